@@ -1,0 +1,36 @@
+# syntax=docker/dockerfile:1
+# docker build -t vaemon . ; with --build-arg NPM_FLAGS=--omit=optional it leaves out tfjs-node: smaller, but slower to train
+ARG BUILD_IMAGE=node:20-bookworm-slim
+ARG RUN_IMAGE=node:20-bookworm-slim
+
+FROM ${BUILD_IMAGE} AS build
+ARG NPM_FLAGS=
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# Twice, for the compiler must not end up in the image, and what a version needs must not depend on it.
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build && npm ci --omit=dev ${NPM_FLAGS}
+
+FROM ${RUN_IMAGE}
+ENV NODE_ENV=production \
+    VAEMON_HTTP_HOST=0.0.0.0 \
+    VAEMON_LOG_FORMAT=json \
+    VAEMON_STORE_PATH=/var/lib/vaemon/models
+RUN install --directory --owner=1000 --group=1000 /var/lib/vaemon
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY config ./config
+COPY data/host/*.csv* ./data/host/
+# `node` by number, so that Kubernetes can tell that it is not root.
+USER 1000:1000
+VOLUME /var/lib/vaemon
+EXPOSE 9464
+# A first training does not block this page; /readyz is for whoever sends traffic.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.VAEMON_HTTP_PORT ?? 9464}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "dist/main.js"]
+CMD ["run", "config/demo"]

@@ -1,0 +1,78 @@
+/**
+ * From a statistic to a p-value: how often a normal record looks at least as odd. Empirical up to a high
+ * quantile of held-out calibration scores, a generalised Pareto tail above it.
+ */
+import { fitParetoTail, minExcesses, tailSurvival, withoutEnd, type ParetoTail } from './tail';
+
+/** Goes into the model version. */
+export interface CalibrationState {
+  /** Calibration scores in ascending order. */
+  scores: readonly number[];
+  /** Where the tail begins; scores above it are what it was fitted to. */
+  tailFrom: number;
+  /** Scores above `tailFrom`. */
+  tailCount: number;
+  tail: ParetoTail | undefined;
+}
+
+export interface PValue {
+  /** In (0, 1]. Falls, or stays, as the score grows. */
+  p: number;
+  /** Fewer than one calibration record in its number looked like this: the value rests on the fitted tail. */
+  extrapolated: boolean;
+}
+
+/** No p-value is smaller: a double still holds it, and surprise stays finite. */
+export const smallestP = 1e-300;
+
+/**
+ * @param scores statistic of calibration records, larger = odder; never of records the model was trained on
+ * @param tailShare share of the scores that the tail is fitted to, in (0, 1)
+ * @throws RangeError when there is no score, or one is not finite
+ */
+export function fitCalibration(scores: Float64Array, tailShare: number): CalibrationState {
+  if (scores.length === 0) throw new RangeError('no calibration scores');
+  const sorted = Float64Array.from(scores).sort();
+  if (!sorted.every(Number.isFinite)) throw new RangeError('calibration scores must be finite');
+  const n = sorted.length;
+  const wanted = Math.floor(n * tailShare);
+  const tailFrom = sorted[Math.max(0, n - wanted - 1)]!;
+  const excesses = sorted.filter((s) => s > tailFrom).map((s) => s - tailFrom);
+  const fits = wanted >= minExcesses && excesses.length >= minExcesses;
+  return {
+    scores: Array.from(sorted),
+    tailFrom,
+    tailCount: fits ? excesses.length : 0,
+    tail: fits ? withoutEnd(fitParetoTail(excesses), excesses) : undefined,
+  };
+}
+
+/** Scores to p-values; (1 + #{calibration ≥ score}) / (n + 1) below the tail (Vovk, Gammerman & Shafer 2005, §2.2). */
+export function createPValue(state: CalibrationState): (score: number) => PValue {
+  const scores = Float64Array.from(state.scores);
+  const n = scores.length;
+  const { tail, tailFrom, tailCount } = state;
+  // The empirical value at the tail's foot, so that the two parts meet and p never rises with the score.
+  const atFoot = (1 + tailCount) / (n + 1);
+
+  return (score) => {
+    if (Number.isNaN(score)) return { p: 1, extrapolated: false };
+    if (tail === undefined || score <= tailFrom) {
+      return { p: (1 + n - lowerBound(scores, score)) / (n + 1), extrapolated: score > scores[n - 1]! };
+    }
+    const p = atFoot * tailSurvival(tail, score - tailFrom);
+    return { p: Math.max(p, smallestP), extrapolated: p < 1 / (n + 1) };
+  };
+}
+
+/** How many of the ascending `sorted` are below `value`. */
+function lowerBound(sorted: Float64Array, value: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

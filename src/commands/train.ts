@@ -1,0 +1,113 @@
+/** `vaemon train`: trains one detector's next model version from its history. The daemon runs it as a process, too. */
+import { join } from 'node:path';
+import { Option } from 'commander';
+import { loadSettings } from '../config/load';
+import type { DetectorSettings, Settings } from '../config/settings';
+import { ConfigError } from '../errors';
+import { readQuarantine } from '../lifecycle/quarantine';
+import { failureMessage, formatTrainingMessage } from '../lifecycle/training-message';
+import { exitWhenParentIsGone } from '../lifecycle/training-process';
+import { createLogger } from '../logger';
+import { createFileHistory } from '../sources/file';
+import type { ReadHistory } from '../sources/history';
+import { createKafkaClient } from '../sources/kafka-client';
+import { createKafkaHistory } from '../sources/kafka-history';
+import { createModelStore } from '../store/model-store';
+import { openBackend } from '../tensor';
+import { trainDetector } from '../trainer';
+import { exitCodes, type Register } from './context';
+import { setOption } from './set';
+import { packageVersions } from './version';
+
+interface Options {
+  set: Record<string, string>;
+  detector?: string;
+  fileRecords?: string;
+  quarantine?: string;
+  child?: boolean;
+  json?: boolean;
+}
+
+export const register: Register = (program, { env, stdout, stderr, setExitCode }) => {
+  program
+    .command('train')
+    .description("train a detector's next model version and make it the current one")
+    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
+    .option('-d, --detector <name>', 'which detector, where there are several')
+    .option('--file-records <n>', 'use the first n records of a file source (default: its historyRecords)')
+    .option('--quarantine <file>', 'JSON list of {key, from, to} (Unix ms) to leave out')
+    .addOption(setOption())
+    .option('--json', 'print progress and result as JSON lines')
+    .addOption(new Option('--child', 'speak to the daemon that started this process').hideHelp())
+    .action(async (path: string, options: Options) => {
+      const asJson = options.json === true || options.child === true;
+      if (options.child === true) exitWhenParentIsGone();
+      const settings = await loadSettings(path, { env, overrides: options.set });
+      const detector = pickDetector(settings, options.detector);
+      const log = createLogger({ ...settings.daemon.log, stream: stderr });
+      try {
+        const began = performance.now();
+        const backend = await openBackend();
+        const { version, report } = await trainDetector({
+          settings: detector,
+          backend,
+          store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
+          readHistory: createHistory(detector, options.fileRecords, log),
+          exclude: await readQuarantine(
+            options.quarantine ?? join(settings.daemon.store.path, detector.detector, 'quarantine.json'),
+          ),
+          writtenBy: packageVersions(),
+          now: Date.now,
+          onProgress(progress) {
+            const perEpoch = (performance.now() - began) / 1000 / progress.epoch;
+            const secondsLeft = perEpoch * (progress.epochs - progress.epoch);
+            if (asJson) stdout.write(formatTrainingMessage({ type: 'progress', ...progress, secondsLeft }));
+          },
+        });
+        if (report.activeUnits === 0) {
+          log.warn('posterior has collapsed: no latent dimension is in use', { detector: detector.detector });
+        }
+        if (asJson) stdout.write(formatTrainingMessage({ type: 'published', version }));
+        else stdout.write(`${detector.detector}: version ${version}\n${JSON.stringify(report, null, 2)}\n`);
+      } catch (error) {
+        if (!asJson) throw error;
+        stdout.write(formatTrainingMessage(failureMessage(error)));
+        log.error('training failed', { detector: detector.detector, err: error });
+        setExitCode(exitCodes.failure);
+      }
+    });
+};
+
+function pickDetector(settings: Settings, name: string | undefined): DetectorSettings {
+  const all = settings.detectors.map((one) => one.settings);
+  const picked =
+    name === undefined ? (all.length === 1 ? all[0] : undefined) : all.find((one) => one.detector === name);
+  if (picked !== undefined) return picked;
+  const names = all.map((one) => one.detector).join(', ');
+  throw new ConfigError([
+    {
+      file: '--detector',
+      key: '',
+      message: name === undefined ? `name one of ${names}` : `there is no detector "${name}", only ${names}`,
+    },
+  ]);
+}
+
+function createHistory(
+  { source }: DetectorSettings,
+  fileRecords: string | undefined,
+  log: ReturnType<typeof createLogger>,
+): ReadHistory {
+  if (source.kind === 'file') {
+    return createFileHistory(
+      source.file,
+      fileRecords === undefined ? source.file.historyRecords : Number(fileRecords),
+    );
+  }
+  const kafka = createKafkaClient({
+    brokers: source.kafka.brokers,
+    clientId: `${source.kafka.clientId}-train`,
+    log: (level, message, fields) => log[level](message, fields),
+  });
+  return createKafkaHistory({ kafka, settings: source.kafka });
+}

@@ -1,0 +1,74 @@
+/** `record.conditions`: a map from the name of a condition to how it is read. */
+import type { ConditionSpec } from '../domain/record';
+import { isTimeZone, key, oneOf, show, timeZoneType, type About } from './formats';
+import type { Key } from './key';
+import { didYouMean, nearest } from './suggest';
+
+const keysOf: Record<ConditionSpec['kind'], readonly string[]> = {
+  category: ['kind', 'missing', 'maxValues'],
+  number: ['kind', 'missing'],
+  'hour-of-day': ['kind', 'timeZone'],
+  'day-of-week': ['kind', 'timeZone'],
+};
+const kinds = Object.keys(keysOf) as ConditionSpec['kind'][];
+const missingWords = ['reject', 'unknown'] as const;
+
+interface Spec {
+  kind?: unknown;
+  missing?: unknown;
+  maxValues?: unknown;
+  timeZone?: unknown;
+}
+
+/** One condition, or what is wrong with it. */
+function readCondition(name: string, spec: unknown, problems: string[]): ConditionSpec | undefined {
+  const known = problems.length;
+  const wrong = (what: string, type: string, value: unknown): void => {
+    problems.push(`${name}.${what} must be ${type} (got ${show(value)})`);
+  };
+  if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) {
+    problems.push(`${name} must be a map such as {kind: category} (got ${show(spec)})`);
+    return undefined;
+  }
+  if (name === '' || name.trim() !== name) problems.push(`${show(name)} is no name for a condition`);
+  const { kind: kindWord, missing: missingWord = 'reject', maxValues = 64, timeZone = 'UTC' } = spec as Spec;
+  const kind = kinds.find((word) => word === kindWord);
+  if (kind === undefined) {
+    wrong('kind', oneOf(kinds), kindWord);
+    return undefined;
+  }
+  for (const given of Object.keys(spec)) {
+    if (keysOf[kind].includes(given)) continue;
+    problems.push(`${name}.${given} is no key of a ${kind}${didYouMean(nearest(given, keysOf[kind]))}`);
+  }
+  const missing = missingWords.find((word) => word === missingWord);
+  if (missing === undefined) wrong('missing', oneOf(missingWords), missingWord);
+  const valuesFit = Number.isInteger(maxValues) && Number(maxValues) >= 1 && Number(maxValues) <= 4096;
+  if (!valuesFit) wrong('maxValues', 'a whole number from 1 to 4096', maxValues);
+  if (!isTimeZone(timeZone)) wrong('timeZone', timeZoneType, timeZone);
+  if (problems.length > known) return undefined;
+
+  if (kind === 'category') return { name, kind, maxValues: maxValues as number, missing: missing! };
+  if (kind === 'number') return { name, kind, missing: missing! };
+  return { name, kind, timeZone: timeZone as string };
+}
+
+/** What a record is judged given. Several problems are reported in one message. */
+export function conditions(about: About): Key<readonly ConditionSpec[]> {
+  return key<readonly ConditionSpec[]>(about, {
+    type: `a map \`name: {kind, missing, maxValues, timeZone}\`; kind is ${oneOf(kinds)}`,
+    read(value) {
+      if (typeof value !== 'object' || value === null) return undefined;
+      // convict takes a map for a section, so a map comes as its entries (evaluate.ts).
+      const entries: readonly unknown[] = Array.isArray(value) ? value : Object.entries(value);
+      if (!entries.every((entry) => Array.isArray(entry) && typeof entry[0] === 'string')) return undefined;
+      const problems: string[] = [];
+      const specs = (entries as [string, unknown][]).map(([name, spec]) =>
+        readCondition(name, spec, problems),
+      );
+      if (problems.length > 0) throw new Error(problems.join('; '));
+      return specs as ConditionSpec[];
+    },
+    print: (specs) => Object.fromEntries(specs.map(({ name, ...spec }) => [name, spec])),
+  });
+}

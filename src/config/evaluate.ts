@@ -1,0 +1,157 @@
+/** One document, the environment and the arguments, taken together and checked: convict does the layering. */
+import convict from 'convict';
+import type { ConfigProblem } from '../errors';
+import { show } from './formats';
+import { isKey, listKeys, settingName, type Key, type Parsed, type Section } from './key';
+import type { Rule } from './rules';
+import { didYouMean, nearest } from './suggest';
+
+/** Where values come from beside the files. Arguments win over the environment, and that wins over the files. */
+export interface Layers {
+  /** Empty variables count as absent. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** By dotted key. Keys that the schema does not know are left to the caller. */
+  overrides: Readonly<Record<string, string>>;
+}
+
+/** Shown as the file of a problem that came with an argument. */
+export const argumentOrigin = '--set';
+
+convict.addFormat({
+  name: 'vaemon',
+  validate: (value: unknown, property) => void (property as unknown as Key<unknown>).parse(value),
+});
+
+type Document = Readonly<Record<string, unknown>>;
+
+function isMap(value: unknown): value is Document {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The part of a document that fits the shape of the schema; the rest becomes problems. convict would report each
+ * unknown leaf without a hint, and loses its way where a value stands in the place of a section.
+ */
+function fitShape(
+  schema: Section,
+  document: unknown,
+  report: (key: string, message: string) => void,
+  all: readonly string[],
+  prefix = '',
+): Document {
+  if (document === null || document === undefined) return {};
+  if (!isMap(document)) {
+    report(prefix, `must be a map with keys such as ${Object.keys(schema)[0] ?? ''} (got ${show(document)})`);
+    return {};
+  }
+  const fitting: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(document)) {
+    const key = prefix === '' ? name : `${prefix}.${name}`;
+    const node = Object.hasOwn(schema, name) ? schema[name] : undefined;
+    if (node === undefined && prefix === '' && all.includes(name)) {
+      report(key, 'must be nested here, not dotted');
+    } else if (node === undefined) {
+      report(key, `is not a known key${didYouMean(meant(name, Object.keys(schema), all))}`);
+    } else if (!isKey(node)) {
+      fitting[name] = fitShape(node, value, report, all, key);
+    } else if (isMap(value)) {
+      // convict takes a map for a section: a key that wants one gets its entries.
+      const problem = problemOf(() => node.parse(value));
+      if (problem === undefined) fitting[name] = Object.entries(value);
+      else report(key, problem);
+    } else {
+      fitting[name] = value;
+    }
+  }
+  return fitting;
+}
+
+function problemOf(attempt: () => void): string | undefined {
+  try {
+    attempt();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** The key of this section, or of another one, that an unknown name was meant to be. */
+function meant(name: string, siblings: readonly string[], all: readonly string[]): string | undefined {
+  const elsewhere = (): string | undefined => {
+    const same = all.filter((path) => path.endsWith(`.${name}`));
+    return same.length === 1 ? same[0] : undefined;
+  };
+  return nearest(name, siblings) ?? elsewhere();
+}
+
+/** What convict says in one message, taken apart: a line for each key, `key: message: value was …`. */
+function splitProblems(message: string): { key: string; message: string }[] {
+  return message.split('\n').map((line) => {
+    const { key = '', text = line } = /^(?<key>[\w.]+): (?<text>.*)$/.exec(line)?.groups ?? {};
+    // Our formats show the value themselves, and zero, empty and null as well.
+    return { key, message: text.replace(/: value was .*$/, '') };
+  });
+}
+
+/** The settings of a section. A key that is wrong yields undefined. */
+function parseAll(schema: Section, values: Document, wrong: ReadonlySet<string>, prefix = ''): object {
+  return Object.fromEntries(
+    Object.entries(schema).map(([name, node]) => {
+      const path = prefix === '' ? name : `${prefix}.${name}`;
+      if (!isKey(node)) return [name, parseAll(node, values[name] as Document, wrong, path)];
+      return [settingName(name, node), wrong.has(path) ? undefined : node.parse(values[name])];
+    }),
+  );
+}
+
+export interface Evaluation<S> {
+  /** Complete only when there are no problems. */
+  settings: S;
+  problems: readonly ConfigProblem[];
+}
+
+/** Checks one document against its schema and the rules between its keys. `file` names it in problems. */
+export function evaluate<S extends Section>(
+  schema: S,
+  rules: readonly Rule<Parsed<S>>[],
+  file: string,
+  document: unknown,
+  { env, overrides }: Layers,
+): Evaluation<Parsed<S>> {
+  const keys = listKeys(schema);
+  const problems: ConfigProblem[] = [];
+  const wrong = new Set<string>();
+  const given = Object.entries(env).filter((entry): entry is [string, string] => (entry[1] ?? '') !== '');
+  const variables = Object.fromEntries(given);
+
+  function origin(key: string): string {
+    if (Object.hasOwn(overrides, key)) return argumentOrigin;
+    const variable = keys.get(key)?.env;
+    return variable !== undefined && Object.hasOwn(variables, variable) ? variable : file;
+  }
+  function report(key: string, message: string): void {
+    wrong.add(key);
+    problems.push({ file: origin(key), key, message });
+  }
+
+  const config = convict(schema as convict.Schema<Document>, { env: variables, args: [] });
+  config.load(fitShape(schema, document, report, [...keys.keys()]));
+  for (const [key, value] of Object.entries(overrides)) {
+    if (keys.has(key)) config.set(key, value);
+  }
+  const invalid = problemOf(() => config.validate({ allowed: 'strict' }));
+  for (const { key, message } of invalid === undefined ? [] : splitProblems(invalid)) {
+    // A value that was left out for its shape has its problem already.
+    if (!wrong.has(key)) report(key, message);
+  }
+
+  const settings = parseAll(schema, config.getProperties(), wrong) as Parsed<S>;
+  const isWrong = (key: string): boolean =>
+    [...wrong].some((one) => one === key || one.startsWith(`${key}.`) || key.startsWith(`${one}.`));
+  for (const rule of rules) {
+    if (rule.keys.some(isWrong)) continue;
+    const message = rule.problem(settings);
+    if (message !== undefined) report(rule.keys[0] ?? '', message);
+  }
+  return { settings, problems };
+}

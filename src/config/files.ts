@@ -1,0 +1,113 @@
+/** Finds and reads the files of a configuration. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import type { ConfigProblem } from '../errors';
+
+/** One file, read: its content as YAML has it, or what is wrong with the file as a whole. */
+export interface ConfigFile {
+  file: string;
+  document: unknown;
+  problems: readonly ConfigProblem[];
+}
+
+/** What a path stands for: at most one `daemon.yaml`, and the detectors' files in the order of their names. */
+export interface ConfigFiles {
+  daemon: ConfigFile | undefined;
+  detectors: readonly ConfigFile[];
+  problems: readonly ConfigProblem[];
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'does not exist';
+  if (code === 'EACCES') return 'may not be read: permission denied';
+  return code === 'EISDIR' ? 'is a folder' : `cannot be read: ${message}`;
+}
+
+/** Names in a folder that are YAML files. Hidden ones are left: Kubernetes keeps its copies in `..data`. */
+async function yamlFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  });
+  return entries.filter((name) => /^[^.].*\.ya?ml$/.test(name)).sort();
+}
+
+function isCircular(document: unknown): boolean {
+  try {
+    JSON.stringify(document);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function unreadable(file: string, message: string): ConfigFile {
+  return { file, document: undefined, problems: [{ file, key: '', message }] };
+}
+
+function parseYaml(file: string, source: string): ConfigFile {
+  const lines = new LineCounter();
+  const parsed = parseDocument(source, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const problems = [...parsed.errors, ...parsed.warnings].map(({ code, message, pos: [start] }) => {
+    const { line, col } = lines.linePos(start);
+    const key = /^[^\s:]+/.exec(source.slice(start))?.[0] ?? '';
+    const ours: Partial<Record<typeof code, string>> = {
+      DUPLICATE_KEY: `the key ${key} stands here for the second time`,
+      MULTIPLE_DOCS: 'a second document begins here, but a file has one',
+    };
+    const what = ours[code] ?? message;
+    return { file, key: '', message: `line ${line}, column ${col}: ${what}` };
+  });
+  if (problems.length > 0) return { file, document: undefined, problems };
+  const fail = (message: string): ConfigFile => unreadable(file, message);
+  try {
+    const document: unknown = parsed.toJS();
+    return isCircular(document)
+      ? fail('an alias stands inside what it refers to')
+      : { file, document, problems };
+  } catch (error) {
+    // An alias that multiplies without end.
+    return fail((error as Error).message);
+  }
+}
+
+async function readConfigFile(file: string): Promise<ConfigFile> {
+  try {
+    return parseYaml(file, await readFile(file, 'utf8'));
+  } catch (error) {
+    return unreadable(file, reasonOf(error));
+  }
+}
+
+async function readFolder(folder: string): Promise<ConfigFiles> {
+  const detectorFolder = join(folder, 'detectors');
+  const daemons = (await yamlFiles(folder)).filter((name) => /^daemon\.ya?ml$/.test(name));
+  const names = await yamlFiles(detectorFolder);
+
+  const problems: ConfigProblem[] = [];
+  if (names.length === 0) {
+    problems.push({ file: folder, key: '', message: 'has no detector: expected detectors/*.yaml in it' });
+  }
+  if (daemons.length > 1) {
+    problems.push({ file: folder, key: '', message: `has both ${daemons.join(' and ')}: keep one` });
+  }
+  const detectors = await Promise.all(names.map((name) => readConfigFile(join(detectorFolder, name))));
+  const daemon = daemons[0] === undefined ? undefined : await readConfigFile(join(folder, daemons[0]));
+  return { daemon, detectors, problems };
+}
+
+/** Reads a detector's file, or a folder with an optional `daemon.yaml` and `detectors/*.yaml`. Never rejects. */
+export async function readConfigFiles(path: string): Promise<ConfigFiles> {
+  try {
+    if ((await stat(path)).isDirectory()) return await readFolder(path);
+    return { daemon: undefined, detectors: [await readConfigFile(path)], problems: [] };
+  } catch (error) {
+    return {
+      daemon: undefined,
+      detectors: [],
+      problems: [{ file: path, key: '', message: reasonOf(error) }],
+    };
+  }
+}

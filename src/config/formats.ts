@@ -1,0 +1,353 @@
+/** The formats that a key's value can have. Each says what the value must be; a key refuses anything else. */
+import { isIP } from 'node:net';
+import { CronPattern, Cron } from 'croner';
+import type { FalseAlarmTarget } from '../calibration/threshold';
+import type { Key } from './key';
+
+/** What the author of a schema says of a key. Without `default` the key is required. */
+export interface About {
+  doc: string;
+  default?: unknown;
+}
+
+interface Format<T> {
+  /** What the value must be, with its article. */
+  type: string;
+  /** The setting, or undefined when the value is not what it must be. May throw where there is more to say. */
+  read(value: unknown): T | undefined;
+  print?(setting: T): unknown;
+}
+
+/** A value as an operator would recognise it in a message. */
+export function show(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+}
+
+/** A key with this format. */
+export function key<T>({ doc, default: standard = null }: About, format: Format<T>): Key<T> {
+  return {
+    doc,
+    format: 'vaemon',
+    default: standard,
+    type: format.type,
+    parse(value) {
+      if (standard === null && (value === null || value === undefined)) {
+        throw new Error(`is required: ${format.type}`);
+      }
+      const setting = format.read(value);
+      if (setting === undefined) throw new Error(`must be ${format.type} (got ${show(value)})`);
+      return setting;
+    },
+    print: (setting) => (format.print === undefined ? setting : format.print(setting)),
+  };
+}
+
+/** Numbers may be text: environment and arguments know nothing else. `parseFloat` would take `10x` for 10. */
+function readNumber(value: unknown): number | undefined {
+  if (typeof value === 'number') return value;
+  if (typeof value !== 'string' || !/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value)) return undefined;
+  return Number(value);
+}
+
+/** A whole number within bounds, both included. */
+export function whole(about: About, { min = 1, max }: { min?: number; max?: number } = {}): Key<number> {
+  return key(about, {
+    type: max === undefined ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`,
+    read(value) {
+      const number = readNumber(value);
+      if (number === undefined || !Number.isSafeInteger(number)) return undefined;
+      return number >= min && number <= (max ?? Number.MAX_SAFE_INTEGER) ? number : undefined;
+    },
+  });
+}
+
+/** A finite number of at least 0. */
+export function amount(about: About): Key<number> {
+  return key(about, {
+    type: 'a number of at least 0',
+    read: (value) => within(readNumber(value), (number) => number >= 0),
+  });
+}
+
+/** A finite number above 0. */
+export function positive(about: About): Key<number> {
+  return key(about, {
+    type: 'a number above 0',
+    read: (value) => within(readNumber(value), (number) => number > 0),
+  });
+}
+
+/** A share of something, the ends excluded. */
+export function ratio(about: About): Key<number> {
+  return key(about, {
+    type: 'a ratio above 0 and below 1',
+    read: (value) => within(readNumber(value), (number) => number > 0 && number < 1),
+  });
+}
+
+/** A share of something that may also be nothing. */
+export function shareOrNone(about: About): Key<number> {
+  return key(about, {
+    type: 'a ratio from 0 to below 1',
+    read: (value) => within(readNumber(value), (number) => number >= 0 && number < 1),
+  });
+}
+
+function within(number: number | undefined, fits: (number: number) => boolean): number | undefined {
+  return number !== undefined && Number.isFinite(number) && fits(number) ? number : undefined;
+}
+
+/** True or false, and no other word: YAML 1.2 reads `no` and `off` as text. */
+export function flag(about: About): Key<boolean> {
+  return key(about, {
+    type: '`true` or `false`',
+    read(value) {
+      if (value === true || value === 'true') return true;
+      return value === false || value === 'false' ? false : undefined;
+    },
+  });
+}
+
+/** One of a few words. */
+export function choice<const T extends string>(about: About, choices: readonly T[]): Key<T> {
+  return key(about, {
+    type: oneOf(choices),
+    read: (value) => choices.find((word) => word === value),
+  });
+}
+
+/** Words as a phrase: "`a`, `b` or `c`". */
+export function oneOf(words: readonly string[]): string {
+  const quoted = words.map((word) => `\`${word}\``);
+  const last = quoted.pop() ?? '';
+  return quoted.length === 0 ? last : `${quoted.join(', ')} or ${last}`;
+}
+
+/** Text of a form that `type` describes. */
+function text(about: About, type: string, fits: (value: string) => boolean): Key<string> {
+  return key(about, {
+    type,
+    read: (value) => (typeof value === 'string' && fits(value) ? value : undefined),
+  });
+}
+
+/** Path of a file or folder; relative to the working directory. */
+export function path(about: About, { empty = false } = {}): Key<string> {
+  const fits = (value: string): boolean => (empty || value !== '') && !value.includes('\0');
+  return text(about, empty ? 'a path, or empty' : 'a path', fits);
+}
+
+/** Name of a column of a CSV file. */
+export function column(about: About): Key<string> {
+  return text(about, 'the name of a column', (value) => value.trim() !== '');
+}
+
+/** Dotted path of a field in a JSON record. */
+export function field(about: About, { empty = false } = {}): Key<string> {
+  const type = empty ? 'a dotted path of fields, or empty' : 'a dotted path of fields';
+  return text(about, type, (value) => (empty && value === '') || /^[^.\s]+(\.[^.\s]+)*$/.test(value));
+}
+
+/** What names a detector, and with it a metric label and a folder. */
+export function detectorName(about: About): Key<string> {
+  return text(
+    about,
+    'a name of up to 63 lower-case letters, digits, `-` and `_` that begins with a letter or a digit',
+    (value) => /^[a-z0-9][a-z0-9_-]{0,62}$/.test(value),
+  );
+}
+
+/** Name that Kafka would take for a topic. */
+export function topic(about: About): Key<string> {
+  return text(
+    about,
+    'a topic name (letters, digits, `.`, `_` and `-`, at most 249), or empty',
+    (value) => value === '' || (/^[A-Za-z0-9._-]{1,249}$/.test(value) && !/^\.\.?$/.test(value)),
+  );
+}
+
+/** An id that is shown in a broker's log and metrics. */
+export function identifier(about: About, { empty = false } = {}): Key<string> {
+  return text(
+    about,
+    `a name of letters, digits, \`.\`, \`_\` and \`-\`${empty ? ', or empty' : ''}`,
+    (value) => (empty && value === '') || /^[A-Za-z0-9._-]{1,249}$/.test(value),
+  );
+}
+
+const hostName =
+  /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$/;
+
+/** What looks like an IPv4 address and is none (`300.1.1.1`) is not a host name either. */
+function isHost(value: string): boolean {
+  return isIP(value) !== 0 || (hostName.test(value) && !/^[\d.]+$/.test(value));
+}
+
+/** Host name or address to listen on. */
+export function host(about: About): Key<string> {
+  return text(about, 'a host name or an IP address', isHost);
+}
+
+function isBroker(value: string): boolean {
+  const parts = /^(?:\[(?<address>[^\]]+)\]|(?<name>[^:]+)):(?<port>\d{1,5})$/.exec(value)?.groups;
+  if (parts === undefined) return false;
+  const { address, name = '', port } = parts;
+  const hostFits = address === undefined ? isHost(name) : isIP(address) === 6;
+  return hostFits && Number(port) >= 1 && Number(port) <= 65535;
+}
+
+function list<T extends string | number>(
+  about: About,
+  type: string,
+  { min = 0, item }: { min?: number; item: (value: unknown) => T | undefined },
+): Key<readonly T[]> {
+  return key(about, {
+    type,
+    read(value) {
+      // Environment and arguments have lists as text: a,b,c.
+      const items = typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value;
+      if (!Array.isArray(items)) return undefined;
+      const given = value === '' ? [] : (items as unknown[]);
+      const read = given.map(item);
+      const bad = read.findIndex((one) => one === undefined);
+      if (bad !== -1) throw new Error(`must be ${type} (item ${bad + 1} is ${show(given[bad])})`);
+      const twice = read.find((one, index) => read.indexOf(one) !== index);
+      if (twice !== undefined && typeof twice === 'string') {
+        throw new Error(`must not name anything twice (got ${show(twice)} twice)`);
+      }
+      return read.length < min ? undefined : (read as T[]);
+    },
+  });
+}
+
+/** Names, each once. */
+export function names(about: About, { min = 0 } = {}): Key<readonly string[]> {
+  return list(about, min === 0 ? 'a list of names' : 'a list of names, at least one', {
+    min,
+    item: (value) =>
+      typeof value === 'string' && value !== '' && value.trim() === value ? value : undefined,
+  });
+}
+
+/** Addresses of brokers, each once. */
+export function brokers(about: About): Key<readonly string[]> {
+  return list(about, 'a list of brokers, each `host:port`', {
+    item: (value) => (typeof value === 'string' && isBroker(value) ? value : undefined),
+  });
+}
+
+/** Widths of layers. */
+export function widths(about: About): Key<readonly number[]> {
+  return list(about, 'a list of whole numbers from 1 to 8192, at least one', {
+    min: 1,
+    item(value) {
+      const width = readNumber(value);
+      return width !== undefined && Number.isInteger(width) && width >= 1 && width <= 8192
+        ? width
+        : undefined;
+    },
+  });
+}
+
+const unitMs = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
+const units = Object.keys(unitMs) as (keyof typeof unitMs)[];
+
+/** Longest delay of a Node timer, ms: a longer one would fire at once. */
+const maxTimerMs = 2 ** 31 - 1;
+
+function readDuration(value: unknown): number | undefined {
+  if (value === 0) return 0;
+  const parts = /^(?<count>\d+(?:\.\d+)?) ?(?<unit>ms|s|m|h|d)$/.exec(typeof value === 'string' ? value : '');
+  if (parts?.groups === undefined) return value === '0' ? 0 : undefined;
+  return Math.round(Number(parts.groups.count) * unitMs[parts.groups.unit as keyof typeof unitMs]);
+}
+
+/** A duration in the largest unit that leaves no rest: 90000 → `90s`. */
+export function formatDuration(ms: number): string {
+  const unit = ms === 0 ? 's' : (units.find((one) => ms % unitMs[one] === 0) ?? 'ms');
+  return `${ms / unitMs[unit]}${unit}`;
+}
+
+/** A duration with its unit (a bare number is refused: nobody agrees on what it means); kept in ms. */
+export function duration(
+  about: About,
+  { min = 0, timer = false }: { min?: number; timer?: boolean } = {},
+): Key<number> & { suffix: 'Ms' } {
+  const bounds = [...(min > 0 ? [`at least ${formatDuration(min)}`] : []), ...(timer ? ['at most 24d'] : [])];
+  const format: Format<number> = {
+    type: `a duration such as \`30s\`, \`5m\` or \`24h\`${bounds.length > 0 ? `, ${bounds.join(', ')}` : ''}`,
+    read(value) {
+      const ms = readDuration(value);
+      return ms !== undefined && ms >= min && (!timer || ms <= maxTimerMs) ? ms : undefined;
+    },
+    print: formatDuration,
+  };
+  return { ...key(about, format), suffix: 'Ms' };
+}
+
+/** When to do something: a cron expression that comes due at some time, or empty for never. */
+export function cron(about: About): Key<string> {
+  return key(about, {
+    type: 'a cron expression of 5 or 6 fields (seconds first), or empty',
+    read(value) {
+      if (typeof value !== 'string') return undefined;
+      if (value === '') return value;
+      try {
+        // The pattern is tried alone first: Cron also takes a date, which would come due once.
+        new CronPattern(value);
+      } catch (cause) {
+        const reason = (cause as Error).message.replace(/^CronPattern: /, '');
+        throw new Error(`is not a cron expression (got ${show(value)}): ${reason}`, { cause });
+      }
+      if (new Cron(value, { paused: true }).nextRun() !== null) return value;
+      throw new Error(`never comes due (got ${show(value)})`);
+    },
+  });
+}
+
+/** Whether Intl knows the time zone. Offsets are refused: only newer versions of Node take them. */
+export function isTimeZone(value: unknown): value is string {
+  if (typeof value !== 'string' || !/^[A-Za-z]/.test(value)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: value });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export const timeZoneType = 'an IANA time zone such as `UTC` or `Europe/Berlin`';
+
+/** A time zone by its IANA name. */
+export function timeZone(about: About): Key<string> {
+  return text(about, timeZoneType, isTimeZone);
+}
+
+const periodMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const;
+
+/** How many false alarms the operator accepts: a ratio of normal records, or so many in a period. */
+export function falseAlarmTarget(about: About): Key<FalseAlarmTarget> {
+  return key<FalseAlarmTarget>(about, {
+    type: 'a ratio above 0 and below 1 such as `0.001`, or a rate such as `2 per day` (minute, hour, day, week)',
+    read(value) {
+      const number = readNumber(value);
+      if (number !== undefined) {
+        return number > 0 && number < 1 ? { kind: 'ratio', ratio: number } : undefined;
+      }
+      const parts = /^(?<count>\d+(?:\.\d+)?) (?:per|an?) (?<period>minute|hour|day|week)$/.exec(
+        String(value),
+      );
+      if (parts?.groups === undefined) return undefined;
+      const count = Number(parts.groups.count);
+      const perMs = periodMs[parts.groups.period as keyof typeof periodMs];
+      return count > 0 ? { kind: 'rate', count, perMs } : undefined;
+    },
+    print(target) {
+      if (target.kind === 'ratio') return target.ratio;
+      const period = Object.entries(periodMs).find(([, ms]) => ms === target.perMs)?.[0];
+      return `${target.count} per ${period ?? formatDuration(target.perMs)}`;
+    },
+  });
+}

@@ -1,0 +1,82 @@
+/**
+ * A schema is a tree of sections whose leaves are keys. A key is a convict property that also knows how its value
+ * is read, printed and described, so that loading, `config print` and docs/configuration.md come from one place.
+ */
+
+export interface Key<T> {
+  doc: string;
+  /** The one convict format of ours: it calls `parse`. */
+  format: 'vaemon';
+  /** As it would stand in YAML; null = the key is required. */
+  default: unknown;
+  /** Environment variable; filled in by `nameVariables`, absent where one value for all detectors makes no sense. */
+  env?: string;
+  /** What the value must be, with its article: `a whole number of at least 1`. */
+  type: string;
+  /** Of what the setting's name in TypeScript has and the YAML key has not: durations are kept in ms. */
+  suffix?: 'Ms';
+  /** `config print` hides the value. */
+  secret?: boolean;
+  /** Turns what stands in YAML, the environment or an argument into the setting. Throws an Error that says what is wrong. */
+  parse(value: unknown): T;
+  /** The setting as it would stand in YAML. */
+  print(setting: T): unknown;
+}
+
+/** A section of a schema: keys and further sections. */
+export interface Section {
+  readonly [name: string]: Section | Key<unknown>;
+}
+
+type SettingName<Name, Node> = Node extends { suffix: 'Ms' } ? `${Name & string}Ms` : Name;
+
+/** The settings that a section yields: what its keys parse to, durations under their name in ms. */
+export type Parsed<S> = {
+  [Name in keyof S as SettingName<Name, S[Name]>]: S[Name] extends Key<infer T> ? T : Parsed<S[Name]>;
+};
+
+/** Whether a node of a schema is a key and not a section. */
+export function isKey(node: Section | Key<unknown>): node is Key<unknown> {
+  return typeof node.parse === 'function';
+}
+
+/** Name of the setting that a YAML key becomes, e.g. `timeout` → `timeoutMs`. */
+export function settingName(name: string, key: Key<unknown>): string {
+  return `${name}${key.suffix ?? ''}`;
+}
+
+/** Every key of a section by its dotted path, in the order of the schema. */
+export function listKeys(section: Section, prefix = ''): Map<string, Key<unknown>> {
+  const keys = new Map<string, Key<unknown>>();
+  for (const [name, node] of Object.entries(section)) {
+    const path = prefix === '' ? name : `${prefix}.${name}`;
+    if (isKey(node)) keys.set(path, node);
+    else for (const [inner, key] of listKeys(node, path)) keys.set(inner, key);
+  }
+  return keys;
+}
+
+/**
+ * Gives each key its environment variable: `window.maxKeys` → `VAEMON_WINDOW_MAX_KEYS`. `source.` is left out, since
+ * what can be said of a source is named after its kind: `source.kafka.brokers` → `VAEMON_KAFKA_BROKERS`.
+ */
+export function nameVariables<S extends Section>(section: S, without: readonly string[]): S {
+  for (const [path, key] of listKeys(section)) {
+    if (without.includes(path)) continue;
+    const words = path.replace(/^source\.(?=file|kafka)/, '').replace(/([a-z0-9])([A-Z])/g, '$1_$2');
+    key.env = `VAEMON_${words.replaceAll('.', '_').toUpperCase()}`;
+  }
+  return section;
+}
+
+/** The settings as a YAML document would state them: the inverse of loading. Secrets are hidden. */
+export function toDocument(section: Section, settings: object): Record<string, unknown> {
+  const values = settings as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    Object.entries(section).map(([name, node]) => {
+      if (!isKey(node)) return [name, toDocument(node, values[name] as object)];
+      const setting = values[settingName(name, node)];
+      return [name, node.secret === true ? '[hidden]' : node.print(setting)];
+    }),
+  );
+}

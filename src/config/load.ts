@@ -1,0 +1,95 @@
+/** From a path to settings: complete, checked and frozen, or every problem of every file at once. */
+import { ConfigError, type ConfigProblem } from '../errors';
+import { argumentOrigin, evaluate, type Layers } from './evaluate';
+import { readConfigFiles, type ConfigFile } from './files';
+import { listKeys } from './key';
+import { detectorRules } from './rules';
+import { daemonSchema, detectorSchema } from './schema';
+import type { DetectorSettings, Settings } from './settings';
+import { didYouMean, nearest } from './suggest';
+
+export interface LoadOptions {
+  /** Empty variables count as absent. */
+  env: Layers['env'];
+  /** `--set key=value`, by dotted key; goes to every file whose schema has the key. */
+  overrides?: Layers['overrides'];
+}
+
+/** Arguments that neither kind of file knows. */
+function unknownOverrides(overrides: Layers['overrides']): ConfigProblem[] {
+  const known = [...listKeys(daemonSchema).keys(), ...listKeys(detectorSchema).keys()];
+  return Object.keys(overrides)
+    .filter((key) => !known.includes(key))
+    .map((key) => {
+      const isSection = known.some((one) => one.startsWith(`${key}.`));
+      const message = isSection ? 'is a section: set one of its keys' : 'is not a known key';
+      const hint = isSection ? '' : didYouMean(nearest(key, known));
+      return { file: argumentOrigin, key, message: `${message}${hint}` };
+    });
+}
+
+/** Two detectors of one name would share metrics and model versions. */
+function duplicateNames(detectors: Settings['detectors']): ConfigProblem[] {
+  const first = new Map<string, string>();
+  return detectors.flatMap(({ file, settings: { detector } }) => {
+    const other = first.get(detector);
+    // A name that is itself wrong has not been read and has its problem already.
+    if (other === undefined) first.set(detector, file);
+    return other === undefined || typeof detector !== 'string'
+      ? []
+      : [{ file, key: 'detector', message: `"${detector}" is the detector of ${other} already` }];
+  });
+}
+
+/** A group of its own for each detector that names none: members of one group must read the same topics. */
+function withGroup(settings: DetectorSettings): DetectorSettings {
+  const { source, detector } = settings;
+  if (source.kafka.groupId !== '') return settings;
+  return { ...settings, source: { ...source, kafka: { ...source.kafka, groupId: `vaemon-${detector}` } } };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(deepFreeze);
+  }
+  return value;
+}
+
+/** The environment and the arguments are the same for every detector, and so are their problems. */
+function distinct(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  const seen = new Map(problems.map((one) => [`${one.file}\n${one.key}\n${one.message}`, one]));
+  return [...seen.values()];
+}
+
+/**
+ * Loads a detector's file, or a folder with an optional `daemon.yaml` and `detectors/*.yaml`; the environment and then
+ * the arguments win over the files. The result is deeply frozen. Rejects with a ConfigError that has every problem.
+ */
+export async function loadSettings(path: string, { env, overrides = {} }: LoadOptions): Promise<Settings> {
+  const layers = { env, overrides };
+  const files = await readConfigFiles(path);
+  const readable = (file: ConfigFile): boolean => file.problems.length === 0;
+
+  const daemonFile = files.daemon ?? { file: path, document: undefined, problems: [] };
+  const daemon = evaluate(daemonSchema, [], daemonFile.file, daemonFile.document, layers);
+  const detectors = files.detectors.filter(readable).map(({ file, document }) => ({
+    file,
+    ...evaluate(detectorSchema, detectorRules, file, document, layers),
+  }));
+
+  const problems = [
+    ...files.problems,
+    ...daemonFile.problems,
+    ...daemon.problems,
+    ...files.detectors.flatMap((file) => file.problems),
+    ...detectors.flatMap((one) => one.problems),
+    ...duplicateNames(detectors),
+    ...unknownOverrides(overrides),
+  ];
+  if (problems.length > 0) throw new ConfigError(distinct(problems));
+  return deepFreeze({
+    daemon: daemon.settings,
+    detectors: detectors.map(({ file, settings }) => ({ file, settings: withGroup(settings) })),
+  });
+}

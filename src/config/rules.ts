@@ -1,0 +1,131 @@
+/** What must hold between the keys of one file. */
+import type { DetectorSettings, KafkaSettings } from './settings';
+
+export interface Rule<S> {
+  /** Keys that the rule reads; it is not tried while one of them is wrong by itself. The first is the one reported. */
+  keys: readonly string[];
+  /** What is wrong, or undefined. */
+  problem(settings: S): string | undefined;
+}
+
+/** Brokers that the Kafka sink will use: its own, or the source's. */
+export function sinkBrokers({ source, sinks }: DetectorSettings): readonly string[] {
+  if (sinks.kafka.brokers.length > 0 || source.kind !== 'kafka') return sinks.kafka.brokers;
+  return source.kafka.brokers;
+}
+
+function sameBrokers(kafka: KafkaSettings, others: readonly string[]): boolean {
+  return others.some((broker) => kafka.brokers.includes(broker));
+}
+
+/** A topic that is both read and written would feed the detector with its own verdicts. */
+function loopRule(name: 'detectionsTopic' | 'deadLetterTopic'): Rule<DetectorSettings> {
+  return {
+    keys: [`sinks.kafka.${name}`, 'source.kind', 'source.kafka', 'sinks.kafka.brokers'],
+    problem(settings) {
+      const { source, sinks } = settings;
+      const loops =
+        source.kind === 'kafka' &&
+        sinks.kafka[name] !== '' &&
+        sinks.kafka[name] === source.kafka.topic &&
+        sameBrokers(source.kafka, sinkBrokers(settings));
+      return loops ? `must not be the topic that is read (got "${sinks.kafka[name]}")` : undefined;
+    },
+  };
+}
+
+export const detectorRules: readonly Rule<DetectorSettings>[] = [
+  {
+    keys: ['source.file.path', 'source.kind'],
+    problem: ({ source }) =>
+      source.kind === 'file' && source.file.path === '' ? 'is required for a file source' : undefined,
+  },
+  {
+    keys: ['source.kafka.brokers', 'source.kind'],
+    problem: ({ source }) =>
+      source.kind === 'kafka' && source.kafka.brokers.length === 0
+        ? 'is required for a kafka source: at least one `host:port`'
+        : undefined,
+  },
+  {
+    keys: ['source.kafka.topic', 'source.kind'],
+    problem: ({ source }) =>
+      source.kind === 'kafka' && source.kafka.topic === '' ? 'is required for a kafka source' : undefined,
+  },
+  {
+    keys: ['sinks.kafka.deadLetterTopic', 'sinks.kafka.enabled', 'source.kind'],
+    problem({ source, sinks }) {
+      if (sinks.kafka.deadLetterTopic !== '') return undefined;
+      if (source.kind === 'kafka') {
+        return 'is required for a kafka source: records that cannot be used go there, nothing is dropped in silence';
+      }
+      return sinks.kafka.enabled ? 'is required when sinks.kafka is enabled' : undefined;
+    },
+  },
+  {
+    keys: ['sinks.kafka.detectionsTopic', 'sinks.kafka.enabled'],
+    problem: ({ sinks }) =>
+      sinks.kafka.enabled && sinks.kafka.detectionsTopic === ''
+        ? 'is required when sinks.kafka is enabled'
+        : undefined,
+  },
+  {
+    keys: ['sinks.kafka.brokers', 'sinks.kafka.enabled', 'source.kind'],
+    problem: ({ source, sinks }) =>
+      sinks.kafka.enabled && source.kind === 'file' && sinks.kafka.brokers.length === 0
+        ? 'is required when sinks.kafka is enabled and the source has no brokers'
+        : undefined,
+  },
+  loopRule('detectionsTopic'),
+  loopRule('deadLetterTopic'),
+  {
+    keys: ['sinks.kafka.detectionsTopic', 'sinks.kafka.deadLetterTopic'],
+    problem: ({ sinks }) =>
+      sinks.kafka.detectionsTopic !== '' && sinks.kafka.detectionsTopic === sinks.kafka.deadLetterTopic
+        ? 'must not be the dead-letter topic as well'
+        : undefined,
+  },
+  {
+    keys: ['source.file.columns.conditions', 'source.kind', 'source.file.path', 'record.conditions'],
+    problem({ source, record }) {
+      if (source.kind !== 'file' || !/\.csv(\.gz)?$/.test(source.file.path)) return undefined;
+      const columns = source.file.columns.conditions;
+      const absent = record.conditions.filter(
+        ({ kind, name }) => (kind === 'category' || kind === 'number') && !columns.includes(name),
+      );
+      const list = absent.map(({ name }) => `"${name}"`).join(', ');
+      return absent.length > 0 ? `must name the column of every condition (not yet: ${list})` : undefined;
+    },
+  },
+  {
+    keys: ['model.latentDim', 'record.channels', 'window.length'],
+    problem({ model, record, window }) {
+      const inputDim = record.channels.length * window.length;
+      const sum = `${record.channels.length} × ${window.length} = ${inputDim}`;
+      return model.latentDim < inputDim
+        ? undefined
+        : `must be below channels × window.length (got ${model.latentDim}, with ${sum})`;
+    },
+  },
+  {
+    keys: ['model.minVariance', 'model.maxVariance'],
+    problem: ({ model }) =>
+      model.minVariance < model.maxVariance
+        ? undefined
+        : `must be below model.maxVariance (got ${model.minVariance}, ${model.maxVariance})`,
+  },
+  {
+    keys: ['training.minRecords', 'training.maxRecords'],
+    problem: ({ training }) =>
+      training.minRecords <= training.maxRecords
+        ? undefined
+        : `must not be above training.maxRecords (got ${training.minRecords}, ${training.maxRecords})`,
+  },
+  {
+    keys: ['events.openRecords', 'events.openWindow'],
+    problem: ({ events }) =>
+      events.openRecords <= events.openWindow
+        ? undefined
+        : `must not be above events.openWindow (got ${events.openRecords}, ${events.openWindow})`,
+  },
+];

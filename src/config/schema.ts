@@ -1,0 +1,285 @@
+/** What can be configured, and what it means: the source of loading, of `config print` and of docs/configuration.md. */
+import { conditions } from './conditions';
+import {
+  amount,
+  brokers,
+  choice,
+  column,
+  cron,
+  detectorName,
+  duration,
+  falseAlarmTarget,
+  field,
+  flag,
+  host,
+  identifier,
+  names,
+  path,
+  positive,
+  ratio,
+  shareOrNone,
+  timeZone,
+  topic,
+  whole,
+  widths,
+} from './formats';
+import { nameVariables, type Parsed, type Section } from './key';
+import type { DaemonSettings, DetectorSettings } from './settings';
+
+/** `daemon.yaml`. */
+export const daemonSchema = nameVariables(
+  {
+    http: {
+      host: host({ doc: 'Address that the HTTP server listens on.', default: '127.0.0.1' }),
+      port: whole({ doc: 'Its port; 0 takes any that is free.', default: 9464 }, { min: 0, max: 65535 }),
+    },
+    log: {
+      level: choice({ doc: 'Least severe level that is logged.', default: 'info' }, [
+        'error',
+        'warn',
+        'info',
+        'debug',
+      ]),
+      format: choice(
+        {
+          doc: '`json`: one object a line; `text`: for people; `auto`: text on a terminal.',
+          default: 'auto',
+        },
+        ['auto', 'json', 'text'],
+      ),
+    },
+    store: {
+      path: path({ doc: 'Folder of the model versions, one folder a detector.', default: './var/models' }),
+    },
+    shutdownTimeout: duration(
+      { doc: 'How long a stop may take before the process gives up waiting.', default: '30s' },
+      { timer: true, min: 1000 },
+    ),
+  } satisfies Section,
+  [],
+);
+
+const fileSource = {
+  path: path(
+    { doc: 'CSV with a header, or NDJSON; `.gz` is unpacked. Required for a file source.', default: '' },
+    { empty: true },
+  ),
+  rate: amount({ doc: 'Records a second; 0 = as fast as they can be scored.', default: 0 }),
+  loop: flag({ doc: 'Begin again at the end of the file, event times moved on.', default: false }),
+  historyRecords: whole(
+    { doc: 'The first so many records are history: trained on when the daemon starts.', default: 3600 },
+    { min: 0 },
+  ),
+  columns: {
+    key: column({ doc: 'CSV column of the device.', default: 'key' }),
+    timestamp: column({ doc: 'CSV column of the event time.', default: 'timestamp' }),
+    conditions: names({
+      doc: 'CSV columns of conditions; every other column is a channel.',
+      default: [],
+    }),
+  },
+  labels: path(
+    {
+      doc: 'CSV of known faults (`start,end,kind,channels`) for the summary; never used for training.',
+      default: '',
+    },
+    { empty: true },
+  ),
+} satisfies Section;
+
+const kafkaSource = {
+  brokers: brokers({ doc: 'Where to connect first. Required for a Kafka source.', default: [] }),
+  clientId: identifier({ doc: 'What the brokers log of this client.', default: 'vaemon' }),
+  topic: topic({ doc: 'Topic of the records. Required for a Kafka source.', default: '' }),
+  groupId: identifier(
+    { doc: 'Consumer group; empty = `vaemon-` and the detector.', default: '' },
+    { empty: true },
+  ),
+  startFrom: choice({ doc: 'Where a group without committed offsets begins.', default: 'latest' }, [
+    'earliest',
+    'latest',
+  ]),
+  rewindRecords: whole(
+    {
+      doc: 'Messages a partition that are read again after a restart to refill the windows; no verdicts leave for them.',
+      default: 1000,
+    },
+    { min: 0 },
+  ),
+  maxBatchRecords: whole(
+    { doc: 'Largest batch that is scored and acknowledged at once.', default: 1000 },
+    { max: 100_000 },
+  ),
+  sessionTimeout: duration(
+    { doc: 'Silence after which the group gives our partitions to another member.', default: '30s' },
+    { timer: true, min: 1000 },
+  ),
+} satisfies Section;
+
+/** `detectors/*.yaml`. */
+export const detectorSchema = nameVariables(
+  {
+    detector: detectorName({
+      doc: 'Name of the detector: label of its metrics, folder of its model versions.',
+    }),
+    source: {
+      kind: choice({ doc: 'Where records come from.' }, ['file', 'kafka']),
+      file: fileSource,
+      kafka: kafkaSource,
+    },
+    fields: {
+      key: field(
+        { doc: 'Where a JSON record has its device; empty = the key of the message.', default: 'key' },
+        { empty: true },
+      ),
+      timestamp: field(
+        {
+          doc: '… its event time (ISO 8601, or Unix ms); empty = the time of the message.',
+          default: 'timestamp',
+        },
+        { empty: true },
+      ),
+      values: field({ doc: '… its values by channel.', default: 'values' }),
+      conditions: field({ doc: '… its conditions by name.', default: 'conditions' }),
+    },
+    record: {
+      channels: names({ doc: 'Channels that the model sees, in this order.' }, { min: 1 }),
+      missingChannels: choice(
+        { doc: 'A channel that is absent or null: refuse the record, or mask the value.', default: 'reject' },
+        ['reject', 'mask'],
+      ),
+      extraChannels: choice(
+        { doc: 'A channel that is not listed: refuse the record, or ignore it.', default: 'reject' },
+        ['reject', 'ignore'],
+      ),
+      conditions: conditions({
+        doc:
+          'What a record is judged given. `missing` (category and number): refuse a record without it, or take it as ' +
+          'unknown; default `reject`. `maxValues` (category): default 64. `timeZone` (hour and day): default `UTC`.',
+        default: {},
+      }),
+      maxBytes: whole({ doc: 'Larger messages are refused.', default: 262_144 }),
+      maxAhead: duration({
+        doc: 'Records further in the future than this are refused.',
+        default: '5m',
+      }),
+    },
+    window: {
+      length: whole({ doc: 'Records a window: what the model sees at once.', default: 10 }, { max: 10_000 }),
+      maxKeys: whole({
+        doc: 'Devices held at once; the least recently seen goes first.',
+        default: 10_000,
+      }),
+      ttl: duration(
+        { doc: 'A device not seen for this long (event time) starts a new window.', default: '1h' },
+        { min: 1 },
+      ),
+    },
+    model: {
+      kind: choice({ doc: '`cvae`: conditional variational autoencoder.', default: 'cvae' }, ['cvae']),
+      latentDim: whole(
+        { doc: 'Dimensions of the code; below channels × window.length.', default: 8 },
+        { max: 4096 },
+      ),
+      hidden: widths({
+        doc: 'Widths of the hidden layers of the encoder; the decoder has them mirrored.',
+        default: [64, 32],
+      }),
+      minVariance: positive({ doc: 'Least variance of p(x|z), in units of the scaled data.', default: 1e-3 }),
+      maxVariance: positive({ doc: 'Largest variance of p(x|z), likewise.', default: 10 }),
+      conditionDropout: shareOrNone({
+        doc: 'Share of training examples whose categories are replaced by the unknown token.',
+        default: 0.05,
+      }),
+    },
+    training: {
+      atStart: choice(
+        {
+          doc: 'When the daemon starts: train only if there is no model that can be used, or always.',
+          default: 'if-missing',
+        },
+        ['if-missing', 'always'],
+      ),
+      schedule: cron({
+        doc: 'When a new model is trained; empty = never on a schedule.',
+        default: '0 3 * * *',
+      }),
+      timeZone: timeZone({ doc: 'Time zone of the schedule.', default: 'UTC' }),
+      jitter: duration(
+        { doc: 'A random delay up to this is added to each scheduled training.', default: '5m' },
+        { timer: true },
+      ),
+      timeout: duration(
+        { doc: 'A training that takes longer is killed.', default: '30m' },
+        { timer: true, min: 1000 },
+      ),
+      seed: whole({ doc: 'Seed of every random draw.', default: 1 }, { min: 0, max: 2 ** 32 - 1 }),
+      epochs: whole({ doc: 'Passes over the training windows, at most.', default: 50 }, { max: 100_000 }),
+      batchSize: whole({ doc: 'Windows a training step.', default: 128 }, { max: 65_536 }),
+      learningRate: ratio({ doc: 'Step size of Adam.', default: 1e-3 }),
+      patience: whole({
+        doc: 'Epochs without improvement of the validation loss before training ends.',
+        default: 5,
+      }),
+      maxRecords: whole({
+        doc: 'Newest records that are read for training, at most.',
+        default: 200_000,
+      }),
+      minRecords: whole(
+        { doc: 'With fewer windows than this nothing is trained.', default: 1000 },
+        { min: 100 },
+      ),
+      history: duration({ doc: 'How far back the history of Kafka is read.', default: '14d' }, { min: 1000 }),
+      quarantine: duration({
+        doc: 'Records this close to an event are left out of training.',
+        default: '1m',
+      }),
+      keepVersions: whole({ doc: 'Model versions kept on disk.', default: 5 }, { max: 1000 }),
+    },
+    calibration: {
+      falseAlarmTarget: falseAlarmTarget({
+        doc: 'How many false alarms are acceptable: what is set instead of a threshold.',
+        default: 0.001,
+      }),
+      share: ratio({ doc: 'Newest share of the training records, never trained on.', default: 0.3 }),
+      tailShare: ratio({
+        doc: 'Largest share of the calibration scores, which the Pareto tail is fitted to.',
+        default: 0.1,
+      }),
+    },
+    events: {
+      openRecords: whole({ doc: 'An event opens when so many …', default: 3 }, { max: 10_000 }),
+      openWindow: whole(
+        { doc: '… of so many records of a device are anomalous …', default: 5 },
+        { max: 10_000 },
+      ),
+      closeAfter: whole({ doc: '… and closes after so many in a row that are not.', default: 10 }),
+    },
+    sinks: {
+      log: { enabled: flag({ doc: 'Log each event.', default: true }) },
+      kafka: {
+        enabled: flag({ doc: 'Write detections to Kafka.', default: false }),
+        brokers: brokers({ doc: 'Empty = those of the source.', default: [] }),
+        detectionsTopic: topic({ doc: 'Topic of the detections. Required when enabled.', default: '' }),
+        deadLetterTopic: topic({
+          doc: 'Topic of the records that cannot be used. Required when enabled and for a Kafka source.',
+          default: '',
+        }),
+        emit: choice(
+          { doc: 'Which detections are written; dead letters always are.', default: 'anomalies' },
+          ['all', 'anomalies'],
+        ),
+      },
+    },
+  } satisfies Section,
+  // One name for all detectors would be none.
+  ['detector', 'record.conditions'],
+);
+
+type Equal<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+
+/** Holds only while the schemas and the settings say the same; else this file does not compile. */
+export const schemasYieldSettings: [
+  Equal<Parsed<typeof daemonSchema>, DaemonSettings>,
+  Equal<Parsed<typeof detectorSchema>, DetectorSettings>,
+] = [true, true];

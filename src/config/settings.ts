@@ -1,0 +1,141 @@
+/** The configuration after loading: complete, checked and frozen. schema.ts says what each key means. */
+import type { FalseAlarmTarget } from '../calibration/threshold';
+import type { EventPolicy } from '../domain/event';
+import type { RecordSchema } from '../domain/record';
+
+/** `daemon.yaml`: what all detectors of the process share. */
+export interface DaemonSettings {
+  http: { host: string; port: number };
+  log: { level: 'error' | 'warn' | 'info' | 'debug'; format: 'auto' | 'json' | 'text' };
+  store: { path: string };
+  /** How long a stop may take before the process gives up waiting. */
+  shutdownTimeoutMs: number;
+}
+
+export interface KafkaSettings {
+  brokers: readonly string[];
+  clientId: string;
+  topic: string;
+  groupId: string;
+  /** Where a group without committed offsets begins. */
+  startFrom: 'earliest' | 'latest';
+  /** Messages per partition to read again after a restart, to refill the windows; no verdicts leave for them. */
+  rewindRecords: number;
+  /** Largest batch handed to the pipeline. */
+  maxBatchRecords: number;
+  sessionTimeoutMs: number;
+}
+
+export interface FileSettings {
+  /** CSV with a header, or NDJSON; `.gz` is unpacked. Relative to the working directory. */
+  path: string;
+  /** Records a second; 0 = as fast as they can be scored. */
+  rate: number;
+  /** Begin again at the end, event times moved on. */
+  loop: boolean;
+  /** The part of the file that is history (training) when the daemon starts: the first N records. */
+  historyRecords: number;
+  /** CSV columns; every other column is a channel. */
+  columns: { key: string; timestamp: string; conditions: readonly string[] };
+  /** CSV with known faults (`start,end,kind,channels`), for the summary alone; empty = none. Never used for training. */
+  labels: string;
+}
+
+/** Where to find what in a JSON record: dotted paths. An empty key or timestamp is the message's own. */
+export interface FieldMapping {
+  key: string;
+  timestamp: string;
+  values: string;
+  conditions: string;
+}
+
+export interface ModelSettings {
+  kind: 'cvae';
+  latentDim: number;
+  /** Widths of the hidden layers of the encoder; the decoder has them mirrored. */
+  hidden: readonly number[];
+  /** Bounds of the learned variance, in units of the scaled data. */
+  minVariance: number;
+  maxVariance: number;
+  /** Share of training examples whose categories are replaced by the unknown token. */
+  conditionDropout: number;
+}
+
+export interface TrainingSettings {
+  /** Train when the daemon starts: only without a usable model, or always. */
+  atStart: 'if-missing' | 'always';
+  /** Cron expression (5 or 6 fields); empty = never on a schedule. */
+  schedule: string;
+  timeZone: string;
+  /** A random delay up to this is added to each scheduled training. */
+  jitterMs: number;
+  /** Kill a training that takes longer. */
+  timeoutMs: number;
+  seed: number;
+  epochs: number;
+  batchSize: number;
+  learningRate: number;
+  /** Epochs without improvement of the validation loss before training ends. */
+  patience: number;
+  /** Newest records that are read for training, at most. */
+  maxRecords: number;
+  /** Fewer windows than this: no training. */
+  minRecords: number;
+  /** Kafka history is read this far back. */
+  historyMs: number;
+  /** Records this close to an event are left out. */
+  quarantineMs: number;
+  /** Model versions kept on disk. */
+  keepVersions: number;
+}
+
+/** `detectors/*.yaml`: one detector. */
+export interface DetectorSettings {
+  /** Name: labels of metrics, folder of the model versions. */
+  detector: string;
+  source: { kind: 'file' | 'kafka'; file: FileSettings; kafka: KafkaSettings };
+  fields: FieldMapping;
+  record: RecordSchema & {
+    /** Larger messages are refused. */
+    maxBytes: number;
+    /** Records further in the future than this are refused. */
+    maxAheadMs: number;
+  };
+  window: {
+    /** Records per window. */
+    length: number;
+    /** Keys held at once; the least recently seen goes first. */
+    maxKeys: number;
+    /** A key not seen for this long (event time) starts a new window. */
+    ttlMs: number;
+  };
+  model: ModelSettings;
+  training: TrainingSettings;
+  calibration: {
+    /** A ratio of normal records (0.001) or a rate (`2 per day`). */
+    falseAlarmTarget: FalseAlarmTarget;
+    /** The newest share of the training records, never trained on. */
+    share: number;
+    /** The share of calibration scores that the Pareto tail is fitted to. */
+    tailShare: number;
+  };
+  events: EventPolicy;
+  sinks: {
+    log: { enabled: boolean };
+    kafka: {
+      enabled: boolean;
+      /** Empty = the source's. */
+      brokers: readonly string[];
+      detectionsTopic: string;
+      deadLetterTopic: string;
+      /** Which detections are written; dead letters always are. */
+      emit: 'all' | 'anomalies';
+    };
+  };
+}
+
+/** Everything `vaemon run PATH` needs. */
+export interface Settings {
+  daemon: DaemonSettings;
+  detectors: readonly { file: string; settings: DetectorSettings }[];
+}

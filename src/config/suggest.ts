@@ -1,0 +1,37 @@
+/** What an operator probably meant by a name that does not exist. */
+
+/** How many letters must be inserted, deleted, replaced or swapped with a neighbour to turn one word into the other. */
+export function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      let best = Math.min(previous[j]! + 1, row[j - 1]! + 1, previous[j - 1]! + cost);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) best = Math.min(best, before[j - 2]! + 1);
+      row.push(best);
+    }
+    [before, previous] = [previous, row];
+  }
+  return previous[b.length]!;
+}
+
+/** The candidate nearest to the word, upper and lower case aside, if any is near enough to have been meant. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const limit = Math.max(1, Math.floor(word.length / 3));
+  const byDistance = candidates
+    .map((candidate) => ({
+      candidate,
+      distance: editDistance(word.toLowerCase(), candidate.toLowerCase()),
+    }))
+    .filter(({ distance }) => distance <= limit)
+    .sort((one, other) => one.distance - other.distance);
+  return byDistance[0]?.candidate;
+}
+
+/** `; did you mean "x"?`, or nothing. */
+export function didYouMean(candidate: string | undefined): string {
+  return candidate === undefined ? '' : `; did you mean "${candidate}"?`;
+}

@@ -1,0 +1,373 @@
+/** One detector at work: gets a model, then lets its source deliver through the pipeline, and retrains beside it. */
+import { join } from 'node:path';
+import { surpriseOf, targetRatio } from './calibration/threshold';
+import type { DetectorSettings } from './config/settings';
+import { sinkBrokers } from './config/rules';
+import { createEventTracker, type EventTracker } from './domain/event';
+import { createWindowStore } from './domain/window';
+import { ModelVersionError } from './errors';
+import { createIntake, settingsFingerprint } from './intake';
+import { openQuarantine, type Quarantine } from './lifecycle/quarantine';
+import { createRetrainer, type Retrainer, type TrainingOutcome } from './lifecycle/retrainer';
+import { createSchedule } from './lifecycle/schedule';
+import type { TrainingProgress } from './lifecycle/training-message';
+import type { Logger } from './logger';
+import type { DetectorMetrics, Metrics } from './metrics';
+import { createPipeline, type ActiveDetector } from './pipeline';
+import { createReleasers } from './releasers';
+import { decodeBundle } from './scoring/bundle';
+import type { Detector } from './scoring/detector';
+import { createKafkaSink } from './sinks/kafka';
+import { createLogSink } from './sinks/log';
+import { createQuarantineSink } from './sinks/quarantine';
+import type { Sink } from './sinks/sink';
+import { createSummarySink, type ReplaySummary, type SummarySink } from './sinks/summary';
+import { createFileSource } from './sources/file';
+import { createKafkaSource } from './sources/kafka';
+import { createKafkaClient } from './sources/kafka-client';
+import { readLabels } from './sources/labels';
+import type { Source, SourceObserver } from './sources/source';
+import { createModelStore } from './store/model-store';
+import { versionCreatedAt } from './store/version-name';
+
+/** What a person at a terminal may want to follow. */
+export interface DetectorObserver {
+  trainingProgress(detector: string, progress: TrainingProgress): void;
+  trainingEnded(detector: string, outcome: TrainingOutcome): void;
+  /** A finite source has been through its records once more. */
+  passEnded(detector: string, pass: number, summary: ReplaySummary | undefined): void;
+}
+
+/** What a training needs to know of the daemon that asks for it. */
+export interface TrainingRequest {
+  /** File with the stretches to leave out. */
+  quarantinePath: string;
+  /** Records of a file source that have been delivered so far; undefined for a source that keeps its own time. */
+  fileRecords: number | undefined;
+}
+
+export type RunTraining = (
+  request: TrainingRequest,
+  onProgress: (progress: TrainingProgress) => void,
+  signal: AbortSignal,
+) => Promise<string>;
+
+export interface RuntimeParts {
+  settings: DetectorSettings;
+  storePath: string;
+  metrics: Metrics;
+  log: Logger;
+  runTraining: RunTraining;
+  observer: DetectorObserver;
+  shutdownTimeoutMs: number;
+  /** Unix ms. */
+  now?: () => number;
+  /** Between two tries to get a first model, ms. */
+  retryMs?: number;
+}
+
+export interface RunningDetector {
+  name: string;
+  readiness(): { ready: boolean; reason: string };
+  /** Settles when the source has ended by itself, or on an error that nothing can be done about. */
+  finished: Promise<void>;
+  /** Stops fetching, lets the batch under way reach its sinks, acknowledges it, and lets go of everything. */
+  stop(): Promise<void>;
+}
+
+/** Records of a fault's after-effects that the demo summary counts neither way. */
+const afterEffectsMs = 60_000;
+
+export async function startDetector(parts: RuntimeParts): Promise<RunningDetector> {
+  const { settings, log, observer, now = Date.now, retryMs = 30_000 } = parts;
+  const name = settings.detector;
+  const intake = createIntake(settings);
+  const releasers = createReleasers();
+  const events = createEventTracker(settings.events);
+  const quarantinePath = join(parts.storePath, name, 'quarantine.json');
+  const quarantine = await openQuarantine(quarantinePath, settings.training.quarantineMs);
+  const store = createModelStore({ directory: parts.storePath, detector: name });
+  let active: ActiveDetector | undefined;
+  const stopping = new AbortController();
+  let status = 'starting';
+
+  const summary = await createSummary(settings);
+  const sinks = createSinks(parts, quarantine, summary);
+  const metrics = parts.metrics.forDetector(name, {
+    topics: [settings.source.kind === 'kafka' ? settings.source.kafka.topic : settings.source.file.path],
+    sinks: sinks.map((sink) => sink.name),
+  });
+  for (const sink of sinks) releasers.add(`sink ${sink.name}`, () => sink.close());
+
+  const source = createSource(parts, metrics, async (pass) => {
+    await closeEvents(events, sinks, metrics);
+    observer.passEnded(name, pass, summary?.take());
+  });
+
+  const retrainer = createRetrainer<ActiveDetector>({
+    detector: name,
+    store,
+    log,
+    timeoutMs: settings.training.timeoutMs,
+    keepVersions: settings.training.keepVersions,
+    observer: metrics,
+    async runTraining(signal) {
+      for (const event of events.openEvents()) quarantine.add(event.key, event.start, event.end);
+      await quarantine.save();
+      const request = { quarantinePath, fileRecords: source.position?.() };
+      return parts.runTraining(request, reportProgress, signal);
+    },
+    load: loadVersion,
+    onSwap: use,
+  });
+  releasers.add('retrainer', () => retrainer.stop());
+  releasers.add('source', () => source.stop());
+
+  function reportProgress(progress: TrainingProgress): void {
+    if (active === undefined) {
+      status = `training the first model (epoch ${progress.epoch} of at most ${progress.epochs})`;
+    }
+    observer.trainingProgress(name, progress);
+  }
+
+  async function loadVersion(version: string): Promise<ActiveDetector> {
+    try {
+      const { files } = await store.read(version);
+      const detector = decodeBundle(version, files, intake.table);
+      if (detector.state.settingsFingerprint !== settingsFingerprint(settings)) {
+        detector.dispose();
+        throw new ModelVersionError(
+          version,
+          'schema',
+          'it was trained for other channels, conditions, window or model settings; train a new one',
+        );
+      }
+      return activate(detector);
+    } catch (error) {
+      if (error instanceof ModelVersionError) metrics.modelLoadFailed(error.reason);
+      throw error;
+    }
+  }
+
+  function activate(detector: Detector): ActiveDetector {
+    const ratio = targetRatio(settings.calibration.falseAlarmTarget, detector.state.recordsPerMs);
+    const calibrated = detector.state.calibration.combined.scores.length;
+    if (ratio * (calibrated + 1) < 1) {
+      // Said aloud: the alarm threshold then rests on the fitted tail, not on records that were seen.
+      log.warn('false-alarm target lies beyond the calibration records', {
+        detector: name,
+        target: ratio,
+        calibrated,
+      });
+    }
+    metrics.falseAlarmTarget(ratio);
+    return { detector, threshold: surpriseOf(ratio) };
+  }
+
+  /** Between two batches: scoring is synchronous, so none is under way. */
+  function use(next: ActiveDetector, version: string): void {
+    active?.detector.dispose();
+    active = next;
+    metrics.modelLoaded(version, Date.parse(versionCreatedAt(version)));
+  }
+
+  /** The current version, or the newest older one that can be used. */
+  async function loadStored(): Promise<boolean> {
+    const current = await store.current().catch((err: unknown) => {
+      log.error('pointer to the current model version could not be read', { detector: name, err });
+      return undefined;
+    });
+    const versions = (await store.list()).map(({ version }) => version);
+    const candidates = [
+      ...(current === undefined ? [] : [current]),
+      ...versions.filter((v) => v !== current),
+    ];
+    for (const version of candidates) {
+      try {
+        use(await loadVersion(version), version);
+        log.info('model loaded', { detector: name, version });
+        if (version !== current) await store.setCurrent(version);
+        return true;
+      } catch (err) {
+        log.error('model version cannot be used', { detector: name, version, err });
+      }
+    }
+    return false;
+  }
+
+  async function obtainModel(): Promise<void> {
+    if (settings.training.atStart === 'if-missing' && (await loadStored())) return;
+    while (!stopping.signal.aborted) {
+      status = 'training the first model';
+      const outcome = await retrainer.train('start');
+      observer.trainingEnded(name, outcome);
+      if (outcome.result === 'swapped' || stopping.signal.aborted) return;
+      if (settings.training.atStart === 'always' && (await loadStored())) return;
+      const reason = outcome.result === 'failed' ? describe(outcome.error) : outcome.because;
+      // A file will not grow by waiting; a topic does.
+      if (settings.source.kind === 'file') throw new Error(`detector "${name}" has no model: ${reason}`);
+      status = `no model yet: ${reason}`;
+      log.warn('no model yet, will try again', { detector: name, reason, retryMs });
+      await pause(retryMs);
+    }
+  }
+
+  let wake: (() => void) | undefined;
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async function live(): Promise<void> {
+    await obtainModel();
+    if (stopping.signal.aborted) return;
+    status = '';
+    const schedule = createTrainingSchedule(settings, retrainer, log, observer);
+    releasers.add('schedule', () => schedule.stop());
+    metrics.ready(true);
+    const handle = createPipeline({
+      detectorName: name,
+      schema: settings.record,
+      table: intake.table,
+      decode: intake.decode,
+      windows: createWindowStore(intake.shape, settings.window),
+      current: () => active!,
+      events,
+      sinks,
+      metrics,
+      now,
+    });
+    await source.run(handle);
+  }
+
+  const finished = live();
+  // Whoever waits for it sees the error; no one may be waiting yet.
+  finished.catch(() => undefined);
+
+  return {
+    name,
+    readiness() {
+      if (stopping.signal.aborted) return { ready: false, reason: 'stopping' };
+      if (active === undefined || status !== '') return { ready: false, reason: status };
+      return source.ready();
+    },
+    finished,
+    async stop() {
+      stopping.abort();
+      metrics.ready(false);
+      wake?.();
+      await releasers.release();
+      await finished.catch(() => undefined);
+      active?.detector.dispose();
+      active = undefined;
+      for (const event of events.openEvents()) quarantine.add(event.key, event.start, event.end);
+      await quarantine.save();
+    },
+  };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function createSummary({ source }: DetectorSettings): Promise<SummarySink | undefined> {
+  if (source.kind !== 'file' || source.file.labels === '') return undefined;
+  return createSummarySink(await readLabels(source.file.labels), afterEffectsMs);
+}
+
+function createSinks(
+  { settings, log }: RuntimeParts,
+  quarantine: Quarantine,
+  summary: Sink | undefined,
+): Sink[] {
+  const sinks: Sink[] = [createQuarantineSink(quarantine)];
+  if (settings.sinks.log.enabled) sinks.push(createLogSink(log));
+  if (summary !== undefined) sinks.push(summary);
+  const { kafka } = settings.sinks;
+  if (kafka.enabled || settings.source.kind === 'kafka') {
+    const client = createKafkaClient({
+      brokers: sinkBrokers(settings),
+      clientId: settings.source.kafka.clientId,
+      log: (level, message, fields) => log[level](message, fields),
+    });
+    const sink = createKafkaSink({ kafka: client, settings: kafka });
+    sinks.push(kafka.enabled ? sink : deadLettersOnly(sink));
+  }
+  return sinks;
+}
+
+/** Of a Kafka source dead letters are written even where detections are not: nothing is dropped in silence. */
+function deadLettersOnly(sink: Sink): Sink {
+  return {
+    name: sink.name,
+    write: (verdicts) => sink.write({ detections: [], events: [], deadLetters: verdicts.deadLetters }),
+    close: () => sink.close(),
+  };
+}
+
+function createSource(
+  { settings, log, shutdownTimeoutMs }: RuntimeParts,
+  metrics: DetectorMetrics,
+  onPassEnd: (pass: number) => Promise<void>,
+): Source & { position?: () => number } {
+  const { source, detector } = settings;
+  if (source.kind === 'file') return createFileSource(source.file, onPassEnd);
+  const observer: SourceObserver = {
+    error(err) {
+      metrics.sourceError();
+      log.error('source error', { detector, err });
+    },
+    info: (message, fields) => log.info(message, { detector, ...fields }),
+    gap(missing) {
+      metrics.sourceGap(missing);
+      log.warn('records were lost before they were consumed', { detector, missing: String(missing) });
+    },
+  };
+  return createKafkaSource({
+    kafka: createKafkaClient({
+      brokers: source.kafka.brokers,
+      clientId: source.kafka.clientId,
+      log: (level, message, fields) => log[level](message, fields),
+    }),
+    settings: source.kafka,
+    observer,
+    stopTimeoutMs: shutdownTimeoutMs / 2,
+  });
+}
+
+/** At the end of a finite source what is open has no more records to wait for. */
+async function closeEvents(
+  events: EventTracker,
+  sinks: readonly Sink[],
+  metrics: DetectorMetrics,
+): Promise<void> {
+  const closed = events.closeAll();
+  if (closed.length > 0) {
+    await Promise.all(sinks.map((sink) => sink.write({ detections: [], events: closed, deadLetters: [] })));
+  }
+  metrics.eventsOpen(0);
+}
+
+function createTrainingSchedule(
+  { detector, training }: DetectorSettings,
+  retrainer: Retrainer,
+  log: Logger,
+  observer: DetectorObserver,
+): ReturnType<typeof createSchedule> {
+  return createSchedule({
+    cron: training.schedule,
+    timeZone: training.timeZone,
+    jitterMs: training.jitterMs,
+    random: Math.random,
+    onDue: async () => {
+      observer.trainingEnded(detector, await retrainer.train('schedule'));
+    },
+    onSkipped: () => log.warn('scheduled training skipped: the last one is still under way', { detector }),
+    onError: (err) => log.error('scheduled training could not be started', { detector, err }),
+  });
+}

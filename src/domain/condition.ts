@@ -1,0 +1,291 @@
+/**
+ * Conditions: what a record is judged given, read from records as numbers and encoded for the model.
+ *
+ * A category is one-hot with one more slot for the unknown; a number is standardised; hour of day and day of
+ * week lie on a circle as sine and cosine, so that 23:59 and 00:00 are neighbours.
+ */
+import { DecodeError } from '../errors';
+import {
+  givenConditions,
+  type ConditionSpec,
+  type GivenConditionSpec,
+  type TimeConditionSpec,
+} from './record';
+
+/** The code of a category that is absent (where that is allowed) or that did not fit the table. */
+export const unknownCategory = 0;
+
+/** Codes a detector keeps apart before it calls the rest unknown: a stream of ever new values must not fill memory. */
+const maxCodes = 65_536;
+
+/** Category values as small integers, shared by reading and encoding. */
+export interface CategoryTable {
+  code(value: string): number;
+  value(code: number): string | undefined;
+}
+
+export function createCategoryTable(): CategoryTable {
+  const codes = new Map<string, number>();
+  const values: (string | undefined)[] = [undefined];
+  return {
+    code(value) {
+      const known = codes.get(value);
+      if (known !== undefined) return known;
+      if (values.length >= maxCodes) return unknownCategory;
+      codes.set(value, values.length);
+      values.push(value);
+      return values.length - 1;
+    },
+    value: (code) => values[code],
+  };
+}
+
+/** Reads the given conditions of one record as numbers: a category as its code, a number as it is, NaN if missing. */
+export type ReadConditions = (
+  raw: Readonly<Record<string, unknown>>,
+  out: Float64Array,
+  offset: number,
+) => void;
+
+/** @throws DecodeError (when reading) naming the condition that is missing or of the wrong type. */
+export function createConditionReader(specs: readonly ConditionSpec[], table: CategoryTable): ReadConditions {
+  const given = givenConditions(specs);
+  return (raw, out, offset) => {
+    for (let i = 0; i < given.length; i++)
+      out[offset + i] = readCondition(given[i]!, raw[given[i]!.name], table);
+  };
+}
+
+function readCondition(spec: GivenConditionSpec, value: unknown, table: CategoryTable): number {
+  if (value === undefined || value === null) {
+    if (spec.missing === 'reject')
+      throw new DecodeError('missing_condition', `condition "${spec.name}" is missing`);
+    return spec.kind === 'category' ? unknownCategory : NaN;
+  }
+  if (spec.kind === 'number') {
+    if (typeof value === 'number' && Number.isFinite(value)) return value;
+    throw new DecodeError(
+      'bad_condition',
+      `condition "${spec.name}" must be a finite number, got ${describe(value)}`,
+    );
+  }
+  if (typeof value === 'string' || typeof value === 'boolean') return table.code(String(value));
+  if (typeof value === 'number' && Number.isFinite(value)) return table.code(String(value));
+  throw new DecodeError(
+    'bad_condition',
+    `condition "${spec.name}" must be a category, got ${describe(value)}`,
+  );
+}
+
+function describe(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+/** What is learned of the conditions; goes into the model version. */
+export interface ConditionState {
+  specs: readonly ConditionSpec[];
+  /** Known values by category, most frequent first. */
+  categories: Readonly<Record<string, readonly string[]>>;
+  /** Mean and standard deviation by number. */
+  numbers: Readonly<Record<string, { mean: number; std: number }>>;
+}
+
+/**
+ * Learns vocabularies and scales from training records.
+ * @param rows given conditions as numbers, shape [count, given conditions]
+ */
+export function fitConditions(
+  specs: readonly ConditionSpec[],
+  table: CategoryTable,
+  rows: Float64Array,
+  count: number,
+): ConditionState {
+  const given = givenConditions(specs);
+  const categories: Record<string, string[]> = {};
+  const numbers: Record<string, { mean: number; std: number }> = {};
+  given.forEach((spec, column) => {
+    const at = (row: number): number => rows[row * given.length + column]!;
+    if (spec.kind === 'category') {
+      const seen = new Map<number, number>();
+      for (let row = 0; row < count; row++) seen.set(at(row), (seen.get(at(row)) ?? 0) + 1);
+      seen.delete(unknownCategory);
+      categories[spec.name] = [...seen]
+        .map(([code, n]) => ({ value: table.value(code) ?? '', n }))
+        .sort((a, b) => b.n - a.n || (a.value < b.value ? -1 : 1))
+        .slice(0, spec.maxValues)
+        .map(({ value }) => value);
+    } else {
+      let n = 0;
+      let mean = 0;
+      let squares = 0;
+      for (let row = 0; row < count; row++) {
+        if (Number.isNaN(at(row))) continue;
+        n++;
+        const delta = at(row) - mean;
+        mean += delta / n;
+        squares += delta * (at(row) - mean);
+      }
+      numbers[spec.name] = { mean, std: n > 1 && squares > 0 ? Math.sqrt(squares / n) : 1 };
+    }
+  });
+  return { specs, categories, numbers };
+}
+
+export interface ConditionEncoder {
+  /** Length of one encoding. */
+  readonly dim: number;
+  /**
+   * Adds `weight` times the encoding of one record to `out`.
+   * @returns how many of its categories the model does not know
+   */
+  add(
+    given: Float64Array,
+    offset: number,
+    timestamp: number,
+    weight: number,
+    out: Float32Array,
+    at: number,
+  ): number;
+  /** Turns every category of one encoding into the unknown token, keeping its weight: what condition dropout does. */
+  forgetCategories(out: Float32Array, at: number): void;
+}
+
+/** Numbers beyond this many standard deviations are encoded as this many. */
+const maxDeviations = 5;
+
+export function createConditionEncoder(state: ConditionState, table: CategoryTable): ConditionEncoder {
+  let dim = 0;
+  const categorySlots: { at: number; size: number }[] = [];
+  let column = 0;
+  const encoders = state.specs.map((spec) => {
+    const slot = dim;
+    switch (spec.kind) {
+      case 'category': {
+        const known = state.categories[spec.name] ?? [];
+        const indexByCode = new Map(known.map((value, i) => [table.code(value), i + 1]));
+        const source = column++;
+        categorySlots.push({ at: slot, size: known.length + 1 });
+        dim += known.length + 1;
+        return (
+          given: Float64Array,
+          offset: number,
+          _time: number,
+          weight: number,
+          out: Float32Array,
+          at: number,
+        ) => {
+          const index = indexByCode.get(given[offset + source]!) ?? 0;
+          out[at + slot + index]! += weight;
+          return index === 0 ? 1 : 0;
+        };
+      }
+      case 'number': {
+        const { mean, std } = state.numbers[spec.name] ?? { mean: 0, std: 1 };
+        const source = column++;
+        dim += spec.missing === 'unknown' ? 2 : 1;
+        return (
+          given: Float64Array,
+          offset: number,
+          _time: number,
+          weight: number,
+          out: Float32Array,
+          at: number,
+        ) => {
+          const value = given[offset + source]!;
+          if (Number.isNaN(value)) {
+            out[at + slot + 1]! += weight;
+            return 1;
+          }
+          out[at + slot]! += weight * Math.max(-maxDeviations, Math.min(maxDeviations, (value - mean) / std));
+          return 0;
+        };
+      }
+      default: {
+        const phase = createPhase(spec);
+        dim += 2;
+        return (
+          _given: Float64Array,
+          _offset: number,
+          time: number,
+          weight: number,
+          out: Float32Array,
+          at: number,
+        ) => {
+          const angle = 2 * Math.PI * phase(time);
+          out[at + slot]! += weight * Math.sin(angle);
+          out[at + slot + 1]! += weight * Math.cos(angle);
+          return 0;
+        };
+      }
+    }
+  });
+  return {
+    dim,
+    add(given, offset, timestamp, weight, out, at) {
+      let unknown = 0;
+      for (const encode of encoders) unknown += encode(given, offset, timestamp, weight, out, at);
+      return unknown;
+    },
+    forgetCategories(out, at) {
+      for (const slot of categorySlots) {
+        let total = 0;
+        for (let i = 0; i < slot.size; i++) {
+          total += out[at + slot.at + i]!;
+          out[at + slot.at + i] = 0;
+        }
+        out[at + slot.at] = total;
+      }
+    },
+  };
+}
+
+const dayMs = 86_400_000;
+/** Offsets from UTC change on quarter hours at the finest, so one look-up serves fifteen minutes. */
+const offsetStepMs = 900_000;
+
+/** Position of a time in the local day or week, in [0, 1). */
+function createPhase(spec: TimeConditionSpec): (timestamp: number) => number {
+  const offsetAt = createUtcOffset(spec.timeZone);
+  const period = spec.kind === 'hour-of-day' ? dayMs : 7 * dayMs;
+  // 1970-01-01 was a Thursday: four days on, the week begins on Monday.
+  const origin = spec.kind === 'hour-of-day' ? 0 : 3 * dayMs;
+  return (timestamp) => {
+    const local = timestamp + offsetAt(timestamp) + origin;
+    return (((local % period) + period) % period) / period;
+  };
+}
+
+function createUtcOffset(timeZone: string): (timestamp: number) => number {
+  if (timeZone === 'UTC') return () => 0;
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  });
+  let cachedStep = NaN;
+  let cachedOffset = 0;
+  return (timestamp) => {
+    const step = Math.floor(timestamp / offsetStepMs);
+    if (step !== cachedStep) {
+      const whole = step * offsetStepMs;
+      const part = Object.fromEntries(format.formatToParts(whole).map((p) => [p.type, Number(p.value)]));
+      const local = Date.UTC(
+        part['year']!,
+        part['month']! - 1,
+        part['day'],
+        part['hour'],
+        part['minute'],
+        part['second'],
+      );
+      cachedStep = step;
+      cachedOffset = local - whole;
+    }
+    return cachedOffset;
+  };
+}

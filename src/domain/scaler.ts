@@ -1,0 +1,71 @@
+/** Brings channels of any unit to a common scale, robustly, and back. */
+
+/** What is learned of each channel; goes into the model version. */
+export interface ScalerState {
+  center: readonly number[];
+  scale: readonly number[];
+}
+
+export interface Scaler {
+  /** Scaled value; 0 for a missing one. Grows only as the logarithm beyond `softLimit`. */
+  scale(value: number, channel: number): number;
+  /** Inverse of `scale`, in the channel's own unit. */
+  unscale(scaled: number, channel: number): number;
+}
+
+/**
+ * Beyond this many scales a value is compressed: far enough to leave normal records alone, and a value of
+ * 1e30 neither overflows float32 nor drowns the rest of the window.
+ */
+const softLimit = 20;
+
+/** The outermost share of values at each end that does not take part in the fit. */
+const trimmed = 0.005;
+
+/**
+ * Learns centre (mean) and scale (standard deviation) of each channel without the outermost values.
+ * A channel that never moves gets a scale of 1 % of its size, or 1 at zero.
+ * @param values shape [count, channels]; NaN = missing
+ */
+export function fitScaler(values: Float64Array, count: number, channels: number): ScalerState {
+  const center: number[] = [];
+  const scale: number[] = [];
+  for (let channel = 0; channel < channels; channel++) {
+    const column = new Float64Array(count);
+    let n = 0;
+    for (let row = 0; row < count; row++) {
+      const value = values[row * channels + channel]!;
+      if (!Number.isNaN(value)) column[n++] = value;
+    }
+    const sorted = column.subarray(0, n).sort();
+    const skip = Math.floor(n * trimmed);
+    const kept = sorted.subarray(skip, n - skip);
+    const mean = kept.length === 0 ? 0 : kept.reduce((sum, v) => sum + v / kept.length, 0);
+    const std =
+      kept.length === 0 ? 0 : Math.sqrt(kept.reduce((sum, v) => sum + (v - mean) ** 2 / kept.length, 0));
+    center.push(mean);
+    // Rounding alone gives a constant channel a spread of about 1e-16 of its size.
+    scale.push(std > 1e-9 * Math.abs(mean) ? std : constantScale(mean));
+  }
+  return { center, scale };
+}
+
+function constantScale(mean: number): number {
+  return mean === 0 ? 1 : Math.abs(mean) * 0.01;
+}
+
+export function createScaler({ center, scale }: ScalerState): Scaler {
+  return {
+    scale(value, channel) {
+      if (Number.isNaN(value)) return 0;
+      const scaled = (value - center[channel]!) / scale[channel]!;
+      const beyond = Math.abs(scaled) - softLimit;
+      return beyond <= 0 ? scaled : Math.sign(scaled) * (softLimit + Math.log1p(beyond));
+    },
+    unscale(scaled, channel) {
+      const beyond = Math.abs(scaled) - softLimit;
+      const linear = beyond <= 0 ? scaled : Math.sign(scaled) * (softLimit + Math.expm1(beyond));
+      return linear * scale[channel]! + center[channel]!;
+    },
+  };
+}

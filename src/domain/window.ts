@@ -1,0 +1,141 @@
+/** The last n records of each key, in rings of typed arrays: raw values, so that a new model can read them too. */
+
+/**
+ * Windows side by side, ready to be scored; oldest record of a window first. Filled by a window store (live)
+ * or a data set (training), read by a detector: the same way in for both.
+ */
+export interface WindowBatch {
+  readonly capacity: number;
+  count: number;
+  /** Shape [capacity, length, channels], raw; NaN = missing. */
+  readonly values: Float64Array;
+  /** Shape [capacity, length, given conditions], as read. */
+  readonly conditions: Float64Array;
+  /** Shape [capacity, length], Unix ms. */
+  readonly timestamps: Float64Array;
+}
+
+export interface WindowShape {
+  /** Records per window. */
+  length: number;
+  channels: number;
+  /** Conditions that records carry. */
+  conditions: number;
+}
+
+export function createWindowBatch(shape: WindowShape, capacity: number): WindowBatch {
+  return {
+    capacity,
+    count: 0,
+    values: new Float64Array(capacity * shape.length * shape.channels),
+    conditions: new Float64Array(capacity * shape.length * shape.conditions),
+    timestamps: new Float64Array(capacity * shape.length),
+  };
+}
+
+/** What became of a record: its window is full, still filling, or the record is not newer than the last one. */
+export type PushResult = 'ready' | 'warming' | 'duplicate' | 'out_of_order';
+
+export interface WindowStore {
+  /** Takes row `row` of columns shaped as in RecordBatch. */
+  push(
+    key: string,
+    row: number,
+    timestamps: Float64Array,
+    values: Float64Array,
+    conditions: Float64Array,
+  ): PushResult;
+  /** Copies the window of a key that was 'ready' behind the last one of `batch`. */
+  copy(key: string, batch: WindowBatch): void;
+  /** Keys held now. */
+  readonly size: number;
+}
+
+export interface WindowLimits {
+  /** Keys held at once; the least recently seen goes first. */
+  maxKeys: number;
+  /** A key whose last record is older than this (event time, ms) starts a new window. */
+  ttlMs: number;
+}
+
+interface Ring {
+  /** Records pushed so far. */
+  pushed: number;
+  newest: number;
+  values: Float64Array;
+  conditions: Float64Array;
+  timestamps: Float64Array;
+}
+
+export function createWindowStore(shape: WindowShape, limits: WindowLimits): WindowStore {
+  // A Map keeps insertion order: moving a key to the end on each push makes the first one the least recently seen.
+  const rings = new Map<string, Ring>();
+  const { length, channels, conditions: given } = shape;
+
+  function ringOf(key: string): Ring {
+    let ring = rings.get(key);
+    if (ring === undefined) {
+      ring = rings.size >= limits.maxKeys ? evictOldest() : createRing();
+    } else {
+      rings.delete(key);
+    }
+    rings.set(key, ring);
+    return ring;
+  }
+
+  function evictOldest(): Ring {
+    const [key, ring] = rings.entries().next().value!;
+    rings.delete(key);
+    ring.pushed = 0;
+    ring.newest = -Infinity;
+    return ring;
+  }
+
+  const createRing = (): Ring => ({
+    pushed: 0,
+    newest: -Infinity,
+    values: new Float64Array(length * channels),
+    conditions: new Float64Array(length * given),
+    timestamps: new Float64Array(length),
+  });
+
+  return {
+    push(key, row, timestamps, values, conditions) {
+      const ring = ringOf(key);
+      const timestamp = timestamps[row]!;
+      if (timestamp === ring.newest) return 'duplicate';
+      if (timestamp < ring.newest) return 'out_of_order';
+      if (timestamp - ring.newest > limits.ttlMs) ring.pushed = 0;
+      const slot = ring.pushed % length;
+      for (let i = 0; i < channels; i++) ring.values[slot * channels + i] = values[row * channels + i]!;
+      for (let i = 0; i < given; i++) ring.conditions[slot * given + i] = conditions[row * given + i]!;
+      ring.timestamps[slot] = timestamp;
+      ring.newest = timestamp;
+      ring.pushed++;
+      return ring.pushed >= length ? 'ready' : 'warming';
+    },
+    copy(key, batch) {
+      const ring = rings.get(key)!;
+      const oldest = ring.pushed % length;
+      const at = batch.count++ * length;
+      copyUnrolled(ring.values, oldest, channels, batch.values, at);
+      copyUnrolled(ring.conditions, oldest, given, batch.conditions, at);
+      copyUnrolled(ring.timestamps, oldest, 1, batch.timestamps, at);
+    },
+    get size() {
+      return rings.size;
+    },
+  };
+}
+
+/** Copies a ring of rows `width` wide so that the oldest row comes first. */
+function copyUnrolled(
+  ring: Float64Array,
+  oldest: number,
+  width: number,
+  out: Float64Array,
+  row: number,
+): void {
+  out.set(ring.subarray(oldest * width), row * width);
+  out.set(ring.subarray(0, oldest * width), row * width + ring.length - oldest * width);
+}

@@ -1,0 +1,75 @@
+/** The three kinds of error: configuration (all at once, exit 78), record (data, dead letter), infrastructure. */
+
+/** One thing wrong with the configuration: where it stands and what to do about it. */
+export interface ConfigProblem {
+  /** File as given by the operator. */
+  file: string;
+  /** Dotted key, e.g. `model.latentDim`; empty when the whole file is meant. */
+  key: string;
+  message: string;
+}
+
+/** Every problem of every file, reported in one go. The process exits 78 (sysexits EX_CONFIG). */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly problems: readonly ConfigProblem[]) {
+    super(problems.map((p) => `${p.file}: ${p.key === '' ? '' : `${p.key}: `}${p.message}`).join('\n'));
+  }
+}
+
+/** Why a record was refused. Bounded: these are the values of the metric label `reason`. */
+export const rejectReasons = [
+  'empty',
+  'too_large',
+  'not_json',
+  'not_an_object',
+  'missing_key',
+  'missing_timestamp',
+  'bad_timestamp',
+  'timestamp_in_future',
+  'missing_channel',
+  'unknown_channel',
+  'not_a_number',
+  'out_of_range',
+  'missing_condition',
+  'bad_condition',
+  'duplicate',
+  'out_of_order',
+] as const;
+export type RejectReason = (typeof rejectReasons)[number];
+
+/** A record that cannot be used. It is data, never a crash: it goes to the dead-letter sink with its origin. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError';
+  constructor(
+    readonly reason: RejectReason,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A model version that must not be used: damaged, incomplete, or written by another schema. */
+export class ModelVersionError extends Error {
+  override readonly name = 'ModelVersionError';
+  constructor(
+    readonly version: string,
+    readonly reason: 'missing_file' | 'checksum' | 'schema' | 'golden' | 'unreadable',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(`model version ${version}: ${message}`, options);
+  }
+}
+
+/** Training could not produce a model; the message says why and what to do. */
+export class TrainingError extends Error {
+  override readonly name = 'TrainingError';
+  constructor(
+    readonly reason: 'too_few_records' | 'diverged' | 'store' | 'killed' | 'failed',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

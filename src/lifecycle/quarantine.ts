@@ -1,0 +1,45 @@
+/** Stretches that no training may learn from: events and what surrounds them. Kept on disk, for the next training. */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Interval } from '../training/dataset';
+
+export interface Quarantine {
+  /** A stretch of event time of one key, Unix ms; the margin is added on both sides. */
+  add(key: string, from: number, to: number): void;
+  /** Writes what has been added, whole or not at all. */
+  save(): Promise<void>;
+}
+
+/** Stretches kept; the oldest go first. */
+const maxIntervals = 10_000;
+
+/** Goes on from what the file holds; a file that is damaged or absent counts as empty. */
+export async function openQuarantine(path: string, marginMs: number): Promise<Quarantine> {
+  let intervals = await readQuarantine(path).catch((): Interval[] => []);
+  let changed = false;
+  return {
+    add(key, from, to) {
+      intervals.push({ key, from: from - marginMs, to: to + marginMs });
+      intervals = intervals.slice(-maxIntervals);
+      changed = true;
+    },
+    async save() {
+      if (!changed) return;
+      changed = false;
+      await mkdir(dirname(path), { recursive: true });
+      const beside = `${path}.${process.pid}.tmp`;
+      await writeFile(beside, JSON.stringify(intervals));
+      await rename(beside, path);
+    },
+  };
+}
+
+/** What a training leaves out. Empty when there is no such file. */
+export async function readQuarantine(path: string): Promise<Interval[]> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Interval[];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new Error(`cannot read ${path}`, { cause: error });
+  }
+}

@@ -1,0 +1,180 @@
+/** The metrics of one detector as plain methods, called once per batch: no caller sees a label. */
+import type { DeclaredMetrics } from '../metrics';
+import { rejectReasons } from '../errors';
+import type { ModelVersionError, RejectReason } from '../errors';
+import type { RetrainingFailure } from '../lifecycle/retrainer';
+import { createAlarmRing } from './alarm-ring';
+
+/** Values of labels that come from the configuration; their counters start at 0. */
+export interface LabelBounds {
+  /** What the source reads: a Kafka topic, or the path of a file. */
+  topics: readonly string[];
+  /** Names of the sinks. */
+  sinks: readonly string[];
+}
+
+export type Stage = 'decode' | 'score' | 'sink' | 'total';
+export type TrainingResult = 'ok' | RetrainingFailure;
+export type LoadFailure = ModelVersionError['reason'];
+
+export interface DetectorMetrics {
+  /** Whether records are being scored. */
+  ready(ready: boolean): void;
+
+  consumed(topic: string, records: number): void;
+  /**
+   * The first `count` surprises of a batch: how many, how they are distributed, and how many reached the threshold,
+   * in all and among the last 10,000.
+   */
+  scored(surprises: Float64Array, count: number, threshold: number): void;
+  /** Records that were not scored: a window not yet full, or no model. */
+  warming(records: number): void;
+  refilled(records: number): void;
+  rejected(reason: RejectReason, records?: number): void;
+  unknownConditions(conditions: number): void;
+  /** Records behind in one partition; undefined when that is not known (any more), as after a rebalance. */
+  lag(topic: string, partition: number, records: number | undefined): void;
+  sourceError(): void;
+  /** Records that were lost before they were consumed. */
+  sourceGap(records: bigint): void;
+
+  eventsOpened(events: number): void;
+  eventsOpen(events: number): void;
+  /** The configured false-alarm target as a ratio of normal records. */
+  falseAlarmTarget(ratio: number): void;
+  windowKeys(keys: number): void;
+
+  batchDuration(stage: Stage, seconds: number): void;
+  sinkError(sink: string): void;
+
+  /** A model version scores from now on; `createdAt` in Unix ms. */
+  modelLoaded(version: string, createdAt: number): void;
+  modelLoadFailed(reason: LoadFailure): void;
+  trainingStarted(): void;
+  trainingEnded(result: TrainingResult, seconds: number): void;
+
+  /** Brings what changes by itself (the age of the model) up to date, for a scrape. */
+  refresh(): void;
+}
+
+/** Records that `vaemon_alarm_ratio` looks back on. */
+const alarmRatioRecords = 10_000;
+
+// Objects, so that the compiler asks for a reason that errors.ts gets later.
+const stages: Record<Stage, true> = { decode: true, score: true, sink: true, total: true };
+const trainingResults: Record<TrainingResult, true> = {
+  ok: true,
+  too_few_records: true,
+  diverged: true,
+  store: true,
+  killed: true,
+  failed: true,
+  timeout: true,
+  stopped: true,
+  load: true,
+};
+const loadFailures: Record<LoadFailure, true> = {
+  missing_file: true,
+  checksum: true,
+  schema: true,
+  golden: true,
+  unreadable: true,
+};
+
+export function createDetectorMetrics(
+  metrics: DeclaredMetrics,
+  detector: string,
+  bounds: LabelBounds,
+  now: () => number,
+): DetectorMetrics {
+  const of = { detector };
+  const surprise = metrics.surprise.series(of);
+  const alarms = createAlarmRing(alarmRatioRecords);
+  const lags = new Map<string, Map<number, number>>();
+  let model: { version: string; createdAt: number } | undefined;
+
+  startAtZero();
+
+  function startAtZero(): void {
+    for (const topic of bounds.topics) metrics.consumed.inc({ detector, topic }, 0);
+    for (const sink of bounds.sinks) metrics.sinkErrors.inc({ detector, stage: sink }, 0);
+    for (const reason of rejectReasons) metrics.rejected.inc({ detector, reason }, 0);
+    for (const reason of Object.keys(loadFailures)) metrics.modelLoadFailures.inc({ detector, reason }, 0);
+    for (const result of Object.keys(trainingResults)) metrics.trainings.inc({ detector, result }, 0);
+    for (const stage of Object.keys(stages)) metrics.batchDuration.zero({ detector, stage });
+    metrics.trainingDuration.zero(of);
+    const counters = ['scored', 'warming', 'refilled', 'unknownConditions', 'anomalies', 'events'] as const;
+    for (const counter of counters) metrics[counter].inc(of, 0);
+    for (const counter of ['modelSwaps', 'sourceErrors', 'sourceGapRecords'] as const)
+      metrics[counter].inc(of, 0);
+    for (const gauge of ['ready', 'eventsOpen', 'windowKeys', 'trainingRunning'] as const)
+      metrics[gauge].set(of, 0);
+  }
+
+  return {
+    ready: (ready) => metrics.ready.set(of, ready ? 1 : 0),
+
+    consumed: (topic, records) => metrics.consumed.inc({ detector, topic }, records),
+    scored(surprises, count, threshold) {
+      let anomalies = 0;
+      for (let i = 0; i < count; i++) {
+        const anomalous = surprises[i]! >= threshold;
+        if (anomalous) anomalies++;
+        alarms.add(anomalous);
+      }
+      surprise.observe(surprises, count);
+      metrics.scored.inc(of, count);
+      metrics.anomalies.inc(of, anomalies);
+    },
+    warming: (records) => metrics.warming.inc(of, records),
+    refilled: (records) => metrics.refilled.inc(of, records),
+    rejected: (reason, records = 1) => metrics.rejected.inc({ detector, reason }, records),
+    unknownConditions: (conditions) => metrics.unknownConditions.inc(of, conditions),
+    lag(topic, partition, records) {
+      const partitions = lags.get(topic) ?? new Map<number, number>();
+      lags.set(topic, partitions);
+      if (records === undefined) partitions.delete(partition);
+      else partitions.set(partition, records);
+      // No series rather than a 0 that nobody measured.
+      if (partitions.size === 0) metrics.lag.remove({ detector, topic });
+      else
+        metrics.lag.set(
+          { detector, topic },
+          [...partitions.values()].reduce((sum, lag) => sum + lag, 0),
+        );
+    },
+    sourceError: () => metrics.sourceErrors.inc(of),
+    sourceGap: (records) => metrics.sourceGapRecords.inc(of, Number(records)),
+
+    eventsOpened: (events) => metrics.events.inc(of, events),
+    eventsOpen: (events) => metrics.eventsOpen.set(of, events),
+    falseAlarmTarget: (ratio) => metrics.falseAlarmTarget.set(of, ratio),
+    windowKeys: (keys) => metrics.windowKeys.set(of, keys),
+
+    batchDuration: (stage, seconds) => metrics.batchDuration.observe({ detector, stage }, seconds),
+    sinkError: (sink) => metrics.sinkErrors.inc({ detector, stage: sink }),
+
+    modelLoaded(version, createdAt) {
+      if (model !== undefined && model.version !== version) {
+        metrics.modelInfo.remove({ detector, model: model.version });
+        metrics.modelSwaps.inc(of);
+      }
+      model = { version, createdAt };
+      metrics.modelInfo.set({ detector, model: version }, 1);
+      metrics.modelCreated.set(of, createdAt / 1000);
+    },
+    modelLoadFailed: (reason) => metrics.modelLoadFailures.inc({ detector, reason }),
+    trainingStarted: () => metrics.trainingRunning.set(of, 1),
+    trainingEnded(result, seconds) {
+      metrics.trainingRunning.set(of, 0);
+      metrics.trainings.inc({ detector, result });
+      metrics.trainingDuration.observe(of, seconds);
+    },
+
+    refresh() {
+      if (model !== undefined) metrics.modelAge.set(of, Math.max(0, now() - model.createdAt) / 1000);
+      const ratio = alarms.ratio();
+      if (ratio !== undefined) metrics.alarmRatio.set(of, ratio);
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/** Networks: one per symbol of a paper. */
+import { tf, type Random } from '../tensor';
+
+/** Variables by name, as they are stored. */
+export type Weights = ReadonlyMap<string, tf.Variable>;
+
+export interface Network {
+  readonly weights: Weights;
+  /** [batch, in] → [batch, out]. */
+  apply(x: tf.Tensor2D): tf.Tensor2D;
+}
+
+export interface MlpSpec {
+  /** Prefix of the weights' names. */
+  name: string;
+  /** Widths from input to output, at least two. */
+  sizes: readonly number[];
+  random: Random;
+}
+
+/** A multi-layer perceptron with ReLU between its layers; He initialisation (He 2015), the last layer smaller. */
+export function createMlp({ name, sizes, random }: MlpSpec): Network {
+  const weights = new Map<string, tf.Variable>();
+  const layers = sizes.slice(1).map((outputs, i) => {
+    const inputs = sizes[i]!;
+    const last = i === sizes.length - 2;
+    const deviation = Math.sqrt((last ? 1 : 2) / inputs);
+    const initial = random.normalTensor([inputs, outputs]);
+    const kernel = tf.variable(tf.tidy(() => tf.mul(initial, deviation)));
+    const bias = tf.variable(tf.zeros([outputs]));
+    initial.dispose();
+    weights.set(`${name}/${i}/kernel`, kernel);
+    weights.set(`${name}/${i}/bias`, bias);
+    return { kernel: kernel as tf.Variable<tf.Rank.R2>, bias, last };
+  });
+  return {
+    weights,
+    apply: (x) =>
+      layers.reduce((h, { kernel, bias, last }) => {
+        const out: tf.Tensor2D = tf.add(tf.matMul(h, kernel), bias);
+        return last ? out : tf.relu(out);
+      }, x),
+  };
+}
+
+/** [x, c] side by side; just x when there is no condition. */
+export function given(x: tf.Tensor2D, c: tf.Tensor2D | undefined): tf.Tensor2D {
+  return c === undefined ? x : tf.concat([x, c], 1);
+}

@@ -1,0 +1,239 @@
+/**
+ * The way of a batch: decode → window → score → decide → sinks. What it returns is the acknowledgement: it
+ * resolves when every sink has all that came of the batch, and rejects when one has not.
+ */
+import type { CategoryTable } from './domain/condition';
+import type { Detection } from './domain/detection';
+import type { AnomalyEvent, EventTracker } from './domain/event';
+import { createRecordBatch, type RecordBatch, type RecordSchema } from './domain/record';
+import { createWindowBatch, type WindowBatch, type WindowStore } from './domain/window';
+import { DecodeError, type RejectReason } from './errors';
+import type { DetectorMetrics } from './metrics';
+import type { Detector } from './scoring/detector';
+import type { DeadLetter, Sink } from './sinks/sink';
+import type { Decode } from './sources/decode/json';
+import type { Batch, HandleBatch, Message } from './sources/source';
+
+/** A model version in use, and the surprise from which on a record is anomalous. */
+export interface ActiveDetector {
+  detector: Detector;
+  threshold: number;
+}
+
+export interface PipelineParts {
+  detectorName: string;
+  schema: RecordSchema;
+  table: CategoryTable;
+  decode: Decode;
+  windows: WindowStore;
+  /** The model version to score with, asked once per batch: a swap takes effect between two batches. */
+  current: () => ActiveDetector;
+  events: EventTracker;
+  sinks: readonly Sink[];
+  metrics: DetectorMetrics;
+  /** Unix ms. */
+  now: () => number;
+}
+
+/** Records decoded and scored at once; a larger batch goes through in parts. */
+const chunkRecords = 256;
+
+/** What came of a batch so far. */
+interface Outcome {
+  detections: Detection[];
+  events: AnomalyEvent[];
+  deadLetters: DeadLetter[];
+  consumed: number;
+  threshold: number;
+  warming: number;
+  refilled: number;
+  unknownConditions: number;
+  decodeSeconds: number;
+  scoreSeconds: number;
+  surprises: Float64Array;
+}
+
+/**
+ * A batch that a sink refused comes again, perhaps cut differently. Windows and events have moved on by then, so its
+ * outcome is kept and written before anything else: the verdicts are the same ones, and none is missing.
+ */
+interface PartitionState {
+  /** Offset of the last message that windows and events have seen. */
+  assessedTo: bigint;
+  pending: Outcome | undefined;
+}
+
+export function createPipeline(parts: PipelineParts): HandleBatch {
+  const { windows, metrics, events } = parts;
+  const records = createRecordBatch(parts.schema, 1);
+  let windowBatch: WindowBatch | undefined;
+  const partitions = new Map<string, PartitionState>();
+
+  return async function handle(batch) {
+    const began = performance.now();
+    const partition = stateOf(partitions, batch);
+    const sinkSeconds =
+      partition.pending === undefined ? 0 : await write(batch, partition, partition.pending);
+    const outcome = assess(batch, partition, parts.current());
+    partition.pending = outcome;
+    metrics.batchDuration('decode', outcome.decodeSeconds);
+    metrics.batchDuration('score', outcome.scoreSeconds);
+    metrics.batchDuration('sink', sinkSeconds + (await write(batch, partition, outcome)));
+    metrics.batchDuration('total', (performance.now() - began) / 1000);
+    metrics.lag(batch.topic, batch.partition, batch.lag);
+  };
+
+  /** Counts an outcome only when it is out: what a sink refuses is written, and counted, later. */
+  async function write(batch: Batch, partition: PartitionState, outcome: Outcome): Promise<number> {
+    const began = performance.now();
+    await writeAll(parts.sinks, outcome, metrics);
+    partition.pending = undefined;
+    metrics.consumed(batch.topic, outcome.consumed);
+    metrics.scored(outcome.surprises, outcome.detections.length, outcome.threshold);
+    metrics.warming(outcome.warming);
+    metrics.refilled(outcome.refilled);
+    metrics.unknownConditions(outcome.unknownConditions);
+    for (const { reason } of outcome.deadLetters) metrics.rejected(reason);
+    metrics.eventsOpened(outcome.events.filter((event) => event.status === 'open').length);
+    metrics.eventsOpen(events.openEvents().length);
+    metrics.windowKeys(windows.size);
+    return (performance.now() - began) / 1000;
+  }
+
+  function assess(batch: Batch, partition: PartitionState, active: ActiveDetector): Outcome {
+    const { detector, threshold } = active;
+    windowBatch ??= createWindowBatch(detector.shape, chunkRecords);
+    const outcome: Outcome = {
+      detections: [],
+      events: [],
+      deadLetters: [],
+      consumed: batch.messages.length,
+      threshold,
+      warming: 0,
+      refilled: 0,
+      unknownConditions: 0,
+      decodeSeconds: 0,
+      scoreSeconds: 0,
+      surprises: new Float64Array(batch.messages.length),
+    };
+    const now = parts.now();
+    for (let from = 0; from < batch.messages.length; from += chunkRecords) {
+      const chunk = batch.messages.slice(from, from + chunkRecords);
+      const decodeBegan = performance.now();
+      const ready = fillWindows(chunk, windowBatch, partition, outcome, now);
+      const scoreBegan = performance.now();
+      outcome.decodeSeconds += (scoreBegan - decodeBegan) / 1000;
+      scoreWindows(ready, windowBatch, detector, outcome);
+      outcome.scoreSeconds += (performance.now() - scoreBegan) / 1000;
+    }
+    const last = batch.messages.at(-1);
+    if (last !== undefined) partition.assessedTo = BigInt(last.origin.offset);
+    return outcome;
+  }
+
+  /** Decodes and pushes each message; returns those whose window is full, which are in the window batch. */
+  function fillWindows(
+    messages: readonly Message[],
+    target: WindowBatch,
+    partition: PartitionState,
+    outcome: Outcome,
+    now: number,
+  ): { message: Message; key: string }[] {
+    const ready: { message: Message; key: string }[] = [];
+    target.count = 0;
+    for (const message of messages) {
+      try {
+        parts.decode(message, records, 0, now);
+        const key = records.keys[0]!;
+        const result = windows.push(key, 0, records.timestamps, records.values, records.conditions);
+        if (message.refill) outcome.refilled++;
+        else if (result === 'ready') {
+          windows.copy(key, target);
+          ready.push({ message, key });
+        } else if (result === 'warming') outcome.warming++;
+        // Handled before, but its offset was not committed: the verdict is out already.
+        else if (BigInt(message.origin.offset) <= partition.assessedTo) outcome.refilled++;
+        else throw staleRecord(result, records);
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        // What is refused now was refused, and written, when it came first.
+        if (message.refill) outcome.refilled++;
+        else outcome.deadLetters.push(toDeadLetter(message, error.reason, error.message));
+      }
+    }
+    return ready;
+  }
+
+  function scoreWindows(
+    ready: readonly { message: Message; key: string }[],
+    target: WindowBatch,
+    detector: Detector,
+    outcome: Outcome,
+  ): void {
+    if (ready.length === 0) return;
+    const scores = detector.score(target);
+    const { threshold } = outcome;
+    outcome.unknownConditions += scores.unknownConditions;
+    ready.forEach(({ message, key }, i) => {
+      const surprise = scores.surprise[i]!;
+      const anomalous = surprise >= threshold;
+      outcome.surprises[outcome.detections.length] = surprise;
+      const detection: Detection = {
+        detector: parts.detectorName,
+        key,
+        timestamp: target.timestamps[(i + 1) * detector.shape.length - 1]!,
+        origin: message.origin,
+        surprise,
+        threshold,
+        anomalous,
+        extrapolated: scores.extrapolated[i] === 1,
+        statistics: Object.fromEntries(
+          Object.entries(scores.statistics).map(([name, values]) => [name, values[i]!]),
+        ),
+        contributions: anomalous ? scores.contributions(i) : [],
+        modelVersion: detector.version,
+      };
+      outcome.detections.push(detection);
+      const event = events.observe(detection);
+      if (event !== undefined) outcome.events.push(event);
+    });
+  }
+
+  function toDeadLetter(message: Message, reason: RejectReason, text: string): DeadLetter {
+    return {
+      detector: parts.detectorName,
+      reason,
+      message: text,
+      origin: message.origin,
+      key: message.key,
+      value: message.value,
+    };
+  }
+}
+
+function staleRecord(result: 'duplicate' | 'out_of_order', records: RecordBatch): DecodeError {
+  const time = new Date(records.timestamps[0]!).toISOString();
+  const key = records.keys[0]!;
+  return result === 'duplicate'
+    ? new DecodeError('duplicate', `key "${key}" has had a record at ${time}`)
+    : new DecodeError('out_of_order', `key "${key}" has had a record after ${time}`);
+}
+
+/** All sinks at once; rejects when one of them has not taken the verdicts, but only after all have been asked. */
+async function writeAll(sinks: readonly Sink[], verdicts: Outcome, metrics: DetectorMetrics): Promise<void> {
+  const results = await Promise.allSettled(sinks.map((sink) => sink.write(verdicts)));
+  const failures = results.flatMap((result, i) => {
+    if (result.status === 'fulfilled') return [];
+    metrics.sinkError(sinks[i]!.name);
+    return [new Error(`sink ${sinks[i]!.name} did not take the batch`, { cause: result.reason })];
+  });
+  if (failures.length > 0)
+    throw failures.length === 1 ? failures[0]! : new AggregateError(failures, 'sinks failed');
+}
+
+function stateOf(partitions: Map<string, PartitionState>, batch: Batch): PartitionState {
+  const id = `${batch.topic}/${batch.partition}`;
+  let state = partitions.get(id);
+  if (state === undefined) partitions.set(id, (state = { assessedTo: -1n, pending: undefined }));
+  return state;
+}

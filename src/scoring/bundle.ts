@@ -1,0 +1,176 @@
+/**
+ * A model version as files: model.json (settings, scaler, conditions, calibration), weights.safetensors,
+ * golden.json (windows with the scores they must have) and report.json.
+ */
+import type { SurpriseState } from '../calibration/surprise';
+import type { CategoryTable, ConditionState } from '../domain/condition';
+import { givenConditions } from '../domain/record';
+import type { ScalerState } from '../domain/scaler';
+import { createWindowBatch, type WindowBatch } from '../domain/window';
+import { ModelVersionError } from '../errors';
+import { readWeights, writeWeights, type Model, type ModelSpec } from '../models/model';
+import { createModel } from '../models/zoo';
+import { createRandom, decodeSafetensors, encodeSafetensors, type StoredTensor } from '../tensor';
+import { createDetector, type Detector } from './detector';
+
+/** model.json: all that is learned, but the weights. */
+export interface DetectorState {
+  spec: ModelSpec;
+  channels: readonly string[];
+  scaler: ScalerState;
+  conditions: ConditionState;
+  calibration: SurpriseState;
+  /** Records a millisecond of the whole detector, for targets such as "2 per day". */
+  recordsPerMs: number;
+  /** Engine that trained it. */
+  engine: string;
+  /** Fingerprint of the settings that a version depends on: under other settings it must not be used. */
+  settingsFingerprint: string;
+}
+
+/** Files of a version by name. */
+export type Files = ReadonlyMap<string, Uint8Array>;
+
+/** A trained model, and all that belongs to it, before it has a version. */
+export interface Trained {
+  state: DetectorState;
+  model: Model;
+  report: unknown;
+}
+
+/** golden.json: windows with their scores at the end of training. A version whose scores differ is not used. */
+interface Golden {
+  windows: readonly {
+    timestamps: readonly number[];
+    /** One list of channels per record; null = missing. */
+    values: readonly (readonly (number | null)[])[];
+    /** One list of given conditions per record: a category by its name, null = unknown. */
+    conditions: readonly (readonly (string | number | null)[])[];
+    surprise: number;
+    statistics: Readonly<Record<string, number>>;
+  }[];
+}
+
+/** Scores of golden records may differ by this much, relative, between engines. */
+const goldenTolerance = 1e-4;
+
+/**
+ * @param golden windows that are stored with their scores
+ */
+export function encodeBundle(trained: Trained, golden: WindowBatch, table: CategoryTable): Files {
+  const { state, model, report } = trained;
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, data] of readWeights(model)) {
+    tensors.set(name, { dtype: 'F32', shape: model.weights.get(name)!.shape, data });
+  }
+  return new Map([
+    ['model.json', toJson(state)],
+    ['weights.safetensors', encodeSafetensors(tensors)],
+    ['golden.json', toJson(describeGolden(trained, golden, table))],
+    ['report.json', toJson(report)],
+  ]);
+}
+
+function toJson(value: unknown): Uint8Array {
+  return Buffer.from(`${JSON.stringify(value, null, 1)}\n`);
+}
+
+function describeGolden({ state, model }: Trained, batch: WindowBatch, table: CategoryTable): Golden {
+  const { length, channels } = state.spec;
+  const given = givenConditions(state.conditions.specs);
+  const scores = createDetector('', state, model, table).score(batch);
+  const records = Array.from({ length }, (_, t) => t);
+  return {
+    windows: Array.from({ length: batch.count }, (_, window) => ({
+      timestamps: records.map((t) => batch.timestamps[window * length + t]!),
+      values: records.map((t) => {
+        const from = (window * length + t) * channels;
+        return Array.from(batch.values.subarray(from, from + channels), (v) => (Number.isNaN(v) ? null : v));
+      }),
+      conditions: records.map((t) =>
+        given.map((spec, i) => {
+          const value = batch.conditions[(window * length + t) * given.length + i]!;
+          if (spec.kind === 'category') return table.value(value) ?? null;
+          return Number.isNaN(value) ? null : value;
+        }),
+      ),
+      surprise: scores.surprise[window]!,
+      statistics: Object.fromEntries(
+        Object.entries(scores.statistics).map(([name, values]) => [name, values[window]!]),
+      ),
+    })),
+  };
+}
+
+/**
+ * A version's files as a detector that gives the scores it was published with.
+ * @throws ModelVersionError when a file is absent, cannot be read, or the golden records score differently
+ */
+export function decodeBundle(version: string, files: Files, table: CategoryTable): Detector {
+  const file = (name: string): Uint8Array => {
+    const bytes = files.get(name);
+    if (bytes === undefined) throw new ModelVersionError(version, 'missing_file', `${name} is missing`);
+    return bytes;
+  };
+  const attempt = <T>(name: string, read: (bytes: Uint8Array) => T): T => {
+    const bytes = file(name);
+    try {
+      return read(bytes);
+    } catch (cause) {
+      throw new ModelVersionError(version, 'unreadable', `${name} cannot be read`, { cause });
+    }
+  };
+  const parseJson = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString());
+
+  const state = attempt('model.json', parseJson) as DetectorState;
+  const golden = attempt('golden.json', parseJson) as Golden;
+  const model = attempt('model.json', () => createModel(state.spec, createRandom(0)));
+  const detector = createDetector(version, state, model, table);
+  try {
+    attempt('weights.safetensors', (bytes) => {
+      const { tensors } = decodeSafetensors(bytes);
+      writeWeights(model, new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array])));
+    });
+    checkGolden(version, detector, golden, table);
+    return detector;
+  } catch (error) {
+    detector.dispose();
+    throw error;
+  }
+}
+
+function checkGolden(version: string, detector: Detector, golden: Golden, table: CategoryTable): void {
+  const batch = createWindowBatch(detector.shape, golden.windows.length);
+  const given = givenConditions(detector.state.conditions.specs);
+  for (const window of golden.windows) {
+    const row = batch.count++ * detector.shape.length;
+    batch.timestamps.set(window.timestamps, row);
+    batch.values.set(
+      window.values.flat().map((v) => v ?? NaN),
+      row * detector.shape.channels,
+    );
+    const codes = window.conditions.flatMap((record) =>
+      record.map((value, i) => {
+        if (given[i]!.kind === 'number') return value === null ? NaN : Number(value);
+        return value === null ? 0 : table.code(String(value));
+      }),
+    );
+    batch.conditions.set(codes, row * given.length);
+  }
+  const scores = detector.score(batch);
+  golden.windows.forEach((window, i) => {
+    for (const [name, expected] of Object.entries({ ...window.statistics, surprise: window.surprise })) {
+      const actual = name === 'surprise' ? scores.surprise[i]! : scores.statistics[name]?.[i];
+      if (
+        actual === undefined ||
+        !(Math.abs(actual - expected) <= goldenTolerance * Math.max(1, Math.abs(expected)))
+      ) {
+        throw new ModelVersionError(
+          version,
+          'golden',
+          `golden record ${i} has ${name} ${actual ?? 'none'} instead of ${expected}: this is not the model that was trained`,
+        );
+      }
+    }
+  });
+}

@@ -1,0 +1,85 @@
+/** Raw windows to what a model reads: scaled values with a mask, and one encoded condition per window. */
+import type { ConditionEncoder } from '../domain/condition';
+import type { Scaler } from '../domain/scaler';
+import type { WindowBatch, WindowShape } from '../domain/window';
+import type { Examples } from '../models/model';
+import { tf } from '../tensor';
+
+/** Buffers of one encoded batch, row by row; reused. */
+export interface EncodedWindows {
+  /** Shape [capacity, length × channels]. */
+  x: Float32Array;
+  mask: Float32Array;
+  /** Shape [capacity, conditionDim]. */
+  c: Float32Array;
+  /** Conditions that the model does not know, over all records that end a window. */
+  unknownConditions: number;
+}
+
+export interface WindowEncoder {
+  readonly dim: number;
+  /** Twice the encoding of one record: that of the record being judged, and the mean over its window. */
+  readonly conditionDim: number;
+  createBuffers(capacity: number): EncodedWindows;
+  /** Encodes all windows of the batch into the first rows of `out`. */
+  encode(batch: WindowBatch, out: EncodedWindows): void;
+}
+
+/**
+ * A window is judged given the conditions of its newest record and their mean over the window. The mean tells
+ * the model when, within the window, a mode changed; without it every change of mode would look odd.
+ */
+export function createWindowEncoder(
+  shape: WindowShape,
+  scaler: Scaler,
+  conditions: ConditionEncoder,
+): WindowEncoder {
+  const { length, channels, conditions: given } = shape;
+  const dim = length * channels;
+  const conditionDim = 2 * conditions.dim;
+  return {
+    dim,
+    conditionDim,
+    createBuffers: (capacity) => ({
+      x: new Float32Array(capacity * dim),
+      mask: new Float32Array(capacity * dim),
+      c: new Float32Array(capacity * conditionDim),
+      unknownConditions: 0,
+    }),
+    encode(batch, out) {
+      out.unknownConditions = 0;
+      for (let i = 0; i < batch.count * dim; i++) {
+        const value = batch.values[i]!;
+        out.x[i] = scaler.scale(value, i % channels);
+        out.mask[i] = Number.isNaN(value) ? 0 : 1;
+      }
+      if (conditionDim === 0) return;
+      out.c.fill(0, 0, batch.count * conditionDim);
+      for (let window = 0; window < batch.count; window++) {
+        const newest = window * conditionDim;
+        const mean = newest + conditions.dim;
+        for (let i = 0; i < length; i++) {
+          const row = window * length + i;
+          const time = batch.timestamps[row]!;
+          const unknown = conditions.add(batch.conditions, row * given, time, 1 / length, out.c, mean);
+          if (i < length - 1) continue;
+          conditions.add(batch.conditions, row * given, time, 1, out.c, newest);
+          out.unknownConditions += unknown;
+        }
+      }
+    },
+  };
+}
+
+/** The first `count` rows as tensors, which the caller disposes. */
+export function toExamples(encoder: WindowEncoder, encoded: EncodedWindows, count: number): Examples {
+  const { dim, conditionDim } = encoder;
+  return {
+    x: tf.tensor2d(encoded.x.slice(0, count * dim), [count, dim]),
+    mask: tf.tensor2d(encoded.mask.slice(0, count * dim), [count, dim]),
+    c:
+      conditionDim === 0
+        ? undefined
+        : tf.tensor2d(encoded.c.slice(0, count * conditionDim), [count, conditionDim]),
+  };
+}

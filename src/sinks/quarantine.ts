@@ -1,0 +1,18 @@
+/** Remembers closed events, so that no training learns from them. */
+import type { Sink } from './sink';
+
+/** Takes a stretch of event time of one key, Unix ms. */
+export interface QuarantineBook {
+  add(key: string, from: number, to: number): void;
+}
+
+export function createQuarantineSink(book: QuarantineBook): Sink {
+  return {
+    name: 'quarantine',
+    write({ events }) {
+      for (const event of events) if (event.status === 'closed') book.add(event.key, event.start, event.end);
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,93 @@
+/** Records from a Kafka topic, as a member of a consumer group; offsets are committed only behind what was handled. */
+import type { Kafka } from 'kafkajs';
+import { backOffMs, pause, settledWithin } from './back-off';
+import { runKafkaSession } from './kafka-session';
+import type { HandleBatch, Source, SourceObserver } from './source';
+
+/** The part of a detector's Kafka settings that the source needs. */
+export interface KafkaSourceSettings {
+  topic: string;
+  groupId: string;
+  /** Where a group without committed offsets begins. */
+  startFrom: 'earliest' | 'latest';
+  /** Messages per partition to read again after an assignment, to refill the windows. */
+  rewindRecords: number;
+  maxBatchRecords: number;
+  sessionTimeoutMs: number;
+}
+
+export interface KafkaSourceOptions {
+  /** Two sources of one group in one process need a client each: kafkajs keeps a group's offsets per client. */
+  kafka: Kafka;
+  settings: KafkaSourceSettings;
+  observer: SourceObserver;
+  /** How long `stop()` waits for the batch under way, ms; what is not handled by then comes again. */
+  stopTimeoutMs?: number;
+  /** Offsets of handled batches are committed this often, ms, and on every stop and rebalance. */
+  commitIntervalMs?: number;
+  /** Longest wait before the next attempt, to connect or to have a refused batch handled, ms. */
+  maxBackOffMs?: number;
+  /** No fetch for this long, ms, with no batch under way: the consumer is built anew. */
+  stallTimeoutMs?: number;
+}
+
+/**
+ * A Kafka topic as a source. `run()` ends with `stop()` alone: an absent broker, a missing topic or a crashed
+ * consumer is reported to the observer and tried again, for ever. A batch that the pipeline rejects is handed over
+ * again until it takes it; meanwhile the partitions stay assigned and nothing behind the batch is committed.
+ */
+export function createKafkaSource(options: KafkaSourceOptions): Source {
+  const { kafka, settings, observer } = options;
+  const {
+    stopTimeoutMs = 10_000,
+    commitIntervalMs = 1_000,
+    maxBackOffMs = 10_000,
+    stallTimeoutMs = 120_000,
+  } = options;
+  const stopping = new AbortController();
+  /** By partition: the next offset to be handled. Outlives a consumer, so that a new one goes on where it ended. */
+  const positions = new Map<number, bigint>();
+  let state = { ready: false, reason: 'not started' };
+  let running: Promise<void> | undefined;
+
+  async function supervise(handle: HandleBatch): Promise<void> {
+    for (let attempt = 0; !stopping.signal.aborted; attempt++) {
+      try {
+        await runKafkaSession({
+          kafka,
+          settings,
+          observer,
+          handle,
+          positions,
+          signal: stopping.signal,
+          stopTimeoutMs,
+          commitIntervalMs,
+          maxBackOffMs,
+          stallTimeoutMs,
+          report(ready, reason) {
+            if (ready) attempt = 0;
+            state = { ready, reason };
+          },
+        });
+      } catch (cause) {
+        const error = cause instanceof Error ? cause : new Error(String(cause));
+        state = { ready: false, reason: error.message };
+        observer.error(error);
+        await pause(backOffMs(attempt, maxBackOffMs), stopping.signal);
+      }
+    }
+    state = { ready: false, reason: 'stopped' };
+  }
+
+  return {
+    ready: () => (stopping.signal.aborted ? { ready: false, reason: 'stopped' } : { ...state }),
+    run: (handle) => (running ??= supervise(handle)),
+    async stop() {
+      stopping.abort();
+      // The session has a deadline for each of its steps; this one holds whatever kafkajs does.
+      if (running !== undefined && !(await settledWithin(running, 3 * stopTimeoutMs))) {
+        observer.error(new Error('the Kafka consumer did not stop in time and was left behind'));
+      }
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/** A source hands over batches and awaits them: the promise is the acknowledgement. */
+import type { Origin } from '../domain/record';
+
+/** One message, not yet decoded. */
+export interface Message {
+  key: Buffer | null;
+  value: Buffer | null;
+  /** The transport's time (Kafka's message timestamp), Unix ms. */
+  timestamp: number;
+  origin: Origin;
+  /**
+   * True for a message before the committed offset, handed over again only to refill the windows after a
+   * restart or a rebalance: it updates state, and no verdict leaves.
+   */
+  refill: boolean;
+}
+
+/** Messages of one topic and partition, in order. */
+export interface Batch {
+  topic: string;
+  partition: number;
+  messages: readonly Message[];
+  /** Messages behind this batch in its partition, where the transport knows; else undefined. */
+  lag: number | undefined;
+}
+
+/** Resolves when every sink has the batch; until then the source may not acknowledge it. Rejecting makes it come again. */
+export type HandleBatch = (batch: Batch) => Promise<void>;
+
+export interface Source {
+  /** Whether the source has what it needs to deliver (for Kafka: connected and partitions assigned). For /readyz. */
+  ready(): { ready: boolean; reason: string };
+  /** Delivers until the source ends (a file) or `stop()`; resolves then. Rejects on an error that is not retriable. */
+  run(handle: HandleBatch): Promise<void>;
+  /** Stops fetching, waits for the batch under way and acknowledges it. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** What a source needs to say of its own troubles. */
+export interface SourceObserver {
+  /** An error that the source survives (a broker that is not there yet). */
+  error(error: Error): void;
+  info(message: string, fields: Record<string, unknown>): void;
+  /** Records that the source knows were lost to it (retention passed the committed offset). */
+  gap(missing: bigint): void;
+}

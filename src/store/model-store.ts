@@ -1,0 +1,308 @@
+/**
+ * Model versions in a directory.
+ *
+ *     <directory>/<detector>/current                          name of the current version
+ *     <directory>/<detector>/versions/<version>/manifest.json and the files it names
+ *
+ * A version is complete and synced before it gets its name, and the pointer moves after that: whoever reads sees
+ * the old version or the new one, also when the power fails or the process is killed in between.
+ */
+import nodeFs from 'node:fs/promises';
+import { join } from 'node:path';
+import { ModelVersionError } from '../errors';
+import type { BundleFiles, Manifest, ModelStore, ModelVersionInfo } from './bundle';
+import {
+  errorCode,
+  readRegularFile,
+  renameSynced,
+  syncDirectory,
+  writeSynced,
+  type FileSystem,
+} from './durable';
+import { incomingName, isLeftover } from './leftover';
+import {
+  bundleSchemaVersion,
+  describeFiles,
+  isBundleFileName,
+  manifestName,
+  maxManifestBytes,
+  parseManifest,
+  sha256,
+} from './manifest';
+import { formatVersion, isVersionName, maxVersionsPerMillisecond, versionCreatedAt } from './version-name';
+
+export interface ModelStoreOptions {
+  /** Holds one folder per detector; made when it is missing. */
+  directory: string;
+  /** Letters, digits, `.`, `_` and `-`. */
+  detector: string;
+  /** Unix ms. */
+  clock?: () => number;
+  fs?: FileSystem;
+}
+
+/** The model versions of one detector. Throws when the detector's name cannot be the name of a folder. */
+export function createModelStore({
+  directory,
+  detector,
+  clock = Date.now,
+  fs = nodeFs,
+}: ModelStoreOptions): ModelStore {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(detector)) {
+    throw new Error(
+      `a detector's name is made of letters, digits, ".", "_" and "-" (got ${JSON.stringify(detector)})`,
+    );
+  }
+  const root = join(directory, detector);
+  const versions = join(root, 'versions');
+  const pointer = join(root, 'current');
+
+  async function publish(files: BundleFiles, writtenBy: Manifest['writtenBy']): Promise<string> {
+    if (files.size === 0) throw new Error('a model version needs at least one file');
+    for (const name of files.keys()) {
+      if (!isBundleFileName(name))
+        throw new Error(`not a name for a file of a bundle: ${JSON.stringify(name)}`);
+    }
+    try {
+      await makeDirectories();
+      const version = await writeVersion(files, writtenBy);
+      try {
+        await syncDirectory(fs, versions);
+        await movePointer(version);
+      } catch (error) {
+        // The pointer may have moved and only its sync failed: then the version has to stay.
+        if ((await current().catch(() => undefined)) !== version)
+          await remove(version).catch(() => undefined);
+        throw error;
+      }
+      return version;
+    } catch (cause) {
+      throw publishError(root, cause);
+    }
+  }
+
+  async function makeDirectories(): Promise<void> {
+    if ((await fs.mkdir(versions, { recursive: true })) === undefined) return;
+    await syncDirectory(fs, root);
+    await syncDirectory(fs, directory);
+  }
+
+  /** Writes all files under a hidden name and gives them the version's name at the end. Leaves nothing on failure. */
+  async function writeVersion(files: BundleFiles, writtenBy: Manifest['writtenBy']): Promise<string> {
+    const time = clock();
+    const incoming = join(versions, incomingName(formatVersion(time, 0)));
+    try {
+      await fs.mkdir(incoming);
+      for (const [name, bytes] of files) await writeSynced(fs, join(incoming, name), bytes);
+      for (let ordinal = 0; ordinal < maxVersionsPerMillisecond; ordinal++) {
+        const version = formatVersion(time, ordinal);
+        const manifest: Manifest = {
+          schemaVersion: bundleSchemaVersion,
+          version,
+          detector,
+          createdAt: versionCreatedAt(version),
+          writtenBy,
+          files: describeFiles(files),
+        };
+        await writeSynced(fs, join(incoming, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
+        await syncDirectory(fs, incoming);
+        if (await takeName(incoming, join(versions, version))) return version;
+      }
+      throw new Error(`every version name of ${formatVersion(time, 0)} is taken`);
+    } catch (error) {
+      // When this fails too (the same full or broken disk), prune() tries again later.
+      await fs.rm(incoming, { recursive: true, force: true }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Renames a folder unless the name is taken: one that is not empty cannot be replaced, so this cannot race. */
+  async function takeName(incoming: string, target: string): Promise<boolean> {
+    try {
+      await fs.rename(incoming, target);
+      return true;
+    } catch (error) {
+      if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error) ?? '')) return false;
+      throw error;
+    }
+  }
+
+  async function movePointer(version: string): Promise<void> {
+    const incoming = join(root, incomingName('current'));
+    try {
+      await writeSynced(fs, incoming, `${version}\n`);
+      await renameSynced(fs, incoming, pointer);
+    } catch (error) {
+      await fs.rm(incoming, { force: true }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async function current(): Promise<string | undefined> {
+    let content: string;
+    try {
+      content = new TextDecoder().decode(await readRegularFile(fs, pointer, refuseAbove(256, pointer)));
+    } catch (cause) {
+      if (errorCode(cause) === 'ENOENT') return undefined;
+      throw new ModelVersionError('current', 'unreadable', `cannot read ${pointer}`, { cause });
+    }
+    const version = content.trim();
+    if (isVersionName(version)) return version;
+    throw new ModelVersionError(
+      'current',
+      'unreadable',
+      `${pointer} names no version (${JSON.stringify(version)}); write the name of one of ${versions} into it`,
+    );
+  }
+
+  async function read(version: string): Promise<{ manifest: Manifest; files: BundleFiles }> {
+    const folder = await folderOf(version);
+    const listed = await readVersionFile(version, manifestName, refuseAbove(maxManifestBytes, manifestName));
+    const manifest = parseManifest(version, detector, listed);
+    const files = new Map<string, Uint8Array>();
+    for (const [name, expected] of Object.entries(manifest.files)) {
+      const damaged = (message: string) =>
+        new ModelVersionError(version, 'checksum', `${join(folder, name)} is damaged: ${message}`);
+      const bytes = await readVersionFile(version, name, (size) => {
+        if (size !== expected.bytes)
+          throw damaged(`${String(size)} bytes instead of ${String(expected.bytes)}`);
+      });
+      if (sha256(bytes) !== expected.sha256) throw damaged('its checksum is not the one in the manifest');
+      files.set(name, bytes);
+    }
+    return { manifest, files };
+  }
+
+  async function readVersionFile(version: string, name: string, accept: (bytes: number) => void) {
+    const path = join(versions, version, name);
+    try {
+      return await readRegularFile(fs, path, accept);
+    } catch (cause) {
+      if (cause instanceof ModelVersionError) throw cause;
+      if (errorCode(cause) === 'ENOENT') {
+        throw new ModelVersionError(
+          version,
+          'missing_file',
+          `${name} is missing in ${join(versions, version)}`,
+          {
+            cause,
+          },
+        );
+      }
+      throw new ModelVersionError(version, 'unreadable', `cannot read ${path}`, { cause });
+    }
+  }
+
+  /** Path of a version. Throws ModelVersionError unless it is a real folder inside this store. */
+  async function folderOf(version: string): Promise<string> {
+    if (!isVersionName(version)) {
+      throw new ModelVersionError(
+        version,
+        'unreadable',
+        'not the name of a version; they look like 20260131T030000.123Z',
+      );
+    }
+    const folder = join(versions, version);
+    const stat = await fs.lstat(folder).catch((cause: unknown) => {
+      const missing = errorCode(cause) === 'ENOENT';
+      const message = missing ? `there is no such version in ${versions}` : `cannot look at ${folder}`;
+      throw new ModelVersionError(version, missing ? 'missing_file' : 'unreadable', message, { cause });
+    });
+    // A link could lead out of the store, to files that change under a name that promises they do not.
+    if (!stat.isDirectory()) throw new ModelVersionError(version, 'unreadable', `${folder} is not a folder`);
+    return folder;
+  }
+
+  /** Newest first. */
+  async function versionNames(): Promise<string[]> {
+    const entries = await entriesOf(versions);
+    return entries
+      .filter((entry) => entry.isDirectory() && isVersionName(entry.name))
+      .map((entry) => entry.name)
+      .sort()
+      .reverse();
+  }
+
+  async function list(): Promise<ModelVersionInfo[]> {
+    const [names, now] = [await versionNames(), await current()];
+    return names.map((version) => ({
+      version,
+      createdAt: versionCreatedAt(version),
+      current: version === now,
+    }));
+  }
+
+  async function prune(keep: number): Promise<string[]> {
+    if (!Number.isSafeInteger(keep) || keep < 0) {
+      throw new Error(
+        `the number of versions to keep must be a whole number of at least 0 (got ${String(keep)})`,
+      );
+    }
+    await removeLeftovers(root);
+    await removeLeftovers(versions);
+    const removed: string[] = [];
+    for (const version of (await versionNames()).slice(keep)) {
+      // Asked again each time: another process may point back to an old version meanwhile.
+      if (version === (await current())) continue;
+      await remove(version);
+      removed.push(version);
+    }
+    return removed;
+  }
+
+  /** Takes the name away first, so that an interrupted removal leaves no version with some of its files. */
+  async function remove(version: string): Promise<void> {
+    const hidden = join(versions, incomingName(version));
+    await fs.rename(join(versions, version), hidden);
+    await fs.rm(hidden, { recursive: true, force: true });
+  }
+
+  async function removeLeftovers(folder: string): Promise<void> {
+    for (const { name } of await entriesOf(folder)) {
+      const path = join(folder, name);
+      const stat = await fs.lstat(path).catch(() => undefined);
+      if (stat === undefined || !isLeftover(name, clock() - stat.mtimeMs)) continue;
+      await fs.rm(path, { recursive: true, force: true });
+    }
+  }
+
+  async function entriesOf(folder: string) {
+    try {
+      return await fs.readdir(folder, { withFileTypes: true });
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  return {
+    publish,
+    current,
+    read,
+    async setCurrent(version) {
+      await folderOf(version);
+      await movePointer(version);
+    },
+    list,
+    prune,
+  };
+}
+
+function refuseAbove(maxBytes: number, what: string): (bytes: number) => void {
+  return (bytes) => {
+    if (bytes > maxBytes)
+      throw new Error(`${what} has ${String(bytes)} bytes, at most ${String(maxBytes)} make sense`);
+  };
+}
+
+function publishError(root: string, cause: unknown): Error {
+  const code = errorCode(cause);
+  const advice =
+    code === 'ENOSPC' || code === 'EDQUOT'
+      ? '; free some space, or keep fewer versions (training.keepVersions)'
+      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
+        ? '; the user that vaemon runs as must be able to write there'
+        : '';
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new Error(`could not publish a model version in ${root}: ${message}${advice}`, { cause });
+}

@@ -1,0 +1,82 @@
+/** Which tfjs backend computes: tfjs-node where it is installed, else WebAssembly, else plain JavaScript. */
+import { dirname } from 'node:path';
+import * as util from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+// For its side effect: tfjs-core's CommonJS build knows no gradient; this package registers them all.
+import '@tensorflow/tfjs-layers';
+
+export { tf };
+
+export type BackendName = 'tfjs-node' | 'wasm' | 'cpu';
+
+export interface BackendChoice {
+  name: BackendName;
+  /** Why this one: said in the log and by the metric `vaemon_build_info`. Never silent. */
+  reason: string;
+}
+
+const attempts: Record<BackendName, () => Promise<void>> = {
+  'tfjs-node': async () => {
+    // One thread: two processes with a thread pool each starve one another on small machines.
+    process.env['TF_NUM_INTRAOP_THREADS'] ??= '1';
+    process.env['TF_NUM_INTEROP_THREADS'] ??= '1';
+    process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '0';
+    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+    // Node 23 dropped util.isNullOrUndefined, which tfjs-node still calls.
+    const legacy = util as { isNullOrUndefined?: (value: unknown) => boolean };
+    legacy.isNullOrUndefined ??= (value) => value === null || value === undefined;
+    // Optional, so its types may be absent, too: the compiler must not look for it.
+    const optional: string = '@tensorflow/tfjs-node';
+    await import(optional);
+    await use('tensorflow');
+  },
+  wasm: async () => {
+    const { setThreadsCount, setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
+    setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm'))}/`);
+    setThreadsCount(1);
+    await use('wasm');
+  },
+  cpu: async () => {
+    await import('@tensorflow/tfjs-backend-cpu');
+    await use('cpu');
+  },
+};
+
+async function use(tfjsName: string): Promise<void> {
+  if (!(await tf.setBackend(tfjsName))) throw new Error(`tfjs backend ${tfjsName} did not start`);
+  await tf.ready();
+}
+
+/**
+ * Starts the best backend there is, or just the one that is asked for.
+ * @throws Error naming every backend that was tried and why it did not start.
+ */
+export async function openBackend(wanted: BackendName | 'auto' = 'auto'): Promise<BackendChoice> {
+  const order: BackendName[] = wanted === 'auto' ? ['tfjs-node', 'wasm', 'cpu'] : [wanted];
+  const failures: string[] = [];
+  for (const name of order) {
+    try {
+      await attempts[name]();
+      return { name, reason: failures.length === 0 ? 'first choice' : failures.join('; ') };
+    } catch (error) {
+      failures.push(`${name}: ${firstLine(error)}`);
+    }
+  }
+  throw new Error(`no tfjs backend starts (${failures.join('; ')})`);
+}
+
+function firstLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split('\n', 1)[0] ?? message;
+}
+
+/** Runs `compute` and frees every tensor it made, whatever it returns: for results that are no tensors. */
+export function scoped<T>(compute: () => T): T {
+  const engine = tf.engine();
+  engine.startScope();
+  try {
+    return compute();
+  } finally {
+    engine.endScope();
+  }
+}

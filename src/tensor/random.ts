@@ -1,0 +1,85 @@
+/** The one seeded generator behind every random draw, so that one seed gives one model. */
+import * as tf from '@tensorflow/tfjs-core';
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  uniform(): number;
+  /** Standard normal. */
+  normal(): number;
+  /** A tensor of independent standard normal draws. */
+  normalTensor(shape: readonly [number, number]): tf.Tensor2D;
+  /** Shuffles in place (Fisher–Yates). */
+  shuffle(indices: Int32Array): void;
+  /** An independent generator: what one consumer draws does not move another. */
+  fork(): Random;
+}
+
+/** xoshiro128** (Blackman & Vigna 2018), its state filled from `seed` by SplitMix32. */
+export function createRandom(seed: number): Random {
+  let mix = seed >>> 0;
+  const nextSeed = (): number => {
+    mix = (mix + 0x9e3779b9) >>> 0;
+    let h = mix;
+    h = Math.imul(h ^ (h >>> 16), 0x21f0aaad);
+    h = Math.imul(h ^ (h >>> 15), 0x735a2d97);
+    return (h ^ (h >>> 15)) >>> 0;
+  };
+  let a = nextSeed();
+  let b = nextSeed();
+  let c = nextSeed();
+  let d = nextSeed();
+  let spare: number | undefined;
+
+  function uint32(): number {
+    const product = Math.imul(b, 5);
+    const result = Math.imul((product << 7) | (product >>> 25), 9) >>> 0;
+    const t = b << 9;
+    c ^= a;
+    d ^= b;
+    b ^= c;
+    a ^= d;
+    c ^= t;
+    d = (d << 11) | (d >>> 21);
+    return result;
+  }
+
+  const uniform = (): number => uint32() / 2 ** 32;
+
+  /** Marsaglia's polar method. */
+  function normal(): number {
+    if (spare !== undefined) {
+      const value = spare;
+      spare = undefined;
+      return value;
+    }
+    for (;;) {
+      const u = 2 * uniform() - 1;
+      const v = 2 * uniform() - 1;
+      const s = u * u + v * v;
+      if (s > 0 && s < 1) {
+        const factor = Math.sqrt((-2 * Math.log(s)) / s);
+        spare = v * factor;
+        return u * factor;
+      }
+    }
+  }
+
+  return {
+    uniform,
+    normal,
+    normalTensor(shape) {
+      const data = new Float32Array(shape[0] * shape[1]);
+      for (let i = 0; i < data.length; i++) data[i] = normal();
+      return tf.tensor2d(data, [shape[0], shape[1]]);
+    },
+    shuffle(indices) {
+      for (let i = indices.length - 1; i > 0; i--) {
+        const j = Math.floor(uniform() * (i + 1));
+        const held = indices[i]!;
+        indices[i] = indices[j]!;
+        indices[j] = held;
+      }
+    },
+    fork: () => createRandom(uint32()),
+  };
+}

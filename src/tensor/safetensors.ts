@@ -1,0 +1,231 @@
+/**
+ * The safetensors format: 8 bytes with the length of the header (little endian), a JSON header
+ * `{name: {dtype, shape, data_offsets: [begin, end]}, __metadata__: {…}}` padded with spaces, then the values.
+ * Nothing in it executes, and Python, Rust and others read it.
+ */
+import { endianness } from 'node:os';
+
+/** A tensor in row-major order; the empty shape is a scalar. */
+export type StoredTensor =
+  | { dtype: 'F32'; shape: readonly number[]; data: Float32Array }
+  | { dtype: 'F64'; shape: readonly number[]; data: Float64Array }
+  | { dtype: 'I32'; shape: readonly number[]; data: Int32Array };
+
+const bytesPerValue = { F32: 4, F64: 8, I32: 4 } as const;
+const arrayOf = { F32: 'Float32Array', F64: 'Float64Array', I32: 'Int32Array' } as const;
+type Dtype = keyof typeof bytesPerValue;
+
+const lengthBytes = 8;
+/** The limit of the reference implementation; it keeps a damaged length from filling the memory. */
+const maxHeaderBytes = 100_000_000;
+const metadataKey = '__metadata__';
+
+/** The bytes of a safetensors file. Throws when a shape does not fit its data. */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  requireLittleEndian();
+  // Wider types first, so that with a padded header every tensor lies aligned in the file.
+  const ordered = [...tensors].sort(
+    ([a, s], [b, t]) => bytesPerValue[t.dtype] - bytesPerValue[s.dtype] || (a < b ? -1 : 1),
+  );
+  const entries: [string, unknown][] = [];
+  if (Object.keys(metadata).length > 0) entries.push([metadataKey, metadata]);
+  let end = 0;
+  for (const [name, tensor] of ordered) {
+    checkTensor(name, tensor);
+    const begin = end;
+    end += tensor.data.byteLength;
+    entries.push([name, { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [begin, end] }]);
+  }
+  const header = padded(JSON.stringify(Object.fromEntries(entries)));
+  if (header.byteLength > maxHeaderBytes)
+    throw invalid(`the header would have ${String(header.byteLength)} bytes`);
+
+  const dataStart = lengthBytes + header.byteLength;
+  const bytes = new Uint8Array(dataStart + end);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(header.byteLength), true);
+  bytes.set(header, lengthBytes);
+  let offset = dataStart;
+  for (const [, { data }] of ordered) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
+  }
+  return bytes;
+}
+
+/** The tensors of a safetensors file, in copies of their own. Throws on whatever does not follow the format. */
+export function decodeSafetensors(bytes: Uint8Array): {
+  tensors: Map<string, StoredTensor>;
+  metadata: Record<string, string>;
+} {
+  requireLittleEndian();
+  const { header, data } = split(bytes);
+  const entries = Object.entries(parseHeader(header));
+  const metadata = parseMetadata(entries.find(([name]) => name === metadataKey)?.[1]);
+  const located = entries
+    .filter(([name]) => name !== metadataKey)
+    .map(([name, entry]) => ({ name, ...parseEntry(name, entry) }));
+  checkCoverage(located, data.byteLength);
+
+  const tensors = new Map<string, StoredTensor>();
+  for (const { name, dtype, shape, begin, end } of located) {
+    // A copy: the bytes may lie unaligned in a larger buffer.
+    const { buffer } = new Uint8Array(data.subarray(begin, end));
+    if (dtype === 'F32') tensors.set(name, { dtype, shape, data: new Float32Array(buffer) });
+    else if (dtype === 'F64') tensors.set(name, { dtype, shape, data: new Float64Array(buffer) });
+    else tensors.set(name, { dtype, shape, data: new Int32Array(buffer) });
+  }
+  return { tensors, metadata };
+}
+
+function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
+  if (name === metadataKey) throw invalid(`no tensor may be called ${metadataKey}`);
+  if (Buffer.from(name).toString() !== name) throw invalid(`${JSON.stringify(name)} is no valid Unicode`);
+  // By name, because instanceof fails for an array of another realm.
+  if (data[Symbol.toStringTag] !== arrayOf[dtype]) {
+    throw invalid(
+      `tensor ${name}: dtype ${dtype} needs a ${arrayOf[dtype]} (got ${data[Symbol.toStringTag]})`,
+    );
+  }
+  if (sizeOf(name, shape) !== data.length) {
+    throw invalid(`tensor ${name}: shape [${shape.join(', ')}] does not fit ${String(data.length)} values`);
+  }
+}
+
+function sizeOf(name: string, shape: readonly unknown[]): number {
+  let size = 1;
+  for (const dimension of shape) {
+    if (!isCount(dimension)) throw invalid(`tensor ${name}: bad shape ${JSON.stringify(shape)}`);
+    size *= dimension;
+  }
+  if (!isCount(size)) throw invalid(`tensor ${name}: shape ${JSON.stringify(shape)} is too large`);
+  return size;
+}
+
+/** The JSON in UTF-8, with spaces behind it up to a multiple of 8 bytes. */
+function padded(json: string): Uint8Array {
+  const text = new TextEncoder().encode(json);
+  const header = new Uint8Array(Math.ceil(text.byteLength / 8) * 8).fill(0x20);
+  header.set(text);
+  return header;
+}
+
+function split(bytes: Uint8Array): { header: string; data: Uint8Array } {
+  if (bytes.byteLength < lengthBytes) throw invalid(`the file has only ${String(bytes.byteLength)} bytes`);
+  const length = new DataView(bytes.buffer, bytes.byteOffset, lengthBytes).getBigUint64(0, true);
+  if (length > BigInt(maxHeaderBytes)) throw invalid(`a header of ${length.toString()} bytes is too large`);
+  const dataStart = lengthBytes + Number(length);
+  if (dataStart > bytes.byteLength) throw invalid(`the header of ${length.toString()} bytes is cut off`);
+  try {
+    const header = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
+      bytes.subarray(lengthBytes, dataStart),
+    );
+    return { header, data: bytes.subarray(dataStart) };
+  } catch (cause) {
+    throw invalid('the header is not UTF-8', { cause });
+  }
+}
+
+function parseHeader(text: string): Record<string, unknown> {
+  if (!text.startsWith('{')) throw invalid('the header does not begin with {');
+  let header: unknown;
+  try {
+    header = JSON.parse(text);
+  } catch (cause) {
+    throw invalid('the header is not JSON', { cause });
+  }
+  refuseDuplicateKeys(text);
+  return header as Record<string, unknown>;
+}
+
+/** JSON.parse keeps the last of two equal keys in silence, where another reader may keep the first. */
+function refuseDuplicateKeys(json: string): void {
+  // One set of keys per open object, undefined for an open array.
+  const open: (Set<string> | undefined)[] = [];
+  for (let i = 0; i < json.length; i++) {
+    const character = json[i];
+    if (character === '{') open.push(new Set());
+    else if (character === '[') open.push(undefined);
+    else if (character === '}' || character === ']') open.pop();
+    else if (character === '"') {
+      const start = i;
+      for (i++; json[i] !== '"'; i++) if (json[i] === '\\') i++;
+      let next = i + 1;
+      while (' \t\r\n'.includes(json[next] ?? '.')) next++;
+      if (json[next] !== ':') continue;
+      const key = JSON.parse(json.slice(start, i + 1)) as string;
+      if (open.at(-1)?.has(key) === true) throw invalid(`the key ${JSON.stringify(key)} comes twice`);
+      open.at(-1)?.add(key);
+    }
+  }
+}
+
+function parseMetadata(metadata: unknown): Record<string, string> {
+  if (metadata === undefined) return {};
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+    throw invalid(`${metadataKey} is not an object`);
+  }
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== 'string') throw invalid(`${metadataKey}.${key} is not a string`);
+  }
+  return metadata as Record<string, string>;
+}
+
+interface Located {
+  dtype: Dtype;
+  shape: number[];
+  /** Bytes from the start of the data. */
+  begin: number;
+  end: number;
+}
+
+function parseEntry(name: string, entry: unknown): Located {
+  if (typeof entry !== 'object' || entry === null)
+    throw invalid(`tensor ${name} is not described by an object`);
+  const { dtype, shape, data_offsets: offsets } = entry as Record<string, unknown>;
+  if (typeof dtype !== 'string' || !Object.hasOwn(bytesPerValue, dtype)) {
+    throw invalid(`tensor ${name}: dtype ${JSON.stringify(dtype)} is not one of F32, F64, I32`);
+  }
+  if (!Array.isArray(shape)) throw invalid(`tensor ${name} has no shape`);
+  const [begin, end, ...rest] = Array.isArray(offsets) ? (offsets as unknown[]) : [];
+  if (!isCount(begin) || !isCount(end) || rest.length > 0 || end < begin) {
+    throw invalid(`tensor ${name}: bad data_offsets ${JSON.stringify(offsets)}`);
+  }
+  const bytes = sizeOf(name, shape) * bytesPerValue[dtype as Dtype];
+  if (end - begin !== bytes) {
+    throw invalid(
+      `tensor ${name}: its shape needs ${String(bytes)} bytes, data_offsets give ${String(end - begin)}`,
+    );
+  }
+  return { dtype: dtype as Dtype, shape: shape as number[], begin, end };
+}
+
+/** Every byte belongs to one tensor: no gap can hide something, no two tensors share values. */
+function checkCoverage(located: readonly (Located & { name: string })[], dataBytes: number): void {
+  let covered = 0;
+  for (const { name, begin, end } of [...located].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin < covered) throw invalid(`tensor ${name} overlaps another`);
+    if (begin > covered)
+      throw invalid(`there is a gap of ${String(begin - covered)} bytes before tensor ${name}`);
+    covered = end;
+  }
+  if (covered > dataBytes) {
+    throw invalid(`the data are cut off: ${String(dataBytes)} of ${String(covered)} bytes`);
+  }
+  if (covered < dataBytes) throw invalid(`${String(dataBytes - covered)} bytes follow the last tensor`);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function requireLittleEndian(): void {
+  // Values are copied as they lie in memory.
+  if (endianness() !== 'LE') throw invalid('this machine is not little endian, which is not supported');
+}
+
+function invalid(message: string, options?: ErrorOptions): Error {
+  return new Error(`safetensors: ${message}`, options);
+}

@@ -1,0 +1,117 @@
+/** Composition root of a training: history → decode → data set → train → store. Runs in a process of its own. */
+import { createIntake, settingsFingerprint } from './intake';
+import type { DetectorSettings } from './config/settings';
+import { createRecordBatch } from './domain/record';
+import { createWindowBatch } from './domain/window';
+import { DecodeError, TrainingError } from './errors';
+import { disposeModel } from './models/model';
+import { encodeBundle } from './scoring/bundle';
+import type { ReadHistory } from './sources/history';
+import type { ModelStore } from './store/bundle';
+import type { BackendChoice } from './tensor';
+import { createDatasetBuilder, type Dataset, type Interval } from './training/dataset';
+import type { TrainingReport } from './training/report';
+import { train, type Progress } from './training/train';
+
+export interface TrainerParts {
+  settings: DetectorSettings;
+  readHistory: ReadHistory;
+  store: ModelStore;
+  backend: BackendChoice;
+  /** Stretches to leave out: events and what surrounds them. */
+  exclude: readonly Interval[];
+  /** By package name. */
+  writtenBy: Readonly<Record<string, string>>;
+  onProgress: (progress: Progress) => void;
+  /** Unix ms. */
+  now: () => number;
+}
+
+export interface TrainingResult {
+  version: string;
+  report: TrainingReport & { rejectedRecords: number };
+}
+
+/** Windows that are stored with their scores: enough to tell a wrong model, few enough to check at every load. */
+const goldenRecords = 16;
+
+/** @throws TrainingError saying why there is no new version */
+export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {
+  const { settings, store, backend } = parts;
+  const intake = createIntake(settings);
+  const { dataset, rejected } = await readDataset(parts, intake);
+  const trained = await train(
+    dataset,
+    intake.table,
+    {
+      schema: settings.record,
+      model: settings.model,
+      seed: settings.training.seed,
+      epochs: settings.training.epochs,
+      batchSize: settings.training.batchSize,
+      learningRate: settings.training.learningRate,
+      patience: settings.training.patience,
+      minRecords: settings.training.minRecords,
+      calibrationShare: settings.calibration.share,
+      tailShare: settings.calibration.tailShare,
+      engine: backend.name,
+      settingsFingerprint: settingsFingerprint(settings),
+    },
+    parts.onProgress,
+  );
+  const report = { ...trained.report, rejectedRecords: rejected };
+  try {
+    const files = encodeBundle({ ...trained, report }, pickGolden(dataset), intake.table);
+    return { version: await publish(store, files, parts.writtenBy), report };
+  } finally {
+    disposeModel(trained.model);
+  }
+}
+
+async function readDataset(
+  { settings, readHistory, exclude, now }: TrainerParts,
+  { decode, shape }: ReturnType<typeof createIntake>,
+): Promise<{ dataset: Dataset; rejected: number }> {
+  const builder = createDatasetBuilder(shape.channels, shape.conditions);
+  const { maxRecords, historyMs } = settings.training;
+  // A file is as old as it is; only a log that goes on has a "how far back".
+  const from = settings.source.kind === 'kafka' ? now() - historyMs : undefined;
+  let rejected = 0;
+  for await (const messages of readHistory({ from, to: undefined, maxRecords })) {
+    const batch = createRecordBatch(settings.record, messages.length);
+    for (const message of messages) {
+      try {
+        decode(message, batch, batch.count, now());
+        batch.count++;
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        rejected++;
+      }
+    }
+    builder.add(batch);
+  }
+  return { dataset: builder.build(shape, { ttlMs: settings.window.ttlMs, exclude }), rejected };
+}
+
+/** Windows spread evenly over the training data. */
+function pickGolden(dataset: Dataset): ReturnType<typeof createWindowBatch> {
+  const count = Math.min(goldenRecords, dataset.ends.length);
+  const batch = createWindowBatch(dataset.shape, count);
+  for (let i = 0; i < count; i++)
+    dataset.copy(dataset.ends[Math.floor((i * dataset.ends.length) / count)]!, batch);
+  return batch;
+}
+
+async function publish(
+  store: ModelStore,
+  files: ReadonlyMap<string, Uint8Array>,
+  writtenBy: Readonly<Record<string, string>>,
+): Promise<string> {
+  try {
+    return await store.publish(files, writtenBy);
+  } catch (cause) {
+    throw new TrainingError('store', `the new version could not be stored: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,332 @@
+/** Trains one model version: fit, early stopping, calibration on the newest block, golden records, report. */
+import { fitSurprise } from '../calibration/surprise';
+import { createConditionEncoder, fitConditions, type CategoryTable } from '../domain/condition';
+import type { RecordSchema } from '../domain/record';
+import { createScaler, fitScaler } from '../domain/scaler';
+import { createWindowBatch } from '../domain/window';
+import { TrainingError } from '../errors';
+import {
+  disposeModel,
+  readWeights,
+  trainStep,
+  writeWeights,
+  type Examples,
+  type Model,
+  type ModelSpec,
+} from '../models/model';
+import { createModel } from '../models/zoo';
+import type { DetectorState, Trained } from '../scoring/bundle';
+import { createDetector, type Detector, type Scores } from '../scoring/detector';
+import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
+import { createRandom, scoped, tf, type Random } from '../tensor';
+import { splitByTime, type Dataset, type Split } from './dataset';
+import type { TrainingReport } from './report';
+
+export interface TrainingOptions {
+  schema: RecordSchema;
+  model: Pick<ModelSpec, 'kind' | 'latentDim' | 'hidden' | 'minVariance' | 'maxVariance'> & {
+    /** Share of training examples whose categories are replaced by the unknown token. */
+    conditionDropout: number;
+  };
+  seed: number;
+  epochs: number;
+  batchSize: number;
+  learningRate: number;
+  /** Epochs without improvement before training ends. */
+  patience: number;
+  /** Fewer windows than this: no training. */
+  minRecords: number;
+  calibrationShare: number;
+  tailShare: number;
+  engine: string;
+  settingsFingerprint: string;
+}
+
+export interface Progress {
+  epoch: number;
+  epochs: number;
+  trainLoss: number;
+  validationLoss: number;
+}
+
+/**
+ * @param onProgress called after each epoch; awaited, so that a caller can let other work run
+ * @throws TrainingError when there is too little data, or the loss never becomes finite
+ */
+export async function train(
+  dataset: Dataset,
+  table: CategoryTable,
+  options: TrainingOptions,
+  onProgress: (progress: Progress) => void | Promise<void> = () => undefined,
+): Promise<Trained & { report: TrainingReport }> {
+  const { schema } = options;
+  if (dataset.ends.length < options.minRecords) {
+    throw new TrainingError(
+      'too_few_records',
+      `${dataset.ends.length} complete windows of ${dataset.shape.length} records, but training.minRecords is ` +
+        `${options.minRecords}`,
+    );
+  }
+  const split = splitByTime(dataset, options.calibrationShare);
+  const random = createRandom(options.seed);
+
+  // Scales and vocabularies, too, come from the fit block alone.
+  const fitRecords = recordsUpTo(dataset, split.fit);
+  const scaler = fitScaler(fitRecords.values, fitRecords.count, schema.channels.length);
+  const conditions = fitConditions(schema.conditions, table, fitRecords.conditions, fitRecords.count);
+  const conditionEncoder = createConditionEncoder(conditions, table);
+  const encoder = createWindowEncoder(dataset.shape, createScaler(scaler), conditionEncoder);
+
+  const spec: ModelSpec = {
+    kind: options.model.kind,
+    length: dataset.shape.length,
+    channels: schema.channels.length,
+    conditionDim: encoder.conditionDim,
+    latentDim: options.model.latentDim,
+    hidden: options.model.hidden,
+    minVariance: options.model.minVariance,
+    maxVariance: options.model.maxVariance,
+  };
+  const model = createModel(spec, random.fork());
+  try {
+    const forget = createConditionDropout(
+      encoder,
+      conditionEncoder,
+      options.model.conditionDropout,
+      random.fork(),
+    );
+    const fitting = await fit(model, dataset, split, encoder, forget, options, random.fork(), onProgress);
+    const activeUnits = countActiveUnits(model, encoder, encodeAll(dataset, split.validation, encoder));
+
+    const state: Omit<DetectorState, 'calibration'> = {
+      spec,
+      channels: schema.channels,
+      scaler,
+      conditions,
+      recordsPerMs: dataset.recordsPerMs,
+      engine: options.engine,
+      settingsFingerprint: options.settingsFingerprint,
+    };
+    const uncalibrated = createDetector('', { ...state, calibration: neutral(model) }, model, table);
+    const calibration = fitSurprise(scoreAll(uncalibrated, dataset, split.calibration), options.tailShare);
+    const report: TrainingReport = {
+      records: dataset.records,
+      windows: {
+        fit: split.fit.length,
+        validation: split.validation.length,
+        calibration: split.calibration.length,
+      },
+      ...fitting,
+      latentDim: spec.latentDim,
+      activeUnits,
+      tail: calibration.combined.tail,
+    };
+    return { state: { ...state, calibration }, model, report };
+  } catch (error) {
+    disposeModel(model);
+    throw error;
+  }
+}
+
+/** A calibration that says nothing: for reading raw statistics. */
+function neutral(model: Model): DetectorState['calibration'] {
+  const flat = { scores: [0], tailFrom: 0, tailCount: 0, tail: undefined };
+  return { statistics: Object.fromEntries(model.statistics.map((name) => [name, flat])), combined: flat };
+}
+
+/** The raw records that windows up to the end of the fit block cover. */
+function recordsUpTo(
+  dataset: Dataset,
+  ends: Int32Array,
+): { values: Float64Array; conditions: Float64Array; count: number } {
+  const { channels, conditions: given, length } = dataset.shape;
+  const used = new Uint8Array(dataset.records);
+  for (const end of ends) used.fill(1, end - length + 1, end + 1);
+  const rows = Int32Array.from(used.keys()).filter((row) => used[row] === 1);
+  const values = new Float64Array(rows.length * channels);
+  const conditions = new Float64Array(rows.length * given);
+  rows.forEach((row, i) => {
+    values.set(dataset.values.subarray(row * channels, (row + 1) * channels), i * channels);
+    conditions.set(dataset.conditions.subarray(row * given, (row + 1) * given), i * given);
+  });
+  return { values, conditions, count: rows.length };
+}
+
+interface Fitting {
+  epochs: number;
+  bestEpoch: number;
+  steps: number;
+  skippedSteps: number;
+  trainLoss: number;
+  validationLoss: number;
+  validationRate: number;
+}
+
+async function fit(
+  model: Model,
+  dataset: Dataset,
+  split: Split,
+  encoder: WindowEncoder,
+  forget: (encoded: EncodedWindows, count: number) => void,
+  options: TrainingOptions,
+  random: Random,
+  onProgress: (progress: Progress) => void | Promise<void>,
+): Promise<Fitting> {
+  const optimizers = model.phases.map(() => tf.train.adam(options.learningRate));
+  const validation = encodeAll(dataset, split.validation, encoder);
+  const batch = createWindowBatch(dataset.shape, options.batchSize);
+  const buffers = encoder.createBuffers(options.batchSize);
+  const order = split.fit.slice();
+  const result: Fitting = {
+    epochs: 0,
+    bestEpoch: 0,
+    steps: 0,
+    skippedSteps: 0,
+    trainLoss: NaN,
+    validationLoss: Infinity,
+    validationRate: NaN,
+  };
+  let best: Map<string, Float32Array> | undefined;
+  try {
+    while (result.epochs < options.epochs && result.epochs - result.bestEpoch < options.patience) {
+      result.epochs++;
+      random.shuffle(order);
+      let sum = 0;
+      let steps = 0;
+      for (let from = 0; from < order.length; from += options.batchSize) {
+        batch.count = 0;
+        for (const end of order.subarray(from, from + options.batchSize)) dataset.copy(end, batch);
+        encoder.encode(batch, buffers);
+        forget(buffers, batch.count);
+        const examples = toExamples(encoder, buffers, batch.count);
+        model.phases.forEach((phase, i) => {
+          const step = trainStep(phase, optimizers[i]!, examples, random);
+          result.steps++;
+          if (step.skipped) result.skippedSteps++;
+          else {
+            sum += step.loss;
+            steps++;
+          }
+        });
+        disposeExamples(examples);
+      }
+      result.trainLoss = sum / steps;
+      const held = evaluate(model, encoder, validation);
+      if (held.loss < result.validationLoss) {
+        result.validationLoss = held.loss;
+        result.validationRate = held.rate;
+        result.bestEpoch = result.epochs;
+        best = readWeights(model);
+      }
+      await onProgress({
+        epoch: result.epochs,
+        epochs: options.epochs,
+        trainLoss: result.trainLoss,
+        validationLoss: held.loss,
+      });
+    }
+  } finally {
+    for (const optimizer of optimizers) optimizer.dispose();
+  }
+  if (best === undefined) {
+    throw new TrainingError(
+      'diverged',
+      `no epoch had a finite validation loss (${result.skippedSteps} steps skipped)`,
+    );
+  }
+  writeWeights(model, best);
+  return result;
+}
+
+/** Replaces the categories of a random share of the windows by the unknown token, so that it is trained, too. */
+function createConditionDropout(
+  encoder: WindowEncoder,
+  conditions: ReturnType<typeof createConditionEncoder>,
+  share: number,
+  random: Random,
+): (encoded: EncodedWindows, count: number) => void {
+  return (encoded, count) => {
+    if (share === 0) return;
+    for (let window = 0; window < count; window++) {
+      if (random.uniform() >= share) continue;
+      const at = window * encoder.conditionDim;
+      conditions.forgetCategories(encoded.c, at);
+      conditions.forgetCategories(encoded.c, at + conditions.dim);
+    }
+  };
+}
+
+/** How many windows are assessed at once: bounds memory, does not change a result. */
+const chunk = 512;
+
+interface Encoded {
+  buffers: EncodedWindows;
+  count: number;
+}
+
+function encodeAll(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder): Encoded[] {
+  const chunks: Encoded[] = [];
+  for (let from = 0; from < ends.length; from += chunk) {
+    const part = ends.subarray(from, from + chunk);
+    const batch = createWindowBatch(dataset.shape, part.length);
+    for (const end of part) dataset.copy(end, batch);
+    const buffers = encoder.createBuffers(part.length);
+    encoder.encode(batch, buffers);
+    chunks.push({ buffers, count: part.length });
+  }
+  return chunks;
+}
+
+function evaluate(
+  model: Model,
+  encoder: WindowEncoder,
+  chunks: readonly Encoded[],
+): { loss: number; rate: number } {
+  let loss = 0;
+  let rate = 0;
+  let windows = 0;
+  for (const { buffers, count } of chunks) {
+    scoped(() => {
+      const terms = model.validationLoss(toExamples(encoder, buffers, count));
+      loss += terms.loss.dataSync()[0]! * count;
+      rate += terms.rate.dataSync()[0]! * count;
+    });
+    windows += count;
+  }
+  return { loss: loss / windows, rate: rate / windows };
+}
+
+/** A latent dimension whose mean KL is below this many nats carries nothing (Burda 2016 counts units alike). */
+const activeRate = 0.01;
+
+function countActiveUnits(model: Model, encoder: WindowEncoder, chunks: readonly Encoded[]): number {
+  const rates = new Float64Array(model.spec.latentDim);
+  const total = chunks.reduce((sum, { count }) => sum + count, 0);
+  for (const { buffers, count } of chunks) {
+    scoped(() => {
+      const perDimension = model.ratePerDimension(toExamples(encoder, buffers, count)).dataSync();
+      perDimension.forEach((rate, i) => (rates[i]! += (rate * count) / total));
+    });
+  }
+  return rates.filter((rate) => rate > activeRate).length;
+}
+
+/** The statistics of all windows that end at `ends`, in that order. */
+function scoreAll(detector: Detector, dataset: Dataset, ends: Int32Array): Record<string, Float64Array> {
+  const columns: Record<string, Float64Array> = {};
+  const batch = createWindowBatch(dataset.shape, chunk);
+  for (let from = 0; from < ends.length; from += chunk) {
+    batch.count = 0;
+    for (const end of ends.subarray(from, from + chunk)) dataset.copy(end, batch);
+    const scores: Scores = detector.score(batch);
+    for (const [name, values] of Object.entries(scores.statistics)) {
+      (columns[name] ??= new Float64Array(ends.length)).set(values, from);
+    }
+  }
+  return columns;
+}
+
+function disposeExamples({ x, mask, c }: Examples): void {
+  tf.dispose([x, mask]);
+  c?.dispose();
+}

@@ -1,0 +1,164 @@
+/** What the outside asks over HTTP: metrics, whether the process is well, and whether records are being scored. */
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface Health {
+  ok: boolean;
+  details: Readonly<Record<string, unknown>>;
+}
+
+export interface Readiness {
+  ready: boolean;
+  /** `reason` says what a detector that is not ready waits for. */
+  detectors: readonly { name: string; ready: boolean; reason: string }[];
+}
+
+export interface WebServerOptions {
+  host: string;
+  /** 0 = any that is free. */
+  port: number;
+  metrics: { contentType: string; text(): Promise<string> };
+  /** Of the process and its workers alone: what a restart could cure. */
+  health: () => Health;
+  readiness: () => Readiness;
+  log?: { error(message: string, fields: Record<string, unknown>): unknown };
+}
+
+export interface WebServer {
+  address: { host: string; port: number; url: string };
+  /** Takes no new request, gives those under way a moment, then cuts every connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+interface Answer {
+  status: number;
+  contentType: string;
+  body: string;
+  allow?: string;
+}
+
+/** How long a request under way may still take when the server closes. */
+const closeGraceMs = 250;
+const methods = ['GET', 'HEAD'];
+
+/** Listens, and rejects with what to do about it when that address cannot be had. */
+export async function createWebServer(options: WebServerOptions): Promise<WebServer> {
+  const { log } = options;
+  const pages = createPages(options);
+  // A client that sends its request slowly is cut off; what we answer is small and quick.
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 });
+  server.on('request', (request, response) => {
+    void answerTo(request)
+      .catch((err: unknown) => {
+        log?.error('request failed', { err, path: pathOf(request) });
+        return json(500, { error: 'internal error', hint: 'the log of the daemon says more' });
+      })
+      .then((answer) => send(request, response, answer));
+  });
+
+  async function answerTo(request: IncomingMessage): Promise<Answer> {
+    const path = pathOf(request);
+    const page = pages.get(path);
+    if (page === undefined) return json(404, { error: 'not found', path, pages: [...pages.keys()] });
+    if (!methods.includes(request.method ?? '')) {
+      const error = { error: 'method not allowed', method: request.method, allowed: methods };
+      return { ...json(405, error), allow: methods.join(', ') };
+    }
+    return page();
+  }
+
+  await listen(server, options);
+  const { address: host, port, family } = server.address() as AddressInfo;
+  const url = `http://${family === 'IPv6' ? `[${host}]` : host}:${port}`;
+
+  let closed: Promise<void> | undefined;
+  return {
+    address: { host, port, url },
+    close: () => (closed ??= close(server)),
+  };
+}
+
+function createPages({
+  metrics,
+  health,
+  readiness,
+}: WebServerOptions): Map<string, () => Answer | Promise<Answer>> {
+  const index = [
+    'vaemon',
+    '',
+    '/metrics  everything that is measured, for Prometheus',
+    '/healthz  200 while the process is well',
+    '/readyz   200 when every detector scores records; else 503 and why',
+    '',
+  ].join('\n');
+  return new Map<string, () => Answer | Promise<Answer>>([
+    ['/', () => ({ status: 200, contentType: 'text/plain; charset=utf-8', body: index })],
+    ['/metrics', async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text() })],
+    [
+      '/healthz',
+      () => {
+        const { ok, details } = health();
+        return json(ok ? 200 : 503, { ok, ...details });
+      },
+    ],
+    [
+      '/readyz',
+      () => {
+        const state = readiness();
+        return json(state.ready ? 200 : 503, state);
+      },
+    ],
+  ]);
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0]!;
+}
+
+function json(status: number, body: unknown): Answer {
+  return { status, contentType: 'application/json; charset=utf-8', body: `${JSON.stringify(body)}\n` };
+}
+
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, contentType, body, allow }: Answer,
+): void {
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(allow !== undefined && { allow }),
+    // The body of a request that we refuse is not worth reading.
+    ...(status === 405 && { connection: 'close' }),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function listen(server: Server, { host, port }: WebServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port)));
+    server.listen({ host, port }, resolve);
+  });
+}
+
+function listenError(cause: NodeJS.ErrnoException, host: string, port: number): Error {
+  const advice: Record<string, string> = {
+    EADDRINUSE: 'another process listens there: stop it, or set http.port to another port (0 takes any)',
+    EACCES: 'ports below 1024 need a privilege: set http.port to a higher one',
+    EADDRNOTAVAIL: 'this machine has no such address: set http.host to one of its own',
+    ENOTFOUND: 'this name has no address: set http.host to one of this machine',
+  };
+  const what = advice[cause.code ?? ''] ?? cause.message;
+  return new Error(`cannot listen on ${host} port ${port}: ${what}`, { cause });
+}
+
+async function close(server: Server): Promise<void> {
+  const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
+  await ended;
+  clearTimeout(cut);
+}

@@ -1,0 +1,393 @@
+import { chmod, mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadSettings } from '../../src/config/load';
+import type { LoadOptions } from '../../src/config/load';
+import type { DetectorSettings } from '../../src/config/settings';
+import { ConfigError, type ConfigProblem } from '../../src/errors';
+import { minimalDetector, removeFolders, writeFolder } from './folder';
+
+afterEach(removeFolders);
+
+/** The problems of a configuration, the folder cut from the file's path. */
+async function problemsOf(path: string, options: LoadOptions = { env: {} }): Promise<ConfigProblem[]> {
+  const error: unknown = await loadSettings(path, options).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ConfigError)) throw new Error('expected a ConfigError', { cause: error });
+  return error.problems.map((one) => ({ ...one, file: one.file.replace(`${path}/`, '') }));
+}
+
+/** The problems of one detector's file, as `key: message`. */
+async function problemsIn(text: string): Promise<string[]> {
+  const folder = await writeFolder({ 'detectors/pump.yaml': text });
+  return (await problemsOf(folder)).map(({ key, message }) => (key === '' ? message : `${key}: ${message}`));
+}
+
+async function loadDetector(text: string, options: LoadOptions = { env: {} }): Promise<DetectorSettings> {
+  const folder = await writeFolder({ 'pump.yaml': text });
+  return (await loadSettings(join(folder, 'pump.yaml'), options)).detectors[0]!.settings;
+}
+
+describe('what a configuration yields', () => {
+  test('a file alone gets every default', async () => {
+    const folder = await writeFolder({ 'pump.yaml': minimalDetector() });
+    const { daemon, detectors } = await loadSettings(join(folder, 'pump.yaml'), { env: {} });
+    expect(daemon).toEqual({
+      http: { host: '127.0.0.1', port: 9464 },
+      log: { level: 'info', format: 'auto' },
+      store: { path: './var/models' },
+      shutdownTimeoutMs: 30_000,
+    });
+    expect(detectors).toHaveLength(1);
+    expect(detectors[0]).toMatchObject({
+      file: join(folder, 'pump.yaml'),
+      settings: {
+        detector: 'pump',
+        source: { kind: 'file', kafka: { groupId: 'vaemon-pump', sessionTimeoutMs: 30_000 } },
+        record: { channels: ['pressure', 'flow'], conditions: [], maxAheadMs: 300_000 },
+        window: { length: 10, ttlMs: 3_600_000 },
+        model: { kind: 'cvae', latentDim: 8, hidden: [64, 32] },
+        training: { schedule: '0 3 * * *', jitterMs: 300_000 },
+        calibration: { falseAlarmTarget: { kind: 'ratio', ratio: 0.001 }, share: 0.3, tailShare: 0.1 },
+        events: { openRecords: 3, openWindow: 5, closeAfter: 10 },
+      },
+    });
+  });
+
+  test('a folder yields the daemon and the detectors in the order of their files', async () => {
+    const folder = await writeFolder({
+      'daemon.yaml': 'shutdownTimeout: 2m\nhttp: {port: 0}\n',
+      'detectors/b.yml': minimalDetector('b'),
+      'detectors/a.yaml': minimalDetector('a'),
+      'detectors/notes.txt': 'not: [yaml',
+      'detectors/.hidden.yaml': 'not: [yaml',
+    });
+    const { daemon, detectors } = await loadSettings(folder, { env: {} });
+    expect(daemon).toMatchObject({ shutdownTimeoutMs: 120_000, http: { host: '127.0.0.1', port: 0 } });
+    expect(detectors.map((one) => one.settings.detector)).toEqual(['a', 'b']);
+  });
+
+  test('files may be links, as in a Kubernetes ConfigMap', async () => {
+    const folder = await writeFolder({ 'detectors/..data/pump.yaml': minimalDetector() });
+    await symlink('..data/pump.yaml', join(folder, 'detectors', 'pump.yaml'));
+    const { detectors } = await loadSettings(folder, { env: {} });
+    expect(detectors).toHaveLength(1);
+  });
+
+  test('a sequence of empty sections is the defaults', async () => {
+    const settings = await loadDetector(`${minimalDetector()}model:\nwindow: {}\n`);
+    expect(settings.model.latentDim).toBe(8);
+  });
+
+  test('the map of conditions becomes a list, with the defaults of each kind', async () => {
+    const text = minimalDetector().replace(
+      'flow] }',
+      `flow], conditions: {mode: {kind: category}, speed: {kind: number, missing: unknown},
+        hour: {kind: hour-of-day, timeZone: Europe/Berlin}, day: {kind: day-of-week}} }`,
+    );
+    expect((await loadDetector(text)).record.conditions).toEqual([
+      { name: 'mode', kind: 'category', maxValues: 64, missing: 'reject' },
+      { name: 'speed', kind: 'number', missing: 'unknown' },
+      { name: 'hour', kind: 'hour-of-day', timeZone: 'Europe/Berlin' },
+      { name: 'day', kind: 'day-of-week', timeZone: 'UTC' },
+    ]);
+  });
+
+  test('the result cannot be changed, at any depth', async () => {
+    const settings = await loadDetector(minimalDetector());
+    expect(() => Object.assign(settings.window, { length: 1 })).toThrow(TypeError);
+    expect(() => (settings.record.channels as string[]).push('x')).toThrow(TypeError);
+    expect(() => Object.assign(settings.calibration.falseAlarmTarget, { ratio: 1 })).toThrow(TypeError);
+  });
+});
+
+describe('which value wins', () => {
+  const text = `${minimalDetector()}window: { length: 20 }\n`;
+
+  test('the environment wins over the file, and an argument over both', async () => {
+    const env = { VAEMON_WINDOW_LENGTH: '30' };
+    expect((await loadDetector(text)).window.length).toBe(20);
+    expect((await loadDetector(text, { env })).window.length).toBe(30);
+    const overrides = { 'window.length': '40' };
+    expect((await loadDetector(text, { env, overrides })).window.length).toBe(40);
+  });
+
+  test('an empty variable counts as absent', async () => {
+    expect((await loadDetector(text, { env: { VAEMON_WINDOW_LENGTH: '' } })).window.length).toBe(20);
+  });
+
+  test('an argument goes to every file whose schema has the key', async () => {
+    const folder = await writeFolder({
+      'detectors/a.yaml': minimalDetector('a'),
+      'detectors/b.yaml': minimalDetector('b'),
+    });
+    const overrides = { 'http.port': '0', 'training.timeout': '90s' };
+    const { daemon, detectors } = await loadSettings(folder, { env: {}, overrides });
+    expect(daemon.http.port).toBe(0);
+    expect(detectors.map((one) => one.settings.training.timeoutMs)).toEqual([90_000, 90_000]);
+  });
+
+  test.each([
+    ['VAEMON_KAFKA_BROKERS', 'a:9092, b:9093', { source: { kafka: { brokers: ['a:9092', 'b:9093'] } } }],
+    ['VAEMON_SINKS_LOG_ENABLED', 'false', { sinks: { log: { enabled: false } } }],
+    ['VAEMON_MODEL_HIDDEN', '128,64', { model: { hidden: [128, 64] } }],
+    ['VAEMON_MODEL_MIN_VARIANCE', '1e-4', { model: { minVariance: 1e-4 } }],
+    ['VAEMON_TRAINING_SCHEDULE', '*/20 * * * * *', { training: { schedule: '*/20 * * * * *' } }],
+    [
+      'VAEMON_CALIBRATION_FALSE_ALARM_TARGET',
+      '2 per day',
+      { calibration: { falseAlarmTarget: { kind: 'rate', count: 2, perMs: 86_400_000 } } },
+    ],
+  ])('%s=%s is read as what it means', async (name, value, expected) => {
+    expect(await loadDetector(minimalDetector(), { env: { [name]: value } })).toMatchObject(expected);
+  });
+});
+
+describe('what is refused', () => {
+  test('two problems in two files are both reported, with file and key', async () => {
+    const folder = await writeFolder({
+      'daemon.yaml': 'http: { prot: 80 }\n',
+      'detectors/a.yaml': `${minimalDetector('a')}window: { length: ten }\n`,
+    });
+    expect(await problemsOf(folder)).toEqual([
+      { file: 'daemon.yaml', key: 'http.prot', message: 'is not a known key; did you mean "port"?' },
+      {
+        file: 'detectors/a.yaml',
+        key: 'window.length',
+        message: 'must be a whole number from 1 to 10000 (got "ten")',
+      },
+    ]);
+  });
+
+  test('a typo, two wrong types and two rules are all reported in one go', async () => {
+    const text = `${minimalDetector()}
+model: { latnetDim: 4, hidden: 64, minVariance: 5, maxVariance: 2 }
+window: { length: 0 }
+events: { openRecords: 6 }
+`;
+    expect(new Set(await problemsIn(text))).toEqual(
+      new Set([
+        'model.latnetDim: is not a known key; did you mean "latentDim"?',
+        'model.hidden: must be a list of whole numbers from 1 to 8192, at least one (got 64)',
+        'window.length: must be a whole number from 1 to 10000 (got 0)',
+        'model.minVariance: must be below model.maxVariance (got 5, 2)',
+        'events.openRecords: must not be above events.openWindow (got 6, 5)',
+      ]),
+    );
+  });
+
+  test('an empty file lacks what is required', async () => {
+    const [first, ...rest] = await problemsIn('');
+    expect(first).toMatch(/^detector: is required: a name of up to 63 /);
+    expect(rest).toEqual([
+      'source.kind: is required: `file` or `kafka`',
+      'record.channels: is required: a list of names, at least one',
+    ]);
+  });
+
+  test.each([
+    ['model: 5', 'model: must be a map with keys such as kind (got 5)'],
+    ['model: [latentDim]', 'model: must be a map with keys such as kind (got ["latentDim"])'],
+    ['window: {length: {of: 3}}', 'window.length: must be a whole number from 1 to 10000 (got {"of":3})'],
+    ['window: {length:}', 'window.length: must be a whole number from 1 to 10000 (got nothing)'],
+    ['window: {length: 10x}', 'window.length: must be a whole number from 1 to 10000 (got "10x")'],
+    ['window: {length: 2.5}', 'window.length: must be a whole number from 1 to 10000 (got 2.5)'],
+    ['latentDim: 4', 'latentDim: is not a known key; did you mean "model.latentDim"?'],
+    ['"model.latentDim": 4', 'model.latentDim: must be nested here, not dotted'],
+    ['model: {maxVariance: .inf}', 'model.maxVariance: must be a number above 0 (got Infinity)'],
+    ['sinks: {log: {enabled: no}}', 'sinks.log.enabled: must be `true` or `false` (got "no")'],
+    ['sinks: {kafka: {emit: some}}', 'sinks.kafka.emit: must be `all` or `anomalies` (got "some")'],
+    ['training: {timeout: 30}', /^training\.timeout: must be a duration such as `30s`.* \(got 30\)$/],
+    ['training: {timeout: 30d}', /^training\.timeout: must be .*, at most 24d \(got "30d"\)$/],
+    ['training: {timeoutMs: 30}', 'training.timeoutMs: is not a known key; did you mean "timeout"?'],
+    [
+      'training: {schedule: "61 * * * *"}',
+      /^training\.schedule: is not a cron expression \(got "61 .*minute/,
+    ],
+    ['training: {schedule: "0 0 31 2 *"}', 'training.schedule: never comes due (got "0 0 31 2 *")'],
+    ['training: {schedule: "2030-01-01T00:00:00"}', /^training\.schedule: is not a cron expression/],
+    ['training: {timeZone: Europe/Berlyn}', /^training\.timeZone: must be an IANA time zone .*Berlyn/],
+    ['calibration: {share: 1}', 'calibration.share: must be a ratio above 0 and below 1 (got 1)'],
+    ['calibration: {falseAlarmTarget: 2}', /^calibration\.falseAlarmTarget: must be a ratio .* \(got 2\)$/],
+    ['calibration: {falseAlarmTarget: 2 per year}', /^calibration\.falseAlarmTarget: .*"2 per year"\)$/],
+    ['fields: {key: a..b}', 'fields.key: must be a dotted path of fields (got "a..b")'],
+    ['model: {latentDim: 20}', /^model\.latentDim: must be below .* \(got 20, with 2 × 10 = 20\)$/],
+    ['training: {maxRecords: 500}', /^training\.minRecords: must not be above training\.maxRecords/],
+    ['sinks: {kafka: {brokers: ["kafka"]}}', /^sinks\.kafka\.brokers: .* \(item 1 is "kafka"\)$/],
+    ['sinks: {kafka: {detectionsTopic: a b}}', /^sinks\.kafka\.detectionsTopic: must be a topic name/],
+    ['__proto__: {polluted: true}', '__proto__: is not a known key'],
+  ])('%s is refused', async (line, expected) => {
+    const problems = await problemsIn(`${minimalDetector()}${line}\n`);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toEqual(expected instanceof RegExp ? expect.stringMatching(expected) : expected);
+  });
+
+  test.each([
+    ['channels: []', 'must be a list of names, at least one (got [])'],
+    ['channels: [flow, flow]', 'must not name anything twice (got "flow" twice)'],
+    ['channels: [flow, ""]', 'must be a list of names, at least one (item 2 is "")'],
+    ['channels: [flow, 3]', 'must be a list of names, at least one (item 2 is 3)'],
+  ])('%s is refused', async (channels, message) => {
+    const text = minimalDetector().replace(/channels: .*\]/, channels);
+    expect(await problemsIn(text)).toEqual([`record.channels: ${message}`]);
+  });
+
+  test.each([
+    ['{mode: {kind: categroy}}', /mode\.kind must be `category`.* \(got "categroy"\)$/],
+    ['{mode: category}', /mode must be a map such as .* \(got "category"\)$/],
+    [
+      '{h: {kind: hour-of-day, timezone: UTC}}',
+      /h\.timezone is no key of a hour-of-day; did you mean "timeZone"/,
+    ],
+    ['{h: {kind: hour-of-day, timeZone: Mars}}', /h\.timeZone must be an IANA time zone/],
+    ['{a: {kind: number, missing: drop}, b: {}}', /a\.missing must be .*; b\.kind must be/],
+    ['{m: {kind: category, maxValues: 0}}', /m\.maxValues must be a whole number from 1 to 4096 \(got 0\)$/],
+    ['[mode]', /must be a map .* \(got \["mode"\]\)$/],
+  ])('conditions: %s is refused', async (conditions, message) => {
+    const text = minimalDetector().replace('flow] }', `flow], conditions: ${conditions} }`);
+    expect(await problemsIn(text)).toEqual([expect.stringMatching(message)]);
+  });
+
+  test('a kafka source needs brokers, a topic and a place for dead letters', async () => {
+    const text = 'detector: pump\nsource: { kind: kafka }\nrecord: { channels: [a] }\n';
+    expect(await problemsIn(text)).toEqual([
+      'source.kafka.brokers: is required for a kafka source: at least one `host:port`',
+      'source.kafka.topic: is required for a kafka source',
+      expect.stringMatching(/^sinks\.kafka\.deadLetterTopic: is required for a kafka source/),
+    ]);
+  });
+
+  test('a kafka sink needs topics and, without a kafka source, brokers', async () => {
+    expect(await problemsIn(`${minimalDetector()}sinks: { kafka: { enabled: true } }\n`)).toEqual([
+      'sinks.kafka.deadLetterTopic: is required when sinks.kafka is enabled',
+      'sinks.kafka.detectionsTopic: is required when sinks.kafka is enabled',
+      'sinks.kafka.brokers: is required when sinks.kafka is enabled and the source has no brokers',
+    ]);
+  });
+
+  test('a detector may not read what it writes', async () => {
+    const text = `detector: pump
+source: { kind: kafka, kafka: { brokers: ["k:9092"], topic: in } }
+record: { channels: [a] }
+sinks: { kafka: { enabled: true, detectionsTopic: in, deadLetterTopic: dead } }
+`;
+    expect(await problemsIn(text)).toEqual([
+      'sinks.kafka.detectionsTopic: must not be the topic that is read (got "in")',
+    ]);
+    const elsewhere = text.replace('enabled: true', 'enabled: true, brokers: ["other:9092"]');
+    expect((await loadDetector(elsewhere)).sinks.kafka.detectionsTopic).toBe('in');
+  });
+
+  test('a file source needs a path, and for CSV a column for each condition', async () => {
+    const text = minimalDetector();
+    expect(await problemsIn(text.replace(', file: { path: pump.ndjson }', ''))).toEqual([
+      'source.file.path: is required for a file source',
+    ]);
+    const csv = text
+      .replace('pump.ndjson', 'pump.csv.gz')
+      .replace('flow] }', 'flow], conditions: {mode: {kind: category}, hour: {kind: hour-of-day}} }');
+    expect(await problemsIn(csv)).toEqual([
+      'source.file.columns.conditions: must name the column of every condition (not yet: "mode")',
+    ]);
+  });
+
+  test('a rule is not tried on a value that is wrong by itself', async () => {
+    expect(await problemsIn(`${minimalDetector()}events: { openRecords: many, openWindow: 1 }\n`)).toEqual([
+      'events.openRecords: must be a whole number from 1 to 10000 (got "many")',
+    ]);
+  });
+
+  test('YAML errors have line and column, and a key may stand only once', async () => {
+    expect(await problemsIn('detector: a\nwindow:\n  length: 3\n  length: 4\n')).toEqual([
+      'line 4, column 3: the key length stands here for the second time',
+    ]);
+    expect(await problemsIn('detector: [a\n')).toEqual([
+      expect.stringMatching(/^line 2, column 1: Flow sequence/),
+    ]);
+    expect(await problemsIn('detector: &a [*a]\n')).toEqual(['an alias stands inside what it refers to']);
+    expect(await problemsIn('detector: a\n---\nwindow: {}\n')).toEqual([
+      expect.stringMatching(/^line 2, .*a second document begins here/),
+    ]);
+    expect(await problemsIn('a: *b\n')).toEqual([expect.stringMatching(/Unresolved alias/)]);
+  });
+
+  test('a broken file does not hide the problems of another', async () => {
+    const folder = await writeFolder({
+      'detectors/a.yaml': 'a: [\n',
+      'detectors/b.yaml': `${minimalDetector('b')}models: {}\n`,
+    });
+    const problems = await problemsOf(folder);
+    expect(new Set(problems.map((one) => one.file))).toEqual(
+      new Set(['detectors/a.yaml', 'detectors/b.yaml']),
+    );
+  });
+
+  test('two detectors of one name are refused', async () => {
+    const folder = await writeFolder({
+      'detectors/a.yaml': minimalDetector('pump'),
+      'detectors/b.yaml': minimalDetector('pump'),
+    });
+    expect(await problemsOf(folder)).toEqual([
+      {
+        file: 'detectors/b.yaml',
+        key: 'detector',
+        message: `"pump" is the detector of ${folder}/detectors/a.yaml already`,
+      },
+    ]);
+  });
+
+  test('a bad variable or argument is named as where the value came from, once for all detectors', async () => {
+    const folder = await writeFolder({
+      'detectors/a.yaml': minimalDetector('a'),
+      'detectors/b.yaml': minimalDetector('b'),
+    });
+    const options = {
+      env: { VAEMON_WINDOW_LENGTH: 'x' },
+      overrides: { 'training.seed': '-1', 'window.lenght': '3', model: '1' },
+    };
+    expect(await problemsOf(folder, options)).toEqual([
+      {
+        file: 'VAEMON_WINDOW_LENGTH',
+        key: 'window.length',
+        message: 'must be a whole number from 1 to 10000 (got "x")',
+      },
+      {
+        file: '--set',
+        key: 'training.seed',
+        message: 'must be a whole number from 0 to 4294967295 (got "-1")',
+      },
+      { file: '--set', key: 'window.lenght', message: 'is not a known key; did you mean "window.length"?' },
+      { file: '--set', key: 'model', message: 'is a section: set one of its keys' },
+    ]);
+  });
+
+  test('a path that does not exist, an empty folder and a folder in the place of a file are refused', async () => {
+    const folder = await writeFolder({});
+    expect(await problemsOf(join(folder, 'nowhere'))).toMatchObject([{ message: 'does not exist' }]);
+    expect(await problemsOf(folder)).toMatchObject([
+      { file: folder, message: 'has no detector: expected detectors/*.yaml in it' },
+    ]);
+    await mkdir(join(folder, 'detectors', 'pump.yaml'), { recursive: true });
+    expect(await problemsOf(folder)).toMatchObject([{ file: 'detectors/pump.yaml', message: 'is a folder' }]);
+  });
+
+  test('a file that may not be read is refused', async () => {
+    // Root may read everything.
+    if (process.getuid?.() === 0) return;
+    const folder = await writeFolder({ 'detectors/pump.yaml': minimalDetector() });
+    await chmod(join(folder, 'detectors', 'pump.yaml'), 0);
+    expect(await problemsOf(folder)).toMatchObject([{ message: 'may not be read: permission denied' }]);
+  });
+
+  test('daemon.yaml and daemon.yml together are refused', async () => {
+    const folder = await writeFolder({
+      'daemon.yaml': '',
+      'daemon.yml': '',
+      'detectors/a.yaml': minimalDetector(),
+    });
+    expect(await problemsOf(folder)).toMatchObject([
+      { message: 'has both daemon.yaml and daemon.yml: keep one' },
+    ]);
+  });
+});

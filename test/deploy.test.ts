@@ -1,0 +1,90 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse } from 'yaml';
+import { daemonSchema } from '../src/config/schema';
+
+const deploy = path.join(__dirname, '../deploy');
+const read = (file: string) => readFileSync(path.join(deploy, file), 'utf8');
+
+interface Service {
+  volumes?: string[];
+  privileged?: boolean;
+  ports?: string[];
+}
+const compose = parse(read('compose.yaml')) as {
+  services: Record<string, Service>;
+  volumes: Record<string, unknown>;
+};
+const mounts = Object.values(compose.services)
+  .flatMap(({ volumes }) => volumes ?? [])
+  .map((volume) => volume.split(':') as [string, string, string?]);
+
+describe('the compose file', () => {
+  test('mounts what exists, and volumes that it names', () => {
+    expect(mounts.length).toBeGreaterThan(4);
+    for (const [from] of mounts) {
+      const there = from.startsWith('.') ? existsSync(path.join(deploy, from)) : from in compose.volumes;
+      expect({ from, there }).toEqual({ from, there: true });
+    }
+  });
+
+  test('opens ports to this machine alone and gives nobody privileges', () => {
+    for (const { ports, privileged } of Object.values(compose.services)) {
+      expect(ports ?? []).toEqual((ports ?? []).filter((port) => port.startsWith('127.0.0.1:')));
+      expect(privileged).toBeUndefined();
+    }
+  });
+
+  test('has the service and port that Prometheus scrapes, and that are the default', () => {
+    const { scrape_configs } = parse(read('prometheus/prometheus.yml')) as {
+      scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+    };
+    const port = String(daemonSchema.http.port.default);
+    expect(scrape_configs).toEqual([
+      { job_name: 'vaemon', static_configs: [{ targets: [`vaemon:${port}`] }] },
+    ]);
+    expect(compose.services['vaemon']!.ports).toEqual([`127.0.0.1:${port}:${port}`]);
+    expect(readFileSync(path.join(deploy, '../Dockerfile'), 'utf8')).toContain(`EXPOSE ${port}\n`);
+  });
+
+  test('creates the topics that the configuration reads and writes', () => {
+    const text = readFileSync(path.join(deploy, '../config/kafka/detectors/plant.yaml'), 'utf8');
+    const topics = [...text.matchAll(/[tT]opic: (\S+)/g)].map(([, topic]) => topic!);
+    expect(topics).toHaveLength(3);
+    for (const topic of topics) expect(read('compose.yaml')).toContain(topic);
+  });
+
+  test('puts the dashboards where Grafana is told to look', () => {
+    const { providers } = parse(read('grafana/provisioning/dashboards/vaemon.yaml')) as {
+      providers: { options: { path: string } }[];
+    };
+    expect(mounts).toContainEqual(['./grafana/dashboards', providers[0]!.options.path, 'ro']);
+  });
+});
+
+describe('the dashboard', () => {
+  interface Panel {
+    id: number;
+    type: string;
+    title: string;
+    gridPos: { x: number; y: number; w: number; h: number };
+    targets?: { refId: string }[];
+  }
+  const { panels } = JSON.parse(read('grafana/dashboards/vaemon.json')) as { panels: Panel[] };
+
+  test('has a panel a number, and no two on one place', () => {
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
+    );
+    expect(new Set(cells).size).toBe(cells.length);
+    expect(Math.max(...panels.map(({ gridPos: { x, w } }) => x + w))).toBe(24);
+  });
+
+  test('asks something in every panel that is not a heading', () => {
+    for (const { type, title, targets } of panels) {
+      expect({ title, asks: (targets ?? []).length > 0 }).toEqual({ title, asks: type !== 'row' });
+      expect(new Set(targets?.map(({ refId }) => refId)).size).toBe(targets?.length ?? 0);
+    }
+  });
+});

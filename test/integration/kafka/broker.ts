@@ -1,0 +1,80 @@
+/** A real Kafka broker for a test file: started before its tests, stopped and deleted after them. */
+import { execFile } from 'node:child_process';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { Partitioners } from 'kafkajs';
+import type { Kafka, Message } from 'kafkajs';
+import { createKafkaClient } from '../../../src/sources/kafka-client';
+
+const script = promisify(execFile);
+
+export interface TestBroker {
+  /** host:port; stays the same over a stop and a start. */
+  bootstrap: string;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Stops the broker and deletes its data. */
+  remove(): Promise<void>;
+  /** A client whose log lines are thrown away. */
+  client(): Kafka;
+  /** Creates a topic with a name of its own and returns the name. */
+  createTopic(options?: { partitions?: number; config?: Record<string, string> }): Promise<string>;
+  produce(topic: string, messages: Message[]): Promise<void>;
+}
+
+/** Starts a broker; the first time Maven fetches it (43 MB, kept in `.cache/kafka`). */
+export async function startBroker(): Promise<TestBroker> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'vaemon-kafka-'));
+  const up = async () => {
+    const { stdout } = await script(path.join(__dirname, 'kafka-up.sh'), [folder]);
+    return stdout.trim().replace('KAFKA_BOOTSTRAP=', '');
+  };
+  const down = async (...options: string[]) => {
+    await script(path.join(__dirname, 'kafka-down.sh'), [folder, ...options]);
+  };
+  const bootstrap = await up();
+  const client = () => createKafkaClient({ brokers: [bootstrap], clientId: 'test', log: () => undefined });
+  let topics = 0;
+
+  return {
+    bootstrap,
+    client,
+    stop: () => down(),
+    remove: () => down('--kill', '--wipe'),
+    async start() {
+      await up();
+    },
+    async createTopic({ partitions = 1, config = {} } = {}) {
+      const topic = `topic-${++topics}`;
+      const admin = client().admin();
+      await admin.connect();
+      const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+      await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }] });
+      await admin.disconnect();
+      return topic;
+    },
+    async produce(topic, messages) {
+      const producer = client().producer({ createPartitioner: Partitioners.DefaultPartitioner });
+      await producer.connect();
+      for (let start = 0; start < messages.length; start += 500) {
+        await producer.send({ topic, messages: messages.slice(start, start + 500) });
+      }
+      await producer.disconnect();
+    },
+  };
+}
+
+/** Resolves as soon as the condition holds; rejects with what was awaited after `timeoutMs`. */
+export async function until(
+  awaited: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 20_000,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`timed out: ${awaited}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

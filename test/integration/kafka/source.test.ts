@@ -1,0 +1,350 @@
+import type { Kafka } from 'kafkajs';
+import { createKafkaSource } from '../../../src/sources/kafka';
+import type { KafkaSourceOptions, KafkaSourceSettings } from '../../../src/sources/kafka';
+import type { Batch, HandleBatch, Message, Source } from '../../../src/sources/source';
+import { startBroker, until } from './broker';
+import type { TestBroker } from './broker';
+
+jest.setTimeout(60_000);
+
+let broker: TestBroker;
+const running: Source[] = [];
+
+beforeAll(async () => {
+  broker = await startBroker();
+}, 180_000);
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((source) => source.stop()));
+});
+afterAll(() => broker.remove());
+
+const numbered = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, i) => ({ key: `k${(from + i) % 5}`, value: String(from + i) }));
+const valuesOf = (messages: readonly Message[]) => messages.map(({ value }) => Number(value));
+const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
+const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/** A running source and what came of it. */
+function consume(
+  settings: Partial<KafkaSourceSettings> & { topic: string },
+  handle: HandleBatch = () => Promise.resolve(),
+  options: Partial<KafkaSourceOptions> = {},
+) {
+  const errors: Error[] = [];
+  const gaps: bigint[] = [];
+  const batches: Batch[] = [];
+  const live: Message[] = [];
+  const refilled: Message[] = [];
+  const source = createKafkaSource({
+    kafka: broker.client(),
+    settings: {
+      groupId: `group-of-${settings.topic}`,
+      startFrom: 'earliest',
+      rewindRecords: 0,
+      maxBatchRecords: 50,
+      sessionTimeoutMs: 6_000,
+      ...settings,
+    },
+    observer: {
+      error: (error) => errors.push(error),
+      info: () => undefined,
+      gap: (missing) => gaps.push(missing),
+    },
+    commitIntervalMs: 100,
+    maxBackOffMs: 500,
+    ...options,
+  });
+  running.push(source);
+  const ended = source.run(async (batch) => {
+    await handle(batch);
+    batches.push(batch);
+    for (const message of batch.messages) (message.refill ? refilled : live).push(message);
+  });
+  return { source, ended, errors, gaps, batches, live, refilled };
+}
+
+async function withAdmin<T>(use: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {
+  const admin = broker.client().admin();
+  await admin.connect();
+  try {
+    return await use(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Committed offsets of the group that `consume` uses, by partition; −1 where there is none. */
+function committedOf(topic: string): Promise<number[]> {
+  return withAdmin(async (admin) => {
+    const [offsets] = await admin.fetchOffsets({ groupId: `group-of-${topic}`, topics: [topic] });
+    return offsets!.partitions.sort((a, b) => a.partition - b.partition).map(({ offset }) => Number(offset));
+  });
+}
+
+async function highOf(topic: string): Promise<number[]> {
+  const offsets = await withAdmin((admin) => admin.fetchTopicOffsets(topic));
+  return offsets.sort((a, b) => a.partition - b.partition).map(({ high }) => Number(high));
+}
+
+test('delivers every message in order within its partition, and commits what was handled when it stops', async () => {
+  const topic = await broker.createTopic({ partitions: 3 });
+  await broker.produce(topic, numbered(1_000));
+  const { source, ended, batches, live, errors } = consume({ topic });
+  await until('all messages', () => live.length === 1_000);
+  expect(source.ready()).toEqual({ ready: true, reason: 'partitions assigned' });
+  await source.stop();
+  await ended;
+
+  expect(sorted(valuesOf(live))).toEqual(range(1_000));
+  expect(batches.every(({ messages }) => messages.length <= 50)).toBe(true);
+  for (const partition of range(3)) {
+    const offsets = live
+      .filter(({ origin }) => origin.partition === partition)
+      .map(({ origin }) => Number(origin.offset));
+    expect(offsets).toEqual(range(offsets.length));
+  }
+  expect(batches.at(-1)!.lag).toBe(0);
+  expect(await committedOf(topic)).toEqual(await highOf(topic));
+  expect(errors).toEqual([]);
+  expect(source.ready()).toEqual({ ready: false, reason: 'stopped' });
+});
+
+test('commits nothing of a batch before the pipeline has it', async () => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(100));
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const { live } = consume({ topic }, async ({ messages }) => {
+    if (messages[0]!.origin.offset === '50') await held;
+  });
+  await until('the first batch', () => live.length === 50);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(await committedOf(topic)).toEqual([50]);
+  release();
+  await until('the second batch', () => live.length === 100);
+  await until('nothing', () => true);
+  for (let i = 0; i < 50 && (await committedOf(topic))[0] !== 100; i++)
+    await new Promise((r) => setTimeout(r, 50));
+  expect(await committedOf(topic)).toEqual([100]);
+});
+
+test('hands a batch over again that the pipeline has rejected, and nothing before it', async () => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(150));
+  const seen: string[] = [];
+  let failures = 2;
+  const { live, errors } = consume({ topic }, ({ messages }) => {
+    seen.push(messages[0]!.origin.offset);
+    if (messages[0]!.origin.offset === '50' && failures-- > 0)
+      return Promise.reject(new TypeError('sink is away'));
+    return Promise.resolve();
+  });
+  await until('all messages', () => live.length === 150);
+  expect(seen).toEqual(['0', '50', '50', '50', '100']);
+  expect(valuesOf(live)).toEqual(range(150));
+  expect(errors.map(({ message }) => message)).toEqual(['sink is away', 'sink is away']);
+});
+
+test('a stop while the pipeline keeps rejecting ends, and the batch comes to the next one', async () => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(100));
+  const first = consume({ topic }, ({ messages }) =>
+    messages[0]!.origin.offset === '50' ? Promise.reject(new Error('sink is away')) : Promise.resolve(),
+  );
+  await until('a rejected batch', () => first.errors.length > 0);
+  await first.source.stop();
+  expect(await committedOf(topic)).toEqual([50]);
+  const second = consume({ topic });
+  await until('the rest', () => second.live.length === 50);
+  expect(valuesOf(second.live)).toEqual(range(100).slice(50));
+});
+
+test('after a stop in mid-stream the next one goes on: nothing is lost, nothing comes twice, windows are refilled', async () => {
+  const topic = await broker.createTopic({ partitions: 2 });
+  await broker.produce(topic, numbered(2_000));
+  const slowly = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
+  const first = consume({ topic, rewindRecords: 20 }, slowly);
+  await until('a part', () => first.live.length >= 700);
+  await first.source.stop();
+  expect(first.refilled).toEqual([]);
+  expect(first.live.length).toBeLessThan(2_000);
+  const committed = await committedOf(topic);
+  expect(committed[0]! + committed[1]!).toBe(first.live.length);
+
+  await broker.produce(topic, numbered(500, 2_000));
+  const second = consume({ topic, rewindRecords: 20 }, slowly);
+  await until('the rest', () => first.live.length + second.live.length === 2_500);
+  await second.source.stop();
+  expect(sorted(valuesOf([...first.live, ...second.live]))).toEqual(range(2_500));
+
+  for (const partition of [0, 1]) {
+    const before = second.refilled.filter(({ origin }) => origin.partition === partition);
+    const from = Math.max(0, committed[partition]! - 20);
+    expect(before.map(({ origin }) => Number(origin.offset))).toEqual(
+      range(committed[partition]! - from).map((i) => from + i),
+    );
+  }
+  expect(await committedOf(topic)).toEqual(await highOf(topic));
+});
+
+test('a refill commits nothing', async () => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(100));
+  const first = consume({ topic });
+  await until('all', () => first.live.length === 100);
+  await first.source.stop();
+  const second = consume({ topic, rewindRecords: 60, maxBatchRecords: 10 });
+  await until('the refill', () => second.refilled.length === 60);
+  await second.source.stop();
+  expect(await committedOf(topic)).toEqual([100]);
+  expect(second.live).toEqual([]);
+});
+
+test('two members share the partitions over a rebalance, and every message is handled', async () => {
+  const topic = await broker.createTopic({ partitions: 4 });
+  await broker.produce(topic, numbered(1_000));
+  const slowly = () => new Promise<void>((resolve) => setTimeout(resolve, 20));
+  const first = consume({ topic, maxBatchRecords: 20 }, slowly);
+  await until('a part', () => first.live.length >= 100);
+  const second = consume({ topic, maxBatchRecords: 20 }, slowly);
+  await until('the second to get some', () => second.source.ready().ready);
+  await broker.produce(
+    topic,
+    Array.from({ length: 400 }, (_, i) => ({ key: `other${i}`, value: String(1_000 + i) })),
+  );
+  await until('all', () => new Set(valuesOf([...first.live, ...second.live])).size === 1_400);
+  await Promise.all([first.source.stop(), second.source.stop()]);
+  expect(second.live.length).toBeGreaterThan(0);
+  // The batch under way was committed before the partitions changed hands.
+  expect(first.live.length + second.live.length).toBe(1_400);
+  expect(await committedOf(topic)).toEqual(await highOf(topic));
+});
+
+test('a group that begins at the latest message keeps its place when it stops before the first one comes', async () => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(30));
+  const first = consume({ topic, startFrom: 'latest', rewindRecords: 10 });
+  await until('the refill', () => first.refilled.length === 10);
+  await first.source.stop();
+  await broker.produce(topic, numbered(5, 30));
+  const second = consume({ topic, startFrom: 'latest' });
+  await until('what came between', () => second.live.length === 5);
+  expect(valuesOf(second.live)).toEqual([30, 31, 32, 33, 34]);
+  expect(first.live).toEqual([]);
+});
+
+test('counts the messages that retention took before they were handled', async () => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(100));
+  let stop: () => void = () => undefined;
+  const once = new Promise<void>((resolve) => (stop = resolve));
+  const first = consume({ topic, maxBatchRecords: 40 }, async ({ messages }) => {
+    if (messages[0]!.origin.offset === '40') await once;
+  });
+  await until('the first batch', () => first.live.length === 40);
+  setTimeout(stop, 300);
+  await first.source.stop();
+  const [committed] = await committedOf(topic);
+  await withAdmin(async (admin) => {
+    // Makes the client know the topic, which deleteTopicRecords alone does not.
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '95' }] });
+  });
+  const second = consume({ topic, startFrom: 'latest', rewindRecords: 10 });
+  await until('what is left', () => second.live.length === 5);
+  expect(second.gaps).toEqual([95n - BigInt(committed!)]);
+  expect(valuesOf(second.live)).toEqual([95, 96, 97, 98, 99]);
+});
+
+test('counts what retention takes while a batch is under way, and goes on with the oldest that is left', async () => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(50));
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  let entered = false;
+  const { live, gaps } = consume({ topic, startFrom: 'earliest' }, () => {
+    entered = true;
+    return held;
+  });
+  await until('the first batch', () => entered);
+  await broker.produce(topic, numbered(50, 50));
+  await withAdmin(async (admin) => {
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '80' }] });
+  });
+  release();
+  await until('what is left', () => live.length === 70);
+  expect(valuesOf(live)).toEqual([...range(50), ...range(20).map((i) => 80 + i)]);
+  expect(gaps).toEqual([30n]);
+});
+
+test('a megabyte, an empty value, no value and no key arrive as they are', async () => {
+  const topic = await broker.createTopic({ config: { 'max.message.bytes': '2000000' } });
+  const large = Buffer.alloc(1_048_576, 7);
+  await broker.produce(topic, [{ key: 'a', value: large }]);
+  await broker.produce(topic, [
+    { key: 'b', value: '' },
+    { key: 'c', value: null },
+    { key: null, value: 'd' },
+  ]);
+  const { live } = consume({ topic });
+  await until('all', () => live.length === 4);
+  expect(live[0]!.value!.equals(large)).toBe(true);
+  expect(live[1]).toMatchObject({ key: Buffer.from('b'), value: Buffer.alloc(0) });
+  expect(live[2]).toMatchObject({ key: Buffer.from('c'), value: null });
+  expect(live[3]).toMatchObject({
+    key: null,
+    value: Buffer.from('d'),
+    origin: { topic, partition: 0, offset: '3' },
+  });
+  expect(Math.abs(live[3]!.timestamp - Date.now())).toBeLessThan(60_000);
+});
+
+test('says what it waits for while the topic is missing, and stops at once all the same', async () => {
+  const { source, ended, errors } = consume({ topic: 'never-made' });
+  await until('an error', () => errors.length > 0);
+  expect(source.ready().ready).toBe(false);
+  expect(source.ready().reason).not.toBe('');
+  const began = Date.now();
+  await source.stop();
+  await ended;
+  expect(Date.now() - began).toBeLessThan(5_000);
+});
+
+test('stop gives up waiting for a pipeline that hangs, and the batch comes again', async () => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(10));
+  let entered = false;
+  const hanging = () => {
+    entered = true;
+    return new Promise<void>(() => undefined);
+  };
+  const first = consume({ topic }, hanging, { stopTimeoutMs: 300 });
+  await until('the batch', () => entered);
+  await first.source.stop();
+  await first.ended;
+  expect(first.errors.map(({ message }) => message)).toContain(
+    'the batch under way did not end in time; it will come again',
+  );
+  const second = consume({ topic });
+  await until('the batch again', () => second.live.length === 10, 30_000);
+});
+
+test('waits for a broker that comes later, and comes through one that goes and returns', async () => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(10));
+  await broker.stop();
+  const { source, errors, live } = consume({ topic });
+  await until('an error', () => errors.length > 0);
+  expect(source.ready().ready).toBe(false);
+  await broker.start();
+  await until('the messages', () => live.length === 10);
+  expect(source.ready().ready).toBe(true);
+
+  await broker.stop();
+  await until('it to notice', () => !source.ready().ready);
+  await broker.start();
+  await broker.produce(topic, numbered(10, 10));
+  await until('the rest', () => live.length >= 20, 40_000);
+  expect(valuesOf(live)).toEqual(range(20));
+});

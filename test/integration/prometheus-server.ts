@@ -1,0 +1,119 @@
+/** A real Prometheus for tests, with the deployed configuration and rules, pointed at a server of the test. */
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parse, stringify } from 'yaml';
+
+const deployed = path.join(__dirname, '../../deploy/prometheus');
+
+export interface Sample {
+  metric: Record<string, string>;
+  /** Seconds of Unix time, and the number as text. */
+  value: [number, string];
+}
+
+export interface Series {
+  metric: Record<string, string>;
+  values: [number, string][];
+}
+
+export interface PrometheusServer {
+  url: string;
+  /** One of Prometheus' own API calls; rejects with its message when it does not succeed. */
+  api<T>(call: string, parameters?: Record<string, string>): Promise<T>;
+  query(expression: string): Promise<Sample[]>;
+  queryRange(expression: string, seconds: number): Promise<Series[]>;
+  stop(): Promise<void>;
+}
+
+/** Whether `prometheus` and `promtool` are installed. */
+export function hasPrometheus(): boolean {
+  try {
+    for (const tool of ['prometheus', 'promtool']) execFileSync(tool, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Starts it with deploy/prometheus/, the target and the intervals apart, and waits until it answers. */
+export async function startPrometheus(target: string, interval = '500ms'): Promise<PrometheusServer> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'vaemon-prometheus-'));
+  cpSync(deployed, folder, { recursive: true });
+  const file = path.join(folder, 'prometheus.yml');
+  const config = parse(readFileSync(file, 'utf8')) as {
+    global: Record<string, string>;
+    scrape_configs: { static_configs: { targets: string[] }[] }[];
+  };
+  config.global = { scrape_interval: interval, evaluation_interval: interval };
+  config.scrape_configs[0]!.static_configs = [{ targets: [target] }];
+  writeFileSync(file, stringify(config));
+
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(
+    'prometheus',
+    [
+      `--config.file=${file}`,
+      `--storage.tsdb.path=${path.join(folder, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+
+  async function api<T>(call: string, parameters: Record<string, string> = {}): Promise<T> {
+    const response = await fetch(`${url}/api/v1/${call}?${new URLSearchParams(parameters).toString()}`);
+    const answer = (await response.json()) as { status: string; error?: string; data: T };
+    if (answer.status !== 'success')
+      throw new Error(`${call} ${JSON.stringify(parameters)}: ${answer.error ?? ''}`);
+    return answer.data;
+  }
+
+  const server: PrometheusServer = {
+    url,
+    api,
+    query: async (query) => (await api<{ result: Sample[] }>('query', { query })).result,
+    async queryRange(query, seconds) {
+      const end = Date.now() / 1000;
+      const range = { start: String(end - seconds), end: String(end), step: '1' };
+      return (await api<{ result: Series[] }>('query_range', { query, ...range })).result;
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  await until(async () => {
+    if (child.exitCode !== null) throw new Error(`prometheus ended:\n${log}`);
+    return (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok === true;
+  }).catch(async (error: unknown) => {
+    await server.stop();
+    throw error;
+  });
+  return server;
+}
+
+/** Asks again until it is true; rejects after `timeoutMs`. */
+export async function until(holds: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await holds())) {
+    if (Date.now() > deadline)
+      throw new Error(`still not so after ${timeoutMs / 1000} s: ${holds.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

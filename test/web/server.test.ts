@@ -1,0 +1,235 @@
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { createWebServer } from '../../src/web/server';
+import type { WebServer, WebServerOptions } from '../../src/web/server';
+
+const servers: WebServer[] = [];
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+async function start(changes: Partial<WebServerOptions> = {}): Promise<WebServer> {
+  const server = await createWebServer({
+    host: '127.0.0.1',
+    port: 0,
+    metrics: {
+      contentType: 'text/plain; version=0.0.4; charset=utf-8',
+      text: () => Promise.resolve('up 1\n'),
+    },
+    health: () => ({ ok: true, details: { uptimeSeconds: 3 } }),
+    readiness: () => ({ ready: true, detectors: [{ name: 'pump', ready: true, reason: '' }] }),
+    ...changes,
+  });
+  servers.push(server);
+  return server;
+}
+
+/** A client that connects and then says nothing, or only what it is given. */
+function connectTo({ address }: WebServer, text = ''): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(address.port, address.host, () => {
+      socket.off('error', reject).on('error', () => undefined);
+      if (text !== '') socket.write(text);
+      resolve(socket);
+    });
+    socket.once('error', reject);
+  });
+}
+
+describe('the pages', () => {
+  test('/metrics is the text as it is, in its own content type', async () => {
+    const { address } = await start();
+    const response = await fetch(`${address.url}/metrics`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect(await response.text()).toBe('up 1\n');
+  });
+
+  test('a client that asks for OpenMetrics gets the one format there is', async () => {
+    const { address } = await start();
+    const accept = 'application/openmetrics-text; version=1.0.0';
+    const response = await fetch(`${address.url}/metrics`, { headers: { accept } });
+    expect(response.headers.get('content-type')).toMatch(/^text\/plain/);
+  });
+
+  test('/healthz is 200 while the process is well, and 503 with the details when not', async () => {
+    let ok = true;
+    const { address } = await start({ health: () => ({ ok, details: { worker: ok ? 'runs' : 'died' } }) });
+    const well = await fetch(`${address.url}/healthz`);
+    expect([well.status, await well.json()]).toEqual([200, { ok: true, worker: 'runs' }]);
+    ok = false;
+    const ill = await fetch(`${address.url}/healthz`);
+    expect([ill.status, await ill.json()]).toEqual([503, { ok: false, worker: 'died' }]);
+  });
+
+  test('/readyz is 503 with the reason of each detector until all are ready', async () => {
+    let ready = false;
+    const reason = 'no model yet: 120 of 600 records';
+    const { address } = await start({
+      readiness: () => ({ ready, detectors: [{ name: 'pump', ready, reason: ready ? '' : reason }] }),
+    });
+    const early = await fetch(`${address.url}/readyz`);
+    expect(early.status).toBe(503);
+    expect(await early.json()).toEqual({ ready: false, detectors: [{ name: 'pump', ready: false, reason }] });
+    ready = true;
+    expect((await fetch(`${address.url}/readyz`)).status).toBe(200);
+  });
+
+  test('/ names the pages there are, with or without a query', async () => {
+    const { address } = await start();
+    const text = await (await fetch(`${address.url}/?x=1`)).text();
+    expect(text).toContain('/metrics');
+    expect(text).toContain('/readyz');
+  });
+
+  test.each(['/nothing', '/metrics/', '//', '/__proto__', '/%00', '/..%2f..%2fetc/passwd'])(
+    '%s is not found, in JSON',
+    async (path) => {
+      const { address } = await start();
+      const socket = await connectTo(
+        servers[0]!,
+        `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+      );
+      const answer = (await socket.toArray()).join('');
+      expect(address.port).toBeGreaterThan(0);
+      expect(answer).toContain('HTTP/1.1 404 Not Found');
+      expect(answer).toContain('application/json');
+      expect(answer).toContain(`"path":"${path}"`);
+    },
+  );
+
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s is not allowed, and says what is', async (method) => {
+    const { address } = await start();
+    const response = await fetch(`${address.url}/metrics`, { method });
+    expect(response.status).toBe(405);
+    expect(response.headers.get('allow')).toBe('GET, HEAD');
+    expect(await response.json()).toMatchObject({ error: 'method not allowed', method });
+  });
+
+  test('HEAD has the head of GET and no body', async () => {
+    const { address } = await start();
+    const response = await fetch(`${address.url}/metrics`, { method: 'HEAD' });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-length')).toBe('5');
+    expect(await response.text()).toBe('');
+  });
+});
+
+describe('when something fails', () => {
+  test('metrics that reject give a 500 and a log entry, and the next scrape works', async () => {
+    const cause = new Error('collector broke');
+    const error = jest.fn();
+    const text = jest.fn().mockRejectedValueOnce(cause).mockResolvedValue('up 1\n');
+    const { address } = await start({ metrics: { contentType: 'text/plain', text }, log: { error } });
+    const failed = await fetch(`${address.url}/metrics`);
+    expect([failed.status, await failed.json()]).toEqual([
+      500,
+      expect.objectContaining({ error: 'internal error' }),
+    ]);
+    expect(error).toHaveBeenCalledWith('request failed', { err: cause, path: '/metrics' });
+    expect((await fetch(`${address.url}/metrics`)).status).toBe(200);
+  });
+
+  test('a readiness that throws is a 500, not the end of the process', async () => {
+    const { address } = await start({
+      readiness: () => {
+        throw new Error('broken');
+      },
+    });
+    expect((await fetch(`${address.url}/readyz`)).status).toBe(500);
+  });
+
+  test('a request that is not HTTP is refused, and the server goes on', async () => {
+    const server = await start();
+    const socket = await connectTo(server, '\x16\x03\x01 not http\r\n\r\n');
+    expect((await socket.toArray()).join('')).toContain('400 Bad Request');
+    expect((await fetch(`${server.address.url}/healthz`)).status).toBe(200);
+  });
+});
+
+describe('listening', () => {
+  test('a port in use is said with address and remedy', async () => {
+    const { address } = await start();
+    const again = start({ port: address.port });
+    await expect(again).rejects.toThrow(
+      `cannot listen on 127.0.0.1 port ${address.port}: another process listens there: stop it, or set http.port`,
+    );
+    await expect(again).rejects.toMatchObject({ cause: { code: 'EADDRINUSE' } });
+  });
+
+  test('an address that this machine does not have is said with the key to change', async () => {
+    await expect(start({ host: '192.0.2.1' })).rejects.toThrow('set http.host to one of its own');
+  });
+
+  test('port 0 takes one that is free, and the address can be asked', async () => {
+    const { address } = await start();
+    expect(address).toEqual({
+      host: '127.0.0.1',
+      port: address.port,
+      url: `http://127.0.0.1:${address.port}`,
+    });
+    expect(address.port).toBeGreaterThan(0);
+  });
+
+  test('an IPv6 address stands in brackets in the URL', async () => {
+    const { address } = await start({ host: '::1' });
+    expect(address.url).toBe(`http://[::1]:${address.port}`);
+    expect((await fetch(`${address.url}/healthz`)).status).toBe(200);
+  });
+});
+
+describe('closing', () => {
+  test('a client that says nothing, one that stops in mid-request and one kept alive do not hold it up', async () => {
+    const server = await start();
+    const sockets = await Promise.all([
+      connectTo(server),
+      connectTo(server, 'GET /metrics HTTP/1.1\r\nho'),
+      connectTo(server, 'GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n'),
+    ]);
+    const ends = sockets.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve)));
+    const before = Date.now();
+    await server.close();
+    expect(Date.now() - before).toBeLessThan(2_000);
+    await Promise.all(ends);
+  });
+
+  test('a scrape that never ends does not hold it up', async () => {
+    const server = await start({
+      metrics: { contentType: 'text/plain', text: () => new Promise(() => undefined) },
+    });
+    const hung = new Promise((resolve) => {
+      request(`${server.address.url}/metrics`).once('error', resolve).end();
+    });
+    const socket = await connectTo(server);
+    await server.close();
+    await hung;
+    socket.destroy();
+  });
+
+  test('a request under way is still answered', async () => {
+    let finish: (text: string) => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      const text = () => {
+        resolve();
+        return new Promise<string>((done) => (finish = done));
+      };
+      void start({ metrics: { contentType: 'text/plain', text } }).then(({ address }) => {
+        answer = fetch(`${address.url}/metrics`);
+      });
+    });
+    let answer: Promise<Response> | undefined;
+    await asked;
+    const closed = servers[0]!.close();
+    finish('late\n');
+    expect(await (await answer!).text()).toBe('late\n');
+    await closed;
+  });
+
+  test('nothing listens afterwards, and a second close is the first', async () => {
+    const server = await start();
+    await Promise.all([server.close(), server.close()]);
+    await expect(fetch(`${server.address.url}/healthz`)).rejects.toThrow();
+  });
+});
