@@ -88,7 +88,9 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   const quarantine = await openQuarantine(quarantinePath, settings.training.quarantineMs);
   const store = createModelStore({ directory: parts.storePath, detector: name });
   let active: ActiveDetector | undefined;
-  const stopping = new AbortController();
+  let stopping = false;
+  /** A call, so that the compiler does not take the value from before an await for the one after it. */
+  const isStopping = (): boolean => stopping;
   let status = 'starting';
 
   const summary = await createSummary(settings);
@@ -197,11 +199,11 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
 
   async function obtainModel(): Promise<void> {
     if (settings.training.atStart === 'if-missing' && (await loadStored())) return;
-    while (!stopping.signal.aborted) {
+    while (!isStopping()) {
       status = 'training the first model';
       const outcome = await retrainer.train('start');
       observer.trainingEnded(name, outcome);
-      if (outcome.result === 'swapped' || stopping.signal.aborted) return;
+      if (outcome.result === 'swapped' || isStopping()) return;
       if (settings.training.atStart === 'always' && (await loadStored())) return;
       const reason = outcome.result === 'failed' ? describe(outcome.error) : outcome.because;
       // A file will not grow by waiting; a topic does.
@@ -225,7 +227,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
 
   async function live(): Promise<void> {
     await obtainModel();
-    if (stopping.signal.aborted) return;
+    if (isStopping()) return;
     status = '';
     const schedule = createTrainingSchedule(settings, retrainer, log, observer);
     releasers.add('schedule', () => schedule.stop());
@@ -252,13 +254,13 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   return {
     name,
     readiness() {
-      if (stopping.signal.aborted) return { ready: false, reason: 'stopping' };
+      if (isStopping()) return { ready: false, reason: 'stopping' };
       if (active === undefined || status !== '') return { ready: false, reason: status };
       return source.ready();
     },
     finished,
     async stop() {
-      stopping.abort();
+      stopping = true;
       metrics.ready(false);
       wake?.();
       await releasers.release();

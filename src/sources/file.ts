@@ -41,7 +41,9 @@ export function createFileSource(
   settings: FileSourceSettings,
   onPassEnd: (pass: number) => void | Promise<void> = () => undefined,
 ): FileSource {
-  const stopping = new AbortController();
+  let stopping = false;
+  /** A call, so that the compiler does not take the value from before an await for the one after it. */
+  const isStopping = (): boolean => stopping;
   let running: Promise<void> | undefined;
   let wake: (() => void) | undefined;
   let furthest = settings.historyRecords;
@@ -58,9 +60,9 @@ export function createFileSource(
 
   async function deliver(handle: HandleBatch): Promise<void> {
     let shift: Shift = { ms: 0, records: 0 };
-    for (let pass = 1; !stopping.signal.aborted; pass++) {
+    for (let pass = 1; !isStopping(); pass++) {
       const passed = await deliverPass(handle, shift);
-      if (stopping.signal.aborted) return;
+      if (isStopping()) return;
       await onPassEnd(pass);
       if (!settings.loop) return;
       if (passed.records === 0)
@@ -81,7 +83,7 @@ export function createFileSource(
         : Math.max(1, Math.min(maxBatch, Math.round((settings.rate * tickMs) / 1000)));
 
     async function flush(): Promise<void> {
-      if (messages.length === 0 || stopping.signal.aborted) return;
+      if (messages.length === 0 || isStopping()) return;
       if (settings.rate > 0) {
         const due = began + (1000 * (delivered + messages.length)) / settings.rate;
         if (due > performance.now()) await pause(due - performance.now());
@@ -96,7 +98,7 @@ export function createFileSource(
     }
 
     for await (const message of readMessages(settings, settings.historyRecords, shift)) {
-      if (stopping.signal.aborted) break;
+      if (isStopping()) break;
       span.previous = span.last;
       span.last = message.timestamp;
       if (Number.isNaN(span.first)) span.first = message.timestamp;
@@ -113,7 +115,7 @@ export function createFileSource(
     position: () => furthest,
     run: (handle) => (running ??= deliver(handle)),
     async stop() {
-      stopping.abort();
+      stopping = true;
       wake?.();
       await running;
     },

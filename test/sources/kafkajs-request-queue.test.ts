@@ -40,7 +40,9 @@ test('no timer runs while no request waits', () => {
 test('a request that waits is looked at after 10 ms, or when the throttling ends', () => {
   const queue = createQueue();
   let checks = 0;
-  queue.checkPendingRequests = () => void checks++;
+  queue.checkPendingRequests = () => {
+    checks++;
+  };
   queue.pending.push({});
   queue.scheduleCheckPendingRequests();
   queue.scheduleCheckPendingRequests();

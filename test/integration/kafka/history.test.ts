@@ -1,3 +1,4 @@
+import type { Kafka } from 'kafkajs';
 import { createKafkaHistory } from '../../../src/sources/kafka-history';
 import type { Message } from '../../../src/sources/source';
 import { startBroker } from './broker';
@@ -98,7 +99,7 @@ test('ends where markers of transactions lie behind the last message', async () 
   expect(Date.now() - began).toBeLessThan(3_000);
 });
 
-test('does not wait for ever for what an open transaction holds back', async () => {
+test('leaves out what an open transaction holds back', async () => {
   const topic = await fill(1, 5);
   const producer = broker
     .client()
@@ -109,6 +110,27 @@ test('does not wait for ever for what an open transaction holds back', async () 
   expect(await read(topic)).toHaveLength(5);
   await transaction.abort();
   await producer.disconnect();
+});
+
+test('ends after a while when the last offsets never come', async () => {
+  const topic = await fill(1, 5);
+  const client = broker.client();
+  const promising = {
+    consumer: client.consumer.bind(client),
+    admin() {
+      const admin = client.admin();
+      return { ...admin, fetchTopicOffsets: () => Promise.resolve([{ partition: 0, low: '0', high: '8' }]) };
+    },
+  } as unknown as Kafka;
+  const history = createKafkaHistory({
+    kafka: promising,
+    settings: { topic, groupId: 'live' },
+    idleTimeoutMs: 1_000,
+  });
+  let messages = 0;
+  for await (const chunk of history({ from: undefined, to: undefined, maxRecords: 100 }))
+    messages += chunk.length;
+  expect(messages).toBe(5);
 });
 
 test('leaves no group behind, neither after the end nor when the reader turns away', async () => {
