@@ -170,7 +170,6 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     const keptAlive = keepAlive(payload, settings.sessionTimeoutMs / 6);
     try {
       await countGap(partition, batch);
-      uncommitted.set(batch.partition, BigInt(batch.lastOffset()) + 1n);
       for (const chunk of chunks(batch.messages, settings.maxBatchRecords)) {
         if (!(await deliver(batch, partition, chunk, () => current() && !keptAlive.failed()))) break;
         if (!current()) return;
