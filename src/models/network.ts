@@ -1,5 +1,5 @@
 /** Networks: one per symbol of a paper. */
-import { tf, type Random } from '../tensor';
+import { scoped, tf, type Random } from '../tensor';
 
 /** Variables by name, as they are stored. */
 export type Weights = ReadonlyMap<string, tf.Variable>;
@@ -25,10 +25,8 @@ export function createMlp({ name, sizes, random }: MlpSpec): Network {
     const inputs = sizes[i]!;
     const last = i === sizes.length - 2;
     const deviation = Math.sqrt((last ? 1 : 2) / inputs);
-    const initial = random.normalTensor([inputs, outputs]);
-    const kernel = tf.variable(tf.tidy(() => tf.mul(initial, deviation)));
-    const bias = tf.variable(tf.zeros([outputs]));
-    initial.dispose();
+    const kernel = createVariable(() => tf.mul(random.normalTensor([inputs, outputs]), deviation));
+    const bias = createVariable(() => tf.zeros([outputs]));
     weights.set(`${name}/${i}/kernel`, kernel);
     weights.set(`${name}/${i}/bias`, bias);
     return { kernel: kernel as tf.Variable<tf.Rank.R2>, bias, last };
@@ -41,6 +39,11 @@ export function createMlp({ name, sizes, random }: MlpSpec): Network {
         return last ? out : tf.relu(out);
       }, x),
   };
+}
+
+/** A variable takes the value over, but not the tensor that held it. */
+function createVariable(initial: () => tf.Tensor): tf.Variable {
+  return scoped(() => tf.variable(initial()));
 }
 
 /** [x, c] side by side; just x when there is no condition. */

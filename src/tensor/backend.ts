@@ -52,6 +52,8 @@ async function use(tfjsName: string): Promise<void> {
  * @throws Error naming every backend that was tried and why it did not start.
  */
 export async function openBackend(wanted: BackendName | 'auto' = 'auto'): Promise<BackendChoice> {
+  // Leaves out checks that cost time, and a banner that advertises another backend.
+  tf.enableProdMode();
   const order: BackendName[] = wanted === 'auto' ? ['tfjs-node', 'wasm', 'cpu'] : [wanted];
   const failures: string[] = [];
   for (const name of order) {

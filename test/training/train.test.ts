@@ -1,0 +1,190 @@
+import { decodeBundle, encodeBundle, type Files } from '../../src/scoring/bundle';
+import { createDetector, type Detector } from '../../src/scoring/detector';
+import { createCategoryTable, type CategoryTable } from '../../src/domain/condition';
+import { createWindowBatch } from '../../src/domain/window';
+import { ModelVersionError, TrainingError } from '../../src/errors';
+import { disposeModel } from '../../src/models/model';
+import { openBackend, tf } from '../../src/tensor';
+import type { Dataset } from '../../src/training/dataset';
+import { train } from '../../src/training/train';
+import { createDataset, createRecords, options, toDataset } from '../models/synthetic';
+
+type Trained = Awaited<ReturnType<typeof train>>;
+
+let dataset: Dataset;
+let table: CategoryTable;
+let trained: Trained;
+let detector: Detector;
+let files: Files;
+
+function windowsOf(data: Dataset, ends: ArrayLike<number> = data.ends): ReturnType<typeof createWindowBatch> {
+  const batch = createWindowBatch(data.shape, ends.length);
+  for (const end of Array.from(ends)) data.copy(end, batch);
+  return batch;
+}
+
+beforeAll(async () => {
+  await openBackend('wasm');
+  ({ dataset, table } = createDataset(3000, 1));
+  trained = await train(dataset, table, options);
+  detector = createDetector('v1', trained.state, trained.model, table);
+  files = encodeBundle(trained, windowsOf(dataset, dataset.ends.slice(0, 4)), table);
+}, 60_000);
+
+afterAll(() => {
+  disposeModel(trained.model);
+  expect(tf.memory().numTensors).toBe(0);
+});
+
+test('normal records are as surprising as the calibration says: few above 2, and half below 0.3', () => {
+  const { batch } = createRecords(2000, 2, table);
+  const { surprise, count } = detector.score(windowsOf(toDataset(batch)));
+  const share = (limit: number): number => surprise.filter((s) => s > limit).length / count;
+  expect(share(2)).toBeLessThan(0.03);
+  expect(share(Math.log10(2))).toBeGreaterThan(0.3);
+  expect(share(Math.log10(2))).toBeLessThan(0.7);
+});
+
+test.each([
+  ['a spike', (values: Float64Array) => (values[2]! += 8), 'temperature'],
+  ['a broken relation', (values: Float64Array) => (values[1]! += 3), 'current'],
+])('%s is found, and its channel is named first', (_, disturb, channel) => {
+  const { batch } = createRecords(600, 3, table, (values, i) => {
+    if (i >= 300 && i < 320) disturb(values);
+  });
+  const data = toDataset(batch);
+  const scores = detector.score(
+    windowsOf(
+      data,
+      data.ends.filter((end) => end >= 304 && end < 320),
+    ),
+  );
+  expect(scores.surprise.filter((s) => s > 3).length / scores.count).toBeGreaterThan(0.9);
+  const first = Array.from({ length: scores.count }, (_, i) => scores.contributions(i)[0]!.channel);
+  expect(first.filter((name) => name === channel).length / first.length).toBeGreaterThan(0.8);
+});
+
+test('a value that is normal in the one mode is surprising in the other', () => {
+  const { batch } = createRecords(600, 4, table, (values, i) => {
+    if (i >= 310 && i < 330) values[3] = 0.9;
+  });
+  const data = toDataset(batch);
+  const scores = detector.score(
+    windowsOf(
+      data,
+      data.ends.filter((end) => end >= 314 && end < 330),
+    ),
+  );
+  expect(Math.floor(314 / 50) % 2).toBe(0);
+  expect(scores.surprise.filter((s) => s > 2).length / scores.count).toBeGreaterThan(0.9);
+});
+
+test('the same window has the same score, to the bit, whatever batch it comes in', () => {
+  const whole = detector.score(windowsOf(dataset, dataset.ends.slice(0, 300))).surprise;
+  const alone = Array.from(
+    { length: 300 },
+    (_, i) => detector.score(windowsOf(dataset, [dataset.ends[i]!])).surprise[0]!,
+  );
+  expect(alone).toEqual(Array.from(whole));
+});
+
+test('the same seed gives the same model, and another seed another one', async () => {
+  const short = { ...options, epochs: 2 };
+  const weights = async (seed: number): Promise<string> => {
+    const again = await train(dataset, table, { ...short, seed });
+    const text = JSON.stringify([...again.model.weights.values()].map((v) => Array.from(v.dataSync())));
+    disposeModel(again.model);
+    return text;
+  };
+  const first = await weights(1);
+  expect(await weights(1)).toBe(first);
+  expect(await weights(2)).not.toBe(first);
+});
+
+test('a stored and loaded version gives equal scores, also where categories have other codes', () => {
+  const other = createCategoryTable();
+  other.code('something that came first here');
+  const loaded = decodeBundle('v2', files, other);
+  const expected = detector.score(windowsOf(dataset)).surprise;
+  const again = toDataset(createRecords(3000, 1, other).batch);
+  expect(Array.from(loaded.score(windowsOf(again)).surprise)).toEqual(Array.from(expected));
+  loaded.dispose();
+});
+
+test('an unknown category is scored with the unknown token, and counted', () => {
+  const batch = windowsOf(dataset, dataset.ends.slice(0, 2));
+  batch.conditions.fill(table.code('never seen'));
+  const scores = detector.score(batch);
+  expect(scores.unknownConditions).toBe(2);
+  expect(Array.from(scores.surprise).every(Number.isFinite)).toBe(true);
+});
+
+test('values at the edge of float32 and missing values have finite scores', () => {
+  const batch = windowsOf(dataset, dataset.ends.slice(0, 2));
+  batch.values[0] = 3e38;
+  batch.values[1] = -3e38;
+  batch.values.fill(NaN, 16);
+  const { surprise } = detector.score(batch);
+  expect(surprise[0]).toBeGreaterThan(3);
+  expect(Array.from(surprise).every(Number.isFinite)).toBe(true);
+});
+
+test('what each channel adds sums to the reconstruction statistic', () => {
+  const scores = detector.score(windowsOf(dataset, dataset.ends.slice(0, 3)));
+  const sum = scores.contributions(1).reduce((total, { contribution }) => total + contribution, 0);
+  expect(sum).toBeCloseTo(scores.statistics['reconstruction']![1]!, 3);
+});
+
+test('the report says what was trained', () => {
+  const { report } = trained;
+  expect(report.records).toBe(3000);
+  expect(report.windows.fit + report.windows.validation + report.windows.calibration).toBeGreaterThan(2980);
+  expect(report.windows.calibration / 2997).toBeCloseTo(0.3, 1);
+  expect(report.activeUnits).toBeGreaterThan(0);
+  expect(report.validationLoss).toBeLessThan(0);
+  expect(report.skippedSteps).toBe(0);
+});
+
+test('too few windows are refused with both numbers', async () => {
+  const small = createDataset(60, 1);
+  const attempt = train(small.dataset, small.table, options);
+  await expect(attempt).rejects.toThrow(TrainingError);
+  await expect(attempt).rejects.toThrow('57 complete windows of 4 records, but training.minRecords is 100');
+});
+
+test('data that never give a finite loss end in an error, and nothing is leaked', async () => {
+  const { numTensors } = tf.memory();
+  const { batch } = createRecords(400, 1, createCategoryTable());
+  const wild = toDataset(batch);
+  const attempt = train(wild, table, { ...options, learningRate: 1e38, epochs: 3 });
+  await expect(attempt).rejects.toMatchObject({ reason: 'diverged' });
+  expect(tf.memory().numTensors).toBe(numTensors);
+});
+
+describe('a version is refused', () => {
+  const reasonOf = (change: Partial<Record<string, Uint8Array>>): string => {
+    const changed = new Map([...files, ...(Object.entries(change) as [string, Uint8Array][])]);
+    for (const [name, bytes] of Object.entries(change)) if (bytes === undefined) changed.delete(name);
+    const { numTensors } = tf.memory();
+    try {
+      decodeBundle('v3', changed, table).dispose();
+    } catch (error) {
+      expect(tf.memory().numTensors).toBe(numTensors);
+      return (error as ModelVersionError).reason;
+    }
+    return 'accepted';
+  };
+
+  test('when a file is missing', () => expect(reasonOf({ 'golden.json': undefined })).toBe('missing_file'));
+  test('when it is no JSON', () => expect(reasonOf({ 'model.json': Buffer.from('{') })).toBe('unreadable'));
+  test('when the weights are cut', () =>
+    expect(reasonOf({ 'weights.safetensors': files.get('weights.safetensors')!.slice(0, -4) })).toBe(
+      'unreadable',
+    ));
+  test('when one weight is another', () => {
+    const weights = Buffer.from(files.get('weights.safetensors')!);
+    weights.writeFloatLE(3, weights.length - 400);
+    expect(reasonOf({ 'weights.safetensors': weights })).toBe('golden');
+  });
+  test('and accepted as it is', () => expect(reasonOf({})).toBe('accepted'));
+});
