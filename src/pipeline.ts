@@ -51,6 +51,8 @@ interface Outcome {
   decodeSeconds: number;
   scoreSeconds: number;
   surprises: Float64Array;
+  /** Sinks that have not taken it yet. */
+  owed: Set<Sink>;
 }
 
 /**
@@ -86,7 +88,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   /** Counts an outcome only when it is out: what a sink refuses is written, and counted, later. */
   async function write(batch: Batch, partition: PartitionState, outcome: Outcome): Promise<number> {
     const began = performance.now();
-    await writeAll(parts.sinks, outcome, metrics);
+    await writeAll(outcome, metrics);
     partition.pending = undefined;
     metrics.consumed(batch.topic, outcome.consumed);
     metrics.scored(outcome.surprises, outcome.detections.length, outcome.threshold);
@@ -115,6 +117,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       decodeSeconds: 0,
       scoreSeconds: 0,
       surprises: new Float64Array(batch.messages.length),
+      owed: new Set(parts.sinks),
     };
     const now = parts.now();
     for (let from = 0; from < batch.messages.length; from += chunkRecords) {
@@ -127,7 +130,8 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       outcome.scoreSeconds += (performance.now() - scoreBegan) / 1000;
     }
     const last = batch.messages.at(-1);
-    if (last !== undefined) partition.assessedTo = BigInt(last.origin.offset);
+    // A batch that comes again may be cut shorter: what was seen once stays seen.
+    if (last !== undefined) partition.assessedTo = later(partition.assessedTo, BigInt(last.origin.offset));
     return outcome;
   }
 
@@ -151,13 +155,11 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
           windows.copy(key, target);
           ready.push({ message, key });
         } else if (result === 'warming') outcome.warming++;
-        // Handled before, but its offset was not committed: the verdict is out already.
-        else if (BigInt(message.origin.offset) <= partition.assessedTo) outcome.refilled++;
         else throw staleRecord(result, records);
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
-        // What is refused now was refused, and written, when it came first.
-        if (message.refill) outcome.refilled++;
+        // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
+        if (message.refill || BigInt(message.origin.offset) <= partition.assessedTo) outcome.refilled++;
         else outcome.deadLetters.push(toDeadLetter(message, error.reason, error.message));
       }
     }
@@ -219,13 +221,22 @@ function staleRecord(result: 'duplicate' | 'out_of_order', records: RecordBatch)
     : new DecodeError('out_of_order', `key "${key}" has had a record after ${time}`);
 }
 
-/** All sinks at once; rejects when one of them has not taken the verdicts, but only after all have been asked. */
-async function writeAll(sinks: readonly Sink[], verdicts: Outcome, metrics: DetectorMetrics): Promise<void> {
-  const results = await Promise.allSettled(sinks.map((sink) => sink.write(verdicts)));
+function later(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+/** All that have not taken the verdicts yet, at once; rejects when one refuses, but only after all have been asked. */
+async function writeAll(outcome: Outcome, metrics: DetectorMetrics): Promise<void> {
+  const sinks = [...outcome.owed];
+  const results = await Promise.allSettled(sinks.map((sink) => sink.write(outcome)));
   const failures = results.flatMap((result, i) => {
-    if (result.status === 'fulfilled') return [];
-    metrics.sinkError(sinks[i]!.name);
-    return [new Error(`sink ${sinks[i]!.name} did not take the batch`, { cause: result.reason })];
+    const sink = sinks[i]!;
+    if (result.status === 'fulfilled') {
+      outcome.owed.delete(sink);
+      return [];
+    }
+    metrics.sinkError(sink.name);
+    return [new Error(`sink ${sink.name} did not take the batch`, { cause: result.reason })];
   });
   if (failures.length > 0)
     throw failures.length === 1 ? failures[0]! : new AggregateError(failures, 'sinks failed');

@@ -62,8 +62,14 @@ export function createConsole({ settings, stdout, log }: ConsoleOptions): Detect
       const { falseAlarmTarget } = target!.settings.calibration;
       const ratio = falseAlarmTarget.kind === 'ratio' ? falseAlarmTarget.ratio : undefined;
       stdout.write(formatSummary(summary, ratio));
+      const source = target!.settings.source.file;
+      if (source.loop) stdout.write(`The replay begins again; Ctrl-C ends it. ${whereToLook(settings)}\n\n`);
     },
   };
+}
+
+function whereToLook({ daemon: { http } }: Settings): string {
+  return `What Prometheus would see: http://${http.host}:${http.port}/metrics`;
 }
 
 /** The summary as a small report: one line per fault, then the false alarms against the target. */

@@ -51,8 +51,12 @@ export type ReadConditions = (
 export function createConditionReader(specs: readonly ConditionSpec[], table: CategoryTable): ReadConditions {
   const given = givenConditions(specs);
   return (raw, out, offset) => {
-    for (let i = 0; i < given.length; i++)
-      out[offset + i] = readCondition(given[i]!, raw[given[i]!.name], table);
+    for (let i = 0; i < given.length; i++) {
+      const spec = given[i]!;
+      // Own properties only: every object inherits a "constructor".
+      const value = Object.hasOwn(raw, spec.name) ? raw[spec.name] : undefined;
+      out[offset + i] = readCondition(spec, value, table);
+    }
   };
 }
 

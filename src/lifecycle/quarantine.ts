@@ -26,10 +26,15 @@ export async function openQuarantine(path: string, marginMs: number): Promise<Qu
     async save() {
       if (!changed) return;
       changed = false;
-      await mkdir(dirname(path), { recursive: true });
-      const beside = `${path}.${process.pid}.tmp`;
-      await writeFile(beside, JSON.stringify(intervals));
-      await rename(beside, path);
+      try {
+        await mkdir(dirname(path), { recursive: true });
+        const beside = `${path}.${process.pid}.tmp`;
+        await writeFile(beside, JSON.stringify(intervals));
+        await rename(beside, path);
+      } catch (error) {
+        changed = true;
+        throw error;
+      }
     },
   };
 }
@@ -37,7 +42,9 @@ export async function openQuarantine(path: string, marginMs: number): Promise<Qu
 /** What a training leaves out. Empty when there is no such file. */
 export async function readQuarantine(path: string): Promise<Interval[]> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Interval[];
+    const intervals: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (!Array.isArray(intervals)) throw new Error('not a list');
+    return intervals as Interval[];
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw new Error(`cannot read ${path}`, { cause: error });

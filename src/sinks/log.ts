@@ -1,4 +1,5 @@
 /** Events for people: one line when an event opens, one when it closes. */
+import type { Contribution } from '../domain/detection';
 import type { AnomalyEvent } from '../domain/event';
 import type { Sink } from './sink';
 
@@ -8,7 +9,7 @@ export interface EventLog {
   info(message: string, fields: Record<string, unknown>): void;
 }
 
-/** Channels that are named; the rest is in the Kafka message. */
+/** Channels that are named; the detections on Kafka have them all. */
 const namedChannels = 3;
 
 /** Writes events to the log, with what a person needs to judge them. */
@@ -28,24 +29,36 @@ export function createLogSink(log: EventLog): Sink {
 
 function describe(event: AnomalyEvent): Record<string, unknown> {
   return {
-    detector: event.detector,
     key: event.key,
     start: new Date(event.start).toISOString(),
-    ...(event.status === 'closed' && {
-      end: new Date(event.end).toISOString(),
-      durationSeconds: (event.end - event.start) / 1000,
-    }),
+    ...(event.status === 'closed' && { end: new Date(event.end).toISOString() }),
     surprise: round(event.peakSurprise),
-    threshold: round(event.threshold),
-    channels: event.contributions.slice(0, namedChannels).map(({ channel, actual, expected }) => ({
-      channel,
-      actual: round(actual),
-      expected: round(expected),
-    })),
+    seen: describeRarity(event.peakSurprise),
+    why: event.contributions.slice(0, namedChannels).map(describeChannel).join('; '),
+    detector: event.detector,
     modelVersion: event.modelVersion,
   };
 }
 
+/** 10^surprise, as a person would say it: nobody has seen enough records to say "once in 10^20". */
+function describeRarity(surprise: number): string {
+  if (surprise > 9) return 'less than once in a billion normal records';
+  return `once in ${Number((10 ** surprise).toPrecision(2)).toLocaleString('en')} normal records`;
+}
+
+function describeChannel({ channel, actual, expected }: Contribution): string {
+  return `${channel} ${formatValue(actual)} (expected ${formatValue(expected)})`;
+}
+
+function formatValue(value: number): string {
+  if (Number.isNaN(value)) return 'missing';
+  const magnitude = Math.abs(value);
+  if (magnitude !== 0 && (magnitude < 1e-3 || magnitude >= 1e9)) return value.toExponential(2);
+  return Number(value.toPrecision(magnitude >= 1000 ? 4 : 3)).toLocaleString('en', {
+    maximumFractionDigits: 6,
+  });
+}
+
 function round(value: number): number {
-  return Number(value.toPrecision(4));
+  return Number(value.toPrecision(3));
 }

@@ -117,7 +117,8 @@ export function createFileSource(
     async stop() {
       stopping = true;
       wake?.();
-      await running;
+      // How it ended is for the one who called run.
+      await running?.catch(() => undefined);
     },
   };
 }
@@ -183,20 +184,20 @@ async function* readRecords(settings: FileSourceSettings): AsyncGenerator<FileRe
   bytes.once('error', (error) => parser.destroy(error));
   for await (const row of parser as AsyncIterable<Record<string, string>>) {
     const values: Record<string, unknown> = {};
-    const conditionValues: Record<string, string> = {};
+    const conditionValues: Record<string, string | undefined> = {};
     for (const [column, text] of Object.entries(row)) {
-      if (given.has(column)) conditionValues[column] = text;
+      if (given.has(column)) conditionValues[column] = text === '' ? undefined : text;
       else if (column !== key && column !== timestamp) values[column] = parseCell(text);
     }
     yield { key: row[key], timestamp: row[timestamp], values, conditions: conditionValues };
   }
 }
 
-/** An empty cell is a missing value; what is not a number stays text and is refused further on, with its reason. */
+/** An empty cell is a missing value; what is no finite number stays text and is refused further on, with its reason. */
 function parseCell(text: string): number | string | null {
-  if (text === '') return null;
+  if (text.trim() === '') return null;
   const value = Number(text);
-  return Number.isNaN(value) ? text : value;
+  return Number.isFinite(value) ? value : text;
 }
 
 /** @throws Error (while reading) that names the file */

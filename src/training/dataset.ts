@@ -139,10 +139,10 @@ export function splitByTime(dataset: Dataset, calibrationShare: number): Split {
   const { ends, timestamps, shape } = dataset;
   const calibrationFrom = Math.floor(ends.length * (1 - calibrationShare));
   const validationFrom = Math.floor(calibrationFrom * (1 - validationShare));
-  /** Windows from index `from` whose oldest record is not older than the cut. */
+  /** Windows from index `from` that share no record with those before it. Keys may have records at the same time. */
   const after = (from: number, to: number): Int32Array => {
-    const cut = timestamps[ends[from]!] ?? -Infinity;
-    return ends.subarray(from, to).filter((end) => timestamps[end - shape.length + 1]! >= cut);
+    const cut = timestamps[ends[from - 1]!] ?? -Infinity;
+    return ends.subarray(from, to).filter((end) => timestamps[end - shape.length + 1]! > cut);
   };
   return {
     fit: ends.slice(0, validationFrom),

@@ -46,7 +46,7 @@ export function createJsonDecoder(
   return (message, batch, row, now) => {
     const record = parse(message.value, limits.maxBytes);
     batch.keys[row] = parseKey(readKey === undefined ? message.key?.toString() : readKey(record), fields.key);
-    const timestamp = readTimestamp === undefined ? message.timestamp : parseTimestamp(readTimestamp(record));
+    const timestamp = parseTimestamp(readTimestamp === undefined ? message.timestamp : readTimestamp(record));
     if (timestamp > now + limits.maxAheadMs) {
       throw new DecodeError(
         'timestamp_in_future',
@@ -118,7 +118,7 @@ function parseTimestamp(value: unknown): number {
   }
   throw new DecodeError(
     'bad_timestamp',
-    `timestamp must be Unix milliseconds or ISO 8601 with a zone, got ${JSON.stringify(value).slice(0, 40)}`,
+    `timestamp must be Unix milliseconds or ISO 8601 with a zone, got ${describe(value)}`,
   );
 }
 
@@ -170,8 +170,10 @@ function parseValue(value: unknown, channel: string, schema: RecordSchema): numb
     if (schema.missingChannels === 'mask') return NaN;
     throw new DecodeError('missing_channel', `channel "${channel}" is missing`);
   }
-  throw new DecodeError(
-    'not_a_number',
-    `channel "${channel}" must be a number, got ${JSON.stringify(value).slice(0, 40)}`,
-  );
+  throw new DecodeError('not_a_number', `channel "${channel}" must be a number, got ${describe(value)}`);
+}
+
+/** JSON has no word for numbers that are not finite. */
+function describe(value: unknown): string {
+  return (typeof value === 'number' ? String(value) : JSON.stringify(value)).slice(0, 40);
 }
