@@ -1,0 +1,49 @@
+import fc from 'fast-check';
+import { surpriseOf, targetRatio } from '../../src/calibration/threshold';
+
+const hourMs = 3_600_000;
+
+describe('surprise', () => {
+  test('is how many powers of ten a record is rare', () => {
+    expect(surpriseOf(0.1)).toBeCloseTo(1, 12);
+    expect(surpriseOf(1e-3)).toBeCloseTo(3, 12);
+    expect(surpriseOf(1e-300)).toBeCloseTo(300, 9);
+  });
+
+  test('of the most common record is 0, and not −0', () => {
+    expect(Object.is(surpriseOf(1), 0)).toBe(true);
+  });
+
+  test('grows as p falls and is never negative', () => {
+    const p = fc.double({ min: 1e-300, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(p, p, (a, b) => {
+        expect(surpriseOf(Math.min(a, b))).toBeGreaterThanOrEqual(surpriseOf(Math.max(a, b)));
+        expect(surpriseOf(a)).toBeGreaterThanOrEqual(0);
+      }),
+    );
+  });
+});
+
+describe('a false-alarm target', () => {
+  test('that is a ratio stays what it is, whatever the records come at', () => {
+    expect(targetRatio({ kind: 'ratio', ratio: 1e-4 }, NaN)).toBe(1e-4);
+  });
+
+  test('of two a day is one in 43,200 of a record a second', () => {
+    expect(targetRatio({ kind: 'rate', count: 2, perMs: 24 * hourMs }, 1 / 1000)).toBeCloseTo(1 / 43_200, 12);
+  });
+
+  test('of more alarms than records come is refused, with both numbers', () => {
+    expect(() => targetRatio({ kind: 'rate', count: 10, perMs: hourMs }, 5 / hourMs)).toThrow(
+      'falseAlarmTarget asks for 10 alarms in 3600 s, but only 5.00 records come in that time',
+    );
+  });
+
+  test.each([NaN, 0, Infinity])(
+    'as a rate is refused when records come at %d a millisecond',
+    (recordsPerMs) => {
+      expect(() => targetRatio({ kind: 'rate', count: 1, perMs: hourMs }, recordsPerMs)).toThrow(RangeError);
+    },
+  );
+});

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { createScaler, fitScaler } from '../../src/domain/scaler';
+
+/** One channel. */
+const fit = (...values: number[]) => fitScaler(Float64Array.from(values), values.length, 1);
+
+describe('what is learned of a channel', () => {
+  test('is the mean and the standard deviation', () => {
+    const { center, scale } = fit(1, 2, 3, 4);
+    expect(center[0]).toBeCloseTo(2.5, 12);
+    expect(scale[0]).toBeCloseTo(Math.sqrt(1.25), 12);
+  });
+
+  test('does not mix channels', () => {
+    const { center } = fitScaler(Float64Array.of(1, 100, 3, 300), 2, 2);
+    expect(center).toEqual([2, 200]);
+  });
+
+  test('does not move when one record in a thousand is wild', () => {
+    const calm = Array.from({ length: 1000 }, (_, i) => Math.sin(i));
+    const wild = calm.with(500, 1e30);
+    const [before, after] = [fit(...calm), fit(...wild)];
+    expect(after.center[0]).toBeCloseTo(before.center[0]!, 2);
+    expect(after.scale[0]! / before.scale[0]!).toBeCloseTo(1, 1);
+  });
+
+  test('leaves missing values out', () => {
+    expect(fit(1, NaN, 3).center[0]).toBe(2);
+  });
+
+  test('has a scale of 1 % of its size where it never moves, however the constant is rounded', () => {
+    const { center, scale } = fit(...Array.from({ length: 1000 }, () => 0.1 + 0.2));
+    expect(center[0]).toBeCloseTo(0.3, 12);
+    expect(scale[0]).toBeCloseTo(0.003, 12);
+  });
+
+  test.each([
+    ['is always zero', [0, 0, 0]],
+    ['is always missing', [NaN, NaN]],
+    ['has no record', []],
+  ])('has a scale of 1 where the channel %s', (_, values) => {
+    expect(fit(...values)).toEqual({ center: [0], scale: [1] });
+  });
+});
+
+describe('scaling', () => {
+  const scaler = createScaler({ center: [10, 0], scale: [2, 1e6] });
+
+  test('counts scales from the centre, each channel by its own', () => {
+    expect(scaler.scale(14, 0)).toBe(2);
+    expect(scaler.scale(-3e6, 1)).toBe(-3);
+  });
+
+  test('takes a missing value for the centre', () => {
+    expect(scaler.scale(NaN, 0)).toBe(0);
+  });
+
+  test('keeps the largest float32 small, in both directions', () => {
+    expect(scaler.scale(3.4e38, 0)).toBeLessThan(120);
+    expect(scaler.scale(-3.4e38, 0)).toBeGreaterThan(-120);
+  });
+
+  test('is undone by unscaling, far out as well', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: -1e12, max: 1e12, noNaN: true }),
+        fc.constantFrom(0, 1),
+        (value, channel) => {
+          const back = scaler.unscale(scaler.scale(value, channel), channel);
+          expect(Math.abs(back - value)).toBeLessThanOrEqual(1e-9 * (Math.abs(value) + 10));
+        },
+      ),
+    );
+  });
+
+  test('keeps the order of values', () => {
+    const value = fc.double({ min: -1e30, max: 1e30, noNaN: true });
+    fc.assert(
+      fc.property(value, value, (a, b) => {
+        const [low, high] = a < b ? [a, b] : [b, a];
+        expect(scaler.scale(low, 0)).toBeLessThanOrEqual(scaler.scale(high, 0));
+      }),
+    );
+  });
+});
