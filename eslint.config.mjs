@@ -29,7 +29,9 @@ const layering = Object.entries(mayImport).map(([folder, allowed]) => ({
         patterns: [
           {
             group: [
-              ...folders.filter((f) => f !== folder && !allowed.includes(f)).flatMap((f) => [`**/${f}`, `**/${f}/**`]),
+              ...folders
+                .filter((f) => f !== folder && !allowed.includes(f))
+                .flatMap((f) => [`**/${f}`, `**/${f}/**`]),
               ...(pure.includes(folder) ? ['**/logger', '**/metrics', ...impureModules] : []),
               ...(folder === 'tensor' ? [] : ['@tensorflow/*']),
               '**/daemon',
@@ -49,14 +51,27 @@ export default tseslint.config(
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/consistent-type-imports': 'error',
       'no-console': 'error',
     },
   },
-  { files: ['src/**/*.ts'], ignores: ['src/main.ts'], rules: { 'no-process-exit': 'off', 'no-restricted-properties': ['error', { object: 'process', property: 'exit', message: 'only main.ts exits' }] } },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/main.ts'],
+    rules: {
+      'no-process-exit': 'off',
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'exit', message: 'only main.ts exits' },
+      ],
+    },
+  },
   ...layering,
   {
     files: ['test/**/*.ts'],

@@ -105,6 +105,7 @@ test('a device cannot write line breaks or escape codes into the text', () => {
 });
 
 test('auto is coloured text on a terminal and JSON elsewhere', () => {
+  delete process.env['NO_COLOR'];
   const terminal = capture({ format: 'auto' }, true);
   terminal.log.info('hello');
   expect(terminal.lines[0]).toContain('\x1b[32mINFO \x1b[0m hello');

@@ -88,6 +88,7 @@ function exponentialTail(excesses: Float64Array): ParetoTail {
 /** P(excess > y) under the tail. */
 export function tailSurvival(tail: ParetoTail, y: number): number {
   if (tail.shape === 0) return Math.exp(-y / tail.scale);
-  const base = 1 + (tail.shape * y) / tail.scale;
-  return base <= 0 ? 0 : base ** (-1 / tail.shape);
+  const step = (tail.shape * y) / tail.scale;
+  // By logarithm: a power of 1 + step loses every digit of a shape near 0.
+  return step <= -1 ? 0 : Math.exp(-Math.log1p(step) / tail.shape);
 }

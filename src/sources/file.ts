@@ -88,7 +88,8 @@ export function createFileSource(
         const due = began + (1000 * (delivered + messages.length)) / settings.rate;
         if (due > performance.now()) await pause(due - performance.now());
       }
-      const batch: Batch = { topic: settings.path, partition: 0, messages, lag: undefined };
+      // A replay sets the pace itself: nothing piles up behind it.
+      const batch: Batch = { topic: settings.path, partition: 0, messages, lag: 0 };
       await handle(batch);
       delivered += messages.length;
       furthest = Math.max(furthest, Number(messages.at(-1)!.origin.offset) - shift.records + 1);

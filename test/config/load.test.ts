@@ -211,7 +211,7 @@ events: { openRecords: 6 }
     ['calibration: {share: 1}', 'calibration.share: must be a ratio above 0 and below 1 (got 1)'],
     ['calibration: {falseAlarmTarget: 2}', /^calibration\.falseAlarmTarget: must be a ratio .* \(got 2\)$/],
     ['calibration: {falseAlarmTarget: 2 per year}', /^calibration\.falseAlarmTarget: .*"2 per year"\)$/],
-    ['fields: {key: a..b}', 'fields.key: must be a dotted path of fields (got "a..b")'],
+    ['fields: {key: a..b}', 'fields.key: must be a dotted path of fields, or empty (got "a..b")'],
     ['model: {latentDim: 20}', /^model\.latentDim: must be below .* \(got 20, with 2 × 10 = 20\)$/],
     ['training: {maxRecords: 500}', /^training\.minRecords: must not be above training\.maxRecords/],
     ['sinks: {kafka: {brokers: ["kafka"]}}', /^sinks\.kafka\.brokers: .* \(item 1 is "kafka"\)$/],
