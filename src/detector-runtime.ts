@@ -22,6 +22,7 @@ import { createLogSink } from './sinks/log';
 import { createQuarantineSink } from './sinks/quarantine';
 import type { Sink } from './sinks/sink';
 import { createSummarySink, type ReplaySummary, type SummarySink } from './sinks/summary';
+import { backOffMs } from './sources/back-off';
 import { createFileSource } from './sources/file';
 import { createKafkaSource } from './sources/kafka';
 import { createKafkaClient } from './sources/kafka-client';
@@ -62,8 +63,8 @@ export interface RuntimeParts {
   shutdownTimeoutMs: number;
   /** Unix ms. */
   now?: () => number;
-  /** Between two tries to get a first model, ms. */
-  retryMs?: number;
+  /** Longest wait between two tries to get a first model, ms. */
+  maxRetryMs?: number;
 }
 
 export interface RunningDetector {
@@ -79,7 +80,7 @@ export interface RunningDetector {
 const afterEffectsMs = 60_000;
 
 export async function startDetector(parts: RuntimeParts): Promise<RunningDetector> {
-  const { settings, log, observer, now = Date.now, retryMs = 30_000 } = parts;
+  const { settings, log, observer, now = Date.now, maxRetryMs = 30_000 } = parts;
   const name = settings.detector;
   const intake = createIntake(settings);
   const releasers = createReleasers();
@@ -199,7 +200,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
 
   async function obtainModel(): Promise<void> {
     if (settings.training.atStart === 'if-missing' && (await loadStored())) return;
-    while (!isStopping()) {
+    for (let attempt = 0; !isStopping(); attempt++) {
       status = 'training the first model';
       const outcome = await retrainer.train('start');
       observer.trainingEnded(name, outcome);
@@ -209,8 +210,9 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       // A file will not grow by waiting; a topic does.
       if (settings.source.kind === 'file') throw new Error(`detector "${name}" has no model: ${reason}`);
       status = `no model yet: ${reason}`;
-      log.warn('no model yet, will try again', { detector: name, reason, retryMs });
-      await pause(retryMs);
+      const waitMs = Math.round(backOffMs(attempt, maxRetryMs));
+      log.warn('no model yet, will try again', { detector: name, reason, waitMs });
+      await pause(waitMs);
     }
   }
 

@@ -35,8 +35,8 @@ export function kl(q: Gaussian, p: Gaussian): tf.Tensor1D {
   return tf.sum(klPerDimension(q, p), 1);
 }
 
-/** −log N(x; mean, exp(logVar)) in nats, per dimension. Shape [batch, dim]. */
-export function negativeLogDensity(x: tf.Tensor2D, p: Gaussian): tf.Tensor2D {
+/** −log N(x; mean, exp(logVar)) in nats, per dimension. The shape of x, to which the others broadcast. */
+export function negativeLogDensity<T extends tf.Tensor>(x: T, p: { mean: tf.Tensor; logVar: tf.Tensor }): T {
   const squared = tf.mul(tf.square(tf.sub(x, p.mean)), tf.exp(tf.neg(p.logVar)));
   return tf.mul(tf.add(tf.add(squared, p.logVar), log2Pi), 0.5);
 }

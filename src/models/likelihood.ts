@@ -41,16 +41,21 @@ export function createGaussianLikelihood(spec: GaussianLikelihoodSpec): Likeliho
     random,
   });
 
-  /** log σ², within its bounds by a sigmoid. Shape [batch or 1, dim], window positions in a row. */
-  function logVariance(c: tf.Tensor2D | undefined): tf.Tensor2D {
+  /** log σ², within its bounds by a sigmoid. Shape [batch or 1, 1, channels]. */
+  function logVariance(c: tf.Tensor2D | undefined): tf.Tensor3D {
     const raw = variance.apply(c ?? tf.ones([1, 1]));
     const perChannel: tf.Tensor2D = tf.add(tf.mul(tf.sigmoid(raw), high - low), low);
-    return tf.tile(perChannel, [1, length]);
+    return tf.expandDims(perChannel, 1);
   }
+
+  /** Shape [batch, length, channels]: broadcasting is cheaper than a tiled variance, above all backwards. */
+  const perRecord = (x: tf.Tensor2D): tf.Tensor3D => tf.reshape(x, [-1, length, channels]);
 
   return {
     weights: variance.weights,
-    negativeLogLikelihood: (x, mean, mask, c) =>
-      tf.mul(negativeLogDensity(x, { mean, logVar: logVariance(c) }), mask),
+    negativeLogLikelihood(x, mean, mask, c) {
+      const density = negativeLogDensity(perRecord(x), { mean: perRecord(mean), logVar: logVariance(c) });
+      return tf.mul(tf.reshape(density, [-1, length * channels]), mask);
+    },
   };
 }

@@ -1,5 +1,5 @@
 /** Networks: one per symbol of a paper. */
-import { scoped, tf, type Random } from '../tensor';
+import { matMul, scoped, tf, type Random } from '../tensor';
 
 /** Variables by name, as they are stored. */
 export type Weights = ReadonlyMap<string, tf.Variable>;
@@ -35,7 +35,7 @@ export function createMlp({ name, sizes, random }: MlpSpec): Network {
     weights,
     apply: (x) =>
       layers.reduce((h, { kernel, bias, last }) => {
-        const out: tf.Tensor2D = tf.add(tf.matMul(h, kernel), bias);
+        const out: tf.Tensor2D = tf.add(matMul(h, kernel), bias);
         return last ? out : tf.relu(out);
       }, x),
   };

@@ -1,7 +1,6 @@
 /** Records from a CSV or NDJSON file, at a chosen rate, as if they came in live: for demos, replays and tests. */
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse';
 import type { ReadHistory } from './history';
@@ -147,7 +146,7 @@ async function* readMessages(
   shift: Shift,
 ): AsyncGenerator<Message> {
   let index = 0;
-  for await (const record of readRecords(settings)) {
+  for await (const record of namingFile(readRecords(settings), settings.path)) {
     if (index++ < skip) continue;
     const timestamp = Date.parse(String(record.timestamp));
     const shifted = Number.isNaN(timestamp) ? record.timestamp : new Date(timestamp + shift.ms).toISOString();
@@ -173,14 +172,16 @@ interface FileRecord {
 async function* readRecords(settings: FileSourceSettings): AsyncGenerator<FileRecord> {
   const bytes = openFile(settings.path);
   if (/\.(ndjson|jsonl)(\.gz)?$/.test(settings.path)) {
-    for await (const line of createInterface({ input: bytes, crlfDelay: Infinity })) {
+    for await (const line of readLines(bytes))
       if (line !== '') yield { timestamp: undefined, raw: Buffer.from(line) };
-    }
     return;
   }
   const { key, timestamp, conditions } = settings.columns;
   const given = new Set(conditions);
-  const parser = bytes.pipe(parseCsv({ columns: true, bom: true }));
+  // A row with too few or too many cells is a bad record, not a bad file: it is refused further on, with its reason.
+  const parser = bytes.pipe(
+    parseCsv({ columns: true, bom: true, relax_column_count: true, skip_empty_lines: true }),
+  );
   // pipe() hands no error on; without this a damaged archive would look like a short one.
   bytes.once('error', (error) => parser.destroy(error));
   for await (const row of parser as AsyncIterable<Record<string, string>>) {
@@ -201,22 +202,30 @@ function parseCell(text: string): number | string | null {
   return Number.isFinite(value) ? value : text;
 }
 
-/** @throws Error (while reading) that names the file */
 function openFile(path: string): Readable {
   const file = createReadStream(path);
-  if (!path.endsWith('.gz')) return withPath(file, path);
+  if (!path.endsWith('.gz')) return file;
   const unpacked = createGunzip();
   file.once('error', (error) => unpacked.destroy(error));
-  return withPath(file.pipe(unpacked), path);
+  return file.pipe(unpacked);
 }
 
-function withPath(stream: Readable, path: string): Readable {
-  async function* chunks(): AsyncGenerator<Buffer> {
-    try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk;
-    } catch (cause) {
-      throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
-    }
+/** Not node:readline: it does not pass on the error of its input. */
+async function* readLines(bytes: Readable): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of bytes.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (rest + chunk).split(/\r?\n/);
+    rest = lines.pop() ?? '';
+    yield* lines;
   }
-  return Readable.from(chunks(), { objectMode: false });
+  yield rest;
+}
+
+/** Hands on what comes, and puts the file's name to whatever goes wrong. */
+async function* namingFile<T>(items: AsyncIterable<T>, path: string): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (cause) {
+    throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
 }
