@@ -340,7 +340,8 @@ function createSource(
     }),
     settings: source.kafka,
     observer,
-    stopTimeoutMs: shutdownTimeoutMs / 2,
+    // The source has three steps to its stop, each with this deadline; the rest is for the sinks.
+    stopTimeoutMs: shutdownTimeoutMs / 4,
   });
 }
 

@@ -27,13 +27,14 @@ test.each([0, 0.7, 1])(
   },
 );
 
-test('the alarm ratio of normal records is the target, in the tail as well', () => {
-  const fresh = columns(200_000, 3);
+// The tail of a normal distribution has shape < 0 at any finite height, where the exponential is taken: cautious.
+test('the alarm ratio of normal records is not above the target in the tail, and not far below', () => {
+  const fresh = columns(100_000, 3);
   const alarms = Array.from(fresh.latent).filter(
     (latent, i) => surpriseOf(scale.pValue([fresh.reconstruction[i]!, latent]).p) >= 3,
   ).length;
-  expect(alarms / 200_000).toBeGreaterThan(0.0004);
-  expect(alarms / 200_000).toBeLessThan(0.002);
+  expect(alarms / 100_000).toBeGreaterThan(0.0002);
+  expect(alarms / 100_000).toBeLessThan(0.0013);
 });
 
 test('either statistic alone can surprise, and more so the odder it is', () => {
