@@ -4,12 +4,18 @@
 export interface ScalerState {
   center: readonly number[];
   scale: readonly number[];
+  /** Smallest and largest value seen. */
+  min: readonly number[];
+  max: readonly number[];
 }
 
 export interface Scaler {
   /** Scaled value; 0 for a missing one. Grows only as the logarithm beyond `softLimit`. */
   scale(value: number, channel: number): number;
-  /** Inverse of `scale`, in the channel's own unit. */
+  /**
+   * Inverse of `scale`, in the channel's own unit, but within what has been seen: a model knows no bounds, and a person
+   * who reads "expected −57,030 bytes" stops believing it.
+   */
   unscale(scaled: number, channel: number): number;
 }
 
@@ -30,6 +36,8 @@ const trimmed = 0.005;
 export function fitScaler(values: Float64Array, count: number, channels: number): ScalerState {
   const center: number[] = [];
   const scale: number[] = [];
+  const min: number[] = [];
+  const max: number[] = [];
   for (let channel = 0; channel < channels; channel++) {
     const column = new Float64Array(count);
     let n = 0;
@@ -46,15 +54,17 @@ export function fitScaler(values: Float64Array, count: number, channels: number)
     center.push(mean);
     // Rounding alone gives a constant channel a spread of about 1e-16 of its size.
     scale.push(std > 1e-9 * Math.abs(mean) ? std : constantScale(mean));
+    min.push(sorted[0] ?? 0);
+    max.push(sorted.at(-1) ?? 0);
   }
-  return { center, scale };
+  return { center, scale, min, max };
 }
 
 function constantScale(mean: number): number {
   return mean === 0 ? 1 : Math.abs(mean) * 0.01;
 }
 
-export function createScaler({ center, scale }: ScalerState): Scaler {
+export function createScaler({ center, scale, min, max }: ScalerState): Scaler {
   return {
     scale(value, channel) {
       if (Number.isNaN(value)) return 0;
@@ -65,7 +75,7 @@ export function createScaler({ center, scale }: ScalerState): Scaler {
     unscale(scaled, channel) {
       const beyond = Math.abs(scaled) - softLimit;
       const linear = beyond <= 0 ? scaled : Math.sign(scaled) * (softLimit + Math.expm1(beyond));
-      return linear * scale[channel]! + center[channel]!;
+      return Math.max(min[channel]!, Math.min(max[channel]!, linear * scale[channel]! + center[channel]!));
     },
   };
 }

@@ -39,12 +39,12 @@ describe('what is learned of a channel', () => {
     ['is always missing', [NaN, NaN]],
     ['has no record', []],
   ])('has a scale of 1 where the channel %s', (_, values) => {
-    expect(fit(...values)).toEqual({ center: [0], scale: [1] });
+    expect(fit(...values)).toMatchObject({ center: [0], scale: [1] });
   });
 });
 
 describe('scaling', () => {
-  const scaler = createScaler({ center: [10, 0], scale: [2, 1e6] });
+  const scaler = createScaler({ center: [10, 0], scale: [2, 1e6], min: [-1e13, -1e13], max: [1e13, 1e13] });
 
   test('counts scales from the centre, each channel by its own', () => {
     expect(scaler.scale(14, 0)).toBe(2);
@@ -71,6 +71,12 @@ describe('scaling', () => {
         },
       ),
     );
+  });
+
+  test('gives back no value that has not been seen', () => {
+    const bounded = createScaler(fitScaler(Float64Array.of(0, 1, 2, 3), 4, 1));
+    expect(bounded.unscale(-5, 0)).toBe(0);
+    expect(bounded.unscale(50, 0)).toBe(3);
   });
 
   test('keeps the order of values', () => {
