@@ -5,7 +5,7 @@ import type { DetectorSettings } from './config/settings';
 import { sinkBrokers } from './config/rules';
 import { createEventTracker, type EventTracker } from './domain/event';
 import { createWindowStore } from './domain/window';
-import { ModelVersionError } from './errors';
+import { ModelVersionError, TrainingError } from './errors';
 import { createIntake, settingsFingerprint } from './intake';
 import { openQuarantine, type Quarantine } from './lifecycle/quarantine';
 import { createRetrainer, type Retrainer, type TrainingOutcome } from './lifecycle/retrainer';
@@ -115,8 +115,10 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     keepVersions: settings.training.keepVersions,
     observer: metrics,
     async runTraining(signal) {
-      for (const event of events.openEvents()) quarantine.add(event.key, event.start, event.end);
-      await quarantine.save();
+      await saveQuarantine().catch((cause: unknown) => {
+        // Without it the training would learn from what has just been called anomalous.
+        throw new TrainingError('store', `cannot write ${quarantinePath}: ${describe(cause)}`, { cause });
+      });
       const request = { quarantinePath, fileRecords: source.position?.() };
       return parts.runTraining(request, reportProgress, signal);
     },
@@ -125,6 +127,11 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   });
   releasers.add('retrainer', () => retrainer.stop());
   releasers.add('source', () => source.stop());
+
+  async function saveQuarantine(): Promise<void> {
+    for (const event of events.openEvents()) quarantine.add(event.key, event.start, event.end);
+    await quarantine.save();
+  }
 
   function reportProgress(progress: TrainingProgress): void {
     if (active === undefined) {
@@ -269,8 +276,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       await finished.catch(() => undefined);
       active?.detector.dispose();
       active = undefined;
-      for (const event of events.openEvents()) quarantine.add(event.key, event.start, event.end);
-      await quarantine.save();
+      await saveQuarantine();
     },
   };
 }

@@ -2,7 +2,7 @@
  * From a statistic to a p-value: how often a normal record looks at least as odd. Empirical up to a high
  * quantile of held-out calibration scores, a generalised Pareto tail above it.
  */
-import { fitParetoTail, minExcesses, tailSurvival, withoutEnd, type ParetoTail } from './tail';
+import { assumedTail, fitParetoTail, minExcesses, tailSurvival, withoutEnd, type ParetoTail } from './tail';
 
 /** Goes into the model version. */
 export interface CalibrationState {
@@ -12,7 +12,7 @@ export interface CalibrationState {
   tailFrom: number;
   /** Scores above `tailFrom`. */
   tailCount: number;
-  tail: ParetoTail | undefined;
+  tail: ParetoTail;
 }
 
 export interface PValue {
@@ -41,9 +41,9 @@ export function fitCalibration(scores: Float64Array, tailShare: number): Calibra
   const fits = wanted >= minExcesses && excesses.length >= minExcesses;
   return {
     scores: Array.from(sorted),
-    tailFrom,
-    tailCount: fits ? excesses.length : 0,
-    tail: fits ? withoutEnd(fitParetoTail(excesses), excesses) : undefined,
+    ...(fits
+      ? { tailFrom, tailCount: excesses.length, tail: withoutEnd(fitParetoTail(excesses), excesses) }
+      : { tailFrom: sorted[n - 1]!, tailCount: 0, tail: assumedTail(sorted) }),
   };
 }
 
@@ -57,9 +57,7 @@ export function createPValue(state: CalibrationState): (score: number) => PValue
 
   return (score) => {
     if (Number.isNaN(score)) return { p: 1, extrapolated: false };
-    if (tail === undefined || score <= tailFrom) {
-      return { p: (1 + n - lowerBound(scores, score)) / (n + 1), extrapolated: score > scores[n - 1]! };
-    }
+    if (score <= tailFrom) return { p: (1 + n - lowerBound(scores, score)) / (n + 1), extrapolated: false };
     const p = atFoot * tailSurvival(tail, score - tailFrom);
     return { p: Math.max(p, smallestP), extrapolated: p < 1 / (n + 1) };
   };

@@ -4,8 +4,11 @@
 export interface ParetoTail {
   shape: number;
   scale: number;
-  /** How it was fitted: maximum likelihood, or the exponential that stands in when that has no sensible answer. */
-  method: 'maximum-likelihood' | 'exponential';
+  /**
+   * How it was fitted: maximum likelihood; the exponential that stands in where that has no sensible answer; or, where
+   * there are too few excesses for either, an assumption.
+   */
+  method: 'maximum-likelihood' | 'exponential' | 'assumed';
 }
 
 /** Fewer excesses than this cannot carry two parameters. */
@@ -78,6 +81,16 @@ function searchMaximum(profile: (theta: number) => number, largest: number, mean
  */
 export function withoutEnd(tail: ParetoTail, excesses: Float64Array): ParetoTail {
   return tail.shape >= 0 ? tail : exponentialTail(excesses);
+}
+
+/**
+ * The tail beyond the largest score where too few scores differ to fit one: exponential, as wide as the scores are, and
+ * at least one nat, because a negative log-probability falls like that by itself.
+ */
+export function assumedTail(scores: Float64Array): ParetoTail {
+  const mean = scores.reduce((sum, s) => sum + s / scores.length, 0);
+  const variance = scores.reduce((sum, s) => sum + (s - mean) ** 2 / scores.length, 0);
+  return { shape: 0, scale: Math.max(1, Math.sqrt(variance)), method: 'assumed' };
 }
 
 function exponentialTail(excesses: Float64Array): ParetoTail {

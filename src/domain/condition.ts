@@ -67,7 +67,9 @@ function readCondition(spec: GivenConditionSpec, value: unknown, table: Category
     return spec.kind === 'category' ? unknownCategory : NaN;
   }
   if (spec.kind === 'number') {
-    if (typeof value === 'number' && Number.isFinite(value)) return value;
+    // A CSV file has no types: its numbers come as text.
+    const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+    if (typeof number === 'number' && Number.isFinite(number)) return number;
     throw new DecodeError(
       'bad_condition',
       `condition "${spec.name}" must be a finite number, got ${describe(value)}`,

@@ -10,6 +10,8 @@ export interface Contribution {
   actual: number;
   /** Mean of p(x|z) for this value, in the channel's own unit. */
   expected: number;
+  /** How many times in a row the channel has repeated its value, up to the length of the window. */
+  repeats: number;
 }
 
 /** The verdict on one record, judged with the window that ends in it. */
@@ -28,7 +30,7 @@ export interface Detection {
   extrapolated: boolean;
   /** By name of the statistic, in nats. */
   statistics: Readonly<Record<string, number>>;
-  /** Largest first. Empty on a record that is not anomalous. */
+  /** The most suspicious channel first. Empty on a record that is not anomalous. */
   contributions: readonly Contribution[];
   modelVersion: string;
 }

@@ -12,6 +12,7 @@ import { readWeights, writeWeights, type Model, type ModelSpec } from '../models
 import { createModel } from '../models/zoo';
 import { createRandom, decodeSafetensors, encodeSafetensors, type StoredTensor } from '../tensor';
 import { createDetector, type Detector } from './detector';
+import type { RepeatState } from './stuck';
 
 /** model.json: all that is learned, but the weights. */
 export interface DetectorState {
@@ -19,6 +20,7 @@ export interface DetectorState {
   channels: readonly string[];
   scaler: ScalerState;
   conditions: ConditionState;
+  repeats: RepeatState;
   calibration: SurpriseState;
   /** Records a millisecond of the whole detector, for targets such as "2 per day". */
   recordsPerMs: number;

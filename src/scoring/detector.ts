@@ -9,6 +9,7 @@ import type { WindowBatch, WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
 import { scoped } from '../tensor';
 import type { DetectorState } from './bundle';
+import { createStuckStatistic } from './stuck';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
 
 /** What a model version says of a batch of windows, column by column. */
@@ -22,7 +23,7 @@ export interface Scores {
   statistics: Readonly<Record<string, Float64Array>>;
   /** Conditions that the model has not seen in training. */
   unknownConditions: number;
-  /** What each channel adds to the reconstruction statistic of one window, largest first. */
+  /** What each channel of one window adds to the reconstruction statistic; the most suspicious first. */
   contributions(window: number): Contribution[];
 }
 
@@ -51,6 +52,7 @@ export function createDetector(
   const scaler = createScaler(state.scaler);
   const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
   const scale = createSurpriseScale(state.calibration);
+  const stuck = createStuckStatistic(shape, state.repeats);
   let buffers: EncodedWindows | undefined;
   let capacity = 0;
 
@@ -64,7 +66,8 @@ export function createDetector(
         buffers = encoder.createBuffers(capacity);
       }
       encoder.encode(batch, buffers);
-      const { statistics, distortion, expected } = assess(model, encoder, buffers, batch.count);
+      const { statistics: ofModel, distortion, expected } = assess(model, encoder, buffers, batch.count);
+      const statistics: Record<string, Float64Array> = { ...ofModel, stuck: stuck.assess(batch) };
 
       const surprise = new Float64Array(batch.count);
       const extrapolated = new Uint8Array(batch.count);
@@ -82,21 +85,27 @@ export function createDetector(
         extrapolated,
         statistics,
         unknownConditions: buffers.unknownConditions,
-        contributions: (window) =>
-          state.channels
-            .map((channel, j) => {
-              let contribution = 0;
-              for (let t = 0; t < length; t++)
-                contribution += distortion[(window * length + t) * channels + j]!;
+        contributions(window) {
+          const runs = stuck.explain(batch, window);
+          const weigh = (j: number): number => sums[j]! + runs[j]!.nats;
+          const sums = state.channels.map((_, j) => {
+            let sum = 0;
+            for (let t = 0; t < length; t++) sum += distortion[(window * length + t) * channels + j]!;
+            return sum;
+          });
+          return Array.from(sums.keys())
+            .sort((a, b) => weigh(b) - weigh(a))
+            .map((j) => {
               const newest = (window * length + length - 1) * channels + j;
               return {
-                channel,
-                contribution,
+                channel: state.channels[j]!,
+                contribution: sums[j]!,
                 actual: batch.values[newest]!,
                 expected: scaler.unscale(expected[newest]!, j),
+                repeats: runs[j]!.repeats,
               };
-            })
-            .sort((a, b) => b.contribution - a.contribution),
+            });
+        },
       };
     },
     dispose: () => disposeModel(model),

@@ -9,6 +9,9 @@ export interface EventLog {
   info(message: string, fields: Record<string, unknown>): void;
 }
 
+/** Fewer repetitions than this happen to rounded values all the time. */
+const noteworthyRepeats = 4;
+
 /** Channels that are named; the detections on Kafka have them all. */
 const namedChannels = 3;
 
@@ -46,8 +49,9 @@ function describeRarity(surprise: number): string {
   return `once in ${Number((10 ** surprise).toPrecision(2)).toLocaleString('en')} normal records`;
 }
 
-function describeChannel({ channel, actual, expected }: Contribution): string {
-  return `${channel} ${formatValue(actual)} (expected ${formatValue(expected)})`;
+function describeChannel({ channel, actual, expected, repeats }: Contribution): string {
+  const value = `${channel} ${formatValue(actual)} (expected ${formatValue(expected)})`;
+  return repeats < noteworthyRepeats ? value : `${value}, unchanged ${repeats + 1} times in a row`;
 }
 
 function formatValue(value: number): string {

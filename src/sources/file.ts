@@ -99,15 +99,19 @@ export function createFileSource(
 
     for await (const message of readMessages(settings, settings.historyRecords, shift)) {
       if (isStopping()) break;
-      span.previous = span.last;
-      span.last = message.timestamp;
-      if (Number.isNaN(span.first)) span.first = message.timestamp;
+      // A record without a time that can be read is refused further on; it does not say how long the file is.
+      if (!Number.isNaN(message.timestamp)) {
+        span.previous = span.last;
+        span.last = message.timestamp;
+        if (Number.isNaN(span.first)) span.first = message.timestamp;
+      }
       messages.push(message);
       if (messages.length >= batchSize) await flush();
     }
     await flush();
     const step = span.last - span.previous;
-    return { ms: span.last - span.first + (step > 0 ? step : 1000), records: delivered };
+    const ms = Number.isNaN(span.first) ? 0 : span.last - span.first + (step > 0 ? step : 1000);
+    return { ms, records: delivered };
   }
 
   return {
@@ -148,7 +152,7 @@ async function* readMessages(
   let index = 0;
   for await (const record of namingFile(readRecords(settings), settings.path)) {
     if (index++ < skip) continue;
-    const timestamp = Date.parse(String(record.timestamp));
+    const timestamp = parseTime(record.timestamp);
     const shifted = Number.isNaN(timestamp) ? record.timestamp : new Date(timestamp + shift.ms).toISOString();
     yield {
       key: null,
@@ -200,6 +204,11 @@ function parseCell(text: string): number | string | null {
   if (text.trim() === '') return null;
   const value = Number(text);
   return Number.isFinite(value) ? value : text;
+}
+
+/** Unix ms; NaN without a zone too, which the decoder refuses: it would mean another moment on another machine. */
+function parseTime(text: unknown): number {
+  return typeof text === 'string' && /(Z|[+-]\d{2}:?\d{2})$/i.test(text) ? Date.parse(text) : NaN;
 }
 
 function openFile(path: string): Readable {

@@ -17,6 +17,6 @@ export interface TrainingReport {
   latentDim: number;
   /** Latent dimensions that carry something. 0 = the posterior has collapsed. */
   activeUnits: number;
-  /** The tail of the combined statistic, where there were enough records to fit one. */
-  tail: ParetoTail | undefined;
+  /** The tail of the combined statistic. */
+  tail: ParetoTail;
 }

@@ -1,4 +1,5 @@
 /** Trains one model version: fit, early stopping, calibration on the newest block, golden records, report. */
+import { fitCalibration } from '../calibration/pvalue';
 import { fitSurprise } from '../calibration/surprise';
 import { createConditionEncoder, fitConditions, type CategoryTable } from '../domain/condition';
 import type { RecordSchema } from '../domain/record';
@@ -17,6 +18,7 @@ import {
 import { createModel } from '../models/zoo';
 import type { DetectorState, Trained } from '../scoring/bundle';
 import { createDetector, type Detector, type Scores } from '../scoring/detector';
+import { fitRepeats } from '../scoring/stuck';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
 import { createRandom, scoped, tf, type Random } from '../tensor';
 import { splitByTime, type Dataset, type Split } from './dataset';
@@ -103,6 +105,7 @@ export async function train(
       channels: schema.channels,
       scaler,
       conditions,
+      repeats: fitRepeats(dataset.values, schema.channels.length, split.fit),
       recordsPerMs: dataset.recordsPerMs,
       engine: options.engine,
       settingsFingerprint: options.settingsFingerprint,
@@ -130,7 +133,7 @@ export async function train(
 
 /** A calibration that says nothing: for reading raw statistics. */
 function neutral(model: Model): DetectorState['calibration'] {
-  const flat = { scores: [0], tailFrom: 0, tailCount: 0, tail: undefined };
+  const flat = fitCalibration(Float64Array.of(0), 0.1);
   return { statistics: Object.fromEntries(model.statistics.map((name) => [name, flat])), combined: flat };
 }
 

@@ -109,27 +109,31 @@ describe('a p-value rests on the fitted tail alone', () => {
     expect(new Set(values.map(({ extrapolated }) => extrapolated))).toEqual(new Set([true, false]));
   });
 
-  test('or, where there is no tail, beyond the largest calibration score', () => {
+  test('or, where the tail is assumed, beyond the largest calibration score', () => {
     const pValue = createPValue(fitCalibration(Float64Array.of(1, 2, 3), 0.1));
     expect(pValue(3)).toEqual({ p: 0.5, extrapolated: false });
-    expect(pValue(3.1)).toEqual({ p: 0.25, extrapolated: true });
+    expect(pValue(4)).toEqual({ p: expect.closeTo(0.25 * Math.exp(-1), 12), extrapolated: true });
   });
 });
 
-describe('there is no tail', () => {
+describe('the tail is assumed', () => {
   test.each([
     ['of too few scores', Float64Array.from({ length: 99 }, (_, i) => i), 0.1],
     ['of a share that leaves too few', Float64Array.from({ length: 900 }, (_, i) => i), 0.01],
     ['of scores that are all the same', new Float64Array(1000).fill(3), 0.1],
     ['above ties that reach the top', Float64Array.from({ length: 1000 }, (_, i) => Math.min(i, 895)), 0.1],
   ])('%s', (_, calibration, share) => {
-    expect(fitCalibration(calibration, share)).toMatchObject({ tail: undefined, tailCount: 0 });
+    expect(fitCalibration(calibration, share)).toMatchObject({
+      tailFrom: calibration.at(-1),
+      tailCount: 0,
+      tail: { method: 'assumed', shape: 0 },
+    });
   });
 
-  test('so that a hundred scores and a tenth of them are the fewest that have one', () => {
+  test('so that a hundred scores and a tenth of them are the fewest that one is fitted to', () => {
     const hundred = Float64Array.from({ length: 100 }, (_, i) => i);
     expect(fitCalibration(hundred, 0.1)).toMatchObject({ tailFrom: 89, tailCount: 10 });
-    expect(fitCalibration(hundred, 0.1).tail).toBeDefined();
+    expect(fitCalibration(hundred, 0.1).tail.method).not.toBe('assumed');
   });
 });
 

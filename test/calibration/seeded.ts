@@ -26,10 +26,11 @@ export function paretoSample(shape: number, scale: number, n: number, seed: numb
   });
 }
 
-/** Largest distance between the distribution of values in [0, 1] and the uniform one (Kolmogorov–Smirnov). */
-export function distanceToUniform(values: readonly number[]): number {
+/** Largest distance between the distribution of values in [0, 1] and the uniform one (Kolmogorov–Smirnov), at the values up to `limit`. */
+export function distanceToUniform(values: readonly number[], limit = 1): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return Math.max(
-    ...sorted.map((value, i) => Math.max((i + 1) / sorted.length - value, value - i / sorted.length)),
+  const distances = sorted.map((value, i) =>
+    value > limit ? 0 : Math.max((i + 1) / sorted.length - value, value - i / sorted.length),
   );
+  return Math.max(...distances);
 }

@@ -28,8 +28,9 @@ describe('reading', () => {
     expect(table.value(2)).toBe('full');
   });
 
-  test('a number stays what it is', () => {
+  test('a number stays what it is, and may be text, as in a CSV file', () => {
     expect(read(load, { load: -2.5 })).toBe(-2.5);
+    expect(read(load, { load: '-2.50' })).toBe(-2.5);
   });
 
   test.each([undefined, null])('a missing condition (%s) is unknown where that is allowed', (value) => {
@@ -43,7 +44,7 @@ describe('reading', () => {
       expect.objectContaining({
         reason: 'missing_condition',
         message: `condition "${spec.name}" is missing`,
-      }),
+      }) as Error,
     );
   });
 
@@ -53,6 +54,9 @@ describe('reading', () => {
     [mode, Infinity],
     [load, 'much'],
     [load, ''],
+    [load, ' '],
+    [load, 'NaN'],
+    [load, '1e999'],
     [load, true],
     [load, [1]],
     [load, Infinity],
@@ -61,13 +65,13 @@ describe('reading', () => {
       expect.objectContaining({
         reason: 'bad_condition',
         message: expect.stringContaining(`"${spec.name}"`),
-      }),
+      }) as Error,
     );
   });
 
   test('a long value is cut in the message', () => {
     expect(() => read(load, { load: 'x'.repeat(10_000) })).toThrow(
-      expect.objectContaining({ message: expect.stringMatching(/^.{1,120}$/) }),
+      expect.objectContaining({ message: expect.stringMatching(/^.{1,120}$/) }) as Error,
     );
   });
 

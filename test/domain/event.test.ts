@@ -14,7 +14,7 @@ function detection(timestamp: number, surprise: number, key = 'pump-1'): Detecti
     anomalous: surprise >= 3,
     extrapolated: false,
     statistics: {},
-    contributions: [{ channel: `at-${timestamp}`, contribution: 1, actual: 1, expected: 0 }],
+    contributions: [{ channel: `at-${timestamp}`, contribution: 1, actual: 1, expected: 0, repeats: 0 }],
     modelVersion: 'v1',
   };
 }
@@ -22,7 +22,7 @@ function detection(timestamp: number, surprise: number, key = 'pump-1'): Detecti
 /** One letter a record: `!` is anomalous, `.` is not. Returns what each record did. */
 function replay(pattern: string, overrides: Partial<EventPolicy> = {}): string {
   const tracker = createEventTracker({ ...policy, ...overrides });
-  return [...pattern]
+  return Array.from(pattern)
     .map((letter, i) => tracker.observe(detection(i, letter === '!' ? 4 : 0))?.status ?? '-')
     .map((status) => status.charAt(0))
     .join('');

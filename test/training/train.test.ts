@@ -64,6 +64,21 @@ test.each([
   expect(first.filter((name) => name === channel).length / first.length).toBeGreaterThan(0.8);
 });
 
+test('a sensor that repeats one normal value is found, and said to', () => {
+  const { batch } = createRecords(600, 3, table, (values, i) => {
+    if (i >= 300 && i < 320) values[3] = 0.04;
+  });
+  const data = toDataset(batch);
+  const scores = detector.score(
+    windowsOf(
+      data,
+      data.ends.filter((end) => end >= 304 && end < 320),
+    ),
+  );
+  expect(scores.surprise.filter((s) => s > 3).length / scores.count).toBeGreaterThan(0.9);
+  expect(scores.contributions(8)[0]).toMatchObject({ channel: 'vibration', repeats: 3 });
+});
+
 test('a value that is normal in the one mode is surprising in the other', () => {
   const { batch } = createRecords(600, 4, table, (values, i) => {
     if (i >= 310 && i < 330) values[3] = 0.9;

@@ -1,0 +1,97 @@
+import type { DetectorSettings } from '../src/config/settings';
+import { loadSettings } from '../src/config/load';
+import { createRecordBatch } from '../src/domain/record';
+import { createIntake, settingsFingerprint } from '../src/intake';
+import { minimalDetector, removeFolders, writeFolder } from './config/folder';
+
+afterEach(removeFolders);
+
+/** Settings as the operator's file gives them, with some of them replaced. */
+async function settingsWith(overrides: Partial<DetectorSettings> = {}): Promise<DetectorSettings> {
+  const folder = await writeFolder({ 'daemon.yaml': '', 'detectors/pump.yaml': minimalDetector() });
+  const { detectors } = await loadSettings(folder, { env: {} });
+  return { ...detectors[0]!.settings, ...overrides };
+}
+
+describe('the fingerprint of the settings', () => {
+  async function changes(
+    change: (settings: DetectorSettings) => Partial<DetectorSettings>,
+  ): Promise<boolean> {
+    const settings = await settingsWith();
+    return settingsFingerprint({ ...settings, ...change(settings) }) !== settingsFingerprint(settings);
+  }
+
+  test.each<[string, (settings: DetectorSettings) => Partial<DetectorSettings>]>([
+    [
+      'a channel is added',
+      ({ record }) => ({ record: { ...record, channels: [...record.channels, 'power'] } }),
+    ],
+    [
+      'channels change places',
+      ({ record }) => ({ record: { ...record, channels: [...record.channels].reverse() } }),
+    ],
+    [
+      'a condition is added',
+      ({ record }) => ({
+        record: { ...record, conditions: [{ name: 'hour', kind: 'hour-of-day', timeZone: 'UTC' }] },
+      }),
+    ],
+    ['windows get longer', ({ window }) => ({ window: { ...window, length: window.length + 1 } })],
+    ['the model changes', ({ model }) => ({ model: { ...model, latentDim: model.latentDim + 1 } })],
+  ])('is another one when %s', async (_, change) => {
+    expect(await changes(change)).toBe(true);
+  });
+
+  test.each<[string, (settings: DetectorSettings) => Partial<DetectorSettings>]>([
+    ['sinks', ({ sinks }) => ({ sinks: { ...sinks, log: { enabled: !sinks.log.enabled } } })],
+    ['the source', ({ source }) => ({ source: { ...source, file: { ...source.file, path: 'other.csv' } } })],
+    ['training', ({ training }) => ({ training: { ...training, epochs: training.epochs + 1 } })],
+    [
+      'the false-alarm target',
+      ({ calibration }) => ({
+        calibration: { ...calibration, falseAlarmTarget: { kind: 'ratio', ratio: 0.5 } },
+      }),
+    ],
+    ['the number of keys', ({ window }) => ({ window: { ...window, maxKeys: window.maxKeys + 1 } })],
+    ['events', ({ events }) => ({ events: { ...events, closeAfter: events.closeAfter + 1 } })],
+  ])('stays when %s change', async (_, change) => {
+    expect(await changes(change)).toBe(false);
+  });
+
+  test('is the same in every process', async () => {
+    expect(settingsFingerprint(await settingsWith())).toBe(settingsFingerprint(await settingsWith()));
+    expect(settingsFingerprint(await settingsWith())).toMatch(/^[0-9a-f]{16}$/);
+  });
+});
+
+test('the intake reads records as the detector is configured', async () => {
+  const settings = await settingsWith();
+  const record = {
+    ...settings.record,
+    conditions: [
+      { name: 'hour', kind: 'hour-of-day', timeZone: 'UTC' },
+      { name: 'mode', kind: 'category', maxValues: 4, missing: 'reject' },
+    ] as const,
+  };
+  const intake = createIntake({ ...settings, record });
+  expect(intake.shape).toEqual({ length: settings.window.length, channels: 2, conditions: 1 });
+
+  const batch = createRecordBatch(record, 1);
+  const now = Date.parse('2026-03-01T12:00:00Z');
+  const value = { key: 'a', timestamp: now, values: { flow: 2, pressure: 1 }, conditions: { mode: 'idle' } };
+  const message = {
+    key: null,
+    value: Buffer.from(JSON.stringify(value)),
+    timestamp: now,
+    origin: { topic: 't', partition: 0, offset: '0' },
+    refill: false,
+  };
+  intake.decode(message, batch, 0, now);
+  expect([...batch.values]).toEqual([1, 2]);
+  expect(intake.table.value(batch.conditions[0]!)).toBe('idle');
+
+  const small = createIntake({ ...settings, record: { ...record, maxBytes: 10 } });
+  expect(() => small.decode(message, batch, 0, now)).toThrow(
+    expect.objectContaining({ reason: 'too_large' }) as Error,
+  );
+});

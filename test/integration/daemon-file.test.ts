@@ -1,0 +1,361 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { until } from './kafka/broker';
+import { copyStore, createPump, newFolder, removeFolders, toCsv, windowLength, writeConfig } from './plant';
+import { endAllVaemon, startVaemon, trainingPidOf } from './vaemon-process';
+import type { SettingsOverrides, VaemonProcess } from './vaemon-process';
+
+jest.setTimeout(90_000);
+
+const historyRecords = 600;
+const liveRecords = 1_200;
+const recordedAt = Date.UTC(2026, 0, 1);
+/** In the live part of the recording. */
+const fault = { from: historyRecords + 150, to: historyRecords + 180 };
+/** What the summary counts neither way: the fault and the minute after it, a record a second. */
+const faultyRecords = fault.to - fault.from + 1 + 60;
+const cleanExit = { code: 0, signal: null };
+
+let config: string;
+let recording: string;
+let labels: string;
+/** Holds two versions of the plant's model, the newer one current. */
+let trainedStore: string;
+let versions: string[];
+
+beforeAll(async () => {
+  config = await writeConfig();
+  recording = path.join(config, 'pump.csv');
+  labels = path.join(config, 'labels.csv');
+  const records = createPump('pump-1', {
+    seed: 1,
+    count: historyRecords + liveRecords,
+    start: recordedAt,
+    disturb(values, i) {
+      if (i >= fault.from && i <= fault.to) values[2]! += 30;
+    },
+  });
+  await writeFile(recording, toCsv(records));
+  const [start, end] = [fault.from, fault.to].map((i) => new Date(recordedAt + i * 1000).toISOString());
+  await writeFile(labels, `start,end,kind,channels\n${start},${end},overheating,temperature\n`);
+
+  trainedStore = await newFolder();
+  for (let i = 0; i < 2; i++) {
+    const training = startVaemon(['train'], config, { ...replay, ...files(), 'store.path': trainedStore });
+    expect(await training.ended).toEqual(cleanExit);
+  }
+  versions = (await readdir(path.join(trainedStore, 'plant', 'versions'))).sort();
+}, 120_000);
+afterEach(endAllVaemon);
+afterAll(removeFolders);
+
+const replay: SettingsOverrides = {
+  'source.file.historyRecords': historyRecords,
+  'source.file.columns.conditions': 'mode',
+};
+const files = (): SettingsOverrides => ({ 'source.file.path': recording, 'source.file.labels': labels });
+
+/** A replay that goes on for ever, 200 records a second. */
+function startReplay(store: string, settings: SettingsOverrides = {}): VaemonProcess {
+  const endless = { 'source.file.rate': 200, 'source.file.loop': 'true' };
+  return startVaemon(['run'], config, {
+    ...replay,
+    ...files(),
+    ...endless,
+    'source.file.labels': '',
+    'store.path': store,
+    ...settings,
+  });
+}
+
+/** Each record that came was scored, but the first ones, for want of a full window. */
+async function expectNoGap(daemon: VaemonProcess): Promise<void> {
+  await until('as many verdicts as records', async () => {
+    const consumed = await daemon.metric('vaemon_records_consumed_total');
+    const scored = await daemon.metric('vaemon_records_scored_total');
+    return consumed === scored + windowLength - 1;
+  });
+  expect(await daemon.metric('vaemon_records_warming_total')).toBe(windowLength - 1);
+  expect(await daemon.metric('vaemon_records_rejected_total')).toBe(0);
+}
+
+async function untilScored(daemon: VaemonProcess, more: number): Promise<void> {
+  const before = await daemon.metric('vaemon_records_scored_total');
+  await until(
+    `${more} more verdicts`,
+    async () => (await daemon.metric('vaemon_records_scored_total')) >= before + more,
+  );
+}
+
+const trainings = (daemon: VaemonProcess, result: string): Promise<number> =>
+  daemon.metric('vaemon_trainings_total', { result });
+
+test('trains at the start, scores the file to its end and sums up', async () => {
+  const store = await newFolder();
+  const daemon = startVaemon(['run', '--once'], config, { ...replay, ...files(), 'store.path': store });
+  expect(await daemon.ended).toEqual(cleanExit);
+  expect(daemon.stderr()).toBe('');
+  expect(daemon.log('new model in use')).toMatchObject([{ trigger: 'start' }]);
+  expect(daemon.log('event opened')[0]).toMatchObject({ key: 'pump-1' });
+  expect(daemon.stdout()).toContain('faults found    1 of 1');
+  expect(daemon.stdout()).toMatch(/overheating +found after +\d+ s +by temperature\n/);
+  const normalRecords = liveRecords - (windowLength - 1) - faultyRecords;
+  expect(daemon.stdout()).toContain(`of ${normalRecords} normal records`);
+  expect(daemon.log().at(-1)).toMatchObject({ message: 'stopped' });
+});
+
+test('swaps scheduled trainings in without a gap', async () => {
+  const daemon = startVaemon(['run', '--once'], config, {
+    ...replay,
+    ...files(),
+    'store.path': await copyStore(trainedStore),
+    'source.file.rate': 100,
+    'training.schedule': '*/2 * * * * *',
+    'training.keepVersions': 2,
+  });
+  await daemon.ready();
+  expect(await daemon.metric('vaemon_model_info', { model: versions[1]! })).toBe(1);
+  await until('a swap', async () => (await daemon.metric('vaemon_model_swaps_total')) >= 1);
+  await expectNoGap(daemon);
+  expect(await daemon.metric('vaemon_model_info', { model: versions[1]! })).toBe(0);
+  expect(await daemon.metric('vaemon_model_info')).toBe(1);
+
+  expect(await daemon.ended).toEqual(cleanExit);
+  expect(daemon.log().filter(({ level }) => level === 'error')).toEqual([]);
+  // Every record to the end of the file has had a verdict, whichever model it was.
+  const normalRecords = liveRecords - (windowLength - 1) - faultyRecords;
+  expect(daemon.stdout()).toContain(`of ${normalRecords} normal records`);
+  expect(daemon.log('new model in use').every(({ trigger }) => trigger === 'schedule')).toBe(true);
+  expect(daemon.log('old model versions removed').length).toBeGreaterThan(0);
+});
+
+test('a training that is killed leaves the old model scoring, and the next one works', async () => {
+  const daemon = startReplay(await copyStore(trainedStore), { 'training.schedule': '*/3 * * * * *' });
+  await daemon.ready();
+  let pid: number | undefined;
+  await until('a training', () => (pid = trainingPidOf(daemon)) !== undefined);
+  process.kill(pid!, 'SIGKILL');
+  await until('the failure to be counted', async () => (await trainings(daemon, 'killed')) === 1);
+  expect(daemon.log('training failed, the model in use stays')).toMatchObject([
+    { level: 'error', reason: 'killed', err: { message: expect.stringContaining('SIGKILL') } },
+  ]);
+  expect(await daemon.metric('vaemon_model_info', { model: versions[1]! })).toBe(1);
+  expect(await daemon.get('/readyz')).toMatchObject({ status: 200 });
+  await untilScored(daemon, 50);
+
+  await until('a training that works', async () => (await trainings(daemon, 'ok')) >= 1);
+  expect(await daemon.metric('vaemon_model_info', { model: versions[1]! })).toBe(0);
+  await expectNoGap(daemon);
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+});
+
+test.each(['SIGTERM', 'SIGKILL'] as const)('a training ends with its daemon: %s', async (signal) => {
+  const forLong = { 'training.epochs': 100_000, 'training.patience': 100_000 };
+  const daemon = startReplay(await newFolder(), forLong);
+  let pid: number | undefined;
+  await until('a training', () => (pid = trainingPidOf(daemon)) !== undefined);
+  expect(await daemon.signal(signal)).toEqual(signal === 'SIGTERM' ? cleanExit : { code: null, signal });
+  const ended = until('the training to end', () => !existsSync(`/proc/${pid!}`));
+  await ended.catch((error: unknown) => {
+    process.kill(pid!, 'SIGKILL');
+    throw error;
+  });
+});
+
+/** A folder that is a file system of its own, 2 MB in memory; undefined where that may not be mounted. */
+function mountSmallDisk(): string | undefined {
+  const folder = mkdtempSync(path.join(tmpdir(), 'vaemon-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder], { stdio: 'ignore' });
+    return folder;
+  } catch {
+    rmdirSync(folder);
+    return undefined;
+  }
+}
+
+const disk = mountSmallDisk();
+afterAll(() => {
+  if (disk === undefined) return;
+  execFileSync('umount', [disk]);
+  rmdirSync(disk);
+});
+
+// Counted as skipped where this user may not mount a file system.
+(disk === undefined ? test.skip : test)(
+  'a full disk leaves the old model scoring, and with space the next training works',
+  async () => {
+    const store = path.join(disk!, 'store');
+    const withoutEvents = { 'events.openRecords': 1_000, 'events.openWindow': 1_000 };
+    const daemon = startReplay(store, { 'training.schedule': '*/3 * * * * *', ...withoutEvents });
+    await daemon.ready();
+    const ballast = path.join(disk!, 'ballast');
+    await writeFile(ballast, Buffer.alloc(4_000_000)).catch(() => undefined);
+    await until('the failure to be counted', async () => (await trainings(daemon, 'store')) >= 1);
+    expect(daemon.log('training failed, the model in use stays')[0]).toMatchObject({
+      level: 'error',
+      reason: 'store',
+      err: { message: expect.stringMatching(/could not publish a model version.*no space left.*free some/) },
+    });
+    await untilScored(daemon, 50);
+
+    await rm(ballast);
+    const before = await trainings(daemon, 'ok');
+    await until('a training that works', async () => (await trainings(daemon, 'ok')) > before);
+    await expectNoGap(daemon);
+    expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+  },
+);
+
+test('nothing is trained while the quarantine cannot be written', async () => {
+  const store = await copyStore(trainedStore);
+  const quarantine = path.join(store, 'plant', 'quarantine.json');
+  const daemon = startReplay(store, { 'training.schedule': '*/3 * * * * *' });
+  await daemon.ready();
+  await until('an event', () => daemon.log('event closed').length > 0);
+  // No file can be renamed to the name of a folder that holds something.
+  await rm(quarantine, { force: true });
+  await mkdir(path.join(quarantine, 'in the way'), { recursive: true });
+  await until('the failure to be counted', async () => (await trainings(daemon, 'store')) >= 1);
+  expect(daemon.log('training failed, the model in use stays').at(-1)).toMatchObject({
+    level: 'error',
+    reason: 'store',
+    err: { message: expect.stringContaining(`cannot write ${quarantine}`) },
+  });
+  await untilScored(daemon, 50);
+
+  await rm(quarantine, { recursive: true });
+  const before = await trainings(daemon, 'ok');
+  await until('a training that works', async () => (await trainings(daemon, 'ok')) > before);
+  expect(JSON.parse(await readFile(quarantine, 'utf8'))).toContainEqual({
+    key: 'pump-1',
+    from: expect.any(Number),
+    to: expect.any(Number),
+  });
+  await expectNoGap(daemon);
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+});
+
+async function flipByte(file: string): Promise<void> {
+  const bytes = await readFile(file);
+  const middle = bytes.length >> 1;
+  bytes[middle] = bytes[middle]! ^ 1;
+  await writeFile(file, bytes);
+}
+
+const damages: [string, string, string, (version: string) => Promise<void>][] = [
+  [
+    'a flipped byte',
+    'checksum',
+    'weights.safetensors',
+    (version) => flipByte(path.join(version, 'weights.safetensors')),
+  ],
+  ['a missing file', 'missing_file', 'golden.json', (version) => rm(path.join(version, 'golden.json'))],
+  [
+    'an older schema',
+    'schema',
+    'older schema 0',
+    async (version) => {
+      const manifest = path.join(version, 'manifest.json');
+      const text = await readFile(manifest, 'utf8');
+      await writeFile(manifest, text.replace(/"schemaVersion": \d+/, '"schemaVersion": 0'));
+    },
+  ],
+];
+
+test.each(damages)(
+  'a model version with %s is named, and the one before is used',
+  async (_, reason, named, damage) => {
+    const store = await copyStore(trainedStore);
+    await damage(path.join(store, 'plant', 'versions', versions[1]!));
+    const daemon = startReplay(store);
+    await daemon.ready();
+    const refusals = daemon.log('model version cannot be used');
+    expect(refusals).toMatchObject([{ level: 'error', version: versions[1] }]);
+    const { message } = refusals[0]!['err'] as { message: string };
+    expect(message).toContain(`model version ${versions[1]!}`);
+    expect(message).toContain(named);
+    expect(daemon.log('model loaded')).toMatchObject([{ version: versions[0] }]);
+    expect(await daemon.metric('vaemon_model_load_failures_total', { reason })).toBe(1);
+    expect(await daemon.metric('vaemon_trainings_total')).toBe(0);
+    await untilScored(daemon, 10);
+    expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+  },
+);
+
+test('trains anew when no version can be used', async () => {
+  const store = await copyStore(trainedStore);
+  for (const version of versions) {
+    await flipByte(path.join(store, 'plant', 'versions', version, 'model.json'));
+  }
+  const daemon = startReplay(store);
+  await daemon.ready();
+  expect(daemon.log('model version cannot be used')).toHaveLength(2);
+  expect(await daemon.metric('vaemon_model_load_failures_total', { reason: 'checksum' })).toBe(2);
+  expect(daemon.log('new model in use')).toMatchObject([{ trigger: 'start' }]);
+  await untilScored(daemon, 10);
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+});
+
+test('refuses versions that were trained for another window, and trains anew', async () => {
+  const daemon = startReplay(await copyStore(trainedStore), { 'window.length': windowLength + 1 });
+  await daemon.ready();
+  expect(daemon.log('model version cannot be used')).toMatchObject([
+    { version: versions[1], err: { message: expect.stringContaining('window') } },
+    { version: versions[0], err: { message: expect.stringContaining('window') } },
+  ]);
+  expect(await daemon.metric('vaemon_model_load_failures_total', { reason: 'schema' })).toBe(2);
+  expect(daemon.log('new model in use')).toMatchObject([{ trigger: 'start' }]);
+  await untilScored(daemon, 10);
+  expect(await daemon.metric('vaemon_records_warming_total')).toBe(windowLength);
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+});
+
+test('reports every problem of a configuration and starts nothing', async () => {
+  const folder = await newFolder();
+  const store = path.join(folder, 'store');
+  await mkdir(path.join(folder, 'detectors'));
+  await writeFile(path.join(folder, 'daemon.yaml'), `http: { prt: 9464 }\nstore: { path: ${store} }\n`);
+  await writeFile(
+    path.join(folder, 'detectors', 'pump.yaml'),
+    [
+      'detector: pump',
+      'source: { kind: file, file: { path: pump.csv } }',
+      'record: { channels: [load, current] }',
+      'window: { length: long }',
+      'model: { latentDim: 1 }',
+      '',
+    ].join('\n'),
+  );
+  const daemon = startVaemon(['run'], folder, {});
+  expect(await daemon.ended).toEqual({ code: 78, signal: null });
+  expect(daemon.stderr()).toMatch(/daemon\.yaml: http\.prt: .*port/);
+  expect(daemon.stderr()).toMatch(/pump\.yaml: window\.length: /);
+  expect(daemon.stdout()).toBe('');
+  expect(existsSync(store)).toBe(false);
+});
+
+test('says so when its port is in use', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  const daemon = startReplay(trainedStore, { 'http.port': port });
+  expect(await daemon.ended).toEqual({ code: 1, signal: null });
+  expect(daemon.stderr()).toContain(`cannot listen on 127.0.0.1 port ${port}: another process listens there`);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test.each([
+  ['without a model', () => newFolder()],
+  ['with a model', () => copyStore(trainedStore)],
+])('names a data file that is missing, %s', async (_, store) => {
+  const missing = path.join(config, 'nowhere.csv');
+  const daemon = startReplay(await store(), { 'source.file.path': missing });
+  expect(await daemon.ended).toEqual({ code: 1, signal: null });
+  expect(JSON.stringify(daemon.log('a detector cannot go on'))).toContain(missing);
+});

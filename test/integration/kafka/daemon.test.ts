@@ -1,0 +1,420 @@
+import type { KafkaMessage } from 'kafkajs';
+import { copyStore, newFolder, removeFolders, windowLength, writeConfig } from '../plant';
+import { endAllVaemon, startVaemon } from '../vaemon-process';
+import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
+import { startBroker, until } from './broker';
+import type { TestBroker } from './broker';
+import { createFeed } from './feed';
+import type { Feed } from './feed';
+
+jest.setTimeout(120_000);
+
+let broker: TestBroker;
+let config: string;
+/** Holds one model version, trained on normal records. */
+let trainedStore: string;
+const feeds: Feed[] = [];
+
+beforeAll(async () => {
+  [broker, config] = await Promise.all([startBroker(), writeConfig()]);
+  const plant = await createPlant();
+  await plant.feed.produceNormal(200);
+  trainedStore = plant.settings['store.path'];
+  const training = startVaemon(['train'], config, plant.settings);
+  const status = await training.ended;
+  if (status.code !== 0) throw new Error(training.stdout() + training.stderr());
+}, 240_000);
+afterEach(async () => {
+  await endAllVaemon();
+  await Promise.all(feeds.splice(0).map((feed) => feed.close()));
+});
+afterAll(async () => {
+  await broker.remove();
+  await removeFolders();
+});
+
+/** Topics of their own, something that fills them, and the settings of a daemon for them. */
+async function createPlant() {
+  const feed = await createFeed(broker);
+  feeds.push(feed);
+  return { feed, settings: await settingsFor(feed.topic, await newFolder()) };
+}
+
+/** A detector with topics for its verdicts and a group of its own. */
+async function settingsFor(topic: string, store: string) {
+  const [detections, deadLetters] = [await broker.createTopic(), await broker.createTopic()];
+  return {
+    'source.kind': 'kafka',
+    'source.kafka.brokers': broker.bootstrap,
+    'source.kafka.topic': topic,
+    'source.kafka.groupId': `group-of-${detections}`,
+    'source.kafka.startFrom': 'earliest',
+    'source.kafka.rewindRecords': 60,
+    'source.kafka.maxBatchRecords': 50,
+    'source.kafka.sessionTimeout': '6s',
+    'sinks.kafka.enabled': 'true',
+    'sinks.kafka.detectionsTopic': detections,
+    'sinks.kafka.deadLetterTopic': deadLetters,
+    'sinks.kafka.emit': 'all',
+    'store.path': store,
+  } satisfies SettingsOverrides;
+}
+type PlantSettings = Awaited<ReturnType<typeof settingsFor>>;
+
+type TopicMessage = KafkaMessage & { partition: number };
+
+/** Everything in a topic. */
+async function contentOf(topic: string): Promise<TopicMessage[]> {
+  const kafka = broker.client();
+  const consumer = kafka.consumer({ groupId: `reader-of-${topic}`, maxWaitTimeInMs: 100 });
+  const admin = kafka.admin();
+  await Promise.all([admin.connect(), consumer.connect()]);
+  const offsets = await admin.fetchTopicOffsets(topic);
+  const total = offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+  const messages: TopicMessage[] = [];
+  await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  await consumer.run({
+    eachMessage({ message, partition }) {
+      messages.push({ ...message, partition });
+      return Promise.resolve();
+    },
+  });
+  await until(`${total} messages of ${topic}`, () => messages.length >= total);
+  await Promise.all([consumer.disconnect(), admin.disconnect()]);
+  return messages;
+}
+
+const headerOf = ({ headers }: KafkaMessage, name: string): string => String(headers?.[name] ?? '');
+
+/** What came of each record, by `partition/offset`, in the order in which it was written. */
+type Outcomes = Map<string, string[]>;
+const add = (outcomes: Outcomes, origin: string, outcome: string): void => {
+  outcomes.set(origin, [...(outcomes.get(origin) ?? []), outcome]);
+};
+
+/** As the feed says: a verdict or the reason of a dead letter. The first records of a key have no full window. */
+async function expectedOutcomes(topic: string): Promise<Outcomes> {
+  const expected: Outcomes = new Map();
+  const seen = new Map<string, number>();
+  const messages = await contentOf(topic);
+  for (const message of messages.sort((a, b) => Number(a.offset) - Number(b.offset))) {
+    const expectation = headerOf(message, 'expect');
+    const origin = `${message.partition}/${message.offset}`;
+    if (expectation !== 'verdict') {
+      expected.set(origin, [expectation]);
+      continue;
+    }
+    const { key } = JSON.parse(String(message.value)) as { key: string };
+    const count = (seen.get(key) ?? 0) + 1;
+    seen.set(key, count);
+    expected.set(origin, count < windowLength ? [] : ['verdict']);
+  }
+  return expected;
+}
+
+/** What the daemon has written, and the surprise of each record that has a verdict. */
+async function actualOutcomes(
+  topic: string,
+  settings: PlantSettings,
+): Promise<{ outcomes: Outcomes; surprises: Map<string, number> }> {
+  const outcomes: Outcomes = new Map();
+  const surprises = new Map<string, number>();
+  for (const message of await contentOf(settings['sinks.kafka.detectionsTopic'])) {
+    if (headerOf(message, 'type') !== 'detection') continue;
+    const { source, surprise } = JSON.parse(String(message.value)) as {
+      source: { topic: string; partition: number; offset: string };
+      surprise: number;
+    };
+    const origin = `${source.partition}/${source.offset}`;
+    expect(source.topic).toBe(topic);
+    // A record that is scored twice has the same surprise twice.
+    expect(surprises.get(origin) ?? surprise).toBe(surprise);
+    surprises.set(origin, surprise);
+    add(outcomes, origin, 'verdict');
+  }
+  for (const message of await contentOf(settings['sinks.kafka.deadLetterTopic'])) {
+    expect(headerOf(message, 'source-topic')).toBe(topic);
+    expect(headerOf(message, 'message')).not.toBe('');
+    const origin = `${headerOf(message, 'source-partition')}/${headerOf(message, 'source-offset')}`;
+    add(outcomes, origin, headerOf(message, 'reason'));
+  }
+  return { outcomes, surprises };
+}
+
+/** Records that did not end as they should: none when all is well. */
+function differences(
+  expected: Outcomes,
+  actual: Outcomes,
+  same: (expected: readonly string[], actual: readonly string[]) => boolean,
+) {
+  const origins = [...new Set([...expected.keys(), ...actual.keys()])];
+  return origins
+    .map((origin) => ({
+      origin,
+      expected: expected.get(origin) ?? ['not produced'],
+      actual: actual.get(origin) ?? [],
+    }))
+    .filter((outcome) => !same(outcome.expected, outcome.actual));
+}
+
+type Same = Parameters<typeof differences>[2];
+const exactlyOnce: Same = (expected, actual) => expected.join() === actual.join();
+/** What was under way in a crash is written again, and is the same. */
+const atLeastOnce: Same = (expected, actual) => exactlyOnce(expected, [...new Set(actual)]);
+
+/** Committed and last offsets of the group, by partition. */
+async function progressOf(settings: PlantSettings): Promise<{ committed: string[]; high: string[] }> {
+  const admin = broker.client().admin();
+  await admin.connect();
+  const topic = settings['source.kafka.topic'];
+  const [offsets] = await admin.fetchOffsets({ groupId: settings['source.kafka.groupId'], topics: [topic] });
+  const ends = await admin.fetchTopicOffsets(topic);
+  await admin.disconnect();
+  const byPartition = (a: { partition: number }, b: { partition: number }) => a.partition - b.partition;
+  return {
+    committed: [...offsets!.partitions].sort(byPartition).map(({ offset }) => offset),
+    high: [...ends].sort(byPartition).map(({ high }) => high),
+  };
+}
+
+function untilAllIsCommitted(settings: PlantSettings): Promise<void> {
+  return until(
+    'every offset to be committed',
+    async () => {
+      const { committed, high } = await progressOf(settings);
+      return committed.join() === high.join();
+    },
+    60_000,
+  );
+}
+
+/** How many records came to which end in this life of the daemon. */
+async function countsOf(daemon: VaemonProcess) {
+  const count = (what: string) => daemon.metric(`vaemon_records_${what}_total`);
+  return {
+    consumed: await count('consumed'),
+    scored: await count('scored'),
+    warming: await count('warming'),
+    rejected: await count('rejected'),
+    refilled: await count('refilled'),
+  };
+}
+
+const cleanExit = { code: 0, signal: null };
+
+/** What a daemon makes of a topic that nobody disturbs, with a group and topics of its own. */
+async function uninterrupted(
+  topic: string,
+  store: string,
+  inspect: (daemon: VaemonProcess) => Promise<void> = () => Promise.resolve(),
+) {
+  const settings = await settingsFor(topic, store);
+  const daemon = startVaemon(['run'], config, settings);
+  await daemon.ready();
+  await untilAllIsCommitted(settings);
+  await inspect(daemon);
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+  return actualOutcomes(topic, settings);
+}
+
+test('every record has exactly one outcome, over a stop and a start in mid-stream', async () => {
+  const { feed, settings } = await createPlant();
+  await feed.produceNormal(200);
+
+  const first = startVaemon(['run'], config, settings);
+  await first.ready();
+  expect(first.log('new model in use')).toMatchObject([{ trigger: 'start' }]);
+  const controlStore = await copyStore(settings['store.path']);
+  feed.start();
+  await until('records to be rejected', async () => (await countsOf(first)).rejected > 200, 60_000);
+  const roundsBefore = feed.rounds();
+  expect(await first.signal('SIGTERM')).toEqual(cleanExit);
+  expect(first.log('stopped')).toHaveLength(1);
+  await until('more records meanwhile', () => feed.rounds() >= roundsBefore + 5);
+
+  const second = startVaemon(['run'], config, settings);
+  await second.ready();
+  const roundsWhenBack = feed.rounds();
+  await until('records while it runs', () => feed.rounds() >= roundsWhenBack + 10);
+  await feed.stop();
+  await untilAllIsCommitted(settings);
+  const counts = await countsOf(second);
+  expect(second.log('model loaded')).toHaveLength(1);
+  expect(await second.metric('vaemon_trainings_total')).toBe(0);
+  expect(await second.signal('SIGTERM')).toEqual(cleanExit);
+  const { committed, high } = await progressOf(settings);
+  expect(committed).toEqual(high);
+
+  const expected = await expectedOutcomes(feed.topic);
+  const { outcomes, surprises } = await actualOutcomes(feed.topic, settings);
+  expect(differences(expected, outcomes, exactlyOnce)).toEqual([]);
+  // The windows were full again at once, from records that were read a second time.
+  expect(counts.warming).toBe(0);
+  expect(counts.refilled).toBeGreaterThanOrEqual(2 * windowLength);
+  expect(counts.consumed).toBe(counts.scored + counts.rejected + counts.refilled);
+  expect(counts.scored).toBeGreaterThan(0);
+  expect(counts.scored).toBeLessThan(surprises.size);
+
+  const reasons = [...expected.values()].flat().filter((outcome) => outcome !== 'verdict');
+  const control = await uninterrupted(feed.topic, controlStore, async (daemon) => {
+    expect(await countsOf(daemon)).toEqual({
+      consumed: expected.size,
+      scored: surprises.size,
+      warming: 3 * (windowLength - 1),
+      rejected: reasons.length,
+      refilled: 0,
+    });
+    for (const reason of new Set(reasons)) {
+      const count = reasons.filter((other) => other === reason).length;
+      expect([reason, await daemon.metric('vaemon_records_rejected_total', { reason })]).toEqual([
+        reason,
+        count,
+      ]);
+    }
+    expect(await daemon.metric('vaemon_unknown_conditions_total')).toBeGreaterThan(0);
+    expect(await daemon.metric('vaemon_consumer_lag_records')).toBe(0);
+  });
+  expect(control.surprises).toEqual(surprises);
+});
+
+test('after SIGKILL in mid-stream no record is lost', async () => {
+  const { feed, settings: fresh } = await createPlant();
+  const settings = { ...fresh, 'store.path': await copyStore(trainedStore) };
+  await feed.produceNormal(100);
+  feed.start();
+  const first = startVaemon(['run'], config, settings);
+  await first.ready();
+  await until('records to be rejected', async () => (await countsOf(first)).rejected > 100, 60_000);
+  // Else the next life would begin at the beginning, with nothing to go on from.
+  const windowsFull = 2 * windowLength;
+  await until('a commit', async () =>
+    (await progressOf(settings)).committed.every((offset) => Number(offset) > windowsFull),
+  );
+  expect(await first.signal('SIGKILL')).toEqual({ code: null, signal: 'SIGKILL' });
+
+  const second = startVaemon(['run'], config, settings);
+  await second.ready();
+  const rounds = feed.rounds();
+  await until('records while it runs', () => feed.rounds() >= rounds + 10);
+  await feed.stop();
+  await untilAllIsCommitted(settings);
+  expect(await second.metric('vaemon_records_warming_total')).toBe(0);
+  expect(await second.signal('SIGTERM')).toEqual(cleanExit);
+
+  const expected = await expectedOutcomes(feed.topic);
+  const { outcomes } = await actualOutcomes(feed.topic, settings);
+  expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
+});
+
+test('a second replica takes a partition over, and later the other one', async () => {
+  const { feed, settings } = await createPlant();
+  const [here, there] = [await copyStore(trainedStore), await copyStore(trainedStore)];
+  await feed.produceNormal(100);
+  feed.start();
+  const first = startVaemon(['run'], config, { ...settings, 'store.path': here });
+  await first.ready();
+  await until('records to be rejected', async () => (await countsOf(first)).rejected > 50, 60_000);
+  const second = startVaemon(['run'], config, { ...settings, 'store.path': there });
+  await second.ready();
+  await until('its share of the records', async () => (await countsOf(second)).rejected > 50, 60_000);
+  expect(await first.signal('SIGTERM')).toEqual(cleanExit);
+  const rounds = feed.rounds();
+  await until('records for the one that is left', () => feed.rounds() >= rounds + 10);
+  await feed.stop();
+  await untilAllIsCommitted(settings);
+  expect(await second.metric('vaemon_records_warming_total')).toBe(0);
+  expect(await second.signal('SIGTERM')).toEqual(cleanExit);
+
+  const expected = await expectedOutcomes(feed.topic);
+  const { outcomes, surprises } = await actualOutcomes(feed.topic, settings);
+  expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
+  const control = await uninterrupted(feed.topic, await copyStore(trainedStore));
+  expect(control.surprises).toEqual(surprises);
+});
+
+test('loses nothing while the topic of the dead letters is missing', async () => {
+  const { feed, settings: all } = await createPlant();
+  const missing = `${feed.topic}-dead-letters`;
+  const settings = {
+    ...all,
+    'sinks.kafka.deadLetterTopic': missing,
+    'store.path': await copyStore(trainedStore),
+  };
+  await feed.produceNormal(20);
+  feed.start();
+  const daemon = startVaemon(['run'], config, settings);
+  await until('a refused batch', async () => (await daemon.metric('vaemon_sink_errors_total')) > 1, 60_000);
+  expect(await daemon.get('/healthz')).toMatchObject({ status: 200 });
+  await feed.stop();
+  const admin = broker.client().admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic: missing, numPartitions: 1 }] });
+  await admin.disconnect();
+  await untilAllIsCommitted(settings);
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+
+  const expected = await expectedOutcomes(feed.topic);
+  const { outcomes } = await actualOutcomes(feed.topic, settings);
+  expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
+});
+
+test('goes on where it was when the broker has been away, and can be stopped meanwhile', async () => {
+  const { feed, settings: fresh } = await createPlant();
+  const settings = { ...fresh, 'store.path': await copyStore(trainedStore) };
+  const other = await settingsFor(feed.topic, settings['store.path']);
+  await feed.produceNormal(50);
+  const [daemon, stopped] = [startVaemon(['run'], config, settings), startVaemon(['run'], config, other)];
+  await Promise.all([daemon.ready(), stopped.ready()]);
+  await feed.produceNormal(50);
+  await Promise.all([untilAllIsCommitted(settings), untilAllIsCommitted(other)]);
+  await broker.stop();
+  await until('it to be noticed', () => daemon.log('source error').length > 0, 60_000);
+  expect(await stopped.signal('SIGTERM')).toEqual(cleanExit);
+  expect((await daemon.get('/readyz')).status).toBe(503);
+
+  await broker.start();
+  await feed.produceNormal(50);
+  await untilAllIsCommitted(settings);
+  expect(await countsOf(daemon)).toMatchObject({ warming: 3 * (windowLength - 1), rejected: 0 });
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+  const expected = await expectedOutcomes(feed.topic);
+  const { outcomes } = await actualOutcomes(feed.topic, settings);
+  expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
+});
+
+test('waits for a broker that comes later, with a model and without', async () => {
+  const [untrained, other] = [await createPlant(), await createPlant()];
+  const trained = { ...other.settings, 'store.path': await copyStore(trainedStore) };
+  await Promise.all([untrained.feed.produceNormal(200), other.feed.produceNormal(20)]);
+  await broker.stop();
+  const [withoutModel, withModel] = [
+    startVaemon(['run'], config, untrained.settings),
+    startVaemon(['run'], config, trained),
+  ];
+  await until('a model that waits for its source', () => withModel.log('source error').length > 1, 60_000);
+  await until(
+    'a training without a source',
+    () => withoutModel.log('no model yet, will try again').length > 0,
+    60_000,
+  );
+  for (const daemon of [withoutModel, withModel]) {
+    expect(await daemon.get('/healthz')).toMatchObject({ status: 200 });
+    const { status, body } = await daemon.get('/readyz');
+    expect(status).toBe(503);
+    const { detectors } = JSON.parse(body) as { detectors: { ready: boolean; reason: string }[] };
+    expect(detectors).toEqual([{ name: 'plant', ready: false, reason: expect.stringMatching(/\w/) }]);
+  }
+
+  await broker.start();
+  await Promise.all([withoutModel.ready(), withModel.ready()]);
+  await Promise.all([untilAllIsCommitted(untrained.settings), untilAllIsCommitted(trained)]);
+  for (const [daemon, records] of [
+    [withoutModel, 600],
+    [withModel, 60],
+  ] as const) {
+    const warming = 3 * (windowLength - 1);
+    const all = { consumed: records, scored: records - warming, warming, rejected: 0, refilled: 0 };
+    expect(await countsOf(daemon)).toEqual(all);
+    expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+  }
+});

@@ -1,0 +1,21 @@
+import { createQuarantineSink } from '../../src/sinks/quarantine';
+import { createEvent } from './events';
+
+test('closed events are booked with key, start and end; open ones are not over yet', async () => {
+  const booked: unknown[] = [];
+  const sink = createQuarantineSink({ add: (...stretch) => void booked.push(stretch) });
+  await sink.write({
+    detections: [],
+    events: [
+      createEvent(),
+      createEvent({ status: 'closed', key: 'a', start: 1, end: 5 }),
+      createEvent({ status: 'closed', key: 'b', start: 2, end: 2 }),
+    ],
+    deadLetters: [],
+  });
+  expect(booked).toEqual([
+    ['a', 1, 5],
+    ['b', 2, 2],
+  ]);
+  await sink.close();
+});

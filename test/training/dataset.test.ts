@@ -1,0 +1,224 @@
+import fc from 'fast-check';
+import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
+import { createWindowBatch, createWindowStore, type WindowShape } from '../../src/domain/window';
+import { createDatasetBuilder, splitByTime, type Dataset, type Interval } from '../../src/training/dataset';
+
+const schema: RecordSchema = {
+  channels: ['x', 'y'],
+  missingChannels: 'reject',
+  extraChannels: 'reject',
+  conditions: [{ name: 'load', kind: 'number', missing: 'unknown' }],
+};
+const shapeOf = (length: number): WindowShape => ({ length, channels: 2, conditions: 1 });
+const ttlMs = 10;
+
+interface Row {
+  key: string;
+  time: number;
+}
+
+/** Channel and condition values follow from the time and the key. */
+function toBatch(rows: readonly Row[]) {
+  const batch = createRecordBatch(schema, rows.length);
+  for (const { key, time } of rows) {
+    const i = batch.count++;
+    batch.keys[i] = key;
+    batch.timestamps[i] = time;
+    batch.values.set([time, key.charCodeAt(0)], 2 * i);
+    batch.conditions[i] = -time;
+  }
+  return batch;
+}
+
+function build(rows: readonly Row[], length: number, exclude: readonly Interval[] = []): Dataset {
+  const builder = createDatasetBuilder(2, 1);
+  builder.add(toBatch(rows));
+  return builder.build(shapeOf(length), { ttlMs, exclude });
+}
+
+/** Times of the window that ends at a row, with its key. */
+function windowAt(dataset: Dataset, end: number) {
+  const batch = createWindowBatch(dataset.shape, 1);
+  dataset.copy(end, batch);
+  const keys = new Set(Array.from(batch.values).filter((_, i) => i % 2 === 1));
+  return { times: Array.from(batch.timestamps), keys, batch };
+}
+const windows = (dataset: Dataset) => Array.from(dataset.ends, (end) => windowAt(dataset, end).times);
+const of = (key: string, ...times: number[]): Row[] => times.map((time) => ({ key, time }));
+
+/** Records of three keys, in order of time, some at the same moment, now and then a long silence. */
+const streams = fc
+  .array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.constantFrom(0, 0, 1, 1, 2, 5, 30)), { maxLength: 120 })
+  .map((steps) => {
+    let time = 0;
+    return steps.map(([key, step]): Row => ({ key, time: (time += step) }));
+  });
+const lengths = fc.integer({ min: 1, max: 5 });
+const intervals = fc.array(
+  fc
+    .tuple(fc.constantFrom('a', 'b'), fc.integer({ min: 0, max: 200 }), fc.integer({ min: 0, max: 40 }))
+    .map(([key, from, size]): Interval => ({ key, from, to: from + size })),
+  { maxLength: 3 },
+);
+
+describe('windows', () => {
+  test('are every run of records of a key, in order of the time at which they end', () => {
+    const dataset = build([...of('b', 2, 4, 6), ...of('a', 1, 3, 5, 7)], 3);
+    expect(windows(dataset)).toEqual([
+      [1, 3, 5],
+      [2, 4, 6],
+      [3, 5, 7],
+    ]);
+    expect(dataset.records).toBe(7);
+  });
+
+  test('hold values and conditions of their records, oldest first', () => {
+    const dataset = build(of('a', 1, 2, 3), 2);
+    const { batch } = windowAt(dataset, dataset.ends[1]!);
+    expect(batch.count).toBe(1);
+    expect([...batch.values]).toEqual([2, 97, 3, 97]);
+    expect([...batch.conditions]).toEqual([-2, -3]);
+  });
+
+  test('are copied one behind the other', () => {
+    const dataset = build(of('a', 1, 2, 3), 2);
+    const batch = createWindowBatch(dataset.shape, 2);
+    for (const end of [...dataset.ends].reverse()) dataset.copy(end, batch);
+    expect(batch.count).toBe(2);
+    expect([...batch.timestamps]).toEqual([2, 3, 1, 2]);
+    expect([...batch.conditions]).toEqual([-2, -3, -1, -2]);
+  });
+
+  test('do not reach over a silence longer than the time to live', () => {
+    expect(windows(build(of('a', 0, 10, 20.5, 21), 2))).toEqual([
+      [0, 10],
+      [20.5, 21],
+    ]);
+  });
+
+  test('hold no excluded record, both ends of the stretch included, and no other key is touched', () => {
+    const rows = [...of('a', 1, 2, 3, 4, 5, 6), ...of('b', 3, 4)];
+    expect(windows(build(rows, 2, [{ key: 'a', from: 3, to: 4 }]))).toEqual([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]);
+  });
+
+  test('are never of two keys, reach over no gap and hold no excluded record', () => {
+    fc.assert(
+      fc.property(streams, lengths, intervals, (rows, length, exclude) => {
+        const dataset = build(rows, length, exclude);
+        for (const end of dataset.ends) {
+          const { times, keys } = windowAt(dataset, end);
+          expect(keys.size).toBe(1);
+          const key = String.fromCharCode([...keys][0]!);
+          times.slice(1).forEach((time, i) => {
+            expect(time).toBeGreaterThan(times[i]!);
+            expect(time - times[i]!).toBeLessThanOrEqual(ttlMs);
+          });
+          for (const { from, to } of exclude.filter((interval) => interval.key === key))
+            expect(times.some((time) => time >= from && time <= to)).toBe(false);
+        }
+      }),
+    );
+  });
+
+  test('are the same as those that are scored live', () => {
+    fc.assert(
+      fc.property(streams, lengths, (rows, length) => {
+        const store = createWindowStore(shapeOf(length), { maxKeys: 10, ttlMs });
+        const columns = toBatch(rows);
+        const live: number[][] = [];
+        rows.forEach(({ key }, i) => {
+          const result = store.push(key, i, columns.timestamps, columns.values, columns.conditions);
+          if (result !== 'ready') return;
+          const batch = createWindowBatch(shapeOf(length), 1);
+          store.copy(key, batch);
+          live.push([...batch.timestamps, ...batch.values, ...batch.conditions]);
+        });
+        const dataset = build(rows, length);
+        const past = Array.from(dataset.ends, (end) => {
+          const { batch } = windowAt(dataset, end);
+          return [...batch.timestamps, ...batch.values, ...batch.conditions];
+        });
+        const sorted = (list: number[][]) => list.map((window) => window.join()).sort();
+        expect(sorted(past)).toEqual(sorted(live));
+      }),
+    );
+  });
+});
+
+describe('the builder', () => {
+  test('does not use what is not newer than the last record of its key, as live', () => {
+    const builder = createDatasetBuilder(2, 1);
+    builder.add(toBatch(of('a', 5, 5, 3, 6)));
+    builder.add(toBatch([...of('a', 6, 7), ...of('b', 1)]));
+    expect(builder.records).toBe(4);
+    expect([...builder.build(shapeOf(1), { ttlMs, exclude: [] }).timestamps]).toEqual([5, 6, 7, 1]);
+  });
+
+  test('copies: a batch may be used again', () => {
+    const builder = createDatasetBuilder(2, 1);
+    const batch = toBatch(of('a', 1));
+    builder.add(batch);
+    batch.timestamps[0] = 2;
+    batch.values[0] = 99;
+    builder.add(batch);
+    expect([...builder.build(shapeOf(1), { ttlMs, exclude: [] }).values]).toEqual([1, 97, 99, 97]);
+  });
+
+  test('reads only as many rows of a batch as it holds', () => {
+    const batch = toBatch(of('a', 1, 2));
+    batch.count = 1;
+    const builder = createDatasetBuilder(2, 1);
+    builder.add(batch);
+    expect(builder.records).toBe(1);
+  });
+
+  test('knows at what rate the records came, all keys together', () => {
+    expect(build([...of('a', 0, 1000), ...of('b', 500)], 1).recordsPerMs).toBeCloseTo(2 / 1000, 12);
+    expect(build(of('a', 5), 1).recordsPerMs).toBeNaN();
+    expect(build([], 1)).toMatchObject({ records: 0, recordsPerMs: NaN });
+  });
+});
+
+describe('the split by time', () => {
+  test('gives calibration the newest windows, fit the oldest, and leaves out those that reach over a cut', () => {
+    const times = Array.from({ length: 102 }, (_, i) => i);
+    const dataset = build(of('a', ...times), 3);
+    const { fit, validation, calibration } = splitByTime(dataset, 0.2);
+    // 100 windows: 80 before calibration, 68 of them to fit.
+    expect([fit.length, validation.length, calibration.length]).toEqual([68, 12 - 2, 20 - 2]);
+    expect(windowAt(dataset, fit.at(-1)!).times).toEqual([67, 68, 69]);
+    expect(windowAt(dataset, validation[0]!).times).toEqual([70, 71, 72]);
+    expect(windowAt(dataset, calibration[0]!).times).toEqual([82, 83, 84]);
+    expect(windowAt(dataset, calibration.at(-1)!).times).toEqual([99, 100, 101]);
+  });
+
+  test('shares no record between its parts and keeps them in order of time, with many keys at once too', () => {
+    fc.assert(
+      fc.property(streams, lengths, fc.constantFrom(0.1, 0.3, 0.5), (rows, length, share) => {
+        const dataset = build(rows, length);
+        const { fit, validation, calibration } = splitByTime(dataset, share);
+        const recordsOf = (ends: Int32Array) =>
+          new Set(Array.from(ends).flatMap((end) => Array.from({ length }, (_, i) => end - i)));
+        const [f, v, c] = [fit, validation, calibration].map(recordsOf) as [
+          Set<number>,
+          Set<number>,
+          Set<number>,
+        ];
+        for (const row of f) expect(v.has(row) || c.has(row)).toBe(false);
+        for (const row of v) expect(c.has(row)).toBe(false);
+        const timesOf = (part: Set<number>) => [...part].map((row) => dataset.timestamps[row]!);
+        expect(Math.max(...timesOf(f))).toBeLessThanOrEqual(Math.min(...timesOf(v), ...timesOf(c)));
+        expect(Math.max(...timesOf(v))).toBeLessThanOrEqual(Math.min(...timesOf(c)));
+      }),
+    );
+  });
+
+  test('of nothing is nothing', () => {
+    const { fit, validation, calibration } = splitByTime(build([], 3), 0.2);
+    expect([fit.length, validation.length, calibration.length]).toEqual([0, 0, 0]);
+  });
+});
