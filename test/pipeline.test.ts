@@ -42,6 +42,7 @@ function createFakeDetector(version = 'v1'): Detector {
             contribution: surprise[i]!,
             actual: batch.values[newest(i) + 1]!,
             expected: 0,
+            surprise: 3,
             repeats: 0,
           },
         ],
@@ -181,7 +182,9 @@ describe('a record with a full window', () => {
         anomalous: true,
         extrapolated: true,
         statistics: { latent: 60 },
-        contributions: [{ channel: 'channel', contribution: 6, actual: 101, expected: 0, repeats: 0 }],
+        contributions: [
+          { channel: 'channel', contribution: 6, actual: 101, expected: 0, surprise: 3, repeats: 0 },
+        ],
         modelVersion: 'v1',
       },
       expect.objectContaining({ timestamp: 3, anomalous: false, extrapolated: false, contributions: [] }),

@@ -18,3 +18,12 @@ function evidence(p: number): number {
   // For small p the tangent loses all digits; its series 1/(πp) is exact to double precision there.
   return p < 1e-8 ? 1 / (Math.PI * p) : Math.tan((0.5 - p) * Math.PI);
 }
+
+/**
+ * The combination on a scale that can be calibrated: its logarithm above 1, itself below. The raw combination has a tail
+ * without a mean, which no Pareto fit likes; its logarithm has an exponential one, and order is all that counts.
+ */
+export function logEvidence(pValues: readonly number[]): number {
+  const cauchy = cauchyCombination(pValues);
+  return cauchy > 1 ? 1 + Math.log(cauchy) : cauchy;
+}

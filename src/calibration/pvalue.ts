@@ -2,7 +2,15 @@
  * From a statistic to a p-value: how often a normal record looks at least as odd. Empirical up to a high
  * quantile of held-out calibration scores, a generalised Pareto tail above it.
  */
-import { assumedTail, fitParetoTail, minExcesses, tailSurvival, withoutEnd, type ParetoTail } from './tail';
+import {
+  assumedTail,
+  exponentialTail,
+  fitParetoTail,
+  minExcesses,
+  tailSurvival,
+  withoutEnd,
+  type ParetoTail,
+} from './tail';
 
 /** Goes into the model version. */
 export interface CalibrationState {
@@ -26,11 +34,21 @@ export interface PValue {
 export const smallestP = 1e-300;
 
 /**
+ * What is known of the tail beforehand. A logarithm of evidence falls exponentially by its construction: a shape fitted to
+ * a few dozen excesses would only let one odd record among them decide how the far tail looks.
+ */
+export type TailShape = 'free' | 'exponential';
+
+/**
  * @param scores statistic of calibration records, larger = odder; never of records the model was trained on
  * @param tailShare share of the scores that the tail is fitted to, in (0, 1)
  * @throws RangeError when there is no score, or one is not finite
  */
-export function fitCalibration(scores: Float64Array, tailShare: number): CalibrationState {
+export function fitCalibration(
+  scores: Float64Array,
+  tailShare: number,
+  tailShape: TailShape = 'free',
+): CalibrationState {
   if (scores.length === 0) throw new RangeError('no calibration scores');
   const sorted = Float64Array.from(scores).sort();
   if (!sorted.every(Number.isFinite)) throw new RangeError('calibration scores must be finite');
@@ -42,7 +60,12 @@ export function fitCalibration(scores: Float64Array, tailShare: number): Calibra
   return {
     scores: Array.from(sorted),
     ...(fits
-      ? { tailFrom, tailCount: excesses.length, tail: withoutEnd(fitParetoTail(excesses), excesses) }
+      ? {
+          tailFrom,
+          tailCount: excesses.length,
+          tail:
+            tailShape === 'free' ? withoutEnd(fitParetoTail(excesses), excesses) : exponentialTail(excesses),
+        }
       : { tailFrom: sorted[n - 1]!, tailCount: 0, tail: assumedTail(sorted) }),
   };
 }

@@ -1,6 +1,6 @@
 /** The whole calibration of a model version: each statistic to a p-value, all of them to one, and that to surprise. */
-import { cauchyCombination } from './combine';
-import { createPValue, fitCalibration, type CalibrationState, type PValue } from './pvalue';
+import { logEvidence } from './combine';
+import { createPValue, fitCalibration, type CalibrationState, type PValue, type TailShape } from './pvalue';
 
 /** Goes into the model version as calibration.json. */
 export interface SurpriseState {
@@ -22,16 +22,21 @@ export interface SurpriseScale {
 /**
  * @param columns the statistics of the calibration records
  * @param tailShare see `fitCalibration`
+ * @param shapes of the tails of statistics, where something is known beforehand
  */
-export function fitSurprise(columns: StatisticColumns, tailShare: number): SurpriseState {
+export function fitSurprise(
+  columns: StatisticColumns,
+  tailShare: number,
+  shapes: Readonly<Record<string, TailShape>> = {},
+): SurpriseState {
   const statistics = Object.fromEntries(
-    Object.entries(columns).map(([name, scores]) => [name, fitCalibration(scores, tailShare)]),
+    Object.entries(columns).map(([name, scores]) => [name, fitCalibration(scores, tailShare, shapes[name])]),
   );
   const combine = createCombination(statistics);
   const n = Object.values(columns)[0]?.length ?? 0;
   const combined = new Float64Array(n);
   for (let i = 0; i < n; i++) combined[i] = combine(Object.values(columns).map((column) => column[i]!));
-  return { statistics, combined: fitCalibration(combined, tailShare) };
+  return { statistics, combined: fitCalibration(combined, tailShare, 'exponential') };
 }
 
 export function createSurpriseScale(state: SurpriseState): SurpriseScale {
@@ -40,14 +45,7 @@ export function createSurpriseScale(state: SurpriseState): SurpriseScale {
   return { names: Object.keys(state.statistics), pValue: (statistics) => pValue(combine(statistics)) };
 }
 
-/**
- * The combined statistic: log of the Cauchy combination above 1, linear below. The raw combination has a tail
- * without a mean, which no Pareto fit likes; its logarithm has an exponential one, and order is all that counts.
- */
 function createCombination(states: SurpriseState['statistics']): (statistics: readonly number[]) => number {
   const toP = Object.values(states).map(createPValue);
-  return (statistics) => {
-    const cauchy = cauchyCombination(statistics.map((value, i) => toP[i]!(value).p));
-    return cauchy > 1 ? 1 + Math.log(cauchy) : cauchy;
-  };
+  return (statistics) => logEvidence(statistics.map((value, i) => toP[i]!(value).p));
 }

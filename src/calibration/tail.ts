@@ -93,7 +93,8 @@ export function assumedTail(scores: Float64Array): ParetoTail {
   return { shape: 0, scale: Math.max(1, Math.sqrt(variance)), method: 'assumed' };
 }
 
-function exponentialTail(excesses: Float64Array): ParetoTail {
+/** Maximum likelihood with the shape held at 0: the scale is the mean excess. */
+export function exponentialTail(excesses: Float64Array): ParetoTail {
   const mean = excesses.reduce((sum, y) => sum + y / excesses.length, 0);
   return { shape: 0, scale: mean > 0 ? mean : Number.MIN_VALUE, method: 'exponential' };
 }

@@ -6,6 +6,8 @@ export interface Contribution {
   channel: string;
   /** Share of the reconstruction statistic in nats; may be negative for a channel that fits better than usual. */
   contribution: number;
+  /** How unusual the channel is by itself: −log10 of the p-value of its share, or of its repeating itself. */
+  surprise: number;
   /** Value of the record, in the channel's own unit. */
   actual: number;
   /** Mean of p(x|z) for this value, in the channel's own unit. */
@@ -30,7 +32,7 @@ export interface Detection {
   extrapolated: boolean;
   /** By name of the statistic, in nats. */
   statistics: Readonly<Record<string, number>>;
-  /** The most suspicious channel first. Empty on a record that is not anomalous. */
+  /** The most unusual channel first. Empty on a record that is not anomalous. */
   contributions: readonly Contribution[];
   modelVersion: string;
 }

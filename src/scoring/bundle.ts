@@ -11,17 +11,24 @@ import { ModelVersionError } from '../errors';
 import { readWeights, writeWeights, type Model, type ModelSpec } from '../models/model';
 import { createModel } from '../models/zoo';
 import { createRandom, decodeSafetensors, encodeSafetensors, type StoredTensor } from '../tensor';
+import type { ChannelState } from './channels';
 import { createDetector, type Detector } from './detector';
-import type { RepeatState } from './stuck';
+import type { Repetition } from './stuck';
 
 /** model.json: all that is learned, but the weights. */
-export interface DetectorState {
+export interface DetectorState extends LearnedState {
+  /** Of each channel's part in the reconstruction statistic. */
+  channelCalibrations: ChannelState;
+  calibration: SurpriseState;
+}
+
+/** What is learned before anything is calibrated. */
+export interface LearnedState {
   spec: ModelSpec;
   channels: readonly string[];
   scaler: ScalerState;
   conditions: ConditionState;
-  repeats: RepeatState;
-  calibration: SurpriseState;
+  repeats: readonly Repetition[];
   /** Records a millisecond of the whole detector, for targets such as "2 per day". */
   recordsPerMs: number;
   /** Engine that trained it. */

@@ -1,16 +1,13 @@
 /** A loaded model version: windows in, surprise out. */
-import { surpriseOf } from '../calibration/threshold';
 import { createSurpriseScale } from '../calibration/surprise';
-import { createConditionEncoder, type CategoryTable } from '../domain/condition';
-import { givenConditions } from '../domain/record';
+import { surpriseOf } from '../calibration/threshold';
+import type { CategoryTable } from '../domain/condition';
 import type { Contribution } from '../domain/detection';
-import { createScaler } from '../domain/scaler';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
-import { scoped } from '../tensor';
+import { createAssessor } from './assess';
 import type { DetectorState } from './bundle';
-import { createStuckStatistic } from './stuck';
-import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
+import { createChannelStatistic } from './channels';
 
 /** What a model version says of a batch of windows, column by column. */
 export interface Scores {
@@ -23,7 +20,7 @@ export interface Scores {
   statistics: Readonly<Record<string, Float64Array>>;
   /** Conditions that the model has not seen in training. */
   unknownConditions: number;
-  /** What each channel of one window adds to the reconstruction statistic; the most suspicious first. */
+  /** What each channel of one window has to do with its score, the most unusual channel first. */
   contributions(window: number): Contribution[];
 }
 
@@ -42,33 +39,22 @@ export function createDetector(
   model: Model,
   table: CategoryTable,
 ): Detector {
-  const channels = state.channels.length;
-  const { length } = state.spec;
-  const shape: WindowShape = {
-    length,
-    channels,
-    conditions: givenConditions(state.conditions.specs).length,
-  };
-  const scaler = createScaler(state.scaler);
-  const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
+  const assessor = createAssessor(state, model, table);
+  const { shape, scaler, stuck } = assessor;
+  const { length, channels } = shape;
+  const channel = createChannelStatistic(state.channelCalibrations);
   const scale = createSurpriseScale(state.calibration);
-  const stuck = createStuckStatistic(shape, state.repeats);
-  let buffers: EncodedWindows | undefined;
-  let capacity = 0;
 
   return {
     version,
     state,
     shape,
     score(batch) {
-      if (buffers === undefined || capacity < batch.capacity) {
-        capacity = batch.capacity;
-        buffers = encoder.createBuffers(capacity);
-      }
-      encoder.encode(batch, buffers);
-      const { statistics: ofModel, distortion, expected } = assess(model, encoder, buffers, batch.count);
-      const statistics: Record<string, Float64Array> = { ...ofModel, stuck: stuck.assess(batch) };
-
+      const { statistics: raw, parts, expected, unknownConditions } = assessor.assess(batch);
+      const statistics: Record<string, Float64Array> = {
+        ...raw,
+        channel: channel.assess(parts, batch.count),
+      };
       const surprise = new Float64Array(batch.count);
       const extrapolated = new Uint8Array(batch.count);
       const row = scale.names.map(() => 0);
@@ -84,49 +70,22 @@ export function createDetector(
         surprise,
         extrapolated,
         statistics,
-        unknownConditions: buffers.unknownConditions,
+        unknownConditions,
         contributions(window) {
           const runs = stuck.explain(batch, window);
-          const weigh = (j: number): number => sums[j]! + runs[j]!.nats;
-          const sums = state.channels.map((_, j) => {
-            let sum = 0;
-            for (let t = 0; t < length; t++) sum += distortion[(window * length + t) * channels + j]!;
-            return sum;
-          });
-          return Array.from(sums.keys())
-            .sort((a, b) => weigh(b) - weigh(a))
-            .map((j) => {
-              const newest = (window * length + length - 1) * channels + j;
-              return {
-                channel: state.channels[j]!,
-                contribution: sums[j]!,
-                actual: batch.values[newest]!,
-                expected: scaler.unscale(expected[newest]!, j),
-                repeats: runs[j]!.repeats,
-              };
-            });
+          return state.channels
+            .map((name, j) => ({
+              channel: name,
+              contribution: parts[window * channels + j]!,
+              surprise: Math.max(surpriseOf(channel.pValue(parts, window, j)), runs[j]!.nats / Math.LN10),
+              actual: batch.values[(window * length + length - 1) * channels + j]!,
+              expected: scaler.unscale(expected[window * channels + j]!, j),
+              repeats: runs[j]!.repeats,
+            }))
+            .sort((a, b) => b.surprise - a.surprise);
         },
       };
     },
     dispose: () => disposeModel(model),
   };
-}
-
-/** Runs the model once and brings its results over as typed arrays. Frees every tensor on the way. */
-function assess(
-  model: Model,
-  encoder: WindowEncoder,
-  encoded: EncodedWindows,
-  count: number,
-): { statistics: Record<string, Float64Array>; distortion: Float32Array; expected: Float32Array } {
-  return scoped(() => {
-    const assessment = model.assess(toExamples(encoder, encoded, count));
-    return {
-      statistics: Object.fromEntries(
-        model.statistics.map((name) => [name, Float64Array.from(assessment.statistics[name]!.dataSync())]),
-      ),
-      distortion: assessment.distortion.dataSync<'float32'>(),
-      expected: assessment.expected.dataSync<'float32'>(),
-    };
-  });
 }

@@ -4,21 +4,67 @@
  */
 import type { WindowBatch, WindowShape } from '../domain/window';
 
-/** What is learned: by channel, the probability that a record repeats the value of the one before. */
-export type RepeatState = readonly number[];
+/** What is learned of a channel: how likely a record repeats the value of the one before. */
+export interface Repetition {
+  /** For values that come often: a counter that rests at 0 for minutes is not stuck. At most `maxValues`. */
+  byValue: readonly { value: number; probability: number }[];
+  /** For every other value, when the one before had not repeated its predecessor … */
+  first: number;
+  /** … and when it had: a slow quantity changes seldom, or, once it moves, with every record. */
+  next: number;
+}
+
+/** A value that has come fewer times than this is taken together with the others. */
+const minOccurrences = 10;
+const maxValues = 64;
 
 /**
- * @param pairs rows of `values` [rows, channels] whose predecessor is the row before, of the same key
+ * By channel, from rows of `values` [rows, channels].
+ * @param ends rows whose two predecessors are the rows before, of the same key
  */
-export function fitRepeats(values: Float64Array, channels: number, pairs: Int32Array): RepeatState {
-  return Array.from({ length: channels }, (_, channel) => {
-    let repeats = 0;
-    for (const row of pairs) {
-      if (values[row * channels + channel] === values[(row - 1) * channels + channel]) repeats++;
-    }
-    // Laplace's rule of succession: what never happened in n pairs may still happen.
-    return (repeats + 1) / (pairs.length + 2);
-  });
+export function fitRepeats(values: Float64Array, channels: number, ends: Int32Array): Repetition[] {
+  return Array.from({ length: channels }, (_, channel) =>
+    fitChannel((row) => values[row * channels + channel]!, ends),
+  );
+}
+
+/** Of so many records, so many repeated their predecessor. */
+interface Tally {
+  records: number;
+  repeats: number;
+}
+
+function fitChannel(at: (row: number) => number, ends: Int32Array): Repetition {
+  const occurrences = new Map<number, number>();
+  for (const row of ends) occurrences.set(at(row - 1), (occurrences.get(at(row - 1)) ?? 0) + 1);
+  const common = new Map<number, Tally>(
+    [...occurrences]
+      .filter(([value, times]) => times >= minOccurrences && !Number.isNaN(value))
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, maxValues)
+      .map(([value]) => [value, { records: 0, repeats: 0 }]),
+  );
+  const first: Tally = { records: 0, repeats: 0 };
+  const next: Tally = { records: 0, repeats: 0 };
+  for (const row of ends) {
+    const before = at(row - 1);
+    if (Number.isNaN(before)) continue;
+    const tally = common.get(before) ?? (before === at(row - 2) ? next : first);
+    tally.records++;
+    if (at(row) === before) tally.repeats++;
+  }
+  const ofFirst = succession(first);
+  return {
+    byValue: [...common].map(([value, tally]) => ({ value, probability: succession(tally) })),
+    first: ofFirst,
+    // Where no run has ever begun, it would go on as it began.
+    next: (next.repeats + ofFirst) / (next.records + 1),
+  };
+}
+
+/** Laplace's rule of succession: what never happened in n records may still happen. */
+function succession({ records, repeats }: Tally): number {
+  return (repeats + 1) / (records + 2);
 }
 
 export interface StuckStatistic {
@@ -28,8 +74,23 @@ export interface StuckStatistic {
   explain(batch: WindowBatch, window: number): { repeats: number; nats: number }[];
 }
 
-export function createStuckStatistic({ length, channels }: WindowShape, state: RepeatState): StuckStatistic {
-  const natsPerRepeat = Float64Array.from(state, (probability) => -Math.log(probability));
+export function createStuckStatistic(
+  { length, channels }: WindowShape,
+  state: readonly Repetition[],
+): StuckStatistic {
+  const natsByValue = state.map(
+    ({ byValue }) => new Map(byValue.map(({ value, probability }) => [value, -Math.log(probability)])),
+  );
+
+  /** −log of the probability of the run that ends a window. */
+  function natsOf(repeats: number, batch: WindowBatch, window: number, channel: number): number {
+    if (repeats === 0) return 0;
+    const value = batch.values[(window * length + length - 1) * channels + channel]!;
+    const common = natsByValue[channel]!.get(value);
+    if (common !== undefined) return repeats * common;
+    const { first, next } = state[channel]!;
+    return -Math.log(first) - (repeats - 1) * Math.log(next);
+  }
 
   /** Missing values are no repetition: NaN equals nothing. */
   function countRepeats(values: Float64Array, window: number, channel: number): number {
@@ -49,16 +110,16 @@ export function createStuckStatistic({ length, channels }: WindowShape, state: R
       const statistic = new Float64Array(batch.count);
       for (let window = 0; window < batch.count; window++) {
         for (let channel = 0; channel < channels; channel++) {
-          const nats = countRepeats(batch.values, window, channel) * natsPerRepeat[channel]!;
+          const nats = natsOf(countRepeats(batch.values, window, channel), batch, window, channel);
           if (nats > statistic[window]!) statistic[window] = nats;
         }
       }
       return statistic;
     },
     explain: (batch, window) =>
-      Array.from(natsPerRepeat, (nats, channel) => {
+      state.map((_, channel) => {
         const repeats = countRepeats(batch.values, window, channel);
-        return { repeats, nats: repeats * nats };
+        return { repeats, nats: natsOf(repeats, batch, window, channel) };
       }),
   };
 }

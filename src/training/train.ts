@@ -1,5 +1,4 @@
 /** Trains one model version: fit, early stopping, calibration on the newest block, golden records, report. */
-import { fitCalibration } from '../calibration/pvalue';
 import { fitSurprise } from '../calibration/surprise';
 import { createConditionEncoder, fitConditions, type CategoryTable } from '../domain/condition';
 import type { RecordSchema } from '../domain/record';
@@ -16,8 +15,9 @@ import {
   type ModelSpec,
 } from '../models/model';
 import { createModel } from '../models/zoo';
-import type { DetectorState, Trained } from '../scoring/bundle';
-import { createDetector, type Detector, type Scores } from '../scoring/detector';
+import { createAssessor, type Assessor, type RawScores } from '../scoring/assess';
+import type { DetectorState, LearnedState, Trained } from '../scoring/bundle';
+import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import { fitRepeats } from '../scoring/stuck';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
 import { createRandom, scoped, tf, type Random } from '../tensor';
@@ -100,18 +100,26 @@ export async function train(
     const fitting = await fit(model, dataset, split, encoder, forget, options, random.fork(), onProgress);
     const activeUnits = countActiveUnits(model, encoder, encodeAll(dataset, split.validation, encoder));
 
-    const state: Omit<DetectorState, 'calibration'> = {
+    const learned: LearnedState = {
       spec,
       channels: schema.channels,
       scaler,
       conditions,
-      repeats: fitRepeats(dataset.values, schema.channels.length, split.fit),
+      repeats: fitRepeats(
+        dataset.values,
+        schema.channels.length,
+        dataset.shape.length > 2 ? split.fit : new Int32Array(),
+      ),
       recordsPerMs: dataset.recordsPerMs,
       engine: options.engine,
       settingsFingerprint: options.settingsFingerprint,
     };
-    const uncalibrated = createDetector('', { ...state, calibration: neutral(model) }, model, table);
-    const calibration = fitSurprise(scoreAll(uncalibrated, dataset, split.calibration), options.tailShare);
+    const calibrated = calibrate(
+      createAssessor(learned, model, table),
+      dataset,
+      split.calibration,
+      options.tailShare,
+    );
     const report: TrainingReport = {
       records: dataset.records,
       windows: {
@@ -122,19 +130,29 @@ export async function train(
       ...fitting,
       latentDim: spec.latentDim,
       activeUnits,
-      tail: calibration.combined.tail,
+      tail: calibrated.calibration.combined.tail,
     };
-    return { state: { ...state, calibration }, model, report };
+    return { state: { ...learned, ...calibrated }, model, report };
   } catch (error) {
     disposeModel(model);
     throw error;
   }
 }
 
-/** A calibration that says nothing: for reading raw statistics. */
-function neutral(model: Model): DetectorState['calibration'] {
-  const flat = fitCalibration(Float64Array.of(0), 0.1);
-  return { statistics: Object.fromEntries(model.statistics.map((name) => [name, flat])), combined: flat };
+/** First each channel, then, with what the channels say together, each statistic and all of them. */
+function calibrate(
+  assessor: Assessor,
+  dataset: Dataset,
+  ends: Int32Array,
+  tailShare: number,
+): Pick<DetectorState, 'channelCalibrations' | 'calibration'> {
+  const { statistics, parts } = assessAll(assessor, dataset, ends);
+  const channelCalibrations = fitChannels(parts, dataset.shape.channels, tailShare);
+  const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
+  return {
+    channelCalibrations,
+    calibration: fitSurprise({ ...statistics, channel }, tailShare, { channel: 'exponential' }),
+  };
 }
 
 /** The raw records that windows up to the end of the fit block cover. */
@@ -314,19 +332,26 @@ function countActiveUnits(model: Model, encoder: WindowEncoder, chunks: readonly
   return rates.filter((rate) => rate > activeRate).length;
 }
 
-/** The statistics of all windows that end at `ends`, in that order. */
-function scoreAll(detector: Detector, dataset: Dataset, ends: Int32Array): Record<string, Float64Array> {
-  const columns: Record<string, Float64Array> = {};
+/** The raw scores of all windows that end at `ends`, in that order. */
+function assessAll(
+  assessor: Assessor,
+  dataset: Dataset,
+  ends: Int32Array,
+): Pick<RawScores, 'statistics' | 'parts'> {
+  const { channels } = dataset.shape;
+  const statistics: Record<string, Float64Array> = {};
+  const parts = new Float64Array(ends.length * channels);
   const batch = createWindowBatch(dataset.shape, chunk);
   for (let from = 0; from < ends.length; from += chunk) {
     batch.count = 0;
     for (const end of ends.subarray(from, from + chunk)) dataset.copy(end, batch);
-    const scores: Scores = detector.score(batch);
-    for (const [name, values] of Object.entries(scores.statistics)) {
-      (columns[name] ??= new Float64Array(ends.length)).set(values, from);
+    const raw = assessor.assess(batch);
+    parts.set(raw.parts, from * channels);
+    for (const [name, values] of Object.entries(raw.statistics)) {
+      (statistics[name] ??= new Float64Array(ends.length)).set(values, from);
     }
   }
-  return columns;
+  return { statistics, parts };
 }
 
 function disposeExamples({ x, mask, c }: Examples): void {

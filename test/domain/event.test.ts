@@ -14,7 +14,9 @@ function detection(timestamp: number, surprise: number, key = 'pump-1'): Detecti
     anomalous: surprise >= 3,
     extrapolated: false,
     statistics: {},
-    contributions: [{ channel: `at-${timestamp}`, contribution: 1, actual: 1, expected: 0, repeats: 0 }],
+    contributions: [
+      { channel: `at-${timestamp}`, contribution: 1, actual: 1, expected: 0, surprise: 3, repeats: 0 },
+    ],
     modelVersion: 'v1',
   };
 }

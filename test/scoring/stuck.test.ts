@@ -1,7 +1,10 @@
 import { createWindowBatch } from '../../src/domain/window';
-import { createStuckStatistic, fitRepeats } from '../../src/scoring/stuck';
+import { createStuckStatistic, fitRepeats, type Repetition } from '../../src/scoring/stuck';
 
 const shape = { length: 4, channels: 2, conditions: 0 };
+const rare: Repetition = { byValue: [], first: 0.01, next: 0.01 };
+/** Rests at 5. */
+const resting: Repetition = { byValue: [{ value: 5, probability: 0.9 }], first: 0.01, next: 0.5 };
 
 function windowOf(a: number[], b: number[]) {
   const batch = createWindowBatch(shape, 1);
@@ -10,26 +13,61 @@ function windowOf(a: number[], b: number[]) {
   return batch;
 }
 
-test('the probability of a repetition is learned from neighbours, and is never 0 or 1', () => {
-  const values = Float64Array.of(1, 7, 1, 7, 2, 7, 3, 7);
-  expect(fitRepeats(values, 2, Int32Array.of(1, 2, 3))).toEqual([2 / 5, 4 / 5]);
-  expect(fitRepeats(values, 2, new Int32Array())).toEqual([1 / 2, 1 / 2]);
+const fitOne = (values: number[]): Repetition =>
+  fitRepeats(
+    Float64Array.from(values),
+    1,
+    Int32Array.from({ length: values.length - 2 }, (_, i) => i + 2),
+  )[0]!;
+
+test('what has never happened is unlikely, not impossible', () => {
+  expect(fitOne(Array.from({ length: 100 }, (_, i) => i))).toEqual({ byValue: [], first: 0.01, next: 0.01 });
+  expect(fitRepeats(new Float64Array(), 1, new Int32Array())).toEqual([
+    { byValue: [], first: 0.5, next: 0.5 },
+  ]);
+});
+
+test('a value that comes often has a probability of its own', () => {
+  const values = [...new Array<number>(12).fill(0), 1, 2, 2, 3, 0, 4];
+  const { byValue, first, next } = fitOne(values);
+  // From the third record on: after 0 comes 0 ten times of twelve.
+  expect(byValue).toEqual([{ value: 0, probability: 11 / 14 }]);
+  // After 1, 2 and 3 the same one once; after the second 2 not.
+  expect({ first, next }).toEqual({ first: 2 / 5, next: 0.4 / 2 });
+});
+
+test('a quantity that changes seldom is not stuck where it has not changed for long', () => {
+  const steps = fitOne(Array.from({ length: 200 }, (_, i) => Math.floor(i / 5)));
+  expect(steps.byValue).toEqual([]);
+  expect(steps.next).toBeGreaterThan(0.7);
+});
+
+test('each channel is learned apart, and a missing value is none', () => {
+  const values = Float64Array.of(1, NaN, 2, NaN, 2, NaN, 3, NaN);
+  expect(fitRepeats(values, 2, Int32Array.of(2, 3))).toEqual([
+    { byValue: [], first: 2 / 3, next: 2 / 3 / 2 },
+    { byValue: [], first: 1 / 2, next: 1 / 2 },
+  ]);
 });
 
 test('the least likely run of a window counts, in nats', () => {
-  const stuck = createStuckStatistic(shape, [0.01, 0.9]);
+  const stuck = createStuckStatistic(shape, [rare, resting]);
   expect(stuck.assess(windowOf([1, 2, 3, 4], [5, 5, 5, 5]))[0]).toBeCloseTo(-3 * Math.log(0.9), 12);
+  expect(stuck.assess(windowOf([1, 2, 3, 4], [6, 6, 6, 6]))[0]).toBeCloseTo(
+    -Math.log(0.01) - 2 * Math.log(0.5),
+    12,
+  );
   expect(stuck.assess(windowOf([1, 4, 4, 4], [5, 5, 5, 5]))[0]).toBeCloseTo(-2 * Math.log(0.01), 12);
 });
 
 test('a run that has ended does not count, and a missing value is no repetition', () => {
-  const stuck = createStuckStatistic(shape, [0.01, 0.01]);
+  const stuck = createStuckStatistic(shape, [rare, rare]);
   expect(stuck.assess(windowOf([4, 4, 4, 1], [1, 2, 3, 4]))[0]).toBe(0);
   expect(stuck.assess(windowOf([NaN, NaN, NaN, NaN], [1, 2, 3, 4]))[0]).toBe(0);
 });
 
 test('the explanation says how often each channel has repeated itself', () => {
-  const stuck = createStuckStatistic(shape, [0.01, 0.5]);
+  const stuck = createStuckStatistic(shape, [rare, resting]);
   expect(stuck.explain(windowOf([1, 4, 4, 4], [5, 5, 5, 6]), 0)).toEqual([
     { repeats: 2, nats: expect.closeTo(-2 * Math.log(0.01), 12) },
     { repeats: 0, nats: 0 },

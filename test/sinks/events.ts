@@ -15,8 +15,8 @@ export function createEvent(overrides: Partial<AnomalyEvent> = {}): AnomalyEvent
     peakAt: 11_000,
     threshold: 3,
     contributions: [
-      { channel: 'flow', contribution: 9, actual: 1.23456789, expected: 0.1, repeats: 0 },
-      { channel: 'pressure', contribution: 2, actual: 1e-9, expected: 123_456.789, repeats: 0 },
+      { channel: 'flow', contribution: 9, actual: 1.23456789, expected: 0.1, surprise: 3, repeats: 0 },
+      { channel: 'pressure', contribution: 2, actual: 1e-9, expected: 123_456.789, surprise: 3, repeats: 0 },
     ],
     modelVersion: 'v1',
     ...overrides,

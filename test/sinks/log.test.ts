@@ -48,6 +48,7 @@ test('only the most surprising channels are named, the first three', async () =>
     contribution: 1,
     actual: 1,
     expected: 1,
+    surprise: 3,
     repeats: 0,
   }));
   await sink.write({ ...nothing, events: [createEvent({ contributions })] });
@@ -63,7 +64,7 @@ test.each([
   [-2.5e12, '-2.50e+12'],
 ])('a value of %d is written as %s', async (actual, text) => {
   const { sink, lines } = createSink();
-  const contributions = [{ channel: 'a', contribution: 0, actual, expected: 2, repeats: 0 }];
+  const contributions = [{ channel: 'a', contribution: 0, actual, expected: 2, surprise: 3, repeats: 0 }];
   await sink.write({ ...nothing, events: [createEvent({ contributions })] });
   expect(lines[0]!.fields['why']).toBe(`a ${text} (expected 2)`);
 });
@@ -73,7 +74,7 @@ test.each([
   [4, 'a 5 (expected 2), unchanged 5 times in a row'],
 ])('a channel that repeated its value %d times is described as "%s"', async (repeats, text) => {
   const { sink, lines } = createSink();
-  const contributions = [{ channel: 'a', contribution: 0, actual: 5, expected: 2, repeats }];
+  const contributions = [{ channel: 'a', contribution: 0, actual: 5, expected: 2, surprise: 3, repeats }];
   await sink.write({ ...nothing, events: [createEvent({ contributions })] });
   expect(lines[0]!.fields['why']).toBe(text);
 });

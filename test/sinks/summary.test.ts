@@ -9,7 +9,7 @@ const opened = (openedAt: number, channel = 'cpu') =>
   createEvent({
     start: openedAt - 100,
     openedAt,
-    contributions: [{ channel, contribution: 1, actual: 1, expected: 0, repeats: 0 }],
+    contributions: [{ channel, contribution: 1, actual: 1, expected: 0, surprise: 3, repeats: 0 }],
   });
 const at = (timestamp: number, anomalous: boolean) => createDetection(timestamp, { anomalous });
 

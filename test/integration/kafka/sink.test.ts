@@ -31,7 +31,9 @@ const detection: Detection = {
   anomalous: true,
   extrapolated: true,
   statistics: { reconstruction: 12.5, latent: 3 },
-  contributions: [{ channel: 'pressure', contribution: 9, actual: 1.5, expected: 7.25, repeats: 0 }],
+  contributions: [
+    { channel: 'pressure', contribution: 9, actual: 1.5, expected: 7.25, surprise: 3, repeats: 0 },
+  ],
   modelVersion: 'v7',
 };
 const event: AnomalyEvent = {
@@ -114,7 +116,9 @@ test('a detection and an event arrive as JSON under the key of their record, tol
     anomalous: true,
     extrapolated: true,
     statistics: { reconstruction: 12.5, latent: 3 },
-    contributions: [{ channel: 'pressure', contribution: 9, actual: 1.5, expected: 7.25, repeats: 0 }],
+    contributions: [
+      { channel: 'pressure', contribution: 9, actual: 1.5, expected: 7.25, surprise: 3, repeats: 0 },
+    ],
     modelVersion: 'v7',
     source: { topic: 'sensors', partition: 3, offset: '9007199254740993' },
   });

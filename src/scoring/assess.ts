@@ -1,0 +1,97 @@
+/** Windows to raw statistics: encode, run the model, and look at what no model sees. Nothing is calibrated yet. */
+import { createConditionEncoder, type CategoryTable } from '../domain/condition';
+import { givenConditions } from '../domain/record';
+import { createScaler, type Scaler } from '../domain/scaler';
+import type { WindowBatch, WindowShape } from '../domain/window';
+import type { Model } from '../models/model';
+import { scoped } from '../tensor';
+import type { LearnedState } from './bundle';
+import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
+import { createStuckStatistic, type StuckStatistic } from './stuck';
+
+/** What a model says of a batch of windows. */
+export interface RawScores {
+  /** By name, larger = odder, in nats. Shape [count]. */
+  statistics: Readonly<Record<string, Float64Array>>;
+  /** What each channel adds to the reconstruction statistic. Shape [count, channels]. */
+  parts: Float64Array;
+  /** Mean of p(x|z) for the newest record, scaled. Shape [count, channels]. */
+  expected: Float64Array;
+  /** Conditions that the model has not seen in training. */
+  unknownConditions: number;
+}
+
+export interface Assessor {
+  readonly shape: WindowShape;
+  readonly scaler: Scaler;
+  readonly stuck: StuckStatistic;
+  assess(batch: WindowBatch): RawScores;
+}
+
+export function createAssessor(state: LearnedState, model: Model, table: CategoryTable): Assessor {
+  const { length } = state.spec;
+  const channels = state.channels.length;
+  const shape: WindowShape = { length, channels, conditions: givenConditions(state.conditions.specs).length };
+  const scaler = createScaler(state.scaler);
+  const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
+  const stuck = createStuckStatistic(shape, state.repeats);
+  let buffers: EncodedWindows | undefined;
+  let capacity = 0;
+
+  return {
+    shape,
+    scaler,
+    stuck,
+    assess(batch) {
+      if (buffers === undefined || capacity < batch.capacity) {
+        capacity = batch.capacity;
+        buffers = encoder.createBuffers(capacity);
+      }
+      encoder.encode(batch, buffers);
+      const { statistics, distortion, expected } = runModel(model, encoder, buffers, batch.count);
+      return {
+        statistics: { ...statistics, stuck: stuck.assess(batch) },
+        parts: sumOverTime(distortion, batch.count, shape),
+        expected: newestOf(expected, batch.count, shape),
+        unknownConditions: buffers.unknownConditions,
+      };
+    },
+  };
+}
+
+/** Runs the model once and brings its results over as typed arrays. Frees every tensor on the way. */
+function runModel(
+  model: Model,
+  encoder: WindowEncoder,
+  encoded: EncodedWindows,
+  count: number,
+): { statistics: Record<string, Float64Array>; distortion: Float32Array; expected: Float32Array } {
+  return scoped(() => {
+    const assessment = model.assess(toExamples(encoder, encoded, count));
+    return {
+      statistics: Object.fromEntries(
+        model.statistics.map((name) => [name, Float64Array.from(assessment.statistics[name]!.dataSync())]),
+      ),
+      distortion: assessment.distortion.dataSync<'float32'>(),
+      expected: assessment.expected.dataSync<'float32'>(),
+    };
+  });
+}
+
+function sumOverTime(perValue: Float32Array, count: number, { length, channels }: WindowShape): Float64Array {
+  const sums = new Float64Array(count * channels);
+  for (let i = 0; i < count * length * channels; i++) {
+    const window = Math.floor(i / (length * channels));
+    sums[window * channels + (i % channels)]! += perValue[i]!;
+  }
+  return sums;
+}
+
+function newestOf(perValue: Float32Array, count: number, { length, channels }: WindowShape): Float64Array {
+  const newest = new Float64Array(count * channels);
+  for (let window = 0; window < count; window++) {
+    const from = (window * length + length - 1) * channels;
+    newest.set(perValue.subarray(from, from + channels), window * channels);
+  }
+  return newest;
+}
