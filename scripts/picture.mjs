@@ -83,6 +83,9 @@ async function replay() {
         sinks: ['picture'],
       }),
       now: Date.now,
+      onBroken: (error) => {
+        throw error;
+      },
     });
     const values = [];
     await createFileSource(file).run(handle);

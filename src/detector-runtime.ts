@@ -252,9 +252,14 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       sinks,
       metrics,
       now,
+      onBroken: (error) => giveUp(error),
     });
-    await source.run(handle);
+    await Promise.race([source.run(handle), broken]);
   }
+
+  let giveUp: (error: Error) => void = () => undefined;
+  const broken = new Promise<never>((_, reject) => (giveUp = reject));
+  broken.catch(() => undefined);
 
   const finished = live();
   // Whoever waits for it sees the error; no one may be waiting yet.

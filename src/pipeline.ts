@@ -33,6 +33,8 @@ export interface PipelineParts {
   metrics: DetectorMetrics;
   /** Unix ms. */
   now: () => number;
+  /** The pipeline will take no further batch; the process has to start again. */
+  onBroken: (error: Error) => void;
 }
 
 /** Records decoded and scored at once; a larger batch goes through in parts. */
@@ -70,13 +72,14 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   const records = createRecordBatch(parts.schema, 1);
   let windowBatch: WindowBatch | undefined;
   const partitions = new Map<string, PartitionState>();
+  let broken: Error | undefined;
 
   return async function handle(batch) {
     const began = performance.now();
     const partition = stateOf(partitions, batch);
     const sinkSeconds =
       partition.pending === undefined ? 0 : await write(batch, partition, partition.pending);
-    const outcome = assess(batch, partition, parts.current());
+    const outcome = assessOrBreak(batch, partition);
     partition.pending = outcome;
     metrics.batchDuration('decode', outcome.decodeSeconds);
     metrics.batchDuration('score', outcome.scoreSeconds);
@@ -100,6 +103,21 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     metrics.eventsOpen(events.openEvents().length);
     metrics.windowKeys(windows.size);
     return (performance.now() - began) / 1000;
+  }
+
+  /**
+   * When scoring itself fails, the windows hold records that have no verdict and would pass for duplicates. Only a new
+   * start, which fills the windows anew, puts that right: until then no batch is taken, so none is acknowledged.
+   */
+  function assessOrBreak(batch: Batch, partition: PartitionState): Outcome {
+    if (broken !== undefined) throw broken;
+    try {
+      return assess(batch, partition, parts.current());
+    } catch (cause) {
+      broken = new Error('scoring failed; the windows have to be filled anew', { cause });
+      parts.onBroken(broken);
+      throw broken;
+    }
   }
 
   function assess(batch: Batch, partition: PartitionState, active: ActiveDetector): Outcome {

@@ -112,6 +112,7 @@ function createTestPipeline(sinks: readonly Sink[] = []) {
   const sink = createTestSink();
   const recorded = createRecordedMetrics();
   const active: ActiveDetector = { detector: createFakeDetector(), threshold: 3 };
+  const broken: Error[] = [];
   const handle = createPipeline({
     detectorName: 'plant',
     schema,
@@ -128,8 +129,9 @@ function createTestPipeline(sinks: readonly Sink[] = []) {
     sinks: [sink, ...sinks],
     metrics: recorded.metrics,
     now: () => now,
+    onBroken: (error) => broken.push(error),
   });
-  return { handle, sink, active, ...recorded };
+  return { handle, sink, active, broken, ...recorded };
 }
 
 interface Given {
@@ -496,4 +498,22 @@ test('whatever sinks refuse and however batches are cut, every sink has every ve
       },
     ),
   );
+});
+
+test('when scoring itself fails nothing is acknowledged any more, and the process is told to start again', async () => {
+  const { handle, sink, active, broken } = createTestPipeline();
+  const working = active.detector;
+  active.detector = {
+    ...working,
+    score: () => {
+      throw new Error('out of memory');
+    },
+  };
+  const messages = [message(0, { time: 1 }), message(1, { time: 2 }), message(2, { time: 3 })];
+  await expect(deliver(handle, messages)).rejects.toThrow('scoring failed');
+  active.detector = working;
+  // The windows hold these records: taken now, they would pass for duplicates.
+  await expect(deliver(handle, messages)).rejects.toThrow('scoring failed');
+  expect(broken).toHaveLength(1);
+  expect(sink.taken).toEqual([]);
 });

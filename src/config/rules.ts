@@ -36,6 +36,13 @@ function loopRule(name: 'detectionsTopic' | 'deadLetterTopic'): Rule<DetectorSet
 
 export const detectorRules: readonly Rule<DetectorSettings>[] = [
   {
+    keys: ['source.file.loop', 'source.file.path', 'source.kind'],
+    problem: ({ source }) =>
+      source.kind === 'file' && source.file.loop && !/\.csv(\.gz)?$/.test(source.file.path)
+        ? 'needs a CSV file: the records of others are handed on as they are, and their times cannot be moved on'
+        : undefined,
+  },
+  {
     keys: ['source.file.path', 'source.kind'],
     problem: ({ source }) =>
       source.kind === 'file' && source.file.path === '' ? 'is required for a file source' : undefined,

@@ -13,10 +13,11 @@ export interface Quarantine {
 /** Stretches kept; the oldest go first. */
 const maxIntervals = 10_000;
 
-/** Goes on from what the file holds; a file that is damaged or absent counts as empty. */
+/** Goes on from what the file holds; one that is damaged counts as empty, and the next save replaces it. */
 export async function openQuarantine(path: string, marginMs: number): Promise<Quarantine> {
-  let intervals = await readQuarantine(path).catch((): Interval[] => []);
-  let changed = false;
+  const stored = await readQuarantine(path).catch(() => undefined);
+  let intervals = stored ?? [];
+  let changed = stored === undefined;
   return {
     add(key, from, to) {
       intervals.push({ key, from: from - marginMs, to: to + marginMs });

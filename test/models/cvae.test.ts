@@ -57,7 +57,7 @@ test('the prior depends on the condition', () => {
   scoped(() => {
     const model = createCvae(spec, createRandom(1));
     const one = createExamples(1);
-    const other = { ...one, c: tf.mul(one.c!, -3) as tf.Tensor2D };
+    const other = { ...one, c: tf.mul<tf.Tensor2D>(one.c!, -3) };
     const latent = (examples: Examples): number =>
       model.assess(examples).statistics['latent']!.dataSync()[0]!;
     expect(latent(one)).not.toBeCloseTo(latent(other), 3);
@@ -109,7 +109,7 @@ test('a step lowers the loss over time, leaks no tensor, and changes every varia
 test('a step that is not finite is skipped and changes nothing', () => {
   const model = createCvae(spec, createRandom(1));
   const examples = createExamples(4);
-  const broken = { ...examples, x: tf.tidy(() => tf.mul(examples.x, NaN) as tf.Tensor2D) };
+  const broken = { ...examples, x: tf.tidy(() => tf.mul<tf.Tensor2D>(examples.x, NaN)) };
   const optimizer = tf.train.adam(1e-2);
   const before = [...model.weights.values()].map((v) => v.dataSync<'float32'>().slice());
   const result = trainStep(model.phases[0]!, optimizer, broken, createRandom(2));
