@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createMetrics } from '../../src/metrics';
-import type { DetectorMetrics } from '../../src/metrics';
-import { createWebServer } from '../../src/web/server';
-import type { WebServer } from '../../src/web/server';
+import { createPump, newFolder, removeFolders, toCsv, writeConfig } from './plant';
 import { hasPrometheus, startPrometheus, until } from './prometheus-server';
 import type { PrometheusServer } from './prometheus-server';
+import { endAllVaemon, startVaemon, type VaemonProcess } from './vaemon-process';
 
 jest.setTimeout(90_000);
 
@@ -27,7 +27,7 @@ const queries = dashboard.panels.flatMap(({ title, targets }) =>
 
 /** As Grafana would, for one detector and a short look back. */
 function filledIn(expression: string): string {
-  return expression.replaceAll('$detector', 'pump').replaceAll('$__rate_interval', '5s');
+  return expression.replaceAll('$detector', 'plant').replaceAll('$__rate_interval', '5s');
 }
 
 function promtool(args: readonly string[], input = ''): { code: number | null; output: string } {
@@ -35,25 +35,36 @@ function promtool(args: readonly string[], input = ''): { code: number | null; o
   return { code: status, output: stdout + stderr };
 }
 
-/** What a busy detector does in a tenth of a second. */
-function live(pump: DetectorMetrics, round: number): void {
-  const surprises = Float64Array.from({ length: 50 }, (_, i) => -Math.log10((i + 1) / 51));
-  surprises[0] = 4.5;
-  pump.consumed('sensors', 54);
-  pump.scored(surprises, 50, 3);
-  pump.warming(1);
-  pump.refilled(1);
-  pump.rejected('not_json', 2);
-  pump.unknownConditions(1);
-  pump.lag('sensors', round % 3, round);
-  pump.eventsOpened(1);
-  pump.eventsOpen(1);
-  pump.windowKeys(4);
-  for (const stage of ['decode', 'score', 'sink', 'total'] as const) pump.batchDuration(stage, 0.003);
-  if (round % 10 !== 0) return;
-  pump.modelLoaded(`v${round / 10}`, Date.now() - 60_000);
-  pump.trainingStarted();
-  pump.trainingEnded(round % 20 === 0 ? 'ok' : 'failed', 12);
+/** A replay with all that a dashboard can show: faults again and again, records that are refused, unknown modes. */
+async function startBusyDaemon(): Promise<VaemonProcess> {
+  const history = 1500;
+  const records = createPump('pump-1', {
+    seed: 1,
+    count: history + 2000,
+    start: Date.UTC(2026, 0, 1),
+    disturb: (values, i) => {
+      if (i >= history && i % 100 < 40) values[2]! += 20;
+    },
+  });
+  const [header, ...rows] = toCsv(records).trimEnd().split('\n');
+  const busy = rows.map((row, i) => {
+    if (i < history) return row;
+    if (i % 50 === 7) return row.replace(/,[^,]*$/, ',n/a');
+    return i % 50 === 8 ? row.replace(/,(idle|busy),/, ',washing,') : row;
+  });
+  const file = path.join(await newFolder(), 'pump.csv');
+  await writeFile(file, [header, ...busy, ''].join('\n'));
+  const daemon = startVaemon(['run'], await writeConfig(), {
+    'store.path': await newFolder(),
+    'source.file.path': file,
+    'source.file.columns.conditions': 'mode',
+    'source.file.historyRecords': history,
+    'source.file.loop': 'true',
+    'source.file.rate': 100,
+    'training.schedule': '*/3 * * * * *',
+  });
+  await daemon.ready(60_000);
+  return daemon;
 }
 
 // Counted as skipped where they are not installed; .ci/run installs them.
@@ -100,45 +111,35 @@ withPrometheus('what is deployed with Prometheus', () => {
   });
 });
 
-withPrometheus('a Prometheus that scrapes vaemon', () => {
-  let web: WebServer;
+withPrometheus('a Prometheus that scrapes the daemon', () => {
+  let daemon: VaemonProcess;
   let prometheus: PrometheusServer;
-  let timer: NodeJS.Timeout;
 
   beforeAll(async () => {
-    const metrics = createMetrics({ version: '1.2.3', engine: 'cpu' });
-    const pump = metrics.forDetector('pump', { topics: ['sensors'], sinks: ['kafka', 'log'] });
-    pump.ready(true);
-    pump.falseAlarmTarget(0.001);
-    let round = 0;
-    timer = setInterval(() => live(pump, round++), 100);
-    web = await createWebServer({
-      host: '127.0.0.1',
-      port: 0,
-      metrics,
-      health: () => ({ ok: true, details: {} }),
-      readiness: () => ({ ready: true, detectors: [] }),
-    });
-    prometheus = await startPrometheus(`127.0.0.1:${web.address.port}`);
+    daemon = await startBusyDaemon();
+    const { host } = new URL(String(daemon.log('web server listens')[0]!['url']));
+    prometheus = await startPrometheus(host);
+    // Rates need a few scrapes, and the panels on training a training that ended between two of them.
     await until(
       async () => (await prometheus.query('count_over_time(vaemon_ready[1m]) > 10')).length > 0,
       40_000,
     );
-  });
+    await until(
+      async () => (await prometheus.query('increase(vaemon_model_swaps_total[1m]) > 0')).length > 0,
+      40_000,
+    );
+  }, 150_000);
 
   afterAll(async () => {
-    clearInterval(timer);
-    // Each of them, even where the other failed to start.
-    await Promise.all([
-      (prometheus as PrometheusServer | undefined)?.stop(),
-      (web as WebServer | undefined)?.close(),
-    ]);
+    await (prometheus as PrometheusServer | undefined)?.stop();
+    await endAllVaemon();
+    await removeFolders();
   });
 
   test('its scrapes succeed and are free of lint', async () => {
     expect((await prometheus.query('up{job="vaemon"}')).map(({ value }) => value[1])).toEqual(['1']);
-    const text = await (await fetch(`${web.address.url}/metrics`)).text();
-    expect(promtool(['check', 'metrics'], text)).toEqual({ code: 0, output: '' });
+    const { body } = await daemon.get('/metrics');
+    expect(promtool(['check', 'metrics'], body)).toEqual({ code: 0, output: '' });
   });
 
   test.each(queries)('dashboard, $title: $expr', async ({ expr, instant }) => {
@@ -154,12 +155,12 @@ withPrometheus('a Prometheus that scrapes vaemon', () => {
     const definition = dashboard.templating.list.find(({ name }) => name === 'detector')?.definition;
     expect(definition).toBe('label_values(vaemon_ready, detector)');
     const values = await prometheus.api('label/detector/values', { 'match[]': 'vaemon_ready' });
-    expect(values).toEqual(['pump']);
+    expect(values).toEqual(['plant']);
   });
 
   test('the dashboard’s annotations mark a new model', async () => {
     const marks = await prometheus.query(filledIn(dashboard.annotations.list[0]!.expr));
-    expect(marks.map(({ metric }) => metric['detector'])).toEqual(['pump']);
+    expect(marks.map(({ metric }) => metric['detector'])).toEqual(['plant']);
   });
 
   test('the rules are loaded without an error, and an open event raises the alert', async () => {
