@@ -12,7 +12,9 @@ export interface KnownFault {
 
 export interface FaultResult {
   fault: KnownFault;
-  /** From the start of the fault to the record that opened an event; undefined = not found. */
+  /**
+   * From the start of the fault to the record that opened an event, 0 where one was open already; undefined = not found.
+   */
   delayMs: number | undefined;
   /** The most surprising channel of that event. */
   channel: string | undefined;
@@ -38,7 +40,8 @@ export interface SummarySink extends Sink {
  *   windows still hold it, and averages of the machine itself still remember it
  */
 export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs: number): SummarySink {
-  let opened: AnomalyEvent[] = [];
+  /** By id, as they were when last heard of: closed, or still open. */
+  let known = new Map<string, AnomalyEvent>();
   let counts = { records: 0, normalRecords: 0, falseAlarms: 0 };
   const near = (from: number, to: number): boolean =>
     faults.some(({ start, end }) => to >= start && from <= end + afterEffectsMs);
@@ -52,28 +55,29 @@ export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs:
         counts.normalRecords++;
         if (anomalous) counts.falseAlarms++;
       }
-      opened.push(...events.filter(({ status }) => status === 'open'));
+      for (const event of events) known.set(event.id, event);
       return Promise.resolve();
     },
     close: () => Promise.resolve(),
     take() {
       const summary = {
         ...counts,
-        faults: faults.map((fault) => findFault(fault, opened)),
-        falseEvents: opened.filter(({ start, openedAt }) => !near(start, openedAt)).length,
+        faults: faults.map((fault) => findFault(fault, [...known.values()])),
+        falseEvents: [...known.values()].filter(({ start, openedAt }) => !near(start, openedAt)).length,
       };
-      opened = [];
+      known = new Map();
       counts = { records: 0, normalRecords: 0, falseAlarms: 0 };
       return summary;
     },
   };
 }
 
-function findFault(fault: KnownFault, opened: readonly AnomalyEvent[]): FaultResult {
-  const event = opened.find(({ openedAt }) => openedAt >= fault.start && openedAt <= fault.end);
+/** The first event that was open, and had an anomalous record, within the fault. */
+function findFault(fault: KnownFault, events: readonly AnomalyEvent[]): FaultResult {
+  const event = events.find(({ openedAt, end }) => openedAt <= fault.end && end >= fault.start);
   return {
     fault,
-    delayMs: event === undefined ? undefined : event.openedAt - fault.start,
+    delayMs: event === undefined ? undefined : Math.max(0, event.openedAt - fault.start),
     channel: event?.contributions[0]?.channel,
   };
 }

@@ -5,10 +5,12 @@ const hog: KnownFault = { start: 1000, end: 2000, kind: 'cpu_hog', channels: ['c
 const leak: KnownFault = { start: 5000, end: 6000, kind: 'leak', channels: ['memory'] };
 
 const nothing = { detections: [], events: [], deadLetters: [] };
-const opened = (openedAt: number, channel = 'cpu') =>
+const opened = (openedAt: number, channel = 'cpu', end = openedAt) =>
   createEvent({
+    id: `opened at ${openedAt}`,
     start: openedAt - 100,
     openedAt,
+    end,
     contributions: [{ channel, contribution: 1, actual: 1, expected: 0, surprise: 3, repeats: 0 }],
   });
 const at = (timestamp: number, anomalous: boolean) => createDetection(timestamp, { anomalous });
@@ -23,18 +25,28 @@ test('a fault is found by the first event that opened while it lasted', async ()
 });
 
 test.each([
-  ['before the fault', 999],
-  ['in its after-effects', 2001],
-])('an event that opened %s has not found it', async (_, openedAt) => {
+  ['ended before the fault', 900, 999],
+  ['opened in its after-effects', 2001, 2100],
+])('an event that %s has not found it', async (_, openedAt, end) => {
   const sink = createSummarySink([hog], 500);
-  await sink.write({ ...nothing, events: [opened(openedAt)] });
+  await sink.write({ ...nothing, events: [opened(openedAt, 'cpu', end)] });
   expect(sink.take().faults).toEqual([{ fault: hog, delayMs: undefined, channel: undefined }]);
 });
 
-test('an event that closes finds nothing', async () => {
+test('an event that is open already and sees the fault, too, has found it at once', async () => {
   const sink = createSummarySink([hog], 500);
-  await sink.write({ ...nothing, events: [{ ...opened(1500), status: 'closed' }] });
-  expect(sink.take()).toMatchObject({ faults: [{ delayMs: undefined }], falseEvents: 0 });
+  const event = opened(900);
+  await sink.write({ ...nothing, events: [event] });
+  await sink.write({ ...nothing, events: [{ ...event, end: 1500, status: 'closed' }] });
+  expect(sink.take().faults).toEqual([{ fault: hog, delayMs: 0, channel: 'cpu' }]);
+});
+
+test('an event counts once, however often it is heard of', async () => {
+  const sink = createSummarySink([hog], 500);
+  const event = opened(9000);
+  await sink.write({ ...nothing, events: [event] });
+  await sink.write({ ...nothing, events: [{ ...event, status: 'closed' }] });
+  expect(sink.take().falseEvents).toBe(1);
 });
 
 test('records of a fault and of its after-effects are neither normal nor false alarms', async () => {

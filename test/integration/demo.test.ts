@@ -1,0 +1,44 @@
+/** What `npm start` promises a new user, on the recorded machine of data/host. */
+import path from 'node:path';
+import { newFolder, removeFolders } from './plant';
+import { endAllVaemon, startVaemon } from './vaemon-process';
+
+jest.setTimeout(240_000);
+
+const config = path.join(__dirname, '../../config/demo');
+
+afterEach(async () => {
+  await endAllVaemon();
+  await removeFolders();
+});
+
+test('the demo finds the known faults, keeps its false-alarm target, and retrains without a gap', async () => {
+  const daemon = startVaemon(['run', '--once'], config, { 'store.path': await newFolder() });
+  await daemon.ready(120_000);
+  expect((await daemon.get('/healthz')).status).toBe(200);
+  expect(await daemon.metric('vaemon_false_alarm_target_ratio')).toBe(0.001);
+  expect(await daemon.ended).toEqual({ code: 0, signal: null });
+
+  const summary = daemon.stdout();
+  const [, found, faults] = /faults found +(\d+) of (\d+)/.exec(summary)!.map(Number);
+  const [, alarms, normal] = /false alarms +(\d+) of (\d+) normal records/.exec(summary)!.map(Number);
+  expect(faults).toBeGreaterThanOrEqual(12);
+  expect(found! / faults!).toBeGreaterThan(0.7);
+  expect(normal).toBeGreaterThan(1000);
+  // Three times the target, and as many again as chance may give: what a person would still call keeping it.
+  expect(alarms! / normal!).toBeLessThan(0.01);
+
+  const swaps = daemon.log('new model in use');
+  expect(swaps.length).toBeGreaterThan(1);
+  expect(new Set(swaps.map((line) => line['version'])).size).toBe(swaps.length);
+  expect(daemon.log().filter(({ level }) => level === 'error')).toEqual([]);
+  const opened = daemon.log('event opened');
+  expect(opened.length).toBeGreaterThan(0);
+  for (const line of opened) {
+    expect(line).toMatchObject({
+      key: 'host-1',
+      seen: expect.stringMatching(/once in .* normal records/),
+      why: expect.stringMatching(/^\w+ \S+ \(expected \S+\)/),
+    });
+  }
+});
