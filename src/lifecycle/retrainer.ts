@@ -164,7 +164,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
     }
     const { reason, error: err } = outcome;
     if (reason === 'stopped') log.info('training stopped', { detector, trigger, seconds });
-    else log.error('training failed, the model in use stays', { detector, trigger, seconds, reason, err });
+    else log.error('training failed', { detector, trigger, seconds, reason, err });
   }
 
   return {

@@ -155,7 +155,7 @@ it.each([
   expect(observed.slice(1)).toEqual([['ended', reason, expect.any(Number)]]);
   expect(log.entries.at(-1)).toEqual({
     level: 'error',
-    message: 'training failed, the model in use stays',
+    message: 'training failed',
     fields: { detector: 'pump', trigger: 'schedule', seconds: expect.any(Number), reason, err: error },
   });
   // What an interrupted publish left behind goes after a failure too.
