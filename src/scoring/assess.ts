@@ -4,7 +4,7 @@ import { givenConditions } from '../domain/record';
 import { createScaler, type Scaler } from '../domain/scaler';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import type { Model } from '../models/model';
-import { scoped } from '../tensor';
+import { fixedBatchRows, scoped } from '../tensor';
 import type { LearnedState } from './bundle';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
 import { createStuckStatistic, type StuckStatistic } from './stuck';
@@ -59,23 +59,34 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
   };
 }
 
-/** Runs the model once and brings its results over as typed arrays. Frees every tensor on the way. */
-function runModel(
-  model: Model,
-  encoder: WindowEncoder,
-  encoded: EncodedWindows,
-  count: number,
-): { statistics: Record<string, Float64Array>; distortion: Float32Array; expected: Float32Array } {
-  return scoped(() => {
-    const assessment = model.assess(toExamples(encoder, encoded, count));
-    return {
-      statistics: Object.fromEntries(
-        model.statistics.map((name) => [name, Float64Array.from(assessment.statistics[name]!.dataSync())]),
-      ),
-      distortion: assessment.distortion.dataSync<'float32'>(),
-      expected: assessment.expected.dataSync<'float32'>(),
-    };
-  });
+interface ModelResult {
+  statistics: Record<string, Float64Array>;
+  /** Shape [count, dim]. */
+  distortion: Float32Array;
+  expected: Float32Array;
+}
+
+/** Runs the model and brings its results over as typed arrays. Frees every tensor on the way. */
+function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows, count: number): ModelResult {
+  const { dim } = encoder;
+  const result: ModelResult = {
+    statistics: Object.fromEntries(model.statistics.map((name) => [name, new Float64Array(count)])),
+    distortion: new Float32Array(count * dim),
+    expected: new Float32Array(count * dim),
+  };
+  const rows = fixedBatchRows() ?? count;
+  for (let from = 0; from < count; from += rows) {
+    scoped(() => {
+      const assessment = model.assess(toExamples(encoder, encoded, from, rows));
+      const used = Math.min(rows, count - from);
+      for (const name of model.statistics) {
+        result.statistics[name]!.set(assessment.statistics[name]!.dataSync().subarray(0, used), from);
+      }
+      result.distortion.set(assessment.distortion.dataSync<'float32'>().subarray(0, used * dim), from * dim);
+      result.expected.set(assessment.expected.dataSync<'float32'>().subarray(0, used * dim), from * dim);
+    });
+  }
+  return result;
 }
 
 function sumOverTime(perValue: Float32Array, count: number, { length, channels }: WindowShape): Float64Array {

@@ -44,6 +44,8 @@ export function createDetector(
   const { length, channels } = shape;
   const channel = createChannelStatistic(state.channelCalibrations);
   const scale = createSurpriseScale(state.calibration);
+  // Beyond what calibration has seen, tails are guesses, and no way to say which of two channels is the odder one.
+  const seen = Math.log10(state.calibration.combined.scores.length + 1);
 
   return {
     version,
@@ -73,16 +75,21 @@ export function createDetector(
         unknownConditions,
         contributions(window) {
           const runs = stuck.explain(batch, window);
-          return state.channels
-            .map((name, j) => ({
-              channel: name,
-              contribution: parts[window * channels + j]!,
-              surprise: Math.max(surpriseOf(channel.pValue(parts, window, j)), runs[j]!.nats / Math.LN10),
-              actual: batch.values[(window * length + length - 1) * channels + j]!,
-              expected: scaler.unscale(expected[window * channels + j]!, j),
-              repeats: runs[j]!.repeats,
-            }))
-            .sort((a, b) => b.surprise - a.surprise);
+          const nats = (j: number): number => Math.max(parts[window * channels + j]!, runs[j]!.nats);
+          const all = state.channels.map((name, j) => ({
+            channel: name,
+            contribution: parts[window * channels + j]!,
+            surprise: Math.max(surpriseOf(channel.pValue(parts, window, j)), runs[j]!.nats / Math.LN10),
+            actual: batch.values[(window * length + length - 1) * channels + j]!,
+            expected: scaler.unscale(expected[window * channels + j]!, j),
+            repeats: runs[j]!.repeats,
+          }));
+          return Array.from(all.keys())
+            .sort((a, b) => {
+              const odder = Math.min(all[b]!.surprise, seen) - Math.min(all[a]!.surprise, seen);
+              return odder === 0 ? nats(b) - nats(a) : odder;
+            })
+            .map((j) => all[j]!);
         },
       };
     },

@@ -71,15 +71,24 @@ export function createWindowEncoder(
   };
 }
 
-/** The first `count` rows as tensors, which the caller disposes. */
-export function toExamples(encoder: WindowEncoder, encoded: EncodedWindows, count: number): Examples {
+/** `count` rows from row `from` on as tensors, which the caller disposes. Rows beyond the buffers are zeros. */
+export function toExamples(
+  encoder: WindowEncoder,
+  encoded: EncodedWindows,
+  from: number,
+  count: number,
+): Examples {
   const { dim, conditionDim } = encoder;
+  const rows = (buffer: Float32Array, width: number): tf.Tensor2D => {
+    const part = buffer.slice(from * width, (from + count) * width);
+    if (part.length === count * width) return tf.tensor2d(part, [count, width]);
+    const padded = new Float32Array(count * width);
+    padded.set(part);
+    return tf.tensor2d(padded, [count, width]);
+  };
   return {
-    x: tf.tensor2d(encoded.x.slice(0, count * dim), [count, dim]),
-    mask: tf.tensor2d(encoded.mask.slice(0, count * dim), [count, dim]),
-    c:
-      conditionDim === 0
-        ? undefined
-        : tf.tensor2d(encoded.c.slice(0, count * conditionDim), [count, conditionDim]),
+    x: rows(encoded.x, dim),
+    mask: rows(encoded.mask, dim),
+    c: conditionDim === 0 ? undefined : rows(encoded.c, conditionDim),
   };
 }

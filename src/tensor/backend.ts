@@ -82,3 +82,12 @@ export function scoped<T>(compute: () => T): T {
     engine.endScope();
   }
 }
+
+/**
+ * How many rows every run of a model must have so that a row's result does not depend on the others; undefined where any
+ * number will do. TensorFlow chooses its matrix kernels, and with them the order of its sums, by the size of the batch;
+ * the WebAssembly and plain JavaScript backends sum in one order.
+ */
+export function fixedBatchRows(): number | undefined {
+  return tf.getBackend() === 'tensorflow' ? 64 : undefined;
+}

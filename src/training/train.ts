@@ -219,7 +219,7 @@ async function fit(
         for (const end of order.subarray(from, from + options.batchSize)) dataset.copy(end, batch);
         encoder.encode(batch, buffers);
         forget(buffers, batch.count);
-        const examples = toExamples(encoder, buffers, batch.count);
+        const examples = toExamples(encoder, buffers, 0, batch.count);
         model.phases.forEach((phase, i) => {
           const step = trainStep(phase, optimizers[i]!, examples, random);
           result.steps++;
@@ -308,7 +308,7 @@ function evaluate(
   let windows = 0;
   for (const { buffers, count } of chunks) {
     scoped(() => {
-      const terms = model.validationLoss(toExamples(encoder, buffers, count));
+      const terms = model.validationLoss(toExamples(encoder, buffers, 0, count));
       loss += terms.loss.dataSync()[0]! * count;
       rate += terms.rate.dataSync()[0]! * count;
     });
@@ -325,7 +325,7 @@ function countActiveUnits(model: Model, encoder: WindowEncoder, chunks: readonly
   const total = chunks.reduce((sum, { count }) => sum + count, 0);
   for (const { buffers, count } of chunks) {
     scoped(() => {
-      const perDimension = model.ratePerDimension(toExamples(encoder, buffers, count)).dataSync();
+      const perDimension = model.ratePerDimension(toExamples(encoder, buffers, 0, count)).dataSync();
       perDimension.forEach((rate, i) => (rates[i]! += (rate * count) / total));
     });
   }
