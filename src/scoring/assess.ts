@@ -49,9 +49,14 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
       }
       encoder.encode(batch, buffers);
       const { statistics, distortion, expected } = runModel(model, encoder, buffers, batch.count);
+      const parts = sumOverTime(distortion, batch.count, shape);
       return {
-        statistics: { ...statistics, stuck: stuck.assess(batch) },
-        parts: sumOverTime(distortion, batch.count, shape),
+        statistics: {
+          ...statistics,
+          reconstruction: sumOverChannels(parts, shape),
+          stuck: stuck.assess(batch),
+        },
+        parts,
         expected: newestOf(expected, batch.count, shape),
         unknownConditions: buffers.unknownConditions,
       };
@@ -89,12 +94,30 @@ function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows,
   return result;
 }
 
+/**
+ * What each channel adds up to over the window. The record that is judged counts in full; of those before it the worst is
+ * left out, so that one odd record is one odd record, and not a whole window of them.
+ */
 function sumOverTime(perValue: Float32Array, count: number, { length, channels }: WindowShape): Float64Array {
   const sums = new Float64Array(count * channels);
-  for (let i = 0; i < count * length * channels; i++) {
-    const window = Math.floor(i / (length * channels));
-    sums[window * channels + (i % channels)]! += perValue[i]!;
+  for (let window = 0; window < count; window++) {
+    for (let channel = 0; channel < channels; channel++) {
+      const at = (t: number): number => perValue[(window * length + t) * channels + channel]!;
+      let sum = at(length - 1);
+      let worst = 0;
+      for (let t = 0; t < length - 1; t++) {
+        sum += at(t);
+        if (t === 0 || at(t) > worst) worst = at(t);
+      }
+      sums[window * channels + channel] = sum - worst;
+    }
   }
+  return sums;
+}
+
+function sumOverChannels(parts: Float64Array, { channels }: WindowShape): Float64Array {
+  const sums = new Float64Array(parts.length / channels);
+  parts.forEach((part, i) => (sums[Math.floor(i / channels)]! += part));
   return sums;
 }
 
