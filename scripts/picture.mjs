@@ -78,10 +78,13 @@ async function replay() {
           close: async () => undefined,
         },
       ],
-      metrics: createMetrics({ version: '', engine: backend.name, process: false }).forDetector(settings.detector, {
-        topics: [file.path],
-        sinks: ['picture'],
-      }),
+      metrics: createMetrics({ version: '', engine: backend.name, process: false }).forDetector(
+        settings.detector,
+        {
+          topics: [file.path],
+          sinks: ['picture'],
+        },
+      ),
       now: Date.now,
       onBroken: (error) => {
         throw error;
@@ -118,20 +121,40 @@ function draw() {
 
   for (const { start, end, kind } of labels) {
     const middle = (x(start) + x(end)) / 2;
-    parts.push(`<rect x="${x(start)}" y="${top}" width="${x(end) - x(start)}" height="${bottom - top}" fill="#f4c7c3" opacity="0.7"/>`);
-    parts.push(text(middle, top - 6, kind.replace('_', ' '), `font-size="12" fill="#a33" transform="rotate(-32 ${middle} ${top - 6})"`));
+    parts.push(
+      `<rect x="${x(start)}" y="${top}" width="${x(end) - x(start)}" height="${bottom - top}" fill="#f4c7c3" opacity="0.7"/>`,
+    );
+    parts.push(
+      text(
+        middle,
+        top - 6,
+        kind.replace('_', ' '),
+        `font-size="12" fill="#a33" transform="rotate(-32 ${middle} ${top - 6})"`,
+      ),
+    );
   }
   for (const level of [0, 3, 6, 9, 12]) {
     parts.push(`<line x1="${left}" x2="${width - right}" y1="${y(level)}" y2="${y(level)}" stroke="#ddd"/>`);
-    parts.push(text(left - 8, y(level) + 4, level === 12 ? '≥ 12' : level, 'text-anchor="end" font-size="13"'));
+    parts.push(
+      text(left - 8, y(level) + 4, level === 12 ? '≥ 12' : level, 'text-anchor="end" font-size="13"'),
+    );
   }
   parts.push(text(16, top + 18, 'surprise', 'font-size="15" font-weight="bold"'));
   parts.push(text(16, top + 38, '−log₁₀ p', 'font-size="13"'));
-  parts.push(line(detections.map((d) => [x(d.timestamp), y(d.surprise)]), 'stroke="#1f5fa8" stroke-width="1"'));
-  parts.push(`<line x1="${left}" x2="${width - right}" y1="${y(threshold)}" y2="${y(threshold)}" stroke="#d62728" stroke-width="1.5" stroke-dasharray="6 4"/>`);
+  parts.push(
+    line(
+      detections.map((d) => [x(d.timestamp), y(d.surprise)]),
+      'stroke="#1f5fa8" stroke-width="1"',
+    ),
+  );
+  parts.push(
+    `<line x1="${left}" x2="${width - right}" y1="${y(threshold)}" y2="${y(threshold)}" stroke="#d62728" stroke-width="1.5" stroke-dasharray="6 4"/>`,
+  );
   parts.push(text(16, y(threshold) + 4, 'threshold', 'font-size="13" fill="#d62728"'));
   for (const event of events.filter(({ status }) => status === 'open')) {
-    parts.push(`<path d="M ${x(event.openedAt)} ${top + surpriseHeight + 6} l 6 12 l -12 0 z" fill="#d62728"/>`);
+    parts.push(
+      `<path d="M ${x(event.openedAt)} ${top + surpriseHeight + 6} l 6 12 l -12 0 z" fill="#d62728"/>`,
+    );
   }
   parts.push(text(16, top + surpriseHeight + 17, '▲ event opens', 'font-size="13" fill="#d62728"'));
 
@@ -142,10 +165,22 @@ function draw() {
     const high = sorted[Math.floor(sorted.length * 0.998)];
     const level = (value) => base - ((Math.min(value, high) - low) / (high - low || 1)) * (rowHeight - 18);
     parts.push(text(16, base - rowHeight / 2 + 10, channel, 'font-size="13"'));
-    parts.push(line(detections.map((d) => [x(d.timestamp), level(d.values[channel])]), 'stroke="#555" stroke-width="0.8"'));
+    parts.push(
+      line(
+        detections.map((d) => [x(d.timestamp), level(d.values[channel])]),
+        'stroke="#555" stroke-width="0.8"',
+      ),
+    );
   });
   for (let time = Math.ceil(first / 600_000) * 600_000; time <= last; time += 600_000) {
-    parts.push(text(x(time), height - 12, new Date(time).toISOString().slice(11, 16), 'text-anchor="middle" font-size="13"'));
+    parts.push(
+      text(
+        x(time),
+        height - 12,
+        new Date(time).toISOString().slice(11, 16),
+        'text-anchor="middle" font-size="13"',
+      ),
+    );
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif">
     <rect width="100%" height="100%" fill="white"/>${parts.join('\n')}</svg>`;

@@ -164,7 +164,7 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
   let dim = 0;
   const categorySlots: { at: number; size: number }[] = [];
   let column = 0;
-  const encoders = state.specs.map((spec) => {
+  const encoders = state.specs.map((spec): ConditionEncoder['add'] => {
     const slot = dim;
     switch (spec.kind) {
       case 'category': {
@@ -173,14 +173,7 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
         const source = column++;
         categorySlots.push({ at: slot, size: known.length + 1 });
         dim += known.length + 1;
-        return (
-          given: Float64Array,
-          offset: number,
-          _time: number,
-          weight: number,
-          out: Float32Array,
-          at: number,
-        ) => {
+        return (given, offset, _time, weight, out, at) => {
           const index = indexByCode.get(given[offset + source]!) ?? 0;
           out[at + slot + index]! += weight;
           return index === 0 ? 1 : 0;
@@ -190,14 +183,7 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
         const { mean, std } = state.numbers[spec.name] ?? { mean: 0, std: 1 };
         const source = column++;
         dim += spec.missing === 'unknown' ? 2 : 1;
-        return (
-          given: Float64Array,
-          offset: number,
-          _time: number,
-          weight: number,
-          out: Float32Array,
-          at: number,
-        ) => {
+        return (given, offset, _time, weight, out, at) => {
           const value = given[offset + source]!;
           if (Number.isNaN(value)) {
             out[at + slot + 1]! += weight;
@@ -210,14 +196,7 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
       default: {
         const phase = createPhase(spec);
         dim += 2;
-        return (
-          _given: Float64Array,
-          _offset: number,
-          time: number,
-          weight: number,
-          out: Float32Array,
-          at: number,
-        ) => {
+        return (_given, _offset, time, weight, out, at) => {
           const angle = 2 * Math.PI * phase(time);
           out[at + slot]! += weight * Math.sin(angle);
           out[at + slot + 1]! += weight * Math.cos(angle);

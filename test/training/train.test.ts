@@ -2,7 +2,7 @@ import { decodeBundle, encodeBundle, type Files } from '../../src/scoring/bundle
 import { createDetector, type Detector } from '../../src/scoring/detector';
 import { createCategoryTable, type CategoryTable } from '../../src/domain/condition';
 import { createWindowBatch } from '../../src/domain/window';
-import type { ModelVersionError} from '../../src/errors';
+import type { ModelVersionError } from '../../src/errors';
 import { TrainingError } from '../../src/errors';
 import { disposeModel } from '../../src/models/model';
 import { openBackend, tf } from '../../src/tensor';
