@@ -15,6 +15,7 @@ import { createKafkaHistory } from '../sources/kafka-history';
 import { createModelStore } from '../store/model-store';
 import { openBackend } from '../tensor';
 import { trainDetector } from '../trainer';
+import { collapsedLevels } from '../training/report';
 import { exitCodes, type Register } from './context';
 import { setOption } from './set';
 import { packageVersions } from './version';
@@ -64,8 +65,12 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
             if (asJson) stdout.write(formatTrainingMessage({ type: 'progress', ...progress, secondsLeft }));
           },
         });
-        if (report.activeUnits === 0) {
-          log.warn('posterior has collapsed: no latent dimension is in use', { detector: detector.detector });
+        const collapsed = collapsedLevels(report);
+        if (collapsed.length > 0) {
+          log.warn('posterior has collapsed: no latent dimension of these levels is in use', {
+            detector: detector.detector,
+            levels: collapsed,
+          });
         }
         if (asJson) stdout.write(formatTrainingMessage({ type: 'published', version }));
         else stdout.write(`${detector.detector}: version ${version}\n${JSON.stringify(report, null, 2)}\n`);

@@ -3,7 +3,7 @@ import convict from 'convict';
 import type { ConfigProblem } from '../errors';
 import { show } from './formats';
 import { isKey, listKeys, settingName, type Key, type Parsed, type Section } from './key';
-import type { Rule } from './rules';
+import type { Rule } from './rule';
 import { didYouMean, nearest } from './suggest';
 
 /** Where values come from beside the files. Arguments win over the environment, and that wins over the files. */

@@ -238,6 +238,13 @@ export function brokers(about: About): Key<readonly string[]> {
   });
 }
 
+/** Numbers of at least 0, as many as there are. */
+export function amounts(about: About): Key<readonly number[]> {
+  return list(about, 'a list of numbers of at least 0', {
+    item: (value) => within(readNumber(value), (number) => number >= 0),
+  });
+}
+
 /** Widths of layers. */
 export function widths(about: About): Key<readonly number[]> {
   return list(about, 'a list of whole numbers from 1 to 8192, at least one', {

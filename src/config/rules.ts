@@ -1,12 +1,7 @@
 /** What must hold between the keys of one file. */
+import { modelRules } from './model-rules';
+import type { Rule } from './rule';
 import type { DetectorSettings, KafkaSettings } from './settings';
-
-export interface Rule<S> {
-  /** Keys that the rule reads; it is not tried while one of them is wrong by itself. The first is the one reported. */
-  keys: readonly string[];
-  /** What is wrong, or undefined. */
-  problem(settings: S): string | undefined;
-}
 
 /** Brokers that the Kafka sink will use: its own, or the source's. */
 export function sinkBrokers({ source, sinks }: DetectorSettings): readonly string[] {
@@ -104,23 +99,7 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
       return absent.length > 0 ? `must name the column of every condition (not yet: ${list})` : undefined;
     },
   },
-  {
-    keys: ['model.latentDim', 'record.channels', 'window.length'],
-    problem({ model, record, window }) {
-      const inputDim = record.channels.length * window.length;
-      const sum = `${record.channels.length} × ${window.length} = ${inputDim}`;
-      return model.latentDim < inputDim
-        ? undefined
-        : `must be below channels × window.length (got ${model.latentDim}, with ${sum})`;
-    },
-  },
-  {
-    keys: ['model.minVariance', 'model.maxVariance'],
-    problem: ({ model }) =>
-      model.minVariance < model.maxVariance
-        ? undefined
-        : `must be below model.maxVariance (got ${model.minVariance}, ${model.maxVariance})`,
-  },
+  ...modelRules,
   {
     keys: ['training.minRecords', 'training.maxRecords'],
     problem: ({ training }) =>

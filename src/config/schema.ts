@@ -2,6 +2,7 @@
 import { conditions } from './conditions';
 import {
   amount,
+  amounts,
   brokers,
   choice,
   column,
@@ -24,6 +25,7 @@ import {
   widths,
 } from './formats';
 import { nameVariables, type Parsed, type Section } from './key';
+import { modelKinds } from '../models/zoo';
 import type { DaemonSettings, DetectorSettings } from './settings';
 
 /** `daemon.yaml`. */
@@ -176,20 +178,79 @@ export const detectorSchema = nameVariables(
       ),
     },
     model: {
-      kind: choice({ doc: '`cvae`: conditional variational autoencoder.', default: 'cvae' }, ['cvae']),
-      latentDim: whole(
-        { doc: 'Dimensions of the code; below channels × window.length.', default: 8 },
-        { max: 4096 },
+      kind: choice(
+        { doc: 'Which autoencoder; docs/models.md says when to take which.', default: 'cvae' },
+        modelKinds,
+      ),
+      network: choice(
+        {
+          doc: 'Dense layers over the whole window, or convolutions along time, each halving it.',
+          default: 'mlp',
+        },
+        ['mlp', 'conv1d'],
       ),
       hidden: widths({
-        doc: 'Widths of the hidden layers of the encoder; the decoder has them mirrored.',
+        doc: 'Widths (filters) of the hidden layers of the encoder; the decoder has them mirrored.',
         default: [64, 32],
       }),
-      minVariance: positive({ doc: 'Least variance of p(x|z), in units of the scaled data.', default: 1e-3 }),
+      likelihood: choice(
+        {
+          doc: 'p(x|z). `student-t` has heavy tails: wild values among the normal ones.',
+          default: 'gaussian',
+        },
+        ['gaussian', 'student-t'],
+      ),
+      minVariance: positive({
+        doc: 'Least variance of p(x|z) (squared scale of `student-t`), in units of the scaled data.',
+        default: 1e-3,
+      }),
       maxVariance: positive({ doc: 'Largest variance of p(x|z), likewise.', default: 10 }),
+      degreesOfFreedom: positive({ doc: 'Of `student-t`: the fewer, the heavier the tails.', default: 4 }),
       conditionDropout: shareOrNone({
         doc: 'Share of training examples whose categories are replaced by the unknown token.',
         default: 0.05,
+      }),
+      latentDim: whole(
+        { doc: 'Dimensions of the code; below channels × window.length. Not for `hvae`.', default: 8 },
+        { max: 4096 },
+      ),
+      beta: positive({ doc: '`beta-vae`: weight of the rate.', default: 4 }),
+      betaSchedule: choice(
+        {
+          doc: '`beta-vae`: `warm-up` lets the weight rise once, `cyclical` again and again.',
+          default: 'constant',
+        },
+        ['constant', 'warm-up', 'cyclical'],
+      ),
+      betaSteps: whole({ doc: '`beta-vae`: steps of the warm-up, or of one cycle.', default: 1000 }),
+      capacity: amount({
+        doc: '`beta-vae`: nats that the rate is held at; it grows from 0 to here. 0 = none.',
+        default: 0,
+      }),
+      capacitySteps: whole({ doc: '`beta-vae`: steps until the capacity is reached.', default: 1000 }),
+      freeBits: amount({
+        doc: '`beta-vae`, `cvae`: nats of rate that a latent dimension has for free.',
+        default: 0,
+      }),
+      prior: choice({ doc: '`aae`: distribution that the codes are shaped after.', default: 'normal' }, [
+        'normal',
+        'mixture',
+        'uniform',
+        'swiss-roll',
+      ]),
+      mixtureModes: whole({ doc: '`aae`: Gaussians of the prior `mixture`.', default: 8 }, { max: 1024 }),
+      levels: widths({
+        doc: '`hvae`: dimensions of each level of the code, the upper one first; at least two.',
+        default: [4, 8],
+      }),
+      levelWeights: amounts({ doc: "`hvae`: weight of each level's rate; empty = 1 each.", default: [] }),
+      levelFreeBits: amounts({
+        doc: '`hvae`: nats that a dimension of each level has for free; empty = none.',
+        default: [],
+      }),
+      llrLevels: whole({
+        doc: '`hvae`: upper levels that the statistic `llr` compares the whole hierarchy with.',
+        default: 1,
       }),
     },
     training: {

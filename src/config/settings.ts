@@ -2,6 +2,8 @@
 import type { FalseAlarmTarget } from '../calibration/threshold';
 import type { EventPolicy } from '../domain/event';
 import type { RecordSchema } from '../domain/record';
+import type { ModelOptions } from '../models/model';
+import type { ModelKind } from '../models/zoo';
 
 /** `daemon.yaml`: what all detectors of the process share. */
 export interface DaemonSettings {
@@ -49,14 +51,11 @@ export interface FieldMapping {
   conditions: string;
 }
 
-export interface ModelSettings {
-  kind: 'cvae';
-  latentDim: number;
-  /** Widths of the hidden layers of the encoder; the decoder has them mirrored. */
-  hidden: readonly number[];
-  /** Bounds of the learned variance, in units of the scaled data. */
-  minVariance: number;
-  maxVariance: number;
+/** Of a model, what makes sense for windows: bytes and pixels have likelihoods and networks of their own. */
+export interface ModelSettings extends ModelOptions {
+  kind: ModelKind;
+  network: 'mlp' | 'conv1d';
+  likelihood: 'gaussian' | 'student-t';
   /** Share of training examples whose categories are replaced by the unknown token. */
   conditionDropout: number;
 }

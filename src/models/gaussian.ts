@@ -18,6 +18,11 @@ export function gaussianFrom(output: tf.Tensor2D): Gaussian {
   return { mean, logVar: tf.mul(tf.tanh(tf.div(raw, maxLogVar)), maxLogVar) };
 }
 
+/** N(0, I), for every row of a batch. Shape [1, dim]. */
+export function standardNormal(dim: number): Gaussian {
+  return { mean: tf.zeros([1, dim]), logVar: tf.zeros([1, dim]) };
+}
+
 /** A draw by reparametrisation, mean + σ·noise (Kingma & Welling 2014, §2.4). Shape [batch, dim]. */
 export function sample(q: Gaussian, noise: tf.Tensor2D): tf.Tensor2D {
   return tf.add(q.mean, tf.mul(tf.exp(tf.mul(q.logVar, 0.5)), noise));

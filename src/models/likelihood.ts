@@ -1,61 +1,118 @@
 /** p(x|z): how well a reconstruction explains the data, per dimension, missing values masked. */
 import { tf, type Random } from '../tensor';
-import { createMlp, type Weights } from './network';
 import { negativeLogDensity } from './gaussian';
+import type { Examples, ModelSpec } from './model';
+import { createMlp, type Weights } from './network';
 
 export interface Likelihood {
   readonly weights: Weights;
   /**
    * −log p(x|z) in nats, 0 where the mask is 0. Shape [batch, dim].
-   * @param mean the decoder's output, shape [batch, dim]
-   * @param mask 1 = seen, 0 = missing, shape [batch, dim]
+   * @param output of the decoder, shape [batch, dim]
    */
-  negativeLogLikelihood(
-    x: tf.Tensor2D,
-    mean: tf.Tensor2D,
-    mask: tf.Tensor2D,
-    c: tf.Tensor2D | undefined,
-  ): tf.Tensor2D;
+  negativeLogLikelihood(examples: Examples, output: tf.Tensor2D): tf.Tensor2D;
+  /** The mean of p(x|z). Shape [batch, dim]. */
+  mean(output: tf.Tensor2D): tf.Tensor2D;
 }
 
-export interface GaussianLikelihoodSpec {
-  channels: number;
-  /** Records per window: one variance serves a channel at every position. */
-  length: number;
-  /** Width of the condition, 0 = none. */
-  conditionDim: number;
-  /** Bounds of the variance in scaled units: without the lower one a channel that is fitted perfectly takes it all. */
-  minVariance: number;
-  maxVariance: number;
-  random: Random;
+/** The likelihood that the spec names. */
+export function createLikelihood(spec: ModelSpec, random: Random): Likelihood {
+  switch (spec.likelihood) {
+    case 'gaussian':
+      return withLearnedVariance(spec, random, gaussian);
+    case 'student-t':
+      return withLearnedVariance(spec, random, studentT(spec.degreesOfFreedom));
+    case 'bernoulli':
+      return bernoulli;
+    case 'discretised-logistic':
+      return {
+        ...withLearnedVariance(spec, random, discretisedLogistic),
+        mean: (output) => tf.clipByValue(output, 0, 1),
+      };
+  }
 }
 
-/** N(x; mean, diag σ²) with a learned σ² per channel, given the condition: noise may differ between modes. */
-export function createGaussianLikelihood(spec: GaussianLikelihoodSpec): Likelihood {
-  const { channels, length, conditionDim, random } = spec;
+/** −log p, value by value; x and output have shape [batch, length, channels], logVar [batch or 1, 1, channels]. */
+type NegativeLogDensity = (x: tf.Tensor3D, output: tf.Tensor3D, logVar: tf.Tensor3D) => tf.Tensor3D;
+
+/**
+ * A density with a learned σ² per channel, one for all positions, given the condition: noise may differ between modes.
+ * A sigmoid keeps log σ² within bounds: without the lower one a channel that is fitted perfectly takes the whole loss.
+ */
+function withLearnedVariance(spec: ModelSpec, random: Random, density: NegativeLogDensity): Likelihood {
+  const { channels, length, conditionDim } = spec;
   const low = Math.log(spec.minVariance);
   const high = Math.log(spec.maxVariance);
-  const variance = createMlp({
+  const network = createMlp({
     name: 'likelihood/variance',
     sizes: [Math.max(1, conditionDim), channels],
     random,
   });
 
-  /** log σ², within its bounds by a sigmoid. Shape [batch or 1, 1, channels]. */
   function logVariance(c: tf.Tensor2D | undefined): tf.Tensor3D {
-    const raw = variance.apply(c ?? tf.ones([1, 1]));
+    const raw = network.apply(c ?? tf.ones([1, 1]));
     const perChannel: tf.Tensor2D = tf.add(tf.mul(tf.sigmoid(raw), high - low), low);
     return tf.expandDims(perChannel, 1);
   }
-
-  /** Shape [batch, length, channels]: broadcasting is cheaper than a tiled variance, above all backwards. */
-  const perRecord = (x: tf.Tensor2D): tf.Tensor3D => tf.reshape(x, [-1, length, channels]);
+  /** Broadcasting is cheaper than a tiled variance, above all backwards. */
+  const perPosition = (x: tf.Tensor2D): tf.Tensor3D => tf.reshape(x, [-1, length, channels]);
 
   return {
-    weights: variance.weights,
-    negativeLogLikelihood(x, mean, mask, c) {
-      const density = negativeLogDensity(perRecord(x), { mean: perRecord(mean), logVar: logVariance(c) });
-      return tf.mul(tf.reshape(density, [-1, length * channels]), mask);
+    weights: network.weights,
+    negativeLogLikelihood({ x, mask, c }, output) {
+      const values = density(perPosition(x), perPosition(output), logVariance(c));
+      return tf.mul(tf.reshape(values, [-1, length * channels]), mask);
     },
+    mean: (output) => output,
   };
+}
+
+/** N(x; mean, σ²). */
+const gaussian: NegativeLogDensity = (x, mean, logVar) => negativeLogDensity(x, { mean, logVar });
+
+/** Student's t with ν degrees of freedom, location mean and scale σ: heavy tails, so that one wild value costs little. */
+function studentT(nu: number): NegativeLogDensity {
+  const constant = logGamma(nu / 2) - logGamma((nu + 1) / 2) + 0.5 * Math.log(nu * Math.PI);
+  return (x, mean, logVar) => {
+    const squared = tf.mul(tf.square(tf.sub(x, mean)), tf.exp(tf.neg(logVar)));
+    const tail = tf.mul(tf.log1p(tf.div(squared, nu)), (nu + 1) / 2);
+    return tf.add(tf.add(tail, tf.mul(logVar, 0.5)), constant);
+  };
+}
+
+/** x in [0, 1], the output its log-odds: softplus(l) − x·l. */
+const bernoulli: Likelihood = {
+  weights: new Map(),
+  negativeLogLikelihood: ({ x, mask }, logits) =>
+    tf.mul(tf.sub(tf.softplus(logits), tf.mul(x, logits)), mask),
+  mean: (logits) => tf.sigmoid(logits),
+};
+
+/** The largest value of a byte: x = byte / 255. */
+const maxByte = 255;
+
+/**
+ * A logistic distribution of variance σ² cut into 256 bins, the outer two open (Salimans 2017). With u and v its
+ * arguments at the bin's ends: P = sigmoid(u) − sigmoid(v) = sigmoid(u)·sigmoid(−v)·(1 − exp(v − u)), which is stable
+ * far out; at x = 0 only sigmoid(u) is left, at x = 1 only sigmoid(−v).
+ */
+const discretisedLogistic: NegativeLogDensity = (x, mean, logVar) => {
+  // The variance of a logistic is s²·π²/3.
+  const scale = tf.mul(tf.exp(tf.mul(logVar, 0.5)), Math.sqrt(3) / Math.PI);
+  const center = tf.div(tf.sub(x, mean), scale);
+  const half = tf.div(0.5 / maxByte, scale);
+  const aboveFirst = tf.cast(tf.greater(x, 0.5 / maxByte), 'float32');
+  const belowLast = tf.cast(tf.less(x, 1 - 0.5 / maxByte), 'float32');
+  const upper = tf.mul(belowLast, tf.softplus(tf.neg(tf.add(center, half))));
+  const lower = tf.mul(aboveFirst, tf.softplus(tf.sub(center, half)));
+  const bin = tf.log(tf.neg(tf.expm1(tf.mul(half, -2))));
+  return tf.sub(tf.add(upper, lower), tf.mul(tf.mul(aboveFirst, belowLast), bin));
+};
+
+/** log Γ(x) for x > 0: Stirling's series beyond 7, and Γ(x) = Γ(x + 1)/x below. */
+export function logGamma(x: number): number {
+  if (x < 7) return logGamma(x + 1) - Math.log(x);
+  const square = x * x;
+  const series = (1 / 12 - (1 / 360 - (1 / 1260 - 1 / 1680 / square) / square) / square) / x;
+  return (x - 0.5) * Math.log(x) - x + 0.5 * Math.log(2 * Math.PI) + series;
 }

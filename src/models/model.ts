@@ -18,7 +18,7 @@ export interface Loss {
   loss: tf.Scalar;
   /** E_q[ −log p(x|z) ]. */
   distortion: tf.Scalar;
-  /** KL of the posterior to the prior. */
+  /** KL of the posterior to the prior, unweighted; for an aae, whose code has no density, −log p(z). */
   rate: tf.Scalar;
 }
 
@@ -26,7 +26,8 @@ export interface Loss {
 export interface Phase {
   name: string;
   variables: readonly tf.Variable[];
-  loss(examples: Examples, random: Random): Loss;
+  /** @param step how many steps of this phase went before: what a schedule looks at */
+  loss(examples: Examples, random: Random, step: number): tf.Scalar;
 }
 
 /** What a model says of a batch, without any randomness. */
@@ -39,17 +40,51 @@ export interface Assessment {
   expected: tf.Tensor2D;
 }
 
-/** Everything that decides the shape of a model; goes into the model version. */
-export interface ModelSpec {
+/** What can be chosen of a model; schema.ts says what each means. */
+export interface ModelOptions {
   kind: string;
-  /** Records per window; 1 for an image. */
-  length: number;
-  channels: number;
-  conditionDim: number;
-  latentDim: number;
+  network: 'mlp' | 'conv1d' | 'conv2d';
   hidden: readonly number[];
+  likelihood: 'gaussian' | 'student-t' | 'bernoulli' | 'discretised-logistic';
   minVariance: number;
   maxVariance: number;
+  degreesOfFreedom: number;
+  latentDim: number;
+  beta: number;
+  betaSchedule: 'constant' | 'warm-up' | 'cyclical';
+  betaSteps: number;
+  capacity: number;
+  capacitySteps: number;
+  freeBits: number;
+  prior: 'normal' | 'mixture' | 'uniform' | 'swiss-roll';
+  mixtureModes: number;
+  levels: readonly number[];
+  levelWeights: readonly number[];
+  levelFreeBits: readonly number[];
+  llrLevels: number;
+}
+
+/** Options that only some kinds have; the others are open to all. */
+export type OwnOption = Exclude<
+  keyof ModelOptions,
+  'kind' | 'network' | 'hidden' | 'likelihood' | 'minVariance' | 'maxVariance' | 'degreesOfFreedom'
+>;
+
+/** Everything that decides the shape of a model; goes into the model version. */
+export interface ModelSpec extends ModelOptions {
+  /** Positions of an example: records of a window, or pixels of an image. */
+  length: number;
+  /** Positions in a row: 1 for a window. */
+  width: number;
+  /** Values at a position. */
+  channels: number;
+  conditionDim: number;
+}
+
+/** A kind of model: how one is made, and which of the options that not every kind has it reads. */
+export interface ModelFamily {
+  create(spec: ModelSpec, random: Random): Model;
+  options: readonly OwnOption[];
 }
 
 export interface Model {
@@ -58,12 +93,30 @@ export interface Model {
   readonly phases: readonly Phase[];
   /** Names of the statistics that `assess` returns. */
   readonly statistics: readonly string[];
-  /** The loss without noise (z = posterior mean): what early stopping looks at. */
+  /** Latent dimensions of each level, the upper one first; only hvae has more than one. */
+  readonly latentDims: readonly number[];
+  /** Steps of a phase after which its loss is the one that is meant; before, early stopping waits. */
+  readonly warmUpSteps: number;
+  /** The loss without noise (z = posterior mean) and behind every schedule: what early stopping looks at. */
   validationLoss(examples: Examples): Loss;
   assess(examples: Examples): Assessment;
-  /** KL of each latent dimension, averaged over the batch: below 0.01 nats a dimension is not in use. Shape [latentDim]. */
-  ratePerDimension(examples: Examples): tf.Tensor1D;
+  /**
+   * What each latent dimension carries, averaged over the batch, one tensor per level: KL to the prior in nats; for an
+   * aae, whose code has no density, its variance (Burda 2016). Below `activeUnitThreshold` it is not in use.
+   */
+  activity(examples: Examples): readonly tf.Tensor1D[];
+  /** The posterior mean of z, all levels side by side. Shape [batch, sum of latentDims]. */
+  encode(examples: Examples): tf.Tensor2D;
+  /**
+   * Means of p(x|z) for drawn z. Shape [count, dim].
+   * @param c shape [count, conditionDim]
+   * @param temperature scales the standard deviation of z: 1 = as learned, 0 = the most typical one
+   */
+  generate(count: number, c: tf.Tensor2D | undefined, random: Random, temperature: number): tf.Tensor2D;
 }
+
+/** A latent dimension below this activity carries nothing. */
+export const activeUnitThreshold = 0.01;
 
 /** Numbers of columns of a batch's `x`. */
 export function inputDim(spec: ModelSpec): number {
@@ -99,9 +152,8 @@ export function writeWeights(model: Model, values: ReadonlyMap<string, Float32Ar
 }
 
 export interface StepResult {
+  /** Before the step. */
   loss: number;
-  distortion: number;
-  rate: number;
   /** The gradient was not finite, and nothing was changed. */
   skipped: boolean;
 }
@@ -109,29 +161,25 @@ export interface StepResult {
 /** Gradients longer than this are shortened to it (Pascanu 2013): one odd batch must not undo an epoch. */
 const maxGradientNorm = 100;
 
-/** One step of one phase: loss, gradients, and the optimiser's update. A step that is not finite is skipped. */
+/**
+ * One step of one phase: loss, gradients, and the optimiser's update. A step that is not finite is skipped.
+ * @param step how many steps of this phase went before
+ */
 export function trainStep(
   phase: Phase,
   optimizer: tf.Optimizer,
   examples: Examples,
   random: Random,
+  step: number,
 ): StepResult {
   return tf.tidy(() => {
-    let terms: Loss | undefined;
-    const { grads } = tf.variableGrads(() => {
-      terms = phase.loss(examples, random);
-      tf.keep(terms.distortion);
-      tf.keep(terms.rate);
-      tf.keep(terms.loss);
-      return terms.loss;
-    }, phase.variables as tf.Variable[]);
-    const { loss, distortion, rate } = terms!;
-    const result = { loss: scalar(loss), distortion: scalar(distortion), rate: scalar(rate) };
-    tf.dispose([loss, distortion, rate]);
-
-    const gradients = Object.values(grads);
-    const norm = Math.sqrt(scalar(tf.addN(gradients.map((g) => tf.sum(tf.square(g))))));
-    if (!Number.isFinite(norm) || !Number.isFinite(result.loss)) return { ...result, skipped: true };
+    const { value, grads } = tf.variableGrads(
+      () => phase.loss(examples, random, step),
+      phase.variables as tf.Variable[],
+    );
+    const loss = scalar(value);
+    const norm = Math.sqrt(scalar(tf.addN(Object.values(grads).map((g) => tf.sum(tf.square(g))))));
+    if (!Number.isFinite(norm) || !Number.isFinite(loss)) return { loss, skipped: true };
     const shrink = norm > maxGradientNorm ? maxGradientNorm / norm : 1;
     optimizer.applyGradients(
       Object.entries(grads).map(([name, gradient]) => ({
@@ -139,7 +187,7 @@ export function trainStep(
         tensor: shrink === 1 ? gradient : tf.mul(gradient, shrink),
       })),
     );
-    return { ...result, skipped: false };
+    return { loss, skipped: false };
   });
 }
 

@@ -6,14 +6,17 @@ export type Weights = ReadonlyMap<string, tf.Variable>;
 
 export interface Network {
   readonly weights: Weights;
-  /** [batch, in] → [batch, out]. */
-  apply(x: tf.Tensor2D): tf.Tensor2D;
+  /**
+   * [batch, in] → [batch, out].
+   * @param given what x is read with, e.g. c, shape [batch, givenDim]
+   */
+  apply(x: tf.Tensor2D, given?: tf.Tensor2D): tf.Tensor2D;
 }
 
 export interface MlpSpec {
   /** Prefix of the weights' names. */
   name: string;
-  /** Widths from input to output, at least two. */
+  /** Widths from input (with what is given) to output, at least two. */
   sizes: readonly number[];
   random: Random;
 }
@@ -33,20 +36,21 @@ export function createMlp({ name, sizes, random }: MlpSpec): Network {
   });
   return {
     weights,
-    apply: (x) =>
+    apply: (x, given) =>
       layers.reduce((h, { kernel, bias, last }) => {
         const out: tf.Tensor2D = tf.add(matMul(h, kernel), bias);
         return last ? out : tf.relu(out);
-      }, x),
+      }, sideBySide(x, given)!),
   };
 }
 
 /** A variable takes the value over, but not the tensor that held it. */
-function createVariable(initial: () => tf.Tensor): tf.Variable {
+export function createVariable(initial: () => tf.Tensor): tf.Variable {
   return scoped(() => tf.variable(initial()));
 }
 
-/** [x, c] side by side; just x when there is no condition. */
-export function given(x: tf.Tensor2D, c: tf.Tensor2D | undefined): tf.Tensor2D {
-  return c === undefined ? x : tf.concat([x, c], 1);
+/** Columns side by side, [batch, sum]; what is undefined is left out, and nothing at all is undefined. */
+export function sideBySide(...parts: readonly (tf.Tensor2D | undefined)[]): tf.Tensor2D | undefined {
+  const present = parts.filter((part) => part !== undefined);
+  return present.length > 1 ? tf.concat(present, 1) : present[0];
 }

@@ -1,11 +1,19 @@
 /** Every model by the name it has in a configuration. A new model is its file and one line here. */
 import type { Random } from '../tensor';
-import { createCvae } from './cvae';
-import type { Model, ModelSpec } from './model';
+import { aae } from './aae';
+import { betaVae } from './beta-vae';
+import { cvae } from './cvae';
+import { hvae } from './hvae';
+import type { Model, ModelFamily, ModelSpec } from './model';
+import { vae } from './vae';
 
 export const zoo = {
-  cvae: createCvae,
-} as const satisfies Record<string, (spec: ModelSpec, random: Random) => Model>;
+  cvae,
+  vae,
+  'beta-vae': betaVae,
+  aae,
+  hvae,
+} as const satisfies Record<string, ModelFamily>;
 
 export type ModelKind = keyof typeof zoo;
 
@@ -13,8 +21,8 @@ export const modelKinds = Object.keys(zoo) as ModelKind[];
 
 /** @throws RangeError for a kind that is not in the zoo */
 export function createModel(spec: ModelSpec, random: Random): Model {
-  const create = (zoo as Record<string, (spec: ModelSpec, random: Random) => Model>)[spec.kind];
-  if (create === undefined)
+  const family = (zoo as Record<string, ModelFamily>)[spec.kind];
+  if (family === undefined)
     throw new RangeError(`no model is called "${spec.kind}"; there is ${modelKinds.join(', ')}`);
-  return create(spec, random);
+  return family.create(spec, random);
 }

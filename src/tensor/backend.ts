@@ -4,6 +4,7 @@ import * as util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 // For its side effect: tfjs-core's CommonJS build knows no gradient; this package registers them all.
 import '@tensorflow/tfjs-layers';
+import { registerFilterGradient } from './convolution';
 
 export { tf };
 
@@ -35,6 +36,7 @@ const attempts: Record<BackendName, () => Promise<void>> = {
     setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm'))}/`);
     setThreadsCount(1);
     await use('wasm');
+    registerFilterGradient('wasm');
   },
   cpu: async () => {
     await import('@tensorflow/tfjs-backend-cpu');

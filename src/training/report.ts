@@ -9,14 +9,23 @@ export interface TrainingReport {
   steps: number;
   /** Steps whose loss or gradient was not finite. */
   skippedSteps: number;
-  /** Mean −ELBO in nats a window: of the last epoch, and the best on the validation block. */
+  /** Mean loss of the model's first phase over the last epoch, nats a window. */
   trainLoss: number;
+  /** The best on the validation block, behind every schedule: the −ELBO; for an aae −log p(x|z) − log p(z). */
   validationLoss: number;
   /** Mean KL to the prior on the validation block, nats a window. */
   validationRate: number;
-  latentDim: number;
-  /** Latent dimensions that carry something. 0 = the posterior has collapsed. */
-  activeUnits: number;
+  /** Latent dimensions of each level, the upper one first. */
+  latentDims: readonly number[];
+  /** How many of them carry something. 0 = the posterior of that level has collapsed. */
+  activeUnitsPerLevel: readonly number[];
   /** The tail of the combined statistic. */
   tail: ParetoTail;
+}
+
+/** Levels (1 = the upper one) of which no latent dimension is in use: the model explains the data without them. */
+export function collapsedLevels({
+  activeUnitsPerLevel,
+}: Pick<TrainingReport, 'activeUnitsPerLevel'>): number[] {
+  return activeUnitsPerLevel.flatMap((active, l) => (active === 0 ? [l + 1] : []));
 }

@@ -6,12 +6,14 @@ import { createScaler, fitScaler } from '../domain/scaler';
 import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
 import {
+  activeUnitThreshold,
   disposeModel,
   readWeights,
   trainStep,
   writeWeights,
   type Examples,
   type Model,
+  type ModelOptions,
   type ModelSpec,
 } from '../models/model';
 import { createModel } from '../models/zoo';
@@ -26,7 +28,7 @@ import type { TrainingReport } from './report';
 
 export interface TrainingOptions {
   schema: RecordSchema;
-  model: Pick<ModelSpec, 'kind' | 'latentDim' | 'hidden' | 'minVariance' | 'maxVariance'> & {
+  model: ModelOptions & {
     /** Share of training examples whose categories are replaced by the unknown token. */
     conditionDropout: number;
   };
@@ -79,26 +81,23 @@ export async function train(
   const conditionEncoder = createConditionEncoder(conditions, table);
   const encoder = createWindowEncoder(dataset.shape, createScaler(scaler), conditionEncoder);
 
+  const { conditionDropout, ...modelOptions } = options.model;
   const spec: ModelSpec = {
-    kind: options.model.kind,
+    ...modelOptions,
     length: dataset.shape.length,
+    width: 1,
     channels: schema.channels.length,
     conditionDim: encoder.conditionDim,
-    latentDim: options.model.latentDim,
-    hidden: options.model.hidden,
-    minVariance: options.model.minVariance,
-    maxVariance: options.model.maxVariance,
   };
   const model = createModel(spec, random.fork());
   try {
-    const forget = createConditionDropout(
-      encoder,
-      conditionEncoder,
-      options.model.conditionDropout,
-      random.fork(),
-    );
+    const forget = createConditionDropout(encoder, conditionEncoder, conditionDropout, random.fork());
     const fitting = await fit(model, dataset, split, encoder, forget, options, random.fork(), onProgress);
-    const activeUnits = countActiveUnits(model, encoder, encodeAll(dataset, split.validation, encoder));
+    const activeUnitsPerLevel = countActiveUnits(
+      model,
+      encoder,
+      encodeAll(dataset, split.validation, encoder),
+    );
 
     const learned: LearnedState = {
       spec,
@@ -128,8 +127,8 @@ export async function train(
         calibration: split.calibration.length,
       },
       ...fitting,
-      latentDim: spec.latentDim,
-      activeUnits,
+      latentDims: model.latentDims,
+      activeUnitsPerLevel,
       tail: calibrated.calibration.combined.tail,
     };
     return { state: { ...learned, ...calibrated }, model, report };
@@ -208,8 +207,14 @@ async function fit(
     validationRate: NaN,
   };
   let best: Map<string, Float32Array> | undefined;
+  /** Patience does not count before every schedule of the loss is through. */
+  let settledEpoch = 0;
+  let step = 0;
   try {
-    while (result.epochs < options.epochs && result.epochs - result.bestEpoch < options.patience) {
+    while (
+      result.epochs < options.epochs &&
+      result.epochs - Math.max(result.bestEpoch, settledEpoch) < options.patience
+    ) {
       result.epochs++;
       random.shuffle(order);
       let sum = 0;
@@ -221,17 +226,19 @@ async function fit(
         forget(buffers, batch.count);
         const examples = toExamples(encoder, buffers, 0, batch.count);
         model.phases.forEach((phase, i) => {
-          const step = trainStep(phase, optimizers[i]!, examples, random);
+          const { loss, skipped } = trainStep(phase, optimizers[i]!, examples, random, step);
           result.steps++;
-          if (step.skipped) result.skippedSteps++;
-          else {
-            sum += step.loss;
+          if (skipped) result.skippedSteps++;
+          else if (i === 0) {
+            sum += loss;
             steps++;
           }
         });
+        step++;
         disposeExamples(examples);
       }
       result.trainLoss = sum / steps;
+      if (step <= model.warmUpSteps) settledEpoch = result.epochs;
       const held = evaluate(model, encoder, validation);
       if (held.loss < result.validationLoss) {
         result.validationLoss = held.loss;
@@ -317,19 +324,20 @@ function evaluate(
   return { loss: loss / windows, rate: rate / windows };
 }
 
-/** A latent dimension whose mean KL is below this many nats carries nothing (Burda 2016 counts units alike). */
-const activeRate = 0.01;
-
-function countActiveUnits(model: Model, encoder: WindowEncoder, chunks: readonly Encoded[]): number {
-  const rates = new Float64Array(model.spec.latentDim);
+/** Latent dimensions in use on each level, the upper one first. */
+function countActiveUnits(model: Model, encoder: WindowEncoder, chunks: readonly Encoded[]): number[] {
+  const activity = model.latentDims.map((dim) => new Float64Array(dim));
   const total = chunks.reduce((sum, { count }) => sum + count, 0);
   for (const { buffers, count } of chunks) {
     scoped(() => {
-      const perDimension = model.ratePerDimension(toExamples(encoder, buffers, 0, count)).dataSync();
-      perDimension.forEach((rate, i) => (rates[i]! += (rate * count) / total));
+      model
+        .activity(toExamples(encoder, buffers, 0, count))
+        .forEach((level, l) =>
+          level.dataSync().forEach((value, i) => (activity[l]![i]! += (value * count) / total)),
+        );
     });
   }
-  return rates.filter((rate) => rate > activeRate).length;
+  return activity.map((level) => level.filter((value) => value > activeUnitThreshold).length);
 }
 
 /** The raw scores of all windows that end at `ends`, in that order. */

@@ -144,6 +144,16 @@ describe('which value wins', () => {
   });
 });
 
+test.each([
+  ['{kind: vae, latentDim: 3}', { kind: 'vae', latentDim: 3, network: 'mlp', likelihood: 'gaussian' }],
+  ['{kind: beta-vae, beta: 0.5, betaSchedule: cyclical}', { beta: 0.5, betaSchedule: 'cyclical' }],
+  ['{kind: aae, prior: swiss-roll}', { kind: 'aae', prior: 'swiss-roll' }],
+  ['{kind: hvae, levels: [2, 4, 8], levelFreeBits: [0, 0.1, 0.5]}', { levelFreeBits: [0, 0.1, 0.5] }],
+  ['{network: conv1d, likelihood: student-t}', { kind: 'cvae', network: 'conv1d' }],
+])('a model %s is read', async (model, expected) => {
+  expect((await loadDetector(`${minimalDetector()}model: ${model}\n`)).model).toMatchObject(expected);
+});
+
 describe('what is refused', () => {
   test('two problems in two files are both reported, with file and key', async () => {
     const folder = await writeFolder({
@@ -213,6 +223,38 @@ events: { openRecords: 6 }
     ['calibration: {falseAlarmTarget: 2 per year}', /^calibration\.falseAlarmTarget: .*"2 per year"\)$/],
     ['fields: {key: a..b}', 'fields.key: must be a dotted path of fields, or empty (got "a..b")'],
     ['model: {latentDim: 20}', /^model\.latentDim: must be below .* \(got 20, with 2 × 10 = 20\)$/],
+    ['model: {kind: vea}', 'model.kind: must be `cvae`, `vae`, `beta-vae`, `aae` or `hvae` (got "vea")'],
+    ['model: {network: conv2d}', 'model.network: must be `mlp` or `conv1d` (got "conv2d")'],
+    [
+      'model: {kind: cvae, prior: uniform}',
+      'model.prior: is no option of `cvae`, only of `aae` (got "uniform")',
+    ],
+    [
+      'model: {kind: vae, freeBits: 0.1}',
+      'model.freeBits: is no option of `vae`, only of `cvae` or `beta-vae` (got 0.1)',
+    ],
+    [
+      'model: {kind: hvae, latentDim: 5}',
+      'model.latentDim: is no option of `hvae`, only of `cvae`, `vae`, `beta-vae` or `aae` (got 5)',
+    ],
+    ['model: {kind: hvae, levels: [3]}', 'model.levels: must have at least two levels (got [3])'],
+    [
+      'model: {kind: hvae, levels: [3, 20]}',
+      'model.levels: must each be below channels × window.length (got 20, with 2 × 10 = 20)',
+    ],
+    [
+      'model: {kind: hvae, levelWeights: [1]}',
+      'model.levelWeights: must have one entry for each of the 2 levels, or none (got [1])',
+    ],
+    [
+      'model: {kind: hvae, llrLevels: 2}',
+      'model.llrLevels: must be below the number of levels (got 2, with 2 levels)',
+    ],
+    [
+      'model: {kind: aae, prior: mixture, latentDim: 1}',
+      /^model\.prior: needs a model\.latentDim of at least 2/,
+    ],
+    ['model: {kind: beta-vae, capacity: 5, freeBits: 1}', /^model\.freeBits: cannot be set together with/],
     ['training: {maxRecords: 500}', /^training\.minRecords: must not be above training\.maxRecords/],
     ['sinks: {kafka: {brokers: ["kafka"]}}', /^sinks\.kafka\.brokers: .* \(item 1 is "kafka"\)$/],
     ['sinks: {kafka: {detectionsTopic: a b}}', /^sinks\.kafka\.detectionsTopic: must be a topic name/],

@@ -4,6 +4,7 @@ import { createRecordBatch, type RecordBatch, type RecordSchema } from '../../sr
 import { createRandom } from '../../src/tensor';
 import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
 import type { TrainingOptions } from '../../src/training/train';
+import { modelOptions } from './spec';
 
 export const schema: RecordSchema = {
   channels: ['load', 'current', 'temperature', 'vibration'],
@@ -62,11 +63,9 @@ export function createDataset(count: number, seed: number): { dataset: Dataset; 
 export const options: TrainingOptions = {
   schema,
   model: {
-    kind: 'cvae',
+    ...modelOptions,
     latentDim: 3,
     hidden: [32],
-    minVariance: 1e-3,
-    maxVariance: 10,
     conditionDropout: 0.1,
   },
   seed: 1,

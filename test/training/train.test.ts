@@ -7,6 +7,7 @@ import { TrainingError } from '../../src/errors';
 import { disposeModel } from '../../src/models/model';
 import { openBackend, tf } from '../../src/tensor';
 import type { Dataset } from '../../src/training/dataset';
+import { collapsedLevels } from '../../src/training/report';
 import { train } from '../../src/training/train';
 import { createDataset, createRecords, options, toDataset } from '../models/synthetic';
 
@@ -156,7 +157,9 @@ test('the report says what was trained', () => {
   expect(report.records).toBe(3000);
   expect(report.windows.fit + report.windows.validation + report.windows.calibration).toBeGreaterThan(2980);
   expect(report.windows.calibration / 2997).toBeCloseTo(0.3, 1);
-  expect(report.activeUnits).toBeGreaterThan(0);
+  expect(report.latentDims).toEqual([3]);
+  expect(report.activeUnitsPerLevel[0]).toBeGreaterThan(0);
+  expect(collapsedLevels(report)).toEqual([]);
   expect(report.validationLoss).toBeLessThan(0);
   expect(report.skippedSteps).toBe(0);
 });

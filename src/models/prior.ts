@@ -1,0 +1,122 @@
+/** Priors of an adversarial autoencoder: any distribution that can be drawn from and whose density is known. */
+import { tf, type Random } from '../tensor';
+import { negativeLogDensity, standardNormal } from './gaussian';
+import type { ModelOptions } from './model';
+
+export interface Prior {
+  /**
+   * Draws. Shape [count, dim].
+   * @param temperature scales how far a draw strays from what is typical
+   */
+  draw(count: number, random: Random, temperature?: number): tf.Tensor2D;
+  /** −log p(z) in nats. Shape [batch]. */
+  negativeLogDensity(z: tf.Tensor2D): tf.Tensor1D;
+}
+
+/** The prior that the options name, over `latentDim` dimensions. */
+export function createPrior(options: Pick<ModelOptions, 'prior' | 'latentDim' | 'mixtureModes'>): Prior {
+  const { latentDim } = options;
+  switch (options.prior) {
+    case 'normal':
+      return createNormal(latentDim);
+    case 'mixture':
+      return createPlaneMixture(onCircle(options.mixtureModes), modeDeviation, latentDim);
+    case 'uniform':
+      return createUniform(latentDim);
+    case 'swiss-roll':
+      return createPlaneMixture(onSwissRoll(rollPoints), rollDeviation, latentDim);
+  }
+}
+
+function createNormal(dim: number): Prior {
+  return {
+    draw: (count, random, temperature = 1) => tf.mul(random.normalTensor([count, dim]), temperature),
+    negativeLogDensity: (z) => tf.sum(negativeLogDensity(z, standardNormal(dim)), 1),
+  };
+}
+
+type Point = readonly [number, number];
+
+const circleRadius = 2;
+const modeDeviation = 0.3;
+
+/** Centres that lie evenly on a circle (Makhzani 2015, fig. 4). */
+function onCircle(count: number): Point[] {
+  return Array.from({ length: count }, (_, k) => {
+    const angle = (2 * Math.PI * k) / count;
+    return [circleRadius * Math.cos(angle), circleRadius * Math.sin(angle)];
+  });
+}
+
+const rollPoints = 100;
+const rollDeviation = 0.1;
+
+/** Points along one and a half turns of a spiral, evenly by its length, within a radius of 2.5. */
+function onSwissRoll(count: number): Point[] {
+  return Array.from({ length: count }, (_, k) => {
+    const from = 1.5 * Math.PI;
+    const to = 4.5 * Math.PI;
+    // The length of this spiral grows about as the square of the angle.
+    const angle = Math.sqrt(from ** 2 + ((to ** 2 - from ** 2) * (k + 0.5)) / count);
+    const radius = (2.5 * angle) / to;
+    return [radius * Math.cos(angle), radius * Math.sin(angle)];
+  });
+}
+
+/** Gaussians of equal weight around centres in the first two dimensions, N(0, 1) in the others. */
+function createPlaneMixture(centers: readonly Point[], deviation: number, dim: number): Prior {
+  const logWeight = -Math.log(centers.length) - Math.log(2 * Math.PI * deviation ** 2);
+  return {
+    draw(count, random, temperature = 1) {
+      return tf.tidy(() => {
+        const data = new Float32Array(count * dim);
+        for (let i = 0; i < count; i++) {
+          const center = centers[Math.floor(random.uniform() * centers.length)]!;
+          for (let j = 0; j < dim; j++) {
+            const noise = random.normal() * temperature;
+            data[i * dim + j] = j < 2 ? center[j]! + deviation * noise : noise;
+          }
+        }
+        return tf.tensor2d(data, [count, dim]);
+      });
+    },
+    negativeLogDensity(z) {
+      const plane: tf.Tensor3D = tf.reshape(tf.slice(z, [0, 0], [-1, 2]), [-1, 1, 2]);
+      const shifts = tf.div(tf.sub(plane, tf.tensor3d([centers.map((p) => [...p])])), deviation);
+      const exponents = tf.mul(tf.sum(tf.square(shifts), 2), -0.5); // [batch, centres]
+      const inPlane = tf.neg(tf.add(tf.logSumExp(exponents, 1), logWeight)) as tf.Tensor1D;
+      if (dim === 2) return inPlane;
+      const others = tf.slice(z, [0, 2], [-1, dim - 2]);
+      return tf.add(inPlane, tf.sum(negativeLogDensity(others, standardNormal(dim - 2)), 1));
+    },
+  };
+}
+
+/** Half the width of the uniform prior: a variance of about 1. */
+const uniformHalf = 1.7;
+/** How far its edges are blurred. */
+const uniformBlur = 0.05;
+
+/**
+ * U(−a, a) plus logistic noise of scale s, so that its density ends nowhere: with u = (z + a)/s and v = (z − a)/s
+ *   p(z) = ( sigmoid(u) − sigmoid(v) ) / 2a = sigmoid(u)·sigmoid(−v)·( 1 − exp(v − u) ) / 2a.
+ */
+function createUniform(dim: number): Prior {
+  const [a, s] = [uniformHalf, uniformBlur];
+  const constant = dim * (Math.log(2 * a) - Math.log1p(-Math.exp((-2 * a) / s)));
+  return {
+    draw(count, random, temperature = 1) {
+      const data = Float32Array.from({ length: count * dim }, () => {
+        const even = (2 * random.uniform() - 1) * a;
+        const share = (random.uniform() * 2 ** 32 + 0.5) / 2 ** 32; // never 0 or 1
+        return (even + s * Math.log(share / (1 - share))) * temperature;
+      });
+      return tf.tensor2d(data, [count, dim]);
+    },
+    negativeLogDensity(z) {
+      const below = tf.softplus(tf.neg(tf.div(tf.add(z, a), s)));
+      const above = tf.softplus(tf.div(tf.sub(z, a), s));
+      return tf.add(tf.sum(tf.add(below, above), 1), constant);
+    },
+  };
+}

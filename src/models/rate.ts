@@ -1,0 +1,61 @@
+/** What the rate, KL( q(z|x) ‖ p(z) ), costs: its weight β on a schedule, a capacity, and bits that are free. */
+import { tf } from '../tensor';
+import type { ModelOptions } from './model';
+
+export interface RatePrice {
+  /**
+   * The term of the loss, from the rate of each dimension. Scalar.
+   * @param perDimension shape [batch, dim]
+   * @param step how many steps went before; Infinity = behind every schedule
+   */
+  cost(perDimension: tf.Tensor2D, step: number): tf.Scalar;
+  /** Steps until the cost no longer changes, or, when it is cyclical, until the first cycle is through. */
+  readonly warmUpSteps: number;
+}
+
+/** The rate itself, as the ELBO has it. Scalar. */
+export function meanRate(perDimension: tf.Tensor2D): tf.Scalar {
+  return tf.sum(tf.mean(perDimension, 0));
+}
+
+/**
+ * The rate, but no less than `freeBits` nats for each dimension (Kingma 2016): below that a dimension costs
+ * the same whatever it carries, so nothing pushes it to collapse. Scalar.
+ */
+export function rateAboveFreeBits(perDimension: tf.Tensor2D, freeBits: number): tf.Scalar {
+  if (freeBits === 0) return meanRate(perDimension);
+  return tf.sum(tf.maximum(tf.mean(perDimension, 0), freeBits));
+}
+
+type PriceOptions = Pick<
+  ModelOptions,
+  'beta' | 'betaSchedule' | 'betaSteps' | 'capacity' | 'capacitySteps' | 'freeBits'
+>;
+
+/** β·rate (Higgins 2017), or β·|rate − C| with a capacity C that grows to its target (Burgess 2018). */
+export function createRatePrice(options: PriceOptions): RatePrice {
+  const { betaSchedule, betaSteps, capacity, capacitySteps, freeBits } = options;
+  return {
+    cost(perDimension, step) {
+      const beta = betaAt(options, step);
+      if (capacity === 0) return tf.mul(rateAboveFreeBits(perDimension, freeBits), beta);
+      const target = capacity * Math.min(1, step / capacitySteps);
+      return tf.mul(tf.abs(tf.sub(meanRate(perDimension), target)), beta);
+    },
+    warmUpSteps: Math.max(betaSchedule === 'constant' ? 0 : betaSteps, capacity === 0 ? 0 : capacitySteps),
+  };
+}
+
+/** The weight of the rate: constant, rising once (Bowman 2016), or rising again and again (Fu 2019, R = ½). */
+export function betaAt(
+  { beta, betaSchedule, betaSteps }: Pick<ModelOptions, 'beta' | 'betaSchedule' | 'betaSteps'>,
+  step: number,
+): number {
+  if (betaSchedule === 'constant' || step === Infinity) return beta;
+  if (betaSchedule === 'warm-up') return beta * Math.min(1, step / betaSteps);
+  // Rises over the first half of each cycle and stays there for the second.
+  return beta * Math.min(1, (2 * (step % betaSteps)) / betaSteps);
+}
+
+/** The plain ELBO: every nat costs one. */
+export const plainRate: RatePrice = { cost: meanRate, warmUpSteps: 0 };
