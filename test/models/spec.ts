@@ -1,5 +1,11 @@
 /** A small model of each kind, and examples for it. */
-import type { Examples, ModelOptions, ModelSpec } from '../../src/models/model';
+import {
+  trainStep,
+  type Examples,
+  type Model,
+  type ModelOptions,
+  type ModelSpec,
+} from '../../src/models/model';
 import { createRandom, tf } from '../../src/tensor';
 
 /** Every option as the configuration has it by default, but small. */
@@ -39,4 +45,37 @@ export function createExamples(spec: ModelSpec, count: number, seed = 5): Exampl
     mask: tf.ones([count, dim]),
     c: spec.conditionDim === 0 ? undefined : random.normalTensor([count, spec.conditionDim]),
   };
+}
+
+/** Examples that two hidden factors explain, with a little noise: something that a code can be learned of. */
+export function createFactorExamples(spec: ModelSpec, count: number, seed = 5): Examples {
+  const random = createRandom(seed);
+  const dim = spec.length * spec.channels;
+  return tf.tidy(() => {
+    // The same factors for every seed of the examples.
+    const loadings = createRandom(1).normalTensor([2, dim]);
+    const x = tf.add<tf.Tensor2D>(
+      tf.matMul(random.normalTensor([count, 2]), loadings),
+      tf.mul(random.normalTensor([count, dim]), 0.2),
+    );
+    const c = spec.conditionDim === 0 ? undefined : tf.zeros<tf.Rank.R2>([count, spec.conditionDim]);
+    return { x, mask: tf.ones<tf.Rank.R2>([count, dim]), c };
+  });
+}
+
+/** Steps of every phase on fresh examples, as training takes them. */
+export function trainSteps(model: Model, steps: number, from = 0): void {
+  const optimizers = model.phases.map(() => tf.train.adam(2e-2));
+  const random = createRandom(21 + from);
+  for (let step = from; step < from + steps; step++) {
+    const examples = createFactorExamples(model.spec, 64, 100 + step);
+    model.phases.forEach((phase, i) => trainStep(phase, optimizers[i]!, examples, random, step));
+    disposeExamples(examples);
+  }
+  for (const optimizer of optimizers) optimizer.dispose();
+}
+
+export function disposeExamples({ x, mask, c }: Examples): void {
+  tf.dispose([x, mask]);
+  c?.dispose();
 }

@@ -1,0 +1,174 @@
+/** What every model of the zoo must do when it is trained, stored and used. */
+import type { CategoryTable } from '../../src/domain/condition';
+import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
+import { disposeModel, type ModelOptions } from '../../src/models/model';
+import { createModel, modelKinds } from '../../src/models/zoo';
+import { decodeBundle, encodeBundle } from '../../src/scoring/bundle';
+import { createDetector, type Detector } from '../../src/scoring/detector';
+import { createRandom, openBackend, tf } from '../../src/tensor';
+import type { Dataset } from '../../src/training/dataset';
+import { collapsedLevels } from '../../src/training/report';
+import { train, type TrainingOptions } from '../../src/training/train';
+import { createSpec } from './spec';
+import { createDataset, createRecords, options, toDataset } from './synthetic';
+
+let dataset: Dataset;
+let table: CategoryTable;
+
+beforeAll(async () => {
+  await openBackend('wasm');
+  ({ dataset, table } = createDataset(1500, 1));
+});
+
+function windowsOf(data: Dataset, ends: ArrayLike<number> = data.ends): WindowBatch {
+  const batch = createWindowBatch(data.shape, ends.length);
+  for (const end of Array.from(ends)) data.copy(end, batch);
+  return batch;
+}
+
+/** Faults of ten records each, twenty records apart, on one channel after another. */
+const faults: ((values: Float64Array, i: number) => void)[] = [
+  (values) => (values[2]! += 6),
+  (values) => (values[1]! -= 2.5),
+  (values) => (values[0]! += 2),
+  (values, i) => (values[3]! += i % 2 === 0 ? 2 : 1),
+];
+const isFaulty = (i: number): boolean => i % 30 >= 20;
+const disturb = (values: Float64Array, i: number): void => {
+  if (isFaulty(i)) faults[Math.floor(i / 30) % faults.length]!(values, i);
+};
+
+/** How probable it is that a window that ends in a fault is more surprising than one without any. */
+function auroc(detector: Detector): number {
+  const data = toDataset(createRecords(1200, 11, table, disturb).batch);
+  const { surprise } = detector.score(windowsOf(data));
+  const [faulty, normal]: [number[], number[]] = [[], []];
+  data.ends.forEach((end, i) => {
+    const records = Array.from({ length: data.shape.length }, (_, t) => end - t);
+    if (isFaulty(end)) faulty.push(surprise[i]!);
+    else if (!records.some(isFaulty)) normal.push(surprise[i]!);
+  });
+  let wins = 0;
+  for (const f of faulty) for (const n of normal) wins += f > n ? 1 : f === n ? 0.5 : 0;
+  return wins / (faulty.length * normal.length);
+}
+
+const variants: [string, Partial<ModelOptions>][] = [
+  ...modelKinds.map((kind): [string, Partial<ModelOptions>] => [kind, { kind }]),
+  ['cvae with conv1d', { kind: 'cvae', network: 'conv1d', hidden: [16] }],
+  ['aae with conv1d', { kind: 'aae', network: 'conv1d', hidden: [16] }],
+  ['vae with student-t', { kind: 'vae', likelihood: 'student-t' }],
+];
+
+describe.each(variants)('%s', (_, model) => {
+  const own: TrainingOptions = {
+    ...options,
+    batchSize: 128,
+    // Two players who learn from one another need more and smaller steps.
+    ...(model.kind === 'aae' ? { epochs: 30, learningRate: 1e-2 } : { epochs: 15, learningRate: 2e-2 }),
+    model: { ...options.model, beta: 1.5, levels: [2, 3], ...model },
+  };
+  let trained: Awaited<ReturnType<typeof train>>;
+  let detector: Detector;
+  let atStart: number;
+
+  beforeAll(async () => {
+    atStart = tf.memory().numTensors;
+    trained = await train(dataset, table, own);
+    detector = createDetector('v1', trained.state, trained.model, table);
+  }, 60_000);
+
+  afterAll(() => {
+    detector.dispose();
+    expect(tf.memory().numTensors).toBe(atStart);
+  });
+
+  test('it learns to tell seeded faults from what is normal', () => {
+    expect(auroc(detector)).toBeGreaterThan(0.93);
+  });
+
+  test('a stored and loaded version gives equal scores, every statistic of them', () => {
+    const batch = windowsOf(dataset);
+    const files = encodeBundle(trained, windowsOf(dataset, dataset.ends.slice(0, 4)), table);
+    const loaded = decodeBundle('v2', files, table);
+    const [expected, actual] = [detector.score(batch), loaded.score(batch)];
+    expect(Object.keys(actual.statistics)).toEqual(expect.arrayContaining([...trained.model.statistics]));
+    expect(actual.statistics).toEqual(expected.statistics);
+    expect(actual.surprise).toEqual(expected.surprise);
+    loaded.dispose();
+  });
+
+  test('the same window has the same score, to the bit, whatever batch it comes in', () => {
+    const ends = dataset.ends.slice(0, 40);
+    const whole = Array.from(detector.score(windowsOf(dataset, ends)).surprise);
+    const alone = Array.from(ends, (end) => detector.score(windowsOf(dataset, [end])).surprise[0]!);
+    expect(alone).toEqual(whole);
+  });
+
+  test('scoring leaks no tensor', () => {
+    const { numTensors } = tf.memory();
+    detector.score(windowsOf(dataset));
+    expect(tf.memory().numTensors).toBe(numTensors);
+  });
+
+  test('the report tells the units in use of each level, and none has collapsed', () => {
+    const { report } = trained;
+    expect(report.latentDims).toEqual(model.kind === 'hvae' ? [2, 3] : [3]);
+    expect(report.activeUnitsPerLevel).toHaveLength(report.latentDims.length);
+    expect(report.activeUnitsPerLevel[0]).toBeGreaterThan(0);
+    expect(report.skippedSteps).toBe(0);
+  });
+
+  test('the same seed gives the same model, another seed another one, and training leaks no tensor', async () => {
+    const { numTensors } = tf.memory();
+    const weights = async (seed: number): Promise<string> => {
+      const again = await train(dataset, table, { ...own, epochs: 1, seed });
+      const text = JSON.stringify([...again.model.weights.values()].map((v) => Array.from(v.dataSync())));
+      disposeModel(again.model);
+      return text;
+    };
+    const first = await weights(1);
+    expect(await weights(1)).toBe(first);
+    expect(await weights(2)).not.toBe(first);
+    expect(tf.memory().numTensors).toBe(numTensors);
+  });
+
+  test('steps that are not finite are skipped and counted, and the model is trained all the same', async () => {
+    // What a sensor reports may be infinite; the scaler lets it through.
+    const wild = toDataset(
+      createRecords(600, 1, table, (values, i) => {
+        if (i === 50) values[0] = Infinity;
+      }).batch,
+    );
+    const { model: other, report } = await train(wild, table, { ...own, epochs: 2 });
+    // The windows that hold that record come in one to four batches an epoch, each with a step of every phase that reads x.
+    expect(report.skippedSteps).toBeGreaterThanOrEqual(2 * other.phases.length);
+    expect(report.skippedSteps).toBeLessThan(report.steps);
+    expect(Number.isFinite(report.validationLoss)).toBe(true);
+    disposeModel(other);
+  });
+});
+
+test.each([
+  ['beta-vae', { kind: 'beta-vae', beta: 1000 }, [1]],
+  ['hvae', { kind: 'hvae', levels: [2, 2], levelWeights: [1, 1000] }, [2]],
+  ['hvae', { kind: 'hvae', levels: [2, 2], levelWeights: [1000, 1000] }, [1, 2]],
+] as [string, Partial<ModelOptions>, number[]][])(
+  'a posterior that has collapsed is seen: %s',
+  async (_, model, levels) => {
+    const { model: trained, report } = await train(dataset, table, {
+      ...options,
+      epochs: 15,
+      learningRate: 1e-2,
+      model: { ...options.model, ...model },
+    });
+    expect(collapsedLevels(report)).toEqual(levels);
+    disposeModel(trained);
+  },
+);
+
+test('a kind that does not exist is refused with those that do', () => {
+  expect(() => createModel(createSpec({ kind: 'gan' }), createRandom(1))).toThrow(
+    'no model is called "gan"; there is cvae, vae, beta-vae, aae, hvae',
+  );
+});
