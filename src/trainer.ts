@@ -8,7 +8,7 @@ import { disposeModel } from './models/model';
 import { encodeBundle } from './scoring/bundle';
 import type { ReadHistory } from './sources/history';
 import type { ModelStore } from './store/bundle';
-import type { BackendChoice } from './tensor';
+import type { BackendChoice, StoredTensor } from './tensor';
 import { createDatasetBuilder, type Dataset, type Interval } from './training/dataset';
 import type { TrainingReport } from './training/report';
 import { train, type Progress } from './training/train';
@@ -22,6 +22,8 @@ export interface TrainerParts {
   exclude: readonly Interval[];
   /** By package name. */
   writtenBy: Readonly<Record<string, string>>;
+  /** Weights in PyTorch's layout to take instead of training. */
+  weights?: ReadonlyMap<string, StoredTensor>;
   onProgress: (progress: Progress) => void;
   /** Unix ms. */
   now: () => number;
@@ -56,6 +58,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
       tailShare: settings.calibration.tailShare,
       engine: backend.name,
       settingsFingerprint: settingsFingerprint(settings),
+      ...(parts.weights !== undefined && { weights: parts.weights }),
     },
     parts.onProgress,
   );

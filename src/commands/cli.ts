@@ -3,18 +3,29 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../errors';
 import { errorChain } from '../logger';
 import * as config from './config';
+import * as encode from './encode';
+import * as exchange from './exchange';
+import * as generate from './generate';
 import { exitCodes, type CommandContext, type Register } from './context';
 import * as run from './run';
 import * as train from './train';
 import { vaemonVersion } from './version';
 
 /** Every command, in the order of the help. */
-const commands: readonly Register[] = [run.register, train.register, config.register];
+const commands: readonly Register[] = [
+  run.register,
+  train.register,
+  generate.register,
+  encode.register,
+  exchange.register,
+  config.register,
+];
 
 const examples = `
 Examples:
   $ vaemon run config/demo                     replay a recorded machine with known faults
   $ vaemon train config/kafka -d plant         train now, without a running daemon
+  $ vaemon generate config/demo -n 100         synthetic windows from the current model
   $ vaemon config check config/demo            every problem of every file, at once
   $ vaemon config print config/demo            what is in force, defaults included
   $ vaemon config check config/demo --set window.length=20

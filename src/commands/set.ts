@@ -1,8 +1,8 @@
 /** `--set key=value`, for every command that loads a configuration. */
 import { InvalidArgumentError, Option } from 'commander';
 
-/** Collects `--set` into overrides by key; the last of one key wins. */
-function collect(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+/** Collects `key=value` arguments by key; the last of one key wins. */
+export function collect(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
   const { key, value } = /^(?<key>[^=\s]+)=(?<value>.*)$/s.exec(text)?.groups ?? {};
   if (key === undefined || value === undefined) throw new InvalidArgumentError('Expected key=value.');
   return { ...before, [key]: value };

@@ -2,21 +2,16 @@
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { loadSettings } from '../config/load';
-import type { DetectorSettings, Settings } from '../config/settings';
-import { ConfigError } from '../errors';
 import { readQuarantine } from '../lifecycle/quarantine';
 import { failureMessage, formatTrainingMessage } from '../lifecycle/training-message';
 import { exitWhenParentIsGone } from '../lifecycle/training-process';
 import { createLogger } from '../logger';
-import { createFileHistory } from '../sources/file';
-import type { ReadHistory } from '../sources/history';
-import { createKafkaClient } from '../sources/kafka-client';
-import { createKafkaHistory } from '../sources/kafka-history';
 import { createModelStore } from '../store/model-store';
 import { openBackend } from '../tensor';
 import { trainDetector } from '../trainer';
 import { collapsedLevels } from '../training/report';
 import { exitCodes, type Register } from './context';
+import { createHistory, pickDetector } from './detector';
 import { setOption } from './set';
 import { packageVersions } from './version';
 
@@ -82,37 +77,3 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
       }
     });
 };
-
-function pickDetector(settings: Settings, name: string | undefined): DetectorSettings {
-  const all = settings.detectors.map((one) => one.settings);
-  const picked =
-    name === undefined ? (all.length === 1 ? all[0] : undefined) : all.find((one) => one.detector === name);
-  if (picked !== undefined) return picked;
-  const names = all.map((one) => one.detector).join(', ');
-  throw new ConfigError([
-    {
-      file: '--detector',
-      key: '',
-      message: name === undefined ? `name one of ${names}` : `there is no detector "${name}", only ${names}`,
-    },
-  ]);
-}
-
-function createHistory(
-  { source }: DetectorSettings,
-  fileRecords: string | undefined,
-  log: ReturnType<typeof createLogger>,
-): ReadHistory {
-  if (source.kind === 'file') {
-    return createFileHistory(
-      source.file,
-      fileRecords === undefined ? source.file.historyRecords : Number(fileRecords),
-    );
-  }
-  const kafka = createKafkaClient({
-    brokers: source.kafka.brokers,
-    clientId: `${source.kafka.clientId}-train`,
-    log: (level, message, fields) => log[level](message, fields),
-  });
-  return createKafkaHistory({ kafka, settings: source.kafka });
-}

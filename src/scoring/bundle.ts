@@ -8,7 +8,7 @@ import { givenConditions } from '../domain/record';
 import type { ScalerState } from '../domain/scaler';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
 import { ModelVersionError } from '../errors';
-import { readWeights, writeWeights, type Model, type ModelSpec } from '../models/model';
+import { disposeModel, readWeights, writeWeights, type Model, type ModelSpec } from '../models/model';
 import { createModel } from '../models/zoo';
 import { createRandom, decodeSafetensors, encodeSafetensors, type StoredTensor } from '../tensor';
 import type { ChannelState } from './channels';
@@ -116,35 +116,45 @@ function describeGolden({ state, model }: Trained, batch: WindowBatch, table: Ca
  * @throws ModelVersionError when a file is absent, cannot be read, or the golden records score differently
  */
 export function decodeBundle(version: string, files: Files, table: CategoryTable): Detector {
-  const file = (name: string): Uint8Array => {
-    const bytes = files.get(name);
-    if (bytes === undefined) throw new ModelVersionError(version, 'missing_file', `${name} is missing`);
-    return bytes;
-  };
-  const attempt = <T>(name: string, read: (bytes: Uint8Array) => T): T => {
-    const bytes = file(name);
-    try {
-      return read(bytes);
-    } catch (cause) {
-      throw new ModelVersionError(version, 'unreadable', `${name} cannot be read`, { cause });
-    }
-  };
-  const parseJson = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString());
-
-  const state = attempt('model.json', parseJson) as DetectorState;
-  const golden = attempt('golden.json', parseJson) as Golden;
-  const model = attempt('model.json', () => createModel(state.spec, createRandom(0)));
+  const { state, model } = decodeModel(version, files);
   const detector = createDetector(version, state, model, table);
   try {
-    attempt('weights.safetensors', (bytes) => {
-      const { tensors } = decodeSafetensors(bytes);
-      writeWeights(model, new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array])));
-    });
-    checkGolden(version, detector, golden, table);
+    checkGolden(version, detector, readPart(version, files, 'golden.json', parseJson) as Golden, table);
     return detector;
   } catch (error) {
     detector.dispose();
     throw error;
+  }
+}
+
+/**
+ * The model of a version, with its weights and what else was learned; the caller disposes the model.
+ * @throws ModelVersionError when a file is absent or cannot be read
+ */
+export function decodeModel(version: string, files: Files): { state: DetectorState; model: Model } {
+  const state = readPart(version, files, 'model.json', parseJson) as DetectorState;
+  const model = readPart(version, files, 'model.json', () => createModel(state.spec, createRandom(0)));
+  try {
+    readPart(version, files, 'weights.safetensors', (bytes) => {
+      const { tensors } = decodeSafetensors(bytes);
+      writeWeights(model, new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array])));
+    });
+    return { state, model };
+  } catch (error) {
+    disposeModel(model);
+    throw error;
+  }
+}
+
+const parseJson = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString());
+
+function readPart<T>(version: string, files: Files, name: string, read: (bytes: Uint8Array) => T): T {
+  const bytes = files.get(name);
+  if (bytes === undefined) throw new ModelVersionError(version, 'missing_file', `${name} is missing`);
+  try {
+    return read(bytes);
+  } catch (cause) {
+    throw new ModelVersionError(version, 'unreadable', `${name} cannot be read`, { cause });
   }
 }
 

@@ -16,13 +16,14 @@ import {
   type ModelOptions,
   type ModelSpec,
 } from '../models/model';
+import { fromTorchWeights } from '../models/exchange';
 import { createModel } from '../models/zoo';
 import { createAssessor, type Assessor, type RawScores } from '../scoring/assess';
 import type { DetectorState, LearnedState, Trained } from '../scoring/bundle';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import { fitRepeats } from '../scoring/stuck';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
-import { createRandom, scoped, tf, type Random } from '../tensor';
+import { createRandom, scoped, tf, type Random, type StoredTensor } from '../tensor';
 import { splitByTime, type Dataset, type Split } from './dataset';
 import type { TrainingReport } from './report';
 
@@ -44,6 +45,8 @@ export interface TrainingOptions {
   tailShare: number;
   engine: string;
   settingsFingerprint: string;
+  /** Weights in PyTorch's layout to take instead of training; scales and calibration are fitted all the same. */
+  weights?: ReadonlyMap<string, StoredTensor>;
 }
 
 export interface Progress {
@@ -92,7 +95,10 @@ export async function train(
   const model = createModel(spec, random.fork());
   try {
     const forget = createConditionDropout(encoder, conditionEncoder, conditionDropout, random.fork());
-    const fitting = await fit(model, dataset, split, encoder, forget, options, random.fork(), onProgress);
+    const fitting =
+      options.weights === undefined
+        ? await fit(model, dataset, split, encoder, forget, options, random.fork(), onProgress)
+        : adopt(model, options.weights, encodeAll(dataset, split.validation, encoder), encoder);
     const activeUnitsPerLevel = countActiveUnits(
       model,
       encoder,
@@ -180,6 +186,27 @@ interface Fitting {
   trainLoss: number;
   validationLoss: number;
   validationRate: number;
+}
+
+/** Takes weights that were trained elsewhere. */
+function adopt(
+  model: Model,
+  weights: ReadonlyMap<string, StoredTensor>,
+  validation: readonly Encoded[],
+  encoder: WindowEncoder,
+): Fitting {
+  writeWeights(model, fromTorchWeights(model.weights, weights));
+  const { loss, rate } = evaluate(model, encoder, validation);
+  if (!Number.isFinite(loss)) throw new TrainingError('diverged', 'the loss of these weights is not finite');
+  return {
+    epochs: 0,
+    bestEpoch: 0,
+    steps: 0,
+    skippedSteps: 0,
+    trainLoss: NaN,
+    validationLoss: loss,
+    validationRate: rate,
+  };
 }
 
 async function fit(

@@ -1,0 +1,76 @@
+/** `vaemon export` and `vaemon import`: weights to and from other tools, as safetensors in PyTorch's layout. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { Option } from 'commander';
+import { loadSettings } from '../config/load';
+import { createLogger } from '../logger';
+import { toTorchWeights } from '../models/exchange';
+import { createModelStore } from '../store/model-store';
+import { decodeSafetensors, encodeSafetensors, openBackend } from '../tensor';
+import { trainDetector } from '../trainer';
+import type { Register } from './context';
+import { createHistory, withModel, pickDetector } from './detector';
+import { setOption } from './set';
+import { packageVersions } from './version';
+
+interface Options {
+  set: Record<string, string>;
+  detector?: string;
+}
+
+export const register: Register = (program, { env, stdout, stderr }) => {
+  program
+    .command('export')
+    .description("write the weights of a detector's model to a file")
+    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
+    .argument('<file>', 'where to write them')
+    .option('-d, --detector <name>', 'which detector, where there are several')
+    .option('--model-version <name>', 'which model version (default: the current one)')
+    .addOption(new Option('--format <format>', 'of the file').choices(['safetensors']).default('safetensors'))
+    .addOption(setOption())
+    .action(async (path: string, file: string, options: Options & { modelVersion?: string }) => {
+      const settings = await loadSettings(path, { env, overrides: options.set });
+      await openBackend();
+      const detector = pickDetector(settings, options.detector);
+      await withModel(settings, detector, options.modelVersion, async ({ version, state, model }) => {
+        // All that another tool needs to build the network and to scale what it reads.
+        const { spec, channels, scaler, conditions } = state;
+        const metadata = Object.fromEntries(
+          Object.entries({ version, spec, channels, scaler, conditions }).map(([name, value]) => [
+            name,
+            typeof value === 'string' ? value : JSON.stringify(value),
+          ]),
+        );
+        await writeFile(file, encodeSafetensors(toTorchWeights(model.weights), metadata));
+        stdout.write(`${detector.detector}: version ${version}, ${model.weights.size} tensors → ${file}\n`);
+      });
+    });
+
+  program
+    .command('import')
+    .description(
+      'make weights that were trained elsewhere the current model version, calibrated on the history',
+    )
+    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
+    .argument('<file>', 'safetensors, with the names and shapes that `export` writes')
+    .option('-d, --detector <name>', 'which detector, where there are several')
+    .option('--file-records <n>', 'use the first n records of a file source (default: its historyRecords)')
+    .addOption(setOption())
+    .action(async (path: string, file: string, options: Options & { fileRecords?: string }) => {
+      const settings = await loadSettings(path, { env, overrides: options.set });
+      const detector = pickDetector(settings, options.detector);
+      const log = createLogger({ ...settings.daemon.log, stream: stderr });
+      const { tensors } = decodeSafetensors(await readFile(file));
+      const { version, report } = await trainDetector({
+        settings: detector,
+        backend: await openBackend(),
+        store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
+        readHistory: createHistory(detector, options.fileRecords, log),
+        exclude: [],
+        writtenBy: packageVersions(),
+        weights: tensors,
+        now: Date.now,
+        onProgress: () => undefined,
+      });
+      stdout.write(`${detector.detector}: version ${version}\n${JSON.stringify(report, null, 2)}\n`);
+    });
+};

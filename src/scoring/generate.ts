@@ -1,0 +1,74 @@
+/** Synthetic windows and latent codes from a model version: for augmentation and diagnosis, not for scoring. */
+import { createConditionEncoder, createConditionReader, type CategoryTable } from '../domain/condition';
+import { givenConditions } from '../domain/record';
+import { createScaler } from '../domain/scaler';
+import { createWindowBatch, type WindowBatch, type WindowShape } from '../domain/window';
+import type { Model } from '../models/model';
+import { createRandom, scoped, tf } from '../tensor';
+import type { LearnedState } from './bundle';
+import { createWindowEncoder, toExamples } from './encode';
+
+export interface GenerateOptions {
+  count: number;
+  /** Conditions of every record, as a record would have them. */
+  conditions: Readonly<Record<string, unknown>>;
+  /** Unix ms of every record, for the hour of the day and the day of the week. */
+  timestamp: number;
+  /** Scales the standard deviation of z. */
+  temperature: number;
+  seed: number;
+}
+
+function shapeOf({ spec, channels, conditions }: LearnedState): WindowShape {
+  return {
+    length: spec.length,
+    channels: channels.length,
+    conditions: givenConditions(conditions.specs).length,
+  };
+}
+
+/**
+ * Windows in the channels' own units. Shape [count, length, channels].
+ * @throws DecodeError when a condition is missing or of the wrong type
+ */
+export function generateWindows(
+  state: LearnedState,
+  model: Model,
+  table: CategoryTable,
+  { count, conditions, timestamp, temperature, seed }: GenerateOptions,
+): Float64Array {
+  const shape = shapeOf(state);
+  const scaler = createScaler(state.scaler);
+  const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
+  const batch = createWindowBatch(shape, 1);
+  const read = createConditionReader(state.conditions.specs, table);
+  for (let i = 0; i < shape.length; i++) read(conditions, batch.conditions, i * shape.conditions);
+  batch.timestamps.fill(timestamp);
+  batch.count = 1;
+  const buffers = encoder.createBuffers(1);
+  encoder.encode(batch, buffers);
+  const scaled = scoped(() => {
+    const { c } = toExamples(encoder, buffers, 0, 1);
+    const all = c === undefined ? undefined : tf.tile(c, [count, 1]);
+    return model.generate(count, all, createRandom(seed), temperature).dataSync();
+  });
+  return Float64Array.from(scaled, (value, i) => scaler.unscale(value, i % shape.channels));
+}
+
+/** The codes of the windows of a batch: posterior means, all levels side by side. Shape [count, sum of latentDims]. */
+export function createLatentEncoder(
+  state: LearnedState,
+  model: Model,
+  table: CategoryTable,
+): (batch: WindowBatch) => Float32Array {
+  const encoder = createWindowEncoder(
+    shapeOf(state),
+    createScaler(state.scaler),
+    createConditionEncoder(state.conditions, table),
+  );
+  return (batch) => {
+    const buffers = encoder.createBuffers(batch.count);
+    encoder.encode(batch, buffers);
+    return scoped(() => model.encode(toExamples(encoder, buffers, 0, batch.count)).dataSync<'float32'>());
+  };
+}

@@ -1,0 +1,142 @@
+/** What can be done with a trained model from the command line. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCli } from '../../src/commands/cli';
+import { createRandom, decodeSafetensors, encodeSafetensors, tf } from '../../src/tensor';
+import { removeFolders, writeFolder } from '../config/folder';
+import { captureContext } from './capture';
+
+const detector = `detector: pump
+source: { kind: file, file: { path: RECORDS, historyRecords: 500 } }
+record:
+  channels: [flow, pressure]
+  conditions: { mode: { kind: category }, load: { kind: number } }
+window: { length: 3 }
+model: { kind: hvae, levels: [2, 1], hidden: [8] }
+training: { epochs: 3, minRecords: 100 }
+`;
+
+function createRecords(count: number): string {
+  const random = createRandom(1);
+  const records = Array.from({ length: count }, (_, i) => {
+    const mode = Math.floor(i / 20) % 2 === 0 ? 'low' : 'high';
+    const flow = (mode === 'low' ? 10 : 1000) + random.normal();
+    return JSON.stringify({
+      key: 'a',
+      timestamp: Date.UTC(2026, 0, 1) + i * 1000,
+      values: { flow, pressure: flow / 5 + 0.1 * random.normal() },
+      conditions: { mode, load: random.uniform() },
+    });
+  });
+  return `${records.join('\n')}\n`;
+}
+
+let folder: string;
+
+async function vaemon(...argv: string[]): Promise<{ out: string; err: string; code: number }> {
+  const captured = captureContext({ VAEMON_STORE_PATH: join(folder, 'models') });
+  await runCli(argv, captured.context);
+  return { out: captured.stdout(), err: captured.stderr(), code: captured.exitCode() };
+}
+const rowsOf = (csv: string): string[][] =>
+  csv
+    .trim()
+    .split('\n')
+    .map((line) => line.split(','));
+
+beforeAll(async () => {
+  folder = await writeFolder({ 'records.ndjson': createRecords(600) });
+  const config = detector.replace('RECORDS', join(folder, 'records.ndjson'));
+  await writeFile(join(folder, 'pump.yaml'), config);
+  expect(await vaemon('generate', join(folder, 'pump.yaml'))).toMatchObject({
+    err: 'vaemon: detector "pump" has no model version yet: train it first\n',
+    code: 1,
+  });
+  expect(await vaemon('train', join(folder, 'pump.yaml'))).toMatchObject({ code: 0 });
+}, 60_000);
+afterEach(() => expect(tf.memory().numTensors).toBe(0));
+afterAll(removeFolders);
+
+describe('generate', () => {
+  const generate = (...more: string[]): ReturnType<typeof vaemon> =>
+    vaemon('generate', join(folder, 'pump.yaml'), '-n', '20', '-g', 'load=0.5', ...more);
+
+  test('prints windows in the units of the channels, given the conditions', async () => {
+    const { out, code } = await generate('-g', 'mode=high');
+    expect(code).toBe(0);
+    const [head, ...rows] = rowsOf(out);
+    expect(head).toEqual(['window', 'record', 'flow', 'pressure']);
+    expect(rows.map(([window, record]) => `${window}/${record}`)).toEqual(
+      Array.from({ length: 60 }, (_, i) => `${Math.floor(i / 3)}/${i % 3}`),
+    );
+    const mean = (csv: string[][]): number => csv.reduce((sum, row) => sum + Number(row[2]) / csv.length, 0);
+    const low = rowsOf((await generate('-g', 'mode=low')).out).slice(1);
+    expect(mean(rows)).toBeGreaterThan(mean(low));
+  });
+
+  test('the same seed prints the same, another one something else, and temperature 0 one window', async () => {
+    const first = await generate('-g', 'mode=low');
+    expect(await generate('-g', 'mode=low')).toEqual(first);
+    expect((await generate('-g', 'mode=low', '--seed', '2')).out).not.toBe(first.out);
+    const typical = rowsOf((await generate('-g', 'mode=low', '--temperature', '0')).out).slice(1);
+    expect(new Set(typical.map(([, record, ...values]) => [record, ...values].join())).size).toBe(3);
+  });
+
+  test('a condition that is missing is an error', async () => {
+    expect(await generate()).toMatchObject({ err: 'vaemon: condition "mode" is missing\n', code: 1 });
+  });
+
+  test.each([
+    ['-n', '0'],
+    ['--temperature', '-1'],
+    ['--at', 'soon'],
+  ])('%s %s is wrong usage', async (...wrong) => {
+    expect((await generate('-g', 'mode=low', ...wrong)).code).toBe(64);
+  });
+});
+
+test('encode prints a code for each window of the history', async () => {
+  const { out, code } = await vaemon('encode', join(folder, 'pump.yaml'));
+  expect(code).toBe(0);
+  const [head, ...rows] = rowsOf(out);
+  expect(head).toEqual(['key', 'timestamp', 'z1_1', 'z1_2', 'z2_1']);
+  expect(rows).toHaveLength(500 - 2);
+  expect(rows[0]!.slice(0, 2)).toEqual(['a', '2026-01-01T00:00:02.000Z']);
+  expect(
+    rows.flatMap((row) => row.slice(2)).every((cell) => cell !== '' && Number.isFinite(Number(cell))),
+  ).toBe(true);
+});
+
+describe('export and import', () => {
+  const weightsFile = (): string => join(folder, 'weights.safetensors');
+
+  test('what is exported can be imported, and is the same model', async () => {
+    const config = join(folder, 'pump.yaml');
+    expect((await vaemon('export', config, weightsFile())).code).toBe(0);
+    const { tensors, metadata } = decodeSafetensors(await readFile(weightsFile()));
+    expect(JSON.parse(metadata['spec']!)).toMatchObject({ kind: 'hvae', levels: [2, 1] });
+    // Two conditions, as one-hot with the unknown and as a number, of the newest record and of the window.
+    expect(tensors.get('posterior.1.0.weight')!.shape).toEqual([8, 6 + 2 * (3 + 1)]);
+    const before = (await vaemon('encode', config)).out;
+    expect((await vaemon('import', config, weightsFile())).code).toBe(0);
+    expect((await vaemon('encode', config)).out).toBe(before);
+  });
+
+  test('weights that do not fit are refused with what they should be', async () => {
+    const { tensors } = decodeSafetensors(await readFile(weightsFile()));
+    tensors.delete('decoder.0.bias');
+    await writeFile(weightsFile(), encodeSafetensors(tensors));
+    expect(await vaemon('import', join(folder, 'pump.yaml'), weightsFile())).toMatchObject({
+      err: expect.stringContaining('weight "decoder.0.bias" must be F32 [8], got none'),
+      code: 1,
+    });
+  });
+});
+
+test('a posterior that has collapsed is warned of', async () => {
+  const { err } = await vaemon(
+    ...['train', join(folder, 'pump.yaml'), '-s', 'model.levelWeights=1e6,1e6', '-s', 'training.epochs=15'],
+    ...['-s', 'training.learningRate=0.02'],
+  );
+  expect(err).toContain('posterior has collapsed: no latent dimension of these levels is in use');
+});
