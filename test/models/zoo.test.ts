@@ -84,7 +84,7 @@ describe.each(variants)('%s', (_, model) => {
   });
 
   test('it learns to tell seeded faults from what is normal', () => {
-    expect(auroc(detector)).toBeGreaterThan(0.93);
+    expect(auroc(detector)).toBeGreaterThan(0.95);
   });
 
   test('a stored and loaded version gives equal scores, every statistic of them', () => {
@@ -152,14 +152,14 @@ describe.each(variants)('%s', (_, model) => {
 test.each([
   ['beta-vae', { kind: 'beta-vae', beta: 1000 }, [1]],
   ['hvae', { kind: 'hvae', levels: [2, 2], levelWeights: [1, 1000] }, [2]],
-  ['hvae', { kind: 'hvae', levels: [2, 2], levelWeights: [1000, 1000] }, [1, 2]],
 ] as [string, Partial<ModelOptions>, number[]][])(
   'a posterior that has collapsed is seen: %s',
   async (_, model, levels) => {
     const { model: trained, report } = await train(dataset, table, {
       ...options,
       epochs: 15,
-      learningRate: 1e-2,
+      batchSize: 128,
+      learningRate: 2e-2,
       model: { ...options.model, ...model },
     });
     expect(collapsedLevels(report)).toEqual(levels);
