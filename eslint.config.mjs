@@ -5,6 +5,7 @@ import tseslint from 'typescript-eslint';
 const mayImport = {
   domain: [],
   calibration: [],
+  evaluation: [],
   tensor: [],
   store: [],
   models: ['tensor'],
@@ -17,7 +18,7 @@ const mayImport = {
   config: ['domain', 'calibration', 'models'],
 };
 const folders = [...Object.keys(mayImport), 'commands'];
-const pure = ['domain', 'models', 'calibration'];
+const pure = ['domain', 'models', 'calibration', 'evaluation'];
 const impureModules = ['node:*', 'fs', 'net', 'http', 'winston', 'prom-client', 'kafkajs'];
 
 const layering = Object.entries(mayImport).map(([folder, allowed]) => ({

@@ -2,6 +2,7 @@
 import { SingleBar } from 'cli-progress';
 import type { Settings } from '../config/settings';
 import type { DetectorObserver } from '../detector-runtime';
+import { wilsonInterval } from '../evaluation/alarm-ratio';
 import type { LogStream, Logger } from '../logger';
 import type { ReplaySummary } from '../sinks/summary';
 
@@ -104,14 +105,4 @@ export function formatSummary(summary: ReplaySummary, targetRatio: number | unde
     '',
     '',
   ].join('\n');
-}
-
-/** 95 % interval of a proportion (Wilson 1927). Neighbouring records resemble one another, so it is a narrow one. */
-export function wilsonInterval(hits: number, n: number): [number, number] {
-  if (n === 0) return [0, 1];
-  const z = 1.96;
-  const p = hits / n;
-  const center = (p + (z * z) / (2 * n)) / (1 + (z * z) / n);
-  const half = (z / (1 + (z * z) / n)) * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n));
-  return [Math.max(0, center - half), Math.min(1, center + half)];
 }

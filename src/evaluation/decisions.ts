@@ -1,0 +1,76 @@
+/** How good the flags are, at the threshold that the detector has chosen for itself. */
+import { segmentsOf } from './segments';
+
+/** Records by what they are and what was said of them. */
+export interface Confusion {
+  truePositives: number;
+  trueNegatives: number;
+  falsePositives: number;
+  falseNegatives: number;
+}
+
+/** All 0 where there is nothing to divide by. */
+export interface Rates {
+  f1: number;
+  precision: number;
+  recall: number;
+  /** False alarms, in % of the normal records. */
+  far: number;
+  /** Missed anomalous records, in % of them. */
+  mar: number;
+}
+
+export interface EventRates {
+  /** Anomalies: runs of anomalous records. */
+  events: number;
+  /** Share of them with at least one flag; NaN when there are none. */
+  eventRecall: number;
+  /** Records from the beginning of an anomaly to its first flag, median over those found; NaN when none is. */
+  delay: number;
+}
+
+/** Both columns: 1 = anomalous. */
+export function countConfusion(labels: Uint8Array, flags: Uint8Array): Confusion {
+  const counts = { truePositives: 0, trueNegatives: 0, falsePositives: 0, falseNegatives: 0 };
+  labels.forEach((label, i) => {
+    if (label === 1) counts[flags[i] === 1 ? 'truePositives' : 'falseNegatives']++;
+    else counts[flags[i] === 1 ? 'falsePositives' : 'trueNegatives']++;
+  });
+  return counts;
+}
+
+export function addConfusions(all: readonly Confusion[]): Confusion {
+  const sum = (pick: (one: Confusion) => number): number => all.reduce((total, one) => total + pick(one), 0);
+  return {
+    truePositives: sum((one) => one.truePositives),
+    trueNegatives: sum((one) => one.trueNegatives),
+    falsePositives: sum((one) => one.falsePositives),
+    falseNegatives: sum((one) => one.falseNegatives),
+  };
+}
+
+export function ratesOf({ truePositives, trueNegatives, falsePositives, falseNegatives }: Confusion): Rates {
+  const share = (part: number, rest: number): number => part / Math.max(1, part + rest);
+  return {
+    f1: share(2 * truePositives, falsePositives + falseNegatives),
+    precision: share(truePositives, falsePositives),
+    recall: share(truePositives, falseNegatives),
+    far: 100 * share(falsePositives, trueNegatives),
+    mar: 100 * share(falseNegatives, truePositives),
+  };
+}
+
+export function eventRates(labels: Uint8Array, flags: Uint8Array): EventRates {
+  const segments = segmentsOf(labels);
+  const delays = segments.flatMap(({ first, last }) => {
+    const flag = flags.indexOf(1, first);
+    return flag === -1 || flag > last ? [] : [flag - first];
+  });
+  return { events: segments.length, eventRecall: delays.length / segments.length, delay: median(delays) };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.ceil(middle - 1)]! + sorted[Math.floor(middle)]!) / 2;
+}
