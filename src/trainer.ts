@@ -16,7 +16,7 @@ import { train, type Progress } from './training/train';
 export interface TrainerParts {
   settings: DetectorSettings;
   readHistory: ReadHistory;
-  store: ModelStore;
+  store: Pick<ModelStore, 'publish'>;
   backend: BackendChoice;
   /** Stretches to leave out: events and what surrounds them. */
   exclude: readonly Interval[];
@@ -106,7 +106,7 @@ function pickGolden(dataset: Dataset): ReturnType<typeof createWindowBatch> {
 }
 
 async function publish(
-  store: ModelStore,
+  store: Pick<ModelStore, 'publish'>,
   files: ReadonlyMap<string, Uint8Array>,
   writtenBy: Readonly<Record<string, string>>,
 ): Promise<string> {

@@ -7,6 +7,7 @@ import * as encode from './encode';
 import * as exchange from './exchange';
 import * as generate from './generate';
 import { exitCodes, type CommandContext, type Register } from './context';
+import * as evaluate from './evaluate';
 import * as run from './run';
 import * as train from './train';
 import { vaemonVersion } from './version';
@@ -15,6 +16,7 @@ import { vaemonVersion } from './version';
 const commands: readonly Register[] = [
   run.register,
   train.register,
+  evaluate.register,
   generate.register,
   encode.register,
   exchange.register,

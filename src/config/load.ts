@@ -13,6 +13,8 @@ export interface LoadOptions {
   env: Layers['env'];
   /** `--set key=value`, by dotted key; goes to every file whose schema has the key. */
   overrides?: Layers['overrides'];
+  /** What a command knows by itself of its detectors, in the shape of a detector's file; the file wins. */
+  assumed?: unknown;
 }
 
 /** Arguments that neither kind of file knows. */
@@ -66,7 +68,10 @@ function distinct(problems: readonly ConfigProblem[]): ConfigProblem[] {
  * Loads a detector's file, or a folder with an optional `daemon.yaml` and `detectors/*.yaml`; the environment and then
  * the arguments win over the files. The result is deeply frozen. Rejects with a ConfigError that has every problem.
  */
-export async function loadSettings(path: string, { env, overrides = {} }: LoadOptions): Promise<Settings> {
+export async function loadSettings(
+  path: string,
+  { env, overrides = {}, assumed }: LoadOptions,
+): Promise<Settings> {
   const layers = { env, overrides };
   const files = await readConfigFiles(path);
   const readable = (file: ConfigFile): boolean => file.problems.length === 0;
@@ -75,7 +80,7 @@ export async function loadSettings(path: string, { env, overrides = {} }: LoadOp
   const daemon = evaluate(daemonSchema, [], daemonFile.file, daemonFile.document, layers);
   const detectors = files.detectors.filter(readable).map(({ file, document }) => ({
     file,
-    ...evaluate(detectorSchema, detectorRules, file, document, layers),
+    ...evaluate(detectorSchema, detectorRules, file, document, { ...layers, assumed }),
   }));
 
   const problems = [

@@ -150,7 +150,7 @@ async function* readMessages(
   shift: Shift,
 ): AsyncGenerator<Message> {
   let index = 0;
-  for await (const record of namingFile(readRecords(settings), settings.path)) {
+  for await (const record of readFileRecords(settings)) {
     if (index++ < skip) continue;
     const timestamp = parseTime(record.timestamp);
     const shifted = Number.isNaN(timestamp) ? record.timestamp : new Date(timestamp + shift.ms).toISOString();
@@ -164,7 +164,8 @@ async function* readMessages(
   }
 }
 
-interface FileRecord {
+/** One row, its cells told apart by what their columns are. */
+export interface FileRecord {
   key?: string | undefined;
   timestamp: unknown;
   values?: Record<string, unknown>;
@@ -173,14 +174,31 @@ interface FileRecord {
   raw?: Buffer;
 }
 
-async function* readRecords(settings: FileSourceSettings): AsyncGenerator<FileRecord> {
-  const bytes = openFile(settings.path);
-  if (/\.(ndjson|jsonl)(\.gz)?$/.test(settings.path)) {
+/** The columns of a CSV file, in its order. */
+export async function readColumns(path: string): Promise<string[]> {
+  const columns = { key: '', timestamp: '', conditions: [] };
+  for await (const { values } of readFileRecords({ path, columns })) return Object.keys(values ?? {});
+  throw new Error(`${path} has no records`);
+}
+
+/** The rows of a file; what goes wrong names it. */
+export function readFileRecords(
+  settings: Pick<FileSourceSettings, 'path' | 'columns'>,
+): AsyncGenerator<FileRecord> {
+  return namingFile(readRecords(settings), settings.path);
+}
+
+async function* readRecords({
+  path,
+  columns,
+}: Pick<FileSourceSettings, 'path' | 'columns'>): AsyncGenerator<FileRecord> {
+  const bytes = openFile(path);
+  if (/\.(ndjson|jsonl)(\.gz)?$/.test(path)) {
     for await (const line of readLines(bytes))
       if (line !== '') yield { timestamp: undefined, raw: Buffer.from(line) };
     return;
   }
-  const { key, timestamp, conditions } = settings.columns;
+  const { key, timestamp, conditions } = columns;
   const given = new Set(conditions);
   // A row with too few or too many cells is a bad record, not a bad file: it is refused further on, with its reason.
   const parser = bytes.pipe(
@@ -199,9 +217,12 @@ async function* readRecords(settings: FileSourceSettings): AsyncGenerator<FileRe
   }
 }
 
-/** An empty cell is a missing value; what is no finite number stays text and is refused further on, with its reason. */
+/**
+ * An empty cell, or NaN, is a missing value; what is no finite number stays text and is refused further on, with its
+ * reason.
+ */
 function parseCell(text: string): number | string | null {
-  if (text.trim() === '') return null;
+  if (/^\s*(nan)?\s*$/i.test(text)) return null;
   const value = Number(text);
   return Number.isFinite(value) ? value : text;
 }

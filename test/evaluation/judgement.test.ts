@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { alarmRatio } from '../../src/evaluation/alarm-ratio';
-import { judge, type JudgedSeries } from '../../src/evaluation/metrics';
+import { judge, type JudgedSeries } from '../../src/evaluation/judgement';
 import { averagePrecision, rocAuc } from '../../src/evaluation/ranking';
 import { segmentsOf, widened } from '../../src/evaluation/segments';
 import { volumeUnderSurface } from '../../src/evaluation/volume';

@@ -1,0 +1,33 @@
+/** Labels of single records, `index,label` or `series,index,label`: for judging scores, never for training. */
+import { readFile } from 'node:fs/promises';
+import { gunzipSync } from 'node:zlib';
+import { parse } from 'csv-parse/sync';
+
+/** 1 = anomalous, by the row of the test file, from 0. */
+export type RecordLabels = ReadonlyMap<number, 0 | 1>;
+
+/**
+ * The labels in a file, by series.
+ * @param series what the labels are of when the file has no column for it
+ * @throws Error that names the file and the line
+ */
+export async function readRecordLabels(path: string, series: string): Promise<Map<string, RecordLabels>> {
+  const bytes = await readFile(path);
+  const rows = parse<Record<string, string | undefined>>(path.endsWith('.gz') ? gunzipSync(bytes) : bytes, {
+    columns: true,
+    bom: true,
+    skip_empty_lines: true,
+  });
+  const all = new Map<string, Map<number, 0 | 1>>();
+  rows.forEach((row, i) => {
+    const index = Number(row['index']);
+    const label = Number(row['label']);
+    if (!Number.isInteger(index) || index < 0 || (label !== 0 && label !== 1))
+      throw new Error(`${path}:${i + 2}: index must be the number of a record from 0, label 0 or 1`);
+    const name = row['series'] ?? series;
+    let labels = all.get(name);
+    if (labels === undefined) all.set(name, (labels = new Map<number, 0 | 1>()));
+    labels.set(index, label);
+  });
+  return all;
+}

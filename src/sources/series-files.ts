@@ -1,0 +1,82 @@
+/** Which files belong together: `NAME.train.csv.gz`, `NAME.test.csv.gz` and `NAME.label.csv.gz` are one series. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+
+export interface SeriesFiles {
+  name: string;
+  train: string;
+  test: string;
+  /** A file with labels of this series alone. */
+  labels: string | undefined;
+}
+
+export interface SeriesSelection {
+  series: readonly SeriesFiles[];
+  /** Files with labels that may be of any series. */
+  sharedLabels: readonly string[];
+}
+
+type Part = 'train' | 'test' | 'label';
+
+const endings: Record<Part, RegExp> = {
+  train: /\.train\.csv(\.gz)?$/,
+  test: /\.test\.csv(\.gz)?$/,
+  label: /\.labels?\.csv(\.gz)?$/,
+};
+
+/**
+ * Each path is a file, or a folder whose files with the part's ending are taken.
+ * @throws Error naming a folder without such files, a series whose other half is missing, or a name that comes twice
+ */
+export async function findSeries(paths: {
+  train: readonly string[];
+  test: readonly string[];
+  labels: readonly string[];
+}): Promise<SeriesSelection> {
+  const train = await listFiles(paths.train, 'train');
+  const test = await listFiles(paths.test, 'test');
+  const labels = await listFiles(paths.labels, 'label');
+  const onlyPair = train.length === 1 && test.length === 1;
+  const trainByName = byName(train, 'train');
+  const labelsByName = byName(labels, 'label');
+  const series = [...byName(test, 'test')].map(([name, testPath]) => {
+    const trainPath = onlyPair ? train[0] : trainByName.get(name);
+    if (trainPath === undefined)
+      throw new Error(`no training file belongs to ${testPath}: expected ${name}.train.csv`);
+    const own = onlyPair && labels.length === 1 ? labels[0] : labelsByName.get(name);
+    return { name, train: trainPath, test: testPath, labels: own };
+  });
+  const unused = train.find((path) => !series.some((one) => one.train === path));
+  if (unused !== undefined) throw new Error(`no test file belongs to ${unused}`);
+  return { series, sharedLabels: labels.filter((path) => !series.some((one) => one.labels === path)) };
+}
+
+async function listFiles(paths: readonly string[], part: Part): Promise<string[]> {
+  const lists = await Promise.all(
+    paths.map(async (path) => {
+      if (!(await stat(path)).isDirectory()) return [path];
+      const names = (await readdir(path)).filter((name) => endings[part].test(name)).sort();
+      if (names.length === 0)
+        throw new Error(`${path} has no file that ends in .${part}.csv or .${part}.csv.gz`);
+      return names.map((name) => join(path, name));
+    }),
+  );
+  return lists.flat();
+}
+
+function byName(paths: readonly string[], part: Part): Map<string, string> {
+  const named = new Map<string, string>();
+  for (const path of paths) {
+    const name = seriesName(path, part);
+    const other = named.get(name);
+    if (other !== undefined) throw new Error(`${other} and ${path} are both called "${name}"`);
+    named.set(name, path);
+  }
+  return named;
+}
+
+function seriesName(path: string, part: Part): string {
+  return basename(path)
+    .replace(endings[part], '')
+    .replace(/\.csv(\.gz)?$/, '');
+}
