@@ -26,7 +26,13 @@ export function createIntake({ record, fields, window }: DetectorSettings): Inta
 }
 
 /** Changes when a model that was trained under other settings cannot be used any more. */
-export function settingsFingerprint({ record, window, model }: DetectorSettings): string {
-  const relevant = { channels: record.channels, conditions: record.conditions, length: window.length, model };
+export function settingsFingerprint({ record, window, model, calibration }: DetectorSettings): string {
+  const relevant = {
+    channels: record.channels,
+    conditions: record.conditions,
+    length: window.length,
+    model,
+    statistics: calibration.statistics,
+  };
   return createHash('sha256').update(JSON.stringify(relevant)).digest('hex').slice(0, 16);
 }

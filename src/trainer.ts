@@ -56,6 +56,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
       minRecords: settings.training.minRecords,
       calibrationShare: settings.calibration.share,
       tailShare: settings.calibration.tailShare,
+      statistics: settings.calibration.statistics,
       engine: backend.name,
       settingsFingerprint: settingsFingerprint(settings),
       ...(parts.weights !== undefined && { weights: parts.weights }),

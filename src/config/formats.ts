@@ -118,6 +118,14 @@ export function choice<const T extends string>(about: About, choices: readonly T
   });
 }
 
+/** A list of words out of `choices`, at least one and each once. */
+export function choices<const T extends string>(about: About, all: readonly T[]): Key<readonly T[]> {
+  return list(about, `a list of ${oneOf(all)}, at least one`, {
+    min: 1,
+    item: (value) => all.find((word) => word === value),
+  });
+}
+
 /** Words as a phrase: "`a`, `b` or `c`". */
 export function oneOf(words: readonly string[]): string {
   const quoted = words.map((word) => `\`${word}\``);

@@ -5,6 +5,7 @@ import {
   amounts,
   brokers,
   choice,
+  choices,
   column,
   cron,
   detectorName,
@@ -24,6 +25,7 @@ import {
   whole,
   widths,
 } from './formats';
+import { statisticNames } from '../domain/detection';
 import { nameVariables, type Parsed, type Section } from './key';
 import { modelKinds } from '../models/zoo';
 import type { DaemonSettings, DetectorSettings } from './settings';
@@ -307,6 +309,16 @@ export const detectorSchema = nameVariables(
         doc: 'Largest share of the calibration scores, which the Pareto tail is fitted to.',
         default: 0.1,
       }),
+      statistics: choices(
+        {
+          doc:
+            'What the score is made of. `reconstruction`: how badly the model explains the window; `newest`: the newest ' +
+            'record of it; `channel`: its most unusual channels; `latent`: how unlikely its code is; `stuck`: values that ' +
+            'repeat themselves.',
+          default: ['reconstruction', 'latent', 'stuck', 'channel'],
+        },
+        statisticNames,
+      ),
     },
     events: {
       openRecords: whole({ doc: 'An event opens when so many …', default: 3 }, { max: 10_000 }),

@@ -1,5 +1,6 @@
 /** The configuration after loading: complete, checked and frozen. schema.ts says what each key means. */
 import type { FalseAlarmTarget } from '../calibration/threshold';
+import type { StatisticName } from '../domain/detection';
 import type { EventPolicy } from '../domain/event';
 import type { RecordSchema } from '../domain/record';
 import type { ModelOptions } from '../models/model';
@@ -117,6 +118,8 @@ export interface DetectorSettings {
     share: number;
     /** The share of calibration scores that the Pareto tail is fitted to. */
     tailShare: number;
+    /** What is combined to the score. */
+    statistics: readonly StatisticName[];
   };
   events: EventPolicy;
   sinks: {

@@ -217,12 +217,9 @@ async function* readRecords({
   }
 }
 
-/**
- * An empty cell, or NaN, is a missing value; what is no finite number stays text and is refused further on, with its
- * reason.
- */
+/** An empty cell is a missing value; what is no finite number stays text and is refused further on, with its reason. */
 function parseCell(text: string): number | string | null {
-  if (/^\s*(nan)?\s*$/i.test(text)) return null;
+  if (text.trim() === '') return null;
   const value = Number(text);
   return Number.isFinite(value) ? value : text;
 }

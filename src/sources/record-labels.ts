@@ -20,14 +20,13 @@ export async function readRecordLabels(path: string, series: string): Promise<Ma
   });
   const all = new Map<string, Map<number, 0 | 1>>();
   rows.forEach((row, i) => {
-    const index = Number(row['index']);
-    const label = Number(row['label']);
-    if (!Number.isInteger(index) || index < 0 || (label !== 0 && label !== 1))
+    const { index = '', label = '' } = row;
+    if (!/^\d+$/.test(index) || !/^[01](\.0+)?$/.test(label))
       throw new Error(`${path}:${i + 2}: index must be the number of a record from 0, label 0 or 1`);
     const name = row['series'] ?? series;
     let labels = all.get(name);
     if (labels === undefined) all.set(name, (labels = new Map<number, 0 | 1>()));
-    labels.set(index, label);
+    labels.set(Number(index), Number(label) === 1 ? 1 : 0);
   });
   return all;
 }

@@ -27,7 +27,12 @@ export async function readSeries(
 async function readAll(path: string, columns: FileSourceSettings['columns']): Promise<FileRecord[]> {
   if (!/\.csv(\.gz)?$/.test(path)) throw new Error(`${path} must be a .csv or .csv.gz file`);
   const records: FileRecord[] = [];
-  for await (const record of readFileRecords({ path, columns })) records.push(record);
+  for await (const record of readFileRecords({ path, columns })) {
+    // Recordings come out of numerical tools, and there NaN is what is missing.
+    for (const [channel, value] of Object.entries(record.values ?? {}))
+      if (typeof value === 'string' && /^nan$/i.test(value)) record.values![channel] = null;
+    records.push(record);
+  }
   if (records.length === 0) throw new Error(`${path} has no records`);
   return records;
 }

@@ -1,6 +1,7 @@
 /** Trains one model version: fit, early stopping, calibration on the newest block, golden records, report. */
 import { fitSurprise } from '../calibration/surprise';
 import { createConditionEncoder, fitConditions, type CategoryTable } from '../domain/condition';
+import type { StatisticName } from '../domain/detection';
 import type { RecordSchema } from '../domain/record';
 import { createScaler, fitScaler } from '../domain/scaler';
 import { createWindowBatch } from '../domain/window';
@@ -43,6 +44,8 @@ export interface TrainingOptions {
   minRecords: number;
   calibrationShare: number;
   tailShare: number;
+  /** What is combined to the score; the others are only reported. */
+  statistics: readonly StatisticName[];
   engine: string;
   settingsFingerprint: string;
   /** Weights in PyTorch's layout to take instead of training; scales and calibration are fitted all the same. */
@@ -119,12 +122,7 @@ export async function train(
       engine: options.engine,
       settingsFingerprint: options.settingsFingerprint,
     };
-    const calibrated = calibrate(
-      createAssessor(learned, model, table),
-      dataset,
-      split.calibration,
-      options.tailShare,
-    );
+    const calibrated = calibrate(createAssessor(learned, model, table), dataset, split.calibration, options);
     const report: TrainingReport = {
       records: dataset.records,
       windows: {
@@ -149,14 +147,16 @@ function calibrate(
   assessor: Assessor,
   dataset: Dataset,
   ends: Int32Array,
-  tailShare: number,
+  { tailShare, statistics: names }: Pick<TrainingOptions, 'tailShare' | 'statistics'>,
 ): Pick<DetectorState, 'channelCalibrations' | 'calibration'> {
   const { statistics, parts } = assessAll(assessor, dataset, ends);
   const channelCalibrations = fitChannels(parts, dataset.shape.channels, tailShare);
   const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
+  const all: Record<string, Float64Array> = { ...statistics, channel };
+  const combined = Object.fromEntries(names.map((name) => [name, all[name]!]));
   return {
     channelCalibrations,
-    calibration: fitSurprise({ ...statistics, channel }, tailShare, { channel: 'exponential' }),
+    calibration: fitSurprise(combined, tailShare, { channel: 'exponential' }),
   };
 }
 

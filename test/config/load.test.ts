@@ -49,7 +49,12 @@ describe('what a configuration yields', () => {
         window: { length: 10, ttlMs: 3_600_000 },
         model: { kind: 'cvae', latentDim: 8, hidden: [64, 32] },
         training: { schedule: '0 3 * * *', jitterMs: 300_000 },
-        calibration: { falseAlarmTarget: { kind: 'ratio', ratio: 0.001 }, share: 0.3, tailShare: 0.1 },
+        calibration: {
+          falseAlarmTarget: { kind: 'ratio', ratio: 0.001 },
+          share: 0.3,
+          tailShare: 0.1,
+          statistics: ['reconstruction', 'latent', 'stuck', 'channel'],
+        },
         events: { openRecords: 3, openWindow: 5, closeAfter: 10 },
       },
     });
