@@ -1,6 +1,7 @@
 import { decodeBundle, encodeBundle, type Files } from '../../src/scoring/bundle';
 import { createDetector, type Detector } from '../../src/scoring/detector';
 import { createCategoryTable, type CategoryTable } from '../../src/domain/condition';
+import { statisticNames } from '../../src/domain/detection';
 import { createWindowBatch } from '../../src/domain/window';
 import type { ModelVersionError } from '../../src/errors';
 import { TrainingError } from '../../src/errors';
@@ -206,4 +207,12 @@ describe('a version is refused', () => {
     expect(reasonOf({ 'weights.safetensors': weights })).toBe('golden');
   });
   test('and accepted as it is', () => expect(reasonOf({})).toBe('accepted'));
+});
+
+test('the score is made of the statistics that are asked for; the others are still there to be seen', async () => {
+  const other = await train(dataset, table, { ...options, epochs: 1, statistics: ['newest', 'stuck'] });
+  const scores = createDetector('v2', other.state, other.model, table).score(windowsOf(dataset, [100]));
+  expect(Object.keys(other.state.calibration.statistics)).toEqual(['newest', 'stuck']);
+  expect(Object.keys(scores.statistics).sort()).toEqual([...statisticNames].sort());
+  disposeModel(other.model);
 });
