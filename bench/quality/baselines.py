@@ -43,6 +43,8 @@ def squared_z(fit, _seed):
 def principal_components(fit):
     _, singular, axes = np.linalg.svd(fit, full_matrices=False)
     variances = singular**2 / max(1, len(fit) - 1)
+    # A channel that never moves has no axis that explains anything.
+    variances = np.maximum(variances, 1e-12)
     explained = np.cumsum(variances) / variances.sum()
     count = int(np.searchsorted(explained, EXPLAINED_SHARE)) + 1
     return axes[:count], variances[:count]

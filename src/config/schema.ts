@@ -313,9 +313,9 @@ export const detectorSchema = nameVariables(
         {
           doc:
             'What the score is made of. `reconstruction`: how badly the model explains the window; `newest`: the newest ' +
-            'record of it; `channel`: its most unusual channels; `latent`: how unlikely its code is; `stuck`: values that ' +
-            'repeat themselves.',
-          default: ['reconstruction', 'latent', 'stuck', 'channel'],
+            'record of it; `channel`: its most unusual channels; `latent`: how unlikely its code is; `llr` (hvae): how ' +
+            'much the lower levels have to explain; `stuck`: values that repeat themselves.',
+          default: ['reconstruction', 'latent', 'llr', 'stuck', 'channel'],
         },
         statisticNames,
       ),

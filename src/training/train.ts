@@ -44,7 +44,7 @@ export interface TrainingOptions {
   minRecords: number;
   calibrationShare: number;
   tailShare: number;
-  /** What is combined to the score; the others are only reported. */
+  /** What is combined to the score, as far as the model has it; the others are only reported. */
   statistics: readonly StatisticName[];
   engine: string;
   settingsFingerprint: string;
@@ -153,7 +153,11 @@ function calibrate(
   const channelCalibrations = fitChannels(parts, dataset.shape.channels, tailShare);
   const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
   const all: Record<string, Float64Array> = { ...statistics, channel };
-  const combined = Object.fromEntries(names.map((name) => [name, all[name]!]));
+  const combined = Object.fromEntries(
+    names.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
+  );
+  if (Object.keys(combined).length === 0)
+    throw new TrainingError('failed', `the model has none of calibration.statistics: ${names.join(', ')}`);
   return {
     channelCalibrations,
     calibration: fitSurprise(combined, tailShare, { channel: 'exponential' }),

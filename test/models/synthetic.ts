@@ -76,7 +76,7 @@ export const options: TrainingOptions = {
   minRecords: 100,
   calibrationShare: 0.3,
   tailShare: 0.1,
-  statistics: ['reconstruction', 'latent', 'stuck', 'channel'],
+  statistics: ['reconstruction', 'latent', 'llr', 'stuck', 'channel'],
   engine: 'test',
   settingsFingerprint: 'test',
 };
