@@ -54,7 +54,8 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
         statistics: {
           ...statistics,
           reconstruction: sumOverChannels(parts, shape),
-          newest: sumOfNewest(distortion, batch.count, shape),
+          // What came before the newest record must not speak for it.
+          newest: sumOverChannels(newestOf(distortion, batch.count, shape), shape),
           stuck: stuck.assess(batch),
         },
         parts,
@@ -120,14 +121,6 @@ function sumOverChannels(parts: Float64Array, { channels }: WindowShape): Float6
   const sums = new Float64Array(parts.length / channels);
   parts.forEach((part, i) => (sums[Math.floor(i / channels)]! += part));
   return sums;
-}
-
-/** The part of the reconstruction statistic that the newest record has: what came before it must not speak for it. */
-function sumOfNewest(perValue: Float32Array, count: number, { length, channels }: WindowShape): Float64Array {
-  return Float64Array.from({ length: count }, (_, window) => {
-    const from = (window * length + length - 1) * channels;
-    return perValue.subarray(from, from + channels).reduce((sum, value) => sum + value, 0);
-  });
 }
 
 function newestOf(perValue: Float32Array, count: number, { length, channels }: WindowShape): Float64Array {

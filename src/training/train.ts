@@ -25,7 +25,7 @@ import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import { fitRepeats } from '../scoring/stuck';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
 import { createRandom, scoped, tf, type Random, type StoredTensor } from '../tensor';
-import { splitByTime, type Dataset, type Split } from './dataset';
+import { splitByTime, type Dataset } from './dataset';
 import type { TrainingReport } from './report';
 
 export interface TrainingOptions {
@@ -98,15 +98,22 @@ export async function train(
   const model = createModel(spec, random.fork());
   try {
     const forget = createConditionDropout(encoder, conditionEncoder, conditionDropout, random.fork());
+    const validation = encodeAll(dataset, split.validation, encoder);
     const fitting =
       options.weights === undefined
-        ? await fit(model, dataset, split, encoder, forget, options, random.fork(), onProgress)
-        : adopt(model, options.weights, encodeAll(dataset, split.validation, encoder), encoder);
-    const activeUnitsPerLevel = countActiveUnits(
-      model,
-      encoder,
-      encodeAll(dataset, split.validation, encoder),
-    );
+        ? await fit(
+            model,
+            dataset,
+            split.fit,
+            validation,
+            encoder,
+            forget,
+            options,
+            random.fork(),
+            onProgress,
+          )
+        : adopt(model, options.weights, validation, encoder);
+    const activeUnitsPerLevel = countActiveUnits(model, encoder, validation);
 
     const learned: LearnedState = {
       spec,
@@ -182,15 +189,11 @@ function recordsUpTo(
   return { values, conditions, count: rows.length };
 }
 
-interface Fitting {
-  epochs: number;
-  bestEpoch: number;
-  steps: number;
-  skippedSteps: number;
-  trainLoss: number;
-  validationLoss: number;
-  validationRate: number;
-}
+/** The part of the report that fitting is responsible for. */
+type Fitting = Pick<
+  TrainingReport,
+  'epochs' | 'bestEpoch' | 'steps' | 'skippedSteps' | 'trainLoss' | 'validationLoss' | 'validationRate'
+>;
 
 /** Takes weights that were trained elsewhere. */
 function adopt(
@@ -216,7 +219,8 @@ function adopt(
 async function fit(
   model: Model,
   dataset: Dataset,
-  split: Split,
+  ends: Int32Array,
+  validation: readonly Encoded[],
   encoder: WindowEncoder,
   forget: (encoded: EncodedWindows, count: number) => void,
   options: TrainingOptions,
@@ -224,10 +228,9 @@ async function fit(
   onProgress: (progress: Progress) => void | Promise<void>,
 ): Promise<Fitting> {
   const optimizers = model.phases.map(() => tf.train.adam(options.learningRate));
-  const validation = encodeAll(dataset, split.validation, encoder);
   const batch = createWindowBatch(dataset.shape, options.batchSize);
   const buffers = encoder.createBuffers(options.batchSize);
-  const order = split.fit.slice();
+  const order = ends.slice();
   const result: Fitting = {
     epochs: 0,
     bestEpoch: 0,
