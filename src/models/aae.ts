@@ -8,7 +8,14 @@
 import { tf, type Random } from '../tensor';
 import { createDecoder, createEncoder } from './coder';
 import { createLikelihood } from './likelihood';
-import type { Examples, Model, ModelFamily, ModelSpec } from './model';
+import {
+  assessmentOf,
+  type Examples,
+  type Joint,
+  type Model,
+  type ModelFamily,
+  type ModelSpec,
+} from './model';
 import { createMlp, sideBySide } from './network';
 import { createPrior } from './prior';
 
@@ -36,6 +43,17 @@ export function createAae(spec: ModelSpec, random: Random): Model {
   // The encoder wants its codes to be taken for drawn ones.
   const regularisation = (examples: Examples): tf.Scalar => surpriseAtDrawn(encode(examples));
 
+  function joint(code: tf.Tensor2D, examples: Examples): Joint {
+    const output = decode(code, examples.c);
+    const rarity = prior.rarity(code);
+    return {
+      distortion: likelihood.negativeLogLikelihood(examples, output),
+      rarity,
+      excess: tf.relu(tf.sub<tf.Tensor2D>(rarity, tf.tensor1d([...prior.leastRarity]))),
+      expected: likelihood.mean(output),
+    };
+  }
+
   const variables = (...parts: { weights: Model['weights'] }[]): tf.Variable[] =>
     parts.flatMap(({ weights }) => [...weights.values()]);
 
@@ -61,22 +79,11 @@ export function createAae(spec: ModelSpec, random: Random): Model {
     ],
     validationLoss(examples) {
       const distortion = reconstruction(examples);
-      const rate: tf.Scalar = tf.mean(prior.negativeLogDensity(encode(examples)));
+      const rate: tf.Scalar = tf.mean(tf.sum(prior.rarity(encode(examples)), 1));
       return { loss: tf.add(distortion, rate), distortion, rate };
     },
-    assess(examples) {
-      const z = encode(examples);
-      const output = decode(z, examples.c);
-      const distortion = likelihood.negativeLogLikelihood(examples, output);
-      return {
-        statistics: {
-          reconstruction: tf.sum<tf.Tensor1D>(distortion, 1),
-          latent: prior.negativeLogDensity(z),
-        },
-        distortion,
-        expected: likelihood.mean(output),
-      };
-    },
+    assess: (examples) => assessmentOf(joint(encode(examples), examples)),
+    joint,
     activity(examples) {
       const z = encode(examples);
       return [tf.mean(tf.square(tf.sub(z, tf.mean(z, 0))), 0)];

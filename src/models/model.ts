@@ -40,6 +40,18 @@ export interface Assessment {
   expected: tf.Tensor2D;
 }
 
+/** What a model says of given codes: −log p(x,z|c) = −log p(x|z,c) − log p(z|c), term by term, in nats. */
+export interface Joint {
+  /** −log p(x|z,c) of each value, 0 where it is missing. Shape [batch, dim]. */
+  distortion: tf.Tensor2D;
+  /** −log p(z|c) of each latent dimension, all levels side by side. Shape [batch, sum of latentDims]. */
+  rarity: tf.Tensor2D;
+  /** The rarity less that of the likeliest code: how far off each latent dimension is. Shape as above. */
+  excess: tf.Tensor2D;
+  /** Mean of p(x|z,c). Shape [batch, dim]. */
+  expected: tf.Tensor2D;
+}
+
 /** What can be chosen of a model; schema.ts says what each means. */
 export interface ModelOptions {
   kind: string;
@@ -100,6 +112,8 @@ export interface Model {
   /** The loss without noise (z = posterior mean) and behind every schedule: what early stopping looks at. */
   validationLoss(examples: Examples): Loss;
   assess(examples: Examples): Assessment;
+  /** What the model says of codes, whoever chose them; with a gradient. @param code shape [batch, sum of latentDims] */
+  joint(code: tf.Tensor2D, examples: Examples): Joint;
   /**
    * What each latent dimension carries, averaged over the batch, one tensor per level: KL to the prior in nats; for an
    * aae, whose code has no density, its variance (Burda 2016). Below `activeUnitThreshold` it is not in use.
@@ -113,6 +127,15 @@ export interface Model {
    * @param temperature scales the standard deviation of z: 1 = as learned, 0 = the most typical one
    */
   generate(count: number, c: tf.Tensor2D | undefined, random: Random, temperature: number): tf.Tensor2D;
+}
+
+/** The statistics that every model has, at the codes that `joint` was asked about. */
+export function assessmentOf({ distortion, rarity, expected }: Joint): Assessment {
+  return {
+    statistics: { reconstruction: tf.sum(distortion, 1), latent: tf.sum(rarity, 1) },
+    distortion,
+    expected,
+  };
 }
 
 /** A latent dimension below this activity carries nothing. */

@@ -9,8 +9,10 @@ export interface Prior {
    * @param temperature scales how far a draw strays from what is typical
    */
   draw(count: number, random: Random, temperature?: number): tf.Tensor2D;
-  /** −log p(z) in nats. Shape [batch]. */
-  negativeLogDensity(z: tf.Tensor2D): tf.Tensor1D;
+  /** −log p(z) in nats, dimension by dimension; their sum is −log p(z). Shape [batch, dim]. */
+  rarity(z: tf.Tensor2D): tf.Tensor2D;
+  /** Of each dimension, the rarity of the likeliest code. */
+  readonly leastRarity: readonly number[];
 }
 
 /** The prior that the options name, over `latentDim` dimensions. */
@@ -28,10 +30,13 @@ export function createPrior(options: Pick<ModelOptions, 'prior' | 'latentDim' | 
   }
 }
 
+const normalLeast = 0.5 * Math.log(2 * Math.PI);
+
 function createNormal(dim: number): Prior {
   return {
     draw: (count, random, temperature = 1) => tf.mul(random.normalTensor([count, dim]), temperature),
-    negativeLogDensity: (z) => tf.sum(negativeLogDensity(z, standardNormal(dim)), 1),
+    rarity: (z) => negativeLogDensity(z, standardNormal(dim)),
+    leastRarity: new Array<number>(dim).fill(normalLeast),
   };
 }
 
@@ -63,9 +68,16 @@ function onSwissRoll(count: number): Point[] {
   });
 }
 
-/** Gaussians of equal weight around centres in the first two dimensions, N(0, 1) in the others. */
+/**
+ * Gaussians of equal weight around centres in the first two dimensions, N(0, 1) in the others. Of the first two neither
+ * is rare without the other, so they share their rarity evenly.
+ */
 function createPlaneMixture(centers: readonly Point[], deviation: number, dim: number): Prior {
   const logWeight = -Math.log(centers.length) - Math.log(2 * Math.PI * deviation ** 2);
+  const nearby = centers.map(([x, y]) =>
+    centers.reduce((sum, [u, v]) => sum + Math.exp(-((x - u) ** 2 + (y - v) ** 2) / (2 * deviation ** 2)), 0),
+  );
+  const leastInPlane = -Math.log(Math.max(...nearby)) - logWeight;
   return {
     draw(count, random, temperature = 1) {
       return tf.tidy(() => {
@@ -80,15 +92,17 @@ function createPlaneMixture(centers: readonly Point[], deviation: number, dim: n
         return tf.tensor2d(data, [count, dim]);
       });
     },
-    negativeLogDensity(z) {
+    rarity(z) {
       const plane: tf.Tensor3D = tf.reshape(tf.slice(z, [0, 0], [-1, 2]), [-1, 1, 2]);
       const shifts = tf.div(tf.sub(plane, tf.tensor3d([centers.map((p) => [...p])])), deviation);
       const exponents = tf.mul(tf.sum(tf.square(shifts), 2), -0.5); // [batch, centres]
-      const inPlane = tf.neg(tf.add(tf.logSumExp(exponents, 1), logWeight)) as tf.Tensor1D;
-      if (dim === 2) return inPlane;
+      const inPlane = tf.neg(tf.add(tf.logSumExp(exponents, 1, true), logWeight)); // [batch, 1]
+      const shared = tf.tile(tf.div<tf.Tensor2D>(inPlane, 2), [1, 2]);
+      if (dim === 2) return shared;
       const others = tf.slice(z, [0, 2], [-1, dim - 2]);
-      return tf.add(inPlane, tf.sum(negativeLogDensity(others, standardNormal(dim - 2)), 1));
+      return tf.concat([shared, negativeLogDensity(others, standardNormal(dim - 2))], 1);
     },
+    leastRarity: Array.from({ length: dim }, (_, i) => (i < 2 ? leastInPlane / 2 : normalLeast)),
   };
 }
 
@@ -103,7 +117,7 @@ const uniformBlur = 0.05;
  */
 function createUniform(dim: number): Prior {
   const [a, s] = [uniformHalf, uniformBlur];
-  const constant = dim * (Math.log(2 * a) - Math.log1p(-Math.exp((-2 * a) / s)));
+  const constant = Math.log(2 * a) - Math.log1p(-Math.exp((-2 * a) / s));
   return {
     draw(count, random, temperature = 1) {
       const data = Float32Array.from({ length: count * dim }, () => {
@@ -113,10 +127,11 @@ function createUniform(dim: number): Prior {
       });
       return tf.tensor2d(data, [count, dim]);
     },
-    negativeLogDensity(z) {
+    rarity(z) {
       const below = tf.softplus(tf.neg(tf.div(tf.add(z, a), s)));
       const above = tf.softplus(tf.div(tf.sub(z, a), s));
-      return tf.add(tf.sum(tf.add(below, above), 1), constant);
+      return tf.add(tf.add(below, above), constant);
     },
+    leastRarity: new Array<number>(dim).fill(2 * Math.log1p(Math.exp(-a / s)) + constant),
   };
 }

@@ -12,7 +12,7 @@ const create = (prior: (typeof kinds)[number], latentDim = 2): Prior =>
 const densities = (prior: Prior, points: readonly (readonly number[])[]): number[] =>
   scoped(() => {
     const z = tf.tensor2d(points.map((point) => [...point]));
-    return Array.from(prior.negativeLogDensity(z).dataSync(), (value) => Math.exp(-value));
+    return Array.from(tf.sum(prior.rarity(z), 1).dataSync(), (value) => Math.exp(-value));
   });
 
 describe.each(kinds)('%s', (kind) => {
@@ -23,6 +23,17 @@ describe.each(kinds)('%s', (kind) => {
     const points = Array.from({ length: cells ** 2 }, (_, i) => [at(i % cells), at(Math.floor(i / cells))]);
     const sum = densities(create(kind), points).reduce((total, p) => total + p * side * side, 0);
     expect(sum).toBeCloseTo(1, 2);
+  });
+
+  test('no code is likelier than the likeliest one', () => {
+    const prior = create(kind, 4);
+    const { rarity, least } = scoped(() => {
+      const z = prior.draw(2000, createRandom(3), 0.3);
+      return { rarity: prior.rarity(z).dataSync<'float32'>().slice(), least: prior.leastRarity };
+    });
+    const excess = Array.from(rarity, (value, i) => value - least[i % 4]!);
+    expect(Math.min(...excess)).toBeGreaterThan(-0.05);
+    expect(Math.min(...excess)).toBeLessThan(0.05);
   });
 
   test('draws are distributed as the density says', () => {
@@ -59,7 +70,7 @@ describe.each(kinds)('%s', (kind) => {
         [0, 0, 0, 9],
         [1e4, 0, 0, 0],
       ]);
-      const [near, far, further] = prior.negativeLogDensity(z).dataSync();
+      const [near, far, further] = tf.sum(prior.rarity(z), 1).dataSync();
       expect(far!).toBeGreaterThan(near! + 20);
       expect(further!).toBeGreaterThan(far!);
       expect(Number.isFinite(further)).toBe(true);
