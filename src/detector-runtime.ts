@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { surpriseOf, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import { sinkBrokers } from './config/rules';
+import { createExplanationRule } from './domain/explanations';
 import { createEventTracker, type EventTracker } from './domain/event';
 import { createWindowStore } from './domain/window';
 import { ModelVersionError, TrainingError } from './errors';
@@ -78,6 +79,9 @@ export interface RunningDetector {
 
 /** Records of a fault's after-effects that the demo summary counts neither way. */
 const afterEffectsMs = 60_000;
+
+/** One takes 15 to 60 ms: a fleet that fails at once may cost a fifth of a core, no more. */
+const explanationBudget = { perSecond: 4, burst: 8 };
 
 export async function startDetector(parts: RuntimeParts): Promise<RunningDetector> {
   const { settings, log, observer, now = Date.now, maxRetryMs = 30_000 } = parts;
@@ -249,6 +253,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       windows: createWindowStore(intake.shape, settings.window),
       current: () => active!,
       events,
+      explanations: createExplanationRule(explanationBudget),
       sinks,
       metrics,
       now,

@@ -5,6 +5,7 @@
 import type { CategoryTable } from './domain/condition';
 import type { Detection } from './domain/detection';
 import type { AnomalyEvent, EventTracker } from './domain/event';
+import type { ExplanationRule } from './domain/explanations';
 import { createRecordBatch, type RecordBatch, type RecordSchema } from './domain/record';
 import { createWindowBatch, type WindowBatch, type WindowStore } from './domain/window';
 import { DecodeError, type RejectReason } from './errors';
@@ -29,6 +30,8 @@ export interface PipelineParts {
   /** The model version to score with, asked once per batch: a swap takes effect between two batches. */
   current: () => ActiveDetector;
   events: EventTracker;
+  /** Which anomalous records are put beside their nearest normal; without it none. */
+  explanations?: ExplanationRule;
   sinks: readonly Sink[];
   metrics: DetectorMetrics;
   /** Unix ms. */
@@ -68,7 +71,7 @@ interface PartitionState {
 }
 
 export function createPipeline(parts: PipelineParts): HandleBatch {
-  const { windows, metrics, events } = parts;
+  const { windows, metrics, events, explanations } = parts;
   const records = createRecordBatch(parts.schema, 1);
   let windowBatch: WindowBatch | undefined;
   const partitions = new Map<string, PartitionState>();
@@ -144,7 +147,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       const ready = fillWindows(chunk, windowBatch, partition, outcome, now);
       const scoreBegan = performance.now();
       outcome.decodeSeconds += (scoreBegan - decodeBegan) / 1000;
-      scoreWindows(ready, windowBatch, detector, outcome);
+      scoreWindows(ready, windowBatch, detector, outcome, now);
       outcome.scoreSeconds += (performance.now() - scoreBegan) / 1000;
     }
     const last = batch.messages.at(-1);
@@ -189,6 +192,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     target: WindowBatch,
     detector: Detector,
     outcome: Outcome,
+    now: number,
   ): void {
     if (ready.length === 0) return;
     const scores = detector.score(target);
@@ -213,6 +217,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
         contributions: anomalous ? scores.contributions(i) : [],
         modelVersion: detector.version,
       };
+      if (explanations?.isDue(detection, now) === true) Object.assign(detection, scores.explain(i));
       outcome.detections.push(detection);
       const event = events.observe(detection);
       if (event !== undefined) outcome.events.push(event);

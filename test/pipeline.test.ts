@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { createCategoryTable, createConditionReader } from '../src/domain/condition';
+import { createExplanationRule } from '../src/domain/explanations';
 import { createEventTracker } from '../src/domain/event';
 import type { RecordSchema } from '../src/domain/record';
 import { createWindowStore, type WindowShape } from '../src/domain/window';
@@ -36,6 +37,10 @@ function createFakeDetector(version = 'v1'): Detector {
         unknownConditions: Array.from({ length: batch.count }).filter(
           (_, i) => batch.conditions[i * shape.length + shape.length - 1] === 0,
         ).length,
+        explain: (i) => ({
+          contributions: [],
+          nearestNormal: { reconstruction: surprise[i]!, leftOut: ['channel'], latent: [] },
+        }),
         contributions: (i) => [
           {
             channel: 'channel',
@@ -107,13 +112,14 @@ const allOf = ({ taken }: TestSink) => ({
   deadLetters: taken.flatMap(({ deadLetters }) => deadLetters),
 });
 
-function createTestPipeline(sinks: readonly Sink[] = []) {
+function createTestPipeline(sinks: readonly Sink[] = [], explanations = 0) {
   const table = createCategoryTable();
   const sink = createTestSink();
   const recorded = createRecordedMetrics();
   const active: ActiveDetector = { detector: createFakeDetector(), threshold: 3 };
   const broken: Error[] = [];
   const handle = createPipeline({
+    explanations: createExplanationRule({ perSecond: 0, burst: explanations }),
     detectorName: 'plant',
     schema,
     table,
@@ -191,6 +197,17 @@ describe('a record with a full window', () => {
       },
       expect.objectContaining({ timestamp: 3, anomalous: false, extrapolated: false, contributions: [] }),
     ]);
+  });
+
+  test('is put beside its nearest normal where an anomaly begins, as long as there is budget for it', async () => {
+    const { handle, sink } = createTestPipeline([], 1);
+    const surprises = [0, 4, 4.5, 0, 4];
+    await deliver(
+      handle,
+      surprises.map((surprise, i) => message(i, { time: i, surprise })),
+    );
+    const explained = allOf(sink).detections.map(({ nearestNormal }) => nearestNormal?.leftOut[0] ?? '-');
+    expect(explained).toEqual(['channel', '-', '-', '-']);
   });
 
   test('is anomalous from the threshold on', async () => {

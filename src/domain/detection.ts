@@ -8,7 +8,10 @@ export type StatisticName = (typeof statisticNames)[number];
 /** How much one channel of the scored record weighs in the statistic, and what the model expected of it. */
 export interface Contribution {
   channel: string;
-  /** Share of the reconstruction statistic in nats; may be negative for a channel that fits better than usual. */
+  /**
+   * In nats; may be negative for a channel that fits better than usual. They sum to the statistic `reconstruction`, or,
+   * where the detection has a nearest normal, to the reconstruction by that.
+   */
   contribution: number;
   /** How unusual the channel is by itself: −log10 of the p-value of its share, or of its repeating itself. */
   surprise: number;
@@ -18,6 +21,30 @@ export interface Contribution {
   expected: number;
   /** How many times in a row the channel has repeated its value, up to the length of the window. */
   repeats: number;
+}
+
+/** One dimension of the model's code of the window. */
+export interface LatentDeviation {
+  /** 1 is the uppermost; only hvae has more. */
+  level: number;
+  /** Within the level, from 1. */
+  dimension: number;
+  /** Of the window as it is. */
+  value: number;
+  /** Of the nearest normal. */
+  expected: number;
+  /** How much rarer the value is than the likeliest one, given the levels above, in nats. */
+  nats: number;
+}
+
+/** The likeliest window that fits the channels that fit together: what the record should have been. */
+export interface NearestNormal {
+  /** What the contributions sum to: −log p(x|z) at the nearest normal's code, over the window as it is scored, in nats. */
+  reconstruction: number;
+  /** Channels that do not fit the others, the worst first: the nearest normal was found without them. */
+  leftOut: readonly string[];
+  /** The dimensions of the code that are off the most. */
+  latent: readonly LatentDeviation[];
 }
 
 /** The verdict on one record, judged with the window that ends in it. */
@@ -38,5 +65,7 @@ export interface Detection {
   statistics: Readonly<Record<string, number>>;
   /** The most unusual channel first. Empty on a record that is not anomalous. */
   contributions: readonly Contribution[];
+  /** Where an anomaly begins or grows. The contributions, and what was expected, are then measured against it. */
+  nearestNormal?: NearestNormal;
   modelVersion: string;
 }

@@ -1,5 +1,5 @@
 /** Detections of one key merged: what people and alerts see. */
-import type { Contribution, Detection } from './detection';
+import type { Contribution, Detection, NearestNormal } from './detection';
 
 export interface AnomalyEvent {
   /** detector, key and start: the same on replay. */
@@ -19,8 +19,9 @@ export interface AnomalyEvent {
   /** Event time of the most surprising record, Unix ms. */
   peakAt: number;
   threshold: number;
-  /** Of the most surprising record, largest first. */
+  /** Of the most surprising record; where some have been explained, of the most surprising one of these. */
   contributions: readonly Contribution[];
+  nearestNormal?: NearestNormal;
   modelVersion: string;
 }
 
@@ -122,16 +123,28 @@ function begin(detection: Detection): AnomalyEvent {
     peakSurprise: detection.surprise,
     peakAt: detection.timestamp,
     threshold: detection.threshold,
-    contributions: detection.contributions,
+    ...explanationOf(detection),
     modelVersion: detection.modelVersion,
   };
+}
+
+function explanationOf({
+  contributions,
+  nearestNormal,
+}: Detection): Pick<AnomalyEvent, 'contributions' | 'nearestNormal'> {
+  return nearestNormal === undefined ? { contributions } : { contributions, nearestNormal };
 }
 
 function extend(event: AnomalyEvent, detection: Detection): void {
   event.end = detection.timestamp;
   event.anomalousRecords++;
-  if (detection.surprise <= event.peakSurprise) return;
-  event.peakSurprise = detection.surprise;
-  event.peakAt = detection.timestamp;
-  event.contributions = detection.contributions;
+  const isPeak = detection.surprise > event.peakSurprise;
+  if (isPeak) {
+    event.peakSurprise = detection.surprise;
+    event.peakAt = detection.timestamp;
+  }
+  const explainedNow = detection.nearestNormal !== undefined;
+  const explainedBefore = event.nearestNormal !== undefined;
+  if (explainedNow === explainedBefore ? isPeak : explainedNow)
+    Object.assign(event, explanationOf(detection));
 }

@@ -4,7 +4,7 @@
  * A model says what these are, and what the rates cost. Everything is given c where there are conditions.
  */
 import { tf } from '../tensor';
-import { klPerDimension, negativeLogDensity, sample, type Gaussian } from './gaussian';
+import { aboveLeast, klPerDimension, leastNegativeLogDensity, sample, type Gaussian } from './gaussian';
 import type { Likelihood } from './likelihood';
 import { assessmentOf, type Examples, type Joint, type Loss, type Model, type ModelSpec } from './model';
 import { sideBySide, type Network } from './network';
@@ -100,18 +100,23 @@ export function createElbo(parts: ElboParts): Elbo {
   const encode = (examples: Examples): tf.Tensor2D =>
     sideBySide(...infer(examples, (q) => q.mean).map(({ z }) => z))!;
 
+  /** The codes of each level. Not by `tf.split`: of one level that has no gradient. */
+  function levelsOf(code: tf.Tensor2D): tf.Tensor2D[] {
+    if (dims.length === 1) return [code];
+    let from = 0;
+    return dims.map((dim) => tf.slice(code, [0, (from += dim) - dim], [-1, dim]));
+  }
+
   function joint(code: tf.Tensor2D, examples: Examples): Joint {
-    const z = tf.split<tf.Tensor2D>(code, dims, 1);
+    const z = levelsOf(code);
     const output = decode(z, examples.c);
     const priors = levels.map(({ prior }, l) => prior(z.slice(0, l), examples.c));
+    const excesses = priors.map((p, l) => aboveLeast(z[l]!, p));
+    const rarities = priors.map((p, l) => tf.add<tf.Tensor2D>(excesses[l]!, leastNegativeLogDensity(p)));
     return {
       distortion: likelihood.negativeLogLikelihood(examples, output),
-      rarity: sideBySide(...priors.map((p, l) => negativeLogDensity(z[l]!, p)))!,
-      excess: sideBySide(
-        ...priors.map((p, l) =>
-          tf.sub<tf.Tensor2D>(negativeLogDensity(z[l]!, p), negativeLogDensity(p.mean, p)),
-        ),
-      )!,
+      rarity: sideBySide(...rarities)!,
+      excess: sideBySide(...excesses)!,
       expected: likelihood.mean(output),
     };
   }

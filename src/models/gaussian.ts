@@ -42,6 +42,15 @@ export function kl(q: Gaussian, p: Gaussian): tf.Tensor1D {
 
 /** −log N(x; mean, exp(logVar)) in nats, per dimension. The shape of x, to which the others broadcast. */
 export function negativeLogDensity<T extends tf.Tensor>(x: T, p: { mean: tf.Tensor; logVar: tf.Tensor }): T {
-  const squared = tf.mul(tf.square(tf.sub(x, p.mean)), tf.exp(tf.neg(p.logVar)));
-  return tf.mul(tf.add(tf.add(squared, p.logVar), log2Pi), 0.5);
+  return tf.add(aboveLeast(x, p), leastNegativeLogDensity(p));
+}
+
+/** The part of it that depends on x, 0 at the mean. */
+export function aboveLeast<T extends tf.Tensor>(x: T, p: { mean: tf.Tensor; logVar: tf.Tensor }): T {
+  return tf.mul(tf.mul(tf.square(tf.sub(x, p.mean)), tf.exp(tf.neg(p.logVar))), 0.5);
+}
+
+/** And that which does not. The shape of the variance. */
+export function leastNegativeLogDensity({ logVar }: { logVar: tf.Tensor }): tf.Tensor {
+  return tf.mul(tf.add(logVar, log2Pi), 0.5);
 }

@@ -25,6 +25,7 @@ export interface Assessor {
   readonly shape: WindowShape;
   readonly scaler: Scaler;
   readonly stuck: StuckStatistic;
+  readonly encoder: WindowEncoder;
   assess(batch: WindowBatch): RawScores;
 }
 
@@ -42,6 +43,7 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
     shape,
     scaler,
     stuck,
+    encoder,
     assess(batch) {
       if (buffers === undefined || capacity < batch.capacity) {
         capacity = batch.capacity;
@@ -100,7 +102,11 @@ function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows,
  * What each channel adds up to over the window. The record that is judged counts in full; of those before it the worst is
  * left out, so that one odd record is one odd record, and not a whole window of them.
  */
-function sumOverTime(perValue: Float32Array, count: number, { length, channels }: WindowShape): Float64Array {
+export function sumOverTime(
+  perValue: Float32Array,
+  count: number,
+  { length, channels }: WindowShape,
+): Float64Array {
   const sums = new Float64Array(count * channels);
   for (let window = 0; window < count; window++) {
     for (let channel = 0; channel < channels; channel++) {
@@ -123,7 +129,12 @@ function sumOverChannels(parts: Float64Array, { channels }: WindowShape): Float6
   return sums;
 }
 
-function newestOf(perValue: Float32Array, count: number, { length, channels }: WindowShape): Float64Array {
+/** The values of each window's newest record. Shape [count, channels]. */
+export function newestOf(
+  perValue: Float32Array,
+  count: number,
+  { length, channels }: WindowShape,
+): Float64Array {
   const newest = new Float64Array(count * channels);
   for (let window = 0; window < count; window++) {
     const from = (window * length + length - 1) * channels;

@@ -24,25 +24,25 @@ export function fitChannels(parts: Float64Array, channels: number, tailShare: nu
 export interface ChannelStatistic {
   /** The channels' p-values combined (larger = odder), shape [count]. */
   assess(parts: Float64Array, count: number): Float64Array;
-  /** p-value of one channel of one window. */
-  pValue(parts: Float64Array, window: number, channel: number): number;
+  /** p-value of what one channel adds. */
+  pValueOf(part: number, channel: number): number;
 }
 
 export function createChannelStatistic(state: ChannelState): ChannelStatistic {
   const channels = state.length;
   const toP = state.map(createPValue);
-  const pValue = (parts: Float64Array, window: number, channel: number): number =>
-    toP[channel]!(parts[window * channels + channel]!).p;
+  const pValueOf = (part: number, channel: number): number => toP[channel]!(part).p;
   const row = state.map(() => 1);
   return {
     assess(parts, count) {
       const statistic = new Float64Array(count);
       for (let window = 0; window < count; window++) {
-        for (let channel = 0; channel < channels; channel++) row[channel] = pValue(parts, window, channel);
+        for (let channel = 0; channel < channels; channel++)
+          row[channel] = pValueOf(parts[window * channels + channel]!, channel);
         statistic[window] = logEvidence(row);
       }
       return statistic;
     },
-    pValue,
+    pValueOf,
   };
 }

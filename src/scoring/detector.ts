@@ -2,12 +2,13 @@
 import { createSurpriseScale } from '../calibration/surprise';
 import { surpriseOf } from '../calibration/threshold';
 import type { CategoryTable } from '../domain/condition';
-import type { Contribution } from '../domain/detection';
+import type { Contribution, NearestNormal } from '../domain/detection';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
 import { createAssessor } from './assess';
 import type { DetectorState } from './bundle';
 import { createChannelStatistic } from './channels';
+import { createExplainer, offDimensions } from './explain';
 
 /** What a model version says of a batch of windows, column by column. */
 export interface Scores {
@@ -22,6 +23,11 @@ export interface Scores {
   unknownConditions: number;
   /** What each channel of one window has to do with its score, the most unusual channel first. */
   contributions(window: number): Contribution[];
+  /**
+   * One window beside its nearest normal, which takes some milliseconds; its contributions sum to
+   * `nearestNormal.reconstruction`. Repeatable.
+   */
+  explain(window: number): { contributions: Contribution[]; nearestNormal: NearestNormal };
 }
 
 export interface Detector {
@@ -32,6 +38,9 @@ export interface Detector {
   score(batch: WindowBatch): Scores;
   dispose(): void;
 }
+
+/** A channel whose share is less probable than one in a hundred does not look normal. */
+const oddChannel = 2;
 
 export function createDetector(
   version: string,
@@ -46,6 +55,41 @@ export function createDetector(
   const scale = createSurpriseScale(state.calibration);
   // Beyond what calibration has seen, tails are guesses, and no way to say which of two channels is the odder one.
   const seen = Math.log10(state.calibration.combined.scores.length + 1);
+  const findNearestNormal = createExplainer({
+    model,
+    encoder: assessor.encoder,
+    shape,
+    typicalParts: state.channelCalibrations.map(({ scores }) => scores[scores.length >> 1]!),
+    isOdd: (part, j) => surpriseOf(channel.pValueOf(part, j)) > oddChannel,
+  });
+
+  /** The channels of a window, the most unusual one first. */
+  function rank(
+    batch: WindowBatch,
+    window: number,
+    parts: Float64Array,
+    expected: Float64Array,
+  ): Contribution[] {
+    const runs = stuck.explain(batch, window);
+    const nats = (j: number): number => Math.max(parts[j]!, runs[j]!.nats);
+    const all = state.channels.map((name, j) => ({
+      channel: name,
+      contribution: parts[j]!,
+      surprise: Math.max(surpriseOf(channel.pValueOf(parts[j]!, j)), runs[j]!.nats / Math.LN10),
+      actual: batch.values[(window * length + length - 1) * channels + j]!,
+      expected: scaler.unscale(expected[j]!, j),
+      repeats: runs[j]!.repeats,
+    }));
+    return Array.from(all.keys())
+      .sort((a, b) => {
+        const odder = Math.min(all[b]!.surprise, seen) - Math.min(all[a]!.surprise, seen);
+        return odder === 0 ? nats(b) - nats(a) : odder;
+      })
+      .map((j) => all[j]!);
+  }
+
+  const ofWindow = (values: Float64Array, window: number): Float64Array =>
+    values.subarray(window * channels, (window + 1) * channels);
 
   return {
     version,
@@ -73,23 +117,17 @@ export function createDetector(
         extrapolated,
         statistics,
         unknownConditions,
-        contributions(window) {
-          const runs = stuck.explain(batch, window);
-          const nats = (j: number): number => Math.max(parts[window * channels + j]!, runs[j]!.nats);
-          const all = state.channels.map((name, j) => ({
-            channel: name,
-            contribution: parts[window * channels + j]!,
-            surprise: Math.max(surpriseOf(channel.pValue(parts, window, j)), runs[j]!.nats / Math.LN10),
-            actual: batch.values[(window * length + length - 1) * channels + j]!,
-            expected: scaler.unscale(expected[window * channels + j]!, j),
-            repeats: runs[j]!.repeats,
-          }));
-          return Array.from(all.keys())
-            .sort((a, b) => {
-              const odder = Math.min(all[b]!.surprise, seen) - Math.min(all[a]!.surprise, seen);
-              return odder === 0 ? nats(b) - nats(a) : odder;
-            })
-            .map((j) => all[j]!);
+        contributions: (window) => rank(batch, window, ofWindow(parts, window), ofWindow(expected, window)),
+        explain(window) {
+          const nearest = findNearestNormal(batch, window);
+          return {
+            contributions: rank(batch, window, nearest.parts, nearest.expected),
+            nearestNormal: {
+              reconstruction: nearest.parts.reduce((sum, part) => sum + part, 0),
+              leftOut: nearest.leftOut.map((j) => state.channels[j]!),
+              latent: offDimensions(nearest.latent, model.latentDims),
+            },
+          };
         },
       };
     },

@@ -113,3 +113,18 @@ test('closing all ends what is open and forgets what was about to open', () => {
   expect(tracker.closeAll()).toEqual([]);
   expect(tracker.observe(detection(3, 4, 'b'))).toBeUndefined();
 });
+
+test('what an event says of its channels comes from the most surprising record that has been explained', () => {
+  const tracker = createEventTracker({ openRecords: 1, openWindow: 1, closeAfter: 2 });
+  const nearestNormal = { reconstruction: 1, leftOut: ['flow'], latent: [] };
+  const channelAfter = (next: Detection): string | undefined => {
+    tracker.observe(next);
+    return tracker.openEvents()[0]!.contributions[0]?.channel;
+  };
+  expect(channelAfter(detection(1, 4))).toBe('at-1');
+  expect(channelAfter(detection(2, 5))).toBe('at-2');
+  expect(channelAfter({ ...detection(3, 4.5), nearestNormal })).toBe('at-3');
+  expect(channelAfter(detection(4, 5.2))).toBe('at-3');
+  expect(channelAfter({ ...detection(5, 6), nearestNormal })).toBe('at-5');
+  expect(tracker.openEvents()[0]).toMatchObject({ peakSurprise: 6, nearestNormal });
+});

@@ -1,5 +1,6 @@
 /** What holds for each kind of model, network and likelihood, without training it. */
 import { disposeModel, trainStep, type Examples, type Model, type ModelSpec } from '../../src/models/model';
+import { findLikeliestCodes } from '../../src/models/nearest-normal';
 import { createModel, modelKinds } from '../../src/models/zoo';
 import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
 import { createExamples, createSpec } from './spec';
@@ -152,6 +153,62 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
         (sums[0]! + sums[1]!) / 2,
         3,
       );
+      disposeModel(model);
+    });
+  });
+
+  test('whatever x is under the mask, the likelihood of a code and its gradients are the same', () => {
+    scoped(() => {
+      const model = create();
+      const { x, c } = examplesOf(2);
+      const seen = Array.from({ length: 2 * dim }, (__, i) => (i % 5 === 3 ? 0 : 1));
+      const mask = tf.tensor2d(seen, [2, dim]);
+      const code = model.encode({ x, mask, c });
+      const say = (hidden: number): unknown => {
+        const masked = { x: tf.where(tf.cast(mask, 'bool'), x, tf.fill([2, dim], hidden)), mask, c };
+        const distortionAt = (z: tf.Tensor): tf.Tensor =>
+          tf.sum(model.joint(z as tf.Tensor2D, masked).distortion);
+        const { value, grads } = tf.variableGrads(
+          () => distortionAt(code) as tf.Scalar,
+          [...model.weights.values()],
+        );
+        // Those of the encoder are null: the code is given.
+        const gradients = Object.values(grads as Record<string, tf.Tensor | null>);
+        return [value, tf.grad(distortionAt)(code), ...gradients].map((t) => t && Array.from(t.dataSync()));
+      };
+      expect(say(0.9)).toEqual(say(0));
+      disposeModel(model);
+    });
+  });
+
+  test('what a model says of codes is what it says of a batch, and the search only finds likelier ones', () => {
+    scoped(() => {
+      const model = create();
+      const examples = examplesOf(3);
+      const code = model.encode(examples);
+      const { distortion, rarity, excess, expected } = model.joint(code, examples);
+      const { statistics, ...assessed } = model.assess(examples);
+      expect(assessed.distortion.dataSync()).toEqual(distortion.dataSync());
+      expect(assessed.expected.dataSync()).toEqual(expected.dataSync());
+      expect(statistics['latent']!.dataSync()).toEqual(tf.sum(rarity, 1).dataSync());
+      expect(Math.min(...excess.dataSync())).toBeGreaterThanOrEqual(0);
+      const start = tf.add(tf.sum(distortion, 1), tf.sum(rarity, 1)).dataSync();
+      const { numTensors } = tf.memory();
+      const { codes, costs } = findLikeliestCodes(model, examples);
+      expect(tf.memory().numTensors).toBe(numTensors);
+      const found = model.joint(tf.tensor2d(codes, [3, codes.length / 3]), examples);
+      const check = tf.add(tf.sum(found.distortion, 1), tf.sum(found.rarity, 1)).dataSync();
+      costs.forEach((cost, i) => {
+        expect(cost).toBeLessThanOrEqual(start[i]!);
+        expect(cost).toBeCloseTo(check[i]!, 3);
+      });
+      expect(Math.min(...costs.map((cost, i) => cost - start[i]!))).toBeLessThan(0);
+      const alone = findLikeliestCodes(model, {
+        x: tf.slice(examples.x, [1, 0], [1, -1]),
+        mask: tf.slice(examples.mask, [1, 0], [1, -1]),
+        c: examples.c && tf.slice(examples.c, [1, 0], [1, -1]),
+      });
+      expect(alone.costs[0]).toBeCloseTo(costs[1]!, 4);
       disposeModel(model);
     });
   });

@@ -133,6 +133,25 @@ describe.each(variants)('%s', (_, model) => {
     expect(tf.memory().numTensors).toBe(numTensors);
   });
 
+  test('it is trained on data with holes, and a channel that is missing adds nothing to a score', async () => {
+    const random = createRandom(6);
+    const holed = toDataset(
+      createRecords(600, 1, table, (values) =>
+        values.forEach((_value, i) => random.uniform() < 0.2 && (values[i] = NaN)),
+      ).batch,
+    );
+    const { model: other, state, report } = await train(holed, table, { ...own, epochs: 2 });
+    expect(report.skippedSteps).toBe(0);
+    expect(Number.isFinite(report.validationLoss)).toBe(true);
+    const batch = windowsOf(holed, holed.ends.slice(0, 3));
+    batch.values.forEach((_value, i) => i % 4 === 2 && (batch.values[i] = NaN));
+    const scores = createDetector('v1', state, other, table).score(batch);
+    expect(scores.surprise.every(Number.isFinite)).toBe(true);
+    const missing = scores.contributions(1).find(({ channel }) => channel === 'temperature')!;
+    expect(missing.contribution).toBe(0);
+    disposeModel(other);
+  });
+
   test('steps that are not finite are skipped and counted, and the model is trained all the same', async () => {
     // What a sensor reports may be infinite; the scaler lets it through.
     const wild = toDataset(

@@ -1,0 +1,75 @@
+/**
+ * The code that explains best what is seen of an example: z* = argmax p(x_seen, z|c), the maximum a posteriori. The prior
+ * keeps it among what is normal, and what is not seen has no say: so decoding it gives the nearest normal example. An
+ * encoder cannot do that: it reads the whole of x, and one broken sensor moves the code of all.
+ */
+import { scoped, tf } from '../tensor';
+import type { Examples, Model } from './model';
+
+/** Steps of the search; each is one pass of the decoder and back. */
+const steps = 12;
+
+/** Of the first step, in units of a latent dimension; it falls to 0 as half a cosine. */
+const firstStep = 0.4;
+
+/** The likeliest codes that were found, [batch, sum of latentDims], row-major, and what they cost. */
+export interface LikeliestCodes {
+  codes: Float32Array;
+  /** −log p(x_seen, z|c) in nats. Shape [batch]. */
+  costs: Float32Array;
+}
+
+/**
+ * The likeliest code of each row, by gradient steps of Adam (Kingma & Ba 2015) from the posterior mean on. A row's result
+ * does not depend on the others. Frees every tensor that it makes.
+ * @param examples their mask says what is seen; where it is 0, x is what the encoder is to read
+ */
+export function findLikeliestCodes(model: Model, examples: Examples): LikeliestCodes {
+  const [decay, squareDecay] = [0.8, 0.95];
+  const codes = scoped(() => model.encode(examples).dataSync<'float32'>().slice());
+  const rows = examples.x.shape[0];
+  const dim = codes.length / rows;
+  const best: LikeliestCodes = { codes: codes.slice(), costs: new Float32Array(rows).fill(Infinity) };
+  const [momentum, square] = [new Float64Array(codes.length), new Float64Array(codes.length)];
+  for (let step = 1; step <= steps + 1; step++) {
+    const { costs, gradient } = costAndGradient(model, codes, examples);
+    for (let row = 0; row < rows; row++) {
+      if (!(costs[row]! < best.costs[row]!)) continue;
+      best.costs[row] = costs[row]!;
+      best.codes.set(codes.subarray(row * dim, (row + 1) * dim), row * dim);
+    }
+    const size = firstStep * 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps));
+    for (let i = 0; i < codes.length; i++) {
+      momentum[i] = decay * momentum[i]! + (1 - decay) * gradient[i]!;
+      square[i] = squareDecay * square[i]! + (1 - squareDecay) * gradient[i]! ** 2;
+      const mean = momentum[i]! / (1 - decay ** step);
+      const deviation = Math.sqrt(square[i]! / (1 - squareDecay ** step));
+      codes[i]! -= (size * mean) / (deviation + 1e-8);
+    }
+  }
+  return best;
+}
+
+/** −log p(x_seen, z|c) of each row, and its derivative by z. */
+function costAndGradient(
+  model: Model,
+  codes: Float32Array,
+  examples: Examples,
+): { costs: Float32Array; gradient: Float32Array } {
+  return scoped(() => {
+    const rows = examples.x.shape[0];
+    const cost = (code: tf.Tensor): tf.Tensor => {
+      const { distortion, rarity } = model.joint(code as tf.Tensor2D, examples);
+      return tf.add(tf.sum(distortion, 1), tf.sum(rarity, 1));
+    };
+    // The rows' costs, and one times each of them handed back: the gradients of their sum.
+    const { value, grad } = tf.valueAndGrad(cost)(
+      tf.tensor2d(codes, [rows, codes.length / rows]),
+      tf.ones([rows]),
+    );
+    return {
+      costs: value.dataSync<'float32'>().slice(),
+      gradient: grad.dataSync<'float32'>().slice(),
+    };
+  });
+}
