@@ -80,8 +80,8 @@ export interface RunningDetector {
 /** Records of a fault's after-effects that the demo summary counts neither way. */
 const afterEffectsMs = 60_000;
 
-/** One takes 15 to 60 ms: a fleet that fails at once may cost a fifth of a core, no more. */
-const explanationBudget = { perSecond: 4, burst: 8 };
+/** One takes 15 to 50 ms of an idle core: a fleet that fails at once may cost a tenth of it, no more. */
+const explanationBudget = { perSecond: 2, burst: 8 };
 
 export async function startDetector(parts: RuntimeParts): Promise<RunningDetector> {
   const { settings, log, observer, now = Date.now, maxRetryMs = 30_000 } = parts;

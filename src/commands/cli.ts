@@ -8,6 +8,7 @@ import * as exchange from './exchange';
 import * as generate from './generate';
 import { exitCodes, type CommandContext, type Register } from './context';
 import * as evaluate from './evaluate';
+import * as explain from './explain';
 import * as run from './run';
 import * as train from './train';
 import { vaemonVersion } from './version';
@@ -19,6 +20,7 @@ const commands: readonly Register[] = [
   evaluate.register,
   generate.register,
   encode.register,
+  explain.register,
   exchange.register,
   config.register,
 ];
@@ -28,6 +30,7 @@ Examples:
   $ vaemon run config/demo                     replay a recorded machine with known faults
   $ vaemon train config/kafka -d plant         train now, without a running daemon
   $ vaemon generate config/demo -n 100         synthetic windows from the current model
+  $ vaemon explain config/demo -i 5000         what is odd about record 5000
   $ vaemon config check config/demo            every problem of every file, at once
   $ vaemon config print config/demo            what is in force, defaults included
   $ vaemon config check config/demo --set window.length=20

@@ -1,4 +1,4 @@
-/** Which anomalous records are explained. An explanation takes as long as scoring a thousand records: not all of them. */
+/** Which anomalous records are explained: not all of them, as one explanation takes as long as many scores. */
 
 export interface ExplanationBudget {
   /** Explanations a second, over time … */

@@ -5,7 +5,7 @@ import type { CategoryTable } from '../domain/condition';
 import type { Contribution, NearestNormal } from '../domain/detection';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
-import { createAssessor } from './assess';
+import { createAssessor, newestOf, sumOverTime } from './assess';
 import type { DetectorState } from './bundle';
 import { createChannelStatistic } from './channels';
 import { createExplainer, offDimensions } from './explain';
@@ -59,6 +59,9 @@ export function createDetector(
     model,
     encoder: assessor.encoder,
     shape,
+    channelOf: (value) => value % channels,
+    sum: (perValue) => sumOverTime(perValue, 1, shape),
+    represent: (perValue) => newestOf(perValue, 1, shape),
     typicalParts: state.channelCalibrations.map(({ scores }) => scores[scores.length >> 1]!),
     isOdd: (part, j) => surpriseOf(channel.pValueOf(part, j)) > oddChannel,
   });

@@ -8,7 +8,6 @@ import { createWindowBatch, type WindowBatch, type WindowShape } from '../domain
 import type { Examples, Model } from '../models/model';
 import { findLikeliestCodes } from '../models/nearest-normal';
 import { scoped, tf } from '../tensor';
-import { newestOf, sumOverTime } from './assess';
 import { toExamples, type WindowEncoder } from './encode';
 
 /** The nearest normal of a window, in scaled values. */
@@ -37,6 +36,12 @@ export interface ExplainerParts {
   model: Model;
   encoder: WindowEncoder;
   shape: WindowShape;
+  /** To which channel each value of a window belongs. */
+  channelOf: (value: number) => number;
+  /** What each channel adds to the reconstruction, from what each value adds. Shape [channels]. */
+  sum: (perValue: Float32Array) => Float64Array;
+  /** The value that stands for each channel: that of the newest record. Shape [channels]. */
+  represent: (perValue: Float32Array) => Float64Array;
   /** What each channel adds to the reconstruction in normal times, in nats. Shape [channels]. */
   typicalParts: readonly number[];
   /** Whether a channel that adds so much is unusual. */
@@ -57,10 +62,13 @@ export function createExplainer({
   model,
   encoder,
   shape,
+  channelOf,
+  sum,
+  represent,
   typicalParts,
   isOdd,
 }: ExplainerParts): (batch: WindowBatch, window: number) => NearestWindow {
-  const { length, channels } = shape;
+  const channels = typicalParts.length;
   const one = createWindowBatch(shape, 1);
   const buffers = encoder.createBuffers(1);
 
@@ -71,9 +79,9 @@ export function createExplainer({
     filling: tf.Tensor2D,
   ): Examples {
     const kept = lists.flatMap((left) =>
-      Array.from({ length: length * channels }, (_, i) => (left.includes(i % channels) ? 0 : 1)),
+      Array.from({ length: encoder.dim }, (_, i) => (left.includes(channelOf(i)) ? 0 : 1)),
     );
-    const keep = tf.tensor2d(kept, [lists.length, length * channels]);
+    const keep = tf.tensor2d(kept, [lists.length, encoder.dim]);
     const tile = (rows: tf.Tensor2D): tf.Tensor2D => tf.tile(rows, [lists.length, 1]);
     return {
       x: tf.where(tf.cast(keep, 'bool'), tile(examples.x), tile(filling)),
@@ -82,13 +90,10 @@ export function createExplainer({
     };
   }
 
-  /** Parts and expected values of the whole window at a code. */
-  function look(code: tf.Tensor2D, examples: Examples) {
+  /** What each channel adds at a code, and what every value of the window should then have been, [1, dim]. */
+  function look(code: tf.Tensor2D, examples: Examples): { parts: Float64Array; filling: tf.Tensor2D } {
     const { distortion, expected } = model.joint(code, examples);
-    return {
-      parts: sumOverTime(distortion.dataSync<'float32'>(), 1, shape),
-      filling: expected,
-    };
+    return { parts: sum(distortion.dataSync<'float32'>()), filling: expected };
   }
 
   return (batch, window) => {
@@ -125,7 +130,7 @@ export function createExplainer({
       return {
         leftOut,
         parts,
-        expected: newestOf(filling.dataSync<'float32'>(), 1, shape),
+        expected: represent(filling.dataSync<'float32'>()),
         latent: Array.from(values, (value, i) => ({ value, expected: code[i]!, nats: nats[i]! })),
       };
     });

@@ -44,7 +44,7 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
 }
 
 /** 10^surprise, as a person would say it: nobody has seen enough records to say "once in 10^20". */
-function describeRarity(surprise: number): string {
+export function describeRarity(surprise: number): string {
   if (surprise > 9) return 'less than once in a billion normal records';
   return `once in ${Number((10 ** surprise).toPrecision(2)).toLocaleString('en')} normal records`;
 }
@@ -54,7 +54,8 @@ function describeChannel({ channel, actual, expected, repeats }: Contribution): 
   return repeats < noteworthyRepeats ? value : `${value}, unchanged ${repeats + 1} times in a row`;
 }
 
-function formatValue(value: number): string {
+/** A value as a person would write it: three or four digits. */
+export function formatValue(value: number): string {
   if (Number.isNaN(value)) return 'missing';
   const magnitude = Math.abs(value);
   if (magnitude !== 0 && (magnitude < 1e-3 || magnitude >= 1e9)) return value.toExponential(2);

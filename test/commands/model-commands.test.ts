@@ -107,6 +107,61 @@ test('encode prints a code for each window of the history', async () => {
   ).toBe(true);
 });
 
+describe('explain', () => {
+  const explain = (...more: string[]): ReturnType<typeof vaemon> =>
+    vaemon('explain', join(folder, 'pump.yaml'), ...more);
+
+  beforeAll(async () => {
+    const lines = createRecords(50).trim().split('\n');
+    const broken = JSON.parse(lines[40]!) as { values: Record<string, number> };
+    broken.values['pressure'] = 5000;
+    lines[40] = JSON.stringify(broken);
+    lines[30] = 'no JSON';
+    await writeFile(join(folder, 'broken.ndjson'), `${lines.join('\n')}\n`);
+  });
+
+  test('says which channel does not fit, and what it should have been', async () => {
+    const { out, code } = await explain(join(folder, 'broken.ndjson'), '-i', '40');
+    expect(code).toBe(0);
+    expect(out).toMatch(/surprise \d+\.\d\d \(.*normal records\), anomalous by a threshold of 3\.00/);
+    const [, first] = /^channel .*\n(.*)$/m.exec(out)!;
+    expect(first).toMatch(/^pressure +5,000 .* does not fit the others$/);
+    expect(out).toMatch(/^level 2, dimension 1 /m);
+  });
+
+  test('--json prints what the Kafka sink would write, and by default the file is that of the source', async () => {
+    const { out } = await explain('-i', '40', '--json');
+    const detection = JSON.parse(out) as Record<string, unknown>;
+    expect(detection).toMatchObject({
+      detector: 'pump',
+      key: 'a',
+      timestamp: '2026-01-01T00:00:40.000Z',
+      source: { topic: join(folder, 'records.ndjson'), partition: 0, offset: '40' },
+      contributions: expect.any(Array),
+      nearestNormal: {
+        reconstruction: expect.any(Number),
+        leftOut: expect.any(Array),
+        latent: expect.any(Array),
+      },
+    });
+  });
+
+  test.each([
+    ['0', 'there are fewer than 3 records of key "a" up to it'],
+    ['30', 'cannot be used ←'],
+    ['50', 'has 50 records: there is no record 50'],
+  ])('record %s: %s', async (index, message) => {
+    const { err, code } = await explain(join(folder, 'broken.ndjson'), '-i', index);
+    expect(code).toBe(1);
+    expect(err).toContain(message);
+  });
+
+  test('which record has to be said, and by its number', async () => {
+    expect((await explain()).code).toBe(64);
+    expect((await explain('-i', '-1')).code).toBe(64);
+  });
+});
+
 describe('export and import', () => {
   const weightsFile = (): string => join(folder, 'weights.safetensors');
 

@@ -1,0 +1,53 @@
+/** A detection as a table for a person. */
+import type { Detection } from '../domain/detection';
+import { describeRarity, formatValue } from '../sinks/log';
+
+/** Lines of text: the verdict, then each channel beside what it should have been, then the code. */
+export function formatExplanation(detection: Detection): string {
+  const { surprise, threshold, contributions, nearestNormal, origin, statistics } = detection;
+  const rows = contributions.map((one) => [
+    one.channel,
+    formatValue(one.actual),
+    formatValue(one.expected),
+    one.surprise.toFixed(1),
+    one.contribution.toFixed(1),
+    nearestNormal?.leftOut.includes(one.channel) === true ? 'does not fit the others' : '',
+  ]);
+  const latent = (nearestNormal?.latent ?? []).map(({ level, dimension, value, expected, nats }) => [
+    `level ${level}, dimension ${dimension}`,
+    formatValue(value),
+    formatValue(expected),
+    nats.toFixed(1),
+  ]);
+  return [
+    `detector ${detection.detector}, model version ${detection.modelVersion}`,
+    `key ${detection.key}, ${new Date(detection.timestamp).toISOString()}, record ${origin.offset} of ${origin.topic}`,
+    '',
+    `surprise ${surprise.toFixed(2)} (${describeRarity(surprise)}), ` +
+      (detection.anomalous ? 'anomalous' : 'normal') +
+      ` by a threshold of ${threshold.toFixed(2)}`,
+    ...Object.entries(statistics).map(
+      ([name, nats]) => `  ${name.padEnd(16)}${nats.toFixed(1).padStart(8)} nats`,
+    ),
+    '',
+    ...table(['channel', 'actual', 'expected', 'surprise', 'nats', ''], rows),
+    ...(nearestNormal === undefined
+      ? []
+      : [`together ${nearestNormal.reconstruction.toFixed(1)} nats, given the nearest normal`]),
+    '',
+    ...table(['code', 'value', 'expected', 'nats'], latent),
+    '',
+  ].join('\n');
+}
+
+/** The first column to the left, the others to the right, but for the last one where it has words. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const all = [head, ...rows];
+  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
+  return all.map((row) =>
+    row
+      .map((cell, i) => (i === 0 || head[i] === '' ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  );
+}

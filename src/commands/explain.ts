@@ -1,0 +1,123 @@
+/** `vaemon explain`: one record of a file, and what the detector's model has to say of it. */
+import { InvalidArgumentError } from 'commander';
+import { surpriseOf, targetRatio } from '../calibration/threshold';
+import { loadSettings } from '../config/load';
+import type { DetectorSettings } from '../config/settings';
+import type { Detection } from '../domain/detection';
+import { createRecordBatch } from '../domain/record';
+import { createWindowBatch, createWindowStore } from '../domain/window';
+import { DecodeError } from '../errors';
+import { createIntake, type Intake } from '../intake';
+import { createDetector, type Detector } from '../scoring/detector';
+import { encodeDetection } from '../sinks/kafka-messages';
+import { createFileHistory } from '../sources/file';
+import { openBackend } from '../tensor';
+import type { Register } from './context';
+import { pickDetector, withModel } from './detector';
+import { formatExplanation } from './explain-report';
+import { setOption } from './set';
+
+interface Options {
+  set: Record<string, string>;
+  detector?: string;
+  modelVersion?: string;
+  index: number;
+  json?: boolean;
+}
+
+function parseIndex(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected the number of a record, from 0.');
+}
+
+export const register: Register = (program, { env, stdout }) => {
+  program
+    .command('explain')
+    .description('say what is odd about one record: the nearest normal beside it, channel by channel')
+    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
+    .argument('[file]', 'records, as a file source has them (default: the file of the source)')
+    .requiredOption('-i, --index <n>', 'which record of the file, from 0', parseIndex)
+    .option('-d, --detector <name>', 'which detector, where there are several')
+    .option('--model-version <name>', 'which model version (default: the current one)')
+    .option('--json', 'print what the Kafka sink would write')
+    .addOption(setOption())
+    .action(async (path: string, file: string | undefined, options: Options) => {
+      const settings = await loadSettings(path, { env, overrides: options.set });
+      const picked = pickDetector(settings, options.detector);
+      const from = file ?? (picked.source.kind === 'file' ? picked.source.file.path : undefined);
+      if (from === undefined)
+        throw new Error(`detector "${picked.detector}" does not read a file: name one with records`);
+      await openBackend();
+      await withModel(settings, picked, options.modelVersion, async ({ version, state, model }) => {
+        const intake = createIntake(picked);
+        const detector = createDetector(version, state, model, intake.table);
+        const detection = await explainRecord(picked, intake, detector, from, options.index);
+        stdout.write(
+          options.json === true
+            ? `${String(encodeDetection(detection).value)}\n`
+            : formatExplanation(detection),
+        );
+      });
+    });
+};
+
+/**
+ * The verdict on record `index`, with the records before it in its window.
+ * @throws Error when there is no such record, it cannot be used, or its window is not full
+ */
+async function explainRecord(
+  settings: DetectorSettings,
+  { decode, shape }: Intake,
+  detector: Detector,
+  path: string,
+  index: number,
+): Promise<Detection> {
+  const windows = createWindowStore(shape, settings.window);
+  const records = createRecordBatch(settings.record, 1);
+  const readRecords = createFileHistory({ ...settings.source.file, path }, index + 1);
+  let count = 0;
+  for await (const messages of readRecords({ from: undefined, to: undefined, maxRecords: index + 1 })) {
+    for (const message of messages) {
+      count++;
+      const isWanted = Number(message.origin.offset) === index;
+      const where = `record ${message.origin.offset} of ${path}`;
+      try {
+        decode(message, records, 0, Date.now());
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        if (isWanted) throw new Error(`${where} cannot be used`, { cause: error });
+        continue;
+      }
+      const key = records.keys[0]!;
+      const result = windows.push(key, 0, records.timestamps, records.values, records.conditions);
+      if (!isWanted) continue;
+      if (result === 'warming')
+        throw new Error(`${where}: there are fewer than ${shape.length} records of key "${key}" up to it`);
+      if (result !== 'ready')
+        throw new Error(`${where} is not newer than the record of key "${key}" before it`);
+      const batch = createWindowBatch(shape, 1);
+      windows.copy(key, batch);
+      const scores = detector.score(batch);
+      const surprise = scores.surprise[0]!;
+      const threshold = surpriseOf(
+        targetRatio(settings.calibration.falseAlarmTarget, detector.state.recordsPerMs),
+      );
+      return {
+        detector: settings.detector,
+        key,
+        timestamp: records.timestamps[0]!,
+        origin: message.origin,
+        surprise,
+        threshold,
+        anomalous: surprise >= threshold,
+        extrapolated: scores.extrapolated[0] === 1,
+        statistics: Object.fromEntries(
+          Object.entries(scores.statistics).map(([name, values]) => [name, values[0]!]),
+        ),
+        ...scores.explain(0),
+        modelVersion: detector.version,
+      };
+    }
+  }
+  throw new Error(`${path} has ${count} records: there is no record ${index}`);
+}
