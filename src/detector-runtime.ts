@@ -1,5 +1,4 @@
 /** One detector at work: gets a model, then lets its source deliver through the pipeline, and retrains beside it. */
-import { join } from 'node:path';
 import { surpriseOf, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import { sinkBrokers } from './config/rules';
@@ -8,7 +7,7 @@ import { createEventTracker, type EventTracker } from './domain/event';
 import { createWindowStore } from './domain/window';
 import { ModelVersionError, TrainingError } from './errors';
 import { createIntake, settingsFingerprint } from './intake';
-import { openQuarantine, type Quarantine } from './lifecycle/quarantine';
+import { openQuarantine, quarantinePath, type Quarantine } from './lifecycle/quarantine';
 import { createRetrainer, type Retrainer, type TrainingOutcome } from './lifecycle/retrainer';
 import { createSchedule } from './lifecycle/schedule';
 import type { TrainingProgress } from './lifecycle/training-message';
@@ -89,8 +88,8 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   const intake = createIntake(settings);
   const releasers = createReleasers();
   const events = createEventTracker(settings.events);
-  const quarantinePath = join(parts.storePath, name, 'quarantine.json');
-  const quarantine = await openQuarantine(quarantinePath, settings.training.quarantineMs);
+  const quarantineFile = quarantinePath(parts.storePath, name);
+  const quarantine = await openQuarantine(quarantineFile, settings.training.quarantineMs);
   const store = createModelStore({ directory: parts.storePath, detector: name });
   let active: ActiveDetector | undefined;
   let stopping = false;
@@ -121,9 +120,9 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     async runTraining(signal) {
       await saveQuarantine().catch((cause: unknown) => {
         // Without it the training would learn from what has just been called anomalous.
-        throw new TrainingError('store', `cannot write ${quarantinePath}: ${describe(cause)}`, { cause });
+        throw new TrainingError('store', `cannot write ${quarantineFile}: ${describe(cause)}`, { cause });
       });
-      const request = { quarantinePath, fileRecords: source.position?.() };
+      const request = { quarantinePath: quarantineFile, fileRecords: source.position?.() };
       return parts.runTraining(request, reportProgress, signal);
     },
     load: loadVersion,

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Option } from 'commander';
 import { loadSettings } from '../config/load';
+import { quarantinePath, readQuarantine } from '../lifecycle/quarantine';
 import { createLogger } from '../logger';
 import { toTorchWeights } from '../models/exchange';
 import { createModelStore } from '../store/model-store';
@@ -54,23 +55,36 @@ export const register: Register = (program, { env, stdout, stderr }) => {
     .argument('<file>', 'safetensors, with the names and shapes that `export` writes')
     .option('-d, --detector <name>', 'which detector, where there are several')
     .option('--file-records <n>', 'use the first n records of a file source (default: its historyRecords)')
+    .option(
+      '--quarantine <file>',
+      'JSON list of {key, from, to} (Unix ms) to leave out (default: what has alarmed)',
+    )
     .addOption(setOption())
-    .action(async (path: string, file: string, options: Options & { fileRecords?: string }) => {
-      const settings = await loadSettings(path, { env, overrides: options.set });
-      const detector = pickDetector(settings, options.detector);
-      const log = createLogger({ ...settings.daemon.log, stream: stderr });
-      const { tensors } = decodeSafetensors(await readFile(file));
-      const { version, report } = await trainDetector({
-        settings: detector,
-        backend: await openBackend(),
-        store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
-        readHistory: createHistory(detector, options.fileRecords, log),
-        exclude: [],
-        writtenBy: packageVersions(),
-        weights: tensors,
-        now: Date.now,
-        onProgress: () => undefined,
-      });
-      stdout.write(`${detector.detector}: version ${version}\n${JSON.stringify(report, null, 2)}\n`);
-    });
+    .action(
+      async (
+        path: string,
+        file: string,
+        options: Options & { fileRecords?: string; quarantine?: string },
+      ) => {
+        const settings = await loadSettings(path, { env, overrides: options.set });
+        const detector = pickDetector(settings, options.detector);
+        const log = createLogger({ ...settings.daemon.log, stream: stderr });
+        const { tensors } = decodeSafetensors(await readFile(file));
+        const { version, report } = await trainDetector({
+          settings: detector,
+          backend: await openBackend(),
+          store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
+          readHistory: createHistory(detector, options.fileRecords, log),
+          // What is calibrated on what has alarmed would take it for normal.
+          exclude: await readQuarantine(
+            options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
+          ),
+          writtenBy: packageVersions(),
+          weights: tensors,
+          now: Date.now,
+          onProgress: () => undefined,
+        });
+        stdout.write(`${detector.detector}: version ${version}\n${JSON.stringify(report, null, 2)}\n`);
+      },
+    );
 };

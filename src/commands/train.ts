@@ -1,8 +1,7 @@
 /** `vaemon train`: trains one detector's next model version from its history. The daemon runs it as a process, too. */
-import { join } from 'node:path';
 import { Option } from 'commander';
 import { loadSettings } from '../config/load';
-import { readQuarantine } from '../lifecycle/quarantine';
+import { quarantinePath, readQuarantine } from '../lifecycle/quarantine';
 import { failureMessage, formatTrainingMessage } from '../lifecycle/training-message';
 import { exitWhenParentIsGone } from '../lifecycle/training-process';
 import { createLogger } from '../logger';
@@ -31,7 +30,10 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
     .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
     .option('-d, --detector <name>', 'which detector, where there are several')
     .option('--file-records <n>', 'use the first n records of a file source (default: its historyRecords)')
-    .option('--quarantine <file>', 'JSON list of {key, from, to} (Unix ms) to leave out')
+    .option(
+      '--quarantine <file>',
+      'JSON list of {key, from, to} (Unix ms) to leave out (default: what has alarmed)',
+    )
     .addOption(setOption())
     .option('--json', 'print progress and result as JSON lines')
     .addOption(new Option('--child', 'speak to the daemon that started this process').hideHelp())
@@ -50,7 +52,7 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
           store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
           readHistory: createHistory(detector, options.fileRecords, log),
           exclude: await readQuarantine(
-            options.quarantine ?? join(settings.daemon.store.path, detector.detector, 'quarantine.json'),
+            options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
           ),
           writtenBy: packageVersions(),
           now: Date.now,

@@ -1,6 +1,6 @@
 /** Stretches that no training may learn from: events and what surrounds them. Kept on disk, for the next training. */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Interval } from '../training/dataset';
 
 export interface Quarantine {
@@ -12,6 +12,11 @@ export interface Quarantine {
 
 /** Stretches kept; the oldest go first. */
 const maxIntervals = 10_000;
+
+/** Where the daemon keeps a detector's quarantine, below the folder of the store. */
+export function quarantinePath(storePath: string, detector: string): string {
+  return join(storePath, detector, 'quarantine.json');
+}
 
 /** Goes on from what the file holds; one that is damaged counts as empty, and the next save replaces it. */
 export async function openQuarantine(path: string, marginMs: number): Promise<Quarantine> {

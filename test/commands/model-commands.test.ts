@@ -1,5 +1,5 @@
 /** What can be done with a trained model from the command line. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCli } from '../../src/commands/cli';
 import { createRandom, decodeSafetensors, encodeSafetensors, tf } from '../../src/tensor';
@@ -175,6 +175,24 @@ describe('export and import', () => {
     const before = (await vaemon('encode', config)).out;
     expect((await vaemon('import', config, weightsFile())).code).toBe(0);
     expect((await vaemon('encode', config)).out).toBe(before);
+  });
+
+  test('what is in quarantine is not calibrated on, either', async () => {
+    const quarantine = join(folder, 'models', 'pump', 'quarantine.json');
+    const start = Date.UTC(2026, 0, 1);
+    await writeFile(quarantine, JSON.stringify([{ key: 'a', from: start + 400_000, to: start + 420_000 }]));
+    const windowsOf = (out: string): Record<string, number> =>
+      (JSON.parse(out.slice(out.indexOf('{'))) as { windows: Record<string, number> }).windows;
+    const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((a, b) => a + b, 0);
+    const config = join(folder, 'pump.yaml');
+    const without = windowsOf((await vaemon('import', config, weightsFile())).out);
+    await writeFile(join(folder, 'nothing.json'), '[]');
+    const all = windowsOf(
+      (await vaemon('import', config, weightsFile(), '--quarantine', join(folder, 'nothing.json'))).out,
+    );
+    await rm(quarantine);
+    // 21 records, and the two windows behind them that still hold one.
+    expect(sum(all) - sum(without)).toBe(23);
   });
 
   test('weights that do not fit are refused with what they should be', async () => {
