@@ -19,8 +19,9 @@ export interface AnomalyEvent {
   /** Event time of the most surprising record, Unix ms. */
   peakAt: number;
   threshold: number;
-  /** Of the most surprising record; where some have been explained, of the most surprising one of these. */
+  /** Of the most surprising record, largest first. */
   contributions: readonly Contribution[];
+  /** Of the last record that was put beside one: an anomaly is explained where it begins, and as it grows. */
   nearestNormal?: NearestNormal;
   modelVersion: string;
 }
@@ -123,28 +124,18 @@ function begin(detection: Detection): AnomalyEvent {
     peakSurprise: detection.surprise,
     peakAt: detection.timestamp,
     threshold: detection.threshold,
-    ...explanationOf(detection),
+    contributions: detection.contributions,
+    ...(detection.nearestNormal !== undefined && { nearestNormal: detection.nearestNormal }),
     modelVersion: detection.modelVersion,
   };
-}
-
-function explanationOf({
-  contributions,
-  nearestNormal,
-}: Detection): Pick<AnomalyEvent, 'contributions' | 'nearestNormal'> {
-  return nearestNormal === undefined ? { contributions } : { contributions, nearestNormal };
 }
 
 function extend(event: AnomalyEvent, detection: Detection): void {
   event.end = detection.timestamp;
   event.anomalousRecords++;
-  const isPeak = detection.surprise > event.peakSurprise;
-  if (isPeak) {
-    event.peakSurprise = detection.surprise;
-    event.peakAt = detection.timestamp;
-  }
-  const explainedNow = detection.nearestNormal !== undefined;
-  const explainedBefore = event.nearestNormal !== undefined;
-  if (explainedNow === explainedBefore ? isPeak : explainedNow)
-    Object.assign(event, explanationOf(detection));
+  if (detection.nearestNormal !== undefined) event.nearestNormal = detection.nearestNormal;
+  if (detection.surprise <= event.peakSurprise) return;
+  event.peakSurprise = detection.surprise;
+  event.peakAt = detection.timestamp;
+  event.contributions = detection.contributions;
 }

@@ -49,7 +49,7 @@ export function createAae(spec: ModelSpec, random: Random): Model {
     return {
       distortion: likelihood.negativeLogLikelihood(examples, output),
       rarity,
-      excess: tf.relu(tf.sub<tf.Tensor2D>(rarity, tf.tensor1d([...prior.leastRarity]))),
+      rarityExcess: tf.relu(tf.sub<tf.Tensor2D>(rarity, tf.tensor1d([...prior.leastRarity]))),
       expected: likelihood.mean(output),
     };
   }

@@ -116,7 +116,7 @@ export function createElbo(parts: ElboParts): Elbo {
     return {
       distortion: likelihood.negativeLogLikelihood(examples, output),
       rarity: sideBySide(...rarities)!,
-      excess: sideBySide(...excesses)!,
+      rarityExcess: sideBySide(...excesses)!,
       expected: likelihood.mean(output),
     };
   }

@@ -47,7 +47,7 @@ export interface Joint {
   /** −log p(z|c) of each latent dimension, all levels side by side. Shape [batch, sum of latentDims]. */
   rarity: tf.Tensor2D;
   /** The rarity less that of the likeliest code: how far off each latent dimension is. Shape as above. */
-  excess: tf.Tensor2D;
+  rarityExcess: tf.Tensor2D;
   /** Mean of p(x|z,c). Shape [batch, dim]. */
   expected: tf.Tensor2D;
 }

@@ -126,7 +126,7 @@ export function createExplainer({
         leftOut.push(candidates[best - 1]!);
       }
       const values = scored.dataSync();
-      const nats = model.joint(scored, examples).excess.dataSync();
+      const nats = model.joint(scored, examples).rarityExcess.dataSync();
       return {
         leftOut,
         parts,

@@ -31,12 +31,14 @@ export function createLogSink(log: EventLog): Sink {
 }
 
 function describe(event: AnomalyEvent): Record<string, unknown> {
+  const leftOut = event.nearestNormal?.leftOut ?? [];
   return {
     key: event.key,
     start: new Date(event.start).toISOString(),
     ...(event.status === 'closed' && { end: new Date(event.end).toISOString() }),
     surprise: round(event.peakSurprise),
     seen: describeRarity(event.peakSurprise),
+    ...(leftOut.length > 0 && { misfits: leftOut.join(', ') }),
     why: event.contributions.slice(0, namedChannels).map(describeChannel).join('; '),
     detector: event.detector,
     modelVersion: event.modelVersion,

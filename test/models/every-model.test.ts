@@ -186,12 +186,12 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
       const model = create();
       const examples = examplesOf(3);
       const code = model.encode(examples);
-      const { distortion, rarity, excess, expected } = model.joint(code, examples);
+      const { distortion, rarity, rarityExcess, expected } = model.joint(code, examples);
       const { statistics, ...assessed } = model.assess(examples);
       expect(assessed.distortion.dataSync()).toEqual(distortion.dataSync());
       expect(assessed.expected.dataSync()).toEqual(expected.dataSync());
       expect(statistics['latent']!.dataSync()).toEqual(tf.sum(rarity, 1).dataSync());
-      expect(Math.min(...excess.dataSync())).toBeGreaterThanOrEqual(0);
+      expect(Math.min(...rarityExcess.dataSync())).toBeGreaterThanOrEqual(0);
       const start = tf.add(tf.sum(distortion, 1), tf.sum(rarity, 1)).dataSync();
       const { numTensors } = tf.memory();
       const { codes, costs } = findLikeliestCodes(model, examples);

@@ -188,6 +188,6 @@ test.each([
 
 test('a kind that does not exist is refused with those that do', () => {
   expect(() => createModel(createSpec({ kind: 'gan' }), createRandom(1))).toThrow(
-    'no model is called "gan"; there is cvae, vae, beta-vae, aae, hvae',
+    `no model is called "gan"; there is cvae, ${modelKinds.slice(1).join(', ')}`,
   );
 });

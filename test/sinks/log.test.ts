@@ -29,6 +29,13 @@ test('an opened event is a warning that says when, how surprising and which chan
   ]);
 });
 
+test('channels that do not fit the others are named', async () => {
+  const { sink, lines } = createSink();
+  const nearestNormal = { reconstruction: 1, leftOut: ['flow', 'load'], latent: [] };
+  await sink.write({ ...nothing, events: [createEvent({ nearestNormal })] });
+  expect(lines[0]!.fields['misfits']).toBe('flow, load');
+});
+
 test('a closed event is information and says when it ended', async () => {
   const { sink, lines } = createSink();
   await sink.write({ ...nothing, events: [createEvent({ status: 'closed', end: 12_500 })] });
