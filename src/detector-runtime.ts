@@ -79,8 +79,8 @@ export interface RunningDetector {
 /** Records of a fault's after-effects that the demo summary counts neither way. */
 const afterEffectsMs = 60_000;
 
-/** One takes 15 to 50 ms of an idle core: a fleet that fails at once may cost a tenth of it, no more. */
-const explanationBudget = { perSecond: 2, burst: 8 };
+/** A tenth of the time, about ten explanations at once: when a whole fleet fails its records are still scored. */
+const explanationBudget = { share: 0.1, burstMs: 400 };
 
 export async function startDetector(parts: RuntimeParts): Promise<RunningDetector> {
   const { settings, log, observer, now = Date.now, maxRetryMs = 30_000 } = parts;

@@ -217,7 +217,11 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
         contributions: anomalous ? scores.contributions(i) : [],
         modelVersion: detector.version,
       };
-      if (explanations?.isDue(detection, now) === true) Object.assign(detection, scores.explain(i));
+      if (explanations?.isDue(detection, now) === true) {
+        const began = performance.now();
+        Object.assign(detection, scores.explain(i));
+        explanations.spent(performance.now() - began);
+      }
       outcome.detections.push(detection);
       const event = events.observe(detection);
       if (event !== undefined) outcome.events.push(event);

@@ -112,14 +112,14 @@ const allOf = ({ taken }: TestSink) => ({
   deadLetters: taken.flatMap(({ deadLetters }) => deadLetters),
 });
 
-function createTestPipeline(sinks: readonly Sink[] = [], explanations = 0) {
+function createTestPipeline(sinks: readonly Sink[] = [], explanationMs = 0) {
   const table = createCategoryTable();
   const sink = createTestSink();
   const recorded = createRecordedMetrics();
   const active: ActiveDetector = { detector: createFakeDetector(), threshold: 3 };
   const broken: Error[] = [];
   const handle = createPipeline({
-    explanations: createExplanationRule({ perSecond: 0, burst: explanations }),
+    explanations: createExplanationRule({ share: 0, burstMs: explanationMs }),
     detectorName: 'plant',
     schema,
     table,
@@ -200,14 +200,20 @@ describe('a record with a full window', () => {
   });
 
   test('is put beside its nearest normal where an anomaly begins, as long as there is budget for it', async () => {
-    const { handle, sink } = createTestPipeline([], 1);
     const surprises = [0, 4, 4.5, 0, 4];
-    await deliver(
-      handle,
-      surprises.map((surprise, i) => message(i, { time: i, surprise })),
-    );
-    const explained = allOf(sink).detections.map(({ nearestNormal }) => nearestNormal?.leftOut[0] ?? '-');
-    expect(explained).toEqual(['channel', '-', '-', '-']);
+    const explainedWith = async (explanationMs: number): Promise<string> => {
+      const { handle, sink } = createTestPipeline([], explanationMs);
+      await deliver(
+        handle,
+        surprises.map((surprise, i) => message(i, { time: i, surprise })),
+      );
+      return allOf(sink)
+        .detections.map(({ nearestNormal }) => (nearestNormal === undefined ? '-' : '!'))
+        .join('');
+    };
+    expect(await explainedWith(1000)).toBe('!--!');
+    expect(await explainedWith(1e-9)).toBe('!---');
+    expect(await explainedWith(0)).toBe('----');
   });
 
   test('is anomalous from the threshold on', async () => {

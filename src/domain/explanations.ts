@@ -1,10 +1,11 @@
 /** Which anomalous records are explained: not all of them, as one explanation takes as long as many scores. */
 
+/** What explanations may cost, whatever the engine, the model and the number of anomalies. */
 export interface ExplanationBudget {
-  /** Explanations a second, over time … */
-  perSecond: number;
-  /** … and how many may come at once. */
-  burst: number;
+  /** Share of the time, over time … */
+  share: number;
+  /** … and how much at once, ms: the last one may go beyond it. */
+  burstMs: number;
 }
 
 /**
@@ -17,15 +18,17 @@ export interface ExplanationRule {
    * @param now Unix ms, what the budget grows with
    */
   isDue(detection: { key: string; surprise: number; anomalous: boolean }, now: number): boolean;
+  /** Takes what an explanation has cost from the budget, ms. */
+  spent(ms: number): void;
 }
 
 /** Ten times as improbable, on the scale of surprise. */
 const growth = 1;
 
-export function createExplanationRule({ perSecond, burst }: ExplanationBudget): ExplanationRule {
+export function createExplanationRule({ share, burstMs }: ExplanationBudget): ExplanationRule {
   /** Surprise of the last record that was explained, of the keys in trouble: memory follows the trouble, not the fleet. */
   const explained = new Map<string, number>();
-  let left = burst;
+  let leftMs = burstMs;
   let at: number | undefined;
   return {
     isDue({ key, surprise, anomalous }, now) {
@@ -33,13 +36,15 @@ export function createExplanationRule({ perSecond, burst }: ExplanationBudget): 
         explained.delete(key);
         return false;
       }
-      left = Math.min(burst, left + (Math.max(0, now - (at ?? now)) / 1000) * perSecond);
+      leftMs = Math.min(burstMs, leftMs + Math.max(0, now - (at ?? now)) * share);
       at = now;
       // Where the budget is spent the key stays due.
-      if (surprise < (explained.get(key) ?? -Infinity) + growth || left < 1) return false;
-      left--;
+      if (surprise < (explained.get(key) ?? -Infinity) + growth || leftMs <= 0) return false;
       explained.set(key, surprise);
       return true;
+    },
+    spent(ms) {
+      leftMs -= ms;
     },
   };
 }

@@ -133,6 +133,18 @@ describe.each(variants)('%s', (name, model) => {
     expect(Math.abs(of('current').actual - of('current').expected)).toBeLessThan(1.5);
   });
 
+  test('of two channels that break at once both are left out, and none that works', () => {
+    const { batch } = createRecords(400, 5, table, (values, i) => {
+      if (i < 380) return;
+      values[1]! += 6;
+      values[3]! += 2;
+    });
+    const { contributions, nearestNormal } = detector.score(windowsOf(toDataset(batch), [385])).explain(0);
+    expect([...nearestNormal.leftOut].sort()).toEqual(['current', 'vibration']);
+    const named = contributions.slice(0, 2).map(({ channel }) => channel);
+    expect(named.sort()).toEqual(['current', 'vibration']);
+  });
+
   test('what the channels add sums to the reconstruction, and the same window has the same explanation', () => {
     const data = createFaultyData();
     const ends = [25, 145, 265, 385];
