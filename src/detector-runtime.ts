@@ -4,6 +4,7 @@ import { surpriseOf, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import { sinkBrokers } from './config/rules';
 import { createEventTracker, type EventTracker } from './domain/event';
+import { createLimitCheck } from './domain/signal';
 import { createWindowStore } from './domain/window';
 import { ModelVersionError, TrainingError } from './errors';
 import { createIntake, settingsFingerprint } from './intake';
@@ -170,6 +171,10 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
         calibrated,
       });
     }
+    const { channels, scaler } = detector.state;
+    const unseen = channels.filter((_, i) => scaler.count[i] === 0);
+    if (unseen.length > 0)
+      log.warn('channels without a value in training are not judged', { detector: name, channels: unseen });
     metrics.falseAlarmTarget(ratio);
     return { detector, threshold: surpriseOf(ratio) };
   }
@@ -247,6 +252,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       table: intake.table,
       decode: intake.decode,
       windows: createWindowStore(intake.shape, settings.window),
+      limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => active!,
       events,
       sinks,

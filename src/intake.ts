@@ -30,6 +30,8 @@ export function settingsFingerprint({ record, window, model, calibration }: Dete
   const relevant = {
     channels: record.channels,
     conditions: record.conditions,
+    // Limits are not part of what a version has learned.
+    signals: record.signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
     length: window.length,
     model,
     statistics: calibration.statistics,

@@ -85,6 +85,11 @@ function declareMetrics(registry: Registry) {
       detector,
       'Records without a surprise because the window of their key was not yet full or no model was there.',
     ),
+    limitViolations: counter(
+      'vaemon_limit_violations_total',
+      detector,
+      'Values beyond a hard limit of their channel.',
+    ),
     refilled: counter(
       'vaemon_records_refilled_total',
       detector,

@@ -3,9 +3,12 @@
  * resolves when every sink has all that came of the batch, and rejects when one has not.
  */
 import type { CategoryTable } from './domain/condition';
-import type { Detection } from './domain/detection';
+import { surpriseOf } from './calibration/threshold';
+import { smallestP } from './calibration/pvalue';
+import type { Contribution, Detection } from './domain/detection';
 import type { AnomalyEvent, EventTracker } from './domain/event';
 import { createRecordBatch, type RecordBatch, type RecordSchema } from './domain/record';
+import type { CheckLimits, LimitViolation } from './domain/signal';
 import { createWindowBatch, type WindowBatch, type WindowStore } from './domain/window';
 import { DecodeError, type RejectReason } from './errors';
 import type { DetectorMetrics } from './metrics';
@@ -26,6 +29,7 @@ export interface PipelineParts {
   table: CategoryTable;
   decode: Decode;
   windows: WindowStore;
+  limits: CheckLimits;
   /** The model version to score with, asked once per batch: a swap takes effect between two batches. */
   current: () => ActiveDetector;
   events: EventTracker;
@@ -40,6 +44,16 @@ export interface PipelineParts {
 /** Records decoded and scored at once; a larger batch goes through in parts. */
 const chunkRecords = 256;
 
+/** A record on its way to a verdict. */
+interface Judged {
+  message: Message;
+  key: string;
+  timestamp: number;
+  limits: readonly LimitViolation[];
+  /** Index in the window batch; undefined while the window is not full: then only a limit can speak. */
+  window: number | undefined;
+}
+
 /** What came of a batch so far. */
 interface Outcome {
   detections: Detection[];
@@ -48,6 +62,7 @@ interface Outcome {
   consumed: number;
   threshold: number;
   warming: number;
+  limitViolations: number;
   refilled: number;
   unknownConditions: number;
   decodeSeconds: number;
@@ -96,6 +111,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     metrics.consumed(batch.topic, outcome.consumed);
     metrics.scored(outcome.surprises, outcome.detections.length, outcome.threshold);
     metrics.warming(outcome.warming);
+    metrics.limitViolations(outcome.limitViolations);
     metrics.refilled(outcome.refilled);
     metrics.unknownConditions(outcome.unknownConditions);
     for (const { reason } of outcome.deadLetters) metrics.rejected(reason);
@@ -130,6 +146,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       consumed: batch.messages.length,
       threshold,
       warming: 0,
+      limitViolations: 0,
       refilled: 0,
       unknownConditions: 0,
       decodeSeconds: 0,
@@ -141,10 +158,10 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     for (let from = 0; from < batch.messages.length; from += chunkRecords) {
       const chunk = batch.messages.slice(from, from + chunkRecords);
       const decodeBegan = performance.now();
-      const ready = fillWindows(chunk, windowBatch, partition, outcome, now);
+      const judged = fillWindows(chunk, windowBatch, partition, outcome, now);
       const scoreBegan = performance.now();
       outcome.decodeSeconds += (scoreBegan - decodeBegan) / 1000;
-      scoreWindows(ready, windowBatch, detector, outcome);
+      scoreWindows(judged, windowBatch, detector, outcome);
       outcome.scoreSeconds += (performance.now() - scoreBegan) / 1000;
     }
     const last = batch.messages.at(-1);
@@ -153,15 +170,15 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     return outcome;
   }
 
-  /** Decodes and pushes each message; returns those whose window is full, which are in the window batch. */
+  /** Decodes and pushes each message; returns those that get a verdict. Full windows are in the window batch. */
   function fillWindows(
     messages: readonly Message[],
     target: WindowBatch,
     partition: PartitionState,
     outcome: Outcome,
     now: number,
-  ): { message: Message; key: string }[] {
-    const ready: { message: Message; key: string }[] = [];
+  ): Judged[] {
+    const judged: Judged[] = [];
     target.count = 0;
     for (const message of messages) {
       try {
@@ -169,11 +186,14 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
         const key = records.keys[0]!;
         const result = windows.push(key, 0, records.timestamps, records.values, records.conditions);
         if (message.refill) outcome.refilled++;
-        else if (result === 'ready') {
-          windows.copy(key, target);
-          ready.push({ message, key });
-        } else if (result === 'warming') outcome.warming++;
-        else throw staleRecord(result, records);
+        else if (result === 'ready' || result === 'warming') {
+          const limits = parts.limits(records.values, 0);
+          outcome.limitViolations += limits.length;
+          const window = result === 'ready' ? target.count : undefined;
+          if (window !== undefined) windows.copy(key, target);
+          if (window === undefined && limits.length === 0) outcome.warming++;
+          else judged.push({ message, key, timestamp: records.timestamps[0]!, limits, window });
+        } else throw staleRecord(result, records);
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
         // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
@@ -181,42 +201,45 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
         else outcome.deadLetters.push(toDeadLetter(message, error.reason, error.message));
       }
     }
-    return ready;
+    return judged;
   }
 
   function scoreWindows(
-    ready: readonly { message: Message; key: string }[],
+    judged: readonly Judged[],
     target: WindowBatch,
     detector: Detector,
     outcome: Outcome,
   ): void {
-    if (ready.length === 0) return;
-    const scores = detector.score(target);
+    if (judged.length === 0) return;
+    const scores = target.count === 0 ? undefined : detector.score(target);
     const { threshold } = outcome;
-    outcome.unknownConditions += scores.unknownConditions;
-    ready.forEach(({ message, key }, i) => {
-      const surprise = scores.surprise[i]!;
+    outcome.unknownConditions += scores?.unknownConditions ?? 0;
+    for (const { message, key, timestamp, limits, window: i } of judged) {
+      const given = i === undefined ? undefined : scores;
+      // Nothing that the model says can make up for a violated limit.
+      const surprise = limits.length > 0 ? mostSurprising : given!.surprise[i!]!;
       const anomalous = surprise >= threshold;
       outcome.surprises[outcome.detections.length] = surprise;
       const detection: Detection = {
         detector: parts.detectorName,
         key,
-        timestamp: target.timestamps[(i + 1) * detector.shape.length - 1]!,
+        timestamp,
         origin: message.origin,
         surprise,
         threshold,
         anomalous,
-        extrapolated: scores.extrapolated[i] === 1,
+        extrapolated: limits.length === 0 && given?.extrapolated[i!] === 1,
+        limits,
         statistics: Object.fromEntries(
-          Object.entries(scores.statistics).map(([name, values]) => [name, values[i]!]),
+          Object.entries(given?.statistics ?? {}).map(([name, values]) => [name, values[i!]!]),
         ),
-        contributions: anomalous ? scores.contributions(i) : [],
+        contributions: anomalous ? withLimits(limits, given?.contributions(i!) ?? []) : [],
         modelVersion: detector.version,
       };
       outcome.detections.push(detection);
       const event = events.observe(detection);
       if (event !== undefined) outcome.events.push(event);
-    });
+    }
   }
 
   function toDeadLetter(message: Message, reason: RejectReason, text: string): DeadLetter {
@@ -229,6 +252,23 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       value: message.value,
     };
   }
+}
+
+/** Surprise where a limit is violated: no model can say more. */
+const mostSurprising = surpriseOf(smallestP);
+
+/** Channels beyond a limit come first, as surprising as can be; without a model nothing is expected of them. */
+function withLimits(
+  limits: readonly LimitViolation[],
+  said: readonly Contribution[],
+): readonly Contribution[] {
+  if (limits.length === 0) return said;
+  const violated = limits.map(({ channel, actual }): Contribution => {
+    const byModel = said.find((one) => one.channel === channel);
+    const unknown = { channel, contribution: 0, actual, expected: NaN, repeats: 0 };
+    return { ...(byModel ?? unknown), surprise: mostSurprising };
+  });
+  return [...violated, ...said.filter(({ channel }) => !limits.some((one) => one.channel === channel))];
 }
 
 function staleRecord(result: 'duplicate' | 'out_of_order', records: RecordBatch): DecodeError {

@@ -47,6 +47,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     intake.table,
     {
       schema: settings.record,
+      signals: settings.record.signals,
       model: settings.model,
       seed: settings.training.seed,
       epochs: settings.training.epochs,

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { createCategoryTable, createConditionReader } from '../src/domain/condition';
 import { createEventTracker } from '../src/domain/event';
 import type { RecordSchema } from '../src/domain/record';
+import { createLimitCheck, type SignalSpec } from '../src/domain/signal';
 import { createWindowStore, type WindowShape } from '../src/domain/window';
 import type { DetectorMetrics } from '../src/metrics';
 import { createPipeline, type ActiveDetector } from '../src/pipeline';
@@ -107,7 +108,7 @@ const allOf = ({ taken }: TestSink) => ({
   deadLetters: taken.flatMap(({ deadLetters }) => deadLetters),
 });
 
-function createTestPipeline(sinks: readonly Sink[] = []) {
+function createTestPipeline(sinks: readonly Sink[] = [], signals: readonly SignalSpec[] = []) {
   const table = createCategoryTable();
   const sink = createTestSink();
   const recorded = createRecordedMetrics();
@@ -124,6 +125,7 @@ function createTestPipeline(sinks: readonly Sink[] = []) {
       createConditionReader(schema.conditions, table),
     ),
     windows: createWindowStore(shape, { maxKeys: 100, ttlMs: 1e9 }),
+    limits: createLimitCheck(schema.channels, signals),
     current: () => ({ ...active }),
     events: createEventTracker({ openRecords: 2, openWindow: 3, closeAfter: 2 }),
     sinks: [sink, ...sinks],
@@ -183,6 +185,7 @@ describe('a record with a full window', () => {
         threshold: 3,
         anomalous: true,
         extrapolated: true,
+        limits: [],
         statistics: { latent: 60 },
         contributions: [
           { channel: 'channel', contribution: 6, actual: 101, expected: 0, surprise: 3, repeats: 0 },
@@ -300,6 +303,51 @@ test('events are opened and closed over the edges of batches, and counted', asyn
   expect(counts().opened).toBe(1);
   const open = calls.filter(({ name }) => name === 'eventsOpen').map(({ args }) => args[0]);
   expect(open).toEqual([0, 0, 1, 1, 1, 0, 0]);
+});
+
+describe('a record beyond a limit of a channel', () => {
+  const limited: SignalSpec = { channel: 'channel', direction: 'both', deadband: 0, limits: { max: 101 } };
+
+  test('is anomalous whatever the model says, and says which limit', async () => {
+    const { handle, sink, calls } = createTestPipeline([], [limited]);
+    await deliver(handle, [message(0, { time: 1 }), message(1, { time: 2 }), message(2, { time: 3 })]);
+    const violation = { channel: 'channel', limit: 'max', bound: 101, actual: 102 };
+    expect(allOf(sink).detections).toMatchObject([
+      { surprise: 0, anomalous: false, limits: [] },
+      {
+        surprise: 300,
+        anomalous: true,
+        extrapolated: false,
+        limits: [violation],
+        statistics: { latent: 0 },
+        contributions: [{ channel: 'channel', surprise: 300, actual: 102, expected: 0 }],
+      },
+    ]);
+    const counted = calls.filter(({ name }) => name === 'limitViolations').map(({ args }) => args[0]);
+    expect(counted).toEqual([1]);
+  });
+
+  test('has a verdict before its window is full, in its place among the others', async () => {
+    const { handle, sink, counts } = createTestPipeline([], [limited]);
+    await deliver(handle, [
+      message(0, { time: 1 }),
+      message(5, { time: 1, key: 'b' }),
+      message(6, { time: 2, key: 'b' }),
+      message(7, { time: 2 }),
+    ]);
+    expect(allOf(sink).detections).toMatchObject([
+      { key: 'b', timestamp: 1, anomalous: true, statistics: {}, contributions: [{ expected: NaN }] },
+      { key: 'b', timestamp: 2, anomalous: true, statistics: { latent: 0 } },
+      { key: 'a', timestamp: 2, anomalous: true },
+    ]);
+    expect(counts()).toMatchObject({ scored: 3, warming: 1 });
+  });
+
+  test('is read again without a verdict, as any other', async () => {
+    const { handle, sink } = createTestPipeline([], [limited]);
+    await deliver(handle, [message(5, { time: 1 }, true)]);
+    expect(allOf(sink).detections).toEqual([]);
+  });
 });
 
 test('conditions that the model does not know are counted', async () => {

@@ -27,6 +27,7 @@ import {
 } from './formats';
 import { statisticNames } from '../domain/detection';
 import { nameVariables, type Parsed, type Section } from './key';
+import { signals } from './signals';
 import { modelKinds } from '../models/zoo';
 import type { DaemonSettings, DetectorSettings } from './settings';
 
@@ -160,6 +161,13 @@ export const detectorSchema = nameVariables(
         doc:
           'What a record is judged given. `missing` (category and number): refuse a record without it, or take it as ' +
           'unknown; default `reject`. `maxValues` (category): default 64. `timeZone` (hour and day): default `UTC`.',
+        default: {},
+      }),
+      signals: signals({
+        doc:
+          'What is known of channels beforehand. `direction`: only deviations to this side count; default `both`. ' +
+          '`deadband`: deviations from the expected value below this do not count, in the unit of the channel; default 0. ' +
+          '`limits`: a value outside is anomalous, whatever the model says.',
         default: {},
       }),
       maxBytes: whole({ doc: 'Larger messages are refused.', default: 262_144 }),
@@ -346,7 +354,7 @@ export const detectorSchema = nameVariables(
     },
   } satisfies Section,
   // One name for all detectors would be none.
-  ['detector', 'record.conditions'],
+  ['detector', 'record.conditions', 'record.signals'],
 );
 
 type Equal<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;

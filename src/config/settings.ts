@@ -3,6 +3,7 @@ import type { FalseAlarmTarget } from '../calibration/threshold';
 import type { StatisticName } from '../domain/detection';
 import type { EventPolicy } from '../domain/event';
 import type { RecordSchema } from '../domain/record';
+import type { SignalSpec } from '../domain/signal';
 import type { ModelOptions } from '../models/model';
 import type { ModelKind } from '../models/zoo';
 
@@ -96,6 +97,8 @@ export interface DetectorSettings {
   source: { kind: 'file' | 'kafka'; file: FileSettings; kafka: KafkaSettings };
   fields: FieldMapping;
   record: RecordSchema & {
+    /** What is known of channels beforehand; a channel without is free. */
+    signals: readonly SignalSpec[];
     /** Larger messages are refused. */
     maxBytes: number;
     /** Records further in the future than this are refused. */

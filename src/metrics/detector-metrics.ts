@@ -29,6 +29,8 @@ export interface DetectorMetrics {
   scored(surprises: Float64Array, count: number, threshold: number): void;
   /** Records that were not scored: a window not yet full, or no model. */
   warming(records: number): void;
+  /** Values beyond a hard limit. */
+  limitViolations(values: number): void;
   refilled(records: number): void;
   rejected(reason: RejectReason, records?: number): void;
   unknownConditions(conditions: number): void;
@@ -103,7 +105,15 @@ export function createDetectorMetrics(
     for (const result of Object.keys(trainingResults)) metrics.trainings.inc({ detector, result }, 0);
     for (const stage of Object.keys(stages)) metrics.batchDuration.zero({ detector, stage });
     metrics.trainingDuration.zero(of);
-    const counters = ['scored', 'warming', 'refilled', 'unknownConditions', 'anomalies', 'events'] as const;
+    const counters = [
+      'scored',
+      'warming',
+      'refilled',
+      'unknownConditions',
+      'anomalies',
+      'events',
+      'limitViolations',
+    ] as const;
     for (const counter of counters) metrics[counter].inc(of, 0);
     for (const counter of ['modelSwaps', 'sourceErrors', 'sourceGapRecords'] as const)
       metrics[counter].inc(of, 0);
@@ -127,6 +137,7 @@ export function createDetectorMetrics(
       metrics.anomalies.inc(of, anomalies);
     },
     warming: (records) => metrics.warming.inc(of, records),
+    limitViolations: (values) => metrics.limitViolations.inc(of, values),
     refilled: (records) => metrics.refilled.inc(of, records),
     rejected: (reason, records = 1) => metrics.rejected.inc({ detector, reason }, records),
     unknownConditions: (conditions) => metrics.unknownConditions.inc(of, conditions),

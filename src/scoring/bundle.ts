@@ -6,6 +6,7 @@ import type { SurpriseState } from '../calibration/surprise';
 import type { CategoryTable, ConditionState } from '../domain/condition';
 import { givenConditions } from '../domain/record';
 import type { ScalerState } from '../domain/scaler';
+import type { SignalRule } from '../domain/signal';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
 import { ModelVersionError } from '../errors';
 import { disposeModel, readWeights, writeWeights, type Model, type ModelSpec } from '../models/model';
@@ -28,6 +29,8 @@ export interface LearnedState {
   channels: readonly string[];
   scaler: ScalerState;
   conditions: ConditionState;
+  /** Which deviations count: calibration has seen the same. */
+  signals: readonly SignalRule[];
   repeats: readonly Repetition[];
   /** Records a millisecond of the whole detector, for targets such as "2 per day". */
   recordsPerMs: number;

@@ -3,6 +3,7 @@ import { fitSurprise } from '../calibration/surprise';
 import { createConditionEncoder, fitConditions, type CategoryTable } from '../domain/condition';
 import type { StatisticName } from '../domain/detection';
 import type { RecordSchema } from '../domain/record';
+import type { SignalRule } from '../domain/signal';
 import { createScaler, fitScaler } from '../domain/scaler';
 import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
@@ -30,6 +31,8 @@ import type { TrainingReport } from './report';
 
 export interface TrainingOptions {
   schema: RecordSchema;
+  /** Which deviations count; the model sees them all, calibration those that do. */
+  signals: readonly SignalRule[];
   model: ModelOptions & {
     /** Share of training examples whose categories are replaced by the unknown token. */
     conditionDropout: number;
@@ -120,6 +123,7 @@ export async function train(
       channels: schema.channels,
       scaler,
       conditions,
+      signals: options.signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
       repeats: fitRepeats(
         dataset.values,
         schema.channels.length,

@@ -13,6 +13,7 @@ function detection(timestamp: number, surprise: number, key = 'pump-1'): Detecti
     threshold: 3,
     anomalous: surprise >= 3,
     extrapolated: false,
+    limits: [],
     statistics: {},
     contributions: [
       { channel: `at-${timestamp}`, contribution: 1, actual: 1, expected: 0, surprise: 3, repeats: 0 },

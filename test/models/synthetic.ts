@@ -62,6 +62,7 @@ export function createDataset(count: number, seed: number): { dataset: Dataset; 
 
 export const options: TrainingOptions = {
   schema,
+  signals: [],
   model: {
     ...modelOptions,
     latentDim: 3,

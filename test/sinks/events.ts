@@ -33,6 +33,7 @@ export function createDetection(timestamp: number, overrides: Partial<Detection>
     threshold: 3,
     anomalous: false,
     extrapolated: false,
+    limits: [],
     statistics: {},
     contributions: [],
     modelVersion: 'v1',

@@ -30,6 +30,7 @@ const detection: Detection = {
   threshold: 3,
   anomalous: true,
   extrapolated: true,
+  limits: [],
   statistics: { reconstruction: 12.5, latent: 3 },
   contributions: [
     { channel: 'pressure', contribution: 9, actual: 1.5, expected: 7.25, surprise: 3, repeats: 0 },
@@ -115,6 +116,7 @@ test('a detection and an event arrive as JSON under the key of their record, tol
     threshold: 3,
     anomalous: true,
     extrapolated: true,
+    limits: [],
     statistics: { reconstruction: 12.5, latent: 3 },
     contributions: [
       { channel: 'pressure', contribution: 9, actual: 1.5, expected: 7.25, surprise: 3, repeats: 0 },
