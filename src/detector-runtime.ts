@@ -102,6 +102,12 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     sinks: sinks.map((sink) => sink.name),
   });
   for (const sink of sinks) releasers.add(`sink ${sink.name}`, () => sink.close());
+  // Another process may go on with the records, but none knows of what is open here: each event gets its end.
+  releasers.add('events', () =>
+    closeEvents(events, sinks, metrics).catch((err: unknown) => {
+      log.warn('open events could not be reported as closed', { detector: name, err });
+    }),
+  );
 
   const source = createSource(parts, metrics, async (pass) => {
     await closeEvents(events, sinks, metrics);

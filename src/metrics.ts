@@ -133,6 +133,11 @@ function declareMetrics(registry: Registry) {
       'Scored records whose surprise reached the threshold.',
     ),
     events: counter('vaemon_events_total', detector, 'Events opened: anomalies of one key merged.'),
+    suppressed: counter(
+      'vaemon_anomalies_suppressed_total',
+      detector,
+      'Anomalous records that could open no event, because one of their key had closed shortly before.',
+    ),
     eventsOpen: gauge('vaemon_events_open', detector, 'Events that are open now, of all keys.'),
     falseAlarmTarget: gauge(
       'vaemon_false_alarm_target_ratio',

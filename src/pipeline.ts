@@ -63,6 +63,7 @@ interface Outcome {
   threshold: number;
   warming: number;
   limitViolations: number;
+  suppressed: number;
   refilled: number;
   unknownConditions: number;
   decodeSeconds: number;
@@ -115,6 +116,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     metrics.refilled(outcome.refilled);
     metrics.unknownConditions(outcome.unknownConditions);
     for (const { reason } of outcome.deadLetters) metrics.rejected(reason);
+    metrics.suppressed(outcome.suppressed);
     metrics.eventsOpened(outcome.events.filter((event) => event.status === 'open').length);
     metrics.eventsOpen(events.openEvents().length);
     metrics.windowKeys(windows.size);
@@ -147,6 +149,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       threshold,
       warming: 0,
       limitViolations: 0,
+      suppressed: 0,
       refilled: 0,
       unknownConditions: 0,
       decodeSeconds: 0,
@@ -155,6 +158,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       owed: new Set(parts.sinks),
     };
     const now = parts.now();
+    const suppressedBefore = events.suppressedRecords;
     for (let from = 0; from < batch.messages.length; from += chunkRecords) {
       const chunk = batch.messages.slice(from, from + chunkRecords);
       const decodeBegan = performance.now();
@@ -164,6 +168,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       scoreWindows(judged, windowBatch, detector, outcome);
       outcome.scoreSeconds += (performance.now() - scoreBegan) / 1000;
     }
+    outcome.suppressed = events.suppressedRecords - suppressedBefore;
     const last = batch.messages.at(-1);
     // A batch that comes again may be cut shorter: what was seen once stays seen.
     if (last !== undefined) partition.assessedTo = later(partition.assessedTo, BigInt(last.origin.offset));
@@ -237,8 +242,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
         modelVersion: detector.version,
       };
       outcome.detections.push(detection);
-      const event = events.observe(detection);
-      if (event !== undefined) outcome.events.push(event);
+      outcome.events.push(...events.observe(detection));
     }
   }
 

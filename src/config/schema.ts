@@ -334,7 +334,26 @@ export const detectorSchema = nameVariables(
         { doc: '… of so many records of a device are anomalous …', default: 5 },
         { max: 10_000 },
       ),
-      closeAfter: whole({ doc: '… and closes after so many in a row that are not.', default: 10 }),
+      minRecords: whole({ doc: '… and it has so many anomalous records …', default: 1 }),
+      minLength: duration({
+        doc: '… over so much event time; what ends before is no event.',
+        default: '0s',
+      }),
+      closeAfter: whole({
+        doc: 'It closes after so many records in a row that are not anomalous …',
+        default: 10,
+      }),
+      silence: duration(
+        {
+          doc: '… or when no record of its device has come while others went on for so long (event time).',
+          default: '1h',
+        },
+        { min: 1 },
+      ),
+      suppressFor: duration({
+        doc: 'For so long after an event (event time) no other opens for its device; 0 = not at all.',
+        default: '0s',
+      }),
     },
     sinks: {
       log: { enabled: flag({ doc: 'Log each event.', default: true }) },

@@ -40,6 +40,8 @@ export interface DetectorMetrics {
   /** Records that were lost before they were consumed. */
   sourceGap(records: bigint): void;
 
+  /** Anomalous records that could open no event so soon after another. */
+  suppressed(records: number): void;
   eventsOpened(events: number): void;
   eventsOpen(events: number): void;
   /** The configured false-alarm target as a ratio of normal records. */
@@ -113,6 +115,7 @@ export function createDetectorMetrics(
       'anomalies',
       'events',
       'limitViolations',
+      'suppressed',
     ] as const;
     for (const counter of counters) metrics[counter].inc(of, 0);
     for (const counter of ['modelSwaps', 'sourceErrors', 'sourceGapRecords'] as const)
@@ -157,6 +160,7 @@ export function createDetectorMetrics(
     sourceError: () => metrics.sourceErrors.inc(of),
     sourceGap: (records) => metrics.sourceGapRecords.inc(of, Number(records)),
 
+    suppressed: (records) => metrics.suppressed.inc(of, records),
     eventsOpened: (events) => metrics.events.inc(of, events),
     eventsOpen: (events) => metrics.eventsOpen.set(of, events),
     falseAlarmTarget: (ratio) => metrics.falseAlarmTarget.set(of, ratio),

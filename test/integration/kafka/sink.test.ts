@@ -49,7 +49,8 @@ const event: AnomalyEvent = {
   peakSurprise: 4.5,
   peakAt: 2_000,
   threshold: 3,
-  contributions: detection.contributions,
+  contributions: detection.contributions.map((one) => ({ ...one, at: detection.timestamp, records: 1 })),
+  limits: [],
   modelVersion: 'v7',
 };
 const letter: DeadLetter = {
