@@ -258,6 +258,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       table: intake.table,
       decode: intake.decode,
       windows: createWindowStore(intake.shape, settings.window),
+      stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
       limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => active!,
       events,

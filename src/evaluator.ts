@@ -62,6 +62,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       table: intake.table,
       decode: intake.decode,
       windows: createWindowStore(intake.shape, settings.window),
+      stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
       limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => ({ detector, threshold }),
       events: createEventTracker(settings.events),

@@ -100,6 +100,11 @@ function declareMetrics(registry: Registry) {
       ['detector', 'reason'],
       'Records that could not be used and went to the dead letters.',
     ),
+    ignored: counter(
+      'vaemon_records_ignored_total',
+      ['detector', 'reason'],
+      'Records that came twice or too late and were left alone, where the configuration says so.',
+    ),
     unknownConditions: counter(
       'vaemon_unknown_conditions_total',
       detector,

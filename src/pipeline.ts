@@ -11,6 +11,7 @@ import { createRecordBatch, type RecordBatch, type RecordSchema } from './domain
 import type { CheckLimits, LimitViolation } from './domain/signal';
 import { createWindowBatch, type WindowBatch, type WindowStore } from './domain/window';
 import { DecodeError, type RejectReason } from './errors';
+import type { Staleness } from './domain/continuity';
 import type { DetectorMetrics } from './metrics';
 import type { Detector } from './scoring/detector';
 import type { DeadLetter, Sink } from './sinks/sink';
@@ -30,6 +31,8 @@ export interface PipelineParts {
   decode: Decode;
   windows: WindowStore;
   limits: CheckLimits;
+  /** What becomes of a record that is not newer than the newest of its key: a dead letter, or only a number. */
+  stale: Readonly<Record<Staleness, 'reject' | 'ignore'>>;
   /** The model version to score with, asked once per batch: a swap takes effect between two batches. */
   current: () => ActiveDetector;
   events: EventTracker;
@@ -64,6 +67,7 @@ interface Outcome {
   warming: number;
   limitViolations: number;
   suppressed: number;
+  ignored: Record<Staleness, number>;
   refilled: number;
   unknownConditions: number;
   decodeSeconds: number;
@@ -116,6 +120,8 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     metrics.refilled(outcome.refilled);
     metrics.unknownConditions(outcome.unknownConditions);
     for (const { reason } of outcome.deadLetters) metrics.rejected(reason);
+    for (const reason of ['duplicate', 'out_of_order'] as const)
+      metrics.ignored(reason, outcome.ignored[reason]);
     metrics.suppressed(outcome.suppressed);
     metrics.eventsOpened(outcome.events.filter((event) => event.status === 'open').length);
     metrics.eventsOpen(events.openEvents().length);
@@ -150,6 +156,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       warming: 0,
       limitViolations: 0,
       suppressed: 0,
+      ignored: { duplicate: 0, out_of_order: 0 },
       refilled: 0,
       unknownConditions: 0,
       decodeSeconds: 0,
@@ -198,11 +205,13 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
           if (window !== undefined) windows.copy(key, target);
           if (window === undefined && limits.length === 0) outcome.warming++;
           else judged.push({ message, key, timestamp: records.timestamps[0]!, limits, window });
-        } else throw staleRecord(result, records);
+        } else if (parts.stale[result] === 'ignore' && !wasAssessed(message, partition))
+          outcome.ignored[result]++;
+        else throw staleRecord(result, records);
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
         // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
-        if (message.refill || BigInt(message.origin.offset) <= partition.assessedTo) outcome.refilled++;
+        if (message.refill || wasAssessed(message, partition)) outcome.refilled++;
         else outcome.deadLetters.push(toDeadLetter(message, error.reason, error.message));
       }
     }
@@ -275,7 +284,12 @@ function withLimits(
   return [...violated, ...said.filter(({ channel }) => !limits.some((one) => one.channel === channel))];
 }
 
-function staleRecord(result: 'duplicate' | 'out_of_order', records: RecordBatch): DecodeError {
+/** Whether a message comes again after a sink refused its batch. */
+function wasAssessed({ origin }: Message, { assessedTo }: PartitionState): boolean {
+  return BigInt(origin.offset) <= assessedTo;
+}
+
+function staleRecord(result: Staleness, records: RecordBatch): DecodeError {
   const time = new Date(records.timestamps[0]!).toISOString();
   const key = records.keys[0]!;
   return result === 'duplicate'

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { createCategoryTable, createConditionReader } from '../src/domain/condition';
+import type { TimeRules } from '../src/domain/continuity';
 import { createEventTracker } from '../src/domain/event';
 import type { RecordSchema } from '../src/domain/record';
 import { createLimitCheck, type SignalSpec } from '../src/domain/signal';
 import { createWindowStore, type WindowShape } from '../src/domain/window';
 import type { DetectorMetrics } from '../src/metrics';
-import { createPipeline, type ActiveDetector } from '../src/pipeline';
+import { createPipeline, type ActiveDetector, type PipelineParts } from '../src/pipeline';
 import type { Detector } from '../src/scoring/detector';
 import type { Sink, Verdicts } from '../src/sinks/sink';
 import { createJsonDecoder } from '../src/sources/decode/json';
@@ -19,6 +20,7 @@ const schema: RecordSchema = {
 };
 const shape: WindowShape = { length: 2, channels: 2, conditions: 1 };
 const now = 1_000_000;
+const timeRules: TimeRules = { ttlMs: 1e9, intervalMs: 0, gaps: 'ignore', padding: 'none' };
 
 /** Finds a window as surprising as its newest record says in its first channel. */
 function createFakeDetector(version = 'v1'): Detector {
@@ -108,7 +110,11 @@ const allOf = ({ taken }: TestSink) => ({
   deadLetters: taken.flatMap(({ deadLetters }) => deadLetters),
 });
 
-function createTestPipeline(sinks: readonly Sink[] = [], signals: readonly SignalSpec[] = []) {
+function createTestPipeline(
+  sinks: readonly Sink[] = [],
+  signals: readonly SignalSpec[] = [],
+  stale: PipelineParts['stale'] = { duplicate: 'reject', out_of_order: 'reject' },
+) {
   const table = createCategoryTable();
   const sink = createTestSink();
   const recorded = createRecordedMetrics();
@@ -124,8 +130,9 @@ function createTestPipeline(sinks: readonly Sink[] = [], signals: readonly Signa
       { maxBytes: 1000, maxAheadMs: 1000 },
       createConditionReader(schema.conditions, table),
     ),
-    windows: createWindowStore(shape, { maxKeys: 100, ttlMs: 1e9 }),
+    windows: createWindowStore(shape, { ...timeRules, maxKeys: 100 }),
     limits: createLimitCheck(schema.channels, signals),
+    stale,
     current: () => ({ ...active }),
     events: createEventTracker({
       openRecords: 2,
@@ -287,6 +294,24 @@ test('what is refused becomes a dead letter with its reason, its origin and itse
   expect(calls.filter(({ name }) => name === 'rejected').map(({ args }) => args[0])).toEqual(
     deadLetters.map(({ reason }) => reason),
   );
+});
+
+test('what comes twice or too late is only counted where it is to be ignored, and each message once', async () => {
+  const { handle, sink, calls } = createTestPipeline([], [], { duplicate: 'ignore', out_of_order: 'ignore' });
+  const batch = [
+    message(0, { time: 2 }),
+    message(1, { time: 2 }),
+    message(2, { time: 1 }),
+    message(3, { time: 3 }),
+  ];
+  sink.refuse = 1;
+  await expect(deliver(handle, batch)).rejects.toThrow();
+  await deliver(handle, batch);
+  expect(allOf(sink).deadLetters).toEqual([]);
+  const sums: Record<string, number> = {};
+  for (const { args } of calls.filter(({ name }) => name === 'ignored'))
+    sums[String(args[0])] = (sums[String(args[0])] ?? 0) + Number(args[1]);
+  expect(sums).toEqual({ duplicate: 1, out_of_order: 1 });
 });
 
 test('refill messages fill the windows and give no verdict', async () => {

@@ -119,6 +119,20 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
         : `must not be above training.maxRecords (got ${training.minRecords}, ${training.maxRecords})`,
   },
   {
+    keys: ['window.interval', 'window.gaps'],
+    problem: ({ window }) =>
+      window.gaps !== 'ignore' && window.intervalMs === 0
+        ? `is required when window.gaps is \`${window.gaps}\`: without it no gap can be recognised`
+        : undefined,
+  },
+  {
+    keys: ['window.interval', 'window.ttl'],
+    problem: ({ window }) =>
+      window.intervalMs <= window.ttlMs
+        ? undefined
+        : `must not be above window.ttl: every record would start a new window (got ${window.intervalMs} ms, ${window.ttlMs} ms)`,
+  },
+  {
     keys: ['events.openRecords', 'events.openWindow'],
     problem: ({ events }) =>
       events.openRecords <= events.openWindow

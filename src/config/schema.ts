@@ -175,6 +175,17 @@ export const detectorSchema = nameVariables(
         doc: 'Records further in the future than this are refused.',
         default: '5m',
       }),
+      duplicates: choice(
+        {
+          doc: 'A record with the event time of the newest one of its device: to the dead letters, or only counted.',
+          default: 'reject',
+        },
+        ['reject', 'ignore'],
+      ),
+      outOfOrder: choice(
+        { doc: 'A record that comes after a newer one of its device: likewise.', default: 'reject' },
+        ['reject', 'ignore'],
+      ),
     },
     window: {
       length: whole({ doc: 'Records a window: what the model sees at once.', default: 10 }, { max: 10_000 }),
@@ -183,8 +194,33 @@ export const detectorSchema = nameVariables(
         default: 10_000,
       }),
       ttl: duration(
-        { doc: 'A device not seen for this long (event time) starts a new window.', default: '1h' },
+        {
+          doc: 'A device not seen for this long (event time) starts a new window, whatever `window.gaps` is.',
+          default: '1h',
+        },
         { min: 1 },
+      ),
+      interval: duration({
+        doc: 'Time from one record of a device to the next; 0 = irregular, and no gap is recognised.',
+        default: '0s',
+      }),
+      gaps: choice(
+        {
+          doc:
+            'What more than one and a half intervals without a record do: `ignore`: nothing; `break`: the device starts a ' +
+            'new window; `fill`: records whose values are missing stand in for those that did not come.',
+          default: 'ignore',
+        },
+        ['ignore', 'break', 'fill'],
+      ),
+      padding: choice(
+        {
+          doc:
+            'A new window: `none`: no verdict until it is full; `missing`: a verdict from the first record on, the values ' +
+            'before it are missing.',
+          default: 'none',
+        },
+        ['none', 'missing'],
       ),
     },
     model: {
@@ -304,6 +340,10 @@ export const detectorSchema = nameVariables(
       quarantine: duration({
         doc: 'Records this close to an event are left out of training.',
         default: '1m',
+      }),
+      maxExcludedShare: shareOrNone({
+        doc: 'Of the history at most this share is left out for that; beyond it the longest events are learned from.',
+        default: 0.5,
       }),
       keepVersions: whole({ doc: 'Model versions kept on disk.', default: 5 }, { max: 1000 }),
     },

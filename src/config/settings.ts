@@ -1,6 +1,7 @@
 /** The configuration after loading: complete, checked and frozen. schema.ts says what each key means. */
 import type { FalseAlarmTarget } from '../calibration/threshold';
 import type { StatisticName } from '../domain/detection';
+import type { TimeRules } from '../domain/continuity';
 import type { EventPolicy } from '../domain/event';
 import type { RecordSchema } from '../domain/record';
 import type { SignalSpec } from '../domain/signal';
@@ -86,6 +87,8 @@ export interface TrainingSettings {
   historyMs: number;
   /** Records this close to an event are left out. */
   quarantineMs: number;
+  /** At most this share of the history is left out for being near events. */
+  maxExcludedShare: number;
   /** Model versions kept on disk. */
   keepVersions: number;
 }
@@ -103,14 +106,16 @@ export interface DetectorSettings {
     maxBytes: number;
     /** Records further in the future than this are refused. */
     maxAheadMs: number;
+    /** A record with the event time of the newest one of its key: a dead letter, or only counted. */
+    duplicates: 'reject' | 'ignore';
+    /** … and one that is older than that. */
+    outOfOrder: 'reject' | 'ignore';
   };
-  window: {
+  window: TimeRules & {
     /** Records per window. */
     length: number;
     /** Keys held at once; the least recently seen goes first. */
     maxKeys: number;
-    /** A key not seen for this long (event time) starts a new window. */
-    ttlMs: number;
   };
   model: ModelSettings;
   training: TrainingSettings;

@@ -1,5 +1,6 @@
 /** The metrics of one detector as plain methods, called once per batch: no caller sees a label. */
 import type { DeclaredMetrics } from '../metrics';
+import type { Staleness } from '../domain/continuity';
 import { rejectReasons } from '../errors';
 import type { ModelVersionError, RejectReason } from '../errors';
 import type { RetrainingFailure } from '../lifecycle/retrainer';
@@ -33,6 +34,7 @@ export interface DetectorMetrics {
   limitViolations(values: number): void;
   refilled(records: number): void;
   rejected(reason: RejectReason, records?: number): void;
+  ignored(reason: Staleness, records: number): void;
   unknownConditions(conditions: number): void;
   /** Records behind in one partition; undefined when that is not known (any more), as after a rebalance. */
   lag(topic: string, partition: number, records: number | undefined): void;
@@ -103,6 +105,7 @@ export function createDetectorMetrics(
     for (const topic of bounds.topics) metrics.consumed.inc({ detector, topic }, 0);
     for (const sink of bounds.sinks) metrics.sinkErrors.inc({ detector, stage: sink }, 0);
     for (const reason of rejectReasons) metrics.rejected.inc({ detector, reason }, 0);
+    for (const reason of ['duplicate', 'out_of_order'] as const) metrics.ignored.inc({ detector, reason }, 0);
     for (const reason of Object.keys(loadFailures)) metrics.modelLoadFailures.inc({ detector, reason }, 0);
     for (const result of Object.keys(trainingResults)) metrics.trainings.inc({ detector, result }, 0);
     for (const stage of Object.keys(stages)) metrics.batchDuration.zero({ detector, stage });
@@ -143,6 +146,7 @@ export function createDetectorMetrics(
     limitViolations: (values) => metrics.limitViolations.inc(of, values),
     refilled: (records) => metrics.refilled.inc(of, records),
     rejected: (reason, records = 1) => metrics.rejected.inc({ detector, reason }, records),
+    ignored: (reason, records) => metrics.ignored.inc({ detector, reason }, records),
     unknownConditions: (conditions) => metrics.unknownConditions.inc(of, conditions),
     lag(topic, partition, records) {
       const partitions = lags.get(topic) ?? new Map<number, number>();

@@ -77,7 +77,10 @@ export async function train(
     throw new TrainingError(
       'too_few_records',
       `${dataset.ends.length} complete windows of ${dataset.shape.length} records, but training.minRecords is ` +
-        `${options.minRecords}`,
+        String(options.minRecords) +
+        (dataset.excludedRecords > 0
+          ? ` (${dataset.excludedRecords} of ${dataset.records} records are left out: near events, or beyond limits)`
+          : ''),
     );
   }
   const split = splitByTime(dataset, options.calibrationShare);
@@ -136,6 +139,8 @@ export async function train(
     const calibrated = calibrate(createAssessor(learned, model, table), dataset, split.calibration, options);
     const report: TrainingReport = {
       records: dataset.records,
+      excludedRecords: dataset.excludedRecords,
+      released: dataset.released,
       windows: {
         fit: split.fit.length,
         validation: split.validation.length,
@@ -181,7 +186,7 @@ function recordsUpTo(
   ends: Int32Array,
 ): { values: Float64Array; conditions: Float64Array; count: number } {
   const { channels, conditions: given, length } = dataset.shape;
-  const used = new Uint8Array(dataset.records);
+  const used = new Uint8Array(dataset.timestamps.length);
   for (const end of ends) used.fill(1, end - length + 1, end + 1);
   const rows = Int32Array.from(used.keys()).filter((row) => used[row] === 1);
   const values = new Float64Array(rows.length * channels);

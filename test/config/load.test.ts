@@ -472,3 +472,16 @@ describe('signals', () => {
     expect(problem).toMatch(/flow\.direction.*; flow\.deadband/);
   });
 });
+
+test.each([
+  [
+    'window: {gaps: fill}',
+    'window.interval: is required when window.gaps is `fill`: without it no gap can be recognised',
+  ],
+  [
+    'window: {interval: 2h}',
+    'window.interval: must not be above window.ttl: every record would start a new window (got 7200000 ms, 3600000 ms)',
+  ],
+])('%s is refused', async (text, problem) => {
+  expect(await problemsIn(`${minimalDetector()}${text}\n`)).toEqual([problem]);
+});
