@@ -1,5 +1,6 @@
 /** One detector at work: gets a model, then lets its source deliver through the pipeline, and retrains beside it. */
 import { join } from 'node:path';
+import { createDriftWatch, type DriftWatch } from './calibration/drift';
 import { surpriseOf, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import { sinkBrokers } from './config/rules';
@@ -31,6 +32,7 @@ import { readLabels } from './sources/labels';
 import type { Source, SourceObserver } from './sources/source';
 import { createModelStore } from './store/model-store';
 import { versionCreatedAt } from './store/version-name';
+import { createRandom } from './tensor';
 
 /** What a person at a terminal may want to follow. */
 export interface DetectorObserver {
@@ -182,7 +184,27 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     if (unseen.length > 0)
       log.warn('channels without a value in training are not judged', { detector: name, channels: unseen });
     metrics.falseAlarmTarget(ratio);
-    return { detector, threshold: surpriseOf(ratio) };
+    return { detector, threshold: surpriseOf(ratio), drift: watchDrift(settings, detector) };
+  }
+
+  /** The active version for which drift has been called, and when a training was last started for that. */
+  let drifted: ActiveDetector | undefined;
+  let driftTrainingAt = -Infinity;
+
+  function reportDrift(): void {
+    if (drifted !== active) {
+      drifted = active;
+      metrics.driftStarted();
+      log.warn('normal has moved since the model was calibrated', {
+        detector: name,
+        version: active?.detector.version,
+        training: settings.training.onDrift,
+      });
+    }
+    if (!settings.training.onDrift || retrainer.running()) return;
+    if (now() - driftTrainingAt < settings.training.onDriftAfterMs) return;
+    driftTrainingAt = now();
+    void retrainer.train('drift').then((outcome) => observer.trainingEnded(name, outcome));
   }
 
   /** Between two batches: scoring is synchronous, so none is under way. */
@@ -265,6 +287,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       sinks,
       metrics,
       now,
+      onDrift: reportDrift,
       onBroken: (error) => giveUp(error),
     });
     await Promise.race([source.run(handle), broken]);
@@ -297,6 +320,17 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       await saveQuarantine();
     },
   };
+}
+
+function watchDrift({ drift, training }: DetectorSettings, { state }: Detector): DriftWatch {
+  const random = createRandom(training.seed);
+  return createDriftWatch({
+    recordsPerFalseStart:
+      1 / targetRatio(drift.falseStartTarget, state.recordsPerMs, 'drift.falseStartTarget'),
+    independentAfter: state.independentAfter,
+    calibrationRecords: state.calibration.combined.scores.length,
+    random: () => random.uniform(),
+  });
 }
 
 function describe(error: unknown): string {

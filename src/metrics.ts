@@ -154,6 +154,21 @@ function declareMetrics(registry: Registry) {
       detector,
       'Share of the last 10,000 scored records that were called anomalous, normal or not.',
     ),
+    driftStarts: counter(
+      'vaemon_drift_starts_total',
+      detector,
+      'Times that "normal" was found to have moved since the model version that scores was calibrated.',
+    ),
+    driftActive: gauge(
+      'vaemon_drift_active',
+      detector,
+      'Whether "normal" has moved; 0 again when another model version scores.',
+    ),
+    driftEvidence: gauge(
+      'vaemon_drift_evidence_ratio',
+      detector,
+      'How near the evidence is to saying that "normal" has moved: its logarithm, 1 = enough.',
+    ),
     windowKeys: gauge('vaemon_window_keys', detector, 'Keys whose window is held in memory.'),
 
     batchDuration: histogram(

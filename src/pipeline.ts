@@ -3,6 +3,7 @@
  * resolves when every sink has all that came of the batch, and rejects when one has not.
  */
 import type { CategoryTable } from './domain/condition';
+import type { DriftWatch } from './calibration/drift';
 import { surpriseOf } from './calibration/threshold';
 import { smallestP } from './calibration/pvalue';
 import type { Contribution, Detection } from './domain/detection';
@@ -22,6 +23,8 @@ import type { Batch, HandleBatch, Message } from './sources/source';
 export interface ActiveDetector {
   detector: Detector;
   threshold: number;
+  /** Whether what this version was calibrated on still holds; absent where nobody asks. */
+  drift?: DriftWatch;
 }
 
 export interface PipelineParts {
@@ -40,6 +43,8 @@ export interface PipelineParts {
   metrics: DetectorMetrics;
   /** Unix ms. */
   now: () => number;
+  /** Called after each batch while the version in use has drifted. */
+  onDrift?: () => void;
   /** The pipeline will take no further batch; the process has to start again. */
   onBroken: (error: Error) => void;
 }
@@ -172,10 +177,12 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       const judged = fillWindows(chunk, windowBatch, partition, outcome, now);
       const scoreBegan = performance.now();
       outcome.decodeSeconds += (scoreBegan - decodeBegan) / 1000;
-      scoreWindows(judged, windowBatch, detector, outcome);
+      scoreWindows(judged, windowBatch, active, outcome);
       outcome.scoreSeconds += (performance.now() - scoreBegan) / 1000;
     }
     outcome.suppressed = events.suppressedRecords - suppressedBefore;
+    if (active.drift !== undefined) metrics.drift(active.drift.evidenceRatio, active.drift.active);
+    if (active.drift?.active === true) parts.onDrift?.();
     const last = batch.messages.at(-1);
     // A batch that comes again may be cut shorter: what was seen once stays seen.
     if (last !== undefined) partition.assessedTo = later(partition.assessedTo, BigInt(last.origin.offset));
@@ -221,7 +228,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   function scoreWindows(
     judged: readonly Judged[],
     target: WindowBatch,
-    detector: Detector,
+    { detector, drift }: ActiveDetector,
     outcome: Outcome,
   ): void {
     if (judged.length === 0) return;
@@ -230,6 +237,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     outcome.unknownConditions += scores?.unknownConditions ?? 0;
     for (const { message, key, timestamp, limits, window: i } of judged) {
       const given = i === undefined ? undefined : scores;
+      if (given !== undefined) drift?.observe(key, 10 ** -given.surprise[i!]!);
       // Nothing that the model says can make up for a violated limit.
       const surprise = limits.length > 0 ? mostSurprising : given!.surprise[i!]!;
       const anomalous = surprise >= threshold;

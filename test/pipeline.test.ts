@@ -120,6 +120,7 @@ function createTestPipeline(
   const recorded = createRecordedMetrics();
   const active: ActiveDetector = { detector: createFakeDetector(), threshold: 3 };
   const broken: Error[] = [];
+  const drifts: true[] = [];
   const handle = createPipeline({
     detectorName: 'plant',
     schema,
@@ -146,9 +147,10 @@ function createTestPipeline(
     sinks: [sink, ...sinks],
     metrics: recorded.metrics,
     now: () => now,
+    onDrift: () => drifts.push(true),
     onBroken: (error) => broken.push(error),
   });
-  return { handle, sink, active, broken, ...recorded };
+  return { handle, sink, active, broken, drifts, ...recorded };
 }
 
 interface Given {
@@ -381,6 +383,33 @@ describe('a record beyond a limit of a channel', () => {
     await deliver(handle, [message(5, { time: 1 }, true)]);
     expect(allOf(sink).detections).toEqual([]);
   });
+});
+
+test('drift is watched on what the model says, told with each batch, and reported while it is active', async () => {
+  const { handle, active, calls, drifts } = createTestPipeline();
+  const observed: [string, number][] = [];
+  active.drift = {
+    observe: (key, p) => void observed.push([key, p]),
+    active: false,
+    evidenceRatio: 0.25,
+  };
+  await deliver(handle, [
+    message(0, { time: 1 }),
+    message(1, { time: 2, surprise: 2 }),
+    message(2, { time: 3 }),
+  ]);
+  expect(observed).toEqual([
+    ['a', 0.01],
+    ['a', 1],
+  ]);
+  expect(drifts).toHaveLength(0);
+  active.drift = { ...active.drift, active: true, evidenceRatio: 1 };
+  await deliver(handle, [message(3, { time: 4 })]);
+  expect(drifts).toHaveLength(1);
+  expect(calls.filter(({ name }) => name === 'drift').map(({ args }) => args)).toEqual([
+    [0.25, false],
+    [1, true],
+  ]);
 });
 
 test('conditions that the model does not know are counted', async () => {

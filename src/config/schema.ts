@@ -345,6 +345,14 @@ export const detectorSchema = nameVariables(
         doc: 'Of the history at most this share is left out for that; beyond it the longest events are learned from.',
         default: 0.5,
       }),
+      onDrift: flag({
+        doc: 'Train as soon as "normal" has moved, not only on the schedule …',
+        default: false,
+      }),
+      onDriftAfter: duration({
+        doc: '… but not sooner than this after the last training that was started for it.',
+        default: '1h',
+      }),
       keepVersions: whole({ doc: 'Model versions kept on disk.', default: 5 }, { max: 1000 }),
     },
     calibration: {
@@ -367,6 +375,12 @@ export const detectorSchema = nameVariables(
         },
         statisticNames,
       ),
+    },
+    drift: {
+      falseStartTarget: falseAlarmTarget({
+        doc: 'How often, at most and on average, "normal" may be said to have moved when it has not.',
+        default: '1 per year',
+      }),
     },
     events: {
       openRecords: whole({ doc: 'An event opens when so many …', default: 3 }, { max: 10_000 }),

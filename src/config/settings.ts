@@ -89,6 +89,10 @@ export interface TrainingSettings {
   quarantineMs: number;
   /** At most this share of the history is left out for being near events. */
   maxExcludedShare: number;
+  /** Train as soon as drift is called … */
+  onDrift: boolean;
+  /** … but not sooner than this after the last training that was started for it. */
+  onDriftAfterMs: number;
   /** Model versions kept on disk. */
   keepVersions: number;
 }
@@ -128,6 +132,10 @@ export interface DetectorSettings {
     tailShare: number;
     /** What is combined to the score. */
     statistics: readonly StatisticName[];
+  };
+  drift: {
+    /** How often drift may be called where there is none: a ratio of records or a rate. */
+    falseStartTarget: FalseAlarmTarget;
   };
   events: EventPolicy;
   sinks: {

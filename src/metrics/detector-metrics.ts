@@ -48,6 +48,9 @@ export interface DetectorMetrics {
   eventsOpen(events: number): void;
   /** The configured false-alarm target as a ratio of normal records. */
   falseAlarmTarget(ratio: number): void;
+  /** How near drift is to be called (1 = enough), and whether it has been. */
+  drift(evidenceRatio: number, active: boolean): void;
+  driftStarted(): void;
   windowKeys(keys: number): void;
 
   batchDuration(stage: Stage, seconds: number): void;
@@ -119,11 +122,12 @@ export function createDetectorMetrics(
       'events',
       'limitViolations',
       'suppressed',
+      'driftStarts',
     ] as const;
     for (const counter of counters) metrics[counter].inc(of, 0);
     for (const counter of ['modelSwaps', 'sourceErrors', 'sourceGapRecords'] as const)
       metrics[counter].inc(of, 0);
-    for (const gauge of ['ready', 'eventsOpen', 'windowKeys', 'trainingRunning'] as const)
+    for (const gauge of ['ready', 'eventsOpen', 'windowKeys', 'trainingRunning', 'driftActive'] as const)
       metrics[gauge].set(of, 0);
   }
 
@@ -168,6 +172,11 @@ export function createDetectorMetrics(
     eventsOpened: (events) => metrics.events.inc(of, events),
     eventsOpen: (events) => metrics.eventsOpen.set(of, events),
     falseAlarmTarget: (ratio) => metrics.falseAlarmTarget.set(of, ratio),
+    drift(evidenceRatio, active) {
+      metrics.driftEvidence.set(of, evidenceRatio);
+      metrics.driftActive.set(of, active ? 1 : 0);
+    },
+    driftStarted: () => metrics.driftStarts.inc(of),
     windowKeys: (keys) => metrics.windowKeys.set(of, keys),
 
     batchDuration: (stage, seconds) => metrics.batchDuration.observe({ detector, stage }, seconds),

@@ -21,6 +21,8 @@ export interface DetectorState extends LearnedState {
   /** Of each channel's part in the reconstruction statistic. */
   channelCalibrations: ChannelState;
   calibration: SurpriseState;
+  /** Records of a key after which its surprise is as good as independent. */
+  independentAfter: number;
 }
 
 /** What is learned before anything is calibrated. */

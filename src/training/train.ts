@@ -1,5 +1,11 @@
 /** Trains one model version: fit, early stopping, calibration on the newest block, golden records, report. */
-import { fitSurprise } from '../calibration/surprise';
+import { autocorrelationTime } from '../calibration/autocorrelation';
+import {
+  createSurpriseScale,
+  fitSurprise,
+  type StatisticColumns,
+  type SurpriseState,
+} from '../calibration/surprise';
 import { createConditionEncoder, fitConditions, type CategoryTable } from '../domain/condition';
 import type { StatisticName } from '../domain/detection';
 import type { RecordSchema } from '../domain/record';
@@ -164,7 +170,7 @@ function calibrate(
   dataset: Dataset,
   ends: Int32Array,
   { tailShare, statistics: names }: Pick<TrainingOptions, 'tailShare' | 'statistics'>,
-): Pick<DetectorState, 'channelCalibrations' | 'calibration'> {
+): Pick<DetectorState, 'channelCalibrations' | 'calibration' | 'independentAfter'> {
   const { statistics, parts } = assessAll(assessor, dataset, ends);
   const channelCalibrations = fitChannels(parts, dataset.shape.channels, tailShare);
   const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
@@ -174,10 +180,30 @@ function calibrate(
   );
   if (Object.keys(combined).length === 0)
     throw new TrainingError('failed', `the model has none of calibration.statistics: ${names.join(', ')}`);
+  const calibration = fitSurprise(combined, tailShare, { channel: 'exponential' });
   return {
     channelCalibrations,
-    calibration: fitSurprise(combined, tailShare, { channel: 'exponential' }),
+    calibration,
+    independentAfter: independentAfter(calibration, combined, ends, dataset.shape.length),
   };
+}
+
+/**
+ * Records of a key after which two p-values are as good as independent: windows no longer share a record, and twice the
+ * autocorrelation time is over, so that of a correlation that falls exponentially less than 2 % is left.
+ */
+function independentAfter(
+  calibration: SurpriseState,
+  columns: StatisticColumns,
+  ends: Int32Array,
+  windowLength: number,
+): number {
+  const scale = createSurpriseScale(calibration);
+  const statistics = Object.values(columns);
+  // By row, so key after key: records of other keys in between would hide how each remembers.
+  const order = Int32Array.from(ends.keys()).sort((a, b) => ends[a]! - ends[b]!);
+  const pValues = Float64Array.from(order, (i) => scale.pValue(statistics.map((column) => column[i]!)).p);
+  return Math.max(windowLength, Math.ceil(2 * autocorrelationTime(pValues)));
 }
 
 /** The raw records that windows up to the end of the fit block cover. */

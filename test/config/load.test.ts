@@ -236,7 +236,7 @@ events: { openRecords: 6 }
     ['training: {timeZone: Europe/Berlyn}', /^training\.timeZone: must be an IANA time zone .*Berlyn/],
     ['calibration: {share: 1}', 'calibration.share: must be a ratio above 0 and below 1 (got 1)'],
     ['calibration: {falseAlarmTarget: 2}', /^calibration\.falseAlarmTarget: must be a ratio .* \(got 2\)$/],
-    ['calibration: {falseAlarmTarget: 2 per year}', /^calibration\.falseAlarmTarget: .*"2 per year"\)$/],
+    ['calibration: {falseAlarmTarget: 2 per month}', /^calibration\.falseAlarmTarget: .*"2 per month"\)$/],
     ['fields: {key: a..b}', 'fields.key: must be a dotted path of fields, or empty (got "a..b")'],
     ['model: {latentDim: 20}', /^model\.latentDim: must be below .* \(got 20, with 2 × 10 = 20\)$/],
     ['model: {kind: vea}', 'model.kind: must be `cvae`, `vae`, `beta-vae`, `aae` or `hvae` (got "vea")'],
