@@ -143,15 +143,15 @@ test('a normal that moves is noticed, and starts a training where that is wanted
     count: historyRecords + liveRecords,
     start: recordedAt,
     disturb(values, i) {
-      // Half a standard deviation of its noise: no event, but each record a little odder.
-      if (i >= historyRecords + 300) values[2]! += 0.5;
+      // Far beyond its noise, and for good.
+      if (i >= historyRecords + 600) values[2]! += 4;
     },
   });
   await writeFile(moved, toCsv(records));
   const daemon = startVaemon(['run'], config, {
     ...replay,
     'source.file.path': moved,
-    'source.file.rate': 400,
+    'source.file.rate': 1000,
     'source.file.loop': 'true',
     'store.path': await copyStore(trainedStore),
     'training.onDrift': 'true',
