@@ -355,7 +355,7 @@ function createSinks(
     const client = createKafkaClient({
       brokers: sinkBrokers(settings),
       clientId: settings.source.kafka.clientId,
-      log: (level, message, fields) => log[level](message, fields),
+      log,
     });
     const sink = createKafkaSink({ kafka: client, settings: kafka });
     sinks.push(kafka.enabled ? sink : deadLettersOnly(sink));
@@ -394,7 +394,7 @@ function createSource(
     kafka: createKafkaClient({
       brokers: source.kafka.brokers,
       clientId: source.kafka.clientId,
-      log: (level, message, fields) => log[level](message, fields),
+      log,
     }),
     settings: source.kafka,
     observer,
