@@ -13,7 +13,7 @@ export interface EventContribution extends Contribution {
 export interface EventChannels {
   /** Takes one anomalous record. */
   add(detection: Detection): void;
-  /** The most unusual channel first: those beyond a limit, then by how unusual they were over all records. */
+  /** The most unusual channel first: those beyond a limit, then those that led most records. */
   contributions(): readonly EventContribution[];
   limits(): readonly LimitViolation[];
 }
@@ -24,8 +24,8 @@ const namedChannels = 10;
 interface Merged {
   worst: EventContribution;
   /**
-   * Surprise summed over the records, each up to the threshold: beyond it a channel is unusual, and a tail cannot say how
-   * much. So one wild value does not outrank what was wrong all the time.
+   * Reciprocal ranks summed over the records (Cormack, Clarke & Büttcher 2009): far in the tail it means nothing how much
+   * odder one channel is than another, and one wild value must not outrank what was wrong all the time.
    */
   weight: number;
 }
@@ -47,15 +47,15 @@ export function createEventChannels(): EventChannels {
   return {
     add({ contributions, limits: violations, threshold, timestamp }) {
       for (const violation of violations) addLimit(violation);
-      for (const said of contributions) {
+      contributions.forEach((said, rank) => {
         const known = channels.get(said.channel);
         const records = (known?.worst.records ?? 0) + (said.surprise >= threshold ? 1 : 0);
         const isWorse = known === undefined || said.surprise > known.worst.surprise;
         channels.set(said.channel, {
           worst: isWorse ? { ...said, at: timestamp, records } : { ...known.worst, records },
-          weight: (known?.weight ?? 0) + Math.min(said.surprise, threshold),
+          weight: (known?.weight ?? 0) + 1 / (rank + 1),
         });
-      }
+      });
     },
     contributions: () =>
       [...channels.values()]

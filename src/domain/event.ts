@@ -30,7 +30,7 @@ export interface AnomalyEvent {
   /** Event time of the most surprising record, Unix ms. */
   peakAt: number;
   threshold: number;
-  /** Of all its records: the channels that were unusual most often first, each as it was at its own worst. */
+  /** Of all its records: the channels that led most of them first, each as it was at its own worst. */
   contributions: readonly EventContribution[];
   /** For each limit that was violated, by how much at the worst. */
   limits: readonly LimitViolation[];
