@@ -22,9 +22,7 @@ const fitOne = (values: number[]): Repetition =>
 
 test('what has never happened is unlikely, not impossible', () => {
   expect(fitOne(Array.from({ length: 100 }, (_, i) => i))).toEqual({ byValue: [], first: 0.01, next: 0.01 });
-  expect(fitRepeats(new Float64Array(), 1, new Int32Array())).toEqual([
-    { byValue: [], first: 1, next: 1 },
-  ]);
+  expect(fitRepeats(new Float64Array(), 1, new Int32Array())).toEqual([{ byValue: [], first: 1, next: 1 }]);
 });
 
 test('a value that comes often has a probability of its own', () => {
