@@ -30,7 +30,13 @@ export function settingsFingerprint({ record, window, model, calibration }: Dete
   const relevant = {
     channels: record.channels,
     conditions: record.conditions,
+    // Limits are not part of what a version has learned.
+    signals: record.signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
     length: window.length,
+    // What a window may hold beside full records.
+    interval: window.intervalMs,
+    gaps: window.gaps,
+    padding: window.padding,
     model,
     statistics: calibration.statistics,
   };

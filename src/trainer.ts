@@ -2,6 +2,7 @@
 import { createIntake, settingsFingerprint } from './intake';
 import type { DetectorSettings } from './config/settings';
 import { createRecordBatch } from './domain/record';
+import { createLimitCheck } from './domain/signal';
 import { createWindowBatch } from './domain/window';
 import { DecodeError, TrainingError } from './errors';
 import { disposeModel } from './models/model';
@@ -47,6 +48,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     intake.table,
     {
       schema: settings.record,
+      signals: settings.record.signals,
       model: settings.model,
       seed: settings.training.seed,
       epochs: settings.training.epochs,
@@ -94,7 +96,13 @@ async function readDataset(
     }
     builder.add(batch);
   }
-  return { dataset: builder.build(shape, { ttlMs: settings.window.ttlMs, exclude }), rejected };
+  const dataset = builder.build(shape, {
+    time: settings.window,
+    exclude,
+    maxExcludedShare: settings.training.maxExcludedShare,
+    limits: createLimitCheck(settings.record.channels, settings.record.signals),
+  });
+  return { dataset, rejected };
 }
 
 /** Windows spread evenly over the training data. */

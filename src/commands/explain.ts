@@ -5,6 +5,7 @@ import { loadSettings } from '../config/load';
 import type { DetectorSettings } from '../config/settings';
 import type { Detection } from '../domain/detection';
 import { createRecordBatch } from '../domain/record';
+import { createLimitCheck } from '../domain/signal';
 import { createWindowBatch, createWindowStore } from '../domain/window';
 import { DecodeError } from '../errors';
 import { createIntake, type Intake } from '../intake';
@@ -98,6 +99,7 @@ async function explainRecord(
       const batch = createWindowBatch(shape, 1);
       windows.copy(key, batch);
       const scores = detector.score(batch);
+      const limits = createLimitCheck(settings.record.channels, settings.record.signals)(records.values, 0);
       const surprise = scores.surprise[0]!;
       const threshold = surpriseOf(
         targetRatio(settings.calibration.falseAlarmTarget, detector.state.recordsPerMs),
@@ -109,7 +111,8 @@ async function explainRecord(
         origin: message.origin,
         surprise,
         threshold,
-        anomalous: surprise >= threshold,
+        anomalous: limits.length > 0 || surprise >= threshold,
+        limits,
         extrapolated: scores.extrapolated[0] === 1,
         statistics: Object.fromEntries(
           Object.entries(scores.statistics).map(([name, values]) => [name, values[0]!]),

@@ -6,6 +6,7 @@ import type { SurpriseState } from '../calibration/surprise';
 import type { CategoryTable, ConditionState } from '../domain/condition';
 import { givenConditions } from '../domain/record';
 import type { ScalerState } from '../domain/scaler';
+import type { SignalRule } from '../domain/signal';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
 import { ModelVersionError } from '../errors';
 import { disposeModel, readWeights, writeWeights, type Model, type ModelSpec } from '../models/model';
@@ -20,6 +21,8 @@ export interface DetectorState extends LearnedState {
   /** Of each channel's part in the reconstruction statistic. */
   channelCalibrations: ChannelState;
   calibration: SurpriseState;
+  /** Records of a key after which its surprise is as good as independent. */
+  independentAfter: number;
 }
 
 /** What is learned before anything is calibrated. */
@@ -28,6 +31,8 @@ export interface LearnedState {
   channels: readonly string[];
   scaler: ScalerState;
   conditions: ConditionState;
+  /** Which deviations count: calibration has seen the same. */
+  signals: readonly SignalRule[];
   repeats: readonly Repetition[];
   /** Records a millisecond of the whole detector, for targets such as "2 per day". */
   recordsPerMs: number;

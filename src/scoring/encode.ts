@@ -51,7 +51,7 @@ export function createWindowEncoder(
       for (let i = 0; i < batch.count * dim; i++) {
         const value = batch.values[i]!;
         out.x[i] = scaler.scale(value, i % channels);
-        out.mask[i] = Number.isNaN(value) ? 0 : 1;
+        out.mask[i] = Number.isNaN(value) || !scaler.knows(i % channels) ? 0 : 1;
       }
       if (conditionDim === 0) return;
       out.c.fill(0, 0, batch.count * conditionDim);
