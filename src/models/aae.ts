@@ -74,6 +74,7 @@ export function createAae(spec: ModelSpec, random: Random): Model {
           latent: prior.negativeLogDensity(z),
         },
         distortion,
+        excess: likelihood.excess(examples, output),
         expected: likelihood.mean(output),
       };
     },

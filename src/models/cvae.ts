@@ -74,6 +74,7 @@ export function createCvae(spec: ModelSpec, random: Random): Model {
       return {
         statistics: { reconstruction: tf.sum<tf.Tensor1D>(distortion, 1), latent },
         distortion,
+        excess: likelihood.excess(examples, output),
         expected: likelihood.mean(output),
       };
     },

@@ -139,6 +139,7 @@ export function createHvae(spec: ModelSpec, random: Random): Model {
           llr: logLikelihoodRatio(examples, inferred, distortion),
         },
         distortion,
+        excess: likelihood.excess(examples, output),
         expected: likelihood.mean(output),
       };
     },

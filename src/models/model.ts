@@ -36,6 +36,8 @@ export interface Assessment {
   statistics: Readonly<Record<string, tf.Tensor1D>>;
   /** The part of `reconstruction` that each value has. Shape [batch, dim]. */
   distortion: tf.Tensor2D;
+  /** What of it a perfect reconstruction would not have, ≥ 0. Shape [batch, dim]. */
+  excess: tf.Tensor2D;
   /** Mean of p(x|z). Shape [batch, dim]. */
   expected: tf.Tensor2D;
 }

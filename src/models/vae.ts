@@ -69,6 +69,7 @@ export function createVae(spec: ModelSpec, random: Random, price: RatePrice = pl
       return {
         statistics: { reconstruction: tf.sum<tf.Tensor1D>(distortion, 1), latent },
         distortion,
+        excess: likelihood.excess(examples, output),
         expected: likelihood.mean(output),
       };
     },

@@ -48,14 +48,14 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
         buffers = encoder.createBuffers(capacity);
       }
       encoder.encode(batch, buffers);
-      const { statistics, distortion, expected } = runModel(model, encoder, buffers, batch.count);
-      const parts = sumOverTime(distortion, batch.count, shape);
+      const { statistics, excess, expected } = runModel(model, encoder, buffers, batch.count);
+      const parts = sumOverTime(excess, batch.count, shape);
       return {
         statistics: {
           ...statistics,
           reconstruction: sumOverChannels(parts, shape),
           // What came before the newest record must not speak for it.
-          newest: sumOverChannels(newestOf(distortion, batch.count, shape), shape),
+          newest: sumOverChannels(newestOf(excess, batch.count, shape), shape),
           stuck: stuck.assess(batch),
         },
         parts,
@@ -69,7 +69,7 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
 interface ModelResult {
   statistics: Record<string, Float64Array>;
   /** Shape [count, dim]. */
-  distortion: Float32Array;
+  excess: Float32Array;
   expected: Float32Array;
 }
 
@@ -78,7 +78,7 @@ function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows,
   const { dim } = encoder;
   const result: ModelResult = {
     statistics: Object.fromEntries(model.statistics.map((name) => [name, new Float64Array(count)])),
-    distortion: new Float32Array(count * dim),
+    excess: new Float32Array(count * dim),
     expected: new Float32Array(count * dim),
   };
   const rows = fixedBatchRows() ?? count;
@@ -89,7 +89,7 @@ function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows,
       for (const name of model.statistics) {
         result.statistics[name]!.set(assessment.statistics[name]!.dataSync().subarray(0, used), from);
       }
-      result.distortion.set(assessment.distortion.dataSync<'float32'>().subarray(0, used * dim), from * dim);
+      result.excess.set(assessment.excess.dataSync<'float32'>().subarray(0, used * dim), from * dim);
       result.expected.set(assessment.expected.dataSync<'float32'>().subarray(0, used * dim), from * dim);
     });
   }

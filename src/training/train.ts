@@ -26,6 +26,7 @@ import { fitRepeats } from '../scoring/stuck';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
 import { createRandom, scoped, tf, type Random, type StoredTensor } from '../tensor';
 import { splitByTime, type Dataset } from './dataset';
+import { fitHeldOutVariance } from './held-out-variance';
 import type { TrainingReport } from './report';
 
 export interface TrainingOptions {
@@ -113,6 +114,13 @@ export async function train(
             onProgress,
           )
         : adopt(model, options.weights, validation, encoder);
+    if (options.weights === undefined) {
+      const heldOut = thinned(Int32Array.from([...split.validation, ...split.calibration]), maxVarianceWindows);
+      const [encoded] = encodeAll(dataset, heldOut, encoder, maxVarianceWindows);
+      const examples = toExamples(encoder, encoded!.buffers, 0, encoded!.count);
+      fitHeldOutVariance(model, examples, random.fork());
+      disposeExamples(examples);
+    }
     const activeUnitsPerLevel = countActiveUnits(model, encoder, validation);
 
     const learned: LearnedState = {
@@ -321,15 +329,24 @@ function createConditionDropout(
 /** How many windows are assessed at once: bounds memory, does not change a result. */
 const chunk = 512;
 
+/** Enough for one variance a channel. */
+const maxVarianceWindows = 2048;
+
+/** At most `count` of the values, evenly spread. */
+function thinned(values: Int32Array, count: number): Int32Array {
+  if (values.length <= count) return values;
+  return Int32Array.from({ length: count }, (_, i) => values[Math.floor((i * values.length) / count)]!);
+}
+
 interface Encoded {
   buffers: EncodedWindows;
   count: number;
 }
 
-function encodeAll(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder): Encoded[] {
+function encodeAll(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder, size = chunk): Encoded[] {
   const chunks: Encoded[] = [];
-  for (let from = 0; from < ends.length; from += chunk) {
-    const part = ends.subarray(from, from + chunk);
+  for (let from = 0; from < ends.length; from += size) {
+    const part = ends.subarray(from, from + size);
     const batch = createWindowBatch(dataset.shape, part.length);
     for (const end of part) dataset.copy(end, batch);
     const buffers = encoder.createBuffers(part.length);
