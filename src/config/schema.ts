@@ -204,7 +204,7 @@ export const detectorSchema = nameVariables(
       ),
       minVariance: positive({
         doc: 'Least variance of p(x|z) (squared scale of `student-t`), in units of the scaled data.',
-        default: 1e-3,
+        default: 1e-2,
       }),
       maxVariance: positive({ doc: 'Largest variance of p(x|z), likewise.', default: 10 }),
       degreesOfFreedom: positive({ doc: 'Of `student-t`: the fewer, the heavier the tails.', default: 4 }),
@@ -313,9 +313,10 @@ export const detectorSchema = nameVariables(
         {
           doc:
             'What the score is made of. `reconstruction`: how badly the model explains the window; `newest`: the newest ' +
-            'record of it; `channel`: its most unusual channels; `latent`: how unlikely its code is; `llr` (hvae): how ' +
-            'much the lower levels have to explain; `stuck`: values that repeat themselves.',
-          default: ['reconstruction', 'latent', 'llr', 'stuck', 'channel'],
+            'record of it; `shift`: errors that keep their sign over the window; `channel`: its most unusual channels; ' +
+            '`latent`: how unlikely its code is; `llr` (hvae): how much the lower levels have to explain; `stuck`: ' +
+            'values that repeat themselves.',
+          default: ['reconstruction', 'shift', 'llr', 'stuck'],
         },
         statisticNames,
       ),

@@ -7,6 +7,7 @@ import type { Model } from '../models/model';
 import { fixedBatchRows, scoped } from '../tensor';
 import type { LearnedState } from './bundle';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
+import { meanErrors } from './shift';
 import { createStuckStatistic, type StuckStatistic } from './stuck';
 
 /** What a model says of a batch of windows. */
@@ -15,6 +16,8 @@ export interface RawScores {
   statistics: Readonly<Record<string, Float64Array>>;
   /** What each channel adds to the reconstruction statistic. Shape [count, channels]. */
   parts: Float64Array;
+  /** Mean error of each channel over the window, scaled (see shift.ts). Shape [count, channels]. */
+  errors: Float64Array;
   /** Mean of p(x|z) for the newest record, scaled. Shape [count, channels]. */
   expected: Float64Array;
   /** Conditions that the model has not seen in training. */
@@ -59,6 +62,7 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
           stuck: stuck.assess(batch),
         },
         parts,
+        errors: meanErrors(buffers.x, expected, buffers.mask, batch.count, shape),
         expected: newestOf(expected, batch.count, shape),
         unknownConditions: buffers.unknownConditions,
       };

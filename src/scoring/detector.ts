@@ -8,6 +8,7 @@ import { disposeModel, type Model } from '../models/model';
 import { createAssessor } from './assess';
 import type { DetectorState } from './bundle';
 import { createChannelStatistic } from './channels';
+import { assessShift } from './shift';
 
 /** What a model version says of a batch of windows, column by column. */
 export interface Scores {
@@ -52,10 +53,11 @@ export function createDetector(
     state,
     shape,
     score(batch) {
-      const { statistics: raw, parts, expected, unknownConditions } = assessor.assess(batch);
+      const { statistics: raw, parts, errors, expected, unknownConditions } = assessor.assess(batch);
       const statistics: Record<string, Float64Array> = {
         ...raw,
         channel: channel.assess(parts, batch.count),
+        shift: assessShift(state.shift, errors),
       };
       const surprise = new Float64Array(batch.count);
       const extrapolated = new Uint8Array(batch.count);

@@ -22,6 +22,8 @@ import { createModel } from '../models/zoo';
 import { createAssessor, type Assessor, type RawScores } from '../scoring/assess';
 import type { DetectorState, LearnedState, Trained } from '../scoring/bundle';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
+import { assessShift, fitShift } from '../scoring/shift';
+import { statisticPlans } from '../scoring/statistics';
 import { fitRepeats } from '../scoring/stuck';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
 import { createRandom, scoped, tf, type Random, type StoredTensor } from '../tensor';
@@ -163,11 +165,12 @@ function calibrate(
   dataset: Dataset,
   ends: Int32Array,
   { tailShare, statistics: names }: Pick<TrainingOptions, 'tailShare' | 'statistics'>,
-): Pick<DetectorState, 'channelCalibrations' | 'calibration'> {
-  const { statistics, parts } = assessAll(assessor, dataset, ends);
+): Pick<DetectorState, 'channelCalibrations' | 'shift' | 'calibration'> {
+  const { statistics, parts, errors } = assessAll(assessor, dataset, ends);
   const channelCalibrations = fitChannels(parts, dataset.shape.channels, tailShare);
   const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
-  const all: Record<string, Float64Array> = { ...statistics, channel };
+  const shift = fitShift(errors, dataset.shape.channels);
+  const all: Record<string, Float64Array> = { ...statistics, channel, shift: assessShift(shift, errors) };
   const combined = Object.fromEntries(
     names.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
   );
@@ -175,7 +178,8 @@ function calibrate(
     throw new TrainingError('failed', `the model has none of calibration.statistics: ${names.join(', ')}`);
   return {
     channelCalibrations,
-    calibration: fitSurprise(combined, tailShare, { channel: 'exponential' }),
+    shift,
+    calibration: fitSurprise(combined, tailShare, statisticPlans),
   };
 }
 
@@ -396,21 +400,23 @@ function assessAll(
   assessor: Assessor,
   dataset: Dataset,
   ends: Int32Array,
-): Pick<RawScores, 'statistics' | 'parts'> {
+): Pick<RawScores, 'statistics' | 'parts' | 'errors'> {
   const { channels } = dataset.shape;
   const statistics: Record<string, Float64Array> = {};
   const parts = new Float64Array(ends.length * channels);
+  const errors = new Float64Array(ends.length * channels);
   const batch = createWindowBatch(dataset.shape, chunk);
   for (let from = 0; from < ends.length; from += chunk) {
     batch.count = 0;
     for (const end of ends.subarray(from, from + chunk)) dataset.copy(end, batch);
     const raw = assessor.assess(batch);
     parts.set(raw.parts, from * channels);
+    errors.set(raw.errors, from * channels);
     for (const [name, values] of Object.entries(raw.statistics)) {
       (statistics[name] ??= new Float64Array(ends.length)).set(values, from);
     }
   }
-  return { statistics, parts };
+  return { statistics, parts, errors };
 }
 
 function disposeExamples({ x, mask, c }: Examples): void {
