@@ -13,6 +13,7 @@ import { createSchedule } from './lifecycle/schedule';
 import type { TrainingProgress } from './lifecycle/training-message';
 import type { Logger } from './logger';
 import type { DetectorMetrics, Metrics } from './metrics';
+import { followLevels } from './levels';
 import { createPipeline, type ActiveDetector } from './pipeline';
 import { createReleasers } from './releasers';
 import { decodeBundle } from './scoring/bundle';
@@ -171,7 +172,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       });
     }
     metrics.falseAlarmTarget(ratio);
-    return { detector, threshold: surpriseOf(ratio) };
+    return { detector, threshold: surpriseOf(ratio), ...followLevels(detector, settings) };
   }
 
   /** Between two batches: scoring is synchronous, so none is under way. */

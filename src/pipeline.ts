@@ -2,6 +2,7 @@
  * The way of a batch: decode → window → score → decide → sinks. What it returns is the acknowledgement: it
  * resolves when every sink has all that came of the batch, and rejects when one has not.
  */
+import type { Levels } from './calibration/level';
 import type { CategoryTable } from './domain/condition';
 import type { Detection } from './domain/detection';
 import type { AnomalyEvent, EventTracker } from './domain/event';
@@ -18,6 +19,8 @@ import type { Batch, HandleBatch, Message } from './sources/source';
 export interface ActiveDetector {
   detector: Detector;
   threshold: number;
+  /** Of every device, where they are followed. */
+  levels?: Levels;
 }
 
 export interface PipelineParts {
@@ -144,7 +147,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       const ready = fillWindows(chunk, windowBatch, partition, outcome, now);
       const scoreBegan = performance.now();
       outcome.decodeSeconds += (scoreBegan - decodeBegan) / 1000;
-      scoreWindows(ready, windowBatch, detector, outcome);
+      scoreWindows(ready, windowBatch, active, outcome);
       outcome.scoreSeconds += (performance.now() - scoreBegan) / 1000;
     }
     const last = batch.messages.at(-1);
@@ -187,11 +190,11 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   function scoreWindows(
     ready: readonly { message: Message; key: string }[],
     target: WindowBatch,
-    detector: Detector,
+    { detector, levels }: ActiveDetector,
     outcome: Outcome,
   ): void {
     if (ready.length === 0) return;
-    const scores = detector.score(target);
+    const scores = detector.score(target, levels && ((i) => levels.of(ready[i]!.key)));
     const { threshold } = outcome;
     outcome.unknownConditions += scores.unknownConditions;
     ready.forEach(({ message, key }, i) => {

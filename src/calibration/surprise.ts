@@ -38,6 +38,8 @@ export interface SurpriseScale {
   readonly names: readonly string[];
   /** @param levels how far the level of each statistic lies above that of the calibration block; 0 when left out */
   pValue(statistics: readonly number[], levels?: readonly number[]): PValue;
+  /** The statistics of one record on the scales on which they are calibrated, and their level is followed. */
+  onScale(statistics: readonly number[]): number[];
 }
 
 /**
@@ -72,9 +74,11 @@ export function fitSurprise(
 export function createSurpriseScale(state: SurpriseState): SurpriseScale {
   const combine = createCombination(state.statistics, true);
   const pValue = createPValue(state.combined, state.effectiveSize);
+  const plans = Object.values(state.statistics).map(({ plan }) => plan);
   return {
     names: Object.keys(state.statistics),
     pValue: (statistics, levels) => pValue(combine(statistics, levels)),
+    onScale: (statistics) => plans.map((plan, i) => toScale(plan, statistics[i]!)),
   };
 }
 
@@ -82,7 +86,7 @@ export function createSurpriseScale(state: SurpriseState): SurpriseScale {
 const smallest = 1e-6;
 
 /** A statistic on the scale on which it is calibrated. */
-export function toScale({ scale }: StatisticPlan, value: number): number {
+function toScale({ scale }: StatisticPlan, value: number): number {
   return scale === 'log' ? Math.log(Math.max(value, smallest)) : value;
 }
 

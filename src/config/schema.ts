@@ -309,6 +309,15 @@ export const detectorSchema = nameVariables(
         doc: 'Largest share of the calibration scores, which the Pareto tail is fitted to.',
         default: 0.1,
       }),
+      levelRecords: whole(
+        {
+          doc:
+            'Newest records of a device that its level is the median of: what half of them have in common is normal from ' +
+            'then on. 0 = what was normal in training stays the measure until the next one.',
+          default: 0,
+        },
+        { min: 0 },
+      ),
       statistics: choices(
         {
           doc:

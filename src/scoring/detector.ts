@@ -1,4 +1,11 @@
 /** A loaded model version: windows in, surprise out. */
+import {
+  createLevels,
+  type DeviceLevels,
+  type LevelPolicy,
+  type Levels,
+  type LevelsSnapshot,
+} from '../calibration/level';
 import { createSurpriseScale } from '../calibration/surprise';
 import { surpriseOf } from '../calibration/threshold';
 import type { CategoryTable } from '../domain/condition';
@@ -29,8 +36,14 @@ export interface Detector {
   readonly version: string;
   readonly state: DetectorState;
   readonly shape: WindowShape;
-  /** Repeatable: the same window has the same score, in whatever batch it comes. */
-  score(batch: WindowBatch): Scores;
+  /**
+   * Repeatable: the same window has the same score, in whatever batch it comes.
+   * @param levelsOf the levels of the device that a window is of, where they are followed: they are part of what its
+   *   score rests on, and take in its statistics
+   */
+  score(batch: WindowBatch, levelsOf?: (window: number) => DeviceLevels): Scores;
+  /** Levels to follow devices with, from those of calibration. */
+  createLevels(policy: LevelPolicy, snapshot?: LevelsSnapshot): Levels;
   dispose(): void;
 }
 
@@ -52,7 +65,7 @@ export function createDetector(
     version,
     state,
     shape,
-    score(batch) {
+    score(batch, levelsOf) {
       const { statistics: raw, parts, errors, expected, unknownConditions } = assessor.assess(batch);
       const statistics: Record<string, Float64Array> = {
         ...raw,
@@ -64,7 +77,9 @@ export function createDetector(
       const row = scale.names.map(() => 0);
       for (let i = 0; i < batch.count; i++) {
         scale.names.forEach((name, s) => (row[s] = statistics[name]![i]!));
-        const value = scale.pValue(row);
+        const levels = levelsOf?.(i);
+        const value = scale.pValue(row, levels?.above);
+        levels?.observe(scale.onScale(row));
         surprise[i] = surpriseOf(value.p);
         extrapolated[i] = value.extrapolated ? 1 : 0;
       }
@@ -95,6 +110,12 @@ export function createDetector(
         },
       };
     },
+    createLevels: (policy, snapshot) =>
+      createLevels(
+        Object.values(state.calibration.statistics).map(({ calibration }) => calibration.scores),
+        policy,
+        snapshot,
+      ),
     dispose: () => disposeModel(model),
   };
 }
