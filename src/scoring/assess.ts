@@ -8,6 +8,7 @@ import type { Model } from '../models/model';
 import { fixedBatchRows, scoped } from '../tensor';
 import type { LearnedState } from './bundle';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
+import { meanErrors } from './shift';
 import { createStuckStatistic, type StuckStatistic } from './stuck';
 
 /** What a model says of a batch of windows. */
@@ -16,6 +17,8 @@ export interface RawScores {
   statistics: Readonly<Record<string, Float64Array>>;
   /** What each channel adds to the reconstruction statistic. Shape [count, channels]. */
   parts: Float64Array;
+  /** Mean error of each channel over the window, scaled (see shift.ts). Shape [count, channels]. */
+  errors: Float64Array;
   /** Mean of p(x|z) for the newest record, scaled. Shape [count, channels]. */
   expected: Float64Array;
   /** Conditions that the model has not seen in training. */
@@ -57,17 +60,18 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
         if (!imputeExpected(batch, result.expected, buffers, shape, scaler, counts)) break;
         result = runModel(model, encoder, buffers, batch.count);
       }
-      const { statistics, distortion, expected } = result;
-      const parts = sumOverTime(distortion, batch.count, shape);
+      const { statistics, excess, expected } = result;
+      const parts = sumOverTime(excess, batch.count, shape);
       return {
         statistics: {
           ...statistics,
           reconstruction: sumOverChannels(parts, shape),
           // What came before the newest record must not speak for it.
-          newest: sumOverChannels(newestOf(distortion, batch.count, shape), shape),
+          newest: sumOverChannels(newestOf(excess, batch.count, shape), shape),
           stuck: stuck.assess(batch),
         },
         parts,
+        errors: meanErrors(buffers.x, expected, buffers.mask, batch.count, shape),
         expected: newestOf(expected, batch.count, shape),
         unknownConditions: buffers.unknownConditions,
       };
@@ -78,7 +82,7 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
 interface ModelResult {
   statistics: Record<string, Float64Array>;
   /** Shape [count, dim]. */
-  distortion: Float32Array;
+  excess: Float32Array;
   expected: Float32Array;
 }
 
@@ -87,7 +91,7 @@ function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows,
   const { dim } = encoder;
   const result: ModelResult = {
     statistics: Object.fromEntries(model.statistics.map((name) => [name, new Float64Array(count)])),
-    distortion: new Float32Array(count * dim),
+    excess: new Float32Array(count * dim),
     expected: new Float32Array(count * dim),
   };
   const rows = fixedBatchRows() ?? count;
@@ -98,7 +102,7 @@ function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows,
       for (const name of model.statistics) {
         result.statistics[name]!.set(assessment.statistics[name]!.dataSync().subarray(0, used), from);
       }
-      result.distortion.set(assessment.distortion.dataSync<'float32'>().subarray(0, used * dim), from * dim);
+      result.excess.set(assessment.excess.dataSync<'float32'>().subarray(0, used * dim), from * dim);
       result.expected.set(assessment.expected.dataSync<'float32'>().subarray(0, used * dim), from * dim);
     });
   }
