@@ -1,6 +1,6 @@
 /** One detector at work: gets a model, then lets its source deliver through the pipeline, and retrains beside it. */
 import { createDriftWatch, type DriftWatch } from './calibration/drift';
-import { surpriseOf, targetRatio } from './calibration/threshold';
+import { alarmThreshold, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import { sinkBrokers } from './config/rules';
 import { createExplanationRule } from './domain/explanations';
@@ -173,14 +173,19 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   }
 
   function activate(detector: Detector): ActiveDetector {
-    const ratio = targetRatio(settings.calibration.falseAlarmTarget, detector.state.recordsPerMs);
-    const calibrated = detector.state.calibration.combined.scores.length;
-    if (ratio * (calibrated + 1) < 1) {
+    const { calibration, recordsPerMs } = detector.state;
+    const { effectiveSize } = calibration;
+    const { ratio, surprise, extrapolated } = alarmThreshold(settings.calibration.falseAlarmTarget, {
+      recordsPerMs,
+      effectiveSize,
+    });
+    if (extrapolated) {
       // Said aloud: the alarm threshold then rests on the fitted tail, not on records that were seen.
       log.warn('false-alarm target lies beyond the calibration records', {
         detector: name,
         target: ratio,
-        calibrated,
+        calibrated: calibration.combined.scores.length,
+        independent: Math.round(effectiveSize),
       });
     }
     const { channels, scaler } = detector.state;
@@ -190,7 +195,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     metrics.falseAlarmTarget(ratio);
     return {
       detector,
-      threshold: surpriseOf(ratio),
+      threshold: surprise,
       drift: watchDrift(settings, detector),
       ...followLevels(detector, settings),
     };

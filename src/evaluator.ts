@@ -2,7 +2,7 @@
  * Composition root of an evaluation: trains on one file, then lets the records of another go the daemon's own way. What
  * is said of a record rests on the records up to it, and on nothing else.
  */
-import { surpriseOf, targetRatio } from './calibration/threshold';
+import { alarmThreshold } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import { createEventTracker } from './domain/event';
 import { createLimitCheck } from './domain/signal';
@@ -54,8 +54,10 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
   const intake = createIntake(settings);
   const detector = decodeBundle('evaluation', files, intake.table);
   try {
-    const target = targetRatio(settings.calibration.falseAlarmTarget, detector.state.recordsPerMs);
-    const threshold = surpriseOf(target);
+    const { ratio: target, surprise: threshold } = alarmThreshold(settings.calibration.falseAlarmTarget, {
+      ...detector.state,
+      effectiveSize: detector.state.calibration.effectiveSize,
+    });
     const active = { detector, threshold, ...followLevels(detector, settings) };
     const recording = createRecordingSink(test.length);
     const handle = createPipeline({

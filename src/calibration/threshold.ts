@@ -31,3 +31,35 @@ export function targetRatio(
   }
   return ratio;
 }
+
+/** How much rarer than anything seen a fitted tail is believed to tell. */
+const reach = 10_000;
+
+/** A false-alarm target as what records are compared with. */
+export interface AlarmThreshold {
+  /** Of normal records. */
+  ratio: number;
+  /** −log10 of it. */
+  surprise: number;
+  /** Not one calibration record would be expected to alarm: the threshold rests on the fitted tail. */
+  extrapolated: boolean;
+}
+
+/**
+ * @param effectiveSize independent records that the calibration is worth
+ * @throws RangeError when so rare an alarm is asked for that no calibration of this size can say what it looks like
+ */
+export function alarmThreshold(
+  target: FalseAlarmTarget,
+  { recordsPerMs, effectiveSize }: { recordsPerMs: number; effectiveSize: number },
+): AlarmThreshold {
+  const ratio = targetRatio(target, recordsPerMs);
+  const least = 1 / (reach * (effectiveSize + 1));
+  if (ratio < least) {
+    throw new RangeError(
+      `calibration.falseAlarmTarget is ${ratio.toPrecision(2)} of the records, but calibration records worth ` +
+        `${Math.round(effectiveSize)} independent ones support ${least.toPrecision(2)} and more: ask for more, or train on more records`,
+    );
+  }
+  return { ratio, surprise: surpriseOf(ratio), extrapolated: ratio * (effectiveSize + 1) < 1 };
+}

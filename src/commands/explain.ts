@@ -1,6 +1,6 @@
 /** `vaemon explain`: one record of a file, and what the detector's model has to say of it. */
 import { InvalidArgumentError } from 'commander';
-import { surpriseOf, targetRatio } from '../calibration/threshold';
+import { alarmThreshold } from '../calibration/threshold';
 import { loadSettings } from '../config/load';
 import type { DetectorSettings } from '../config/settings';
 import type { Detection } from '../domain/detection';
@@ -101,9 +101,10 @@ async function explainRecord(
       const scores = detector.score(batch);
       const limits = createLimitCheck(settings.record.channels, settings.record.signals)(records.values, 0);
       const surprise = scores.surprise[0]!;
-      const threshold = surpriseOf(
-        targetRatio(settings.calibration.falseAlarmTarget, detector.state.recordsPerMs),
-      );
+      const { surprise: threshold } = alarmThreshold(settings.calibration.falseAlarmTarget, {
+        ...detector.state,
+        effectiveSize: detector.state.calibration.effectiveSize,
+      });
       return {
         detector: settings.detector,
         key,

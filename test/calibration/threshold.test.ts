@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { surpriseOf, targetRatio } from '../../src/calibration/threshold';
+import { alarmThreshold, surpriseOf, targetRatio } from '../../src/calibration/threshold';
 
 const hourMs = 3_600_000;
 
@@ -46,4 +46,19 @@ describe('a false-alarm target', () => {
       expect(() => targetRatio({ kind: 'rate', count: 1, perMs: hourMs }, recordsPerMs)).toThrow(RangeError);
     },
   );
+});
+
+describe('the threshold', () => {
+  const of = (ratio: number, effectiveSize: number) =>
+    alarmThreshold({ kind: 'ratio', ratio }, { recordsPerMs: 1, effectiveSize });
+
+  test('rests on what was seen as long as a calibration record would be expected beyond it', () => {
+    expect(of(0.01, 1000)).toEqual({ ratio: 0.01, surprise: 2, extrapolated: false });
+    expect(of(0.001, 99)).toMatchObject({ surprise: 3, extrapolated: true });
+  });
+
+  test('that no calibration of this size supports is refused, with what it does support', () => {
+    expect(() => of(1e-7, 99)).toThrow(/worth 99 independent ones support 0.0000010 and more/);
+    expect(of(1e-5, 99).extrapolated).toBe(true);
+  });
 });
