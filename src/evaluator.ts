@@ -57,8 +57,6 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
     const recording = createRecordingSink(test.length);
     const handle = createPipeline({
       detectorName: settings.detector,
-      schema: settings.record,
-      table: intake.table,
       decode: intake.decode,
       windows: createWindowStore(intake.shape, settings.window),
       current: () => ({ detector, threshold }),

@@ -2,17 +2,16 @@
  * The way of a batch: decode → window → score → decide → sinks. What it returns is the acknowledgement: it
  * resolves when every sink has all that came of the batch, and rejects when one has not.
  */
-import type { CategoryTable } from './domain/condition';
 import type { Detection } from './domain/detection';
 import type { AnomalyEvent, EventTracker } from './domain/event';
 import type { ExplanationRule } from './domain/explanations';
-import { createRecordBatch, type RecordBatch, type RecordSchema } from './domain/record';
+import type { RecordBatch } from './domain/record';
 import { createWindowBatch, type WindowBatch, type WindowStore } from './domain/window';
 import { DecodeError, type RejectReason } from './errors';
 import type { DetectorMetrics } from './metrics';
 import type { Detector } from './scoring/detector';
 import type { DeadLetter, Sink } from './sinks/sink';
-import type { Decode } from './sources/decode/json';
+import type { DecodeBatch, DecodedBatch } from './sources/decode/batch';
 import type { Batch, HandleBatch, Message } from './sources/source';
 
 /** A model version in use, and the surprise from which on a record is anomalous. */
@@ -23,9 +22,7 @@ export interface ActiveDetector {
 
 export interface PipelineParts {
   detectorName: string;
-  schema: RecordSchema;
-  table: CategoryTable;
-  decode: Decode;
+  decode: DecodeBatch;
   windows: WindowStore;
   /** The model version to score with, asked once per batch: a swap takes effect between two batches. */
   current: () => ActiveDetector;
@@ -40,7 +37,7 @@ export interface PipelineParts {
   onBroken: (error: Error) => void;
 }
 
-/** Records decoded and scored at once; a larger batch goes through in parts. */
+/** Records scored at once; a larger batch goes through in parts. */
 const chunkRecords = 256;
 
 /** What came of a batch so far. */
@@ -72,7 +69,6 @@ interface PartitionState {
 
 export function createPipeline(parts: PipelineParts): HandleBatch {
   const { windows, metrics, events, explanations } = parts;
-  const records = createRecordBatch(parts.schema, 1);
   let windowBatch: WindowBatch | undefined;
   const partitions = new Map<string, PartitionState>();
   let broken: Error | undefined;
@@ -82,7 +78,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     const partition = stateOf(partitions, batch);
     const sinkSeconds =
       partition.pending === undefined ? 0 : await write(batch, partition, partition.pending);
-    const outcome = assessOrBreak(batch, partition);
+    const outcome = await assessOrBreak(batch, partition);
     partition.pending = outcome;
     metrics.batchDuration('decode', outcome.decodeSeconds);
     metrics.batchDuration('score', outcome.scoreSeconds);
@@ -111,19 +107,37 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   /**
    * When scoring itself fails, the windows hold records that have no verdict and would pass for duplicates. Only a new
    * start, which fills the windows anew, puts that right: until then no batch is taken, so none is acknowledged.
+   *
+   * All of a batch is decoded first, since decoding may take its time beside other work; from the first record in a
+   * window to the last verdict nothing else runs, so that a model is never exchanged in between.
    */
-  function assessOrBreak(batch: Batch, partition: PartitionState): Outcome {
-    if (broken !== undefined) throw broken;
+  async function assessOrBreak(batch: Batch, partition: PartitionState): Promise<Outcome> {
+    assertWhole();
     try {
-      return assess(batch, partition, parts.current());
+      const decodeBegan = performance.now();
+      const decoded = await parts.decode(batch.messages, parts.now());
+      const decodeSeconds = (performance.now() - decodeBegan) / 1000;
+      assertWhole();
+      return { ...assess(batch, decoded, partition, parts.current()), decodeSeconds };
     } catch (cause) {
+      assertWhole();
       broken = new Error('scoring failed; the windows have to be filled anew', { cause });
       parts.onBroken(broken);
       throw broken;
     }
   }
 
-  function assess(batch: Batch, partition: PartitionState, active: ActiveDetector): Outcome {
+  /** Another partition's batch may have broken the windows meanwhile. */
+  function assertWhole(): void {
+    if (broken !== undefined) throw broken;
+  }
+
+  function assess(
+    batch: Batch,
+    decoded: DecodedBatch,
+    partition: PartitionState,
+    active: ActiveDetector,
+  ): Outcome {
     const { detector, threshold } = active;
     windowBatch ??= createWindowBatch(detector.shape, chunkRecords);
     const outcome: Outcome = {
@@ -141,50 +155,59 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       owed: new Set(parts.sinks),
     };
     const now = parts.now();
+    const began = performance.now();
     for (let from = 0; from < batch.messages.length; from += chunkRecords) {
-      const chunk = batch.messages.slice(from, from + chunkRecords);
-      const decodeBegan = performance.now();
-      const ready = fillWindows(chunk, windowBatch, partition, outcome, now);
-      const scoreBegan = performance.now();
-      outcome.decodeSeconds += (scoreBegan - decodeBegan) / 1000;
+      const to = Math.min(from + chunkRecords, batch.messages.length);
+      const ready = fillWindows(batch.messages, decoded, from, to, windowBatch, partition, outcome);
       scoreWindows(ready, windowBatch, detector, outcome, now);
-      outcome.scoreSeconds += (performance.now() - scoreBegan) / 1000;
     }
+    outcome.scoreSeconds = (performance.now() - began) / 1000;
     const last = batch.messages.at(-1);
     // A batch that comes again may be cut shorter: what was seen once stays seen.
     if (last !== undefined) partition.assessedTo = later(partition.assessedTo, BigInt(last.origin.offset));
     return outcome;
   }
 
-  /** Decodes and pushes each message; returns those whose window is full, which are in the window batch. */
+  /** Pushes each record of a part of the batch; returns those whose window is full, which are in the window batch. */
   function fillWindows(
     messages: readonly Message[],
+    { records, rows }: DecodedBatch,
+    from: number,
+    to: number,
     target: WindowBatch,
     partition: PartitionState,
     outcome: Outcome,
-    now: number,
   ): { message: Message; key: string }[] {
     const ready: { message: Message; key: string }[] = [];
     target.count = 0;
-    for (const message of messages) {
-      try {
-        parts.decode(message, records, 0, now);
-        const key = records.keys[0]!;
-        const result = windows.push(key, 0, records.timestamps, records.values, records.conditions);
-        if (message.refill) outcome.refilled++;
-        else if (result === 'ready') {
-          windows.copy(key, target);
-          ready.push({ message, key });
-        } else if (result === 'warming') outcome.warming++;
-        else throw staleRecord(result, records);
-      } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-        // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
-        if (message.refill || BigInt(message.origin.offset) <= partition.assessedTo) outcome.refilled++;
-        else outcome.deadLetters.push(toDeadLetter(message, error.reason, error.message));
+    for (let i = from; i < to; i++) {
+      const message = messages[i]!;
+      const row = rows[i]!;
+      if (row instanceof DecodeError) {
+        refuse(message, row, partition, outcome);
+        continue;
       }
+      const key = records.keys[row]!;
+      const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
+      if (message.refill) outcome.refilled++;
+      else if (result === 'ready') {
+        windows.copy(key, target);
+        ready.push({ message, key });
+      } else if (result === 'warming') outcome.warming++;
+      else refuse(message, staleRecord(result, records, row), partition, outcome);
     }
     return ready;
+  }
+
+  function refuse(
+    message: Message,
+    { reason, message: text }: DecodeError,
+    partition: PartitionState,
+    outcome: Outcome,
+  ): void {
+    // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
+    if (message.refill || BigInt(message.origin.offset) <= partition.assessedTo) outcome.refilled++;
+    else outcome.deadLetters.push(toDeadLetter(message, reason, text));
   }
 
   function scoreWindows(
@@ -240,9 +263,9 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   }
 }
 
-function staleRecord(result: 'duplicate' | 'out_of_order', records: RecordBatch): DecodeError {
-  const time = new Date(records.timestamps[0]!).toISOString();
-  const key = records.keys[0]!;
+function staleRecord(result: 'duplicate' | 'out_of_order', records: RecordBatch, row: number): DecodeError {
+  const time = new Date(records.timestamps[row]!).toISOString();
+  const key = records.keys[row]!;
   return result === 'duplicate'
     ? new DecodeError('duplicate', `key "${key}" has had a record at ${time}`)
     : new DecodeError('out_of_order', `key "${key}" has had a record after ${time}`);

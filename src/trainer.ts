@@ -1,9 +1,8 @@
 /** Composition root of a training: history → decode → data set → train → store. Runs in a process of its own. */
 import { createIntake, settingsFingerprint } from './intake';
 import type { DetectorSettings } from './config/settings';
-import { createRecordBatch } from './domain/record';
 import { createWindowBatch } from './domain/window';
-import { DecodeError, TrainingError } from './errors';
+import { TrainingError } from './errors';
 import { disposeModel } from './models/model';
 import { encodeBundle } from './scoring/bundle';
 import type { ReadHistory } from './sources/history';
@@ -82,17 +81,9 @@ async function readDataset(
   const from = settings.source.kind === 'kafka' ? now() - historyMs : undefined;
   let rejected = 0;
   for await (const messages of readHistory({ from, to: undefined, maxRecords })) {
-    const batch = createRecordBatch(settings.record, messages.length);
-    for (const message of messages) {
-      try {
-        decode(message, batch, batch.count, now());
-        batch.count++;
-      } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-        rejected++;
-      }
-    }
-    builder.add(batch);
+    const { records } = await decode(messages, now());
+    rejected += messages.length - records.count;
+    builder.add(records);
   }
   return { dataset: builder.build(shape, { ttlMs: settings.window.ttlMs, exclude }), rejected };
 }

@@ -1,6 +1,5 @@
 import type { DetectorSettings } from '../src/config/settings';
 import { loadSettings } from '../src/config/load';
-import { createRecordBatch } from '../src/domain/record';
 import { createIntake, settingsFingerprint } from '../src/intake';
 import { minimalDetector, removeFolders, writeFolder } from './config/folder';
 
@@ -76,7 +75,6 @@ test('the intake reads records as the detector is configured', async () => {
   const intake = createIntake({ ...settings, record });
   expect(intake.shape).toEqual({ length: settings.window.length, channels: 2, conditions: 1 });
 
-  const batch = createRecordBatch(record, 1);
   const now = Date.parse('2026-03-01T12:00:00Z');
   const value = { key: 'a', timestamp: now, values: { flow: 2, pressure: 1 }, conditions: { mode: 'idle' } };
   const message = {
@@ -86,12 +84,16 @@ test('the intake reads records as the detector is configured', async () => {
     origin: { topic: 't', partition: 0, offset: '0' },
     refill: false,
   };
-  intake.decode(message, batch, 0, now);
-  expect([...batch.values]).toEqual([1, 2]);
-  expect(intake.table.value(batch.conditions[0]!)).toBe('idle');
+  const { records, rows } = await intake.decode([message], now);
+  expect(rows).toEqual([0]);
+  expect([...records.values]).toEqual([1, 2]);
+  expect(intake.table.value(records.conditions[0]!)).toBe('idle');
 
   const small = createIntake({ ...settings, record: { ...record, maxBytes: 10 } });
-  expect(() => small.decode(message, batch, 0, now)).toThrow(
-    expect.objectContaining({ reason: 'too_large' }) as Error,
-  );
+  const refused = await small.decode([message, message], now);
+  expect(refused.records.count).toBe(0);
+  expect(refused.rows).toEqual([
+    expect.objectContaining({ reason: 'too_large' }),
+    expect.objectContaining({ reason: 'too_large' }),
+  ]);
 });

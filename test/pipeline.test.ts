@@ -8,6 +8,7 @@ import type { DetectorMetrics } from '../src/metrics';
 import { createPipeline, type ActiveDetector } from '../src/pipeline';
 import type { Detector } from '../src/scoring/detector';
 import type { Sink, Verdicts } from '../src/sinks/sink';
+import { decodeEach } from '../src/sources/decode/batch';
 import { createJsonDecoder } from '../src/sources/decode/json';
 import type { HandleBatch, Message } from '../src/sources/source';
 
@@ -121,13 +122,14 @@ function createTestPipeline(sinks: readonly Sink[] = [], explanationMs = 0) {
   const handle = createPipeline({
     explanations: createExplanationRule({ share: 0, burstMs: explanationMs }),
     detectorName: 'plant',
-    schema,
-    table,
-    decode: createJsonDecoder(
-      { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+    decode: decodeEach(
       schema,
-      { maxBytes: 1000, maxAheadMs: 1000 },
-      createConditionReader(schema.conditions, table),
+      createJsonDecoder(
+        { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+        schema,
+        { maxBytes: 1000, maxAheadMs: 1000 },
+        createConditionReader(schema.conditions, table),
+      ),
     ),
     windows: createWindowStore(shape, { maxKeys: 100, ttlMs: 1e9 }),
     current: () => ({ ...active }),

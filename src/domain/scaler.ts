@@ -1,4 +1,5 @@
 /** Brings channels of any unit to a common scale, robustly, and back. */
+import type { Values } from './record';
 
 /** What is learned of each channel; goes into the model version. */
 export interface ScalerState {
@@ -10,6 +11,8 @@ export interface ScalerState {
 }
 
 export interface Scaler {
+  /** How many channels it knows: the values of a position, be that a record of a window or a pixel. */
+  readonly channels: number;
   /** Scaled value; 0 for a missing one. Grows only as the logarithm beyond `softLimit`. */
   scale(value: number, channel: number): number;
   /**
@@ -33,7 +36,7 @@ const trimmed = 0.005;
  * A channel that never moves gets a scale of 1 % of its size, or 1 at zero.
  * @param values shape [count, channels]; NaN = missing
  */
-export function fitScaler(values: Float64Array, count: number, channels: number): ScalerState {
+export function fitScaler(values: Values, count: number, channels: number): ScalerState {
   const center: number[] = [];
   const scale: number[] = [];
   const min: number[] = [];
@@ -66,6 +69,7 @@ function constantScale(mean: number): number {
 
 export function createScaler({ center, scale, min, max }: ScalerState): Scaler {
   return {
+    channels: center.length,
     scale(value, channel) {
       if (Number.isNaN(value)) return 0;
       const scaled = (value - center[channel]!) / scale[channel]!;
