@@ -36,6 +36,9 @@ export interface TrainingResult {
 /** Windows that are stored with their scores: enough to tell a wrong model, few enough to check at every load. */
 const goldenRecords = 16;
 
+/** Fewer of them where they are large images: so many numbers in all, but two of them at least. */
+const goldenValues = 200_000;
+
 /** @throws TrainingError saying why there is no new version */
 export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {
   const { settings, store, backend } = parts;
@@ -90,7 +93,9 @@ async function readDataset(
 
 /** Windows spread evenly over the training data. */
 function pickGolden(dataset: Dataset): ReturnType<typeof createWindowBatch> {
-  const count = Math.min(goldenRecords, dataset.ends.length);
+  const { length, channels } = dataset.shape;
+  const fitting = Math.max(2, Math.floor(goldenValues / (length * channels)));
+  const count = Math.min(goldenRecords, fitting, dataset.ends.length);
   const batch = createWindowBatch(dataset.shape, count);
   for (let i = 0; i < count; i++)
     dataset.copy(dataset.ends[Math.floor((i * dataset.ends.length) / count)]!, batch);

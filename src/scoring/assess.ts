@@ -1,12 +1,12 @@
 /** Windows to raw statistics: encode, run the model, and look at what no model sees. Nothing is calibrated yet. */
 import { createConditionEncoder, type CategoryTable } from '../domain/condition';
-import { givenConditions } from '../domain/record';
 import { createScaler, type Scaler } from '../domain/scaler';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import type { Model } from '../models/model';
 import { fixedBatchRows, scoped } from '../tensor';
+import { createImageAttribution, createWindowAttribution, type Attribution } from './attribution';
 import type { LearnedState } from './bundle';
-import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
+import { createWindowEncoder, shapeOf, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
 import { createStuckStatistic, type StuckStatistic } from './stuck';
 
 /** What a model says of a batch of windows. */
@@ -15,8 +15,10 @@ export interface RawScores {
   statistics: Readonly<Record<string, Float64Array>>;
   /** What each channel adds to the reconstruction statistic. Shape [count, channels]. */
   parts: Float64Array;
-  /** Mean of p(x|z) for the newest record, scaled. Shape [count, channels]. */
+  /** Mean of p(x|z) for the newest record, or over a region of an image, scaled. Shape [count, channels]. */
   expected: Float64Array;
+  /** What each single value adds, a pixel of an image for instance. Shape [count, values of a window]. */
+  distortion: Float32Array;
   /** Conditions that the model has not seen in training. */
   unknownConditions: number;
 }
@@ -24,18 +26,21 @@ export interface RawScores {
 export interface Assessor {
   readonly shape: WindowShape;
   readonly scaler: Scaler;
-  readonly stuck: StuckStatistic;
+  /** Undefined for images: a pixel that stays as it is, is not stuck. */
+  readonly stuck: StuckStatistic | undefined;
+  readonly attribution: Attribution;
   readonly encoder: WindowEncoder;
   assess(batch: WindowBatch): RawScores;
 }
 
 export function createAssessor(state: LearnedState, model: Model, table: CategoryTable): Assessor {
-  const { length } = state.spec;
+  const shape = shapeOf(state);
   const channels = state.channels.length;
-  const shape: WindowShape = { length, channels, conditions: givenConditions(state.conditions.specs).length };
+  const { image } = state;
   const scaler = createScaler(state.scaler);
   const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
-  const stuck = createStuckStatistic(shape, state.repeats);
+  const stuck = image === undefined ? createStuckStatistic(shape, state.repeats) : undefined;
+  const attribution = image === undefined ? createWindowAttribution(shape) : createImageAttribution(image);
   let buffers: EncodedWindows | undefined;
   let capacity = 0;
 
@@ -43,6 +48,7 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
     shape,
     scaler,
     stuck,
+    attribution,
     encoder,
     assess(batch) {
       if (buffers === undefined || capacity < batch.capacity) {
@@ -51,17 +57,20 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
       }
       encoder.encode(batch, buffers);
       const { statistics, distortion, expected } = runModel(model, encoder, buffers, batch.count);
-      const parts = sumOverTime(distortion, batch.count, shape);
+      const parts = attribution.sum(distortion, batch.count);
       return {
         statistics: {
           ...statistics,
-          reconstruction: sumOverChannels(parts, shape),
-          // What came before the newest record must not speak for it.
-          newest: sumOverChannels(newestOf(distortion, batch.count, shape), shape),
-          stuck: stuck.assess(batch),
+          reconstruction: sumOverChannels(parts, channels),
+          ...(stuck && {
+            // What came before the newest record must not speak for it.
+            newest: sumOverChannels(attribution.represent(distortion, batch.count), channels),
+            stuck: stuck.assess(batch),
+          }),
         },
         parts,
-        expected: newestOf(expected, batch.count, shape),
+        expected: attribution.represent(expected, batch.count),
+        distortion,
         unknownConditions: buffers.unknownConditions,
       };
     },
@@ -98,47 +107,8 @@ function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows,
   return result;
 }
 
-/**
- * What each channel adds up to over the window. The record that is judged counts in full; of those before it the worst is
- * left out, so that one odd record is one odd record, and not a whole window of them.
- */
-export function sumOverTime(
-  perValue: Float32Array,
-  count: number,
-  { length, channels }: WindowShape,
-): Float64Array {
-  const sums = new Float64Array(count * channels);
-  for (let window = 0; window < count; window++) {
-    for (let channel = 0; channel < channels; channel++) {
-      const at = (t: number): number => perValue[(window * length + t) * channels + channel]!;
-      let sum = at(length - 1);
-      let worst = 0;
-      for (let t = 0; t < length - 1; t++) {
-        sum += at(t);
-        if (t === 0 || at(t) > worst) worst = at(t);
-      }
-      sums[window * channels + channel] = sum - worst;
-    }
-  }
-  return sums;
-}
-
-function sumOverChannels(parts: Float64Array, { channels }: WindowShape): Float64Array {
+function sumOverChannels(parts: Float64Array, channels: number): Float64Array {
   const sums = new Float64Array(parts.length / channels);
   parts.forEach((part, i) => (sums[Math.floor(i / channels)]! += part));
   return sums;
-}
-
-/** The values of each window's newest record. Shape [count, channels]. */
-export function newestOf(
-  perValue: Float32Array,
-  count: number,
-  { length, channels }: WindowShape,
-): Float64Array {
-  const newest = new Float64Array(count * channels);
-  for (let window = 0; window < count; window++) {
-    const from = (window * length + length - 1) * channels;
-    newest.set(perValue.subarray(from, from + channels), window * channels);
-  }
-  return newest;
 }

@@ -1,5 +1,5 @@
 /** Past records as columns, and the windows that can be cut from them. */
-import type { RecordBatch } from '../domain/record';
+import { createValues, type RecordBatch, type Values } from '../domain/record';
 import type { WindowBatch, WindowShape } from '../domain/window';
 
 /** A stretch of event time to leave out, of one key. */
@@ -21,7 +21,7 @@ export interface Dataset {
   readonly shape: WindowShape;
   /** Records, key after key, each in time order. */
   readonly records: number;
-  readonly values: Float64Array;
+  readonly values: Values;
   readonly conditions: Float64Array;
   readonly timestamps: Float64Array;
   /** Rows that end a full window without a gap or an excluded record, in order of event time. */
@@ -35,7 +35,7 @@ export interface Dataset {
 export function createDatasetBuilder(channels: number, given: number): DatasetBuilder {
   interface Series {
     timestamps: number[];
-    values: number[];
+    values: GrowingRows;
     conditions: number[];
   }
   const seriesByKey = new Map<string, Series>();
@@ -47,12 +47,15 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
         const key = batch.keys[row]!;
         let series = seriesByKey.get(key);
         if (series === undefined)
-          seriesByKey.set(key, (series = { timestamps: [], values: [], conditions: [] }));
+          seriesByKey.set(
+            key,
+            (series = { timestamps: [], values: createGrowingRows(channels, batch.values), conditions: [] }),
+          );
         const timestamp = batch.timestamps[row]!;
         // The same rule as live: what is not newer than the last record of its key is not used.
         if (timestamp <= (series.timestamps.at(-1) ?? -Infinity)) continue;
         series.timestamps.push(timestamp);
-        for (let i = 0; i < channels; i++) series.values.push(batch.values[row * channels + i]!);
+        series.values.push(batch.values, row);
         for (let i = 0; i < given; i++) series.conditions.push(batch.conditions[row * given + i]!);
         records++;
       }
@@ -61,14 +64,14 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
       return records;
     },
     build(shape, { ttlMs, exclude }) {
-      const values = new Float64Array(records * channels);
+      const values = createValues(records * channels, shape.pixels === true);
       const conditions = new Float64Array(records * given);
       const timestamps = new Float64Array(records);
       const ends: number[] = [];
       let row = 0;
       for (const [key, series] of seriesByKey) {
         const excluded = exclude.filter((interval) => interval.key === key);
-        values.set(series.values, row * channels);
+        values.set(series.values.all(), row * channels);
         conditions.set(series.conditions, row * given);
         timestamps.set(series.timestamps, row);
         let run = 0;
@@ -83,6 +86,32 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
       ends.sort((a, b) => timestamps[a]! - timestamps[b]! || a - b);
       return createDataset(shape, { values, conditions, timestamps }, Int32Array.from(ends));
     },
+  };
+}
+
+/** Rows of numbers, in room that doubles: a list of numbers would take eight bytes for each pixel. */
+interface GrowingRows {
+  /** Takes row `row` of columns as wide as these. */
+  push(from: Values, row: number): void;
+  all(): Values;
+}
+
+/** @param like of which kind the numbers are */
+function createGrowingRows(width: number, like: Values): GrowingRows {
+  const room = (rows: number): Values => createValues(rows * width, like instanceof Uint8Array);
+  let data = room(16);
+  let used = 0;
+  return {
+    push(from, row) {
+      if (used + width > data.length) {
+        const larger = room((2 * data.length) / width);
+        larger.set(data);
+        data = larger;
+      }
+      for (let i = 0; i < width; i++) data[used + i] = from[row * width + i]!;
+      used += width;
+    },
+    all: () => data.subarray(0, used),
   };
 }
 
