@@ -229,7 +229,7 @@ events: { openRecords: 6 }
     ['fields: {key: a..b}', 'fields.key: must be a dotted path of fields, or empty (got "a..b")'],
     ['model: {latentDim: 20}', /^model\.latentDim: must be below .* \(got 20, with 2 × 10 = 20\)$/],
     ['model: {kind: vea}', /^model\.kind: must be `cvae`, `vae`, .* or `[^`]+` \(got "vea"\)$/],
-    ['model: {network: conv2d}', 'model.network: must be `mlp` or `conv1d` (got "conv2d")'],
+    ['model: {network: conv2d}', 'model.network: "conv2d" is for images alone'],
     [
       'model: {kind: cvae, prior: uniform}',
       'model.prior: is no option of `cvae`, only of `aae` (got "uniform")',
