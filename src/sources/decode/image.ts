@@ -18,6 +18,7 @@ import {
   type EnvelopeFields,
   type JsonObject,
 } from './envelope';
+import { loadSharp } from './sharp';
 
 export interface ImageFields extends EnvelopeFields {
   /** Where a JSON record has its image, in base64; empty = the message is the image, and there is no JSON. */
@@ -109,27 +110,12 @@ function checkSize(bytes: Uint8Array, image: ImageShape): Uint8Array {
   );
 }
 
-/** Loaded with the first image: who has sensors alone does not pay for it. */
-let loading: Promise<typeof import('sharp')> | undefined;
-
-async function loadSharp(): Promise<typeof import('sharp')> {
-  try {
-    const { default: sharp } = await import('sharp');
-    // No image comes twice; and images are decoded beside each other already.
-    sharp.cache(false);
-    sharp.concurrency(1);
-    return sharp;
-  } catch (cause) {
-    throw new Error('images cannot be decoded: the package sharp does not load', { cause });
-  }
-}
-
 /** @throws DecodeError for what is neither PNG nor JPEG, is damaged, or has too many pixels */
 async function unpack(bytes: Buffer, image: ImageFormat): Promise<Uint8Array> {
   const { width, height, colour, fit, maxPixels } = image;
   if (!isPng(bytes) && !isJpeg(bytes))
     throw new DecodeError('not_an_image', 'the first bytes are those of neither PNG nor JPEG');
-  const sharp = await (loading ??= loadSharp());
+  const sharp = await loadSharp();
   try {
     return await sharp(bytes, { limitInputPixels: maxPixels, failOn: 'warning', autoOrient: true })
       .flatten()
