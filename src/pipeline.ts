@@ -121,7 +121,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       return { ...assess(batch, decoded, partition, parts.current()), decodeSeconds };
     } catch (cause) {
       assertWhole();
-      broken = new Error('scoring failed; the windows have to be filled anew', { cause });
+      broken = new Error('decoding or scoring failed; the windows have to be filled anew', { cause });
       parts.onBroken(broken);
       throw broken;
     }

@@ -8,7 +8,7 @@ import type { DetectorMetrics } from '../src/metrics';
 import { createPipeline, type ActiveDetector } from '../src/pipeline';
 import type { Detector } from '../src/scoring/detector';
 import type { Sink, Verdicts } from '../src/sinks/sink';
-import { decodeEach } from '../src/sources/decode/batch';
+import { decodeEach, type DecodeBatch } from '../src/sources/decode/batch';
 import { createJsonDecoder } from '../src/sources/decode/json';
 import type { HandleBatch, Message } from '../src/sources/source';
 
@@ -113,7 +113,11 @@ const allOf = ({ taken }: TestSink) => ({
   deadLetters: taken.flatMap(({ deadLetters }) => deadLetters),
 });
 
-function createTestPipeline(sinks: readonly Sink[] = [], explanationMs = 0) {
+function createTestPipeline(
+  sinks: readonly Sink[] = [],
+  explanationMs = 0,
+  around = (decode: DecodeBatch): DecodeBatch => decode,
+) {
   const table = createCategoryTable();
   const sink = createTestSink();
   const recorded = createRecordedMetrics();
@@ -122,13 +126,15 @@ function createTestPipeline(sinks: readonly Sink[] = [], explanationMs = 0) {
   const handle = createPipeline({
     explanations: createExplanationRule({ share: 0, burstMs: explanationMs }),
     detectorName: 'plant',
-    decode: decodeEach(
-      schema,
-      createJsonDecoder(
-        { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+    decode: around(
+      decodeEach(
         schema,
-        { maxBytes: 1000, maxAheadMs: 1000 },
-        createConditionReader(schema.conditions, table),
+        createJsonDecoder(
+          { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+          schema,
+          { maxBytes: 1000, maxAheadMs: 1000 },
+          createConditionReader(schema.conditions, table),
+        ),
       ),
     ),
     windows: createWindowStore(shape, { maxKeys: 100, ttlMs: 1e9 }),
@@ -541,4 +547,69 @@ test('when scoring itself fails nothing is acknowledged any more, and the proces
   await expect(deliver(handle, messages)).rejects.toThrow('scoring failed');
   expect(broken).toHaveLength(1);
   expect(sink.taken).toEqual([]);
+});
+
+describe('while a batch is being decoded', () => {
+  /** Decodes when it is told to, batch after batch. */
+  function createSlowPipeline() {
+    const waiting: (() => void)[] = [];
+    const slow =
+      (decode: DecodeBatch): DecodeBatch =>
+      async (messages, time) => {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        return decode(messages, time);
+      };
+    return { ...createTestPipeline([], 0, slow), release: (i: number) => waiting[i]!() };
+  }
+
+  test('a new model may take over: it is the one that scores', async () => {
+    const { handle, sink, active, release } = createSlowPipeline();
+    const handled = deliver(handle, [message(0, { time: 1 }), message(1, { time: 2, surprise: 4 })]);
+    Object.assign(active, { detector: createFakeDetector('v2'), threshold: 5 });
+    release(0);
+    await handled;
+    expect(allOf(sink).detections).toMatchObject([{ modelVersion: 'v2', threshold: 5, anomalous: false }]);
+  });
+
+  test('another partition overtakes it, and neither mixes up the other', async () => {
+    const { handle, sink, release } = createSlowPipeline();
+    const pair = (key: string) => [0, 1].map((i) => message(i, { key, time: i, surprise: i }));
+    const first = deliver(handle, pair('a'), 0);
+    const second = deliver(handle, pair('b'), 1);
+    release(1);
+    await second;
+    expect(allOf(sink).detections.map(({ key }) => key)).toEqual(['b']);
+    release(0);
+    await first;
+    expect(allOf(sink).detections.map(({ key }) => key)).toEqual(['b', 'a']);
+  });
+
+  test('scoring may break for another one: then this one is not acknowledged either', async () => {
+    const { handle, sink, active, broken, release } = createSlowPipeline();
+    const pair = (key: string) => [0, 1].map((i) => message(i, { key, time: i }));
+    const { detector } = active;
+    const first = deliver(handle, pair('a'), 0);
+    const second = deliver(handle, pair('b'), 1);
+    active.detector = {
+      ...detector,
+      score: () => {
+        throw new Error('out of memory');
+      },
+    };
+    release(1);
+    await expect(second).rejects.toThrow('scoring failed');
+    active.detector = detector;
+    release(0);
+    await expect(first).rejects.toThrow('scoring failed');
+    expect([broken.length, sink.taken.length]).toEqual([1, 0]);
+  });
+});
+
+test('when decoding fails for a reason that is not the record, the process is told to start again', async () => {
+  const { handle, broken } = createTestPipeline([], 0, () => () => Promise.reject(new Error('no such library')));
+  await expect(deliver(handle, [message(0, { time: 1 })])).rejects.toMatchObject({
+    message: expect.stringContaining('decoding or scoring failed'),
+    cause: { message: 'no such library' },
+  });
+  expect(broken).toHaveLength(1);
 });
