@@ -27,7 +27,10 @@ export async function encodeGrid(values: ArrayLike<number>, image: ImageShape): 
       for (let j = 0; j < rowBytes; j++) pixels[to + j] = Math.round(values[from + j]!);
     }
   }
-  return sharp(pixels, { raw: { width, height, channels } }).png().toBuffer();
+  return sharp(pixels, { raw: { width, height, channels } })
+    .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+    .png()
+    .toBuffer();
 }
 
 const frameBrightness = 96;
