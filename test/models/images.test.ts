@@ -85,7 +85,7 @@ function optionsFor(model: Partial<ModelOptions>): TrainingOptions {
   };
 }
 
-const data = datasetOf(900);
+const data = datasetOf(600);
 const median = (values: Float64Array): number => values.slice().sort()[values.length >> 1]!;
 
 describe.each([
@@ -140,6 +140,6 @@ test('draws images in bytes, and encodes them', async () => {
 
 test('a data set keeps bytes as bytes', () => {
   expect(data.values).toBeInstanceOf(Uint8Array);
-  expect(data.values).toHaveLength(900 * 192);
+  expect(data.values).toHaveLength(600 * 192);
   expect([...data.values.subarray(5 * 192, 6 * 192)]).toEqual(pixelsOf(5, false));
 });
