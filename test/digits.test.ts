@@ -56,10 +56,10 @@ test('trained on 1, 4, 7 and 9, the detector of config/digits finds the other si
     const own = flags.filter((_, i) => labels[i] === label);
     return own.reduce((sum, flag) => sum + flag, 0) / own.length;
   };
-  console.log(
+  process.stdout.write(
     `AUROC ${auc.toFixed(3)}: ${labels.length} images, ${(share(1) * 100).toFixed(0)} % of the strange ones and ` +
       `${(share(0) * 100).toFixed(1)} % of the known ones flagged at a target of 1 %; ` +
-      `${training.epochs} epochs, ${((performance.now() - began) / 1000).toFixed(0)} s in all`,
+      `${training.epochs} epochs, ${((performance.now() - began) / 1000).toFixed(0)} s in all\n`,
   );
 
   expect([rejected, warming, scores.length]).toEqual([{}, 0, 840]);
