@@ -57,6 +57,22 @@ describe('the fingerprint of the settings', () => {
     expect(await changes(change)).toBe(false);
   });
 
+  test('of images follows what the model sees of them, not how they arrive', async () => {
+    const { record, ...settings } = await settingsWith();
+    const image = { ...record.image, width: 8, height: 8 };
+    const fingerprint = (changes: Partial<typeof image>): string =>
+      settingsFingerprint({
+        ...settings,
+        record: { ...record, kind: 'image', image: { ...image, ...changes } },
+      });
+    for (const changes of [{ width: 9 }, { height: 9 }, { colour: 'rgb' }, { fit: 'cover' }] as const)
+      expect(fingerprint(changes)).not.toBe(fingerprint({}));
+    expect(fingerprint({ format: 'raw', maxPixels: 5 })).toBe(fingerprint({}));
+    expect(settingsFingerprint({ ...settings, record: { ...record, image } })).toBe(
+      settingsFingerprint({ ...settings, record }),
+    );
+  });
+
   test('is the same in every process', async () => {
     expect(settingsFingerprint(await settingsWith())).toBe(settingsFingerprint(await settingsWith()));
     expect(settingsFingerprint(await settingsWith())).toMatch(/^[0-9a-f]{16}$/);
