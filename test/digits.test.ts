@@ -16,7 +16,7 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'vaemon-digits-'));
   await promisify(execFile)(process.execPath, [join(repository, 'scripts/digits.mjs'), folder]);
-});
+}, 60_000);
 afterAll(() => rm(folder, { recursive: true }));
 
 test('trained on 1, 4, 7 and 9, the detector of config/digits finds the other six digits', async () => {

@@ -60,7 +60,7 @@ source: { kind: file, file: { path: PATH, historyRecords: ${count} } }
     const name = `${String(i).padStart(4, '0')}.png`;
     await writeFile(join(folder, 'bars', name), i === count - 2 ? bytes.subarray(0, 60) : bytes);
   }
-});
+}, 60_000);
 afterEach(() => expect(tf.memory().numTensors).toBe(0));
 afterAll(removeFolders);
 
