@@ -606,7 +606,11 @@ describe('while a batch is being decoded', () => {
 });
 
 test('when decoding fails for a reason that is not the record, the process is told to start again', async () => {
-  const { handle, broken } = createTestPipeline([], 0, () => () => Promise.reject(new Error('no such library')));
+  const { handle, broken } = createTestPipeline(
+    [],
+    0,
+    () => () => Promise.reject(new Error('no such library')),
+  );
   await expect(deliver(handle, [message(0, { time: 1 })])).rejects.toMatchObject({
     message: expect.stringContaining('decoding or scoring failed'),
     cause: { message: 'no such library' },
