@@ -1,9 +1,11 @@
 /** One detector at work: gets a model, then lets its source deliver through the pipeline, and retrains beside it. */
+import { createDriftWatch, type DriftWatch } from './calibration/drift';
 import { surpriseOf, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import { sinkBrokers } from './config/rules';
 import { createExplanationRule } from './domain/explanations';
 import { createEventTracker, type EventTracker } from './domain/event';
+import { createLimitCheck } from './domain/signal';
 import { createWindowStore } from './domain/window';
 import { ModelVersionError, TrainingError } from './errors';
 import { createIntake, settingsFingerprint } from './intake';
@@ -30,6 +32,7 @@ import { readLabels } from './sources/labels';
 import type { Source, SourceObserver } from './sources/source';
 import { createModelStore } from './store/model-store';
 import { versionCreatedAt } from './store/version-name';
+import { createRandom } from './tensor';
 
 /** What a person at a terminal may want to follow. */
 export interface DetectorObserver {
@@ -104,6 +107,12 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     sinks: sinks.map((sink) => sink.name),
   });
   for (const sink of sinks) releasers.add(`sink ${sink.name}`, () => sink.close());
+  // Another process may go on with the records, but none knows of what is open here: each event gets its end.
+  releasers.add('events', () =>
+    closeEvents(events, sinks, metrics).catch((err: unknown) => {
+      log.warn('open events could not be reported as closed', { detector: name, err });
+    }),
+  );
 
   const source = createSource(parts, metrics, async (pass) => {
     await closeEvents(events, sinks, metrics);
@@ -173,8 +182,32 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
         calibrated,
       });
     }
+    const { channels, scaler } = detector.state;
+    const unseen = channels.filter((_, i) => scaler.count[i] === 0);
+    if (unseen.length > 0)
+      log.warn('channels without a value in training are not judged', { detector: name, channels: unseen });
     metrics.falseAlarmTarget(ratio);
-    return { detector, threshold: surpriseOf(ratio) };
+    return { detector, threshold: surpriseOf(ratio), drift: watchDrift(settings, detector) };
+  }
+
+  /** The active version for which drift has been called, and when a training was last started for that. */
+  let drifted: ActiveDetector | undefined;
+  let driftTrainingAt = -Infinity;
+
+  function reportDrift(): void {
+    if (drifted !== active) {
+      drifted = active;
+      metrics.driftStarted();
+      log.warn('normal has moved since the model was calibrated', {
+        detector: name,
+        version: active?.detector.version,
+        training: settings.training.onDrift,
+      });
+    }
+    if (!settings.training.onDrift || retrainer.running()) return;
+    if (now() - driftTrainingAt < settings.training.onDriftAfterMs) return;
+    driftTrainingAt = now();
+    void retrainer.train('drift').then((outcome) => observer.trainingEnded(name, outcome));
   }
 
   /** Between two batches: scoring is synchronous, so none is under way. */
@@ -248,12 +281,15 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       detectorName: name,
       decode: intake.decode,
       windows: createWindowStore(intake.shape, settings.window),
+      stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
+      limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => active!,
       events,
       explanations: createExplanationRule(explanationBudget),
       sinks,
       metrics,
       now,
+      onDrift: reportDrift,
       onBroken: (error) => giveUp(error),
     });
     await Promise.race([source.run(handle), broken]);
@@ -288,6 +324,17 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   };
 }
 
+function watchDrift({ drift, training }: DetectorSettings, { state }: Detector): DriftWatch {
+  const random = createRandom(training.seed);
+  return createDriftWatch({
+    recordsPerFalseStart:
+      1 / targetRatio(drift.falseStartTarget, state.recordsPerMs, 'drift.falseStartTarget'),
+    independentAfter: state.independentAfter,
+    calibrationRecords: state.calibration.combined.scores.length,
+    random: () => random.uniform(),
+  });
+}
+
 function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -310,7 +357,7 @@ function createSinks(
     const client = createKafkaClient({
       brokers: sinkBrokers(settings),
       clientId: settings.source.kafka.clientId,
-      log: (level, message, fields) => log[level](message, fields),
+      log,
     });
     const sink = createKafkaSink({ kafka: client, settings: kafka });
     sinks.push(kafka.enabled ? sink : deadLettersOnly(sink));
@@ -349,7 +396,7 @@ function createSource(
     kafka: createKafkaClient({
       brokers: source.kafka.brokers,
       clientId: source.kafka.clientId,
-      log: (level, message, fields) => log[level](message, fields),
+      log,
     }),
     settings: source.kafka,
     observer,

@@ -5,6 +5,7 @@
 import { surpriseOf, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import { createEventTracker } from './domain/event';
+import { createLimitCheck } from './domain/signal';
 import { createWindowStore } from './domain/window';
 import { createIntake } from './intake';
 import { createMetrics } from './metrics';
@@ -59,6 +60,8 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       detectorName: settings.detector,
       decode: intake.decode,
       windows: createWindowStore(intake.shape, settings.window),
+      stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
+      limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => ({ detector, threshold }),
       events: createEventTracker(settings.events),
       sinks: [recording],

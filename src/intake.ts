@@ -35,7 +35,13 @@ export function settingsFingerprint({ record, window, model, calibration }: Dete
     // What decides how the pixels look to the model; for sensors nothing, so that their models stay in use.
     ...(image && { image: { ...record.image, format: undefined, maxPixels: undefined } }),
     conditions: record.conditions,
+    // Limits are not part of what a version has learned.
+    signals: record.signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
     length: window.length,
+    // What a window may hold beside full records.
+    interval: window.intervalMs,
+    gaps: window.gaps,
+    padding: window.padding,
     model,
     statistics: calibration.statistics,
   };

@@ -85,6 +85,11 @@ function declareMetrics(registry: Registry) {
       detector,
       'Records without a surprise because the window of their key was not yet full or no model was there.',
     ),
+    limitViolations: counter(
+      'vaemon_limit_violations_total',
+      detector,
+      'Values beyond a hard limit of their channel.',
+    ),
     refilled: counter(
       'vaemon_records_refilled_total',
       detector,
@@ -94,6 +99,11 @@ function declareMetrics(registry: Registry) {
       'vaemon_records_rejected_total',
       ['detector', 'reason'],
       'Records that could not be used and went to the dead letters.',
+    ),
+    ignored: counter(
+      'vaemon_records_ignored_total',
+      ['detector', 'reason'],
+      'Records that came twice or too late and were left alone, where the configuration says so.',
     ),
     unknownConditions: counter(
       'vaemon_unknown_conditions_total',
@@ -128,6 +138,11 @@ function declareMetrics(registry: Registry) {
       'Scored records whose surprise reached the threshold.',
     ),
     events: counter('vaemon_events_total', detector, 'Events opened: anomalies of one key merged.'),
+    suppressed: counter(
+      'vaemon_anomalies_suppressed_total',
+      detector,
+      'Anomalous records that could open no event, because one of their key had closed shortly before.',
+    ),
     eventsOpen: gauge('vaemon_events_open', detector, 'Events that are open now, of all keys.'),
     falseAlarmTarget: gauge(
       'vaemon_false_alarm_target_ratio',
@@ -138,6 +153,21 @@ function declareMetrics(registry: Registry) {
       'vaemon_alarm_ratio',
       detector,
       'Share of the last 10,000 scored records that were called anomalous, normal or not.',
+    ),
+    driftStarts: counter(
+      'vaemon_drift_starts_total',
+      detector,
+      'Times that "normal" was found to have moved since the model version that scores was calibrated.',
+    ),
+    driftActive: gauge(
+      'vaemon_drift_active',
+      detector,
+      'Whether "normal" has moved; 0 again when another model version scores.',
+    ),
+    driftEvidence: gauge(
+      'vaemon_drift_evidence_ratio',
+      detector,
+      'How near the evidence is to saying that "normal" has moved: its logarithm, 1 = enough.',
     ),
     windowKeys: gauge('vaemon_window_keys', detector, 'Keys whose window is held in memory.'),
 

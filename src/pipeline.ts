@@ -2,12 +2,17 @@
  * The way of a batch: decode → window → score → decide → sinks. What it returns is the acknowledgement: it
  * resolves when every sink has all that came of the batch, and rejects when one has not.
  */
-import type { Detection } from './domain/detection';
+import type { DriftWatch } from './calibration/drift';
+import { surpriseOf } from './calibration/threshold';
+import { smallestP } from './calibration/pvalue';
+import type { Contribution, Detection } from './domain/detection';
 import type { AnomalyEvent, EventTracker } from './domain/event';
 import type { ExplanationRule } from './domain/explanations';
 import type { RecordBatch } from './domain/record';
+import type { CheckLimits, LimitViolation } from './domain/signal';
 import { createWindowBatch, type WindowBatch, type WindowStore } from './domain/window';
 import { DecodeError, type RejectReason } from './errors';
+import type { Staleness } from './domain/continuity';
 import type { DetectorMetrics } from './metrics';
 import type { Detector } from './scoring/detector';
 import type { DeadLetter, Sink } from './sinks/sink';
@@ -18,12 +23,17 @@ import type { Batch, HandleBatch, Message } from './sources/source';
 export interface ActiveDetector {
   detector: Detector;
   threshold: number;
+  /** Whether what this version was calibrated on still holds; absent where nobody asks. */
+  drift?: DriftWatch;
 }
 
 export interface PipelineParts {
   detectorName: string;
   decode: DecodeBatch;
   windows: WindowStore;
+  limits: CheckLimits;
+  /** What becomes of a record that is not newer than the newest of its key: a dead letter, or only a number. */
+  stale: Readonly<Record<Staleness, 'reject' | 'ignore'>>;
   /** The model version to score with, asked once per batch: a swap takes effect between two batches. */
   current: () => ActiveDetector;
   events: EventTracker;
@@ -33,12 +43,24 @@ export interface PipelineParts {
   metrics: DetectorMetrics;
   /** Unix ms. */
   now: () => number;
+  /** Called after each batch while the version in use has drifted. */
+  onDrift?: () => void;
   /** The pipeline will take no further batch; the process has to start again. */
   onBroken: (error: Error) => void;
 }
 
 /** Records scored at once; a larger batch goes through in parts. */
 const chunkRecords = 256;
+
+/** A record on its way to a verdict. */
+interface Judged {
+  message: Message;
+  key: string;
+  timestamp: number;
+  limits: readonly LimitViolation[];
+  /** Index in the window batch; undefined while the window is not full: then only a limit can speak. */
+  window: number | undefined;
+}
 
 /** What came of a batch so far. */
 interface Outcome {
@@ -48,6 +70,9 @@ interface Outcome {
   consumed: number;
   threshold: number;
   warming: number;
+  limitViolations: number;
+  suppressed: number;
+  ignored: Record<Staleness, number>;
   refilled: number;
   unknownConditions: number;
   decodeSeconds: number;
@@ -95,9 +120,13 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     metrics.consumed(batch.topic, outcome.consumed);
     metrics.scored(outcome.surprises, outcome.detections.length, outcome.threshold);
     metrics.warming(outcome.warming);
+    metrics.limitViolations(outcome.limitViolations);
     metrics.refilled(outcome.refilled);
     metrics.unknownConditions(outcome.unknownConditions);
     for (const { reason } of outcome.deadLetters) metrics.rejected(reason);
+    for (const reason of ['duplicate', 'out_of_order'] as const)
+      metrics.ignored(reason, outcome.ignored[reason]);
+    metrics.suppressed(outcome.suppressed);
     metrics.eventsOpened(outcome.events.filter((event) => event.status === 'open').length);
     metrics.eventsOpen(events.openEvents().length);
     metrics.windowKeys(windows.size);
@@ -147,6 +176,9 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       consumed: batch.messages.length,
       threshold,
       warming: 0,
+      limitViolations: 0,
+      suppressed: 0,
+      ignored: { duplicate: 0, out_of_order: 0 },
       refilled: 0,
       unknownConditions: 0,
       decodeSeconds: 0,
@@ -155,20 +187,24 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       owed: new Set(parts.sinks),
     };
     const now = parts.now();
+    const suppressedBefore = events.suppressedRecords;
     const began = performance.now();
     for (let from = 0; from < batch.messages.length; from += chunkRecords) {
       const to = Math.min(from + chunkRecords, batch.messages.length);
-      const ready = fillWindows(batch.messages, decoded, from, to, windowBatch, partition, outcome);
-      scoreWindows(ready, windowBatch, detector, outcome, now);
+      const judged = fillWindows(batch.messages, decoded, from, to, windowBatch, partition, outcome);
+      scoreWindows(judged, windowBatch, active, outcome, now);
     }
     outcome.scoreSeconds = (performance.now() - began) / 1000;
+    outcome.suppressed = events.suppressedRecords - suppressedBefore;
+    if (active.drift !== undefined) metrics.drift(active.drift.evidenceRatio, active.drift.active);
+    if (active.drift?.active === true) parts.onDrift?.();
     const last = batch.messages.at(-1);
     // A batch that comes again may be cut shorter: what was seen once stays seen.
     if (last !== undefined) partition.assessedTo = later(partition.assessedTo, BigInt(last.origin.offset));
     return outcome;
   }
 
-  /** Pushes each record of a part of the batch; returns those whose window is full, which are in the window batch. */
+  /** Pushes each record of a part of the batch; returns those that get a verdict. Full windows are in the window batch. */
   function fillWindows(
     messages: readonly Message[],
     { records, rows }: DecodedBatch,
@@ -177,8 +213,9 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     target: WindowBatch,
     partition: PartitionState,
     outcome: Outcome,
-  ): { message: Message; key: string }[] {
-    const ready: { message: Message; key: string }[] = [];
+  ): Judged[] {
+    const judged: Judged[] = [];
+    const valuesPerRecord = records.values.length / records.capacity;
     target.count = 0;
     for (let i = from; i < to; i++) {
       const message = messages[i]!;
@@ -190,13 +227,18 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       const key = records.keys[row]!;
       const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
       if (message.refill) outcome.refilled++;
-      else if (result === 'ready') {
-        windows.copy(key, target);
-        ready.push({ message, key });
-      } else if (result === 'warming') outcome.warming++;
-      else refuse(message, staleRecord(result, records, row), partition, outcome);
+      else if (result === 'ready' || result === 'warming') {
+        const limits = parts.limits(records.values, row * valuesPerRecord);
+        outcome.limitViolations += limits.length;
+        const window = result === 'ready' ? target.count : undefined;
+        if (window !== undefined) windows.copy(key, target);
+        if (window === undefined && limits.length === 0) outcome.warming++;
+        else judged.push({ message, key, timestamp: records.timestamps[row]!, limits, window });
+      } else if (parts.stale[result] === 'ignore' && !wasAssessed(message, partition)) {
+        outcome.ignored[result]++;
+      } else refuse(message, staleRecord(result, records, row), partition, outcome);
     }
-    return ready;
+    return judged;
   }
 
   function refuse(
@@ -206,49 +248,52 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     outcome: Outcome,
   ): void {
     // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
-    if (message.refill || BigInt(message.origin.offset) <= partition.assessedTo) outcome.refilled++;
+    if (message.refill || wasAssessed(message, partition)) outcome.refilled++;
     else outcome.deadLetters.push(toDeadLetter(message, reason, text));
   }
 
   function scoreWindows(
-    ready: readonly { message: Message; key: string }[],
+    judged: readonly Judged[],
     target: WindowBatch,
-    detector: Detector,
+    { detector, drift }: ActiveDetector,
     outcome: Outcome,
     now: number,
   ): void {
-    if (ready.length === 0) return;
-    const scores = detector.score(target);
+    if (judged.length === 0) return;
+    const scores = target.count === 0 ? undefined : detector.score(target);
     const { threshold } = outcome;
-    outcome.unknownConditions += scores.unknownConditions;
-    ready.forEach(({ message, key }, i) => {
-      const surprise = scores.surprise[i]!;
+    outcome.unknownConditions += scores?.unknownConditions ?? 0;
+    for (const { message, key, timestamp, limits, window: i } of judged) {
+      const given = i === undefined ? undefined : scores;
+      if (given !== undefined) drift?.observe(key, 10 ** -given.surprise[i!]!);
+      // Nothing that the model says can make up for a violated limit.
+      const surprise = limits.length > 0 ? mostSurprising : given!.surprise[i!]!;
       const anomalous = surprise >= threshold;
       outcome.surprises[outcome.detections.length] = surprise;
       const detection: Detection = {
         detector: parts.detectorName,
         key,
-        timestamp: target.timestamps[(i + 1) * detector.shape.length - 1]!,
+        timestamp,
         origin: message.origin,
         surprise,
         threshold,
         anomalous,
-        extrapolated: scores.extrapolated[i] === 1,
+        extrapolated: limits.length === 0 && given?.extrapolated[i!] === 1,
+        limits,
         statistics: Object.fromEntries(
-          Object.entries(scores.statistics).map(([name, values]) => [name, values[i]!]),
+          Object.entries(given?.statistics ?? {}).map(([name, values]) => [name, values[i!]!]),
         ),
-        contributions: anomalous ? scores.contributions(i) : [],
+        contributions: anomalous ? withLimits(limits, given?.contributions(i!) ?? []) : [],
         modelVersion: detector.version,
       };
-      if (explanations?.isDue(detection, now) === true) {
+      if (given !== undefined && explanations?.isDue(detection, now) === true) {
         const began = performance.now();
-        Object.assign(detection, scores.explain(i));
+        Object.assign(detection, given.explain(i!));
         explanations.spent(performance.now() - began);
       }
       outcome.detections.push(detection);
-      const event = events.observe(detection);
-      if (event !== undefined) outcome.events.push(event);
-    });
+      outcome.events.push(...events.observe(detection));
+    }
   }
 
   function toDeadLetter(message: Message, reason: RejectReason, text: string): DeadLetter {
@@ -263,7 +308,29 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   }
 }
 
-function staleRecord(result: 'duplicate' | 'out_of_order', records: RecordBatch, row: number): DecodeError {
+/** Surprise where a limit is violated: no model can say more. */
+const mostSurprising = surpriseOf(smallestP);
+
+/** Channels beyond a limit come first, as surprising as can be; without a model nothing is expected of them. */
+function withLimits(
+  limits: readonly LimitViolation[],
+  said: readonly Contribution[],
+): readonly Contribution[] {
+  if (limits.length === 0) return said;
+  const violated = limits.map(({ channel, actual }): Contribution => {
+    const byModel = said.find((one) => one.channel === channel);
+    const unknown = { channel, contribution: 0, actual, expected: NaN, repeats: 0 };
+    return { ...(byModel ?? unknown), surprise: mostSurprising };
+  });
+  return [...violated, ...said.filter(({ channel }) => !limits.some((one) => one.channel === channel))];
+}
+
+/** Whether a message comes again after a sink refused its batch. */
+function wasAssessed({ origin }: Message, { assessedTo }: PartitionState): boolean {
+  return BigInt(origin.offset) <= assessedTo;
+}
+
+function staleRecord(result: Staleness, records: RecordBatch, row: number): DecodeError {
   const time = new Date(records.timestamps[row]!).toISOString();
   const key = records.keys[row]!;
   return result === 'duplicate'

@@ -1,6 +1,7 @@
 /** Composition root of a training: history → decode → data set → train → store. Runs in a process of its own. */
 import { createIntake, settingsFingerprint } from './intake';
 import type { DetectorSettings } from './config/settings';
+import { createLimitCheck } from './domain/signal';
 import { createWindowBatch } from './domain/window';
 import { TrainingError } from './errors';
 import { disposeModel } from './models/model';
@@ -49,6 +50,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     intake.table,
     {
       schema: settings.record,
+      signals: settings.record.signals,
       model: settings.model,
       seed: settings.training.seed,
       epochs: settings.training.epochs,
@@ -88,7 +90,13 @@ async function readDataset(
     rejected += messages.length - records.count;
     builder.add(records);
   }
-  return { dataset: builder.build(shape, { ttlMs: settings.window.ttlMs, exclude }), rejected };
+  const dataset = builder.build(shape, {
+    time: settings.window,
+    exclude,
+    maxExcludedShare: settings.training.maxExcludedShare,
+    limits: createLimitCheck(settings.record.channels, settings.record.signals),
+  });
+  return { dataset, rejected };
 }
 
 /** Windows spread evenly over the training data. */

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { createCategoryTable, createConditionReader } from '../src/domain/condition';
 import { createExplanationRule } from '../src/domain/explanations';
+import type { TimeRules } from '../src/domain/continuity';
 import { createEventTracker } from '../src/domain/event';
 import type { RecordSchema } from '../src/domain/record';
+import { createLimitCheck, type SignalSpec } from '../src/domain/signal';
 import { createWindowStore, type WindowShape } from '../src/domain/window';
 import type { DetectorMetrics } from '../src/metrics';
-import { createPipeline, type ActiveDetector } from '../src/pipeline';
+import { createPipeline, type ActiveDetector, type PipelineParts } from '../src/pipeline';
 import type { Detector } from '../src/scoring/detector';
 import type { Sink, Verdicts } from '../src/sinks/sink';
 import { decodeEach, type DecodeBatch } from '../src/sources/decode/batch';
@@ -20,6 +22,7 @@ const schema: RecordSchema = {
 };
 const shape: WindowShape = { length: 2, channels: 2, conditions: 1 };
 const now = 1_000_000;
+const timeRules: TimeRules = { ttlMs: 1e9, intervalMs: 0, gaps: 'ignore', padding: 'none' };
 
 /** Finds a window as surprising as its newest record says in its first channel. */
 function createFakeDetector(version = 'v1'): Detector {
@@ -116,6 +119,8 @@ const allOf = ({ taken }: TestSink) => ({
 function createTestPipeline(
   sinks: readonly Sink[] = [],
   explanationMs = 0,
+  signals: readonly SignalSpec[] = [],
+  stale: PipelineParts['stale'] = { duplicate: 'reject', out_of_order: 'reject' },
   around = (decode: DecodeBatch): DecodeBatch => decode,
 ) {
   const table = createCategoryTable();
@@ -123,6 +128,7 @@ function createTestPipeline(
   const recorded = createRecordedMetrics();
   const active: ActiveDetector = { detector: createFakeDetector(), threshold: 3 };
   const broken: Error[] = [];
+  const drifts: true[] = [];
   const handle = createPipeline({
     explanations: createExplanationRule({ share: 0, burstMs: explanationMs }),
     detectorName: 'plant',
@@ -137,15 +143,26 @@ function createTestPipeline(
         ),
       ),
     ),
-    windows: createWindowStore(shape, { maxKeys: 100, ttlMs: 1e9 }),
+    windows: createWindowStore(shape, { ...timeRules, maxKeys: 100 }),
+    limits: createLimitCheck(schema.channels, signals),
+    stale,
     current: () => ({ ...active }),
-    events: createEventTracker({ openRecords: 2, openWindow: 3, closeAfter: 2 }),
+    events: createEventTracker({
+      openRecords: 2,
+      openWindow: 3,
+      minRecords: 1,
+      minLengthMs: 0,
+      closeAfter: 2,
+      silenceMs: 1e9,
+      suppressForMs: 0,
+    }),
     sinks: [sink, ...sinks],
     metrics: recorded.metrics,
     now: () => now,
+    onDrift: () => drifts.push(true),
     onBroken: (error) => broken.push(error),
   });
-  return { handle, sink, active, broken, ...recorded };
+  return { handle, sink, active, broken, drifts, ...recorded };
 }
 
 interface Given {
@@ -197,6 +214,7 @@ describe('a record with a full window', () => {
         threshold: 3,
         anomalous: true,
         extrapolated: true,
+        limits: [],
         statistics: { latent: 60 },
         contributions: [
           { channel: 'channel', contribution: 6, actual: 101, expected: 0, surprise: 3, repeats: 0 },
@@ -309,6 +327,27 @@ test('what is refused becomes a dead letter with its reason, its origin and itse
   );
 });
 
+test('what comes twice or too late is only counted where it is to be ignored, and each message once', async () => {
+  const { handle, sink, calls } = createTestPipeline([], 0, [], {
+    duplicate: 'ignore',
+    out_of_order: 'ignore',
+  });
+  const batch = [
+    message(0, { time: 2 }),
+    message(1, { time: 2 }),
+    message(2, { time: 1 }),
+    message(3, { time: 3 }),
+  ];
+  sink.refuse = 1;
+  await expect(deliver(handle, batch)).rejects.toThrow();
+  await deliver(handle, batch);
+  expect(allOf(sink).deadLetters).toEqual([]);
+  const sums: Record<string, number> = {};
+  for (const { args } of calls.filter(({ name }) => name === 'ignored'))
+    sums[String(args[0])] = (sums[String(args[0])] ?? 0) + Number(args[1]);
+  expect(sums).toEqual({ duplicate: 1, out_of_order: 1 });
+});
+
 test('refill messages fill the windows and give no verdict', async () => {
   const { handle, sink, counts } = createTestPipeline();
   await deliver(handle, [
@@ -331,6 +370,78 @@ test('events are opened and closed over the edges of batches, and counted', asyn
   expect(counts().opened).toBe(1);
   const open = calls.filter(({ name }) => name === 'eventsOpen').map(({ args }) => args[0]);
   expect(open).toEqual([0, 0, 1, 1, 1, 0, 0]);
+});
+
+describe('a record beyond a limit of a channel', () => {
+  const limited: SignalSpec = { channel: 'channel', direction: 'both', deadband: 0, limits: { max: 101 } };
+
+  test('is anomalous whatever the model says, and says which limit', async () => {
+    const { handle, sink, calls } = createTestPipeline([], 0, [limited]);
+    await deliver(handle, [message(0, { time: 1 }), message(1, { time: 2 }), message(2, { time: 3 })]);
+    const violation = { channel: 'channel', limit: 'max', bound: 101, actual: 102 };
+    expect(allOf(sink).detections).toMatchObject([
+      { surprise: 0, anomalous: false, limits: [] },
+      {
+        surprise: 300,
+        anomalous: true,
+        extrapolated: false,
+        limits: [violation],
+        statistics: { latent: 0 },
+        contributions: [{ channel: 'channel', surprise: 300, actual: 102, expected: 0 }],
+      },
+    ]);
+    const counted = calls.filter(({ name }) => name === 'limitViolations').map(({ args }) => args[0]);
+    expect(counted).toEqual([1]);
+  });
+
+  test('has a verdict before its window is full, in its place among the others', async () => {
+    const { handle, sink, counts } = createTestPipeline([], 0, [limited]);
+    await deliver(handle, [
+      message(0, { time: 1 }),
+      message(5, { time: 1, key: 'b' }),
+      message(6, { time: 2, key: 'b' }),
+      message(7, { time: 2 }),
+    ]);
+    expect(allOf(sink).detections).toMatchObject([
+      { key: 'b', timestamp: 1, anomalous: true, statistics: {}, contributions: [{ expected: NaN }] },
+      { key: 'b', timestamp: 2, anomalous: true, statistics: { latent: 0 } },
+      { key: 'a', timestamp: 2, anomalous: true },
+    ]);
+    expect(counts()).toMatchObject({ scored: 3, warming: 1 });
+  });
+
+  test('is read again without a verdict, as any other', async () => {
+    const { handle, sink } = createTestPipeline([], 0, [limited]);
+    await deliver(handle, [message(5, { time: 1 }, true)]);
+    expect(allOf(sink).detections).toEqual([]);
+  });
+});
+
+test('drift is watched on what the model says, told with each batch, and reported while it is active', async () => {
+  const { handle, active, calls, drifts } = createTestPipeline();
+  const observed: [string, number][] = [];
+  active.drift = {
+    observe: (key, p) => void observed.push([key, p]),
+    active: false,
+    evidenceRatio: 0.25,
+  };
+  await deliver(handle, [
+    message(0, { time: 1 }),
+    message(1, { time: 2, surprise: 2 }),
+    message(2, { time: 3 }),
+  ]);
+  expect(observed).toEqual([
+    ['a', 0.01],
+    ['a', 1],
+  ]);
+  expect(drifts).toHaveLength(0);
+  active.drift = { ...active.drift, active: true, evidenceRatio: 1 };
+  await deliver(handle, [message(3, { time: 4 })]);
+  expect(drifts).toHaveLength(1);
+  expect(calls.filter(({ name }) => name === 'drift').map(({ args }) => args)).toEqual([
+    [0.25, false],
+    [1, true],
+  ]);
 });
 
 test('conditions that the model does not know are counted', async () => {
@@ -559,7 +670,7 @@ describe('while a batch is being decoded', () => {
         await new Promise<void>((resolve) => waiting.push(resolve));
         return decode(messages, time);
       };
-    return { ...createTestPipeline([], 0, slow), release: (i: number) => waiting[i]!() };
+    return { ...createTestPipeline([], 0, [], undefined, slow), release: (i: number) => waiting[i]!() };
   }
 
   test('a new model may take over: it is the one that scores', async () => {
@@ -609,6 +720,8 @@ test('when decoding fails for a reason that is not the record, the process is to
   const { handle, broken } = createTestPipeline(
     [],
     0,
+    [],
+    undefined,
     () => () => Promise.reject(new Error('no such library')),
   );
   await expect(deliver(handle, [message(0, { time: 1 })])).rejects.toMatchObject({

@@ -13,14 +13,19 @@ export function surpriseOf(p: number): number {
 /**
  * The target as a ratio of normal records.
  * @param recordsPerMs of the whole detector, all keys together
+ * @param key of the configuration, for the message
  * @throws RangeError when a rate is asked for that the records cannot give
  */
-export function targetRatio(target: FalseAlarmTarget, recordsPerMs: number): number {
+export function targetRatio(
+  target: FalseAlarmTarget,
+  recordsPerMs: number,
+  key = 'calibration.falseAlarmTarget',
+): number {
   if (target.kind === 'ratio') return target.ratio;
   const ratio = target.count / (target.perMs * recordsPerMs);
   if (!(ratio > 0 && ratio < 1)) {
     throw new RangeError(
-      `falseAlarmTarget asks for ${target.count} alarms in ${target.perMs / 1000} s, but only ` +
+      `${key} asks for ${target.count} in ${target.perMs / 1000} s, but only ` +
         `${(recordsPerMs * target.perMs).toPrecision(3)} records come in that time`,
     );
   }

@@ -41,7 +41,7 @@ export function createHistory(
   const kafka = createKafkaClient({
     brokers: source.kafka.brokers,
     clientId: `${source.kafka.clientId}-train`,
-    log: (level, message, fields) => log[level](message, fields),
+    log,
   });
   return createKafkaHistory({ kafka, settings: source.kafka });
 }

@@ -4,6 +4,7 @@ import { surpriseOf, targetRatio } from '../calibration/threshold';
 import { loadSettings } from '../config/load';
 import type { DetectorSettings } from '../config/settings';
 import type { Detection } from '../domain/detection';
+import { createLimitCheck } from '../domain/signal';
 import { createWindowBatch, createWindowStore } from '../domain/window';
 import { DecodeError } from '../errors';
 import { createIntake, type Intake } from '../intake';
@@ -95,6 +96,10 @@ async function explainRecord(
       const batch = createWindowBatch(shape, 1);
       windows.copy(key, batch);
       const scores = detector.score(batch);
+      const limits = createLimitCheck(settings.record.channels, settings.record.signals)(
+        records.values,
+        row * settings.record.channels.length,
+      );
       const surprise = scores.surprise[0]!;
       const threshold = surpriseOf(
         targetRatio(settings.calibration.falseAlarmTarget, detector.state.recordsPerMs),
@@ -106,7 +111,8 @@ async function explainRecord(
         origin: message.origin,
         surprise,
         threshold,
-        anomalous: surprise >= threshold,
+        anomalous: limits.length > 0 || surprise >= threshold,
+        limits,
         extrapolated: scores.extrapolated[0] === 1,
         statistics: Object.fromEntries(
           Object.entries(scores.statistics).map(([name, values]) => [name, values[0]!]),

@@ -69,6 +69,13 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
             levels: collapsed,
           });
         }
+        if (report.released.length > 0) {
+          log.warn('events took more of the history than may be left out: the longest are learned from', {
+            detector: detector.detector,
+            stretches: report.released.length,
+            longest: report.released[0],
+          });
+        }
         if (asJson) stdout.write(formatTrainingMessage({ type: 'published', version }));
         else stdout.write(`${detector.detector}: version ${version}\n${JSON.stringify(report, null, 2)}\n`);
       } catch (error) {

@@ -340,18 +340,24 @@ export function timeZone(about: About): Key<string> {
   return text(about, timeZoneType, isTimeZone);
 }
 
-const periodMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const;
+const periodMs = {
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+  week: 604_800_000,
+  year: 31_536_000_000,
+} as const;
 
 /** How many false alarms the operator accepts: a ratio of normal records, or so many in a period. */
 export function falseAlarmTarget(about: About): Key<FalseAlarmTarget> {
   return key<FalseAlarmTarget>(about, {
-    type: 'a ratio above 0 and below 1 such as `0.001`, or a rate such as `2 per day` (minute, hour, day, week)',
+    type: 'a ratio above 0 and below 1 such as `0.001`, or a rate such as `2 per day` (minute, hour, day, week, year)',
     read(value) {
       const number = readNumber(value);
       if (number !== undefined) {
         return number > 0 && number < 1 ? { kind: 'ratio', ratio: number } : undefined;
       }
-      const parts = /^(?<count>\d+(?:\.\d+)?) (?:per|an?) (?<period>minute|hour|day|week)$/.exec(
+      const parts = /^(?<count>\d+(?:\.\d+)?) (?:per|an?) (?<period>minute|hour|day|week|year)$/.exec(
         String(value),
       );
       if (parts?.groups === undefined) return undefined;

@@ -4,6 +4,7 @@ import { imageRules } from './image-rules';
 import { modelRules } from './model-rules';
 import type { Rule } from './rule';
 import type { DetectorSettings, KafkaSettings } from './settings';
+import { didYouMean, nearest } from './suggest';
 
 /** Brokers that the Kafka sink will use: its own, or the source's. */
 export function sinkBrokers({ source, sinks }: DetectorSettings): readonly string[] {
@@ -32,6 +33,16 @@ function loopRule(name: 'detectionsTopic' | 'deadLetterTopic'): Rule<DetectorSet
 }
 
 export const detectorRules: readonly Rule<DetectorSettings>[] = [
+  {
+    keys: ['record.signals', 'record.channels'],
+    problem({ record: { signals, channels } }) {
+      const strange = signals.filter(({ channel }) => !channels.includes(channel));
+      const list = strange.map(({ channel }) => `"${channel}"${didYouMean(nearest(channel, channels))}`);
+      return strange.length > 0
+        ? `must name channels of record.channels (not ${list.join(', ')})`
+        : undefined;
+    },
+  },
   {
     keys: ['source.file.loop', 'source.file.path', 'source.kind'],
     problem: ({ source }) =>
@@ -112,6 +123,20 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
       training.minRecords <= training.maxRecords
         ? undefined
         : `must not be above training.maxRecords (got ${training.minRecords}, ${training.maxRecords})`,
+  },
+  {
+    keys: ['window.interval', 'window.gaps'],
+    problem: ({ window }) =>
+      window.gaps !== 'ignore' && window.intervalMs === 0
+        ? `is required when window.gaps is \`${window.gaps}\`: without it no gap can be recognised`
+        : undefined,
+  },
+  {
+    keys: ['window.interval', 'window.ttl'],
+    problem: ({ window }) =>
+      window.intervalMs <= window.ttlMs
+        ? undefined
+        : `must not be above window.ttl: every record would start a new window (got ${window.intervalMs} ms, ${window.ttlMs} ms)`,
   },
   {
     keys: ['events.openRecords', 'events.openWindow'],

@@ -27,6 +27,7 @@ import {
 } from './formats';
 import { statisticNames } from '../domain/detection';
 import { nameVariables, type Parsed, type Section } from './key';
+import { signals } from './signals';
 import { modelKinds } from '../models/zoo';
 import type { DaemonSettings, DetectorSettings } from './settings';
 
@@ -206,11 +207,29 @@ export const detectorSchema = nameVariables(
           'unknown; default `reject`. `maxValues` (category): default 64. `timeZone` (hour and day): default `UTC`.',
         default: {},
       }),
+      signals: signals({
+        doc:
+          'What is known of channels beforehand. `direction`: only deviations to this side count; default `both`. ' +
+          '`deadband`: deviations from the expected value below this do not count, in the unit of the channel; default 0. ' +
+          '`limits`: a value outside is anomalous, whatever the model says.',
+        default: {},
+      }),
       maxBytes: whole({ doc: 'Larger messages are refused.', default: 262_144 }),
       maxAhead: duration({
         doc: 'Records further in the future than this are refused.',
         default: '5m',
       }),
+      duplicates: choice(
+        {
+          doc: 'A record with the event time of the newest one of its device: to the dead letters, or only counted.',
+          default: 'reject',
+        },
+        ['reject', 'ignore'],
+      ),
+      outOfOrder: choice(
+        { doc: 'A record that comes after a newer one of its device: likewise.', default: 'reject' },
+        ['reject', 'ignore'],
+      ),
     },
     window: {
       length: whole({ doc: 'Records a window: what the model sees at once.', default: 10 }, { max: 10_000 }),
@@ -219,8 +238,33 @@ export const detectorSchema = nameVariables(
         default: 10_000,
       }),
       ttl: duration(
-        { doc: 'A device not seen for this long (event time) starts a new window.', default: '1h' },
+        {
+          doc: 'A device not seen for this long (event time) starts a new window, whatever `window.gaps` is.',
+          default: '1h',
+        },
         { min: 1 },
+      ),
+      interval: duration({
+        doc: 'Time from one record of a device to the next; 0 = irregular, and no gap is recognised.',
+        default: '0s',
+      }),
+      gaps: choice(
+        {
+          doc:
+            'What more than one and a half intervals without a record do: `ignore`: nothing; `break`: the device starts a ' +
+            'new window; `fill`: records whose values are missing stand in for those that did not come.',
+          default: 'ignore',
+        },
+        ['ignore', 'break', 'fill'],
+      ),
+      padding: choice(
+        {
+          doc:
+            'A new window: `none`: no verdict until it is full; `missing`: a verdict from the first record on, the values ' +
+            'before it are missing.',
+          default: 'none',
+        },
+        ['none', 'missing'],
       ),
     },
     model: {
@@ -348,6 +392,18 @@ export const detectorSchema = nameVariables(
         doc: 'Records this close to an event are left out of training.',
         default: '1m',
       }),
+      maxExcludedShare: shareOrNone({
+        doc: 'Of the history at most this share is left out for that; beyond it the longest events are learned from.',
+        default: 0.5,
+      }),
+      onDrift: flag({
+        doc: 'Train as soon as "normal" has moved, not only on the schedule …',
+        default: false,
+      }),
+      onDriftAfter: duration({
+        doc: '… but not sooner than this after the last training that was started for it.',
+        default: '1h',
+      }),
       keepVersions: whole({ doc: 'Model versions kept on disk.', default: 5 }, { max: 1000 }),
     },
     calibration: {
@@ -371,13 +427,38 @@ export const detectorSchema = nameVariables(
         statisticNames,
       ),
     },
+    drift: {
+      falseStartTarget: falseAlarmTarget({
+        doc: 'How often, at most and on average, "normal" may be said to have moved when it has not.',
+        default: '1 per year',
+      }),
+    },
     events: {
       openRecords: whole({ doc: 'An event opens when so many …', default: 3 }, { max: 10_000 }),
       openWindow: whole(
         { doc: '… of so many records of a device are anomalous …', default: 5 },
         { max: 10_000 },
       ),
-      closeAfter: whole({ doc: '… and closes after so many in a row that are not.', default: 10 }),
+      minRecords: whole({ doc: '… and it has so many anomalous records …', default: 1 }),
+      minLength: duration({
+        doc: '… over so much event time; what ends before is no event.',
+        default: '0s',
+      }),
+      closeAfter: whole({
+        doc: 'It closes after so many records in a row that are not anomalous …',
+        default: 10,
+      }),
+      silence: duration(
+        {
+          doc: '… or when no record of its device has come while others went on for so long (event time).',
+          default: '1h',
+        },
+        { min: 1 },
+      ),
+      suppressFor: duration({
+        doc: 'For so long after an event (event time) no other opens for its device; 0 = not at all.',
+        default: '0s',
+      }),
     },
     sinks: {
       log: { enabled: flag({ doc: 'Log each event.', default: true }) },
@@ -397,7 +478,7 @@ export const detectorSchema = nameVariables(
     },
   } satisfies Section,
   // One name for all detectors would be none.
-  ['detector', 'record.conditions'],
+  ['detector', 'record.conditions', 'record.signals'],
 );
 
 type Equal<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;

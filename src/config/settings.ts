@@ -1,9 +1,11 @@
 /** The configuration after loading: complete, checked and frozen. schema.ts says what each key means. */
 import type { FalseAlarmTarget } from '../calibration/threshold';
 import type { StatisticName } from '../domain/detection';
+import type { TimeRules } from '../domain/continuity';
 import type { EventPolicy } from '../domain/event';
 import type { ImageFormat } from '../domain/image';
 import type { RecordSchema } from '../domain/record';
+import type { SignalSpec } from '../domain/signal';
 import type { ModelOptions } from '../models/model';
 import type { ModelKind } from '../models/zoo';
 
@@ -85,6 +87,12 @@ export interface TrainingSettings {
   historyMs: number;
   /** Records this close to an event are left out. */
   quarantineMs: number;
+  /** At most this share of the history is left out for being near events. */
+  maxExcludedShare: number;
+  /** Train as soon as drift is called … */
+  onDrift: boolean;
+  /** … but not sooner than this after the last training that was started for it. */
+  onDriftAfterMs: number;
   /** Model versions kept on disk. */
   keepVersions: number;
 }
@@ -99,18 +107,22 @@ export interface DetectorSettings {
     kind: 'sensor' | 'image';
     /** Means nothing for sensors. */
     image: ImageFormat;
+    /** What is known of channels beforehand; a channel without is free. */
+    signals: readonly SignalSpec[];
     /** Larger messages are refused. */
     maxBytes: number;
     /** Records further in the future than this are refused. */
     maxAheadMs: number;
+    /** A record with the event time of the newest one of its key: a dead letter, or only counted. */
+    duplicates: 'reject' | 'ignore';
+    /** … and one that is older than that. */
+    outOfOrder: 'reject' | 'ignore';
   };
-  window: {
+  window: TimeRules & {
     /** Records per window. */
     length: number;
     /** Keys held at once; the least recently seen goes first. */
     maxKeys: number;
-    /** A key not seen for this long (event time) starts a new window. */
-    ttlMs: number;
   };
   model: ModelSettings;
   training: TrainingSettings;
@@ -123,6 +135,10 @@ export interface DetectorSettings {
     tailShare: number;
     /** What is combined to the score. */
     statistics: readonly StatisticName[];
+  };
+  drift: {
+    /** How often drift may be called where there is none: a ratio of records or a rate. */
+    falseStartTarget: FalseAlarmTarget;
   };
   events: EventPolicy;
   sinks: {

@@ -1,5 +1,6 @@
 /** What vaemon says of one record. */
 import type { Origin } from './record';
+import type { LimitViolation } from './signal';
 
 /** What is said of a window before anything is calibrated; docs/configuration.md says what each is. */
 export const statisticNames = ['reconstruction', 'newest', 'latent', 'llr', 'stuck', 'channel'] as const;
@@ -54,14 +55,16 @@ export interface Detection {
   /** Event time of the record, Unix ms. */
   timestamp: number;
   origin: Origin;
-  /** −log10 of the calibrated p-value. */
+  /** −log10 of the calibrated p-value; the largest there is where a limit is violated. */
   surprise: number;
   /** −log10 of the false-alarm target: what surprise is compared with. */
   threshold: number;
   anomalous: boolean;
   /** The p-value lies beyond what the calibration records support on their own (from the fitted tail). */
   extrapolated: boolean;
-  /** By name of the statistic, in nats. */
+  /** Hard limits that the record violates: it is anomalous whatever the model says. */
+  limits: readonly LimitViolation[];
+  /** By name of the statistic, in nats. Empty where a limit is violated before the window of the key is full. */
   statistics: Readonly<Record<string, number>>;
   /** The most unusual channel first. Empty on a record that is not anomalous. */
   contributions: readonly Contribution[];

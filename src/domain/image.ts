@@ -31,5 +31,5 @@ export function imageBytes(image: ImageShape): number {
 /** Bytes to 0 … 1, the same for every pixel: what a byte can be is known, and nothing has to be learned of it. */
 export function pixelScaler(image: ImageShape): ScalerState {
   const each = (value: number): number[] => new Array<number>(colourChannels(image)).fill(value);
-  return { center: each(0), scale: each(255), min: each(0), max: each(255) };
+  return { center: each(0), scale: each(255), min: each(0), max: each(255), count: each(1) };
 }

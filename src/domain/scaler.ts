@@ -8,12 +8,16 @@ export interface ScalerState {
   /** Smallest and largest value seen. */
   min: readonly number[];
   max: readonly number[];
+  /** How many values of each channel there were. */
+  count: readonly number[];
 }
 
 export interface Scaler {
   /** How many channels it knows: the values of a position, be that a record of a window or a pixel. */
   readonly channels: number;
-  /** Scaled value; 0 for a missing one. Grows only as the logarithm beyond `softLimit`. */
+  /** Whether training has seen any value of the channel. Of one that it has not, nothing can be said. */
+  knows(channel: number): boolean;
+  /** Scaled value; 0 for a missing one, and for every one of a channel that training has not seen. Grows only as the logarithm beyond `softLimit`. */
   scale(value: number, channel: number): number;
   /**
    * Inverse of `scale`, in the channel's own unit, but within what has been seen: a model knows no bounds, and a person
@@ -41,6 +45,7 @@ export function fitScaler(values: Values, count: number, channels: number): Scal
   const scale: number[] = [];
   const min: number[] = [];
   const max: number[] = [];
+  const counts: number[] = [];
   for (let channel = 0; channel < channels; channel++) {
     const column = new Float64Array(count);
     let n = 0;
@@ -59,19 +64,21 @@ export function fitScaler(values: Values, count: number, channels: number): Scal
     scale.push(std > 1e-9 * Math.abs(mean) ? std : constantScale(mean));
     min.push(sorted[0] ?? 0);
     max.push(sorted.at(-1) ?? 0);
+    counts.push(n);
   }
-  return { center, scale, min, max };
+  return { center, scale, min, max, count: counts };
 }
 
 function constantScale(mean: number): number {
   return mean === 0 ? 1 : Math.abs(mean) * 0.01;
 }
 
-export function createScaler({ center, scale, min, max }: ScalerState): Scaler {
+export function createScaler({ center, scale, min, max, count }: ScalerState): Scaler {
   return {
     channels: center.length,
+    knows: (channel) => count[channel]! > 0,
     scale(value, channel) {
-      if (Number.isNaN(value)) return 0;
+      if (Number.isNaN(value) || count[channel] === 0) return 0;
       const scaled = (value - center[channel]!) / scale[channel]!;
       const beyond = Math.abs(scaled) - softLimit;
       return beyond <= 0 ? scaled : Math.sign(scaled) * (softLimit + Math.log1p(beyond));

@@ -1,4 +1,5 @@
 /** The last n records of each key, in rings of typed arrays: raw values, so that a new model can read them too. */
+import { createContinuity, fillerTime, staleness, type Staleness, type TimeRules } from './continuity';
 import {
   createValues,
   givenConditions,
@@ -59,7 +60,7 @@ export function createWindowBatch(shape: WindowShape, capacity: number): WindowB
 }
 
 /** What became of a record: its window is full, still filling, or the record is not newer than the last one. */
-export type PushResult = 'ready' | 'warming' | 'duplicate' | 'out_of_order';
+export type PushResult = 'ready' | 'warming' | Staleness;
 
 export interface WindowStore {
   /** Takes row `row` of columns shaped as in RecordBatch. */
@@ -76,15 +77,13 @@ export interface WindowStore {
   readonly size: number;
 }
 
-export interface WindowLimits {
+export interface WindowLimits extends TimeRules {
   /** Keys held at once; the least recently seen goes first. */
   maxKeys: number;
-  /** A key whose last record is older than this (event time, ms) starts a new window. */
-  ttlMs: number;
 }
 
 interface Ring {
-  /** Records pushed so far. */
+  /** Records pushed so far, those that fill gaps included. */
   pushed: number;
   newest: number;
   values: Values;
@@ -96,6 +95,7 @@ export function createWindowStore(shape: WindowShape, limits: WindowLimits): Win
   // A Map keeps insertion order: moving a key to the end on each push makes the first one the least recently seen.
   const rings = new Map<string, Ring>();
   const { length, channels, conditions: given } = shape;
+  const continuityOf = createContinuity(limits, length);
 
   function ringOf(key: string): Ring {
     let ring = rings.get(key);
@@ -124,19 +124,34 @@ export function createWindowStore(shape: WindowShape, limits: WindowLimits): Win
     timestamps: new Float64Array(length),
   });
 
+  /** A record without values, under the conditions at `row`. */
+  function pushFiller(ring: Ring, timestamp: number, conditions: Float64Array, row: number): void {
+    const slot = ring.pushed++ % length;
+    ring.values.fill(NaN, slot * channels, (slot + 1) * channels);
+    for (let i = 0; i < given; i++) ring.conditions[slot * given + i] = conditions[row * given + i]!;
+    ring.timestamps[slot] = timestamp;
+  }
+
   return {
     push(key, row, timestamps, values, conditions) {
       const ring = ringOf(key);
       const timestamp = timestamps[row]!;
-      if (timestamp === ring.newest) return 'duplicate';
-      if (timestamp < ring.newest) return 'out_of_order';
-      if (timestamp - ring.newest > limits.ttlMs) ring.pushed = 0;
-      const slot = ring.pushed % length;
+      const stale = staleness(ring.newest, timestamp);
+      if (stale !== undefined) return stale;
+      const continuation = continuityOf(ring.newest, timestamp);
+      const { restart, fillers } = continuation;
+      const before = (ring.pushed - 1 + length) % length;
+      if (restart) ring.pushed = 0;
+      for (let i = 0; i < fillers; i++) {
+        const time = fillerTime(continuation, ring.newest, timestamp, i);
+        if (restart) pushFiller(ring, time, conditions, row);
+        else pushFiller(ring, time, ring.conditions, before);
+      }
+      const slot = ring.pushed++ % length;
       for (let i = 0; i < channels; i++) ring.values[slot * channels + i] = values[row * channels + i]!;
       for (let i = 0; i < given; i++) ring.conditions[slot * given + i] = conditions[row * given + i]!;
       ring.timestamps[slot] = timestamp;
       ring.newest = timestamp;
-      ring.pushed++;
       return ring.pushed >= length ? 'ready' : 'warming';
     },
     copy(key, batch) {

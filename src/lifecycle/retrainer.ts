@@ -4,7 +4,7 @@ import type { ModelStore } from '../store/bundle';
 import type { LifecycleLog } from './log';
 
 /** What a training was started for. */
-export type TrainingTrigger = 'start' | 'schedule' | 'request';
+export type TrainingTrigger = 'start' | 'schedule' | 'request' | 'drift';
 
 /**
  * Why a training gave no new model. `timeout`: it took too long; `stopped`: the daemon stops; `load`: the version

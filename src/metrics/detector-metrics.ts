@@ -1,5 +1,6 @@
 /** The metrics of one detector as plain methods, called once per batch: no caller sees a label. */
 import type { DeclaredMetrics } from '../metrics';
+import type { Staleness } from '../domain/continuity';
 import { rejectReasons } from '../errors';
 import type { ModelVersionError, RejectReason } from '../errors';
 import type { RetrainingFailure } from '../lifecycle/retrainer';
@@ -29,8 +30,11 @@ export interface DetectorMetrics {
   scored(surprises: Float64Array, count: number, threshold: number): void;
   /** Records that were not scored: a window not yet full, or no model. */
   warming(records: number): void;
+  /** Values beyond a hard limit. */
+  limitViolations(values: number): void;
   refilled(records: number): void;
   rejected(reason: RejectReason, records?: number): void;
+  ignored(reason: Staleness, records: number): void;
   unknownConditions(conditions: number): void;
   /** Records behind in one partition; undefined when that is not known (any more), as after a rebalance. */
   lag(topic: string, partition: number, records: number | undefined): void;
@@ -38,10 +42,15 @@ export interface DetectorMetrics {
   /** Records that were lost before they were consumed. */
   sourceGap(records: bigint): void;
 
+  /** Anomalous records that could open no event so soon after another. */
+  suppressed(records: number): void;
   eventsOpened(events: number): void;
   eventsOpen(events: number): void;
   /** The configured false-alarm target as a ratio of normal records. */
   falseAlarmTarget(ratio: number): void;
+  /** How near drift is to be called (1 = enough), and whether it has been. */
+  drift(evidenceRatio: number, active: boolean): void;
+  driftStarted(): void;
   windowKeys(keys: number): void;
 
   batchDuration(stage: Stage, seconds: number): void;
@@ -99,15 +108,26 @@ export function createDetectorMetrics(
     for (const topic of bounds.topics) metrics.consumed.inc({ detector, topic }, 0);
     for (const sink of bounds.sinks) metrics.sinkErrors.inc({ detector, stage: sink }, 0);
     for (const reason of rejectReasons) metrics.rejected.inc({ detector, reason }, 0);
+    for (const reason of ['duplicate', 'out_of_order'] as const) metrics.ignored.inc({ detector, reason }, 0);
     for (const reason of Object.keys(loadFailures)) metrics.modelLoadFailures.inc({ detector, reason }, 0);
     for (const result of Object.keys(trainingResults)) metrics.trainings.inc({ detector, result }, 0);
     for (const stage of Object.keys(stages)) metrics.batchDuration.zero({ detector, stage });
     metrics.trainingDuration.zero(of);
-    const counters = ['scored', 'warming', 'refilled', 'unknownConditions', 'anomalies', 'events'] as const;
+    const counters = [
+      'scored',
+      'warming',
+      'refilled',
+      'unknownConditions',
+      'anomalies',
+      'events',
+      'limitViolations',
+      'suppressed',
+      'driftStarts',
+    ] as const;
     for (const counter of counters) metrics[counter].inc(of, 0);
     for (const counter of ['modelSwaps', 'sourceErrors', 'sourceGapRecords'] as const)
       metrics[counter].inc(of, 0);
-    for (const gauge of ['ready', 'eventsOpen', 'windowKeys', 'trainingRunning'] as const)
+    for (const gauge of ['ready', 'eventsOpen', 'windowKeys', 'trainingRunning', 'driftActive'] as const)
       metrics[gauge].set(of, 0);
   }
 
@@ -127,8 +147,10 @@ export function createDetectorMetrics(
       metrics.anomalies.inc(of, anomalies);
     },
     warming: (records) => metrics.warming.inc(of, records),
+    limitViolations: (values) => metrics.limitViolations.inc(of, values),
     refilled: (records) => metrics.refilled.inc(of, records),
     rejected: (reason, records = 1) => metrics.rejected.inc({ detector, reason }, records),
+    ignored: (reason, records) => metrics.ignored.inc({ detector, reason }, records),
     unknownConditions: (conditions) => metrics.unknownConditions.inc(of, conditions),
     lag(topic, partition, records) {
       const partitions = lags.get(topic) ?? new Map<number, number>();
@@ -146,9 +168,15 @@ export function createDetectorMetrics(
     sourceError: () => metrics.sourceErrors.inc(of),
     sourceGap: (records) => metrics.sourceGapRecords.inc(of, Number(records)),
 
+    suppressed: (records) => metrics.suppressed.inc(of, records),
     eventsOpened: (events) => metrics.events.inc(of, events),
     eventsOpen: (events) => metrics.eventsOpen.set(of, events),
     falseAlarmTarget: (ratio) => metrics.falseAlarmTarget.set(of, ratio),
+    drift(evidenceRatio, active) {
+      metrics.driftEvidence.set(of, evidenceRatio);
+      metrics.driftActive.set(of, active ? 1 : 0);
+    },
+    driftStarted: () => metrics.driftStarts.inc(of),
     windowKeys: (keys) => metrics.windowKeys.set(of, keys),
 
     batchDuration: (stage, seconds) => metrics.batchDuration.observe({ detector, stage }, seconds),

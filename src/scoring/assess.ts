@@ -1,6 +1,7 @@
 /** Windows to raw statistics: encode, run the model, and look at what no model sees. Nothing is calibrated yet. */
 import { createConditionEncoder, type CategoryTable } from '../domain/condition';
 import { createScaler, type Scaler } from '../domain/scaler';
+import { createCounts, type Counts } from '../domain/signal';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import type { Model } from '../models/model';
 import { fixedBatchRows, scoped } from '../tensor';
@@ -41,6 +42,7 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
   const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
   const stuck = image === undefined ? createStuckStatistic(shape, state.repeats) : undefined;
   const attribution = image === undefined ? createWindowAttribution(shape) : createImageAttribution(image);
+  const counts = createCounts(state.channels, state.signals);
   let buffers: EncodedWindows | undefined;
   let capacity = 0;
 
@@ -56,7 +58,13 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
         buffers = encoder.createBuffers(capacity);
       }
       encoder.encode(batch, buffers);
-      const { statistics, distortion, expected } = runModel(model, encoder, buffers, batch.count);
+      let result = runModel(model, encoder, buffers, batch.count);
+      // No pixel is missing, and each counts.
+      for (let step = 0; step < imputationSteps && image === undefined; step++) {
+        if (!imputeExpected(batch, result.expected, buffers, shape, scaler, counts)) break;
+        result = runModel(model, encoder, buffers, batch.count);
+      }
+      const { statistics, distortion, expected } = result;
       const parts = attribution.sum(distortion, batch.count);
       return {
         statistics: {
@@ -105,6 +113,55 @@ function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows,
     });
   }
   return result;
+}
+
+/** What was put in for a value changes what is expected of it, so this is repeated, at most so often. */
+const imputationSteps = 8;
+
+/** In scaled units: a window in which nothing moves further than this is settled. */
+const settledWithin = 0.02;
+
+/**
+ * Puts what the model expects in the place of what is missing, and of deviations that do not count (domain/signal.ts), so
+ * that no statistic, the code of the window included, knows of them: the imputation of Rezende, Mohamed & Wierstra (2014),
+ * with means for draws. A channel that training has never seen stays masked.
+ * @param expected of the windows as they are now, scaled, shape [count, dim]
+ * @returns whether any window has changed; one that has settled keeps its score, whatever the others do
+ */
+function imputeExpected(
+  { values, count }: WindowBatch,
+  expected: Float32Array,
+  { x, mask }: EncodedWindows,
+  { length, channels }: WindowShape,
+  scaler: Scaler,
+  counts: Counts | undefined,
+): boolean {
+  const dim = length * channels;
+  /** What the model should see in place i: the value itself, or what it expects. */
+  const wanted = (i: number): number => {
+    const channel = i % channels;
+    const value = values[i]!;
+    if (Number.isNaN(value)) return scaler.knows(channel) ? expected[i]! : x[i]!;
+    const isDeviation = counts === undefined || counts(channel, value, scaler.unscale(expected[i]!, channel));
+    return isDeviation ? Math.fround(scaler.scale(value, channel)) : expected[i]!;
+  };
+  let changed = false;
+  for (let window = 0; window < count; window++) {
+    const from = window * dim;
+    if (counts === undefined && !values.subarray(from, from + dim).some(Number.isNaN)) continue;
+    let furthest = 0;
+    for (let i = from; i < from + dim; i++) {
+      const isMasked = mask[i] === 0 && Number.isNaN(values[i]!) && scaler.knows(i % channels);
+      furthest = Math.max(furthest, isMasked ? Infinity : Math.abs(x[i]! - wanted(i)));
+    }
+    if (furthest <= settledWithin) continue;
+    changed = true;
+    for (let i = from; i < from + dim; i++) {
+      x[i] = wanted(i);
+      if (scaler.knows(i % channels)) mask[i] = 1;
+    }
+  }
+  return changed;
 }
 
 function sumOverChannels(parts: Float64Array, channels: number): Float64Array {

@@ -7,6 +7,7 @@ import type { CategoryTable, ConditionState } from '../domain/condition';
 import type { ImageShape } from '../domain/image';
 import { givenConditions } from '../domain/record';
 import type { ScalerState } from '../domain/scaler';
+import type { SignalRule } from '../domain/signal';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
 import { ModelVersionError } from '../errors';
 import { disposeModel, readWeights, writeWeights, type Model, type ModelSpec } from '../models/model';
@@ -22,6 +23,8 @@ export interface DetectorState extends LearnedState {
   /** Of each channel's part in the reconstruction statistic. */
   channelCalibrations: ChannelState;
   calibration: SurpriseState;
+  /** Records of a key after which its surprise is as good as independent. */
+  independentAfter: number;
 }
 
 /** What is learned before anything is calibrated. */
@@ -33,6 +36,8 @@ export interface LearnedState {
   image?: ImageShape;
   scaler: ScalerState;
   conditions: ConditionState;
+  /** Which deviations count: calibration has seen the same. */
+  signals: readonly SignalRule[];
   repeats: readonly Repetition[];
   /** Records a millisecond of the whole detector, for targets such as "2 per day". */
   recordsPerMs: number;

@@ -62,8 +62,9 @@ export function createWindowEncoder(
       out.unknownConditions = 0;
       for (let i = 0; i < batch.count * dim; i++) {
         const value = batch.values[i]!;
-        out.x[i] = scaler.scale(value, i % scaler.channels);
-        out.mask[i] = Number.isNaN(value) ? 0 : 1;
+        const channel = i % scaler.channels;
+        out.x[i] = scaler.scale(value, channel);
+        out.mask[i] = Number.isNaN(value) || !scaler.knows(channel) ? 0 : 1;
       }
       if (conditionDim === 0) return;
       out.c.fill(0, 0, batch.count * conditionDim);

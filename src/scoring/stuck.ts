@@ -54,6 +54,8 @@ function fitChannel(at: (row: number) => number, ends: Int32Array): Repetition {
     tally.records++;
     if (at(row) === before) tally.repeats++;
   }
+  // A channel without values: nothing is known of it, so nothing that it does is unlikely.
+  if (common.size === 0 && first.records + next.records === 0) return { byValue: [], first: 1, next: 1 };
   const ofFirst = succession(first);
   return {
     byValue: [...common].map(([value, tally]) => ({ value, probability: succession(tally) })),

@@ -1,6 +1,7 @@
 /** Events for people: one line when an event opens, one when it closes. */
 import type { Contribution } from '../domain/detection';
 import type { AnomalyEvent } from '../domain/event';
+import type { LimitViolation } from '../domain/signal';
 import type { Sink } from './sink';
 
 /** Takes a finished line. */
@@ -35,11 +36,15 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
   return {
     key: event.key,
     start: new Date(event.start).toISOString(),
-    ...(event.status === 'closed' && { end: new Date(event.end).toISOString() }),
+    ...(event.status === 'closed' && {
+      end: new Date(event.end).toISOString(),
+      records: event.anomalousRecords,
+      closedBy: event.closedBy,
+    }),
     surprise: round(event.peakSurprise),
     seen: describeRarity(event.peakSurprise),
     ...(leftOut.length > 0 && { misfits: leftOut.join(', ') }),
-    why: event.contributions.slice(0, namedChannels).map(describeChannel).join('; '),
+    why: describeReasons(event),
     detector: event.detector,
     modelVersion: event.modelVersion,
   };
@@ -49,6 +54,17 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
 export function describeRarity(surprise: number): string {
   if (surprise > 9) return 'less than once in a billion normal records';
   return `once in ${Number((10 ** surprise).toPrecision(2)).toLocaleString('en')} normal records`;
+}
+
+/** Limits that were violated, then the most unusual of the other channels. */
+function describeReasons({ limits, contributions }: AnomalyEvent): string {
+  const others = contributions.filter(({ channel }) => !limits.some((one) => one.channel === channel));
+  return [...limits.map(describeLimit), ...others.map(describeChannel)].slice(0, namedChannels).join('; ');
+}
+
+function describeLimit({ channel, limit, bound, actual }: LimitViolation): string {
+  const side = limit === 'max' ? 'above' : 'below';
+  return `${channel} ${formatValue(actual)} (${side} its limit of ${formatValue(bound)})`;
 }
 
 function describeChannel({ channel, actual, expected, repeats }: Contribution): string {

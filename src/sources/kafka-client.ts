@@ -3,11 +3,10 @@ import { Kafka, logLevel } from 'kafkajs';
 import type { LogEntry } from 'kafkajs';
 import { patchRequestQueue } from './kafkajs-request-queue';
 
-export type KafkaLog = (
-  level: 'warn' | 'info' | 'debug',
-  message: string,
-  fields: Record<string, unknown>,
-) => void;
+/** Takes the client's lines; a logger is one. */
+export type KafkaLog = Readonly<
+  Record<'warn' | 'info' | 'debug', (message: string, fields: Record<string, unknown>) => void>
+>;
 
 patchRequestQueue();
 
@@ -18,7 +17,7 @@ const ownFields: readonly string[] = ['timestamp', 'logger', 'message', 'stack']
  * kafkajs calls every failed attempt an error, and its everyday life info. What vaemon must act on arrives as an
  * error at the source or the sink, so a line of the client is one level lower here.
  */
-function levelOf(level: logLevel): 'warn' | 'info' | 'debug' {
+function levelOf(level: logLevel): keyof KafkaLog {
   if (level === logLevel.ERROR) return 'warn';
   return level === logLevel.WARN ? 'info' : 'debug';
 }
@@ -41,7 +40,7 @@ export function createKafkaClient(options: {
       () =>
       ({ namespace, level, log: entry }: LogEntry) => {
         const fields = Object.entries(entry).filter(([name]) => !ownFields.includes(name));
-        log(levelOf(level), 'kafka client', {
+        log[levelOf(level)]('kafka client', {
           part: namespace,
           detail: entry.message,
           ...Object.fromEntries(fields),

@@ -1,6 +1,9 @@
 /** Past records as columns, and the windows that can be cut from them. */
+import { createContinuity, fillerTime, staleness, type TimeRules } from '../domain/continuity';
 import { createValues, type RecordBatch, type Values } from '../domain/record';
+import type { CheckLimits } from '../domain/signal';
 import type { WindowBatch, WindowShape } from '../domain/window';
+import { boundExclusion } from './exclusion';
 
 /** A stretch of event time to leave out, of one key. */
 export interface Interval {
@@ -14,13 +17,28 @@ export interface Interval {
 export interface DatasetBuilder {
   add(batch: RecordBatch): void;
   readonly records: number;
-  build(shape: WindowShape, options: { ttlMs: number; exclude: readonly Interval[] }): Dataset;
+  build(shape: WindowShape, options: DatasetOptions): Dataset;
+}
+
+export interface DatasetOptions {
+  /** How records follow one another: the same as live. */
+  time: TimeRules;
+  exclude: readonly Interval[];
+  /** At most this share of the records is left out for `exclude`. */
+  maxExcludedShare: number;
+  /** Records beyond a limit are left out, too, however many there are. */
+  limits: CheckLimits;
 }
 
 export interface Dataset {
   readonly shape: WindowShape;
-  /** Records, key after key, each in time order. */
+  /** Records that came; the columns have a row for each and for each that fills a gap or pads a window. */
   readonly records: number;
+  /** Records that no window holds: near events, or beyond a limit. */
+  readonly excludedRecords: number;
+  /** Stretches that should have been left out, but were too much of the history (exclusion.ts). */
+  readonly released: readonly Interval[];
+  /** Key after key, each in time order. */
   readonly values: Values;
   readonly conditions: Float64Array;
   readonly timestamps: Float64Array;
@@ -52,8 +70,7 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
             (series = { timestamps: [], values: createGrowingRows(channels, batch.values), conditions: [] }),
           );
         const timestamp = batch.timestamps[row]!;
-        // The same rule as live: what is not newer than the last record of its key is not used.
-        if (timestamp <= (series.timestamps.at(-1) ?? -Infinity)) continue;
+        if (staleness(series.timestamps.at(-1) ?? -Infinity, timestamp) !== undefined) continue;
         series.timestamps.push(timestamp);
         series.values.push(batch.values, row);
         for (let i = 0; i < given; i++) series.conditions.push(batch.conditions[row * given + i]!);
@@ -63,30 +80,68 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
     get records() {
       return records;
     },
-    build(shape, { ttlMs, exclude }) {
-      const values = createValues(records * channels, shape.pixels === true);
-      const conditions = new Float64Array(records * given);
-      const timestamps = new Float64Array(records);
+    build(shape, { time, exclude, maxExcludedShare, limits }) {
+      const continuityOf = createContinuity(time, shape.length);
+      const times = new Map([...seriesByKey].map(([key, { timestamps }]) => [key, timestamps]));
+      const { excluded, released } = boundExclusion(exclude, times, maxExcludedShare);
+      const rows = countRows(times.values(), continuityOf);
+      const values = createValues(rows * channels, shape.pixels === true);
+      const conditions = new Float64Array(rows * given);
+      const timestamps = new Float64Array(rows);
       const ends: number[] = [];
       let row = 0;
+      let excludedRecords = 0;
       for (const [key, series] of seriesByKey) {
-        const excluded = exclude.filter((interval) => interval.key === key);
-        values.set(series.values.all(), row * channels);
-        conditions.set(series.conditions, row * given);
-        timestamps.set(series.timestamps, row);
+        const ofKey = excluded.filter((interval) => interval.key === key);
+        const seriesValues = series.values.all();
+        /** Rows in a row that a window may hold. */
         let run = 0;
-        series.timestamps.forEach((time, i) => {
-          const gap = i > 0 && time - series.timestamps[i - 1]! > ttlMs;
-          if (gap) run = 0;
-          run = excluded.some(({ from, to }) => time >= from && time <= to) ? 0 : run + 1;
-          if (run >= shape.length) ends.push(row + i);
+        let newest = -Infinity;
+        series.timestamps.forEach((timestamp, i) => {
+          const continuation = continuityOf(newest, timestamp);
+          const { restart, fillers } = continuation;
+          if (restart) run = 0;
+          const filledLike = restart ? i : i - 1;
+          for (let f = 0; f < fillers; f++) {
+            values.fill(NaN, row * channels, (row + 1) * channels);
+            for (let c = 0; c < given; c++)
+              conditions[row * given + c] = series.conditions[filledLike * given + c]!;
+            timestamps[row++] = fillerTime(continuation, newest, timestamp, f);
+            run++;
+          }
+          for (let c = 0; c < channels; c++) values[row * channels + c] = seriesValues[i * channels + c]!;
+          for (let c = 0; c < given; c++) conditions[row * given + c] = series.conditions[i * given + c]!;
+          timestamps[row] = timestamp;
+          newest = timestamp;
+          const isExcluded =
+            ofKey.some(({ from, to }) => timestamp >= from && timestamp <= to) ||
+            limits(values, row * channels).length > 0;
+          if (isExcluded) excludedRecords++;
+          run = isExcluded ? 0 : run + 1;
+          if (run >= shape.length) ends.push(row);
+          row++;
         });
-        row += series.timestamps.length;
       }
       ends.sort((a, b) => timestamps[a]! - timestamps[b]! || a - b);
-      return createDataset(shape, { values, conditions, timestamps }, Int32Array.from(ends));
+      const columns = { values, conditions, timestamps };
+      return createDataset(shape, columns, Int32Array.from(ends), { records, excludedRecords, released });
     },
   };
+}
+
+function countRows(
+  series: Iterable<readonly number[]>,
+  continuityOf: ReturnType<typeof createContinuity>,
+): number {
+  let rows = 0;
+  for (const timestamps of series) {
+    let newest = -Infinity;
+    for (const timestamp of timestamps) {
+      rows += 1 + continuityOf(newest, timestamp).fillers;
+      newest = timestamp;
+    }
+  }
+  return rows;
 }
 
 /** Rows of numbers, in room that doubles: a list of numbers would take eight bytes for each pixel. */
@@ -119,9 +174,10 @@ function createDataset(
   shape: WindowShape,
   columns: Pick<Dataset, 'values' | 'conditions' | 'timestamps'>,
   ends: Int32Array,
+  counts: Pick<Dataset, 'records' | 'excludedRecords' | 'released'>,
 ): Dataset {
   const { values, conditions, timestamps } = columns;
-  const records = timestamps.length;
+  const { records } = counts;
   let first = Infinity;
   let last = -Infinity;
   for (const time of timestamps) {
@@ -130,7 +186,7 @@ function createDataset(
   }
   return {
     shape,
-    records,
+    ...counts,
     ...columns,
     ends,
     recordsPerMs: last > first ? (records - 1) / (last - first) : NaN,

@@ -1,8 +1,13 @@
 /** report.json of a model version: what training saw and how it went. */
 import type { ParetoTail } from '../calibration/tail';
+import type { Interval } from './dataset';
 
 export interface TrainingReport {
   records: number;
+  /** Records left out: near events, or beyond a limit. */
+  excludedRecords: number;
+  /** Stretches near events that were learned from all the same: there were more than training.maxExcludedShare allows. */
+  released: readonly Interval[];
   windows: { fit: number; validation: number; calibration: number };
   epochs: number;
   bestEpoch: number;

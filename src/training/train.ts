@@ -1,9 +1,16 @@
 /** Trains one model version: fit, early stopping, calibration on the newest block, golden records, report. */
-import { fitSurprise } from '../calibration/surprise';
+import { autocorrelationTime } from '../calibration/autocorrelation';
+import {
+  createSurpriseScale,
+  fitSurprise,
+  type StatisticColumns,
+  type SurpriseState,
+} from '../calibration/surprise';
 import { createConditionEncoder, fitConditions, type CategoryTable } from '../domain/condition';
 import type { StatisticName } from '../domain/detection';
 import { colourChannels, pixelScaler } from '../domain/image';
 import { createValues, imageOf, type RecordSchema, type Values } from '../domain/record';
+import type { SignalRule } from '../domain/signal';
 import { createScaler, fitScaler } from '../domain/scaler';
 import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
@@ -32,6 +39,8 @@ import type { TrainingReport } from './report';
 
 export interface TrainingOptions {
   schema: RecordSchema;
+  /** Which deviations count; the model sees them all, calibration those that do. */
+  signals: readonly SignalRule[];
   model: ModelOptions & {
     /** Share of training examples whose categories are replaced by the unknown token. */
     conditionDropout: number;
@@ -76,7 +85,10 @@ export async function train(
     throw new TrainingError(
       'too_few_records',
       `${dataset.ends.length} complete windows of ${dataset.shape.length} records, but training.minRecords is ` +
-        `${options.minRecords}`,
+        String(options.minRecords) +
+        (dataset.excludedRecords > 0
+          ? ` (${dataset.excludedRecords} of ${dataset.records} records are left out: near events, or beyond limits)`
+          : ''),
     );
   }
   const split = splitByTime(dataset, options.calibrationShare);
@@ -127,6 +139,7 @@ export async function train(
       ...(image && { image: { width: image.width, height: image.height, colour: image.colour } }),
       scaler,
       conditions,
+      signals: options.signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
       repeats:
         image === undefined
           ? fitRepeats(
@@ -143,6 +156,8 @@ export async function train(
     const calibrated = calibrate(assessor, learned.channels.length, dataset, split.calibration, options);
     const report: TrainingReport = {
       records: dataset.records,
+      excludedRecords: dataset.excludedRecords,
+      released: dataset.released,
       windows: {
         fit: split.fit.length,
         validation: split.validation.length,
@@ -167,7 +182,7 @@ function calibrate(
   dataset: Dataset,
   ends: Int32Array,
   { tailShare, statistics: names }: Pick<TrainingOptions, 'tailShare' | 'statistics'>,
-): Pick<DetectorState, 'channelCalibrations' | 'calibration'> {
+): Pick<DetectorState, 'channelCalibrations' | 'calibration' | 'independentAfter'> {
   const { statistics, parts } = assessAll(assessor, channels, dataset, ends);
   const channelCalibrations = fitChannels(parts, channels, tailShare);
   const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
@@ -177,10 +192,30 @@ function calibrate(
   );
   if (Object.keys(combined).length === 0)
     throw new TrainingError('failed', `the model has none of calibration.statistics: ${names.join(', ')}`);
+  const calibration = fitSurprise(combined, tailShare, { channel: 'exponential' });
   return {
     channelCalibrations,
-    calibration: fitSurprise(combined, tailShare, { channel: 'exponential' }),
+    calibration,
+    independentAfter: independentAfter(calibration, combined, ends, dataset.shape.length),
   };
+}
+
+/**
+ * Records of a key after which two p-values are as good as independent: windows no longer share a record, and twice the
+ * autocorrelation time is over, so that of a correlation that falls exponentially less than 2 % is left.
+ */
+function independentAfter(
+  calibration: SurpriseState,
+  columns: StatisticColumns,
+  ends: Int32Array,
+  windowLength: number,
+): number {
+  const scale = createSurpriseScale(calibration);
+  const statistics = Object.values(columns);
+  // By row, so key after key: records of other keys in between would hide how each remembers.
+  const order = Int32Array.from(ends.keys()).sort((a, b) => ends[a]! - ends[b]!);
+  const pValues = Float64Array.from(order, (i) => scale.pValue(statistics.map((column) => column[i]!)).p);
+  return Math.max(windowLength, Math.ceil(2 * autocorrelationTime(pValues)));
 }
 
 /** The raw records that windows up to the end of the fit block cover. */
@@ -189,7 +224,7 @@ function recordsUpTo(
   ends: Int32Array,
 ): { values: Values; conditions: Float64Array; count: number } {
   const { channels, conditions: given, length, pixels = false } = dataset.shape;
-  const used = new Uint8Array(dataset.records);
+  const used = new Uint8Array(dataset.timestamps.length);
   for (const end of ends) used.fill(1, end - length + 1, end + 1);
   const rows = Int32Array.from(used.keys()).filter((row) => used[row] === 1);
   const values = createValues(rows.length * channels, pixels);

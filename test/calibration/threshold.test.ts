@@ -36,7 +36,7 @@ describe('a false-alarm target', () => {
 
   test('of more alarms than records come is refused, with both numbers', () => {
     expect(() => targetRatio({ kind: 'rate', count: 10, perMs: hourMs }, 5 / hourMs)).toThrow(
-      'falseAlarmTarget asks for 10 alarms in 3600 s, but only 5.00 records come in that time',
+      'calibration.falseAlarmTarget asks for 10 in 3600 s, but only 5.00 records come in that time',
     );
   });
 

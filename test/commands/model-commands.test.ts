@@ -212,4 +212,4 @@ test('a posterior that has collapsed is warned of', async () => {
     ...['-s', 'training.learningRate=0.02'],
   );
   expect(err).toContain('posterior has collapsed: no latent dimension of these levels is in use');
-});
+}, 60_000);

@@ -99,6 +99,17 @@ describe('what a configuration yields', () => {
     ]);
   });
 
+  test('the map of signals becomes a list, in which everything is said', async () => {
+    const text = minimalDetector().replace(
+      'flow] }',
+      'flow], signals: {flow: {direction: up, deadband: 0.5}, pressure: {limits: {min: 0, max: 10}}} }',
+    );
+    expect((await loadDetector(text)).record.signals).toEqual([
+      { channel: 'flow', direction: 'up', deadband: 0.5, limits: {} },
+      { channel: 'pressure', direction: 'both', deadband: 0, limits: { min: 0, max: 10 } },
+    ]);
+  });
+
   test('the result cannot be changed, at any depth', async () => {
     const settings = await loadDetector(minimalDetector());
     expect(() => Object.assign(settings.window, { length: 1 })).toThrow(TypeError);
@@ -225,7 +236,7 @@ events: { openRecords: 6 }
     ['training: {timeZone: Europe/Berlyn}', /^training\.timeZone: must be an IANA time zone .*Berlyn/],
     ['calibration: {share: 1}', 'calibration.share: must be a ratio above 0 and below 1 (got 1)'],
     ['calibration: {falseAlarmTarget: 2}', /^calibration\.falseAlarmTarget: must be a ratio .* \(got 2\)$/],
-    ['calibration: {falseAlarmTarget: 2 per year}', /^calibration\.falseAlarmTarget: .*"2 per year"\)$/],
+    ['calibration: {falseAlarmTarget: 2 per month}', /^calibration\.falseAlarmTarget: .*"2 per month"\)$/],
     ['fields: {key: a..b}', 'fields.key: must be a dotted path of fields, or empty (got "a..b")'],
     ['model: {latentDim: 20}', /^model\.latentDim: must be below .* \(got 20, with 2 × 10 = 20\)$/],
     ['model: {kind: vea}', /^model\.kind: must be `cvae`, `vae`, .* or `[^`]+` \(got "vea"\)$/],
@@ -514,4 +525,40 @@ sinks: { kafka: { enabled: true, detectionsTopic: in, deadLetterTopic: dead } }
       { message: 'has both daemon.yaml and daemon.yml: keep one' },
     ]);
   });
+});
+
+describe('signals', () => {
+  const withSignals = (signals: string) =>
+    minimalDetector().replace('flow] }', `flow], signals: ${signals} }`);
+
+  test.each([
+    ['{flow: {direction: left}}', 'flow.direction must be `both`, `up` or `down` (got "left")'],
+    ['{flow: {deadband: -1}}', 'flow.deadband must be a number of at least 0 (got -1)'],
+    ['{flow: {limits: {min: 3, max: 2}}}', 'flow.limits.min must not be above its max (got 3, 2)'],
+    ['{flow: {limits: {max: high}}}', 'flow.limits.max must be a number (got "high")'],
+    ['{flow: {limits: 3}}', 'flow.limits must be a map such as {min: 0, max: 10} (got 3)'],
+    ['{flow: {dedband: 1}}', 'flow.dedband is no key of a signal; did you mean "deadband"?'],
+    ['{flow: 3}', 'flow must be a map such as {direction: up} (got 3)'],
+    ['{flw: {}}', 'must name channels of record.channels (not "flw"; did you mean "flow"?)'],
+  ])('%s is refused with what is wrong', async (signals, message) => {
+    expect(await problemsIn(withSignals(signals))).toEqual([`record.signals: ${message}`]);
+  });
+
+  test('several problems come in one message', async () => {
+    const [problem] = await problemsIn(withSignals('{flow: {direction: 1, deadband: x}}'));
+    expect(problem).toMatch(/flow\.direction.*; flow\.deadband/);
+  });
+});
+
+test.each([
+  [
+    'window: {gaps: fill}',
+    'window.interval: is required when window.gaps is `fill`: without it no gap can be recognised',
+  ],
+  [
+    'window: {interval: 2h}',
+    'window.interval: must not be above window.ttl: every record would start a new window (got 7200000 ms, 3600000 ms)',
+  ],
+])('%s is refused', async (text, problem) => {
+  expect(await problemsIn(`${minimalDetector()}${text}\n`)).toEqual([problem]);
 });

@@ -1,7 +1,16 @@
+import fc from 'fast-check';
 import type { Detection } from '../../src/domain/detection';
 import { createEventTracker, type EventPolicy } from '../../src/domain/event';
 
-const policy: EventPolicy = { openRecords: 2, openWindow: 3, closeAfter: 2 };
+const policy: EventPolicy = {
+  openRecords: 2,
+  openWindow: 3,
+  minRecords: 1,
+  minLengthMs: 0,
+  closeAfter: 2,
+  silenceMs: 1e9,
+  suppressForMs: 0,
+};
 
 function detection(timestamp: number, surprise: number, key = 'pump-1'): Detection {
   return {
@@ -13,6 +22,7 @@ function detection(timestamp: number, surprise: number, key = 'pump-1'): Detecti
     threshold: 3,
     anomalous: surprise >= 3,
     extrapolated: false,
+    limits: [],
     statistics: {},
     contributions: [
       { channel: `at-${timestamp}`, contribution: 1, actual: 1, expected: 0, surprise: 3, repeats: 0 },
@@ -25,7 +35,7 @@ function detection(timestamp: number, surprise: number, key = 'pump-1'): Detecti
 function replay(pattern: string, overrides: Partial<EventPolicy> = {}): string {
   const tracker = createEventTracker({ ...policy, ...overrides });
   return Array.from(pattern)
-    .map((letter, i) => tracker.observe(detection(i, letter === '!' ? 4 : 0))?.status ?? '-')
+    .map((letter, i) => tracker.observe(detection(i, letter === '!' ? 4 : 0))[0]?.status ?? '-')
     .map((status) => status.charAt(0))
     .join('');
 }
@@ -39,6 +49,10 @@ describe('an event', () => {
     ['closes after m quiet records in a row', '!!..', {}, '-o-c'],
     ['stays open while the quiet records are fewer than m', '!!.!.!.!', {}, '-o------'],
     ['needs k anomalous records again after it closed', '!!..!.!', {}, '-o-c--o'],
+    ['waits for its least number of anomalous records', '!!.!!', { minRecords: 4 }, '----o'],
+    ['is none when it ends before it has enough of them', '!!..!!', { minRecords: 4 }, '------'],
+    ['waits until it is long enough', '!!!!!', { minLengthMs: 3 }, '---o-'],
+    ['is none when it ends before it is long enough', '!!..', { minLengthMs: 3 }, '----'],
     ['does not open on records that belonged to the one before', '!!!..!', {}, '-o--c-'],
   ])('%s', (_, pattern, overrides, expected) => {
     expect(replay(pattern, overrides)).toBe(expected);
@@ -48,7 +62,7 @@ describe('an event', () => {
     const tracker = createEventTracker(policy);
     tracker.observe(detection(1000, 4));
     tracker.observe(detection(2000, 0));
-    expect(tracker.observe(detection(3000, 3.5))).toEqual({
+    expect(tracker.observe(detection(3000, 3.5))[0]).toEqual({
       id: 'plant/pump-1/1970-01-01T00:00:01.000Z',
       detector: 'plant',
       key: 'pump-1',
@@ -60,7 +74,11 @@ describe('an event', () => {
       peakSurprise: 4,
       peakAt: 1000,
       threshold: 3,
-      contributions: detection(1000, 4).contributions,
+      contributions: [
+        { ...detection(1000, 4).contributions[0], at: 1000, records: 1 },
+        { ...detection(3000, 3.5).contributions[0], at: 3000, records: 1 },
+      ],
+      limits: [],
       modelVersion: 'v1',
     });
   });
@@ -75,30 +93,30 @@ describe('an event', () => {
       [5, 0],
     ] as const)
       tracker.observe(detection(time, surprise));
-    expect(tracker.observe(detection(6, 0))).toMatchObject({
+    expect(tracker.observe(detection(6, 0))[0]).toMatchObject({
       status: 'closed',
+      closedBy: 'quiet',
       start: 1,
       end: 4,
       openedAt: 2,
       anomalousRecords: 4,
       peakSurprise: 9,
       peakAt: 3,
-      contributions: [{ channel: 'at-3' }],
     });
   });
 
   test('does not change any more once it has been handed out', () => {
     const tracker = createEventTracker({ ...policy, openRecords: 1 });
-    const opened = tracker.observe(detection(1, 4));
+    const [opened] = tracker.observe(detection(1, 4));
     tracker.observe(detection(2, 9));
     expect(opened).toMatchObject({ peakSurprise: 4, anomalousRecords: 1 });
   });
 
   test('is that of one key alone', () => {
     const tracker = createEventTracker(policy);
-    expect(tracker.observe(detection(1, 4, 'a'))).toBeUndefined();
-    expect(tracker.observe(detection(2, 4, 'b'))).toBeUndefined();
-    expect(tracker.observe(detection(3, 4, 'a'))).toMatchObject({ key: 'a', status: 'open' });
+    expect(tracker.observe(detection(1, 4, 'a'))).toEqual([]);
+    expect(tracker.observe(detection(2, 4, 'b'))).toEqual([]);
+    expect(tracker.observe(detection(3, 4, 'a'))).toMatchObject([{ key: 'a', status: 'open' }]);
     expect(tracker.openEvents().map(({ key }) => key)).toEqual(['a']);
   });
 });
@@ -108,14 +126,169 @@ test('closing all ends what is open and forgets what was about to open', () => {
   tracker.observe(detection(1, 4, 'a'));
   tracker.observe(detection(2, 4, 'a'));
   tracker.observe(detection(2, 4, 'b'));
-  expect(tracker.closeAll()).toMatchObject([{ key: 'a', status: 'closed', end: 2 }]);
+  expect(tracker.closeAll()).toMatchObject([{ key: 'a', status: 'closed', closedBy: 'end', end: 2 }]);
   expect(tracker.openEvents()).toEqual([]);
   expect(tracker.closeAll()).toEqual([]);
-  expect(tracker.observe(detection(3, 4, 'b'))).toBeUndefined();
+  expect(tracker.observe(detection(3, 4, 'b'))).toEqual([]);
+});
+
+describe('a key that falls silent', () => {
+  const silent = { ...policy, silenceMs: 10 };
+
+  test('has its event closed when the event time of the detector has moved on', () => {
+    const tracker = createEventTracker(silent);
+    for (const time of [1, 2]) tracker.observe(detection(time, 4, 'a'));
+    expect(tracker.observe(detection(12, 0, 'b'))).toEqual([]);
+    expect(tracker.observe(detection(13, 0, 'b'))).toMatchObject([
+      { key: 'a', status: 'closed', closedBy: 'silence', end: 2 },
+    ]);
+    expect(tracker.observe(detection(30, 0, 'b'))).toEqual([]);
+  });
+
+  test('has no event closed twice, nor is it held, when it had none', () => {
+    const tracker = createEventTracker(silent);
+    tracker.observe(detection(1, 4, 'a'));
+    expect(tracker.observe(detection(20, 0, 'b'))).toEqual([]);
+    // The anomalous record before the silence does not count any more.
+    expect(tracker.observe(detection(21, 4, 'a'))).toEqual([]);
+  });
+
+  test('is not one that only lags behind the others', () => {
+    const tracker = createEventTracker(silent);
+    tracker.observe(detection(100, 0, 'b'));
+    tracker.observe(detection(1, 4, 'a'));
+    tracker.observe(detection(101, 0, 'b'));
+    expect(tracker.observe(detection(2, 4, 'a'))).toMatchObject([{ key: 'a', status: 'open' }]);
+    expect(tracker.observe(detection(102, 0, 'b'))).toEqual([]);
+  });
+
+  test('and speaks again only after the silence has its old event closed first', () => {
+    const tracker = createEventTracker({ ...silent, openRecords: 1 });
+    tracker.observe(detection(1, 4, 'a'));
+    const seen = tracker.observe(detection(50, 4, 'a'));
+    expect(seen.map(({ status, start }) => [status, start])).toEqual([
+      ['closed', 1],
+      ['open', 50],
+    ]);
+  });
+});
+
+describe('after an event', () => {
+  const suppressing = { ...policy, openRecords: 1, closeAfter: 1, suppressForMs: 5 };
+
+  test('none opens for its key until the time is over, and what was suppressed is counted', () => {
+    const tracker = createEventTracker(suppressing);
+    const pattern = '!.!!!!!!!';
+    const statuses = Array.from(pattern, (letter, i) =>
+      tracker.observe(detection(i, letter === '!' ? 4 : 0)).map(({ status }) => status),
+    );
+    expect(statuses).toEqual([['open'], ['closed'], [], [], [], [], [], ['open'], []]);
+    expect(tracker.suppressedRecords).toBe(5);
+  });
+
+  test('another key is not suppressed', () => {
+    const tracker = createEventTracker(suppressing);
+    tracker.observe(detection(0, 4, 'a'));
+    tracker.observe(detection(1, 0, 'a'));
+    expect(tracker.observe(detection(2, 4, 'b'))).toMatchObject([{ status: 'open' }]);
+  });
+});
+
+describe('the channels of an event', () => {
+  const said = (channel: string, surprise: number) => ({
+    channel,
+    contribution: surprise,
+    actual: surprise,
+    expected: 0,
+    surprise,
+    repeats: 0,
+  });
+  function channelsOf(records: Partial<Detection>[]) {
+    const tracker = createEventTracker(policy);
+    records.forEach((record, i) => tracker.observe({ ...detection(i, 4), ...record }));
+    return tracker.closeAll()[0]!;
+  }
+
+  test('are those of all its records: one that was off all the time comes before one that was wild once', () => {
+    const { contributions } = channelsOf([
+      { contributions: [said('steady', 4), said('wild', 0.1)] },
+      { contributions: [said('wild', 90), said('steady', 5)] },
+      { contributions: [said('steady', 3.5), said('wild', 0.1)] },
+    ]);
+    expect(contributions).toMatchObject([
+      { channel: 'steady', surprise: 5, actual: 5, at: 1, records: 3 },
+      { channel: 'wild', surprise: 90, actual: 90, at: 1, records: 1 },
+    ]);
+  });
+
+  test('begin with one beyond a limit, and each limit is told once with its worst value', () => {
+    const over = (actual: number) => [{ channel: 'level', limit: 'max', bound: 9, actual } as const];
+    const event = channelsOf([
+      { contributions: [said('steady', 4), said('level', 1)], limits: over(10) },
+      { contributions: [said('steady', 4), said('level', 1)], limits: over(12) },
+      { contributions: [said('steady', 4), said('level', 1)], limits: over(11) },
+    ]);
+    expect(event.limits).toEqual(over(12));
+    expect(event.contributions.map(({ channel }) => channel)).toEqual(['level', 'steady']);
+  });
+
+  test('are ten at the most', () => {
+    const many = Array.from({ length: 40 }, (_, i) => said(`c${i}`, 4 - i / 10));
+    const { contributions } = channelsOf([{ contributions: many }, { contributions: many }]);
+    expect(contributions).toHaveLength(10);
+    expect(contributions[0]).toMatchObject({ channel: 'c0' });
+  });
+});
+
+test('every opened event is closed once, and has all its anomalous records', () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.constantFrom(0, 4), fc.integer({ min: 0, max: 8 })),
+        {
+          maxLength: 200,
+        },
+      ),
+      fc.record({
+        openRecords: fc.integer({ min: 1, max: 3 }),
+        openWindow: fc.integer({ min: 3, max: 5 }),
+        minRecords: fc.integer({ min: 1, max: 4 }),
+        minLengthMs: fc.integer({ min: 0, max: 10 }),
+        closeAfter: fc.integer({ min: 1, max: 3 }),
+        silenceMs: fc.integer({ min: 1, max: 30 }),
+        suppressForMs: fc.integer({ min: 0, max: 10 }),
+      }),
+      (steps, anyPolicy) => {
+        const tracker = createEventTracker(anyPolicy);
+        let time = 0;
+        const anomalies: { key: string; time: number }[] = [];
+        const seen = steps.flatMap(([key, surprise, step]) => {
+          time += step;
+          if (surprise > 0) anomalies.push({ key, time });
+          return [...tracker.observe(detection(time, surprise, key))];
+        });
+        const all = [...seen, ...tracker.closeAll()];
+        const opened = all.filter(({ status }) => status === 'open');
+        const closed = all.filter(({ status }) => status === 'closed');
+        expect(closed).toHaveLength(opened.length);
+        expect(tracker.openEvents()).toEqual([]);
+        for (const event of closed) {
+          expect(event.anomalousRecords).toBeGreaterThanOrEqual(
+            Math.max(anyPolicy.openRecords, anyPolicy.minRecords),
+          );
+          expect(event.end - event.start).toBeGreaterThanOrEqual(anyPolicy.minLengthMs);
+          const within = anomalies.filter(
+            (one) => one.key === event.key && one.time >= event.start && one.time <= event.end,
+          );
+          expect(event.anomalousRecords).toBeLessThanOrEqual(within.length);
+        }
+      },
+    ),
+  );
 });
 
 test('an event keeps the explanation of the record that was explained last', () => {
-  const tracker = createEventTracker({ openRecords: 1, openWindow: 1, closeAfter: 2 });
+  const tracker = createEventTracker({ ...policy, openRecords: 1, openWindow: 1, closeAfter: 2 });
   const leftOutAfter = (next: Detection): readonly string[] | undefined => {
     tracker.observe(next);
     return tracker.openEvents()[0]!.nearestNormal?.leftOut;

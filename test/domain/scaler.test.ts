@@ -44,7 +44,13 @@ describe('what is learned of a channel', () => {
 });
 
 describe('scaling', () => {
-  const scaler = createScaler({ center: [10, 0], scale: [2, 1e6], min: [-1e13, -1e13], max: [1e13, 1e13] });
+  const scaler = createScaler({
+    center: [10, 0],
+    scale: [2, 1e6],
+    min: [-1e13, -1e13],
+    max: [1e13, 1e13],
+    count: [100, 100],
+  });
 
   test('counts scales from the centre, each channel by its own', () => {
     expect(scaler.scale(14, 0)).toBe(2);

@@ -1,10 +1,15 @@
 import fc from 'fast-check';
-import { createWindowBatch, createWindowStore, type WindowShape } from '../../src/domain/window';
+import {
+  createWindowBatch,
+  createWindowStore,
+  type WindowLimits,
+  type WindowShape,
+} from '../../src/domain/window';
 
 const shape: WindowShape = { length: 3, channels: 2, conditions: 1 };
-const limits = { maxKeys: 10, ttlMs: 1000 };
+const limits: WindowLimits = { maxKeys: 10, ttlMs: 1000, intervalMs: 0, gaps: 'ignore', padding: 'none' };
 
-function createStore(overrides: Partial<typeof limits> = {}) {
+function createStore(overrides: Partial<WindowLimits> = {}) {
   const store = createWindowStore(shape, { ...limits, ...overrides });
   return {
     store,
@@ -115,5 +120,83 @@ describe('when there are more keys than allowed', () => {
     store.copy('b', batch);
     expect(Array.from(batch.timestamps)).toEqual([1, 2, 3]);
     expect(Array.from(batch.values)).toEqual([1.1, 1.2, 2.1, 2.2, 3.1, 3.2]);
+  });
+});
+
+/** Times and first values of the newest window of a key. */
+function windowOf(store: ReturnType<typeof createStore>['store'], key = 'a') {
+  const batch = createWindowBatch(shape, 1);
+  store.copy(key, batch);
+  return {
+    times: Array.from(batch.timestamps),
+    values: Array.from(batch.values).filter((_, i) => i % 2 === 0),
+    conditions: Array.from(batch.conditions),
+  };
+}
+
+describe('a gap', () => {
+  const regular = { intervalMs: 10 };
+
+  test('is none up to one and a half intervals, so that sampling may wander', () => {
+    const { push } = createStore({ ...regular, gaps: 'break' });
+    expect([0, 14, 20, 34.9].map((time) => push('a', time))).toEqual([
+      'warming',
+      'warming',
+      'ready',
+      'ready',
+    ]);
+  });
+
+  test('is nothing where gaps are ignored, and where no interval is known', () => {
+    for (const ignoring of [{ ...regular, gaps: 'ignore' }, { gaps: 'break' }] as const) {
+      const { push } = createStore(ignoring);
+      expect([0, 100, 700].map((time) => push('a', time)).at(-1)).toBe('ready');
+    }
+  });
+
+  test('starts a new window where it breaks', () => {
+    const { store, push } = createStore({ ...regular, gaps: 'break' });
+    const results = [0, 10, 20, 36, 46, 56].map((time) => push('a', time));
+    expect(results).toEqual(['warming', 'warming', 'ready', 'warming', 'warming', 'ready']);
+    expect(windowOf(store).times).toEqual([36, 46, 56]);
+  });
+
+  test('is filled with records without values, under the conditions of the one before', () => {
+    const { store, push } = createStore({ ...regular, gaps: 'fill' });
+    for (const time of [0, 10, 20]) push('a', time);
+    expect(push('a', 41)).toBe('ready');
+    expect(windowOf(store)).toEqual({
+      times: [20, 30.5, 41],
+      values: [20.1, NaN, 41.1],
+      conditions: [-20, -20, -41],
+    });
+  });
+
+  test('helps a window to become full where it is filled', () => {
+    const { push } = createStore({ ...regular, gaps: 'fill' });
+    expect([0, 20].map((time) => push('a', time))).toEqual(['warming', 'ready']);
+  });
+
+  test('as long as a window starts a new one, filled or not', () => {
+    const { push } = createStore({ ...regular, gaps: 'fill' });
+    for (const time of [0, 10, 20]) push('a', time);
+    expect([60, 70, 80].map((time) => push('a', time))).toEqual(['warming', 'warming', 'ready']);
+  });
+});
+
+describe('a new window', () => {
+  test('that is padded is ready at once, the records before it without values', () => {
+    const { store, push } = createStore({ padding: 'missing' });
+    expect(push('a', 5)).toBe('ready');
+    expect(windowOf(store)).toEqual({ times: [5, 5, 5], values: [NaN, NaN, 5.1], conditions: [-5, -5, -5] });
+    expect(push('a', 6)).toBe('ready');
+    expect(windowOf(store).values).toEqual([NaN, 5.1, 6.1]);
+  });
+
+  test('is padded after a silence, too', () => {
+    const { store, push } = createStore({ padding: 'missing', ttlMs: 10 });
+    for (const time of [0, 1, 2, 3]) push('a', time);
+    expect(push('a', 100)).toBe('ready');
+    expect(windowOf(store).values).toEqual([NaN, NaN, 100.1]);
   });
 });

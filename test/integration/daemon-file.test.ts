@@ -102,6 +102,8 @@ test('trains at the start, scores the file to its end and sums up', async () => 
   expect(daemon.stderr()).toBe('');
   expect(daemon.log('new model in use')).toMatchObject([{ trigger: 'start' }]);
   expect(daemon.log('event opened')[0]).toMatchObject({ key: 'pump-1' });
+  expect(daemon.log('event closed')).toHaveLength(daemon.log('event opened').length);
+  expect(daemon.log('normal has moved since the model was calibrated')).toEqual([]);
   expect(daemon.stdout()).toContain('faults found    1 of 1');
   expect(daemon.stdout()).toMatch(/overheating +found after +\d+ s +by temperature\n/);
   const normalRecords = liveRecords - (windowLength - 1) - faultyRecords;
@@ -132,6 +134,55 @@ test('swaps scheduled trainings in without a gap', async () => {
   expect(daemon.stdout()).toContain(`of ${normalRecords} normal records`);
   expect(daemon.log('new model in use').every(({ trigger }) => trigger === 'schedule')).toBe(true);
   expect(daemon.log('old model versions removed').length).toBeGreaterThan(0);
+});
+
+test('a normal that moves is noticed, and starts a training where that is wanted', async () => {
+  const moved = path.join(config, 'moved.csv');
+  const records = createPump('pump-1', {
+    seed: 1,
+    count: historyRecords + liveRecords,
+    start: recordedAt,
+    disturb(values, i) {
+      // Far beyond its noise, and for good.
+      if (i >= historyRecords + 600) values[2]! += 4;
+    },
+  });
+  await writeFile(moved, toCsv(records));
+  const daemon = startVaemon(['run'], config, {
+    ...replay,
+    'source.file.path': moved,
+    'source.file.rate': 1000,
+    'source.file.loop': 'true',
+    'store.path': await copyStore(trainedStore),
+    'training.onDrift': 'true',
+    'drift.falseStartTarget': '0.0001',
+  });
+  await until('a training', () => Promise.resolve(daemon.log('new model in use').length > 0));
+  expect(daemon.log('normal has moved since the model was calibrated')[0]).toMatchObject({
+    level: 'warn',
+    version: versions[1],
+  });
+  expect(daemon.log('training started')).toMatchObject([{ trigger: 'drift' }]);
+  expect(await daemon.metric('vaemon_drift_starts_total')).toBeGreaterThanOrEqual(1);
+});
+
+test('an event that is open when the daemon stops is closed by it', async () => {
+  const store = await copyStore(trainedStore);
+  const stuck = path.join(config, 'stuck.csv');
+  const records = createPump('pump-1', {
+    seed: 1,
+    count: historyRecords + liveRecords,
+    start: recordedAt,
+    disturb(values, i) {
+      if (i >= historyRecords + 100) values[2]! += 30;
+    },
+  });
+  await writeFile(stuck, toCsv(records));
+  const settings = { ...replay, 'source.file.path': stuck, 'source.file.rate': 200, 'store.path': store };
+  const daemon = startVaemon(['run'], config, settings);
+  await until('an event', () => Promise.resolve(daemon.log('event opened').length > 0));
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+  expect(daemon.log('event closed').at(-1)).toMatchObject({ closedBy: 'end' });
 });
 
 test('a training that is killed leaves the old model scoring, and the next one works', async () => {

@@ -1,6 +1,7 @@
 /** Every model on images: what a training makes of them is stored, loaded, and gives the same scores. */
 import { createCategoryTable } from '../../src/domain/condition';
 import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
+import { createLimitCheck } from '../../src/domain/signal';
 import { createWindowBatch, windowShape, type WindowBatch } from '../../src/domain/window';
 import type { ModelOptions } from '../../src/models/model';
 import { modelKinds } from '../../src/models/zoo';
@@ -54,7 +55,12 @@ function datasetOf(count: number): Dataset {
   }
   const builder = createDatasetBuilder(shape.channels, 0);
   builder.add(batch);
-  return builder.build(shape, { ttlMs: Infinity, exclude: [] });
+  return builder.build(shape, {
+    time: { ttlMs: Infinity, intervalMs: 0, gaps: 'ignore', padding: 'none' },
+    exclude: [],
+    maxExcludedShare: 0.5,
+    limits: createLimitCheck([], []),
+  });
 }
 
 function batchOf(from: number, count: number, fault: boolean): WindowBatch {
@@ -70,6 +76,7 @@ function batchOf(from: number, count: number, fault: boolean): WindowBatch {
 function optionsFor(model: Partial<ModelOptions>): TrainingOptions {
   return {
     schema,
+    signals: [],
     model: { ...modelOptions, hidden: [8, 8], latentDim: 4, conditionDropout: 0, ...model },
     seed: 3,
     epochs: 12,

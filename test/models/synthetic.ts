@@ -52,7 +52,12 @@ export function createRecords(
 export function toDataset(batch: RecordBatch): Dataset {
   const builder = createDatasetBuilder(shape.channels, shape.conditions);
   builder.add(batch);
-  return builder.build(shape, { ttlMs: 60_000, exclude: [] });
+  return builder.build(shape, {
+    time: { ttlMs: 60_000, intervalMs: 0, gaps: 'ignore', padding: 'none' },
+    exclude: [],
+    maxExcludedShare: 0.5,
+    limits: () => [],
+  });
 }
 
 export function createDataset(count: number, seed: number): { dataset: Dataset; table: CategoryTable } {
@@ -62,6 +67,7 @@ export function createDataset(count: number, seed: number): { dataset: Dataset; 
 
 export const options: TrainingOptions = {
   schema,
+  signals: [],
   model: {
     ...modelOptions,
     latentDim: 3,

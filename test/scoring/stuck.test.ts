@@ -22,9 +22,7 @@ const fitOne = (values: number[]): Repetition =>
 
 test('what has never happened is unlikely, not impossible', () => {
   expect(fitOne(Array.from({ length: 100 }, (_, i) => i))).toEqual({ byValue: [], first: 0.01, next: 0.01 });
-  expect(fitRepeats(new Float64Array(), 1, new Int32Array())).toEqual([
-    { byValue: [], first: 0.5, next: 0.5 },
-  ]);
+  expect(fitRepeats(new Float64Array(), 1, new Int32Array())).toEqual([{ byValue: [], first: 1, next: 1 }]);
 });
 
 test('a value that comes often has a probability of its own', () => {
@@ -46,7 +44,7 @@ test('each channel is learned apart, and a missing value is none', () => {
   const values = Float64Array.of(1, NaN, 2, NaN, 2, NaN, 3, NaN);
   expect(fitRepeats(values, 2, Int32Array.of(2, 3))).toEqual([
     { byValue: [], first: 2 / 3, next: 2 / 3 / 2 },
-    { byValue: [], first: 1 / 2, next: 1 / 2 },
+    { byValue: [], first: 1, next: 1 },
   ]);
 });
 

@@ -11,6 +11,7 @@ const detection: Detection = {
   threshold: 3,
   anomalous: false,
   extrapolated: false,
+  limits: [],
   statistics: { reconstruction: NaN },
   contributions: [],
   modelVersion: 'v1',

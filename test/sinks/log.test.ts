@@ -36,14 +36,31 @@ test('channels that do not fit the others are named', async () => {
   expect(lines[0]!.fields['misfits']).toBe('flow, load');
 });
 
+test('a limit that was violated comes before what the model says, and its channel once', async () => {
+  const { sink, lines } = createSink();
+  const limits = [{ channel: 'flow', limit: 'max', bound: 1, actual: 1.5 }] as const;
+  await sink.write({ ...nothing, events: [createEvent({ limits })] });
+  expect(lines[0]!.fields['why']).toBe(
+    'flow 1.5 (above its limit of 1); pressure 1.00e-9 (expected 123,500)',
+  );
+});
+
 test('a closed event is information and says when it ended', async () => {
   const { sink, lines } = createSink();
-  await sink.write({ ...nothing, events: [createEvent({ status: 'closed', end: 12_500 })] });
+  await sink.write({
+    ...nothing,
+    events: [createEvent({ status: 'closed', closedBy: 'silence', end: 12_500 })],
+  });
   expect(lines).toMatchObject([
     {
       level: 'info',
       message: 'event closed',
-      fields: { start: '1970-01-01T00:00:10.000Z', end: '1970-01-01T00:00:12.500Z' },
+      fields: {
+        start: '1970-01-01T00:00:10.000Z',
+        end: '1970-01-01T00:00:12.500Z',
+        records: 3,
+        closedBy: 'silence',
+      },
     },
   ]);
 });
@@ -57,6 +74,8 @@ test('only the most surprising channels are named, the first three', async () =>
     expected: 1,
     surprise: 3,
     repeats: 0,
+    at: 0,
+    records: 1,
   }));
   await sink.write({ ...nothing, events: [createEvent({ contributions })] });
   expect(lines[0]!.fields['why']).toBe('a 1 (expected 1); b 1 (expected 1); c 1 (expected 1)');
@@ -71,7 +90,9 @@ test.each([
   [-2.5e12, '-2.50e+12'],
 ])('a value of %d is written as %s', async (actual, text) => {
   const { sink, lines } = createSink();
-  const contributions = [{ channel: 'a', contribution: 0, actual, expected: 2, surprise: 3, repeats: 0 }];
+  const contributions = [
+    { channel: 'a', contribution: 0, actual, expected: 2, surprise: 3, repeats: 0, at: 0, records: 1 },
+  ];
   await sink.write({ ...nothing, events: [createEvent({ contributions })] });
   expect(lines[0]!.fields['why']).toBe(`a ${text} (expected 2)`);
 });
@@ -81,7 +102,9 @@ test.each([
   [4, 'a 5 (expected 2), unchanged 5 times in a row'],
 ])('a channel that repeated its value %d times is described as "%s"', async (repeats, text) => {
   const { sink, lines } = createSink();
-  const contributions = [{ channel: 'a', contribution: 0, actual: 5, expected: 2, surprise: 3, repeats }];
+  const contributions = [
+    { channel: 'a', contribution: 0, actual: 5, expected: 2, surprise: 3, repeats, at: 0, records: 1 },
+  ];
   await sink.write({ ...nothing, events: [createEvent({ contributions })] });
   expect(lines[0]!.fields['why']).toBe(text);
 });

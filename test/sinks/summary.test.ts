@@ -11,7 +11,9 @@ const opened = (openedAt: number, channel = 'cpu', end = openedAt) =>
     start: openedAt - 100,
     openedAt,
     end,
-    contributions: [{ channel, contribution: 1, actual: 1, expected: 0, surprise: 3, repeats: 0 }],
+    contributions: [
+      { channel, contribution: 1, actual: 1, expected: 0, surprise: 3, repeats: 0, at: 0, records: 1 },
+    ],
   });
 const at = (timestamp: number, anomalous: boolean) => createDetection(timestamp, { anomalous });
 

@@ -320,9 +320,10 @@ describe('read', () => {
     });
   });
 
+  const known = bundleSchemaVersion;
   it.each([
-    [0, /older schema 0, this vaemon reads 1; train again/],
-    [2, /newer schema 2, this vaemon reads 1; upgrade vaemon/],
+    [known - 1, new RegExp(`older schema ${known - 1}, this vaemon reads ${known}; train again`)],
+    [known + 1, new RegExp(`newer schema ${known + 1}, this vaemon reads ${known}; upgrade vaemon`)],
     [undefined, /names no schema version.*train again/],
   ])('refuses schema %s and says what to do', async (schemaVersion, message) => {
     const store = openStore();

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
+import type { TimeRules } from '../../src/domain/continuity';
 import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
 import { createWindowBatch, createWindowStore, type WindowShape } from '../../src/domain/window';
-import { createDatasetBuilder, splitByTime, type Dataset, type Interval } from '../../src/training/dataset';
+import {
+  createDatasetBuilder,
+  splitByTime,
+  type Dataset,
+  type DatasetOptions,
+  type Interval,
+} from '../../src/training/dataset';
 
 const schema: RecordSchema = {
   channels: ['x', 'y'],
@@ -11,6 +18,8 @@ const schema: RecordSchema = {
 };
 const shapeOf = (length: number): WindowShape => ({ length, channels: 2, conditions: 1 });
 const ttlMs = 10;
+const plain: TimeRules = { ttlMs, intervalMs: 0, gaps: 'ignore', padding: 'none' };
+const asGiven: DatasetOptions = { time: plain, exclude: [], maxExcludedShare: 1, limits: () => [] };
 
 interface Row {
   key: string;
@@ -30,10 +39,15 @@ function toBatch(rows: readonly Row[]) {
   return batch;
 }
 
-function build(rows: readonly Row[], length: number, exclude: readonly Interval[] = []): Dataset {
+function build(
+  rows: readonly Row[],
+  length: number,
+  exclude: readonly Interval[] = [],
+  options: Partial<DatasetOptions> = {},
+): Dataset {
   const builder = createDatasetBuilder(2, 1);
   builder.add(toBatch(rows));
-  return builder.build(shapeOf(length), { ttlMs, exclude });
+  return builder.build(shapeOf(length), { ...asGiven, exclude, ...options });
 }
 
 /** Times of the window that ends at a row, with its key. */
@@ -124,10 +138,16 @@ describe('windows', () => {
     );
   });
 
-  test('are the same as those that are scored live', () => {
+  test('are the same as those that are scored live, whatever the rules for gaps and padding', () => {
+    const rules = fc.record({
+      ttlMs: fc.constant(ttlMs),
+      intervalMs: fc.constantFrom(0, 1, 2),
+      gaps: fc.constantFrom('ignore', 'break', 'fill'),
+      padding: fc.constantFrom('none', 'missing'),
+    });
     fc.assert(
-      fc.property(streams, lengths, (rows, length) => {
-        const store = createWindowStore(shapeOf(length), { maxKeys: 10, ttlMs });
+      fc.property(streams, lengths, rules, (rows, length, time) => {
+        const store = createWindowStore(shapeOf(length), { ...time, maxKeys: 10 });
         const columns = toBatch(rows);
         const live: number[][] = [];
         rows.forEach(({ key }, i) => {
@@ -137,7 +157,7 @@ describe('windows', () => {
           store.copy(key, batch);
           live.push([...batch.timestamps, ...batch.values, ...batch.conditions]);
         });
-        const dataset = build(rows, length);
+        const dataset = build(rows, length, [], { time });
         const past = Array.from(dataset.ends, (end) => {
           const { batch } = windowAt(dataset, end);
           return [...batch.timestamps, ...batch.values, ...batch.conditions];
@@ -149,13 +169,54 @@ describe('windows', () => {
   });
 });
 
+describe('records that are left out', () => {
+  const tenOf = (key: string) => of(key, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+
+  test('are those beyond a limit, and windows go around them', () => {
+    const limits: DatasetOptions['limits'] = (values, offset) =>
+      values[offset] === 4 ? [{ channel: 'x', limit: 'max', bound: 3, actual: 4 }] : [];
+    const dataset = build(of('a', 1, 2, 3, 4, 5, 6), 2, [], { limits });
+    expect(windows(dataset)).toEqual([
+      [1, 2],
+      [2, 3],
+      [5, 6],
+    ]);
+    expect(dataset).toMatchObject({ records: 6, excludedRecords: 1 });
+  });
+
+  test('are no more than the share that is allowed: the longest stretches are learned from', () => {
+    const long = { key: 'a', from: 3, to: 10 };
+    const short = { key: 'b', from: 2, to: 3 };
+    const rows = [...tenOf('a'), ...tenOf('b')];
+    expect(build(rows, 1, [short, long], { maxExcludedShare: 0.5 })).toMatchObject({
+      excludedRecords: 10,
+      released: [],
+    });
+    expect(build(rows, 1, [short, long], { maxExcludedShare: 0.4 })).toMatchObject({
+      excludedRecords: 2,
+      released: [long],
+    });
+  });
+
+  test('are not padded: a window that begins behind them waits until it is full', () => {
+    const time: TimeRules = { ...plain, padding: 'missing' };
+    const dataset = build(of('a', 1, 2, 3, 4, 5), 2, [{ key: 'a', from: 3, to: 3 }], { time });
+    expect(windows(dataset)).toEqual([
+      [1, 1],
+      [1, 2],
+      [4, 5],
+    ]);
+    expect(dataset.records).toBe(5);
+  });
+});
+
 describe('the builder', () => {
   test('does not use what is not newer than the last record of its key, as live', () => {
     const builder = createDatasetBuilder(2, 1);
     builder.add(toBatch(of('a', 5, 5, 3, 6)));
     builder.add(toBatch([...of('a', 6, 7), ...of('b', 1)]));
     expect(builder.records).toBe(4);
-    expect([...builder.build(shapeOf(1), { ttlMs, exclude: [] }).timestamps]).toEqual([5, 6, 7, 1]);
+    expect([...builder.build(shapeOf(1), asGiven).timestamps]).toEqual([5, 6, 7, 1]);
   });
 
   test('copies: a batch may be used again', () => {
@@ -165,7 +226,7 @@ describe('the builder', () => {
     batch.timestamps[0] = 2;
     batch.values[0] = 99;
     builder.add(batch);
-    expect([...builder.build(shapeOf(1), { ttlMs, exclude: [] }).values]).toEqual([1, 97, 99, 97]);
+    expect([...builder.build(shapeOf(1), asGiven).values]).toEqual([1, 97, 99, 97]);
   });
 
   test('reads only as many rows of a batch as it holds', () => {

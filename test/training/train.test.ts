@@ -2,15 +2,16 @@ import { decodeBundle, encodeBundle, type Files } from '../../src/scoring/bundle
 import { createDetector, type Detector } from '../../src/scoring/detector';
 import { createCategoryTable, type CategoryTable } from '../../src/domain/condition';
 import { statisticNames } from '../../src/domain/detection';
+import { createRecordBatch } from '../../src/domain/record';
 import { createWindowBatch } from '../../src/domain/window';
 import type { ModelVersionError } from '../../src/errors';
 import { TrainingError } from '../../src/errors';
 import { disposeModel } from '../../src/models/model';
 import { openBackend, tf } from '../../src/tensor';
-import type { Dataset } from '../../src/training/dataset';
+import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
 import { collapsedLevels } from '../../src/training/report';
-import { train } from '../../src/training/train';
-import { createDataset, createRecords, options, toDataset } from '../models/synthetic';
+import { train, type TrainingOptions } from '../../src/training/train';
+import { createDataset, createRecords, options, schema, shape, stepMs, toDataset } from '../models/synthetic';
 
 type Trained = Awaited<ReturnType<typeof train>>;
 
@@ -218,3 +219,118 @@ test('the score is made of the statistics that are asked for; the others are sti
   );
   disposeModel(other.model);
 });
+
+describe('signals', () => {
+  const at = 300;
+  /** Surprise of the records of a fault in `current`, 3 units to one side. */
+  async function surpriseOf(signals: TrainingOptions['signals'], shift: number): Promise<number[]> {
+    const version = await train(dataset, table, { ...options, epochs: 25, signals });
+    const { batch } = createRecords(600, 3, table, (values, i) => {
+      if (i >= at && i < at + 20) values[1]! += shift;
+    });
+    const data = toDataset(batch);
+    const scored = createDetector('v', version.state, version.model, table).score(
+      windowsOf(
+        data,
+        data.ends.filter((end) => end >= at + 4 && end < at + 20),
+      ),
+    );
+    disposeModel(version.model);
+    return Array.from(scored.surprise);
+  }
+  const share = (surprises: number[]): number => surprises.filter((s) => s > 3).length / surprises.length;
+
+  test('a deviation to the side that does not count is not found, one to the other side is', async () => {
+    const up = [{ channel: 'current', direction: 'up', deadband: 0 }] as const;
+    expect(share(await surpriseOf(up, 3))).toBeGreaterThan(0.9);
+    expect(share(await surpriseOf(up, -3))).toBeLessThan(0.2);
+    expect(share(await surpriseOf([], -3))).toBeGreaterThan(0.9);
+  }, 60_000);
+
+  test('a deviation within the deadband is not found', async () => {
+    expect(share(await surpriseOf([{ channel: 'current', direction: 'both', deadband: 4 }], 3))).toBeLessThan(
+      0.2,
+    );
+  }, 60_000);
+});
+
+describe('a channel', () => {
+  const change = (values: (i: number) => number) => (row: Float64Array, i: number) => {
+    row[3] = values(i);
+  };
+  async function trainWith(values: (i: number) => number): Promise<Detector> {
+    const { batch } = createRecords(1500, 1, table, change(values));
+    const version = await train(toDataset(batch), table, { ...options, epochs: 20 });
+    return createDetector('v', version.state, version.model, table);
+  }
+  function score(by: Detector, values: (i: number) => number): ReturnType<Detector['score']> {
+    return by.score(windowsOf(toDataset(createRecords(500, 5, table, change(values)).batch)));
+  }
+  const odd = ({ surprise, count }: ReturnType<Detector['score']>): number =>
+    surprise.filter((s) => s > 3).length / count;
+
+  test('without any value in training is not judged, whatever it says later', async () => {
+    const by = await trainWith(() => NaN);
+    expect(by.state.scaler.count).toEqual([expect.any(Number), expect.any(Number), expect.any(Number), 0]);
+    const silent = score(by, () => NaN);
+    expect(Array.from(score(by, (i) => 1e6 + i).surprise)).toEqual(Array.from(silent.surprise));
+    expect(odd(silent)).toBeLessThan(0.02);
+    by.dispose();
+  }, 60_000);
+
+  test('that was constant is found when it moves by 1 % of its size, and not while it stays', async () => {
+    const by = await trainWith(() => 50);
+    expect(odd(score(by, () => 50))).toBeLessThan(0.02);
+    const moved = score(by, (i) => (i < 250 ? 50 : 50.5 + (i % 2) / 1000));
+    expect(moved.surprise.slice(0, 200).filter((s) => s > 3).length).toBeLessThan(4);
+    expect(moved.surprise.slice(260).filter((s) => s > 3).length / (moved.count - 260)).toBeGreaterThan(0.9);
+    expect(moved.contributions(400)[0]!.channel).toBe('vibration');
+    by.dispose();
+  }, 60_000);
+
+  test('that is missing from now on makes no record odd, and hides no other channel', () => {
+    const gone = (row: Float64Array): void => {
+      row[1] = NaN;
+    };
+    const calm = createRecords(500, 5, table, gone);
+    expect(odd(detector.score(windowsOf(toDataset(calm.batch))))).toBeLessThan(0.02);
+    const hot = createRecords(500, 5, table, (row, i) => {
+      gone(row);
+      if (i >= 300 && i < 320) row[2]! += 8;
+    });
+    const data = toDataset(hot.batch);
+    const ends = data.ends.filter((end) => end >= 304 && end < 320);
+    expect(odd(detector.score(windowsOf(data, ends)))).toBeGreaterThan(0.9);
+  });
+});
+
+test('with gaps that are filled and windows that are padded, normal records are no odder than the target', async () => {
+  /** Of every 40 records one is lost, and after it, now and then, the key is silent for an hour. */
+  const withGaps = (count: number, seed: number): Dataset => {
+    const { batch } = createRecords(count, seed, table);
+    const builder = createDatasetBuilder(4, 1);
+    const kept = createRecordBatch(schema, count);
+    for (let i = 0; i < count; i++) {
+      if (i % 40 === 17) continue;
+      const to = kept.count++;
+      kept.keys[to] = 'pump-1';
+      kept.timestamps[to] = batch.timestamps[i]! + Math.floor(i / 120) * 3_600_000;
+      kept.values.set(batch.values.subarray(4 * i, 4 * i + 4), 4 * to);
+      kept.conditions[to] = batch.conditions[i]!;
+    }
+    builder.add(kept);
+    return builder.build(shape, {
+      time: { ttlMs: 60_000, intervalMs: stepMs, gaps: 'fill', padding: 'missing' },
+      exclude: [],
+      maxExcludedShare: 0.5,
+      limits: () => [],
+    });
+  };
+  const past = withGaps(3000, 1);
+  expect(past.ends).toHaveLength(past.records);
+  const version = await train(past, table, { ...options, epochs: 25 });
+  const now = withGaps(2000, 2);
+  const { surprise, count } = createDetector('v', version.state, version.model, table).score(windowsOf(now));
+  disposeModel(version.model);
+  expect(surprise.filter((s) => s > 2).length / count).toBeLessThan(0.03);
+}, 60_000);

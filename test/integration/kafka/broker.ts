@@ -35,7 +35,9 @@ export async function startBroker(): Promise<TestBroker> {
     await script(path.join(__dirname, 'kafka-down.sh'), [folder, ...options]);
   };
   const bootstrap = await up();
-  const client = () => createKafkaClient({ brokers: [bootstrap], clientId: 'test', log: () => undefined });
+  const silent = (): void => undefined;
+  const log = { warn: silent, info: silent, debug: silent };
+  const client = () => createKafkaClient({ brokers: [bootstrap], clientId: 'test', log });
   let topics = 0;
 
   return {

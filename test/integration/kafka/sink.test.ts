@@ -30,6 +30,7 @@ const detection: Detection = {
   threshold: 3,
   anomalous: true,
   extrapolated: true,
+  limits: [],
   statistics: { reconstruction: 12.5, latent: 3 },
   contributions: [
     { channel: 'pressure', contribution: 9, actual: 1.5, expected: 7.25, surprise: 3, repeats: 0 },
@@ -48,7 +49,8 @@ const event: AnomalyEvent = {
   peakSurprise: 4.5,
   peakAt: 2_000,
   threshold: 3,
-  contributions: detection.contributions,
+  contributions: detection.contributions.map((one) => ({ ...one, at: detection.timestamp, records: 1 })),
+  limits: [],
   modelVersion: 'v7',
 };
 const letter: DeadLetter = {
@@ -115,6 +117,7 @@ test('a detection and an event arrive as JSON under the key of their record, tol
     threshold: 3,
     anomalous: true,
     extrapolated: true,
+    limits: [],
     statistics: { reconstruction: 12.5, latent: 3 },
     contributions: [
       { channel: 'pressure', contribution: 9, actual: 1.5, expected: 7.25, surprise: 3, repeats: 0 },

@@ -1,0 +1,70 @@
+/** What an operator knows of a channel beforehand: which deviations matter, and which values must never be. */
+
+import type { Values } from './record';
+
+/** Which deviations of a channel from its expected value count. What does not count is taken as expected. */
+export interface SignalRule {
+  channel: string;
+  /** `up`: only values above the expected one count; `down`: only values below it. */
+  direction: 'up' | 'down' | 'both';
+  /** Smaller deviations do not count, in the channel's own unit. */
+  deadband: number;
+}
+
+/** A rule for deviations, and limits that hold whatever the model says. */
+export interface SignalSpec extends SignalRule {
+  /** Values outside are anomalous; those on a limit are not. */
+  limits: { min?: number; max?: number };
+}
+
+/** One value beyond a limit of its channel. */
+export interface LimitViolation {
+  channel: string;
+  limit: 'min' | 'max';
+  /** The limit itself, in the channel's own unit. */
+  bound: number;
+  actual: number;
+}
+
+/** Whether a value deviates from the expected one in a way that counts; both in the channel's own unit. */
+export type Counts = (channel: number, actual: number, expected: number) => boolean;
+
+/** Undefined when every deviation of every channel counts, so that nobody has to ask. */
+export function createCounts(channels: readonly string[], rules: readonly SignalRule[]): Counts | undefined {
+  const byChannel = channels.map((name) => {
+    const rule = rules.find(({ channel }) => channel === name);
+    return rule === undefined || (rule.direction === 'both' && rule.deadband === 0) ? undefined : rule;
+  });
+  if (byChannel.every((rule) => rule === undefined)) return undefined;
+  return (channel, actual, expected) => {
+    const rule = byChannel[channel];
+    if (rule === undefined) return true;
+    const deviation = actual - expected;
+    if (Math.abs(deviation) < rule.deadband) return false;
+    return rule.direction === 'both' || (rule.direction === 'up' ? deviation > 0 : deviation < 0);
+  };
+}
+
+/** The limits that one record violates, in the order of the channels; its values begin at `offset`. */
+export type CheckLimits = (values: Values, offset: number) => readonly LimitViolation[];
+
+const noViolations: readonly LimitViolation[] = [];
+
+/** A missing value violates nothing. */
+export function createLimitCheck(channels: readonly string[], specs: readonly SignalSpec[]): CheckLimits {
+  const limited = specs
+    .filter(({ limits }) => limits.min !== undefined || limits.max !== undefined)
+    .map(({ channel, limits }) => ({ channel, limits, at: channels.indexOf(channel) }))
+    .sort((a, b) => a.at - b.at);
+  return (values, offset) => {
+    let violations: LimitViolation[] | undefined;
+    for (const { channel, limits, at } of limited) {
+      const actual = values[offset + at]!;
+      if (limits.min !== undefined && actual < limits.min)
+        (violations ??= []).push({ channel, limit: 'min', bound: limits.min, actual });
+      if (limits.max !== undefined && actual > limits.max)
+        (violations ??= []).push({ channel, limit: 'max', bound: limits.max, actual });
+    }
+    return violations ?? noViolations;
+  };
+}

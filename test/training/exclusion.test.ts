@@ -1,0 +1,54 @@
+import fc from 'fast-check';
+import type { Interval } from '../../src/training/dataset';
+import { boundExclusion } from '../../src/training/exclusion';
+
+const hundred = Array.from({ length: 100 }, (_, i) => i);
+const times = new Map([
+  ['a', hundred],
+  ['b', hundred],
+]);
+
+test('stretches of one key that overlap are one', () => {
+  const growing = [10, 20, 30].map((to) => ({ key: 'a', from: 5, to }));
+  const other = { key: 'b', from: 5, to: 7 };
+  expect(boundExclusion([...growing, other], times, 1).excluded).toEqual([
+    { key: 'a', from: 5, to: 30 },
+    other,
+  ]);
+});
+
+test('an event that never ends is learned from, once it is more than may be left out', () => {
+  const endless = { key: 'a', from: 0, to: 1e9 };
+  const short = { key: 'b', from: 5, to: 9 };
+  expect(boundExclusion([short, endless], times, 0.6)).toEqual({ excluded: [endless, short], released: [] });
+  expect(boundExclusion([short, endless], times, 0.5)).toEqual({ excluded: [short], released: [endless] });
+});
+
+test('what lies outside of the history, or is of a key that is not in it, takes no share', () => {
+  const outside = [
+    { key: 'a', from: -50, to: -1 },
+    { key: 'c', from: 0, to: 99 },
+  ];
+  expect(boundExclusion(outside, times, 0).released).toEqual([]);
+});
+
+test('what is left out is within the share, and nothing is released without need', () => {
+  const intervals = fc.array(
+    fc
+      .tuple(fc.constantFrom('a', 'b'), fc.integer({ min: 0, max: 99 }), fc.integer({ min: 0, max: 99 }))
+      .map(([key, from, size]) => ({ key, from, to: from + size })),
+    { maxLength: 12 },
+  );
+  fc.assert(
+    fc.property(intervals, fc.double({ min: 0, max: 1, noNaN: true }), (given, share) => {
+      const { excluded, released } = boundExclusion(given, times, share);
+      const count = (list: readonly Interval[]): number =>
+        [...times].flatMap(([key, all]) =>
+          all.filter((time) => list.some((one) => one.key === key && time >= one.from && time <= one.to)),
+        ).length;
+      expect(count(excluded)).toBeLessThanOrEqual(share * 200);
+      expect(count([...excluded, ...released])).toBe(count(given));
+      if (released.length > 0) expect(count([...excluded, released.at(-1)!])).toBeGreaterThan(share * 200);
+    }),
+  );
+});
