@@ -15,6 +15,7 @@ import { createSchedule } from './lifecycle/schedule';
 import type { TrainingProgress } from './lifecycle/training-message';
 import type { Logger } from './logger';
 import type { DetectorMetrics, Metrics } from './metrics';
+import { followLevels } from './levels';
 import { createPipeline, type ActiveDetector } from './pipeline';
 import { createReleasers } from './releasers';
 import { decodeBundle } from './scoring/bundle';
@@ -187,7 +188,12 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     if (unseen.length > 0)
       log.warn('channels without a value in training are not judged', { detector: name, channels: unseen });
     metrics.falseAlarmTarget(ratio);
-    return { detector, threshold: surpriseOf(ratio), drift: watchDrift(settings, detector) };
+    return {
+      detector,
+      threshold: surpriseOf(ratio),
+      drift: watchDrift(settings, detector),
+      ...followLevels(detector, settings),
+    };
   }
 
   /** The active version for which drift has been called, and when a training was last started for that. */

@@ -10,6 +10,7 @@ import { createWindowStore } from './domain/window';
 import { createIntake } from './intake';
 import { createMetrics } from './metrics';
 import { createPipeline } from './pipeline';
+import { followLevels } from './levels';
 import { decodeBundle } from './scoring/bundle';
 import type { Sink } from './sinks/sink';
 import type { Message } from './sources/source';
@@ -55,6 +56,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
   try {
     const target = targetRatio(settings.calibration.falseAlarmTarget, detector.state.recordsPerMs);
     const threshold = surpriseOf(target);
+    const active = { detector, threshold, ...followLevels(detector, settings) };
     const recording = createRecordingSink(test.length);
     const handle = createPipeline({
       detectorName: settings.detector,
@@ -62,7 +64,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       windows: createWindowStore(intake.shape, settings.window),
       stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
       limits: createLimitCheck(settings.record.channels, settings.record.signals),
-      current: () => ({ detector, threshold }),
+      current: () => active,
       events: createEventTracker(settings.events),
       sinks: [recording],
       metrics: createMetrics({ version: '', engine: backend.name, process: false }).forDetector(

@@ -2,6 +2,7 @@
  * The way of a batch: decode → window → score → decide → sinks. What it returns is the acknowledgement: it
  * resolves when every sink has all that came of the batch, and rejects when one has not.
  */
+import type { Levels } from './calibration/level';
 import type { DriftWatch } from './calibration/drift';
 import { surpriseOf } from './calibration/threshold';
 import { smallestP } from './calibration/pvalue';
@@ -25,6 +26,8 @@ export interface ActiveDetector {
   threshold: number;
   /** Whether what this version was calibrated on still holds; absent where nobody asks. */
   drift?: DriftWatch;
+  /** Of every device, where they are followed. */
+  levels?: Levels;
 }
 
 export interface PipelineParts {
@@ -255,12 +258,15 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   function scoreWindows(
     judged: readonly Judged[],
     target: WindowBatch,
-    { detector, drift }: ActiveDetector,
+    { detector, drift, levels }: ActiveDetector,
     outcome: Outcome,
     now: number,
   ): void {
     if (judged.length === 0) return;
-    const scores = target.count === 0 ? undefined : detector.score(target);
+    // Devices in the order of their windows: a record without one has only violated a limit.
+    const keys = judged.flatMap(({ key, window }) => (window === undefined ? [] : [key]));
+    const scores =
+      target.count === 0 ? undefined : detector.score(target, levels && ((i) => levels.of(keys[i]!)));
     const { threshold } = outcome;
     outcome.unknownConditions += scores?.unknownConditions ?? 0;
     for (const { message, key, timestamp, limits, window: i } of judged) {

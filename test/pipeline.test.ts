@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { createLevels } from '../src/calibration/level';
 import { createCategoryTable, createConditionReader } from '../src/domain/condition';
 import { createExplanationRule } from '../src/domain/explanations';
 import type { TimeRules } from '../src/domain/continuity';
@@ -57,6 +58,7 @@ function createFakeDetector(version = 'v1'): Detector {
         ],
       };
     },
+    createLevels: () => createLevels([], { records: 64, maxKeys: 1 }),
     dispose: () => undefined,
   };
 }

@@ -1,16 +1,22 @@
 /** Several p-values of one record as one number, by a rule that holds under dependence. */
 
 /**
- * Cauchy combination (Liu & Xie 2020, eq. 2): the mean of tan((½ − pᵢ)·π), whose tail is nearly that of one Cauchy
- * variable however the pᵢ depend on one another. Only p below ½ is evidence, so above it a straight line goes on where
- * the tangent would fall without end: one statistic that is very normal, or has nothing to say, must not outvote another
- * that is not. Calibrated once more, the combination need not be exact.
+ * Cauchy combination (Liu & Xie 2020, eq. 2): the weighted mean of tan((½ − pᵢ)·π), whose tail is nearly that of one
+ * Cauchy variable however the pᵢ depend on one another. Only p below ½ is evidence, so above it a straight line goes on
+ * where the tangent would fall without end: one statistic that is very normal, or has nothing to say, must not outvote
+ * another that is not. Calibrated once more, the combination need not be exact.
  * @param pValues each in (0, 1]
+ * @param weights ≥ 0, as many; equal ones when left out
  */
-export function cauchyCombination(pValues: readonly number[]): number {
+export function cauchyCombination(pValues: readonly number[], weights?: readonly number[]): number {
   let sum = 0;
-  for (const p of pValues) sum += evidence(p);
-  return sum / pValues.length;
+  let total = 0;
+  pValues.forEach((p, i) => {
+    const weight = weights?.[i] ?? 1;
+    sum += weight * evidence(p);
+    total += weight;
+  });
+  return sum / total;
 }
 
 function evidence(p: number): number {
@@ -23,7 +29,7 @@ function evidence(p: number): number {
  * The combination on a scale that can be calibrated: its logarithm above 1, itself below. The raw combination has a tail
  * without a mean, which no Pareto fit likes; its logarithm has an exponential one, and order is all that counts.
  */
-export function logEvidence(pValues: readonly number[]): number {
-  const cauchy = cauchyCombination(pValues);
+export function logEvidence(pValues: readonly number[], weights?: readonly number[]): number {
+  const cauchy = cauchyCombination(pValues, weights);
   return cauchy > 1 ? 1 + Math.log(cauchy) : cauchy;
 }

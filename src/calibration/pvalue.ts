@@ -26,7 +26,7 @@ export interface CalibrationState {
 export interface PValue {
   /** In (0, 1]. Falls, or stays, as the score grows. */
   p: number;
-  /** Fewer than one calibration record in its number looked like this: the value rests on the fitted tail. */
+  /** Of so few records not one would be expected to look like this: the value rests on the fitted tail. */
   extrapolated: boolean;
 }
 
@@ -70,8 +70,11 @@ export function fitCalibration(
   };
 }
 
-/** Scores to p-values; (1 + #{calibration ≥ score}) / (n + 1) below the tail (Vovk, Gammerman & Shafer 2005, §2.2). */
-export function createPValue(state: CalibrationState): (score: number) => PValue {
+/**
+ * Scores to p-values; (1 + #{calibration ≥ score}) / (n + 1) below the tail (Vovk, Gammerman & Shafer 2005, §2.2).
+ * @param size how many independent records the calibration is worth, where they depend on one another
+ */
+export function createPValue(state: CalibrationState, size = state.scores.length): (score: number) => PValue {
   const scores = Float64Array.from(state.scores);
   const n = scores.length;
   const { tail, tailFrom, tailCount } = state;
@@ -82,7 +85,7 @@ export function createPValue(state: CalibrationState): (score: number) => PValue
     if (Number.isNaN(score)) return { p: 1, extrapolated: false };
     if (score <= tailFrom) return { p: (1 + n - lowerBound(scores, score)) / (n + 1), extrapolated: false };
     const p = atFoot * tailSurvival(tail, score - tailFrom);
-    return { p: Math.max(p, smallestP), extrapolated: p < 1 / (n + 1) };
+    return { p: Math.max(p, smallestP), extrapolated: p < 1 / (size + 1) };
   };
 }
 

@@ -1,51 +1,107 @@
 /** The whole calibration of a model version: each statistic to a p-value, all of them to one, and that to surprise. */
 import { logEvidence } from './combine';
+import { autocorrelationTime } from './autocorrelation';
+import { levelDrift, underDrift } from './level-drift';
 import { createPValue, fitCalibration, type CalibrationState, type PValue, type TailShape } from './pvalue';
 
-/** Goes into the model version as calibration.json. */
-export interface SurpriseState {
-  /** By statistic, in the order in which they are combined. */
-  statistics: Readonly<Record<string, CalibrationState>>;
-  /** Of the combined statistic. */
-  combined: CalibrationState;
+/** What is known of a statistic before any of it is seen. */
+export interface StatisticPlan {
+  /** `log`: its level moves by factors, as that of a sum of squares does, and its logarithm is calibrated. */
+  scale: 'linear' | 'log';
+  tail: TailShape;
+  /** Of its evidence in the combination: what has 0.1 needs a p-value ten times smaller to say the same. */
+  weight: number;
 }
 
-/** One value per record, by name of the statistic. */
+export interface StatisticState {
+  plan: StatisticPlan;
+  calibration: CalibrationState;
+  /** Standard deviation of its level by the time it is asked for, on the scale that is calibrated. */
+  drift: number;
+}
+
+/** Goes into the model version. */
+export interface SurpriseState {
+  /** By statistic, in the order in which they are combined. */
+  statistics: Readonly<Record<string, StatisticState>>;
+  /** Of the combined statistic. */
+  combined: CalibrationState;
+  /** Independent records that the calibration block is worth. */
+  effectiveSize: number;
+}
+
+/** One value per record in order of time, by name of the statistic. */
 export type StatisticColumns = Readonly<Record<string, Float64Array>>;
 
 /** The statistics of one record, in the state's order, to its calibrated p-value. */
 export interface SurpriseScale {
   readonly names: readonly string[];
-  pValue(statistics: readonly number[]): PValue;
+  /** @param levels how far the level of each statistic lies above that of the calibration block; 0 when left out */
+  pValue(statistics: readonly number[], levels?: readonly number[]): PValue;
+  /** The statistics of one record on the scales on which they are calibrated, and their level is followed. */
+  onScale(statistics: readonly number[]): number[];
 }
 
 /**
  * @param columns the statistics of the calibration records
  * @param tailShare see `fitCalibration`
- * @param shapes of the tails of statistics, where something is known beforehand
  */
 export function fitSurprise(
   columns: StatisticColumns,
   tailShare: number,
-  shapes: Readonly<Record<string, TailShape>> = {},
+  plans: Readonly<Record<string, StatisticPlan>>,
 ): SurpriseState {
   const statistics = Object.fromEntries(
-    Object.entries(columns).map(([name, scores]) => [name, fitCalibration(scores, tailShare, shapes[name])]),
+    Object.entries(columns).map(([name, column]) => {
+      const plan = plans[name]!;
+      const scores = column.map((value) => toScale(plan, value));
+      const calibration = fitCalibration(scores, tailShare, plan.tail);
+      return [name, { plan, calibration, drift: levelDrift(scores) }];
+    }),
   );
-  const combine = createCombination(statistics);
+  // What the calibration block says of itself needs no allowance for drift.
+  const combine = createCombination(statistics, false);
   const n = Object.values(columns)[0]?.length ?? 0;
   const combined = new Float64Array(n);
   for (let i = 0; i < n; i++) combined[i] = combine(Object.values(columns).map((column) => column[i]!));
-  return { statistics, combined: fitCalibration(combined, tailShare, 'exponential') };
+  return {
+    statistics,
+    combined: fitCalibration(combined, tailShare, 'exponential'),
+    effectiveSize: n / autocorrelationTime(combined),
+  };
 }
 
 export function createSurpriseScale(state: SurpriseState): SurpriseScale {
-  const combine = createCombination(state.statistics);
-  const pValue = createPValue(state.combined);
-  return { names: Object.keys(state.statistics), pValue: (statistics) => pValue(combine(statistics)) };
+  const combine = createCombination(state.statistics, true);
+  const pValue = createPValue(state.combined, state.effectiveSize);
+  const plans = Object.values(state.statistics).map(({ plan }) => plan);
+  return {
+    names: Object.keys(state.statistics),
+    pValue: (statistics, levels) => pValue(combine(statistics, levels)),
+    onScale: (statistics) => plans.map((plan, i) => toScale(plan, statistics[i]!)),
+  };
 }
 
-function createCombination(states: SurpriseState['statistics']): (statistics: readonly number[]) => number {
-  const toP = Object.values(states).map(createPValue);
-  return (statistics) => logEvidence(statistics.map((value, i) => toP[i]!(value).p));
+/** Least value whose logarithm is taken: a perfect fit is one. */
+const smallest = 1e-6;
+
+/** A statistic on the scale on which it is calibrated. */
+function toScale({ scale }: StatisticPlan, value: number): number {
+  return scale === 'log' ? Math.log(Math.max(value, smallest)) : value;
+}
+
+function createCombination(
+  states: SurpriseState['statistics'],
+  drifting: boolean,
+): (statistics: readonly number[], levels?: readonly number[]) => number {
+  const parts = Object.values(states).map(({ plan, calibration, drift }) => {
+    const pValue = createPValue(calibration);
+    return { plan, toP: underDrift((score) => pValue(score).p, drifting ? drift : 0) };
+  });
+  const weights = parts.map(({ plan }) => plan.weight);
+  return (statistics, levels) =>
+    logEvidence(
+      parts.map(({ plan, toP }, i) => toP(toScale(plan, statistics[i]!) - (levels?.[i] ?? 0))),
+      weights,
+    );
 }

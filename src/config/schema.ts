@@ -296,7 +296,7 @@ export const detectorSchema = nameVariables(
       ),
       minVariance: positive({
         doc: 'Least variance of p(x|z) (squared scale of `student-t`), in units of the scaled data.',
-        default: 1e-3,
+        default: 1e-2,
       }),
       maxVariance: positive({ doc: 'Largest variance of p(x|z), likewise.', default: 10 }),
       degreesOfFreedom: positive({ doc: 'Of `student-t`: the fewer, the heavier the tails.', default: 4 }),
@@ -416,13 +416,23 @@ export const detectorSchema = nameVariables(
         doc: 'Largest share of the calibration scores, which the Pareto tail is fitted to.',
         default: 0.1,
       }),
+      levelRecords: whole(
+        {
+          doc:
+            'Newest records of a device that its level is the median of: what half of them have in common is normal from ' +
+            'then on. 0 = what was normal in training stays the measure until the next one.',
+          default: 0,
+        },
+        { min: 0 },
+      ),
       statistics: choices(
         {
           doc:
             'What the score is made of. `reconstruction`: how badly the model explains the window; `newest`: the newest ' +
-            'record of it; `channel`: its most unusual channels; `latent`: how unlikely its code is; `llr` (hvae): how ' +
-            'much the lower levels have to explain; `stuck`: values that repeat themselves.',
-          default: ['reconstruction', 'latent', 'llr', 'stuck', 'channel'],
+            'record of it; `shift`: errors that keep their sign over the window; `channel`: its most unusual channels; ' +
+            '`latent`: how unlikely its code is; `llr` (hvae): how much the lower levels have to explain; `stuck`: ' +
+            'values that repeat themselves.',
+          default: ['reconstruction', 'shift', 'llr', 'stuck'],
         },
         statisticNames,
       ),

@@ -133,6 +133,8 @@ export interface DetectorSettings {
     share: number;
     /** The share of calibration scores that the Pareto tail is fitted to. */
     tailShare: number;
+    /** Records of a device that its level is the median of; 0 = levels are not followed. */
+    levelRecords: number;
     /** What is combined to the score. */
     statistics: readonly StatisticName[];
   };

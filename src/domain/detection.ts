@@ -3,7 +3,15 @@ import type { Origin } from './record';
 import type { LimitViolation } from './signal';
 
 /** What is said of a window before anything is calibrated; docs/configuration.md says what each is. */
-export const statisticNames = ['reconstruction', 'newest', 'latent', 'llr', 'stuck', 'channel'] as const;
+export const statisticNames = [
+  'reconstruction',
+  'newest',
+  'shift',
+  'latent',
+  'llr',
+  'stuck',
+  'channel',
+] as const;
 export type StatisticName = (typeof statisticNames)[number];
 
 /** How much one channel of the scored record weighs in the statistic, and what the model expected of it. */

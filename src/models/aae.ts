@@ -48,6 +48,7 @@ export function createAae(spec: ModelSpec, random: Random): Model {
     const rarity = prior.rarity(code);
     return {
       distortion: likelihood.negativeLogLikelihood(examples, output),
+      distortionExcess: likelihood.excess(examples, output),
       rarity,
       rarityExcess: tf.relu(tf.sub<tf.Tensor2D>(rarity, tf.tensor1d([...prior.leastRarity]))),
       expected: likelihood.mean(output),

@@ -115,6 +115,7 @@ export function createElbo(parts: ElboParts): Elbo {
     const rarities = priors.map((p, l) => tf.add<tf.Tensor2D>(excesses[l]!, leastNegativeLogDensity(p)));
     return {
       distortion: likelihood.negativeLogLikelihood(examples, output),
+      distortionExcess: likelihood.excess(examples, output),
       rarity: sideBySide(...rarities)!,
       rarityExcess: sideBySide(...excesses)!,
       expected: likelihood.mean(output),

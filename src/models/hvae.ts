@@ -85,9 +85,9 @@ export function createHvae(spec: ModelSpec, random: Random): Model {
     assess(examples) {
       const inferred = infer(examples, (q) => q.mean); // the same record has the same score
       const code = sideBySide(...inferred.map(({ z }) => z))!;
-      const { statistics, distortion, expected } = assessmentOf(model.joint(code, examples));
-      const llr = logLikelihoodRatio(examples, inferred, distortion);
-      return { statistics: { ...statistics, llr }, distortion, expected };
+      const assessment = assessmentOf(model.joint(code, examples));
+      const llr = logLikelihoodRatio(examples, inferred, assessment.distortion);
+      return { ...assessment, statistics: { ...assessment.statistics, llr } };
     },
   };
 }

@@ -11,6 +11,11 @@ export interface Likelihood {
    * @param output of the decoder, shape [batch, dim]
    */
   negativeLogLikelihood(examples: Examples, output: tf.Tensor2D): tf.Tensor2D;
+  /**
+   * What −log p(x|z) has beyond that of a perfect reconstruction, in nats: ≥ 0, and 0 where the mask is 0. Half the
+   * deviance of statistics: a channel that is known to be noisy is not odd for that. Shape [batch, dim].
+   */
+  excess(examples: Examples, output: tf.Tensor2D): tf.Tensor2D;
   /** The mean of p(x|z). Shape [batch, dim]. */
   mean(output: tf.Tensor2D): tf.Tensor2D;
 }
@@ -47,6 +52,8 @@ function withLearnedVariance(spec: ModelSpec, random: Random, density: NegativeL
     name: 'likelihood/variance',
     sizes: [Math.max(1, conditionDim), channels],
     random,
+    // All channels alike: a random start would weigh them at random where training is short.
+    fromZero: true,
   });
 
   function logVariance(c: tf.Tensor2D | undefined): tf.Tensor3D {
@@ -56,12 +63,19 @@ function withLearnedVariance(spec: ModelSpec, random: Random, density: NegativeL
   }
   /** Broadcasting is cheaper than a tiled variance, above all backwards. */
   const perPosition = (x: tf.Tensor2D): tf.Tensor3D => tf.reshape(x, [-1, length, channels]);
+  const masked = (values: tf.Tensor3D, mask: tf.Tensor2D): tf.Tensor2D =>
+    tf.mul(tf.reshape(values, [-1, length * channels]), mask);
 
   return {
     weights: network.weights,
-    negativeLogLikelihood({ x, mask, c }, output) {
-      const values = density(perPosition(x), perPosition(output), logVariance(c));
-      return tf.mul(tf.reshape(values, [-1, length * channels]), mask);
+    negativeLogLikelihood: ({ x, mask, c }, output) =>
+      masked(density(perPosition(x), perPosition(output), logVariance(c)), mask),
+    excess({ x, mask, c }, output) {
+      const logVar = logVariance(c);
+      const positions = perPosition(x);
+      const least = density(positions, positions, logVar);
+      const actual = density(positions, perPosition(output), logVar);
+      return masked(tf.relu(tf.sub<tf.Tensor3D>(actual, least)), mask);
     },
     mean: (output) => output,
   };
@@ -85,6 +99,13 @@ const bernoulli: Likelihood = {
   weights: new Map(),
   negativeLogLikelihood: ({ x, mask }, logits) =>
     tf.mul(tf.sub(tf.softplus(logits), tf.mul(x, logits)), mask),
+  excess({ x, mask }, logits) {
+    const nonZero = (p: tf.Tensor2D): tf.Tensor2D => tf.clipByValue(p, 1e-7, 1);
+    const rest: tf.Tensor2D = tf.sub(1, x);
+    const negativeEntropy = tf.add(tf.mul(x, tf.log(nonZero(x))), tf.mul(rest, tf.log(nonZero(rest))));
+    const beyond: tf.Tensor2D = tf.add(tf.sub(tf.softplus(logits), tf.mul(x, logits)), negativeEntropy);
+    return tf.mul(tf.relu(beyond), mask);
+  },
   mean: (logits) => tf.sigmoid(logits),
 };
 

@@ -36,6 +36,8 @@ export interface Assessment {
   statistics: Readonly<Record<string, tf.Tensor1D>>;
   /** The part of `reconstruction` that each value has. Shape [batch, dim]. */
   distortion: tf.Tensor2D;
+  /** What of it a perfect reconstruction would not have, ≥ 0. Shape [batch, dim]. */
+  excess: tf.Tensor2D;
   /** Mean of p(x|z). Shape [batch, dim]. */
   expected: tf.Tensor2D;
 }
@@ -44,6 +46,8 @@ export interface Assessment {
 export interface Joint {
   /** −log p(x|z,c) of each value, 0 where it is missing. Shape [batch, dim]. */
   distortion: tf.Tensor2D;
+  /** The distortion less that of a perfect reconstruction, ≥ 0. Shape as above. */
+  distortionExcess: tf.Tensor2D;
   /** −log p(z|c) of each latent dimension, all levels side by side. Shape [batch, sum of latentDims]. */
   rarity: tf.Tensor2D;
   /** The rarity less that of the likeliest code: how far off each latent dimension is. Shape as above. */
@@ -130,10 +134,11 @@ export interface Model {
 }
 
 /** The statistics that every model has, at the codes that `joint` was asked about. */
-export function assessmentOf({ distortion, rarity, expected }: Joint): Assessment {
+export function assessmentOf({ distortion, distortionExcess, rarity, expected }: Joint): Assessment {
   return {
     statistics: { reconstruction: tf.sum(distortion, 1), latent: tf.sum(rarity, 1) },
     distortion,
+    excess: distortionExcess,
     expected,
   };
 }

@@ -19,16 +19,22 @@ export interface MlpSpec {
   /** Widths from input (with what is given) to output, at least two. */
   sizes: readonly number[];
   random: Random;
+  /** The last layer starts at 0 instead of at random. */
+  fromZero?: boolean;
 }
 
 /** A multi-layer perceptron with ReLU between its layers; He initialisation (He 2015), the last layer smaller. */
-export function createMlp({ name, sizes, random }: MlpSpec): Network {
+export function createMlp({ name, sizes, random, fromZero = false }: MlpSpec): Network {
   const weights = new Map<string, tf.Variable>();
   const layers = sizes.slice(1).map((outputs, i) => {
     const inputs = sizes[i]!;
     const last = i === sizes.length - 2;
     const deviation = Math.sqrt((last ? 1 : 2) / inputs);
-    const kernel = createVariable(() => tf.mul(random.normalTensor([inputs, outputs]), deviation));
+    const kernel = createVariable(() =>
+      last && fromZero
+        ? tf.zeros([inputs, outputs])
+        : tf.mul(random.normalTensor([inputs, outputs]), deviation),
+    );
     const bias = createVariable(() => tf.zeros([outputs]));
     weights.set(`${name}/${i}/kernel`, kernel);
     weights.set(`${name}/${i}/bias`, bias);

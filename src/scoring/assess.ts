@@ -8,6 +8,7 @@ import { fixedBatchRows, scoped } from '../tensor';
 import { createImageAttribution, createWindowAttribution, type Attribution } from './attribution';
 import type { LearnedState } from './bundle';
 import { createWindowEncoder, shapeOf, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
+import { meanErrors } from './shift';
 import { createStuckStatistic, type StuckStatistic } from './stuck';
 
 /** What a model says of a batch of windows. */
@@ -16,10 +17,12 @@ export interface RawScores {
   statistics: Readonly<Record<string, Float64Array>>;
   /** What each channel adds to the reconstruction statistic. Shape [count, channels]. */
   parts: Float64Array;
+  /** Mean error of each channel over the window (see shift.ts), or of each region, scaled. Shape [count, channels]. */
+  errors: Float64Array;
   /** Mean of p(x|z) for the newest record, or over a region of an image, scaled. Shape [count, channels]. */
   expected: Float64Array;
   /** What each single value adds, a pixel of an image for instance. Shape [count, values of a window]. */
-  distortion: Float32Array;
+  excess: Float32Array;
   /** Conditions that the model has not seen in training. */
   unknownConditions: number;
 }
@@ -43,6 +46,13 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
   const stuck = image === undefined ? createStuckStatistic(shape, state.repeats) : undefined;
   const attribution = image === undefined ? createWindowAttribution(shape) : createImageAttribution(image);
   const counts = createCounts(state.channels, state.signals);
+  const meanErrorsOf = ({ x, mask }: EncodedWindows, expected: Float32Array, count: number): Float64Array =>
+    image === undefined
+      ? meanErrors(x, expected, mask, count, shape)
+      : attribution.represent(
+          expected.map((value, i) => x[i]! - value),
+          count,
+        );
   let buffers: EncodedWindows | undefined;
   let capacity = 0;
 
@@ -64,21 +74,22 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
         if (!imputeExpected(batch, result.expected, buffers, shape, scaler, counts)) break;
         result = runModel(model, encoder, buffers, batch.count);
       }
-      const { statistics, distortion, expected } = result;
-      const parts = attribution.sum(distortion, batch.count);
+      const { statistics, excess, expected } = result;
+      const parts = attribution.sum(excess, batch.count);
       return {
         statistics: {
           ...statistics,
           reconstruction: sumOverChannels(parts, channels),
           ...(stuck && {
             // What came before the newest record must not speak for it.
-            newest: sumOverChannels(attribution.represent(distortion, batch.count), channels),
+            newest: sumOverChannels(attribution.represent(excess, batch.count), channels),
             stuck: stuck.assess(batch),
           }),
         },
         parts,
+        errors: meanErrorsOf(buffers, expected, batch.count),
         expected: attribution.represent(expected, batch.count),
-        distortion,
+        excess,
         unknownConditions: buffers.unknownConditions,
       };
     },
@@ -88,7 +99,7 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
 interface ModelResult {
   statistics: Record<string, Float64Array>;
   /** Shape [count, dim]. */
-  distortion: Float32Array;
+  excess: Float32Array;
   expected: Float32Array;
 }
 
@@ -97,7 +108,7 @@ function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows,
   const { dim } = encoder;
   const result: ModelResult = {
     statistics: Object.fromEntries(model.statistics.map((name) => [name, new Float64Array(count)])),
-    distortion: new Float32Array(count * dim),
+    excess: new Float32Array(count * dim),
     expected: new Float32Array(count * dim),
   };
   const rows = fixedBatchRows() ?? count;
@@ -108,7 +119,7 @@ function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows,
       for (const name of model.statistics) {
         result.statistics[name]!.set(assessment.statistics[name]!.dataSync().subarray(0, used), from);
       }
-      result.distortion.set(assessment.distortion.dataSync<'float32'>().subarray(0, used * dim), from * dim);
+      result.excess.set(assessment.excess.dataSync<'float32'>().subarray(0, used * dim), from * dim);
       result.expected.set(assessment.expected.dataSync<'float32'>().subarray(0, used * dim), from * dim);
     });
   }

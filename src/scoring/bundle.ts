@@ -16,12 +16,14 @@ import { createRandom, decodeSafetensors, encodeSafetensors, type StoredTensor }
 import type { ChannelState } from './channels';
 import { createDetector, type Detector } from './detector';
 import { shapeOf } from './encode';
+import type { ShiftState } from './shift';
 import type { Repetition } from './stuck';
 
 /** model.json: all that is learned, but the weights. */
 export interface DetectorState extends LearnedState {
   /** Of each channel's part in the reconstruction statistic. */
   channelCalibrations: ChannelState;
+  shift: ShiftState;
   calibration: SurpriseState;
   /** Records of a key after which its surprise is as good as independent. */
   independentAfter: number;

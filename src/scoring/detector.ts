@@ -1,4 +1,11 @@
 /** A loaded model version: windows in, surprise out. */
+import {
+  createLevels,
+  type DeviceLevels,
+  type LevelPolicy,
+  type Levels,
+  type LevelsSnapshot,
+} from '../calibration/level';
 import { createSurpriseScale } from '../calibration/surprise';
 import { surpriseOf } from '../calibration/threshold';
 import type { CategoryTable } from '../domain/condition';
@@ -9,6 +16,7 @@ import { createAssessor } from './assess';
 import type { DetectorState } from './bundle';
 import { createChannelStatistic } from './channels';
 import { createExplainer, offDimensions } from './explain';
+import { assessShift } from './shift';
 
 /** What a model version says of a batch of windows, column by column. */
 export interface Scores {
@@ -34,8 +42,14 @@ export interface Detector {
   readonly version: string;
   readonly state: DetectorState;
   readonly shape: WindowShape;
-  /** Repeatable: the same window has the same score, in whatever batch it comes. */
-  score(batch: WindowBatch): Scores;
+  /**
+   * Repeatable: the same window has the same score, in whatever batch it comes.
+   * @param levelsOf the levels of the device that a window is of, where they are followed: they are part of what its
+   *   score rests on, and take in its statistics
+   */
+  score(batch: WindowBatch, levelsOf?: (window: number) => DeviceLevels): Scores;
+  /** Levels to follow devices with, from those of calibration. */
+  createLevels(policy: LevelPolicy, snapshot?: LevelsSnapshot): Levels;
   dispose(): void;
 }
 
@@ -101,18 +115,21 @@ export function createDetector(
     version,
     state,
     shape,
-    score(batch) {
-      const { statistics: raw, parts, expected, unknownConditions } = assessor.assess(batch);
+    score(batch, levelsOf) {
+      const { statistics: raw, parts, errors, expected, unknownConditions } = assessor.assess(batch);
       const statistics: Record<string, Float64Array> = {
         ...raw,
         channel: channel.assess(parts, batch.count),
+        shift: assessShift(state.shift, errors),
       };
       const surprise = new Float64Array(batch.count);
       const extrapolated = new Uint8Array(batch.count);
       const row = scale.names.map(() => 0);
       for (let i = 0; i < batch.count; i++) {
         scale.names.forEach((name, s) => (row[s] = statistics[name]![i]!));
-        const value = scale.pValue(row);
+        const levels = levelsOf?.(i);
+        const value = scale.pValue(row, levels?.above);
+        levels?.observe(scale.onScale(row));
         surprise[i] = surpriseOf(value.p);
         extrapolated[i] = value.extrapolated ? 1 : 0;
       }
@@ -137,6 +154,12 @@ export function createDetector(
         },
       };
     },
+    createLevels: (policy, snapshot) =>
+      createLevels(
+        Object.values(state.calibration.statistics).map(({ calibration }) => calibration.scores),
+        policy,
+        snapshot,
+      ),
     dispose: () => disposeModel(model),
   };
 }

@@ -93,8 +93,8 @@ export function createExplainer({
 
   /** What each channel adds at a code, and what every value of the window should then have been, [1, dim]. */
   function look(code: tf.Tensor2D, examples: Examples): { parts: Float64Array; filling: tf.Tensor2D } {
-    const { distortion, expected } = model.joint(code, examples);
-    return { parts: sum(distortion.dataSync<'float32'>()), filling: expected };
+    const { distortionExcess, expected } = model.joint(code, examples);
+    return { parts: sum(distortionExcess.dataSync<'float32'>()), filling: expected };
   }
 
   return (batch, window) => {

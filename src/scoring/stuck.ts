@@ -35,7 +35,15 @@ interface Tally {
   repeats: number;
 }
 
+/** Above this share of repetitions a channel says nothing by repeating: what rests for hours may rest for days. */
+const maxRepeatShare = 0.05;
+/** Fewer records do not tell a share. */
+const minRecords = 100;
+const saysNothing: Repetition = { byValue: [], first: 1, next: 1 };
+
 function fitChannel(at: (row: number) => number, ends: Int32Array): Repetition {
+  const repeated = ends.reduce((sum, row) => sum + (at(row) === at(row - 1) ? 1 : 0), 0);
+  if (ends.length >= minRecords && repeated > maxRepeatShare * ends.length) return saysNothing;
   const occurrences = new Map<number, number>();
   for (const row of ends) occurrences.set(at(row - 1), (occurrences.get(at(row - 1)) ?? 0) + 1);
   const common = new Map<number, Tally>(

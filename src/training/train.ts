@@ -31,10 +31,13 @@ import { createAssessor, type Assessor, type RawScores } from '../scoring/assess
 import type { DetectorState, LearnedState, Trained } from '../scoring/bundle';
 import { regionsOf } from '../scoring/attribution';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
+import { assessShift, fitShift } from '../scoring/shift';
+import { statisticPlans } from '../scoring/statistics';
 import { fitRepeats } from '../scoring/stuck';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
 import { createRandom, scoped, tf, type Random, type StoredTensor } from '../tensor';
 import { splitByTime, type Dataset } from './dataset';
+import { fitHeldOutVariance } from './held-out-variance';
 import type { TrainingReport } from './report';
 
 export interface TrainingOptions {
@@ -131,6 +134,16 @@ export async function train(
             onProgress,
           )
         : adopt(model, options.weights, validation, encoder);
+    if (options.weights === undefined) {
+      const heldOut = thinned(
+        Int32Array.from([...split.validation, ...split.calibration]),
+        maxVarianceWindows,
+      );
+      const [encoded] = encodeAll(dataset, heldOut, encoder, maxVarianceWindows);
+      const examples = toExamples(encoder, encoded!.buffers, 0, encoded!.count);
+      fitHeldOutVariance(model, examples, random.fork());
+      disposeExamples(examples);
+    }
     const activeUnitsPerLevel = countActiveUnits(model, encoder, validation);
 
     const learned: LearnedState = {
@@ -182,19 +195,21 @@ function calibrate(
   dataset: Dataset,
   ends: Int32Array,
   { tailShare, statistics: names }: Pick<TrainingOptions, 'tailShare' | 'statistics'>,
-): Pick<DetectorState, 'channelCalibrations' | 'calibration' | 'independentAfter'> {
-  const { statistics, parts } = assessAll(assessor, channels, dataset, ends);
+): Pick<DetectorState, 'channelCalibrations' | 'shift' | 'calibration' | 'independentAfter'> {
+  const { statistics, parts, errors } = assessAll(assessor, channels, dataset, ends);
   const channelCalibrations = fitChannels(parts, channels, tailShare);
   const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
-  const all: Record<string, Float64Array> = { ...statistics, channel };
+  const shift = fitShift(errors, channels);
+  const all: Record<string, Float64Array> = { ...statistics, channel, shift: assessShift(shift, errors) };
   const combined = Object.fromEntries(
     names.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
   );
   if (Object.keys(combined).length === 0)
     throw new TrainingError('failed', `the model has none of calibration.statistics: ${names.join(', ')}`);
-  const calibration = fitSurprise(combined, tailShare, { channel: 'exponential' });
+  const calibration = fitSurprise(combined, tailShare, statisticPlans);
   return {
     channelCalibrations,
+    shift,
     calibration,
     independentAfter: independentAfter(calibration, combined, ends, dataset.shape.length),
   };
@@ -368,15 +383,24 @@ function createConditionDropout(
 /** How many windows are assessed at once: bounds memory, does not change a result. */
 const chunk = 512;
 
+/** Enough for one variance a channel. */
+const maxVarianceWindows = 2048;
+
+/** At most `count` of the values, evenly spread. */
+function thinned(values: Int32Array, count: number): Int32Array {
+  if (values.length <= count) return values;
+  return Int32Array.from({ length: count }, (_, i) => values[Math.floor((i * values.length) / count)]!);
+}
+
 interface Encoded {
   buffers: EncodedWindows;
   count: number;
 }
 
-function encodeAll(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder): Encoded[] {
+function encodeAll(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder, size = chunk): Encoded[] {
   const chunks: Encoded[] = [];
-  for (let from = 0; from < ends.length; from += chunk) {
-    const part = ends.subarray(from, from + chunk);
+  for (let from = 0; from < ends.length; from += size) {
+    const part = ends.subarray(from, from + size);
     const batch = createWindowBatch(dataset.shape, part.length);
     for (const end of part) dataset.copy(end, batch);
     const buffers = encoder.createBuffers(part.length);
@@ -427,20 +451,22 @@ function assessAll(
   channels: number,
   dataset: Dataset,
   ends: Int32Array,
-): Pick<RawScores, 'statistics' | 'parts'> {
+): Pick<RawScores, 'statistics' | 'parts' | 'errors'> {
   const statistics: Record<string, Float64Array> = {};
   const parts = new Float64Array(ends.length * channels);
+  const errors = new Float64Array(ends.length * channels);
   const batch = createWindowBatch(dataset.shape, chunk);
   for (let from = 0; from < ends.length; from += chunk) {
     batch.count = 0;
     for (const end of ends.subarray(from, from + chunk)) dataset.copy(end, batch);
     const raw = assessor.assess(batch);
     parts.set(raw.parts, from * channels);
+    errors.set(raw.errors, from * channels);
     for (const [name, values] of Object.entries(raw.statistics)) {
       (statistics[name] ??= new Float64Array(ends.length)).set(values, from);
     }
   }
-  return { statistics, parts };
+  return { statistics, parts, errors };
 }
 
 function disposeExamples({ x, mask, c }: Examples): void {

@@ -1,4 +1,4 @@
-import { createSurpriseScale, fitSurprise } from '../../src/calibration/surprise';
+import { createSurpriseScale, fitSurprise, type StatisticPlan } from '../../src/calibration/surprise';
 import { surpriseOf } from '../../src/calibration/threshold';
 import { distanceToUniform, seededNormal } from './seeded';
 
@@ -14,14 +14,16 @@ function columns(n: number, seed: number, correlation = 0.7) {
   return { reconstruction, latent };
 }
 
-const state = fitSurprise(columns(5000, 1), 0.1);
+const plan: StatisticPlan = { scale: 'linear', tail: 'free', weight: 1 };
+const plans = { reconstruction: plan, latent: plan };
+const state = fitSurprise(columns(5000, 1), 0.1, plans);
 const scale = createSurpriseScale(state);
 
 // Above, records that are very normal by every statistic are not told apart.
 test.each([0, 0.7, 1])(
   'the p-value of normal records is uniform up to 0.8, at correlation %d of the statistics',
   (r) => {
-    const { pValue } = createSurpriseScale(fitSurprise(columns(5000, 1, r), 0.1));
+    const { pValue } = createSurpriseScale(fitSurprise(columns(5000, 1, r), 0.1, plans));
     const fresh = columns(5000, 2, r);
     const p = Array.from(fresh.latent, (latent, i) => pValue([fresh.reconstruction[i]!, latent]).p);
     expect(distanceToUniform(p, 0.8)).toBeLessThan(1.95 * Math.sqrt(2 / 5000));
@@ -67,6 +69,48 @@ test('statistics keep their names and order, through JSON too', () => {
 });
 
 test('without a calibration record there is no scale', () => {
-  expect(() => fitSurprise({ reconstruction: new Float64Array(0) }, 0.1)).toThrow(RangeError);
-  expect(() => fitSurprise({}, 0.1)).toThrow(RangeError);
+  expect(() => fitSurprise({ reconstruction: new Float64Array(0) }, 0.1, plans)).toThrow(RangeError);
+  expect(() => fitSurprise({}, 0.1, plans)).toThrow(RangeError);
+});
+
+test('what has a tenth of the weight needs a p-value ten times smaller to say the same', () => {
+  const light = { reconstruction: plan, latent: { ...plan, weight: 0.1 } };
+  const weighted = createSurpriseScale(fitSurprise(columns(5000, 1), 0.1, light));
+  const surprise = (...statistics: number[]) => surpriseOf(weighted.pValue(statistics).p);
+  expect(surprise(4, 5)).toBeGreaterThan(surprise(0, 405) + 0.5);
+  expect(surprise(0, 405)).toBeGreaterThan(2);
+});
+
+describe('a statistic on a logarithmic scale', () => {
+  const normal = seededNormal(7);
+  const scores = Float64Array.from({ length: 4000 }, () => Math.exp(0.3 * normal()));
+  const onLog = fitSurprise({ reconstruction: scores }, 0.1, {
+    reconstruction: { scale: 'log', tail: 'exponential', weight: 1 },
+  });
+  const { pValue, onScale } = createSurpriseScale(onLog);
+
+  test('has its level taken off: twice as large at twice the level is as it was', () => {
+    expect(pValue([4], [Math.log(2)]).p).toBeCloseTo(pValue([2]).p, 10);
+    expect(pValue([4]).p).toBeLessThan(pValue([2]).p / 10);
+    expect(onScale([4])).toEqual([Math.log(4)]);
+  });
+
+  test('takes a perfect fit for the least odd', () => {
+    expect(pValue([0]).p).toBeGreaterThan(0.99);
+  });
+});
+
+test('a level that wanders while it is calibrated makes every alarm harder', () => {
+  const steady = seededNormal(3);
+  const still = Float64Array.from({ length: 400 }, () => steady());
+  const wandering = still.map((value, i) => value + [0, 0.8, -0.1, 0.9][Math.floor(i / 100)]!);
+  const surpriseAt = (scores: Float64Array, above: number) => {
+    const top = Math.max(...scores);
+    return surpriseOf(
+      createSurpriseScale(fitSurprise({ reconstruction: scores }, 0.1, { reconstruction: plan })).pValue([
+        top + above,
+      ]).p,
+    );
+  };
+  expect(surpriseAt(wandering, 1)).toBeLessThan(surpriseAt(still, 1) - 0.5);
 });

@@ -71,3 +71,9 @@ test('the explanation says how often each channel has repeated itself', () => {
     { repeats: 0, nats: 0 },
   ]);
 });
+
+test('a channel that often repeats itself anyway says nothing by it', () => {
+  // Every tenth record repeats the one before; its values never come again.
+  const values = Array.from({ length: 300 }, (_, i) => i - (i % 10 === 5 ? 1 : 0));
+  expect(fitOne(values)).toEqual({ byValue: [], first: 1, next: 1 });
+});
