@@ -8,8 +8,8 @@ import { didYouMean, nearest } from './suggest';
 
 /** Where values come from beside the files. Arguments win over the environment, and that wins over the files. */
 export interface Layers {
-  /** What a command knows by itself, in the shape of a document: for keys that the file leaves out. */
-  assumed?: unknown;
+  /** For keys that the file leaves out, in the shape of a document; a later one wins. */
+  assumed?: readonly unknown[];
   /** Empty variables count as absent. */
   env: Readonly<Record<string, string | undefined>>;
   /** By dotted key. Keys that the schema does not know are left to the caller. */
@@ -137,7 +137,7 @@ export function evaluate<S extends Section>(
   }
 
   const config = convict(schema as convict.Schema<Document>, { env: variables, args: [] });
-  config.load(fitShape(schema, assumed, report, [...keys.keys()]));
+  for (const layer of assumed ?? []) config.load(fitShape(schema, layer, report, [...keys.keys()]));
   config.load(fitShape(schema, document, report, [...keys.keys()]));
   for (const [key, value] of Object.entries(overrides)) {
     if (keys.has(key)) config.set(key, value);

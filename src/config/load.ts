@@ -3,6 +3,7 @@ import { ConfigError, type ConfigProblem } from '../errors';
 import { argumentOrigin, evaluate, type Layers } from './evaluate';
 import { readConfigFiles, type ConfigFile } from './files';
 import { listKeys } from './key';
+import { presetNames, presets } from './presets';
 import { detectorRules } from './rules';
 import { daemonSchema, detectorSchema } from './schema';
 import type { DetectorSettings, Settings } from './settings';
@@ -41,6 +42,14 @@ function duplicateNames(detectors: Settings['detectors']): ConfigProblem[] {
       ? []
       : [{ file, key: 'detector', message: `"${detector}" is the detector of ${other} already` }];
   });
+}
+
+/** What the preset says that this document asks for. A name that is none is a problem of the schema's. */
+function presetOf(document: unknown, { env, overrides }: Layers): object {
+  const inFile = (document as { preset?: unknown } | null | undefined)?.preset;
+  const variable = env[detectorSchema.preset.env ?? ''];
+  const name = overrides['preset'] ?? (variable === '' ? undefined : variable) ?? inFile;
+  return presets[presetNames.find((one) => one === name) ?? 'none'];
 }
 
 /** A group of its own for each detector that names none: members of one group must read the same topics. */
@@ -86,7 +95,10 @@ export async function loadSettings(
   const daemon = evaluate(daemonSchema, [], daemonFile.file, daemonFile.document, layers);
   const detectors = files.detectors.filter(readable).map(({ file, document }) => ({
     file,
-    ...evaluate(detectorSchema, detectorRules, file, document, { ...layers, assumed }),
+    ...evaluate(detectorSchema, detectorRules, file, document, {
+      ...layers,
+      assumed: [presetOf(document, layers), assumed],
+    }),
   }));
 
   const problems = [

@@ -26,6 +26,7 @@ import {
   widths,
 } from './formats';
 import { statisticNames } from '../domain/detection';
+import { presetNames } from './presets';
 import { nameVariables, type Parsed, type Section } from './key';
 import { signals } from './signals';
 import { modelKinds } from '../models/zoo';
@@ -132,6 +133,15 @@ export const detectorSchema = nameVariables(
     detector: detectorName({
       doc: 'Name of the detector: label of its metrics, folder of its model versions.',
     }),
+    preset: choice(
+      {
+        doc:
+          'What is chosen for a kind of data: `sensor` records or `image`s; every key that is set beside it wins. How ' +
+          'long to train follows from the data in any case.',
+        default: 'none',
+      },
+      presetNames,
+    ),
     source: {
       kind: choice({ doc: 'Where records come from.' }, ['file', 'kafka']),
       file: fileSource,
@@ -372,13 +382,22 @@ export const detectorSchema = nameVariables(
         { timer: true, min: 1000 },
       ),
       seed: whole({ doc: 'Seed of every random draw.', default: 1 }, { min: 0, max: 2 ** 32 - 1 }),
-      epochs: whole({ doc: 'Passes over the training windows, at most.', default: 50 }, { max: 100_000 }),
-      batchSize: whole({ doc: 'Windows a training step.', default: 128 }, { max: 65_536 }),
-      learningRate: ratio({ doc: 'Step size of Adam.', default: 1e-3 }),
-      patience: whole({
-        doc: 'Epochs without improvement of the validation loss before training ends.',
-        default: 5,
-      }),
+      epochs: whole(
+        { doc: 'Passes over the training windows, at most; 0 = by how many there are.', default: 0 },
+        { min: 0, max: 100_000 },
+      ),
+      batchSize: whole(
+        { doc: 'Windows a training step; 0 = by how many there are.', default: 0 },
+        { min: 0, max: 65_536 },
+      ),
+      learningRate: shareOrNone({ doc: 'Step size of Adam; 0 = by how many windows there are.', default: 0 }),
+      patience: whole(
+        {
+          doc: 'Epochs without improvement of the validation loss before training ends; 0 = by how many may come.',
+          default: 0,
+        },
+        { min: 0 },
+      ),
       maxRecords: whole({
         doc: 'Newest records that are read for training, at most.',
         default: 200_000,

@@ -1,4 +1,5 @@
 /** The configuration after loading: complete, checked and frozen. schema.ts says what each key means. */
+import type { PresetName } from './presets';
 import type { FalseAlarmTarget } from '../calibration/threshold';
 import type { StatisticName } from '../domain/detection';
 import type { TimeRules } from '../domain/continuity';
@@ -74,6 +75,7 @@ export interface TrainingSettings {
   /** Kill a training that takes longer. */
   timeoutMs: number;
   seed: number;
+  /** These four: 0 = chosen by the number of windows (training/effort.ts). */
   epochs: number;
   batchSize: number;
   learningRate: number;
@@ -101,6 +103,7 @@ export interface TrainingSettings {
 export interface DetectorSettings {
   /** Name: labels of metrics, folder of the model versions. */
   detector: string;
+  preset: PresetName;
   source: { kind: 'file' | 'kafka'; file: FileSettings; kafka: KafkaSettings };
   fields: FieldMapping;
   record: RecordSchema & {

@@ -37,10 +37,12 @@ import { fitRepeats } from '../scoring/stuck';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
 import { createRandom, scoped, tf, type Random, type StoredTensor } from '../tensor';
 import { splitByTime, type Dataset } from './dataset';
+import { chooseEffort, type Effort } from './effort';
 import { fitHeldOutVariance } from './held-out-variance';
 import type { TrainingReport } from './report';
 
-export interface TrainingOptions {
+/** What of the effort is 0 is chosen by the number of windows. */
+export interface TrainingOptions extends Effort {
   schema: RecordSchema;
   /** Which deviations count; the model sees them all, calibration those that do. */
   signals: readonly SignalRule[];
@@ -49,11 +51,6 @@ export interface TrainingOptions {
     conditionDropout: number;
   };
   seed: number;
-  epochs: number;
-  batchSize: number;
-  learningRate: number;
-  /** Epochs without improvement before training ends. */
-  patience: number;
   /** Fewer windows than this: no training. */
   minRecords: number;
   calibrationShare: number;
@@ -129,7 +126,7 @@ export async function train(
             validation,
             encoder,
             forget,
-            options,
+            chooseEffort(options, split.fit.length),
             random.fork(),
             onProgress,
           )
@@ -285,13 +282,13 @@ async function fit(
   validation: readonly Encoded[],
   encoder: WindowEncoder,
   forget: (encoded: EncodedWindows, count: number) => void,
-  options: TrainingOptions,
+  effort: Effort,
   random: Random,
   onProgress: (progress: Progress) => void | Promise<void>,
 ): Promise<Fitting> {
-  const optimizers = model.phases.map(() => tf.train.adam(options.learningRate));
-  const batch = createWindowBatch(dataset.shape, options.batchSize);
-  const buffers = encoder.createBuffers(options.batchSize);
+  const optimizers = model.phases.map(() => tf.train.adam(effort.learningRate));
+  const batch = createWindowBatch(dataset.shape, effort.batchSize);
+  const buffers = encoder.createBuffers(effort.batchSize);
   const order = ends.slice();
   const result: Fitting = {
     epochs: 0,
@@ -308,16 +305,16 @@ async function fit(
   let step = 0;
   try {
     while (
-      result.epochs < options.epochs &&
-      result.epochs - Math.max(result.bestEpoch, settledEpoch) < options.patience
+      result.epochs < effort.epochs &&
+      result.epochs - Math.max(result.bestEpoch, settledEpoch) < effort.patience
     ) {
       result.epochs++;
       random.shuffle(order);
       let sum = 0;
       let steps = 0;
-      for (let from = 0; from < order.length; from += options.batchSize) {
+      for (let from = 0; from < order.length; from += effort.batchSize) {
         batch.count = 0;
-        for (const end of order.subarray(from, from + options.batchSize)) dataset.copy(end, batch);
+        for (const end of order.subarray(from, from + effort.batchSize)) dataset.copy(end, batch);
         encoder.encode(batch, buffers);
         forget(buffers, batch.count);
         const examples = toExamples(encoder, buffers, 0, batch.count);
@@ -344,7 +341,7 @@ async function fit(
       }
       await onProgress({
         epoch: result.epochs,
-        epochs: options.epochs,
+        epochs: effort.epochs,
         trainLoss: result.trainLoss,
         validationLoss: held.loss,
       });

@@ -53,7 +53,7 @@ describe('what a configuration yields', () => {
           falseAlarmTarget: { kind: 'ratio', ratio: 0.001 },
           share: 0.3,
           tailShare: 0.1,
-          statistics: ['reconstruction', 'latent', 'llr', 'stuck', 'channel'],
+          statistics: ['reconstruction', 'shift', 'llr', 'stuck'],
         },
         events: { openRecords: 3, openWindow: 5, closeAfter: 10 },
       },

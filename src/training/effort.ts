@@ -1,0 +1,42 @@
+/** How long to train, where nobody says: by steps, since epochs mean nothing before it is known how many windows there are. */
+
+export interface Effort {
+  epochs: number;
+  batchSize: number;
+  /** Epochs without improvement before training ends. */
+  patience: number;
+  learningRate: number;
+}
+
+/** Steps after which the loss of windows of a few hundred values has settled, with as many as are usual. */
+const usualSteps = 5000;
+const epochLimits = { min: 10, max: 300 };
+const patienceLimits = { min: 5, max: 40 };
+
+/** By the number of windows to fit; smaller batches where there are few, so that an epoch has more than a few steps. */
+const byWindows: readonly { upTo: number; batchSize: number; learningRate: number }[] = [
+  { upTo: 1000, batchSize: 32, learningRate: 0.002 },
+  { upTo: 8000, batchSize: 64, learningRate: 0.002 },
+  { upTo: Infinity, batchSize: 128, learningRate: 0.001 },
+];
+
+/**
+ * @param given what is said already; 0 = nothing
+ * @param windows to fit
+ */
+export function chooseEffort(given: Effort, windows: number): Effort {
+  const usual = byWindows.find(({ upTo }) => windows <= upTo)!;
+  const batchSize = given.batchSize || usual.batchSize;
+  const stepsPerEpoch = Math.max(1, Math.ceil(windows / batchSize));
+  const epochs = given.epochs || clamp(Math.ceil(usualSteps / stepsPerEpoch), epochLimits);
+  return {
+    epochs,
+    batchSize,
+    patience: given.patience || clamp(Math.ceil(epochs / 8), patienceLimits),
+    learningRate: given.learningRate || usual.learningRate,
+  };
+}
+
+function clamp(value: number, { min, max }: { min: number; max: number }): number {
+  return Math.min(max, Math.max(min, value));
+}
