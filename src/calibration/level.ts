@@ -8,8 +8,18 @@ import { median } from './level-drift';
 /** Sampled values held for a device and statistic: enough for a median, few enough for a fleet. */
 const held = 64;
 
-/** What is learned of a statistic's level in calibration: its values, ascending, on the scale that is calibrated. */
+/** What is learned of a statistic's level in calibration: its values, ascending, on a logarithmic scale. */
 export type LevelBase = ArrayLike<number>;
+
+/**
+ * Below this much, a factor of two, a level is hardly followed, far above it wholly: what rises by a quarter for a morning is
+ * the rhythm of a machine, and to follow that would take the edge off the faults in it.
+ */
+const halfFollowed = Math.log(2);
+
+function followed(rise: number): number {
+  return rise > 0 ? rise ** 2 / (rise + halfFollowed) : 0;
+}
 
 export interface LevelPolicy {
   /** Records of a device that its level is the median of. */
@@ -20,7 +30,7 @@ export interface LevelPolicy {
 
 /** The levels of one device. */
 export interface DeviceLevels {
-  /** How far each statistic's level lies above that of calibration; never negative. The array is reused. */
+  /** By how much each statistic is to be lowered for its level, on a logarithmic scale; ≥ 0. The array is reused. */
   readonly above: readonly number[];
   /** Takes in the statistics of one record, after it was judged. */
   observe(values: readonly number[]): void;
@@ -56,7 +66,7 @@ export function createLevels(
   const devices = new Map<string, FollowedDevice>();
 
   function follow(seen: number, samples: readonly Float64Array[]): FollowedDevice {
-    const above = samples.map((sample, s) => Math.max(0, median(sample) - middles[s]!));
+    const above = samples.map((sample, s) => followed(median(sample) - middles[s]!));
     return {
       above,
       observe(values) {
@@ -65,7 +75,7 @@ export function createLevels(
           samples.forEach((sample, s) => {
             // NaN says nothing of a level.
             if (!Number.isNaN(values[s]!)) sample[at] = values[s]!;
-            above[s] = Math.max(0, median(sample) - middles[s]!);
+            above[s] = followed(median(sample) - middles[s]!);
           });
         }
         seen++;

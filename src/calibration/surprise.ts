@@ -36,10 +36,12 @@ export type StatisticColumns = Readonly<Record<string, Float64Array>>;
 /** The statistics of one record, in the state's order, to its calibrated p-value. */
 export interface SurpriseScale {
   readonly names: readonly string[];
-  /** @param levels how far the level of each statistic lies above that of the calibration block; 0 when left out */
+  /** @param levels by how much the statistics whose level is followed are lowered for it, in the order of `bases` */
   pValue(statistics: readonly number[], levels?: readonly number[]): PValue;
-  /** The statistics of one record on the scales on which they are calibrated, and their level is followed. */
-  onScale(statistics: readonly number[]): number[];
+  /** Calibration scores of the statistics whose level can be followed: those on a logarithmic scale. */
+  readonly bases: readonly (readonly number[])[];
+  /** Of one record, the statistics whose level can be followed, on that scale. */
+  followable(statistics: readonly number[]): number[];
 }
 
 /**
@@ -74,11 +76,18 @@ export function fitSurprise(
 export function createSurpriseScale(state: SurpriseState): SurpriseScale {
   const combine = createCombination(state.statistics, true);
   const pValue = createPValue(state.combined, state.effectiveSize);
-  const plans = Object.values(state.statistics).map(({ plan }) => plan);
+  const states = Object.values(state.statistics);
+  const followed = states.flatMap(({ plan }, i) => (plan.scale === 'log' ? [i] : []));
+  /** Where each statistic stands among those that are followed. */
+  const places = states.map((_, i) => followed.indexOf(i));
   return {
     names: Object.keys(state.statistics),
-    pValue: (statistics, levels) => pValue(combine(statistics, levels)),
-    onScale: (statistics) => plans.map((plan, i) => toScale(plan, statistics[i]!)),
+    pValue: (statistics, levels) =>
+      pValue(
+        combine(statistics, levels === undefined ? undefined : places.map((place) => levels[place] ?? 0)),
+      ),
+    bases: followed.map((i) => states[i]!.calibration.scores),
+    followable: (statistics) => followed.map((i) => toScale(states[i]!.plan, statistics[i]!)),
   };
 }
 

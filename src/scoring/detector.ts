@@ -129,7 +129,7 @@ export function createDetector(
         scale.names.forEach((name, s) => (row[s] = statistics[name]![i]!));
         const levels = levelsOf?.(i);
         const value = scale.pValue(row, levels?.above);
-        levels?.observe(scale.onScale(row));
+        levels?.observe(scale.followable(row));
         surprise[i] = surpriseOf(value.p);
         extrapolated[i] = value.extrapolated ? 1 : 0;
       }
@@ -154,12 +154,7 @@ export function createDetector(
         },
       };
     },
-    createLevels: (policy, snapshot) =>
-      createLevels(
-        Object.values(state.calibration.statistics).map(({ calibration }) => calibration.scores),
-        policy,
-        snapshot,
-      ),
+    createLevels: (policy, snapshot) => createLevels(scale.bases, policy, snapshot),
     dispose: () => disposeModel(model),
   };
 }

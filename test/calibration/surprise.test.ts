@@ -73,6 +73,15 @@ test('without a calibration record there is no scale', () => {
   expect(() => fitSurprise({}, 0.1, plans)).toThrow(RangeError);
 });
 
+test('only what moves by factors has a level that is followed', () => {
+  const mixed = createSurpriseScale(
+    fitSurprise(columns(5000, 1), 0.1, { reconstruction: plan, latent: { ...plan, scale: 'log' } }),
+  );
+  expect(mixed.bases).toHaveLength(1);
+  expect(mixed.followable([3, Math.E])).toEqual([1]);
+  expect(mixed.pValue([3, 1], [2])).toEqual(mixed.pValue([3, Math.exp(-1)], [1]));
+});
+
 test('what has a tenth of the weight needs a p-value ten times smaller to say the same', () => {
   const light = { reconstruction: plan, latent: { ...plan, weight: 0.1 } };
   const weighted = createSurpriseScale(fitSurprise(columns(5000, 1), 0.1, light));
@@ -87,12 +96,13 @@ describe('a statistic on a logarithmic scale', () => {
   const onLog = fitSurprise({ reconstruction: scores }, 0.1, {
     reconstruction: { scale: 'log', tail: 'exponential', weight: 1 },
   });
-  const { pValue, onScale } = createSurpriseScale(onLog);
+  const { pValue, followable, bases } = createSurpriseScale(onLog);
 
   test('has its level taken off: twice as large at twice the level is as it was', () => {
     expect(pValue([4], [Math.log(2)]).p).toBeCloseTo(pValue([2]).p, 10);
     expect(pValue([4]).p).toBeLessThan(pValue([2]).p / 10);
-    expect(onScale([4])).toEqual([Math.log(4)]);
+    expect(followable([4])).toEqual([Math.log(4)]);
+    expect(bases).toHaveLength(1);
   });
 
   test('takes a perfect fit for the least odd', () => {
