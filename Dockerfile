@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# docker build -t vaemon . ; with --build-arg NPM_FLAGS=--omit=optional it leaves out tfjs-node: smaller, but slower to train
+# docker build -t vaemon . ; with --build-arg NPM_FLAGS=--ignore-scripts it leaves out
+# libtensorflow: smaller, but slower to train. (--omit=optional would leave out what decodes images, too.)
 ARG BUILD_IMAGE=node:20-bookworm-slim
 ARG RUN_IMAGE=node:20-bookworm-slim
 

@@ -59,11 +59,9 @@ async function replay() {
     const seen = { detections: [], events: [] };
     const handle = createPipeline({
       detectorName: settings.detector,
-      schema: settings.record,
-      table: intake.table,
-      decode: (message, ...rest) => {
-        values.push(JSON.parse(message.value.toString()));
-        intake.decode(message, ...rest);
+      decode: (messages, now) => {
+        values.push(...messages.map(({ value }) => JSON.parse(value.toString())));
+        return intake.decode(messages, now);
       },
       windows: createWindowStore(intake.shape, settings.window),
       current: () => ({ detector, threshold: limit }),

@@ -290,8 +290,6 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     metrics.ready(true);
     const handle = createPipeline({
       detectorName: name,
-      schema: settings.record,
-      table: intake.table,
       decode: intake.decode,
       windows: createWindowStore(intake.shape, settings.window),
       stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },

@@ -33,6 +33,12 @@ export const rejectReasons = [
   'out_of_range',
   'missing_condition',
   'bad_condition',
+  'missing_image',
+  'not_base64',
+  'not_an_image',
+  'damaged_image',
+  'wrong_image_size',
+  'too_many_pixels',
   'duplicate',
   'out_of_order',
 ] as const;

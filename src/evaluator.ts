@@ -62,8 +62,6 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
     const recording = createRecordingSink(test.length);
     const handle = createPipeline({
       detectorName: settings.detector,
-      schema: settings.record,
-      table: intake.table,
       decode: intake.decode,
       windows: createWindowStore(intake.shape, settings.window),
       stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },

@@ -2,33 +2,38 @@
 import { createHash } from 'node:crypto';
 import type { DetectorSettings } from './config/settings';
 import { createCategoryTable, createConditionReader, type CategoryTable } from './domain/condition';
-import { givenConditions } from './domain/record';
-import type { WindowShape } from './domain/window';
-import { createJsonDecoder, type Decode } from './sources/decode/json';
+import { imageOf } from './domain/record';
+import { windowShape, type WindowShape } from './domain/window';
+import { decodeEach, type DecodeBatch } from './sources/decode/batch';
+import { createImageDecoder } from './sources/decode/image';
+import { createJsonDecoder } from './sources/decode/json';
 
 export interface Intake {
   table: CategoryTable;
-  decode: Decode;
+  decode: DecodeBatch;
   shape: WindowShape;
 }
 
 export function createIntake({ record, fields, window }: DetectorSettings): Intake {
   const table = createCategoryTable();
+  const readConditions = createConditionReader(record.conditions, table);
   return {
     table,
-    decode: createJsonDecoder(fields, record, record, createConditionReader(record.conditions, table)),
-    shape: {
-      length: window.length,
-      channels: record.channels.length,
-      conditions: givenConditions(record.conditions).length,
-    },
+    decode:
+      record.kind === 'image'
+        ? createImageDecoder(fields, record, record.image, record, readConditions)
+        : decodeEach(record, createJsonDecoder(fields, record, record, readConditions)),
+    shape: windowShape(record, window.length),
   };
 }
 
 /** Changes when a model that was trained under other settings cannot be used any more. */
 export function settingsFingerprint({ record, window, model, calibration }: DetectorSettings): string {
+  const image = imageOf(record);
   const relevant = {
     channels: record.channels,
+    // What decides how the pixels look to the model; for sensors nothing, so that their models stay in use.
+    ...(image && { image: { ...record.image, format: undefined, maxPixels: undefined } }),
     conditions: record.conditions,
     // Limits are not part of what a version has learned.
     signals: record.signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),

@@ -3,14 +3,13 @@
  * resolves when every sink has all that came of the batch, and rejects when one has not.
  */
 import type { Levels } from './calibration/level';
-import type { CategoryTable } from './domain/condition';
 import type { DriftWatch } from './calibration/drift';
 import { surpriseOf } from './calibration/threshold';
 import { smallestP } from './calibration/pvalue';
 import type { Contribution, Detection } from './domain/detection';
 import type { AnomalyEvent, EventTracker } from './domain/event';
 import type { ExplanationRule } from './domain/explanations';
-import { createRecordBatch, type RecordBatch, type RecordSchema } from './domain/record';
+import type { RecordBatch } from './domain/record';
 import type { CheckLimits, LimitViolation } from './domain/signal';
 import { createWindowBatch, type WindowBatch, type WindowStore } from './domain/window';
 import { DecodeError, type RejectReason } from './errors';
@@ -18,7 +17,7 @@ import type { Staleness } from './domain/continuity';
 import type { DetectorMetrics } from './metrics';
 import type { Detector } from './scoring/detector';
 import type { DeadLetter, Sink } from './sinks/sink';
-import type { Decode } from './sources/decode/json';
+import type { DecodeBatch, DecodedBatch } from './sources/decode/batch';
 import type { Batch, HandleBatch, Message } from './sources/source';
 
 /** A model version in use, and the surprise from which on a record is anomalous. */
@@ -33,9 +32,7 @@ export interface ActiveDetector {
 
 export interface PipelineParts {
   detectorName: string;
-  schema: RecordSchema;
-  table: CategoryTable;
-  decode: Decode;
+  decode: DecodeBatch;
   windows: WindowStore;
   limits: CheckLimits;
   /** What becomes of a record that is not newer than the newest of its key: a dead letter, or only a number. */
@@ -55,7 +52,7 @@ export interface PipelineParts {
   onBroken: (error: Error) => void;
 }
 
-/** Records decoded and scored at once; a larger batch goes through in parts. */
+/** Records scored at once; a larger batch goes through in parts. */
 const chunkRecords = 256;
 
 /** A record on its way to a verdict. */
@@ -100,7 +97,6 @@ interface PartitionState {
 
 export function createPipeline(parts: PipelineParts): HandleBatch {
   const { windows, metrics, events, explanations } = parts;
-  const records = createRecordBatch(parts.schema, 1);
   let windowBatch: WindowBatch | undefined;
   const partitions = new Map<string, PartitionState>();
   let broken: Error | undefined;
@@ -110,7 +106,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     const partition = stateOf(partitions, batch);
     const sinkSeconds =
       partition.pending === undefined ? 0 : await write(batch, partition, partition.pending);
-    const outcome = assessOrBreak(batch, partition);
+    const outcome = await assessOrBreak(batch, partition);
     partition.pending = outcome;
     metrics.batchDuration('decode', outcome.decodeSeconds);
     metrics.batchDuration('score', outcome.scoreSeconds);
@@ -143,19 +139,37 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   /**
    * When scoring itself fails, the windows hold records that have no verdict and would pass for duplicates. Only a new
    * start, which fills the windows anew, puts that right: until then no batch is taken, so none is acknowledged.
+   *
+   * All of a batch is decoded first, since decoding may take its time beside other work; from the first record in a
+   * window to the last verdict nothing else runs, so that a model is never exchanged in between.
    */
-  function assessOrBreak(batch: Batch, partition: PartitionState): Outcome {
-    if (broken !== undefined) throw broken;
+  async function assessOrBreak(batch: Batch, partition: PartitionState): Promise<Outcome> {
+    assertWhole();
     try {
-      return assess(batch, partition, parts.current());
+      const decodeBegan = performance.now();
+      const decoded = await parts.decode(batch.messages, parts.now());
+      const decodeSeconds = (performance.now() - decodeBegan) / 1000;
+      assertWhole();
+      return { ...assess(batch, decoded, partition, parts.current()), decodeSeconds };
     } catch (cause) {
-      broken = new Error('scoring failed; the windows have to be filled anew', { cause });
+      assertWhole();
+      broken = new Error('decoding or scoring failed; the windows have to be filled anew', { cause });
       parts.onBroken(broken);
       throw broken;
     }
   }
 
-  function assess(batch: Batch, partition: PartitionState, active: ActiveDetector): Outcome {
+  /** Another partition's batch may have broken the windows meanwhile. */
+  function assertWhole(): void {
+    if (broken !== undefined) throw broken;
+  }
+
+  function assess(
+    batch: Batch,
+    decoded: DecodedBatch,
+    partition: PartitionState,
+    active: ActiveDetector,
+  ): Outcome {
     const { detector, threshold } = active;
     windowBatch ??= createWindowBatch(detector.shape, chunkRecords);
     const outcome: Outcome = {
@@ -177,15 +191,13 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     };
     const now = parts.now();
     const suppressedBefore = events.suppressedRecords;
+    const began = performance.now();
     for (let from = 0; from < batch.messages.length; from += chunkRecords) {
-      const chunk = batch.messages.slice(from, from + chunkRecords);
-      const decodeBegan = performance.now();
-      const judged = fillWindows(chunk, windowBatch, partition, outcome, now);
-      const scoreBegan = performance.now();
-      outcome.decodeSeconds += (scoreBegan - decodeBegan) / 1000;
+      const to = Math.min(from + chunkRecords, batch.messages.length);
+      const judged = fillWindows(batch.messages, decoded, from, to, windowBatch, partition, outcome);
       scoreWindows(judged, windowBatch, active, outcome, now);
-      outcome.scoreSeconds += (performance.now() - scoreBegan) / 1000;
     }
+    outcome.scoreSeconds = (performance.now() - began) / 1000;
     outcome.suppressed = events.suppressedRecords - suppressedBefore;
     if (active.drift !== undefined) metrics.drift(active.drift.evidenceRatio, active.drift.active);
     if (active.drift?.active === true) parts.onDrift?.();
@@ -195,40 +207,52 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     return outcome;
   }
 
-  /** Decodes and pushes each message; returns those that get a verdict. Full windows are in the window batch. */
+  /** Pushes each record of a part of the batch; returns those that get a verdict. Full windows are in the window batch. */
   function fillWindows(
     messages: readonly Message[],
+    { records, rows }: DecodedBatch,
+    from: number,
+    to: number,
     target: WindowBatch,
     partition: PartitionState,
     outcome: Outcome,
-    now: number,
   ): Judged[] {
     const judged: Judged[] = [];
+    const valuesPerRecord = records.values.length / records.capacity;
     target.count = 0;
-    for (const message of messages) {
-      try {
-        parts.decode(message, records, 0, now);
-        const key = records.keys[0]!;
-        const result = windows.push(key, 0, records.timestamps, records.values, records.conditions);
-        if (message.refill) outcome.refilled++;
-        else if (result === 'ready' || result === 'warming') {
-          const limits = parts.limits(records.values, 0);
-          outcome.limitViolations += limits.length;
-          const window = result === 'ready' ? target.count : undefined;
-          if (window !== undefined) windows.copy(key, target);
-          if (window === undefined && limits.length === 0) outcome.warming++;
-          else judged.push({ message, key, timestamp: records.timestamps[0]!, limits, window });
-        } else if (parts.stale[result] === 'ignore' && !wasAssessed(message, partition))
-          outcome.ignored[result]++;
-        else throw staleRecord(result, records);
-      } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-        // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
-        if (message.refill || wasAssessed(message, partition)) outcome.refilled++;
-        else outcome.deadLetters.push(toDeadLetter(message, error.reason, error.message));
+    for (let i = from; i < to; i++) {
+      const message = messages[i]!;
+      const row = rows[i]!;
+      if (row instanceof DecodeError) {
+        refuse(message, row, partition, outcome);
+        continue;
       }
+      const key = records.keys[row]!;
+      const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
+      if (message.refill) outcome.refilled++;
+      else if (result === 'ready' || result === 'warming') {
+        const limits = parts.limits(records.values, row * valuesPerRecord);
+        outcome.limitViolations += limits.length;
+        const window = result === 'ready' ? target.count : undefined;
+        if (window !== undefined) windows.copy(key, target);
+        if (window === undefined && limits.length === 0) outcome.warming++;
+        else judged.push({ message, key, timestamp: records.timestamps[row]!, limits, window });
+      } else if (parts.stale[result] === 'ignore' && !wasAssessed(message, partition)) {
+        outcome.ignored[result]++;
+      } else refuse(message, staleRecord(result, records, row), partition, outcome);
     }
     return judged;
+  }
+
+  function refuse(
+    message: Message,
+    { reason, message: text }: DecodeError,
+    partition: PartitionState,
+    outcome: Outcome,
+  ): void {
+    // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
+    if (message.refill || wasAssessed(message, partition)) outcome.refilled++;
+    else outcome.deadLetters.push(toDeadLetter(message, reason, text));
   }
 
   function scoreWindows(
@@ -312,9 +336,9 @@ function wasAssessed({ origin }: Message, { assessedTo }: PartitionState): boole
   return BigInt(origin.offset) <= assessedTo;
 }
 
-function staleRecord(result: Staleness, records: RecordBatch): DecodeError {
-  const time = new Date(records.timestamps[0]!).toISOString();
-  const key = records.keys[0]!;
+function staleRecord(result: Staleness, records: RecordBatch, row: number): DecodeError {
+  const time = new Date(records.timestamps[row]!).toISOString();
+  const key = records.keys[row]!;
   return result === 'duplicate'
     ? new DecodeError('duplicate', `key "${key}" has had a record at ${time}`)
     : new DecodeError('out_of_order', `key "${key}" has had a record after ${time}`);

@@ -1,10 +1,9 @@
 /** Composition root of a training: history → decode → data set → train → store. Runs in a process of its own. */
 import { createIntake, settingsFingerprint } from './intake';
 import type { DetectorSettings } from './config/settings';
-import { createRecordBatch } from './domain/record';
 import { createLimitCheck } from './domain/signal';
 import { createWindowBatch } from './domain/window';
-import { DecodeError, TrainingError } from './errors';
+import { TrainingError } from './errors';
 import { disposeModel } from './models/model';
 import { encodeBundle } from './scoring/bundle';
 import type { ReadHistory } from './sources/history';
@@ -37,6 +36,9 @@ export interface TrainingResult {
 
 /** Windows that are stored with their scores: enough to tell a wrong model, few enough to check at every load. */
 const goldenRecords = 16;
+
+/** Fewer of them where they are large images: so many numbers in all, but two of them at least. */
+const goldenValues = 200_000;
 
 /** @throws TrainingError saying why there is no new version */
 export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {
@@ -84,17 +86,9 @@ async function readDataset(
   const from = settings.source.kind === 'kafka' ? now() - historyMs : undefined;
   let rejected = 0;
   for await (const messages of readHistory({ from, to: undefined, maxRecords })) {
-    const batch = createRecordBatch(settings.record, messages.length);
-    for (const message of messages) {
-      try {
-        decode(message, batch, batch.count, now());
-        batch.count++;
-      } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-        rejected++;
-      }
-    }
-    builder.add(batch);
+    const { records } = await decode(messages, now());
+    rejected += messages.length - records.count;
+    builder.add(records);
   }
   const dataset = builder.build(shape, {
     time: settings.window,
@@ -107,7 +101,9 @@ async function readDataset(
 
 /** Windows spread evenly over the training data. */
 function pickGolden(dataset: Dataset): ReturnType<typeof createWindowBatch> {
-  const count = Math.min(goldenRecords, dataset.ends.length);
+  const { length, channels } = dataset.shape;
+  const fitting = Math.max(2, Math.floor(goldenValues / (length * channels)));
+  const count = Math.min(goldenRecords, fitting, dataset.ends.length);
   const batch = createWindowBatch(dataset.shape, count);
   for (let i = 0; i < count; i++)
     dataset.copy(dataset.ends[Math.floor((i * dataset.ends.length) / count)]!, batch);

@@ -1,6 +1,5 @@
 import type { DetectorSettings } from '../src/config/settings';
 import { loadSettings } from '../src/config/load';
-import { createRecordBatch } from '../src/domain/record';
 import { createIntake, settingsFingerprint } from '../src/intake';
 import { minimalDetector, removeFolders, writeFolder } from './config/folder';
 
@@ -58,6 +57,22 @@ describe('the fingerprint of the settings', () => {
     expect(await changes(change)).toBe(false);
   });
 
+  test('of images follows what the model sees of them, not how they arrive', async () => {
+    const { record, ...settings } = await settingsWith();
+    const image = { ...record.image, width: 8, height: 8 };
+    const fingerprint = (changes: Partial<typeof image>): string =>
+      settingsFingerprint({
+        ...settings,
+        record: { ...record, kind: 'image', image: { ...image, ...changes } },
+      });
+    for (const changes of [{ width: 9 }, { height: 9 }, { colour: 'rgb' }, { fit: 'cover' }] as const)
+      expect(fingerprint(changes)).not.toBe(fingerprint({}));
+    expect(fingerprint({ format: 'raw', maxPixels: 5 })).toBe(fingerprint({}));
+    expect(settingsFingerprint({ ...settings, record: { ...record, image } })).toBe(
+      settingsFingerprint({ ...settings, record }),
+    );
+  });
+
   test('is the same in every process', async () => {
     expect(settingsFingerprint(await settingsWith())).toBe(settingsFingerprint(await settingsWith()));
     expect(settingsFingerprint(await settingsWith())).toMatch(/^[0-9a-f]{16}$/);
@@ -76,7 +91,6 @@ test('the intake reads records as the detector is configured', async () => {
   const intake = createIntake({ ...settings, record });
   expect(intake.shape).toEqual({ length: settings.window.length, channels: 2, conditions: 1 });
 
-  const batch = createRecordBatch(record, 1);
   const now = Date.parse('2026-03-01T12:00:00Z');
   const value = { key: 'a', timestamp: now, values: { flow: 2, pressure: 1 }, conditions: { mode: 'idle' } };
   const message = {
@@ -86,12 +100,16 @@ test('the intake reads records as the detector is configured', async () => {
     origin: { topic: 't', partition: 0, offset: '0' },
     refill: false,
   };
-  intake.decode(message, batch, 0, now);
-  expect([...batch.values]).toEqual([1, 2]);
-  expect(intake.table.value(batch.conditions[0]!)).toBe('idle');
+  const { records, rows } = await intake.decode([message], now);
+  expect(rows).toEqual([0]);
+  expect([...records.values]).toEqual([1, 2]);
+  expect(intake.table.value(records.conditions[0]!)).toBe('idle');
 
   const small = createIntake({ ...settings, record: { ...record, maxBytes: 10 } });
-  expect(() => small.decode(message, batch, 0, now)).toThrow(
-    expect.objectContaining({ reason: 'too_large' }) as Error,
-  );
+  const refused = await small.decode([message, message], now);
+  expect(refused.records.count).toBe(0);
+  expect(refused.rows).toEqual([
+    expect.objectContaining({ reason: 'too_large' }),
+    expect.objectContaining({ reason: 'too_large' }),
+  ]);
 });

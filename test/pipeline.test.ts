@@ -11,6 +11,7 @@ import type { DetectorMetrics } from '../src/metrics';
 import { createPipeline, type ActiveDetector, type PipelineParts } from '../src/pipeline';
 import type { Detector } from '../src/scoring/detector';
 import type { Sink, Verdicts } from '../src/sinks/sink';
+import { decodeEach, type DecodeBatch } from '../src/sources/decode/batch';
 import { createJsonDecoder } from '../src/sources/decode/json';
 import type { HandleBatch, Message } from '../src/sources/source';
 
@@ -122,6 +123,7 @@ function createTestPipeline(
   explanationMs = 0,
   signals: readonly SignalSpec[] = [],
   stale: PipelineParts['stale'] = { duplicate: 'reject', out_of_order: 'reject' },
+  around = (decode: DecodeBatch): DecodeBatch => decode,
 ) {
   const table = createCategoryTable();
   const sink = createTestSink();
@@ -132,13 +134,16 @@ function createTestPipeline(
   const handle = createPipeline({
     explanations: createExplanationRule({ share: 0, burstMs: explanationMs }),
     detectorName: 'plant',
-    schema,
-    table,
-    decode: createJsonDecoder(
-      { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
-      schema,
-      { maxBytes: 1000, maxAheadMs: 1000 },
-      createConditionReader(schema.conditions, table),
+    decode: around(
+      decodeEach(
+        schema,
+        createJsonDecoder(
+          { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+          schema,
+          { maxBytes: 1000, maxAheadMs: 1000 },
+          createConditionReader(schema.conditions, table),
+        ),
+      ),
     ),
     windows: createWindowStore(shape, { ...timeRules, maxKeys: 100 }),
     limits: createLimitCheck(schema.channels, signals),
@@ -655,4 +660,75 @@ test('when scoring itself fails nothing is acknowledged any more, and the proces
   await expect(deliver(handle, messages)).rejects.toThrow('scoring failed');
   expect(broken).toHaveLength(1);
   expect(sink.taken).toEqual([]);
+});
+
+describe('while a batch is being decoded', () => {
+  /** Decodes when it is told to, batch after batch. */
+  function createSlowPipeline() {
+    const waiting: (() => void)[] = [];
+    const slow =
+      (decode: DecodeBatch): DecodeBatch =>
+      async (messages, time) => {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        return decode(messages, time);
+      };
+    return { ...createTestPipeline([], 0, [], undefined, slow), release: (i: number) => waiting[i]!() };
+  }
+
+  test('a new model may take over: it is the one that scores', async () => {
+    const { handle, sink, active, release } = createSlowPipeline();
+    const handled = deliver(handle, [message(0, { time: 1 }), message(1, { time: 2, surprise: 4 })]);
+    Object.assign(active, { detector: createFakeDetector('v2'), threshold: 5 });
+    release(0);
+    await handled;
+    expect(allOf(sink).detections).toMatchObject([{ modelVersion: 'v2', threshold: 5, anomalous: false }]);
+  });
+
+  test('another partition overtakes it, and neither mixes up the other', async () => {
+    const { handle, sink, release } = createSlowPipeline();
+    const pair = (key: string) => [0, 1].map((i) => message(i, { key, time: i, surprise: i }));
+    const first = deliver(handle, pair('a'), 0);
+    const second = deliver(handle, pair('b'), 1);
+    release(1);
+    await second;
+    expect(allOf(sink).detections.map(({ key }) => key)).toEqual(['b']);
+    release(0);
+    await first;
+    expect(allOf(sink).detections.map(({ key }) => key)).toEqual(['b', 'a']);
+  });
+
+  test('scoring may break for another one: then this one is not acknowledged either', async () => {
+    const { handle, sink, active, broken, release } = createSlowPipeline();
+    const pair = (key: string) => [0, 1].map((i) => message(i, { key, time: i }));
+    const { detector } = active;
+    const first = deliver(handle, pair('a'), 0);
+    const second = deliver(handle, pair('b'), 1);
+    active.detector = {
+      ...detector,
+      score: () => {
+        throw new Error('out of memory');
+      },
+    };
+    release(1);
+    await expect(second).rejects.toThrow('scoring failed');
+    active.detector = detector;
+    release(0);
+    await expect(first).rejects.toThrow('scoring failed');
+    expect([broken.length, sink.taken.length]).toEqual([1, 0]);
+  });
+});
+
+test('when decoding fails for a reason that is not the record, the process is told to start again', async () => {
+  const { handle, broken } = createTestPipeline(
+    [],
+    0,
+    [],
+    undefined,
+    () => () => Promise.reject(new Error('no such library')),
+  );
+  await expect(deliver(handle, [message(0, { time: 1 })])).rejects.toMatchObject({
+    message: expect.stringContaining('decoding or scoring failed'),
+    cause: { message: 'no such library' },
+  });
+  expect(broken).toHaveLength(1);
 });

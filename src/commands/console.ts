@@ -87,7 +87,7 @@ export function formatSummary(summary: ReplaySummary, targetRatio: number | unde
         : `found after ${String(Math.round(delayMs / 1000)).padStart(3)} s`,
       channel === undefined
         ? ''
-        : `by ${channel}${fault.channels.includes(channel) ? '' : ' (not the one that was disturbed)'}`,
+        : `by ${channel}${fault.channels.length === 0 || fault.channels.includes(channel) ? '' : ' (not the one that was disturbed)'}`,
     ].join('  '),
   );
   const ratio = normalRecords === 0 ? NaN : falseAlarms / normalRecords;

@@ -1,8 +1,6 @@
 /** `vaemon encode`: the latent code of each window of a detector's history, as CSV. */
 import { loadSettings } from '../config/load';
-import { createRecordBatch } from '../domain/record';
 import { createWindowBatch, createWindowStore } from '../domain/window';
-import { DecodeError } from '../errors';
 import { createIntake } from '../intake';
 import { createLogger } from '../logger';
 import { createLatentEncoder } from '../scoring/generate';
@@ -63,16 +61,9 @@ export const register: Register = (program, { env, stdout, stderr }) => {
         const from = detector.source.kind === 'kafka' ? Date.now() - detector.training.historyMs : undefined;
         const range = { from, to: undefined, maxRecords: detector.training.maxRecords };
         for await (const messages of readHistory(range)) {
-          const records = createRecordBatch(detector.record, messages.length);
-          for (const message of messages) {
-            try {
-              decode(message, records, records.count, Date.now());
-            } catch (error) {
-              if (!(error instanceof DecodeError)) throw error;
-              rejected++;
-              continue;
-            }
-            const row = records.count++;
+          const { records } = await decode(messages, Date.now());
+          rejected += messages.length - records.count;
+          for (let row = 0; row < records.count; row++) {
             const key = records.keys[row]!;
             const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
             if (result !== 'ready') continue;

@@ -4,7 +4,9 @@ import type { DetectorSettings, Settings } from '../config/settings';
 import type { SeriesOutcome } from '../evaluation-process';
 import { evaluateDetector } from '../evaluator';
 import { readColumns } from '../sources/file';
-import { numericChannels, readSeries, toMessages } from '../sources/series';
+import { isIdxPath } from '../domain/recording';
+import { readIdxImages } from '../sources/idx';
+import { numericChannels, readImageSeries, readSeries, toImageMessages, toMessages } from '../sources/series';
 import type { SeriesFiles } from '../sources/series-files';
 import { openBackend } from '../tensor';
 import type { CommandContext } from './context';
@@ -24,7 +26,7 @@ export async function loadSeriesSettings(
   { path, overrides, env }: EvaluatedDetector,
   { train }: Pick<SeriesFiles, 'train'>,
 ): Promise<{ daemon: Settings['daemon']; detector: DetectorSettings; columns: readonly string[] }> {
-  const columns = await readColumns(train);
+  const known = isIdxPath(train) ? await knownOfImages(train) : await knownOfColumns(train);
   const { daemon, detectors } = await loadSettings(path, {
     env,
     overrides: {
@@ -32,15 +34,42 @@ export async function loadSeriesSettings(
       'source.kind': 'file',
       'source.file.path': train,
       'sinks.kafka.enabled': 'false',
+      ...known.overrides,
+    },
+    assumed: known.assumed,
+  });
+  if (detectors.length !== 1) throw new Error(`${path} must have one detector, not ${detectors.length}`);
+  return { daemon, detector: detectors[0]!.settings, columns: known.columns };
+}
+
+/** What a file of recorded data says of the detector's settings. */
+interface Known {
+  columns: readonly string[];
+  overrides: Readonly<Record<string, string>>;
+  assumed: unknown;
+}
+
+async function knownOfColumns(train: string): Promise<Known> {
+  const columns = await readColumns(train);
+  return {
+    columns,
+    overrides: {
       'fields.key': 'key',
       'fields.timestamp': 'timestamp',
       'fields.values': 'values',
       'fields.conditions': 'conditions',
     },
     assumed: { record: { channels: columns, missingChannels: 'mask', extraChannels: 'ignore' } },
-  });
-  if (detectors.length !== 1) throw new Error(`${path} must have one detector, not ${detectors.length}`);
-  return { daemon, detector: detectors[0]!.settings, columns };
+  };
+}
+
+async function knownOfImages(train: string): Promise<Known> {
+  const { width, height } = await readIdxImages(train);
+  return {
+    columns: [],
+    overrides: { 'fields.image': '', 'record.image.format': 'raw', 'record.image.colour': 'grey' },
+    assumed: { record: { kind: 'image', image: { width, height } } },
+  };
 }
 
 export async function evaluateSeries(
@@ -49,15 +78,14 @@ export async function evaluateSeries(
 ): Promise<SeriesOutcome> {
   const began = performance.now();
   const { detector: settings, columns } = await loadSeriesSettings(evaluated, files);
-  const series = await readSeries(files, settings.source.file.columns);
-  const { channels } = settings.record;
-  const fromHeader = channels.length === columns.length && channels.every((name, i) => name === columns[i]);
-  const kept = fromHeader ? numericChannels(series) : channels;
-  const known = [...Object.keys(series.train.records[0]!.values ?? {})];
+  const recorded =
+    settings.record.kind === 'image'
+      ? await recordedImages(settings, files)
+      : await recordedColumns(settings, columns, files);
   const backend = await openBackend();
   const { scores, flags, ...rest } = await evaluateDetector({
-    settings: { ...settings, record: { ...settings.record, channels: kept } },
-    ...toMessages(series),
+    settings: { ...settings, record: { ...settings.record, channels: recorded.channels } },
+    ...recorded.messages,
     backend,
   });
   return {
@@ -65,9 +93,47 @@ export async function evaluateSeries(
     scores: Array.from(scores),
     flags: Array.from(flags),
     ...rest,
-    channels: kept,
-    ignoredColumns: known.filter((column) => !kept.includes(column)),
+    channels: recorded.channels,
+    ignoredColumns: recorded.ignored,
     engine: backend.name,
     seconds: (performance.now() - began) / 1000,
   };
+}
+
+/** The messages of a series, and which of its columns they are about. */
+interface Recorded {
+  messages: ReturnType<typeof toMessages>;
+  channels: readonly string[];
+  ignored: readonly string[];
+}
+
+type SeriesPaths = Pick<SeriesFiles, 'name' | 'train' | 'test'>;
+
+async function recordedColumns(
+  settings: DetectorSettings,
+  columns: readonly string[],
+  files: SeriesPaths,
+): Promise<Recorded> {
+  const series = await readSeries(files, settings.source.file.columns);
+  const { channels } = settings.record;
+  const fromHeader = channels.length === columns.length && channels.every((name, i) => name === columns[i]);
+  const kept = fromHeader ? numericChannels(series) : channels;
+  const known = Object.keys(series.train.records[0]!.values ?? {});
+  return {
+    messages: toMessages(series),
+    channels: kept,
+    ignored: known.filter((column) => !kept.includes(column)),
+  };
+}
+
+async function recordedImages(settings: DetectorSettings, files: SeriesPaths): Promise<Recorded> {
+  const series = await readImageSeries(files);
+  const { width, height } = settings.record.image;
+  const { train } = series;
+  // Raw images are taken as they are: each would be refused, and a thousand refusals say less than this.
+  if (train.width !== width || train.height !== height)
+    throw new Error(
+      `${files.train} has images of ${train.width} × ${train.height} pixels, but record.image says ${width} × ${height}`,
+    );
+  return { messages: toImageMessages(series), channels: [], ignored: [] };
 }

@@ -34,12 +34,12 @@ export const register: Register = (program, context) => {
     .argument('<detector>', "a detector's file; source and channels come from the data")
     .requiredOption(
       '--train <path...>',
-      'CSV of normal records, or a folder with NAME.train.csv[.gz]; repeatable',
+      'CSV or idx3 images of normal records, or a folder with NAME.train.csv[.gz] or .idx3[.gz]; repeatable',
     )
-    .requiredOption('--test <path...>', 'CSV to score, or a folder with NAME.test.csv[.gz]; repeatable')
+    .requiredOption('--test <path...>', 'CSV or idx3 to score, or a folder with NAME.test.…; repeatable')
     .option(
       '--labels <path...>',
-      'CSV `[series,]index,label`, or a folder with NAME.label.csv[.gz]; repeatable',
+      'CSV `[series,]index,label`, idx1 (not 0 = anomalous), or a folder with NAME.label.…; repeatable',
       [],
     )
     .option('--out <file>', 'write `series,index,score,flag` of every record of test')

@@ -34,12 +34,11 @@ export const register: Register = (program, { env, stdout, stderr }) => {
       const detector = pickDetector(settings, options.detector);
       await withModel(settings, detector, options.modelVersion, async ({ version, state, model }) => {
         // All that another tool needs to build the network and to scale what it reads.
-        const { spec, channels, scaler, conditions } = state;
+        const { spec, image, channels, scaler, conditions } = state;
         const metadata = Object.fromEntries(
-          Object.entries({ version, spec, channels, scaler, conditions }).map(([name, value]) => [
-            name,
-            typeof value === 'string' ? value : JSON.stringify(value),
-          ]),
+          Object.entries({ version, spec, ...(image && { image }), channels, scaler, conditions }).map(
+            ([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)],
+          ),
         );
         await writeFile(file, encodeSafetensors(toTorchWeights(model.weights), metadata));
         stdout.write(`${detector.detector}: version ${version}, ${model.weights.size} tensors → ${file}\n`);

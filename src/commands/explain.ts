@@ -4,7 +4,6 @@ import { alarmThreshold } from '../calibration/threshold';
 import { loadSettings } from '../config/load';
 import type { DetectorSettings } from '../config/settings';
 import type { Detection } from '../domain/detection';
-import { createRecordBatch } from '../domain/record';
 import { createLimitCheck } from '../domain/signal';
 import { createWindowBatch, createWindowStore } from '../domain/window';
 import { DecodeError } from '../errors';
@@ -74,23 +73,21 @@ async function explainRecord(
   index: number,
 ): Promise<Detection> {
   const windows = createWindowStore(shape, settings.window);
-  const records = createRecordBatch(settings.record, 1);
   const readRecords = createFileHistory({ ...settings.source.file, path }, index + 1);
   let count = 0;
   for await (const messages of readRecords({ from: undefined, to: undefined, maxRecords: index + 1 })) {
-    for (const message of messages) {
+    const { records, rows } = await decode(messages, Date.now());
+    for (const [i, message] of messages.entries()) {
       count++;
+      const row = rows[i]!;
       const isWanted = Number(message.origin.offset) === index;
       const where = `record ${message.origin.offset} of ${path}`;
-      try {
-        decode(message, records, 0, Date.now());
-      } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-        if (isWanted) throw new Error(`${where} cannot be used`, { cause: error });
+      if (row instanceof DecodeError) {
+        if (isWanted) throw new Error(`${where} cannot be used`, { cause: row });
         continue;
       }
-      const key = records.keys[0]!;
-      const result = windows.push(key, 0, records.timestamps, records.values, records.conditions);
+      const key = records.keys[row]!;
+      const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
       if (!isWanted) continue;
       if (result === 'warming')
         throw new Error(`${where}: there are fewer than ${shape.length} records of key "${key}" up to it`);
@@ -99,7 +96,10 @@ async function explainRecord(
       const batch = createWindowBatch(shape, 1);
       windows.copy(key, batch);
       const scores = detector.score(batch);
-      const limits = createLimitCheck(settings.record.channels, settings.record.signals)(records.values, 0);
+      const limits = createLimitCheck(settings.record.channels, settings.record.signals)(
+        records.values,
+        row * settings.record.channels.length,
+      );
       const surprise = scores.surprise[0]!;
       const { surprise: threshold } = alarmThreshold(settings.calibration.falseAlarmTarget, {
         ...detector.state,
@@ -108,7 +108,7 @@ async function explainRecord(
       return {
         detector: settings.detector,
         key,
-        timestamp: records.timestamps[0]!,
+        timestamp: records.timestamps[row]!,
         origin: message.origin,
         surprise,
         threshold,

@@ -1,12 +1,15 @@
-/** `vaemon generate`: synthetic windows from a detector's model, as CSV. */
+/** `vaemon generate`: synthetic windows from a detector's model as CSV, or images as one PNG. */
+import { writeFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option } from 'commander';
 import { loadSettings } from '../config/load';
 import { createCategoryTable } from '../domain/condition';
+import type { DetectorState } from '../scoring/bundle';
 import { generateWindows } from '../scoring/generate';
 import { openBackend } from '../tensor';
 import type { Register } from './context';
 import { csvLine } from './csv';
 import { withModel, pickDetector } from './detector';
+import { encodeGrid } from './image-grid';
 import { collect, setOption } from './set';
 
 interface Options {
@@ -18,6 +21,7 @@ interface Options {
   temperature: number;
   seed: number;
   at?: number;
+  out?: string;
 }
 
 function numberFrom(min: number, whole: boolean): (text: string) => number {
@@ -47,14 +51,27 @@ function readConditions(given: Readonly<Record<string, string>>, numeric: Readon
   );
 }
 
+function formatWindows(
+  windows: Float64Array,
+  { channels, spec }: Pick<DetectorState, 'channels' | 'spec'>,
+): string {
+  const width = channels.length;
+  const lines = Array.from({ length: windows.length / width }, (_, row) => {
+    const values = windows.subarray(row * width, (row + 1) * width);
+    return csvLine([Math.floor(row / spec.length), row % spec.length, ...values]);
+  });
+  return [csvLine(['window', 'record', ...channels]), ...lines].join('');
+}
+
 export const register: Register = (program, { env, stdout }) => {
   program
     .command('generate')
-    .description("print synthetic windows, drawn from a detector's model, as CSV")
+    .description("print synthetic windows, drawn from a detector's model, as CSV; or write images")
     .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
     .option('-d, --detector <name>', 'which detector, where there are several')
     .option('--model-version <name>', 'which model version (default: the current one)')
-    .addOption(new Option('-n, --count <n>', 'windows').argParser(numberFrom(1, true)).default(10))
+    .option('--out <file>', 'write to this file; for images a PNG with all of them, side by side')
+    .addOption(new Option('-n, --count <n>', 'windows or images').argParser(numberFrom(1, true)).default(10))
     .addOption(
       new Option('-g, --given <condition=value>', 'condition of every record; repeatable')
         .argParser(collect)
@@ -72,7 +89,7 @@ export const register: Register = (program, { env, stdout }) => {
       const settings = await loadSettings(path, { env, overrides: options.set });
       const detector = pickDetector(settings, options.detector);
       await openBackend();
-      await withModel(settings, detector, options.modelVersion, ({ state, model }) => {
+      await withModel(settings, detector, options.modelVersion, async ({ state, model }) => {
         const { specs } = state.conditions;
         const numeric = new Set(specs.filter(({ kind }) => kind === 'number').map(({ name }) => name));
         const windows = generateWindows(state, model, createCategoryTable(), {
@@ -82,13 +99,12 @@ export const register: Register = (program, { env, stdout }) => {
           temperature: options.temperature,
           seed: options.seed,
         });
-        const channels = state.channels.length;
-        stdout.write(csvLine(['window', 'record', ...state.channels]));
-        for (let row = 0; row * channels < windows.length; row++) {
-          const values = windows.subarray(row * channels, (row + 1) * channels);
-          const window = Math.floor(row / state.spec.length);
-          stdout.write(csvLine([window, row % state.spec.length, ...values]));
-        }
+        if (state.image !== undefined) {
+          // Bytes of a picture are not for a terminal.
+          if (options.out === undefined) throw new Error('images need a file: --out samples.png');
+          await writeFile(options.out, await encodeGrid(windows, state.image));
+        } else if (options.out !== undefined) await writeFile(options.out, formatWindows(windows, state));
+        else stdout.write(formatWindows(windows, state));
       });
     });
 };

@@ -59,6 +59,12 @@ function withGroup(settings: DetectorSettings): DetectorSettings {
   return { ...settings, source: { ...source, kafka: { ...source.kafka, groupId: `vaemon-${detector}` } } };
 }
 
+/** An image is a window of its own. */
+function withWindow(settings: DetectorSettings): DetectorSettings {
+  if (settings.record.kind !== 'image') return settings;
+  return { ...settings, window: { ...settings.window, length: 1 } };
+}
+
 function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
@@ -107,6 +113,6 @@ export async function loadSettings(
   if (problems.length > 0) throw new ConfigError(distinct(problems));
   return deepFreeze({
     daemon: daemon.settings,
-    detectors: detectors.map(({ file, settings }) => ({ file, settings: withGroup(settings) })),
+    detectors: detectors.map(({ file, settings }) => ({ file, settings: withWindow(withGroup(settings)) })),
   });
 }

@@ -4,6 +4,8 @@ import type { ModelFamily, OwnOption } from '../models/model';
 import { oneOf, show } from './formats';
 import type { Rule } from './rule';
 import { detectorSchema } from './schema';
+import { imageBytes } from '../domain/image';
+import { imageOf } from '../domain/record';
 import type { DetectorSettings } from './settings';
 
 type ModelRule = Rule<DetectorSettings>;
@@ -40,31 +42,55 @@ function perLevel(option: 'levelWeights' | 'levelFreeBits'): ModelRule {
   };
 }
 
+/** The numbers of one example, and how to say where they come from. */
+function inputOf({ record, window }: Pick<DetectorSettings, 'record' | 'window'>): {
+  dim: number;
+  names: string;
+  product: string;
+} {
+  const image = imageOf(record);
+  if (image !== undefined) {
+    const { width, height, colour } = image;
+    const dim = imageBytes(image);
+    return {
+      dim,
+      names: 'the numbers of an image',
+      product: `${width} × ${height} pixels in ${colour} = ${dim}`,
+    };
+  }
+  const channels = record.channels.length;
+  const dim = channels * window.length;
+  return { dim, names: 'channels × window.length', product: `${channels} × ${window.length} = ${dim}` };
+}
+
+const inputKeys = ['record.kind', 'record.channels', 'record.image', 'window.length'];
+
 const ownOptions = [...new Set(families.flatMap(([, { options }]) => options))];
 
 export const modelRules: readonly ModelRule[] = [
   ...ownOptions.map(foreignOption),
   {
-    keys: ['model.latentDim', 'model.kind', 'record.channels', 'window.length'],
-    problem({ model, record, window }) {
-      const inputDim = record.channels.length * window.length;
-      const sum = `${record.channels.length} × ${window.length} = ${inputDim}`;
-      return !reads(model.kind, 'latentDim') || model.latentDim < inputDim
+    keys: ['model.latentDim', 'model.kind', ...inputKeys],
+    problem(settings) {
+      const { model } = settings;
+      const { dim, names, product } = inputOf(settings);
+      // Without channels or size there is another problem to solve first.
+      return dim === 0 || !reads(model.kind, 'latentDim') || model.latentDim < dim
         ? undefined
-        : `must be below channels × window.length (got ${model.latentDim}, with ${sum})`;
+        : `must be below ${names} (got ${model.latentDim}, with ${product})`;
     },
   },
   {
-    keys: ['model.levels', 'model.kind', 'record.channels', 'window.length'],
-    problem({ model, record, window }) {
+    keys: ['model.levels', 'model.kind', ...inputKeys],
+    problem(settings) {
+      const { model } = settings;
       if (!reads(model.kind, 'levels')) return undefined;
       if (model.levels.length < 2) return `must have at least two levels (got ${show(model.levels)})`;
-      const inputDim = record.channels.length * window.length;
+      const { dim, names, product } = inputOf(settings);
       const widest = Math.max(...model.levels);
-      const sum = `${record.channels.length} × ${window.length} = ${inputDim}`;
-      return widest < inputDim
+      return dim === 0 || widest < dim
         ? undefined
-        : `must each be below channels × window.length (got ${widest}, with ${sum})`;
+        : `must each be below ${names} (got ${widest}, with ${product})`;
     },
   },
   perLevel('levelWeights'),

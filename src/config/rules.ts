@@ -1,4 +1,6 @@
 /** What must hold between the keys of one file. */
+import { isIdxPath } from '../domain/recording';
+import { imageRules } from './image-rules';
 import { modelRules } from './model-rules';
 import type { Rule } from './rule';
 import type { DetectorSettings, KafkaSettings } from './settings';
@@ -44,8 +46,11 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
   {
     keys: ['source.file.loop', 'source.file.path', 'source.kind'],
     problem: ({ source }) =>
-      source.kind === 'file' && source.file.loop && !/\.csv(\.gz)?$/.test(source.file.path)
-        ? 'needs a CSV file: the records of others are handed on as they are, and their times cannot be moved on'
+      source.kind === 'file' &&
+      source.file.loop &&
+      !/\.csv(\.gz)?$/.test(source.file.path) &&
+      !isIdxPath(source.file.path)
+        ? 'needs a CSV or idx file: the records of others are handed on as they are, and their times cannot be moved on'
         : undefined,
   },
   {
@@ -110,6 +115,7 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
       return absent.length > 0 ? `must name the column of every condition (not yet: ${list})` : undefined;
     },
   },
+  ...imageRules,
   ...modelRules,
   {
     keys: ['training.minRecords', 'training.maxRecords'],

@@ -67,7 +67,12 @@ export const daemonSchema = nameVariables(
 
 const fileSource = {
   path: path(
-    { doc: 'CSV with a header, or NDJSON; `.gz` is unpacked. Required for a file source.', default: '' },
+    {
+      doc:
+        'CSV with a header, NDJSON, or images: `.idx3`, as MNIST has them, or a folder of PNG and JPEG files; `.gz` is ' +
+        'unpacked. Required for a file source.',
+      default: '',
+    },
     { empty: true },
   ),
   rate: amount({ doc: 'Records a second; 0 = as fast as they can be scored.', default: 0 }),
@@ -155,10 +160,49 @@ export const detectorSchema = nameVariables(
         { empty: true },
       ),
       values: field({ doc: '… its values by channel.', default: 'values' }),
+      image: field(
+        { doc: '… its image, in base64; empty = the whole message is the image, not JSON.', default: '' },
+        { empty: true },
+      ),
       conditions: field({ doc: '… its conditions by name.', default: 'conditions' }),
     },
     record: {
-      channels: names({ doc: 'Channels that the model sees, in this order.' }, { min: 1 }),
+      kind: choice({ doc: 'What a record is: values by channel, or an image.', default: 'sensor' }, [
+        'sensor',
+        'image',
+      ]),
+      channels: names({
+        doc: 'Channels that the model sees, in this order. Required for `sensor`.',
+        default: [],
+      }),
+      image: {
+        width: whole(
+          { doc: 'Pixels that images are brought to, across. Required for `image`.', default: 0 },
+          { min: 0, max: 4096 },
+        ),
+        height: whole({ doc: '… and down.', default: 0 }, { min: 0, max: 4096 }),
+        colour: choice({ doc: 'What they are turned into.', default: 'grey' }, ['grey', 'rgb']),
+        format: choice(
+          {
+            doc:
+              'How they arrive. `auto`: PNG or JPEG, as the first bytes say; `raw`: a byte for each value, row by row, ' +
+              'exactly width × height (× 3 for `rgb`).',
+            default: 'auto',
+          },
+          ['auto', 'raw'],
+        ),
+        fit: choice(
+          {
+            doc: 'Images of another shape: `fill` stretches them, `cover` cuts what is too much, `contain` adds black borders.',
+            default: 'fill',
+          },
+          ['fill', 'cover', 'contain'],
+        ),
+        maxPixels: whole({
+          doc: 'Images that are larger by their own account are refused, not unpacked.',
+          default: 25_000_000,
+        }),
+      },
       missingChannels: choice(
         { doc: 'A channel that is absent or null: refuse the record, or mask the value.', default: 'reject' },
         ['reject', 'mask'],
@@ -240,10 +284,12 @@ export const detectorSchema = nameVariables(
       ),
       network: choice(
         {
-          doc: 'Dense layers over the whole window, or convolutions along time, each halving it.',
+          doc:
+            'Dense layers over the whole window or image; `conv1d`: convolutions along time, each halving it; `conv2d`: ' +
+            'over an image, each halving height and width.',
           default: 'mlp',
         },
-        ['mlp', 'conv1d'],
+        ['mlp', 'conv1d', 'conv2d'],
       ),
       hidden: widths({
         doc: 'Widths (filters) of the hidden layers of the encoder; the decoder has them mirrored.',
@@ -251,10 +297,12 @@ export const detectorSchema = nameVariables(
       }),
       likelihood: choice(
         {
-          doc: 'p(x|z). `student-t` has heavy tails: wild values among the normal ones.',
+          doc:
+            'p(x|z). `student-t` has heavy tails: wild values among the normal ones. For images alone: `bernoulli`, ' +
+            '`discretised-logistic`.',
           default: 'gaussian',
         },
-        ['gaussian', 'student-t'],
+        ['gaussian', 'student-t', 'bernoulli', 'discretised-logistic'],
       ),
       minVariance: positive({
         doc: 'Least variance of p(x|z) (squared scale of `student-t`), in units of the scaled data.',
@@ -267,7 +315,10 @@ export const detectorSchema = nameVariables(
         default: 0.05,
       }),
       latentDim: whole(
-        { doc: 'Dimensions of the code; below channels × window.length. Not for `hvae`.', default: 8 },
+        {
+          doc: 'Dimensions of the code; fewer than the numbers of a window or an image. Not for `hvae`.',
+          default: 8,
+        },
         { max: 4096 },
       ),
       beta: positive({ doc: '`beta-vae`: weight of the rate.', default: 4 }),

@@ -4,6 +4,7 @@ import type { FalseAlarmTarget } from '../calibration/threshold';
 import type { StatisticName } from '../domain/detection';
 import type { TimeRules } from '../domain/continuity';
 import type { EventPolicy } from '../domain/event';
+import type { ImageFormat } from '../domain/image';
 import type { RecordSchema } from '../domain/record';
 import type { SignalSpec } from '../domain/signal';
 import type { ModelOptions } from '../models/model';
@@ -33,7 +34,7 @@ export interface KafkaSettings {
 }
 
 export interface FileSettings {
-  /** CSV with a header, or NDJSON; `.gz` is unpacked. Relative to the working directory. */
+  /** CSV with a header, NDJSON, or idx images; `.gz` is unpacked; or a folder of images. Relative to the working directory. */
   path: string;
   /** Records a second; 0 = as fast as they can be scored. */
   rate: number;
@@ -52,14 +53,13 @@ export interface FieldMapping {
   key: string;
   timestamp: string;
   values: string;
+  /** Base64; empty = the message itself is the image, and there is no JSON. */
+  image: string;
   conditions: string;
 }
 
-/** Of a model, what makes sense for windows: bytes and pixels have likelihoods and networks of their own. */
 export interface ModelSettings extends ModelOptions {
   kind: ModelKind;
-  network: 'mlp' | 'conv1d';
-  likelihood: 'gaussian' | 'student-t';
   /** Share of training examples whose categories are replaced by the unknown token. */
   conditionDropout: number;
 }
@@ -107,6 +107,9 @@ export interface DetectorSettings {
   source: { kind: 'file' | 'kafka'; file: FileSettings; kafka: KafkaSettings };
   fields: FieldMapping;
   record: RecordSchema & {
+    kind: 'sensor' | 'image';
+    /** Means nothing for sensors. */
+    image: ImageFormat;
     /** What is known of channels beforehand; a channel without is free. */
     signals: readonly SignalSpec[];
     /** Larger messages are refused. */

@@ -1,4 +1,5 @@
 /** Brings channels of any unit to a common scale, robustly, and back. */
+import type { Values } from './record';
 
 /** What is learned of each channel; goes into the model version. */
 export interface ScalerState {
@@ -12,6 +13,8 @@ export interface ScalerState {
 }
 
 export interface Scaler {
+  /** How many channels it knows: the values of a position, be that a record of a window or a pixel. */
+  readonly channels: number;
   /** Whether training has seen any value of the channel. Of one that it has not, nothing can be said. */
   knows(channel: number): boolean;
   /** Scaled value; 0 for a missing one, and for every one of a channel that training has not seen. Grows only as the logarithm beyond `softLimit`. */
@@ -37,7 +40,7 @@ const trimmed = 0.005;
  * A channel that never moves gets a scale of 1 % of its size, or 1 at zero.
  * @param values shape [count, channels]; NaN = missing
  */
-export function fitScaler(values: Float64Array, count: number, channels: number): ScalerState {
+export function fitScaler(values: Values, count: number, channels: number): ScalerState {
   const center: number[] = [];
   const scale: number[] = [];
   const min: number[] = [];
@@ -72,6 +75,7 @@ function constantScale(mean: number): number {
 
 export function createScaler({ center, scale, min, max, count }: ScalerState): Scaler {
   return {
+    channels: center.length,
     knows: (channel) => count[channel]! > 0,
     scale(value, channel) {
       if (Number.isNaN(value) || count[channel] === 0) return 0;

@@ -1,5 +1,7 @@
 /** What an operator knows of a channel beforehand: which deviations matter, and which values must never be. */
 
+import type { Values } from './record';
+
 /** Which deviations of a channel from its expected value count. What does not count is taken as expected. */
 export interface SignalRule {
   channel: string;
@@ -44,7 +46,7 @@ export function createCounts(channels: readonly string[], rules: readonly Signal
 }
 
 /** The limits that one record violates, in the order of the channels; its values begin at `offset`. */
-export type CheckLimits = (values: Float64Array, offset: number) => readonly LimitViolation[];
+export type CheckLimits = (values: Values, offset: number) => readonly LimitViolation[];
 
 const noViolations: readonly LimitViolation[] = [];
 

@@ -1,5 +1,13 @@
 /** The last n records of each key, in rings of typed arrays: raw values, so that a new model can read them too. */
 import { createContinuity, fillerTime, staleness, type Staleness, type TimeRules } from './continuity';
+import {
+  createValues,
+  givenConditions,
+  imageOf,
+  valuesPerRecord,
+  type RecordSchema,
+  type Values,
+} from './record';
 
 /**
  * Windows side by side, ready to be scored; oldest record of a window first. Filled by a window store (live)
@@ -9,7 +17,7 @@ export interface WindowBatch {
   readonly capacity: number;
   count: number;
   /** Shape [capacity, length, channels], raw; NaN = missing. */
-  readonly values: Float64Array;
+  readonly values: Values;
   /** Shape [capacity, length, given conditions], as read. */
   readonly conditions: Float64Array;
   /** Shape [capacity, length], Unix ms. */
@@ -17,18 +25,35 @@ export interface WindowBatch {
 }
 
 export interface WindowShape {
-  /** Records per window. */
+  /** Records per window; an image is a window of its own. */
   length: number;
+  /** Values per record. */
   channels: number;
   /** Conditions that records carry. */
   conditions: number;
+  /** The values are pixels: bytes, and none is missing. */
+  pixels?: true;
+}
+
+/** The shape of the windows of so many records, or of one image. */
+export function windowShape(
+  schema: Pick<RecordSchema, 'kind' | 'image' | 'channels' | 'conditions'>,
+  length: number,
+): WindowShape {
+  const isImage = imageOf(schema) !== undefined;
+  return {
+    length: isImage ? 1 : length,
+    channels: valuesPerRecord(schema),
+    conditions: givenConditions(schema.conditions).length,
+    ...(isImage && { pixels: true }),
+  };
 }
 
 export function createWindowBatch(shape: WindowShape, capacity: number): WindowBatch {
   return {
     capacity,
     count: 0,
-    values: new Float64Array(capacity * shape.length * shape.channels),
+    values: createValues(capacity * shape.length * shape.channels, shape.pixels === true),
     conditions: new Float64Array(capacity * shape.length * shape.conditions),
     timestamps: new Float64Array(capacity * shape.length),
   };
@@ -43,7 +68,7 @@ export interface WindowStore {
     key: string,
     row: number,
     timestamps: Float64Array,
-    values: Float64Array,
+    values: Values,
     conditions: Float64Array,
   ): PushResult;
   /** Copies the window of a key that was 'ready' behind the last one of `batch`. */
@@ -61,7 +86,7 @@ interface Ring {
   /** Records pushed so far, those that fill gaps included. */
   pushed: number;
   newest: number;
-  values: Float64Array;
+  values: Values;
   conditions: Float64Array;
   timestamps: Float64Array;
 }
@@ -94,7 +119,7 @@ export function createWindowStore(shape: WindowShape, limits: WindowLimits): Win
   const createRing = (): Ring => ({
     pushed: 0,
     newest: -Infinity,
-    values: new Float64Array(length * channels),
+    values: createValues(length * channels, shape.pixels === true),
     conditions: new Float64Array(length * given),
     timestamps: new Float64Array(length),
   });
@@ -144,13 +169,7 @@ export function createWindowStore(shape: WindowShape, limits: WindowLimits): Win
 }
 
 /** Copies a ring of rows `width` wide so that the oldest row comes first. */
-function copyUnrolled(
-  ring: Float64Array,
-  oldest: number,
-  width: number,
-  out: Float64Array,
-  row: number,
-): void {
+function copyUnrolled(ring: Values, oldest: number, width: number, out: Values, row: number): void {
   out.set(ring.subarray(oldest * width), row * width);
   out.set(ring.subarray(0, oldest * width), row * width + ring.length - oldest * width);
 }

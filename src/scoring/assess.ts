@@ -1,13 +1,13 @@
 /** Windows to raw statistics: encode, run the model, and look at what no model sees. Nothing is calibrated yet. */
 import { createConditionEncoder, type CategoryTable } from '../domain/condition';
-import { givenConditions } from '../domain/record';
 import { createScaler, type Scaler } from '../domain/scaler';
 import { createCounts, type Counts } from '../domain/signal';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import type { Model } from '../models/model';
 import { fixedBatchRows, scoped } from '../tensor';
+import { createImageAttribution, createWindowAttribution, type Attribution } from './attribution';
 import type { LearnedState } from './bundle';
-import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
+import { createWindowEncoder, shapeOf, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
 import { meanErrors } from './shift';
 import { createStuckStatistic, type StuckStatistic } from './stuck';
 
@@ -17,10 +17,12 @@ export interface RawScores {
   statistics: Readonly<Record<string, Float64Array>>;
   /** What each channel adds to the reconstruction statistic. Shape [count, channels]. */
   parts: Float64Array;
-  /** Mean error of each channel over the window, scaled (see shift.ts). Shape [count, channels]. */
+  /** Mean error of each channel over the window (see shift.ts), or of each region, scaled. Shape [count, channels]. */
   errors: Float64Array;
-  /** Mean of p(x|z) for the newest record, scaled. Shape [count, channels]. */
+  /** Mean of p(x|z) for the newest record, or over a region of an image, scaled. Shape [count, channels]. */
   expected: Float64Array;
+  /** What each single value adds, a pixel of an image for instance. Shape [count, values of a window]. */
+  excess: Float32Array;
   /** Conditions that the model has not seen in training. */
   unknownConditions: number;
 }
@@ -28,19 +30,29 @@ export interface RawScores {
 export interface Assessor {
   readonly shape: WindowShape;
   readonly scaler: Scaler;
-  readonly stuck: StuckStatistic;
+  /** Undefined for images: a pixel that stays as it is, is not stuck. */
+  readonly stuck: StuckStatistic | undefined;
+  readonly attribution: Attribution;
   readonly encoder: WindowEncoder;
   assess(batch: WindowBatch): RawScores;
 }
 
 export function createAssessor(state: LearnedState, model: Model, table: CategoryTable): Assessor {
-  const { length } = state.spec;
+  const shape = shapeOf(state);
   const channels = state.channels.length;
-  const shape: WindowShape = { length, channels, conditions: givenConditions(state.conditions.specs).length };
+  const { image } = state;
   const scaler = createScaler(state.scaler);
   const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
-  const stuck = createStuckStatistic(shape, state.repeats);
+  const stuck = image === undefined ? createStuckStatistic(shape, state.repeats) : undefined;
+  const attribution = image === undefined ? createWindowAttribution(shape) : createImageAttribution(image);
   const counts = createCounts(state.channels, state.signals);
+  const meanErrorsOf = ({ x, mask }: EncodedWindows, expected: Float32Array, count: number): Float64Array =>
+    image === undefined
+      ? meanErrors(x, expected, mask, count, shape)
+      : attribution.represent(
+          expected.map((value, i) => x[i]! - value),
+          count,
+        );
   let buffers: EncodedWindows | undefined;
   let capacity = 0;
 
@@ -48,6 +60,7 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
     shape,
     scaler,
     stuck,
+    attribution,
     encoder,
     assess(batch) {
       if (buffers === undefined || capacity < batch.capacity) {
@@ -56,23 +69,27 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
       }
       encoder.encode(batch, buffers);
       let result = runModel(model, encoder, buffers, batch.count);
-      for (let step = 0; step < imputationSteps; step++) {
+      // No pixel is missing, and each counts.
+      for (let step = 0; step < imputationSteps && image === undefined; step++) {
         if (!imputeExpected(batch, result.expected, buffers, shape, scaler, counts)) break;
         result = runModel(model, encoder, buffers, batch.count);
       }
       const { statistics, excess, expected } = result;
-      const parts = sumOverTime(excess, batch.count, shape);
+      const parts = attribution.sum(excess, batch.count);
       return {
         statistics: {
           ...statistics,
-          reconstruction: sumOverChannels(parts, shape),
-          // What came before the newest record must not speak for it.
-          newest: sumOverChannels(newestOf(excess, batch.count, shape), shape),
-          stuck: stuck.assess(batch),
+          reconstruction: sumOverChannels(parts, channels),
+          ...(stuck && {
+            // What came before the newest record must not speak for it.
+            newest: sumOverChannels(attribution.represent(excess, batch.count), channels),
+            stuck: stuck.assess(batch),
+          }),
         },
         parts,
-        errors: meanErrors(buffers.x, expected, buffers.mask, batch.count, shape),
-        expected: newestOf(expected, batch.count, shape),
+        errors: meanErrorsOf(buffers, expected, batch.count),
+        expected: attribution.represent(expected, batch.count),
+        excess,
         unknownConditions: buffers.unknownConditions,
       };
     },
@@ -158,47 +175,8 @@ function imputeExpected(
   return changed;
 }
 
-/**
- * What each channel adds up to over the window. The record that is judged counts in full; of those before it the worst is
- * left out, so that one odd record is one odd record, and not a whole window of them.
- */
-export function sumOverTime(
-  perValue: Float32Array,
-  count: number,
-  { length, channels }: WindowShape,
-): Float64Array {
-  const sums = new Float64Array(count * channels);
-  for (let window = 0; window < count; window++) {
-    for (let channel = 0; channel < channels; channel++) {
-      const at = (t: number): number => perValue[(window * length + t) * channels + channel]!;
-      let sum = at(length - 1);
-      let worst = 0;
-      for (let t = 0; t < length - 1; t++) {
-        sum += at(t);
-        if (t === 0 || at(t) > worst) worst = at(t);
-      }
-      sums[window * channels + channel] = sum - worst;
-    }
-  }
-  return sums;
-}
-
-function sumOverChannels(parts: Float64Array, { channels }: WindowShape): Float64Array {
+function sumOverChannels(parts: Float64Array, channels: number): Float64Array {
   const sums = new Float64Array(parts.length / channels);
   parts.forEach((part, i) => (sums[Math.floor(i / channels)]! += part));
   return sums;
-}
-
-/** The values of each window's newest record. Shape [count, channels]. */
-export function newestOf(
-  perValue: Float32Array,
-  count: number,
-  { length, channels }: WindowShape,
-): Float64Array {
-  const newest = new Float64Array(count * channels);
-  for (let window = 0; window < count; window++) {
-    const from = (window * length + length - 1) * channels;
-    newest.set(perValue.subarray(from, from + channels), window * channels);
-  }
-  return newest;
 }

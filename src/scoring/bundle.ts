@@ -4,6 +4,7 @@
  */
 import type { SurpriseState } from '../calibration/surprise';
 import type { CategoryTable, ConditionState } from '../domain/condition';
+import type { ImageShape } from '../domain/image';
 import { givenConditions } from '../domain/record';
 import type { ScalerState } from '../domain/scaler';
 import type { SignalRule } from '../domain/signal';
@@ -14,6 +15,7 @@ import { createModel } from '../models/zoo';
 import { createRandom, decodeSafetensors, encodeSafetensors, type StoredTensor } from '../tensor';
 import type { ChannelState } from './channels';
 import { createDetector, type Detector } from './detector';
+import { shapeOf } from './encode';
 import type { ShiftState } from './shift';
 import type { Repetition } from './stuck';
 
@@ -30,7 +32,10 @@ export interface DetectorState extends LearnedState {
 /** What is learned before anything is calibrated. */
 export interface LearnedState {
   spec: ModelSpec;
+  /** What a detection can name: sensors, or regions of an image. */
   channels: readonly string[];
+  /** What images are brought to; absent where records are none. */
+  image?: ImageShape;
   scaler: ScalerState;
   conditions: ConditionState;
   /** Which deviations count: calibration has seen the same. */
@@ -58,8 +63,8 @@ export interface Trained {
 interface Golden {
   windows: readonly {
     timestamps: readonly number[];
-    /** One list of channels per record; null = missing. */
-    values: readonly (readonly (number | null)[])[];
+    /** One list of channels per record; null = missing. Of an image its bytes, in base64. */
+    values: readonly (readonly (number | null)[])[] | string;
     /** One list of given conditions per record: a category by its name, null = unknown. */
     conditions: readonly (readonly (string | number | null)[])[];
     surprise: number;
@@ -92,17 +97,21 @@ function toJson(value: unknown): Uint8Array {
 }
 
 function describeGolden({ state, model }: Trained, batch: WindowBatch, table: CategoryTable): Golden {
-  const { length, channels } = state.spec;
+  const { length, channels, pixels } = shapeOf(state);
   const given = givenConditions(state.conditions.specs);
   const scores = createDetector('', state, model, table).score(batch);
   const records = Array.from({ length }, (_, t) => t);
   return {
     windows: Array.from({ length: batch.count }, (_, window) => ({
       timestamps: records.map((t) => batch.timestamps[window * length + t]!),
-      values: records.map((t) => {
-        const from = (window * length + t) * channels;
-        return Array.from(batch.values.subarray(from, from + channels), (v) => (Number.isNaN(v) ? null : v));
-      }),
+      values:
+        pixels === true
+          ? Buffer.from(batch.values.subarray(window * channels, (window + 1) * channels)).toString('base64')
+          : records.map((t) => {
+              const from = (window * length + t) * channels;
+              const values = batch.values.subarray(from, from + channels);
+              return Array.from(values, (v) => (Number.isNaN(v) ? null : v));
+            }),
       conditions: records.map((t) =>
         given.map((spec, i) => {
           const value = batch.conditions[(window * length + t) * given.length + i]!;
@@ -171,8 +180,9 @@ function checkGolden(version: string, detector: Detector, golden: Golden, table:
   for (const window of golden.windows) {
     const row = batch.count++ * detector.shape.length;
     batch.timestamps.set(window.timestamps, row);
+    const { values } = window;
     batch.values.set(
-      window.values.flat().map((v) => v ?? NaN),
+      typeof values === 'string' ? Buffer.from(values, 'base64') : values.flat().map((v) => v ?? NaN),
       row * detector.shape.channels,
     );
     const codes = window.conditions.flatMap((record) =>

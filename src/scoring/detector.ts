@@ -12,7 +12,7 @@ import type { CategoryTable } from '../domain/condition';
 import type { Contribution, NearestNormal } from '../domain/detection';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
-import { createAssessor, newestOf, sumOverTime } from './assess';
+import { createAssessor } from './assess';
 import type { DetectorState } from './bundle';
 import { createChannelStatistic } from './channels';
 import { createExplainer, offDimensions } from './explain';
@@ -63,8 +63,9 @@ export function createDetector(
   table: CategoryTable,
 ): Detector {
   const assessor = createAssessor(state, model, table);
-  const { shape, scaler, stuck } = assessor;
-  const { length, channels } = shape;
+  const { shape, scaler, stuck, attribution } = assessor;
+  const channels = state.channels.length;
+  const valuesPerWindow = shape.length * shape.channels;
   const channel = createChannelStatistic(state.channelCalibrations);
   const scale = createSurpriseScale(state.calibration);
   // Beyond what calibration has seen, tails are guesses, and no way to say which of two channels is the odder one.
@@ -73,9 +74,9 @@ export function createDetector(
     model,
     encoder: assessor.encoder,
     shape,
-    channelOf: (value) => value % channels,
-    sum: (perValue) => sumOverTime(perValue, 1, shape),
-    represent: (perValue) => newestOf(perValue, 1, shape),
+    channelOf: (value) => attribution.channelOf(value),
+    sum: (perValue) => attribution.sum(perValue, 1),
+    represent: (perValue) => attribution.represent(perValue, 1),
     typicalParts: state.channelCalibrations.map(({ scores }) => scores[scores.length >> 1]!),
     isOdd: (part, j) => surpriseOf(channel.pValueOf(part, j)) > oddChannel,
   });
@@ -87,14 +88,16 @@ export function createDetector(
     parts: Float64Array,
     expected: Float64Array,
   ): Contribution[] {
-    const runs = stuck.explain(batch, window);
+    const runs = stuck?.explain(batch, window) ?? state.channels.map(() => ({ repeats: 0, nats: 0 }));
+    const values = batch.values.subarray(window * valuesPerWindow, (window + 1) * valuesPerWindow);
+    const actual = attribution.represent(values, 1);
     const nats = (j: number): number => Math.max(parts[j]!, runs[j]!.nats);
     const all = state.channels.map((name, j) => ({
       channel: name,
       contribution: parts[j]!,
       surprise: Math.max(surpriseOf(channel.pValueOf(parts[j]!, j)), runs[j]!.nats / Math.LN10),
-      actual: batch.values[(window * length + length - 1) * channels + j]!,
-      expected: scaler.unscale(expected[j]!, j),
+      actual: actual[j]!,
+      expected: scaler.unscale(expected[j]!, j % scaler.channels),
       repeats: runs[j]!.repeats,
     }));
     return Array.from(all.keys())

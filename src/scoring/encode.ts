@@ -1,9 +1,21 @@
 /** Raw windows to what a model reads: scaled values with a mask, and one encoded condition per window. */
 import type { ConditionEncoder } from '../domain/condition';
 import type { Scaler } from '../domain/scaler';
-import type { WindowBatch, WindowShape } from '../domain/window';
+import { windowShape, type WindowBatch, type WindowShape } from '../domain/window';
 import type { Examples } from '../models/model';
 import { tf } from '../tensor';
+import type { LearnedState } from './bundle';
+
+/** The windows that a model version reads. */
+export function shapeOf({
+  spec,
+  image,
+  channels,
+  conditions,
+}: Pick<LearnedState, 'spec' | 'image' | 'channels' | 'conditions'>): WindowShape {
+  const schema = { channels, conditions: conditions.specs };
+  return windowShape(image === undefined ? schema : { ...schema, kind: 'image', image }, spec.length);
+}
 
 /** Buffers of one encoded batch, row by row; reused. */
 export interface EncodedWindows {
@@ -50,8 +62,9 @@ export function createWindowEncoder(
       out.unknownConditions = 0;
       for (let i = 0; i < batch.count * dim; i++) {
         const value = batch.values[i]!;
-        out.x[i] = scaler.scale(value, i % channels);
-        out.mask[i] = Number.isNaN(value) || !scaler.knows(i % channels) ? 0 : 1;
+        const channel = i % scaler.channels;
+        out.x[i] = scaler.scale(value, channel);
+        out.mask[i] = Number.isNaN(value) || !scaler.knows(channel) ? 0 : 1;
       }
       if (conditionDim === 0) return;
       out.c.fill(0, 0, batch.count * conditionDim);

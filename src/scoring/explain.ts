@@ -4,6 +4,7 @@
  * best, that was the one that is broken; and again, until what is left looks normal.
  */
 import type { LatentDeviation } from '../domain/detection';
+import type { Values } from '../domain/record';
 import { createWindowBatch, type WindowBatch, type WindowShape } from '../domain/window';
 import type { Examples, Model } from '../models/model';
 import { findLikeliestCodes } from '../models/nearest-normal';
@@ -40,7 +41,7 @@ export interface ExplainerParts {
   channelOf: (value: number) => number;
   /** What each channel adds to the reconstruction, from what each value adds. Shape [channels]. */
   sum: (perValue: Float32Array) => Float64Array;
-  /** The value that stands for each channel: that of the newest record. Shape [channels]. */
+  /** The value that stands for each channel: that of the newest record, or the mean of a region. Shape [channels]. */
   represent: (perValue: Float32Array) => Float64Array;
   /** What each channel adds to the reconstruction in normal times, in nats. Shape [channels]. */
   typicalParts: readonly number[];
@@ -138,7 +139,7 @@ export function createExplainer({
 }
 
 function copyWindow(from: WindowBatch, window: number, shape: WindowShape, to: WindowBatch): void {
-  const part = (column: Float64Array, width: number): Float64Array =>
+  const part = (column: Values, width: number): Values =>
     column.subarray(window * shape.length * width, (window + 1) * shape.length * width);
   to.values.set(part(from.values, shape.channels));
   to.conditions.set(part(from.conditions, shape.conditions));

@@ -1,12 +1,11 @@
 /** Synthetic windows and latent codes from a model version: for augmentation and diagnosis, not for scoring. */
 import { createConditionEncoder, createConditionReader, type CategoryTable } from '../domain/condition';
-import { givenConditions } from '../domain/record';
 import { createScaler } from '../domain/scaler';
-import { createWindowBatch, type WindowBatch, type WindowShape } from '../domain/window';
+import { createWindowBatch, type WindowBatch } from '../domain/window';
 import type { Model } from '../models/model';
 import { createRandom, scoped, tf } from '../tensor';
 import type { LearnedState } from './bundle';
-import { createWindowEncoder, toExamples } from './encode';
+import { createWindowEncoder, shapeOf, toExamples } from './encode';
 
 export interface GenerateOptions {
   count: number;
@@ -19,16 +18,8 @@ export interface GenerateOptions {
   seed: number;
 }
 
-function shapeOf({ spec, channels, conditions }: LearnedState): WindowShape {
-  return {
-    length: spec.length,
-    channels: channels.length,
-    conditions: givenConditions(conditions.specs).length,
-  };
-}
-
 /**
- * Windows in the channels' own units. Shape [count, length, channels].
+ * Windows in the channels' own units, shape [count, length, channels]; or images in bytes, [count, height, width, colours].
  * @throws DecodeError when a condition is missing or of the wrong type
  */
 export function generateWindows(
@@ -52,7 +43,7 @@ export function generateWindows(
     const all = c === undefined ? undefined : tf.tile(c, [count, 1]);
     return model.generate(count, all, createRandom(seed), temperature).dataSync();
   });
-  return Float64Array.from(scaled, (value, i) => scaler.unscale(value, i % shape.channels));
+  return Float64Array.from(scaled, (value, i) => scaler.unscale(value, i % scaler.channels));
 }
 
 /** The codes of the windows of a batch: posterior means, all levels side by side. Shape [count, sum of latentDims]. */

@@ -2,6 +2,7 @@
  * A sensor that repeats its last value fits any model well: what it says is normal, only that it says it again is not.
  * So the run of equal values at the end of a window is a statistic of its own.
  */
+import type { Values } from '../domain/record';
 import type { WindowBatch, WindowShape } from '../domain/window';
 
 /** What is learned of a channel: how likely a record repeats the value of the one before. */
@@ -22,7 +23,7 @@ const maxValues = 64;
  * By channel, from rows of `values` [rows, channels].
  * @param ends rows whose two predecessors are the rows before, of the same key
  */
-export function fitRepeats(values: Float64Array, channels: number, ends: Int32Array): Repetition[] {
+export function fitRepeats(values: Values, channels: number, ends: Int32Array): Repetition[] {
   return Array.from({ length: channels }, (_, channel) =>
     fitChannel((row) => values[row * channels + channel]!, ends),
   );
@@ -103,7 +104,7 @@ export function createStuckStatistic(
   }
 
   /** Missing values are no repetition: NaN equals nothing. */
-  function countRepeats(values: Float64Array, window: number, channel: number): number {
+  function countRepeats(values: Values, window: number, channel: number): number {
     const newest = (window * length + length - 1) * channels + channel;
     let repeats = 0;
     while (

@@ -1,13 +1,14 @@
-/** Records from a CSV or NDJSON file, at a chosen rate, as if they came in live: for demos, replays and tests. */
+/** Records from a CSV or NDJSON file, or recorded images, at a chosen rate, as if they came in live: for demos, replays and tests. */
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse';
 import type { ReadHistory } from './history';
+import { holdsImages, imageTickMs, readRecordedImages } from './image-files';
 import type { Batch, HandleBatch, Message, Source } from './source';
 
 export interface FileSourceSettings {
-  /** CSV with a header, or NDJSON (`.ndjson`, `.jsonl`); `.gz` is unpacked. */
+  /** CSV with a header, NDJSON (`.ndjson`, `.jsonl`) or idx images; `.gz` is unpacked. Or a folder of PNG and JPEG. */
   path: string;
   /** Records a second; 0 = as fast as they can be scored. */
   rate: number;
@@ -143,13 +144,26 @@ export function createFileHistory(settings: FileSourceSettings, limit: number): 
   };
 }
 
-/** One message per row, from record `skip` on, in the JSON form that Kafka records have, too. */
+/** One message per image, or per row, from record `skip` on, in the form that Kafka records have, too. */
 async function* readMessages(
   settings: FileSourceSettings,
   skip: number,
   shift: Shift,
 ): AsyncGenerator<Message> {
   let index = 0;
+  if (await holdsImages(settings.path)) {
+    for await (const { key, bytes } of readRecordedImages(settings.path)) {
+      if (index++ < skip) continue;
+      yield {
+        key: Buffer.from(key),
+        value: bytes,
+        timestamp: (index - 1) * imageTickMs + shift.ms,
+        origin: { topic: settings.path, partition: 0, offset: String(index - 1 + shift.records) },
+        refill: false,
+      };
+    }
+    return;
+  }
   for await (const record of readFileRecords(settings)) {
     if (index++ < skip) continue;
     const timestamp = parseTime(record.timestamp);

@@ -1,7 +1,9 @@
-/** Labels of single records, `index,label` or `series,index,label`: for judging scores, never for training. */
-import { readFile } from 'node:fs/promises';
-import { gunzipSync } from 'node:zlib';
+/**
+ * Labels of single records: for judging scores, never for training. CSV `index,label` or `series,index,label`; or idx with
+ * a byte for each record, 0 = normal and anything else anomalous.
+ */
 import { parse } from 'csv-parse/sync';
+import { isIdxLabels, parseIdxLabels, readPlain } from './idx';
 
 /** 1 = anomalous, by the row of the test file, from 0. */
 export type RecordLabels = ReadonlyMap<number, 0 | 1>;
@@ -12,8 +14,15 @@ export type RecordLabels = ReadonlyMap<number, 0 | 1>;
  * @throws Error that names the file and the line
  */
 export async function readRecordLabels(path: string, series: string): Promise<Map<string, RecordLabels>> {
-  const bytes = await readFile(path);
-  const rows = parse<Record<string, string | undefined>>(path.endsWith('.gz') ? gunzipSync(bytes) : bytes, {
+  const bytes = await readPlain(path);
+  if (isIdxLabels(bytes)) {
+    const labels = Array.from(parseIdxLabels(bytes, path), (byte, i): [number, 0 | 1] => [
+      i,
+      byte === 0 ? 0 : 1,
+    ]);
+    return new Map([[series, new Map(labels)]]);
+  }
+  const rows = parse<Record<string, string | undefined>>(bytes, {
     columns: true,
     bom: true,
     skip_empty_lines: true,

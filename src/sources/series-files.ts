@@ -1,4 +1,7 @@
-/** Which files belong together: `NAME.train.csv.gz`, `NAME.test.csv.gz` and `NAME.label.csv.gz` are one series. */
+/**
+ * Which files belong together: `NAME.train.csv.gz`, `NAME.test.csv.gz` and `NAME.label.csv.gz` are one series; so are
+ * `NAME.train.idx3.gz`, `NAME.test.idx3.gz` and `NAME.label.idx1.gz`.
+ */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
@@ -19,9 +22,9 @@ export interface SeriesSelection {
 type Part = 'train' | 'test' | 'label';
 
 const endings: Record<Part, RegExp> = {
-  train: /\.train\.csv(\.gz)?$/,
-  test: /\.test\.csv(\.gz)?$/,
-  label: /\.labels?\.csv(\.gz)?$/,
+  train: /\.train\.(csv|idx3)(\.gz)?$/,
+  test: /\.test\.(csv|idx3)(\.gz)?$/,
+  label: /\.labels?\.(csv|idx1)(\.gz)?$/,
 };
 
 /**
@@ -57,7 +60,9 @@ async function listFiles(paths: readonly string[], part: Part): Promise<string[]
       if (!(await stat(path)).isDirectory()) return [path];
       const names = (await readdir(path)).filter((name) => endings[part].test(name)).sort();
       if (names.length === 0)
-        throw new Error(`${path} has no file that ends in .${part}.csv or .${part}.csv.gz`);
+        throw new Error(
+          `${path} has no file that ends in .${part}.csv or .${part}.${part === 'label' ? 'idx1' : 'idx3'}, or with .gz behind it`,
+        );
       return names.map((name) => join(path, name));
     }),
   );
@@ -78,5 +83,5 @@ function byName(paths: readonly string[], part: Part): Map<string, string> {
 function seriesName(path: string, part: Part): string {
   return basename(path)
     .replace(endings[part], '')
-    .replace(/\.csv(\.gz)?$/, '');
+    .replace(/\.(csv|idx[13])(\.gz)?$/, '');
 }

@@ -1,5 +1,10 @@
-/** One recorded series in two CSV files, for training and for testing, as messages: what `vaemon evaluate` reads. */
+/**
+ * One recorded series in two files, for training and for testing, as messages: what `vaemon evaluate` reads. CSV files of
+ * sensor records, or idx files of images.
+ */
 import { readFileRecords, type FileRecord, type FileSourceSettings } from './file';
+import { readIdxImages, type IdxImages } from './idx';
+import { imageTickMs } from './image-files';
 import type { Message } from './source';
 
 /** Both files read, before it is known which of their columns are channels. */
@@ -25,7 +30,8 @@ export async function readSeries(
 }
 
 async function readAll(path: string, columns: FileSourceSettings['columns']): Promise<FileRecord[]> {
-  if (!/\.csv(\.gz)?$/.test(path)) throw new Error(`${path} must be a .csv or .csv.gz file`);
+  if (!/\.csv(\.gz)?$/.test(path))
+    throw new Error(`${path} must be a .csv or .csv.gz file, or .idx3 like the other one`);
   const records: FileRecord[] = [];
   for await (const record of readFileRecords({ path, columns })) {
     // Recordings come out of numerical tools, and there NaN is what is missing.
@@ -81,5 +87,49 @@ export function toMessages({ name, train, test }: RecordedSeries): { train: Mess
   return {
     train: train.records.map((record, i) => toMessage(record, 'train', i, i)),
     test: test.records.map((record, i) => toMessage(record, 'test', i, train.records.length + i)),
+  };
+}
+
+/** Images for training and for testing, all of one size. */
+export interface RecordedImages {
+  name: string;
+  train: IdxImages;
+  test: IdxImages;
+}
+
+/** @throws Error naming the file that cannot be read, or does not fit the other one */
+export async function readImageSeries({
+  name,
+  train,
+  test,
+}: {
+  name: string;
+  train: string;
+  test: string;
+}): Promise<RecordedImages> {
+  const series = { name, train: await readIdxImages(train), test: await readIdxImages(test) };
+  const size = ({ width, height }: IdxImages): string => `${width} × ${height}`;
+  if (size(series.train) !== size(series.test))
+    throw new Error(
+      `${train} has images of ${size(series.train)} pixels, but ${test} of ${size(series.test)}`,
+    );
+  return series;
+}
+
+/** The images as messages that are raw bytes, by the same rules as `toMessages`. */
+export function toImageMessages({ name, train, test }: RecordedImages): {
+  train: Message[];
+  test: Message[];
+} {
+  const toMessage = (value: Buffer, part: 'train' | 'test', index: number, tick: number): Message => ({
+    key: Buffer.from(name),
+    value,
+    timestamp: tick * imageTickMs,
+    origin: { topic: part, partition: 0, offset: String(index) },
+    refill: part === 'train',
+  });
+  return {
+    train: train.images.map((image, i) => toMessage(image, 'train', i, i)),
+    test: test.images.map((image, i) => toMessage(image, 'test', i, train.images.length + i)),
   };
 }

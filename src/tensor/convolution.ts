@@ -9,39 +9,26 @@ interface Attributes {
 }
 
 /**
- * dL/dfilter[i, j] = Σ over positions of x shifted by (i, j), transposed, times dL/dy: one matrix product per entry of
- * the window. x has shape [batch, height, width, in], dy [batch, outHeight, outWidth, out].
+ * dL/dfilter[i, j] = Σ over images and positions of x shifted by (i, j) times dL/dy. That is a convolution itself: of x with
+ * channels and batch exchanged, by dy as the filter, whose entries lie as far apart as the strides. So the backend's own
+ * fast convolution does it. x has shape [batch, height, width, in], dy [batch, outHeight, outWidth, out].
  */
 function filterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, attributes: Attributes): tf.Tensor4D {
   const { strides, pad, dimRoundingMode, filterShape } = attributes;
   const info = tf.backend_util.computeConv2DInfo(x.shape, filterShape, strides, 1, pad, dimRoundingMode);
-  const { padInfo, strideHeight, strideWidth, outHeight, outWidth, inChannels, outChannels } = info;
+  const { padInfo, strideHeight, strideWidth, filterHeight, filterWidth } = info;
   return tf.tidy(() => {
-    const padded = tf.pad(x, [
+    const padded = tf.pad(tf.transpose(x, [3, 1, 2, 0]), [
       [0, 0],
       [padInfo.top, padInfo.bottom],
       [padInfo.left, padInfo.right],
       [0, 0],
     ]);
-    const rows = tf.reshape(dy, [-1, outChannels]);
-    const gradients: tf.Tensor[] = [];
-    for (let i = 0; i < info.filterHeight; i++) {
-      for (let j = 0; j < info.filterWidth; j++) {
-        const shifted = tf.stridedSlice(
-          padded,
-          [0, i, j, 0],
-          [
-            info.batchSize,
-            i + (outHeight - 1) * strideHeight + 1,
-            j + (outWidth - 1) * strideWidth + 1,
-            inChannels,
-          ],
-          [1, strideHeight, strideWidth, 1],
-        );
-        gradients.push(tf.matMul(tf.reshape(shifted, [-1, inChannels]), rows, true, false));
-      }
-    }
-    return tf.reshape(tf.stack(gradients), filterShape);
+    const filter = tf.transpose(dy, [1, 2, 0, 3]);
+    const shifts = tf.conv2d(padded, filter, 1, 'valid', 'NHWC', [strideHeight, strideWidth]);
+    // Where the strides do not reach the last row or column, there are more shifts than entries.
+    const used = tf.slice(shifts, [0, 0, 0, 0], [-1, filterHeight, filterWidth, -1]);
+    return tf.transpose(used, [1, 2, 0, 3]);
   });
 }
 

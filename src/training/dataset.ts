@@ -1,6 +1,6 @@
 /** Past records as columns, and the windows that can be cut from them. */
 import { createContinuity, fillerTime, staleness, type TimeRules } from '../domain/continuity';
-import type { RecordBatch } from '../domain/record';
+import { createValues, type RecordBatch, type Values } from '../domain/record';
 import type { CheckLimits } from '../domain/signal';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import { boundExclusion } from './exclusion';
@@ -39,7 +39,7 @@ export interface Dataset {
   /** Stretches that should have been left out, but were too much of the history (exclusion.ts). */
   readonly released: readonly Interval[];
   /** Key after key, each in time order. */
-  readonly values: Float64Array;
+  readonly values: Values;
   readonly conditions: Float64Array;
   readonly timestamps: Float64Array;
   /** Rows that end a full window without a gap or an excluded record, in order of event time. */
@@ -53,7 +53,7 @@ export interface Dataset {
 export function createDatasetBuilder(channels: number, given: number): DatasetBuilder {
   interface Series {
     timestamps: number[];
-    values: number[];
+    values: GrowingRows;
     conditions: number[];
   }
   const seriesByKey = new Map<string, Series>();
@@ -65,11 +65,14 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
         const key = batch.keys[row]!;
         let series = seriesByKey.get(key);
         if (series === undefined)
-          seriesByKey.set(key, (series = { timestamps: [], values: [], conditions: [] }));
+          seriesByKey.set(
+            key,
+            (series = { timestamps: [], values: createGrowingRows(channels, batch.values), conditions: [] }),
+          );
         const timestamp = batch.timestamps[row]!;
         if (staleness(series.timestamps.at(-1) ?? -Infinity, timestamp) !== undefined) continue;
         series.timestamps.push(timestamp);
-        for (let i = 0; i < channels; i++) series.values.push(batch.values[row * channels + i]!);
+        series.values.push(batch.values, row);
         for (let i = 0; i < given; i++) series.conditions.push(batch.conditions[row * given + i]!);
         records++;
       }
@@ -82,7 +85,7 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
       const times = new Map([...seriesByKey].map(([key, { timestamps }]) => [key, timestamps]));
       const { excluded, released } = boundExclusion(exclude, times, maxExcludedShare);
       const rows = countRows(times.values(), continuityOf);
-      const values = new Float64Array(rows * channels);
+      const values = createValues(rows * channels, shape.pixels === true);
       const conditions = new Float64Array(rows * given);
       const timestamps = new Float64Array(rows);
       const ends: number[] = [];
@@ -90,6 +93,7 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
       let excludedRecords = 0;
       for (const [key, series] of seriesByKey) {
         const ofKey = excluded.filter((interval) => interval.key === key);
+        const seriesValues = series.values.all();
         /** Rows in a row that a window may hold. */
         let run = 0;
         let newest = -Infinity;
@@ -105,7 +109,7 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
             timestamps[row++] = fillerTime(continuation, newest, timestamp, f);
             run++;
           }
-          for (let c = 0; c < channels; c++) values[row * channels + c] = series.values[i * channels + c]!;
+          for (let c = 0; c < channels; c++) values[row * channels + c] = seriesValues[i * channels + c]!;
           for (let c = 0; c < given; c++) conditions[row * given + c] = series.conditions[i * given + c]!;
           timestamps[row] = timestamp;
           newest = timestamp;
@@ -138,6 +142,32 @@ function countRows(
     }
   }
   return rows;
+}
+
+/** Rows of numbers, in room that doubles: a list of numbers would take eight bytes for each pixel. */
+interface GrowingRows {
+  /** Takes row `row` of columns as wide as these. */
+  push(from: Values, row: number): void;
+  all(): Values;
+}
+
+/** @param like of which kind the numbers are */
+function createGrowingRows(width: number, like: Values): GrowingRows {
+  const room = (rows: number): Values => createValues(rows * width, like instanceof Uint8Array);
+  let data = room(16);
+  let used = 0;
+  return {
+    push(from, row) {
+      if (used + width > data.length) {
+        const larger = room((2 * data.length) / width);
+        larger.set(data);
+        data = larger;
+      }
+      for (let i = 0; i < width; i++) data[used + i] = from[row * width + i]!;
+      used += width;
+    },
+    all: () => data.subarray(0, used),
+  };
 }
 
 function createDataset(

@@ -8,7 +8,8 @@ import {
 } from '../calibration/surprise';
 import { createConditionEncoder, fitConditions, type CategoryTable } from '../domain/condition';
 import type { StatisticName } from '../domain/detection';
-import type { RecordSchema } from '../domain/record';
+import { colourChannels, pixelScaler } from '../domain/image';
+import { createValues, imageOf, type RecordSchema, type Values } from '../domain/record';
 import type { SignalRule } from '../domain/signal';
 import { createScaler, fitScaler } from '../domain/scaler';
 import { createWindowBatch } from '../domain/window';
@@ -28,6 +29,7 @@ import { fromTorchWeights } from '../models/exchange';
 import { createModel } from '../models/zoo';
 import { createAssessor, type Assessor, type RawScores } from '../scoring/assess';
 import type { DetectorState, LearnedState, Trained } from '../scoring/bundle';
+import { regionsOf } from '../scoring/attribution';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import { assessShift, fitShift } from '../scoring/shift';
 import { statisticPlans } from '../scoring/statistics';
@@ -94,7 +96,11 @@ export async function train(
 
   // Scales and vocabularies, too, come from the fit block alone.
   const fitRecords = recordsUpTo(dataset, split.fit);
-  const scaler = fitScaler(fitRecords.values, fitRecords.count, schema.channels.length);
+  const image = imageOf(schema);
+  const scaler =
+    image === undefined
+      ? fitScaler(fitRecords.values, fitRecords.count, schema.channels.length)
+      : pixelScaler(image);
   const conditions = fitConditions(schema.conditions, table, fitRecords.conditions, fitRecords.count);
   const conditionEncoder = createConditionEncoder(conditions, table);
   const encoder = createWindowEncoder(dataset.shape, createScaler(scaler), conditionEncoder);
@@ -102,9 +108,9 @@ export async function train(
   const { conditionDropout, ...modelOptions } = options.model;
   const spec: ModelSpec = {
     ...modelOptions,
-    length: dataset.shape.length,
-    width: 1,
-    channels: schema.channels.length,
+    ...(image === undefined
+      ? { length: dataset.shape.length, width: 1, channels: schema.channels.length }
+      : { length: image.width * image.height, width: image.width, channels: colourChannels(image) }),
     conditionDim: encoder.conditionDim,
   };
   const model = createModel(spec, random.fork());
@@ -139,20 +145,25 @@ export async function train(
 
     const learned: LearnedState = {
       spec,
-      channels: schema.channels,
+      channels: image === undefined ? schema.channels : regionsOf(image).regions.map(({ name }) => name),
+      ...(image && { image: { width: image.width, height: image.height, colour: image.colour } }),
       scaler,
       conditions,
       signals: options.signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
-      repeats: fitRepeats(
-        dataset.values,
-        schema.channels.length,
-        dataset.shape.length > 2 ? split.fit : new Int32Array(),
-      ),
+      repeats:
+        image === undefined
+          ? fitRepeats(
+              dataset.values,
+              schema.channels.length,
+              dataset.shape.length > 2 ? split.fit : new Int32Array(),
+            )
+          : [],
       recordsPerMs: dataset.recordsPerMs,
       engine: options.engine,
       settingsFingerprint: options.settingsFingerprint,
     };
-    const calibrated = calibrate(createAssessor(learned, model, table), dataset, split.calibration, options);
+    const assessor = createAssessor(learned, model, table);
+    const calibrated = calibrate(assessor, learned.channels.length, dataset, split.calibration, options);
     const report: TrainingReport = {
       records: dataset.records,
       excludedRecords: dataset.excludedRecords,
@@ -177,14 +188,15 @@ export async function train(
 /** First each channel, then, with what the channels say together, each statistic and all of them. */
 function calibrate(
   assessor: Assessor,
+  channels: number,
   dataset: Dataset,
   ends: Int32Array,
   { tailShare, statistics: names }: Pick<TrainingOptions, 'tailShare' | 'statistics'>,
 ): Pick<DetectorState, 'channelCalibrations' | 'shift' | 'calibration' | 'independentAfter'> {
-  const { statistics, parts, errors } = assessAll(assessor, dataset, ends);
-  const channelCalibrations = fitChannels(parts, dataset.shape.channels, tailShare);
+  const { statistics, parts, errors } = assessAll(assessor, channels, dataset, ends);
+  const channelCalibrations = fitChannels(parts, channels, tailShare);
   const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
-  const shift = fitShift(errors, dataset.shape.channels);
+  const shift = fitShift(errors, channels);
   const all: Record<string, Float64Array> = { ...statistics, channel, shift: assessShift(shift, errors) };
   const combined = Object.fromEntries(
     names.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
@@ -222,12 +234,12 @@ function independentAfter(
 function recordsUpTo(
   dataset: Dataset,
   ends: Int32Array,
-): { values: Float64Array; conditions: Float64Array; count: number } {
-  const { channels, conditions: given, length } = dataset.shape;
+): { values: Values; conditions: Float64Array; count: number } {
+  const { channels, conditions: given, length, pixels = false } = dataset.shape;
   const used = new Uint8Array(dataset.timestamps.length);
   for (const end of ends) used.fill(1, end - length + 1, end + 1);
   const rows = Int32Array.from(used.keys()).filter((row) => used[row] === 1);
-  const values = new Float64Array(rows.length * channels);
+  const values = createValues(rows.length * channels, pixels);
   const conditions = new Float64Array(rows.length * given);
   rows.forEach((row, i) => {
     values.set(dataset.values.subarray(row * channels, (row + 1) * channels), i * channels);
@@ -433,10 +445,10 @@ function countActiveUnits(model: Model, encoder: WindowEncoder, chunks: readonly
 /** The raw scores of all windows that end at `ends`, in that order. */
 function assessAll(
   assessor: Assessor,
+  channels: number,
   dataset: Dataset,
   ends: Int32Array,
 ): Pick<RawScores, 'statistics' | 'parts' | 'errors'> {
-  const { channels } = dataset.shape;
   const statistics: Record<string, Float64Array> = {};
   const parts = new Float64Array(ends.length * channels);
   const errors = new Float64Array(ends.length * channels);

@@ -240,7 +240,7 @@ events: { openRecords: 6 }
     ['fields: {key: a..b}', 'fields.key: must be a dotted path of fields, or empty (got "a..b")'],
     ['model: {latentDim: 20}', /^model\.latentDim: must be below .* \(got 20, with 2 × 10 = 20\)$/],
     ['model: {kind: vea}', /^model\.kind: must be `cvae`, `vae`, .* or `[^`]+` \(got "vea"\)$/],
-    ['model: {network: conv2d}', 'model.network: must be `mlp` or `conv1d` (got "conv2d")'],
+    ['model: {network: conv2d}', 'model.network: "conv2d" is for images alone'],
     [
       'model: {kind: cvae, prior: uniform}',
       'model.prior: is no option of `cvae`, only of `aae` (got "uniform")',
@@ -281,11 +281,88 @@ events: { openRecords: 6 }
     expect(problems[0]).toEqual(expected instanceof RegExp ? expect.stringMatching(expected) : expected);
   });
 
+  describe('of images', () => {
+    const images = (lines = '', image = 'width: 28, height: 20'): string =>
+      `detector: camera
+source: { kind: file, file: { path: images.ndjson } }
+fields: { image: image }
+record: { kind: image, image: { ${image} } }
+${lines}`;
+
+    test('nothing, when it makes sense: each is a window of its own', async () => {
+      const settings = await loadDetector(
+        images('model: { kind: vae, network: conv2d, likelihood: bernoulli, latentDim: 300 }\n'),
+      );
+      expect(settings.window.length).toBe(1);
+      expect(settings.record).toMatchObject({
+        kind: 'image',
+        channels: [],
+        image: { width: 28, height: 20, colour: 'grey', format: 'auto', fit: 'fill' },
+      });
+    });
+
+    test.each([
+      ['', 'height: 20', 'record.image.width: is required for images: how many pixels they are brought to'],
+      ['', 'width: 20', 'record.image.height: is required for images: how many pixels they are brought to'],
+      ['window: { length: 5 }', undefined, /^window\.length: must be left out for images/],
+      [
+        'model: { network: conv1d }',
+        undefined,
+        /^model\.network: "conv1d" is for windows of sensor records alone/,
+      ],
+      [
+        'model: { latentDim: 560 }',
+        undefined,
+        'model.latentDim: must be below the numbers of an image (got 560, with 28 × 20 pixels in grey = 560)',
+      ],
+      [
+        'model: { kind: hvae, levels: [4, 2000] }',
+        'width: 28, height: 20, colour: rgb',
+        /^model\.levels: must each be below .* \(got 2000, with 28 × 20 pixels in rgb = 1680\)$/,
+      ],
+    ])('%s %s is refused', async (lines, image, expected) => {
+      const problems = await problemsIn(images(`${lines}\n`, image));
+      expect(problems).toEqual([expected instanceof RegExp ? expect.stringMatching(expected) : expected]);
+    });
+
+    test.each([
+      [
+        'kind: image, image',
+        'kind: image, channels: [a], image',
+        /^record\.channels: means nothing for images/,
+      ],
+      ['fields: { image: image }\n', '', /^record\.conditions: `mode` cannot be read/],
+      ['images.ndjson', 'images.csv', /^source\.file\.path: has no images/],
+      [
+        'images.ndjson',
+        'images.idx3.gz',
+        /^source\.file\.path: has raw grey images: set record\.image\.format/,
+      ],
+    ])('%s as %s is refused', async (part, other, expected) => {
+      const conditions = part.startsWith('fields') ? ', conditions: { mode: { kind: category } }' : '';
+      const text = images().replace('height: 20 }', `height: 20 }${conditions}`).replace(part, other);
+      expect((await problemsIn(text))[0]).toMatch(expected);
+    });
+
+    test('where records are none', async () => {
+      const problems = await problemsIn(
+        minimalDetector()
+          .replace('channels:', 'image: { width: 3 }, channels:')
+          .replace('source:', 'fields: { image: x }\nmodel: { likelihood: bernoulli }\nsource:'),
+      );
+      expect(problems).toEqual([
+        'record.image.width: means nothing unless record.kind is "image"',
+        'fields.image: means nothing unless record.kind is "image"',
+        'model.likelihood: "bernoulli" is for images alone',
+      ]);
+    });
+  });
+
   test.each([
-    ['channels: []', 'must be a list of names, at least one (got [])'],
+    ['channels: []', 'is required: a list of names, at least one'],
     ['channels: [flow, flow]', 'must not name anything twice (got "flow" twice)'],
-    ['channels: [flow, ""]', 'must be a list of names, at least one (item 2 is "")'],
-    ['channels: [flow, 3]', 'must be a list of names, at least one (item 2 is 3)'],
+    ['channels: [flow, ""]', 'must be a list of names (item 2 is "")'],
+    ['channels: [flow, 3]', 'must be a list of names (item 2 is 3)'],
   ])('%s is refused', async (channels, message) => {
     const text = minimalDetector().replace(/channels: .*\]/, channels);
     expect(await problemsIn(text)).toEqual([`record.channels: ${message}`]);

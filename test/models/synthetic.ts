@@ -33,7 +33,7 @@ export function createRecords(
   for (let i = 0; i < count; i++) {
     const mode = Math.floor(i / modeRecords) % 2 === 0 ? 'idle' : 'busy';
     const load = (mode === 'busy' ? 5 : 1) + Math.sin(i / 7) + 0.1 * random.normal();
-    const values = batch.values.subarray(i * 4, i * 4 + 4);
+    const values = batch.values.subarray(i * 4, i * 4 + 4) as Float64Array;
     values.set([
       load,
       2 * load + 0.1 * random.normal(),

@@ -35,7 +35,7 @@ function labelled(data: Dataset): Labelled {
   const batch = createWindowBatch(shape, ends.length);
   for (const end of ends) data.copy(end, batch);
   return {
-    windows: ends.map((_, i) => batch.values.slice(i * dim, (i + 1) * dim)),
+    windows: ends.map((_, i) => batch.values.slice(i * dim, (i + 1) * dim) as Float64Array),
     labels: ends.map(modeAt),
   };
 }

@@ -1,0 +1,64 @@
+/** The idx format of MNIST: a magic number that ends in how many dimensions there are, their sizes, then bytes. */
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+
+/** So many unsigned bytes, in as many dimensions as there are sizes. */
+interface IdxFile {
+  sizes: readonly number[];
+  /** Row by row. */
+  data: Buffer;
+}
+
+export interface IdxImages {
+  width: number;
+  height: number;
+  /** One for each image: width × height bytes, row by row. */
+  images: readonly Buffer[];
+}
+
+/** @throws Error naming the file that cannot be read or has no images of bytes */
+export async function readIdxImages(path: string): Promise<IdxImages> {
+  const { sizes, data } = parseIdx(await readPlain(path), path, 3);
+  const [count = 0, height = 0, width = 0] = sizes;
+  const size = height * width;
+  if (count === 0 || size === 0) throw new Error(`${path} has no images`);
+  return {
+    width,
+    height,
+    images: Array.from({ length: count }, (_, i) => data.subarray(i * size, (i + 1) * size)),
+  };
+}
+
+/** Whether the bytes are an idx file with one byte for each thing, such as labels. */
+export function isIdxLabels(bytes: Buffer): boolean {
+  return bytes.subarray(0, 4).equals(Buffer.of(0, 0, unsignedByte, 1));
+}
+
+/** @throws Error naming the file when it is damaged */
+export function parseIdxLabels(bytes: Buffer, path: string): Buffer {
+  return parseIdx(bytes, path, 1).data;
+}
+
+/** The content of a file, unpacked where its name ends in `.gz`. */
+export async function readPlain(path: string): Promise<Buffer> {
+  try {
+    const bytes = await readFile(path);
+    return path.endsWith('.gz') ? await promisify(gunzip)(bytes) : bytes;
+  } catch (cause) {
+    throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+const unsignedByte = 8;
+
+function parseIdx(bytes: Buffer, path: string, dimensions: number): IdxFile {
+  const head = 4 + 4 * dimensions;
+  if (bytes.length < head || !bytes.subarray(0, 4).equals(Buffer.of(0, 0, unsignedByte, dimensions)))
+    throw new Error(`${path} is no idx file of bytes in ${dimensions} dimensions`);
+  const sizes = Array.from({ length: dimensions }, (_, i) => bytes.readUInt32BE(4 + 4 * i));
+  const expected = head + sizes.reduce((product, size) => product * size, 1);
+  if (bytes.length !== expected)
+    throw new Error(`${path} must have ${expected} bytes for ${sizes.join(' × ')}, but has ${bytes.length}`);
+  return { sizes, data: bytes.subarray(head) };
+}

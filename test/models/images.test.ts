@@ -1,0 +1,152 @@
+/** Every model on images: what a training makes of them is stored, loaded, and gives the same scores. */
+import { createCategoryTable } from '../../src/domain/condition';
+import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
+import { createLimitCheck } from '../../src/domain/signal';
+import { createWindowBatch, windowShape, type WindowBatch } from '../../src/domain/window';
+import type { ModelOptions } from '../../src/models/model';
+import { modelKinds } from '../../src/models/zoo';
+import { decodeBundle, encodeBundle } from '../../src/scoring/bundle';
+import { createLatentEncoder, generateWindows } from '../../src/scoring/generate';
+import { createRandom, openBackend, tf } from '../../src/tensor';
+import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
+import { train, type TrainingOptions } from '../../src/training/train';
+import { disposeModel } from '../../src/models/model';
+import { modelOptions } from './spec';
+
+const image = { width: 8, height: 8, colour: 'rgb' } as const;
+const schema: RecordSchema = {
+  kind: 'image',
+  image,
+  channels: [],
+  missingChannels: 'reject',
+  extraChannels: 'reject',
+  conditions: [],
+};
+const shape = windowShape(schema, 10);
+
+beforeAll(() => openBackend('wasm'));
+afterEach(() => expect(tf.memory().numTensors).toBe(0));
+
+/** A bright bar somewhere, of a colour between red and blue, on noise; where `fault` says so, with a white patch. */
+function pixelsOf(i: number, fault: boolean): number[] {
+  const random = createRandom(i + 1);
+  const column = Math.floor(random.uniform() * 7);
+  const red = random.uniform();
+  const values: number[] = [];
+  for (let y = 0; y < 8; y++) {
+    for (let x = 0; x < 8; x++) {
+      const onBar = x === column || x === column + 1;
+      const patch = fault && x >= 6 && y >= 6;
+      const colour = onBar ? [200 * red, 40, 200 * (1 - red)] : [0, 0, 0];
+      for (const value of patch ? [255, 255, 255] : colour)
+        values.push(Math.min(255, Math.floor(value + 20 * random.uniform())));
+    }
+  }
+  return values;
+}
+
+function datasetOf(count: number): Dataset {
+  const batch = createRecordBatch(schema, count);
+  for (let i = 0; i < count; i++) {
+    batch.keys[i] = 'camera';
+    batch.timestamps[i] = i * 1000;
+    batch.values.set(pixelsOf(i, false), i * 192);
+    batch.count++;
+  }
+  const builder = createDatasetBuilder(shape.channels, 0);
+  builder.add(batch);
+  return builder.build(shape, {
+    time: { ttlMs: Infinity, intervalMs: 0, gaps: 'ignore', padding: 'none' },
+    exclude: [],
+    maxExcludedShare: 0.5,
+    limits: createLimitCheck([], []),
+  });
+}
+
+function batchOf(from: number, count: number, fault: boolean): WindowBatch {
+  const batch = createWindowBatch(shape, count);
+  for (let i = 0; i < count; i++) {
+    batch.values.set(pixelsOf(from + i, fault), i * 192);
+    batch.timestamps[i] = (from + i) * 1000;
+    batch.count++;
+  }
+  return batch;
+}
+
+function optionsFor(model: Partial<ModelOptions>): TrainingOptions {
+  return {
+    schema,
+    signals: [],
+    model: { ...modelOptions, hidden: [8, 8], latentDim: 4, conditionDropout: 0, ...model },
+    seed: 3,
+    epochs: 12,
+    batchSize: 32,
+    learningRate: 0.01,
+    patience: 12,
+    minRecords: 100,
+    calibrationShare: 0.3,
+    tailShare: 0.1,
+    statistics: ['reconstruction', 'channel'],
+    engine: 'wasm',
+    settingsFingerprint: '',
+  };
+}
+
+const data = datasetOf(600);
+const median = (values: Float64Array): number => values.slice().sort()[values.length >> 1]!;
+
+describe.each([
+  ...modelKinds.map((kind) => ({ kind, network: 'conv2d', likelihood: 'gaussian' }) as const),
+  { kind: 'vae', network: 'mlp', likelihood: 'bernoulli' } as const,
+  { kind: 'cvae', network: 'conv2d', likelihood: 'discretised-logistic' } as const,
+  { kind: 'hvae', network: 'mlp', likelihood: 'student-t' } as const,
+])('$kind, $network, $likelihood', (model) => {
+  test('sees a patch, says where it is, and does the same when it is stored and loaded', async () => {
+    const trained = await train(data, createCategoryTable(), optionsFor(model));
+    expect(trained.report.skippedSteps).toBe(0);
+    expect(trained.state.channels).toHaveLength(16);
+    expect(trained.state.spec).toMatchObject({ length: 64, width: 8, channels: 3 });
+    const files = encodeBundle(trained, batchOf(0, 4, false), createCategoryTable());
+    expect(files.get('golden.json')!.length).toBeLessThan(5000);
+    disposeModel(trained.model);
+
+    const detector = decodeBundle('v', files, createCategoryTable());
+    const normal = detector.score(batchOf(2000, 60, false));
+    const faulty = detector.score(batchOf(2000, 60, true));
+    expect(Object.keys(normal.statistics)).not.toContain('stuck');
+    expect(median(faulty.surprise)).toBeGreaterThan(median(normal.surprise) + 1);
+    const firsts = Array.from({ length: 60 }, (_, i) => faulty.contributions(i)[0]!);
+    expect(firsts.filter(({ channel }) => channel === 'x 6-7, y 6-7').length).toBeGreaterThan(30);
+    const { actual, expected } = firsts.find(({ channel }) => channel === 'x 6-7, y 6-7')!;
+    expect(actual).toBeGreaterThan(250);
+    expect(expected).toBeLessThan(200);
+
+    const i = 7;
+    const parts = faulty.contributions(i).reduce((sum, { contribution }) => sum + contribution, 0);
+    expect(parts).toBeCloseTo(faulty.statistics['reconstruction']![i]!, 2);
+    detector.dispose();
+  }, 60_000);
+});
+
+test('draws images in bytes, and encodes them', async () => {
+  const { state, model } = await train(data, createCategoryTable(), optionsFor({ kind: 'vae' }));
+  const drawn = generateWindows(state, model, createCategoryTable(), {
+    count: 5,
+    conditions: {},
+    timestamp: 0,
+    temperature: 1,
+    seed: 1,
+  });
+  expect(drawn).toHaveLength(5 * 192);
+  expect(drawn.every((value) => value >= 0 && value <= 255)).toBe(true);
+  expect(Math.max(...drawn)).toBeGreaterThan(50);
+  const codes = createLatentEncoder(state, model, createCategoryTable())(batchOf(0, 3, false));
+  expect(codes).toHaveLength(3 * 4);
+  disposeModel(model);
+}, 60_000);
+
+test('a data set keeps bytes as bytes', () => {
+  expect(data.values).toBeInstanceOf(Uint8Array);
+  expect(data.values).toHaveLength(600 * 192);
+  expect([...data.values.subarray(5 * 192, 6 * 192)]).toEqual(pixelsOf(5, false));
+});
