@@ -31,12 +31,13 @@ import { createAssessor, type Assessor, type RawScores } from '../scoring/assess
 import type { DetectorState, LearnedState, Trained } from '../scoring/bundle';
 import { regionsOf } from '../scoring/attribution';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
-import { assessShift, fitShift } from '../scoring/shift';
+import { fitShift } from '../scoring/shift';
 import { statisticPlans } from '../scoring/statistics';
 import { fitRepeats } from '../scoring/stuck';
 import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
 import { createRandom, scoped, tf, type Random, type StoredTensor } from '../tensor';
 import { splitByTime, type Dataset } from './dataset';
+import { crossFittedReconstruction, crossFittedShift } from './cross-fit';
 import { chooseEffort, type Effort } from './effort';
 import { fitHeldOutVariance } from './held-out-variance';
 import type { TrainingReport } from './report';
@@ -197,7 +198,12 @@ function calibrate(
   const channelCalibrations = fitChannels(parts, channels, tailShare);
   const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
   const shift = fitShift(errors, channels);
-  const all: Record<string, Float64Array> = { ...statistics, channel, shift: assessShift(shift, errors) };
+  const all: Record<string, Float64Array> = {
+    ...statistics,
+    reconstruction: crossFittedReconstruction(parts, channels),
+    channel,
+    shift: crossFittedShift(errors, channels),
+  };
   const combined = Object.fromEntries(
     names.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
   );

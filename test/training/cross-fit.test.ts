@@ -1,0 +1,41 @@
+import { assessShift, fitShift } from '../../src/scoring/shift';
+import { crossFittedReconstruction, crossFittedShift } from '../../src/training/cross-fit';
+import { seededNormal } from '../calibration/seeded';
+
+const normal = seededNormal(9);
+const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value / values.length, 0);
+
+test('a quarter that lies apart is as odd as it will be to those who have not seen it', () => {
+  // Means of overlapping windows move slowly: here from quarter to quarter.
+  const errors = Float64Array.from(
+    { length: 400 },
+    (_, i) => [0, 0, 0, 2][Math.floor(i / 100)]! + 0.1 * normal(),
+  );
+  const within = assessShift(fitShift(errors, 1), errors);
+  const across = crossFittedShift(errors, 1);
+  expect(mean(across.subarray(300))).toBeGreaterThan(20 * mean(within.subarray(300)));
+  expect(across).toHaveLength(400);
+});
+
+test('what does not move from quarter to quarter stays nearly as it was', () => {
+  const parts = Float64Array.from({ length: 2 * 2000 }, () => normal() ** 2);
+  const sums = crossFittedReconstruction(parts, 2);
+  for (let i = 0; i < 2000; i++) {
+    const plain = parts[2 * i]! + parts[2 * i + 1]!;
+    expect(sums[i]! / plain).toBeCloseTo(1, 1);
+  }
+});
+
+test('a channel that errs in one quarter alone weighs more there', () => {
+  const parts = Float64Array.from({ length: 400 }, (_, i) => (i < 100 ? 30 : 1));
+  const sums = crossFittedReconstruction(parts, 1);
+  // Mean 8.25 over all, 1 over the others.
+  expect(sums[0]).toBeCloseTo((30 * 9.25) / 2, 6);
+  expect(sums[399]).toBeCloseTo(9.25 / (1 + (100 * 30 + 200) / 300), 6);
+});
+
+test('too few windows are judged by themselves', () => {
+  const few = Float64Array.from({ length: 30 }, () => normal());
+  expect(crossFittedShift(few, 1)).toEqual(assessShift(fitShift(few, 1), few));
+  expect(crossFittedReconstruction(few, 1)).toEqual(few);
+});
