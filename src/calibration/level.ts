@@ -59,39 +59,43 @@ export function createLevels(
   policy: LevelPolicy,
   snapshot: LevelsSnapshot = [],
 ): Levels {
-  const starts = bases.map(startingSample);
-  const middles = starts.map(median);
+  const starts = bases.map((base) => startingSample(base, policy.records));
+  const middles = starts.map((sample) => median(Float64Array.from(sample)));
   /** Every so-many-th record is taken into the sample. */
   const stride = Math.max(1, Math.round(policy.records / held));
   const devices = new Map<string, FollowedDevice>();
 
-  function follow(seen: number, samples: readonly Float64Array[]): FollowedDevice {
-    const above = samples.map((sample, s) => followed(median(sample) - middles[s]!));
+  function follow(seen: number, samples: readonly number[][]): FollowedDevice {
+    const riseOf = (sample: readonly number[], s: number): number =>
+      followed(median(Float64Array.from(sample)) - middles[s]!);
+    const above = samples.map(riseOf);
     return {
       above,
       observe(values) {
         if (seen % stride === 0) {
-          const at = (seen / stride) % held;
           samples.forEach((sample, s) => {
-            // NaN says nothing of a level.
-            if (!Number.isNaN(values[s]!)) sample[at] = values[s]!;
-            above[s] = followed(median(sample) - middles[s]!);
+            // NaN says nothing of a level, and infinity nothing that JSON could keep.
+            if (!Number.isFinite(values[s]!)) return;
+            // The first of the sample is the oldest of it.
+            if (sample.length === held) sample.shift();
+            sample.push(values[s]!);
+            above[s] = riseOf(sample, s);
           });
         }
         seen++;
       },
-      snapshot: () => ({ seen, samples: samples.map((sample) => Array.from(sample)) }),
+      snapshot: () => ({ seen, samples: samples.map((sample) => sample.slice()) }),
     };
   }
 
   for (const [key, { seen, samples }] of snapshot) {
-    if (samples.length !== bases.length || samples.some((sample) => sample.length !== held))
+    if (samples.length !== bases.length || samples.some(({ length }) => length === 0 || length > held))
       throw new RangeError(`levels of "${key}" are of other statistics`);
     devices.set(
       key,
       follow(
         seen,
-        samples.map((sample) => Float64Array.from(sample)),
+        samples.map((sample) => sample.slice()),
       ),
     );
   }
@@ -120,15 +124,19 @@ interface FollowedDevice extends DeviceLevels {
   snapshot(): DeviceSnapshot;
 }
 
+/** A calibration block counts for at least so many of the sampled values. */
+const leastStart = 8;
+
 /**
- * The calibration block as a sample of the same size: its quantiles, in an order in which any run of places holds small
- * ones and large ones alike, because records replace them from the first place on.
+ * The calibration block as a sample: as large a part of it as the block is of the records that a level rests on, so that
+ * after a short calibration the records themselves soon have the say. Its quantiles, in an order in which any run of places
+ * holds small ones and large ones alike, because they leave from the first place on.
  */
-function startingSample(base: LevelBase): Float64Array {
-  const sample = new Float64Array(held);
-  for (let i = 0; i < held; i++) {
-    const rank = (i * 37) % held;
-    sample[i] = base[Math.floor(((rank + 0.5) / held) * base.length)]!;
-  }
-  return sample;
+function startingSample(base: LevelBase, records: number): number[] {
+  const size = Math.min(held, Math.max(leastStart, Math.round((held * base.length) / records)));
+  return Array.from({ length: size }, (_, i) => {
+    // 67 is prime and larger than any size: every rank comes once.
+    const rank = (i * 67) % size;
+    return base[Math.floor(((rank + 0.5) / size) * base.length)]!;
+  });
 }

@@ -31,6 +31,12 @@ test('what lasts longer is normal from then on, and the old level too when it co
   expect(feed(levels, 'a', 700, normal)).toBeLessThan(0.5);
 });
 
+test('after a short calibration the records themselves soon have the say', () => {
+  const short = createLevels([base.filter((_, i) => i % 10 === 0)], policy);
+  expect(feed(short, 'a', 150, () => 10 + normal())).toBeGreaterThan(7);
+  expect(feed(create(), 'a', 150, () => 10 + normal())).toBeLessThan(1);
+});
+
 test('small changes of the level are hardly followed', () => {
   expect(feed(create(), 'a', 2000, () => 0.2 + 0.1 * normal())).toBeLessThan(0.07);
 });
