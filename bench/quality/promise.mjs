@@ -20,6 +20,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import { healthyRecords } from './host.mjs';
 import { prepareNab } from './nab.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -32,9 +33,6 @@ const { values: options } = parseArgs({
     set: { type: 'string', multiple: true, default: [] },
   },
 });
-
-/** Records of the host's recording before its first fault. */
-const healthyHostRecords = 3600;
 
 const scratch = mkdtempSync(join(tmpdir(), 'vaemon-promise-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
@@ -54,7 +52,7 @@ function prepare(set) {
   const folder = join(scratch, set);
   mkdirSync(folder);
   if (set === 'host') {
-    halve(join(root, 'data/host/host.csv.gz'), folder, 'host', healthyHostRecords);
+    halve(join(root, 'data/host/host.csv.gz'), folder, 'host', healthyRecords);
     return folder;
   }
   let source = join(options.data, set);

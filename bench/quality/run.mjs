@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * How good the scores are, against simple detectors, on the recorded sets of a folder (`skab`, `smd`, `asd`, `nab`):
+ * How good the scores are, against simple detectors, on the recorded sets of a folder (`skab`, `smd`, `asd`, `nab`)
+ * and on the project's own (`host`):
  * prints a markdown table, and notes what it does on standard error.
  *
  *   npm run bench:quality -- [--data FOLDER] [--sets skab,smd] [--seeds 1,2,3] [--alpha 0.01] [--set key=value]… [--jobs N]
@@ -14,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { prepareHost } from './host.mjs';
 import { prepareNab } from './nab.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -24,7 +26,7 @@ const { readRecordLabels } = createRequire(import.meta.url)('../../dist/sources/
 const { values: options } = parseArgs({
   options: {
     data: { type: 'string', default: join(root, '../shared/data') },
-    sets: { type: 'string', default: 'skab,smd,asd,nab' },
+    sets: { type: 'string', default: 'host,skab,smd,asd,nab' },
     seeds: { type: 'string', default: '1,2,3' },
     alpha: { type: 'string', default: '0.01' },
     detector: { type: 'string', default: join(root, 'config/evaluate/sensor.yaml') },
@@ -53,6 +55,11 @@ function note(text) {
 }
 
 function prepare(set) {
+  if (set === 'host') {
+    const folder = join(scratch, set);
+    prepareHost(join(root, 'data/host'), folder);
+    return folder;
+  }
   const source = join(options.data, set);
   if (!existsSync(source)) {
     note(`skipped ${set}: there is no ${source}`);
@@ -128,7 +135,8 @@ function runVaemon(set, folder) {
       [
         join(root, 'dist/main.js'),
         'evaluate',
-        options.detector,
+        // What is normal on this machine depends on what it is asked to do, which its own detector knows.
+        set === 'host' ? join(root, 'config/demo/detectors/host.yaml') : options.detector,
         ...['--train', folder, '--test', folder, '--labels', join(folder, 'labels'), '--json'],
         ...settings.map((setting) => `--set=${setting}`),
         ...(options.jobs === undefined ? [] : [`--jobs=${options.jobs}`]),
