@@ -16,7 +16,7 @@ function energyDistance(a: tf.Tensor2D, b: tf.Tensor2D): number {
 }
 
 describe('while it trains, the codes approach the prior', () => {
-  const steps = 160;
+  const steps = 800;
   const spec = createSpec({ kind: 'aae', latentDim: 2, hidden: [16], mixtureModes: 3, conditionDim: 0 });
   let withoutAdversary: Model;
 

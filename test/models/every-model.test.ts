@@ -186,18 +186,20 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
       const model = create();
       const examples = examplesOf(3);
       const code = model.encode(examples);
-      const { distortion, rarity, rarityExcess, expected } = model.joint(code, examples);
+      const { distortion, distortionExcess, rarity, rarityExcess, expected } = model.joint(code, examples);
       const { statistics, ...assessed } = model.assess(examples);
       expect(assessed.distortion.dataSync()).toEqual(distortion.dataSync());
       expect(assessed.expected.dataSync()).toEqual(expected.dataSync());
       expect(statistics['latent']!.dataSync()).toEqual(tf.sum(rarity, 1).dataSync());
       expect(Math.min(...rarityExcess.dataSync())).toBeGreaterThanOrEqual(0);
-      const start = tf.add(tf.sum(distortion, 1), tf.sum(rarity, 1)).dataSync();
+      expect(assessed.excess.dataSync()).toEqual(distortionExcess.dataSync());
+      expect(Math.min(...distortionExcess.dataSync())).toBeGreaterThanOrEqual(0);
+      const start = tf.add(tf.sum(distortionExcess, 1), tf.sum(rarity, 1)).dataSync();
       const { numTensors } = tf.memory();
       const { codes, costs } = findLikeliestCodes(model, examples);
       expect(tf.memory().numTensors).toBe(numTensors);
       const found = model.joint(tf.tensor2d(codes, [3, codes.length / 3]), examples);
-      const check = tf.add(tf.sum(found.distortion, 1), tf.sum(found.rarity, 1)).dataSync();
+      const check = tf.add(tf.sum(found.distortionExcess, 1), tf.sum(found.rarity, 1)).dataSync();
       costs.forEach((cost, i) => {
         expect(cost).toBeLessThanOrEqual(start[i]!);
         expect(cost).toBeCloseTo(check[i]!, 3);

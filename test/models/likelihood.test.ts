@@ -115,6 +115,8 @@ test.each(['gaussian', 'student-t', 'discretised-logistic'] as const)(
         maxVariance: 2,
       });
       const { weights, negativeLogLikelihood } = createLikelihood(spec, createRandom(1));
+      // All channels begin alike, at no condition; here the condition decides.
+      for (const variable of weights.values()) variable.assign(tf.onesLike(variable));
       const x = tf.zeros<tf.Rank.R2>([1, 1]);
       const at = (c: number): number =>
         negativeLogLikelihood({ x, mask: tf.ones([1, 1]), c: tf.tensor2d([[c]]) }, x).dataSync()[0]!;

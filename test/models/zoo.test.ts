@@ -148,7 +148,8 @@ describe.each(variants)('%s', (_, model) => {
     const scores = createDetector('v1', state, other, table).score(batch);
     expect(scores.surprise.every(Number.isFinite)).toBe(true);
     const missing = scores.contributions(1).find(({ channel }) => channel === 'temperature')!;
-    expect(missing.contribution).toBe(0);
+    // What is put in its place is what is expected, to within what counts as settled.
+    expect(missing.contribution).toBeCloseTo(0, 1);
     disposeModel(other);
   });
 
