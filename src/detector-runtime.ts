@@ -15,7 +15,7 @@ import { createSchedule } from './lifecycle/schedule';
 import type { TrainingProgress } from './lifecycle/training-message';
 import type { Logger } from './logger';
 import type { DetectorMetrics, Metrics } from './metrics';
-import { followLevels } from './levels';
+import { levelPolicy, type LevelProblem, type LevelRules } from './levels';
 import { createPipeline, type ActiveDetector } from './pipeline';
 import { createReleasers } from './releasers';
 import { decodeBundle } from './scoring/bundle';
@@ -31,6 +31,7 @@ import { createKafkaSource } from './sources/kafka';
 import { createKafkaClient } from './sources/kafka-client';
 import { readLabels } from './sources/labels';
 import type { Source, SourceObserver } from './sources/source';
+import { createLevelStore } from './store/level-store';
 import { createModelStore } from './store/model-store';
 import { versionCreatedAt } from './store/version-name';
 import { createRandom } from './tensor';
@@ -115,10 +116,20 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     }),
   );
 
-  const source = createSource(parts, metrics, async (pass) => {
-    await closeEvents(events, sinks, metrics);
-    observer.passEnded(name, pass, summary?.take());
-  });
+  const levels = createLevelRules(parts, metrics);
+  const source = createSource(
+    parts,
+    metrics,
+    async (pass) => {
+      await closeEvents(events, sinks, metrics);
+      observer.passEnded(name, pass, summary?.take());
+    },
+    async (topic, partition) => {
+      // What is wrong with them is said when the pipeline reads them.
+      const stored = await levels?.store?.load(topic, partition).catch(() => undefined);
+      return stored?.version === active?.detector.version ? stored?.offset : undefined;
+    },
+  );
 
   const retrainer = createRetrainer<ActiveDetector>({
     detector: name,
@@ -197,7 +208,6 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       detector,
       threshold: surprise,
       drift: watchDrift(settings, detector),
-      ...followLevels(detector, settings),
     };
   }
 
@@ -296,6 +306,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => active!,
       events,
+      levels,
       explanations: createExplanationRule(explanationBudget),
       sinks,
       metrics,
@@ -385,10 +396,38 @@ function deadLettersOnly(sink: Sink): Sink {
   };
 }
 
+/** Levels of a file's devices are not stored: a file begins anew with each start. */
+function createLevelRules(
+  { settings, storePath, log }: RuntimeParts,
+  metrics: DetectorMetrics,
+): LevelRules | undefined {
+  const { detector } = settings;
+  const policy = levelPolicy(settings);
+  if (policy === undefined) return undefined;
+  return {
+    policy,
+    ...(settings.source.kind === 'kafka' && {
+      store: createLevelStore({ directory: storePath, detector }),
+    }),
+    onProblem(problem, fields) {
+      metrics.levelProblem(problem);
+      log.warn(levelWarnings[problem], { detector, ...fields });
+    },
+  };
+}
+
+const levelWarnings: Record<LevelProblem, string> = {
+  unreadable: 'stored levels cannot be used; those of this partition begin anew',
+  unsaved: 'levels could not be saved; more records are read again after the next start',
+  records_missing: 'levels have not seen all records before the next one',
+  ahead: 'stored levels are ahead of the committed offset; those of this partition begin anew',
+};
+
 function createSource(
   { settings, log, shutdownTimeoutMs }: RuntimeParts,
   metrics: DetectorMetrics,
   onPassEnd: (pass: number) => Promise<void>,
+  storedOffset: (topic: string, partition: number) => Promise<bigint | undefined>,
 ): Source & { position?: () => number } {
   const { source, detector } = settings;
   if (source.kind === 'file') return createFileSource(source.file, onPassEnd);
@@ -411,6 +450,7 @@ function createSource(
     }),
     settings: source.kafka,
     observer,
+    storedOffset: (partition) => storedOffset(source.kafka.topic, partition),
     // The source has three steps to its stop, each with this deadline; the rest is for the sinks.
     stopTimeoutMs: shutdownTimeoutMs / 4,
   });

@@ -10,7 +10,7 @@ import { createWindowStore } from './domain/window';
 import { createIntake } from './intake';
 import { createMetrics } from './metrics';
 import { createPipeline } from './pipeline';
-import { followLevels } from './levels';
+import { levelPolicy } from './levels';
 import { decodeBundle } from './scoring/bundle';
 import type { Sink } from './sinks/sink';
 import type { Message } from './sources/source';
@@ -58,7 +58,8 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       ...detector.state,
       effectiveSize: detector.state.calibration.effectiveSize,
     });
-    const active = { detector, threshold, ...followLevels(detector, settings) };
+    const active = { detector, threshold };
+    const policy = levelPolicy(settings);
     const recording = createRecordingSink(test.length);
     const handle = createPipeline({
       detectorName: settings.detector,
@@ -68,6 +69,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => active,
       events: createEventTracker(settings.events),
+      levels: policy && { policy },
       sinks: [recording],
       metrics: createMetrics({ version: '', engine: backend.name, process: false }).forDetector(
         settings.detector,

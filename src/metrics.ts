@@ -169,6 +169,11 @@ function declareMetrics(registry: Registry) {
       detector,
       'How near the evidence is to saying that "normal" has moved: its logarithm, 1 = enough.',
     ),
+    levelProblems: counter(
+      'vaemon_level_problems_total',
+      ['detector', 'reason'],
+      'Times that the levels of a partition could not be saved, or not be continued from; scoring goes on.',
+    ),
     windowKeys: gauge('vaemon_window_keys', detector, 'Keys whose window is held in memory.'),
 
     batchDuration: histogram(

@@ -2,7 +2,7 @@
  * The way of a batch: decode → window → score → decide → sinks. What it returns is the acknowledgement: it
  * resolves when every sink has all that came of the batch, and rejects when one has not.
  */
-import type { Levels } from './calibration/level';
+import type { DeviceLevels } from './calibration/level';
 import type { DriftWatch } from './calibration/drift';
 import { surpriseOf } from './calibration/threshold';
 import { smallestP } from './calibration/pvalue';
@@ -14,8 +14,9 @@ import type { CheckLimits, LimitViolation } from './domain/signal';
 import { createWindowBatch, type WindowBatch, type WindowStore } from './domain/window';
 import { DecodeError, type RejectReason } from './errors';
 import type { Staleness } from './domain/continuity';
+import { createPartitionLevels, type LevelRules, type PartitionLevels } from './levels';
 import type { DetectorMetrics } from './metrics';
-import type { Detector } from './scoring/detector';
+import type { Detector, Scores } from './scoring/detector';
 import type { DeadLetter, Sink } from './sinks/sink';
 import type { DecodeBatch, DecodedBatch } from './sources/decode/batch';
 import type { Batch, HandleBatch, Message } from './sources/source';
@@ -26,8 +27,6 @@ export interface ActiveDetector {
   threshold: number;
   /** Whether what this version was calibrated on still holds; absent where nobody asks. */
   drift?: DriftWatch;
-  /** Of every device, where they are followed. */
-  levels?: Levels;
 }
 
 export interface PipelineParts {
@@ -40,6 +39,8 @@ export interface PipelineParts {
   /** The model version to score with, asked once per batch: a swap takes effect between two batches. */
   current: () => ActiveDetector;
   events: EventTracker;
+  /** How the levels of devices are followed; without it they are not. */
+  levels?: LevelRules | undefined;
   /** Which anomalous records are put beside their nearest normal; without it none. */
   explanations?: ExplanationRule;
   sinks: readonly Sink[];
@@ -93,6 +94,8 @@ interface PartitionState {
   /** Offset of the last message that windows and events have seen. */
   assessedTo: bigint;
   pending: Outcome | undefined;
+  /** Of its devices, where they are followed. */
+  levels: PartitionLevels | undefined;
 }
 
 export function createPipeline(parts: PipelineParts): HandleBatch {
@@ -103,7 +106,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
 
   return async function handle(batch) {
     const began = performance.now();
-    const partition = stateOf(partitions, batch);
+    const partition = stateOf(batch);
     const sinkSeconds =
       partition.pending === undefined ? 0 : await write(batch, partition, partition.pending);
     const outcome = await assessOrBreak(batch, partition);
@@ -114,6 +117,27 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     metrics.batchDuration('total', (performance.now() - began) / 1000);
     metrics.lag(batch.topic, batch.partition, batch.lag);
   };
+
+  function stateOf({ topic, partition }: Batch): PartitionState {
+    const id = `${topic}/${partition}`;
+    let state = partitions.get(id);
+    if (state === undefined) {
+      const levels = parts.levels && createPartitionLevels(topic, partition, parts.levels);
+      partitions.set(id, (state = { assessedTo: -1n, pending: undefined, levels }));
+    }
+    return state;
+  }
+
+  /** Returns the version to score with. While levels are read or written another one may come into use. */
+  async function prepareLevels(batch: Batch, { levels }: PartitionState): Promise<ActiveDetector> {
+    let active = parts.current();
+    for (let prepared: Detector | undefined; levels !== undefined && prepared !== active.detector;) {
+      prepared = active.detector;
+      await levels.prepare(batch, prepared);
+      active = parts.current();
+    }
+    return active;
+  }
 
   /** Counts an outcome only when it is out: what a sink refuses is written, and counted, later. */
   async function write(batch: Batch, partition: PartitionState, outcome: Outcome): Promise<number> {
@@ -149,8 +173,9 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       const decodeBegan = performance.now();
       const decoded = await parts.decode(batch.messages, parts.now());
       const decodeSeconds = (performance.now() - decodeBegan) / 1000;
+      const active = await prepareLevels(batch, partition);
       assertWhole();
-      return { ...assess(batch, decoded, partition, parts.current()), decodeSeconds };
+      return { ...assess(batch, decoded, partition, active), decodeSeconds };
     } catch (cause) {
       assertWhole();
       broken = new Error('decoding or scoring failed; the windows have to be filled anew', { cause });
@@ -192,10 +217,12 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     const now = parts.now();
     const suppressedBefore = events.suppressedRecords;
     const began = performance.now();
-    for (let from = 0; from < batch.messages.length; from += chunkRecords) {
-      const to = Math.min(from + chunkRecords, batch.messages.length);
+    for (const [from, to] of chunksOf(batch.messages)) {
       const judged = fillWindows(batch.messages, decoded, from, to, windowBatch, partition, outcome);
-      scoreWindows(judged, windowBatch, active, outcome, now);
+      const levelsOf = followedBy(judged, partition);
+      // A refill has had its verdict; only the levels have to take it in again.
+      if (batch.messages[from]!.refill && judged.length > 0) detector.score(windowBatch, levelsOf);
+      else scoreWindows(judged, windowBatch, active, levelsOf, outcome, now);
     }
     outcome.scoreSeconds = (performance.now() - began) / 1000;
     outcome.suppressed = events.suppressedRecords - suppressedBefore;
@@ -203,11 +230,30 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     if (active.drift?.active === true) parts.onDrift?.();
     const last = batch.messages.at(-1);
     // A batch that comes again may be cut shorter: what was seen once stays seen.
-    if (last !== undefined) partition.assessedTo = later(partition.assessedTo, BigInt(last.origin.offset));
+    if (last !== undefined) {
+      partition.assessedTo = later(partition.assessedTo, BigInt(last.origin.offset));
+      partition.levels?.advance(partition.assessedTo);
+    }
     return outcome;
   }
 
-  /** Pushes each record of a part of the batch; returns those that get a verdict. Full windows are in the window batch. */
+  /** Of the device of each window: a record without a window has only violated a limit. */
+  function followedBy(
+    judged: readonly Judged[],
+    { levels }: PartitionState,
+  ): ((window: number) => DeviceLevels | undefined) | undefined {
+    if (levels === undefined) return undefined;
+    const given = judged.filter(({ window }) => window !== undefined);
+    return (window) => {
+      const { key, message } = given[window]!;
+      return levels.of(key, BigInt(message.origin.offset));
+    };
+  }
+
+  /**
+   * Pushes each record of a part of the batch; returns those that get a verdict, and of refills those that the levels lack.
+   * Full windows are in the window batch.
+   */
   function fillWindows(
     messages: readonly Message[],
     { records, rows }: DecodedBatch,
@@ -229,8 +275,12 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       }
       const key = records.keys[row]!;
       const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
-      if (message.refill) outcome.refilled++;
-      else if (result === 'ready' || result === 'warming') {
+      if (message.refill) {
+        outcome.refilled++;
+        if (result !== 'ready' || partition.levels?.lack(BigInt(message.origin.offset)) !== true) continue;
+        judged.push({ message, key, timestamp: records.timestamps[row]!, limits: [], window: target.count });
+        windows.copy(key, target);
+      } else if (result === 'ready' || result === 'warming') {
         const limits = parts.limits(records.values, row * valuesPerRecord);
         outcome.limitViolations += limits.length;
         const window = result === 'ready' ? target.count : undefined;
@@ -258,15 +308,13 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   function scoreWindows(
     judged: readonly Judged[],
     target: WindowBatch,
-    { detector, drift, levels }: ActiveDetector,
+    { detector, drift }: ActiveDetector,
+    levelsOf: ReturnType<typeof followedBy>,
     outcome: Outcome,
     now: number,
   ): void {
     if (judged.length === 0) return;
-    // Devices in the order of their windows: a record without one has only violated a limit.
-    const keys = judged.flatMap(({ key, window }) => (window === undefined ? [] : [key]));
-    const scores =
-      target.count === 0 ? undefined : detector.score(target, levels && ((i) => levels.of(keys[i]!)));
+    const scores = target.count === 0 ? undefined : detector.score(target, levelsOf);
     const { threshold } = outcome;
     outcome.unknownConditions += scores?.unknownConditions ?? 0;
     for (const { message, key, timestamp, limits, window: i } of judged) {
@@ -286,9 +334,8 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
         anomalous,
         extrapolated: limits.length === 0 && given?.extrapolated[i!] === 1,
         limits,
-        statistics: Object.fromEntries(
-          Object.entries(given?.statistics ?? {}).map(([name, values]) => [name, values[i!]!]),
-        ),
+        statistics: rowOf(given?.statistics, i),
+        ...(given?.levels && { levels: rowOf(given.levels, i) }),
         contributions: anomalous ? withLimits(limits, given?.contributions(i!) ?? []) : [],
         modelVersion: detector.version,
       };
@@ -331,6 +378,21 @@ function withLimits(
   return [...violated, ...said.filter(({ channel }) => !limits.some((one) => one.channel === channel))];
 }
 
+/** From and up to which message a part goes that is scored at once; refills, which come first, and others apart. */
+function* chunksOf(messages: readonly Message[]): Generator<readonly [from: number, to: number]> {
+  const firstLive = messages.findIndex(({ refill }) => !refill);
+  const refills = firstLive < 0 ? messages.length : firstLive;
+  for (let from = 0, to; from < messages.length; from = to) {
+    to = Math.min(from + chunkRecords, from < refills ? refills : messages.length);
+    yield [from, to];
+  }
+}
+
+/** What columns say of one record, by name. */
+function rowOf(columns: Scores['statistics'] = {}, i: number | undefined): Record<string, number> {
+  return Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i!]!]));
+}
+
 /** Whether a message comes again after a sink refused its batch. */
 function wasAssessed({ origin }: Message, { assessedTo }: PartitionState): boolean {
   return BigInt(origin.offset) <= assessedTo;
@@ -363,11 +425,4 @@ async function writeAll(outcome: Outcome, metrics: DetectorMetrics): Promise<voi
   });
   if (failures.length > 0)
     throw failures.length === 1 ? failures[0]! : new AggregateError(failures, 'sinks failed');
-}
-
-function stateOf(partitions: Map<string, PartitionState>, batch: Batch): PartitionState {
-  const id = `${batch.topic}/${batch.partition}`;
-  let state = partitions.get(id);
-  if (state === undefined) partitions.set(id, (state = { assessedTo: -1n, pending: undefined }));
-  return state;
 }

@@ -39,7 +39,7 @@ export interface DeviceLevels {
 export interface Levels {
   of(key: string): DeviceLevels;
   readonly size: number;
-  /** What `restoreLevels` continues from; plain JSON. */
+  /** What `createLevels` continues from, bit for bit; plain JSON. */
   snapshot(): LevelsSnapshot;
 }
 
@@ -88,7 +88,7 @@ export function createLevels(
     };
   }
 
-  for (const [key, { seen, samples }] of snapshot) {
+  for (const [key, { seen, samples }] of snapshot.slice(-policy.maxKeys)) {
     if (samples.length !== bases.length || samples.some(({ length }) => length === 0 || length > held))
       throw new RangeError(`levels of "${key}" are of other statistics`);
     devices.set(

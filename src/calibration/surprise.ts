@@ -40,6 +40,8 @@ export interface SurpriseScale {
   pValue(statistics: readonly number[], levels?: readonly number[]): PValue;
   /** Calibration scores of the statistics whose level can be followed: those on a logarithmic scale. */
   readonly bases: readonly (readonly number[])[];
+  /** Names of these statistics. */
+  readonly followed: readonly string[];
   /** Of one record, the statistics whose level can be followed, on that scale. */
   followable(statistics: readonly number[]): number[];
 }
@@ -86,6 +88,7 @@ export function createSurpriseScale(state: SurpriseState): SurpriseScale {
       pValue(
         combine(statistics, levels === undefined ? undefined : places.map((place) => levels[place] ?? 0)),
       ),
+    followed: followed.map((i) => Object.keys(state.statistics)[i]!),
     bases: followed.map((i) => states[i]!.calibration.scores),
     followable: (statistics) => followed.map((i) => toScale(states[i]!.plan, statistics[i]!)),
   };

@@ -74,6 +74,11 @@ export interface Detection {
   limits: readonly LimitViolation[];
   /** By name of the statistic, in nats. Empty where a limit is violated before the window of the key is full. */
   statistics: Readonly<Record<string, number>>;
+  /**
+   * By name of the statistic, by how much its logarithm was lowered for the level of the device. Absent where levels are
+   * not followed.
+   */
+  levels?: Readonly<Record<string, number>>;
   /** The most unusual channel first. Empty on a record that is not anomalous. */
   contributions: readonly Contribution[];
   /** Where an anomaly begins or grows. The contributions, and what was expected, are then measured against it. */

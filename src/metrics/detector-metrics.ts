@@ -3,6 +3,7 @@ import type { DeclaredMetrics } from '../metrics';
 import type { Staleness } from '../domain/continuity';
 import { rejectReasons } from '../errors';
 import type { ModelVersionError, RejectReason } from '../errors';
+import { levelProblems, type LevelProblem } from '../levels';
 import type { RetrainingFailure } from '../lifecycle/retrainer';
 import { createAlarmRing } from './alarm-ring';
 
@@ -52,6 +53,7 @@ export interface DetectorMetrics {
   drift(evidenceRatio: number, active: boolean): void;
   driftStarted(): void;
   windowKeys(keys: number): void;
+  levelProblem(problem: LevelProblem): void;
 
   batchDuration(stage: Stage, seconds: number): void;
   sinkError(sink: string): void;
@@ -109,6 +111,7 @@ export function createDetectorMetrics(
     for (const sink of bounds.sinks) metrics.sinkErrors.inc({ detector, stage: sink }, 0);
     for (const reason of rejectReasons) metrics.rejected.inc({ detector, reason }, 0);
     for (const reason of ['duplicate', 'out_of_order'] as const) metrics.ignored.inc({ detector, reason }, 0);
+    for (const reason of levelProblems) metrics.levelProblems.inc({ detector, reason }, 0);
     for (const reason of Object.keys(loadFailures)) metrics.modelLoadFailures.inc({ detector, reason }, 0);
     for (const result of Object.keys(trainingResults)) metrics.trainings.inc({ detector, result }, 0);
     for (const stage of Object.keys(stages)) metrics.batchDuration.zero({ detector, stage });
@@ -178,6 +181,7 @@ export function createDetectorMetrics(
     },
     driftStarted: () => metrics.driftStarts.inc(of),
     windowKeys: (keys) => metrics.windowKeys.set(of, keys),
+    levelProblem: (reason) => metrics.levelProblems.inc({ detector, reason }),
 
     batchDuration: (stage, seconds) => metrics.batchDuration.observe({ detector, stage }, seconds),
     sinkError: (sink) => metrics.sinkErrors.inc({ detector, stage: sink }),

@@ -27,6 +27,8 @@ export interface Scores {
   extrapolated: Uint8Array;
   /** By name, shape [count]. */
   statistics: Readonly<Record<string, Float64Array>>;
+  /** By name, by how much each statistic was lowered for the level of its device, where it is followed. Shape [count]. */
+  levels?: Readonly<Record<string, Float64Array>>;
   /** Conditions that the model has not seen in training. */
   unknownConditions: number;
   /** What each channel of one window has to do with its score, the most unusual channel first. */
@@ -47,7 +49,7 @@ export interface Detector {
    * @param levelsOf the levels of the device that a window is of, where they are followed: they are part of what its
    *   score rests on, and take in its statistics
    */
-  score(batch: WindowBatch, levelsOf?: (window: number) => DeviceLevels): Scores;
+  score(batch: WindowBatch, levelsOf?: (window: number) => DeviceLevels | undefined): Scores;
   /** Levels to follow devices with, from those of calibration. */
   createLevels(policy: LevelPolicy, snapshot?: LevelsSnapshot): Levels;
   dispose(): void;
@@ -125,10 +127,12 @@ export function createDetector(
       const surprise = new Float64Array(batch.count);
       const extrapolated = new Uint8Array(batch.count);
       const row = scale.names.map(() => 0);
+      const lowered = scale.followed.map(() => new Float64Array(batch.count));
       for (let i = 0; i < batch.count; i++) {
         scale.names.forEach((name, s) => (row[s] = statistics[name]![i]!));
         const levels = levelsOf?.(i);
         const value = scale.pValue(row, levels?.above);
+        levels?.above.forEach((by, s) => (lowered[s]![i] = by));
         levels?.observe(scale.followable(row));
         surprise[i] = surpriseOf(value.p);
         extrapolated[i] = value.extrapolated ? 1 : 0;
@@ -139,6 +143,7 @@ export function createDetector(
         surprise,
         extrapolated,
         statistics,
+        ...(levelsOf && { levels: Object.fromEntries(scale.followed.map((name, s) => [name, lowered[s]!])) }),
         unknownConditions,
         contributions: (window) => rank(batch, window, ofWindow(parts, window), ofWindow(expected, window)),
         explain(window) {

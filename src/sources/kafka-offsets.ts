@@ -9,6 +9,8 @@ export interface PartitionFacts {
   committed: bigint;
   /** The next offset to be handled as this process knows it; undefined when it has not had the partition yet. */
   position: bigint | undefined;
+  /** Last offset in the state that is stored of the partition; undefined when there is none. */
+  stored?: bigint | undefined;
 }
 
 /** Where to read a partition from after it has been assigned. */
@@ -23,6 +25,12 @@ export interface StartPlan {
   restarted: boolean;
 }
 
+/**
+ * Messages between stored state and the committed offset that are read again at most: some minutes of scoring. State that
+ * is older has been given up on.
+ */
+const maxReplayed = 1_000_000n;
+
 const max = (a: bigint, b: bigint) => (a > b ? a : b);
 const min = (a: bigint, b: bigint) => (a < b ? a : b);
 
@@ -31,8 +39,13 @@ export function planStart(
   facts: PartitionFacts,
   settings: { startFrom: 'earliest' | 'latest'; rewindRecords: number },
 ): StartPlan {
-  const { low, high, committed, position } = facts;
-  const rewound = (liveFrom: bigint) => max(low, liveFrom - BigInt(settings.rewindRecords));
+  const { low, high, committed, position, stored } = facts;
+  const rewound = (liveFrom: bigint) => {
+    // What the stored state lacks is read again, too, with windows that are full.
+    const replayed = stored !== undefined && liveFrom - stored <= maxReplayed;
+    const next = replayed ? min(stored + 1n, liveFrom) : liveFrom;
+    return max(low, next - BigInt(settings.rewindRecords));
+  };
   const beginning = settings.startFrom === 'earliest' ? low : high;
 
   const expected = max(committed, position ?? -1n);

@@ -11,6 +11,7 @@ interface SessionOptions {
   observer: SourceObserver;
   handle: HandleBatch;
   positions: Map<number, bigint>;
+  storedOffset(partition: number): Promise<bigint | undefined>;
   /** Aborted when the source shall stop. */
   signal: AbortSignal;
   stopTimeoutMs: number;
@@ -22,10 +23,14 @@ interface SessionOptions {
 
 /** A partition from its assignment to the next rebalance. */
 interface AssignedPartition {
+  /** First offset to be read. */
+  from: bigint;
   /** Offset that should come next. */
   next: bigint;
   /** Messages below this one refill windows. */
   liveFrom: bigint;
+  /** Whether the pipeline has taken a batch of it. */
+  begun: boolean;
 }
 
 const rebalanceTimeoutMs = 60_000;
@@ -62,6 +67,8 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
   let generation = 0;
   /** Handled and not yet committed, by partition. */
   const uncommitted = new Map<number, bigint>();
+  /** The group's offsets, by partition, as the broker has confirmed them. */
+  const confirmed = new Map<number, bigint>();
   let committing = Promise.resolve();
   let committedAt = Date.now();
   let underWay: Promise<void> | undefined;
@@ -76,6 +83,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
         handled.map(([partition, offset]) => ({ topic, partition, offset: String(offset) })),
       );
       for (const [partition, offset] of handled) {
+        confirmed.set(partition, offset);
         if (uncommitted.get(partition) === offset) uncommitted.delete(partition);
       }
     } catch (cause) {
@@ -94,9 +102,10 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
   async function prepare(partitions: readonly number[], mine: number): Promise<void> {
     for (let attempt = 0; mine === generation && !signal.aborted; attempt++) {
       try {
-        const [committed, bounds] = await Promise.all([
+        const [committed, bounds, stored] = await Promise.all([
           admin.fetchOffsets({ groupId, topics: [topic] }),
           admin.fetchTopicOffsets(topic),
+          Promise.all(partitions.map((partition) => options.storedOffset(partition))),
         ]);
         if (mine !== generation) return;
         const committedByPartition = new Map(
@@ -105,10 +114,10 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
         const boundsByPartition = new Map(
           bounds.map((p) => [p.partition, { low: BigInt(p.low), high: BigInt(p.high) }]),
         );
-        for (const partition of partitions) {
+        for (const [i, partition] of partitions.entries()) {
           const bound = boundsByPartition.get(partition);
           if (bound === undefined) throw new Error(`topic "${topic}" has no partition ${partition} any more`);
-          begin(partition, { ...bound, committed: committedByPartition.get(partition) ?? -1n });
+          begin(partition, { ...bound, committed: committedByPartition.get(partition) ?? -1n }, stored[i]);
         }
         consumer.resume([{ topic, partitions: [...partitions] }]);
         options.report(
@@ -126,9 +135,15 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     }
   }
 
-  function begin(partition: number, known: { low: bigint; high: bigint; committed: bigint }): void {
-    const plan = planStart({ ...known, position: positions.get(partition) }, settings);
-    assigned.set(partition, { next: plan.from, liveFrom: plan.liveFrom });
+  function begin(
+    partition: number,
+    known: { low: bigint; high: bigint; committed: bigint },
+    stored: bigint | undefined,
+  ): void {
+    const plan = planStart({ ...known, position: positions.get(partition), stored }, settings);
+    const { from, liveFrom } = plan;
+    assigned.set(partition, { from, next: from, liveFrom, begun: false });
+    confirmed.set(partition, known.committed);
     consumer.seek({ topic, partition, offset: String(plan.from) });
     if (plan.missing > 0n) observer.gap(plan.missing);
     if (plan.restarted) {
@@ -204,7 +219,15 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     const lag = Number(BigInt(batch.highWatermark) - 1n - BigInt(chunk.at(-1)!.offset));
     for (let attempt = 0; mayDeliver() && !signal.aborted; attempt++) {
       try {
-        const handled = handle({ topic, partition: batch.partition, messages, lag }).then(() => true);
+        const { from, liveFrom, begun } = partition;
+        const handled = handle({
+          topic,
+          partition: batch.partition,
+          messages,
+          lag,
+          assignment: begun ? undefined : { from, liveFrom },
+          committed: confirmed.get(batch.partition),
+        }).then(() => (partition.begun = true));
         return await Promise.race([handled, abandoned]);
       } catch (cause) {
         // Asked again from here, not by an error to kafkajs: that would cost the membership when it lasts.

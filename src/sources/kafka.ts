@@ -21,6 +21,11 @@ export interface KafkaSourceOptions {
   kafka: Kafka;
   settings: KafkaSourceSettings;
   observer: SourceObserver;
+  /**
+   * Last offset in the state that is stored of a partition, asked at each assignment; may not reject. Messages behind it are
+   * read again, as refills.
+   */
+  storedOffset?: (partition: number) => Promise<bigint | undefined>;
   /** How long `stop()` waits for the batch under way, ms; what is not handled by then comes again. */
   stopTimeoutMs?: number;
   /** Offsets of handled batches are committed this often, ms, and on every stop and rebalance. */
@@ -39,6 +44,7 @@ export interface KafkaSourceOptions {
 export function createKafkaSource(options: KafkaSourceOptions): Source {
   const { kafka, settings, observer } = options;
   const {
+    storedOffset = () => Promise.resolve(undefined),
     stopTimeoutMs = 10_000,
     commitIntervalMs = 1_000,
     maxBackOffMs = 10_000,
@@ -59,6 +65,7 @@ export function createKafkaSource(options: KafkaSourceOptions): Source {
           observer,
           handle,
           positions,
+          storedOffset,
           signal: stopping.signal,
           stopTimeoutMs,
           commitIntervalMs,

@@ -22,6 +22,21 @@ export interface Batch {
   messages: readonly Message[];
   /** Messages behind this batch in its partition, where the transport knows; else undefined. */
   lag: number | undefined;
+  /**
+   * On the first batch since the partition was assigned to this process, until that is taken: another one may have moved on
+   * in it. Absent where there is no such thing, as with a file.
+   */
+  assignment?: Assignment | undefined;
+  /** First offset that may come again after a crash: what the source has committed; undefined where it commits nothing. */
+  committed?: bigint | undefined;
+}
+
+/** Where reading of a partition begins. */
+export interface Assignment {
+  /** First offset that is read. */
+  from: bigint;
+  /** Messages below this one are refills. */
+  liveFrom: bigint;
 }
 
 /** Resolves when every sink has the batch; until then the source may not acknowledge it. Rejecting makes it come again. */

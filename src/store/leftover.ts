@@ -1,6 +1,8 @@
 /** Names of what is not finished yet, and how to tell that it never will be. */
 import { createHash, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { errorCode, type FileSystem } from './durable';
 
 /** Unfinished work of another machine is given up after this long without a change, in ms. */
 export const leftoverMaxAgeMs = 60 * 60 * 1000;
@@ -19,6 +21,26 @@ export function isLeftover(name: string, ageMs: number): boolean {
   const [, writer, pid] = pattern.exec(name) ?? [];
   if (writer === undefined) return false;
   return ageMs > leftoverMaxAgeMs || (writer === machine && !isRunning(Number(pid)));
+}
+
+/** Removes from a folder, if there is one, what no one will finish. `now` in Unix ms. */
+export async function removeLeftovers(fs: FileSystem, folder: string, now: number): Promise<void> {
+  for (const { name } of await entriesOf(fs, folder)) {
+    const path = join(folder, name);
+    const stat = await fs.lstat(path).catch(() => undefined);
+    if (stat === undefined || !isLeftover(name, now - stat.mtimeMs)) continue;
+    await fs.rm(path, { recursive: true, force: true });
+  }
+}
+
+/** What is in a folder; nothing when there is none. */
+export async function entriesOf(fs: FileSystem, folder: string) {
+  try {
+    return await fs.readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 function isRunning(pid: number): boolean {

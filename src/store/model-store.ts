@@ -19,7 +19,7 @@ import {
   writeSynced,
   type FileSystem,
 } from './durable';
-import { incomingName, isLeftover } from './leftover';
+import { entriesOf, incomingName, removeLeftovers } from './leftover';
 import {
   bundleSchemaVersion,
   describeFiles,
@@ -215,7 +215,7 @@ export function createModelStore({
 
   /** Newest first. */
   async function versionNames(): Promise<string[]> {
-    const entries = await entriesOf(versions);
+    const entries = await entriesOf(fs, versions);
     return entries
       .filter((entry) => entry.isDirectory() && isVersionName(entry.name))
       .map((entry) => entry.name)
@@ -238,8 +238,8 @@ export function createModelStore({
         `the number of versions to keep must be a whole number of at least 0 (got ${String(keep)})`,
       );
     }
-    await removeLeftovers(root);
-    await removeLeftovers(versions);
+    await removeLeftovers(fs, root, clock());
+    await removeLeftovers(fs, versions, clock());
     const removed: string[] = [];
     for (const version of (await versionNames()).slice(keep)) {
       // Asked again each time: another process may point back to an old version meanwhile.
@@ -255,24 +255,6 @@ export function createModelStore({
     const hidden = join(versions, incomingName(version));
     await fs.rename(join(versions, version), hidden);
     await fs.rm(hidden, { recursive: true, force: true });
-  }
-
-  async function removeLeftovers(folder: string): Promise<void> {
-    for (const { name } of await entriesOf(folder)) {
-      const path = join(folder, name);
-      const stat = await fs.lstat(path).catch(() => undefined);
-      if (stat === undefined || !isLeftover(name, clock() - stat.mtimeMs)) continue;
-      await fs.rm(path, { recursive: true, force: true });
-    }
-  }
-
-  async function entriesOf(folder: string) {
-    try {
-      return await fs.readdir(folder, { withFileTypes: true });
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return [];
-      throw error;
-    }
   }
 
   return {
