@@ -52,6 +52,14 @@ const defaultSaveEvery = 10_000;
 /** A save takes as long as there are devices: each is to have had some records since the last one. */
 const recordsPerDevice = 20;
 
+/** Offsets; more than are ever handled and not committed. */
+const setBack = 100_000n;
+
+/** Whether a group was set back, or a topic made anew: more than a batch that comes again. */
+function wasSetBack(liveFrom: bigint, seen: bigint): boolean {
+  return seen - liveFrom >= setBack;
+}
+
 export function createPartitionLevels(topic: string, partition: number, rules: LevelRules): PartitionLevels {
   const { policy, store, saveEvery = defaultSaveEvery, onProblem = () => undefined } = rules;
   let followed: Followed | undefined;
@@ -85,7 +93,7 @@ export function createPartitionLevels(topic: string, partition: number, rules: L
       if (stored?.version !== detector.version) return undefined;
       const { version, offset, devices } = stored;
       // Levels that begin at a swap may be stored before the batch in front of it is committed: there is nothing in them.
-      if (offset >= liveFrom && (devices.length > 0 || isFarBehind(liveFrom, offset))) {
+      if (offset >= liveFrom && (devices.length > 0 || wasSetBack(liveFrom, offset))) {
         report('ahead', { offset: String(offset), liveFrom: String(liveFrom) });
         return undefined;
       }
@@ -96,17 +104,12 @@ export function createPartitionLevels(topic: string, partition: number, rules: L
     }
   }
 
-  /** A group that was set back, or a topic that was made anew: not the redelivery of a batch. */
-  function isFarBehind(liveFrom: bigint, offset: bigint): boolean {
-    return offset - liveFrom >= BigInt(saveEvery);
-  }
-
   /** The partition may have been elsewhere: of what is here and what is stored, the one that is further on. */
   async function resume({ from, liveFrom }: Assignment, detector: Detector): Promise<void> {
     const stored = await load(detector, liveFrom);
     if (
       followed !== undefined &&
-      (followed.version !== detector.version || isFarBehind(liveFrom, followed.to))
+      (followed.version !== detector.version || wasSetBack(liveFrom, followed.to))
     )
       followed = undefined;
     if (stored !== undefined && stored.to > (followed?.to ?? -2n)) follow(stored);
