@@ -67,22 +67,27 @@ export function createPartitionLevels(topic: string, partition: number, rules: L
   /** Taken, and not yet written, because the source has not committed that far. */
   let waiting: StoredLevels | undefined;
   let takenAt = -1n;
+  /** Where levels have begun, until that is written: from there on all of them can be found again. */
+  let beginning: StoredLevels | undefined;
 
   function report(problem: LevelProblem, fields: Record<string, unknown>): void {
     onProblem(problem, { topic, partition, ...fields });
   }
 
   function follow(next: Followed): Followed {
-    waiting = undefined;
+    waiting = beginning = undefined;
     takenAt = next.to;
     return (followed = next);
   }
 
-  async function save(snapshot: StoredLevels): Promise<void> {
+  /** Whether it is on the disk. */
+  async function save(snapshot: StoredLevels): Promise<boolean> {
     try {
       await store?.save(topic, partition, snapshot);
+      return true;
     } catch (err) {
       report('unsaved', { err });
+      return false;
     }
   }
 
@@ -118,7 +123,7 @@ export function createPartitionLevels(topic: string, partition: number, rules: L
   }
 
   /** At the level of calibration, from the next live message on. */
-  async function begin(batch: Batch, detector: Detector): Promise<void> {
+  function begin(batch: Batch, detector: Detector): void {
     const firstLive = batch.messages.find(({ refill }) => !refill)?.origin.offset;
     const liveFrom = assignment?.liveFrom ?? (firstLive === undefined ? undefined : BigInt(firstLive));
     const seen = followed?.to ?? -1n;
@@ -126,7 +131,7 @@ export function createPartitionLevels(topic: string, partition: number, rules: L
     if (liveFrom === undefined) return;
     const to = seen >= liveFrom ? seen : liveFrom - 1n;
     follow({ version: detector.version, levels: detector.createLevels(policy), to });
-    await save({ version: detector.version, offset: to, devices: [] });
+    beginning = { version: detector.version, offset: to, devices: [] };
   }
 
   async function saveWhenDue({ version, levels, to }: Followed, committed: bigint): Promise<void> {
@@ -138,7 +143,7 @@ export function createPartitionLevels(topic: string, partition: number, rules: L
     if (waiting === undefined || waiting.offset >= committed) return;
     const snapshot = waiting;
     waiting = undefined;
-    await save(snapshot);
+    if (await save(snapshot)) beginning = undefined;
   }
 
   return {
@@ -147,7 +152,8 @@ export function createPartitionLevels(topic: string, partition: number, rules: L
         assignment = batch.assignment;
         await resume(assignment, detector);
       }
-      if (followed?.version !== detector.version) await begin(batch, detector);
+      if (followed?.version !== detector.version) begin(batch, detector);
+      if (beginning !== undefined && (await save(beginning))) beginning = undefined;
       if (followed !== undefined && store !== undefined && batch.committed !== undefined)
         await saveWhenDue(followed, batch.committed);
     },

@@ -30,6 +30,20 @@ describe('planStart', () => {
     expect(planStart({ ...known, committed: 45n }, settings)).toMatchObject({ from: 35n, liveFrom: 45n });
   });
 
+  test('goes back behind what is stored, so that windows are full when the rest is read again', () => {
+    const known = { low: 0n, high: 50n, committed: 40n, position: undefined };
+    expect(planStart({ ...known, stored: 25n }, settings)).toMatchObject({ from: 16n, liveFrom: 40n });
+    expect(planStart({ ...known, stored: -1n }, settings)).toMatchObject({ from: 0n, liveFrom: 40n });
+    expect(planStart({ ...known, low: 30n, stored: 25n }, settings)).toMatchObject({ from: 30n });
+    // Of a topic that was made anew, or of a group that was set back.
+    expect(planStart({ ...known, stored: 90n }, settings)).toMatchObject({ from: 30n, liveFrom: 40n });
+    // What is here goes on; what is stored is older.
+    expect(planStart({ ...known, position: 40n, stored: 25n }, settings)).toMatchObject({ from: 40n });
+    // Given up on.
+    const far = { low: 0n, high: 5_000_000n, committed: 4_000_000n, position: undefined };
+    expect(planStart({ ...far, stored: 25n }, settings)).toMatchObject({ from: 3_999_990n });
+  });
+
   test('counts what retention has taken', () => {
     expect(planStart({ low: 30n, high: 50n, committed: 10n, position: undefined }, settings)).toEqual({
       from: 30n,

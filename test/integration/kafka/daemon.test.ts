@@ -332,6 +332,56 @@ test('a second replica takes a partition over, and later the other one', async (
   expect(control.surprises).toEqual(surprises);
 });
 
+test('levels that follow the devices survive SIGKILL, a rebalance and a stop, bit for bit', async () => {
+  const { feed, settings: fresh } = await createPlant();
+  const settings = {
+    ...fresh,
+    'store.path': await copyStore(trainedStore),
+    'calibration.levelRecords': '64',
+  };
+  const rounds = async (count: number): Promise<void> => {
+    const before = feed.rounds();
+    await until('more records', () => feed.rounds() >= before + count, 60_000);
+  };
+  await feed.produceNormal(300);
+  const first = startVaemon(['run'], config, settings);
+  await first.ready();
+  await untilAllIsCommitted(settings);
+  feed.start();
+  await rounds(10);
+  expect(await first.signal('SIGKILL')).toEqual({ code: null, signal: 'SIGKILL' });
+
+  const second = startVaemon(['run'], config, settings);
+  await second.ready();
+  await rounds(10);
+  // Levels go where partitions go: replicas share the store.
+  const third = startVaemon(['run'], config, settings);
+  await third.ready();
+  await until('its share of the records', async () => (await countsOf(third)).scored > 20, 60_000);
+  expect(await second.signal('SIGTERM')).toEqual(cleanExit);
+  await rounds(5);
+  await feed.stop();
+  await untilAllIsCommitted(settings);
+  for (const reason of ['unreadable', 'unsaved', 'records_missing', 'ahead'])
+    expect([reason, await third.metric('vaemon_level_problems_total', { reason })]).toEqual([reason, 0]);
+  expect(await third.signal('SIGTERM')).toEqual(cleanExit);
+
+  const expected = await expectedOutcomes(feed.topic);
+  const { outcomes, surprises } = await actualOutcomes(feed.topic, settings);
+  expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
+  const followed = (await contentOf(settings['sinks.kafka.detectionsTopic']))
+    .map(({ value }) => JSON.parse(String(value)) as { levels?: Record<string, number> })
+    .filter(({ levels }) => Object.values(levels ?? {}).some((by) => by > 0));
+  expect(followed.length).toBeGreaterThan(500);
+
+  const calm = { ...(await settingsFor(feed.topic, await copyStore(trainedStore))) };
+  const control = startVaemon(['run'], config, { ...calm, 'calibration.levelRecords': '64' });
+  await control.ready();
+  await untilAllIsCommitted(calm);
+  expect(await control.signal('SIGTERM')).toEqual(cleanExit);
+  expect((await actualOutcomes(feed.topic, calm)).surprises).toEqual(surprises);
+}, 240_000);
+
 test('loses nothing while the topic of the dead letters is missing', async () => {
   const { feed, settings: all } = await createPlant();
   const missing = `${feed.topic}-dead-letters`;
