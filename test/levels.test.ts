@@ -38,7 +38,7 @@ function createFakeDetector(version: string): Detector {
         const levels = levelsOf?.(i);
         lowered[i] = levels?.above[0] ?? 0;
         levels?.observe([value]);
-        return value - lowered[i]!;
+        return value - lowered[i];
       });
       return {
         count: batch.count,
@@ -62,13 +62,15 @@ function createMemoryStore() {
   const store: LevelStore & { refuse: boolean; saves: StoredLevels[]; damage(): void } = {
     refuse: false,
     saves: [],
-    damage: () => files.set('t-0', '{"schema":'),
+    damage() {
+      files.set('t-0', '{"schema":');
+    },
     load(topic, partition) {
       const text = files.get(`${topic}-${partition}`);
       if (text === undefined) return Promise.resolve(undefined);
       // eslint-disable-next-line @typescript-eslint/require-await -- a damaged file rejects
       return (async () => {
-        const content = JSON.parse(text) as StoredLevels;
+        const content = JSON.parse(text) as Omit<StoredLevels, 'offset'> & { offset: string };
         return { ...content, offset: BigInt(content.offset) };
       })();
     },
@@ -376,7 +378,7 @@ describe('levels that cannot be continued', () => {
   }
 
   test('because their file is damaged begin anew, and that is said', async () => {
-    const { partition, next, store } = await restartedAfter((given) => void given.damage());
+    const { partition, next, store } = await restartedAfter((given) => given.damage());
     const deliver = await partition.assign(next);
     while (await deliver(50));
     expect(next.problems).toEqual(['unreadable']);

@@ -439,8 +439,8 @@ export const detectorSchema = nameVariables(
         {
           doc:
             'Newest records of a device that its level is the median of: what half of them have in common is normal from ' +
-            'then on. 0 = what was normal in training stays the measure until the next one. Replicas then have to share the ' +
-            'store: levels are kept there.',
+            'then on. Levels are kept in the store, which replicas then have to share. 0 = what was normal in training stays ' +
+            'the measure until the next one.',
           default: 0,
         },
         { min: 0 },
