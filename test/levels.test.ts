@@ -9,6 +9,7 @@ import type { LevelProblem } from '../src/levels';
 import { createMetrics } from '../src/metrics';
 import { createPipeline, type ActiveDetector } from '../src/pipeline';
 import type { Detector } from '../src/scoring/detector';
+import { decodeEach } from '../src/sources/decode/batch';
 import { createJsonDecoder } from '../src/sources/decode/json';
 import { planStart } from '../src/sources/kafka-offsets';
 import type { Assignment, HandleBatch, Message } from '../src/sources/source';
@@ -100,13 +101,14 @@ function createProcess({ store, saveEvery }: { store?: LevelStore; saveEvery?: n
   const state = { refuse: false };
   const handle = createPipeline({
     detectorName: 'plant',
-    schema,
-    table,
-    decode: createJsonDecoder(
-      { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+    decode: decodeEach(
       schema,
-      { maxBytes: 1000, maxAheadMs: 1e9 },
-      createConditionReader(schema.conditions, table),
+      createJsonDecoder(
+        { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+        schema,
+        { maxBytes: 1000, maxAheadMs: 1e9 },
+        createConditionReader(schema.conditions, table),
+      ),
     ),
     windows: createWindowStore(shape, {
       ttlMs: 1e9,
