@@ -72,9 +72,9 @@ export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs:
   };
 }
 
-/** The first event that was open, and had an anomalous record, within the fault. */
+/** The first event with an anomalous record within the fault: it opens with a later one, perhaps after a short fault's end. */
 function findFault(fault: KnownFault, events: readonly AnomalyEvent[]): FaultResult {
-  const event = events.find(({ openedAt, end }) => openedAt <= fault.end && end >= fault.start);
+  const event = events.find(({ start, end }) => start <= fault.end && end >= fault.start);
   return {
     fault,
     delayMs: event === undefined ? undefined : Math.max(0, event.openedAt - fault.start),

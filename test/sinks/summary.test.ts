@@ -28,11 +28,17 @@ test('a fault is found by the first event that opened while it lasted', async ()
 
 test.each([
   ['ended before the fault', 900, 999],
-  ['opened in its after-effects', 2001, 2100],
+  ['began in its after-effects', 2101, 2200],
 ])('an event that %s has not found it', async (_, openedAt, end) => {
   const sink = createSummarySink([hog], 500);
   await sink.write({ ...nothing, events: [opened(openedAt, 'cpu', end)] });
   expect(sink.take().faults).toEqual([{ fault: hog, delayMs: undefined, channel: undefined }]);
+});
+
+test('an event that began in a short fault and opened after it has found it', async () => {
+  const sink = createSummarySink([hog], 500);
+  await sink.write({ ...nothing, events: [opened(2050)] });
+  expect(sink.take().faults).toEqual([{ fault: hog, delayMs: 1050, channel: 'cpu' }]);
 });
 
 test('an event that is open already and sees the fault, too, has found it at once', async () => {
