@@ -48,6 +48,7 @@ function createFakeDetector(version: string): Detector {
         statistics: {},
         ...(levelsOf && { levels: { statistic: lowered } }),
         unknownConditions: 0,
+        heat: () => new Float32Array(),
         contributions: () => [],
         explain: () => ({ contributions: [], nearestNormal: { reconstruction: 0, leftOut: [], latent: [] } }),
       };

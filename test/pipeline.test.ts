@@ -46,6 +46,7 @@ function createFakeDetector(version = 'v1'): Detector {
           contributions: [],
           nearestNormal: { reconstruction: surprise[i]!, leftOut: ['channel'], latent: [] },
         }),
+        heat: () => new Float32Array(),
         contributions: (i) => [
           {
             channel: 'channel',

@@ -1,15 +1,19 @@
 /** `vaemon explain`: one record of a file, and what the detector's model has to say of it. */
+import { writeFile } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import { alarmThreshold } from '../calibration/threshold';
 import { loadSettings } from '../config/load';
 import type { DetectorSettings } from '../config/settings';
 import type { Detection } from '../domain/detection';
+import { colourChannels, type ImageShape } from '../domain/image';
 import { createLimitCheck } from '../domain/signal';
 import { createWindowBatch, createWindowStore } from '../domain/window';
 import { DecodeError } from '../errors';
 import { createIntake, type Intake } from '../intake';
 import { createDetector, type Detector } from '../scoring/detector';
+import { paintHeatMap } from '../scoring/heat-map';
 import { encodeDetection } from '../sinks/kafka-messages';
+import { loadSharp } from '../sources/decode/sharp';
 import { createFileHistory } from '../sources/file';
 import { openBackend } from '../tensor';
 import type { Register } from './context';
@@ -23,6 +27,7 @@ interface Options {
   modelVersion?: string;
   index: number;
   json?: boolean;
+  heatMap?: string;
 }
 
 function parseIndex(text: string): number {
@@ -40,6 +45,7 @@ export const register: Register = (program, { env, stdout }) => {
     .option('-d, --detector <name>', 'which detector, where there are several')
     .option('--model-version <name>', 'which model version (default: the current one)')
     .option('--json', 'print what the Kafka sink would write')
+    .option('--heat-map <file>', 'of an image: write a PNG that shows where it does not fit')
     .addOption(setOption())
     .action(async (path: string, file: string | undefined, options: Options) => {
       const settings = await loadSettings(path, { env, overrides: options.set });
@@ -51,7 +57,17 @@ export const register: Register = (program, { env, stdout }) => {
       await withModel(settings, picked, options.modelVersion, async ({ version, state, model }) => {
         const intake = createIntake(picked);
         const detector = createDetector(version, state, model, intake.table);
-        const detection = await explainRecord(picked, intake, detector, from, options.index);
+        if (options.heatMap !== undefined && state.image === undefined)
+          throw new Error(`detector "${picked.detector}" sees no images: there is no heat map to draw`);
+        const { detection, values, heat } = await explainRecord(
+          picked,
+          intake,
+          detector,
+          from,
+          options.index,
+        );
+        if (options.heatMap !== undefined && state.image !== undefined)
+          await writeFile(options.heatMap, await encodeHeatMap(values, heat, state.image));
         stdout.write(
           options.json === true
             ? `${String(encodeDetection(detection).value)}\n`
@@ -60,6 +76,24 @@ export const register: Register = (program, { env, stdout }) => {
       });
     });
 };
+
+interface ExplainedRecord {
+  detection: Detection;
+  /** Of the window, as read. Shape [dim]. */
+  values: Float64Array;
+  /** What each of them adds to the reconstruction, in nats. Shape [dim]. */
+  heat: Float32Array;
+}
+
+async function encodeHeatMap(values: Float64Array, heat: Float32Array, image: ImageShape): Promise<Buffer> {
+  const { width, height } = image;
+  const brightness = values.map((byte) => byte / 255);
+  const pixels = paintHeatMap(brightness, heat, { width, height, colours: colourChannels(image) });
+  const sharp = await loadSharp();
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
+}
 
 /**
  * The verdict on record `index`, with the records before it in its window.
@@ -71,7 +105,7 @@ async function explainRecord(
   detector: Detector,
   path: string,
   index: number,
-): Promise<Detection> {
+): Promise<ExplainedRecord> {
   const windows = createWindowStore(shape, settings.window);
   const readRecords = createFileHistory({ ...settings.source.file, path }, index + 1);
   let count = 0;
@@ -105,7 +139,7 @@ async function explainRecord(
         ...detector.state,
         effectiveSize: detector.state.calibration.effectiveSize,
       });
-      return {
+      const detection: Detection = {
         detector: settings.detector,
         key,
         timestamp: records.timestamps[row]!,
@@ -121,6 +155,7 @@ async function explainRecord(
         ...scores.explain(0),
         modelVersion: detector.version,
       };
+      return { detection, values: Float64Array.from(batch.values), heat: scores.heat(0) };
     }
   }
   throw new Error(`${path} has ${count} records: there is no record ${index}`);

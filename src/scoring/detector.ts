@@ -33,6 +33,8 @@ export interface Scores {
   unknownConditions: number;
   /** What each channel of one window has to do with its score, the most unusual channel first. */
   contributions(window: number): Contribution[];
+  /** What each value of one window adds to its reconstruction, in nats: where in an image it does not fit. Shape [dim]. */
+  heat(window: number): Float32Array;
   /**
    * One window beside its nearest normal, which takes some milliseconds; its contributions sum to
    * `nearestNormal.reconstruction`. Repeatable.
@@ -118,7 +120,7 @@ export function createDetector(
     state,
     shape,
     score(batch, levelsOf) {
-      const { statistics: raw, parts, errors, expected, unknownConditions } = assessor.assess(batch);
+      const { statistics: raw, parts, errors, excess, expected, unknownConditions } = assessor.assess(batch);
       const statistics: Record<string, Float64Array> = {
         ...raw,
         channel: channel.assess(parts, batch.count),
@@ -145,6 +147,8 @@ export function createDetector(
         statistics,
         ...(levelsOf && { levels: Object.fromEntries(scale.followed.map((name, s) => [name, lowered[s]!])) }),
         unknownConditions,
+        heat: (window) =>
+          excess.slice((window * excess.length) / batch.count, ((window + 1) * excess.length) / batch.count),
         contributions: (window) => rank(batch, window, ofWindow(parts, window), ofWindow(expected, window)),
         explain(window) {
           const nearest = findNearestNormal(batch, window);

@@ -131,3 +131,34 @@ describe('evaluate', () => {
     expect((await vaemon('evaluate', inFolder('any.yaml'), ...other)).err).toContain('of 8 × 8 pixels, but');
   });
 });
+
+test('one image is explained, with a picture of where it does not fit', async () => {
+  const strange = inFolder('strange');
+  await mkdir(strange);
+  for (const [name, bytes] of Object.entries({ '0.png': bar(5000), '1.png': bar(5001, true) }))
+    await sharp(bytes, { raw: { width: side, height: side, channels: 1 } })
+      .png()
+      .toFile(join(strange, name));
+  const map = inFolder('heat.png');
+  const run = await vaemon(
+    'explain',
+    inFolder('camera.yaml'),
+    strange,
+    '-i',
+    '1',
+    '--heat-map',
+    map,
+    '--json',
+  );
+  expect(run).toMatchObject({ code: 0, err: '' });
+  const { data, info } = await sharp(map).raw().toBuffer({ resolveWithObject: true });
+  expect([info.width, info.height, info.channels]).toEqual([side, side, 3]);
+  // Where the bar runs down, at any height, it is redder than beside it.
+  const bright = bar(5001, true);
+  const column = Array.from(bright.subarray(0, side)).indexOf(Math.max(...bright.subarray(0, side)));
+  const meanRed = (keep: (x: number) => boolean): number => {
+    const reds = range(0, side * side).flatMap((i) => (keep(i % side) ? [data[3 * i]!] : []));
+    return reds.reduce((sum, red) => sum + red, 0) / reds.length;
+  };
+  expect(meanRed((x) => x === column)).toBeGreaterThan(3 * meanRed((x) => x !== column));
+});
