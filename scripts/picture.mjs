@@ -14,8 +14,9 @@ import sharp from 'sharp';
 const require = createRequire(import.meta.url);
 const from = (path) => require(`../dist/${path}`);
 const { loadSettings } = from('config/load');
-const { surpriseOf, targetRatio } = from('calibration/threshold');
+const { alarmThreshold } = from('calibration/threshold');
 const { createEventTracker } = from('domain/event');
+const { createLimitCheck } = from('domain/signal');
 const { createWindowStore } = from('domain/window');
 const { createIntake } = from('intake');
 const { createMetrics } = from('metrics');
@@ -32,7 +33,7 @@ const shown = ['cpu_user', 'mem_used_bytes', 'http_latency_p95', 'http_requests'
 
 const { detections, events, labels, threshold } = await replay();
 await sharp(Buffer.from(draw())).png({ palette: true }).toFile(output);
-console.log(`${output}: ${detections.length} records, ${events.length} events, ${labels.length} faults`);
+console.log(`${output}: ${detections.length} records, ${events.filter(({ status }) => status === 'open').length} events, ${labels.length} faults`);
 
 async function replay() {
   const overrides = { 'source.file.loop': 'false', 'source.file.rate': '0' };
@@ -55,7 +56,10 @@ async function replay() {
     });
     const intake = createIntake(settings);
     const detector = decodeBundle(version, (await store.read(version)).files, intake.table);
-    const limit = surpriseOf(targetRatio(settings.calibration.falseAlarmTarget, detector.state.recordsPerMs));
+    const { surprise: limit } = alarmThreshold(settings.calibration.falseAlarmTarget, {
+      ...detector.state,
+      effectiveSize: detector.state.calibration.effectiveSize,
+    });
     const seen = { detections: [], events: [] };
     const handle = createPipeline({
       detectorName: settings.detector,
@@ -64,6 +68,8 @@ async function replay() {
         return intake.decode(messages, now);
       },
       windows: createWindowStore(intake.shape, settings.window),
+      stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
+      limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => ({ detector, threshold: limit }),
       events: createEventTracker(settings.events),
       sinks: [
