@@ -33,7 +33,9 @@ const shown = ['cpu_user', 'mem_used_bytes', 'http_latency_p95', 'http_requests'
 
 const { detections, events, labels, threshold } = await replay();
 await sharp(Buffer.from(draw())).png({ palette: true }).toFile(output);
-console.log(`${output}: ${detections.length} records, ${events.filter(({ status }) => status === 'open').length} events, ${labels.length} faults`);
+console.log(
+  `${output}: ${detections.length} records, ${events.filter(({ status }) => status === 'open').length} events, ${labels.length} faults`,
+);
 
 async function replay() {
   const overrides = { 'source.file.loop': 'false', 'source.file.rate': '0' };
