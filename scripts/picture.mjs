@@ -58,10 +58,7 @@ async function replay() {
     });
     const intake = createIntake(settings);
     const detector = decodeBundle(version, (await store.read(version)).files, intake.table);
-    const { surprise: limit } = alarmThreshold(settings.calibration.falseAlarmTarget, {
-      ...detector.state,
-      effectiveSize: detector.state.calibration.effectiveSize,
-    });
+    const { surprise: limit } = alarmThreshold(settings.calibration.falseAlarmTarget, detector.state);
     const seen = { detections: [], events: [] };
     const handle = createPipeline({
       detectorName: settings.detector,

@@ -184,19 +184,17 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   }
 
   function activate(detector: Detector): ActiveDetector {
-    const { calibration, recordsPerMs } = detector.state;
-    const { effectiveSize } = calibration;
-    const { ratio, surprise, extrapolated } = alarmThreshold(settings.calibration.falseAlarmTarget, {
-      recordsPerMs,
-      effectiveSize,
-    });
+    const { ratio, surprise, extrapolated } = alarmThreshold(
+      settings.calibration.falseAlarmTarget,
+      detector.state,
+    );
     if (extrapolated) {
       // Said aloud: the alarm threshold then rests on the fitted tail, not on records that were seen.
       log.warn('false-alarm target lies beyond the calibration records', {
         detector: name,
         target: ratio,
-        calibrated: calibration.combined.scores.length,
-        independent: Math.round(effectiveSize),
+        calibrated: detector.state.calibration.combined.scores.length,
+        independent: Math.round(detector.state.calibration.effectiveSize),
       });
     }
     const { channels, scaler } = detector.state;

@@ -54,10 +54,10 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
   const intake = createIntake(settings);
   const detector = decodeBundle('evaluation', files, intake.table);
   try {
-    const { ratio: target, surprise: threshold } = alarmThreshold(settings.calibration.falseAlarmTarget, {
-      ...detector.state,
-      effectiveSize: detector.state.calibration.effectiveSize,
-    });
+    const { ratio: target, surprise: threshold } = alarmThreshold(
+      settings.calibration.falseAlarmTarget,
+      detector.state,
+    );
     const active = { detector, threshold };
     const policy = levelPolicy(settings);
     const recording = createRecordingSink(test.length);

@@ -46,12 +46,15 @@ export interface AlarmThreshold {
 }
 
 /**
- * @param effectiveSize independent records that the calibration is worth
+ * @param version what a model version knows of how often records come, and of how many its calibration is worth
  * @throws RangeError when so rare an alarm is asked for that no calibration of this size can say what it looks like
  */
 export function alarmThreshold(
   target: FalseAlarmTarget,
-  { recordsPerMs, effectiveSize }: { recordsPerMs: number; effectiveSize: number },
+  {
+    recordsPerMs,
+    calibration: { effectiveSize },
+  }: { recordsPerMs: number; calibration: { effectiveSize: number } },
 ): AlarmThreshold {
   const ratio = targetRatio(target, recordsPerMs);
   const least = 1 / (reach * (effectiveSize + 1));

@@ -11,6 +11,7 @@ import { trainDetector } from '../trainer';
 import type { Register } from './context';
 import { createHistory, withModel, pickDetector } from './detector';
 import { setOption } from './set';
+import { addTrainingOptions, type TrainingSelection } from './training-options';
 import { packageVersions } from './version';
 
 interface Options {
@@ -45,45 +46,32 @@ export const register: Register = (program, { env, stdout, stderr }) => {
       });
     });
 
-  program
+  const importCommand = program
     .command('import')
     .description(
       'make weights that were trained elsewhere the current model version, calibrated on the history',
     )
     .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
-    .argument('<file>', 'safetensors, with the names and shapes that `export` writes')
-    .option('-d, --detector <name>', 'which detector, where there are several')
-    .option('--file-records <n>', 'use the first n records of a file source (default: its historyRecords)')
-    .option(
-      '--quarantine <file>',
-      'JSON list of {key, from, to} (Unix ms) to leave out (default: what has alarmed)',
-    )
-    .addOption(setOption())
-    .action(
-      async (
-        path: string,
-        file: string,
-        options: Options & { fileRecords?: string; quarantine?: string },
-      ) => {
-        const settings = await loadSettings(path, { env, overrides: options.set });
-        const detector = pickDetector(settings, options.detector);
-        const log = createLogger({ ...settings.daemon.log, stream: stderr });
-        const { tensors } = decodeSafetensors(await readFile(file));
-        const { version, report } = await trainDetector({
-          settings: detector,
-          backend: await openBackend(),
-          store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
-          readHistory: createHistory(detector, options.fileRecords, log),
-          // What is calibrated on what has alarmed would take it for normal.
-          exclude: await readQuarantine(
-            options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
-          ),
-          writtenBy: packageVersions(),
-          weights: tensors,
-          now: Date.now,
-          onProgress: () => undefined,
-        });
-        stdout.write(`${detector.detector}: version ${version}\n${JSON.stringify(report, null, 2)}\n`);
-      },
-    );
+    .argument('<file>', 'safetensors, with the names and shapes that `export` writes');
+  addTrainingOptions(importCommand).action(async (path: string, file: string, options: TrainingSelection) => {
+    const settings = await loadSettings(path, { env, overrides: options.set });
+    const detector = pickDetector(settings, options.detector);
+    const log = createLogger({ ...settings.daemon.log, stream: stderr });
+    const { tensors } = decodeSafetensors(await readFile(file));
+    const { version, report } = await trainDetector({
+      settings: detector,
+      backend: await openBackend(),
+      store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
+      readHistory: createHistory(detector, options.fileRecords, log),
+      // What is calibrated on what has alarmed would take it for normal.
+      exclude: await readQuarantine(
+        options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
+      ),
+      writtenBy: packageVersions(),
+      weights: tensors,
+      now: Date.now,
+      onProgress: () => undefined,
+    });
+    stdout.write(`${detector.detector}: version ${version}\n${JSON.stringify(report, null, 2)}\n`);
+  });
 };

@@ -135,10 +135,7 @@ async function explainRecord(
         row * settings.record.channels.length,
       );
       const surprise = scores.surprise[0]!;
-      const { surprise: threshold } = alarmThreshold(settings.calibration.falseAlarmTarget, {
-        ...detector.state,
-        effectiveSize: detector.state.calibration.effectiveSize,
-      });
+      const { surprise: threshold } = alarmThreshold(settings.calibration.falseAlarmTarget, detector.state);
       const detection: Detection = {
         detector: settings.detector,
         key,

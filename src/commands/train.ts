@@ -11,30 +11,20 @@ import { trainDetector } from '../trainer';
 import { collapsedLevels } from '../training/report';
 import { exitCodes, type Register } from './context';
 import { createHistory, pickDetector } from './detector';
-import { setOption } from './set';
+import { addTrainingOptions, type TrainingSelection } from './training-options';
 import { packageVersions } from './version';
 
-interface Options {
-  set: Record<string, string>;
-  detector?: string;
-  fileRecords?: string;
-  quarantine?: string;
+interface Options extends TrainingSelection {
   child?: boolean;
   json?: boolean;
 }
 
 export const register: Register = (program, { env, stdout, stderr, setExitCode }) => {
-  program
+  const command = program
     .command('train')
     .description("train a detector's next model version and make it the current one")
-    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
-    .option('-d, --detector <name>', 'which detector, where there are several')
-    .option('--file-records <n>', 'use the first n records of a file source (default: its historyRecords)')
-    .option(
-      '--quarantine <file>',
-      'JSON list of {key, from, to} (Unix ms) to leave out (default: what has alarmed)',
-    )
-    .addOption(setOption())
+    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml");
+  addTrainingOptions(command)
     .option('--json', 'print progress and result as JSON lines')
     .addOption(new Option('--child', 'speak to the daemon that started this process').hideHelp())
     .action(async (path: string, options: Options) => {

@@ -50,7 +50,7 @@ describe('a false-alarm target', () => {
 
 describe('the threshold', () => {
   const of = (ratio: number, effectiveSize: number) =>
-    alarmThreshold({ kind: 'ratio', ratio }, { recordsPerMs: 1, effectiveSize });
+    alarmThreshold({ kind: 'ratio', ratio }, { recordsPerMs: 1, calibration: { effectiveSize } });
 
   test('rests on what was seen as long as a calibration record would be expected beyond it', () => {
     expect(of(0.01, 1000)).toEqual({ ratio: 0.01, surprise: 2, extrapolated: false });
