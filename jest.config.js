@@ -1,7 +1,7 @@
 /** Two projects: `unit` runs everywhere; `integration` needs the real parts that .ci/run installs. */
 const common = {
   transform: { '^.+\\.ts$': ['ts-jest', { tsconfig: 'tsconfig.json', diagnostics: false }] },
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/environment.js',
   setupFilesAfterEnv: ['<rootDir>/test/setup.ts'],
 };
 

@@ -6,10 +6,10 @@ import {
   type RunTraining,
   type RunningDetector,
 } from './detector-runtime';
+import { openEngines } from './engines';
 import type { Logger } from './logger';
 import { createMetrics } from './metrics';
 import { createReleasers } from './releasers';
-import { openBackend } from './tensor';
 import { createWebServer } from './web/server';
 
 export interface DaemonParts {
@@ -40,9 +40,9 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   const running: RunningDetector[] = [];
   let stopping = false;
   try {
-    const backend = await openBackend();
-    log.info('engine chosen', { engine: backend.name, reason: backend.reason });
-    const metrics = createMetrics({ version, engine: backend.name, process: parts.processMetrics ?? true });
+    const { graphs, tensors, openSession } = await openEngines();
+    log.info('engine chosen', { engine: graphs.name, reason: graphs.reason, tensors: tensors.name });
+    const metrics = createMetrics({ version, engine: graphs.name, process: parts.processMetrics ?? true });
 
     const web = await createWebServer({
       ...daemon.http,
@@ -65,6 +65,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
         metrics,
         log: log.child({ component: settings.detector }),
         runTraining: parts.runTraining(settings.detector),
+        openSession,
         observer: { trainingProgress: ignore, trainingEnded: ignore, passEnded: ignore, ...parts.observer },
         shutdownTimeoutMs: daemon.shutdownTimeoutMs,
       });

@@ -17,6 +17,7 @@ import type { Logger } from './logger';
 import type { DetectorMetrics, Metrics } from './metrics';
 import { levelPolicy, type LevelProblem, type LevelRules } from './levels';
 import { createPipeline, type ActiveDetector } from './pipeline';
+import type { OpenSession } from './onnx/session';
 import { createReleasers } from './releasers';
 import { decodeBundle } from './scoring/bundle';
 import type { Detector } from './scoring/detector';
@@ -64,6 +65,8 @@ export interface RuntimeParts {
   metrics: Metrics;
   log: Logger;
   runTraining: RunTraining;
+  /** Opens the graphs that score, where there is something to run them. */
+  openSession?: OpenSession | undefined;
   observer: DetectorObserver;
   shutdownTimeoutMs: number;
   /** Unix ms. */
@@ -167,7 +170,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   async function loadVersion(version: string): Promise<ActiveDetector> {
     try {
       const { files } = await store.read(version);
-      const detector = decodeBundle(version, files, intake.table);
+      const detector = await decodeBundle(version, files, intake.table, parts.openSession);
       if (detector.state.settingsFingerprint !== settingsFingerprint(settings)) {
         detector.dispose();
         throw new ModelVersionError(
@@ -229,10 +232,13 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     void retrainer.train('drift').then((outcome) => observer.trainingEnded(name, outcome));
   }
 
-  /** Between two batches: scoring is synchronous, so none is under way. */
+  let underWay: Promise<void> | undefined;
+
+  /** From the next batch on; the one under way ends with the version that it has begun with. */
   function use(next: ActiveDetector, version: string): void {
-    active?.detector.dispose();
+    const old = active?.detector;
     active = next;
+    void (underWay ?? Promise.resolve()).catch(() => undefined).then(() => old?.dispose());
     metrics.modelLoaded(version, Date.parse(versionCreatedAt(version)));
   }
 
@@ -312,7 +318,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       onDrift: reportDrift,
       onBroken: (error) => giveUp(error),
     });
-    await Promise.race([source.run(handle), broken]);
+    await Promise.race([source.run((batch) => (underWay = handle(batch))), broken]);
   }
 
   let giveUp: (error: Error) => void = () => undefined;

@@ -4,6 +4,7 @@
  */
 import { alarmThreshold } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
+import type { Engines } from './engines';
 import { createEventTracker } from './domain/event';
 import { createLimitCheck } from './domain/signal';
 import { createWindowStore } from './domain/window';
@@ -15,7 +16,6 @@ import { decodeBundle } from './scoring/bundle';
 import type { Sink } from './sinks/sink';
 import type { Message } from './sources/source';
 import type { BundleFiles, ModelStore } from './store/bundle';
-import type { BackendChoice } from './tensor';
 import { trainDetector, type TrainingResult } from './trainer';
 import type { Progress } from './training/train';
 
@@ -24,7 +24,7 @@ export interface EvaluationParts {
   /** In order of time; those of train are marked as refill. */
   train: readonly Message[];
   test: readonly Message[];
-  backend: BackendChoice;
+  engines: Engines;
   onProgress?: (progress: Progress) => void;
 }
 
@@ -49,10 +49,10 @@ const batchRecords = 1000;
 
 /** @throws TrainingError when train does not yield a model */
 export async function evaluateDetector(parts: EvaluationParts): Promise<RecordScores> {
-  const { settings, train, test, backend } = parts;
+  const { settings, train, test, engines } = parts;
   const { files, report } = await trainOn(parts);
   const intake = createIntake(settings);
-  const detector = decodeBundle('evaluation', files, intake.table);
+  const detector = await decodeBundle('evaluation', files, intake.table, engines.openSession);
   try {
     const { ratio: target, surprise: threshold } = alarmThreshold(
       settings.calibration.falseAlarmTarget,
@@ -71,7 +71,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       events: createEventTracker(settings.events),
       levels: policy && { policy },
       sinks: [recording],
-      metrics: createMetrics({ version: '', engine: backend.name, process: false }).forDetector(
+      metrics: createMetrics({ version: '', engine: engines.graphs.name, process: false }).forDetector(
         settings.detector,
         { topics: [], sinks: [recording.name] },
       ),
@@ -91,7 +91,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
   }
 }
 
-async function trainOn({ settings, train, backend, onProgress }: EvaluationParts): Promise<{
+async function trainOn({ settings, train, engines, onProgress }: EvaluationParts): Promise<{
   files: BundleFiles;
   report: TrainingResult['report'];
 }> {
@@ -105,7 +105,7 @@ async function trainOn({ settings, train, backend, onProgress }: EvaluationParts
         yield newest.slice(from, from + batchRecords);
     },
     store: keepIn(published),
-    backend,
+    engines,
     exclude: [],
     writtenBy: {},
     onProgress: onProgress ?? (() => undefined),

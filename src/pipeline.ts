@@ -175,7 +175,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       const decodeSeconds = (performance.now() - decodeBegan) / 1000;
       const active = await prepareLevels(batch, partition);
       assertWhole();
-      return { ...assess(batch, decoded, partition, active), decodeSeconds };
+      return { ...(await assess(batch, decoded, partition, active)), decodeSeconds };
     } catch (cause) {
       assertWhole();
       broken = new Error('decoding or scoring failed; the windows have to be filled anew', { cause });
@@ -189,12 +189,12 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     if (broken !== undefined) throw broken;
   }
 
-  function assess(
+  async function assess(
     batch: Batch,
     decoded: DecodedBatch,
     partition: PartitionState,
     active: ActiveDetector,
-  ): Outcome {
+  ): Promise<Outcome> {
     const { detector, threshold } = active;
     windowBatch ??= createWindowBatch(detector.shape, chunkRecords);
     const outcome: Outcome = {
@@ -221,8 +221,8 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       const judged = fillWindows(batch.messages, decoded, from, to, windowBatch, partition, outcome);
       const levelsOf = followedBy(judged, partition);
       // A refill has had its verdict; only the levels have to take it in again.
-      if (batch.messages[from]!.refill && judged.length > 0) detector.score(windowBatch, levelsOf);
-      else scoreWindows(judged, windowBatch, active, levelsOf, outcome, now);
+      if (batch.messages[from]!.refill && judged.length > 0) await detector.score(windowBatch, levelsOf);
+      else await scoreWindows(judged, windowBatch, active, levelsOf, outcome, now);
     }
     outcome.scoreSeconds = (performance.now() - began) / 1000;
     outcome.suppressed = events.suppressedRecords - suppressedBefore;
@@ -305,16 +305,16 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     else outcome.deadLetters.push(toDeadLetter(message, reason, text));
   }
 
-  function scoreWindows(
+  async function scoreWindows(
     judged: readonly Judged[],
     target: WindowBatch,
     { detector, drift }: ActiveDetector,
     levelsOf: ReturnType<typeof followedBy>,
     outcome: Outcome,
     now: number,
-  ): void {
+  ): Promise<void> {
     if (judged.length === 0) return;
-    const scores = target.count === 0 ? undefined : detector.score(target, levelsOf);
+    const scores = target.count === 0 ? undefined : await detector.score(target, levelsOf);
     const { threshold } = outcome;
     outcome.unknownConditions += scores?.unknownConditions ?? 0;
     for (const { message, key, timestamp, limits, window: i } of judged) {

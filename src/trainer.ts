@@ -1,6 +1,7 @@
 /** Composition root of a training: history → decode → data set → train → store. Runs in a process of its own. */
 import { createIntake, settingsFingerprint } from './intake';
 import type { DetectorSettings } from './config/settings';
+import type { Engines } from './engines';
 import { createLimitCheck } from './domain/signal';
 import { createWindowBatch } from './domain/window';
 import { TrainingError } from './errors';
@@ -8,7 +9,7 @@ import { disposeModel } from './models/model';
 import { encodeBundle } from './scoring/bundle';
 import type { ReadHistory } from './sources/history';
 import type { ModelStore } from './store/bundle';
-import type { BackendChoice, StoredTensor } from './tensor';
+import type { StoredTensor } from './tensor';
 import { createDatasetBuilder, type Dataset, type Interval } from './training/dataset';
 import type { TrainingReport } from './training/report';
 import { train, type Progress } from './training/train';
@@ -17,7 +18,7 @@ export interface TrainerParts {
   settings: DetectorSettings;
   readHistory: ReadHistory;
   store: Pick<ModelStore, 'publish'>;
-  backend: BackendChoice;
+  engines: Pick<Engines, 'tensors' | 'openSession'>;
   /** Stretches to leave out: events and what surrounds them. */
   exclude: readonly Interval[];
   /** By package name. */
@@ -42,7 +43,8 @@ const goldenValues = 200_000;
 
 /** @throws TrainingError saying why there is no new version */
 export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {
-  const { settings, store, backend } = parts;
+  const { settings, store } = parts;
+  const { tensors, openSession } = parts.engines;
   const intake = createIntake(settings);
   const { dataset, rejected } = await readDataset(parts, intake);
   const trained = await train(
@@ -61,15 +63,17 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
       calibrationShare: settings.calibration.share,
       tailShare: settings.calibration.tailShare,
       statistics: settings.calibration.statistics,
-      engine: backend.name,
+      engine: tensors.name,
       settingsFingerprint: settingsFingerprint(settings),
+      ...(openSession && { openSession }),
       ...(parts.weights !== undefined && { weights: parts.weights }),
     },
     parts.onProgress,
   );
   const report = { ...trained.report, rejectedRecords: rejected };
   try {
-    const files = encodeBundle({ ...trained, report }, pickGolden(dataset), intake.table);
+    const golden = pickGolden(dataset, trained.report.windows.fit);
+    const files = await encodeBundle({ ...trained, report }, golden, intake.table, openSession);
     return { version: await publish(store, files, parts.writtenBy), report };
   } finally {
     disposeModel(trained.model);
@@ -99,14 +103,13 @@ async function readDataset(
   return { dataset, rejected };
 }
 
-/** Windows spread evenly over the training data. */
-function pickGolden(dataset: Dataset): ReturnType<typeof createWindowBatch> {
+/** Windows spread evenly over the oldest `windows` of the training data. */
+function pickGolden(dataset: Dataset, windows: number): ReturnType<typeof createWindowBatch> {
   const { length, channels } = dataset.shape;
   const fitting = Math.max(2, Math.floor(goldenValues / (length * channels)));
-  const count = Math.min(goldenRecords, fitting, dataset.ends.length);
+  const count = Math.min(goldenRecords, fitting, windows);
   const batch = createWindowBatch(dataset.shape, count);
-  for (let i = 0; i < count; i++)
-    dataset.copy(dataset.ends[Math.floor((i * dataset.ends.length) / count)]!, batch);
+  for (let i = 0; i < count; i++) dataset.copy(dataset.ends[Math.floor((i * windows) / count)]!, batch);
   return batch;
 }
 

@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import { createLevels } from '../src/calibration/level';
 import { createCategoryTable, createConditionReader } from '../src/domain/condition';
 import { createEventTracker } from '../src/domain/event';
 import type { RecordSchema } from '../src/domain/record';
@@ -14,6 +13,7 @@ import { createJsonDecoder } from '../src/sources/decode/json';
 import { planStart } from '../src/sources/kafka-offsets';
 import type { Assignment, HandleBatch, Message } from '../src/sources/source';
 import type { LevelStore, StoredLevels } from '../src/store/level-store';
+import { createFakeDetector } from './fake-detector';
 
 const schema: RecordSchema = {
   channels: ['value'],
@@ -27,12 +27,12 @@ const rewindRecords = keys.length * shape.length;
 const base = Array.from({ length: 100 }, (_, i) => i / 100);
 
 /** Finds a window as surprising as its newest value lies above the level of its device. */
-function createFakeDetector(version: string): Detector {
-  return {
+function createSimpleDetector(version: string): Detector {
+  return createFakeDetector({
     version,
-    state: undefined as never,
     shape,
-    score(batch, levelsOf) {
+    bases: [base],
+    judge(batch, levelsOf) {
       const lowered = new Float64Array(batch.count);
       const surprise = Float64Array.from({ length: batch.count }, (_, i) => {
         const value = batch.values[i * shape.length + shape.length - 1]!;
@@ -48,14 +48,11 @@ function createFakeDetector(version: string): Detector {
         statistics: {},
         ...(levelsOf && { levels: { statistic: lowered } }),
         unknownConditions: 0,
-        heat: () => new Float32Array(),
         contributions: () => [],
         explain: () => ({ contributions: [], nearestNormal: { reconstruction: 0, leftOut: [], latent: [] } }),
       };
     },
-    createLevels: (policy, snapshot) => createLevels([base], policy, snapshot),
-    dispose: () => undefined,
-  };
+  });
 }
 
 /** What a disk would keep, and may refuse to. */
@@ -98,7 +95,7 @@ function createProcess({ store, saveEvery }: { store?: LevelStore; saveEvery?: n
   const verdicts: Verdict[] = [];
   const problems: LevelProblem[] = [];
   const table = createCategoryTable();
-  const active: ActiveDetector = { detector: createFakeDetector('v1'), threshold: 1e9 };
+  const active: ActiveDetector = { detector: createSimpleDetector('v1'), threshold: 1e9 };
   const state = { refuse: false };
   const handle = createPipeline({
     detectorName: 'plant',
@@ -337,11 +334,11 @@ test('a version that comes into use begins with levels of its own, also over a c
     const all = [one];
     let deliver = await partition.assign(one);
     for (let i = 0; i < 6; i++) await deliver(50, i < 5);
-    one.active.detector = createFakeDetector('v2');
+    one.active.detector = createSimpleDetector('v2');
     if (crashAfter !== undefined) {
       for (let i = 0; i < crashAfter; i++) await deliver(50, i > 1);
       all.push((one = createProcess({ store, saveEvery: 50 })));
-      one.active.detector = createFakeDetector('v2');
+      one.active.detector = createSimpleDetector('v2');
       deliver = await partition.assign(one);
     }
     while (await deliver(50));
@@ -448,7 +445,7 @@ test('a version that comes into use while levels are read is the one that scores
   const process = createProcess({ store });
   const load = store.load.bind(store);
   store.load = (topic, partition) => {
-    if (process.active.detector.version === 'v1') process.active.detector = createFakeDetector('v2');
+    if (process.active.detector.version === 'v1') process.active.detector = createSimpleDetector('v2');
     return load(topic, partition);
   };
   const messages = createStream(100, 7);

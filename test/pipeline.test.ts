@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import { createLevels } from '../src/calibration/level';
 import { createCategoryTable, createConditionReader } from '../src/domain/condition';
 import { createExplanationRule } from '../src/domain/explanations';
 import type { TimeRules } from '../src/domain/continuity';
@@ -14,6 +13,7 @@ import type { Sink, Verdicts } from '../src/sinks/sink';
 import { decodeEach, type DecodeBatch } from '../src/sources/decode/batch';
 import { createJsonDecoder } from '../src/sources/decode/json';
 import type { HandleBatch, Message } from '../src/sources/source';
+import { createFakeDetector } from './fake-detector';
 
 const schema: RecordSchema = {
   channels: ['surprise', 'channel'],
@@ -26,12 +26,11 @@ const now = 1_000_000;
 const timeRules: TimeRules = { ttlMs: 1e9, intervalMs: 0, gaps: 'ignore', padding: 'none' };
 
 /** Finds a window as surprising as its newest record says in its first channel. */
-function createFakeDetector(version = 'v1'): Detector {
-  return {
+function createSimpleDetector(version = 'v1'): Detector {
+  return createFakeDetector({
     version,
-    state: undefined as never,
     shape,
-    score(batch) {
+    judge(batch) {
       const newest = (window: number) => (window * shape.length + shape.length - 1) * shape.channels;
       const surprise = Float64Array.from({ length: batch.count }, (_, i) => batch.values[newest(i)]!);
       return {
@@ -46,7 +45,6 @@ function createFakeDetector(version = 'v1'): Detector {
           contributions: [],
           nearestNormal: { reconstruction: surprise[i]!, leftOut: ['channel'], latent: [] },
         }),
-        heat: () => new Float32Array(),
         contributions: (i) => [
           {
             channel: 'channel',
@@ -59,9 +57,7 @@ function createFakeDetector(version = 'v1'): Detector {
         ],
       };
     },
-    createLevels: () => createLevels([], { records: 64, maxKeys: 1 }),
-    dispose: () => undefined,
-  };
+  });
 }
 
 /** Keeps the calls, and adds up the counters. */
@@ -129,7 +125,7 @@ function createTestPipeline(
   const table = createCategoryTable();
   const sink = createTestSink();
   const recorded = createRecordedMetrics();
-  const active: ActiveDetector = { detector: createFakeDetector(), threshold: 3 };
+  const active: ActiveDetector = { detector: createSimpleDetector(), threshold: 3 };
   const broken: Error[] = [];
   const drifts: true[] = [];
   const handle = createPipeline({
@@ -471,7 +467,7 @@ test('lag and keys are told after each batch, and an empty one is no trouble', a
 test('a new model version scores from the next batch on, with the windows as they are', async () => {
   const { handle, sink, active } = createTestPipeline();
   await deliver(handle, [message(0, { time: 1 }), message(1, { time: 2, surprise: 4 })]);
-  Object.assign(active, { detector: createFakeDetector('v2'), threshold: 5 });
+  Object.assign(active, { detector: createSimpleDetector('v2'), threshold: 5 });
   await deliver(handle, [message(2, { time: 3, surprise: 4 })]);
   expect(allOf(sink).detections).toMatchObject([
     { modelVersion: 'v1', threshold: 3, anomalous: true },
@@ -527,7 +523,7 @@ describe('when a sink refuses a batch', () => {
     const { handle, sink, active } = createTestPipeline();
     sink.refuse = 1;
     await expect(deliver(handle, batch)).rejects.toThrow();
-    Object.assign(active, { detector: createFakeDetector('v2'), threshold: 100 });
+    Object.assign(active, { detector: createSimpleDetector('v2'), threshold: 100 });
     await deliver(handle, [...batch, more]);
     const versions = allOf(sink).detections.map(
       ({ modelVersion, threshold }) => `${modelVersion} ${threshold}`,
@@ -679,7 +675,7 @@ describe('while a batch is being decoded', () => {
   test('a new model may take over: it is the one that scores', async () => {
     const { handle, sink, active, release } = createSlowPipeline();
     const handled = deliver(handle, [message(0, { time: 1 }), message(1, { time: 2, surprise: 4 })]);
-    Object.assign(active, { detector: createFakeDetector('v2'), threshold: 5 });
+    Object.assign(active, { detector: createSimpleDetector('v2'), threshold: 5 });
     release(0);
     await handled;
     expect(allOf(sink).detections).toMatchObject([{ modelVersion: 'v2', threshold: 5, anomalous: false }]);

@@ -2,13 +2,13 @@
 import { loadSettings } from '../config/load';
 import type { DetectorSettings, Settings } from '../config/settings';
 import type { SeriesOutcome } from '../evaluation-process';
+import { openEngines } from '../engines';
 import { evaluateDetector } from '../evaluator';
 import { readColumns } from '../sources/file';
 import { isIdxPath } from '../domain/recording';
 import { readIdxImages } from '../sources/idx';
 import { numericChannels, readImageSeries, readSeries, toImageMessages, toMessages } from '../sources/series';
 import type { SeriesFiles } from '../sources/series-files';
-import { openBackend } from '../tensor';
 import type { CommandContext } from './context';
 
 export interface EvaluatedDetector {
@@ -82,11 +82,11 @@ export async function evaluateSeries(
     settings.record.kind === 'image'
       ? await recordedImages(settings, files)
       : await recordedColumns(settings, columns, files);
-  const backend = await openBackend();
+  const engines = await openEngines();
   const { scores, flags, ...rest } = await evaluateDetector({
     settings: { ...settings, record: { ...settings.record, channels: recorded.channels } },
     ...recorded.messages,
-    backend,
+    engines,
   });
   return {
     series: files.name,
@@ -95,7 +95,7 @@ export async function evaluateSeries(
     ...rest,
     channels: recorded.channels,
     ignoredColumns: recorded.ignored,
-    engine: backend.name,
+    engine: engines.graphs.name,
     seconds: (performance.now() - began) / 1000,
   };
 }

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Option } from 'commander';
 import { loadSettings } from '../config/load';
+import { openEngines } from '../engines';
 import { quarantinePath, readQuarantine } from '../lifecycle/quarantine';
 import { createLogger } from '../logger';
 import { toTorchWeights } from '../models/exchange';
@@ -60,7 +61,7 @@ export const register: Register = (program, { env, stdout, stderr }) => {
     const { tensors } = decodeSafetensors(await readFile(file));
     const { version, report } = await trainDetector({
       settings: detector,
-      backend: await openBackend(),
+      engines: await openEngines(),
       store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
       readHistory: createHistory(detector, options.fileRecords, log),
       // What is calibrated on what has alarmed would take it for normal.

@@ -129,7 +129,7 @@ async function explainRecord(
         throw new Error(`${where} is not newer than the record of key "${key}" before it`);
       const batch = createWindowBatch(shape, 1);
       windows.copy(key, batch);
-      const scores = detector.score(batch);
+      const scores = await detector.score(batch);
       const limits = createLimitCheck(settings.record.channels, settings.record.signals)(
         records.values,
         row * settings.record.channels.length,
@@ -152,7 +152,7 @@ async function explainRecord(
         ...scores.explain(0),
         modelVersion: detector.version,
       };
-      return { detection, values: Float64Array.from(batch.values), heat: scores.heat(0) };
+      return { detection, values: Float64Array.from(batch.values), heat: await detector.heat(batch) };
     }
   }
   throw new Error(`${path} has ${count} records: there is no record ${index}`);

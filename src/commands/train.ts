@@ -1,12 +1,12 @@
 /** `vaemon train`: trains one detector's next model version from its history. The daemon runs it as a process, too. */
 import { Option } from 'commander';
 import { loadSettings } from '../config/load';
+import { openEngines } from '../engines';
 import { quarantinePath, readQuarantine } from '../lifecycle/quarantine';
 import { failureMessage, formatTrainingMessage } from '../lifecycle/training-message';
 import { exitWhenParentIsGone } from '../lifecycle/training-process';
 import { createLogger } from '../logger';
 import { createModelStore } from '../store/model-store';
-import { openBackend } from '../tensor';
 import { trainDetector } from '../trainer';
 import { collapsedLevels } from '../training/report';
 import { exitCodes, type Register } from './context';
@@ -35,10 +35,10 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
       const log = createLogger({ ...settings.daemon.log, stream: stderr });
       try {
         const began = performance.now();
-        const backend = await openBackend();
+        const engines = await openEngines();
         const { version, report } = await trainDetector({
           settings: detector,
-          backend,
+          engines,
           store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
           readHistory: createHistory(detector, options.fileRecords, log),
           exclude: await readQuarantine(
@@ -57,6 +57,12 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
           log.warn('posterior has collapsed: no latent dimension of these levels is in use', {
             detector: detector.detector,
             levels: collapsed,
+          });
+        }
+        if (report.graphProblem !== undefined) {
+          log.warn('the model cannot be traced: tfjs will score, more slowly', {
+            detector: detector.detector,
+            reason: report.graphProblem,
           });
         }
         if (report.released.length > 0) {

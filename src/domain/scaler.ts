@@ -30,7 +30,7 @@ export interface Scaler {
  * Beyond this many scales a value is compressed: far enough to leave normal records alone, and a value of
  * 1e30 neither overflows float32 nor drowns the rest of the window.
  */
-const softLimit = 20;
+export const softLimit = 20;
 
 /** The outermost share of values at each end that does not take part in the fit. */
 const trimmed = 0.005;

@@ -38,9 +38,9 @@ export interface ElboParts {
   /**
    * The term of the loss that stands for the rates. Scalar.
    * @param rates of each level, shape [batch, dim]
-   * @param step how many steps went before; Infinity = behind every schedule
+   * @param step how many steps went before; undefined = behind every schedule
    */
-  cost: (rates: readonly tf.Tensor2D[], step: number) => tf.Scalar;
+  cost: (rates: readonly tf.Tensor2D[], step: tf.Scalar | undefined) => tf.Scalar;
   warmUpSteps?: number;
 }
 
@@ -82,7 +82,11 @@ export function createElbo(parts: ElboParts): Elbo {
 
   const decode: Elbo['decode'] = (z, c) => decoder.apply(sideBySide(...z, c)!);
 
-  function negativeElbo(examples: Examples, draw: (q: Gaussian) => tf.Tensor2D, step: number): Loss {
+  function negativeElbo(
+    examples: Examples,
+    draw: (q: Gaussian) => tf.Tensor2D,
+    step: tf.Scalar | undefined,
+  ): Loss {
     const inferred = infer(examples, draw);
     const output = decode(
       inferred.map(({ z }) => z),
@@ -136,7 +140,7 @@ export function createElbo(parts: ElboParts): Elbo {
           negativeElbo(examples, (q) => sample(q, noise.normalTensor(q.mean.shape)), step).loss,
       },
     ],
-    validationLoss: (examples) => negativeElbo(examples, (q) => q.mean, Infinity),
+    validationLoss: (examples) => negativeElbo(examples, (q) => q.mean, undefined),
     // With the posterior mean for z the same record has the same score.
     assess: (examples) => assessmentOf(joint(encode(examples), examples)),
     joint,

@@ -51,6 +51,6 @@ export function aboveLeast<T extends tf.Tensor>(x: T, p: { mean: tf.Tensor; logV
 }
 
 /** And that which does not. The shape of the variance. */
-export function leastNegativeLogDensity({ logVar }: { logVar: tf.Tensor }): tf.Tensor {
+export function leastNegativeLogDensity<T extends tf.Tensor>({ logVar }: { logVar: T }): T {
   return tf.mul(tf.add(logVar, log2Pi), 0.5);
 }

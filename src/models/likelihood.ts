@@ -1,6 +1,6 @@
 /** p(x|z): how well a reconstruction explains the data, per dimension, missing values masked. */
-import { tf, type Random } from '../tensor';
-import { negativeLogDensity } from './gaussian';
+import { matMul, tf, type Random } from '../tensor';
+import { leastNegativeLogDensity } from './gaussian';
 import type { Examples, ModelSpec } from './model';
 import { createMlp, type Weights } from './network';
 
@@ -37,14 +37,24 @@ export function createLikelihood(spec: ModelSpec, random: Random): Likelihood {
   }
 }
 
-/** −log p, value by value; x and output have shape [batch, length, channels], logVar [batch or 1, 1, channels]. */
-type NegativeLogDensity = (x: tf.Tensor3D, output: tf.Tensor3D, logVar: tf.Tensor3D) => tf.Tensor3D;
+/** What follows from log σ² of each channel, [batch or 1, channels], for each value: [batch or 1, dim]. */
+type OfEach = (follows: (logVar: tf.Tensor2D) => tf.Tensor2D) => tf.Tensor2D;
+
+/** Value by value; x and output have shape [batch, dim]. */
+type Term = (x: tf.Tensor2D, output: tf.Tensor2D, ofEach: OfEach) => tf.Tensor2D;
+
+interface Density {
+  /** −log p. */
+  negativeLog: Term;
+  /** What it has beyond that of x itself as the output, ≥ 0. */
+  excess: Term;
+}
 
 /**
  * A density with a learned σ² per channel, one for all positions, given the condition: noise may differ between modes.
  * A sigmoid keeps log σ² within bounds: without the lower one a channel that is fitted perfectly takes the whole loss.
  */
-function withLearnedVariance(spec: ModelSpec, random: Random, density: NegativeLogDensity): Likelihood {
+function withLearnedVariance(spec: ModelSpec, random: Random, density: Density): Likelihood {
   const { channels, length, conditionDim } = spec;
   const low = Math.log(spec.minVariance);
   const high = Math.log(spec.maxVariance);
@@ -56,41 +66,60 @@ function withLearnedVariance(spec: ModelSpec, random: Random, density: NegativeL
     fromZero: true,
   });
 
-  function logVariance(c: tf.Tensor2D | undefined): tf.Tensor3D {
+  function ofEach(c: tf.Tensor2D | undefined): OfEach {
     const raw = network.apply(c ?? tf.ones([1, 1]));
-    const perChannel: tf.Tensor2D = tf.add(tf.mul(tf.sigmoid(raw), high - low), low);
-    return tf.expandDims(perChannel, 1);
+    const logVar: tf.Tensor2D = tf.add(tf.mul(tf.sigmoid(raw), high - low), low);
+    return (follows) => atEveryPosition(follows(logVar), length);
   }
-  /** Broadcasting is cheaper than a tiled variance, above all backwards. */
-  const perPosition = (x: tf.Tensor2D): tf.Tensor3D => tf.reshape(x, [-1, length, channels]);
-  const masked = (values: tf.Tensor3D, mask: tf.Tensor2D): tf.Tensor2D =>
-    tf.mul(tf.reshape(values, [-1, length * channels]), mask);
 
   return {
     weights: network.weights,
     negativeLogLikelihood: ({ x, mask, c }, output) =>
-      masked(density(perPosition(x), perPosition(output), logVariance(c)), mask),
-    excess({ x, mask, c }, output) {
-      const logVar = logVariance(c);
-      const positions = perPosition(x);
-      const least = density(positions, positions, logVar);
-      const actual = density(positions, perPosition(output), logVar);
-      return masked(tf.relu(tf.sub<tf.Tensor3D>(actual, least)), mask);
-    },
+      tf.mul(density.negativeLog(x, output, ofEach(c)), mask),
+    excess: ({ x, mask, c }, output) => tf.mul(density.excess(x, output, ofEach(c)), mask),
     mean: (output) => output,
   };
 }
 
+/**
+ * [batch, channels] → [batch, length × channels], all positions alike. As a product with copies of I: every engine does that,
+ * and its gradient, several times as fast as a broadcast along the middle of three dimensions.
+ */
+function atEveryPosition(perChannel: tf.Tensor2D, length: number): tf.Tensor2D {
+  const channels = perChannel.shape[1];
+  // With one channel it is a broadcast along the last dimension, which is fast.
+  if (channels === 1) return perChannel;
+  return matMul(perChannel, tf.tile(tf.eye(channels), [1, length]));
+}
+
 /** N(x; mean, σ²). */
-const gaussian: NegativeLogDensity = (x, mean, logVar) => negativeLogDensity(x, { mean, logVar });
+const gaussian: Density = {
+  negativeLog: (x, mean, ofEach) =>
+    tf.add(
+      gaussian.excess(x, mean, ofEach),
+      ofEach((logVar) => leastNegativeLogDensity({ logVar })),
+    ),
+  excess: (x, mean, ofEach) =>
+    tf.mul(
+      tf.square(tf.sub(x, mean)),
+      ofEach((logVar) => tf.mul(tf.exp(tf.neg(logVar)), 0.5)),
+    ),
+};
 
 /** Student's t with ν degrees of freedom, location mean and scale σ: heavy tails, so that one wild value costs little. */
-function studentT(nu: number): NegativeLogDensity {
+function studentT(nu: number): Density {
   const constant = logGamma(nu / 2) - logGamma((nu + 1) / 2) + 0.5 * Math.log(nu * Math.PI);
-  return (x, mean, logVar) => {
-    const squared = tf.mul(tf.square(tf.sub(x, mean)), tf.exp(tf.neg(logVar)));
-    const tail = tf.mul(tf.log1p(tf.div(squared, nu)), (nu + 1) / 2);
-    return tf.add(tf.add(tail, tf.mul(logVar, 0.5)), constant);
+  const excess: Term = (x, mean, ofEach) => {
+    const inverse = ofEach((logVar) => tf.div(tf.exp(tf.neg(logVar)), nu));
+    return tf.mul(tf.log1p(tf.mul(tf.square(tf.sub(x, mean)), inverse)), (nu + 1) / 2);
+  };
+  return {
+    negativeLog: (x, mean, ofEach) =>
+      tf.add(
+        excess(x, mean, ofEach),
+        ofEach((logVar) => tf.add(tf.mul(logVar, 0.5), constant)),
+      ),
+    excess,
   };
 }
 
@@ -117,17 +146,26 @@ const maxByte = 255;
  * arguments at the bin's ends: P = sigmoid(u) − sigmoid(v) = sigmoid(u)·sigmoid(−v)·(1 − exp(v − u)), which is stable
  * far out; at x = 0 only sigmoid(u) is left, at x = 1 only sigmoid(−v).
  */
-const discretisedLogistic: NegativeLogDensity = (x, mean, logVar) => {
+const negativeLogOfBin: Term = (x, mean, ofEach) => {
   // The variance of a logistic is s²·π²/3.
-  const scale = tf.mul(tf.exp(tf.mul(logVar, 0.5)), Math.sqrt(3) / Math.PI);
-  const center = tf.div(tf.sub(x, mean), scale);
-  const half = tf.div(0.5 / maxByte, scale);
+  const inverse = (logVar: tf.Tensor2D): tf.Tensor2D =>
+    tf.mul(tf.exp(tf.mul(logVar, -0.5)), Math.PI / Math.sqrt(3));
+  const halfBin = (logVar: tf.Tensor2D): tf.Tensor2D => tf.mul(inverse(logVar), 0.5 / maxByte);
+  const center = tf.mul(tf.sub(x, mean), ofEach(inverse));
+  const half = ofEach(halfBin);
   const aboveFirst = tf.cast(tf.greater(x, 0.5 / maxByte), 'float32');
   const belowLast = tf.cast(tf.less(x, 1 - 0.5 / maxByte), 'float32');
   const upper = tf.mul(belowLast, tf.softplus(tf.neg(tf.add(center, half))));
   const lower = tf.mul(aboveFirst, tf.softplus(tf.sub(center, half)));
-  const bin = tf.log(tf.neg(tf.expm1(tf.mul(half, -2))));
+  const bin = ofEach((logVar) => tf.log(tf.neg(tf.expm1(tf.mul<tf.Tensor2D>(halfBin(logVar), -2)))));
   return tf.sub(tf.add(upper, lower), tf.mul(tf.mul(aboveFirst, belowLast), bin));
+};
+
+const discretisedLogistic: Density = {
+  negativeLog: negativeLogOfBin,
+  // At the ends the likeliest output lies beyond x: of what is likelier than x itself nothing is left.
+  excess: (x, mean, ofEach) =>
+    tf.relu(tf.sub<tf.Tensor2D>(negativeLogOfBin(x, mean, ofEach), negativeLogOfBin(x, x, ofEach))),
 };
 
 /** log Γ(x) for x > 0: Stirling's series beyond 7, and Γ(x) = Γ(x + 1)/x below. */

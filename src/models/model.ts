@@ -1,4 +1,4 @@
-/** What every model has in common: its phases, how one training step goes, what it says of a batch. */
+/** What every model has in common: its phases, and what it says of a batch. */
 import { scoped, tf, type Random } from '../tensor';
 import type { Weights } from './network';
 
@@ -26,8 +26,11 @@ export interface Loss {
 export interface Phase {
   name: string;
   variables: readonly tf.Variable[];
-  /** @param step how many steps of this phase went before: what a schedule looks at */
-  loss(examples: Examples, random: Random, step: number): tf.Scalar;
+  /**
+   * Every draw is a tensor of `random`: a traced loss gets it as an input.
+   * @param step how many steps of this phase went before: what a schedule looks at
+   */
+  loss(examples: Examples, random: Random, step: tf.Scalar): tf.Scalar;
 }
 
 /** What a model says of a batch, without any randomness. */
@@ -177,48 +180,4 @@ export function writeWeights(model: Model, values: ReadonlyMap<string, Float32Ar
     }
     scoped(() => variable.assign(tf.tensor(data, variable.shape)));
   }
-}
-
-export interface StepResult {
-  /** Before the step. */
-  loss: number;
-  /** The gradient was not finite, and nothing was changed. */
-  skipped: boolean;
-}
-
-/** Gradients longer than this are shortened to it (Pascanu 2013): one odd batch must not undo an epoch. */
-const maxGradientNorm = 100;
-
-/**
- * One step of one phase: loss, gradients, and the optimiser's update. A step that is not finite is skipped.
- * @param step how many steps of this phase went before
- */
-export function trainStep(
-  phase: Phase,
-  optimizer: tf.Optimizer,
-  examples: Examples,
-  random: Random,
-  step: number,
-): StepResult {
-  return tf.tidy(() => {
-    const { value, grads } = tf.variableGrads(
-      () => phase.loss(examples, random, step),
-      phase.variables as tf.Variable[],
-    );
-    const loss = scalar(value);
-    const norm = Math.sqrt(scalar(tf.addN(Object.values(grads).map((g) => tf.sum(tf.square(g))))));
-    if (!Number.isFinite(norm) || !Number.isFinite(loss)) return { loss, skipped: true };
-    const shrink = norm > maxGradientNorm ? maxGradientNorm / norm : 1;
-    optimizer.applyGradients(
-      Object.entries(grads).map(([name, gradient]) => ({
-        name,
-        tensor: shrink === 1 ? gradient : tf.mul(gradient, shrink),
-      })),
-    );
-    return { loss, skipped: false };
-  });
-}
-
-function scalar(tensor: tf.Tensor): number {
-  return tensor.dataSync()[0]!;
 }

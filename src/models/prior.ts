@@ -80,16 +80,14 @@ function createPlaneMixture(centers: readonly Point[], deviation: number, dim: n
   const leastInPlane = -Math.log(Math.max(...nearby)) - logWeight;
   return {
     draw(count, random, temperature = 1) {
-      return tf.tidy(() => {
-        const data = new Float32Array(count * dim);
+      return random.tensor([count, dim], (data, { uniform, normal }) => {
         for (let i = 0; i < count; i++) {
-          const center = centers[Math.floor(random.uniform() * centers.length)]!;
+          const center = centers[Math.floor(uniform() * centers.length)]!;
           for (let j = 0; j < dim; j++) {
-            const noise = random.normal() * temperature;
+            const noise = normal() * temperature;
             data[i * dim + j] = j < 2 ? center[j]! + deviation * noise : noise;
           }
         }
-        return tf.tensor2d(data, [count, dim]);
       });
     },
     rarity(z) {
@@ -120,12 +118,13 @@ function createUniform(dim: number): Prior {
   const constant = Math.log(2 * a) - Math.log1p(-Math.exp((-2 * a) / s));
   return {
     draw(count, random, temperature = 1) {
-      const data = Float32Array.from({ length: count * dim }, () => {
-        const even = (2 * random.uniform() - 1) * a;
-        const share = (random.uniform() * 2 ** 32 + 0.5) / 2 ** 32; // never 0 or 1
-        return (even + s * Math.log(share / (1 - share))) * temperature;
+      return random.tensor([count, dim], (data, { uniform }) => {
+        for (let i = 0; i < data.length; i++) {
+          const even = (2 * uniform() - 1) * a;
+          const share = (uniform() * 2 ** 32 + 0.5) / 2 ** 32; // never 0 or 1
+          data[i] = (even + s * Math.log(share / (1 - share))) * temperature;
+        }
       });
-      return tf.tensor2d(data, [count, dim]);
     },
     rarity(z) {
       const below = tf.softplus(tf.neg(tf.div(tf.add(z, a), s)));

@@ -6,9 +6,9 @@ export interface RatePrice {
   /**
    * The term of the loss, from the rate of each dimension. Scalar.
    * @param perDimension shape [batch, dim]
-   * @param step how many steps went before; Infinity = behind every schedule
+   * @param step how many steps went before; undefined = behind every schedule
    */
-  cost(perDimension: tf.Tensor2D, step: number): tf.Scalar;
+  cost(perDimension: tf.Tensor2D, step: tf.Scalar | undefined): tf.Scalar;
   /** Steps until the cost no longer changes, or, when it is cyclical, until the first cycle is through. */
   readonly warmUpSteps: number;
 }
@@ -39,8 +39,8 @@ export function createRatePrice(options: PriceOptions): RatePrice {
     cost(perDimension, step) {
       const beta = betaAt(options, step);
       if (capacity === 0) return tf.mul(rateAboveFreeBits(perDimension, freeBits), beta);
-      const target = capacity * Math.min(1, step / capacitySteps);
-      return tf.mul(tf.abs(tf.sub(meanRate(perDimension), target)), beta);
+      const grown = step === undefined ? 1 : tf.minimum<tf.Scalar>(tf.div(step, capacitySteps), 1);
+      return tf.mul(tf.abs(tf.sub(meanRate(perDimension), tf.mul(grown, capacity))), beta);
     },
     warmUpSteps: Math.max(betaSchedule === 'constant' ? 0 : betaSteps, capacity === 0 ? 0 : capacitySteps),
   };
@@ -49,12 +49,15 @@ export function createRatePrice(options: PriceOptions): RatePrice {
 /** The weight of the rate: constant, rising once (Bowman 2016), or rising again and again (Fu 2019, R = ½). */
 export function betaAt(
   { beta, betaSchedule, betaSteps }: Pick<ModelOptions, 'beta' | 'betaSchedule' | 'betaSteps'>,
-  step: number,
-): number {
-  if (betaSchedule === 'constant' || step === Infinity) return beta;
-  if (betaSchedule === 'warm-up') return beta * Math.min(1, step / betaSteps);
-  // Rises over the first half of each cycle and stays there for the second.
-  return beta * Math.min(1, (2 * (step % betaSteps)) / betaSteps);
+  step: tf.Scalar | undefined,
+): tf.Scalar | number {
+  if (betaSchedule === 'constant' || step === undefined) return beta;
+  // A cycle rises over its first half and stays there for the second.
+  const risen: tf.Scalar =
+    betaSchedule === 'warm-up'
+      ? tf.div<tf.Scalar>(step, betaSteps)
+      : tf.div<tf.Scalar>(tf.mod(step, betaSteps), betaSteps / 2);
+  return tf.mul<tf.Scalar>(tf.minimum(risen, 1), beta);
 }
 
 /** The plain ELBO: every nat costs one. */

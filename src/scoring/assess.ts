@@ -4,25 +4,23 @@ import { createScaler, type Scaler } from '../domain/scaler';
 import { createCounts, type Counts } from '../domain/signal';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import type { Model } from '../models/model';
-import { fixedBatchRows, scoped } from '../tensor';
-import { createImageAttribution, createWindowAttribution, type Attribution } from './attribution';
+import { attributionOf, type Attribution } from './attribution';
 import type { LearnedState } from './bundle';
-import { createWindowEncoder, shapeOf, toExamples, type EncodedWindows, type WindowEncoder } from './encode';
-import { meanErrors } from './shift';
+import { createWindowEncoder, shapeOf, type EncodedWindows, type WindowEncoder } from './encode';
+import { createTfjsEngine, type OpenEngine, type Outputs, type ScoringEngine } from './engine';
+import { readouts, readoutStatistics } from './readout';
 import { createStuckStatistic, type StuckStatistic } from './stuck';
 
 /** What a model says of a batch of windows. */
 export interface RawScores {
   /** By name, larger = odder, in nats. Shape [count]. */
-  statistics: Readonly<Record<string, Float64Array>>;
+  statistics: Readonly<Record<string, ArrayLike<number>>>;
   /** What each channel adds to the reconstruction statistic. Shape [count, channels]. */
-  parts: Float64Array;
-  /** Mean error of each channel over the window (see shift.ts), or of each region, scaled. Shape [count, channels]. */
-  errors: Float64Array;
+  parts: Float32Array;
+  /** Mean error of each channel over the window, or of each region, scaled. Shape [count, channels]. */
+  errors: Float32Array;
   /** Mean of p(x|z) for the newest record, or over a region of an image, scaled. Shape [count, channels]. */
-  expected: Float64Array;
-  /** What each single value adds, a pixel of an image for instance. Shape [count, values of a window]. */
-  excess: Float32Array;
+  expected: Float32Array;
   /** Conditions that the model has not seen in training. */
   unknownConditions: number;
 }
@@ -34,27 +32,51 @@ export interface Assessor {
   readonly stuck: StuckStatistic | undefined;
   readonly attribution: Attribution;
   readonly encoder: WindowEncoder;
-  assess(batch: WindowBatch): RawScores;
+  readonly engine: ScoringEngine;
+  /** One batch at a time. */
+  assess(batch: WindowBatch): Promise<RawScores>;
+  /** What each single value adds to the reconstruction, a pixel of an image for instance. Shape [count, values of a window]. */
+  excess(batch: WindowBatch): Promise<Float32Array>;
 }
 
-export function createAssessor(state: LearnedState, model: Model, table: CategoryTable): Assessor {
+/** @param openEngine what shall score: tfjs, where nothing else is said */
+export function createAssessor(
+  state: LearnedState,
+  model: Model,
+  table: CategoryTable,
+  openEngine: OpenEngine = createTfjsEngine,
+): Assessor {
   const shape = shapeOf(state);
-  const channels = state.channels.length;
   const { image } = state;
   const scaler = createScaler(state.scaler);
   const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
   const stuck = image === undefined ? createStuckStatistic(shape, state.repeats) : undefined;
-  const attribution = image === undefined ? createWindowAttribution(shape) : createImageAttribution(image);
+  const attribution = attributionOf(state);
+  const engine = openEngine(model, encoder, attribution);
   const counts = createCounts(state.channels, state.signals);
-  const meanErrorsOf = ({ x, mask }: EncodedWindows, expected: Float32Array, count: number): Float64Array =>
-    image === undefined
-      ? meanErrors(x, expected, mask, count, shape)
-      : attribution.represent(
-          expected.map((value, i) => x[i]! - value),
-          count,
-        );
-  let buffers: EncodedWindows | undefined;
-  let capacity = 0;
+  const statisticsOfModel = readoutStatistics(model, attribution);
+  const usual = [...statisticsOfModel, readouts.parts, readouts.errors, readouts.typical];
+  const buffersOf = new WeakMap<WindowBatch, EncodedWindows>();
+
+  /** The batch as the model shall see it, and what is read out of that. */
+  async function settle<Name extends string>(
+    batch: WindowBatch,
+    wanted: readonly Name[],
+  ): Promise<{ encoded: EncodedWindows; outputs: Outputs<Name> }> {
+    let encoded = buffersOf.get(batch);
+    if (encoded === undefined) buffersOf.set(batch, (encoded = encoder.createBuffers(batch.capacity)));
+    encoder.encode(batch, encoded);
+    // No pixel is missing, and each counts.
+    const mayChange = image === undefined && (counts !== undefined || encoded.missing > 0);
+    if (!mayChange) return { encoded, outputs: await engine.run(encoded, batch.count, wanted) };
+    const withExpected = [...wanted, readouts.expected] as const;
+    let outputs = await engine.run(encoded, batch.count, withExpected);
+    for (let step = 0; step < imputationSteps; step++) {
+      if (!imputeExpected(batch, outputs[readouts.expected], encoded, shape, scaler, counts)) break;
+      outputs = await engine.run(encoded, batch.count, withExpected);
+    }
+    return { encoded, outputs };
+  }
 
   return {
     shape,
@@ -62,68 +84,22 @@ export function createAssessor(state: LearnedState, model: Model, table: Categor
     stuck,
     attribution,
     encoder,
-    assess(batch) {
-      if (buffers === undefined || capacity < batch.capacity) {
-        capacity = batch.capacity;
-        buffers = encoder.createBuffers(capacity);
-      }
-      encoder.encode(batch, buffers);
-      let result = runModel(model, encoder, buffers, batch.count);
-      // No pixel is missing, and each counts.
-      for (let step = 0; step < imputationSteps && image === undefined; step++) {
-        if (!imputeExpected(batch, result.expected, buffers, shape, scaler, counts)) break;
-        result = runModel(model, encoder, buffers, batch.count);
-      }
-      const { statistics, excess, expected } = result;
-      const parts = attribution.sum(excess, batch.count);
+    engine,
+    async assess(batch) {
+      const { encoded, outputs } = await settle(batch, usual);
       return {
         statistics: {
-          ...statistics,
-          reconstruction: sumOverChannels(parts, channels),
-          ...(stuck && {
-            // What came before the newest record must not speak for it.
-            newest: sumOverChannels(attribution.represent(excess, batch.count), channels),
-            stuck: stuck.assess(batch),
-          }),
+          ...Object.fromEntries(statisticsOfModel.map((name) => [name, outputs[name]!])),
+          ...(stuck && { stuck: stuck.assess(batch) }),
         },
-        parts,
-        errors: meanErrorsOf(buffers, expected, batch.count),
-        expected: attribution.represent(expected, batch.count),
-        excess,
-        unknownConditions: buffers.unknownConditions,
+        parts: outputs[readouts.parts]!,
+        errors: outputs[readouts.errors]!,
+        expected: outputs[readouts.typical]!,
+        unknownConditions: encoded.unknownConditions,
       };
     },
+    excess: async (batch) => (await settle(batch, [readouts.excess])).outputs[readouts.excess],
   };
-}
-
-interface ModelResult {
-  statistics: Record<string, Float64Array>;
-  /** Shape [count, dim]. */
-  excess: Float32Array;
-  expected: Float32Array;
-}
-
-/** Runs the model and brings its results over as typed arrays. Frees every tensor on the way. */
-function runModel(model: Model, encoder: WindowEncoder, encoded: EncodedWindows, count: number): ModelResult {
-  const { dim } = encoder;
-  const result: ModelResult = {
-    statistics: Object.fromEntries(model.statistics.map((name) => [name, new Float64Array(count)])),
-    excess: new Float32Array(count * dim),
-    expected: new Float32Array(count * dim),
-  };
-  const rows = fixedBatchRows() ?? count;
-  for (let from = 0; from < count; from += rows) {
-    scoped(() => {
-      const assessment = model.assess(toExamples(encoder, encoded, from, rows));
-      const used = Math.min(rows, count - from);
-      for (const name of model.statistics) {
-        result.statistics[name]!.set(assessment.statistics[name]!.dataSync().subarray(0, used), from);
-      }
-      result.excess.set(assessment.excess.dataSync<'float32'>().subarray(0, used * dim), from * dim);
-      result.expected.set(assessment.expected.dataSync<'float32'>().subarray(0, used * dim), from * dim);
-    });
-  }
-  return result;
 }
 
 /** What was put in for a value changes what is expected of it, so this is repeated, at most so often. */
@@ -173,10 +149,4 @@ function imputeExpected(
     }
   }
   return changed;
-}
-
-function sumOverChannels(parts: Float64Array, channels: number): Float64Array {
-  const sums = new Float64Array(parts.length / channels);
-  parts.forEach((part, i) => (sums[Math.floor(i / channels)]! += part));
-  return sums;
 }

@@ -3,52 +3,69 @@
  * Nobody reads 784 contributions, and a fault in a picture is seldom one pixel.
  */
 import { colourChannels, type ImageShape } from '../domain/image';
+import type { Values } from '../domain/record';
 import type { WindowShape } from '../domain/window';
+import type { Examples } from '../models/model';
+import { tf } from '../tensor';
 
+/** What detections name, and how it follows from single values. */
 export interface Attribution {
+  /** A window of records, or an image. */
+  readonly kind: 'window' | 'image';
+  /** How many channels there are to name. */
+  readonly channels: number;
   /** To which channel each value of a window belongs. */
   channelOf(value: number): number;
-  /** What each channel adds to the reconstruction statistic. Shape [count, values of a window] → [count, channels]. */
-  sum(perValue: Float32Array, count: number): Float64Array;
+  /** What each channel adds to the reconstruction statistic. Shape [batch, values of a window] → [batch, channels]. */
+  sum(perValue: tf.Tensor2D): tf.Tensor2D;
   /**
-   * The value that stands for each channel: that of the newest record, or the mean of a region. Shape [count, values of a
-   * window] → [count, channels].
+   * The value that stands for each channel: that of the newest record, or the mean of a region. Shape [batch, values of a
+   * window] → [batch, channels].
    */
-  represent(perValue: ArrayLike<number>, count: number): Float64Array;
+  represent(perValue: tf.Tensor2D): tf.Tensor2D;
+  /** Mean of what is seen less what is expected, by channel. Shape [batch, channels]. */
+  meanError(examples: Examples, expected: tf.Tensor2D): tf.Tensor2D;
+  /** The values that stand for the channels of one window as it was read, in the channels' own units. Shape [channels]. */
+  actual(values: Values): Float64Array;
+}
+
+/** Channels of the windows, or regions of the images, that were learned from. */
+export function attributionOf({
+  spec,
+  image,
+}: {
+  spec: { length: number; channels: number };
+  image?: ImageShape;
+}): Attribution {
+  return image === undefined ? createWindowAttribution(spec) : createImageAttribution(image);
 }
 
 /**
  * Channels of a window. The record that is judged counts in full; of those before it the worst is left out, so that one odd
  * record is one odd record, and not a whole window of them.
  */
-export function createWindowAttribution({ length, channels }: WindowShape): Attribution {
+export function createWindowAttribution({
+  length,
+  channels,
+}: Pick<WindowShape, 'length' | 'channels'>): Attribution {
+  /** Over all records of the window, as a product with copies of I, which is faster than a sum along the middle. */
+  const sumOverRecords = (perValue: tf.Tensor2D): tf.Tensor2D =>
+    tf.matMul(perValue, tf.tile(tf.eye(channels), [length, 1]));
   return {
+    kind: 'window',
+    channels,
     channelOf: (value) => value % channels,
-    sum(perValue, count) {
-      const sums = new Float64Array(count * channels);
-      for (let window = 0; window < count; window++) {
-        for (let channel = 0; channel < channels; channel++) {
-          const at = (t: number): number => perValue[(window * length + t) * channels + channel]!;
-          let sum = at(length - 1);
-          let worst = 0;
-          for (let t = 0; t < length - 1; t++) {
-            sum += at(t);
-            if (t === 0 || at(t) > worst) worst = at(t);
-          }
-          sums[window * channels + channel] = sum - worst;
-        }
-      }
-      return sums;
+    sum(perValue) {
+      const sums = sumOverRecords(perValue);
+      if (length === 1) return sums;
+      const earlier = tf.slice(perValue, [0, 0], [-1, (length - 1) * channels]);
+      return tf.sub(sums, tf.max(tf.reshape(earlier, [-1, length - 1, channels]), 1));
     },
-    represent(perValue, count) {
-      const newest = new Float64Array(count * channels);
-      for (let window = 0; window < count; window++) {
-        const from = (window * length + length - 1) * channels;
-        for (let channel = 0; channel < channels; channel++)
-          newest[window * channels + channel] = perValue[from + channel]!;
-      }
-      return newest;
-    },
+    represent: (perValue) => tf.slice(perValue, [0, (length - 1) * channels], [-1, channels]),
+    // Where nothing is seen the sum is 0, and so is the mean.
+    meanError: ({ x, mask }, expected) =>
+      tf.div(sumOverRecords(tf.mul(mask, tf.sub(x, expected))), tf.maximum(sumOverRecords(mask), 1)),
+    actual: (values) => Float64Array.from(values.subarray((length - 1) * channels)),
   };
 }
 
@@ -91,24 +108,44 @@ function cuts(size: number): number[] {
 
 /** Regions of an image, all colours together. */
 export function createImageAttribution(image: ImageShape): Attribution {
+  const { width, height } = image;
   const { regions, regionOfPixel } = regionsOf(image);
   const colours = colourChannels(image);
-  const size = regionOfPixel.length * colours;
-  const channelOf = (value: number): number => regionOfPixel[Math.floor(value / colours)]!;
+  const [across, down] = [cuts(width), cuts(height)];
+  const pixelsOf = regions.map(({ pixels }) => pixels * colours);
 
-  function sum(perValue: ArrayLike<number>, count: number): Float64Array {
-    const sums = new Float64Array(count * regions.length);
-    for (let i = 0; i < count; i++) {
-      for (let j = 0; j < size; j++) {
-        sums[i * regions.length + channelOf(j)]! += perValue[i * size + j]!;
-      }
-    }
-    return sums;
+  /** Rows of an image, then columns: which part of a side each pixel belongs to. Shape [size, parts]. */
+  function membership(bounds: readonly number[]): tf.Tensor2D {
+    const [size, parts] = [bounds.at(-1)!, bounds.length - 1];
+    const rows = Array.from({ length: size }, (_, i) =>
+      Array.from({ length: parts }, (__, part) => (i >= bounds[part]! && i < bounds[part + 1]! ? 1 : 0)),
+    );
+    return tf.tensor2d(rows);
   }
+
+  function sum(perValue: tf.Tensor2D): tf.Tensor2D {
+    const [columns, rows] = [across.length - 1, down.length - 1];
+    const pixels = tf.sum<tf.Tensor2D>(tf.reshape(perValue, [-1, width, colours]), 2); // [batch · height, width]
+    const byColumn = tf.reshape(tf.matMul(pixels, membership(across)), [-1, height, columns]);
+    const turned = tf.reshape<tf.Rank.R2>(tf.transpose(byColumn, [0, 2, 1]), [-1, height]);
+    const byRegion = tf.reshape(tf.matMul(turned, membership(down)), [-1, columns, rows]);
+    return tf.reshape(tf.transpose(byRegion, [0, 2, 1]), [-1, regions.length]);
+  }
+  const represent = (perValue: tf.Tensor2D): tf.Tensor2D => tf.div(sum(perValue), tf.tensor1d(pixelsOf));
   return {
-    channelOf,
+    kind: 'image',
+    channels: regions.length,
+    channelOf: (value) => regionOfPixel[Math.floor(value / colours)]!,
     sum,
-    represent: (perValue, count) =>
-      sum(perValue, count).map((total, i) => total / (regions[i % regions.length]!.pixels * colours)),
+    represent,
+    meanError: ({ x }, expected) => represent(tf.sub(x, expected)),
+    actual(values) {
+      const means = new Float64Array(regions.length);
+      values.forEach((value: number, i: number) => {
+        const region = regionOfPixel[Math.floor(i / colours)]!;
+        means[region]! += value / pixelsOf[region]!;
+      });
+      return means;
+    },
   };
 }

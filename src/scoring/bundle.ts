@@ -1,6 +1,6 @@
 /**
- * A model version as files: model.json (settings, scaler, conditions, calibration), weights.safetensors,
- * golden.json (windows with the scores they must have) and report.json.
+ * A model version as files: model.json (settings, scaler, conditions, calibration), weights.safetensors, score.onnx (the
+ * same model as a graph, trace.ts), golden.json (windows with the scores they must have) and report.json.
  */
 import type { SurpriseState } from '../calibration/surprise';
 import type { CategoryTable, ConditionState } from '../domain/condition';
@@ -12,10 +12,13 @@ import { createWindowBatch, type WindowBatch } from '../domain/window';
 import { ModelVersionError } from '../errors';
 import { disposeModel, readWeights, writeWeights, type Model, type ModelSpec } from '../models/model';
 import { createModel } from '../models/zoo';
+import type { OpenSession } from '../onnx/session';
 import { createRandom, decodeSafetensors, encodeSafetensors, type StoredTensor } from '../tensor';
 import type { ChannelState } from './channels';
 import { createDetector, type Detector } from './detector';
 import { shapeOf } from './encode';
+import type { OpenEngine } from './engine';
+import { openGraph } from './onnx-engine';
 import type { ShiftState } from './shift';
 import type { Repetition } from './stuck';
 
@@ -56,6 +59,8 @@ export type Files = ReadonlyMap<string, Uint8Array>;
 export interface Trained {
   state: DetectorState;
   model: Model;
+  /** score.onnx; absent where the model cannot be traced. */
+  graph?: Uint8Array;
   report: unknown;
 }
 
@@ -76,30 +81,69 @@ interface Golden {
 const goldenTolerance = 1e-4;
 
 /**
- * @param golden windows that are stored with their scores
+ * The golden scores are those of tfjs. Where ONNX Runtime is there, the graph is held to them at once.
+ * @param golden windows that are stored with their scores; best not those that calibration rests on: a last bit decides
+ *   whether such a score is above its own
+ * @throws ModelVersionError when the graph scores differently
  */
-export function encodeBundle(trained: Trained, golden: WindowBatch, table: CategoryTable): Files {
-  const { state, model, report } = trained;
+export async function encodeBundle(
+  trained: Trained,
+  golden: WindowBatch,
+  table: CategoryTable,
+  openSession?: OpenSession,
+): Promise<Files> {
+  const { state, model, graph, report } = trained;
   const tensors = new Map<string, StoredTensor>();
   for (const [name, data] of readWeights(model)) {
     tensors.set(name, { dtype: 'F32', shape: model.weights.get(name)!.shape, data });
   }
+  const described = await describeGolden(trained, golden, table);
+  const openEngine = await engineFor('new', graph, openSession);
+  if (openEngine !== undefined) {
+    const traced = createDetector('new', state, model, table, openEngine);
+    try {
+      await checkGolden('new', traced, described, table);
+    } finally {
+      traced.release();
+    }
+  }
   return new Map([
     ['model.json', toJson(state)],
     ['weights.safetensors', encodeSafetensors(tensors)],
-    ['golden.json', toJson(describeGolden(trained, golden, table))],
+    ...(graph === undefined ? [] : [[graphName, graph] as const]),
+    ['golden.json', toJson(described)],
     ['report.json', toJson(report)],
   ]);
+}
+
+const graphName = 'score.onnx';
+
+/** The engine for a graph; undefined where there is no graph, or nothing to run it. */
+async function engineFor(
+  version: string,
+  graph: Uint8Array | undefined,
+  openSession: OpenSession | undefined,
+): Promise<OpenEngine | undefined> {
+  if (graph === undefined || openSession === undefined) return undefined;
+  try {
+    return await openGraph(graph, openSession);
+  } catch (cause) {
+    throw new ModelVersionError(version, 'unreadable', `${graphName} cannot be opened`, { cause });
+  }
 }
 
 function toJson(value: unknown): Uint8Array {
   return Buffer.from(`${JSON.stringify(value, null, 1)}\n`);
 }
 
-function describeGolden({ state, model }: Trained, batch: WindowBatch, table: CategoryTable): Golden {
+async function describeGolden(
+  { state, model }: Trained,
+  batch: WindowBatch,
+  table: CategoryTable,
+): Promise<Golden> {
   const { length, channels, pixels } = shapeOf(state);
   const given = givenConditions(state.conditions.specs);
-  const scores = createDetector('', state, model, table).score(batch);
+  const scores = await createDetector('', state, model, table).score(batch);
   const records = Array.from({ length }, (_, t) => t);
   return {
     windows: Array.from({ length: batch.count }, (_, window) => ({
@@ -129,13 +173,20 @@ function describeGolden({ state, model }: Trained, batch: WindowBatch, table: Ca
 
 /**
  * A version's files as a detector that gives the scores it was published with.
+ * @param openSession opens the graph; without it, and for a version without a graph, tfjs scores
  * @throws ModelVersionError when a file is absent, cannot be read, or the golden records score differently
  */
-export function decodeBundle(version: string, files: Files, table: CategoryTable): Detector {
+export async function decodeBundle(
+  version: string,
+  files: Files,
+  table: CategoryTable,
+  openSession?: OpenSession,
+): Promise<Detector> {
+  const openEngine = await engineFor(version, files.get(graphName), openSession);
   const { state, model } = decodeModel(version, files);
-  const detector = createDetector(version, state, model, table);
+  const detector = createDetector(version, state, model, table, openEngine);
   try {
-    checkGolden(version, detector, readPart(version, files, 'golden.json', parseJson) as Golden, table);
+    await checkGolden(version, detector, readPart(version, files, 'golden.json', parseJson) as Golden, table);
     return detector;
   } catch (error) {
     detector.dispose();
@@ -174,7 +225,12 @@ function readPart<T>(version: string, files: Files, name: string, read: (bytes: 
   }
 }
 
-function checkGolden(version: string, detector: Detector, golden: Golden, table: CategoryTable): void {
+async function checkGolden(
+  version: string,
+  detector: Detector,
+  golden: Golden,
+  table: CategoryTable,
+): Promise<void> {
   const batch = createWindowBatch(detector.shape, golden.windows.length);
   const given = givenConditions(detector.state.conditions.specs);
   for (const window of golden.windows) {
@@ -193,7 +249,7 @@ function checkGolden(version: string, detector: Detector, golden: Golden, table:
     );
     batch.conditions.set(codes, row * given.length);
   }
-  const scores = detector.score(batch);
+  const scores = await detector.score(batch);
   golden.windows.forEach((window, i) => {
     for (const [name, expected] of Object.entries({ ...window.statistics, surprise: window.surprise })) {
       const actual = name === 'surprise' ? scores.surprise[i]! : scores.statistics[name]?.[i];

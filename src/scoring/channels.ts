@@ -23,7 +23,7 @@ export function fitChannels(parts: Float64Array, channels: number, tailShare: nu
 
 export interface ChannelStatistic {
   /** The channels' p-values combined (larger = odder), shape [count]. */
-  assess(parts: Float64Array, count: number): Float64Array;
+  assess(parts: ArrayLike<number>, count: number): Float64Array;
   /** p-value of what one channel adds. */
   pValueOf(part: number, channel: number): number;
 }

@@ -12,9 +12,10 @@ import type { CategoryTable } from '../domain/condition';
 import type { Contribution, NearestNormal } from '../domain/detection';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
-import { createAssessor } from './assess';
+import { createAssessor, type RawScores } from './assess';
 import type { DetectorState } from './bundle';
 import { createChannelStatistic } from './channels';
+import type { OpenEngine } from './engine';
 import { createExplainer, offDimensions } from './explain';
 import { assessShift } from './shift';
 
@@ -26,15 +27,13 @@ export interface Scores {
   /** 1 where the p-value rests on the fitted tail alone. Shape [count]. */
   extrapolated: Uint8Array;
   /** By name, shape [count]. */
-  statistics: Readonly<Record<string, Float64Array>>;
+  statistics: Readonly<Record<string, ArrayLike<number>>>;
   /** By name, by how much each statistic was lowered for the level of its device, where it is followed. Shape [count]. */
   levels?: Readonly<Record<string, Float64Array>>;
   /** Conditions that the model has not seen in training. */
   unknownConditions: number;
   /** What each channel of one window has to do with its score, the most unusual channel first. */
   contributions(window: number): Contribution[];
-  /** What each value of one window adds to its reconstruction, in nats: where in an image it does not fit. Shape [dim]. */
-  heat(window: number): Float32Array;
   /**
    * One window beside its nearest normal, which takes some milliseconds; its contributions sum to
    * `nearestNormal.reconstruction`. Repeatable.
@@ -42,18 +41,34 @@ export interface Scores {
   explain(window: number): { contributions: Contribution[]; nearestNormal: NearestNormal };
 }
 
+/** The levels of the device that a window is of, where they are followed: its score rests on them, and they take it in. */
+export type LevelsOf = (window: number) => DeviceLevels | undefined;
+
 export interface Detector {
   readonly version: string;
   readonly state: DetectorState;
   readonly shape: WindowShape;
+  /** Name of the engine that scores. */
+  readonly engine: string;
   /**
-   * Repeatable: the same window has the same score, in whatever batch it comes.
-   * @param levelsOf the levels of the device that a window is of, where they are followed: they are part of what its
-   *   score rests on, and take in its statistics
+   * What the model says of a batch. Repeatable: the same window gets the same, in whatever batch it comes. The batch must
+   * stay as it is until it has been judged, and may be given again only then.
    */
-  score(batch: WindowBatch, levelsOf?: (window: number) => DeviceLevels | undefined): Scores;
+  assess(batch: WindowBatch): Promise<RawScores>;
+  /** What that means. Batch after batch, in the order of their records, where levels are followed. */
+  judge(batch: WindowBatch, raw: RawScores, levelsOf?: LevelsOf): Scores;
+  /** Both at once. */
+  score(batch: WindowBatch, levelsOf?: LevelsOf): Promise<Scores>;
+  /**
+   * What each value of the windows adds to their reconstruction, in nats: where in an image it does not fit. Shape [count,
+   * values of a window].
+   */
+  heat(batch: WindowBatch): Promise<Float32Array>;
   /** Levels to follow devices with, from those of calibration. */
   createLevels(policy: LevelPolicy, snapshot?: LevelsSnapshot): Levels;
+  /** Lets go of the engine; the model is left to whoever made it. */
+  release(): void;
+  /** Lets go of both. */
   dispose(): void;
 }
 
@@ -65,8 +80,9 @@ export function createDetector(
   state: DetectorState,
   model: Model,
   table: CategoryTable,
+  openEngine?: OpenEngine,
 ): Detector {
-  const assessor = createAssessor(state, model, table);
+  const assessor = createAssessor(state, model, table, openEngine);
   const { shape, scaler, stuck, attribution } = assessor;
   const channels = state.channels.length;
   const valuesPerWindow = shape.length * shape.channels;
@@ -78,9 +94,7 @@ export function createDetector(
     model,
     encoder: assessor.encoder,
     shape,
-    channelOf: (value) => attribution.channelOf(value),
-    sum: (perValue) => attribution.sum(perValue, 1),
-    represent: (perValue) => attribution.represent(perValue, 1),
+    attribution,
     typicalParts: state.channelCalibrations.map(({ scores }) => scores[scores.length >> 1]!),
     isOdd: (part, j) => surpriseOf(channel.pValueOf(part, j)) > oddChannel,
   });
@@ -89,12 +103,12 @@ export function createDetector(
   function rank(
     batch: WindowBatch,
     window: number,
-    parts: Float64Array,
-    expected: Float64Array,
+    parts: ArrayLike<number>,
+    expected: ArrayLike<number>,
   ): Contribution[] {
     const runs = stuck?.explain(batch, window) ?? state.channels.map(() => ({ repeats: 0, nats: 0 }));
     const values = batch.values.subarray(window * valuesPerWindow, (window + 1) * valuesPerWindow);
-    const actual = attribution.represent(values, 1);
+    const actual = attribution.actual(values);
     const nats = (j: number): number => Math.max(parts[j]!, runs[j]!.nats);
     const all = state.channels.map((name, j) => ({
       channel: name,
@@ -112,58 +126,65 @@ export function createDetector(
       .map((j) => all[j]!);
   }
 
-  const ofWindow = (values: Float64Array, window: number): Float64Array =>
+  const ofWindow = (values: Float32Array, window: number): Float32Array =>
     values.subarray(window * channels, (window + 1) * channels);
+
+  function judge(batch: WindowBatch, raw: RawScores, levelsOf?: LevelsOf): Scores {
+    const { parts, errors, expected, unknownConditions } = raw;
+    const statistics: Record<string, ArrayLike<number>> = {
+      ...raw.statistics,
+      channel: channel.assess(parts, batch.count),
+      shift: assessShift(state.shift, errors),
+    };
+    const surprise = new Float64Array(batch.count);
+    const extrapolated = new Uint8Array(batch.count);
+    const row = scale.names.map(() => 0);
+    const lowered = scale.followed.map(() => new Float64Array(batch.count));
+    for (let i = 0; i < batch.count; i++) {
+      scale.names.forEach((name, s) => (row[s] = statistics[name]![i]!));
+      const levels = levelsOf?.(i);
+      const value = scale.pValue(row, levels?.above);
+      levels?.above.forEach((by, s) => (lowered[s]![i] = by));
+      levels?.observe(scale.followable(row));
+      surprise[i] = surpriseOf(value.p);
+      extrapolated[i] = value.extrapolated ? 1 : 0;
+    }
+    return {
+      count: batch.count,
+      surprise,
+      extrapolated,
+      statistics,
+      ...(levelsOf && { levels: Object.fromEntries(scale.followed.map((name, s) => [name, lowered[s]!])) }),
+      unknownConditions,
+      contributions: (window) => rank(batch, window, ofWindow(parts, window), ofWindow(expected, window)),
+      explain(window) {
+        const nearest = findNearestNormal(batch, window);
+        return {
+          contributions: rank(batch, window, nearest.parts, nearest.expected),
+          nearestNormal: {
+            reconstruction: nearest.parts.reduce((sum, part) => sum + part, 0),
+            leftOut: nearest.leftOut.map((j) => state.channels[j]!),
+            latent: offDimensions(nearest.latent, model.latentDims),
+          },
+        };
+      },
+    };
+  }
 
   return {
     version,
     state,
     shape,
-    score(batch, levelsOf) {
-      const { statistics: raw, parts, errors, excess, expected, unknownConditions } = assessor.assess(batch);
-      const statistics: Record<string, Float64Array> = {
-        ...raw,
-        channel: channel.assess(parts, batch.count),
-        shift: assessShift(state.shift, errors),
-      };
-      const surprise = new Float64Array(batch.count);
-      const extrapolated = new Uint8Array(batch.count);
-      const row = scale.names.map(() => 0);
-      const lowered = scale.followed.map(() => new Float64Array(batch.count));
-      for (let i = 0; i < batch.count; i++) {
-        scale.names.forEach((name, s) => (row[s] = statistics[name]![i]!));
-        const levels = levelsOf?.(i);
-        const value = scale.pValue(row, levels?.above);
-        levels?.above.forEach((by, s) => (lowered[s]![i] = by));
-        levels?.observe(scale.followable(row));
-        surprise[i] = surpriseOf(value.p);
-        extrapolated[i] = value.extrapolated ? 1 : 0;
-      }
-
-      return {
-        count: batch.count,
-        surprise,
-        extrapolated,
-        statistics,
-        ...(levelsOf && { levels: Object.fromEntries(scale.followed.map((name, s) => [name, lowered[s]!])) }),
-        unknownConditions,
-        heat: (window) =>
-          excess.slice((window * excess.length) / batch.count, ((window + 1) * excess.length) / batch.count),
-        contributions: (window) => rank(batch, window, ofWindow(parts, window), ofWindow(expected, window)),
-        explain(window) {
-          const nearest = findNearestNormal(batch, window);
-          return {
-            contributions: rank(batch, window, nearest.parts, nearest.expected),
-            nearestNormal: {
-              reconstruction: nearest.parts.reduce((sum, part) => sum + part, 0),
-              leftOut: nearest.leftOut.map((j) => state.channels[j]!),
-              latent: offDimensions(nearest.latent, model.latentDims),
-            },
-          };
-        },
-      };
-    },
+    engine: assessor.engine.name,
+    assess: (batch) => assessor.assess(batch),
+    judge,
+    score: async (batch, levelsOf) => judge(batch, await assessor.assess(batch), levelsOf),
+    heat: (batch) => assessor.excess(batch),
     createLevels: (policy, snapshot) => createLevels(scale.bases, policy, snapshot),
-    dispose: () => disposeModel(model),
+    release: () => assessor.engine.dispose(),
+    dispose() {
+      assessor.engine.dispose();
+      disposeModel(model);
+    },
   };
 }

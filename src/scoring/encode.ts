@@ -17,16 +17,24 @@ export function shapeOf({
   return windowShape(image === undefined ? schema : { ...schema, kind: 'image', image }, spec.length);
 }
 
-/** Buffers of one encoded batch, row by row; reused. */
+/** Buffers of one encoded batch, row by row; reused. An engine may exchange them. */
 export interface EncodedWindows {
-  /** Shape [capacity, length × channels]. */
+  /** Shape [capacity, length × channels], the capacity rounded up to what engines run at once. */
   x: Float32Array;
   mask: Float32Array;
   /** Shape [capacity, conditionDim]. */
   c: Float32Array;
+  /** Values that are missing. */
+  missing: number;
   /** Conditions that the model does not know, over all records that end a window. */
   unknownConditions: number;
 }
+
+/**
+ * Engines run a multiple of so many rows. A single row would be multiplied in another order than many, and what is left over
+ * behind the last full vector of a processor is computed by other code: both would change the last bits of a score.
+ */
+export const engineRows = 16;
 
 export interface WindowEncoder {
   readonly dim: number;
@@ -52,19 +60,25 @@ export function createWindowEncoder(
   return {
     dim,
     conditionDim,
-    createBuffers: (capacity) => ({
-      x: new Float32Array(capacity * dim),
-      mask: new Float32Array(capacity * dim),
-      c: new Float32Array(capacity * conditionDim),
-      unknownConditions: 0,
-    }),
+    createBuffers(capacity) {
+      const rows = Math.ceil(capacity / engineRows) * engineRows;
+      return {
+        x: new Float32Array(rows * dim),
+        mask: new Float32Array(rows * dim),
+        c: new Float32Array(rows * conditionDim),
+        missing: 0,
+        unknownConditions: 0,
+      };
+    },
     encode(batch, out) {
-      out.unknownConditions = 0;
+      out.unknownConditions = out.missing = 0;
       for (let i = 0; i < batch.count * dim; i++) {
         const value = batch.values[i]!;
         const channel = i % scaler.channels;
+        const isMissing = Number.isNaN(value);
+        if (isMissing) out.missing++;
         out.x[i] = scaler.scale(value, channel);
-        out.mask[i] = Number.isNaN(value) || !scaler.knows(channel) ? 0 : 1;
+        out.mask[i] = isMissing || !scaler.knows(channel) ? 0 : 1;
       }
       if (conditionDim === 0) return;
       out.c.fill(0, 0, batch.count * conditionDim);

@@ -9,6 +9,7 @@ import { createWindowBatch, type WindowBatch, type WindowShape } from '../domain
 import type { Examples, Model } from '../models/model';
 import { findLikeliestCodes } from '../models/nearest-normal';
 import { scoped, tf } from '../tensor';
+import type { Attribution } from './attribution';
 import { toExamples, type WindowEncoder } from './encode';
 
 /** The nearest normal of a window, in scaled values. */
@@ -37,12 +38,7 @@ export interface ExplainerParts {
   model: Model;
   encoder: WindowEncoder;
   shape: WindowShape;
-  /** To which channel each value of a window belongs. */
-  channelOf: (value: number) => number;
-  /** What each channel adds to the reconstruction, from what each value adds. Shape [channels]. */
-  sum: (perValue: Float32Array) => Float64Array;
-  /** The value that stands for each channel: that of the newest record, or the mean of a region. Shape [channels]. */
-  represent: (perValue: Float32Array) => Float64Array;
+  attribution: Attribution;
   /** What each channel adds to the reconstruction in normal times, in nats. Shape [channels]. */
   typicalParts: readonly number[];
   /** Whether a channel that adds so much is unusual. */
@@ -63,9 +59,7 @@ export function createExplainer({
   model,
   encoder,
   shape,
-  channelOf,
-  sum,
-  represent,
+  attribution,
   typicalParts,
   isOdd,
 }: ExplainerParts): (batch: WindowBatch, window: number) => NearestWindow {
@@ -80,7 +74,7 @@ export function createExplainer({
     filling: tf.Tensor2D,
   ): Examples {
     const kept = lists.flatMap((left) =>
-      Array.from({ length: encoder.dim }, (_, i) => (left.includes(channelOf(i)) ? 0 : 1)),
+      Array.from({ length: encoder.dim }, (_, i) => (left.includes(attribution.channelOf(i)) ? 0 : 1)),
     );
     const keep = tf.tensor2d(kept, [lists.length, encoder.dim]);
     const tile = (rows: tf.Tensor2D): tf.Tensor2D => tf.tile(rows, [lists.length, 1]);
@@ -94,7 +88,7 @@ export function createExplainer({
   /** What each channel adds at a code, and what every value of the window should then have been, [1, dim]. */
   function look(code: tf.Tensor2D, examples: Examples): { parts: Float64Array; filling: tf.Tensor2D } {
     const { distortionExcess, expected } = model.joint(code, examples);
-    return { parts: sum(distortionExcess.dataSync<'float32'>()), filling: expected };
+    return { parts: Float64Array.from(attribution.sum(distortionExcess).dataSync()), filling: expected };
   }
 
   return (batch, window) => {
@@ -131,7 +125,7 @@ export function createExplainer({
       return {
         leftOut,
         parts,
-        expected: represent(filling.dataSync<'float32'>()),
+        expected: Float64Array.from(attribution.represent(filling).dataSync()),
         latent: Array.from(values, (value, i) => ({ value, expected: code[i]!, nats: nats[i]! })),
       };
     });

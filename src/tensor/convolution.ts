@@ -1,7 +1,7 @@
 /** The gradient of a convolution by its filter, which the wasm backend lacks: without it no convolution trains there. */
 import * as tf from '@tensorflow/tfjs-core';
 
-interface Attributes {
+export interface FilterGradientAttributes {
   strides: [number, number] | number;
   pad: 'valid' | 'same' | number;
   dimRoundingMode?: 'floor' | 'round' | 'ceil';
@@ -13,7 +13,11 @@ interface Attributes {
  * channels and batch exchanged, by dy as the filter, whose entries lie as far apart as the strides. So the backend's own
  * fast convolution does it. x has shape [batch, height, width, in], dy [batch, outHeight, outWidth, out].
  */
-function filterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, attributes: Attributes): tf.Tensor4D {
+export function filterGradient(
+  x: tf.Tensor4D,
+  dy: tf.Tensor4D,
+  attributes: FilterGradientAttributes,
+): tf.Tensor4D {
   const { strides, pad, dimRoundingMode, filterShape } = attributes;
   const info = tf.backend_util.computeConv2DInfo(x.shape, filterShape, strides, 1, pad, dimRoundingMode);
   const { padInfo, strideHeight, strideWidth, filterHeight, filterWidth } = info;
@@ -41,6 +45,10 @@ export function registerFilterGradient(backendName: string): void {
     backendName,
     // What a kernel is given are tensors; the engine tapes nothing while one runs.
     kernelFunc: ({ inputs, attrs }) =>
-      filterGradient(inputs['x'] as tf.Tensor4D, inputs['dy'] as tf.Tensor4D, attrs as unknown as Attributes),
+      filterGradient(
+        inputs['x'] as tf.Tensor4D,
+        inputs['dy'] as tf.Tensor4D,
+        attrs as unknown as FilterGradientAttributes,
+      ),
   });
 }

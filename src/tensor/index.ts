@@ -1,5 +1,13 @@
 /** The only door to tfjs: everything else of ours imports tensors from here. */
 export { fixedBatchRows, openBackend, scoped, tf, type BackendChoice, type BackendName } from './backend';
 export { matMul } from './linear';
-export { createRandom, type Random } from './random';
+export { createRandom, createTensorRandom, type Draw, type Random } from './random';
+export {
+  recordKernels,
+  type KernelCall,
+  type RecordedConstant,
+  type RecordedValue,
+  type Recording,
+  type ValueType,
+} from './recording';
 export { decodeSafetensors, encodeSafetensors, type StoredTensor } from './safetensors';

@@ -6,12 +6,39 @@ export interface Random {
   uniform(): number;
   /** Standard normal. */
   normal(): number;
+  /**
+   * A tensor that `draw` fills. Whatever a computation draws it draws like this, so that it can be traced: what is drawn is an
+   * input then.
+   */
+  tensor(shape: readonly [number, number], draw: Draw): tf.Tensor2D;
   /** A tensor of independent standard normal draws. */
   normalTensor(shape: readonly [number, number]): tf.Tensor2D;
   /** Shuffles in place (Fisher–Yates). */
   shuffle(indices: Int32Array): void;
   /** An independent generator: what one consumer draws does not move another. */
   fork(): Random;
+}
+
+/** Fills `data`, all of it, with draws of `random`. */
+export type Draw = (data: Float32Array, random: Pick<Random, 'uniform' | 'normal'>) => void;
+
+const drawNormal: Draw = (data, { normal }) => {
+  for (let i = 0; i < data.length; i++) data[i] = normal();
+};
+
+/** A generator whose tensors are made by someone else: what a recording gives a computation in the place of one. */
+export function createTensorRandom(tensor: Random['tensor']): Random {
+  const refuse = (): never => {
+    throw new Error('what is traced may draw tensors alone');
+  };
+  return {
+    uniform: refuse,
+    normal: refuse,
+    tensor,
+    normalTensor: (shape) => tensor(shape, drawNormal),
+    shuffle: refuse,
+    fork: refuse,
+  };
 }
 
 /** xoshiro128** (Blackman & Vigna 2018), its state filled from `seed` by SplitMix32. */
@@ -64,14 +91,17 @@ export function createRandom(seed: number): Random {
     }
   }
 
+  function tensor(shape: readonly [number, number], draw: Draw): tf.Tensor2D {
+    const data = new Float32Array(shape[0] * shape[1]);
+    draw(data, { uniform, normal });
+    return tf.tensor2d(data, [shape[0], shape[1]]);
+  }
+
   return {
     uniform,
     normal,
-    normalTensor(shape) {
-      const data = new Float32Array(shape[0] * shape[1]);
-      for (let i = 0; i < data.length; i++) data[i] = normal();
-      return tf.tensor2d(data, [shape[0], shape[1]]);
-    },
+    tensor,
+    normalTensor: (shape) => tensor(shape, drawNormal),
     shuffle(indices) {
       for (let i = indices.length - 1; i > 0; i--) {
         const j = Math.floor(uniform() * (i + 1));

@@ -4,24 +4,42 @@
  * training block hardly moved in would be taken to be known to a hair. With everything else held, the likelihood of the
  * held-out records is maximal where the variance is that of the errors on them.
  */
-import { trainStep, type Examples, type Model } from '../models/model';
-import { tf, type Random } from '../tensor';
+import { writeWeights, type Phase } from '../models/model';
+import type { OpenSession } from '../onnx/session';
+import type { Random } from '../tensor';
+import { openStepper } from './open-stepper';
+import type { Encoded, StepperParts } from './stepper';
 
 const steps = 60;
 const learningRate = 0.1;
 
 /**
  * Changes the weights of the likelihood alone; a model without any (Bernoulli) stays as it is.
- * @param examples held-out windows; the caller disposes them
+ * @param windows that were held out
  */
-export function fitHeldOutVariance(model: Model, examples: Examples, random: Random): void {
+export async function fitHeldOutVariance(
+  {
+    model,
+    encoder,
+    openSession,
+  }: Pick<StepperParts, 'model' | 'encoder'> & {
+    openSession: OpenSession | undefined;
+  },
+  windows: Encoded,
+  random: Random,
+): Promise<void> {
   const variables = [...model.weights].filter(([name]) => name.startsWith('likelihood/')).map(([, v]) => v);
   if (variables.length === 0) return;
-  const optimizer = tf.train.adam(learningRate);
-  const phase = { name: 'variance', variables, loss: () => model.validationLoss(examples).loss };
+  const phase: Phase = {
+    name: 'variance',
+    variables,
+    loss: (examples) => model.validationLoss(examples).loss,
+  };
+  const { stepper } = await openStepper({ model, phases: [phase], encoder, learningRate }, openSession);
   try {
-    for (let step = 0; step < steps; step++) trainStep(phase, optimizer, examples, random, step);
+    for (let step = 0; step < steps; step++) await stepper.step(windows, random, step);
+    writeWeights(model, stepper.weights());
   } finally {
-    optimizer.dispose();
+    stepper.dispose();
   }
 }

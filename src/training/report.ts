@@ -26,6 +26,14 @@ export interface TrainingReport {
   activeUnitsPerLevel: readonly number[];
   /** The tail of the combined statistic. */
   tail: ParetoTail;
+  /** What has taken the steps. */
+  trainingEngine: string;
+  /** Why tfjs trained although there is an engine for graphs, where it did. */
+  trainingProblem?: string;
+  /** What has scored the calibration block. */
+  scoringEngine: string;
+  /** Why the version has no graph, where it has none: tfjs scores then. */
+  graphProblem?: string;
 }
 
 /** Levels (1 = the upper one) of which no latent dimension is in use: the model explains the data without them. */

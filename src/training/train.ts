@@ -17,30 +17,31 @@ import { TrainingError } from '../errors';
 import {
   activeUnitThreshold,
   disposeModel,
-  readWeights,
-  trainStep,
-  writeWeights,
-  type Examples,
   type Model,
   type ModelOptions,
   type ModelSpec,
 } from '../models/model';
-import { fromTorchWeights } from '../models/exchange';
 import { createModel } from '../models/zoo';
-import { createAssessor, type Assessor, type RawScores } from '../scoring/assess';
+import type { OpenSession } from '../onnx/session';
+import { UntranslatableError } from '../onnx/traced-call';
+import { createAssessor, type Assessor } from '../scoring/assess';
 import type { DetectorState, LearnedState, Trained } from '../scoring/bundle';
 import { regionsOf } from '../scoring/attribution';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import { fitShift } from '../scoring/shift';
 import { statisticPlans } from '../scoring/statistics';
+import { openGraph } from '../scoring/onnx-engine';
 import { fitRepeats } from '../scoring/stuck';
-import { createWindowEncoder, toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
-import { createRandom, scoped, tf, type Random, type StoredTensor } from '../tensor';
+import { traceScoring } from '../scoring/trace';
+import { createWindowEncoder, toExamples, type WindowEncoder } from '../scoring/encode';
+import { createRandom, scoped, type StoredTensor } from '../tensor';
 import { splitByTime, type Dataset } from './dataset';
 import { crossFittedReconstruction, crossFittedShift } from './cross-fit';
 import { chooseEffort, type Effort } from './effort';
+import { adopt, createConditionDropout, fit, type Progress } from './fit';
 import { fitHeldOutVariance } from './held-out-variance';
 import type { TrainingReport } from './report';
+import type { Encoded } from './stepper';
 
 /** What of the effort is 0 is chosen by the number of windows. */
 export interface TrainingOptions extends Effort {
@@ -60,16 +61,13 @@ export interface TrainingOptions extends Effort {
   statistics: readonly StatisticName[];
   engine: string;
   settingsFingerprint: string;
+  /** Opens the traced graph, where there is something to run it: calibration is then done by the engine that scores. */
+  openSession?: OpenSession;
   /** Weights in PyTorch's layout to take instead of training; scales and calibration are fitted all the same. */
   weights?: ReadonlyMap<string, StoredTensor>;
 }
 
-export interface Progress {
-  epoch: number;
-  epochs: number;
-  trainLoss: number;
-  validationLoss: number;
-}
+export type { Progress };
 
 /**
  * @param onProgress called after each epoch; awaited, so that a caller can let other work run
@@ -118,29 +116,29 @@ export async function train(
   try {
     const forget = createConditionDropout(encoder, conditionEncoder, conditionDropout, random.fork());
     const validation = encodeAll(dataset, split.validation, encoder);
+    const { openSession } = options;
     const fitting =
       options.weights === undefined
-        ? await fit(
+        ? await fit({
             model,
             dataset,
-            split.fit,
+            ends: split.fit,
             validation,
             encoder,
             forget,
-            chooseEffort(options, split.fit.length),
-            random.fork(),
+            effort: chooseEffort(options, split.fit.length),
+            random: random.fork(),
+            openSession,
             onProgress,
-          )
-        : adopt(model, options.weights, validation, encoder);
+          })
+        : await adopt(model, options.weights, validation, encoder);
     if (options.weights === undefined) {
       const heldOut = thinned(
         Int32Array.from([...split.validation, ...split.calibration]),
         maxVarianceWindows,
       );
       const [encoded] = encodeAll(dataset, heldOut, encoder, maxVarianceWindows);
-      const examples = toExamples(encoder, encoded!.buffers, 0, encoded!.count);
-      fitHeldOutVariance(model, examples, random.fork());
-      disposeExamples(examples);
+      await fitHeldOutVariance({ model, encoder, openSession }, encoded!, random.fork());
     }
     const activeUnitsPerLevel = countActiveUnits(model, encoder, validation);
 
@@ -163,8 +161,15 @@ export async function train(
       engine: options.engine,
       settingsFingerprint: options.settingsFingerprint,
     };
-    const assessor = createAssessor(learned, model, table);
-    const calibrated = calibrate(assessor, learned.channels.length, dataset, split.calibration, options);
+    const { graph, graphProblem } = tryTrace(model, learned);
+    const openEngine = graph && openSession && (await openGraph(graph, openSession));
+    const assessor = createAssessor(learned, model, table, openEngine);
+    let calibrated;
+    try {
+      calibrated = await calibrate(assessor, learned.channels.length, dataset, split.calibration, options);
+    } finally {
+      assessor.engine.dispose();
+    }
     const report: TrainingReport = {
       records: dataset.records,
       excludedRecords: dataset.excludedRecords,
@@ -178,23 +183,35 @@ export async function train(
       latentDims: model.latentDims,
       activeUnitsPerLevel,
       tail: calibrated.calibration.combined.tail,
+      scoringEngine: assessor.engine.name,
+      ...(graphProblem !== undefined && { graphProblem }),
     };
-    return { state: { ...learned, ...calibrated }, model, report };
+    return { state: { ...learned, ...calibrated }, model, ...(graph && { graph }), report };
   } catch (error) {
     disposeModel(model);
     throw error;
   }
 }
 
+/** The model as a graph, or why there is none: tfjs scores then. */
+function tryTrace(model: Model, learned: LearnedState): { graph?: Uint8Array; graphProblem?: string } {
+  try {
+    return { graph: traceScoring(model, learned) };
+  } catch (error) {
+    if (error instanceof UntranslatableError) return { graphProblem: error.message };
+    throw error;
+  }
+}
+
 /** First each channel, then, with what the channels say together, each statistic and all of them. */
-function calibrate(
+async function calibrate(
   assessor: Assessor,
   channels: number,
   dataset: Dataset,
   ends: Int32Array,
   { tailShare, statistics: names }: Pick<TrainingOptions, 'tailShare' | 'statistics'>,
-): Pick<DetectorState, 'channelCalibrations' | 'shift' | 'calibration' | 'independentAfter'> {
-  const { statistics, parts, errors } = assessAll(assessor, channels, dataset, ends);
+): Promise<Pick<DetectorState, 'channelCalibrations' | 'shift' | 'calibration' | 'independentAfter'>> {
+  const { statistics, parts, errors } = await assessAll(assessor, channels, dataset, ends);
   const channelCalibrations = fitChannels(parts, channels, tailShare);
   const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
   const shift = fitShift(errors, channels);
@@ -254,135 +271,6 @@ function recordsUpTo(
   return { values, conditions, count: rows.length };
 }
 
-/** The part of the report that fitting is responsible for. */
-type Fitting = Pick<
-  TrainingReport,
-  'epochs' | 'bestEpoch' | 'steps' | 'skippedSteps' | 'trainLoss' | 'validationLoss' | 'validationRate'
->;
-
-/** Takes weights that were trained elsewhere. */
-function adopt(
-  model: Model,
-  weights: ReadonlyMap<string, StoredTensor>,
-  validation: readonly Encoded[],
-  encoder: WindowEncoder,
-): Fitting {
-  writeWeights(model, fromTorchWeights(model.weights, weights));
-  const { loss, rate } = evaluate(model, encoder, validation);
-  if (!Number.isFinite(loss)) throw new TrainingError('diverged', 'the loss of these weights is not finite');
-  return {
-    epochs: 0,
-    bestEpoch: 0,
-    steps: 0,
-    skippedSteps: 0,
-    trainLoss: NaN,
-    validationLoss: loss,
-    validationRate: rate,
-  };
-}
-
-async function fit(
-  model: Model,
-  dataset: Dataset,
-  ends: Int32Array,
-  validation: readonly Encoded[],
-  encoder: WindowEncoder,
-  forget: (encoded: EncodedWindows, count: number) => void,
-  effort: Effort,
-  random: Random,
-  onProgress: (progress: Progress) => void | Promise<void>,
-): Promise<Fitting> {
-  const optimizers = model.phases.map(() => tf.train.adam(effort.learningRate));
-  const batch = createWindowBatch(dataset.shape, effort.batchSize);
-  const buffers = encoder.createBuffers(effort.batchSize);
-  const order = ends.slice();
-  const result: Fitting = {
-    epochs: 0,
-    bestEpoch: 0,
-    steps: 0,
-    skippedSteps: 0,
-    trainLoss: NaN,
-    validationLoss: Infinity,
-    validationRate: NaN,
-  };
-  let best: Map<string, Float32Array> | undefined;
-  /** Patience does not count before every schedule of the loss is through. */
-  let settledEpoch = 0;
-  let step = 0;
-  try {
-    while (
-      result.epochs < effort.epochs &&
-      result.epochs - Math.max(result.bestEpoch, settledEpoch) < effort.patience
-    ) {
-      result.epochs++;
-      random.shuffle(order);
-      let sum = 0;
-      let steps = 0;
-      for (let from = 0; from < order.length; from += effort.batchSize) {
-        batch.count = 0;
-        for (const end of order.subarray(from, from + effort.batchSize)) dataset.copy(end, batch);
-        encoder.encode(batch, buffers);
-        forget(buffers, batch.count);
-        const examples = toExamples(encoder, buffers, 0, batch.count);
-        model.phases.forEach((phase, i) => {
-          const { loss, skipped } = trainStep(phase, optimizers[i]!, examples, random, step);
-          result.steps++;
-          if (skipped) result.skippedSteps++;
-          else if (i === 0) {
-            sum += loss;
-            steps++;
-          }
-        });
-        step++;
-        disposeExamples(examples);
-      }
-      result.trainLoss = sum / steps;
-      if (step <= model.warmUpSteps) settledEpoch = result.epochs;
-      const held = evaluate(model, encoder, validation);
-      if (held.loss < result.validationLoss) {
-        result.validationLoss = held.loss;
-        result.validationRate = held.rate;
-        result.bestEpoch = result.epochs;
-        best = readWeights(model);
-      }
-      await onProgress({
-        epoch: result.epochs,
-        epochs: effort.epochs,
-        trainLoss: result.trainLoss,
-        validationLoss: held.loss,
-      });
-    }
-  } finally {
-    for (const optimizer of optimizers) optimizer.dispose();
-  }
-  if (best === undefined) {
-    throw new TrainingError(
-      'diverged',
-      `no epoch had a finite validation loss (${result.skippedSteps} steps skipped)`,
-    );
-  }
-  writeWeights(model, best);
-  return result;
-}
-
-/** Replaces the categories of a random share of the windows by the unknown token, so that it is trained, too. */
-function createConditionDropout(
-  encoder: WindowEncoder,
-  conditions: ReturnType<typeof createConditionEncoder>,
-  share: number,
-  random: Random,
-): (encoded: EncodedWindows, count: number) => void {
-  return (encoded, count) => {
-    if (share === 0) return;
-    for (let window = 0; window < count; window++) {
-      if (random.uniform() >= share) continue;
-      const at = window * encoder.conditionDim;
-      conditions.forgetCategories(encoded.c, at);
-      conditions.forgetCategories(encoded.c, at + conditions.dim);
-    }
-  };
-}
-
 /** How many windows are assessed at once: bounds memory, does not change a result. */
 const chunk = 512;
 
@@ -393,11 +281,6 @@ const maxVarianceWindows = 2048;
 function thinned(values: Int32Array, count: number): Int32Array {
   if (values.length <= count) return values;
   return Int32Array.from({ length: count }, (_, i) => values[Math.floor((i * values.length) / count)]!);
-}
-
-interface Encoded {
-  buffers: EncodedWindows;
-  count: number;
 }
 
 function encodeAll(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder, size = chunk): Encoded[] {
@@ -411,25 +294,6 @@ function encodeAll(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder, s
     chunks.push({ buffers, count: part.length });
   }
   return chunks;
-}
-
-function evaluate(
-  model: Model,
-  encoder: WindowEncoder,
-  chunks: readonly Encoded[],
-): { loss: number; rate: number } {
-  let loss = 0;
-  let rate = 0;
-  let windows = 0;
-  for (const { buffers, count } of chunks) {
-    scoped(() => {
-      const terms = model.validationLoss(toExamples(encoder, buffers, 0, count));
-      loss += terms.loss.dataSync()[0]! * count;
-      rate += terms.rate.dataSync()[0]! * count;
-    });
-    windows += count;
-  }
-  return { loss: loss / windows, rate: rate / windows };
 }
 
 /** Latent dimensions in use on each level, the upper one first. */
@@ -448,13 +312,13 @@ function countActiveUnits(model: Model, encoder: WindowEncoder, chunks: readonly
   return activity.map((level) => level.filter((value) => value > activeUnitThreshold).length);
 }
 
-/** The raw scores of all windows that end at `ends`, in that order. */
-function assessAll(
+/** The raw scores of all windows that end at `ends`, in that order; shapes as in `RawScores`. */
+async function assessAll(
   assessor: Assessor,
   channels: number,
   dataset: Dataset,
   ends: Int32Array,
-): Pick<RawScores, 'statistics' | 'parts' | 'errors'> {
+): Promise<{ statistics: Record<string, Float64Array>; parts: Float64Array; errors: Float64Array }> {
   const statistics: Record<string, Float64Array> = {};
   const parts = new Float64Array(ends.length * channels);
   const errors = new Float64Array(ends.length * channels);
@@ -462,7 +326,7 @@ function assessAll(
   for (let from = 0; from < ends.length; from += chunk) {
     batch.count = 0;
     for (const end of ends.subarray(from, from + chunk)) dataset.copy(end, batch);
-    const raw = assessor.assess(batch);
+    const raw = await assessor.assess(batch);
     parts.set(raw.parts, from * channels);
     errors.set(raw.errors, from * channels);
     for (const [name, values] of Object.entries(raw.statistics)) {
@@ -470,9 +334,4 @@ function assessAll(
     }
   }
   return { statistics, parts, errors };
-}
-
-function disposeExamples({ x, mask, c }: Examples): void {
-  tf.dispose([x, mask]);
-  c?.dispose();
 }

@@ -138,7 +138,7 @@ suite('losses, gradients and statistics are those of PyTorch', () => {
         for (const phase of model.phases) {
           const noise = recording(createRandom(9), draws);
           const { value, grads } = tf.variableGrads(
-            () => phase.loss(examples, noise, step),
+            () => phase.loss(examples, noise, tf.scalar(step)),
             phase.variables as tf.Variable[],
           );
           results.set(`loss:${phase.name}`, value.dataSync());

@@ -59,7 +59,7 @@ test('a discriminator that knows nothing has a loss of 2·log 2, and wants to be
     const [, discriminator, regularisation] = model.phases;
     const examples = createFactorExamples(spec, 5);
     const loss = (phase: typeof discriminator): number =>
-      phase!.loss(examples, createRandom(2), 0).dataSync()[0]!;
+      phase!.loss(examples, createRandom(2), tf.scalar(0)).dataSync()[0]!;
     expect(loss(discriminator)).toBeCloseTo(2 * Math.log(2), 6);
     expect(loss(regularisation)).toBeCloseTo(Math.log(2), 6);
     disposeModel(model);

@@ -1,5 +1,6 @@
 /** What holds for each kind of model, network and likelihood, without training it. */
-import { disposeModel, trainStep, type Examples, type Model, type ModelSpec } from '../../src/models/model';
+import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
+import { disposeModel, type Examples, type Model, type ModelSpec } from '../../src/models/model';
 import { findLikeliestCodes } from '../../src/models/nearest-normal';
 import { createModel, modelKinds } from '../../src/models/zoo';
 import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
@@ -59,9 +60,10 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
         variable.assign(tf.tensor(moved, variable.shape));
       }
       for (const phase of model.phases) {
-        const lossAt = (): number => scoped(() => phase.loss(examples, createRandom(9), 7).dataSync()[0]!);
+        const lossAt = (): number =>
+          scoped(() => phase.loss(examples, createRandom(9), tf.scalar(7)).dataSync()[0]!);
         const { grads } = tf.variableGrads(
-          () => phase.loss(examples, createRandom(9), 7),
+          () => phase.loss(examples, createRandom(9), tf.scalar(7)),
           phase.variables as tf.Variable[],
         );
         for (const variable of phase.variables) {
@@ -97,7 +99,7 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
       new Map([...model.weights].map(([name, v]) => [name, v.dataSync().join()]));
     const changed = new Set<string>();
     for (const phase of model.phases) {
-      const optimizer = tf.train.adam(1e-2);
+      const optimizer = createOptimizer(phase, 1e-2);
       const before = values();
       for (let i = 0; i < 5; i++) trainStep(phase, optimizer, examples, random, i);
       for (const [name, value] of values()) {
@@ -107,7 +109,7 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
           expect([phase.name, name, own]).toEqual([phase.name, name, true]);
         }
       }
-      optimizer.dispose();
+      disposeOptimizer(optimizer);
     }
     expect([...changed].sort()).toEqual([...model.weights.keys()].sort());
     disposeModel(model);
@@ -121,7 +123,7 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
     const examples = examplesOf(4);
     const broken = { ...examples, x: tf.tidy(() => tf.mul<tf.Tensor2D>(examples.x, NaN)) };
     for (const phase of model.phases) {
-      const optimizer = tf.train.adam(1e-2);
+      const optimizer = createOptimizer(phase, 1e-2);
       const random = createRandom(2);
       expect(trainStep(phase, optimizer, examples, random, 0).skipped).toBe(false);
       const { numTensors } = tf.memory();
@@ -129,7 +131,7 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
       expect(trainStep(phase, optimizer, broken, random, 1).skipped).toBe(true);
       expect([...model.weights.values()].map((v) => v.dataSync<'float32'>())).toEqual(before);
       expect(tf.memory().numTensors).toBe(numTensors);
-      optimizer.dispose();
+      disposeOptimizer(optimizer);
     }
     disposeModel(model);
     tf.dispose([examples.x, broken.x, examples.mask]);

@@ -106,13 +106,13 @@ describe.each([
     expect(trained.report.skippedSteps).toBe(0);
     expect(trained.state.channels).toHaveLength(16);
     expect(trained.state.spec).toMatchObject({ length: 64, width: 8, channels: 3 });
-    const files = encodeBundle(trained, batchOf(0, 4, false), createCategoryTable());
+    const files = await encodeBundle(trained, batchOf(0, 4, false), createCategoryTable());
     expect(files.get('golden.json')!.length).toBeLessThan(5000);
     disposeModel(trained.model);
 
-    const detector = decodeBundle('v', files, createCategoryTable());
-    const normal = detector.score(batchOf(2000, 60, false));
-    const faulty = detector.score(batchOf(2000, 60, true));
+    const detector = await decodeBundle('v', files, createCategoryTable());
+    const normal = await detector.score(batchOf(2000, 60, false));
+    const faulty = await detector.score(batchOf(2000, 60, true));
     expect(Object.keys(normal.statistics)).not.toContain('stuck');
     expect(median(faulty.surprise)).toBeGreaterThan(median(normal.surprise) + 1);
     const firsts = Array.from({ length: 60 }, (_, i) => faulty.contributions(i)[0]!);

@@ -1,11 +1,6 @@
 /** A small model of each kind, and examples for it. */
-import {
-  trainStep,
-  type Examples,
-  type Model,
-  type ModelOptions,
-  type ModelSpec,
-} from '../../src/models/model';
+import { type Examples, type Model, type ModelOptions, type ModelSpec } from '../../src/models/model';
+import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
 import { createRandom, tf } from '../../src/tensor';
 
 /** Every option as the configuration has it by default, but small. */
@@ -65,14 +60,14 @@ export function createFactorExamples(spec: ModelSpec, count: number, seed = 5): 
 
 /** Steps of every phase on fresh examples, as training takes them. */
 export function trainSteps(model: Model, steps: number, from = 0): void {
-  const optimizers = model.phases.map(() => tf.train.adam(2e-2));
+  const optimizers = model.phases.map((phase) => createOptimizer(phase, 2e-2));
   const random = createRandom(21 + from);
   for (let step = from; step < from + steps; step++) {
     const examples = createFactorExamples(model.spec, 64, 100 + step);
     model.phases.forEach((phase, i) => trainStep(phase, optimizers[i]!, examples, random, step));
     disposeExamples(examples);
   }
-  for (const optimizer of optimizers) optimizer.dispose();
+  optimizers.forEach(disposeOptimizer);
 }
 
 export function disposeExamples({ x, mask, c }: Examples): void {

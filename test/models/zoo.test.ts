@@ -39,9 +39,9 @@ const disturb = (values: Float64Array, i: number): void => {
 };
 
 /** How probable it is that a window that ends in a fault is more surprising than one without any. */
-function auroc(detector: Detector): number {
+async function auroc(detector: Detector): Promise<number> {
   const data = toDataset(createRecords(1200, 11, table, disturb).batch);
-  const { surprise } = detector.score(windowsOf(data));
+  const { surprise } = await detector.score(windowsOf(data));
   const [faulty, normal]: [number[], number[]] = [[], []];
   data.ends.forEach((end, i) => {
     const records = Array.from({ length: data.shape.length }, (_, t) => end - t);
@@ -83,31 +83,32 @@ describe.each(variants)('%s', (_, model) => {
     expect(tf.memory().numTensors).toBe(atStart);
   });
 
-  test('it learns to tell seeded faults from what is normal', () => {
-    expect(auroc(detector)).toBeGreaterThan(0.95);
+  test('it learns to tell seeded faults from what is normal', async () => {
+    expect(await auroc(detector)).toBeGreaterThan(0.95);
   });
 
-  test('a stored and loaded version gives equal scores, every statistic of them', () => {
+  test('a stored and loaded version gives equal scores, every statistic of them', async () => {
     const batch = windowsOf(dataset);
-    const files = encodeBundle(trained, windowsOf(dataset, dataset.ends.slice(0, 4)), table);
-    const loaded = decodeBundle('v2', files, table);
-    const [expected, actual] = [detector.score(batch), loaded.score(batch)];
+    const files = await encodeBundle(trained, windowsOf(dataset, dataset.ends.slice(0, 4)), table);
+    const loaded = await decodeBundle('v2', files, table);
+    const [expected, actual] = [await detector.score(batch), await loaded.score(batch)];
     expect(Object.keys(actual.statistics)).toEqual(expect.arrayContaining([...trained.model.statistics]));
     expect(actual.statistics).toEqual(expected.statistics);
     expect(actual.surprise).toEqual(expected.surprise);
     loaded.dispose();
   });
 
-  test('the same window has the same score, to the bit, whatever batch it comes in', () => {
+  test('the same window has the same score, to the bit, whatever batch it comes in', async () => {
     const ends = dataset.ends.slice(0, 40);
-    const whole = Array.from(detector.score(windowsOf(dataset, ends)).surprise);
-    const alone = Array.from(ends, (end) => detector.score(windowsOf(dataset, [end])).surprise[0]!);
+    const whole = Array.from((await detector.score(windowsOf(dataset, ends))).surprise);
+    const alone: number[] = [];
+    for (const end of ends) alone.push((await detector.score(windowsOf(dataset, [end]))).surprise[0]!);
     expect(alone).toEqual(whole);
   });
 
-  test('scoring leaks no tensor', () => {
+  test('scoring leaks no tensor', async () => {
     const { numTensors } = tf.memory();
-    detector.score(windowsOf(dataset));
+    await detector.score(windowsOf(dataset));
     expect(tf.memory().numTensors).toBe(numTensors);
   });
 
@@ -145,7 +146,7 @@ describe.each(variants)('%s', (_, model) => {
     expect(Number.isFinite(report.validationLoss)).toBe(true);
     const batch = windowsOf(holed, holed.ends.slice(0, 3));
     batch.values.forEach((_value, i) => i % 4 === 2 && (batch.values[i] = NaN));
-    const scores = createDetector('v1', state, other, table).score(batch);
+    const scores = await createDetector('v1', state, other, table).score(batch);
     expect(scores.surprise.every(Number.isFinite)).toBe(true);
     const missing = scores.contributions(1).find(({ channel }) => channel === 'temperature')!;
     // What is put in its place is what is expected, to within what counts as settled.

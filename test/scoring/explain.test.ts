@@ -3,7 +3,7 @@ import type { CategoryTable } from '../../src/domain/condition';
 import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
 import type { ModelOptions } from '../../src/models/model';
 import { modelKinds } from '../../src/models/zoo';
-import { createDetector, type Detector } from '../../src/scoring/detector';
+import { createDetector, type Detector, type Scores } from '../../src/scoring/detector';
 import { createRandom, openBackend, tf } from '../../src/tensor';
 import type { Dataset } from '../../src/training/dataset';
 import { train } from '../../src/training/train';
@@ -65,10 +65,10 @@ interface Hits {
   ms: number;
 }
 
-function hitRatios(detector: Detector, explained: boolean): Hits {
+async function hitRatios(detector: Detector, explained: boolean): Promise<Hits> {
   const data = createFaultyData();
   const ends = data.ends.filter(isFaulty);
-  const scores = detector.score(windowsOf(data, ends));
+  const scores = await detector.score(windowsOf(data, ends));
   let [count, hits] = [0, 0];
   const began = performance.now();
   ends.forEach((end, i) => {
@@ -78,6 +78,11 @@ function hitRatios(detector: Detector, explained: boolean): Hits {
     if (first!.channel === schema.channels[faultAt(end).channel]) hits++;
   });
   return { count, hits, ms: (performance.now() - began) / count };
+}
+
+/** The only window of the batch beside its nearest normal. */
+async function explained(detector: Detector, batch: WindowBatch): Promise<ReturnType<Scores['explain']>> {
+  return (await detector.score(batch)).explain(0);
 }
 
 const describeRatio = ({ hits, count }: Hits): string => `${hits} of ${count}`;
@@ -106,9 +111,9 @@ describe.each(variants)('%s', (name, model) => {
     expect(tf.memory().numTensors).toBe(0);
   });
 
-  test('the broken channel is named first', () => {
-    const before = hitRatios(detector, false);
-    const after = hitRatios(detector, true);
+  test('the broken channel is named first', async () => {
+    const before = await hitRatios(detector, false);
+    const after = await hitRatios(detector, true);
     process.stdout.write(
       `${name}: the broken channel first in ${describeRatio(before)} without the nearest normal, ` +
         `${describeRatio(after)} with it (${after.ms.toFixed(0)} ms each)\n`,
@@ -118,13 +123,13 @@ describe.each(variants)('%s', (name, model) => {
     expect(after.hits).toBeGreaterThanOrEqual(before.hits);
   });
 
-  test('the channels that work are expected to be about where they are, and the broken one where it should be', () => {
+  test('the channels that work are expected to be about where they are, and the broken one where it should be', async () => {
     // Temperature follows the load; 8 above it is more than a standard deviation.
     const { batch } = createRecords(400, 5, table, (values, i) => {
       if (i >= 380) values[2]! += 8;
     });
     const data = toDataset(batch);
-    const { contributions, nearestNormal } = detector.score(windowsOf(data, [385])).explain(0);
+    const { contributions, nearestNormal } = await explained(detector, windowsOf(data, [385]));
     expect(nearestNormal.leftOut).toEqual(['temperature']);
     const of = (channel: string) => contributions.find((one) => one.channel === channel)!;
     const { actual, expected } = of('temperature');
@@ -133,39 +138,39 @@ describe.each(variants)('%s', (name, model) => {
     expect(Math.abs(of('current').actual - of('current').expected)).toBeLessThan(1.5);
   });
 
-  test('of two channels that break at once both are left out, and none that works', () => {
+  test('of two channels that break at once both are left out, and none that works', async () => {
     const { batch } = createRecords(400, 5, table, (values, i) => {
       if (i < 380) return;
       values[1]! += 6;
       values[3]! += 2;
     });
-    const { contributions, nearestNormal } = detector.score(windowsOf(toDataset(batch), [385])).explain(0);
+    const { contributions, nearestNormal } = await explained(detector, windowsOf(toDataset(batch), [385]));
     expect([...nearestNormal.leftOut].sort()).toEqual(['current', 'vibration']);
     const named = contributions.slice(0, 2).map(({ channel }) => channel);
     expect(named.sort()).toEqual(['current', 'vibration']);
   });
 
-  test('what the channels add sums to the reconstruction, and the same window has the same explanation', () => {
+  test('what the channels add sums to the reconstruction, and the same window has the same explanation', async () => {
     const data = createFaultyData();
     const ends = [25, 145, 265, 385];
-    const together = detector.score(windowsOf(data, ends));
-    ends.forEach((end, i) => {
+    const together = await detector.score(windowsOf(data, ends));
+    for (const [i, end] of ends.entries()) {
       const explanation = together.explain(i);
       const { contributions, nearestNormal } = explanation;
       const sum = contributions.reduce((total, { contribution }) => total + contribution, 0);
       expect(sum).toBeCloseTo(nearestNormal.reconstruction, 6);
-      expect(detector.score(windowsOf(data, [end])).explain(0)).toEqual(explanation);
-    });
+      expect(await explained(detector, windowsOf(data, [end]))).toEqual(explanation);
+    }
   });
 
-  test('a load that no pump has had is no broken sensor: the code is what is off', () => {
+  test('a load that no pump has had is no broken sensor: the code is what is off', async () => {
     // All three follow one another, as they always do.
     const { batch } = createRecords(400, 5, table, (values, i) => {
       if (i < 380) return;
       const load = values[0]! + 6;
       values.set([load, 2 * load, 40 + 3 * load]);
     });
-    const { nearestNormal } = detector.score(windowsOf(toDataset(batch), [385])).explain(0);
+    const { nearestNormal } = await explained(detector, windowsOf(toDataset(batch), [385]));
     expect(nearestNormal.latent).toHaveLength(3);
     const { latent } = nearestNormal;
     const levels = detector.state.spec.kind === 'hvae' ? [2, 3] : [3];
@@ -174,15 +179,15 @@ describe.each(variants)('%s', (name, model) => {
       expect([nats, value, expected].every(Number.isFinite)).toBe(true);
       expect(nats).toBeGreaterThanOrEqual(0);
     }
-    const normal = detector.score(windowsOf(dataset, [dataset.ends[200]!])).explain(0);
+    const normal = await explained(detector, windowsOf(dataset, [dataset.ends[200]!]));
     expect(latent[0]!.nats).toBeGreaterThan(normal.nearestNormal.latent[0]!.nats);
   });
 
-  test('a window with missing values, and one with nothing but missing values, have an explanation, too', () => {
+  test('a window with missing values, and one with nothing but missing values, have an explanation, too', async () => {
     const batch = windowsOf(createFaultyData(), [25, 26]);
     batch.values[batch.values.length / 2 - 1] = NaN;
     batch.values.fill(NaN, batch.values.length / 2);
-    const scores = detector.score(batch);
+    const scores = await detector.score(batch);
     expect(Number.isNaN(scores.explain(0).contributions.find((c) => c.channel === 'vibration')!.actual)).toBe(
       true,
     );

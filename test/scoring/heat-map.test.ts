@@ -1,6 +1,7 @@
 /** Heat maps of a small model of pictures, with a blot in a known place. */
 import sharp from 'sharp';
-import { disposeModel, trainStep, type Examples, type Model } from '../../src/models/model';
+import { disposeModel, type Examples, type Model } from '../../src/models/model';
+import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
 import { createModel } from '../../src/models/zoo';
 import { paintHeatMap } from '../../src/scoring/heat-map';
 import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
@@ -36,14 +37,14 @@ beforeAll(async () => {
     channels: 1,
   } as const;
   model = createModel(createSpec({ ...changes, conditionDim: 0, maxVariance: 1 }), createRandom(1));
-  const optimizer = tf.train.adam(1e-2);
+  const optimizer = createOptimizer(model.phases[0]!, 1e-2);
   const random = createRandom(2);
   for (let step = 0; step < 200; step++)
     scoped(() => {
       const examples = toExamples(Array.from({ length: 32 }, () => createPicture(random.uniform())));
       trainStep(model.phases[0]!, optimizer, examples, random, step);
     });
-  optimizer.dispose();
+  disposeOptimizer(optimizer);
 }, 60_000);
 afterAll(() => {
   disposeModel(model);

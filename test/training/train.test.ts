@@ -1,5 +1,5 @@
 import { decodeBundle, encodeBundle, type Files } from '../../src/scoring/bundle';
-import { createDetector, type Detector } from '../../src/scoring/detector';
+import { createDetector, type Detector, type Scores } from '../../src/scoring/detector';
 import { createCategoryTable, type CategoryTable } from '../../src/domain/condition';
 import { statisticNames } from '../../src/domain/detection';
 import { createRecordBatch } from '../../src/domain/record';
@@ -32,7 +32,7 @@ beforeAll(async () => {
   ({ dataset, table } = createDataset(3000, 1));
   trained = await train(dataset, table, options);
   detector = createDetector('v1', trained.state, trained.model, table);
-  files = encodeBundle(trained, windowsOf(dataset, dataset.ends.slice(0, 4)), table);
+  files = await encodeBundle(trained, windowsOf(dataset, dataset.ends.slice(0, 4)), table);
 }, 60_000);
 
 afterAll(() => {
@@ -40,9 +40,9 @@ afterAll(() => {
   expect(tf.memory().numTensors).toBe(0);
 });
 
-test('normal records are as surprising as the calibration says: few above 2, and half below 0.3', () => {
+test('normal records are as surprising as the calibration says: few above 2, and half below 0.3', async () => {
   const { batch } = createRecords(2000, 2, table);
-  const { surprise, count } = detector.score(windowsOf(toDataset(batch)));
+  const { surprise, count } = await detector.score(windowsOf(toDataset(batch)));
   const share = (limit: number): number => surprise.filter((s) => s > limit).length / count;
   expect(share(2)).toBeLessThan(0.03);
   expect(share(Math.log10(2))).toBeGreaterThan(0.3);
@@ -52,12 +52,12 @@ test('normal records are as surprising as the calibration says: few above 2, and
 test.each([
   ['a spike', (values: Float64Array) => (values[2]! += 8), 'temperature'],
   ['a broken relation', (values: Float64Array) => (values[1]! += 3), 'current'],
-])('%s is found, and its channel is named first', (_, disturb, channel) => {
+])('%s is found, and its channel is named first', async (_, disturb, channel) => {
   const { batch } = createRecords(600, 3, table, (values, i) => {
     if (i >= 300 && i < 320) disturb(values);
   });
   const data = toDataset(batch);
-  const scores = detector.score(
+  const scores = await detector.score(
     windowsOf(
       data,
       data.ends.filter((end) => end >= 304 && end < 320),
@@ -68,12 +68,12 @@ test.each([
   expect(first.filter((name) => name === channel).length / first.length).toBeGreaterThan(0.8);
 });
 
-test('a sensor that repeats one normal value is found, and said to', () => {
+test('a sensor that repeats one normal value is found, and said to', async () => {
   const { batch } = createRecords(600, 3, table, (values, i) => {
     if (i >= 300 && i < 320) values[3] = 0.04;
   });
   const data = toDataset(batch);
-  const scores = detector.score(
+  const scores = await detector.score(
     windowsOf(
       data,
       data.ends.filter((end) => end >= 304 && end < 320),
@@ -83,12 +83,12 @@ test('a sensor that repeats one normal value is found, and said to', () => {
   expect(scores.contributions(8)[0]).toMatchObject({ channel: 'vibration', repeats: 3 });
 });
 
-test('a value that is normal in the one mode is surprising in the other', () => {
+test('a value that is normal in the one mode is surprising in the other', async () => {
   const { batch } = createRecords(600, 4, table, (values, i) => {
     if (i >= 310 && i < 330) values[3] = 0.9;
   });
   const data = toDataset(batch);
-  const scores = detector.score(
+  const scores = await detector.score(
     windowsOf(
       data,
       data.ends.filter((end) => end >= 314 && end < 330),
@@ -98,12 +98,11 @@ test('a value that is normal in the one mode is surprising in the other', () => 
   expect(scores.surprise.filter((s) => s > 2).length / scores.count).toBeGreaterThan(0.9);
 });
 
-test('the same window has the same score, to the bit, whatever batch it comes in', () => {
-  const whole = detector.score(windowsOf(dataset, dataset.ends.slice(0, 300))).surprise;
-  const alone = Array.from(
-    { length: 300 },
-    (_, i) => detector.score(windowsOf(dataset, [dataset.ends[i]!])).surprise[0]!,
-  );
+test('the same window has the same score, to the bit, whatever batch it comes in', async () => {
+  const whole = (await detector.score(windowsOf(dataset, dataset.ends.slice(0, 300)))).surprise;
+  const alone: number[] = [];
+  for (const end of dataset.ends.slice(0, 300))
+    alone.push((await detector.score(windowsOf(dataset, [end]))).surprise[0]!);
   expect(alone).toEqual(Array.from(whole));
 });
 
@@ -120,36 +119,36 @@ test('the same seed gives the same model, and another seed another one', async (
   expect(await weights(2)).not.toBe(first);
 });
 
-test('a stored and loaded version gives equal scores, also where categories have other codes', () => {
+test('a stored and loaded version gives equal scores, also where categories have other codes', async () => {
   const other = createCategoryTable();
   other.code('something that came first here');
-  const loaded = decodeBundle('v2', files, other);
-  const expected = detector.score(windowsOf(dataset)).surprise;
+  const loaded = await decodeBundle('v2', files, other);
+  const expected = (await detector.score(windowsOf(dataset))).surprise;
   const again = toDataset(createRecords(3000, 1, other).batch);
-  expect(Array.from(loaded.score(windowsOf(again)).surprise)).toEqual(Array.from(expected));
+  expect(Array.from((await loaded.score(windowsOf(again))).surprise)).toEqual(Array.from(expected));
   loaded.dispose();
 });
 
-test('an unknown category is scored with the unknown token, and counted', () => {
+test('an unknown category is scored with the unknown token, and counted', async () => {
   const batch = windowsOf(dataset, dataset.ends.slice(0, 2));
   batch.conditions.fill(table.code('never seen'));
-  const scores = detector.score(batch);
+  const scores = await detector.score(batch);
   expect(scores.unknownConditions).toBe(2);
   expect(Array.from(scores.surprise).every(Number.isFinite)).toBe(true);
 });
 
-test('values at the edge of float32 and missing values have finite scores', () => {
+test('values at the edge of float32 and missing values have finite scores', async () => {
   const batch = windowsOf(dataset, dataset.ends.slice(0, 2));
   batch.values[0] = 3e38;
   batch.values[1] = -3e38;
   batch.values.fill(NaN, 16);
-  const { surprise } = detector.score(batch);
+  const { surprise } = await detector.score(batch);
   expect(surprise[0]).toBeGreaterThan(3);
   expect(Array.from(surprise).every(Number.isFinite)).toBe(true);
 });
 
-test('what each channel adds sums to the reconstruction statistic', () => {
-  const scores = detector.score(windowsOf(dataset, dataset.ends.slice(0, 3)));
+test('what each channel adds sums to the reconstruction statistic', async () => {
+  const scores = await detector.score(windowsOf(dataset, dataset.ends.slice(0, 3)));
   const sum = scores.contributions(1).reduce((total, { contribution }) => total + contribution, 0);
   expect(sum).toBeCloseTo(scores.statistics['reconstruction']![1]!, 3);
 });
@@ -183,12 +182,12 @@ test('data that never give a finite loss end in an error, and nothing is leaked'
 });
 
 describe('a version is refused', () => {
-  const reasonOf = (change: Partial<Record<string, Uint8Array>>): string => {
+  const reasonOf = async (change: Partial<Record<string, Uint8Array>>): Promise<string> => {
     const changed = new Map([...files, ...(Object.entries(change) as [string, Uint8Array][])]);
     for (const [name, bytes] of Object.entries(change)) if (bytes === undefined) changed.delete(name);
     const { numTensors } = tf.memory();
     try {
-      decodeBundle('v3', changed, table).dispose();
+      (await decodeBundle('v3', changed, table)).dispose();
     } catch (error) {
       expect(tf.memory().numTensors).toBe(numTensors);
       return (error as ModelVersionError).reason;
@@ -196,23 +195,25 @@ describe('a version is refused', () => {
     return 'accepted';
   };
 
-  test('when a file is missing', () => expect(reasonOf({ 'golden.json': undefined })).toBe('missing_file'));
-  test('when it is no JSON', () => expect(reasonOf({ 'model.json': Buffer.from('{') })).toBe('unreadable'));
-  test('when the weights are cut', () =>
-    expect(reasonOf({ 'weights.safetensors': files.get('weights.safetensors')!.slice(0, -4) })).toBe(
+  test('when a file is missing', async () =>
+    expect(await reasonOf({ 'golden.json': undefined })).toBe('missing_file'));
+  test('when it is no JSON', async () =>
+    expect(await reasonOf({ 'model.json': Buffer.from('{') })).toBe('unreadable'));
+  test('when the weights are cut', async () =>
+    expect(await reasonOf({ 'weights.safetensors': files.get('weights.safetensors')!.slice(0, -4) })).toBe(
       'unreadable',
     ));
-  test('when one weight is another', () => {
+  test('when one weight is another', async () => {
     const weights = Buffer.from(files.get('weights.safetensors')!);
     weights.writeFloatLE(3, weights.length - 400);
-    expect(reasonOf({ 'weights.safetensors': weights })).toBe('golden');
+    expect(await reasonOf({ 'weights.safetensors': weights })).toBe('golden');
   });
-  test('and accepted as it is', () => expect(reasonOf({})).toBe('accepted'));
+  test('and accepted as it is', async () => expect(await reasonOf({})).toBe('accepted'));
 });
 
 test('the score is made of the statistics that are asked for; the others are still there to be seen', async () => {
   const other = await train(dataset, table, { ...options, epochs: 1, statistics: ['newest', 'stuck'] });
-  const scores = createDetector('v2', other.state, other.model, table).score(windowsOf(dataset, [100]));
+  const scores = await createDetector('v2', other.state, other.model, table).score(windowsOf(dataset, [100]));
   expect(Object.keys(other.state.calibration.statistics)).toEqual(['newest', 'stuck']);
   expect(Object.keys(scores.statistics).sort()).toEqual(
     statisticNames.filter((name) => name !== 'llr').sort(),
@@ -229,7 +230,7 @@ describe('signals', () => {
       if (i >= at && i < at + 20) values[1]! += shift;
     });
     const data = toDataset(batch);
-    const scored = createDetector('v', version.state, version.model, table).score(
+    const scored = await createDetector('v', version.state, version.model, table).score(
       windowsOf(
         data,
         data.ends.filter((end) => end >= at + 4 && end < at + 20),
@@ -266,41 +267,40 @@ describe('a channel', () => {
   function score(by: Detector, values: (i: number) => number): ReturnType<Detector['score']> {
     return by.score(windowsOf(toDataset(createRecords(500, 5, table, change(values)).batch)));
   }
-  const odd = ({ surprise, count }: ReturnType<Detector['score']>): number =>
-    surprise.filter((s) => s > 3).length / count;
+  const odd = ({ surprise, count }: Scores): number => surprise.filter((s) => s > 3).length / count;
 
   test('without any value in training is not judged, whatever it says later', async () => {
     const by = await trainWith(() => NaN);
     expect(by.state.scaler.count).toEqual([expect.any(Number), expect.any(Number), expect.any(Number), 0]);
-    const silent = score(by, () => NaN);
-    expect(Array.from(score(by, (i) => 1e6 + i).surprise)).toEqual(Array.from(silent.surprise));
+    const silent = await score(by, () => NaN);
+    expect(Array.from((await score(by, (i) => 1e6 + i)).surprise)).toEqual(Array.from(silent.surprise));
     expect(odd(silent)).toBeLessThan(0.02);
     by.dispose();
   }, 60_000);
 
   test('that was constant is found when it moves by 1 % of its size, and not while it stays', async () => {
     const by = await trainWith(() => 50);
-    expect(odd(score(by, () => 50))).toBeLessThan(0.02);
-    const moved = score(by, (i) => (i < 250 ? 50 : 50.5 + (i % 2) / 1000));
+    expect(odd(await score(by, () => 50))).toBeLessThan(0.02);
+    const moved = await score(by, (i) => (i < 250 ? 50 : 50.5 + (i % 2) / 1000));
     expect(moved.surprise.slice(0, 200).filter((s) => s > 3).length).toBeLessThan(4);
     expect(moved.surprise.slice(260).filter((s) => s > 3).length / (moved.count - 260)).toBeGreaterThan(0.9);
     expect(moved.contributions(400)[0]!.channel).toBe('vibration');
     by.dispose();
   }, 60_000);
 
-  test('that is missing from now on makes no record odd, and hides no other channel', () => {
+  test('that is missing from now on makes no record odd, and hides no other channel', async () => {
     const gone = (row: Float64Array): void => {
       row[1] = NaN;
     };
     const calm = createRecords(500, 5, table, gone);
-    expect(odd(detector.score(windowsOf(toDataset(calm.batch))))).toBeLessThan(0.02);
+    expect(odd(await detector.score(windowsOf(toDataset(calm.batch))))).toBeLessThan(0.02);
     const hot = createRecords(500, 5, table, (row, i) => {
       gone(row);
       if (i >= 300 && i < 320) row[2]! += 8;
     });
     const data = toDataset(hot.batch);
     const ends = data.ends.filter((end) => end >= 304 && end < 320);
-    expect(odd(detector.score(windowsOf(data, ends)))).toBeGreaterThan(0.9);
+    expect(odd(await detector.score(windowsOf(data, ends)))).toBeGreaterThan(0.9);
   });
 });
 
@@ -330,7 +330,9 @@ test('with gaps that are filled and windows that are padded, normal records are 
   expect(past.ends).toHaveLength(past.records);
   const version = await train(past, table, { ...options, epochs: 25 });
   const now = withGaps(2000, 2);
-  const { surprise, count } = createDetector('v', version.state, version.model, table).score(windowsOf(now));
+  const { surprise, count } = await createDetector('v', version.state, version.model, table).score(
+    windowsOf(now),
+  );
   disposeModel(version.model);
   expect(surprise.filter((s) => s > 2).length / count).toBeLessThan(0.03);
 }, 60_000);

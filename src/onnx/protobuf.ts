@@ -1,0 +1,64 @@
+/**
+ * The part of Protocol Buffers that writing an ONNX file takes: https://protobuf.dev/programming-guides/encoding. A message is
+ * the fields that it has, one behind the other; what is absent has its default.
+ */
+
+/** Encoded fields. */
+export type Field = readonly Uint8Array[];
+
+/** The bytes of a message. */
+export function message(...fields: readonly Field[]): Uint8Array {
+  const parts = fields.flat();
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+const wireTypes = { varint: 0, bytes: 2, fixed32: 5 } as const;
+
+function tag(number: number, type: keyof typeof wireTypes): Uint8Array {
+  return varint(BigInt((number << 3) | wireTypes[type]));
+}
+
+/** Seven bits a byte, the least significant first; a negative number as its two's complement of 64 bits. */
+function varint(value: bigint): Uint8Array {
+  const bytes: number[] = [];
+  let rest = BigInt.asUintN(64, value);
+  do {
+    bytes.push(Number(rest & 0x7fn) | (rest > 0x7fn ? 0x80 : 0));
+    rest >>= 7n;
+  } while (rest > 0n);
+  return Uint8Array.from(bytes);
+}
+
+/** A whole number. */
+export function int(number: number, value: number | bigint): Field {
+  return [tag(number, 'varint'), varint(BigInt(value))];
+}
+
+/** Whole numbers, one field each. */
+export function ints(number: number, values: readonly (number | bigint)[]): Field {
+  return values.flatMap((value) => int(number, value));
+}
+
+export function float(number: number, value: number): Field {
+  return [tag(number, 'fixed32'), new Uint8Array(Float32Array.of(value).buffer)];
+}
+
+/** A message within the message, or bytes as they are. */
+export function bytes(number: number, value: Uint8Array): Field {
+  return [tag(number, 'bytes'), varint(BigInt(value.length)), value];
+}
+
+export function text(number: number, value: string): Field {
+  return bytes(number, new TextEncoder().encode(value));
+}
+
+/** One field for each of the items. */
+export function each<T>(items: readonly T[], field: (item: T) => Field): Field {
+  return items.flatMap(field);
+}

@@ -1,0 +1,86 @@
+/** ONNX Runtime, where it is installed: the one place that knows the package. */
+import type * as ort from 'onnxruntime-node';
+
+type Ort = typeof ort;
+
+/** Tensors by name. A session may take the memory of a tensor and give it back in another array. */
+export type Feeds = Readonly<Record<string, { data: Float32Array; shape: readonly number[] }>>;
+
+/** A loaded graph. */
+export interface Session {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /**
+   * Computes the outputs that are asked for. One run at a time; until it is through nobody may look at the feeds' data, and
+   * after it they lie in `feeds`, which may be other arrays. What the graph does not read may be fed all the same.
+   * @param into arrays that outputs are to be written to; others are new
+   */
+  run(
+    feeds: Feeds,
+    wanted: readonly string[],
+    into?: Readonly<Record<string, Float32Array>>,
+  ): Promise<Record<string, Float32Array>>;
+  release(): Promise<void>;
+}
+
+/** Opens a `.onnx` file, given as bytes. */
+export type OpenSession = (bytes: Uint8Array) => Promise<Session>;
+
+let loading: Promise<Ort> | undefined;
+
+/**
+ * Loads the package, once.
+ * @throws Error when it is not installed, or there is no build of it for this machine
+ */
+export function loadOnnxRuntime(): Promise<Ort> {
+  // Optional, so its types may be absent, too: the compiler must not look for it.
+  const optional: string = 'onnxruntime-node';
+  return (loading ??= import(optional) as Promise<Ort>);
+}
+
+/** Undefined when ONNX Runtime works here; else why not. */
+export async function whyNoOnnxRuntime(): Promise<string | undefined> {
+  try {
+    await loadOnnxRuntime();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error);
+  }
+}
+
+/** One thread: a second one waits for the first in every node, and both for whatever else the machine does. */
+const options = {
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  graphOptimizationLevel: 'all',
+  // Warnings of its own are for its developers.
+  logSeverityLevel: 3,
+} as const satisfies ort.InferenceSession.SessionOptions;
+
+/** A session that computes on the thread that calls it. */
+export const openSession: OpenSession = async (bytes) => {
+  const { InferenceSession, Tensor } = await loadOnnxRuntime();
+  const session = await InferenceSession.create(bytes, options);
+  return {
+    inputs: session.inputNames,
+    outputs: session.outputNames,
+    async run(feeds, wanted, into = {}) {
+      const tensors = Object.fromEntries(
+        session.inputNames.map((name) => {
+          const { data, shape } = feeds[name]!;
+          return [name, new Tensor('float32', data, shape)];
+        }),
+      );
+      const fetches = Object.fromEntries(
+        wanted.map((name) => {
+          const data = into[name];
+          return [name, data === undefined ? null : new Tensor('float32', data, [data.length])];
+        }),
+      );
+      const results = await session.run(tensors, fetches);
+      return Object.fromEntries(wanted.map((name) => [name, results[name]!.data as Float32Array]));
+    },
+    release: () => session.release(),
+  };
+};

@@ -1,0 +1,99 @@
+/**
+ * The scoring graph: a model's readout is run once in tfjs, its kernels are noted and written as an ONNX model, with the scaler
+ * in front and all weights inside, for batches of any size. Python and others load the same file.
+ */
+import { softLimit } from '../domain/scaler';
+import { batchDimension, writeGraph, type PreludeBuilder } from '../onnx/graph';
+import type { Model } from '../models/model';
+import { createRandom, recordKernels, tf } from '../tensor';
+import { attributionOf } from './attribution';
+import type { LearnedState } from './bundle';
+import { createReadout } from './readout';
+
+/** Of two sizes, so that what depends on the size of a batch shows. */
+const batchSizes = [2, 3] as const;
+
+/**
+ * The bytes of `score.onnx`.
+ * @throws UntranslatableError naming a kernel that ONNX has no counterpart for
+ */
+export function traceScoring(model: Model, learned: LearnedState): Uint8Array {
+  const { spec, weights } = model;
+  const dim = spec.length * spec.channels;
+  const readout = createReadout(model, attributionOf(learned));
+  const random = createRandom(0);
+  const traces = batchSizes.map((rows) => {
+    const inputs = {
+      x: random.normalTensor([rows, dim]),
+      mask: tf.ones<tf.Rank.R2>([rows, dim]),
+      c: spec.conditionDim === 0 ? undefined : random.normalTensor([rows, spec.conditionDim]),
+    };
+    const given = Object.entries(inputs).filter(
+      (entry): entry is [string, tf.Tensor2D] => entry[1] !== undefined,
+    );
+    try {
+      const named = [...given.map(([, tensor]) => tensor), ...weights.values()];
+      const recording = recordKernels(new Set(named.map(({ id }) => id)), () => readout(inputs));
+      return { recording, ids: new Map(given.map(([name, { id }]) => [name, id])) };
+    } finally {
+      tf.dispose(given.map(([, tensor]) => tensor));
+    }
+  });
+  return writeGraph({
+    name: spec.kind,
+    recordings: traces.map(({ recording }) => recording),
+    named: [
+      ...[...traces[0]!.ids.keys()].map((name) => ({ name, ids: traces.map(({ ids }) => ids.get(name)!) })),
+      ...[...weights].map(([name, variable]) => ({
+        name,
+        ids: traces.map(() => variable.id),
+        data: variable.dataSync<'float32'>().slice(),
+      })),
+    ],
+    metadata: {
+      'vaemon.spec': JSON.stringify(spec),
+      'vaemon.channels': JSON.stringify(learned.channels),
+      'vaemon.conditions': JSON.stringify(learned.conditions),
+    },
+    prelude: (graph) => scale(graph, learned),
+  });
+}
+
+/** Values of the graph that the daemon begins at: it scales each record once, and not in every window that holds it. */
+export const scaledInputs: readonly string[] = ['x', 'mask'];
+
+/**
+ * What domain/scaler.ts does. Input `values`: of windows doubles, shape [batch, length, channels], NaN where one is missing;
+ * of images bytes, shape [batch, height, width, colours].
+ */
+function scale(
+  graph: PreludeBuilder,
+  { spec, scaler: { center, scale: scales, count }, image }: LearnedState,
+): { x: string; mask: string } {
+  const flat = graph.list([-1, spec.length * spec.channels]);
+  const toFloat = { to: 1 };
+  if (image !== undefined) {
+    const shape = [batchDimension, image.height, image.width, spec.channels];
+    const values = graph.input({ name: 'values', type: 'uint8', shape });
+    const floats = graph.node('Cast', [graph.node('Reshape', [values, flat])], toFloat);
+    const x = graph.node('Div', [floats, graph.scalar(scales[0]!)]);
+    const zero = graph.node('Mul', [x, graph.scalar(0)]);
+    return { x, mask: graph.node('Add', [zero, graph.scalar(1)]) };
+  }
+  const shape = [batchDimension, spec.length, spec.channels];
+  const values = graph.input({ name: 'values', type: 'float64', shape });
+  const centred = graph.node('Sub', [values, graph.doubles(center)]);
+  const scaled = graph.node('Cast', [graph.node('Div', [centred, graph.doubles(scales)])], toFloat);
+  const limit = graph.scalar(softLimit);
+  const beyond = graph.node('Relu', [graph.node('Sub', [graph.node('Abs', [scaled]), limit])]);
+  const compressed = graph.node('Log', [graph.node('Add', [beyond, graph.scalar(1)])]);
+  const outside = graph.node('Mul', [graph.node('Sign', [scaled]), compressed]);
+  const inside = graph.node('Clip', [scaled, graph.scalar(-softLimit), limit]);
+  const isMissing = graph.node('IsNaN', [values]);
+  const x = graph.node('Where', [isMissing, graph.scalar(0), graph.node('Add', [inside, outside])]);
+  const seen = graph.node('Cast', [graph.node('Not', [isMissing])], toFloat);
+  // A channel that training has not seen is as good as missing.
+  const known = graph.node('Cast', [graph.doubles(count.map((n) => (n > 0 ? 1 : 0)))], toFloat);
+  const flatten = (value: string): string => graph.node('Reshape', [graph.node('Mul', [value, known]), flat]);
+  return { x: flatten(x), mask: flatten(seen) };
+}

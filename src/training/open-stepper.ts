@@ -1,0 +1,62 @@
+/** Which engine trains: the traced steps, if they can be had and agree with tfjs, else tfjs. Never silent. */
+import { readWeights, writeWeights } from '../models/model';
+import type { OpenSession } from '../onnx/session';
+import { UntranslatableError } from '../onnx/traced-call';
+import { createRandom } from '../tensor';
+import { createTfjsStepper, type Stepper, type StepperParts } from './stepper';
+import { createTracedStepper } from './traced-stepper';
+
+export interface ChosenStepper {
+  stepper: Stepper;
+  /** Why tfjs trains although there is an engine for graphs. */
+  problem?: string;
+}
+
+/** Both are to have the same loss and length of the gradient, relative to their size. */
+const tolerance = 1e-3;
+
+/** @param openSession opens graphs; undefined where nothing runs them */
+export async function openStepper(
+  parts: StepperParts,
+  openSession: OpenSession | undefined,
+): Promise<ChosenStepper> {
+  if (openSession === undefined) return { stepper: createTfjsStepper(parts) };
+  try {
+    const stepper = await createTracedStepper(parts, openSession);
+    const problem = await compare(parts, stepper);
+    if (problem === undefined) return { stepper };
+    stepper.dispose();
+    return { stepper: createTfjsStepper(parts), problem };
+  } catch (error) {
+    if (!(error instanceof UntranslatableError)) throw error;
+    return { stepper: createTfjsStepper(parts), problem: error.message };
+  }
+}
+
+/** Holds one traced step to that of tfjs, with windows at random. Model and stepper are then as they were. */
+async function compare(parts: StepperParts, traced: Stepper): Promise<string | undefined> {
+  const { model, phases, encoder } = parts;
+  const count = 8;
+  const buffers = encoder.createBuffers(count);
+  const random = createRandom(1);
+  for (let i = 0; i < buffers.x.length; i++) buffers.x[i] = random.uniform();
+  buffers.mask.fill(1);
+  const before = readWeights(model);
+  const tfjs = createTfjsStepper(parts);
+  try {
+    const expected = await tfjs.step({ buffers, count }, createRandom(2), 0);
+    const actual = await traced.step({ buffers, count }, createRandom(2), 0);
+    for (const [i, { name }] of phases.entries()) {
+      for (const what of ['loss', 'norm'] as const) {
+        const [is, should] = [actual[i]![what], expected[i]![what]];
+        if (!(Math.abs(is - should) <= tolerance * Math.max(1, Math.abs(should))))
+          return `a traced step of the phase ${name} has ${what} ${is}, and tfjs ${should}`;
+      }
+    }
+    return undefined;
+  } finally {
+    tfjs.dispose();
+    writeWeights(model, before);
+    traced.reset();
+  }
+}

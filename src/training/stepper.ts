@@ -1,0 +1,94 @@
+/** What takes the steps of a training: tfjs, or ONNX Runtime with what was traced from it. */
+import type { Model, Phase } from '../models/model';
+import {
+  createOptimizer,
+  disposeOptimizer,
+  trainStep,
+  type Optimizer,
+  type StepResult,
+} from '../models/train-step';
+import { toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
+import { scoped, tf, type Random } from '../tensor';
+
+/** Encoded windows, and how many there are. */
+export interface Encoded {
+  buffers: EncodedWindows;
+  count: number;
+}
+
+/** Means over windows, in nats. */
+export interface Evaluation {
+  loss: number;
+  /** Of the posterior to the prior. */
+  rate: number;
+}
+
+export interface Stepper {
+  /** Said in the log and the report. */
+  readonly engine: string;
+  /**
+   * One step of each phase, in order.
+   * @param step how many went before
+   */
+  step(encoded: Encoded, random: Random, step: number): Promise<readonly StepResult[]>;
+  /** The loss on windows that are held out, without noise and behind every schedule. */
+  evaluate(chunks: readonly Encoded[]): Promise<Evaluation>;
+  /** A copy of all weights as they are now. */
+  weights(): Map<string, Float32Array>;
+  /** Begins anew, with the weights that the model has. */
+  reset(): void;
+  dispose(): void;
+}
+
+export interface StepperParts {
+  model: Model;
+  /** Those of the model, or others that change some of its variables. */
+  phases: readonly Phase[];
+  encoder: WindowEncoder;
+  learningRate: number;
+}
+
+export function createTfjsStepper({ model, phases, encoder, learningRate }: StepperParts): Stepper {
+  const open = (): Optimizer[] => phases.map((phase) => createOptimizer(phase, learningRate));
+  let optimizers = open();
+  return {
+    engine: `tfjs-${tf.getBackend()}`,
+    step: ({ buffers, count }, random, step) => {
+      const examples = toExamples(encoder, buffers, 0, count);
+      const results = phases.map((phase, i) => trainStep(phase, optimizers[i]!, examples, random, step));
+      tf.dispose([examples.x, examples.mask]);
+      examples.c?.dispose();
+      return Promise.resolve(results);
+    },
+    evaluate(chunks) {
+      const total = createMean();
+      for (const { buffers, count } of chunks) {
+        scoped(() => {
+          const { loss, rate } = model.validationLoss(toExamples(encoder, buffers, 0, count));
+          total.add({ loss: loss.dataSync()[0]!, rate: rate.dataSync()[0]! }, count);
+        });
+      }
+      return Promise.resolve(total.mean());
+    },
+    weights: () =>
+      new Map([...model.weights].map(([name, variable]) => [name, variable.dataSync<'float32'>().slice()])),
+    reset() {
+      optimizers.forEach(disposeOptimizer);
+      optimizers = open();
+    },
+    dispose: () => optimizers.forEach(disposeOptimizer),
+  };
+}
+
+/** The mean over chunks of different sizes. */
+export function createMean(): { add(part: Evaluation, count: number): void; mean(): Evaluation } {
+  let [loss, rate, windows] = [0, 0, 0];
+  return {
+    add(part, count) {
+      loss += part.loss * count;
+      rate += part.rate * count;
+      windows += count;
+    },
+    mean: () => ({ loss: loss / windows, rate: rate / windows }),
+  };
+}

@@ -1,0 +1,232 @@
+/** The traced graph says what tfjs says, for every family, network and likelihood, and for batches of any size. */
+import { createConditionEncoder, createCategoryTable } from '../../src/domain/condition';
+import { createScaler } from '../../src/domain/scaler';
+import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
+import { disposeModel, type Model, type ModelOptions } from '../../src/models/model';
+import { createModel, modelKinds } from '../../src/models/zoo';
+import { loadOnnxRuntime, openSession } from '../../src/onnx/session';
+import { attributionOf } from '../../src/scoring/attribution';
+import type { LearnedState } from '../../src/scoring/bundle';
+import { createWindowEncoder, shapeOf, type WindowEncoder } from '../../src/scoring/encode';
+import { createTfjsEngine, type Outputs, type ScoringEngine } from '../../src/scoring/engine';
+import { openGraph } from '../../src/scoring/onnx-engine';
+import { readouts, readoutStatistics } from '../../src/scoring/readout';
+import { traceScoring } from '../../src/scoring/trace';
+import { createRandom, openBackend, tf } from '../../src/tensor';
+import { createSpec } from '../models/spec';
+
+beforeAll(async () => {
+  await openBackend('wasm');
+});
+
+const image = { width: 7, height: 6, colour: 'grey' } as const;
+
+interface Case {
+  model: Model;
+  learned: LearnedState;
+  encoder: WindowEncoder;
+  wanted: string[];
+  engines: { tfjs: ScoringEngine; onnx: ScoringEngine };
+  graph: Uint8Array;
+  close: () => void;
+}
+
+/** A model with weights at random, its learned state as made up as they are. */
+async function createCase(options: Partial<ModelOptions>, conditional: boolean): Promise<Case> {
+  const pixels = options.network === 'conv2d';
+  const [length, channels] = pixels ? [42, 1] : [6, 3];
+  const table = createCategoryTable();
+  const specs = conditional
+    ? ([{ name: 'mode', kind: 'category', maxValues: 4, missing: 'unknown' }] as const)
+    : [];
+  const conditions = { specs, categories: { mode: ['a', 'b', 'c'] }, numbers: {} };
+  const spec = createSpec({
+    hidden: [12, 8],
+    ...options,
+    length,
+    width: pixels ? image.width : 1,
+    channels,
+    conditionDim: conditional ? 8 : 0,
+  });
+  const each = (value: (i: number) => number): number[] =>
+    Array.from({ length: channels }, (_, i) => value(i));
+  const learned: LearnedState = {
+    spec,
+    channels: each((i) => i).map((i) => `channel ${i}`),
+    ...(pixels && { image }),
+    scaler: pixels
+      ? { center: [0], scale: [255], min: [0], max: [255], count: [1] }
+      : {
+          center: each((i) => 1e6 * i),
+          scale: each((i) => 0.5 + i),
+          min: each(() => -1e9),
+          max: each(() => 1e9),
+          count: each(() => 1),
+        },
+    conditions,
+    signals: [],
+    repeats: each(() => 0).map(() => ({ byValue: [], first: 1, next: 1 })),
+    recordsPerMs: 1,
+    engine: 'none',
+    settingsFingerprint: '',
+  };
+  const random = createRandom(3);
+  const model = createModel(spec, random);
+  // Biases, too, and whatever else begins at 0.
+  for (const variable of model.weights.values())
+    tf.tidy(() =>
+      variable.assign(
+        tf.add(variable, tf.reshape(tf.mul(random.normalTensor([1, variable.size]), 0.1), variable.shape)),
+      ),
+    );
+  const encoder = createWindowEncoder(
+    shapeOf(learned),
+    createScaler(learned.scaler),
+    createConditionEncoder(conditions, table),
+  );
+  const attribution = attributionOf(learned);
+  const graph = traceScoring(model, learned);
+  const tfjs = createTfjsEngine(model, encoder, attribution);
+  const onnx = (await openGraph(graph, openSession))(model, encoder, attribution);
+  return {
+    model,
+    learned,
+    encoder,
+    wanted: [...readoutStatistics(model, attribution), ...Object.values(readouts)],
+    engines: { tfjs, onnx },
+    graph,
+    close() {
+      onnx.dispose();
+      disposeModel(model);
+    },
+  };
+}
+
+/** Windows at random, some of their values missing, some far outside. */
+function windowsFor({ learned }: Case, count: number): WindowBatch {
+  const shape = shapeOf(learned);
+  const batch = createWindowBatch(shape, count);
+  const random = createRandom(9);
+  batch.count = count;
+  for (let i = 0; i < batch.values.length; i++) {
+    const channel = i % learned.scaler.center.length;
+    const normal = random.normal();
+    if (shape.pixels === true) batch.values[i] = Math.floor(random.uniform() * 256);
+    else if (random.uniform() < 0.1) batch.values[i] = NaN;
+    else {
+      const wild = random.uniform() < 0.02 ? 1e5 : 1;
+      batch.values[i] = learned.scaler.center[channel]! + learned.scaler.scale[channel]! * normal * wild;
+    }
+  }
+  for (let i = 0; i < batch.conditions.length; i++) batch.conditions[i] = Math.floor(random.uniform() * 4);
+  return batch;
+}
+
+async function run(of: Case, engine: ScoringEngine, batch: WindowBatch): Promise<Outputs> {
+  const encoded = of.encoder.createBuffers(batch.count);
+  of.encoder.encode(batch, encoded);
+  return engine.run(encoded, batch.count, of.wanted);
+}
+
+function furthest(expected: Outputs, actual: Outputs): number {
+  return Math.max(
+    ...Object.entries(expected).map(([name, values]) =>
+      values.reduce(
+        (most, value, i) =>
+          Math.max(most, Math.abs(actual[name]![i]! - value) / Math.max(1, Math.abs(value))),
+        values.length === actual[name]!.length ? 0 : Infinity,
+      ),
+    ),
+  );
+}
+
+const cases: [string, Partial<ModelOptions>][] = modelKinds.flatMap((kind) =>
+  (['mlp', 'conv1d', 'conv2d'] as const).flatMap((network) =>
+    (network === 'conv2d'
+      ? (['gaussian', 'student-t', 'bernoulli', 'discretised-logistic'] as const)
+      : (['gaussian', 'student-t'] as const)
+    ).flatMap((likelihood) =>
+      (kind === 'aae'
+        ? (['normal', 'mixture', 'uniform', 'swiss-roll'] as const)
+        : (['normal'] as const)
+      ).map((prior): [string, Partial<ModelOptions>] => [
+        `${kind}, ${network}, ${likelihood}${kind === 'aae' ? `, ${prior}` : ''}`,
+        { kind, network, likelihood, prior },
+      ]),
+    ),
+  ),
+);
+
+describe.each(cases)('%s', (_, options) => {
+  test.each([false, true])('says what tfjs says, to 1e-4 (conditions: %s)', async (conditional) => {
+    const of = await createCase(options, conditional);
+    const batch = windowsFor(of, 21);
+    const expected = await run(of, of.engines.tfjs, batch);
+    for (const values of Object.values(expected)) expect(values.every(Number.isFinite)).toBe(true);
+    expect(furthest(expected, await run(of, of.engines.onnx, batch))).toBeLessThan(1e-4);
+    of.close();
+  });
+
+  test('the file scores raw values, scaled by itself', async () => {
+    const of = await createCase(options, true);
+    const batch = windowsFor(of, 5);
+    const expected = await run(of, of.engines.onnx, batch);
+    const { InferenceSession, Tensor } = await loadOnnxRuntime();
+    const session = await InferenceSession.create(of.graph, { logSeverityLevel: 3 });
+    expect(session.inputNames).toEqual(['values', 'c']);
+    const encoded = of.encoder.createBuffers(5);
+    of.encoder.encode(batch, encoded);
+    const { spec } = of.learned;
+    const values =
+      options.network === 'conv2d'
+        ? new Tensor('uint8', batch.values as Uint8Array, [5, image.height, image.width, 1])
+        : new Tensor('float64', batch.values as Float64Array, [5, spec.length, spec.channels]);
+    const c = new Tensor('float32', encoded.c.subarray(0, 5 * 8), [5, 8]);
+    const outputs = await session.run({ values, c });
+    const actual = Object.fromEntries(of.wanted.map((name) => [name, outputs[name]!.data as Float32Array]));
+    expect(furthest(expected, actual)).toBeLessThan(1e-4);
+    await session.release();
+    of.close();
+  });
+});
+
+test.each<[string, Partial<ModelOptions>]>([
+  ['vae', { kind: 'vae' }],
+  ['hvae', { kind: 'hvae' }],
+  ['aae with a mixture', { kind: 'aae', prior: 'mixture', latentDim: 3, mixtureModes: 5 }],
+  ['vae with conv1d and student-t', { kind: 'vae', network: 'conv1d', likelihood: 'student-t' }],
+  ['cvae with conv2d and discretised-logistic', { network: 'conv2d', likelihood: 'discretised-logistic' }],
+])(
+  'a window of a %s has the same score, to the bit, whatever batch it comes in and wherever in it',
+  async (_, options) => {
+    const of = await createCase(options, true);
+    const whole = windowsFor(of, 300);
+    const expected = await run(of, of.engines.onnx, whole);
+    const { length, channels, conditions } = shapeOf(of.learned);
+    for (const [from, count] of [
+      [0, 1],
+      [17, 1],
+      [3, 16],
+      [100, 33],
+      [250, 50],
+    ] as const) {
+      const part = createWindowBatch(shapeOf(of.learned), count);
+      part.count = count;
+      const dim = length * channels;
+      part.values.set(whole.values.subarray(from * dim, (from + count) * dim));
+      part.conditions.set(
+        whole.conditions.subarray(from * length * conditions, (from + count) * length * conditions),
+      );
+      const actual = await run(of, of.engines.onnx, part);
+      for (const name of of.wanted) {
+        const width = expected[name]!.length / 300;
+        expect([name, from, Array.from(actual[name]!)]).toEqual([
+          name,
+          from,
+          Array.from(expected[name]!.subarray(from * width, (from + count) * width)),
+        ]);
+      }
+    }
+    of.close();
+  },
+);
