@@ -44,6 +44,8 @@ export function settingsFingerprint({ record, window, model, calibration }: Dete
     padding: window.padding,
     model,
     statistics: calibration.statistics,
+    // Left out where there is none, so that older versions stay in use.
+    ...(calibration.groupBy !== '' && { groupBy: calibration.groupBy }),
   };
   return createHash('sha256').update(JSON.stringify(relevant)).digest('hex').slice(0, 16);
 }

@@ -63,6 +63,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
       calibrationShare: settings.calibration.share,
       tailShare: settings.calibration.tailShare,
       statistics: settings.calibration.statistics,
+      groupBy: settings.calibration.groupBy,
       engine: tensors.name,
       settingsFingerprint: settingsFingerprint(settings),
       ...(openSession && { openSession }),

@@ -8,14 +8,14 @@
  * @param pValues each in (0, 1]
  * @param weights ≥ 0, as many; equal ones when left out
  */
-export function cauchyCombination(pValues: readonly number[], weights?: readonly number[]): number {
+export function cauchyCombination(pValues: ArrayLike<number>, weights?: ArrayLike<number>): number {
   let sum = 0;
   let total = 0;
-  pValues.forEach((p, i) => {
+  for (let i = 0; i < pValues.length; i++) {
     const weight = weights?.[i] ?? 1;
-    sum += weight * evidence(p);
+    sum += weight * evidence(pValues[i]!);
     total += weight;
-  });
+  }
   return sum / total;
 }
 
@@ -29,7 +29,7 @@ function evidence(p: number): number {
  * The combination on a scale that can be calibrated: its logarithm above 1, itself below. The raw combination has a tail
  * without a mean, which no Pareto fit likes; its logarithm has an exponential one, and order is all that counts.
  */
-export function logEvidence(pValues: readonly number[], weights?: readonly number[]): number {
+export function logEvidence(pValues: ArrayLike<number>, weights?: ArrayLike<number>): number {
   const cauchy = cauchyCombination(pValues, weights);
   return cauchy > 1 ? 1 + Math.log(cauchy) : cauchy;
 }

@@ -49,5 +49,10 @@ const quadrature: readonly (readonly [node: number, weight: number])[] = [
  */
 export function underDrift(p: (score: number) => number, drift: number): (score: number) => number {
   if (drift === 0) return p;
-  return (score) => quadrature.reduce((sum, [node, weight]) => sum + weight * p(score - node * drift), 0);
+  const [nodes, weights] = [quadrature.map(([node]) => node * drift), quadrature.map(([, weight]) => weight)];
+  return (score) => {
+    let mean = 0;
+    for (let i = 0; i < nodes.length; i++) mean += weights[i]! * p(score - nodes[i]!);
+    return mean;
+  };
 }

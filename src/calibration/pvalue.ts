@@ -70,11 +70,20 @@ export function fitCalibration(
   };
 }
 
-/**
- * Scores to p-values; (1 + #{calibration ≥ score}) / (n + 1) below the tail (Vovk, Gammerman & Shafer 2005, §2.2).
- * @param size how many independent records the calibration is worth, where they depend on one another
- */
+/** Scores to p-values, and what they rest on. @param size how many independent records the calibration is worth */
 export function createPValue(state: CalibrationState, size = state.scores.length): (score: number) => PValue {
+  const survival = createSurvival(state);
+  return (score) => {
+    const p = survival(score);
+    return { p, extrapolated: score > state.tailFrom && p < 1 / (size + 1) };
+  };
+}
+
+/**
+ * Scores to p-values alone: (1 + #{calibration ≥ score}) / (n + 1) below the tail (Vovk, Gammerman & Shafer 2005, §2.2), no
+ * smaller than `smallestP` above.
+ */
+export function createSurvival(state: CalibrationState): (score: number) => number {
   const scores = Float64Array.from(state.scores);
   const n = scores.length;
   const { tail, tailFrom, tailCount } = state;
@@ -82,10 +91,9 @@ export function createPValue(state: CalibrationState, size = state.scores.length
   const atFoot = (1 + tailCount) / (n + 1);
 
   return (score) => {
-    if (Number.isNaN(score)) return { p: 1, extrapolated: false };
-    if (score <= tailFrom) return { p: (1 + n - lowerBound(scores, score)) / (n + 1), extrapolated: false };
-    const p = atFoot * tailSurvival(tail, score - tailFrom);
-    return { p: Math.max(p, smallestP), extrapolated: p < 1 / (size + 1) };
+    if (Number.isNaN(score)) return 1;
+    if (score <= tailFrom) return (1 + n - lowerBound(scores, score)) / (n + 1);
+    return Math.max(atFoot * tailSurvival(tail, score - tailFrom), smallestP);
   };
 }
 

@@ -152,6 +152,11 @@ export function column(about: About): Key<string> {
   return text(about, 'the name of a column', (value) => value.trim() !== '');
 }
 
+/** Name of a condition, or none. */
+export function conditionName(about: About): Key<string> {
+  return text(about, 'the name of a condition, or empty', (value) => value.trim() === value);
+}
+
 /** Dotted path of a field in a JSON record. */
 export function field(about: About, { empty = false } = {}): Key<string> {
   const type = empty ? 'a dotted path of fields, or empty' : 'a dotted path of fields';

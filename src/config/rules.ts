@@ -115,6 +115,23 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
       return absent.length > 0 ? `must name the column of every condition (not yet: ${list})` : undefined;
     },
   },
+  {
+    keys: ['calibration.groupBy', 'record.conditions'],
+    problem({ calibration: { groupBy }, record }) {
+      if (groupBy === '') return undefined;
+      const categories = record.conditions.filter(({ kind }) => kind === 'category').map(({ name }) => name);
+      return categories.includes(groupBy)
+        ? undefined
+        : `must be a category of record.conditions (got "${groupBy}"${didYouMean(nearest(groupBy, categories))})`;
+    },
+  },
+  {
+    keys: ['calibration.groupBy', 'calibration.levelRecords'],
+    problem: ({ calibration: { groupBy, levelRecords } }) =>
+      groupBy !== '' && levelRecords > 0
+        ? 'goes without calibration.levelRecords: a level over all groups would move with every change of the group'
+        : undefined,
+  },
   ...imageRules,
   ...modelRules,
   {

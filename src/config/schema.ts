@@ -7,6 +7,7 @@ import {
   choice,
   choices,
   column,
+  conditionName,
   cron,
   detectorName,
   duration,
@@ -456,6 +457,12 @@ export const detectorSchema = nameVariables(
         },
         statisticNames,
       ),
+      groupBy: conditionName({
+        doc:
+          'Condition (a category) in whose every value the target is to hold: each with 200 windows of calibration is ' +
+          'calibrated for itself, the others together. Empty = the target holds over all records.',
+        default: '',
+      }),
     },
     drift: {
       falseStartTarget: falseAlarmTarget({

@@ -140,6 +140,8 @@ export interface DetectorSettings {
     levelRecords: number;
     /** What is combined to the score. */
     statistics: readonly StatisticName[];
+    /** Condition in whose every value the false-alarm target is to hold; empty = over all records. */
+    groupBy: string;
   };
   drift: {
     /** How often drift may be called where there is none: a ratio of records or a rate. */

@@ -28,6 +28,8 @@ export interface DetectorState extends LearnedState {
   channelCalibrations: ChannelState;
   shift: ShiftState;
   calibration: SurpriseState;
+  /** Name of the condition in whose every value the target is to hold, where one is named. */
+  groupBy?: string;
   /** Records of a key after which its surprise is as good as independent. */
   independentAfter: number;
 }

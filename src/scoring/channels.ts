@@ -4,7 +4,7 @@
  * channel has is calibrated for itself, and the most unusual channels speak for the record.
  */
 import { logEvidence } from '../calibration/combine';
-import { createPValue, fitCalibration, type CalibrationState } from '../calibration/pvalue';
+import { createSurvival, fitCalibration, type CalibrationState } from '../calibration/pvalue';
 
 /** One calibration per channel; goes into the model version. */
 export type ChannelState = readonly CalibrationState[];
@@ -30,9 +30,9 @@ export interface ChannelStatistic {
 
 export function createChannelStatistic(state: ChannelState): ChannelStatistic {
   const channels = state.length;
-  const toP = state.map(createPValue);
-  const pValueOf = (part: number, channel: number): number => toP[channel]!(part).p;
-  const row = state.map(() => 1);
+  const toP = state.map(createSurvival);
+  const pValueOf = (part: number, channel: number): number => toP[channel]!(part);
+  const row = new Float64Array(channels);
   return {
     assess(parts, count) {
       const statistic = new Float64Array(count);

@@ -10,6 +10,7 @@ import { createSurpriseScale } from '../calibration/surprise';
 import { surpriseOf } from '../calibration/threshold';
 import type { CategoryTable } from '../domain/condition';
 import type { Contribution, NearestNormal } from '../domain/detection';
+import { givenConditions } from '../domain/record';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
 import { createAssessor, type RawScores } from './assess';
@@ -126,6 +127,8 @@ export function createDetector(
       .map((j) => all[j]!);
   }
 
+  const groupOf = createGroupReader(state, table);
+
   const ofWindow = (values: Float32Array, window: number): Float32Array =>
     values.subarray(window * channels, (window + 1) * channels);
 
@@ -138,12 +141,13 @@ export function createDetector(
     };
     const surprise = new Float64Array(batch.count);
     const extrapolated = new Uint8Array(batch.count);
-    const row = scale.names.map(() => 0);
+    const row = new Float64Array(scale.names.length);
+    const columns = scale.names.map((name) => statistics[name]!);
     const lowered = scale.followed.map(() => new Float64Array(batch.count));
     for (let i = 0; i < batch.count; i++) {
-      scale.names.forEach((name, s) => (row[s] = statistics[name]![i]!));
+      for (let s = 0; s < columns.length; s++) row[s] = columns[s]![i]!;
       const levels = levelsOf?.(i);
-      const value = scale.pValue(row, levels?.above);
+      const value = scale.pValue(row, levels?.above, groupOf?.(batch, i));
       levels?.above.forEach((by, s) => (lowered[s]![i] = by));
       levels?.observe(scale.followable(row));
       surprise[i] = surpriseOf(value.p);
@@ -186,5 +190,19 @@ export function createDetector(
       assessor.engine.dispose();
       disposeModel(model);
     },
+  };
+}
+
+/** Of the newest record of a window, the group that it is calibrated in; undefined where there are none. */
+export function createGroupReader(
+  { conditions, groupBy }: Pick<DetectorState, 'conditions' | 'groupBy'>,
+  table: CategoryTable,
+): ((batch: WindowBatch, window: number) => string | undefined) | undefined {
+  const given = givenConditions(conditions.specs);
+  const column = given.findIndex(({ name }) => name === groupBy);
+  if (column === -1) return undefined;
+  return ({ conditions: codes, timestamps, capacity }, window) => {
+    const length = timestamps.length / capacity;
+    return table.value(codes[(window * length + length - 1) * given.length + column]!);
   };
 }

@@ -28,6 +28,7 @@ import { createAssessor, type Assessor } from '../scoring/assess';
 import type { DetectorState, LearnedState, Trained } from '../scoring/bundle';
 import { regionsOf } from '../scoring/attribution';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
+import { createGroupReader } from '../scoring/detector';
 import { fitShift } from '../scoring/shift';
 import { statisticPlans } from '../scoring/statistics';
 import { openGraph } from '../scoring/onnx-engine';
@@ -59,6 +60,8 @@ export interface TrainingOptions extends Effort {
   tailShare: number;
   /** What is combined to the score, as far as the model has it; the others are only reported. */
   statistics: readonly StatisticName[];
+  /** Condition of which every value is calibrated for itself; empty = none. */
+  groupBy: string;
   engine: string;
   settingsFingerprint: string;
   /** Opens the traced graph, where there is something to run it: calibration is then done by the engine that scores. */
@@ -161,12 +164,20 @@ export async function train(
       engine: options.engine,
       settingsFingerprint: options.settingsFingerprint,
     };
+    const grouping = options.groupBy === '' ? {} : { groupBy: options.groupBy };
     const { graph, graphProblem } = tryTrace(model, learned);
     const openEngine = graph && openSession && (await openGraph(graph, openSession));
     const assessor = createAssessor(learned, model, table, openEngine);
     let calibrated;
     try {
-      calibrated = await calibrate(assessor, learned.channels.length, dataset, split.calibration, options);
+      calibrated = await calibrate(
+        assessor,
+        learned.channels.length,
+        dataset,
+        split.calibration,
+        options,
+        createGroupReader({ conditions, ...grouping }, table),
+      );
     } finally {
       assessor.engine.dispose();
     }
@@ -186,7 +197,7 @@ export async function train(
       scoringEngine: assessor.engine.name,
       ...(graphProblem !== undefined && { graphProblem }),
     };
-    return { state: { ...learned, ...calibrated }, model, ...(graph && { graph }), report };
+    return { state: { ...learned, ...calibrated, ...grouping }, model, ...(graph && { graph }), report };
   } catch (error) {
     disposeModel(model);
     throw error;
@@ -210,6 +221,7 @@ async function calibrate(
   dataset: Dataset,
   ends: Int32Array,
   { tailShare, statistics: names }: Pick<TrainingOptions, 'tailShare' | 'statistics'>,
+  groupOf: ReturnType<typeof createGroupReader>,
 ): Promise<Pick<DetectorState, 'channelCalibrations' | 'shift' | 'calibration' | 'independentAfter'>> {
   const { statistics, parts, errors } = await assessAll(assessor, channels, dataset, ends);
   const channelCalibrations = fitChannels(parts, channels, tailShare);
@@ -226,13 +238,28 @@ async function calibrate(
   );
   if (Object.keys(combined).length === 0)
     throw new TrainingError('failed', `the model has none of calibration.statistics: ${names.join(', ')}`);
-  const calibration = fitSurprise(combined, tailShare, statisticPlans);
+  const groups = groupOf && groupsOf(dataset, ends, groupOf);
+  const calibration = fitSurprise(combined, tailShare, statisticPlans, groups);
   return {
     channelCalibrations,
     shift,
     calibration,
     independentAfter: independentAfter(calibration, combined, ends, dataset.shape.length),
   };
+}
+
+/** Of each window, the group that its newest record is of. */
+function groupsOf(
+  dataset: Dataset,
+  ends: Int32Array,
+  groupOf: NonNullable<ReturnType<typeof createGroupReader>>,
+): (string | undefined)[] {
+  const one = createWindowBatch(dataset.shape, 1);
+  return Array.from(ends, (end) => {
+    one.count = 0;
+    dataset.copy(end, one);
+    return groupOf(one, 0);
+  });
 }
 
 /**

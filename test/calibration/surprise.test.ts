@@ -124,3 +124,45 @@ test('a level that wanders while it is calibrated makes every alarm harder', () 
   };
   expect(surpriseAt(wandering, 1)).toBeLessThan(surpriseAt(still, 1) - 0.5);
 });
+
+describe('groups', () => {
+  /** Of three records two are calm; the scores of the third are three times as wide. A few are of a mode that is rare. */
+  const groupOf = (i: number): string => (i % 50 === 49 ? 'rare' : i % 3 === 2 ? 'wild' : 'calm');
+  const withGroups = (n: number, seed: number) => {
+    const normal = seededNormal(seed);
+    const groups = Array.from({ length: n }, (_, i) => groupOf(i));
+    const reconstruction = Float64Array.from(
+      groups,
+      (group) => Math.abs(normal()) * (group === 'wild' ? 3 : 1),
+    );
+    return { groups, columns: { reconstruction } };
+  };
+  const past = withGroups(6000, 5);
+  const now = withGroups(60_000, 6);
+  const alarmRatio = (by: ReturnType<typeof createSurpriseScale>, group: string): number => {
+    const own = [...now.groups.keys()].filter((i) => now.groups[i] === group);
+    const alarms = own.filter((i) => by.pValue([now.columns.reconstruction[i]!], undefined, group).p <= 0.01);
+    return alarms.length / own.length;
+  };
+  const only = { reconstruction: plan };
+
+  test('the target holds in each group, and without them in none', () => {
+    const grouped = createSurpriseScale(fitSurprise(past.columns, 0.1, only, past.groups));
+    for (const group of ['calm', 'wild']) {
+      expect(alarmRatio(grouped, group)).toBeGreaterThan(0.005);
+      expect(alarmRatio(grouped, group)).toBeLessThan(0.02);
+    }
+    const together = createSurpriseScale(fitSurprise(past.columns, 0.1, only));
+    expect(alarmRatio(together, 'wild')).toBeGreaterThan(0.025);
+    expect(alarmRatio(together, 'calm')).toBeLessThan(0.002);
+  });
+
+  test('a group with too few records is taken as all are, and so is one that is not known', () => {
+    const state = fitSurprise(past.columns, 0.1, only, past.groups);
+    expect(Object.keys(state.groups!).sort()).toEqual(['calm', 'wild']);
+    const { pValue } = createSurpriseScale(state);
+    for (const group of ['rare', 'new', undefined])
+      expect(pValue([2], undefined, group)).toEqual(pValue([2]));
+    expect(pValue([2], undefined, 'wild')).not.toEqual(pValue([2]));
+  });
+});

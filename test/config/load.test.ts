@@ -54,6 +54,7 @@ describe('what a configuration yields', () => {
           share: 0.3,
           tailShare: 0.1,
           statistics: ['reconstruction', 'shift', 'llr', 'stuck'],
+          groupBy: '',
         },
         events: { openRecords: 3, openWindow: 5, closeAfter: 10 },
       },
@@ -223,6 +224,10 @@ events: { openRecords: 6 }
     ['"model.latentDim": 4', 'model.latentDim: must be nested here, not dotted'],
     ['model: {maxVariance: .inf}', 'model.maxVariance: must be a number above 0 (got Infinity)'],
     ['sinks: {log: {enabled: no}}', 'sinks.log.enabled: must be `true` or `false` (got "no")'],
+    [
+      'calibration: {groupBy: mode}',
+      /^calibration\.groupBy: must be a category of record\.conditions \(got "mode"\)$/,
+    ],
     ['sinks: {kafka: {emit: some}}', 'sinks.kafka.emit: must be `all` or `anomalies` (got "some")'],
     ['training: {timeout: 30}', /^training\.timeout: must be a duration such as `30s`.* \(got 30\)$/],
     ['training: {timeout: 30d}', /^training\.timeout: must be .*, at most 24d \(got "30d"\)$/],
@@ -279,6 +284,16 @@ events: { openRecords: 6 }
     const problems = await problemsIn(`${minimalDetector()}${line}\n`);
     expect(problems).toHaveLength(1);
     expect(problems[0]).toEqual(expected instanceof RegExp ? expect.stringMatching(expected) : expected);
+  });
+
+  test('groups where levels are followed', async () => {
+    const conditions = 'conditions: { product: { kind: category } }';
+    const text = minimalDetector().replace('flow]', `flow], ${conditions}`);
+    const { calibration } = await loadDetector(`${text}calibration: { groupBy: product }\n`);
+    expect(calibration.groupBy).toBe('product');
+    expect(await problemsIn(`${text}calibration: { groupBy: product, levelRecords: 100 }\n`)).toEqual([
+      expect.stringMatching(/^calibration\.groupBy: goes without calibration\.levelRecords/),
+    ]);
   });
 
   describe('of images', () => {

@@ -87,6 +87,7 @@ function optionsFor(model: Partial<ModelOptions>): TrainingOptions {
     calibrationShare: 0.3,
     tailShare: 0.1,
     statistics: ['reconstruction', 'channel'],
+    groupBy: '',
     engine: 'wasm',
     settingsFingerprint: '',
   };

@@ -83,6 +83,7 @@ export const options: TrainingOptions = {
   calibrationShare: 0.3,
   tailShare: 0.1,
   statistics: ['reconstruction', 'latent', 'llr', 'stuck', 'channel'],
+  groupBy: '',
   engine: 'test',
   settingsFingerprint: 'test',
 };

@@ -221,6 +221,23 @@ test('the score is made of the statistics that are asked for; the others are sti
   disposeModel(other.model);
 });
 
+test('each mode is calibrated for itself where that is asked for', async () => {
+  const version = await train(dataset, table, { ...options, epochs: 5, groupBy: 'mode' });
+  expect(Object.keys(version.state.calibration.groups!).sort()).toEqual(['busy', 'idle']);
+  const by = createDetector('v', version.state, version.model, table);
+  const { batch } = createRecords(2000, 2, table);
+  const data = toDataset(batch);
+  const { surprise } = await by.score(windowsOf(data));
+  for (const mode of ['busy', 'idle']) {
+    const own = [...data.ends].flatMap((end, i) =>
+      table.value(data.conditions[end]!) === mode ? [surprise[i]!] : [],
+    );
+    expect(own.length).toBeGreaterThan(500);
+    expect(own.filter((s) => s > 2).length / own.length).toBeLessThan(0.03);
+  }
+  by.dispose();
+});
+
 describe('signals', () => {
   const at = 300;
   /** Surprise of the records of a fault in `current`, 3 units to one side. */
