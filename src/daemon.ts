@@ -40,9 +40,18 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   const running: RunningDetector[] = [];
   let stopping = false;
   try {
-    const { graphs, tensors, openSession } = await openEngines();
-    log.info('engine chosen', { engine: graphs.name, reason: graphs.reason, tensors: tensors.name });
-    const metrics = createMetrics({ version, engine: graphs.name, process: parts.processMetrics ?? true });
+    const engines = await openEngines(daemon.engine, { threaded: true });
+    releasers.add('engines', () => engines.close());
+    log.info('engine chosen', {
+      engine: engines.scoring.name,
+      reason: engines.scoring.reason,
+      tensors: engines.tensors.name,
+    });
+    const metrics = createMetrics({
+      version,
+      engine: engines.scoring.name,
+      process: parts.processMetrics ?? true,
+    });
 
     const web = await createWebServer({
       ...daemon.http,
@@ -65,7 +74,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
         metrics,
         log: log.child({ component: settings.detector }),
         runTraining: parts.runTraining(settings.detector),
-        openSession,
+        openSession: engines.openScoring,
         observer: { trainingProgress: ignore, trainingEnded: ignore, passEnded: ignore, ...parts.observer },
         shutdownTimeoutMs: daemon.shutdownTimeoutMs,
       });

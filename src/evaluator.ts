@@ -52,7 +52,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
   const { settings, train, test, engines } = parts;
   const { files, report } = await trainOn(parts);
   const intake = createIntake(settings);
-  const detector = await decodeBundle('evaluation', files, intake.table, engines.openSession);
+  const detector = await decodeBundle('evaluation', files, intake.table, engines.openScoring);
   try {
     const { ratio: target, surprise: threshold } = alarmThreshold(
       settings.calibration.falseAlarmTarget,
@@ -71,7 +71,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       events: createEventTracker(settings.events),
       levels: policy && { policy },
       sinks: [recording],
-      metrics: createMetrics({ version: '', engine: engines.graphs.name, process: false }).forDetector(
+      metrics: createMetrics({ version: '', engine: engines.scoring.name, process: false }).forDetector(
         settings.detector,
         { topics: [], sinks: [recording.name] },
       ),

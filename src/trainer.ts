@@ -18,7 +18,7 @@ export interface TrainerParts {
   settings: DetectorSettings;
   readHistory: ReadHistory;
   store: Pick<ModelStore, 'publish'>;
-  engines: Pick<Engines, 'tensors' | 'openSession'>;
+  engines: Pick<Engines, 'tensors' | 'openScoring' | 'openTraining'>;
   /** Stretches to leave out: events and what surrounds them. */
   exclude: readonly Interval[];
   /** By package name. */
@@ -44,7 +44,7 @@ const goldenValues = 200_000;
 /** @throws TrainingError saying why there is no new version */
 export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {
   const { settings, store } = parts;
-  const { tensors, openSession } = parts.engines;
+  const { tensors, openScoring, openTraining } = parts.engines;
   const intake = createIntake(settings);
   const { dataset, rejected } = await readDataset(parts, intake);
   const trained = await train(
@@ -66,7 +66,8 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
       groupBy: settings.calibration.groupBy,
       engine: tensors.name,
       settingsFingerprint: settingsFingerprint(settings),
-      ...(openSession && { openSession }),
+      openScoring,
+      openTraining,
       ...(parts.weights !== undefined && { weights: parts.weights }),
     },
     parts.onProgress,
@@ -74,7 +75,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   const report = { ...trained.report, rejectedRecords: rejected };
   try {
     const golden = pickGolden(dataset, trained.report.windows.fit);
-    const files = await encodeBundle({ ...trained, report }, golden, intake.table, openSession);
+    const files = await encodeBundle({ ...trained, report }, golden, intake.table, openScoring);
     return { version: await publish(store, files, parts.writtenBy), report };
   } finally {
     disposeModel(trained.model);

@@ -8,7 +8,7 @@ import { loadSettings } from '../src/config/load';
 import { evaluateDetector } from '../src/evaluator';
 import { rocAuc } from '../src/evaluation/ranking';
 import type { Message } from '../src/sources/source';
-import { openEngines } from '../src/engines';
+import { openEngines, usualEngines } from '../src/engines';
 import { tf } from '../src/tensor';
 
 const repository = join(__dirname, '..');
@@ -49,7 +49,7 @@ test('trained on 1, 4, 7 and 9, the detector of config/digits finds the other si
       refill: true,
     })),
     test,
-    engines: await openEngines(),
+    engines: await openEngines(usualEngines),
   });
   const labels = Uint8Array.from(digits.slice(history), (digit) => (isStrange(digit) ? 1 : 0));
   const auc = rocAuc(labels, scores);

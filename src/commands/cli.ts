@@ -7,6 +7,7 @@ import * as encode from './encode';
 import * as exchange from './exchange';
 import * as generate from './generate';
 import { exitCodes, type CommandContext, type Register } from './context';
+import * as doctor from './doctor';
 import * as evaluate from './evaluate';
 import * as explain from './explain';
 import * as run from './run';
@@ -23,6 +24,7 @@ const commands: readonly Register[] = [
   explain.register,
   exchange.register,
   config.register,
+  doctor.register,
 ];
 
 const examples = `
@@ -31,6 +33,7 @@ Examples:
   $ vaemon train config/kafka -d plant         train now, without a running daemon
   $ vaemon generate config/demo -n 100         synthetic windows from the current model
   $ vaemon explain config/demo -i 5000         what is odd about record 5000
+  $ vaemon doctor                              which engine scores here, why, and how fast
   $ vaemon config check config/demo            every problem of every file, at once
   $ vaemon config print config/demo            what is in force, defaults included
   $ vaemon config check config/demo --set window.length=20

@@ -2,7 +2,7 @@
 import { loadSettings } from '../config/load';
 import type { DetectorSettings, Settings } from '../config/settings';
 import type { SeriesOutcome } from '../evaluation-process';
-import { openEngines } from '../engines';
+import { openEngines, usualEngines } from '../engines';
 import { evaluateDetector } from '../evaluator';
 import { readColumns } from '../sources/file';
 import { isIdxPath } from '../domain/recording';
@@ -82,7 +82,7 @@ export async function evaluateSeries(
     settings.record.kind === 'image'
       ? await recordedImages(settings, files)
       : await recordedColumns(settings, columns, files);
-  const engines = await openEngines();
+  const engines = await openEngines(usualEngines);
   const { scores, flags, ...rest } = await evaluateDetector({
     settings: { ...settings, record: { ...settings.record, channels: recorded.channels } },
     ...recorded.messages,
@@ -95,7 +95,7 @@ export async function evaluateSeries(
     ...rest,
     channels: recorded.channels,
     ignoredColumns: recorded.ignored,
-    engine: engines.graphs.name,
+    engine: engines.scoring.name,
     seconds: (performance.now() - began) / 1000,
   };
 }

@@ -61,7 +61,7 @@ export const register: Register = (program, { env, stdout, stderr }) => {
     const { tensors } = decodeSafetensors(await readFile(file));
     const { version, report } = await trainDetector({
       settings: detector,
-      engines: await openEngines(),
+      engines: await openEngines(settings.daemon.engine),
       store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
       readHistory: createHistory(detector, options.fileRecords, log),
       // What is calibrated on what has alarmed would take it for normal.

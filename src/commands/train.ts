@@ -35,7 +35,7 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
       const log = createLogger({ ...settings.daemon.log, stream: stderr });
       try {
         const began = performance.now();
-        const engines = await openEngines();
+        const engines = await openEngines(settings.daemon.engine);
         const { version, report } = await trainDetector({
           settings: detector,
           engines,

@@ -9,7 +9,27 @@ export function vaemonVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** Of an optional package, as it is installed; undefined where it is not. */
+export function installedVersion(name: string): string | undefined {
+  try {
+    const text = readFileSync(join(__dirname, '../../node_modules', name, 'package.json'), 'utf8');
+    return (JSON.parse(text) as { version: string }).version;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What writes a model version, for its manifest. */
 export function packageVersions(): Record<string, string> {
-  return { vaemon: vaemonVersion(), node: process.versions.node, '@tensorflow/tfjs-core': tf.version_core };
+  return {
+    vaemon: vaemonVersion(),
+    node: process.versions.node,
+    '@tensorflow/tfjs-core': tf.version_core,
+    ...optional('onnxruntime-node'),
+  };
+}
+
+function optional(name: string): Record<string, string> {
+  const version = installedVersion(name);
+  return version === undefined ? {} : { [name]: version };
 }

@@ -58,6 +58,23 @@ export const daemonSchema = nameVariables(
     store: {
       path: path({ doc: 'Folder of the model versions, one folder a detector.', default: './var/models' }),
     },
+    engine: {
+      scoring: choice(
+        {
+          doc: 'What scores. `auto`: ONNX Runtime where it is installed, else tfjs. `vaemon doctor` says which, and why.',
+          default: 'auto',
+        },
+        ['auto', 'onnxruntime', 'tfjs'],
+      ),
+      training: choice({ doc: 'What trains, likewise.', default: 'auto' }, ['auto', 'onnxruntime', 'tfjs']),
+      tensors: choice(
+        {
+          doc: 'Backend of tfjs. `auto`: tfjs-node where it is installed, else WebAssembly, else plain JavaScript.',
+          default: 'auto',
+        },
+        ['auto', 'tfjs-node', 'wasm', 'cpu'],
+      ),
+    },
     shutdownTimeout: duration(
       { doc: 'How long a stop may take before the process gives up waiting.', default: '30s' },
       { timer: true, min: 1000 },

@@ -15,8 +15,17 @@ export interface DaemonSettings {
   http: { host: string; port: number };
   log: { level: 'error' | 'warn' | 'info' | 'debug'; format: 'auto' | 'json' | 'text' };
   store: { path: string };
+  engine: EngineSettings;
   /** How long a stop may take before the process gives up waiting. */
   shutdownTimeoutMs: number;
+}
+
+/** What computes; `auto` takes the fastest that works here. */
+export interface EngineSettings {
+  scoring: 'auto' | 'onnxruntime' | 'tfjs';
+  training: 'auto' | 'onnxruntime' | 'tfjs';
+  /** Backend of tfjs. */
+  tensors: 'auto' | 'tfjs-node' | 'wasm' | 'cpu';
 }
 
 export interface KafkaSettings {

@@ -64,8 +64,10 @@ export interface TrainingOptions extends Effort {
   groupBy: string;
   engine: string;
   settingsFingerprint: string;
-  /** Opens the traced graph, where there is something to run it: calibration is then done by the engine that scores. */
-  openSession?: OpenSession;
+  /** Opens the traced graph, where something runs it: calibration is then done by the engine that scores. */
+  openScoring?: OpenSession | undefined;
+  /** Opens traced steps, where something runs them. */
+  openTraining?: OpenSession | undefined;
   /** Weights in PyTorch's layout to take instead of training; scales and calibration are fitted all the same. */
   weights?: ReadonlyMap<string, StoredTensor>;
 }
@@ -119,7 +121,7 @@ export async function train(
   try {
     const forget = createConditionDropout(encoder, conditionEncoder, conditionDropout, random.fork());
     const validation = encodeAll(dataset, split.validation, encoder);
-    const { openSession } = options;
+    const { openScoring, openTraining: openSession } = options;
     const fitting =
       options.weights === undefined
         ? await fit({
@@ -166,7 +168,7 @@ export async function train(
     };
     const grouping = options.groupBy === '' ? {} : { groupBy: options.groupBy };
     const { graph, graphProblem } = tryTrace(model, learned);
-    const openEngine = graph && openSession && (await openGraph(graph, openSession));
+    const openEngine = graph && openScoring && (await openGraph(graph, openScoring));
     const assessor = createAssessor(learned, model, table, openEngine);
     let calibrated;
     try {

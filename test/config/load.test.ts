@@ -37,6 +37,7 @@ describe('what a configuration yields', () => {
       http: { host: '127.0.0.1', port: 9464 },
       log: { level: 'info', format: 'auto' },
       store: { path: './var/models' },
+      engine: { scoring: 'auto', training: 'auto', tensors: 'auto' },
       shutdownTimeoutMs: 30_000,
     });
     expect(detectors).toHaveLength(1);

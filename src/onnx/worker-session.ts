@@ -1,0 +1,84 @@
+/**
+ * Sessions on a thread of their own, so that a large model under full load keeps nobody waiting: neither the heartbeats of a
+ * consumer nor whoever asks for metrics. All sessions of a process share the thread.
+ */
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { OpenSession, Session } from './session';
+import { memoryOf, type Answer, type Request } from './session-worker';
+
+/** A request without the number that its answer comes with. */
+type Asked<T> = T extends unknown ? Omit<T, 'id'> : never;
+
+export interface SessionThread {
+  openSession: OpenSession;
+  /** Ends the thread; what is under way rejects. */
+  close(): Promise<void>;
+}
+
+export function startSessionThread(): SessionThread {
+  const worker = new Worker(join(__dirname, 'session-worker.js'));
+  /** Who waits for an answer, by the number of the request. */
+  const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
+  let requests = 0;
+  let ended: Error | undefined;
+
+  function end(error: Error): void {
+    ended ??= error;
+    for (const { reject } of waiting.values()) reject(ended);
+    waiting.clear();
+  }
+
+  worker.unref();
+  worker.on('message', (answer: Answer) => {
+    const asked = waiting.get(answer.id);
+    waiting.delete(answer.id);
+    if (waiting.size === 0) worker.unref();
+    if (answer.kind === 'failed') asked?.reject(new Error(answer.message));
+    else asked?.resolve(answer);
+  });
+  worker.on('error', (cause) => end(new Error('the thread that scores has failed', { cause })));
+  worker.on('exit', () => end(new Error('the thread that scores has ended')));
+
+  function ask<Kind extends Answer['kind']>(
+    request: Asked<Request>,
+    _kind: Kind,
+    moved: ArrayBuffer[] = [],
+  ): Promise<Extract<Answer, { kind: Kind }>> {
+    if (ended !== undefined) return Promise.reject(ended);
+    const id = requests++;
+    return new Promise((resolve, reject) => {
+      waiting.set(id, { resolve: resolve as (answer: Answer) => void, reject });
+      // Nothing keeps the process alive but an answer that is awaited.
+      worker.ref();
+      worker.postMessage({ ...request, id }, moved);
+    });
+  }
+
+  async function openSession(bytes: Uint8Array): Promise<Session> {
+    const { session, inputs, outputs } = await ask({ kind: 'open', bytes }, 'opened');
+    return {
+      inputs,
+      outputs,
+      async run(feeds, wanted, into) {
+        if (into !== undefined)
+          throw new Error('a session of another thread cannot write into arrays of this one');
+        const moved = memoryOf(Object.values(feeds).map(({ data }) => data));
+        const answer = await ask({ kind: 'run', session, feeds, wanted }, 'ran', moved);
+        for (const [name, feed] of Object.entries(feeds)) feed.data = answer.feeds[name]!.data;
+        return answer.outputs;
+      },
+      async release() {
+        await ask({ kind: 'release', session }, 'released');
+      },
+    };
+  }
+
+  return {
+    openSession,
+    async close() {
+      end(new Error('the thread that scores has been ended'));
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,92 @@
+/** How fast this machine scores: a model of the usual size, its weights at random, for half a second. */
+import { createCategoryTable, createConditionEncoder } from '../domain/condition';
+import { createScaler } from '../domain/scaler';
+import { disposeModel, type ModelSpec } from '../models/model';
+import { createModel } from '../models/zoo';
+import type { OpenSession } from '../onnx/session';
+import { createRandom } from '../tensor';
+import { attributionOf } from './attribution';
+import type { LearnedState } from './bundle';
+import { createWindowEncoder, shapeOf } from './encode';
+import { createTfjsEngine } from './engine';
+import { openGraph } from './onnx-engine';
+import { readouts } from './readout';
+import { traceScoring } from './trace';
+
+/** A conditional VAE of windows of 32 records with 8 channels: 173,000 floating-point operations a window. */
+export const probeSpec: ModelSpec = {
+  kind: 'cvae',
+  network: 'mlp',
+  hidden: [128, 64],
+  likelihood: 'gaussian',
+  minVariance: 1e-2,
+  maxVariance: 10,
+  degreesOfFreedom: 4,
+  latentDim: 16,
+  beta: 1,
+  betaSchedule: 'constant',
+  betaSteps: 1,
+  capacity: 0,
+  capacitySteps: 1,
+  freeBits: 0,
+  prior: 'normal',
+  mixtureModes: 1,
+  levels: [],
+  levelWeights: [],
+  levelFreeBits: [],
+  llrLevels: 1,
+  length: 32,
+  width: 1,
+  channels: 8,
+  conditionDim: 8,
+};
+
+/** What a version with this spec would have learned from standardised records in three modes. */
+export function untrainedState(spec: ModelSpec): LearnedState {
+  const each = (value: number): number[] => new Array<number>(spec.channels).fill(value);
+  return {
+    spec,
+    channels: each(0).map((_, i) => `channel ${i + 1}`),
+    scaler: { center: each(0), scale: each(1), min: each(-10), max: each(10), count: each(1) },
+    conditions: {
+      specs: [{ name: 'mode', kind: 'category', maxValues: 64, missing: 'unknown' }],
+      categories: { mode: Array.from({ length: spec.conditionDim / 2 - 1 }, (_, i) => `mode ${i + 1}`) },
+      numbers: {},
+    },
+    signals: [],
+    repeats: each(0).map(() => ({ byValue: [], first: 1, next: 1 })),
+    recordsPerMs: 1,
+    engine: 'none',
+    settingsFingerprint: '',
+  };
+}
+
+const batch = 256;
+const probeMs = 500;
+
+/** Windows a second in batches of 256, by the median of their times. Needs tfjs to have been started. */
+export async function measureScoring(openScoring: OpenSession | undefined): Promise<number> {
+  const state = untrainedState(probeSpec);
+  const model = createModel(probeSpec, createRandom(1));
+  const encoder = createWindowEncoder(
+    shapeOf(state),
+    createScaler(state.scaler),
+    createConditionEncoder(state.conditions, createCategoryTable()),
+  );
+  const open =
+    openScoring === undefined ? createTfjsEngine : await openGraph(traceScoring(model, state), openScoring);
+  const engine = open(model, encoder, attributionOf(state));
+  const encoded = encoder.createBuffers(batch);
+  encoded.mask.fill(1);
+  const wanted = ['reconstruction', 'latent', readouts.parts, readouts.errors, readouts.typical];
+  const times: number[] = [];
+  for (const began = performance.now(); performance.now() - began < probeMs || times.length < 3;) {
+    const before = performance.now();
+    await engine.run(encoded, batch, wanted);
+    times.push(performance.now() - before);
+  }
+  engine.dispose();
+  disposeModel(model);
+  times.sort((a, b) => a - b);
+  return (1000 * batch) / times[times.length >> 1]!;
+}
