@@ -14,13 +14,13 @@ import {
   createRandom,
   decodeSafetensors,
   encodeSafetensors,
-  openBackend,
   scoped,
   tf,
   type Random,
   type StoredTensor,
 } from '../../src/tensor';
 import { createExamples, createSpec } from '../models/spec';
+import { openTestBackend } from '../backend';
 
 /** A Python that has PyTorch: the one named in the environment, or Debian's, where `python3-torch` puts it. */
 const python = [process.env['VAEMON_TEST_PYTHON'], '/usr/bin/python3', 'python3'].find(
@@ -42,7 +42,7 @@ const read = (name: string): Map<string, StoredTensor> =>
   decodeSafetensors(readFileSync(join(folder, name))).tensors;
 
 beforeAll(async () => {
-  await openBackend('cpu');
+  await openTestBackend('cpu');
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -1,11 +1,12 @@
 import { createAae } from '../../src/models/aae';
 import { disposeModel, type Model } from '../../src/models/model';
 import { createPrior } from '../../src/models/prior';
-import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
+import { createRandom, scoped, tf } from '../../src/tensor';
 import { createFactorExamples, createSpec, trainSteps } from './spec';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
 });
 
 /** Energy distance of two samples (Székely 2004): 0 where they come from one distribution. */

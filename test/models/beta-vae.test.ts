@@ -1,10 +1,11 @@
 import { disposeModel, type ModelSpec } from '../../src/models/model';
 import { createModel } from '../../src/models/zoo';
-import { createRandom, openBackend, scoped } from '../../src/tensor';
+import { createRandom, scoped } from '../../src/tensor';
 import { createExamples, createFactorExamples, createSpec, trainSteps } from './spec';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
 });
 
 /** Rate, distortion and units in use after training. */

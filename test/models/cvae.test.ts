@@ -1,10 +1,11 @@
 import { disposeModel, type Examples } from '../../src/models/model';
 import { createCvae } from '../../src/models/cvae';
-import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
+import { createRandom, scoped, tf } from '../../src/tensor';
 import { createExamples, createSpec } from './spec';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('cpu');
+  await openTestBackend('cpu');
 });
 
 test('the prior depends on the condition', () => {

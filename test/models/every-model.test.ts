@@ -3,11 +3,12 @@ import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/t
 import { disposeModel, type Examples, type Model, type ModelSpec } from '../../src/models/model';
 import { findLikeliestCodes } from '../../src/models/nearest-normal';
 import { createModel, modelKinds } from '../../src/models/zoo';
-import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
+import { createRandom, scoped, tf } from '../../src/tensor';
 import { createExamples, createSpec } from './spec';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('cpu');
+  await openTestBackend('cpu');
 });
 
 const bytes = (x: tf.Tensor2D): tf.Tensor2D => tf.div(tf.round(tf.mul(tf.sigmoid(x), 255)), 255);

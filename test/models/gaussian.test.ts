@@ -1,8 +1,9 @@
 import { gaussianFrom, kl, negativeLogDensity, sample } from '../../src/models/gaussian';
-import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
+import { createRandom, scoped, tf } from '../../src/tensor';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('cpu');
+  await openTestBackend('cpu');
 });
 
 const gaussian = (mean: number[], logVar: number[]) => ({

@@ -1,10 +1,11 @@
 import { createHvae } from '../../src/models/hvae';
 import { disposeModel, type Model } from '../../src/models/model';
-import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
+import { createRandom, scoped, tf } from '../../src/tensor';
 import { createExamples, createFactorExamples, createSpec, trainSteps } from './spec';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
 });
 
 const silence = (model: Model, prefix: string): void => {

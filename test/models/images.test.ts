@@ -7,11 +7,12 @@ import type { ModelOptions } from '../../src/models/model';
 import { modelKinds } from '../../src/models/zoo';
 import { decodeBundle, encodeBundle } from '../../src/scoring/bundle';
 import { createLatentEncoder, generateWindows } from '../../src/scoring/generate';
-import { createRandom, openBackend, tf } from '../../src/tensor';
+import { createRandom, tf } from '../../src/tensor';
 import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
 import { train, type TrainingOptions } from '../../src/training/train';
 import { disposeModel } from '../../src/models/model';
 import { modelOptions } from './spec';
+import { openTestBackend, testEngine } from '../backend';
 
 const image = { width: 8, height: 8, colour: 'rgb' } as const;
 const schema: RecordSchema = {
@@ -24,7 +25,7 @@ const schema: RecordSchema = {
 };
 const shape = windowShape(schema, 10);
 
-beforeAll(() => openBackend('wasm'));
+beforeAll(() => openTestBackend('wasm'));
 afterEach(() => expect(tf.memory().numTensors).toBe(0));
 
 /** A bright bar somewhere, of a colour between red and blue, on noise; where `fault` says so, with a white patch. */
@@ -88,6 +89,7 @@ function optionsFor(model: Partial<ModelOptions>): TrainingOptions {
     tailShare: 0.1,
     statistics: ['reconstruction', 'channel'],
     groupBy: '',
+    ...testEngine,
     engine: 'wasm',
     settingsFingerprint: '',
   };

@@ -1,10 +1,11 @@
 import { createLikelihood, logGamma } from '../../src/models/likelihood';
 import type { ModelSpec } from '../../src/models/model';
-import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
+import { createRandom, scoped, tf } from '../../src/tensor';
 import { createSpec } from './spec';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('cpu');
+  await openTestBackend('cpu');
 });
 
 /** −log p(x|z) of single values, with a variance of about `variance`. */

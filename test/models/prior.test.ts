@@ -1,8 +1,9 @@
 import { createPrior, type Prior } from '../../src/models/prior';
-import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
+import { createRandom, scoped, tf } from '../../src/tensor';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
 });
 
 const kinds = ['normal', 'mixture', 'uniform', 'swiss-roll'] as const;

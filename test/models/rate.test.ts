@@ -1,9 +1,10 @@
 import { betaAt, createRatePrice, rateAboveFreeBits } from '../../src/models/rate';
-import { openBackend, scoped, tf } from '../../src/tensor';
+import { scoped, tf } from '../../src/tensor';
 import { modelOptions } from './spec';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('cpu');
+  await openTestBackend('cpu');
 });
 
 /** Two dimensions that carry 3 and 0.1 nats on average. */

@@ -5,6 +5,7 @@ import { createRandom } from '../../src/tensor';
 import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
 import type { TrainingOptions } from '../../src/training/train';
 import { modelOptions } from './spec';
+import { testEngine } from '../backend';
 
 export const schema: RecordSchema = {
   channels: ['load', 'current', 'temperature', 'vibration'],
@@ -84,6 +85,7 @@ export const options: TrainingOptions = {
   tailShare: 0.1,
   statistics: ['reconstruction', 'latent', 'llr', 'stuck', 'channel'],
   groupBy: '',
+  ...testEngine,
   engine: 'test',
   settingsFingerprint: 'test',
 };

@@ -5,18 +5,19 @@ import { disposeModel, type ModelOptions } from '../../src/models/model';
 import { createModel, modelKinds } from '../../src/models/zoo';
 import { decodeBundle, encodeBundle } from '../../src/scoring/bundle';
 import { createDetector, type Detector } from '../../src/scoring/detector';
-import { createRandom, openBackend, tf } from '../../src/tensor';
+import { createRandom, tf } from '../../src/tensor';
 import type { Dataset } from '../../src/training/dataset';
 import { collapsedLevels } from '../../src/training/report';
 import { train, type TrainingOptions } from '../../src/training/train';
 import { createSpec } from './spec';
 import { createDataset, createRecords, options, toDataset } from './synthetic';
+import { openTestBackend } from '../backend';
 
 let dataset: Dataset;
 let table: CategoryTable;
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
   ({ dataset, table } = createDataset(1500, 1));
 });
 

@@ -1,8 +1,9 @@
 import { createImageAttribution, createWindowAttribution, regionsOf } from '../../src/scoring/attribution';
-import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
+import { createRandom, scoped, tf } from '../../src/tensor';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('cpu');
+  await openTestBackend('cpu');
 });
 
 /** What is made of rows of values, as plain numbers. */

@@ -4,10 +4,11 @@ import { createWindowBatch } from '../../src/domain/window';
 import { disposeModel } from '../../src/models/model';
 import { createMlp } from '../../src/models/network';
 import { generateWindows } from '../../src/scoring/generate';
-import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
+import { createRandom, scoped, tf } from '../../src/tensor';
 import type { Dataset } from '../../src/training/dataset';
 import { train } from '../../src/training/train';
 import { createRecords, modeRecords, options, shape, toDataset } from '../models/synthetic';
+import { openTestBackend } from '../backend';
 
 const modes = ['idle', 'busy'] as const;
 const dim = shape.length * shape.channels;
@@ -122,7 +123,7 @@ async function generated(
 const mean = (values: readonly number[]): number => values.reduce((sum, one) => sum + one / values.length, 0);
 
 test('a classifier with few real windows improves with generated ones of each mode', async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
   const table = createCategoryTable();
   const history = createData(2000, 1, table);
   const test = labelled(createData(1000, 2, table));

@@ -4,16 +4,17 @@ import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
 import type { ModelOptions } from '../../src/models/model';
 import { modelKinds } from '../../src/models/zoo';
 import { createDetector, type Detector, type Scores } from '../../src/scoring/detector';
-import { createRandom, openBackend, tf } from '../../src/tensor';
+import { createRandom, tf } from '../../src/tensor';
 import type { Dataset } from '../../src/training/dataset';
 import { train } from '../../src/training/train';
 import { createDataset, createRecords, options, schema, toDataset } from '../models/synthetic';
+import { openTestBackend } from '../backend';
 
 let dataset: Dataset;
 let table: CategoryTable;
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
   ({ dataset, table } = createDataset(1500, 1));
 });
 

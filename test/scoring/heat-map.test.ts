@@ -4,8 +4,9 @@ import { disposeModel, type Examples, type Model } from '../../src/models/model'
 import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
 import { createModel } from '../../src/models/zoo';
 import { paintHeatMap } from '../../src/scoring/heat-map';
-import { createRandom, openBackend, scoped, tf } from '../../src/tensor';
+import { createRandom, scoped, tf } from '../../src/tensor';
 import { createSpec } from '../models/spec';
+import { openTestBackend } from '../backend';
 
 const side = 12;
 const shape = { width: side, height: side, colours: 1 };
@@ -27,7 +28,7 @@ const toExamples = (pictures: readonly number[][]): Examples => ({
 let model: Model;
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
   const changes = {
     kind: 'vae',
     network: 'conv2d',

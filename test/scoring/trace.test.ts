@@ -12,11 +12,12 @@ import { createTfjsEngine, type Outputs, type ScoringEngine } from '../../src/sc
 import { openGraph } from '../../src/scoring/onnx-engine';
 import { readouts, readoutStatistics } from '../../src/scoring/readout';
 import { traceScoring } from '../../src/scoring/trace';
-import { createRandom, openBackend, tf } from '../../src/tensor';
+import { createRandom, tf } from '../../src/tensor';
 import { createSpec } from '../models/spec';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
 });
 
 const image = { width: 7, height: 6, colour: 'grey' } as const;

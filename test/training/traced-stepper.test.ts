@@ -5,13 +5,14 @@ import { disposeModel, writeWeights, type Model, type ModelOptions } from '../..
 import { createModel, modelKinds } from '../../src/models/zoo';
 import { openSession } from '../../src/onnx/session';
 import { createWindowEncoder, type WindowEncoder } from '../../src/scoring/encode';
-import { createRandom, openBackend, tf } from '../../src/tensor';
+import { createRandom, tf } from '../../src/tensor';
 import { createTfjsStepper, type Encoded, type Stepper } from '../../src/training/stepper';
 import { createTracedStepper } from '../../src/training/traced-stepper';
 import { createSpec } from '../models/spec';
+import { openTestBackend } from '../backend';
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
 });
 
 const size = { height: 6, width: 5 };

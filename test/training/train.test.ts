@@ -7,11 +7,13 @@ import { createWindowBatch } from '../../src/domain/window';
 import type { ModelVersionError } from '../../src/errors';
 import { TrainingError } from '../../src/errors';
 import { disposeModel } from '../../src/models/model';
-import { openBackend, tf } from '../../src/tensor';
+import { openSession } from '../../src/onnx/session';
+import { tf } from '../../src/tensor';
 import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
 import { collapsedLevels } from '../../src/training/report';
 import { train, type TrainingOptions } from '../../src/training/train';
 import { createDataset, createRecords, options, schema, shape, stepMs, toDataset } from '../models/synthetic';
+import { openTestBackend } from '../backend';
 
 type Trained = Awaited<ReturnType<typeof train>>;
 
@@ -28,7 +30,7 @@ function windowsOf(data: Dataset, ends: ArrayLike<number> = data.ends): ReturnTy
 }
 
 beforeAll(async () => {
-  await openBackend('wasm');
+  await openTestBackend('wasm');
   ({ dataset, table } = createDataset(3000, 1));
   trained = await train(dataset, table, options);
   detector = createDetector('v1', trained.state, trained.model, table);
@@ -209,6 +211,60 @@ describe('a version is refused', () => {
     expect(await reasonOf({ 'weights.safetensors': weights })).toBe('golden');
   });
   test('and accepted as it is', async () => expect(await reasonOf({})).toBe('accepted'));
+});
+
+describe('the graph of a version', () => {
+  test('scores as tfjs does, in whatever batch, and is what scores where there is something to run it', async () => {
+    const traced = await decodeBundle('v', files, table, openSession);
+    expect(traced.engine).toBe('onnxruntime');
+    const batch = windowsOf(dataset, dataset.ends.slice(0, 300));
+    const [expected, actual] = [await detector.score(batch), await traced.score(batch)];
+    for (const name of ['reconstruction', 'latent', 'newest', 'shift', 'stuck']) {
+      const [here, there] = [expected.statistics[name]!, actual.statistics[name]!];
+      for (let i = 0; i < batch.count; i++)
+        expect(Math.abs(there[i]! - here[i]!) / Math.max(1, Math.abs(here[i]!))).toBeLessThan(1e-4);
+    }
+    const alone = await traced.score(windowsOf(dataset, [dataset.ends[7]!]));
+    expect(alone.surprise[0]).toBe(actual.surprise[7]);
+    traced.dispose();
+  });
+
+  test('fills in what is missing as tfjs does', async () => {
+    const traced = await decodeBundle('v', files, table, openSession);
+    const batch = windowsOf(dataset, dataset.ends.slice(0, 20));
+    for (let i = 0; i < batch.values.length; i += 7) batch.values[i] = NaN;
+    const [expected, actual] = [await detector.score(batch), await traced.score(batch)];
+    for (let i = 0; i < 20; i++)
+      expect(actual.statistics['reconstruction']![i]).toBeCloseTo(
+        expected.statistics['reconstruction']![i]!,
+        2,
+      );
+    traced.dispose();
+  });
+
+  test('refuses the version when it is another one, or damaged', async () => {
+    const other = await train(dataset, table, { ...options, seed: 7, epochs: 1 });
+    const strange = new Map([...files, ['score.onnx', other.graph!]]);
+    await expect(decodeBundle('v', strange, table, openSession)).rejects.toMatchObject({ reason: 'golden' });
+    disposeModel(other.model);
+    const cut = new Map([...files, ['score.onnx', files.get('score.onnx')!.slice(0, -100)]]);
+    await expect(decodeBundle('v', cut, table, openSession)).rejects.toMatchObject({ reason: 'unreadable' });
+  });
+
+  test('that is not there, as in an older version, leaves the scoring to tfjs', async () => {
+    const without = new Map([...files].filter(([name]) => name !== 'score.onnx'));
+    const loaded = await decodeBundle('v', without, table, openSession);
+    expect(loaded.engine).toMatch(/^tfjs-/);
+    loaded.dispose();
+  });
+
+  test('no version is made of a graph that scores differently', async () => {
+    const other = await train(dataset, table, { ...options, seed: 7, epochs: 1 });
+    const golden = windowsOf(dataset, dataset.ends.slice(0, 4));
+    const mixed = { ...trained, graph: other.graph! };
+    await expect(encodeBundle(mixed, golden, table, openSession)).rejects.toMatchObject({ reason: 'golden' });
+    disposeModel(other.model);
+  });
 });
 
 test('the score is made of the statistics that are asked for; the others are still there to be seen', async () => {

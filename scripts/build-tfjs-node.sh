@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# build-tfjs-node.sh [PROJECT]
+#   Builds @tensorflow/tfjs-node where its own installation cannot: that downloads libtensorflow from a host which closed
+#   networks do not reach. Here the library and its headers come from TensorFlow's wheel on PyPI, and the addon is compiled on
+#   the spot. Run it after `npm ci --ignore-scripts`; running it again changes nothing.
+#
+#   Needs: Linux on x86-64, python3 with pip, a C++17 compiler, the headers of Node-API (with Node, or the npm package
+#   node-api-headers), 1 GB of disk.
+#   env: TENSORFLOW_VERSION (2.15.1), TENSORFLOW_CACHE (~/.cache/tfjs-node), NODE_API_INCLUDE, CXX
+set -euo pipefail
+project=$(cd "${1:-.}" && pwd)
+version=${TENSORFLOW_VERSION:-2.15.1}
+cache=${TENSORFLOW_CACHE:-$HOME/.cache/tfjs-node}/$version
+package=$project/node_modules/@tensorflow/tfjs-node
+
+if [ ! -e "$package/binding.gyp" ]; then
+  echo "there is no $package: run 'npm ci --ignore-scripts' first" >&2
+  exit 1
+fi
+
+if [ ! -e "$cache/complete" ]; then
+  mkdir -p "$cache"
+  wheels=$(mktemp -d)
+  trap 'rm -rf "$wheels"' EXIT
+  # Only the libraries and headers of the wheel are used, so which Python it is for does not matter.
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
+    --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --dest "$wheels" "tensorflow-cpu==$version"
+  python3 - "$wheels" "$cache" <<'PYTHON'
+import pathlib, sys, zipfile
+
+wheels, cache = map(pathlib.Path, sys.argv[1:])
+wanted = (
+    "tensorflow/libtensorflow_cc.so.2",
+    "tensorflow/libtensorflow_framework.so.2",
+    "tensorflow/include/tensorflow/c/",
+    "tensorflow/include/tensorflow/core/platform/",
+    "tensorflow/include/tensorflow/tsl/",
+    "tensorflow/include/tsl/",
+)
+with zipfile.ZipFile(next(wheels.glob("tensorflow_cpu-*.whl"))) as wheel:
+    for name in wheel.namelist():
+        if name.startswith(wanted):
+            wheel.extract(name, cache)
+PYTHON
+  touch "$cache/complete"
+fi
+
+libraries=$cache/tensorflow
+rm -rf "$package/deps"
+mkdir -p "$package/deps/lib" "$package/lib/napi-v8"
+ln -s "$libraries/include" "$package/deps/include"
+for name in cc framework; do ln -s "$libraries/libtensorflow_$name.so.2" "$package/deps/lib/"; done
+ln -s libtensorflow_cc.so.2 "$package/deps/lib/libtensorflow.so"
+ln -s libtensorflow_framework.so.2 "$package/deps/lib/libtensorflow_framework.so"
+
+node_home=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
+for folder in "${NODE_API_INCLUDE:-}" "$project/node_modules/node-api-headers/include" "$node_home/include/node" /usr/include/node; do
+  if [ -e "$folder/node_api.h" ]; then
+    include=$folder
+    break
+  fi
+done
+if [ -z "${include:-}" ]; then
+  echo "node_api.h is nowhere to be found: npm install --no-save node-api-headers, or set NODE_API_INCLUDE" >&2
+  exit 1
+fi
+
+"${CXX:-g++}" -O2 -fPIC -shared -std=c++17 -DNAPI_VERSION=8 -I"$include" -I"$package" -I"$package/deps/include" \
+  "$package/binding/tfjs_backend.cc" "$package/binding/tfjs_binding.cc" -o "$package/lib/napi-v8/tfjs_binding.node" \
+  -L"$package/deps/lib" -ltensorflow -ltensorflow_framework "-Wl,-rpath,\$ORIGIN/../../deps/lib"
+
+cd "$project"
+TF_CPP_MIN_LOG_LEVEL=2 node -e '
+  require("node:util").isNullOrUndefined ??= (value) => value == null; // gone since Node 23
+  const tf = require("@tensorflow/tfjs-node");
+  const [six] = tf.matMul([[1, 2]], [[2], [2]]).dataSync();
+  if (tf.getBackend() !== "tensorflow" || six !== 6) process.exit(1);
+  console.log(`tfjs-node works: libtensorflow ${tf.backend().binding.TF_Version}`);'
