@@ -21,6 +21,11 @@ export class ConfigError extends Error {
 export const rejectReasons = [
   'empty',
   'too_large',
+  'unknown_format',
+  'damaged_record',
+  'unknown_schema',
+  'unusable_schema',
+  'schema_mismatch',
   'not_json',
   'not_an_object',
   'missing_key',

@@ -1,10 +1,16 @@
 /** From messages to windows, as one detector is configured: the same way in for the daemon and for training. */
 import { createHash } from 'node:crypto';
-import type { DetectorSettings } from './config/settings';
-import { createCategoryTable, createConditionReader, type CategoryTable } from './domain/condition';
+import type { DetectorSettings, RecordFormat } from './config/settings';
+import {
+  createCategoryTable,
+  createConditionReader,
+  type CategoryTable,
+  type ReadConditions,
+} from './domain/condition';
 import { imageOf } from './domain/record';
 import { windowShape, type WindowShape } from './domain/window';
 import { decodeEach, type DecodeBatch } from './sources/decode/batch';
+import { createBinaryDecoder } from './sources/decode/binary';
 import { createImageDecoder } from './sources/decode/image';
 import { createJsonDecoder } from './sources/decode/json';
 
@@ -14,17 +20,31 @@ export interface Intake {
   shape: WindowShape;
 }
 
-export function createIntake({ record, fields, window }: DetectorSettings): Intake {
+/** @param format how the messages are written, where that is not as their source has them: files have JSON */
+export function createIntake(settings: DetectorSettings, format = settings.record.format): Intake {
+  const { record, window } = settings;
   const table = createCategoryTable();
   const readConditions = createConditionReader(record.conditions, table);
   return {
     table,
-    decode:
-      record.kind === 'image'
-        ? createImageDecoder(fields, record, record.image, record, readConditions)
-        : decodeEach(record, createJsonDecoder(fields, record, record, readConditions)),
+    decode: createDecoder(settings, format, readConditions),
     shape: windowShape(record, window.length),
   };
+}
+
+function createDecoder(
+  { record, fields }: DetectorSettings,
+  format: RecordFormat,
+  readConditions: ReadConditions,
+): DecodeBatch {
+  if (record.kind === 'image')
+    return createImageDecoder(fields, record, record.image, record, readConditions);
+  switch (format) {
+    case 'binary':
+      return decodeEach(record, createBinaryDecoder(record, record, readConditions));
+    default:
+      return decodeEach(record, createJsonDecoder(fields, record, record, readConditions));
+  }
 }
 
 /** Changes when a model that was trained under other settings cannot be used any more. */

@@ -1,5 +1,6 @@
 /** What must hold between the keys of one file. */
 import { isIdxPath } from '../domain/recording';
+import { formatRules } from './format-rules';
 import { imageRules } from './image-rules';
 import { modelRules } from './model-rules';
 import type { Rule } from './rule';
@@ -116,6 +117,7 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
     },
   },
   ...imageRules,
+  ...formatRules,
   ...modelRules,
   {
     keys: ['training.minRecords', 'training.maxRecords'],

@@ -149,7 +149,7 @@ export const detectorSchema = nameVariables(
     },
     fields: {
       key: field(
-        { doc: 'Where a JSON record has its device; empty = the key of the message.', default: 'key' },
+        { doc: 'Where a record has its device; empty = the key of the message.', default: 'key' },
         { empty: true },
       ),
       timestamp: field(
@@ -159,18 +159,36 @@ export const detectorSchema = nameVariables(
         },
         { empty: true },
       ),
-      values: field({ doc: '… its values by channel.', default: 'values' }),
+      values: field(
+        {
+          doc: '… its values, by channel or as a list; empty = beside the other fields, in the record itself.',
+          default: 'values',
+        },
+        { empty: true },
+      ),
       image: field(
         { doc: '… its image, in base64; empty = the whole message is the image, not JSON.', default: '' },
         { empty: true },
       ),
-      conditions: field({ doc: '… its conditions by name.', default: 'conditions' }),
+      conditions: field(
+        { doc: '… its conditions by name; empty = likewise.', default: 'conditions' },
+        { empty: true },
+      ),
     },
     record: {
       kind: choice({ doc: 'What a record is: values by channel, or an image.', default: 'sensor' }, [
         'sensor',
         'image',
       ]),
+      format: choice(
+        {
+          doc:
+            'How sensor records are written (docs/formats.md). `binary`: a compact format of our own, which `fields` means ' +
+            'nothing to.',
+          default: 'json',
+        },
+        ['json', 'binary'],
+      ),
       channels: names({
         doc: 'Channels that the model sees, in this order. Required for `sensor`.',
         default: [],

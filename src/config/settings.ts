@@ -48,13 +48,18 @@ export interface FileSettings {
   labels: string;
 }
 
-/** Where to find what in a JSON record: dotted paths. An empty key or timestamp is the message's own. */
+/** How sensor records are written: docs/formats.md. */
+export type RecordFormat = 'json' | 'binary';
+
+/** Where to find what in a record that has names: dotted paths. An empty key or timestamp is the message's own. */
 export interface FieldMapping {
   key: string;
   timestamp: string;
+  /** Empty = the record itself. */
   values: string;
   /** Base64; empty = the message itself is the image, and there is no JSON. */
   image: string;
+  /** Empty = the record itself. */
   conditions: string;
 }
 
@@ -108,6 +113,8 @@ export interface DetectorSettings {
   fields: FieldMapping;
   record: RecordSchema & {
     kind: 'sensor' | 'image';
+    /** Means nothing for images. */
+    format: RecordFormat;
     /** Means nothing for sensors. */
     image: ImageFormat;
     /** What is known of channels beforehand; a channel without is free. */
