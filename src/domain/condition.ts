@@ -83,8 +83,10 @@ function readCondition(spec: GivenConditionSpec, value: unknown, table: Category
   );
 }
 
+/** Not followed into: a record may nest deeper than the stack goes. */
 function describe(value: unknown): string {
-  const text = JSON.stringify(value);
+  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object';
+  const text = JSON.stringify(typeof value === 'string' ? value.slice(0, 40) : value);
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 

@@ -159,7 +159,9 @@ function parseTimestamp(value: unknown): number {
   );
 }
 
-/** A value for a message. JSON has no word for numbers that are not finite. */
+/** A value for a message: short, however large it is, and not followed into, however deep it goes. */
 export function describe(value: unknown): string {
-  return (typeof value === 'number' ? String(value) : JSON.stringify(value)).slice(0, 40);
+  if (Array.isArray(value)) return 'a list';
+  if (isObject(value)) return 'an object';
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 38)) : String(value);
 }

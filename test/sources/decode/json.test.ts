@@ -293,6 +293,15 @@ test('a message stays short, however long what it is about', () => {
   }
 });
 
+test('a record may nest deeper than the stack goes', () => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  for (const part of ['"2026-03-01T12:00:00Z"', '1.5', '"idle"', '0.5']) {
+    expect(() => decode(withText(part, deep))).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('got a list') }) as Error,
+    );
+  }
+});
+
 test('fields are found by their dotted paths', () => {
   const nested = {
     meta: { device: { id: 'pump-9' }, time: now },
