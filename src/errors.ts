@@ -60,6 +60,14 @@ export class DecodeError extends Error {
   }
 }
 
+/**
+ * Something that decoding needs cannot be asked, such as a schema registry. No record is at fault: the batch is not taken,
+ * and comes again.
+ */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError';
+}
+
 /** A model version that must not be used: damaged, incomplete, or written by another schema. */
 export class ModelVersionError extends Error {
   override readonly name = 'ModelVersionError';

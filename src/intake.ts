@@ -9,10 +9,14 @@ import {
 } from './domain/condition';
 import { imageOf } from './domain/record';
 import { windowShape, type WindowShape } from './domain/window';
+import { createAvroCompiler } from './sources/decode/avro';
 import { decodeEach, type DecodeBatch } from './sources/decode/batch';
 import { createBinaryDecoder } from './sources/decode/binary';
+import { createFramedDecoder } from './sources/decode/framed';
 import { createImageDecoder } from './sources/decode/image';
 import { createJsonDecoder } from './sources/decode/json';
+import { createJsonSchemaCompiler } from './sources/decode/json-schema';
+import { createSchemaRegistry } from './sources/schema-registry';
 
 export interface Intake {
   table: CategoryTable;
@@ -33,17 +37,26 @@ export function createIntake(settings: DetectorSettings, format = settings.recor
 }
 
 function createDecoder(
-  { record, fields }: DetectorSettings,
+  { record, fields, source }: DetectorSettings,
   format: RecordFormat,
   readConditions: ReadConditions,
 ): DecodeBatch {
   if (record.kind === 'image')
     return createImageDecoder(fields, record, record.image, record, readConditions);
+  const registry = createSchemaRegistry(source.kafka.registry);
   switch (format) {
+    case 'json':
+      return decodeEach(record, createJsonDecoder(fields, record, record, readConditions));
     case 'binary':
       return decodeEach(record, createBinaryDecoder(record, record, readConditions));
-    default:
-      return decodeEach(record, createJsonDecoder(fields, record, record, readConditions));
+    case 'avro': {
+      const compile = createAvroCompiler(fields, record, record, readConditions);
+      return createFramedDecoder(record, record, registry, compile);
+    }
+    case 'json-schema': {
+      const compile = createJsonSchemaCompiler(fields, record, record, readConditions);
+      return createFramedDecoder(record, record, registry, compile);
+    }
   }
 }
 

@@ -43,7 +43,8 @@ function fitShape(
 ): Document {
   if (document === null || document === undefined) return {};
   if (!isMap(document)) {
-    report(prefix, `must be a map with keys such as ${Object.keys(schema)[0] ?? ''} (got ${show(document)})`);
+    const got = hasSecret(schema) ? '' : ` (got ${show(document)})`;
+    report(prefix, `must be a map with keys such as ${Object.keys(schema)[0] ?? ''}${got}`);
     return {};
   }
   const fitting: Record<string, unknown> = {};
@@ -56,6 +57,8 @@ function fitShape(
       report(key, `is not a known key${didYouMean(meant(name, Object.keys(schema), all))}`);
     } else if (!isKey(node)) {
       fitting[name] = fitShape(node, value, report, all, key);
+    } else if (isOutOfPlace(node, value)) {
+      report(key, outOfPlace(node));
     } else if (isMap(value)) {
       // convict takes a map for a section: a key that wants one gets its entries.
       const problem = problemOf(() => node.parse(value));
@@ -66,6 +69,20 @@ function fitShape(
     }
   }
   return fitting;
+}
+
+/** A secret in a file or an argument; that it is empty may be said anywhere. */
+function isOutOfPlace({ secret }: Key<unknown>, value: unknown): boolean {
+  return secret === true && value !== '' && value !== null;
+}
+
+function outOfPlace({ env }: Key<unknown>): string {
+  return `is a secret, and others read this: set ${env ?? 'its variable'}, or name a file with it`;
+}
+
+/** Whether what was written in the place of a section may have been meant for a secret in it. */
+function hasSecret(schema: Section): boolean {
+  return Object.values(schema).some((node) => isKey(node) && node.secret === true);
 }
 
 function problemOf(attempt: () => void): string | undefined {
@@ -139,8 +156,10 @@ export function evaluate<S extends Section>(
   const config = convict(schema as convict.Schema<Document>, { env: variables, args: [] });
   for (const layer of assumed ?? []) config.load(fitShape(schema, layer, report, [...keys.keys()]));
   config.load(fitShape(schema, document, report, [...keys.keys()]));
-  for (const [key, value] of Object.entries(overrides)) {
-    if (keys.has(key)) config.set(key, value);
+  for (const [name, value] of Object.entries(overrides)) {
+    const key = keys.get(name);
+    if (key !== undefined && isOutOfPlace(key, value)) report(name, outOfPlace(key));
+    else if (key !== undefined) config.set(name, value);
   }
   const invalid = problemOf(() => config.validate({ allowed: 'strict' }));
   for (const { key, message } of invalid === undefined ? [] : splitProblems(invalid)) {

@@ -19,9 +19,12 @@ import {
   path,
   positive,
   ratio,
+  secret,
   shareOrNone,
+  text,
   timeZone,
   topic,
+  url,
   whole,
   widths,
 } from './formats';
@@ -125,6 +128,23 @@ const kafkaSource = {
     { doc: 'Silence after which the group gives our partitions to another member.', default: '30s' },
     { timer: true, min: 1000 },
   ),
+  registry: {
+    url: url({
+      doc: 'Schema registry with the API of Confluent. Required for the formats `avro` and `json-schema`.',
+      default: '',
+    }),
+    username: text({ doc: 'For basic authentication; empty = none.', default: '' }, 'a name, or empty'),
+    password: secret({ doc: 'For it; or …' }),
+    passwordFile: path(
+      { doc: '… a file with it, which wins. It is read anew for each request.', default: '' },
+      { empty: true },
+    ),
+    ca: path(
+      { doc: 'File of the authorities (PEM) that are trusted; empty = those of Node.', default: '' },
+      { empty: true },
+    ),
+    timeout: duration({ doc: 'Of one request.', default: '5s' }, { timer: true, min: 1 }),
+  },
 } satisfies Section;
 
 /** `detectors/*.yaml`. */
@@ -183,11 +203,11 @@ export const detectorSchema = nameVariables(
       format: choice(
         {
           doc:
-            'How sensor records are written (docs/formats.md). `binary`: a compact format of our own, which `fields` means ' +
-            'nothing to.',
+            'How sensor records are written (docs/formats.md). `avro` and `json-schema`: behind the id of their schema in ' +
+            '`source.kafka.registry`, as Confluent has it; `binary`: a compact format of our own, which `fields` means nothing to.',
           default: 'json',
         },
-        ['json', 'binary'],
+        ['json', 'avro', 'json-schema', 'binary'],
       ),
       channels: names({
         doc: 'Channels that the model sees, in this order. Required for `sensor`.',

@@ -31,6 +31,21 @@ export interface KafkaSettings {
   /** Largest batch handed to the pipeline. */
   maxBatchRecords: number;
   sessionTimeoutMs: number;
+  /** Where the schemas are that records name by an id. */
+  registry: SchemaRegistrySettings;
+}
+
+export interface SchemaRegistrySettings {
+  /** Empty = there is none. */
+  url: string;
+  /** Empty = it wants no password. */
+  username: string;
+  password: string;
+  /** Wins over the password. */
+  passwordFile: string;
+  /** Empty = the authorities that Node trusts. */
+  ca: string;
+  timeoutMs: number;
 }
 
 export interface FileSettings {
@@ -49,7 +64,7 @@ export interface FileSettings {
 }
 
 /** How sensor records are written: docs/formats.md. */
-export type RecordFormat = 'json' | 'binary';
+export type RecordFormat = 'json' | 'avro' | 'json-schema' | 'binary';
 
 /** Where to find what in a record that has names: dotted paths. An empty key or timestamp is the message's own. */
 export interface FieldMapping {

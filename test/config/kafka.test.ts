@@ -61,3 +61,80 @@ describe('the format of records', () => {
     expect((await load(kafkaDetector(`${flat}${record('extraChannels: ignore')}`))).fields.values).toBe('');
   });
 });
+
+describe('the schema registry', () => {
+  const registry = (more = '') => `, registry: { url: "http://sr:8081"${more} }`;
+  const avro = record('format: avro');
+
+  test('is read, with what it needs', async () => {
+    const text = kafkaDetector(avro, registry(', username: vaemon, passwordFile: /run/secret, timeout: 2s'));
+    expect((await load(text)).source.kafka.registry).toEqual({
+      url: 'http://sr:8081',
+      username: 'vaemon',
+      password: '',
+      passwordFile: '/run/secret',
+      ca: '',
+      timeoutMs: 2_000,
+    });
+  });
+
+  test.each([
+    ['none for a format that needs one', avro, '', 'url: is required for record.format "avro"'],
+    [
+      'one that nobody asks',
+      record('format: json'),
+      registry(),
+      'url: means nothing unless record.format is `avro` or `json-schema`',
+    ],
+    [
+      'a user without a password',
+      avro,
+      registry(', username: x'),
+      /^username: needs a password: set VAEMON_KAFKA_REGISTRY_PASSWORD/,
+    ],
+    [
+      'a password without a user',
+      avro,
+      registry(', passwordFile: /p'),
+      'username: is required beside passwordFile',
+    ],
+    ['no URL', avro, ', registry: { url: sr:8081 }', /^url: must be a URL that begins with `http:\/\/`/],
+  ])('cannot have %s', async (_, lines, kafka, message) => {
+    const [problem, ...others] = await problemsIn(kafkaDetector(lines, kafka));
+    expect(others).toEqual([]);
+    expect(problem!.replace('source.kafka.registry.', '')).toEqual(
+      typeof message === 'string' ? message : expect.stringMatching(message),
+    );
+  });
+});
+
+describe('a secret', () => {
+  const text = kafkaDetector(
+    record('format: avro'),
+    ', registry: { url: "http://sr", username: u, passwordFile: /p }',
+  );
+  const secret = 'hunter2';
+
+  test('comes from its variable, for all detectors that have no file', async () => {
+    const settings = await load(text, { env: { VAEMON_KAFKA_REGISTRY_PASSWORD: secret } });
+    expect(settings.source.kafka.registry).toMatchObject({ password: secret, passwordFile: '/p' });
+  });
+
+  test.each([
+    ['in a file', text.replace('username: u', `username: u, password: ${secret}`), {}],
+    ['as a number in a file', text.replace('username: u', 'username: u, password: 4711'), {}],
+    ['in the place of its section', text.replace(/registry: \{[^}]*\}/, `registry: ${secret}`), {}],
+    ['in a URL', text.replace('http://sr', `http://u:${secret}@sr`), {}],
+    ['in what is no URL', text.replace('http://sr', `u:${secret}@sr`), {}],
+    ['as an argument', text, { 'source.kafka.registry.password': secret }],
+  ])('is refused %s, and is not repeated', async (_, file, overrides) => {
+    const problems = await problemsIn(file, { env: {}, overrides });
+    expect(problems).toHaveLength(1);
+    expect(problems.join()).not.toMatch(/hunter2|4711/);
+  });
+
+  test('may be said to be empty anywhere', async () => {
+    const settings = await load(text.replace('username: u', "username: u, password: ''"));
+    expect(settings.source.kafka.registry.password).toBe('');
+  });
+});
