@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { Partitioners } from 'kafkajs';
-import type { Kafka, Message } from 'kafkajs';
+import type { Kafka, KafkaMessage, Message } from 'kafkajs';
 import { createKafkaClient } from '../../../src/sources/kafka-client';
 
 const script = promisify(execFile);
@@ -22,6 +22,8 @@ export interface TestBroker {
   /** Creates a topic with a name of its own and returns the name. */
   createTopic(options?: { partitions?: number; config?: Record<string, string> }): Promise<string>;
   produce(topic: string, messages: Message[]): Promise<void>;
+  /** Everything in a topic, in order within each partition. */
+  read(topic: string): Promise<(KafkaMessage & { partition: number })[]>;
 }
 
 /** Starts a broker; the first time Maven fetches it (43 MB, kept in `.cache/kafka`). */
@@ -39,6 +41,7 @@ export async function startBroker(): Promise<TestBroker> {
   const log = { warn: silent, info: silent, debug: silent };
   const client = () => createKafkaClient({ brokers: [bootstrap], clientId: 'test', log });
   let topics = 0;
+  let readers = 0;
 
   return {
     bootstrap,
@@ -64,6 +67,25 @@ export async function startBroker(): Promise<TestBroker> {
         await producer.send({ topic, messages: messages.slice(start, start + 500) });
       }
       await producer.disconnect();
+    },
+    async read(topic) {
+      const kafka = client();
+      const consumer = kafka.consumer({ groupId: `reader-${++readers}-of-${topic}`, maxWaitTimeInMs: 100 });
+      const admin = kafka.admin();
+      await Promise.all([admin.connect(), consumer.connect()]);
+      const offsets = await admin.fetchTopicOffsets(topic);
+      const total = offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+      const messages: (KafkaMessage & { partition: number })[] = [];
+      await consumer.subscribe({ topics: [topic], fromBeginning: true });
+      await consumer.run({
+        eachMessage({ message, partition }) {
+          messages.push({ ...message, partition });
+          return Promise.resolve();
+        },
+      });
+      await until(`${total} messages of ${topic}`, () => messages.length >= total);
+      await Promise.all([consumer.disconnect(), admin.disconnect()]);
+      return messages;
     },
   };
 }
