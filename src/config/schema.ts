@@ -542,6 +542,13 @@ export const detectorSchema = nameVariables(
           { doc: 'Which detections are written; dead letters always are.', default: 'anomalies' },
           ['all', 'anomalies'],
         ),
+        compression: choice(
+          {
+            doc: 'What messages are packed with; what is read may be packed with any of them.',
+            default: 'none',
+          },
+          ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
+        ),
       },
     },
   } satisfies Section,

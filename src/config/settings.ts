@@ -178,6 +178,7 @@ export interface DetectorSettings {
       deadLetterTopic: string;
       /** Which detections are written; dead letters always are. */
       emit: 'all' | 'anomalies';
+      compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
     };
   };
 }

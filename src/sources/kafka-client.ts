@@ -1,6 +1,7 @@
-/** The one way to a kafkajs client: its timer mended, its log lines ours, its retries short. */
+/** The one way to a kafkajs client: its timer mended, every codec known, its log lines ours, its retries short. */
 import { Kafka, logLevel } from 'kafkajs';
 import type { LogEntry } from 'kafkajs';
+import { registerCodecs } from './kafka-codecs';
 import { patchRequestQueue } from './kafkajs-request-queue';
 
 /** Takes the client's lines; a logger is one. */
@@ -9,6 +10,7 @@ export type KafkaLog = Readonly<
 >;
 
 patchRequestQueue();
+registerCodecs();
 
 /** What our own lines have already, or do not want. */
 const ownFields: readonly string[] = ['timestamp', 'logger', 'message', 'stack'];

@@ -13,6 +13,8 @@ const script = promisify(execFile);
 export interface TestBroker {
   /** host:port; stays the same over a stop and a start. */
   bootstrap: string;
+  /** Where its logs are: `data/TOPIC-PARTITION/*.log`. */
+  folder: string;
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Stops the broker and deletes its data. */
@@ -45,6 +47,7 @@ export async function startBroker(): Promise<TestBroker> {
 
   return {
     bootstrap,
+    folder,
     client,
     stop: () => down(),
     remove: () => down('--kill', '--wipe'),
