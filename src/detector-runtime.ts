@@ -2,7 +2,7 @@
 import { createDriftWatch, type DriftWatch } from './calibration/drift';
 import { alarmThreshold, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
-import { sinkBrokers } from './config/rules';
+import { sinkConnection } from './config/rules';
 import { createExplanationRule } from './domain/explanations';
 import { createEventTracker, type EventTracker } from './domain/event';
 import { createLimitCheck } from './domain/signal';
@@ -389,7 +389,7 @@ function createSinks(
   const { kafka } = settings.sinks;
   if (kafka.enabled || settings.source.kind === 'kafka') {
     const client = createKafkaClient({
-      brokers: sinkBrokers(settings),
+      ...sinkConnection(settings),
       clientId: settings.source.kafka.clientId,
       log,
     });
@@ -455,11 +455,7 @@ function createSource(
     },
   };
   return createKafkaSource({
-    kafka: createKafkaClient({
-      brokers: source.kafka.brokers,
-      clientId: source.kafka.clientId,
-      log,
-    }),
+    kafka: createKafkaClient({ ...source.kafka, log }),
     settings: source.kafka,
     observer,
     storedOffset: (partition) => storedOffset(source.kafka.topic, partition),

@@ -30,7 +30,7 @@ import {
 } from './formats';
 import { statisticNames } from '../domain/detection';
 import { presetNames } from './presets';
-import { nameVariables, type Parsed, type Section } from './key';
+import { isKey, nameVariables, type Parsed, type Section } from './key';
 import { signals } from './signals';
 import { modelKinds } from '../models/zoo';
 import type { DaemonSettings, DetectorSettings } from './settings';
@@ -101,8 +101,71 @@ const fileSource = {
   ),
 } satisfies Section;
 
+/** Of the brokers of source or sink. */
+const security = {
+  tls: {
+    enabled: flag({ doc: 'Connect with TLS.', default: false }),
+    ca: path(
+      { doc: 'File of the authorities (PEM) that are trusted; empty = those of Node.', default: '' },
+      { empty: true },
+    ),
+    cert: path(
+      { doc: 'File of our certificate (PEM), where the brokers want one …', default: '' },
+      { empty: true },
+    ),
+    key: path(
+      { doc: '… and of its key (PEM). Files are read anew for each connection.', default: '' },
+      { empty: true },
+    ),
+  },
+  sasl: {
+    mechanism: choice({ doc: 'As whom to connect, and how that is shown.', default: 'none' }, [
+      'none',
+      'plain',
+      'scram-sha-256',
+      'scram-sha-512',
+      'oauthbearer',
+    ]),
+    username: text({ doc: 'For `plain` and `scram-…`.', default: '' }, 'a name, or empty'),
+    password: secret({ doc: 'For them; or …' }),
+    passwordFile: path(
+      { doc: '… a file with it, which wins. It is read anew for each connection.', default: '' },
+      { empty: true },
+    ),
+    oauth: {
+      tokenFile: path(
+        { doc: 'For `oauthbearer`: a file with the token, read anew for each connection; or …', default: '' },
+        { empty: true },
+      ),
+      tokenUrl: url({ doc: '… the token endpoint of an OIDC provider, asked with …', default: '' }),
+      clientId: text({ doc: '… these client credentials.', default: '' }, 'a name, or empty'),
+      clientSecret: secret({ doc: 'Their secret; or …' }),
+      clientSecretFile: path(
+        { doc: '… a file with it, which wins. It is read anew for each token.', default: '' },
+        { empty: true },
+      ),
+      scope: text({ doc: 'Scope that is asked for; empty = none.', default: '' }, 'text, or empty'),
+      ca: path(
+        {
+          doc: 'File of the authorities (PEM) that the provider is trusted by; empty = those of Node.',
+          default: '',
+        },
+        { empty: true },
+      ),
+    },
+  },
+} satisfies Section;
+
+/** Keys know their variables (key.ts), so each section has its own. */
+function copyOf<S extends Section>(section: S): S {
+  return Object.fromEntries(
+    Object.entries(section).map(([name, node]) => [name, isKey(node) ? { ...node } : copyOf(node)]),
+  ) as S;
+}
+
 const kafkaSource = {
   brokers: brokers({ doc: 'Where to connect first. Required for a Kafka source.', default: [] }),
+  ...copyOf(security),
   clientId: identifier({ doc: 'What the brokers log of this client.', default: 'vaemon' }),
   topic: topic({ doc: 'Topic of the records. Required for a Kafka source.', default: '' }),
   groupId: identifier(
@@ -532,7 +595,11 @@ export const detectorSchema = nameVariables(
       log: { enabled: flag({ doc: 'Log each event.', default: true }) },
       kafka: {
         enabled: flag({ doc: 'Write detections to Kafka.', default: false }),
-        brokers: brokers({ doc: 'Empty = those of the source.', default: [] }),
+        brokers: brokers({
+          doc: 'Empty = those of the source, connected to as the source is; else with the keys below.',
+          default: [],
+        }),
+        ...copyOf(security),
         detectionsTopic: topic({ doc: 'Topic of the detections. Required when enabled.', default: '' }),
         deadLetterTopic: topic({
           doc: 'Topic of the records that cannot be used. Required when enabled and for a Kafka source.',

@@ -19,8 +19,38 @@ export interface DaemonSettings {
   shutdownTimeoutMs: number;
 }
 
-export interface KafkaSettings {
+/** How to connect to a cluster, and as whom. */
+export interface KafkaConnectionSettings {
   brokers: readonly string[];
+  tls: {
+    enabled: boolean;
+    /** Empty = the authorities that Node trusts. */
+    ca: string;
+    /** Empty = we have no certificate. */
+    cert: string;
+    key: string;
+  };
+  sasl: {
+    mechanism: 'none' | 'plain' | 'scram-sha-256' | 'scram-sha-512' | 'oauthbearer';
+    username: string;
+    password: string;
+    /** Wins over the password. */
+    passwordFile: string;
+    /** Where the token of `oauthbearer` comes from: a file, or an OIDC provider. */
+    oauth: {
+      tokenFile: string;
+      tokenUrl: string;
+      clientId: string;
+      clientSecret: string;
+      /** Wins over the secret. */
+      clientSecretFile: string;
+      scope: string;
+      ca: string;
+    };
+  };
+}
+
+export interface KafkaSettings extends KafkaConnectionSettings {
   clientId: string;
   topic: string;
   groupId: string;
@@ -170,10 +200,9 @@ export interface DetectorSettings {
   events: EventPolicy;
   sinks: {
     log: { enabled: boolean };
-    kafka: {
+    /** Without brokers it is connected as the source is. */
+    kafka: KafkaConnectionSettings & {
       enabled: boolean;
-      /** Empty = the source's. */
-      brokers: readonly string[];
       detectionsTopic: string;
       deadLetterTopic: string;
       /** Which detections are written; dead letters always are. */

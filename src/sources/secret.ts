@@ -12,11 +12,12 @@ export function readSecret(given: string, file: string): string {
   return secret;
 }
 
-/** @throws Error that names the file */
+/** @throws Error that names the file, and says in itself why: kafkajs hands no cause on */
 export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new Error(`${file} cannot be read`, { cause });
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new Error(`${file} cannot be read (${code ?? 'unknown'})`, { cause });
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { loadSettings, type LoadOptions } from '../../src/config/load';
+import { sinkConnection } from '../../src/config/rules';
 import type { DetectorSettings } from '../../src/config/settings';
 import { ConfigError } from '../../src/errors';
 import { removeFolders, writeFolder } from './folder';
@@ -136,5 +137,97 @@ describe('a secret', () => {
   test('may be said to be empty anywhere', async () => {
     const settings = await load(text.replace('username: u', "username: u, password: ''"));
     expect(settings.source.kafka.registry.password).toBe('');
+  });
+});
+
+describe('the way to Kafka', () => {
+  const scram = ', sasl: { mechanism: scram-sha-512, username: u, passwordFile: /p }';
+
+  test('is the same for the sink, which may have brokers of its own and then needs credentials of its own', async () => {
+    const settings = await load(kafkaDetector('', `, tls: { enabled: true, ca: /ca }${scram}`));
+    expect(sinkConnection(settings)).toMatchObject({
+      brokers: ['k:9092'],
+      tls: { enabled: true, ca: '/ca', cert: '' },
+      sasl: { mechanism: 'scram-sha-512', username: 'u', passwordFile: '/p' },
+    });
+    const own = kafkaDetector('', scram).replace('kafka: { dead', 'kafka: { brokers: ["other:1"], dead');
+    expect(sinkConnection(await load(own))).toMatchObject({
+      brokers: ['other:1'],
+      sasl: { mechanism: 'none', username: '' },
+    });
+  });
+
+  test('takes each secret from a variable of its own', async () => {
+    const { source, sinks } = await load(kafkaDetector(), {
+      env: {
+        VAEMON_KAFKA_SASL_PASSWORD: 'a',
+        VAEMON_KAFKA_SASL_OAUTH_CLIENT_SECRET: 'b',
+        VAEMON_SINKS_KAFKA_SASL_PASSWORD: 'c',
+        VAEMON_SINKS_KAFKA_SASL_OAUTH_CLIENT_SECRET: 'd',
+      },
+    });
+    expect([source.kafka.sasl.password, source.kafka.sasl.oauth.clientSecret]).toEqual(['a', 'b']);
+    expect([sinks.kafka.sasl.password, sinks.kafka.sasl.oauth.clientSecret]).toEqual(['c', 'd']);
+  });
+
+  test.each([
+    ['tls: { ca: /ca }', 'tls.enabled: must be true: without it the files beside it mean nothing'],
+    ['tls: { enabled: true, cert: /c }', 'tls.cert: and tls.key need each other'],
+    ['tls: { enabled: true, key: /c }', 'tls.cert: and tls.key need each other'],
+    ['sasl: { username: u }', /^sasl\.mechanism: must be said/],
+    ['sasl: { oauth: { tokenFile: /t } }', /^sasl\.mechanism: must be said/],
+    [
+      'sasl: { mechanism: scram }',
+      /^sasl\.mechanism: must be `none`, `plain`, `scram-sha-256`, .* \(got "scram"\)$/,
+    ],
+    ['sasl: { mechanism: plain }', 'sasl.username: is required for "plain"'],
+    [
+      'sasl: { mechanism: plain, username: u }',
+      /^sasl\.username: needs a password: set VAEMON_(SINKS_)?KAFKA_SASL_PASSWORD, or passwordFile/,
+    ],
+    ['sasl: { mechanism: oauthbearer }', /^sasl\.oauth\.tokenFile: or tokenUrl is required/],
+    [
+      'sasl: { mechanism: oauthbearer, oauth: { tokenFile: /t, tokenUrl: "https://idp", clientId: c, clientSecretFile: /s } }',
+      /^sasl\.oauth\.tokenFile: or tokenUrl is required for "oauthbearer", one of them/,
+    ],
+    [
+      'sasl: { mechanism: oauthbearer, username: u, oauth: { tokenFile: /t } }',
+      'sasl.username: means nothing for "oauthbearer"',
+    ],
+    [
+      'sasl: { mechanism: oauthbearer, oauth: { tokenUrl: "https://idp" } }',
+      'sasl.oauth.clientId: is required beside tokenUrl',
+    ],
+    [
+      'sasl: { mechanism: oauthbearer, oauth: { tokenUrl: "https://idp", clientId: c } }',
+      /^sasl\.oauth\.clientId: needs a secret: set VAEMON_(SINKS_)?KAFKA_SASL_OAUTH_CLIENT_SECRET/,
+    ],
+  ])('of source or sink may not be %s', async (lines, message) => {
+    const ofSource = kafkaDetector('', `, ${lines}`);
+    const ofSink = kafkaDetector().replace('kafka: { dead', `kafka: { brokers: ["other:1"], ${lines}, dead`);
+    for (const [place, text] of [
+      ['source.kafka', ofSource],
+      ['sinks.kafka', ofSink],
+    ] as const) {
+      const problems = await problemsIn(text);
+      expect(problems.map((problem) => problem.replace(`${place}.`, ''))).toEqual([
+        typeof message === 'string' ? message : expect.stringMatching(message),
+      ]);
+    }
+  });
+
+  test('of a sink without brokers of its own is that of the source', async () => {
+    const text = kafkaDetector().replace('kafka: { dead', 'kafka: { tls: { enabled: true }, dead');
+    expect(await problemsIn(text)).toEqual([
+      expect.stringMatching(/^sinks\.kafka\.brokers: must be named for tls/),
+    ]);
+  });
+
+  test('says nothing of a detector that reads a file', async () => {
+    const text = kafkaDetector('', ', sasl: { mechanism: plain }').replace(
+      'kind: kafka,',
+      'kind: file, file: { path: a.ndjson },',
+    );
+    expect((await load(text)).source.kind).toBe('file');
   });
 });

@@ -1,39 +1,24 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DecodeError, UnavailableError } from '../../src/errors';
 import { createSchemaRegistry, type RegistrySettings } from '../../src/sources/schema-registry';
 import { removeFolders, writeFolder } from '../config/folder';
+import { startServer, stopServers, type Answer } from './http-server';
 
-const servers: Server[] = [];
 afterEach(async () => {
-  await Promise.all(
-    servers.splice(0).map((server) => {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    }),
-  );
+  await stopServers();
   await removeFolders();
 });
-
-type Answer = [status: number, body: unknown];
 
 /** A registry that answers as it is told, and keeps what it has been asked. */
 async function startRegistry(answer: (path: string, request: IncomingMessage) => Answer | undefined) {
   const paths: string[] = [];
-  const respond = (request: IncomingMessage, response: ServerResponse) => {
-    const path = request.url!;
-    paths.push(path);
-    const [status, body] = answer(path, request) ?? [404, { error_code: 40403, message: 'Schema not found' }];
-    if (status === 0) response.destroy();
-    else if (status > 0)
-      response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
-  };
-  const server = createServer(respond).listen(0, '127.0.0.1');
-  servers.push(server);
-  await new Promise((resolve) => server.once('listening', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/ccompat/v7`, paths };
+  const { url } = await startServer((request) => {
+    paths.push(request.url!);
+    return answer(request.url!, request) ?? [404, { error_code: 40403, message: 'Schema not found' }];
+  });
+  return { url: `${url}/ccompat/v7`, paths };
 }
 
 function registryAt(url: string, changes: Partial<RegistrySettings> = {}) {

@@ -10,9 +10,14 @@ import { createKafkaClient } from '../../../src/sources/kafka-client';
 
 const script = promisify(execFile);
 
+type Listener = 'BOOTSTRAP' | 'SSL' | 'MTLS' | 'SASL_SSL' | 'SASL_PLAINTEXT';
+type Addresses = Readonly<Record<Listener, string>>;
+
 export interface TestBroker {
   /** host:port; stays the same over a stop and a start. */
   bootstrap: string;
+  /** The same of each listener; of a secure broker there are several. */
+  addresses: Addresses;
   /** Where its logs are: `data/TOPIC-PARTITION/*.log`. */
   folder: string;
   start(): Promise<void>;
@@ -29,16 +34,19 @@ export interface TestBroker {
 }
 
 /** Starts a broker; the first time Maven fetches it (43 MB, kept in `.cache/kafka`). */
-export async function startBroker(): Promise<TestBroker> {
+export async function startBroker({ secure = false } = {}): Promise<TestBroker> {
   const folder = await mkdtemp(path.join(tmpdir(), 'vaemon-kafka-'));
   const up = async () => {
-    const { stdout } = await script(path.join(__dirname, 'kafka-up.sh'), [folder]);
-    return stdout.trim().replace('KAFKA_BOOTSTRAP=', '');
+    const options = secure ? ['--secure'] : [];
+    const { stdout } = await script(path.join(__dirname, 'kafka-up.sh'), [folder, ...options]);
+    const lines = stdout.trim().split('\n');
+    return Object.fromEntries(lines.map((line) => line.replace('KAFKA_', '').split('='))) as Addresses;
   };
   const down = async (...options: string[]) => {
     await script(path.join(__dirname, 'kafka-down.sh'), [folder, ...options]);
   };
-  const bootstrap = await up();
+  const addresses = await up();
+  const bootstrap = addresses.BOOTSTRAP;
   const silent = (): void => undefined;
   const log = { warn: silent, info: silent, debug: silent };
   const client = () => createKafkaClient({ brokers: [bootstrap], clientId: 'test', log });
@@ -47,6 +55,7 @@ export async function startBroker(): Promise<TestBroker> {
 
   return {
     bootstrap,
+    addresses,
     folder,
     client,
     stop: () => down(),
