@@ -29,6 +29,7 @@ export const rejectReasons = [
   'not_json',
   'not_an_object',
   'missing_key',
+  'bad_key',
   'missing_timestamp',
   'bad_timestamp',
   'timestamp_in_future',

@@ -133,8 +133,17 @@ export function parseText(bytes: Buffer): string {
   return bytes.toString();
 }
 
+/** Windows are held by key: ten thousand keys must not be gigabytes. */
+const maxKeyLength = 1024;
+
 function parseKey(value: unknown, field: string): string {
-  if (typeof value === 'string' && value !== '') return value;
+  if (typeof value === 'string' && value !== '') {
+    if (value.length <= maxKeyLength) return value;
+    throw new DecodeError(
+      'bad_key',
+      `the key has ${value.length} characters, more than ${maxKeyLength}: ${describe(value)}…`,
+    );
+  }
   if (typeof value === 'number' && Number.isFinite(value)) return String(value);
   throw new DecodeError('missing_key', `no key in ${field === '' ? 'the message' : `"${field}"`}`);
 }

@@ -183,6 +183,7 @@ const bad: [RejectReason, string, unknown, Way?][] = [
     'a key that only a prototype has',
     withText('"key":"pump-3"', '"__proto__":{"key":"evil"}'),
   ],
+  ['bad_key', 'a key of more than 1024 characters', { ...good, key: 'k'.repeat(1025) }],
   ['missing_timestamp', 'no time', { ...good, timestamp: undefined }],
   ['missing_timestamp', 'a time that is null', { ...good, timestamp: null }],
   ['missing_timestamp', 'a time that every object inherits', good, { fields: { timestamp: 'constructor' } }],
@@ -246,6 +247,7 @@ const bad: [RejectReason, string, unknown, Way?][] = [
   ['missing_condition', 'a condition that is null', conditions({ mode: null })],
   ['missing_condition', 'conditions as a list', conditions(['idle'])],
   ['bad_condition', 'a category that is an object', conditions({ mode: {} })],
+  ['bad_condition', 'a category of more than 1024 characters', conditions({ mode: 'm'.repeat(1025) })],
   ['bad_condition', 'a number condition that is a word', conditions({ mode: 'idle', load: 'much' })],
   ['bad_condition', 'a number condition that overflows', withText('0.5', '1e999')],
 ];
