@@ -19,10 +19,8 @@ export interface Layers {
 /** Shown as the file of a problem that came with an argument. */
 export const argumentOrigin = '--set';
 
-convict.addFormat({
-  name: 'vaemon',
-  validate: (value: unknown, property) => void (property as unknown as Key<unknown>).parse(value),
-});
+// convict wants to know every format; values are checked by their keys.
+convict.addFormat({ name: 'vaemon', validate: () => undefined });
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -49,7 +47,9 @@ function fitShape(
   }
   const fitting: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(document)) {
-    const key = prefix === '' ? name : `${prefix}.${name}`;
+    const path = prefix === '' ? name : `${prefix}.${name}`;
+    // A key without a name would pass for the whole file.
+    const key = path === '' ? '""' : path;
     const node = Object.hasOwn(schema, name) ? schema[name] : undefined;
     if (node === undefined && prefix === '' && all.includes(name)) {
       report(key, 'must be nested here, not dotted');
@@ -103,22 +103,12 @@ function meant(name: string, siblings: readonly string[], all: readonly string[]
   return nearest(name, siblings) ?? elsewhere();
 }
 
-/** What convict says in one message, taken apart: a line for each key, `key: message: value was …`. */
-function splitProblems(message: string): { key: string; message: string }[] {
-  return message.split('\n').map((line) => {
-    const { key = '', text = line } = /^(?<key>[\w.]+): (?<text>.*)$/.exec(line)?.groups ?? {};
-    // Our formats show the value themselves, and zero, empty and null as well.
-    return { key, message: text.replace(/: value was .*$/, '') };
-  });
-}
-
-/** The settings of a section. A key that is wrong yields undefined. */
-function parseAll(schema: Section, values: Document, wrong: ReadonlySet<string>, prefix = ''): object {
+/** The settings of a section, from those of its keys. A key that is wrong has none. */
+function nest(schema: Section, parsed: ReadonlyMap<string, unknown>, prefix = ''): object {
   return Object.fromEntries(
     Object.entries(schema).map(([name, node]) => {
       const path = prefix === '' ? name : `${prefix}.${name}`;
-      if (!isKey(node)) return [name, parseAll(node, values[name] as Document, wrong, path)];
-      return [settingName(name, node), wrong.has(path) ? undefined : node.parse(values[name])];
+      return isKey(node) ? [settingName(name, node), parsed.get(path)] : [name, nest(node, parsed, path)];
     }),
   );
 }
@@ -161,13 +151,15 @@ export function evaluate<S extends Section>(
     if (key !== undefined && isOutOfPlace(key, value)) report(name, outOfPlace(key));
     else if (key !== undefined) config.set(name, value);
   }
-  const invalid = problemOf(() => config.validate({ allowed: 'strict' }));
-  for (const { key, message } of invalid === undefined ? [] : splitProblems(invalid)) {
+  // convict's own validate puts all problems into one text, which values with line breaks tear apart.
+  const parsed = new Map<string, unknown>();
+  for (const [path, key] of keys) {
+    const problem = problemOf(() => parsed.set(path, key.parse(config.get(path))));
     // A value that was left out for its shape has its problem already.
-    if (!wrong.has(key)) report(key, message);
+    if (problem !== undefined && !wrong.has(path)) report(path, problem);
   }
 
-  const settings = parseAll(schema, config.getProperties(), wrong) as Parsed<S>;
+  const settings = nest(schema, parsed) as Parsed<S>;
   const isWrong = (key: string): boolean =>
     [...wrong].some((one) => one === key || one.startsWith(`${key}.`) || key.startsWith(`${one}.`));
   for (const rule of rules) {

@@ -344,8 +344,9 @@ export function cron(about: About): Key<string> {
         // The pattern is tried alone first: Cron also takes a date, which would come due once.
         new CronPattern(value);
       } catch (cause) {
-        const reason = (cause as Error).message.replace(/^CronPattern: /, '');
-        throw new Error(`is not a cron expression (got ${show(value)}): ${reason}`, { cause });
+        // It quotes the value as it is.
+        const reason = (cause as Error).message.replace(/^CronPattern: /, '').replace(/[\p{Cc}\s]+/gu, ' ');
+        throw new Error(`is not a cron expression (got ${show(value)}): ${reason.slice(0, 120)}`, { cause });
       }
       if (new Cron(value, { paused: true }).nextRun() !== null) return value;
       throw new Error(`never comes due (got ${show(value)})`);

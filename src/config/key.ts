@@ -5,7 +5,7 @@
 
 export interface Key<T> {
   doc: string;
-  /** The one convict format of ours: it calls `parse`. */
+  /** The one convict format of ours. */
   format: 'vaemon';
   /** As it would stand in YAML; null = the key is required. */
   default: unknown;
