@@ -2,7 +2,7 @@
 import { createDriftWatch, type DriftWatch } from './calibration/drift';
 import { alarmThreshold, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
-import { sinkBrokers } from './config/rules';
+import { sinkConnection } from './config/rules';
 import { createExplanationRule } from './domain/explanations';
 import { createEventTracker, type EventTracker } from './domain/event';
 import { createLimitCheck } from './domain/signal';
@@ -13,7 +13,7 @@ import { openQuarantine, quarantinePath, type Quarantine } from './lifecycle/qua
 import { createRetrainer, type Retrainer, type TrainingOutcome } from './lifecycle/retrainer';
 import { createSchedule } from './lifecycle/schedule';
 import type { TrainingProgress } from './lifecycle/training-message';
-import type { Logger } from './logger';
+import { errorChain, type Logger } from './logger';
 import type { DetectorMetrics, Metrics } from './metrics';
 import { levelPolicy, type LevelProblem, type LevelRules } from './levels';
 import { createPipeline, type ActiveDetector } from './pipeline';
@@ -31,7 +31,7 @@ import { createFileSource } from './sources/file';
 import { createKafkaSource } from './sources/kafka';
 import { createKafkaClient } from './sources/kafka-client';
 import { readLabels } from './sources/labels';
-import type { Source, SourceObserver } from './sources/source';
+import type { Batch, HandleBatch, Source, SourceObserver } from './sources/source';
 import { createLevelStore } from './store/level-store';
 import { createModelStore } from './store/model-store';
 import { versionCreatedAt } from './store/version-name';
@@ -104,6 +104,8 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   /** A call, so that the compiler does not take the value from before an await for the one after it. */
   const isStopping = (): boolean => stopping;
   let status = 'starting';
+  /** Why the newest batch was not taken; it comes again until it is. */
+  let refused: string | undefined;
 
   const summary = await createSummary(settings);
   const sinks = createSinks(parts, quarantine, summary);
@@ -318,7 +320,18 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       onDrift: reportDrift,
       onBroken: (error) => giveUp(error),
     });
-    await Promise.race([source.run((batch) => (underWay = handle(batch))), broken]);
+    await Promise.race([source.run((batch) => (underWay = deliver(handle, batch))), broken]);
+  }
+
+  /** A detector whose registry or sink cannot be reached has all it needs, and is not ready. */
+  async function deliver(handle: HandleBatch, batch: Batch): Promise<void> {
+    try {
+      await handle(batch);
+      refused = undefined;
+    } catch (error) {
+      refused = errorChain(error);
+      throw error;
+    }
   }
 
   let giveUp: (error: Error) => void = () => undefined;
@@ -334,7 +347,8 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     readiness() {
       if (isStopping()) return { ready: false, reason: 'stopping' };
       if (active === undefined || status !== '') return { ready: false, reason: status };
-      return source.ready();
+      const state = source.ready();
+      return state.ready && refused !== undefined ? { ready: false, reason: refused } : state;
     },
     finished,
     async stop() {
@@ -381,7 +395,7 @@ function createSinks(
   const { kafka } = settings.sinks;
   if (kafka.enabled || settings.source.kind === 'kafka') {
     const client = createKafkaClient({
-      brokers: sinkBrokers(settings),
+      ...sinkConnection(settings),
       clientId: settings.source.kafka.clientId,
       log,
     });
@@ -447,11 +461,7 @@ function createSource(
     },
   };
   return createKafkaSource({
-    kafka: createKafkaClient({
-      brokers: source.kafka.brokers,
-      clientId: source.kafka.clientId,
-      log,
-    }),
+    kafka: createKafkaClient({ ...source.kafka, log }),
     settings: source.kafka,
     observer,
     storedOffset: (partition) => storedOffset(source.kafka.topic, partition),

@@ -21,9 +21,15 @@ export class ConfigError extends Error {
 export const rejectReasons = [
   'empty',
   'too_large',
+  'unknown_format',
+  'damaged_record',
+  'unknown_schema',
+  'unusable_schema',
+  'schema_mismatch',
   'not_json',
   'not_an_object',
   'missing_key',
+  'bad_key',
   'missing_timestamp',
   'bad_timestamp',
   'timestamp_in_future',
@@ -53,6 +59,14 @@ export class DecodeError extends Error {
   ) {
     super(message);
   }
+}
+
+/**
+ * Something that decoding needs cannot be asked, such as a schema registry. No record is at fault: the batch is not taken,
+ * and comes again.
+ */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError';
 }
 
 /** A model version that must not be used: damaged, incomplete, or written by another schema. */

@@ -1,12 +1,22 @@
 /** From messages to windows, as one detector is configured: the same way in for the daemon and for training. */
 import { createHash } from 'node:crypto';
-import type { DetectorSettings } from './config/settings';
-import { createCategoryTable, createConditionReader, type CategoryTable } from './domain/condition';
+import type { DetectorSettings, RecordFormat } from './config/settings';
+import {
+  createCategoryTable,
+  createConditionReader,
+  type CategoryTable,
+  type ReadConditions,
+} from './domain/condition';
 import { imageOf } from './domain/record';
 import { windowShape, type WindowShape } from './domain/window';
+import { createAvroCompiler } from './sources/decode/avro';
 import { decodeEach, type DecodeBatch } from './sources/decode/batch';
+import { createBinaryDecoder } from './sources/decode/binary';
+import { createFramedDecoder } from './sources/decode/framed';
 import { createImageDecoder } from './sources/decode/image';
 import { createJsonDecoder } from './sources/decode/json';
+import { createJsonSchemaCompiler } from './sources/decode/json-schema';
+import { createSchemaRegistry } from './sources/schema-registry';
 
 export interface Intake {
   table: CategoryTable;
@@ -14,17 +24,40 @@ export interface Intake {
   shape: WindowShape;
 }
 
-export function createIntake({ record, fields, window }: DetectorSettings): Intake {
+/** @param format how the messages are written, where that is not as their source has them: files have JSON */
+export function createIntake(settings: DetectorSettings, format = settings.record.format): Intake {
+  const { record, window } = settings;
   const table = createCategoryTable();
   const readConditions = createConditionReader(record.conditions, table);
   return {
     table,
-    decode:
-      record.kind === 'image'
-        ? createImageDecoder(fields, record, record.image, record, readConditions)
-        : decodeEach(record, createJsonDecoder(fields, record, record, readConditions)),
+    decode: createDecoder(settings, format, readConditions),
     shape: windowShape(record, window.length),
   };
+}
+
+function createDecoder(
+  { record, fields, source }: DetectorSettings,
+  format: RecordFormat,
+  readConditions: ReadConditions,
+): DecodeBatch {
+  if (record.kind === 'image')
+    return createImageDecoder(fields, record, record.image, record, readConditions);
+  const registry = createSchemaRegistry(source.kafka.registry);
+  switch (format) {
+    case 'json':
+      return decodeEach(record, createJsonDecoder(fields, record, record, readConditions));
+    case 'binary':
+      return decodeEach(record, createBinaryDecoder(record, record, readConditions));
+    case 'avro': {
+      const compile = createAvroCompiler(fields, record, record, readConditions);
+      return createFramedDecoder(record, record, registry, compile);
+    }
+    case 'json-schema': {
+      const compile = createJsonSchemaCompiler(fields, record, record, readConditions);
+      return createFramedDecoder(record, record, registry, compile);
+    }
+  }
 }
 
 /** Changes when a model that was trained under other settings cannot be used any more. */

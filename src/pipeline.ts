@@ -12,7 +12,7 @@ import type { ExplanationRule } from './domain/explanations';
 import type { RecordBatch } from './domain/record';
 import type { CheckLimits, LimitViolation } from './domain/signal';
 import { createWindowBatch, type WindowBatch, type WindowStore } from './domain/window';
-import { DecodeError, type RejectReason } from './errors';
+import { DecodeError, UnavailableError, type RejectReason } from './errors';
 import type { Staleness } from './domain/continuity';
 import { createPartitionLevels, type LevelRules, type PartitionLevels } from './levels';
 import type { DetectorMetrics } from './metrics';
@@ -178,6 +178,8 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       return { ...(await assess(batch, decoded, partition, active)), decodeSeconds };
     } catch (cause) {
       assertWhole();
+      // No record of the batch has touched a window.
+      if (cause instanceof UnavailableError) throw cause;
       broken = new Error('decoding or scoring failed; the windows have to be filled anew', { cause });
       parts.onBroken(broken);
       throw broken;

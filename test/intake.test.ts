@@ -2,6 +2,7 @@ import type { DetectorSettings } from '../src/config/settings';
 import { loadSettings } from '../src/config/load';
 import { createIntake, settingsFingerprint } from '../src/intake';
 import { minimalDetector, removeFolders, writeFolder } from './config/folder';
+import { loadEncoder } from './formats/document';
 
 afterEach(removeFolders);
 
@@ -112,4 +113,23 @@ test('the intake reads records as the detector is configured', async () => {
     expect.objectContaining({ reason: 'too_large' }),
     expect.objectContaining({ reason: 'too_large' }),
   ]);
+});
+
+test('binary records are read where the detector says so, and JSON where a file has them', async () => {
+  const { record, ...settings } = await settingsWith();
+  const detector = { ...settings, record: { ...record, format: 'binary' } as const };
+  const now = Date.parse('2026-03-01T12:00:00Z');
+  const read = async (value: Buffer, format?: 'json') => {
+    const message = { key: null, value, timestamp: now, origin: { topic: 't', partition: 0, offset: '0' } };
+    const { records, rows } = await createIntake(detector, format).decode(
+      [{ ...message, refill: false }],
+      now,
+    );
+    return rows[0] === 0 ? [...records.values] : rows[0];
+  };
+  const binary = loadEncoder()({ key: 'a', timestamp: now, values: [1, 2] });
+  const json = Buffer.from(JSON.stringify({ key: 'a', timestamp: now, values: [1, 2] }));
+  expect(await read(binary)).toEqual([1, 2]);
+  expect(await read(json)).toMatchObject({ reason: 'unknown_format' });
+  expect(await read(json, 'json')).toEqual([1, 2]);
 });

@@ -10,6 +10,7 @@ import type { DetectorMetrics } from '../src/metrics';
 import { createPipeline, type ActiveDetector, type PipelineParts } from '../src/pipeline';
 import type { Detector } from '../src/scoring/detector';
 import type { Sink, Verdicts } from '../src/sinks/sink';
+import { UnavailableError } from '../src/errors';
 import { decodeEach, type DecodeBatch } from '../src/sources/decode/batch';
 import { createJsonDecoder } from '../src/sources/decode/json';
 import type { HandleBatch, Message } from '../src/sources/source';
@@ -713,6 +714,26 @@ describe('while a batch is being decoded', () => {
     await expect(first).rejects.toThrow('scoring failed');
     expect([broken.length, sink.taken.length]).toEqual([1, 0]);
   });
+});
+
+test('a batch that cannot be decoded for now comes again, and nothing has become of it', async () => {
+  let away = true;
+  const { handle, broken, sink } = createTestPipeline(
+    [],
+    0,
+    [],
+    undefined,
+    (decode) => (messages, now) =>
+      away ? Promise.reject(new UnavailableError('registry is away')) : decode(messages, now),
+  );
+  const messages = [message(0, { time: 1 }), message(1, { time: 2 })];
+  await expect(deliver(handle, messages)).rejects.toThrow('registry is away');
+  expect(sink.taken).toEqual([]);
+  away = false;
+  await deliver(handle, messages);
+  expect(allOf(sink).detections).toHaveLength(1);
+  expect(allOf(sink).deadLetters).toEqual([]);
+  expect(broken).toEqual([]);
 });
 
 test('when decoding fails for a reason that is not the record, the process is told to start again', async () => {

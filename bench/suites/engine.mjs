@@ -46,14 +46,18 @@ async function writeModels(folder) {
 /** All must say the same of the same windows, or their speeds mean nothing. */
 async function compareOutputs(contenders) {
   for (const model of ['M1', 'M2']) {
-    const answers = await Promise.all(contenders.map((one) => one.ask({ what: 'outputs', model, batch: 48 })));
+    const answers = await Promise.all(
+      contenders.map((one) => one.ask({ what: 'outputs', model, batch: 48 })),
+    );
     for (const [name, expected] of Object.entries(answers[0])) {
       answers.forEach((outputs, k) => {
         const furthest = Math.max(
           ...expected.map((value, i) => Math.abs(outputs[name][i] - value) / Math.max(1, Math.abs(value))),
         );
         if (!(furthest < 1e-3))
-          throw new Error(`${contenders[k].name} has another ${name} of ${model} (${furthest}): it computes something else`);
+          throw new Error(
+            `${contenders[k].name} has another ${name} of ${model} (${furthest}): it computes something else`,
+          );
       });
     }
   }
@@ -64,13 +68,21 @@ export async function run({ rounds, seconds, log }) {
   const contenders = [];
   try {
     await writeModels(folder);
-    const node = (engine) => startContender(`vaemon, ${engine}`, process.execPath, [script('../contenders/engine.mjs'), engine, folder]);
+    const node = (engine) =>
+      startContender(`vaemon, ${engine}`, process.execPath, [
+        script('../contenders/engine.mjs'),
+        engine,
+        folder,
+      ]);
     contenders.push(await node('onnxruntime'));
     const python = findPython();
-    if (python === undefined) log('no Python for the comparison: npm run bench -- setup, or VAEMON_BENCH_PYTHON');
+    if (python === undefined)
+      log('no Python for the comparison: npm run bench -- setup, or VAEMON_BENCH_PYTHON');
     else {
       for (const engine of ['pytorch', 'onnxruntime'])
-        contenders.push(await startContender(`Python, ${engine}`, python, [script('../python/engine.py'), engine, folder]));
+        contenders.push(
+          await startContender(`Python, ${engine}`, python, [script('../python/engine.py'), engine, folder]),
+        );
     }
     contenders.push(await node('tfjs-wasm'));
     const tfjsNode = await node('tfjs-node').catch(() => undefined);
@@ -80,22 +92,37 @@ export async function run({ rounds, seconds, log }) {
 
     const rows = [];
     const cases = [
-      ...['M1', 'M2'].flatMap((model) => [1, 32, 256, 1024].map((batch) => ({ what: 'score', model, batch }))),
+      ...['M1', 'M2'].flatMap((model) =>
+        [1, 32, 256, 1024].map((batch) => ({ what: 'score', model, batch })),
+      ),
       ...['M1', 'M2'].map((model) => ({ what: 'train', model, batch: 128 })),
     ];
     for (const one of cases) {
       const slow = (name) => /tfjs/.test(name);
       // Python's ONNX Runtime trains nothing; tfjs is measured less often, for it takes long.
       const taking = contenders.filter(({ name }) => one.what === 'score' || name !== 'Python, onnxruntime');
-      const fast = await alternate(taking.filter(({ name }) => !slow(name)), { ...one, seconds }, rounds);
-      const others = await alternate(taking.filter(({ name }) => slow(name)), { ...one, seconds }, Math.ceil(rounds / 3));
+      const fast = await alternate(
+        taking.filter(({ name }) => !slow(name)),
+        { ...one, seconds },
+        rounds,
+      );
+      const others = await alternate(
+        taking.filter(({ name }) => slow(name)),
+        { ...one, seconds },
+        Math.ceil(rounds / 3),
+      );
       const results = [...fast, ...others].map(([name, answers]) => {
         const values = answers.map(({ perSecond }) => perSecond);
         return { name, perSecond: median(values), spread: spread(values) };
       });
       const peer = results.find(({ name }) => name === 'Python, pytorch')?.perSecond;
-      rows.push({ ...one, results: results.map((result) => ({ ...result, ratio: result.perSecond / peer })) });
-      log(`${one.what} ${one.model}, batch ${one.batch}: ${results.map(({ name, perSecond }) => `${name} ${Math.round(perSecond)}/s`).join('; ')}`);
+      rows.push({
+        ...one,
+        results: results.map((result) => ({ ...result, ratio: result.perSecond / peer })),
+      });
+      log(
+        `${one.what} ${one.model}, batch ${one.batch}: ${results.map(({ name, perSecond }) => `${name} ${Math.round(perSecond)}/s`).join('; ')}`,
+      );
     }
     return { rows, contenders: contenders.map(({ name, about }) => ({ name, ...about })) };
   } finally {

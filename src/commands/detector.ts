@@ -38,11 +38,7 @@ export function createHistory(
       fileRecords === undefined ? source.file.historyRecords : Number(fileRecords),
     );
   }
-  const kafka = createKafkaClient({
-    brokers: source.kafka.brokers,
-    clientId: `${source.kafka.clientId}-train`,
-    log,
-  });
+  const kafka = createKafkaClient({ ...source.kafka, clientId: `${source.kafka.clientId}-train`, log });
   return createKafkaHistory({ kafka, settings: source.kafka });
 }
 

@@ -33,6 +33,7 @@ export async function loadSeriesSettings(
       ...overrides,
       'source.kind': 'file',
       'source.file.path': train,
+      'record.format': 'json',
       'sinks.kafka.enabled': 'false',
       ...known.overrides,
     },

@@ -55,7 +55,7 @@ export const register: Register = (program, { env, stdout }) => {
         throw new Error(`detector "${picked.detector}" does not read a file: name one with records`);
       await openBackend();
       await withModel(settings, picked, options.modelVersion, async ({ version, state, model }) => {
-        const intake = createIntake(picked);
+        const intake = createIntake(picked, 'json');
         const detector = createDetector(version, state, model, intake.table);
         if (options.heatMap !== undefined && state.image === undefined)
           throw new Error(`detector "${picked.detector}" sees no images: there is no heat map to draw`);

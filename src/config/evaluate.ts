@@ -19,10 +19,8 @@ export interface Layers {
 /** Shown as the file of a problem that came with an argument. */
 export const argumentOrigin = '--set';
 
-convict.addFormat({
-  name: 'vaemon',
-  validate: (value: unknown, property) => void (property as unknown as Key<unknown>).parse(value),
-});
+// convict wants to know every format; values are checked by their keys.
+convict.addFormat({ name: 'vaemon', validate: () => undefined });
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -43,12 +41,15 @@ function fitShape(
 ): Document {
   if (document === null || document === undefined) return {};
   if (!isMap(document)) {
-    report(prefix, `must be a map with keys such as ${Object.keys(schema)[0] ?? ''} (got ${show(document)})`);
+    const got = hasSecret(schema) ? '' : ` (got ${show(document)})`;
+    report(prefix, `must be a map with keys such as ${Object.keys(schema)[0] ?? ''}${got}`);
     return {};
   }
   const fitting: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(document)) {
-    const key = prefix === '' ? name : `${prefix}.${name}`;
+    const path = prefix === '' ? name : `${prefix}.${name}`;
+    // A key without a name would pass for the whole file.
+    const key = path === '' ? '""' : path;
     const node = Object.hasOwn(schema, name) ? schema[name] : undefined;
     if (node === undefined && prefix === '' && all.includes(name)) {
       report(key, 'must be nested here, not dotted');
@@ -56,6 +57,8 @@ function fitShape(
       report(key, `is not a known key${didYouMean(meant(name, Object.keys(schema), all))}`);
     } else if (!isKey(node)) {
       fitting[name] = fitShape(node, value, report, all, key);
+    } else if (isOutOfPlace(node, value)) {
+      report(key, outOfPlace(node));
     } else if (isMap(value)) {
       // convict takes a map for a section: a key that wants one gets its entries.
       const problem = problemOf(() => node.parse(value));
@@ -66,6 +69,20 @@ function fitShape(
     }
   }
   return fitting;
+}
+
+/** A secret in a file or an argument; that it is empty may be said anywhere. */
+function isOutOfPlace({ secret }: Key<unknown>, value: unknown): boolean {
+  return secret === true && value !== '' && value !== null;
+}
+
+function outOfPlace({ env }: Key<unknown>): string {
+  return `is a secret, and others read this: set ${env ?? 'its variable'}, or name a file with it`;
+}
+
+/** Whether what was written in the place of a section may have been meant for a secret in it. */
+function hasSecret(schema: Section): boolean {
+  return Object.values(schema).some((node) => isKey(node) && node.secret === true);
 }
 
 function problemOf(attempt: () => void): string | undefined {
@@ -86,22 +103,12 @@ function meant(name: string, siblings: readonly string[], all: readonly string[]
   return nearest(name, siblings) ?? elsewhere();
 }
 
-/** What convict says in one message, taken apart: a line for each key, `key: message: value was …`. */
-function splitProblems(message: string): { key: string; message: string }[] {
-  return message.split('\n').map((line) => {
-    const { key = '', text = line } = /^(?<key>[\w.]+): (?<text>.*)$/.exec(line)?.groups ?? {};
-    // Our formats show the value themselves, and zero, empty and null as well.
-    return { key, message: text.replace(/: value was .*$/, '') };
-  });
-}
-
-/** The settings of a section. A key that is wrong yields undefined. */
-function parseAll(schema: Section, values: Document, wrong: ReadonlySet<string>, prefix = ''): object {
+/** The settings of a section, from those of its keys. A key that is wrong has none. */
+function nest(schema: Section, parsed: ReadonlyMap<string, unknown>, prefix = ''): object {
   return Object.fromEntries(
     Object.entries(schema).map(([name, node]) => {
       const path = prefix === '' ? name : `${prefix}.${name}`;
-      if (!isKey(node)) return [name, parseAll(node, values[name] as Document, wrong, path)];
-      return [settingName(name, node), wrong.has(path) ? undefined : node.parse(values[name])];
+      return isKey(node) ? [settingName(name, node), parsed.get(path)] : [name, nest(node, parsed, path)];
     }),
   );
 }
@@ -139,16 +146,20 @@ export function evaluate<S extends Section>(
   const config = convict(schema as convict.Schema<Document>, { env: variables, args: [] });
   for (const layer of assumed ?? []) config.load(fitShape(schema, layer, report, [...keys.keys()]));
   config.load(fitShape(schema, document, report, [...keys.keys()]));
-  for (const [key, value] of Object.entries(overrides)) {
-    if (keys.has(key)) config.set(key, value);
+  for (const [name, value] of Object.entries(overrides)) {
+    const key = keys.get(name);
+    if (key !== undefined && isOutOfPlace(key, value)) report(name, outOfPlace(key));
+    else if (key !== undefined) config.set(name, value);
   }
-  const invalid = problemOf(() => config.validate({ allowed: 'strict' }));
-  for (const { key, message } of invalid === undefined ? [] : splitProblems(invalid)) {
+  // convict's own validate puts all problems into one text, which values with line breaks tear apart.
+  const parsed = new Map<string, unknown>();
+  for (const [path, key] of keys) {
+    const problem = problemOf(() => parsed.set(path, key.parse(config.get(path))));
     // A value that was left out for its shape has its problem already.
-    if (!wrong.has(key)) report(key, message);
+    if (problem !== undefined && !wrong.has(path)) report(path, problem);
   }
 
-  const settings = parseAll(schema, config.getProperties(), wrong) as Parsed<S>;
+  const settings = nest(schema, parsed) as Parsed<S>;
   const isWrong = (key: string): boolean =>
     [...wrong].some((one) => one === key || one.startsWith(`${key}.`) || key.startsWith(`${one}.`));
   for (const rule of rules) {

@@ -134,7 +134,7 @@ export function oneOf(words: readonly string[]): string {
 }
 
 /** Text of a form that `type` describes. */
-function text(about: About, type: string, fits: (value: string) => boolean): Key<string> {
+export function text(about: About, type: string, fits: (value: string) => boolean = () => true): Key<string> {
   return key(about, {
     type,
     read: (value) => (typeof value === 'string' && fits(value) ? value : undefined),
@@ -145,6 +145,37 @@ function text(about: About, type: string, fits: (value: string) => boolean): Key
 export function path(about: About, { empty = false } = {}): Key<string> {
   const fits = (value: string): boolean => (empty || value !== '') && !value.includes('\0');
   return text(about, empty ? 'a path, or empty' : 'a path', fits);
+}
+
+/**
+ * What nobody shall see: it comes from its environment variable alone (evaluate.ts), and no message and no page repeats it.
+ */
+export function secret(about: Omit<About, 'default'>): Key<string> {
+  const type = 'text that its variable holds, or empty';
+  return {
+    ...key<string>({ ...about, default: '' }, { type, read: (value) => value as string }),
+    secret: true,
+    parse(value) {
+      if (typeof value === 'string') return value;
+      throw new Error(`must be ${type}`);
+    },
+  };
+}
+
+/** Address of an HTTP service, or empty. Credentials have keys of their own, where they are hidden. */
+export function url(about: About): Key<string> {
+  const type = 'a URL that begins with `http://` or `https://`, or empty';
+  return key(about, {
+    type,
+    read(value) {
+      if (value === '') return value;
+      // Not shown: what stands before it may be a password.
+      if (typeof value === 'string' && value.includes('@'))
+        throw new Error('must not have a user or a password in it: there are keys for them');
+      const isUrl = typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value);
+      return isUrl ? value : undefined;
+    },
+  });
 }
 
 /** Name of a column of a CSV file. */
@@ -318,8 +349,9 @@ export function cron(about: About): Key<string> {
         // The pattern is tried alone first: Cron also takes a date, which would come due once.
         new CronPattern(value);
       } catch (cause) {
-        const reason = (cause as Error).message.replace(/^CronPattern: /, '');
-        throw new Error(`is not a cron expression (got ${show(value)}): ${reason}`, { cause });
+        // It quotes the value as it is.
+        const reason = (cause as Error).message.replace(/^CronPattern: /, '').replace(/[\p{Cc}\s]+/gu, ' ');
+        throw new Error(`is not a cron expression (got ${show(value)}): ${reason.slice(0, 120)}`, { cause });
       }
       if (new Cron(value, { paused: true }).nextRun() !== null) return value;
       throw new Error(`never comes due (got ${show(value)})`);

@@ -5,7 +5,7 @@
 
 export interface Key<T> {
   doc: string;
-  /** The one convict format of ours: it calls `parse`. */
+  /** The one convict format of ours. */
   format: 'vaemon';
   /** As it would stand in YAML; null = the key is required. */
   default: unknown;
@@ -15,7 +15,7 @@ export interface Key<T> {
   type: string;
   /** Of what the setting's name in TypeScript has and the YAML key has not: durations are kept in ms. */
   suffix?: 'Ms';
-  /** `config print` hides the value. */
+  /** Never shown, and taken from the environment alone: a file and an argument are read by others, too. */
   secret?: boolean;
   /** Turns what stands in YAML, the environment or an argument into the setting. Throws an Error that says what is wrong. */
   parse(value: unknown): T;
@@ -76,7 +76,7 @@ export function toDocument(section: Section, settings: object): Record<string, u
     Object.entries(section).map(([name, node]) => {
       if (!isKey(node)) return [name, toDocument(node, values[name] as object)];
       const setting = values[settingName(name, node)];
-      return [name, node.secret === true ? '[hidden]' : node.print(setting)];
+      return [name, node.secret === true && setting !== '' ? '[hidden]' : node.print(setting)];
     }),
   );
 }

@@ -1,15 +1,16 @@
 /** What must hold between the keys of one file. */
 import { isIdxPath } from '../domain/recording';
+import { formatRules } from './format-rules';
 import { imageRules } from './image-rules';
 import { modelRules } from './model-rules';
 import type { Rule } from './rule';
-import type { DetectorSettings, KafkaSettings } from './settings';
+import { securityRules } from './security-rules';
+import type { DetectorSettings, KafkaConnectionSettings, KafkaSettings } from './settings';
 import { didYouMean, nearest } from './suggest';
 
-/** Brokers that the Kafka sink will use: its own, or the source's. */
-export function sinkBrokers({ source, sinks }: DetectorSettings): readonly string[] {
-  if (sinks.kafka.brokers.length > 0 || source.kind !== 'kafka') return sinks.kafka.brokers;
-  return source.kafka.brokers;
+/** How the Kafka sink will connect: to its own brokers, or as the source does. Credentials go to no other cluster. */
+export function sinkConnection({ source, sinks }: DetectorSettings): KafkaConnectionSettings {
+  return sinks.kafka.brokers.length > 0 || source.kind !== 'kafka' ? sinks.kafka : source.kafka;
 }
 
 function sameBrokers(kafka: KafkaSettings, others: readonly string[]): boolean {
@@ -26,7 +27,7 @@ function loopRule(name: 'detectionsTopic' | 'deadLetterTopic'): Rule<DetectorSet
         source.kind === 'kafka' &&
         sinks.kafka[name] !== '' &&
         sinks.kafka[name] === source.kafka.topic &&
-        sameBrokers(source.kafka, sinkBrokers(settings));
+        sameBrokers(source.kafka, sinkConnection(settings).brokers);
       return loops ? `must not be the topic that is read (got "${sinks.kafka[name]}")` : undefined;
     },
   };
@@ -133,6 +134,8 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
         : undefined,
   },
   ...imageRules,
+  ...formatRules,
+  ...securityRules,
   ...modelRules,
   {
     keys: ['training.minRecords', 'training.maxRecords'],

@@ -20,15 +20,18 @@ import {
   path,
   positive,
   ratio,
+  secret,
   shareOrNone,
+  text,
   timeZone,
   topic,
+  url,
   whole,
   widths,
 } from './formats';
 import { statisticNames } from '../domain/detection';
 import { presetNames } from './presets';
-import { nameVariables, type Parsed, type Section } from './key';
+import { isKey, nameVariables, type Parsed, type Section } from './key';
 import { signals } from './signals';
 import { modelKinds } from '../models/zoo';
 import type { DaemonSettings, DetectorSettings } from './settings';
@@ -116,8 +119,71 @@ const fileSource = {
   ),
 } satisfies Section;
 
+/** Of the brokers of source or sink. */
+const security = {
+  tls: {
+    enabled: flag({ doc: 'Connect with TLS.', default: false }),
+    ca: path(
+      { doc: 'File of the authorities (PEM) that are trusted; empty = those of Node.', default: '' },
+      { empty: true },
+    ),
+    cert: path(
+      { doc: 'File of our certificate (PEM), where the brokers want one …', default: '' },
+      { empty: true },
+    ),
+    key: path(
+      { doc: '… and of its key (PEM). Files are read anew for each connection.', default: '' },
+      { empty: true },
+    ),
+  },
+  sasl: {
+    mechanism: choice({ doc: 'As whom to connect, and how that is shown.', default: 'none' }, [
+      'none',
+      'plain',
+      'scram-sha-256',
+      'scram-sha-512',
+      'oauthbearer',
+    ]),
+    username: text({ doc: 'For `plain` and `scram-…`.', default: '' }, 'a name, or empty'),
+    password: secret({ doc: 'For them; or …' }),
+    passwordFile: path(
+      { doc: '… a file with it, which wins. It is read anew for each connection.', default: '' },
+      { empty: true },
+    ),
+    oauth: {
+      tokenFile: path(
+        { doc: 'For `oauthbearer`: a file with the token, read anew for each connection; or …', default: '' },
+        { empty: true },
+      ),
+      tokenUrl: url({ doc: '… the token endpoint of an OIDC provider, asked with …', default: '' }),
+      clientId: text({ doc: '… these client credentials.', default: '' }, 'a name, or empty'),
+      clientSecret: secret({ doc: 'Their secret; or …' }),
+      clientSecretFile: path(
+        { doc: '… a file with it, which wins. It is read anew for each token.', default: '' },
+        { empty: true },
+      ),
+      scope: text({ doc: 'Scope that is asked for; empty = none.', default: '' }, 'text, or empty'),
+      ca: path(
+        {
+          doc: 'File of the authorities (PEM) that the provider is trusted by; empty = those of Node.',
+          default: '',
+        },
+        { empty: true },
+      ),
+    },
+  },
+} satisfies Section;
+
+/** Keys know their variables (key.ts), so each section has its own. */
+function copyOf<S extends Section>(section: S): S {
+  return Object.fromEntries(
+    Object.entries(section).map(([name, node]) => [name, isKey(node) ? { ...node } : copyOf(node)]),
+  ) as S;
+}
+
 const kafkaSource = {
   brokers: brokers({ doc: 'Where to connect first. Required for a Kafka source.', default: [] }),
+  ...copyOf(security),
   clientId: identifier({ doc: 'What the brokers log of this client.', default: 'vaemon' }),
   topic: topic({ doc: 'Topic of the records. Required for a Kafka source.', default: '' }),
   groupId: identifier(
@@ -143,6 +209,23 @@ const kafkaSource = {
     { doc: 'Silence after which the group gives our partitions to another member.', default: '30s' },
     { timer: true, min: 1000 },
   ),
+  registry: {
+    url: url({
+      doc: 'Schema registry with the API of Confluent. Required for the formats `avro` and `json-schema`.',
+      default: '',
+    }),
+    username: text({ doc: 'For basic authentication; empty = none.', default: '' }, 'a name, or empty'),
+    password: secret({ doc: 'For it; or …' }),
+    passwordFile: path(
+      { doc: '… a file with it, which wins. It is read anew for each request.', default: '' },
+      { empty: true },
+    ),
+    ca: path(
+      { doc: 'File of the authorities (PEM) that are trusted; empty = those of Node.', default: '' },
+      { empty: true },
+    ),
+    timeout: duration({ doc: 'Of one request.', default: '5s' }, { timer: true, min: 1 }),
+  },
 } satisfies Section;
 
 /** `detectors/*.yaml`. */
@@ -167,7 +250,7 @@ export const detectorSchema = nameVariables(
     },
     fields: {
       key: field(
-        { doc: 'Where a JSON record has its device; empty = the key of the message.', default: 'key' },
+        { doc: 'Where a record has its device; empty = the key of the message.', default: 'key' },
         { empty: true },
       ),
       timestamp: field(
@@ -177,18 +260,36 @@ export const detectorSchema = nameVariables(
         },
         { empty: true },
       ),
-      values: field({ doc: '… its values by channel.', default: 'values' }),
+      values: field(
+        {
+          doc: '… its values, by channel or as a list; empty = beside the other fields, in the record itself.',
+          default: 'values',
+        },
+        { empty: true },
+      ),
       image: field(
         { doc: '… its image, in base64; empty = the whole message is the image, not JSON.', default: '' },
         { empty: true },
       ),
-      conditions: field({ doc: '… its conditions by name.', default: 'conditions' }),
+      conditions: field(
+        { doc: '… its conditions by name; empty = likewise.', default: 'conditions' },
+        { empty: true },
+      ),
     },
     record: {
       kind: choice({ doc: 'What a record is: values by channel, or an image.', default: 'sensor' }, [
         'sensor',
         'image',
       ]),
+      format: choice(
+        {
+          doc:
+            'How sensor records are written (docs/formats.md). `avro` and `json-schema`: behind the id of their schema in ' +
+            '`source.kafka.registry`, as Confluent has it; `binary`: a compact format of our own, which `fields` means nothing to.',
+          default: 'json',
+        },
+        ['json', 'avro', 'json-schema', 'binary'],
+      ),
       channels: names({
         doc: 'Channels that the model sees, in this order. Required for `sensor`.',
         default: [],
@@ -518,7 +619,11 @@ export const detectorSchema = nameVariables(
       log: { enabled: flag({ doc: 'Log each event.', default: true }) },
       kafka: {
         enabled: flag({ doc: 'Write detections to Kafka.', default: false }),
-        brokers: brokers({ doc: 'Empty = those of the source.', default: [] }),
+        brokers: brokers({
+          doc: 'Empty = those of the source, connected to as the source is; else with the keys below.',
+          default: [],
+        }),
+        ...copyOf(security),
         detectionsTopic: topic({ doc: 'Topic of the detections. Required when enabled.', default: '' }),
         deadLetterTopic: topic({
           doc: 'Topic of the records that cannot be used. Required when enabled and for a Kafka source.',
@@ -527,6 +632,13 @@ export const detectorSchema = nameVariables(
         emit: choice(
           { doc: 'Which detections are written; dead letters always are.', default: 'anomalies' },
           ['all', 'anomalies'],
+        ),
+        compression: choice(
+          {
+            doc: 'What messages are packed with; what is read may be packed with any of them.',
+            default: 'none',
+          },
+          ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
         ),
       },
     },

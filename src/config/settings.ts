@@ -28,8 +28,38 @@ export interface EngineSettings {
   tensors: 'auto' | 'tfjs-node' | 'wasm' | 'cpu';
 }
 
-export interface KafkaSettings {
+/** How to connect to a cluster, and as whom. */
+export interface KafkaConnectionSettings {
   brokers: readonly string[];
+  tls: {
+    enabled: boolean;
+    /** Empty = the authorities that Node trusts. */
+    ca: string;
+    /** Empty = we have no certificate. */
+    cert: string;
+    key: string;
+  };
+  sasl: {
+    mechanism: 'none' | 'plain' | 'scram-sha-256' | 'scram-sha-512' | 'oauthbearer';
+    username: string;
+    password: string;
+    /** Wins over the password. */
+    passwordFile: string;
+    /** Where the token of `oauthbearer` comes from: a file, or an OIDC provider. */
+    oauth: {
+      tokenFile: string;
+      tokenUrl: string;
+      clientId: string;
+      clientSecret: string;
+      /** Wins over the secret. */
+      clientSecretFile: string;
+      scope: string;
+      ca: string;
+    };
+  };
+}
+
+export interface KafkaSettings extends KafkaConnectionSettings {
   clientId: string;
   topic: string;
   groupId: string;
@@ -40,6 +70,21 @@ export interface KafkaSettings {
   /** Largest batch handed to the pipeline. */
   maxBatchRecords: number;
   sessionTimeoutMs: number;
+  /** Where the schemas are that records name by an id. */
+  registry: SchemaRegistrySettings;
+}
+
+export interface SchemaRegistrySettings {
+  /** Empty = there is none. */
+  url: string;
+  /** Empty = it wants no password. */
+  username: string;
+  password: string;
+  /** Wins over the password. */
+  passwordFile: string;
+  /** Empty = the authorities that Node trusts. */
+  ca: string;
+  timeoutMs: number;
 }
 
 export interface FileSettings {
@@ -57,13 +102,18 @@ export interface FileSettings {
   labels: string;
 }
 
-/** Where to find what in a JSON record: dotted paths. An empty key or timestamp is the message's own. */
+/** How sensor records are written: docs/formats.md. */
+export type RecordFormat = 'json' | 'avro' | 'json-schema' | 'binary';
+
+/** Where to find what in a record that has names: dotted paths. An empty key or timestamp is the message's own. */
 export interface FieldMapping {
   key: string;
   timestamp: string;
+  /** Empty = the record itself. */
   values: string;
   /** Base64; empty = the message itself is the image, and there is no JSON. */
   image: string;
+  /** Empty = the record itself. */
   conditions: string;
 }
 
@@ -117,6 +167,8 @@ export interface DetectorSettings {
   fields: FieldMapping;
   record: RecordSchema & {
     kind: 'sensor' | 'image';
+    /** Means nothing for images. */
+    format: RecordFormat;
     /** Means nothing for sensors. */
     image: ImageFormat;
     /** What is known of channels beforehand; a channel without is free. */
@@ -159,14 +211,14 @@ export interface DetectorSettings {
   events: EventPolicy;
   sinks: {
     log: { enabled: boolean };
-    kafka: {
+    /** Without brokers it is connected as the source is. */
+    kafka: KafkaConnectionSettings & {
       enabled: boolean;
-      /** Empty = the source's. */
-      brokers: readonly string[];
       detectionsTopic: string;
       deadLetterTopic: string;
       /** Which detections are written; dead letters always are. */
       emit: 'all' | 'anomalies';
+      compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
     };
   };
 }

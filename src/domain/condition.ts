@@ -18,6 +18,9 @@ export const unknownCategory = 0;
 /** Codes a detector keeps apart before it calls the rest unknown: a stream of ever new values must not fill memory. */
 const maxCodes = 65_536;
 
+/** Longer values are no categories: the table holds on to each. */
+const maxCategoryLength = 1024;
+
 /** Category values as small integers, shared by reading and encoding. */
 export interface CategoryTable {
   code(value: string): number;
@@ -75,16 +78,19 @@ function readCondition(spec: GivenConditionSpec, value: unknown, table: Category
       `condition "${spec.name}" must be a finite number, got ${describe(value)}`,
     );
   }
-  if (typeof value === 'string' || typeof value === 'boolean') return table.code(String(value));
+  if (typeof value === 'boolean' || (typeof value === 'string' && value.length <= maxCategoryLength))
+    return table.code(String(value));
   if (typeof value === 'number' && Number.isFinite(value)) return table.code(String(value));
   throw new DecodeError(
     'bad_condition',
-    `condition "${spec.name}" must be a category, got ${describe(value)}`,
+    `condition "${spec.name}" must be a category of at most ${maxCategoryLength} characters, got ${describe(value)}`,
   );
 }
 
+/** Not followed into: a record may nest deeper than the stack goes. */
 function describe(value: unknown): string {
-  const text = JSON.stringify(value);
+  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object';
+  const text = JSON.stringify(typeof value === 'string' ? value.slice(0, 40) : value);
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 

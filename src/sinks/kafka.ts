@@ -1,5 +1,5 @@
 /** Verdicts to Kafka: detections and events to one topic, dead letters to another. */
-import { Partitioners } from 'kafkajs';
+import { CompressionTypes, Partitioners } from 'kafkajs';
 import type { Kafka, Message, Producer } from 'kafkajs';
 import { encodeDeadLetter, encodeDetection, encodeEvent, sizeOf } from './kafka-messages';
 import type { DeadLetter, Sink } from './sink';
@@ -9,7 +9,17 @@ export interface KafkaSinkSettings {
   deadLetterTopic: string;
   /** Which detections are written; events and dead letters always are. */
   emit: 'all' | 'anomalies';
+  /** What all messages are packed with; none unless it is said. */
+  compression?: keyof typeof compressionTypes;
 }
+
+const compressionTypes = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD,
+};
 
 export interface KafkaSinkOptions {
   kafka: Kafka;
@@ -56,6 +66,7 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
     const topics = [...new Set(outgoing.map(({ topic }) => topic))];
     await producer.sendBatch({
       acks: -1,
+      compression: compressionTypes[settings.compression ?? 'none'],
       topicMessages: topics.map((topic) => ({
         topic,
         messages: outgoing.filter((one) => one.topic === topic).map(({ message }) => message),

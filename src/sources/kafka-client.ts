@@ -1,6 +1,8 @@
-/** The one way to a kafkajs client: its timer mended, its log lines ours, its retries short. */
+/** The one way to a kafkajs client: its timer mended, every codec known, its log lines ours, its retries short. */
 import { Kafka, logLevel } from 'kafkajs';
 import type { LogEntry } from 'kafkajs';
+import { registerCodecs } from './kafka-codecs';
+import { isExposed, securityOptions, type KafkaSecurity } from './kafka-security';
 import { patchRequestQueue } from './kafkajs-request-queue';
 
 /** Takes the client's lines; a logger is one. */
@@ -9,6 +11,7 @@ export type KafkaLog = Readonly<
 >;
 
 patchRequestQueue();
+registerCodecs();
 
 /** What our own lines have already, or do not want. */
 const ownFields: readonly string[] = ['timestamp', 'logger', 'message', 'stack'];
@@ -22,16 +25,44 @@ function levelOf(level: logLevel): keyof KafkaLog {
   return level === logLevel.WARN ? 'info' : 'debug';
 }
 
-/** Client of one Kafka cluster; connects nothing by itself. `log` gets every line kafkajs writes. */
-export function createKafkaClient(options: {
+/** How long a line is not repeated, ms; a broker that is away would fill the log with the same few. */
+const quietMs = 60_000;
+/** Lines that are remembered. */
+const maxLines = 100;
+
+/** Hands lines on, at debug those that came at the same level a short while ago. */
+function withoutRepetition(log: KafkaLog, now = Date.now): KafkaLog {
+  const saidAt = new Map<string, number>();
+  const say =
+    (level: 'warn' | 'info'): KafkaLog['warn'] =>
+    (message, fields) => {
+      const line = JSON.stringify([level, message, fields['part'], fields['detail'], fields['broker']]);
+      const isNew = now() - (saidAt.get(line) ?? -Infinity) >= quietMs;
+      if (isNew) {
+        if (saidAt.size >= maxLines) saidAt.clear();
+        saidAt.set(line, now());
+      }
+      log[isNew ? level : 'debug'](message, fields);
+    };
+  return { warn: say('warn'), info: say('info'), debug: (message, fields) => log.debug(message, fields) };
+}
+
+/** Where a cluster is, and what it wants of who connects. */
+export interface KafkaConnection extends Partial<KafkaSecurity> {
   brokers: readonly string[];
-  clientId: string;
-  log: KafkaLog;
-}): Kafka {
-  const { brokers, clientId, log } = options;
+}
+
+/** Client of one Kafka cluster; connects nothing by itself. `log` gets every line kafkajs writes. */
+export function createKafkaClient(options: KafkaConnection & { clientId: string; log: KafkaLog }): Kafka {
+  const { brokers, tls, sasl, clientId } = options;
+  const log = withoutRepetition(options.log);
+  const security = tls && sasl && { tls, sasl };
+  if (security !== undefined && isExposed(security))
+    log.warn('credentials go to Kafka unencrypted: tls is not enabled', { brokers });
   return new Kafka({
     brokers: [...brokers],
     clientId,
+    ...(security && securityOptions(security)),
     connectionTimeout: 3_000,
     // Source and sink come again by themselves, for ever; long retries in here would only hold up a stop.
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 4 },

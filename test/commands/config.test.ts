@@ -87,3 +87,12 @@ test('docs prints the page', async () => {
   expect(code).toBe(0);
   expect(stdout).toMatch(/^# Configuration\n/);
 });
+
+test('a secret is not printed, only that there is one', async () => {
+  const env = { VAEMON_KAFKA_REGISTRY_PASSWORD: 'hunter2' };
+  for (const options of [[], ['--json']]) {
+    const { stdout } = await run(['config', 'print', join(root, 'config/kafka'), ...options], env);
+    expect(stdout).not.toContain('hunter2');
+    expect(stdout).toContain('[hidden]');
+  }
+});

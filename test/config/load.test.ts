@@ -237,6 +237,10 @@ events: { openRecords: 6 }
       'training: {schedule: "61 * * * *"}',
       /^training\.schedule: is not a cron expression \(got "61 .*minute/,
     ],
+    [
+      'training: {schedule: "0 3\\r\\n\\0 * *"}',
+      /^training\.schedule: is not a cron expression \(got "0 3\\r\\n\\u0000 \* \*"\): [^\r\n\0]*$/,
+    ],
     ['training: {schedule: "0 0 31 2 *"}', 'training.schedule: never comes due (got "0 0 31 2 *")'],
     ['training: {schedule: "2030-01-01T00:00:00"}', /^training\.schedule: is not a cron expression/],
     ['training: {timeZone: Europe/Berlyn}', /^training\.timeZone: must be an IANA time zone .*Berlyn/],
@@ -280,6 +284,7 @@ events: { openRecords: 6 }
     ['training: {maxRecords: 500}', /^training\.minRecords: must not be above training\.maxRecords/],
     ['sinks: {kafka: {brokers: ["kafka"]}}', /^sinks\.kafka\.brokers: .* \(item 1 is "kafka"\)$/],
     ['sinks: {kafka: {detectionsTopic: a b}}', /^sinks\.kafka\.detectionsTopic: must be a topic name/],
+    ['"": 1', '"": is not a known key'],
     ['__proto__: {polluted: true}', '__proto__: is not a known key'],
   ])('%s is refused', async (line, expected) => {
     const problems = await problemsIn(`${minimalDetector()}${line}\n`);

@@ -37,11 +37,15 @@ export interface VaemonProcess {
 
 const running = new Set<ChildProcess>();
 
-/** Starts `vaemon COMMAND FOLDER --set …`. It logs JSON, and listens on a port of its own unless told otherwise. */
+/**
+ * Starts `vaemon COMMAND FOLDER --set …`, with secrets in its environment. It logs JSON, and listens on a port of its own
+ * unless told otherwise.
+ */
 export function startVaemon(
   command: readonly string[],
   folder: string,
   settings: SettingsOverrides = {},
+  secrets: Readonly<Record<string, string>> = {},
 ): VaemonProcess {
   if (!existsSync(program)) throw new Error(`${program} is missing: run "npm run build" first`);
   const all: SettingsOverrides = { 'http.port': 0, 'log.format': 'json', ...settings };
@@ -49,7 +53,7 @@ export function startVaemon(
   const [name, ...options] = command;
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('VAEMON_')));
   const child = spawn(process.execPath, [program, name!, folder, ...options, ...sets], {
-    env,
+    env: { ...env, ...secrets },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);

@@ -1,4 +1,5 @@
 /** What records have around what was measured: a key, an event time, conditions; and JSON itself. */
+import { isUtf8 } from 'node:buffer';
 import type { ReadConditions } from '../../domain/condition';
 import type { RecordBatch } from '../../domain/record';
 import { DecodeError } from '../../errors';
@@ -10,6 +11,7 @@ export interface EnvelopeFields {
   key: string;
   /** Empty = the transport's time. */
   timestamp: string;
+  /** Empty = the record itself. */
   conditions: string;
 }
 
@@ -22,31 +24,45 @@ export interface DecodeLimits {
 
 export type JsonObject = Record<string, unknown>;
 
+/** What stands around the values of one record, as it was found there. */
+export interface Envelope {
+  key: unknown;
+  /** Unix ms, or ISO 8601 with a zone. */
+  timestamp: unknown;
+  /** By name; anything but an object counts as none. */
+  conditions: unknown;
+}
+
+/** Finds the envelope of a message whose record is an object. */
+export function createEnvelopeReader(
+  fields: EnvelopeFields,
+): (message: Message, record: JsonObject) => Envelope {
+  const readKey = fields.key === '' ? undefined : createPath(fields.key);
+  const readTimestamp = fields.timestamp === '' ? undefined : createPath(fields.timestamp);
+  const readConditions = createPath(fields.conditions);
+  return (message, record) => ({
+    key: readKey === undefined ? message.key?.toString() : readKey(record),
+    timestamp: readTimestamp === undefined ? message.timestamp : readTimestamp(record),
+    conditions: readConditions(record),
+  });
+}
+
 /**
  * Writes key, event time and conditions of one message into row `row` of the batch.
  * @param now Unix ms, what "in the future" is measured from
  * @throws DecodeError saying what is wrong with it
  */
-export type WriteEnvelope = (
-  message: Message,
-  record: JsonObject,
-  batch: RecordBatch,
-  row: number,
-  now: number,
-) => void;
+export type WriteEnvelope = (envelope: Envelope, batch: RecordBatch, row: number, now: number) => void;
 
+/** @param keyField path of the key, for messages; empty = the message's own */
 export function createEnvelopeWriter(
-  fields: EnvelopeFields,
+  keyField: string,
   limits: Pick<DecodeLimits, 'maxAheadMs'>,
   readConditions: ReadConditions,
 ): WriteEnvelope {
-  const readKey = fields.key === '' ? undefined : createPath(fields.key);
-  const readTimestamp = fields.timestamp === '' ? undefined : createPath(fields.timestamp);
-  const readGiven = createPath(fields.conditions);
-
-  return (message, record, batch, row, now) => {
-    batch.keys[row] = parseKey(readKey === undefined ? message.key?.toString() : readKey(record), fields.key);
-    const timestamp = parseTimestamp(readTimestamp === undefined ? message.timestamp : readTimestamp(record));
+  return ({ key, timestamp: time, conditions }, batch, row, now) => {
+    batch.keys[row] = parseKey(key, keyField);
+    const timestamp = parseTimestamp(time);
     if (timestamp > now + limits.maxAheadMs) {
       throw new DecodeError(
         'timestamp_in_future',
@@ -54,9 +70,8 @@ export function createEnvelopeWriter(
       );
     }
     batch.timestamps[row] = timestamp;
-    const given = readGiven(record);
     const conditionCount = batch.conditions.length / batch.capacity;
-    readConditions(isObject(given) ? given : {}, batch.conditions, row * conditionCount);
+    readConditions(isObject(conditions) ? conditions : {}, batch.conditions, row * conditionCount);
   };
 }
 
@@ -75,9 +90,8 @@ export function bytesOf(value: Buffer | null, maxBytes: number): Buffer {
   return value;
 }
 
-/** @throws DecodeError when the message is no JSON object, or too long to look at */
-export function parseObject(value: Buffer | null, maxBytes: number): JsonObject {
-  const bytes = bytesOf(value, maxBytes);
+/** @throws DecodeError when the bytes are no JSON object */
+export function parseObject(bytes: Buffer): JsonObject {
   let record: unknown;
   try {
     record = JSON.parse(bytes.toString());
@@ -92,9 +106,9 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Reads a dotted path; undefined where it ends early. Looks at own properties only. */
+/** Reads a dotted path; undefined where it ends early, the record itself where it is empty. Looks at own properties only. */
 export function createPath(path: string): (record: JsonObject) => unknown {
-  const steps = path.split('.');
+  const steps = stepsOf(path);
   return (record) => {
     let value: unknown = record;
     for (const step of steps) {
@@ -105,8 +119,31 @@ export function createPath(path: string): (record: JsonObject) => unknown {
   };
 }
 
+/** Names of the fields on a dotted path. */
+export function stepsOf(path: string): string[] {
+  return path === '' ? [] : path.split('.');
+}
+
+/**
+ * Text of a binary format.
+ * @throws DecodeError when it is no UTF-8: keys that differ must not become the same one
+ */
+export function parseText(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw new DecodeError('damaged_record', 'text that is not UTF-8');
+  return bytes.toString();
+}
+
+/** Windows are held by key: ten thousand keys must not be gigabytes. */
+const maxKeyLength = 1024;
+
 function parseKey(value: unknown, field: string): string {
-  if (typeof value === 'string' && value !== '') return value;
+  if (typeof value === 'string' && value !== '') {
+    if (value.length <= maxKeyLength) return value;
+    throw new DecodeError(
+      'bad_key',
+      `the key has ${value.length} characters, more than ${maxKeyLength}: ${describe(value)}…`,
+    );
+  }
   if (typeof value === 'number' && Number.isFinite(value)) return String(value);
   throw new DecodeError('missing_key', `no key in ${field === '' ? 'the message' : `"${field}"`}`);
 }
@@ -131,7 +168,9 @@ function parseTimestamp(value: unknown): number {
   );
 }
 
-/** A value for a message. JSON has no word for numbers that are not finite. */
+/** A value for a message: short, however large it is, and not followed into, however deep it goes. */
 export function describe(value: unknown): string {
-  return (typeof value === 'number' ? String(value) : JSON.stringify(value)).slice(0, 40);
+  if (Array.isArray(value)) return 'a list';
+  if (isObject(value)) return 'an object';
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 38)) : String(value);
 }

@@ -11,6 +11,7 @@ import type { Message } from '../source';
 import type { DecodeBatch } from './batch';
 import {
   bytesOf,
+  createEnvelopeReader,
   createEnvelopeWriter,
   createPath,
   parseObject,
@@ -37,16 +38,15 @@ export function createImageDecoder(
   readConditions: ReadConditions,
 ): DecodeBatch {
   const inJson = fields.image !== '';
-  const writeEnvelope = createEnvelopeWriter(
-    inJson ? fields : { ...fields, key: '', timestamp: '' },
-    limits,
-    readConditions,
-  );
+  const around = inJson ? fields : { ...fields, key: '', timestamp: '' };
+  const readEnvelope = createEnvelopeReader(around);
+  const writeEnvelope = createEnvelopeWriter(around.key, limits, readConditions);
   const readImage = createPath(fields.image);
 
   async function decode({ value }: Message): Promise<{ record: JsonObject; pixels: Uint8Array }> {
-    const record = inJson ? parseObject(value, limits.maxBytes) : {};
-    const bytes = inJson ? parseBase64(readImage(record), fields.image) : bytesOf(value, limits.maxBytes);
+    const whole = bytesOf(value, limits.maxBytes);
+    const record = inJson ? parseObject(whole) : {};
+    const bytes = inJson ? parseBase64(readImage(record), fields.image) : whole;
     return { record, pixels: image.format === 'raw' ? checkSize(bytes, image) : await unpack(bytes, image) };
   }
 
@@ -57,7 +57,7 @@ export function createImageDecoder(
     const rows = decoded.map((outcome, i) => {
       if (outcome instanceof DecodeError) return outcome;
       try {
-        writeEnvelope(messages[i]!, outcome.record, records, records.count, now);
+        writeEnvelope(readEnvelope(messages[i]!, outcome.record), records, records.count, now);
       } catch (error) {
         if (error instanceof DecodeError) return error;
         throw error;

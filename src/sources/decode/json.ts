@@ -1,38 +1,64 @@
 /** JSON records, e.g. `{"key": "pump-3", "timestamp": "2026-01-31T12:00:00Z", "values": {"flow": 1.2}}`. */
 import type { ReadConditions } from '../../domain/condition';
-import type { RecordSchema, Values } from '../../domain/record';
+import type { RecordBatch, RecordSchema, Values } from '../../domain/record';
 import { DecodeError } from '../../errors';
+import type { Message } from '../source';
 import type { Decode } from './batch';
 import {
+  bytesOf,
+  createEnvelopeReader,
   createEnvelopeWriter,
   createPath,
-  describe,
   isObject,
   parseObject,
   type DecodeLimits,
   type EnvelopeFields,
+  type JsonObject,
 } from './envelope';
+import { checkCount, parseValue, unknownChannel } from './values';
 
-export interface JsonFields extends EnvelopeFields {
+export interface RecordFields extends EnvelopeFields {
+  /** Empty = the record itself. */
   values: string;
 }
 
-/** The models compute in float32; what it cannot hold is no measurement. */
-const maxFloat32 = 3.4028234663852886e38;
-
 export function createJsonDecoder(
-  fields: JsonFields,
+  fields: RecordFields,
   schema: RecordSchema,
   limits: DecodeLimits,
   readConditions: ReadConditions,
 ): Decode {
-  const writeEnvelope = createEnvelopeWriter(fields, limits, readConditions);
+  const write = createObjectWriter(fields, schema, limits, readConditions);
+  return (message, batch, row, now) => {
+    write(message, parseObject(bytesOf(message.value, limits.maxBytes)), batch, row, now);
+  };
+}
+
+/**
+ * Writes the record of a message, an object, into row `row` of the batch.
+ * @throws DecodeError saying what is wrong with it
+ */
+export type WriteObject = (
+  message: Message,
+  record: JsonObject,
+  batch: RecordBatch,
+  row: number,
+  now: number,
+) => void;
+
+export function createObjectWriter(
+  fields: RecordFields,
+  schema: RecordSchema,
+  limits: DecodeLimits,
+  readConditions: ReadConditions,
+): WriteObject {
+  const readEnvelope = createEnvelopeReader(fields);
+  const writeEnvelope = createEnvelopeWriter(fields.key, limits, readConditions);
   const readValues = createPath(fields.values);
   const known = new Set(schema.channels);
 
-  return (message, batch, row, now) => {
-    const record = parseObject(message.value, limits.maxBytes);
-    writeEnvelope(message, record, batch, row, now);
+  return (message, record, batch, row, now) => {
+    writeEnvelope(readEnvelope(message, record), batch, row, now);
     parseValues(readValues(record), fields.values, schema, known, batch.values, row * schema.channels.length);
   };
 }
@@ -47,22 +73,14 @@ function parseValues(
 ): void {
   const { channels } = schema;
   if (Array.isArray(values)) {
-    if (values.length > channels.length && schema.extraChannels === 'reject') {
-      throw new DecodeError('unknown_channel', `${values.length} values for ${channels.length} channels`);
-    }
+    checkCount(values.length, schema);
     channels.forEach((channel, i) => (out[offset + i] = parseValue(values[i], channel, schema)));
     return;
   }
   if (!isObject(values))
     throw new DecodeError('missing_channel', `"${field}" must hold the values, by channel or as a list`);
   if (schema.extraChannels === 'reject') {
-    for (const name of Object.keys(values)) {
-      if (!known.has(name))
-        throw new DecodeError(
-          'unknown_channel',
-          `channel ${JSON.stringify(name.slice(0, 80))} is not in the schema`,
-        );
-    }
+    for (const name of Object.keys(values)) if (!known.has(name)) throw unknownChannel(name);
   }
   channels.forEach((channel, i) => {
     out[offset + i] = parseValue(
@@ -71,19 +89,4 @@ function parseValues(
       schema,
     );
   });
-}
-
-function parseValue(value: unknown, channel: string, schema: RecordSchema): number {
-  if (typeof value === 'number') {
-    if (Math.abs(value) <= maxFloat32) return value;
-    throw new DecodeError(
-      'out_of_range',
-      `channel "${channel}": ${value} is not a value that a sensor can have`,
-    );
-  }
-  if (value === undefined || value === null) {
-    if (schema.missingChannels === 'mask') return NaN;
-    throw new DecodeError('missing_channel', `channel "${channel}" is missing`);
-  }
-  throw new DecodeError('not_a_number', `channel "${channel}" must be a number, got ${describe(value)}`);
 }

@@ -5,14 +5,21 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { Partitioners } from 'kafkajs';
-import type { Kafka, Message } from 'kafkajs';
+import type { Kafka, KafkaMessage, Message } from 'kafkajs';
 import { createKafkaClient } from '../../../src/sources/kafka-client';
 
 const script = promisify(execFile);
 
+type Listener = 'BOOTSTRAP' | 'SSL' | 'MTLS' | 'SASL_SSL' | 'SASL_PLAINTEXT';
+type Addresses = Readonly<Record<Listener, string>>;
+
 export interface TestBroker {
   /** host:port; stays the same over a stop and a start. */
   bootstrap: string;
+  /** The same of each listener; of a secure broker there are several. */
+  addresses: Addresses;
+  /** Where its logs are: `data/TOPIC-PARTITION/*.log`. */
+  folder: string;
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Stops the broker and deletes its data. */
@@ -22,26 +29,34 @@ export interface TestBroker {
   /** Creates a topic with a name of its own and returns the name. */
   createTopic(options?: { partitions?: number; config?: Record<string, string> }): Promise<string>;
   produce(topic: string, messages: Message[]): Promise<void>;
+  /** Everything in a topic, in order within each partition. */
+  read(topic: string): Promise<(KafkaMessage & { partition: number })[]>;
 }
 
 /** Starts a broker; the first time Maven fetches it (43 MB, kept in `.cache/kafka`). */
-export async function startBroker(): Promise<TestBroker> {
+export async function startBroker({ secure = false } = {}): Promise<TestBroker> {
   const folder = await mkdtemp(path.join(tmpdir(), 'vaemon-kafka-'));
   const up = async () => {
-    const { stdout } = await script(path.join(__dirname, 'kafka-up.sh'), [folder]);
-    return stdout.trim().replace('KAFKA_BOOTSTRAP=', '');
+    const options = secure ? ['--secure'] : [];
+    const { stdout } = await script(path.join(__dirname, 'kafka-up.sh'), [folder, ...options]);
+    const lines = stdout.trim().split('\n');
+    return Object.fromEntries(lines.map((line) => line.replace('KAFKA_', '').split('='))) as Addresses;
   };
   const down = async (...options: string[]) => {
     await script(path.join(__dirname, 'kafka-down.sh'), [folder, ...options]);
   };
-  const bootstrap = await up();
+  const addresses = await up();
+  const bootstrap = addresses.BOOTSTRAP;
   const silent = (): void => undefined;
   const log = { warn: silent, info: silent, debug: silent };
   const client = () => createKafkaClient({ brokers: [bootstrap], clientId: 'test', log });
   let topics = 0;
+  let readers = 0;
 
   return {
     bootstrap,
+    addresses,
+    folder,
     client,
     stop: () => down(),
     remove: () => down('--kill', '--wipe'),
@@ -64,6 +79,25 @@ export async function startBroker(): Promise<TestBroker> {
         await producer.send({ topic, messages: messages.slice(start, start + 500) });
       }
       await producer.disconnect();
+    },
+    async read(topic) {
+      const kafka = client();
+      const consumer = kafka.consumer({ groupId: `reader-${++readers}-of-${topic}`, maxWaitTimeInMs: 100 });
+      const admin = kafka.admin();
+      await Promise.all([admin.connect(), consumer.connect()]);
+      const offsets = await admin.fetchTopicOffsets(topic);
+      const total = offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+      const messages: (KafkaMessage & { partition: number })[] = [];
+      await consumer.subscribe({ topics: [topic], fromBeginning: true });
+      await consumer.run({
+        eachMessage({ message, partition }) {
+          messages.push({ ...message, partition });
+          return Promise.resolve();
+        },
+      });
+      await until(`${total} messages of ${topic}`, () => messages.length >= total);
+      await Promise.all([consumer.disconnect(), admin.disconnect()]);
+      return messages;
     },
   };
 }

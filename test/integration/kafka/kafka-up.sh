@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
-# kafka-up.sh DIR [PORT]
+# kafka-up.sh DIR [PORT] [--secure]
 #   Starts (or finds already running) one KRaft broker on 127.0.0.1 with its data under DIR, from the jars that Maven
 #   fetches once. Prints KAFKA_BOOTSTRAP=host:port; everything else goes to stderr. After kafka-down.sh DIR a second
 #   call starts the same broker on the same port. Needs Java 17 and node; Maven only when jars are missing.
+#   --secure: also listens with TLS and SASL, which kafka-secure.sh prepares; prints KAFKA_SSL=, KAFKA_MTLS=, KAFKA_SASL_SSL=
+#   and KAFKA_SASL_PLAINTEXT= as well. Needs openssl.
 #   env: KAFKA_VERSION (4.4.0), KAFKA_LIBS (folder of the jars), KAFKA_HEAP (256m)
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-DIR=${1:?usage: kafka-up.sh DIR [PORT]}
-PORT=${2:-}
+DIR=${1:?usage: kafka-up.sh DIR [PORT] [--secure]}
+shift
+PORT='' SECURE=0
+for option in "$@"; do
+  case $option in --secure) SECURE=1 ;; *) PORT=$option ;; esac
+done
 VERSION=${KAFKA_VERSION:-4.4.0}
 LIBS=${KAFKA_LIBS:-$HERE/../../../.cache/kafka/$VERSION}
 mkdir -p "$DIR" "$LIBS"
@@ -28,9 +34,9 @@ JVM=(-Xms64m "-Xmx${KAFKA_HEAP:-256m}" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 
   -Djava.awt.headless=true -Dorg.slf4j.simpleLogger.defaultLogLevel=warn)
 
 if [ ! -e "$DIR/formatted" ]; then
-  read -r CONTROLLER FREE < <(node -e '
+  read -r CONTROLLER FREE SECURE_PORTS < <(node -e '
     const net = require("node:net");
-    const servers = [0, 1].map(() => net.createServer().listen(0, "127.0.0.1"));
+    const servers = [0, 1, 2, 3, 4, 5].map(() => net.createServer().listen(0, "127.0.0.1"));
     setTimeout(() => {
       console.log(servers.map((s) => s.address().port).join(" "));
       servers.forEach((s) => s.close());
@@ -59,12 +65,25 @@ log.initial.task.delay.ms=1000
 broker.session.timeout.ms=6000
 broker.heartbeat.interval.ms=1000
 P
+  SCRAM=()
+  if [ $SECURE = 1 ]; then
+    # shellcheck disable=SC2086
+    "$HERE/kafka-secure.sh" "$DIR" $SECURE_PORTS >&2
+    for mechanism in SCRAM-SHA-256 SCRAM-SHA-512; do
+      SCRAM+=(--add-scram "$mechanism=[name=alice,password=$(cat "$DIR/secure/password")]")
+    done
+  fi
   CLUSTER=$(head -c16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)
-  java "${JVM[@]}" -cp "$LIBS/*" kafka.tools.StorageTool format --ignore-formatted -t "$CLUSTER" -c "$CONFIG" >&2
+  java "${JVM[@]}" -cp "$LIBS/*" kafka.tools.StorageTool format --ignore-formatted -t "$CLUSTER" -c "$CONFIG" \
+    "${SCRAM[@]}" >&2
   touch "$DIR/formatted"
 fi
 
-ADDRESS=$(sed -n 's#^advertised.listeners=PLAINTEXT://##p' "$CONFIG")
+ADDRESS=$(sed -n 's#^advertised.listeners=PLAINTEXT://\([^,]*\).*#\1#p' "$CONFIG")
+# Of the OIDC provider whose keys the broker knows.
+if [ -e "$DIR/secure/jwks.json" ]; then
+  JVM+=("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://$DIR/secure/jwks.json")
+fi
 alive() {
   local pid
   pid=$(cat "$DIR/pid" 2>/dev/null) && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$CONFIG"
@@ -94,6 +113,7 @@ ready() {
 for ((t = 0; t < 240; t++)); do
   if ready; then
     echo "KAFKA_BOOTSTRAP=$ADDRESS"
+    sed -n 's#^advertised.listeners=##p' "$CONFIG" | tr ',' '\n' | sed -n '2,$ s#^\(.*\)://#KAFKA_\1=#p'
     exit 0
   fi
   alive || { sleep 0.5; alive || break; }

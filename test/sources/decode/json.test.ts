@@ -1,12 +1,17 @@
 import { createCategoryTable, createConditionReader, unknownCategory } from '../../../src/domain/condition';
 import { createRecordBatch, type RecordSchema } from '../../../src/domain/record';
 import { rejectReasons, type RejectReason } from '../../../src/errors';
-import { createJsonDecoder, type JsonFields } from '../../../src/sources/decode/json';
+import { createJsonDecoder, type RecordFields } from '../../../src/sources/decode/json';
 import type { Message } from '../../../src/sources/source';
 
 const now = Date.parse('2026-03-01T12:00:00Z');
 const limits = { maxBytes: 1_000_000, maxAheadMs: 60_000 };
-const fields: JsonFields = { key: 'key', timestamp: 'timestamp', values: 'values', conditions: 'conditions' };
+const fields: RecordFields = {
+  key: 'key',
+  timestamp: 'timestamp',
+  values: 'values',
+  conditions: 'conditions',
+};
 const schema: RecordSchema = {
   channels: ['flow', 'pressure'],
   missingChannels: 'reject',
@@ -24,7 +29,7 @@ const good = {
 };
 
 interface Way {
-  fields?: Partial<JsonFields>;
+  fields?: Partial<RecordFields>;
   schema?: Partial<RecordSchema>;
   message?: Partial<Message>;
 }
@@ -178,6 +183,7 @@ const bad: [RejectReason, string, unknown, Way?][] = [
     'a key that only a prototype has',
     withText('"key":"pump-3"', '"__proto__":{"key":"evil"}'),
   ],
+  ['bad_key', 'a key of more than 1024 characters', { ...good, key: 'k'.repeat(1025) }],
   ['missing_timestamp', 'no time', { ...good, timestamp: undefined }],
   ['missing_timestamp', 'a time that is null', { ...good, timestamp: null }],
   ['missing_timestamp', 'a time that every object inherits', good, { fields: { timestamp: 'constructor' } }],
@@ -241,6 +247,7 @@ const bad: [RejectReason, string, unknown, Way?][] = [
   ['missing_condition', 'a condition that is null', conditions({ mode: null })],
   ['missing_condition', 'conditions as a list', conditions(['idle'])],
   ['bad_condition', 'a category that is an object', conditions({ mode: {} })],
+  ['bad_condition', 'a category of more than 1024 characters', conditions({ mode: 'm'.repeat(1025) })],
   ['bad_condition', 'a number condition that is a word', conditions({ mode: 'idle', load: 'much' })],
   ['bad_condition', 'a number condition that overflows', withText('0.5', '1e999')],
 ];
@@ -255,8 +262,9 @@ describe('is refused, with its reason:', () => {
   test('every reason that a record can give by itself has been tried', () => {
     const byOrder: RejectReason[] = ['duplicate', 'out_of_order'];
     const tried = new Set(bad.map(([reason]) => reason));
-    const ofImages = (reason: RejectReason): boolean => /image|base64|pixels/.test(reason);
-    const others = rejectReasons.filter((reason) => !ofImages(reason) && !tried.has(reason));
+    const ofOtherFormats = (reason: RejectReason): boolean =>
+      /image|base64|pixels|schema|format|damaged/.test(reason);
+    const others = rejectReasons.filter((reason) => !ofOtherFormats(reason) && !tried.has(reason));
     expect(others).toEqual(byOrder);
   });
 });
@@ -287,12 +295,21 @@ test('a message stays short, however long what it is about', () => {
   }
 });
 
+test('a record may nest deeper than the stack goes', () => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  for (const part of ['"2026-03-01T12:00:00Z"', '1.5', '"idle"', '0.5']) {
+    expect(() => decode(withText(part, deep))).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('got a list') }) as Error,
+    );
+  }
+});
+
 test('fields are found by their dotted paths', () => {
   const nested = {
     meta: { device: { id: 'pump-9' }, time: now },
     payload: { v: { flow: 1, pressure: 2 }, c: { mode: 'full' } },
   };
-  const paths: JsonFields = {
+  const paths: RecordFields = {
     key: 'meta.device.id',
     timestamp: 'meta.time',
     values: 'payload.v',
@@ -304,6 +321,15 @@ test('fields are found by their dotted paths', () => {
     values: [1, 2],
     mode: 'full',
   });
+});
+
+test('without fields for them, values and conditions stand in the record itself', () => {
+  const flat = { key: 'pump-3', timestamp: now, pressure: 2, flow: 1, mode: 'full', load: 0.5 };
+  const decoded = decode(flat, {
+    fields: { values: '', conditions: '' },
+    schema: { extraChannels: 'ignore' },
+  });
+  expect(decoded).toMatchObject({ values: [1, 2], mode: 'full', load: 0.5 });
 });
 
 test('without a field for them, key and time are those of the message', () => {

@@ -1,0 +1,152 @@
+/**
+ * A great many records, half of them mutated, through decoding and windows: each is used or refused with a reason, whatever it
+ * holds. `npm run fuzz` sends a million; here are fewer, of one seed.
+ */
+import { createWindowBatch, createWindowStore } from '../../src/domain/window';
+import { DecodeError, rejectReasons, type RejectReason } from '../../src/errors';
+import type { Message } from '../../src/sources/source';
+import { seededUniform } from '../calibration/seeded';
+import { removeFolders } from '../config/folder';
+import { createFormats, start, type FuzzedFormat } from './records';
+import { fuzzing } from './settings';
+
+jest.setTimeout(600_000);
+afterAll(removeFolders);
+
+const batchRecords = 500;
+const { seed } = fuzzing;
+
+/** What has become of the records of one format. */
+interface Outcome {
+  ready: number;
+  warming: number;
+  stale: number;
+  rejected: Partial<Record<RejectReason, number>>;
+  slowestBatchMs: number;
+}
+
+const messageOf = (value: Buffer | null, index: number): Message => ({
+  key: Buffer.from(`key-${index % 10}`),
+  value,
+  timestamp: start + index * 100,
+  origin: { topic: 'in', partition: 0, offset: String(index) },
+  refill: false,
+});
+
+/** Message `index` of a run: the same for the same seed. */
+function messageAt(format: FuzzedFormat, index: number): Message {
+  // Neighbouring seeds have nothing in common after the first draws.
+  const random = seededUniform(Math.imul(seed, 0x9e3779b1) ^ index);
+  random();
+  return messageOf(random() < 0.001 ? null : format.value(random, index), index);
+}
+
+/** Sends records through decoding and windows. Whatever is thrown names the seed and the record. */
+async function send(format: FuzzedFormat, count: number, onBatch: () => void): Promise<Outcome> {
+  const { intake, settings } = format;
+  const windows = createWindowStore(intake.shape, settings.window);
+  const batch = createWindowBatch(intake.shape, batchRecords);
+  const outcome: Outcome = { ready: 0, warming: 0, stale: 0, rejected: {}, slowestBatchMs: 0 };
+  for (let from = 0; from < count; from += batchRecords) {
+    const indices = Array.from({ length: Math.min(batchRecords, count - from) }, (_, i) => from + i);
+    const messages = indices.map((index) => messageAt(format, index));
+    const now = start + from * 100 + 60_000;
+    const began = performance.now();
+    const { records, rows } = await decodeOrName(format, messages, now);
+    outcome.slowestBatchMs = Math.max(outcome.slowestBatchMs, performance.now() - began);
+    expect(rows).toHaveLength(messages.length);
+    batch.count = 0;
+    for (const row of rows) {
+      if (row instanceof DecodeError) {
+        if (row.message.length > 400) throw new Error(`a message is too long: ${row.message}`);
+        outcome.rejected[row.reason] = (outcome.rejected[row.reason] ?? 0) + 1;
+        continue;
+      }
+      const key = records.keys[row]!;
+      const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
+      if (result === 'ready') windows.copy(key, batch);
+      outcome[result === 'ready' || result === 'warming' ? result : 'stale']++;
+    }
+    expect(windows.size).toBeLessThanOrEqual(settings.window.maxKeys);
+    onBatch();
+  }
+  return outcome;
+}
+
+async function decodeOrName({ name, intake }: FuzzedFormat, messages: readonly Message[], now: number) {
+  try {
+    return await intake.decode(messages, now);
+  } catch {
+    for (const message of messages) {
+      try {
+        await intake.decode([message], now);
+      } catch (cause) {
+        const record = message.value?.toString('base64') ?? 'null';
+        throw new Error(
+          `${name}: record ${message.origin.offset} of seed ${seed} ended it; in base64: ${record}`,
+          { cause },
+        );
+      }
+    }
+    throw new Error(`${name}: a batch of seed ${seed} ended it, but none of its records alone`);
+  }
+}
+
+const collect = (globalThis as { gc?: () => void }).gc;
+
+/** Bytes that are in use, after what is not has been let go of. */
+function used(): number {
+  collect?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+test(`${fuzzing.records} records of every format: each is counted once, and nothing else happens`, async () => {
+  const summary: string[] = [];
+  const reasons = new Set<string>();
+  for (const { format, share } of await createFormats(seed)) {
+    const count = Math.ceil(fuzzing.records * share);
+    const began = performance.now();
+    let batches = 0;
+    let early = 0;
+    const outcome = await send(format, count, () => {
+      // Caches, windows and code have found their size by then.
+      if (++batches === Math.ceil(count / batchRecords / 4)) early = used();
+    });
+    const seconds = (performance.now() - began) / 1000;
+    const grown = (used() - early) / 2 ** 20;
+    const rejected = Object.values(outcome.rejected).reduce((sum, n) => sum + n, 0);
+
+    expect([format.name, outcome.ready + outcome.warming + outcome.stale + rejected]).toEqual([
+      format.name,
+      count,
+    ]);
+    // Half of them are good.
+    expect([format.name, rejected / count < 0.6, rejected / count > 0.1]).toEqual([format.name, true, true]);
+    expect([format.name, outcome.ready > 0]).toEqual([format.name, true]);
+    expect([format.name, outcome.slowestBatchMs < 10_000]).toEqual([format.name, true]);
+    if (collect !== undefined)
+      expect([format.name, grown < 32 ? 'flat' : `grown by ${grown} MiB`]).toEqual([format.name, 'flat']);
+    for (const reason of Object.keys(outcome.rejected)) {
+      expect(rejectReasons).toContain(reason);
+      reasons.add(reason);
+    }
+    summary.push(
+      `${format.name}: ${count} records, ${rejected} refused for ${Object.keys(outcome.rejected).length} reasons, ` +
+        `${seconds.toFixed(1)} s, slowest batch ${outcome.slowestBatchMs.toFixed(0)} ms, memory ${grown.toFixed(1)} MiB`,
+    );
+  }
+  // A rejection that nobody handled would fail the test by itself.
+  await new Promise(setImmediate);
+  // Enough of what can be wrong has been.
+  expect(reasons.size).toBeGreaterThan(15);
+  if (fuzzing.isLong) process.stdout.write(`seed ${seed}\n${summary.join('\n')}\n`);
+});
+
+test('the same seed makes the same records', async () => {
+  const once = async (): Promise<string[]> =>
+    (await createFormats(seed)).flatMap(({ format }) =>
+      Array.from({ length: 50 }, (_, index) => messageAt(format, index).value?.toString('hex') ?? ''),
+    );
+  expect(await once()).toEqual(await once());
+});

@@ -1,0 +1,9 @@
+/** How much is tried: little as a test, as much as `npm run fuzz` (scripts/fuzz.mjs) says otherwise. */
+const number = (name: string, standard: number): number => Number(process.env[name] ?? standard);
+
+export const fuzzing = {
+  seed: number('VAEMON_FUZZ_SEED', 1),
+  records: number('VAEMON_FUZZ_RECORDS', 20_000),
+  configs: number('VAEMON_FUZZ_CONFIGS', 200),
+  isLong: process.env['VAEMON_FUZZ_RECORDS'] !== undefined,
+};
