@@ -9,27 +9,75 @@
 export type Role =
   | { kind: 'key' }
   | { kind: 'timestamp' }
-  /** One of several numbers or texts, by its place in `TemplateSink`. */
+  /** One of several numbers or texts, by its place in `TemplateValues`. */
   | { kind: 'number'; index: number }
   | { kind: 'text'; index: number };
 
-/** Says what the value at a path is for; undefined = nothing. Elements of a list have their place as a name. */
-export type RoleAt = (path: readonly string[]) => Role | undefined;
+/** Names of fields, and places in lists, from the record inwards. */
+export type Path = readonly (string | number)[];
 
-/** Where what is read goes. */
-export interface TemplateSink {
-  key: string;
+/** Says what the value at a path is for. */
+export interface Roles {
+  at(path: Path): Role | 'several' | undefined;
+  /** Numbers that there are, used by a record or not. */
+  numbers: number;
+}
+
+/** What is read of a record; the next one overwrites it. */
+export interface TemplateValues {
+  key: string | undefined;
   /** Unix ms. */
-  timestamp: number;
-  /** By the index of the role; what the record does not have is left as it was. */
-  numbers: Float64Array;
+  timestamp: number | undefined;
+  /** By the index of the role; NaN where the record has none. */
+  numbers: number[];
+  /** Likewise; undefined where the record has none. */
   texts: (string | undefined)[];
 }
 
-export interface Template {
-  /** Whether the record is like the one that the template was made from. Only then all of the sink is to be believed. */
-  read(bytes: Uint8Array, sink: TemplateSink): boolean;
+export interface Templates {
+  /** What a record says; undefined where it is like none that was learned. */
+  read(bytes: Buffer): TemplateValues | undefined;
+  /** Takes a record, known to be a JSON object that can be used, as an example for others. */
+  learn(bytes: Buffer): void;
 }
+
+/** Templates that are held: producers of several makes write to one topic. */
+const maxTemplates = 4;
+
+/** Where all are held, one in so many records that are like none of them is learned in the place of the least recently used. */
+const learnEvery = 64;
+
+export function createTemplates(roles: Roles): Templates {
+  const intern = createInterner();
+  /** The most recently used first. */
+  const held: Template[] = [];
+  let unlike = 0;
+  return {
+    read(bytes) {
+      for (let i = 0; i < held.length; i++) {
+        const template = held[i]!;
+        const values = template(bytes);
+        if (values === undefined) continue;
+        if (i > 0) {
+          held.splice(i, 1);
+          held.unshift(template);
+        }
+        return values;
+      }
+      return undefined;
+    },
+    learn(bytes) {
+      if (held.length === maxTemplates && ++unlike % learnEvery !== 0) return;
+      const template = createTemplate(bytes, roles, intern);
+      if (template === undefined) return;
+      if (held.length === maxTemplates) held.pop();
+      held.unshift(template);
+    },
+  };
+}
+
+/** Reads a record if it is like the one that the template was made from. */
+type Template = (bytes: Buffer) => TemplateValues | undefined;
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -46,13 +94,13 @@ const slots = { skippedText: 0, skippedNumber: 1, key: 2, time: 3, timeText: 4, 
  * text with escapes.
  * @param bytes a JSON object
  */
-export function createTemplate(bytes: Uint8Array, roleAt: RoleAt): Template | undefined {
-  const scanned = scan(bytes, roleAt);
+function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template | undefined {
+  const scanned = scan(bytes, roles);
   if (scanned === undefined) return undefined;
   const { literals, kinds, indices } = scanned;
   const readTime = createTimeReader();
-  const internKey = createInterner();
-  const internText = createInterner();
+  const numbers = new Array<number>(roles.numbers).fill(NaN);
+  const values: TemplateValues = { key: undefined, timestamp: undefined, numbers, texts: [] };
   /** Where the number that was read last ends; below 0 = there was none. */
   let end = 0;
 
@@ -106,41 +154,39 @@ export function createTemplate(bytes: Uint8Array, roleAt: RoleAt): Template | un
     return true;
   }
 
-  return {
-    read(given, sink) {
-      // Messages of one fetch lie in one buffer.
-      if (view.buffer !== given.buffer) view = new DataView(given.buffer);
-      let at = 0;
-      for (let slot = 0; slot < kinds.length; slot++) {
-        const literal = literals[slot]!;
-        if (!stands(given, literal, at)) return false;
-        at += literal.length;
-        const kind = kinds[slot]!;
-        if (kind === slots.number || kind === slots.time || kind === slots.skippedNumber) {
-          const value = readNumber(given, at);
-          if (end < 0) return false;
-          at = end;
-          if (kind === slots.number) sink.numbers[indices[slot]!] = value;
-          else if (kind === slots.time) sink.timestamp = value;
-          continue;
-        }
-        const close = endOfText(given, at);
-        if (close < 0) return false;
-        if (kind === slots.timeText) {
-          const time = readTime(given, at, close);
-          if (Number.isNaN(time)) return false;
-          sink.timestamp = time;
-        } else if (kind !== slots.skippedText) {
-          const text = kind === slots.key ? internKey(given, at, close) : internText(given, at, close);
-          if (text === undefined) return false;
-          if (kind === slots.key) sink.key = text;
-          else sink.texts[indices[slot]!] = text;
-        }
-        at = close;
+  return (given) => {
+    // Messages of one fetch lie in one buffer.
+    if (view.buffer !== given.buffer) view = new DataView(given.buffer);
+    let at = 0;
+    for (let slot = 0; slot < kinds.length; slot++) {
+      const literal = literals[slot]!;
+      if (!stands(given, literal, at)) return undefined;
+      at += literal.length;
+      const kind = kinds[slot]!;
+      if (kind === slots.number || kind === slots.time || kind === slots.skippedNumber) {
+        const value = readNumber(given, at);
+        if (end < 0) return undefined;
+        at = end;
+        if (kind === slots.number) numbers[indices[slot]!] = value;
+        else if (kind === slots.time) values.timestamp = value;
+        continue;
       }
-      const last = literals[kinds.length]!;
-      return given.length === at + last.length && stands(given, last, at);
-    },
+      const close = endOfText(given, at);
+      if (close < 0) return undefined;
+      if (kind === slots.timeText) {
+        const time = readTime(given, at, close);
+        if (Number.isNaN(time)) return undefined;
+        values.timestamp = time;
+      } else if (kind !== slots.skippedText) {
+        const text = intern(given, at, close);
+        if (text === undefined) return undefined;
+        if (kind === slots.key) values.key = text;
+        else values.texts[indices[slot]!] = text;
+      }
+      at = close;
+    }
+    const last = literals[kinds.length]!;
+    return given.length === at + last.length && stands(given, last, at) ? values : undefined;
   };
 }
 
@@ -171,7 +217,7 @@ interface Scanned {
 class Unsuited extends Error {}
 
 /** Cuts a record into what stays and what changes. Its values are read by JSON.parse elsewhere, so it is known to be JSON. */
-function scan(bytes: Uint8Array, roleAt: RoleAt): Scanned | undefined {
+function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
   const literals: Literal[] = [];
   const kinds: number[] = [];
   const indices: number[] = [];
@@ -200,8 +246,9 @@ function scan(bytes: Uint8Array, roleAt: RoleAt): Scanned | undefined {
     indices.push(index);
     literalFrom = to;
   }
-  function scalar(path: readonly string[]): void {
-    const role = roleAt(path);
+  function scalar(path: Path): void {
+    const role = roles.at(path);
+    if (role === 'several') throw new Unsuited();
     if (role !== undefined) {
       const name = `${role.kind} ${'index' in role ? role.index : ''}`;
       if (taken.has(name)) throw new Unsuited();
@@ -234,24 +281,25 @@ function scan(bytes: Uint8Array, roleAt: RoleAt): Scanned | undefined {
       role === undefined ? slots.skippedNumber : role.kind === 'number' ? slots.number : slots.time;
     slot(kind, role !== undefined && 'index' in role ? role.index : 0, from, at);
   }
-  function value(path: readonly string[]): void {
+  function value(path: Path): void {
     skipSpace();
     const opened = byte();
     if (opened !== 0x7b && opened !== 0x5b) {
       scalar(path);
       return;
     }
+    if (roles.at(path) !== undefined) throw new Unsuited();
     const isObject = opened === 0x7b;
     const closing = isObject ? 0x7d : 0x5d;
     const names = new Set<string>();
     at++;
     skipSpace();
     for (let i = 0; byte() !== closing; i++) {
-      let name = String(i);
+      let name: string | number = i;
       if (isObject) {
         skipSpace();
         const { from, to } = text();
-        name = Buffer.from(bytes.subarray(from, to)).toString();
+        name = bytes.toString('utf8', from, to);
         // JSON.parse takes the last of two.
         if (names.has(name)) throw new Unsuited();
         names.add(name);
@@ -323,12 +371,12 @@ function createTimeReader(): (bytes: Uint8Array, from: number, to: number) => nu
 /** Texts that are held at once. */
 const heldTexts = 1 << 16;
 
-/**
- * Texts that come again and again, made once: by a hash of their bytes, a later one in the place of an earlier one. Undefined for
- * what is not ASCII, or empty, or too long to be a key.
- */
-function createInterner(): (bytes: Uint8Array, from: number, to: number) => string | undefined {
-  const held: (string | undefined)[] = [];
+/** Text without escapes; undefined where it is empty, or too long to be a key. */
+type Intern = (bytes: Buffer, from: number, to: number) => string | undefined;
+
+/** Texts that come again and again, made once: by a hash of their bytes, a later one in the place of an earlier one. */
+function createInterner(): Intern {
+  const held = new Array<string | undefined>(heldTexts);
   return (bytes, from, to) => {
     const length = to - from;
     if (length === 0 || length > 1024) return undefined;
@@ -338,7 +386,7 @@ function createInterner(): (bytes: Uint8Array, from: number, to: number) => stri
       all |= bytes[i]!;
       hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
     }
-    if (all > 0x7f) return undefined;
+    if (all > 0x7f) return bytes.toString('utf8', from, to);
     const place = (hash ^ (hash >>> 16)) & (heldTexts - 1);
     const known = held[place];
     if (known?.length === length) {
@@ -346,7 +394,7 @@ function createInterner(): (bytes: Uint8Array, from: number, to: number) => stri
       while (i < length && known.charCodeAt(i) === bytes[from + i]) i++;
       if (i === length) return known;
     }
-    const text = String.fromCharCode(...bytes.subarray(from, to));
+    const text = bytes.toString('latin1', from, to);
     held[place] = text;
     return text;
   };

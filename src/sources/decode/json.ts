@@ -1,6 +1,6 @@
 /** JSON records, e.g. `{"key": "pump-3", "timestamp": "2026-01-31T12:00:00Z", "values": {"flow": 1.2}}`. */
 import type { ReadConditions } from '../../domain/condition';
-import type { RecordBatch, RecordSchema, Values } from '../../domain/record';
+import { givenConditions, type RecordBatch, type RecordSchema, type Values } from '../../domain/record';
 import { DecodeError } from '../../errors';
 import type { Message } from '../source';
 import type { Decode } from './batch';
@@ -11,17 +11,21 @@ import {
   createPath,
   isObject,
   parseObject,
+  stepsOf,
   type DecodeLimits,
+  type Envelope,
   type EnvelopeFields,
   type JsonObject,
 } from './envelope';
-import { checkCount, parseValue, unknownChannel } from './values';
+import { createTemplates, type Path, type Role, type Roles, type TemplateValues } from './json-template';
+import { checkCount, checkNumber, parseValue, unknownChannel } from './values';
 
 export interface RecordFields extends EnvelopeFields {
   /** Empty = the record itself. */
   values: string;
 }
 
+/** JSON.parse for a record that looks like no other, and a template (json-template.ts) for those that look like one before. */
 export function createJsonDecoder(
   fields: RecordFields,
   schema: RecordSchema,
@@ -29,8 +33,67 @@ export function createJsonDecoder(
   readConditions: ReadConditions,
 ): Decode {
   const write = createObjectWriter(fields, schema, limits, readConditions);
+  const templates = createTemplates(createRoles(fields, schema));
+  const writeRead = createReadWriter(fields, schema, limits, readConditions);
   return (message, batch, row, now) => {
-    write(message, parseObject(bytesOf(message.value, limits.maxBytes)), batch, row, now);
+    const bytes = bytesOf(message.value, limits.maxBytes);
+    const read = templates.read(bytes);
+    if (read !== undefined) {
+      writeRead(message, read, batch, row, now);
+      return;
+    }
+    write(message, parseObject(bytes), batch, row, now);
+    templates.learn(bytes);
+  };
+}
+
+/** What the values of a record are for: channels, by name or in a list, and numeric conditions are numbers, categories texts. */
+function createRoles(fields: RecordFields, { channels, conditions }: RecordSchema): Roles {
+  const roles = new Map<string, Role | 'several'>();
+  const add = (path: Path, role: Role): void => {
+    const at = JSON.stringify(path);
+    // A field with two roles is for the one who reads by name.
+    roles.set(at, roles.has(at) ? 'several' : role);
+  };
+  if (fields.key !== '') add(stepsOf(fields.key), { kind: 'key' });
+  if (fields.timestamp !== '') add(stepsOf(fields.timestamp), { kind: 'timestamp' });
+  channels.forEach((channel, index) => {
+    add([...stepsOf(fields.values), channel], { kind: 'number', index });
+    add([...stepsOf(fields.values), index], { kind: 'number', index });
+  });
+  const given = givenConditions(conditions);
+  given.forEach(({ name, kind }, i) => {
+    const role: Role =
+      kind === 'number' ? { kind: 'number', index: channels.length + i } : { kind: 'text', index: i };
+    add([...stepsOf(fields.conditions), name], role);
+  });
+  return { at: (path) => roles.get(JSON.stringify(path)), numbers: channels.length + given.length };
+}
+
+/** Writes what a template has read into row `row` of the batch, as strictly as what JSON.parse has. */
+function createReadWriter(
+  fields: RecordFields,
+  schema: RecordSchema,
+  limits: DecodeLimits,
+  readConditions: ReadConditions,
+): (message: Message, read: TemplateValues, batch: RecordBatch, row: number, now: number) => void {
+  const { channels } = schema;
+  const given = givenConditions(schema.conditions);
+  const writeEnvelope = createEnvelopeWriter(fields.key, limits, readConditions);
+  // One for all records: nobody keeps it.
+  const conditions = Object.create(null) as Record<string, unknown>;
+  const envelope: Envelope = { key: undefined, timestamp: undefined, conditions };
+  return (message, { key, timestamp, numbers, texts }, batch, row, now) => {
+    envelope.key = fields.key === '' ? message.key?.toString() : key;
+    envelope.timestamp = fields.timestamp === '' ? message.timestamp : timestamp;
+    given.forEach(({ name, kind }, i) => {
+      const number = numbers[channels.length + i]!;
+      conditions[name] = kind === 'category' ? texts[i] : Number.isNaN(number) ? undefined : number;
+    });
+    writeEnvelope(envelope, batch, row, now);
+    const offset = row * channels.length;
+    for (let i = 0; i < channels.length; i++)
+      batch.values[offset + i] = checkNumber(numbers[i]!, channels[i]!, schema);
   };
 }
 
