@@ -12,7 +12,7 @@ import { windowShape, type WindowShape } from './domain/window';
 import { createAvroCompiler } from './sources/decode/avro';
 import { decodeEach, type DecodeBatch } from './sources/decode/batch';
 import { createBinaryDecoder } from './sources/decode/binary';
-import { createFramedDecoder } from './sources/decode/framed';
+import { createFramedDecoder, type CompileSchema } from './sources/decode/framed';
 import { createImageDecoder } from './sources/decode/image';
 import { createJsonDecoder } from './sources/decode/json';
 import { createJsonSchemaCompiler } from './sources/decode/json-schema';
@@ -43,20 +43,17 @@ function createDecoder(
 ): DecodeBatch {
   if (record.kind === 'image')
     return createImageDecoder(fields, record, record.image, record, readConditions);
-  const registry = createSchemaRegistry(source.kafka.registry);
+  const framed = (compile: CompileSchema): DecodeBatch =>
+    createFramedDecoder(record, record, createSchemaRegistry(source.kafka.registry), compile);
   switch (format) {
     case 'json':
       return decodeEach(record, createJsonDecoder(fields, record, record, readConditions));
     case 'binary':
       return decodeEach(record, createBinaryDecoder(record, record, readConditions));
-    case 'avro': {
-      const compile = createAvroCompiler(fields, record, record, readConditions);
-      return createFramedDecoder(record, record, registry, compile);
-    }
-    case 'json-schema': {
-      const compile = createJsonSchemaCompiler(fields, record, record, readConditions);
-      return createFramedDecoder(record, record, registry, compile);
-    }
+    case 'avro':
+      return framed(createAvroCompiler(fields, record, record, readConditions));
+    case 'json-schema':
+      return framed(createJsonSchemaCompiler(fields, record, record, readConditions));
   }
 }
 

@@ -84,9 +84,11 @@ function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl
   };
 }
 
-/** kafkajs would try again at once, and again; source and sink do so by themselves, with pauses. */
+/** kafkajs would try again at once, and again; source and sink do so by themselves, with pauses. It hands on the text alone. */
 function giveUp(cause: unknown): Error {
-  return Object.assign(new KafkaJSNonRetriableError('there are no credentials for Kafka'), { cause });
+  const reasons: string[] = [];
+  for (let at = cause; at instanceof Error; at = at.cause) reasons.push(at.message);
+  return new KafkaJSNonRetriableError(`no credentials for Kafka: ${reasons.join(': ')}`);
 }
 
 function orGiveUp<T>(promise: Promise<T>): Promise<T> {

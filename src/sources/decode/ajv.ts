@@ -14,6 +14,8 @@ const drafts: readonly { mark: string; load: () => Promise<Validator> }[] = [
   { mark: 'draft-07', load: loadDraft07 },
   // What 07 has beside it needs keywords that 06 does not know.
   { mark: 'draft-06', load: loadDraft07 },
+  // Whatever is the newest; it was 07 for most of its life.
+  { mark: 'json-schema.org/schema', load: loadDraft07 },
 ];
 
 async function loadDraft07(): Promise<Validator> {

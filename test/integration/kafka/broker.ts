@@ -50,6 +50,7 @@ export async function startBroker({ secure = false } = {}): Promise<TestBroker> 
   const silent = (): void => undefined;
   const log = { warn: silent, info: silent, debug: silent };
   const client = () => createKafkaClient({ brokers: [bootstrap], clientId: 'test', log });
+  await coordinatorsOf(client());
   let topics = 0;
   let readers = 0;
 
@@ -82,24 +83,48 @@ export async function startBroker({ secure = false } = {}): Promise<TestBroker> 
     },
     async read(topic) {
       const kafka = client();
-      const consumer = kafka.consumer({ groupId: `reader-${++readers}-of-${topic}`, maxWaitTimeInMs: 100 });
-      const admin = kafka.admin();
-      await Promise.all([admin.connect(), consumer.connect()]);
-      const offsets = await admin.fetchTopicOffsets(topic);
-      const total = offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
-      const messages: (KafkaMessage & { partition: number })[] = [];
-      await consumer.subscribe({ topics: [topic], fromBeginning: true });
-      await consumer.run({
-        eachMessage({ message, partition }) {
-          messages.push({ ...message, partition });
-          return Promise.resolve();
-        },
+      const consumer = kafka.consumer({
+        groupId: `reader-${++readers}-of-${topic}`,
+        maxWaitTimeInMs: 100,
+        // kafkajs would start it again after it has been disconnected.
+        retry: { restartOnFailure: () => Promise.resolve(false) },
       });
-      await until(`${total} messages of ${topic}`, () => messages.length >= total);
-      await Promise.all([consumer.disconnect(), admin.disconnect()]);
+      const admin = kafka.admin();
+      const messages: (KafkaMessage & { partition: number })[] = [];
+      try {
+        await Promise.all([admin.connect(), consumer.connect()]);
+        const offsets = await admin.fetchTopicOffsets(topic);
+        const total = offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+        await consumer.subscribe({ topics: [topic], fromBeginning: true });
+        await consumer.run({
+          eachMessage({ message, partition }) {
+            messages.push({ ...message, partition });
+            return Promise.resolve();
+          },
+        });
+        await until(`${total} messages of ${topic}`, () => messages.length >= total);
+      } finally {
+        await Promise.all([consumer.disconnect(), admin.disconnect()]);
+      }
       return messages;
     },
   };
+}
+
+/** A new broker makes the coordinators of groups, one for each of its two partitions of offsets, when they are first asked for. */
+async function coordinatorsOf(kafka: Kafka): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  // Hash codes of either parity.
+  for (const groupId of ['a', 'b']) {
+    await until(`the coordinator of group ${groupId}`, () =>
+      admin.fetchOffsets({ groupId }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  }
+  await admin.disconnect();
 }
 
 /** Resolves as soon as the condition holds; rejects with what was awaited after `timeoutMs`. */

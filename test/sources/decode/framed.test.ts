@@ -176,6 +176,7 @@ describe('JSON with a schema', () => {
 
   test.each([
     [undefined],
+    ['http://json-schema.org/schema#'],
     ['http://json-schema.org/draft-06/schema#'],
     ['http://json-schema.org/draft-07/schema#'],
     ['https://json-schema.org/draft/2019-09/schema'],
