@@ -203,7 +203,7 @@ interface Literal {
 function toLiteral(bytes: Uint8Array): Literal {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const words = Int32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getInt32(4 * i, true));
-  return { length: bytes.length, words, rest: bytes.slice(4 * words.length) };
+  return { length: bytes.length, words, rest: new Uint8Array(bytes.subarray(4 * words.length)) };
 }
 
 interface Scanned {
@@ -241,7 +241,7 @@ function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
     return { from, to: at++ };
   }
   function slot(kind: number, index: number, from: number, to: number): void {
-    literals.push(toLiteral(bytes.slice(literalFrom, from)));
+    literals.push(toLiteral(bytes.subarray(literalFrom, from)));
     kinds.push(kind);
     indices.push(index);
     literalFrom = to;
@@ -317,7 +317,7 @@ function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
   }
   try {
     value([]);
-    literals.push(toLiteral(bytes.slice(literalFrom)));
+    literals.push(toLiteral(bytes.subarray(literalFrom)));
     return { literals, kinds, indices };
   } catch (error) {
     if (error instanceof Unsuited) return undefined;

@@ -197,4 +197,12 @@ describe('templates', () => {
     expect(templates.read(all.subarray(3))).toBeUndefined();
     expect(templates.read(all.subarray(3, all.length - 3))).toBeUndefined();
   });
+
+  test('outlive the buffer that they were made from', () => {
+    const templates = createTemplates(roles);
+    const bytes = shape(1);
+    templates.learn(bytes);
+    bytes.fill(0);
+    expect(templates.read(shape(1))?.numbers[0]).toBe(1.5);
+  });
 });
