@@ -4,18 +4,16 @@ import { alarmThreshold, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import { sinkBrokers } from './config/rules';
 import { createExplanationRule } from './domain/explanations';
-import { createEventTracker, type EventTracker } from './domain/event';
 import { createLimitCheck } from './domain/signal';
-import { createWindowStore } from './domain/window';
 import { ModelVersionError, TrainingError } from './errors';
-import { createIntake, settingsFingerprint } from './intake';
+import { createIntake, settingsFingerprint, type Intake } from './intake';
 import { openQuarantine, quarantinePath, type Quarantine } from './lifecycle/quarantine';
 import { createRetrainer, type Retrainer, type TrainingOutcome } from './lifecycle/retrainer';
 import { createSchedule } from './lifecycle/schedule';
 import type { TrainingProgress } from './lifecycle/training-message';
 import type { Logger } from './logger';
+import { createMemory, memoryRules, type Memory, type MemoryProblem } from './memory';
 import type { DetectorMetrics, Metrics } from './metrics';
-import { levelPolicy, type LevelProblem, type LevelRules } from './levels';
 import { createPipeline, type ActiveDetector } from './pipeline';
 import { createReleasers } from './releasers';
 import { decodeBundle } from './scoring/bundle';
@@ -31,8 +29,8 @@ import { createKafkaSource } from './sources/kafka';
 import { createKafkaClient } from './sources/kafka-client';
 import { readLabels } from './sources/labels';
 import type { Source, SourceObserver } from './sources/source';
-import { createLevelStore } from './store/level-store';
 import { createModelStore } from './store/model-store';
+import { createStateStore } from './store/state-store';
 import { versionCreatedAt } from './store/version-name';
 import { createRandom } from './tensor';
 
@@ -92,7 +90,6 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   const name = settings.detector;
   const intake = createIntake(settings);
   const releasers = createReleasers();
-  const events = createEventTracker(settings.events);
   const quarantineFile = quarantinePath(parts.storePath, name);
   const quarantine = await openQuarantine(quarantineFile, settings.training.quarantineMs);
   const store = createModelStore({ directory: parts.storePath, detector: name });
@@ -109,27 +106,19 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     sinks: sinks.map((sink) => sink.name),
   });
   for (const sink of sinks) releasers.add(`sink ${sink.name}`, () => sink.close());
-  // Another process may go on with the records, but none knows of what is open here: each event gets its end.
-  releasers.add('events', () =>
-    closeEvents(events, sinks, metrics).catch((err: unknown) => {
-      log.warn('open events could not be reported as closed', { detector: name, err });
-    }),
-  );
+  const memory = createMemoryOf(parts, intake, metrics);
+  // Whoever goes on with the records of a topic goes on with its events; those of a file end with it.
+  if (settings.source.kind === 'file')
+    releasers.add('events', () =>
+      closeEvents(memory, sinks, metrics).catch((err: unknown) => {
+        log.warn('open events could not be reported as closed', { detector: name, err });
+      }),
+    );
 
-  const levels = createLevelRules(parts, metrics);
-  const source = createSource(
-    parts,
-    metrics,
-    async (pass) => {
-      await closeEvents(events, sinks, metrics);
-      observer.passEnded(name, pass, summary?.take());
-    },
-    async (topic, partition) => {
-      // What is wrong with them is said when the pipeline reads them.
-      const stored = await levels?.store?.load(topic, partition).catch(() => undefined);
-      return stored?.version === active?.detector.version ? stored?.offset : undefined;
-    },
-  );
+  const source = createSource(parts, metrics, memory, async (pass) => {
+    await closeEvents(memory, sinks, metrics);
+    observer.passEnded(name, pass, summary?.take());
+  });
 
   const retrainer = createRetrainer<ActiveDetector>({
     detector: name,
@@ -153,7 +142,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   releasers.add('source', () => source.stop());
 
   async function saveQuarantine(): Promise<void> {
-    for (const event of events.openEvents()) quarantine.add(event.key, event.start, event.end);
+    for (const event of memory.openEvents()) quarantine.add(event.key, event.start, event.end);
     await quarantine.save();
   }
 
@@ -299,12 +288,10 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     const handle = createPipeline({
       detectorName: name,
       decode: intake.decode,
-      windows: createWindowStore(intake.shape, settings.window),
+      memory,
       stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
       limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => active!,
-      events,
-      levels,
       explanations: createExplanationRule(explanationBudget),
       sinks,
       metrics,
@@ -394,38 +381,38 @@ function deadLettersOnly(sink: Sink): Sink {
   };
 }
 
-/** Levels of a file's devices are not stored: a file begins anew with each start. */
-function createLevelRules(
+/** What is remembered of a file is not stored: it begins anew with each start. */
+function createMemoryOf(
   { settings, storePath, log }: RuntimeParts,
+  intake: Intake,
   metrics: DetectorMetrics,
-): LevelRules | undefined {
-  const { detector } = settings;
-  const policy = levelPolicy(settings);
-  if (policy === undefined) return undefined;
-  return {
-    policy,
-    ...(settings.source.kind === 'kafka' && {
-      store: createLevelStore({ directory: storePath, detector }),
-    }),
+): Memory {
+  const { detector, source } = settings;
+  return createMemory({
+    ...memoryRules(settings, intake),
+    maxReplay: source.kafka.maxReplayRecords,
+    ...(source.kind === 'kafka' && { store: createStateStore({ directory: storePath, detector }) }),
     onProblem(problem, fields) {
-      metrics.levelProblem(problem);
-      log.warn(levelWarnings[problem], { detector, ...fields });
+      metrics.memoryProblem(problem);
+      log.warn(memoryWarnings[problem], { detector, ...fields });
     },
-  };
+  });
 }
 
-const levelWarnings: Record<LevelProblem, string> = {
-  unreadable: 'stored levels cannot be used; those of this partition begin anew',
-  unsaved: 'levels could not be saved; more records are read again after the next start',
-  records_missing: 'levels have not seen all records before the next one',
-  ahead: 'stored levels are ahead of the committed offset; those of this partition begin anew',
+const memoryWarnings: Record<MemoryProblem, string> = {
+  unreadable: 'what is stored of a partition cannot be used; its windows, levels and events begin anew',
+  unsaved: 'a partition could not be saved; more records are read again after the next start',
+  records_missing: 'records are missing between what is remembered of a partition and the next one',
+  ahead: 'what is stored of a partition is ahead of the committed offset; it begins anew',
+  too_old: 'what is stored of a partition lies too many records back; it begins anew',
+  other_settings: 'what is stored of a partition was made under other settings; it begins anew',
 };
 
 function createSource(
   { settings, log, shutdownTimeoutMs }: RuntimeParts,
   metrics: DetectorMetrics,
+  memory: Memory,
   onPassEnd: (pass: number) => Promise<void>,
-  storedOffset: (topic: string, partition: number) => Promise<bigint | undefined>,
 ): Source & { position?: () => number } {
   const { source, detector } = settings;
   if (source.kind === 'file') return createFileSource(source.file, onPassEnd);
@@ -440,6 +427,7 @@ function createSource(
       log.warn('records were lost before they were consumed', { detector, missing: String(missing) });
     },
   };
+  const { topic } = source.kafka;
   return createKafkaSource({
     kafka: createKafkaClient({
       brokers: source.kafka.brokers,
@@ -448,19 +436,18 @@ function createSource(
     }),
     settings: source.kafka,
     observer,
-    storedOffset: (partition) => storedOffset(source.kafka.topic, partition),
+    memory: {
+      keepOnly: (partitions) => memory.keepOnly(topic, partitions),
+      offer: (partition, liveFrom) => memory.of(topic, partition).offer(liveFrom),
+    },
     // The source has three steps to its stop, each with this deadline; the rest is for the sinks.
     stopTimeoutMs: shutdownTimeoutMs / 4,
   });
 }
 
 /** At the end of a finite source what is open has no more records to wait for. */
-async function closeEvents(
-  events: EventTracker,
-  sinks: readonly Sink[],
-  metrics: DetectorMetrics,
-): Promise<void> {
-  const closed = events.closeAll();
+async function closeEvents(memory: Memory, sinks: readonly Sink[], metrics: DetectorMetrics): Promise<void> {
+  const closed = memory.closeEvents();
   if (closed.length > 0) {
     await Promise.all(sinks.map((sink) => sink.write({ detections: [], events: closed, deadLetters: [] })));
   }

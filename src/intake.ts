@@ -2,13 +2,15 @@
 import { createHash } from 'node:crypto';
 import type { DetectorSettings } from './config/settings';
 import { createCategoryTable, createConditionReader, type CategoryTable } from './domain/condition';
-import { imageOf } from './domain/record';
+import { givenConditions, imageOf } from './domain/record';
 import { windowShape, type WindowShape } from './domain/window';
 import { decodeEach, type DecodeBatch } from './sources/decode/batch';
 import { createImageDecoder } from './sources/decode/image';
 import { createJsonDecoder } from './sources/decode/json';
 
 export interface Intake {
+  /** For each given condition, whether it is a category. */
+  categories: readonly boolean[];
   table: CategoryTable;
   decode: DecodeBatch;
   shape: WindowShape;
@@ -18,6 +20,7 @@ export function createIntake({ record, fields, window }: DetectorSettings): Inta
   const table = createCategoryTable();
   const readConditions = createConditionReader(record.conditions, table);
   return {
+    categories: givenConditions(record.conditions).map(({ kind }) => kind === 'category'),
     table,
     decode:
       record.kind === 'image'
@@ -25,6 +28,18 @@ export function createIntake({ record, fields, window }: DetectorSettings): Inta
         : decodeEach(record, createJsonDecoder(fields, record, record, readConditions)),
     shape: windowShape(record, window.length),
   };
+}
+
+/** Changes when windows that were filled under other settings cannot be used any more. */
+export function windowFingerprint({ record, fields, window }: DetectorSettings): string {
+  const { length, ttlMs, intervalMs, gaps, padding } = window;
+  return fingerprintOf({
+    channels: record.channels,
+    image: imageOf(record),
+    conditions: record.conditions,
+    fields,
+    window: { length, ttlMs, intervalMs, gaps, padding },
+  });
 }
 
 /** Changes when a model that was trained under other settings cannot be used any more. */
@@ -45,5 +60,9 @@ export function settingsFingerprint({ record, window, model, calibration }: Dete
     model,
     statistics: calibration.statistics,
   };
+  return fingerprintOf(relevant);
+}
+
+function fingerprintOf(relevant: object): string {
   return createHash('sha256').update(JSON.stringify(relevant)).digest('hex').slice(0, 16);
 }

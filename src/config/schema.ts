@@ -112,8 +112,19 @@ const kafkaSource = {
   ]),
   rewindRecords: whole(
     {
-      doc: 'Messages a partition that are read again after a restart to refill the windows; no verdicts leave for them.',
+      doc:
+        'Messages a partition that are read again to refill the windows where nothing is stored of it; no verdicts leave ' +
+        'for them.',
       default: 1000,
+    },
+    { min: 0 },
+  ),
+  maxReplayRecords: whole(
+    {
+      doc:
+        'Messages a partition, at most, that are read again between what is stored of it and what comes next; what is ' +
+        'stored further back is not used.',
+      default: 1_000_000,
     },
     { min: 0 },
   ),
@@ -244,7 +255,7 @@ export const detectorSchema = nameVariables(
     window: {
       length: whole({ doc: 'Records a window: what the model sees at once.', default: 10 }, { max: 10_000 }),
       maxKeys: whole({
-        doc: 'Devices held at once; the least recently seen goes first.',
+        doc: 'Devices of a partition held at once; the least recently seen goes first.',
         default: 10_000,
       }),
       ttl: duration(
@@ -439,8 +450,7 @@ export const detectorSchema = nameVariables(
         {
           doc:
             'Newest records of a device that its level is the median of: what half of them have in common is normal from ' +
-            'then on. Levels are kept in the store, which replicas then have to share. 0 = what was normal in training stays ' +
-            'the measure until the next one.',
+            'then on. 0 = what was normal in training stays the measure until the next one.',
           default: 0,
         },
         { min: 0 },
@@ -480,7 +490,7 @@ export const detectorSchema = nameVariables(
       }),
       silence: duration(
         {
-          doc: '… or when no record of its device has come while others went on for so long (event time).',
+          doc: '… or when no record of its device has come while others of its partition went on for so long (event time).',
           default: '1h',
         },
         { min: 1 },

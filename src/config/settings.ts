@@ -26,8 +26,10 @@ export interface KafkaSettings {
   groupId: string;
   /** Where a group without committed offsets begins. */
   startFrom: 'earliest' | 'latest';
-  /** Messages per partition to read again after a restart, to refill the windows; no verdicts leave for them. */
+  /** Messages per partition to read again where nothing is stored of it, to refill the windows; no verdicts leave for them. */
   rewindRecords: number;
+  /** At most so many are read again between what is stored of a partition and what comes next. */
+  maxReplayRecords: number;
   /** Largest batch handed to the pipeline. */
   maxBatchRecords: number;
   sessionTimeoutMs: number;
@@ -124,7 +126,7 @@ export interface DetectorSettings {
   window: TimeRules & {
     /** Records per window. */
     length: number;
-    /** Keys held at once; the least recently seen goes first. */
+    /** Keys of a partition held at once; the least recently seen goes first. */
     maxKeys: number;
   };
   model: ModelSettings;

@@ -1,4 +1,5 @@
 import type { KafkaMessage } from 'kafkajs';
+import { memoryProblems } from '../../../src/memory';
 import { copyStore, newFolder, removeFolders, windowLength, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
 import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
@@ -369,8 +370,8 @@ test('levels that follow the devices survive SIGKILL, a rebalance and a stop, bi
   await rounds(5);
   await feed.stop();
   await untilAllIsCommitted(settings);
-  for (const reason of ['unreadable', 'unsaved', 'records_missing', 'ahead'])
-    expect([reason, await third.metric('vaemon_level_problems_total', { reason })]).toEqual([reason, 0]);
+  for (const reason of memoryProblems)
+    expect([reason, await third.metric('vaemon_memory_problems_total', { reason })]).toEqual([reason, 0]);
   expect(await third.signal('SIGTERM')).toEqual(cleanExit);
 
   const expected = await expectedOutcomes(feed.topic);
