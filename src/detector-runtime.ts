@@ -390,6 +390,7 @@ function createMemoryOf(
   const { detector, source } = settings;
   return createMemory({
     ...memoryRules(settings, intake),
+    saveEvery: source.kafka.saveEveryRecords,
     maxReplay: source.kafka.maxReplayRecords,
     ...(source.kind === 'kafka' && { store: createStateStore({ directory: storePath, detector }) }),
     onProblem(problem, fields) {

@@ -128,6 +128,10 @@ const kafkaSource = {
     },
     { min: 0 },
   ),
+  saveEveryRecords: whole({
+    doc: 'Messages of a partition, at least, from one time that what is remembered of it is stored to the next.',
+    default: 10_000,
+  }),
   maxBatchRecords: whole(
     { doc: 'Largest batch that is scored and acknowledged at once.', default: 1000 },
     { max: 100_000 },

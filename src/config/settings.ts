@@ -30,6 +30,8 @@ export interface KafkaSettings {
   rewindRecords: number;
   /** At most so many are read again between what is stored of a partition and what comes next. */
   maxReplayRecords: number;
+  /** At least so many lie between two times that what is remembered of a partition is stored. */
+  saveEveryRecords: number;
   /** Largest batch handed to the pipeline. */
   maxBatchRecords: number;
   sessionTimeoutMs: number;

@@ -1,4 +1,3 @@
-import type { KafkaMessage } from 'kafkajs';
 import { memoryProblems } from '../../../src/memory';
 import { copyStore, newFolder, removeFolders, windowLength, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
@@ -7,6 +6,7 @@ import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
 import { createFeed } from './feed';
 import type { Feed } from './feed';
+import { headerOf, readProgress, readTopic, untilCommitted } from './readings';
 
 jest.setTimeout(120_000);
 
@@ -62,30 +62,7 @@ async function settingsFor(topic: string, store: string) {
 }
 type PlantSettings = Awaited<ReturnType<typeof settingsFor>>;
 
-type TopicMessage = KafkaMessage & { partition: number };
-
-/** Everything in a topic. */
-async function contentOf(topic: string): Promise<TopicMessage[]> {
-  const kafka = broker.client();
-  const consumer = kafka.consumer({ groupId: `reader-of-${topic}`, maxWaitTimeInMs: 100 });
-  const admin = kafka.admin();
-  await Promise.all([admin.connect(), consumer.connect()]);
-  const offsets = await admin.fetchTopicOffsets(topic);
-  const total = offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
-  const messages: TopicMessage[] = [];
-  await consumer.subscribe({ topics: [topic], fromBeginning: true });
-  await consumer.run({
-    eachMessage({ message, partition }) {
-      messages.push({ ...message, partition });
-      return Promise.resolve();
-    },
-  });
-  await until(`${total} messages of ${topic}`, () => messages.length >= total);
-  await Promise.all([consumer.disconnect(), admin.disconnect()]);
-  return messages;
-}
-
-const headerOf = ({ headers }: KafkaMessage, name: string): string => String(headers?.[name] ?? '');
+const contentOf = (topic: string) => readTopic(broker.client(), topic);
 
 /** What came of each record, by `partition/offset`, in the order in which it was written. */
 type Outcomes = Map<string, string[]>;
@@ -166,31 +143,12 @@ const exactlyOnce: Same = (expected, actual) => expected.join() === actual.join(
 /** What was under way in a crash is written again, and is the same. */
 const atLeastOnce: Same = (expected, actual) => exactlyOnce(expected, [...new Set(actual)]);
 
-/** Committed and last offsets of the group, by partition. */
-async function progressOf(settings: PlantSettings): Promise<{ committed: string[]; high: string[] }> {
-  const admin = broker.client().admin();
-  await admin.connect();
-  const topic = settings['source.kafka.topic'];
-  const [offsets] = await admin.fetchOffsets({ groupId: settings['source.kafka.groupId'], topics: [topic] });
-  const ends = await admin.fetchTopicOffsets(topic);
-  await admin.disconnect();
-  const byPartition = (a: { partition: number }, b: { partition: number }) => a.partition - b.partition;
-  return {
-    committed: [...offsets!.partitions].sort(byPartition).map(({ offset }) => offset),
-    high: [...ends].sort(byPartition).map(({ high }) => high),
-  };
-}
-
-function untilAllIsCommitted(settings: PlantSettings): Promise<void> {
-  return until(
-    'every offset to be committed',
-    async () => {
-      const { committed, high } = await progressOf(settings);
-      return committed.join() === high.join();
-    },
-    60_000,
-  );
-}
+const groupOf = (settings: PlantSettings) => ({
+  topic: settings['source.kafka.topic'],
+  groupId: settings['source.kafka.groupId'],
+});
+const progressOf = (settings: PlantSettings) => readProgress(broker.client(), groupOf(settings));
+const untilAllIsCommitted = (settings: PlantSettings) => untilCommitted(broker.client(), groupOf(settings));
 
 /** How many records came to which end in this life of the daemon. */
 async function countsOf(daemon: VaemonProcess) {
