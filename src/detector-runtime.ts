@@ -2,35 +2,26 @@
 import { createDriftWatch, type DriftWatch } from './calibration/drift';
 import { alarmThreshold, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
-import { sinkBrokers } from './config/rules';
 import { createExplanationRule } from './domain/explanations';
 import { createLimitCheck } from './domain/signal';
 import { ModelVersionError, TrainingError } from './errors';
-import { createIntake, settingsFingerprint, type Intake } from './intake';
-import { openQuarantine, quarantinePath, type Quarantine } from './lifecycle/quarantine';
+import { createDetectorMemory, createSinks, createSource, createSummary } from './detector-parts';
+import { createIntake, settingsFingerprint } from './intake';
+import { openQuarantine, quarantinePath } from './lifecycle/quarantine';
 import { createRetrainer, type Retrainer, type TrainingOutcome } from './lifecycle/retrainer';
 import { createSchedule } from './lifecycle/schedule';
 import type { TrainingProgress } from './lifecycle/training-message';
 import type { Logger } from './logger';
-import { createMemory, memoryRules, type Memory, type MemoryProblem } from './memory';
+import type { Memory } from './memory';
 import type { DetectorMetrics, Metrics } from './metrics';
 import { createPipeline, type ActiveDetector } from './pipeline';
 import { createReleasers } from './releasers';
 import { decodeBundle } from './scoring/bundle';
 import type { Detector } from './scoring/detector';
-import { createKafkaSink } from './sinks/kafka';
-import { createLogSink } from './sinks/log';
-import { createQuarantineSink } from './sinks/quarantine';
 import type { Sink } from './sinks/sink';
-import { createSummarySink, type ReplaySummary, type SummarySink } from './sinks/summary';
+import type { ReplaySummary } from './sinks/summary';
 import { backOffMs } from './sources/back-off';
-import { createFileSource } from './sources/file';
-import { createKafkaSource } from './sources/kafka';
-import { createKafkaClient } from './sources/kafka-client';
-import { readLabels } from './sources/labels';
-import type { Source, SourceObserver } from './sources/source';
 import { createModelStore } from './store/model-store';
-import { createStateStore } from './store/state-store';
 import { versionCreatedAt } from './store/version-name';
 import { createRandom } from './tensor';
 
@@ -79,9 +70,6 @@ export interface RunningDetector {
   stop(): Promise<void>;
 }
 
-/** Records of a fault's after-effects that the demo summary counts neither way. */
-const afterEffectsMs = 60_000;
-
 /** A tenth of the time, about ten explanations at once: when a whole fleet fails its records are still scored. */
 const explanationBudget = { share: 0.1, burstMs: 400 };
 
@@ -100,13 +88,15 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   let status = 'starting';
 
   const summary = await createSummary(settings);
-  const sinks = createSinks(parts, quarantine, summary);
+  const { sinks, takeOver } = createSinks(parts, quarantine, summary, (result) =>
+    metrics.transaction(result),
+  );
   const metrics = parts.metrics.forDetector(name, {
     topics: [settings.source.kind === 'kafka' ? settings.source.kafka.topic : settings.source.file.path],
     sinks: sinks.map((sink) => sink.name),
   });
   for (const sink of sinks) releasers.add(`sink ${sink.name}`, () => sink.close());
-  const memory = createMemoryOf(parts, intake, metrics);
+  const memory = createDetectorMemory(parts, intake, metrics);
   // Whoever goes on with the records of a topic goes on with its events; those of a file end with it.
   if (settings.source.kind === 'file')
     releasers.add('events', () =>
@@ -115,9 +105,14 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       }),
     );
 
-  const source = createSource(parts, metrics, memory, async (pass) => {
-    await closeEvents(memory, sinks, metrics);
-    observer.passEnded(name, pass, summary?.take());
+  const source = createSource(parts, {
+    metrics,
+    memory,
+    takeOver,
+    async onPassEnd(pass) {
+      await closeEvents(memory, sinks, metrics);
+      observer.passEnded(name, pass, summary?.take());
+    },
   });
 
   const retrainer = createRetrainer<ActiveDetector>({
@@ -344,106 +339,6 @@ function watchDrift({ drift, training }: DetectorSettings, { state }: Detector):
 
 function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-async function createSummary({ source }: DetectorSettings): Promise<SummarySink | undefined> {
-  if (source.kind !== 'file' || source.file.labels === '') return undefined;
-  return createSummarySink(await readLabels(source.file.labels), afterEffectsMs);
-}
-
-function createSinks(
-  { settings, log }: RuntimeParts,
-  quarantine: Quarantine,
-  summary: Sink | undefined,
-): Sink[] {
-  const sinks: Sink[] = [createQuarantineSink(quarantine)];
-  if (settings.sinks.log.enabled) sinks.push(createLogSink(log));
-  if (summary !== undefined) sinks.push(summary);
-  const { kafka } = settings.sinks;
-  if (kafka.enabled || settings.source.kind === 'kafka') {
-    const client = createKafkaClient({
-      brokers: sinkBrokers(settings),
-      clientId: settings.source.kafka.clientId,
-      log,
-    });
-    const sink = createKafkaSink({ kafka: client, settings: kafka });
-    sinks.push(kafka.enabled ? sink : deadLettersOnly(sink));
-  }
-  return sinks;
-}
-
-/** Of a Kafka source dead letters are written even where detections are not: nothing is dropped in silence. */
-function deadLettersOnly(sink: Sink): Sink {
-  return {
-    name: sink.name,
-    write: (verdicts) => sink.write({ detections: [], events: [], deadLetters: verdicts.deadLetters }),
-    close: () => sink.close(),
-  };
-}
-
-/** What is remembered of a file is not stored: it begins anew with each start. */
-function createMemoryOf(
-  { settings, storePath, log }: RuntimeParts,
-  intake: Intake,
-  metrics: DetectorMetrics,
-): Memory {
-  const { detector, source } = settings;
-  return createMemory({
-    ...memoryRules(settings, intake),
-    saveEvery: source.kafka.saveEveryRecords,
-    maxReplay: source.kafka.maxReplayRecords,
-    ...(source.kind === 'kafka' && { store: createStateStore({ directory: storePath, detector }) }),
-    onProblem(problem, fields) {
-      metrics.memoryProblem(problem);
-      log.warn(memoryWarnings[problem], { detector, ...fields });
-    },
-  });
-}
-
-const memoryWarnings: Record<MemoryProblem, string> = {
-  unreadable: 'what is stored of a partition cannot be used; its windows, levels and events begin anew',
-  unsaved: 'a partition could not be saved; more records are read again after the next start',
-  records_missing: 'records are missing between what is remembered of a partition and the next one',
-  ahead: 'what is stored of a partition is ahead of the committed offset; it begins anew',
-  too_old: 'what is stored of a partition lies too many records back; it begins anew',
-  other_settings: 'what is stored of a partition was made under other settings; it begins anew',
-};
-
-function createSource(
-  { settings, log, shutdownTimeoutMs }: RuntimeParts,
-  metrics: DetectorMetrics,
-  memory: Memory,
-  onPassEnd: (pass: number) => Promise<void>,
-): Source & { position?: () => number } {
-  const { source, detector } = settings;
-  if (source.kind === 'file') return createFileSource(source.file, onPassEnd);
-  const observer: SourceObserver = {
-    error(err) {
-      metrics.sourceError();
-      log.error('source error', { detector, err });
-    },
-    info: (message, fields) => log.info(message, { detector, ...fields }),
-    gap(missing) {
-      metrics.sourceGap(missing);
-      log.warn('records were lost before they were consumed', { detector, missing: String(missing) });
-    },
-  };
-  const { topic } = source.kafka;
-  return createKafkaSource({
-    kafka: createKafkaClient({
-      brokers: source.kafka.brokers,
-      clientId: source.kafka.clientId,
-      log,
-    }),
-    settings: source.kafka,
-    observer,
-    memory: {
-      keepOnly: (partitions) => memory.keepOnly(topic, partitions),
-      offer: (partition, liveFrom) => memory.of(topic, partition).offer(liveFrom),
-    },
-    // The source has three steps to its stop, each with this deadline; the rest is for the sinks.
-    stopTimeoutMs: shutdownTimeoutMs / 4,
-  });
 }
 
 /** At the end of a finite source what is open has no more records to wait for. */

@@ -99,8 +99,8 @@ export interface PartitionMemory {
   lacksLevels(key: string): boolean;
   /** Messages up to `offset` have been taken in. */
   advance(offset: bigint): void;
-  /** … and all that came of them is out. */
-  settle(): void;
+  /** To be called when all is out that came of what has been taken in so far. */
+  settlement(): () => void;
 }
 
 /** Read again in a second or so, and rare enough that writing costs nothing beside scoring. */
@@ -372,8 +372,13 @@ function createPartitionMemory(topic: string, partition: number, rules: MemoryRu
     advance(offset) {
       if (offset > held.to) held.to = offset;
     },
-    settle() {
-      settledTo = held.to;
+    settlement() {
+      const of = held;
+      const { to } = held;
+      return () => {
+        // Nothing is settled by what was written for a partition that has begun anew since.
+        if (of === held && to > settledTo) settledTo = to;
+      };
     },
   };
 }

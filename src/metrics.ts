@@ -193,6 +193,12 @@ function declareMetrics(registry: Registry) {
       'Batches that a sink did not take, by the name of the sink; the source delivers them again.',
     ),
 
+    transactions: counter(
+      'vaemon_transactions_total',
+      ['detector', 'result'],
+      'Transactions of verdicts and offsets that ended, by result; only with exactly-once delivery.',
+    ),
+
     modelInfo: gauge(
       'vaemon_model_info',
       ['detector', 'model'],

@@ -16,7 +16,7 @@ import type { Staleness } from './domain/continuity';
 import type { Memory, PartitionMemory } from './memory';
 import type { DetectorMetrics } from './metrics';
 import type { Detector, Scores } from './scoring/detector';
-import type { DeadLetter, Sink } from './sinks/sink';
+import type { Advance, DeadLetter, Sink } from './sinks/sink';
 import type { DecodeBatch, DecodedBatch } from './sources/decode/batch';
 import type { Batch, HandleBatch, Message } from './sources/source';
 
@@ -85,6 +85,9 @@ interface Outcome {
   surprises: Float64Array;
   /** Sinks that have not taken it yet. */
   owed: Set<Sink>;
+  advance: Advance | undefined;
+  /** To be called when all sinks have it. */
+  settle: () => void;
 }
 
 export function createPipeline(parts: PipelineParts): HandleBatch {
@@ -95,9 +98,24 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
    * outcome is kept and written before anything else: the verdicts are the same ones, and none is missing.
    */
   const pending = new WeakMap<PartitionMemory, Outcome>();
+  /** By partition: a batch that its source has given up waiting for may still be under way when the next one comes. */
+  const underWay = new Map<string, Promise<void>>();
   let broken: Error | undefined;
 
-  return async function handle(batch) {
+  return function handleInTurn(batch) {
+    const id = `${batch.topic}/${batch.partition}`;
+    const before = underWay.get(id);
+    const handled = before === undefined ? handle(batch) : before.then(() => handle(batch));
+    const ended = handled
+      .catch(() => undefined)
+      .finally(() => {
+        if (underWay.get(id) === ended) underWay.delete(id);
+      });
+    underWay.set(id, ended);
+    return handled;
+  };
+
+  async function handle(batch: Batch): Promise<void> {
     const began = performance.now();
     const partition = memory.of(batch.topic, batch.partition);
     // Of a batch that someone else may have handled meanwhile nothing is left to be written.
@@ -111,7 +129,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     metrics.batchDuration('sink', sinkSeconds + (await write(batch, partition, outcome)));
     metrics.batchDuration('total', (performance.now() - began) / 1000);
     metrics.lag(batch.topic, batch.partition, batch.lag);
-  };
+  }
 
   /** Returns the version to score with. While levels are read or written another one may come into use. */
   async function prepare(batch: Batch, partition: PartitionMemory): Promise<ActiveDetector> {
@@ -129,7 +147,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     const began = performance.now();
     await writeAll(outcome, metrics);
     pending.delete(partition);
-    partition.settle();
+    outcome.settle();
     metrics.consumed(batch.topic, outcome.consumed);
     metrics.scored(outcome.surprises, outcome.detections.length, outcome.threshold);
     metrics.warming(outcome.warming);
@@ -202,6 +220,8 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       scoreSeconds: 0,
       surprises: new Float64Array(batch.messages.length),
       owed: new Set(parts.sinks),
+      advance: advanceOf(batch, partition),
+      settle: () => undefined,
     };
     const now = parts.now();
     const suppressedBefore = partition.events.suppressedRecords;
@@ -216,6 +236,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     if (active.drift?.active === true) parts.onDrift?.();
     const last = batch.messages.at(-1);
     if (last !== undefined) partition.advance(BigInt(last.origin.offset));
+    outcome.settle = partition.settlement();
     return outcome;
   }
 
@@ -371,6 +392,22 @@ function* chunksOf(messages: readonly Message[]): Generator<readonly [from: numb
 /** What columns say of one record, by name. */
 function rowOf(columns: Scores['statistics'] = {}, i: number | undefined): Record<string, number> {
   return Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i!]!]));
+}
+
+/** How far the partition comes with what is said of a batch: of those of its messages that have not been handled yet. */
+function advanceOf(
+  { topic, partition, messages, committed, next }: Batch,
+  memory: PartitionMemory,
+): Advance | undefined {
+  if (next === undefined || committed === undefined) return undefined;
+  const first = messages.find(({ refill, origin }) => !refill && !memory.holds(BigInt(origin.offset)));
+  return {
+    topic,
+    partition,
+    committed,
+    from: first === undefined ? next : BigInt(first.origin.offset),
+    to: next,
+  };
 }
 
 function lackingParts(window: boolean, levels: boolean): Detection['incomplete'] & {} {

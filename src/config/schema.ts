@@ -162,6 +162,16 @@ export const detectorSchema = nameVariables(
       file: fileSource,
       kafka: kafkaSource,
     },
+    delivery: choice(
+      {
+        doc:
+          'What a reader of committed messages sees of each record. `at-least-once`: its verdict, and after a crash perhaps the ' +
+          'same one again; `exactly-once`: its verdict, once. The latter needs a Kafka source and `sinks.kafka` on the same ' +
+          'cluster; docs/kafka.md says what it costs.',
+        default: 'at-least-once',
+      },
+      ['at-least-once', 'exactly-once'],
+    ),
     fields: {
       key: field(
         { doc: 'Where a JSON record has its device; empty = the key of the message.', default: 'key' },

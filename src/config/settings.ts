@@ -109,6 +109,8 @@ export interface DetectorSettings {
   detector: string;
   preset: PresetName;
   source: { kind: 'file' | 'kafka'; file: FileSettings; kafka: KafkaSettings };
+  /** Whether verdicts and offsets go to Kafka in one transaction. */
+  delivery: 'at-least-once' | 'exactly-once';
   fields: FieldMapping;
   record: RecordSchema & {
     kind: 'sensor' | 'image';

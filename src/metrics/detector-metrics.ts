@@ -5,6 +5,7 @@ import { rejectReasons } from '../errors';
 import type { ModelVersionError, RejectReason } from '../errors';
 import { memoryProblems, type MemoryProblem } from '../memory';
 import type { RetrainingFailure } from '../lifecycle/retrainer';
+import { transactionResults, type TransactionResult } from '../sinks/sink';
 import { createAlarmRing } from './alarm-ring';
 
 /** Values of labels that come from the configuration; their counters start at 0. */
@@ -59,6 +60,7 @@ export interface DetectorMetrics {
 
   batchDuration(stage: Stage, seconds: number): void;
   sinkError(sink: string): void;
+  transaction(result: TransactionResult): void;
 
   /** A model version scores from now on; `createdAt` in Unix ms. */
   modelLoaded(version: string, createdAt: number): void;
@@ -115,6 +117,7 @@ export function createDetectorMetrics(
     for (const reason of ['duplicate', 'out_of_order'] as const) metrics.ignored.inc({ detector, reason }, 0);
     for (const reason of memoryProblems) metrics.memoryProblems.inc({ detector, reason }, 0);
     for (const reason of Object.keys(loadFailures)) metrics.modelLoadFailures.inc({ detector, reason }, 0);
+    for (const result of transactionResults) metrics.transactions.inc({ detector, result }, 0);
     for (const result of Object.keys(trainingResults)) metrics.trainings.inc({ detector, result }, 0);
     for (const stage of Object.keys(stages)) metrics.batchDuration.zero({ detector, stage });
     metrics.trainingDuration.zero(of);
@@ -189,6 +192,7 @@ export function createDetectorMetrics(
 
     batchDuration: (stage, seconds) => metrics.batchDuration.observe({ detector, stage }, seconds),
     sinkError: (sink) => metrics.sinkErrors.inc({ detector, stage: sink }),
+    transaction: (result) => metrics.transactions.inc({ detector, result }),
 
     modelLoaded(version, createdAt) {
       if (model !== undefined && model.version !== version) {

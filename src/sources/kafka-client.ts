@@ -2,6 +2,7 @@
 import { Kafka, logLevel } from 'kafkajs';
 import type { LogEntry } from 'kafkajs';
 import { patchRequestQueue } from './kafkajs-request-queue';
+import { patchStableOffsets } from './kafkajs-stable-offsets';
 
 /** Takes the client's lines; a logger is one. */
 export type KafkaLog = Readonly<
@@ -9,6 +10,7 @@ export type KafkaLog = Readonly<
 >;
 
 patchRequestQueue();
+patchStableOffsets();
 
 /** What our own lines have already, or do not want. */
 const ownFields: readonly string[] = ['timestamp', 'logger', 'message', 'stack'];

@@ -1,7 +1,9 @@
 /** One consumer from its connection to its end; kafka.ts builds the next one. */
 import type { Consumer, EachBatchPayload, Kafka, Batch as KafkaBatch, KafkaMessage } from 'kafkajs';
+import { isSuperseded } from '../errors';
 import { backOffMs, pause, settledWithin } from './back-off';
 import type { KafkaSourceSettings } from './kafka';
+import { unstableOffset } from './kafkajs-stable-offsets';
 import { beginReading, findPlace, missingBetween, type PartitionFacts, type Progress } from './kafka-offsets';
 import type { Assignment, HandleBatch, Message, SourceMemory, SourceObserver } from './source';
 
@@ -12,6 +14,7 @@ interface SessionOptions {
   handle: HandleBatch;
   progress: Map<number, Progress>;
   memory: SourceMemory;
+  takeOver: ((partitions: readonly number[]) => Promise<void>) | undefined;
   /** Aborted when the source shall stop. */
   signal: AbortSignal;
   stopTimeoutMs: number;
@@ -35,6 +38,8 @@ interface Delivery {
   batch: KafkaBatch;
   partition: AssignedPartition;
   chunk: readonly KafkaMessage[];
+  /** Where the partition goes on behind them. */
+  next: bigint;
   /** Whether messages before the first one are gone. */
   gap: boolean;
 }
@@ -112,13 +117,16 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     memory.keepOnly(partitions);
     for (let attempt = 0; mine === generation && !signal.aborted; attempt++) {
       try {
+        // Before the offsets are read: what another process has under way either counts by now, or never will.
+        await options.takeOver?.(partitions);
         const [committed, bounds] = await Promise.all([
           admin.fetchOffsets({ groupId, topics: [topic] }),
           admin.fetchTopicOffsets(topic),
         ]);
-        const committedByPartition = new Map(
-          committed[0]?.partitions.map((p) => [p.partition, BigInt(p.offset)]),
-        );
+        const offsets = committed[0]?.partitions.filter((p) => partitions.includes(p.partition)) ?? [];
+        if (offsets.some(({ offset }) => offset === unstableOffset))
+          throw new Error('a transaction of whoever had a partition before is still being finished');
+        const committedByPartition = new Map(offsets.map((p) => [p.partition, BigInt(p.offset)]));
         const boundsByPartition = new Map(
           bounds.map((p) => [p.partition, { low: BigInt(p.low), high: BigInt(p.high) }]),
         );
@@ -147,7 +155,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
         return;
       } catch (cause) {
         if (mine !== generation) return;
-        observer.error(new Error('committed offsets could not be read', { cause }));
+        observer.error(new Error('partitions could not be taken over', { cause }));
         await pause(backOffMs(attempt, options.maxBackOffMs), signal);
       }
     }
@@ -205,16 +213,17 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     try {
       let gap = await countGap(partition, batch);
       for (const chunk of chunks(batch.messages, settings.maxBatchRecords)) {
-        const given = { batch, partition, chunk, gap };
-        if (!(await deliver(given, () => current() && !keptAlive.failed()))) break;
-        gap = false;
         const last = chunk.at(-1)!;
         // Behind the last message kafkajs also resolves what it filtered out (markers of transactions).
-        partition.next = BigInt(last === batch.messages.at(-1) ? batch.lastOffset() : last.offset) + 1n;
+        const next = BigInt(last === batch.messages.at(-1) ? batch.lastOffset() : last.offset) + 1n;
+        const given = { batch, partition, chunk, next, gap };
+        if (!(await deliver(given, () => current() && !keptAlive.failed(), keptAlive.check))) break;
+        gap = false;
+        partition.next = next;
         advance(batch.partition, partition);
         if (!current()) return;
         payload.resolveOffset(last.offset);
-        if (partition.next > partition.assignment.liveFrom) uncommitted.set(batch.partition, partition.next);
+        if (next > partition.assignment.liveFrom) settle(batch.partition, next);
         if (Date.now() - committedAt >= options.commitIntervalMs) await commit();
       }
       if (keptAlive.failed()) {
@@ -233,16 +242,28 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     progress.set(partition, { position: next, committed: progress.get(partition)?.committed ?? false });
   }
 
+  /** What has been handled is committed by now, with its verdicts, or has to be. */
+  function settle(partition: number, next: bigint): void {
+    if (options.takeOver === undefined) uncommitted.set(partition, next);
+    else confirmed.set(partition, next);
+  }
+
   /** Whether the pipeline has taken the chunk; false when it has not and may no longer be asked. */
   async function deliver(
-    { batch, partition, chunk, gap }: Delivery,
+    { batch, partition, chunk, next, gap }: Delivery,
     mayDeliver: () => boolean,
+    checkMembership: () => Promise<void>,
   ): Promise<boolean> {
     const { assignment } = partition;
     const messages = chunk.map((message) =>
       toMessage(topic, batch.partition, message, BigInt(message.offset) < assignment.liveFrom),
     );
     const lag = Number(BigInt(batch.highWatermark) - 1n - BigInt(chunk.at(-1)!.offset));
+    if (options.takeOver !== undefined) {
+      // Where the group begins is committed by us alone, and never behind what comes with a transaction.
+      uncommitted.delete(batch.partition);
+      await committing;
+    }
     for (let attempt = 0; mayDeliver() && !signal.aborted; attempt++) {
       try {
         const handled = handle({
@@ -252,12 +273,19 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
           lag,
           assignment: partition.taken ? undefined : assignment,
           committed: confirmed.get(batch.partition),
+          next: next > assignment.liveFrom ? next : undefined,
           gap,
         }).then(() => (partition.taken = true));
         return await Promise.race([handled, abandoned]);
       } catch (cause) {
         // Asked again from here, not by an error to kafkajs: that would cost the membership when it lasts.
         observer.error(cause instanceof Error ? cause : new Error(String(cause)));
+        if (isSuperseded(cause)) {
+          fail(new Error('another member has gone on in a partition of this one', { cause }));
+          return false;
+        }
+        // Who was paused for long may have been shut out, and must not come back by shutting out the next one.
+        if (options.takeOver !== undefined) await checkMembership();
         await pause(backOffMs(attempt, options.maxBackOffMs), signal);
       }
     }
@@ -294,15 +322,15 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  let stalled: (error: Error) => void = () => undefined;
-  const stall = new Promise<never>((_, reject) => (stalled = reject));
-  const ended = Promise.race([aborted, crashed, stall]);
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  const ended = Promise.race([aborted, crashed, failed]);
   ended.catch(() => undefined);
 
   const timer = setInterval(() => {
     if (Date.now() - committedAt >= options.commitIntervalMs) void commit();
     if (underWay === undefined && Date.now() - fetchedAt > options.stallTimeoutMs) {
-      stalled(new Error('the Kafka consumer has stopped fetching'));
+      fail(new Error('the Kafka consumer has stopped fetching'));
     }
   }, options.commitIntervalMs);
 
@@ -361,12 +389,12 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
 /** Heartbeats while a batch is under way; the first failure is kept, because the batch is finished before it counts. */
 function keepAlive(payload: EachBatchPayload, intervalMs: number) {
   let failure: unknown;
-  const timer = setInterval(() => {
+  const check = () =>
     payload.heartbeat().catch((error: unknown) => {
       failure ??= error;
     });
-  }, intervalMs);
-  return { failed: () => failure, end: () => clearInterval(timer) };
+  const timer = setInterval(() => void check(), intervalMs);
+  return { check, failed: () => failure, end: () => clearInterval(timer) };
 }
 
 function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {

@@ -24,6 +24,11 @@ export interface KafkaSourceOptions {
   observer: SourceObserver;
   /** Asked at each assignment: messages behind what is remembered are read again, as refills. */
   memory?: SourceMemory;
+  /**
+   * Given where the pipeline commits offsets itself, with what came of a batch: called at each assignment, and resolves when no
+   * other process can commit for these partitions any more.
+   */
+  takeOver?: ((partitions: readonly number[]) => Promise<void>) | undefined;
   /** How long `stop()` waits for the batch under way, ms; what is not handled by then comes again. */
   stopTimeoutMs?: number;
   /** Offsets of handled batches are committed this often, ms, and on every stop and rebalance. */
@@ -69,6 +74,7 @@ export function createKafkaSource(options: KafkaSourceOptions): Source {
           handle,
           progress,
           memory,
+          takeOver: options.takeOver,
           signal: stopping.signal,
           stopTimeoutMs,
           commitIntervalMs,

@@ -29,6 +29,8 @@ export interface Batch {
   assignment?: Assignment | undefined;
   /** First offset that may come again after a crash: what the source has committed; undefined where it commits nothing. */
   committed?: bigint | undefined;
+  /** Where the partition goes on behind this batch; absent where it has only refills, or the source commits nothing. */
+  next?: bigint | undefined;
   /** Messages before the first one are gone, which nobody has handled. */
   gap?: boolean | undefined;
 }

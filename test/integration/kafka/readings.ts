@@ -1,5 +1,5 @@
 /** What a test reads from Kafka to see what has come of it. */
-import type { Kafka, KafkaMessage } from 'kafkajs';
+import type { Admin, Kafka, KafkaMessage } from 'kafkajs';
 import { until } from './broker';
 
 export type TopicMessage = KafkaMessage & { partition: number };
@@ -11,7 +11,7 @@ export async function readTopic(kafka: Kafka, topic: string): Promise<TopicMessa
   const consumer = kafka.consumer({ groupId: `reader-of-${topic}-${Date.now()}`, maxWaitTimeInMs: 100 });
   const admin = kafka.admin();
   await Promise.all([admin.connect(), consumer.connect()]);
-  const ends = (await admin.fetchTopicOffsets(topic)).filter(({ high, low }) => high !== low);
+  const ends = (await stableEnds(admin, topic)).filter(({ high, low }) => high !== low);
   /** The next offset of each partition. */
   const next = new Map<number, bigint>();
   const messages: TopicMessage[] = [];
@@ -34,6 +34,20 @@ export async function readTopic(kafka: Kafka, topic: string): Promise<TopicMessa
   );
   await Promise.all([consumer.disconnect(), admin.disconnect()]);
   return messages;
+}
+
+/** A transaction is committed a few ms before what it wrote can be read: kafkajs' `high` is where a reader gets to. */
+async function stableEnds(
+  admin: Admin,
+  topic: string,
+): Promise<Awaited<ReturnType<Admin['fetchTopicOffsets']>>> {
+  let ends = await admin.fetchTopicOffsets(topic);
+  for (let before = ''; before !== JSON.stringify(ends);) {
+    before = JSON.stringify(ends);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    ends = await admin.fetchTopicOffsets(topic);
+  }
+  return ends;
 }
 
 export interface GroupTopic {
