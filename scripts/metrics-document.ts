@@ -5,8 +5,9 @@ const labels: Readonly<Record<string, string>> = {
   detector: 'Name of the detector, from its configuration.',
   model: 'Model version. Only the one that scores has a series.',
   topic: 'Kafka topic, or path of the file.',
-  reason: 'Why a record or a model version was refused; a fixed list in `src/errors.ts`.',
-  result: '`ok`, or why a training gave no model.',
+  reason: 'Why a record or a model version was refused, or what went wrong; a fixed list in the source.',
+  result:
+    '`ok`, or why a training gave no model; of a transaction `committed`, `failed` (written again), or `superseded` (by another process).',
   stage:
     'Part of the way of a batch: `decode`, `score`, `sink`, `total`. For `vaemon_sink_errors_total` the name of the sink.',
   version: 'Of vaemon.',

@@ -2,37 +2,27 @@
 import { createDriftWatch, type DriftWatch } from './calibration/drift';
 import { alarmThreshold, targetRatio } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
-import { sinkConnection } from './config/rules';
 import { createExplanationRule } from './domain/explanations';
-import { createEventTracker, type EventTracker } from './domain/event';
 import { createLimitCheck } from './domain/signal';
-import { createWindowStore } from './domain/window';
 import { ModelVersionError, TrainingError } from './errors';
+import { createDetectorMemory, createSinks, createSource, createSummary } from './detector-parts';
 import { createIntake, settingsFingerprint } from './intake';
-import { openQuarantine, quarantinePath, type Quarantine } from './lifecycle/quarantine';
+import { openQuarantine, quarantinePath } from './lifecycle/quarantine';
 import { createRetrainer, type Retrainer, type TrainingOutcome } from './lifecycle/retrainer';
 import { createSchedule } from './lifecycle/schedule';
 import type { TrainingProgress } from './lifecycle/training-message';
 import { errorChain, type Logger } from './logger';
+import type { Memory } from './memory';
 import type { DetectorMetrics, Metrics } from './metrics';
-import { levelPolicy, type LevelProblem, type LevelRules } from './levels';
 import { createPipeline, type ActiveDetector } from './pipeline';
 import type { OpenSession } from './onnx/session';
 import { createReleasers } from './releasers';
 import { decodeBundle } from './scoring/bundle';
 import type { Detector } from './scoring/detector';
-import { createKafkaSink } from './sinks/kafka';
-import { createLogSink } from './sinks/log';
-import { createQuarantineSink } from './sinks/quarantine';
 import type { Sink } from './sinks/sink';
-import { createSummarySink, type ReplaySummary, type SummarySink } from './sinks/summary';
+import type { ReplaySummary } from './sinks/summary';
 import { backOffMs } from './sources/back-off';
-import { createFileSource } from './sources/file';
-import { createKafkaSource } from './sources/kafka';
-import { createKafkaClient } from './sources/kafka-client';
-import { readLabels } from './sources/labels';
-import type { Batch, HandleBatch, Source, SourceObserver } from './sources/source';
-import { createLevelStore } from './store/level-store';
+import type { Batch, HandleBatch } from './sources/source';
 import { createModelStore } from './store/model-store';
 import { versionCreatedAt } from './store/version-name';
 import { createRandom } from './tensor';
@@ -84,9 +74,6 @@ export interface RunningDetector {
   stop(): Promise<void>;
 }
 
-/** Records of a fault's after-effects that the demo summary counts neither way. */
-const afterEffectsMs = 60_000;
-
 /** A tenth of the time, about ten explanations at once: when a whole fleet fails its records are still scored. */
 const explanationBudget = { share: 0.1, burstMs: 400 };
 
@@ -95,7 +82,6 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   const name = settings.detector;
   const intake = createIntake(settings);
   const releasers = createReleasers();
-  const events = createEventTracker(settings.events);
   const quarantineFile = quarantinePath(parts.storePath, name);
   const quarantine = await openQuarantine(quarantineFile, settings.training.quarantineMs);
   const store = createModelStore({ directory: parts.storePath, detector: name });
@@ -108,33 +94,32 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   let refused: string | undefined;
 
   const summary = await createSummary(settings);
-  const sinks = createSinks(parts, quarantine, summary);
+  const { sinks, takeOver } = createSinks(parts, quarantine, summary, (result) =>
+    metrics.transaction(result),
+  );
   const metrics = parts.metrics.forDetector(name, {
     topics: [settings.source.kind === 'kafka' ? settings.source.kafka.topic : settings.source.file.path],
     sinks: sinks.map((sink) => sink.name),
   });
   for (const sink of sinks) releasers.add(`sink ${sink.name}`, () => sink.close());
-  // Another process may go on with the records, but none knows of what is open here: each event gets its end.
-  releasers.add('events', () =>
-    closeEvents(events, sinks, metrics).catch((err: unknown) => {
-      log.warn('open events could not be reported as closed', { detector: name, err });
-    }),
-  );
+  const memory = createDetectorMemory(parts, intake, metrics);
+  // Whoever goes on with the records of a topic goes on with its events; those of a file end with it.
+  if (settings.source.kind === 'file')
+    releasers.add('events', () =>
+      closeEvents(memory, sinks, metrics).catch((err: unknown) => {
+        log.warn('open events could not be reported as closed', { detector: name, err });
+      }),
+    );
 
-  const levels = createLevelRules(parts, metrics);
-  const source = createSource(
-    parts,
+  const source = createSource(parts, {
     metrics,
-    async (pass) => {
-      await closeEvents(events, sinks, metrics);
+    memory,
+    takeOver,
+    async onPassEnd(pass) {
+      await closeEvents(memory, sinks, metrics);
       observer.passEnded(name, pass, summary?.take());
     },
-    async (topic, partition) => {
-      // What is wrong with them is said when the pipeline reads them.
-      const stored = await levels?.store?.load(topic, partition).catch(() => undefined);
-      return stored?.version === active?.detector.version ? stored?.offset : undefined;
-    },
-  );
+  });
 
   const retrainer = createRetrainer<ActiveDetector>({
     detector: name,
@@ -158,7 +143,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   releasers.add('source', () => source.stop());
 
   async function saveQuarantine(): Promise<void> {
-    for (const event of events.openEvents()) quarantine.add(event.key, event.start, event.end);
+    for (const event of memory.openEvents()) quarantine.add(event.key, event.start, event.end);
     await quarantine.save();
   }
 
@@ -307,12 +292,10 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     const handle = createPipeline({
       detectorName: name,
       decode: intake.decode,
-      windows: createWindowStore(intake.shape, settings.window),
+      memory,
       stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
       limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => active!,
-      events,
-      levels,
       explanations: createExplanationRule(explanationBudget),
       sinks,
       metrics,
@@ -379,104 +362,9 @@ function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function createSummary({ source }: DetectorSettings): Promise<SummarySink | undefined> {
-  if (source.kind !== 'file' || source.file.labels === '') return undefined;
-  return createSummarySink(await readLabels(source.file.labels), afterEffectsMs);
-}
-
-function createSinks(
-  { settings, log }: RuntimeParts,
-  quarantine: Quarantine,
-  summary: Sink | undefined,
-): Sink[] {
-  const sinks: Sink[] = [createQuarantineSink(quarantine)];
-  if (settings.sinks.log.enabled) sinks.push(createLogSink(log));
-  if (summary !== undefined) sinks.push(summary);
-  const { kafka } = settings.sinks;
-  if (kafka.enabled || settings.source.kind === 'kafka') {
-    const client = createKafkaClient({
-      ...sinkConnection(settings),
-      clientId: settings.source.kafka.clientId,
-      log,
-    });
-    const sink = createKafkaSink({ kafka: client, settings: kafka });
-    sinks.push(kafka.enabled ? sink : deadLettersOnly(sink));
-  }
-  return sinks;
-}
-
-/** Of a Kafka source dead letters are written even where detections are not: nothing is dropped in silence. */
-function deadLettersOnly(sink: Sink): Sink {
-  return {
-    name: sink.name,
-    write: (verdicts) => sink.write({ detections: [], events: [], deadLetters: verdicts.deadLetters }),
-    close: () => sink.close(),
-  };
-}
-
-/** Levels of a file's devices are not stored: a file begins anew with each start. */
-function createLevelRules(
-  { settings, storePath, log }: RuntimeParts,
-  metrics: DetectorMetrics,
-): LevelRules | undefined {
-  const { detector } = settings;
-  const policy = levelPolicy(settings);
-  if (policy === undefined) return undefined;
-  return {
-    policy,
-    ...(settings.source.kind === 'kafka' && {
-      store: createLevelStore({ directory: storePath, detector }),
-    }),
-    onProblem(problem, fields) {
-      metrics.levelProblem(problem);
-      log.warn(levelWarnings[problem], { detector, ...fields });
-    },
-  };
-}
-
-const levelWarnings: Record<LevelProblem, string> = {
-  unreadable: 'stored levels cannot be used; those of this partition begin anew',
-  unsaved: 'levels could not be saved; more records are read again after the next start',
-  records_missing: 'levels have not seen all records before the next one',
-  ahead: 'stored levels are ahead of the committed offset; those of this partition begin anew',
-};
-
-function createSource(
-  { settings, log, shutdownTimeoutMs }: RuntimeParts,
-  metrics: DetectorMetrics,
-  onPassEnd: (pass: number) => Promise<void>,
-  storedOffset: (topic: string, partition: number) => Promise<bigint | undefined>,
-): Source & { position?: () => number } {
-  const { source, detector } = settings;
-  if (source.kind === 'file') return createFileSource(source.file, onPassEnd);
-  const observer: SourceObserver = {
-    error(err) {
-      metrics.sourceError();
-      log.error('source error', { detector, err });
-    },
-    info: (message, fields) => log.info(message, { detector, ...fields }),
-    gap(missing) {
-      metrics.sourceGap(missing);
-      log.warn('records were lost before they were consumed', { detector, missing: String(missing) });
-    },
-  };
-  return createKafkaSource({
-    kafka: createKafkaClient({ ...source.kafka, log }),
-    settings: source.kafka,
-    observer,
-    storedOffset: (partition) => storedOffset(source.kafka.topic, partition),
-    // The source has three steps to its stop, each with this deadline; the rest is for the sinks.
-    stopTimeoutMs: shutdownTimeoutMs / 4,
-  });
-}
-
 /** At the end of a finite source what is open has no more records to wait for. */
-async function closeEvents(
-  events: EventTracker,
-  sinks: readonly Sink[],
-  metrics: DetectorMetrics,
-): Promise<void> {
-  const closed = events.closeAll();
+async function closeEvents(memory: Memory, sinks: readonly Sink[], metrics: DetectorMetrics): Promise<void> {
+  const closed = memory.closeEvents();
   if (closed.length > 0) {
     await Promise.all(sinks.map((sink) => sink.write({ detections: [], events: closed, deadLetters: [] })));
   }

@@ -93,3 +93,15 @@ export class TrainingError extends Error {
     super(message, options);
   }
 }
+
+/** Another process has gone on in a partition: what this one has of it is of no use any more. */
+export class SupersededError extends Error {
+  override readonly name = 'SupersededError';
+}
+
+/** Whether a SupersededError is among the causes of an error, however many errors came together on the way. */
+export function isSuperseded(error: unknown): boolean {
+  if (error instanceof SupersededError) return true;
+  if (error instanceof AggregateError) return error.errors.some(isSuperseded);
+  return error instanceof Error && error.cause !== undefined && isSuperseded(error.cause);
+}

@@ -5,13 +5,11 @@
 import { alarmThreshold } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import type { Engines } from './engines';
-import { createEventTracker } from './domain/event';
 import { createLimitCheck } from './domain/signal';
-import { createWindowStore } from './domain/window';
 import { createIntake } from './intake';
+import { createMemory, memoryRules } from './memory';
 import { createMetrics } from './metrics';
 import { createPipeline } from './pipeline';
-import { levelPolicy } from './levels';
 import { decodeBundle } from './scoring/bundle';
 import type { Sink } from './sinks/sink';
 import type { Message } from './sources/source';
@@ -59,17 +57,14 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       detector.state,
     );
     const active = { detector, threshold };
-    const policy = levelPolicy(settings);
     const recording = createRecordingSink(test.length);
     const handle = createPipeline({
       detectorName: settings.detector,
       decode: intake.decode,
-      windows: createWindowStore(intake.shape, settings.window),
+      memory: createMemory(memoryRules(settings, intake)),
       stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
       limits: createLimitCheck(settings.record.channels, settings.record.signals),
       current: () => active,
-      events: createEventTracker(settings.events),
-      levels: policy && { policy },
       sinks: [recording],
       metrics: createMetrics({ version: '', engine: engines.scoring.name, process: false }).forDetector(
         settings.detector,
@@ -79,16 +74,24 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       // The batch under way rejects with the same error.
       onBroken: () => undefined,
     });
-    for (const messages of [train, test]) {
+    for (const messages of [before(train), test]) {
       for (let from = 0; from < messages.length; from += batchRecords) {
         const part = messages.slice(from, from + batchRecords);
-        await handle({ topic: part[0]!.origin.topic, partition: 0, messages: part, lag: 0 });
+        await handle({ topic: settings.detector, partition: 0, messages: part, lag: 0 });
       }
     }
     return { ...recording.take(), target, threshold, training: report };
   } finally {
     detector.dispose();
   }
+}
+
+/** Numbered so that they come before another file's first record, as if both were one. */
+function before(messages: readonly Message[]): Message[] {
+  return messages.map((message, i) => ({
+    ...message,
+    origin: { ...message.origin, offset: String(i - messages.length) },
+  }));
 }
 
 async function trainOn({ settings, train, engines, onProgress }: EvaluationParts): Promise<{

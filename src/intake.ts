@@ -7,7 +7,7 @@ import {
   type CategoryTable,
   type ReadConditions,
 } from './domain/condition';
-import { imageOf } from './domain/record';
+import { givenConditions, imageOf } from './domain/record';
 import { windowShape, type WindowShape } from './domain/window';
 import { createAvroCompiler } from './sources/decode/avro';
 import { decodeEach, type DecodeBatch } from './sources/decode/batch';
@@ -19,6 +19,8 @@ import { createJsonSchemaCompiler } from './sources/decode/json-schema';
 import { createSchemaRegistry } from './sources/schema-registry';
 
 export interface Intake {
+  /** For each given condition, whether it is a category. */
+  categories: readonly boolean[];
   table: CategoryTable;
   decode: DecodeBatch;
   shape: WindowShape;
@@ -30,6 +32,7 @@ export function createIntake(settings: DetectorSettings, format = settings.recor
   const table = createCategoryTable();
   const readConditions = createConditionReader(record.conditions, table);
   return {
+    categories: givenConditions(record.conditions).map(({ kind }) => kind === 'category'),
     table,
     decode: createDecoder(settings, format, readConditions),
     shape: windowShape(record, window.length),
@@ -57,6 +60,18 @@ function createDecoder(
   }
 }
 
+/** Changes when windows that were filled under other settings cannot be used any more. */
+export function windowFingerprint({ record, fields, window }: DetectorSettings): string {
+  const { length, ttlMs, intervalMs, gaps, padding } = window;
+  return fingerprintOf({
+    channels: record.channels,
+    image: imageOf(record),
+    conditions: record.conditions,
+    fields,
+    window: { length, ttlMs, intervalMs, gaps, padding },
+  });
+}
+
 /** Changes when a model that was trained under other settings cannot be used any more. */
 export function settingsFingerprint({ record, window, model, calibration }: DetectorSettings): string {
   const image = imageOf(record);
@@ -77,5 +92,9 @@ export function settingsFingerprint({ record, window, model, calibration }: Dete
     // Left out where there is none, so that older versions stay in use.
     ...(calibration.groupBy !== '' && { groupBy: calibration.groupBy }),
   };
+  return fingerprintOf(relevant);
+}
+
+function fingerprintOf(relevant: object): string {
   return createHash('sha256').update(JSON.stringify(relevant)).digest('hex').slice(0, 16);
 }

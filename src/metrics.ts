@@ -85,6 +85,11 @@ function declareMetrics(registry: Registry) {
       detector,
       'Records without a surprise because the window of their key was not yet full or no model was there.',
     ),
+    incomplete: counter(
+      'vaemon_records_incomplete_total',
+      detector,
+      'Records judged, or not, without some that came before an interruption and could not be brought back.',
+    ),
     limitViolations: counter(
       'vaemon_limit_violations_total',
       detector,
@@ -169,10 +174,10 @@ function declareMetrics(registry: Registry) {
       detector,
       'How near the evidence is to saying that "normal" has moved: its logarithm, 1 = enough.',
     ),
-    levelProblems: counter(
-      'vaemon_level_problems_total',
+    memoryProblems: counter(
+      'vaemon_memory_problems_total',
       ['detector', 'reason'],
-      'Times that the levels of a partition could not be saved, or not be continued from; scoring goes on.',
+      'Times that the windows, levels and events of a partition could not be saved, or not be continued from; scoring goes on.',
     ),
     windowKeys: gauge('vaemon_window_keys', detector, 'Keys whose window is held in memory.'),
 
@@ -186,6 +191,12 @@ function declareMetrics(registry: Registry) {
       'vaemon_sink_errors_total',
       ['detector', 'stage'],
       'Batches that a sink did not take, by the name of the sink; the source delivers them again.',
+    ),
+
+    transactions: counter(
+      'vaemon_transactions_total',
+      ['detector', 'result'],
+      'Transactions of verdicts and offsets that ended, by result; only with exactly-once delivery.',
     ),
 
     modelInfo: gauge(

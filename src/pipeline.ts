@@ -2,22 +2,21 @@
  * The way of a batch: decode → window → score → decide → sinks. What it returns is the acknowledgement: it
  * resolves when every sink has all that came of the batch, and rejects when one has not.
  */
-import type { DeviceLevels } from './calibration/level';
 import type { DriftWatch } from './calibration/drift';
 import { surpriseOf } from './calibration/threshold';
 import { smallestP } from './calibration/pvalue';
 import type { Contribution, Detection } from './domain/detection';
-import type { AnomalyEvent, EventTracker } from './domain/event';
+import type { AnomalyEvent } from './domain/event';
 import type { ExplanationRule } from './domain/explanations';
 import type { RecordBatch } from './domain/record';
 import type { CheckLimits, LimitViolation } from './domain/signal';
-import { createWindowBatch, type WindowBatch, type WindowStore } from './domain/window';
-import { DecodeError, UnavailableError, type RejectReason } from './errors';
+import { createWindowBatch, type WindowBatch } from './domain/window';
+import { DecodeError, UnavailableError } from './errors';
 import type { Staleness } from './domain/continuity';
-import { createPartitionLevels, type LevelRules, type PartitionLevels } from './levels';
+import type { Memory, PartitionMemory } from './memory';
 import type { DetectorMetrics } from './metrics';
 import type { Detector, Scores } from './scoring/detector';
-import type { DeadLetter, Sink } from './sinks/sink';
+import type { Advance, DeadLetter, Sink } from './sinks/sink';
 import type { DecodeBatch, DecodedBatch } from './sources/decode/batch';
 import type { Batch, HandleBatch, Message } from './sources/source';
 
@@ -32,15 +31,13 @@ export interface ActiveDetector {
 export interface PipelineParts {
   detectorName: string;
   decode: DecodeBatch;
-  windows: WindowStore;
+  /** What is remembered of each partition. */
+  memory: Memory;
   limits: CheckLimits;
   /** What becomes of a record that is not newer than the newest of its key: a dead letter, or only a number. */
   stale: Readonly<Record<Staleness, 'reject' | 'ignore'>>;
   /** The model version to score with, asked once per batch: a swap takes effect between two batches. */
   current: () => ActiveDetector;
-  events: EventTracker;
-  /** How the levels of devices are followed; without it they are not. */
-  levels?: LevelRules | undefined;
   /** Which anomalous records are put beside their nearest normal; without it none. */
   explanations?: ExplanationRule;
   sinks: readonly Sink[];
@@ -64,6 +61,8 @@ interface Judged {
   limits: readonly LimitViolation[];
   /** Index in the window batch; undefined while the window is not full: then only a limit can speak. */
   window: number | undefined;
+  /** The window may lack records. */
+  lacks: boolean;
 }
 
 /** What came of a batch so far. */
@@ -74,6 +73,8 @@ interface Outcome {
   consumed: number;
   threshold: number;
   warming: number;
+  /** Records that were scored, or not, without all that they should be judged with. */
+  incomplete: number;
   limitViolations: number;
   suppressed: number;
   ignored: Record<Staleness, number>;
@@ -84,69 +85,74 @@ interface Outcome {
   surprises: Float64Array;
   /** Sinks that have not taken it yet. */
   owed: Set<Sink>;
-}
-
-/**
- * A batch that a sink refused comes again, perhaps cut differently. Windows and events have moved on by then, so its
- * outcome is kept and written before anything else: the verdicts are the same ones, and none is missing.
- */
-interface PartitionState {
-  /** Offset of the last message that windows and events have seen. */
-  assessedTo: bigint;
-  pending: Outcome | undefined;
-  /** Of its devices, where they are followed. */
-  levels: PartitionLevels | undefined;
+  advance: Advance | undefined;
+  /** To be called when all sinks have it. */
+  settle: () => void;
 }
 
 export function createPipeline(parts: PipelineParts): HandleBatch {
-  const { windows, metrics, events, explanations } = parts;
-  let windowBatch: WindowBatch | undefined;
-  const partitions = new Map<string, PartitionState>();
+  const { memory, metrics, explanations } = parts;
+  /** Not in use: each batch under way has one of its own. */
+  const windowBatches: WindowBatch[] = [];
+  /**
+   * A batch that a sink refused comes again, perhaps cut differently. Windows and events have moved on by then, so its
+   * outcome is kept and written before anything else: the verdicts are the same ones, and none is missing.
+   */
+  const pending = new WeakMap<PartitionMemory, Outcome>();
+  /** By partition: a batch that its source has given up waiting for may still be under way when the next one comes. */
+  const underWay = new Map<string, Promise<void>>();
   let broken: Error | undefined;
 
-  return async function handle(batch) {
+  return function handleInTurn(batch) {
+    const id = `${batch.topic}/${batch.partition}`;
+    const before = underWay.get(id);
+    const handled = before === undefined ? handle(batch) : before.then(() => handle(batch));
+    const ended = handled
+      .catch(() => undefined)
+      .finally(() => {
+        if (underWay.get(id) === ended) underWay.delete(id);
+      });
+    underWay.set(id, ended);
+    return handled;
+  };
+
+  async function handle(batch: Batch): Promise<void> {
     const began = performance.now();
-    const partition = stateOf(batch);
-    const sinkSeconds =
-      partition.pending === undefined ? 0 : await write(batch, partition, partition.pending);
+    const partition = memory.of(batch.topic, batch.partition);
+    // Of a batch that someone else may have handled meanwhile nothing is left to be written.
+    if (batch.assignment !== undefined && !partition.resume(batch.assignment)) pending.delete(partition);
+    const refused = pending.get(partition);
+    const sinkSeconds = refused === undefined ? 0 : await write(batch, partition, refused);
     const outcome = await assessOrBreak(batch, partition);
-    partition.pending = outcome;
+    pending.set(partition, outcome);
     metrics.batchDuration('decode', outcome.decodeSeconds);
     metrics.batchDuration('score', outcome.scoreSeconds);
     metrics.batchDuration('sink', sinkSeconds + (await write(batch, partition, outcome)));
     metrics.batchDuration('total', (performance.now() - began) / 1000);
     metrics.lag(batch.topic, batch.partition, batch.lag);
-  };
-
-  function stateOf({ topic, partition }: Batch): PartitionState {
-    const id = `${topic}/${partition}`;
-    let state = partitions.get(id);
-    if (state === undefined) {
-      const levels = parts.levels && createPartitionLevels(topic, partition, parts.levels);
-      partitions.set(id, (state = { assessedTo: -1n, pending: undefined, levels }));
-    }
-    return state;
   }
 
   /** Returns the version to score with. While levels are read or written another one may come into use. */
-  async function prepareLevels(batch: Batch, { levels }: PartitionState): Promise<ActiveDetector> {
+  async function prepare(batch: Batch, partition: PartitionMemory): Promise<ActiveDetector> {
     let active = parts.current();
-    for (let prepared: Detector | undefined; levels !== undefined && prepared !== active.detector;) {
+    for (let prepared: Detector | undefined; prepared !== active.detector;) {
       prepared = active.detector;
-      await levels.prepare(batch, prepared);
+      await partition.prepare(batch, prepared);
       active = parts.current();
     }
     return active;
   }
 
   /** Counts an outcome only when it is out: what a sink refuses is written, and counted, later. */
-  async function write(batch: Batch, partition: PartitionState, outcome: Outcome): Promise<number> {
+  async function write(batch: Batch, partition: PartitionMemory, outcome: Outcome): Promise<number> {
     const began = performance.now();
     await writeAll(outcome, metrics);
-    partition.pending = undefined;
+    pending.delete(partition);
+    outcome.settle();
     metrics.consumed(batch.topic, outcome.consumed);
     metrics.scored(outcome.surprises, outcome.detections.length, outcome.threshold);
     metrics.warming(outcome.warming);
+    metrics.incomplete(outcome.incomplete);
     metrics.limitViolations(outcome.limitViolations);
     metrics.refilled(outcome.refilled);
     metrics.unknownConditions(outcome.unknownConditions);
@@ -155,8 +161,8 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       metrics.ignored(reason, outcome.ignored[reason]);
     metrics.suppressed(outcome.suppressed);
     metrics.eventsOpened(outcome.events.filter((event) => event.status === 'open').length);
-    metrics.eventsOpen(events.openEvents().length);
-    metrics.windowKeys(windows.size);
+    metrics.eventsOpen(sum(memory.partitions, ({ events }) => events.open));
+    metrics.windowKeys(sum(memory.partitions, ({ windows }) => windows.size));
     return (performance.now() - began) / 1000;
   }
 
@@ -167,14 +173,15 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
    * All of a batch is decoded first, since decoding may take its time beside other work; from the first record in a
    * window to the last verdict nothing else runs, so that a model is never exchanged in between.
    */
-  async function assessOrBreak(batch: Batch, partition: PartitionState): Promise<Outcome> {
+  async function assessOrBreak(batch: Batch, partition: PartitionMemory): Promise<Outcome> {
     assertWhole();
     try {
       const decodeBegan = performance.now();
       const decoded = await parts.decode(batch.messages, parts.now());
       const decodeSeconds = (performance.now() - decodeBegan) / 1000;
-      const active = await prepareLevels(batch, partition);
+      const active = await prepare(batch, partition);
       assertWhole();
+      if (batch.gap === true) partition.interrupt();
       return { ...(await assess(batch, decoded, partition, active)), decodeSeconds };
     } catch (cause) {
       assertWhole();
@@ -194,11 +201,11 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   async function assess(
     batch: Batch,
     decoded: DecodedBatch,
-    partition: PartitionState,
+    partition: PartitionMemory,
     active: ActiveDetector,
   ): Promise<Outcome> {
     const { detector, threshold } = active;
-    windowBatch ??= createWindowBatch(detector.shape, chunkRecords);
+    const windowBatch = windowBatches.pop() ?? createWindowBatch(detector.shape, chunkRecords);
     const outcome: Outcome = {
       detections: [],
       events: [],
@@ -206,6 +213,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       consumed: batch.messages.length,
       threshold,
       warming: 0,
+      incomplete: 0,
       limitViolations: 0,
       suppressed: 0,
       ignored: { duplicate: 0, out_of_order: 0 },
@@ -215,46 +223,30 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       scoreSeconds: 0,
       surprises: new Float64Array(batch.messages.length),
       owed: new Set(parts.sinks),
+      advance: advanceOf(batch, partition),
+      settle: () => undefined,
     };
     const now = parts.now();
-    const suppressedBefore = events.suppressedRecords;
+    const suppressedBefore = partition.events.suppressedRecords;
     const began = performance.now();
     for (const [from, to] of chunksOf(batch.messages)) {
       const judged = fillWindows(batch.messages, decoded, from, to, windowBatch, partition, outcome);
-      const levelsOf = followedBy(judged, partition);
-      // A refill has had its verdict; only the levels have to take it in again.
-      if (batch.messages[from]!.refill && judged.length > 0) await detector.score(windowBatch, levelsOf);
-      else await scoreWindows(judged, windowBatch, active, levelsOf, outcome, now);
+      await scoreWindows(judged, windowBatch, active, partition, outcome, now);
     }
+    windowBatches.push(windowBatch);
     outcome.scoreSeconds = (performance.now() - began) / 1000;
-    outcome.suppressed = events.suppressedRecords - suppressedBefore;
+    outcome.suppressed = partition.events.suppressedRecords - suppressedBefore;
     if (active.drift !== undefined) metrics.drift(active.drift.evidenceRatio, active.drift.active);
     if (active.drift?.active === true) parts.onDrift?.();
     const last = batch.messages.at(-1);
-    // A batch that comes again may be cut shorter: what was seen once stays seen.
-    if (last !== undefined) {
-      partition.assessedTo = later(partition.assessedTo, BigInt(last.origin.offset));
-      partition.levels?.advance(partition.assessedTo);
-    }
+    if (last !== undefined) partition.advance(BigInt(last.origin.offset));
+    outcome.settle = partition.settlement();
     return outcome;
   }
 
-  /** Of the device of each window: a record without a window has only violated a limit. */
-  function followedBy(
-    judged: readonly Judged[],
-    { levels }: PartitionState,
-  ): ((window: number) => DeviceLevels | undefined) | undefined {
-    if (levels === undefined) return undefined;
-    const given = judged.filter(({ window }) => window !== undefined);
-    return (window) => {
-      const { key, message } = given[window]!;
-      return levels.of(key, BigInt(message.origin.offset));
-    };
-  }
-
   /**
-   * Pushes each record of a part of the batch; returns those that get a verdict, and of refills those that the levels lack.
-   * Full windows are in the window batch.
+   * Pushes each record of a part of the batch; returns those that get a verdict, and the refills whose verdicts events and
+   * levels lack. Full windows are in the window batch.
    */
   function fillWindows(
     messages: readonly Message[],
@@ -262,70 +254,73 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     from: number,
     to: number,
     target: WindowBatch,
-    partition: PartitionState,
+    partition: PartitionMemory,
     outcome: Outcome,
   ): Judged[] {
+    const { windows } = partition;
     const judged: Judged[] = [];
     const valuesPerRecord = records.values.length / records.capacity;
     target.count = 0;
     for (let i = from; i < to; i++) {
       const message = messages[i]!;
       const row = rows[i]!;
+      const { refill } = message;
+      const isHeld = partition.holds(BigInt(message.origin.offset));
+      if (refill || isHeld) outcome.refilled++;
+      // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
+      if (isHeld) continue;
       if (row instanceof DecodeError) {
-        refuse(message, row, partition, outcome);
+        if (!refill) outcome.deadLetters.push(toDeadLetter(message, row));
         continue;
       }
       const key = records.keys[row]!;
+      const timestamp = records.timestamps[row]!;
       const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
-      if (message.refill) {
-        outcome.refilled++;
-        if (result !== 'ready' || partition.levels?.lack(BigInt(message.origin.offset)) !== true) continue;
-        judged.push({ message, key, timestamp: records.timestamps[row]!, limits: [], window: target.count });
-        windows.copy(key, target);
-      } else if (result === 'ready' || result === 'warming') {
+      if (result === 'ready' || result === 'warming') {
+        if (refill && !partition.rescores) continue;
         const limits = parts.limits(records.values, row * valuesPerRecord);
-        outcome.limitViolations += limits.length;
         const window = result === 'ready' ? target.count : undefined;
         if (window !== undefined) windows.copy(key, target);
-        if (window === undefined && limits.length === 0) outcome.warming++;
-        else judged.push({ message, key, timestamp: records.timestamps[row]!, limits, window });
-      } else if (parts.stale[result] === 'ignore' && !wasAssessed(message, partition)) {
-        outcome.ignored[result]++;
-      } else refuse(message, staleRecord(result, records, row), partition, outcome);
+        if (window !== undefined || limits.length > 0)
+          judged.push({ message, key, timestamp, limits, window, lacks: windows.lacks(key) });
+        if (refill) continue;
+        outcome.limitViolations += limits.length;
+        if (window !== undefined || limits.length > 0) continue;
+        outcome.warming++;
+        if (windows.lacks(key)) outcome.incomplete++;
+      } else if (refill) continue;
+      else if (parts.stale[result] === 'ignore') outcome.ignored[result]++;
+      else outcome.deadLetters.push(toDeadLetter(message, staleRecord(result, records, row)));
     }
     return judged;
-  }
-
-  function refuse(
-    message: Message,
-    { reason, message: text }: DecodeError,
-    partition: PartitionState,
-    outcome: Outcome,
-  ): void {
-    // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
-    if (message.refill || wasAssessed(message, partition)) outcome.refilled++;
-    else outcome.deadLetters.push(toDeadLetter(message, reason, text));
   }
 
   async function scoreWindows(
     judged: readonly Judged[],
     target: WindowBatch,
     { detector, drift }: ActiveDetector,
-    levelsOf: ReturnType<typeof followedBy>,
+    partition: PartitionMemory,
     outcome: Outcome,
     now: number,
   ): Promise<void> {
     if (judged.length === 0) return;
-    const scores = target.count === 0 ? undefined : await detector.score(target, levelsOf);
+    // A record without a window has only violated a limit.
+    const inWindows = judged.filter(({ window }) => window !== undefined);
+    const levelsOf = (window: number) => {
+      const { key, message } = inWindows[window]!;
+      return partition.levelsOf(key, BigInt(message.origin.offset));
+    };
+    const scores =
+      target.count === 0
+        ? undefined
+        : await detector.score(target, partition.followsLevels ? levelsOf : undefined);
     const { threshold } = outcome;
-    outcome.unknownConditions += scores?.unknownConditions ?? 0;
-    for (const { message, key, timestamp, limits, window: i } of judged) {
+    for (const { message, key, timestamp, limits, window: i, lacks } of judged) {
       const given = i === undefined ? undefined : scores;
-      if (given !== undefined) drift?.observe(key, 10 ** -given.surprise[i!]!);
       // Nothing that the model says can make up for a violated limit.
       const surprise = limits.length > 0 ? mostSurprising : given!.surprise[i!]!;
       const anomalous = surprise >= threshold;
-      outcome.surprises[outcome.detections.length] = surprise;
+      const incomplete = lackingParts(lacks, given !== undefined && partition.lacksLevels(key));
       const detection: Detection = {
         detector: parts.detectorName,
         key,
@@ -339,19 +334,29 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
         statistics: rowOf(given?.statistics, i),
         ...(given?.levels && { levels: rowOf(given.levels, i) }),
         contributions: anomalous ? withLimits(limits, given?.contributions(i!) ?? []) : [],
+        ...(incomplete.length > 0 && { incomplete }),
         modelVersion: detector.version,
       };
+      if (message.refill) {
+        // Its verdict is out, and whatever it opened or closed; only what is remembered has to take it in again.
+        partition.events.observe(detection);
+        continue;
+      }
+      if (given !== undefined) drift?.observe(key, 10 ** -given.surprise[i!]!);
       if (given !== undefined && explanations?.isDue(detection, now) === true) {
         const began = performance.now();
         Object.assign(detection, given.explain(i!));
         explanations.spent(performance.now() - began);
       }
+      outcome.surprises[outcome.detections.length] = surprise;
+      if (incomplete.length > 0) outcome.incomplete++;
       outcome.detections.push(detection);
-      outcome.events.push(...events.observe(detection));
+      outcome.events.push(...partition.events.observe(detection));
     }
+    if (judged[0]?.message.refill === false) outcome.unknownConditions += scores?.unknownConditions ?? 0;
   }
 
-  function toDeadLetter(message: Message, reason: RejectReason, text: string): DeadLetter {
+  function toDeadLetter(message: Message, { reason, message: text }: DecodeError): DeadLetter {
     return {
       detector: parts.detectorName,
       reason,
@@ -395,9 +400,24 @@ function rowOf(columns: Scores['statistics'] = {}, i: number | undefined): Recor
   return Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i!]!]));
 }
 
-/** Whether a message comes again after a sink refused its batch. */
-function wasAssessed({ origin }: Message, { assessedTo }: PartitionState): boolean {
-  return BigInt(origin.offset) <= assessedTo;
+/** How far the partition comes with what is said of a batch: of those of its messages that have not been handled yet. */
+function advanceOf(
+  { topic, partition, messages, committed, next }: Batch,
+  memory: PartitionMemory,
+): Advance | undefined {
+  if (next === undefined || committed === undefined) return undefined;
+  const first = messages.find(({ refill, origin }) => !refill && !memory.holds(BigInt(origin.offset)));
+  return {
+    topic,
+    partition,
+    committed,
+    from: first === undefined ? next : BigInt(first.origin.offset),
+    to: next,
+  };
+}
+
+function lackingParts(window: boolean, levels: boolean): Detection['incomplete'] & {} {
+  return [...(window ? ['window' as const] : []), ...(levels ? ['levels' as const] : [])];
 }
 
 function staleRecord(result: Staleness, records: RecordBatch, row: number): DecodeError {
@@ -408,8 +428,8 @@ function staleRecord(result: Staleness, records: RecordBatch, row: number): Deco
     : new DecodeError('out_of_order', `key "${key}" has had a record after ${time}`);
 }
 
-function later(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
 }
 
 /** All that have not taken the verdicts yet, at once; rejects when one refuses, but only after all have been asked. */

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { createCategoryTable, createConditionReader } from '../src/domain/condition';
 import { createExplanationRule } from '../src/domain/explanations';
 import type { TimeRules } from '../src/domain/continuity';
-import { createEventTracker } from '../src/domain/event';
 import type { RecordSchema } from '../src/domain/record';
 import { createLimitCheck, type SignalSpec } from '../src/domain/signal';
-import { createWindowStore, type WindowShape } from '../src/domain/window';
+import type { WindowShape } from '../src/domain/window';
+import { createMemory } from '../src/memory';
 import type { DetectorMetrics } from '../src/metrics';
 import { createPipeline, type ActiveDetector, type PipelineParts } from '../src/pipeline';
 import type { Detector } from '../src/scoring/detector';
@@ -143,19 +143,25 @@ function createTestPipeline(
         ),
       ),
     ),
-    windows: createWindowStore(shape, { ...timeRules, maxKeys: 100 }),
+    memory: createMemory({
+      shape,
+      windows: { ...timeRules, maxKeys: 100 },
+      events: {
+        openRecords: 2,
+        openWindow: 3,
+        minRecords: 1,
+        minLengthMs: 0,
+        closeAfter: 2,
+        silenceMs: 1e9,
+        suppressForMs: 0,
+      },
+      categories: [true],
+      table,
+      fingerprint: '',
+    }),
     limits: createLimitCheck(schema.channels, signals),
     stale,
     current: () => ({ ...active }),
-    events: createEventTracker({
-      openRecords: 2,
-      openWindow: 3,
-      minRecords: 1,
-      minLengthMs: 0,
-      closeAfter: 2,
-      silenceMs: 1e9,
-      suppressForMs: 0,
-    }),
     sinks: [sink, ...sinks],
     metrics: recorded.metrics,
     now: () => now,

@@ -38,6 +38,8 @@ export interface DeviceLevels {
 
 export interface Levels {
   of(key: string): DeviceLevels;
+  /** Records of a device taken in so far; asking does not make it the most recently seen. */
+  seen(key: string): number;
   readonly size: number;
   /** What `createLevels` continues from, bit for bit; plain JSON. */
   snapshot(): LevelsSnapshot;
@@ -71,6 +73,7 @@ export function createLevels(
     const above = samples.map(riseOf);
     return {
       above,
+      seen: () => seen,
       observe(values) {
         if (seen % stride === 0) {
           samples.forEach((sample, s) => {
@@ -113,6 +116,7 @@ export function createLevels(
       devices.set(key, device);
       return device;
     },
+    seen: (key) => devices.get(key)?.seen() ?? 0,
     get size() {
       return devices.size;
     },
@@ -121,6 +125,8 @@ export function createLevels(
 }
 
 interface FollowedDevice extends DeviceLevels {
+  /** Records taken in so far. */
+  seen(): number;
   snapshot(): DeviceSnapshot;
 }
 

@@ -95,6 +95,19 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
         ? 'is required when sinks.kafka is enabled and the source has no brokers'
         : undefined,
   },
+  {
+    keys: ['delivery', 'source.kind', 'sinks.kafka.enabled', 'sinks.kafka.brokers', 'source.kafka.brokers'],
+    problem({ delivery, source, sinks }) {
+      if (delivery !== 'exactly-once') return undefined;
+      if (source.kind !== 'kafka') return 'cannot be `exactly-once` with a file: it has no offsets to commit';
+      if (!sinks.kafka.enabled)
+        return 'cannot be `exactly-once` without sinks.kafka: verdicts and offsets are committed together';
+      const others = sinks.kafka.brokers.filter((broker) => !source.kafka.brokers.includes(broker));
+      return others.length > 0
+        ? `cannot be \`exactly-once\` over two clusters: leave sinks.kafka.brokers empty (not in source.kafka.brokers: ${others.join(', ')})`
+        : undefined;
+    },
+  },
   loopRule('detectionsTopic'),
   loopRule('deadLetterTopic'),
   {

@@ -196,11 +196,26 @@ const kafkaSource = {
   ]),
   rewindRecords: whole(
     {
-      doc: 'Messages a partition that are read again after a restart to refill the windows; no verdicts leave for them.',
+      doc:
+        'Messages a partition that are read again to refill the windows where nothing is stored of it; no verdicts leave ' +
+        'for them.',
       default: 1000,
     },
     { min: 0 },
   ),
+  maxReplayRecords: whole(
+    {
+      doc:
+        'Messages a partition, at most, that are read again between what is stored of it and what comes next; what is ' +
+        'stored further back is not used.',
+      default: 1_000_000,
+    },
+    { min: 0 },
+  ),
+  saveEveryRecords: whole({
+    doc: 'Messages of a partition, at least, from one time that what is remembered of it is stored to the next.',
+    default: 10_000,
+  }),
   maxBatchRecords: whole(
     { doc: 'Largest batch that is scored and acknowledged at once.', default: 1000 },
     { max: 100_000 },
@@ -248,6 +263,16 @@ export const detectorSchema = nameVariables(
       file: fileSource,
       kafka: kafkaSource,
     },
+    delivery: choice(
+      {
+        doc:
+          'What a reader of committed messages sees of each record. `at-least-once`: its verdict, and after a crash perhaps the ' +
+          'same one again; `exactly-once`: its verdict, once. The latter needs a Kafka source and `sinks.kafka` on the same ' +
+          'cluster; docs/kafka.md says what it costs.',
+        default: 'at-least-once',
+      },
+      ['at-least-once', 'exactly-once'],
+    ),
     fields: {
       key: field(
         { doc: 'Where a record has its device; empty = the key of the message.', default: 'key' },
@@ -363,7 +388,7 @@ export const detectorSchema = nameVariables(
     window: {
       length: whole({ doc: 'Records a window: what the model sees at once.', default: 10 }, { max: 10_000 }),
       maxKeys: whole({
-        doc: 'Devices held at once; the least recently seen goes first.',
+        doc: 'Devices of a partition held at once; the least recently seen goes first.',
         default: 10_000,
       }),
       ttl: duration(
@@ -558,8 +583,7 @@ export const detectorSchema = nameVariables(
         {
           doc:
             'Newest records of a device that its level is the median of: what half of them have in common is normal from ' +
-            'then on. Levels are kept in the store, which replicas then have to share. 0 = what was normal in training stays ' +
-            'the measure until the next one.',
+            'then on. 0 = what was normal in training stays the measure until the next one.',
           default: 0,
         },
         { min: 0 },
@@ -605,7 +629,7 @@ export const detectorSchema = nameVariables(
       }),
       silence: duration(
         {
-          doc: '… or when no record of its device has come while others went on for so long (event time).',
+          doc: '… or when no record of its device has come while others of its partition went on for so long (event time).',
           default: '1h',
         },
         { min: 1 },

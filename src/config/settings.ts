@@ -65,8 +65,12 @@ export interface KafkaSettings extends KafkaConnectionSettings {
   groupId: string;
   /** Where a group without committed offsets begins. */
   startFrom: 'earliest' | 'latest';
-  /** Messages per partition to read again after a restart, to refill the windows; no verdicts leave for them. */
+  /** Messages per partition to read again where nothing is stored of it, to refill the windows; no verdicts leave for them. */
   rewindRecords: number;
+  /** At most so many are read again between what is stored of a partition and what comes next. */
+  maxReplayRecords: number;
+  /** At least so many lie between two times that what is remembered of a partition is stored. */
+  saveEveryRecords: number;
   /** Largest batch handed to the pipeline. */
   maxBatchRecords: number;
   sessionTimeoutMs: number;
@@ -164,6 +168,8 @@ export interface DetectorSettings {
   detector: string;
   preset: PresetName;
   source: { kind: 'file' | 'kafka'; file: FileSettings; kafka: KafkaSettings };
+  /** Whether verdicts and offsets go to Kafka in one transaction. */
+  delivery: 'at-least-once' | 'exactly-once';
   fields: FieldMapping;
   record: RecordSchema & {
     kind: 'sensor' | 'image';
@@ -185,7 +191,7 @@ export interface DetectorSettings {
   window: TimeRules & {
     /** Records per window. */
     length: number;
-    /** Keys held at once; the least recently seen goes first. */
+    /** Keys of a partition held at once; the least recently seen goes first. */
     maxKeys: number;
   };
   model: ModelSettings;

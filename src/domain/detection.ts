@@ -83,5 +83,10 @@ export interface Detection {
   contributions: readonly Contribution[];
   /** Where an anomaly begins or grows. The contributions, and what was expected, are then measured against it. */
   nearestNormal?: NearestNormal;
+  /**
+   * What could not be brought back after an interruption: records before this one that its `window` should hold, or that
+   * the `levels` of its device should rest on, may be missing. Absent where none is.
+   */
+  incomplete?: readonly ('window' | 'levels')[];
   modelVersion: string;
 }

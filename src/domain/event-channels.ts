@@ -16,6 +16,13 @@ export interface EventChannels {
   /** The most unusual channel first: those beyond a limit, then those that led most records. */
   contributions(): readonly EventContribution[];
   limits(): readonly LimitViolation[];
+  /** What `createEventChannels` goes on from; plain data. */
+  snapshot(): EventChannelsSnapshot;
+}
+
+export interface EventChannelsSnapshot {
+  channels: readonly Merged[];
+  limits: readonly LimitViolation[];
 }
 
 /** Channels that an event names; each detection has them all. */
@@ -30,8 +37,8 @@ interface Merged {
   weight: number;
 }
 
-export function createEventChannels(): EventChannels {
-  const channels = new Map<string, Merged>();
+export function createEventChannels(beginning?: EventChannelsSnapshot): EventChannels {
+  const channels = new Map<string, Merged>(beginning?.channels.map((one) => [one.worst.channel, one]));
   const limits = new Map<string, LimitViolation>();
 
   const isLimited = (channel: string): boolean =>
@@ -43,6 +50,8 @@ export function createEventChannels(): EventChannels {
     const beyond = (one: LimitViolation): number => Math.abs(one.actual - one.bound);
     if (known === undefined || beyond(violation) > beyond(known)) limits.set(id, violation);
   }
+
+  beginning?.limits.forEach(addLimit);
 
   return {
     add({ contributions, limits: violations, threshold, timestamp }) {
@@ -69,5 +78,7 @@ export function createEventChannels(): EventChannels {
         .slice(0, namedChannels)
         .map(({ worst }) => worst),
     limits: () => [...limits.values()],
+    // Replaced and never changed, so that a copy of the list is one of its content.
+    snapshot: () => ({ channels: [...channels.values()], limits: [...limits.values()] }),
   };
 }

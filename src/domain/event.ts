@@ -1,5 +1,10 @@
 /** Detections of one key merged: what people and alerts see. */
-import { createEventChannels, type EventChannels, type EventContribution } from './event-channels';
+import {
+  createEventChannels,
+  type EventChannels,
+  type EventChannelsSnapshot,
+  type EventContribution,
+} from './event-channels';
 import type { Detection, NearestNormal } from './detection';
 import type { LimitViolation } from './signal';
 
@@ -64,8 +69,23 @@ export interface EventTracker {
   openEvents(): readonly AnomalyEvent[];
   /** Closes what is open, when no more records are to come. */
   closeAll(): AnomalyEvent[];
+  /** Events that are open now. */
+  readonly open: number;
   /** Anomalous records so far that could open no event, because one of their key had just closed. */
   readonly suppressedRecords: number;
+  /** What `createEventTracker` goes on from, as if nothing had been; plain data. */
+  snapshot(): EventsSnapshot;
+}
+
+/** What is held of all keys, the least recently heard first. Times may be infinite. */
+export interface EventsSnapshot {
+  clock: number;
+  suspicions: readonly (readonly [key: string, suspicion: SuspicionSnapshot])[];
+  suppressed: readonly (readonly [key: string, until: number])[];
+}
+
+interface SuspicionSnapshot extends Omit<Suspicion, 'gathering'> {
+  gathering: { event: AnomalyEvent; channels: EventChannelsSnapshot; opened: boolean } | undefined;
 }
 
 /** Anomalous records of one key that belong together; an event from `opened` on. */
@@ -88,14 +108,16 @@ interface Suspicion {
 
 const none: readonly AnomalyEvent[] = [];
 
-export function createEventTracker(policy: EventPolicy): EventTracker {
+export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapshot): EventTracker {
   /** The least recently heard first. */
-  const suspicions = new Map<string, Suspicion>();
+  const suspicions = new Map<string, Suspicion>(
+    beginning?.suspicions.map(([key, suspicion]) => [key, restore(suspicion)]),
+  );
   /** By key, until when (event time, Unix ms) no event opens. */
-  const suppressed = new Map<string, number>();
+  const suppressed = new Map<string, number>(beginning?.suppressed);
   /** The newest event time of any key: a key that lags behind the others is not silent. */
-  let clock = -Infinity;
-  let open = 0;
+  let clock = beginning?.clock ?? -Infinity;
+  let open = [...suspicions.values()].filter(({ gathering }) => gathering?.opened === true).length;
   let suppressedRecords = 0;
 
   /** Ends what has gathered for a key; returns the closed event, if it was one. */
@@ -205,8 +227,40 @@ export function createEventTracker(policy: EventPolicy): EventTracker {
       suppressed.clear();
       return closed;
     },
+    get open() {
+      return open;
+    },
     get suppressedRecords() {
       return suppressedRecords;
+    },
+    snapshot: () => ({
+      clock,
+      suspicions: [...suspicions].map(([key, suspicion]) => [key, copy(suspicion)]),
+      suppressed: [...suppressed],
+    }),
+  };
+}
+
+function copy({ recent, gathering, ...rest }: Suspicion): SuspicionSnapshot {
+  return {
+    ...rest,
+    recent: recent.map((seen) => ({ ...seen })),
+    gathering: gathering && {
+      ...gathering,
+      event: { ...gathering.event },
+      channels: gathering.channels.snapshot(),
+    },
+  };
+}
+
+function restore({ recent, gathering, ...rest }: SuspicionSnapshot): Suspicion {
+  return {
+    ...rest,
+    recent: recent.map((seen) => ({ ...seen })),
+    gathering: gathering && {
+      ...gathering,
+      event: { ...gathering.event },
+      channels: createEventChannels(gathering.channels),
     },
   };
 }

@@ -3,8 +3,9 @@ import type { DeclaredMetrics } from '../metrics';
 import type { Staleness } from '../domain/continuity';
 import { rejectReasons } from '../errors';
 import type { ModelVersionError, RejectReason } from '../errors';
-import { levelProblems, type LevelProblem } from '../levels';
+import { memoryProblems, type MemoryProblem } from '../memory';
 import type { RetrainingFailure } from '../lifecycle/retrainer';
+import { transactionResults, type TransactionResult } from '../sinks/sink';
 import { createAlarmRing } from './alarm-ring';
 
 /** Values of labels that come from the configuration; their counters start at 0. */
@@ -31,6 +32,8 @@ export interface DetectorMetrics {
   scored(surprises: Float64Array, count: number, threshold: number): void;
   /** Records that were not scored: a window not yet full, or no model. */
   warming(records: number): void;
+  /** Records that were judged, or not, without all that they should be judged with. */
+  incomplete(records: number): void;
   /** Values beyond a hard limit. */
   limitViolations(values: number): void;
   refilled(records: number): void;
@@ -53,10 +56,11 @@ export interface DetectorMetrics {
   drift(evidenceRatio: number, active: boolean): void;
   driftStarted(): void;
   windowKeys(keys: number): void;
-  levelProblem(problem: LevelProblem): void;
+  memoryProblem(problem: MemoryProblem): void;
 
   batchDuration(stage: Stage, seconds: number): void;
   sinkError(sink: string): void;
+  transaction(result: TransactionResult): void;
 
   /** A model version scores from now on; `createdAt` in Unix ms. */
   modelLoaded(version: string, createdAt: number): void;
@@ -111,14 +115,16 @@ export function createDetectorMetrics(
     for (const sink of bounds.sinks) metrics.sinkErrors.inc({ detector, stage: sink }, 0);
     for (const reason of rejectReasons) metrics.rejected.inc({ detector, reason }, 0);
     for (const reason of ['duplicate', 'out_of_order'] as const) metrics.ignored.inc({ detector, reason }, 0);
-    for (const reason of levelProblems) metrics.levelProblems.inc({ detector, reason }, 0);
+    for (const reason of memoryProblems) metrics.memoryProblems.inc({ detector, reason }, 0);
     for (const reason of Object.keys(loadFailures)) metrics.modelLoadFailures.inc({ detector, reason }, 0);
+    for (const result of transactionResults) metrics.transactions.inc({ detector, result }, 0);
     for (const result of Object.keys(trainingResults)) metrics.trainings.inc({ detector, result }, 0);
     for (const stage of Object.keys(stages)) metrics.batchDuration.zero({ detector, stage });
     metrics.trainingDuration.zero(of);
     const counters = [
       'scored',
       'warming',
+      'incomplete',
       'refilled',
       'unknownConditions',
       'anomalies',
@@ -150,6 +156,7 @@ export function createDetectorMetrics(
       metrics.anomalies.inc(of, anomalies);
     },
     warming: (records) => metrics.warming.inc(of, records),
+    incomplete: (records) => metrics.incomplete.inc(of, records),
     limitViolations: (values) => metrics.limitViolations.inc(of, values),
     refilled: (records) => metrics.refilled.inc(of, records),
     rejected: (reason, records = 1) => metrics.rejected.inc({ detector, reason }, records),
@@ -181,10 +188,11 @@ export function createDetectorMetrics(
     },
     driftStarted: () => metrics.driftStarts.inc(of),
     windowKeys: (keys) => metrics.windowKeys.set(of, keys),
-    levelProblem: (reason) => metrics.levelProblems.inc({ detector, reason }),
+    memoryProblem: (reason) => metrics.memoryProblems.inc({ detector, reason }),
 
     batchDuration: (stage, seconds) => metrics.batchDuration.observe({ detector, stage }, seconds),
     sinkError: (sink) => metrics.sinkErrors.inc({ detector, stage: sink }),
+    transaction: (result) => metrics.transactions.inc({ detector, result }),
 
     modelLoaded(version, createdAt) {
       if (model !== undefined && model.version !== version) {

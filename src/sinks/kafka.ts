@@ -1,25 +1,16 @@
 /** Verdicts to Kafka: detections and events to one topic, dead letters to another. */
-import { CompressionTypes, Partitioners } from 'kafkajs';
-import type { Kafka, Message, Producer } from 'kafkajs';
-import { encodeDeadLetter, encodeDetection, encodeEvent, sizeOf } from './kafka-messages';
-import type { DeadLetter, Sink } from './sink';
-
-export interface KafkaSinkSettings {
-  detectionsTopic: string;
-  deadLetterTopic: string;
-  /** Which detections are written; events and dead letters always are. */
-  emit: 'all' | 'anomalies';
-  /** What all messages are packed with; none unless it is said. */
-  compression?: keyof typeof compressionTypes;
-}
-
-const compressionTypes = {
-  none: CompressionTypes.None,
-  gzip: CompressionTypes.GZIP,
-  snappy: CompressionTypes.Snappy,
-  lz4: CompressionTypes.LZ4,
-  zstd: CompressionTypes.ZSTD,
-};
+import { Partitioners } from 'kafkajs';
+import type { Kafka, Producer } from 'kafkajs';
+import {
+  byTopic,
+  compressionOf,
+  createOutbox,
+  inRequests,
+  isTooLarge,
+  type KafkaSinkSettings,
+  type Outgoing,
+} from './kafka-outbox';
+import type { Sink } from './sink';
 
 export interface KafkaSinkOptions {
   kafka: Kafka;
@@ -28,13 +19,6 @@ export interface KafkaSinkOptions {
   maxRequestBytes?: number;
   /** Longer values of dead letters are cut, bytes. What the broker refuses all the same is cut further. */
   maxDeadLetterBytes?: number;
-}
-
-/** One message on its way, and what to make of it when the broker finds it too large. */
-interface Outgoing {
-  topic: string;
-  message: Message;
-  letter: DeadLetter | undefined;
 }
 
 /** How often kafkajs tries a request before `write()` rejects; the batch comes again then. */
@@ -46,7 +30,7 @@ const retry = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 6 };
  */
 export function createKafkaSink(options: KafkaSinkOptions): Sink {
   const { kafka, settings, maxRequestBytes = 700_000 } = options;
-  let deadLetterBytes = options.maxDeadLetterBytes ?? 900_000;
+  const outbox = createOutbox(settings, options.maxDeadLetterBytes);
   let connected: Promise<Producer> | undefined;
   let closed = false;
 
@@ -63,14 +47,10 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
 
   async function send(outgoing: readonly Outgoing[]): Promise<void> {
     const producer = await (connected ??= connect());
-    const topics = [...new Set(outgoing.map(({ topic }) => topic))];
     await producer.sendBatch({
       acks: -1,
-      compression: compressionTypes[settings.compression ?? 'none'],
-      topicMessages: topics.map((topic) => ({
-        topic,
-        messages: outgoing.filter((one) => one.topic === topic).map(({ message }) => message),
-      })),
+      compression: compressionOf(settings),
+      topicMessages: byTopic(outgoing),
     });
   }
 
@@ -98,35 +78,17 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
       await sendFitting(outgoing.slice(middle));
       return;
     }
-    const letter = outgoing[0]?.letter;
-    const bytes = Math.min(letter?.value?.length ?? 0, deadLetterBytes);
-    if (letter === undefined || bytes === 0) throw error;
-    deadLetterBytes = bytes < 1_024 ? 0 : Math.floor(bytes / 2);
-    await sendFitting([deadLetter(letter)]);
+    const smaller = outgoing[0] && outbox.cut(outgoing[0]);
+    if (smaller === undefined) throw error;
+    await sendFitting([smaller]);
   }
-
-  const deadLetter = (letter: DeadLetter): Outgoing => ({
-    topic: settings.deadLetterTopic,
-    message: encodeDeadLetter(letter, deadLetterBytes),
-    letter,
-  });
-  const verdict = (message: Message): Outgoing => ({
-    topic: settings.detectionsTopic,
-    message,
-    letter: undefined,
-  });
 
   return {
     name: 'kafka',
-    async write({ detections, events, deadLetters }) {
+    async write(verdicts) {
       if (closed) throw new Error('the Kafka sink is closed');
-      const wanted = settings.emit === 'all' ? detections : detections.filter(({ anomalous }) => anomalous);
-      const outgoing = [
-        ...wanted.map((detection) => verdict(encodeDetection(detection))),
-        ...events.map((event) => verdict(encodeEvent(event))),
-        ...deadLetters.map(deadLetter),
-      ];
-      for (const request of inRequests(outgoing, maxRequestBytes)) await sendFitting(request);
+      for (const request of inRequests(outbox.outgoing(verdicts), maxRequestBytes))
+        await sendFitting(request);
     },
     async close() {
       closed = true;
@@ -135,34 +97,4 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
       await producer?.disconnect();
     },
   };
-}
-
-/** One request as a rule; the broker limits what it takes at once, and kafkajs does not divide. */
-function* inRequests(outgoing: readonly Outgoing[], maxBytes: number): Generator<Outgoing[]> {
-  let request: Outgoing[] = [];
-  let bytes = 0;
-  for (const one of outgoing) {
-    const size = sizeOf(one.message);
-    if (request.length > 0 && bytes + size > maxBytes) {
-      yield request;
-      request = [];
-      bytes = 0;
-    }
-    request.push(one);
-    bytes += size;
-  }
-  if (request.length > 0) yield request;
-}
-
-/** The broker's refusal, wherever in kafkajs' chain of causes it stands. */
-function isTooLarge(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if (
-      (at as { type?: unknown }).type === 'MESSAGE_TOO_LARGE' ||
-      (at as { type?: unknown }).type === 'RECORD_LIST_TOO_LARGE'
-    ) {
-      return true;
-    }
-  }
-  return false;
 }

@@ -19,7 +19,25 @@ export interface Verdicts {
   detections: readonly Detection[];
   events: readonly AnomalyEvent[];
   deadLetters: readonly DeadLetter[];
+  /** How far their partition comes with them; absent where nothing is committed. */
+  advance?: Advance | undefined;
 }
+
+/** What a sink needs that commits verdicts and offsets together. */
+export interface Advance {
+  topic: string;
+  partition: number;
+  /** Offset that was committed when the batch was handed over. */
+  committed: bigint;
+  /** First offset that the verdicts are of. */
+  from: bigint;
+  /** Offset to be committed with them: where the partition goes on. */
+  to: bigint;
+}
+
+/** How a transaction ended: `failed` ones are written again, unless another process was faster (`superseded`). */
+export const transactionResults = ['committed', 'failed', 'superseded'] as const;
+export type TransactionResult = (typeof transactionResults)[number];
 
 export interface Sink {
   name: string;

@@ -4,6 +4,7 @@ import type { LogEntry } from 'kafkajs';
 import { registerCodecs } from './kafka-codecs';
 import { isExposed, securityOptions, type KafkaSecurity } from './kafka-security';
 import { patchRequestQueue } from './kafkajs-request-queue';
+import { patchStableOffsets } from './kafkajs-stable-offsets';
 
 /** Takes the client's lines; a logger is one. */
 export type KafkaLog = Readonly<
@@ -12,6 +13,7 @@ export type KafkaLog = Readonly<
 
 patchRequestQueue();
 registerCodecs();
+patchStableOffsets();
 
 /** What our own lines have already, or do not want. */
 const ownFields: readonly string[] = ['timestamp', 'logger', 'message', 'stack'];

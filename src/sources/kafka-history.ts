@@ -20,6 +20,9 @@ export interface KafkaHistoryOptions {
 /** How long to wait for kafkajs to take the throw-away group down, ms. */
 const endTimeoutMs = 5_000;
 
+/** How often a consumer that failed on something passing, such as a coordinator that is just being loaded, begins again. */
+const maxRestarts = 5;
+
 /**
  * Reads a topic by message time, up to what it holds when the reading starts. A consumer group of its own is used
  * and deleted afterwards; it commits nothing, so the live group does not notice. The iteration rejects when Kafka
@@ -36,11 +39,12 @@ export function createKafkaHistory(options: KafkaHistoryOptions): ReadHistory {
       const ranges = keepNewest(await offsetRanges(admin, topic, range), range.maxRecords);
       if (ranges.length === 0) return;
       const groupId = `${settings.groupId}-history-${randomUUID()}`;
+      let restarts = 0;
       const consumer = kafka.consumer({
         groupId,
         maxWaitTimeInMs: 500,
         allowAutoTopicCreation: false,
-        retry: { restartOnFailure: () => Promise.resolve(false) },
+        retry: { restartOnFailure: () => Promise.resolve(restarts++ < maxRestarts) },
       });
       try {
         for await (const messages of readRanges({ consumer, topic, ranges, chunkRecords, idleTimeoutMs })) {
@@ -140,7 +144,9 @@ async function* readRanges(reading: Reading): AsyncGenerator<readonly Message[]>
     // Nothing but markers of transactions: kafkajs has moved on without a call to eachBatch.
     if (payload.batchSize === 0) advance(payload.partition, BigInt(payload.lastOffset) + 1n);
   });
-  consumer.on(consumer.events.CRASH, ({ payload }) => handOver.fail(payload.error));
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    if (!payload.restart) handOver.fail(payload.error);
+  });
 
   try {
     await consumer.connect();

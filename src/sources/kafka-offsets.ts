@@ -7,64 +7,69 @@ export interface PartitionFacts {
   high: bigint;
   /** The group's committed offset; negative when there is none (−2: kafkajs reset the group to the earliest). */
   committed: bigint;
-  /** The next offset to be handled as this process knows it; undefined when it has not had the partition yet. */
-  position: bigint | undefined;
-  /** Last offset in the state that is stored of the partition; undefined when there is none. */
-  stored?: bigint | undefined;
+  /** What this process knows of it; undefined when it has handled none of its messages. */
+  known: Progress | undefined;
 }
 
-/** Where to read a partition from after it has been assigned. */
-export interface StartPlan {
-  /** First offset to fetch. */
-  from: bigint;
-  /** Messages below this one are delivered to refill windows only. */
+/** How far a process has come in a partition. */
+export interface Progress {
+  /** The next offset to be handled. */
+  position: bigint;
+  /** Whether the broker has confirmed an offset of the group since the topic is as it is. */
+  committed: boolean;
+}
+
+/** Where the messages of a partition begin that nobody has handled yet. */
+export interface Place {
+  /** The first of them. */
   liveFrom: bigint;
+  /** Whether messages before it have been handled. */
+  begun: boolean;
   /** Messages that nobody has handled and that the broker has no more. */
   missing: bigint;
   /** The committed offset lies beyond the end: the topic was made anew or cut. */
   restarted: boolean;
 }
 
-/**
- * Messages between stored state and the committed offset that are read again at most: some minutes of scoring. State that
- * is older has been given up on.
- */
-const maxReplayed = 1_000_000n;
-
 const max = (a: bigint, b: bigint) => (a > b ? a : b);
-const min = (a: bigint, b: bigint) => (a < b ? a : b);
 
-/** Decides where reading begins, so that nothing unhandled is skipped in silence and windows are full when it matters. */
-export function planStart(
-  facts: PartitionFacts,
-  settings: { startFrom: 'earliest' | 'latest'; rewindRecords: number },
-): StartPlan {
-  const { low, high, committed, position, stored } = facts;
-  const rewound = (liveFrom: bigint) => {
-    // What the stored state lacks is read again, too, with windows that are full.
-    const replayed = stored !== undefined && liveFrom - stored <= maxReplayed;
-    const next = replayed ? min(stored + 1n, liveFrom) : liveFrom;
-    return max(low, next - BigInt(settings.rewindRecords));
-  };
-  const beginning = settings.startFrom === 'earliest' ? low : high;
-
-  const expected = max(committed, position ?? -1n);
+/** Decides where a partition goes on, so that nothing unhandled is skipped in silence. */
+export function findPlace(
+  { low, high, committed, known }: PartitionFacts,
+  { startFrom }: { startFrom: 'earliest' | 'latest' },
+): Place {
+  const beginning = startFrom === 'earliest' ? low : high;
+  // Kafka forgets a group's offsets with the topic: this one was made anew, and all that is in it is new.
+  if (committed === -1n && known?.committed === true)
+    return { liveFrom: low, begun: false, missing: 0n, restarted: true };
+  const expected = max(committed, known?.position ?? -1n);
   if (expected < 0n) {
     // −2 was written by a reset of a group that did have a place: going to the latest would skip what is left.
-    const liveFrom = committed === -2n ? low : beginning;
-    return { from: rewound(liveFrom), liveFrom, missing: 0n, restarted: false };
+    const wasReset = committed === -2n;
+    return { liveFrom: wasReset ? low : beginning, begun: wasReset, missing: 0n, restarted: false };
   }
-  if (expected > high) return { from: rewound(beginning), liveFrom: beginning, missing: 0n, restarted: true };
-  if (expected < low) return { from: low, liveFrom: low, missing: low - expected, restarted: false };
-  // Nobody else has moved on since this process handled the partition last, so its windows are as they were.
-  const from = position === expected ? expected : rewound(expected);
-  return { from, liveFrom: expected, missing: 0n, restarted: false };
+  if (expected > high) return { liveFrom: beginning, begun: true, missing: 0n, restarted: true };
+  if (expected < low) return { liveFrom: low, begun: true, missing: low - expected, restarted: false };
+  return { liveFrom: expected, begun: true, missing: 0n, restarted: false };
+}
+
+/**
+ * First offset to read, so that windows are full when it matters: behind what is remembered, or where nothing is so many
+ * messages before those that nobody has handled.
+ */
+export function beginReading(
+  liveFrom: bigint,
+  low: bigint,
+  remembered: bigint | undefined,
+  rewindRecords: number,
+): bigint {
+  return max(low, remembered === undefined ? liveFrom - BigInt(rewindRecords) : remembered + 1n);
 }
 
 /** How many messages from `next` on are lost when the first that came is `first` and the broker's oldest is `low`. */
 export function missingBetween(next: bigint, first: bigint, low: bigint): bigint {
   // A jump above `low` is a hole in the log itself: compaction, or the marker of a transaction.
-  return max(0n, min(first, low) - next);
+  return max(0n, (first < low ? first : low) - next);
 }
 
 /** Offsets of one partition: `start` up to but without `end`. */

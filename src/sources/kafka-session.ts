@@ -1,17 +1,20 @@
 /** One consumer from its connection to its end; kafka.ts builds the next one. */
 import type { Consumer, EachBatchPayload, Kafka, Batch as KafkaBatch, KafkaMessage } from 'kafkajs';
+import { isSuperseded } from '../errors';
 import { backOffMs, pause, settledWithin } from './back-off';
 import type { KafkaSourceSettings } from './kafka';
-import { missingBetween, planStart } from './kafka-offsets';
-import type { HandleBatch, Message, SourceObserver } from './source';
+import { unstableOffset } from './kafkajs-stable-offsets';
+import { beginReading, findPlace, missingBetween, type PartitionFacts, type Progress } from './kafka-offsets';
+import type { Assignment, HandleBatch, Message, SourceMemory, SourceObserver } from './source';
 
 interface SessionOptions {
   kafka: Kafka;
   settings: KafkaSourceSettings;
   observer: SourceObserver;
   handle: HandleBatch;
-  positions: Map<number, bigint>;
-  storedOffset(partition: number): Promise<bigint | undefined>;
+  progress: Map<number, Progress>;
+  memory: SourceMemory;
+  takeOver: ((partitions: readonly number[]) => Promise<void>) | undefined;
   /** Aborted when the source shall stop. */
   signal: AbortSignal;
   stopTimeoutMs: number;
@@ -23,14 +26,22 @@ interface SessionOptions {
 
 /** A partition from its assignment to the next rebalance. */
 interface AssignedPartition {
-  /** First offset to be read. */
-  from: bigint;
+  assignment: Assignment;
   /** Offset that should come next. */
   next: bigint;
-  /** Messages below this one refill windows. */
-  liveFrom: bigint;
   /** Whether the pipeline has taken a batch of it. */
-  begun: boolean;
+  taken: boolean;
+}
+
+/** Messages of one fetch, on their way to the pipeline. */
+interface Delivery {
+  batch: KafkaBatch;
+  partition: AssignedPartition;
+  chunk: readonly KafkaMessage[];
+  /** Where the partition goes on behind them. */
+  next: bigint;
+  /** Whether messages before the first one are gone. */
+  gap: boolean;
 }
 
 const rebalanceTimeoutMs = 60_000;
@@ -48,7 +59,7 @@ export function toMessage(topic: string, partition: number, message: KafkaMessag
 
 /** Consumes until the signal is aborted; rejects when the consumer crashed or stalled, after it has been taken down. */
 export async function runKafkaSession(options: SessionOptions): Promise<void> {
-  const { kafka, settings, observer, handle, positions, signal } = options;
+  const { kafka, settings, observer, handle, progress, memory, signal } = options;
   const { topic, groupId } = settings;
 
   const consumer = kafka.consumer({
@@ -84,6 +95,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
       );
       for (const [partition, offset] of handled) {
         confirmed.set(partition, offset);
+        progress.set(partition, { position: progress.get(partition)?.position ?? offset, committed: true });
         if (uncommitted.get(partition) === offset) uncommitted.delete(partition);
       }
     } catch (cause) {
@@ -100,25 +112,39 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
 
   /** Finds out where each partition begins, and lets it flow. Until then they are paused. */
   async function prepare(partitions: readonly number[], mine: number): Promise<void> {
+    // A batch of the assignment before, which may still be under way beside a join, says how far this process has come.
+    await underWay?.catch(() => undefined);
+    memory.keepOnly(partitions);
     for (let attempt = 0; mine === generation && !signal.aborted; attempt++) {
       try {
-        const [committed, bounds, stored] = await Promise.all([
+        // Before the offsets are read: what another process has under way either counts by now, or never will.
+        await options.takeOver?.(partitions);
+        const [committed, bounds] = await Promise.all([
           admin.fetchOffsets({ groupId, topics: [topic] }),
           admin.fetchTopicOffsets(topic),
-          Promise.all(partitions.map((partition) => options.storedOffset(partition))),
         ]);
-        if (mine !== generation) return;
-        const committedByPartition = new Map(
-          committed[0]?.partitions.map((p) => [p.partition, BigInt(p.offset)]),
-        );
+        const offsets = committed[0]?.partitions.filter((p) => partitions.includes(p.partition)) ?? [];
+        if (offsets.some(({ offset }) => offset === unstableOffset))
+          throw new Error('a transaction of whoever had a partition before is still being finished');
+        const committedByPartition = new Map(offsets.map((p) => [p.partition, BigInt(p.offset)]));
         const boundsByPartition = new Map(
           bounds.map((p) => [p.partition, { low: BigInt(p.low), high: BigInt(p.high) }]),
         );
-        for (const [i, partition] of partitions.entries()) {
-          const bound = boundsByPartition.get(partition);
-          if (bound === undefined) throw new Error(`topic "${topic}" has no partition ${partition} any more`);
-          begin(partition, { ...bound, committed: committedByPartition.get(partition) ?? -1n }, stored[i]);
-        }
+        const beginnings = await Promise.all(
+          partitions.map((partition) => {
+            const bound = boundsByPartition.get(partition);
+            if (bound === undefined)
+              throw new Error(`topic "${topic}" has no partition ${partition} any more`);
+            const known = progress.get(partition);
+            return plan(partition, {
+              ...bound,
+              committed: committedByPartition.get(partition) ?? -1n,
+              known,
+            });
+          }),
+        );
+        if (mine !== generation) return;
+        for (const begin of beginnings) begin();
         consumer.resume([{ topic, partitions: [...partitions] }]);
         options.report(
           true,
@@ -129,34 +155,35 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
         return;
       } catch (cause) {
         if (mine !== generation) return;
-        observer.error(new Error('committed offsets could not be read', { cause }));
+        observer.error(new Error('partitions could not be taken over', { cause }));
         await pause(backOffMs(attempt, options.maxBackOffMs), signal);
       }
     }
   }
 
-  function begin(
-    partition: number,
-    known: { low: bigint; high: bigint; committed: bigint },
-    stored: bigint | undefined,
-  ): void {
-    const plan = planStart({ ...known, position: positions.get(partition), stored }, settings);
-    const { from, liveFrom } = plan;
-    assigned.set(partition, { from, next: from, liveFrom, begun: false });
-    confirmed.set(partition, known.committed);
-    consumer.seek({ topic, partition, offset: String(plan.from) });
-    if (plan.missing > 0n) observer.gap(plan.missing);
-    if (plan.restarted) {
-      positions.delete(partition);
-      observer.info('committed offset lies beyond the end of the topic', {
-        topic,
-        partition,
-        ...asText(known),
-      });
-    }
-    // From now on the group has its place: one that begins at the latest keeps it also when it ends before the first
-    // message, and a gap is counted once.
-    if (plan.liveFrom !== known.committed) uncommitted.set(partition, plan.liveFrom);
+  /** Returns how to begin with a partition: at once for all, so that none flows before all are known. */
+  async function plan(partition: number, facts: PartitionFacts): Promise<() => void> {
+    const { liveFrom, begun, missing, restarted } = findPlace(facts, settings);
+    const after = begun && !restarted ? await memory.offer(partition, liveFrom) : undefined;
+    const from = beginReading(liveFrom, facts.low, after, settings.rewindRecords);
+    return () => {
+      assigned.set(partition, { assignment: { from, liveFrom, after, begun }, next: from, taken: false });
+      confirmed.set(partition, facts.committed);
+      consumer.seek({ topic, partition, offset: String(from) });
+      if (missing > 0n) observer.gap(missing);
+      if (restarted) {
+        progress.delete(partition);
+        const { low, high, committed } = facts;
+        observer.info('topic was made anew, or cut', {
+          topic,
+          partition,
+          ...asText({ low, high, committed, liveFrom }),
+        });
+      }
+      // From now on the group has its place: one that begins at the latest keeps it also when it ends before the first
+      // message, and a gap is counted once.
+      if (liveFrom !== facts.committed) uncommitted.set(partition, liveFrom);
+    };
   }
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -184,16 +211,19 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     const current = () => assigned.get(batch.partition) === partition && !payload.isStale();
     const keptAlive = keepAlive(payload, settings.sessionTimeoutMs / 6);
     try {
-      await countGap(partition, batch);
+      let gap = await countGap(partition, batch);
       for (const chunk of chunks(batch.messages, settings.maxBatchRecords)) {
-        if (!(await deliver(batch, partition, chunk, () => current() && !keptAlive.failed()))) break;
-        if (!current()) return;
         const last = chunk.at(-1)!;
-        payload.resolveOffset(last.offset);
         // Behind the last message kafkajs also resolves what it filtered out (markers of transactions).
-        partition.next = BigInt(last === batch.messages.at(-1) ? batch.lastOffset() : last.offset) + 1n;
-        if (partition.next >= partition.liveFrom) positions.set(batch.partition, partition.next);
-        if (partition.next > partition.liveFrom) uncommitted.set(batch.partition, partition.next);
+        const next = BigInt(last === batch.messages.at(-1) ? batch.lastOffset() : last.offset) + 1n;
+        const given = { batch, partition, chunk, next, gap };
+        if (!(await deliver(given, () => current() && !keptAlive.failed(), keptAlive.check))) break;
+        gap = false;
+        partition.next = next;
+        advance(batch.partition, partition);
+        if (!current()) return;
+        payload.resolveOffset(last.offset);
+        if (next > partition.assignment.liveFrom) settle(batch.partition, next);
         if (Date.now() - committedAt >= options.commitIntervalMs) await commit();
       }
       if (keptAlive.failed()) {
@@ -206,49 +236,77 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     }
   }
 
+  /** Also for a partition that is no longer assigned: the verdicts are out all the same. */
+  function advance(partition: number, { next, assignment }: AssignedPartition): void {
+    if (next < assignment.liveFrom) return;
+    progress.set(partition, { position: next, committed: progress.get(partition)?.committed ?? false });
+  }
+
+  /** What has been handled is committed by now, with its verdicts, or has to be. */
+  function settle(partition: number, next: bigint): void {
+    if (options.takeOver === undefined) uncommitted.set(partition, next);
+    else confirmed.set(partition, next);
+  }
+
   /** Whether the pipeline has taken the chunk; false when it has not and may no longer be asked. */
   async function deliver(
-    batch: KafkaBatch,
-    partition: AssignedPartition,
-    chunk: readonly KafkaMessage[],
+    { batch, partition, chunk, next, gap }: Delivery,
     mayDeliver: () => boolean,
+    checkMembership: () => Promise<void>,
   ): Promise<boolean> {
+    const { assignment } = partition;
     const messages = chunk.map((message) =>
-      toMessage(topic, batch.partition, message, BigInt(message.offset) < partition.liveFrom),
+      toMessage(topic, batch.partition, message, BigInt(message.offset) < assignment.liveFrom),
     );
     const lag = Number(BigInt(batch.highWatermark) - 1n - BigInt(chunk.at(-1)!.offset));
+    if (options.takeOver !== undefined) {
+      // Where the group begins is committed by us alone, and never behind what comes with a transaction.
+      uncommitted.delete(batch.partition);
+      await committing;
+    }
     for (let attempt = 0; mayDeliver() && !signal.aborted; attempt++) {
       try {
-        const { from, liveFrom, begun } = partition;
         const handled = handle({
           topic,
           partition: batch.partition,
           messages,
           lag,
-          assignment: begun ? undefined : { from, liveFrom },
+          assignment: partition.taken ? undefined : assignment,
           committed: confirmed.get(batch.partition),
-        }).then(() => (partition.begun = true));
+          next: next > assignment.liveFrom ? next : undefined,
+          gap,
+        }).then(() => (partition.taken = true));
         return await Promise.race([handled, abandoned]);
       } catch (cause) {
         // Asked again from here, not by an error to kafkajs: that would cost the membership when it lasts.
         observer.error(cause instanceof Error ? cause : new Error(String(cause)));
+        if (isSuperseded(cause)) {
+          fail(new Error('another member has gone on in a partition of this one', { cause }));
+          return false;
+        }
+        // Who was paused for long may have been shut out, and must not come back by shutting out the next one.
+        if (options.takeOver !== undefined) await checkMembership();
         await pause(backOffMs(attempt, options.maxBackOffMs), signal);
       }
     }
     return false;
   }
 
-  /** kafkajs jumps to the oldest message in silence when retention has overtaken the consumer. */
-  async function countGap(partition: AssignedPartition, batch: KafkaBatch): Promise<void> {
-    const first = BigInt(batch.firstOffset() ?? partition.next);
-    const expected = partition.next > partition.liveFrom ? partition.next : partition.liveFrom;
-    if (first <= expected) return;
+  /** kafkajs jumps to the oldest message in silence when retention has overtaken the consumer. Returns whether it has. */
+  async function countGap({ next, assignment }: AssignedPartition, batch: KafkaBatch): Promise<boolean> {
+    const first = BigInt(batch.firstOffset() ?? next);
+    if (first <= next) return false;
     try {
       const bound = (await admin.fetchTopicOffsets(topic)).find((p) => p.partition === batch.partition);
-      const missing = missingBetween(expected, first, BigInt(bound?.low ?? 0));
+      const low = BigInt(bound?.low ?? 0);
+      // What is read for the second time only is lost to the windows alone.
+      const expected = next > assignment.liveFrom ? next : assignment.liveFrom;
+      const missing = missingBetween(expected, first, low);
       if (missing > 0n) observer.gap(missing);
+      return missingBetween(next, first, low) > 0n;
     } catch (cause) {
       observer.error(new Error('a gap in the offsets could not be measured', { cause }));
+      return false;
     }
   }
 
@@ -264,15 +322,15 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  let stalled: (error: Error) => void = () => undefined;
-  const stall = new Promise<never>((_, reject) => (stalled = reject));
-  const ended = Promise.race([aborted, crashed, stall]);
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  const ended = Promise.race([aborted, crashed, failed]);
   ended.catch(() => undefined);
 
   const timer = setInterval(() => {
     if (Date.now() - committedAt >= options.commitIntervalMs) void commit();
     if (underWay === undefined && Date.now() - fetchedAt > options.stallTimeoutMs) {
-      stalled(new Error('the Kafka consumer has stopped fetching'));
+      fail(new Error('the Kafka consumer has stopped fetching'));
     }
   }, options.commitIntervalMs);
 
@@ -331,12 +389,12 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
 /** Heartbeats while a batch is under way; the first failure is kept, because the batch is finished before it counts. */
 function keepAlive(payload: EachBatchPayload, intervalMs: number) {
   let failure: unknown;
-  const timer = setInterval(() => {
+  const check = () =>
     payload.heartbeat().catch((error: unknown) => {
       failure ??= error;
     });
-  }, intervalMs);
-  return { failed: () => failure, end: () => clearInterval(timer) };
+  const timer = setInterval(() => void check(), intervalMs);
+  return { check, failed: () => failure, end: () => clearInterval(timer) };
 }
 
 function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {

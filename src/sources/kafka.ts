@@ -1,8 +1,9 @@
 /** Records from a Kafka topic, as a member of a consumer group; offsets are committed only behind what was handled. */
 import type { Kafka } from 'kafkajs';
 import { backOffMs, pause, settledWithin } from './back-off';
+import type { Progress } from './kafka-offsets';
 import { runKafkaSession } from './kafka-session';
-import type { HandleBatch, Source, SourceObserver } from './source';
+import type { HandleBatch, Source, SourceMemory, SourceObserver } from './source';
 
 /** The part of a detector's Kafka settings that the source needs. */
 export interface KafkaSourceSettings {
@@ -10,7 +11,7 @@ export interface KafkaSourceSettings {
   groupId: string;
   /** Where a group without committed offsets begins. */
   startFrom: 'earliest' | 'latest';
-  /** Messages per partition to read again after an assignment, to refill the windows. */
+  /** Messages per partition to read again after an assignment, to refill the windows, where nothing is remembered. */
   rewindRecords: number;
   maxBatchRecords: number;
   sessionTimeoutMs: number;
@@ -21,11 +22,13 @@ export interface KafkaSourceOptions {
   kafka: Kafka;
   settings: KafkaSourceSettings;
   observer: SourceObserver;
+  /** Asked at each assignment: messages behind what is remembered are read again, as refills. */
+  memory?: SourceMemory;
   /**
-   * Last offset in the state that is stored of a partition, asked at each assignment; may not reject. Messages behind it are
-   * read again, as refills.
+   * Given where the pipeline commits offsets itself, with what came of a batch: called at each assignment, and resolves when no
+   * other process can commit for these partitions any more.
    */
-  storedOffset?: (partition: number) => Promise<bigint | undefined>;
+  takeOver?: ((partitions: readonly number[]) => Promise<void>) | undefined;
   /** How long `stop()` waits for the batch under way, ms; what is not handled by then comes again. */
   stopTimeoutMs?: number;
   /** Offsets of handled batches are committed this often, ms, and on every stop and rebalance. */
@@ -36,6 +39,11 @@ export interface KafkaSourceOptions {
   stallTimeoutMs?: number;
 }
 
+const nothingRemembered: SourceMemory = {
+  keepOnly: () => undefined,
+  offer: () => Promise.resolve(undefined),
+};
+
 /**
  * A Kafka topic as a source. `run()` ends with `stop()` alone: an absent broker, a missing topic or a crashed
  * consumer is reported to the observer and tried again, for ever. A batch that the pipeline rejects is handed over
@@ -44,15 +52,15 @@ export interface KafkaSourceOptions {
 export function createKafkaSource(options: KafkaSourceOptions): Source {
   const { kafka, settings, observer } = options;
   const {
-    storedOffset = () => Promise.resolve(undefined),
+    memory = nothingRemembered,
     stopTimeoutMs = 10_000,
     commitIntervalMs = 1_000,
     maxBackOffMs = 10_000,
     stallTimeoutMs = 120_000,
   } = options;
   const stopping = new AbortController();
-  /** By partition: the next offset to be handled. Outlives a consumer, so that a new one goes on where it ended. */
-  const positions = new Map<number, bigint>();
+  /** By partition. Outlives a consumer, so that a new one goes on where it ended. */
+  const progress = new Map<number, Progress>();
   let state = { ready: false, reason: 'not started' };
   let running: Promise<void> | undefined;
 
@@ -64,8 +72,9 @@ export function createKafkaSource(options: KafkaSourceOptions): Source {
           settings,
           observer,
           handle,
-          positions,
-          storedOffset,
+          progress,
+          memory,
+          takeOver: options.takeOver,
           signal: stopping.signal,
           stopTimeoutMs,
           commitIntervalMs,

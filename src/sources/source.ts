@@ -29,6 +29,10 @@ export interface Batch {
   assignment?: Assignment | undefined;
   /** First offset that may come again after a crash: what the source has committed; undefined where it commits nothing. */
   committed?: bigint | undefined;
+  /** Where the partition goes on behind this batch; absent where it has only refills, or the source commits nothing. */
+  next?: bigint | undefined;
+  /** Messages before the first one are gone, which nobody has handled. */
+  gap?: boolean | undefined;
 }
 
 /** Where reading of a partition begins. */
@@ -37,6 +41,18 @@ export interface Assignment {
   from: bigint;
   /** Messages below this one are refills. */
   liveFrom: bigint;
+  /** The offset behind which what is remembered goes on; undefined = what was remembered, if anything, is of no use. */
+  after: bigint | undefined;
+  /** Whether messages before `liveFrom` have been handled by someone. */
+  begun: boolean;
+}
+
+/** What a source has to ask of what is remembered of a topic's partitions. */
+export interface SourceMemory {
+  /** These are assigned from now on, and no others. */
+  keepOnly(partitions: readonly number[]): void;
+  /** The last offset before `liveFrom` behind which reading can go on; undefined = nothing is remembered. May not reject. */
+  offer(partition: number, liveFrom: bigint): Promise<bigint | undefined>;
 }
 
 /** Resolves when every sink has the batch; until then the source may not acknowledge it. Rejecting makes it come again. */

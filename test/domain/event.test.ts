@@ -301,3 +301,40 @@ test('an event keeps the explanation of the record that was explained last', () 
   expect(leftOutAfter(detection(2, 4.5))).toEqual(['flow']);
   expect(leftOutAfter(explained(detection(3, 6), 'load'))).toEqual(['load']);
 });
+
+test('a tracker that goes on from a snapshot says what the one it was taken of would have', () => {
+  const record = fc.record({
+    key: fc.constantFrom('a', 'b', 'c'),
+    surprise: fc.constantFrom(0, 0, 4, 5, 6),
+    step: fc.integer({ min: 0, max: 3 }),
+    limited: fc.boolean(),
+    explained: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(record, { maxLength: 80 }), fc.nat(80), (records, cut) => {
+      const rules = { ...policy, minRecords: 3, silenceMs: 12, suppressForMs: 6 };
+      const whole = createEventTracker(rules);
+      let parted = createEventTracker(rules);
+      let time = 0;
+      records.forEach(({ key, surprise, step, limited, explained }, i) => {
+        if (i === cut) {
+          // A snapshot is not changed by what comes after it.
+          const snapshot = parted.snapshot();
+          parted.observe(detection(time, 9, key));
+          parted = createEventTracker(rules, snapshot);
+        }
+        time += step;
+        const violation = { channel: 'load', limit: 'max', bound: 3, actual: 3 + i } as const;
+        const seen: Detection = {
+          ...detection(time, surprise, key),
+          ...(limited && { limits: [violation] }),
+          ...(explained && { nearestNormal: { reconstruction: i, leftOut: [], latent: [] } }),
+        };
+        expect(parted.observe(seen)).toEqual(whole.observe(seen));
+        expect(parted.open).toBe(whole.open);
+        expect(whole.open).toBe(whole.openEvents().length);
+      });
+      expect(parted.closeAll()).toEqual(whole.closeAll());
+    }),
+  );
+});

@@ -200,3 +200,130 @@ describe('a new window', () => {
     expect(windowOf(store).values).toEqual([NaN, NaN, 100.1]);
   });
 });
+
+describe('a store that goes on from a snapshot', () => {
+  const record = fc.record({
+    key: fc.constantFrom('a', 'b', 'c', 'd'),
+    step: fc.constantFrom(0, 1, 1, 2, 7, 40, -1),
+  });
+
+  test('says and holds what the one it was taken of would have, bit for bit', () => {
+    fc.assert(
+      fc.property(
+        fc.array(record, { maxLength: 60 }),
+        fc.nat(60),
+        fc.record({
+          length: fc.integer({ min: 1, max: 5 }),
+          gaps: fc.constantFrom('ignore', 'break', 'fill'),
+          padding: fc.constantFrom('none', 'missing'),
+          beginning: fc.constantFrom('empty', 'unknown'),
+          maxKeys: fc.constantFrom(2, 10),
+        }),
+        (records, cut, { length, gaps, padding, beginning, maxKeys }) => {
+          const anyShape: WindowShape = { length, channels: 2, conditions: 1 };
+          const rules = { ...limits, ttlMs: 30, intervalMs: 1, gaps, padding, maxKeys } as const;
+          const whole = createWindowStore(anyShape, rules, beginning);
+          let parted = createWindowStore(anyShape, rules, beginning);
+          const [left, right] = [createWindowBatch(anyShape, 60), createWindowBatch(anyShape, 60)];
+          let time = 100;
+          records.forEach(({ key, step }, i) => {
+            if (i === cut) parted = createWindowStore(anyShape, rules, parted.snapshot());
+            time += step;
+            const push = (store: typeof whole) =>
+              store.push(key, 0, Float64Array.of(time), Float64Array.of(time, i), Float64Array.of(-i));
+            const result = push(parted);
+            expect(push(whole)).toBe(result);
+            expect(parted.size).toBe(whole.size);
+            expect(parted.lacks(key)).toBe(whole.lacks(key));
+            if (result !== 'ready') return;
+            whole.copy(key, left);
+            parted.copy(key, right);
+          });
+          expect(right).toEqual(left);
+          expect(parted.snapshot()).toEqual(whole.snapshot());
+        },
+      ),
+    );
+  });
+
+  test('holds no more than the next window needs', () => {
+    const { store, push } = createStore();
+    for (let time = 1; time <= 9; time++) push('a', time);
+    push('b', 9);
+    const { keys, held, timestamps, values } = store.snapshot();
+    expect(keys).toEqual(['a', 'b']);
+    expect([...held]).toEqual([2, 1]);
+    expect([...timestamps]).toEqual([8, 9, 9]);
+    expect(values).toHaveLength(6);
+  });
+
+  test('holds the most recent keys where fewer are allowed than there are', () => {
+    const { store, push } = createStore();
+    for (const key of ['a', 'b', 'c']) for (let time = 1; time <= 3; time++) push(key, time);
+    const smaller = createWindowStore(shape, { ...limits, maxKeys: 2 }, store.snapshot());
+    expect(smaller.snapshot().keys).toEqual(['b', 'c']);
+    const values = Float64Array.of(4.1, 4.2);
+    expect(smaller.push('c', 0, Float64Array.of(4), values, Float64Array.of(-4))).toBe('ready');
+    const batch = createWindowBatch(shape, 1);
+    smaller.copy('c', batch);
+    expect([...batch.timestamps]).toEqual([2, 3, 4]);
+  });
+
+  test('refuses one of another shape', () => {
+    const { store, push } = createStore();
+    for (let time = 1; time <= 3; time++) push('a', time);
+    const snapshot = store.snapshot();
+    for (const other of [
+      { ...shape, length: 2 },
+      { ...shape, channels: 3 },
+      { ...shape, conditions: 0 },
+      { ...shape, pixels: true as const },
+    ])
+      expect(() => createWindowStore(other, limits, snapshot)).toThrow('windows are of another shape');
+  });
+});
+
+describe('what a window may lack', () => {
+  const marks = (store: ReturnType<typeof createWindowStore>, times: readonly number[], key = 'a'): string =>
+    times
+      .map((time) => {
+        store.push(key, 0, Float64Array.of(time), Float64Array.of(1, 2), Float64Array.of(0));
+        return store.lacks(key) ? '?' : '.';
+      })
+      .join('');
+  const padded = { ...limits, padding: 'missing' } as const;
+
+  test('is nothing where nothing was before', () => {
+    expect(marks(createWindowStore(shape, padded), [1, 2, 3, 4])).toBe('....');
+  });
+
+  test('are the records before those that were read, until it is full of these', () => {
+    expect(marks(createWindowStore(shape, padded, 'unknown'), [1, 2, 3, 4])).toBe('??..');
+    expect(marks(createWindowStore(shape, limits, 'unknown'), [1, 2, 3, 4])).toBe('??..');
+  });
+
+  test('is nothing any more when it has to begin anew', () => {
+    expect(marks(createWindowStore(shape, padded, 'unknown'), [1, 1500, 1501])).toBe('?..');
+  });
+
+  test('is nothing for a device that comes when all that was before is out of date', () => {
+    const store = createWindowStore(shape, padded, 'unknown');
+    marks(store, [1]);
+    expect(marks(store, [1999, 2000], 'b')).toBe('??');
+    expect(marks(store, [2001, 2002], 'c')).toBe('..');
+  });
+
+  test('are records before the next one when some are gone', () => {
+    const store = createWindowStore(shape, padded);
+    marks(store, [1, 2, 3]);
+    store.interrupt();
+    // A pause that would be one of the device: its records may be among those that are gone.
+    expect(marks(store, [1100, 1101, 1102])).toBe('??.');
+    expect(marks(store, [1102], 'b')).toBe('?');
+  });
+
+  test('a window of one record lacks nothing', () => {
+    const single: WindowShape = { length: 1, channels: 2, conditions: 1 };
+    expect(marks(createWindowStore(single, limits, 'unknown'), [1, 2])).toBe('..');
+  });
+});

@@ -6,6 +6,7 @@ import type { DetectorSettings } from '../../src/config/settings';
 import { createCategoryTable, createConditionReader } from '../../src/domain/condition';
 import type { Intake } from '../../src/intake';
 import { createIntake } from '../../src/intake';
+import { givenConditions } from '../../src/domain/record';
 import { windowShape } from '../../src/domain/window';
 import { createAvroCompiler } from '../../src/sources/decode/avro';
 import { createFramedDecoder } from '../../src/sources/decode/framed';
@@ -96,6 +97,7 @@ function framedIntake(
   const create = record.format === 'avro' ? createAvroCompiler : createJsonSchemaCompiler;
   const compile = create(fields, record, record, reader);
   return {
+    categories: givenConditions(record.conditions).map(({ kind }) => kind === 'category'),
     table,
     decode: createFramedDecoder(record, record, createRegistry(schemas, seed), compile),
     shape: windowShape(record, window.length),

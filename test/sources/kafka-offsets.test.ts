@@ -1,90 +1,100 @@
 import fc from 'fast-check';
-import { keepNewest, missingBetween, planStart } from '../../src/sources/kafka-offsets';
+import { beginReading, findPlace, keepNewest, missingBetween } from '../../src/sources/kafka-offsets';
 
-const settings = { startFrom: 'earliest', rewindRecords: 10 } as const;
-const none = { committed: -1n, position: undefined };
+const none = { committed: -1n, known: undefined };
+const at = (position: bigint) => ({ position, committed: true });
 
-describe('planStart', () => {
+describe('findPlace', () => {
   test('a group without a place begins where the settings say', () => {
-    expect(planStart({ low: 5n, high: 50n, ...none }, settings)).toMatchObject({
-      from: 5n,
-      liveFrom: 5n,
-      missing: 0n,
-    });
-    expect(planStart({ low: 5n, high: 50n, ...none }, { ...settings, startFrom: 'latest' })).toMatchObject({
-      from: 40n,
-      liveFrom: 50n,
-    });
+    const bounds = { low: 5n, high: 50n };
+    const begun = { begun: false, missing: 0n, restarted: false };
+    expect(findPlace({ ...bounds, ...none }, { startFrom: 'earliest' })).toEqual({ liveFrom: 5n, ...begun });
+    expect(findPlace({ ...bounds, ...none }, { startFrom: 'latest' })).toEqual({ liveFrom: 50n, ...begun });
   });
 
-  test('rewinds from the committed offset, never below what the broker has', () => {
-    const known = { high: 50n, committed: 30n, position: undefined };
-    expect(planStart({ low: 0n, ...known }, settings)).toMatchObject({ from: 20n, liveFrom: 30n });
-    expect(planStart({ low: 25n, ...known }, settings)).toMatchObject({ from: 25n, liveFrom: 30n });
-  });
-
-  test('goes on without a refill where nobody else has moved on', () => {
-    const known = { low: 0n, high: 50n, position: 40n };
-    expect(planStart({ ...known, committed: 40n }, settings)).toMatchObject({ from: 40n, liveFrom: 40n });
-    expect(planStart({ ...known, committed: 30n }, settings)).toMatchObject({ from: 40n, liveFrom: 40n });
-    expect(planStart({ ...known, committed: 45n }, settings)).toMatchObject({ from: 35n, liveFrom: 45n });
-  });
-
-  test('goes back behind what is stored, so that windows are full when the rest is read again', () => {
-    const known = { low: 0n, high: 50n, committed: 40n, position: undefined };
-    expect(planStart({ ...known, stored: 25n }, settings)).toMatchObject({ from: 16n, liveFrom: 40n });
-    expect(planStart({ ...known, stored: -1n }, settings)).toMatchObject({ from: 0n, liveFrom: 40n });
-    expect(planStart({ ...known, low: 30n, stored: 25n }, settings)).toMatchObject({ from: 30n });
-    // Of a topic that was made anew, or of a group that was set back.
-    expect(planStart({ ...known, stored: 90n }, settings)).toMatchObject({ from: 30n, liveFrom: 40n });
-    // What is here goes on; what is stored is older.
-    expect(planStart({ ...known, position: 40n, stored: 25n }, settings)).toMatchObject({ from: 40n });
-    // Given up on.
-    const far = { low: 0n, high: 5_000_000n, committed: 4_000_000n, position: undefined };
-    expect(planStart({ ...far, stored: 25n }, settings)).toMatchObject({ from: 3_999_990n });
+  test('goes on where the group is, or further on where this process is', () => {
+    const bounds = { low: 0n, high: 50n };
+    const place = (committed: bigint, position?: bigint) =>
+      findPlace(
+        { ...bounds, committed, known: position === undefined ? undefined : at(position) },
+        { startFrom: 'latest' },
+      );
+    expect(place(30n)).toMatchObject({ liveFrom: 30n, begun: true });
+    expect(place(40n, 40n)).toMatchObject({ liveFrom: 40n, begun: true });
+    expect(place(30n, 40n)).toMatchObject({ liveFrom: 40n, begun: true });
+    expect(place(45n, 40n)).toMatchObject({ liveFrom: 45n, begun: true });
   });
 
   test('counts what retention has taken', () => {
-    expect(planStart({ low: 30n, high: 50n, committed: 10n, position: undefined }, settings)).toEqual({
-      from: 30n,
+    const facts = { low: 30n, high: 50n, committed: 10n, known: undefined };
+    expect(findPlace(facts, { startFrom: 'latest' })).toEqual({
       liveFrom: 30n,
+      begun: true,
       missing: 20n,
       restarted: false,
     });
   });
 
-  test('a place beyond the end means that the topic was made anew', () => {
-    expect(planStart({ low: 0n, high: 5n, committed: 10n, position: 10n }, settings)).toEqual({
-      from: 0n,
+  test('a place beyond the end means that the topic was made anew, or cut', () => {
+    const facts = { low: 0n, high: 5n, committed: 10n, known: at(10n) };
+    expect(findPlace(facts, { startFrom: 'earliest' })).toEqual({
       liveFrom: 0n,
+      begun: true,
       missing: 0n,
       restarted: true,
+    });
+    expect(findPlace(facts, { startFrom: 'latest' })).toMatchObject({ liveFrom: 5n, restarted: true });
+  });
+
+  test('an offset that the broker had and has no more means that the topic was made anew: all of it is new', () => {
+    const bounds = { low: 0n, high: 90n, committed: -1n };
+    const settings = { startFrom: 'latest' } as const;
+    expect(findPlace({ ...bounds, known: at(10n) }, settings)).toMatchObject({
+      liveFrom: 0n,
+      restarted: true,
+    });
+    // What could not be committed yet is no such sign.
+    expect(findPlace({ ...bounds, known: { position: 10n, committed: false } }, settings)).toMatchObject({
+      liveFrom: 10n,
+      restarted: false,
     });
   });
 
   test('after a reset by kafkajs nothing that is left is skipped', () => {
-    const known = { low: 7n, high: 50n, committed: -2n, position: undefined };
-    expect(planStart(known, { ...settings, startFrom: 'latest' })).toMatchObject({ from: 7n, liveFrom: 7n });
+    const facts = { low: 7n, high: 50n, committed: -2n, known: undefined };
+    expect(findPlace(facts, { startFrom: 'latest' })).toMatchObject({ liveFrom: 7n, begun: true });
   });
 
-  test('for every partition: reads inside the log, refills at most as told, and skips nothing that is there', () => {
+  test('beginReading goes on behind what is remembered, else reads as much again as it is told, inside the log', () => {
+    expect(beginReading(40n, 0n, 25n, 10)).toBe(26n);
+    expect(beginReading(40n, 0n, 39n, 10)).toBe(40n);
+    expect(beginReading(40n, 30n, 25n, 10)).toBe(30n);
+    expect(beginReading(40n, 0n, -1n, 10)).toBe(0n);
+    expect(beginReading(40n, 0n, undefined, 10)).toBe(30n);
+    expect(beginReading(40n, 35n, undefined, 10)).toBe(35n);
+    expect(beginReading(4n, 0n, undefined, 10)).toBe(0n);
+  });
+
+  test('for every partition: reads inside the log, and skips nothing that is there', () => {
     const offset = fc.bigInt({ min: 0n, max: 200n });
     fc.assert(
       fc.property(
         fc.record({ low: offset, length: offset, committed: fc.bigInt({ min: -2n, max: 400n }) }),
-        fc.option(offset, { nil: undefined }),
+        fc.option(fc.record({ position: offset, committed: fc.boolean() }), { nil: undefined }),
         fc.nat(50),
         fc.constantFrom('earliest', 'latest'),
-        ({ low, length, committed }, position, rewindRecords, startFrom) => {
+        ({ low, length, committed }, known, rewindRecords, startFrom) => {
           const high = low + length;
-          const plan = planStart({ low, high, committed, position }, { startFrom, rewindRecords });
-          expect(plan.from).toBeGreaterThanOrEqual(low);
-          expect(plan.liveFrom).toBeLessThanOrEqual(high);
-          expect(plan.liveFrom - plan.from).toBeGreaterThanOrEqual(0n);
-          expect(plan.liveFrom - plan.from).toBeLessThanOrEqual(BigInt(rewindRecords));
-          if (committed >= 0n && !plan.restarted) {
-            const reached = position !== undefined && position > committed ? position : committed;
-            expect(plan.liveFrom - plan.missing).toBe(reached);
+          const place = findPlace({ low, high, committed, known }, { startFrom });
+          expect(place.liveFrom).toBeGreaterThanOrEqual(low);
+          expect(place.liveFrom).toBeLessThanOrEqual(high);
+          const from = beginReading(place.liveFrom, low, undefined, rewindRecords);
+          expect(from).toBeGreaterThanOrEqual(low);
+          expect(place.liveFrom - from).toBeGreaterThanOrEqual(0n);
+          expect(place.liveFrom - from).toBeLessThanOrEqual(BigInt(rewindRecords));
+          if (committed >= 0n && !place.restarted) {
+            const reached = known !== undefined && known.position > committed ? known.position : committed;
+            expect(place.liveFrom - place.missing).toBe(reached);
           }
         },
       ),

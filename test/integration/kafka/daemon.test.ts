@@ -1,11 +1,22 @@
-import type { KafkaMessage } from 'kafkajs';
+import { memoryProblems } from '../../../src/memory';
 import { copyStore, newFolder, removeFolders, windowLength, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
-import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
+import type { VaemonProcess } from '../vaemon-process';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
 import { createFeed } from './feed';
 import type { Feed } from './feed';
+import {
+  actualOutcomes,
+  atLeastOnce,
+  differences,
+  exactlyOnce,
+  expectedOutcomes,
+  groupOf,
+  plantSettings,
+  type PlantSettings,
+} from './outcomes';
+import { readProgress, untilCommitted } from './readings';
 
 jest.setTimeout(120_000);
 
@@ -37,159 +48,11 @@ afterAll(async () => {
 async function createPlant() {
   const feed = await createFeed(broker);
   feeds.push(feed);
-  return { feed, settings: await settingsFor(feed.topic, await newFolder()) };
+  return { feed, settings: await plantSettings(broker, feed.topic, await newFolder()) };
 }
 
-/** A detector with topics for its verdicts and a group of its own. */
-async function settingsFor(topic: string, store: string) {
-  const [detections, deadLetters] = [await broker.createTopic(), await broker.createTopic()];
-  return {
-    'source.kind': 'kafka',
-    'source.kafka.brokers': broker.bootstrap,
-    'source.kafka.topic': topic,
-    'source.kafka.groupId': `group-of-${detections}`,
-    'source.kafka.startFrom': 'earliest',
-    'source.kafka.rewindRecords': 60,
-    'source.kafka.maxBatchRecords': 50,
-    'source.kafka.sessionTimeout': '6s',
-    'sinks.kafka.enabled': 'true',
-    'sinks.kafka.detectionsTopic': detections,
-    'sinks.kafka.deadLetterTopic': deadLetters,
-    'sinks.kafka.emit': 'all',
-    'store.path': store,
-  } satisfies SettingsOverrides;
-}
-type PlantSettings = Awaited<ReturnType<typeof settingsFor>>;
-
-type TopicMessage = KafkaMessage & { partition: number };
-
-/** Everything in a topic. */
-async function contentOf(topic: string): Promise<TopicMessage[]> {
-  const kafka = broker.client();
-  const consumer = kafka.consumer({ groupId: `reader-of-${topic}`, maxWaitTimeInMs: 100 });
-  const admin = kafka.admin();
-  await Promise.all([admin.connect(), consumer.connect()]);
-  const offsets = await admin.fetchTopicOffsets(topic);
-  const total = offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
-  const messages: TopicMessage[] = [];
-  await consumer.subscribe({ topics: [topic], fromBeginning: true });
-  await consumer.run({
-    eachMessage({ message, partition }) {
-      messages.push({ ...message, partition });
-      return Promise.resolve();
-    },
-  });
-  await until(`${total} messages of ${topic}`, () => messages.length >= total);
-  await Promise.all([consumer.disconnect(), admin.disconnect()]);
-  return messages;
-}
-
-const headerOf = ({ headers }: KafkaMessage, name: string): string => String(headers?.[name] ?? '');
-
-/** What came of each record, by `partition/offset`, in the order in which it was written. */
-type Outcomes = Map<string, string[]>;
-const add = (outcomes: Outcomes, origin: string, outcome: string): void => {
-  outcomes.set(origin, [...(outcomes.get(origin) ?? []), outcome]);
-};
-
-/** As the feed says: a verdict or the reason of a dead letter. The first records of a key have no full window. */
-async function expectedOutcomes(topic: string): Promise<Outcomes> {
-  const expected: Outcomes = new Map();
-  const seen = new Map<string, number>();
-  const messages = await contentOf(topic);
-  for (const message of messages.sort((a, b) => Number(a.offset) - Number(b.offset))) {
-    const expectation = headerOf(message, 'expect');
-    const origin = `${message.partition}/${message.offset}`;
-    if (expectation !== 'verdict') {
-      expected.set(origin, [expectation]);
-      continue;
-    }
-    const { key } = JSON.parse(String(message.value)) as { key: string };
-    const count = (seen.get(key) ?? 0) + 1;
-    seen.set(key, count);
-    expected.set(origin, count < windowLength ? [] : ['verdict']);
-  }
-  return expected;
-}
-
-/** What the daemon has written, the surprise of each record that has a verdict, and the levels that lowered it. */
-async function actualOutcomes(
-  topic: string,
-  settings: PlantSettings,
-): Promise<{ outcomes: Outcomes; surprises: Map<string, number>; lowered: Map<string, object> }> {
-  const outcomes: Outcomes = new Map();
-  const surprises = new Map<string, number>();
-  const lowered = new Map<string, object>();
-  for (const message of await contentOf(settings['sinks.kafka.detectionsTopic'])) {
-    if (headerOf(message, 'type') !== 'detection') continue;
-    const { source, surprise, levels } = JSON.parse(String(message.value)) as {
-      source: { topic: string; partition: number; offset: string };
-      surprise: number;
-      levels?: Record<string, number>;
-    };
-    const origin = `${source.partition}/${source.offset}`;
-    expect(source.topic).toBe(topic);
-    // A record that is scored twice has the same surprise twice.
-    expect(surprises.get(origin) ?? surprise).toBe(surprise);
-    surprises.set(origin, surprise);
-    if (levels !== undefined && Object.values(levels).some((by) => by > 0)) lowered.set(origin, levels);
-    add(outcomes, origin, 'verdict');
-  }
-  for (const message of await contentOf(settings['sinks.kafka.deadLetterTopic'])) {
-    expect(headerOf(message, 'source-topic')).toBe(topic);
-    expect(headerOf(message, 'message')).not.toBe('');
-    const origin = `${headerOf(message, 'source-partition')}/${headerOf(message, 'source-offset')}`;
-    add(outcomes, origin, headerOf(message, 'reason'));
-  }
-  return { outcomes, surprises, lowered };
-}
-
-/** Records that did not end as they should: none when all is well. */
-function differences(
-  expected: Outcomes,
-  actual: Outcomes,
-  same: (expected: readonly string[], actual: readonly string[]) => boolean,
-) {
-  const origins = [...new Set([...expected.keys(), ...actual.keys()])];
-  return origins
-    .map((origin) => ({
-      origin,
-      expected: expected.get(origin) ?? ['not produced'],
-      actual: actual.get(origin) ?? [],
-    }))
-    .filter((outcome) => !same(outcome.expected, outcome.actual));
-}
-
-type Same = Parameters<typeof differences>[2];
-const exactlyOnce: Same = (expected, actual) => expected.join() === actual.join();
-/** What was under way in a crash is written again, and is the same. */
-const atLeastOnce: Same = (expected, actual) => exactlyOnce(expected, [...new Set(actual)]);
-
-/** Committed and last offsets of the group, by partition. */
-async function progressOf(settings: PlantSettings): Promise<{ committed: string[]; high: string[] }> {
-  const admin = broker.client().admin();
-  await admin.connect();
-  const topic = settings['source.kafka.topic'];
-  const [offsets] = await admin.fetchOffsets({ groupId: settings['source.kafka.groupId'], topics: [topic] });
-  const ends = await admin.fetchTopicOffsets(topic);
-  await admin.disconnect();
-  const byPartition = (a: { partition: number }, b: { partition: number }) => a.partition - b.partition;
-  return {
-    committed: [...offsets!.partitions].sort(byPartition).map(({ offset }) => offset),
-    high: [...ends].sort(byPartition).map(({ high }) => high),
-  };
-}
-
-function untilAllIsCommitted(settings: PlantSettings): Promise<void> {
-  return until(
-    'every offset to be committed',
-    async () => {
-      const { committed, high } = await progressOf(settings);
-      return committed.join() === high.join();
-    },
-    60_000,
-  );
-}
+const progressOf = (settings: PlantSettings) => readProgress(broker.client(), groupOf(settings));
+const untilAllIsCommitted = (settings: PlantSettings) => untilCommitted(broker.client(), groupOf(settings));
 
 /** How many records came to which end in this life of the daemon. */
 async function countsOf(daemon: VaemonProcess) {
@@ -211,13 +74,13 @@ async function uninterrupted(
   store: string,
   inspect: (daemon: VaemonProcess) => Promise<void> = () => Promise.resolve(),
 ) {
-  const settings = await settingsFor(topic, store);
+  const settings = await plantSettings(broker, topic, store);
   const daemon = startVaemon(['run'], config, settings);
   await daemon.ready();
   await untilAllIsCommitted(settings);
   await inspect(daemon);
   expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
-  return actualOutcomes(topic, settings);
+  return actualOutcomes(broker.client(), topic, settings);
 }
 
 test('every record has exactly one outcome, over a stop and a start in mid-stream', async () => {
@@ -248,8 +111,8 @@ test('every record has exactly one outcome, over a stop and a start in mid-strea
   const { committed, high } = await progressOf(settings);
   expect(committed).toEqual(high);
 
-  const expected = await expectedOutcomes(feed.topic);
-  const { outcomes, surprises } = await actualOutcomes(feed.topic, settings);
+  const expected = await expectedOutcomes(broker.client(), feed.topic);
+  const { outcomes, surprises } = await actualOutcomes(broker.client(), feed.topic, settings);
   expect(differences(expected, outcomes, exactlyOnce)).toEqual([]);
   // The windows were full again at once, from records that were read a second time.
   expect(counts.warming).toBe(0);
@@ -308,8 +171,8 @@ test('after SIGKILL in mid-stream no record is lost', async () => {
   expect(await second.metric('vaemon_records_warming_total')).toBe(0);
   expect(await second.signal('SIGTERM')).toEqual(cleanExit);
 
-  const expected = await expectedOutcomes(feed.topic);
-  const { outcomes } = await actualOutcomes(feed.topic, settings);
+  const expected = await expectedOutcomes(broker.client(), feed.topic);
+  const { outcomes } = await actualOutcomes(broker.client(), feed.topic, settings);
   expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
 });
 
@@ -332,8 +195,8 @@ test('a second replica takes a partition over, and later the other one', async (
   expect(await second.metric('vaemon_records_warming_total')).toBe(0);
   expect(await second.signal('SIGTERM')).toEqual(cleanExit);
 
-  const expected = await expectedOutcomes(feed.topic);
-  const { outcomes, surprises } = await actualOutcomes(feed.topic, settings);
+  const expected = await expectedOutcomes(broker.client(), feed.topic);
+  const { outcomes, surprises } = await actualOutcomes(broker.client(), feed.topic, settings);
   expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
   const control = await uninterrupted(feed.topic, await copyStore(trainedStore));
   expect(control.surprises).toEqual(surprises);
@@ -369,21 +232,21 @@ test('levels that follow the devices survive SIGKILL, a rebalance and a stop, bi
   await rounds(5);
   await feed.stop();
   await untilAllIsCommitted(settings);
-  for (const reason of ['unreadable', 'unsaved', 'records_missing', 'ahead'])
-    expect([reason, await third.metric('vaemon_level_problems_total', { reason })]).toEqual([reason, 0]);
+  for (const reason of memoryProblems)
+    expect([reason, await third.metric('vaemon_memory_problems_total', { reason })]).toEqual([reason, 0]);
   expect(await third.signal('SIGTERM')).toEqual(cleanExit);
 
-  const expected = await expectedOutcomes(feed.topic);
-  const { outcomes, surprises, lowered } = await actualOutcomes(feed.topic, settings);
+  const expected = await expectedOutcomes(broker.client(), feed.topic);
+  const { outcomes, surprises, lowered } = await actualOutcomes(broker.client(), feed.topic, settings);
   expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
   expect(lowered.size).toBeGreaterThan(500);
 
-  const calm = { ...(await settingsFor(feed.topic, await copyStore(trainedStore))) };
+  const calm = { ...(await plantSettings(broker, feed.topic, await copyStore(trainedStore))) };
   const control = startVaemon(['run'], config, { ...calm, 'calibration.levelRecords': '64' });
   await control.ready();
   await untilAllIsCommitted(calm);
   expect(await control.signal('SIGTERM')).toEqual(cleanExit);
-  expect(await actualOutcomes(feed.topic, calm)).toMatchObject({ surprises, lowered });
+  expect(await actualOutcomes(broker.client(), feed.topic, calm)).toMatchObject({ surprises, lowered });
 }, 240_000);
 
 test('loses nothing while the topic of the dead letters is missing', async () => {
@@ -407,15 +270,15 @@ test('loses nothing while the topic of the dead letters is missing', async () =>
   await untilAllIsCommitted(settings);
   expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
 
-  const expected = await expectedOutcomes(feed.topic);
-  const { outcomes } = await actualOutcomes(feed.topic, settings);
+  const expected = await expectedOutcomes(broker.client(), feed.topic);
+  const { outcomes } = await actualOutcomes(broker.client(), feed.topic, settings);
   expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
 });
 
 test('goes on where it was when the broker has been away, and can be stopped meanwhile', async () => {
   const { feed, settings: fresh } = await createPlant();
   const settings = { ...fresh, 'store.path': await copyStore(trainedStore) };
-  const other = await settingsFor(feed.topic, settings['store.path']);
+  const other = await plantSettings(broker, feed.topic, settings['store.path']);
   await feed.produceNormal(50);
   const [daemon, stopped] = [startVaemon(['run'], config, settings), startVaemon(['run'], config, other)];
   await Promise.all([daemon.ready(), stopped.ready()]);
@@ -431,8 +294,8 @@ test('goes on where it was when the broker has been away, and can be stopped mea
   await untilAllIsCommitted(settings);
   expect(await countsOf(daemon)).toMatchObject({ warming: 3 * (windowLength - 1), rejected: 0 });
   expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
-  const expected = await expectedOutcomes(feed.topic);
-  const { outcomes } = await actualOutcomes(feed.topic, settings);
+  const expected = await expectedOutcomes(broker.client(), feed.topic);
+  const { outcomes } = await actualOutcomes(broker.client(), feed.topic, settings);
   expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
 });
 

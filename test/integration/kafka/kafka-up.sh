@@ -64,6 +64,7 @@ log.retention.check.interval.ms=1000
 log.initial.task.delay.ms=1000
 broker.session.timeout.ms=6000
 broker.heartbeat.interval.ms=1000
+transaction.abort.timed.out.transaction.cleanup.interval.ms=500
 P
   SCRAM=()
   if [ $SECURE = 1 ]; then
@@ -73,7 +74,8 @@ P
       SCRAM+=(--add-scram "$mechanism=[name=alice,password=$(cat "$DIR/secure/password")]")
     done
   fi
-  CLUSTER=$(head -c16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)
+  # Behind a letter: one that begins with a dash would be taken for an option.
+  CLUSTER=V$(head -c16 /dev/urandom | base64 | tr '+/' '-_' | tr -d = | cut -c2-)
   java "${JVM[@]}" -cp "$LIBS/*" kafka.tools.StorageTool format --ignore-formatted -t "$CLUSTER" -c "$CONFIG" \
     "${SCRAM[@]}" >&2
   touch "$DIR/formatted"

@@ -1,0 +1,108 @@
+/** Records of many devices, of very uneven rates, with faults now and then. */
+import { Partitioners } from 'kafkajs';
+import type { Kafka, Message } from 'kafkajs';
+import { createRandom } from '../../../src/tensor';
+import { stepMs } from '../../models/synthetic';
+import { createPump, type PlantRecord } from '../plant';
+
+export interface FleetFeed {
+  /** Produces so many records, drawn by the rates of the devices. */
+  produce(records: number): Promise<void>;
+  /** Produces records at a rate until `stop`. */
+  start(recordsPerSecond: number): void;
+  stop(): Promise<void>;
+  /** Records produced so far. */
+  produced(): number;
+  close(): Promise<void>;
+}
+
+export interface FleetOptions {
+  kafka: Kafka;
+  topic: string;
+  partitions: number;
+  devices: number;
+  seed: number;
+  /** Whether devices have faults; default true. */
+  faults?: boolean;
+}
+
+const ticksPerSecond = 20;
+/** Records of a device that are made at once. */
+const chunkRecords = 400;
+/** Of every so many records of a device … */
+const faultEvery = 80;
+/** … so many are wrong. */
+const faultRecords = 6;
+
+export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed> {
+  const { kafka, topic, partitions, devices, seed, faults = true } = options;
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, idempotent: true });
+  await producer.connect();
+  const random = createRandom(seed);
+  const start = Date.now() - 24 * 3_600_000;
+  // The rarest device comes about once in `devices ** 1.5` records.
+  const weights = Array.from({ length: devices }, (_, i) => 1 / (1 + i) ** 1.5);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const sequences = weights.map((_, i) => createDevice(`device-${i}`, seed * 1000 + i, start, faults));
+  let produced = 0;
+  let stopping = false;
+  let producing: Promise<void> | undefined;
+
+  function draw(): { partition: number; record: PlantRecord } {
+    let at = random.uniform() * total;
+    let device = 0;
+    while (device < devices - 1 && at >= weights[device]!) at -= weights[device++]!;
+    return { partition: device % partitions, record: sequences[device]!() };
+  }
+
+  async function produce(records: number): Promise<void> {
+    const messages = Array.from({ length: records }, (): Message => {
+      const { partition, record } = draw();
+      return { partition, key: record.key, value: JSON.stringify(record) };
+    });
+    await producer.send({ topic, messages });
+    produced += records;
+  }
+
+  return {
+    produce,
+    start(recordsPerSecond) {
+      producing = (async () => {
+        while (!stopping) {
+          await produce(Math.ceil(recordsPerSecond / ticksPerSecond));
+          await new Promise((resolve) => setTimeout(resolve, 1000 / ticksPerSecond));
+        }
+      })();
+    },
+    async stop() {
+      stopping = true;
+      await producing;
+    },
+    produced: () => produced,
+    async close() {
+      stopping = true;
+      await producing?.catch(() => undefined);
+      await producer.disconnect();
+    },
+  };
+}
+
+/** Returns its next record, a second after the one before. */
+function createDevice(key: string, seed: number, start: number, faults: boolean): () => PlantRecord {
+  let records: PlantRecord[] = [];
+  let made = 0;
+  return () => {
+    if (records.length === 0) {
+      records = createPump(key, {
+        seed: seed + 100_000 * made,
+        count: chunkRecords,
+        start: start + made * stepMs,
+        disturb(values, i) {
+          if (faults && i % faultEvery >= faultEvery - faultRecords) values[2]! += 25;
+        },
+      });
+      made += chunkRecords;
+    }
+    return records.shift()!;
+  };
+}

@@ -1,0 +1,112 @@
+/** A plant on Kafka with its daemon: what should come of each record, and what has. */
+import type { Kafka } from 'kafkajs';
+import { windowLength } from '../plant';
+import type { SettingsOverrides } from '../vaemon-process';
+import type { TestBroker } from './broker';
+import { headerOf, readTopic } from './readings';
+
+/** A detector with topics for its verdicts and a group of its own. */
+export async function plantSettings(broker: TestBroker, topic: string, store: string) {
+  const [detections, deadLetters] = [await broker.createTopic(), await broker.createTopic()];
+  return {
+    'source.kind': 'kafka',
+    'source.kafka.brokers': broker.bootstrap,
+    'source.kafka.topic': topic,
+    'source.kafka.groupId': `group-of-${detections}`,
+    'source.kafka.startFrom': 'earliest',
+    'source.kafka.rewindRecords': 60,
+    'source.kafka.maxBatchRecords': 50,
+    'source.kafka.sessionTimeout': '6s',
+    'sinks.kafka.enabled': 'true',
+    'sinks.kafka.detectionsTopic': detections,
+    'sinks.kafka.deadLetterTopic': deadLetters,
+    'sinks.kafka.emit': 'all',
+    'store.path': store,
+  } satisfies SettingsOverrides;
+}
+export type PlantSettings = Awaited<ReturnType<typeof plantSettings>>;
+
+export const groupOf = (settings: PlantSettings) => ({
+  topic: settings['source.kafka.topic'],
+  groupId: settings['source.kafka.groupId'],
+});
+
+/** What came of each record, by `partition/offset`, in the order in which it was written. */
+export type Outcomes = Map<string, string[]>;
+const add = (outcomes: Outcomes, origin: string, outcome: string): void => {
+  outcomes.set(origin, [...(outcomes.get(origin) ?? []), outcome]);
+};
+
+/** As the feed says: a verdict or the reason of a dead letter. The first records of a key have no full window. */
+export async function expectedOutcomes(kafka: Kafka, topic: string): Promise<Outcomes> {
+  const expected: Outcomes = new Map();
+  const seen = new Map<string, number>();
+  const messages = await readTopic(kafka, topic);
+  for (const message of messages.sort((a, b) => Number(a.offset) - Number(b.offset))) {
+    const expectation = headerOf(message, 'expect');
+    const origin = `${message.partition}/${message.offset}`;
+    if (expectation !== 'verdict') {
+      expected.set(origin, [expectation]);
+      continue;
+    }
+    const { key } = JSON.parse(String(message.value)) as { key: string };
+    const count = (seen.get(key) ?? 0) + 1;
+    seen.set(key, count);
+    expected.set(origin, count < windowLength ? [] : ['verdict']);
+  }
+  return expected;
+}
+
+/** What the daemon has written, the surprise of each record that has a verdict, and the levels that lowered it. */
+export async function actualOutcomes(
+  kafka: Kafka,
+  topic: string,
+  settings: PlantSettings,
+): Promise<{ outcomes: Outcomes; surprises: Map<string, number>; lowered: Map<string, object> }> {
+  const outcomes: Outcomes = new Map();
+  const surprises = new Map<string, number>();
+  const lowered = new Map<string, object>();
+  for (const message of await readTopic(kafka, settings['sinks.kafka.detectionsTopic'])) {
+    if (headerOf(message, 'type') !== 'detection') continue;
+    const { source, surprise, levels } = JSON.parse(String(message.value)) as {
+      source: { topic: string; partition: number; offset: string };
+      surprise: number;
+      levels?: Record<string, number>;
+    };
+    const origin = `${source.partition}/${source.offset}`;
+    expect(source.topic).toBe(topic);
+    // A record that is scored twice has the same surprise twice.
+    expect(surprises.get(origin) ?? surprise).toBe(surprise);
+    surprises.set(origin, surprise);
+    if (levels !== undefined && Object.values(levels).some((by) => by > 0)) lowered.set(origin, levels);
+    add(outcomes, origin, 'verdict');
+  }
+  for (const message of await readTopic(kafka, settings['sinks.kafka.deadLetterTopic'])) {
+    expect(headerOf(message, 'source-topic')).toBe(topic);
+    expect(headerOf(message, 'message')).not.toBe('');
+    const origin = `${headerOf(message, 'source-partition')}/${headerOf(message, 'source-offset')}`;
+    add(outcomes, origin, headerOf(message, 'reason'));
+  }
+  return { outcomes, surprises, lowered };
+}
+
+/** Records that did not end as they should: none when all is well. */
+export function differences(
+  expected: Outcomes,
+  actual: Outcomes,
+  same: (expected: readonly string[], actual: readonly string[]) => boolean,
+) {
+  const origins = [...new Set([...expected.keys(), ...actual.keys()])];
+  return origins
+    .map((origin) => ({
+      origin,
+      expected: expected.get(origin) ?? ['not produced'],
+      actual: actual.get(origin) ?? [],
+    }))
+    .filter((outcome) => !same(outcome.expected, outcome.actual));
+}
+
+export type Same = Parameters<typeof differences>[2];
+export const exactlyOnce: Same = (expected, actual) => expected.join() === actual.join();
+/** What was under way in a crash is written again, and is the same. */
+export const atLeastOnce: Same = (expected, actual) => exactlyOnce(expected, [...new Set(actual)]);

@@ -1,0 +1,298 @@
+import type { Kafka, Producer, Transaction } from 'kafkajs';
+import type { Detection } from '../../../src/domain/detection';
+import { SupersededError } from '../../../src/errors';
+import { createTransactionalSink } from '../../../src/sinks/kafka-transactions';
+import type { TransactionalSink, TransactionalSinkOptions } from '../../../src/sinks/kafka-transactions';
+import type { DeadLetter, TransactionResult, Verdicts } from '../../../src/sinks/sink';
+import { startBroker, until } from './broker';
+import type { TestBroker } from './broker';
+import { readProgress, readTopic } from './readings';
+
+jest.setTimeout(60_000);
+
+let broker: TestBroker;
+const open: TransactionalSink[] = [];
+
+beforeAll(async () => {
+  broker = await startBroker();
+}, 180_000);
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((sink) => sink.close()));
+});
+afterAll(() => broker.remove());
+
+const partition = 0;
+const detection = (offset: number): Detection => ({
+  detector: 'pump',
+  key: 'pump-3',
+  timestamp: 1_000 + offset,
+  origin: { topic: 'source', partition, offset: String(offset) },
+  surprise: 4.5,
+  threshold: 3,
+  anomalous: true,
+  extrapolated: false,
+  limits: [],
+  statistics: {},
+  contributions: [],
+  modelVersion: 'v7',
+});
+const letter = (offset: number, value: Buffer): DeadLetter => ({
+  detector: 'pump',
+  reason: 'not_json',
+  message: 'is not JSON',
+  origin: { topic: 'source', partition, offset: String(offset) },
+  key: null,
+  value,
+});
+
+/** A topic to be read, topics to be written, and a group of its own. */
+async function createSetting(config: Record<string, string> = {}) {
+  const topic = await broker.createTopic();
+  const [detectionsTopic, deadLetterTopic] = [
+    await broker.createTopic({ config }),
+    await broker.createTopic({ config }),
+  ];
+  const groupId = `group-of-${topic}`;
+  const results: TransactionResult[] = [];
+  return {
+    topic,
+    groupId,
+    results,
+    openSink(options: Partial<TransactionalSinkOptions> = {}): TransactionalSink {
+      const sink = createTransactionalSink({
+        kafka: broker.client(),
+        settings: { detectionsTopic, deadLetterTopic, emit: 'all' },
+        groupId,
+        onTransaction: (result) => results.push(result),
+        ...options,
+      });
+      open.push(sink);
+      return sink;
+    },
+    /** Verdicts on the records from one offset up to another, the group being at the first. */
+    verdicts(from: number, to: number, more: Partial<Verdicts> = {}): Verdicts {
+      return {
+        detections: Array.from({ length: to - from }, (_, i) => detection(from + i)),
+        events: [],
+        deadLetters: [],
+        advance: {
+          topic,
+          partition,
+          committed: from === 0 ? -1n : BigInt(from),
+          from: BigInt(from),
+          to: BigInt(to),
+        },
+        ...more,
+      };
+    },
+    /** Offsets of the records that a reader of committed messages finds verdicts on, in order. */
+    async written(): Promise<number[]> {
+      const messages = await readTopic(broker.client(), detectionsTopic);
+      return messages.map(({ value }) =>
+        Number((JSON.parse(String(value)) as { source: { offset: string } }).source.offset),
+      );
+    },
+    letters: async () =>
+      (await readTopic(broker.client(), deadLetterTopic)).map(({ value }) => value?.length ?? 0),
+    committed: async () => (await readProgress(broker.client(), { topic, groupId })).committed[0],
+  };
+}
+/** As the source does it: again, until it is taken. */
+const persistently = (write: () => Promise<void>) =>
+  until('the write', () =>
+    write().then(
+      () => true,
+      () => false,
+    ),
+  );
+const takeOver = (sink: TransactionalSink, topic: string) => persistently(() => sink.takeOver(topic, [0]));
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+/** A client whose transactions do something else at one of their steps, so many times. */
+function meddleWith(
+  kafka: Kafka,
+  step: 'sendOffsets' | 'commit' | 'sendBatch',
+  times: number,
+  instead: (original: () => Promise<unknown>) => Promise<unknown>,
+): Kafka {
+  let left = times;
+  const producer = (config: Parameters<Kafka['producer']>[0]): Producer => {
+    const original = kafka.producer(config);
+    const transaction = async (): Promise<Transaction> => {
+      const begun = await original.transaction();
+      const work = begun[step] as (...args: unknown[]) => Promise<unknown>;
+      const replaced = (...args: unknown[]) => (left-- > 0 ? instead(() => work(...args)) : work(...args));
+      return { ...begun, [step]: replaced };
+    };
+    return { ...original, transaction };
+  };
+  return { producer, admin: kafka.admin.bind(kafka) } as unknown as Kafka;
+}
+
+test('verdicts and the offset behind them become visible together', async () => {
+  const { topic, openSink, verdicts, written, committed, letters, results } = await createSetting();
+  const sink = openSink();
+  await takeOver(sink, topic);
+  await sink.write({ ...verdicts(0, 3), deadLetters: [letter(3, Buffer.from('x'))] });
+  await sink.write(verdicts(3, 5));
+  // Nothing to say of records is something to commit.
+  await sink.write(verdicts(5, 5, { advance: { ...verdicts(5, 9).advance!, from: 9n } }));
+  expect(await written()).toEqual(range(0, 5));
+  expect(await letters()).toEqual([1]);
+  expect(await committed()).toBe('9');
+  expect(results).toEqual(['committed', 'committed', 'committed']);
+});
+
+test('what is too large for one request is one transaction all the same, and a dead letter is cut', async () => {
+  const { topic, openSink, verdicts, written, committed, letters } = await createSetting({
+    'max.message.bytes': '20000',
+  });
+  const sink = openSink();
+  await takeOver(sink, topic);
+  await sink.write({ ...verdicts(0, 300), deadLetters: [letter(7, Buffer.alloc(100_000, 'x'))] });
+  expect(await written()).toEqual(range(0, 300));
+  const [length] = await letters();
+  expect(length).toBeGreaterThan(5_000);
+  expect(length).toBeLessThan(20_000);
+  expect(await committed()).toBe('300');
+  // What it has learned of the broker it keeps.
+  await sink.write({ ...verdicts(300, 600), deadLetters: [letter(7, Buffer.alloc(100_000, 'x'))] });
+  expect(await written()).toEqual(range(0, 600));
+  expect(await letters()).toEqual([length, length]);
+});
+
+describe.each([
+  ['before anything is sent', 'sendOffsets', () => Promise.reject(new Error('the line is dead'))],
+  ['behind the offsets', 'sendBatch', () => Promise.reject(new Error('the line is dead'))],
+  ['before the commit arrives', 'commit', () => Promise.reject(new Error('the line is dead'))],
+  [
+    'behind a commit that has arrived',
+    'commit',
+    async (commit: () => Promise<unknown>) => {
+      await commit();
+      throw new Error('the line is dead');
+    },
+  ],
+] as const)('a failure %s', (_, step, instead) => {
+  test('is reported, and the same verdicts are there once when they are written again', async () => {
+    const { topic, openSink, verdicts, written, committed, results } = await createSetting();
+    const sink = openSink({ kafka: meddleWith(broker.client(), step, 2, instead) });
+    await takeOver(sink, topic);
+    await expect(sink.write(verdicts(0, 3))).rejects.toThrow('the line is dead');
+    await persistently(() => sink.write(verdicts(0, 3)));
+    await persistently(() => sink.write(verdicts(3, 5)));
+    expect(await written()).toEqual(range(0, 5));
+    expect(await committed()).toBe('5');
+    expect(results).toContain('failed');
+  });
+});
+
+test('a transaction that takes longer than the broker allows is written again', async () => {
+  const { topic, openSink, verdicts, written, results } = await createSetting();
+  const slowly = async (commit: () => Promise<unknown>) => {
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    return commit();
+  };
+  const sink = openSink({
+    kafka: meddleWith(broker.client(), 'commit', 1, slowly),
+    transactionTimeoutMs: 1_000,
+  });
+  await takeOver(sink, topic);
+  await expect(sink.write(verdicts(0, 3))).rejects.toThrow();
+  expect(await written()).toEqual([]);
+  await sink.write(verdicts(0, 3));
+  expect(await written()).toEqual(range(0, 3));
+  expect(results).toEqual(['failed', 'committed']);
+});
+
+describe('a process that was paused while its partition moved', () => {
+  test('cannot commit what it has, whether the next one has come further or not', async () => {
+    for (const further of [false, true]) {
+      const { topic, openSink, verdicts, written, committed } = await createSetting();
+      const paused = openSink();
+      await takeOver(paused, topic);
+      await paused.write(verdicts(0, 3));
+      const next = openSink();
+      await takeOver(next, topic);
+      if (further) await next.write(verdicts(3, 5));
+      await expect(paused.write(verdicts(3, 6))).rejects.toThrow();
+      expect(await written()).toEqual(range(0, further ? 5 : 3));
+      expect(await committed()).toBe(further ? '5' : '3');
+      if (further) await expect(paused.write(verdicts(3, 6))).rejects.toThrow(SupersededError);
+      await next.write(verdicts(further ? 5 : 3, 8)).catch(() => undefined);
+    }
+  });
+
+  test('leaves nothing of a transaction that was open', async () => {
+    const { topic, openSink, verdicts, written } = await createSetting();
+    let wake: () => void = () => undefined;
+    const asleep = new Promise<void>((resolve) => (wake = resolve));
+    let fellAsleep = false;
+    const paused = openSink({
+      kafka: meddleWith(broker.client(), 'commit', 1, async (commit) => {
+        fellAsleep = true;
+        await asleep;
+        return commit();
+      }),
+    });
+    await takeOver(paused, topic);
+    const writing = paused.write(verdicts(0, 3)).then(
+      () => 'written',
+      () => 'refused',
+    );
+    await until('the pause', () => fellAsleep);
+    const next = openSink();
+    await takeOver(next, topic);
+    await next.write(verdicts(0, 4));
+    wake();
+    expect(await writing).toBe('refused');
+    expect(await written()).toEqual(range(0, 4));
+  });
+
+  test('whose transaction was committed in time is one whose offsets the next one reads', async () => {
+    const { topic, groupId, openSink, verdicts } = await createSetting();
+    // Each round is a race between the marker of a commit and the next one's question.
+    let sink = openSink();
+    await takeOver(sink, topic);
+    for (let i = 0; i < 15; i++) {
+      await sink.write(verdicts(i, i + 1));
+      sink = openSink();
+      await takeOver(sink, topic);
+      const { committed } = await readProgress(broker.client(), { topic, groupId });
+      expect(committed).toEqual([String(i + 1)]);
+    }
+  });
+});
+
+test('verdicts on records that someone else has answered for are refused, and so is a partition that is not ours', async () => {
+  const { topic, openSink, verdicts, written, results } = await createSetting();
+  const sink = openSink();
+  await expect(sink.write(verdicts(0, 3))).rejects.toThrow(SupersededError);
+  await takeOver(sink, topic);
+  await sink.write(verdicts(0, 5));
+  await expect(sink.write(verdicts(3, 8))).rejects.toThrow(SupersededError);
+  await expect(
+    sink.write(verdicts(7, 8, { advance: { ...verdicts(7, 8).advance!, committed: 7n } })),
+  ).rejects.toThrow(SupersededError);
+  await expect(sink.write({ ...verdicts(5, 6), advance: undefined })).rejects.toThrow('without the offsets');
+  // A batch that comes again, cut shorter, has nothing new.
+  await sink.write(verdicts(3, 3, { advance: { ...verdicts(0, 4).advance!, from: 4n } }));
+  expect(await written()).toEqual(range(0, 5));
+  expect(results.filter((result) => result === 'superseded')).toHaveLength(2);
+});
+
+test('a write rejects while the broker is away, and the next one after its return arrives once', async () => {
+  const { topic, openSink, verdicts, written, committed } = await createSetting();
+  const sink = openSink();
+  await takeOver(sink, topic);
+  await sink.write(verdicts(0, 2));
+  await broker.stop();
+  await expect(sink.write(verdicts(2, 4))).rejects.toThrow();
+  await broker.start();
+  await persistently(() => sink.write(verdicts(2, 4)));
+  expect(await written()).toEqual(range(0, 4));
+  expect(await committed()).toBe('4');
+  await sink.close();
+  await sink.close();
+  await expect(sink.write(verdicts(4, 5))).rejects.toThrow('the Kafka sink is closed');
+});

@@ -1,0 +1,151 @@
+import { createRandom } from '../../../src/tensor';
+import { copyStore, newFolder, removeFolders, writeConfig } from '../plant';
+import { endAllVaemon, startVaemon } from '../vaemon-process';
+import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
+import { startBroker, until } from './broker';
+import type { TestBroker } from './broker';
+import { createFleetFeed } from './fleet-feed';
+import type { FleetFeed } from './fleet-feed';
+import { readVerdicts, untilCommitted } from './readings';
+
+let broker: TestBroker;
+let config: string;
+/** Holds one model version. */
+let trainedStore: string;
+const feeds: FleetFeed[] = [];
+const partitions = 4;
+const rebalances = 20;
+
+async function createFleet(seed: number, faults = true) {
+  const topic = await broker.createTopic({ partitions });
+  const kafka = broker.client();
+  const feed = await createFleetFeed({ kafka, topic, partitions, devices: 40, seed, faults });
+  feeds.push(feed);
+  return { topic, feed };
+}
+
+async function settingsFor(topic: string, store: string) {
+  const [detections, deadLetters] = [await broker.createTopic(), await broker.createTopic()];
+  return {
+    'source.kind': 'kafka',
+    'source.kafka.brokers': broker.bootstrap,
+    'source.kafka.topic': topic,
+    'source.kafka.groupId': `group-of-${detections}`,
+    'source.kafka.startFrom': 'earliest',
+    // No help: what is read again follows from what is stored.
+    'source.kafka.rewindRecords': 0,
+    'source.kafka.saveEveryRecords': 300,
+    'source.kafka.sessionTimeout': '6s',
+    'sinks.kafka.enabled': 'true',
+    'sinks.kafka.detectionsTopic': detections,
+    'sinks.kafka.deadLetterTopic': deadLetters,
+    'sinks.kafka.emit': 'all',
+    'window.length': 8,
+    'window.ttl': '1000d',
+    'events.silence': '20s',
+    'store.path': store,
+  } satisfies SettingsOverrides;
+}
+type FleetSettings = Awaited<ReturnType<typeof settingsFor>>;
+const groupOf = (settings: FleetSettings) => ({
+  topic: settings['source.kafka.topic'],
+  groupId: settings['source.kafka.groupId'],
+});
+
+beforeAll(async () => {
+  [broker, config] = await Promise.all([startBroker(), writeConfig()]);
+  const { topic, feed } = await createFleet(1, false);
+  await feed.produce(3_000);
+  trainedStore = await newFolder();
+  const training = startVaemon(['train'], config, await settingsFor(topic, trainedStore));
+  const status = await training.ended;
+  if (status.code !== 0) throw new Error(training.stdout() + training.stderr());
+}, 240_000);
+afterEach(async () => {
+  await endAllVaemon();
+  await Promise.all(feeds.splice(0).map((feed) => feed.close()));
+});
+afterAll(async () => {
+  await broker.remove();
+  await removeFolders();
+});
+
+/** Members come and go until there have been so many changes; one is left. Returns how they went. */
+async function shake(start: () => VaemonProcess, seed: number): Promise<string[]> {
+  const random = createRandom(seed);
+  const members = [start()];
+  const changes: string[] = [];
+  await members[0]!.ready();
+  while (changes.length < rebalances) {
+    await new Promise((resolve) => setTimeout(resolve, 500 + 2_500 * random.uniform()));
+    if (members.length === 1 || (members.length < 3 && random.uniform() < 0.5)) {
+      const next = start();
+      // Some are gone before they have come to anything.
+      if (random.uniform() < 0.7) await next.ready();
+      members.push(next);
+      changes.push('start');
+    } else {
+      const signal = random.uniform() < 0.5 ? 'SIGKILL' : 'SIGTERM';
+      const [gone] = members.splice(Math.floor(members.length * random.uniform()), 1);
+      changes.push(signal);
+      await gone!.signal(signal);
+    }
+  }
+  await members[0]!.ready();
+  return changes;
+}
+
+const equal = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+/** The first things that are said otherwise, or only once of two. */
+function differences<T>(expected: ReadonlyMap<string, T[]>, actual: ReadonlyMap<string, T[]>) {
+  return [...new Set([...expected.keys(), ...actual.keys()])]
+    .filter((id) => {
+      const said = actual.get(id) ?? [];
+      return said.length === 0 || said.some((one) => !equal(one, expected.get(id)?.[0]));
+    })
+    .slice(0, 5)
+    .map((id) => ({ id, expected: expected.get(id), actual: actual.get(id) }));
+}
+
+test.each([
+  ['with levels', '64', 7],
+  ['without levels', '0', 8],
+])(
+  `%s, ${rebalances} rebalances and kills change no verdict and no event of 40 devices of uneven rates`,
+  async (_, levelRecords, seed) => {
+    const { topic, feed } = await createFleet(seed);
+    const settings = await settingsFor(topic, await copyStore(trainedStore));
+    const overrides = { ...settings, 'calibration.levelRecords': levelRecords };
+    feed.start(400);
+    const changes = await shake(() => startVaemon(['run'], config, overrides), seed);
+    expect(new Set(changes)).toEqual(new Set(['start', 'SIGKILL', 'SIGTERM']));
+    await feed.stop();
+    await untilCommitted(broker.client(), groupOf(settings), 120_000);
+    await endAllVaemon();
+
+    const calm = await settingsFor(topic, await copyStore(trainedStore));
+    const control = startVaemon(['run'], config, { ...calm, 'calibration.levelRecords': levelRecords });
+    await control.ready();
+    await untilCommitted(broker.client(), groupOf(calm), 120_000);
+    await until('the last verdicts', async () => (await control.metric('vaemon_consumer_lag_records')) === 0);
+    expect(await control.signal('SIGTERM')).toEqual({ code: 0, signal: null });
+
+    const expected = await readVerdicts(broker.client(), calm['sinks.kafka.detectionsTopic']);
+    const actual = await readVerdicts(broker.client(), settings['sinks.kafka.detectionsTopic']);
+    expect(expected.detections.size).toBeGreaterThan(feed.produced() / 2);
+    expect(expected.events.size).toBeGreaterThan(20);
+    expect(differences(expected.detections, actual.detections)).toEqual([]);
+    expect(differences(expected.events, actual.events)).toEqual([]);
+    const marked = [...actual.detections.values()]
+      .flat()
+      .filter(({ incomplete }) => incomplete !== undefined);
+    expect(marked).toEqual([]);
+    if (levelRecords !== '0') {
+      const lowered = [...actual.detections.values()].filter(([one]) =>
+        Object.values(one!.levels!).some((by) => by > 0),
+      );
+      expect(lowered.length).toBeGreaterThan(100);
+    }
+  },
+  420_000,
+);
