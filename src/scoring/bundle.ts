@@ -118,7 +118,8 @@ export async function encodeBundle(
   ]);
 }
 
-const graphName = 'score.onnx';
+/** The file with the graph that scores. */
+export const graphName = 'score.onnx';
 
 /** The engine for a graph; undefined where there is no graph, or nothing to run it. */
 async function engineFor(
