@@ -66,6 +66,7 @@ export function createSinks(
 function deadLettersOnly(sink: Sink): Sink {
   return {
     name: sink.name,
+    anomaliesOnly: true,
     write: (verdicts) => sink.write({ detections: [], events: [], deadLetters: verdicts.deadLetters }),
     close: () => sink.close(),
   };

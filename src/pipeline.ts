@@ -10,12 +10,13 @@ import type { AnomalyEvent } from './domain/event';
 import type { ExplanationRule } from './domain/explanations';
 import type { RecordBatch } from './domain/record';
 import type { CheckLimits, LimitViolation } from './domain/signal';
-import { createWindowBatch, type WindowBatch } from './domain/window';
+import { clearWindows, type WindowBatch, type WindowShape } from './domain/window';
 import { DecodeError, UnavailableError } from './errors';
 import type { Staleness } from './domain/continuity';
 import type { Memory, PartitionMemory } from './memory';
 import type { DetectorMetrics } from './metrics';
-import type { Detector, Scores } from './scoring/detector';
+import type { RawScores } from './scoring/assess';
+import { rowOf, type Detector, type LevelsOf, type Scores } from './scoring/detector';
 import type { Advance, DeadLetter, Sink } from './sinks/sink';
 import type { DecodeBatch, DecodedBatch } from './sources/decode/batch';
 import type { Batch, HandleBatch, Message } from './sources/source';
@@ -50,27 +51,61 @@ export interface PipelineParts {
   onBroken: (error: Error) => void;
 }
 
-/** Records scored at once; a larger batch goes through in parts. */
-const chunkRecords = 256;
+/** Records scored at once; a larger batch goes through in parts, and one is filled while the one before is scored. */
+const maxChunkRecords = 1024;
 
-/** A record on its way to a verdict. */
-interface Judged {
-  message: Message;
-  key: string;
-  timestamp: number;
-  limits: readonly LimitViolation[];
-  /** Index in the window batch; undefined while the window is not full: then only a limit can speak. */
-  window: number | undefined;
-  /** The window may lack records. */
-  lacks: boolean;
+/** Values of the windows of a part, of which there are two at a time: large images go through in small parts. */
+const maxChunkValues = 4_000_000;
+
+/** So many are scored at once in any case. */
+const minChunkRecords = 16;
+
+/** Records on their way to a verdict, in columns. */
+interface Chunk {
+  readonly windows: WindowBatch;
+  /** Their verdicts are out: they only bring up to date what is remembered. */
+  refill: boolean;
+  /** Records that get a verdict: of which a window is full, or that violate a limit. */
+  count: number;
+  /** Place of each among the messages of the batch. Shape [capacity]. */
+  readonly messages: Int32Array;
+  /** Place of each among the decoded records. Shape [capacity]. */
+  readonly rows: Int32Array;
+  /** Place of each among the windows; below 0 while the window of its key is not full: then only a limit can speak. */
+  readonly places: Int32Array;
+  /** 1 = the window may lack records. Shape [capacity]. */
+  readonly lacks: Uint8Array;
+  /** Of those that violate any. */
+  readonly limits: Map<number, readonly LimitViolation[]>;
+}
+
+function createChunk(windows: WindowBatch): Chunk {
+  const { capacity } = windows;
+  return {
+    windows,
+    refill: false,
+    count: 0,
+    messages: new Int32Array(capacity),
+    rows: new Int32Array(capacity),
+    places: new Int32Array(capacity),
+    lacks: new Uint8Array(capacity),
+    limits: new Map(),
+  };
+}
+
+/** A batch as it was decoded. */
+interface Decoded extends DecodedBatch {
+  messages: readonly Message[];
 }
 
 /** What came of a batch so far. */
 interface Outcome {
+  /** Of all scored records, or of the anomalous ones. */
   detections: Detection[];
   events: AnomalyEvent[];
   deadLetters: DeadLetter[];
   consumed: number;
+  scored: number;
   threshold: number;
   warming: number;
   /** Records that were scored, or not, without all that they should be judged with. */
@@ -82,6 +117,7 @@ interface Outcome {
   unknownConditions: number;
   decodeSeconds: number;
   scoreSeconds: number;
+  /** Of the scored records. */
   surprises: Float64Array;
   /** Sinks that have not taken it yet. */
   owed: Set<Sink>;
@@ -92,8 +128,9 @@ interface Outcome {
 
 export function createPipeline(parts: PipelineParts): HandleBatch {
   const { memory, metrics, explanations } = parts;
-  /** Not in use: each batch under way has one of its own. */
-  const windowBatches: WindowBatch[] = [];
+  /** Not in use: each batch under way has two of its own. */
+  const idleChunks = new WeakMap<Detector, Chunk[]>();
+  const anomaliesOnly = parts.sinks.every((sink) => sink.anomaliesOnly === true);
   /**
    * A batch that a sink refused comes again, perhaps cut differently. Windows and events have moved on by then, so its
    * outcome is kept and written before anything else: the verdicts are the same ones, and none is missing.
@@ -150,7 +187,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     pending.delete(partition);
     outcome.settle();
     metrics.consumed(batch.topic, outcome.consumed);
-    metrics.scored(outcome.surprises, outcome.detections.length, outcome.threshold);
+    metrics.scored(outcome.surprises, outcome.scored, outcome.threshold);
     metrics.warming(outcome.warming);
     metrics.incomplete(outcome.incomplete);
     metrics.limitViolations(outcome.limitViolations);
@@ -205,12 +242,12 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     active: ActiveDetector,
   ): Promise<Outcome> {
     const { detector, threshold } = active;
-    const windowBatch = windowBatches.pop() ?? createWindowBatch(detector.shape, chunkRecords);
     const outcome: Outcome = {
       detections: [],
       events: [],
       deadLetters: [],
       consumed: batch.messages.length,
+      scored: 0,
       threshold,
       warming: 0,
       incomplete: 0,
@@ -229,11 +266,18 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     const now = parts.now();
     const suppressedBefore = partition.events.suppressedRecords;
     const began = performance.now();
-    for (const [from, to] of chunksOf(batch.messages)) {
-      const judged = fillWindows(batch.messages, decoded, from, to, windowBatch, partition, outcome);
-      await scoreWindows(judged, windowBatch, active, partition, outcome, now);
+    const read = { ...decoded, messages: batch.messages };
+    let scored: { chunk: Chunk; raw: Promise<RawScores> | undefined } | undefined;
+    for (const [from, to] of chunksOf(batch.messages, chunkRecords(detector.shape))) {
+      const chunk = fillChunk(takeChunk(detector), read, from, to, partition, outcome);
+      const before = scored && { chunk: scored.chunk, raw: await scored.raw };
+      scored = { chunk, raw: chunk.windows.count === 0 ? undefined : detector.assess(chunk.windows) };
+      // It is awaited below; until then its error is not to pass for one that nobody handles.
+      scored.raw?.catch(() => undefined);
+      if (before !== undefined) judgeChunk(before.chunk, before.raw, read, active, partition, outcome, now);
     }
-    windowBatches.push(windowBatch);
+    if (scored !== undefined)
+      judgeChunk(scored.chunk, await scored.raw, read, active, partition, outcome, now);
     outcome.scoreSeconds = (performance.now() - began) / 1000;
     outcome.suppressed = partition.events.suppressedRecords - suppressedBefore;
     if (active.drift !== undefined) metrics.drift(active.drift.evidenceRatio, active.drift.active);
@@ -244,116 +288,149 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     return outcome;
   }
 
+  /** Two are enough: one is filled while the other is scored. */
+  function takeChunk(detector: Detector): Chunk {
+    const chunk =
+      idleChunks.get(detector)?.pop() ?? createChunk(detector.createBatch(chunkRecords(detector.shape)));
+    clearWindows(chunk.windows);
+    chunk.limits.clear();
+    chunk.count = 0;
+    return chunk;
+  }
+
+  function giveBack(detector: Detector, chunk: Chunk): void {
+    const idle = idleChunks.get(detector);
+    if (idle === undefined) idleChunks.set(detector, [chunk]);
+    else idle.push(chunk);
+  }
+
   /**
-   * Pushes each record of a part of the batch; returns those that get a verdict, and the refills whose verdicts events and
-   * levels lack. Full windows are in the window batch.
+   * Pushes each record of a part of the batch; takes those that get a verdict, and the refills whose verdicts events and
+   * levels lack.
    */
-  function fillWindows(
-    messages: readonly Message[],
-    { records, rows }: DecodedBatch,
+  function fillChunk(
+    chunk: Chunk,
+    { messages, records, rows }: Decoded,
     from: number,
     to: number,
-    target: WindowBatch,
     partition: PartitionMemory,
     outcome: Outcome,
-  ): Judged[] {
+  ): Chunk {
     const { windows } = partition;
-    const judged: Judged[] = [];
     const valuesPerRecord = records.values.length / records.capacity;
-    target.count = 0;
+    const refill = (chunk.refill = messages[from]!.refill);
+    // Offsets ascend.
+    let mayBeHeld = true;
     for (let i = from; i < to; i++) {
       const message = messages[i]!;
       const row = rows[i]!;
-      const { refill } = message;
-      const isHeld = partition.holds(BigInt(message.origin.offset));
-      if (refill || isHeld) outcome.refilled++;
+      mayBeHeld &&= partition.holds(BigInt(message.origin.offset));
+      if (refill || mayBeHeld) outcome.refilled++;
       // Handled before, but its offset was not committed: its verdict, or why it was refused, is out already.
-      if (isHeld) continue;
+      if (mayBeHeld) continue;
       if (row instanceof DecodeError) {
         if (!refill) outcome.deadLetters.push(toDeadLetter(message, row));
         continue;
       }
       const key = records.keys[row]!;
-      const timestamp = records.timestamps[row]!;
       const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
       if (result === 'ready' || result === 'warming') {
         if (refill && !partition.rescores) continue;
         const limits = parts.limits(records.values, row * valuesPerRecord);
-        const window = result === 'ready' ? target.count : undefined;
-        if (window !== undefined) windows.copy(key, target);
-        if (window !== undefined || limits.length > 0)
-          judged.push({ message, key, timestamp, limits, window, lacks: windows.lacks(key) });
+        const lacks = windows.lacks(key);
+        const isJudged = result === 'ready' || limits.length > 0;
+        if (isJudged) {
+          const at = chunk.count++;
+          chunk.messages[at] = i;
+          chunk.rows[at] = row;
+          chunk.places[at] = result === 'ready' ? chunk.windows.count : -1;
+          chunk.lacks[at] = lacks ? 1 : 0;
+          if (limits.length > 0) chunk.limits.set(at, limits);
+        }
+        if (result === 'ready') windows.copy(key, chunk.windows);
         if (refill) continue;
         outcome.limitViolations += limits.length;
-        if (window !== undefined || limits.length > 0) continue;
+        if (isJudged) continue;
         outcome.warming++;
-        if (windows.lacks(key)) outcome.incomplete++;
+        if (lacks) outcome.incomplete++;
       } else if (refill) continue;
       else if (parts.stale[result] === 'ignore') outcome.ignored[result]++;
       else outcome.deadLetters.push(toDeadLetter(message, staleRecord(result, records, row)));
     }
-    return judged;
+    return chunk;
   }
 
-  async function scoreWindows(
-    judged: readonly Judged[],
-    target: WindowBatch,
-    { detector, drift }: ActiveDetector,
+  function judgeChunk(
+    chunk: Chunk,
+    raw: RawScores | undefined,
+    { messages, records }: Decoded,
+    active: ActiveDetector,
     partition: PartitionMemory,
     outcome: Outcome,
     now: number,
-  ): Promise<void> {
-    if (judged.length === 0) return;
-    // A record without a window has only violated a limit.
-    const inWindows = judged.filter(({ window }) => window !== undefined);
-    const levelsOf = (window: number) => {
-      const { key, message } = inWindows[window]!;
-      return partition.levelsOf(key, BigInt(message.origin.offset));
-    };
-    const scores =
-      target.count === 0
-        ? undefined
-        : await detector.score(target, partition.followsLevels ? levelsOf : undefined);
+  ): void {
+    const { detector, drift } = active;
     const { threshold } = outcome;
-    for (const { message, key, timestamp, limits, window: i, lacks } of judged) {
-      const given = i === undefined ? undefined : scores;
+    const keyOf = (at: number): string => records.keys[chunk.rows[at]!]!;
+    const scores =
+      raw && detector.judge(chunk.windows, raw, levelsOfWindows(chunk, messages, keyOf, partition));
+    for (let at = 0; at < chunk.count; at++) {
+      const key = keyOf(at);
+      const timestamp = records.timestamps[chunk.rows[at]!]!;
+      const window = chunk.places[at]!;
+      const given = window < 0 ? undefined : scores;
+      const limits = chunk.limits.size === 0 ? undefined : chunk.limits.get(at);
       // Nothing that the model says can make up for a violated limit.
-      const surprise = limits.length > 0 ? mostSurprising : given!.surprise[i!]!;
+      const surprise = limits === undefined ? given!.surprise[window]! : mostSurprising;
       const anomalous = surprise >= threshold;
-      const incomplete = lackingParts(lacks, given !== undefined && partition.lacksLevels(key));
+      const lacksWindow = chunk.lacks[at] === 1;
+      const lacksLevels = given !== undefined && partition.lacksLevels(key);
+      if (!chunk.refill) {
+        if (given !== undefined) drift?.observe(key, given.surprise[window]!);
+        outcome.surprises[outcome.scored++] = surprise;
+        if (lacksWindow || lacksLevels) outcome.incomplete++;
+      }
+      if (!anomalous && (chunk.refill || anomaliesOnly)) {
+        if (!chunk.refill) explanations?.isDue({ key, surprise, anomalous }, now);
+        note(partition.events.pass(key, timestamp));
+        continue;
+      }
       const detection: Detection = {
         detector: parts.detectorName,
         key,
         timestamp,
-        origin: message.origin,
+        origin: messages[chunk.messages[at]!]!.origin,
         surprise,
         threshold,
         anomalous,
-        extrapolated: limits.length === 0 && given?.extrapolated[i!] === 1,
-        limits,
-        statistics: rowOf(given?.statistics, i),
-        ...(given?.levels && { levels: rowOf(given.levels, i) }),
-        contributions: anomalous ? withLimits(limits, given?.contributions(i!) ?? []) : [],
-        ...(incomplete.length > 0 && { incomplete }),
+        extrapolated: limits === undefined && given!.extrapolated[window] === 1,
+        limits: limits ?? [],
+        statistics: given?.statisticsOf(window) ?? {},
+        ...(given?.levels && { levels: rowOf(given.levels, window) }),
+        contributions: anomalous ? withLimits(limits, given?.contributions(window) ?? []) : [],
+        ...((lacksWindow || lacksLevels) && { incomplete: lackingParts(lacksWindow, lacksLevels) }),
         modelVersion: detector.version,
       };
-      if (message.refill) {
-        // Its verdict is out, and whatever it opened or closed; only what is remembered has to take it in again.
-        partition.events.observe(detection);
-        continue;
+      if (!chunk.refill) {
+        if (given !== undefined) explain(detection, given, window, now);
+        outcome.detections.push(detection);
       }
-      if (given !== undefined) drift?.observe(key, 10 ** -given.surprise[i!]!);
-      if (given !== undefined && explanations?.isDue(detection, now) === true) {
-        const began = performance.now();
-        Object.assign(detection, given.explain(i!));
-        explanations.spent(performance.now() - began);
-      }
-      outcome.surprises[outcome.detections.length] = surprise;
-      if (incomplete.length > 0) outcome.incomplete++;
-      outcome.detections.push(detection);
-      outcome.events.push(...partition.events.observe(detection));
+      note(partition.events.observe(detection));
     }
-    if (judged[0]?.message.refill === false) outcome.unknownConditions += scores?.unknownConditions ?? 0;
+    if (!chunk.refill) outcome.unknownConditions += scores?.unknownConditions ?? 0;
+    giveBack(detector, chunk);
+
+    function note(events: readonly AnomalyEvent[]): void {
+      // The verdict on a refill is out, and so is whatever it opened or closed.
+      if (!chunk.refill && events.length > 0) outcome.events.push(...events);
+    }
+  }
+
+  function explain(detection: Detection, scores: Scores, window: number, now: number): void {
+    if (explanations?.isDue(detection, now) !== true) return;
+    const began = performance.now();
+    Object.assign(detection, scores.explain(window));
+    explanations.spent(performance.now() - began);
   }
 
   function toDeadLetter(message: Message, { reason, message: text }: DecodeError): DeadLetter {
@@ -373,10 +450,10 @@ const mostSurprising = surpriseOf(smallestP);
 
 /** Channels beyond a limit come first, as surprising as can be; without a model nothing is expected of them. */
 function withLimits(
-  limits: readonly LimitViolation[],
+  limits: readonly LimitViolation[] | undefined,
   said: readonly Contribution[],
 ): readonly Contribution[] {
-  if (limits.length === 0) return said;
+  if (limits === undefined) return said;
   const violated = limits.map(({ channel, actual }): Contribution => {
     const byModel = said.find((one) => one.channel === channel);
     const unknown = { channel, contribution: 0, actual, expected: NaN, repeats: 0 };
@@ -385,19 +462,38 @@ function withLimits(
   return [...violated, ...said.filter(({ channel }) => !limits.some((one) => one.channel === channel))];
 }
 
+/** Windows of a shape that are scored at once. */
+function chunkRecords({ length, channels }: WindowShape): number {
+  const fitting = Math.floor(maxChunkValues / (length * channels));
+  return Math.max(minChunkRecords, Math.min(maxChunkRecords, fitting));
+}
+
 /** From and up to which message a part goes that is scored at once; refills, which come first, and others apart. */
-function* chunksOf(messages: readonly Message[]): Generator<readonly [from: number, to: number]> {
+function* chunksOf(
+  messages: readonly Message[],
+  size: number,
+): Generator<readonly [from: number, to: number]> {
   const firstLive = messages.findIndex(({ refill }) => !refill);
   const refills = firstLive < 0 ? messages.length : firstLive;
   for (let from = 0, to; from < messages.length; from = to) {
-    to = Math.min(from + chunkRecords, from < refills ? refills : messages.length);
+    to = Math.min(from + size, from < refills ? refills : messages.length);
     yield [from, to];
   }
 }
 
-/** What columns say of one record, by name. */
-function rowOf(columns: Scores['statistics'] = {}, i: number | undefined): Record<string, number> {
-  return Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i!]!]));
+/** By window of a part, the levels of its device; undefined where they are not followed. */
+function levelsOfWindows(
+  { count, messages: places, places: windows }: Chunk,
+  messages: readonly Message[],
+  keyOf: (at: number) => string,
+  partition: PartitionMemory,
+): LevelsOf | undefined {
+  if (!partition.followsLevels) return undefined;
+  const inWindows = Array.from({ length: count }, (_, at) => at).filter((at) => windows[at]! >= 0);
+  return (window) => {
+    const at = inWindows[window]!;
+    return partition.levelsOf(keyOf(at), BigInt(messages[places[at]!]!.origin.offset));
+  };
 }
 
 /** How far the partition comes with what is said of a batch: of those of its messages that have not been handled yet. */

@@ -1,8 +1,8 @@
 /** A detector without a model, which judges windows as a test says. */
 import { createLevels, type LevelBase } from '../src/calibration/level';
-import type { WindowBatch, WindowShape } from '../src/domain/window';
+import { createWindowBatch, type WindowBatch, type WindowShape } from '../src/domain/window';
 import type { RawScores } from '../src/scoring/assess';
-import type { Detector, LevelsOf, Scores } from '../src/scoring/detector';
+import { rowOf, type Detector, type LevelsOf, type Scores } from '../src/scoring/detector';
 
 const nothing: RawScores = {
   statistics: {},
@@ -15,20 +15,25 @@ const nothing: RawScores = {
 export interface FakeDetectorParts {
   version: string;
   shape: WindowShape;
-  judge: (batch: WindowBatch, levelsOf: LevelsOf | undefined) => Scores;
+  judge: (batch: WindowBatch, levelsOf: LevelsOf | undefined) => Omit<Scores, 'statisticsOf'>;
   /** Calibration scores of the statistics whose level is followed. */
   bases?: readonly LevelBase[];
 }
 
 export function createFakeDetector({ version, shape, judge, bases = [] }: FakeDetectorParts): Detector {
+  const judgeAll = (batch: WindowBatch, levelsOf?: LevelsOf): Scores => {
+    const scores = judge(batch, levelsOf);
+    return { ...scores, statisticsOf: (window) => rowOf(scores.statistics, window) };
+  };
   return {
     version,
     state: undefined as never,
     shape,
     engine: 'none',
     assess: () => Promise.resolve(nothing),
-    judge: (batch, _, levelsOf) => judge(batch, levelsOf),
-    score: (batch, levelsOf) => Promise.resolve().then(() => judge(batch, levelsOf)),
+    createBatch: (capacity) => createWindowBatch(shape, capacity),
+    judge: (batch, _, levelsOf) => judgeAll(batch, levelsOf),
+    score: (batch, levelsOf) => Promise.resolve().then(() => judgeAll(batch, levelsOf)),
     heat: () => Promise.resolve(new Float32Array()),
     createLevels: (policy, snapshot) => createLevels(bases, policy, snapshot),
     release: () => undefined,

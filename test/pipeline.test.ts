@@ -273,10 +273,10 @@ describe('a record with a full window', () => {
 
   test('of a batch larger than what is scored at once is not mixed up with another', async () => {
     const { handle, sink } = createTestPipeline();
-    const messages = Array.from({ length: 700 }, (_, i) => message(i, { time: i, surprise: i / 1000 }));
+    const messages = Array.from({ length: 2500 }, (_, i) => message(i, { time: i, surprise: i / 1000 }));
     await deliver(handle, messages);
     const { detections } = allOf(sink);
-    expect(offsetsOf(detections)).toEqual(Array.from({ length: 699 }, (_, i) => i + 1));
+    expect(offsetsOf(detections)).toEqual(Array.from({ length: 2499 }, (_, i) => i + 1));
     detections.forEach(({ surprise, origin }) =>
       expect(surprise).toBeCloseTo(Number(origin.offset) / 1000, 12),
     );
@@ -427,7 +427,7 @@ test('drift is watched on what the model says, told with each batch, and reporte
   const { handle, active, calls, drifts } = createTestPipeline();
   const observed: [string, number][] = [];
   active.drift = {
-    observe: (key, p) => void observed.push([key, p]),
+    observe: (key, surprise) => void observed.push([key, surprise]),
     active: false,
     evidenceRatio: 0.25,
   };
@@ -437,8 +437,8 @@ test('drift is watched on what the model says, told with each batch, and reporte
     message(2, { time: 3 }),
   ]);
   expect(observed).toEqual([
-    ['a', 0.01],
-    ['a', 1],
+    ['a', 2],
+    ['a', 0],
   ]);
   expect(drifts).toHaveLength(0);
   active.drift = { ...active.drift, active: true, evidenceRatio: 1 };
@@ -653,7 +653,7 @@ test('when scoring itself fails nothing is acknowledged any more, and the proces
   const working = active.detector;
   active.detector = {
     ...working,
-    score: () => {
+    assess: () => {
       throw new Error('out of memory');
     },
   };
@@ -709,7 +709,7 @@ describe('while a batch is being decoded', () => {
     const second = deliver(handle, pair('b'), 1);
     active.detector = {
       ...detector,
-      score: () => {
+      assess: () => {
         throw new Error('out of memory');
       },
     };

@@ -2,8 +2,8 @@
 import { createDriftMartingale } from './martingale';
 
 export interface DriftWatch {
-  /** Takes the model's p-value of the next record of a key. */
-  observe(key: string, p: number): void;
+  /** Takes the model's surprise at the next record of a key, −log10 of its p-value. */
+  observe(key: string, surprise: number): void;
   /** Whether it has spoken. It does not take that back: only another model version starts anew. */
   readonly active: boolean;
   /** How near it is to speaking, from 0 to 1: the logarithm of the evidence in that of what is needed. */
@@ -36,12 +36,12 @@ export function createDriftWatch(options: DriftOptions): DriftWatch {
   const waited = new Map<string, number>();
   let active = false;
   return {
-    observe(key, p) {
+    observe(key, surprise) {
       if (active) return;
       const since = (waited.get(key) ?? 0) + 1;
       if (waited.size > maxKeys) waited.clear();
       waited.set(key, since >= independentAfter ? 0 : since);
-      if (since >= independentAfter) active = martingale.observe(p);
+      if (since >= independentAfter) active = martingale.observe(10 ** -surprise);
     },
     get active() {
       return active;

@@ -2,6 +2,7 @@
  * From a statistic to a p-value: how often a normal record looks at least as odd. Empirical up to a high
  * quantile of held-out calibration scores, a generalised Pareto tail above it.
  */
+import { createRank } from './rank';
 import {
   assumedTail,
   exponentialTail,
@@ -86,25 +87,14 @@ export function createPValue(state: CalibrationState, size = state.scores.length
 export function createSurvival(state: CalibrationState): (score: number) => number {
   const scores = Float64Array.from(state.scores);
   const n = scores.length;
+  const rank = createRank(scores);
   const { tail, tailFrom, tailCount } = state;
   // The empirical value at the tail's foot, so that the two parts meet and p never rises with the score.
   const atFoot = (1 + tailCount) / (n + 1);
 
   return (score) => {
     if (Number.isNaN(score)) return 1;
-    if (score <= tailFrom) return (1 + n - lowerBound(scores, score)) / (n + 1);
+    if (score <= tailFrom) return (1 + n - rank(score)) / (n + 1);
     return Math.max(atFoot * tailSurvival(tail, score - tailFrom), smallestP);
   };
-}
-
-/** How many of the ascending `sorted` are below `value`. */
-function lowerBound(sorted: Float64Array, value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]! < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -146,9 +146,7 @@ async function explainRecord(
         anomalous: limits.length > 0 || surprise >= threshold,
         limits,
         extrapolated: scores.extrapolated[0] === 1,
-        statistics: Object.fromEntries(
-          Object.entries(scores.statistics).map(([name, values]) => [name, values[0]!]),
-        ),
+        statistics: scores.statisticsOf(0),
         ...scores.explain(0),
         modelVersion: detector.version,
       };

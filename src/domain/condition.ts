@@ -148,17 +148,10 @@ export interface ConditionEncoder {
   /** Length of one encoding. */
   readonly dim: number;
   /**
-   * Adds `weight` times the encoding of one record to `out`.
-   * @returns how many of its categories the model does not know
+   * Encodes one record; `out` gets `dim` numbers from `at` on.
+   * @returns how many of its conditions the model does not know
    */
-  add(
-    given: Float64Array,
-    offset: number,
-    timestamp: number,
-    weight: number,
-    out: Float32Array,
-    at: number,
-  ): number;
+  encode(given: Float64Array, offset: number, timestamp: number, out: Float32Array, at: number): number;
   /** Turns every category of one encoding into the unknown token, keeping its weight: what condition dropout does. */
   forgetCategories(out: Float32Array, at: number): void;
 }
@@ -170,7 +163,7 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
   let dim = 0;
   const categorySlots: { at: number; size: number }[] = [];
   let column = 0;
-  const encoders = state.specs.map((spec): ConditionEncoder['add'] => {
+  const encoders = state.specs.map((spec): ConditionEncoder['encode'] => {
     const slot = dim;
     switch (spec.kind) {
       case 'category': {
@@ -179,9 +172,9 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
         const source = column++;
         categorySlots.push({ at: slot, size: known.length + 1 });
         dim += known.length + 1;
-        return (given, offset, _time, weight, out, at) => {
+        return (given, offset, _time, out, at) => {
           const index = indexByCode.get(given[offset + source]!) ?? 0;
-          out[at + slot + index]! += weight;
+          out[at + slot + index] = 1;
           return index === 0 ? 1 : 0;
         };
       }
@@ -189,23 +182,23 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
         const { mean, std } = state.numbers[spec.name] ?? { mean: 0, std: 1 };
         const source = column++;
         dim += spec.missing === 'unknown' ? 2 : 1;
-        return (given, offset, _time, weight, out, at) => {
+        return (given, offset, _time, out, at) => {
           const value = given[offset + source]!;
           if (Number.isNaN(value)) {
-            out[at + slot + 1]! += weight;
+            out[at + slot + 1] = 1;
             return 1;
           }
-          out[at + slot]! += weight * Math.max(-maxDeviations, Math.min(maxDeviations, (value - mean) / std));
+          out[at + slot] = Math.max(-maxDeviations, Math.min(maxDeviations, (value - mean) / std));
           return 0;
         };
       }
       default: {
         const phase = createPhase(spec);
         dim += 2;
-        return (_given, _offset, time, weight, out, at) => {
+        return (_given, _offset, time, out, at) => {
           const angle = 2 * Math.PI * phase(time);
-          out[at + slot]! += weight * Math.sin(angle);
-          out[at + slot + 1]! += weight * Math.cos(angle);
+          out[at + slot] = Math.sin(angle);
+          out[at + slot + 1] = Math.cos(angle);
           return 0;
         };
       }
@@ -213,9 +206,10 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
   });
   return {
     dim,
-    add(given, offset, timestamp, weight, out, at) {
+    encode(given, offset, timestamp, out, at) {
       let unknown = 0;
-      for (const encode of encoders) unknown += encode(given, offset, timestamp, weight, out, at);
+      for (let i = 0; i < dim; i++) out[at + i] = 0;
+      for (const encode of encoders) unknown += encode(given, offset, timestamp, out, at);
       return unknown;
     },
     forgetCategories(out, at) {
@@ -279,4 +273,29 @@ function createUtcOffset(timeZone: string): (timestamp: number) => number {
     }
     return cachedOffset;
   };
+}
+
+/**
+ * What a model reads of the conditions of a window: those of its newest record, and their mean over all.
+ * @param rows encodings of single records, in a ring whose oldest is row `first`. Shape [length, dim]
+ * @param out gets 2 × dim numbers as row `at`
+ */
+export function joinConditions(
+  rows: Float32Array,
+  first: number,
+  length: number,
+  dim: number,
+  out: Float32Array,
+  at: number,
+): void {
+  const newest = ((first + length - 1) % length) * dim;
+  const to = at * 2 * dim;
+  for (let d = 0; d < dim; d++) {
+    let sum = 0;
+    // In the order of time, wherever the ring begins: sums depend on it in their last digits.
+    for (let i = first * dim + d; i < length * dim; i += dim) sum += rows[i]!;
+    for (let i = d; i < first * dim; i += dim) sum += rows[i]!;
+    out[to + d] = rows[newest + d]!;
+    out[to + dim + d] = sum / length;
+  }
 }

@@ -65,6 +65,8 @@ export interface EventPolicy {
 export interface EventTracker {
   /** Returns the events that this detection opened or closed; those that fell silent may be of other keys. */
   observe(detection: Detection): readonly AnomalyEvent[];
+  /** The same for a record that is not anomalous, of which no detection is needed. */
+  pass(key: string, timestamp: number): readonly AnomalyEvent[];
   /** Events now open. */
   openEvents(): readonly AnomalyEvent[];
   /** Closes what is open, when no more records are to come. */
@@ -106,6 +108,9 @@ interface Suspicion {
   heardAt: number;
 }
 
+/** What an event needs to know of every record of its key. */
+type Heard = Pick<Detection, 'key' | 'timestamp' | 'anomalous'>;
+
 const none: readonly AnomalyEvent[] = [];
 
 export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapshot): EventTracker {
@@ -143,7 +148,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return closed;
   }
 
-  function isSuppressed({ key, timestamp, anomalous }: Detection): boolean {
+  function isSuppressed({ key, timestamp, anomalous }: Heard): boolean {
     const until = suppressed.get(key);
     if (until === undefined) return false;
     if (timestamp > until) {
@@ -155,7 +160,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   }
 
   /** The key's suspicion, now the most recently heard. */
-  function hear({ key, timestamp, anomalous }: Detection): Suspicion | undefined {
+  function hear({ key, timestamp, anomalous }: Heard): Suspicion | undefined {
     let suspicion = suspicions.get(key);
     if (suspicion === undefined && !anomalous) return undefined;
     suspicion ??= { recent: [], gathering: undefined, quietRecords: 0, newest: timestamp, heardAt: clock };
@@ -167,28 +172,35 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return suspicion;
   }
 
-  function observeKey(detection: Detection): readonly AnomalyEvent[] {
-    if (isSuppressed(detection)) return none;
-    const suspicion = hear(detection);
+  /** @param detection of the record, if it is anomalous */
+  function observeKey(heard: Heard, detection: Detection | undefined): readonly AnomalyEvent[] {
+    if (isSuppressed(heard)) return none;
+    const suspicion = hear(heard);
     if (suspicion === undefined) return none;
     if (suspicion.gathering === undefined) {
       const gathered = gather(suspicion, detection);
       if (gathered === undefined) {
-        if (suspicion.recent.length === 0) suspicions.delete(detection.key);
+        if (suspicion.recent.length === 0) suspicions.delete(heard.key);
         return none;
       }
       suspicion.gathering = gathered;
-    } else if (detection.anomalous) extend(suspicion.gathering, detection);
+    } else if (detection !== undefined) extend(suspicion.gathering, detection);
     else if (suspicion.quietRecords >= policy.closeAfter)
-      return end(detection.key, suspicion, 'quiet', detection.timestamp);
-    return tryOpen(suspicion.gathering, detection);
+      return end(heard.key, suspicion, 'quiet', heard.timestamp);
+    return tryOpen(suspicion.gathering, heard);
+  }
+
+  function observe(heard: Heard, detection: Detection | undefined): readonly AnomalyEvent[] {
+    const silent = endSilent();
+    const own = observeKey(heard, detection);
+    return silent.length === 0 ? own : [...silent, ...own];
   }
 
   /** What gathers once k of the last n records are anomalous. */
-  function gather(suspicion: Suspicion, detection: Detection): Gathering | undefined {
+  function gather(suspicion: Suspicion, detection: Detection | undefined): Gathering | undefined {
     for (const seen of suspicion.recent) seen.age++;
     suspicion.recent = suspicion.recent.filter((seen) => seen.age < policy.openWindow);
-    if (detection.anomalous) suspicion.recent.push({ detection, age: 0 });
+    if (detection !== undefined) suspicion.recent.push({ detection, age: 0 });
     if (suspicion.recent.length < policy.openRecords) return undefined;
     const gathering = begin(suspicion.recent[0]!.detection);
     for (const seen of suspicion.recent) extend(gathering, seen.detection);
@@ -196,7 +208,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return gathering;
   }
 
-  function tryOpen(gathering: Gathering, { anomalous, timestamp }: Detection): readonly AnomalyEvent[] {
+  function tryOpen(gathering: Gathering, { anomalous, timestamp }: Heard): readonly AnomalyEvent[] {
     const { event } = gathering;
     const isLongEnough =
       event.anomalousRecords >= policy.minRecords && event.end - event.start >= policy.minLengthMs;
@@ -210,9 +222,13 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   return {
     observe(detection) {
       clock = Math.max(clock, detection.timestamp);
-      const silent = endSilent();
-      const own = observeKey(detection);
-      return silent.length === 0 ? own : [...silent, ...own];
+      return observe(detection, detection.anomalous ? detection : undefined);
+    },
+    pass(key, timestamp) {
+      clock = Math.max(clock, timestamp);
+      // What nearly every record of a healthy fleet comes to.
+      if (suspicions.size === 0 && suppressed.size === 0) return none;
+      return observe({ key, timestamp, anomalous: false }, undefined);
     },
     openEvents: () =>
       open === 0

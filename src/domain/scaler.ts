@@ -19,6 +19,8 @@ export interface Scaler {
   knows(channel: number): boolean;
   /** Scaled value; 0 for a missing one, and for every one of a channel that training has not seen. Grows only as the logarithm beyond `softLimit`. */
   scale(value: number, channel: number): number;
+  /** Scales `count` values, those of one record, from place `from` of `values` to place `at` of `out`. */
+  scaleRow(values: Values, from: number, count: number, out: Float32Array, at: number): void;
   /**
    * Inverse of `scale`, in the channel's own unit, but within what has been seen: a model knows no bounds, and a person
    * who reads "expected −57,030 bytes" stops believing it.
@@ -73,15 +75,27 @@ function constantScale(mean: number): number {
   return mean === 0 ? 1 : Math.abs(mean) * 0.01;
 }
 
-export function createScaler({ center, scale, min, max, count }: ScalerState): Scaler {
+export function createScaler(state: ScalerState): Scaler {
+  const { min, max, count } = state;
+  const channels = state.center.length;
+  const center = Float64Array.from(state.center);
+  const scale = Float64Array.from(state.scale);
+
+  function scaleOne(value: number, channel: number): number {
+    const scaled = (value - center[channel]!) / scale[channel]!;
+    // In this order, so that the usual case takes one comparison; NaN is not smaller than anything.
+    if (Math.abs(scaled) <= softLimit) return count[channel] === 0 ? 0 : scaled;
+    if (Number.isNaN(scaled) || count[channel] === 0) return 0;
+    return Math.sign(scaled) * (softLimit + Math.log1p(Math.abs(scaled) - softLimit));
+  }
+
   return {
-    channels: center.length,
+    channels,
     knows: (channel) => count[channel]! > 0,
-    scale(value, channel) {
-      if (Number.isNaN(value) || count[channel] === 0) return 0;
-      const scaled = (value - center[channel]!) / scale[channel]!;
-      const beyond = Math.abs(scaled) - softLimit;
-      return beyond <= 0 ? scaled : Math.sign(scaled) * (softLimit + Math.log1p(beyond));
+    scale: scaleOne,
+    scaleRow(values, from, n, out, at) {
+      for (let i = 0; i < n; i += channels)
+        for (let j = 0; j < channels; j++) out[at + i + j] = scaleOne(values[from + i + j]!, j);
     },
     unscale(scaled, channel) {
       const beyond = Math.abs(scaled) - softLimit;

@@ -1,7 +1,4 @@
-/**
- * The other end of worker-session.ts: opens sessions and runs them, one request after the other. What comes with a request goes
- * back with its answer, so that no tensor is copied on the way.
- */
+/** The other end of worker-session.ts: opens sessions and runs them, one request after the other. */
 import { parentPort } from 'node:worker_threads';
 import { openSession, type Feeds, type Session } from './session';
 
@@ -20,7 +17,7 @@ export type Request = Exchange &
 export type Answer = Exchange &
   (
     | { kind: 'opened'; session: number; inputs: readonly string[]; outputs: readonly string[] }
-    | { kind: 'ran'; outputs: Record<string, Float32Array>; feeds: Feeds }
+    | { kind: 'ran'; outputs: Record<string, Float32Array> }
     | { kind: 'released' }
     | { kind: 'failed'; message: string }
   );
@@ -38,7 +35,7 @@ async function answer(request: Request): Promise<Answer> {
     case 'run': {
       const { feeds, wanted } = request;
       const outputs = await sessions.get(request.session)!.run(feeds, wanted);
-      return { id, kind: 'ran', outputs, feeds };
+      return { id, kind: 'ran', outputs };
     }
     case 'release': {
       const session = sessions.get(request.session);
@@ -47,11 +44,6 @@ async function answer(request: Request): Promise<Answer> {
       return { id, kind: 'released' };
     }
   }
-}
-
-/** The memory of arrays, each once. */
-export function memoryOf(arrays: Iterable<Float32Array>): ArrayBuffer[] {
-  return [...new Set(Array.from(arrays, ({ buffer }) => buffer as ArrayBuffer))];
 }
 
 let before: Promise<void> = Promise.resolve();
@@ -63,10 +55,7 @@ parentPort?.on('message', (request: Request) => {
       kind: 'failed',
       message: error instanceof Error ? error.message : String(error),
     }));
-    const moved =
-      reply.kind === 'ran'
-        ? memoryOf([...Object.values(reply.outputs), ...Object.values(reply.feeds).map(({ data }) => data)])
-        : [];
-    parentPort?.postMessage(reply, moved);
+    const moved = reply.kind === 'ran' ? Object.values(reply.outputs).map(({ buffer }) => buffer) : [];
+    parentPort?.postMessage(reply, moved as ArrayBuffer[]);
   });
 });

@@ -1,18 +1,21 @@
 /** ONNX Runtime, where it is installed: the one place that knows the package. */
+import { types } from 'node:util';
 import type * as ort from 'onnxruntime-node';
 
 type Ort = typeof ort;
 
-/** Tensors by name. A session may take the memory of a tensor and give it back in another array. */
-export type Feeds = Readonly<Record<string, { data: Float32Array; shape: readonly number[] }>>;
+/** Tensors by name. */
+export type Feeds = Readonly<
+  Record<string, { readonly data: Float32Array; readonly shape: readonly number[] }>
+>;
 
 /** A loaded graph. */
 export interface Session {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /**
-   * Computes the outputs that are asked for. One run at a time; until it is through nobody may look at the feeds' data, and
-   * after it they lie in `feeds`, which may be other arrays. What the graph does not read may be fed all the same.
+   * Computes the outputs that are asked for. One run at a time; until it is through the feeds' data have to stay as they are.
+   * What the graph does not read may be fed all the same.
    * @param into arrays that outputs are to be written to; others are new
    */
   run(
@@ -62,6 +65,18 @@ const options = {
 export const openSession: OpenSession = async (bytes) => {
   const { InferenceSession, Tensor } = await loadOnnxRuntime();
   const session = await InferenceSession.create(bytes, options);
+  const copies = new Map<string, Float32Array>();
+
+  /** The binding refuses shared memory. */
+  function unshared(name: string, data: Float32Array): Float32Array {
+    if (!types.isSharedArrayBuffer(data.buffer)) return data;
+    let copy = copies.get(name);
+    if (copy === undefined || copy.length < data.length)
+      copies.set(name, (copy = new Float32Array(data.length)));
+    copy.set(data);
+    return copy.subarray(0, data.length);
+  }
+
   return {
     inputs: session.inputNames,
     outputs: session.outputNames,
@@ -69,7 +84,7 @@ export const openSession: OpenSession = async (bytes) => {
       const tensors = Object.fromEntries(
         session.inputNames.map((name) => {
           const { data, shape } = feeds[name]!;
-          return [name, new Tensor('float32', data, shape)];
+          return [name, new Tensor('float32', unshared(name, data), shape)];
         }),
       );
       const fetches = Object.fromEntries(

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { OpenSession, Session } from './session';
-import { memoryOf, type Answer, type Request } from './session-worker';
+import type { Answer, Request } from './session-worker';
 
 /** A request without the number that its answer comes with. */
 type Asked<T> = T extends unknown ? Omit<T, 'id'> : never;
@@ -42,16 +42,20 @@ export function startSessionThread(): SessionThread {
 
   function ask<Kind extends Answer['kind']>(
     request: Asked<Request>,
-    _kind: Kind,
-    moved: ArrayBuffer[] = [],
+    kind: Kind,
   ): Promise<Extract<Answer, { kind: Kind }>> {
     if (ended !== undefined) return Promise.reject(ended);
     const id = requests++;
     return new Promise((resolve, reject) => {
-      waiting.set(id, { resolve: resolve as (answer: Answer) => void, reject });
+      const isWanted = (answer: Answer): answer is Extract<Answer, { kind: Kind }> => answer.kind === kind;
+      waiting.set(id, {
+        resolve: (answer) =>
+          isWanted(answer) ? resolve(answer) : reject(new Error(`expected "${kind}", got "${answer.kind}"`)),
+        reject,
+      });
       // Nothing keeps the process alive but an answer that is awaited.
       worker.ref();
-      worker.postMessage({ ...request, id }, moved);
+      worker.postMessage({ ...request, id });
     });
   }
 
@@ -63,10 +67,8 @@ export function startSessionThread(): SessionThread {
       async run(feeds, wanted, into) {
         if (into !== undefined)
           throw new Error('a session of another thread cannot write into arrays of this one');
-        const moved = memoryOf(Object.values(feeds).map(({ data }) => data));
-        const answer = await ask({ kind: 'run', session, feeds, wanted }, 'ran', moved);
-        for (const [name, feed] of Object.entries(feeds)) feed.data = answer.feeds[name]!.data;
-        return answer.outputs;
+        // Shared memory stays where it is, all other is copied.
+        return (await ask({ kind: 'run', session, feeds, wanted }, 'ran')).outputs;
       },
       async release() {
         await ask({ kind: 'release', session }, 'released');

@@ -2,11 +2,11 @@
 import { createConditionEncoder, type CategoryTable } from '../domain/condition';
 import { createScaler, type Scaler } from '../domain/scaler';
 import { createCounts, type Counts } from '../domain/signal';
-import type { WindowBatch, WindowShape } from '../domain/window';
+import type { EncodedWindows, WindowBatch, WindowShape } from '../domain/window';
 import type { Model } from '../models/model';
 import { attributionOf, type Attribution } from './attribution';
 import type { LearnedState } from './bundle';
-import { createWindowEncoder, shapeOf, type EncodedWindows, type WindowEncoder } from './encode';
+import { createWindowEncoder, shapeOf, type WindowEncoder } from './encode';
 import { createTfjsEngine, type OpenEngine, type Outputs, type ScoringEngine } from './engine';
 import { readouts, readoutStatistics } from './readout';
 import { createStuckStatistic, type StuckStatistic } from './stuck';
@@ -58,16 +58,25 @@ export function createAssessor(
   const usual = [...statisticsOfModel, readouts.parts, readouts.errors, readouts.typical];
   const buffersOf = new WeakMap<WindowBatch, EncodedWindows>();
 
+  function encodedOf(batch: WindowBatch): EncodedWindows {
+    if (batch.encoded?.encoder === encoder) return batch.encoded;
+    let encoded = buffersOf.get(batch);
+    if (encoded === undefined) buffersOf.set(batch, (encoded = encoder.createBuffers(batch.capacity)));
+    return encoded;
+  }
+
   /** The batch as the model shall see it, and what is read out of that. */
   async function settle<Name extends string>(
     batch: WindowBatch,
     wanted: readonly Name[],
   ): Promise<{ encoded: EncodedWindows; outputs: Outputs<Name> }> {
-    let encoded = buffersOf.get(batch);
-    if (encoded === undefined) buffersOf.set(batch, (encoded = encoder.createBuffers(batch.capacity)));
-    encoder.encode(batch, encoded);
+    const encoded = encodedOf(batch);
+    if (encoded.count === batch.count) encoder.mask(batch, encoded);
+    else encoder.encode(batch, encoded);
+    // Imputation changes them.
+    encoded.count = 0;
     // No pixel is missing, and each counts.
-    const mayChange = image === undefined && (counts !== undefined || encoded.missing > 0);
+    const mayChange = image === undefined && (counts !== undefined || encoded.lackingCount > 0);
     if (!mayChange) return { encoded, outputs: await engine.run(encoded, batch.count, wanted) };
     const withExpected = [...wanted, readouts.expected] as const;
     let outputs = await engine.run(encoded, batch.count, withExpected);

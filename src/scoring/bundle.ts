@@ -168,9 +168,7 @@ async function describeGolden(
         }),
       ),
       surprise: scores.surprise[window]!,
-      statistics: Object.fromEntries(
-        Object.entries(scores.statistics).map(([name, values]) => [name, values[window]!]),
-      ),
+      statistics: scores.statisticsOf(window),
     })),
   };
 }

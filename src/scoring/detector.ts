@@ -11,7 +11,7 @@ import { surpriseOf } from '../calibration/threshold';
 import type { CategoryTable } from '../domain/condition';
 import type { Contribution, NearestNormal } from '../domain/detection';
 import { givenConditions } from '../domain/record';
-import type { WindowBatch, WindowShape } from '../domain/window';
+import { createWindowBatch, type WindowBatch, type WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
 import { createAssessor, type RawScores } from './assess';
 import type { DetectorState } from './bundle';
@@ -29,6 +29,8 @@ export interface Scores {
   extrapolated: Uint8Array;
   /** By name, shape [count]. */
   statistics: Readonly<Record<string, ArrayLike<number>>>;
+  /** Those of one window: cheaper than a column, where one has yet to be computed. */
+  statisticsOf(window: number): Record<string, number>;
   /** By name, by how much each statistic was lowered for the level of its device, where it is followed. Shape [count]. */
   levels?: Readonly<Record<string, Float64Array>>;
   /** Conditions that the model has not seen in training. */
@@ -51,6 +53,8 @@ export interface Detector {
   readonly shape: WindowShape;
   /** Name of the engine that scores. */
   readonly engine: string;
+  /** A batch in which windows need not be encoded once more for this version: a window store does it, record by record. */
+  createBatch(capacity: number): WindowBatch;
   /**
    * What the model says of a batch. Repeatable: the same window gets the same, in whatever batch it comes. The batch must
    * stay as it is until it has been judged, and may be given again only then.
@@ -134,30 +138,44 @@ export function createDetector(
 
   function judge(batch: WindowBatch, raw: RawScores, levelsOf?: LevelsOf): Scores {
     const { parts, errors, expected, unknownConditions } = raw;
-    const statistics: Record<string, ArrayLike<number>> = {
+    const { count } = batch;
+    const cheap: Record<string, ArrayLike<number>> = {
       ...raw.statistics,
-      channel: channel.assess(parts, batch.count),
       shift: assessShift(state.shift, errors),
     };
-    const surprise = new Float64Array(batch.count);
-    const extrapolated = new Uint8Array(batch.count);
+    let ofChannels: Float64Array | undefined;
+    const statistics = {
+      ...cheap,
+      // Where it does not enter the score it is asked for of few windows.
+      get channel() {
+        return (ofChannels ??= channel.assess(parts, count));
+      },
+    };
+    const surprise = new Float64Array(count);
+    const extrapolated = new Uint8Array(count);
     const row = new Float64Array(scale.names.length);
-    const columns = scale.names.map((name) => statistics[name]!);
-    const lowered = scale.followed.map(() => new Float64Array(batch.count));
-    for (let i = 0; i < batch.count; i++) {
+    const columns = scale.names.map((name) => (name === 'channel' ? statistics.channel : cheap[name]!));
+    const lowered = scale.followed.map(() => new Float64Array(count));
+    for (let i = 0; i < count; i++) {
       for (let s = 0; s < columns.length; s++) row[s] = columns[s]![i]!;
       const levels = levelsOf?.(i);
       const value = scale.pValue(row, levels?.above, groupOf?.(batch, i));
-      levels?.above.forEach((by, s) => (lowered[s]![i] = by));
-      levels?.observe(scale.followable(row));
+      if (levels !== undefined) {
+        levels.above.forEach((by, s) => (lowered[s]![i] = by));
+        levels.observe(scale.followable(row));
+      }
       surprise[i] = surpriseOf(value.p);
       extrapolated[i] = value.extrapolated ? 1 : 0;
     }
     return {
-      count: batch.count,
+      count,
       surprise,
       extrapolated,
       statistics,
+      statisticsOf: (window) => ({
+        ...rowOf(cheap, window),
+        channel: channel.assess(ofWindow(parts, window), 1)[0]!,
+      }),
       ...(levelsOf && { levels: Object.fromEntries(scale.followed.map((name, s) => [name, lowered[s]!])) }),
       unknownConditions,
       contributions: (window) => rank(batch, window, ofWindow(parts, window), ofWindow(expected, window)),
@@ -180,6 +198,7 @@ export function createDetector(
     state,
     shape,
     engine: assessor.engine.name,
+    createBatch: (capacity) => createWindowBatch(shape, capacity, assessor.encoder.createBuffers(capacity)),
     assess: (batch) => assessor.assess(batch),
     judge,
     score: async (batch, levelsOf) => judge(batch, await assessor.assess(batch), levelsOf),
@@ -191,6 +210,14 @@ export function createDetector(
       disposeModel(model);
     },
   };
+}
+
+/** What columns say of one window, by name. */
+export function rowOf(
+  columns: Readonly<Record<string, ArrayLike<number>>>,
+  window: number,
+): Record<string, number> {
+  return Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[window]!]));
 }
 
 /** Of the newest record of a window, the group that it is calibrated in; undefined where there are none. */

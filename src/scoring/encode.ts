@@ -1,7 +1,16 @@
 /** Raw windows to what a model reads: scaled values with a mask, and one encoded condition per window. */
-import type { ConditionEncoder } from '../domain/condition';
+import { joinConditions, type ConditionEncoder } from '../domain/condition';
+import type { Values } from '../domain/record';
 import type { Scaler } from '../domain/scaler';
-import { windowShape, type WindowBatch, type WindowShape } from '../domain/window';
+import {
+  resetEncoded,
+  windowShape,
+  type EncodedWindows,
+  type RecordColumns,
+  type RecordEncoder,
+  type WindowBatch,
+  type WindowShape,
+} from '../domain/window';
 import type { Examples } from '../models/model';
 import { tf } from '../tensor';
 import type { LearnedState } from './bundle';
@@ -17,32 +26,21 @@ export function shapeOf({
   return windowShape(image === undefined ? schema : { ...schema, kind: 'image', image }, spec.length);
 }
 
-/** Buffers of one encoded batch, row by row; reused. An engine may exchange them. */
-export interface EncodedWindows {
-  /** Shape [capacity, length × channels], the capacity rounded up to what engines run at once. */
-  x: Float32Array;
-  mask: Float32Array;
-  /** Shape [capacity, conditionDim]. */
-  c: Float32Array;
-  /** Values that are missing. */
-  missing: number;
-  /** Conditions that the model does not know, over all records that end a window. */
-  unknownConditions: number;
-}
-
 /**
  * Engines run a multiple of so many rows. A single row would be multiplied in another order than many, and what is left over
  * behind the last full vector of a processor is computed by other code: both would change the last bits of a score.
  */
 export const engineRows = 16;
 
-export interface WindowEncoder {
+export interface WindowEncoder extends RecordEncoder {
   readonly dim: number;
   /** Twice the encoding of one record: that of the record being judged, and the mean over its window. */
   readonly conditionDim: number;
   createBuffers(capacity: number): EncodedWindows;
-  /** Encodes all windows of the batch into the first rows of `out`. */
+  /** Encodes all windows of the batch into the first rows of `out`, their masks included. */
   encode(batch: WindowBatch, out: EncodedWindows): void;
+  /** Brings the masks of the windows of a batch up to date: 0 for each value that is missing, or of a channel that is not known. */
+  mask(batch: WindowBatch, out: EncodedWindows): void;
 }
 
 /**
@@ -56,46 +54,96 @@ export function createWindowEncoder(
 ): WindowEncoder {
   const { length, channels, conditions: given } = shape;
   const dim = length * channels;
-  const conditionDim = 2 * conditions.dim;
-  return {
+  const recordConditionDim = conditions.dim;
+  const conditionDim = 2 * recordConditionDim;
+  const usualMask = Float32Array.from({ length: dim }, (_, i) => (scaler.knows(i % scaler.channels) ? 1 : 0));
+  /** Of the records of one window. */
+  const rows = new Float32Array(length * recordConditionDim);
+  /** Windows of a batch whose mask is not the usual one. */
+  const unusual = new WeakMap<EncodedWindows, Uint8Array>();
+
+  function encodeRecord(
+    { values, conditions: read, timestamps }: RecordColumns,
+    row: number,
+    x: Float32Array,
+    c: Float32Array,
+    at: number,
+  ): number {
+    scaler.scaleRow(values, row * channels, channels, x, at * channels);
+    return conditions.encode(read, row * given, timestamps[row]!, c, at * recordConditionDim);
+  }
+
+  const encoder: WindowEncoder = {
     dim,
+    recordConditionDim,
     conditionDim,
+    encodeRecord,
     createBuffers(capacity) {
-      const rows = Math.ceil(capacity / engineRows) * engineRows;
-      return {
-        x: new Float32Array(rows * dim),
-        mask: new Float32Array(rows * dim),
-        c: new Float32Array(rows * conditionDim),
-        missing: 0,
+      const capacityRows = Math.ceil(capacity / engineRows) * engineRows;
+      const encoded: EncodedWindows = {
+        encoder,
+        count: 0,
+        x: createShared(capacityRows * dim),
+        mask: createShared(capacityRows * dim),
+        c: createShared(capacityRows * conditionDim),
+        lacking: new Uint8Array(capacity),
+        lackingCount: 0,
         unknownConditions: 0,
       };
+      for (let i = 0; i < capacityRows; i++) encoded.mask.set(usualMask, i * dim);
+      unusual.set(encoded, new Uint8Array(capacity));
+      return encoded;
     },
     encode(batch, out) {
-      out.unknownConditions = out.missing = 0;
-      for (let i = 0; i < batch.count * dim; i++) {
-        const value = batch.values[i]!;
-        const channel = i % scaler.channels;
-        const isMissing = Number.isNaN(value);
-        if (isMissing) out.missing++;
-        out.x[i] = scaler.scale(value, channel);
-        out.mask[i] = isMissing || !scaler.knows(channel) ? 0 : 1;
-      }
-      if (conditionDim === 0) return;
-      out.c.fill(0, 0, batch.count * conditionDim);
+      resetEncoded(out);
       for (let window = 0; window < batch.count; window++) {
-        const newest = window * conditionDim;
-        const mean = newest + conditions.dim;
+        const from = window * length;
+        let unknown = 0;
         for (let i = 0; i < length; i++) {
-          const row = window * length + i;
-          const time = batch.timestamps[row]!;
-          const unknown = conditions.add(batch.conditions, row * given, time, 1 / length, out.c, mean);
-          if (i < length - 1) continue;
-          conditions.add(batch.conditions, row * given, time, 1, out.c, newest);
-          out.unknownConditions += unknown;
+          scaler.scaleRow(batch.values, (from + i) * channels, channels, out.x, (from + i) * channels);
+          const time = batch.timestamps[from + i]!;
+          unknown = conditions.encode(
+            batch.conditions,
+            (from + i) * given,
+            time,
+            rows,
+            i * recordConditionDim,
+          );
         }
+        out.unknownConditions += unknown;
+        if (recordConditionDim > 0) joinConditions(rows, 0, length, recordConditionDim, out.c, window);
+        const lacks = hasMissing(batch.values, window * dim, dim);
+        out.lacking[window] = lacks ? 1 : 0;
+        if (lacks) out.lackingCount++;
+      }
+      out.count = batch.count;
+      encoder.mask(batch, out);
+    },
+    mask({ count, values }, out) {
+      const isUnusual = unusual.get(out)!;
+      for (let window = 0; window < count; window++) {
+        const lacks = out.lacking[window]!;
+        if (lacks === 0 && isUnusual[window] === 0) continue;
+        out.mask.set(usualMask, window * dim);
+        isUnusual[window] = lacks;
+        if (lacks === 0) continue;
+        for (let i = window * dim; i < (window + 1) * dim; i++) if (Number.isNaN(values[i]!)) out.mask[i] = 0;
       }
     },
   };
+  return encoder;
+}
+
+/** An engine on a thread of its own reads it where it is. */
+function createShared(length: number): Float32Array {
+  return new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
+}
+
+function hasMissing(values: Values, from: number, count: number): boolean {
+  // No byte is missing.
+  if (values instanceof Uint8Array) return false;
+  for (let i = from; i < from + count; i++) if (Number.isNaN(values[i]!)) return true;
+  return false;
 }
 
 /** `count` rows from row `from` on as tensors, which the caller disposes. Rows beyond the buffers are zeros. */

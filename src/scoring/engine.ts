@@ -1,8 +1,9 @@
 /** What computes a model's readout of encoded windows. */
+import type { EncodedWindows } from '../domain/window';
 import type { Model } from '../models/model';
 import { fixedBatchRows, scoped, tf } from '../tensor';
 import type { Attribution } from './attribution';
-import { toExamples, type EncodedWindows, type WindowEncoder } from './encode';
+import { toExamples, type WindowEncoder } from './encode';
 import { createReadout } from './readout';
 
 /** Outputs of a readout by name, row by row, those of the first `count` rows. */

@@ -31,11 +31,6 @@ function createOnnxEngine(session: Session, encoder: WindowEncoder): ScoringEngi
         c: part(encoded.c, conditionDim),
       };
       const outputs = await session.run(feeds, wanted);
-      // They are views: the memory behind them may be another now.
-      const whole = ({ data }: { data: Float32Array }): Float32Array => new Float32Array(data.buffer);
-      encoded.x = whole(feeds.x);
-      encoded.mask = whole(feeds.mask);
-      encoded.c = whole(feeds.c);
       return Object.fromEntries(
         wanted.map((name) => [name, outputs[name]!.subarray(0, (outputs[name]!.length / rows) * count)]),
       ) as Outputs<(typeof wanted)[number]>;

@@ -192,6 +192,7 @@ export function createTransactionalSink(options: TransactionalSinkOptions): Tran
 
   return {
     name: 'kafka',
+    anomaliesOnly: settings.emit === 'anomalies',
     async takeOver(topic, partitions) {
       const before = [...claims.values()];
       claims.clear();

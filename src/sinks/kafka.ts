@@ -85,6 +85,7 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
 
   return {
     name: 'kafka',
+    anomaliesOnly: settings.emit === 'anomalies',
     async write(verdicts) {
       if (closed) throw new Error('the Kafka sink is closed');
       for (const request of inRequests(outbox.outgoing(verdicts), maxRequestBytes))

@@ -20,6 +20,7 @@ const namedChannels = 3;
 export function createLogSink(log: EventLog): Sink {
   return {
     name: 'log',
+    anomaliesOnly: true,
     write({ events }) {
       for (const event of events) {
         if (event.status === 'open') log.warn('event opened', describe(event));

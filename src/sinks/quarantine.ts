@@ -9,6 +9,7 @@ export interface QuarantineBook {
 export function createQuarantineSink(book: QuarantineBook): Sink {
   return {
     name: 'quarantine',
+    anomaliesOnly: true,
     write({ events }) {
       for (const event of events) if (event.status === 'closed') book.add(event.key, event.start, event.end);
       return Promise.resolve();

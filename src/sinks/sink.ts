@@ -16,6 +16,7 @@ export interface DeadLetter {
 
 /** All that came of one batch, in the order of its records. */
 export interface Verdicts {
+  /** Of all records, or, where no sink has a use for the others, of those that are anomalous. */
   detections: readonly Detection[];
   events: readonly AnomalyEvent[];
   deadLetters: readonly DeadLetter[];
@@ -41,6 +42,8 @@ export type TransactionResult = (typeof transactionResults)[number];
 
 export interface Sink {
   name: string;
+  /** Whether detections of records that are not anomalous are of no use to it: most are, and each has its cost. */
+  readonly anomaliesOnly?: boolean;
   /** Resolves when the verdicts are safe. Rejecting makes the source deliver the batch again. */
   write(verdicts: Verdicts): Promise<void>;
   /** Flushes and lets go. Idempotent. */

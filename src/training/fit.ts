@@ -1,11 +1,12 @@
 /** Fits a model to windows: epochs of steps, until the loss on windows that are held out no longer falls. */
+import type { EncodedWindows } from '../domain/window';
 import type { ConditionEncoder } from '../domain/condition';
 import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
 import { fromTorchWeights } from '../models/exchange';
 import { writeWeights, type Model } from '../models/model';
 import type { OpenSession } from '../onnx/session';
-import type { EncodedWindows, WindowEncoder } from '../scoring/encode';
+import type { WindowEncoder } from '../scoring/encode';
 import type { Random, StoredTensor } from '../tensor';
 import type { Dataset } from './dataset';
 import type { Effort } from './effort';

@@ -1,4 +1,5 @@
 /** What takes the steps of a training: tfjs, or ONNX Runtime with what was traced from it. */
+import type { EncodedWindows } from '../domain/window';
 import type { Model, Phase } from '../models/model';
 import {
   createOptimizer,
@@ -7,7 +8,7 @@ import {
   type Optimizer,
   type StepResult,
 } from '../models/train-step';
-import { toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
+import { toExamples, type WindowEncoder } from '../scoring/encode';
 import { scoped, tf, type Random } from '../tensor';
 
 /** Encoded windows, and how many there are. */

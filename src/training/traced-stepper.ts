@@ -3,6 +3,7 @@
  * and from then on ONNX Runtime takes the steps. A graph is for batches of one size; the last batch of an epoch has another.
  * What the loss draws are inputs, filled as tfjs would have filled them.
  */
+import type { EncodedWindows } from '../domain/window';
 import type { Model, Phase } from '../models/model';
 import {
   corrections,
@@ -15,7 +16,7 @@ import {
 } from '../models/train-step';
 import { writeGraph, type NamedTensor } from '../onnx/graph';
 import type { Feeds, OpenSession, Session } from '../onnx/session';
-import { toExamples, type EncodedWindows, type WindowEncoder } from '../scoring/encode';
+import { toExamples, type WindowEncoder } from '../scoring/encode';
 import { createRandom, createTensorRandom, recordKernels, tf, type Draw, type Random } from '../tensor';
 import { createMean, type Encoded, type Stepper, type StepperParts } from './stepper';
 

@@ -123,7 +123,7 @@ describe('the watch over a model version', () => {
         for (let i = 0; i < 30_000; i++) {
           const key = i % 3;
           states[key] = 0.8 * states[key]! + 0.6 * normal();
-          watch.observe(String(key), normalTail(states[key]).p);
+          watch.observe(String(key), -Math.log10(normalTail(states[key]).p));
         }
         if (watch.active) spoken++;
       }
@@ -137,13 +137,13 @@ describe('the watch over a model version', () => {
   test('stays active once it has spoken, and its evidence rises to 1', () => {
     const uniform = seededUniform(14);
     const watch = createDriftWatch(options);
-    for (let i = 0; i < 20_000; i++) watch.observe('a', uniform());
+    for (let i = 0; i < 20_000; i++) watch.observe('a', -Math.log10(uniform()));
     expect(watch.active).toBe(false);
     expect(watch.evidenceRatio).toBeLessThan(1);
     // 20 records in one, and at most 30 of these: as odd as can be.
-    for (let i = 0; i < 600; i++) watch.observe('a', 1e-9);
+    for (let i = 0; i < 600; i++) watch.observe('a', -Math.log10(1e-9));
     expect(watch).toMatchObject({ active: true, evidenceRatio: 1 });
-    for (let i = 0; i < 20_000; i++) watch.observe('a', uniform());
+    for (let i = 0; i < 20_000; i++) watch.observe('a', -Math.log10(uniform()));
     expect(watch.active).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
 import {
   createCategoryTable,
   createConditionEncoder,
+  joinConditions,
   createConditionReader,
   fitConditions,
   unknownCategory,
@@ -144,7 +145,7 @@ describe('encoding', () => {
   const table = createCategoryTable();
   const codes = { idle: table.code('idle'), full: table.code('full'), other: table.code('other') };
 
-  function encode(specs: readonly ConditionSpec[], given: number[], timestamp = 0, weight = 1) {
+  function encode(specs: readonly ConditionSpec[], given: number[], timestamp = 0) {
     const state: ConditionState = {
       specs,
       categories: { mode: ['idle', 'full'] },
@@ -152,7 +153,7 @@ describe('encoding', () => {
     };
     const encoder = createConditionEncoder(state, table);
     const out = new Float32Array(encoder.dim);
-    const unknown = encoder.add(Float64Array.from(given), 0, timestamp, weight, out, 0);
+    const unknown = encoder.encode(Float64Array.from(given), 0, timestamp, out, 0);
     return { encoder, out, unknown };
   }
   const at = (specs: readonly ConditionSpec[], given: number[], timestamp = 0) => [
@@ -212,15 +213,26 @@ describe('encoding', () => {
     expect(cos).toBeCloseTo(0, 6);
   });
 
-  test('conditions lie one behind the other and are added with their weight', () => {
+  test('conditions lie one behind the other, and those of the record before leave nothing behind', () => {
     const specs = [mode, load, hour];
-    const { encoder, out } = encode(specs, [codes.full, 12], 0, 0.25);
-    encoder.add(Float64Array.of(codes.idle, 12), 0, 0, 0.75, out, 0);
-    expect([...out]).toEqual([0, 0.75, 0.25, 1, 0, 0, 1]);
+    const { encoder, out } = encode(specs, [codes.full, NaN]);
+    expect([...out]).toEqual([0, 0, 1, 0, 1, 0, 1]);
+    encoder.encode(Float64Array.of(codes.idle, 12), 0, 0, out, 0);
+    expect([...out]).toEqual([0, 1, 0, 1, 0, 0, 1]);
+  });
+
+  test('of a window they are those of its newest record and the mean, wherever its ring begins', () => {
+    const rows = Float32Array.of(1, 10, 2, 20, 6, 30);
+    const out = new Float32Array(8);
+    joinConditions(rows, 1, 3, 2, out, 1);
+    expect([...out]).toEqual([0, 0, 0, 0, 1, 10, 3, 20]);
+    joinConditions(rows, 0, 3, 2, out, 0);
+    expect([...out.subarray(0, 4)]).toEqual([6, 30, 3, 20]);
   });
 
   test('forgetting turns every category into the unknown one, keeps its weight and touches nothing else', () => {
-    const { encoder, out } = encode([mode, load], [codes.full, 14], 0, 0.5);
+    const { encoder, out } = encode([mode, load], [codes.full, 14]);
+    out.forEach((value, i) => (out[i] = value / 2));
     encoder.forgetCategories(out, 0);
     expect([...out]).toEqual([0.5, 0, 0, 1, 0]);
   });

@@ -182,7 +182,7 @@ describe.each(cases)('%s', (_, options) => {
       options.network === 'conv2d'
         ? new Tensor('uint8', batch.values as Uint8Array, [5, image.height, image.width, 1])
         : new Tensor('float64', batch.values as Float64Array, [5, spec.length, spec.channels]);
-    const c = new Tensor('float32', encoded.c.subarray(0, 5 * 8), [5, 8]);
+    const c = new Tensor('float32', Float32Array.from(encoded.c.subarray(0, 5 * 8)), [5, 8]);
     const outputs = await session.run({ values, c });
     const actual = Object.fromEntries(of.wanted.map((name) => [name, outputs[name]!.data as Float32Array]));
     expect(furthest(expected, actual)).toBeLessThan(1e-4);

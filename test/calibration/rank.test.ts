@@ -1,0 +1,21 @@
+import fc from 'fast-check';
+import { createRank } from '../../src/calibration/rank';
+
+const number = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.integer({ min: -5, max: 5 }),
+  fc.double({ min: 0, max: 1, noNaN: true }),
+);
+
+test('is the number of values below', () => {
+  fc.assert(
+    fc.property(fc.array(number, { maxLength: 60 }), fc.array(number), (values, others) => {
+      const sorted = Float64Array.from(values).sort();
+      const rank = createRank(sorted);
+      // Those that are in it, and their next neighbours, too.
+      const near = values.flatMap((value) => [value, value - Number.EPSILON, value + Number.EPSILON]);
+      for (const value of [...others, ...near, Infinity, -Infinity])
+        expect(rank(value)).toBe(values.filter((one) => one < value).length);
+    }),
+  );
+});
