@@ -1,7 +1,6 @@
 # syntax=docker/dockerfile:1
-# docker build -t vaemon . ; with --build-arg NPM_FLAGS=--ignore-scripts it leaves out
-# libtensorflow: smaller, but slower to train. (--omit=optional would leave out what decodes images and unpacks Kafka's
-# batches, too.)
+# docker build -t vaemon . ; with --build-arg NPM_FLAGS=--ignore-scripts it leaves out libtensorflow, which neither scores nor
+# trains where ONNX Runtime does. (--omit=optional would leave out what decodes images and unpacks Kafka's batches, too.)
 ARG BUILD_IMAGE=node:20-bookworm-slim
 ARG RUN_IMAGE=node:20-bookworm-slim
 

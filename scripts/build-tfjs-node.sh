@@ -4,14 +4,16 @@
 #   networks do not reach. Here the library and its headers come from TensorFlow's wheel on PyPI, and the addon is compiled on
 #   the spot. Run it after `npm ci --ignore-scripts`; running it again changes nothing.
 #
-#   Needs: Linux on x86-64, python3 with pip, a C++17 compiler, the headers of Node-API (with Node, or the npm package
-#   node-api-headers), 1 GB of disk.
+#   Needs: Linux on x86-64, python3 with pip, a C++17 compiler, 1 GB of disk. The headers of Node-API come with Node, or from
+#   the npm package node-api-headers.
 #   env: TENSORFLOW_VERSION (2.15.1), TENSORFLOW_CACHE (~/.cache/tfjs-node), NODE_API_INCLUDE, CXX
 set -euo pipefail
 project=$(cd "${1:-.}" && pwd)
 version=${TENSORFLOW_VERSION:-2.15.1}
 cache=${TENSORFLOW_CACHE:-$HOME/.cache/tfjs-node}/$version
 package=$project/node_modules/@tensorflow/tfjs-node
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 
 if [ ! -e "$package/binding.gyp" ]; then
   echo "there is no $package: run 'npm ci --ignore-scripts' first" >&2
@@ -20,12 +22,10 @@ fi
 
 if [ ! -e "$cache/complete" ]; then
   mkdir -p "$cache"
-  wheels=$(mktemp -d)
-  trap 'rm -rf "$wheels"' EXIT
   # Only the libraries and headers of the wheel are used, so which Python it is for does not matter.
   python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
-    --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --dest "$wheels" "tensorflow-cpu==$version"
-  python3 - "$wheels" "$cache" <<'PYTHON'
+    --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --dest "$scratch" "tensorflow-cpu==$version"
+  python3 - "$scratch" "$cache" <<'PYTHON'
 import pathlib, sys, zipfile
 
 wheels, cache = map(pathlib.Path, sys.argv[1:])
@@ -53,16 +53,20 @@ for name in cc framework; do ln -s "$libraries/libtensorflow_$name.so.2" "$packa
 ln -s libtensorflow_cc.so.2 "$package/deps/lib/libtensorflow.so"
 ln -s libtensorflow_framework.so.2 "$package/deps/lib/libtensorflow_framework.so"
 
+headers=$cache/node-api-headers/package/include
 node_home=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
-for folder in "${NODE_API_INCLUDE:-}" "$project/node_modules/node-api-headers/include" "$node_home/include/node" /usr/include/node; do
+include=
+for folder in "${NODE_API_INCLUDE:-}" "$node_home/include/node" /usr/include/node "$headers"; do
   if [ -e "$folder/node_api.h" ]; then
     include=$folder
     break
   fi
 done
-if [ -z "${include:-}" ]; then
-  echo "node_api.h is nowhere to be found: npm install --no-save node-api-headers, or set NODE_API_INCLUDE" >&2
-  exit 1
+if [ -z "$include" ]; then
+  npm pack --silent --pack-destination "$scratch" node-api-headers@1 >/dev/null
+  mkdir -p "$cache/node-api-headers"
+  tar --extract --directory="$cache/node-api-headers" --file="$(echo "$scratch"/*.tgz)"
+  include=$headers
 fi
 
 "${CXX:-g++}" -O2 -fPIC -shared -std=c++17 -DNAPI_VERSION=8 -I"$include" -I"$package" -I"$package/deps/include" \

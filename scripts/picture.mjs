@@ -5,28 +5,16 @@
  *
  *   npm run picture
  */
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import sharp from 'sharp';
 
 const require = createRequire(import.meta.url);
 const from = (path) => require(`../dist/${path}`);
 const { loadSettings } = from('config/load');
-const { alarmThreshold } = from('calibration/threshold');
-const { createEventTracker } = from('domain/event');
-const { createLimitCheck } = from('domain/signal');
-const { createWindowStore } = from('domain/window');
-const { createIntake } = from('intake');
-const { createMetrics } = from('metrics');
-const { createPipeline } = from('pipeline');
-const { decodeBundle } = from('scoring/bundle');
-const { createFileHistory, createFileSource } = from('sources/file');
+const { openEngines, usualEngines } = from('engines');
+const { evaluateDetector } = from('evaluator');
+const { createFileHistory } = from('sources/file');
 const { readLabels } = from('sources/labels');
-const { createModelStore } = from('store/model-store');
-const { openBackend } = from('tensor');
-const { trainDetector } = from('trainer');
 
 const output = process.argv[2] ?? 'docs/demo.png';
 const shown = ['cpu_user', 'mem_used_bytes', 'http_latency_p95', 'http_requests'];
@@ -38,69 +26,34 @@ console.log(
 );
 
 async function replay() {
-  const overrides = { 'source.file.loop': 'false', 'source.file.rate': '0' };
-  const { detectors } = await loadSettings('config/demo', { env: {}, overrides });
+  const { detectors } = await loadSettings('config/demo', { env: {} });
   const { settings } = detectors[0];
   const { file } = settings.source;
-  const directory = mkdtempSync(join(tmpdir(), 'vaemon-picture-'));
-  try {
-    const backend = await openBackend();
-    const store = createModelStore({ directory, detector: settings.detector });
-    const { version } = await trainDetector({
-      settings,
-      store,
-      backend,
-      readHistory: createFileHistory(file, file.historyRecords),
-      exclude: [],
-      writtenBy: {},
-      now: Date.now,
-      onProgress: () => undefined,
-    });
-    const intake = createIntake(settings);
-    const detector = decodeBundle(version, (await store.read(version)).files, intake.table);
-    const { surprise: limit } = alarmThreshold(settings.calibration.falseAlarmTarget, detector.state);
-    const seen = { detections: [], events: [] };
-    const handle = createPipeline({
-      detectorName: settings.detector,
-      decode: (messages, now) => {
-        values.push(...messages.map(({ value }) => JSON.parse(value.toString())));
-        return intake.decode(messages, now);
-      },
-      windows: createWindowStore(intake.shape, settings.window),
-      stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
-      limits: createLimitCheck(settings.record.channels, settings.record.signals),
-      current: () => ({ detector, threshold: limit }),
-      events: createEventTracker(settings.events),
-      sinks: [
-        {
-          name: 'picture',
-          write: async (verdicts) => {
-            seen.detections.push(...verdicts.detections);
-            seen.events.push(...verdicts.events);
-          },
-          close: async () => undefined,
-        },
-      ],
-      metrics: createMetrics({ version: '', engine: backend.name, process: false }).forDetector(
-        settings.detector,
-        {
-          topics: [file.path],
-          sinks: ['picture'],
-        },
-      ),
-      now: Date.now,
-      onBroken: (error) => {
-        throw error;
-      },
-    });
-    const values = [];
-    await createFileSource(file).run(handle);
-    const byTime = new Map(values.map((record) => [Date.parse(record.timestamp), record.values]));
-    for (const detection of seen.detections) detection.values = byTime.get(detection.timestamp);
-    return { ...seen, labels: await readLabels(file.labels), threshold: limit };
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  const messages = [];
+  for await (const part of createFileHistory(file, Infinity)({ maxRecords: Infinity }))
+    messages.push(...part);
+  const engines = await openEngines(usualEngines);
+  const seen = { detections: [], events: [] };
+  const { threshold } = await evaluateDetector({
+    settings,
+    engines,
+    // Of what the model was trained on nothing is said: those records fill the first window.
+    train: messages.slice(0, file.historyRecords).map((message) => ({ ...message, refill: true })),
+    test: messages.slice(file.historyRecords).map((message, i) => ({
+      ...message,
+      origin: { ...message.origin, offset: String(i) },
+    })),
+    onVerdicts(verdicts) {
+      seen.detections.push(...verdicts.detections);
+      seen.events.push(...verdicts.events);
+    },
+  });
+  await engines.close();
+  const values = new Map(
+    messages.map(({ value }) => JSON.parse(value)).map((one) => [Date.parse(one.timestamp), one.values]),
+  );
+  for (const detection of seen.detections) detection.values = values.get(detection.timestamp);
+  return { ...seen, labels: await readLabels(file.labels), threshold };
 }
 
 function draw() {

@@ -11,7 +11,7 @@ import { createMemory, memoryRules } from './memory';
 import { createMetrics } from './metrics';
 import { createPipeline } from './pipeline';
 import { decodeBundle } from './scoring/bundle';
-import type { Sink } from './sinks/sink';
+import type { Sink, Verdicts } from './sinks/sink';
 import type { Message } from './sources/source';
 import type { BundleFiles, ModelStore } from './store/bundle';
 import { trainDetector, type TrainingResult } from './trainer';
@@ -24,6 +24,8 @@ export interface EvaluationParts {
   test: readonly Message[];
   engines: Engines;
   onProgress?: (progress: Progress) => void;
+  /** Sees what is said of test, batch by batch. */
+  onVerdicts?: (verdicts: Verdicts) => void;
 }
 
 /** What a detector says of every record of test, in the order of the file. */
@@ -57,7 +59,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       detector.state,
     );
     const active = { detector, threshold };
-    const recording = createRecordingSink(test.length);
+    const recording = createRecordingSink(test.length, parts.onVerdicts);
     const handle = createPipeline({
       detectorName: settings.detector,
       decode: intake.decode,
@@ -132,14 +134,16 @@ interface RecordingSink extends Sink {
 }
 
 /** Puts each verdict to the row that it is of. */
-function createRecordingSink(records: number): RecordingSink {
+function createRecordingSink(records: number, onVerdicts?: (verdicts: Verdicts) => void): RecordingSink {
   const scores = new Float64Array(records);
   const flags = new Uint8Array(records);
   const rejected: Record<string, number> = {};
   let answered = 0;
   return {
     name: 'recording',
-    write({ detections, deadLetters }) {
+    write(verdicts) {
+      const { detections, deadLetters } = verdicts;
+      onVerdicts?.(verdicts);
       for (const { origin, surprise, anomalous } of detections) {
         scores[Number(origin.offset)] = surprise;
         flags[Number(origin.offset)] = anomalous ? 1 : 0;

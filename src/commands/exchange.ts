@@ -1,4 +1,7 @@
-/** `vaemon export` and `vaemon import`: weights to and from other tools, as safetensors in PyTorch's layout. */
+/**
+ * `vaemon export` and `vaemon import`: weights to and from other tools, as safetensors in PyTorch's layout, and the graph that
+ * scores, as ONNX.
+ */
 import { readFile, writeFile } from 'node:fs/promises';
 import { Option } from 'commander';
 import { loadSettings } from '../config/load';
@@ -6,6 +9,7 @@ import { openEngines } from '../engines';
 import { quarantinePath, readQuarantine } from '../lifecycle/quarantine';
 import { createLogger } from '../logger';
 import { toTorchWeights } from '../models/exchange';
+import { graphName } from '../scoring/bundle';
 import { createModelStore } from '../store/model-store';
 import { decodeSafetensors, encodeSafetensors, openBackend } from '../tensor';
 import { trainDetector } from '../trainer';
@@ -20,21 +24,39 @@ interface Options {
   detector?: string;
 }
 
+interface ExportOptions extends Options {
+  modelVersion?: string;
+  format: 'safetensors' | 'onnx';
+}
+
 export const register: Register = (program, { env, stdout, stderr }) => {
   program
     .command('export')
-    .description("write the weights of a detector's model to a file")
+    .description("write a detector's model to a file: its weights, or the graph that scores")
     .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
-    .argument('<file>', 'where to write them')
+    .argument('<file>', 'where to write it')
     .option('-d, --detector <name>', 'which detector, where there are several')
     .option('--model-version <name>', 'which model version (default: the current one)')
-    .addOption(new Option('--format <format>', 'of the file').choices(['safetensors']).default('safetensors'))
+    .addOption(
+      new Option('--format <format>', 'of the file').choices(['safetensors', 'onnx']).default('safetensors'),
+    )
     .addOption(setOption())
-    .action(async (path: string, file: string, options: Options & { modelVersion?: string }) => {
+    .action(async (path: string, file: string, options: ExportOptions) => {
       const settings = await loadSettings(path, { env, overrides: options.set });
       await openBackend();
       const detector = pickDetector(settings, options.detector);
-      await withModel(settings, detector, options.modelVersion, async ({ version, state, model }) => {
+      await withModel(settings, detector, options.modelVersion, async (opened) => {
+        const { version, state, model } = opened;
+        if (options.format === 'onnx') {
+          const graph = opened.files.get(graphName);
+          if (graph === undefined)
+            throw new Error(
+              `version ${version} of ${detector.detector} has no graph: its model could not be traced`,
+            );
+          await writeFile(file, graph);
+          stdout.write(`${detector.detector}: version ${version}, its graph → ${file}\n`);
+          return;
+        }
         // All that another tool needs to build the network and to scale what it reads.
         const { spec, image, channels, scaler, conditions } = state;
         const metadata = Object.fromEntries(

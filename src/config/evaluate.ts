@@ -119,6 +119,11 @@ export interface Evaluation<S> {
   problems: readonly ConfigProblem[];
 }
 
+/** Of a list with a great many faults, or of long names in it, the beginning is enough. */
+function shorten(message: string): string {
+  return message.length > 1500 ? `${message.slice(0, 1500)}…` : message;
+}
+
 /** Checks one document against its schema and the rules between its keys. `file` names it in problems. */
 export function evaluate<S extends Section>(
   schema: S,
@@ -140,7 +145,7 @@ export function evaluate<S extends Section>(
   }
   function report(key: string, message: string): void {
     wrong.add(key);
-    problems.push({ file: origin(key), key, message });
+    problems.push({ file: origin(key), key, message: shorten(message) });
   }
 
   const config = convict(schema as convict.Schema<Document>, { env: variables, args: [] });

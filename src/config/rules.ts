@@ -1,6 +1,7 @@
 /** What must hold between the keys of one file. */
 import { isIdxPath } from '../domain/recording';
 import { formatRules } from './format-rules';
+import { show } from './formats';
 import { imageRules } from './image-rules';
 import { modelRules } from './model-rules';
 import type { Rule } from './rule';
@@ -28,7 +29,7 @@ function loopRule(name: 'detectionsTopic' | 'deadLetterTopic'): Rule<DetectorSet
         sinks.kafka[name] !== '' &&
         sinks.kafka[name] === source.kafka.topic &&
         sameBrokers(source.kafka, sinkConnection(settings).brokers);
-      return loops ? `must not be the topic that is read (got "${sinks.kafka[name]}")` : undefined;
+      return loops ? `must not be the topic that is read (got ${show(sinks.kafka[name])})` : undefined;
     },
   };
 }
@@ -38,7 +39,7 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
     keys: ['record.signals', 'record.channels'],
     problem({ record: { signals, channels } }) {
       const strange = signals.filter(({ channel }) => !channels.includes(channel));
-      const list = strange.map(({ channel }) => `"${channel}"${didYouMean(nearest(channel, channels))}`);
+      const list = strange.map(({ channel }) => `${show(channel)}${didYouMean(nearest(channel, channels))}`);
       return strange.length > 0
         ? `must name channels of record.channels (not ${list.join(', ')})`
         : undefined;
@@ -125,7 +126,7 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
       const absent = record.conditions.filter(
         ({ kind, name }) => (kind === 'category' || kind === 'number') && !columns.includes(name),
       );
-      const list = absent.map(({ name }) => `"${name}"`).join(', ');
+      const list = absent.map(({ name }) => show(name)).join(', ');
       return absent.length > 0 ? `must name the column of every condition (not yet: ${list})` : undefined;
     },
   },
@@ -136,7 +137,7 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
       const categories = record.conditions.filter(({ kind }) => kind === 'category').map(({ name }) => name);
       return categories.includes(groupBy)
         ? undefined
-        : `must be a category of record.conditions (got "${groupBy}"${didYouMean(nearest(groupBy, categories))})`;
+        : `must be a category of record.conditions (got ${show(groupBy)}${didYouMean(nearest(groupBy, categories))})`;
     },
   },
   {

@@ -2,6 +2,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCli } from '../../src/commands/cli';
+import { loadOnnxRuntime } from '../../src/onnx/session';
 import { createRandom, decodeSafetensors, encodeSafetensors, tf } from '../../src/tensor';
 import { removeFolders, writeFolder } from '../config/folder';
 import { captureContext } from './capture';
@@ -175,6 +176,15 @@ describe('export and import', () => {
     const before = (await vaemon('encode', config)).out;
     expect((await vaemon('import', config, weightsFile())).code).toBe(0);
     expect((await vaemon('encode', config)).out).toBe(before);
+  });
+
+  test('the graph is exported as it is stored, with what it takes to feed it', async () => {
+    const [config, file] = [join(folder, 'pump.yaml'), join(folder, 'pump.onnx')];
+    expect((await vaemon('export', config, file, '--format', 'onnx')).code).toBe(0);
+    const session = await (await loadOnnxRuntime()).InferenceSession.create(file, { logSeverityLevel: 3 });
+    expect([...session.inputNames].sort()).toEqual(['c', 'values']);
+    expect(session.outputNames).toEqual(expect.arrayContaining(['reconstruction', 'latent', 'newest']));
+    await session.release();
   });
 
   test('what is in quarantine is not calibrated on, either', async () => {

@@ -292,6 +292,14 @@ events: { openRecords: 6 }
     expect(problems[0]).toEqual(expected instanceof RegExp ? expect.stringMatching(expected) : expected);
   });
 
+  test('what is long, in few words', async () => {
+    const [long] = await problemsIn(`${minimalDetector()}calibration: { groupBy: ${'x'.repeat(3000)} }\n`);
+    expect(long).toMatch(/^calibration\.groupBy: must be a category .* \(got "x{119}…\)$/);
+    const signals = Array.from({ length: 300 }, (_, i) => `channel${i}: { deadband: 1 }`).join();
+    const [many] = await problemsIn(minimalDetector().replace('flow]', `flow], signals: { ${signals} }`));
+    expect(many).toMatch(/^record\.signals: must name channels .* \(not "channel0", .{1300,1500}…$/);
+  });
+
   test('groups where levels are followed', async () => {
     const conditions = 'conditions: { product: { kind: category } }';
     const text = minimalDetector().replace('flow]', `flow], ${conditions}`);

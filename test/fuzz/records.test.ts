@@ -76,7 +76,7 @@ async function send(format: FuzzedFormat, count: number, onBatch: () => void): P
 async function decodeOrName({ name, intake }: FuzzedFormat, messages: readonly Message[], now: number) {
   try {
     return await intake.decode(messages, now);
-  } catch {
+  } catch (together) {
     for (const message of messages) {
       try {
         await intake.decode([message], now);
@@ -88,7 +88,9 @@ async function decodeOrName({ name, intake }: FuzzedFormat, messages: readonly M
         );
       }
     }
-    throw new Error(`${name}: a batch of seed ${seed} ended it, but none of its records alone`);
+    throw new Error(`${name}: a batch of seed ${seed} ended it, but none of its records alone`, {
+      cause: together,
+    });
   }
 }
 

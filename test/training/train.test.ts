@@ -251,6 +251,19 @@ describe('the graph of a version', () => {
     await expect(decodeBundle('v', cut, table, openSession)).rejects.toMatchObject({ reason: 'unreadable' });
   });
 
+  test('may have a value on the other side of a calibration score that lies just beside it', async () => {
+    const atEdge = structuredClone(trained.state);
+    const batch = windowsOf(dataset, dataset.ends.slice(0, 4));
+    const raw = await detector.assess(batch);
+    atEdge.channelCalibrations = atEdge.channelCalibrations.map((state, channel) => {
+      const beside = Array.from({ length: 4 }, (_, i) => raw.parts[i * shape.channels + channel]!);
+      const scores = [...state.scores.slice(4), ...beside].sort((a, b) => a - b);
+      return { ...state, scores };
+    });
+    const made = await encodeBundle({ ...trained, state: atEdge }, batch, table, openSession);
+    (await decodeBundle('v', made, table, openSession)).dispose();
+  });
+
   test('that is not there, as in an older version, leaves the scoring to tfjs', async () => {
     const without = new Map([...files].filter(([name]) => name !== 'score.onnx'));
     const loaded = await decodeBundle('v', without, table, openSession);

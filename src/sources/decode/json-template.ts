@@ -86,12 +86,18 @@ const point = 0x2e;
 const zero = 0x30;
 const nine = 0x39;
 
+/** Records that nest deeper are read by JSON.parse alone, which has no depth at which its stack ends. */
+const maxDepth = 32;
+
+/** So are those with more values: each of them takes memory for as long as the template is held. */
+const maxSlots = 4096;
+
 /** What stands between two literals. */
 const slots = { skippedText: 0, skippedNumber: 1, key: 2, time: 3, timeText: 4, number: 5, text: 6 } as const;
 
 /**
- * Makes a template of a record; undefined where that cannot be done safely: a name that comes twice, a value with two roles, or
- * text with escapes.
+ * Makes a template of a record; undefined where that cannot be done safely: a name that comes twice, a value with two roles,
+ * text with escapes, or more of anything than records of sensors have.
  * @param bytes a JSON object
  */
 function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template | undefined {
@@ -241,6 +247,7 @@ function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
     return { from, to: at++ };
   }
   function slot(kind: number, index: number, from: number, to: number): void {
+    if (kinds.length === maxSlots) throw new Unsuited();
     literals.push(toLiteral(bytes.subarray(literalFrom, from)));
     kinds.push(kind);
     indices.push(index);
@@ -288,7 +295,7 @@ function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
       scalar(path);
       return;
     }
-    if (roles.at(path) !== undefined) throw new Unsuited();
+    if (path.length === maxDepth || roles.at(path) !== undefined) throw new Unsuited();
     const isObject = opened === 0x7b;
     const closing = isObject ? 0x7d : 0x5d;
     const names = new Set<string>();

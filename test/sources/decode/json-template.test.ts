@@ -162,6 +162,17 @@ describe('records that are like others', () => {
   });
 });
 
+test.each([
+  ['nest deeper than the stack goes', '['.repeat(200_000) + ']'.repeat(200_000)],
+  ['have very many values', `[${'1,'.repeat(200_000)}1]`],
+])('records that %s are read by JSON.parse', (_, strange) => {
+  const decode = createPair({ fields, schema });
+  const text = `{"x":${strange},"key":"pump-3","at":${now},"values":{"flow":1}}`;
+  const { learned, parsed } = decode(Buffer.from(text));
+  expect(learned).toEqual(parsed);
+  expect(learned).toMatchObject({ key: 'pump-3' });
+});
+
 describe('templates', () => {
   const roles: Roles = {
     at: (path) => (path[0] === 'v' ? { kind: 'number', index: 0 } : undefined),
@@ -196,6 +207,16 @@ describe('templates', () => {
     expect(templates.read(all.subarray(3, 3 + shape(1).length))?.numbers[0]).toBe(1.5);
     expect(templates.read(all.subarray(3))).toBeUndefined();
     expect(templates.read(all.subarray(3, all.length - 3))).toBeUndefined();
+  });
+
+  test('are not made of what nests deeply or has very many values', () => {
+    const templates = createTemplates(roles);
+    const deep = Buffer.from(`{"v":1,"x":${'['.repeat(40)}${']'.repeat(40)}}`);
+    const wide = Buffer.from(`{"v":1,"x":[${Array<number>(5000).fill(7).join()}]}`);
+    for (const bytes of [deep, wide]) {
+      templates.learn(bytes);
+      expect(templates.read(bytes)).toBeUndefined();
+    }
   });
 
   test('outlive the buffer that they were made from', () => {
