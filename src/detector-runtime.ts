@@ -74,8 +74,8 @@ export interface RunningDetector {
   stop(): Promise<void>;
 }
 
-/** A tenth of the time, about ten explanations at once: when a whole fleet fails its records are still scored. */
-const explanationBudget = { share: 0.1, burstMs: 400 };
+/** A twentieth of the time, some ten explanations at once: when a whole fleet fails its records are still scored in time. */
+const explanationBudget = { share: 0.05, burstMs: 100 };
 
 export async function startDetector(parts: RuntimeParts): Promise<RunningDetector> {
   const { settings, log, observer, now = Date.now, maxRetryMs = 30_000 } = parts;
