@@ -124,6 +124,9 @@ export function createSource(
       metrics.sourceGap(missing);
       log.warn('records were lost before they were consumed', { detector, missing: String(missing) });
     },
+    connected: (connected) => metrics.sourceConnected(connected),
+    fetched: () => metrics.sourceFetched(),
+    restarted: (reason) => metrics.sourceRestarted(reason),
   };
   const { topic } = source.kafka;
   return createKafkaSource({
@@ -137,5 +140,6 @@ export function createSource(
     takeOver,
     // The source has three steps to its stop, each with this deadline; the rest is for the sinks.
     stopTimeoutMs: shutdownTimeoutMs / 4,
+    stallTimeoutMs: source.kafka.stallTimeoutMs,
   });
 }

@@ -328,7 +328,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     // The time of a replay begins with its first record.
     if (replay === undefined) startSchedule();
     releasers.add('schedule', () => schedule?.stop());
-    metrics.ready(true);
+    metrics.ready(() => readiness().ready);
     const handle = createPipeline({
       detectorName: name,
       decode: intake.decode,
@@ -369,14 +369,16 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   // Whoever waits for it sees the error; no one may be waiting yet.
   finished.catch(() => undefined);
 
+  function readiness(): { ready: boolean; reason: string } {
+    if (isStopping()) return { ready: false, reason: 'stopping' };
+    if (active === undefined || status !== '') return { ready: false, reason: status };
+    const state = source.ready();
+    return state.ready && refused !== undefined ? { ready: false, reason: refused } : state;
+  }
+
   return {
     name,
-    readiness() {
-      if (isStopping()) return { ready: false, reason: 'stopping' };
-      if (active === undefined || status !== '') return { ready: false, reason: status };
-      const state = source.ready();
-      return state.ready && refused !== undefined ? { ready: false, reason: refused } : state;
-    },
+    readiness,
     finished,
     async stop() {
       stopping = true;

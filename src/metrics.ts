@@ -125,6 +125,21 @@ function declareMetrics(registry: Registry) {
       detector,
       'Errors of the source that it survived, such as a broker out of reach.',
     ),
+    sourceRestarts: counter(
+      'vaemon_source_restarts_total',
+      ['detector', 'reason'],
+      'Times that the connection to the source was given up and made anew, by what had happened.',
+    ),
+    sourceConnected: gauge(
+      'vaemon_source_connected',
+      detector,
+      'Whether the source can deliver: connected, in its group, and it is known from where on.',
+    ),
+    sourceFetched: gauge(
+      'vaemon_source_last_fetch_timestamp_seconds',
+      detector,
+      'When the source was last asked for records and answered, if with none, in Unix time.',
+    ),
     sourceGapRecords: counter(
       'vaemon_source_gap_records_total',
       detector,

@@ -233,6 +233,8 @@ describe('the metrics of a detector', () => {
     pump.sinkError('kafka');
     pump.sourceError();
     pump.sourceGap(12n);
+    pump.sourceConnected(true);
+    pump.sourceRestarted('stalled');
     pump.modelLoadFailed('checksum');
     const samples = await scrape(metrics);
     expect(samples.get('vaemon_ready{detector="pump"}')).toBe(1);
@@ -250,6 +252,19 @@ describe('the metrics of a detector', () => {
     expect(samples.get('vaemon_source_errors_total{detector="pump"}')).toBe(1);
     expect(samples.get('vaemon_source_gap_records_total{detector="pump"}')).toBe(12);
     expect(samples.get('vaemon_model_load_failures_total{detector="pump",reason="checksum"}')).toBe(1);
+    expect(samples.get('vaemon_source_connected{detector="pump"}')).toBe(1);
+    expect(samples.get('vaemon_source_restarts_total{detector="pump",reason="stalled"}')).toBe(1);
+    expect(samples.get('vaemon_source_restarts_total{detector="pump",reason="crashed"}')).toBe(0);
+    expect(samples.get('vaemon_source_last_fetch_timestamp_seconds{detector="pump"}')).toBeUndefined();
+    pump.sourceFetched();
+    expect(
+      (await scrape(metrics)).get('vaemon_source_last_fetch_timestamp_seconds{detector="pump"}'),
+    ).toBeGreaterThan(0);
+    let isReady = false;
+    pump.ready(() => isReady);
+    expect((await scrape(metrics)).get('vaemon_ready{detector="pump"}')).toBe(0);
+    isReady = true;
+    expect((await scrape(metrics)).get('vaemon_ready{detector="pump"}')).toBe(1);
     pump.ready(false);
     expect((await scrape(metrics)).get('vaemon_ready{detector="pump"}')).toBe(0);
   });

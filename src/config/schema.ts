@@ -233,6 +233,15 @@ const kafkaSource = {
     { doc: 'Silence after which the group gives our partitions to another member.', default: '30s' },
     { timer: true, min: 1000 },
   ),
+  stallTimeout: duration(
+    {
+      doc:
+        'A consumer is built anew that has fetched nothing for so long, or nothing of a partition that has something, while ' +
+        'no batch is under way.',
+      default: '2m',
+    },
+    { timer: true, min: 1000 },
+  ),
   registry: {
     url: url({
       doc: 'Schema registry with the API of Confluent. Required for the formats `avro` and `json-schema`.',

@@ -74,6 +74,8 @@ export interface KafkaSettings extends KafkaConnectionSettings {
   /** Largest batch handed to the pipeline. */
   maxBatchRecords: number;
   sessionTimeoutMs: number;
+  /** A consumer that has stood still for so long, without a batch under way, is built anew. */
+  stallTimeoutMs: number;
   /** Where the schemas are that records name by an id. */
   registry: SchemaRegistrySettings;
 }

@@ -5,6 +5,7 @@ import { rejectReasons } from '../errors';
 import type { ModelVersionError, RejectReason } from '../errors';
 import { memoryProblems, type MemoryProblem } from '../memory';
 import type { RetrainingFailure } from '../lifecycle/retrainer';
+import { restartReasons, type RestartReason } from '../sources/source';
 import { transactionResults, type TransactionResult } from '../sinks/sink';
 import { createAlarmRing } from './alarm-ring';
 
@@ -21,8 +22,8 @@ export type TrainingResult = 'ok' | RetrainingFailure;
 export type LoadFailure = ModelVersionError['reason'];
 
 export interface DetectorMetrics {
-  /** Whether records are being scored. */
-  ready(ready: boolean): void;
+  /** Whether records are being scored; a function is asked at each scrape. */
+  ready(ready: boolean | (() => boolean)): void;
 
   consumed(topic: string, records: number): void;
   /**
@@ -43,6 +44,10 @@ export interface DetectorMetrics {
   /** Records behind in one partition; undefined when that is not known (any more), as after a rebalance. */
   lag(topic: string, partition: number, records: number | undefined): void;
   sourceError(): void;
+  sourceConnected(connected: boolean): void;
+  /** The source has been asked for records and has answered. */
+  sourceFetched(): void;
+  sourceRestarted(reason: RestartReason): void;
   /** Records that were lost before they were consumed. */
   sourceGap(records: bigint): void;
 
@@ -106,6 +111,9 @@ export function createDetectorMetrics(
   const surprise = metrics.surprise.series(of);
   const alarms = createAlarmRing(alarmRatioRecords);
   const lags = new Map<string, Map<number, number>>();
+  let isReady = () => false;
+  /** Unix ms. */
+  let fetchedAt: number | undefined;
   let model: { version: string; createdAt: number } | undefined;
 
   startAtZero();
@@ -115,6 +123,7 @@ export function createDetectorMetrics(
     for (const sink of bounds.sinks) metrics.sinkErrors.inc({ detector, stage: sink }, 0);
     for (const reason of rejectReasons) metrics.rejected.inc({ detector, reason }, 0);
     for (const reason of ['duplicate', 'out_of_order'] as const) metrics.ignored.inc({ detector, reason }, 0);
+    for (const reason of restartReasons) metrics.sourceRestarts.inc({ detector, reason }, 0);
     for (const reason of memoryProblems) metrics.memoryProblems.inc({ detector, reason }, 0);
     for (const reason of Object.keys(loadFailures)) metrics.modelLoadFailures.inc({ detector, reason }, 0);
     for (const result of transactionResults) metrics.transactions.inc({ detector, result }, 0);
@@ -136,12 +145,22 @@ export function createDetectorMetrics(
     for (const counter of counters) metrics[counter].inc(of, 0);
     for (const counter of ['modelSwaps', 'sourceErrors', 'sourceGapRecords'] as const)
       metrics[counter].inc(of, 0);
-    for (const gauge of ['ready', 'eventsOpen', 'windowKeys', 'trainingRunning', 'driftActive'] as const)
+    for (const gauge of [
+      'ready',
+      'eventsOpen',
+      'windowKeys',
+      'trainingRunning',
+      'driftActive',
+      'sourceConnected',
+    ] as const)
       metrics[gauge].set(of, 0);
   }
 
   return {
-    ready: (ready) => metrics.ready.set(of, ready ? 1 : 0),
+    ready(ready) {
+      isReady = typeof ready === 'function' ? ready : () => ready;
+      metrics.ready.set(of, isReady() ? 1 : 0);
+    },
 
     consumed: (topic, records) => metrics.consumed.inc({ detector, topic }, records),
     scored(surprises, count, threshold) {
@@ -176,6 +195,9 @@ export function createDetectorMetrics(
         );
     },
     sourceError: () => metrics.sourceErrors.inc(of),
+    sourceConnected: (connected) => metrics.sourceConnected.set(of, connected ? 1 : 0),
+    sourceFetched: () => (fetchedAt = now()),
+    sourceRestarted: (reason) => metrics.sourceRestarts.inc({ detector, reason }),
     sourceGap: (records) => metrics.sourceGapRecords.inc(of, Number(records)),
 
     suppressed: (records) => metrics.suppressed.inc(of, records),
@@ -212,7 +234,9 @@ export function createDetectorMetrics(
     },
 
     refresh() {
+      metrics.ready.set(of, isReady() ? 1 : 0);
       if (model !== undefined) metrics.modelAge.set(of, Math.max(0, now() - model.createdAt) / 1000);
+      if (fetchedAt !== undefined) metrics.sourceFetched.set(of, fetchedAt / 1000);
       const ratio = alarms.ratio();
       if (ratio !== undefined) metrics.alarmRatio.set(of, ratio);
     },

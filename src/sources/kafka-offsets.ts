@@ -42,6 +42,9 @@ export function findPlace(
   // Kafka forgets a group's offsets with the topic: this one was made anew, and all that is in it is new.
   if (committed === -1n && known?.committed === true)
     return { liveFrom: low, begun: false, missing: 0n, restarted: true };
+  // A reset of kafkajs: the broker did not have the offset that we were at. It has it now, in a topic that was made anew.
+  if (committed === -2n && known !== undefined && known.position >= low)
+    return { liveFrom: low, begun: false, missing: 0n, restarted: true };
   const expected = max(committed, known?.position ?? -1n);
   if (expected < 0n) {
     // −2 was written by a reset of a group that did have a place: going to the latest would skip what is left.

@@ -5,7 +5,20 @@ import { backOffMs, pause, settledWithin } from './back-off';
 import type { KafkaSourceSettings } from './kafka';
 import { unstableOffset } from './kafkajs-stable-offsets';
 import { beginReading, findPlace, missingBetween, type PartitionFacts, type Progress } from './kafka-offsets';
-import type { Assignment, HandleBatch, Message, SourceMemory, SourceObserver } from './source';
+import { createWatchdog } from './kafka-watchdog';
+import type { Assignment, HandleBatch, Message, RestartReason, SourceMemory, SourceObserver } from './source';
+
+/** A consumer has come to its end, and why; the next one has to be built. */
+export class SessionEnd extends Error {
+  override readonly name = 'SessionEnd';
+  constructor(
+    readonly reason: RestartReason,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
 
 interface SessionOptions {
   kafka: Kafka;
@@ -57,7 +70,10 @@ export function toMessage(topic: string, partition: number, message: KafkaMessag
   };
 }
 
-/** Consumes until the signal is aborted; rejects when the consumer crashed or stalled, after it has been taken down. */
+/**
+ * Consumes until the signal is aborted; rejects when the consumer has come to its end otherwise, after it has been taken down.
+ * @throws SessionEnd; or, where there was no connection to begin with, what kafkajs says of that
+ */
 export async function runKafkaSession(options: SessionOptions): Promise<void> {
   const { kafka, settings, observer, handle, progress, memory, signal } = options;
   const { topic, groupId } = settings;
@@ -83,7 +99,12 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
   let committing = Promise.resolve();
   let committedAt = Date.now();
   let underWay: Promise<void> | undefined;
-  let fetchedAt = Date.now();
+  const watchdog = createWatchdog({
+    stallTimeoutMs: options.stallTimeoutMs,
+    joinTimeoutMs: Math.max(rebalanceTimeoutMs, settings.sessionTimeoutMs) + settings.sessionTimeoutMs,
+  });
+  /** The session is over; a consumer that could not be taken down in time does nothing any more. */
+  let closed = false;
 
   async function commitNow(): Promise<void> {
     if (uncommitted.size === 0) return;
@@ -145,6 +166,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
         );
         if (mine !== generation) return;
         for (const begin of beginnings) begin();
+        watchdog.reading(new Map([...assigned].map(([partition, { next }]) => [partition, next])));
         consumer.resume([{ topic, partitions: [...partitions] }]);
         options.report(
           true,
@@ -192,15 +214,22 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     assigned = new Map();
     uncommitted.clear();
     consumer.pause([{ topic, partitions }]);
+    if (closed) return;
     options.report(false, 'reading the committed offsets');
     void prepare(partitions, ++generation);
   });
   consumer.on(consumer.events.REBALANCING, () => {
     // Goes out before the request to join again, which first has to look for the coordinator.
     void commit();
+    watchdog.joining();
   });
   consumer.on(consumer.events.FETCH, () => {
-    fetchedAt = Date.now();
+    watchdog.fetched();
+    if (!closed) observer.fetched?.();
+  });
+  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+    // Nothing but markers of transactions: kafkajs has moved on without a call to eachBatch.
+    if (payload.batchSize === 0) watchdog.moved(payload.partition, BigInt(payload.lastOffset) + 1n);
   });
 
   async function eachBatch(payload: EachBatchPayload): Promise<void> {
@@ -208,6 +237,13 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     const partition = assigned.get(batch.partition);
     // Fetched for an older assignment: it must not move the position of this one.
     if (partition === undefined) return;
+    if (BigInt(batch.firstOffset() ?? partition.next) < partition.next) {
+      // kafkajs was told that there is no such offset, and begins with the oldest: what comes now is not what it seems.
+      fail(
+        new SessionEnd('topic_changed', `topic "${topic}" begins before the offset that was to be read next`),
+      );
+      return;
+    }
     const current = () => assigned.get(batch.partition) === partition && !payload.isStale();
     const keptAlive = keepAlive(payload, settings.sessionTimeoutMs / 6);
     try {
@@ -220,6 +256,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
         if (!(await deliver(given, () => current() && !keptAlive.failed(), keptAlive.check))) break;
         gap = false;
         partition.next = next;
+        watchdog.moved(batch.partition, next);
         advance(batch.partition, partition);
         if (!current()) return;
         payload.resolveOffset(last.offset);
@@ -281,7 +318,9 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
         // Asked again from here, not by an error to kafkajs: that would cost the membership when it lasts.
         observer.error(cause instanceof Error ? cause : new Error(String(cause)));
         if (isSuperseded(cause)) {
-          fail(new Error('another member has gone on in a partition of this one', { cause }));
+          fail(
+            new SessionEnd('superseded', 'another member has gone on in a partition of this one', { cause }),
+          );
           return false;
         }
         // Who was paused for long may have been shut out, and must not come back by shutting out the next one.
@@ -316,7 +355,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     abandon = () => resolve(false);
   });
   const crashed = new Promise<never>((_, reject) => {
-    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+    consumer.on(consumer.events.CRASH, ({ payload }) => reject(crash(payload.error)));
   });
   const aborted = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
@@ -329,10 +368,28 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
 
   const timer = setInterval(() => {
     if (Date.now() - committedAt >= options.commitIntervalMs) void commit();
-    if (underWay === undefined && Date.now() - fetchedAt > options.stallTimeoutMs) {
-      fail(new Error('the Kafka consumer has stopped fetching'));
+    if (underWay === undefined && watchdog.isSilent()) {
+      fail(new SessionEnd('stalled', 'the Kafka consumer has stopped fetching'));
     }
   }, options.commitIntervalMs);
+  const stallTimer = setInterval(() => void lookForStuck(), options.stallTimeoutMs / 2);
+
+  /** The end of a partition is what a reader of committed messages gets to, so an open transaction is no stall. */
+  async function lookForStuck(): Promise<void> {
+    if (assigned.size === 0) return;
+    const mine = generation;
+    // Who cannot be asked will not answer the consumer either, which says so by itself.
+    const bounds = await admin.fetchTopicOffsets(topic).catch(() => []);
+    if (mine !== generation || underWay !== undefined || closed) return;
+    const stuck = watchdog.stuck(new Map(bounds.map(({ partition, high }) => [partition, BigInt(high)])));
+    if (stuck.length > 0)
+      fail(
+        new SessionEnd(
+          'stalled',
+          `nothing has come for ${options.stallTimeoutMs} ms from partition ${stuck.join(', ')} of "${topic}", where there is something`,
+        ),
+      );
+  }
 
   async function start(): Promise<void> {
     options.report(false, 'connecting to Kafka');
@@ -341,7 +398,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     if (signal.aborted) return;
     options.report(false, 'joining the group');
-    fetchedAt = Date.now();
+    watchdog.joining();
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -359,9 +416,12 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     await ended;
   } finally {
     clearInterval(timer);
+    clearInterval(stallTimer);
     await settledWithin(starting, options.stopTimeoutMs);
     await windDown(consumer);
     generation++;
+    closed = true;
+    assigned = new Map();
     await settledWithin(
       Promise.allSettled([consumer.disconnect(), admin.disconnect()]),
       options.stopTimeoutMs,
@@ -384,6 +444,17 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     }
     await settledWithin(commit(), options.stopTimeoutMs);
   }
+}
+
+/** Of the many ways in which kafkajs gives up, those that more time may cure: it has tried again, and not for long. */
+function crash(error: Error): SessionEnd {
+  const { name, retriable } = error as { name: string; retriable?: boolean };
+  const gaveUp = name === 'KafkaJSNumberOfRetriesExceeded' || retriable === true;
+  return new SessionEnd(
+    gaveUp ? 'unreachable' : 'crashed',
+    gaveUp ? 'Kafka has not answered' : 'the Kafka consumer has crashed',
+    { cause: error },
+  );
 }
 
 /** Heartbeats while a batch is under way; the first failure is kept, because the batch is finished before it counts. */

@@ -2,7 +2,7 @@
 import type { Kafka } from 'kafkajs';
 import { backOffMs, pause, settledWithin } from './back-off';
 import type { Progress } from './kafka-offsets';
-import { runKafkaSession } from './kafka-session';
+import { runKafkaSession, SessionEnd } from './kafka-session';
 import type { HandleBatch, Source, SourceMemory, SourceObserver } from './source';
 
 /** The part of a detector's Kafka settings that the source needs. */
@@ -35,7 +35,7 @@ export interface KafkaSourceOptions {
   commitIntervalMs?: number;
   /** Longest wait before the next attempt, to connect or to have a refused batch handled, ms. */
   maxBackOffMs?: number;
-  /** No fetch for this long, ms, with no batch under way: the consumer is built anew. */
+  /** No fetch for this long, ms, or nothing of a partition that has something: the consumer is built anew. */
   stallTimeoutMs?: number;
 }
 
@@ -83,16 +83,20 @@ export function createKafkaSource(options: KafkaSourceOptions): Source {
           report(ready, reason) {
             if (ready) attempt = 0;
             state = { ready, reason };
+            observer.connected?.(ready);
           },
         });
       } catch (cause) {
         const error = cause instanceof Error ? cause : new Error(String(cause));
         state = { ready: false, reason: error.message };
+        observer.connected?.(false);
+        observer.restarted?.(error instanceof SessionEnd ? error.reason : 'unreachable');
         observer.error(error);
         await pause(backOffMs(attempt, maxBackOffMs), stopping.signal);
       }
     }
     state = { ready: false, reason: 'stopped' };
+    observer.connected?.(false);
   }
 
   return {

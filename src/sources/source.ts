@@ -67,6 +67,15 @@ export interface Source {
   stop(): Promise<void>;
 }
 
+/**
+ * Why a connection to a source was given up and made anew. `unreachable`: whoever should answer has not, for all tries;
+ * `crashed`: an error that the client does not try again on; `stalled`: nothing came any more, and nothing was said;
+ * `superseded`: another process has gone on; `topic_changed`: the topic is another one than before. Bounded: these are the
+ * values of the metric label `reason`.
+ */
+export const restartReasons = ['unreachable', 'crashed', 'stalled', 'superseded', 'topic_changed'] as const;
+export type RestartReason = (typeof restartReasons)[number];
+
 /** What a source needs to say of its own troubles. */
 export interface SourceObserver {
   /** An error that the source survives (a broker that is not there yet). */
@@ -74,4 +83,10 @@ export interface SourceObserver {
   info(message: string, fields: Record<string, unknown>): void;
   /** Records that the source knows were lost to it (retention passed the committed offset). */
   gap(missing: bigint): void;
+  /** Whether records can come: connected, and it is known from where on. */
+  connected?(connected: boolean): void;
+  /** What there is has been asked for and answered, if with nothing. */
+  fetched?(): void;
+  /** The connection was given up; another one follows. */
+  restarted?(reason: RestartReason): void;
 }

@@ -217,7 +217,8 @@ export interface Split {
 const validationShare = 0.15;
 
 /**
- * Cuts the windows by event time, newest last, and leaves out the windows that reach over a cut.
+ * Cuts the windows by event time, newest last, and leaves out the windows that reach over a cut. Where that leaves none to
+ * validate with, because many devices have few records each, those that reach over it have to do: they only say when to stop.
  * @param calibrationShare in (0, 1)
  */
 export function splitByTime(dataset: Dataset, calibrationShare: number): Split {
@@ -229,9 +230,10 @@ export function splitByTime(dataset: Dataset, calibrationShare: number): Split {
     const cut = timestamps[ends[from - 1]!] ?? -Infinity;
     return ends.subarray(from, to).filter((end) => timestamps[end - shape.length + 1]! > cut);
   };
+  const validation = after(validationFrom, calibrationFrom);
   return {
     fit: ends.slice(0, validationFrom),
-    validation: after(validationFrom, calibrationFrom),
+    validation: validation.length > 0 ? validation : ends.slice(validationFrom, calibrationFrom),
     calibration: after(calibrationFrom, ends.length),
   };
 }

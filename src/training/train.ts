@@ -96,6 +96,13 @@ export async function train(
     );
   }
   const split = splitByTime(dataset, options.calibrationShare);
+  if (split.calibration.length === 0) {
+    throw new TrainingError(
+      'too_few_records',
+      `the newest ${Math.round(100 * options.calibrationShare)} % of the history, which calibrates, has fewer records of ` +
+        `each device than a window (${dataset.shape.length}): more history is needed, or shorter windows`,
+    );
+  }
   const random = createRandom(options.seed);
 
   // Scales and vocabularies, too, come from the fit block alone.

@@ -53,6 +53,18 @@ describe('findPlace', () => {
       liveFrom: 0n,
       restarted: true,
     });
+    // kafkajs was told that there is no such offset, and has set the group back; by now there is one.
+    expect(findPlace({ ...bounds, committed: -2n, known: at(10n) }, settings)).toMatchObject({
+      liveFrom: 0n,
+      begun: false,
+      restarted: true,
+    });
+    // Where retention has passed it that is no such sign either.
+    expect(findPlace({ ...bounds, low: 15n, committed: -2n, known: at(10n) }, settings)).toMatchObject({
+      liveFrom: 15n,
+      missing: 5n,
+      restarted: false,
+    });
     // What could not be committed yet is no such sign.
     expect(findPlace({ ...bounds, known: { position: 10n, committed: false } }, settings)).toMatchObject({
       liveFrom: 10n,

@@ -1,6 +1,10 @@
 /** A real Kafka broker for a test file: started before its tests, stopped and deleted after them. */
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -13,7 +17,18 @@ const script = promisify(execFile);
 type Listener = 'BOOTSTRAP' | 'SSL' | 'MTLS' | 'SASL_SSL' | 'SASL_PLAINTEXT';
 type Addresses = Readonly<Record<Listener, string>>;
 
-export interface TestBroker {
+/** What a test does with Kafka, however many brokers there are. */
+export interface TestKafka {
+  /** A client whose log lines are thrown away. */
+  client(): Kafka;
+  /** Creates a topic with a name of its own and returns the name. */
+  createTopic(options?: { partitions?: number; config?: Record<string, string> }): Promise<string>;
+  produce(topic: string, messages: Message[]): Promise<void>;
+  /** Everything in a topic, in order within each partition. */
+  read(topic: string): Promise<(KafkaMessage & { partition: number })[]>;
+}
+
+export interface TestBroker extends TestKafka {
   /** host:port; stays the same over a stop and a start. */
   bootstrap: string;
   /** The same of each listener; of a secure broker there are several. */
@@ -24,46 +39,111 @@ export interface TestBroker {
   stop(): Promise<void>;
   /** Stops the broker and deletes its data. */
   remove(): Promise<void>;
-  /** A client whose log lines are thrown away. */
-  client(): Kafka;
-  /** Creates a topic with a name of its own and returns the name. */
-  createTopic(options?: { partitions?: number; config?: Record<string, string> }): Promise<string>;
-  produce(topic: string, messages: Message[]): Promise<void>;
-  /** Everything in a topic, in order within each partition. */
-  read(topic: string): Promise<(KafkaMessage & { partition: number })[]>;
 }
+
+/** Several brokers that are one cluster; each topic has a replica on three of them, and needs two. */
+export interface TestCluster extends TestKafka {
+  /** host:port of all, with commas. */
+  bootstrap: string;
+  /** Number of brokers; they are called 0, 1, … here, and their ids are one more. */
+  size: number;
+  start(node: number): Promise<void>;
+  /** An orderly stop, or with `kill` what a power cut is. */
+  stop(node: number, kill: 'kill' | 'stop'): Promise<void>;
+  /** Kills all and deletes their data. */
+  remove(): Promise<void>;
+}
+
+const up = async (folder: string, options: string[], env: NodeJS.ProcessEnv = {}): Promise<Addresses> => {
+  const { stdout } = await script(path.join(__dirname, 'kafka-up.sh'), [folder, ...options], {
+    env: { ...process.env, ...env },
+  });
+  const lines = stdout.trim().split('\n');
+  return Object.fromEntries(lines.map((line) => line.replace('KAFKA_', '').split('='))) as Addresses;
+};
+const down = async (folder: string, ...options: string[]): Promise<void> => {
+  await script(path.join(__dirname, 'kafka-down.sh'), [folder, ...options]);
+};
 
 /** Starts a broker; the first time Maven fetches it (43 MB, kept in `.cache/kafka`). */
 export async function startBroker({ secure = false } = {}): Promise<TestBroker> {
   const folder = await mkdtemp(path.join(tmpdir(), 'vaemon-kafka-'));
-  const up = async () => {
-    const options = secure ? ['--secure'] : [];
-    const { stdout } = await script(path.join(__dirname, 'kafka-up.sh'), [folder, ...options]);
-    const lines = stdout.trim().split('\n');
-    return Object.fromEntries(lines.map((line) => line.replace('KAFKA_', '').split('='))) as Addresses;
-  };
-  const down = async (...options: string[]) => {
-    await script(path.join(__dirname, 'kafka-down.sh'), [folder, ...options]);
-  };
-  const addresses = await up();
+  const options = secure ? ['--secure'] : [];
+  const addresses = await up(folder, options);
   const bootstrap = addresses.BOOTSTRAP;
+  const kafka = createTestKafka([bootstrap]);
+  await coordinatorsOf(kafka.client());
+  return {
+    ...kafka,
+    bootstrap,
+    addresses,
+    folder,
+    stop: () => down(folder),
+    remove: () => down(folder, '--kill', '--wipe'),
+    async start() {
+      await up(folder, options);
+    },
+  };
+}
+
+/** Starts several brokers as one cluster. `version` of Kafka; the first time Maven fetches it. */
+export async function startCluster(size: number, version = '4.4.0'): Promise<TestCluster> {
+  const folders = await Promise.all(
+    Array.from({ length: size }, () => mkdtemp(path.join(tmpdir(), 'vaemon-kafka-'))),
+  );
+  const ports = await freePorts(size);
+  const common = {
+    KAFKA_VERSION: version,
+    KAFKA_VOTERS: ports.map((port, i) => `${i + 1}@127.0.0.1:${port}`).join(),
+    // Behind a letter: one that begins with a dash would be taken for an option.
+    KAFKA_CLUSTER: `V${randomBytes(16).toString('base64url').slice(1, 22)}`,
+  };
+  const start = (node: number): Promise<Addresses> =>
+    up(folders[node]!, [], { ...common, KAFKA_NODE: String(node + 1) });
+  const addresses = await Promise.all(folders.map((_, node) => start(node)));
+  const brokers = addresses.map(({ BOOTSTRAP }) => BOOTSTRAP);
+  const kafka = createTestKafka(brokers);
+  await allThere(kafka.client(), size);
+  await coordinatorsOf(kafka.client());
+  return {
+    ...kafka,
+    bootstrap: brokers.join(),
+    size,
+    async start(node) {
+      await start(node);
+    },
+    stop: (node, kill) => down(folders[node]!, ...(kill === 'kill' ? ['--kill'] : [])),
+    async remove() {
+      await Promise.all(folders.map((folder) => down(folder, '--kill', '--wipe')));
+    },
+  };
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** A topic that is made before all brokers are there has fewer replicas, or cannot be made. */
+async function allThere(kafka: Kafka, size: number): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  await until(`${size} brokers`, async () => (await admin.describeCluster()).brokers.length === size, 60_000);
+  await admin.disconnect();
+}
+
+function createTestKafka(brokers: readonly string[]): TestKafka {
   const silent = (): void => undefined;
   const log = { warn: silent, info: silent, debug: silent };
-  const client = () => createKafkaClient({ brokers: [bootstrap], clientId: 'test', log });
-  await coordinatorsOf(client());
+  const client = () => createKafkaClient({ brokers, clientId: 'test', log });
   let topics = 0;
   let readers = 0;
 
   return {
-    bootstrap,
-    addresses,
-    folder,
     client,
-    stop: () => down(),
-    remove: () => down('--kill', '--wipe'),
-    async start() {
-      await up();
-    },
     async createTopic({ partitions = 1, config = {} } = {}) {
       const topic = `topic-${++topics}`;
       const admin = client().admin();

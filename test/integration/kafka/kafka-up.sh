@@ -6,6 +6,8 @@
 #   --secure: also listens with TLS and SASL, which kafka-secure.sh prepares; prints KAFKA_SSL=, KAFKA_MTLS=, KAFKA_SASL_SSL=
 #   and KAFKA_SASL_PLAINTEXT= as well. Needs openssl.
 #   env: KAFKA_VERSION (4.4.0), KAFKA_LIBS (folder of the jars), KAFKA_HEAP (256m)
+#   Of a cluster, one call with a DIR for each node, all at once: KAFKA_NODE (its number, from 1), KAFKA_VOTERS
+#   (1@host:port,2@…, where their controllers listen) and KAFKA_CLUSTER (22 characters of base64, the same for all).
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DIR=${1:?usage: kafka-up.sh DIR [PORT] [--secure]}
@@ -19,6 +21,12 @@ LIBS=${KAFKA_LIBS:-$HERE/../../../.cache/kafka/$VERSION}
 mkdir -p "$DIR" "$LIBS"
 DIR=$(cd "$DIR" && pwd)
 CONFIG=$DIR/server.properties
+NODE=${KAFKA_NODE:-1}
+VOTERS=${KAFKA_VOTERS:-}
+NODES=1
+[ -z "$VOTERS" ] || NODES=$(tr ',' '\n' <<<"$VOTERS" | wc -l)
+REPLICAS=$((NODES < 3 ? NODES : 3))
+IN_SYNC=$((REPLICAS > 1 ? REPLICAS - 1 : 1))
 
 exec 8>"$LIBS/.lock"
 flock 8
@@ -41,10 +49,12 @@ if [ ! -e "$DIR/formatted" ]; then
       console.log(servers.map((s) => s.address().port).join(" "));
       servers.forEach((s) => s.close());
     }, 50);')
+  [ -n "$VOTERS" ] || VOTERS="1@127.0.0.1:$CONTROLLER"
+  CONTROLLER=$(tr ',' '\n' <<<"$VOTERS" | sed -n "s#^$NODE@.*:##p")
   cat >"$CONFIG" <<P
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$CONTROLLER
+node.id=$NODE
+controller.quorum.voters=$VOTERS
 controller.listener.names=CONTROLLER
 listeners=CONTROLLER://127.0.0.1:$CONTROLLER,PLAINTEXT://127.0.0.1:${PORT:-$FREE}
 advertised.listeners=PLAINTEXT://127.0.0.1:${PORT:-$FREE}
@@ -52,11 +62,15 @@ listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$DIR/data
 num.partitions=2
-offsets.topic.replication.factor=1
+default.replication.factor=$REPLICAS
+min.insync.replicas=$IN_SYNC
+offsets.topic.replication.factor=$REPLICAS
 offsets.topic.num.partitions=2
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=$REPLICAS
+transaction.state.log.min.isr=$IN_SYNC
 transaction.state.log.num.partitions=2
+share.coordinator.state.topic.replication.factor=$REPLICAS
+share.coordinator.state.topic.min.isr=$IN_SYNC
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 log.cleaner.dedupe.buffer.size=10485760
@@ -75,7 +89,7 @@ P
     done
   fi
   # Behind a letter: one that begins with a dash would be taken for an option.
-  CLUSTER=V$(head -c16 /dev/urandom | base64 | tr '+/' '-_' | tr -d = | cut -c2-)
+  CLUSTER=${KAFKA_CLUSTER:-V$(head -c16 /dev/urandom | base64 | tr '+/' '-_' | tr -d = | cut -c2-)}
   java "${JVM[@]}" -cp "$LIBS/*" kafka.tools.StorageTool format --ignore-formatted -t "$CLUSTER" -c "$CONFIG" \
     "${SCRAM[@]}" >&2
   touch "$DIR/formatted"

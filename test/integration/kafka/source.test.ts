@@ -1,67 +1,21 @@
 import type { Kafka } from 'kafkajs';
-import { createKafkaSource } from '../../../src/sources/kafka';
-import type { KafkaSourceOptions, KafkaSourceSettings } from '../../../src/sources/kafka';
-import type { Batch, HandleBatch, Message, Source } from '../../../src/sources/source';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
+import { numbered, range, sorted, startConsuming, stopConsuming, valuesOf } from './consuming';
 
 jest.setTimeout(60_000);
 
 let broker: TestBroker;
-const running: Source[] = [];
 
 beforeAll(async () => {
   broker = await startBroker();
 }, 180_000);
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((source) => source.stop()));
-});
+afterEach(stopConsuming);
 afterAll(() => broker.remove());
 
-const numbered = (count: number, from = 0) =>
-  Array.from({ length: count }, (_, i) => ({ key: `k${(from + i) % 5}`, value: String(from + i) }));
-const valuesOf = (messages: readonly Message[]) => messages.map(({ value }) => Number(value));
-const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
-const range = (count: number) => Array.from({ length: count }, (_, i) => i);
-
-/** A running source and what came of it. */
-function consume(
-  settings: Partial<KafkaSourceSettings> & { topic: string },
-  handle: HandleBatch = () => Promise.resolve(),
-  options: Partial<KafkaSourceOptions> = {},
-) {
-  const errors: Error[] = [];
-  const gaps: bigint[] = [];
-  const batches: Batch[] = [];
-  const live: Message[] = [];
-  const refilled: Message[] = [];
-  const source = createKafkaSource({
-    kafka: broker.client(),
-    settings: {
-      groupId: `group-of-${settings.topic}`,
-      startFrom: 'earliest',
-      rewindRecords: 0,
-      maxBatchRecords: 50,
-      sessionTimeoutMs: 6_000,
-      ...settings,
-    },
-    observer: {
-      error: (error) => errors.push(error),
-      info: () => undefined,
-      gap: (missing) => gaps.push(missing),
-    },
-    commitIntervalMs: 100,
-    maxBackOffMs: 500,
-    ...options,
-  });
-  running.push(source);
-  const ended = source.run(async (batch) => {
-    await handle(batch);
-    batches.push(batch);
-    for (const message of batch.messages) (message.refill ? refilled : live).push(message);
-  });
-  return { source, ended, errors, gaps, batches, live, refilled };
-}
+const consume = (
+  ...args: Parameters<typeof startConsuming> extends [unknown, ...infer Rest] ? Rest : never
+) => startConsuming(broker, ...args);
 
 async function withAdmin<T>(use: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {
   const admin = broker.client().admin();

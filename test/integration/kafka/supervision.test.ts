@@ -1,0 +1,173 @@
+/** Every way in which kafkajs stops for good, tried: the source comes back by itself, and says what it was. */
+import { createRequire } from 'node:module';
+import { CompressionCodecs, CompressionTypes, KafkaJSNonRetriableError, Partitioners } from 'kafkajs';
+import type { Consumer, Kafka } from 'kafkajs';
+import { startBroker, until } from './broker';
+import type { TestBroker } from './broker';
+import { numbered, range, startConsuming, stopConsuming, valuesOf } from './consuming';
+
+jest.setTimeout(90_000);
+
+let broker: TestBroker;
+
+beforeAll(async () => {
+  broker = await startBroker();
+}, 180_000);
+afterEach(stopConsuming);
+afterAll(() => broker.remove());
+
+type Consuming = ReturnType<typeof startConsuming>;
+const untilReady = ({ source }: Consuming) => until('the source to be ready', () => source.ready().ready);
+
+async function produceCompressed(topic: string, messages: { value: string }[]): Promise<void> {
+  const producer = broker.client().producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  await producer.send({ topic, messages, compression: CompressionTypes.GZIP });
+  await producer.disconnect();
+}
+
+async function remakeTopic(topic: string, absentMs: number): Promise<void> {
+  const admin = broker.client().admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [topic] });
+  await new Promise((resolve) => setTimeout(resolve, absentMs));
+  await until('the topic to be made anew', () =>
+    admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true }).catch(() => false),
+  );
+  await admin.disconnect();
+}
+
+/** A client whose consumers are known to the test. */
+function watched(): { kafka: Kafka; consumers: Consumer[] } {
+  const client = broker.client();
+  const consumers: Consumer[] = [];
+  const kafka = {
+    admin: () => client.admin(),
+    consumer(options: Parameters<Kafka['consumer']>[0]) {
+      const consumer = client.consumer(options);
+      consumers.push(consumer);
+      return consumer;
+    },
+  } as unknown as Kafka;
+  return { kafka, consumers };
+}
+
+test.each([
+  ['a codec that is missing', () => undefined],
+  [
+    'an error that is not to be tried again',
+    () => () => ({ decompress: () => Promise.reject(new KafkaJSNonRetriableError('damaged')) }),
+  ],
+])('%s ends kafkajs for good; the messages come when it is there', async (_, codec) => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(5));
+  const consuming = startConsuming(broker, { topic });
+  await until('what is not compressed', () => consuming.live.length === 5);
+  const known = CompressionCodecs[CompressionTypes.GZIP];
+  try {
+    await produceCompressed(topic, numbered(5, 5));
+    (CompressionCodecs as Record<number, unknown>)[CompressionTypes.GZIP] = codec();
+    await until('two attempts', () => consuming.restarts.length >= 2, 40_000);
+    expect(consuming.source.ready().ready).toBe(false);
+    expect(new Set(consuming.restarts)).toEqual(new Set(['crashed']));
+    expect(consuming.errors.length).toBeLessThan(20);
+  } finally {
+    (CompressionCodecs as Record<number, unknown>)[CompressionTypes.GZIP] = known;
+  }
+  await until('the rest', () => consuming.live.length === 10, 40_000);
+  expect(valuesOf(consuming.live)).toEqual(range(10));
+  await untilReady(consuming);
+});
+
+test.each([
+  ['at once', 0, 3],
+  ['at once, and is longer than before', 0, 30],
+  ['after a while', 3_000, 3],
+])('a topic that is deleted and made anew %s is read from its beginning', async (_, absentMs, count) => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(20));
+  const consuming = startConsuming(broker, { topic, startFrom: 'latest' });
+  await untilReady(consuming);
+  await broker.produce(topic, numbered(5, 20));
+  await until('what came', () => consuming.live.length === 5);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await remakeTopic(topic, absentMs);
+  await broker.produce(topic, numbered(count, 100));
+  await until('what is in the new one', () => consuming.live.length >= 5 + count, 60_000);
+  await untilReady(consuming);
+  expect(valuesOf(consuming.live).slice(5)).toEqual(range(count).map((i) => 100 + i));
+  expect(consuming.gaps).toEqual([]);
+  // A storm would be hundreds.
+  expect(consuming.errors.length).toBeLessThan(20);
+});
+
+test('where retention passes an offset that is being fetched the gap is counted and the rest comes', async () => {
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(10));
+  const { kafka, consumers } = watched();
+  const consuming = startConsuming(broker, { topic }, undefined, { kafka });
+  await until('the first', () => consuming.live.length === 10);
+  consumers[0]!.pause([{ topic }]);
+  await broker.produce(topic, numbered(90, 10));
+  const admin = broker.client().admin();
+  await admin.connect();
+  await admin.fetchTopicOffsets(topic);
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '60' }] });
+  await admin.disconnect();
+  consumers[0]!.resume([{ topic }]);
+  await until('what is left', () => consuming.live.length === 50);
+  expect(consuming.gaps).toEqual([50n]);
+  expect(valuesOf(consuming.live).slice(10)).toEqual(range(40).map((i) => 60 + i));
+});
+
+test('a partition that kafkajs has forgotten to resume is found by what lies in it', async () => {
+  const topic = await broker.createTopic({ partitions: 2 });
+  const { kafka, consumers } = watched();
+  const consuming = startConsuming(broker, { topic }, undefined, { kafka, stallTimeoutMs: 2_000 });
+  await untilReady(consuming);
+  consumers[0]!.pause([{ topic, partitions: [0] }]);
+  // Paused and with nothing to read it is no stall.
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  expect(consuming.restarts).toEqual([]);
+  await broker.produce(topic, [
+    { partition: 0, value: '1' },
+    { partition: 1, value: '2' },
+  ]);
+  await until('both', () => consuming.live.length === 2, 40_000);
+  expect(consuming.restarts).toEqual(['stalled']);
+  expect(consumers).toHaveLength(2);
+  expect(consuming.errors.map(({ message }) => message)).toEqual([
+    expect.stringContaining('from partition 0'),
+  ]);
+});
+
+test('a fetch that is never answered is given up, and what was left behind does nothing any more', async () => {
+  const Broker = createRequire(__filename)('kafkajs/src/broker') as {
+    prototype: { fetch: (...args: unknown[]) => Promise<unknown> };
+  };
+  const fetch = Broker.prototype.fetch;
+  const topic = await broker.createTopic();
+  const consuming = startConsuming(broker, { topic }, undefined, {
+    stallTimeoutMs: 2_000,
+    stopTimeoutMs: 1_000,
+  });
+  await untilReady(consuming);
+  const release: (() => void)[] = [];
+  Broker.prototype.fetch = async function hangs(this: unknown, ...args) {
+    await new Promise<void>((resolve) => release.push(resolve));
+    return fetch.apply(this, args);
+  };
+  try {
+    await broker.produce(topic, numbered(10));
+    await until('it to be noticed', () => consuming.restarts.length > 0, 30_000);
+  } finally {
+    Broker.prototype.fetch = fetch;
+  }
+  await until('the messages', () => consuming.live.length >= 10, 60_000);
+  release.forEach((go) => go());
+  await broker.produce(topic, numbered(10, 10));
+  await until('more', () => consuming.live.length >= 20);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect(valuesOf(consuming.live)).toEqual(range(20));
+  expect(consuming.restarts[0]).toBe('stalled');
+});
