@@ -8,8 +8,9 @@ import { ModelVersionError, TrainingError } from './errors';
 import { createDetectorMemory, createSinks, createSource, createSummary } from './detector-parts';
 import { createIntake, settingsFingerprint } from './intake';
 import { openQuarantine, quarantinePath } from './lifecycle/quarantine';
-import { createRetrainer, type Retrainer, type TrainingOutcome } from './lifecycle/retrainer';
-import { createSchedule } from './lifecycle/schedule';
+import { createReplayTime } from './lifecycle/replay-time';
+import { createRetrainer, type TrainingOutcome, type TrainingTrigger } from './lifecycle/retrainer';
+import { createSchedule, type Schedule } from './lifecycle/schedule';
 import type { TrainingProgress } from './lifecycle/training-message';
 import { errorChain, type Logger } from './logger';
 import type { Memory } from './memory';
@@ -77,6 +78,9 @@ export interface RunningDetector {
 /** A twentieth of the time, some ten explanations at once: when a whole fleet fails its records are still scored in time. */
 const explanationBudget = { share: 0.05, burstMs: 100 };
 
+/** Of a replay that keeps the time of its records: from the beginning of a training to its use. */
+const replayedTrainingSeconds = 10;
+
 export async function startDetector(parts: RuntimeParts): Promise<RunningDetector> {
   const { settings, log, observer, now = Date.now, maxRetryMs = 30_000 } = parts;
   const name = settings.detector;
@@ -121,6 +125,12 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     },
   });
 
+  const { file } = settings.source;
+  const replay =
+    settings.source.kind === 'file' && file.clock === 'records'
+      ? createReplayTime(Math.ceil(file.rate * replayedTrainingSeconds))
+      : undefined;
+
   const retrainer = createRetrainer<ActiveDetector>({
     detector: name,
     store,
@@ -134,10 +144,14 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
         throw new TrainingError('store', `cannot write ${quarantineFile}: ${describe(cause)}`, { cause });
       });
       const request = { quarantinePath: quarantineFile, fileRecords: source.position?.() };
+      replay?.begun();
       return parts.runTraining(request, reportProgress, signal);
     },
     load: loadVersion,
-    onSwap: use,
+    async onSwap(next, version) {
+      await replay?.due();
+      use(next, version);
+    },
   });
   releasers.add('retrainer', () => retrainer.stop());
   releasers.add('source', () => source.stop());
@@ -214,9 +228,34 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       });
     }
     if (!settings.training.onDrift || retrainer.running()) return;
-    if (now() - driftTrainingAt < settings.training.onDriftAfterMs) return;
-    driftTrainingAt = now();
-    void retrainer.train('drift').then((outcome) => observer.trainingEnded(name, outcome));
+    const time = replay === undefined ? now() : replay.timers.now();
+    if (time - driftTrainingAt < settings.training.onDriftAfterMs) return;
+    driftTrainingAt = time;
+    void retrain('drift');
+  }
+
+  async function retrain(trigger: TrainingTrigger): Promise<void> {
+    const isFirst = !retrainer.running();
+    const outcome = retrainer.train(trigger);
+    if (isFirst) replay?.follow(outcome);
+    observer.trainingEnded(name, await outcome);
+  }
+
+  let schedule: Schedule | undefined;
+
+  function startSchedule(): void {
+    const { schedule: cron, timeZone, jitterMs } = settings.training;
+    schedule = createSchedule({
+      cron,
+      timeZone,
+      jitterMs: replay === undefined ? jitterMs : 0,
+      random: Math.random,
+      onDue: () => retrain('schedule'),
+      onSkipped: () =>
+        log.warn('scheduled training skipped: the last one is still under way', { detector: name }),
+      onError: (err) => log.error('scheduled training could not be started', { detector: name, err }),
+      ...(replay && { timers: replay.timers }),
+    });
   }
 
   let underWay: Promise<void> | undefined;
@@ -286,8 +325,9 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     await obtainModel();
     if (isStopping()) return;
     status = '';
-    const schedule = createTrainingSchedule(settings, retrainer, log, observer);
-    releasers.add('schedule', () => schedule.stop());
+    // The time of a replay begins with its first record.
+    if (replay === undefined) startSchedule();
+    releasers.add('schedule', () => schedule?.stop());
     metrics.ready(() => readiness().ready);
     const handle = createPipeline({
       detectorName: name,
@@ -304,6 +344,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       onBroken: (error) => giveUp(error),
     });
     await Promise.race([source.run((batch) => (underWay = deliver(handle, batch))), broken]);
+    replay?.end();
   }
 
   /** A detector whose registry or sink cannot be reached has all it needs, and is not ready. */
@@ -315,6 +356,9 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       refused = errorChain(error);
       throw error;
     }
+    if (replay === undefined) return;
+    await replay.advance(batch.messages.map(({ timestamp }) => timestamp));
+    if (schedule === undefined && !Number.isNaN(replay.timers.now())) startSchedule();
   }
 
   let giveUp: (error: Error) => void = () => undefined;
@@ -340,6 +384,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       stopping = true;
       metrics.ready(false);
       wake?.();
+      replay?.end();
       await releasers.release();
       await finished.catch(() => undefined);
       active?.detector.dispose();
@@ -371,23 +416,4 @@ async function closeEvents(memory: Memory, sinks: readonly Sink[], metrics: Dete
     await Promise.all(sinks.map((sink) => sink.write({ detections: [], events: closed, deadLetters: [] })));
   }
   metrics.eventsOpen(0);
-}
-
-function createTrainingSchedule(
-  { detector, training }: DetectorSettings,
-  retrainer: Retrainer,
-  log: Logger,
-  observer: DetectorObserver,
-): ReturnType<typeof createSchedule> {
-  return createSchedule({
-    cron: training.schedule,
-    timeZone: training.timeZone,
-    jitterMs: training.jitterMs,
-    random: Math.random,
-    onDue: async () => {
-      observer.trainingEnded(detector, await retrainer.train('schedule'));
-    },
-    onSkipped: () => log.warn('scheduled training skipped: the last one is still under way', { detector }),
-    onError: (err) => log.error('scheduled training could not be started', { detector, err }),
-  });
 }

@@ -12,9 +12,9 @@ export function createRank(sorted: Float64Array): (value: number) => number {
   // Where all are equal, or lie further apart than a number can say, there is one cell.
   const perCell = n / (largest - least);
   const cells = Number.isFinite(perCell) && perCell > 0 ? n : 1;
-  const scale = cells === 1 ? 0 : perCell;
   /** A cell is never left of that of a smaller value: that is all the search relies on. */
-  const cellOf = (value: number): number => Math.min(cells - 1, Math.floor((value - least) * scale));
+  const cellOf = (value: number): number =>
+    cells === 1 ? 0 : Math.min(cells - 1, Math.floor((value - least) * perCell));
   /** By cell, how many values lie in the cells before it. */
   const before = new Uint32Array(cells + 1);
   for (const value of sorted) before[cellOf(value) + 1]!++;

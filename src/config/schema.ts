@@ -98,6 +98,15 @@ const fileSource = {
   ),
   rate: amount({ doc: 'Records a second; 0 = as fast as they can be scored.', default: 0 }),
   loop: flag({ doc: 'Begin again at the end of the file, event times moved on.', default: false }),
+  clock: choice(
+    {
+      doc:
+        'Whose time `training.schedule` keeps: `wall`, that of the machine; `records`, that of the records, without jitter, and ' +
+        'a training comes into use 10 seconds of the replay later (it waits, if need be): every replay is the same.',
+      default: 'wall',
+    },
+    ['wall', 'records'],
+  ),
   historyRecords: whole(
     { doc: 'The first so many records are history: trained on when the daemon starts.', default: 3600 },
     { min: 0 },

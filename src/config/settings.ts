@@ -100,6 +100,8 @@ export interface FileSettings {
   rate: number;
   /** Begin again at the end, event times moved on. */
   loop: boolean;
+  /** Whose time the schedule of trainings keeps. */
+  clock: 'wall' | 'records';
   /** The part of the file that is history (training) when the daemon starts: the first N records. */
   historyRecords: number;
   /** CSV columns; every other column is a channel. */

@@ -24,15 +24,16 @@ test('the demo finds the known faults, keeps its false-alarm target, and retrain
   const [, found, faults] = /faults found +(\d+) of (\d+)/.exec(summary)!.map(Number);
   const [, alarms, normal] = /false alarms +(\d+) of (\d+) normal records/.exec(summary)!.map(Number);
   expect(faults).toBeGreaterThanOrEqual(12);
-  // Which model is in use at which fault depends on how fast the machine trains: 13 to 16 of 19 were seen.
-  expect(found! / faults!).toBeGreaterThan(0.5);
+  // Which model is in use at which fault is always the same; how a machine rounds is not. 15 of 19 were seen.
+  expect(found! / faults!).toBeGreaterThan(0.65);
   expect(normal).toBeGreaterThan(1000);
   // Far above the target of 0.001: in the last minutes of the recording the disk stalls again and again, which nobody
   // induced and hence nobody labelled. A detector that is out of tune alarms far more often than this.
   expect(alarms! / normal!).toBeLessThan(0.05);
 
   const swaps = daemon.log('new model in use');
-  expect(swaps.length).toBeGreaterThan(1);
+  // That of the start, and one at 13:00 of the recording, ten minutes later in use.
+  expect(swaps.map(({ trigger }) => trigger)).toEqual(['start', 'schedule']);
   expect(new Set(swaps.map((line) => line['version'])).size).toBe(swaps.length);
   expect(daemon.log().filter(({ level }) => level === 'error')).toEqual([]);
   const opened = daemon.log('event opened');
