@@ -4,7 +4,7 @@ import type { DetectorSettings } from './config/settings';
 import type { Engines } from './engines';
 import { createLimitCheck } from './domain/signal';
 import { createWindowBatch } from './domain/window';
-import { TrainingError } from './errors';
+import { LeaseError, TrainingError } from './errors';
 import { disposeModel } from './models/model';
 import { encodeBundle } from './scoring/bundle';
 import type { ReadHistory } from './sources/history';
@@ -123,6 +123,7 @@ async function publish(
   try {
     return await store.publish(files, writtenBy);
   } catch (cause) {
+    if (cause instanceof LeaseError) throw new TrainingError('lease', cause.message, { cause });
     throw new TrainingError('store', `the new version could not be stored: ${(cause as Error).message}`, {
       cause,
     });

@@ -39,6 +39,15 @@ import type { DaemonSettings, DetectorSettings } from './settings';
 /** `daemon.yaml`. */
 export const daemonSchema = nameVariables(
   {
+    role: choice(
+      {
+        doc:
+          'What the process does. `score`: records, with the model versions that another process puts into the store; ' +
+          '`train`: such versions, and nothing else; `all`: both. Processes that share a store share `store.path`.',
+        default: 'all',
+      },
+      ['all', 'score', 'train'],
+    ),
     http: {
       host: host({ doc: 'Address that the HTTP server listens on.', default: '127.0.0.1' }),
       port: whole({ doc: 'Its port; 0 takes any that is free.', default: 9464 }, { min: 0, max: 65535 }),
@@ -60,6 +69,22 @@ export const daemonSchema = nameVariables(
     },
     store: {
       path: path({ doc: 'Folder of the model versions, one folder a detector.', default: './var/models' }),
+      pollInterval: duration(
+        {
+          doc: 'How often it is asked whether another model version is the current one: so soon it is in use.',
+          default: '5s',
+        },
+        { timer: true, min: 100 },
+      ),
+      leaseTimeout: duration(
+        {
+          doc:
+            'One process at a time trains a detector. When it has not said for so long that it lives, another one may, and ' +
+            'it can publish nothing any more.',
+          default: '30s',
+        },
+        { timer: true, min: 1000 },
+      ),
     },
     engine: {
       scoring: choice(

@@ -12,9 +12,17 @@ import type { ModelKind } from '../models/zoo';
 
 /** `daemon.yaml`: what all detectors of the process share. */
 export interface DaemonSettings {
+  /** What the process does of scoring and training; with `all` both. */
+  role: 'all' | 'score' | 'train';
   http: { host: string; port: number };
   log: { level: 'error' | 'warn' | 'info' | 'debug'; format: 'auto' | 'json' | 'text' };
-  store: { path: string };
+  store: {
+    path: string;
+    /** How often it is asked whether another model version is the current one. */
+    pollIntervalMs: number;
+    /** Who trains, and has not said for so long that it lives, is taken for dead by another process that wants to. */
+    leaseTimeoutMs: number;
+  };
   engine: EngineSettings;
   /** How long a stop may take before the process gives up waiting. */
   shutdownTimeoutMs: number;

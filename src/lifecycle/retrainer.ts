@@ -7,13 +7,14 @@ import type { LifecycleLog } from './log';
 export type TrainingTrigger = 'start' | 'schedule' | 'request' | 'drift';
 
 /**
- * Why a training gave no new model. `timeout`: it took too long; `stopped`: the daemon stops; `load`: the version
+ * Why a training gave no new model. `lease`: another process trains; `timeout`: it took too long; `stopped`: the daemon stops; `load`: the version
  * that it published cannot be used. Bounded: these are the values of the metric label `reason`.
  */
 export const retrainingFailures = [
   'too_few_records',
   'diverged',
   'store',
+  'lease',
   'killed',
   'failed',
   'timeout',
@@ -76,8 +77,10 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
     log.info('training started', { detector, trigger });
     const before = await remember();
     const outcome = await attempt(abort);
-    if (outcome.result === 'failed') await restore(before);
-    await prune();
+    // What is in the store is the business of who trains.
+    const isOurs = outcome.result !== 'failed' || outcome.reason !== 'lease';
+    if (isOurs && outcome.result === 'failed') await restore(before);
+    if (isOurs) await prune();
 
     const seconds = (performance.now() - startedAt) / 1000;
     report(outcome, trigger, seconds);
@@ -163,7 +166,9 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
       return;
     }
     const { reason, error: err } = outcome;
-    if (reason === 'stopped') log.info('training stopped', { detector, trigger, seconds });
+    if (reason === 'lease')
+      log.info('training left to another process', { detector, trigger, reason: text(err) });
+    else if (reason === 'stopped') log.info('training stopped', { detector, trigger, seconds });
     else log.error('training failed', { detector, trigger, seconds, reason, err });
   }
 
@@ -187,6 +192,10 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
       await underWay;
     },
   };
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 class TrainingTimeout extends Error {

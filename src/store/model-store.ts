@@ -9,7 +9,7 @@
  */
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
-import { ModelVersionError } from '../errors';
+import { LeaseError, ModelVersionError } from '../errors';
 import type { BundleFiles, Manifest, ModelStore, ModelVersionInfo } from './bundle';
 import {
   errorCode,
@@ -36,6 +36,8 @@ export interface ModelStoreOptions {
   directory: string;
   /** Letters, digits, `.`, `_` and `-`. */
   detector: string;
+  /** Folder of the lease (lease.ts) by which the pointer is moved; where it has been taken over the pointer stays. */
+  lease?: () => string | undefined;
   /** Unix ms. */
   clock?: () => number;
   fs?: FileSystem;
@@ -45,6 +47,7 @@ export interface ModelStoreOptions {
 export function createModelStore({
   directory,
   detector,
+  lease = () => undefined,
   clock = Date.now,
   fs = nodeFs,
 }: ModelStoreOptions): ModelStore {
@@ -77,7 +80,7 @@ export function createModelStore({
       }
       return version;
     } catch (cause) {
-      throw publishError(root, cause);
+      throw cause instanceof LeaseError ? cause : publishError(root, cause);
     }
   }
 
@@ -128,13 +131,20 @@ export function createModelStore({
   }
 
   async function movePointer(version: string): Promise<void> {
-    const incoming = join(root, incomingName('current'));
+    const fence = lease();
+    const incoming = join(fence ?? root, incomingName('current'));
     try {
       await writeSynced(fs, incoming, `${version}\n`);
       await renameSynced(fs, incoming, pointer);
     } catch (error) {
       await fs.rm(incoming, { force: true }).catch(() => undefined);
-      throw error;
+      if (fence === undefined || errorCode(error) !== 'ENOENT') throw error;
+      throw new LeaseError(
+        `version ${version} was not published: another process has taken over the lease ${fence}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
