@@ -36,7 +36,12 @@ const faultRecords = 6;
 
 export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed> {
   const { kafka, topic, partitions, devices, seed, faults = true } = options;
-  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, idempotent: true });
+  const producer = kafka.producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+    idempotent: true,
+    // Outlives a broker.
+    retry: { retries: 60, initialRetryTime: 100, maxRetryTime: 1_000 },
+  });
   await producer.connect();
   const random = createRandom(seed);
   const start = Date.now() - 24 * 3_600_000;

@@ -1,15 +1,22 @@
 /** Processes that score, processes that train, one store: who does what, and what comes of it when they come and go. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { newFolder, removeFolders, windowLength, writeConfig } from '../plant';
+import { newFolder, removeFolders, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
 import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
 import { createFleetFeed } from './fleet-feed';
 import type { FleetFeed } from './fleet-feed';
-import { differences, exactlyOnce, groupOf, plantSettings, type Outcomes } from './outcomes';
-import { readTopic, readVerdicts, untilCommitted } from './readings';
+import {
+  differences,
+  exactlyOnce,
+  expectedVerdicts,
+  groupOf,
+  plantSettings,
+  type Outcomes,
+} from './outcomes';
+import { readVerdicts, untilCommitted } from './readings';
 
 let broker: TestBroker;
 let config: string;
@@ -31,20 +38,6 @@ afterAll(async () => {
 
 const cleanExit = { code: 0, signal: null };
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** A verdict for each record of a device whose window is full. */
-async function expectedVerdicts(topic: string): Promise<Outcomes> {
-  const expected: Outcomes = new Map();
-  const seen = new Map<string, number>();
-  const messages = await readTopic(broker.client(), topic);
-  for (const { key, partition, offset } of messages.sort((a, b) => Number(a.offset) - Number(b.offset))) {
-    const device = String(key);
-    const count = (seen.get(device) ?? 0) + 1;
-    seen.set(device, count);
-    expected.set(`${partition}/${offset}`, count < windowLength ? [] : ['verdict']);
-  }
-  return expected;
-}
 
 const currentOf = (store: string) => readFileSync(path.join(store, 'plant', 'current'), 'utf8').trim();
 const versionOf = async (daemon: VaemonProcess) =>
@@ -142,7 +135,7 @@ test('four scorers and a trainer: a rolling restart under load loses and doubles
   const actual: Outcomes = new Map(
     [...detections].map(([origin, all]) => [origin, all.map(() => 'verdict')]),
   );
-  expect(differences(await expectedVerdicts(topic), actual, exactlyOnce)).toEqual([]);
+  expect(differences(await expectedVerdicts(kafka, topic), actual, exactlyOnce)).toEqual([]);
   const versions = new Set([...detections.values()].flat().map(({ modelVersion }) => modelVersion));
   expect(versions.size).toBeGreaterThan(2);
 }, 300_000);
