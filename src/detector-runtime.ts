@@ -146,6 +146,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     log,
     timeoutMs: settings.training.timeoutMs,
     keepVersions: settings.training.keepVersions,
+    keepForMs: settings.training.keepForMs,
     observer: metrics,
     async runTraining(signal) {
       const lease = await leaseHolder.acquire();

@@ -601,7 +601,13 @@ export const detectorSchema = nameVariables(
         doc: '… but not sooner than this after the last training that was started for it.',
         default: '1h',
       }),
-      keepVersions: whole({ doc: 'Model versions kept on disk.', default: 5 }, { max: 1000 }),
+      keepVersions: whole({ doc: 'Model versions kept on disk, at least …', default: 5 }, { max: 1000 }),
+      keepFor: duration({
+        doc:
+          '… and those beside them, a hundred in all, that were the newest one within this time: verdicts that are so old can ' +
+          'be replayed.',
+        default: '14d',
+      }),
     },
     calibration: {
       falseAlarmTarget: falseAlarmTarget({

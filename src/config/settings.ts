@@ -168,8 +168,10 @@ export interface TrainingSettings {
   onDrift: boolean;
   /** … but not sooner than this after the last training that was started for it. */
   onDriftAfterMs: number;
-  /** Model versions kept on disk. */
+  /** Model versions kept on disk … */
   keepVersions: number;
+  /** … and those beside them that were the newest within this time. */
+  keepForMs: number;
 }
 
 /** `detectors/*.yaml`: one detector. */

@@ -51,6 +51,8 @@ export interface RetrainerOptions<Model> {
   /** A training that takes longer is ended. */
   timeoutMs: number;
   keepVersions: number;
+  /** Versions that were the newest one within this time, ms, are kept beside them; default 0. */
+  keepForMs?: number;
 }
 
 export interface Retrainer {
@@ -66,7 +68,18 @@ const longestTimeoutMs = 2 ** 31 - 1;
 
 /** The retrainer of one detector. */
 export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrainer {
-  const { detector, runTraining, store, load, onSwap, observer, log, timeoutMs, keepVersions } = options;
+  const {
+    detector,
+    runTraining,
+    store,
+    load,
+    onSwap,
+    observer,
+    log,
+    timeoutMs,
+    keepVersions,
+    keepForMs = 0,
+  } = options;
   let underWay: Promise<TrainingOutcome> | undefined;
   let aborting: AbortController | undefined;
   let stopped = false;
@@ -151,7 +164,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
   /** Also after a failure: what an interrupted training left may be what fills the disk. */
   async function prune(): Promise<void> {
     try {
-      const removed = await store.prune(keepVersions);
+      const removed = await store.prune(keepVersions, ...(keepForMs > 0 ? [Date.now() - keepForMs] : []));
       if (removed.length > 0) log.info('old model versions removed', { detector, versions: removed });
     } catch (err) {
       log.warn('old model versions could not be removed', { detector, err });

@@ -43,6 +43,9 @@ export interface ModelStoreOptions {
   fs?: FileSystem;
 }
 
+/** However young they are: a training each minute must not fill the disk. */
+const maxKeptVersions = 100;
+
 /** The model versions of one detector. Throws when the detector's name cannot be the name of a folder. */
 export function createModelStore({
   directory,
@@ -242,7 +245,7 @@ export function createModelStore({
     }));
   }
 
-  async function prune(keep: number): Promise<string[]> {
+  async function prune(keep: number, newestSince = Infinity): Promise<string[]> {
     if (!Number.isSafeInteger(keep) || keep < 0) {
       throw new Error(
         `the number of versions to keep must be a whole number of at least 0 (got ${String(keep)})`,
@@ -251,7 +254,12 @@ export function createModelStore({
     await removeLeftovers(fs, root, clock());
     await removeLeftovers(fs, versions, clock());
     const removed: string[] = [];
-    for (const version of (await versionNames()).slice(keep)) {
+    const names = await versionNames();
+    for (const [i, version] of names.entries()) {
+      const successor = names[i - 1];
+      const newestUntil = successor === undefined ? Infinity : Date.parse(versionCreatedAt(successor));
+      const isYoung = newestSince < Infinity && newestUntil >= newestSince;
+      if (i < keep || (isYoung && i < maxKeptVersions)) continue;
       // Asked again each time: another process may point back to an old version meanwhile.
       if (version === (await current())) continue;
       await remove(version);
