@@ -8,6 +8,7 @@ import { createFileHistory } from '../sources/file';
 import type { ReadHistory } from '../sources/history';
 import { createKafkaClient } from '../sources/kafka-client';
 import { createKafkaHistory } from '../sources/kafka-history';
+import { readLabelFile, readLabelTopic, type TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/bundle';
 import { acquireLease, leaseFolder } from '../store/lease';
 import { createModelStore } from '../store/model-store';
@@ -41,7 +42,36 @@ export function createHistory(
     );
   }
   const kafka = createKafkaClient({ ...source.kafka, clientId: `${source.kafka.clientId}-train`, log });
-  return createKafkaHistory({ kafka, settings: source.kafka });
+  return createKafkaHistory({
+    kafka,
+    settings: source.kafka,
+    onUnread: (ranges) =>
+      log.warn('history could not be read to its end', {
+        topic: source.kafka.topic,
+        partitions: ranges.map(({ partition }) => partition),
+      }),
+  });
+}
+
+/**
+ * What people say of past records of a detector.
+ * @throws Error that names the file and the line of what is no label; in a topic such a message is logged
+ */
+export async function readTrainingLabels(
+  { detector, source, training }: DetectorSettings,
+  log: ReturnType<typeof createLogger>,
+): Promise<TrainingLabel[]> {
+  const { file, topic } = training.labels;
+  const fromFile = file === '' ? [] : await readLabelFile(file);
+  if (topic === '') return fromFile;
+  const kafka = createKafkaClient({ ...source.kafka, clientId: `${source.kafka.clientId}-train`, log });
+  const fromTopic = await readLabelTopic({
+    kafka,
+    settings: { topic, groupId: source.kafka.groupId },
+    onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
+    onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),
+  });
+  return [...fromFile, ...fromTopic];
 }
 
 /**

@@ -9,7 +9,7 @@ import { toTorchWeights } from '../models/exchange';
 import { decodeSafetensors, encodeSafetensors, openBackend } from '../tensor';
 import { trainDetector } from '../trainer';
 import type { Register } from './context';
-import { createHistory, pickDetector, withModel, withPublishing } from './detector';
+import { createHistory, pickDetector, readTrainingLabels, withModel, withPublishing } from './detector';
 import { setOption } from './set';
 import { addTrainingOptions, type TrainingSelection } from './training-options';
 import { packageVersions } from './version';
@@ -63,6 +63,7 @@ export const register: Register = (program, { env, stdout, stderr }) => {
     const exclude = await readQuarantine(
       options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
     );
+    const labels = await readTrainingLabels(detector, log);
     const { version, report } = await withPublishing(settings, detector, undefined, (store) =>
       trainDetector({
         settings: detector,
@@ -70,6 +71,7 @@ export const register: Register = (program, { env, stdout, stderr }) => {
         store,
         readHistory: createHistory(detector, options.fileRecords, log),
         exclude,
+        labels,
         writtenBy: packageVersions(),
         weights: tensors,
         now: Date.now,

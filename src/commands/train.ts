@@ -9,7 +9,7 @@ import { createLogger } from '../logger';
 import { trainDetector } from '../trainer';
 import { collapsedLevels } from '../training/report';
 import { exitCodes, type Register } from './context';
-import { createHistory, pickDetector, withPublishing } from './detector';
+import { createHistory, pickDetector, readTrainingLabels, withPublishing } from './detector';
 import { addTrainingOptions, type TrainingSelection } from './training-options';
 import { packageVersions } from './version';
 
@@ -40,6 +40,7 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
         const exclude = await readQuarantine(
           options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
         );
+        const labels = await readTrainingLabels(detector, log);
         const { version, report } = await withPublishing(settings, detector, options.lease, (store) =>
           trainDetector({
             settings: detector,
@@ -47,6 +48,7 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
             store,
             readHistory: createHistory(detector, options.fileRecords, log),
             exclude,
+            labels,
             writtenBy: packageVersions(),
             now: Date.now,
             onProgress(progress) {

@@ -589,6 +589,21 @@ export const detectorSchema = nameVariables(
         doc: 'Records this close to an event are left out of training.',
         default: '1m',
       }),
+      labels: {
+        file: path(
+          {
+            doc:
+              'CSV with what people know of past records: `start,end` and, where there are such columns, `key` (a device; empty = all) and ' +
+              '`label`: `anomaly` is left out of training, `normal` is learned from although it has alarmed.',
+            default: '',
+          },
+          { empty: true },
+        ),
+        topic: topic({
+          doc: 'Topic with the same, on the brokers of the source: a JSON object a message, replaced by the next one with its key.',
+          default: '',
+        }),
+      },
       maxExcludedShare: shareOrNone({
         doc: 'Of the history at most this share is left out for that; beyond it the longest events are learned from.',
         default: 0.5,

@@ -162,6 +162,13 @@ export interface TrainingSettings {
   historyMs: number;
   /** Records this close to an event are left out. */
   quarantineMs: number;
+  /** What people say of past records. */
+  labels: {
+    /** CSV; empty = none. */
+    file: string;
+    /** On the brokers of the source; empty = none. */
+    topic: string;
+  };
   /** At most this share of the history is left out for being near events. */
   maxExcludedShare: number;
   /** Train as soon as drift is called … */
