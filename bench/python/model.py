@@ -89,6 +89,14 @@ class Cvae(nn.Module):
         typical = expected.view(batch, self.length, self.channels)[:, -1]
         return parts.sum(1), latent, parts, errors, typical
 
+    def score_image(self, x):
+        """The reconstruction statistic of an image by a plain VAE: how much worse it is explained than by itself."""
+        mean, _ = self.gaussian_from(self.encoder(x))
+        output = self.decoder(mean)
+        p, q = x.clamp(1e-7, 1), (1 - x).clamp(1e-7, 1)
+        entropy = x * torch.log(p) + (1 - x) * torch.log(q)
+        return torch.relu(nn.functional.softplus(output) - x * output + entropy).sum(1)
+
     def loss(self, x, mask, c):
         mean, log_var = self.gaussian_from(self.encoder(torch.cat([x, c], 1)))
         z = mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)
