@@ -8,7 +8,7 @@ const labels: Readonly<Record<string, string>> = {
   reason:
     'Why a record or a model version was refused, or what went wrong: `unreachable`, `crashed`, `stalled`, `superseded` or `topic_changed` of a source; a fixed list in the source.',
   result:
-    '`ok`, or why a training gave no model; of a transaction `committed`, `failed` (written again), or `superseded` (by another process).',
+    '`ok`, or why a training gave no model (`lease`: another process trains); of a transaction `committed`, `failed` (written again), or `superseded` (by another process).',
   stage:
     'Part of the way of a batch: `decode`, `score`, `sink`, `total`. For `vaemon_sink_errors_total` the name of the sink.',
   version: 'Of vaemon.',

@@ -70,7 +70,10 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     for (const { settings } of detectors) {
       const detector = await startDetector({
         settings,
+        role: daemon.role,
         storePath: daemon.store.path,
+        pollIntervalMs: daemon.store.pollIntervalMs,
+        leaseTimeoutMs: daemon.store.leaseTimeoutMs,
         metrics,
         log: log.child({ component: settings.detector }),
         runTraining: parts.runTraining(settings.detector),

@@ -1,17 +1,20 @@
 /** One detector at work: gets a model, then lets its source deliver through the pipeline, and retrains beside it. */
 import { createDriftWatch, type DriftWatch } from './calibration/drift';
 import { alarmThreshold, targetRatio } from './calibration/threshold';
-import type { DetectorSettings } from './config/settings';
+import type { DaemonSettings, DetectorSettings } from './config/settings';
 import { createExplanationRule } from './domain/explanations';
 import { createLimitCheck } from './domain/signal';
 import { ModelVersionError, TrainingError } from './errors';
 import { createDetectorMemory, createSinks, createSource, createSummary } from './detector-parts';
 import { createIntake, settingsFingerprint } from './intake';
+import { createLeaseHolder } from './lifecycle/lease-holder';
 import { openQuarantine, quarantinePath } from './lifecycle/quarantine';
 import { createReplayTime } from './lifecycle/replay-time';
 import { createRetrainer, type TrainingOutcome, type TrainingTrigger } from './lifecycle/retrainer';
 import { createSchedule, type Schedule } from './lifecycle/schedule';
 import type { TrainingProgress } from './lifecycle/training-message';
+import { createTrainingRequests } from './lifecycle/training-request';
+import { watchVersions } from './lifecycle/version-watch';
 import { errorChain, type Logger } from './logger';
 import type { Memory } from './memory';
 import type { DetectorMetrics, Metrics } from './metrics';
@@ -40,6 +43,8 @@ export interface DetectorObserver {
 export interface TrainingRequest {
   /** File with the stretches to leave out. */
   quarantinePath: string;
+  /** Token of the lease by which the version is published. */
+  lease: number;
   /** Records of a file source that have been delivered so far; undefined for a source that keeps its own time. */
   fileRecords: number | undefined;
 }
@@ -52,7 +57,12 @@ export type RunTraining = (
 
 export interface RuntimeParts {
   settings: DetectorSettings;
+  role: DaemonSettings['role'];
   storePath: string;
+  /** How often the store is asked for another version, ms. */
+  pollIntervalMs: number;
+  /** Silence after which whoever trains is taken for dead, ms. */
+  leaseTimeoutMs: number;
   metrics: Metrics;
   log: Logger;
   runTraining: RunTraining;
@@ -75,20 +85,28 @@ export interface RunningDetector {
   stop(): Promise<void>;
 }
 
-/** A tenth of the time, about ten explanations at once: when a whole fleet fails its records are still scored. */
-const explanationBudget = { share: 0.1, burstMs: 400 };
+/** A twentieth of the time, some ten explanations at once: when a whole fleet fails its records are still scored in time. */
+const explanationBudget = { share: 0.05, burstMs: 100 };
 
 /** Of a replay that keeps the time of its records: from the beginning of a training to its use. */
 const replayedTrainingSeconds = 10;
 
 export async function startDetector(parts: RuntimeParts): Promise<RunningDetector> {
-  const { settings, log, observer, now = Date.now, maxRetryMs = 30_000 } = parts;
+  const { settings, role, storePath, log, observer, now = Date.now, maxRetryMs = 30_000 } = parts;
   const name = settings.detector;
   const intake = createIntake(settings);
   const releasers = createReleasers();
-  const quarantineFile = quarantinePath(parts.storePath, name);
+  const quarantineFile = quarantinePath(storePath, name);
   const quarantine = await openQuarantine(quarantineFile, settings.training.quarantineMs);
-  const store = createModelStore({ directory: parts.storePath, detector: name });
+  const leaseHolder = createLeaseHolder({
+    directory: storePath,
+    detector: name,
+    timeoutMs: parts.leaseTimeoutMs,
+    log,
+    onChange: (held) => metrics.leaseHeld(held),
+  });
+  const store = createModelStore({ directory: storePath, detector: name, lease: () => leaseHolder.folder() });
+  const requests = createTrainingRequests(storePath, name);
   let active: ActiveDetector | undefined;
   let stopping = false;
   /** A call, so that the compiler does not take the value from before an await for the one after it. */
@@ -105,6 +123,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     topics: [settings.source.kind === 'kafka' ? settings.source.kafka.topic : settings.source.file.path],
     sinks: sinks.map((sink) => sink.name),
   });
+  releasers.add('lease', () => leaseHolder.release());
   for (const sink of sinks) releasers.add(`sink ${sink.name}`, () => sink.close());
   const memory = createDetectorMemory(parts, intake, metrics);
   // Whoever goes on with the records of a topic goes on with its events; those of a file end with it.
@@ -137,15 +156,29 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     log,
     timeoutMs: settings.training.timeoutMs,
     keepVersions: settings.training.keepVersions,
+    keepForMs: settings.training.keepForMs,
     observer: metrics,
     async runTraining(signal) {
+      const lease = await leaseHolder.acquire();
       await saveQuarantine().catch((cause: unknown) => {
         // Without it the training would learn from what has just been called anomalous.
         throw new TrainingError('store', `cannot write ${quarantineFile}: ${describe(cause)}`, { cause });
       });
-      const request = { quarantinePath: quarantineFile, fileRecords: source.position?.() };
+      const request = {
+        quarantinePath: quarantineFile,
+        lease: lease.token,
+        fileRecords: source.position?.(),
+      };
+      // Written now, so that whoever wants it waits from now on.
+      await lease.renew();
       replay?.begun();
-      return parts.runTraining(request, reportProgress, signal);
+      return parts
+        .runTraining(request, reportProgress, eitherOf(signal, lease.lost))
+        .catch((cause: unknown) => {
+          throw lease.lost.aborted
+            ? new TrainingError('lease', describe(lease.lost.reason), { cause })
+            : cause;
+        });
     },
     load: loadVersion,
     async onSwap(next, version) {
@@ -231,6 +264,12 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     const time = replay === undefined ? now() : replay.timers.now();
     if (time - driftTrainingAt < settings.training.onDriftAfterMs) return;
     driftTrainingAt = time;
+    if (role === 'score' && active !== undefined) {
+      requests.ask(active.detector.version).catch((err: unknown) => {
+        log.warn('a training could not be asked for', { detector: name, err });
+      });
+      return;
+    }
     void retrain('drift');
   }
 
@@ -258,6 +297,25 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     });
   }
 
+  /** Scorers see that normal has moved, and ask; what they ask for may have come about meanwhile. */
+  async function answerRequests(): Promise<void> {
+    const version = await requests.take();
+    if (version === undefined || version !== (await store.current()) || retrainer.running()) return;
+    log.info('training asked for by a process that scores', { detector: name, version });
+    void retrain('drift');
+  }
+
+  /** What processes that share a store have to tell each other, now and then. */
+  async function exchange(): Promise<void> {
+    try {
+      // The quarantine of a process that scores is read by the one that trains.
+      if (role !== 'train') await saveQuarantine();
+      if (role !== 'score' && settings.training.onDrift) await answerRequests();
+    } catch (err) {
+      log.warn('nothing could be exchanged with other processes over the store', { detector: name, err });
+    }
+  }
+
   let underWay: Promise<void> | undefined;
 
   /** From the next batch on; the one under way ends with the version that it has begun with. */
@@ -283,7 +341,8 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       try {
         use(await loadVersion(version), version);
         log.info('model loaded', { detector: name, version });
-        if (version !== current) await store.setCurrent(version);
+        // The pointer is moved by who trains.
+        if (version !== current && role !== 'score') await store.setCurrent(version);
         return true;
       } catch (err) {
         log.error('model version cannot be used', { detector: name, version, err });
@@ -292,14 +351,26 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     return false;
   }
 
+  /** Where others train their versions come by the watch. */
+  async function awaitModel(): Promise<void> {
+    if (await loadStored()) return;
+    log.warn('no model yet: waiting for the process that trains', { detector: name });
+    while (active === undefined && !isStopping()) {
+      status = 'no model yet: waiting for the process that trains';
+      await pause(maxRetryMs);
+    }
+  }
+
   async function obtainModel(): Promise<void> {
+    if (role === 'score') return awaitModel();
     if (settings.training.atStart === 'if-missing' && (await loadStored())) return;
-    for (let attempt = 0; !isStopping(); attempt++) {
+    for (let attempt = 0; !isStopping() && (active === undefined || attempt === 0); attempt++) {
       status = 'training the first model';
       const outcome = await retrainer.train('start');
       observer.trainingEnded(name, outcome);
       if (outcome.result === 'swapped' || isStopping()) return;
-      if (settings.training.atStart === 'always' && (await loadStored())) return;
+      const leftToOthers = outcome.result === 'failed' && outcome.reason === 'lease';
+      if ((leftToOthers || settings.training.atStart === 'always') && (await loadStored())) return;
       const reason = outcome.result === 'failed' ? describe(outcome.error) : outcome.because;
       // A file will not grow by waiting; a topic does.
       if (settings.source.kind === 'file') throw new Error(`detector "${name}" has no model: ${reason}`);
@@ -325,10 +396,16 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     await obtainModel();
     if (isStopping()) return;
     status = '';
-    // The time of a replay begins with its first record.
-    if (replay === undefined) startSchedule();
-    releasers.add('schedule', () => schedule?.stop());
+    if (role !== 'score') {
+      // The time of a replay begins with its first record.
+      if (replay === undefined) startSchedule();
+      releasers.add('schedule', () => schedule?.stop());
+    }
     metrics.ready(() => readiness().ready);
+    if (role === 'train') {
+      await stopAsked;
+      return;
+    }
     const handle = createPipeline({
       detectorName: name,
       decode: intake.decode,
@@ -365,6 +442,27 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   const broken = new Promise<never>((_, reject) => (giveUp = reject));
   broken.catch(() => undefined);
 
+  let askToStop: () => void = () => undefined;
+  const stopAsked = new Promise<void>((resolve) => (askToStop = resolve));
+
+  const watch = watchVersions({
+    detector: name,
+    store,
+    intervalMs: parts.pollIntervalMs,
+    inUse: () => active?.detector.version,
+    // Also before a model has been sought for the first time.
+    isBusy: () => retrainer.running() || isStopping() || status === 'starting',
+    load: loadVersion,
+    onSwap(model, version) {
+      use(model, version);
+      wake?.();
+    },
+    log,
+  });
+  releasers.add('version watch', () => watch.stop());
+  const exchanging = setInterval(() => void exchange(), parts.pollIntervalMs);
+  exchanging.unref();
+
   const finished = live();
   // Whoever waits for it sees the error; no one may be waiting yet.
   finished.catch(() => undefined);
@@ -372,6 +470,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   function readiness(): { ready: boolean; reason: string } {
     if (isStopping()) return { ready: false, reason: 'stopping' };
     if (active === undefined || status !== '') return { ready: false, reason: status };
+    if (role === 'train') return { ready: true, reason: 'training' };
     const state = source.ready();
     return state.ready && refused !== undefined ? { ready: false, reason: refused } : state;
   }
@@ -383,8 +482,10 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     async stop() {
       stopping = true;
       metrics.ready(false);
+      clearInterval(exchanging);
       wake?.();
       replay?.end();
+      askToStop();
       await releasers.release();
       await finished.catch(() => undefined);
       active?.detector.dispose();
@@ -392,6 +493,16 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       await saveQuarantine();
     },
   };
+}
+
+/** Aborted as soon as one of them is, for the same reason. */
+function eitherOf(first: AbortSignal, second: AbortSignal): AbortSignal {
+  const either = new AbortController();
+  for (const signal of [first, second]) {
+    if (signal.aborted) either.abort(signal.reason);
+    signal.addEventListener('abort', () => either.abort(signal.reason), { once: true });
+  }
+  return either.signal;
 }
 
 function watchDrift({ drift, training }: DetectorSettings, { state }: Detector): DriftWatch {

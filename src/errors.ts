@@ -86,12 +86,17 @@ export class ModelVersionError extends Error {
 export class TrainingError extends Error {
   override readonly name = 'TrainingError';
   constructor(
-    readonly reason: 'too_few_records' | 'diverged' | 'store' | 'killed' | 'failed',
+    readonly reason: 'too_few_records' | 'diverged' | 'store' | 'lease' | 'killed' | 'failed',
     message: string,
     options?: ErrorOptions,
   ) {
     super(message, options);
   }
+}
+
+/** Another process may publish model versions of a detector, and this one not. */
+export class LeaseError extends Error {
+  override readonly name = 'LeaseError';
 }
 
 /** Another process has gone on in a partition: what this one has of it is of no use any more. */

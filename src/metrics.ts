@@ -239,6 +239,11 @@ function declareMetrics(registry: Registry) {
       ['detector', 'reason'],
       'Model versions that were refused when they were loaded.',
     ),
+    leaseHeld: gauge(
+      'vaemon_training_lease_held',
+      detector,
+      'Whether this process is the one that may publish model versions of the detector; of all that share a store at most one.',
+    ),
     trainingRunning: gauge('vaemon_training_running', detector, 'Whether a training is under way.'),
     trainings: counter('vaemon_trainings_total', ['detector', 'result'], 'Trainings that ended, by result.'),
     trainingDuration: histogram(

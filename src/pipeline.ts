@@ -2,6 +2,7 @@
  * The way of a batch: decode → window → score → decide → sinks. What it returns is the acknowledgement: it
  * resolves when every sink has all that came of the batch, and rejects when one has not.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DriftWatch } from './calibration/drift';
 import { surpriseOf } from './calibration/threshold';
 import { smallestP } from './calibration/pvalue';
@@ -16,7 +17,7 @@ import type { Staleness } from './domain/continuity';
 import type { Memory, PartitionMemory } from './memory';
 import type { DetectorMetrics } from './metrics';
 import type { RawScores } from './scoring/assess';
-import { rowOf, type Detector, type LevelsOf, type Scores } from './scoring/detector';
+import { rowOf, type Detector, type LevelsOf } from './scoring/detector';
 import type { Advance, DeadLetter, Sink } from './sinks/sink';
 import type { DecodeBatch, DecodedBatch } from './sources/decode/batch';
 import type { Batch, HandleBatch, Message } from './sources/source';
@@ -208,7 +209,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
    * start, which fills the windows anew, puts that right: until then no batch is taken, so none is acknowledged.
    *
    * All of a batch is decoded first, since decoding may take its time beside other work; from the first record in a
-   * window to the last verdict nothing else runs, so that a model is never exchanged in between.
+   * window to the last verdict it is one model version that is asked, whatever else comes into use meanwhile.
    */
   async function assessOrBreak(batch: Batch, partition: PartitionMemory): Promise<Outcome> {
     assertWhole();
@@ -274,10 +275,11 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       scored = { chunk, raw: chunk.windows.count === 0 ? undefined : detector.assess(chunk.windows) };
       // It is awaited below; until then its error is not to pass for one that nobody handles.
       scored.raw?.catch(() => undefined);
-      if (before !== undefined) judgeChunk(before.chunk, before.raw, read, active, partition, outcome, now);
+      if (before !== undefined)
+        await judgeChunk(before.chunk, before.raw, read, active, partition, outcome, now);
     }
     if (scored !== undefined)
-      judgeChunk(scored.chunk, await scored.raw, read, active, partition, outcome, now);
+      await judgeChunk(scored.chunk, await scored.raw, read, active, partition, outcome, now);
     outcome.scoreSeconds = (performance.now() - began) / 1000;
     outcome.suppressed = partition.events.suppressedRecords - suppressedBefore;
     if (active.drift !== undefined) metrics.drift(active.drift.evidenceRatio, active.drift.active);
@@ -360,7 +362,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     return chunk;
   }
 
-  function judgeChunk(
+  async function judgeChunk(
     chunk: Chunk,
     raw: RawScores | undefined,
     { messages, records }: Decoded,
@@ -368,7 +370,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     partition: PartitionMemory,
     outcome: Outcome,
     now: number,
-  ): void {
+  ): Promise<void> {
     const { detector, drift } = active;
     const { threshold } = outcome;
     const keyOf = (at: number): string => records.keys[chunk.rows[at]!]!;
@@ -412,7 +414,13 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
         modelVersion: detector.version,
       };
       if (!chunk.refill) {
-        if (given !== undefined) explain(detection, given, window, now);
+        if (given !== undefined && explanations?.isDue(detection, now) === true) {
+          // Each takes some milliseconds, in which nobody else is heard.
+          await nextTurn();
+          const began = performance.now();
+          Object.assign(detection, given.explain(window));
+          explanations.spent(performance.now() - began);
+        }
         outcome.detections.push(detection);
       }
       note(partition.events.observe(detection));
@@ -424,13 +432,6 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       // The verdict on a refill is out, and so is whatever it opened or closed.
       if (!chunk.refill && events.length > 0) outcome.events.push(...events);
     }
-  }
-
-  function explain(detection: Detection, scores: Scores, window: number, now: number): void {
-    if (explanations?.isDue(detection, now) !== true) return;
-    const began = performance.now();
-    Object.assign(detection, scores.explain(window));
-    explanations.spent(performance.now() - began);
   }
 
   function toDeadLetter(message: Message, { reason, message: text }: DecodeError): DeadLetter {

@@ -4,10 +4,11 @@ import type { DetectorSettings } from './config/settings';
 import type { Engines } from './engines';
 import { createLimitCheck } from './domain/signal';
 import { createWindowBatch } from './domain/window';
-import { TrainingError } from './errors';
+import { LeaseError, TrainingError } from './errors';
 import { disposeModel } from './models/model';
 import { encodeBundle } from './scoring/bundle';
 import type { ReadHistory } from './sources/history';
+import type { TrainingLabel } from './sources/training-labels';
 import type { ModelStore } from './store/bundle';
 import type { StoredTensor } from './tensor';
 import { createDatasetBuilder, type Dataset, type Interval } from './training/dataset';
@@ -21,6 +22,8 @@ export interface TrainerParts {
   engines: Pick<Engines, 'tensors' | 'openScoring' | 'openTraining'>;
   /** Stretches to leave out: events and what surrounds them. */
   exclude: readonly Interval[];
+  /** What people say of stretches: they are right. */
+  labels?: readonly TrainingLabel[];
   /** By package name. */
   writtenBy: Readonly<Record<string, string>>;
   /** Weights in PyTorch's layout to take instead of training. */
@@ -83,7 +86,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
 }
 
 async function readDataset(
-  { settings, readHistory, exclude, now }: TrainerParts,
+  { settings, readHistory, exclude, labels = [], now }: TrainerParts,
   { decode, shape }: ReturnType<typeof createIntake>,
 ): Promise<{ dataset: Dataset; rejected: number }> {
   const builder = createDatasetBuilder(shape.channels, shape.conditions);
@@ -99,6 +102,8 @@ async function readDataset(
   const dataset = builder.build(shape, {
     time: settings.window,
     exclude,
+    incidents: labels.filter(({ label }) => label === 'anomaly'),
+    normal: labels.filter(({ label }) => label === 'normal'),
     maxExcludedShare: settings.training.maxExcludedShare,
     limits: createLimitCheck(settings.record.channels, settings.record.signals),
   });
@@ -123,6 +128,7 @@ async function publish(
   try {
     return await store.publish(files, writtenBy);
   } catch (cause) {
+    if (cause instanceof LeaseError) throw new TrainingError('lease', cause.message, { cause });
     throw new TrainingError('store', `the new version could not be stored: ${(cause as Error).message}`, {
       cause,
     });

@@ -238,7 +238,7 @@ def handle(messages, decode, score, windows, producer):
             contributions = sorted(zip(CHANNELS, parts[i].tolist()), key=lambda part: -part[1])
             detection = {
                 "key": keys[chosen[i]],
-                "timestampMs": times[chosen[i]] * 1000,
+                "timestampMs": float(times[chosen[i]]) * 1000,
                 "reconstruction": float(statistic[i]),
                 "contributions": [{"channel": name, "contribution": part} for name, part in contributions],
                 "source": {"topic": message.topic(), "partition": message.partition(), "offset": str(message.offset())},

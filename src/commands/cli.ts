@@ -10,6 +10,7 @@ import { exitCodes, type CommandContext, type Register } from './context';
 import * as doctor from './doctor';
 import * as evaluate from './evaluate';
 import * as explain from './explain';
+import * as replay from './replay';
 import * as run from './run';
 import * as train from './train';
 import { vaemonVersion } from './version';
@@ -22,6 +23,7 @@ const commands: readonly Register[] = [
   generate.register,
   encode.register,
   explain.register,
+  replay.register,
   exchange.register,
   config.register,
   doctor.register,
@@ -33,6 +35,7 @@ Examples:
   $ vaemon train config/kafka -d plant         train now, without a running daemon
   $ vaemon generate config/demo -n 100         synthetic windows from the current model
   $ vaemon explain config/demo -i 5000         what is odd about record 5000
+  $ vaemon replay config/kafka --from 2026-03-01T12:00Z --what-if 'target=1 per day'
   $ vaemon doctor                              which engine scores here, why, and how fast
   $ vaemon config check config/demo            every problem of every file, at once
   $ vaemon config print config/demo            what is in force, defaults included

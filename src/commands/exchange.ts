@@ -10,11 +10,10 @@ import { quarantinePath, readQuarantine } from '../lifecycle/quarantine';
 import { createLogger } from '../logger';
 import { toTorchWeights } from '../models/exchange';
 import { graphName } from '../scoring/bundle';
-import { createModelStore } from '../store/model-store';
 import { decodeSafetensors, encodeSafetensors, openBackend } from '../tensor';
 import { trainDetector } from '../trainer';
 import type { Register } from './context';
-import { createHistory, withModel, pickDetector } from './detector';
+import { createHistory, pickDetector, readTrainingLabels, withModel, withPublishing } from './detector';
 import { setOption } from './set';
 import { addTrainingOptions, type TrainingSelection } from './training-options';
 import { packageVersions } from './version';
@@ -81,20 +80,26 @@ export const register: Register = (program, { env, stdout, stderr }) => {
     const detector = pickDetector(settings, options.detector);
     const log = createLogger({ ...settings.daemon.log, stream: stderr });
     const { tensors } = decodeSafetensors(await readFile(file));
-    const { version, report } = await trainDetector({
-      settings: detector,
-      engines: await openEngines(settings.daemon.engine),
-      store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
-      readHistory: createHistory(detector, options.fileRecords, log),
-      // What is calibrated on what has alarmed would take it for normal.
-      exclude: await readQuarantine(
-        options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
-      ),
-      writtenBy: packageVersions(),
-      weights: tensors,
-      now: Date.now,
-      onProgress: () => undefined,
-    });
+    const engines = await openEngines(settings.daemon.engine);
+    // What is calibrated on what has alarmed would take it for normal.
+    const exclude = await readQuarantine(
+      options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
+    );
+    const labels = await readTrainingLabels(detector, log);
+    const { version, report } = await withPublishing(settings, detector, undefined, (store) =>
+      trainDetector({
+        settings: detector,
+        engines,
+        store,
+        readHistory: createHistory(detector, options.fileRecords, log),
+        exclude,
+        labels,
+        writtenBy: packageVersions(),
+        weights: tensors,
+        now: Date.now,
+        onProgress: () => undefined,
+      }),
+    );
     stdout.write(`${detector.detector}: version ${version}\n${JSON.stringify(report, null, 2)}\n`);
   });
 };

@@ -96,7 +96,7 @@ function createTrainingRun(
   log: Logger,
 ): RunTraining {
   const program = process.argv[1]!;
-  return async ({ quarantinePath, fileRecords }, onProgress, signal) => {
+  return async ({ quarantinePath, lease, fileRecords }, onProgress, signal) => {
     const { version } = await runTrainingProcess({
       command: [
         process.execPath,
@@ -107,6 +107,7 @@ function createTrainingRun(
         '--child',
         `--detector=${detector}`,
         `--quarantine=${quarantinePath}`,
+        `--lease=${lease}`,
         ...(fileRecords === undefined ? [] : [`--file-records=${fileRecords}`]),
         ...Object.entries(overrides).map(([key, value]) => `--set=${key}=${value}`),
       ],

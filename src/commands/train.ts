@@ -6,16 +6,16 @@ import { quarantinePath, readQuarantine } from '../lifecycle/quarantine';
 import { failureMessage, formatTrainingMessage } from '../lifecycle/training-message';
 import { exitWhenParentIsGone } from '../lifecycle/training-process';
 import { createLogger } from '../logger';
-import { createModelStore } from '../store/model-store';
 import { trainDetector } from '../trainer';
 import { collapsedLevels } from '../training/report';
 import { exitCodes, type Register } from './context';
-import { createHistory, pickDetector } from './detector';
+import { createHistory, pickDetector, readTrainingLabels, withPublishing } from './detector';
 import { addTrainingOptions, type TrainingSelection } from './training-options';
 import { packageVersions } from './version';
 
 interface Options extends TrainingSelection {
   child?: boolean;
+  lease?: string;
   json?: boolean;
 }
 
@@ -27,6 +27,7 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
   addTrainingOptions(command)
     .option('--json', 'print progress and result as JSON lines')
     .addOption(new Option('--child', 'speak to the daemon that started this process').hideHelp())
+    .addOption(new Option('--lease <token>', 'of the daemon that started this process').hideHelp())
     .action(async (path: string, options: Options) => {
       const asJson = options.json === true || options.child === true;
       if (options.child === true) exitWhenParentIsGone();
@@ -36,22 +37,27 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
       try {
         const began = performance.now();
         const engines = await openEngines(settings.daemon.engine);
-        const { version, report } = await trainDetector({
-          settings: detector,
-          engines,
-          store: createModelStore({ directory: settings.daemon.store.path, detector: detector.detector }),
-          readHistory: createHistory(detector, options.fileRecords, log),
-          exclude: await readQuarantine(
-            options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
-          ),
-          writtenBy: packageVersions(),
-          now: Date.now,
-          onProgress(progress) {
-            const perEpoch = (performance.now() - began) / 1000 / progress.epoch;
-            const secondsLeft = perEpoch * (progress.epochs - progress.epoch);
-            if (asJson) stdout.write(formatTrainingMessage({ type: 'progress', ...progress, secondsLeft }));
-          },
-        });
+        const exclude = await readQuarantine(
+          options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
+        );
+        const labels = await readTrainingLabels(detector, log);
+        const { version, report } = await withPublishing(settings, detector, options.lease, (store) =>
+          trainDetector({
+            settings: detector,
+            engines,
+            store,
+            readHistory: createHistory(detector, options.fileRecords, log),
+            exclude,
+            labels,
+            writtenBy: packageVersions(),
+            now: Date.now,
+            onProgress(progress) {
+              const perEpoch = (performance.now() - began) / 1000 / progress.epoch;
+              const secondsLeft = perEpoch * (progress.epochs - progress.epoch);
+              if (asJson) stdout.write(formatTrainingMessage({ type: 'progress', ...progress, secondsLeft }));
+            },
+          }),
+        );
         const collapsed = collapsedLevels(report);
         if (collapsed.length > 0) {
           log.warn('posterior has collapsed: no latent dimension of these levels is in use', {

@@ -109,6 +109,14 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
         : undefined;
     },
   },
+  {
+    keys: ['training.labels.topic', 'source.kind', 'source.kafka.topic'],
+    problem({ training: { labels }, source }) {
+      if (labels.topic === '') return undefined;
+      if (source.kind !== 'kafka') return 'needs a kafka source: it is read from its brokers';
+      return labels.topic === source.kafka.topic ? 'must not be the topic of the records' : undefined;
+    },
+  },
   loopRule('detectionsTopic'),
   loopRule('deadLetterTopic'),
   {

@@ -39,6 +39,15 @@ import type { DaemonSettings, DetectorSettings } from './settings';
 /** `daemon.yaml`. */
 export const daemonSchema = nameVariables(
   {
+    role: choice(
+      {
+        doc:
+          'What the process does. `score`: records, with the model versions that another process puts into the store; ' +
+          '`train`: such versions, and nothing else; `all`: both. Processes that share a store share `store.path`.',
+        default: 'all',
+      },
+      ['all', 'score', 'train'],
+    ),
     http: {
       host: host({ doc: 'Address that the HTTP server listens on.', default: '127.0.0.1' }),
       port: whole({ doc: 'Its port; 0 takes any that is free.', default: 9464 }, { min: 0, max: 65535 }),
@@ -60,6 +69,22 @@ export const daemonSchema = nameVariables(
     },
     store: {
       path: path({ doc: 'Folder of the model versions, one folder a detector.', default: './var/models' }),
+      pollInterval: duration(
+        {
+          doc: 'How often it is asked whether another model version is the current one: so soon it is in use.',
+          default: '5s',
+        },
+        { timer: true, min: 100 },
+      ),
+      leaseTimeout: duration(
+        {
+          doc:
+            'One process at a time trains a detector. When it has not said for so long that it lives, another one may, and ' +
+            'it can publish nothing any more.',
+          default: '30s',
+        },
+        { timer: true, min: 1000 },
+      ),
     },
     engine: {
       scoring: choice(
@@ -573,6 +598,21 @@ export const detectorSchema = nameVariables(
         doc: 'Records this close to an event are left out of training.',
         default: '1m',
       }),
+      labels: {
+        file: path(
+          {
+            doc:
+              'CSV with what people know of past records: `start,end` and, where there are such columns, `key` (a device; empty = all) and ' +
+              '`label`: `anomaly` is left out of training, `normal` is learned from although it has alarmed.',
+            default: '',
+          },
+          { empty: true },
+        ),
+        topic: topic({
+          doc: 'Topic with the same, on the brokers of the source: a JSON object a message, replaced by the next one with its key.',
+          default: '',
+        }),
+      },
       maxExcludedShare: shareOrNone({
         doc: 'Of the history at most this share is left out for that; beyond it the longest events are learned from.',
         default: 0.5,
@@ -585,7 +625,13 @@ export const detectorSchema = nameVariables(
         doc: '… but not sooner than this after the last training that was started for it.',
         default: '1h',
       }),
-      keepVersions: whole({ doc: 'Model versions kept on disk.', default: 5 }, { max: 1000 }),
+      keepVersions: whole({ doc: 'Model versions kept on disk, at least …', default: 5 }, { max: 1000 }),
+      keepFor: duration({
+        doc:
+          '… and those beside them, a hundred in all, that were the newest one within this time: verdicts that are so old can ' +
+          'be replayed.',
+        default: '14d',
+      }),
     },
     calibration: {
       falseAlarmTarget: falseAlarmTarget({

@@ -12,9 +12,17 @@ import type { ModelKind } from '../models/zoo';
 
 /** `daemon.yaml`: what all detectors of the process share. */
 export interface DaemonSettings {
+  /** What the process does of scoring and training; with `all` both. */
+  role: 'all' | 'score' | 'train';
   http: { host: string; port: number };
   log: { level: 'error' | 'warn' | 'info' | 'debug'; format: 'auto' | 'json' | 'text' };
-  store: { path: string };
+  store: {
+    path: string;
+    /** How often it is asked whether another model version is the current one. */
+    pollIntervalMs: number;
+    /** Who trains, and has not said for so long that it lives, is taken for dead by another process that wants to. */
+    leaseTimeoutMs: number;
+  };
   engine: EngineSettings;
   /** How long a stop may take before the process gives up waiting. */
   shutdownTimeoutMs: number;
@@ -156,14 +164,23 @@ export interface TrainingSettings {
   historyMs: number;
   /** Records this close to an event are left out. */
   quarantineMs: number;
+  /** What people say of past records. */
+  labels: {
+    /** CSV; empty = none. */
+    file: string;
+    /** On the brokers of the source; empty = none. */
+    topic: string;
+  };
   /** At most this share of the history is left out for being near events. */
   maxExcludedShare: number;
   /** Train as soon as drift is called … */
   onDrift: boolean;
   /** … but not sooner than this after the last training that was started for it. */
   onDriftAfterMs: number;
-  /** Model versions kept on disk. */
+  /** Model versions kept on disk … */
   keepVersions: number;
+  /** … and those beside them that were the newest within this time. */
+  keepForMs: number;
 }
 
 /** `detectors/*.yaml`: one detector. */

@@ -441,7 +441,7 @@ function assertShape(
 }
 
 /** Below this a loop is faster than what has to be made for a call. */
-const fewNumbers = 512;
+const fewNumbers = 64;
 
 /** Copies `count` rows, `width` wide, of a ring from row `first` on. */
 function copyRows(

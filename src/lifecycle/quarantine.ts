@@ -18,25 +18,44 @@ export function quarantinePath(storePath: string, detector: string): string {
   return join(storePath, detector, 'quarantine.json');
 }
 
-/** Goes on from what the file holds; one that is damaged counts as empty, and the next save replaces it. */
+/**
+ * Goes on from what the file holds; one that is damaged counts as empty, and the next save replaces it. Several processes may
+ * have the same file: each adds its own, and looks once more with its next save whether they are still in it.
+ */
 export async function openQuarantine(path: string, marginMs: number): Promise<Quarantine> {
   const stored = await readQuarantine(path).catch(() => undefined);
-  let intervals = stored ?? [];
+  /** What is added by this process, by key and beginning. */
+  const own = new Map<string, Interval>();
+  let known = stored ?? [];
   let changed = stored === undefined;
+  /** Written, and perhaps overwritten since by another process that has read it before. */
+  let doubtful = false;
   return {
     add(key, from, to) {
-      intervals.push({ key, from: from - marginMs, to: to + marginMs });
-      intervals = intervals.slice(-maxIntervals);
+      const id = idOf({ key, from: from - marginMs });
+      const before = own.get(id);
+      if (before !== undefined && before.to >= to + marginMs) return;
+      own.delete(id);
+      own.set(id, { key, from: from - marginMs, to: to + marginMs });
+      const [oldest] = own.keys();
+      if (own.size > maxIntervals && oldest !== undefined) own.delete(oldest);
       changed = true;
     },
     async save() {
-      if (!changed) return;
+      if (!changed && !doubtful) return;
+      const onDisk = await readFileIfAny(path).catch(() => known);
+      if (!changed && (onDisk === undefined || holdsAll(onDisk, own))) {
+        doubtful = false;
+        return;
+      }
       changed = false;
       try {
+        known = union(onDisk ?? known, own).slice(-maxIntervals);
         await mkdir(dirname(path), { recursive: true });
         const beside = `${path}.${process.pid}.tmp`;
-        await writeFile(beside, JSON.stringify(intervals));
+        await writeFile(beside, JSON.stringify(known));
         await rename(beside, path);
+        doubtful = true;
       } catch (error) {
         changed = true;
         throw error;
@@ -45,14 +64,35 @@ export async function openQuarantine(path: string, marginMs: number): Promise<Qu
   };
 }
 
+const idOf = ({ key, from }: Pick<Interval, 'key' | 'from'>): string => `${from} ${key}`;
+
+/** An event that goes on is added again, a little longer each time. */
+function union(stored: readonly Interval[], own: ReadonlyMap<string, Interval>): Interval[] {
+  const all = new Map(stored.map((one) => [idOf(one), one]));
+  for (const [id, one] of own) {
+    const before = all.get(id);
+    all.set(id, before === undefined || before.to < one.to ? one : before);
+  }
+  return [...all.values()];
+}
+
+function holdsAll(stored: readonly Interval[], own: ReadonlyMap<string, Interval>): boolean {
+  const ends = new Map(stored.map((one) => [idOf(one), one.to]));
+  return stored.length >= maxIntervals || [...own].every(([id, { to }]) => (ends.get(id) ?? -Infinity) >= to);
+}
+
 /** What a training leaves out. Empty when there is no such file. */
 export async function readQuarantine(path: string): Promise<Interval[]> {
+  return (await readFileIfAny(path)) ?? [];
+}
+
+async function readFileIfAny(path: string): Promise<Interval[] | undefined> {
   try {
     const intervals: unknown = JSON.parse(await readFile(path, 'utf8'));
     if (!Array.isArray(intervals)) throw new Error('not a list');
     return intervals as Interval[];
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new Error(`cannot read ${path}`, { cause: error });
   }
 }

@@ -7,13 +7,14 @@ import type { LifecycleLog } from './log';
 export type TrainingTrigger = 'start' | 'schedule' | 'request' | 'drift';
 
 /**
- * Why a training gave no new model. `timeout`: it took too long; `stopped`: the daemon stops; `load`: the version
+ * Why a training gave no new model. `lease`: another process trains; `timeout`: it took too long; `stopped`: the daemon stops; `load`: the version
  * that it published cannot be used. Bounded: these are the values of the metric label `reason`.
  */
 export const retrainingFailures = [
   'too_few_records',
   'diverged',
   'store',
+  'lease',
   'killed',
   'failed',
   'timeout',
@@ -50,6 +51,8 @@ export interface RetrainerOptions<Model> {
   /** A training that takes longer is ended. */
   timeoutMs: number;
   keepVersions: number;
+  /** Versions that were the newest one within this time, ms, are kept beside them; default 0. */
+  keepForMs?: number;
 }
 
 export interface Retrainer {
@@ -65,7 +68,18 @@ const longestTimeoutMs = 2 ** 31 - 1;
 
 /** The retrainer of one detector. */
 export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrainer {
-  const { detector, runTraining, store, load, onSwap, observer, log, timeoutMs, keepVersions } = options;
+  const {
+    detector,
+    runTraining,
+    store,
+    load,
+    onSwap,
+    observer,
+    log,
+    timeoutMs,
+    keepVersions,
+    keepForMs = 0,
+  } = options;
   let underWay: Promise<TrainingOutcome> | undefined;
   let aborting: AbortController | undefined;
   let stopped = false;
@@ -76,8 +90,10 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
     log.info('training started', { detector, trigger });
     const before = await remember();
     const outcome = await attempt(abort);
-    if (outcome.result === 'failed') await restore(before);
-    await prune();
+    // What is in the store is the business of who trains.
+    const isOurs = outcome.result !== 'failed' || outcome.reason !== 'lease';
+    if (isOurs && outcome.result === 'failed') await restore(before);
+    if (isOurs) await prune();
 
     const seconds = (performance.now() - startedAt) / 1000;
     report(outcome, trigger, seconds);
@@ -148,7 +164,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
   /** Also after a failure: what an interrupted training left may be what fills the disk. */
   async function prune(): Promise<void> {
     try {
-      const removed = await store.prune(keepVersions);
+      const removed = await store.prune(keepVersions, ...(keepForMs > 0 ? [Date.now() - keepForMs] : []));
       if (removed.length > 0) log.info('old model versions removed', { detector, versions: removed });
     } catch (err) {
       log.warn('old model versions could not be removed', { detector, err });
@@ -163,7 +179,9 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
       return;
     }
     const { reason, error: err } = outcome;
-    if (reason === 'stopped') log.info('training stopped', { detector, trigger, seconds });
+    if (reason === 'lease')
+      log.info('training left to another process', { detector, trigger, reason: text(err) });
+    else if (reason === 'stopped') log.info('training stopped', { detector, trigger, seconds });
     else log.error('training failed', { detector, trigger, seconds, reason, err });
   }
 
@@ -187,6 +205,10 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
       await underWay;
     },
   };
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 class TrainingTimeout extends Error {

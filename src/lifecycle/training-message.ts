@@ -24,6 +24,7 @@ const failureReasons = Object.keys({
   too_few_records: true,
   diverged: true,
   store: true,
+  lease: true,
   killed: true,
   failed: true,
 } satisfies Record<TrainingError['reason'], true>);

@@ -70,6 +70,8 @@ export interface DetectorMetrics {
   /** A model version scores from now on; `createdAt` in Unix ms. */
   modelLoaded(version: string, createdAt: number): void;
   modelLoadFailed(reason: LoadFailure): void;
+  /** Whether this process is the one that may publish versions. */
+  leaseHeld(held: boolean): void;
   trainingStarted(): void;
   trainingEnded(result: TrainingResult, seconds: number): void;
 
@@ -87,6 +89,7 @@ const trainingResults: Record<TrainingResult, true> = {
   too_few_records: true,
   diverged: true,
   store: true,
+  lease: true,
   killed: true,
   failed: true,
   timeout: true,
@@ -152,6 +155,7 @@ export function createDetectorMetrics(
       'trainingRunning',
       'driftActive',
       'sourceConnected',
+      'leaseHeld',
     ] as const)
       metrics[gauge].set(of, 0);
   }
@@ -226,6 +230,7 @@ export function createDetectorMetrics(
       metrics.modelCreated.set(of, createdAt / 1000);
     },
     modelLoadFailed: (reason) => metrics.modelLoadFailures.inc({ detector, reason }),
+    leaseHeld: (held) => metrics.leaseHeld.set(of, held ? 1 : 0),
     trainingStarted: () => metrics.trainingRunning.set(of, 1),
     trainingEnded(result, seconds) {
       metrics.trainingRunning.set(of, 0);

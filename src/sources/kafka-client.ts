@@ -1,8 +1,9 @@
-/** The one way to a kafkajs client: its timer mended, every codec known, its log lines ours, its retries short. */
+/** The one way to a kafkajs client: its timer mended, records read faster, every codec known, its log lines ours, its retries short. */
 import { Kafka, logLevel } from 'kafkajs';
 import type { LogEntry } from 'kafkajs';
 import { registerCodecs } from './kafka-codecs';
 import { isExposed, securityOptions, type KafkaSecurity } from './kafka-security';
+import { patchRecordBatches } from './kafkajs-record-batch';
 import { patchRequestQueue } from './kafkajs-request-queue';
 import { patchStableOffsets } from './kafkajs-stable-offsets';
 
@@ -12,6 +13,7 @@ export type KafkaLog = Readonly<
 >;
 
 patchRequestQueue();
+patchRecordBatches();
 registerCodecs();
 patchStableOffsets();
 

@@ -15,6 +15,8 @@ export interface KafkaHistoryOptions {
   chunkRecords?: number;
   /** Ends the reading when nothing has come for this long, ms: the rest may be held by an open transaction. */
   idleTimeoutMs?: number;
+  /** Called where the reading ends like that: what has not been read, each from its next offset on. */
+  onUnread?: ((ranges: readonly OffsetRange[]) => void) | undefined;
 }
 
 /** How long to wait for kafkajs to take the throw-away group down, ms. */
@@ -29,37 +31,56 @@ const maxRestarts = 5;
  * cannot be read.
  */
 export function createKafkaHistory(options: KafkaHistoryOptions): ReadHistory {
-  const { kafka, settings, chunkRecords = 1_000, idleTimeoutMs = 10_000 } = options;
-  const { topic } = settings;
-
   return async function* readHistory(range) {
-    const admin = kafka.admin();
-    await admin.connect();
-    try {
-      const ranges = keepNewest(await offsetRanges(admin, topic, range), range.maxRecords);
-      if (ranges.length === 0) return;
-      const groupId = `${settings.groupId}-history-${randomUUID()}`;
-      let restarts = 0;
-      const consumer = kafka.consumer({
-        groupId,
-        maxWaitTimeInMs: 500,
-        allowAutoTopicCreation: false,
-        retry: { restartOnFailure: () => Promise.resolve(restarts++ < maxRestarts) },
-      });
-      try {
-        for await (const messages of readRanges({ consumer, topic, ranges, chunkRecords, idleTimeoutMs })) {
-          const wanted = messages.filter((m) => isWithin(m.timestamp, range));
-          if (wanted.length > 0) yield wanted;
-        }
-      } finally {
-        await settledWithin(consumer.disconnect(), endTimeoutMs);
-        // The broker itself drops an empty group without offsets, so a failure here costs nothing.
-        await settledWithin(admin.deleteGroups([groupId]), endTimeoutMs);
-      }
-    } finally {
-      await settledWithin(admin.disconnect(), endTimeoutMs);
+    const ranges = await findRanges(options.kafka, options.settings.topic, range);
+    for await (const messages of readKafkaRanges(options, keepNewest(ranges, range.maxRecords))) {
+      const wanted = messages.filter((m) => isWithin(m.timestamp, range));
+      if (wanted.length > 0) yield wanted;
     }
   };
+}
+
+/** The offsets of each partition between two message times, up to what it holds now. */
+export async function findRanges(
+  kafka: Kafka,
+  topic: string,
+  range: Pick<HistoryRange, 'from' | 'to'>,
+): Promise<OffsetRange[]> {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    return await offsetRanges(admin, topic, range);
+  } finally {
+    await settledWithin(admin.disconnect(), endTimeoutMs);
+  }
+}
+
+/** Everything between these offsets that is still there, in chunks of one partition each, in order within it. */
+export async function* readKafkaRanges(
+  { kafka, settings, chunkRecords = 1_000, idleTimeoutMs = 10_000, onUnread }: KafkaHistoryOptions,
+  wanted: readonly OffsetRange[],
+): AsyncGenerator<readonly Message[]> {
+  const { topic } = settings;
+  const ranges = wanted.filter(({ start, end }) => end > start);
+  if (ranges.length === 0) return;
+  const groupId = `${settings.groupId}-history-${randomUUID()}`;
+  let restarts = 0;
+  const consumer = kafka.consumer({
+    groupId,
+    maxWaitTimeInMs: 500,
+    allowAutoTopicCreation: false,
+    retry: { restartOnFailure: () => Promise.resolve(restarts++ < maxRestarts) },
+  });
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    yield* readRanges({ consumer, topic, ranges, chunkRecords, idleTimeoutMs, onUnread });
+  } finally {
+    await settledWithin(consumer.disconnect(), endTimeoutMs);
+    // The broker itself drops an empty group without offsets, so a failure here costs nothing.
+    await settledWithin(admin.deleteGroups([groupId]), endTimeoutMs);
+    await settledWithin(admin.disconnect(), endTimeoutMs);
+  }
 }
 
 /** Message times need not rise with the offsets, so a range of offsets alone may hold strangers. */
@@ -67,7 +88,11 @@ function isWithin(timestamp: number, { from, to }: HistoryRange): boolean {
   return (from === undefined || timestamp >= from) && (to === undefined || timestamp < to);
 }
 
-async function offsetRanges(admin: Admin, topic: string, { from, to }: HistoryRange): Promise<OffsetRange[]> {
+async function offsetRanges(
+  admin: Admin,
+  topic: string,
+  { from, to }: Pick<HistoryRange, 'from' | 'to'>,
+): Promise<OffsetRange[]> {
   const bounds = await admin.fetchTopicOffsets(topic);
   // For a time behind the newest message both calls answer with the end of the partition.
   const starts = from === undefined ? undefined : await admin.fetchTopicOffsetsByTimestamp(topic, from);
@@ -90,11 +115,12 @@ interface Reading {
   ranges: readonly OffsetRange[];
   chunkRecords: number;
   idleTimeoutMs: number;
+  onUnread: KafkaHistoryOptions['onUnread'];
 }
 
 /** Chunks of all ranges, in order within each; one at a time is on its way, so a slow reader slows the fetching. */
 async function* readRanges(reading: Reading): AsyncGenerator<readonly Message[]> {
-  const { consumer, topic, ranges, chunkRecords, idleTimeoutMs } = reading;
+  const { consumer, topic, ranges, chunkRecords, idleTimeoutMs, onUnread } = reading;
   /** By partition that is not at its end yet. */
   const open = new Map(ranges.map(({ partition, start, end }) => [partition, { next: start, end }]));
   const handOver = createHandOver<readonly Message[]>();
@@ -153,6 +179,8 @@ async function* readRanges(reading: Reading): AsyncGenerator<readonly Message[]>
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
     yield* handOver.taken(idleTimeoutMs);
+    if (open.size > 0)
+      onUnread?.([...open].map(([partition, { next, end }]) => ({ partition, start: next, end })));
   } finally {
     handOver.end();
   }

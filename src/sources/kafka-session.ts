@@ -1,11 +1,13 @@
 /** One consumer from its connection to its end; kafka.ts builds the next one. */
 import type { Consumer, EachBatchPayload, Kafka, Batch as KafkaBatch, KafkaMessage } from 'kafkajs';
+import type { Origin } from '../domain/record';
 import { isSuperseded } from '../errors';
 import { backOffMs, pause, settledWithin } from './back-off';
 import type { KafkaSourceSettings } from './kafka';
 import { unstableOffset } from './kafkajs-stable-offsets';
 import { beginReading, findPlace, missingBetween, type PartitionFacts, type Progress } from './kafka-offsets';
 import { createWatchdog } from './kafka-watchdog';
+import { timestampOf } from './kafkajs-record-batch';
 import type { Assignment, HandleBatch, Message, RestartReason, SourceMemory, SourceObserver } from './source';
 
 /** A consumer has come to its end, and why; the next one has to be built. */
@@ -59,15 +61,32 @@ interface Delivery {
 
 const rebalanceTimeoutMs = 60_000;
 
-/** A message as the pipeline sees it. */
+/** A message as the pipeline sees it; key and origin are made for those alone that somebody asks for them. */
+class ConsumedMessage implements Message {
+  readonly value: Buffer | null;
+  readonly timestamp: number;
+
+  constructor(
+    private readonly topic: string,
+    private readonly partition: number,
+    private readonly message: KafkaMessage,
+    readonly refill: boolean,
+  ) {
+    this.value = message.value;
+    this.timestamp = timestampOf(message);
+  }
+
+  get key(): Buffer | null {
+    return this.message.key;
+  }
+
+  get origin(): Origin {
+    return { topic: this.topic, partition: this.partition, offset: this.message.offset };
+  }
+}
+
 export function toMessage(topic: string, partition: number, message: KafkaMessage, refill: boolean): Message {
-  return {
-    key: message.key,
-    value: message.value,
-    timestamp: Number(message.timestamp),
-    origin: { topic, partition, offset: message.offset },
-    refill,
-  };
+  return new ConsumedMessage(topic, partition, message, refill);
 }
 
 /**
@@ -292,9 +311,12 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     checkMembership: () => Promise<void>,
   ): Promise<boolean> {
     const { assignment } = partition;
-    const messages = chunk.map((message) =>
-      toMessage(topic, batch.partition, message, BigInt(message.offset) < assignment.liveFrom),
-    );
+    // Offsets ascend: behind the first message that is live all are.
+    let refill = true;
+    const messages = chunk.map((message) => {
+      refill &&= BigInt(message.offset) < assignment.liveFrom;
+      return toMessage(topic, batch.partition, message, refill);
+    });
     const lag = Number(BigInt(batch.highWatermark) - 1n - BigInt(chunk.at(-1)!.offset));
     if (options.takeOver !== undefined) {
       // Where the group begins is committed by us alone, and never behind what comes with a transaction.

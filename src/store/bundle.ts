@@ -37,6 +37,9 @@ export interface ModelStore {
   setCurrent(version: string): Promise<void>;
   /** Newest first. */
   list(): Promise<ModelVersionInfo[]>;
-  /** Deletes all but the newest `keep` versions; never the current one. Also what an interrupted publish left. */
-  prune(keep: number): Promise<string[]>;
+  /**
+   * Deletes all but the newest `keep` versions; never the current one. Also what an interrupted publish left.
+   * @param newestSince keeps those, too, that were the newest at this time (Unix ms) or later, a hundred in all
+   */
+  prune(keep: number, newestSince?: number): Promise<string[]>;
 }

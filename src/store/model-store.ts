@@ -9,7 +9,7 @@
  */
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
-import { ModelVersionError } from '../errors';
+import { LeaseError, ModelVersionError } from '../errors';
 import type { BundleFiles, Manifest, ModelStore, ModelVersionInfo } from './bundle';
 import {
   errorCode,
@@ -36,15 +36,21 @@ export interface ModelStoreOptions {
   directory: string;
   /** Letters, digits, `.`, `_` and `-`. */
   detector: string;
+  /** Folder of the lease (lease.ts) by which the pointer is moved; where it has been taken over the pointer stays. */
+  lease?: () => string | undefined;
   /** Unix ms. */
   clock?: () => number;
   fs?: FileSystem;
 }
 
+/** However young they are: a training each minute must not fill the disk. */
+const maxKeptVersions = 100;
+
 /** The model versions of one detector. Throws when the detector's name cannot be the name of a folder. */
 export function createModelStore({
   directory,
   detector,
+  lease = () => undefined,
   clock = Date.now,
   fs = nodeFs,
 }: ModelStoreOptions): ModelStore {
@@ -77,7 +83,7 @@ export function createModelStore({
       }
       return version;
     } catch (cause) {
-      throw publishError(root, cause);
+      throw cause instanceof LeaseError ? cause : publishError(root, cause);
     }
   }
 
@@ -128,13 +134,20 @@ export function createModelStore({
   }
 
   async function movePointer(version: string): Promise<void> {
-    const incoming = join(root, incomingName('current'));
+    const fence = lease();
+    const incoming = join(fence ?? root, incomingName('current'));
     try {
       await writeSynced(fs, incoming, `${version}\n`);
       await renameSynced(fs, incoming, pointer);
     } catch (error) {
       await fs.rm(incoming, { force: true }).catch(() => undefined);
-      throw error;
+      if (fence === undefined || errorCode(error) !== 'ENOENT') throw error;
+      throw new LeaseError(
+        `version ${version} was not published: another process has taken over the lease ${fence}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
@@ -232,7 +245,7 @@ export function createModelStore({
     }));
   }
 
-  async function prune(keep: number): Promise<string[]> {
+  async function prune(keep: number, newestSince = Infinity): Promise<string[]> {
     if (!Number.isSafeInteger(keep) || keep < 0) {
       throw new Error(
         `the number of versions to keep must be a whole number of at least 0 (got ${String(keep)})`,
@@ -241,7 +254,12 @@ export function createModelStore({
     await removeLeftovers(fs, root, clock());
     await removeLeftovers(fs, versions, clock());
     const removed: string[] = [];
-    for (const version of (await versionNames()).slice(keep)) {
+    const names = await versionNames();
+    for (const [i, version] of names.entries()) {
+      const successor = names[i - 1];
+      const newestUntil = successor === undefined ? Infinity : Date.parse(versionCreatedAt(successor));
+      const isYoung = newestSince < Infinity && newestUntil >= newestSince;
+      if (i < keep || (isYoung && i < maxKeptVersions)) continue;
       // Asked again each time: another process may point back to an old version meanwhile.
       if (version === (await current())) continue;
       await remove(version);

@@ -3,7 +3,7 @@ import { createContinuity, fillerTime, staleness, type TimeRules } from '../doma
 import { createValues, type RecordBatch, type Values } from '../domain/record';
 import type { CheckLimits } from '../domain/signal';
 import type { WindowBatch, WindowShape } from '../domain/window';
-import { boundExclusion } from './exclusion';
+import { boundExclusion, isOf, without } from './exclusion';
 
 /** A stretch of event time to leave out, of one key. */
 export interface Interval {
@@ -24,6 +24,10 @@ export interface DatasetOptions {
   /** How records follow one another: the same as live. */
   time: TimeRules;
   exclude: readonly Interval[];
+  /** Left out whatever their share is: people have said so. One without a key is of all devices. */
+  incidents?: readonly Interval[];
+  /** Not left out, although they are in `exclude`: likewise. */
+  normal?: readonly Interval[];
   /** At most this share of the records is left out for `exclude`. */
   maxExcludedShare: number;
   /** Records beyond a limit are left out, too, however many there are. */
@@ -80,10 +84,10 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
     get records() {
       return records;
     },
-    build(shape, { time, exclude, maxExcludedShare, limits }) {
+    build(shape, { time, exclude, incidents = [], normal = [], maxExcludedShare, limits }) {
       const continuityOf = createContinuity(time, shape.length);
       const times = new Map([...seriesByKey].map(([key, { timestamps }]) => [key, timestamps]));
-      const { excluded, released } = boundExclusion(exclude, times, maxExcludedShare);
+      const { excluded, released } = boundExclusion(without(exclude, normal), times, maxExcludedShare);
       const rows = countRows(times.values(), continuityOf);
       const values = createValues(rows * channels, shape.pixels === true);
       const conditions = new Float64Array(rows * given);
@@ -92,7 +96,10 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
       let row = 0;
       let excludedRecords = 0;
       for (const [key, series] of seriesByKey) {
-        const ofKey = excluded.filter((interval) => interval.key === key);
+        const ofKey = [
+          ...excluded.filter((interval) => interval.key === key),
+          ...incidents.filter((interval) => isOf(interval, key)),
+        ];
         const seriesValues = series.values.all();
         /** Rows in a row that a window may hold. */
         let run = 0;

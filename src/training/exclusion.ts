@@ -32,6 +32,27 @@ export function boundExclusion(
   };
 }
 
+/** Whether a stretch is of a device: one without a key is of all. */
+export const isOf = (interval: Pick<Interval, 'key'>, key: string): boolean =>
+  interval.key === '' || interval.key === key;
+
+/** What is left of stretches when others are cut out of them: people know better what was normal. */
+export function without(intervals: readonly Interval[], cuts: readonly Interval[]): Interval[] {
+  return intervals.flatMap((interval) => {
+    let left = [interval];
+    for (const cut of cuts.filter((one) => isOf(one, interval.key))) {
+      left = left.flatMap(({ key, from, to }) => {
+        if (cut.to < from || cut.from > to) return [{ key, from, to }];
+        // Both ends of a stretch belong to it.
+        const before = { key, from, to: cut.from - 1 };
+        const after = { key, from: cut.to + 1, to };
+        return [before, after].filter((one) => one.from <= one.to);
+      });
+    }
+    return left;
+  });
+}
+
 /** An event that is still open is noted at every training, each time a little longer. */
 function merge(intervals: readonly Interval[]): Interval[] {
   const merged: Interval[] = [];

@@ -223,3 +223,34 @@ test('a posterior that has collapsed is warned of', async () => {
   );
   expect(err).toContain('posterior has collapsed: no latent dimension of these levels is in use');
 }, 60_000);
+
+describe('labels', () => {
+  const start = Date.UTC(2026, 0, 1);
+  const train = (quarantine: string) =>
+    vaemon(
+      ...['train', join(folder, 'pump.yaml'), '-s', 'training.epochs=1', '--quarantine', quarantine],
+      ...['-s', `training.labels.file=${join(folder, 'labels.csv')}`],
+    );
+  const excludedIn = (out: string): number => Number(/"excludedRecords": (\d+)/.exec(out)?.[1]);
+
+  test('say what training leaves out, and what it learns from although it has alarmed', async () => {
+    const quarantine = join(folder, 'quarantine.json');
+    const alarmed = [{ key: 'a', from: start + 200_000, to: start + 209_000 }];
+    await writeFile(quarantine, JSON.stringify(alarmed));
+    await writeFile(join(folder, 'labels.csv'), 'start,end,key,label\n');
+    expect(excludedIn((await train(quarantine)).out)).toBe(10);
+    await writeFile(
+      join(folder, 'labels.csv'),
+      `start,end,key,label\n${start},${start + 29_000},,\n${start + 205_000},${start + 300_000},a,normal\n`,
+    );
+    expect(excludedIn((await train(quarantine)).out)).toBe(30 + 5);
+  }, 60_000);
+
+  test('that are none end a training, by file and line', async () => {
+    await writeFile(join(folder, 'labels.csv'), 'start,end\nsoon,later\n');
+    expect(await train(join(folder, 'none.json'))).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/labels\.csv:2: start and end must be times/),
+    });
+  }, 60_000);
+});

@@ -231,3 +231,25 @@ describe('the way to Kafka', () => {
     expect((await load(text)).source.kind).toBe('file');
   });
 });
+
+describe('labels of past records', () => {
+  test('may come from a topic beside the records, and from a file', async () => {
+    const { training } = await load(
+      kafkaDetector('training: { labels: { topic: labels, file: labels.csv } }\n'),
+    );
+    expect(training.labels).toEqual({ topic: 'labels', file: 'labels.csv' });
+  });
+
+  test('are in a topic of their own, and in none where records come from a file', async () => {
+    expect(await problemsIn(kafkaDetector('training: { labels: { topic: in } }\n'))).toEqual([
+      'training.labels.topic: must not be the topic of the records',
+    ]);
+    const file = kafkaDetector('training: { labels: { topic: labels } }\n').replace(
+      'kind: kafka,',
+      'kind: file, file: { path: a.csv },',
+    );
+    expect(await problemsIn(file)).toEqual([
+      'training.labels.topic: needs a kafka source: it is read from its brokers',
+    ]);
+  });
+});

@@ -34,9 +34,10 @@ describe('what a configuration yields', () => {
     const folder = await writeFolder({ 'pump.yaml': minimalDetector() });
     const { daemon, detectors } = await loadSettings(join(folder, 'pump.yaml'), { env: {} });
     expect(daemon).toEqual({
+      role: 'all',
       http: { host: '127.0.0.1', port: 9464 },
       log: { level: 'info', format: 'auto' },
-      store: { path: './var/models' },
+      store: { path: './var/models', pollIntervalMs: 5_000, leaseTimeoutMs: 30_000 },
       engine: { scoring: 'auto', training: 'auto', tensors: 'auto' },
       shutdownTimeoutMs: 30_000,
     });

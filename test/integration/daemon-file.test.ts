@@ -119,6 +119,7 @@ test('swaps scheduled trainings in without a gap', async () => {
     'source.file.rate': 100,
     'training.schedule': '*/2 * * * * *',
     'training.keepVersions': 2,
+    'training.keepFor': '0s',
   });
   await daemon.ready();
   expect(await daemon.metric('vaemon_model_info', { model: versions[1]! })).toBe(1);

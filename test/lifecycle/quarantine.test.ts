@@ -88,3 +88,28 @@ describe.each([
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual([{ key: 'a', from: 1, to: 2 }]);
   });
 });
+
+test('processes that share a file add to it, and what one has overwritten the other writes again', async () => {
+  const [first, second] = [await openQuarantine(path, 0), await openQuarantine(path, 0)];
+  first.add('a', 1, 2);
+  await first.save();
+  second.add('b', 3, 4);
+  await second.save();
+  expect(await readQuarantine(path)).toHaveLength(2);
+  // As if the second had read before the first wrote.
+  writeFileSync(path, JSON.stringify([{ key: 'b', from: 3, to: 4 }]));
+  await first.save();
+  expect(await readQuarantine(path)).toEqual([
+    { key: 'b', from: 3, to: 4 },
+    { key: 'a', from: 1, to: 2 },
+  ]);
+});
+
+test('an event that goes on is one stretch, as long as it has become', async () => {
+  const quarantine = await openQuarantine(path, 0);
+  for (let end = 10; end <= 50; end += 10) {
+    quarantine.add('a', 5, end);
+    await quarantine.save();
+  }
+  expect(await readQuarantine(path)).toEqual([{ key: 'a', from: 5, to: 50 }]);
+});

@@ -119,6 +119,24 @@ describe('windows', () => {
     ]);
   });
 
+  test('hold nothing of an incident, however much that is, nor of one of all devices; what people call normal is held', () => {
+    const rows = ['a', 'b'].flatMap((key) => Array.from({ length: 20 }, (_, time) => ({ key, time })));
+    const timesOf = (dataset: Dataset) => Array.from(dataset.ends, (end) => dataset.timestamps[end]);
+    const options = { maxExcludedShare: 0.1 };
+    const incidents = [
+      { key: 'a', from: 0, to: 14 },
+      { key: '', from: 18, to: 18 },
+    ];
+    expect(timesOf(build(rows, 1, [], { ...options, incidents })).filter((time) => time! < 15)).toHaveLength(
+      15,
+    );
+    expect(timesOf(build(rows, 1, [], { ...options, incidents }))).not.toContain(18);
+    const alarmed = [{ key: 'b', from: 3, to: 4 }];
+    expect(build(rows, 1, alarmed, options).excludedRecords).toBe(2);
+    const normal = [{ key: 'b', from: 4, to: 9 }];
+    expect(build(rows, 1, alarmed, { ...options, normal }).excludedRecords).toBe(1);
+  });
+
   test('are never of two keys, reach over no gap and hold no excluded record', () => {
     fc.assert(
       fc.property(streams, lengths, intervals, (rows, length, exclude) => {

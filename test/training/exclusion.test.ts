@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Interval } from '../../src/training/dataset';
-import { boundExclusion } from '../../src/training/exclusion';
+import { boundExclusion, without } from '../../src/training/exclusion';
 
 const hundred = Array.from({ length: 100 }, (_, i) => i);
 const times = new Map([
@@ -51,4 +51,42 @@ test('what is left out is within the share, and nothing is released without need
       if (released.length > 0) expect(count([...excluded, released.at(-1)!])).toBeGreaterThan(share * 200);
     }),
   );
+});
+
+describe('what people call normal', () => {
+  test('is cut out of the stretches of its device, or of all where it names none', () => {
+    const stretches = [
+      { key: 'a', from: 0, to: 10 },
+      { key: 'b', from: 0, to: 10 },
+    ];
+    expect(without(stretches, [{ key: 'a', from: 3, to: 5 }])).toEqual([
+      { key: 'a', from: 0, to: 2 },
+      { key: 'a', from: 6, to: 10 },
+      { key: 'b', from: 0, to: 10 },
+    ]);
+    expect(without(stretches, [{ key: '', from: 8, to: 99 }])).toEqual([
+      { key: 'a', from: 0, to: 7 },
+      { key: 'b', from: 0, to: 7 },
+    ]);
+    expect(without(stretches, [{ key: '', from: -1, to: 10 }])).toEqual([]);
+    expect(without(stretches, [{ key: 'c', from: 0, to: 10 }])).toEqual(stretches);
+  });
+
+  test('leaves exactly the times that are in a stretch and in no cut', () => {
+    const time = fc.integer({ min: 0, max: 30 });
+    const stretch = fc
+      .tuple(fc.constantFrom('a', 'b', ''), time, time)
+      .map(([key, x, y]) => ({ key, from: Math.min(x, y), to: Math.max(x, y) }));
+    const ofKeys = stretch.filter(({ key }) => key !== '');
+    const isIn = (list: readonly Interval[], key: string, at: number) =>
+      list.some((one) => (one.key === key || one.key === '') && at >= one.from && at <= one.to);
+    fc.assert(
+      fc.property(fc.array(ofKeys, { maxLength: 4 }), fc.array(stretch, { maxLength: 4 }), (all, cuts) => {
+        const left = without(all, cuts);
+        for (const key of ['a', 'b'])
+          for (let at = 0; at <= 30; at++)
+            expect(isIn(left, key, at)).toBe(isIn(all, key, at) && !isIn(cuts, key, at));
+      }),
+    );
+  });
 });

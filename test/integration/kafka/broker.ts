@@ -149,7 +149,16 @@ function createTestKafka(brokers: readonly string[]): TestKafka {
       const admin = client().admin();
       await admin.connect();
       const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-      await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }] });
+      await admin.createTopics({
+        topics: [{ topic, numPartitions: partitions, configEntries }],
+        // kafkajs asks one broker, and takes its not knowing the topic yet for an error.
+        waitForLeaders: false,
+      });
+      await until(`the leaders of ${topic}`, async () => {
+        const known = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined);
+        const leaders = known?.topics[0]?.partitions.map(({ leader }) => leader) ?? [];
+        return leaders.length === partitions && leaders.every((leader) => leader >= 0);
+      });
       await admin.disconnect();
       return topic;
     },

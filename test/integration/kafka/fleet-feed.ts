@@ -1,6 +1,6 @@
 /** Records of many devices, of very uneven rates, with faults now and then. */
 import { Partitioners } from 'kafkajs';
-import type { Kafka, Message } from 'kafkajs';
+import type { Kafka, Message, Producer } from 'kafkajs';
 import { createRandom } from '../../../src/tensor';
 import { stepMs } from '../../models/synthetic';
 import { createPump, type PlantRecord } from '../plant';
@@ -36,8 +36,33 @@ const faultRecords = 6;
 
 export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed> {
   const { kafka, topic, partitions, devices, seed, faults = true } = options;
-  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, idempotent: true });
-  await producer.connect();
+  let producer = await connect();
+
+  async function connect(): Promise<Producer> {
+    const next = kafka.producer({
+      createPartitioner: Partitioners.DefaultPartitioner,
+      idempotent: true,
+      // Outlives a broker.
+      retry: { retries: 60, initialRetryTime: 100, maxRetryTime: 1_000 },
+    });
+    await next.connect();
+    return next;
+  }
+
+  /** After some failures kafkajs' sequence numbers do not fit any more. What comes twice by that is in the topic twice. */
+  async function send(messages: Message[]): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await producer.send({ topic, messages });
+        return;
+      } catch (error) {
+        if (attempt === 10) throw error;
+        await producer.disconnect().catch(() => undefined);
+        producer = await connect();
+      }
+    }
+  }
+
   const random = createRandom(seed);
   const start = Date.now() - 24 * 3_600_000;
   // The rarest device comes about once in `devices ** 1.5` records.
@@ -60,7 +85,7 @@ export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed>
       const { partition, record } = draw();
       return { partition, key: record.key, value: JSON.stringify(record) };
     });
-    await producer.send({ topic, messages });
+    await send(messages);
     produced += records;
   }
 

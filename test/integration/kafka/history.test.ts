@@ -1,8 +1,10 @@
 import type { Kafka } from 'kafkajs';
 import { createKafkaHistory } from '../../../src/sources/kafka-history';
 import type { Message } from '../../../src/sources/source';
-import { startBroker } from './broker';
+import { readLabelTopic } from '../../../src/sources/training-labels';
+import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
+import { numbered, startConsuming, stopConsuming } from './consuming';
 
 jest.setTimeout(60_000);
 
@@ -11,6 +13,7 @@ let broker: TestBroker;
 beforeAll(async () => {
   broker = await startBroker();
 }, 180_000);
+afterEach(stopConsuming);
 afterAll(() => broker.remove());
 
 const epoch = Date.UTC(2026, 0, 1);
@@ -154,4 +157,120 @@ test('leaves no group behind, neither after the end nor when the reader turns aw
 
 test('rejects when the topic is not there', async () => {
   await expect(read('never-made')).rejects.toThrow();
+});
+
+test('of a compacted topic reads what is left, with its tombstones, and ends', async () => {
+  const topic = await broker.createTopic({
+    config: {
+      'cleanup.policy': 'compact',
+      'segment.ms': '100',
+      'min.cleanable.dirty.ratio': '0.01',
+      'max.compaction.lag.ms': '100',
+      'delete.retention.ms': '600000',
+    },
+  });
+  for (let round = 0; round < 5; round++) {
+    await broker.produce(
+      topic,
+      Array.from({ length: 20 }, (_, i) => ({ key: `k${i}`, value: `${round}` })),
+    );
+    // A segment that is closed can be cleaned.
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+  await broker.produce(topic, [{ key: 'k0', value: null }]);
+  await until(
+    'the cleaner',
+    async () => {
+      // Closes the segment before.
+      await broker.produce(topic, [{ key: 'other', value: 'x' }]);
+      return (await read(topic)).length < 60;
+    },
+    90_000,
+  );
+  const messages = await read(topic);
+  const newest = new Map(
+    messages.map(({ key, value }) => [String(key), value === null ? null : String(value)]),
+  );
+  expect(newest.get('k0')).toBeNull();
+  for (let i = 1; i < 20; i++) expect(newest.get(`k${i}`)).toBe('4');
+  const offsets = messages.map(({ origin }) => Number(origin.offset));
+  expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
+}, 120_000);
+
+test('where retention takes messages while they are read, the rest comes', async () => {
+  const topic = await fill(1, 3_000);
+  const history = createKafkaHistory({
+    kafka: broker.client(),
+    settings: { topic, groupId: 'live' },
+    chunkRecords: 10,
+    idleTimeoutMs: 3_000,
+  });
+  const offsets: number[] = [];
+  for await (const chunk of history({ from: undefined, to: undefined, maxRecords: 10_000 })) {
+    if (offsets.length === 0) {
+      const admin = broker.client().admin();
+      await admin.connect();
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2900' }] });
+      await admin.disconnect();
+    }
+    offsets.push(...chunk.map(({ origin }) => Number(origin.offset)));
+  }
+  // What had been fetched by then, and what is left; nothing twice.
+  expect(new Set(offsets).size).toBe(offsets.length);
+  expect(offsets.slice(-100)).toEqual(Array.from({ length: 100 }, (_, i) => 2_900 + i));
+});
+
+test('a live member of the group neither loses its partitions nor its place', async () => {
+  const topic = await broker.createTopic({ partitions: 2 });
+  const consuming = startConsuming(broker, { topic });
+  await until('partitions', () => consuming.source.ready().ready);
+  await broker.produce(topic, numbered(500));
+  await until('all', () => consuming.live.length === 500);
+  const assignments = consuming.batches.filter(({ assignment }) => assignment !== undefined).length;
+  const history = createKafkaHistory({
+    kafka: broker.client(),
+    settings: { topic, groupId: `group-of-${topic}` },
+  });
+  let messages = 0;
+  for await (const chunk of history({ from: undefined, to: undefined, maxRecords: 1_000 })) {
+    messages += chunk.length;
+    expect(consuming.source.ready().ready).toBe(true);
+  }
+  expect(messages).toBe(500);
+  await broker.produce(topic, numbered(100, 500));
+  await until('more', () => consuming.live.length === 600);
+  expect(consuming.batches.filter(({ assignment }) => assignment !== undefined)).toHaveLength(assignments);
+  expect(consuming.restarts).toEqual([]);
+  expect(consuming.refilled).toEqual([]);
+});
+
+test('labels of a topic: the newest of each key counts, one without a value withdraws it, what is none is told', async () => {
+  const topic = await broker.createTopic();
+  const label = (key: string, more = {}) =>
+    JSON.stringify({ key, start: epoch, end: epoch + 1_000, ...more });
+  await broker.produce(topic, [
+    { key: 'incident-1', value: label('a') },
+    { key: 'incident-2', value: label('b') },
+    { key: null, value: label('') },
+    { key: 'incident-1', value: label('a', { label: 'normal' }) },
+    { key: 'incident-2', value: null },
+    { key: 'incident-3', value: 'oil' },
+    { key: 'incident-4', value: label('c', { end: 'never' }) },
+  ]);
+  const bad: string[] = [];
+  const labels = await readLabelTopic({
+    kafka: broker.client(),
+    settings: { topic, groupId: 'live' },
+    onBadLabel: ({ offset }, reason) => bad.push(`${offset}: ${reason}`),
+    onUnread: () => undefined,
+  });
+  expect(labels).toEqual([
+    { key: '', from: epoch, to: epoch + 1_000, label: 'anomaly' },
+    { key: 'a', from: epoch, to: epoch + 1_000, label: 'normal' },
+  ]);
+  expect(bad).toEqual([
+    expect.stringMatching(/^5: .*JSON/),
+    expect.stringMatching(/^6: start and end must be times/),
+  ]);
 });

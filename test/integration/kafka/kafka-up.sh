@@ -72,6 +72,7 @@ transaction.state.log.num.partitions=2
 share.coordinator.state.topic.replication.factor=$REPLICAS
 share.coordinator.state.topic.min.isr=$IN_SYNC
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 auto.create.topics.enable=false
 log.cleaner.dedupe.buffer.size=10485760
 log.retention.check.interval.ms=1000

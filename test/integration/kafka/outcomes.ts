@@ -2,11 +2,11 @@
 import type { Kafka } from 'kafkajs';
 import { windowLength } from '../plant';
 import type { SettingsOverrides } from '../vaemon-process';
-import type { TestBroker } from './broker';
+import type { TestKafka } from './broker';
 import { headerOf, readTopic } from './readings';
 
 /** A detector with topics for its verdicts and a group of its own. */
-export async function plantSettings(broker: TestBroker, topic: string, store: string) {
+export async function plantSettings(broker: TestKafka & { bootstrap: string }, topic: string, store: string) {
   const [detections, deadLetters] = [await broker.createTopic(), await broker.createTopic()];
   return {
     'source.kind': 'kafka',
@@ -36,6 +36,31 @@ export type Outcomes = Map<string, string[]>;
 const add = (outcomes: Outcomes, origin: string, outcome: string): void => {
   outcomes.set(origin, [...(outcomes.get(origin) ?? []), outcome]);
 };
+
+/**
+ * Of devices whose records are all good: a verdict for each whose window is full. What a producer has written twice is a
+ * duplicate.
+ */
+export async function expectedVerdicts(kafka: Kafka, topic: string): Promise<Outcomes> {
+  const expected: Outcomes = new Map();
+  const seen = new Map<string, { count: number; newest: number }>();
+  const messages = await readTopic(kafka, topic);
+  for (const { key, value, partition, offset } of messages.sort(
+    (a, b) => Number(a.offset) - Number(b.offset),
+  )) {
+    const { timestamp } = JSON.parse(String(value)) as { timestamp: number };
+    const device = seen.get(String(key)) ?? { count: 0, newest: -Infinity };
+    seen.set(String(key), device);
+    const origin = `${partition}/${offset}`;
+    if (timestamp <= device.newest) {
+      expected.set(origin, [timestamp === device.newest ? 'duplicate' : 'out_of_order']);
+      continue;
+    }
+    device.newest = timestamp;
+    expected.set(origin, ++device.count < windowLength ? [] : ['verdict']);
+  }
+  return expected;
+}
 
 /** As the feed says: a verdict or the reason of a dead letter. The first records of a key have no full window. */
 export async function expectedOutcomes(kafka: Kafka, topic: string): Promise<Outcomes> {

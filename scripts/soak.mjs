@@ -1,0 +1,18 @@
+/** `npm run soak -- [--runs N] [--seed S]`: the runs of test/integration/kafka/faults.test.ts, so many of them. */
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({
+  options: { runs: { type: 'string', default: '300' }, seed: { type: 'string', default: '1000' } },
+});
+const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
+const { status } = spawnSync(
+  process.execPath,
+  [jest, 'test/integration/kafka/faults', '--selectProjects', 'integration', '--runInBand'],
+  {
+    stdio: 'inherit',
+    env: { ...process.env, VAEMON_FAULT_RUNS: values.runs, VAEMON_FAULT_SEED: values.seed },
+  },
+);
+process.exit(status ?? 1);

@@ -1,0 +1,100 @@
+/**
+ * What people say of past records: stretches that no training should learn from, and such as it should although they have
+ * alarmed. From a CSV file (`start,end`, and where there are such columns `key` and `label`), or from a Kafka topic (the same as
+ * a JSON object; a later message with the same key replaces an earlier one, and one without a value withdraws it).
+ */
+import { readFile } from 'node:fs/promises';
+import { parse } from 'csv-parse/sync';
+import type { Kafka } from 'kafkajs';
+import { findRanges, readKafkaRanges } from './kafka-history';
+import { keepNewest } from './kafka-offsets';
+import type { Message } from './source';
+
+export interface TrainingLabel {
+  /** Device; empty = all of them, as while a plant is being serviced. */
+  key: string;
+  /** Event time, Unix ms, both ends included. */
+  from: number;
+  to: number;
+  /** `anomaly` is left out of training; `normal` is learned from, whatever has alarmed there. */
+  label: 'anomaly' | 'normal';
+}
+
+/** @throws Error that says what is wrong with it */
+function parseLabel(row: Readonly<Record<string, unknown>>): TrainingLabel {
+  const from = timeOf(row['start']);
+  const to = timeOf(row['end']);
+  if (!(from <= to))
+    throw new Error('start and end must be times (ISO 8601, or Unix ms), start not after end');
+  const { key = '', label = 'anomaly' } = row;
+  if (typeof key !== 'string')
+    throw new Error(`key must be the name of a device (got ${JSON.stringify(key)})`);
+  if (label !== 'anomaly' && label !== 'normal' && label !== '')
+    throw new Error(`label must be \`anomaly\` or \`normal\` (got ${JSON.stringify(label)})`);
+  return { key, from, to, label: label === '' ? 'anomaly' : label };
+}
+
+function timeOf(value: unknown): number {
+  if (typeof value === 'number') return value;
+  if (typeof value !== 'string') return NaN;
+  return /^\d{10,}$/.test(value) ? Number(value) : Date.parse(value);
+}
+
+/** @throws Error that names the file and the line */
+export async function readLabelFile(path: string): Promise<TrainingLabel[]> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new Error(`training.labels.file: cannot read ${path}`, { cause });
+  });
+  const rows = parse<{ record: Record<string, string | undefined>; info: { lines: number } }>(text, {
+    columns: true,
+    bom: true,
+    skip_empty_lines: true,
+    info: true,
+  });
+  return rows.map(({ record, info }) => {
+    try {
+      return parseLabel(record);
+    } catch (cause) {
+      throw new Error(`${path}:${info.lines}: ${(cause as Error).message}`, { cause });
+    }
+  });
+}
+
+export interface LabelTopic {
+  kafka: Kafka;
+  settings: { topic: string; groupId: string };
+  /** Told of each message that is no label; it has no effect. */
+  onBadLabel: (origin: Message['origin'], reason: string) => void;
+  /** Told when the topic could not be read to its end. */
+  onUnread: () => void;
+}
+
+/** Newest messages that are read: labels are made by people. */
+const maxLabels = 100_000;
+
+/** @throws Error when Kafka cannot be read */
+export async function readLabelTopic(options: LabelTopic): Promise<TrainingLabel[]> {
+  const { kafka, settings, onBadLabel, onUnread } = options;
+  const ranges = await findRanges(kafka, settings.topic, { from: undefined, to: undefined });
+  const labels = new Map<string, TrainingLabel>();
+  for await (const messages of readKafkaRanges(
+    { kafka, settings, onUnread },
+    keepNewest(ranges, maxLabels),
+  )) {
+    for (const { key, value, origin } of messages) {
+      // What has no key is replaced by nothing.
+      const id = key === null ? `${origin.partition}/${origin.offset}` : `key ${key.toString('hex')}`;
+      labels.delete(id);
+      if (value === null) continue;
+      try {
+        const row: unknown = JSON.parse(value.toString());
+        if (typeof row !== 'object' || row === null || Array.isArray(row))
+          throw new Error('not a JSON object');
+        labels.set(id, parseLabel(row as Record<string, unknown>));
+      } catch (error) {
+        onBadLabel(origin, (error as Error).message);
+      }
+    }
+  }
+  return [...labels.values()];
+}

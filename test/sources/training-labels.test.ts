@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readLabelFile } from '../../src/sources/training-labels';
+
+let directory: string;
+beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'vaemon-labels-'))));
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function read(text: string) {
+  const path = join(directory, 'labels.csv');
+  writeFileSync(path, text);
+  return readLabelFile(path);
+}
+const at = (hour: number) => Date.UTC(2026, 2, 1, hour);
+
+test('stretches of one device or of all, to be left out or to be learned from', async () => {
+  const text = `start,end,key,label
+2026-03-01T10:00:00Z,2026-03-01T11:00:00Z,pump-3,anomaly
+
+${at(12)},${at(13)},,
+2026-03-01T14:00:00Z,2026-03-01T15:00:00Z,pump-1,normal
+`;
+  expect(await read(text)).toEqual([
+    { key: 'pump-3', from: at(10), to: at(11), label: 'anomaly' },
+    { key: '', from: at(12), to: at(13), label: 'anomaly' },
+    { key: 'pump-1', from: at(14), to: at(15), label: 'normal' },
+  ]);
+});
+
+test('the file of known faults is one, too: of all devices', async () => {
+  expect(await read(`start,end,kind,channels\n${at(1)},${at(2)},overheating,temperature\n`)).toEqual([
+    { key: '', from: at(1), to: at(2), label: 'anomaly' },
+  ]);
+});
+
+test.each([
+  ['start,end\nyesterday,2026-03-01', /labels\.csv:2: start and end must be times/],
+  ['start,end\n2026-03-02,2026-03-03\n2026-03-02,2026-03-01', /labels\.csv:3: .*start not after end/],
+  [
+    'start,end,label\n2026-03-01,2026-03-02,odd',
+    /labels\.csv:2: label must be `anomaly` or `normal` \(got "odd"\)/,
+  ],
+  ['end\n2026-03-01', /labels\.csv:2: start and end/],
+])('what is no label is named by file and line: %p', async (text, message) => {
+  await expect(read(text)).rejects.toThrow(message);
+});
+
+test('a file that is not there is named with its key', async () => {
+  await expect(readLabelFile(join(directory, 'none.csv'))).rejects.toThrow(
+    /training\.labels\.file: cannot read .*none\.csv/,
+  );
+});

@@ -1,0 +1,138 @@
+import { execFileSync } from 'node:child_process';
+import nodeFs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LeaseError } from '../../src/errors';
+import { acquireLease, leaseFolder, type Lease } from '../../src/store/lease';
+import { createModelStore } from '../../src/store/model-store';
+
+let directory: string;
+const held: Lease[] = [];
+beforeEach(async () => (directory = await nodeFs.mkdtemp(join(tmpdir(), 'vaemon-lease-'))));
+afterEach(async () => {
+  await Promise.all(held.splice(0).map((lease) => lease.release()));
+  await nodeFs.rm(directory, { recursive: true, force: true });
+});
+
+async function acquire(timeoutMs = 60_000, options: { threaded?: boolean } = {}): Promise<Lease> {
+  const lease = await acquireLease({ directory, detector: 'pump', timeoutMs, ...options });
+  held.push(lease);
+  return lease;
+}
+const root = () => join(directory, 'pump', 'lease');
+const heartbeatOf = ({ folder }: Lease) => join(folder, 'heartbeat');
+
+/** As if its holder, on another machine, had been silent for so long. */
+async function silence(lease: Lease, ms: number): Promise<void> {
+  const holder = JSON.parse(await nodeFs.readFile(heartbeatOf(lease), 'utf8')) as object;
+  await nodeFs.writeFile(heartbeatOf(lease), JSON.stringify({ ...holder, machine: 'other', host: 'far' }));
+  const then = new Date(Date.now() - ms);
+  await nodeFs.utimes(heartbeatOf(lease), then, then);
+}
+
+test('one at a time has it; who asks meanwhile is told who', async () => {
+  const lease = await acquire();
+  const error: unknown = await acquire().catch((cause: unknown) => cause);
+  expect(error).toBeInstanceOf(LeaseError);
+  expect(String(error)).toMatch(new RegExp(`process ${process.pid} on .* trains detector "pump"`));
+  await lease.release();
+  expect((await acquire()).token).toBe(lease.token + 1);
+});
+
+test('of many who ask at once one gets it, again and again, and the tokens rise', async () => {
+  for (let round = 1; round <= 20; round++) {
+    const results = await Promise.allSettled(Array.from({ length: 8 }, () => acquire()));
+    const won = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(won).toHaveLength(1);
+    expect(won[0]!.token).toBeGreaterThanOrEqual(round);
+    for (const result of results)
+      if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(LeaseError);
+    await won[0]!.release();
+  }
+  // What has ended does not pile up.
+  expect((await nodeFs.readdir(root())).length).toBeLessThan(4);
+});
+
+test('a holder that has been silent for too long loses it, and notices with its next heartbeat', async () => {
+  const old = await acquire(60_000);
+  await silence(old, 10_000);
+  await expect(acquireLease({ directory, detector: 'pump', timeoutMs: 20_000 })).rejects.toThrow(/on far/);
+  const next = await acquire(5_000);
+  expect(next.token).toBe(old.token + 1);
+  await expect(old.renew()).rejects.toThrow(LeaseError);
+  expect(old.lost.aborted).toBe(true);
+  // It has nothing to give back any more.
+  await old.release();
+  await next.renew();
+});
+
+test('a holder on this machine that is gone loses it at once', async () => {
+  const gone = Number(
+    execFileSync(process.execPath, ['-e', 'console.log(process.pid)'], { encoding: 'utf8' }),
+  );
+  const old = await acquire();
+  const holder = JSON.parse(await nodeFs.readFile(heartbeatOf(old), 'utf8')) as object;
+  await nodeFs.writeFile(heartbeatOf(old), JSON.stringify({ ...holder, pid: gone }));
+  expect((await acquire()).token).toBe(old.token + 1);
+});
+
+test('a heartbeat that is damaged counts by its time alone', async () => {
+  const old = await acquire();
+  await nodeFs.writeFile(heartbeatOf(old), '{"pid"');
+  await expect(acquire()).rejects.toThrow(/another process/);
+});
+
+test('a thread keeps it alive while the process computes', async () => {
+  const lease = await acquire(600, { threaded: true });
+  // Until the thread has come up.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const busyUntil = Date.now() + 2_000;
+  while (Date.now() < busyUntil);
+  const { mtimeMs } = await nodeFs.stat(heartbeatOf(lease));
+  expect(Date.now() - mtimeMs).toBeLessThan(1_500);
+});
+
+describe('the fence', () => {
+  const bundle = new Map([['weights.safetensors', Buffer.from('weights')]]);
+  const storeOf = (lease: Lease) =>
+    createModelStore({ directory, detector: 'pump', lease: () => lease.folder });
+
+  test('who has lost the lease moves no pointer and leaves no version, however late', async () => {
+    const old = await acquire();
+    const first = await storeOf(old).publish(bundle, {});
+    await silence(old, 10_000);
+    const next = await acquire(5_000);
+    await expect(storeOf(old).publish(bundle, {})).rejects.toThrow(LeaseError);
+    await expect(storeOf(old).setCurrent(first)).rejects.toThrow(LeaseError);
+    const store = storeOf(next);
+    expect(await store.current()).toBe(first);
+    expect(await store.list()).toHaveLength(1);
+    const second = await store.publish(bundle, {});
+    expect(await store.current()).toBe(second);
+  });
+
+  test('it holds where the lease goes between the last look and the rename', async () => {
+    const old = await acquire();
+    let taken: Promise<Lease> | undefined;
+    const fs = {
+      ...nodeFs,
+      async rename(from: string, to: string) {
+        if (to.endsWith('current')) {
+          await silence(old, 10_000);
+          await (taken = acquire(5_000));
+        }
+        await nodeFs.rename(from, to);
+      },
+    } as unknown as typeof nodeFs;
+    const store = createModelStore({ directory, detector: 'pump', lease: () => old.folder, fs });
+    await expect(store.publish(bundle, {})).rejects.toThrow(LeaseError);
+    expect(await taken).toBeDefined();
+    expect(await storeOf(old).current()).toBeUndefined();
+    expect(await storeOf(old).list()).toEqual([]);
+  });
+
+  test('its folder follows from the token, for a process that is told that alone', async () => {
+    const lease = await acquire();
+    expect(leaseFolder(directory, 'pump', lease.token)).toBe(lease.folder);
+  });
+});
