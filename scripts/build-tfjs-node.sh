@@ -4,8 +4,8 @@
 #   networks do not reach. Here the library and its headers come from TensorFlow's wheel on PyPI, and the addon is compiled on
 #   the spot. Run it after `npm ci --ignore-scripts`; running it again changes nothing.
 #
-#   Needs: Linux on x86-64, python3 with pip, a C++17 compiler, 1 GB of disk. The headers of Node-API come with Node, or from
-#   the npm package node-api-headers.
+#   Needs: Linux on x86-64, python3 with pip or venv, a C++17 compiler, 1 GB of disk. The headers of Node-API come with Node,
+#   or from the npm package node-api-headers.
 #   env: TENSORFLOW_VERSION (2.15.1), TENSORFLOW_CACHE (~/.cache/tfjs-node), NODE_API_INCLUDE, CXX
 set -euo pipefail
 project=$(cd "${1:-.}" && pwd)
@@ -22,10 +22,16 @@ fi
 
 if [ ! -e "$cache/complete" ]; then
   mkdir -p "$cache"
+  # Debian's Python comes without pip, but makes environments with it.
+  python=python3
+  if ! python3 -m pip --version >/dev/null 2>&1; then
+    python3 -m venv "$scratch/python"
+    python=$scratch/python/bin/python3
+  fi
   # Only the libraries and headers of the wheel are used, so which Python it is for does not matter.
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
-    --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --dest "$scratch" "tensorflow-cpu==$version"
-  python3 - "$scratch" "$cache" <<'PYTHON'
+  "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
+    --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --dest "$scratch/wheels" "tensorflow-cpu==$version"
+  python3 - "$scratch/wheels" "$cache" <<'PYTHON'
 import pathlib, sys, zipfile
 
 wheels, cache = map(pathlib.Path, sys.argv[1:])

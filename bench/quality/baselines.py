@@ -2,8 +2,8 @@
 
   baselines.py FOLDER OUT ALPHA SEED
 
-FOLDER has NAME.train.csv[.gz] and NAME.test.csv[.gz]; columns called timestamp or key are no channels. Fitted on the first
-70 % of train; the threshold is the conformal 1 - ALPHA quantile of the scores of the other 30 %. OUT/METHOD.csv has
+FOLDER has NAME.train.csv[.gz] and NAME.test.csv[.gz]; columns called timestamp or key are no channels. Or it has images, as
+NAME.train.idx3 and NAME.test.idx3; their pixels are the channels. Fitted on the first 70 % of train; the threshold is the conformal 1 - ALPHA quantile of the scores of the other 30 %. OUT/METHOD.csv has
 series,index,score,flag of every record of test.
 """
 
@@ -30,6 +30,9 @@ def number(text):
 
 
 def read(path):
+    if path.endswith(".idx3"):
+        count, height, width = np.fromfile(path, ">u4", 3, offset=4)
+        return np.fromfile(path, np.uint8, offset=16).reshape(count, height * width).astype(float)
     with gzip.open(path, "rt") if path.endswith(".gz") else open(path) as lines:
         rows = csv.DictReader(lines)
         channels = [name for name in rows.fieldnames if name not in ("timestamp", "key")]
@@ -89,11 +92,10 @@ def detect(method, train, test, alpha, seed):
 
 
 def main(folder, out, alpha, seed):
-    tests = sorted(glob.glob(os.path.join(folder, "*.test.csv*")))
     series = []
-    for path in tests:
-        name = os.path.basename(path).split(".test.csv")[0]
-        series.append((name, read(path.replace(".test.csv", ".train.csv")), read(path)))
+    for path in sorted(glob.glob(os.path.join(folder, "*.test.*"))):
+        name = os.path.basename(path).split(".test.")[0]
+        series.append((name, read(path.replace(".test.", ".train.")), read(path)))
     for title, method in METHODS.items():
         with open(os.path.join(out, f"{title}.csv"), "w") as file:
             file.write("series,index,score,flag\n")

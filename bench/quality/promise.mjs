@@ -99,9 +99,10 @@ function report(set, folder, target) {
   );
   const { alarms } = JSON.parse(output);
   const { ratio, low, high, records } = alarms.find((one) => one.target === target);
-  const within = [...ratios(join(folder, 'scores.csv'))].filter(
-    (one) => one >= target / 2 && one <= target * 2,
-  );
+  const bySeries = ratios(join(folder, 'scores.csv'));
+  const within = bySeries.filter(([, one]) => one >= target / 2 && one <= target * 2);
+  const listed = bySeries.map(([name, one]) => `${name} ${one.toPrecision(2)}`);
+  console.error(`bench:promise: ${set} at ${target}: ${listed.join(', ')}`);
   const series = readdirSync(folder).filter((file) => file.endsWith('.test.csv')).length;
   const cells = [set, target, ratio.toPrecision(2), `${low.toPrecision(2)}–${high.toPrecision(2)}`];
   cells.push((ratio / target).toFixed(2), records, `${within.length} of ${series}`);
@@ -118,5 +119,5 @@ function ratios(path) {
     series.records++;
     bySeries.set(name, series);
   }
-  return [...bySeries.values()].map(({ flags, records }) => flags / records);
+  return [...bySeries].map(([name, { flags, records }]) => [name, flags / records]);
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * How good the scores are, against simple detectors, on the recorded sets of a folder (`skab`, `smd`, `asd`, `nab`)
- * and on the project's own (`host`):
- * prints a markdown table, and notes what it does on standard error.
+ * How good the scores are, against simple detectors, on the recorded sets of a folder (`skab`, `smd`, `asd`, `nab`, and images of
+ * `fashion digits`, `fashion upside-down`, `fashion turned`) and on the project's own (`host`): prints a markdown table, and
+ * notes what it does on standard error.
  *
  *   npm run bench:quality -- [--data FOLDER] [--sets skab,smd] [--seeds 1,2,3] [--alpha 0.01] [--set key=value]… [--jobs N]
  *
@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { prepareHost } from './host.mjs';
+import { imageSets, prepareImages } from './images.mjs';
 import { prepareNab } from './nab.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -26,10 +27,10 @@ const { readRecordLabels } = createRequire(import.meta.url)('../../dist/sources/
 const { values: options } = parseArgs({
   options: {
     data: { type: 'string', default: join(root, '../shared/data') },
-    sets: { type: 'string', default: 'host,skab,smd,asd,nab' },
+    sets: { type: 'string', default: ['host', 'skab', 'smd', 'asd', 'nab', ...imageSets].join() },
     seeds: { type: 'string', default: '1,2,3' },
     alpha: { type: 'string', default: '0.01' },
-    detector: { type: 'string', default: join(root, 'config/evaluate/sensor.yaml') },
+    detector: { type: 'string' },
     set: { type: 'string', multiple: true, default: [] },
     jobs: { type: 'string' },
     'no-baselines': { type: 'boolean', default: false },
@@ -59,6 +60,12 @@ function prepare(set) {
     const folder = join(scratch, set);
     prepareHost(join(root, 'data/host'), folder);
     return folder;
+  }
+  if (imageSets.includes(set)) {
+    const [source, folder] = [join(options.data, 'images'), join(scratch, set)];
+    if (prepareImages(source, set, folder)) return folder;
+    note(`skipped ${set}: there is no Fashion-MNIST in ${source}`);
+    return undefined;
   }
   const source = join(options.data, set);
   if (!existsSync(source)) {
@@ -114,7 +121,7 @@ async function judgeScores(path, labelFolder) {
   }
   const labels = new Map();
   for (const file of readdirSync(labelFolder)) {
-    const name = file.replace(/\.label\.csv(\.gz)?$/, '');
+    const name = file.replace(/\.label\.(csv|idx1)(\.gz)?$/, '');
     for (const [key, value] of await readRecordLabels(join(labelFolder, file), name)) labels.set(key, value);
   }
   const scored = [...bySeries].map(([name, { scores, flags }]) => ({
@@ -126,6 +133,14 @@ async function judgeScores(path, labelFolder) {
   return giveVerdict(scored, [alpha]).judgement;
 }
 
+function detectorOf(set) {
+  // What is normal on this machine depends on what it is asked to do, which its own detector knows.
+  if (set === 'host') return join(root, 'config/demo/detectors/host.yaml');
+  return (
+    options.detector ?? join(root, `config/evaluate/${imageSets.includes(set) ? 'image' : 'sensor'}.yaml`)
+  );
+}
+
 function runVaemon(set, folder) {
   const all = seeds.map((seed) => {
     const began = performance.now();
@@ -135,8 +150,7 @@ function runVaemon(set, folder) {
       [
         join(root, 'dist/main.js'),
         'evaluate',
-        // What is normal on this machine depends on what it is asked to do, which its own detector knows.
-        set === 'host' ? join(root, 'config/demo/detectors/host.yaml') : options.detector,
+        detectorOf(set),
         ...['--train', folder, '--test', folder, '--labels', join(folder, 'labels'), '--json'],
         ...settings.map((setting) => `--set=${setting}`),
         ...(options.jobs === undefined ? [] : [`--jobs=${options.jobs}`]),

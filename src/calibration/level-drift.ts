@@ -10,13 +10,14 @@ const parts = 4;
 const minPart = 10;
 
 /**
- * Standard deviation of the level one calibration block after it was calibrated: the median of the block moves from quarter
+ * Standard deviation of the level some calibration blocks after it was calibrated: the median of the block moves from quarter
  * to quarter, as a random walk, and takes four such steps in the length of the block. Sampling noise is in it, too, the more
  * of it the more the records depend on one another: that is meant, for so is the quantile that the threshold rests on.
  * @param scores of the calibration records, in order of time
+ * @param later so many lengths of the block
  * @returns 0 where the block is too short to tell
  */
-export function levelDrift(scores: Float64Array): number {
+export function levelDrift(scores: Float64Array, later = 1): number {
   if (scores.length < parts * minPart) return 0;
   const medians = Array.from({ length: parts }, (_, i) =>
     median(
@@ -24,7 +25,7 @@ export function levelDrift(scores: Float64Array): number {
     ),
   );
   const steps = medians.slice(1).map((level, i) => (level - medians[i]!) ** 2);
-  return Math.sqrt((parts * steps.reduce((sum, step) => sum + step, 0)) / steps.length);
+  return Math.sqrt((later * parts * steps.reduce((sum, step) => sum + step, 0)) / steps.length);
 }
 
 /** The value in the middle; the upper one of two. NaN of none. */

@@ -72,14 +72,16 @@ export const minGroup = 200;
  * @param columns the statistics of the calibration records
  * @param tailShare see `fitCalibration`
  * @param groups of the records, where each is to be calibrated for itself; undefined = of none
+ * @param later how long after the calibration block records are judged, in lengths of it (`levelDrift`)
  */
 export function fitSurprise(
   columns: StatisticColumns,
   tailShare: number,
   plans: Readonly<Record<string, StatisticPlan>>,
   groups?: readonly (string | undefined)[],
+  later = 1,
 ): SurpriseState {
-  const all = fitGroup(columns, tailShare, plans);
+  const all = fitGroup(columns, tailShare, plans, later);
   if (groups === undefined) return all;
   const rows = new Map<string, number[]>();
   groups.forEach((group, i) => {
@@ -94,7 +96,7 @@ export function fitSurprise(
       name,
       Float64Array.from(of, (i) => column[i]!),
     ]);
-    return [group, fitGroup(Object.fromEntries(own) as StatisticColumns, tailShare, plans)];
+    return [group, fitGroup(Object.fromEntries(own) as StatisticColumns, tailShare, plans, later)];
   });
   return { ...all, groups: Object.fromEntries(fitted) as Record<string, SurpriseGroup> };
 }
@@ -103,13 +105,14 @@ function fitGroup(
   columns: StatisticColumns,
   tailShare: number,
   plans: Readonly<Record<string, StatisticPlan>>,
+  later: number,
 ): SurpriseGroup {
   const statistics = Object.fromEntries(
     Object.entries(columns).map(([name, column]) => {
       const plan = plans[name]!;
       const scores = column.map((value) => toScale(plan, value));
       const calibration = fitCalibration(scores, tailShare, plan.tail);
-      return [name, { plan, calibration, drift: levelDrift(scores) }];
+      return [name, { plan, calibration, drift: levelDrift(scores, later) }];
     }),
   );
   // What the calibration block says of itself needs no allowance for drift.

@@ -248,7 +248,9 @@ async function calibrate(
   if (Object.keys(combined).length === 0)
     throw new TrainingError('failed', `the model has none of calibration.statistics: ${names.join(', ')}`);
   const groups = groupOf && groupsOf(dataset, ends, groupOf);
-  const calibration = fitSurprise(combined, tailShare, statisticPlans, groups);
+  // A version is taken to be used for as long as its history goes back: on average records come half as long after it.
+  const later = dataset.ends.length / ends.length / 2;
+  const calibration = fitSurprise(combined, tailShare, statisticPlans, groups, later);
   return {
     channelCalibrations,
     shift,

