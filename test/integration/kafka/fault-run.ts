@@ -215,7 +215,7 @@ async function coordinatorOf(cluster: TestCluster, groupId: string): Promise<num
     const topic = '__consumer_offsets';
     const [known] = (await admin.fetchTopicMetadata({ topics: [topic] })).topics;
     // As Java's String.hashCode, whose amount says which partition a group is in.
-    const hash = [...groupId].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) | 0, 0);
+    const hash = [...Buffer.from(groupId)].reduce((sum, letter) => (Math.imul(sum, 31) + letter) | 0, 0);
     const partition = Math.abs(hash) % known!.partitions.length;
     return known!.partitions.find(({ partitionId }) => partitionId === partition)!.leader - 1;
   } finally {
