@@ -90,18 +90,23 @@ async function readDataset(
   { decode, shape }: ReturnType<typeof createIntake>,
 ): Promise<{ dataset: Dataset; rejected: number }> {
   const builder = createDatasetBuilder(shape.channels, shape.conditions);
-  const { maxRecords, historyMs } = settings.training;
+  const { maxRecords, historyMs, blocks } = settings.training;
   // A file is as old as it is; only a log that goes on has a "how far back".
   const from = settings.source.kind === 'kafka' ? now() - historyMs : undefined;
   let rejected = 0;
-  for await (const messages of readHistory({ from, to: undefined, maxRecords })) {
+  let share = 1;
+  const onShare = (read: number): void => {
+    share = read;
+  };
+  for await (const messages of readHistory({ from, to: undefined, maxRecords, blocks, onShare })) {
     const { records } = await decode(messages, now());
     rejected += messages.length - records.count;
-    builder.add(records);
+    builder.add(records, messages.block);
   }
   const dataset = builder.build(shape, {
     time: settings.window,
     exclude,
+    share,
     incidents: labels.filter(({ label }) => label === 'anomaly'),
     normal: labels.filter(({ label }) => label === 'normal'),
     maxExcludedShare: settings.training.maxExcludedShare,

@@ -586,9 +586,18 @@ export const detectorSchema = nameVariables(
         { min: 0 },
       ),
       maxRecords: whole({
-        doc: 'Newest records that are read for training, at most.',
+        doc: 'Records that are read for training, at most: the newest ones, or …',
         default: 200_000,
       }),
+      blocks: whole(
+        {
+          doc:
+            '… of a Kafka topic in so many stretches, spread over all of `training.history`. Each has to be long enough for windows of ' +
+            'every device.',
+          default: 1,
+        },
+        { max: 10_000 },
+      ),
       minRecords: whole(
         { doc: 'With fewer windows than this nothing is trained.', default: 1000 },
         { min: 100 },

@@ -156,8 +156,10 @@ export interface TrainingSettings {
   learningRate: number;
   /** Epochs without improvement of the validation loss before training ends. */
   patience: number;
-  /** Newest records that are read for training, at most. */
+  /** Records that are read for training, at most. */
   maxRecords: number;
+  /** Stretches of the history that they are taken from, where it has more; 1 = the newest ones. */
+  blocks: number;
   /** Fewer windows than this: no training. */
   minRecords: number;
   /** Kafka history is read this far back. */

@@ -1,12 +1,12 @@
 /** Past messages of a Kafka topic, read beside the live consumer. */
 import { randomUUID } from 'node:crypto';
-import type { Admin, Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import { settledWithin } from './back-off';
-import type { HistoryRange, ReadHistory } from './history';
-import { keepNewest } from './kafka-offsets';
+import { createTopicAdmin, type TopicAdmin } from './kafka-admin';
+import type { HistoryChunk, HistoryRange, ReadHistory } from './history';
+import { keepBlocks } from './kafka-offsets';
 import type { OffsetRange } from './kafka-offsets';
 import { toMessage } from './kafka-session';
-import type { Message } from './source';
 
 export interface KafkaHistoryOptions {
   kafka: Kafka;
@@ -32,12 +32,21 @@ const maxRestarts = 5;
  */
 export function createKafkaHistory(options: KafkaHistoryOptions): ReadHistory {
   return async function* readHistory(range) {
-    const ranges = await findRanges(options.kafka, options.settings.topic, range);
-    for await (const messages of readKafkaRanges(options, keepNewest(ranges, range.maxRecords))) {
+    const { maxRecords, blocks = 1, onShare } = range;
+    const all = await findRanges(options.kafka, options.settings.topic, range);
+    const ranges = keepBlocks(all, maxRecords, blocks);
+    onShare?.(blocks === 1 ? 1 : shareOf(ranges, all));
+    for await (const messages of readKafkaRanges(options, ranges)) {
       const wanted = messages.filter((m) => isWithin(m.timestamp, range));
-      if (wanted.length > 0) yield wanted;
+      if (wanted.length > 0) yield Object.assign(wanted, { block: messages.block });
     }
   };
+}
+
+function shareOf(some: readonly OffsetRange[], all: readonly OffsetRange[]): number {
+  const count = (ranges: readonly OffsetRange[]) =>
+    ranges.reduce((sum, { start, end }) => sum + Number(end - start), 0);
+  return count(all) === 0 ? 1 : count(some) / count(all);
 }
 
 /** The offsets of each partition between two message times, up to what it holds now. */
@@ -46,7 +55,7 @@ export async function findRanges(
   topic: string,
   range: Pick<HistoryRange, 'from' | 'to'>,
 ): Promise<OffsetRange[]> {
-  const admin = kafka.admin();
+  const admin = createTopicAdmin(kafka);
   await admin.connect();
   try {
     return await offsetRanges(admin, topic, range);
@@ -55,11 +64,14 @@ export async function findRanges(
   }
 }
 
-/** Everything between these offsets that is still there, in chunks of one partition each, in order within it. */
+/**
+ * Everything between these offsets that is still there, in chunks of one range each, in order within a partition; the ranges of
+ * a partition rise.
+ */
 export async function* readKafkaRanges(
   { kafka, settings, chunkRecords = 1_000, idleTimeoutMs = 10_000, onUnread }: KafkaHistoryOptions,
   wanted: readonly OffsetRange[],
-): AsyncGenerator<readonly Message[]> {
+): AsyncGenerator<Required<HistoryChunk>> {
   const { topic } = settings;
   const ranges = wanted.filter(({ start, end }) => end > start);
   if (ranges.length === 0) return;
@@ -71,7 +83,7 @@ export async function* readKafkaRanges(
     allowAutoTopicCreation: false,
     retry: { restartOnFailure: () => Promise.resolve(restarts++ < maxRestarts) },
   });
-  const admin = kafka.admin();
+  const admin = createTopicAdmin(kafka);
   try {
     await admin.connect();
     yield* readRanges({ consumer, topic, ranges, chunkRecords, idleTimeoutMs, onUnread });
@@ -89,7 +101,7 @@ function isWithin(timestamp: number, { from, to }: HistoryRange): boolean {
 }
 
 async function offsetRanges(
-  admin: Admin,
+  admin: TopicAdmin,
   topic: string,
   { from, to }: Pick<HistoryRange, 'from' | 'to'>,
 ): Promise<OffsetRange[]> {
@@ -119,11 +131,16 @@ interface Reading {
 }
 
 /** Chunks of all ranges, in order within each; one at a time is on its way, so a slow reader slows the fetching. */
-async function* readRanges(reading: Reading): AsyncGenerator<readonly Message[]> {
+async function* readRanges(reading: Reading): AsyncGenerator<Required<HistoryChunk>> {
   const { consumer, topic, ranges, chunkRecords, idleTimeoutMs, onUnread } = reading;
-  /** By partition that is not at its end yet. */
-  const open = new Map(ranges.map(({ partition, start, end }) => [partition, { next: start, end }]));
-  const handOver = createHandOver<readonly Message[]>();
+  /** By partition that is not at its end yet: what is read of it now, and the ranges behind that. */
+  const open = new Map<number, { start: bigint; next: bigint; end: bigint; then: OffsetRange[] }>();
+  for (const { partition, start, end } of ranges) {
+    const known = open.get(partition);
+    if (known === undefined) open.set(partition, { start, next: start, end, then: [] });
+    else known.then.push({ partition, start, end });
+  }
+  const handOver = createHandOver<Required<HistoryChunk>>();
 
   function advance(partition: number, next: bigint): void {
     const range = open.get(partition);
@@ -131,6 +148,13 @@ async function* readRanges(reading: Reading): AsyncGenerator<readonly Message[]>
     range.next = next;
     handOver.touch();
     if (next < range.end) return;
+    const following = range.then.shift();
+    if (following !== undefined) {
+      const { start, end } = following;
+      open.set(partition, { start, next: start, end, then: range.then });
+      consumer.seek({ topic, partition, offset: String(start) });
+      return;
+    }
     open.delete(partition);
     consumer.pause([{ topic, partitions: [partition] }]);
     if (open.size === 0) handOver.end();
@@ -148,13 +172,16 @@ async function* readRanges(reading: Reading): AsyncGenerator<readonly Message[]>
     try {
       for (let start = 0; start < wanted.length; start += chunkRecords) {
         const chunk = wanted.slice(start, start + chunkRecords);
-        if (!(await handOver.give(chunk.map((message) => toMessage(topic, batch.partition, message, false)))))
-          return;
+        const messages = chunk.map((message) => toMessage(topic, batch.partition, message, false));
+        const block = `${batch.partition}/${range.start}`;
+        if (!(await handOver.give(Object.assign(messages, { block })))) return;
         advance(batch.partition, BigInt(chunk.at(-1)!.offset) + 1n);
       }
     } finally {
       clearInterval(alive);
     }
+    // It goes on elsewhere, behind a seek.
+    if (open.get(batch.partition) !== range) return;
     payload.resolveOffset(batch.lastOffset());
     advance(batch.partition, BigInt(batch.lastOffset()) + 1n);
   }
@@ -180,7 +207,9 @@ async function* readRanges(reading: Reading): AsyncGenerator<readonly Message[]>
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
     yield* handOver.taken(idleTimeoutMs);
     if (open.size > 0)
-      onUnread?.([...open].map(([partition, { next, end }]) => ({ partition, start: next, end })));
+      onUnread?.(
+        [...open].flatMap(([partition, { next, end, then }]) => [{ partition, start: next, end }, ...then]),
+      );
   } finally {
     handOver.end();
   }

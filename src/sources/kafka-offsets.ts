@@ -95,3 +95,32 @@ export function keepNewest(ranges: readonly OffsetRange[], maxRecords: number): 
     .map(({ partition, start, end }) => ({ partition, start: end - ((end - start) * limit) / total, end }))
     .filter(({ start, end }) => end > start);
 }
+
+/**
+ * Keeps so many stretches of each partition, spread over all of it, with `maxRecords` messages at most: one in each of as many
+ * equal parts, at places that do not keep time with hours or days. The newest stretch ends where the partition does. Without
+ * need for it nothing is left out.
+ */
+export function keepBlocks(
+  ranges: readonly OffsetRange[],
+  maxRecords: number,
+  blocks: number,
+): OffsetRange[] {
+  const newest = keepNewest(ranges, maxRecords);
+  if (blocks === 1) return newest;
+  return newest.flatMap(({ partition, start, end }) => {
+    const all = ranges.find((one) => one.partition === partition && one.end === end)!;
+    const total = Number(all.end - all.start);
+    const kept = Number(end - start);
+    if (kept === total) return [all];
+    const count = Math.min(blocks, kept);
+    const length = Math.floor(kept / count);
+    const part = total / count;
+    return Array.from({ length: count }, (_, i) => {
+      // Steps of the golden section fill the parts evenly, and never in the same rhythm as anything else.
+      const place = i === count - 1 ? 1 : ((i + 1) * 0.618033988749895) % 1;
+      const first = all.start + BigInt(Math.floor(i * part + place * (part - length)));
+      return { partition, start: first, end: i === count - 1 ? all.end : first + BigInt(length) };
+    });
+  });
+}

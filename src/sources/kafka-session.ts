@@ -4,6 +4,7 @@ import type { Origin } from '../domain/record';
 import { isSuperseded } from '../errors';
 import { backOffMs, pause, settledWithin } from './back-off';
 import type { KafkaSourceSettings } from './kafka';
+import { createTopicAdmin } from './kafka-admin';
 import { unstableOffset } from './kafkajs-stable-offsets';
 import { beginReading, findPlace, missingBetween, type PartitionFacts, type Progress } from './kafka-offsets';
 import { createWatchdog } from './kafka-watchdog';
@@ -106,7 +107,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     allowAutoTopicCreation: false,
     retry: { restartOnFailure: () => Promise.resolve(false) },
   });
-  const admin = kafka.admin();
+  const admin = createTopicAdmin(kafka);
 
   /** Replaced at every assignment: work on an older one notices that it is no longer current. */
   let assigned = new Map<number, AssignedPartition>();
@@ -379,9 +380,12 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
   const crashed = new Promise<never>((_, reject) => {
     consumer.on(consumer.events.CRASH, ({ payload }) => reject(crash(payload.error)));
   });
+  let onAbort: () => void = () => undefined;
   const aborted = new Promise<void>((resolve) => {
+    onAbort = resolve;
     if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
+    // The signal is for all sessions: what this one adds it takes away.
+    else signal.addEventListener('abort', onAbort, { once: true });
   });
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (fail = reject));
@@ -439,6 +443,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
   } finally {
     clearInterval(timer);
     clearInterval(stallTimer);
+    signal.removeEventListener('abort', onAbort);
     await settledWithin(starting, options.stopTimeoutMs);
     await windDown(consumer);
     generation++;

@@ -15,7 +15,8 @@ export interface Interval {
 
 /** Collects records of any number of keys, in order within a key. */
 export interface DatasetBuilder {
-  add(batch: RecordBatch): void;
+  /** @param block of which stretch the records are: between those of a key in different ones others may be missing */
+  add(batch: RecordBatch, block?: string): void;
   readonly records: number;
   build(shape: WindowShape, options: DatasetOptions): Dataset;
 }
@@ -32,6 +33,8 @@ export interface DatasetOptions {
   maxExcludedShare: number;
   /** Records beyond a limit are left out, too, however many there are. */
   limits: CheckLimits;
+  /** Which share of the records of their time has come; default 1. */
+  share?: number;
 }
 
 export interface Dataset {
@@ -59,22 +62,33 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
     timestamps: number[];
     values: GrowingRows;
     conditions: number[];
+    block: string;
+    /** Rows before which others may be missing. */
+    breaks: Set<number>;
   }
   const seriesByKey = new Map<string, Series>();
   let records = 0;
 
   return {
-    add(batch) {
+    add(batch, block = '') {
       for (let row = 0; row < batch.count; row++) {
         const key = batch.keys[row]!;
         let series = seriesByKey.get(key);
         if (series === undefined)
           seriesByKey.set(
             key,
-            (series = { timestamps: [], values: createGrowingRows(channels, batch.values), conditions: [] }),
+            (series = {
+              timestamps: [],
+              values: createGrowingRows(channels, batch.values),
+              conditions: [],
+              block,
+              breaks: new Set(),
+            }),
           );
         const timestamp = batch.timestamps[row]!;
         if (staleness(series.timestamps.at(-1) ?? -Infinity, timestamp) !== undefined) continue;
+        if (series.block !== block) series.breaks.add(series.timestamps.length);
+        series.block = block;
         series.timestamps.push(timestamp);
         series.values.push(batch.values, row);
         for (let i = 0; i < given; i++) series.conditions.push(batch.conditions[row * given + i]!);
@@ -84,11 +98,11 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
     get records() {
       return records;
     },
-    build(shape, { time, exclude, incidents = [], normal = [], maxExcludedShare, limits }) {
+    build(shape, { time, exclude, incidents = [], normal = [], maxExcludedShare, limits, share = 1 }) {
       const continuityOf = createContinuity(time, shape.length);
       const times = new Map([...seriesByKey].map(([key, { timestamps }]) => [key, timestamps]));
       const { excluded, released } = boundExclusion(without(exclude, normal), times, maxExcludedShare);
-      const rows = countRows(times.values(), continuityOf);
+      const rows = countRows(seriesByKey.values(), continuityOf);
       const values = createValues(rows * channels, shape.pixels === true);
       const conditions = new Float64Array(rows * given);
       const timestamps = new Float64Array(rows);
@@ -105,7 +119,7 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
         let run = 0;
         let newest = -Infinity;
         series.timestamps.forEach((timestamp, i) => {
-          const continuation = continuityOf(newest, timestamp);
+          const continuation = continuityOf(series.breaks.has(i) ? -Infinity : newest, timestamp);
           const { restart, fillers } = continuation;
           if (restart) run = 0;
           const filledLike = restart ? i : i - 1;
@@ -131,22 +145,28 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
       }
       ends.sort((a, b) => timestamps[a]! - timestamps[b]! || a - b);
       const columns = { values, conditions, timestamps };
-      return createDataset(shape, columns, Int32Array.from(ends), { records, excludedRecords, released });
+      return createDataset(
+        shape,
+        columns,
+        Int32Array.from(ends),
+        { records, excludedRecords, released },
+        share,
+      );
     },
   };
 }
 
 function countRows(
-  series: Iterable<readonly number[]>,
+  series: Iterable<{ timestamps: readonly number[]; breaks: ReadonlySet<number> }>,
   continuityOf: ReturnType<typeof createContinuity>,
 ): number {
   let rows = 0;
-  for (const timestamps of series) {
+  for (const { timestamps, breaks } of series) {
     let newest = -Infinity;
-    for (const timestamp of timestamps) {
-      rows += 1 + continuityOf(newest, timestamp).fillers;
+    timestamps.forEach((timestamp, i) => {
+      rows += 1 + continuityOf(breaks.has(i) ? -Infinity : newest, timestamp).fillers;
       newest = timestamp;
-    }
+    });
   }
   return rows;
 }
@@ -182,6 +202,7 @@ function createDataset(
   columns: Pick<Dataset, 'values' | 'conditions' | 'timestamps'>,
   ends: Int32Array,
   counts: Pick<Dataset, 'records' | 'excludedRecords' | 'released'>,
+  share: number,
 ): Dataset {
   const { values, conditions, timestamps } = columns;
   const { records } = counts;
@@ -196,7 +217,7 @@ function createDataset(
     ...counts,
     ...columns,
     ends,
-    recordsPerMs: last > first ? (records - 1) / (last - first) : NaN,
+    recordsPerMs: last > first ? (records - 1) / (share * (last - first)) : NaN,
     copy(end, batch) {
       const from = end - shape.length + 1;
       const at = batch.count++ * shape.length;

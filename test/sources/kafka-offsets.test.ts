@@ -1,5 +1,11 @@
 import fc from 'fast-check';
-import { beginReading, findPlace, keepNewest, missingBetween } from '../../src/sources/kafka-offsets';
+import {
+  beginReading,
+  findPlace,
+  keepBlocks,
+  keepNewest,
+  missingBetween,
+} from '../../src/sources/kafka-offsets';
 
 const none = { committed: -1n, known: undefined };
 const at = (position: bigint) => ({ position, committed: true });
@@ -162,6 +168,59 @@ describe('keepNewest', () => {
           ) - 9,
         );
       }),
+    );
+  });
+});
+
+describe('keepBlocks', () => {
+  const range = (partition: number, start: number, end: number) => ({
+    partition,
+    start: BigInt(start),
+    end: BigInt(end),
+  });
+
+  test('one is the newest stretch, and where all may be read all is', () => {
+    const ranges = [range(0, 0, 100), range(1, 50, 100)];
+    expect(keepBlocks(ranges, 30, 1)).toEqual(keepNewest(ranges, 30));
+    expect(keepBlocks(ranges, 150, 10)).toEqual(ranges);
+  });
+
+  test('several lie one in each part of the history, and the newest message is in the last', () => {
+    const kept = keepBlocks([range(0, 1_000, 11_000)], 1_000, 10);
+    expect(kept).toHaveLength(10);
+    kept.forEach(({ start, end }, i) => {
+      expect(end - start).toBe(100n);
+      expect(start).toBeGreaterThanOrEqual(BigInt(1_000 + i * 1_000));
+      expect(end).toBeLessThanOrEqual(BigInt(2_000 + i * 1_000));
+    });
+    expect(kept.at(-1)!.end).toBe(11_000n);
+    // They keep no time: no two are at the same place of their part.
+    expect(new Set(kept.map(({ start }) => (start - 1_000n) % 1_000n)).size).toBe(10);
+  });
+
+  test('rise without touching one another, and are never more than may be read', () => {
+    const size = fc.integer({ min: 0, max: 5_000 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(size, size), { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 1, max: 3_000 }),
+        fc.integer({ min: 1, max: 40 }),
+        (sizes, maxRecords, blocks) => {
+          const ranges = sizes.map(([start, length], partition) => range(partition, start, start + length));
+          const kept = keepBlocks(ranges, maxRecords, blocks);
+          const count = kept.reduce((sum, { start, end }) => sum + Number(end - start), 0);
+          expect(count).toBeLessThanOrEqual(maxRecords);
+          for (const { partition, start, end } of ranges) {
+            let at = start;
+            for (const one of kept.filter((other) => other.partition === partition)) {
+              expect(one.start).toBeGreaterThanOrEqual(at);
+              expect(one.end).toBeGreaterThan(one.start);
+              expect(one.end).toBeLessThanOrEqual(end);
+              at = one.end;
+            }
+          }
+        },
+      ),
     );
   });
 });

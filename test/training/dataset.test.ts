@@ -137,6 +137,23 @@ describe('windows', () => {
     expect(build(rows, 1, alarmed, { ...options, normal }).excludedRecords).toBe(1);
   });
 
+  test('reach over no place where records of the history were left out', () => {
+    const builder = createDatasetBuilder(2, 1);
+    const rows = (from: number, count: number) =>
+      ['a', 'b'].flatMap((key) => Array.from({ length: count }, (_, i) => ({ key, time: from + i })));
+    builder.add(toBatch(rows(0, 5)), '0/0');
+    builder.add(toBatch(rows(5, 2)), '0/0');
+    builder.add(toBatch(rows(8, 4)), '0/8');
+    for (const gaps of ['ignore', 'fill'] as const) {
+      const time = { ...plain, intervalMs: 1, gaps };
+      const dataset = builder.build(shapeOf(3), { ...asGiven, time, share: 0.5 });
+      const ends = Array.from(dataset.ends, (end) => dataset.timestamps[end]);
+      expect([...new Set(ends)]).toEqual([2, 3, 4, 5, 6, 10, 11]);
+      // Half of the records of the time have not come.
+      expect(dataset.recordsPerMs).toBeCloseTo(21 / 11 / 0.5);
+    }
+  });
+
   test('are never of two keys, reach over no gap and hold no excluded record', () => {
     fc.assert(
       fc.property(streams, lengths, intervals, (rows, length, exclude) => {

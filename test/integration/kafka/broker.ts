@@ -159,6 +159,13 @@ function createTestKafka(brokers: readonly string[]): TestKafka {
         const leaders = known?.topics[0]?.partitions.map(({ leader }) => leader) ?? [];
         return leaders.length === partitions && leaders.every((leader) => leader >= 0);
       });
+      // A broker may be named as a leader before it knows that it is one.
+      await until(`${topic} to be there`, () =>
+        admin.fetchTopicOffsets(topic).then(
+          () => true,
+          () => false,
+        ),
+      );
       await admin.disconnect();
       return topic;
     },

@@ -78,7 +78,7 @@ describe.each([
     removeDisks();
     await cluster.remove();
     await removeFolders();
-  });
+  }, 120_000);
 
   test(
     `${count} runs: nothing is lost, and with exactly-once nothing is said twice`,

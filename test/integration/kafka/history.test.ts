@@ -73,6 +73,30 @@ test('keeps the newest when there are more than wanted', async () => {
   expect([...minutes(messages)].sort((a, b) => a - b)).toEqual(Array.from({ length: 90 }, (_, i) => 810 + i));
 });
 
+test('takes stretches of all of the time, where that is asked for, each one told from the next', async () => {
+  const topic = await fill(2, 2_000);
+  const history = createKafkaHistory({
+    kafka: broker.client(),
+    settings: { topic, groupId: 'live' },
+    chunkRecords: 7,
+  });
+  let share = 0;
+  const stretches = new Map<string, number[]>();
+  const range = { from: epoch, to: epoch + 1_900 * 60_000, maxRecords: 200, blocks: 5 };
+  for await (const chunk of history({ ...range, onShare: (read) => (share = read) })) {
+    const offsets = stretches.get(chunk.block!) ?? [];
+    stretches.set(chunk.block!, offsets);
+    offsets.push(...chunk.map(({ origin }) => Number(origin.offset)));
+  }
+  expect(stretches.size).toBe(10);
+  for (const [block, offsets] of stretches) {
+    const first = Number(block.split('/')[1]);
+    expect(offsets).toEqual(Array.from({ length: 20 }, (_, i) => first + i));
+  }
+  expect([...stretches.keys()].filter((block) => block.startsWith('1/')).at(-1)).toBe('1/930');
+  expect(share).toBeCloseTo(200 / 1_900);
+});
+
 test('an empty topic, and a span without messages, end at once', async () => {
   expect(await read(await broker.createTopic({ partitions: 2 }))).toEqual([]);
   const topic = await fill(1, 10);
