@@ -278,6 +278,7 @@ async function throughput(broker, contenders, { format, records, rounds, log }) 
       cpu: of('cpu'),
       perCore: 1e6 / of('cpu'),
       rss: of('rss'),
+      answerMs: of('answerMs'),
       flagged: flagged.size,
       differently: others + missing,
     };
@@ -308,10 +309,14 @@ async function consumeAll(broker, contender, format, records) {
       cpu: cpuSeconds(child.pid),
       done: await metric(metrics, consumed),
     };
-    await until(async () => (await metric(metrics, consumed)) >= records, {
-      everyMs: 200,
-      what: contender.name,
-    });
+    const answers = [];
+    const isThrough = async () => {
+      const asked = performance.now();
+      const done = await metric(metrics, consumed);
+      answers.push(performance.now() - asked);
+      return done >= records;
+    };
+    await until(isThrough, { everyMs: 200, what: contender.name });
     const seconds = (performance.now() - before.at) / 1000;
     const cpu = cpuSeconds(child.pid) - before.cpu;
     const done = records - before.done;
@@ -319,7 +324,9 @@ async function consumeAll(broker, contender, format, records) {
     const rss = residentMb(child.pid, 'peak');
     await end(child);
     const flagged = new Set((await broker.read(group)).flatMap(placeOf));
-    return { perSecond: done / seconds, cpu: (1e6 * cpu) / done, rss, flagged };
+    answers.sort((a, b) => a - b);
+    const answerMs = answers[Math.floor(0.99 * answers.length)];
+    return { perSecond: done / seconds, cpu: (1e6 * cpu) / done, rss, answerMs, flagged };
   } finally {
     child.kill('SIGKILL');
   }
@@ -409,8 +416,8 @@ export function format({ records, rows, live }) {
   const lines = [
     `${records.toLocaleString('en')} records of a topic with ${partitions} partitions, ${machines} machines, M1:`,
     '',
-    '| format | pipeline | records/s | CPU s a million | spread | records/s of a core | × Python | peak RSS | flagged | differently |',
-    '| ------ | -------- | --------: | --------------: | ------ | ------------------: | -------: | -------: | ------: | ----------: |',
+    '| format | pipeline | records/s | CPU s a million | spread | records/s of a core | × Python | peak RSS | /metrics p99 | flagged | differently |',
+    '| ------ | -------- | --------: | --------------: | ------ | ------------------: | -------: | -------: | -----------: | ------: | ----------: |',
   ];
   const number = (value) => Math.round(value).toLocaleString('en');
   for (const { format: name, results } of rows) {
@@ -418,7 +425,14 @@ export function format({ records, rows, live }) {
     for (const one of results) {
       const ratio = peers.length > 0 ? (one.perCore / Math.max(...peers)).toFixed(2) : '–';
       const cells = [name, one.name, number(one.perSecond), one.cpu.toFixed(1), one.spread];
-      cells.push(number(one.perCore), ratio, `${number(one.rss)} MB`, one.flagged, one.differently);
+      cells.push(
+        number(one.perCore),
+        ratio,
+        `${number(one.rss)} MB`,
+        `${number(one.answerMs)} ms`,
+        one.flagged,
+        one.differently,
+      );
       lines.push(`| ${cells.join(' | ')} |`);
     }
   }
