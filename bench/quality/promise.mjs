@@ -34,6 +34,9 @@ const { values: options } = parseArgs({
   },
 });
 
+/** What `preset: sensor` trains on at least, and the records before the first full window. */
+const leastRecords = 110;
+
 const scratch = mkdtempSync(join(tmpdir(), 'vaemon-promise-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
@@ -78,6 +81,10 @@ function halve(path, folder, name, records) {
   const [head, ...all] = text.trim().split(/\r?\n/);
   const rows = all.slice(0, records);
   const middle = rows.length >> 1;
+  if (middle < leastRecords) {
+    console.error(`bench:promise: skipped ${name}: half of it, ${middle} records, is too little to train on`);
+    return;
+  }
   const write = (part, lines) =>
     writeFileSync(join(folder, `${name}.${part}.csv`), [head, ...lines, ''].join('\n'));
   write('train', rows.slice(0, middle));
