@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startBroker } from '../lib/broker.mjs';
 import { findPython, median, oneThread, spread } from '../lib/contenders.mjs';
@@ -373,14 +374,15 @@ async function latency(broker, contender, { format, folder, perSecond, seconds, 
     let text = '';
     load.stdout.setEncoding('utf8').on('data', (part) => (text += part));
     const began = Date.now();
-    const before = cpuSeconds(child.pid);
+    const warm = wait(1000 * warmUp(seconds)).then(() => ({ cpu: cpuSeconds(child.pid), at: Date.now() }));
     await new Promise((resolve) => load.once('exit', resolve));
     const { sent, seconds: took } = JSON.parse(text);
     await until(async () => (await metric(metrics, consumed)) >= sent, {
       withinMs: 120_000,
       what: contender.name,
     });
-    const cpu = cpuSeconds(child.pid) - before;
+    const before = await warm;
+    const cpuShare = (1000 * (cpuSeconds(child.pid) - before.cpu)) / (Date.now() - before.at);
     await end(child);
     const delays = (await broker.read(group))
       .map(({ value, timestamp }) => ({ ...JSON.parse(value.toString()), verdictAt: Number(timestamp) }))
@@ -393,7 +395,7 @@ async function latency(broker, contender, { format, folder, perSecond, seconds, 
     const result = {
       name: contender.name,
       perSecond: sent / took,
-      cpuShare: cpu / took,
+      cpuShare,
       verdicts: delays.length,
       p50: delays[Math.floor(0.5 * delays.length)],
       p99: delays[Math.floor(0.99 * delays.length)],
