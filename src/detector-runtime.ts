@@ -172,13 +172,14 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       // Written now, so that whoever wants it waits from now on.
       await lease.renew();
       replay?.begun();
-      return parts
-        .runTraining(request, reportProgress, eitherOf(signal, lease.lost))
-        .catch((cause: unknown) => {
-          throw lease.lost.aborted
-            ? new TrainingError('lease', describe(lease.lost.reason), { cause })
-            : cause;
-        });
+      const either = eitherOf(signal, lease.lost);
+      try {
+        return await parts.runTraining(request, reportProgress, either.signal);
+      } catch (cause) {
+        throw lease.lost.aborted ? new TrainingError('lease', describe(lease.lost.reason), { cause }) : cause;
+      } finally {
+        either.release();
+      }
     },
     load: loadVersion,
     async onSwap(next, version) {
@@ -264,20 +265,17 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     const time = replay === undefined ? now() : replay.timers.now();
     if (time - driftTrainingAt < settings.training.onDriftAfterMs) return;
     driftTrainingAt = time;
-    if (role === 'score' && active !== undefined) {
-      requests.ask(active.detector.version).catch((err: unknown) => {
-        log.warn('a training could not be asked for', { detector: name, err });
-      });
-      return;
-    }
-    void retrain('drift');
+    const version = active?.detector.version;
+    if (role === 'score') askForTraining(version);
+    else trainForDrift(version);
   }
 
-  async function retrain(trigger: TrainingTrigger): Promise<void> {
+  async function retrain(trigger: TrainingTrigger): Promise<TrainingOutcome> {
     const isFirst = !retrainer.running();
     const outcome = retrainer.train(trigger);
     if (isFirst) replay?.follow(outcome);
     observer.trainingEnded(name, await outcome);
+    return outcome;
   }
 
   let schedule: Schedule | undefined;
@@ -289,7 +287,9 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       timeZone,
       jitterMs: replay === undefined ? jitterMs : 0,
       random: Math.random,
-      onDue: () => retrain('schedule'),
+      onDue: async () => {
+        await retrain('schedule');
+      },
       onSkipped: () =>
         log.warn('scheduled training skipped: the last one is still under way', { detector: name }),
       onError: (err) => log.error('scheduled training could not be started', { detector: name, err }),
@@ -297,12 +297,26 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     });
   }
 
-  /** Scorers see that normal has moved, and ask; what they ask for may have come about meanwhile. */
+  function trainForDrift(version: string | undefined): void {
+    void retrain('drift').then((outcome) => {
+      // Whoever trains may not have seen what was seen here.
+      if (outcome.result === 'failed' && outcome.reason === 'lease') askForTraining(version);
+    });
+  }
+
+  function askForTraining(version: string | undefined): void {
+    if (version === undefined) return;
+    requests.ask(version).catch((err: unknown) => {
+      log.warn('a training could not be asked for', { detector: name, err });
+    });
+  }
+
+  /** Others see that normal has moved, and ask; what they ask for may have come about meanwhile. */
   async function answerRequests(): Promise<void> {
     const version = await requests.take();
     if (version === undefined || version !== (await store.current()) || retrainer.running()) return;
     log.info('training asked for by a process that scores', { detector: name, version });
-    void retrain('drift');
+    trainForDrift(version);
   }
 
   /** What processes that share a store have to tell each other, now and then. */
@@ -310,7 +324,9 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     try {
       // The quarantine of a process that scores is read by the one that trains.
       if (role !== 'train') await saveQuarantine();
-      if (role !== 'score' && settings.training.onDrift) await answerRequests();
+      // Who is there for nothing else takes over as soon as nobody else trains.
+      if (role === 'train' && !leaseHolder.isHeld()) await leaseHolder.acquire().catch(() => undefined);
+      if (leaseHolder.isHeld() && settings.training.onDrift) await answerRequests();
     } catch (err) {
       log.warn('nothing could be exchanged with other processes over the store', { detector: name, err });
     }
@@ -495,14 +511,20 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   };
 }
 
-/** Aborted as soon as one of them is, for the same reason. */
-function eitherOf(first: AbortSignal, second: AbortSignal): AbortSignal {
+/** Aborted as soon as one of them is, for the same reason. They may live longer: what is added to them is taken away again. */
+function eitherOf(...signals: readonly AbortSignal[]): { signal: AbortSignal; release: () => void } {
   const either = new AbortController();
-  for (const signal of [first, second]) {
-    if (signal.aborted) either.abort(signal.reason);
-    signal.addEventListener('abort', () => either.abort(signal.reason), { once: true });
+  const listeners = signals.map((signal) => ({ signal, abort: () => either.abort(signal.reason) }));
+  for (const { signal, abort } of listeners) {
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
   }
-  return either.signal;
+  return {
+    signal: either.signal,
+    release() {
+      for (const { signal, abort } of listeners) signal.removeEventListener('abort', abort);
+    },
+  };
 }
 
 function watchDrift({ drift, training }: DetectorSettings, { state }: Detector): DriftWatch {

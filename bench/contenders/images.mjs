@@ -31,32 +31,36 @@ const { threshold } = JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8'
 
 const scores = new Map();
 const active = { detector, threshold: 3 };
-const handle = createPipeline({
-  detectorName: settings.detector,
-  decode: intake.decode,
-  memory: createMemory(memoryRules(settings, intake)),
-  stale: { duplicate: 'reject', out_of_order: 'reject' },
-  limits: createLimitCheck(settings.record.channels, settings.record.signals),
-  current: () => active,
-  sinks: [
-    {
-      name: 'bench',
-      write({ detections }) {
-        for (const { origin, statistics } of detections) scores.set(origin.offset, statistics.reconstruction);
-        return Promise.resolve();
-      },
-      close: () => Promise.resolve(),
+
+function createHandle(anomaliesOnly) {
+  const sink = {
+    name: 'bench',
+    anomaliesOnly,
+    write({ detections }) {
+      for (const { origin, statistics } of detections) scores.set(origin.offset, statistics.reconstruction);
+      return Promise.resolve();
     },
-  ],
-  metrics: createMetrics({ version: '', engine: 'bench', process: false }).forDetector('bench', {
-    topics: [],
-    sinks: ['bench'],
-  }),
-  now: Date.now,
-  onBroken: (error) => {
-    throw error;
-  },
-});
+    close: () => Promise.resolve(),
+  };
+  return createPipeline({
+    detectorName: settings.detector,
+    decode: intake.decode,
+    memory: createMemory(memoryRules(settings, intake)),
+    stale: { duplicate: 'reject', out_of_order: 'reject' },
+    limits: createLimitCheck(settings.record.channels, settings.record.signals),
+    current: () => active,
+    sinks: [sink],
+    metrics: createMetrics({ version: '', engine: 'bench', process: false }).forDetector('bench', {
+      topics: [],
+      sinks: ['bench'],
+    }),
+    now: Date.now,
+    onBroken: (error) => {
+      throw error;
+    },
+  });
+}
+const handlers = { outputs: createHandle(false), run: createHandle(true) };
 
 let offset = 0;
 await answer({ node: process.version, engine: detector.engine }, async ({ what, batch, seconds }) => {
@@ -70,7 +74,7 @@ await answer({ node: process.version, engine: detector.engine }, async ({ what, 
       refill: false,
     }));
     offset += batch;
-    await handle({ topic: 'images', partition: 0, messages, lag: 0 });
+    await handlers[what]({ topic: 'images', partition: 0, messages, lag: 0 });
   };
   if (what === 'outputs') {
     await next();

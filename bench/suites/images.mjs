@@ -27,6 +27,7 @@ function digits() {
         Math.round(255 * data[nth * side * side + p]),
       );
       return sharp(pixels, { raw: { width: side, height: side, channels: 1 } })
+        .toColourspace('b-w')
         .png()
         .toBuffer();
     }),

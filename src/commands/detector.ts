@@ -81,7 +81,7 @@ export async function readTrainingLabels(
 export async function withPublishing<T>(
   { daemon }: Settings,
   { detector }: DetectorSettings,
-  token: string | undefined,
+  { lease: token, takeLease = false }: { lease?: string; takeLease?: boolean },
   use: (store: ModelStore) => Promise<T>,
 ): Promise<T> {
   const { path: directory, leaseTimeoutMs: timeoutMs } = daemon.store;
@@ -89,11 +89,12 @@ export async function withPublishing<T>(
     const folder = leaseFolder(directory, detector, Number(token));
     return use(createModelStore({ directory, detector, lease: () => folder }));
   }
-  const lease = await acquireLease({ directory, detector, timeoutMs, threaded: true }).catch(
-    (cause: unknown) => {
-      throw cause instanceof LeaseError ? new TrainingError('lease', cause.message, { cause }) : cause;
-    },
-  );
+  const wanted = { directory, detector, timeoutMs, threaded: true, force: takeLease };
+  const lease = await acquireLease(wanted).catch((cause: unknown) => {
+    throw cause instanceof LeaseError
+      ? new TrainingError('lease', `${cause.message}; --take-lease takes it away`, { cause })
+      : cause;
+  });
   try {
     return await use(createModelStore({ directory, detector, lease: () => lease.folder }));
   } finally {

@@ -86,7 +86,7 @@ export const register: Register = (program, { env, stdout, stderr }) => {
       options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
     );
     const labels = await readTrainingLabels(detector, log);
-    const { version, report } = await withPublishing(settings, detector, undefined, (store) =>
+    const { version, report } = await withPublishing(settings, detector, options, (store) =>
       trainDetector({
         settings: detector,
         engines,

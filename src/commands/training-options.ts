@@ -7,6 +7,7 @@ export interface TrainingSelection {
   detector?: string;
   fileRecords?: string;
   quarantine?: string;
+  takeLease?: boolean;
 }
 
 export function addTrainingOptions(command: Command): Command {
@@ -17,5 +18,6 @@ export function addTrainingOptions(command: Command): Command {
       '--quarantine <file>',
       'JSON list of {key, from, to} (Unix ms) to leave out (default: what has alarmed)',
     )
+    .option('--take-lease', 'publish although another process trains: what it is training is lost')
     .addOption(setOption());
 }

@@ -89,11 +89,22 @@ export function createScaler(state: ScalerState): Scaler {
     return Math.sign(scaled) * (softLimit + Math.log1p(Math.abs(scaled) - softLimit));
   }
 
+  /** What each byte becomes in each channel, where values are pixels. Shape [256, channels]. */
+  let ofBytes: Float32Array | undefined;
+  const tableOfBytes = (): Float32Array =>
+    Float32Array.from({ length: 256 * channels }, (_, i) => scaleOne(Math.floor(i / channels), i % channels));
+
   return {
     channels,
     knows: (channel) => count[channel]! > 0,
     scale: scaleOne,
     scaleRow(values, from, n, out, at) {
+      if (values instanceof Uint8Array) {
+        const table = (ofBytes ??= tableOfBytes());
+        for (let i = 0; i < n; i += channels)
+          for (let j = 0; j < channels; j++) out[at + i + j] = table[values[from + i + j]! * channels + j]!;
+        return;
+      }
       for (let i = 0; i < n; i += channels)
         for (let j = 0; j < channels; j++) out[at + i + j] = scaleOne(values[from + i + j]!, j);
     },

@@ -38,6 +38,8 @@ export interface LeaseOptions {
   timeoutMs: number;
   /** A thread of its own writes the heartbeats: for a process that computes for longer than that at a stretch. */
   threaded?: boolean;
+  /** Takes it from who has it, alive or not. */
+  force?: boolean;
 }
 
 /** Who a heartbeat is of. */
@@ -66,7 +68,7 @@ export function leaseFolder(directory: string, detector: string, token: number):
  * @throws LeaseError that names the holder, while there is one
  */
 export async function acquireLease(options: LeaseOptions): Promise<Lease> {
-  const { directory, detector, timeoutMs } = options;
+  const { directory, detector, timeoutMs, force = false } = options;
   const root = join(directory, detector, 'lease');
   await nodeFs.mkdir(root, { recursive: true });
   await removeLeftovers(nodeFs, root, Date.now());
@@ -75,7 +77,7 @@ export async function acquireLease(options: LeaseOptions): Promise<Lease> {
     const newest = known.at(-1);
     if (newest?.kind === 'holder') {
       const folder = join(root, nameOf('holder', newest.token));
-      await refuseWhileAlive(root, folder, timeoutMs, detector);
+      if (!force) await refuseWhileAlive(root, folder, timeoutMs, detector);
       if (!(await moved(folder, join(root, nameOf('ended', newest.token))))) continue;
     }
     const token = (newest?.token ?? 0) + 1;

@@ -66,6 +66,14 @@ test('a holder that has been silent for too long loses it, and notices with its 
   await next.renew();
 });
 
+test('it can be taken away from one that is alive, which can have it back later', async () => {
+  const old = await acquire();
+  const next = await acquireLease({ directory, detector: 'pump', timeoutMs: 60_000, force: true });
+  await expect(old.renew()).rejects.toThrow(LeaseError);
+  await next.release();
+  expect((await acquire()).token).toBe(next.token + 1);
+});
+
 test('a holder on this machine that is gone loses it at once', async () => {
   const gone = Number(
     execFileSync(process.execPath, ['-e', 'console.log(process.pid)'], { encoding: 'utf8' }),

@@ -19,6 +19,7 @@ import {
   type EnvelopeFields,
   type JsonObject,
 } from './envelope';
+import { readPlainPng } from './plain-png';
 import { loadSharp } from './sharp';
 
 export interface ImageFields extends EnvelopeFields {
@@ -115,6 +116,8 @@ async function unpack(bytes: Buffer, image: ImageFormat): Promise<Uint8Array> {
   const { width, height, colour, fit, maxPixels } = image;
   if (!isPng(bytes) && !isJpeg(bytes))
     throw new DecodeError('not_an_image', 'the first bytes are those of neither PNG nor JPEG');
+  const plain = isPng(bytes) && width * height <= maxPixels ? readPlainPng(bytes, image) : undefined;
+  if (plain !== undefined) return plain;
   const sharp = await loadSharp();
   try {
     return await sharp(bytes, { limitInputPixels: maxPixels, failOn: 'warning', autoOrient: true })

@@ -104,6 +104,11 @@ test('four scorers and a trainer: a rolling restart under load loses and doubles
     `process ${trainer.pid} on`,
   );
 
+  // Nor can a person, who is told what to do.
+  const byHand = startVaemon(['train'], config, common);
+  expect(await byHand.ended).toMatchObject({ code: 1 });
+  expect(byHand.stderr()).toMatch(/trains detector "plant".*--take-lease takes it away/);
+
   for (let i = 0; i < scorers.length; i++) {
     expect(await scorers[i]!.signal('SIGTERM')).toEqual(cleanExit);
     scorers[i] = score();
