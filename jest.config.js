@@ -6,6 +6,8 @@ const common = {
 };
 
 module.exports = {
+  // By itself jest leaves one core alone, which of two is half of them.
+  maxWorkers: '100%',
   projects: [
     {
       ...common,
