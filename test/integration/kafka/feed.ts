@@ -89,7 +89,10 @@ const recordsPerRound = 4;
 /** Creates the topic to be read and connects to it. */
 export async function createFeed(broker: TestBroker): Promise<Feed & { topic: string }> {
   const topic = await broker.createTopic({ partitions });
-  const producer = broker.client().producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  // A request that is tried again, as after a broker was away, is not written twice.
+  const producer = broker
+    .client()
+    .producer({ createPartitioner: Partitioners.DefaultPartitioner, idempotent: true });
   await producer.connect();
   const start = Date.now() - 2 * 3_600_000;
   const sequences = pumps.map(({ key, partition }, seed) => ({
