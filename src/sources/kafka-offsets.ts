@@ -118,9 +118,10 @@ export function keepBlocks(
     const part = total / count;
     return Array.from({ length: count }, (_, i) => {
       // Steps of the golden section fill the parts evenly, and never in the same rhythm as anything else.
-      const place = i === count - 1 ? 1 : ((i + 1) * 0.618033988749895) % 1;
+      if (i === count - 1) return { partition, start: all.end - BigInt(length), end: all.end };
+      const place = ((i + 1) * 0.618033988749895) % 1;
       const first = all.start + BigInt(Math.floor(i * part + place * (part - length)));
-      return { partition, start: first, end: i === count - 1 ? all.end : first + BigInt(length) };
+      return { partition, start: first, end: first + BigInt(length) };
     });
   });
 }

@@ -198,6 +198,11 @@ describe('keepBlocks', () => {
     expect(new Set(kept.map(({ start }) => (start - 1_000n) % 1_000n)).size).toBe(10);
   });
 
+  test('the last is no longer than the others, whatever rounding does', () => {
+    const kept = keepBlocks([range(0, 0, 990)], 7, 7);
+    expect(kept.map(({ start, end }) => end - start)).toEqual(new Array(7).fill(1n));
+  });
+
   test('rise without touching one another, and are never more than may be read', () => {
     const size = fc.integer({ min: 0, max: 5_000 });
     fc.assert(
