@@ -354,7 +354,7 @@ async function latency(broker, contender, { format, folder, perSecond, seconds, 
   });
   try {
     const path = join(folder, `${topic}.json`);
-    const faultEvery = 200;
+    const faultEvery = 2000;
     writeFileSync(
       path,
       JSON.stringify({

@@ -84,20 +84,19 @@ export function timestampOf(message: KafkaMessage | FetchedRecord): number {
   return message instanceof FetchedRecord ? message.timestampMs : Number(message.timestamp);
 }
 
-/** The records of one batch, behind its header. */
-class RecordReader {
-  private at = 0;
-
-  constructor(private readonly bytes: Buffer) {}
+/** Reads the records of one batch, behind its header, one after the other. */
+function createRecordReader(bytes: Buffer, context: BatchContext): () => FetchedRecord {
+  const firstOffset = Number(context.firstOffset);
+  const firstTimestamp = Number(context.firstTimestamp);
+  let at = 0;
 
   /** Zigzag, up to 2^53. */
-  private integer(): number {
-    const { bytes } = this;
+  function integer(): number {
     let value = 0;
     let place = 1;
     let byte: number | undefined;
     do {
-      byte = bytes[this.at++];
+      byte = bytes[at++];
       if (byte === undefined) throw new Error('a record batch ends in the middle of a number');
       value += (byte & 0x7f) * place;
       place *= 128;
@@ -105,21 +104,21 @@ class RecordReader {
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
-  private view(): Buffer | null {
-    const length = this.integer();
+  function view(): Buffer | null {
+    const length = integer();
     if (length === -1) return null;
-    const begin = this.at;
-    this.at += length;
-    return this.bytes.subarray(begin, this.at);
+    const begin = at;
+    at += length;
+    return bytes.subarray(begin, at);
   }
 
-  private headers(): Headers {
-    const count = this.integer();
+  function readHeaders(): Headers {
+    const count = integer();
     if (count <= 0) return noHeaders;
     const headers: Headers = {};
     for (let i = 0; i < count; i++) {
-      const name = this.view()?.toString('utf8') ?? '';
-      const value = this.view();
+      const name = view()?.toString('utf8') ?? '';
+      const value = view();
       const before = headers[name];
       if (before === undefined) headers[name] = value;
       else if (Array.isArray(before)) before.push(value);
@@ -128,32 +127,32 @@ class RecordReader {
     return headers;
   }
 
-  record(context: BatchContext, firstOffset: number, firstTimestamp: number): FetchedRecord {
-    const length = this.integer();
-    const end = this.at + length;
-    if (end > this.bytes.length) throw new Error('a record batch ends in the middle of a record');
-    const attributes = this.bytes.readInt8(this.at++);
-    const time = this.integer();
-    const delta = this.integer();
-    const keyLength = this.integer();
-    const keyFrom = this.at;
-    this.at += Math.max(0, keyLength);
-    const value = this.view();
-    const headers = this.headers();
-    this.at = end;
+  return () => {
+    const length = integer();
+    const end = at + length;
+    if (end > bytes.length) throw new Error('a record batch ends in the middle of a record');
+    const attributes = bytes.readInt8(at++);
+    const time = integer();
+    const delta = integer();
+    const keyLength = integer();
+    const keyFrom = at;
+    at += Math.max(0, keyLength);
+    const value = view();
+    const headers = readHeaders();
+    at = end;
     const offset = firstOffset + delta;
     return new FetchedRecord(
       Number.isSafeInteger(offset) ? String(offset) : String(BigInt(context.firstOffset) + BigInt(delta)),
       context.timestampType === appendTime ? Number(context.maxTimestamp) : firstTimestamp + time,
       attributes,
-      this.bytes,
+      bytes,
       keyFrom,
       keyLength,
       value,
       headers,
       context,
     );
-  }
+  };
 }
 
 function createBatchDecoder(
@@ -190,10 +189,10 @@ function createBatchDecoder(
     const count = decoder.readInt32();
     const bytes = decoder.buffer.subarray(decoder.offset);
     const codec = codecFor(attributes);
-    const reader = new RecordReader(codec === null || count <= 0 ? bytes : await codec.decompress(bytes));
-    const [offset, time] = [Number(firstOffset), Number(context.firstTimestamp)];
+    const plain = codec === null || count <= 0 ? bytes : await codec.decompress(bytes);
+    const next = createRecordReader(plain, context);
     const records: FetchedRecord[] = [];
-    for (let i = 0; i < count; i++) records.push(reader.record(context, offset, time));
+    for (let i = 0; i < count; i++) records.push(next());
     return { ...context, records };
   };
 }
