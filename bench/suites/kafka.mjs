@@ -354,7 +354,7 @@ async function latency(broker, contender, { format, folder, perSecond, seconds, 
   });
   try {
     const path = join(folder, `${topic}.json`);
-    const faultEvery = 2000;
+    const faultEvery = 1000;
     writeFileSync(
       path,
       JSON.stringify({
