@@ -193,8 +193,8 @@ async function readRecords(
       [{ partition, start: from, end }],
     );
     for await (const chunk of reading)
-      for (const message of chunk)
-        messages.push({ ...message, refill: BigInt(message.origin.offset) < start });
+      for (const { key, value, timestamp, origin } of chunk)
+        messages.push({ key, value, timestamp, origin, refill: BigInt(origin.offset) < start });
     partitions.push({ partition, from, liveFrom: start, messages });
   }
   return partitions;

@@ -4,6 +4,7 @@
  * out has the same fields. Format: KIP-98, "record batch".
  */
 import { createRequire } from 'node:module';
+import { KafkaJSNonRetriableError } from 'kafkajs';
 import type { KafkaMessage } from 'kafkajs';
 
 /** What is used of kafkajs' decoder. */
@@ -42,11 +43,15 @@ type Headers = Record<string, Buffer | null | (Buffer | null)[]>;
 
 const noHeaders: Headers = Object.freeze({});
 const appendTime = 1;
+const codecMask = 0x07;
 const appendTimeFlag = 0x08;
 const transactionalFlag = 0x10;
 const controlFlag = 0x20;
 
-/** A record as kafkajs hands it on. Its time is a number until somebody wants a text, and its key a place in the batch. */
+/**
+ * A record as kafkajs hands it on. Its time is a number until somebody wants a text, and its key a place in the batch: both are
+ * getters, which `{ ...record }` leaves behind.
+ */
 export class FetchedRecord {
   constructor(
     readonly offset: string,
@@ -84,6 +89,11 @@ export function timestampOf(message: KafkaMessage | FetchedRecord): number {
   return message instanceof FetchedRecord ? message.timestampMs : Number(message.timestamp);
 }
 
+/** Whoever reads it again reads the same. */
+function damaged(where: string): Error {
+  return new KafkaJSNonRetriableError(`a record batch ends in the middle of ${where}`);
+}
+
 /** Reads the records of one batch, behind its header, one after the other. */
 function createRecordReader(bytes: Buffer, context: BatchContext): () => FetchedRecord {
   const firstOffset = Number(context.firstOffset);
@@ -97,7 +107,7 @@ function createRecordReader(bytes: Buffer, context: BatchContext): () => Fetched
     let byte: number | undefined;
     do {
       byte = bytes[at++];
-      if (byte === undefined) throw new Error('a record batch ends in the middle of a number');
+      if (byte === undefined) throw damaged('a number');
       value += (byte & 0x7f) * place;
       place *= 128;
     } while (byte >= 0x80);
@@ -130,7 +140,7 @@ function createRecordReader(bytes: Buffer, context: BatchContext): () => Fetched
   return () => {
     const length = integer();
     const end = at + length;
-    if (end > bytes.length) throw new Error('a record batch ends in the middle of a record');
+    if (end > bytes.length) throw damaged('a record');
     const attributes = bytes.readInt8(at++);
     const time = integer();
     const delta = integer();
@@ -189,6 +199,8 @@ function createBatchDecoder(
     const count = decoder.readInt32();
     const bytes = decoder.buffer.subarray(decoder.offset);
     const codec = codecFor(attributes);
+    if (codec === null && (attributes & codecMask) !== 0)
+      throw new KafkaJSNonRetriableError(`there is no codec for compression ${attributes & codecMask}`);
     const plain = codec === null || count <= 0 ? bytes : await codec.decompress(bytes);
     const next = createRecordReader(plain, context);
     const records: FetchedRecord[] = [];

@@ -12,6 +12,14 @@ import { Partitioners } from 'kafkajs';
 import type { Kafka, KafkaMessage, Message } from 'kafkajs';
 import { createKafkaClient } from '../../../src/sources/kafka-client';
 
+/** A message with its partition. Its fields may be getters, which a spread would leave behind. */
+export function atPartition(message: KafkaMessage, partition: number): KafkaMessage & { partition: number } {
+  const { key, value, timestamp, attributes, offset, headers } = message;
+  return { key, value, timestamp, attributes, offset, headers, partition } as KafkaMessage & {
+    partition: number;
+  };
+}
+
 const script = promisify(execFile);
 
 type Listener = 'BOOTSTRAP' | 'SSL' | 'MTLS' | 'SASL_SSL' | 'SASL_PLAINTEXT';
@@ -194,7 +202,7 @@ function createTestKafka(brokers: readonly string[]): TestKafka {
         await consumer.subscribe({ topics: [topic], fromBeginning: true });
         await consumer.run({
           eachMessage({ message, partition }) {
-            messages.push({ ...message, partition });
+            messages.push(atPartition(message, partition));
             return Promise.resolve();
           },
         });

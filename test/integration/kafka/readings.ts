@@ -1,6 +1,6 @@
 /** What a test reads from Kafka to see what has come of it. */
 import type { Admin, Kafka, KafkaMessage } from 'kafkajs';
-import { until } from './broker';
+import { atPartition, until } from './broker';
 
 export type TopicMessage = KafkaMessage & { partition: number };
 
@@ -22,7 +22,7 @@ export async function readTopic(kafka: Kafka, topic: string): Promise<TopicMessa
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({
     eachBatch({ batch, resolveOffset }) {
-      for (const message of batch.messages) messages.push({ ...message, partition: batch.partition });
+      for (const message of batch.messages) messages.push(atPartition(message, batch.partition));
       resolveOffset(batch.lastOffset());
       return Promise.resolve();
     },
