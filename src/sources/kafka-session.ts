@@ -479,7 +479,8 @@ function crash(error: Error): SessionEnd {
   const gaveUp = name === 'KafkaJSNumberOfRetriesExceeded' || retriable === true;
   return new SessionEnd(
     gaveUp ? 'unreachable' : 'crashed',
-    gaveUp ? 'Kafka has not answered' : 'the Kafka consumer has crashed',
+    // In one line, for whoever asks why it is not ready.
+    `${gaveUp ? 'Kafka was asked in vain' : 'the Kafka consumer has crashed'}: ${error.message}`,
     { cause: error },
   );
 }
