@@ -59,7 +59,7 @@ const size = options.quick
       rounds: 5,
       seconds: 1,
       records: 1_000_000,
-      liveSeconds: 30,
+      liveSeconds: 20,
       growthRecords: 200_000,
       memoryRecords: 10_000_000,
     };

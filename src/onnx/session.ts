@@ -13,6 +13,8 @@ export type Feeds = Readonly<
 export interface Session {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Whether it computes on another thread than the one that calls it. */
+  readonly onThread: boolean;
   /**
    * Computes the outputs that are asked for. One run at a time; until it is through the feeds' data have to stay as they are.
    * What the graph does not read may be fed all the same.
@@ -80,6 +82,7 @@ export const openSession: OpenSession = async (bytes) => {
   return {
     inputs: session.inputNames,
     outputs: session.outputNames,
+    onThread: false,
     async run(feeds, wanted, into = {}) {
       const tensors = Object.fromEntries(
         session.inputNames.map((name) => {

@@ -64,6 +64,7 @@ export function startSessionThread(): SessionThread {
     return {
       inputs,
       outputs,
+      onThread: true,
       async run(feeds, wanted, into) {
         if (into !== undefined)
           throw new Error('a session of another thread cannot write into arrays of this one');

@@ -61,7 +61,8 @@ export function createAssessor(
   function encodedOf(batch: WindowBatch): EncodedWindows {
     if (batch.encoded?.encoder === encoder) return batch.encoded;
     let encoded = buffersOf.get(batch);
-    if (encoded === undefined) buffersOf.set(batch, (encoded = encoder.createBuffers(batch.capacity)));
+    if (encoded === undefined)
+      buffersOf.set(batch, (encoded = encoder.createBuffers(batch.capacity, engine.onThread)));
     return encoded;
   }
 

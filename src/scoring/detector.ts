@@ -198,7 +198,8 @@ export function createDetector(
     state,
     shape,
     engine: assessor.engine.name,
-    createBatch: (capacity) => createWindowBatch(shape, capacity, assessor.encoder.createBuffers(capacity)),
+    createBatch: (capacity) =>
+      createWindowBatch(shape, capacity, assessor.encoder.createBuffers(capacity, assessor.engine.onThread)),
     assess: (batch) => assessor.assess(batch),
     judge,
     score: async (batch, levelsOf) => judge(batch, await assessor.assess(batch), levelsOf),

@@ -36,7 +36,8 @@ export interface WindowEncoder extends RecordEncoder {
   readonly dim: number;
   /** Twice the encoding of one record: that of the record being judged, and the mean over its window. */
   readonly conditionDim: number;
-  createBuffers(capacity: number): EncodedWindows;
+  /** @param shared for an engine on a thread of its own, which reads them where they are; others are faster with what is theirs */
+  createBuffers(capacity: number, shared?: boolean): EncodedWindows;
   /** Encodes all windows of the batch into the first rows of `out`, their masks included. */
   encode(batch: WindowBatch, out: EncodedWindows): void;
   /** Brings the masks of the windows of a batch up to date: 0 for each value that is missing, or of a channel that is not known. */
@@ -78,14 +79,15 @@ export function createWindowEncoder(
     recordConditionDim,
     conditionDim,
     encodeRecord,
-    createBuffers(capacity) {
+    createBuffers(capacity, shared = false) {
+      const create = shared ? createShared : (length: number) => new Float32Array(length);
       const capacityRows = Math.ceil(capacity / engineRows) * engineRows;
       const encoded: EncodedWindows = {
         encoder,
         count: 0,
-        x: createShared(capacityRows * dim),
-        mask: createShared(capacityRows * dim),
-        c: createShared(capacityRows * conditionDim),
+        x: create(capacityRows * dim),
+        mask: create(capacityRows * dim),
+        c: create(capacityRows * conditionDim),
         lacking: new Uint8Array(capacity),
         lackingCount: 0,
         unknownConditions: 0,
@@ -134,7 +136,6 @@ export function createWindowEncoder(
   return encoder;
 }
 
-/** An engine on a thread of its own reads it where it is. */
 function createShared(length: number): Float32Array {
   return new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
 }

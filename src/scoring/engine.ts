@@ -12,6 +12,8 @@ export type Outputs<Name extends string = string> = Readonly<Record<Name, Float3
 export interface ScoringEngine {
   /** Said in the log and by `doctor`. */
   readonly name: string;
+  /** Whether it computes on a thread of its own. */
+  readonly onThread: boolean;
   /**
    * Repeatable: a row's outputs do not depend on the other rows. One run at a time.
    * @param encoded windows in the first `count` rows; while the engine has them nobody may look at the arrays
@@ -33,6 +35,7 @@ export const createTfjsEngine: OpenEngine = (model, encoder, attribution) => {
   const readout = createReadout(model, attribution);
   return {
     name: `tfjs-${tf.getBackend()}`,
+    onThread: false,
     run: (encoded, count, wanted) => {
       const rows = fixedBatchRows() ?? count;
       const outputs = new Map<string, Float32Array>();

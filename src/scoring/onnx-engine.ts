@@ -19,6 +19,7 @@ function createOnnxEngine(session: Session, encoder: WindowEncoder): ScoringEngi
   const { dim, conditionDim } = encoder;
   return {
     name: 'onnxruntime',
+    onThread: session.onThread,
     async run(encoded, count, wanted) {
       const rows = Math.ceil(count / engineRows) * engineRows;
       const part = (data: Float32Array, width: number) => ({
