@@ -19,7 +19,7 @@ const require = createRequire(import.meta.url);
 const dist = (name) => require(`../../dist/${name}`);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-const partitions = 4;
+export const partitions = 4;
 const machines = 200;
 /** Of the live load: no two records of a machine may have one time. */
 const liveMachines = 1000;
@@ -65,7 +65,7 @@ export async function run({ rounds, records, liveSeconds, log }) {
 }
 
 /** Writes all records of a format to its topic. */
-async function produce(broker, format, records, log) {
+export async function produce(broker, format, records, log) {
   log(`producing ${records} records, ${format}`);
   const { Partitioners } = require('kafkajs');
   await broker.createTopic(`records-${format}`, partitions);
@@ -87,7 +87,7 @@ async function produce(broker, format, records, log) {
 }
 
 /** Trains the model of all contenders; returns what Python needs to know of it. */
-async function trainModel(broker, folder) {
+export async function trainModel(broker, folder) {
   mkdirSync(join(folder, 'config/detectors'), { recursive: true });
   writeFileSync(
     join(folder, 'config/detectors/bench.yaml'),
@@ -174,7 +174,7 @@ function command(name, folder, settings) {
 }
 
 /** vaemon as it is installed, with its own settings but for what `changes` says. */
-function vaemon(name, broker, folder, changes) {
+export function vaemon(name, broker, folder, changes) {
   return {
     name,
     async start({ topic, format, group, detections, from }) {
