@@ -1,6 +1,6 @@
 /** What commands that are about one detector have in common: which one, its history, its current model version. */
 import type { DetectorSettings, Settings } from '../config/settings';
-import { ConfigError, LeaseError, TrainingError } from '../errors';
+import { ConfigError } from '../errors';
 import type { createLogger } from '../logger';
 import { decodeModel, type DetectorState, type Files } from '../scoring/bundle';
 import { disposeModel, type Model } from '../models/model';
@@ -8,9 +8,6 @@ import { createFileHistory } from '../sources/file';
 import type { ReadHistory } from '../sources/history';
 import { createKafkaClient } from '../sources/kafka-client';
 import { createKafkaHistory } from '../sources/kafka-history';
-import { readLabelFile, readLabelTopic, type TrainingLabel } from '../sources/training-labels';
-import type { ModelStore } from '../store/bundle';
-import { acquireLease, leaseFolder } from '../store/lease';
 import { createModelStore } from '../store/model-store';
 
 /** The detector of that name, or the only one. Throws a ConfigError that names those there are. */
@@ -51,55 +48,6 @@ export function createHistory(
         partitions: ranges.map(({ partition }) => partition),
       }),
   });
-}
-
-/**
- * What people say of past records of a detector.
- * @throws Error that names the file and the line of what is no label; in a topic such a message is logged
- */
-export async function readTrainingLabels(
-  { detector, source, training }: DetectorSettings,
-  log: ReturnType<typeof createLogger>,
-): Promise<TrainingLabel[]> {
-  const { file, topic } = training.labels;
-  const fromFile = file === '' ? [] : await readLabelFile(file);
-  if (topic === '') return fromFile;
-  const kafka = createKafkaClient({ ...source.kafka, clientId: `${source.kafka.clientId}-train`, log });
-  const fromTopic = await readLabelTopic({
-    kafka,
-    settings: { topic, groupId: source.kafka.groupId },
-    onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
-    onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),
-  });
-  return [...fromFile, ...fromTopic];
-}
-
-/**
- * A store to publish to: by the lease of the daemon that has started this process, or by one of our own.
- * @throws TrainingError (`lease`) that names who holds it
- */
-export async function withPublishing<T>(
-  { daemon }: Settings,
-  { detector }: DetectorSettings,
-  { lease: token, takeLease = false }: { lease?: string; takeLease?: boolean },
-  use: (store: ModelStore) => Promise<T>,
-): Promise<T> {
-  const { path: directory, leaseTimeoutMs: timeoutMs } = daemon.store;
-  if (token !== undefined) {
-    const folder = leaseFolder(directory, detector, Number(token));
-    return use(createModelStore({ directory, detector, lease: () => folder }));
-  }
-  const wanted = { directory, detector, timeoutMs, threaded: true, force: takeLease };
-  const lease = await acquireLease(wanted).catch((cause: unknown) => {
-    throw cause instanceof LeaseError
-      ? new TrainingError('lease', `${cause.message}; --take-lease takes it away`, { cause })
-      : cause;
-  });
-  try {
-    return await use(createModelStore({ directory, detector, lease: () => lease.folder }));
-  } finally {
-    await lease.release();
-  }
 }
 
 /** A model version as it was stored. */

@@ -5,18 +5,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Option } from 'commander';
 import { loadSettings } from '../config/load';
-import { openEngines } from '../engines';
-import { quarantinePath, readQuarantine } from '../lifecycle/quarantine';
 import { createLogger } from '../logger';
 import { toTorchWeights } from '../models/exchange';
 import { graphName } from '../scoring/bundle';
 import { decodeSafetensors, encodeSafetensors, openBackend } from '../tensor';
-import { trainDetector } from '../trainer';
 import type { Register } from './context';
-import { createHistory, pickDetector, readTrainingLabels, withModel, withPublishing } from './detector';
+import { pickDetector, withModel } from './detector';
 import { setOption } from './set';
+import { trainVersion } from './train-version';
 import { addTrainingOptions, type TrainingSelection } from './training-options';
-import { packageVersions } from './version';
 
 interface Options {
   set: Record<string, string>;
@@ -80,26 +77,10 @@ export const register: Register = (program, { env, stdout, stderr }) => {
     const detector = pickDetector(settings, options.detector);
     const log = createLogger({ ...settings.daemon.log, stream: stderr });
     const { tensors } = decodeSafetensors(await readFile(file));
-    const engines = await openEngines(settings.daemon.engine);
-    // What is calibrated on what has alarmed would take it for normal.
-    const exclude = await readQuarantine(
-      options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
-    );
-    const labels = await readTrainingLabels(detector, log);
-    const { version, report } = await withPublishing(settings, detector, options, (store) =>
-      trainDetector({
-        settings: detector,
-        engines,
-        store,
-        readHistory: createHistory(detector, options.fileRecords, log),
-        exclude,
-        labels,
-        writtenBy: packageVersions(),
-        weights: tensors,
-        now: Date.now,
-        onProgress: () => undefined,
-      }),
-    );
+    const { version, report } = await trainVersion(settings, detector, options, log, {
+      weights: tensors,
+      onProgress: () => undefined,
+    });
     stdout.write(`${detector.detector}: version ${version}\n${JSON.stringify(report, null, 2)}\n`);
   });
 };

@@ -1,17 +1,14 @@
 /** `vaemon train`: trains one detector's next model version from its history. The daemon runs it as a process, too. */
 import { Option } from 'commander';
 import { loadSettings } from '../config/load';
-import { openEngines } from '../engines';
-import { quarantinePath, readQuarantine } from '../lifecycle/quarantine';
 import { failureMessage, formatTrainingMessage } from '../lifecycle/training-message';
 import { exitWhenParentIsGone } from '../lifecycle/training-process';
 import { createLogger } from '../logger';
-import { trainDetector } from '../trainer';
 import { collapsedLevels } from '../training/report';
 import { exitCodes, type Register } from './context';
-import { createHistory, pickDetector, readTrainingLabels, withPublishing } from './detector';
+import { pickDetector } from './detector';
+import { trainVersion } from './train-version';
 import { addTrainingOptions, type TrainingSelection } from './training-options';
-import { packageVersions } from './version';
 
 interface Options extends TrainingSelection {
   child?: boolean;
@@ -36,28 +33,13 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
       const log = createLogger({ ...settings.daemon.log, stream: stderr });
       try {
         const began = performance.now();
-        const engines = await openEngines(settings.daemon.engine);
-        const exclude = await readQuarantine(
-          options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
-        );
-        const labels = await readTrainingLabels(detector, log);
-        const { version, report } = await withPublishing(settings, detector, options, (store) =>
-          trainDetector({
-            settings: detector,
-            engines,
-            store,
-            readHistory: createHistory(detector, options.fileRecords, log),
-            exclude,
-            labels,
-            writtenBy: packageVersions(),
-            now: Date.now,
-            onProgress(progress) {
-              const perEpoch = (performance.now() - began) / 1000 / progress.epoch;
-              const secondsLeft = perEpoch * (progress.epochs - progress.epoch);
-              if (asJson) stdout.write(formatTrainingMessage({ type: 'progress', ...progress, secondsLeft }));
-            },
-          }),
-        );
+        const { version, report } = await trainVersion(settings, detector, options, log, {
+          onProgress(progress) {
+            const perEpoch = (performance.now() - began) / 1000 / progress.epoch;
+            const secondsLeft = perEpoch * (progress.epochs - progress.epoch);
+            if (asJson) stdout.write(formatTrainingMessage({ type: 'progress', ...progress, secondsLeft }));
+          },
+        });
         const collapsed = collapsedLevels(report);
         if (collapsed.length > 0) {
           log.warn('posterior has collapsed: no latent dimension of these levels is in use', {
