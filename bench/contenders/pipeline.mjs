@@ -9,19 +9,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { answer } from '../lib/answer.mjs';
+import { loadDetector } from '../lib/in-process.mjs';
 import { residentMb } from '../lib/process.mjs';
 
 const require = createRequire(import.meta.url);
 const dist = (name) => require(`../../dist/${name}`);
 const { loadSettings } = dist('config/load');
 const { openEngines, usualEngines } = dist('engines');
-const { createIntake } = dist('intake');
-const { createMemory, memoryRules } = dist('memory');
-const { createMetrics } = dist('metrics');
-const { createPipeline } = dist('pipeline');
-const { decodeBundle } = dist('scoring/bundle');
 const { trainDetector } = dist('trainer');
-const { createLimitCheck } = dist('domain/signal');
 
 const batchRecords = 1000;
 const start = 1.7e12;
@@ -100,42 +95,6 @@ async function train(settings, engines, { channels, window }) {
   return published;
 }
 
-async function createDetector(settings, engines, files) {
-  const intake = createIntake(settings);
-  const detector = await decodeBundle('bench', files, intake.table, engines.openScoring);
-  const active = { detector, threshold: 3 };
-  let anomalies = 0;
-  const handle = createPipeline({
-    detectorName: settings.detector,
-    decode: intake.decode,
-    memory: createMemory(memoryRules(settings, intake)),
-    stale: { duplicate: 'reject', out_of_order: 'reject' },
-    limits: createLimitCheck(settings.record.channels, settings.record.signals),
-    current: () => active,
-    sinks: [
-      {
-        name: 'bench',
-        anomaliesOnly: true,
-        write({ detections, deadLetters }) {
-          if (deadLetters.length > 0) throw new Error(deadLetters[0].message);
-          anomalies += detections.length;
-          return Promise.resolve();
-        },
-        close: () => Promise.resolve(),
-      },
-    ],
-    metrics: createMetrics({ version: '', engine: 'bench', process: false }).forDetector('bench', {
-      topics: [],
-      sinks: ['bench'],
-    }),
-    now: Date.now,
-    onBroken: (error) => {
-      throw error;
-    },
-  });
-  return { handle, anomalies: () => anomalies };
-}
-
 await answer({ node: process.version }, async (sizes) => {
   const { what, path, channels, keys, window, detectors = 1, records, every = Infinity } = sizes;
   const settings = await createSettings(sizes);
@@ -147,7 +106,16 @@ await answer({ node: process.version }, async (sizes) => {
   }
   const files = deserialize(readFileSync(path));
   const all = [];
-  for (let d = 0; d < detectors; d++) all.push(await createDetector(settings, engines, files));
+  let anomalies = 0;
+  for (let d = 0; d < detectors; d++) {
+    const { createHandle } = await loadDetector(settings, engines, files);
+    all.push(
+      createHandle(({ detections, deadLetters }) => {
+        if (deadLetters.length > 0) throw new Error(deadLetters[0].message);
+        anomalies += detections.length;
+      }),
+    );
+  }
   const messages = createMessages(channels, keys);
   const memory = [];
   // Full windows, and what runs often compiled.
@@ -156,7 +124,7 @@ await answer({ node: process.version }, async (sizes) => {
   for (let n = 0; n < warm + records; n += batchRecords) {
     const batch = messages(n, batchRecords);
     const before = process.cpuUsage();
-    for (const { handle } of all) await handle({ topic: 'bench', partition: 0, messages: batch, lag: 0 });
+    for (const handle of all) await handle({ topic: 'bench', partition: 0, messages: batch, lag: 0 });
     const { user, system } = process.cpuUsage(before);
     if (n >= warm) cpu += user + system;
     if (n >= warm && (n - warm) % every === 0) memory.push(Math.round(residentMb(process.pid)));
@@ -166,7 +134,7 @@ await answer({ node: process.version }, async (sizes) => {
     micros: cpu / (records * detectors),
     rss: residentMb(process.pid, 'peak'),
     memory,
-    anomalies: all[0].anomalies(),
+    anomalies,
   };
 });
 process.exit(0);

@@ -133,7 +133,7 @@ def main():
             "bootstrap.servers": settings["bootstrap"],
             "group.id": settings["group"],
             "enable.auto.commit": False,
-            "auto.offset.reset": settings["from"],
+            "auto.offset.reset": "earliest",
         }
     )
     producer = Producer({"bootstrap.servers": settings["bootstrap"], "enable.idempotence": True, "linger.ms": 0})

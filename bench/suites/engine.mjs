@@ -5,10 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { alternate, findPython, median, spread, startContender } from '../lib/contenders.mjs';
 import { createBenchModel } from '../lib/models.mjs';
+import { writeWeights } from '../lib/version.mjs';
 
 const require = createRequire(import.meta.url);
 const dist = (name) => require(`../../dist/${name}`);
 const script = (path) => new URL(path, import.meta.url).pathname;
+
+function isInstalled(name) {
+  try {
+    return require.resolve(name) !== '';
+  } catch {
+    return false;
+  }
+}
 
 /** Weights, inputs and graphs, for contenders of any kind. */
 async function writeModels(folder) {
@@ -31,14 +40,8 @@ async function writeModels(folder) {
       ['mask', matrix(encoder.dim, () => 1)],
       ['c', matrix(spec.conditionDim, (_, i) => (i % 3 === 0 ? 1 : 0))],
     ]);
-    const weights = new Map(
-      [...model.weights].map(([key, variable]) => [
-        key,
-        { dtype: 'F32', shape: variable.shape, data: variable.dataSync().slice() },
-      ]),
-    );
     writeFileSync(join(folder, `${name}.inputs.safetensors`), encodeSafetensors(inputs));
-    writeFileSync(join(folder, `${name}.weights.safetensors`), encodeSafetensors(weights));
+    writeWeights(model, join(folder, `${name}.weights.safetensors`));
     writeFileSync(join(folder, `${name}.onnx`), subgraphFrom(traceScoring(model, state), ['x', 'mask']));
   }
 }
@@ -85,9 +88,8 @@ export async function run({ rounds, seconds, log }) {
         );
     }
     contenders.push(await node('tfjs-wasm'));
-    const tfjsNode = await node('tfjs-node').catch(() => undefined);
-    if (tfjsNode === undefined) log('tfjs-node is not installed: left out');
-    else contenders.push(tfjsNode);
+    if (isInstalled('@tensorflow/tfjs-node')) contenders.push(await node('tfjs-node'));
+    else log('tfjs-node is not installed: left out');
     await compareOutputs(contenders);
 
     const rows = [];

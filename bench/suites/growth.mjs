@@ -26,18 +26,12 @@ async function measureReplicas(broker, folder, count, records) {
   const topic = 'records-json';
   await broker.createTopic(group, 1);
   const starting = Array.from({ length: count }, () =>
-    vaemon('vaemon', broker, folder, {}).start({
-      topic,
-      format: 'json',
-      group,
-      detections: group,
-      from: 'earliest',
-    }),
+    vaemon('vaemon', broker, folder, {}).start({ topic, format: 'json', group }),
   );
-  const pids = (await Promise.all(starting)).map(({ child }) => child);
+  const children = (await Promise.all(starting)).map(({ child }) => child);
   try {
     const committed = (share) => async () => (await broker.committed(group, topic)) >= share * records;
-    const used = () => pids.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+    const used = () => children.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
     await until(committed(warmUpShare), { what: `${count} replicas to begin` });
     const before = { at: performance.now(), cpu: used(), done: await broker.committed(group, topic) };
     await until(committed(1), { what: `${count} replicas to end` });
@@ -45,10 +39,10 @@ async function measureReplicas(broker, folder, count, records) {
     return {
       micros: (1e6 * (used() - before.cpu)) / done,
       perSecond: (1000 * done) / (performance.now() - before.at),
-      rss: pids.reduce((sum, { pid }) => sum + residentMb(pid, 'peak'), 0),
+      rss: children.reduce((sum, { pid }) => sum + residentMb(pid, 'peak'), 0),
     };
   } finally {
-    for (const child of pids) child.kill('SIGKILL');
+    for (const child of children) child.kill('SIGKILL');
   }
 }
 

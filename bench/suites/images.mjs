@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { alternate, findPython, median, spread, startContender } from '../lib/contenders.mjs';
+import { readVersion, thresholdOf, writeWeights } from '../lib/version.mjs';
 
 const require = createRequire(import.meta.url);
 const dist = (name) => require(`../../dist/${name}`);
@@ -90,15 +91,10 @@ sinks: { kafka: { enabled: false, deadLetterTopic: dead } }
   const { openEngines, usualEngines } = dist('engines');
   const { trainDetector } = dist('trainer');
   const { createModelStore } = dist('store/model-store');
-  const { decodeModel } = dist('scoring/bundle');
-  const { encodeSafetensors } = dist('tensor');
-  const { createSurpriseScale } = dist('calibration/surprise');
-  const { surpriseOf } = dist('calibration/threshold');
   const [{ settings }] = (await loadSettings(path, { env: {} })).detectors;
   const store = createModelStore({ directory: join(folder, 'store'), detector: 'images' });
   await trainDetector({
     settings,
-    // eslint-disable-next-line require-yield
     readHistory: async function* () {
       yield images.map((value, i) => ({
         key: Buffer.from('camera'),
@@ -115,21 +111,10 @@ sinks: { kafka: { enabled: false, deadLetterTopic: dead } }
     onProgress: () => undefined,
     now: Date.now,
   });
-  const version = await store.current();
-  const { state, model } = decodeModel(version, (await store.read(version)).files);
-  const tensors = [...model.weights].map(([key, variable]) => [
-    key,
-    { dtype: 'F32', shape: variable.shape, data: variable.dataSync().slice() },
-  ]);
-  writeFileSync(join(folder, 'weights.safetensors'), encodeSafetensors(new Map(tensors)));
-  const scale = createSurpriseScale(state.calibration);
-  let [low, high] = [0, 1e6];
-  for (let i = 0; i < 200; i++) {
-    const middle = (low + high) / 2;
-    if (surpriseOf(scale.pValue([middle]).p) >= surpriseOf(target)) high = middle;
-    else low = middle;
-  }
-  writeFileSync(join(folder, 'model.json'), JSON.stringify({ side, latent, threshold: high }));
+  const { state, model } = await readVersion(join(folder, 'store'), 'images');
+  writeWeights(model, join(folder, 'weights.safetensors'));
+  const threshold = thresholdOf(state, target);
+  writeFileSync(join(folder, 'model.json'), JSON.stringify({ side, latent, threshold }));
   return median(images.map(({ length }) => length));
 }
 

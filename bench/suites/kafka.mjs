@@ -14,6 +14,7 @@ import { startBroker } from '../lib/broker.mjs';
 import { findPython, median, oneThread, spread } from '../lib/contenders.mjs';
 import { channels, createMachines, modes, toBinary, toJson } from '../lib/machines.mjs';
 import { cpuSeconds, metric, residentMb, until } from '../lib/process.mjs';
+import { readVersion, thresholdOf, writeWeights } from '../lib/version.mjs';
 
 const require = createRequire(import.meta.url);
 const dist = (name) => require(`../../dist/${name}`);
@@ -118,31 +119,13 @@ sinks: { log: { enabled: false }, kafka: { enabled: true, detectionsTopic: nowhe
 
 /** Weights, graph, scales and the threshold of the statistic, of the model that was trained. */
 async function exportModel(folder) {
-  const { createModelStore } = dist('store/model-store');
-  const { decodeModel } = dist('scoring/bundle');
-  const { openBackend, encodeSafetensors } = dist('tensor');
+  const { openBackend } = dist('tensor');
   const { subgraphFrom } = dist('onnx/subgraph');
-  const { createSurpriseScale } = dist('calibration/surprise');
-  const { surpriseOf } = dist('calibration/threshold');
   const { softLimit } = dist('domain/scaler');
   await openBackend('wasm');
-  const store = createModelStore({ directory: join(folder, 'store'), detector: 'bench' });
-  const version = await store.current();
-  const { files } = await store.read(version);
-  const { state, model } = decodeModel(version, files);
-  const tensors = [...model.weights].map(([key, variable]) => [
-    key,
-    { dtype: 'F32', shape: variable.shape, data: variable.dataSync().slice() },
-  ]);
-  writeFileSync(join(folder, 'weights.safetensors'), encodeSafetensors(new Map(tensors)));
+  const { files, state, model } = await readVersion(join(folder, 'store'), 'bench');
+  writeWeights(model, join(folder, 'weights.safetensors'));
   writeFileSync(join(folder, 'score.onnx'), subgraphFrom(files.get('score.onnx'), ['x', 'mask']));
-  const scale = createSurpriseScale(state.calibration);
-  let [low, high] = [0, 1e6];
-  for (let i = 0; i < 200; i++) {
-    const middle = (low + high) / 2;
-    if (surpriseOf(scale.pValue([middle]).p) >= surpriseOf(target)) high = middle;
-    else low = middle;
-  }
   return {
     channels,
     modes: state.conditions.categories.mode,
@@ -151,7 +134,7 @@ async function exportModel(folder) {
     center: state.scaler.center,
     scale: state.scaler.scale,
     softLimit,
-    threshold: high,
+    threshold: thresholdOf(state, target),
     weights: join(folder, 'weights.safetensors'),
     onnx: join(folder, 'score.onnx'),
   };
@@ -177,17 +160,17 @@ function command(name, folder, settings) {
 export function vaemon(name, broker, folder, changes) {
   return {
     name,
-    async start({ topic, format, group, detections, from }) {
+    async start({ topic, format, group }) {
       const child = spawn(
         process.execPath,
         argumentsOf('run', folder, {
           'store.path': join(folder, 'store'),
           'source.kafka.topic': topic,
           'source.kafka.groupId': group,
-          'source.kafka.startFrom': from,
+          'source.kafka.startFrom': 'earliest',
           'record.format': format,
           'record.extraChannels': 'ignore',
-          'sinks.kafka.detectionsTopic': detections,
+          'sinks.kafka.detectionsTopic': group,
           ...changes,
         }),
         { stdio: ['ignore', 'pipe', 'inherit'] },
@@ -208,7 +191,7 @@ function pythonContenders(broker, folder, model, log) {
   }
   return ['pytorch', 'onnxruntime'].map((engine) => ({
     name: `Python, ${engine}`,
-    async start({ topic, format, group, detections, from }) {
+    async start({ topic, format, group }) {
       const metricsPort = await freePort();
       const path = join(folder, `${group}.json`);
       const settings = {
@@ -218,8 +201,7 @@ function pythonContenders(broker, folder, model, log) {
         bootstrap: broker.bootstrap,
         topic,
         group,
-        detections,
-        from,
+        detections: group,
         metricsPort,
         batch: 2000,
         timeout: 0.02,
@@ -292,13 +274,7 @@ async function consumeAll(broker, contender, format, records) {
   const group = `group-${groups++}`;
   const topic = `records-${format}`;
   await broker.createTopic(group, 1);
-  const { child, metrics, consumed } = await contender.start({
-    topic,
-    format,
-    group,
-    detections: group,
-    from: 'earliest',
-  });
+  const { child, metrics, consumed } = await contender.start({ topic, format, group });
   try {
     // A daemon runs for months: what starting costs, and compiling what runs often, is not what a record costs.
     await until(async () => (await metric(metrics, consumed)) >= warmUpShare * records, {
@@ -345,13 +321,7 @@ async function latency(broker, contender, { format, folder, perSecond, seconds, 
   const topic = `live-${groups}`;
   await broker.createTopic(topic, partitions);
   await broker.createTopic(group, 1, { 'message.timestamp.type': 'LogAppendTime' });
-  const { child, metrics, consumed } = await contender.start({
-    topic,
-    format,
-    group,
-    detections: group,
-    from: 'earliest',
-  });
+  const { child, metrics, consumed } = await contender.start({ topic, format, group });
   try {
     const path = join(folder, `${topic}.json`);
     const faultEvery = 1000;
