@@ -5,11 +5,8 @@
 import { alarmThreshold } from './calibration/threshold';
 import type { DetectorSettings } from './config/settings';
 import type { Engines } from './engines';
-import { createLimitCheck } from './domain/signal';
 import { createIntake } from './intake';
-import { createMemory, memoryRules } from './memory';
-import { createMetrics } from './metrics';
-import { createPipeline } from './pipeline';
+import { createOfflinePipeline } from './offline';
 import { decodeBundle } from './scoring/bundle';
 import type { Sink, Verdicts } from './sinks/sink';
 import type { Message } from './sources/source';
@@ -60,22 +57,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
     );
     const active = { detector, threshold };
     const recording = createRecordingSink(test.length, parts.onVerdicts);
-    const handle = createPipeline({
-      detectorName: settings.detector,
-      decode: intake.decode,
-      memory: createMemory(memoryRules(settings, intake)),
-      stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
-      limits: createLimitCheck(settings.record.channels, settings.record.signals),
-      current: () => active,
-      sinks: [recording],
-      metrics: createMetrics({ version: '', engine: engines.scoring.name, process: false }).forDetector(
-        settings.detector,
-        { topics: [], sinks: [recording.name] },
-      ),
-      now: Date.now,
-      // The batch under way rejects with the same error.
-      onBroken: () => undefined,
-    });
+    const handle = createOfflinePipeline({ settings, intake, active, sink: recording });
     for (const messages of [before(train), test]) {
       for (let from = 0; from < messages.length; from += batchRecords) {
         const part = messages.slice(from, from + batchRecords);

@@ -7,12 +7,10 @@ import type { DetectorSettings } from './config/settings';
 import type { Engines } from './engines';
 import type { Detection } from './domain/detection';
 import { createEventTracker } from './domain/event';
-import { createLimitCheck } from './domain/signal';
 import { ModelVersionError } from './errors';
 import { createIntake, settingsFingerprint } from './intake';
 import { createMemory, memoryRules, type Memory, type PartitionMemory } from './memory';
-import { createMetrics } from './metrics';
-import { createPipeline } from './pipeline';
+import { createOfflinePipeline } from './offline';
 import { decodeBundle } from './scoring/bundle';
 import type { Detector } from './scoring/detector';
 import { encodeDetection } from './sinks/kafka-messages';
@@ -198,22 +196,7 @@ async function derive(
       levels === 'followed' || rules.levels === undefined
         ? createMemory(rules)
         : withRecordedLevels(createMemory({ ...rules, levels: undefined }), recorded);
-    const handle = createPipeline({
-      detectorName: settings.detector,
-      decode: intake.decode,
-      memory,
-      stale: { duplicate: settings.record.duplicates, out_of_order: settings.record.outOfOrder },
-      limits: createLimitCheck(settings.record.channels, settings.record.signals),
-      current: () => active,
-      sinks: [sink],
-      metrics: createMetrics({ version: '', engine: engines.scoring.name, process: false }).forDetector(
-        settings.detector,
-        { topics: [], sinks: [sink.name] },
-      ),
-      now: Date.now,
-      // The batch under way rejects with the same error.
-      onBroken: () => undefined,
-    });
+    const handle = createOfflinePipeline({ settings, intake, active, sink, memory });
     const { topic } = settings.source.kafka;
     for (const { partition, from, liveFrom, messages } of partitions) {
       const assignment = { from, liveFrom, after: undefined, begun: from > 0n };

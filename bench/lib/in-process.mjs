@@ -4,11 +4,8 @@ import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);
 const dist = (name) => require(`../../dist/${name}`);
 const { createIntake } = dist('intake');
-const { createMemory, memoryRules } = dist('memory');
-const { createMetrics } = dist('metrics');
-const { createPipeline } = dist('pipeline');
+const { createOfflinePipeline } = dist('offline');
 const { decodeBundle } = dist('scoring/bundle');
-const { createLimitCheck } = dist('domain/signal');
 
 /** Surprise of what is seen once in a thousand normal records. */
 const threshold = 3;
@@ -23,28 +20,15 @@ export async function loadDetector(settings, engines, files) {
   return {
     engine: detector.engine,
     createHandle: (write, anomaliesOnly = true) =>
-      createPipeline({
-        detectorName: settings.detector,
-        decode: intake.decode,
-        memory: createMemory(memoryRules(settings, intake)),
-        stale: { duplicate: 'reject', out_of_order: 'reject' },
-        limits: createLimitCheck(settings.record.channels, settings.record.signals),
-        current: () => active,
-        sinks: [
-          {
-            name: 'bench',
-            anomaliesOnly,
-            write: (verdicts) => Promise.resolve(write(verdicts)),
-            close: () => Promise.resolve(),
-          },
-        ],
-        metrics: createMetrics({ version: '', engine: 'bench', process: false }).forDetector('bench', {
-          topics: [],
-          sinks: ['bench'],
-        }),
-        now: Date.now,
-        onBroken: (error) => {
-          throw error;
+      createOfflinePipeline({
+        settings,
+        intake,
+        active,
+        sink: {
+          name: 'bench',
+          anomaliesOnly,
+          write: (verdicts) => Promise.resolve(write(verdicts)),
+          close: () => Promise.resolve(),
         },
       }),
   };
