@@ -1,9 +1,10 @@
 import { memoryProblems } from '../../../src/memory';
-import { copyStore, newFolder, removeFolders, windowLength, writeConfig } from '../plant';
-import { endAllVaemon, startVaemon } from '../vaemon-process';
+import { copyStore, newFolder, windowLength, writeConfig } from '../plant';
+import { startVaemon } from '../vaemon-process';
 import type { VaemonProcess } from '../vaemon-process';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
+import { cleanUpAfterwards } from './clean-up';
 import { createFeed } from './feed';
 import type { Feed } from './feed';
 import {
@@ -35,14 +36,7 @@ beforeAll(async () => {
   const status = await training.ended;
   if (status.code !== 0) throw new Error(training.stdout() + training.stderr());
 }, 240_000);
-afterEach(async () => {
-  await endAllVaemon();
-  await Promise.all(feeds.splice(0).map((feed) => feed.close()));
-});
-afterAll(async () => {
-  await broker.remove();
-  await removeFolders();
-});
+cleanUpAfterwards(() => broker, feeds);
 
 /** Topics of their own, something that fills them, and the settings of a daemon for them. */
 async function createPlant() {

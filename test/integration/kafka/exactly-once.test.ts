@@ -1,7 +1,8 @@
-import { copyStore, newFolder, removeFolders, writeConfig } from '../plant';
-import { endAllVaemon, startVaemon } from '../vaemon-process';
+import { copyStore, newFolder, writeConfig } from '../plant';
+import { startVaemon } from '../vaemon-process';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
+import { cleanUpAfterwards } from './clean-up';
 import { createFeed } from './feed';
 import type { Feed } from './feed';
 import {
@@ -32,14 +33,7 @@ beforeAll(async () => {
   const status = await training.ended;
   if (status.code !== 0) throw new Error(training.stdout() + training.stderr());
 }, 240_000);
-afterEach(async () => {
-  await endAllVaemon();
-  await Promise.all(feeds.splice(0).map((feed) => feed.close()));
-});
-afterAll(async () => {
-  await broker.remove();
-  await removeFolders();
-});
+cleanUpAfterwards(() => broker, feeds);
 
 const cleanExit = { code: 0, signal: null };
 

@@ -1,11 +1,12 @@
 /** Processes that score, processes that train, one store: who does what, and what comes of it when they come and go. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { newFolder, removeFolders, writeConfig } from '../plant';
-import { endAllVaemon, startVaemon } from '../vaemon-process';
+import { newFolder, writeConfig } from '../plant';
+import { startVaemon } from '../vaemon-process';
 import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
+import { cleanUpAfterwards } from './clean-up';
 import { createFleetFeed } from './fleet-feed';
 import type { FleetFeed } from './fleet-feed';
 import {
@@ -27,14 +28,7 @@ const pollMs = 1_000;
 beforeAll(async () => {
   [broker, config] = await Promise.all([startBroker(), writeConfig()]);
 }, 180_000);
-afterEach(async () => {
-  await endAllVaemon();
-  await Promise.all(feeds.splice(0).map((feed) => feed.close()));
-});
-afterAll(async () => {
-  await broker.remove();
-  await removeFolders();
-});
+cleanUpAfterwards(() => broker, feeds);
 
 const cleanExit = { code: 0, signal: null };
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,9 +1,10 @@
 import { createRandom } from '../../../src/tensor';
-import { copyStore, newFolder, removeFolders, writeConfig } from '../plant';
+import { copyStore, newFolder, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
 import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
+import { cleanUpAfterwards } from './clean-up';
 import { createFleetFeed } from './fleet-feed';
 import type { FleetFeed } from './fleet-feed';
 import { readVerdicts, untilCommitted } from './readings';
@@ -61,14 +62,7 @@ beforeAll(async () => {
   const status = await training.ended;
   if (status.code !== 0) throw new Error(training.stdout() + training.stderr());
 }, 240_000);
-afterEach(async () => {
-  await endAllVaemon();
-  await Promise.all(feeds.splice(0).map((feed) => feed.close()));
-});
-afterAll(async () => {
-  await broker.remove();
-  await removeFolders();
-});
+cleanUpAfterwards(() => broker, feeds);
 
 /** Members come and go until there have been so many changes; one is left. Returns how they went. */
 async function shake(start: () => VaemonProcess, seed: number): Promise<string[]> {
