@@ -33,11 +33,18 @@ export interface RecordEncoder {
   readonly recordConditionDim: number;
   /**
    * Encodes row `row` of columns shaped as in RecordBatch.
-   * @param x gets the values, scaled, from `at` × channels on
-   * @param c gets the conditions, from `at` × `recordConditionDim` on
+   * @param x gets the values, scaled, as row `xRow`
+   * @param c gets the conditions, as row `cRow`
    * @returns how many conditions are not known
    */
-  encodeRecord(columns: RecordColumns, row: number, x: Float32Array, c: Float32Array, at: number): number;
+  encodeRecord(
+    columns: RecordColumns,
+    row: number,
+    x: Float32Array,
+    xRow: number,
+    c: Float32Array,
+    cRow: number,
+  ): number;
 }
 
 /** Records row by row, shaped as in RecordBatch. */
@@ -336,8 +343,10 @@ export function createWindowStore(
     if (isLacking) out.lackingCount++;
     const encoded = encodedBy(encoder, ring);
     let unknown = 0;
-    for (let i = Math.max(encoded.upTo, ring.pushed - length); i < ring.pushed; i++)
-      unknown = encoder.encodeRecord(ring, i % length, encoded.x, encoded.c, i % length);
+    for (let i = Math.max(encoded.upTo, ring.pushed - length); i < ring.pushed; i++) {
+      const slot = i % length;
+      unknown = encoder.encodeRecord(ring, slot, encoded.x, slot, encoded.c, slot);
+    }
     encoded.upTo = ring.pushed;
     out.unknownConditions += unknown;
     const first = ring.pushed % length;

@@ -6,7 +6,6 @@ import {
   resetEncoded,
   windowShape,
   type EncodedWindows,
-  type RecordColumns,
   type RecordEncoder,
   type WindowBatch,
   type WindowShape,
@@ -63,16 +62,11 @@ export function createWindowEncoder(
   /** Windows of a batch whose mask is not the usual one. */
   const unusual = new WeakMap<EncodedWindows, Uint8Array>();
 
-  function encodeRecord(
-    { values, conditions: read, timestamps }: RecordColumns,
-    row: number,
-    x: Float32Array,
-    c: Float32Array,
-    at: number,
-  ): number {
-    scaler.scaleRow(values, row * channels, channels, x, at * channels);
-    return conditions.encode(read, row * given, timestamps[row]!, c, at * recordConditionDim);
-  }
+  const encodeRecord: RecordEncoder['encodeRecord'] = (columns, row, x, xRow, c, cRow) => {
+    scaler.scaleRow(columns.values, row * channels, channels, x, xRow * channels);
+    const time = columns.timestamps[row]!;
+    return conditions.encode(columns.conditions, row * given, time, c, cRow * recordConditionDim);
+  };
 
   const encoder: WindowEncoder = {
     dim,
@@ -101,17 +95,7 @@ export function createWindowEncoder(
       for (let window = 0; window < batch.count; window++) {
         const from = window * length;
         let unknown = 0;
-        for (let i = 0; i < length; i++) {
-          scaler.scaleRow(batch.values, (from + i) * channels, channels, out.x, (from + i) * channels);
-          const time = batch.timestamps[from + i]!;
-          unknown = conditions.encode(
-            batch.conditions,
-            (from + i) * given,
-            time,
-            rows,
-            i * recordConditionDim,
-          );
-        }
+        for (let i = 0; i < length; i++) unknown = encodeRecord(batch, from + i, out.x, from + i, rows, i);
         out.unknownConditions += unknown;
         if (recordConditionDim > 0) joinConditions(rows, 0, length, recordConditionDim, out.c, window);
         const lacks = hasMissing(batch.values, window * dim, dim);
