@@ -16,7 +16,7 @@ import { createFileSource } from './sources/file';
 import { createKafkaSource } from './sources/kafka';
 import { createKafkaClient } from './sources/kafka-client';
 import { readLabels } from './sources/labels';
-import type { Source, SourceObserver } from './sources/source';
+import type { OffsetCommitter, Source, SourceObserver } from './sources/source';
 import { createStateStore } from './store/state-store';
 
 /** What they are made from. */
@@ -37,8 +37,8 @@ export async function createSummary({ source }: DetectorSettings): Promise<Summa
 
 export interface DetectorSinks {
   sinks: Sink[];
-  /** Where a sink commits offsets with verdicts: makes this process the only one that does, for these partitions. */
-  takeOver: ((partitions: readonly number[]) => Promise<void>) | undefined;
+  /** Where a sink commits offsets with verdicts. */
+  committer: OffsetCommitter | undefined;
 }
 
 export function createSinks(
@@ -52,14 +52,18 @@ export function createSinks(
   if (summary !== undefined) sinks.push(summary);
   const { topic, groupId, clientId } = settings.source.kafka;
   const to = settings.sinks.kafka;
-  if (!to.enabled && settings.source.kind !== 'kafka') return { sinks, takeOver: undefined };
+  if (!to.enabled && settings.source.kind !== 'kafka') return { sinks, committer: undefined };
   const kafka = createKafkaClient({ ...sinkConnection(settings), clientId, log });
   if (settings.delivery === 'exactly-once') {
     const sink = createTransactionalSink({ kafka, settings: to, groupId, onTransaction });
-    return { sinks: [...sinks, sink], takeOver: (partitions) => sink.takeOver(topic, partitions) };
+    const committer: OffsetCommitter = {
+      takeOver: (partitions) => sink.takeOver(topic, partitions),
+      place: (partition, offset) => sink.place(topic, partition, offset),
+    };
+    return { sinks: [...sinks, sink], committer };
   }
   const sink = createKafkaSink({ kafka, settings: to });
-  return { sinks: [...sinks, to.enabled ? sink : deadLettersOnly(sink)], takeOver: undefined };
+  return { sinks: [...sinks, to.enabled ? sink : deadLettersOnly(sink)], committer: undefined };
 }
 
 /** Of a Kafka source dead letters are written even where detections are not: nothing is dropped in silence. */
@@ -103,14 +107,14 @@ const memoryWarnings: Record<MemoryProblem, string> = {
 export interface SourceParts {
   metrics: DetectorMetrics;
   memory: Memory;
-  takeOver: DetectorSinks['takeOver'];
+  committer: DetectorSinks['committer'];
   /** A finite source has been through its records once more. */
   onPassEnd: (pass: number) => Promise<void>;
 }
 
 export function createSource(
   { settings, log, shutdownTimeoutMs }: PartsOptions,
-  { metrics, memory, takeOver, onPassEnd }: SourceParts,
+  { metrics, memory, committer, onPassEnd }: SourceParts,
 ): Source & { position?: () => number } {
   const { source, detector } = settings;
   if (source.kind === 'file') return createFileSource(source.file, onPassEnd);
@@ -137,7 +141,7 @@ export function createSource(
       keepOnly: (partitions) => memory.keepOnly(topic, partitions),
       offer: (partition, liveFrom) => memory.of(topic, partition).offer(liveFrom),
     },
-    takeOver,
+    committer,
     // The source has three steps to its stop, each with this deadline; the rest is for the sinks.
     stopTimeoutMs: shutdownTimeoutMs / 4,
     stallTimeoutMs: source.kafka.stallTimeoutMs,

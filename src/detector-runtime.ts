@@ -116,7 +116,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   let refused: string | undefined;
 
   const summary = await createSummary(settings);
-  const { sinks, takeOver } = createSinks(parts, quarantine, summary, (result) =>
+  const { sinks, committer } = createSinks(parts, quarantine, summary, (result) =>
     metrics.transaction(result),
   );
   const metrics = parts.metrics.forDetector(name, {
@@ -137,7 +137,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
   const source = createSource(parts, {
     metrics,
     memory,
-    takeOver,
+    committer,
     async onPassEnd(pass) {
       await closeEvents(memory, sinks, metrics);
       observer.passEnded(name, pass, summary?.take());

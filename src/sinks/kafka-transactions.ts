@@ -40,6 +40,12 @@ export interface TransactionalSink extends Sink {
    * called at an assignment, before the committed offsets are read.
    */
   takeOver(topic: string, partitions: readonly number[]): Promise<void>;
+  /**
+   * Puts the group at an offset without any verdicts. In a transaction, too: a commit of the consumer that is tried again may land
+   * behind the transactions of whoever has the partition by then.
+   * @throws SupersededError when the partition is not written for here; else it has to be taken over again
+   */
+  place(topic: string, partition: number, offset: bigint): Promise<void>;
 }
 
 /** A partition that this process writes for. */
@@ -80,6 +86,12 @@ export function createTransactionalSink(options: TransactionalSinkOptions): Tran
 
   const idOf = (topic: string, partition: number): string => `${groupId}/${topic}/${partition}`;
 
+  function claimOf(topic: string, partition: number): Claim {
+    const claim = claims.get(idOf(topic, partition));
+    if (claim === undefined) throw new SupersededError(`${topic}/${partition} is not written for here`);
+    return claim;
+  }
+
   /** A producer that has shut out the one before it. */
   async function beginAs(transactionalId: string): Promise<Pick<Claim, 'producer' | 'begun'>> {
     const producer = kafka.producer({
@@ -110,7 +122,7 @@ export function createTransactionalSink(options: TransactionalSinkOptions): Tran
       const offsets = partitions.map((partition) =>
         BigInt(fetched?.partitions.find((one) => one.partition === partition)?.offset ?? none),
       );
-      // −2: kafkajs has set the group back to the oldest message, which nobody has handled.
+      // −2: another kafkajs has set the group back to the oldest message.
       if (offsets.every((offset) => offset >= -2n))
         return offsets.map((offset) => (offset < none ? none : offset));
       await wait(5 * 2 ** Math.min(attempt, 5));
@@ -211,6 +223,9 @@ export function createTransactionalSink(options: TransactionalSinkOptions): Tran
       const reached = await committedOffsets(topic, partitions);
       begun.forEach((claim, i) => (claim.reached = reached[i]!));
     },
+    async place(topic, partition, offset) {
+      await commit(claimOf(topic, partition), [], offset);
+    },
     async write(verdicts) {
       if (closed) throw new Error('the Kafka sink is closed');
       const { advance } = verdicts;
@@ -220,12 +235,9 @@ export function createTransactionalSink(options: TransactionalSinkOptions): Tran
         return;
       }
       const { topic, partition, committed, from, to } = advance;
-      const claim = claims.get(idOf(topic, partition));
-      if (claim === undefined) throw new SupersededError(`${topic}/${partition} is not written for here`);
+      const claim = claimOf(topic, partition);
       if (claim.doubtful && (await settle(claim, advance))) return;
       if (to <= claim.reached && outgoing.length === 0) return;
-      // The source has committed where a group begins.
-      if (committed > claim.reached) claim.reached = await committedOffset(claim);
       if (committed > claim.reached || from < claim.reached) {
         onTransaction('superseded');
         throw new SupersededError(

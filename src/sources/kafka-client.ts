@@ -1,8 +1,12 @@
-/** The one way to a kafkajs client: its timer mended, records read faster, every codec known, its log lines ours, its retries short. */
+/**
+ * The one way to a kafkajs client: its timer mended, records read faster, every codec known, no offset committed but ours, its
+ * log lines ours, its retries short.
+ */
 import { Kafka, logLevel } from 'kafkajs';
 import type { LogEntry } from 'kafkajs';
 import { registerCodecs } from './kafka-codecs';
 import { isExposed, securityOptions, type KafkaSecurity } from './kafka-security';
+import { patchOutOfRange } from './kafkajs-out-of-range';
 import { patchRecordBatches } from './kafkajs-record-batch';
 import { patchRequestQueue } from './kafkajs-request-queue';
 import { patchStableOffsets } from './kafkajs-stable-offsets';
@@ -16,6 +20,7 @@ patchRequestQueue();
 patchRecordBatches();
 registerCodecs();
 patchStableOffsets();
+patchOutOfRange();
 
 /** What our own lines have already, or do not want. */
 const ownFields: readonly string[] = ['timestamp', 'logger', 'message', 'stack'];

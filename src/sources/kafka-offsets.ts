@@ -5,7 +5,7 @@ export interface PartitionFacts {
   /** First offset that the broker still has, and the one after its newest. */
   low: bigint;
   high: bigint;
-  /** The group's committed offset; negative when there is none (−2: kafkajs reset the group to the earliest). */
+  /** The group's committed offset; negative when there is none (−2: another kafkajs has set the group back to the earliest). */
   committed: bigint;
   /** What this process knows of it; undefined when it has handled none of its messages. */
   known: Progress | undefined;
@@ -41,9 +41,6 @@ export function findPlace(
   const beginning = startFrom === 'earliest' ? low : high;
   // Kafka forgets a group's offsets with the topic: this one was made anew, and all that is in it is new.
   if (committed === -1n && known?.committed === true)
-    return { liveFrom: low, begun: false, missing: 0n, restarted: true };
-  // A reset of kafkajs: the broker did not have the offset that we were at. It has it now, in a topic that was made anew.
-  if (committed === -2n && known !== undefined && known.position >= low)
     return { liveFrom: low, begun: false, missing: 0n, restarted: true };
   const expected = max(committed, known?.position ?? -1n);
   if (expected < 0n) {

@@ -9,7 +9,15 @@ import { unstableOffset } from './kafkajs-stable-offsets';
 import { beginReading, findPlace, missingBetween, type PartitionFacts, type Progress } from './kafka-offsets';
 import { createWatchdog } from './kafka-watchdog';
 import { timestampOf } from './kafkajs-record-batch';
-import type { Assignment, HandleBatch, Message, RestartReason, SourceMemory, SourceObserver } from './source';
+import type {
+  Assignment,
+  HandleBatch,
+  Message,
+  OffsetCommitter,
+  RestartReason,
+  SourceMemory,
+  SourceObserver,
+} from './source';
 
 /** A consumer has come to its end, and why; the next one has to be built. */
 export class SessionEnd extends Error {
@@ -30,7 +38,7 @@ interface SessionOptions {
   handle: HandleBatch;
   progress: Map<number, Progress>;
   memory: SourceMemory;
-  takeOver: ((partitions: readonly number[]) => Promise<void>) | undefined;
+  committer: OffsetCommitter | undefined;
   /** Aborted when the source shall stop. */
   signal: AbortSignal;
   stopTimeoutMs: number;
@@ -95,7 +103,7 @@ export function toMessage(topic: string, partition: number, message: KafkaMessag
  * @throws SessionEnd; or, where there was no connection to begin with, what kafkajs says of that
  */
 export async function runKafkaSession(options: SessionOptions): Promise<void> {
-  const { kafka, settings, observer, handle, progress, memory, signal } = options;
+  const { kafka, settings, observer, handle, progress, memory, committer, signal } = options;
   const { topic, groupId } = settings;
 
   const consumer = kafka.consumer({
@@ -159,7 +167,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     for (let attempt = 0; mine === generation && !signal.aborted; attempt++) {
       try {
         // Before the offsets are read: what another process has under way either counts by now, or never will.
-        await options.takeOver?.(partitions);
+        await committer?.takeOver(partitions);
         const [committed, bounds] = await Promise.all([
           admin.fetchOffsets({ groupId, topics: [topic] }),
           admin.fetchTopicOffsets(topic),
@@ -171,7 +179,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
         const boundsByPartition = new Map(
           bounds.map((p) => [p.partition, { low: BigInt(p.low), high: BigInt(p.high) }]),
         );
-        const beginnings = await Promise.all(
+        const plans = await Promise.all(
           partitions.map((partition) => {
             const bound = boundsByPartition.get(partition);
             if (bound === undefined)
@@ -184,8 +192,11 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
             });
           }),
         );
+        // Asked just before: what is committed for an assignment that is over would undo what came later.
         if (mine !== generation) return;
-        for (const begin of beginnings) begin();
+        await Promise.all(plans.map(({ place }) => place()));
+        if (mine !== generation) return;
+        for (const { begin } of plans) begin();
         watchdog.reading(new Map([...assigned].map(([partition, { next }]) => [partition, next])));
         consumer.resume([{ topic, partitions: [...partitions] }]);
         options.report(
@@ -203,14 +214,23 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     }
   }
 
-  /** Returns how to begin with a partition: at once for all, so that none flows before all are known. */
-  async function plan(partition: number, facts: PartitionFacts): Promise<() => void> {
+  /** How to put the group where a partition begins, and how to begin: at once for all, so that none flows before all are known. */
+  async function plan(
+    partition: number,
+    facts: PartitionFacts,
+  ): Promise<{ place: () => Promise<void>; begin: () => void }> {
     const { liveFrom, begun, missing, restarted } = findPlace(facts, settings);
     const after = begun && !restarted ? await memory.offer(partition, liveFrom) : undefined;
     const from = beginReading(liveFrom, facts.low, after, settings.rewindRecords);
-    return () => {
+    // From now on the group has its place: one that begins at the latest keeps it also when it ends before the first
+    // message, and a gap is counted once.
+    const isToBePlaced = liveFrom !== facts.committed;
+    const place = async (): Promise<void> => {
+      if (isToBePlaced) await committer?.place(partition, liveFrom);
+    };
+    const begin = (): void => {
       assigned.set(partition, { assignment: { from, liveFrom, after, begun }, next: from, taken: false });
-      confirmed.set(partition, facts.committed);
+      confirmed.set(partition, committer === undefined ? facts.committed : liveFrom);
       consumer.seek({ topic, partition, offset: String(from) });
       if (missing > 0n) observer.gap(missing);
       if (restarted) {
@@ -222,10 +242,9 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
           ...asText({ low, high, committed, liveFrom }),
         });
       }
-      // From now on the group has its place: one that begins at the latest keeps it also when it ends before the first
-      // message, and a gap is counted once.
-      if (liveFrom !== facts.committed) uncommitted.set(partition, liveFrom);
+      if (isToBePlaced) settle(partition, liveFrom);
     };
+    return { place, begin };
   }
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -258,9 +277,9 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     // Fetched for an older assignment: it must not move the position of this one.
     if (partition === undefined) return;
     if (BigInt(batch.firstOffset() ?? partition.next) < partition.next) {
-      // kafkajs was told that there is no such offset, and begins with the oldest: what comes now is not what it seems.
+      // A kafkajs that begins with the oldest by itself: what comes now is not what it seems.
       fail(
-        new SessionEnd('topic_changed', `topic "${topic}" begins before the offset that was to be read next`),
+        new SessionEnd('out_of_range', `topic "${topic}" begins before the offset that was to be read next`),
       );
       return;
     }
@@ -301,8 +320,12 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
 
   /** What has been handled is committed by now, with its verdicts, or has to be. */
   function settle(partition: number, next: bigint): void {
-    if (options.takeOver === undefined) uncommitted.set(partition, next);
-    else confirmed.set(partition, next);
+    if (committer === undefined) {
+      uncommitted.set(partition, next);
+      return;
+    }
+    confirmed.set(partition, next);
+    progress.set(partition, { position: progress.get(partition)?.position ?? next, committed: true });
   }
 
   /** Whether the pipeline has taken the chunk; false when it has not and may no longer be asked. */
@@ -319,11 +342,6 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
       return toMessage(topic, batch.partition, message, refill);
     });
     const lag = Number(BigInt(batch.highWatermark) - 1n - BigInt(chunk.at(-1)!.offset));
-    if (options.takeOver !== undefined) {
-      // Where the group begins is committed by us alone, and never behind what comes with a transaction.
-      uncommitted.delete(batch.partition);
-      await committing;
-    }
     for (let attempt = 0; mayDeliver() && !signal.aborted; attempt++) {
       try {
         const handled = handle({
@@ -347,7 +365,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
           return false;
         }
         // Who was paused for long may have been shut out, and must not come back by shutting out the next one.
-        if (options.takeOver !== undefined) await checkMembership();
+        if (committer !== undefined) await checkMembership();
         await pause(backOffMs(attempt, options.maxBackOffMs), signal);
       }
     }
@@ -420,7 +438,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
   async function start(): Promise<void> {
     options.report(false, 'connecting to Kafka');
     await Promise.all([admin.connect(), consumer.connect()]);
-    // Also after its own reset kafkajs shall begin with the oldest message; `startFrom` is planStart's.
+    // Where it does not know better kafkajs shall begin with the oldest message; `startFrom` is for `findPlace`.
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     if (signal.aborted) return;
     options.report(false, 'joining the group');
@@ -476,6 +494,10 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
 /** Of the many ways in which kafkajs gives up, those that more time may cure: it has tried again, and not for long. */
 function crash(error: Error): SessionEnd {
   const { name, retriable } = error as { name: string; retriable?: boolean };
+  if (wasOutOfRange(error))
+    return new SessionEnd('out_of_range', 'a broker has nothing at the offset that was to be read next', {
+      cause: error,
+    });
   const gaveUp = name === 'KafkaJSNumberOfRetriesExceeded' || retriable === true;
   return new SessionEnd(
     gaveUp ? 'unreachable' : 'crashed',
@@ -483,6 +505,13 @@ function crash(error: Error): SessionEnd {
     `${gaveUp ? 'Kafka was asked in vain' : 'the Kafka consumer has crashed'}: ${error.message}`,
     { cause: error },
   );
+}
+
+/** kafkajs' retries wrap what they give up on. */
+function wasOutOfRange(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause)
+    if (at.name === 'KafkaJSOffsetOutOfRange') return true;
+  return false;
 }
 
 /** Heartbeats while a batch is under way; the first failure is kept, because the batch is finished before it counts. */

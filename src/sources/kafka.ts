@@ -3,7 +3,7 @@ import type { Kafka } from 'kafkajs';
 import { backOffMs, pause, settledWithin } from './back-off';
 import type { Progress } from './kafka-offsets';
 import { runKafkaSession, SessionEnd } from './kafka-session';
-import type { HandleBatch, Source, SourceMemory, SourceObserver } from './source';
+import type { HandleBatch, OffsetCommitter, Source, SourceMemory, SourceObserver } from './source';
 
 /** The part of a detector's Kafka settings that the source needs. */
 export interface KafkaSourceSettings {
@@ -24,11 +24,8 @@ export interface KafkaSourceOptions {
   observer: SourceObserver;
   /** Asked at each assignment: messages behind what is remembered are read again, as refills. */
   memory?: SourceMemory;
-  /**
-   * Given where the pipeline commits offsets itself, with what came of a batch: called at each assignment, and resolves when no
-   * other process can commit for these partitions any more.
-   */
-  takeOver?: ((partitions: readonly number[]) => Promise<void>) | undefined;
+  /** Given where offsets are committed with what came of a batch: the source then commits none. */
+  committer?: OffsetCommitter | undefined;
   /** How long `stop()` waits for the batch under way, ms; what is not handled by then comes again. */
   stopTimeoutMs?: number;
   /** Offsets of handled batches are committed this often, ms, and on every stop and rebalance. */
@@ -74,7 +71,7 @@ export function createKafkaSource(options: KafkaSourceOptions): Source {
           handle,
           progress,
           memory,
-          takeOver: options.takeOver,
+          committer: options.committer,
           signal: stopping.signal,
           stopTimeoutMs,
           commitIntervalMs,

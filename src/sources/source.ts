@@ -70,11 +70,19 @@ export interface Source {
 /**
  * Why a connection to a source was given up and made anew. `unreachable`: whoever should answer has not, for all tries;
  * `crashed`: an error that the client does not try again on; `stalled`: nothing came any more, and nothing was said;
- * `superseded`: another process has gone on; `topic_changed`: the topic is another one than before. Bounded: these are the
- * values of the metric label `reason`.
+ * `superseded`: another process has gone on; `out_of_range`: there is nothing where the source was, so it has to find its place
+ * again. Bounded: these are the values of the metric label `reason`.
  */
-export const restartReasons = ['unreachable', 'crashed', 'stalled', 'superseded', 'topic_changed'] as const;
+export const restartReasons = ['unreachable', 'crashed', 'stalled', 'superseded', 'out_of_range'] as const;
 export type RestartReason = (typeof restartReasons)[number];
+
+/** Who commits the offsets of a source in its stead, together with what came of its records. */
+export interface OffsetCommitter {
+  /** Called at each assignment; resolves when no other process can commit for these partitions any more. */
+  takeOver(partitions: readonly number[]): Promise<void>;
+  /** Puts the group at an offset without any verdicts: where it begins, or where a topic does that was made anew. */
+  place(partition: number, offset: bigint): Promise<void>;
+}
 
 /** What a source needs to say of its own troubles. */
 export interface SourceObserver {

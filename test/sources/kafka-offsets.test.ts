@@ -52,20 +52,18 @@ describe('findPlace', () => {
     expect(findPlace(facts, { startFrom: 'latest' })).toMatchObject({ liveFrom: 5n, restarted: true });
   });
 
-  test('an offset that the broker had and has no more means that the topic was made anew: all of it is new', () => {
+  test('a group that has lost its offset had it in another topic of that name: all of this one is new', () => {
     const bounds = { low: 0n, high: 90n, committed: -1n };
     const settings = { startFrom: 'latest' } as const;
     expect(findPlace({ ...bounds, known: at(10n) }, settings)).toMatchObject({
       liveFrom: 0n,
       restarted: true,
     });
-    // kafkajs was told that there is no such offset, and has set the group back; by now there is one.
+    // A kafkajs that was told by some replica that there is no such offset sets a group back, and that is no such sign.
     expect(findPlace({ ...bounds, committed: -2n, known: at(10n) }, settings)).toMatchObject({
-      liveFrom: 0n,
-      begun: false,
-      restarted: true,
+      liveFrom: 10n,
+      restarted: false,
     });
-    // Where retention has passed it that is no such sign either.
     expect(findPlace({ ...bounds, low: 15n, committed: -2n, known: at(10n) }, settings)).toMatchObject({
       liveFrom: 15n,
       missing: 5n,

@@ -4,6 +4,7 @@ import { CompressionCodecs, CompressionTypes, KafkaJSNonRetriableError, Partitio
 import type { Consumer, Kafka } from 'kafkajs';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
+import { readProgress, untilCommitted } from './readings';
 import { numbered, range, startConsuming, stopConsuming, valuesOf } from './consuming';
 
 jest.setTimeout(90_000);
@@ -15,6 +16,18 @@ beforeAll(async () => {
 }, 180_000);
 afterEach(stopConsuming);
 afterAll(() => broker.remove());
+
+/** Parts of kafkajs in which a test meddles. */
+function internals() {
+  const load = createRequire(__filename);
+  const Broker = load('kafkajs/src/broker') as {
+    prototype: { fetch: (...args: unknown[]) => Promise<unknown> };
+  };
+  const { KafkaJSOffsetOutOfRange: OffsetOutOfRange } = load('kafkajs/src/errors') as {
+    KafkaJSOffsetOutOfRange: new (cause: object, where: { topic: string; partition: number }) => Error;
+  };
+  return { Broker, OffsetOutOfRange };
+}
 
 type Consuming = ReturnType<typeof startConsuming>;
 const untilReady = ({ source }: Consuming) => until('the source to be ready', () => source.ready().ready);
@@ -63,16 +76,21 @@ test.each([
   await broker.produce(topic, numbered(5));
   const consuming = startConsuming(broker, { topic });
   await until('what is not compressed', () => consuming.live.length === 5);
+  const codecs = CompressionCodecs as Record<number, unknown>;
   const known = CompressionCodecs[CompressionTypes.GZIP];
   try {
+    // The producer needs half a codec; the consumer has none from the first message on.
+    const { compress } = known() as { compress: unknown };
+    const damaged = () => Promise.reject(new KafkaJSNonRetriableError('damaged'));
+    codecs[CompressionTypes.GZIP] = () => ({ compress, decompress: damaged });
     await produceCompressed(topic, numbered(5, 5));
-    (CompressionCodecs as Record<number, unknown>)[CompressionTypes.GZIP] = codec();
+    codecs[CompressionTypes.GZIP] = codec();
     await until('two attempts', () => consuming.restarts.length >= 2, 40_000);
     expect(consuming.source.ready().ready).toBe(false);
     expect(new Set(consuming.restarts)).toEqual(new Set(['crashed']));
     expect(consuming.errors.length).toBeLessThan(20);
   } finally {
-    (CompressionCodecs as Record<number, unknown>)[CompressionTypes.GZIP] = known;
+    codecs[CompressionTypes.GZIP] = known;
   }
   await until('the rest', () => consuming.live.length === 10, 40_000);
   expect(valuesOf(consuming.live)).toEqual(range(10));
@@ -101,6 +119,35 @@ test.each([
   expect(consuming.errors.length).toBeLessThan(20);
 });
 
+test('a replica that has not got that far is no reason to begin anew', async () => {
+  const { Broker, OffsetOutOfRange } = internals();
+  const topic = await broker.createTopic();
+  await broker.produce(topic, numbered(20));
+  const consuming = startConsuming(broker, { topic });
+  const group = { topic, groupId: `group-of-${topic}` };
+  await untilCommitted(broker.client(), group);
+  const fetch = Broker.prototype.fetch;
+  let refusals = 0;
+  Broker.prototype.fetch = function (this: unknown, ...args) {
+    if (refusals++ > 0) return fetch.apply(this, args);
+    const cause = { type: 'OFFSET_OUT_OF_RANGE', code: 1, message: 'not within the range', retriable: false };
+    return Promise.reject(new OffsetOutOfRange(cause, { topic, partition: 0 }));
+  };
+  try {
+    await until('the refusal', () => consuming.restarts.length > 0);
+  } finally {
+    Broker.prototype.fetch = fetch;
+  }
+  // Never set back, not even for a moment: another member would begin there.
+  expect((await readProgress(broker.client(), group)).committed).toEqual(['20']);
+  await broker.produce(topic, numbered(5, 20));
+  await until('what comes after', () => consuming.live.length >= 25, 40_000);
+  await untilReady(consuming);
+  expect(valuesOf(consuming.live)).toEqual(range(25));
+  expect(consuming.restarts).toEqual(['out_of_range']);
+  expect(consuming.gaps).toEqual([]);
+});
+
 test('where retention passes an offset that is being fetched the gap is counted and the rest comes', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(10));
@@ -118,6 +165,7 @@ test('where retention passes an offset that is being fetched the gap is counted 
   await until('what is left', () => consuming.live.length === 50);
   expect(consuming.gaps).toEqual([50n]);
   expect(valuesOf(consuming.live).slice(10)).toEqual(range(40).map((i) => 60 + i));
+  expect(consuming.restarts).toEqual([]);
 });
 
 test('a partition that kafkajs has forgotten to resume is found by what lies in it', async () => {
@@ -142,9 +190,7 @@ test('a partition that kafkajs has forgotten to resume is found by what lies in 
 });
 
 test('a fetch that is never answered is given up, and what was left behind does nothing any more', async () => {
-  const Broker = createRequire(__filename)('kafkajs/src/broker') as {
-    prototype: { fetch: (...args: unknown[]) => Promise<unknown> };
-  };
+  const { Broker } = internals();
   const fetch = Broker.prototype.fetch;
   const topic = await broker.createTopic();
   const consuming = startConsuming(broker, { topic }, undefined, {

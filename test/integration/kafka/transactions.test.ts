@@ -143,6 +143,26 @@ test('verdicts and the offset behind them become visible together', async () => 
   expect(results).toEqual(['committed', 'committed', 'committed']);
 });
 
+test('a group is put where it begins, or set back, and goes on from there', async () => {
+  const { topic, openSink, verdicts, written, committed } = await createSetting();
+  const sink = openSink();
+  await expect(sink.place(topic, 0, 7n)).rejects.toThrow(SupersededError);
+  await takeOver(sink, topic);
+  await sink.place(topic, 0, 7n);
+  expect(await committed()).toBe('7');
+  await sink.write(verdicts(7, 9));
+  // A topic that was made anew is shorter.
+  await sink.place(topic, 0, 0n);
+  await sink.write(verdicts(0, 2));
+  expect(await committed()).toBe('2');
+  expect(await written()).toEqual([7, 8, 0, 1]);
+  // Whoever had the partition before cannot do so any more.
+  const next = openSink();
+  await takeOver(next, topic);
+  await expect(sink.place(topic, 0, 0n)).rejects.toThrow();
+  expect(await committed()).toBe('2');
+});
+
 test('what is too large for one request is one transaction all the same, and a dead letter is cut', async () => {
   const { topic, openSink, verdicts, written, committed, letters } = await createSetting({
     'max.message.bytes': '20000',
