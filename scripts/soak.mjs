@@ -3,9 +3,26 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 
-const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '300' }, seed: { type: 'string', default: '1000' } },
-});
+const usage = 'usage: npm run soak -- [--runs N] [--seed S]';
+let values;
+try {
+  ({ values } = parseArgs({
+    options: {
+      runs: { type: 'string', default: '300' },
+      seed: { type: 'string', default: '1000' },
+      help: { type: 'boolean', default: false },
+    },
+  }));
+  if (![values.runs, values.seed].every((value) => /^\d+$/.test(value)))
+    throw new Error('not a whole number');
+} catch (error) {
+  console.error(`${error.message}\n${usage}`);
+  process.exit(2);
+}
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
 const { status } = spawnSync(
   process.execPath,

@@ -36,6 +36,8 @@ export interface RunReport {
   doubled: string[];
   /** For each fault: until all was handled that was in the topic when it came, ms. */
   recoveryMs: number[];
+  /** What the daemons have warned of, where anything was lost or doubled. */
+  warnings: string[];
 }
 
 export interface RunOptions {
@@ -75,7 +77,13 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
     'source.kafka.saveEveryRecords': 100,
     ...(trains && { 'training.schedule': '* * * * * *' }),
   };
-  const start = (): VaemonProcess => startVaemon(['run'], config, overrides);
+  /** Those too that were killed. */
+  const everyDaemon: VaemonProcess[] = [];
+  const start = (): VaemonProcess => {
+    const daemon = startVaemon(['run'], config, overrides);
+    everyDaemon.push(daemon);
+    return daemon;
+  };
   const daemons = [start(), ...(random.uniform() < 0.5 ? [start()] : [])];
   const feed = await createFleetFeed({ kafka, topic, partitions, devices: 20, seed });
   /** What has to be done before the run is over, such as a broker that comes back. */
@@ -170,17 +178,21 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
     const { outcomes } = await actualOutcomes(kafka, topic, settings);
     const origins = [...new Set([...expected.keys(), ...outcomes.keys()])];
     const said = (origin: string) => outcomes.get(origin) ?? [];
+    const lost = origins.filter((origin) => {
+      const wanted = expected.get(origin) ?? ['not produced'];
+      return wanted.join() !== [...new Set(said(origin))].join();
+    });
+    const doubled = origins.filter((origin) => said(origin).length > 1);
+    const isWrong = lost.length > 0 || (delivery === 'exactly-once' && doubled.length > 0);
     return {
       seed,
       delivery,
       faults: options.faults,
       records: expected.size,
-      lost: origins.filter((origin) => {
-        const wanted = expected.get(origin) ?? ['not produced'];
-        return wanted.join() !== [...new Set(said(origin))].join();
-      }),
-      doubled: origins.filter((origin) => said(origin).length > 1),
+      lost,
+      doubled,
       recoveryMs,
+      warnings: isWrong ? everyDaemon.flatMap(warningsOf) : [],
     };
   } catch (cause) {
     const logs = daemons.map((daemon) => daemon.stdout().split('\n').slice(-25).join('\n')).join('\n---\n');
@@ -192,6 +204,11 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
     await feed.close().catch(() => undefined);
     await Promise.all(daemons.map((daemon) => daemon.signal('SIGKILL')));
   }
+}
+
+function warningsOf(daemon: VaemonProcess): string[] {
+  const lines = daemon.log().filter(({ level }) => level === 'warn' || level === 'error');
+  return lines.map((line) => `${daemon.pid}: ${JSON.stringify(line)}`);
 }
 
 const pidOrNone = (daemon: VaemonProcess): number | undefined => {

@@ -101,6 +101,9 @@ describe.each([
         ({ delivery, lost, doubled }) =>
           lost.length > 0 || (delivery === 'exactly-once' && doubled.length > 0),
       );
+      // Apart from the difference, of which a log may show the beginning alone.
+      for (const { seed, warnings } of wrong)
+        process.stdout.write(`run ${seed} is wrong; warnings:\n${warnings.slice(-60).join('\n')}\n`);
       expect(wrong).toEqual([]);
     },
     120_000 * count,
