@@ -36,6 +36,7 @@ function trainModel(kind, store) {
     'model.kind': kind,
     'model.network': 'mlp',
     'model.hidden': '256,64',
+    'model.likelihood': 'auto',
     'training.epochs': '30',
     ...(kind === 'hvae' ? { 'model.levels': '4,8' } : {}),
     ...(kind === 'beta-vae' ? { 'model.beta': '0.5' } : {}),

@@ -13,7 +13,7 @@ const headBytes = 16;
 /** Images of each kind: normal ones, and others. */
 const count = 1000;
 
-/** What becomes of image `i` of the test part; undefined where it is not needed. */
+/** What becomes of an image of the test part, or what is shown in its stead. */
 const strange = {
   digits: digitAt,
   'upside-down': (image) => Uint8Array.from(image, (_, at) => image[pixels - 1 - at]),
@@ -22,6 +22,39 @@ const strange = {
 };
 
 export const imageSets = Object.keys(strange).map((name) => `fashion ${name}`);
+
+/** A grey square somewhere on clothes that are as they were. */
+function withSquare(image, n) {
+  const [size, grey] = [6, 128];
+  const [left, top] = [(n * 7) % (side - size), (n * 11) % (side - size)];
+  return Uint8Array.from(image, (value, at) => {
+    const [x, y] = [at % side, Math.floor(at / side)];
+    return x >= left && x < left + size && y >= top && y < top + size ? grey : value;
+  });
+}
+
+/** Clothes as they are, and then each kind of strange image, `count` of each: one test part for all. */
+export const everyKind = ['normal', ...Object.keys(strange), 'grey square'];
+
+/** Writes every.train.idx3 and every.test.idx3. @returns false where the images are not there */
+export function prepareEveryKind(source, folder) {
+  const [train, test] = ['train-12k', 'test-2k'].map((part) => join(source, `fmnist-${part}.idx3.gz`));
+  if (!existsSync(train)) return false;
+  const bytes = gunzipSync(readFileSync(test));
+  const imageAt = (i) => bytes.subarray(headBytes + i * pixels, headBytes + (i + 1) * pixels);
+  const images = ['normal', ...Object.values(strange), withSquare].flatMap((change) =>
+    Array.from({ length: count }, (_, n) =>
+      typeof change === 'function' ? change(imageAt(count + n), n) : imageAt(n),
+    ),
+  );
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'every.train.idx3'), gunzipSync(readFileSync(train)));
+  writeFileSync(
+    join(folder, 'every.test.idx3'),
+    Buffer.concat([head(3, images.length, side, side), ...images]),
+  );
+  return true;
+}
 
 /** Writes NAME.train.idx3, NAME.test.idx3 and labels/NAME.label.idx1. @returns false where the images are not there */
 export function prepareImages(source, set, folder) {

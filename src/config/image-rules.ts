@@ -91,5 +91,5 @@ export const imageRules: readonly ImageRule[] = [
   },
   onlyFor('image', 'network', ['conv2d']),
   onlyFor('sensor', 'network', ['conv1d']),
-  onlyFor('image', 'likelihood', ['bernoulli', 'discretised-logistic']),
+  onlyFor('image', 'likelihood', ['bernoulli', 'discretised-logistic', 'auto']),
 ];

@@ -12,8 +12,16 @@ export const presets: Readonly<Record<PresetName, object>> = {
     calibration: { falseAlarmTarget: 0.003, levelRecords: 1500 },
   },
   image: {
-    // docs/models.md says why dense layers, a Gaussian, and no latent statistic.
-    model: { kind: 'vae', network: 'mlp', hidden: [256, 64], latentDim: 16, likelihood: 'gaussian' },
+    // docs/models.md says why dense layers, which likelihood, and why no latent statistic.
+    model: {
+      kind: 'vae',
+      network: 'mlp',
+      hidden: [256, 64],
+      latentDim: 16,
+      likelihood: 'auto',
+      // A step of an 8-bit pixel is 0.004: pictures of little contrast have little noise.
+      minVariance: 1e-4,
+    },
     training: { minRecords: 100, epochs: 30 },
     calibration: { falseAlarmTarget: 0.01, statistics: ['reconstruction', 'channel'] },
   },

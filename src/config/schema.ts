@@ -486,10 +486,10 @@ export const detectorSchema = nameVariables(
         {
           doc:
             'p(x|z). `student-t` has heavy tails: wild values among the normal ones. For images alone: `bernoulli`, ' +
-            '`discretised-logistic`.',
+            '`discretised-logistic`, and `auto`: `bernoulli` where pixels are mostly dark or bright, else `gaussian`.',
           default: 'gaussian',
         },
-        ['gaussian', 'student-t', 'bernoulli', 'discretised-logistic'],
+        ['gaussian', 'student-t', 'bernoulli', 'discretised-logistic', 'auto'],
       ),
       minVariance: positive({
         doc: 'Least variance of p(x|z) (squared scale of `student-t`), in units of the scaled data.',

@@ -133,8 +133,10 @@ export interface FieldMapping {
   conditions: string;
 }
 
-export interface ModelSettings extends ModelOptions {
+export interface ModelSettings extends Omit<ModelOptions, 'likelihood'> {
   kind: ModelKind;
+  /** `auto`: chosen by the pixels (training/likelihood.ts). */
+  likelihood: ModelOptions['likelihood'] | 'auto';
   /** Share of training examples whose categories are replaced by the unknown token. */
   conditionDropout: number;
 }

@@ -41,6 +41,7 @@ import { crossFittedReconstruction, crossFittedShift } from './cross-fit';
 import { chooseEffort, type Effort } from './effort';
 import { adopt, createConditionDropout, fit, type Progress } from './fit';
 import { fitHeldOutVariance } from './held-out-variance';
+import { chooseLikelihood, type LikelihoodChoice } from './likelihood';
 import type { TrainingReport } from './report';
 import type { Encoded } from './stepper';
 
@@ -49,7 +50,8 @@ export interface TrainingOptions extends Effort {
   schema: RecordSchema;
   /** Which deviations count; the model sees them all, calibration those that do. */
   signals: readonly SignalRule[];
-  model: ModelOptions & {
+  model: Omit<ModelOptions, 'likelihood'> & {
+    likelihood: LikelihoodChoice;
     /** Share of training examples whose categories are replaced by the unknown token. */
     conditionDropout: number;
   };
@@ -116,9 +118,10 @@ export async function train(
   const conditionEncoder = createConditionEncoder(conditions, table);
   const encoder = createWindowEncoder(dataset.shape, createScaler(scaler), conditionEncoder);
 
-  const { conditionDropout, ...modelOptions } = options.model;
+  const { conditionDropout, likelihood, ...modelOptions } = options.model;
   const spec: ModelSpec = {
     ...modelOptions,
+    likelihood: chooseLikelihood(likelihood, fitRecords.values),
     ...(image === undefined
       ? { length: dataset.shape.length, width: 1, channels: schema.channels.length }
       : { length: image.width * image.height, width: image.width, channels: colourChannels(image) }),
