@@ -3,7 +3,6 @@ import { createCategoryTable } from '../../src/domain/condition';
 import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
 import { createLimitCheck } from '../../src/domain/signal';
 import { createWindowBatch, windowShape, type WindowBatch } from '../../src/domain/window';
-import type { ModelOptions } from '../../src/models/model';
 import { modelKinds } from '../../src/models/zoo';
 import { decodeBundle, encodeBundle } from '../../src/scoring/bundle';
 import { createLatentEncoder, generateWindows } from '../../src/scoring/generate';
@@ -74,7 +73,7 @@ function batchOf(from: number, count: number, fault: boolean): WindowBatch {
   return batch;
 }
 
-function optionsFor(model: Partial<ModelOptions>): TrainingOptions {
+function optionsFor(model: Partial<TrainingOptions['model']>): TrainingOptions {
   return {
     schema,
     signals: [],
@@ -130,6 +129,16 @@ describe.each([
     detector.dispose();
   }, 60_000);
 });
+
+test('a likelihood that is chosen by the pixels is stored as what it is', async () => {
+  const { state, model } = await train(
+    data,
+    createCategoryTable(),
+    optionsFor({ kind: 'vae', likelihood: 'auto' }),
+  );
+  expect(state.spec.likelihood).toBe('gaussian');
+  disposeModel(model);
+}, 60_000);
 
 test('draws images in bytes, and encodes them', async () => {
   const { state, model } = await train(data, createCategoryTable(), optionsFor({ kind: 'vae' }));
