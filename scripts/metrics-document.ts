@@ -6,7 +6,7 @@ const labels: Readonly<Record<string, string>> = {
   model: 'Model version. Only the one that scores has a series.',
   topic: 'Kafka topic, or path of the file.',
   reason:
-    'Why a record or a model version was refused, or what went wrong: `unreachable`, `crashed`, `stalled`, `superseded` or `topic_changed` of a source; a fixed list in the source.',
+    'Why a record or a model version was refused, or what went wrong: `unreachable`, `crashed`, `stalled`, `superseded` or `out_of_range` of a source; a fixed list in the source.',
   result:
     '`ok`, or why a training gave no model (`lease`: another process trains); of a transaction `committed`, `failed` (written again), or `superseded` (by another process).',
   stage:
