@@ -41,8 +41,8 @@ test('an idle daemon hardly computes, logs nothing, and still says when it last 
   const daemon = startVaemon(['run'], config, settings);
   await daemon.ready();
   await untilCommitted(broker.client(), groupOf(settings));
-  // The last save of what is remembered, and garbage of the training.
-  await pause(5);
+  // The last save of what is remembered, garbage of the training, and the compiler's last word on what has run until now.
+  await pause(20);
 
   const lines = daemon.log().length;
   const before = cpuSeconds(daemon.pid);
