@@ -5,7 +5,7 @@
  * retention has taken is told by the leader, and reading goes on with the oldest message that is left; anything else ends
  * the consumer, and the next one finds its place by the group's offset and the leader's bounds.
  */
-import { createRequire } from 'node:module';
+import { replaceMethod } from './kafkajs-method';
 
 interface TopicPartition {
   topic: string;
@@ -52,20 +52,10 @@ async function recoverFromOffsetOutOfRange(
 
 /** Lets kafkajs commit nothing of its own; leaves one alone whose inside looks different, and says so. */
 export function patchOutOfRange(): 'patched' | 'unknown' {
-  let group: { prototype?: Partial<ConsumerGroup> };
-  try {
-    group = createRequire(__filename)('kafkajs/src/consumer/consumerGroup') as typeof group;
-  } catch {
-    return 'unknown';
-  }
-  const original: unknown = group.prototype?.recoverFromOffsetOutOfRange;
-  if (original === recoverFromOffsetOutOfRange) return 'patched';
-  const isKnown =
-    typeof original === 'function' &&
-    ['preferredReadReplicasPerTopicPartition', 'offsetManager.setDefaultOffset'].every((part) =>
-      original.toString().includes(part),
-    );
-  if (!isKnown) return 'unknown';
-  group.prototype!.recoverFromOffsetOutOfRange = recoverFromOffsetOutOfRange;
-  return 'patched';
+  return replaceMethod<ConsumerGroup>({
+    path: 'consumer/consumerGroup',
+    name: 'recoverFromOffsetOutOfRange',
+    replacement: recoverFromOffsetOutOfRange,
+    mentions: ['preferredReadReplicasPerTopicPartition', 'offsetManager.setDefaultOffset'],
+  });
 }

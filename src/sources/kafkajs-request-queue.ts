@@ -2,7 +2,7 @@
  * kafkajs 2.2.4 re-arms a timer for requests that wait, even when none does: with no throttling its delay is
  * `-1 - Date.now()`, so an idle consumer wakes about 900 times a second, and Node 24 warns of each negative delay.
  */
-import { createRequire } from 'node:module';
+import { replaceMethod } from './kafkajs-method';
 
 interface RequestQueue {
   pending: readonly unknown[];
@@ -27,21 +27,11 @@ function scheduleCheckPendingRequests(this: RequestQueue): void {
 
 /** Replaces the timer of kafkajs' request queues; leaves a kafkajs alone whose inside looks different, and says so. */
 export function patchRequestQueue(): 'patched' | 'unknown' {
-  let queue: { prototype?: Partial<RequestQueue> };
-  try {
-    queue = createRequire(__filename)('kafkajs/src/network/requestQueue') as typeof queue;
-  } catch {
-    return 'unknown';
-  }
-  const original: unknown = queue.prototype?.scheduleCheckPendingRequests;
-  if (original === scheduleCheckPendingRequests) return 'patched';
-  const known =
-    typeof original === 'function' &&
-    typeof queue.prototype?.checkPendingRequests === 'function' &&
-    ['throttledUntil', 'throttleCheckTimeoutId', 'pending'].every((field) =>
-      original.toString().includes(field),
-    );
-  if (!known) return 'unknown';
-  queue.prototype!.scheduleCheckPendingRequests = scheduleCheckPendingRequests;
-  return 'patched';
+  return replaceMethod<RequestQueue>({
+    path: 'network/requestQueue',
+    name: 'scheduleCheckPendingRequests',
+    replacement: scheduleCheckPendingRequests,
+    mentions: ['throttledUntil', 'throttleCheckTimeoutId', 'pending'],
+    needs: ['checkPendingRequests'],
+  });
 }
