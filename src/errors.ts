@@ -104,6 +104,11 @@ export class SupersededError extends Error {
   override readonly name = 'SupersededError';
 }
 
+/** An error, what caused it, what caused that, and so on. */
+export function* causesOf(error: unknown): Generator<Error> {
+  for (let at = error; at instanceof Error; at = at.cause) yield at;
+}
+
 /** Whether a SupersededError is among the causes of an error, however many errors came together on the way. */
 export function isSuperseded(error: unknown): boolean {
   if (error instanceof SupersededError) return true;

@@ -1,6 +1,7 @@
 /** Verdicts on their way to Kafka: which message goes to which topic, and how many go at once. */
 import { CompressionTypes } from 'kafkajs';
 import type { Message, TopicMessages } from 'kafkajs';
+import { causesOf } from '../errors';
 import { encodeDeadLetter, encodeDetection, encodeEvent, sizeOf } from './kafka-messages';
 import type { DeadLetter, Verdicts } from './sink';
 
@@ -107,8 +108,8 @@ export function* inRequests(outgoing: readonly Outgoing[], maxBytes: number): Ge
 
 /** The broker's refusal, wherever in kafkajs' chain of causes it stands. */
 export function isTooLarge(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const { type } = at as { type?: unknown };
+  for (const cause of causesOf(error)) {
+    const { type } = cause as { type?: unknown };
     if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') return true;
   }
   return false;

@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { KafkaJSNonRetriableError } from 'kafkajs';
 import type { ISocketFactory, KafkaConfig, SASLOptions } from 'kafkajs';
+import { causesOf } from '../errors';
 import { createTokenSource, type OAuthSettings } from './oauth-token';
 import { readSecret, readText } from './secret';
 
@@ -86,8 +87,7 @@ function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl
 
 /** kafkajs would try again at once, and again; source and sink do so by themselves, with pauses. It hands on the text alone. */
 function giveUp(cause: unknown): Error {
-  const reasons: string[] = [];
-  for (let at = cause; at instanceof Error; at = at.cause) reasons.push(at.message);
+  const reasons = Array.from(causesOf(cause), ({ message }) => message);
   return new KafkaJSNonRetriableError(`no credentials for Kafka: ${reasons.join(': ')}`);
 }
 

@@ -1,7 +1,7 @@
 /** One consumer from its connection to its end; kafka.ts builds the next one. */
 import type { Consumer, EachBatchPayload, Kafka, Batch as KafkaBatch, KafkaMessage } from 'kafkajs';
 import type { Origin } from '../domain/record';
-import { isSuperseded } from '../errors';
+import { causesOf, isSuperseded } from '../errors';
 import { backOffMs, pause, settledWithin } from './back-off';
 import type { KafkaSourceSettings } from './kafka';
 import { createTopicAdmin } from './kafka-admin';
@@ -230,7 +230,7 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
     };
     const begin = (): void => {
       assigned.set(partition, { assignment: { from, liveFrom, after, begun }, next: from, taken: false });
-      confirmed.set(partition, committer === undefined ? facts.committed : liveFrom);
+      confirmed.set(partition, facts.committed);
       consumer.seek({ topic, partition, offset: String(from) });
       if (missing > 0n) observer.gap(missing);
       if (restarted) {
@@ -494,7 +494,8 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
 /** Of the many ways in which kafkajs gives up, those that more time may cure: it has tried again, and not for long. */
 function crash(error: Error): SessionEnd {
   const { name, retriable } = error as { name: string; retriable?: boolean };
-  if (wasOutOfRange(error))
+  // kafkajs' retries wrap what they give up on.
+  if ([...causesOf(error)].some((cause) => cause.name === 'KafkaJSOffsetOutOfRange'))
     return new SessionEnd('out_of_range', 'a broker has nothing at the offset that was to be read next', {
       cause: error,
     });
@@ -505,13 +506,6 @@ function crash(error: Error): SessionEnd {
     `${gaveUp ? 'Kafka was asked in vain' : 'the Kafka consumer has crashed'}: ${error.message}`,
     { cause: error },
   );
-}
-
-/** kafkajs' retries wrap what they give up on. */
-function wasOutOfRange(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause)
-    if (at.name === 'KafkaJSOffsetOutOfRange') return true;
-  return false;
 }
 
 /** Heartbeats while a batch is under way; the first failure is kept, because the batch is finished before it counts. */
