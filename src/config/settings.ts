@@ -7,7 +7,7 @@ import type { EventPolicy } from '../domain/event';
 import type { ImageFormat } from '../domain/image';
 import type { RecordSchema } from '../domain/record';
 import type { SignalSpec } from '../domain/signal';
-import type { ModelOptions } from '../models/model';
+import type { ModelChoice } from '../models/model';
 import type { ModelKind } from '../models/zoo';
 
 /** `daemon.yaml`: what all detectors of the process share. */
@@ -133,10 +133,8 @@ export interface FieldMapping {
   conditions: string;
 }
 
-export interface ModelSettings extends Omit<ModelOptions, 'likelihood'> {
+export interface ModelSettings extends ModelChoice {
   kind: ModelKind;
-  /** `auto`: chosen by the pixels (training/likelihood.ts). */
-  likelihood: ModelOptions['likelihood'] | 'auto';
   /** Share of training examples whose categories are replaced by the unknown token. */
   conditionDropout: number;
 }

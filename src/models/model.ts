@@ -83,6 +83,12 @@ export interface ModelOptions {
   llrLevels: number;
 }
 
+/** Options as they are given. */
+export type ModelChoice = Omit<ModelOptions, 'likelihood'> & {
+  /** `auto`: chosen by the pixels (training/likelihood.ts). */
+  likelihood: ModelOptions['likelihood'] | 'auto';
+};
+
 /** Options that only some kinds have; the others are open to all. */
 export type OwnOption = Exclude<
   keyof ModelOptions,

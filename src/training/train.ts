@@ -18,7 +18,7 @@ import {
   activeUnitThreshold,
   disposeModel,
   type Model,
-  type ModelOptions,
+  type ModelChoice,
   type ModelSpec,
 } from '../models/model';
 import { createModel } from '../models/zoo';
@@ -41,7 +41,7 @@ import { crossFittedReconstruction, crossFittedShift } from './cross-fit';
 import { chooseEffort, type Effort } from './effort';
 import { adopt, createConditionDropout, fit, type Progress } from './fit';
 import { fitHeldOutVariance } from './held-out-variance';
-import { chooseLikelihood, type LikelihoodChoice } from './likelihood';
+import { chooseLikelihood } from './likelihood';
 import type { TrainingReport } from './report';
 import type { Encoded } from './stepper';
 
@@ -50,8 +50,7 @@ export interface TrainingOptions extends Effort {
   schema: RecordSchema;
   /** Which deviations count; the model sees them all, calibration those that do. */
   signals: readonly SignalRule[];
-  model: Omit<ModelOptions, 'likelihood'> & {
-    likelihood: LikelihoodChoice;
+  model: ModelChoice & {
     /** Share of training examples whose categories are replaced by the unknown token. */
     conditionDropout: number;
   };
