@@ -36,44 +36,46 @@ function withSquare(image, n) {
 /** Clothes as they are, and then each kind of strange image, `count` of each: one test part for all. */
 export const everyKind = ['normal', ...Object.keys(strange), 'grey square'];
 
-/** Writes every.train.idx3 and every.test.idx3. @returns false where the images are not there */
-export function prepareEveryKind(source, folder) {
+/** Writes NAME.train.idx3, and NAME.test.idx3 with what `choose` makes of the test part. @returns undefined where the images are not there */
+function writeSeries(source, folder, name, choose) {
   const [train, test] = ['train-12k', 'test-2k'].map((part) => join(source, `fmnist-${part}.idx3.gz`));
-  if (!existsSync(train)) return false;
+  if (!existsSync(train)) return undefined;
   const bytes = gunzipSync(readFileSync(test));
-  const imageAt = (i) => bytes.subarray(headBytes + i * pixels, headBytes + (i + 1) * pixels);
-  const images = ['normal', ...Object.values(strange), withSquare].flatMap((change) =>
-    Array.from({ length: count }, (_, n) =>
-      typeof change === 'function' ? change(imageAt(count + n), n) : imageAt(n),
-    ),
-  );
+  const images = choose((i) => bytes.subarray(headBytes + i * pixels, headBytes + (i + 1) * pixels));
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'every.train.idx3'), gunzipSync(readFileSync(train)));
+  writeFileSync(join(folder, `${name}.train.idx3`), gunzipSync(readFileSync(train)));
   writeFileSync(
-    join(folder, 'every.test.idx3'),
+    join(folder, `${name}.test.idx3`),
     Buffer.concat([head(3, images.length, side, side), ...images]),
   );
-  return true;
+  return images;
 }
 
-/** Writes NAME.train.idx3, NAME.test.idx3 and labels/NAME.label.idx1. @returns false where the images are not there */
+/** Writes the series "every", whose test part has everyKind one after the other. @returns false where the images are not there */
+export function prepareEveryKind(source, folder) {
+  const images = writeSeries(source, folder, 'every', (imageAt) => {
+    const each = (make) => Array.from({ length: count }, (_, n) => make(n));
+    // The strange ones are made of others than are shown as they are.
+    const changed = [...Object.values(strange), withSquare].flatMap((change) =>
+      each((n) => change(imageAt(count + n), n)),
+    );
+    return [...each(imageAt), ...changed];
+  });
+  return images !== undefined;
+}
+
+/** Writes a series, and labels/NAME.label.idx1. @returns false where the images are not there */
 export function prepareImages(source, set, folder) {
   const [, kind] = set.split(' ');
-  const [train, test] = ['train-12k', 'test-2k'].map((part) => join(source, `fmnist-${part}.idx3.gz`));
-  if (!existsSync(train)) return false;
-  const bytes = gunzipSync(readFileSync(test));
-  const imageAt = (i) => bytes.subarray(headBytes + i * pixels, headBytes + (i + 1) * pixels);
-  mkdirSync(join(folder, 'labels'), { recursive: true });
-  writeFileSync(join(folder, `${kind}.train.idx3`), gunzipSync(readFileSync(train)));
-  // One of each by turns; the strange ones are made of others than are shown as they are.
-  const images = Array.from({ length: 2 * count }, (_, i) => {
-    const n = i >> 1;
-    return i % 2 === 0 ? imageAt(n) : strange[kind](imageAt(count + n), n);
-  });
-  writeFileSync(
-    join(folder, `${kind}.test.idx3`),
-    Buffer.concat([head(3, images.length, side, side), ...images]),
+  const images = writeSeries(source, folder, kind, (imageAt) =>
+    // One of each by turns; the strange ones are made of others than are shown as they are.
+    Array.from({ length: 2 * count }, (_, i) => {
+      const n = i >> 1;
+      return i % 2 === 0 ? imageAt(n) : strange[kind](imageAt(count + n), n);
+    }),
   );
+  if (images === undefined) return false;
+  mkdirSync(join(folder, 'labels'), { recursive: true });
   const labels = Uint8Array.from(images, (_, i) => i % 2);
   writeFileSync(join(folder, `labels/${kind}.label.idx1`), Buffer.concat([head(1, labels.length), labels]));
   return true;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Which network and likelihood suit images: ROC-AUC of one statistic at a time, for each kind of strange image, after one training
+ * Which network and likelihood suit images: ROC-AUC of one statistic at a time, for each kind of strange image, after a training
  * on the clothes of Fashion-MNIST. Prints the markdown table of docs/models.md.
  *
  *   npm run bench:networks -- [--data FOLDER] [--seed N]
