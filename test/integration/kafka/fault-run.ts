@@ -183,7 +183,6 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
       return wanted.join() !== [...new Set(said(origin))].join();
     });
     const doubled = origins.filter((origin) => said(origin).length > 1);
-    const isWrong = lost.length > 0 || (delivery === 'exactly-once' && doubled.length > 0);
     return {
       seed,
       delivery,
@@ -192,7 +191,7 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
       lost,
       doubled,
       recoveryMs,
-      warnings: isWrong ? everyDaemon.flatMap(warningsOf) : [],
+      warnings: isWrong({ delivery, lost, doubled }) ? everyDaemon.flatMap(warningsOf) : [],
     };
   } catch (cause) {
     const logs = daemons.map((daemon) => daemon.stdout().split('\n').slice(-25).join('\n')).join('\n---\n');
@@ -204,6 +203,15 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
     await feed.close().catch(() => undefined);
     await Promise.all(daemons.map((daemon) => daemon.signal('SIGKILL')));
   }
+}
+
+/** Whether a run has not kept what was promised. */
+export function isWrong({
+  delivery,
+  lost,
+  doubled,
+}: Pick<RunReport, 'delivery' | 'lost' | 'doubled'>): boolean {
+  return lost.length > 0 || (delivery === 'exactly-once' && doubled.length > 0);
 }
 
 function warningsOf(daemon: VaemonProcess): string[] {

@@ -7,7 +7,15 @@ import { newFolder, removeFolders, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
 import { startCluster } from './broker';
 import type { TestCluster } from './broker';
-import { canMount, faults, removeDisks, runWithFaults, type Fault, type RunReport } from './fault-run';
+import {
+  canMount,
+  faults,
+  isWrong,
+  removeDisks,
+  runWithFaults,
+  type Fault,
+  type RunReport,
+} from './fault-run';
 import { createFleetFeed } from './fleet-feed';
 import { plantSettings } from './outcomes';
 
@@ -97,10 +105,7 @@ describe.each([
       } finally {
         process.stdout.write(summary(version, reports));
       }
-      const wrong = reports.filter(
-        ({ delivery, lost, doubled }) =>
-          lost.length > 0 || (delivery === 'exactly-once' && doubled.length > 0),
-      );
+      const wrong = reports.filter(isWrong);
       // Apart from the difference, of which a log may show the beginning alone.
       for (const { seed, warnings } of wrong)
         process.stdout.write(`run ${seed} is wrong; warnings:\n${warnings.slice(-60).join('\n')}\n`);
