@@ -1,28 +1,53 @@
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
-/** Which of our folders a folder may import (docs/architecture.md has the picture). */
-const mayImport = {
-  domain: [],
-  calibration: [],
-  evaluation: [],
-  tensor: [],
-  store: [],
-  models: ['tensor'],
-  onnx: ['tensor'],
-  scoring: ['domain', 'models', 'tensor', 'calibration', 'onnx'],
-  training: ['domain', 'models', 'tensor', 'scoring', 'calibration', 'onnx', 'store'],
-  sources: ['domain'],
-  sinks: ['domain'],
-  lifecycle: ['store', 'training', 'scoring'],
-  web: ['domain', 'sinks', 'store'],
-  config: ['domain', 'calibration', 'models'],
+/** The folders of src, lowest first: each may import those before it, and none behind it (docs/architecture.md). */
+const order = [
+  'system',
+  'tensor',
+  'domain',
+  'calibration',
+  'schema',
+  'models',
+  'onnx',
+  'scoring',
+  'training',
+  'store',
+  'kafka',
+  'sources',
+  'codecs',
+  'sinks',
+  'config',
+  'state',
+  'metrics',
+  'web',
+  'pipeline',
+  'runtime',
+  'offline',
+  'cli',
+];
+/** No logger, clock, metric, file or network. */
+const pure = ['domain', 'models', 'calibration', 'offline/evaluate/quality'];
+const impure = [
+  '**/logger',
+  '**/system/**',
+  'node:*',
+  'fs',
+  'net',
+  'http',
+  'winston',
+  'prom-client',
+  'kafkajs',
+];
+/** Packages that one folder alone may import. */
+const doors = {
+  '@tensorflow/*': 'tensor',
+  'onnxruntime-node': 'onnx',
+  'prom-client': 'metrics',
+  winston: 'logger',
 };
-const folders = [...Object.keys(mayImport), 'commands'];
-const pure = ['domain', 'models', 'calibration', 'evaluation'];
-const impureModules = ['node:*', 'fs', 'net', 'http', 'winston', 'prom-client', 'kafkajs'];
 
-const layering = Object.entries(mayImport).map(([folder, allowed]) => ({
+const restrictions = (folder, forbidden) => ({
   files: [`src/${folder}/**/*.ts`],
   rules: {
     'no-restricted-imports': [
@@ -31,21 +56,27 @@ const layering = Object.entries(mayImport).map(([folder, allowed]) => ({
         patterns: [
           {
             group: [
-              ...folders
-                .filter((f) => f !== folder && !allowed.includes(f))
-                .flatMap((f) => [`**/${f}`, `**/${f}/**`]),
-              ...(pure.includes(folder) ? ['**/logger', '**/metrics', ...impureModules] : []),
-              ...(folder === 'tensor' ? [] : ['@tensorflow/*']),
-              ...(folder === 'onnx' ? [] : ['onnxruntime-node']),
-              '**/daemon',
+              ...new Set([
+                ...order
+                  .slice(order.indexOf(folder.split('/')[0]) + 1)
+                  .flatMap((f) => [`**/${f}`, `**/${f}/**`]),
+                ...Object.keys(doors).filter((name) => doors[name] !== folder),
+                '**/main',
+                ...forbidden,
+              ]),
             ],
-            message: `src/${folder} may import only: ${['errors', ...allowed].join(', ')}`,
+            message: `src/${folder} may import only the folders before it in eslint.config.mjs`,
           },
         ],
       },
     ],
   },
-}));
+});
+
+const layering = [
+  ...order.map((folder) => restrictions(folder, pure.includes(folder) ? impure : [])),
+  restrictions('offline/evaluate/quality', impure),
+];
 
 export default tseslint.config(
   { ignores: ['dist/', 'coverage/', 'node_modules/', 'var/', '.cache/', '**/*.mjs', '**/*.js'] },

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 const require = createRequire(import.meta.url);
-const { createIntake } = require('../dist/intake.js');
+const { createRecordDecoder } = require('../dist/pipeline/record-decoder.js');
 const { loadSettings } = require('../dist/config/load.js');
 const avro = require('avsc');
 const ts = require('typescript');
@@ -99,13 +99,13 @@ record: { format: ${format}, channels: [${channels.join()}], conditions: { mode:
 `,
   );
   const { detectors } = await loadSettings(file, { env: {} });
-  const { decode } = createIntake(detectors[0].settings);
+  const { decode } = createRecordDecoder(detectors[0].settings);
   const messages = plant.map((record, i) => ({
     key: null,
     value: encode(record),
     timestamp: record.timestamp,
     origin: { topic: 't', partition: 0, offset: String(i) },
-    refill: false,
+    warmUp: false,
   }));
   const times = [];
   for (let batch = 0; batch < batches; batch++) {

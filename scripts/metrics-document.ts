@@ -1,5 +1,5 @@
-/** docs/metrics.md, made from the declarations; test/metrics.test.ts holds the file to it. */
-import type { MetricDescription } from '../src/metrics';
+/** docs/metrics.md, made from the declarations; test/metrics/metrics.test.ts holds the file to it. */
+import type { MetricDescription } from '../src/metrics/metrics';
 
 const labels: Readonly<Record<string, string>> = {
   detector: 'Name of the detector, from its configuration.',
@@ -27,7 +27,7 @@ of a configured detector exists with 0 from the start, so that \`increase()\` se
 device: all label values come from the configuration or from fixed lists. Alert rules on these metrics are in
 \`deploy/prometheus/vaemon.rules.yml\`, a dashboard in \`deploy/grafana/dashboards/vaemon.json\`.
 
-Made from \`src/metrics.ts\`; \`UPDATE_DOCS=1 npx jest test/metrics.test.ts\` writes it anew.
+Made from \`src/metrics/metrics.ts\`; \`UPDATE_DOCS=1 npx jest test/metrics/metrics.test.ts\` writes it anew.
 
 ${table(
   ['metric', 'type', 'labels', 'meaning'],

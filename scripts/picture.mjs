@@ -11,10 +11,10 @@ import sharp from 'sharp';
 const require = createRequire(import.meta.url);
 const from = (path) => require(`../dist/${path}`);
 const { loadSettings } = from('config/load');
-const { openEngines, usualEngines } = from('engines');
-const { evaluateDetector } = from('evaluator');
-const { createFileHistory } = from('sources/file');
-const { readLabels } = from('sources/labels');
+const { openEngines, usualEngines } = from('runtime/engines');
+const { evaluateDetector } = from('offline/evaluate/evaluator');
+const { createFileHistory } = from('sources/file/file');
+const { readLabels } = from('sources/file/fault-labels');
 
 const output = process.argv[2] ?? 'docs/demo.png';
 const shown = ['cpu_user', 'mem_used_bytes', 'http_latency_p95', 'http_requests'];
@@ -38,12 +38,12 @@ async function replay() {
     settings,
     engines,
     // Of what the model was trained on nothing is said: those records fill the first window.
-    train: messages.slice(0, file.historyRecords).map((message) => ({ ...message, refill: true })),
+    train: messages.slice(0, file.historyRecords).map((message) => ({ ...message, warmUp: true })),
     test: messages.slice(file.historyRecords).map((message, i) => ({
       ...message,
       origin: { ...message.origin, offset: String(i) },
     })),
-    onVerdicts(verdicts) {
+    onDetections(verdicts) {
       seen.detections.push(...verdicts.detections);
       seen.events.push(...verdicts.events);
     },

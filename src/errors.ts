@@ -94,14 +94,31 @@ export class TrainingError extends Error {
   }
 }
 
+/**
+ * Why a training gave no new model. `lease`: another process trains; `timeout`: it took too long; `stopped`: the daemon stops; `load`: the version
+ * that it published cannot be used. Bounded: these are the values of the metric label `reason`.
+ */
+export const retrainingFailures = [
+  'too_few_records',
+  'diverged',
+  'store',
+  'lease',
+  'killed',
+  'failed',
+  'timeout',
+  'stopped',
+  'load',
+] as const satisfies readonly (TrainingError['reason'] | 'timeout' | 'stopped' | 'load')[];
+export type RetrainingFailure = (typeof retrainingFailures)[number];
+
 /** Another process may publish model versions of a detector, and this one not. */
 export class LeaseError extends Error {
   override readonly name = 'LeaseError';
 }
 
 /** Another process has gone on in a partition: what this one has of it is of no use any more. */
-export class SupersededError extends Error {
-  override readonly name = 'SupersededError';
+export class FencedError extends Error {
+  override readonly name = 'FencedError';
 }
 
 /** An error, what caused it, what caused that, and so on. */
@@ -109,9 +126,9 @@ export function* causesOf(error: unknown): Generator<Error> {
   for (let at = error; at instanceof Error; at = at.cause) yield at;
 }
 
-/** Whether a SupersededError is among the causes of an error, however many errors came together on the way. */
-export function isSuperseded(error: unknown): boolean {
-  if (error instanceof SupersededError) return true;
-  if (error instanceof AggregateError) return error.errors.some(isSuperseded);
-  return error instanceof Error && error.cause !== undefined && isSuperseded(error.cause);
+/** Whether a FencedError is among the causes of an error, however many errors came together on the way. */
+export function isFenced(error: unknown): boolean {
+  if (error instanceof FencedError) return true;
+  if (error instanceof AggregateError) return error.errors.some(isFenced);
+  return error instanceof Error && error.cause !== undefined && isFenced(error.cause);
 }

@@ -1,6 +1,5 @@
 /** Logging by winston, behind a small interface: a constant sentence and fields, one line each. */
 import winston from 'winston';
-import type { DaemonSettings } from './config/settings';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -19,12 +18,18 @@ export interface Logger {
 
 export type LogStream = NodeJS.WritableStream & { isTTY?: boolean };
 
-export interface LoggerOptions extends Partial<DaemonSettings['log']> {
+/** `auto`: text on a terminal, else JSON. */
+export interface LogSettings {
+  level: 'error' | 'warn' | 'info' | 'debug';
+  format: 'auto' | 'json' | 'text';
+}
+
+export interface LoggerOptions extends Partial<LogSettings> {
   /** Standard output unless given; `auto` is text when this is a terminal. */
   stream?: LogStream;
 }
 
-type Level = DaemonSettings['log']['level'];
+type Level = LogSettings['level'];
 
 /** What is left of an error in JSON, where it would be `{}`. Causes are followed. */
 function plainError(error: Error, depth = 0): object {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** argv → command; the only place that ends the process. */
-import { runCli } from './commands/cli';
+import { runCli } from './cli/cli';
 
 // A reader that has seen enough (`vaemon config docs | head`) is no error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { loadSettings } from '../src/config/load';
-import { evaluateDetector } from '../src/evaluator';
-import { rocAuc } from '../src/evaluation/ranking';
+import { evaluateDetector } from '../src/offline/evaluate/evaluator';
+import { rocAuc } from '../src/offline/evaluate/quality/ranking';
 import type { Message } from '../src/sources/source';
-import { openEngines, usualEngines } from '../src/engines';
+import { openEngines, usualEngines } from '../src/runtime/engines';
 import { tf } from '../src/tensor';
 
 const repository = join(__dirname, '..');
@@ -29,7 +29,7 @@ test('trained on 1, 4, 7 and 9, the detector of config/digits finds the other si
     value: Buffer.from(line),
     timestamp: NaN,
     origin: { topic: 'digits', partition: 0, offset: String(i) },
-    refill: false,
+    warmUp: false,
   }));
   const history = settings.source.file.historyRecords;
   const test = messages.slice(history).map((message, i) => ({
@@ -41,12 +41,12 @@ test('trained on 1, 4, 7 and 9, the detector of config/digits finds the other si
   expect(digits.slice(0, history).some(isStrange)).toBe(false);
 
   const began = performance.now();
-  const { scores, flags, rejected, warming, threshold, training } = await evaluateDetector({
+  const { scores, flags, rejected, windowNotFull, threshold, training } = await evaluateDetector({
     settings,
     train: messages.slice(0, history).map((message) => ({
       ...message,
       origin: { ...message.origin, topic: 'history' },
-      refill: true,
+      warmUp: true,
     })),
     test,
     engines: await openEngines(usualEngines),
@@ -63,7 +63,7 @@ test('trained on 1, 4, 7 and 9, the detector of config/digits finds the other si
       `${training.epochs} epochs, ${((performance.now() - began) / 1000).toFixed(0)} s in all\n`,
   );
 
-  expect([rejected, warming, scores.length]).toEqual([{}, 0, 840]);
+  expect([rejected, windowNotFull, scores.length]).toEqual([{}, 0, 840]);
   expect(threshold).toBe(2);
   expect(auc).toBeGreaterThan(0.93);
   expect(share(0)).toBeLessThan(0.04);

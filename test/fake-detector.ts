@@ -1,8 +1,8 @@
 /** A detector without a model, which judges windows as a test says. */
-import { createLevels, type LevelBase } from '../src/calibration/level';
+import { createBaselines, type BaselineReference } from '../src/calibration/baseline';
 import { createWindowBatch, type WindowBatch, type WindowShape } from '../src/domain/window';
 import type { RawScores } from '../src/scoring/assess';
-import { rowOf, type Detector, type LevelsOf, type Scores } from '../src/scoring/detector';
+import { rowOf, type Detector, type BaselinesOf, type Scores } from '../src/scoring/detector';
 
 const nothing: RawScores = {
   statistics: {},
@@ -15,13 +15,13 @@ const nothing: RawScores = {
 export interface FakeDetectorParts {
   version: string;
   shape: WindowShape;
-  judge: (batch: WindowBatch, levelsOf: LevelsOf | undefined) => Omit<Scores, 'statisticsOf'>;
+  judge: (batch: WindowBatch, levelsOf: BaselinesOf | undefined) => Omit<Scores, 'statisticsOf'>;
   /** Calibration scores of the statistics whose level is followed. */
-  bases?: readonly LevelBase[];
+  bases?: readonly BaselineReference[];
 }
 
 export function createFakeDetector({ version, shape, judge, bases = [] }: FakeDetectorParts): Detector {
-  const judgeAll = (batch: WindowBatch, levelsOf?: LevelsOf): Scores => {
+  const judgeAll = (batch: WindowBatch, levelsOf?: BaselinesOf): Scores => {
     const scores = judge(batch, levelsOf);
     return { ...scores, statisticsOf: (window) => rowOf(scores.statistics, window) };
   };
@@ -35,7 +35,7 @@ export function createFakeDetector({ version, shape, judge, bases = [] }: FakeDe
     judge: (batch, _, levelsOf) => judgeAll(batch, levelsOf),
     score: (batch, levelsOf) => Promise.resolve().then(() => judgeAll(batch, levelsOf)),
     heat: () => Promise.resolve(new Float32Array()),
-    createLevels: (policy, snapshot) => createLevels(bases, policy, snapshot),
+    createBaselines: (policy, snapshot) => createBaselines(bases, policy, snapshot),
     release: () => undefined,
     dispose: () => undefined,
   };

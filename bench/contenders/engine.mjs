@@ -25,9 +25,9 @@ const cache = new Map();
 
 async function prepare(name) {
   if (cache.has(name)) return cache.get(name);
-  const { model, state, encoder, attribution } = createBenchModel(name);
+  const { model, state, encoder, contributions } = createBenchModel(name);
   const open = traced ? await openGraph(traceScoring(model, state), openSession) : createTfjsEngine;
-  const engine = open(model, encoder, attribution);
+  const engine = open(model, encoder, contributions);
   const parts = { model, phases: model.phases, encoder, learningRate: 1e-3 };
   const stepper = traced ? await createTracedStepper(parts, openSession) : createTfjsStepper(parts);
   const { tensors } = decodeSafetensors(readFileSync(join(folder, `${name}.inputs.safetensors`)));

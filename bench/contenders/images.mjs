@@ -8,7 +8,7 @@ import { loadDetector } from '../lib/in-process.mjs';
 const require = createRequire(import.meta.url);
 const dist = (name) => require(`../../dist/${name}`);
 const { loadSettings } = dist('config/load');
-const { openEngines, usualEngines } = dist('engines');
+const { openEngines, usualEngines } = dist('runtime/engines');
 const { createModelStore } = dist('store/model-store');
 
 const [folder] = process.argv.slice(2);
@@ -37,7 +37,7 @@ await answer({ node: process.version, engine }, async ({ what, batch, seconds })
       value: images[(offset + i - first) % images.length],
       timestamp: 1.7e12 + 1000 * (offset + i),
       origin: { topic: 'images', partition: 0, offset: String(offset + i) },
-      refill: false,
+      warmUp: false,
     }));
     offset += batch;
     await handlers[what]({ topic: 'images', partition: 0, messages, lag: 0 });

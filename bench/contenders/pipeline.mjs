@@ -15,8 +15,8 @@ import { residentMb } from '../lib/process.mjs';
 const require = createRequire(import.meta.url);
 const dist = (name) => require(`../../dist/${name}`);
 const { loadSettings } = dist('config/load');
-const { openEngines, usualEngines } = dist('engines');
-const { trainDetector } = dist('trainer');
+const { openEngines, usualEngines } = dist('runtime/engines');
+const { trainDetector } = dist('runtime/trainer');
 
 const batchRecords = 1000;
 const start = 1.7e12;
@@ -46,7 +46,7 @@ function createMessages(channels, keys) {
           28 + 8 * j,
         );
       const origin = { topic: 'bench', partition: 0, offset: String(n) };
-      return { key: null, value, timestamp: 0, origin, refill: false };
+      return { key: null, value, timestamp: 0, origin, warmUp: false };
     });
   };
 }

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 const dist = (name) => require(`../../dist/${name}`);
-const { createIntake } = dist('intake');
-const { createOfflinePipeline } = dist('offline');
+const { createRecordDecoder } = dist('pipeline/record-decoder');
+const { createOfflinePipeline } = dist('offline/pipeline');
 const { decodeBundle } = dist('scoring/bundle');
 
 /** Surprise of what is seen once in a thousand normal records. */
@@ -14,15 +14,15 @@ const threshold = 3;
  * Loads a version, and makes pipelines for it: each with windows of its own and a sink that gets what comes of a batch.
  */
 export async function loadDetector(settings, engines, files) {
-  const intake = createIntake(settings);
-  const detector = await decodeBundle('bench', files, intake.table, engines.openScoring);
+  const recordDecoder = createRecordDecoder(settings);
+  const detector = await decodeBundle('bench', files, recordDecoder.table, engines.openScoring);
   const active = { detector, threshold };
   return {
     engine: detector.engine,
     createHandle: (write, anomaliesOnly = true) =>
       createOfflinePipeline({
         settings,
-        intake,
+        recordDecoder,
         active,
         sink: {
           name: 'bench',

@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { everyKind, prepareEveryKind } from './images.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const { rocAuc } = createRequire(import.meta.url)('../../dist/evaluation/ranking');
+const { rocAuc } = createRequire(import.meta.url)('../../dist/offline/evaluate/quality/ranking');
 
 const { values: options } = parseArgs({
   options: {

@@ -21,8 +21,8 @@ import { prepareNab } from './nab.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
-const { giveVerdict } = createRequire(import.meta.url)('../../dist/evaluation/verdict');
-const { readRecordLabels } = createRequire(import.meta.url)('../../dist/sources/record-labels');
+const { createReport } = createRequire(import.meta.url)('../../dist/offline/evaluate/quality/report');
+const { readRecordLabels } = createRequire(import.meta.url)('../../dist/offline/evaluate/record-labels');
 
 const { values: options } = parseArgs({
   options: {
@@ -130,7 +130,7 @@ async function judgeScores(path, labelFolder) {
     flags: Uint8Array.from(flags),
     labels: labels.get(name),
   }));
-  return giveVerdict(scored, [alpha]).judgement;
+  return createReport(scored, [alpha]).judgement;
 }
 
 function detectorOf(set) {

@@ -88,8 +88,8 @@ sinks: { kafka: { enabled: false, deadLetterTopic: dead } }
 `,
   );
   const { loadSettings } = dist('config/load');
-  const { openEngines, usualEngines } = dist('engines');
-  const { trainDetector } = dist('trainer');
+  const { openEngines, usualEngines } = dist('runtime/engines');
+  const { trainDetector } = dist('runtime/trainer');
   const { createModelStore } = dist('store/model-store');
   const [{ settings }] = (await loadSettings(path, { env: {} })).detectors;
   const store = createModelStore({ directory: join(folder, 'store'), detector: 'images' });
@@ -101,7 +101,7 @@ sinks: { kafka: { enabled: false, deadLetterTopic: dead } }
         value,
         timestamp: 1.6e12 + 1000 * i,
         origin: { topic: 'images', partition: 0, offset: String(i) },
-        refill: false,
+        warmUp: false,
       }));
     },
     store,

@@ -1,7 +1,7 @@
 /** The whole calibration of a model version: each statistic to a p-value, all of them to one, and that to surprise. */
 import { logEvidence } from './combine';
 import { autocorrelationTime } from './autocorrelation';
-import { levelDrift, underDrift } from './level-drift';
+import { baselineDrift, underDrift } from './baseline-drift';
 import {
   createPValue,
   createSurvival,
@@ -112,7 +112,7 @@ function fitGroup(
       const plan = plans[name]!;
       const scores = column.map((value) => toScale(plan, value));
       const calibration = fitCalibration(scores, tailShare, plan.tail);
-      return [name, { plan, calibration, drift: levelDrift(scores, later) }];
+      return [name, { plan, calibration, drift: baselineDrift(scores, later) }];
     }),
   );
   // What the calibration block says of itself needs no allowance for drift.

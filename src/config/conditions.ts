@@ -1,8 +1,8 @@
 /** `record.conditions`: a map from the name of a condition to how it is read. */
 import type { ConditionSpec } from '../domain/record';
-import { isTimeZone, key, oneOf, show, timeZoneType, type About } from './formats';
-import type { Key } from './key';
-import { didYouMean, nearest } from './suggest';
+import { isTimeZone, key, oneOf, show, timeZoneType, type About } from '../schema/formats';
+import type { Key } from '../schema/key';
+import { didYouMean, nearest } from '../schema/suggest';
 
 const keysOf: Record<ConditionSpec['kind'], readonly string[]> = {
   category: ['kind', 'missing', 'maxValues'],

@@ -1,6 +1,6 @@
 /** docs/configuration.md, from the schemas. */
 import { stringify } from 'yaml';
-import { listKeys, type Key, type Section } from './key';
+import { listKeys, type Key, type Section } from '../schema/key';
 import { daemonSchema, detectorSchema } from './schema';
 
 const introduction = `# Configuration

@@ -1,6 +1,6 @@
 /** What must hold between the keys of a detector because of how its records are written. */
-import { oneOf, show } from './formats';
-import type { Rule } from './rule';
+import { oneOf, show } from '../schema/formats';
+import type { Rule } from '../schema/rule';
 import type { DetectorSettings, RecordFormat } from './settings';
 
 const framed: readonly RecordFormat[] = ['avro', 'json-schema'];

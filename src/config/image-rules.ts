@@ -1,7 +1,7 @@
 /** What must hold between the keys of a detector because its records are images, or because they are not. */
 import { isIdxPath } from '../domain/recording';
-import { oneOf, show } from './formats';
-import type { Rule } from './rule';
+import { oneOf, show } from '../schema/formats';
+import type { Rule } from '../schema/rule';
 import { detectorSchema } from './schema';
 import type { DetectorSettings } from './settings';
 

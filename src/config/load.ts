@@ -1,13 +1,13 @@
 /** From a path to settings: complete, checked and frozen, or every problem of every file at once. */
 import { ConfigError, type ConfigProblem } from '../errors';
-import { argumentOrigin, evaluate, type Layers } from './evaluate';
+import { argumentOrigin, evaluate, type Layers } from '../schema/evaluate';
 import { readConfigFiles, type ConfigFile } from './files';
-import { listKeys } from './key';
+import { listKeys } from '../schema/key';
 import { presetNames, presets } from './presets';
 import { detectorRules } from './rules';
 import { daemonSchema, detectorSchema } from './schema';
 import type { DetectorSettings, Settings } from './settings';
-import { didYouMean, nearest } from './suggest';
+import { didYouMean, nearest } from '../schema/suggest';
 
 export interface LoadOptions {
   /** Empty variables count as absent. */

@@ -1,8 +1,8 @@
 /** What must hold between the options of a model. */
 import { zoo, type ModelKind } from '../models/zoo';
 import type { ModelFamily, OwnOption } from '../models/model';
-import { oneOf, show } from './formats';
-import type { Rule } from './rule';
+import { oneOf, show } from '../schema/formats';
+import type { Rule } from '../schema/rule';
 import { detectorSchema } from './schema';
 import { imageBytes } from '../domain/image';
 import { imageOf } from '../domain/record';

@@ -9,7 +9,7 @@ export const presets: Readonly<Record<PresetName, object>> = {
   sensor: {
     // Short recordings are trained on, too.
     training: { minRecords: 100 },
-    calibration: { falseAlarmTarget: 0.003, levelRecords: 1500 },
+    calibration: { falseAlarmTarget: 0.003, baselineRecords: 1500 },
   },
   image: {
     // docs/models.md says why dense layers, which likelihood, and why no latent statistic.

@@ -1,13 +1,13 @@
 /** What must hold between the keys of one file. */
 import { isIdxPath } from '../domain/recording';
 import { formatRules } from './format-rules';
-import { show } from './formats';
+import { show } from '../schema/formats';
 import { imageRules } from './image-rules';
 import { modelRules } from './model-rules';
-import type { Rule } from './rule';
+import type { Rule } from '../schema/rule';
 import { securityRules } from './security-rules';
 import type { DetectorSettings, KafkaConnectionSettings, KafkaSettings } from './settings';
-import { didYouMean, nearest } from './suggest';
+import { didYouMean, nearest } from '../schema/suggest';
 
 /** How the Kafka sink will connect: to its own brokers, or as the source does. Credentials go to no other cluster. */
 export function sinkConnection({ source, sinks }: DetectorSettings): KafkaConnectionSettings {
@@ -149,10 +149,10 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
     },
   },
   {
-    keys: ['calibration.groupBy', 'calibration.levelRecords'],
-    problem: ({ calibration: { groupBy, levelRecords } }) =>
-      groupBy !== '' && levelRecords > 0
-        ? 'goes without calibration.levelRecords: a level over all groups would move with every change of the group'
+    keys: ['calibration.groupBy', 'calibration.baselineRecords'],
+    problem: ({ calibration: { groupBy, baselineRecords } }) =>
+      groupBy !== '' && baselineRecords > 0
+        ? 'goes without calibration.baselineRecords: a level over all groups would move with every change of the group'
         : undefined,
   },
   ...imageRules,

@@ -28,10 +28,10 @@ import {
   url,
   whole,
   widths,
-} from './formats';
+} from '../schema/formats';
 import { statisticNames } from '../domain/detection';
 import { presetNames } from './presets';
-import { isKey, nameVariables, type Parsed, type Section } from './key';
+import { isKey, nameVariables, type Parsed, type Section } from '../schema/key';
 import { signals } from './signals';
 import { modelKinds } from '../models/zoo';
 import type { DaemonSettings, DetectorSettings } from './settings';
@@ -228,10 +228,10 @@ const kafkaSource = {
     'earliest',
     'latest',
   ]),
-  rewindRecords: whole(
+  warmUpRecords: whole(
     {
       doc:
-        'Messages a partition that are read again to refill the windows where nothing is stored of it; no verdicts leave ' +
+        'Messages a partition that are read again to warmUp the windows where nothing is stored of it; no verdicts leave ' +
         'for them.',
       default: 1000,
     },
@@ -652,7 +652,7 @@ export const detectorSchema = nameVariables(
         doc: 'Largest share of the calibration scores, which the Pareto tail is fitted to.',
         default: 0.1,
       }),
-      levelRecords: whole(
+      baselineRecords: whole(
         {
           doc:
             'Newest records of a device that its level is the median of: what half of them have in common is normal from ' +

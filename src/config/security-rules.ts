@@ -1,7 +1,7 @@
 /** What must hold between the keys that say how Kafka is connected to, of the source and of the sink. */
-import { show } from './formats';
+import { show } from '../schema/formats';
 import { detectorSchema } from './schema';
-import type { Rule } from './rule';
+import type { Rule } from '../schema/rule';
 import type { DetectorSettings, KafkaConnectionSettings } from './settings';
 
 type SecurityRule = Rule<DetectorSettings>;

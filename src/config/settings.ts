@@ -73,8 +73,8 @@ export interface KafkaSettings extends KafkaConnectionSettings {
   groupId: string;
   /** Where a group without committed offsets begins. */
   startFrom: 'earliest' | 'latest';
-  /** Messages per partition to read again where nothing is stored of it, to refill the windows; no verdicts leave for them. */
-  rewindRecords: number;
+  /** Messages per partition to read again where nothing is stored of it, to warmUp the windows; no verdicts leave for them. */
+  warmUpRecords: number;
   /** At most so many are read again between what is stored of a partition and what comes next. */
   maxReplayRecords: number;
   /** At least so many lie between two times that what is remembered of a partition is stored. */
@@ -227,7 +227,7 @@ export interface DetectorSettings {
     /** The share of calibration scores that the Pareto tail is fitted to. */
     tailShare: number;
     /** Records of a device that its level is the median of; 0 = levels are not followed. */
-    levelRecords: number;
+    baselineRecords: number;
     /** What is combined to the score. */
     statistics: readonly StatisticName[];
     /** Condition in whose every value the false-alarm target is to hold; empty = over all records. */

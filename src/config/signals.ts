@@ -1,8 +1,8 @@
 /** `record.signals`: a map from the name of a channel to what is known of it beforehand. */
 import type { SignalSpec } from '../domain/signal';
-import { key, oneOf, show, type About } from './formats';
-import type { Key } from './key';
-import { didYouMean, nearest } from './suggest';
+import { key, oneOf, show, type About } from '../schema/formats';
+import type { Key } from '../schema/key';
+import { didYouMean, nearest } from '../schema/suggest';
 
 const directions = ['both', 'up', 'down'] as const;
 const specKeys = ['direction', 'deadband', 'limits'];

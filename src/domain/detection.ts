@@ -78,7 +78,7 @@ export interface Detection {
    * By name of the statistic, by how much its logarithm was lowered for the level of the device. Absent where levels are
    * not followed.
    */
-  levels?: Readonly<Record<string, number>>;
+  baselines?: Readonly<Record<string, number>>;
   /** The most unusual channel first. Empty on a record that is not anomalous. */
   contributions: readonly Contribution[];
   /** Where an anomaly begins or grows. The contributions, and what was expected, are then measured against it. */

@@ -1,10 +1,9 @@
 /** The metrics of one detector as plain methods, called once per batch: no caller sees a label. */
-import type { DeclaredMetrics } from '../metrics';
+import type { DeclaredMetrics } from './metrics';
 import type { Staleness } from '../domain/continuity';
 import { rejectReasons } from '../errors';
-import type { ModelVersionError, RejectReason } from '../errors';
-import { memoryProblems, type MemoryProblem } from '../memory';
-import type { RetrainingFailure } from '../lifecycle/retrainer';
+import type { ModelVersionError, RejectReason, RetrainingFailure } from '../errors';
+import { stateErrorReasons, type StateErrorReason } from '../state/partition';
 import { restartReasons, type RestartReason } from '../sources/source';
 import { transactionResults, type TransactionResult } from '../sinks/sink';
 import { createAlarmRing } from './alarm-ring';
@@ -32,12 +31,12 @@ export interface DetectorMetrics {
    */
   scored(surprises: Float64Array, count: number, threshold: number): void;
   /** Records that were not scored: a window not yet full, or no model. */
-  warming(records: number): void;
+  windowNotFull(records: number): void;
   /** Records that were judged, or not, without all that they should be judged with. */
   incomplete(records: number): void;
   /** Values beyond a hard limit. */
   limitViolations(values: number): void;
-  refilled(records: number): void;
+  warmUps(records: number): void;
   rejected(reason: RejectReason, records?: number): void;
   ignored(reason: Staleness, records: number): void;
   unknownConditions(conditions: number): void;
@@ -61,7 +60,7 @@ export interface DetectorMetrics {
   drift(evidenceRatio: number, active: boolean): void;
   driftStarted(): void;
   windowKeys(keys: number): void;
-  memoryProblem(problem: MemoryProblem): void;
+  stateError(problem: StateErrorReason): void;
 
   batchDuration(stage: Stage, seconds: number): void;
   sinkError(sink: string): void;
@@ -127,7 +126,7 @@ export function createDetectorMetrics(
     for (const reason of rejectReasons) metrics.rejected.inc({ detector, reason }, 0);
     for (const reason of ['duplicate', 'out_of_order'] as const) metrics.ignored.inc({ detector, reason }, 0);
     for (const reason of restartReasons) metrics.sourceRestarts.inc({ detector, reason }, 0);
-    for (const reason of memoryProblems) metrics.memoryProblems.inc({ detector, reason }, 0);
+    for (const reason of stateErrorReasons) metrics.memoryProblems.inc({ detector, reason }, 0);
     for (const reason of Object.keys(loadFailures)) metrics.modelLoadFailures.inc({ detector, reason }, 0);
     for (const result of transactionResults) metrics.transactions.inc({ detector, result }, 0);
     for (const result of Object.keys(trainingResults)) metrics.trainings.inc({ detector, result }, 0);
@@ -178,10 +177,10 @@ export function createDetectorMetrics(
       metrics.scored.inc(of, count);
       metrics.anomalies.inc(of, anomalies);
     },
-    warming: (records) => metrics.warming.inc(of, records),
+    windowNotFull: (records) => metrics.warming.inc(of, records),
     incomplete: (records) => metrics.incomplete.inc(of, records),
     limitViolations: (values) => metrics.limitViolations.inc(of, values),
-    refilled: (records) => metrics.refilled.inc(of, records),
+    warmUps: (records) => metrics.refilled.inc(of, records),
     rejected: (reason, records = 1) => metrics.rejected.inc({ detector, reason }, records),
     ignored: (reason, records) => metrics.ignored.inc({ detector, reason }, records),
     unknownConditions: (conditions) => metrics.unknownConditions.inc(of, conditions),
@@ -214,7 +213,7 @@ export function createDetectorMetrics(
     },
     driftStarted: () => metrics.driftStarts.inc(of),
     windowKeys: (keys) => metrics.windowKeys.set(of, keys),
-    memoryProblem: (reason) => metrics.memoryProblems.inc({ detector, reason }),
+    stateError: (reason) => metrics.memoryProblems.inc({ detector, reason }),
 
     batchDuration: (stage, seconds) => metrics.batchDuration.observe({ detector, stage }, seconds),
     sinkError: (sink) => metrics.sinkErrors.inc({ detector, stage: sink }),

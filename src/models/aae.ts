@@ -11,7 +11,7 @@ import { createLikelihood } from './likelihood';
 import {
   assessmentOf,
   type Examples,
-  type Joint,
+  type NegativeLogJoint,
   type Model,
   type ModelFamily,
   type ModelSpec,
@@ -43,14 +43,16 @@ export function createAae(spec: ModelSpec, random: Random): Model {
   // The encoder wants its codes to be taken for drawn ones.
   const regularisation = (examples: Examples): tf.Scalar => surpriseAtDrawn(encode(examples));
 
-  function joint(code: tf.Tensor2D, examples: Examples): Joint {
+  function negativeLogJoint(code: tf.Tensor2D, examples: Examples): NegativeLogJoint {
     const output = decode(code, examples.c);
-    const rarity = prior.rarity(code);
+    const negativeLogPrior = prior.negativeLogPrior(code);
     return {
       distortion: likelihood.negativeLogLikelihood(examples, output),
-      distortionExcess: likelihood.excess(examples, output),
-      rarity,
-      rarityExcess: tf.relu(tf.sub<tf.Tensor2D>(rarity, tf.tensor1d([...prior.leastRarity]))),
+      deviance: likelihood.deviance(examples, output),
+      negativeLogPrior,
+      priorDeviance: tf.relu(
+        tf.sub<tf.Tensor2D>(negativeLogPrior, tf.tensor1d([...prior.leastNegativeLogPrior])),
+      ),
       expected: likelihood.mean(output),
     };
   }
@@ -80,11 +82,11 @@ export function createAae(spec: ModelSpec, random: Random): Model {
     ],
     validationLoss(examples) {
       const distortion = reconstruction(examples);
-      const rate: tf.Scalar = tf.mean(tf.sum(prior.rarity(encode(examples)), 1));
+      const rate: tf.Scalar = tf.mean(tf.sum(prior.negativeLogPrior(encode(examples)), 1));
       return { loss: tf.add(distortion, rate), distortion, rate };
     },
-    assess: (examples) => assessmentOf(joint(encode(examples), examples)),
-    joint,
+    assess: (examples) => assessmentOf(negativeLogJoint(encode(examples), examples)),
+    negativeLogJoint,
     activity(examples) {
       const z = encode(examples);
       return [tf.mean(tf.square(tf.sub(z, tf.mean(z, 0))), 0)];

@@ -4,10 +4,10 @@
  * β > 1 leaves fewer dimensions in use, and each with a meaning of its own; β < 1 reconstructs more sharply.
  */
 import type { ModelFamily } from './model';
-import { createRatePrice } from './rate';
+import { createRatePenalty } from './rate';
 import { createVae } from './vae';
 
 export const betaVae: ModelFamily = {
-  create: (spec, random) => createVae(spec, random, createRatePrice(spec)),
+  create: (spec, random) => createVae(spec, random, createRatePenalty(spec)),
   options: ['latentDim', 'beta', 'betaSchedule', 'betaSteps', 'capacity', 'capacitySteps', 'freeBits'],
 };

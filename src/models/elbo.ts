@@ -6,7 +6,14 @@
 import { tf } from '../tensor';
 import { aboveLeast, klPerDimension, leastNegativeLogDensity, sample, type Gaussian } from './gaussian';
 import type { Likelihood } from './likelihood';
-import { assessmentOf, type Examples, type Joint, type Loss, type Model, type ModelSpec } from './model';
+import {
+  assessmentOf,
+  type Examples,
+  type NegativeLogJoint,
+  type Loss,
+  type Model,
+  type ModelSpec,
+} from './model';
 import { sideBySide, type Network } from './network';
 import { meanRate } from './rate';
 
@@ -111,17 +118,19 @@ export function createElbo(parts: ElboParts): Elbo {
     return dims.map((dim) => tf.slice(code, [0, (from += dim) - dim], [-1, dim]));
   }
 
-  function joint(code: tf.Tensor2D, examples: Examples): Joint {
+  function negativeLogJoint(code: tf.Tensor2D, examples: Examples): NegativeLogJoint {
     const z = levelsOf(code);
     const output = decode(z, examples.c);
     const priors = levels.map(({ prior }, l) => prior(z.slice(0, l), examples.c));
-    const excesses = priors.map((p, l) => aboveLeast(z[l]!, p));
-    const rarities = priors.map((p, l) => tf.add<tf.Tensor2D>(excesses[l]!, leastNegativeLogDensity(p)));
+    const deviances = priors.map((p, l) => aboveLeast(z[l]!, p));
+    const negativeLogPriors = priors.map((p, l) =>
+      tf.add<tf.Tensor2D>(deviances[l]!, leastNegativeLogDensity(p)),
+    );
     return {
       distortion: likelihood.negativeLogLikelihood(examples, output),
-      distortionExcess: likelihood.excess(examples, output),
-      rarity: sideBySide(...rarities)!,
-      rarityExcess: sideBySide(...excesses)!,
+      deviance: likelihood.deviance(examples, output),
+      negativeLogPrior: sideBySide(...negativeLogPriors)!,
+      priorDeviance: sideBySide(...deviances)!,
       expected: likelihood.mean(output),
     };
   }
@@ -142,8 +151,8 @@ export function createElbo(parts: ElboParts): Elbo {
     ],
     validationLoss: (examples) => negativeElbo(examples, (q) => q.mean, undefined),
     // With the posterior mean for z the same record has the same score.
-    assess: (examples) => assessmentOf(joint(encode(examples), examples)),
-    joint,
+    assess: (examples) => assessmentOf(negativeLogJoint(encode(examples), examples)),
+    negativeLogJoint,
     activity: (examples) =>
       infer(examples, (q) => q.mean).map(({ q, p }) => tf.mean(klPerDimension(q, p), 0)),
     encode,

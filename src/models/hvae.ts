@@ -85,7 +85,7 @@ export function createHvae(spec: ModelSpec, random: Random): Model {
     assess(examples) {
       const inferred = infer(examples, (q) => q.mean); // the same record has the same score
       const code = sideBySide(...inferred.map(({ z }) => z))!;
-      const assessment = assessmentOf(model.joint(code, examples));
+      const assessment = assessmentOf(model.negativeLogJoint(code, examples));
       const llr = logLikelihoodRatio(examples, inferred, assessment.distortion);
       return { ...assessment, statistics: { ...assessment.statistics, llr } };
     },

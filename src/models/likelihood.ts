@@ -15,7 +15,7 @@ export interface Likelihood {
    * What −log p(x|z) has beyond that of a perfect reconstruction, in nats: ≥ 0, and 0 where the mask is 0. Half the
    * deviance of statistics: a channel that is known to be noisy is not odd for that. Shape [batch, dim].
    */
-  excess(examples: Examples, output: tf.Tensor2D): tf.Tensor2D;
+  deviance(examples: Examples, output: tf.Tensor2D): tf.Tensor2D;
   /** The mean of p(x|z). Shape [batch, dim]. */
   mean(output: tf.Tensor2D): tf.Tensor2D;
 }
@@ -47,7 +47,7 @@ interface Density {
   /** −log p. */
   negativeLog: Term;
   /** What it has beyond that of x itself as the output, ≥ 0. */
-  excess: Term;
+  deviance: Term;
 }
 
 /**
@@ -76,7 +76,7 @@ function withLearnedVariance(spec: ModelSpec, random: Random, density: Density):
     weights: network.weights,
     negativeLogLikelihood: ({ x, mask, c }, output) =>
       tf.mul(density.negativeLog(x, output, ofEach(c)), mask),
-    excess: ({ x, mask, c }, output) => tf.mul(density.excess(x, output, ofEach(c)), mask),
+    deviance: ({ x, mask, c }, output) => tf.mul(density.deviance(x, output, ofEach(c)), mask),
     mean: (output) => output,
   };
 }
@@ -96,10 +96,10 @@ function atEveryPosition(perChannel: tf.Tensor2D, length: number): tf.Tensor2D {
 const gaussian: Density = {
   negativeLog: (x, mean, ofEach) =>
     tf.add(
-      gaussian.excess(x, mean, ofEach),
+      gaussian.deviance(x, mean, ofEach),
       ofEach((logVar) => leastNegativeLogDensity({ logVar })),
     ),
-  excess: (x, mean, ofEach) =>
+  deviance: (x, mean, ofEach) =>
     tf.mul(
       tf.square(tf.sub(x, mean)),
       ofEach((logVar) => tf.mul(tf.exp(tf.neg(logVar)), 0.5)),
@@ -109,17 +109,17 @@ const gaussian: Density = {
 /** Student's t with ν degrees of freedom, location mean and scale σ: heavy tails, so that one wild value costs little. */
 function studentT(nu: number): Density {
   const constant = logGamma(nu / 2) - logGamma((nu + 1) / 2) + 0.5 * Math.log(nu * Math.PI);
-  const excess: Term = (x, mean, ofEach) => {
+  const deviance: Term = (x, mean, ofEach) => {
     const inverse = ofEach((logVar) => tf.div(tf.exp(tf.neg(logVar)), nu));
     return tf.mul(tf.log1p(tf.mul(tf.square(tf.sub(x, mean)), inverse)), (nu + 1) / 2);
   };
   return {
     negativeLog: (x, mean, ofEach) =>
       tf.add(
-        excess(x, mean, ofEach),
+        deviance(x, mean, ofEach),
         ofEach((logVar) => tf.add(tf.mul(logVar, 0.5), constant)),
       ),
-    excess,
+    deviance,
   };
 }
 
@@ -128,7 +128,7 @@ const bernoulli: Likelihood = {
   weights: new Map(),
   negativeLogLikelihood: ({ x, mask }, logits) =>
     tf.mul(tf.sub(tf.softplus(logits), tf.mul(x, logits)), mask),
-  excess({ x, mask }, logits) {
+  deviance({ x, mask }, logits) {
     const nonZero = (p: tf.Tensor2D): tf.Tensor2D => tf.clipByValue(p, 1e-7, 1);
     const rest: tf.Tensor2D = tf.sub(1, x);
     const negativeEntropy = tf.add(tf.mul(x, tf.log(nonZero(x))), tf.mul(rest, tf.log(nonZero(rest))));
@@ -164,7 +164,7 @@ const negativeLogOfBin: Term = (x, mean, ofEach) => {
 const discretisedLogistic: Density = {
   negativeLog: negativeLogOfBin,
   // At the ends the likeliest output lies beyond x: of what is likelier than x itself nothing is left.
-  excess: (x, mean, ofEach) =>
+  deviance: (x, mean, ofEach) =>
     tf.relu(tf.sub<tf.Tensor2D>(negativeLogOfBin(x, mean, ofEach), negativeLogOfBin(x, x, ofEach))),
 };
 

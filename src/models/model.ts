@@ -40,21 +40,21 @@ export interface Assessment {
   /** The part of `reconstruction` that each value has. Shape [batch, dim]. */
   distortion: tf.Tensor2D;
   /** What of it a perfect reconstruction would not have, ≥ 0. Shape [batch, dim]. */
-  excess: tf.Tensor2D;
+  deviance: tf.Tensor2D;
   /** Mean of p(x|z). Shape [batch, dim]. */
   expected: tf.Tensor2D;
 }
 
 /** What a model says of given codes: −log p(x,z|c) = −log p(x|z,c) − log p(z|c), term by term, in nats. */
-export interface Joint {
+export interface NegativeLogJoint {
   /** −log p(x|z,c) of each value, 0 where it is missing. Shape [batch, dim]. */
   distortion: tf.Tensor2D;
   /** The distortion less that of a perfect reconstruction, ≥ 0. Shape as above. */
-  distortionExcess: tf.Tensor2D;
+  deviance: tf.Tensor2D;
   /** −log p(z|c) of each latent dimension, all levels side by side. Shape [batch, sum of latentDims]. */
-  rarity: tf.Tensor2D;
+  negativeLogPrior: tf.Tensor2D;
   /** The rarity less that of the likeliest code: how far off each latent dimension is. Shape as above. */
-  rarityExcess: tf.Tensor2D;
+  priorDeviance: tf.Tensor2D;
   /** Mean of p(x|z,c). Shape [batch, dim]. */
   expected: tf.Tensor2D;
 }
@@ -126,7 +126,7 @@ export interface Model {
   validationLoss(examples: Examples): Loss;
   assess(examples: Examples): Assessment;
   /** What the model says of codes, whoever chose them; with a gradient. @param code shape [batch, sum of latentDims] */
-  joint(code: tf.Tensor2D, examples: Examples): Joint;
+  negativeLogJoint(code: tf.Tensor2D, examples: Examples): NegativeLogJoint;
   /**
    * What each latent dimension carries, averaged over the batch, one tensor per level: KL to the prior in nats; for an
    * aae, whose code has no density, its variance (Burda 2016). Below `activeUnitThreshold` it is not in use.
@@ -143,11 +143,16 @@ export interface Model {
 }
 
 /** The statistics that every model has, at the codes that `joint` was asked about. */
-export function assessmentOf({ distortion, distortionExcess, rarity, expected }: Joint): Assessment {
+export function assessmentOf({
+  distortion,
+  deviance,
+  negativeLogPrior,
+  expected,
+}: NegativeLogJoint): Assessment {
   return {
-    statistics: { reconstruction: tf.sum(distortion, 1), latent: tf.sum(rarity, 1) },
+    statistics: { reconstruction: tf.sum(distortion, 1), latent: tf.sum(negativeLogPrior, 1) },
     distortion,
-    excess: distortionExcess,
+    deviance: deviance,
     expected,
   };
 }

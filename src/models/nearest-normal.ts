@@ -59,8 +59,8 @@ function costAndGradient(
   return scoped(() => {
     const rows = examples.x.shape[0];
     const cost = (code: tf.Tensor): tf.Tensor => {
-      const { distortionExcess, rarity } = model.joint(code as tf.Tensor2D, examples);
-      return tf.add(tf.sum(distortionExcess, 1), tf.sum(rarity, 1));
+      const { deviance, negativeLogPrior } = model.negativeLogJoint(code as tf.Tensor2D, examples);
+      return tf.add(tf.sum(deviance, 1), tf.sum(negativeLogPrior, 1));
     };
     // The rows' costs, and one times each of them handed back: the gradients of their sum.
     const { value, grad } = tf.valueAndGrad(cost)(

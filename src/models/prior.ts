@@ -10,9 +10,9 @@ export interface Prior {
    */
   draw(count: number, random: Random, temperature?: number): tf.Tensor2D;
   /** −log p(z) in nats, dimension by dimension; their sum is −log p(z). Shape [batch, dim]. */
-  rarity(z: tf.Tensor2D): tf.Tensor2D;
+  negativeLogPrior(z: tf.Tensor2D): tf.Tensor2D;
   /** Of each dimension, the rarity of the likeliest code. */
-  readonly leastRarity: readonly number[];
+  readonly leastNegativeLogPrior: readonly number[];
 }
 
 /** The prior that the options name, over `latentDim` dimensions. */
@@ -35,8 +35,8 @@ const normalLeast = 0.5 * Math.log(2 * Math.PI);
 function createNormal(dim: number): Prior {
   return {
     draw: (count, random, temperature = 1) => tf.mul(random.normalTensor([count, dim]), temperature),
-    rarity: (z) => negativeLogDensity(z, standardNormal(dim)),
-    leastRarity: new Array<number>(dim).fill(normalLeast),
+    negativeLogPrior: (z) => negativeLogDensity(z, standardNormal(dim)),
+    leastNegativeLogPrior: new Array<number>(dim).fill(normalLeast),
   };
 }
 
@@ -90,7 +90,7 @@ function createPlaneMixture(centers: readonly Point[], deviation: number, dim: n
         }
       });
     },
-    rarity(z) {
+    negativeLogPrior(z) {
       const plane: tf.Tensor3D = tf.reshape(tf.slice(z, [0, 0], [-1, 2]), [-1, 1, 2]);
       const shifts = tf.div(tf.sub(plane, tf.tensor3d([centers.map((p) => [...p])])), deviation);
       const exponents = tf.mul(tf.sum(tf.square(shifts), 2), -0.5); // [batch, centres]
@@ -100,7 +100,7 @@ function createPlaneMixture(centers: readonly Point[], deviation: number, dim: n
       const others = tf.slice(z, [0, 2], [-1, dim - 2]);
       return tf.concat([shared, negativeLogDensity(others, standardNormal(dim - 2))], 1);
     },
-    leastRarity: Array.from({ length: dim }, (_, i) => (i < 2 ? leastInPlane / 2 : normalLeast)),
+    leastNegativeLogPrior: Array.from({ length: dim }, (_, i) => (i < 2 ? leastInPlane / 2 : normalLeast)),
   };
 }
 
@@ -126,11 +126,11 @@ function createUniform(dim: number): Prior {
         }
       });
     },
-    rarity(z) {
+    negativeLogPrior(z) {
       const below = tf.softplus(tf.neg(tf.div(tf.add(z, a), s)));
       const above = tf.softplus(tf.div(tf.sub(z, a), s));
       return tf.add(tf.add(below, above), constant);
     },
-    leastRarity: new Array<number>(dim).fill(2 * Math.log1p(Math.exp(-a / s)) + constant),
+    leastNegativeLogPrior: new Array<number>(dim).fill(2 * Math.log1p(Math.exp(-a / s)) + constant),
   };
 }

@@ -2,7 +2,7 @@
 import { tf } from '../tensor';
 import type { ModelOptions } from './model';
 
-export interface RatePrice {
+export interface RatePenalty {
   /**
    * The term of the loss, from the rate of each dimension. Scalar.
    * @param perDimension shape [batch, dim]
@@ -27,13 +27,13 @@ export function rateAboveFreeBits(perDimension: tf.Tensor2D, freeBits: number): 
   return tf.sum(tf.maximum(tf.mean(perDimension, 0), freeBits));
 }
 
-type PriceOptions = Pick<
+type PenaltyOptions = Pick<
   ModelOptions,
   'beta' | 'betaSchedule' | 'betaSteps' | 'capacity' | 'capacitySteps' | 'freeBits'
 >;
 
 /** β·rate (Higgins 2017), or β·|rate − C| with a capacity C that grows to its target (Burgess 2018). */
-export function createRatePrice(options: PriceOptions): RatePrice {
+export function createRatePenalty(options: PenaltyOptions): RatePenalty {
   const { betaSchedule, betaSteps, capacity, capacitySteps, freeBits } = options;
   return {
     cost(perDimension, step) {
@@ -61,4 +61,4 @@ export function betaAt(
 }
 
 /** The plain ELBO: every nat costs one. */
-export const plainRate: RatePrice = { cost: meanRate, warmUpSteps: 0 };
+export const plainRate: RatePenalty = { cost: meanRate, warmUpSteps: 0 };

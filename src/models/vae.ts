@@ -9,10 +9,10 @@ import { createElbo } from './elbo';
 import { gaussianFrom, standardNormal } from './gaussian';
 import { createLikelihood } from './likelihood';
 import type { Model, ModelFamily, ModelSpec } from './model';
-import { plainRate, type RatePrice } from './rate';
+import { plainRate, type RatePenalty } from './rate';
 
 /** @param price what the rate costs: beta-vae has another one */
-export function createVae(spec: ModelSpec, random: Random, price: RatePrice = plainRate): Model {
+export function createVae(spec: ModelSpec, random: Random, price: RatePenalty = plainRate): Model {
   const { latentDim, conditionDim: givenDim } = spec;
   const encoder = createEncoder(spec, { name: 'encoder', givenDim, outputs: 2 * latentDim, random });
   const decoder = createDecoder(spec, { name: 'decoder', inputs: latentDim + givenDim, random });

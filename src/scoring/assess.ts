@@ -4,11 +4,11 @@ import { createScaler, type Scaler } from '../domain/scaler';
 import { createCounts, type Counts } from '../domain/signal';
 import type { EncodedWindows, WindowBatch, WindowShape } from '../domain/window';
 import type { Model } from '../models/model';
-import { attributionOf, type Attribution } from './attribution';
+import { contributionsOf, type Contributions } from './contributions';
 import type { LearnedState } from './bundle';
 import { createWindowEncoder, shapeOf, type WindowEncoder } from './encode';
 import { createTfjsEngine, type OpenEngine, type Outputs, type ScoringEngine } from './engine';
-import { readouts, readoutStatistics } from './readout';
+import { outputNames, outputStatistics } from './outputs';
 import { createStuckStatistic, type StuckStatistic } from './stuck';
 
 /** What a model says of a batch of windows. */
@@ -30,13 +30,13 @@ export interface Assessor {
   readonly scaler: Scaler;
   /** Undefined for images: a pixel that stays as it is, is not stuck. */
   readonly stuck: StuckStatistic | undefined;
-  readonly attribution: Attribution;
+  readonly contributions: Contributions;
   readonly encoder: WindowEncoder;
   readonly engine: ScoringEngine;
   /** One batch at a time. */
   assess(batch: WindowBatch): Promise<RawScores>;
   /** What each single value adds to the reconstruction, a pixel of an image for instance. Shape [count, values of a window]. */
-  excess(batch: WindowBatch): Promise<Float32Array>;
+  deviance(batch: WindowBatch): Promise<Float32Array>;
 }
 
 /** @param openEngine what shall score: tfjs, where nothing else is said */
@@ -51,11 +51,11 @@ export function createAssessor(
   const scaler = createScaler(state.scaler);
   const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
   const stuck = image === undefined ? createStuckStatistic(shape, state.repeats) : undefined;
-  const attribution = attributionOf(state);
-  const engine = openEngine(model, encoder, attribution);
+  const contributions = contributionsOf(state);
+  const engine = openEngine(model, encoder, contributions);
   const counts = createCounts(state.channels, state.signals);
-  const statisticsOfModel = readoutStatistics(model, attribution);
-  const usual = [...statisticsOfModel, readouts.parts, readouts.errors, readouts.typical];
+  const statisticsOfModel = outputStatistics(model, contributions);
+  const usual = [...statisticsOfModel, outputNames.parts, outputNames.errors, outputNames.typical];
   const buffersOf = new WeakMap<WindowBatch, EncodedWindows>();
 
   function encodedOf(batch: WindowBatch): EncodedWindows {
@@ -79,10 +79,10 @@ export function createAssessor(
     // No pixel is missing, and each counts.
     const mayChange = image === undefined && (counts !== undefined || encoded.lackingCount > 0);
     if (!mayChange) return { encoded, outputs: await engine.run(encoded, batch.count, wanted) };
-    const withExpected = [...wanted, readouts.expected] as const;
+    const withExpected = [...wanted, outputNames.expected] as const;
     let outputs = await engine.run(encoded, batch.count, withExpected);
     for (let step = 0; step < imputationSteps; step++) {
-      if (!imputeExpected(batch, outputs[readouts.expected], encoded, shape, scaler, counts)) break;
+      if (!imputeExpected(batch, outputs[outputNames.expected], encoded, shape, scaler, counts)) break;
       outputs = await engine.run(encoded, batch.count, withExpected);
     }
     return { encoded, outputs };
@@ -92,7 +92,7 @@ export function createAssessor(
     shape,
     scaler,
     stuck,
-    attribution,
+    contributions,
     encoder,
     engine,
     async assess(batch) {
@@ -102,13 +102,13 @@ export function createAssessor(
           ...Object.fromEntries(statisticsOfModel.map((name) => [name, outputs[name]!])),
           ...(stuck && { stuck: stuck.assess(batch) }),
         },
-        parts: outputs[readouts.parts]!,
-        errors: outputs[readouts.errors]!,
-        expected: outputs[readouts.typical]!,
+        parts: outputs[outputNames.parts]!,
+        errors: outputs[outputNames.errors]!,
+        expected: outputs[outputNames.typical]!,
         unknownConditions: encoded.unknownConditions,
       };
     },
-    excess: async (batch) => (await settle(batch, [readouts.excess])).outputs[readouts.excess],
+    deviance: async (batch) => (await settle(batch, [outputNames.excess])).outputs[outputNames.excess],
   };
 }
 

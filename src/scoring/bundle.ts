@@ -20,14 +20,14 @@ import { createDetector, type Detector, type Scores } from './detector';
 import { shapeOf } from './encode';
 import type { OpenEngine } from './engine';
 import { openGraph } from './onnx-engine';
-import type { ShiftState } from './shift';
+import type { BiasState } from './bias';
 import type { Repetition } from './stuck';
 
 /** model.json: all that is learned, but the weights. */
 export interface DetectorState extends LearnedState {
   /** Of each channel's part in the reconstruction statistic. */
   channelCalibrations: ChannelState;
-  shift: ShiftState;
+  bias: BiasState;
   calibration: SurpriseState;
   /** Name of the condition in whose every value the target is to hold, where one is named. */
   groupBy?: string;

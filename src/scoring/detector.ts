@@ -1,11 +1,11 @@
 /** A loaded model version: windows in, surprise out. */
 import {
-  createLevels,
-  type DeviceLevels,
-  type LevelPolicy,
-  type Levels,
-  type LevelsSnapshot,
-} from '../calibration/level';
+  createBaselines,
+  type DeviceBaselines,
+  type BaselinePolicy,
+  type Baselines,
+  type BaselinesSnapshot,
+} from '../calibration/baseline';
 import { createSurpriseScale } from '../calibration/surprise';
 import { surpriseOf } from '../calibration/threshold';
 import type { CategoryTable } from '../domain/condition';
@@ -18,7 +18,7 @@ import type { DetectorState } from './bundle';
 import { createChannelStatistic } from './channels';
 import type { OpenEngine } from './engine';
 import { createExplainer, offDimensions } from './explain';
-import { assessShift } from './shift';
+import { assessBias } from './bias';
 
 /** What a model version says of a batch of windows, column by column. */
 export interface Scores {
@@ -32,7 +32,7 @@ export interface Scores {
   /** Those of one window: cheaper than a column, where one has yet to be computed. */
   statisticsOf(window: number): Record<string, number>;
   /** By name, by how much each statistic was lowered for the level of its device, where it is followed. Shape [count]. */
-  levels?: Readonly<Record<string, Float64Array>>;
+  baselines?: Readonly<Record<string, Float64Array>>;
   /** Conditions that the model has not seen in training. */
   unknownConditions: number;
   /** What each channel of one window has to do with its score, the most unusual channel first. */
@@ -45,7 +45,7 @@ export interface Scores {
 }
 
 /** The levels of the device that a window is of, where they are followed: its score rests on them, and they take it in. */
-export type LevelsOf = (window: number) => DeviceLevels | undefined;
+export type BaselinesOf = (window: number) => DeviceBaselines | undefined;
 
 export interface Detector {
   readonly version: string;
@@ -61,16 +61,16 @@ export interface Detector {
    */
   assess(batch: WindowBatch): Promise<RawScores>;
   /** What that means. Batch after batch, in the order of their records, where levels are followed. */
-  judge(batch: WindowBatch, raw: RawScores, levelsOf?: LevelsOf): Scores;
+  judge(batch: WindowBatch, raw: RawScores, levelsOf?: BaselinesOf): Scores;
   /** Both at once. */
-  score(batch: WindowBatch, levelsOf?: LevelsOf): Promise<Scores>;
+  score(batch: WindowBatch, levelsOf?: BaselinesOf): Promise<Scores>;
   /**
    * What each value of the windows adds to their reconstruction, in nats: where in an image it does not fit. Shape [count,
    * values of a window].
    */
   heat(batch: WindowBatch): Promise<Float32Array>;
   /** Levels to follow devices with, from those of calibration. */
-  createLevels(policy: LevelPolicy, snapshot?: LevelsSnapshot): Levels;
+  createBaselines(policy: BaselinePolicy, snapshot?: BaselinesSnapshot): Baselines;
   /** Lets go of the engine; the model is left to whoever made it. */
   release(): void;
   /** Lets go of both. */
@@ -88,7 +88,7 @@ export function createDetector(
   openEngine?: OpenEngine,
 ): Detector {
   const assessor = createAssessor(state, model, table, openEngine);
-  const { shape, scaler, stuck, attribution } = assessor;
+  const { shape, scaler, stuck, contributions } = assessor;
   const channels = state.channels.length;
   const valuesPerWindow = shape.length * shape.channels;
   const channel = createChannelStatistic(state.channelCalibrations);
@@ -99,7 +99,7 @@ export function createDetector(
     model,
     encoder: assessor.encoder,
     shape,
-    attribution,
+    contributions,
     typicalParts: state.channelCalibrations.map(({ scores }) => scores[scores.length >> 1]!),
     isOdd: (part, j) => surpriseOf(channel.pValueOf(part, j)) > oddChannel,
   });
@@ -113,7 +113,7 @@ export function createDetector(
   ): Contribution[] {
     const runs = stuck?.explain(batch, window) ?? state.channels.map(() => ({ repeats: 0, nats: 0 }));
     const values = batch.values.subarray(window * valuesPerWindow, (window + 1) * valuesPerWindow);
-    const actual = attribution.actual(values);
+    const actual = contributions.actual(values);
     const nats = (j: number): number => Math.max(parts[j]!, runs[j]!.nats);
     const all = state.channels.map((name, j) => ({
       channel: name,
@@ -136,12 +136,12 @@ export function createDetector(
   const ofWindow = (values: Float32Array, window: number): Float32Array =>
     values.subarray(window * channels, (window + 1) * channels);
 
-  function judge(batch: WindowBatch, raw: RawScores, levelsOf?: LevelsOf): Scores {
+  function judge(batch: WindowBatch, raw: RawScores, levelsOf?: BaselinesOf): Scores {
     const { parts, errors, expected, unknownConditions } = raw;
     const { count } = batch;
     const cheap: Record<string, ArrayLike<number>> = {
       ...raw.statistics,
-      shift: assessShift(state.shift, errors),
+      shift: assessBias(state.bias, errors),
     };
     let ofChannels: Float64Array | undefined;
     const statistics = {
@@ -158,11 +158,11 @@ export function createDetector(
     const lowered = scale.followed.map(() => new Float64Array(count));
     for (let i = 0; i < count; i++) {
       for (let s = 0; s < columns.length; s++) row[s] = columns[s]![i]!;
-      const levels = levelsOf?.(i);
-      const value = scale.pValue(row, levels?.above, groupOf?.(batch, i));
-      if (levels !== undefined) {
-        levels.above.forEach((by, s) => (lowered[s]![i] = by));
-        levels.observe(scale.followable(row));
+      const baselines = levelsOf?.(i);
+      const value = scale.pValue(row, baselines?.above, groupOf?.(batch, i));
+      if (baselines !== undefined) {
+        baselines.above.forEach((by, s) => (lowered[s]![i] = by));
+        baselines.observe(scale.followable(row));
       }
       surprise[i] = surpriseOf(value.p);
       extrapolated[i] = value.extrapolated ? 1 : 0;
@@ -176,7 +176,9 @@ export function createDetector(
         ...rowOf(cheap, window),
         channel: channel.assess(ofWindow(parts, window), 1)[0]!,
       }),
-      ...(levelsOf && { levels: Object.fromEntries(scale.followed.map((name, s) => [name, lowered[s]!])) }),
+      ...(levelsOf && {
+        baselines: Object.fromEntries(scale.followed.map((name, s) => [name, lowered[s]!])),
+      }),
       unknownConditions,
       contributions: (window) => rank(batch, window, ofWindow(parts, window), ofWindow(expected, window)),
       explain(window) {
@@ -203,8 +205,8 @@ export function createDetector(
     assess: (batch) => assessor.assess(batch),
     judge,
     score: async (batch, levelsOf) => judge(batch, await assessor.assess(batch), levelsOf),
-    heat: (batch) => assessor.excess(batch),
-    createLevels: (policy, snapshot) => createLevels(scale.bases, policy, snapshot),
+    heat: (batch) => assessor.deviance(batch),
+    createBaselines: (policy, snapshot) => createBaselines(scale.bases, policy, snapshot),
     release: () => assessor.engine.dispose(),
     dispose() {
       assessor.engine.dispose();

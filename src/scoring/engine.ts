@@ -2,9 +2,9 @@
 import type { EncodedWindows } from '../domain/window';
 import type { Model } from '../models/model';
 import { fixedBatchRows, scoped, tf } from '../tensor';
-import type { Attribution } from './attribution';
+import type { Contributions } from './contributions';
 import { toExamples, type WindowEncoder } from './encode';
-import { createReadout } from './readout';
+import { createScoringOutputs } from './outputs';
 
 /** Outputs of a readout by name, row by row, those of the first `count` rows. */
 export type Outputs<Name extends string = string> = Readonly<Record<Name, Float32Array>>;
@@ -28,11 +28,11 @@ export interface ScoringEngine {
 }
 
 /** Makes the engine for a model. */
-export type OpenEngine = (model: Model, encoder: WindowEncoder, attribution: Attribution) => ScoringEngine;
+export type OpenEngine = (model: Model, encoder: WindowEncoder, attribution: Contributions) => ScoringEngine;
 
 /** tfjs itself, on whatever backend it has: for what no other engine can run, and to hold the others to. */
 export const createTfjsEngine: OpenEngine = (model, encoder, attribution) => {
-  const readout = createReadout(model, attribution);
+  const readout = createScoringOutputs(model, attribution);
   return {
     name: `tfjs-${tf.getBackend()}`,
     onThread: false,

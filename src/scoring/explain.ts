@@ -9,7 +9,7 @@ import { createWindowBatch, type WindowBatch, type WindowShape } from '../domain
 import type { Examples, Model } from '../models/model';
 import { findLikeliestCodes } from '../models/nearest-normal';
 import { scoped, tf } from '../tensor';
-import type { Attribution } from './attribution';
+import type { Contributions } from './contributions';
 import { toExamples, type WindowEncoder } from './encode';
 
 /** The nearest normal of a window, in scaled values. */
@@ -38,7 +38,7 @@ export interface ExplainerParts {
   model: Model;
   encoder: WindowEncoder;
   shape: WindowShape;
-  attribution: Attribution;
+  contributions: Contributions;
   /** What each channel adds to the reconstruction in normal times, in nats. Shape [channels]. */
   typicalParts: readonly number[];
   /** Whether a channel that adds so much is unusual. */
@@ -59,7 +59,7 @@ export function createExplainer({
   model,
   encoder,
   shape,
-  attribution,
+  contributions,
   typicalParts,
   isOdd,
 }: ExplainerParts): (batch: WindowBatch, window: number) => NearestWindow {
@@ -74,7 +74,7 @@ export function createExplainer({
     filling: tf.Tensor2D,
   ): Examples {
     const kept = lists.flatMap((left) =>
-      Array.from({ length: encoder.dim }, (_, i) => (left.includes(attribution.channelOf(i)) ? 0 : 1)),
+      Array.from({ length: encoder.dim }, (_, i) => (left.includes(contributions.channelOf(i)) ? 0 : 1)),
     );
     const keep = tf.tensor2d(kept, [lists.length, encoder.dim]);
     const tile = (rows: tf.Tensor2D): tf.Tensor2D => tf.tile(rows, [lists.length, 1]);
@@ -87,8 +87,8 @@ export function createExplainer({
 
   /** What each channel adds at a code, and what every value of the window should then have been, [1, dim]. */
   function look(code: tf.Tensor2D, examples: Examples): { parts: Float64Array; filling: tf.Tensor2D } {
-    const { distortionExcess, expected } = model.joint(code, examples);
-    return { parts: Float64Array.from(attribution.sum(distortionExcess).dataSync()), filling: expected };
+    const { deviance, expected } = model.negativeLogJoint(code, examples);
+    return { parts: Float64Array.from(contributions.sum(deviance).dataSync()), filling: expected };
   }
 
   return (batch, window) => {
@@ -121,11 +121,11 @@ export function createExplainer({
         leftOut.push(candidates[best - 1]!);
       }
       const values = scored.dataSync();
-      const nats = model.joint(scored, examples).rarityExcess.dataSync();
+      const nats = model.negativeLogJoint(scored, examples).priorDeviance.dataSync();
       return {
         leftOut,
         parts,
-        expected: Float64Array.from(attribution.represent(filling).dataSync()),
+        expected: Float64Array.from(contributions.represent(filling).dataSync()),
         latent: Array.from(values, (value, i) => ({ value, expected: code[i]!, nats: nats[i]! })),
       };
     });

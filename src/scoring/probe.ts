@@ -5,12 +5,12 @@ import { disposeModel, type ModelSpec } from '../models/model';
 import { createModel } from '../models/zoo';
 import type { OpenSession } from '../onnx/session';
 import { createRandom } from '../tensor';
-import { attributionOf } from './attribution';
+import { contributionsOf } from './contributions';
 import type { LearnedState } from './bundle';
 import { createWindowEncoder, shapeOf } from './encode';
 import { createTfjsEngine } from './engine';
 import { openGraph } from './onnx-engine';
-import { readouts } from './readout';
+import { outputNames } from './outputs';
 import { traceScoring } from './trace';
 
 /** A conditional VAE of windows of 32 records with 8 channels: 173,000 floating-point operations a window. */
@@ -75,10 +75,10 @@ export async function measureScoring(openScoring: OpenSession | undefined): Prom
   );
   const open =
     openScoring === undefined ? createTfjsEngine : await openGraph(traceScoring(model, state), openScoring);
-  const engine = open(model, encoder, attributionOf(state));
+  const engine = open(model, encoder, contributionsOf(state));
   const encoded = encoder.createBuffers(batch);
   encoded.mask.fill(1);
-  const wanted = ['reconstruction', 'latent', readouts.parts, readouts.errors, readouts.typical];
+  const wanted = ['reconstruction', 'latent', outputNames.parts, outputNames.errors, outputNames.typical];
   const times: number[] = [];
   for (const began = performance.now(); performance.now() - began < probeMs || times.length < 3;) {
     const before = performance.now();

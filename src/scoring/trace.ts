@@ -6,9 +6,9 @@ import { softLimit } from '../domain/scaler';
 import { batchDimension, writeGraph, type PreludeBuilder } from '../onnx/graph';
 import type { Model } from '../models/model';
 import { createRandom, recordKernels, tf } from '../tensor';
-import { attributionOf } from './attribution';
+import { contributionsOf } from './contributions';
 import type { LearnedState } from './bundle';
-import { createReadout } from './readout';
+import { createScoringOutputs } from './outputs';
 
 /** Of two sizes, so that what depends on the size of a batch shows. */
 const batchSizes = [2, 3] as const;
@@ -20,7 +20,7 @@ const batchSizes = [2, 3] as const;
 export function traceScoring(model: Model, learned: LearnedState): Uint8Array {
   const { spec, weights } = model;
   const dim = spec.length * spec.channels;
-  const readout = createReadout(model, attributionOf(learned));
+  const readout = createScoringOutputs(model, contributionsOf(learned));
   const random = createRandom(0);
   const traces = batchSizes.map((rows) => {
     const inputs = {

@@ -15,7 +15,7 @@ export interface DeadLetter {
 }
 
 /** All that came of one batch, in the order of its records. */
-export interface Verdicts {
+export interface DetectionBatch {
   /** Of all records, or, where no sink has a use for the others, of those that are anomalous. */
   detections: readonly Detection[];
   events: readonly AnomalyEvent[];
@@ -36,8 +36,8 @@ export interface Advance {
   to: bigint;
 }
 
-/** How a transaction ended: `failed` ones are written again, unless another process was faster (`superseded`). */
-export const transactionResults = ['committed', 'failed', 'superseded'] as const;
+/** How a transaction ended: `failed` ones are written again, unless another process was faster (`fenced`). */
+export const transactionResults = ['committed', 'failed', 'fenced'] as const;
 export type TransactionResult = (typeof transactionResults)[number];
 
 export interface Sink {
@@ -45,7 +45,7 @@ export interface Sink {
   /** Whether detections of records that are not anomalous are of no use to it: most are, and each has its cost. */
   readonly anomaliesOnly?: boolean;
   /** Resolves when the verdicts are safe. Rejecting makes the source deliver the batch again. */
-  write(verdicts: Verdicts): Promise<void>;
+  write(verdicts: DetectionBatch): Promise<void>;
   /** Flushes and lets go. Idempotent. */
   close(): Promise<void>;
 }

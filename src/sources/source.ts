@@ -9,10 +9,10 @@ export interface Message {
   timestamp: number;
   origin: Origin;
   /**
-   * True for a message before the committed offset, handed over again only to refill the windows after a
+   * True for a message before the committed offset, handed over again only to warmUp the windows after a
    * restart or a rebalance: it updates state, and no verdict leaves.
    */
-  refill: boolean;
+  warmUp: boolean;
 }
 
 /** Messages of one topic and partition, in order. */
@@ -29,7 +29,7 @@ export interface Batch {
   assignment?: Assignment | undefined;
   /** First offset that may come again after a crash: what the source has committed; undefined where it commits nothing. */
   committed?: bigint | undefined;
-  /** Where the partition goes on behind this batch; absent where it has only refills, or the source commits nothing. */
+  /** Where the partition goes on behind this batch; absent where it has only warmUps, or the source commits nothing. */
   next?: bigint | undefined;
   /** Messages before the first one are gone, which nobody has handled. */
   gap?: boolean | undefined;
@@ -39,20 +39,20 @@ export interface Batch {
 export interface Assignment {
   /** First offset that is read. */
   from: bigint;
-  /** Messages below this one are refills. */
+  /** Messages below this one are warmUps. */
   liveFrom: bigint;
   /** The offset behind which what is remembered goes on; undefined = what was remembered, if anything, is of no use. */
   after: bigint | undefined;
   /** Whether messages before `liveFrom` have been handled by someone. */
-  begun: boolean;
+  processedBefore: boolean;
 }
 
 /** What a source has to ask of what is remembered of a topic's partitions. */
-export interface SourceMemory {
+export interface RestorePoints {
   /** These are assigned from now on, and no others. */
   keepOnly(partitions: readonly number[]): void;
   /** The last offset before `liveFrom` behind which reading can go on; undefined = nothing is remembered. May not reject. */
-  offer(partition: number, liveFrom: bigint): Promise<bigint | undefined>;
+  restorePoint(partition: number, liveFrom: bigint): Promise<bigint | undefined>;
 }
 
 /** Resolves when every sink has the batch; until then the source may not acknowledge it. Rejecting makes it come again. */
@@ -70,18 +70,18 @@ export interface Source {
 /**
  * Why a connection to a source was given up and made anew. `unreachable`: whoever should answer has not, for all tries;
  * `crashed`: an error that the client does not try again on; `stalled`: nothing came any more, and nothing was said;
- * `superseded`: another process has gone on; `out_of_range`: there is nothing where the source was, so it has to find its place
+ * `fenced`: another process has gone on; `out_of_range`: there is nothing where the source was, so it has to find its place
  * again. Bounded: these are the values of the metric label `reason`.
  */
-export const restartReasons = ['unreachable', 'crashed', 'stalled', 'superseded', 'out_of_range'] as const;
+export const restartReasons = ['unreachable', 'crashed', 'stalled', 'fenced', 'out_of_range'] as const;
 export type RestartReason = (typeof restartReasons)[number];
 
 /** Who commits the offsets of a source in its stead, together with what came of its records. */
 export interface OffsetCommitter {
   /** Called at each assignment; resolves when no other process can commit for these partitions any more. */
-  takeOver(partitions: readonly number[]): Promise<void>;
+  fence(partitions: readonly number[]): Promise<void>;
   /** Puts the group at an offset without any verdicts: where it begins, or where a topic does that was made anew. */
-  place(partition: number, offset: bigint): Promise<void>;
+  commitStartOffset(partition: number, offset: bigint): Promise<void>;
 }
 
 /** What a source needs to say of its own troubles. */

@@ -6,8 +6,8 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 import type { Kafka } from 'kafkajs';
-import { findRanges, readKafkaRanges } from './kafka-history';
-import { keepNewest } from './kafka-offsets';
+import { findRanges, readKafkaRanges } from './kafka/history';
+import { keepNewest } from './kafka/offsets';
 import type { Message } from './source';
 
 export interface TrainingLabel {

@@ -15,8 +15,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { LeaseError } from '../errors';
-import { errorCode } from './durable';
-import { entriesOf, incomingName, removeLeftovers } from './leftover';
+import { errorCode } from '../system/atomic-write';
+import { entriesOf, incomingName, removeTemporaries } from '../system/temporary-names';
 
 export interface Lease {
   token: number;
@@ -71,7 +71,7 @@ export async function acquireLease(options: LeaseOptions): Promise<Lease> {
   const { directory, detector, timeoutMs, force = false } = options;
   const root = join(directory, detector, 'lease');
   await nodeFs.mkdir(root, { recursive: true });
-  await removeLeftovers(nodeFs, root, Date.now());
+  await removeTemporaries(nodeFs, root, Date.now());
   for (let attempt = 0; attempt < 5; attempt++) {
     const known = await tokensIn(root);
     const newest = known.at(-1);

@@ -18,8 +18,8 @@ import {
   syncDirectory,
   writeSynced,
   type FileSystem,
-} from './durable';
-import { entriesOf, incomingName, removeLeftovers } from './leftover';
+} from '../system/atomic-write';
+import { entriesOf, incomingName, removeTemporaries } from '../system/temporary-names';
 import {
   bundleSchemaVersion,
   describeFiles,
@@ -251,8 +251,8 @@ export function createModelStore({
         `the number of versions to keep must be a whole number of at least 0 (got ${String(keep)})`,
       );
     }
-    await removeLeftovers(fs, root, clock());
-    await removeLeftovers(fs, versions, clock());
+    await removeTemporaries(fs, root, clock());
+    await removeTemporaries(fs, versions, clock());
     const removed: string[] = [];
     const names = await versionNames();
     for (const [i, version] of names.entries()) {

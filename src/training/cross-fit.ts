@@ -4,7 +4,7 @@
  * records with the next, that is a good deal more regular than what comes after. So each quarter of the block is judged by
  * variances of the other three (cross-fitting, Chernozhukov et al. 2018, §1).
  */
-import { assessShift, fitShift } from '../scoring/shift';
+import { assessBias, fitBias } from '../scoring/bias';
 
 const quarters = 4;
 /** With fewer windows a quarter says nothing of the others. */
@@ -30,9 +30,9 @@ function eachQuarter(
 }
 
 /** The statistic `shift` of windows in order of time, shape [count]. @param errors shape [count, channels] */
-export function crossFittedShift(errors: Float64Array, channels: number): Float64Array {
-  if (errors.length / channels < minWindows) return assessShift(fitShift(errors, channels), errors);
-  return eachQuarter(errors, channels, (quarter, others) => assessShift(fitShift(others, channels), quarter));
+export function crossFittedBias(errors: Float64Array, channels: number): Float64Array {
+  if (errors.length / channels < minWindows) return assessBias(fitBias(errors, channels), errors);
+  return eachQuarter(errors, channels, (quarter, others) => assessBias(fitBias(others, channels), quarter));
 }
 
 /** Nats that every channel is taken to add in any case, so that one that never errs has no weight without end. */

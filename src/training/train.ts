@@ -26,10 +26,10 @@ import type { OpenSession } from '../onnx/session';
 import { UntranslatableError } from '../onnx/traced-call';
 import { createAssessor, type Assessor } from '../scoring/assess';
 import type { DetectorState, LearnedState, Trained } from '../scoring/bundle';
-import { regionsOf } from '../scoring/attribution';
+import { regionsOf } from '../scoring/contributions';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import { createGroupReader } from '../scoring/detector';
-import { fitShift } from '../scoring/shift';
+import { fitBias } from '../scoring/bias';
 import { statisticPlans } from '../scoring/statistics';
 import { openGraph } from '../scoring/onnx-engine';
 import { fitRepeats } from '../scoring/stuck';
@@ -37,7 +37,7 @@ import { traceScoring } from '../scoring/trace';
 import { createWindowEncoder, toExamples, type WindowEncoder } from '../scoring/encode';
 import { createRandom, scoped, type StoredTensor } from '../tensor';
 import { splitByTime, type Dataset } from './dataset';
-import { crossFittedReconstruction, crossFittedShift } from './cross-fit';
+import { crossFittedReconstruction, crossFittedBias } from './cross-fit';
 import { chooseEffort, type Effort } from './effort';
 import { adopt, createConditionDropout, fit, type Progress } from './fit';
 import { fitHeldOutVariance } from './held-out-variance';
@@ -233,16 +233,16 @@ async function calibrate(
   ends: Int32Array,
   { tailShare, statistics: names }: Pick<TrainingOptions, 'tailShare' | 'statistics'>,
   groupOf: ReturnType<typeof createGroupReader>,
-): Promise<Pick<DetectorState, 'channelCalibrations' | 'shift' | 'calibration' | 'independentAfter'>> {
+): Promise<Pick<DetectorState, 'channelCalibrations' | 'bias' | 'calibration' | 'independentAfter'>> {
   const { statistics, parts, errors } = await assessAll(assessor, channels, dataset, ends);
   const channelCalibrations = fitChannels(parts, channels, tailShare);
   const channel = createChannelStatistic(channelCalibrations).assess(parts, ends.length);
-  const shift = fitShift(errors, channels);
+  const bias = fitBias(errors, channels);
   const all: Record<string, Float64Array> = {
     ...statistics,
     reconstruction: crossFittedReconstruction(parts, channels),
     channel,
-    shift: crossFittedShift(errors, channels),
+    bias: crossFittedBias(errors, channels),
   };
   const combined = Object.fromEntries(
     names.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
@@ -255,7 +255,7 @@ async function calibrate(
   const calibration = fitSurprise(combined, tailShare, statisticPlans, groups, later);
   return {
     channelCalibrations,
-    shift,
+    bias,
     calibration,
     independentAfter: independentAfter(calibration, combined, ends, dataset.shape.length),
   };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderDocument } from '../../src/config/document';
-import { listKeys } from '../../src/config/key';
+import { listKeys } from '../../src/schema/key';
 import { daemonSchema, detectorSchema } from '../../src/config/schema';
 
 const keys = [...listKeys(daemonSchema), ...listKeys(detectorSchema)];

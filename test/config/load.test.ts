@@ -306,8 +306,8 @@ events: { openRecords: 6 }
     const text = minimalDetector().replace('flow]', `flow], ${conditions}`);
     const { calibration } = await loadDetector(`${text}calibration: { groupBy: product }\n`);
     expect(calibration.groupBy).toBe('product');
-    expect(await problemsIn(`${text}calibration: { groupBy: product, levelRecords: 100 }\n`)).toEqual([
-      expect.stringMatching(/^calibration\.groupBy: goes without calibration\.levelRecords/),
+    expect(await problemsIn(`${text}calibration: { groupBy: product, baselineRecords: 100 }\n`)).toEqual([
+      expect.stringMatching(/^calibration\.groupBy: goes without calibration\.baselineRecords/),
     ]);
   });
 

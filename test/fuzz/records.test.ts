@@ -30,7 +30,7 @@ const messageOf = (value: Buffer | null, index: number): Message => ({
   value,
   timestamp: start + index * 100,
   origin: { topic: 'in', partition: 0, offset: String(index) },
-  refill: false,
+  warmUp: false,
 });
 
 /** Message `index` of a run: the same for the same seed. */
@@ -43,9 +43,9 @@ function messageAt(format: FuzzedFormat, index: number): Message {
 
 /** Sends records through decoding and windows. Whatever is thrown names the seed and the record. */
 async function send(format: FuzzedFormat, count: number, onBatch: () => void): Promise<Outcome> {
-  const { intake, settings } = format;
-  const windows = createWindowStore(intake.shape, settings.window);
-  const batch = createWindowBatch(intake.shape, batchRecords);
+  const { recordDecoder, settings } = format;
+  const windows = createWindowStore(recordDecoder.shape, settings.window);
+  const batch = createWindowBatch(recordDecoder.shape, batchRecords);
   const outcome: Outcome = { ready: 0, warming: 0, stale: 0, rejected: {}, slowestBatchMs: 0 };
   for (let from = 0; from < count; from += batchRecords) {
     const indices = Array.from({ length: Math.min(batchRecords, count - from) }, (_, i) => from + i);
@@ -73,13 +73,17 @@ async function send(format: FuzzedFormat, count: number, onBatch: () => void): P
   return outcome;
 }
 
-async function decodeOrName({ name, intake }: FuzzedFormat, messages: readonly Message[], now: number) {
+async function decodeOrName(
+  { name, recordDecoder }: FuzzedFormat,
+  messages: readonly Message[],
+  now: number,
+) {
   try {
-    return await intake.decode(messages, now);
+    return await recordDecoder.decode(messages, now);
   } catch (together) {
     for (const message of messages) {
       try {
-        await intake.decode([message], now);
+        await recordDecoder.decode([message], now);
       } catch (cause) {
         const record = message.value?.toString('base64') ?? 'null';
         throw new Error(

@@ -4,14 +4,14 @@ import sharp from 'sharp';
 import { loadSettings } from '../../src/config/load';
 import type { DetectorSettings } from '../../src/config/settings';
 import { createCategoryTable, createConditionReader } from '../../src/domain/condition';
-import type { Intake } from '../../src/intake';
-import { createIntake } from '../../src/intake';
+import type { RecordDecoder } from '../../src/pipeline/record-decoder';
+import { createRecordDecoder } from '../../src/pipeline/record-decoder';
 import { givenConditions } from '../../src/domain/record';
 import { windowShape } from '../../src/domain/window';
-import { createAvroCompiler } from '../../src/sources/decode/avro';
-import { createFramedDecoder } from '../../src/sources/decode/framed';
-import { createJsonSchemaCompiler } from '../../src/sources/decode/json-schema';
-import type { RegisteredSchema, SchemaRegistry } from '../../src/sources/schema-registry';
+import { createAvroCompiler } from '../../src/codecs/avro/avro';
+import { createFramedDecoder } from '../../src/codecs/confluent/wire-format';
+import { createJsonSchemaCompiler } from '../../src/codecs/json-schema/json-schema';
+import type { RegisteredSchema, SchemaRegistry } from '../../src/codecs/confluent/schema-registry';
 import { seededUniform } from '../calibration/seeded';
 import { writeFolder } from '../config/folder';
 import { loadEncoder } from '../formats/document';
@@ -20,7 +20,7 @@ import { below, mutateBytes, mutateTree, pick, toJson, type Uniform } from './mu
 export interface FuzzedFormat {
   name: string;
   settings: DetectorSettings;
-  intake: Intake;
+  recordDecoder: RecordDecoder;
   /** The value of message `index`: half of them as a producer meant it. */
   value(random: Uniform, index: number): Buffer | null;
 }
@@ -86,11 +86,11 @@ function createRegistry(schemas: readonly RegisteredSchema[], seed: number): Sch
   };
 }
 
-function framedIntake(
+function framedRecordDecoder(
   settings: DetectorSettings,
   schemas: readonly RegisteredSchema[],
   seed: number,
-): Intake {
+): RecordDecoder {
   const { record, fields, window } = settings;
   const table = createCategoryTable();
   const reader = createConditionReader(record.conditions, table);
@@ -121,7 +121,7 @@ async function jsonFormat(): Promise<FuzzedFormat> {
   return {
     name: 'json',
     settings,
-    intake: createIntake(settings),
+    recordDecoder: createRecordDecoder(settings),
     value: (random, index) => mutatedJson(random, reading(random, index)),
   };
 }
@@ -141,7 +141,7 @@ async function jsonSchemaFormat(seed: number): Promise<FuzzedFormat> {
   return {
     name: 'json-schema',
     settings,
-    intake: framedIntake(settings, [{ type: 'JSON', text, references: [] }], seed),
+    recordDecoder: framedRecordDecoder(settings, [{ type: 'JSON', text, references: [] }], seed),
     value: (random, index) => framed(random, 1, mutatedJson(random, reading(random, index))),
   };
 }
@@ -179,7 +179,7 @@ async function avroFormat(seed: number): Promise<FuzzedFormat> {
   return {
     name: 'avro',
     settings,
-    intake: framedIntake(settings, schemas, seed),
+    recordDecoder: framedRecordDecoder(settings, schemas, seed),
     value(random, index) {
       const given = reading(random, index);
       const around = {
@@ -202,7 +202,7 @@ async function binaryFormat(): Promise<FuzzedFormat> {
   return {
     name: 'binary',
     settings,
-    intake: createIntake(settings),
+    recordDecoder: createRecordDecoder(settings),
     value(random, index) {
       const { key, timestamp, values, conditions } = reading(random, index);
       const bytes = encode(
@@ -228,7 +228,7 @@ async function rawImageFormat(): Promise<FuzzedFormat> {
   return {
     name: 'raw images',
     settings,
-    intake: createIntake(settings),
+    recordDecoder: createRecordDecoder(settings),
     value(random) {
       const bytes = Buffer.from(Array.from({ length: 120 }, () => below(random, 256)));
       return isGood(random) ? bytes : mutateBytes(random, bytes);
@@ -251,7 +251,7 @@ async function packedImageFormat(inJson: boolean, seed: number): Promise<FuzzedF
   return {
     name: inJson ? 'images in JSON' : 'images',
     settings,
-    intake: createIntake(settings),
+    recordDecoder: createRecordDecoder(settings),
     value(random, index) {
       const file = pick(random, files);
       const bytes = isGood(random) ? file : mutateBytes(random, file);

@@ -1,7 +1,7 @@
 /** The Python of docs/formats.md, against the TypeScript beside it: the decoder's own tests rest on the latter. */
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
-import { layoutOf } from '../../src/sources/decode/binary';
+import { layoutOf } from '../../src/codecs/binary';
 import { codeBlock, loadEncoder, type BinaryRecord } from '../formats/document';
 
 /** Reads records from standard input, one JSON array of arguments a line, and prints them encoded. */

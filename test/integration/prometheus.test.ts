@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { createMetrics } from '../../src/metrics';
+import { createMetrics } from '../../src/metrics/metrics';
 import { createPump, newFolder, removeFolders, toCsv, writeConfig } from './plant';
 import { hasPrometheus, startPrometheus, until } from './prometheus-server';
 import type { PrometheusServer } from './prometheus-server';

@@ -45,7 +45,7 @@ test('the latent statistic is −log density of the prior that was chosen', () =
     const spec = createSpec({ kind: 'aae', prior: 'mixture' });
     const model = createAae(spec, createRandom(1));
     const examples = createFactorExamples(spec, 5);
-    const expected = tf.sum(createPrior(spec).rarity(model.encode(examples)), 1).dataSync();
+    const expected = tf.sum(createPrior(spec).negativeLogPrior(model.encode(examples)), 1).dataSync();
     expect(model.assess(examples).statistics['latent']!.dataSync()).toEqual(expected);
     disposeModel(model);
   });

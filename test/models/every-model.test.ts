@@ -170,7 +170,7 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
       const say = (hidden: number): unknown => {
         const masked = { x: tf.where(tf.cast(mask, 'bool'), x, tf.fill([2, dim], hidden)), mask, c };
         const distortionAt = (z: tf.Tensor): tf.Tensor =>
-          tf.sum(model.joint(z as tf.Tensor2D, masked).distortion);
+          tf.sum(model.negativeLogJoint(z as tf.Tensor2D, masked).distortion);
         const { value, grads } = tf.variableGrads(
           () => distortionAt(code) as tf.Scalar,
           [...model.weights.values()],
@@ -189,20 +189,23 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
       const model = create();
       const examples = examplesOf(3);
       const code = model.encode(examples);
-      const { distortion, distortionExcess, rarity, rarityExcess, expected } = model.joint(code, examples);
+      const { distortion, deviance, negativeLogPrior, priorDeviance, expected } = model.negativeLogJoint(
+        code,
+        examples,
+      );
       const { statistics, ...assessed } = model.assess(examples);
       expect(assessed.distortion.dataSync()).toEqual(distortion.dataSync());
       expect(assessed.expected.dataSync()).toEqual(expected.dataSync());
-      expect(statistics['latent']!.dataSync()).toEqual(tf.sum(rarity, 1).dataSync());
-      expect(Math.min(...rarityExcess.dataSync())).toBeGreaterThanOrEqual(0);
-      expect(assessed.excess.dataSync()).toEqual(distortionExcess.dataSync());
-      expect(Math.min(...distortionExcess.dataSync())).toBeGreaterThanOrEqual(0);
-      const start = tf.add(tf.sum(distortionExcess, 1), tf.sum(rarity, 1)).dataSync();
+      expect(statistics['latent']!.dataSync()).toEqual(tf.sum(negativeLogPrior, 1).dataSync());
+      expect(Math.min(...priorDeviance.dataSync())).toBeGreaterThanOrEqual(0);
+      expect(assessed.deviance.dataSync()).toEqual(deviance.dataSync());
+      expect(Math.min(...deviance.dataSync())).toBeGreaterThanOrEqual(0);
+      const start = tf.add(tf.sum(deviance, 1), tf.sum(negativeLogPrior, 1)).dataSync();
       const { numTensors } = tf.memory();
       const { codes, costs } = findLikeliestCodes(model, examples);
       expect(tf.memory().numTensors).toBe(numTensors);
-      const found = model.joint(tf.tensor2d(codes, [3, codes.length / 3]), examples);
-      const check = tf.add(tf.sum(found.distortionExcess, 1), tf.sum(found.rarity, 1)).dataSync();
+      const found = model.negativeLogJoint(tf.tensor2d(codes, [3, codes.length / 3]), examples);
+      const check = tf.add(tf.sum(found.deviance, 1), tf.sum(found.negativeLogPrior, 1)).dataSync();
       costs.forEach((cost, i) => {
         expect(cost).toBeLessThanOrEqual(start[i]!);
         expect(cost).toBeCloseTo(check[i]!, 3);

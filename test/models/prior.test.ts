@@ -13,7 +13,7 @@ const create = (prior: (typeof kinds)[number], latentDim = 2): Prior =>
 const densities = (prior: Prior, points: readonly (readonly number[])[]): number[] =>
   scoped(() => {
     const z = tf.tensor2d(points.map((point) => [...point]));
-    return Array.from(tf.sum(prior.rarity(z), 1).dataSync(), (value) => Math.exp(-value));
+    return Array.from(tf.sum(prior.negativeLogPrior(z), 1).dataSync(), (value) => Math.exp(-value));
   });
 
 describe.each(kinds)('%s', (kind) => {
@@ -30,7 +30,10 @@ describe.each(kinds)('%s', (kind) => {
     const prior = create(kind, 4);
     const { rarity, least } = scoped(() => {
       const z = prior.draw(2000, createRandom(3), 0.3);
-      return { rarity: prior.rarity(z).dataSync<'float32'>().slice(), least: prior.leastRarity };
+      return {
+        rarity: prior.negativeLogPrior(z).dataSync<'float32'>().slice(),
+        least: prior.leastNegativeLogPrior,
+      };
     });
     const excess = Array.from(rarity, (value, i) => value - least[i % 4]!);
     expect(Math.min(...excess)).toBeGreaterThan(-0.05);
@@ -71,7 +74,7 @@ describe.each(kinds)('%s', (kind) => {
         [0, 0, 0, 9],
         [1e4, 0, 0, 0],
       ]);
-      const [near, far, further] = tf.sum(prior.rarity(z), 1).dataSync();
+      const [near, far, further] = tf.sum(prior.negativeLogPrior(z), 1).dataSync();
       expect(far!).toBeGreaterThan(near! + 20);
       expect(further!).toBeGreaterThan(far!);
       expect(Number.isFinite(further)).toBe(true);

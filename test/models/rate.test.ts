@@ -1,4 +1,4 @@
-import { betaAt, createRatePrice, rateAboveFreeBits } from '../../src/models/rate';
+import { betaAt, createRatePenalty, rateAboveFreeBits } from '../../src/models/rate';
 import { scoped, tf } from '../../src/tensor';
 import { modelOptions } from './spec';
 import { openTestBackend } from '../backend';
@@ -14,7 +14,7 @@ const costOf = (changes: Partial<typeof modelOptions>, step?: number): number =>
       [2, 0.1],
       [4, 0.1],
     ]);
-    return createRatePrice({ ...modelOptions, beta: 2, ...changes })
+    return createRatePenalty({ ...modelOptions, beta: 2, ...changes })
       .cost(rates, step === undefined ? undefined : tf.scalar(step))
       .dataSync()[0]!;
   });
@@ -51,7 +51,7 @@ test.each([
 
 test('early stopping waits for the last schedule', () => {
   const warmUp = (changes: Partial<typeof modelOptions>): number =>
-    createRatePrice({ ...modelOptions, ...changes }).warmUpSteps;
+    createRatePenalty({ ...modelOptions, ...changes }).warmUpSteps;
   expect(warmUp({})).toBe(0);
   expect(warmUp({ betaSchedule: 'cyclical', betaSteps: 70 })).toBe(70);
   expect(warmUp({ betaSchedule: 'warm-up', betaSteps: 70, capacity: 2, capacitySteps: 90 })).toBe(90);

@@ -5,12 +5,12 @@ import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
 import { disposeModel, type Model, type ModelOptions } from '../../src/models/model';
 import { createModel, modelKinds } from '../../src/models/zoo';
 import { loadOnnxRuntime, openSession } from '../../src/onnx/session';
-import { attributionOf } from '../../src/scoring/attribution';
+import { contributionsOf } from '../../src/scoring/contributions';
 import type { LearnedState } from '../../src/scoring/bundle';
 import { createWindowEncoder, shapeOf, type WindowEncoder } from '../../src/scoring/encode';
 import { createTfjsEngine, type Outputs, type ScoringEngine } from '../../src/scoring/engine';
 import { openGraph } from '../../src/scoring/onnx-engine';
-import { readouts, readoutStatistics } from '../../src/scoring/readout';
+import { outputNames, outputStatistics } from '../../src/scoring/outputs';
 import { traceScoring } from '../../src/scoring/trace';
 import { createRandom, tf } from '../../src/tensor';
 import { createSpec } from '../models/spec';
@@ -85,7 +85,7 @@ async function createCase(options: Partial<ModelOptions>, conditional: boolean):
     createScaler(learned.scaler),
     createConditionEncoder(conditions, table),
   );
-  const attribution = attributionOf(learned);
+  const attribution = contributionsOf(learned);
   const graph = traceScoring(model, learned);
   const tfjs = createTfjsEngine(model, encoder, attribution);
   const onnx = (await openGraph(graph, openSession))(model, encoder, attribution);
@@ -93,7 +93,7 @@ async function createCase(options: Partial<ModelOptions>, conditional: boolean):
     model,
     learned,
     encoder,
-    wanted: [...readoutStatistics(model, attribution), ...Object.values(readouts)],
+    wanted: [...outputStatistics(model, attribution), ...Object.values(outputNames)],
     engines: { tfjs, onnx },
     graph,
     close() {

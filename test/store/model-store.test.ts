@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { ModelVersionError } from '../../src/errors';
-import type { FileSystem } from '../../src/store/durable';
-import { incomingName, leftoverMaxAgeMs } from '../../src/store/leftover';
+import type { FileSystem } from '../../src/system/atomic-write';
+import { incomingName, temporaryMaxAgeMs } from '../../src/system/temporary-names';
 import { bundleSchemaVersion } from '../../src/store/manifest';
 import { createModelStore } from '../../src/store/model-store';
 
@@ -253,7 +253,7 @@ describe('a process that dies while it publishes', () => {
 
     await openStore({ clock: Date.now }).prune(5);
     expect((await nodeFs.readdir(versionsPath())).length).toBe(2);
-    await openStore({ clock: () => Date.now() + leftoverMaxAgeMs + 1000 }).prune(5);
+    await openStore({ clock: () => Date.now() + temporaryMaxAgeMs + 1000 }).prune(5);
     expect(await nodeFs.readdir(versionsPath())).toEqual([old]);
   });
 

@@ -1,5 +1,5 @@
-import { assessShift, fitShift } from '../../src/scoring/shift';
-import { crossFittedReconstruction, crossFittedShift } from '../../src/training/cross-fit';
+import { assessBias, fitBias } from '../../src/scoring/bias';
+import { crossFittedReconstruction, crossFittedBias } from '../../src/training/cross-fit';
 import { seededNormal } from '../calibration/seeded';
 
 const normal = seededNormal(9);
@@ -11,8 +11,8 @@ test('a quarter that lies apart is as odd as it will be to those who have not se
     { length: 400 },
     (_, i) => [0, 0, 0, 2][Math.floor(i / 100)]! + 0.1 * normal(),
   );
-  const within = assessShift(fitShift(errors, 1), errors);
-  const across = crossFittedShift(errors, 1);
+  const within = assessBias(fitBias(errors, 1), errors);
+  const across = crossFittedBias(errors, 1);
   expect(mean(across.subarray(300))).toBeGreaterThan(20 * mean(within.subarray(300)));
   expect(across).toHaveLength(400);
 });
@@ -36,6 +36,6 @@ test('a channel that errs in one quarter alone weighs more there', () => {
 
 test('too few windows are judged by themselves', () => {
   const few = Float64Array.from({ length: 30 }, () => normal());
-  expect(crossFittedShift(few, 1)).toEqual(assessShift(fitShift(few, 1), few));
+  expect(crossFittedBias(few, 1)).toEqual(assessBias(fitBias(few, 1), few));
   expect(crossFittedReconstruction(few, 1)).toEqual(few);
 });

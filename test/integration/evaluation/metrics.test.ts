@@ -4,7 +4,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { judge, type JudgedSeries, type SeriesMetrics } from '../../../src/evaluation/judgement';
+import {
+  judge,
+  type JudgedSeries,
+  type SeriesMetrics,
+} from '../../../src/offline/evaluate/quality/judgement';
 
 const root = join(__dirname, '../../..');
 const data = join(root, '../shared/data');

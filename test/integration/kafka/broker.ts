@@ -10,7 +10,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { Partitioners } from 'kafkajs';
 import type { Kafka, KafkaMessage, Message } from 'kafkajs';
-import { createKafkaClient } from '../../../src/sources/kafka-client';
+import { createKafkaClient } from '../../../src/kafka/client';
 
 /** A message with its partition. Its fields may be getters, which a spread would leave behind. */
 export function atPartition(message: KafkaMessage, partition: number): KafkaMessage & { partition: number } {

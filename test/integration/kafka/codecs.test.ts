@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { DeadLetter } from '../../../src/sinks/sink';
-import { createKafkaSink } from '../../../src/sinks/kafka';
+import { createKafkaSink } from '../../../src/sinks/kafka/kafka';
 import { copyStore, createPump, newFolder, removeFolders, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
 import { startBroker, until } from './broker';

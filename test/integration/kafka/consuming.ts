@@ -1,6 +1,6 @@
 /** A source at work for a test, and what came of it. */
-import { createKafkaSource } from '../../../src/sources/kafka';
-import type { KafkaSourceOptions, KafkaSourceSettings } from '../../../src/sources/kafka';
+import { createKafkaSource } from '../../../src/sources/kafka/kafka';
+import type { KafkaSourceOptions, KafkaSourceSettings } from '../../../src/sources/kafka/kafka';
 import type { Batch, HandleBatch, Message, RestartReason, Source } from '../../../src/sources/source';
 import type { TestKafka } from './broker';
 
@@ -34,7 +34,7 @@ export function startConsuming(
     settings: {
       groupId: `group-of-${settings.topic}`,
       startFrom: 'earliest',
-      rewindRecords: 0,
+      warmUpRecords: 0,
       maxBatchRecords: 50,
       sessionTimeoutMs: 6_000,
       ...settings,
@@ -53,7 +53,7 @@ export function startConsuming(
   const ended = source.run(async (batch) => {
     await handle(batch);
     batches.push(batch);
-    for (const message of batch.messages) (message.refill ? refilled : live).push(message);
+    for (const message of batch.messages) (message.warmUp ? refilled : live).push(message);
   });
   return { source, ended, errors, gaps, batches, live, refilled, restarts };
 }

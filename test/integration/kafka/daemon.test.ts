@@ -1,4 +1,4 @@
-import { memoryProblems } from '../../../src/memory';
+import { stateErrorReasons } from '../../../src/state/partition';
 import { copyStore, newFolder, windowLength, writeConfig } from '../plant';
 import { startVaemon } from '../vaemon-process';
 import type { VaemonProcess } from '../vaemon-process';
@@ -147,7 +147,7 @@ test('after SIGKILL in mid-stream no record is lost', async () => {
   await until('records to be rejected', async () => (await countsOf(first)).rejected > 100, 60_000);
   // The windows of the next life are to be filled from what lies before the commit. In the normal records the pumps of a
   // partition come one after the other, in the rounds behind them all within a few messages.
-  const behindNormalRecords = 2 * 100 + settings['source.kafka.rewindRecords'];
+  const behindNormalRecords = 2 * 100 + settings['source.kafka.warmUpRecords'];
   await until(
     'a commit behind the first rounds',
     async () =>
@@ -201,7 +201,7 @@ test('levels that follow the devices survive SIGKILL, a rebalance and a stop, bi
   const settings = {
     ...fresh,
     'store.path': await copyStore(trainedStore),
-    'calibration.levelRecords': '64',
+    'calibration.baselineRecords': '64',
   };
   const rounds = async (count: number): Promise<void> => {
     const before = feed.rounds();
@@ -226,7 +226,7 @@ test('levels that follow the devices survive SIGKILL, a rebalance and a stop, bi
   await rounds(5);
   await feed.stop();
   await untilAllIsCommitted(settings);
-  for (const reason of memoryProblems)
+  for (const reason of stateErrorReasons)
     expect([reason, await third.metric('vaemon_memory_problems_total', { reason })]).toEqual([reason, 0]);
   expect(await third.signal('SIGTERM')).toEqual(cleanExit);
 
@@ -236,7 +236,7 @@ test('levels that follow the devices survive SIGKILL, a rebalance and a stop, bi
   expect(lowered.size).toBeGreaterThan(500);
 
   const calm = { ...(await plantSettings(broker, feed.topic, await copyStore(trainedStore))) };
-  const control = startVaemon(['run'], config, { ...calm, 'calibration.levelRecords': '64' });
+  const control = startVaemon(['run'], config, { ...calm, 'calibration.baselineRecords': '64' });
   await control.ready();
   await untilAllIsCommitted(calm);
   expect(await control.signal('SIGTERM')).toEqual(cleanExit);

@@ -1,6 +1,6 @@
 import { Type, type Schema } from 'avsc';
 import type { RejectReason } from '../../../src/errors';
-import { layoutOf } from '../../../src/sources/decode/binary';
+import { layoutOf } from '../../../src/codecs/binary';
 import { loadEncoder } from '../../formats/document';
 import { copyStore, createPump, newFolder, removeFolders, windowLength, writeConfig } from '../plant';
 import type { PlantRecord } from '../plant';

@@ -1,5 +1,5 @@
 import type { Kafka } from 'kafkajs';
-import { createKafkaHistory } from '../../../src/sources/kafka-history';
+import { createKafkaHistory } from '../../../src/sources/kafka/history';
 import type { Message } from '../../../src/sources/source';
 import { readLabelTopic } from '../../../src/sources/training-labels';
 import { startBroker, until } from './broker';
@@ -63,7 +63,7 @@ test('reads the messages of a span of time, in order within each partition, its 
     const own = minutes(messages.filter((m) => m.origin.partition === partition));
     expect(own).toEqual([...own].sort((a, b) => a - b));
   }
-  expect(messages.every(({ refill }) => !refill)).toBe(true);
+  expect(messages.every(({ warmUp }) => !warmUp)).toBe(true);
   expect(messages[0]!.origin.topic).toBe(topic);
 });
 

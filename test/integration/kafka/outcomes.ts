@@ -14,7 +14,7 @@ export async function plantSettings(broker: TestKafka & { bootstrap: string }, t
     'source.kafka.topic': topic,
     'source.kafka.groupId': `group-of-${detections}`,
     'source.kafka.startFrom': 'earliest',
-    'source.kafka.rewindRecords': 60,
+    'source.kafka.warmUpRecords': 60,
     'source.kafka.maxBatchRecords': 50,
     'source.kafka.sessionTimeout': '6s',
     'sinks.kafka.enabled': 'true',

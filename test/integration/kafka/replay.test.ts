@@ -1,7 +1,7 @@
 /** Past verdicts, derived once more. */
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { ReplayReport } from '../../../src/replay';
+import type { ReplayReport } from '../../../src/offline/replay';
 import { newFolder, removeFolders, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
 import type { SettingsOverrides } from '../vaemon-process';
@@ -43,7 +43,7 @@ async function judge(overrides: SettingsOverrides = {}): Promise<SettingsOverrid
     ...plant,
     'window.ttl': '1000d',
     'store.pollInterval': '300ms',
-    'source.kafka.rewindRecords': 0,
+    'source.kafka.warmUpRecords': 0,
     // Many, since the model has learned from the faults, too.
     'calibration.falseAlarmTarget': '0.05',
     'events.openRecords': 1,
@@ -144,7 +144,7 @@ test('all verdicts come out equal to the last bit, by the two versions that made
 });
 
 test('with levels that follow the devices, and where anomalies alone are written', async () => {
-  const settings = await judge({ 'calibration.levelRecords': 64, 'sinks.kafka.emit': 'all' });
+  const settings = await judge({ 'calibration.baselineRecords': 64, 'sinks.kafka.emit': 'all' });
   const { report } = await replay(settings, '--from', began);
   expect(report).toMatchObject({ different: 0, withoutVersion: 0, incomplete: 0, unrecorded: 0 });
   expect(report.identical).toBeGreaterThan(1_500);

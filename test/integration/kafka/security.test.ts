@@ -2,14 +2,14 @@ import { createPrivateKey, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { runCli } from '../../../src/commands/cli';
+import { runCli } from '../../../src/cli/cli';
 import type { Message } from '../../../src/sources/source';
-import { createKafkaSink } from '../../../src/sinks/kafka';
-import { createKafkaSource } from '../../../src/sources/kafka';
-import { createKafkaClient, type KafkaConnection } from '../../../src/sources/kafka-client';
-import type { KafkaSecurity, SaslSettings, TlsSettings } from '../../../src/sources/kafka-security';
-import { captureContext } from '../../commands/capture';
-import { startServer, stopServers } from '../../sources/http-server';
+import { createKafkaSink } from '../../../src/sinks/kafka/kafka';
+import { createKafkaSource } from '../../../src/sources/kafka/kafka';
+import { createKafkaClient, type KafkaConnection } from '../../../src/kafka/client';
+import type { KafkaSecurity, SaslSettings, TlsSettings } from '../../../src/kafka/security';
+import { captureContext } from '../../cli/capture';
+import { startServer, stopServers } from '../../system/http-server';
 import { copyStore, createPump, newFolder, removeFolders, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
 import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
@@ -171,7 +171,7 @@ describe('records come in and dead letters go out', () => {
         topic,
         groupId: `group-of-${topic}`,
         startFrom: 'earliest',
-        rewindRecords: 0,
+        warmUpRecords: 0,
         maxBatchRecords: 50,
         sessionTimeoutMs: 6_000,
       },

@@ -1,9 +1,9 @@
 import type { KafkaMessage } from 'kafkajs';
 import type { Detection } from '../../../src/domain/detection';
 import type { AnomalyEvent } from '../../../src/domain/event';
-import { createKafkaSink } from '../../../src/sinks/kafka';
-import type { KafkaSinkOptions } from '../../../src/sinks/kafka';
-import type { DeadLetter, Sink, Verdicts } from '../../../src/sinks/sink';
+import { createKafkaSink } from '../../../src/sinks/kafka/kafka';
+import type { KafkaSinkOptions } from '../../../src/sinks/kafka/kafka';
+import type { DeadLetter, Sink, DetectionBatch } from '../../../src/sinks/sink';
 import { startBroker } from './broker';
 import type { TestBroker } from './broker';
 
@@ -61,7 +61,7 @@ const letter: DeadLetter = {
   key: Buffer.from([0, 255, 1]),
   value: Buffer.from([123, 255, 0, 10]),
 };
-const nothing: Verdicts = { detections: [], events: [], deadLetters: [] };
+const nothing: DetectionBatch = { detections: [], events: [], deadLetters: [] };
 
 async function openSink(options: Partial<KafkaSinkOptions> & { config?: Record<string, string> } = {}) {
   const detectionsTopic = await broker.createTopic({ config: options.config ?? {} });

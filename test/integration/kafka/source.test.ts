@@ -114,7 +114,7 @@ test('after a stop in mid-stream the next one goes on: nothing is lost, nothing 
   const topic = await broker.createTopic({ partitions: 2 });
   await broker.produce(topic, numbered(2_000));
   const slowly = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
-  const first = consume({ topic, rewindRecords: 20 }, slowly);
+  const first = consume({ topic, warmUpRecords: 20 }, slowly);
   await until('a part', () => first.live.length >= 700);
   await first.source.stop();
   expect(first.refilled).toEqual([]);
@@ -123,7 +123,7 @@ test('after a stop in mid-stream the next one goes on: nothing is lost, nothing 
   expect(committed[0]! + committed[1]!).toBe(first.live.length);
 
   await broker.produce(topic, numbered(500, 2_000));
-  const second = consume({ topic, rewindRecords: 20 }, slowly);
+  const second = consume({ topic, warmUpRecords: 20 }, slowly);
   await until('the rest', () => first.live.length + second.live.length === 2_500);
   await second.source.stop();
   expect(sorted(valuesOf([...first.live, ...second.live]))).toEqual(range(2_500));
@@ -138,14 +138,14 @@ test('after a stop in mid-stream the next one goes on: nothing is lost, nothing 
   expect(await committedOf(topic)).toEqual(await highOf(topic));
 });
 
-test('a refill commits nothing', async () => {
+test('a warmUp commits nothing', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(100));
   const first = consume({ topic });
   await until('all', () => first.live.length === 100);
   await first.source.stop();
-  const second = consume({ topic, rewindRecords: 60, maxBatchRecords: 10 });
-  await until('the refill', () => second.refilled.length === 60);
+  const second = consume({ topic, warmUpRecords: 60, maxBatchRecords: 10 });
+  await until('the warmUp', () => second.refilled.length === 60);
   await second.source.stop();
   expect(await committedOf(topic)).toEqual([100]);
   expect(second.live).toEqual([]);
@@ -174,8 +174,8 @@ test('two members share the partitions over a rebalance, and every message is ha
 test('a group that begins at the latest message keeps its place when it stops before the first one comes', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(30));
-  const first = consume({ topic, startFrom: 'latest', rewindRecords: 10 });
-  await until('the refill', () => first.refilled.length === 10);
+  const first = consume({ topic, startFrom: 'latest', warmUpRecords: 10 });
+  await until('the warmUp', () => first.refilled.length === 10);
   await first.source.stop();
   await broker.produce(topic, numbered(5, 30));
   const second = consume({ topic, startFrom: 'latest' });
@@ -201,7 +201,7 @@ test('counts the messages that retention took before they were handled', async (
     await admin.fetchTopicOffsets(topic);
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '95' }] });
   });
-  const second = consume({ topic, startFrom: 'latest', rewindRecords: 10 });
+  const second = consume({ topic, startFrom: 'latest', warmUpRecords: 10 });
   await until('what is left', () => second.live.length === 5);
   expect(second.gaps).toEqual([95n - BigInt(committed!)]);
   expect(valuesOf(second.live)).toEqual([95, 96, 97, 98, 99]);

@@ -1,9 +1,9 @@
 import type { Kafka, Producer, Transaction } from 'kafkajs';
 import type { Detection } from '../../../src/domain/detection';
-import { SupersededError } from '../../../src/errors';
-import { createTransactionalSink } from '../../../src/sinks/kafka-transactions';
-import type { TransactionalSink, TransactionalSinkOptions } from '../../../src/sinks/kafka-transactions';
-import type { DeadLetter, TransactionResult, Verdicts } from '../../../src/sinks/sink';
+import { FencedError } from '../../../src/errors';
+import { createTransactionalSink } from '../../../src/sinks/kafka/transactions';
+import type { TransactionalSink, TransactionalSinkOptions } from '../../../src/sinks/kafka/transactions';
+import type { DeadLetter, TransactionResult, DetectionBatch } from '../../../src/sinks/sink';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
 import { readProgress, readTopic } from './readings';
@@ -70,7 +70,7 @@ async function createSetting(config: Record<string, string> = {}) {
       return sink;
     },
     /** Verdicts on the records from one offset up to another, the group being at the first. */
-    verdicts(from: number, to: number, more: Partial<Verdicts> = {}): Verdicts {
+    verdicts(from: number, to: number, more: Partial<DetectionBatch> = {}): DetectionBatch {
       return {
         detections: Array.from({ length: to - from }, (_, i) => detection(from + i)),
         events: [],
@@ -105,7 +105,7 @@ const persistently = (write: () => Promise<void>) =>
       () => false,
     ),
   );
-const takeOver = (sink: TransactionalSink, topic: string) => persistently(() => sink.takeOver(topic, [0]));
+const takeOver = (sink: TransactionalSink, topic: string) => persistently(() => sink.fence(topic, [0]));
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
 /** A client whose transactions do something else at one of their steps, so many times. */
@@ -146,20 +146,20 @@ test('verdicts and the offset behind them become visible together', async () => 
 test('a group is put where it begins, or set back, and goes on from there', async () => {
   const { topic, openSink, verdicts, written, committed } = await createSetting();
   const sink = openSink();
-  await expect(sink.place(topic, 0, 7n)).rejects.toThrow(SupersededError);
+  await expect(sink.commitStartOffset(topic, 0, 7n)).rejects.toThrow(FencedError);
   await takeOver(sink, topic);
-  await sink.place(topic, 0, 7n);
+  await sink.commitStartOffset(topic, 0, 7n);
   expect(await committed()).toBe('7');
   await sink.write(verdicts(7, 9));
   // A topic that was made anew is shorter.
-  await sink.place(topic, 0, 0n);
+  await sink.commitStartOffset(topic, 0, 0n);
   await sink.write(verdicts(0, 2));
   expect(await committed()).toBe('2');
   expect(await written()).toEqual([7, 8, 0, 1]);
   // Whoever had the partition before cannot do so any more.
   const next = openSink();
   await takeOver(next, topic);
-  await expect(sink.place(topic, 0, 0n)).rejects.toThrow();
+  await expect(sink.commitStartOffset(topic, 0, 0n)).rejects.toThrow();
   expect(await committed()).toBe('2');
 });
 
@@ -238,7 +238,7 @@ describe('a process that was paused while its partition moved', () => {
       await expect(paused.write(verdicts(3, 6))).rejects.toThrow();
       expect(await written()).toEqual(range(0, further ? 5 : 3));
       expect(await committed()).toBe(further ? '5' : '3');
-      if (further) await expect(paused.write(verdicts(3, 6))).rejects.toThrow(SupersededError);
+      if (further) await expect(paused.write(verdicts(3, 6))).rejects.toThrow(FencedError);
       await next.write(verdicts(further ? 5 : 3, 8)).catch(() => undefined);
     }
   });
@@ -287,18 +287,18 @@ describe('a process that was paused while its partition moved', () => {
 test('verdicts on records that someone else has answered for are refused, and so is a partition that is not ours', async () => {
   const { topic, openSink, verdicts, written, results } = await createSetting();
   const sink = openSink();
-  await expect(sink.write(verdicts(0, 3))).rejects.toThrow(SupersededError);
+  await expect(sink.write(verdicts(0, 3))).rejects.toThrow(FencedError);
   await takeOver(sink, topic);
   await sink.write(verdicts(0, 5));
-  await expect(sink.write(verdicts(3, 8))).rejects.toThrow(SupersededError);
+  await expect(sink.write(verdicts(3, 8))).rejects.toThrow(FencedError);
   await expect(
     sink.write(verdicts(7, 8, { advance: { ...verdicts(7, 8).advance!, committed: 7n } })),
-  ).rejects.toThrow(SupersededError);
+  ).rejects.toThrow(FencedError);
   await expect(sink.write({ ...verdicts(5, 6), advance: undefined })).rejects.toThrow('without the offsets');
   // A batch that comes again, cut shorter, has nothing new.
   await sink.write(verdicts(3, 3, { advance: { ...verdicts(0, 4).advance!, from: 4n } }));
   expect(await written()).toEqual(range(0, 5));
-  expect(results.filter((result) => result === 'superseded')).toHaveLength(2);
+  expect(results.filter((result) => result === 'fenced')).toHaveLength(2);
 });
 
 test('a write rejects while the broker is away, and the next one after its return arrives once', async () => {

@@ -34,7 +34,7 @@ async function settingsFor(topic: string, store: string) {
     'source.kafka.groupId': `group-of-${detections}`,
     'source.kafka.startFrom': 'earliest',
     // No help: what is read again follows from what is stored.
-    'source.kafka.rewindRecords': 0,
+    'source.kafka.warmUpRecords': 0,
     'source.kafka.saveEveryRecords': 300,
     'source.kafka.sessionTimeout': '6s',
     'sinks.kafka.enabled': 'true',
@@ -106,10 +106,10 @@ test.each([
   ['without levels', '0', 8],
 ])(
   `%s, ${rebalances} rebalances and kills change no verdict and no event of 40 devices of uneven rates`,
-  async (_, levelRecords, seed) => {
+  async (_, baselineRecords, seed) => {
     const { topic, feed } = await createFleet(seed);
     const settings = await settingsFor(topic, await copyStore(trainedStore));
-    const overrides = { ...settings, 'calibration.levelRecords': levelRecords };
+    const overrides = { ...settings, 'calibration.baselineRecords': baselineRecords };
     feed.start(400);
     const changes = await shake(() => startVaemon(['run'], config, overrides), seed);
     expect(new Set(changes)).toEqual(new Set(['start', 'SIGKILL', 'SIGTERM']));
@@ -118,7 +118,7 @@ test.each([
     await endAllVaemon();
 
     const calm = await settingsFor(topic, await copyStore(trainedStore));
-    const control = startVaemon(['run'], config, { ...calm, 'calibration.levelRecords': levelRecords });
+    const control = startVaemon(['run'], config, { ...calm, 'calibration.baselineRecords': baselineRecords });
     await control.ready();
     await untilCommitted(broker.client(), groupOf(calm), 120_000);
     await until('the last verdicts', async () => (await control.metric('vaemon_consumer_lag_records')) === 0);
@@ -134,7 +134,7 @@ test.each([
       .flat()
       .filter(({ incomplete }) => incomplete !== undefined);
     expect(marked).toEqual([]);
-    if (levelRecords !== '0') {
+    if (baselineRecords !== '0') {
       const lowered = [...actual.detections.values()].filter(([one]) =>
         Object.values(one!.levels!).some((by) => by > 0),
       );

@@ -1,0 +1,121 @@
+/** `vaemon run`: the daemon. */
+import { loadSettings } from '../config/load';
+import type { Settings } from '../config/settings';
+import { startDaemon, type Daemon } from '../runtime/daemon';
+import type { RunTraining } from '../runtime/detector';
+import { runTrainingProcess } from '../runtime/training-process';
+import { createLogger, type Logger } from '../logger';
+import { exitCodes, type CommandContext, type Register } from './context';
+import { createConsole } from './console';
+import { setOption } from './set';
+import { vaemonVersion } from './version';
+
+interface Options {
+  set: Record<string, string>;
+  once?: boolean;
+}
+
+export const register: Register = (program, context) => {
+  program
+    .command('run')
+    .description('score records until told to stop (SIGTERM, SIGINT)')
+    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
+    .addOption(setOption())
+    .option('--once', 'end after one pass over each file source')
+    .action(async (path: string, options: Options) => {
+      const overrides = { ...options.set, ...(options.once === true && { 'source.file.loop': 'false' }) };
+      const settings = await loadSettings(path, { env: context.env, overrides });
+      await run(path, settings, overrides, context);
+    });
+};
+
+async function run(
+  path: string,
+  settings: Settings,
+  overrides: Readonly<Record<string, string>>,
+  { env, stdout, setExitCode }: CommandContext,
+): Promise<void> {
+  const log = createLogger({ ...settings.daemon.log, stream: stdout });
+  const signal = waitForSignal();
+  const daemon = await startDaemon({
+    settings,
+    version: vaemonVersion(),
+    log,
+    runTraining: (detector) => createTrainingRun(path, detector, overrides, env, log),
+    observer: createConsole({ settings, stdout, log }),
+  });
+  try {
+    const reason = await Promise.race([
+      signal.received,
+      daemon.finished.then(() => 'every source has ended'),
+    ]);
+    log.info('stopping', { reason });
+  } catch (err) {
+    log.error('a detector cannot go on', { err });
+    setExitCode(exitCodes.failure);
+  }
+  await stop(daemon, log, setExitCode);
+  signal.release();
+}
+
+async function stop(daemon: Daemon, log: Logger, setExitCode: CommandContext['setExitCode']): Promise<void> {
+  try {
+    await daemon.stop();
+    log.info('stopped');
+  } catch (err) {
+    log.error('could not stop cleanly', { err });
+    setExitCode(exitCodes.failure);
+  }
+}
+
+/** The first SIGTERM or SIGINT asks for an orderly stop; a second one ends the process as it would any other. */
+function waitForSignal(): { received: Promise<string>; release(): void } {
+  let release = (): void => undefined;
+  const received = new Promise<string>((resolve) => {
+    const listeners = (['SIGTERM', 'SIGINT'] as const).map((name) => {
+      const listener = (): void => {
+        release();
+        resolve(name);
+      };
+      process.once(name, listener);
+      return { name, listener };
+    });
+    release = () => {
+      for (const { name, listener } of listeners) process.off(name, listener);
+    };
+  });
+  return { received, release: () => release() };
+}
+
+/** The same program, the same configuration, the command `train`. */
+function createTrainingRun(
+  path: string,
+  detector: string,
+  overrides: Readonly<Record<string, string>>,
+  env: CommandContext['env'],
+  log: Logger,
+): RunTraining {
+  const program = process.argv[1]!;
+  return async ({ quarantinePath, lease, fileRecords }, onProgress, signal) => {
+    const { version } = await runTrainingProcess({
+      command: [
+        process.execPath,
+        ...process.execArgv,
+        program,
+        'train',
+        path,
+        '--child',
+        `--detector=${detector}`,
+        `--quarantine=${quarantinePath}`,
+        `--lease=${lease}`,
+        ...(fileRecords === undefined ? [] : [`--file-records=${fileRecords}`]),
+        ...Object.entries(overrides).map(([key, value]) => `--set=${key}=${value}`),
+      ],
+      env,
+      onProgress,
+      log,
+      signal,
+    });
+    return version;
+  };
+}

@@ -1,0 +1,96 @@
+/** What commands that make a model version have in common: its history, what is left out of it, where it is published. */
+import type { DetectorSettings, Settings } from '../config/settings';
+import { openEngines } from '../runtime/engines';
+import { LeaseError, TrainingError } from '../errors';
+import { quarantinePath, readQuarantine } from '../runtime/quarantine';
+import type { createLogger } from '../logger';
+import { createKafkaClient } from '../kafka/client';
+import { readLabelFile, readLabelTopic, type TrainingLabel } from '../sources/training-labels';
+import type { ModelStore } from '../store/bundle';
+import { acquireLease, leaseFolder } from '../store/lease';
+import { createModelStore } from '../store/model-store';
+import { trainDetector, type TrainerParts, type TrainingResult } from '../runtime/trainer';
+import { createHistory } from './detector';
+import type { TrainingSelection } from './training-options';
+import { packageVersions } from './version';
+
+/**
+ * Trains, or calibrates `weights`, and makes the result the current version.
+ * @throws TrainingError saying why there is no new version
+ */
+export async function trainVersion(
+  settings: Settings,
+  detector: DetectorSettings,
+  options: Omit<TrainingSelection, 'set'> & { lease?: string },
+  log: ReturnType<typeof createLogger>,
+  parts: Pick<TrainerParts, 'onProgress' | 'weights'>,
+): Promise<TrainingResult> {
+  const engines = await openEngines(settings.daemon.engine);
+  // What is calibrated on what has alarmed would take it for normal.
+  const exclude = await readQuarantine(
+    options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
+  );
+  const labels = await readTrainingLabels(detector, log);
+  return withPublishing(settings, detector, options, (store) =>
+    trainDetector({
+      ...parts,
+      settings: detector,
+      engines,
+      store,
+      readHistory: createHistory(detector, options.fileRecords, log),
+      exclude,
+      labels,
+      writtenBy: packageVersions(),
+      now: Date.now,
+    }),
+  );
+}
+
+/**
+ * What people say of past records of a detector.
+ * @throws Error that names the file and the line of what is no label; in a topic such a message is logged
+ */
+async function readTrainingLabels(
+  { detector, source, training }: DetectorSettings,
+  log: ReturnType<typeof createLogger>,
+): Promise<TrainingLabel[]> {
+  const { file, topic } = training.labels;
+  const fromFile = file === '' ? [] : await readLabelFile(file);
+  if (topic === '') return fromFile;
+  const kafka = createKafkaClient({ ...source.kafka, clientId: `${source.kafka.clientId}-train`, log });
+  const fromTopic = await readLabelTopic({
+    kafka,
+    settings: { topic, groupId: source.kafka.groupId },
+    onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
+    onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),
+  });
+  return [...fromFile, ...fromTopic];
+}
+
+/**
+ * A store to publish to: by the lease of the daemon that has started this process, or by one of our own.
+ * @throws TrainingError (`lease`) that names who holds it
+ */
+async function withPublishing<T>(
+  { daemon }: Settings,
+  { detector }: DetectorSettings,
+  { lease: token, takeLease = false }: { lease?: string; takeLease?: boolean },
+  use: (store: ModelStore) => Promise<T>,
+): Promise<T> {
+  const { path: directory, leaseTimeoutMs: timeoutMs } = daemon.store;
+  if (token !== undefined) {
+    const folder = leaseFolder(directory, detector, Number(token));
+    return use(createModelStore({ directory, detector, lease: () => folder }));
+  }
+  const wanted = { directory, detector, timeoutMs, threaded: true, force: takeLease };
+  const lease = await acquireLease(wanted).catch((cause: unknown) => {
+    throw cause instanceof LeaseError
+      ? new TrainingError('lease', `${cause.message}; --take-lease takes it away`, { cause })
+      : cause;
+  });
+  try {
+    return await use(createModelStore({ directory, detector, lease: () => lease.folder }));
+  } finally {
+    await lease.release();
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * Binary records, one a message, little-endian: docs/formats.md has them byte by byte, with encoders.
+ *
+ *     0  magic 'VR'    2  version 1     3  flags            4  layout, uint32      8  event time, float64
+ *    16  values, uint16                18  conditions      19  bytes of the key
+ *    20  key, bitmap of what is missing, values, conditions
+ */
+import type { ReadConditions } from '../domain/condition';
+import { givenConditions, type RecordSchema } from '../domain/record';
+import { DecodeError } from '../errors';
+import type { Decode } from './batch';
+import { bytesOf, createEnvelopeWriter, parseText, type DecodeLimits } from './envelope';
+import { checkCount, checkNumber, missingValue } from './values';
+
+const magic = 0x5256;
+const version = 1;
+const headerBytes = 20;
+const flags = { float64: 1, bitmap: 2 } as const;
+const knownFlags = flags.float64 | flags.bitmap;
+const tags = { missing: 0, number: 1, text: 2 } as const;
+
+export function createBinaryDecoder(
+  schema: RecordSchema,
+  limits: DecodeLimits,
+  readConditions: ReadConditions,
+): Decode {
+  const { channels } = schema;
+  const names = givenConditions(schema.conditions).map(({ name }) => name);
+  const layout = layoutOf(channels, names);
+  const writeEnvelope = createEnvelopeWriter('', limits, readConditions);
+
+  return (message, batch, row, now) => {
+    const bytes = bytesOf(message.value, limits.maxBytes);
+    const isMissing = readHeader(bytes, layout);
+    const valueCount = bytes.readUInt16LE(16);
+    const width = (bytes[3]! & flags.float64) === 0 ? 4 : 8;
+    const key = headerBytes;
+    const bitmap = key + bytes[19]!;
+    const values = bitmap + (isMissing ? Math.ceil(valueCount / 8) : 0);
+    const present = isMissing ? countPresent(bytes, bitmap, valueCount) : valueCount;
+    const conditions = values + width * present;
+    // What ends before the conditions do is found there.
+    const given = readGiven(bytes, conditions, names);
+
+    const time = bytes.readDoubleLE(8);
+    writeEnvelope(
+      {
+        key: bitmap > key ? parseText(bytes.subarray(key, bitmap)) : message.key?.toString(),
+        timestamp: Number.isNaN(time) ? message.timestamp : time,
+        conditions: given,
+      },
+      batch,
+      row,
+      now,
+    );
+    checkCount(valueCount, schema);
+    const offset = row * channels.length;
+    let at = values;
+    for (let i = 0; i < channels.length; i++) {
+      if (i >= valueCount || (isMissing && hasBit(bytes, bitmap, i))) {
+        batch.values[offset + i] = missingValue(channels[i]!, schema);
+        continue;
+      }
+      const value = width === 8 ? bytes.readDoubleLE(at) : bytes.readFloatLE(at);
+      batch.values[offset + i] = checkNumber(value, channels[i]!, schema);
+      at += width;
+    }
+  };
+}
+
+/**
+ * Says what the values and conditions of a record are, in their order: CRC-32 of the names. It tells a producer and a
+ * detector apart that list the same channels in another order, which no length could.
+ */
+export function layoutOf(channels: readonly string[], conditions: readonly string[]): number {
+  const lines = [...channels, '', ...conditions].map((name) => `${name}\n`);
+  return crc32(Buffer.from(lines.join('')));
+}
+
+/**
+ * Whether the record has a bitmap of what is missing.
+ * @throws DecodeError for bytes that are something else, or a record of other channels
+ */
+function readHeader(bytes: Buffer, layout: number): boolean {
+  if (bytes.length < headerBytes || bytes.readUInt16LE(0) !== magic)
+    throw new DecodeError('unknown_format', 'the first bytes are not those of a binary record');
+  if (bytes[2] !== version)
+    throw new DecodeError('unknown_format', `version ${bytes[2]!} of the binary format is not known`);
+  const flagBits = bytes[3]!;
+  if ((flagBits & ~knownFlags) !== 0)
+    throw new DecodeError(
+      'damaged_record',
+      `flags that version 1 does not have (0x${flagBits.toString(16)})`,
+    );
+  const given = bytes.readUInt32LE(4);
+  if (given !== 0 && given !== layout) {
+    throw new DecodeError(
+      'schema_mismatch',
+      `written for other channels or conditions, or another order of them (layout ${hex(given)}, here ${hex(layout)})`,
+    );
+  }
+  return (flagBits & flags.bitmap) !== 0;
+}
+
+/** The conditions by name, with which the record has to end. What has no name is read and left. */
+function readGiven(bytes: Buffer, from: number, names: readonly string[]): Record<string, unknown> {
+  const given = Object.create(null) as Record<string, unknown>;
+  let at = from;
+  for (let i = 0; i < bytes[18]!; i++) {
+    const tag = bytes[at];
+    let value: unknown;
+    if (tag === tags.number && at + 9 <= bytes.length) {
+      value = bytes.readDoubleLE(at + 1);
+      at += 9;
+    } else if (tag === tags.text && at + 2 <= bytes.length) {
+      const end = at + 2 + bytes[at + 1]!;
+      if (end <= bytes.length) value = parseText(bytes.subarray(at + 2, end));
+      at = end;
+    } else if (tag === tags.missing) at += 1;
+    else throw damaged(bytes, at);
+    const name = names[i];
+    if (name !== undefined) given[name] = value;
+  }
+  if (at !== bytes.length) throw damaged(bytes, at);
+  return given;
+}
+
+function damaged(bytes: Buffer, at: number): DecodeError {
+  return new DecodeError(
+    'damaged_record',
+    at < bytes.length
+      ? `byte ${at} of ${bytes.length} is not what it has to be`
+      : `the record ends after ${bytes.length} bytes, before all of it is there`,
+  );
+}
+
+/** Bits of the bitmap that are 0: values that are there. */
+function countPresent(bytes: Buffer, bitmap: number, count: number): number {
+  let present = 0;
+  for (let i = 0; i < count; i++) if (!hasBit(bytes, bitmap, i)) present++;
+  return present;
+}
+
+/** Behind the end of the record no bit is set. */
+function hasBit(bytes: Buffer, bitmap: number, i: number): boolean {
+  return ((bytes[bitmap + (i >> 3)] ?? 0) & (1 << (i & 7))) !== 0;
+}
+
+const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let remainder = byte;
+  for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? 0xedb88320 : 0);
+  return remainder;
+});
+
+/** As zlib and Ethernet have it; zlib.crc32 of Node is younger than the oldest Node that is supported. */
+function crc32(bytes: Uint8Array): number {
+  let remainder = 0xffffffff;
+  for (const byte of bytes) remainder = (remainder >>> 8) ^ crcTable[(remainder ^ byte) & 0xff]!;
+  return (remainder ^ 0xffffffff) >>> 0;
+}
+
+function hex(layout: number): string {
+  return `0x${layout.toString(16).padStart(8, '0')}`;
+}

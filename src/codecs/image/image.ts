@@ -1,0 +1,143 @@
+/**
+ * Image records: PNG, JPEG or raw bytes, as the whole message or in base64 within JSON; brought to one size and colour.
+ * They come from outside, so no more of them is read than what they are said to be: the first bytes decide, a header
+ * that promises too many pixels is not believed, and whatever cannot be decoded in full is refused.
+ */
+import type { ReadConditions } from '../../domain/condition';
+import { imageBytes, type ImageFormat, type ImageShape } from '../../domain/image';
+import { createRecordBatch, type RecordSchema } from '../../domain/record';
+import { DecodeError } from '../../errors';
+import type { Message } from '../../sources/source';
+import type { DecodeBatch } from '../batch';
+import {
+  bytesOf,
+  createEnvelopeReader,
+  createEnvelopeWriter,
+  createPath,
+  parseObject,
+  type DecodeLimits,
+  type EnvelopeFields,
+  type JsonObject,
+} from '../envelope';
+import { readPlainPng } from './plain-png';
+import { loadSharp } from './sharp';
+
+export interface ImageFields extends EnvelopeFields {
+  /** Where a JSON record has its image, in base64; empty = the message is the image, and there is no JSON. */
+  image: string;
+}
+
+/** Images that are decoded beside each other, on the threads of libuv. */
+const decodedAtOnce = 4;
+
+/** The decoder of the schema's images; of `fields` only `image` is read where the message itself is the image. */
+export function createImageDecoder(
+  fields: ImageFields,
+  schema: RecordSchema,
+  image: ImageFormat,
+  limits: DecodeLimits,
+  readConditions: ReadConditions,
+): DecodeBatch {
+  const inJson = fields.image !== '';
+  const around = inJson ? fields : { ...fields, key: '', timestamp: '' };
+  const readEnvelope = createEnvelopeReader(around);
+  const writeEnvelope = createEnvelopeWriter(around.key, limits, readConditions);
+  const readImage = createPath(fields.image);
+
+  async function decode({ value }: Message): Promise<{ record: JsonObject; pixels: Uint8Array }> {
+    const whole = bytesOf(value, limits.maxBytes);
+    const record = inJson ? parseObject(whole) : {};
+    const bytes = inJson ? parseBase64(readImage(record), fields.image) : whole;
+    return { record, pixels: image.format === 'raw' ? checkSize(bytes, image) : await unpack(bytes, image) };
+  }
+
+  return async (messages, now) => {
+    const decoded = await refusing(messages, decode);
+    const records = createRecordBatch(schema, messages.length);
+    const size = imageBytes(image);
+    const rows = decoded.map((outcome, i) => {
+      if (outcome instanceof DecodeError) return outcome;
+      try {
+        writeEnvelope(readEnvelope(messages[i]!, outcome.record), records, records.count, now);
+      } catch (error) {
+        if (error instanceof DecodeError) return error;
+        throw error;
+      }
+      records.values.set(outcome.pixels, records.count * size);
+      return records.count++;
+    });
+    return { records, rows };
+  };
+}
+
+/** What `task` makes of each item, some of them beside each other; a DecodeError is a result like any other. */
+async function refusing<T, R>(
+  items: readonly T[],
+  task: (item: T) => Promise<R>,
+): Promise<(R | DecodeError)[]> {
+  const results: (R | DecodeError)[] = [];
+  let next = 0;
+  async function work(): Promise<void> {
+    while (next < items.length) {
+      const i = next++;
+      results[i] = await task(items[i]!).catch((error: unknown) => {
+        if (error instanceof DecodeError) return error;
+        throw error;
+      });
+    }
+  }
+  await Promise.all(Array.from({ length: decodedAtOnce }, work));
+  return results;
+}
+
+function parseBase64(value: unknown, field: string): Buffer {
+  if (typeof value !== 'string' || value === '')
+    throw new DecodeError('missing_image', `no image in "${field}"`);
+  const bytes = Buffer.from(value, 'base64');
+  const padding = value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0;
+  // Buffer.from leaves out what is no base64, and would make another image of it.
+  if (bytes.length !== (value.length / 4) * 3 - padding)
+    throw new DecodeError('not_base64', `"${field}" is text, but not base64`);
+  return bytes;
+}
+
+function checkSize(bytes: Uint8Array, image: ImageShape): Uint8Array {
+  const { width, height, colour } = image;
+  const expected = imageBytes(image);
+  if (bytes.length === expected) return bytes;
+  throw new DecodeError(
+    'wrong_image_size',
+    `a raw image of ${width} × ${height} pixels in ${colour} has ${expected} bytes, this one ${bytes.length}`,
+  );
+}
+
+/** @throws DecodeError for what is neither PNG nor JPEG, is damaged, or has too many pixels */
+async function unpack(bytes: Buffer, image: ImageFormat): Promise<Uint8Array> {
+  const { width, height, colour, fit, maxPixels } = image;
+  if (!isPng(bytes) && !isJpeg(bytes))
+    throw new DecodeError('not_an_image', 'the first bytes are those of neither PNG nor JPEG');
+  const plain = isPng(bytes) && width * height <= maxPixels ? readPlainPng(bytes, image) : undefined;
+  if (plain !== undefined) return plain;
+  const sharp = await loadSharp();
+  try {
+    return await sharp(bytes, { limitInputPixels: maxPixels, failOn: 'warning', autoOrient: true })
+      .flatten()
+      .resize(width, height, { fit })
+      .toColourspace(colour === 'grey' ? 'b-w' : 'srgb')
+      .raw()
+      .toBuffer();
+  } catch (error) {
+    const [text = ''] = (error as Error).message.split('\n', 1);
+    if (text.includes('exceeds pixel limit'))
+      throw new DecodeError('too_many_pixels', `more pixels than record.image.maxPixels (${maxPixels})`);
+    throw new DecodeError('damaged_image', text);
+  }
+}
+
+function isPng(bytes: Buffer): boolean {
+  return bytes.subarray(0, 8).equals(Buffer.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a));
+}
+
+function isJpeg(bytes: Buffer): boolean {
+  return bytes.subarray(0, 3).equals(Buffer.of(0xff, 0xd8, 0xff));
+}

@@ -1,0 +1,81 @@
+/** JSON records with a JSON Schema: what does not fit its own schema is refused, whatever the detector would make of it. */
+import type { ReadConditions } from '../../domain/condition';
+import type { RecordSchema } from '../../domain/record';
+import { DecodeError } from '../../errors';
+import type { RegisteredSchema } from '../confluent/schema-registry';
+import { loadAjv, type AnySchema } from './ajv';
+import { isObject, parseObject, type DecodeLimits, type JsonObject } from '../envelope';
+import type { ReadFramed } from '../confluent/wire-format';
+import { createObjectWriter, type RecordFields } from '../json/json';
+
+/** Makes readers of the records of JSON Schemas; rejects with a DecodeError where a schema is none. */
+export function createJsonSchemaCompiler(
+  fields: RecordFields,
+  schema: RecordSchema,
+  limits: DecodeLimits,
+  readConditions: ReadConditions,
+): (registered: RegisteredSchema) => Promise<ReadFramed> {
+  const write = createObjectWriter(fields, schema, limits, readConditions);
+  return async (registered) => {
+    const check = await compileCheck(registered);
+    return (bytes, at, message, batch, row, now) => {
+      const record = parseObject(bytes.subarray(at));
+      check(record);
+      write(message, record, batch, row, now);
+    };
+  };
+}
+
+/** What throws a DecodeError for a record that does not fit. */
+async function compileCheck({
+  type,
+  text,
+  references,
+}: RegisteredSchema): Promise<(record: JsonObject) => void> {
+  if (type !== 'JSON') throw unusable(`it is of type ${type.slice(0, 40)}`);
+  const schema = parseSchema(text);
+  const { $schema: draft } = isObject(schema) ? schema : {};
+  const ajv = await loadAjv(typeof draft === 'string' ? draft : undefined);
+  if (ajv === undefined) throw unusable(`its draft is not known (${String(draft).slice(0, 80)})`);
+  try {
+    for (const reference of references) ajv.addSchema(parseSchema(reference.text), reference.name);
+    const validate = ajv.compile(schema);
+    return (record) => {
+      if (isValid(() => validate(record))) return;
+      const what = ajv.errorsText(validate.errors?.slice(0, 1), { dataVar: 'the record' });
+      throw new DecodeError('schema_mismatch', `does not fit its JSON Schema: ${what.slice(0, 160)}`);
+    };
+  } catch (error) {
+    if (error instanceof DecodeError) throw error;
+    throw unusable((error as Error).message.slice(0, 160));
+  } finally {
+    // The next one may have other schemas of the same names.
+    ajv.removeSchema();
+  }
+}
+
+/** A recursive schema follows a record as deep as that goes, and the stack ends somewhere. */
+function isValid(validate: () => boolean | Promise<unknown>): boolean {
+  try {
+    return validate() === true;
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new DecodeError('schema_mismatch', 'is nested too deep to be checked against its JSON Schema');
+    throw error;
+  }
+}
+
+function parseSchema(text: string): AnySchema {
+  let schema: unknown;
+  try {
+    schema = JSON.parse(text);
+  } catch (error) {
+    throw unusable((error as Error).message.slice(0, 160));
+  }
+  if (typeof schema === 'boolean' || isObject(schema)) return schema;
+  throw unusable('it is neither an object nor true or false');
+}
+
+function unusable(what: string): DecodeError {
+  return new DecodeError('unusable_schema', `no JSON Schema that can be used: ${what}`);
+}

@@ -1,0 +1,155 @@
+/** JSON records, e.g. `{"key": "pump-3", "timestamp": "2026-01-31T12:00:00Z", "values": {"flow": 1.2}}`. */
+import type { ReadConditions } from '../../domain/condition';
+import { givenConditions, type RecordBatch, type RecordSchema, type Values } from '../../domain/record';
+import { DecodeError } from '../../errors';
+import type { Message } from '../../sources/source';
+import type { Decode } from '../batch';
+import {
+  bytesOf,
+  createEnvelopeReader,
+  createEnvelopeWriter,
+  createPath,
+  isObject,
+  parseObject,
+  stepsOf,
+  type DecodeLimits,
+  type Envelope,
+  type EnvelopeFields,
+  type JsonObject,
+} from '../envelope';
+import { createTemplates, type Path, type Role, type Roles, type TemplateValues } from './template';
+import { checkCount, checkNumber, parseValue, unknownChannel } from '../values';
+
+export interface RecordFields extends EnvelopeFields {
+  /** Empty = the record itself. */
+  values: string;
+}
+
+/** JSON.parse for a record that looks like no other, and a template (json-template.ts) for those that look like one before. */
+export function createJsonDecoder(
+  fields: RecordFields,
+  schema: RecordSchema,
+  limits: DecodeLimits,
+  readConditions: ReadConditions,
+): Decode {
+  const write = createObjectWriter(fields, schema, limits, readConditions);
+  const templates = createTemplates(createRoles(fields, schema));
+  const writeRead = createReadWriter(fields, schema, limits, readConditions);
+  return (message, batch, row, now) => {
+    const bytes = bytesOf(message.value, limits.maxBytes);
+    const read = templates.read(bytes);
+    if (read !== undefined) {
+      writeRead(message, read, batch, row, now);
+      return;
+    }
+    write(message, parseObject(bytes), batch, row, now);
+    templates.learn(bytes);
+  };
+}
+
+/** What the values of a record are for: channels, by name or in a list, and numeric conditions are numbers, categories texts. */
+function createRoles(fields: RecordFields, { channels, conditions }: RecordSchema): Roles {
+  const roles = new Map<string, Role | 'several'>();
+  const add = (path: Path, role: Role): void => {
+    const at = JSON.stringify(path);
+    // A field with two roles is for the one who reads by name.
+    roles.set(at, roles.has(at) ? 'several' : role);
+  };
+  if (fields.key !== '') add(stepsOf(fields.key), { kind: 'key' });
+  if (fields.timestamp !== '') add(stepsOf(fields.timestamp), { kind: 'timestamp' });
+  channels.forEach((channel, index) => {
+    add([...stepsOf(fields.values), channel], { kind: 'number', index });
+    add([...stepsOf(fields.values), index], { kind: 'number', index });
+  });
+  const given = givenConditions(conditions);
+  given.forEach(({ name, kind }, i) => {
+    const role: Role =
+      kind === 'number' ? { kind: 'number', index: channels.length + i } : { kind: 'text', index: i };
+    add([...stepsOf(fields.conditions), name], role);
+  });
+  return { at: (path) => roles.get(JSON.stringify(path)), numbers: channels.length + given.length };
+}
+
+/** Writes what a template has read into row `row` of the batch, as strictly as what JSON.parse has. */
+function createReadWriter(
+  fields: RecordFields,
+  schema: RecordSchema,
+  limits: DecodeLimits,
+  readConditions: ReadConditions,
+): (message: Message, read: TemplateValues, batch: RecordBatch, row: number, now: number) => void {
+  const { channels } = schema;
+  const given = givenConditions(schema.conditions);
+  const writeEnvelope = createEnvelopeWriter(fields.key, limits, readConditions);
+  // One for all records: nobody keeps it.
+  const conditions = Object.create(null) as Record<string, unknown>;
+  const envelope: Envelope = { key: undefined, timestamp: undefined, conditions };
+  return (message, { key, timestamp, numbers, texts }, batch, row, now) => {
+    envelope.key = fields.key === '' ? message.key?.toString() : key;
+    envelope.timestamp = fields.timestamp === '' ? message.timestamp : timestamp;
+    given.forEach(({ name, kind }, i) => {
+      const number = numbers[channels.length + i]!;
+      conditions[name] = kind === 'category' ? texts[i] : Number.isNaN(number) ? undefined : number;
+    });
+    writeEnvelope(envelope, batch, row, now);
+    const offset = row * channels.length;
+    for (let i = 0; i < channels.length; i++)
+      batch.values[offset + i] = checkNumber(numbers[i]!, channels[i]!, schema);
+  };
+}
+
+/**
+ * Writes the record of a message, an object, into row `row` of the batch.
+ * @throws DecodeError saying what is wrong with it
+ */
+export type WriteObject = (
+  message: Message,
+  record: JsonObject,
+  batch: RecordBatch,
+  row: number,
+  now: number,
+) => void;
+
+export function createObjectWriter(
+  fields: RecordFields,
+  schema: RecordSchema,
+  limits: DecodeLimits,
+  readConditions: ReadConditions,
+): WriteObject {
+  const readEnvelope = createEnvelopeReader(fields);
+  const writeEnvelope = createEnvelopeWriter(fields.key, limits, readConditions);
+  const readValues = createPath(fields.values);
+  const known = new Set(schema.channels);
+
+  return (message, record, batch, row, now) => {
+    writeEnvelope(readEnvelope(message, record), batch, row, now);
+    parseValues(readValues(record), fields.values, schema, known, batch.values, row * schema.channels.length);
+  };
+}
+
+function parseValues(
+  values: unknown,
+  field: string,
+  schema: RecordSchema,
+  known: ReadonlySet<string>,
+  out: Values,
+  offset: number,
+): void {
+  const { channels } = schema;
+  if (Array.isArray(values)) {
+    checkCount(values.length, schema);
+    channels.forEach((channel, i) => (out[offset + i] = parseValue(values[i], channel, schema)));
+    return;
+  }
+  if (!isObject(values))
+    throw new DecodeError('missing_channel', `"${field}" must hold the values, by channel or as a list`);
+  if (schema.extraChannels === 'reject') {
+    for (const name of Object.keys(values)) if (!known.has(name)) throw unknownChannel(name);
+  }
+  channels.forEach((channel, i) => {
+    out[offset + i] = parseValue(
+      Object.hasOwn(values, channel) ? values[channel] : undefined,
+      channel,
+      schema,
+    );
+  });
+}

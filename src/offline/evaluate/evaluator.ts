@@ -1,0 +1,143 @@
+/**
+ * Composition root of an evaluation: trains on one file, then lets the records of another go the daemon's own way. What
+ * is said of a record rests on the records up to it, and on nothing else.
+ */
+import { alarmThreshold } from '../../calibration/threshold';
+import type { DetectorSettings } from '../../config/settings';
+import type { Engines } from '../../runtime/engines';
+import { createRecordDecoder } from '../../pipeline/record-decoder';
+import { createOfflinePipeline } from '../pipeline';
+import { decodeBundle } from '../../scoring/bundle';
+import type { Sink, DetectionBatch } from '../../sinks/sink';
+import type { Message } from '../../sources/source';
+import type { BundleFiles, ModelStore } from '../../store/bundle';
+import { trainDetector, type TrainingResult } from '../../runtime/trainer';
+import type { Progress } from '../../training/train';
+
+export interface EvaluationParts {
+  settings: DetectorSettings;
+  /** In order of time; those of train are marked as warmUp. */
+  train: readonly Message[];
+  test: readonly Message[];
+  engines: Engines;
+  onProgress?: (progress: Progress) => void;
+  /** Sees what is said of test, batch by batch. */
+  onDetections?: (verdicts: DetectionBatch) => void;
+}
+
+/** What a detector says of every record of test, in the order of the file. */
+export interface RecordScores {
+  /** Surprise; 0 for a record that was refused, or whose window was not full. */
+  scores: Float64Array;
+  /** 1 = at or above the threshold. */
+  flags: Uint8Array;
+  /** False-alarm target, as a ratio of normal records. */
+  target: number;
+  threshold: number;
+  /** Records of test that were refused, by reason. */
+  rejected: Readonly<Record<string, number>>;
+  /** Records of test without a full window. */
+  windowNotFull: number;
+  training: TrainingResult['report'];
+}
+
+/** Messages handed over at once. */
+const batchRecords = 1000;
+
+/** @throws TrainingError when train does not yield a model */
+export async function evaluateDetector(parts: EvaluationParts): Promise<RecordScores> {
+  const { settings, train, test, engines } = parts;
+  const { files, report } = await trainOn(parts);
+  const recordDecoder = createRecordDecoder(settings);
+  const detector = await decodeBundle('evaluation', files, recordDecoder.table, engines.openScoring);
+  try {
+    const { ratio: target, surprise: threshold } = alarmThreshold(
+      settings.calibration.falseAlarmTarget,
+      detector.state,
+    );
+    const active = { detector, threshold };
+    const recording = createRecordingSink(test.length, parts.onDetections);
+    const handle = createOfflinePipeline({ settings, recordDecoder, active, sink: recording });
+    for (const messages of [before(train), test]) {
+      for (let from = 0; from < messages.length; from += batchRecords) {
+        const part = messages.slice(from, from + batchRecords);
+        await handle({ topic: settings.detector, partition: 0, messages: part, lag: 0 });
+      }
+    }
+    return { ...recording.take(), target, threshold, training: report };
+  } finally {
+    detector.dispose();
+  }
+}
+
+/** Numbered so that they come before another file's first record, as if both were one. */
+function before(messages: readonly Message[]): Message[] {
+  return messages.map((message, i) => ({
+    ...message,
+    origin: { ...message.origin, offset: String(i - messages.length) },
+  }));
+}
+
+async function trainOn({ settings, train, engines, onProgress }: EvaluationParts): Promise<{
+  files: BundleFiles;
+  report: TrainingResult['report'];
+}> {
+  const published: BundleFiles[] = [];
+  const { report } = await trainDetector({
+    settings,
+    // eslint-disable-next-line @typescript-eslint/require-await -- a history is read asynchronously; this one is here
+    readHistory: async function* ({ maxRecords }) {
+      const newest = train.slice(-maxRecords);
+      for (let from = 0; from < newest.length; from += batchRecords)
+        yield newest.slice(from, from + batchRecords);
+    },
+    store: keepIn(published),
+    engines,
+    exclude: [],
+    writtenBy: {},
+    onProgress: onProgress ?? (() => undefined),
+    now: Date.now,
+  });
+  return { files: published[0]!, report };
+}
+
+/** A store that keeps what is published, and has nothing else. */
+function keepIn(published: BundleFiles[]): Pick<ModelStore, 'publish'> {
+  return {
+    publish(files) {
+      published.push(files);
+      return Promise.resolve('evaluation');
+    },
+  };
+}
+
+interface RecordingSink extends Sink {
+  take(): Pick<RecordScores, 'scores' | 'flags' | 'rejected' | 'windowNotFull'>;
+}
+
+/** Puts each verdict to the row that it is of. */
+function createRecordingSink(
+  records: number,
+  onDetections?: (verdicts: DetectionBatch) => void,
+): RecordingSink {
+  const scores = new Float64Array(records);
+  const flags = new Uint8Array(records);
+  const rejected: Record<string, number> = {};
+  let answered = 0;
+  return {
+    name: 'recording',
+    write(verdicts) {
+      const { detections, deadLetters } = verdicts;
+      onDetections?.(verdicts);
+      for (const { origin, surprise, anomalous } of detections) {
+        scores[Number(origin.offset)] = surprise;
+        flags[Number(origin.offset)] = anomalous ? 1 : 0;
+      }
+      for (const { reason } of deadLetters) rejected[reason] = (rejected[reason] ?? 0) + 1;
+      answered += detections.length + deadLetters.length;
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+    take: () => ({ scores, flags, rejected, windowNotFull: records - answered }),
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * Scores and flags of one or more series against labels. No point adjustment: it calls a whole anomaly found for one
+ * record of it, and then random scores look good. No threshold is chosen here: that would be an oracle's.
+ */
+import {
+  addConfusions,
+  countConfusion,
+  eventRates,
+  ratesOf,
+  type Confusion,
+  type EventRates,
+  type Rates,
+} from './decisions';
+import { averagePrecision, rocAuc } from './ranking';
+import { volumeUnderSurface } from './vus';
+
+/** What a detector said of the labelled records of one series, in order of time. Columns of equal length. */
+export interface JudgedSeries {
+  name: string;
+  /** 1 = anomalous. */
+  labels: Uint8Array;
+  /** Larger = odder; finite. */
+  scores: Float64Array;
+  /** 1 = the detector called it anomalous. */
+  flags: Uint8Array;
+}
+
+export interface SeriesMetrics extends Rates, EventRates, Confusion {
+  records: number;
+  /** Share of the records that is anomalous. */
+  anomalousRatio: number;
+  rocAuc: number;
+  /** Average precision. */
+  prAuc: number;
+  vusRoc: number;
+  vusPr: number;
+}
+
+/** Means over the series; a series where a metric is not defined (no anomaly, none found) does not take part. */
+export type MacroMetrics = Omit<SeriesMetrics, keyof Confusion | 'events'>;
+
+/** All records of all series together. */
+export interface MicroMetrics extends Rates, Confusion {
+  rocAuc: number;
+  prAuc: number;
+  /** What F1 would be with a flag on every record: F1 says something only in comparison with it. */
+  flagAllF1: number;
+}
+
+export interface Judgement {
+  series: Readonly<Record<string, SeriesMetrics>>;
+  macro: MacroMetrics;
+  micro: MicroMetrics;
+}
+
+/** Widest buffer around an anomaly for the volumes under the surfaces, in records. */
+export const defaultBuffer = 100;
+
+/** @throws RangeError when the columns of a series differ in length, or a score is not finite */
+export function judge(all: readonly JudgedSeries[], maxBuffer = defaultBuffer): Judgement {
+  for (const one of all) check(one);
+  const series = all.map((one) => judgeSeries(one, maxBuffer));
+  return {
+    series: Object.fromEntries(all.map(({ name }, i) => [name, series[i]!])),
+    macro: macroOf(series),
+    micro: microOf(all, series),
+  };
+}
+
+function check({ name, labels, scores, flags }: JudgedSeries): void {
+  if (labels.length !== scores.length || labels.length !== flags.length)
+    throw new RangeError(
+      `series "${name}": ${labels.length} labels, ${scores.length} scores, ${flags.length} flags`,
+    );
+  const odd = scores.findIndex((score) => !Number.isFinite(score));
+  if (odd !== -1)
+    throw new RangeError(`series "${name}": the score of record ${odd} is ${String(scores[odd])}`);
+}
+
+function judgeSeries({ labels, scores, flags }: JudgedSeries, maxBuffer: number): SeriesMetrics {
+  const confusion = countConfusion(labels, flags);
+  const volume = volumeUnderSurface(labels, scores, maxBuffer);
+  return {
+    records: labels.length,
+    anomalousRatio: (confusion.truePositives + confusion.falseNegatives) / labels.length,
+    rocAuc: rocAuc(labels, scores),
+    prAuc: averagePrecision(labels, scores),
+    vusRoc: volume.roc,
+    vusPr: volume.precisionRecall,
+    ...ratesOf(confusion),
+    ...eventRates(labels, flags),
+    ...confusion,
+  };
+}
+
+function macroOf(series: readonly SeriesMetrics[]): MacroMetrics {
+  const mean = (name: keyof MacroMetrics): number => {
+    const values = series.map((one) => one[name]).filter((value) => !Number.isNaN(value));
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  };
+  return {
+    records: mean('records'),
+    anomalousRatio: mean('anomalousRatio'),
+    rocAuc: mean('rocAuc'),
+    prAuc: mean('prAuc'),
+    vusRoc: mean('vusRoc'),
+    vusPr: mean('vusPr'),
+    f1: mean('f1'),
+    precision: mean('precision'),
+    recall: mean('recall'),
+    far: mean('far'),
+    mar: mean('mar'),
+    eventRecall: mean('eventRecall'),
+    delay: mean('delay'),
+  };
+}
+
+function microOf(all: readonly JudgedSeries[], series: readonly SeriesMetrics[]): MicroMetrics {
+  const confusion = addConfusions(series);
+  const labels = Uint8Array.from(all.flatMap((one) => Array.from(one.labels)));
+  const scores = Float64Array.from(all.flatMap((one) => Array.from(one.scores)));
+  const anomalous = confusion.truePositives + confusion.falseNegatives;
+  return {
+    rocAuc: rocAuc(labels, scores),
+    prAuc: averagePrecision(labels, scores),
+    ...ratesOf(confusion),
+    flagAllF1: (2 * anomalous) / (labels.length + anomalous),
+    ...confusion,
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * Volume under the ROC and the precision-recall surface (Paparrizos et al. 2022, "Volume Under the Surface"; the
+ * definition of TSB-AD 2024): the areas under both curves, averaged over buffers 0..W around each anomaly. A record in
+ * the buffer counts as anomalous in part, so that a score that is a little early or late is not simply wrong.
+ */
+import { descending } from './ranking';
+import { segmentsOf, widened, type Segment } from './segments';
+
+export interface Vus {
+  roc: number;
+  precisionRecall: number;
+}
+
+const thresholdCount = 250;
+
+/**
+ * NaN without an anomalous record.
+ * @param labels 1 = anomalous
+ * @param maxBuffer W, the widest buffer in records
+ */
+export function volumeUnderSurface(labels: Uint8Array, scores: Float64Array, maxBuffer: number): Vus {
+  const segments = segmentsOf(labels);
+  if (segments.length === 0) return { roc: NaN, precisionRecall: NaN };
+  const order = descending(scores);
+  const thresholds = pickThresholds(scores, order);
+  const sum: Vus = { roc: 0, precisionRecall: 0 };
+  for (let buffer = 0; buffer <= maxBuffer; buffer++) {
+    const area = areaUnderCurves(labels, scores, segments, order, thresholds, buffer);
+    sum.roc += area.roc;
+    sum.precisionRecall += area.precisionRecall;
+  }
+  return { roc: sum.roc / (maxBuffer + 1), precisionRecall: sum.precisionRecall / (maxBuffer + 1) };
+}
+
+interface Threshold {
+  value: number;
+  /** Records with at least this score. */
+  predicted: number;
+}
+
+/** Evenly spaced among the ranks, highest first. */
+function pickThresholds(scores: Float64Array, order: Uint32Array): Threshold[] {
+  const step = (scores.length - 1) / (thresholdCount - 1);
+  let predicted = 0;
+  return Array.from({ length: thresholdCount }, (_, i) => {
+    const rank = i === thresholdCount - 1 ? scores.length - 1 : Math.trunc(i * step);
+    const value = scores[order[rank]!]!;
+    while (predicted < order.length && scores[order[predicted]!]! >= value) predicted++;
+    return { value, predicted };
+  });
+}
+
+function areaUnderCurves(
+  labels: Uint8Array,
+  scores: Float64Array,
+  segments: readonly Segment[],
+  order: Uint32Array,
+  thresholds: readonly Threshold[],
+  buffer: number,
+): Vus {
+  const n = labels.length;
+  const weights = bufferedLabels(labels, segments, buffer);
+  const anomalous = labels.reduce((count, label) => count + label, 0);
+  const peaks = widened(segments, buffer >> 1, n)
+    .map(({ first, last }) => largest(scores, first, last))
+    .sort((a, b) => b - a);
+
+  const area: Vus = { roc: 0, precisionRecall: 0 };
+  let [counted, inAll, inBuffers, detected] = [0, 0, 0, 0];
+  let [recallBefore, falseBefore] = [0, 0];
+  for (const { value, predicted } of thresholds) {
+    for (; counted < predicted; counted++) {
+      const record = order[counted]!;
+      inAll += weights[record]!;
+      if (labels[record] === 0) inBuffers += weights[record]!;
+    }
+    while (detected < peaks.length && peaks[detected]! >= value) detected++;
+    // Positives: half-way between the anomalous records alone, and with what was predicted in the buffers.
+    const positives = anomalous + inBuffers / 2;
+    const recall = (Math.min(inAll / positives, 1) * detected) / peaks.length;
+    const falseRatio = (predicted - inAll) / (n - positives);
+    area.roc += ((falseRatio - falseBefore) * (recall + recallBefore)) / 2;
+    area.precisionRecall += ((recall - recallBefore) * inAll) / predicted;
+    [recallBefore, falseBefore] = [recall, falseRatio];
+  }
+  area.roc += ((1 - falseBefore) * (1 + recallBefore)) / 2;
+  return area;
+}
+
+/** 1 on an anomaly, falling with the square root to √½ at the end of half a buffer on either side; never above 1. */
+function bufferedLabels(labels: Uint8Array, segments: readonly Segment[], buffer: number): Float64Array {
+  const weights = Float64Array.from(labels);
+  const half = buffer >> 1;
+  for (const { first, last } of segments) {
+    for (let distance = 1; distance <= half; distance++) {
+      const weight = Math.sqrt(1 - distance / buffer);
+      if (last + distance < weights.length) weights[last + distance]! += weight;
+      if (first - distance >= 0) weights[first - distance]! += weight;
+    }
+  }
+  return weights.map((weight) => Math.min(weight, 1));
+}
+
+function largest(scores: Float64Array, first: number, last: number): number {
+  let max = -Infinity;
+  for (let i = first; i <= last; i++) max = Math.max(max, scores[i]!);
+  return max;
+}

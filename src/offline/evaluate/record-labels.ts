@@ -1,0 +1,41 @@
+/**
+ * Labels of single records: for judging scores, never for training. CSV `index,label` or `series,index,label`; or idx with
+ * a byte for each record, 0 = normal and anything else anomalous.
+ */
+import { parse } from 'csv-parse/sync';
+import { isIdxLabels, parseIdxLabels, readPlain } from '../../sources/file/idx';
+
+/** 1 = anomalous, by the row of the test file, from 0. */
+export type RecordLabels = ReadonlyMap<number, 0 | 1>;
+
+/**
+ * The labels in a file, by series.
+ * @param series what the labels are of when the file has no column for it
+ * @throws Error that names the file and the line
+ */
+export async function readRecordLabels(path: string, series: string): Promise<Map<string, RecordLabels>> {
+  const bytes = await readPlain(path);
+  if (isIdxLabels(bytes)) {
+    const labels = Array.from(parseIdxLabels(bytes, path), (byte, i): [number, 0 | 1] => [
+      i,
+      byte === 0 ? 0 : 1,
+    ]);
+    return new Map([[series, new Map(labels)]]);
+  }
+  const rows = parse<Record<string, string | undefined>>(bytes, {
+    columns: true,
+    bom: true,
+    skip_empty_lines: true,
+  });
+  const all = new Map<string, Map<number, 0 | 1>>();
+  rows.forEach((row, i) => {
+    const { index = '', label = '' } = row;
+    if (!/^\d+$/.test(index) || !/^[01](\.0+)?$/.test(label))
+      throw new Error(`${path}:${i + 2}: index must be the number of a record from 0, label 0 or 1`);
+    const name = row['series'] ?? series;
+    let labels = all.get(name);
+    if (labels === undefined) all.set(name, (labels = new Map<number, 0 | 1>()));
+    labels.set(Number(index), Number(label) === 1 ? 1 : 0);
+  });
+  return all;
+}

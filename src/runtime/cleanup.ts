@@ -1,0 +1,31 @@
+/** Things to undo at the end: what was acquired last is released first, and one failure does not stop the rest. */
+export interface Cleanup {
+  /** Remember how to undo something that has just been acquired. */
+  add(name: string, release: () => void | Promise<void>): void;
+  /** Undo everything once, newest first. Rejects with an AggregateError when any release failed. */
+  release(): Promise<void>;
+}
+
+export function createCleanup(): Cleanup {
+  const stack: { name: string; release: () => void | Promise<void> }[] = [];
+  let released: Promise<void> | undefined;
+
+  async function releaseAll(): Promise<void> {
+    const failures: unknown[] = [];
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      try {
+        await next.release();
+      } catch (cause) {
+        failures.push(new Error(`could not release ${next.name}`, { cause }));
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'not everything could be released');
+  }
+
+  return {
+    add(name, release) {
+      stack.push({ name, release });
+    },
+    release: () => (released ??= releaseAll()),
+  };
+}

@@ -1,0 +1,142 @@
+/** Composition root of a training: history → decode → data set → train → store. Runs in a process of its own. */
+import { createRecordDecoder } from '../pipeline/record-decoder';
+import { settingsFingerprint } from '../config/fingerprint';
+import type { DetectorSettings } from '../config/settings';
+import type { Engines } from './engines';
+import { createLimitCheck } from '../domain/signal';
+import { createWindowBatch } from '../domain/window';
+import { LeaseError, TrainingError } from '../errors';
+import { disposeModel } from '../models/model';
+import { encodeBundle } from '../scoring/bundle';
+import type { ReadHistory } from '../sources/history';
+import type { TrainingLabel } from '../sources/training-labels';
+import type { ModelStore } from '../store/bundle';
+import type { StoredTensor } from '../tensor';
+import { createDatasetBuilder, type Dataset, type Interval } from '../training/dataset';
+import type { TrainingReport } from '../training/report';
+import { train, type Progress } from '../training/train';
+
+export interface TrainerParts {
+  settings: DetectorSettings;
+  readHistory: ReadHistory;
+  store: Pick<ModelStore, 'publish'>;
+  engines: Pick<Engines, 'tensors' | 'openScoring' | 'openTraining'>;
+  /** Stretches to leave out: events and what surrounds them. */
+  exclude: readonly Interval[];
+  /** What people say of stretches: they are right. */
+  labels?: readonly TrainingLabel[];
+  /** By package name. */
+  writtenBy: Readonly<Record<string, string>>;
+  /** Weights in PyTorch's layout to take instead of training. */
+  weights?: ReadonlyMap<string, StoredTensor>;
+  onProgress: (progress: Progress) => void;
+  /** Unix ms. */
+  now: () => number;
+}
+
+export interface TrainingResult {
+  version: string;
+  report: TrainingReport & { rejectedRecords: number };
+}
+
+/** Windows that are stored with their scores: enough to tell a wrong model, few enough to check at every load. */
+const goldenRecords = 16;
+
+/** Fewer of them where they are large images: so many numbers in all, but two of them at least. */
+const goldenValues = 200_000;
+
+/** @throws TrainingError saying why there is no new version */
+export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {
+  const { settings, store } = parts;
+  const { tensors, openScoring, openTraining } = parts.engines;
+  const recordDecoder = createRecordDecoder(settings);
+  const { dataset, rejected } = await readDataset(parts, recordDecoder);
+  const trained = await train(
+    dataset,
+    recordDecoder.table,
+    {
+      schema: settings.record,
+      signals: settings.record.signals,
+      model: settings.model,
+      seed: settings.training.seed,
+      epochs: settings.training.epochs,
+      batchSize: settings.training.batchSize,
+      learningRate: settings.training.learningRate,
+      patience: settings.training.patience,
+      minRecords: settings.training.minRecords,
+      calibrationShare: settings.calibration.share,
+      tailShare: settings.calibration.tailShare,
+      statistics: settings.calibration.statistics,
+      groupBy: settings.calibration.groupBy,
+      engine: tensors.name,
+      settingsFingerprint: settingsFingerprint(settings),
+      openScoring,
+      openTraining,
+      ...(parts.weights !== undefined && { weights: parts.weights }),
+    },
+    parts.onProgress,
+  );
+  const report = { ...trained.report, rejectedRecords: rejected };
+  try {
+    const golden = pickGolden(dataset, trained.report.windows.fit);
+    const files = await encodeBundle({ ...trained, report }, golden, recordDecoder.table, openScoring);
+    return { version: await publish(store, files, parts.writtenBy), report };
+  } finally {
+    disposeModel(trained.model);
+  }
+}
+
+async function readDataset(
+  { settings, readHistory, exclude, labels = [], now }: TrainerParts,
+  { decode, shape }: ReturnType<typeof createRecordDecoder>,
+): Promise<{ dataset: Dataset; rejected: number }> {
+  const builder = createDatasetBuilder(shape.channels, shape.conditions);
+  const { maxRecords, historyMs, blocks } = settings.training;
+  // A file is as old as it is; only a log that goes on has a "how far back".
+  const from = settings.source.kind === 'kafka' ? now() - historyMs : undefined;
+  let rejected = 0;
+  let share = 1;
+  const onShare = (read: number): void => {
+    share = read;
+  };
+  for await (const messages of readHistory({ from, to: undefined, maxRecords, blocks, onShare })) {
+    const { records } = await decode(messages, now());
+    rejected += messages.length - records.count;
+    builder.add(records, messages.block);
+  }
+  const dataset = builder.build(shape, {
+    time: settings.window,
+    exclude,
+    share,
+    incidents: labels.filter(({ label }) => label === 'anomaly'),
+    normal: labels.filter(({ label }) => label === 'normal'),
+    maxExcludedShare: settings.training.maxExcludedShare,
+    limits: createLimitCheck(settings.record.channels, settings.record.signals),
+  });
+  return { dataset, rejected };
+}
+
+/** Windows spread evenly over the oldest `windows` of the training data. */
+function pickGolden(dataset: Dataset, windows: number): ReturnType<typeof createWindowBatch> {
+  const { length, channels } = dataset.shape;
+  const fitting = Math.max(2, Math.floor(goldenValues / (length * channels)));
+  const count = Math.min(goldenRecords, fitting, windows);
+  const batch = createWindowBatch(dataset.shape, count);
+  for (let i = 0; i < count; i++) dataset.copy(dataset.ends[Math.floor((i * windows) / count)]!, batch);
+  return batch;
+}
+
+async function publish(
+  store: Pick<ModelStore, 'publish'>,
+  files: ReadonlyMap<string, Uint8Array>,
+  writtenBy: Readonly<Record<string, string>>,
+): Promise<string> {
+  try {
+    return await store.publish(files, writtenBy);
+  } catch (cause) {
+    if (cause instanceof LeaseError) throw new TrainingError('lease', cause.message, { cause });
+    throw new TrainingError('store', `the new version could not be stored: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * From single values to the channels that a detection names: of a window they are the sensors, of an image regions of it.
+ * Nobody reads 784 contributions, and a fault in a picture is seldom one pixel.
+ */
+import { colourChannels, type ImageShape } from '../domain/image';
+import type { Values } from '../domain/record';
+import type { WindowShape } from '../domain/window';
+import type { Examples } from '../models/model';
+import { tf } from '../tensor';
+
+/** What detections name, and how it follows from single values. */
+export interface Contributions {
+  /** A window of records, or an image. */
+  readonly kind: 'window' | 'image';
+  /** How many channels there are to name. */
+  readonly channels: number;
+  /** To which channel each value of a window belongs. */
+  channelOf(value: number): number;
+  /** What each channel adds to the reconstruction statistic. Shape [batch, values of a window] → [batch, channels]. */
+  sum(perValue: tf.Tensor2D): tf.Tensor2D;
+  /**
+   * The value that stands for each channel: that of the newest record, or the mean of a region. Shape [batch, values of a
+   * window] → [batch, channels].
+   */
+  represent(perValue: tf.Tensor2D): tf.Tensor2D;
+  /** Mean of what is seen less what is expected, by channel. Shape [batch, channels]. */
+  meanError(examples: Examples, expected: tf.Tensor2D): tf.Tensor2D;
+  /** The values that stand for the channels of one window as it was read, in the channels' own units. Shape [channels]. */
+  actual(values: Values): Float64Array;
+}
+
+/** Channels of the windows, or regions of the images, that were learned from. */
+export function contributionsOf({
+  spec,
+  image,
+}: {
+  spec: { length: number; channels: number };
+  image?: ImageShape;
+}): Contributions {
+  return image === undefined ? createWindowContributions(spec) : createImageContributions(image);
+}
+
+/**
+ * Channels of a window. The record that is judged counts in full; of those before it the worst is left out, so that one odd
+ * record is one odd record, and not a whole window of them.
+ */
+export function createWindowContributions({
+  length,
+  channels,
+}: Pick<WindowShape, 'length' | 'channels'>): Contributions {
+  /** Over all records of the window, as a product with copies of I, which is faster than a sum along the middle. */
+  const sumOverRecords = (perValue: tf.Tensor2D): tf.Tensor2D =>
+    tf.matMul(perValue, tf.tile(tf.eye(channels), [length, 1]));
+  return {
+    kind: 'window',
+    channels,
+    channelOf: (value) => value % channels,
+    sum(perValue) {
+      const sums = sumOverRecords(perValue);
+      if (length === 1) return sums;
+      const earlier = tf.slice(perValue, [0, 0], [-1, (length - 1) * channels]);
+      return tf.sub(sums, tf.max(tf.reshape(earlier, [-1, length - 1, channels]), 1));
+    },
+    represent: (perValue) => tf.slice(perValue, [0, (length - 1) * channels], [-1, channels]),
+    // Where nothing is seen the sum is 0, and so is the mean.
+    meanError: ({ x, mask }, expected) =>
+      tf.div(sumOverRecords(tf.mul(mask, tf.sub(x, expected))), tf.maximum(sumOverRecords(mask), 1)),
+    actual: (values) => Float64Array.from(values.subarray((length - 1) * channels)),
+  };
+}
+
+/** Regions across and down, at most: enough to say where to look. */
+const regionsPerSide = 4;
+
+interface Region {
+  /** `x 0-6, y 7-13`: its pixels, both ends included. */
+  name: string;
+  pixels: number;
+}
+
+/** A coarse grid over an image: its regions row by row, and to which of them each pixel belongs. */
+export function regionsOf({ width, height }: Pick<ImageShape, 'width' | 'height'>): {
+  regions: Region[];
+  regionOfPixel: Uint8Array;
+} {
+  const across = cuts(width);
+  const down = cuts(height);
+  const regionOfPixel = new Uint8Array(width * height);
+  const regions = down.slice(1).flatMap((bottom, row) =>
+    across.slice(1).map((right, column) => {
+      const [left, top] = [across[column]!, down[row]!];
+      const region = row * (across.length - 1) + column;
+      for (let y = top; y < bottom; y++) regionOfPixel.fill(region, y * width + left, y * width + right);
+      return {
+        name: `x ${left}-${right - 1}, y ${top}-${bottom - 1}`,
+        pixels: (right - left) * (bottom - top),
+      };
+    }),
+  );
+  return { regions, regionOfPixel };
+}
+
+/** Where a side is cut, its two ends included. */
+function cuts(size: number): number[] {
+  const parts = Math.min(regionsPerSide, size);
+  return Array.from({ length: parts + 1 }, (_, i) => Math.round((i * size) / parts));
+}
+
+/** Regions of an image, all colours together. */
+export function createImageContributions(image: ImageShape): Contributions {
+  const { width, height } = image;
+  const { regions, regionOfPixel } = regionsOf(image);
+  const colours = colourChannels(image);
+  const [across, down] = [cuts(width), cuts(height)];
+  const pixelsOf = regions.map(({ pixels }) => pixels * colours);
+
+  /** Rows of an image, then columns: which part of a side each pixel belongs to. Shape [size, parts]. */
+  function membership(bounds: readonly number[]): tf.Tensor2D {
+    const [size, parts] = [bounds.at(-1)!, bounds.length - 1];
+    const rows = Array.from({ length: size }, (_, i) =>
+      Array.from({ length: parts }, (__, part) => (i >= bounds[part]! && i < bounds[part + 1]! ? 1 : 0)),
+    );
+    return tf.tensor2d(rows);
+  }
+
+  function sum(perValue: tf.Tensor2D): tf.Tensor2D {
+    const [columns, rows] = [across.length - 1, down.length - 1];
+    const pixels = tf.sum<tf.Tensor2D>(tf.reshape(perValue, [-1, width, colours]), 2); // [batch · height, width]
+    const byColumn = tf.reshape(tf.matMul(pixels, membership(across)), [-1, height, columns]);
+    const turned = tf.reshape<tf.Rank.R2>(tf.transpose(byColumn, [0, 2, 1]), [-1, height]);
+    const byRegion = tf.reshape(tf.matMul(turned, membership(down)), [-1, columns, rows]);
+    return tf.reshape(tf.transpose(byRegion, [0, 2, 1]), [-1, regions.length]);
+  }
+  const represent = (perValue: tf.Tensor2D): tf.Tensor2D => tf.div(sum(perValue), tf.tensor1d(pixelsOf));
+  return {
+    kind: 'image',
+    channels: regions.length,
+    channelOf: (value) => regionOfPixel[Math.floor(value / colours)]!,
+    sum,
+    represent,
+    meanError: ({ x }, expected) => represent(tf.sub(x, expected)),
+    actual(values) {
+      const means = new Float64Array(regions.length);
+      values.forEach((value: number, i: number) => {
+        const region = regionOfPixel[Math.floor(i / colours)]!;
+        means[region]! += value / pixelsOf[region]!;
+      });
+      return means;
+    },
+  };
+}

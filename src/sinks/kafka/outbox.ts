@@ -1,0 +1,116 @@
+/** Verdicts on their way to Kafka: which message goes to which topic, and how many go at once. */
+import { CompressionTypes } from 'kafkajs';
+import type { Message, TopicMessages } from 'kafkajs';
+import { causesOf } from '../../errors';
+import { encodeDeadLetter, encodeDetection, encodeEvent, sizeOf } from './messages';
+import type { DeadLetter, DetectionBatch } from '../sink';
+
+export interface KafkaSinkSettings {
+  detectionsTopic: string;
+  deadLetterTopic: string;
+  /** Which detections are written; events and dead letters always are. */
+  emit: 'all' | 'anomalies';
+  /** What all messages are packed with; none unless it is said. */
+  compression?: keyof typeof compressionTypes;
+}
+
+const compressionTypes = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD,
+};
+
+export function compressionOf({ compression }: KafkaSinkSettings): CompressionTypes {
+  return compressionTypes[compression ?? 'none'];
+}
+
+/** One message on its way, and what to make of it when the broker finds it too large. */
+export interface Outgoing {
+  topic: string;
+  message: Message;
+  letter: DeadLetter | undefined;
+}
+
+export interface Outbox {
+  /** All that has to be written, in order. */
+  outgoing(verdicts: DetectionBatch): Outgoing[];
+  /** What the broker found too large, cut further, as all that come after it; undefined where nothing can be cut. */
+  cut(one: Outgoing): Outgoing | undefined;
+}
+
+/** Values of dead letters are cut to this first, bytes. */
+const defaultDeadLetterBytes = 900_000;
+
+export function createOutbox(
+  settings: KafkaSinkSettings,
+  maxDeadLetterBytes = defaultDeadLetterBytes,
+): Outbox {
+  let deadLetterBytes = maxDeadLetterBytes;
+  const deadLetter = (letter: DeadLetter): Outgoing => ({
+    topic: settings.deadLetterTopic,
+    message: encodeDeadLetter(letter, deadLetterBytes),
+    letter,
+  });
+  const verdict = (message: Message): Outgoing => ({
+    topic: settings.detectionsTopic,
+    message,
+    letter: undefined,
+  });
+  return {
+    outgoing({ detections, events, deadLetters }) {
+      const wanted = settings.emit === 'all' ? detections : detections.filter(({ anomalous }) => anomalous);
+      return [
+        ...wanted.map((detection) => verdict(encodeDetection(detection))),
+        ...events.map((event) => verdict(encodeEvent(event))),
+        ...deadLetters.map(deadLetter),
+      ];
+    },
+    cut({ letter }) {
+      const bytes = Math.min(letter?.value?.length ?? 0, deadLetterBytes);
+      if (letter === undefined || bytes === 0) return undefined;
+      deadLetterBytes = bytes < 1_024 ? 0 : Math.floor(bytes / 2);
+      return deadLetter(letter);
+    },
+  };
+}
+
+/** As kafkajs takes them. */
+export function byTopic(outgoing: readonly Outgoing[]): TopicMessages[] {
+  const topics = [...new Set(outgoing.map(({ topic }) => topic))];
+  return topics.map((topic) => ({
+    topic,
+    messages: outgoing.filter((one) => one.topic === topic).map(({ message }) => message),
+  }));
+}
+
+export function bytesOf(outgoing: readonly Outgoing[]): number {
+  return outgoing.reduce((sum, { message }) => sum + sizeOf(message), 0);
+}
+
+/** One request as a rule; the broker limits what it takes at once, and kafkajs does not divide. */
+export function* inRequests(outgoing: readonly Outgoing[], maxBytes: number): Generator<Outgoing[]> {
+  let request: Outgoing[] = [];
+  let bytes = 0;
+  for (const one of outgoing) {
+    const size = sizeOf(one.message);
+    if (request.length > 0 && bytes + size > maxBytes) {
+      yield request;
+      request = [];
+      bytes = 0;
+    }
+    request.push(one);
+    bytes += size;
+  }
+  if (request.length > 0) yield request;
+}
+
+/** The broker's refusal, wherever in kafkajs' chain of causes it stands. */
+export function isTooLarge(error: unknown): boolean {
+  for (const cause of causesOf(error)) {
+    const { type } = cause as { type?: unknown };
+    if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') return true;
+  }
+  return false;
+}

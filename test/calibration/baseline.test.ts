@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { createBaselines, type Baselines } from '../../src/calibration/baseline';
+import { seededNormal } from './seeded';
+
+const normal = seededNormal(5);
+const base = Float64Array.from({ length: 1000 }, () => normal()).sort();
+const policy = { records: 640, maxKeys: 100 };
+const create = (): Baselines => createBaselines([base], policy);
+
+function feed(levels: Baselines, key: string, count: number, value: () => number): number {
+  for (let i = 0; i < count; i++) levels.of(key).observe([value()]);
+  return levels.of(key).above[0]!;
+}
+
+test('a device begins at the level of calibration, and stays there while it is normal', () => {
+  const levels = create();
+  expect(levels.of('a').above).toEqual([0]);
+  expect(feed(levels, 'a', 5000, normal)).toBeLessThan(0.5);
+});
+
+test('a fault shorter than half of the records is not got used to', () => {
+  expect(feed(create(), 'a', 250, () => 10 + normal())).toBeLessThan(1.5);
+});
+
+test('what lasts longer is normal from then on, and the old level too when it comes back', () => {
+  const levels = create();
+  const shifted = feed(levels, 'a', 700, () => 10 + normal());
+  // Ten, but for the part of a factor of two that is never followed.
+  expect(shifted).toBeGreaterThan(9);
+  expect(shifted).toBeLessThan(10);
+  expect(feed(levels, 'a', 700, normal)).toBeLessThan(0.5);
+});
+
+test('after a short calibration the records themselves soon have the say', () => {
+  const short = createBaselines([base.filter((_, i) => i % 10 === 0)], policy);
+  expect(feed(short, 'a', 150, () => 10 + normal())).toBeGreaterThan(7);
+  expect(feed(create(), 'a', 150, () => 10 + normal())).toBeLessThan(1);
+});
+
+test('small changes of the level are hardly followed', () => {
+  expect(feed(create(), 'a', 2000, () => 0.2 + 0.1 * normal())).toBeLessThan(0.07);
+});
+
+test('a lower level is never held against a device', () => {
+  expect(feed(create(), 'a', 2000, () => -10 + normal())).toBe(0);
+});
+
+test('a statistic that says nothing leaves the level as it was', () => {
+  expect(feed(create(), 'a', 2000, () => NaN)).toBe(0);
+});
+
+test('devices are followed apart, and the least recently seen is forgotten first', () => {
+  const levels = createBaselines([base], { records: 64, maxKeys: 2 });
+  feed(levels, 'shifted', 200, () => 10);
+  expect(levels.of('other').above).toEqual([0]);
+  levels.of('shifted');
+  levels.of('third');
+  expect(levels.size).toBe(2);
+  expect(levels.of('shifted').above[0]).toBeGreaterThan(9);
+});
+
+test('what is restored goes on as if nothing had happened', () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.record({
+          key: fc.constantFrom('a', 'b', 'c'),
+          // JSON has no −0.
+          value: fc.double({ min: -5, max: 50, noNaN: true }).map((value) => value + 0),
+        }),
+      ),
+      fc.nat(),
+      (records, cut) => {
+        const whole = createBaselines([base], { records: 64, maxKeys: 2 });
+        let parts = createBaselines([base], { records: 64, maxKeys: 2 });
+        records.forEach(({ key, value }, i) => {
+          if (i === cut % Math.max(1, records.length)) {
+            const stored = JSON.parse(JSON.stringify(parts.snapshot())) as ReturnType<Baselines['snapshot']>;
+            parts = createBaselines([base], { records: 64, maxKeys: 2 }, stored);
+          }
+          expect([...parts.of(key).above]).toEqual([...whole.of(key).above]);
+          whole.of(key).observe([value]);
+          parts.of(key).observe([value]);
+        });
+        expect(parts.snapshot()).toEqual(whole.snapshot());
+      },
+    ),
+  );
+});
+
+test('a snapshot of other statistics is refused', () => {
+  const snapshot = create().snapshot();
+  const levels = create();
+  levels.of('a');
+  expect(() => createBaselines([base, base], policy, levels.snapshot())).toThrow(/levels of "a"/);
+  expect(createBaselines([base, base], policy, snapshot).size).toBe(0);
+});

@@ -1,0 +1,233 @@
+import { Type, type Schema } from 'avsc';
+import { createCategoryTable, createConditionReader } from '../../../src/domain/condition';
+import type { RecordSchema } from '../../../src/domain/record';
+import { DecodeError, UnavailableError } from '../../../src/errors';
+import { createAvroCompiler } from '../../../src/codecs/avro/avro';
+import { createFramedDecoder } from '../../../src/codecs/confluent/wire-format';
+import { createJsonSchemaCompiler } from '../../../src/codecs/json-schema/json-schema';
+import type { FoundSchema, RegisteredSchema } from '../../../src/codecs/confluent/schema-registry';
+import type { Message } from '../../../src/sources/source';
+
+const now = Date.parse('2026-03-01T12:00:00Z');
+const limits = { maxBytes: 300_000, maxAheadMs: 60_000 };
+const fields = { key: 'key', timestamp: 'timestamp', values: 'values', conditions: 'conditions' };
+const schema: RecordSchema = {
+  channels: ['flow'],
+  missingChannels: 'reject',
+  extraChannels: 'reject',
+  conditions: [],
+};
+const good = { key: 'pump-3', timestamp: now, values: { flow: 1.5 } };
+
+const avro = (type: string): RegisteredSchema => ({
+  type: 'AVRO',
+  references: [],
+  text: JSON.stringify({
+    type: 'record',
+    name: 'Reading',
+    fields: [
+      { name: 'key', type: 'string' },
+      { name: 'timestamp', type: 'long' },
+      { name: 'values', type: { type: 'map', values: type } },
+    ],
+  }),
+});
+const json = (content: unknown, references: RegisteredSchema['references'] = []): RegisteredSchema => ({
+  type: 'JSON',
+  text: JSON.stringify(content),
+  references,
+});
+
+/** A registry with these schemas, and what it has been asked for. */
+function createDecoder(format: 'avro' | 'json-schema', schemas: Record<number, FoundSchema>) {
+  const asked: number[][] = [];
+  let failure: Error | undefined;
+  const registry = {
+    find(ids: readonly number[]) {
+      asked.push([...ids]);
+      if (failure !== undefined) return Promise.reject(failure);
+      return Promise.resolve(new Map(ids.map((id) => [id, schemas[id]])));
+    },
+  };
+  const reader = createConditionReader([], createCategoryTable());
+  const compile =
+    format === 'avro'
+      ? createAvroCompiler(fields, schema, limits, reader)
+      : createJsonSchemaCompiler(fields, schema, limits, reader);
+  const decodeBatch = createFramedDecoder(schema, limits, registry, compile);
+  return {
+    asked,
+    schemas,
+    fail: (error: Error | undefined) => (failure = error),
+    /** By message: the value of its record, or why there is none. */
+    async decode(values: readonly (Buffer | null)[], at = now) {
+      const { records, rows } = await decodeBatch(values.map(messageOf), at);
+      return rows.map((row) => (row instanceof DecodeError ? row.reason : records.values[row]));
+    },
+    decodeBatch,
+  };
+}
+
+const messageOf = (value: Buffer | null): Message => ({
+  key: null,
+  value,
+  timestamp: now,
+  origin: { topic: 't', partition: 0, offset: '7' },
+  warmUp: false,
+});
+
+function framed(id: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(5);
+  header.writeInt32BE(id, 1);
+  return Buffer.concat([header, payload]);
+}
+const avroValue = (id: number, flow: number, type = 'double') =>
+  framed(id, Type.forSchema(JSON.parse(avro(type).text) as Schema).toBuffer({ ...good, values: { flow } }));
+const jsonValue = (id: number, value: unknown) =>
+  framed(id, Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
+
+test('each record is read by the schema that it was written with, and each schema is asked for once', async () => {
+  const decoder = createDecoder('avro', { 1: avro('double'), 2: avro('int') });
+  const values = [avroValue(1, 1.5), avroValue(2, 7, 'int'), avroValue(1, 2.5)];
+  expect(await decoder.decode(values)).toEqual([1.5, 7, 2.5]);
+  expect(await decoder.decode(values)).toEqual([1.5, 7, 2.5]);
+  expect(decoder.asked).toEqual([[1, 2]]);
+});
+
+test('a batch whose schemas are known is decoded at once', async () => {
+  const decoder = createDecoder('avro', { 1: avro('double') });
+  await decoder.decode([avroValue(1, 1)]);
+  expect(decoder.decodeBatch([messageOf(avroValue(1, 1))], now)).not.toBeInstanceOf(Promise);
+});
+
+test('what is not framed is refused without asking, and keeps nothing back', async () => {
+  const decoder = createDecoder('avro', { 1: avro('double') });
+  const values = [
+    null,
+    Buffer.alloc(0),
+    Buffer.alloc(300_001),
+    Buffer.from(JSON.stringify(good)),
+    Buffer.alloc(4),
+    Buffer.of(0, 0xff, 0, 0, 0),
+    avroValue(1, 1.5),
+  ];
+  expect(await decoder.decode(values)).toEqual([
+    'empty',
+    'empty',
+    'too_large',
+    'unknown_format',
+    'unknown_format',
+    'unknown_format',
+    1.5,
+  ]);
+  expect(decoder.asked).toEqual([[1]]);
+});
+
+test('a registry that cannot be asked refuses no record: the batch fails, and goes through when it comes again', async () => {
+  const decoder = createDecoder('avro', { 1: avro('double') });
+  decoder.fail(new UnavailableError('away'));
+  const values = [avroValue(1, 1.5), Buffer.from('{}')];
+  await expect(decoder.decode(values)).rejects.toThrow(UnavailableError);
+  decoder.fail(undefined);
+  expect(await decoder.decode(values)).toEqual([1.5, 'unknown_format']);
+});
+
+test('a schema that is not there, or cannot be used, is asked for again after a minute', async () => {
+  const unusable = new DecodeError('unusable_schema', 'refers to nothing');
+  const decoder = createDecoder('avro', { 2: unusable });
+  const values = [avroValue(1, 1.5), avroValue(2, 2.5)];
+  expect(await decoder.decode(values)).toEqual(['unknown_schema', 'unusable_schema']);
+  Object.assign(decoder.schemas, { 1: avro('double'), 2: avro('double') });
+  expect(await decoder.decode(values, now + 59_999)).toEqual(['unknown_schema', 'unusable_schema']);
+  expect(await decoder.decode(values, now + 60_000)).toEqual([1.5, 2.5]);
+  expect(decoder.asked).toHaveLength(2);
+});
+
+test('a thousand schemas are kept, and the one that was used longest ago is asked for again', async () => {
+  const schemas = Object.fromEntries(Array.from({ length: 1_002 }, (_, id) => [id, avro('double')]));
+  const decoder = createDecoder('avro', schemas);
+  const all = Array.from({ length: 1_000 }, (_, id) => avroValue(id, id));
+  expect(await decoder.decode(all)).toEqual(all.map((_, id) => id));
+  await decoder.decode([avroValue(0, 0)]);
+  await decoder.decode([avroValue(1_000, 0), avroValue(1_001, 0)]);
+  expect(await decoder.decode([avroValue(0, 5), avroValue(1, 6), avroValue(3, 7)])).toEqual([5, 6, 7]);
+  expect(decoder.asked.slice(1)).toEqual([[1_000, 1_001], [1]]);
+});
+
+test.each<['avro' | 'json-schema', RegisteredSchema]>([
+  ['avro', { type: 'PROTOBUF', text: 'message M {}', references: [] }],
+  ['avro', { type: 'AVRO', text: 'not a schema', references: [] }],
+  ['json-schema', avro('double')],
+  ['json-schema', { type: 'JSON', text: '{', references: [] }],
+  ['json-schema', json(5)],
+  ['json-schema', json({ type: 'no type' })],
+  ['json-schema', json({ $ref: 'https://example.com/elsewhere.json' })],
+  ['json-schema', json({ $schema: 'http://json-schema.org/draft-04/schema#' })],
+])('%s: a schema that is none refuses its records alone: %j', async (format, unusable) => {
+  const usable = format === 'avro' ? avro('double') : json({ type: 'object' });
+  const decoder = createDecoder(format, { 1: unusable, 2: usable });
+  const value = format === 'avro' ? avroValue(2, 1.5) : jsonValue(2, good);
+  expect(await decoder.decode([framed(1, Buffer.from('{}')), value])).toEqual(['unusable_schema', 1.5]);
+});
+
+describe('JSON with a schema', () => {
+  const flow = { type: 'object', properties: { flow: { type: 'number', maximum: 10 } } };
+  const reading = { type: 'object', properties: { values: flow }, required: ['key'] };
+
+  test.each([
+    [undefined],
+    ['http://json-schema.org/schema#'],
+    ['http://json-schema.org/draft-06/schema#'],
+    ['http://json-schema.org/draft-07/schema#'],
+    ['https://json-schema.org/draft/2019-09/schema'],
+    ['https://json-schema.org/draft/2020-12/schema'],
+  ])('of draft %s is read when it fits it, and refused when not', async (draft) => {
+    const decoder = createDecoder('json-schema', { 1: json({ $schema: draft, ...reading }) });
+    expect(
+      await decoder.decode([
+        jsonValue(1, good),
+        jsonValue(1, { ...good, values: { flow: 11 } }),
+        jsonValue(1, { values: { flow: 1 } }),
+        jsonValue(1, '{"key":'),
+        jsonValue(1, '[]'),
+        jsonValue(1, { ...good, values: {} }),
+      ]),
+    ).toEqual([1.5, 'schema_mismatch', 'schema_mismatch', 'not_json', 'not_an_object', 'missing_channel']);
+  });
+
+  test('says where it does not fit', async () => {
+    const decoder = createDecoder('json-schema', { 1: json(reading) });
+    const { rows } = await decoder.decodeBatch(
+      [messageOf(jsonValue(1, { ...good, values: { flow: 'x' } }))],
+      now,
+    );
+    expect(rows[0]).toMatchObject({ message: expect.stringContaining('record/values/flow must be number') });
+  });
+
+  test('may refer to other schemas, of which another one may have the same names', async () => {
+    const values = (maximum: number) => [
+      {
+        name: 'values.json',
+        text: JSON.stringify({ $id: 'values.json', properties: { flow: { maximum } } }),
+      },
+    ];
+    const referring = { $id: 'reading.json', properties: { values: { $ref: 'values.json' } } };
+    const decoder = createDecoder('json-schema', {
+      1: json(referring, values(1)),
+      2: json(referring, values(2)),
+    });
+    expect(await decoder.decode([jsonValue(1, good), jsonValue(2, good)])).toEqual(['schema_mismatch', 1.5]);
+  });
+
+  test('that is recursive does not follow a record until the stack ends', async () => {
+    const recursive = { $id: 'r', additionalProperties: { $ref: 'r' }, items: { $ref: 'r' } };
+    const decoder = createDecoder('json-schema', { 1: json(recursive) });
+    const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+    expect(await decoder.decode([jsonValue(1, deep), jsonValue(1, good)])).toEqual(['schema_mismatch', 1.5]);
+  });
+
+  test('that says anything is allowed allows what the detector does', async () => {
+    const decoder = createDecoder('json-schema', { 1: json(true) });
+    expect(await decoder.decode([jsonValue(1, good)])).toEqual([1.5]);
+  });
+});

@@ -1,0 +1,321 @@
+import sharp from 'sharp';
+import { createCategoryTable, createConditionReader } from '../../../src/domain/condition';
+import type { ImageFormat } from '../../../src/domain/image';
+import type { RecordSchema } from '../../../src/domain/record';
+import { DecodeError, rejectReasons, type RejectReason } from '../../../src/errors';
+import { createImageDecoder, type ImageFields } from '../../../src/codecs/image/image';
+import type { Message } from '../../../src/sources/source';
+import { createRandom } from '../../../src/tensor';
+
+const now = Date.UTC(2026, 0, 1);
+const grey: ImageFormat = {
+  width: 8,
+  height: 6,
+  colour: 'grey',
+  format: 'auto',
+  fit: 'fill',
+  maxPixels: 10_000,
+};
+const plain: ImageFields = { key: 'key', timestamp: 'timestamp', conditions: 'conditions', image: '' };
+const inJson: ImageFields = { ...plain, image: 'image' };
+
+interface Way {
+  image?: Partial<ImageFormat>;
+  fields?: ImageFields;
+  schema?: Partial<RecordSchema>;
+  message?: Partial<Message>;
+}
+
+function messageOf(value: Buffer | null, changes: Partial<Message> = {}): Message {
+  return {
+    key: Buffer.from('camera-1'),
+    value,
+    timestamp: now - 5000,
+    origin: { topic: 't', partition: 0, offset: '0' },
+    warmUp: false,
+    ...changes,
+  };
+}
+
+async function decode(values: readonly (Buffer | null)[], way: Way = {}) {
+  const image = { ...grey, ...way.image };
+  const schema: RecordSchema = {
+    kind: 'image',
+    image,
+    channels: [],
+    missingChannels: 'reject',
+    extraChannels: 'reject',
+    conditions: [],
+    ...way.schema,
+  };
+  const table = createCategoryTable();
+  const decodeBatch = createImageDecoder(
+    way.fields ?? plain,
+    schema,
+    image,
+    { maxBytes: 20_000, maxAheadMs: 1000 },
+    createConditionReader(schema.conditions, table),
+  );
+  const { records, rows } = await decodeBatch(
+    values.map((value) => messageOf(value, way.message)),
+    now,
+  );
+  const size = records.values.length / records.capacity;
+  const pixels = Array.from({ length: records.count }, (_, i) => [
+    ...records.values.subarray(i * size, (i + 1) * size),
+  ]);
+  const reasons = rows.map((row) => (row instanceof DecodeError ? row.reason : row));
+  const texts = rows.map((row) => (row instanceof DecodeError ? row.message : ''));
+  return { records, rows, pixels, reasons, texts, table };
+}
+
+/** Noise: nothing that a lossless format could get right by chance. */
+function noise(width: number, height: number, channels: 1 | 3 | 4, seed = 1): Buffer {
+  const random = createRandom(seed);
+  return Buffer.from(
+    Array.from({ length: width * height * channels }, () => Math.floor(random.uniform() * 256)),
+  );
+}
+const picture = (pixels: Buffer, width: number, height: number, channels: 1 | 3 | 4): sharp.Sharp =>
+  sharp(pixels, { raw: { width, height, channels } });
+
+const pixels = noise(8, 6, 1);
+const png = (): Promise<Buffer> => picture(pixels, 8, 6, 1).toColourspace('b-w').png().toBuffer();
+const jpeg = (): Promise<Buffer> => picture(pixels, 8, 6, 1).jpeg({ quality: 100 }).toBuffer();
+/** The same PNG, but its header promises another size: the first chunk, with the checksum that it then has. */
+function withSize(file: Buffer, width: number, height: number): Buffer {
+  const changed = Buffer.from(file);
+  changed.writeUInt32BE(width, 16);
+  changed.writeUInt32BE(height, 20);
+  let crc = 0xffffffff;
+  for (const byte of changed.subarray(12, 29)) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  changed.writeUInt32BE(~crc >>> 0, 29);
+  return changed;
+}
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+describe('a message that is an image', () => {
+  test('PNG comes out byte for byte, with the key and the time of the message', async () => {
+    const { records, pixels: decoded } = await decode([await png()]);
+    expect(decoded).toEqual([[...pixels]]);
+    expect(records.values).toBeInstanceOf(Uint8Array);
+    expect([records.keys[0], records.timestamps[0]]).toEqual(['camera-1', now - 5000]);
+  });
+
+  test('JPEG comes out nearly so', async () => {
+    const { pixels: decoded } = await decode([await jpeg()]);
+    expect(decoded[0]!.every((value, i) => Math.abs(value - pixels[i]!) <= 4)).toBe(true);
+  });
+
+  test('raw bytes are taken as they are, in grey and in colour', async () => {
+    expect((await decode([pixels], { image: { format: 'raw' } })).pixels).toEqual([[...pixels]]);
+    const rgb = noise(8, 6, 3);
+    const { pixels: decoded } = await decode([rgb], { image: { format: 'raw', colour: 'rgb' } });
+    expect(decoded).toEqual([[...rgb]]);
+  });
+
+  test('without a key it is refused', async () => {
+    const { reasons } = await decode([await png()], { message: { key: null } });
+    expect(reasons).toEqual(['missing_key']);
+  });
+});
+
+describe('what images are brought to', () => {
+  test('colour: three bytes a pixel, also from grey ones', async () => {
+    const rgb = noise(8, 6, 3);
+    const coloured = await picture(rgb, 8, 6, 3).png().toBuffer();
+    const { pixels: decoded } = await decode([coloured, await png()], { image: { colour: 'rgb' } });
+    expect(decoded[0]).toEqual([...rgb]);
+    expect(decoded[1]).toEqual([...pixels].flatMap((value) => [value, value, value]));
+  });
+
+  test('grey: one byte a pixel, bright where the colours are', async () => {
+    const red = Buffer.from(Array.from({ length: 48 }, () => [200, 0, 0]).flat());
+    const white = Buffer.alloc(48 * 3, 255);
+    const pngs = [red, white].map((rgb) => picture(rgb, 8, 6, 3).png().toBuffer());
+    const { pixels: decoded } = await decode(await Promise.all(pngs));
+    expect(new Set(decoded[1])).toEqual(new Set([255]));
+    expect(decoded[0]![0]).toBeGreaterThan(20);
+    expect(decoded[0]![0]).toBeLessThan(150);
+  });
+
+  test('what is transparent is black', async () => {
+    const clear = Buffer.from(Array.from({ length: 48 }, () => [255, 255, 255, 0]).flat());
+    const { pixels: decoded } = await decode([await picture(clear, 8, 6, 4).png().toBuffer()]);
+    expect(sum(decoded[0]!)).toBe(0);
+  });
+
+  test('16 bits become 8, not cut off', async () => {
+    const deep = await picture(Buffer.alloc(48, 128), 8, 6, 1).toColourspace('grey16').png().toBuffer();
+    expect((await sharp(deep).metadata()).depth).toBe('ushort');
+    const { pixels: decoded } = await decode([deep]);
+    expect(decoded[0]!.every((value) => Math.abs(value - 128) <= 1)).toBe(true);
+  });
+
+  test.each([
+    ['fill', [255, 255, 255, 255, 255, 255, 255, 255]],
+    ['cover', [255, 255, 255, 255, 255, 255, 255, 255]],
+    ['contain', [0, 0, 255, 255, 255, 255, 0, 0]],
+  ] as const)('a square one into a wide shape: %s', async (fit, row) => {
+    const white = await picture(Buffer.alloc(16 * 16, 255), 16, 16, 1)
+      .png()
+      .toBuffer();
+    const { pixels: decoded } = await decode([white], { image: { width: 8, height: 4, fit } });
+    expect(decoded[0]!.slice(0, 8)).toEqual(row);
+    expect(decoded[0]).toHaveLength(32);
+  });
+
+  test('an image that says it lies on its side is put upright', async () => {
+    // The upper half is white; orientation 3 says that it was taken upside down.
+    const upper = Buffer.concat([Buffer.alloc(24, 255), Buffer.alloc(24, 0)]);
+    const turned = await picture(upper, 8, 6, 1).withMetadata({ orientation: 3 }).png().toBuffer();
+    const { pixels: decoded } = await decode([turned]);
+    expect([sum(decoded[0]!.slice(0, 24)), sum(decoded[0]!.slice(24))]).toEqual([0, 24 * 255]);
+  });
+});
+
+describe('an image in JSON', () => {
+  const record = { key: 'a', timestamp: now - 1, image: '', conditions: { product: 'cream' } };
+  const json = (changes: object): Buffer => Buffer.from(JSON.stringify({ ...record, ...changes }));
+  const given: Way = {
+    fields: inJson,
+    schema: { conditions: [{ name: 'product', kind: 'category', maxValues: 4, missing: 'reject' }] },
+  };
+
+  test('has its key, its time and its conditions beside it', async () => {
+    const {
+      records,
+      pixels: decoded,
+      table,
+    } = await decode([json({ image: (await png()).toString('base64') })], given);
+    expect(decoded).toEqual([[...pixels]]);
+    expect([records.keys[0], records.timestamps[0]]).toEqual(['a', now - 1]);
+    expect(table.value(records.conditions[0]!)).toBe('cream');
+  });
+
+  test('may be raw', async () => {
+    const { pixels: decoded } = await decode([json({ image: pixels.toString('base64') })], {
+      ...given,
+      image: { format: 'raw' },
+    });
+    expect(decoded).toEqual([[...pixels]]);
+  });
+
+  test.each<[RejectReason, object]>([
+    ['missing_image', { image: undefined }],
+    ['missing_image', { image: 7 }],
+    ['missing_image', { image: '' }],
+    ['not_base64', { image: 'no base64 at all' }],
+    ['not_base64', { image: `${Buffer.alloc(30).toString('base64')}=` }],
+    ['not_an_image', { image: Buffer.alloc(30).toString('base64') }],
+    ['missing_condition', { image: 'valid', conditions: {} }],
+    ['missing_key', { image: 'valid', key: undefined }],
+    ['timestamp_in_future', { image: 'valid', timestamp: now + 1e6 }],
+  ])('is refused: %s', async (reason, changes) => {
+    const valid = (await png()).toString('base64');
+    const value = 'image' in changes && changes.image === 'valid' ? { ...changes, image: valid } : changes;
+    expect((await decode([json(value)], given)).reasons).toEqual([reason]);
+  });
+
+  test('what is no JSON is refused as such', async () => {
+    expect((await decode([await png(), Buffer.from('[1]')], given)).reasons).toEqual([
+      'not_json',
+      'not_an_object',
+    ]);
+  });
+});
+
+describe('what is no image that can be used', () => {
+  test('has a reason of its own', async () => {
+    const whole = await png();
+    const large = picture(noise(101, 100, 1), 101, 100, 1);
+    const { reasons, texts } = await decode([
+      null,
+      Buffer.alloc(0),
+      Buffer.alloc(20_001),
+      Buffer.from('hello'),
+      await picture(pixels, 8, 6, 1).webp().toBuffer(),
+      await picture(pixels, 8, 6, 1).gif().toBuffer(),
+      Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="6"/>'),
+      whole.subarray(0, 40),
+      await large.jpeg().toBuffer(),
+    ]);
+    expect(reasons).toEqual([
+      ...['empty', 'empty', 'too_large', 'not_an_image', 'not_an_image', 'not_an_image', 'not_an_image'],
+      ...['damaged_image', 'too_many_pixels'],
+    ]);
+    expect(texts.at(-1)).toBe('more pixels than record.image.maxPixels (10000)');
+  });
+
+  test('a few bytes that stand for gigabytes are not unpacked', async () => {
+    const bomb = withSize(await png(), 60_000, 60_000);
+    const before = process.memoryUsage().rss;
+    const { reasons } = await decode([bomb], { image: { maxPixels: 25_000_000 } });
+    expect(reasons).toEqual(['too_many_pixels']);
+    expect((await decode([withSize(await png(), 8, 6)])).reasons).toEqual([0]);
+    // Unpacked it would be 3.6 GB.
+    expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
+  });
+
+  test('raw bytes of another size say which size was wanted', async () => {
+    const { reasons, texts } = await decode([pixels.subarray(1), Buffer.concat([pixels, pixels])], {
+      image: { format: 'raw' },
+    });
+    expect(reasons).toEqual(['wrong_image_size', 'wrong_image_size']);
+    expect(texts[0]).toBe('a raw image of 8 × 6 pixels in grey has 48 bytes, this one 47');
+  });
+
+  test('wherever a file is cut off, it is refused: half an image would look like an anomaly', async () => {
+    // The last 12 bytes of a PNG, and the last 2 of a JPEG, only say that it ends here.
+    for (const [file, tail] of [
+      [
+        await picture(noise(40, 40, 1), 40, 40, 1)
+          .png()
+          .toBuffer(),
+        12,
+      ],
+      [
+        await picture(noise(40, 40, 1), 40, 40, 1)
+          .jpeg()
+          .toBuffer(),
+        2,
+      ],
+    ] as const) {
+      const cuts = Array.from({ length: 40 }, (_, i) => 1 + Math.floor((i * (file.length - tail - 1)) / 40));
+      const { reasons } = await decode(cuts.map((cut) => file.subarray(0, cut)));
+      expect(reasons.filter((reason) => reason !== 'damaged_image' && reason !== 'not_an_image')).toEqual([]);
+    }
+  });
+
+  test('whatever bytes are flipped, each message has a row or a reason', async () => {
+    const random = createRandom(7);
+    const files = [await png(), await jpeg()];
+    const broken = Array.from({ length: 300 }, (_, i) => {
+      const bytes = Buffer.from(files[i % 2]!);
+      for (let flips = 0; flips < 3; flips++)
+        bytes[Math.floor(random.uniform() * bytes.length)]! ^= 1 + Math.floor(random.uniform() * 255);
+      return bytes;
+    });
+    const { rows, records, reasons } = await decode(broken);
+    expect(rows).toHaveLength(300);
+    expect(rows.filter((row) => typeof row === 'number')).toEqual([...Array(records.count).keys()]);
+    expect(reasons.filter((reason) => typeof reason === 'string').length).toBeGreaterThan(100);
+    for (const reason of reasons) if (typeof reason === 'string') expect(rejectReasons).toContain(reason);
+  });
+});
+
+test('records keep the order of their messages, and those that are refused leave no hole', async () => {
+  const images = Array.from({ length: 20 }, (_, i) => noise(8, 6, 1, i));
+  const values = await Promise.all(
+    images.map((image, i) =>
+      i % 3 === 1 ? Promise.resolve(Buffer.from('x')) : picture(image, 8, 6, 1).png().toBuffer(),
+    ),
+  );
+  const { pixels: decoded, reasons } = await decode(values);
+  expect(decoded).toEqual(images.filter((_, i) => i % 3 !== 1).map((image) => [...image]));
+  let row = 0;
+  expect(reasons).toEqual(images.map((_, i) => (i % 3 === 1 ? 'not_an_image' : row++)));
+});

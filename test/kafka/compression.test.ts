@@ -1,0 +1,75 @@
+import { CompressionCodecs, CompressionTypes } from 'kafkajs';
+import { createLazyCodec, loadLz4, loadSnappy, loadZstd } from '../../src/kafka/compression';
+import '../../src/kafka/client';
+
+const text = Buffer.from('{"flow": 12.1, "pressure": 3.2}\n'.repeat(500));
+
+const codecs = [
+  ['gzip', CompressionTypes.GZIP],
+  ['snappy', CompressionTypes.Snappy],
+  ['lz4', CompressionTypes.LZ4],
+  ['zstd', CompressionTypes.ZSTD],
+] as const;
+
+interface Codec {
+  compress(encoder: { buffer: Buffer }): Promise<Buffer>;
+  decompress(bytes: Buffer): Promise<Buffer>;
+}
+
+test.each(codecs)('kafkajs packs with %s, to much less, and unpacks', async (_, type) => {
+  const codec = CompressionCodecs[type]() as Codec;
+  for (const buffer of [text, Buffer.alloc(0), Buffer.of(7)]) {
+    const packed = await codec.compress({ buffer });
+    expect(Buffer.from(await codec.decompress(packed)).equals(buffer)).toBe(true);
+  }
+  expect((await codec.compress({ buffer: text })).length).toBeLessThan(text.length / 10);
+});
+
+test.each(codecs)('%s of what is none rejects', async (_, type) => {
+  const codec = CompressionCodecs[type]() as Codec;
+  await expect(codec.decompress(Buffer.from('what is this'))).rejects.toThrow();
+});
+
+test("the blocks of Java's snappy are put together", async () => {
+  const { compress, decompress } = await loadSnappy();
+  const blocks = await Promise.all([text, Buffer.from('and more'), text].map((part) => compress(part)));
+  const framed = blocks.flatMap((block) => {
+    const size = Buffer.alloc(4);
+    size.writeUInt32BE(block.length);
+    return [size, block];
+  });
+  const header = Buffer.from('82534e41505059000000000100000001', 'hex');
+  const unpacked = await decompress(Buffer.concat([header, ...framed]));
+  expect(unpacked.equals(Buffer.concat([text, Buffer.from('and more'), text]))).toBe(true);
+});
+
+test('a package that does not load is named by every call, and is not looked for again', async () => {
+  let loads = 0;
+  const codec = createLazyCodec('lz4', 'lz4-napi', () => {
+    loads++;
+    return Promise.reject(new Error('no binary for this platform'));
+  });
+  for (const call of [codec.compress(text), codec.decompress(text)]) {
+    await expect(call).rejects.toMatchObject({
+      message: 'Kafka messages in lz4 can be neither read nor written: the package lz4-napi does not load',
+      cause: { message: 'no binary for this platform' },
+    });
+  }
+  expect(loads).toBe(1);
+});
+
+test('a codec is loaded once, when it is first needed', async () => {
+  let loads = 0;
+  const codec = createLazyCodec('zstd', 'any', () => {
+    loads++;
+    return loadZstd();
+  });
+  expect(loads).toBe(0);
+  expect((await codec.decompress(await codec.compress(text))).equals(text)).toBe(true);
+  expect(loads).toBe(1);
+});
+
+test('lz4 is framed, as brokers want it', async () => {
+  const { compress } = await loadLz4();
+  expect((await compress(text)).subarray(0, 4).toString('hex')).toBe('04224d18');
+});

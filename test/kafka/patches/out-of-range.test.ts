@@ -1,0 +1,62 @@
+import { createRequire } from 'node:module';
+import { patchOutOfRange } from '../../../src/kafka/patches/out-of-range';
+
+const group = createRequire(__filename)('kafkajs/src/consumer/consumerGroup') as {
+  prototype: { recoverFromOffsetOutOfRange(this: object, error: Error): Promise<void> };
+};
+
+beforeEach(() => expect(patchOutOfRange()).toBe('patched'));
+
+test('kafkajs still is what we know, and a second patch changes nothing', () => {
+  const { recoverFromOffsetOutOfRange } = group.prototype;
+  expect(patchOutOfRange()).toBe('patched');
+  expect(group.prototype.recoverFromOffsetOutOfRange).toBe(recoverFromOffsetOutOfRange);
+});
+
+/** A member that wanted to read on at an offset, while the leader's oldest is another. */
+async function recover(position: string, low: string) {
+  const said: string[] = [];
+  const preferred = { t: { 3: 1, 4: 2 } };
+  const error = Object.assign(new Error('not within the range'), { topic: 't', partition: 3 });
+  const ended = await group.prototype.recoverFromOffsetOutOfRange
+    .call(
+      {
+        preferredReadReplicasPerTopicPartition: preferred,
+        cluster: {
+          refreshMetadata: () => Promise.resolve(said.push('metadata')),
+          fetchTopicsOffset: (asked: object) => {
+            said.push(JSON.stringify(asked));
+            return Promise.resolve([{ topic: 't', partitions: [{ partition: 3, offset: low }] }]);
+          },
+        },
+        offsetManager: {
+          nextOffset: () => position,
+          resolveOffset: (handled: object) => said.push(JSON.stringify(handled)),
+        },
+      },
+      error,
+    )
+    .then(
+      () => 'goes on',
+      (thrown: unknown) => (thrown === error ? 'ends' : String(thrown)),
+    );
+  expect(preferred).toEqual({ t: { 4: 2 } });
+  // The leader is asked, and known before it is.
+  expect(said.slice(0, 2)).toEqual([
+    'metadata',
+    JSON.stringify([{ topic: 't', partitions: [{ partition: 3 }], fromBeginning: true }]),
+  ]);
+  return { ended, handled: said.slice(2) };
+}
+
+test('behind what retention has taken it reads on with the oldest that is left', async () => {
+  const handled = JSON.stringify({ topic: 't', partition: 3, offset: '9007199254740994' });
+  expect(await recover('5', '9007199254740995')).toEqual({ ended: 'goes on', handled: [handled] });
+});
+
+test.each([
+  ['the leader may well have the offset', '5', '0'],
+  ['at the oldest', '5', '5'],
+])('it ends where %s', async (_, position, low) => {
+  expect(await recover(position, low)).toEqual({ ended: 'ends', handled: [] });
+});

@@ -1,0 +1,59 @@
+import { createRequire } from 'node:module';
+import { patchRequestQueue } from '../../../src/kafka/patches/request-queue';
+
+interface Queue {
+  pending: unknown[];
+  throttledUntil: number;
+  throttleCheckTimeoutId: unknown;
+  scheduleCheckPendingRequests(): void;
+  checkPendingRequests(): void;
+}
+
+const RequestQueue = createRequire(__filename)('kafkajs/src/network/requestQueue') as new (
+  options: object,
+) => Queue;
+const createQueue = () =>
+  new RequestQueue({
+    maxInFlightRequests: null,
+    logger: { debug: () => undefined },
+    clientId: 'c',
+    broker: 'b',
+  });
+
+beforeEach(() => {
+  expect(patchRequestQueue()).toBe('patched');
+  jest.useFakeTimers();
+});
+afterEach(() => jest.useRealTimers());
+
+test('kafkajs still is what we know, and a second patch changes nothing', () => {
+  expect(patchRequestQueue()).toBe('patched');
+});
+
+test('no timer runs while no request waits', () => {
+  const queue = createQueue();
+  queue.scheduleCheckPendingRequests();
+  queue.checkPendingRequests();
+  expect(jest.getTimerCount()).toBe(0);
+});
+
+test('a request that waits is looked at after 10 ms, or when the throttling ends', () => {
+  const queue = createQueue();
+  let checks = 0;
+  queue.checkPendingRequests = () => {
+    checks++;
+  };
+  queue.pending.push({});
+  queue.scheduleCheckPendingRequests();
+  queue.scheduleCheckPendingRequests();
+  expect(jest.getTimerCount()).toBe(1);
+  jest.advanceTimersByTime(10);
+  expect(checks).toBe(1);
+
+  queue.throttledUntil = Date.now() + 500;
+  queue.scheduleCheckPendingRequests();
+  jest.advanceTimersByTime(499);
+  expect(checks).toBe(1);
+  jest.advanceTimersByTime(1);
+  expect(checks).toBe(2);
+});

@@ -1,0 +1,250 @@
+import { gzipSync } from 'node:zlib';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCli } from '../../../src/cli/cli';
+import { evaluateSeries } from '../../../src/cli/evaluate-series';
+import { findSeries } from '../../../src/offline/evaluate/series-files';
+import { tf } from '../../../src/tensor';
+import { captureContext } from '../../cli/capture';
+
+let folder: string;
+let detector: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'vaemon-evaluate-'));
+  detector = await file('detector.yaml', 'detector: any\n');
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function file(name: string, content: string | Buffer): Promise<string> {
+  const path = join(folder, name);
+  await mkdir(join(path, '..'), { recursive: true });
+  await writeFile(path, content);
+  return path;
+}
+
+/** Two channels that move together, one that never moves, one of words. */
+function rowsOf(count: number, from: number, disturb: (i: number) => number = () => 0): string[][] {
+  return Array.from({ length: count }, (_, row) => {
+    const t = from + row;
+    const load = Math.sin(t / 7) + 0.3 * Math.sin(t * t);
+    return [load.toFixed(4), (2 * load + 0.1 * Math.cos(t * t * 3) + disturb(row)).toFixed(4), '7', 'idle'];
+  });
+}
+
+function csv(rows: readonly string[][], header = 'load,power,constant,word'): string {
+  return `${[header, ...rows.map((row) => row.join(','))].join('\n')}\n`;
+}
+
+const fast = {
+  'training.minRecords': '100',
+  'training.epochs': '15',
+  'window.length': '4',
+  'model.latentDim': '2',
+};
+const evaluated = () => ({ path: detector, overrides: fast, env: {} });
+const fault = (i: number): number => (i >= 200 && i < 230 ? 6 : 0);
+const training = () => csv(rowsOf(600, 0));
+
+test('every record of test has a score, from the first on; the fault stands out', async () => {
+  const train = await file('plain.train.csv.gz', gzipSync(training()));
+  const test_ = await file('plain.test.csv.gz', gzipSync(csv(rowsOf(300, 600, fault))));
+  const outcome = await evaluateSeries(evaluated(), { name: 'plain', train, test: test_ });
+
+  expect(outcome.scores).toHaveLength(300);
+  expect(outcome.windowNotFull).toBe(0);
+  expect(outcome.rejected).toEqual({});
+  expect(outcome.scores.every((score) => Number.isFinite(score) && score >= 0)).toBe(true);
+  expect(Math.min(...outcome.scores.slice(200, 230))).toBeGreaterThan(outcome.threshold);
+  expect(outcome.flags).toEqual(outcome.scores.map((score) => (score >= outcome.threshold ? 1 : 0)));
+  expect(outcome.channels).toEqual(['load', 'power', 'constant']);
+  expect(outcome.ignoredColumns).toEqual(['word']);
+  expect(tf.memory().numTensors).toBe(0);
+}, 60_000);
+
+test('a score rests on the records up to its own: another future, the same past', async () => {
+  const train = await file('future.train.csv', training());
+  const calm = rowsOf(300, 600);
+  const wild = [...calm.slice(0, 150), ...rowsOf(60, 9000, (i) => (i % 3) * 50)];
+  const run = async (name: string, rows: string[][]) =>
+    evaluateSeries(evaluated(), { name: 'x', train, test: await file(`${name}.test.csv`, csv(rows)) });
+  const one = await run('calm', calm);
+  const other = await run('wild', wild);
+
+  expect(other.scores.slice(0, 150)).toEqual(one.scores.slice(0, 150));
+  expect(other.threshold).toBe(one.threshold);
+  expect(other.scores.slice(150, 180)).not.toEqual(one.scores.slice(150, 180));
+}, 60_000);
+
+test('the same file may be for training and for testing', async () => {
+  const train = await file('same.csv', training());
+  const { scores, windowNotFull } = await evaluateSeries(evaluated(), { name: 'x', train, test: train });
+  expect([scores.length, windowNotFull]).toEqual([600, 0]);
+}, 60_000);
+
+test('test records do not change the training', async () => {
+  const train = await file('same.train.csv', training());
+  const small = await file('small.test.csv', csv(rowsOf(5, 600)));
+  const large = await file('large.test.csv', csv(rowsOf(400, 600, () => 1e6)));
+  const [one, other] = [
+    await evaluateSeries(evaluated(), { name: 'x', train, test: small }),
+    await evaluateSeries(evaluated(), { name: 'x', train, test: large }),
+  ];
+  expect(other.training).toEqual(one.training);
+}, 60_000);
+
+test('odd records: a gap, NaN, a word, a value beyond floats, a row too short; each has a row in the result', async () => {
+  const train = await file('odd.train.csv', training());
+  const rows = rowsOf(100, 600);
+  rows[10]![0] = '';
+  rows[20]![1] = 'NaN';
+  rows[30]![0] = 'broken';
+  rows[40]![1] = '1e300';
+  rows[50] = ['0.1'];
+  const test_ = await file('odd.test.csv', csv(rows));
+  const { scores, flags, rejected } = await evaluateSeries(evaluated(), { name: 'odd', train, test: test_ });
+
+  expect(scores).toHaveLength(100);
+  expect(rejected).toEqual({ not_a_number: 1, out_of_range: 1 });
+  expect([scores[30], flags[30], scores[40], flags[40]]).toEqual([0, 0, 0, 0]);
+  expect(scores.every(Number.isFinite)).toBe(true);
+}, 60_000);
+
+test('files with keys, times and conditions of their own: windows are kept per key', async () => {
+  const header = 'key,timestamp,mode,load,power';
+  const rows = (count: number, from: number): string[][] =>
+    rowsOf(count, from).flatMap(([load, power], i) => {
+      const time = new Date(1.7e12 + (from + i) * 1000).toISOString();
+      return ['a', 'b'].map((key) => [key, time, key === 'a' ? 'on' : 'off', load!, power!]);
+    });
+  const config = await file(
+    'keys.yaml',
+    [
+      'detector: keys',
+      'source: { file: { columns: { conditions: [mode] } } }',
+      'record: { conditions: { mode: { kind: category } } }',
+      '',
+    ].join('\n'),
+  );
+  const train = await file('keys.train.csv', csv(rows(400, 0), header));
+  const test_ = await file('keys.test.csv', csv(rows(50, 400), header));
+  const outcome = await evaluateSeries({ ...evaluated(), path: config }, { name: 'k', train, test: test_ });
+
+  expect(outcome.channels).toEqual(['load', 'power']);
+  expect(outcome).toMatchObject({ warming: 0, rejected: {}, ignoredColumns: [] });
+  expect(outcome.scores).toHaveLength(100);
+}, 60_000);
+
+test('the command writes a row for every record, and prints metrics and the realised alarm ratio', async () => {
+  const train = await file('one/m.train.csv', training());
+  const test_ = await file('one/m.test.csv', csv(rowsOf(300, 600, fault)));
+  const labels = await file(
+    'one/m.label.csv',
+    `index,label\n${Array.from({ length: 300 }, (_, i) => `${i},${fault(i) > 0 ? 1 : 0}`).join('\n')}\n`,
+  );
+  const out = join(folder, 'scores.csv');
+  const sets = Object.entries(fast).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+  const argv = [
+    'evaluate',
+    detector,
+    '--train',
+    train,
+    '--test',
+    test_,
+    '--labels',
+    labels,
+    '--out',
+    out,
+    ...sets,
+  ];
+  const table = captureContext();
+  await runCli(argv, table.context);
+  expect([table.exitCode(), table.stderr()]).toEqual([0, expect.stringContaining('series evaluated')]);
+  expect(table.stdout()).toMatch(/^series +records +anomalous +ROC-AUC .*\nm +300 +10.00 % /);
+  expect(table.stdout()).toMatch(
+    /target 0.001: \d+ alarms in 270 normal records, ratio .* \(95 %: .* to .*\)/,
+  );
+
+  const lines = (await readFile(out, 'utf8')).trim().split('\n');
+  expect(lines).toHaveLength(301);
+  expect(lines[0]).toBe('series,index,score,flag');
+  expect(lines[300]).toMatch(/^m,299,[\d.e-]+,[01]$/);
+
+  const json = captureContext();
+  await runCli([...argv, '--json'], json.context);
+  const result = JSON.parse(json.stdout()) as {
+    judgement: { macro: { rocAuc: number; eventRecall: number } };
+    alarms: { target: number; low: number; high: number }[];
+  };
+  expect(result.judgement.macro.rocAuc).toBeGreaterThan(0.95);
+  expect(result.judgement.macro.eventRecall).toBe(1);
+  expect(result.alarms.map(({ target }) => target)).toEqual([0.01, 0.001]);
+}, 120_000);
+
+test('without labels only the alarms are counted', async () => {
+  const train = await file('bare/m.train.csv', training());
+  const test_ = await file('bare/m.test.csv', csv(rowsOf(100, 600)));
+  const captured = captureContext();
+  const sets = Object.entries(fast).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+  await runCli(['evaluate', detector, '--train', train, '--test', test_, ...sets], captured.context);
+  expect(captured.stdout()).toMatch(/^target 0.01: \d+ alarms in 100 all records/);
+}, 60_000);
+
+test('a series that cannot be trained is named, with the reason, and the command fails', async () => {
+  const train = await file('short.train.csv', csv(rowsOf(20, 0)));
+  const captured = captureContext();
+  await runCli(['evaluate', detector, '--train', train, '--test', train], captured.context);
+  expect(captured.exitCode()).toBe(1);
+  expect(captured.stderr()).toMatch(
+    /series "short.train" could not be evaluated ← 11 complete windows of 10 records/,
+  );
+});
+
+describe('which files belong together', () => {
+  test('by name, from folders', async () => {
+    for (const name of ['a', 'b']) {
+      await file(`set/${name}.train.csv.gz`, '');
+      await file(`set/${name}.test.csv.gz`, '');
+      await file(`set/labels/${name}.label.csv.gz`, '');
+    }
+    const set = join(folder, 'set');
+    const { series, sharedLabels } = await findSeries({
+      train: [set],
+      test: [set],
+      labels: [join(set, 'labels')],
+    });
+    expect(series).toEqual(
+      ['a', 'b'].map((name) => ({
+        name,
+        train: join(set, `${name}.train.csv.gz`),
+        test: join(set, `${name}.test.csv.gz`),
+        labels: join(set, 'labels', `${name}.label.csv.gz`),
+      })),
+    );
+    expect(sharedLabels).toEqual([]);
+  });
+
+  test('one file each belongs together whatever the names', async () => {
+    const train = await file('normal.csv', '');
+    const test_ = await file('today.csv', '');
+    const labels = await file('known.csv', '');
+    const { series } = await findSeries({ train: [train], test: [test_], labels: [labels] });
+    expect(series).toEqual([{ name: 'today', train, test: test_, labels }]);
+  });
+
+  test('a half without the other is an error', async () => {
+    const [a, b, c] = [
+      await file('a.train.csv', ''),
+      await file('a.test.csv', ''),
+      await file('c.test.csv', ''),
+    ];
+    await expect(findSeries({ train: [a], test: [b, c], labels: [] })).rejects.toThrow(
+      'no training file belongs to ',
+    );
+    const other = await file('z.train.csv', '');
+    await expect(findSeries({ train: [a, other], test: [b], labels: [] })).rejects.toThrow(
+      `no test file belongs to ${other}`,
+    );
+  });
+});

@@ -1,0 +1,758 @@
+import fc from 'fast-check';
+import { createCategoryTable, createConditionReader } from '../../src/domain/condition';
+import { createExplanationRule } from '../../src/domain/explanations';
+import type { TimeRules } from '../../src/domain/continuity';
+import type { RecordSchema } from '../../src/domain/record';
+import { createLimitCheck, type SignalSpec } from '../../src/domain/signal';
+import type { WindowShape } from '../../src/domain/window';
+import { createPartitionStates } from '../../src/state/partition';
+import type { DetectorMetrics } from '../../src/metrics/metrics';
+import { createPipeline, type ActiveDetector, type PipelineParts } from '../../src/pipeline/pipeline';
+import type { Detector } from '../../src/scoring/detector';
+import type { Sink, DetectionBatch } from '../../src/sinks/sink';
+import { UnavailableError } from '../../src/errors';
+import { decodeEach, type DecodeBatch } from '../../src/codecs/batch';
+import { createJsonDecoder } from '../../src/codecs/json/json';
+import type { HandleBatch, Message } from '../../src/sources/source';
+import { createFakeDetector } from '../fake-detector';
+
+const schema: RecordSchema = {
+  channels: ['surprise', 'channel'],
+  missingChannels: 'reject',
+  extraChannels: 'reject',
+  conditions: [{ name: 'mode', kind: 'category', maxValues: 4, missing: 'unknown' }],
+};
+const shape: WindowShape = { length: 2, channels: 2, conditions: 1 };
+const now = 1_000_000;
+const timeRules: TimeRules = { ttlMs: 1e9, intervalMs: 0, gaps: 'ignore', padding: 'none' };
+
+/** Finds a window as surprising as its newest record says in its first channel. */
+function createSimpleDetector(version = 'v1'): Detector {
+  return createFakeDetector({
+    version,
+    shape,
+    judge(batch) {
+      const newest = (window: number) => (window * shape.length + shape.length - 1) * shape.channels;
+      const surprise = Float64Array.from({ length: batch.count }, (_, i) => batch.values[newest(i)]!);
+      return {
+        count: batch.count,
+        surprise,
+        extrapolated: Uint8Array.from(surprise, (s) => (s > 5 ? 1 : 0)),
+        statistics: { latent: surprise.map((s) => 10 * s) },
+        unknownConditions: Array.from({ length: batch.count }).filter(
+          (_, i) => batch.conditions[i * shape.length + shape.length - 1] === 0,
+        ).length,
+        explain: (i) => ({
+          contributions: [],
+          nearestNormal: { reconstruction: surprise[i]!, leftOut: ['channel'], latent: [] },
+        }),
+        contributions: (i) => [
+          {
+            channel: 'channel',
+            contribution: surprise[i]!,
+            actual: batch.values[newest(i) + 1]!,
+            expected: 0,
+            surprise: 3,
+            repeats: 0,
+          },
+        ],
+      };
+    },
+  });
+}
+
+/** Keeps the calls, and adds up the counters. */
+function createRecordedMetrics() {
+  const calls: { name: string; args: unknown[] }[] = [];
+  const metrics = new Proxy(
+    {},
+    {
+      get:
+        (_, name: string) =>
+        (...args: unknown[]) =>
+          void calls.push({ name, args }),
+    },
+  ) as DetectorMetrics;
+  const sum = (name: string, of: (args: unknown[]) => unknown) =>
+    calls.filter((call) => call.name === name).reduce((total, { args }) => total + Number(of(args)), 0);
+  const counts = () => ({
+    consumed: sum('consumed', ([, records]) => records),
+    scored: sum('scored', ([, count]) => count),
+    warming: sum('warming', ([records]) => records),
+    refilled: sum('refilled', ([records]) => records),
+    rejected: sum('rejected', ([, records]) => records ?? 1),
+    opened: sum('eventsOpened', ([events]) => events),
+  });
+  return { metrics, calls, counts };
+}
+
+interface TestSink extends Sink {
+  /** What it has taken. */
+  taken: DetectionBatch[];
+  /** How many more writes it refuses. */
+  refuse: number;
+}
+
+function createTestSink(name = 'test'): TestSink {
+  const sink: TestSink = {
+    name,
+    taken: [],
+    refuse: 0,
+    write({ detections, events, deadLetters }) {
+      if (sink.refuse > 0) {
+        sink.refuse--;
+        return Promise.reject(new Error('disk is full'));
+      }
+      sink.taken.push({ detections: [...detections], events: [...events], deadLetters: [...deadLetters] });
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+  return sink;
+}
+const allOf = ({ taken }: TestSink) => ({
+  detections: taken.flatMap(({ detections }) => detections),
+  events: taken.flatMap(({ events }) => events),
+  deadLetters: taken.flatMap(({ deadLetters }) => deadLetters),
+});
+
+function createTestPipeline(
+  sinks: readonly Sink[] = [],
+  explanationMs = 0,
+  signals: readonly SignalSpec[] = [],
+  stale: PipelineParts['stale'] = { duplicate: 'reject', out_of_order: 'reject' },
+  around = (decode: DecodeBatch): DecodeBatch => decode,
+) {
+  const table = createCategoryTable();
+  const sink = createTestSink();
+  const recorded = createRecordedMetrics();
+  const active: ActiveDetector = { detector: createSimpleDetector(), threshold: 3 };
+  const broken: Error[] = [];
+  const drifts: true[] = [];
+  const handle = createPipeline({
+    explanations: createExplanationRule({ share: 0, burstMs: explanationMs }),
+    detectorName: 'plant',
+    decode: around(
+      decodeEach(
+        schema,
+        createJsonDecoder(
+          { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+          schema,
+          { maxBytes: 1000, maxAheadMs: 1000 },
+          createConditionReader(schema.conditions, table),
+        ),
+      ),
+    ),
+    states: createPartitionStates({
+      shape,
+      windows: { ...timeRules, maxKeys: 100 },
+      events: {
+        openRecords: 2,
+        openWindow: 3,
+        minRecords: 1,
+        minLengthMs: 0,
+        closeAfter: 2,
+        silenceMs: 1e9,
+        suppressForMs: 0,
+      },
+      categories: [true],
+      table,
+      fingerprint: '',
+    }),
+    limits: createLimitCheck(schema.channels, signals),
+    stale,
+    current: () => ({ ...active }),
+    sinks: [sink, ...sinks],
+    metrics: recorded.metrics,
+    now: () => now,
+    onDrift: () => drifts.push(true),
+    onBroken: (error) => broken.push(error),
+  });
+  return { handle, sink, active, broken, drifts, ...recorded };
+}
+
+interface Given {
+  key?: string;
+  time: number;
+  surprise?: number;
+  mode?: string;
+}
+
+function message(offset: number, given: Given | string, warmUp = false): Message {
+  const text =
+    typeof given === 'string'
+      ? given
+      : JSON.stringify({
+          key: given.key ?? 'a',
+          time: given.time,
+          values: [given.surprise ?? 0, 100 + offset],
+          conditions: given.mode === undefined ? {} : { mode: given.mode },
+        });
+  return {
+    key: Buffer.from(`key-${offset}`),
+    value: Buffer.from(text),
+    timestamp: 0,
+    origin: { topic: 't', partition: 0, offset: String(offset) },
+    warmUp,
+  };
+}
+const deliver = (handle: HandleBatch, messages: readonly Message[], partition = 0, lag?: number) =>
+  handle({ topic: 't', partition, messages, lag });
+
+const offsetsOf = (list: readonly { origin: { offset: string } }[]) =>
+  list.map(({ origin }) => Number(origin.offset));
+
+describe('a record with a full window', () => {
+  test('is scored, with all that a verdict says', async () => {
+    const { handle, sink } = createTestPipeline();
+    await deliver(handle, [
+      message(0, { time: 1 }),
+      message(1, { time: 2, surprise: 6 }),
+      message(2, { time: 3 }),
+    ]);
+    expect(allOf(sink).detections).toEqual([
+      {
+        detector: 'plant',
+        key: 'a',
+        timestamp: 2,
+        origin: { topic: 't', partition: 0, offset: '1' },
+        surprise: 6,
+        threshold: 3,
+        anomalous: true,
+        extrapolated: true,
+        limits: [],
+        statistics: { latent: 60 },
+        contributions: [
+          { channel: 'channel', contribution: 6, actual: 101, expected: 0, surprise: 3, repeats: 0 },
+        ],
+        modelVersion: 'v1',
+      },
+      expect.objectContaining({ timestamp: 3, anomalous: false, extrapolated: false, contributions: [] }),
+    ]);
+  });
+
+  test('is put beside its nearest normal where an anomaly begins, as long as there is budget for it', async () => {
+    const surprises = [0, 4, 4.5, 0, 4];
+    const explainedWith = async (explanationMs: number): Promise<string> => {
+      const { handle, sink } = createTestPipeline([], explanationMs);
+      await deliver(
+        handle,
+        surprises.map((surprise, i) => message(i, { time: i, surprise })),
+      );
+      return allOf(sink)
+        .detections.map(({ nearestNormal }) => (nearestNormal === undefined ? '-' : '!'))
+        .join('');
+    };
+    expect(await explainedWith(1000)).toBe('!--!');
+    expect(await explainedWith(1e-9)).toBe('!---');
+    expect(await explainedWith(0)).toBe('----');
+  });
+
+  test('is anomalous from the threshold on', async () => {
+    const { handle, sink } = createTestPipeline();
+    const surprises = [0, 2.999, 3, 3.001];
+    await deliver(
+      handle,
+      surprises.map((surprise, i) => message(i, { time: i, surprise })),
+    );
+    expect(allOf(sink).detections.map(({ anomalous }) => anomalous)).toEqual([false, true, true]);
+  });
+
+  test('is judged with the window of its own key', async () => {
+    const { handle, sink } = createTestPipeline();
+    const keys = ['a', 'b', 'a', 'c', 'b'];
+    await deliver(
+      handle,
+      keys.map((key, i) => message(i, { key, time: i, surprise: i / 10 })),
+    );
+    expect(allOf(sink).detections).toMatchObject([
+      { key: 'a', surprise: 0.2, origin: { offset: '2' } },
+      { key: 'b', surprise: 0.4, origin: { offset: '4' } },
+    ]);
+  });
+
+  test('of a batch larger than what is scored at once is not mixed up with another', async () => {
+    const { handle, sink } = createTestPipeline();
+    const messages = Array.from({ length: 2500 }, (_, i) => message(i, { time: i, surprise: i / 1000 }));
+    await deliver(handle, messages);
+    const { detections } = allOf(sink);
+    expect(offsetsOf(detections)).toEqual(Array.from({ length: 2499 }, (_, i) => i + 1));
+    detections.forEach(({ surprise, origin }) =>
+      expect(surprise).toBeCloseTo(Number(origin.offset) / 1000, 12),
+    );
+  });
+});
+
+test('every message has exactly one outcome', async () => {
+  const { handle, sink, counts } = createTestPipeline();
+  await deliver(handle, [
+    message(0, { time: 1 }, true),
+    message(1, 'rubbish', true),
+    message(2, { time: 2 }),
+    message(3, 'rubbish'),
+    message(4, { key: 'b', time: 2 }),
+    message(5, { time: 2 }),
+    message(6, { time: 1 }),
+    message(7, { time: now + 1001 }),
+    message(8, { time: 3 }),
+  ]);
+  const { detections, deadLetters } = allOf(sink);
+  expect(offsetsOf(detections)).toEqual([2, 8]);
+  expect(offsetsOf(deadLetters)).toEqual([3, 5, 6, 7]);
+  expect(counts()).toEqual({ consumed: 9, scored: 2, warming: 1, refilled: 2, rejected: 4, opened: 0 });
+});
+
+test('what is refused becomes a dead letter with its reason, its origin and itself', async () => {
+  const { handle, sink, calls } = createTestPipeline();
+  await deliver(handle, [
+    message(0, { time: 2 }),
+    message(1, { time: 2 }),
+    message(2, { time: 1 }),
+    message(3, ''),
+    { ...message(4, ''), value: null },
+    message(5, 'x'.repeat(1001)),
+  ]);
+  const { deadLetters } = allOf(sink);
+  const time = (ms: number) => new Date(ms).toISOString();
+  expect(deadLetters.map(({ reason, message: text }) => `${reason}: ${text}`)).toEqual([
+    `duplicate: key "a" has had a record at ${time(2)}`,
+    `out_of_order: key "a" has had a record after ${time(1)}`,
+    'empty: the message has no value',
+    'empty: the message has no value',
+    'too_large: the message has 1001 bytes, more than record.maxBytes (1000)',
+  ]);
+  expect(deadLetters[0]).toMatchObject({
+    detector: 'plant',
+    origin: { topic: 't', partition: 0, offset: '1' },
+    key: Buffer.from('key-1'),
+    value: message(1, { time: 2 }).value,
+  });
+  expect(deadLetters[3]!.value).toBeNull();
+  expect(calls.filter(({ name }) => name === 'rejected').map(({ args }) => args[0])).toEqual(
+    deadLetters.map(({ reason }) => reason),
+  );
+});
+
+test('what comes twice or too late is only counted where it is to be ignored, and each message once', async () => {
+  const { handle, sink, calls } = createTestPipeline([], 0, [], {
+    duplicate: 'ignore',
+    out_of_order: 'ignore',
+  });
+  const batch = [
+    message(0, { time: 2 }),
+    message(1, { time: 2 }),
+    message(2, { time: 1 }),
+    message(3, { time: 3 }),
+  ];
+  sink.refuse = 1;
+  await expect(deliver(handle, batch)).rejects.toThrow();
+  await deliver(handle, batch);
+  expect(allOf(sink).deadLetters).toEqual([]);
+  const sums: Record<string, number> = {};
+  for (const { args } of calls.filter(({ name }) => name === 'ignored'))
+    sums[String(args[0])] = (sums[String(args[0])] ?? 0) + Number(args[1]);
+  expect(sums).toEqual({ duplicate: 1, out_of_order: 1 });
+});
+
+test('warmUp messages fill the windows and give no verdict', async () => {
+  const { handle, sink, counts } = createTestPipeline();
+  await deliver(handle, [
+    message(0, { time: 1, surprise: 9 }, true),
+    message(1, { time: 2, surprise: 9 }, true),
+  ]);
+  await deliver(handle, [message(2, { time: 3, surprise: 1 })]);
+  expect(allOf(sink)).toMatchObject({ detections: [{ surprise: 1 }], events: [], deadLetters: [] });
+  expect(counts()).toMatchObject({ refilled: 2, warming: 0, scored: 1 });
+});
+
+test('events are opened and closed over the edges of batches, and counted', async () => {
+  const { handle, sink, counts, calls } = createTestPipeline();
+  for (const [i, surprise] of [0, 9, 9, 9, 0, 0, 0].entries())
+    await deliver(handle, [message(i, { time: i, surprise })]);
+  expect(allOf(sink).events).toMatchObject([
+    { status: 'open', start: 1, openedAt: 2 },
+    { status: 'closed', start: 1, end: 3, anomalousRecords: 3 },
+  ]);
+  expect(counts().opened).toBe(1);
+  const open = calls.filter(({ name }) => name === 'eventsOpen').map(({ args }) => args[0]);
+  expect(open).toEqual([0, 0, 1, 1, 1, 0, 0]);
+});
+
+describe('a record beyond a limit of a channel', () => {
+  const limited: SignalSpec = { channel: 'channel', direction: 'both', deadband: 0, limits: { max: 101 } };
+
+  test('is anomalous whatever the model says, and says which limit', async () => {
+    const { handle, sink, calls } = createTestPipeline([], 0, [limited]);
+    await deliver(handle, [message(0, { time: 1 }), message(1, { time: 2 }), message(2, { time: 3 })]);
+    const violation = { channel: 'channel', limit: 'max', bound: 101, actual: 102 };
+    expect(allOf(sink).detections).toMatchObject([
+      { surprise: 0, anomalous: false, limits: [] },
+      {
+        surprise: 300,
+        anomalous: true,
+        extrapolated: false,
+        limits: [violation],
+        statistics: { latent: 0 },
+        contributions: [{ channel: 'channel', surprise: 300, actual: 102, expected: 0 }],
+      },
+    ]);
+    const counted = calls.filter(({ name }) => name === 'limitViolations').map(({ args }) => args[0]);
+    expect(counted).toEqual([1]);
+  });
+
+  test('has a verdict before its window is full, in its place among the others', async () => {
+    const { handle, sink, counts } = createTestPipeline([], 0, [limited]);
+    await deliver(handle, [
+      message(0, { time: 1 }),
+      message(5, { time: 1, key: 'b' }),
+      message(6, { time: 2, key: 'b' }),
+      message(7, { time: 2 }),
+    ]);
+    expect(allOf(sink).detections).toMatchObject([
+      { key: 'b', timestamp: 1, anomalous: true, statistics: {}, contributions: [{ expected: NaN }] },
+      { key: 'b', timestamp: 2, anomalous: true, statistics: { latent: 0 } },
+      { key: 'a', timestamp: 2, anomalous: true },
+    ]);
+    expect(counts()).toMatchObject({ scored: 3, warming: 1 });
+  });
+
+  test('is read again without a verdict, as any other', async () => {
+    const { handle, sink } = createTestPipeline([], 0, [limited]);
+    await deliver(handle, [message(5, { time: 1 }, true)]);
+    expect(allOf(sink).detections).toEqual([]);
+  });
+});
+
+test('drift is watched on what the model says, told with each batch, and reported while it is active', async () => {
+  const { handle, active, calls, drifts } = createTestPipeline();
+  const observed: [string, number][] = [];
+  active.drift = {
+    observe: (key, surprise) => void observed.push([key, surprise]),
+    active: false,
+    evidenceRatio: 0.25,
+  };
+  await deliver(handle, [
+    message(0, { time: 1 }),
+    message(1, { time: 2, surprise: 2 }),
+    message(2, { time: 3 }),
+  ]);
+  expect(observed).toEqual([
+    ['a', 2],
+    ['a', 0],
+  ]);
+  expect(drifts).toHaveLength(0);
+  active.drift = { ...active.drift, active: true, evidenceRatio: 1 };
+  await deliver(handle, [message(3, { time: 4 })]);
+  expect(drifts).toHaveLength(1);
+  expect(calls.filter(({ name }) => name === 'drift').map(({ args }) => args)).toEqual([
+    [0.25, false],
+    [1, true],
+  ]);
+});
+
+test('conditions that the model does not know are counted', async () => {
+  const { handle, calls } = createTestPipeline();
+  await deliver(handle, [
+    message(0, { time: 1 }),
+    message(1, { time: 2 }),
+    message(2, { time: 3, mode: 'idle' }),
+  ]);
+  expect(calls.filter(({ name }) => name === 'unknownConditions')).toMatchObject([{ args: [1] }]);
+});
+
+test('lag and keys are told after each batch, and an empty one is no trouble', async () => {
+  const { handle, calls } = createTestPipeline();
+  await deliver(handle, [], 3, 17);
+  await deliver(handle, [message(0, { time: 1 }), message(1, { key: 'b', time: 1 })], 3);
+  expect(calls.filter(({ name }) => name === 'lag').map(({ args }) => args)).toEqual([
+    ['t', 3, 17],
+    ['t', 3, undefined],
+  ]);
+  expect(calls.filter(({ name }) => name === 'windowKeys').map(({ args }) => args)).toEqual([[0], [2]]);
+});
+
+test('a new model version scores from the next batch on, with the windows as they are', async () => {
+  const { handle, sink, active } = createTestPipeline();
+  await deliver(handle, [message(0, { time: 1 }), message(1, { time: 2, surprise: 4 })]);
+  Object.assign(active, { detector: createSimpleDetector('v2'), threshold: 5 });
+  await deliver(handle, [message(2, { time: 3, surprise: 4 })]);
+  expect(allOf(sink).detections).toMatchObject([
+    { modelVersion: 'v1', threshold: 3, anomalous: true },
+    { modelVersion: 'v2', threshold: 5, anomalous: false },
+  ]);
+});
+
+describe('when a sink refuses a batch', () => {
+  const batch = [
+    message(0, { time: 1 }),
+    message(1, { time: 2, surprise: 9 }),
+    message(2, 'rubbish'),
+    message(3, { time: 3, surprise: 9 }),
+    message(4, { time: 3 }),
+    message(5, { time: 4 }),
+  ];
+  const more = message(6, { time: 5 });
+
+  test('the source hears of it, with sink and cause, and nothing is counted', async () => {
+    const { handle, sink, counts, calls } = createTestPipeline();
+    sink.refuse = 1;
+    await expect(deliver(handle, batch)).rejects.toMatchObject({
+      message: 'sink test did not take the batch',
+      cause: { message: 'disk is full' },
+    });
+    expect(counts()).toEqual({ consumed: 0, scored: 0, warming: 0, refilled: 0, rejected: 0, opened: 0 });
+    expect(calls).toContainEqual({ name: 'sinkError', args: ['test'] });
+  });
+
+  test.each([
+    ['as it was', [batch]],
+    ['with more behind it', [[...batch, more]]],
+    ['cut in two', [batch.slice(0, 2), batch.slice(2)]],
+    ['record by record', batch.map((one) => [one])],
+  ])('the same verdicts leave once when it comes again %s', async (_, redelivery) => {
+    const calm = createTestPipeline();
+    const shaken = createTestPipeline();
+    await deliver(calm.handle, batch);
+    await deliver(calm.handle, [more]);
+
+    shaken.sink.refuse = 1;
+    await expect(deliver(shaken.handle, batch)).rejects.toThrow();
+    for (const messages of redelivery) await deliver(shaken.handle, messages);
+    if (!redelivery.flat().includes(more)) await deliver(shaken.handle, [more]);
+
+    expect(allOf(shaken.sink)).toEqual(allOf(calm.sink));
+    const { consumed, refilled, ...rest } = shaken.counts();
+    expect(rest).toEqual({ scored: 4, warming: 1, rejected: 2, opened: 1 });
+    expect(consumed).toBe(7 + refilled);
+  });
+
+  test('the verdicts are those of the model that scored it, though a new one is there when it comes again', async () => {
+    const { handle, sink, active } = createTestPipeline();
+    sink.refuse = 1;
+    await expect(deliver(handle, batch)).rejects.toThrow();
+    Object.assign(active, { detector: createSimpleDetector('v2'), threshold: 100 });
+    await deliver(handle, [...batch, more]);
+    const versions = allOf(sink).detections.map(
+      ({ modelVersion, threshold }) => `${modelVersion} ${threshold}`,
+    );
+    expect(versions).toEqual(['v1 3', 'v1 3', 'v1 3', 'v2 100']);
+  });
+
+  test('another sink that has taken it does not get it twice', async () => {
+    const other = createTestSink('other');
+    const { handle, sink } = createTestPipeline([other]);
+    sink.refuse = 2;
+    await expect(deliver(handle, batch)).rejects.toThrow('sink test did not take');
+    await expect(deliver(handle, batch)).rejects.toThrow('sink test did not take');
+    await deliver(handle, batch);
+    expect(allOf(other)).toEqual(allOf(sink));
+    expect(allOf(other).detections).toHaveLength(3);
+  });
+
+  test('all sinks are asked, and all that refuse are named', async () => {
+    const other = createTestSink('other');
+    const { handle, sink } = createTestPipeline([other]);
+    sink.refuse = 1;
+    other.refuse = 1;
+    await expect(deliver(handle, batch)).rejects.toMatchObject({
+      errors: [{ message: expect.stringContaining('test') }, { message: expect.stringContaining('other') }],
+    });
+  });
+
+  test('another partition goes on', async () => {
+    const { handle, sink } = createTestPipeline();
+    sink.refuse = 1;
+    await expect(deliver(handle, batch)).rejects.toThrow();
+    const others = [message(0, { key: 'z', time: 1 }), message(1, { key: 'z', time: 2 })];
+    await deliver(handle, others, 1);
+    expect(allOf(sink).detections).toMatchObject([{ key: 'z' }]);
+    await deliver(handle, batch);
+    expect(allOf(sink).detections.map(({ key }) => key)).toEqual(['z', 'a', 'a', 'a']);
+  });
+});
+
+test('records that were handled but not committed are no dead letters when they come again', async () => {
+  const { handle, sink, counts } = createTestPipeline();
+  const messages = [0, 1, 2, 3].map((i) => message(i, { time: i }));
+  await deliver(handle, [...messages, message(4, 'rubbish')]);
+  await deliver(handle, messages.slice(1, 3));
+  await deliver(handle, [...messages.slice(3), message(4, 'rubbish'), message(5, { time: 5 })]);
+  expect(offsetsOf(allOf(sink).detections)).toEqual([1, 2, 3, 5]);
+  expect(offsetsOf(allOf(sink).deadLetters)).toEqual([4]);
+  expect(counts()).toMatchObject({ consumed: 10, scored: 4, warming: 1, refilled: 4, rejected: 1 });
+});
+
+test('whatever sinks refuse and however batches are cut, every sink has every verdict once', async () => {
+  const record = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        key: fc.constantFrom('a', 'b', 'c'),
+        step: fc.constant(1),
+        surprise: fc.constantFrom(0, 1, 9),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        key: fc.constantFrom('a', 'b'),
+        step: fc.constantFrom(0, -2),
+        surprise: fc.constant(0),
+      }),
+    },
+    { weight: 1, arbitrary: fc.constant('rubbish') },
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(record, { minLength: 1, maxLength: 40 }),
+      fc.infiniteStream(
+        fc.record({
+          size: fc.integer({ min: 1, max: 8 }),
+          refuse: fc.constantFrom('', '', 'test', 'other', 'both'),
+          commits: fc.boolean(),
+        }),
+      ),
+      async (given, steps) => {
+        let time = 10;
+        const messages = given.map((one, i) =>
+          message(i, typeof one === 'string' ? one : { ...one, time: (time += one.step) }),
+        );
+        const calm = createTestPipeline();
+        await deliver(calm.handle, messages);
+
+        const other = createTestSink('other');
+        const { handle, sink, counts } = createTestPipeline([other]);
+        let committed = 0;
+        for (const { size, refuse, commits } of steps) {
+          sink.refuse = refuse === 'test' || refuse === 'both' ? 1 : 0;
+          other.refuse = refuse === 'other' || refuse === 'both' ? 1 : 0;
+          const batch = messages.slice(committed, committed + size);
+          const handled = await deliver(handle, batch).then(
+            () => true,
+            () => false,
+          );
+          // A commit may be lost, too: then records come again that were handled.
+          if (handled && commits) committed += batch.length;
+          if (committed >= messages.length) break;
+        }
+
+        expect(allOf(sink)).toEqual(allOf(calm.sink));
+        expect(allOf(other)).toEqual(allOf(calm.sink));
+        const { consumed, refilled, ...rest } = counts();
+        const { consumed: calmConsumed, refilled: none, ...expected } = calm.counts();
+        expect([none, calmConsumed]).toEqual([0, messages.length]);
+        expect(rest).toEqual(expected);
+        expect(consumed).toBe(messages.length + refilled);
+      },
+    ),
+  );
+});
+
+test('when scoring itself fails nothing is acknowledged any more, and the process is told to start again', async () => {
+  const { handle, sink, active, broken } = createTestPipeline();
+  const working = active.detector;
+  active.detector = {
+    ...working,
+    assess: () => {
+      throw new Error('out of memory');
+    },
+  };
+  const messages = [message(0, { time: 1 }), message(1, { time: 2 }), message(2, { time: 3 })];
+  await expect(deliver(handle, messages)).rejects.toThrow('scoring failed');
+  active.detector = working;
+  // The windows hold these records: taken now, they would pass for duplicates.
+  await expect(deliver(handle, messages)).rejects.toThrow('scoring failed');
+  expect(broken).toHaveLength(1);
+  expect(sink.taken).toEqual([]);
+});
+
+describe('while a batch is being decoded', () => {
+  /** Decodes when it is told to, batch after batch. */
+  function createSlowPipeline() {
+    const waiting: (() => void)[] = [];
+    const slow =
+      (decode: DecodeBatch): DecodeBatch =>
+      async (messages, time) => {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        return decode(messages, time);
+      };
+    return { ...createTestPipeline([], 0, [], undefined, slow), release: (i: number) => waiting[i]!() };
+  }
+
+  test('a new model may take over: it is the one that scores', async () => {
+    const { handle, sink, active, release } = createSlowPipeline();
+    const handled = deliver(handle, [message(0, { time: 1 }), message(1, { time: 2, surprise: 4 })]);
+    Object.assign(active, { detector: createSimpleDetector('v2'), threshold: 5 });
+    release(0);
+    await handled;
+    expect(allOf(sink).detections).toMatchObject([{ modelVersion: 'v2', threshold: 5, anomalous: false }]);
+  });
+
+  test('another partition overtakes it, and neither mixes up the other', async () => {
+    const { handle, sink, release } = createSlowPipeline();
+    const pair = (key: string) => [0, 1].map((i) => message(i, { key, time: i, surprise: i }));
+    const first = deliver(handle, pair('a'), 0);
+    const second = deliver(handle, pair('b'), 1);
+    release(1);
+    await second;
+    expect(allOf(sink).detections.map(({ key }) => key)).toEqual(['b']);
+    release(0);
+    await first;
+    expect(allOf(sink).detections.map(({ key }) => key)).toEqual(['b', 'a']);
+  });
+
+  test('scoring may break for another one: then this one is not acknowledged either', async () => {
+    const { handle, sink, active, broken, release } = createSlowPipeline();
+    const pair = (key: string) => [0, 1].map((i) => message(i, { key, time: i }));
+    const { detector } = active;
+    const first = deliver(handle, pair('a'), 0);
+    const second = deliver(handle, pair('b'), 1);
+    active.detector = {
+      ...detector,
+      assess: () => {
+        throw new Error('out of memory');
+      },
+    };
+    release(1);
+    await expect(second).rejects.toThrow('scoring failed');
+    active.detector = detector;
+    release(0);
+    await expect(first).rejects.toThrow('scoring failed');
+    expect([broken.length, sink.taken.length]).toEqual([1, 0]);
+  });
+});
+
+test('a batch that cannot be decoded for now comes again, and nothing has become of it', async () => {
+  let away = true;
+  const { handle, broken, sink } = createTestPipeline(
+    [],
+    0,
+    [],
+    undefined,
+    (decode) => (messages, now) =>
+      away ? Promise.reject(new UnavailableError('registry is away')) : decode(messages, now),
+  );
+  const messages = [message(0, { time: 1 }), message(1, { time: 2 })];
+  await expect(deliver(handle, messages)).rejects.toThrow('registry is away');
+  expect(sink.taken).toEqual([]);
+  away = false;
+  await deliver(handle, messages);
+  expect(allOf(sink).detections).toHaveLength(1);
+  expect(allOf(sink).deadLetters).toEqual([]);
+  expect(broken).toEqual([]);
+});
+
+test('when decoding fails for a reason that is not the record, the process is told to start again', async () => {
+  const { handle, broken } = createTestPipeline(
+    [],
+    0,
+    [],
+    undefined,
+    () => () => Promise.reject(new Error('no such library')),
+  );
+  await expect(deliver(handle, [message(0, { time: 1 })])).rejects.toMatchObject({
+    message: expect.stringContaining('decoding or scoring failed'),
+    cause: { message: 'no such library' },
+  });
+  expect(broken).toHaveLength(1);
+});

@@ -1,0 +1,115 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { openQuarantine, readQuarantine } from '../../src/runtime/quarantine';
+
+let directory: string;
+let path: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'vaemon-quarantine-'));
+  path = join(directory, 'plant', 'quarantine.json');
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+test('a stretch is kept with its margin on both sides, for the next process too', async () => {
+  const first = await openQuarantine(path, 60);
+  first.add('a', 1000, 2000);
+  await first.save();
+  const second = await openQuarantine(path, 10);
+  second.add('b', 5000, 5000);
+  await second.save();
+  expect(await readQuarantine(path)).toEqual([
+    { key: 'a', from: 940, to: 2060 },
+    { key: 'b', from: 4990, to: 5010 },
+  ]);
+});
+
+test('nothing is written while there is nothing new', async () => {
+  const quarantine = await openQuarantine(path, 0);
+  await quarantine.save();
+  expect(existsSync(path)).toBe(false);
+  quarantine.add('a', 1, 2);
+  await quarantine.save();
+  rmSync(path);
+  await quarantine.save();
+  expect(existsSync(path)).toBe(false);
+});
+
+test('the file is replaced whole, and nothing is left beside it', async () => {
+  const quarantine = await openQuarantine(path, 0);
+  quarantine.add('a', 1, 2);
+  await quarantine.save();
+  expect(readdirSync(dirname(path))).toEqual(['quarantine.json']);
+});
+
+test('what could not be written is written the next time', async () => {
+  const quarantine = await openQuarantine(path, 0);
+  quarantine.add('a', 1, 2);
+  // A folder where the file should go.
+  await mkdir(path, { recursive: true });
+  await expect(quarantine.save()).rejects.toThrow();
+  await rm(path, { recursive: true });
+  await quarantine.save();
+  expect(await readQuarantine(path)).toEqual([{ key: 'a', from: 1, to: 2 }]);
+});
+
+test('only the newest 10,000 stretches are kept', async () => {
+  const quarantine = await openQuarantine(path, 0);
+  for (let i = 0; i < 10_005; i++) quarantine.add('a', i, i);
+  await quarantine.save();
+  const kept = await readQuarantine(path);
+  expect(kept).toHaveLength(10_000);
+  expect([kept[0]!.from, kept.at(-1)!.from]).toEqual([5, 10_004]);
+});
+
+test('a file that is not there is an empty quarantine', async () => {
+  expect(await readQuarantine(path)).toEqual([]);
+});
+
+describe.each([
+  ['cut off', '[{"key":"a","from":1'],
+  ['not a list', '{}'],
+  ['empty', ''],
+])('a file that is %s', (_, content) => {
+  beforeEach(async () => {
+    await mkdir(dirname(path), { recursive: true });
+    writeFileSync(path, content);
+  });
+
+  test('is an error that names it, for a training', async () => {
+    await expect(readQuarantine(path)).rejects.toThrow(`cannot read ${path}`);
+  });
+
+  test('does not keep the daemon from starting, which begins anew', async () => {
+    const quarantine = await openQuarantine(path, 0);
+    quarantine.add('a', 1, 2);
+    await quarantine.save();
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual([{ key: 'a', from: 1, to: 2 }]);
+  });
+});
+
+test('processes that share a file add to it, and what one has overwritten the other writes again', async () => {
+  const [first, second] = [await openQuarantine(path, 0), await openQuarantine(path, 0)];
+  first.add('a', 1, 2);
+  await first.save();
+  second.add('b', 3, 4);
+  await second.save();
+  expect(await readQuarantine(path)).toHaveLength(2);
+  // As if the second had read before the first wrote.
+  writeFileSync(path, JSON.stringify([{ key: 'b', from: 3, to: 4 }]));
+  await first.save();
+  expect(await readQuarantine(path)).toEqual([
+    { key: 'b', from: 3, to: 4 },
+    { key: 'a', from: 1, to: 2 },
+  ]);
+});
+
+test('an event that goes on is one stretch, as long as it has become', async () => {
+  const quarantine = await openQuarantine(path, 0);
+  for (let end = 10; end <= 50; end += 10) {
+    quarantine.add('a', 5, end);
+    await quarantine.save();
+  }
+  expect(await readQuarantine(path)).toEqual([{ key: 'a', from: 5, to: 50 }]);
+});

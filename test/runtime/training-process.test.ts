@@ -1,0 +1,312 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import os from 'node:os';
+import { TrainingError } from '../../src/errors';
+import {
+  failureMessage,
+  formatTrainingMessage,
+  parseTrainingMessage,
+  type TrainingProgress,
+} from '../../src/runtime/training-message';
+import { exitWhenParentIsGone, runTrainingProcess } from '../../src/runtime/training-process';
+import { createRecordedLog } from './recorded-log';
+
+jest.setTimeout(30_000);
+
+const published = `console.log(JSON.stringify({type:'published',version:'v1'}));`;
+const tellPid = `console.error('pid '+process.pid);`;
+/** Lives until something ends it. */
+const forever = `setInterval(()=>{},1000);`;
+
+/** Runs a script of Node as the training, and holds that it is gone afterwards. */
+async function run(
+  script: string,
+  options: {
+    signal?: AbortSignal;
+    graceMs?: number;
+    nodeArgs?: string[];
+    onLine?: (line: string) => void;
+  } = {},
+) {
+  const progress: TrainingProgress[] = [];
+  const log = createRecordedLog();
+  const debug = log.debug;
+  log.debug = (message, fields) => {
+    debug(message, fields);
+    options.onLine?.(String(fields['line']));
+  };
+  const result = await runTrainingProcess({
+    command: [process.execPath, ...(options.nodeArgs ?? []), '-e', tellPid + script],
+    env: {},
+    onProgress: (p) => progress.push(p),
+    log,
+    signal: options.signal ?? new AbortController().signal,
+    ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
+  }).then(
+    ({ version }) => ({ version }),
+    (error: unknown) => ({ error: error as TrainingError }),
+  );
+  const lines = log.entries.map(({ fields }) => String(fields['line']));
+  const pid = Number(lines.find((line) => line.startsWith('pid '))?.slice(4));
+  expect(isRunning(pid)).toBe(false);
+  return { ...result, error: 'error' in result ? result.error : undefined, progress, log, lines };
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Counted, and moved on with the time that really passes.
+beforeEach(() =>
+  jest.useFakeTimers({
+    advanceTimers: true,
+    doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance'],
+  }),
+);
+afterEach(() => {
+  const left = jest.getTimerCount();
+  jest.useRealTimers();
+  expect(left).toBe(0);
+});
+
+it('resolves to the published version and hands progress on', async () => {
+  const steps = [
+    { type: 'progress', epoch: 1, epochs: 2, trainLoss: 3.5, validationLoss: 4, secondsLeft: 9 },
+    { type: 'progress', epoch: 2, epochs: 2, trainLoss: NaN, validationLoss: 3, secondsLeft: 0 },
+  ];
+  const { progress, ...result } = await run(
+    `for (const step of ${JSON.stringify(steps)}) console.log(JSON.stringify(step));${published}`,
+  );
+  expect(result).toMatchObject({ version: 'v1', error: undefined });
+  expect(progress).toEqual(steps);
+});
+
+it('runs at a lower priority', async () => {
+  const { lines } = await run(
+    `setTimeout(()=>{console.error('nice '+require('os').getPriority());${published}},200)`,
+  );
+  expect(lines).toContain(`nice ${String(Math.max(10, os.getPriority()))}`);
+});
+
+it('passes its own environment and nothing else', async () => {
+  const { lines } = await run(`console.error('home '+process.env.HOME);${published}`);
+  expect(lines).toContain('home undefined');
+});
+
+it.each([
+  ['exit code 3', `process.exit(3)`, 'failed', /ended with exit code 3/],
+  ['an exception', `throw new Error('boom in training')`, 'failed', /exit code 1/],
+  ['nothing published', ``, 'failed', /without publishing a version/],
+  [
+    'kill -9',
+    `process.kill(process.pid,'SIGKILL');${forever}`,
+    'killed',
+    /killed \(SIGKILL\); if memory ran out/,
+  ],
+  ['another signal', `process.kill(process.pid,'SIGHUP');${forever}`, 'killed', /killed \(SIGHUP\)$/],
+  ['a signal behind a shell', `process.exit(137)`, 'killed', /killed \(exit code 137\); if memory/],
+  [
+    'its own reason',
+    `console.log(JSON.stringify({type:'failed',reason:'too_few_records',message:'12 records, 600 are needed'}));process.exitCode=1`,
+    'too_few_records',
+    /^12 records, 600 are needed$/,
+  ],
+  [
+    'a reason of a newer program',
+    `console.log(JSON.stringify({type:'failed',reason:'cosmic_rays',message:'a bit'}));process.exitCode=1`,
+    'failed',
+    /^a bit$/,
+  ],
+  ['a failure after it had published', `${published}process.exitCode=1`, 'failed', /exit code 1/],
+])('rejects with a TrainingError on %s', async (_, script, reason, message) => {
+  const { error } = await run(script);
+  expect(error).toBeInstanceOf(TrainingError);
+  expect(error).toMatchObject({ reason, message: expect.stringMatching(message) });
+});
+
+it('keeps the end of the error output for the operator', async () => {
+  const { error } = await run(
+    `for(let i=0;i<100;i++)console.error('line '+i);throw new Error('boom in training')`,
+  );
+  const tail = (error?.cause as Error).message;
+  expect(tail).toContain('boom in training');
+  expect(tail).not.toContain('line 50');
+});
+
+it('maps a full heap to a TrainingError', async () => {
+  const { error } = await run(`const all=[];for(;;)all.push(new Array(1e5).fill({}));`, {
+    nodeArgs: ['--max-old-space-size=16'],
+  });
+  expect(error).toBeInstanceOf(TrainingError);
+  expect(error).toMatchObject({
+    reason: 'killed',
+    message: expect.stringMatching(/lower training\.maxRecords/),
+  });
+});
+
+it('survives garbage of any size beside the messages, and passes it on in bounds', async () => {
+  const { version, log, lines } = (await run(
+    `console.log('{"type":"progress"}');console.log('{');console.log('null');console.log('{"type":"published","version":7}');
+     process.stdout.write(require('crypto').randomBytes(1e6));process.stdout.write('x'.repeat(3e6)+'\\n');
+     for(let i=0;i<2000;i++)console.error('noise '+i);${published}`,
+  )) as { version: string } & Awaited<ReturnType<typeof run>>;
+  expect(version).toBe('v1');
+  expect(lines).toContain('{"type":"progress"}');
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(16_384);
+  expect(log.entries.length).toBeLessThanOrEqual(501);
+  expect(log.entries.at(-1)).toMatchObject({ message: 'training process wrote more' });
+});
+
+it('rejects when the program does not exist', async () => {
+  const error = await runTrainingProcess({
+    command: ['/nonexistent/vaemon'],
+    env: {},
+    onProgress: () => undefined,
+    log: createRecordedLog(),
+    signal: new AbortController().signal,
+  }).catch((e: unknown) => e);
+  expect(error).toMatchObject({ reason: 'failed', cause: { code: 'ENOENT' } });
+});
+
+describe('on abort', () => {
+  it('starts nothing when it came before', async () => {
+    await expect(
+      runTrainingProcess({
+        command: ['/nonexistent/vaemon'],
+        env: {},
+        onProgress: () => undefined,
+        log: createRecordedLog(),
+        signal: AbortSignal.abort(new Error('enough')),
+      }),
+    ).rejects.toMatchObject({ reason: 'killed', cause: { message: 'enough' } });
+  });
+
+  it('asks the process to end', async () => {
+    const abort = new AbortController();
+    const { error, lines } = await run(
+      `process.on('SIGTERM',()=>{console.error('bye');process.exit(1)});console.error('up');${forever}`,
+      {
+        signal: abort.signal,
+        onLine: (line) => {
+          if (line === 'up') abort.abort(new Error('enough'));
+        },
+      },
+    );
+    expect(error).toMatchObject({ reason: 'killed', cause: { message: 'enough' } });
+    expect(lines).toContain('bye');
+  });
+
+  it('kills it when it does not listen', async () => {
+    const abort = new AbortController();
+    const { error } = await run(`process.on('SIGTERM',()=>{});console.error('up');for(;;);`, {
+      signal: abort.signal,
+      graceMs: 200,
+      onLine: (line) => {
+        if (line === 'up') abort.abort();
+      },
+    });
+    expect(error).toMatchObject({ reason: 'killed' });
+  });
+
+  it('takes the version of a training that was done anyway', async () => {
+    const abort = new AbortController();
+    const { version } = (await run(
+      `process.on('SIGTERM',()=>{${published}process.exit(0)});console.error('up');${forever}`,
+      {
+        signal: abort.signal,
+        onLine: (line) => {
+          if (line === 'up') abort.abort();
+        },
+      },
+    )) as { version?: string };
+    expect(version).toBe('v1');
+  });
+
+  it('still knows nothing of the signal after the end', async () => {
+    const abort = new AbortController();
+    await run(published, { signal: abort.signal });
+    abort.abort();
+  });
+});
+
+it('does not wait for a grandchild that holds the output', async () => {
+  const { version, lines } = (await run(
+    `const c=require('child_process').spawn(process.execPath,['-e','setTimeout(()=>{},20000)'],{stdio:'inherit',detached:true});
+     console.error('grandchild '+c.pid);c.unref();${published}`,
+  )) as { version?: string; lines: string[] };
+  process.kill(
+    Number(lines.find((line) => line.startsWith('grandchild '))!.slice('grandchild '.length)),
+    'SIGKILL',
+  );
+  expect(version).toBe('v1');
+});
+
+describe('exitWhenParentIsGone', () => {
+  const guarded = `(${exitWhenParentIsGone.toString()})(()=>{process.kill(process.pid,'SIGTERM')});`;
+
+  it('ends the process when its parent is killed', async () => {
+    // Parent and child: the parent starts the child as runTrainingProcess does, tells its pid, and is killed.
+    const parent = spawn(
+      process.execPath,
+      [
+        '-e',
+        `const c=require('child_process').spawn(process.execPath,['-e',${JSON.stringify(guarded + forever)}],{stdio:['pipe','ignore','ignore']});console.log(c.pid);${forever}`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const [chunk] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(chunk.toString());
+    await sleep(300);
+    expect(isRunning(pid)).toBe(true);
+    parent.kill('SIGKILL');
+    await once(parent, 'close');
+    for (let i = 0; i < 100 && isAlive(pid); i++) await sleep(50);
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it('does not keep a process that is done', async () => {
+    const { version } = (await run(guarded + published)) as { version?: string };
+    expect(version).toBe('v1');
+  });
+});
+
+describe('training messages', () => {
+  it('come back as they were', () => {
+    for (const message of [
+      { type: 'published', version: 'v1' },
+      { type: 'failed', reason: 'diverged', message: 'two\nlines' },
+      { type: 'progress', epoch: 1, epochs: 9, trainLoss: 1.5, validationLoss: NaN, secondsLeft: 3 },
+    ] as const) {
+      const line = formatTrainingMessage(message);
+      expect(line.indexOf('\n')).toBe(line.length - 1);
+      expect(parseTrainingMessage(line)).toEqual(message);
+    }
+  });
+
+  it('carry the reason of a TrainingError, and the text of anything else', () => {
+    expect(failureMessage(new TrainingError('diverged', 'x'))).toEqual({
+      type: 'failed',
+      reason: 'diverged',
+      message: 'x',
+    });
+    expect(failureMessage(new RangeError('y'))).toEqual({ type: 'failed', reason: 'failed', message: 'y' });
+    expect(failureMessage('z')).toEqual({ type: 'failed', reason: 'failed', message: 'z' });
+  });
+});
+
+/** Whether it still does anything: an orphan that nobody waits for stays as a zombie in a container without init. */
+function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2)[0] !== 'Z';
+  } catch {
+    return false;
+  }
+}

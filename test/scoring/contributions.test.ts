@@ -1,0 +1,91 @@
+import {
+  createImageContributions,
+  createWindowContributions,
+  regionsOf,
+} from '../../src/scoring/contributions';
+import { createRandom, scoped, tf } from '../../src/tensor';
+import { openTestBackend } from '../backend';
+
+beforeAll(async () => {
+  await openTestBackend('cpu');
+});
+
+/** What is made of rows of values, as plain numbers. */
+function read(rows: number[][], compute: (values: tf.Tensor2D) => tf.Tensor2D): number[] {
+  return scoped(() => Array.from(compute(tf.tensor2d(rows)).dataSync()));
+}
+
+describe('regions of an image', () => {
+  test.each([
+    [28, 28, 16],
+    [5, 7, 16],
+    [3, 2, 6],
+    [1, 1, 1],
+    [4096, 3, 12],
+  ])('%i × %i pixels: each is in the one region that names it', (width, height, count) => {
+    const { regions, regionOfPixel } = regionsOf({ width, height });
+    expect(regions).toHaveLength(count);
+    expect(new Set(regions.map(({ name }) => name)).size).toBe(count);
+    expect(regions.reduce((sum, { pixels }) => sum + pixels, 0)).toBe(width * height);
+    regions.forEach(({ name, pixels }, region) => {
+      const bounds = /^x (\d+)-(\d+), y (\d+)-(\d+)$/.exec(name)!.slice(1).map(Number);
+      const [left, right, top, bottom] = bounds as [number, number, number, number];
+      expect(pixels).toBe((right - left + 1) * (bottom - top + 1));
+      for (const [x, y] of [
+        [left, top],
+        [right, bottom],
+      ] as const)
+        expect(regionOfPixel[y * width + x]).toBe(region);
+    });
+  });
+
+  test('what the pixels of a region add is summed, over colours too; the value that stands for it is their mean', () => {
+    const attribution = createImageContributions({ width: 2, height: 1, colour: 'rgb' });
+    const perValue = [
+      [1, 2, 3, 10, 20, 30],
+      [4, 5, 6, 40, 50, 60],
+    ];
+    expect(read(perValue, (values) => attribution.sum(values))).toEqual([6, 60, 15, 150]);
+    expect(read(perValue, (values) => attribution.represent(values))).toEqual([2, 20, 5, 50]);
+    expect([...attribution.actual(Uint8Array.from(perValue[1]!))]).toEqual([5, 50]);
+  });
+
+  test('each pixel of an image that no side of the grid divides counts for the region that it is in', () => {
+    const image = { width: 7, height: 5, colour: 'grey' } as const;
+    const attribution = createImageContributions(image);
+    const random = createRandom(1);
+    const pixels = Array.from({ length: 35 }, () => random.uniform());
+    const expected = new Array<number>(attribution.channels).fill(0);
+    pixels.forEach((value, i) => (expected[attribution.channelOf(i)]! += value));
+    read([pixels], (values) => attribution.sum(values)).forEach((sum, region) =>
+      expect(sum).toBeCloseTo(expected[region]!, 5),
+    );
+  });
+});
+
+describe('channels of a window', () => {
+  const attribution = createWindowContributions({ length: 3, channels: 2 });
+
+  test('the newest record counts in full, and of the others the worst is left out', () => {
+    const perValue = [[1, 10, 7, 20, 2, 30]];
+    expect(read(perValue, (values) => attribution.sum(values))).toEqual([1 + 2, 10 + 30]);
+    expect(read(perValue, (values) => attribution.represent(values))).toEqual([2, 30]);
+    expect([...attribution.actual(Float64Array.from(perValue[0]!))]).toEqual([2, 30]);
+  });
+
+  test('a window of one record is that record', () => {
+    const single = createWindowContributions({ length: 1, channels: 2 });
+    expect(read([[3, 4]], (values) => single.sum(values))).toEqual([3, 4]);
+  });
+
+  test('the mean error is that of what was seen, and 0 where nothing was', () => {
+    const x = [[1, 0, 2, 0, 6, 9]];
+    const mean = read(x, (values) =>
+      attribution.meanError(
+        { x: values, mask: tf.tensor2d([[1, 0, 1, 0, 1, 0]]), c: undefined },
+        tf.zeros([1, 6]),
+      ),
+    );
+    expect(mean).toEqual([3, 0]);
+  });
+});

@@ -1,0 +1,235 @@
+import fc from 'fast-check';
+import {
+  beginReading,
+  findPlace,
+  keepBlocks,
+  keepNewest,
+  missingBetween,
+} from '../../../src/sources/kafka/offsets';
+
+const none = { committed: -1n, known: undefined };
+const at = (position: bigint) => ({ position, committed: true });
+
+describe('findPlace', () => {
+  test('a group without a place begins where the settings say', () => {
+    const bounds = { low: 5n, high: 50n };
+    const processedBefore = { processedBefore: false, missing: 0n, restarted: false };
+    expect(findPlace({ ...bounds, ...none }, { startFrom: 'earliest' })).toEqual({
+      liveFrom: 5n,
+      ...processedBefore,
+    });
+    expect(findPlace({ ...bounds, ...none }, { startFrom: 'latest' })).toEqual({
+      liveFrom: 50n,
+      ...processedBefore,
+    });
+  });
+
+  test('goes on where the group is, or further on where this process is', () => {
+    const bounds = { low: 0n, high: 50n };
+    const place = (committed: bigint, position?: bigint) =>
+      findPlace(
+        { ...bounds, committed, known: position === undefined ? undefined : at(position) },
+        { startFrom: 'latest' },
+      );
+    expect(place(30n)).toMatchObject({ liveFrom: 30n, processedBefore: true });
+    expect(place(40n, 40n)).toMatchObject({ liveFrom: 40n, processedBefore: true });
+    expect(place(30n, 40n)).toMatchObject({ liveFrom: 40n, processedBefore: true });
+    expect(place(45n, 40n)).toMatchObject({ liveFrom: 45n, processedBefore: true });
+  });
+
+  test('counts what retention has taken', () => {
+    const facts = { low: 30n, high: 50n, committed: 10n, known: undefined };
+    expect(findPlace(facts, { startFrom: 'latest' })).toEqual({
+      liveFrom: 30n,
+      processedBefore: true,
+      missing: 20n,
+      restarted: false,
+    });
+  });
+
+  test('a place beyond the end means that the topic was made anew, or cut', () => {
+    const facts = { low: 0n, high: 5n, committed: 10n, known: at(10n) };
+    expect(findPlace(facts, { startFrom: 'earliest' })).toEqual({
+      liveFrom: 0n,
+      processedBefore: true,
+      missing: 0n,
+      restarted: true,
+    });
+    expect(findPlace(facts, { startFrom: 'latest' })).toMatchObject({ liveFrom: 5n, restarted: true });
+  });
+
+  test('a group that has lost its offset had it in another topic of that name: all of this one is new', () => {
+    const bounds = { low: 0n, high: 90n, committed: -1n };
+    const settings = { startFrom: 'latest' } as const;
+    expect(findPlace({ ...bounds, known: at(10n) }, settings)).toMatchObject({
+      liveFrom: 0n,
+      restarted: true,
+    });
+    // A kafkajs that was told by some replica that there is no such offset sets a group back, and that is no such sign.
+    expect(findPlace({ ...bounds, committed: -2n, known: at(10n) }, settings)).toMatchObject({
+      liveFrom: 10n,
+      restarted: false,
+    });
+    expect(findPlace({ ...bounds, low: 15n, committed: -2n, known: at(10n) }, settings)).toMatchObject({
+      liveFrom: 15n,
+      missing: 5n,
+      restarted: false,
+    });
+    // What could not be committed yet is no such sign.
+    expect(findPlace({ ...bounds, known: { position: 10n, committed: false } }, settings)).toMatchObject({
+      liveFrom: 10n,
+      restarted: false,
+    });
+  });
+
+  test('after a reset by kafkajs nothing that is left is skipped', () => {
+    const facts = { low: 7n, high: 50n, committed: -2n, known: undefined };
+    expect(findPlace(facts, { startFrom: 'latest' })).toMatchObject({ liveFrom: 7n, processedBefore: true });
+  });
+
+  test('beginReading goes on behind what is remembered, else reads as much again as it is told, inside the log', () => {
+    expect(beginReading(40n, 0n, 25n, 10)).toBe(26n);
+    expect(beginReading(40n, 0n, 39n, 10)).toBe(40n);
+    expect(beginReading(40n, 30n, 25n, 10)).toBe(30n);
+    expect(beginReading(40n, 0n, -1n, 10)).toBe(0n);
+    expect(beginReading(40n, 0n, undefined, 10)).toBe(30n);
+    expect(beginReading(40n, 35n, undefined, 10)).toBe(35n);
+    expect(beginReading(4n, 0n, undefined, 10)).toBe(0n);
+  });
+
+  test('for every partition: reads inside the log, and skips nothing that is there', () => {
+    const offset = fc.bigInt({ min: 0n, max: 200n });
+    fc.assert(
+      fc.property(
+        fc.record({ low: offset, length: offset, committed: fc.bigInt({ min: -2n, max: 400n }) }),
+        fc.option(fc.record({ position: offset, committed: fc.boolean() }), { nil: undefined }),
+        fc.nat(50),
+        fc.constantFrom('earliest', 'latest'),
+        ({ low, length, committed }, known, warmUpRecords, startFrom) => {
+          const high = low + length;
+          const place = findPlace({ low, high, committed, known }, { startFrom });
+          expect(place.liveFrom).toBeGreaterThanOrEqual(low);
+          expect(place.liveFrom).toBeLessThanOrEqual(high);
+          const from = beginReading(place.liveFrom, low, undefined, warmUpRecords);
+          expect(from).toBeGreaterThanOrEqual(low);
+          expect(place.liveFrom - from).toBeGreaterThanOrEqual(0n);
+          expect(place.liveFrom - from).toBeLessThanOrEqual(BigInt(warmUpRecords));
+          if (committed >= 0n && !place.restarted) {
+            const reached = known !== undefined && known.position > committed ? known.position : committed;
+            expect(place.liveFrom - place.missing).toBe(reached);
+          }
+        },
+      ),
+    );
+  });
+});
+
+test.each([
+  ['retention took everything up to the first', 10n, 30n, 30n, 20n],
+  ['a hole in the log is nothing lost', 10n, 30n, 0n, 0n],
+  ['retention took a part, a hole the rest', 10n, 30n, 15n, 5n],
+  ['nothing between', 10n, 10n, 10n, 0n],
+])('missingBetween: %s', (_, next, first, low, missing) => {
+  expect(missingBetween(next, first, low)).toBe(missing);
+});
+
+describe('keepNewest', () => {
+  test('takes all when there are not too many, and drops empty partitions', () => {
+    const full = { partition: 0, start: 5n, end: 9n };
+    expect(keepNewest([full, { partition: 1, start: 3n, end: 3n }], 4)).toEqual([full]);
+  });
+
+  test('shares the limit in proportion and keeps the end', () => {
+    expect(
+      keepNewest(
+        [
+          { partition: 0, start: 0n, end: 300n },
+          { partition: 1, start: 100n, end: 200n },
+        ],
+        40,
+      ),
+    ).toEqual([
+      { partition: 0, start: 270n, end: 300n },
+      { partition: 1, start: 190n, end: 200n },
+    ]);
+  });
+
+  test('never takes more than the limit', () => {
+    const ranges = fc.array(fc.tuple(fc.nat(1_000), fc.nat(1_000)), { maxLength: 8 });
+    fc.assert(
+      fc.property(ranges, fc.nat(500), (sizes, limit) => {
+        const all = sizes.map(([start, length], partition) => ({
+          partition,
+          start: BigInt(start),
+          end: BigInt(start + length),
+        }));
+        const kept = keepNewest(all, limit).reduce((sum, { start, end }) => sum + Number(end - start), 0);
+        expect(kept).toBeLessThanOrEqual(limit);
+        expect(kept).toBeGreaterThan(
+          Math.min(
+            limit,
+            sizes.reduce((sum, [, length]) => sum + length, 0),
+          ) - 9,
+        );
+      }),
+    );
+  });
+});
+
+describe('keepBlocks', () => {
+  const range = (partition: number, start: number, end: number) => ({
+    partition,
+    start: BigInt(start),
+    end: BigInt(end),
+  });
+
+  test('one is the newest stretch, and where all may be read all is', () => {
+    const ranges = [range(0, 0, 100), range(1, 50, 100)];
+    expect(keepBlocks(ranges, 30, 1)).toEqual(keepNewest(ranges, 30));
+    expect(keepBlocks(ranges, 150, 10)).toEqual(ranges);
+  });
+
+  test('several lie one in each part of the history, and the newest message is in the last', () => {
+    const kept = keepBlocks([range(0, 1_000, 11_000)], 1_000, 10);
+    expect(kept).toHaveLength(10);
+    kept.forEach(({ start, end }, i) => {
+      expect(end - start).toBe(100n);
+      expect(start).toBeGreaterThanOrEqual(BigInt(1_000 + i * 1_000));
+      expect(end).toBeLessThanOrEqual(BigInt(2_000 + i * 1_000));
+    });
+    expect(kept.at(-1)!.end).toBe(11_000n);
+    // They keep no time: no two are at the same place of their part.
+    expect(new Set(kept.map(({ start }) => (start - 1_000n) % 1_000n)).size).toBe(10);
+  });
+
+  test('the last is no longer than the others, whatever rounding does', () => {
+    const kept = keepBlocks([range(0, 0, 990)], 7, 7);
+    expect(kept.map(({ start, end }) => end - start)).toEqual(new Array(7).fill(1n));
+  });
+
+  test('rise without touching one another, and are never more than may be read', () => {
+    const size = fc.integer({ min: 0, max: 5_000 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(size, size), { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 1, max: 3_000 }),
+        fc.integer({ min: 1, max: 40 }),
+        (sizes, maxRecords, blocks) => {
+          const ranges = sizes.map(([start, length], partition) => range(partition, start, start + length));
+          const kept = keepBlocks(ranges, maxRecords, blocks);
+          const count = kept.reduce((sum, { start, end }) => sum + Number(end - start), 0);
+          expect(count).toBeLessThanOrEqual(maxRecords);
+          for (const { partition, start, end } of ranges) {
+            let at = start;
+            for (const one of kept.filter((other) => other.partition === partition)) {
+              expect(one.start).toBeGreaterThanOrEqual(at);
+              expect(one.end).toBeGreaterThan(one.start);
+              expect(one.end).toBeLessThanOrEqual(end);
+              at = one.end;
+            }
+          }
+        },
+      ),
+    );
+  });
+});

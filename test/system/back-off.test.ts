@@ -1,0 +1,24 @@
+import { backOffMs, pause, settledWithin } from '../../src/system/back-off';
+
+test('waits longer after each attempt, up to the bound', () => {
+  for (let i = 0; i < 50; i++) {
+    expect(backOffMs(0, 10_000)).toBeLessThanOrEqual(250);
+    expect(backOffMs(0, 10_000)).toBeGreaterThanOrEqual(200);
+    expect(backOffMs(3, 10_000)).toBeGreaterThan(1_500);
+    expect(backOffMs(1_000, 10_000)).toBeLessThanOrEqual(10_000);
+  }
+});
+
+test('a pause ends at once when it is aborted', async () => {
+  const stop = new AbortController();
+  const ended = pause(60_000, stop.signal);
+  stop.abort();
+  await ended;
+  await pause(60_000, stop.signal);
+});
+
+test('says whether work has settled in time, also when it has failed', async () => {
+  expect(await settledWithin(Promise.resolve(1), 1_000)).toBe(true);
+  expect(await settledWithin(Promise.reject(new Error('no')), 1_000)).toBe(true);
+  expect(await settledWithin(new Promise(() => undefined), 5)).toBe(false);
+});
