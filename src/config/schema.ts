@@ -665,10 +665,10 @@ export const detectorSchema = nameVariables(
         {
           doc:
             'What the score is made of. `reconstruction`: how badly the model explains the window; `newest`: the newest ' +
-            'record of it; `shift`: errors that keep their sign over the window; `channel`: its most unusual channels; ' +
+            'record of it; `bias`: errors that keep their sign over the window; `channel`: its most unusual channels; ' +
             '`latent`: how unlikely its code is; `llr` (hvae): how much the lower levels have to explain; `stuck`: ' +
             'values that repeat themselves.',
-          default: ['reconstruction', 'shift', 'llr', 'stuck'],
+          default: ['reconstruction', 'bias', 'llr', 'stuck'],
         },
         statisticNames,
       ),

@@ -6,7 +6,7 @@ import type { LimitViolation } from './signal';
 export const statisticNames = [
   'reconstruction',
   'newest',
-  'shift',
+  'bias',
   'latent',
   'llr',
   'stuck',

@@ -141,7 +141,7 @@ export function createDetector(
     const { count } = batch;
     const cheap: Record<string, ArrayLike<number>> = {
       ...raw.statistics,
-      shift: assessBias(state.bias, errors),
+      bias: assessBias(state.bias, errors),
     };
     let ofChannels: Float64Array | undefined;
     const statistics = {

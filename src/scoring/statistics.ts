@@ -11,7 +11,7 @@ import type { StatisticName } from '../domain/detection';
 export const statisticPlans: Readonly<Record<StatisticName, StatisticPlan>> = {
   reconstruction: { scale: 'log', tail: 'exponential', weight: 1 },
   newest: { scale: 'log', tail: 'exponential', weight: 1 },
-  shift: { scale: 'log', tail: 'exponential', weight: 0.1 },
+  bias: { scale: 'log', tail: 'exponential', weight: 0.1 },
   latent: { scale: 'linear', tail: 'free', weight: 0.1 },
   llr: { scale: 'linear', tail: 'free', weight: 0.1 },
   stuck: { scale: 'linear', tail: 'free', weight: 0.1 },

@@ -29,7 +29,7 @@ function eachQuarter(
   return judged;
 }
 
-/** The statistic `shift` of windows in order of time, shape [count]. @param errors shape [count, channels] */
+/** The statistic `bias` of windows in order of time, shape [count]. @param errors shape [count, channels] */
 export function crossFittedBias(errors: Float64Array, channels: number): Float64Array {
   if (errors.length / channels < minWindows) return assessBias(fitBias(errors, channels), errors);
   return eachQuarter(errors, channels, (quarter, others) => assessBias(fitBias(others, channels), quarter));

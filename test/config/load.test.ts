@@ -55,7 +55,7 @@ describe('what a configuration yields', () => {
           falseAlarmTarget: { kind: 'ratio', ratio: 0.001 },
           share: 0.3,
           tailShare: 0.1,
-          statistics: ['reconstruction', 'shift', 'llr', 'stuck'],
+          statistics: ['reconstruction', 'bias', 'llr', 'stuck'],
           groupBy: '',
         },
         events: { openRecords: 3, openWindow: 5, closeAfter: 10 },
