@@ -4,7 +4,7 @@ import { ModelVersionError } from '../errors';
 import type { BundleFiles, Manifest } from './bundle';
 
 /** The layout of a bundle that this program writes, and the only one that it reads. */
-export const bundleSchemaVersion = 2;
+export const bundleSchemaVersion = 3;
 
 /** Name of the file that lists the others. */
 export const manifestName = 'manifest.json';
