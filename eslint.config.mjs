@@ -78,6 +78,22 @@ const layering = [
   restrictions('offline/evaluate/quality', impure),
 ];
 
+/** What src/system does for all other folders, as selectors of hand-written copies. */
+const copies = [
+  [
+    "ImportDeclaration[source.value=/timers.promises$/] > ImportSpecifier[imported.name='setTimeout']",
+    'use pause of system/pause.ts',
+  ],
+  [
+    "ConditionalExpression[test.operator='instanceof'][test.right.name='Error'][alternate.callee.name='String']",
+    'use messageOf of system/error-text.ts',
+  ],
+  [
+    "CallExpression[callee.property.name='all'] > CallExpression[callee.object.name='Array'][callee.property.name='from']",
+    'use runConcurrently of system/concurrency.ts',
+  ],
+];
+
 export default tseslint.config(
   { ignores: ['dist/', 'coverage/', 'node_modules/', 'var/', '.cache/', '**/*.mjs', '**/*.js'] },
   js.configs.recommended,
@@ -107,6 +123,13 @@ export default tseslint.config(
     },
   },
   ...layering,
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/system/**'],
+    rules: {
+      'no-restricted-syntax': ['error', ...copies.map(([selector, message]) => ({ selector, message }))],
+    },
+  },
   {
     files: ['test/**/*.ts'],
     rules: {

@@ -1,5 +1,6 @@
 /** Logging by winston, behind a small interface: a constant sentence and fields, one line each. */
 import winston from 'winston';
+import { errorChain } from './system/error-text';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -52,19 +53,6 @@ const plainErrors = winston.format((info) => {
     if (value instanceof Error) info[name] = plainError(value);
   return info;
 });
-
-/** The sentence of an error and of what caused it: `cannot connect ← connect ECONNREFUSED`. */
-export function errorChain(error: unknown, depth = 0): string {
-  if (!(error instanceof Error)) return String(error);
-  const inner = [
-    ...(error instanceof AggregateError ? (error.errors as unknown[]) : []),
-    ...(error.cause === undefined ? [] : [error.cause]),
-  ];
-  const own = error.message === '' ? error.name : error.message;
-  return inner.length === 0 || depth >= 8
-    ? own
-    : `${own} ← ${inner.map((one) => errorChain(one, depth + 1)).join('; ')}`;
-}
 
 /** Bare where that is unambiguous; else as JSON, so that no key of a device can bring a line break or an escape code. */
 function textValue(value: unknown): string {

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
-import { createLogger, errorChain, silentLogger, type LoggerOptions } from '../src/logger';
+import { createLogger, silentLogger, type LoggerOptions } from '../src/logger';
+import { errorChain } from '../src/system/error-text';
 
 /** What a line of JSON has; `err` is there when an error was logged. */
 interface Line {

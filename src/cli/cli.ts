@@ -1,7 +1,7 @@
 /** The command line: which commands there are, and what their errors look like. */
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../errors';
-import { errorChain } from '../logger';
+import { errorChain } from '../system/error-text';
 import * as config from './config';
 import * as encode from './encode';
 import * as exchange from './exchange';

@@ -6,6 +6,7 @@ import { openEngines, usualEngines, type Engines } from '../runtime/engines';
 import { whyNoOnnxRuntime } from '../onnx/session';
 import { measureScoring } from '../scoring/probe';
 import { loadSharp } from '../codecs/image/sharp';
+import { firstLineOf } from '../system/error-text';
 import type { Register } from './context';
 import { setOption } from './set';
 import { installedVersion, vaemonVersion } from './version';
@@ -81,7 +82,7 @@ async function problemOf(load: () => Promise<unknown>): Promise<string | undefin
     return undefined;
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    return cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause);
+    return firstLineOf(cause);
   }
 }
 

@@ -1,5 +1,6 @@
 /** The other end of worker-session.ts: opens sessions and runs them, one request after the other. */
 import { parentPort } from 'node:worker_threads';
+import { messageOf } from '../system/error-text';
 import { openSession, type Feeds, type Session } from './session';
 
 /** Of a request, and of its answer. */
@@ -53,7 +54,7 @@ parentPort?.on('message', (request: Request) => {
     const reply = await answer(request).catch((error: unknown): Answer => ({
       id: request.id,
       kind: 'failed',
-      message: error instanceof Error ? error.message : String(error),
+      message: messageOf(error),
     }));
     const moved = reply.kind === 'ran' ? Object.values(reply.outputs).map(({ buffer }) => buffer) : [];
     parentPort?.postMessage(reply, moved as ArrayBuffer[]);

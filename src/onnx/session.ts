@@ -1,6 +1,7 @@
 /** ONNX Runtime, where it is installed: the one place that knows the package. */
 import { types } from 'node:util';
 import type * as ort from 'onnxruntime-node';
+import { firstLineOf } from '../system/error-text';
 
 type Ort = typeof ort;
 
@@ -49,7 +50,7 @@ export async function whyNoOnnxRuntime(): Promise<string | undefined> {
     await loadOnnxRuntime();
     return undefined;
   } catch (error) {
-    return error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error);
+    return firstLineOf(error);
   }
 }
 

@@ -16,7 +16,7 @@ import { createSchedule, type Schedule } from './schedule';
 import type { TrainingProgress } from './training-message';
 import { createTrainingRequests } from './training-request';
 import { watchVersions } from './version-watch';
-import { errorChain, type Logger } from '../logger';
+import type { Logger } from '../logger';
 import type { PartitionStates } from '../state/partition';
 import type { DetectorMetrics, Metrics } from '../metrics/metrics';
 import { createPipeline, type ActiveDetector } from '../pipeline/pipeline';
@@ -26,7 +26,8 @@ import { decodeBundle } from '../scoring/bundle';
 import type { Detector } from '../scoring/detector';
 import type { Sink } from '../sinks/sink';
 import type { ReplaySummary } from '../sinks/summary';
-import { backOffMs } from '../system/back-off';
+import { errorChain, messageOf } from '../system/error-text';
+import { backOffMs } from '../system/pause';
 import type { Batch, HandleBatch } from '../sources/source';
 import { createModelStore } from '../store/model-store';
 import { versionCreatedAt } from '../store/version-name';
@@ -163,7 +164,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       const lease = await leaseHolder.acquire();
       await saveQuarantine().catch((cause: unknown) => {
         // Without it the training would learn from what has just been called anomalous.
-        throw new TrainingError('store', `cannot write ${quarantineFile}: ${describe(cause)}`, { cause });
+        throw new TrainingError('store', `cannot write ${quarantineFile}: ${messageOf(cause)}`, { cause });
       });
       const request = {
         quarantinePath: quarantineFile,
@@ -177,7 +178,9 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       try {
         return await parts.runTraining(request, reportProgress, either.signal);
       } catch (cause) {
-        throw lease.lost.aborted ? new TrainingError('lease', describe(lease.lost.reason), { cause }) : cause;
+        throw lease.lost.aborted
+          ? new TrainingError('lease', messageOf(lease.lost.reason), { cause })
+          : cause;
       } finally {
         either.release();
       }
@@ -388,7 +391,7 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
       if (outcome.result === 'swapped' || isStopping()) return;
       const leftToOthers = outcome.result === 'failed' && outcome.reason === 'lease';
       if ((leftToOthers || settings.training.atStart === 'always') && (await loadStored())) return;
-      const reason = outcome.result === 'failed' ? describe(outcome.error) : outcome.because;
+      const reason = outcome.result === 'failed' ? messageOf(outcome.error) : outcome.because;
       // A file will not grow by waiting; a topic does.
       if (settings.source.kind === 'file') throw new Error(`detector "${name}" has no model: ${reason}`);
       status = `no model yet: ${reason}`;
@@ -537,10 +540,6 @@ function watchDrift({ drift, training }: DetectorSettings, { state }: Detector):
     calibrationRecords: state.calibration.combined.scores.length,
     random: () => random.uniform(),
   });
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** At the end of a finite source what is open has no more records to wait for. */

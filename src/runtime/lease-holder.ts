@@ -1,6 +1,7 @@
 /** The lease of a daemon that trains: taken before its first training, and kept until it stops or another one takes it. */
 import { LeaseError, TrainingError } from '../errors';
 import { acquireLease, type Lease, type LeaseOptions } from '../store/lease';
+import { messageOf } from '../system/error-text';
 import type { LifecycleLog } from './log';
 
 export interface LeaseHolder {
@@ -36,7 +37,7 @@ export function createLeaseHolder(
       return taken;
     } catch (cause) {
       const reason = cause instanceof LeaseError ? 'lease' : 'store';
-      throw new TrainingError(reason, cause instanceof Error ? cause.message : String(cause), { cause });
+      throw new TrainingError(reason, messageOf(cause), { cause });
     }
   }
 

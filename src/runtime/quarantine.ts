@@ -1,6 +1,8 @@
 /** Stretches that no training may learn from: events and what surrounds them. Kept on disk, for the next training. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writeAtomically } from '../system/atomic-write';
+import { errorCode } from '../system/file-system';
 import type { Interval } from '../training/dataset';
 
 export interface Quarantine {
@@ -52,9 +54,7 @@ export async function openQuarantine(path: string, marginMs: number): Promise<Qu
       try {
         known = union(onDisk ?? known, own).slice(-maxIntervals);
         await mkdir(dirname(path), { recursive: true });
-        const beside = `${path}.${process.pid}.tmp`;
-        await writeFile(beside, JSON.stringify(known));
-        await rename(beside, path);
+        await writeAtomically(path, JSON.stringify(known));
         doubtful = true;
       } catch (error) {
         changed = true;
@@ -92,7 +92,7 @@ async function readFileIfAny(path: string): Promise<Interval[] | undefined> {
     if (!Array.isArray(intervals)) throw new Error('not a list');
     return intervals as Interval[];
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw new Error(`cannot read ${path}`, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
 /** From a training to a model in use: one at a time, and whatever fails, the model in use stays. */
 import { TrainingError, type RetrainingFailure } from '../errors';
 import type { ModelStore } from '../store/bundle';
+import { messageOf } from '../system/error-text';
 import type { LifecycleLog } from './log';
 
 /** What a training was started for. */
@@ -163,7 +164,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
     }
     const { reason, error: err } = outcome;
     if (reason === 'lease')
-      log.info('training left to another process', { detector, trigger, reason: text(err) });
+      log.info('training left to another process', { detector, trigger, reason: messageOf(err) });
     else if (reason === 'stopped') log.info('training stopped', { detector, trigger, seconds });
     else log.error('training failed', { detector, trigger, seconds, reason, err });
   }
@@ -188,10 +189,6 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
       await underWay;
     },
   };
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 class TrainingTimeout extends Error {

@@ -5,6 +5,7 @@
  * (02:30 runs at 03:30 summer time), a time that comes twice in autumn runs once, at its second occurrence.
  */
 import { Cron } from 'croner';
+import { messageOf } from '../system/error-text';
 
 export interface ScheduleOptions {
   /** Five fields, or six with seconds first; empty = never. */
@@ -122,8 +123,9 @@ function parseCron(cron: string, timeZone: string, now: number): Cron {
     times = new Cron(cron, { timezone: timeZone, paused: true });
     first = times.nextRun(new Date(now));
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`cannot follow the schedule "${cron}" in time zone "${timeZone}": ${message}`, { cause });
+    throw new Error(`cannot follow the schedule "${cron}" in time zone "${timeZone}": ${messageOf(cause)}`, {
+      cause,
+    });
   }
   if (first === null) throw new Error(`the schedule "${cron}" never comes due`);
   return times;

@@ -1,5 +1,6 @@
 /** What a training process tells its daemon: one JSON object a line on its standard output. */
 import { TrainingError } from '../errors';
+import { messageOf } from '../system/error-text';
 
 export interface TrainingProgress {
   /** The first is 1. */
@@ -39,7 +40,7 @@ export function failureMessage(error: unknown): TrainingMessage {
   return {
     type: 'failed',
     reason: error instanceof TrainingError ? error.reason : 'failed',
-    message: error instanceof Error ? error.message : String(error),
+    message: messageOf(error),
   };
 }
 

@@ -1,7 +1,9 @@
 /** Asks whoever trains for a detector, in another process, to do so: a file beside the model versions. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writeAtomically } from '../system/atomic-write';
+import { errorCode } from '../system/file-system';
 
 export interface TrainingRequests {
   /** Asks for a training because `version` does not fit any more. One request at a time is kept, the newest. */
@@ -15,16 +17,14 @@ export function createTrainingRequests(storePath: string, detector: string): Tra
   return {
     async ask(version) {
       await mkdir(dirname(path), { recursive: true });
-      const beside = `${path}.${randomUUID()}.tmp`;
-      await writeFile(beside, JSON.stringify({ version }));
-      await rename(beside, path);
+      await writeAtomically(path, JSON.stringify({ version }));
     },
     async take() {
       const taken = `${path}.${randomUUID()}.tmp`;
       try {
         await rename(path, taken);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        if (errorCode(error) === 'ENOENT') return undefined;
         throw error;
       }
       try {

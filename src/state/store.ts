@@ -10,15 +10,9 @@
 import { createHash } from 'node:crypto';
 import nodeFs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import {
-  errorCode,
-  readRegularFile,
-  renameSynced,
-  syncDirectory,
-  writeSynced,
-  type FileSystem,
-} from '../system/atomic-write';
-import { incomingName, removeTemporaries } from '../system/temporary-names';
+import { syncDirectory, writeAtomically } from '../system/atomic-write';
+import { errorCode, readRegularFile, type FileSystem } from '../system/file-system';
+import { removeTemporaries } from '../system/temporary-names';
 
 export type Column = Float64Array | Int32Array | Uint8Array;
 
@@ -92,14 +86,7 @@ export function createStateStore({
       const path = pathOf(topic, partition);
       const bytes = encodeState(state);
       await prepareFolder();
-      const incoming = join(folder, incomingName('state'));
-      try {
-        await writeSynced(fs, incoming, bytes);
-        await renameSynced(fs, incoming, path);
-      } catch (error) {
-        await fs.rm(incoming, { force: true }).catch(() => undefined);
-        throw error;
-      }
+      await writeAtomically(path, bytes, { fs });
     },
   };
 }

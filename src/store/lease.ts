@@ -15,8 +15,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { LeaseError } from '../errors';
-import { errorCode } from '../system/atomic-write';
-import { entriesOf, incomingName, removeTemporaries } from '../system/temporary-names';
+import { entriesOf, errorCode } from '../system/file-system';
+import { incomingName, removeTemporaries } from '../system/temporary-names';
 
 export interface Lease {
   token: number;

@@ -11,15 +11,10 @@ import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeaseError, ModelVersionError } from '../errors';
 import type { BundleFiles, Manifest, ModelStore, ModelVersionInfo } from './bundle';
-import {
-  errorCode,
-  readRegularFile,
-  renameSynced,
-  syncDirectory,
-  writeSynced,
-  type FileSystem,
-} from '../system/atomic-write';
-import { entriesOf, incomingName, removeTemporaries } from '../system/temporary-names';
+import { syncDirectory, writeAtomically, writeSynced } from '../system/atomic-write';
+import { messageOf } from '../system/error-text';
+import { entriesOf, errorCode, readRegularFile, type FileSystem } from '../system/file-system';
+import { incomingName, removeTemporaries } from '../system/temporary-names';
 import {
   bundleSchemaVersion,
   describeFiles,
@@ -135,12 +130,9 @@ export function createModelStore({
 
   async function movePointer(version: string): Promise<void> {
     const fence = lease();
-    const incoming = join(fence ?? root, incomingName('current'));
     try {
-      await writeSynced(fs, incoming, `${version}\n`);
-      await renameSynced(fs, incoming, pointer);
+      await writeAtomically(pointer, `${version}\n`, { fs, folder: fence ?? root });
     } catch (error) {
-      await fs.rm(incoming, { force: true }).catch(() => undefined);
       if (fence === undefined || errorCode(error) !== 'ENOENT') throw error;
       throw new LeaseError(
         `version ${version} was not published: another process has taken over the lease ${fence}`,
@@ -303,6 +295,5 @@ function publishError(root: string, cause: unknown): Error {
       : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
         ? '; the user that vaemon runs as must be able to write there'
         : '';
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new Error(`could not publish a model version in ${root}: ${message}${advice}`, { cause });
+  return new Error(`could not publish a model version in ${root}: ${messageOf(cause)}${advice}`, { cause });
 }

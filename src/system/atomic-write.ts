@@ -1,17 +1,32 @@
-/** Files that outlive a power cut: written beside, synced, renamed into place. */
-import { constants } from 'node:fs';
-import type nodeFs from 'node:fs/promises';
-import { dirname } from 'node:path';
+/** Files that survive a power cut: written under a temporary name, synced, renamed into place. */
+import nodeFs from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { errorCode, type FileSystem } from './file-system';
+import { incomingName } from './temporary-names';
 
-/** The calls of node:fs/promises that the store makes; tests hand in some that fail. */
-export type FileSystem = Pick<typeof nodeFs, 'open' | 'mkdir' | 'rename' | 'readdir' | 'lstat' | 'rm'>;
-
-/** The `code` of a system error (`ENOENT`), or undefined for any other error. */
-export function errorCode(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
+interface AtomicWriteOptions {
+  fs?: FileSystem;
+  /** Folder of the temporary file, on the same file system; the target's own unless given. */
+  folder?: string;
 }
 
-/** Writes a file, replacing what was there, and returns once it is on the disk. */
+/** Replaces a file in one step: readers see the old content or the new, also after a crash. A failure leaves the old one. */
+export async function writeAtomically(
+  path: string,
+  bytes: Uint8Array | string,
+  { fs = nodeFs, folder = dirname(path) }: AtomicWriteOptions = {},
+): Promise<void> {
+  const incoming = join(folder, incomingName(basename(path)));
+  try {
+    await writeSynced(fs, incoming, bytes);
+    await renameSynced(fs, incoming, path);
+  } catch (error) {
+    await fs.rm(incoming, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Writes a file, replacing its content in place, and returns once it is on the disk. */
 export async function writeSynced(fs: FileSystem, path: string, bytes: Uint8Array | string): Promise<void> {
   const file = await fs.open(path, 'w');
   try {
@@ -22,7 +37,7 @@ export async function writeSynced(fs: FileSystem, path: string, bytes: Uint8Arra
   }
 }
 
-/** Makes names that were created, renamed or removed in a directory permanent. */
+/** Makes entries that were created, renamed or removed in a directory permanent. */
 export async function syncDirectory(fs: FileSystem, path: string): Promise<void> {
   const directory = await fs.open(path, 'r');
   try {
@@ -35,29 +50,8 @@ export async function syncDirectory(fs: FileSystem, path: string): Promise<void>
   }
 }
 
-/** Replaces `target` by `written` (a file or a folder on the same file system) in one step, for good. */
-export async function renameSynced(fs: FileSystem, written: string, target: string): Promise<void> {
+/** Replaces `target` by `written` (a file or a folder on the same file system) in one step, and makes that permanent. */
+async function renameSynced(fs: FileSystem, written: string, target: string): Promise<void> {
   await fs.rename(written, target);
   await syncDirectory(fs, dirname(target));
-}
-
-/**
- * Reads a regular file; a symbolic link, pipe or folder in its place is an error. `accept` sees the size first,
- * and may throw before anything is read.
- */
-export async function readRegularFile(
-  fs: FileSystem,
-  path: string,
-  accept: (bytes: number) => void,
-): Promise<Uint8Array> {
-  // Without O_NONBLOCK, opening a pipe would wait for a writer that never comes.
-  const file = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const stat = await file.stat();
-    if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
-    accept(stat.size);
-    return await file.readFile();
-  } finally {
-    await file.close();
-  }
 }

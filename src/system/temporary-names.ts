@@ -1,29 +1,30 @@
-/** Names of what is not finished yet, and how to tell that it never will be. */
+/** Temporary names of unfinished files and folders, and how to recognise abandoned ones. */
 import { createHash, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { errorCode, type FileSystem } from './atomic-write';
+import { entriesOf, type FileSystem } from './file-system';
 
-/** Unfinished work of another machine is given up after this long without a change, in ms. */
+/** Age from which an unfinished file of another machine counts as abandoned, ms. */
 export const temporaryMaxAgeMs = 60 * 60 * 1000;
 
 const pattern = /^\.incoming-.+-([0-9a-f]{8})-(\d+)-[0-9a-f]{12}$/;
-// A shared volume is seen from several machines, each with process numbers of its own.
+// Several machines may share a volume, and process ids are unique per machine only.
 const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
-/** A hidden name, used by no one else, for something that will be renamed into place or removed. */
+/** A unique hidden name for a file or folder that is later renamed into place or removed. */
 export function incomingName(what: string): string {
-  return `.incoming-${what}-${machine}-${String(process.pid)}-${randomBytes(6).toString('hex')}`;
+  // File systems allow 255 bytes.
+  return `.incoming-${what.slice(0, 100)}-${machine}-${String(process.pid)}-${randomBytes(6).toString('hex')}`;
 }
 
-/** Whether no one works on it any more: its process here is gone, or it is older than an hour (`ageMs`). */
+/** Whether a temporary name is abandoned: its process on this machine has ended, or it is older than an hour. */
 export function isTemporary(name: string, ageMs: number): boolean {
   const [, writer, pid] = pattern.exec(name) ?? [];
   if (writer === undefined) return false;
   return ageMs > temporaryMaxAgeMs || (writer === machine && !isRunning(Number(pid)));
 }
 
-/** Removes from a folder, if there is one, what no one will finish. `now` in Unix ms. */
+/** Removes abandoned files from a folder, if it exists. `now` in Unix ms. */
 export async function removeTemporaries(fs: FileSystem, folder: string, now: number): Promise<void> {
   for (const { name } of await entriesOf(fs, folder)) {
     const path = join(folder, name);
@@ -33,22 +34,12 @@ export async function removeTemporaries(fs: FileSystem, folder: string, now: num
   }
 }
 
-/** What is in a folder; nothing when there is none. */
-export async function entriesOf(fs: FileSystem, folder: string) {
-  try {
-    return await fs.readdir(folder, { withFileTypes: true });
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it runs, under another user.
+    // EPERM: it runs under another user.
     return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }

@@ -4,6 +4,7 @@ import * as util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 // For its side effect: tfjs-core's CommonJS build knows no gradient; this package registers them all.
 import '@tensorflow/tfjs-layers';
+import { firstLineOf } from '../system/error-text';
 import { registerFilterGradient } from './convolution';
 
 export { tf };
@@ -63,15 +64,10 @@ export async function openBackend(wanted: BackendName | 'auto' = 'auto'): Promis
       await attempts[name]();
       return { name, reason: failures.length === 0 ? 'first choice' : failures.join('; ') };
     } catch (error) {
-      failures.push(`${name}: ${firstLine(error)}`);
+      failures.push(`${name}: ${firstLineOf(error)}`);
     }
   }
   throw new Error(`no tfjs backend starts (${failures.join('; ')})`);
-}
-
-function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.split('\n', 1)[0] ?? message;
 }
 
 /** Runs `compute` and frees every tensor it made, whatever it returns: for results that are no tensors. */

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorChain } from '../../src/logger';
+import { errorChain } from '../../src/system/error-text';
 import { createTokenSource, type OAuthSettings } from '../../src/kafka/oauth-token';
 import { removeFolders, writeFolder } from '../config/folder';
 import { startServer, stopServers, type Answer } from '../system/http-server';

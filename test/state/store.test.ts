@@ -3,7 +3,7 @@ import nodeFs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import type { FileSystem } from '../../src/system/atomic-write';
+import type { FileSystem } from '../../src/system/file-system';
 import { incomingName, temporaryMaxAgeMs } from '../../src/system/temporary-names';
 import { createStateStore, type StoredState } from '../../src/state/store';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { ModelVersionError } from '../../src/errors';
-import type { FileSystem } from '../../src/system/atomic-write';
+import type { FileSystem } from '../../src/system/file-system';
 import { incomingName, temporaryMaxAgeMs } from '../../src/system/temporary-names';
 import { bundleSchemaVersion } from '../../src/store/manifest';
 import { createModelStore } from '../../src/store/model-store';

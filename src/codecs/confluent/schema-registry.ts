@@ -1,7 +1,8 @@
 /** Schemas by their id, from a registry that speaks Confluent's API. */
-import { setTimeout as pause } from 'node:timers/promises';
 import { DecodeError, UnavailableError } from '../../errors';
+import { runConcurrently } from '../../system/concurrency';
 import { ask, type HttpAnswer } from '../../system/http';
+import { pause } from '../../system/pause';
 import { readSecret, readText } from '../../system/secret';
 
 export interface RegistrySettings {
@@ -74,7 +75,7 @@ export function createSchemaRegistry(
       const found = new Map<number, FoundSchema>();
       let open = ids;
       for (const doubt of [...doubts, undefined]) {
-        await eachOf(open, async (id) => void found.set(id, await lookUp(id)));
+        await runConcurrently(open, concurrency, async (id) => void found.set(id, await lookUp(id)));
         open = open.filter((id) => found.get(id) === undefined || found.get(id) instanceof DecodeError);
         if (open.length === 0 || doubt === undefined) break;
         await pause(doubt);
@@ -200,13 +201,4 @@ function isReferences(value: unknown): value is StoredSchema['references'] {
         typeof one?.name === 'string' && typeof one.subject === 'string' && typeof one.version === 'number',
     )
   );
-}
-
-/** Does the task for each item, some of them at once. */
-async function eachOf<T>(items: readonly T[], task: (item: T) => Promise<void>): Promise<void> {
-  let next = 0;
-  async function work(): Promise<void> {
-    while (next < items.length) await task(items[next++]!);
-  }
-  await Promise.all(Array.from({ length: concurrency }, work));
 }

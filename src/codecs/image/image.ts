@@ -8,6 +8,7 @@ import { imageBytes, type ImageFormat, type ImageShape } from '../../domain/imag
 import { createRecordBatch, type RecordSchema } from '../../domain/record';
 import { DecodeError } from '../../errors';
 import type { Message } from '../../sources/source';
+import { runConcurrently } from '../../system/concurrency';
 import type { DecodeBatch } from '../batch';
 import {
   bytesOf,
@@ -52,7 +53,9 @@ export function createImageDecoder(
   }
 
   return async (messages, now) => {
-    const decoded = await refusing(messages, decode);
+    const decoded = await runConcurrently(messages, decodedAtOnce, (message) =>
+      decode(message).catch(keepRefusal),
+    );
     const records = createRecordBatch(schema, messages.length);
     const size = imageBytes(image);
     const rows = decoded.map((outcome, i) => {
@@ -70,24 +73,10 @@ export function createImageDecoder(
   };
 }
 
-/** What `task` makes of each item, some of them beside each other; a DecodeError is a result like any other. */
-async function refusing<T, R>(
-  items: readonly T[],
-  task: (item: T) => Promise<R>,
-): Promise<(R | DecodeError)[]> {
-  const results: (R | DecodeError)[] = [];
-  let next = 0;
-  async function work(): Promise<void> {
-    while (next < items.length) {
-      const i = next++;
-      results[i] = await task(items[i]!).catch((error: unknown) => {
-        if (error instanceof DecodeError) return error;
-        throw error;
-      });
-    }
-  }
-  await Promise.all(Array.from({ length: decodedAtOnce }, work));
-  return results;
+/** A refused record is a result like any other. */
+function keepRefusal(error: unknown): DecodeError {
+  if (error instanceof DecodeError) return error;
+  throw error;
 }
 
 function parseBase64(value: unknown, field: string): Buffer {

@@ -6,10 +6,10 @@
  * broker that went away) is settled before anything else is written: the next producer of the same id makes the
  * broker finish or abort it, and the group's offset then tells which.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import { Partitioners } from 'kafkajs';
 import type { Admin, Kafka, Producer, Transaction } from 'kafkajs';
 import { FencedError } from '../../errors';
+import { pause, settledWithin } from '../../system/pause';
 import {
   byTopic,
   bytesOf,
@@ -125,7 +125,7 @@ export function createTransactionalSink(options: TransactionalSinkOptions): Tran
       // −2: another kafkajs has set the group back to the oldest message.
       if (offsets.every((offset) => offset >= -2n))
         return offsets.map((offset) => (offset < none ? none : offset));
-      await wait(5 * 2 ** Math.min(attempt, 5));
+      await pause(5 * 2 ** Math.min(attempt, 5));
     }
     throw new Error(`committed offsets of ${topic} are still about to change`);
   }
@@ -200,8 +200,7 @@ export function createTransactionalSink(options: TransactionalSinkOptions): Tran
   }
 
   async function letGo({ producer }: Claim): Promise<void> {
-    const late = wait(disconnectTimeoutMs, undefined, { ref: false });
-    await Promise.race([producer.disconnect().catch(() => undefined), late]);
+    await settledWithin(producer.disconnect(), disconnectTimeoutMs);
   }
 
   return {
@@ -297,7 +296,7 @@ async function patiently(work: () => Promise<void>): Promise<void> {
       return;
     } catch (error) {
       if ((error as { type?: unknown }).type !== 'CONCURRENT_TRANSACTIONS' || attempt >= 50) throw error;
-      await wait(Math.min(5 * 2 ** attempt, 200));
+      await pause(Math.min(5 * 2 ** attempt, 200));
     }
   }
 }

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse';
+import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
 import { holdsImages, imageTickMs, readRecordedImages } from './image-files';
 import type { Batch, HandleBatch, Message, Source } from '../source';
@@ -41,22 +42,11 @@ export function createFileSource(
   settings: FileSourceSettings,
   onPassEnd: (pass: number) => void | Promise<void> = () => undefined,
 ): FileSource {
-  let stopping = false;
+  const stopping = new AbortController();
   /** A call, so that the compiler does not take the value from before an await for the one after it. */
-  const isStopping = (): boolean => stopping;
+  const isStopping = (): boolean => stopping.signal.aborted;
   let running: Promise<void> | undefined;
-  let wake: (() => void) | undefined;
   let furthest = settings.historyRecords;
-
-  /** Waits, but not longer than until `stop`. */
-  const pause = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
 
   async function deliver(handle: HandleBatch): Promise<void> {
     let shift: Shift = { ms: 0, records: 0 };
@@ -86,7 +76,7 @@ export function createFileSource(
       if (messages.length === 0 || isStopping()) return;
       if (settings.rate > 0) {
         const due = began + (1000 * (delivered + messages.length)) / settings.rate;
-        if (due > performance.now()) await pause(due - performance.now());
+        if (due > performance.now()) await pause(due - performance.now(), stopping.signal);
       }
       // A replay sets the pace itself: nothing piles up behind it.
       const batch: Batch = { topic: settings.path, partition: 0, messages, lag: 0 };
@@ -120,8 +110,7 @@ export function createFileSource(
     position: () => furthest,
     run: (handle) => (running ??= deliver(handle)),
     async stop() {
-      stopping = true;
-      wake?.();
+      stopping.abort();
       // How it ended is for the one who called run.
       await running?.catch(() => undefined);
     },

@@ -1,7 +1,7 @@
 /** Past messages of a Kafka topic, read beside the live consumer. */
 import { randomUUID } from 'node:crypto';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
-import { settledWithin } from '../../system/back-off';
+import { settledWithin } from '../../system/pause';
 import { createTopicAdmin, type TopicAdmin } from '../../kafka/admin';
 import type { HistoryChunk, HistoryRange, ReadHistory } from '../history';
 import { keepBlocks } from './offsets';

@@ -1,6 +1,7 @@
 /** Records from a Kafka topic, as a member of a consumer group; offsets are committed only behind what was handled. */
 import type { Kafka } from 'kafkajs';
-import { backOffMs, pause, settledWithin } from '../../system/back-off';
+import { toError } from '../../system/error-text';
+import { backOffMs, pause, settledWithin } from '../../system/pause';
 import type { Progress } from './offsets';
 import { runKafkaSession, SessionEnd } from './session';
 import type { HandleBatch, OffsetCommitter, Source, RestorePoints, SourceObserver } from '../source';
@@ -84,7 +85,7 @@ export function createKafkaSource(options: KafkaSourceOptions): Source {
           },
         });
       } catch (cause) {
-        const error = cause instanceof Error ? cause : new Error(String(cause));
+        const error = toError(cause);
         state = { ready: false, reason: error.message };
         observer.connected?.(false);
         observer.restarted?.(error instanceof SessionEnd ? error.reason : 'unreachable');

@@ -2,7 +2,8 @@
 import type { Consumer, EachBatchPayload, Kafka, Batch as KafkaBatch, KafkaMessage } from 'kafkajs';
 import type { Origin } from '../../domain/record';
 import { causesOf, isFenced } from '../../errors';
-import { backOffMs, pause, settledWithin } from '../../system/back-off';
+import { toError } from '../../system/error-text';
+import { backOffMs, pause, settledWithin } from '../../system/pause';
 import type { KafkaSourceSettings } from './kafka';
 import { createTopicAdmin } from '../../kafka/admin';
 import { unstableOffset } from '../../kafka/patches/stable-offsets';
@@ -362,11 +363,9 @@ export async function runKafkaSession(options: SessionOptions): Promise<void> {
         return await Promise.race([handled, abandoned]);
       } catch (cause) {
         // Asked again from here, not by an error to kafkajs: that would cost the membership when it lasts.
-        observer.error(cause instanceof Error ? cause : new Error(String(cause)));
+        observer.error(toError(cause));
         if (isFenced(cause)) {
-          fail(
-            new SessionEnd('fenced', 'another member has gone on in a partition of this one', { cause }),
-          );
+          fail(new SessionEnd('fenced', 'another member has gone on in a partition of this one', { cause }));
           return false;
         }
         // Who was paused for long may have been shut out, and must not come back by shutting out the next one.

@@ -1,4 +1,4 @@
-import { backOffMs, pause, settledWithin } from '../../src/system/back-off';
+import { backOffMs, pause, settledWithin } from '../../src/system/pause';
 
 test('waits longer after each attempt, up to the bound', () => {
   for (let i = 0; i < 50; i++) {

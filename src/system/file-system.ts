@@ -1,0 +1,42 @@
+/** Reading of files and folders, and the part of node:fs/promises that tests replace. */
+import { constants } from 'node:fs';
+import type nodeFs from 'node:fs/promises';
+
+/** The calls of node:fs/promises that stores make; tests pass implementations that fail. */
+export type FileSystem = Pick<typeof nodeFs, 'open' | 'mkdir' | 'rename' | 'readdir' | 'lstat' | 'rm'>;
+
+/** The `code` of a system error (`ENOENT`), or undefined for any other error. */
+export function errorCode(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+/** The entries of a folder; none if it does not exist. */
+export async function entriesOf(fs: FileSystem, folder: string) {
+  try {
+    return await fs.readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/**
+ * Reads a regular file; a symbolic link, pipe or folder in its place is an error. `accept` gets the size in bytes first and may
+ * throw before anything is read.
+ */
+export async function readRegularFile(
+  fs: FileSystem,
+  path: string,
+  accept: (bytes: number) => void,
+): Promise<Uint8Array> {
+  // Without O_NONBLOCK, opening a pipe would wait for a writer that never comes.
+  const file = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
+    accept(stat.size);
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
