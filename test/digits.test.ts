@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { loadSettings } from '../src/config/load';
+import { sourceOf } from '../src/config/settings';
 import { evaluateDetector } from '../src/offline/evaluate/evaluator';
 import { rocAuc } from '../src/offline/evaluate/quality/ranking';
 import type { Message } from '../src/sources/source';
@@ -31,7 +32,7 @@ test('trained on 1, 4, 7 and 9, the detector of config/digits finds the other si
     origin: { topic: 'digits', partition: 0, offset: String(i) },
     warmUp: false,
   }));
-  const history = settings.source.file.historyRecords;
+  const history = sourceOf(settings, 'file').file.historyRecords;
   const test = messages.slice(history).map((message, i) => ({
     ...message,
     origin: { ...message.origin, offset: String(i) },

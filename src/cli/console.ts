@@ -63,8 +63,9 @@ export function createConsole({ settings, stdout, log }: ConsoleOptions): Detect
       const { falseAlarmTarget } = target!.settings.calibration;
       const ratio = falseAlarmTarget.kind === 'ratio' ? falseAlarmTarget.ratio : undefined;
       stdout.write(formatSummary(summary, ratio));
-      const source = target!.settings.source.file;
-      if (source.loop) stdout.write(`The replay begins again; Ctrl-C ends it. ${whereToLook(settings)}\n\n`);
+      const { source } = target!.settings;
+      if (source.kind === 'file' && source.file.loop)
+        stdout.write(`The replay begins again; Ctrl-C ends it. ${whereToLook(settings)}\n\n`);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** One series of an evaluation: its files and a detector's configuration to scores. */
 import { loadSettings } from '../config/load';
-import type { DetectorSettings, Settings } from '../config/settings';
+import { sourceOf, type DetectorSettings, type Settings } from '../config/settings';
 import type { SeriesOutcome } from '../offline/evaluate/series-process';
 import { openEngines, usualEngines } from '../runtime/engines';
 import { evaluateDetector } from '../offline/evaluate/evaluator';
@@ -121,7 +121,7 @@ async function recordedColumns(
   columns: readonly string[],
   files: SeriesPaths,
 ): Promise<Recorded> {
-  const series = await readSeries(files, settings.source.file.columns);
+  const series = await readSeries(files, sourceOf(settings, 'file').file.columns);
   const { channels } = settings.record;
   const fromHeader = channels.length === columns.length && channels.every((name, i) => name === columns[i]);
   const kept = fromHeader ? numericChannels(series) : channels;

@@ -14,7 +14,7 @@ import { createDetector, type Detector } from '../scoring/detector';
 import { paintHeatMap } from '../scoring/heat-map';
 import { encodeDetection } from '../sinks/kafka/messages';
 import { loadSharp } from '../codecs/image/sharp';
-import { createFileHistory } from '../sources/file/file';
+import { createFileHistory, defaultColumns, type FileColumns } from '../sources/file/file';
 import { openBackend } from '../tensor';
 import type { Register } from './context';
 import { pickDetector, withModel } from './detector';
@@ -95,6 +95,11 @@ async function encodeHeatMap(values: Float64Array, heat: Float32Array, image: Im
     .toBuffer();
 }
 
+/** A file beside another source has its columns under the default names. */
+function columnsOf({ source }: DetectorSettings): FileColumns {
+  return source.kind === 'file' ? source.file.columns : defaultColumns;
+}
+
 /**
  * The verdict on record `index`, with the records before it in its window.
  * @throws Error when there is no such record, it cannot be used, or its window is not full
@@ -107,7 +112,7 @@ async function explainRecord(
   index: number,
 ): Promise<ExplainedRecord> {
   const windows = createWindowStore(shape, settings.window);
-  const readRecords = createFileHistory({ ...settings.source.file, path }, index + 1);
+  const readRecords = createFileHistory({ columns: columnsOf(settings), path }, index + 1);
   let count = 0;
   for await (const messages of readRecords({ from: undefined, to: undefined, maxRecords: index + 1 })) {
     const { records, rows } = await decode(messages, Date.now());

@@ -1,5 +1,5 @@
 /** A replay as text for a person. */
-import type { DetectorSettings } from '../config/settings';
+import { sourceOf, type DetectorSettings } from '../config/settings';
 import type { AlarmCount, ReplayReport } from '../offline/replay';
 
 const alarmsOf = ({ alarms, events, records }: AlarmCount): string =>
@@ -7,13 +7,15 @@ const alarmsOf = ({ alarms, events, records }: AlarmCount): string =>
 
 const textOf = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
 
-export function formatReplay({ detector, source, training }: DetectorSettings, report: ReplayReport): string {
+export function formatReplay(settings: DetectorSettings, report: ReplayReport): string {
+  const { detector, training } = settings;
+  const { kafka } = sourceOf(settings, 'kafka');
   const { versions, unusable, differences, whatIf } = report;
   const line = (name: string, count: number, note = ''): string =>
     `  ${name.padEnd(18)}${String(count).padStart(9)}${note === '' ? '' : `   ${note}`}`;
   const verdicts = Object.values(versions).reduce((sum, count) => sum + count, 0);
   return [
-    `detector ${detector}, ${report.records} records of ${source.kafka.topic}, scored by ${report.engine}`,
+    `detector ${detector}, ${report.records} records of ${kafka.topic}, scored by ${report.engine}`,
     '',
     line('verdicts', verdicts),
     ...Object.entries(versions).map(([version, count]) => `    ${version}  ${count}`),

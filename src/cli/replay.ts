@@ -3,7 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import { loadSettings } from '../config/load';
 import { sinkConnection } from '../config/rules';
 import { detectorSchema } from '../config/schema';
-import type { DetectorSettings } from '../config/settings';
+import { sourceOf, type DetectorSettings } from '../config/settings';
 import { openEngines } from '../runtime/engines';
 import { createLogger, type Logger } from '../logger';
 import { replay, type RecordedDetection, type ReplayedPartition, type WhatIf } from '../offline/replay';
@@ -150,13 +150,14 @@ const max = (a: bigint, b: bigint) => (a > b ? a : b);
 
 /** @throws Error when there are more than may be, or a record is not there any more */
 async function readRecords(
-  { source }: DetectorSettings,
+  detector: DetectorSettings,
   options: Options,
   log: Logger,
 ): Promise<ReplayedPartition[]> {
-  const { topic, warmUpRecords, clientId } = source.kafka;
+  const { kafka: settings } = sourceOf(detector, 'kafka');
+  const { topic, warmUpRecords, clientId } = settings;
   const lead = BigInt(options.lead ?? warmUpRecords);
-  const kafka = createKafkaClient({ ...source.kafka, clientId: `${clientId}-replay`, log });
+  const kafka = createKafkaClient({ ...settings, clientId: `${clientId}-replay`, log });
   const all = await findRanges(kafka, topic, { from: undefined, to: undefined });
   const lowOf = (partition: number) => all.find((one) => one.partition === partition)?.start ?? 0n;
   const wanted: OffsetRange[] =
@@ -186,7 +187,7 @@ async function readRecords(
     const reading = readKafkaRanges(
       {
         kafka,
-        settings: source.kafka,
+        settings,
         onUnread: () =>
           log.warn('records could not be read to the end', { topic, partition, end: String(end) }),
       },
@@ -206,8 +207,8 @@ async function readDetections(
   partitions: readonly ReplayedPartition[],
   log: Logger,
 ): Promise<Map<string, RecordedDetection[]>> {
-  const { source, sinks, detector } = settings;
-  const { topic, groupId, clientId } = source.kafka;
+  const { sinks, detector } = settings;
+  const { topic, groupId, clientId } = sourceOf(settings, 'kafka').kafka;
   const wanted = new Set<string>();
   let earliest = Infinity;
   for (const { partition, messages } of partitions) {

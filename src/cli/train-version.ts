@@ -1,5 +1,5 @@
 /** What commands that make a model version have in common: its history, what is left out of it, where it is published. */
-import type { DetectorSettings, Settings } from '../config/settings';
+import { sourceOf, type DetectorSettings, type Settings } from '../config/settings';
 import { openEngines } from '../runtime/engines';
 import { LeaseError, TrainingError } from '../errors';
 import { quarantinePath, readQuarantine } from '../runtime/quarantine';
@@ -51,16 +51,18 @@ export async function trainVersion(
  * @throws Error that names the file and the line of what is no label; in a topic such a message is logged
  */
 async function readTrainingLabels(
-  { detector, source, training }: DetectorSettings,
+  settings: DetectorSettings,
   log: ReturnType<typeof createLogger>,
 ): Promise<TrainingLabel[]> {
+  const { detector, training } = settings;
   const { file, topic } = training.labels;
   const fromFile = file === '' ? [] : await readLabelFile(file);
   if (topic === '') return fromFile;
-  const kafka = createKafkaClient({ ...source.kafka, clientId: `${source.kafka.clientId}-train`, log });
+  const source = sourceOf(settings, 'kafka').kafka;
+  const kafka = createKafkaClient({ ...source, clientId: `${source.clientId}-train`, log });
   const fromTopic = await readLabelTopic({
     kafka,
-    settings: { topic, groupId: source.kafka.groupId },
+    settings: { topic, groupId: source.groupId },
     onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
     onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),
   });

@@ -17,8 +17,9 @@ export const formatRules: readonly Rule<DetectorSettings>[] = [
     },
   },
   {
-    keys: ['source.kafka.registry.username', 'source.kafka.registry'],
+    keys: ['source.kafka.registry.username', 'source.kafka.registry', 'source.kind'],
     problem({ source }) {
+      if (source.kind !== 'kafka') return undefined;
       const { username, password, passwordFile } = source.kafka.registry;
       if (username === '') return passwordFile === '' ? undefined : 'is required beside passwordFile';
       return password === '' && passwordFile === ''

@@ -75,8 +75,8 @@ export const imageRules: readonly ImageRule[] = [
   {
     keys: ['source.file.path', 'source.kind', 'record.kind', 'record.image', 'fields.image'],
     problem({ source, record, fields }) {
+      if (source.kind !== 'file' || source.file.path === '') return undefined;
       const { path } = source.file;
-      if (source.kind !== 'file' || path === '') return undefined;
       if (!isIdxPath(path)) {
         return record.kind === 'image' && /\.csv(\.gz)?$/.test(path)
           ? `has no images: they come from .idx3 or .ndjson files (got ${show(path)})`

@@ -55,7 +55,7 @@ function presetOf(document: unknown, { env, overrides }: Layers): object {
 /** A group of its own for each detector that names none: members of one group must read the same topics. */
 function withGroup(settings: DetectorSettings): DetectorSettings {
   const { source, detector } = settings;
-  if (source.kafka.groupId !== '') return settings;
+  if (source.kind !== 'kafka' || source.kafka.groupId !== '') return settings;
   return { ...settings, source: { ...source, kafka: { ...source.kafka, groupId: `vaemon-${detector}` } } };
 }
 

@@ -26,9 +26,11 @@ import {
   timeZone,
   topic,
   url,
+  variants,
   whole,
   widths,
 } from '../schema/formats';
+import { defaultColumns } from '../sources/file/file';
 import { statisticNames } from '../domain/detection';
 import { presetNames } from './presets';
 import { isKey, nameVariables, type Parsed, type Section } from '../schema/key';
@@ -137,11 +139,11 @@ const fileSource = {
     { min: 0 },
   ),
   columns: {
-    key: column({ doc: 'CSV column of the device.', default: 'key' }),
-    timestamp: column({ doc: 'CSV column of the event time.', default: 'timestamp' }),
+    key: column({ doc: 'CSV column of the device.', default: defaultColumns.key }),
+    timestamp: column({ doc: 'CSV column of the event time.', default: defaultColumns.timestamp }),
     conditions: names({
       doc: 'CSV columns of conditions; every other column is a channel.',
-      default: [],
+      default: defaultColumns.conditions,
     }),
   },
   labels: path(
@@ -301,11 +303,7 @@ export const detectorSchema = nameVariables(
       },
       presetNames,
     ),
-    source: {
-      kind: choice({ doc: 'Where records come from.' }, ['file', 'kafka']),
-      file: fileSource,
-      kafka: kafkaSource,
-    },
+    source: variants({ doc: 'Where records come from.' }, { file: fileSource, kafka: kafkaSource }),
     delivery: choice(
       {
         doc:

@@ -190,7 +190,7 @@ export interface DetectorSettings {
   /** Name: labels of metrics, folder of the model versions. */
   detector: string;
   preset: PresetName;
-  source: { kind: 'file' | 'kafka'; file: FileSettings; kafka: KafkaSettings };
+  source: { kind: 'file'; file: FileSettings } | { kind: 'kafka'; kafka: KafkaSettings };
   /** Whether verdicts and offsets go to Kafka in one transaction. */
   delivery: 'at-least-once' | 'exactly-once';
   fields: FieldMapping;
@@ -256,4 +256,20 @@ export interface DetectorSettings {
 export interface Settings {
   daemon: DaemonSettings;
   detectors: readonly { file: string; settings: DetectorSettings }[];
+}
+
+type SourceSettings = DetectorSettings['source'];
+export type SourceKind = SourceSettings['kind'];
+
+/**
+ * The source of a detector that must have one of this kind.
+ * @throws Error when it has another kind of source
+ */
+export function sourceOf<K extends SourceKind>(
+  { detector, source }: Pick<DetectorSettings, 'detector' | 'source'>,
+  kind: K,
+): Extract<SourceSettings, { kind: K }> {
+  if (source.kind !== kind)
+    throw new Error(`detector "${detector}" needs a ${kind} source (its source is ${source.kind})`);
+  return source as Extract<SourceSettings, { kind: K }>;
 }

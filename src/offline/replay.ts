@@ -3,7 +3,7 @@
  * them, and holds what comes of it beside what was said then.
  */
 import { alarmThreshold, type FalseAlarmTarget } from '../calibration/threshold';
-import type { DetectorSettings } from '../config/settings';
+import { sourceOf, type DetectorSettings } from '../config/settings';
 import type { Engines } from '../runtime/engines';
 import type { Detection } from '../domain/detection';
 import { createEventTracker } from '../domain/event';
@@ -208,7 +208,7 @@ async function derive(
         ? createPartitionStates(rules)
         : withRecordedBaselines(createPartitionStates({ ...rules, baselines: undefined }), recorded);
     const handle = createOfflinePipeline({ settings, recordDecoder, active, sink, states });
-    const { topic } = settings.source.kafka;
+    const { topic } = sourceOf(settings, 'kafka').kafka;
     for (const { partition, from, liveFrom, messages } of partitions) {
       const assignment = { from, liveFrom, after: undefined, processedBefore: from > 0n };
       for (let at = 0; at < messages.length; at += batchRecords)

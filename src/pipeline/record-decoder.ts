@@ -1,5 +1,5 @@
 /** From messages to windows, as one detector is configured: the same way in for the daemon and for training. */
-import type { DetectorSettings, RecordFormat } from '../config/settings';
+import { sourceOf, type DetectorSettings, type RecordFormat } from '../config/settings';
 import {
   createCategoryTable,
   createConditionReader,
@@ -42,14 +42,20 @@ export function createRecordDecoder(
 }
 
 function createDecoder(
-  { record, fields, source }: DetectorSettings,
+  settings: DetectorSettings,
   format: RecordFormat,
   readConditions: ReadConditions,
 ): DecodeBatch {
+  const { record, fields } = settings;
   if (record.kind === 'image')
     return createImageDecoder(fields, record, record.image, record, readConditions);
   const framed = (compile: CompileSchema): DecodeBatch =>
-    createFramedDecoder(record, record, createSchemaRegistry(source.kafka.registry), compile);
+    createFramedDecoder(
+      record,
+      record,
+      createSchemaRegistry(sourceOf(settings, 'kafka').kafka.registry),
+      compile,
+    );
   switch (format) {
     case 'json':
       return decodeEach(record, createJsonDecoder(fields, record, record, readConditions));

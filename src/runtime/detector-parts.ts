@@ -55,11 +55,16 @@ export function createSinks(
   const sinks: Sink[] = [createQuarantineSink(quarantine)];
   if (settings.sinks.log.enabled) sinks.push(createLogSink(log));
   if (summary !== undefined) sinks.push(summary);
-  const { topic, groupId, clientId } = settings.source.kafka;
+  const { source, delivery } = settings;
   const to = settings.sinks.kafka;
-  if (!to.enabled && settings.source.kind !== 'kafka') return { sinks, committer: undefined };
-  const kafka = createKafkaClient({ ...sinkConnection(settings), clientId, log });
-  if (settings.delivery === 'exactly-once') {
+  if (!to.enabled && source.kind !== 'kafka') return { sinks, committer: undefined };
+  const kafka = createKafkaClient({
+    ...sinkConnection(settings),
+    clientId: source.kind === 'kafka' ? source.kafka.clientId : 'vaemon',
+    log,
+  });
+  if (delivery === 'exactly-once' && source.kind === 'kafka') {
+    const { topic, groupId } = source.kafka;
     const sink = createTransactionalSink({ kafka, settings: to, groupId, onTransaction });
     const committer: OffsetCommitter = {
       fence: (partitions) => sink.fence(topic, partitions),
@@ -90,9 +95,11 @@ export function createStates(
   const { detector, source } = settings;
   return createPartitionStates({
     ...stateRules(settings, recordDecoder),
-    saveEvery: source.kafka.saveEveryRecords,
-    maxReplay: source.kafka.maxReplayRecords,
-    ...(source.kind === 'kafka' && { store: createStateStore({ directory: storePath, detector }) }),
+    ...(source.kind === 'kafka' && {
+      saveEvery: source.kafka.saveEveryRecords,
+      maxReplay: source.kafka.maxReplayRecords,
+      store: createStateStore({ directory: storePath, detector }),
+    }),
     onError(problem, fields) {
       metrics.stateError(problem);
       log.warn(memoryWarnings[problem], { detector, ...fields });

@@ -146,10 +146,10 @@ export async function startDetector(parts: RuntimeParts): Promise<RunningDetecto
     },
   });
 
-  const { file } = settings.source;
+  const from = settings.source;
   const replay =
-    settings.source.kind === 'file' && file.clock === 'records'
-      ? createReplayClock(Math.ceil(file.rate * replayedTrainingSeconds))
+    from.kind === 'file' && from.file.clock === 'records'
+      ? createReplayClock(Math.ceil(from.file.rate * replayedTrainingSeconds))
       : undefined;
 
   const retrainer = createRetrainer<ActiveDetector>({

@@ -2,7 +2,7 @@
 import convict from 'convict';
 import type { ConfigProblem } from '../errors';
 import { show } from './formats';
-import { isKey, listKeys, settingName, type Key, type Parsed, type Section } from './key';
+import { isKey, listKeys, nodesInUse, settingName, type Key, type Parsed, type Section } from './key';
 import type { Rule } from './rule';
 import { didYouMean, nearest } from './suggest';
 
@@ -105,9 +105,10 @@ function meant(name: string, siblings: readonly string[], all: readonly string[]
 
 /** The settings of a section, from those of its keys. A key that is wrong has none. */
 function nest(schema: Section, parsed: ReadonlyMap<string, unknown>, prefix = ''): object {
+  const pathOf = (name: string): string => (prefix === '' ? name : `${prefix}.${name}`);
   return Object.fromEntries(
-    Object.entries(schema).map(([name, node]) => {
-      const path = prefix === '' ? name : `${prefix}.${name}`;
+    nodesInUse(schema, (name) => parsed.get(pathOf(name))).map(([name, node]) => {
+      const path = pathOf(name);
       return isKey(node) ? [settingName(name, node), parsed.get(path)] : [name, nest(node, parsed, path)];
     }),
   );

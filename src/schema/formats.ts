@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { CronPattern, Cron } from 'croner';
 import type { FalseAlarmTarget } from '../calibration/threshold';
-import type { Key } from './key';
+import type { Key, Section, Variants } from './key';
 
 /** What the author of a schema says of a key. Without `default` the key is required. */
 export interface About {
@@ -116,6 +116,15 @@ export function choice<const T extends string>(about: About, choices: readonly T
     type: oneOf(choices),
     read: (value) => choices.find((word) => word === value),
   });
+}
+
+/** Sections of which one is in use, and the key `kind` that names it. */
+export function variants<V extends Readonly<Record<string, Section>>>(
+  about: About,
+  sections: V,
+): Variants<V> {
+  const kind = choice(about, Object.keys(sections) as (keyof V & string)[]);
+  return { kind: { ...kind, selects: true }, ...sections };
 }
 
 /** A list of words out of `choices`, at least one and each once. */

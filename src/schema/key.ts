@@ -15,6 +15,8 @@ export interface Key<T> {
   type: string;
   /** Of what the setting's name in TypeScript has and the YAML key has not: durations are kept in ms. */
   suffix?: 'Ms';
+  /** The value names the section beside this key that is in use; the other sections are no part of the settings. */
+  selects?: true;
   /** Never shown, and taken from the environment alone: a file and an argument are read by others, too. */
   secret?: boolean;
   /** Turns what stands in YAML, the environment or an argument into the setting. Throws an Error that says what is wrong. */
@@ -30,10 +32,18 @@ export interface Section {
 
 type SettingName<Name, Node> = Node extends { suffix: 'Ms' } ? `${Name & string}Ms` : Name;
 
-/** The settings that a section yields: what its keys parse to, durations under their name in ms. */
-export type Parsed<S> = {
-  [Name in keyof S as SettingName<Name, S[Name]>]: S[Name] extends Key<infer T> ? T : Parsed<S[Name]>;
+/** Sections of which one is in use, and the key `kind` that names it. */
+export type Variants<V extends Readonly<Record<string, Section>>> = V & {
+  readonly kind: Key<keyof V & string> & { selects: true };
 };
+
+/** The settings of variants: a discriminated union, each member with `kind` and its own section. */
+type ParsedVariants<V> = { [Kind in keyof V]: { kind: Kind } & { [Name in Kind]: Parsed<V[Kind]> } }[keyof V];
+
+/** The settings that a section yields: the parsed value of each key, durations under their name in ms. */
+export type Parsed<S> = S extends { kind: { selects: true } }
+  ? ParsedVariants<Omit<S, 'kind'>>
+  : { [Name in keyof S as SettingName<Name, S[Name]>]: S[Name] extends Key<infer T> ? T : Parsed<S[Name]> };
 
 /** Whether a node of a schema is a key and not a section. */
 export function isKey(node: Section | Key<unknown>): node is Key<unknown> {
@@ -43,6 +53,18 @@ export function isKey(node: Section | Key<unknown>): node is Key<unknown> {
 /** Name of the setting that a YAML key becomes, e.g. `timeout` → `timeoutMs`. */
 export function settingName(name: string, key: Key<unknown>): string {
   return `${name}${key.suffix ?? ''}`;
+}
+
+/** The nodes of a section that are part of the settings, given the value of each key. */
+export function nodesInUse(
+  section: Section,
+  valueOf: (name: string) => unknown,
+): [string, Section | Key<unknown>][] {
+  const nodes = Object.entries(section);
+  const selector = nodes.find(([, node]) => isKey(node) && node.selects === true)?.[0];
+  if (selector === undefined) return nodes;
+  const kind = valueOf(selector);
+  return nodes.filter(([name, node]) => isKey(node) || name === kind);
 }
 
 /** Every key of a section by its dotted path, in the order of the schema. */
@@ -73,7 +95,7 @@ export function nameVariables<S extends Section>(section: S, without: readonly s
 export function toDocument(section: Section, settings: object): Record<string, unknown> {
   const values = settings as Readonly<Record<string, unknown>>;
   return Object.fromEntries(
-    Object.entries(section).map(([name, node]) => {
+    nodesInUse(section, (name) => values[name]).map(([name, node]) => {
       if (!isKey(node)) return [name, toDocument(node, values[name] as object)];
       const setting = values[settingName(name, node)];
       return [name, node.secret === true && setting !== '' ? '[hidden]' : node.print(setting)];

@@ -61,7 +61,7 @@ export function stateRules(
     categories,
     table,
     // Another group is in another place, and may have begun in another one.
-    fingerprint: `${windowFingerprint(settings)} ${source.kafka.groupId}`,
+    fingerprint: `${windowFingerprint(settings)} ${source.kind === 'kafka' ? source.kafka.groupId : ''}`,
   };
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { loadSettings, type LoadOptions } from '../../src/config/load';
 import { sinkConnection } from '../../src/config/rules';
-import type { DetectorSettings } from '../../src/config/settings';
+import { sourceOf, type DetectorSettings } from '../../src/config/settings';
 import { ConfigError } from '../../src/errors';
 import { removeFolders, writeFolder } from './folder';
 
@@ -69,7 +69,7 @@ describe('the schema registry', () => {
 
   test('is read, with what it needs', async () => {
     const text = kafkaDetector(avro, registry(', username: vaemon, passwordFile: /run/secret, timeout: 2s'));
-    expect((await load(text)).source.kafka.registry).toEqual({
+    expect(sourceOf(await load(text), 'kafka').kafka.registry).toEqual({
       url: 'http://sr:8081',
       username: 'vaemon',
       password: '',
@@ -118,7 +118,10 @@ describe('a secret', () => {
 
   test('comes from its variable, for all detectors that have no file', async () => {
     const settings = await load(text, { env: { VAEMON_KAFKA_REGISTRY_PASSWORD: secret } });
-    expect(settings.source.kafka.registry).toMatchObject({ password: secret, passwordFile: '/p' });
+    expect(sourceOf(settings, 'kafka').kafka.registry).toMatchObject({
+      password: secret,
+      passwordFile: '/p',
+    });
   });
 
   test.each([
@@ -136,7 +139,7 @@ describe('a secret', () => {
 
   test('may be said to be empty anywhere', async () => {
     const settings = await load(text.replace('username: u', "username: u, password: ''"));
-    expect(settings.source.kafka.registry.password).toBe('');
+    expect(sourceOf(settings, 'kafka').kafka.registry.password).toBe('');
   });
 });
 
@@ -158,7 +161,7 @@ describe('the way to Kafka', () => {
   });
 
   test('takes each secret from a variable of its own', async () => {
-    const { source, sinks } = await load(kafkaDetector(), {
+    const settings = await load(kafkaDetector(), {
       env: {
         VAEMON_KAFKA_SASL_PASSWORD: 'a',
         VAEMON_KAFKA_SASL_OAUTH_CLIENT_SECRET: 'b',
@@ -166,7 +169,9 @@ describe('the way to Kafka', () => {
         VAEMON_SINKS_KAFKA_SASL_OAUTH_CLIENT_SECRET: 'd',
       },
     });
-    expect([source.kafka.sasl.password, source.kafka.sasl.oauth.clientSecret]).toEqual(['a', 'b']);
+    const { sasl } = sourceOf(settings, 'kafka').kafka;
+    const { sinks } = settings;
+    expect([sasl.password, sasl.oauth.clientSecret]).toEqual(['a', 'b']);
     expect([sinks.kafka.sasl.password, sinks.kafka.sasl.oauth.clientSecret]).toEqual(['c', 'd']);
   });
 
@@ -228,7 +233,7 @@ describe('the way to Kafka', () => {
       'kind: kafka,',
       'kind: file, file: { path: a.ndjson },',
     );
-    expect((await load(text)).source.kind).toBe('file');
+    expect(sourceOf(await load(text), 'file')).not.toHaveProperty('kafka');
   });
 });
 

@@ -46,7 +46,7 @@ describe('what a configuration yields', () => {
       file: join(folder, 'pump.yaml'),
       settings: {
         detector: 'pump',
-        source: { kind: 'file', kafka: { groupId: 'vaemon-pump', sessionTimeoutMs: 30_000 } },
+        source: { kind: 'file', file: { historyRecords: 3600 } },
         record: { channels: ['pressure', 'flow'], conditions: [], maxAheadMs: 300_000 },
         window: { length: 10, ttlMs: 3_600_000 },
         model: { kind: 'cvae', latentDim: 8, hidden: [64, 32] },
@@ -148,7 +148,11 @@ describe('which value wins', () => {
   });
 
   test.each([
-    ['VAEMON_KAFKA_BROKERS', 'a:9092, b:9093', { source: { kafka: { brokers: ['a:9092', 'b:9093'] } } }],
+    [
+      'VAEMON_FILE_COLUMNS_CONDITIONS',
+      'mode, site',
+      { source: { file: { columns: { conditions: ['mode', 'site'] } } } },
+    ],
     ['VAEMON_SINKS_LOG_ENABLED', 'false', { sinks: { log: { enabled: false } } }],
     ['VAEMON_MODEL_HIDDEN', '128,64', { model: { hidden: [128, 64] } }],
     ['VAEMON_MODEL_MIN_VARIANCE', '1e-4', { model: { minVariance: 1e-4 } }],
@@ -160,6 +164,18 @@ describe('which value wins', () => {
     ],
   ])('%s=%s is read as what it means', async (name, value, expected) => {
     expect(await loadDetector(minimalDetector(), { env: { [name]: value } })).toMatchObject(expected);
+  });
+
+  test('the environment can set another source, and only the settings of that one are in force', async () => {
+    const env = {
+      VAEMON_SOURCE_KIND: 'kafka',
+      VAEMON_KAFKA_BROKERS: 'a:9092, b:9093',
+      VAEMON_KAFKA_TOPIC: 'in',
+      VAEMON_SINKS_KAFKA_DEAD_LETTER_TOPIC: 'dead',
+    };
+    const { source } = await loadDetector(minimalDetector(), { env });
+    expect(Object.keys(source)).toEqual(['kind', 'kafka']);
+    expect(source).toMatchObject({ kafka: { brokers: ['a:9092', 'b:9093'], groupId: 'vaemon-pump' } });
   });
 });
 

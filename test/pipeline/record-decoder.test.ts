@@ -1,4 +1,4 @@
-import type { DetectorSettings } from '../../src/config/settings';
+import { sourceOf, type DetectorSettings } from '../../src/config/settings';
 import { loadSettings } from '../../src/config/load';
 import { createRecordDecoder } from '../../src/pipeline/record-decoder';
 import { settingsFingerprint } from '../../src/config/fingerprint';
@@ -45,7 +45,12 @@ describe('the fingerprint of the settings', () => {
 
   test.each<[string, (settings: DetectorSettings) => Partial<DetectorSettings>]>([
     ['sinks', ({ sinks }) => ({ sinks: { ...sinks, log: { enabled: !sinks.log.enabled } } })],
-    ['the source', ({ source }) => ({ source: { ...source, file: { ...source.file, path: 'other.csv' } } })],
+    [
+      'the source',
+      (settings) => ({
+        source: { kind: 'file', file: { ...sourceOf(settings, 'file').file, path: 'other.csv' } },
+      }),
+    ],
     ['training', ({ training }) => ({ training: { ...training, epochs: training.epochs + 1 } })],
     [
       'the false-alarm target',

@@ -8,6 +8,15 @@ import type { ReadHistory } from '../history';
 import { holdsImages, imageTickMs, readRecordedImages } from './image-files';
 import type { Batch, HandleBatch, Message, Source } from '../source';
 
+/** Names of the columns of a CSV file; every other column is a channel. */
+export interface FileColumns {
+  key: string;
+  timestamp: string;
+  conditions: readonly string[];
+}
+
+export const defaultColumns: FileColumns = { key: 'key', timestamp: 'timestamp', conditions: [] };
+
 export interface FileSourceSettings {
   /** CSV with a header, NDJSON (`.ndjson`, `.jsonl`) or idx images; `.gz` is unpacked. Or a folder of PNG and JPEG. */
   path: string;
@@ -17,8 +26,11 @@ export interface FileSourceSettings {
   loop: boolean;
   /** This many records at the beginning are history: the source starts behind them. */
   historyRecords: number;
-  columns: { key: string; timestamp: string; conditions: readonly string[] };
+  columns: FileColumns;
 }
+
+/** What is read of a file. */
+export type FileRecords = Pick<FileSourceSettings, 'path' | 'columns'>;
 
 export interface FileSource extends Source {
   /** Records of the file that have been delivered, history included: what a training may look at. */
@@ -118,10 +130,10 @@ export function createFileSource(
 }
 
 /** The first `limit` records of the file; event times bound the range further. */
-export function createFileHistory(settings: FileSourceSettings, limit: number): ReadHistory {
+export function createFileHistory(file: FileRecords, limit: number): ReadHistory {
   return async function* readHistory({ from, to, maxRecords }) {
     let kept: Message[] = [];
-    for await (const message of readMessages(settings, 0, { ms: 0, records: 0 })) {
+    for await (const message of readMessages(file, 0, { ms: 0, records: 0 })) {
       if (Number(message.origin.offset) >= limit) break;
       if (from !== undefined && message.timestamp < from) continue;
       if (to !== undefined && message.timestamp >= to) continue;
@@ -134,11 +146,7 @@ export function createFileHistory(settings: FileSourceSettings, limit: number): 
 }
 
 /** One message per image, or per row, from record `skip` on, in the form that Kafka records have, too. */
-async function* readMessages(
-  settings: FileSourceSettings,
-  skip: number,
-  shift: Shift,
-): AsyncGenerator<Message> {
+async function* readMessages(settings: FileRecords, skip: number, shift: Shift): AsyncGenerator<Message> {
   let index = 0;
   if (await holdsImages(settings.path)) {
     for await (const { key, bytes } of readRecordedImages(settings.path)) {
@@ -185,16 +193,11 @@ export async function readColumns(path: string): Promise<string[]> {
 }
 
 /** The rows of a file; what goes wrong names it. */
-export function readFileRecords(
-  settings: Pick<FileSourceSettings, 'path' | 'columns'>,
-): AsyncGenerator<FileRecord> {
+export function readFileRecords(settings: FileRecords): AsyncGenerator<FileRecord> {
   return namingFile(readRecords(settings), settings.path);
 }
 
-async function* readRecords({
-  path,
-  columns,
-}: Pick<FileSourceSettings, 'path' | 'columns'>): AsyncGenerator<FileRecord> {
+async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<FileRecord> {
   const bytes = openFile(path);
   if (/\.(ndjson|jsonl)(\.gz)?$/.test(path)) {
     for await (const line of readLines(bytes))
