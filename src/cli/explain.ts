@@ -128,7 +128,7 @@ async function explainRecord(
       const key = records.keys[row]!;
       const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
       if (!isWanted) continue;
-      if (result === 'warming')
+      if (result === 'not_full')
         throw new Error(`${where}: there are fewer than ${shape.length} records of key "${key}" up to it`);
       if (result !== 'ready')
         throw new Error(`${where} is not newer than the record of key "${key}" before it`);

@@ -87,6 +87,6 @@ export interface Detection {
    * What could not be brought back after an interruption: records before this one that its `window` should hold, or that
    * the `levels` of its device should rest on, may be missing. Absent where none is.
    */
-  incomplete?: readonly ('window' | 'levels')[];
+  incomplete?: readonly ('window' | 'baselines')[];
   modelVersion: string;
 }

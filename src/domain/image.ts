@@ -1,6 +1,4 @@
 /** Images as a detector sees them: all of one size, a byte for each value, row by row. */
-import type { ScalerState } from './scaler';
-
 export interface ImageShape {
   /** Pixels. */
   width: number;
@@ -26,10 +24,4 @@ export function colourChannels({ colour }: Pick<ImageShape, 'colour'>): 1 | 3 {
 /** Bytes of one image; value i belongs to pixel ⌊i / colour channels⌋, counted row by row. */
 export function imageBytes(image: ImageShape): number {
   return image.width * image.height * colourChannels(image);
-}
-
-/** Bytes to 0 … 1, the same for every pixel: what a byte can be is known, and nothing has to be learned of it. */
-export function pixelScaler(image: ImageShape): ScalerState {
-  const each = (value: number): number[] => new Array<number>(colourChannels(image)).fill(value);
-  return { center: each(0), scale: each(255), min: each(0), max: each(255), count: each(1) };
 }

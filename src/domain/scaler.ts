@@ -1,4 +1,5 @@
 /** Brings channels of any unit to a common scale, robustly, and back. */
+import { colourChannels, type ImageShape } from './image';
 import type { Values } from './record';
 
 /** What is learned of each channel; goes into the model version. */
@@ -69,6 +70,12 @@ export function fitScaler(values: Values, count: number, channels: number): Scal
     counts.push(n);
   }
   return { center, scale, min, max, count: counts };
+}
+
+/** Maps bytes to 0 … 1, the same for every pixel: the range of a byte needs no fit. */
+export function pixelScaler(image: ImageShape): ScalerState {
+  const each = (value: number): number[] => new Array<number>(colourChannels(image)).fill(value);
+  return { center: each(0), scale: each(255), min: each(0), max: each(255), count: each(1) };
 }
 
 function constantScale(mean: number): number {

@@ -125,7 +125,7 @@ export function resetEncoded(encoded: EncodedWindows): void {
 }
 
 /** What became of a record: its window is full, still filling, or the record is not newer than the last one. */
-export type PushResult = 'ready' | 'warming' | Staleness;
+export type PushResult = 'ready' | 'not_full' | Staleness;
 
 export interface WindowStore {
   /** Takes row `row` of columns shaped as in RecordBatch. */
@@ -409,7 +409,7 @@ export function createWindowStore(
       for (let i = 0; i < given; i++) ring.conditions[slot * given + i] = conditions[row * given + i]!;
       ring.timestamps[slot] = timestamp;
       ring.newest = timestamp;
-      return ring.pushed >= length ? 'ready' : 'warming';
+      return ring.pushed >= length ? 'ready' : 'not_full';
     },
     copy(key, batch) {
       const ring = latest?.key === key ? latest : rings.get(key)!;

@@ -121,7 +121,7 @@ const comparedFields = [
   'extrapolated',
   'limits',
   'statistics',
-  'levels',
+  'baselines',
   'modelVersion',
 ] as const;
 
@@ -248,8 +248,8 @@ function withRecordedBaselines(
       let outer = wrapped.get(inner);
       if (outer === undefined) {
         outer = Object.create(inner, {
-          followsLevels: { get: () => true },
-          levelsOf: {
+          followsBaselines: { get: () => true },
+          baselinesOf: {
             value(_: string, offset: bigint) {
               const baselines = recorded.get(`${partition}/${offset}`)?.[0]?.baselines;
               return baselines && { above: Object.values(baselines), observe: () => undefined };

@@ -336,7 +336,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       }
       const key = records.keys[row]!;
       const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
-      if (result === 'ready' || result === 'warming') {
+      if (result === 'ready' || result === 'not_full') {
         if (warmUp && !partition.rescores) continue;
         const limits = parts.limits(records.values, row * valuesPerRecord);
         const lacks = windows.lacks(key);
@@ -513,8 +513,8 @@ function advanceOf(
   };
 }
 
-function lackingParts(window: boolean, levels: boolean): Detection['incomplete'] & {} {
-  return [...(window ? ['window' as const] : []), ...(levels ? ['levels' as const] : [])];
+function lackingParts(window: boolean, baselines: boolean): Detection['incomplete'] & {} {
+  return [...(window ? ['window' as const] : []), ...(baselines ? ['baselines' as const] : [])];
 }
 
 function staleRecord(result: Staleness, records: RecordBatch, row: number): DecodeError {

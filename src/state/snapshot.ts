@@ -172,18 +172,18 @@ function baselineColumns(devices: BaselinesSnapshot): Record<string, Column> {
     at += sample.length;
   }
   return {
-    levelsSeen: Float64Array.from(devices, ([, { seen }]) => seen),
-    levelsStatistics: Int32Array.from(devices, ([, { samples: ofDevice }]) => ofDevice.length),
-    levelsHeld: Int32Array.from(samples, ({ length }) => length),
-    levelsSamples: values,
+    baselinesSeen: Float64Array.from(devices, ([, { seen }]) => seen),
+    baselinesStatistics: Int32Array.from(devices, ([, { samples: ofDevice }]) => ofDevice.length),
+    baselinesHeld: Int32Array.from(samples, ({ length }) => length),
+    baselinesSamples: values,
   };
 }
 
 function readDevices(keys: readonly string[], columns: StoredState['columns']): BaselinesSnapshot {
-  const seen = columnOf(columns, 'levelsSeen', Float64Array);
-  const statistics = columnOf(columns, 'levelsStatistics', Int32Array);
-  const held = columnOf(columns, 'levelsHeld', Int32Array);
-  const values = columnOf(columns, 'levelsSamples', Float64Array);
+  const seen = columnOf(columns, 'baselinesSeen', Float64Array);
+  const statistics = columnOf(columns, 'baselinesStatistics', Int32Array);
+  const held = columnOf(columns, 'baselinesHeld', Int32Array);
+  const values = columnOf(columns, 'baselinesSamples', Float64Array);
   let sample = 0;
   let at = 0;
   const devices = keys.map((key, k) => {
@@ -192,6 +192,6 @@ function readDevices(keys: readonly string[], columns: StoredState['columns']): 
     );
     return [key, { seen: seen[k]!, samples }] as const;
   });
-  if (at !== values.length || sample !== held.length) throw new Error('has levels that are cut off');
+  if (at !== values.length || sample !== held.length) throw new Error('has baselines that are cut off');
   return devices;
 }

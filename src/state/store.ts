@@ -96,7 +96,7 @@ const checksumBytes = 32;
 const lengthAt = magic.length + checksumBytes;
 const headerAt = lengthAt + 8;
 /** Layout of the file; a reader refuses what it does not know. */
-const schema = 1;
+const schema = 2;
 /** More than this no process could have held. */
 const maxBytes = 2 ** 32;
 

@@ -8,10 +8,10 @@ import {
 } from '../calibration/surprise';
 import { createConditionEncoder, fitConditions, type CategoryTable } from '../domain/condition';
 import type { StatisticName } from '../domain/detection';
-import { colourChannels, pixelScaler } from '../domain/image';
+import { colourChannels } from '../domain/image';
 import { createValues, imageOf, type RecordSchema, type Values } from '../domain/record';
 import type { SignalRule } from '../domain/signal';
-import { createScaler, fitScaler } from '../domain/scaler';
+import { createScaler, fitScaler, pixelScaler } from '../domain/scaler';
 import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
 import {

@@ -116,10 +116,10 @@ describe('evaluate', () => {
     expect(lines[100]).toMatch(/^bars,99,[\d.e-]+,[01]$/);
     const { judgement, details } = JSON.parse(result.out) as {
       judgement: { macro: { rocAuc: number } };
-      details: { warming: number; rejected: object }[];
+      details: { windowNotFull: number; rejected: object }[];
     };
     expect(judgement.macro.rocAuc).toBeGreaterThan(0.95);
-    expect(details[0]).toMatchObject({ warming: 0, rejected: {} });
+    expect(details[0]).toMatchObject({ windowNotFull: 0, rejected: {} });
   }, 60_000);
 
   test('images of another size than the configured, or than those of the other file, are an error', async () => {

@@ -27,7 +27,7 @@ function createStore(overrides: Partial<WindowLimits> = {}) {
 
 test('a window is ready with its last record, and from then on with each', () => {
   const { push } = createStore();
-  expect([1, 2, 3, 4].map((time) => push('a', time))).toEqual(['warming', 'warming', 'ready', 'ready']);
+  expect([1, 2, 3, 4].map((time) => push('a', time))).toEqual(['not_full', 'not_full', 'ready', 'ready']);
 });
 
 test('a row of a larger batch is taken by its number', () => {
@@ -51,7 +51,7 @@ test('a copied window holds the newest records of its key, oldest first, whateve
           seen.set(key, times);
           times.push(i);
           const result = store.push(key, 0, Float64Array.of(i), Float64Array.of(10 * i), Float64Array.of(-i));
-          expect(result).toBe(times.length >= length ? 'ready' : 'warming');
+          expect(result).toBe(times.length >= length ? 'ready' : 'not_full');
           if (result !== 'ready') return;
           const batch = createWindowBatch({ length, channels: 1, conditions: 1 }, 1);
           store.copy(key, batch);
@@ -81,7 +81,7 @@ test('a record that is not newer than the last of its key is told apart and does
   for (const time of [1, 2, 5]) push('a', time);
   expect(push('a', 5)).toBe('duplicate');
   expect(push('a', 4)).toBe('out_of_order');
-  expect(push('b', 4)).toBe('warming');
+  expect(push('b', 4)).toBe('not_full');
   const batch = createWindowBatch(shape, 1);
   store.copy('a', batch);
   expect(Array.from(batch.timestamps)).toEqual([1, 2, 5]);
@@ -91,8 +91,8 @@ test('a key that was silent for longer than its time to live starts a new window
   const { store, push } = createStore({ ttlMs: 1000 });
   for (const time of [1, 2, 3]) push('a', time);
   expect(push('a', 1003)).toBe('ready');
-  expect(push('a', 2004)).toBe('warming');
-  expect(push('a', 2005)).toBe('warming');
+  expect(push('a', 2004)).toBe('not_full');
+  expect(push('a', 2005)).toBe('not_full');
   expect(push('a', 2006)).toBe('ready');
   const batch = createWindowBatch(shape, 1);
   store.copy('a', batch);
@@ -108,14 +108,14 @@ describe('when there are more keys than allowed', () => {
     push('c', 4);
     expect(store.size).toBe(2);
     expect(push('a', 5)).toBe('ready');
-    expect(push('b', 5)).toBe('warming');
+    expect(push('b', 5)).toBe('not_full');
     expect(store.size).toBe(2);
   });
 
   test('nothing of the key that went is left in the window of the one that came', () => {
     const { store, push } = createStore({ maxKeys: 1 });
     for (const time of [100, 200, 300]) push('a', time);
-    expect([1, 2, 3].map((time) => push('b', time))).toEqual(['warming', 'warming', 'ready']);
+    expect([1, 2, 3].map((time) => push('b', time))).toEqual(['not_full', 'not_full', 'ready']);
     const batch = createWindowBatch(shape, 1);
     store.copy('b', batch);
     expect(Array.from(batch.timestamps)).toEqual([1, 2, 3]);
@@ -140,8 +140,8 @@ describe('a gap', () => {
   test('is none up to one and a half intervals, so that sampling may wander', () => {
     const { push } = createStore({ ...regular, gaps: 'break' });
     expect([0, 14, 20, 34.9].map((time) => push('a', time))).toEqual([
-      'warming',
-      'warming',
+      'not_full',
+      'not_full',
       'ready',
       'ready',
     ]);
@@ -157,7 +157,7 @@ describe('a gap', () => {
   test('starts a new window where it breaks', () => {
     const { store, push } = createStore({ ...regular, gaps: 'break' });
     const results = [0, 10, 20, 36, 46, 56].map((time) => push('a', time));
-    expect(results).toEqual(['warming', 'warming', 'ready', 'warming', 'warming', 'ready']);
+    expect(results).toEqual(['not_full', 'not_full', 'ready', 'not_full', 'not_full', 'ready']);
     expect(windowOf(store).times).toEqual([36, 46, 56]);
   });
 
@@ -174,13 +174,13 @@ describe('a gap', () => {
 
   test('helps a window to become full where it is filled', () => {
     const { push } = createStore({ ...regular, gaps: 'fill' });
-    expect([0, 20].map((time) => push('a', time))).toEqual(['warming', 'ready']);
+    expect([0, 20].map((time) => push('a', time))).toEqual(['not_full', 'ready']);
   });
 
   test('as long as a window starts a new one, filled or not', () => {
     const { push } = createStore({ ...regular, gaps: 'fill' });
     for (const time of [0, 10, 20]) push('a', time);
-    expect([60, 70, 80].map((time) => push('a', time))).toEqual(['warming', 'warming', 'ready']);
+    expect([60, 70, 80].map((time) => push('a', time))).toEqual(['not_full', 'not_full', 'ready']);
   });
 });
 

@@ -19,7 +19,7 @@ const { seed } = fuzzing;
 /** What has become of the records of one format. */
 interface Outcome {
   ready: number;
-  warming: number;
+  not_full: number;
   stale: number;
   rejected: Partial<Record<RejectReason, number>>;
   slowestBatchMs: number;
@@ -46,7 +46,7 @@ async function send(format: FuzzedFormat, count: number, onBatch: () => void): P
   const { recordDecoder, settings } = format;
   const windows = createWindowStore(recordDecoder.shape, settings.window);
   const batch = createWindowBatch(recordDecoder.shape, batchRecords);
-  const outcome: Outcome = { ready: 0, warming: 0, stale: 0, rejected: {}, slowestBatchMs: 0 };
+  const outcome: Outcome = { ready: 0, not_full: 0, stale: 0, rejected: {}, slowestBatchMs: 0 };
   for (let from = 0; from < count; from += batchRecords) {
     const indices = Array.from({ length: Math.min(batchRecords, count - from) }, (_, i) => from + i);
     const messages = indices.map((index) => messageAt(format, index));
@@ -65,7 +65,7 @@ async function send(format: FuzzedFormat, count: number, onBatch: () => void): P
       const key = records.keys[row]!;
       const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
       if (result === 'ready') windows.copy(key, batch);
-      outcome[result === 'ready' || result === 'warming' ? result : 'stale']++;
+      outcome[result === 'ready' || result === 'not_full' ? result : 'stale']++;
     }
     expect(windows.size).toBeLessThanOrEqual(settings.window.maxKeys);
     onBatch();
@@ -123,7 +123,7 @@ test(`${fuzzing.records} records of every format: each is counted once, and noth
     const grown = (used() - early) / 2 ** 20;
     const rejected = Object.values(outcome.rejected).reduce((sum, n) => sum + n, 0);
 
-    expect([format.name, outcome.ready + outcome.warming + outcome.stale + rejected]).toEqual([
+    expect([format.name, outcome.ready + outcome.not_full + outcome.stale + rejected]).toEqual([
       format.name,
       count,
     ]);

@@ -78,8 +78,8 @@ function createRecordedMetrics() {
   const counts = () => ({
     consumed: sum('consumed', ([, records]) => records),
     scored: sum('scored', ([, count]) => count),
-    warming: sum('warming', ([records]) => records),
-    refilled: sum('refilled', ([records]) => records),
+    windowNotFull: sum('windowNotFull', ([records]) => records),
+    warmUps: sum('warmUps', ([records]) => records),
     rejected: sum('rejected', ([, records]) => records ?? 1),
     opened: sum('eventsOpened', ([events]) => events),
   });
@@ -299,7 +299,7 @@ test('every message has exactly one outcome', async () => {
   const { detections, deadLetters } = allOf(sink);
   expect(offsetsOf(detections)).toEqual([2, 8]);
   expect(offsetsOf(deadLetters)).toEqual([3, 5, 6, 7]);
-  expect(counts()).toEqual({ consumed: 9, scored: 2, warming: 1, refilled: 2, rejected: 4, opened: 0 });
+  expect(counts()).toEqual({ consumed: 9, scored: 2, windowNotFull: 1, warmUps: 2, rejected: 4, opened: 0 });
 });
 
 test('what is refused becomes a dead letter with its reason, its origin and itself', async () => {
@@ -362,7 +362,7 @@ test('warmUp messages fill the windows and give no verdict', async () => {
   ]);
   await deliver(handle, [message(2, { time: 3, surprise: 1 })]);
   expect(allOf(sink)).toMatchObject({ detections: [{ surprise: 1 }], events: [], deadLetters: [] });
-  expect(counts()).toMatchObject({ refilled: 2, warming: 0, scored: 1 });
+  expect(counts()).toMatchObject({ warmUps: 2, windowNotFull: 0, scored: 1 });
 });
 
 test('events are opened and closed over the edges of batches, and counted', async () => {
@@ -413,7 +413,7 @@ describe('a record beyond a limit of a channel', () => {
       { key: 'b', timestamp: 2, anomalous: true, statistics: { latent: 0 } },
       { key: 'a', timestamp: 2, anomalous: true },
     ]);
-    expect(counts()).toMatchObject({ scored: 3, warming: 1 });
+    expect(counts()).toMatchObject({ scored: 3, windowNotFull: 1 });
   });
 
   test('is read again without a verdict, as any other', async () => {
@@ -500,7 +500,14 @@ describe('when a sink refuses a batch', () => {
       message: 'sink test did not take the batch',
       cause: { message: 'disk is full' },
     });
-    expect(counts()).toEqual({ consumed: 0, scored: 0, warming: 0, refilled: 0, rejected: 0, opened: 0 });
+    expect(counts()).toEqual({
+      consumed: 0,
+      scored: 0,
+      windowNotFull: 0,
+      warmUps: 0,
+      rejected: 0,
+      opened: 0,
+    });
     expect(calls).toContainEqual({ name: 'sinkError', args: ['test'] });
   });
 
@@ -521,9 +528,9 @@ describe('when a sink refuses a batch', () => {
     if (!redelivery.flat().includes(more)) await deliver(shaken.handle, [more]);
 
     expect(allOf(shaken.sink)).toEqual(allOf(calm.sink));
-    const { consumed, refilled, ...rest } = shaken.counts();
-    expect(rest).toEqual({ scored: 4, warming: 1, rejected: 2, opened: 1 });
-    expect(consumed).toBe(7 + refilled);
+    const { consumed, warmUps, ...rest } = shaken.counts();
+    expect(rest).toEqual({ scored: 4, windowNotFull: 1, rejected: 2, opened: 1 });
+    expect(consumed).toBe(7 + warmUps);
   });
 
   test('the verdicts are those of the model that scored it, though a new one is there when it comes again', async () => {
@@ -579,7 +586,7 @@ test('records that were handled but not committed are no dead letters when they 
   await deliver(handle, [...messages.slice(3), message(4, 'rubbish'), message(5, { time: 5 })]);
   expect(offsetsOf(allOf(sink).detections)).toEqual([1, 2, 3, 5]);
   expect(offsetsOf(allOf(sink).deadLetters)).toEqual([4]);
-  expect(counts()).toMatchObject({ consumed: 10, scored: 4, warming: 1, refilled: 4, rejected: 1 });
+  expect(counts()).toMatchObject({ consumed: 10, scored: 4, windowNotFull: 1, warmUps: 4, rejected: 1 });
 });
 
 test('whatever sinks refuse and however batches are cut, every sink has every verdict once', async () => {
@@ -638,11 +645,11 @@ test('whatever sinks refuse and however batches are cut, every sink has every ve
 
         expect(allOf(sink)).toEqual(allOf(calm.sink));
         expect(allOf(other)).toEqual(allOf(calm.sink));
-        const { consumed, refilled, ...rest } = counts();
-        const { consumed: calmConsumed, refilled: none, ...expected } = calm.counts();
+        const { consumed, warmUps, ...rest } = counts();
+        const { consumed: calmConsumed, warmUps: none, ...expected } = calm.counts();
         expect([none, calmConsumed]).toEqual([0, messages.length]);
         expect(rest).toEqual(expected);
-        expect(consumed).toBe(messages.length + refilled);
+        expect(consumed).toBe(messages.length + warmUps);
       },
     ),
   );

@@ -436,7 +436,7 @@ test('where a partition begins is saved as soon as the disk takes it', async () 
   store.refuse = false;
   while (await deliverNext(50));
   expect(offsetsOf(store)).toEqual([-1]);
-  expect(store.saves[0]!.content).toMatchObject({ levels: { version: 'v1', from: '-1', keys: [] } });
+  expect(store.saves[0]!.content).toMatchObject({ baselines: { version: 'v1', from: '-1', keys: [] } });
 });
 
 test('a version that comes into use begins with levels of its own, also over a crash right behind it', async () => {
@@ -460,7 +460,7 @@ test('a version that comes into use begins with levels of its own, also over a c
   };
   const calm = await run(undefined);
   const byVersion = (version: string) => [...calm.keys()].filter((what) => what.startsWith(version));
-  expect(calm.get(byVersion('v2')[0]!)).toMatchObject([{ levels: { statistic: 0 } }]);
+  expect(calm.get(byVersion('v2')[0]!)).toMatchObject([{ baselines: { statistic: 0 } }]);
   expect(calm.get(byVersion('v2').at(-1)!)![0]!.baselines!['statistic']).toBeGreaterThan(0);
   for (const crashAfter of [1, 2, 3, 5]) {
     for (const [what, detections] of await run(crashAfter)) {
@@ -505,7 +505,7 @@ describe('what cannot be continued from begins anew, and that is said and marked
     const deliverNext = await partition.assign(next);
     while (await deliverNext(50));
     expect(next.problems).toEqual([problem]);
-    expect(next.detections[0]).toMatchObject({ levels: { statistic: 0 }, incomplete: ['levels'] });
+    expect(next.detections[0]).toMatchObject({ baselines: { statistic: 0 }, incomplete: ['baselines'] });
     expect(store.saves.at(-1)!.offset).toBeGreaterThan(400n);
     // In time the levels of a device rest on records alone that have been read since.
     expect(next.detections.findLast(({ key }) => key === 'k0')).not.toHaveProperty('incomplete');
@@ -529,28 +529,28 @@ describe('what cannot be continued from begins anew, and that is said and marked
   test('levels of other statistics, while the windows go on', async () => {
     const { partition, next } = await restartedAfter((store) => {
       const state = store.saves.at(-1)!;
-      const levelsStatistics = Int32Array.from([2]);
-      const levelsHeld = Int32Array.from([1, 1]);
+      const baselinesStatistics = Int32Array.from([2]);
+      const baselinesHeld = Int32Array.from([1, 1]);
       return store.save('t', 0, {
         ...state,
         content: {
           ...(state.content as object),
-          levels: { version: 'v1', from: '-1', anew: false, keys: ['k0'] },
+          baselines: { version: 'v1', from: '-1', anew: false, keys: ['k0'] },
         },
         columns: {
           ...state.columns,
-          levelsSeen: Float64Array.from([1]),
-          levelsStatistics,
-          levelsHeld,
-          levelsSamples: Float64Array.from([1, 2]),
+          baselinesSeen: Float64Array.from([1]),
+          baselinesStatistics,
+          baselinesHeld,
+          baselinesSamples: Float64Array.from([1, 2]),
         },
       });
     });
     const deliverNext = await partition.assign(next);
     while (await deliverNext(50));
     expect(next.problems).toEqual(['unreadable']);
-    expect(next.detections[0]).toMatchObject({ levels: { statistic: 0 }, incomplete: ['levels'] });
-    expect([...marksOf(next)]).toEqual(['levels']);
+    expect(next.detections[0]).toMatchObject({ baselines: { statistic: 0 }, incomplete: ['baselines'] });
+    expect([...marksOf(next)]).toEqual(['baselines']);
   });
 
   test('records that retention took before they could be read again leave a hole in every window', async () => {
@@ -583,7 +583,7 @@ test('without a store levels are followed, and begin with the first record that 
     messages.map((message, i) => ({ ...message, warmUp: i < 300 })),
   );
   expect(Number(detections[0]!.origin.offset)).toBeGreaterThanOrEqual(300);
-  expect(detections[0]).toMatchObject({ levels: { statistic: 0 } });
+  expect(detections[0]).toMatchObject({ baselines: { statistic: 0 } });
   expect(detections.some(({ baselines }) => baselines!['statistic']! > 0)).toBe(true);
 });
 

@@ -71,12 +71,12 @@ test('every byte that is another, and every byte that is missing, is found', asy
 });
 
 test.each([
-  ['{"schema":2}', /has the schema 2; this vaemon reads 1/],
-  ['{"schema":1,"columns":[]}', /has no offset \(got undefined\)/],
-  ['{"schema":1,"offset":"1","columns":[{"name":"a","kind":"f16","length":1}]}', /columns that are none/],
-  ['{"schema":1,"offset":"1","columns":[{"name":"a","kind":"f64","length":-1}]}', /columns that are none/],
+  ['{"schema":3}', /has the schema 3; this vaemon reads 2/],
+  ['{"schema":2,"columns":[]}', /has no offset \(got undefined\)/],
+  ['{"schema":2,"offset":"1","columns":[{"name":"a","kind":"f16","length":1}]}', /columns that are none/],
+  ['{"schema":2,"offset":"1","columns":[{"name":"a","kind":"f64","length":-1}]}', /columns that are none/],
   ['{"schema"', /its header is not JSON/],
-  ['{"schema":1,"offset":"1","columns":[{"name":"a","kind":"f64","length":9}]}', /a column is cut off/],
+  ['{"schema":2,"offset":"1","columns":[{"name":"a","kind":"f64","length":9}]}', /a column is cut off/],
 ])('refuses a header that says %s', async (header, message) => {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));

@@ -44,11 +44,11 @@ test('two series: a score for every record of both, in order, and metrics of eac
   const { stdout } = await evaluate('--out', out, '--json');
   const result = JSON.parse(stdout) as {
     judgement: { series: Record<string, { rocAuc: number; records: number }> };
-    details: { series: string; engine: string; warming: number }[];
+    details: { series: string; engine: string; windowNotFull: number }[];
   };
   expect(Object.keys(result.judgement.series)).toEqual(['one', 'two']);
   expect(result.judgement.series['two']!.rocAuc).toBeGreaterThan(0.9);
-  expect(result.details.map(({ series, warming }) => [series, warming])).toEqual([
+  expect(result.details.map(({ series, windowNotFull }) => [series, windowNotFull])).toEqual([
     ['one', 0],
     ['two', 0],
   ]);

@@ -132,7 +132,7 @@ test('files with keys, times and conditions of their own: windows are kept per k
   const outcome = await evaluateSeries({ ...evaluated(), path: config }, { name: 'k', train, test: test_ });
 
   expect(outcome.channels).toEqual(['load', 'power']);
-  expect(outcome).toMatchObject({ warming: 0, rejected: {}, ignoredColumns: [] });
+  expect(outcome).toMatchObject({ windowNotFull: 0, rejected: {}, ignoredColumns: [] });
   expect(outcome.scores).toHaveLength(100);
 }, 60_000);
 
