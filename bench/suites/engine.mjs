@@ -23,7 +23,6 @@ function isInstalled(name) {
 async function writeModels(folder) {
   const { openBackend, createRandom, encodeSafetensors } = dist('tensor');
   const { traceScoring } = dist('scoring/trace');
-  const { subgraphFrom } = dist('onnx/subgraph');
   await openBackend('wasm');
   for (const name of ['M1', 'M2']) {
     const { model, state, encoder, spec } = createBenchModel(name);
@@ -42,7 +41,7 @@ async function writeModels(folder) {
     ]);
     writeFileSync(join(folder, `${name}.inputs.safetensors`), encodeSafetensors(inputs));
     writeWeights(model, join(folder, `${name}.weights.safetensors`));
-    writeFileSync(join(folder, `${name}.onnx`), subgraphFrom(traceScoring(model, state), ['x', 'mask']));
+    writeFileSync(join(folder, `${name}.onnx`), traceScoring(model, state));
   }
 }
 

@@ -120,12 +120,11 @@ sinks: { log: { enabled: false }, kafka: { enabled: true, detectionsTopic: nowhe
 /** Weights, graph, scales and the threshold of the statistic, of the model that was trained. */
 async function exportModel(folder) {
   const { openBackend } = dist('tensor');
-  const { subgraphFrom } = dist('onnx/subgraph');
   const { softLimit } = dist('domain/scaler');
   await openBackend('wasm');
   const { files, state, model } = await readVersion(join(folder, 'store'), 'bench');
   writeWeights(model, join(folder, 'weights.safetensors'));
-  writeFileSync(join(folder, 'score.onnx'), subgraphFrom(files.get('score.onnx'), ['x', 'mask']));
+  writeFileSync(join(folder, 'score.onnx'), files.get('score.onnx'));
   return {
     channels,
     modes: state.conditions.categories.mode,

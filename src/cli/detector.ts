@@ -2,7 +2,7 @@
 import type { DetectorSettings, Settings } from '../config/settings';
 import { ConfigError } from '../errors';
 import type { createLogger } from '../logger';
-import { decodeModel, type DetectorState, type Files } from '../scoring/bundle';
+import { decodeModel, type DetectorState } from '../scoring/bundle';
 import { disposeModel, type Model } from '../models/model';
 import { createFileHistory } from '../sources/file/file';
 import type { ReadHistory } from '../sources/history';
@@ -55,7 +55,6 @@ export interface OpenModel {
   version: string;
   state: DetectorState;
   model: Model;
-  files: Files;
 }
 
 /**
@@ -75,7 +74,7 @@ export async function withModel(
   const { files } = await store.read(version);
   const { state, model } = decodeModel(version, files);
   try {
-    await use({ version, state, model, files });
+    await use({ version, state, model });
   } finally {
     disposeModel(model);
   }

@@ -7,7 +7,7 @@ import { Option } from 'commander';
 import { loadSettings } from '../config/load';
 import { createLogger } from '../logger';
 import { toTorchWeights } from '../models/exchange';
-import { graphName } from '../scoring/bundle';
+import { traceWithScaler } from '../scoring/trace';
 import { decodeSafetensors, encodeSafetensors, openBackend } from '../tensor';
 import type { Register } from './context';
 import { pickDetector, withModel } from './detector';
@@ -41,15 +41,9 @@ export const register: Register = (program, { env, stdout, stderr }) => {
       const settings = await loadSettings(path, { env, overrides: options.set });
       await openBackend();
       const detector = pickDetector(settings, options.detector);
-      await withModel(settings, detector, options.modelVersion, async (opened) => {
-        const { version, state, model } = opened;
+      await withModel(settings, detector, options.modelVersion, async ({ version, state, model }) => {
         if (options.format === 'onnx') {
-          const graph = opened.files.get(graphName);
-          if (graph === undefined)
-            throw new Error(
-              `version ${version} of ${detector.detector} has no graph: its model could not be traced`,
-            );
-          await writeFile(file, graph);
+          await writeFile(file, traceWithScaler(model, state));
           stdout.write(`${detector.detector}: version ${version}, its graph → ${file}\n`);
           return;
         }

@@ -81,7 +81,6 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
 
   /** By its id in the first recording. */
   const values = new Map<number, TracedValue>();
-  const described: ValueInfo[] = [];
   const made =
     prelude?.({
       ...builder,
@@ -102,7 +101,6 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
     const maker = made[tensor.name];
     if (maker !== undefined) {
       nodes.push({ operator: 'Identity', inputs: [maker], outputs: [tensor.name], attributes: {} });
-      described.push(info);
     } else if (tensor.data === undefined) inputs.push(info);
     else {
       initializers.set(tensor.name, {
@@ -178,7 +176,6 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
     initializers: [...initializers.values()].filter((one) => needed.values.has(one.name)),
     inputs: inputs.filter((input) => needed.values.has(input.name)),
     outputs,
-    described,
     metadata,
   });
 }

@@ -49,21 +49,11 @@ export interface OnnxModel {
   initializers: readonly Initializer[];
   inputs: readonly ValueInfo[];
   outputs: readonly ValueInfo[];
-  /** Values within the graph that others may begin at (subgraph.ts). */
-  described: readonly ValueInfo[];
   metadata: Readonly<Record<string, string>>;
 }
 
 /** The bytes of a `.onnx` file. */
-export function encodeOnnx({
-  name,
-  nodes,
-  initializers,
-  inputs,
-  outputs,
-  described,
-  metadata,
-}: OnnxModel): Uint8Array {
+export function encodeOnnx({ name, nodes, initializers, inputs, outputs, metadata }: OnnxModel): Uint8Array {
   if (endianness() !== 'LE')
     throw new Error('onnx: this machine is not little endian, which is not supported');
   const graph = message(
@@ -72,7 +62,6 @@ export function encodeOnnx({
     each(initializers, (tensor) => bytes(5, encodeTensor(tensor))),
     each(inputs, (info) => bytes(11, encodeValueInfo(info))),
     each(outputs, (info) => bytes(12, encodeValueInfo(info))),
-    each(described, (info) => bytes(13, encodeValueInfo(info))),
   );
   return message(
     int(1, irVersion),

@@ -1,6 +1,6 @@
 /**
  * A model version as files: model.json (settings, scaler, conditions, calibration), weights.safetensors, score.onnx (the
- * same model as a graph, trace.ts), golden.json (windows with the scores they must have) and report.json.
+ * same model as a graph that begins at scaled values, trace.ts), golden.json (windows with the scores they must have) and report.json.
  */
 import type { SurpriseState } from '../calibration/surprise';
 import type { CategoryTable, ConditionState } from '../domain/condition';
@@ -120,7 +120,7 @@ export async function encodeBundle(
 }
 
 /** The file with the graph that scores. */
-export const graphName = 'score.onnx';
+const graphName = 'score.onnx';
 
 /** The engine for a graph; undefined where there is no graph, or nothing to run it. */
 async function engineFor(

@@ -1,9 +1,7 @@
 /** A traced graph as the engine that scores. */
 import type { OpenSession, Session } from '../onnx/session';
-import { subgraphFrom } from '../onnx/subgraph';
 import { engineRows, type WindowEncoder } from './encode';
 import type { OpenEngine, Outputs, ScoringEngine } from './engine';
-import { scaledInputs } from './trace';
 
 /**
  * Opens the graph of a model.
@@ -11,7 +9,7 @@ import { scaledInputs } from './trace';
  * @throws Error when they cannot be opened
  */
 export async function openGraph(graph: Uint8Array, open: OpenSession): Promise<OpenEngine> {
-  const session = await open(subgraphFrom(graph, scaledInputs));
+  const session = await open(graph);
   return (_, encoder) => createOnnxEngine(session, encoder);
 }
 

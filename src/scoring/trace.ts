@@ -1,23 +1,36 @@
 /**
- * The scoring graph: a model's readout is run once in tfjs, its kernels are noted and written as an ONNX model, with the scaler
- * in front and all weights inside, for batches of any size. Python and others load the same file.
+ * Scoring graphs: the scoring outputs of a model run once in tfjs, and the recorded kernels are written as an ONNX model with
+ * all weights inside, for batches of any size.
  */
 import { softLimit } from '../domain/scaler';
-import { batchDimension, writeGraph, type PreludeBuilder } from '../onnx/graph';
+import { batchDimension, writeGraph, type GraphParts, type PreludeBuilder } from '../onnx/graph';
 import type { Model } from '../models/model';
 import { createRandom, recordKernels, tf } from '../tensor';
 import { contributionsOf } from './contributions';
 import type { LearnedState } from './bundle';
 import { createScoringOutputs } from './outputs';
 
-/** Of two sizes, so that what depends on the size of a batch shows. */
+/** Two sizes, so that what depends on the size of a batch shows. */
 const batchSizes = [2, 3] as const;
 
 /**
- * The bytes of `score.onnx`.
+ * The graph that the daemon runs, `score.onnx` of a version: inputs `x` and `mask`, scaled values, and `c`, the conditions.
+ * It has no scaler, because the daemon scales each record once and not in every window that contains it.
  * @throws UntranslatableError naming a kernel that ONNX has no counterpart for
  */
 export function traceScoring(model: Model, learned: LearnedState): Uint8Array {
+  return trace(model, learned);
+}
+
+/**
+ * The graph for other programs, as `vaemon export` writes it: inputs `values`, raw values that the graph scales, and `c`.
+ * @throws UntranslatableError naming a kernel that ONNX has no counterpart for
+ */
+export function traceWithScaler(model: Model, learned: LearnedState): Uint8Array {
+  return trace(model, learned, (graph) => scale(graph, learned));
+}
+
+function trace(model: Model, learned: LearnedState, prelude?: GraphParts['prelude']): Uint8Array {
   const { spec, weights } = model;
   const dim = spec.length * spec.channels;
   const readout = createScoringOutputs(model, contributionsOf(learned));
@@ -55,16 +68,13 @@ export function traceScoring(model: Model, learned: LearnedState): Uint8Array {
       'vaemon.channels': JSON.stringify(learned.channels),
       'vaemon.conditions': JSON.stringify(learned.conditions),
     },
-    prelude: (graph) => scale(graph, learned),
+    ...(prelude && { prelude }),
   });
 }
 
-/** Values of the graph that the daemon begins at: it scales each record once, and not in every window that holds it. */
-export const scaledInputs: readonly string[] = ['x', 'mask'];
-
 /**
- * What domain/scaler.ts does. Input `values`: of windows doubles, shape [batch, length, channels], NaN where one is missing;
- * of images bytes, shape [batch, height, width, colours].
+ * The scaler of domain/scaler.ts as nodes. Input `values`: windows as doubles, shape [batch, length, channels], NaN = missing;
+ * images as bytes, shape [batch, height, width, colours].
  */
 function scale(
   graph: PreludeBuilder,

@@ -178,7 +178,7 @@ describe('export and import', () => {
     expect((await vaemon('encode', config)).out).toBe(before);
   });
 
-  test('the graph is exported as it is stored, with what it takes to feed it', async () => {
+  test('the exported graph begins at raw values', async () => {
     const [config, file] = [join(folder, 'pump.yaml'), join(folder, 'pump.onnx')];
     expect((await vaemon('export', config, file, '--format', 'onnx')).code).toBe(0);
     const session = await (await loadOnnxRuntime()).InferenceSession.create(file, { logSeverityLevel: 3 });

@@ -1,4 +1,4 @@
-/** Python's onnxruntime loads score.onnx of a stored version, and says what vaemon says. */
+/** Python's onnxruntime loads the exported graph of a stored version, and scores as vaemon does. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,8 @@ import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
 import { disposeModel, type ModelOptions } from '../../src/models/model';
 import { modelKinds } from '../../src/models/zoo';
 import { openSession } from '../../src/onnx/session';
-import { decodeBundle, encodeBundle } from '../../src/scoring/bundle';
+import { decodeBundle, decodeModel, encodeBundle } from '../../src/scoring/bundle';
+import { traceWithScaler } from '../../src/scoring/trace';
 import { createModelStore } from '../../src/store/model-store';
 import type { Dataset } from '../../src/training/dataset';
 import { train, type TrainingOptions } from '../../src/training/train';
@@ -54,13 +55,16 @@ async function publish(name: string, model: Partial<ModelOptions>): Promise<stri
     });
     const version = await store.publish(files, {});
     const stored = (await store.read(version)).files;
-    // What scores in vaemon is this graph, too, and it is held to the golden scores.
+    // vaemon scores with the graph of the version, which must have the golden scores.
     const detector = await decodeBundle(version, stored, table, openSession);
     expect(detector.engine).toBe('onnxruntime');
     detector.dispose();
     const out = join(folder, name);
     mkdirSync(out);
-    for (const file of ['score.onnx', 'golden.json']) writeFileSync(join(out, file), stored.get(file)!);
+    writeFileSync(join(out, 'golden.json'), stored.get('golden.json')!);
+    const { state, model } = decodeModel(version, stored);
+    writeFileSync(join(out, 'score.onnx'), traceWithScaler(model, state));
+    disposeModel(model);
     return out;
   } finally {
     disposeModel(trained.model);

@@ -11,7 +11,7 @@ import { createWindowEncoder, shapeOf, type WindowEncoder } from '../../src/scor
 import { createTfjsEngine, type Outputs, type ScoringEngine } from '../../src/scoring/engine';
 import { openGraph } from '../../src/scoring/onnx-engine';
 import { outputNames, outputStatistics } from '../../src/scoring/outputs';
-import { traceScoring } from '../../src/scoring/trace';
+import { traceScoring, traceWithScaler } from '../../src/scoring/trace';
 import { createRandom, tf } from '../../src/tensor';
 import { createSpec } from '../models/spec';
 import { openTestBackend } from '../backend';
@@ -28,7 +28,6 @@ interface Case {
   encoder: WindowEncoder;
   wanted: string[];
   engines: { tfjs: ScoringEngine; onnx: ScoringEngine };
-  graph: Uint8Array;
   close: () => void;
 }
 
@@ -86,16 +85,14 @@ async function createCase(options: Partial<ModelOptions>, conditional: boolean):
     createConditionEncoder(conditions, table),
   );
   const attribution = contributionsOf(learned);
-  const graph = traceScoring(model, learned);
   const tfjs = createTfjsEngine(model, encoder, attribution);
-  const onnx = (await openGraph(graph, openSession))(model, encoder, attribution);
+  const onnx = (await openGraph(traceScoring(model, learned), openSession))(model, encoder, attribution);
   return {
     model,
     learned,
     encoder,
     wanted: [...outputStatistics(model, attribution), ...Object.values(outputNames)],
     engines: { tfjs, onnx },
-    graph,
     close() {
       onnx.dispose();
       disposeModel(model);
@@ -168,12 +165,14 @@ describe.each(cases)('%s', (_, options) => {
     of.close();
   });
 
-  test('the file scores raw values, scaled by itself', async () => {
+  test('the exported graph scales raw values by itself', async () => {
     const of = await createCase(options, true);
     const batch = windowsFor(of, 5);
     const expected = await run(of, of.engines.onnx, batch);
     const { InferenceSession, Tensor } = await loadOnnxRuntime();
-    const session = await InferenceSession.create(of.graph, { logSeverityLevel: 3 });
+    const session = await InferenceSession.create(traceWithScaler(of.model, of.learned), {
+      logSeverityLevel: 3,
+    });
     expect(session.inputNames).toEqual(['values', 'c']);
     const encoded = of.encoder.createBuffers(5);
     of.encoder.encode(batch, encoded);
