@@ -156,7 +156,7 @@ interface Held {
 }
 
 /** What has to be written before anything else is: where a partition, or a version in it, has begun. */
-type Owed = { begun: PartitionSnapshot } | 'levels';
+type Owed = { begun: PartitionSnapshot } | 'baselines';
 
 function createPartitionState(topic: string, partition: number, rules: StateRules): PartitionState {
   const { baselines: policy, store, saveEvery = defaultSaveEvery, maxReplay = defaultMaxReplay } = rules;
@@ -276,7 +276,7 @@ function createPartitionState(topic: string, partition: number, rules: StateRule
     if (waiting !== undefined) waiting = { ...waiting, baselines: begun };
     if (typeof owed === 'object') owed = { begun: { ...owed.begun, baselines: begun } };
     else {
-      owed = 'levels';
+      owed = 'baselines';
       // What another version has said of the records before it is better not said again by this one: saved soon.
       takenAt = beforeAll;
     }
@@ -285,7 +285,7 @@ function createPartitionState(topic: string, partition: number, rules: StateRule
   async function saveOwed(): Promise<void> {
     if (store === undefined) owed = undefined;
     if (owed === undefined) return;
-    const snapshot = owed === 'levels' ? await withBaselines() : owed.begun;
+    const snapshot = owed === 'baselines' ? await withBaselines() : owed.begun;
     if (snapshot !== undefined && (await save(snapshot))) owed = undefined;
   }
 
