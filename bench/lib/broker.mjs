@@ -11,7 +11,7 @@ const scripts = fileURLToPath(new URL('../../test/integration/kafka/', import.me
 export async function startBroker(folder) {
   const { Kafka, logLevel } = require('kafkajs');
   // Without the warnings that timers in the past cause on newer versions of Node.
-  require('../../dist/kafka/patches/request-queue').patchRequestQueue();
+  require('../../dist/kafka/patches/patches').applyPatches();
   const printed = execFileSync(join(scripts, 'kafka-up.sh'), [folder], { encoding: 'utf8' });
   const bootstrap = printed.trim().replace('KAFKA_BOOTSTRAP=', '');
   const kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING });

@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createMachines, toBinary, toJson } from './machines.mjs';
 
 const require = createRequire(import.meta.url);
-require('../../dist/kafka/patches/request-queue').patchRequestQueue();
+require('../../dist/kafka/patches/patches').applyPatches();
 const { Kafka, logLevel, Partitioners } = require('kafkajs');
 const settings = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const { bootstrap, topic, perSecond, seconds, machines, partitions, format, faultEvery } = settings;

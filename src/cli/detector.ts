@@ -6,7 +6,7 @@ import { decodeModel, type DetectorState } from '../scoring/bundle';
 import { disposeModel, type Model } from '../models/model';
 import { createFileHistory } from '../sources/file/file';
 import type { ReadHistory } from '../sources/history';
-import { createKafkaClient } from '../kafka/client';
+import { createSourceClient } from '../runtime/kafka-clients';
 import { createKafkaHistory } from '../sources/kafka/history';
 import { createModelStore } from '../store/model-store';
 
@@ -38,9 +38,8 @@ export function createHistory(
       fileRecords === undefined ? source.file.historyRecords : Number(fileRecords),
     );
   }
-  const kafka = createKafkaClient({ ...source.kafka, clientId: `${source.kafka.clientId}-train`, log });
   return createKafkaHistory({
-    kafka,
+    kafka: createSourceClient(source.kafka, log, 'train'),
     settings: source.kafka,
     onUnread: (ranges) =>
       log.warn('history could not be read to its end', {

@@ -1,13 +1,12 @@
 /** `vaemon replay`: past verdicts once more, by the versions that made them; and what they would have been otherwise. */
 import { InvalidArgumentError } from 'commander';
 import { loadSettings } from '../config/load';
-import { sinkConnection } from '../config/rules';
 import { detectorSchema } from '../config/schema';
 import { sourceOf, type DetectorSettings } from '../config/settings';
 import { openEngines } from '../runtime/engines';
 import { createLogger, type Logger } from '../logger';
 import { replay, type RecordedDetection, type ReplayedPartition, type WhatIf } from '../offline/replay';
-import { createKafkaClient } from '../kafka/client';
+import { createSinkClient, createSourceClient } from '../runtime/kafka-clients';
 import { findRanges, readKafkaRanges } from '../sources/kafka/history';
 import type { OffsetRange } from '../sources/kafka/offsets';
 import type { Message } from '../sources/source';
@@ -155,9 +154,9 @@ async function readRecords(
   log: Logger,
 ): Promise<ReplayedPartition[]> {
   const { kafka: settings } = sourceOf(detector, 'kafka');
-  const { topic, warmUpRecords, clientId } = settings;
+  const { topic, warmUpRecords } = settings;
   const lead = BigInt(options.lead ?? warmUpRecords);
-  const kafka = createKafkaClient({ ...settings, clientId: `${clientId}-replay`, log });
+  const kafka = createSourceClient(settings, log, 'replay');
   const all = await findRanges(kafka, topic, { from: undefined, to: undefined });
   const lowOf = (partition: number) => all.find((one) => one.partition === partition)?.start ?? 0n;
   const wanted: OffsetRange[] =
@@ -208,7 +207,7 @@ async function readDetections(
   log: Logger,
 ): Promise<Map<string, RecordedDetection[]>> {
   const { sinks, detector } = settings;
-  const { topic, groupId, clientId } = sourceOf(settings, 'kafka').kafka;
+  const { topic, groupId } = sourceOf(settings, 'kafka').kafka;
   const wanted = new Set<string>();
   let earliest = Infinity;
   for (const { partition, messages } of partitions) {
@@ -220,7 +219,7 @@ async function readDetections(
   }
   const recorded = new Map<string, RecordedDetection[]>();
   if (wanted.size === 0) return recorded;
-  const kafka = createKafkaClient({ ...sinkConnection(settings), clientId: `${clientId}-replay`, log });
+  const kafka = createSinkClient(settings, log, 'replay');
   const to = sinks.kafka.detectionsTopic;
   const ranges = await findRanges(kafka, to, { from: Math.max(0, earliest - clockMarginMs), to: undefined });
   const said = new Set<string>();

@@ -4,7 +4,7 @@ import { openEngines } from '../runtime/engines';
 import { LeaseError, TrainingError } from '../errors';
 import { quarantinePath, readQuarantine } from '../runtime/quarantine';
 import type { createLogger } from '../logger';
-import { createKafkaClient } from '../kafka/client';
+import { createSourceClient } from '../runtime/kafka-clients';
 import { readLabelFile, readLabelTopic, type TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/bundle';
 import { acquireLease, leaseFolder } from '../store/lease';
@@ -59,9 +59,8 @@ async function readTrainingLabels(
   const fromFile = file === '' ? [] : await readLabelFile(file);
   if (topic === '') return fromFile;
   const source = sourceOf(settings, 'kafka').kafka;
-  const kafka = createKafkaClient({ ...source, clientId: `${source.clientId}-train`, log });
   const fromTopic = await readLabelTopic({
-    kafka,
+    kafka: createSourceClient(source, log, 'train'),
     settings: { topic, groupId: source.groupId },
     onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
     onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),

@@ -1,79 +1,74 @@
-/**
- * The one way to a kafkajs client: its timer mended, records read faster, every codec known, no offset committed but ours, its
- * log lines ours, its retries short.
- */
+/** Creates kafkajs clients: patched, with every codec, the daemon's log and short retries. */
 import { Kafka, logLevel } from 'kafkajs';
 import type { LogEntry } from 'kafkajs';
 import { registerCodecs } from './compression';
+import { applyPatches } from './patches/patches';
 import { isExposed, securityOptions, type KafkaSecurity } from './security';
-import { patchOutOfRange } from './patches/out-of-range';
-import { patchRecordBatches } from './patches/record-batch';
-import { patchRequestQueue } from './patches/request-queue';
-import { patchStableOffsets } from './patches/stable-offsets';
 
-/** Takes the client's lines; a logger is one. */
+applyPatches();
+registerCodecs();
+
+/** The methods of a logger that the client uses. */
 export type KafkaLog = Readonly<
   Record<'warn' | 'info' | 'debug', (message: string, fields: Record<string, unknown>) => void>
 >;
 
-patchRequestQueue();
-patchRecordBatches();
-registerCodecs();
-patchStableOffsets();
-patchOutOfRange();
-
-/** What our own lines have already, or do not want. */
+/** Fields of kafkajs that the daemon's own log lines already have, or leave out. */
 const ownFields: readonly string[] = ['timestamp', 'logger', 'message', 'stack'];
 
 /**
- * kafkajs calls every failed attempt an error, and its everyday life info. What vaemon must act on arrives as an
- * error at the source or the sink, so a line of the client is one level lower here.
+ * The level of kafkajs' line, lowered by one: kafkajs logs each failed attempt as an error and routine as info. Errors that
+ * matter also reach the source or the sink.
  */
 function levelOf(level: logLevel): keyof KafkaLog {
   if (level === logLevel.ERROR) return 'warn';
   return level === logLevel.WARN ? 'info' : 'debug';
 }
 
-/** How long a line is not repeated, ms; a broker that is away would fill the log with the same few. */
+/** Time within which a repeated line is logged at debug, ms: an unreachable broker repeats the same few lines. */
 const quietMs = 60_000;
-/** Lines that are remembered. */
+/** Distinct lines to compare with. */
 const maxLines = 100;
 
-/** Hands lines on, at debug those that came at the same level a short while ago. */
+/** Logs repeated lines at debug. */
 function withoutRepetition(log: KafkaLog, now = Date.now): KafkaLog {
-  const saidAt = new Map<string, number>();
-  const say =
+  const loggedAt = new Map<string, number>();
+  const logOnce =
     (level: 'warn' | 'info'): KafkaLog['warn'] =>
     (message, fields) => {
       const line = JSON.stringify([level, message, fields['part'], fields['detail'], fields['broker']]);
-      const isNew = now() - (saidAt.get(line) ?? -Infinity) >= quietMs;
+      const isNew = now() - (loggedAt.get(line) ?? -Infinity) >= quietMs;
       if (isNew) {
-        if (saidAt.size >= maxLines) saidAt.clear();
-        saidAt.set(line, now());
+        if (loggedAt.size >= maxLines) loggedAt.clear();
+        loggedAt.set(line, now());
       }
       log[isNew ? level : 'debug'](message, fields);
     };
-  return { warn: say('warn'), info: say('info'), debug: (message, fields) => log.debug(message, fields) };
+  return {
+    warn: logOnce('warn'),
+    info: logOnce('info'),
+    debug: (message, fields) => log.debug(message, fields),
+  };
 }
 
-/** Where a cluster is, and what it wants of who connects. */
+/** Addresses of a cluster, and how to connect. */
 export interface KafkaConnection extends Partial<KafkaSecurity> {
   brokers: readonly string[];
 }
 
-/** Client of one Kafka cluster; connects nothing by itself. `log` gets every line kafkajs writes. */
+/** Client of one Kafka cluster; it connects on use. `log` gets every line of kafkajs. */
 export function createKafkaClient(options: KafkaConnection & { clientId: string; log: KafkaLog }): Kafka {
   const { brokers, tls, sasl, clientId } = options;
   const log = withoutRepetition(options.log);
   const security = tls && sasl && { tls, sasl };
   if (security !== undefined && isExposed(security))
-    log.warn('credentials go to Kafka unencrypted: tls is not enabled', { brokers });
+    log.warn('credentials are sent to Kafka unencrypted: tls is not enabled', { brokers });
   return new Kafka({
     brokers: [...brokers],
     clientId,
     ...(security && securityOptions(security)),
     connectionTimeout: 3_000,
-    // Source and sink come again by themselves, for ever; long retries in here would only hold up a stop.
+    // Source and sink retry without end; long retries in kafkajs would only delay a stop.
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 4 },
     logLevel: logLevel.INFO,
     logCreator:

@@ -1,7 +1,8 @@
 /** Composition root of the process: backend, metrics, web server, and every configured detector. */
-import type { Settings } from '../config/settings';
+import type { DetectorSettings, Settings } from '../config/settings';
 import { startDetector, type DetectorObserver, type RunTraining, type RunningDetector } from './detector';
 import { openEngines } from './engines';
+import { reportPatches } from '../kafka/patches/patches';
 import type { Logger } from '../logger';
 import { createMetrics } from '../metrics/metrics';
 import { createCleanup } from './cleanup';
@@ -35,6 +36,9 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   const running: RunningDetector[] = [];
   let stopping = false;
   try {
+    const kafka = detectors.filter(({ settings }) => usesKafka(settings));
+    if (kafka.length > 0)
+      reportPatches({ exactlyOnce: kafka.some(({ settings }) => settings.delivery === 'exactly-once'), log });
     const engines = await openEngines(daemon.engine, { threaded: true });
     releasers.add('engines', () => engines.close());
     log.info('engine chosen', {
@@ -97,6 +101,10 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     await releasers.release().catch((err: unknown) => log.warn('could not stop cleanly', { err }));
     throw error;
   }
+}
+
+function usesKafka({ source, sinks }: DetectorSettings): boolean {
+  return source.kind === 'kafka' || sinks.kafka.enabled;
 }
 
 function ignore(): void {

@@ -1,5 +1,4 @@
 /** The parts of one detector that its configuration chooses: where records come from, where verdicts go, what is remembered. */
-import { sinkConnection } from '../config/rules';
 import type { DetectorSettings } from '../config/settings';
 import type { RecordDecoder } from '../pipeline/record-decoder';
 import type { Quarantine } from './quarantine';
@@ -19,7 +18,7 @@ import type { Sink, TransactionResult } from '../sinks/sink';
 import { createSummarySink, type SummarySink } from '../sinks/summary';
 import { createFileSource } from '../sources/file/file';
 import { createKafkaSource } from '../sources/kafka/kafka';
-import { createKafkaClient } from '../kafka/client';
+import { createSinkClient, createSourceClient } from './kafka-clients';
 import { readLabels } from '../sources/file/fault-labels';
 import type { OffsetCommitter, Source, SourceObserver } from '../sources/source';
 import { createStateStore } from '../state/store';
@@ -58,11 +57,7 @@ export function createSinks(
   const { source, delivery } = settings;
   const to = settings.sinks.kafka;
   if (!to.enabled && source.kind !== 'kafka') return { sinks, committer: undefined };
-  const kafka = createKafkaClient({
-    ...sinkConnection(settings),
-    clientId: source.kind === 'kafka' ? source.kafka.clientId : 'vaemon',
-    log,
-  });
+  const kafka = createSinkClient(settings, log);
   if (delivery === 'exactly-once' && source.kind === 'kafka') {
     const { topic, groupId } = source.kafka;
     const sink = createTransactionalSink({ kafka, settings: to, groupId, onTransaction });
@@ -146,7 +141,7 @@ export function createSource(
   };
   const { topic } = source.kafka;
   return createKafkaSource({
-    kafka: createKafkaClient({ ...source.kafka, log }),
+    kafka: createSourceClient(source.kafka, log),
     settings: source.kafka,
     observer,
     restorePoints: {

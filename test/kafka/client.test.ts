@@ -78,7 +78,7 @@ test.each([
     sasl: { ...nothing.sasl, mechanism },
   });
   expect(warnings).toEqual(
-    expected ? ['credentials go to Kafka unencrypted: tls is not enabled{"brokers":["127.0.0.1:9"]}'] : [],
+    expected ? ['credentials are sent to Kafka unencrypted: tls is not enabled{"brokers":["127.0.0.1:9"]}'] : [],
   );
 });
 

@@ -1,18 +1,21 @@
 /**
- * When a broker has no such offset kafkajs 2.2.4 commits "the oldest" for the group and begins there: all that was handled
- * before would be said again. The broker need not be right, though: since KIP-392 a replica that leads no more answers a
- * consumer whose metadata are old, and one that has just been added has next to nothing. So nothing is committed here. What
- * retention has taken is told by the leader, and reading goes on with the oldest message that is left; anything else ends
- * the consumer, and the next one finds its place by the group's offset and the leader's bounds.
+ * Patch of kafkajs 2.2.4: an offset that a broker does not have commits nothing.
+ *
+ * Upstream: tulios/kafkajs issue 1119.
+ * Why: kafkajs commits the oldest offset for the group and reads from there, which repeats all records that are handled already.
+ * But the broker may be wrong: a replica that no longer leads answers a consumer with old metadata (KIP-392), and a new replica
+ * has few records yet. This patch asks the leader. If retention has removed the offset, reading continues with the oldest message
+ * that is left. Otherwise the consumer ends, and the next one plans its start from the committed offset and the leader's bounds.
+ * Delete when: kafkajs verifies the range with the leader and leaves the commit to its caller.
  */
-import { replaceMethod } from './method';
+import { replaceMethod, type Patch } from './patch';
 
 interface TopicPartition {
   topic: string;
   partition: number;
 }
 
-/** A module of kafkajs, as far as it is known here. */
+/** The part of kafkajs' class that the patch uses. */
 interface ConsumerGroup {
   preferredReadReplicasPerTopicPartition: Record<string, Record<number, unknown> | undefined>;
   cluster: {
@@ -26,9 +29,9 @@ interface ConsumerGroup {
     ): Promise<{ partitions: { offset: string }[] }[]>;
   };
   offsetManager: {
-    /** Of what is to be fetched next. */
+    /** Offset of the next fetch. */
     nextOffset(topic: string, partition: number): { toString(): string };
-    /** What comes next is behind this offset. */
+    /** The next fetch starts after this offset. */
     resolveOffset(handled: TopicPartition & { offset: string }): void;
   };
   recoverFromOffsetOutOfRange(error: Error & TopicPartition): Promise<void>;
@@ -50,12 +53,15 @@ async function recoverFromOffsetOutOfRange(
   this.offsetManager.resolveOffset({ topic, partition, offset: String(low - 1n) });
 }
 
-/** Lets kafkajs commit nothing of its own; leaves one alone whose inside looks different, and says so. */
-export function patchOutOfRange(): 'patched' | 'unknown' {
-  return replaceMethod<ConsumerGroup>({
-    path: 'consumer/consumerGroup',
-    name: 'recoverFromOffsetOutOfRange',
-    replacement: recoverFromOffsetOutOfRange,
-    mentions: ['preferredReadReplicasPerTopicPartition', 'offsetManager.setDefaultOffset'],
-  });
-}
+export const outOfRangePatch: Patch = {
+  name: 'out-of-range',
+  neededFor: 'offsets',
+  without: 'kafkajs may set the group back to the oldest record and repeat everything',
+  apply: (kafkajs) =>
+    replaceMethod<ConsumerGroup>(kafkajs, {
+      path: 'consumer/consumerGroup',
+      name: 'recoverFromOffsetOutOfRange',
+      replacement: recoverFromOffsetOutOfRange,
+      mentions: ['preferredReadReplicasPerTopicPartition', 'offsetManager.setDefaultOffset'],
+    }),
+};

@@ -1,8 +1,12 @@
 /**
- * kafkajs 2.2.4 re-arms a timer for requests that wait, even when none does: with no throttling its delay is
- * `-1 - Date.now()`, so an idle consumer wakes about 900 times a second, and Node 24 warns of each negative delay.
+ * Patch of kafkajs 2.2.4: an idle request queue sets no timer.
+ *
+ * Upstream: tulios/kafkajs issues 1704 and 1751.
+ * Why: the queue restarts its timer even if no request is pending. Without throttling the delay is `-1 - Date.now()`, so an idle
+ * consumer wakes about 900 times a second, and Node 24 warns of each negative delay.
+ * Delete when: `scheduleCheckPendingRequests` returns without a timer while nothing is pending and nothing is throttled.
  */
-import { replaceMethod } from './method';
+import { replaceMethod, type Patch } from './patch';
 
 interface RequestQueue {
   pending: readonly unknown[];
@@ -12,10 +16,10 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
-/** As kafkajs itself waits when requests are pending and nothing is throttled. */
+/** Delay that kafkajs uses while requests are pending and nothing is throttled, ms. */
 const checkIntervalMs = 10;
 
-/** Arms the timer only while a request waits. */
+/** Sets the timer only while a request is pending. */
 function scheduleCheckPendingRequests(this: RequestQueue): void {
   if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
   const waitMs = Math.max(this.throttledUntil - Date.now(), checkIntervalMs);
@@ -25,13 +29,16 @@ function scheduleCheckPendingRequests(this: RequestQueue): void {
   }, waitMs);
 }
 
-/** Replaces the timer of kafkajs' request queues; leaves a kafkajs alone whose inside looks different, and says so. */
-export function patchRequestQueue(): 'patched' | 'unknown' {
-  return replaceMethod<RequestQueue>({
-    path: 'network/requestQueue',
-    name: 'scheduleCheckPendingRequests',
-    replacement: scheduleCheckPendingRequests,
-    mentions: ['throttledUntil', 'throttleCheckTimeoutId', 'pending'],
-    needs: ['checkPendingRequests'],
-  });
-}
+export const requestQueuePatch: Patch = {
+  name: 'request-queue',
+  neededFor: 'efficiency',
+  without: 'an idle connection wakes the process about 900 times a second',
+  apply: (kafkajs) =>
+    replaceMethod<RequestQueue>(kafkajs, {
+      path: 'network/requestQueue',
+      name: 'scheduleCheckPendingRequests',
+      replacement: scheduleCheckPendingRequests,
+      mentions: ['throttledUntil', 'throttleCheckTimeoutId', 'pending'],
+      needs: ['checkPendingRequests'],
+    }),
+};

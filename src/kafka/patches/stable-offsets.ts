@@ -1,10 +1,14 @@
 /**
- * kafkajs 2.2.4 asks for committed offsets as brokers before Kafka 2.5 could be asked. Offsets of a transaction that has
- * been committed, but not yet entered by the group's coordinator, are missing in the answer, and who went on from it would
- * say twice what is in that transaction. Asked by version 7 (KIP-447) the coordinator says which offsets are not stable
- * yet; they come as `unstableOffset`, not as an error, since those of other members change all the time.
+ * Patch of kafkajs 2.2.4: committed offsets are fetched with `require_stable` (OffsetFetch version 7, KIP-447).
+ *
+ * Upstream: no issue; kafkajs implements OffsetFetch up to version 4.
+ * Why: the coordinator may not yet have applied the offsets of a transaction that has been committed. Older versions of the
+ * request return the offset before it, and a consumer that continues from there repeats the content of the transaction. With
+ * version 7 the coordinator reports such partitions; they are returned with `unstableOffset`, not as an error, because offsets of
+ * other members change all the time.
+ * Delete when: kafkajs fetches committed offsets with version 7 or later and `require_stable`.
  */
-import { createRequire } from 'node:module';
+import type { Patch } from './patch';
 
 interface Encoder {
   writeUVarIntString(value: string): Encoder;
@@ -31,20 +35,23 @@ interface OffsetRequest {
 
 type Protocol = (given: OffsetRequest) => { request: object; response: object };
 
-/** A module of kafkajs, as far as it is known here. */
+/** The part of kafkajs' module that the patch uses. */
 interface Definition {
   versions: string[];
   protocol: (given: { version: number }) => Protocol | undefined;
 }
 
-/** Of a partition whose committed offset is about to change: ask again. */
+/** Committed offset of a partition with a pending transaction: fetch it again later. */
 export const unstableOffset = '-3';
 const unstableErrorCode = 88;
 
 const apiKey = 9;
 const stableVersion = 7;
-/** What kafkajs knows by itself. */
+/** Versions that kafkajs implements. */
 const known = ['1', '2', '3', '4'];
+const newestKnown = 4;
+/** Protocols of this patch. */
+const patched = new WeakSet<object>();
 
 function createProtocol(
   createEncoder: () => Encoder,
@@ -60,7 +67,7 @@ function createProtocol(
   const decodePartition = (decoder: Decoder) => {
     const partition = decoder.readInt32();
     const offset = decoder.readInt64().toString();
-    // The epoch of the leader.
+    // Leader epoch.
     decoder.readInt32();
     const metadata = decoder.readUVarIntString();
     const errorCode = decoder.readInt16();
@@ -84,7 +91,7 @@ function createProtocol(
       encode: () =>
         Promise.resolve(
           createEncoder()
-            // No tagged fields in the header, which kafkajs leaves to the request.
+            // The header's tagged fields (none); kafkajs does not write them.
             .writeUVarIntBytes()
             .writeUVarIntString(groupId)
             .writeUVarIntArray(topics.map(encodeTopic))
@@ -106,16 +113,17 @@ function createProtocol(
   });
 }
 
-/** Lets kafkajs ask for stable offsets; leaves one alone whose inside looks different, and says so. */
-export function patchStableOffsets(): 'patched' | 'unknown' {
-  try {
-    const load = createRequire(__filename);
-    const definition = load('kafkajs/src/protocol/requests/offsetFetch') as Definition;
-    if (definition.versions.includes(String(stableVersion))) return 'patched';
-    const EncoderClass = load('kafkajs/src/protocol/encoder') as new () => Encoder;
-    const DecoderClass = load('kafkajs/src/protocol/decoder') as new (data: Buffer) => Decoder;
-    const { parse } = load('kafkajs/src/protocol/requests/offsetFetch/v4/response') as { parse: unknown };
-    if (definition.versions.join() !== known.join() || typeof parse !== 'function') return 'unknown';
+export const stableOffsetsPatch: Patch = {
+  name: 'stable-offsets',
+  neededFor: 'exactly-once',
+  without: 'detections may be repeated after a partition moves between processes',
+  apply(kafkajs) {
+    const definition = kafkajs.load('protocol/requests/offsetFetch') as Definition;
+    if (patched.has(definition.protocol)) return true;
+    const EncoderClass = kafkajs.load('protocol/encoder') as new () => Encoder;
+    const DecoderClass = kafkajs.load('protocol/decoder') as new (data: Buffer) => Decoder;
+    const { parse } = kafkajs.load('protocol/requests/offsetFetch/v4/response') as { parse: unknown };
+    if (definition.versions.join() !== known.join() || typeof parse !== 'function') return false;
     const stable = createProtocol(
       () => new EncoderClass(),
       (data) => new DecoderClass(data),
@@ -123,11 +131,10 @@ export function patchStableOffsets(): 'patched' | 'unknown' {
     );
     const older = definition.protocol;
     definition.protocol = ({ version }) =>
-      version >= stableVersion ? stable : older({ version: Math.min(version, 4) });
-    // Those between them too: a broker's newest version is what is asked for.
+      version >= stableVersion ? stable : older({ version: Math.min(version, newestKnown) });
+    // kafkajs picks the newest version that both it and the broker list, so those in between must be listed, too.
     definition.versions = [...known, '5', '6', String(stableVersion)];
-    return 'patched';
-  } catch {
-    return 'unknown';
-  }
-}
+    patched.add(definition.protocol);
+    return true;
+  },
+};

@@ -342,7 +342,7 @@ describe('no secret is to be seen', () => {
     const { settings, env, daemon } = await startEverything(given);
     await daemon.ready();
     await until('the records', async () => (await daemon.metric('vaemon_records_consumed_total')) === 501);
-    expect(daemon.log('credentials go to Kafka unencrypted: tls is not enabled')).toHaveLength(1);
+    expect(daemon.log('credentials are sent to Kafka unencrypted: tls is not enabled')).toHaveLength(1);
     const output = (await allOutput(daemon)) + (await printed(settings, env));
     expect(await daemon.signal('SIGTERM')).toEqual({ code: 0, signal: null });
     const [letter] = await broker.read(String(settings['sinks.kafka.deadLetterTopic']));

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { registerCodecs } from '../../../src/kafka/compression';
-import { FetchedRecord, patchRecordBatches, timestampOf } from '../../../src/kafka/patches/record-batch';
+import { installedKafkajs } from '../../../src/kafka/patches/installed';
+import { FetchedRecord, recordBatchPatch, timestampOf } from '../../../src/kafka/patches/record-batch';
 
 interface Encoded {
   buffer: Buffer;
@@ -29,7 +30,7 @@ const encodeRecord = inside('recordBatch/record/v0') as (given: object) => Encod
 const Decoder = inside('decoder') as new (bytes: Buffer) => object;
 
 registerCodecs();
-beforeAll(() => expect(patchRecordBatches()).toBe('patched'));
+beforeAll(() => expect(recordBatchPatch.apply(installedKafkajs)).toBe(true));
 
 const ours: Decode = (decoder) => (load(place) as Decode)(decoder);
 

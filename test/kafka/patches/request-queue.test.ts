@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import { patchRequestQueue } from '../../../src/kafka/patches/request-queue';
+import { installedKafkajs } from '../../../src/kafka/patches/installed';
+import { requestQueuePatch } from '../../../src/kafka/patches/request-queue';
 
 interface Queue {
   pending: unknown[];
@@ -21,13 +22,13 @@ const createQueue = () =>
   });
 
 beforeEach(() => {
-  expect(patchRequestQueue()).toBe('patched');
+  expect(requestQueuePatch.apply(installedKafkajs)).toBe(true);
   jest.useFakeTimers();
 });
 afterEach(() => jest.useRealTimers());
 
 test('kafkajs still is what we know, and a second patch changes nothing', () => {
-  expect(patchRequestQueue()).toBe('patched');
+  expect(requestQueuePatch.apply(installedKafkajs)).toBe(true);
 });
 
 test('no timer runs while no request waits', () => {

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import { patchStableOffsets, unstableOffset } from '../../../src/kafka/patches/stable-offsets';
+import { installedKafkajs } from '../../../src/kafka/patches/installed';
+import { stableOffsetsPatch, unstableOffset } from '../../../src/kafka/patches/stable-offsets';
 
 interface Definition {
   versions: string[];
@@ -20,12 +21,12 @@ const asked = {
   topics: [{ topic: 'sensors', partitions: [{ partition: 1 }, { partition: 2 }] }],
 };
 
-beforeEach(() => expect(patchStableOffsets()).toBe('patched'));
+beforeEach(() => expect(stableOffsetsPatch.apply(installedKafkajs)).toBe(true));
 
 test('kafkajs still is what we know, and a second patch changes nothing', () => {
   const { versions } = definition;
   expect(versions).toEqual(['1', '2', '3', '4', '5', '6', '7']);
-  patchStableOffsets();
+  stableOffsetsPatch.apply(installedKafkajs);
   expect(definition.versions).toBe(versions);
 });
 
