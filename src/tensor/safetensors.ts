@@ -9,10 +9,11 @@ import { endianness } from 'node:os';
 export type StoredTensor =
   | { dtype: 'F32'; shape: readonly number[]; data: Float32Array }
   | { dtype: 'F64'; shape: readonly number[]; data: Float64Array }
-  | { dtype: 'I32'; shape: readonly number[]; data: Int32Array };
+  | { dtype: 'I32'; shape: readonly number[]; data: Int32Array }
+  | { dtype: 'U8'; shape: readonly number[]; data: Uint8Array };
 
-const bytesPerValue = { F32: 4, F64: 8, I32: 4 } as const;
-const arrayOf = { F32: 'Float32Array', F64: 'Float64Array', I32: 'Int32Array' } as const;
+const bytesPerValue = { F32: 4, F64: 8, I32: 4, U8: 1 } as const;
+const arrayOf = { F32: 'Float32Array', F64: 'Float64Array', I32: 'Int32Array', U8: 'Uint8Array' } as const;
 type Dtype = keyof typeof bytesPerValue;
 
 const lengthBytes = 8;
@@ -75,7 +76,8 @@ export function decodeSafetensors(bytes: Uint8Array): {
     const { buffer } = new Uint8Array(data.subarray(begin, end));
     if (dtype === 'F32') tensors.set(name, { dtype, shape, data: new Float32Array(buffer) });
     else if (dtype === 'F64') tensors.set(name, { dtype, shape, data: new Float64Array(buffer) });
-    else tensors.set(name, { dtype, shape, data: new Int32Array(buffer) });
+    else if (dtype === 'I32') tensors.set(name, { dtype, shape, data: new Int32Array(buffer) });
+    else tensors.set(name, { dtype, shape, data: new Uint8Array(buffer) });
   }
   return { tensors, metadata };
 }
@@ -186,7 +188,9 @@ function parseEntry(name: string, entry: unknown): Located {
     throw invalid(`tensor ${name} is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = entry as Record<string, unknown>;
   if (typeof dtype !== 'string' || !Object.hasOwn(bytesPerValue, dtype)) {
-    throw invalid(`tensor ${name}: dtype ${JSON.stringify(dtype)} is not one of F32, F64, I32`);
+    throw invalid(
+      `tensor ${name}: dtype ${JSON.stringify(dtype)} is not one of ${Object.keys(bytesPerValue).join(', ')}`,
+    );
   }
   if (!Array.isArray(shape)) throw invalid(`tensor ${name} has no shape`);
   const [begin, end, ...rest] = Array.isArray(offsets) ? (offsets as unknown[]) : [];

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import type { FileSystem } from '../../src/system/file-system';
 import { incomingName, temporaryMaxAgeMs } from '../../src/system/temporary-names';
 import { createStateStore, type StoredState } from '../../src/state/store';
+import { encodeSafetensors, type StoredTensor } from '../../src/tensor/safetensors';
 
 let directory: string;
 beforeEach(async () => (directory = await nodeFs.mkdtemp(join(tmpdir(), 'vaemon-state-'))));
@@ -24,11 +25,11 @@ const state: StoredState = {
   },
 };
 
-test('what was never saved is not there', async () => {
+test('loads nothing before the first save', async () => {
   expect(await open().load('sensors', 0)).toBeUndefined();
 });
 
-test('gives back what was saved last, by topic and partition, to the last bit', async () => {
+test('returns the state that was saved last for a topic and partition, to the last bit', async () => {
   await open().save('sensors', 0, { ...state, content: 'older' });
   await open().save('sensors', 0, state);
   await open().save('sensors-0', 1, { offset: -1n, content: null, columns: {} });
@@ -57,7 +58,7 @@ test('keeps columns of any length and content of any kind', async () => {
   );
 });
 
-test('every byte that is another, and every byte that is missing, is found', async () => {
+test('detects every altered byte and every missing byte', async () => {
   await open().save('sensors', 0, state);
   const bytes = await nodeFs.readFile(fileOf('sensors-0.state'));
   for (let at = 0; at < bytes.length; at++) {
@@ -70,28 +71,46 @@ test('every byte that is another, and every byte that is missing, is found', asy
   }
 });
 
-test.each([
-  ['{"schema":3}', /has the schema 3; this vaemon reads 2/],
-  ['{"schema":2,"columns":[]}', /has no offset \(got undefined\)/],
-  ['{"schema":2,"offset":"1","columns":[{"name":"a","kind":"f16","length":1}]}', /columns that are none/],
-  ['{"schema":2,"offset":"1","columns":[{"name":"a","kind":"f64","length":-1}]}', /columns that are none/],
-  ['{"schema"', /its header is not JSON/],
-  ['{"schema":2,"offset":"1","columns":[{"name":"a","kind":"f64","length":9}]}', /a column is cut off/],
-])('refuses a header that says %s', async (header, message) => {
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.length));
-  const body = Buffer.concat([length, Buffer.from(header)]);
-  const checksum = createHash('sha256').update(body).digest();
+/** A state file with these tensors and metadata, and the checksum that belongs to them. */
+function sealed(tensors: [string, StoredTensor][], metadata: Record<string, string>): Uint8Array {
+  const bytes = encodeSafetensors(new Map(tensors), { sha256: '0'.repeat(64), ...metadata });
+  const [from, to] = [35, 35 + 64];
+  const sum = createHash('sha256').update(bytes.subarray(0, from)).update(bytes.subarray(to)).digest('hex');
+  bytes.set(Buffer.from(sum), from);
+  return bytes;
+}
+const text = (content: string): [string, StoredTensor] => [
+  'content.json',
+  { dtype: 'U8', shape: [content.length], data: Buffer.from(content) },
+];
+const metadata = { schema: '2', offset: '7' };
+
+test('reads a file by the description of its layout', async () => {
   await open().save('sensors', 0, state);
-  await nodeFs.writeFile(
-    fileOf('sensors-0.state'),
-    Buffer.concat([Buffer.from('vaemonP\n'), checksum, body]),
-  );
+  await nodeFs.writeFile(fileOf('sensors-0.state'), sealed([text('[1,{"number":"-Infinity"}]')], metadata));
+  expect(await open().load('sensors', 0)).toEqual({ offset: 7n, content: [1, -Infinity], columns: {} });
+});
+
+test.each<[string, Uint8Array, RegExp]>([
+  ['a file of 0.1.0', Buffer.from('vaemonP\n and more'), /is not a partition state, or has an older layout/],
+  ['another schema', sealed([], { schema: '3' }), /has the schema 3; this version of vaemon reads 2/],
+  ['no offset', sealed([text('1')], { schema: '2' }), /has no valid offset \(got ""\)/],
+  ['a fraction as offset', sealed([text('1')], { ...metadata, offset: '1.5' }), /has no valid offset/],
+  ['no content', sealed([], metadata), /has no content.json/],
+  ['content that is not JSON', sealed([text('{"a"')], metadata), /JSON/],
+  ['bytes after the last tensor', extended(sealed([text('1')], metadata)), /its checksum does not match/],
+])('refuses a file with %s', async (_, bytes, message) => {
+  await open().save('sensors', 0, state);
+  await nodeFs.writeFile(fileOf('sensors-0.state'), bytes);
   await expect(open().load('sensors', 0)).rejects.toThrow(message);
   await expect(open().load('sensors', 0)).rejects.toThrow(fileOf('sensors-0.state'));
 });
 
-test('a full disk leaves what was there, and nothing beside it', async () => {
+function extended(bytes: Uint8Array): Uint8Array {
+  return Buffer.concat([bytes, Buffer.of(0)]);
+}
+
+test('a full disk leaves the old state and no temporary file', async () => {
   await open().save('sensors', 0, state);
   const full: FileSystem = {
     ...nodeFs,
@@ -107,7 +126,7 @@ test('a full disk leaves what was there, and nothing beside it', async () => {
   expect(await nodeFs.readdir(fileOf('.'))).toEqual(['sensors-0.state']);
 });
 
-test('what a killed process left is removed by the next one', async () => {
+test('the next process removes the temporary file of a killed one', async () => {
   await open().save('sensors', 0, state);
   const leftover = fileOf(incomingName('state'));
   await nodeFs.writeFile(leftover, '{');
@@ -117,7 +136,7 @@ test('what a killed process left is removed by the next one', async () => {
   expect((await nodeFs.readdir(fileOf('.'))).sort()).toEqual(['sensors-0.state', 'sensors-1.state']);
 });
 
-test.each(['../pump', 'a/b', ''])('refuses %j as the name of a topic', async (topic) => {
-  await expect(open().save(topic, 0, state)).rejects.toThrow('not a name for one');
-  await expect(open().load(topic, 0)).rejects.toThrow('not a name for one');
+test.each(['../pump', 'a/b', ''])('refuses %j as a topic name', async (topic) => {
+  await expect(open().save(topic, 0, state)).rejects.toThrow('not a valid topic name');
+  await expect(open().load(topic, 0)).rejects.toThrow('not a valid topic name');
 });

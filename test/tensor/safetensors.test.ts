@@ -23,6 +23,7 @@ const tensors: fc.Arbitrary<StoredTensor> = shapes.chain((shape) => {
     fc.float32Array(size).map((data) => ({ dtype: 'F32' as const, shape, data })),
     fc.float64Array(size).map((data) => ({ dtype: 'F64' as const, shape, data })),
     fc.int32Array(size).map((data) => ({ dtype: 'I32' as const, shape, data })),
+    fc.uint8Array(size).map((data) => ({ dtype: 'U8' as const, shape, data })),
   );
 });
 const names = fc
