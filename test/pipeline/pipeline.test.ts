@@ -1,209 +1,20 @@
 import fc from 'fast-check';
-import { createCategoryTable, createConditionReader } from '../../src/domain/condition';
-import { createExplanationRule } from '../../src/domain/explanations';
-import type { TimeRules } from '../../src/domain/continuity';
-import type { RecordSchema } from '../../src/domain/record';
-import { createLimitCheck, type SignalSpec } from '../../src/domain/signal';
-import type { WindowShape } from '../../src/domain/window';
-import { createPartitionStates } from '../../src/state/partition';
-import type { DetectorMetrics } from '../../src/metrics/metrics';
-import { createPipeline, type ActiveDetector, type PipelineParts } from '../../src/pipeline/pipeline';
-import type { Detector } from '../../src/scoring/detector';
-import type { Sink, DetectionBatch } from '../../src/sinks/sink';
 import { UnavailableError } from '../../src/errors';
-import { decodeEach, type DecodeBatch } from '../../src/codecs/batch';
-import { createJsonDecoder } from '../../src/codecs/json/json';
-import type { HandleBatch, Message } from '../../src/sources/source';
-import { createFakeDetector } from '../fake-detector';
-
-const schema: RecordSchema = {
-  channels: ['surprise', 'channel'],
-  missingChannels: 'reject',
-  extraChannels: 'reject',
-  conditions: [{ name: 'mode', kind: 'category', maxValues: 4, missing: 'unknown' }],
-};
-const shape: WindowShape = { length: 2, channels: 2, conditions: 1 };
-const now = 1_000_000;
-const timeRules: TimeRules = { ttlMs: 1e9, intervalMs: 0, gaps: 'ignore', padding: 'none' };
-
-/** Finds a window as surprising as its newest record says in its first channel. */
-function createSimpleDetector(version = 'v1'): Detector {
-  return createFakeDetector({
-    version,
-    shape,
-    judge(batch) {
-      const newest = (window: number) => (window * shape.length + shape.length - 1) * shape.channels;
-      const surprise = Float64Array.from({ length: batch.count }, (_, i) => batch.values[newest(i)]!);
-      return {
-        count: batch.count,
-        surprise,
-        extrapolated: Uint8Array.from(surprise, (s) => (s > 5 ? 1 : 0)),
-        statistics: { latent: surprise.map((s) => 10 * s) },
-        unknownConditions: Array.from({ length: batch.count }).filter(
-          (_, i) => batch.conditions[i * shape.length + shape.length - 1] === 0,
-        ).length,
-        explain: (i) => ({
-          contributions: [],
-          nearestNormal: { reconstruction: surprise[i]!, leftOut: ['channel'], latent: [] },
-        }),
-        contributions: (i) => [
-          {
-            channel: 'channel',
-            contribution: surprise[i]!,
-            actual: batch.values[newest(i) + 1]!,
-            expected: 0,
-            surprise: 3,
-            repeats: 0,
-          },
-        ],
-      };
-    },
-  });
-}
-
-/** Keeps the calls, and adds up the counters. */
-function createRecordedMetrics() {
-  const calls: { name: string; args: unknown[] }[] = [];
-  const metrics = new Proxy(
-    {},
-    {
-      get:
-        (_, name: string) =>
-        (...args: unknown[]) =>
-          void calls.push({ name, args }),
-    },
-  ) as DetectorMetrics;
-  const sum = (name: string, of: (args: unknown[]) => unknown) =>
-    calls.filter((call) => call.name === name).reduce((total, { args }) => total + Number(of(args)), 0);
-  const counts = () => ({
-    consumed: sum('consumed', ([, records]) => records),
-    scored: sum('scored', ([, count]) => count),
-    windowNotFull: sum('windowNotFull', ([records]) => records),
-    warmUps: sum('warmUps', ([records]) => records),
-    rejected: sum('rejected', ([, records]) => records ?? 1),
-    opened: sum('eventsOpened', ([events]) => events),
-  });
-  return { metrics, calls, counts };
-}
-
-interface TestSink extends Sink {
-  /** What it has taken. */
-  taken: DetectionBatch[];
-  /** How many more writes it refuses. */
-  refuse: number;
-}
-
-function createTestSink(name = 'test'): TestSink {
-  const sink: TestSink = {
-    name,
-    taken: [],
-    refuse: 0,
-    write({ detections, events, deadLetters }) {
-      if (sink.refuse > 0) {
-        sink.refuse--;
-        return Promise.reject(new Error('disk is full'));
-      }
-      sink.taken.push({ detections: [...detections], events: [...events], deadLetters: [...deadLetters] });
-      return Promise.resolve();
-    },
-    close: () => Promise.resolve(),
-  };
-  return sink;
-}
-const allOf = ({ taken }: TestSink) => ({
-  detections: taken.flatMap(({ detections }) => detections),
-  events: taken.flatMap(({ events }) => events),
-  deadLetters: taken.flatMap(({ deadLetters }) => deadLetters),
-});
-
-function createTestPipeline(
-  sinks: readonly Sink[] = [],
-  explanationMs = 0,
-  signals: readonly SignalSpec[] = [],
-  stale: PipelineParts['stale'] = { duplicate: 'reject', out_of_order: 'reject' },
-  around = (decode: DecodeBatch): DecodeBatch => decode,
-) {
-  const table = createCategoryTable();
-  const sink = createTestSink();
-  const recorded = createRecordedMetrics();
-  const active: ActiveDetector = { detector: createSimpleDetector(), threshold: 3 };
-  const broken: Error[] = [];
-  const drifts: true[] = [];
-  const handle = createPipeline({
-    explanations: createExplanationRule({ share: 0, burstMs: explanationMs }),
-    detectorName: 'plant',
-    decode: around(
-      decodeEach(
-        schema,
-        createJsonDecoder(
-          { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
-          schema,
-          { maxBytes: 1000, maxAheadMs: 1000 },
-          createConditionReader(schema.conditions, table),
-        ),
-      ),
-    ),
-    states: createPartitionStates({
-      shape,
-      windows: { ...timeRules, maxKeys: 100 },
-      events: {
-        openRecords: 2,
-        openWindow: 3,
-        minRecords: 1,
-        minLengthMs: 0,
-        closeAfter: 2,
-        silenceMs: 1e9,
-        suppressForMs: 0,
-      },
-      categories: [true],
-      table,
-      fingerprint: '',
-    }),
-    limits: createLimitCheck(schema.channels, signals),
-    stale,
-    current: () => ({ ...active }),
-    sinks: [sink, ...sinks],
-    metrics: recorded.metrics,
-    now: () => now,
-    onDrift: () => drifts.push(true),
-    onBroken: (error) => broken.push(error),
-  });
-  return { handle, sink, active, broken, drifts, ...recorded };
-}
-
-interface Given {
-  key?: string;
-  time: number;
-  surprise?: number;
-  mode?: string;
-}
-
-function message(offset: number, given: Given | string, warmUp = false): Message {
-  const text =
-    typeof given === 'string'
-      ? given
-      : JSON.stringify({
-          key: given.key ?? 'a',
-          time: given.time,
-          values: [given.surprise ?? 0, 100 + offset],
-          conditions: given.mode === undefined ? {} : { mode: given.mode },
-        });
-  return {
-    key: Buffer.from(`key-${offset}`),
-    value: Buffer.from(text),
-    timestamp: 0,
-    origin: { topic: 't', partition: 0, offset: String(offset) },
-    warmUp,
-  };
-}
-const deliver = (handle: HandleBatch, messages: readonly Message[], partition = 0, lag?: number) =>
-  handle({ topic: 't', partition, messages, lag });
-
-const offsetsOf = (list: readonly { origin: { offset: string } }[]) =>
-  list.map(({ origin }) => Number(origin.offset));
+import type { DecodeBatch } from '../../src/codecs/batch';
+import type { SignalSpec } from '../../src/domain/signal';
+import {
+  allOf,
+  createSimpleDetector,
+  createTestPipeline,
+  createTestSink,
+  deliver,
+  message,
+  now,
+  offsetsOf,
+} from './harness';
 
 describe('a record with a full window', () => {
-  test('is scored, with all that a verdict says', async () => {
+  test('yields a detection with all fields', async () => {
     const { handle, sink } = createTestPipeline();
     await deliver(handle, [
       message(0, { time: 1 }),
@@ -231,10 +42,10 @@ describe('a record with a full window', () => {
     ]);
   });
 
-  test('is put beside its nearest normal where an anomaly begins, as long as there is budget for it', async () => {
+  test('is explained where an anomaly begins, while the budget lasts', async () => {
     const surprises = [0, 4, 4.5, 0, 4];
     const explainedWith = async (explanationMs: number): Promise<string> => {
-      const { handle, sink } = createTestPipeline([], explanationMs);
+      const { handle, sink } = createTestPipeline({ explanationMs });
       await deliver(
         handle,
         surprises.map((surprise, i) => message(i, { time: i, surprise })),
@@ -248,7 +59,7 @@ describe('a record with a full window', () => {
     expect(await explainedWith(0)).toBe('----');
   });
 
-  test('is anomalous from the threshold on', async () => {
+  test('is anomalous if its surprise reaches the threshold', async () => {
     const { handle, sink } = createTestPipeline();
     const surprises = [0, 2.999, 3, 3.001];
     await deliver(
@@ -258,7 +69,7 @@ describe('a record with a full window', () => {
     expect(allOf(sink).detections.map(({ anomalous }) => anomalous)).toEqual([false, true, true]);
   });
 
-  test('is judged with the window of its own key', async () => {
+  test('is scored with the window of its own key', async () => {
     const { handle, sink } = createTestPipeline();
     const keys = ['a', 'b', 'a', 'c', 'b'];
     await deliver(
@@ -271,7 +82,7 @@ describe('a record with a full window', () => {
     ]);
   });
 
-  test('of a batch larger than what is scored at once is not mixed up with another', async () => {
+  test('keeps its own score in a batch of several chunks', async () => {
     const { handle, sink } = createTestPipeline();
     const messages = Array.from({ length: 2500 }, (_, i) => message(i, { time: i, surprise: i / 1000 }));
     await deliver(handle, messages);
@@ -302,8 +113,8 @@ test('every message has exactly one outcome', async () => {
   expect(counts()).toEqual({ consumed: 9, scored: 2, windowNotFull: 1, warmUps: 2, rejected: 4, opened: 0 });
 });
 
-test('what is refused becomes a dead letter with its reason, its origin and itself', async () => {
-  const { handle, sink, calls } = createTestPipeline();
+test('a refused message becomes a dead letter with reason, origin, key and value', async () => {
+  const { handle, sink, argumentsOf } = createTestPipeline();
   await deliver(handle, [
     message(0, { time: 2 }),
     message(1, { time: 2 }),
@@ -315,8 +126,8 @@ test('what is refused becomes a dead letter with its reason, its origin and itse
   const { deadLetters } = allOf(sink);
   const time = (ms: number) => new Date(ms).toISOString();
   expect(deadLetters.map(({ reason, message: text }) => `${reason}: ${text}`)).toEqual([
-    `duplicate: key "a" has had a record at ${time(2)}`,
-    `out_of_order: key "a" has had a record after ${time(1)}`,
+    `duplicate: key "a" already has a record at ${time(2)}`,
+    `out_of_order: key "a" already has a record after ${time(1)}`,
     'empty: the message has no value',
     'empty: the message has no value',
     'too_large: the message has 1001 bytes, more than record.maxBytes (1000)',
@@ -328,15 +139,12 @@ test('what is refused becomes a dead letter with its reason, its origin and itse
     value: message(1, { time: 2 }).value,
   });
   expect(deadLetters[3]!.value).toBeNull();
-  expect(calls.filter(({ name }) => name === 'rejected').map(({ args }) => args[0])).toEqual(
-    deadLetters.map(({ reason }) => reason),
-  );
+  expect(argumentsOf('rejected').map(([first]) => first)).toEqual(deadLetters.map(({ reason }) => reason));
 });
 
-test('what comes twice or too late is only counted where it is to be ignored, and each message once', async () => {
-  const { handle, sink, calls } = createTestPipeline([], 0, [], {
-    duplicate: 'ignore',
-    out_of_order: 'ignore',
+test('ignored duplicates and late records are counted once, and are no dead letters', async () => {
+  const { handle, sink, calls } = createTestPipeline({
+    stale: { duplicate: 'ignore', out_of_order: 'ignore' },
   });
   const batch = [
     message(0, { time: 2 }),
@@ -354,7 +162,7 @@ test('what comes twice or too late is only counted where it is to be ignored, an
   expect(sums).toEqual({ duplicate: 1, out_of_order: 1 });
 });
 
-test('warmUp messages fill the windows and give no verdict', async () => {
+test('warm-up messages fill the windows and yield no detection', async () => {
   const { handle, sink, counts } = createTestPipeline();
   await deliver(handle, [
     message(0, { time: 1, surprise: 9 }, true),
@@ -365,8 +173,8 @@ test('warmUp messages fill the windows and give no verdict', async () => {
   expect(counts()).toMatchObject({ warmUps: 2, windowNotFull: 0, scored: 1 });
 });
 
-test('events are opened and closed over the edges of batches, and counted', async () => {
-  const { handle, sink, counts, calls } = createTestPipeline();
+test('events span batches, and are counted', async () => {
+  const { handle, sink, counts, argumentsOf } = createTestPipeline();
   for (const [i, surprise] of [0, 9, 9, 9, 0, 0, 0].entries())
     await deliver(handle, [message(i, { time: i, surprise })]);
   expect(allOf(sink).events).toMatchObject([
@@ -374,15 +182,15 @@ test('events are opened and closed over the edges of batches, and counted', asyn
     { status: 'closed', start: 1, end: 3, anomalousRecords: 3 },
   ]);
   expect(counts().opened).toBe(1);
-  const open = calls.filter(({ name }) => name === 'eventsOpen').map(({ args }) => args[0]);
+  const open = argumentsOf('eventsOpen').map(([first]) => first);
   expect(open).toEqual([0, 0, 1, 1, 1, 0, 0]);
 });
 
 describe('a record beyond a limit of a channel', () => {
   const limited: SignalSpec = { channel: 'channel', direction: 'both', deadband: 0, limits: { max: 101 } };
 
-  test('is anomalous whatever the model says, and says which limit', async () => {
-    const { handle, sink, calls } = createTestPipeline([], 0, [limited]);
+  test('is anomalous whatever the model reports, and names the limit', async () => {
+    const { handle, sink, argumentsOf } = createTestPipeline({ signals: [limited] });
     await deliver(handle, [message(0, { time: 1 }), message(1, { time: 2 }), message(2, { time: 3 })]);
     const violation = { channel: 'channel', limit: 'max', bound: 101, actual: 102 };
     expect(allOf(sink).detections).toMatchObject([
@@ -396,12 +204,37 @@ describe('a record beyond a limit of a channel', () => {
         contributions: [{ channel: 'channel', surprise: 300, actual: 102, expected: 0 }],
       },
     ]);
-    const counted = calls.filter(({ name }) => name === 'limitViolations').map(({ args }) => args[0]);
+    const counted = argumentsOf('limitViolations').map(([first]) => first);
     expect(counted).toEqual([1]);
   });
 
-  test('has a verdict before its window is full, in its place among the others', async () => {
-    const { handle, sink, counts } = createTestPipeline([], 0, [limited]);
+  test('has the violated channel first and as surprising as can be, also where it is explained', async () => {
+    const { handle, sink } = createTestPipeline({ signals: [limited], explanationMs: 1000 });
+    await deliver(handle, [message(0, { time: 1 }), message(1, { time: 2 }), message(2, { time: 3 })]);
+    const [, detection] = allOf(sink).detections;
+    expect(detection).toMatchObject({
+      surprise: 300,
+      nearestNormal: { leftOut: ['channel'] },
+      contributions: [
+        { channel: 'channel', surprise: 300, actual: 102, expected: -2 },
+        { channel: 'surprise', surprise: 3, expected: -1 },
+      ],
+    });
+  });
+
+  test('leads the event that it opens, also where it is explained', async () => {
+    const { handle, sink } = createTestPipeline({ signals: [limited], explanationMs: 1000 });
+    await deliver(
+      handle,
+      [0, 1, 2, 3].map((i) => message(i, { time: i })),
+    );
+    expect(allOf(sink).events).toMatchObject([
+      { status: 'open', contributions: [{ channel: 'channel', surprise: 300 }, { channel: 'surprise' }] },
+    ]);
+  });
+
+  test('yields a detection before its window is full, in the order of the records', async () => {
+    const { handle, sink, counts } = createTestPipeline({ signals: [limited] });
     await deliver(handle, [
       message(0, { time: 1 }),
       message(5, { time: 1, key: 'b' }),
@@ -416,15 +249,15 @@ describe('a record beyond a limit of a channel', () => {
     expect(counts()).toMatchObject({ scored: 3, windowNotFull: 1 });
   });
 
-  test('is read again without a verdict, as any other', async () => {
-    const { handle, sink } = createTestPipeline([], 0, [limited]);
+  test('yields no detection as a warm-up message', async () => {
+    const { handle, sink } = createTestPipeline({ signals: [limited] });
     await deliver(handle, [message(5, { time: 1 }, true)]);
     expect(allOf(sink).detections).toEqual([]);
   });
 });
 
-test('drift is watched on what the model says, told with each batch, and reported while it is active', async () => {
-  const { handle, active, calls, drifts } = createTestPipeline();
+test('drift observes the scores; its metrics follow each batch, and onDrift is called while it is active', async () => {
+  const { handle, active, argumentsOf, drifts } = createTestPipeline();
   const observed: [string, number][] = [];
   active.drift = {
     observe: (key, surprise) => void observed.push([key, surprise]),
@@ -444,13 +277,13 @@ test('drift is watched on what the model says, told with each batch, and reporte
   active.drift = { ...active.drift, active: true, evidenceRatio: 1 };
   await deliver(handle, [message(3, { time: 4 })]);
   expect(drifts).toHaveLength(1);
-  expect(calls.filter(({ name }) => name === 'drift').map(({ args }) => args)).toEqual([
+  expect(argumentsOf('drift')).toEqual([
     [0.25, false],
     [1, true],
   ]);
 });
 
-test('conditions that the model does not know are counted', async () => {
+test('unknown conditions are counted', async () => {
   const { handle, calls } = createTestPipeline();
   await deliver(handle, [
     message(0, { time: 1 }),
@@ -460,18 +293,18 @@ test('conditions that the model does not know are counted', async () => {
   expect(calls.filter(({ name }) => name === 'unknownConditions')).toMatchObject([{ args: [1] }]);
 });
 
-test('lag and keys are told after each batch, and an empty one is no trouble', async () => {
-  const { handle, calls } = createTestPipeline();
+test('lag and keys are measured after each batch, an empty one included', async () => {
+  const { handle, argumentsOf } = createTestPipeline();
   await deliver(handle, [], 3, 17);
   await deliver(handle, [message(0, { time: 1 }), message(1, { key: 'b', time: 1 })], 3);
-  expect(calls.filter(({ name }) => name === 'lag').map(({ args }) => args)).toEqual([
+  expect(argumentsOf('lag')).toEqual([
     ['t', 3, 17],
     ['t', 3, undefined],
   ]);
-  expect(calls.filter(({ name }) => name === 'windowKeys').map(({ args }) => args)).toEqual([[0], [2]]);
+  expect(argumentsOf('windowKeys')).toEqual([[0], [2]]);
 });
 
-test('a new model version scores from the next batch on, with the windows as they are', async () => {
+test('a new model version scores from the next batch on, with the same windows', async () => {
   const { handle, sink, active } = createTestPipeline();
   await deliver(handle, [message(0, { time: 1 }), message(1, { time: 2, surprise: 4 })]);
   Object.assign(active, { detector: createSimpleDetector('v2'), threshold: 5 });
@@ -482,7 +315,7 @@ test('a new model version scores from the next batch on, with the windows as the
   ]);
 });
 
-describe('when a sink refuses a batch', () => {
+describe('a batch that a sink refuses', () => {
   const batch = [
     message(0, { time: 1 }),
     message(1, { time: 2, surprise: 9 }),
@@ -493,7 +326,7 @@ describe('when a sink refuses a batch', () => {
   ];
   const more = message(6, { time: 5 });
 
-  test('the source hears of it, with sink and cause, and nothing is counted', async () => {
+  test('handling rejects with sink and cause, and nothing is counted', async () => {
     const { handle, sink, counts, calls } = createTestPipeline();
     sink.refuse = 1;
     await expect(deliver(handle, batch)).rejects.toMatchObject({
@@ -512,11 +345,11 @@ describe('when a sink refuses a batch', () => {
   });
 
   test.each([
-    ['as it was', [batch]],
-    ['with more behind it', [[...batch, more]]],
+    ['unchanged', [batch]],
+    ['with another record appended', [[...batch, more]]],
     ['cut in two', [batch.slice(0, 2), batch.slice(2)]],
     ['record by record', batch.map((one) => [one])],
-  ])('the same verdicts leave once when it comes again %s', async (_, redelivery) => {
+  ])('the same detections are written once if it is redelivered %s', async (_, redelivery) => {
     const calm = createTestPipeline();
     const shaken = createTestPipeline();
     await deliver(calm.handle, batch);
@@ -533,7 +366,7 @@ describe('when a sink refuses a batch', () => {
     expect(consumed).toBe(7 + warmUps);
   });
 
-  test('the verdicts are those of the model that scored it, though a new one is there when it comes again', async () => {
+  test('its detections are of the version that scored it, even if another is in use at redelivery', async () => {
     const { handle, sink, active } = createTestPipeline();
     sink.refuse = 1;
     await expect(deliver(handle, batch)).rejects.toThrow();
@@ -545,9 +378,9 @@ describe('when a sink refuses a batch', () => {
     expect(versions).toEqual(['v1 3', 'v1 3', 'v1 3', 'v2 100']);
   });
 
-  test('another sink that has taken it does not get it twice', async () => {
+  test('a sink that took it does not receive it again', async () => {
     const other = createTestSink('other');
-    const { handle, sink } = createTestPipeline([other]);
+    const { handle, sink } = createTestPipeline({ sinks: [other] });
     sink.refuse = 2;
     await expect(deliver(handle, batch)).rejects.toThrow('sink test did not take');
     await expect(deliver(handle, batch)).rejects.toThrow('sink test did not take');
@@ -556,9 +389,9 @@ describe('when a sink refuses a batch', () => {
     expect(allOf(other).detections).toHaveLength(3);
   });
 
-  test('all sinks are asked, and all that refuse are named', async () => {
+  test('all sinks receive it, and the error names all that failed', async () => {
     const other = createTestSink('other');
-    const { handle, sink } = createTestPipeline([other]);
+    const { handle, sink } = createTestPipeline({ sinks: [other] });
     sink.refuse = 1;
     other.refuse = 1;
     await expect(deliver(handle, batch)).rejects.toMatchObject({
@@ -566,7 +399,7 @@ describe('when a sink refuses a batch', () => {
     });
   });
 
-  test('another partition goes on', async () => {
+  test('another partition continues', async () => {
     const { handle, sink } = createTestPipeline();
     sink.refuse = 1;
     await expect(deliver(handle, batch)).rejects.toThrow();
@@ -578,7 +411,7 @@ describe('when a sink refuses a batch', () => {
   });
 });
 
-test('records that were handled but not committed are no dead letters when they come again', async () => {
+test('processed but uncommitted records are no dead letters on redelivery', async () => {
   const { handle, sink, counts } = createTestPipeline();
   const messages = [0, 1, 2, 3].map((i) => message(i, { time: i }));
   await deliver(handle, [...messages, message(4, 'rubbish')]);
@@ -589,7 +422,7 @@ test('records that were handled but not committed are no dead letters when they 
   expect(counts()).toMatchObject({ consumed: 10, scored: 4, windowNotFull: 1, warmUps: 4, rejected: 1 });
 });
 
-test('whatever sinks refuse and however batches are cut, every sink has every verdict once', async () => {
+test('every sink gets every detection once, whichever writes fail and however batches are cut', async () => {
   const record = fc.oneof(
     {
       weight: 8,
@@ -628,7 +461,7 @@ test('whatever sinks refuse and however batches are cut, every sink has every ve
         await deliver(calm.handle, messages);
 
         const other = createTestSink('other');
-        const { handle, sink, counts } = createTestPipeline([other]);
+        const { handle, sink, counts } = createTestPipeline({ sinks: [other] });
         let committed = 0;
         for (const { size, refuse, commits } of steps) {
           sink.refuse = refuse === 'test' || refuse === 'both' ? 1 : 0;
@@ -638,7 +471,7 @@ test('whatever sinks refuse and however batches are cut, every sink has every ve
             () => true,
             () => false,
           );
-          // A commit may be lost, too: then records come again that were handled.
+          // A commit may be lost: then processed records are redelivered.
           if (handled && commits) committed += batch.length;
           if (committed >= messages.length) break;
         }
@@ -655,7 +488,7 @@ test('whatever sinks refuse and however batches are cut, every sink has every ve
   );
 });
 
-test('when scoring itself fails nothing is acknowledged any more, and the process is told to start again', async () => {
+test('after an error in scoring no batch is acknowledged, and onBroken is called', async () => {
   const { handle, sink, active, broken } = createTestPipeline();
   const working = active.detector;
   active.detector = {
@@ -667,14 +500,14 @@ test('when scoring itself fails nothing is acknowledged any more, and the proces
   const messages = [message(0, { time: 1 }), message(1, { time: 2 }), message(2, { time: 3 })];
   await expect(deliver(handle, messages)).rejects.toThrow('scoring failed');
   active.detector = working;
-  // The windows hold these records: taken now, they would pass for duplicates.
+  // The windows contain these records already: now they would pass for duplicates.
   await expect(deliver(handle, messages)).rejects.toThrow('scoring failed');
   expect(broken).toHaveLength(1);
   expect(sink.taken).toEqual([]);
 });
 
 describe('while a batch is being decoded', () => {
-  /** Decodes when it is told to, batch after batch. */
+  /** Decodes batch i when `release(i)` is called. */
   function createSlowPipeline() {
     const waiting: (() => void)[] = [];
     const slow =
@@ -683,10 +516,10 @@ describe('while a batch is being decoded', () => {
         await new Promise<void>((resolve) => waiting.push(resolve));
         return decode(messages, time);
       };
-    return { ...createTestPipeline([], 0, [], undefined, slow), release: (i: number) => waiting[i]!() };
+    return { ...createTestPipeline({ around: slow }), release: (i: number) => waiting[i]!() };
   }
 
-  test('a new model may take over: it is the one that scores', async () => {
+  test('a new version may come into use, and scores the batch', async () => {
     const { handle, sink, active, release } = createSlowPipeline();
     const handled = deliver(handle, [message(0, { time: 1 }), message(1, { time: 2, surprise: 4 })]);
     Object.assign(active, { detector: createSimpleDetector('v2'), threshold: 5 });
@@ -695,7 +528,7 @@ describe('while a batch is being decoded', () => {
     expect(allOf(sink).detections).toMatchObject([{ modelVersion: 'v2', threshold: 5, anomalous: false }]);
   });
 
-  test('another partition overtakes it, and neither mixes up the other', async () => {
+  test('another partition overtakes it, and both keep their own records', async () => {
     const { handle, sink, release } = createSlowPipeline();
     const pair = (key: string) => [0, 1].map((i) => message(i, { key, time: i, surprise: i }));
     const first = deliver(handle, pair('a'), 0);
@@ -708,7 +541,7 @@ describe('while a batch is being decoded', () => {
     expect(allOf(sink).detections.map(({ key }) => key)).toEqual(['b', 'a']);
   });
 
-  test('scoring may break for another one: then this one is not acknowledged either', async () => {
+  test('an error in scoring another batch keeps this one from being acknowledged, too', async () => {
     const { handle, sink, active, broken, release } = createSlowPipeline();
     const pair = (key: string) => [0, 1].map((i) => message(i, { key, time: i }));
     const { detector } = active;
@@ -729,18 +562,14 @@ describe('while a batch is being decoded', () => {
   });
 });
 
-test('a batch that cannot be decoded for now comes again, and nothing has become of it', async () => {
+test('a batch rejected as unavailable has no effect until it is redelivered', async () => {
   let away = true;
-  const { handle, broken, sink } = createTestPipeline(
-    [],
-    0,
-    [],
-    undefined,
-    (decode) => (messages, now) =>
-      away ? Promise.reject(new UnavailableError('registry is away')) : decode(messages, now),
-  );
+  const { handle, broken, sink } = createTestPipeline({
+    around: (decode) => (messages, now) =>
+      away ? Promise.reject(new UnavailableError('registry is unreachable')) : decode(messages, now),
+  });
   const messages = [message(0, { time: 1 }), message(1, { time: 2 })];
-  await expect(deliver(handle, messages)).rejects.toThrow('registry is away');
+  await expect(deliver(handle, messages)).rejects.toThrow('registry is unreachable');
   expect(sink.taken).toEqual([]);
   away = false;
   await deliver(handle, messages);
@@ -749,14 +578,10 @@ test('a batch that cannot be decoded for now comes again, and nothing has become
   expect(broken).toEqual([]);
 });
 
-test('when decoding fails for a reason that is not the record, the process is told to start again', async () => {
-  const { handle, broken } = createTestPipeline(
-    [],
-    0,
-    [],
-    undefined,
-    () => () => Promise.reject(new Error('no such library')),
-  );
+test('an unexpected decoding error calls onBroken', async () => {
+  const { handle, broken } = createTestPipeline({
+    around: () => () => Promise.reject(new Error('no such library')),
+  });
   await expect(deliver(handle, [message(0, { time: 1 })])).rejects.toMatchObject({
     message: expect.stringContaining('decoding or scoring failed'),
     cause: { message: 'no such library' },

@@ -1,0 +1,128 @@
+/** The scores of a chunk into detections and events. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { DriftWatch } from '../calibration/drift';
+import type { Detection } from '../domain/detection';
+import type { AnomalyEvent } from '../domain/event';
+import type { ExplanationRule } from '../domain/explanations';
+import type { LimitViolation } from '../domain/signal';
+import type { RawScores } from '../scoring/assess';
+import type { BaselinesOf, Detector, Scores } from '../scoring/detector';
+import type { PartitionState } from '../state/partition';
+import { buildDetection, isAnomalous, recordSurprise, type Explanation } from './detection';
+import type { Outcome } from './outcome';
+import type { Chunk, DecodedMessages } from './windowing';
+
+/** A model version in use. */
+export interface ActiveDetector {
+  detector: Detector;
+  /** Surprise from which a record is anomalous. */
+  threshold: number;
+  /** Compares live scores with the calibration of this version. */
+  drift?: DriftWatch;
+}
+
+export interface DecisionRules {
+  detectorName: string;
+  /** Chooses the records to explain; if absent, none is. */
+  explanations?: ExplanationRule;
+  /** No sink uses the detections of records that are not anomalous, so none is created. */
+  anomaliesOnly: boolean;
+}
+
+const noLimits: readonly LimitViolation[] = [];
+
+/**
+ * Decides on the records of a chunk in their order: updates baselines, drift and events, and adds what results to `outcome`.
+ * @param raw scores of the windows of the chunk; undefined if it has none
+ * @param now Unix ms, for the explanation budget
+ */
+export async function decideChunk(
+  chunk: Chunk,
+  raw: RawScores | undefined,
+  { messages, records }: DecodedMessages,
+  { detector, drift, threshold }: ActiveDetector,
+  partition: PartitionState,
+  { detectorName, explanations, anomaliesOnly }: DecisionRules,
+  outcome: Outcome,
+  now: number,
+): Promise<void> {
+  const { warmUp } = chunk;
+  const { counts } = outcome;
+  const keyOf = (at: number): string => records.keys[chunk.rows[at]!]!;
+  const offsetOf = (at: number): bigint => BigInt(messages[chunk.messages[at]!]!.origin.offset);
+  const scores =
+    raw && detector.judge(chunk.windows, raw, baselinesOfWindows(chunk, keyOf, offsetOf, partition));
+  for (let at = 0; at < chunk.count; at++) {
+    const key = keyOf(at);
+    const timestamp = records.timestamps[chunk.rows[at]!]!;
+    const window = chunk.places[at]!;
+    const scored = window < 0 ? undefined : scores;
+    const limits = chunk.limits.size === 0 ? noLimits : (chunk.limits.get(at) ?? noLimits);
+    const surprise = recordSurprise(limits, scored, window);
+    const anomalous = isAnomalous(limits, surprise, threshold);
+    const lacksRecords = chunk.lacks[at] === 1;
+    const lacksBaselines = scored !== undefined && partition.lacksBaselines(key);
+    let isDue = false;
+    if (!warmUp) {
+      if (scored !== undefined) {
+        drift?.observe(key, scored.surprise[window]!);
+        isDue = explanations?.isDue({ key, surprise, anomalous }, now) === true;
+      }
+      outcome.surprises[counts.scored++] = surprise;
+      if (lacksRecords || lacksBaselines) counts.incomplete++;
+    }
+    if (!anomalous && (warmUp || anomaliesOnly)) {
+      addEvents(partition.events.pass(key, timestamp));
+      continue;
+    }
+    const detection = buildDetection({
+      detector: detectorName,
+      key,
+      timestamp,
+      origin: messages[chunk.messages[at]!]!.origin,
+      threshold,
+      limits,
+      scores: scored,
+      window,
+      explanation: isDue ? await explain(scored!, window, explanations!) : undefined,
+      incomplete: lacksRecords || lacksBaselines ? missingParts(lacksRecords, lacksBaselines) : undefined,
+      modelVersion: detector.version,
+    });
+    if (!warmUp) outcome.detections.push(detection);
+    addEvents(partition.events.observe(detection));
+  }
+  if (!warmUp) counts.unknownConditions += scores?.unknownConditions ?? 0;
+
+  function addEvents(events: readonly AnomalyEvent[]): void {
+    // The events of warm-up records were written when these were first scored.
+    if (!warmUp && events.length > 0) outcome.events.push(...events);
+  }
+}
+
+/** Takes some milliseconds, so other work in the event loop goes first. */
+async function explain(scores: Scores, window: number, rule: ExplanationRule): Promise<Explanation> {
+  await nextTurn();
+  const began = performance.now();
+  const explanation = scores.explain(window);
+  rule.spent(performance.now() - began);
+  return explanation;
+}
+
+/** The baselines of each window's device; undefined where none are followed. */
+function baselinesOfWindows(
+  { count, places }: Chunk,
+  keyOf: (at: number) => string,
+  offsetOf: (at: number) => bigint,
+  partition: PartitionState,
+): BaselinesOf | undefined {
+  if (!partition.followsBaselines) return undefined;
+  const withWindow = Array.from({ length: count }, (_, at) => at).filter((at) => places[at]! >= 0);
+  return (window) => {
+    const at = withWindow[window]!;
+    return partition.baselinesOf(keyOf(at), offsetOf(at));
+  };
+}
+
+function missingParts(records: boolean, baselines: boolean): NonNullable<Detection['incomplete']> {
+  return [...(records ? ['window' as const] : []), ...(baselines ? ['baselines' as const] : [])];
+}

@@ -1,0 +1,140 @@
+/** The outcome of a batch: what is written to the sinks, and what is counted once they have it. */
+import type { Staleness } from '../domain/continuity';
+import type { Detection } from '../domain/detection';
+import type { AnomalyEvent } from '../domain/event';
+import type { DecodeError } from '../errors';
+import type { DetectorMetrics } from '../metrics/metrics';
+import type { Advance, DeadLetter, Sink } from '../sinks/sink';
+import type { Batch, Message } from '../sources/source';
+import type { PartitionState } from '../state/partition';
+
+export interface Outcome {
+  /** Of all scored records, or of the anomalous ones alone. */
+  detections: Detection[];
+  events: AnomalyEvent[];
+  deadLetters: DeadLetter[];
+  /** Sinks that have not taken the outcome yet. */
+  pendingSinks: Set<Sink>;
+  advance: Advance | undefined;
+  counts: OutcomeCounts;
+  threshold: number;
+  /** Of the scored records. Shape [messages]; the first `counts.scored` are set. */
+  surprises: Float64Array;
+  decodeSeconds: number;
+  scoreSeconds: number;
+  /** Marks the records as processed; called once all sinks have the outcome. */
+  settle: () => void;
+}
+
+/** Numbers of records, unless noted. */
+export interface OutcomeCounts {
+  consumed: number;
+  scored: number;
+  windowNotFull: number;
+  /** Records with an incomplete window or incomplete baselines, scored or not. */
+  incomplete: number;
+  /** Violations. */
+  limitViolations: number;
+  suppressed: number;
+  ignored: Record<Staleness, number>;
+  warmUps: number;
+  /** Conditions. */
+  unknownConditions: number;
+}
+
+export function createOutcome(
+  batch: Batch,
+  partition: PartitionState,
+  sinks: readonly Sink[],
+  threshold: number,
+): Outcome {
+  return {
+    detections: [],
+    events: [],
+    deadLetters: [],
+    pendingSinks: new Set(sinks),
+    advance: advanceOf(batch, partition),
+    counts: {
+      consumed: batch.messages.length,
+      scored: 0,
+      windowNotFull: 0,
+      incomplete: 0,
+      limitViolations: 0,
+      suppressed: 0,
+      ignored: { duplicate: 0, out_of_order: 0 },
+      warmUps: 0,
+      unknownConditions: 0,
+    },
+    threshold,
+    surprises: new Float64Array(batch.messages.length),
+    decodeSeconds: 0,
+    scoreSeconds: 0,
+    settle: () => undefined,
+  };
+}
+
+/** Offset range that acknowledging the batch advances: from its first message that has not been processed. */
+function advanceOf(
+  { topic, partition, messages, committed, next }: Batch,
+  state: PartitionState,
+): Advance | undefined {
+  if (next === undefined || committed === undefined) return undefined;
+  const first = messages.find(({ warmUp, origin }) => !warmUp && !state.hasProcessed(BigInt(origin.offset)));
+  return {
+    topic,
+    partition,
+    committed,
+    from: first === undefined ? next : BigInt(first.origin.offset),
+    to: next,
+  };
+}
+
+export function toDeadLetter(
+  detector: string,
+  { origin, key, value }: Message,
+  { reason, message }: DecodeError,
+): DeadLetter {
+  return { detector, reason, message, origin, key, value };
+}
+
+/**
+ * Writes to all pending sinks at once. Waits for every sink, and removes those that took the outcome.
+ * @throws Error naming the sink that failed, or AggregateError if several did
+ */
+export async function writeOutcome(
+  outcome: Outcome,
+  metrics: Pick<DetectorMetrics, 'sinkError'>,
+): Promise<void> {
+  const sinks = [...outcome.pendingSinks];
+  const results = await Promise.allSettled(sinks.map((sink) => sink.write(outcome)));
+  const failures = results.flatMap((result, i) => {
+    const sink = sinks[i]!;
+    if (result.status === 'fulfilled') {
+      outcome.pendingSinks.delete(sink);
+      return [];
+    }
+    metrics.sinkError(sink.name);
+    return [new Error(`sink ${sink.name} did not take the batch`, { cause: result.reason })];
+  });
+  if (failures.length > 0)
+    throw failures.length === 1 ? failures[0]! : new AggregateError(failures, 'sinks failed');
+}
+
+export function countOutcome(
+  { counts, surprises, threshold, deadLetters, events }: Outcome,
+  topic: string,
+  metrics: DetectorMetrics,
+): void {
+  metrics.consumed(topic, counts.consumed);
+  metrics.scored(surprises, counts.scored, threshold);
+  metrics.windowNotFull(counts.windowNotFull);
+  metrics.incomplete(counts.incomplete);
+  metrics.limitViolations(counts.limitViolations);
+  metrics.warmUps(counts.warmUps);
+  metrics.unknownConditions(counts.unknownConditions);
+  for (const { reason } of deadLetters) metrics.rejected(reason);
+  for (const reason of ['duplicate', 'out_of_order'] as const)
+    metrics.ignored(reason, counts.ignored[reason]);
+  metrics.suppressed(counts.suppressed);
+  metrics.eventsOpened(events.filter(({ status }) => status === 'open').length);
+}

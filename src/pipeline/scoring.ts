@@ -1,0 +1,82 @@
+/** A decoded batch to its outcome, chunk by chunk: windows, scores, detections. One chunk is filled while another is scored. */
+import type { RawScores } from '../scoring/assess';
+import type { DetectorMetrics } from '../metrics/metrics';
+import type { DecodedBatch } from '../codecs/batch';
+import type { Sink } from '../sinks/sink';
+import type { Batch } from '../sources/source';
+import type { PartitionState } from '../state/partition';
+import { decideChunk, type ActiveDetector, type DecisionRules } from './decision';
+import { createOutcome, type Outcome } from './outcome';
+import {
+  chunkRanges,
+  chunkRecords,
+  createChunkPool,
+  fillChunk,
+  type Chunk,
+  type WindowingRules,
+} from './windowing';
+
+export interface ScoringParts extends WindowingRules, Pick<DecisionRules, 'explanations'> {
+  sinks: readonly Sink[];
+  metrics: DetectorMetrics;
+  /** Unix ms. */
+  now: () => number;
+  /** Called after each batch while drift is active. */
+  onDrift?: () => void;
+}
+
+export type ScoreBatch = (
+  batch: Batch,
+  decoded: DecodedBatch,
+  partition: PartitionState,
+  active: ActiveDetector,
+) => Promise<Outcome>;
+
+export function createScoring(parts: ScoringParts): ScoreBatch {
+  const { sinks, metrics } = parts;
+  const chunks = createChunkPool();
+  const rules = { ...parts, anomaliesOnly: sinks.every((sink) => sink.anomaliesOnly === true) };
+
+  return async (batch, decoded, partition, active) => {
+    const { detector, threshold, drift } = active;
+    const { messages } = batch;
+    const outcome = createOutcome(batch, partition, sinks, threshold);
+    const now = parts.now();
+    const suppressedBefore = partition.events.suppressedRecords;
+    const began = performance.now();
+    const records = { ...decoded, messages };
+
+    async function decide({ chunk, raw }: ScoredChunk): Promise<void> {
+      await decideChunk(chunk, await raw, records, active, partition, rules, outcome, now);
+      chunks.giveBack(detector, chunk);
+    }
+
+    let previous: ScoredChunk | undefined;
+    for (const [from, to] of chunkRanges(messages, chunkRecords(detector.shape))) {
+      const chunk = chunks.take(detector);
+      fillChunk(chunk, records, from, to, partition, rules, outcome);
+      // Only one batch at a time is given to the engine.
+      await previous?.raw;
+      const raw = chunk.windows.count === 0 ? undefined : detector.assess(chunk.windows);
+      // Awaited later; without this Node reports its error as unhandled before.
+      raw?.catch(() => undefined);
+      if (previous !== undefined) await decide(previous);
+      previous = { chunk, raw };
+    }
+    if (previous !== undefined) await decide(previous);
+
+    outcome.scoreSeconds = (performance.now() - began) / 1000;
+    outcome.counts.suppressed = partition.events.suppressedRecords - suppressedBefore;
+    if (drift !== undefined) metrics.drift(drift.evidenceRatio, drift.active);
+    if (drift?.active === true) parts.onDrift?.();
+    const last = messages.at(-1);
+    if (last !== undefined) partition.advance(BigInt(last.origin.offset));
+    outcome.settle = partition.settlement();
+    return outcome;
+  };
+}
+
+interface ScoredChunk {
+  chunk: Chunk;
+  raw: Promise<RawScores> | undefined;
+}

@@ -1,0 +1,174 @@
+/** Decoded records into the windows of their keys, and from there into chunks to score. */
+import type { Staleness } from '../domain/continuity';
+import type { RecordBatch } from '../domain/record';
+import type { CheckLimits, LimitViolation } from '../domain/signal';
+import { clearWindows, type WindowBatch, type WindowShape } from '../domain/window';
+import type { DecodedBatch } from '../codecs/batch';
+import { DecodeError } from '../errors';
+import type { Detector } from '../scoring/detector';
+import type { Message } from '../sources/source';
+import type { PartitionState } from '../state/partition';
+import { toDeadLetter, type Outcome } from './outcome';
+
+/** Most records of a chunk. A larger batch is scored in several chunks. */
+const maxChunkRecords = 1024;
+
+/** Most values of the windows of a chunk, of which two exist at a time: chunks of large images are small. */
+const maxChunkValues = 4_000_000;
+
+/** Fewest records of a chunk, however large its windows are. */
+const minChunkRecords = 16;
+
+/** Records to decide on, in columns. */
+export interface Chunk {
+  readonly windows: WindowBatch;
+  /** The records were scored before: they only update the state of their partition. */
+  warmUp: boolean;
+  /** Records with a full window or a violated limit. */
+  count: number;
+  /** Index of each record's message in the batch. Shape [capacity]. */
+  readonly messages: Int32Array;
+  /** Row of each record among the decoded records. Shape [capacity]. */
+  readonly rows: Int32Array;
+  /** Index of each record's window in `windows`; −1 while its window is not full. Shape [capacity]. */
+  readonly places: Int32Array;
+  /** 1 = the window may lack records. Shape [capacity]. */
+  readonly lacks: Uint8Array;
+  /** By record, where there are any. */
+  readonly limits: Map<number, readonly LimitViolation[]>;
+}
+
+/** Messages of a batch and their records. */
+export interface DecodedMessages extends DecodedBatch {
+  messages: readonly Message[];
+}
+
+/** Records of a chunk of windows of this shape. */
+export function chunkRecords({ length, channels }: WindowShape): number {
+  const fitting = Math.floor(maxChunkValues / (length * channels));
+  return Math.max(minChunkRecords, Math.min(maxChunkRecords, fitting));
+}
+
+/** Message ranges [from, to) of the chunks of a batch. Warm-up messages, which come first, have their own chunks. */
+export function* chunkRanges(
+  messages: readonly Message[],
+  size: number,
+): Generator<readonly [from: number, to: number]> {
+  const firstLive = messages.findIndex(({ warmUp }) => !warmUp);
+  const warmUps = firstLive < 0 ? messages.length : firstLive;
+  for (let from = 0, to; from < messages.length; from = to) {
+    to = Math.min(from + size, from < warmUps ? warmUps : messages.length);
+    yield [from, to];
+  }
+}
+
+/** Reuses chunks. A batch in progress needs two: one is filled while the other is scored. */
+export interface ChunkPool {
+  /** An empty chunk. */
+  take(detector: Detector): Chunk;
+  giveBack(detector: Detector, chunk: Chunk): void;
+}
+
+export function createChunkPool(): ChunkPool {
+  const idle = new WeakMap<Detector, Chunk[]>();
+  return {
+    take(detector) {
+      const chunk =
+        idle.get(detector)?.pop() ?? createChunk(detector.createBatch(chunkRecords(detector.shape)));
+      clearWindows(chunk.windows);
+      chunk.limits.clear();
+      chunk.count = 0;
+      return chunk;
+    },
+    giveBack(detector, chunk) {
+      const chunks = idle.get(detector);
+      if (chunks === undefined) idle.set(detector, [chunk]);
+      else chunks.push(chunk);
+    },
+  };
+}
+
+export function createChunk(windows: WindowBatch): Chunk {
+  const { capacity } = windows;
+  return {
+    windows,
+    warmUp: false,
+    count: 0,
+    messages: new Int32Array(capacity),
+    rows: new Int32Array(capacity),
+    places: new Int32Array(capacity),
+    lacks: new Uint8Array(capacity),
+    limits: new Map(),
+  };
+}
+
+export interface WindowingRules {
+  detectorName: string;
+  limits: CheckLimits;
+  /** Whether a record that is not newer than the newest one of its key becomes a dead letter or is only counted. */
+  stale: Readonly<Record<Staleness, 'reject' | 'ignore'>>;
+}
+
+/**
+ * Pushes the records of messages [from, to) into their windows. Adds those to decide on to the chunk; counts the others in
+ * `outcome`, or adds them to its dead letters. Of warm-up messages only those that events and baselines lack are added.
+ */
+export function fillChunk(
+  chunk: Chunk,
+  { messages, records, rows }: DecodedMessages,
+  from: number,
+  to: number,
+  partition: PartitionState,
+  { detectorName, limits: limitsOf, stale }: WindowingRules,
+  { counts, deadLetters }: Outcome,
+): void {
+  const { windows } = partition;
+  const valuesPerRecord = records.values.length / records.capacity;
+  const warmUp = (chunk.warmUp = messages[from]!.warmUp);
+  // Offsets ascend: after the first unprocessed message all are unprocessed.
+  let maybeProcessed = true;
+  for (let i = from; i < to; i++) {
+    const message = messages[i]!;
+    const row = rows[i]!;
+    maybeProcessed &&= partition.hasProcessed(BigInt(message.origin.offset));
+    if (warmUp || maybeProcessed) counts.warmUps++;
+    // Its offset was not committed, but its outcome has been written.
+    if (maybeProcessed) continue;
+    if (row instanceof DecodeError) {
+      if (!warmUp) deadLetters.push(toDeadLetter(detectorName, message, row));
+      continue;
+    }
+    const key = records.keys[row]!;
+    const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
+    if (result === 'ready' || result === 'not_full') {
+      if (warmUp && !partition.rescores) continue;
+      const limits = limitsOf(records.values, row * valuesPerRecord);
+      const lacks = windows.lacks(key);
+      const isDecidable = result === 'ready' || limits.length > 0;
+      if (isDecidable) {
+        const at = chunk.count++;
+        chunk.messages[at] = i;
+        chunk.rows[at] = row;
+        chunk.places[at] = result === 'ready' ? chunk.windows.count : -1;
+        chunk.lacks[at] = lacks ? 1 : 0;
+        if (limits.length > 0) chunk.limits.set(at, limits);
+      }
+      if (result === 'ready') windows.copy(key, chunk.windows);
+      if (warmUp) continue;
+      counts.limitViolations += limits.length;
+      if (isDecidable) continue;
+      counts.windowNotFull++;
+      if (lacks) counts.incomplete++;
+    } else if (warmUp) continue;
+    else if (stale[result] === 'ignore') counts.ignored[result]++;
+    else deadLetters.push(toDeadLetter(detectorName, message, staleRecord(result, records, row)));
+  }
+}
+
+function staleRecord(result: Staleness, records: RecordBatch, row: number): DecodeError {
+  const time = new Date(records.timestamps[row]!).toISOString();
+  const key = records.keys[row]!;
+  return result === 'duplicate'
+    ? new DecodeError('duplicate', `key "${key}" already has a record at ${time}`)
+    : new DecodeError('out_of_order', `key "${key}" already has a record after ${time}`);
+}
