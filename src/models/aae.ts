@@ -7,16 +7,10 @@
  */
 import { tf, type Random } from '../tensor';
 import { createDecoder, createEncoder } from './coder';
+import { createLatentModel } from './latent-model';
 import { createLikelihood } from './likelihood';
-import {
-  assessmentOf,
-  type Examples,
-  type NegativeLogJoint,
-  type Model,
-  type ModelFamily,
-  type ModelSpec,
-} from './model';
-import { createMlp, sideBySide } from './network';
+import type { Examples, Model, ModelFamily, ModelSpec } from './model';
+import { createMlp, sideBySide, type Network } from './network';
 import { createPrior } from './prior';
 
 export function createAae(spec: ModelSpec, random: Random): Model {
@@ -30,70 +24,61 @@ export function createAae(spec: ModelSpec, random: Random): Model {
   const encode = ({ x, c }: Examples): tf.Tensor2D => encoder.apply(x, c);
   const decode = (z: tf.Tensor2D, c: tf.Tensor2D | undefined): tf.Tensor2D =>
     decoder.apply(sideBySide(z, c)!);
-  /** −log of the probability that D gives to the truth. Scalar. */
-  const surpriseAtDrawn = (z: tf.Tensor2D): tf.Scalar => tf.mean(tf.softplus(tf.neg(discriminator.apply(z))));
-  const surpriseAtEncoded = (z: tf.Tensor2D): tf.Scalar => tf.mean(tf.softplus(discriminator.apply(z)));
+
+  // D(z) = sigmoid(logit), so that −log D(z) = softplus(−logit) and −log(1 − D(z)) = softplus(logit).
+  const negativeLogD = (z: tf.Tensor2D): tf.Scalar => discriminator.apply(z).neg().softplus().mean();
+  const negativeLogNotD = (z: tf.Tensor2D): tf.Scalar => discriminator.apply(z).softplus().mean();
 
   const reconstruction = (examples: Examples): tf.Scalar =>
-    tf.mean(tf.sum(likelihood.negativeLogLikelihood(examples, decode(encode(examples), examples.c)), 1));
+    likelihood
+      .negativeLogLikelihood(examples, decode(encode(examples), examples.c))
+      .sum(1)
+      .mean();
   const discrimination = (examples: Examples, noise: Random): tf.Scalar => {
-    const z = encode(examples);
-    return tf.add(surpriseAtDrawn(prior.draw(z.shape[0], noise)), surpriseAtEncoded(z));
+    const z = encode(examples); // [batch, latentDim]
+    const drawn = prior.draw(z.shape[0], noise); // [batch, latentDim]
+    return negativeLogD(drawn).add(negativeLogNotD(z));
   };
-  // The encoder wants its codes to be taken for drawn ones.
-  const regularisation = (examples: Examples): tf.Scalar => surpriseAtDrawn(encode(examples));
+  const regularisation = (examples: Examples): tf.Scalar => negativeLogD(encode(examples));
 
-  function negativeLogJoint(code: tf.Tensor2D, examples: Examples): NegativeLogJoint {
-    const output = decode(code, examples.c);
-    const negativeLogPrior = prior.negativeLogPrior(code);
-    return {
-      distortion: likelihood.negativeLogLikelihood(examples, output),
-      deviance: likelihood.deviance(examples, output),
-      negativeLogPrior,
-      priorDeviance: tf.relu(
-        tf.sub<tf.Tensor2D>(negativeLogPrior, tf.tensor1d([...prior.leastNegativeLogPrior])),
-      ),
-      expected: likelihood.mean(output),
-    };
-  }
-
-  const variables = (...parts: { weights: Model['weights'] }[]): tf.Variable[] =>
+  const variablesOf = (...parts: Pick<Network, 'weights'>[]): tf.Variable[] =>
     parts.flatMap(({ weights }) => [...weights.values()]);
 
   return {
-    spec,
-    weights: new Map([
-      ...encoder.weights,
-      ...decoder.weights,
-      ...likelihood.weights,
-      ...discriminator.weights,
-    ]),
-    statistics: ['reconstruction', 'latent'],
-    latentDims: [latentDim],
+    ...createLatentModel({
+      spec,
+      networks: [encoder, decoder, likelihood, discriminator],
+      latentDims: [latentDim],
+      likelihood,
+      encode,
+      decode,
+      priorTerms(z) {
+        const negativeLogPrior = prior.negativeLogPrior(z);
+        const least = tf.tensor1d([...prior.leastNegativeLogPrior]);
+        return { negativeLogPrior, priorDeviance: negativeLogPrior.sub(least).relu() };
+      },
+      drawCodes: (count, _, noise, temperature) => prior.draw(count, noise, temperature),
+    }),
     warmUpSteps: 0,
     phases: [
       {
         name: 'reconstruction',
-        variables: variables(encoder, decoder, likelihood),
+        variables: variablesOf(encoder, decoder, likelihood),
         loss: reconstruction,
       },
-      { name: 'discriminator', variables: variables(discriminator), loss: discrimination },
-      { name: 'regularisation', variables: variables(encoder), loss: regularisation },
+      { name: 'discriminator', variables: variablesOf(discriminator), loss: discrimination },
+      { name: 'regularisation', variables: variablesOf(encoder), loss: regularisation },
     ],
     validationLoss(examples) {
       const distortion = reconstruction(examples);
-      const rate: tf.Scalar = tf.mean(tf.sum(prior.negativeLogPrior(encode(examples)), 1));
-      return { loss: tf.add(distortion, rate), distortion, rate };
+      const rate = prior.negativeLogPrior(encode(examples)).sum(1).mean();
+      return { loss: distortion.add(rate), distortion, rate };
     },
-    assess: (examples) => assessmentOf(negativeLogJoint(encode(examples), examples)),
-    negativeLogJoint,
+    // The code has no density, so that its variance stands for the rate (Burda 2016).
     activity(examples) {
       const z = encode(examples);
-      return [tf.mean(tf.square(tf.sub(z, tf.mean(z, 0))), 0)];
+      return [z.sub(z.mean(0)).square().mean(0)];
     },
-    encode,
-    generate: (count, c, noise, temperature) =>
-      likelihood.mean(decode(prior.draw(count, noise, temperature), c)),
   };
 }
 

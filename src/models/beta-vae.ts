@@ -1,13 +1,33 @@
 /**
- * β-VAE (Higgins 2017): the VAE with another price of the rate,
+ * β-VAE (Higgins 2017): the distributions of a VAE, and another price of the rate,
  *   E_q(z|x)[ −log p(x|z) ] + β·KL( q(z|x) ‖ p(z) ),  or  … + β·|KL − C|  (Burgess 2018).
- * β > 1 leaves fewer dimensions in use, and each with a meaning of its own; β < 1 reconstructs more sharply.
+ * β > 1 leaves fewer dimensions in use, each with a meaning of its own; β < 1 reconstructs more sharply.
  */
-import type { ModelFamily } from './model';
-import { createRatePenalty } from './rate';
-import { createVae } from './vae';
+import type { Random } from '../tensor';
+import { createGaussianModel, type NegativeElbo } from './elbo';
+import { klPerDimension } from './gaussian';
+import type { Model, ModelFamily, ModelSpec } from './model';
+import { createRatePenalty, meanRate } from './rate';
+import { createVaeParts } from './vae';
+
+export function createBetaVae(spec: ModelSpec, random: Random): Model {
+  const parts = createVaeParts(spec, random);
+  const { posterior, prior, decode, likelihood } = parts;
+  const ratePenalty = createRatePenalty(spec);
+
+  const negativeElbo: NegativeElbo = (examples, sample, step) => {
+    const q = posterior(examples); // [batch, latentDim]
+    const p = prior(examples.c); // [1, latentDim]
+    const z = sample(q); // [batch, latentDim]
+    const distortion = likelihood.negativeLogLikelihood(examples, decode(z, examples.c)).sum(1).mean();
+    const rates = klPerDimension(q, p); // [batch, latentDim]
+    return { loss: distortion.add(ratePenalty.of(rates, step)), distortion, rate: meanRate(rates) };
+  };
+
+  return createGaussianModel(parts, negativeElbo, ratePenalty.warmUpSteps);
+}
 
 export const betaVae: ModelFamily = {
-  create: (spec, random) => createVae(spec, random, createRatePenalty(spec)),
+  create: createBetaVae,
   options: ['latentDim', 'beta', 'betaSchedule', 'betaSteps', 'capacity', 'capacitySteps', 'freeBits'],
 };

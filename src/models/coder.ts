@@ -1,4 +1,4 @@
-/** The networks that read and write x, of the kind that the spec names. */
+/** The networks that encode and decode x, of the kind that the spec names. */
 import type { Random } from '../tensor';
 import { createConvolution, createTransposedConvolution, type ConvolutionSpec } from './convolution';
 import { inputDim, type ModelSpec } from './model';
@@ -9,7 +9,7 @@ interface Part {
   random: Random;
 }
 
-/** A network that reads x: [batch, dim] and `givenDim` columns that are given → [batch, outputs]. */
+/** Encoder: x [batch, dim] and, if `givenDim` > 0, `given` [batch, givenDim] → [batch, outputs]. */
 export function createEncoder(
   spec: ModelSpec,
   { name, givenDim, outputs, random }: Part & { givenDim: number; outputs: number },
@@ -20,7 +20,7 @@ export function createEncoder(
   return createConvolution({ ...convolutionOf(spec), name, random, vectorDim: outputs }, givenDim);
 }
 
-/** A network that writes x: [batch, inputs] → [batch, dim]; for an MLP the widths of the encoder, mirrored. */
+/** Decoder: [batch, inputs] → [batch, dim]. An MLP has the widths of the encoder in reverse. */
 export function createDecoder(spec: ModelSpec, { name, inputs, random }: Part & { inputs: number }): Network {
   if (spec.network === 'mlp')
     return createMlp({ name, sizes: [inputs, ...[...spec.hidden].reverse(), inputDim(spec)], random });

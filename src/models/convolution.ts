@@ -1,6 +1,6 @@
 /**
- * Convolutions over the positions of x. A window is an image one position wide, so conv1d and conv2d are one thing:
- * each layer halves height and width where they are above 1, with a window of 3 in these directions.
+ * Convolutions over the positions of x. A window is an image one position wide, so that conv1d is a conv2d: each layer halves
+ * height and width where they are above 1, with a kernel of 3 in these directions.
  */
 import { matMul, tf, type Random } from '../tensor';
 import { createVariable, type Network } from './network';
@@ -26,7 +26,7 @@ interface Layer {
   strides: [number, number];
 }
 
-/** What each layer reads, from x inwards; the last entry is what the innermost one writes. */
+/** The input of each layer, from x inwards; the last entry is the output of the innermost layer. */
 function layersOf({ height, width, channels, filters }: ConvolutionSpec): Layer[] {
   const layers: Layer[] = [];
   let [h, w, inner] = [height, width, channels];
@@ -52,11 +52,11 @@ function createKernel(random: Random, shape: readonly number[], fanIn: number, g
   const outputs = shape.at(-1)!;
   const rows = shape.reduce((product, size) => product * size, 1) / outputs;
   return createVariable(() =>
-    tf.reshape(tf.mul(random.normalTensor([rows, outputs]), Math.sqrt(gain / fanIn)), [...shape]),
+    tf.reshape(random.normalTensor([rows, outputs]).mul(Math.sqrt(gain / fanIn)), [...shape]),
   );
 }
 
-/** Reads x: convolutions with ReLU, then one linear layer. What is given is a further channel at every position. */
+/** Encodes x: convolutions with ReLU, then one linear layer. `given` becomes further channels at every position. */
 export function createConvolution(spec: ConvolutionSpec, givenDim: number): Network {
   const { name, height, width, channels, vectorDim, random } = spec;
   const layers = layersOf(spec);
@@ -80,20 +80,18 @@ export function createConvolution(spec: ConvolutionSpec, givenDim: number): Netw
     apply(x, given) {
       let h: tf.Tensor4D = tf.reshape(x, [-1, height, width, channels]);
       if (given !== undefined) {
-        const everywhere = tf.ones([1, height, width, 1]);
-        const sides = tf.mul<tf.Tensor4D>(everywhere, tf.reshape(given, [-1, 1, 1, givenDim]));
-        h = tf.concat([h, sides], 3);
+        const everywhere = tf.ones<tf.Rank.R4>([1, height, width, 1]);
+        h = tf.concat([h, everywhere.mul(tf.reshape(given, [-1, 1, 1, givenDim]))], 3);
       }
       kernels.forEach(({ kernel, bias }, i) => {
-        const out: tf.Tensor4D = tf.add(tf.conv2d(h, kernel, layers[i]!.strides, 'same'), bias);
-        h = tf.relu(out);
+        h = tf.conv2d(h, kernel, layers[i]!.strides, 'same').add(bias).relu();
       });
-      return tf.add(matMul(tf.reshape<tf.Rank.R2>(h, [-1, flat]), last), lastBias);
+      return matMul(tf.reshape<tf.Rank.R2>(h, [-1, flat]), last).add(lastBias);
     },
   };
 }
 
-/** Writes x: one linear layer, then transposed convolutions back through the sizes that the encoder went through. */
+/** Decodes x: one linear layer, then transposed convolutions through the sizes of the encoder in reverse. */
 export function createTransposedConvolution(spec: ConvolutionSpec): Network {
   const { name, vectorDim, random } = spec;
   const layers = layersOf(spec);
@@ -105,7 +103,7 @@ export function createTransposedConvolution(spec: ConvolutionSpec): Network {
   weights.set(`${name}/in/kernel`, first).set(`${name}/in/bias`, firstBias);
   const kernels = layers.slice(0, -1).map(({ window, strides, channels }, i) => {
     const inputs = layers[i + 1]!.channels;
-    // Strides spread the inputs, so that each output sees only a part of the window.
+    // Strides spread the inputs, so that each output depends on a part of the kernel only.
     const fanIn = Math.max(1, (window[0] * window[1]) / (strides[0] * strides[1])) * inputs;
     const kernel = createKernel(random, [...window, channels, inputs], fanIn, i === 0 ? 1 : 2);
     const bias = createVariable(() => tf.zeros([channels]));
@@ -117,18 +115,14 @@ export function createTransposedConvolution(spec: ConvolutionSpec): Network {
     weights,
     apply(z) {
       const { height, width, channels } = innermost;
-      let h: tf.Tensor4D = tf.reshape(tf.relu(tf.add(matMul(z, first), firstBias)), [
-        -1,
-        height,
-        width,
-        channels,
-      ]);
+      const flatOutput = matMul(z, first).add(firstBias).relu(); // [batch, flat]
+      let h: tf.Tensor4D = tf.reshape(flatOutput, [-1, height, width, channels]);
       for (let i = kernels.length - 1; i >= 0; i--) {
         const { kernel, bias } = kernels[i]!;
         const to = layers[i]!;
         const shape: [number, number, number, number] = [h.shape[0], to.height, to.width, to.channels];
-        const out: tf.Tensor4D = tf.add(tf.conv2dTranspose(h, kernel, shape, to.strides, 'same'), bias);
-        h = i === 0 ? out : tf.relu(out);
+        const out = tf.conv2dTranspose(h, kernel, shape, to.strides, 'same').add(bias);
+        h = i === 0 ? out : out.relu();
       }
       return tf.reshape(h, [h.shape[0], -1]);
     },

@@ -1,5 +1,5 @@
 /**
- * Weights as PyTorch has them, for exchange: a layer of an MLP is `encoder.0.weight`, `encoder.2.weight` … as in an
+ * Weights with PyTorch's names and layout: the layers of an MLP are `encoder.0.weight`, `encoder.2.weight` … as in an
  * `nn.Sequential` with a ReLU after each, [out, in]; a convolution is [out, in, height, width].
  */
 import type { StoredTensor } from '../tensor';
@@ -13,7 +13,7 @@ function torchName(name: string): string {
   return [...parts, /^\d+$/.test(layer) ? String(2 * Number(layer)) : layer, kind].join('.');
 }
 
-/** Where each of our dimensions lies in PyTorch's order: the last two are [in, out] here. */
+/** PyTorch's order of dimensions; the last two are [in, out] here. */
 function torchOrder(rank: number): number[] {
   if (rank < 2) return [0].slice(0, rank);
   return [rank - 1, rank - 2, ...Array.from({ length: rank - 2 }, (_, i) => i)];
@@ -54,7 +54,7 @@ export function toTorchWeights(weights: Weights): Map<string, StoredTensor> {
 
 /**
  * The values for `writeWeights`, from PyTorch's names and layout.
- * @throws RangeError when a weight is absent, of another shape or type, or there is one that the model has not
+ * @throws RangeError when a weight is missing, has another shape or type, or is unknown to the model
  */
 export function fromTorchWeights(
   weights: Weights,

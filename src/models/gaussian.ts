@@ -1,5 +1,5 @@
 /** Diagonal Gaussians: the q, p and p(z|c) of every model. Sums run over dimensions, never over the batch. */
-import { tf } from '../tensor';
+import { tf, type Random } from '../tensor';
 
 /** N(mean, diag exp(logVar)). Both of shape [batch, dim]. */
 export interface Gaussian {
@@ -9,13 +9,13 @@ export interface Gaussian {
 
 const log2Pi = Math.log(2 * Math.PI);
 
-/** exp of more than this is no variance that a standardised latent has. */
+/** Bound of a log-variance: the latents are standardised, so that none needs a larger or smaller variance. */
 const maxLogVar = 6;
 
 /** Splits a network's output [batch, 2·dim] into a Gaussian, its log-variance kept within ±`maxLogVar` smoothly. */
 export function gaussianFrom(output: tf.Tensor2D): Gaussian {
   const [mean, raw] = tf.split(output, 2, 1) as [tf.Tensor2D, tf.Tensor2D];
-  return { mean, logVar: tf.mul(tf.tanh(tf.div(raw, maxLogVar)), maxLogVar) };
+  return { mean, logVar: raw.div(maxLogVar).tanh().mul(maxLogVar) };
 }
 
 /** N(0, I), for every row of a batch. Shape [1, dim]. */
@@ -23,34 +23,39 @@ export function standardNormal(dim: number): Gaussian {
   return { mean: tf.zeros([1, dim]), logVar: tf.zeros([1, dim]) };
 }
 
-/** A draw by reparametrisation, mean + σ·noise (Kingma & Welling 2014, §2.4). Shape [batch, dim]. */
-export function sample(q: Gaussian, noise: tf.Tensor2D): tf.Tensor2D {
-  return tf.add(q.mean, tf.mul(tf.exp(tf.mul(q.logVar, 0.5)), noise));
+/** mean + σ·noise (Kingma & Welling 2014, §2.4). Shape [batch, dim]. */
+export function reparametrise({ mean, logVar }: Gaussian, noise: tf.Tensor2D): tf.Tensor2D {
+  return mean.add(logVar.mul(0.5).exp().mul(noise));
+}
+
+/** Draws from p, whose shape is [count or 1, dim], with σ scaled by the temperature. Shape [count, dim]. */
+export function drawGaussian(p: Gaussian, count: number, random: Random, temperature: number): tf.Tensor2D {
+  return reparametrise(p, random.normalTensor([count, p.mean.shape[1]]).mul(temperature));
 }
 
 /** KL( q ‖ p ) in nats, per dimension. Shape [batch, dim]. */
 export function klPerDimension(q: Gaussian, p: Gaussian): tf.Tensor2D {
-  const logRatio = tf.sub(q.logVar, p.logVar);
-  const squaredShift = tf.mul(tf.square(tf.sub(q.mean, p.mean)), tf.exp(tf.neg(p.logVar)));
-  return tf.mul(tf.sub(tf.add(tf.exp(logRatio), squaredShift), tf.add(logRatio, 1)), 0.5);
+  const logRatio = q.logVar.sub(p.logVar);
+  const squaredDistance = q.mean.sub(p.mean).square().mul(p.logVar.neg().exp());
+  return logRatio.exp().add(squaredDistance).sub(logRatio.add(1)).mul(0.5);
 }
 
 /** KL( q ‖ p ) in nats. Shape [batch]. */
 export function kl(q: Gaussian, p: Gaussian): tf.Tensor1D {
-  return tf.sum(klPerDimension(q, p), 1);
+  return klPerDimension(q, p).sum(1);
 }
 
-/** −log N(x; mean, exp(logVar)) in nats, per dimension. The shape of x, to which the others broadcast. */
-export function negativeLogDensity<T extends tf.Tensor>(x: T, p: { mean: tf.Tensor; logVar: tf.Tensor }): T {
-  return tf.add(aboveLeast(x, p), leastNegativeLogDensity(p));
+/** −log N(x; mean, exp(logVar)) in nats, per dimension. Shape [batch, dim]. */
+export function negativeLogDensity(x: tf.Tensor2D, p: Gaussian): tf.Tensor2D {
+  return deviance(x, p).add(leastNegativeLogDensity(p));
 }
 
-/** The part of it that depends on x, 0 at the mean. */
-export function aboveLeast<T extends tf.Tensor>(x: T, p: { mean: tf.Tensor; logVar: tf.Tensor }): T {
-  return tf.mul(tf.mul(tf.square(tf.sub(x, p.mean)), tf.exp(tf.neg(p.logVar))), 0.5);
+/** The part of the negative log-density that depends on x: 0 at the mean. Shape [batch, dim]. */
+export function deviance(x: tf.Tensor2D, { mean, logVar }: Gaussian): tf.Tensor2D {
+  return x.sub(mean).square().mul(logVar.neg().exp()).mul(0.5);
 }
 
-/** And that which does not. The shape of the variance. */
-export function leastNegativeLogDensity<T extends tf.Tensor>({ logVar }: { logVar: T }): T {
-  return tf.mul(tf.add(logVar, log2Pi), 0.5);
+/** The part that does not: the negative log-density at the mean. The shape of `logVar`. */
+export function leastNegativeLogDensity({ logVar }: Pick<Gaussian, 'logVar'>): tf.Tensor2D {
+  return logVar.add(log2Pi).mul(0.5);
 }

@@ -2,73 +2,122 @@
  * Hierarchical VAE with L ≥ 2 levels, z1 the uppermost, everything given c where there are conditions:
  *   q(z|x) = q(z1|x) q(z2|x,z1) …      p(x,z) = p(z1) p(z2|z1) … p(x|z1,z2,…)
  *   −ELBO(x) = E_q[ −log p(x|z) ] + Σ_l w_l · KL( q(z_l|x,z_<l) ‖ p(z_l|z_<l) )   (Sønderby 2016)
- * With the upper k levels inferred and the lower ones left to their prior, L^{>k}(x) says how well x is explained by
- * what is abstract about it. LLR(x) = L(x) − L^{>k}(x) (Havtorn 2021) is large for what is like the training
- * data only in its details.
+ * With the upper k levels inferred and the lower ones left to their prior, L^{>k}(x) rates how well the abstract part of
+ * the code explains x. LLR(x) = L(x) − L^{>k}(x) (Havtorn 2021) is large for x that resemble the training data only in
+ * their details.
  */
 import { tf, type Random } from '../tensor';
 import { createDecoder, createEncoder } from './coder';
-import { createElbo, type Inferred, type Level } from './elbo';
-import { gaussianFrom, kl, standardNormal } from './gaussian';
+import { gaussianTerms, trainByElbo, type NegativeElbo, type Sampler } from './elbo';
+import { drawGaussian, gaussianFrom, kl, klPerDimension, standardNormal, type Gaussian } from './gaussian';
+import { assessmentOf, createLatentModel } from './latent-model';
 import { createLikelihood } from './likelihood';
-import { assessmentOf, type Examples, type Model, type ModelFamily, type ModelSpec } from './model';
+import type { Examples, Model, ModelFamily, ModelSpec } from './model';
 import { createMlp, sideBySide } from './network';
-import { rateAboveFreeBits } from './rate';
+import { meanRate, rateAboveFreeBits } from './rate';
+
+/** Codes of the levels, from the uppermost on. Each has shape [batch, dim of its level]. */
+type Codes = readonly tf.Tensor2D[];
+
+/** A level whose code was inferred. */
+interface Inferred {
+  q: Gaussian;
+  p: Gaussian;
+  z: tf.Tensor2D;
+}
+
+const sumOf = <R extends tf.Rank>(terms: readonly tf.Tensor<R>[]): tf.Tensor<R> =>
+  terms.reduce((sum, term) => sum.add(term));
 
 export function createHvae(spec: ModelSpec, random: Random): Model {
   const { levels: dims, levelWeights, levelFreeBits, llrLevels, conditionDim, hidden } = spec;
   const latentDim = dims.reduce((sum, dim) => sum + dim, 0);
-  /** Width of what level l is given beside x: the levels above it, and c. */
+  /** Width of what each level is given beside x: the levels above it, and c. */
   const givenDims = dims.map((_, l) => dims.slice(0, l).reduce((sum, dim) => sum + dim, conditionDim));
-  const posteriors = dims.map((dim, l) =>
-    createEncoder(spec, {
-      name: `posterior/${l + 1}`,
-      givenDim: givenDims[l]!,
-      outputs: 2 * dim,
-      random,
-    }),
-  );
+  const posteriors = dims.map((dim, l) => {
+    const name = `posterior/${l + 1}`;
+    return createEncoder(spec, { name, givenDim: givenDims[l]!, outputs: 2 * dim, random });
+  });
   // Nothing is above z1: without conditions its prior is N(0, I).
   const priors = dims.map((dim, l) =>
     givenDims[l] === 0
       ? undefined
-      : createMlp({
-          name: `prior/${l + 1}`,
-          sizes: [givenDims[l]!, hidden.at(-1)!, 2 * dim],
-          random,
-        }),
+      : createMlp({ name: `prior/${l + 1}`, sizes: [givenDims[l]!, hidden.at(-1)!, 2 * dim], random }),
   );
   const decoder = createDecoder(spec, { name: 'decoder', inputs: latentDim + conditionDim, random });
   const likelihood = createLikelihood(spec, random);
-  const sumOf = <T extends tf.Tensor>(parts: T[]): T => parts.reduce((sum, part) => tf.add(sum, part));
 
-  const levels = dims.map((dim, l): Level => {
+  /** q(z_l|x,z_<l,c). Shape [batch, dims[l]]. */
+  function posterior(l: number, { x, c }: Examples, above: Codes): Gaussian {
+    return gaussianFrom(posteriors[l]!.apply(x, sideBySide(...above, c)));
+  }
+
+  /** p(z_l|z_<l,c). Shape [batch or 1, dims[l]]. */
+  function prior(l: number, above: Codes, c: tf.Tensor2D | undefined): Gaussian {
     const network = priors[l];
-    return {
-      dim,
-      posterior: ({ x, c }, above) => gaussianFrom(posteriors[l]!.apply(x, sideBySide(...above, c))),
-      prior: (above, c) =>
-        network === undefined ? standardNormal(dim) : gaussianFrom(network.apply(sideBySide(...above, c)!)),
-    };
-  });
-  const { model, infer, descend, decode } = createElbo({
+    return network === undefined
+      ? standardNormal(dims[l]!)
+      : gaussianFrom(network.apply(sideBySide(...above, c)!));
+  }
+
+  const decode = (z: tf.Tensor2D, c: tf.Tensor2D | undefined): tf.Tensor2D =>
+    decoder.apply(sideBySide(z, c)!);
+
+  /** The code of each level, given those above it. */
+  function infer(examples: Examples, sample: Sampler): Inferred[] {
+    const inferred: Inferred[] = [];
+    for (const l of dims.keys()) {
+      const above = inferred.map(({ z }) => z);
+      const q = posterior(l, examples, above);
+      inferred.push({ q, p: prior(l, above, examples.c), z: sample(q) });
+    }
+    return inferred;
+  }
+
+  /** The codes above, and those of the levels below taken from their priors, side by side. Shape [batch, latentDim]. */
+  function descend(above: Codes, c: tf.Tensor2D | undefined, sample: Sampler): tf.Tensor2D {
+    const z = [...above];
+    while (z.length < dims.length) z.push(sample(prior(z.length, z, c)));
+    return sideBySide(...z)!;
+  }
+
+  const codeOf = (inferred: readonly Inferred[]): tf.Tensor2D => sideBySide(...inferred.map(({ z }) => z))!;
+
+  const negativeElbo: NegativeElbo = (examples, sample) => {
+    const inferred = infer(examples, sample);
+    const z = codeOf(inferred); // [batch, latentDim]
+    const distortion = likelihood.negativeLogLikelihood(examples, decode(z, examples.c)).sum(1).mean();
+    const rates = inferred.map(({ q, p }) => klPerDimension(q, p)); // each [batch, dims[l]]
+    const weighted = rates.map((rate, l) =>
+      rateAboveFreeBits(rate, levelFreeBits[l] ?? 0).mul(levelWeights[l] ?? 1),
+    );
+    return { loss: distortion.add(sumOf(weighted)), distortion, rate: sumOf(rates.map(meanRate)) };
+  };
+
+  const model = createLatentModel({
     spec,
-    levels,
-    decoder,
-    likelihood,
     networks: [...posteriors, ...priors, decoder, likelihood].filter((part) => part !== undefined),
-    cost: (rates) =>
-      sumOf(
-        rates.map((rate, l) =>
-          tf.mul<tf.Scalar>(rateAboveFreeBits(rate, levelFreeBits[l] ?? 0), levelWeights[l] ?? 1),
-        ),
-      ),
+    latentDims: dims,
+    likelihood,
+    encode: (examples) => codeOf(infer(examples, ({ mean }) => mean)),
+    decode,
+    priorTerms(code, c) {
+      let from = 0;
+      const z = dims.map((dim) => tf.slice(code, [0, (from += dim) - dim], [-1, dim]));
+      const terms = z.map((own, l) => gaussianTerms(own, prior(l, z.slice(0, l), c)));
+      return {
+        negativeLogPrior: sideBySide(...terms.map(({ negativeLogPrior }) => negativeLogPrior))!,
+        priorDeviance: sideBySide(...terms.map(({ priorDeviance }) => priorDeviance))!,
+      };
+    },
+    drawCodes: (count, c, noise, temperature) =>
+      descend([], c, (p) => drawGaussian(p, count, noise, temperature)),
   });
 
-  /** L(x) − L^{>k}(x), each with means instead of draws; the KL of the upper k levels is in both. Shape [batch]. */
+  /** L(x) − L^{>k}(x), both at the means; the KL of the upper k levels is in both. Shape [batch]. */
   function logLikelihoodRatio(
     examples: Examples,
-    inferred: Inferred[],
+    inferred: readonly Inferred[],
     distortion: tf.Tensor2D,
   ): tf.Tensor1D {
     const { c } = examples;
@@ -76,19 +125,22 @@ export function createHvae(spec: ModelSpec, random: Random): Model {
     const fromTop = descend(upper, c, ({ mean }) => mean);
     const topDistortion = likelihood.negativeLogLikelihood(examples, decode(fromTop, c));
     const lowerRates = inferred.slice(llrLevels).map(({ q, p }) => kl(q, p));
-    return tf.sub(tf.sum(tf.sub(topDistortion, distortion), 1), sumOf(lowerRates));
+    return topDistortion.sub(distortion).sum(1).sub(sumOf(lowerRates));
   }
 
   return {
     ...model,
+    ...trainByElbo(model.weights, negativeElbo),
+    warmUpSteps: 0,
     statistics: [...model.statistics, 'llr'],
     assess(examples) {
-      const inferred = infer(examples, (q) => q.mean); // the same record has the same score
-      const code = sideBySide(...inferred.map(({ z }) => z))!;
-      const assessment = assessmentOf(model.negativeLogJoint(code, examples));
+      const inferred = infer(examples, ({ mean }) => mean);
+      const assessment = assessmentOf(model.negativeLogJoint(codeOf(inferred), examples));
       const llr = logLikelihoodRatio(examples, inferred, assessment.distortion);
       return { ...assessment, statistics: { ...assessment.statistics, llr } };
     },
+    activity: (examples) =>
+      infer(examples, ({ mean }) => mean).map(({ q, p }) => klPerDimension(q, p).mean(0)),
   };
 }
 

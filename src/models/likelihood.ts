@@ -1,4 +1,4 @@
-/** p(x|z): how well a reconstruction explains the data, per dimension, missing values masked. */
+/** p(x|z): how well a reconstruction explains x, per dimension. Missing values are masked. */
 import { matMul, tf, type Random } from '../tensor';
 import { leastNegativeLogDensity } from './gaussian';
 import type { Examples, ModelSpec } from './model';
@@ -12,8 +12,8 @@ export interface Likelihood {
    */
   negativeLogLikelihood(examples: Examples, output: tf.Tensor2D): tf.Tensor2D;
   /**
-   * What −log p(x|z) has beyond that of a perfect reconstruction, in nats: ≥ 0, and 0 where the mask is 0. Half the
-   * deviance of statistics: a channel that is known to be noisy is not odd for that. Shape [batch, dim].
+   * −log p(x|z) less that of a perfect reconstruction, in nats: ≥ 0, and 0 where the mask is 0. Half the deviance of
+   * statistics: noise that the model expects of a channel does not count. Shape [batch, dim].
    */
   deviance(examples: Examples, output: tf.Tensor2D): tf.Tensor2D;
   /** The mean of p(x|z). Shape [batch, dim]. */
@@ -37,8 +37,8 @@ export function createLikelihood(spec: ModelSpec, random: Random): Likelihood {
   }
 }
 
-/** What follows from log σ² of each channel, [batch or 1, channels], for each value: [batch or 1, dim]. */
-type OfEach = (follows: (logVar: tf.Tensor2D) => tf.Tensor2D) => tf.Tensor2D;
+/** Applies a function of log σ² of each channel, [batch or 1, channels], and repeats the result for each position: [batch or 1, dim]. */
+type OfEach = (compute: (logVar: tf.Tensor2D) => tf.Tensor2D) => tf.Tensor2D;
 
 /** Value by value; x and output have shape [batch, dim]. */
 type Term = (x: tf.Tensor2D, output: tf.Tensor2D, ofEach: OfEach) => tf.Tensor2D;
@@ -46,13 +46,13 @@ type Term = (x: tf.Tensor2D, output: tf.Tensor2D, ofEach: OfEach) => tf.Tensor2D
 interface Density {
   /** −log p. */
   negativeLog: Term;
-  /** What it has beyond that of x itself as the output, ≥ 0. */
+  /** −log p less that with x itself as the output, ≥ 0. */
   deviance: Term;
 }
 
 /**
- * A density with a learned σ² per channel, one for all positions, given the condition: noise may differ between modes.
- * A sigmoid keeps log σ² within bounds: without the lower one a channel that is fitted perfectly takes the whole loss.
+ * A density with a learned σ² per channel, the same at all positions, given c: noise may differ between modes. A sigmoid
+ * keeps log σ² within bounds: without the lower one, a channel that is fitted perfectly dominates the loss.
  */
 function withLearnedVariance(spec: ModelSpec, random: Random, density: Density): Likelihood {
   const { channels, length, conditionDim } = spec;
@@ -62,28 +62,30 @@ function withLearnedVariance(spec: ModelSpec, random: Random, density: Density):
     name: 'likelihood/variance',
     sizes: [Math.max(1, conditionDim), channels],
     random,
-    // All channels alike: a random start would weigh them at random where training is short.
+    // All channels start alike: random variances would weigh them at random in a short training.
     fromZero: true,
   });
 
   function ofEach(c: tf.Tensor2D | undefined): OfEach {
     const raw = network.apply(c ?? tf.ones([1, 1]));
-    const logVar: tf.Tensor2D = tf.add(tf.mul(tf.sigmoid(raw), high - low), low);
-    return (follows) => atEveryPosition(follows(logVar), length);
+    const logVar = raw
+      .sigmoid()
+      .mul(high - low)
+      .add(low); // [batch or 1, channels]
+    return (compute) => atEveryPosition(compute(logVar), length);
   }
 
   return {
     weights: network.weights,
-    negativeLogLikelihood: ({ x, mask, c }, output) =>
-      tf.mul(density.negativeLog(x, output, ofEach(c)), mask),
-    deviance: ({ x, mask, c }, output) => tf.mul(density.deviance(x, output, ofEach(c)), mask),
+    negativeLogLikelihood: ({ x, mask, c }, output) => density.negativeLog(x, output, ofEach(c)).mul(mask),
+    deviance: ({ x, mask, c }, output) => density.deviance(x, output, ofEach(c)).mul(mask),
     mean: (output) => output,
   };
 }
 
 /**
- * [batch, channels] → [batch, length × channels], all positions alike. As a product with copies of I: every engine does that,
- * and its gradient, several times as fast as a broadcast along the middle of three dimensions.
+ * [batch, channels] → [batch, length × channels], all positions alike. A product with copies of I: in every engine it and its
+ * gradient are several times as fast as a broadcast along the middle of three dimensions.
  */
 function atEveryPosition(perChannel: tf.Tensor2D, length: number): tf.Tensor2D {
   const channels = perChannel.shape[1];
@@ -95,47 +97,44 @@ function atEveryPosition(perChannel: tf.Tensor2D, length: number): tf.Tensor2D {
 /** N(x; mean, σ²). */
 const gaussian: Density = {
   negativeLog: (x, mean, ofEach) =>
-    tf.add(
-      gaussian.deviance(x, mean, ofEach),
-      ofEach((logVar) => leastNegativeLogDensity({ logVar })),
-    ),
+    gaussian.deviance(x, mean, ofEach).add(ofEach((logVar) => leastNegativeLogDensity({ logVar }))),
   deviance: (x, mean, ofEach) =>
-    tf.mul(
-      tf.square(tf.sub(x, mean)),
-      ofEach((logVar) => tf.mul(tf.exp(tf.neg(logVar)), 0.5)),
-    ),
+    x
+      .sub(mean)
+      .square()
+      .mul(ofEach((logVar) => logVar.neg().exp().mul(0.5))),
 };
 
-/** Student's t with ν degrees of freedom, location mean and scale σ: heavy tails, so that one wild value costs little. */
+/** Student's t with ν degrees of freedom, location mean and scale σ: heavy tails, so that a single outlier costs little. */
 function studentT(nu: number): Density {
   const constant = logGamma(nu / 2) - logGamma((nu + 1) / 2) + 0.5 * Math.log(nu * Math.PI);
   const deviance: Term = (x, mean, ofEach) => {
-    const inverse = ofEach((logVar) => tf.div(tf.exp(tf.neg(logVar)), nu));
-    return tf.mul(tf.log1p(tf.mul(tf.square(tf.sub(x, mean)), inverse)), (nu + 1) / 2);
+    const inverse = ofEach((logVar) => logVar.neg().exp().div(nu)); // 1 / (ν·σ²)
+    return x
+      .sub(mean)
+      .square()
+      .mul(inverse)
+      .log1p()
+      .mul((nu + 1) / 2);
   };
   return {
     negativeLog: (x, mean, ofEach) =>
-      tf.add(
-        deviance(x, mean, ofEach),
-        ofEach((logVar) => tf.add(tf.mul(logVar, 0.5), constant)),
-      ),
+      deviance(x, mean, ofEach).add(ofEach((logVar) => logVar.mul(0.5).add(constant))),
     deviance,
   };
 }
 
-/** x in [0, 1], the output its log-odds: softplus(l) − x·l. */
+/** Bernoulli with x in [0, 1] and log-odds l as the output: −log p = softplus(l) − x·l. */
 const bernoulli: Likelihood = {
   weights: new Map(),
-  negativeLogLikelihood: ({ x, mask }, logits) =>
-    tf.mul(tf.sub(tf.softplus(logits), tf.mul(x, logits)), mask),
+  negativeLogLikelihood: ({ x, mask }, logits) => logits.softplus().sub(x.mul(logits)).mul(mask),
   deviance({ x, mask }, logits) {
-    const nonZero = (p: tf.Tensor2D): tf.Tensor2D => tf.clipByValue(p, 1e-7, 1);
+    const logOf = (p: tf.Tensor2D): tf.Tensor2D => tf.clipByValue(p, 1e-7, 1).log();
     const rest: tf.Tensor2D = tf.sub(1, x);
-    const negativeEntropy = tf.add(tf.mul(x, tf.log(nonZero(x))), tf.mul(rest, tf.log(nonZero(rest))));
-    const beyond: tf.Tensor2D = tf.add(tf.sub(tf.softplus(logits), tf.mul(x, logits)), negativeEntropy);
-    return tf.mul(tf.relu(beyond), mask);
+    const negativeEntropy = x.mul(logOf(x)).add(rest.mul(logOf(rest)));
+    return logits.softplus().sub(x.mul(logits)).add(negativeEntropy).relu().mul(mask);
   },
-  mean: (logits) => tf.sigmoid(logits),
+  mean: (logits) => logits.sigmoid(),
 };
 
 /** The largest value of a byte: x = byte / 255. */
@@ -143,29 +142,34 @@ const maxByte = 255;
 
 /**
  * A logistic distribution of variance σ² cut into 256 bins, the outer two open (Salimans 2017). With u and v its
- * arguments at the bin's ends: P = sigmoid(u) − sigmoid(v) = sigmoid(u)·sigmoid(−v)·(1 − exp(v − u)), which is stable
- * far out; at x = 0 only sigmoid(u) is left, at x = 1 only sigmoid(−v).
+ * arguments at the bin's ends: P = sigmoid(u) − sigmoid(v) = sigmoid(u)·sigmoid(−v)·(1 − exp(v − u)), which is stable far
+ * from the mean. At x = 0 only sigmoid(u) is left, at x = 1 only sigmoid(−v).
  */
 const negativeLogOfBin: Term = (x, mean, ofEach) => {
   // The variance of a logistic is s²·π²/3.
   const inverse = (logVar: tf.Tensor2D): tf.Tensor2D =>
-    tf.mul(tf.exp(tf.mul(logVar, -0.5)), Math.PI / Math.sqrt(3));
-  const halfBin = (logVar: tf.Tensor2D): tf.Tensor2D => tf.mul(inverse(logVar), 0.5 / maxByte);
-  const center = tf.mul(tf.sub(x, mean), ofEach(inverse));
+    logVar
+      .mul(-0.5)
+      .exp()
+      .mul(Math.PI / Math.sqrt(3));
+  const halfBin = (logVar: tf.Tensor2D): tf.Tensor2D => inverse(logVar).mul(0.5 / maxByte);
+  const center = x.sub(mean).mul(ofEach(inverse));
   const half = ofEach(halfBin);
-  const aboveFirst = tf.cast(tf.greater(x, 0.5 / maxByte), 'float32');
-  const belowLast = tf.cast(tf.less(x, 1 - 0.5 / maxByte), 'float32');
-  const upper = tf.mul(belowLast, tf.softplus(tf.neg(tf.add(center, half))));
-  const lower = tf.mul(aboveFirst, tf.softplus(tf.sub(center, half)));
-  const bin = ofEach((logVar) => tf.log(tf.neg(tf.expm1(tf.mul<tf.Tensor2D>(halfBin(logVar), -2)))));
-  return tf.sub(tf.add(upper, lower), tf.mul(tf.mul(aboveFirst, belowLast), bin));
+  const aboveFirst = tf.cast(tf.greater<tf.Tensor2D>(x, 0.5 / maxByte), 'float32');
+  const belowLast = tf.cast(tf.less<tf.Tensor2D>(x, 1 - 0.5 / maxByte), 'float32');
+  const upper = belowLast.mul(center.add(half).neg().softplus());
+  const lower = aboveFirst.mul(center.sub(half).softplus());
+  const bin = ofEach((logVar) => halfBin(logVar).mul(-2).expm1().neg().log());
+  return upper.add(lower).sub(aboveFirst.mul(belowLast).mul(bin));
 };
 
 const discretisedLogistic: Density = {
   negativeLog: negativeLogOfBin,
-  // At the ends the likeliest output lies beyond x: of what is likelier than x itself nothing is left.
+  // In the open bins an output beyond x is likelier than x itself: its negative deviance becomes 0.
   deviance: (x, mean, ofEach) =>
-    tf.relu(tf.sub<tf.Tensor2D>(negativeLogOfBin(x, mean, ofEach), negativeLogOfBin(x, x, ofEach))),
+    negativeLogOfBin(x, mean, ofEach)
+      .sub(negativeLogOfBin(x, x, ofEach))
+      .relu(),
 };
 
 /** log Γ(x) for x > 0: Stirling's series beyond 7, and Γ(x) = Γ(x + 1)/x below. */

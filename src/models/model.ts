@@ -1,4 +1,4 @@
-/** What every model has in common: its phases, and what it says of a batch. */
+/** The interface of a model, and its weights as plain arrays. */
 import { scoped, tf, type Random } from '../tensor';
 import type { Weights } from './network';
 
@@ -22,30 +22,30 @@ export interface Loss {
   rate: tf.Scalar;
 }
 
-/** One kind of step: what it minimises and which variables it may change. A VAE has one, an AAE three. */
+/** One kind of training step: its loss, and the variables that it changes. A VAE has one, an AAE three. */
 export interface Phase {
   name: string;
   variables: readonly tf.Variable[];
   /**
    * Every draw is a tensor of `random`: a traced loss gets it as an input.
-   * @param step how many steps of this phase went before: what a schedule looks at
+   * @param step steps of this phase taken before, for schedules
    */
   loss(examples: Examples, random: Random, step: tf.Scalar): tf.Scalar;
 }
 
-/** What a model says of a batch, without any randomness. */
+/** The scores of a batch, without any randomness. */
 export interface Assessment {
   /** By name, larger = odder, in nats. Each of shape [batch]. */
   statistics: Readonly<Record<string, tf.Tensor1D>>;
-  /** The part of `reconstruction` that each value has. Shape [batch, dim]. */
+  /** −log p(x|z) of each value, which sum to `reconstruction`. Shape [batch, dim]. */
   distortion: tf.Tensor2D;
-  /** What of it a perfect reconstruction would not have, ≥ 0. Shape [batch, dim]. */
+  /** The distortion less that of a perfect reconstruction, ≥ 0. Shape [batch, dim]. */
   deviance: tf.Tensor2D;
   /** Mean of p(x|z). Shape [batch, dim]. */
   expected: tf.Tensor2D;
 }
 
-/** What a model says of given codes: −log p(x,z|c) = −log p(x|z,c) − log p(z|c), term by term, in nats. */
+/** −log p(x,z|c) = −log p(x|z,c) − log p(z|c) for given codes, term by term, in nats. */
 export interface NegativeLogJoint {
   /** −log p(x|z,c) of each value, 0 where it is missing. Shape [batch, dim]. */
   distortion: tf.Tensor2D;
@@ -53,13 +53,13 @@ export interface NegativeLogJoint {
   deviance: tf.Tensor2D;
   /** −log p(z|c) of each latent dimension, all levels side by side. Shape [batch, sum of latentDims]. */
   negativeLogPrior: tf.Tensor2D;
-  /** The rarity less that of the likeliest code: how far off each latent dimension is. Shape as above. */
+  /** `negativeLogPrior` less its least value, ≥ 0: how far off each latent dimension is. Shape as above. */
   priorDeviance: tf.Tensor2D;
   /** Mean of p(x|z,c). Shape [batch, dim]. */
   expected: tf.Tensor2D;
 }
 
-/** What can be chosen of a model; schema.ts says what each means. */
+/** Options of a model; docs/configuration.md describes each. */
 export interface ModelOptions {
   kind: string;
   network: 'mlp' | 'conv1d' | 'conv2d';
@@ -83,19 +83,19 @@ export interface ModelOptions {
   llrLevels: number;
 }
 
-/** Options as they are given. */
+/** Options as they are configured. */
 export type ModelChoice = Omit<ModelOptions, 'likelihood'> & {
-  /** `auto`: chosen by the pixels (training/likelihood.ts). */
+  /** `auto`: chosen from the pixels (training/likelihood.ts). */
   likelihood: ModelOptions['likelihood'] | 'auto';
 };
 
-/** Options that only some kinds have; the others are open to all. */
+/** Options that only some kinds have. */
 export type OwnOption = Exclude<
   keyof ModelOptions,
   'kind' | 'network' | 'hidden' | 'likelihood' | 'minVariance' | 'maxVariance' | 'degreesOfFreedom'
 >;
 
-/** Everything that decides the shape of a model; goes into the model version. */
+/** Everything that decides the shape of a model. It is stored in the model version. */
 export interface ModelSpec extends ModelOptions {
   /** Positions of an example: records of a window, or pixels of an image. */
   length: number;
@@ -106,9 +106,10 @@ export interface ModelSpec extends ModelOptions {
   conditionDim: number;
 }
 
-/** A kind of model: how one is made, and which of the options that not every kind has it reads. */
+/** A kind of model. */
 export interface ModelFamily {
   create(spec: ModelSpec, random: Random): Model;
+  /** The options that it reads beside those that every kind has. */
   options: readonly OwnOption[];
 }
 
@@ -120,16 +121,16 @@ export interface Model {
   readonly statistics: readonly string[];
   /** Latent dimensions of each level, the upper one first; only hvae has more than one. */
   readonly latentDims: readonly number[];
-  /** Steps of a phase after which its loss is the one that is meant; before, early stopping waits. */
+  /** Steps until every schedule of the loss has ended; early stopping waits for them. */
   readonly warmUpSteps: number;
-  /** The loss without noise (z = posterior mean) and behind every schedule: what early stopping looks at. */
+  /** The loss without noise (z = posterior mean) and after every schedule, for early stopping. */
   validationLoss(examples: Examples): Loss;
   assess(examples: Examples): Assessment;
-  /** What the model says of codes, whoever chose them; with a gradient. @param code shape [batch, sum of latentDims] */
+  /** Differentiable by the code. @param code shape [batch, sum of latentDims] */
   negativeLogJoint(code: tf.Tensor2D, examples: Examples): NegativeLogJoint;
   /**
-   * What each latent dimension carries, averaged over the batch, one tensor per level: KL to the prior in nats; for an
-   * aae, whose code has no density, its variance (Burda 2016). Below `activeUnitThreshold` it is not in use.
+   * Information in each latent dimension, averaged over the batch, one tensor per level: KL to the prior in nats; for an
+   * aae, whose code has no density, its variance (Burda 2016). Below `activeUnitThreshold` the dimension is not in use.
    */
   activity(examples: Examples): readonly tf.Tensor1D[];
   /** The posterior mean of z, all levels side by side. Shape [batch, sum of latentDims]. */
@@ -137,30 +138,15 @@ export interface Model {
   /**
    * Means of p(x|z) for drawn z. Shape [count, dim].
    * @param c shape [count, conditionDim]
-   * @param temperature scales the standard deviation of z: 1 = as learned, 0 = the most typical one
+   * @param temperature scales the standard deviation of z: 1 = as learned, 0 = the most typical code
    */
   generate(count: number, c: tf.Tensor2D | undefined, random: Random, temperature: number): tf.Tensor2D;
 }
 
-/** The statistics that every model has, at the codes that `joint` was asked about. */
-export function assessmentOf({
-  distortion,
-  deviance,
-  negativeLogPrior,
-  expected,
-}: NegativeLogJoint): Assessment {
-  return {
-    statistics: { reconstruction: tf.sum(distortion, 1), latent: tf.sum(negativeLogPrior, 1) },
-    distortion,
-    deviance: deviance,
-    expected,
-  };
-}
-
-/** A latent dimension below this activity carries nothing. */
+/** A latent dimension below this activity is not in use. */
 export const activeUnitThreshold = 0.01;
 
-/** Numbers of columns of a batch's `x`. */
+/** Columns of `x`. */
 export function inputDim(spec: ModelSpec): number {
   return spec.length * spec.channels;
 }

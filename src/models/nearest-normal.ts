@@ -1,18 +1,18 @@
 /**
- * The code that explains best what is seen of an example: z* = argmax p(x_seen, z|c), the maximum a posteriori. The prior
- * keeps it among what is normal, and what is not seen has no say: so decoding it gives the nearest normal example. An
- * encoder cannot do that: it reads the whole of x, and one broken sensor moves the code of all.
+ * The code that explains the seen values of an example best: z* = argmax p(x_seen, z|c), the maximum a posteriori. The prior
+ * keeps the code normal, and masked values do not enter, so that decoding it gives the nearest normal example. The encoder
+ * cannot find it: it reads the whole of x, and one broken sensor moves the code of all channels.
  */
 import { scoped, tf } from '../tensor';
 import type { Examples, Model } from './model';
 
-/** Steps of the search; each is one pass of the decoder and back. */
+/** Steps of the search; each is a forward and a backward pass of the decoder. */
 const steps = 12;
 
-/** Of the first step, in units of a latent dimension; it falls to 0 as half a cosine. */
+/** Step size at the start, in units of a latent dimension; it falls to 0 as half a cosine. */
 const firstStep = 0.4;
 
-/** The likeliest codes that were found, [batch, sum of latentDims], row-major, and what they cost. */
+/** The likeliest codes found, [batch, sum of latentDims], row-major. */
 export interface LikeliestCodes {
   codes: Float32Array;
   /** −log p(x_seen, z|c) in nats. Shape [batch]. */
@@ -21,8 +21,8 @@ export interface LikeliestCodes {
 
 /**
  * The likeliest code of each row, by gradient steps of Adam (Kingma & Ba 2015) from the posterior mean on. A row's result
- * does not depend on the others. Frees every tensor that it makes.
- * @param examples their mask says what is seen; where it is 0, x is what the encoder is to read
+ * does not depend on the others. Frees every tensor that it creates.
+ * @param examples where the mask is 0, x is read by the encoder only
  */
 export function findLikeliestCodes(model: Model, examples: Examples): LikeliestCodes {
   const [decay, squareDecay] = [0.8, 0.95];
@@ -60,9 +60,9 @@ function costAndGradient(
     const rows = examples.x.shape[0];
     const cost = (code: tf.Tensor): tf.Tensor => {
       const { deviance, negativeLogPrior } = model.negativeLogJoint(code as tf.Tensor2D, examples);
-      return tf.add(tf.sum(deviance, 1), tf.sum(negativeLogPrior, 1));
+      return deviance.sum(1).add(negativeLogPrior.sum(1));
     };
-    // The rows' costs, and one times each of them handed back: the gradients of their sum.
+    // A gradient of 1 for the cost of each row: the derivative of their sum, in which each code has one term.
     const { value, grad } = tf.valueAndGrad(cost)(
       tf.tensor2d(codes, [rows, codes.length / rows]),
       tf.ones([rows]),

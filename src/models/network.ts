@@ -8,7 +8,7 @@ export interface Network {
   readonly weights: Weights;
   /**
    * [batch, in] → [batch, out].
-   * @param given what x is read with, e.g. c, shape [batch, givenDim]
+   * @param given further inputs, e.g. c, shape [batch, givenDim]
    */
   apply(x: tf.Tensor2D, given?: tf.Tensor2D): tf.Tensor2D;
 }
@@ -16,7 +16,7 @@ export interface Network {
 export interface MlpSpec {
   /** Prefix of the weights' names. */
   name: string;
-  /** Widths from input (with what is given) to output, at least two. */
+  /** Widths from input (x and `given`) to output, at least two. */
   sizes: readonly number[];
   random: Random;
   /** The last layer starts at 0 instead of at random. */
@@ -31,9 +31,7 @@ export function createMlp({ name, sizes, random, fromZero = false }: MlpSpec): N
     const last = i === sizes.length - 2;
     const deviation = Math.sqrt((last ? 1 : 2) / inputs);
     const kernel = createVariable(() =>
-      last && fromZero
-        ? tf.zeros([inputs, outputs])
-        : tf.mul(random.normalTensor([inputs, outputs]), deviation),
+      last && fromZero ? tf.zeros([inputs, outputs]) : random.normalTensor([inputs, outputs]).mul(deviation),
     );
     const bias = createVariable(() => tf.zeros([outputs]));
     weights.set(`${name}/${i}/kernel`, kernel);
@@ -44,18 +42,18 @@ export function createMlp({ name, sizes, random, fromZero = false }: MlpSpec): N
     weights,
     apply: (x, given) =>
       layers.reduce((h, { kernel, bias, last }) => {
-        const out: tf.Tensor2D = tf.add(matMul(h, kernel), bias);
-        return last ? out : tf.relu(out);
+        const out = matMul(h, kernel).add(bias); // [batch, outputs]
+        return last ? out : out.relu();
       }, sideBySide(x, given)!),
   };
 }
 
-/** A variable takes the value over, but not the tensor that held it. */
+/** A variable with this value. Frees the tensor of the initial value. */
 export function createVariable(initial: () => tf.Tensor): tf.Variable {
   return scoped(() => tf.variable(initial()));
 }
 
-/** Columns side by side, [batch, sum]; what is undefined is left out, and nothing at all is undefined. */
+/** The columns of all parts, [batch, sum of their widths]. Leaves out undefined parts; undefined if no part is left. */
 export function sideBySide(...parts: readonly (tf.Tensor2D | undefined)[]): tf.Tensor2D | undefined {
   const present = parts.filter((part) => part !== undefined);
   return present.length > 1 ? tf.concat(present, 1) : present[0];

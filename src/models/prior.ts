@@ -1,4 +1,4 @@
-/** Priors of an adversarial autoencoder: any distribution that can be drawn from and whose density is known. */
+/** Priors of an adversarial autoencoder: distributions that can be drawn from and whose density is known. */
 import { tf, type Random } from '../tensor';
 import { negativeLogDensity, standardNormal } from './gaussian';
 import type { ModelOptions } from './model';
@@ -6,12 +6,12 @@ import type { ModelOptions } from './model';
 export interface Prior {
   /**
    * Draws. Shape [count, dim].
-   * @param temperature scales how far a draw strays from what is typical
+   * @param temperature scales the distance of a draw from the most typical one
    */
   draw(count: number, random: Random, temperature?: number): tf.Tensor2D;
-  /** −log p(z) in nats, dimension by dimension; their sum is −log p(z). Shape [batch, dim]. */
+  /** −log p(z) in nats as one term for each dimension. Shape [batch, dim]. */
   negativeLogPrior(z: tf.Tensor2D): tf.Tensor2D;
-  /** Of each dimension, the rarity of the likeliest code. */
+  /** The terms of the likeliest code. Length dim. */
   readonly leastNegativeLogPrior: readonly number[];
 }
 
@@ -34,7 +34,7 @@ const normalLeast = 0.5 * Math.log(2 * Math.PI);
 
 function createNormal(dim: number): Prior {
   return {
-    draw: (count, random, temperature = 1) => tf.mul(random.normalTensor([count, dim]), temperature),
+    draw: (count, random, temperature = 1) => random.normalTensor([count, dim]).mul(temperature),
     negativeLogPrior: (z) => negativeLogDensity(z, standardNormal(dim)),
     leastNegativeLogPrior: new Array<number>(dim).fill(normalLeast),
   };
@@ -69,8 +69,8 @@ function onSwissRoll(count: number): Point[] {
 }
 
 /**
- * Gaussians of equal weight around centres in the first two dimensions, N(0, 1) in the others. Of the first two neither
- * is rare without the other, so they share their rarity evenly.
+ * Gaussians of equal weight around centres in the first two dimensions, N(0, 1) in the others. The density of the first two
+ * does not factor, so that each gets half of their term.
  */
 function createPlaneMixture(centers: readonly Point[], deviation: number, dim: number): Prior {
   const logWeight = -Math.log(centers.length) - Math.log(2 * Math.PI * deviation ** 2);
@@ -92,10 +92,10 @@ function createPlaneMixture(centers: readonly Point[], deviation: number, dim: n
     },
     negativeLogPrior(z) {
       const plane: tf.Tensor3D = tf.reshape(tf.slice(z, [0, 0], [-1, 2]), [-1, 1, 2]);
-      const shifts = tf.div(tf.sub(plane, tf.tensor3d([centers.map((p) => [...p])])), deviation);
-      const exponents = tf.mul(tf.sum(tf.square(shifts), 2), -0.5); // [batch, centres]
-      const inPlane = tf.neg(tf.add(tf.logSumExp(exponents, 1, true), logWeight)); // [batch, 1]
-      const shared = tf.tile(tf.div<tf.Tensor2D>(inPlane, 2), [1, 2]);
+      const distances = plane.sub(tf.tensor3d([centers.map((p) => [...p])])).div(deviation); // [batch, centres, 2]
+      const exponents = distances.square().sum(2).mul(-0.5); // [batch, centres]
+      const inPlane: tf.Tensor2D = tf.logSumExp(exponents, 1, true); // [batch, 1]
+      const shared = tf.tile(inPlane.add(logWeight).neg().div(2), [1, 2]);
       if (dim === 2) return shared;
       const others = tf.slice(z, [0, 2], [-1, dim - 2]);
       return tf.concat([shared, negativeLogDensity(others, standardNormal(dim - 2))], 1);
@@ -106,11 +106,11 @@ function createPlaneMixture(centers: readonly Point[], deviation: number, dim: n
 
 /** Half the width of the uniform prior: a variance of about 1. */
 const uniformHalf = 1.7;
-/** How far its edges are blurred. */
+/** Scale of the logistic noise that blurs its edges. */
 const uniformBlur = 0.05;
 
 /**
- * U(−a, a) plus logistic noise of scale s, so that its density ends nowhere: with u = (z + a)/s and v = (z − a)/s
+ * U(−a, a) plus logistic noise of scale s, so that its density is nowhere 0: with u = (z + a)/s and v = (z − a)/s
  *   p(z) = ( sigmoid(u) − sigmoid(v) ) / 2a = sigmoid(u)·sigmoid(−v)·( 1 − exp(v − u) ) / 2a.
  */
 function createUniform(dim: number): Prior {
@@ -127,9 +127,9 @@ function createUniform(dim: number): Prior {
       });
     },
     negativeLogPrior(z) {
-      const below = tf.softplus(tf.neg(tf.div(tf.add(z, a), s)));
-      const above = tf.softplus(tf.div(tf.sub(z, a), s));
-      return tf.add(tf.add(below, above), constant);
+      const below = z.add(a).div(s).neg().softplus();
+      const above = z.sub(a).div(s).softplus();
+      return below.add(above).add(constant);
     },
     leastNegativeLogPrior: new Array<number>(dim).fill(2 * Math.log1p(Math.exp(-a / s)) + constant),
   };

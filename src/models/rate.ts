@@ -1,30 +1,31 @@
-/** What the rate, KL( q(z|x) ‖ p(z) ), costs: its weight β on a schedule, a capacity, and bits that are free. */
-import { tf } from '../tensor';
+/** What a rate, KL( q(z|x) ‖ p(z) ), costs: its weight β on a schedule, a capacity, and free bits. */
+import type { tf } from '../tensor';
 import type { ModelOptions } from './model';
 
-export interface RatePenalty {
-  /**
-   * The term of the loss, from the rate of each dimension. Scalar.
-   * @param perDimension shape [batch, dim]
-   * @param step how many steps went before; undefined = behind every schedule
-   */
-  cost(perDimension: tf.Tensor2D, step: tf.Scalar | undefined): tf.Scalar;
-  /** Steps until the cost no longer changes, or, when it is cyclical, until the first cycle is through. */
-  readonly warmUpSteps: number;
-}
-
-/** The rate itself, as the ELBO has it. Scalar. */
+/** The rate of the ELBO: summed over dimensions, averaged over the batch. @param perDimension shape [batch, dim] */
 export function meanRate(perDimension: tf.Tensor2D): tf.Scalar {
-  return tf.sum(tf.mean(perDimension, 0));
+  return perDimension.mean(0).sum();
 }
 
 /**
- * The rate, but no less than `freeBits` nats for each dimension (Kingma 2016): below that a dimension costs
- * the same whatever it carries, so nothing pushes it to collapse. Scalar.
+ * The rate, but at least `freeBits` nats for each dimension (Kingma 2016): below that, a dimension costs the same whatever
+ * it carries, so that nothing pushes it to collapse.
+ * @param perDimension shape [batch, dim]
  */
 export function rateAboveFreeBits(perDimension: tf.Tensor2D, freeBits: number): tf.Scalar {
   if (freeBits === 0) return meanRate(perDimension);
-  return tf.sum(tf.maximum(tf.mean(perDimension, 0), freeBits));
+  return perDimension.mean(0).maximum(freeBits).sum();
+}
+
+export interface RatePenalty {
+  /**
+   * The term of the loss that stands for the rate.
+   * @param perDimension rate of each dimension, shape [batch, dim]
+   * @param step steps taken before; undefined after the end of every schedule
+   */
+  of(perDimension: tf.Tensor2D, step: tf.Scalar | undefined): tf.Scalar;
+  /** Steps until the schedules end, or until the first cycle of a cyclical one ends. */
+  readonly warmUpSteps: number;
 }
 
 type PenaltyOptions = Pick<
@@ -36,11 +37,11 @@ type PenaltyOptions = Pick<
 export function createRatePenalty(options: PenaltyOptions): RatePenalty {
   const { betaSchedule, betaSteps, capacity, capacitySteps, freeBits } = options;
   return {
-    cost(perDimension, step) {
+    of(perDimension, step) {
       const beta = betaAt(options, step);
-      if (capacity === 0) return tf.mul(rateAboveFreeBits(perDimension, freeBits), beta);
-      const grown = step === undefined ? 1 : tf.minimum<tf.Scalar>(tf.div(step, capacitySteps), 1);
-      return tf.mul(tf.abs(tf.sub(meanRate(perDimension), tf.mul(grown, capacity))), beta);
+      if (capacity === 0) return rateAboveFreeBits(perDimension, freeBits).mul(beta);
+      const grown = step === undefined ? capacity : step.div(capacitySteps).minimum(1).mul(capacity);
+      return meanRate(perDimension).sub(grown).abs().mul(beta);
     },
     warmUpSteps: Math.max(betaSchedule === 'constant' ? 0 : betaSteps, capacity === 0 ? 0 : capacitySteps),
   };
@@ -53,12 +54,6 @@ export function betaAt(
 ): tf.Scalar | number {
   if (betaSchedule === 'constant' || step === undefined) return beta;
   // A cycle rises over its first half and stays there for the second.
-  const risen: tf.Scalar =
-    betaSchedule === 'warm-up'
-      ? tf.div<tf.Scalar>(step, betaSteps)
-      : tf.div<tf.Scalar>(tf.mod(step, betaSteps), betaSteps / 2);
-  return tf.mul<tf.Scalar>(tf.minimum(risen, 1), beta);
+  const risen = betaSchedule === 'warm-up' ? step.div(betaSteps) : step.mod(betaSteps).div(betaSteps / 2);
+  return risen.minimum(1).mul(beta);
 }
-
-/** The plain ELBO: every nat costs one. */
-export const plainRate: RatePenalty = { cost: meanRate, warmUpSteps: 0 };

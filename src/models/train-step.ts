@@ -1,25 +1,25 @@
 /**
- * One training step of one phase: loss, gradients, and the update of Adam (Kingma & Ba 2015, algorithm 1). As a function it keeps
- * nothing: that is what is traced for other engines; `trainStep` keeps its results in the variables.
+ * One training step of one phase: loss, gradients, and the update of Adam (Kingma & Ba 2015, algorithm 1). `stepPhase` is a pure
+ * function, which is traced for other engines; `trainStep` writes its results to the variables.
  *
- * Variables that a phase changes are one vector, cut into pieces: the small ones together, so that there is not an update for each
- * bias, and large ones in parts that stay in the cache of a processor from the first operation of an update to the last.
+ * The variables of a phase form one vector, cut into pieces: small variables share a piece, so that not every bias has an update of
+ * its own; large ones are cut into parts that stay in a processor's cache from the first operation of an update to the last.
  */
 import { scoped, tf, type Random } from '../tensor';
 import type { Examples, Phase } from './model';
 
-/** Gradients longer than this are shortened to it (Pascanu 2013): one odd batch must not undo an epoch. */
+/** Longer gradients are clipped to this norm (Pascanu 2013), so that one odd batch does not undo an epoch. */
 const maxGradientNorm = 100;
 
 const [decay, squareDecay, epsilon] = [0.9, 0.999, 1e-7];
 
-/** Numbers of a piece, at most: a few vectors of them fit in a second-level cache. */
+/** Largest number of values in a piece: a few such vectors fit in a second-level cache. */
 const pieceSize = 32_768;
 
-/** Variables with fewer numbers share a piece. */
+/** Variables with fewer values share a piece. */
 const smallVariable = 4096;
 
-/** Where a variable lies in the vector. */
+/** The place of a variable in the vector. */
 export interface Placed {
   variable: tf.Variable;
   offset: number;
@@ -29,18 +29,18 @@ export interface Placed {
 export interface Piece {
   offset: number;
   size: number;
-  /** What it consists of: numbers of variables, from one place to another of each. */
+  /** Values `from` (included) to `to` (excluded) of each variable. */
   parts: readonly { variable: tf.Variable; from: number; to: number }[];
 }
 
-/** How variables are one vector. */
+/** Variables as one vector. */
 export interface Layout {
   size: number;
   placed: readonly Placed[];
   pieces: readonly Piece[];
 }
 
-/** Small variables first, each as it is; then the large ones. */
+/** Small variables come first, in one piece; then the large ones. */
 export function layoutOf(variables: readonly tf.Variable[]): Layout {
   const small = variables.filter(({ size }) => size < smallVariable);
   const large = variables.filter(({ size }) => size >= smallVariable);
@@ -67,8 +67,8 @@ export function layoutOf(variables: readonly tf.Variable[]): Layout {
 }
 
 /**
- * A piece of the weights, and what Adam remembers of its gradients: m / (1 − β₁) and v / (1 − β₂), the means of them and of their
- * squares but for a factor, so that an update has fewer operations. Shape [piece size].
+ * A piece of the weights with Adam's moments of its gradient, m / (1 − β₁) and v / (1 − β₂): without these factors an update has
+ * fewer operations. Shapes [piece size].
  */
 export interface PieceState {
   weights: tf.Tensor1D;
@@ -76,27 +76,25 @@ export interface PieceState {
   second: tf.Tensor1D;
 }
 
-/** What a step is taken from. */
 export interface StepInputs {
   examples: Examples;
   random: Random;
-  /** How many steps of the phase went before. */
+  /** Steps of the phase taken before. */
   step: tf.Scalar;
-  /** What `corrections` says for this step. */
+  /** The values of `corrections` for this step. Shape [2]. */
   corrections: tf.Tensor1D;
   pieces: readonly PieceState[];
 }
 
-/** What a step arrives at. */
 export interface StepOutputs {
   /** Before the step. */
   loss: tf.Scalar;
-  /** Length of the gradient. Where it is not finite, nothing of this is to be kept. */
+  /** Length of the gradient. If it is not finite, the caller must discard all outputs. */
   norm: tf.Scalar;
   pieces: readonly PieceState[];
 }
 
-/** 1/(1 − β₁ᵗ) and 1/(1 − β₂ᵗ): moments begin at 0, and are too small at first. @param step how many steps went before */
+/** 1/(1 − β₁ᵗ) and 1/(1 − β₂ᵗ), because moments start at 0 and are too small at first. @param step steps taken before */
 export function corrections(step: number): [number, number] {
   return [1 / (1 - decay ** (step + 1)), 1 / (1 - squareDecay ** (step + 1))];
 }
@@ -114,24 +112,24 @@ export function stepPhase(
   );
   const gradients = pieces.map((piece) => gather(piece, ({ name }) => grads[name]!));
   const squared = gradients.map((gradient) => tf.dot(gradient, gradient) as tf.Scalar);
-  const norm: tf.Scalar = tf.sqrt(squared.reduce((sum, next) => tf.add(sum, next)));
-  const shrink: tf.Scalar = tf.minimum(tf.div(maxGradientNorm, norm), 1);
+  const norm = squared.reduce((sum, next) => sum.add(next)).sqrt();
+  const shrink = tf.div<tf.Scalar>(maxGradientNorm, norm).minimum(1);
   const [correction, squareCorrection] = tf.split(inputs.corrections, 2) as [tf.Tensor1D, tf.Tensor1D];
   // θ ← θ − α·m̂ / (√v̂ + ε) with m̂ = (1 − β₁)·first·correction and v̂ = (1 − β₂)·second·squareCorrection, all factors in one.
-  const scale: tf.Tensor1D = tf.sqrt(tf.mul<tf.Tensor1D>(squareCorrection, 1 - squareDecay));
-  const rate: tf.Tensor1D = tf.div(tf.mul(correction, learningRate * (1 - decay)), scale);
+  const scale = squareCorrection.mul(1 - squareDecay).sqrt();
+  const rate = correction.mul(learningRate * (1 - decay)).div(scale);
   const least: tf.Tensor1D = tf.div(epsilon, scale);
   const stepped = inputs.pieces.map(({ weights, first, second }, i): PieceState => {
-    const bounded: tf.Tensor1D = tf.mul(gradients[i]!, shrink);
-    const mean: tf.Tensor1D = tf.add(tf.mul(first, decay), bounded);
-    const square: tf.Tensor1D = tf.add(tf.mul(second, squareDecay), tf.square(bounded));
-    const move = tf.div(tf.mul(mean, rate), tf.add(tf.sqrt(square), least));
-    return { weights: tf.sub(weights, move), first: mean, second: square };
+    const clipped = gradients[i]!.mul(shrink);
+    const mean = first.mul(decay).add(clipped);
+    const square = second.mul(squareDecay).add(clipped.square());
+    const move = mean.mul(rate).div(square.sqrt().add(least));
+    return { weights: weights.sub(move), first: mean, second: square };
   });
   return { loss: value, norm, pieces: stepped };
 }
 
-/** What belongs to a piece of tensors that are given by variable. Shape [piece size]. */
+/** A piece of the tensors that `of` returns for its variables. Shape [piece size]. */
 function gather({ parts }: Piece, of: (variable: tf.Variable) => tf.Tensor): tf.Tensor1D {
   const tensors = parts.map(({ variable, from, to }) => {
     const flat: tf.Tensor1D = tf.reshape(of(variable), [-1]);
@@ -145,17 +143,17 @@ export interface StepResult {
   loss: number;
   /** Length of the gradient. */
   norm: number;
-  /** Loss or gradient was not finite, and nothing was changed. */
+  /** Loss or gradient was not finite; no weight was changed. */
   skipped: boolean;
 }
 
-/** What is kept of a phase from step to step. */
+/** State of a phase between steps. */
 export interface Optimizer {
   readonly learningRate: number;
   readonly layout: Layout;
   /** By piece. */
   moments: readonly Omit<PieceState, 'weights'>[];
-  /** Steps that were taken; skipped ones are none. */
+  /** Steps taken, without skipped ones. */
   taken: number;
 }
 
@@ -175,8 +173,8 @@ export function disposeOptimizer({ moments }: Optimizer): void {
 }
 
 /**
- * One step with tfjs. A step that is not finite is skipped.
- * @param step how many steps of this phase went before
+ * One step with tfjs. Skips a step whose loss or gradient is not finite.
+ * @param step steps of this phase taken before
  */
 export function trainStep(
   phase: Phase,

@@ -1,4 +1,4 @@
-/** Every model by the name it has in a configuration. A new model is its file and one line here. */
+/** Every kind of model by its name in the configuration. To add a model, write its file and one line here. */
 import type { Random } from '../tensor';
 import { aae } from './aae';
 import { betaVae } from './beta-vae';

@@ -4,6 +4,7 @@ import * as util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 // For its side effect: tfjs-core's CommonJS build knows no gradient; this package registers them all.
 import '@tensorflow/tfjs-layers';
+import './chaining';
 import { firstLineOf } from '../system/error-text';
 import { registerFilterGradient } from './convolution';
 

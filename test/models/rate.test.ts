@@ -15,7 +15,7 @@ const costOf = (changes: Partial<typeof modelOptions>, step?: number): number =>
       [4, 0.1],
     ]);
     return createRatePenalty({ ...modelOptions, beta: 2, ...changes })
-      .cost(rates, step === undefined ? undefined : tf.scalar(step))
+      .of(rates, step === undefined ? undefined : tf.scalar(step))
       .dataSync()[0]!;
   });
 
