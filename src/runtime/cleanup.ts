@@ -1,8 +1,8 @@
-/** Things to undo at the end: what was acquired last is released first, and one failure does not stop the rest. */
+/** Releases what was acquired, newest first; a failure does not stop the rest. */
 export interface Cleanup {
-  /** Remember how to undo something that has just been acquired. */
+  /** Registers the release of something that has just been acquired. */
   add(name: string, release: () => void | Promise<void>): void;
-  /** Undo everything once, newest first. Rejects with an AggregateError when any release failed. */
+  /** Releases everything once. Rejects with an AggregateError if any release failed. */
   release(): Promise<void>;
 }
 

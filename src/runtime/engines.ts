@@ -1,4 +1,4 @@
-/** What computes in this process: tfjs, which every model is written in, and ONNX Runtime, which runs what was traced from it. */
+/** The engines of this process: tfjs, which every model is written in, and ONNX Runtime, which runs traced graphs. */
 import type { EngineSettings } from '../config/settings';
 import { openSession, whyNoOnnxRuntime, type OpenSession } from '../onnx/session';
 import { startSessionThread } from '../onnx/worker-session';
@@ -6,31 +6,31 @@ import { openBackend, type BackendChoice } from '../tensor';
 
 export interface EngineChoice {
   name: string;
-  /** Why this one: never silent. */
+  /** Why it was chosen, for the log. */
   reason: string;
 }
 
 export interface Engines {
-  /** tfjs and its backend: writes graphs, explains, and does whatever no graph can. */
+  /** tfjs and its backend: traces graphs, explains, and computes models without a graph. */
   tensors: BackendChoice;
-  /** What scores, where a version has a graph. */
+  /** Scores versions that have a graph. */
   scoring: EngineChoice;
-  /** What trains, where a model can be traced. */
+  /** Trains models that can be traced. */
   training: EngineChoice;
-  /** Opens graphs that score; undefined where tfjs does. */
+  /** Opens graphs that score; undefined if tfjs scores. */
   openScoring: OpenSession | undefined;
-  /** Opens graphs that train; undefined where tfjs does. */
+  /** Opens graphs that train; undefined if tfjs trains. */
   openTraining: OpenSession | undefined;
   close(): Promise<void>;
 }
 
-/** As a command has it that reads no daemon.yaml. */
+/** Engines of commands that read no daemon.yaml. */
 export const usualEngines: EngineSettings = { scoring: 'auto', training: 'auto', tensors: 'auto' };
 
 /**
  * Starts tfjs and looks for ONNX Runtime.
- * @param threaded whether what scores gets a thread of its own, so that nothing else has to wait for it
- * @throws Error when something that is asked for does not start, or not even tfjs does
+ * @param threaded whether scoring runs on a separate thread, so that it does not block the event loop
+ * @throws Error if a requested engine does not load, or if tfjs does not
  */
 export async function openEngines(wanted: EngineSettings, { threaded = false } = {}): Promise<Engines> {
   const missing = await whyNoOnnxRuntime();

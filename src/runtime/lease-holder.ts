@@ -1,24 +1,24 @@
-/** The lease of a daemon that trains: taken before its first training, and kept until it stops or another one takes it. */
+/** The lease of a process that trains: taken before its first training, kept until it stops or another process takes it. */
 import { LeaseError, TrainingError } from '../errors';
+import type { Logger } from '../logger';
 import { acquireLease, type Lease, type LeaseOptions } from '../store/lease';
 import { messageOf } from '../system/error-text';
-import type { LifecycleLog } from './log';
 
 export interface LeaseHolder {
-  /** The lease of this process. Rejects with a TrainingError (`lease`, `store`) when it cannot have it. */
+  /** Resolves to the lease of this process. Rejects with a TrainingError (`lease`, `store`) if there is none to get. */
   acquire(): Promise<Lease>;
-  /** Whether this process has it now, as far as it knows. */
+  /** Whether this process has the lease, as far as it knows. */
   isHeld(): boolean;
-  /** Folder of the lease that this process has, or has lost; undefined when it never had one. */
+  /** Folder of the newest lease of this process, even after its loss; undefined if it never had one. */
   folder(): string | undefined;
-  /** Lets another process have it, for good. Idempotent. */
+  /** Gives the lease back; `acquire` rejects from then on. Idempotent. */
   release(): Promise<void>;
 }
 
 export function createLeaseHolder(
-  options: LeaseOptions & { log: LifecycleLog; onChange: (held: boolean) => void },
+  options: LeaseOptions & { log: Logger; onChange: (held: boolean) => void },
 ): LeaseHolder {
-  const { detector, log, onChange } = options;
+  const { log, onChange } = options;
   let lease: Lease | undefined;
   let acquiring: Promise<Lease> | undefined;
   let released = false;
@@ -29,10 +29,10 @@ export function createLeaseHolder(
       const taken = await acquireLease(options);
       lease = taken;
       onChange(true);
-      log.info('lease taken: this process trains', { detector, lease: taken.token });
+      log.info('lease taken: this process trains', { lease: taken.token });
       taken.lost.addEventListener('abort', () => {
         onChange(false);
-        log.error('lease lost: another process trains', { detector, lease: taken.token });
+        log.error('lease lost: another process trains', { lease: taken.token });
       });
       return taken;
     } catch (cause) {
@@ -44,9 +44,9 @@ export function createLeaseHolder(
   return {
     isHeld,
     async acquire() {
-      if (released) throw new TrainingError('lease', 'the daemon stops');
+      if (released) throw new TrainingError('lease', 'the daemon is stopping');
       if (lease !== undefined && isHeld()) return lease;
-      // Two that ask at once are one: the second would find the lease of the first.
+      // Concurrent calls share one attempt: the second would find the lease of the first.
       acquiring ??= take().finally(() => (acquiring = undefined));
       return acquiring;
     },

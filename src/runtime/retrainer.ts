@@ -1,82 +1,70 @@
-/** From a training to a model in use: one at a time, and whatever fails, the model in use stays. */
+/** One training at a time, from its start to the use of its model. After any failure the model in use stays. */
 import { TrainingError, type RetrainingFailure } from '../errors';
+import type { Logger } from '../logger';
 import type { ModelStore } from '../store/bundle';
 import { messageOf } from '../system/error-text';
-import type { LifecycleLog } from './log';
 
-/** What a training was started for. */
+/** Why a training was started. */
 export type TrainingTrigger = 'start' | 'schedule' | 'request' | 'drift';
 
-/** How `train` ended. */
+/** Outcome of `train`. */
 export type TrainingOutcome =
   | { result: 'swapped'; version: string }
   | { result: 'failed'; reason: RetrainingFailure; error: unknown }
-  /** Nothing was started: one runs already, or the retrainer has been stopped. */
+  /** No training was started: another one runs, or the retrainer has been stopped. */
   | { result: 'refused'; because: 'running' | 'stopped' };
 
 /** For the metrics. */
 export interface RetrainerObserver {
   trainingStarted(trigger: TrainingTrigger): void;
-  /** From the start to the swap, or to the failure. */
+  /** `seconds` from the start to the swap or the failure. */
   trainingEnded(result: 'ok' | RetrainingFailure, seconds: number): void;
 }
 
 export interface RetrainerOptions<Model> {
-  detector: string;
-  /** Trains and publishes; resolves to the version's name. On abort it ends soon and rejects. */
+  /** Trains and publishes; resolves to the name of the version. On abort it rejects soon. */
   runTraining: (signal: AbortSignal) => Promise<string>;
   store: Pick<ModelStore, 'current' | 'setCurrent' | 'list' | 'prune'>;
-  /** Reads and verifies a version. Rejects when it must not be used. */
+  /** Reads and verifies a version. Rejects if it must not be used. */
   load: (version: string) => Promise<Model>;
-  /** Takes a model into use. Rejects only when the one before stays in use. */
+  /** Takes a model into use. Rejects only if the previous one stays in use. */
   onSwap: (model: Model, version: string) => void | Promise<void>;
   observer: RetrainerObserver;
-  log: LifecycleLog;
-  /** A training that takes longer is ended. */
+  log: Logger;
+  /** A longer training is aborted. */
   timeoutMs: number;
   keepVersions: number;
-  /** Versions that were the newest one within this time, ms, are kept beside them; default 0. */
+  /** Versions that were the newest one within this time are kept in addition, ms; default 0. */
   keepForMs?: number;
 }
 
 export interface Retrainer {
-  /** Trains and swaps the new model in. Never rejects: a failure is logged, counted and returned. */
+  /** Trains and takes the new model into use. Never rejects: a failure is logged, counted and returned. */
   train(trigger: TrainingTrigger): Promise<TrainingOutcome>;
   running(): boolean;
-  /** Ends a training under way and waits until it is gone. Idempotent. */
+  /** Aborts a running training and waits for its end. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** setTimeout takes a 32-bit number of ms and fires at once beyond. */
+/** setTimeout fires at once for more than a 31-bit number of ms. */
 const longestTimeoutMs = 2 ** 31 - 1;
 
 /** The retrainer of one detector. */
 export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrainer {
-  const {
-    detector,
-    runTraining,
-    store,
-    load,
-    onSwap,
-    observer,
-    log,
-    timeoutMs,
-    keepVersions,
-    keepForMs = 0,
-  } = options;
-  let underWay: Promise<TrainingOutcome> | undefined;
+  const { runTraining, store, load, onSwap, observer, log, timeoutMs, keepVersions, keepForMs = 0 } = options;
+  let inProgress: Promise<TrainingOutcome> | undefined;
   let aborting: AbortController | undefined;
   let stopped = false;
 
   async function trainAndSwap(trigger: TrainingTrigger, abort: AbortController): Promise<TrainingOutcome> {
     const startedAt = performance.now();
     observer.trainingStarted(trigger);
-    log.info('training started', { detector, trigger });
-    const before = await remember();
+    log.info('training started', { trigger });
+    const before = await readStore();
     const outcome = await attempt(abort);
-    // What is in the store is the business of who trains.
+    // Without the lease another process owns the pointer and the versions.
     const isOurs = outcome.result !== 'failed' || outcome.reason !== 'lease';
-    if (isOurs && outcome.result === 'failed') await restore(before);
+    if (isOurs && outcome.result === 'failed') await restorePointer(before);
     if (isOurs) await prune();
 
     const seconds = (performance.now() - startedAt) / 1000;
@@ -113,45 +101,51 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
     }
   }
 
-  /** What the store held before a training. */
-  interface Before {
+  /** Content of the store before a training. */
+  interface StoreContent {
     current: string | undefined;
     versions: ReadonlySet<string>;
   }
 
-  async function remember(): Promise<Before> {
+  async function readStore(): Promise<StoreContent> {
     try {
       const versions = new Set((await store.list()).map(({ version }) => version));
       return { current: await store.current(), versions };
     } catch (err) {
-      // A damaged pointer must not keep the detector from getting a new one.
-      log.warn('model store could not be read before the training', { detector, err });
+      // A damaged pointer must not prevent the training that replaces it.
+      log.warn('model store could not be read before the training', { err });
       return { current: undefined, versions: new Set() };
     }
   }
 
   /**
-   * A training moves the pointer by publishing. When nothing came of it, the next start must find the model that is
-   * in use now. Where someone else pointed to an older version meanwhile, that stays.
+   * Publishing moves the pointer. If the new version is not used, the next start must find the model in use now. A pointer
+   * that was moved to an older version in the meantime stays.
    */
-  async function restore(before: Before): Promise<void> {
+  async function restorePointer(before: StoreContent): Promise<void> {
     try {
       const now = await store.current();
       if (before.current === undefined || now === undefined || before.versions.has(now)) return;
       await store.setCurrent(before.current);
-      log.warn('model version was given up', { detector, version: now, current: before.current });
+      log.warn('model version discarded; the previous one stays in use', {
+        version: now,
+        current: before.current,
+      });
     } catch (err) {
-      log.error('current model version could not be set back', { detector, current: before.current, err });
+      log.error('pointer could not be moved back to the previous model version', {
+        current: before.current,
+        err,
+      });
     }
   }
 
-  /** Also after a failure: what an interrupted training left may be what fills the disk. */
+  /** Also after a failure: the remains of an interrupted training may be what fills the disk. */
   async function prune(): Promise<void> {
     try {
       const removed = await store.prune(keepVersions, ...(keepForMs > 0 ? [Date.now() - keepForMs] : []));
-      if (removed.length > 0) log.info('old model versions removed', { detector, versions: removed });
+      if (removed.length > 0) log.info('old model versions removed', { versions: removed });
     } catch (err) {
-      log.warn('old model versions could not be removed', { detector, err });
+      log.warn('old model versions could not be removed', { err });
     }
   }
 
@@ -159,34 +153,34 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
     if (outcome.result === 'refused') return;
     observer.trainingEnded(outcome.result === 'swapped' ? 'ok' : outcome.reason, seconds);
     if (outcome.result === 'swapped') {
-      log.info('new model in use', { detector, trigger, seconds, version: outcome.version });
+      log.info('new model in use', { trigger, seconds, version: outcome.version });
       return;
     }
     const { reason, error: err } = outcome;
     if (reason === 'lease')
-      log.info('training left to another process', { detector, trigger, reason: messageOf(err) });
-    else if (reason === 'stopped') log.info('training stopped', { detector, trigger, seconds });
-    else log.error('training failed', { detector, trigger, seconds, reason, err });
+      log.info('training left to another process', { trigger, reason: messageOf(err) });
+    else if (reason === 'stopped') log.info('training stopped', { trigger, seconds });
+    else log.error('training failed', { trigger, seconds, reason, err });
   }
 
   return {
     async train(trigger) {
       if (stopped) return { result: 'refused', because: 'stopped' };
-      if (underWay !== undefined) return { result: 'refused', because: 'running' };
+      if (inProgress !== undefined) return { result: 'refused', because: 'running' };
       aborting = new AbortController();
-      underWay = trainAndSwap(trigger, aborting);
+      inProgress = trainAndSwap(trigger, aborting);
       try {
-        return await underWay;
+        return await inProgress;
       } finally {
-        underWay = undefined;
+        inProgress = undefined;
         aborting = undefined;
       }
     },
-    running: () => underWay !== undefined,
+    running: () => inProgress !== undefined,
     async stop() {
       stopped = true;
       aborting?.abort(new TrainingStop());
-      await underWay;
+      await inProgress;
     },
   };
 }

@@ -1,11 +1,12 @@
 /**
  * Calls back at the times of a cron expression, in a time zone.
  *
- * When the clocks change, croner decides: a time that is left out in spring comes at the same distance from midnight
- * (02:30 runs at 03:30 summer time), a time that comes twice in autumn runs once, at its second occurrence.
+ * When the clocks change, croner decides: a time that is skipped in spring comes at the same distance from midnight
+ * (02:30 runs at 03:30 summer time); a time that occurs twice in autumn runs once, at its second occurrence.
  */
 import { Cron } from 'croner';
 import { messageOf } from '../system/error-text';
+import { wallClock, type Clock } from './clock';
 
 export interface ScheduleOptions {
   /** Five fields, or six with seconds first; empty = never. */
@@ -13,82 +14,62 @@ export interface ScheduleOptions {
   /** IANA name, e.g. `Europe/Berlin`. */
   timeZone: string;
   /**
-   * Each due time is put off by a random part of this, so that many daemons do not train at once. Due times that
-   * pass while one is put off are left out, so it should be shorter than the time between two.
+   * Each due time is delayed by a random part of this, so that many daemons do not train at once. Due times during a
+   * delay are left out, so it should be shorter than the time between two.
    */
   jitterMs: number;
-  /** Uniform in [0, 1). */
-  random: () => number;
-  /** The schedule never calls this again before its promise has settled. */
+  /** Never called again before its promise has settled. */
   onDue: () => Promise<void>;
-  /** A due time came while the last one was still being worked on. */
+  /** Called instead of `onDue` when the previous call has not settled. */
   onSkipped: () => void;
-  /** `onDue` rejected; the schedule goes on. */
+  /** `onDue` rejected; the schedule continues. */
   onError: (error: unknown) => void;
-  timers?: Timers;
-}
-
-/** The clock and timers of the platform, or those of a test. */
-export interface Timers {
-  /** Unix ms. */
-  now(): number;
-  /** Calls back once after `delayMs`; the returned function prevents that. */
-  after(delayMs: number, callback: () => void): () => void;
+  /** The wall clock unless given. */
+  clock?: Pick<Clock, 'now' | 'after' | 'random'>;
 }
 
 export interface Schedule {
-  /** When `onDue` will be called next, its delay included; undefined when never. */
+  /** Time of the next call of `onDue`, delay included; undefined = never. */
   next(): Date | undefined;
-  /** Calls back no more; what is under way goes on. Idempotent. */
+  /** Ends the calls; one in progress continues. Idempotent. */
   stop(): void;
 }
 
 /**
- * Timers are set for no longer than this, in ms: setTimeout takes at most 24.8 days, and does not notice when the
- * clock is set or the machine sleeps.
+ * Longest timer, ms: setTimeout accepts at most 24.8 days, and does not notice that the clock was set or that the machine
+ * was asleep.
  */
 const longestWaitMs = 60_000;
 
-const systemTimers: Timers = {
-  now: () => Date.now(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return () => {
-      clearTimeout(timer);
-    };
-  },
-};
-
-/** Starts at once. Throws when the expression or the time zone is not understood, or names a day that never comes. */
+/** Starts at once. Throws if the expression or the time zone is invalid, or if the expression never comes due. */
 export function createSchedule({
   cron,
   timeZone,
   jitterMs,
-  random,
   onDue,
   onSkipped,
   onError,
-  timers = systemTimers,
+  clock = wallClock,
 }: ScheduleOptions): Schedule {
-  const times = cron === '' ? undefined : parseCron(cron, timeZone, timers.now());
+  const times = cron === '' ? undefined : parseCron(cron, timeZone, clock.now());
   let next: number | undefined;
   let cancel: (() => void) | undefined;
   let running = false;
 
   function plan(): void {
-    const due = times?.nextRun(new Date(timers.now()));
-    next = due ? due.getTime() + random() * jitterMs : undefined;
+    const due = times?.nextRun(new Date(clock.now()));
+    next = due ? due.getTime() + clock.random() * jitterMs : undefined;
     wait();
   }
 
   function wait(): void {
     if (next === undefined) return;
-    cancel = timers.after(Math.min(Math.max(next - timers.now(), 0), longestWaitMs), () => {
-      if (next !== undefined && timers.now() < next) {
+    cancel = clock.after(Math.min(Math.max(next - clock.now(), 0), longestWaitMs), () => {
+      if (next !== undefined && clock.now() < next) {
         wait();
         return;
       }
-      // First the next one, so that `onDue` may call stop().
+      // Plans first, so that `onDue` may call stop().
       plan();
       due();
     });
@@ -123,9 +104,7 @@ function parseCron(cron: string, timeZone: string, now: number): Cron {
     times = new Cron(cron, { timezone: timeZone, paused: true });
     first = times.nextRun(new Date(now));
   } catch (cause) {
-    throw new Error(`cannot follow the schedule "${cron}" in time zone "${timeZone}": ${messageOf(cause)}`, {
-      cause,
-    });
+    throw new Error(`invalid schedule "${cron}" in time zone "${timeZone}": ${messageOf(cause)}`, { cause });
   }
   if (first === null) throw new Error(`the schedule "${cron}" never comes due`);
   return times;

@@ -1,4 +1,4 @@
-/** Composition root of a training: history → decode → data set → train → store. Runs in a process of its own. */
+/** Composition of a training: history → decode → data set → train → store. Runs in a separate process. */
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { settingsFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
@@ -11,6 +11,7 @@ import { encodeBundle } from '../scoring/bundle';
 import type { ReadHistory } from '../sources/history';
 import type { TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/bundle';
+import { messageOf } from '../system/error-text';
 import type { StoredTensor } from '../tensor';
 import { createDatasetBuilder, type Dataset, type Interval } from '../training/dataset';
 import type { TrainingReport } from '../training/report';
@@ -21,13 +22,13 @@ export interface TrainerParts {
   readHistory: ReadHistory;
   store: Pick<ModelStore, 'publish'>;
   engines: Pick<Engines, 'tensors' | 'openScoring' | 'openTraining'>;
-  /** Stretches to leave out: events and what surrounds them. */
+  /** Intervals to leave out: events and their surroundings. */
   exclude: readonly Interval[];
-  /** What people say of stretches: they are right. */
+  /** Labels that people gave to intervals; they override the exclusion. */
   labels?: readonly TrainingLabel[];
-  /** By package name. */
+  /** Library versions by package name. */
   writtenBy: Readonly<Record<string, string>>;
-  /** Weights in PyTorch's layout to take instead of training. */
+  /** Weights in PyTorch's layout to calibrate instead of training. */
   weights?: ReadonlyMap<string, StoredTensor>;
   onProgress: (progress: Progress) => void;
   /** Unix ms. */
@@ -39,13 +40,13 @@ export interface TrainingResult {
   report: TrainingReport & { rejectedRecords: number };
 }
 
-/** Windows that are stored with their scores: enough to tell a wrong model, few enough to check at every load. */
+/** Windows stored with their scores: enough to detect a wrong model, few enough to check at every load. */
 const goldenRecords = 16;
 
-/** Fewer of them where they are large images: so many numbers in all, but two of them at least. */
+/** Limit of the values of these windows, for large images; there are at least two windows. */
 const goldenValues = 200_000;
 
-/** @throws TrainingError saying why there is no new version */
+/** @throws TrainingError with the reason why there is no new version */
 export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {
   const { settings, store } = parts;
   const { tensors, openScoring, openTraining } = parts.engines;
@@ -92,7 +93,7 @@ async function readDataset(
 ): Promise<{ dataset: Dataset; rejected: number }> {
   const builder = createDatasetBuilder(shape.channels, shape.conditions);
   const { maxRecords, historyMs, blocks } = settings.training;
-  // A file is as old as it is; only a log that goes on has a "how far back".
+  // Only a topic is limited by age; a file is read from its beginning.
   const from = settings.source.kind === 'kafka' ? now() - historyMs : undefined;
   let rejected = 0;
   let share = 1;
@@ -116,7 +117,7 @@ async function readDataset(
   return { dataset, rejected };
 }
 
-/** Windows spread evenly over the oldest `windows` of the training data. */
+/** Windows spread evenly over the oldest `windows` ones of the training data. */
 function pickGolden(dataset: Dataset, windows: number): ReturnType<typeof createWindowBatch> {
   const { length, channels } = dataset.shape;
   const fitting = Math.max(2, Math.floor(goldenValues / (length * channels)));
@@ -135,7 +136,7 @@ async function publish(
     return await store.publish(files, writtenBy);
   } catch (cause) {
     if (cause instanceof LeaseError) throw new TrainingError('lease', cause.message, { cause });
-    throw new TrainingError('store', `the new version could not be stored: ${(cause as Error).message}`, {
+    throw new TrainingError('store', `the new version could not be stored: ${messageOf(cause)}`, {
       cause,
     });
   }

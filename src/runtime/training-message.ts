@@ -1,4 +1,4 @@
-/** What a training process tells its daemon: one JSON object a line on its standard output. */
+/** Messages of a training process to its daemon: one JSON object per line on its standard output. */
 import { TrainingError } from '../errors';
 import { messageOf } from '../system/error-text';
 
@@ -7,17 +7,17 @@ export interface TrainingProgress {
   epoch: number;
   /** At most this many. */
   epochs: number;
-  /** NaN when it is not finite. */
+  /** NaN = not finite. */
   trainLoss: number;
-  /** NaN when it is not finite. */
+  /** NaN = not finite. */
   validationLoss: number;
-  /** Estimate; NaN while it is unknown. */
+  /** Estimate; NaN = unknown. */
   secondsLeft: number;
 }
 
 export type TrainingMessage =
   | ({ type: 'progress' } & TrainingProgress)
-  /** A version is in the store. */
+  /** A version was published to the store. */
   | { type: 'published'; version: string }
   | { type: 'failed'; reason: TrainingError['reason']; message: string };
 
@@ -30,12 +30,12 @@ const failureReasons = Object.keys({
   failed: true,
 } satisfies Record<TrainingError['reason'], true>);
 
-/** The message as a line, with its line feed. */
+/** The message as a line with a line feed. */
 export function formatTrainingMessage(message: TrainingMessage): string {
   return `${JSON.stringify(message)}\n`;
 }
 
-/** The message for an error that ended a training. */
+/** The message for the error that ended a training. */
 export function failureMessage(error: unknown): TrainingMessage {
   return {
     type: 'failed',
@@ -44,7 +44,7 @@ export function failureMessage(error: unknown): TrainingMessage {
   };
 }
 
-/** The message in a line, or undefined when the line is anything else: libraries write to standard output too. */
+/** The message in a line; undefined for any other line, as libraries write to standard output, too. */
 export function parseTrainingMessage(line: string): TrainingMessage | undefined {
   if (!line.startsWith('{')) return undefined;
   let message: Record<string, unknown>;

@@ -1,44 +1,41 @@
 /**
- * Training in a process of its own, at a lower priority: it would block the heartbeats of the daemon, and an
- * out-of-memory there must not end the scoring.
+ * Training in a separate process at a lower priority: in the daemon it would block the heartbeats, and running out of memory
+ * would end the scoring.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import os from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { TrainingError } from '../errors';
+import type { Logger } from '../logger';
 import { readLines } from '../system/lines';
-import type { LifecycleLog } from './log';
 import { parseTrainingMessage, type TrainingProgress } from './training-message';
 
 export interface TrainingProcessOptions {
-  /** The program and its arguments. It speaks training-message.ts on its standard output. */
+  /** Program and arguments. The program writes messages of training-message.ts to its standard output. */
   command: readonly [string, ...string[]];
   env: NodeJS.ProcessEnv;
-  /** Of the operating system: 0 = normal, 19 = lowest; at least that of the daemon. */
+  /** Priority of the operating system: 0 = normal, 19 = lowest; never higher than that of the daemon. */
   priority?: number;
   onProgress: (progress: TrainingProgress) => void;
-  /** Takes what the process writes beside its messages, at debug and bounded. */
-  log: LifecycleLog;
+  /** Other output of the process is logged at debug, up to 500 lines. */
+  log: Logger;
   /** Ends the process. */
   signal: AbortSignal;
-  /** How long it may take to end by itself after SIGTERM, before SIGKILL. */
+  /** Time between SIGTERM and SIGKILL, ms. */
   graceMs?: number;
 }
 
 type TrainingProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 
 const maxLineLength = 16_384;
-/** Lines of output that go to the log; the rest is counted. */
+/** Lines of output that are logged; the rest is only counted. */
 const maxLoggedLines = 500;
-/** Last lines of the error output that go into an error. */
+/** Last lines of the error output that become the cause of an error. */
 const tailLines = 20;
-/** How long output may stay open after the end of the process, in ms: a grandchild may hold it. */
+/** Longest wait for the end of the output after the end of the process, ms: a grandchild may keep it open. */
 const closeWaitMs = 1000;
 
-/**
- * Runs one training to its end; resolves to the version that it published. Rejects with a TrainingError in every
- * other case, and not before the process is gone.
- */
+/** Runs one training; resolves to the published version. Rejects with a TrainingError after the process has ended. */
 export async function runTrainingProcess({
   command,
   env,
@@ -60,12 +57,12 @@ export async function runTrainingProcess({
   abort.release();
   output.finish();
   if (code === 0 && output.published !== undefined) return { version: output.published };
-  throw abort.came() ? stopped(signal) : failure(code, killedBy, output);
+  throw signal.aborted ? stopped(signal) : failure(code, killedBy, output);
 }
 
 /**
- * For the training process: ends it when the daemon that started it is gone, however that came about. Reads standard
- * input, so it is not for a process that a person starts.
+ * For the training process: ends it when the daemon that started it has ended for any reason. Reads standard input, so it is
+ * not for a process that a person starts.
  */
 export function exitWhenParentIsGone(
   exit: () => void = () => {
@@ -75,7 +72,7 @@ export function exitWhenParentIsGone(
   process.stdin.once('end', exit);
   process.stdin.once('error', exit);
   process.stdin.resume();
-  // A training that is done ends although its daemon lives on.
+  // Standard input must not keep a finished training alive.
   process.stdin.unref();
 }
 
@@ -88,9 +85,9 @@ function start(
       reject(new TrainingError('failed', `could not start the training process ${program}`, { cause }));
     };
     try {
-      // The child reads its input only to learn that we are gone: see exitWhenParentIsGone.
+      // The child reads its input only to notice the end of this process: see exitWhenParentIsGone.
       const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
-      // Stays for the life of the child: an error that no one listens to would end the daemon.
+      // Never removed: an `error` event without a listener would end the daemon.
       child.on('error', refuse);
       child.once('spawn', () => {
         resolve(child);
@@ -112,10 +109,10 @@ interface Output {
 function readOutput(
   child: TrainingProcess,
   onProgress: TrainingProcessOptions['onProgress'],
-  log: LifecycleLog,
+  log: Logger,
 ): Output {
   let lines = 0;
-  const pass = (stream: 'stdout' | 'stderr', line: string) => {
+  const logLine = (stream: 'stdout' | 'stderr', line: string) => {
     lines++;
     if (lines <= maxLoggedLines) log.debug('training process wrote', { stream, line });
   };
@@ -130,11 +127,11 @@ function readOutput(
   readLines(child.stderr, maxLineLength, (line) => {
     output.tail.push(line);
     if (output.tail.length > tailLines) output.tail.shift();
-    pass('stderr', line);
+    logLine('stderr', line);
   });
   readLines(child.stdout, maxLineLength, (line) => {
     const message = parseTrainingMessage(line);
-    if (message === undefined) pass('stdout', line);
+    if (message === undefined) logLine('stdout', line);
     else if (message.type === 'published') output.published = message.version;
     else if (message.type === 'failed') output.failed = message;
     else onProgress(message);
@@ -142,7 +139,7 @@ function readOutput(
   return output;
 }
 
-/** SIGTERM when the signal comes, SIGKILL when that does not help. */
+/** Sends SIGTERM on abort, and SIGKILL `graceMs` later. */
 function endOnAbort(child: TrainingProcess, signal: AbortSignal, graceMs: number) {
   let timer: NodeJS.Timeout | undefined;
   const abort = () => {
@@ -150,10 +147,9 @@ function endOnAbort(child: TrainingProcess, signal: AbortSignal, graceMs: number
     timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
   };
   signal.addEventListener('abort', abort, { once: true });
-  // It may have come while the process was being started.
+  // It may have been aborted while the process was starting.
   if (signal.aborted) abort();
   return {
-    came: () => signal.aborted,
     release() {
       signal.removeEventListener('abort', abort);
       clearTimeout(timer);
@@ -161,17 +157,17 @@ function endOnAbort(child: TrainingProcess, signal: AbortSignal, graceMs: number
   };
 }
 
-function lowerPriority(child: TrainingProcess, priority: number, log: LifecycleLog): void {
+function lowerPriority(child: TrainingProcess, priority: number, log: Logger): void {
   try {
-    // Never above our own: as root that would be allowed.
+    // Never above that of the daemon, which root could set.
     if (child.pid !== undefined) os.setPriority(child.pid, Math.max(priority, os.getPriority()));
   } catch (err) {
-    // It may be over already; if not, it trains at our own priority.
+    // Either the process has ended, or it trains at the priority of the daemon.
     log.debug('could not lower the priority of the training process', { err, priority });
   }
 }
 
-/** Resolves when the process is gone and all that it wrote has been read. */
+/** Resolves when the process has ended and its output has been read. */
 function ended(child: TrainingProcess): Promise<{ code: number | null; killedBy: NodeJS.Signals | null }> {
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined;
@@ -192,7 +188,7 @@ function failure(code: number | null, killedBy: NodeJS.Signals | null, output: O
   const options = output.tail.length > 0 ? { cause: new Error(output.tail.join('\n')) } : {};
   if (output.failed !== undefined)
     return new TrainingError(output.failed.reason, output.failed.message, options);
-  // A shell in between reports the signal n that ended its child as 128 + n.
+  // A shell reports signal n, which ended its child, as exit code 128 + n.
   if (killedBy !== null || (code !== null && code > 128)) {
     const what = killedBy ?? `exit code ${String(code)}`;
     return new TrainingError('killed', `training was killed (${what})${adviceOn(killedBy ?? code)}`, options);
@@ -201,14 +197,14 @@ function failure(code: number | null, killedBy: NodeJS.Signals | null, output: O
   return new TrainingError('failed', `training ended with exit code ${String(code)}`, options);
 }
 
-/** Node ends itself with SIGABRT, SIGTRAP or SIGILL when its heap is full, and Linux kills with SIGKILL. */
+/** Node exits with SIGABRT, SIGTRAP or SIGILL when its heap is full; Linux kills with SIGKILL when memory is. */
 function adviceOn(end: NodeJS.Signals | number | null): string {
   const outOfMemory = ['SIGABRT', 'SIGTRAP', 'SIGILL', 'SIGKILL', 132, 133, 134, 137];
   return end !== null && outOfMemory.includes(end)
-    ? '; if memory ran out, lower training.maxRecords or give it more'
+    ? '; if memory ran out, lower training.maxRecords or provide more memory'
     : '';
 }
 
 function stopped(signal: AbortSignal): TrainingError {
-  return new TrainingError('killed', 'training was stopped before it was done', { cause: signal.reason });
+  return new TrainingError('killed', 'training was stopped before it had finished', { cause: signal.reason });
 }

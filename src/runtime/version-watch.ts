@@ -1,37 +1,37 @@
-/** Follows the pointer of the store: whoever has moved it, every process that scores comes to the same model version. */
+/** Follows the pointer of the store, so that every process that scores uses the same model version. */
 import { ModelVersionError } from '../errors';
+import type { Logger } from '../logger';
 import type { ModelStore } from '../store/bundle';
-import type { LifecycleLog } from './log';
+import { messageOf } from '../system/error-text';
 
 export interface VersionWatchOptions<Model> {
-  detector: string;
   store: Pick<ModelStore, 'current'>;
-  /** How often the pointer is read, ms. */
+  /** Interval at which the pointer is read, ms. */
   intervalMs: number;
-  /** The version in use. */
+  /** Version in use. */
   inUse: () => string | undefined;
-  /** While this holds someone else sees to it. */
+  /** While true, the watch does nothing: the model is about to change or to be released. */
   isBusy: () => boolean;
-  /** Reads and verifies a version. Rejects when it must not be used. */
+  /** Reads and verifies a version. Rejects if it must not be used. */
   load: (version: string) => Promise<Model>;
-  onSwap: (model: Model, version: string) => void;
-  log: LifecycleLog;
+  onSwap: (model: Model) => void;
+  log: Logger;
 }
 
 export interface VersionWatch {
-  /** Looks now; resolves when what was found is in use, or refused. Never rejects. */
-  look(): Promise<void>;
-  /** Looks no more, and waits for what is under way. Idempotent. */
+  /** Reads the pointer now; resolves when its version is in use or refused. Never rejects. */
+  check(): Promise<void>;
+  /** Ends the watch and waits for a check in progress. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** Looks again and again from now on. */
 export function watchVersions<Model>(options: VersionWatchOptions<Model>): VersionWatch {
-  const { detector, store, intervalMs, inUse, isBusy, load, onSwap, log } = options;
+  const { store, intervalMs, inUse, isBusy, load, onSwap, log } = options;
   let stopped = false;
-  let underWay: Promise<void> | undefined;
-  /** A version that can never be used; the pointer has to move before there is anything to try. */
+  let inProgress: Promise<void> | undefined;
+  /** Unusable version: not tried again until the pointer moves. */
   let refused: string | undefined;
+  /** Last error, which is logged once. */
   let failure = '';
 
   async function follow(): Promise<void> {
@@ -41,35 +41,34 @@ export function watchVersions<Model>(options: VersionWatchOptions<Model>): Versi
       refused = undefined;
       try {
         const model = await load(version);
-        // A training of our own that has begun meanwhile ends with a version of its own.
-        onSwap(model, version);
-        log.info('model version of the store in use', { detector, version });
+        // A training that has started in the meantime will replace it.
+        onSwap(model);
+        log.info('model version of the store in use', { version });
       } catch (error) {
         if (error instanceof ModelVersionError) refused = version;
         throw error;
       }
       failure = '';
     } catch (err) {
-      // Said once: a store that is away is asked again with every look.
-      const text = String(err);
-      if (text !== failure) log.error('model version of the store cannot be used', { detector, err });
+      const text = messageOf(err);
+      if (text !== failure) log.error('model version of the store is unusable', { err });
       failure = text;
     }
   }
 
-  function look(): Promise<void> {
+  function check(): Promise<void> {
     if (stopped) return Promise.resolve();
-    return (underWay ??= follow().finally(() => (underWay = undefined)));
+    return (inProgress ??= follow().finally(() => (inProgress = undefined)));
   }
 
-  const timer = setInterval(() => void look(), intervalMs);
+  const timer = setInterval(() => void check(), intervalMs);
   timer.unref();
   return {
-    look,
+    check,
     async stop() {
       stopped = true;
       clearInterval(timer);
-      await underWay;
+      await inProgress;
     },
   };
 }

@@ -1,0 +1,84 @@
+/** From a stored model version to a detector that can score: read, decoded, verified, with its alarm threshold. */
+import { createDriftWatch, type DriftWatch } from '../calibration/drift';
+import { alarmThreshold, targetRatio } from '../calibration/threshold';
+import { settingsFingerprint } from '../config/fingerprint';
+import type { DetectorSettings } from '../config/settings';
+import { ModelVersionError } from '../errors';
+import type { Logger } from '../logger';
+import type { DetectorMetrics } from '../metrics/metrics';
+import type { ActiveDetector } from '../pipeline/pipeline';
+import type { Detector } from '../scoring/detector';
+import type { BundleFiles, ModelStore } from '../store/bundle';
+import { createRandom } from '../tensor';
+
+/** Rejects with a ModelVersionError if the version must not be used. */
+export type LoadModel = (version: string) => Promise<ActiveDetector>;
+
+export type DecodeModel = (version: string, files: BundleFiles) => Promise<Detector>;
+
+export interface ModelLoaderOptions {
+  settings: DetectorSettings;
+  store: Pick<ModelStore, 'read'>;
+  decode: DecodeModel;
+  metrics: Pick<DetectorMetrics, 'modelLoadFailed' | 'falseAlarmTarget'>;
+  log: Pick<Logger, 'warn'>;
+}
+
+export function createModelLoader({
+  settings,
+  store,
+  decode,
+  metrics,
+  log,
+}: ModelLoaderOptions): LoadModel {
+  async function read(version: string): Promise<Detector> {
+    const { files } = await store.read(version);
+    const detector = await decode(version, files);
+    if (detector.state.settingsFingerprint === settingsFingerprint(settings)) return detector;
+    detector.dispose();
+    throw new ModelVersionError(
+      version,
+      'schema',
+      'it was trained for other channels, conditions, window or model settings; train a new one',
+    );
+  }
+
+  function activate(detector: Detector): ActiveDetector {
+    const { calibration, channels, scaler } = detector.state;
+    const { falseAlarmTarget } = settings.calibration;
+    const { ratio, surprise, extrapolated } = alarmThreshold(falseAlarmTarget, detector.state);
+    if (extrapolated) {
+      // The alarm threshold then rests on the fitted tail, not on observed records.
+      log.warn('false-alarm target lies beyond the calibration records', {
+        target: ratio,
+        calibrated: calibration.combined.scores.length,
+        independent: Math.round(calibration.effectiveSize),
+      });
+    }
+    const unseen = channels.filter((_, i) => scaler.count[i] === 0);
+    if (unseen.length > 0)
+      log.warn('channels without a value in the training data are not scored', { channels: unseen });
+    metrics.falseAlarmTarget(ratio);
+    return { detector, threshold: surprise, drift: watchDrift(settings, detector) };
+  }
+
+  return async (version) => {
+    try {
+      return activate(await read(version));
+    } catch (error) {
+      if (error instanceof ModelVersionError) metrics.modelLoadFailed(error.reason);
+      throw error;
+    }
+  };
+}
+
+function watchDrift({ drift, training }: DetectorSettings, { state }: Detector): DriftWatch {
+  const random = createRandom(training.seed);
+  return createDriftWatch({
+    recordsPerFalseStart:
+      1 / targetRatio(drift.falseStartTarget, state.recordsPerMs, 'drift.falseStartTarget'),
+    independentAfter: state.independentAfter,
+    calibrationRecords: state.calibration.combined.scores.length,
+    random: () => random.uniform(),
+  });
+}

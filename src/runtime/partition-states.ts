@@ -1,0 +1,58 @@
+/** The partition states of one detector, as its configuration demands. */
+import type { DetectorSettings } from '../config/settings';
+import type { Logger } from '../logger';
+import type { DetectorMetrics } from '../metrics/metrics';
+import type { RecordDecoder } from '../pipeline/record-decoder';
+import type { Sink } from '../sinks/sink';
+import {
+  createPartitionStates,
+  stateRules,
+  type PartitionStates,
+  type StateErrorReason,
+} from '../state/partition';
+import { createStateStore } from '../state/store';
+
+const stateErrors: Record<StateErrorReason, string> = {
+  unreadable: 'stored partition state is unreadable; starting with empty windows and events',
+  unsaved: 'partition state could not be saved; the next start reads more records again',
+  records_missing: 'records are missing between the partition state and the next record',
+  ahead: 'stored partition state is ahead of the committed offset; starting with empty windows and events',
+  too_old: 'stored partition state is too many records old; starting with empty windows and events',
+  other_settings:
+    'stored partition state was written under other settings; starting with empty windows and events',
+};
+
+/** The state of a file is not stored: each start begins with an empty one. */
+export function createDetectorStates(
+  settings: DetectorSettings,
+  storePath: string,
+  recordDecoder: RecordDecoder,
+  metrics: Pick<DetectorMetrics, 'stateError'>,
+  log: Logger,
+): PartitionStates {
+  const { detector, source } = settings;
+  return createPartitionStates({
+    ...stateRules(settings, recordDecoder),
+    ...(source.kind === 'kafka' && {
+      saveEvery: source.kafka.saveEveryRecords,
+      maxReplay: source.kafka.maxReplayRecords,
+      store: createStateStore({ directory: storePath, detector }),
+    }),
+    onError(reason, fields) {
+      metrics.stateError(reason);
+      log.warn(stateErrors[reason], fields);
+    },
+  });
+}
+
+/** Closes and reports the open events of a finite source, which has no more records. */
+export async function closeEvents(
+  states: Pick<PartitionStates, 'closeEvents'>,
+  sinks: readonly Sink[],
+  metrics: Pick<DetectorMetrics, 'eventsOpen'>,
+): Promise<void> {
+  const events = states.closeEvents();
+  if (events.length > 0)
+    await Promise.all(sinks.map((sink) => sink.write({ detections: [], events, deadLetters: [] })));
+  metrics.eventsOpen(0);
+}

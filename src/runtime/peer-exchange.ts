@@ -1,0 +1,49 @@
+/** What processes that share a model store exchange through it, at intervals: quarantine, lease, training requests. */
+import type { DaemonSettings } from '../config/settings';
+import type { Logger } from '../logger';
+import type { LeaseHolder } from './lease-holder';
+
+export interface PeerExchangeOptions {
+  role: DaemonSettings['role'];
+  intervalMs: number;
+  leaseHolder: Pick<LeaseHolder, 'isHeld' | 'acquire'>;
+  /** The process that trains reads the quarantine of those that score. */
+  saveQuarantine: () => Promise<void>;
+  answerRequests: () => Promise<void>;
+  log: Pick<Logger, 'warn'>;
+}
+
+export interface PeerExchange {
+  /** Exchanges now. Never rejects. */
+  exchange(): Promise<void>;
+  /** Ends the exchange and waits for one in progress. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export function startPeerExchange(options: PeerExchangeOptions): PeerExchange {
+  const { role, intervalMs, leaseHolder, saveQuarantine, answerRequests, log } = options;
+  let inProgress: Promise<void> | undefined;
+
+  async function exchangeOnce(): Promise<void> {
+    try {
+      if (role !== 'train') await saveQuarantine();
+      // A process that only trains takes over as soon as no other process trains.
+      if (role === 'train' && !leaseHolder.isHeld()) await leaseHolder.acquire().catch(() => undefined);
+      if (leaseHolder.isHeld()) await answerRequests();
+    } catch (err) {
+      log.warn('exchange with other processes through the store failed', { err });
+    }
+  }
+
+  const exchange = (): Promise<void> =>
+    (inProgress ??= exchangeOnce().finally(() => (inProgress = undefined)));
+  const timer = setInterval(() => void exchange(), intervalMs);
+  timer.unref();
+  return {
+    exchange,
+    async stop() {
+      clearInterval(timer);
+      await inProgress;
+    },
+  };
+}

@@ -1,0 +1,54 @@
+/** One training: take the lease, write the quarantine, then train in a process of its own. */
+import { TrainingError } from '../errors';
+import { messageOf } from '../system/error-text';
+import type { Clock } from './clock';
+import type { LeaseHolder } from './lease-holder';
+import type { TrainingProgress } from './training-message';
+
+/** What the training process needs from the daemon that starts it. */
+export interface TrainingRequest {
+  /** File with the intervals to leave out. */
+  quarantinePath: string;
+  /** Token of the lease under which the version is published. */
+  lease: number;
+  /** Records that a file source has delivered so far; undefined for other sources. */
+  fileRecords: number | undefined;
+}
+
+/** Resolves to the name of the published version. */
+export type RunTraining = (
+  request: TrainingRequest,
+  onProgress: (progress: TrainingProgress) => void,
+  signal: AbortSignal,
+) => Promise<string>;
+
+export interface TrainingRunOptions {
+  leaseHolder: Pick<LeaseHolder, 'acquire'>;
+  quarantinePath: string;
+  saveQuarantine: () => Promise<void>;
+  clock: Pick<Clock, 'trainingStarted'>;
+  fileRecords: () => number | undefined;
+  runTraining: RunTraining;
+  onProgress: (progress: TrainingProgress) => void;
+}
+
+/** The training rejects with a TrainingError `lease` if another process trains. */
+export function createTrainingRun(options: TrainingRunOptions): (signal: AbortSignal) => Promise<string> {
+  const { leaseHolder, quarantinePath, saveQuarantine, clock, fileRecords, runTraining, onProgress } = options;
+  return async (signal) => {
+    const lease = await leaseHolder.acquire();
+    await saveQuarantine().catch((cause: unknown) => {
+      // Without it the training would learn from records that have just been detected as anomalous.
+      throw new TrainingError('store', `cannot write ${quarantinePath}: ${messageOf(cause)}`, { cause });
+    });
+    const request = { quarantinePath, lease: lease.token, fileRecords: fileRecords() };
+    // Other processes wait the full timeout from this heartbeat on.
+    await lease.renew();
+    clock.trainingStarted();
+    try {
+      return await runTraining(request, onProgress, AbortSignal.any([signal, lease.lost]));
+    } catch (cause) {
+      throw lease.lost.aborted ? new TrainingError('lease', messageOf(lease.lost.reason), { cause }) : cause;
+    }
+  };
+}

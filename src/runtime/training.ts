@@ -1,0 +1,120 @@
+/** When a detector trains: at the start, by its schedule, on drift, and at the request of a process that only scores. */
+import type { DaemonSettings, DetectorSettings } from '../config/settings';
+import type { Logger } from '../logger';
+import type { DetectorMetrics } from '../metrics/metrics';
+import type { ActiveDetector } from '../pipeline/pipeline';
+import type { ModelStore } from '../store/bundle';
+import type { Clock } from './clock';
+import type { Retrainer, TrainingOutcome, TrainingTrigger } from './retrainer';
+import { createSchedule, type Schedule } from './schedule';
+import type { TrainingRequests } from './training-request';
+
+export interface TrainingOptions {
+  role: DaemonSettings['role'];
+  settings: Pick<
+    DetectorSettings['training'],
+    'schedule' | 'timeZone' | 'jitterMs' | 'onDrift' | 'onDriftAfterMs'
+  >;
+  retrainer: Retrainer;
+  clock: Clock;
+  requests: TrainingRequests;
+  store: Pick<ModelStore, 'current'>;
+  metrics: Pick<DetectorMetrics, 'driftStarted'>;
+  onEnd: (outcome: TrainingOutcome) => void;
+  /** Aborted when the daemon begins to stop: no training starts from then on. */
+  stopping: AbortSignal;
+  log: Pick<Logger, 'info' | 'warn' | 'error'>;
+}
+
+export interface Training {
+  /** Trains the first model. Never rejects. */
+  trainFirst(): Promise<TrainingOutcome>;
+  isRunning(): boolean;
+  /** Trains by the schedule from now on, unless the process only scores. */
+  startSchedule(): void;
+  /** Call after each batch while the model in use has drifted. */
+  reportDrift(model: ActiveDetector): void;
+  /** Starts the training that a scoring process has requested, if it is still needed. */
+  answerRequests(): Promise<void>;
+  /** Ends a running training and waits until it has ended. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export function createTraining(options: TrainingOptions): Training {
+  const { role, settings, retrainer, clock, requests, store, metrics, onEnd, stopping, log } = options;
+  let schedule: Schedule | undefined;
+  stopping.addEventListener('abort', () => schedule?.stop());
+  /** Model whose drift has been reported. */
+  let drifted: ActiveDetector | undefined;
+  /** Time of the last training for drift, or of the last request for one. */
+  let driftTrainingAt = -Infinity;
+
+  async function train(trigger: TrainingTrigger): Promise<TrainingOutcome> {
+    const isFirst = !retrainer.running();
+    const outcome = retrainer.train(trigger);
+    // No records are delivered before the first model, so the clock cannot follow its training.
+    if (isFirst && trigger !== 'start') clock.trainingRequested(outcome);
+    onEnd(await outcome);
+    return outcome;
+  }
+
+  async function trainForDrift(version: string): Promise<void> {
+    const outcome = await train('drift');
+    // The process that trains may not have seen this drift.
+    if (outcome.result === 'failed' && outcome.reason === 'lease') await request(version);
+  }
+
+  async function request(version: string): Promise<void> {
+    await requests.ask(version).catch((err: unknown) => {
+      log.warn('training could not be requested', { err });
+    });
+  }
+
+  function follow(): void {
+    if (stopping.aborted) return;
+    schedule = createSchedule({
+      cron: settings.schedule,
+      timeZone: settings.timeZone,
+      jitterMs: settings.jitterMs,
+      clock,
+      onDue: async () => {
+        await train('schedule');
+      },
+      onSkipped: () => log.warn('scheduled training skipped: the previous one is still running'),
+      onError: (err) => log.error('scheduled training could not be started', { err }),
+    });
+  }
+
+  return {
+    trainFirst: () => train('start'),
+    isRunning: () => retrainer.running(),
+    startSchedule() {
+      if (role !== 'score') clock.onStart(follow);
+    },
+    reportDrift(model) {
+      const { version } = model.detector;
+      if (drifted !== model) {
+        drifted = model;
+        metrics.driftStarted();
+        log.warn('drift detected: records no longer match the calibration', {
+          version,
+          training: settings.onDrift,
+        });
+      }
+      if (!settings.onDrift || stopping.aborted || retrainer.running()) return;
+      const now = clock.now();
+      if (now - driftTrainingAt < settings.onDriftAfterMs) return;
+      driftTrainingAt = now;
+      void (role === 'score' ? request(version) : trainForDrift(version));
+    },
+    async answerRequests() {
+      if (!settings.onDrift || stopping.aborted) return;
+      const version = await requests.take();
+      // The requested training may have taken place in the meantime.
+      if (version === undefined || version !== (await store.current()) || retrainer.running()) return;
+      log.info('training requested by a scoring process', { version });
+      void trainForDrift(version);
+    },
+    stop: () => retrainer.stop(),
+  };
+}
