@@ -2,8 +2,8 @@
 import { loadSettings } from '../config/load';
 import type { Settings } from '../config/settings';
 import { startDaemon, type Daemon } from '../runtime/daemon';
-import type { RunTraining } from '../runtime/detector';
 import { runTrainingProcess } from '../runtime/training-process';
+import type { RunTraining } from '../runtime/training-run';
 import { createLogger, type Logger } from '../logger';
 import { exitCodes, type CommandContext, type Register } from './context';
 import { createConsole } from './console';

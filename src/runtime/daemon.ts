@@ -1,38 +1,40 @@
-/** Composition root of the process: backend, metrics, web server, and every configured detector. */
+/** Composition of the process: engines, metrics, web server, and every configured detector. */
 import type { DetectorSettings, Settings } from '../config/settings';
-import { startDetector, type DetectorObserver, type RunTraining, type RunningDetector } from './detector';
-import { openEngines } from './engines';
 import { reportPatches } from '../kafka/patches/patches';
 import type { Logger } from '../logger';
 import { createMetrics } from '../metrics/metrics';
-import { createCleanup } from './cleanup';
+import { settledWithin } from '../system/pause';
 import { createWebServer } from '../web/server';
+import { createCleanup } from './cleanup';
+import { startDetector, type DetectorObserver, type RunningDetector } from './detector';
+import { openEngines } from './engines';
+import type { RunTraining } from './training-run';
 
 export interface DaemonParts {
   settings: Settings;
-  /** Of vaemon itself. */
+  /** Version of vaemon. */
   version: string;
   log: Logger;
-  /** Trains one detector in a process of its own. */
+  /** Trains one detector in a separate process. */
   runTraining: (detector: string) => RunTraining;
   observer?: Partial<DetectorObserver>;
-  /** Whether metrics of the process are collected, too; these collectors live as long as it does. */
+  /** Whether metrics of the Node.js process are collected; their collectors cannot be removed. */
   processMetrics?: boolean;
 }
 
 export interface Daemon {
-  /** Where /metrics, /healthz and /readyz are. */
+  /** Base URL of /metrics, /healthz and /readyz. */
   url: string;
-  /** Resolves when every source has ended by itself; rejects as soon as one detector cannot go on. */
+  /** Resolves when every source has ended; rejects as soon as one detector cannot continue. */
   finished: Promise<void>;
-  /** Drains, acknowledges and lets go of everything, last acquired first. Idempotent. */
+  /** Finishes the batches in progress and releases everything. Idempotent. */
   stop(): Promise<void>;
 }
 
 export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   const { log, version } = parts;
   const { daemon, detectors } = parts.settings;
-  const releasers = createCleanup();
+  const cleanup = createCleanup();
   const running: RunningDetector[] = [];
   let stopping = false;
   try {
@@ -40,7 +42,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     if (kafka.length > 0)
       reportPatches({ exactlyOnce: kafka.some(({ settings }) => settings.delivery === 'exactly-once'), log });
     const engines = await openEngines(daemon.engine, { threaded: true });
-    releasers.add('engines', () => engines.close());
+    cleanup.add('engines', () => engines.close());
     log.info('engine chosen', {
       engine: engines.scoring.name,
       reason: engines.scoring.reason,
@@ -63,9 +65,13 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
       },
       log,
     });
-    releasers.add('web server', () => web.close());
+    cleanup.add('web server', () => web.close());
     log.info('web server listens', { url: web.address.url });
 
+    // In parallel: they share one deadline.
+    cleanup.add('detectors', async () => {
+      await Promise.all(running.map((detector) => detector.stop()));
+    });
     for (const { settings } of detectors) {
       const detector = await startDetector({
         settings,
@@ -74,31 +80,29 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
         pollIntervalMs: daemon.store.pollIntervalMs,
         leaseTimeoutMs: daemon.store.leaseTimeoutMs,
         metrics,
-        log: log.child({ component: settings.detector }),
+        log: log.child({ component: settings.detector, detector: settings.detector }),
         runTraining: parts.runTraining(settings.detector),
         openSession: engines.openScoring,
-        observer: { trainingProgress: ignore, trainingEnded: ignore, passEnded: ignore, ...parts.observer },
+        observer: { trainingProgress: noop, trainingEnded: noop, passEnded: noop, ...parts.observer },
         shutdownTimeoutMs: daemon.shutdownTimeoutMs,
       });
       running.push(detector);
     }
-    // Side by side: each has its own batch to finish, and the deadline is one for all.
-    releasers.add('detectors', async () => {
-      await Promise.all(running.map((detector) => detector.stop()));
-    });
-
-    const finished = Promise.all(running.map((detector) => detector.finished)).then(ignore);
-    finished.catch(ignore);
+    const finished = Promise.all(running.map((detector) => detector.finished)).then(noop);
+    finished.catch(noop);
     return {
       url: web.address.url,
       finished,
       async stop() {
         stopping = true;
-        await within(releasers.release(), daemon.shutdownTimeoutMs);
+        const released = cleanup.release();
+        if (!(await settledWithin(released, daemon.shutdownTimeoutMs)))
+          throw new Error(`stopping took longer than ${daemon.shutdownTimeoutMs} ms (shutdownTimeout)`);
+        await released;
       },
     };
   } catch (error) {
-    await releasers.release().catch((err: unknown) => log.warn('could not stop cleanly', { err }));
+    await cleanup.release().catch((err: unknown) => log.warn('could not stop cleanly', { err }));
     throw error;
   }
 }
@@ -107,21 +111,4 @@ function usesKafka({ source, sinks }: DetectorSettings): boolean {
   return source.kind === 'kafka' || sinks.kafka.enabled;
 }
 
-function ignore(): void {
-  // Nobody has asked to be told.
-}
-
-/** @throws Error when `done` takes longer: what hangs must not keep the process from ending */
-async function within(done: Promise<void>, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`stopping took longer than ${timeoutMs} ms (shutdownTimeout)`));
-    }, timeoutMs);
-  });
-  try {
-    await Promise.race([done, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+function noop(): void {}

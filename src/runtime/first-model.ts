@@ -41,10 +41,12 @@ export async function obtainFirstModel(options: FirstModelOptions): Promise<void
 
 async function trainFirstModel(options: FirstModelOptions, waitOver: AbortSignal): Promise<void> {
   const { detector, atStart, sourceGrows, train, onWaiting, stopping, maxRetryMs = 30_000, log } = options;
-  for (let attempt = 0; !stopping.aborted && (attempt === 0 || !waitOver.aborted); attempt++) {
+  /** A call, so that the compiler does not assume that the value outlives an await. */
+  const isStopping = (): boolean => stopping.aborted;
+  for (let attempt = 0; !isStopping() && (attempt === 0 || !waitOver.aborted); attempt++) {
     onWaiting('training the first model');
     const outcome = await train();
-    if (outcome.result === 'swapped' || stopping.aborted) return;
+    if (outcome.result === 'swapped' || isStopping()) return;
     const otherTrains = outcome.result === 'failed' && outcome.reason === 'lease';
     if ((otherTrains || atStart === 'always') && (await loadStoredModel(options))) return;
     const reason = outcome.result === 'failed' ? messageOf(outcome.error) : outcome.because;

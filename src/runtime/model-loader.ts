@@ -24,13 +24,7 @@ export interface ModelLoaderOptions {
   log: Pick<Logger, 'warn'>;
 }
 
-export function createModelLoader({
-  settings,
-  store,
-  decode,
-  metrics,
-  log,
-}: ModelLoaderOptions): LoadModel {
+export function createModelLoader({ settings, store, decode, metrics, log }: ModelLoaderOptions): LoadModel {
   async function read(version: string): Promise<Detector> {
     const { files } = await store.read(version);
     const detector = await decode(version, files);

@@ -1,4 +1,4 @@
-/** Stretches that no training may learn from: events and what surrounds them. Kept on disk, for the next training. */
+/** Intervals that no training may learn from: events and their surroundings. Kept on disk for the next training. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeAtomically } from '../system/atomic-write';
@@ -6,48 +6,59 @@ import { errorCode } from '../system/file-system';
 import type { Interval } from '../training/dataset';
 
 export interface Quarantine {
-  /** A stretch of event time of one key, Unix ms; the margin is added on both sides. */
+  /** Adds an interval of event time of one key, Unix ms, extended by the margin on both sides. */
   add(key: string, from: number, to: number): void;
-  /** Writes what has been added, whole or not at all. */
-  save(): Promise<void>;
+  /** Writes everything added, and the events that are still open, atomically. */
+  save(openEvents: readonly OpenEvent[]): Promise<void>;
 }
 
-/** Stretches kept; the oldest go first. */
+/** An event so far; times are Unix ms. */
+interface OpenEvent {
+  key: string;
+  start: number;
+  end: number;
+}
+
+/** Intervals kept; the oldest are dropped first. */
 const maxIntervals = 10_000;
 
-/** Where the daemon keeps a detector's quarantine, below the folder of the store. */
+/** Path of a detector's quarantine in the folder of the store. */
 export function quarantinePath(storePath: string, detector: string): string {
   return join(storePath, detector, 'quarantine.json');
 }
 
 /**
- * Goes on from what the file holds; one that is damaged counts as empty, and the next save replaces it. Several processes may
- * have the same file: each adds its own, and looks once more with its next save whether they are still in it.
+ * Continues the content of the file; a damaged one counts as empty and is replaced by the next save. Several processes may share
+ * a file: each adds its own intervals, and checks at its next save that they are still there.
  */
 export async function openQuarantine(path: string, marginMs: number): Promise<Quarantine> {
   const stored = await readQuarantine(path).catch(() => undefined);
-  /** What is added by this process, by key and beginning. */
+  /** Intervals added by this process, by key and start. */
   const own = new Map<string, Interval>();
   let known = stored ?? [];
   let changed = stored === undefined;
-  /** Written, and perhaps overwritten since by another process that has read it before. */
-  let doubtful = false;
+  /** Written, but perhaps overwritten since by another process that had read the file before. */
+  let unconfirmed = false;
+
+  function add(key: string, from: number, to: number): void {
+    const id = idOf({ key, from: from - marginMs });
+    const before = own.get(id);
+    if (before !== undefined && before.to >= to + marginMs) return;
+    own.delete(id);
+    own.set(id, { key, from: from - marginMs, to: to + marginMs });
+    const [oldest] = own.keys();
+    if (own.size > maxIntervals && oldest !== undefined) own.delete(oldest);
+    changed = true;
+  }
+
   return {
-    add(key, from, to) {
-      const id = idOf({ key, from: from - marginMs });
-      const before = own.get(id);
-      if (before !== undefined && before.to >= to + marginMs) return;
-      own.delete(id);
-      own.set(id, { key, from: from - marginMs, to: to + marginMs });
-      const [oldest] = own.keys();
-      if (own.size > maxIntervals && oldest !== undefined) own.delete(oldest);
-      changed = true;
-    },
-    async save() {
-      if (!changed && !doubtful) return;
-      const onDisk = await readFileIfAny(path).catch(() => known);
-      if (!changed && (onDisk === undefined || holdsAll(onDisk, own))) {
-        doubtful = false;
+    add,
+    async save(openEvents) {
+      for (const { key, start, end } of openEvents) add(key, start, end);
+      if (!changed && !unconfirmed) return;
+      const onDisk = await readIfExists(path).catch(() => known);
+      if (!changed && (onDisk === undefined || containsAll(onDisk, own))) {
+        unconfirmed = false;
         return;
       }
       changed = false;
@@ -55,7 +66,7 @@ export async function openQuarantine(path: string, marginMs: number): Promise<Qu
         known = union(onDisk ?? known, own).slice(-maxIntervals);
         await mkdir(dirname(path), { recursive: true });
         await writeAtomically(path, JSON.stringify(known));
-        doubtful = true;
+        unconfirmed = true;
       } catch (error) {
         changed = true;
         throw error;
@@ -66,7 +77,7 @@ export async function openQuarantine(path: string, marginMs: number): Promise<Qu
 
 const idOf = ({ key, from }: Pick<Interval, 'key' | 'from'>): string => `${from} ${key}`;
 
-/** An event that goes on is added again, a little longer each time. */
+/** An open event is added repeatedly, a little longer each time: the longest one counts. */
 function union(stored: readonly Interval[], own: ReadonlyMap<string, Interval>): Interval[] {
   const all = new Map(stored.map((one) => [idOf(one), one]));
   for (const [id, one] of own) {
@@ -76,17 +87,17 @@ function union(stored: readonly Interval[], own: ReadonlyMap<string, Interval>):
   return [...all.values()];
 }
 
-function holdsAll(stored: readonly Interval[], own: ReadonlyMap<string, Interval>): boolean {
+function containsAll(stored: readonly Interval[], own: ReadonlyMap<string, Interval>): boolean {
   const ends = new Map(stored.map((one) => [idOf(one), one.to]));
   return stored.length >= maxIntervals || [...own].every(([id, { to }]) => (ends.get(id) ?? -Infinity) >= to);
 }
 
-/** What a training leaves out. Empty when there is no such file. */
+/** The intervals that a training leaves out; none if the file does not exist. */
 export async function readQuarantine(path: string): Promise<Interval[]> {
-  return (await readFileIfAny(path)) ?? [];
+  return (await readIfExists(path)) ?? [];
 }
 
-async function readFileIfAny(path: string): Promise<Interval[] | undefined> {
+async function readIfExists(path: string): Promise<Interval[] | undefined> {
   try {
     const intervals: unknown = JSON.parse(await readFile(path, 'utf8'));
     if (!Array.isArray(intervals)) throw new Error('not a list');

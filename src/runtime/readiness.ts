@@ -28,10 +28,7 @@ type State =
   | { phase: 'running'; failure: string | undefined }
   | { phase: 'stopping' };
 
-export function createReadiness(
-  role: DaemonSettings['role'],
-  sourceReady: Source['ready'],
-): Readiness {
+export function createReadiness(role: DaemonSettings['role'], sourceReady: Source['ready']): Readiness {
   let state: State = { phase: 'starting' };
   const enter = (next: State): void => {
     if (state.phase !== 'stopping') state = next;

@@ -157,8 +157,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
       return;
     }
     const { reason, error: err } = outcome;
-    if (reason === 'lease')
-      log.info('training left to another process', { trigger, reason: messageOf(err) });
+    if (reason === 'lease') log.info('training left to another process', { trigger, reason: messageOf(err) });
     else if (reason === 'stopped') log.info('training stopped', { trigger, seconds });
     else log.error('training failed', { trigger, seconds, reason, err });
   }

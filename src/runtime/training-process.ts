@@ -57,7 +57,7 @@ export async function runTrainingProcess({
   abort.release();
   output.finish();
   if (code === 0 && output.published !== undefined) return { version: output.published };
-  throw signal.aborted ? stopped(signal) : failure(code, killedBy, output);
+  throw abort.came() ? stopped(signal) : failure(code, killedBy, output);
 }
 
 /**
@@ -150,6 +150,7 @@ function endOnAbort(child: TrainingProcess, signal: AbortSignal, graceMs: number
   // It may have been aborted while the process was starting.
   if (signal.aborted) abort();
   return {
+    came: () => signal.aborted,
     release() {
       signal.removeEventListener('abort', abort);
       clearTimeout(timer);

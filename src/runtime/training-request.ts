@@ -1,4 +1,4 @@
-/** Asks whoever trains for a detector, in another process, to do so: a file beside the model versions. */
+/** Request to the process that trains a detector, from one that only scores: a file beside the model versions. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -6,16 +6,16 @@ import { writeAtomically } from '../system/atomic-write';
 import { errorCode } from '../system/file-system';
 
 export interface TrainingRequests {
-  /** Asks for a training because `version` does not fit any more. One request at a time is kept, the newest. */
-  ask(version: string): Promise<void>;
-  /** The version that someone has asked to be replaced, if so, and forgets it. */
+  /** Requests a training because records no longer match `version`. Only the newest request is kept. */
+  request(version: string): Promise<void>;
+  /** Removes the request; returns the version that it wants replaced, or undefined if there is none. */
   take(): Promise<string | undefined>;
 }
 
 export function createTrainingRequests(storePath: string, detector: string): TrainingRequests {
   const path = join(storePath, detector, 'training-request.json');
   return {
-    async ask(version) {
+    async request(version) {
       await mkdir(dirname(path), { recursive: true });
       await writeAtomically(path, JSON.stringify({ version }));
     },

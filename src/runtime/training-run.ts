@@ -34,7 +34,8 @@ export interface TrainingRunOptions {
 
 /** The training rejects with a TrainingError `lease` if another process trains. */
 export function createTrainingRun(options: TrainingRunOptions): (signal: AbortSignal) => Promise<string> {
-  const { leaseHolder, quarantinePath, saveQuarantine, clock, fileRecords, runTraining, onProgress } = options;
+  const { leaseHolder, quarantinePath, saveQuarantine, clock, fileRecords, runTraining, onProgress } =
+    options;
   return async (signal) => {
     const lease = await leaseHolder.acquire();
     await saveQuarantine().catch((cause: unknown) => {

@@ -61,11 +61,11 @@ export function createTraining(options: TrainingOptions): Training {
   async function trainForDrift(version: string): Promise<void> {
     const outcome = await train('drift');
     // The process that trains may not have seen this drift.
-    if (outcome.result === 'failed' && outcome.reason === 'lease') await request(version);
+    if (outcome.result === 'failed' && outcome.reason === 'lease') await requestTraining(version);
   }
 
-  async function request(version: string): Promise<void> {
-    await requests.ask(version).catch((err: unknown) => {
+  async function requestTraining(version: string): Promise<void> {
+    await requests.request(version).catch((err: unknown) => {
       log.warn('training could not be requested', { err });
     });
   }
@@ -105,7 +105,7 @@ export function createTraining(options: TrainingOptions): Training {
       const now = clock.now();
       if (now - driftTrainingAt < settings.onDriftAfterMs) return;
       driftTrainingAt = now;
-      void (role === 'score' ? request(version) : trainForDrift(version));
+      void (role === 'score' ? requestTraining(version) : trainForDrift(version));
     },
     async answerRequests() {
       if (!settings.onDrift || stopping.aborted) return;

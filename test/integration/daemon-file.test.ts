@@ -103,7 +103,7 @@ test('trains at the start, scores the file to its end and sums up', async () => 
   expect(daemon.log('new model in use')).toMatchObject([{ trigger: 'start' }]);
   expect(daemon.log('event opened')[0]).toMatchObject({ key: 'pump-1' });
   expect(daemon.log('event closed')).toHaveLength(daemon.log('event opened').length);
-  expect(daemon.log('normal has moved since the model was calibrated')).toEqual([]);
+  expect(daemon.log('drift detected: records no longer match the calibration')).toEqual([]);
   expect(daemon.stdout()).toContain('faults found    1 of 1');
   expect(daemon.stdout()).toMatch(/overheating +found after +\d+ s +by temperature\n/);
   const normalRecords = liveRecords - (windowLength - 1) - faultyRecords;
@@ -159,7 +159,7 @@ test('a normal that moves is noticed, and starts a training where that is wanted
     'drift.falseStartTarget': '0.0001',
   });
   await until('a training', () => Promise.resolve(daemon.log('new model in use').length > 0));
-  expect(daemon.log('normal has moved since the model was calibrated')[0]).toMatchObject({
+  expect(daemon.log('drift detected: records no longer match the calibration')[0]).toMatchObject({
     level: 'warn',
     version: versions[1],
   });
@@ -327,7 +327,7 @@ test.each(damages)(
     await damage(path.join(store, 'plant', 'versions', versions[1]!));
     const daemon = startReplay(store);
     await daemon.ready();
-    const refusals = daemon.log('model version cannot be used');
+    const refusals = daemon.log('model version is unusable');
     expect(refusals).toMatchObject([{ level: 'error', version: versions[1] }]);
     const { message } = refusals[0]!['err'] as { message: string };
     expect(message).toContain(`model version ${versions[1]!}`);
@@ -347,7 +347,7 @@ test('trains anew when no version can be used', async () => {
   }
   const daemon = startReplay(store);
   await daemon.ready();
-  expect(daemon.log('model version cannot be used')).toHaveLength(2);
+  expect(daemon.log('model version is unusable')).toHaveLength(2);
   expect(await daemon.metric('vaemon_model_load_failures_total', { reason: 'checksum' })).toBe(2);
   expect(daemon.log('new model in use')).toMatchObject([{ trigger: 'start' }]);
   await untilScored(daemon, 10);
@@ -357,7 +357,7 @@ test('trains anew when no version can be used', async () => {
 test('refuses versions that were trained for another window, and trains anew', async () => {
   const daemon = startReplay(await copyStore(trainedStore), { 'window.length': windowLength + 1 });
   await daemon.ready();
-  expect(daemon.log('model version cannot be used')).toMatchObject([
+  expect(daemon.log('model version is unusable')).toMatchObject([
     { version: versions[1], err: { message: expect.stringContaining('window') } },
     { version: versions[0], err: { message: expect.stringContaining('window') } },
   ]);

@@ -1,10 +1,10 @@
-import { createReplayClock } from '../../src/runtime/replay-clock';
+import { createRecordClock, wallClock } from '../../src/runtime/clock';
 import { createSchedule } from '../../src/runtime/schedule';
 
 const minute = 60_000;
 const start = Date.UTC(2026, 0, 1);
 
-/** A training that ends when it is told to. */
+/** A training that ends on demand. */
 function createTraining() {
   let end: (failed?: Error) => void = () => undefined;
   const outcome = new Promise<void>((resolve, reject) => {
@@ -16,6 +16,9 @@ function createTraining() {
   return { outcome, end };
 }
 
+/** Records of these times. */
+const at = (...timestamps: number[]) => timestamps.map((timestamp) => ({ timestamp }));
+
 /** Whether a promise has settled by now. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol('pending');
@@ -23,88 +26,116 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([promise.then(() => undefined), turn])) !== pending;
 }
 
-test('a schedule goes by the times of records', async () => {
-  const replay = createReplayClock(0);
-  await replay.advance([start]);
+test('a schedule follows the times of the records', async () => {
+  const clock = createRecordClock(0);
+  await clock.advance(at(start));
   const calls: number[] = [];
   const schedule = createSchedule({
     cron: '*/10 * * * *',
     timeZone: 'UTC',
     jitterMs: 0,
-    random: Math.random,
     onDue: () => {
-      calls.push(replay.timers.now() - start);
+      calls.push(clock.now() - start);
       return Promise.resolve();
     },
     onSkipped: () => undefined,
     onError: (error) => {
       throw error;
     },
-    timers: replay.timers,
+    clock,
   });
-  for (let i = 1; i <= 100; i++) await replay.advance([start + i * 0.25 * minute]);
+  for (let i = 1; i <= 100; i++) await clock.advance(at(start + i * 0.25 * minute));
   expect(calls).toEqual([10 * minute, 20 * minute]);
-  // A gap in which it was due several times is one call; time does not go back.
-  await replay.advance([start + 75 * minute, NaN, start + 2 * minute]);
+  // A gap with several due times is one call; time does not go back.
+  await clock.advance(at(start + 75 * minute, NaN, start + 2 * minute));
   expect(calls).toEqual([10 * minute, 20 * minute, 75 * minute]);
   schedule.stop();
-  await replay.advance([start + 1000 * minute]);
+  await clock.advance(at(start + 1000 * minute));
   expect(calls).toHaveLength(3);
 });
 
 describe('a training', () => {
-  test('holds the records back until it is settled what it learns from', async () => {
-    const replay = createReplayClock(3);
+  test('makes the records wait until it is settled which records it reads', async () => {
+    const clock = createRecordClock(3);
     const training = createTraining();
-    replay.follow(training.outcome);
-    const going = replay.advance([start]);
+    clock.trainingRequested(training.outcome);
+    const going = clock.advance(at(start));
     expect(await isSettled(going)).toBe(false);
-    replay.begun();
+    clock.trainingStarted();
     await going;
     training.end();
   });
 
-  test('comes into use a fixed number of records later, however soon it is done', async () => {
-    const replay = createReplayClock(3);
-    await replay.advance([start, start]);
+  test('has its model in use a fixed number of records later, however fast it is', async () => {
+    const clock = createRecordClock(3);
+    await clock.advance(at(start, start));
     const training = createTraining();
-    replay.follow(training.outcome);
-    replay.begun();
-    const due = replay.due();
-    await replay.advance([start]);
-    await replay.advance([start]);
+    clock.trainingRequested(training.outcome);
+    clock.trainingStarted();
+    const due = clock.modelDue();
+    await clock.advance(at(start));
+    await clock.advance(at(start));
     expect(await isSettled(due)).toBe(false);
-    const third = replay.advance([start]);
+    const third = clock.advance(at(start));
     await due;
     // The next record is scored by the new model.
     expect(await isSettled(third)).toBe(false);
     training.end();
     await third;
-    await replay.advance([start]);
+    await clock.advance(at(start));
   });
 
-  test('is waited for where it takes longer, and a failure is an end, too', async () => {
-    const replay = createReplayClock(1);
+  test('makes the records wait if it takes longer, until it ends or fails', async () => {
+    const clock = createRecordClock(1);
     const training = createTraining();
-    replay.follow(training.outcome);
-    replay.begun();
-    const first = replay.advance([start]);
+    clock.trainingRequested(training.outcome);
+    clock.trainingStarted();
+    const first = clock.advance(at(start));
     expect(await isSettled(first)).toBe(false);
     training.end(new Error('killed'));
     await first;
   });
 
-  test('keeps nobody waiting after the end of the replay', async () => {
-    const replay = createReplayClock(1);
-    replay.follow(createTraining().outcome);
-    const [held, due] = [replay.advance([start]), replay.due()];
-    replay.end();
+  test('makes nothing wait after the end of the records', async () => {
+    const clock = createRecordClock(1);
+    clock.trainingRequested(createTraining().outcome);
+    const [held, due] = [clock.advance(at(start)), clock.modelDue()];
+    clock.end();
     await Promise.all([held, due]);
-    replay.follow(createTraining().outcome);
-    await Promise.all([replay.advance([start]), replay.due()]);
+    clock.trainingRequested(createTraining().outcome);
+    await Promise.all([clock.advance(at(start)), clock.modelDue()]);
   });
 });
 
-test('a model that nobody waits for, as that of the start, comes into use at once', async () => {
-  await createReplayClock(10).due();
+test('the first model comes into use at once', async () => {
+  await createRecordClock(10).modelDue();
+});
+
+test('what waits for the start is called with the first record that has a time, before its timers', async () => {
+  const clock = createRecordClock(0);
+  const calls: string[] = [];
+  clock.onStart(() => {
+    calls.push(`start at ${clock.now() - start}`);
+    clock.after(0, () => calls.push('timer'));
+  });
+  await clock.advance(at(NaN));
+  expect(calls).toEqual([]);
+  await clock.advance(at(start, start + 5));
+  await clock.advance(at(start + 6));
+  expect(calls).toEqual(['start at 5', 'timer']);
+  clock.onStart(() => calls.push('at once'));
+  expect(calls).toHaveLength(3);
+});
+
+test('the wall clock has started, has timers that can be cancelled, and makes nothing wait', async () => {
+  const calls: string[] = [];
+  wallClock.onStart(() => calls.push('start'));
+  expect(calls).toEqual(['start']);
+  expect(Math.abs(wallClock.now() - Date.now())).toBeLessThan(1000);
+  const cancel = wallClock.after(1, () => calls.push('cancelled'));
+  cancel();
+  await new Promise<void>((resolve) => wallClock.after(5, resolve));
+  expect(calls).toEqual(['start']);
+  wallClock.trainingRequested(createTraining().outcome);
+  await Promise.all([wallClock.modelDue(), wallClock.advance(at(start))]);
 });

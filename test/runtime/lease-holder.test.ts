@@ -23,7 +23,7 @@ function create() {
   return { holder, changes, log, options };
 }
 
-test('what is asked for twice at once, or again, is one lease', async () => {
+test('calls at the same time, or later, get the same lease', async () => {
   const { holder, changes } = create();
   const [first, second] = await Promise.all([holder.acquire(), holder.acquire()]);
   expect(second).toBe(first);
@@ -31,10 +31,10 @@ test('what is asked for twice at once, or again, is one lease', async () => {
   expect(changes).toEqual([true]);
   await holder.release();
   expect(changes).toEqual([true, false]);
-  await expect(holder.acquire()).rejects.toThrow('the daemon stops');
+  await expect(holder.acquire()).rejects.toThrow('the daemon is stopping');
 });
 
-test('a training that another process has begun is a reason to have none', async () => {
+test('the lease of another process is an error', async () => {
   await create().holder.acquire();
   const { holder } = create();
   const error: unknown = await holder.acquire().catch((cause: unknown) => cause);
@@ -43,7 +43,7 @@ test('a training that another process has begun is a reason to have none', async
   expect(holder.isHeld()).toBe(false);
 });
 
-test('one that is lost is told, and can be had again', async () => {
+test('the loss of a lease is reported, and it can be acquired again', async () => {
   const { holder, changes, log, options } = create();
   const lease = await holder.acquire();
   const other = await acquireLease({ ...options, force: true });

@@ -12,58 +12,58 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-test('a stretch is kept with its margin on both sides, for the next process too', async () => {
+test('an interval is kept with its margin on both sides, also by the next process', async () => {
   const first = await openQuarantine(path, 60);
   first.add('a', 1000, 2000);
-  await first.save();
+  await first.save([]);
   const second = await openQuarantine(path, 10);
   second.add('b', 5000, 5000);
-  await second.save();
+  await second.save([]);
   expect(await readQuarantine(path)).toEqual([
     { key: 'a', from: 940, to: 2060 },
     { key: 'b', from: 4990, to: 5010 },
   ]);
 });
 
-test('nothing is written while there is nothing new', async () => {
+test('nothing is written without a new interval', async () => {
   const quarantine = await openQuarantine(path, 0);
-  await quarantine.save();
+  await quarantine.save([]);
   expect(existsSync(path)).toBe(false);
   quarantine.add('a', 1, 2);
-  await quarantine.save();
+  await quarantine.save([]);
   rmSync(path);
-  await quarantine.save();
+  await quarantine.save([]);
   expect(existsSync(path)).toBe(false);
 });
 
-test('the file is replaced whole, and nothing is left beside it', async () => {
+test('the file is replaced atomically, and no temporary file is left', async () => {
   const quarantine = await openQuarantine(path, 0);
   quarantine.add('a', 1, 2);
-  await quarantine.save();
+  await quarantine.save([]);
   expect(readdirSync(dirname(path))).toEqual(['quarantine.json']);
 });
 
-test('what could not be written is written the next time', async () => {
+test('a failed write is repeated by the next save', async () => {
   const quarantine = await openQuarantine(path, 0);
   quarantine.add('a', 1, 2);
   // A folder where the file should go.
   await mkdir(path, { recursive: true });
-  await expect(quarantine.save()).rejects.toThrow();
+  await expect(quarantine.save([])).rejects.toThrow();
   await rm(path, { recursive: true });
-  await quarantine.save();
+  await quarantine.save([]);
   expect(await readQuarantine(path)).toEqual([{ key: 'a', from: 1, to: 2 }]);
 });
 
-test('only the newest 10,000 stretches are kept', async () => {
+test('only the newest 10,000 intervals are kept', async () => {
   const quarantine = await openQuarantine(path, 0);
   for (let i = 0; i < 10_005; i++) quarantine.add('a', i, i);
-  await quarantine.save();
+  await quarantine.save([]);
   const kept = await readQuarantine(path);
   expect(kept).toHaveLength(10_000);
   expect([kept[0]!.from, kept.at(-1)!.from]).toEqual([5, 10_004]);
 });
 
-test('a file that is not there is an empty quarantine', async () => {
+test('a missing file is an empty quarantine', async () => {
   expect(await readQuarantine(path)).toEqual([]);
 });
 
@@ -77,39 +77,38 @@ describe.each([
     writeFileSync(path, content);
   });
 
-  test('is an error that names it, for a training', async () => {
+  test('is an error that names it to a training', async () => {
     await expect(readQuarantine(path)).rejects.toThrow(`cannot read ${path}`);
   });
 
-  test('does not keep the daemon from starting, which begins anew', async () => {
+  test('is replaced by a daemon', async () => {
     const quarantine = await openQuarantine(path, 0);
     quarantine.add('a', 1, 2);
-    await quarantine.save();
+    await quarantine.save([]);
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual([{ key: 'a', from: 1, to: 2 }]);
   });
 });
 
-test('processes that share a file add to it, and what one has overwritten the other writes again', async () => {
+test('processes that share a file add to it, and each writes its intervals again if another one has overwritten them', async () => {
   const [first, second] = [await openQuarantine(path, 0), await openQuarantine(path, 0)];
   first.add('a', 1, 2);
-  await first.save();
+  await first.save([]);
   second.add('b', 3, 4);
-  await second.save();
+  await second.save([]);
   expect(await readQuarantine(path)).toHaveLength(2);
   // As if the second had read before the first wrote.
   writeFileSync(path, JSON.stringify([{ key: 'b', from: 3, to: 4 }]));
-  await first.save();
+  await first.save([]);
   expect(await readQuarantine(path)).toEqual([
     { key: 'b', from: 3, to: 4 },
     { key: 'a', from: 1, to: 2 },
   ]);
 });
 
-test('an event that goes on is one stretch, as long as it has become', async () => {
+test('an event that continues is one interval, which grows', async () => {
   const quarantine = await openQuarantine(path, 0);
-  for (let end = 10; end <= 50; end += 10) {
-    quarantine.add('a', 5, end);
-    await quarantine.save();
-  }
+  for (let end = 10; end <= 40; end += 10) await quarantine.save([{ key: 'a', start: 5, end }]);
+  quarantine.add('a', 5, 50);
+  await quarantine.save([]);
   expect(await readQuarantine(path)).toEqual([{ key: 'a', from: 5, to: 50 }]);
 });

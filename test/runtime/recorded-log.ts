@@ -1,16 +1,19 @@
-import type { LifecycleLog } from '../../src/runtime/log';
+import type { Fields, Logger } from '../../src/logger';
 
 export interface Logged {
-  level: keyof LifecycleLog;
+  level: Exclude<keyof Logger, 'child'>;
   message: string;
-  fields: Record<string, unknown>;
+  fields: Fields;
 }
 
-/** A log that keeps what it is told. */
-export function createRecordedLog(): LifecycleLog & { entries: Logged[] } {
+/** A logger that records its lines. */
+export function createRecordedLog(): Logger & { entries: Logged[] } {
   const entries: Logged[] = [];
-  const at = (level: Logged['level']) => (message: string, fields: Record<string, unknown>) => {
-    entries.push({ level, message, fields });
-  };
-  return { entries, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  const at =
+    (level: Logged['level']) =>
+    (message: string, fields: Fields = {}) => {
+      entries.push({ level, message, fields });
+    };
+  const log = { entries, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  return { ...log, child: () => createRecordedLog() };
 }

@@ -41,7 +41,6 @@ function create(
   const inUse: string[] = [];
   const observed: unknown[][] = [];
   const retrainer = createRetrainer<string>({
-    detector: 'pump',
     runTraining: () => Promise.resolve(store.publish('v2')),
     load: (version) => Promise.resolve(`model of ${version}`),
     onSwap: (model) => {
@@ -68,7 +67,7 @@ const untilAborted = (signal: AbortSignal) =>
     }),
   );
 
-// Counted, and moved on with the time that really passes.
+// Counts the timers; fake time advances with real time.
 beforeEach(() =>
   jest.useFakeTimers({
     advanceTimers: true,
@@ -156,11 +155,11 @@ it.each([
   expect(log.entries.at(-1)).toEqual({
     level: 'error',
     message: 'training failed',
-    fields: { detector: 'pump', trigger: 'schedule', seconds: expect.any(Number), reason, err: error },
+    fields: { trigger: 'schedule', seconds: expect.any(Number), reason, err: error },
   });
-  // What an interrupted publish left behind goes after a failure too.
+  // The remains of an interrupted publication are removed after a failure, too.
   expect(store.prune).toHaveBeenCalledTimes(1);
-  // And the next one is free to come.
+  // The next training can start.
   expect(retrainer.running()).toBe(false);
 });
 
@@ -173,12 +172,12 @@ it('does not swap in a version that cannot be loaded, and points back to the one
   expect(observed).toContainEqual(['ended', 'load', expect.any(Number)]);
   expect(log.entries).toContainEqual({
     level: 'warn',
-    message: 'model version was given up',
-    fields: { detector: 'pump', version: 'v2', current: 'v1' },
+    message: 'model version discarded; the previous one stays in use',
+    fields: { version: 'v2', current: 'v1' },
   });
 });
 
-it('does the same when the swap is refused', async () => {
+it('does the same if the swap fails', async () => {
   const { retrainer, store } = create({ onSwap: () => Promise.reject(new Error('other channels')) });
   expect(await retrainer.train('schedule')).toMatchObject({ result: 'failed', reason: 'load' });
   expect(await store.current()).toBe('v1');
@@ -197,7 +196,7 @@ it('points back when the training was killed after it had published', async () =
   expect(await store.current()).toBe('v1');
 });
 
-it('leaves a version alone that someone pointed to meanwhile', async () => {
+it('leaves a pointer alone that was moved in the meantime', async () => {
   const store = createMemoryStore('v0', 'v1');
   const { retrainer } = create({
     store,
@@ -219,7 +218,7 @@ it('has nothing to point back to at the first training', async () => {
   expect(store.setCurrent).not.toHaveBeenCalled();
 });
 
-it('trains although the store cannot be read or pruned, and says so', async () => {
+it('trains although the store cannot be read or pruned, and logs that', async () => {
   const store = createMemoryStore('v1');
   const broken = new Error('EIO');
   store.current.mockRejectedValue(broken);
@@ -239,7 +238,10 @@ it('survives a store that cannot be pointed back', async () => {
   const { retrainer, log } = create({ store, load: () => Promise.reject(new Error('no')) });
   expect(await retrainer.train('schedule')).toMatchObject({ reason: 'load' });
   expect(log.entries).toContainEqual(
-    expect.objectContaining({ level: 'error', message: 'current model version could not be set back' }),
+    expect.objectContaining({
+      level: 'error',
+      message: 'pointer could not be moved back to the previous model version',
+    }),
   );
 });
 
@@ -251,13 +253,13 @@ it('ends a training that takes too long, and counts that as timeout', async () =
   expect(String(err.cause)).toMatch(/longer than 20 ms \(training\.timeoutMs\)/);
 });
 
-it('takes a timeout of years for what it is', async () => {
+it('supports a timeout of years', async () => {
   const { retrainer } = create({ timeoutMs: 1e12, runTraining: (signal) => sleep(50, 'v2', { signal }) });
   expect(await retrainer.train('schedule')).toMatchObject({ result: 'swapped' });
 });
 
 describe('stop', () => {
-  it('ends a training under way, waits for its end and starts no other', async () => {
+  it('aborts a running training, waits for its end and starts no other', async () => {
     let ended = false;
     const { retrainer, observed, log } = create({
       runTraining: async (signal) => {
@@ -280,7 +282,7 @@ describe('stop', () => {
     await retrainer.stop();
   });
 
-  it('reaches a training that is just about to begin', async () => {
+  it('reaches a training that is about to begin', async () => {
     const runTraining = jest.fn((signal: AbortSignal) => {
       signal.throwIfAborted();
       return Promise.resolve('v2');

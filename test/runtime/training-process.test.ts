@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import os from 'node:os';
@@ -16,11 +16,11 @@ import { createRecordedLog } from './recorded-log';
 jest.setTimeout(30_000);
 
 const published = `console.log(JSON.stringify({type:'published',version:'v1'}));`;
-const tellPid = `console.error('pid '+process.pid);`;
-/** Lives until something ends it. */
+const logPid = `console.error('pid '+process.pid);`;
+/** Runs until it is ended. */
 const forever = `setInterval(()=>{},1000);`;
 
-/** Runs a script of Node as the training, and holds that it is gone afterwards. */
+/** Runs a Node.js script as the training, and expects that its process has ended afterwards. */
 async function run(
   script: string,
   options: {
@@ -33,12 +33,12 @@ async function run(
   const progress: TrainingProgress[] = [];
   const log = createRecordedLog();
   const debug = log.debug;
-  log.debug = (message, fields) => {
+  log.debug = (message, fields = {}) => {
     debug(message, fields);
     options.onLine?.(String(fields['line']));
   };
   const result = await runTrainingProcess({
-    command: [process.execPath, ...(options.nodeArgs ?? []), '-e', tellPid + script],
+    command: [process.execPath, ...(options.nodeArgs ?? []), '-e', logPid + script],
     env: {},
     onProgress: (p) => progress.push(p),
     log,
@@ -63,7 +63,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-// Counted, and moved on with the time that really passes.
+// Counts the timers; fake time advances with real time.
 beforeEach(() =>
   jest.useFakeTimers({
     advanceTimers: true,
@@ -76,7 +76,7 @@ afterEach(() => {
   expect(left).toBe(0);
 });
 
-it('resolves to the published version and hands progress on', async () => {
+it('resolves to the published version and passes progress on', async () => {
   const steps = [
     { type: 'progress', epoch: 1, epochs: 2, trainLoss: 3.5, validationLoss: 4, secondsLeft: 9 },
     { type: 'progress', epoch: 2, epochs: 2, trainLoss: NaN, validationLoss: 3, secondsLeft: 0 },
@@ -95,7 +95,7 @@ it('runs at a lower priority', async () => {
   expect(lines).toContain(`nice ${String(Math.max(10, os.getPriority()))}`);
 });
 
-it('passes its own environment and nothing else', async () => {
+it('passes the given environment and nothing else', async () => {
   const { lines } = await run(`console.error('home '+process.env.HOME);${published}`);
   expect(lines).toContain('home undefined');
 });
@@ -111,7 +111,7 @@ it.each([
     /killed \(SIGKILL\); if memory ran out/,
   ],
   ['another signal', `process.kill(process.pid,'SIGHUP');${forever}`, 'killed', /killed \(SIGHUP\)$/],
-  ['a signal behind a shell', `process.exit(137)`, 'killed', /killed \(exit code 137\); if memory/],
+  ['a signal reported by a shell', `process.exit(137)`, 'killed', /killed \(exit code 137\); if memory/],
   [
     'its own reason',
     `console.log(JSON.stringify({type:'failed',reason:'too_few_records',message:'12 records, 600 are needed'}));process.exitCode=1`,
@@ -151,7 +151,7 @@ it('maps a full heap to a TrainingError', async () => {
   });
 });
 
-it('survives garbage of any size beside the messages, and passes it on in bounds', async () => {
+it('survives other output of any size, and logs a bounded part of it', async () => {
   const { version, log, lines } = (await run(
     `console.log('{"type":"progress"}');console.log('{');console.log('null');console.log('{"type":"published","version":7}');
      process.stdout.write(require('crypto').randomBytes(1e6));process.stdout.write('x'.repeat(3e6)+'\\n');
@@ -176,7 +176,7 @@ it('rejects when the program does not exist', async () => {
 });
 
 describe('on abort', () => {
-  it('starts nothing when it came before', async () => {
+  it('starts nothing if the signal is aborted already', async () => {
     await expect(
       runTrainingProcess({
         command: ['/nonexistent/vaemon'],
@@ -203,7 +203,7 @@ describe('on abort', () => {
     expect(lines).toContain('bye');
   });
 
-  it('kills it when it does not listen', async () => {
+  it('kills a process that ignores SIGTERM', async () => {
     const abort = new AbortController();
     const { error } = await run(`process.on('SIGTERM',()=>{});console.error('up');for(;;);`, {
       signal: abort.signal,
@@ -215,7 +215,7 @@ describe('on abort', () => {
     expect(error).toMatchObject({ reason: 'killed' });
   });
 
-  it('takes the version of a training that was done anyway', async () => {
+  it('returns the version of a training that had finished anyway', async () => {
     const abort = new AbortController();
     const { version } = (await run(
       `process.on('SIGTERM',()=>{${published}process.exit(0)});console.error('up');${forever}`,
@@ -229,14 +229,19 @@ describe('on abort', () => {
     expect(version).toBe('v1');
   });
 
-  it('still knows nothing of the signal after the end', async () => {
-    const abort = new AbortController();
-    await run(published, { signal: abort.signal });
-    abort.abort();
+  it('leaves no listener on the signal after the end', async () => {
+    const { signal } = new AbortController();
+    const during: number[] = [];
+    await run(`console.error('up');${published}`, {
+      signal,
+      onLine: () => during.push(getEventListeners(signal, 'abort').length),
+    });
+    expect(Math.max(...during)).toBe(1);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 });
 
-it('does not wait for a grandchild that holds the output', async () => {
+it('does not wait for a grandchild that keeps the output open', async () => {
   const { version, lines } = (await run(
     `const c=require('child_process').spawn(process.execPath,['-e','setTimeout(()=>{},20000)'],{stdio:'inherit',detached:true});
      console.error('grandchild '+c.pid);c.unref();${published}`,
@@ -252,7 +257,7 @@ describe('exitWhenParentIsGone', () => {
   const guarded = `(${exitWhenParentIsGone.toString()})(()=>{process.kill(process.pid,'SIGTERM')});`;
 
   it('ends the process when its parent is killed', async () => {
-    // Parent and child: the parent starts the child as runTrainingProcess does, tells its pid, and is killed.
+    // The parent starts the child as runTrainingProcess does, prints its pid, and is killed.
     const parent = spawn(
       process.execPath,
       [
@@ -271,14 +276,14 @@ describe('exitWhenParentIsGone', () => {
     expect(isAlive(pid)).toBe(false);
   });
 
-  it('does not keep a process that is done', async () => {
+  it('does not keep a finished process alive', async () => {
     const { version } = (await run(guarded + published)) as { version?: string };
     expect(version).toBe('v1');
   });
 });
 
 describe('training messages', () => {
-  it('come back as they were', () => {
+  it('are the same after formatting and parsing', () => {
     for (const message of [
       { type: 'published', version: 'v1' },
       { type: 'failed', reason: 'diverged', message: 'two\nlines' },
@@ -301,7 +306,7 @@ describe('training messages', () => {
   });
 });
 
-/** Whether it still does anything: an orphan that nobody waits for stays as a zombie in a container without init. */
+/** Whether the process runs: in a container without init an ended orphan remains as a zombie. */
 function isAlive(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');

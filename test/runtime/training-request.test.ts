@@ -7,19 +7,19 @@ let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'vaemon-request-'))));
 afterEach(() => rmSync(directory, { recursive: true }));
 
-test('what is asked for is taken once, by one, and leaves nothing', async () => {
+test('the newest request is taken by one process, once, and leaves no file', async () => {
   const requests = createTrainingRequests(directory, 'pump');
   expect(await requests.take()).toBeUndefined();
-  await requests.ask('v1');
-  await requests.ask('v2');
+  await requests.request('v1');
+  await requests.request('v2');
   const taken = await Promise.all([requests.take(), requests.take(), requests.take()]);
   expect(taken.filter((version) => version !== undefined)).toEqual(['v2']);
   expect(readdirSync(join(directory, 'pump'))).toEqual([]);
 });
 
-test('one that cannot be read is said, and gone', async () => {
+test('an unreadable request is an error, once', async () => {
   const requests = createTrainingRequests(directory, 'pump');
-  await requests.ask('v1');
+  await requests.request('v1');
   writeFileSync(join(directory, 'pump', 'training-request.json'), '{');
   await expect(requests.take()).rejects.toThrow();
   expect(await requests.take()).toBeUndefined();

@@ -7,7 +7,6 @@ function create(load: (version: string) => Promise<string> = (version) => Promis
   const log = createRecordedLog();
   const lines = (level: string) => log.entries.filter((entry) => entry.level === level);
   const watch = watchVersions({
-    detector: 'pump',
     store: {
       current: () =>
         state.current === 'away' ? Promise.reject(new Error('away')) : Promise.resolve(state.current),
@@ -19,7 +18,7 @@ function create(load: (version: string) => Promise<string> = (version) => Promis
       state.loads.push(version);
       return load(version);
     },
-    onSwap(_, version) {
+    onSwap(version) {
       state.inUse = version;
     },
     log,
@@ -27,63 +26,63 @@ function create(load: (version: string) => Promise<string> = (version) => Promis
   return { state, watch, lines };
 }
 
-test('a version that someone has made the current one comes into use, once', async () => {
+test('a version that became the current one is used, and loaded once', async () => {
   const { state, watch } = create();
-  await watch.look();
+  await watch.check();
   expect(state.loads).toEqual([]);
   state.current = 'v2';
-  await Promise.all([watch.look(), watch.look()]);
-  await watch.look();
+  await Promise.all([watch.check(), watch.check()]);
+  await watch.check();
   expect(state.inUse).toBe('v2');
   expect(state.loads).toEqual(['v2']);
-  // Also when it is an older one: someone has gone back.
+  // Also an older one, after a rollback.
   state.current = 'v1';
-  await watch.look();
+  await watch.check();
   expect(state.inUse).toBe('v1');
   await watch.stop();
 });
 
-test('while this process trains, and where there is no version, nothing happens', async () => {
+test('nothing happens while the detector is busy, without a version, or after the stop', async () => {
   const { state, watch } = create();
   state.current = 'v2';
   state.busy = true;
-  await watch.look();
+  await watch.check();
   state.busy = false;
   state.current = undefined;
-  await watch.look();
+  await watch.check();
   expect(state.loads).toEqual([]);
   await watch.stop();
   state.current = 'v2';
-  await watch.look();
+  await watch.check();
   expect(state.loads).toEqual([]);
 });
 
-test('one that must not be used is tried once, until the pointer has moved', async () => {
+test('an unusable version is tried once, until the pointer moves', async () => {
   const { state, watch, lines } = create((version) =>
     version === 'v2'
       ? Promise.reject(new ModelVersionError(version, 'checksum', 'damaged'))
       : Promise.resolve(version),
   );
   state.current = 'v2';
-  await watch.look();
-  await watch.look();
+  await watch.check();
+  await watch.check();
   expect(state.loads).toEqual(['v2']);
   expect(state.inUse).toBe('v1');
   expect(lines('error')).toHaveLength(1);
   state.current = 'v3';
-  await watch.look();
+  await watch.check();
   expect(state.inUse).toBe('v3');
   await watch.stop();
 });
 
-test('a store that is away is asked again, and that is said once', async () => {
+test('an unreachable store is read again, and its error is logged once', async () => {
   const { state, watch, lines } = create();
   state.current = 'away';
-  await watch.look();
-  await watch.look();
+  await watch.check();
+  await watch.check();
   expect(lines('error')).toHaveLength(1);
   state.current = 'v2';
-  await watch.look();
+  await watch.check();
   expect(state.inUse).toBe('v2');
   await watch.stop();
 });

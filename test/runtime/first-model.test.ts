@@ -1,0 +1,202 @@
+import { ModelVersionError, TrainingError } from '../../src/errors';
+import { obtainFirstModel, type FirstModelOptions } from '../../src/runtime/first-model';
+import { createModelSlot } from '../../src/runtime/model-slot';
+import type { TrainingOutcome } from '../../src/runtime/retrainer';
+import { createModel } from './model';
+import { createRecordedLog } from './recorded-log';
+
+const [v1, v2, v3] = [1, 2, 3].map((day) => `2026010${String(day)}T000000.000Z`) as [string, string, string];
+const failed = (reason: 'lease' | 'too_few_records'): TrainingOutcome => ({
+  result: 'failed',
+  reason,
+  error: new TrainingError(reason, `because of ${reason}`),
+});
+
+/** A store of these versions, the newest one current, of which some are damaged. */
+function create(
+  overrides: Partial<FirstModelOptions> & { stored?: string[]; damaged?: string[]; current?: string } = {},
+) {
+  const { stored = [], damaged = [], current = stored.at(-1), ...options } = overrides;
+  const slot = createModelSlot({ modelLoaded: () => undefined });
+  const log = createRecordedLog();
+  const stop = new AbortController();
+  const pointed: string[] = [];
+  const waiting: string[] = [];
+  let trainings = 0;
+  const train = (): Promise<TrainingOutcome> => {
+    trainings++;
+    slot.use(createModel(v3).model);
+    return Promise.resolve({ result: 'swapped', version: v3 });
+  };
+  const obtained = obtainFirstModel({
+    detector: 'pump',
+    role: 'all',
+    atStart: 'if-missing',
+    sourceGrows: true,
+    store: {
+      current: () => Promise.resolve(current),
+      list: () =>
+        Promise.resolve(
+          stored.map((version) => ({ version, createdAt: '', current: version === current })).reverse(),
+        ),
+      setCurrent: (version) => Promise.resolve(void pointed.push(version)),
+    },
+    load: (version) =>
+      damaged.includes(version)
+        ? Promise.reject(new ModelVersionError(version, 'checksum', 'damaged'))
+        : Promise.resolve(createModel(version).model),
+    slot,
+    train,
+    onWaiting: (reason) => void waiting.push(reason),
+    stopping: stop.signal,
+    maxRetryMs: 1,
+    log,
+    ...options,
+  });
+  return { obtained, slot, log, stop, pointed, waiting, trainings: () => trainings };
+}
+
+describe('the stored model', () => {
+  test('is used without a training', async () => {
+    const { obtained, slot, pointed, trainings } = create({ stored: [v1, v2] });
+    await obtained;
+    expect(slot.version()).toBe(v2);
+    expect(trainings()).toBe(0);
+    expect(pointed).toEqual([]);
+  });
+
+  test('is the newest usable one if the current one is damaged, and the pointer moves to it', async () => {
+    const { obtained, slot, pointed, log } = create({ stored: [v1, v2, v3], damaged: [v2, v3] });
+    await obtained;
+    expect(slot.version()).toBe(v1);
+    expect(pointed).toEqual([v1]);
+    expect(
+      log.entries.filter(({ level }) => level === 'error').map(({ fields }) => fields['version']),
+    ).toEqual([v3, v2]);
+  });
+
+  test('is the current one even if there is a newer one', async () => {
+    const { obtained, slot } = create({ stored: [v1, v2], current: v1 });
+    await obtained;
+    expect(slot.version()).toBe(v1);
+  });
+
+  test('is found although the pointer is unreadable', async () => {
+    const { obtained, slot, log } = create({
+      store: {
+        current: () => Promise.reject(new Error('EIO')),
+        list: () => Promise.resolve([{ version: v1, createdAt: '', current: false }]),
+        setCurrent: () => Promise.resolve(),
+      },
+    });
+    await obtained;
+    expect(slot.version()).toBe(v1);
+    expect(log.entries[0]).toMatchObject({ level: 'error' });
+  });
+
+  test('leaves the pointer to the processes that train', async () => {
+    const { obtained, slot, pointed } = create({ role: 'score', stored: [v1, v2], damaged: [v2] });
+    await obtained;
+    expect(slot.version()).toBe(v1);
+    expect(pointed).toEqual([]);
+  });
+
+  test('waits for a new one that is trained at each start', async () => {
+    const { obtained, slot, waiting } = create({ atStart: 'always', stored: [v1] });
+    await obtained;
+    expect(slot.version()).toBe(v3);
+    expect(waiting).toEqual(['training the first model']);
+  });
+
+  test('is used if the training at the start fails', async () => {
+    const { obtained, slot } = create({
+      atStart: 'always',
+      stored: [v1],
+      train: () => Promise.resolve(failed('too_few_records')),
+    });
+    await obtained;
+    expect(slot.version()).toBe(v1);
+  });
+});
+
+describe('without a usable model', () => {
+  test('one is trained', async () => {
+    const { obtained, slot, trainings } = create({ stored: [v1], damaged: [v1] });
+    await obtained;
+    expect(slot.version()).toBe(v3);
+    expect(trainings()).toBe(1);
+  });
+
+  test('a failed training is repeated, and the reason is reported', async () => {
+    const outcomes = [failed('too_few_records'), failed('too_few_records')];
+    const { obtained, waiting, log } = create({
+      train: () => Promise.resolve(outcomes.shift() ?? { result: 'swapped', version: v3 }),
+    });
+    await obtained;
+    expect(outcomes).toEqual([]);
+    expect(waiting).toEqual([
+      'training the first model',
+      'no model yet: because of too_few_records',
+      'training the first model',
+      'no model yet: because of too_few_records',
+      'training the first model',
+    ]);
+    expect(log.entries.map(({ message }) => message)).toEqual([
+      'no model yet, will try again',
+      'no model yet, will try again',
+    ]);
+  });
+
+  test('a file is given no second training, as it does not grow', async () => {
+    const { obtained } = create({
+      sourceGrows: false,
+      train: () => Promise.resolve(failed('too_few_records')),
+    });
+    await expect(obtained).rejects.toThrow('detector "pump" has no model: because of too_few_records');
+  });
+
+  test('a process that finds another one training uses the version of that one', async () => {
+    const { obtained, slot } = create({
+      atStart: 'always',
+      stored: [v2],
+      train: () => Promise.resolve(failed('lease')),
+    });
+    await obtained;
+    expect(slot.version()).toBe(v2);
+  });
+
+  test('the pause between two trainings ends when another process has published a model', async () => {
+    const { obtained, slot, waiting } = create({
+      maxRetryMs: 3_600_000,
+      train: () => {
+        // During the pause.
+        setImmediate(() => slot.use(createModel(v2).model));
+        return Promise.resolve(failed('lease'));
+      },
+    });
+    await obtained;
+    expect(slot.version()).toBe(v2);
+    expect(waiting).toHaveLength(2);
+  });
+
+  test('a process that only scores waits until one is published', async () => {
+    const { obtained, slot, waiting, trainings } = create({ role: 'score' });
+    await new Promise(setImmediate);
+    expect(waiting).toEqual(['no model yet: waiting for the process that trains']);
+    slot.use(createModel(v1).model);
+    await obtained;
+    expect(trainings()).toBe(0);
+  });
+
+  test.each(['score', 'all'] as const)('a stop ends the wait (role %s)', async (role) => {
+    const { obtained, stop, slot } = create({
+      role,
+      maxRetryMs: 3_600_000,
+      train: () => Promise.resolve(failed('too_few_records')),
+    });
+    await new Promise(setImmediate);
+    stop.abort();
+    await obtained;
+    expect(slot.current()).toBeUndefined();
+  });
+});

@@ -1,0 +1,109 @@
+import path from 'node:path';
+import { settingsFingerprint } from '../../src/config/fingerprint';
+import { loadSettings } from '../../src/config/load';
+import type { DetectorSettings } from '../../src/config/settings';
+import { ModelVersionError } from '../../src/errors';
+import { createModelLoader } from '../../src/runtime/model-loader';
+import type { Detector } from '../../src/scoring/detector';
+import type { ModelStore } from '../../src/store/bundle';
+import { createModel } from './model';
+import { createRecordedLog } from './recorded-log';
+
+const version = '20260101T000000.000Z';
+let settings: DetectorSettings;
+beforeAll(async () => {
+  const { detectors } = await loadSettings(path.join(__dirname, '../../config/demo'), { env: {} });
+  settings = detectors[0]!.settings;
+});
+
+function create({
+  calibrationRecords = 10_000,
+  valuesByChannel = [100, 100],
+  fingerprint = settingsFingerprint(settings),
+  read = (() => Promise.resolve({ files: new Map() })) as unknown as ModelStore['read'],
+} = {}) {
+  const { model, disposed } = createModel(version);
+  const state = {
+    settingsFingerprint: fingerprint,
+    channels: ['cpu_user', 'io_wait'],
+    scaler: { count: valuesByChannel },
+    recordsPerMs: 0.001,
+    independentAfter: 1,
+    calibration: {
+      combined: { scores: new Float64Array(calibrationRecords) },
+      effectiveSize: calibrationRecords,
+    },
+  };
+  const failures: string[] = [];
+  const targets: number[] = [];
+  const log = createRecordedLog();
+  const load = createModelLoader({
+    settings,
+    store: { read },
+    decode: () => Promise.resolve({ ...model.detector, state } as unknown as Detector),
+    metrics: {
+      modelLoadFailed: (reason) => void failures.push(reason),
+      falseAlarmTarget: (ratio) => void targets.push(ratio),
+    },
+    log,
+  });
+  return { load, disposed, failures, targets, log };
+}
+
+test('a loaded version has the alarm threshold of the configured target, and watches for drift', async () => {
+  const { load, targets, failures, log } = create();
+  const { detector, threshold, drift } = await load(version);
+  expect(detector.version).toBe(version);
+  // The demo's target is 0.001.
+  expect(threshold).toBeCloseTo(3, 10);
+  expect(drift).toBeDefined();
+  expect(targets).toEqual([0.001]);
+  expect(failures).toEqual([]);
+  expect(log.entries).toEqual([]);
+});
+
+test('a version trained under other settings is refused, counted and disposed', async () => {
+  const { load, disposed, failures } = create({ fingerprint: 'other' });
+  await expect(load(version)).rejects.toMatchObject({
+    name: 'ModelVersionError',
+    reason: 'schema',
+    message: expect.stringContaining('trained for other channels, conditions, window or model settings'),
+  });
+  expect(failures).toEqual(['schema']);
+  expect(disposed()).toBe(1);
+});
+
+test('a damaged version is counted by its reason; a store that cannot be read is not', async () => {
+  const damaged = create({
+    read: () => Promise.reject(new ModelVersionError(version, 'checksum', 'damaged')),
+  });
+  await expect(damaged.load(version)).rejects.toThrow('damaged');
+  expect(damaged.failures).toEqual(['checksum']);
+  const unreadable = create({ read: () => Promise.reject(new Error('EIO')) });
+  await expect(unreadable.load(version)).rejects.toThrow('EIO');
+  expect(unreadable.failures).toEqual([]);
+});
+
+test('a target beyond the calibration records is a warning', async () => {
+  const { load, log } = create({ calibrationRecords: 500 });
+  await load(version);
+  expect(log.entries).toEqual([
+    {
+      level: 'warn',
+      message: 'false-alarm target lies beyond the calibration records',
+      fields: { target: 0.001, calibrated: 500, independent: 500 },
+    },
+  ]);
+});
+
+test('channels without training values are a warning', async () => {
+  const { load, log } = create({ valuesByChannel: [100, 0] });
+  await load(version);
+  expect(log.entries).toEqual([
+    {
+      level: 'warn',
+      message: 'channels without a value in the training data are not scored',
+      fields: { channels: ['io_wait'] },
+    },
+  ]);
+});

@@ -1,0 +1,59 @@
+import { createModelSlot } from '../../src/runtime/model-slot';
+import { createModel } from './model';
+
+function create() {
+  const loaded: [string, number][] = [];
+  const slot = createModelSlot({ modelLoaded: (...args) => void loaded.push(args) });
+  return { slot, loaded };
+}
+
+const v1 = '20260101T000000.000Z';
+const v2 = '20260102T000000.000Z';
+
+test('a slot is empty until it gets its first model, which ends the wait for one', () => {
+  const { slot, loaded } = create();
+  expect(slot.current()).toBeUndefined();
+  expect(slot.version()).toBeUndefined();
+  expect(slot.filled.aborted).toBe(false);
+  const { model } = createModel(v1);
+  slot.use(model);
+  expect(slot.current()).toBe(model);
+  expect(slot.version()).toBe(v1);
+  expect(slot.filled.aborted).toBe(true);
+  expect(loaded).toEqual([[v1, Date.UTC(2026, 0, 1)]]);
+});
+
+test.each(['succeeds', 'fails'])(
+  'a new model is in use at once, and the old one is disposed after the batch in progress %s',
+  async (end) => {
+    const { slot } = create();
+    const old = createModel(v1);
+    slot.use(old.model);
+    let settle: () => void = () => undefined;
+    const batch = slot.scoring(
+      new Promise((resolve, reject) => {
+        settle = end === 'succeeds' ? resolve : () => reject(new Error('sink'));
+      }),
+    );
+    const next = createModel(v2);
+    slot.use(next.model);
+    expect(slot.version()).toBe(v2);
+    await new Promise(setImmediate);
+    expect(old.disposed()).toBe(0);
+    settle();
+    await batch.catch(() => undefined);
+    await new Promise(setImmediate);
+    expect(old.disposed()).toBe(1);
+    expect(next.disposed()).toBe(0);
+  },
+);
+
+test('emptying the slot disposes the model in use, once', () => {
+  const { slot } = create();
+  const { model, disposed } = createModel(v1);
+  slot.use(model);
+  slot.empty();
+  slot.empty();
+  expect(disposed()).toBe(1);
+  expect(slot.current()).toBeUndefined();
+});

@@ -1,0 +1,60 @@
+import { createReadiness } from '../../src/runtime/readiness';
+
+const connected = { ready: true, reason: 'assigned' };
+
+test('a detector that starts is not ready', () => {
+  const readiness = createReadiness('all', () => connected);
+  expect(readiness.isStarting()).toBe(true);
+  expect(readiness.report()).toEqual({ ready: false, reason: 'starting' });
+});
+
+test('without a model the reason is what the detector does about it, down to the epoch of a training', () => {
+  const readiness = createReadiness('all', () => connected);
+  readiness.training({ epoch: 1, epochs: 9 });
+  expect(readiness.report().reason).toBe('starting');
+  readiness.obtainingModel('training the first model');
+  expect(readiness.isStarting()).toBe(false);
+  expect(readiness.report()).toEqual({ ready: false, reason: 'training the first model' });
+  readiness.training({ epoch: 3, epochs: 9 });
+  expect(readiness.report().reason).toBe('training the first model (epoch 3 of at most 9)');
+});
+
+test('a running detector is as ready as its source, whatever it trains', () => {
+  let source = { ready: false, reason: 'connecting' };
+  const readiness = createReadiness('score', () => source);
+  readiness.running();
+  readiness.training({ epoch: 3, epochs: 9 });
+  expect(readiness.report()).toEqual(source);
+  source = connected;
+  expect(readiness.report()).toEqual(connected);
+});
+
+test('a running detector is not ready after a failed batch, until a batch is processed', () => {
+  let source = connected;
+  const readiness = createReadiness('all', () => source);
+  readiness.batchFailed('too early to count');
+  readiness.running();
+  expect(readiness.report()).toEqual(connected);
+  readiness.batchFailed('sink kafka ← timeout');
+  expect(readiness.report()).toEqual({ ready: false, reason: 'sink kafka ← timeout' });
+  // What the source lacks is reported first.
+  source = { ready: false, reason: 'connecting' };
+  expect(readiness.report()).toEqual(source);
+  source = connected;
+  readiness.batchProcessed();
+  expect(readiness.report()).toEqual(connected);
+});
+
+test('a process that only trains does not need its source', () => {
+  const readiness = createReadiness('train', () => ({ ready: false, reason: 'connecting' }));
+  readiness.running();
+  expect(readiness.report()).toEqual({ ready: true, reason: 'training' });
+});
+
+test('nothing follows stopping', () => {
+  const readiness = createReadiness('all', () => connected);
+  readiness.stopping();
+  readiness.obtainingModel('training the first model');
+  readiness.running();
+  expect(readiness.report()).toEqual({ ready: false, reason: 'stopping' });
+});
