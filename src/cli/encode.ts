@@ -1,6 +1,7 @@
 /** `vaemon encode`: the latent code of each window of a detector's history, as CSV. */
 import { loadSettings } from '../config/load';
-import { createWindowBatch, createWindowStore } from '../domain/window';
+import { createWindowBatch } from '../domain/window';
+import { createWindowStore } from '../domain/window-store';
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { createLogger } from '../logger';
 import { createLatentEncoder } from '../scoring/generate';

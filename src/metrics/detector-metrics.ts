@@ -3,7 +3,7 @@ import type { DeclaredMetrics } from './metrics';
 import type { Staleness } from '../domain/continuity';
 import { rejectReasons } from '../errors';
 import type { ModelVersionError, RejectReason, RetrainingFailure } from '../errors';
-import { stateErrorReasons, type StateErrorReason } from '../state/partition';
+import { stateErrorReasons, type StateErrorReason } from '../state/rules';
 import { restartReasons, type RestartReason } from '../sources/source';
 import { transactionResults, type TransactionResult } from '../sinks/sink';
 import { createAlarmRing } from './alarm-ring';

@@ -1,8 +1,10 @@
-/** The daemon's own way of a record without a daemon around it: for what judges records that are there already. */
+/** The daemon's pipeline for recorded data, without a daemon. */
 import { createLimitCheck } from '../domain/signal';
+import type { ExplanationRule } from '../domain/explanations';
 import type { DetectorSettings } from '../config/settings';
 import type { RecordDecoder } from '../pipeline/record-decoder';
-import { createPartitionStates, stateRules, type PartitionStates } from '../state/partition';
+import { createPartitionStates, type PartitionStates } from '../state/partitions';
+import { stateRules, type StateRules } from '../state/rules';
 import { createMetrics } from '../metrics/metrics';
 import { createPipeline, type ActiveDetector } from '../pipeline/pipeline';
 import type { Sink } from '../sinks/sink';
@@ -12,27 +14,29 @@ export interface OfflineParts {
   settings: DetectorSettings;
   recordDecoder: RecordDecoder;
   active: ActiveDetector;
-  /** Gets all that comes of the records. */
+  /** Receives the outcome of every batch. */
   sink: Sink;
-  /** What is remembered; by default what the settings say, from nothing on. */
   states?: PartitionStates;
+  explanations?: ExplanationRule;
 }
 
-/** Nothing is measured, and nothing goes on after an error: the batch under way rejects with it. */
+/** An error in scoring rejects the batch in progress and all later ones. Nothing is measured. */
 export function createOfflinePipeline({
   settings,
   recordDecoder,
   active,
   sink,
-  states,
+  states = createOfflineStates(settings, recordDecoder),
+  explanations,
 }: OfflineParts): HandleBatch {
   const { detector: detectorName, record } = settings;
   return createPipeline({
     detectorName,
     decode: recordDecoder.decode,
-    states: states ?? createPartitionStates(stateRules(settings, recordDecoder)),
+    states,
     stale: { duplicate: record.duplicates, out_of_order: record.outOfOrder },
     limits: createLimitCheck(record.channels, record.signals),
+    ...(explanations && { explanations }),
     current: () => active,
     sinks: [sink],
     metrics: createMetrics({ version: '', engine: active.detector.engine, process: false }).forDetector(
@@ -42,4 +46,13 @@ export function createOfflinePipeline({
     now: Date.now,
     onBroken: () => undefined,
   });
+}
+
+/** State that is not stored. */
+export function createOfflineStates(
+  settings: DetectorSettings,
+  recordDecoder: RecordDecoder,
+  changes: Pick<StateRules, 'baselines' | 'recordedBaselines'> = {},
+): PartitionStates {
+  return createPartitionStates({ ...stateRules(settings, recordDecoder), ...changes });
 }

@@ -10,13 +10,7 @@ import { createEventTracker } from '../domain/event';
 import { ModelVersionError } from '../errors';
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { settingsFingerprint } from '../config/fingerprint';
-import {
-  createPartitionStates,
-  stateRules,
-  type PartitionStates,
-  type PartitionState,
-} from '../state/partition';
-import { createOfflinePipeline } from './pipeline';
+import { createOfflinePipeline, createOfflineStates } from './pipeline';
 import { decodeBundle } from '../scoring/bundle';
 import type { Detector } from '../scoring/detector';
 import { encodeDetection } from '../sinks/kafka/messages';
@@ -202,11 +196,17 @@ async function derive(
       },
       close: () => Promise.resolve(),
     };
-    const rules = stateRules(settings, recordDecoder);
-    const states =
-      baselines === 'followed' || rules.baselines === undefined
-        ? createPartitionStates(rules)
-        : withRecordedBaselines(createPartitionStates({ ...rules, baselines: undefined }), recorded);
+    // Baselines depend on all records since the version came into use. A detection contains all that its score needs of them.
+    const recordedBaselines = (partition: number, offset: bigint) => {
+      const lowered = recorded.get(`${partition}/${offset}`)?.[0]?.baselines;
+      return lowered && Object.values(lowered);
+    };
+    const isRecorded = baselines === 'as recorded' && settings.calibration.baselineRecords > 0;
+    const states = createOfflineStates(
+      settings,
+      recordDecoder,
+      isRecorded ? { baselines: undefined, recordedBaselines } : {},
+    );
     const handle = createOfflinePipeline({ settings, recordDecoder, active, sink, states });
     const { topic } = sourceOf(settings, 'kafka').kafka;
     for (const { partition, from, liveFrom, messages } of partitions) {
@@ -228,40 +228,6 @@ async function derive(
 }
 
 const originOf = ({ origin }: Detection): string => `${origin.partition}/${origin.offset}`;
-
-/**
- * Levels rest on all records since the version came into use. A detection says by how much they have lowered each statistic,
- * and that is all a score takes of them.
- */
-function withRecordedBaselines(
-  states: PartitionStates,
-  recorded: ReadonlyMap<string, readonly RecordedDetection[]>,
-): PartitionStates {
-  const wrapped = new Map<PartitionState, PartitionState>();
-  return {
-    ...states,
-    get partitions() {
-      return states.partitions;
-    },
-    of(topic, partition) {
-      const inner = states.of(topic, partition);
-      let outer = wrapped.get(inner);
-      if (outer === undefined) {
-        outer = Object.create(inner, {
-          followsBaselines: { get: () => true },
-          baselinesOf: {
-            value(_: string, offset: bigint) {
-              const baselines = recorded.get(`${partition}/${offset}`)?.[0]?.baselines;
-              return baselines && { above: Object.values(baselines), observe: () => undefined };
-            },
-          },
-        }) as PartitionState;
-        wrapped.set(inner, outer);
-      }
-      return outer;
-    },
-  };
-}
 
 /** For each record that nothing was said of: by which versions it may have been judged, from what was said around it. */
 function candidateVersions(

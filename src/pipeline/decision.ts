@@ -61,7 +61,7 @@ export async function decideChunk(
     const surprise = recordSurprise(limits, scored, window);
     const anomalous = isAnomalous(limits, surprise, threshold);
     const lacksRecords = chunk.lacks[at] === 1;
-    const lacksBaselines = scored !== undefined && partition.lacksBaselines(key);
+    const lacksBaselines = scored !== undefined && partition.baselines?.lacks(key) === true;
     let isDue = false;
     if (!warmUp) {
       if (scored !== undefined) {
@@ -115,11 +115,12 @@ function baselinesOfWindows(
   offsetOf: (at: number) => bigint,
   partition: PartitionState,
 ): BaselinesOf | undefined {
-  if (!partition.followsBaselines) return undefined;
+  const { baselines } = partition;
+  if (baselines === undefined) return undefined;
   const withWindow = Array.from({ length: count }, (_, at) => at).filter((at) => places[at]! >= 0);
   return (window) => {
     const at = withWindow[window]!;
-    return partition.baselinesOf(keyOf(at), offsetOf(at));
+    return baselines.of(keyOf(at), offsetOf(at));
   };
 }
 

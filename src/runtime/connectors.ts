@@ -12,7 +12,7 @@ import { readLabels } from '../sources/file/fault-labels';
 import { createFileSource } from '../sources/file/file';
 import { createKafkaSource } from '../sources/kafka/kafka';
 import type { OffsetCommitter, Source, SourceObserver } from '../sources/source';
-import type { PartitionStates } from '../state/partition';
+import type { PartitionStates } from '../state/partitions';
 import { createSinkClient, createSourceClient } from './kafka-clients';
 
 /** Time after a fault whose records the summary of a replay counts neither as normal nor as faulty, ms. */

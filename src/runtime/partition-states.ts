@@ -4,12 +4,8 @@ import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { RecordDecoder } from '../pipeline/record-decoder';
 import type { Sink } from '../sinks/sink';
-import {
-  createPartitionStates,
-  stateRules,
-  type PartitionStates,
-  type StateErrorReason,
-} from '../state/partition';
+import { createPartitionStates, type PartitionStates } from '../state/partitions';
+import { stateRules, type StateErrorReason } from '../state/rules';
 import { createStateStore } from '../state/store';
 
 const stateErrors: Record<StateErrorReason, string> = {

@@ -1,37 +1,37 @@
-/** What is remembered of a partition, as it is stored: names of categories for their codes, columns for what is long. */
+/** The stored form of a partition's state: categories by name instead of code, and long lists as columns. */
 import type { BaselinesSnapshot } from '../calibration/baseline';
 import { unknownCategory, type CategoryTable } from '../domain/condition';
 import type { EventPolicy, EventsSnapshot } from '../domain/event';
-import type { WindowsSnapshot } from '../domain/window';
+import type { WindowsSnapshot } from '../domain/window-snapshot';
 import type { Column, StoredState } from './store';
 
-/** Where the levels of a model version begin, and what they have come to. */
+/** The baselines of a model version. */
 export interface BaselinesStart {
   version: string;
-  /** They take in the records behind this offset. */
+  /** They follow the records after this offset. */
   from: bigint;
-  /** They began because those before them were lost. */
-  anew: boolean;
+  /** They began because earlier ones were lost. */
+  afterLoss: boolean;
   devices: BaselinesSnapshot;
 }
 
 export interface PartitionSnapshot {
-  /** Of the last message that is in it. */
+  /** Of the last message that the snapshot includes. */
   offset: bigint;
-  /** Records before it began have been scored, but not read. */
+  /** Records before its first one were scored, but not read. */
   lost: boolean;
   windows: WindowsSnapshot;
-  /** Undefined where another policy made them. */
+  /** Undefined if they were built under another event policy. */
   events: EventsSnapshot | undefined;
   baselines: BaselinesStart | undefined;
 }
 
 export interface SnapshotFormat {
   encode(snapshot: PartitionSnapshot): StoredState;
-  /** @throws Error when it is not what `encode` has made */
+  /** @throws Error when the state was not made by `encode` */
   decode(state: StoredState): PartitionSnapshot;
-  /** Whether windows of these settings are in it. */
-  isOfTheseSettings(state: StoredState): boolean;
+  /** Whether the state was built under the settings of `fingerprint`. */
+  hasTheseSettings(state: StoredState): boolean;
 }
 
 export interface SnapshotRules {
@@ -39,21 +39,20 @@ export interface SnapshotRules {
   categories: readonly boolean[];
   table: CategoryTable;
   events: EventPolicy;
-  /** Of the settings that windows rest on. */
+  /** Of the settings that windows depend on. */
   fingerprint: string;
 }
 
-/** What stands in the header of the file. */
 interface Content {
   fingerprint: string;
   lost: boolean;
   keys: readonly string[];
-  /** What the codes in the conditions stand for, from 1 on. */
+  /** Code i in the conditions stands for entry i − 1; 0 is the unknown category. */
   categories: readonly string[];
   knownFrom: number;
   eventPolicy: string;
   events: EventsSnapshot | undefined;
-  baselines: { version: string; from: string; anew: boolean; keys: readonly string[] } | undefined;
+  baselines: { version: string; from: string; afterLoss: boolean; keys: readonly string[] } | undefined;
 }
 
 export function createSnapshotFormat({
@@ -64,7 +63,7 @@ export function createSnapshotFormat({
 }: SnapshotRules): SnapshotFormat {
   const eventPolicy = JSON.stringify(policy);
 
-  /** Codes of one process mean nothing to another one: they become places in a list of names, or the other way round. */
+  /** The codes of categories differ between processes, so they are stored as positions in a list of names. */
   function recode(conditions: Float64Array, codeOf: (code: number) => number): Float64Array {
     const width = categories.length;
     return conditions.map((value, i) => (categories[i % width] === true ? codeOf(value) : value));
@@ -93,7 +92,7 @@ export function createSnapshotFormat({
         baselines: baselines && {
           version: baselines.version,
           from: String(baselines.from),
-          anew: baselines.anew,
+          afterLoss: baselines.afterLoss,
           keys: baselines.devices.map(([key]) => key),
         },
       };
@@ -102,7 +101,7 @@ export function createSnapshotFormat({
         content,
         columns: {
           newest: windows.newest,
-          held: windows.held,
+          counts: windows.counts,
           lacking: windows.lacking,
           values: windows.values,
           conditions,
@@ -114,7 +113,7 @@ export function createSnapshotFormat({
     decode({ offset, content, columns }) {
       const given = content as Content;
       if (!isListOfText(given.keys) || !isListOfText(given.categories))
-        throw new Error('keys or categories are no lists of text');
+        throw new Error('keys and categories must be lists of text');
       const codes = [unknownCategory, ...given.categories.map((name) => table.code(name))];
       return {
         offset,
@@ -122,7 +121,7 @@ export function createSnapshotFormat({
         windows: {
           keys: given.keys,
           newest: columnOf(columns, 'newest', Float64Array),
-          held: columnOf(columns, 'held', Int32Array),
+          counts: columnOf(columns, 'counts', Int32Array),
           lacking: columnOf(columns, 'lacking', Int32Array),
           values: valuesOf(columns),
           conditions: recode(columnOf(columns, 'conditions', Float64Array), (place) => codes[place] ?? 0),
@@ -133,12 +132,12 @@ export function createSnapshotFormat({
         baselines: given.baselines && {
           version: given.baselines.version,
           from: BigInt(given.baselines.from),
-          anew: given.baselines.anew,
+          afterLoss: given.baselines.afterLoss,
           devices: readDevices(given.baselines.keys, columns),
         },
       };
     },
-    isOfTheseSettings: ({ content }) => (content as Partial<Content>).fingerprint === fingerprint,
+    hasTheseSettings: ({ content }) => (content as Partial<Content>).fingerprint === fingerprint,
   };
 }
 
@@ -151,7 +150,7 @@ function valuesOf(columns: StoredState['columns']): Float64Array | Uint8Array {
   return values instanceof Uint8Array ? values : columnOf(columns, 'values', Float64Array);
 }
 
-/** @throws Error when there is no such column of these numbers */
+/** @throws Error when there is no such column, or it has another type */
 function columnOf<C extends Column>(
   columns: StoredState['columns'],
   name: string,
@@ -162,7 +161,7 @@ function columnOf<C extends Column>(
   throw new Error(`has no column "${name}" of ${kind.name}`);
 }
 
-/** Of each device the records it has seen and, statistic by statistic, how many there are in the sample; then all samples. */
+/** Per device: records seen, and number of statistics. Per statistic of each: size of the sample. Then all samples. */
 function baselineColumns(devices: BaselinesSnapshot): Record<string, Column> {
   const samples = devices.flatMap(([, { samples: ofDevice }]) => ofDevice);
   const values = new Float64Array(samples.reduce((sum, { length }) => sum + length, 0));
@@ -174,7 +173,7 @@ function baselineColumns(devices: BaselinesSnapshot): Record<string, Column> {
   return {
     baselinesSeen: Float64Array.from(devices, ([, { seen }]) => seen),
     baselinesStatistics: Int32Array.from(devices, ([, { samples: ofDevice }]) => ofDevice.length),
-    baselinesHeld: Int32Array.from(samples, ({ length }) => length),
+    baselinesSizes: Int32Array.from(samples, ({ length }) => length),
     baselinesSamples: values,
   };
 }
@@ -182,16 +181,16 @@ function baselineColumns(devices: BaselinesSnapshot): Record<string, Column> {
 function readDevices(keys: readonly string[], columns: StoredState['columns']): BaselinesSnapshot {
   const seen = columnOf(columns, 'baselinesSeen', Float64Array);
   const statistics = columnOf(columns, 'baselinesStatistics', Int32Array);
-  const held = columnOf(columns, 'baselinesHeld', Int32Array);
+  const sizes = columnOf(columns, 'baselinesSizes', Int32Array);
   const values = columnOf(columns, 'baselinesSamples', Float64Array);
   let sample = 0;
   let at = 0;
   const devices = keys.map((key, k) => {
     const samples = Array.from({ length: statistics[k]! }, () =>
-      Array.from(values.subarray(at, (at += held[sample++]!))),
+      Array.from(values.subarray(at, (at += sizes[sample++]!))),
     );
     return [key, { seen: seen[k]!, samples }] as const;
   });
-  if (at !== values.length || sample !== held.length) throw new Error('has baselines that are cut off');
+  if (at !== values.length || sample !== sizes.length) throw new Error('baselines are truncated');
   return devices;
 }

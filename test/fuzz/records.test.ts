@@ -2,7 +2,8 @@
  * A great many records, half of them mutated, through decoding and windows: each is used or refused with a reason, whatever it
  * holds. `npm run fuzz` sends a million; here are fewer, of one seed.
  */
-import { createWindowBatch, createWindowStore } from '../../src/domain/window';
+import { createWindowBatch } from '../../src/domain/window';
+import { createWindowStore } from '../../src/domain/window-store';
 import { DecodeError, rejectReasons, type RejectReason } from '../../src/errors';
 import type { Message } from '../../src/sources/source';
 import { seededUniform } from '../calibration/seeded';

@@ -12,7 +12,7 @@ import { createPipeline, type ActiveDetector, type PipelineParts } from '../../s
 import type { Detector } from '../../src/scoring/detector';
 import type { DetectionBatch, Sink } from '../../src/sinks/sink';
 import type { HandleBatch, Message } from '../../src/sources/source';
-import { createPartitionStates } from '../../src/state/partition';
+import { createPartitionStates } from '../../src/state/partitions';
 import { createFakeDetector } from '../fake-detector';
 
 export const schema: RecordSchema = {

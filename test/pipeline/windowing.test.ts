@@ -12,7 +12,7 @@ import {
   fillChunk,
 } from '../../src/pipeline/windowing';
 import type { Message } from '../../src/sources/source';
-import { createPartitionStates } from '../../src/state/partition';
+import { createPartitionStates } from '../../src/state/partitions';
 import { createSimpleDetector, message, schema, shape } from './harness';
 
 describe('the ranges of the chunks of a batch', () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import type { TimeRules } from '../../src/domain/continuity';
 import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
-import { createWindowBatch, createWindowStore, type WindowShape } from '../../src/domain/window';
+import { createWindowBatch, type WindowShape } from '../../src/domain/window';
+import { createWindowStore } from '../../src/domain/window-store';
 import {
   createDatasetBuilder,
   splitByTime,

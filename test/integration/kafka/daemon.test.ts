@@ -1,4 +1,4 @@
-import { stateErrorReasons } from '../../../src/state/partition';
+import { stateErrorReasons } from '../../../src/state/rules';
 import { copyStore, newFolder, windowLength, writeConfig } from '../plant';
 import { startVaemon } from '../vaemon-process';
 import type { VaemonProcess } from '../vaemon-process';

@@ -1,10 +1,6 @@
 import fc from 'fast-check';
-import {
-  createWindowBatch,
-  createWindowStore,
-  type WindowLimits,
-  type WindowShape,
-} from '../../src/domain/window';
+import { createWindowBatch, type WindowShape } from '../../src/domain/window';
+import { createWindowStore, type WindowLimits } from '../../src/domain/window-store';
 
 const shape: WindowShape = { length: 3, channels: 2, conditions: 1 };
 const limits: WindowLimits = { maxKeys: 10, ttlMs: 1000, intervalMs: 0, gaps: 'ignore', padding: 'none' };
@@ -250,9 +246,9 @@ describe('a store that goes on from a snapshot', () => {
     const { store, push } = createStore();
     for (let time = 1; time <= 9; time++) push('a', time);
     push('b', 9);
-    const { keys, held, timestamps, values } = store.snapshot();
+    const { keys, counts, timestamps, values } = store.snapshot();
     expect(keys).toEqual(['a', 'b']);
-    expect([...held]).toEqual([2, 1]);
+    expect([...counts]).toEqual([2, 1]);
     expect([...timestamps]).toEqual([8, 9, 9]);
     expect(values).toHaveLength(6);
   });
@@ -279,7 +275,7 @@ describe('a store that goes on from a snapshot', () => {
       { ...shape, conditions: 0 },
       { ...shape, pixels: true as const },
     ])
-      expect(() => createWindowStore(other, limits, snapshot)).toThrow('windows are of another shape');
+      expect(() => createWindowStore(other, limits, snapshot)).toThrow('windows have another shape');
   });
 });
 

@@ -1,0 +1,129 @@
+/** The window of one key: a ring of its newest records. */
+import { createValues, type Values } from './record';
+import type { Linked } from './recency';
+import type { RecordColumns, RecordEncoder, WindowBatch, WindowShape } from './window';
+
+export interface KeyWindow extends RecordColumns, Linked<KeyWindow> {
+  key: string;
+  /** Records pushed so far, those that fill gaps included. Record i is in row i modulo the length. */
+  pushed: number;
+  /** Event time of the newest record, Unix ms; −Infinity = none. */
+  newest: number;
+  /** Number of the newest record with a missing value; −1 = none. */
+  missingAt: number;
+  /** Records that the window may lack before its newest one; the full length if even the newest one is unknown. */
+  lacking: number;
+  encoded: EncodedRing | undefined;
+}
+
+/** The records of a ring as one encoder has encoded them. */
+export interface EncodedRing {
+  encoder: RecordEncoder;
+  /** Number of the pushed records that are encoded. */
+  upTo: number;
+  x: Float32Array;
+  c: Float32Array;
+}
+
+export function createKeyWindow(
+  key: string,
+  { length, channels, conditions, pixels }: WindowShape,
+): KeyWindow {
+  return {
+    key,
+    before: undefined,
+    after: undefined,
+    pushed: 0,
+    newest: -Infinity,
+    lacking: length,
+    missingAt: -1,
+    encoded: undefined,
+    values: createValues(length * channels, pixels === true),
+    conditions: new Float64Array(length * conditions),
+    timestamps: new Float64Array(length),
+  };
+}
+
+export function emptyWindow(window: KeyWindow): void {
+  window.pushed = 0;
+  window.missingAt = -1;
+  if (window.encoded !== undefined) window.encoded.upTo = 0;
+}
+
+/** Pushes row `row` of columns shaped as in RecordBatch. */
+export function pushRecord(
+  window: KeyWindow,
+  { length, channels, conditions: given }: WindowShape,
+  row: number,
+  timestamp: number,
+  values: Values,
+  conditions: Float64Array,
+): void {
+  const slot = window.pushed % length;
+  for (let i = 0; i < channels; i++) {
+    const value = values[row * channels + i]!;
+    window.values[slot * channels + i] = value;
+    if (Number.isNaN(value)) window.missingAt = window.pushed;
+  }
+  window.pushed++;
+  for (let i = 0; i < given; i++) window.conditions[slot * given + i] = conditions[row * given + i]!;
+  window.timestamps[slot] = timestamp;
+}
+
+/** Pushes a record without values, under the conditions in row `row`. */
+export function pushFiller(
+  window: KeyWindow,
+  { length, channels, conditions: given }: WindowShape,
+  timestamp: number,
+  conditions: Float64Array,
+  row: number,
+): void {
+  window.missingAt = window.pushed;
+  const slot = window.pushed++ % length;
+  window.values.fill(NaN, slot * channels, (slot + 1) * channels);
+  for (let i = 0; i < given; i++) window.conditions[slot * given + i] = conditions[row * given + i]!;
+  window.timestamps[slot] = timestamp;
+}
+
+/** Copies a full window to the end of `batch`; returns its number there. */
+export function copyWindow(
+  window: KeyWindow,
+  { length, channels, conditions: given }: WindowShape,
+  batch: WindowBatch,
+): number {
+  const first = window.pushed % length;
+  const place = batch.count++;
+  const at = place * length;
+  copyRows(window.values, first, length, channels, batch.values, at);
+  if (given > 0) copyRows(window.conditions, first, length, given, batch.conditions, at);
+  copyRows(window.timestamps, first, length, 1, batch.timestamps, at);
+  return place;
+}
+
+/** Copies `count` rows of `width` numbers, from row `first` of a ring to row `row` of `out`. */
+export function copyRows(
+  ring: Values | Float32Array,
+  first: number,
+  count: number,
+  width: number,
+  out: Values | Float32Array,
+  row: number,
+): void {
+  const untilEnd = Math.min(count, ring.length / width - first);
+  copyRun(ring, first * width, untilEnd * width, out, row * width);
+  if (untilEnd < count) copyRun(ring, 0, (count - untilEnd) * width, out, (row + untilEnd) * width);
+}
+
+/** Up to this many numbers, a loop is faster than `set`, which needs a view of the array. */
+const fewNumbers = 64;
+
+function copyRun(
+  from: Values | Float32Array,
+  start: number,
+  count: number,
+  out: Values | Float32Array,
+  at: number,
+): void {
+  if (count > fewNumbers) out.set(from.subarray(start, start + count), at);
+  else for (let i = 0; i < count; i++) out[at + i] = from[start + i]!;
+}

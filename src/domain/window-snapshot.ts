@@ -1,0 +1,102 @@
+/** The windows of all keys as columns: of each key the records that its next window contains beside its next record. */
+import { createValues, type Values } from './record';
+import type { WindowShape } from './window';
+import { copyRows, type KeyWindow } from './window-ring';
+
+export interface WindowsSnapshot {
+  /** The least recently seen first. */
+  readonly keys: readonly string[];
+  /** Event time of the newest record of each key, Unix ms. Shape [keys]. */
+  readonly newest: Float64Array;
+  /** Number of records of each key. Shape [keys]. */
+  readonly counts: Int32Array;
+  /** Number of records that the window of each key may lack. Shape [keys]. */
+  readonly lacking: Int32Array;
+  /** Key after key, the oldest record of each first. Shape [records, channels]. */
+  readonly values: Values;
+  /** Shape [records, given conditions]. */
+  readonly conditions: Float64Array;
+  /** Unix ms. Shape [records]. */
+  readonly timestamps: Float64Array;
+  /** Event time from which on a key without a window is new, Unix ms. */
+  readonly knownFrom: number;
+}
+
+export function takeWindowsSnapshot(
+  windows: readonly KeyWindow[],
+  { length, channels, conditions: given, pixels }: WindowShape,
+  knownFrom: number,
+): WindowsSnapshot {
+  const counts = Int32Array.from(windows, ({ pushed }) => Math.min(pushed, length - 1));
+  const rows = counts.reduce((sum, count) => sum + count, 0);
+  const values = createValues(rows * channels, pixels === true);
+  const conditions = new Float64Array(rows * given);
+  const timestamps = new Float64Array(rows);
+  let row = 0;
+  windows.forEach((window, k) => {
+    const count = counts[k]!;
+    const first = (window.pushed - count) % length;
+    copyRows(window.values, first, count, channels, values, row);
+    copyRows(window.conditions, first, count, given, conditions, row);
+    copyRows(window.timestamps, first, count, 1, timestamps, row);
+    row += count;
+  });
+  return {
+    keys: windows.map(({ key }) => key),
+    newest: Float64Array.from(windows, ({ newest }) => newest),
+    counts,
+    lacking: Int32Array.from(windows, ({ lacking }) => lacking),
+    values,
+    conditions,
+    timestamps,
+    knownFrom,
+  };
+}
+
+/**
+ * Restores the windows of the most recently seen keys.
+ * @param create returns an empty window for a key
+ * @throws RangeError when the snapshot has windows of another shape
+ */
+export function restoreWindows(
+  snapshot: WindowsSnapshot,
+  shape: WindowShape,
+  maxKeys: number,
+  create: (key: string) => KeyWindow,
+): void {
+  assertShape(snapshot, shape);
+  const { channels, conditions: given } = shape;
+  const { keys, counts } = snapshot;
+  let to = 0;
+  keys.forEach((key, k) => {
+    const count = counts[k]!;
+    const from = to;
+    to += count;
+    if (k < keys.length - maxKeys) return;
+    const window = create(key);
+    window.pushed = count;
+    window.newest = snapshot.newest[k]!;
+    window.lacking = snapshot.lacking[k]!;
+    window.values.set(snapshot.values.subarray(from * channels, to * channels));
+    window.conditions.set(snapshot.conditions.subarray(from * given, to * given));
+    window.timestamps.set(snapshot.timestamps.subarray(from, to));
+    for (let i = 0; i < count * channels; i++)
+      if (Number.isNaN(window.values[i]!)) window.missingAt = Math.floor(i / channels);
+  });
+}
+
+function assertShape(
+  { keys, newest, counts, lacking, values, conditions, timestamps }: WindowsSnapshot,
+  { length, channels, conditions: given, pixels }: WindowShape,
+): void {
+  const rows = counts.reduce((sum, count) => sum + count, 0);
+  const fits =
+    [newest, counts, lacking].every((column) => column.length === keys.length) &&
+    counts.every((count) => count >= 0 && count < length) &&
+    lacking.every((count) => count >= 0 && count <= length) &&
+    values instanceof Uint8Array === (pixels === true) &&
+    values.length === rows * channels &&
+    conditions.length === rows * given &&
+    timestamps.length === rows;
+  if (!fits) throw new RangeError('windows have another shape');
+}

@@ -1,0 +1,86 @@
+/**
+ * When the state of a partition is saved. The stored state is never ahead of the committed offset: a snapshot waits until the
+ * source has committed beyond it.
+ */
+import type { BaselinesStart, PartitionSnapshot } from './snapshot';
+import type { StoredPartition } from './stored';
+
+/** Rarely enough that saving costs nothing beside scoring; what lies between is read again in about a second. */
+export const defaultSaveEvery = 10_000;
+
+/** Records per device between two saves: a save takes time in proportion to the devices. */
+const recordsPerDevice = 20;
+
+/** Before every offset, the negative ones of histories included. */
+export const beforeAll = -(2n ** 63n);
+
+/** The contents to save. */
+export interface Saved {
+  /** Offset of the last processed message. */
+  to: bigint;
+  devices: number;
+  take: () => PartitionSnapshot;
+}
+
+export interface Saving {
+  /** The partition begins with this snapshot, which is saved before any other. */
+  begin(start: PartitionSnapshot): void;
+  /** The partition continues from the stored state at this offset. */
+  continue(offset: bigint): void;
+  /** The baselines of a model version begin, which is saved before any other snapshot. */
+  beginBaselines(start: BaselinesStart): void;
+  /** Saves what is due, given the committed offset of the source; undefined where it commits nothing. */
+  saveDue(contents: Saved, committed: bigint | undefined): Promise<void>;
+}
+
+/** What must be saved before any other snapshot: the beginning of the partition, or that of the baselines in it. */
+type Beginning = { partition: PartitionSnapshot } | { baselines: BaselinesStart };
+
+export function createSaving(stored: StoredPartition, saveEvery = defaultSaveEvery): Saving {
+  let beginning: Beginning | undefined;
+  /** Taken, but the source has not committed beyond it yet. */
+  let waiting: PartitionSnapshot | undefined;
+  let takenAt = beforeAll;
+
+  function restart(offset: bigint, first: Beginning | undefined): void {
+    takenAt = offset;
+    waiting = undefined;
+    beginning = first;
+  }
+
+  async function saveBeginning(): Promise<void> {
+    if (beginning === undefined) return;
+    const isSaved =
+      'partition' in beginning
+        ? await stored.save(beginning.partition)
+        : await stored.saveBaselines(beginning.baselines);
+    if (isSaved) beginning = undefined;
+  }
+
+  return {
+    begin: (start) => restart(start.offset, { partition: start }),
+    continue: (offset) => restart(offset, undefined),
+    beginBaselines(start) {
+      if (waiting !== undefined) waiting = { ...waiting, baselines: start };
+      if (beginning !== undefined && 'partition' in beginning)
+        beginning = { partition: { ...beginning.partition, baselines: start } };
+      else {
+        beginning = { baselines: start };
+        // Saved soon: after a restart the new version scores again what another version scored since the last save.
+        takenAt = beforeAll;
+      }
+    },
+    async saveDue({ to, devices, take }, committed) {
+      await saveBeginning();
+      if (committed === undefined) return;
+      if (waiting === undefined && to - takenAt >= BigInt(Math.max(saveEvery, recordsPerDevice * devices))) {
+        waiting = take();
+        takenAt = to;
+      }
+      if (waiting === undefined || waiting.offset >= committed) return;
+      const snapshot = waiting;
+      waiting = undefined;
+      if (await stored.save(snapshot)) beginning = undefined;
+    },
+  };
+}

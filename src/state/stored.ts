@@ -1,0 +1,64 @@
+/** The stored state of one partition. */
+import { createSnapshotFormat, type BaselinesStart, type PartitionSnapshot } from './snapshot';
+import type { StateErrorReason, StateRules } from './rules';
+import type { StateStore } from './store';
+
+/** Reports why a state is not used, or not saved, and never rejects. */
+export interface StoredPartition {
+  /** The state, if processing at `liveFrom` can continue from it. */
+  load(liveFrom: bigint): Promise<PartitionSnapshot | undefined>;
+  /** Returns whether the snapshot is on disk. */
+  save(snapshot: PartitionSnapshot): Promise<boolean>;
+  /** Replaces the baselines of the state; returns whether that is on disk. False where there is no state. */
+  saveBaselines(start: BaselinesStart): Promise<boolean>;
+}
+
+export type ReportStateError = (reason: StateErrorReason, fields?: Record<string, unknown>) => void;
+
+export function createStoredPartition(
+  topic: string,
+  partition: number,
+  store: StateStore,
+  rules: Pick<StateRules, 'categories' | 'table' | 'events' | 'fingerprint'> & { maxReplay: number },
+  report: ReportStateError,
+): StoredPartition {
+  const format = createSnapshotFormat(rules);
+
+  async function save(snapshot: PartitionSnapshot): Promise<boolean> {
+    try {
+      await store.save(topic, partition, format.encode(snapshot));
+      return true;
+    } catch (err) {
+      report('unsaved', { err });
+      return false;
+    }
+  }
+
+  return {
+    async load(liveFrom) {
+      try {
+        const state = await store.load(topic, partition);
+        if (state === undefined) return undefined;
+        const offsets = { offset: String(state.offset), liveFrom: String(liveFrom) };
+        if (!format.hasTheseSettings(state)) report('other_settings');
+        else if (state.offset >= liveFrom) report('ahead', offsets);
+        else if (liveFrom - state.offset > BigInt(rules.maxReplay)) report('too_old', offsets);
+        else return format.decode(state);
+      } catch (err) {
+        report('unreadable', { err });
+      }
+      return undefined;
+    },
+    save,
+    async saveBaselines(start) {
+      try {
+        const state = await store.load(topic, partition);
+        if (state === undefined || !format.hasTheseSettings(state)) return false;
+        return await save({ ...format.decode(state), baselines: start });
+      } catch (err) {
+        report('unsaved', { err });
+        return false;
+      }
+    },
+  };
+}

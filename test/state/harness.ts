@@ -1,0 +1,272 @@
+/** Processes that score a partition one after another, with a store that they share. */
+import { createCategoryTable, createConditionReader } from '../../src/domain/condition';
+import type { Detection } from '../../src/domain/detection';
+import type { AnomalyEvent } from '../../src/domain/event';
+import type { RecordSchema } from '../../src/domain/record';
+import { createLimitCheck } from '../../src/domain/signal';
+import type { WindowShape } from '../../src/domain/window';
+import type { WindowLimits } from '../../src/domain/window-store';
+import { createPartitionStates } from '../../src/state/partitions';
+import type { StateErrorReason, StateRules } from '../../src/state/rules';
+import { createMetrics } from '../../src/metrics/metrics';
+import { createPipeline, type ActiveDetector } from '../../src/pipeline/pipeline';
+import type { Detector } from '../../src/scoring/detector';
+import type { DeadLetter } from '../../src/sinks/sink';
+import { decodeEach } from '../../src/codecs/batch';
+import { createJsonDecoder } from '../../src/codecs/json/json';
+import { beginReading, findPlace, type Progress } from '../../src/sources/kafka/offsets';
+import type { Assignment, HandleBatch, Message } from '../../src/sources/source';
+import type { StateStore, StoredState } from '../../src/state/store';
+import { createFakeDetector } from '../fake-detector';
+
+const schema: RecordSchema = {
+  channels: ['value'],
+  missingChannels: 'reject',
+  extraChannels: 'reject',
+  conditions: [{ name: 'mode', kind: 'category', maxValues: 8, missing: 'unknown' }],
+};
+const shape: WindowShape = { length: 4, channels: 1, conditions: 1 };
+const limits: WindowLimits = { ttlMs: 400, intervalMs: 0, gaps: 'ignore', padding: 'none', maxKeys: 7 };
+const base = Array.from({ length: 100 }, (_, i) => i / 100);
+
+/** Surprise: how far the values of a window lie above the baseline of its device, older ones with less weight. */
+export function createSimpleDetector(version: string, table = createCategoryTable()): Detector {
+  return createFakeDetector({
+    version,
+    shape,
+    bases: [base],
+    judge(batch, baselinesOf) {
+      const lowered = new Float64Array(batch.count);
+      const surprise = Float64Array.from({ length: batch.count }, (_, i) => {
+        let value = 0;
+        for (let r = 0; r < shape.length; r++) {
+          const at = i * shape.length + r;
+          const mode = (table.value(batch.conditions[at]!) ?? '').length;
+          const read = Number.isNaN(batch.values[at]!) ? 0.1 : batch.values[at]!;
+          value = value / 7 + read + mode / 100 + batch.timestamps[at]! * 1e-7;
+        }
+        const baselines = baselinesOf?.(i);
+        lowered[i] = baselines?.above[0] ?? 0;
+        baselines?.observe([value]);
+        return value - lowered[i];
+      });
+      return {
+        count: batch.count,
+        surprise,
+        extrapolated: new Uint8Array(batch.count),
+        statistics: {},
+        ...(baselinesOf && { baselines: { statistic: lowered } }),
+        unknownConditions: 0,
+        contributions: (i) => [
+          {
+            channel: 'value',
+            contribution: surprise[i]!,
+            surprise: surprise[i]!,
+            actual: NaN,
+            expected: 1,
+            repeats: 0,
+          },
+        ],
+        explain: () => ({ contributions: [], nearestNormal: { reconstruction: 0, leftOut: [], latent: [] } }),
+      };
+    },
+  });
+}
+
+/** Keeps states in memory; can fail like a disk. */
+export function createMemoryStore() {
+  const files = new Map<string, StoredState>();
+  const store: StateStore & { refuse: boolean; saves: StoredState[]; damage(): void } = {
+    refuse: false,
+    saves: [],
+    damage() {
+      files.set('t-0', { ...files.get('t-0')!, columns: {} });
+    },
+    load: (topic, partition) => Promise.resolve(files.get(`${topic}-${partition}`)),
+    save(topic, partition, state) {
+      if (store.refuse) return Promise.reject(new Error('disk is full'));
+      const columns = Object.entries(state.columns).map(([name, column]) => [name, column.slice()] as const);
+      const copy = {
+        ...state,
+        content: structuredClone(state.content),
+        columns: Object.fromEntries(columns),
+      };
+      store.saves.push(copy);
+      files.set(`${topic}-${partition}`, copy);
+      return Promise.resolve();
+    },
+  };
+  return store;
+}
+export const offsetsOf = (store: { saves: readonly StoredState[] }) =>
+  store.saves.map(({ offset }) => Number(offset));
+
+export interface ProcessOptions {
+  store?: StateStore;
+  saveEvery?: number;
+  maxReplay?: number;
+  /** Whether baselines are followed. */
+  baselines?: boolean;
+  windows?: Partial<WindowLimits>;
+  fingerprint?: string;
+}
+
+/** A scoring process; to kill it, drop it. */
+export function createProcess(options: ProcessOptions) {
+  const detections: Detection[] = [];
+  const events: AnomalyEvent[] = [];
+  const deadLetters: DeadLetter[] = [];
+  const errors: StateErrorReason[] = [];
+  const table = createCategoryTable();
+  // Each process has other codes for the same categories.
+  for (let i = Math.floor(Math.random() * 3); i > 0; i--) table.code(`other-${i}`);
+  const active: ActiveDetector = { detector: createSimpleDetector('v1', table), threshold: 1.2 };
+  /** Whether the sink fails at the next write. */
+  const sink = { refuse: false };
+  const { baselines = true, windows, store, saveEvery, maxReplay, fingerprint = 'f' } = options;
+  const rules: StateRules = {
+    shape,
+    windows: { ...limits, ...windows },
+    events: {
+      openRecords: 2,
+      openWindow: 3,
+      minRecords: 1,
+      minLengthMs: 0,
+      closeAfter: 2,
+      silenceMs: 60,
+      suppressForMs: 20,
+    },
+    baselines: baselines ? { records: 64, maxKeys: 7 } : undefined,
+    categories: [true],
+    table,
+    fingerprint,
+    ...(store && { store }),
+    ...(saveEvery !== undefined && { saveEvery }),
+    ...(maxReplay !== undefined && { maxReplay }),
+    onError: (reason) => errors.push(reason),
+  };
+  const states = createPartitionStates(rules);
+  const counted = { incomplete: 0 };
+  const metrics = createMetrics({ version: '', engine: '', process: false }).forDetector('plant', {
+    topics: [],
+    sinks: [],
+  });
+  const handle = createPipeline({
+    detectorName: 'plant',
+    decode: decodeEach(
+      schema,
+      createJsonDecoder(
+        { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+        schema,
+        { maxBytes: 1000, maxAheadMs: 1e9 },
+        createConditionReader(schema.conditions, table),
+      ),
+    ),
+    states,
+    limits: createLimitCheck(schema.channels, []),
+    stale: { duplicate: 'reject', out_of_order: 'reject' },
+    current: () => ({ ...active }),
+    sinks: [
+      {
+        name: 'test',
+        write(verdicts) {
+          if (sink.refuse) {
+            sink.refuse = false;
+            return Promise.reject(new Error('the sink is full'));
+          }
+          detections.push(...verdicts.detections);
+          events.push(...verdicts.events);
+          deadLetters.push(...verdicts.deadLetters);
+          return Promise.resolve();
+        },
+        close: () => Promise.resolve(),
+      },
+    ],
+    metrics: { ...metrics, incomplete: (records) => void (counted.incomplete += records) },
+    now: () => 0,
+    onBroken: (error) => {
+      throw error;
+    },
+  });
+  return {
+    handle,
+    states,
+    table,
+    detections,
+    events,
+    deadLetters,
+    errors,
+    active,
+    sink,
+    counted,
+    progress: undefined as Progress | undefined,
+  };
+}
+export type Process = ReturnType<typeof createProcess>;
+
+/** Records of devices with very different rates, some of which pause; a few cannot be decoded. */
+export function createStream(count: number, seed: number, { late = true } = {}): Message[] {
+  const random = (i: number) => Math.abs(Math.sin((i + 1) * 12.9898 + seed) * 43758.5453) % 1;
+  const time = new Map<string, number>();
+  return Array.from({ length: count }, (_, i) => {
+    const key = `k${Math.floor(12 * random(2 * i) ** 3)}`;
+    const stale = late && random(7 * i) > 0.96;
+    const at = stale ? (time.get(key) ?? i) - Math.floor(2 * random(i)) : i;
+    if (!stale) time.set(key, i);
+    const value = random(i) / 2 + Math.floor(3 * random(Math.floor(i / 40))) / 2;
+    const text = JSON.stringify({
+      key,
+      time: at,
+      values: [value],
+      conditions: random(3 * i) > 0.3 ? { mode: 'm'.repeat(1 + (i % 5)) } : {},
+    });
+    return {
+      key: null,
+      value: Buffer.from(random(5 * i) > 0.98 ? 'rubbish' : text),
+      timestamp: 0,
+      origin: { topic: 't', partition: 0, offset: String(i) },
+      warmUp: false,
+    };
+  });
+}
+
+/** A partition and its committed offset, assigned to one process after another as by the Kafka source. */
+export function createPartition(messages: readonly Message[], { warmUpRecords = 20, low = 0 } = {}) {
+  let committed = -1n;
+  return {
+    committed: () => Number(committed),
+    commitTo: (offset: number) => (committed = BigInt(offset)),
+    async assign(to: Process, from = low) {
+      const facts = { low: BigInt(from), high: BigInt(messages.length), committed, known: to.progress };
+      const place = findPlace(facts, { startFrom: 'earliest' });
+      const { liveFrom, processedBefore } = place;
+      const state = to.states.of('t', 0);
+      const after = processedBefore && !place.restarted ? await state.restorePoint(liveFrom) : undefined;
+      const begin = beginReading(liveFrom, facts.low, after, warmUpRecords);
+      let assignment: Assignment | undefined = { from: begin, liveFrom, after, processedBefore };
+      let next = Number(begin);
+      let confirmed = committed;
+      /** Delivers one batch; returns whether more follow. */
+      return async (size: number, commit = true): Promise<boolean> => {
+        const batch = messages
+          .slice(next, next + size)
+          .map((message, i) => ({ ...message, warmUp: BigInt(next + i) < liveFrom }));
+        if (batch.length === 0) return false;
+        const given = { topic: 't', partition: 0, messages: batch, lag: 0, committed: confirmed };
+        await to.handle({ ...given, assignment });
+        assignment = undefined;
+        next += batch.length;
+        if (next >= liveFrom) to.progress = { position: BigInt(next), committed: true };
+        if (commit && next > liveFrom) committed = confirmed = BigInt(next);
+        return next < messages.length;
+      };
+    },
+  };
+}
+
+export const inTurn = (messages: readonly Message[], size = 100): Message[][] =>
+  Array.from({ length: Math.ceil(messages.length / size) }, (_, i) =>
+    messages.slice(i * size, (i + 1) * size),
+  );
+export const deliver = (handle: HandleBatch, messages: readonly Message[]) =>
+  handle({ topic: 't', partition: 0, messages, lag: 0 });

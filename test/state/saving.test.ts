@@ -1,0 +1,96 @@
+import { createSaving, type Saved } from '../../src/state/saving';
+import type { BaselinesStart, PartitionSnapshot } from '../../src/state/snapshot';
+import type { StoredPartition } from '../../src/state/stored';
+
+const snapshotAt = (offset: number, version?: string) =>
+  ({
+    offset: BigInt(offset),
+    ...(version !== undefined && { baselines: startOf(version) }),
+  }) as unknown as PartitionSnapshot;
+const startOf = (version: string): BaselinesStart => ({ version, from: 0n, afterLoss: false, devices: [] });
+
+/** Logs what is saved: offset and version of the baselines. */
+function createTestSaving(saveEvery = 10) {
+  const log: string[] = [];
+  const disk = { full: false };
+  const write = (text: string): Promise<boolean> => {
+    if (!disk.full) log.push(text);
+    return Promise.resolve(!disk.full);
+  };
+  const stored: StoredPartition = {
+    load: () => Promise.resolve(undefined),
+    save: ({ offset, baselines }) => write([offset, baselines?.version].join(' ').trim()),
+    saveBaselines: ({ version }) => write(`baselines ${version}`),
+  };
+  const saving = createSaving(stored, saveEvery);
+  const saveDue = async (to: number, committed: number | undefined, devices = 0) => {
+    const contents: Saved = { to: BigInt(to), devices, take: () => snapshotAt(to) };
+    await saving.saveDue(contents, committed === undefined ? undefined : BigInt(committed));
+    return log.splice(0);
+  };
+  return { saving, disk, saveDue };
+}
+
+test('the beginning of a partition is saved first, and again until that succeeds', async () => {
+  const { saving, disk, saveDue } = createTestSaving();
+  saving.begin(snapshotAt(-1));
+  disk.full = true;
+  expect(await saveDue(3, 0)).toEqual([]);
+  disk.full = false;
+  expect(await saveDue(5, 0)).toEqual(['-1']);
+  expect(await saveDue(6, 0)).toEqual([]);
+});
+
+test('a partition that continues from a stored state has no beginning to save', async () => {
+  const { saving, saveDue } = createTestSaving();
+  saving.continue(100n);
+  expect(await saveDue(105, 105)).toEqual([]);
+  expect(await saveDue(110, 111)).toEqual(['110']);
+});
+
+test('a snapshot waits until the source has committed beyond it', async () => {
+  const { saving, saveDue } = createTestSaving();
+  saving.continue(0n);
+  expect(await saveDue(12, 5)).toEqual([]);
+  expect(await saveDue(20, 12)).toEqual([]);
+  expect(await saveDue(25, 13)).toEqual(['12']);
+  expect(await saveDue(25, 26)).toEqual(['25']);
+});
+
+test('where the source commits nothing, only the beginning is saved', async () => {
+  const { saving, saveDue } = createTestSaving();
+  saving.begin(snapshotAt(0));
+  expect(await saveDue(500, undefined)).toEqual(['0']);
+  expect(await saveDue(900, undefined)).toEqual([]);
+});
+
+test('saves are rarer if there are many devices', async () => {
+  const { saving, saveDue } = createTestSaving();
+  saving.continue(0n);
+  expect(await saveDue(100, 1000, 6)).toEqual([]);
+  expect(await saveDue(120, 1000, 6)).toEqual(['120']);
+});
+
+describe('baselines of a new version', () => {
+  test('are saved with the beginning of the partition', async () => {
+    const { saving, saveDue } = createTestSaving();
+    saving.begin(snapshotAt(0, 'v1'));
+    saving.beginBaselines(startOf('v2'));
+    expect(await saveDue(1, 1)).toEqual(['0 v2']);
+  });
+
+  test('replace those of a waiting snapshot, and are saved at once', async () => {
+    const { saving, saveDue } = createTestSaving();
+    saving.continue(0n);
+    await saveDue(12, 5);
+    saving.beginBaselines(startOf('v2'));
+    expect(await saveDue(13, 13)).toEqual(['baselines v2', '12 v2']);
+  });
+
+  test('make the next save due', async () => {
+    const { saving, saveDue } = createTestSaving(1000);
+    saving.continue(0n);
+    saving.beginBaselines(startOf('v2'));
+    expect(await saveDue(13, 20)).toEqual(['baselines v2', '13']);
+  });
+});
