@@ -1,38 +1,41 @@
-/** Logging by winston, behind a small interface: a constant sentence and fields, one line each. */
+/** Logging with winston: a constant sentence and fields, one line each. */
 import winston from 'winston';
 import { errorChain } from './system/error-text';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** `text` replaces sentence and fields in text format; JSON leaves it out. */
+export type LogLine = (message: string, fields?: Fields, text?: string) => void;
+
 export interface Logger {
-  /** Someone must look. */
-  error(message: string, fields?: Fields): void;
-  /** Survived, but not expected. */
-  warn(message: string, fields?: Fields): void;
-  /** What an operator would want in a quiet week: state that changed. */
-  info(message: string, fields?: Fields): void;
-  /** What a developer would want. */
-  debug(message: string, fields?: Fields): void;
-  /** A logger that adds these fields to every line, `component` above all. */
+  /** Needs action. */
+  error: LogLine;
+  /** Unexpected, but handled. */
+  warn: LogLine;
+  /** Change of state that an operator wants to see. */
+  info: LogLine;
+  /** For developers. */
+  debug: LogLine;
+  /** A logger that adds these fields to every line, such as `component`. */
   child(fields: Fields): Logger;
 }
 
 export type LogStream = NodeJS.WritableStream & { isTTY?: boolean };
 
-/** `auto`: text on a terminal, else JSON. */
+/** `auto` is text on a terminal, and JSON otherwise. */
 export interface LogSettings {
   level: 'error' | 'warn' | 'info' | 'debug';
   format: 'auto' | 'json' | 'text';
 }
 
 export interface LoggerOptions extends Partial<LogSettings> {
-  /** Standard output unless given; `auto` is text when this is a terminal. */
+  /** Standard output unless given. */
   stream?: LogStream;
 }
 
 type Level = LogSettings['level'];
 
-/** What is left of an error in JSON, where it would be `{}`. Causes are followed. */
+/** An error as plain data with its causes: JSON would print `{}`. */
 function plainError(error: Error, depth = 0): object {
   const { name, message, stack, cause } = error;
   const errors = error instanceof AggregateError ? (error.errors as unknown[]) : undefined;
@@ -47,15 +50,15 @@ function plainError(error: Error, depth = 0): object {
   };
 }
 
-/** Errors among the fields, made plain. */
+/** Replaces errors among the fields by plain data. */
 const plainErrors = winston.format((info) => {
   for (const [name, value] of Object.entries(info))
     if (value instanceof Error) info[name] = plainError(value);
   return info;
 });
 
-/** Bare where that is unambiguous; else as JSON, so that no key of a device can bring a line break or an escape code. */
-function textValue(value: unknown): string {
+/** Text of a value: bare if unambiguous, else JSON, so that data cannot bring a line break or an escape code. */
+export function textValue(value: unknown): string {
   if (value instanceof Error) return JSON.stringify(errorChain(value));
   if (typeof value === 'bigint' || typeof value === 'number') return value.toString();
   if (typeof value === 'string' && /^[\p{L}\p{N}_.:/@%+-]+$/u.test(value)) return value;
@@ -66,20 +69,27 @@ function textValue(value: unknown): string {
   }
 }
 
+/** Key of the `text` of a line, which JSON ignores as it is a symbol. */
+const textKey = Symbol('text');
+
 const colours: Readonly<Record<string, number>> = { error: 31, warn: 33, info: 32, debug: 90 };
 
 function textLine(coloured: boolean): winston.Logform.Format {
   const paint = (code: number, text: string): string => (coloured ? `\x1b[${code}m${text}\x1b[0m` : text);
-  return winston.format.printf(({ timestamp, level, message, component, ...fields }) => {
+  return winston.format.printf(({ timestamp, level, message, component, detector, ...fields }) => {
+    const text = fields[textKey];
+    if (typeof text === 'string') return paint(colours[level] ?? 0, text);
     const time = String(timestamp).slice(11, 23);
-    const rest = Object.entries(fields).map(([name, value]) => `${paint(90, `${name}=`)}${textValue(value)}`);
+    // The component of a detector is its name.
+    const shown = detector === undefined || detector === component ? fields : { detector, ...fields };
+    const rest = Object.entries(shown).map(([name, value]) => `${paint(90, `${name}=`)}${textValue(value)}`);
     const from = typeof component === 'string' ? [paint(36, component)] : [];
     const tag = paint(colours[level] ?? 0, level.toUpperCase().padEnd(5));
     return [paint(90, time), tag, ...from, String(message), ...rest].join(' ');
   });
 }
 
-/** Logs to a stream, standard output unless given; JSON keeps the order: timestamp, level, message, component, fields. */
+/** Order of a JSON line: timestamp, level, message, component, fields. */
 export function createLogger({
   level = 'info',
   format = 'auto',
@@ -92,30 +102,30 @@ export function createLogger({
     level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
     format: isText ? textLine(coloured) : combine(plainErrors(), json({ deterministic: false })),
-    // winston declares its transports as instances that can be constructed, which the rule takes for a mistake.
+    // winston declares its transports as constructible instances, which the rule takes for a mistake.
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
     transports: [new winston.transports.Stream({ stream })],
   });
 
   function withContext(context: Fields): Logger {
-    const log = (at: Level, message: string, fields: Fields = {}): void => {
+    const log = (at: Level, message: string, fields: Fields = {}, text?: string): void => {
       if (!out.isLevelEnabled(at)) return;
-      // Ours come first for their place in the line, and again for their value, should a field have one of these names.
+      // First for the order in the line, and last so that no field replaces them.
       const own = { timestamp: new Date().toISOString(), level: at, message };
-      out.log({ ...own, ...context, ...fields, ...own });
+      out.log({ ...own, ...context, ...fields, ...own, [textKey]: text });
     };
     return {
-      error: (message, fields) => log('error', message, fields),
-      warn: (message, fields) => log('warn', message, fields),
-      info: (message, fields) => log('info', message, fields),
-      debug: (message, fields) => log('debug', message, fields),
+      error: (...line) => log('error', ...line),
+      warn: (...line) => log('warn', ...line),
+      info: (...line) => log('info', ...line),
+      debug: (...line) => log('debug', ...line),
       child: (fields) => withContext({ ...context, ...fields }),
     };
   }
   return withContext({});
 }
 
-/** Says nothing; for tests. */
+/** Discards every line; for tests. */
 export const silentLogger: Logger = {
   error: () => undefined,
   warn: () => undefined,

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-/** argv → command; the only place that ends the process. */
+/** Runs the command of the arguments; the only file that calls process.exit. */
 import { runCli } from './cli/cli';
 
-// A reader that has seen enough (`vaemon config docs | head`) is no error of ours.
+// A closed pipe (`vaemon config docs | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
@@ -15,6 +15,6 @@ void runCli(process.argv.slice(2), {
     process.exitCode = code;
   },
 }).then(() => {
-  // Without this a connection that a library forgot would keep the process; what is written is flushed first.
+  // Exits even if a library left a connection open; output is flushed first.
   process.stdout.write('', () => process.exit());
 });

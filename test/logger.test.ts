@@ -118,3 +118,22 @@ test('auto is coloured text on a terminal and JSON elsewhere', () => {
 test('the silent logger says nothing', () => {
   expect(() => silentLogger.child({ component: 'x' }).error('unheard')).not.toThrow();
 });
+
+test('the text of a line replaces sentence and fields in text format, and JSON leaves it out', () => {
+  const text = capture({ format: 'text' });
+  text.log.warn('event opened', { key: 'a' }, '13:15:40 plant/a flow 9, expected 1');
+  expect(text.lines).toEqual(['13:15:40 plant/a flow 9, expected 1\n']);
+  const json = capture({});
+  json.log.warn('event opened', { key: 'a' }, 'unused');
+  expect(Object.keys(json.json()[0]!)).toEqual(['timestamp', 'level', 'message', 'key']);
+});
+
+test('the detector is not repeated in text format if it is the component', () => {
+  const { log, lines } = capture({ format: 'text' });
+  log.child({ component: 'pump', detector: 'pump' }).info('model loaded');
+  log.child({ component: 'store', detector: 'pump' }).info('model loaded');
+  expect(lines.map((line) => line.slice(13))).toEqual([
+    'INFO  pump model loaded\n',
+    'INFO  store model loaded detector=pump\n',
+  ]);
+});

@@ -1,47 +1,40 @@
-/** What `vaemon run` shows a person beside the log: training progress and, after a replay, how it went. */
-import { SingleBar } from 'cli-progress';
+/** What `vaemon run` shows in addition to the log: training progress and, after one pass over a file, a summary. */
 import type { Settings } from '../config/settings';
-import type { DetectorObserver } from '../runtime/detector';
-import { wilsonInterval } from '../offline/evaluate/quality/alarm-ratio';
 import type { LogStream, Logger } from '../logger';
-import type { ReplaySummary } from '../sinks/summary';
+import { wilsonInterval } from '../offline/evaluate/quality/alarm-ratio';
+import type { DetectorObserver } from '../runtime/detector';
+import type { TrainingProgress } from '../runtime/training-message';
+import type { FaultResult, ReplaySummary } from '../sinks/summary';
+import type { StatusLine } from './status-line';
 
 export interface ConsoleOptions {
   settings: Settings;
   stdout: LogStream;
+  /** Undefined without a terminal: progress is then logged. */
+  status: StatusLine | undefined;
   log: Logger;
 }
 
-/** Without a terminal, progress is logged each time this share of the epochs is through. */
+/** Progress is logged each time this share of the epochs has passed. */
 const loggedShare = 0.25;
+/** Columns of the progress bar. */
+const barColumns = 30;
 
-export function createConsole({ settings, stdout, log }: ConsoleOptions): DetectorObserver {
-  const first = new Set(settings.detectors.map(({ settings: { detector } }) => detector));
-  // One bar at a time: only the trainings that someone waits for, and only where a line can be drawn over.
-  const drawing = stdout.isTTY === true && first.size === 1;
-  let bar: SingleBar | undefined;
+export function createConsole({ settings, stdout, status, log }: ConsoleOptions): DetectorObserver {
+  /** Detectors whose first training has not ended; only that one delays the scoring. */
+  const untrained = new Set(settings.detectors.map(({ settings: { detector } }) => detector));
+  const bar = untrained.size === 1 ? status : undefined;
   let logged = 0;
 
-  function show(epoch: number, epochs: number, validationLoss: number, secondsLeft: number): void {
-    const payload = { loss: validationLoss.toFixed(1), left: Math.ceil(secondsLeft) };
-    if (bar === undefined) {
-      bar = new SingleBar({
-        stream: stdout,
-        format: 'training [{bar}] epoch {value}/{total}  loss {loss} nats  at most {left} s left',
-        hideCursor: true,
-        clearOnComplete: true,
-      });
-      bar.start(epochs, epoch, payload);
-    } else bar.update(epoch, payload);
-  }
-
   return {
-    trainingProgress(detector, { epoch, epochs, validationLoss, secondsLeft }) {
-      if (!first.has(detector)) return;
-      if (drawing) show(epoch, epochs, validationLoss, secondsLeft);
+    trainingProgress(detector, progress) {
+      if (!untrained.has(detector)) return;
+      const { epoch, epochs, validationLoss, secondsLeft } = progress;
+      if (bar !== undefined) bar.show(formatProgress(progress));
       else if (epoch >= logged + loggedShare * epochs) {
         logged = epoch;
         log.info('training', {
+          component: detector,
           detector,
           epoch,
           epochs,
@@ -51,52 +44,47 @@ export function createConsole({ settings, stdout, log }: ConsoleOptions): Detect
       }
     },
     trainingEnded(detector) {
-      first.delete(detector);
-      bar?.stop();
-      bar = undefined;
+      if (untrained.delete(detector)) bar?.clear();
     },
     passEnded(detector, pass, summary) {
       if (pass !== 1) return;
-      log.info('end of the file', { detector });
+      log.info('end of the file', { component: detector, detector });
       if (summary === undefined) return;
-      const target = settings.detectors.find(({ settings: one }) => one.detector === detector);
-      const { falseAlarmTarget } = target!.settings.calibration;
-      const ratio = falseAlarmTarget.kind === 'ratio' ? falseAlarmTarget.ratio : undefined;
-      stdout.write(formatSummary(summary, ratio));
-      const { source } = target!.settings;
-      if (source.kind === 'file' && source.file.loop)
-        stdout.write(`The replay begins again; Ctrl-C ends it. ${whereToLook(settings)}\n\n`);
+      const { calibration, source } = settings.detectors.find(
+        ({ settings: one }) => one.detector === detector,
+      )!.settings;
+      const { falseAlarmTarget } = calibration;
+      stdout.write(
+        formatSummary(summary, falseAlarmTarget.kind === 'ratio' ? falseAlarmTarget.ratio : undefined),
+      );
+      if (source.kind === 'file' && source.file.loop) {
+        const { host, port } = settings.daemon.http;
+        stdout.write(
+          `The file is replayed again; Ctrl-C stops it. Metrics for Prometheus: http://${host}:${port}/metrics\n\n`,
+        );
+      }
     },
   };
 }
 
-function whereToLook({ daemon: { http } }: Settings): string {
-  return `What Prometheus would see: http://${http.host}:${http.port}/metrics`;
+function formatProgress({ epoch, epochs, validationLoss, secondsLeft }: TrainingProgress): string {
+  const done = Math.round((epoch / epochs) * barColumns);
+  const bar = '='.repeat(done) + '-'.repeat(barColumns - done);
+  const left = Number.isNaN(secondsLeft) ? '' : `, at most ${Math.ceil(secondsLeft)} s left`;
+  return `training [${bar}] epoch ${epoch}/${epochs}, loss ${validationLoss.toFixed(1)} nats${left}`;
 }
 
-/** The summary as a small report: one line per fault, then the false alarms against the target. */
+/** One line per fault, then the false alarms against the target. */
 export function formatSummary(summary: ReplaySummary, targetRatio: number | undefined): string {
   const { faults, normalRecords, falseAlarms, falseEvents } = summary;
   const found = faults.filter(({ delayMs }) => delayMs !== undefined);
   const delays = found.map(({ delayMs }) => delayMs! / 1000).sort((a, b) => a - b);
-  const rows = faults.map(({ fault, delayMs, channel }) =>
-    [
-      new Date(fault.start).toISOString().slice(11, 19),
-      fault.kind.padEnd(14),
-      delayMs === undefined
-        ? 'NOT FOUND   '
-        : `found after ${String(Math.round(delayMs / 1000)).padStart(3)} s`,
-      channel === undefined
-        ? ''
-        : `by ${channel}${fault.channels.length === 0 || fault.channels.includes(channel) ? '' : ' (not the one that was disturbed)'}`,
-    ].join('  '),
-  );
   const ratio = normalRecords === 0 ? NaN : falseAlarms / normalRecords;
   const [low, high] = wilsonInterval(falseAlarms, normalRecords);
   return [
     '',
-    'How it went, against the faults that are known to be in the recording:',
-    ...rows.map((row) => `  ${row}`),
+    'Known faults of the recording, and whether they were found:',
+    ...faults.map((result) => `  ${formatFault(result)}`),
     '',
     `  faults found    ${found.length} of ${faults.length}, median delay ${delays[Math.floor(delays.length / 2)] ?? '-'} s`,
     `  false alarms    ${falseAlarms} of ${normalRecords} normal records: ratio ${ratio.toPrecision(2)} ` +
@@ -106,4 +94,17 @@ export function formatSummary(summary: ReplaySummary, targetRatio: number | unde
     '',
     '',
   ].join('\n');
+}
+
+function formatFault({ fault, delayMs, channel }: FaultResult): string {
+  const isDisturbed =
+    fault.channels.length === 0 || (channel !== undefined && fault.channels.includes(channel));
+  return [
+    new Date(fault.start).toISOString().slice(11, 19),
+    fault.kind.padEnd(14),
+    delayMs === undefined
+      ? 'NOT FOUND   '
+      : `found after ${String(Math.round(delayMs / 1000)).padStart(3)} s`,
+    channel === undefined ? '' : `by ${channel}${isDisturbed ? '' : ' (another channel was disturbed)'}`,
+  ].join('  ');
 }

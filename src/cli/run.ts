@@ -8,6 +8,7 @@ import { createLogger, type Logger } from '../logger';
 import { exitCodes, type CommandContext, type Register } from './context';
 import { createConsole } from './console';
 import { setOption } from './set';
+import { createStatusLine } from './status-line';
 import { vaemonVersion } from './version';
 
 interface Options {
@@ -18,7 +19,7 @@ interface Options {
 export const register: Register = (program, context) => {
   program
     .command('run')
-    .description('score records until told to stop (SIGTERM, SIGINT)')
+    .description('score records until SIGTERM or SIGINT')
     .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
     .addOption(setOption())
     .option('--once', 'end after one pass over each file source')
@@ -35,14 +36,16 @@ async function run(
   overrides: Readonly<Record<string, string>>,
   { env, stdout, setExitCode }: CommandContext,
 ): Promise<void> {
-  const log = createLogger({ ...settings.daemon.log, stream: stdout });
+  const status = stdout.isTTY === true ? createStatusLine(stdout) : undefined;
+  const output = status?.stream ?? stdout;
+  const log = createLogger({ ...settings.daemon.log, stream: output });
   const signal = waitForSignal();
   const daemon = await startDaemon({
     settings,
     version: vaemonVersion(),
     log,
     runTraining: (detector) => createTrainingRun(path, detector, overrides, env, log),
-    observer: createConsole({ settings, stdout, log }),
+    observer: createConsole({ settings, stdout: output, status, log }),
   });
   try {
     const reason = await Promise.race([
@@ -51,7 +54,7 @@ async function run(
     ]);
     log.info('stopping', { reason });
   } catch (err) {
-    log.error('a detector cannot go on', { err });
+    log.error('detector cannot continue', { err });
     setExitCode(exitCodes.failure);
   }
   await stop(daemon, log, setExitCode);
@@ -68,7 +71,7 @@ async function stop(daemon: Daemon, log: Logger, setExitCode: CommandContext['se
   }
 }
 
-/** The first SIGTERM or SIGINT asks for an orderly stop; a second one ends the process as it would any other. */
+/** The first SIGTERM or SIGINT requests an orderly stop; a second one ends the process at once. */
 function waitForSignal(): { received: Promise<string>; release(): void } {
   let release = (): void => undefined;
   const received = new Promise<string>((resolve) => {
@@ -87,7 +90,7 @@ function waitForSignal(): { received: Promise<string>; release(): void } {
   return { received, release: () => release() };
 }
 
-/** The same program, the same configuration, the command `train`. */
+/** Runs the command `train` of this program with the same configuration. */
 function createTrainingRun(
   path: string,
   detector: string,

@@ -149,9 +149,10 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
     }
   }
 
-  function report(outcome: TrainingOutcome, trigger: TrainingTrigger, seconds: number): void {
+  function report(outcome: TrainingOutcome, trigger: TrainingTrigger, elapsed: number): void {
     if (outcome.result === 'refused') return;
-    observer.trainingEnded(outcome.result === 'swapped' ? 'ok' : outcome.reason, seconds);
+    observer.trainingEnded(outcome.result === 'swapped' ? 'ok' : outcome.reason, elapsed);
+    const seconds = Number(elapsed.toFixed(1));
     if (outcome.result === 'swapped') {
       log.info('new model in use', { trigger, seconds, version: outcome.version });
       return;

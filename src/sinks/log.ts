@@ -1,30 +1,28 @@
-/** Events for people: one line when an event opens, one when it closes. */
-import type { Contribution } from '../domain/detection';
-import type { AnomalyEvent } from '../domain/event';
-import type { LimitViolation } from '../domain/signal';
+/** Events for people: one log line when an event opens, and one when it closes. */
+import type { AnomalyEvent, EventEnding } from '../domain/event';
+import { textValue, type Logger } from '../logger';
 import type { Sink } from './sink';
 
-/** Takes a finished line. */
-export interface EventLog {
-  warn(message: string, fields: Record<string, unknown>): void;
-  info(message: string, fields: Record<string, unknown>): void;
-}
+/** Columns of a terminal that a line in text format fits into. */
+const lineColumns = 120;
 
-/** Fewer repetitions than this happen to rounded values all the time. */
+/** Columns for the detector and the key in such a line. */
+const nameColumns = 32;
+
+/** Repetitions of a value from which a line mentions them: rounded values often repeat a few times. */
 const noteworthyRepeats = 4;
 
-/** Channels that are named; the detections on Kafka have them all. */
+/** Channels named in the field `why`; the detections on Kafka name all of them. */
 const namedChannels = 3;
 
-/** Writes events to the log, with what a person needs to judge them. */
-export function createLogSink(log: EventLog): Sink {
+export function createLogSink(log: Pick<Logger, 'warn' | 'info'>): Sink {
   return {
     name: 'log',
     anomaliesOnly: true,
     write({ events }) {
       for (const event of events) {
-        if (event.status === 'open') log.warn('event opened', describe(event));
-        else log.info('event closed', describe(event));
+        if (event.status === 'open') log.warn('event opened', describe(event), formatOpened(event));
+        else log.info('event closed', describe(event), formatClosed(event));
       }
       return Promise.resolve();
     },
@@ -46,34 +44,98 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
     seen: describeRarity(event.peakSurprise),
     ...(leftOut.length > 0 && { misfits: leftOut.join(', ') }),
     why: describeReasons(event),
-    detector: event.detector,
     modelVersion: event.modelVersion,
   };
 }
 
-/** 10^surprise, as a person would say it: nobody has seen enough records to say "once in 10^20". */
+/** When, which key, what is and what was expected, how sure; the least important parts are left out of a line that is too long. */
+function formatOpened(event: AnomalyEvent): string {
+  const { start, contributions, limits, peakSurprise } = event;
+  const [first] = reasonsOf(event);
+  const channels = new Set([
+    ...limits.map(({ channel }) => channel),
+    ...contributions.filter(({ records }) => records > 0).map(({ channel }) => channel),
+  ]);
+  const others = [...channels].filter((channel) => channel !== first?.channel).length;
+  const more = others === 0 ? '' : ` (+${others} ${others === 1 ? 'channel' : 'channels'})`;
+  const what =
+    first === undefined ? 'anomalous' : `${first.channel} ${first.value}, ${first.remark}${first.unchanged}`;
+  const lead = `${timeOf(start)} ${nameOf(event)} ${what}`;
+  const surprise = `; surprise ${peakSurprise.toFixed(1)}`;
+  const rarity = `, ${describeRarity(peakSurprise)}`;
+  return fit([lead + more + surprise + rarity, lead + surprise + rarity, lead + more + surprise, lead]);
+}
+
+const endings: Record<EventEnding, string> = {
+  quiet: '',
+  silence: ' by silence',
+  end: ' with the last record',
+};
+
+function formatClosed(event: AnomalyEvent): string {
+  const { start, end, anomalousRecords: records, peakSurprise, closedBy } = event;
+  const ending = closedBy === undefined ? '' : endings[closedBy];
+  const seconds = Number(((end - start) / 1000).toFixed(1)).toLocaleString('en');
+  const count = `${records.toLocaleString('en')} anomalous ${records === 1 ? 'record' : 'records'}`;
+  const lead = `${timeOf(end)} ${nameOf(event)} event closed${ending}: ${count} in ${seconds} s`;
+  return fit([`${lead}, peak surprise ${peakSurprise.toFixed(1)}`, lead]);
+}
+
+const timeOf = (at: number): string => new Date(at).toISOString().slice(11, 19);
+
+const nameOf = ({ detector, key }: AnomalyEvent): string => cut(`${detector}/${textValue(key)}`, nameColumns);
+
+/** The first of the texts that fits into a line; the last one is cut. */
+function fit(texts: readonly string[]): string {
+  return texts.find((text) => text.length <= lineColumns) ?? cut(texts.at(-1)!, lineColumns);
+}
+
+function cut(text: string, columns: number): string {
+  return text.length <= columns ? text : `${text.slice(0, columns - 1)}…`;
+}
+
+/** 10^surprise in words; calibration data never suffices for "once in 10^20". */
 export function describeRarity(surprise: number): string {
-  if (surprise > 9) return 'less than once in a billion normal records';
+  if (surprise > 9) return 'once in over a billion normal records';
   return `once in ${Number((10 ** surprise).toPrecision(2)).toLocaleString('en')} normal records`;
 }
 
-/** Limits that were violated, then the most unusual of the other channels. */
-function describeReasons({ limits, contributions }: AnomalyEvent): string {
+/** What is wrong with a channel. */
+interface Reason {
+  channel: string;
+  value: string;
+  remark: string;
+  /** Empty unless the value has repeated noticeably often. */
+  unchanged: string;
+}
+
+/** Violated limits, then the most unusual of the other channels. */
+function reasonsOf({ limits, contributions }: AnomalyEvent): Reason[] {
   const others = contributions.filter(({ channel }) => !limits.some((one) => one.channel === channel));
-  return [...limits.map(describeLimit), ...others.map(describeChannel)].slice(0, namedChannels).join('; ');
+  return [
+    ...limits.map(({ channel, limit, bound, actual }) => ({
+      channel,
+      value: formatValue(actual),
+      remark: `${limit === 'max' ? 'above' : 'below'} its limit of ${formatValue(bound)}`,
+      unchanged: '',
+    })),
+    ...others.map(({ channel, actual, expected, repeats }) => ({
+      channel,
+      value: formatValue(actual),
+      remark: `expected ${formatValue(expected)}`,
+      unchanged: repeats < noteworthyRepeats ? '' : `, unchanged ${repeats + 1} times in a row`,
+    })),
+  ];
 }
 
-function describeLimit({ channel, limit, bound, actual }: LimitViolation): string {
-  const side = limit === 'max' ? 'above' : 'below';
-  return `${channel} ${formatValue(actual)} (${side} its limit of ${formatValue(bound)})`;
+function describeReasons(event: AnomalyEvent): string {
+  return reasonsOf(event)
+    .slice(0, namedChannels)
+    .map(({ channel, value, remark, unchanged }) => `${channel} ${value} (${remark})${unchanged}`)
+    .join('; ');
 }
 
-function describeChannel({ channel, actual, expected, repeats }: Contribution): string {
-  const value = `${channel} ${formatValue(actual)} (expected ${formatValue(expected)})`;
-  return repeats < noteworthyRepeats ? value : `${value}, unchanged ${repeats + 1} times in a row`;
-}
-
-/** A value as a person would write it: three or four digits. */
+/** A value with three or four significant digits. */
 export function formatValue(value: number): string {
   if (Number.isNaN(value)) return 'missing';
   const magnitude = Math.abs(value);

@@ -1,7 +1,7 @@
-/** Remembers closed events, so that no training learns from them. */
+/** Adds closed events to the quarantine, so that no training learns from them. */
 import type { Sink } from './sink';
 
-/** Takes a stretch of event time of one key, Unix ms. */
+/** Accepts intervals of event time of one key, Unix ms. */
 export interface QuarantineBook {
   add(key: string, from: number, to: number): void;
 }

@@ -1,8 +1,8 @@
-/** How a replay compares with the faults that are known to be in it: for the end of a demo, never for a decision. */
+/** Compares the detections of a recording with its known faults, for people only. */
 import type { AnomalyEvent } from '../domain/event';
 import type { Sink } from './sink';
 
-/** A fault that is known to have been there, Unix ms. */
+/** A known fault; times are Unix ms. */
 export interface KnownFault {
   start: number;
   end: number;
@@ -13,7 +13,7 @@ export interface KnownFault {
 export interface FaultResult {
   fault: KnownFault;
   /**
-   * From the start of the fault to the record that opened an event, 0 where one was open already; undefined = not found.
+   * From the start of the fault to the record that opened an event, 0 if one was already open; undefined = not found.
    */
   delayMs: number | undefined;
   /** The most surprising channel of that event. */
@@ -23,7 +23,7 @@ export interface FaultResult {
 export interface ReplaySummary {
   records: number;
   faults: readonly FaultResult[];
-  /** Records outside of every fault and its after-effects, and how many of them were called anomalous. */
+  /** Records outside of all faults and their after-effects, and how many of these were anomalous. */
   normalRecords: number;
   falseAlarms: number;
   /** Events that overlap no fault and no after-effects. */
@@ -31,16 +31,16 @@ export interface ReplaySummary {
 }
 
 export interface SummarySink extends Sink {
-  /** What has been seen since the last call, or the beginning. */
+  /** Summary since the previous call. */
   take(): ReplaySummary;
 }
 
 /**
- * @param afterEffectsMs for so long after a fault its records are counted neither as normal nor as faulty: the
- *   windows still hold it, and averages of the machine itself still remember it
+ * @param afterEffectsMs time after a fault in which records count neither as normal nor as faulty: they are still in the windows
+ *   and in moving averages of the machine
  */
 export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs: number): SummarySink {
-  /** By id, as they were when last heard of: closed, or still open. */
+  /** Newest state of each event by id, open or closed. */
   let known = new Map<string, AnomalyEvent>();
   let counts = { records: 0, normalRecords: 0, falseAlarms: 0 };
   const near = (from: number, to: number): boolean =>
@@ -72,7 +72,7 @@ export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs:
   };
 }
 
-/** The first event with an anomalous record within the fault: it opens with a later one, perhaps after a short fault's end. */
+/** The first event with an anomalous record during the fault; it may open only after the end of a short fault. */
 function findFault(fault: KnownFault, events: readonly AnomalyEvent[]): FaultResult {
   const event = events.find(({ start, end }) => start <= fault.end && end >= fault.start);
   return {

@@ -409,5 +409,5 @@ test.each([
   const missing = path.join(config, 'nowhere.csv');
   const daemon = startReplay(await store(), { 'source.file.path': missing });
   expect(await daemon.ended).toEqual({ code: 1, signal: null });
-  expect(JSON.stringify(daemon.log('a detector cannot go on'))).toContain(missing);
+  expect(JSON.stringify(daemon.log('detector cannot continue'))).toContain(missing);
 });

@@ -1,15 +1,20 @@
+import type { AnomalyEvent } from '../../src/domain/event';
+import type { EventContribution } from '../../src/domain/event-channels';
+import type { Fields, LogLine } from '../../src/logger';
 import { createLogSink } from '../../src/sinks/log';
 import { createDetection, createEvent } from './events';
 
 function createSink() {
-  const lines: { level: string; message: string; fields: Record<string, unknown> }[] = [];
-  const at = (level: string) => (message: string, fields: Record<string, unknown>) =>
-    void lines.push({ level, message, fields });
+  const lines: { level: string; message: string; fields: Fields; text: string }[] = [];
+  const at =
+    (level: string): LogLine =>
+    (message, fields = {}, text = '') =>
+      void lines.push({ level, message, fields, text });
   return { lines, sink: createLogSink({ warn: at('warn'), info: at('info') }) };
 }
 const nothing = { detections: [], events: [], deadLetters: [] };
 
-test('an opened event is a warning that says when, how surprising and which channels', async () => {
+test('an opened event is a warning with its time, surprise and channels', async () => {
   const { sink, lines } = createSink();
   await sink.write({ ...nothing, events: [createEvent()] });
   expect(lines).toEqual([
@@ -17,7 +22,6 @@ test('an opened event is a warning that says when, how surprising and which chan
       level: 'warn',
       message: 'event opened',
       fields: {
-        detector: 'plant',
         key: 'pump-3',
         start: '1970-01-01T00:00:10.000Z',
         surprise: 7.12,
@@ -25,6 +29,7 @@ test('an opened event is a warning that says when, how surprising and which chan
         why: 'flow 1.23 (expected 0.1); pressure 1.00e-9 (expected 123,500)',
         modelVersion: 'v1',
       },
+      text: '00:00:10 plant/pump-3 flow 1.23, expected 0.1 (+1 channel); surprise 7.1, once in 13,000,000 normal records',
     },
   ]);
 });
@@ -36,7 +41,7 @@ test('channels that do not fit the others are named', async () => {
   expect(lines[0]!.fields['misfits']).toBe('flow, load');
 });
 
-test('a limit that was violated comes before what the model says, and its channel once', async () => {
+test('a violated limit comes before what the model expected, and its channel appears once', async () => {
   const { sink, lines } = createSink();
   const limits = [{ channel: 'flow', limit: 'max', bound: 1, actual: 1.5 }] as const;
   await sink.write({ ...nothing, events: [createEvent({ limits })] });
@@ -45,7 +50,7 @@ test('a limit that was violated comes before what the model says, and its channe
   );
 });
 
-test('a closed event is information and says when it ended', async () => {
+test('a closed event is information with its end', async () => {
   const { sink, lines } = createSink();
   await sink.write({
     ...nothing,
@@ -112,15 +117,15 @@ test.each([
 test.each([
   [2, 'once in 100 normal records'],
   [9, 'once in 1,000,000,000 normal records'],
-  [9.1, 'less than once in a billion normal records'],
-  [300, 'less than once in a billion normal records'],
-])('a surprise of %d was seen %s', async (peakSurprise, seen) => {
+  [9.1, 'once in over a billion normal records'],
+  [300, 'once in over a billion normal records'],
+])('a surprise of %d is described as %s', async (peakSurprise, seen) => {
   const { sink, lines } = createSink();
   await sink.write({ ...nothing, events: [createEvent({ peakSurprise })] });
   expect(lines[0]!.fields['seen']).toBe(seen);
 });
 
-test('events come in their order, and detections and dead letters are no lines', async () => {
+test('events keep their order, and detections and dead letters are not logged', async () => {
   const { sink, lines } = createSink();
   await sink.write({
     detections: [createDetection(1, { anomalous: true })],
@@ -138,4 +143,57 @@ test('events come in their order, and detections and dead letters are no lines',
   });
   expect(lines.map(({ message }) => message)).toEqual(['event closed', 'event opened']);
   await sink.close();
+});
+
+describe('the text of an event', () => {
+  async function textOf(event: Partial<AnomalyEvent>): Promise<string> {
+    const { sink, lines } = createSink();
+    await sink.write({ ...nothing, events: [createEvent(event)] });
+    expect(lines[0]!.text.length).toBeLessThanOrEqual(120);
+    return lines[0]!.text;
+  }
+  const [flow, pressure] = createEvent().contributions as [EventContribution, EventContribution];
+
+  test('names a violated limit first, and counts the other channels beyond the threshold', async () => {
+    const limits = [{ channel: 'pressure', limit: 'max', bound: 1, actual: 1.5 }] as const;
+    const contributions = [pressure, flow, { ...flow, channel: 'load', records: 0 }];
+    expect(await textOf({ limits, contributions, peakSurprise: 5 })).toBe(
+      '00:00:10 plant/pump-3 pressure 1.5, above its limit of 1 (+1 channel); surprise 5.0, once in 100,000 normal records',
+    );
+  });
+
+  test('mentions a value that repeats', async () => {
+    expect(await textOf({ contributions: [{ ...flow, repeats: 9 }], peakSurprise: 2 })).toBe(
+      '00:00:10 plant/pump-3 flow 1.23, expected 0.1, unchanged 10 times in a row; surprise 2.0, once in 100 normal records',
+    );
+  });
+
+  test('does without a channel if the record was not explained', async () => {
+    expect(await textOf({ contributions: [], peakSurprise: 2 })).toBe(
+      '00:00:10 plant/pump-3 anomalous; surprise 2.0, once in 100 normal records',
+    );
+  });
+
+  test('leaves out the number of channels first, then how rare the event is, and is cut at last', async () => {
+    const named = (length: number) => [{ ...flow, channel: 'f'.repeat(length) }, pressure];
+    const peakSurprise = 12;
+    expect(await textOf({ contributions: named(20), peakSurprise })).toMatch(/0\.1; .* normal records$/);
+    expect(await textOf({ contributions: named(40), peakSurprise })).toMatch(
+      /0\.1 \(\+1 channel\); surprise 12\.0$/,
+    );
+    expect(await textOf({ contributions: named(200), peakSurprise })).toMatch(/f…$/);
+  });
+
+  test('has room for a long key, and escapes what a terminal would interpret', async () => {
+    expect(await textOf({ key: 'k'.repeat(500) })).toMatch(/^00:00:10 plant\/k+… flow 1\.23/);
+    expect(await textOf({ key: '\x1b[2J\n' })).toContain('plant/"\\u001b[2J\\n" flow');
+  });
+
+  test.each([
+    ['quiet', 'event closed: 3 anomalous records in 2.5 s, peak surprise 7.1'],
+    ['silence', 'event closed by silence: 3 anomalous records in 2.5 s, peak surprise 7.1'],
+    ['end', 'event closed with the last record: 3 anomalous records in 2.5 s, peak surprise 7.1'],
+  ] as const)('that was closed by %s', async (closedBy, text) => {
+    expect(await textOf({ status: 'closed', closedBy, end: 12_500 })).toBe(`00:00:12 plant/pump-3 ${text}`);
+  });
 });
