@@ -1,4 +1,4 @@
-/** A detector without a model, which judges windows as a test says. */
+/** A detector without a model, which scores windows with a function of the test. */
 import { createBaselines, type BaselineReference } from '../src/calibration/baseline';
 import { createWindowBatch, type WindowBatch, type WindowShape } from '../src/domain/window';
 import type { RawScores } from '../src/scoring/assess';
@@ -6,8 +6,8 @@ import { rowOf, type Detector, type BaselinesOf, type Scores } from '../src/scor
 
 const nothing: RawScores = {
   statistics: {},
-  parts: new Float32Array(),
-  errors: new Float32Array(),
+  contributions: new Float32Array(),
+  meanErrors: new Float32Array(),
   expected: new Float32Array(),
   unknownConditions: 0,
 };
@@ -15,14 +15,14 @@ const nothing: RawScores = {
 export interface FakeDetectorParts {
   version: string;
   shape: WindowShape;
-  judge: (batch: WindowBatch, levelsOf: BaselinesOf | undefined) => Omit<Scores, 'statisticsOf'>;
-  /** Calibration scores of the statistics whose level is followed. */
+  scoresOf: (batch: WindowBatch, baselinesOf: BaselinesOf | undefined) => Omit<Scores, 'statisticsOf'>;
+  /** Calibration scores of the statistics that have a baseline. */
   bases?: readonly BaselineReference[];
 }
 
-export function createFakeDetector({ version, shape, judge, bases = [] }: FakeDetectorParts): Detector {
-  const judgeAll = (batch: WindowBatch, levelsOf?: BaselinesOf): Scores => {
-    const scores = judge(batch, levelsOf);
+export function createFakeDetector({ version, shape, scoresOf, bases = [] }: FakeDetectorParts): Detector {
+  const applyCalibration = (batch: WindowBatch, baselinesOf?: BaselinesOf): Scores => {
+    const scores = scoresOf(batch, baselinesOf);
     return { ...scores, statisticsOf: (window) => rowOf(scores.statistics, window) };
   };
   return {
@@ -32,8 +32,8 @@ export function createFakeDetector({ version, shape, judge, bases = [] }: FakeDe
     engine: 'none',
     assess: () => Promise.resolve(nothing),
     createBatch: (capacity) => createWindowBatch(shape, capacity),
-    judge: (batch, _, levelsOf) => judgeAll(batch, levelsOf),
-    score: (batch, levelsOf) => Promise.resolve().then(() => judgeAll(batch, levelsOf)),
+    applyCalibration: (batch, _, baselinesOf) => applyCalibration(batch, baselinesOf),
+    score: (batch, baselinesOf) => Promise.resolve().then(() => applyCalibration(batch, baselinesOf)),
     heat: () => Promise.resolve(new Float32Array()),
     createBaselines: (policy, snapshot) => createBaselines(bases, policy, snapshot),
     release: () => undefined,

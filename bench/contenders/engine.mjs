@@ -20,14 +20,14 @@ const traced = engineName === 'onnxruntime';
 await openBackend(engineName === 'tfjs-node' ? 'tfjs-node' : 'wasm');
 
 /** What every contender reports, so that they can be held to each other. */
-const wanted = ['reconstruction', 'latent', 'parts', 'errors', 'typical'];
+const wanted = ['reconstruction', 'latent', 'contributions', 'meanErrors', 'expectedOfChannels'];
 const cache = new Map();
 
 async function prepare(name) {
   if (cache.has(name)) return cache.get(name);
-  const { model, state, encoder, contributions } = createBenchModel(name);
+  const { model, state, encoder, channelMap } = createBenchModel(name);
   const open = traced ? await openGraph(traceScoring(model, state), openSession) : createTfjsEngine;
-  const engine = open(model, encoder, contributions);
+  const engine = open(model, encoder, channelMap);
   const parts = { model, phases: model.phases, encoder, learningRate: 1e-3 };
   const stepper = traced ? await createTracedStepper(parts, openSession) : createTfjsStepper(parts);
   const { tensors } = decodeSafetensors(readFileSync(join(folder, `${name}.inputs.safetensors`)));

@@ -23,7 +23,7 @@ export function createBenchModel(name) {
   const { createModel } = dist('models/zoo');
   const { createRandom, tf } = dist('tensor');
   const { untrainedState } = dist('scoring/probe');
-  const { contributionsOf } = dist('scoring/contributions');
+  const { createChannelMap } = dist('scoring/contributions');
   const { createWindowEncoder } = dist('scoring/encode');
   const { createScaler } = dist('domain/scaler');
   const { createCategoryTable, createConditionEncoder } = dist('domain/condition');
@@ -40,5 +40,5 @@ export function createBenchModel(name) {
     createScaler(state.scaler),
     createConditionEncoder(state.conditions, createCategoryTable()),
   );
-  return { spec, state, model, encoder, contributions: contributionsOf(state) };
+  return { spec, state, model, encoder, channelMap: createChannelMap(state) };
 }

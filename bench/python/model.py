@@ -65,7 +65,7 @@ class Cvae(nn.Module):
         return torch.sigmoid(self.variance(c)) * (self.high - self.low) + self.low
 
     def score(self, x, mask, c):
-        """What a detection is made of: see src/scoring/readout.ts."""
+        """The scoring outputs: see src/scoring/outputs.ts."""
         batch = x.shape[0]
         z, _ = self.gaussian_from(self.encoder(torch.cat([x, c], 1)))
         p_mean, p_log_var = self.gaussian_from(self.prior(c))

@@ -2,7 +2,8 @@
 import type { DetectorSettings, Settings } from '../config/settings';
 import { ConfigError } from '../errors';
 import type { createLogger } from '../logger';
-import { decodeModel, type DetectorState } from '../scoring/bundle';
+import { decodeModel } from '../scoring/bundle';
+import type { VersionState } from '../scoring/version-state';
 import { disposeModel, type Model } from '../models/model';
 import { createFileHistory } from '../sources/file/file';
 import type { ReadHistory } from '../sources/history';
@@ -52,7 +53,7 @@ export function createHistory(
 /** A model version as it was stored. */
 export interface OpenModel {
   version: string;
-  state: DetectorState;
+  state: VersionState;
   model: Model;
 }
 

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option } from 'commander';
 import { loadSettings } from '../config/load';
 import { createCategoryTable } from '../domain/condition';
-import type { DetectorState } from '../scoring/bundle';
+import type { VersionState } from '../scoring/version-state';
 import { generateWindows } from '../scoring/generate';
 import { openBackend } from '../tensor';
 import type { Register } from './context';
@@ -53,7 +53,7 @@ function readConditions(given: Readonly<Record<string, string>>, numeric: Readon
 
 function formatWindows(
   windows: Float64Array,
-  { channels, spec }: Pick<DetectorState, 'channels' | 'spec'>,
+  { channels, spec }: Pick<VersionState, 'channels' | 'spec'>,
 ): string {
   const width = channels.length;
   const lines = Array.from({ length: windows.length / width }, (_, row) => {

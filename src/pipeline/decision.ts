@@ -51,7 +51,7 @@ export async function decideChunk(
   const keyOf = (at: number): string => records.keys[chunk.rows[at]!]!;
   const offsetOf = (at: number): bigint => BigInt(messages[chunk.messages[at]!]!.origin.offset);
   const scores =
-    raw && detector.judge(chunk.windows, raw, baselinesOfWindows(chunk, keyOf, offsetOf, partition));
+    raw && detector.applyCalibration(chunk.windows, raw, baselinesOfWindows(chunk, keyOf, offsetOf, partition));
   for (let at = 0; at < chunk.count; at++) {
     const key = keyOf(at);
     const timestamp = records.timestamps[chunk.rows[at]!]!;

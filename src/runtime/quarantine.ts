@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeAtomically } from '../system/atomic-write';
 import { errorCode } from '../system/file-system';
-import type { Interval } from '../training/dataset';
+import type { Interval } from '../training/exclusion';
 
 export interface Quarantine {
   /** Adds an interval of event time of one key, Unix ms, extended by the margin on both sides. */

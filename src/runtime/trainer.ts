@@ -13,7 +13,8 @@ import type { TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/bundle';
 import { messageOf } from '../system/error-text';
 import type { StoredTensor } from '../tensor';
-import { createDatasetBuilder, type Dataset, type Interval } from '../training/dataset';
+import { createDatasetBuilder, type Dataset } from '../training/dataset';
+import type { Interval } from '../training/exclusion';
 import type { TrainingReport } from '../training/report';
 import { train, type Progress } from '../training/train';
 

@@ -1,15 +1,15 @@
 /**
- * An error that keeps its sign. A sensor that reads a little too low for a whole window has ten errors none of which is odd;
- * that all ten point the same way is. So the mean error of each channel over the window (`Attribution.meanError`) is a statistic
- * of its own.
+ * The statistic `bias`: errors that keep their sign. A sensor that reads a little too low for a whole window has ten errors none
+ * of which is odd by itself; that all have the same sign is. The statistic is the mean error of each channel over the window.
  */
-/** Variance of each channel's mean error over windows that were held out; goes into the model version. */
+
+/** Variance of each channel's mean error over held-out windows. Stored in the model version. */
 export type BiasState = readonly number[];
 
-/** Least standard deviation of a mean error, in scaled units: below, a channel would alarm for a hair's breadth. */
+/** Least standard deviation of a mean error, in scaled units, so that a channel without errors does not alarm for a tiny one. */
 const leastDeviation = 0.05;
 
-/** @param means of the calibration windows, shape [count, channels] */
+/** @param means mean errors of the calibration windows, shape [count, channels] */
 export function fitBias(means: ArrayLike<number>, channels: number): BiasState {
   const count = means.length / channels;
   return Array.from({ length: channels }, (_, channel) => {

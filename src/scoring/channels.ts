@@ -1,21 +1,19 @@
 /**
- * Each channel on its own scale. The sum over all channels is as wild as its wildest one: where disk traffic comes in
- * bursts, a latency that is four times what it was drowns in them. So the part of the reconstruction statistic that a
- * channel has is calibrated for itself, and the most unusual channels speak for the record.
+ * The statistic `channel`: each channel on its own scale. The sum over all channels varies as much as its noisiest channel:
+ * where disk traffic comes in bursts, they hide a latency that has quadrupled. So each channel's contribution to the
+ * reconstruction statistic is calibrated by itself, and the p-values of the channels are combined.
  */
 import { logEvidence } from '../calibration/combine';
 import { createSurvival, fitCalibration, type CalibrationState } from '../calibration/pvalue';
 
-/** One calibration per channel; goes into the model version. */
+/** One calibration per channel. Stored in the model version. */
 export type ChannelState = readonly CalibrationState[];
 
-/**
- * @param parts what each channel adds to the reconstruction statistic, shape [count, channels], of calibration windows
- */
-export function fitChannels(parts: Float64Array, channels: number, tailShare: number): ChannelState {
+/** @param contributions to the reconstruction statistic in the calibration windows, shape [count, channels] */
+export function fitChannels(contributions: Float64Array, channels: number, tailShare: number): ChannelState {
   return Array.from({ length: channels }, (_, channel) =>
     fitCalibration(
-      parts.filter((_part, i) => i % channels === channel),
+      contributions.filter((_, i) => i % channels === channel),
       tailShare,
     ),
   );
@@ -23,22 +21,22 @@ export function fitChannels(parts: Float64Array, channels: number, tailShare: nu
 
 export interface ChannelStatistic {
   /** The channels' p-values combined (larger = odder), shape [count]. */
-  assess(parts: ArrayLike<number>, count: number): Float64Array;
-  /** p-value of what one channel adds. */
-  pValueOf(part: number, channel: number): number;
+  assess(contributions: ArrayLike<number>, count: number): Float64Array;
+  /** p-value of the contribution of one channel. */
+  pValueOf(contribution: number, channel: number): number;
 }
 
 export function createChannelStatistic(state: ChannelState): ChannelStatistic {
   const channels = state.length;
   const toP = state.map(createSurvival);
-  const pValueOf = (part: number, channel: number): number => toP[channel]!(part);
+  const pValueOf = (contribution: number, channel: number): number => toP[channel]!(contribution);
   const row = new Float64Array(channels);
   return {
-    assess(parts, count) {
+    assess(contributions, count) {
       const statistic = new Float64Array(count);
       for (let window = 0; window < count; window++) {
         for (let channel = 0; channel < channels; channel++)
-          row[channel] = pValueOf(parts[window * channels + channel]!, channel);
+          row[channel] = pValueOf(contributions[window * channels + channel]!, channel);
         statistic[window] = logEvidence(row);
       }
       return statistic;

@@ -1,6 +1,6 @@
 /**
- * From single values to the channels that a detection names: of a window they are the sensors, of an image regions of it.
- * Nobody reads 784 contributions, and a fault in a picture is seldom one pixel.
+ * From single values to the channels that a detection names: the sensors of a window, or regions of an image, because nobody
+ * reads 784 contributions and a fault in an image is seldom one pixel.
  */
 import { colourChannels, type ImageShape } from '../domain/image';
 import type { Values } from '../domain/record';
@@ -8,47 +8,43 @@ import type { WindowShape } from '../domain/window';
 import type { Examples } from '../models/model';
 import { tf } from '../tensor';
 
-/** What detections name, and how it follows from single values. */
-export interface Contributions {
+export interface ChannelMap {
   /** A window of records, or an image. */
   readonly kind: 'window' | 'image';
-  /** How many channels there are to name. */
+  /** Number of channels. */
   readonly channels: number;
-  /** To which channel each value of a window belongs. */
+  /** The channel of a value of a window. */
   channelOf(value: number): number;
   /** What each channel adds to the reconstruction statistic. Shape [batch, values of a window] → [batch, channels]. */
   sum(perValue: tf.Tensor2D): tf.Tensor2D;
   /**
-   * The value that stands for each channel: that of the newest record, or the mean of a region. Shape [batch, values of a
-   * window] → [batch, channels].
+   * One value for each channel: that of the newest record, or the mean of a region. Shape [batch, values of a window] →
+   * [batch, channels].
    */
   represent(perValue: tf.Tensor2D): tf.Tensor2D;
-  /** Mean of what is seen less what is expected, by channel. Shape [batch, channels]. */
+  /** Mean over the seen values of x − expected. Shape [batch, channels]. */
   meanError(examples: Examples, expected: tf.Tensor2D): tf.Tensor2D;
-  /** The values that stand for the channels of one window as it was read, in the channels' own units. Shape [channels]. */
+  /** One value for each channel of a raw window, in the channels' own units. Shape [channels]. */
   actual(values: Values): Float64Array;
 }
 
-/** Channels of the windows, or regions of the images, that were learned from. */
-export function contributionsOf({
+/** The channels of windows, or the regions of images, as the state has them. */
+export function createChannelMap({
   spec,
   image,
 }: {
   spec: { length: number; channels: number };
   image?: ImageShape;
-}): Contributions {
-  return image === undefined ? createWindowContributions(spec) : createImageContributions(image);
+}): ChannelMap {
+  return image === undefined ? createWindowMap(spec) : createImageMap(image);
 }
 
 /**
- * Channels of a window. The record that is judged counts in full; of those before it the worst is left out, so that one odd
- * record is one odd record, and not a whole window of them.
+ * Channels of a window. The newest record counts in full; of the records before it the worst is left out, so that one odd
+ * record does not make all windows that contain it odd.
  */
-export function createWindowContributions({
-  length,
-  channels,
-}: Pick<WindowShape, 'length' | 'channels'>): Contributions {
-  /** Over all records of the window, as a product with copies of I, which is faster than a sum along the middle. */
+export function createWindowMap({ length, channels }: Pick<WindowShape, 'length' | 'channels'>): ChannelMap {
+  /** Over all records of the window: a product with copies of I, which is faster than a sum along the middle dimension. */
   const sumOverRecords = (perValue: tf.Tensor2D): tf.Tensor2D =>
     tf.matMul(perValue, tf.tile(tf.eye(channels), [length, 1]));
   return {
@@ -59,17 +55,17 @@ export function createWindowContributions({
       const sums = sumOverRecords(perValue);
       if (length === 1) return sums;
       const earlier = tf.slice(perValue, [0, 0], [-1, (length - 1) * channels]);
-      return tf.sub(sums, tf.max(tf.reshape(earlier, [-1, length - 1, channels]), 1));
+      return sums.sub(tf.max(tf.reshape(earlier, [-1, length - 1, channels]), 1));
     },
     represent: (perValue) => tf.slice(perValue, [0, (length - 1) * channels], [-1, channels]),
-    // Where nothing is seen the sum is 0, and so is the mean.
+    // A channel without any seen value has the mean 0.
     meanError: ({ x, mask }, expected) =>
-      tf.div(sumOverRecords(tf.mul(mask, tf.sub(x, expected))), tf.maximum(sumOverRecords(mask), 1)),
+      sumOverRecords(mask.mul(x.sub(expected))).div(sumOverRecords(mask).maximum(1)),
     actual: (values) => Float64Array.from(values.subarray((length - 1) * channels)),
   };
 }
 
-/** Regions across and down, at most: enough to say where to look. */
+/** Largest number of regions across and down: enough to show where to look. */
 const regionsPerSide = 4;
 
 interface Region {
@@ -78,7 +74,7 @@ interface Region {
   pixels: number;
 }
 
-/** A coarse grid over an image: its regions row by row, and to which of them each pixel belongs. */
+/** A coarse grid over an image: its regions row by row, and the region of each pixel. */
 export function regionsOf({ width, height }: Pick<ImageShape, 'width' | 'height'>): {
   regions: Region[];
   regionOfPixel: Uint8Array;
@@ -100,21 +96,21 @@ export function regionsOf({ width, height }: Pick<ImageShape, 'width' | 'height'
   return { regions, regionOfPixel };
 }
 
-/** Where a side is cut, its two ends included. */
+/** The bounds of the parts of a side, both ends included. */
 function cuts(size: number): number[] {
   const parts = Math.min(regionsPerSide, size);
   return Array.from({ length: parts + 1 }, (_, i) => Math.round((i * size) / parts));
 }
 
 /** Regions of an image, all colours together. */
-export function createImageContributions(image: ImageShape): Contributions {
+export function createImageMap(image: ImageShape): ChannelMap {
   const { width, height } = image;
   const { regions, regionOfPixel } = regionsOf(image);
   const colours = colourChannels(image);
   const [across, down] = [cuts(width), cuts(height)];
   const pixelsOf = regions.map(({ pixels }) => pixels * colours);
 
-  /** Rows of an image, then columns: which part of a side each pixel belongs to. Shape [size, parts]. */
+  /** 1 where a pixel of a side belongs to a part of it. Shape [size, parts]. */
   function membership(bounds: readonly number[]): tf.Tensor2D {
     const [size, parts] = [bounds.at(-1)!, bounds.length - 1];
     const rows = Array.from({ length: size }, (_, i) =>
@@ -125,20 +121,20 @@ export function createImageContributions(image: ImageShape): Contributions {
 
   function sum(perValue: tf.Tensor2D): tf.Tensor2D {
     const [columns, rows] = [across.length - 1, down.length - 1];
-    const pixels = tf.sum<tf.Tensor2D>(tf.reshape(perValue, [-1, width, colours]), 2); // [batch · height, width]
+    const pixels = tf.reshape<tf.Rank.R3>(perValue, [-1, width, colours]).sum(2); // [batch · height, width]
     const byColumn = tf.reshape(tf.matMul(pixels, membership(across)), [-1, height, columns]);
     const turned = tf.reshape<tf.Rank.R2>(tf.transpose(byColumn, [0, 2, 1]), [-1, height]);
     const byRegion = tf.reshape(tf.matMul(turned, membership(down)), [-1, columns, rows]);
     return tf.reshape(tf.transpose(byRegion, [0, 2, 1]), [-1, regions.length]);
   }
-  const represent = (perValue: tf.Tensor2D): tf.Tensor2D => tf.div(sum(perValue), tf.tensor1d(pixelsOf));
+  const represent = (perValue: tf.Tensor2D): tf.Tensor2D => sum(perValue).div(tf.tensor1d(pixelsOf));
   return {
     kind: 'image',
     channels: regions.length,
     channelOf: (value) => regionOfPixel[Math.floor(value / colours)]!,
     sum,
     represent,
-    meanError: ({ x }, expected) => represent(tf.sub(x, expected)),
+    meanError: ({ x }, expected) => represent(x.sub(expected)),
     actual(values) {
       const means = new Float64Array(regions.length);
       values.forEach((value: number, i: number) => {

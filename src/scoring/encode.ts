@@ -1,10 +1,9 @@
-/** Raw windows to what a model reads: scaled values with a mask, and one encoded condition per window. */
+/** Raw windows to the inputs of a model: scaled values with a mask, and one encoded condition per window. */
 import { joinConditions, type ConditionEncoder } from '../domain/condition';
 import type { Values } from '../domain/record';
 import type { Scaler } from '../domain/scaler';
 import {
   resetEncoded,
-  windowShape,
   type EncodedWindows,
   type RecordEncoder,
   type WindowBatch,
@@ -12,40 +11,28 @@ import {
 } from '../domain/window';
 import type { Examples } from '../models/model';
 import { tf } from '../tensor';
-import type { LearnedState } from './bundle';
-
-/** The windows that a model version reads. */
-export function shapeOf({
-  spec,
-  image,
-  channels,
-  conditions,
-}: Pick<LearnedState, 'spec' | 'image' | 'channels' | 'conditions'>): WindowShape {
-  const schema = { channels, conditions: conditions.specs };
-  return windowShape(image === undefined ? schema : { ...schema, kind: 'image', image }, spec.length);
-}
 
 /**
- * Engines run a multiple of so many rows. A single row would be multiplied in another order than many, and what is left over
- * behind the last full vector of a processor is computed by other code: both would change the last bits of a score.
+ * Engines run a multiple of this number of rows. A single row is multiplied in another order than many, and the rows after
+ * the last full vector of a processor are computed by other code: both would change the last bits of a score.
  */
 export const engineRows = 16;
 
 export interface WindowEncoder extends RecordEncoder {
   readonly dim: number;
-  /** Twice the encoding of one record: that of the record being judged, and the mean over its window. */
+  /** Twice the encoding of one record: that of the newest record, and the mean over its window. */
   readonly conditionDim: number;
-  /** @param shared for an engine on a thread of its own, which reads them where they are; others are faster with what is theirs */
+  /** @param shared memory that an engine on another thread reads in place; engines on this thread are faster without it */
   createBuffers(capacity: number, shared?: boolean): EncodedWindows;
   /** Encodes all windows of the batch into the first rows of `out`, their masks included. */
   encode(batch: WindowBatch, out: EncodedWindows): void;
-  /** Brings the masks of the windows of a batch up to date: 0 for each value that is missing, or of a channel that is not known. */
+  /** Resets the masks of the windows of the batch: 0 for a missing value and for a channel without any value in training. */
   mask(batch: WindowBatch, out: EncodedWindows): void;
 }
 
 /**
- * A window is judged given the conditions of its newest record and their mean over the window. The mean tells
- * the model when, within the window, a mode changed; without it every change of mode would look odd.
+ * A window is scored given the conditions of its newest record and their mean over the window. The mean shows the model when
+ * a mode changed within the window; without it every change of mode looks odd.
  */
 export function createWindowEncoder(
   shape: WindowShape,
@@ -57,9 +44,9 @@ export function createWindowEncoder(
   const recordConditionDim = conditions.dim;
   const conditionDim = 2 * recordConditionDim;
   const usualMask = Float32Array.from({ length: dim }, (_, i) => (scaler.knows(i % scaler.channels) ? 1 : 0));
-  /** Of the records of one window. */
+  /** Encoded conditions of the records of one window. */
   const rows = new Float32Array(length * recordConditionDim);
-  /** Windows of a batch whose mask is not the usual one. */
+  /** By window of the batch, whether its mask differs from the usual one. */
   const unusual = new WeakMap<EncodedWindows, Uint8Array>();
 
   const encodeRecord: RecordEncoder['encodeRecord'] = (columns, row, x, xRow, c, cRow) => {

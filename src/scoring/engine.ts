@@ -1,23 +1,23 @@
-/** What computes a model's readout of encoded windows. */
+/** Engines that compute the scoring outputs of encoded windows. */
 import type { EncodedWindows } from '../domain/window';
 import type { Model } from '../models/model';
 import { fixedBatchRows, scoped, tf } from '../tensor';
-import type { Contributions } from './contributions';
+import type { ChannelMap } from './contributions';
 import { toExamples, type WindowEncoder } from './encode';
 import { createScoringOutputs } from './outputs';
 
-/** Outputs of a readout by name, row by row, those of the first `count` rows. */
+/** Scoring outputs of the first `count` rows, by name, row-major. */
 export type Outputs<Name extends string = string> = Readonly<Record<Name, Float32Array>>;
 
 export interface ScoringEngine {
-  /** Said in the log and by `doctor`. */
+  /** For the log and `doctor`. */
   readonly name: string;
-  /** Whether it computes on a thread of its own. */
+  /** Whether it computes on a separate thread. */
   readonly onThread: boolean;
   /**
-   * Repeatable: a row's outputs do not depend on the other rows. One run at a time.
-   * @param encoded windows in the first `count` rows; while the engine has them nobody may look at the arrays
-   * @param wanted names of the outputs that are asked for
+   * Repeatable: the outputs of a row do not depend on the other rows. One run at a time.
+   * @param encoded windows in the first `count` rows. The arrays must not be accessed until the run has ended
+   * @param wanted names of the outputs to return
    */
   run<Name extends string>(
     encoded: EncodedWindows,
@@ -27,12 +27,11 @@ export interface ScoringEngine {
   dispose(): void;
 }
 
-/** Makes the engine for a model. */
-export type OpenEngine = (model: Model, encoder: WindowEncoder, attribution: Contributions) => ScoringEngine;
+export type OpenEngine = (model: Model, encoder: WindowEncoder, channelMap: ChannelMap) => ScoringEngine;
 
-/** tfjs itself, on whatever backend it has: for what no other engine can run, and to hold the others to. */
-export const createTfjsEngine: OpenEngine = (model, encoder, attribution) => {
-  const readout = createScoringOutputs(model, attribution);
+/** tfjs on its current backend: for models that no other engine can run, and as the reference of the others. */
+export const createTfjsEngine: OpenEngine = (model, encoder, channelMap) => {
+  const computeOutputs = createScoringOutputs(model, channelMap);
   return {
     name: `tfjs-${tf.getBackend()}`,
     onThread: false,
@@ -42,7 +41,7 @@ export const createTfjsEngine: OpenEngine = (model, encoder, attribution) => {
       for (let from = 0; from < count; from += rows) {
         const used = Math.min(rows, count - from);
         scoped(() => {
-          const tensors = readout(toExamples(encoder, encoded, from, rows));
+          const tensors = computeOutputs(toExamples(encoder, encoded, from, rows));
           for (const name of wanted) {
             const tensor = tensors[name]!;
             const width = tensor.size / rows;

@@ -1,7 +1,7 @@
 /**
- * What is wrong with a window: the nearest normal one beside it. A broken sensor moves the code, and with it what the model
- * expects of every other sensor. So each of the oddest channels is left out in turn; where the others then fit together
- * best, that was the one that is broken; and again, until what is left looks normal.
+ * What is wrong with a window, found by its nearest normal. A broken sensor moves the code, and with it what the model expects
+ * of every other sensor. So each of the oddest channels is left out in turn. The broken one is that without which the others
+ * fit together best. This is repeated until the remaining channels look normal.
  */
 import type { LatentDeviation } from '../domain/detection';
 import type { Values } from '../domain/record';
@@ -9,16 +9,16 @@ import { createWindowBatch, type WindowBatch, type WindowShape } from '../domain
 import type { Examples, Model } from '../models/model';
 import { findLikeliestCodes } from '../models/nearest-normal';
 import { scoped, tf } from '../tensor';
-import type { Contributions } from './contributions';
+import type { ChannelMap } from './contributions';
 import { toExamples, type WindowEncoder } from './encode';
 
-/** The nearest normal of a window, in scaled values. */
+/** The nearest normal window, in scaled values. */
 export interface NearestWindow {
-  /** Channels that do not fit the others, in the order in which they were left out. */
+  /** Channels that do not fit the others, in the order of leaving them out. */
   leftOut: readonly number[];
-  /** What each channel adds to the reconstruction, given the nearest normal, in nats. Shape [channels]. */
-  parts: Float64Array;
-  /** Of the newest record. Shape [channels]. */
+  /** What each channel adds to the reconstruction at the nearest normal, in nats. Shape [channels]. */
+  contributions: Float64Array;
+  /** Of the newest record, or over a region. Shape [channels]. */
   expected: Float64Array;
   /** All latent dimensions, the upper level first. */
   latent: readonly LatentValue[];
@@ -26,11 +26,11 @@ export interface NearestWindow {
 
 /** One latent dimension of a window. */
 export interface LatentValue {
-  /** As scored: of the posterior mean. */
+  /** The posterior mean, as scored. */
   value: number;
-  /** Of the nearest normal. */
+  /** At the nearest normal. */
   expected: number;
-  /** How much rarer the value is than the likeliest one, in nats. */
+  /** −log p of the value less that of the likeliest one, in nats. */
   nats: number;
 }
 
@@ -38,57 +38,81 @@ export interface ExplainerParts {
   model: Model;
   encoder: WindowEncoder;
   shape: WindowShape;
-  contributions: Contributions;
-  /** What each channel adds to the reconstruction in normal times, in nats. Shape [channels]. */
-  typicalParts: readonly number[];
-  /** Whether a channel that adds so much is unusual. */
-  isOdd: (part: number, channel: number) => boolean;
+  channelMap: ChannelMap;
+  /** What each channel adds to the reconstruction of a normal window, in nats. Shape [channels]. */
+  typicalContributions: readonly number[];
+  /** Whether this contribution of a channel is unusual. */
+  isOdd: (contribution: number, channel: number) => boolean;
 }
 
-/** Channels that are tried at once: bounds the cost where there are many. */
+/** Largest number of channels that are tried in one search: bounds its cost. */
 const maxCandidates = 8;
 
-/** Channels that are left out at most. Beyond that nothing is broken: the machine does something new. */
+/** Largest number of channels to leave out. If more do not fit, no sensor is broken: the machine does something new. */
 const maxLeftOut = 4;
 
-/** Leaving a channel out must explain the others by so many nats better, or chance would do. */
+/** Leaving out a channel must reduce the cost of the others by this many nats, which chance does not. */
 const minGain = 3;
 
-/** Repeatable: the same window has the same explanation. */
-export function createExplainer({
-  model,
-  encoder,
-  shape,
-  contributions,
-  typicalParts,
-  isOdd,
-}: ExplainerParts): (batch: WindowBatch, window: number) => NearestWindow {
-  const channels = typicalParts.length;
+/** Repeatable: the same window always has the same explanation. */
+export function createExplainer(
+  parts: ExplainerParts,
+): (batch: WindowBatch, window: number) => NearestWindow {
+  const { model, encoder, shape, channelMap, typicalContributions: typical, isOdd } = parts;
   const one = createWindowBatch(shape, 1);
   const buffers = encoder.createBuffers(1);
+  const maxLeaveOut = Math.min(maxLeftOut, typical.length - 1);
 
-  /** x and mask without some channels; where they are, x is what the nearest normal so far has. One row for each list. */
+  /** The window once for each list, without its channels: they are masked, and x has `filling` in their place. */
   function without(
     lists: readonly (readonly number[])[],
     examples: Examples,
     filling: tf.Tensor2D,
   ): Examples {
     const kept = lists.flatMap((left) =>
-      Array.from({ length: encoder.dim }, (_, i) => (left.includes(contributions.channelOf(i)) ? 0 : 1)),
+      Array.from({ length: encoder.dim }, (_, i) => (left.includes(channelMap.channelOf(i)) ? 0 : 1)),
     );
     const keep = tf.tensor2d(kept, [lists.length, encoder.dim]);
     const tile = (rows: tf.Tensor2D): tf.Tensor2D => tf.tile(rows, [lists.length, 1]);
     return {
       x: tf.where(tf.cast(keep, 'bool'), tile(examples.x), tile(filling)),
-      mask: tf.mul(tile(examples.mask), keep),
+      mask: tile(examples.mask).mul(keep),
       c: examples.c === undefined ? undefined : tile(examples.c),
     };
   }
 
-  /** What each channel adds at a code, and what every value of the window should then have been, [1, dim]. */
-  function look(code: tf.Tensor2D, examples: Examples): { parts: Float64Array; filling: tf.Tensor2D } {
+  /** The contributions at a code, and what the model expects of every value of the window, [1, dim]. */
+  function lookAt(
+    code: tf.Tensor2D,
+    examples: Examples,
+  ): { contributions: Float64Array; filling: tf.Tensor2D } {
     const { deviance, expected } = model.negativeLogJoint(code, examples);
-    return { parts: Float64Array.from(contributions.sum(deviance).dataSync()), filling: expected };
+    return { contributions: Float64Array.from(channelMap.sum(deviance).dataSync()), filling: expected };
+  }
+
+  /** The channels to leave out next, those furthest above their typical contribution first; none if all look normal. */
+  function candidatesAmong(contributions: Float64Array, leftOut: readonly number[]): number[] {
+    const others = Array.from(typical.keys()).filter((j) => !leftOut.includes(j));
+    if (!others.some((j) => isOdd(contributions[j]!, j))) return [];
+    const excess = (j: number): number => contributions[j]! - typical[j]!;
+    return others.sort((a, b) => excess(b) - excess(a)).slice(0, maxCandidates);
+  }
+
+  /** The likeliest code without `leftOut` and, if that is worth it, one of the candidates. */
+  function search(
+    examples: Examples,
+    filling: tf.Tensor2D,
+    leftOut: readonly number[],
+    candidates: readonly number[],
+  ): { code: Float32Array; broken: number | undefined } {
+    // The first row leaves out no further channel.
+    const tries = [leftOut, ...candidates.map((j) => [...leftOut, j])];
+    const { codes, costs } = findLikeliestCodes(model, without(tries, examples, filling));
+    // A channel has its typical contribution in normal times, too, which is no reason to leave it out.
+    const costOf = (i: number): number => costs[i]! + (i === 0 ? 0 : minGain + typical[candidates[i - 1]!]!);
+    const best = tries.reduce((least, _, i) => (costOf(i) < costOf(least) ? i : least), 0);
+    const dim = codes.length / tries.length;
+    return { code: codes.slice(best * dim, (best + 1) * dim), broken: candidates[best - 1] };
   }
 
   return (batch, window) => {
@@ -97,35 +121,24 @@ export function createExplainer({
     return scoped(() => {
       const examples = toExamples(encoder, buffers, 0, 1);
       const scored = model.encode(examples);
-      let { parts, filling } = look(scored, examples);
+      let { contributions, filling } = lookAt(scored, examples);
       const leftOut: number[] = [];
       let code: Float32Array | undefined;
-      while (code === undefined || leftOut.length < Math.min(maxLeftOut, channels - 1)) {
-        const others = Array.from(typicalParts.keys()).filter((j) => !leftOut.includes(j));
-        const excess = (j: number): number => parts[j]! - typicalParts[j]!;
-        const candidates = others.some((j) => isOdd(parts[j]!, j))
-          ? others.sort((a, b) => excess(b) - excess(a)).slice(0, maxCandidates)
-          : [];
+      while (code === undefined || leftOut.length < maxLeaveOut) {
+        const candidates = candidatesAmong(contributions, leftOut);
         if (candidates.length === 0 && code !== undefined) break;
-        // The first row leaves out no more than was left out before.
-        const tries = [leftOut, ...candidates.map((j) => [...leftOut, j])];
-        const { codes, costs } = findLikeliestCodes(model, without(tries, examples, filling));
-        // A channel adds something in normal times, too, which is no reason to leave it out.
-        const costOf = (i: number): number =>
-          costs[i]! + (i === 0 ? 0 : minGain + typicalParts[candidates[i - 1]!]!);
-        const best = tries.reduce((least, _, i) => (costOf(i) < costOf(least) ? i : least), 0);
-        const dim = codes.length / tries.length;
-        code = codes.slice(best * dim, (best + 1) * dim);
-        ({ parts, filling } = look(tf.tensor2d(code, [1, dim]), examples));
-        if (best === 0) break;
-        leftOut.push(candidates[best - 1]!);
+        const found = search(examples, filling, leftOut, candidates);
+        code = found.code;
+        ({ contributions, filling } = lookAt(tf.tensor2d(code, [1, code.length]), examples));
+        if (found.broken === undefined) break;
+        leftOut.push(found.broken);
       }
       const values = scored.dataSync();
       const nats = model.negativeLogJoint(scored, examples).priorDeviance.dataSync();
       return {
         leftOut,
-        parts,
-        expected: Float64Array.from(contributions.represent(filling).dataSync()),
+        contributions,
+        expected: Float64Array.from(channelMap.represent(filling).dataSync()),
         latent: Array.from(values, (value, i) => ({ value, expected: code[i]!, nats: nats[i]! })),
       };
     });
@@ -141,12 +154,12 @@ function copyWindow(from: WindowBatch, window: number, shape: WindowShape, to: W
   to.count = 1;
 }
 
-/** Latent dimensions that are named. */
+/** Latent dimensions in an explanation. */
 const namedDimensions = 3;
 
 /**
- * The dimensions that are off the most, the worst first.
- * @param dims of each level
+ * The dimensions that are furthest from the likeliest code, the worst first.
+ * @param dims of each level, the uppermost first
  */
 export function offDimensions(latent: readonly LatentValue[], dims: readonly number[]): LatentDeviation[] {
   return dims

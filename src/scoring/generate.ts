@@ -4,12 +4,12 @@ import { createScaler } from '../domain/scaler';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
 import type { Model } from '../models/model';
 import { createRandom, scoped, tf } from '../tensor';
-import type { LearnedState } from './bundle';
-import { createWindowEncoder, shapeOf, toExamples } from './encode';
+import { createWindowEncoder, toExamples } from './encode';
+import { shapeOf, type LearnedState } from './version-state';
 
 export interface GenerateOptions {
   count: number;
-  /** Conditions of every record, as a record would have them. */
+  /** Conditions of every record, in the form that records have. */
   conditions: Readonly<Record<string, unknown>>;
   /** Unix ms of every record, for the hour of the day and the day of the week. */
   timestamp: number;
@@ -20,7 +20,7 @@ export interface GenerateOptions {
 
 /**
  * Windows in the channels' own units, shape [count, length, channels]; or images in bytes, [count, height, width, colours].
- * @throws DecodeError when a condition is missing or of the wrong type
+ * @throws DecodeError if a condition is missing or has the wrong type
  */
 export function generateWindows(
   state: LearnedState,

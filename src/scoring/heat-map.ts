@@ -1,4 +1,4 @@
-/** Where in an image something is odd, as a picture: the image in dark grey, and over it what does not fit it, red to yellow. */
+/** Where an image is odd, as a picture: the image in dark grey, overlaid with its odd pixels in red to yellow. */
 
 export interface HeatMapShape {
   /** Pixels. */
@@ -8,17 +8,17 @@ export interface HeatMapShape {
   colours: number;
 }
 
-/** How bright the image itself shows through, so that the heat stands out. */
+/** Brightness of the image itself, low so that the heat stands out. */
 const shade = 0.4;
 
-/** Pixels beyond this share of them set the scale together: one wild pixel must not darken the others. */
+/** Quantile of the heat that is shown in full: a single extreme pixel does not darken the others. */
 const hottest = 0.995;
 
 /**
  * RGB bytes, row by row. Shape [height, width, 3].
  * @param image values in [0, 1], shape [height, width, colours]
- * @param heat of each value, e.g. its distortion less what is usual, in nats; below 0 counts as 0. The image's shape
- * @param scale heat of a pixel that is shown in full; by default the hottest pixels of this image
+ * @param heat of each value, e.g. its distortion less the usual one, in nats; negative values count as 0. The image's shape
+ * @param scale heat of a pixel that is shown in full; by default a high quantile of this image
  */
 export function paintHeatMap(
   image: ArrayLike<number>,

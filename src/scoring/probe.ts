@@ -1,17 +1,17 @@
-/** How fast this machine scores: a model of the usual size, its weights at random, for half a second. */
+/** Measures how fast this machine scores: a model of the usual size with random weights runs for half a second. */
 import { createCategoryTable, createConditionEncoder } from '../domain/condition';
 import { createScaler } from '../domain/scaler';
 import { disposeModel, type ModelSpec } from '../models/model';
 import { createModel } from '../models/zoo';
 import type { OpenSession } from '../onnx/session';
 import { createRandom } from '../tensor';
-import { contributionsOf } from './contributions';
-import type { LearnedState } from './bundle';
-import { createWindowEncoder, shapeOf } from './encode';
+import { createChannelMap } from './contributions';
+import { createWindowEncoder } from './encode';
 import { createTfjsEngine } from './engine';
 import { openGraph } from './onnx-engine';
 import { outputNames } from './outputs';
 import { traceScoring } from './trace';
+import { shapeOf, type LearnedState } from './version-state';
 
 /** A conditional VAE of windows of 32 records with 8 channels: 173,000 floating-point operations a window. */
 export const probeSpec: ModelSpec = {
@@ -41,7 +41,7 @@ export const probeSpec: ModelSpec = {
   conditionDim: 8,
 };
 
-/** What a version with this spec would have learned from standardised records in three modes. */
+/** The state of a version with this spec that has learned from standardised records in three modes. */
 export function untrainedState(spec: ModelSpec): LearnedState {
   const each = (value: number): number[] => new Array<number>(spec.channels).fill(value);
   return {
@@ -64,7 +64,7 @@ export function untrainedState(spec: ModelSpec): LearnedState {
 const batch = 256;
 const probeMs = 500;
 
-/** Windows a second in batches of 256, by the median of their times. Needs tfjs to have been started. */
+/** Windows per second in batches of 256, from the median of their times. The tfjs backend must be open. */
 export async function measureScoring(openScoring: OpenSession | undefined): Promise<number> {
   const state = untrainedState(probeSpec);
   const model = createModel(probeSpec, createRandom(1));
@@ -75,10 +75,11 @@ export async function measureScoring(openScoring: OpenSession | undefined): Prom
   );
   const open =
     openScoring === undefined ? createTfjsEngine : await openGraph(traceScoring(model, state), openScoring);
-  const engine = open(model, encoder, contributionsOf(state));
+  const engine = open(model, encoder, createChannelMap(state));
   const encoded = encoder.createBuffers(batch);
   encoded.mask.fill(1);
-  const wanted = ['reconstruction', 'latent', outputNames.parts, outputNames.errors, outputNames.typical];
+  const { contributions, meanErrors, expectedOfChannels } = outputNames;
+  const wanted = ['reconstruction', 'latent', contributions, meanErrors, expectedOfChannels];
   const times: number[] = [];
   for (const began = performance.now(); performance.now() - began < probeMs || times.length < 3;) {
     const before = performance.now();

@@ -1,12 +1,12 @@
-/** How each statistic enters the score. */
+/** How each statistic is calibrated and weighted. */
 import type { StatisticPlan } from '../calibration/surprise';
 import type { StatisticName } from '../domain/detection';
 
 /**
- * A sum of squares moves by factors, so its logarithm is calibrated, and the tail of that logarithm is held exponential: with
- * a hundred records a fitted shape would only follow the oddest of them. The reconstruction carries the score; what each of
- * the others sees alone it sees so clearly that a tenth of the weight does not hide it, and where they see nothing
- * they cost next to nothing (docs/quality.md has what was tried).
+ * A sum of squares changes by factors, so that its logarithm is calibrated, with an exponential tail: a shape fitted to a
+ * hundred records would only follow the oddest of them. The reconstruction dominates the score. A fault that only one of the
+ * other statistics shows is so clear there that a tenth of the weight suffices, and with that weight they cost little where
+ * they show nothing (docs/quality.md).
  */
 export const statisticPlans: Readonly<Record<StatisticName, StatisticPlan>> = {
   reconstruction: { scale: 'log', tail: 'exponential', weight: 1 },

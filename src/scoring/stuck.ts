@@ -1,27 +1,28 @@
 /**
- * A sensor that repeats its last value fits any model well: what it says is normal, only that it says it again is not.
- * So the run of equal values at the end of a window is a statistic of its own.
+ * The statistic `stuck`: the run of equal values at the end of a window. A sensor that repeats its last value fits any model
+ * well, because each value is normal and only the repetition is not.
  */
 import type { Values } from '../domain/record';
 import type { WindowBatch, WindowShape } from '../domain/window';
 
-/** What is learned of a channel: how likely a record repeats the value of the one before. */
+/** How likely a record repeats the value of the record before it, in one channel. */
 export interface Repetition {
-  /** For values that come often: a counter that rests at 0 for minutes is not stuck. At most `maxValues`. */
+  /** For frequent values: a counter that stays at 0 for minutes is not stuck. At most `maxValues`. */
   byValue: readonly { value: number; probability: number }[];
-  /** For every other value, when the one before had not repeated its predecessor … */
+  /** For every other value, if the record before did not repeat its predecessor. */
   first: number;
-  /** … and when it had: a slow quantity changes seldom, or, once it moves, with every record. */
+  /** The same if it did: a slow quantity changes seldom, or, once it moves, with every record. */
   next: number;
 }
 
-/** A value that has come fewer times than this is taken together with the others. */
+/** Rarer values share the probabilities `first` and `next`. */
 const minOccurrences = 10;
 const maxValues = 64;
 
 /**
- * By channel, from rows of `values` [rows, channels].
- * @param ends rows whose two predecessors are the rows before, of the same key
+ * @param values shape [rows, channels]
+ * @param ends rows whose two predecessors of the same key are the two rows before
+ * @returns one for each channel
  */
 export function fitRepeats(values: Values, channels: number, ends: Int32Array): Repetition[] {
   return Array.from({ length: channels }, (_, channel) =>
@@ -29,21 +30,21 @@ export function fitRepeats(values: Values, channels: number, ends: Int32Array): 
   );
 }
 
-/** Of so many records, so many repeated their predecessor. */
+/** Number of records, and how many of them repeated their predecessor. */
 interface Tally {
   records: number;
   repeats: number;
 }
 
-/** Above this share of repetitions a channel says nothing by repeating: what rests for hours may rest for days. */
+/** A channel with a larger share of repetitions is never stuck: a value that stays for hours may stay for days. */
 const maxRepeatShare = 0.05;
-/** Fewer records do not tell a share. */
+/** Fewer records are too few for a share. */
 const minRecords = 100;
-const saysNothing: Repetition = { byValue: [], first: 1, next: 1 };
+const neverUnlikely: Repetition = { byValue: [], first: 1, next: 1 };
 
 function fitChannel(at: (row: number) => number, ends: Int32Array): Repetition {
   const repeated = ends.reduce((sum, row) => sum + (at(row) === at(row - 1) ? 1 : 0), 0);
-  if (ends.length >= minRecords && repeated > maxRepeatShare * ends.length) return saysNothing;
+  if (ends.length >= minRecords && repeated > maxRepeatShare * ends.length) return neverUnlikely;
   const occurrences = new Map<number, number>();
   for (const row of ends) occurrences.set(at(row - 1), (occurrences.get(at(row - 1)) ?? 0) + 1);
   const common = new Map<number, Tally>(
@@ -62,26 +63,26 @@ function fitChannel(at: (row: number) => number, ends: Int32Array): Repetition {
     tally.records++;
     if (at(row) === before) tally.repeats++;
   }
-  // A channel without values: nothing is known of it, so nothing that it does is unlikely.
-  if (common.size === 0 && first.records + next.records === 0) return { byValue: [], first: 1, next: 1 };
+  // A channel without values.
+  if (common.size === 0 && first.records + next.records === 0) return neverUnlikely;
   const ofFirst = succession(first);
   return {
     byValue: [...common].map(([value, tally]) => ({ value, probability: succession(tally) })),
     first: ofFirst,
-    // Where no run has ever begun, it would go on as it began.
+    // Without any run, as likely as its beginning.
     next: (next.repeats + ofFirst) / (next.records + 1),
   };
 }
 
-/** Laplace's rule of succession: what never happened in n records may still happen. */
+/** Laplace's rule of succession: an event that has not occurred in n records has a probability above 0. */
 function succession({ records, repeats }: Tally): number {
   return (repeats + 1) / (records + 2);
 }
 
 export interface StuckStatistic {
-  /** −log of the probability of the least likely run, in nats; 0 where nothing repeats. Shape [batch.count]. */
+  /** −log of the probability of the least likely run, in nats; 0 without repetitions. Shape [batch.count]. */
   assess(batch: WindowBatch): Float64Array;
-  /** How many times in a row each channel of one window has repeated its value, and how unlikely that is in nats. */
+  /** For each channel of one window, how many times in a row it has repeated its value, and −log of the probability of that. */
   explain(batch: WindowBatch, window: number): { repeats: number; nats: number }[];
 }
 
@@ -93,7 +94,7 @@ export function createStuckStatistic(
     ({ byValue }) => new Map(byValue.map(({ value, probability }) => [value, -Math.log(probability)])),
   );
 
-  /** −log of the probability of the run that ends a window. */
+  /** −log of the probability of the run at the end of a window. */
   function natsOf(repeats: number, batch: WindowBatch, window: number, channel: number): number {
     if (repeats === 0) return 0;
     const value = batch.values[(window * length + length - 1) * channels + channel]!;
@@ -103,7 +104,7 @@ export function createStuckStatistic(
     return -Math.log(first) - (repeats - 1) * Math.log(next);
   }
 
-  /** Missing values are no repetition: NaN equals nothing. */
+  /** A missing value is no repetition, because NaN equals nothing. */
   function countRepeats(values: Values, window: number, channel: number): number {
     const newest = (window * length + length - 1) * channels + channel;
     let repeats = 0;

@@ -6,9 +6,9 @@ import { softLimit } from '../domain/scaler';
 import { batchDimension, writeGraph, type GraphParts, type PreludeBuilder } from '../onnx/graph';
 import type { Model } from '../models/model';
 import { createRandom, recordKernels, tf } from '../tensor';
-import { contributionsOf } from './contributions';
-import type { LearnedState } from './bundle';
+import { createChannelMap } from './contributions';
 import { createScoringOutputs } from './outputs';
+import type { LearnedState } from './version-state';
 
 /** Two sizes, so that what depends on the size of a batch shows. */
 const batchSizes = [2, 3] as const;
@@ -33,7 +33,7 @@ export function traceWithScaler(model: Model, learned: LearnedState): Uint8Array
 function trace(model: Model, learned: LearnedState, prelude?: GraphParts['prelude']): Uint8Array {
   const { spec, weights } = model;
   const dim = spec.length * spec.channels;
-  const readout = createScoringOutputs(model, contributionsOf(learned));
+  const computeOutputs = createScoringOutputs(model, createChannelMap(learned));
   const random = createRandom(0);
   const traces = batchSizes.map((rows) => {
     const inputs = {
@@ -46,7 +46,7 @@ function trace(model: Model, learned: LearnedState, prelude?: GraphParts['prelud
     );
     try {
       const named = [...given.map(([, tensor]) => tensor), ...weights.values()];
-      const recording = recordKernels(new Set(named.map(({ id }) => id)), () => readout(inputs));
+      const recording = recordKernels(new Set(named.map(({ id }) => id)), () => computeOutputs(inputs));
       return { recording, ids: new Map(given.map(([name, { id }]) => [name, id])) };
     } finally {
       tf.dispose(given.map(([, tensor]) => tensor));

@@ -3,15 +3,7 @@ import { createContinuity, fillerTime, staleness, type TimeRules } from '../doma
 import { createValues, type RecordBatch, type Values } from '../domain/record';
 import type { CheckLimits } from '../domain/signal';
 import type { WindowBatch, WindowShape } from '../domain/window';
-import { boundExclusion, isOf, without } from './exclusion';
-
-/** A stretch of event time to leave out, of one key. */
-export interface Interval {
-  key: string;
-  /** Unix ms, both ends included. */
-  from: number;
-  to: number;
-}
+import { boundExclusion, isOf, without, type Interval } from './exclusion';
 
 /** Collects records of any number of keys, in order within a key. */
 export interface DatasetBuilder {

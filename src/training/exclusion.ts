@@ -1,5 +1,12 @@
-/** What no training should learn from, and how much of the history that may be. */
-import type { Interval } from './dataset';
+/** Intervals of event time that training leaves out, up to a share of the history. */
+
+export interface Interval {
+  /** Empty = every key. */
+  key: string;
+  /** Unix ms, both ends included. */
+  from: number;
+  to: number;
+}
 
 export interface Exclusion {
   /** Stretches to leave out; no two of one key overlap. */

@@ -1,6 +1,6 @@
 /** report.json of a model version: what training saw and how it went. */
 import type { ParetoTail } from '../calibration/tail';
-import type { Interval } from './dataset';
+import type { Interval } from './exclusion';
 
 export interface TrainingReport {
   records: number;

@@ -30,7 +30,7 @@ export function createSimpleDetector(version = 'v1'): Detector {
   return createFakeDetector({
     version,
     shape,
-    judge(batch) {
+    scoresOf(batch) {
       const newest = (window: number) => (window * shape.length + shape.length - 1) * shape.channels;
       const surprise = Float64Array.from({ length: batch.count }, (_, i) => batch.values[newest(i)]!);
       const contribution = (channel: string, i: number, expected: number) => ({

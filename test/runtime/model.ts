@@ -8,7 +8,7 @@ export function createModel(version: string): { model: ActiveDetector; disposed:
     ...createFakeDetector({
       version,
       shape: { length: 1, channels: 1, conditions: 0 },
-      judge: () => {
+      scoresOf: () => {
         throw new Error('not scored here');
       },
     }),

@@ -1,8 +1,4 @@
-import {
-  createImageContributions,
-  createWindowContributions,
-  regionsOf,
-} from '../../src/scoring/contributions';
+import { createImageMap, createWindowMap, regionsOf } from '../../src/scoring/contributions';
 import { createRandom, scoped, tf } from '../../src/tensor';
 import { openTestBackend } from '../backend';
 
@@ -40,51 +36,48 @@ describe('regions of an image', () => {
   });
 
   test('what the pixels of a region add is summed, over colours too; the value that stands for it is their mean', () => {
-    const attribution = createImageContributions({ width: 2, height: 1, colour: 'rgb' });
+    const map = createImageMap({ width: 2, height: 1, colour: 'rgb' });
     const perValue = [
       [1, 2, 3, 10, 20, 30],
       [4, 5, 6, 40, 50, 60],
     ];
-    expect(read(perValue, (values) => attribution.sum(values))).toEqual([6, 60, 15, 150]);
-    expect(read(perValue, (values) => attribution.represent(values))).toEqual([2, 20, 5, 50]);
-    expect([...attribution.actual(Uint8Array.from(perValue[1]!))]).toEqual([5, 50]);
+    expect(read(perValue, (values) => map.sum(values))).toEqual([6, 60, 15, 150]);
+    expect(read(perValue, (values) => map.represent(values))).toEqual([2, 20, 5, 50]);
+    expect([...map.actual(Uint8Array.from(perValue[1]!))]).toEqual([5, 50]);
   });
 
   test('each pixel of an image that no side of the grid divides counts for the region that it is in', () => {
     const image = { width: 7, height: 5, colour: 'grey' } as const;
-    const attribution = createImageContributions(image);
+    const map = createImageMap(image);
     const random = createRandom(1);
     const pixels = Array.from({ length: 35 }, () => random.uniform());
-    const expected = new Array<number>(attribution.channels).fill(0);
-    pixels.forEach((value, i) => (expected[attribution.channelOf(i)]! += value));
-    read([pixels], (values) => attribution.sum(values)).forEach((sum, region) =>
+    const expected = new Array<number>(map.channels).fill(0);
+    pixels.forEach((value, i) => (expected[map.channelOf(i)]! += value));
+    read([pixels], (values) => map.sum(values)).forEach((sum, region) =>
       expect(sum).toBeCloseTo(expected[region]!, 5),
     );
   });
 });
 
 describe('channels of a window', () => {
-  const attribution = createWindowContributions({ length: 3, channels: 2 });
+  const map = createWindowMap({ length: 3, channels: 2 });
 
   test('the newest record counts in full, and of the others the worst is left out', () => {
     const perValue = [[1, 10, 7, 20, 2, 30]];
-    expect(read(perValue, (values) => attribution.sum(values))).toEqual([1 + 2, 10 + 30]);
-    expect(read(perValue, (values) => attribution.represent(values))).toEqual([2, 30]);
-    expect([...attribution.actual(Float64Array.from(perValue[0]!))]).toEqual([2, 30]);
+    expect(read(perValue, (values) => map.sum(values))).toEqual([1 + 2, 10 + 30]);
+    expect(read(perValue, (values) => map.represent(values))).toEqual([2, 30]);
+    expect([...map.actual(Float64Array.from(perValue[0]!))]).toEqual([2, 30]);
   });
 
   test('a window of one record is that record', () => {
-    const single = createWindowContributions({ length: 1, channels: 2 });
+    const single = createWindowMap({ length: 1, channels: 2 });
     expect(read([[3, 4]], (values) => single.sum(values))).toEqual([3, 4]);
   });
 
   test('the mean error is that of what was seen, and 0 where nothing was', () => {
     const x = [[1, 0, 2, 0, 6, 9]];
     const mean = read(x, (values) =>
-      attribution.meanError(
-        { x: values, mask: tf.tensor2d([[1, 0, 1, 0, 1, 0]]), c: undefined },
-        tf.zeros([1, 6]),
-      ),
+      map.meanError({ x: values, mask: tf.tensor2d([[1, 0, 1, 0, 1, 0]]), c: undefined }, tf.zeros([1, 6])),
     );
     expect(mean).toEqual([3, 0]);
   });

@@ -5,13 +5,13 @@ import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
 import { disposeModel, type Model, type ModelOptions } from '../../src/models/model';
 import { createModel, modelKinds } from '../../src/models/zoo';
 import { loadOnnxRuntime, openSession } from '../../src/onnx/session';
-import { contributionsOf } from '../../src/scoring/contributions';
-import type { LearnedState } from '../../src/scoring/bundle';
-import { createWindowEncoder, shapeOf, type WindowEncoder } from '../../src/scoring/encode';
+import { createChannelMap } from '../../src/scoring/contributions';
+import { createWindowEncoder, type WindowEncoder } from '../../src/scoring/encode';
 import { createTfjsEngine, type Outputs, type ScoringEngine } from '../../src/scoring/engine';
 import { openGraph } from '../../src/scoring/onnx-engine';
 import { outputNames, outputStatistics } from '../../src/scoring/outputs';
 import { traceScoring, traceWithScaler } from '../../src/scoring/trace';
+import { shapeOf, type LearnedState } from '../../src/scoring/version-state';
 import { createRandom, tf } from '../../src/tensor';
 import { createSpec } from '../models/spec';
 import { openTestBackend } from '../backend';
@@ -84,14 +84,14 @@ async function createCase(options: Partial<ModelOptions>, conditional: boolean):
     createScaler(learned.scaler),
     createConditionEncoder(conditions, table),
   );
-  const attribution = contributionsOf(learned);
-  const tfjs = createTfjsEngine(model, encoder, attribution);
-  const onnx = (await openGraph(traceScoring(model, learned), openSession))(model, encoder, attribution);
+  const channelMap = createChannelMap(learned);
+  const tfjs = createTfjsEngine(model, encoder, channelMap);
+  const onnx = (await openGraph(traceScoring(model, learned), openSession))(model, encoder, channelMap);
   return {
     model,
     learned,
     encoder,
-    wanted: [...outputStatistics(model, attribution), ...Object.values(outputNames)],
+    wanted: [...outputStatistics(model, channelMap), ...Object.values(outputNames)],
     engines: { tfjs, onnx },
     close() {
       onnx.dispose();

@@ -35,7 +35,7 @@ export function createSimpleDetector(version: string, table = createCategoryTabl
     version,
     shape,
     bases: [base],
-    judge(batch, baselinesOf) {
+    scoresOf(batch, baselinesOf) {
       const lowered = new Float64Array(batch.count);
       const surprise = Float64Array.from({ length: batch.count }, (_, i) => {
         let value = 0;

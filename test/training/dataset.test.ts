@@ -8,8 +8,8 @@ import {
   splitByTime,
   type Dataset,
   type DatasetOptions,
-  type Interval,
 } from '../../src/training/dataset';
+import type { Interval } from '../../src/training/exclusion';
 
 const schema: RecordSchema = {
   channels: ['x', 'y'],

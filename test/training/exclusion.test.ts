@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import type { Interval } from '../../src/training/dataset';
-import { boundExclusion, without } from '../../src/training/exclusion';
+import { boundExclusion, without, type Interval } from '../../src/training/exclusion';
 
 const hundred = Array.from({ length: 100 }, (_, i) => i);
 const times = new Map([

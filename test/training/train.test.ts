@@ -256,7 +256,7 @@ describe('the graph of a version', () => {
     const batch = windowsOf(dataset, dataset.ends.slice(0, 4));
     const raw = await detector.assess(batch);
     atEdge.channelCalibrations = atEdge.channelCalibrations.map((state, channel) => {
-      const beside = Array.from({ length: 4 }, (_, i) => raw.parts[i * shape.channels + channel]!);
+      const beside = Array.from({ length: 4 }, (_, i) => raw.contributions[i * shape.channels + channel]!);
       const scores = [...state.scores.slice(4), ...beside].sort((a, b) => a - b);
       return { ...state, scores };
     });

@@ -1,0 +1,124 @@
+/** golden.json: windows with their scores at the end of training. A version that scores them differently is not used. */
+import type { CategoryTable } from '../domain/condition';
+import { givenConditions } from '../domain/record';
+import { createWindowBatch, type WindowBatch } from '../domain/window';
+import { ModelVersionError } from '../errors';
+import type { RawScores } from './assess';
+import type { Detector, Scores } from './detector';
+
+export interface Golden {
+  windows: readonly GoldenWindow[];
+}
+
+interface GoldenWindow {
+  timestamps: readonly number[];
+  /** One list of channels per record; null = missing. Bytes of an image in base64. */
+  values: readonly (readonly (number | null)[])[] | string;
+  /** One list of given conditions per record: a category by its name, null = unknown. */
+  conditions: readonly (readonly (string | number | null)[])[];
+  surprise: number;
+  statistics: Readonly<Record<string, number>>;
+}
+
+/** Relative difference between engines that is accepted. */
+const tolerance = 1e-4;
+
+/** The windows of a batch with the scores that the detector gives them. */
+export async function describeGolden(
+  detector: Detector,
+  batch: WindowBatch,
+  table: CategoryTable,
+): Promise<Golden> {
+  const { length, channels, pixels } = detector.shape;
+  const given = givenConditions(detector.state.conditions.specs);
+  const scores = await detector.score(batch);
+  const describeWindow = (window: number): GoldenWindow => {
+    const records = Array.from({ length }, (_, t) => window * length + t);
+    return {
+      timestamps: records.map((record) => batch.timestamps[record]!),
+      values:
+        pixels === true
+          ? Buffer.from(batch.values.subarray(window * channels, (window + 1) * channels)).toString('base64')
+          : records.map((record) => {
+              const values = batch.values.subarray(record * channels, (record + 1) * channels);
+              return Array.from(values, (value) => (Number.isNaN(value) ? null : value));
+            }),
+      conditions: records.map((record) =>
+        given.map(({ kind }, i) => {
+          const value = batch.conditions[record * given.length + i]!;
+          if (kind === 'category') return table.value(value) ?? null;
+          return Number.isNaN(value) ? null : value;
+        }),
+      ),
+      surprise: scores.surprise[window]!,
+      statistics: scores.statisticsOf(window),
+    };
+  };
+  return { windows: Array.from({ length: batch.count }, (_, window) => describeWindow(window)) };
+}
+
+/** @throws ModelVersionError if the detector scores a window differently */
+export async function checkGolden(detector: Detector, golden: Golden, table: CategoryTable): Promise<void> {
+  const batch = readWindows(detector, golden, table);
+  const raw = await detector.assess(batch);
+  const [lower, upper] = [-tolerance, tolerance].map((by) =>
+    detector.applyCalibration(batch, moved(raw, by)),
+  ) as [Scores, Scores];
+  golden.windows.forEach((window, i) => {
+    for (const [name, expected] of Object.entries({ ...window.statistics, surprise: window.surprise })) {
+      const valueIn = ({ surprise, statistics }: Scores): number =>
+        (name === 'surprise' ? surprise : statistics[name])?.[i] ?? NaN;
+      const slack = tolerance * Math.max(1, Math.abs(expected));
+      const [low, high] = [valueIn(lower), valueIn(upper)];
+      if (low - slack <= expected && expected <= high + slack) continue;
+      throw new ModelVersionError(
+        detector.version,
+        'golden',
+        `golden record ${i} has ${name} ${(low + high) / 2} instead of ${expected}: this is not the model that was trained`,
+      );
+    }
+  });
+}
+
+function readWindows(detector: Detector, { windows }: Golden, table: CategoryTable): WindowBatch {
+  const { shape, state } = detector;
+  const batch = createWindowBatch(shape, windows.length);
+  const given = givenConditions(state.conditions.specs);
+  for (const { timestamps, values, conditions } of windows) {
+    const row = batch.count++ * shape.length;
+    batch.timestamps.set(timestamps, row);
+    batch.values.set(
+      typeof values === 'string' ? Buffer.from(values, 'base64') : values.flat().map((value) => value ?? NaN),
+      row * shape.channels,
+    );
+    const codes = conditions.flatMap((record) =>
+      record.map((value, i) => {
+        if (given[i]!.kind === 'number') return value === null ? NaN : Number(value);
+        return value === null ? 0 : table.code(String(value));
+      }),
+    );
+    batch.conditions.set(codes, row * given.length);
+  }
+  return batch;
+}
+
+/**
+ * All raw scores a little larger, or smaller. Calibrated scores rise with them, so that the two results bound a p-value that
+ * moves in steps: if a calibration score lies next to a statistic, the last bit decides on which side.
+ */
+function moved(raw: RawScores, by: number): RawScores {
+  const size = (value: number): number => Math.max(1, Math.abs(value));
+  const move = (values: ArrayLike<number>): Float32Array =>
+    Float32Array.from(values, (value) => value + by * size(value));
+  return {
+    ...raw,
+    statistics: Object.fromEntries(
+      Object.entries(raw.statistics).map(([name, values]) => [name, move(values)]),
+    ),
+    contributions: move(raw.contributions),
+    // The larger error is the one further from zero.
+    meanErrors: raw.meanErrors.map(
+      (error) => Math.sign(error) * Math.max(0, Math.abs(error) + by * size(error)),
+    ),
+  };
+}

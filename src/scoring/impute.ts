@@ -1,0 +1,58 @@
+/**
+ * Imputation (Rezende, Mohamed & Wierstra 2014, with means for draws): a missing value, and a deviation that does not count
+ * (domain/signal.ts), is replaced by what the model expects, so that it affects no statistic and not the code of the window.
+ * A channel that training has never seen stays masked.
+ */
+import type { Scaler } from '../domain/scaler';
+import type { Counts } from '../domain/signal';
+import type { EncodedWindows, WindowBatch, WindowShape } from '../domain/window';
+
+/** Largest change of a value, in scaled units, at which a window has settled. */
+const settledWithin = 0.02;
+
+/**
+ * Changes the encoded windows of a batch that have not settled.
+ * @param expected of the windows as encoded now, scaled, shape [count, dim]
+ * @returns whether any window has changed. A settled window keeps its score, whatever its batch
+ */
+export type Impute = (batch: WindowBatch, expected: Float32Array, encoded: EncodedWindows) => boolean;
+
+export function createImputation(
+  { length, channels }: WindowShape,
+  scaler: Scaler,
+  counts: Counts | undefined,
+): Impute {
+  const dim = length * channels;
+
+  return ({ values, count }, expected, { x, mask }) => {
+    /** The scaled value that the model should read at place i: the value itself, or what the model expects. */
+    const wanted = (i: number): number => {
+      const channel = i % channels;
+      const value = values[i]!;
+      if (Number.isNaN(value)) return scaler.knows(channel) ? expected[i]! : x[i]!;
+      const isDeviation =
+        counts === undefined || counts(channel, value, scaler.unscale(expected[i]!, channel));
+      return isDeviation ? Math.fround(scaler.scale(value, channel)) : expected[i]!;
+    };
+    /** The largest change of a value of the window that begins at `from`; Infinity if a masked value becomes known. */
+    const largestChange = (from: number): number => {
+      let largest = 0;
+      for (let i = from; i < from + dim; i++) {
+        const isMasked = mask[i] === 0 && Number.isNaN(values[i]!) && scaler.knows(i % channels);
+        largest = Math.max(largest, isMasked ? Infinity : Math.abs(x[i]! - wanted(i)));
+      }
+      return largest;
+    };
+    let changed = false;
+    for (let from = 0; from < count * dim; from += dim) {
+      if (counts === undefined && !values.subarray(from, from + dim).some(Number.isNaN)) continue;
+      if (largestChange(from) <= settledWithin) continue;
+      changed = true;
+      for (let i = from; i < from + dim; i++) {
+        x[i] = wanted(i);
+        if (scaler.knows(i % channels)) mask[i] = 1;
+      }
+    }
+    return changed;
+  };
+}

@@ -1,0 +1,53 @@
+/** What a model version has learned beside its weights: model.json of a bundle. */
+import type { SurpriseState } from '../calibration/surprise';
+import type { ConditionState } from '../domain/condition';
+import type { ImageShape } from '../domain/image';
+import type { ScalerState } from '../domain/scaler';
+import type { SignalRule } from '../domain/signal';
+import { windowShape, type WindowShape } from '../domain/window';
+import type { ModelSpec } from '../models/model';
+import type { BiasState } from './bias';
+import type { ChannelState } from './channels';
+import type { Repetition } from './stuck';
+
+/** Learned before the calibration. */
+export interface LearnedState {
+  spec: ModelSpec;
+  /** What a detection names: sensors, or regions of an image. */
+  channels: readonly string[];
+  /** The shape that images are resized to; absent if records are no images. */
+  image?: ImageShape;
+  scaler: ScalerState;
+  conditions: ConditionState;
+  /** Which deviations count. Part of the version, because calibration depends on it. */
+  signals: readonly SignalRule[];
+  repeats: readonly Repetition[];
+  /** Records per millisecond of the whole detector, for targets such as "2 per day". */
+  recordsPerMs: number;
+  /** Engine that trained the version. */
+  engine: string;
+  /** Fingerprint of the settings that the version depends on: it must not be used with other settings. */
+  settingsFingerprint: string;
+}
+
+export interface VersionState extends LearnedState {
+  /** Calibration of each channel's contribution to the reconstruction statistic. */
+  channelCalibrations: ChannelState;
+  bias: BiasState;
+  calibration: SurpriseState;
+  /** Condition for each of whose values the false-alarm target holds. */
+  groupBy?: string;
+  /** Records of a key after which its surprise is nearly independent. */
+  independentAfter: number;
+}
+
+/** The windows that a model version reads. */
+export function shapeOf({
+  spec,
+  image,
+  channels,
+  conditions,
+}: Pick<LearnedState, 'spec' | 'image' | 'channels' | 'conditions'>): WindowShape {
+  const schema = { channels, conditions: conditions.specs };
+  return windowShape(image === undefined ? schema : { ...schema, kind: 'image', image }, spec.length);
+}

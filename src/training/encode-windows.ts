@@ -1,0 +1,36 @@
+/** Windows of a dataset, encoded for a model. */
+import { createWindowBatch } from '../domain/window';
+import type { WindowEncoder } from '../scoring/encode';
+import type { Dataset } from './dataset';
+import type { Encoded } from './stepper';
+
+/** Windows of a chunk: bounds the memory of an evaluation, does not change its result. */
+const chunk = 512;
+
+/** All windows that end at `ends`. */
+export function encodeChunks(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder): Encoded[] {
+  const chunks: Encoded[] = [];
+  for (let from = 0; from < ends.length; from += chunk)
+    chunks.push(encodeWindows(dataset, ends.subarray(from, from + chunk), encoder));
+  return chunks;
+}
+
+/** At most `count` of the windows that end at `ends`, evenly spread. */
+export function encodeSome(
+  dataset: Dataset,
+  ends: Int32Array,
+  encoder: WindowEncoder,
+  count: number,
+): Encoded {
+  if (ends.length <= count) return encodeWindows(dataset, ends, encoder);
+  const some = Int32Array.from({ length: count }, (_, i) => ends[Math.floor((i * ends.length) / count)]!);
+  return encodeWindows(dataset, some, encoder);
+}
+
+function encodeWindows(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder): Encoded {
+  const batch = createWindowBatch(dataset.shape, ends.length);
+  for (const end of ends) dataset.copy(end, batch);
+  const buffers = encoder.createBuffers(ends.length);
+  encoder.encode(batch, buffers);
+  return { buffers, count: ends.length };
+}
