@@ -23,3 +23,14 @@ export async function settledWithin(work: Promise<unknown>, ms: number): Promise
   deadline.abort();
   return result;
 }
+
+/** The result of the work, or undefined as soon as the signal is aborted. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  // Not a race with one promise per signal: each race would stay referenced for as long as the signal lives.
+  return new Promise((resolve, reject) => {
+    const abort = () => resolve(undefined);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -14,7 +14,7 @@ import type { Detector } from '../../src/scoring/detector';
 import type { DeadLetter } from '../../src/sinks/sink';
 import { decodeEach } from '../../src/codecs/batch';
 import { createJsonDecoder } from '../../src/codecs/json/json';
-import { beginReading, findPlace, type Progress } from '../../src/sources/kafka/offsets';
+import { firstOffsetToRead, findStart, type Progress } from '../../src/sources/kafka/offsets';
 import type { Assignment, HandleBatch, Message } from '../../src/sources/source';
 import type { StateStore, StoredState } from '../../src/state/store';
 import { createFakeDetector } from '../fake-detector';
@@ -238,11 +238,11 @@ export function createPartition(messages: readonly Message[], { warmUpRecords = 
     commitTo: (offset: number) => (committed = BigInt(offset)),
     async assign(to: Process, from = low) {
       const facts = { low: BigInt(from), high: BigInt(messages.length), committed, known: to.progress };
-      const place = findPlace(facts, { startFrom: 'earliest' });
+      const place = findStart(facts, { startFrom: 'earliest' });
       const { liveFrom, processedBefore } = place;
       const state = to.states.of('t', 0);
       const after = processedBefore && !place.restarted ? await state.restorePoint(liveFrom) : undefined;
-      const begin = beginReading(liveFrom, facts.low, after, warmUpRecords);
+      const begin = firstOffsetToRead(liveFrom, facts.low, after, warmUpRecords);
       let assignment: Assignment | undefined = { from: begin, liveFrom, after, processedBefore };
       let next = Number(begin);
       let confirmed = committed;

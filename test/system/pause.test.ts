@@ -1,4 +1,4 @@
-import { backOffMs, pause, settledWithin } from '../../src/system/pause';
+import { backOffMs, pause, settledWithin, unlessAborted } from '../../src/system/pause';
 
 test('waits longer after each attempt, up to the bound', () => {
   for (let i = 0; i < 50; i++) {
@@ -21,4 +21,22 @@ test('says whether work has settled in time, also when it has failed', async () 
   expect(await settledWithin(Promise.resolve(1), 1_000)).toBe(true);
   expect(await settledWithin(Promise.reject(new Error('no')), 1_000)).toBe(true);
   expect(await settledWithin(new Promise(() => undefined), 5)).toBe(false);
+});
+
+test('work ends with its result, its error, or the abort of the signal', async () => {
+  const stop = new AbortController();
+  expect(await unlessAborted(Promise.resolve(1), stop.signal)).toBe(1);
+  await expect(unlessAborted(Promise.reject(new Error('no')), stop.signal)).rejects.toThrow('no');
+  const never = unlessAborted(new Promise(() => undefined), stop.signal);
+  stop.abort();
+  expect(await never).toBeUndefined();
+  expect(await unlessAborted(new Promise(() => undefined), stop.signal)).toBeUndefined();
+});
+
+test('work that has ended leaves no listener on the signal', async () => {
+  const { signal } = new AbortController();
+  const removed = jest.spyOn(signal, 'removeEventListener');
+  await unlessAborted(Promise.resolve(1), signal);
+  await new Promise(setImmediate);
+  expect(removed).toHaveBeenCalledTimes(1);
 });

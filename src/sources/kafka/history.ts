@@ -6,7 +6,7 @@ import { createTopicAdmin, type TopicAdmin } from '../../kafka/admin';
 import type { HistoryChunk, HistoryRange, ReadHistory } from '../history';
 import { keepBlocks } from './offsets';
 import type { OffsetRange } from './offsets';
-import { toMessage } from './session';
+import { toMessages } from './messages';
 
 export interface KafkaHistoryOptions {
   kafka: Kafka;
@@ -172,7 +172,7 @@ async function* readRanges(reading: Reading): AsyncGenerator<Required<HistoryChu
     try {
       for (let start = 0; start < wanted.length; start += chunkRecords) {
         const chunk = wanted.slice(start, start + chunkRecords);
-        const messages = chunk.map((message) => toMessage(topic, batch.partition, message, false));
+        const messages = toMessages(topic, batch.partition, chunk);
         const block = `${batch.partition}/${range.start}`;
         if (!(await handOver.give(Object.assign(messages, { block })))) return;
         advance(batch.partition, BigInt(chunk.at(-1)!.offset) + 1n);

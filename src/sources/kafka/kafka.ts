@@ -1,64 +1,53 @@
-/** Records from a Kafka topic, as a member of a consumer group; offsets are committed only behind what was handled. */
+/** A Kafka topic as a source: a member of a consumer group that commits the offsets of handled records. */
 import type { Kafka } from 'kafkajs';
 import { toError } from '../../system/error-text';
 import { backOffMs, pause, settledWithin } from '../../system/pause';
-import type { Progress } from './offsets';
-import { runKafkaSession, SessionEnd } from './session';
+import { createTopicProgress } from './progress';
+import { runKafkaSession } from './session';
+import { SessionEnd } from './session-end';
+import type { KafkaSourceSettings } from './settings';
 import type { HandleBatch, OffsetCommitter, Source, RestorePoints, SourceObserver } from '../source';
 
-/** The part of a detector's Kafka settings that the source needs. */
-export interface KafkaSourceSettings {
-  topic: string;
-  groupId: string;
-  /** Where a group without committed offsets begins. */
-  startFrom: 'earliest' | 'latest';
-  /** Messages per partition to read again after an assignment, to warmUp the windows, where nothing is remembered. */
-  warmUpRecords: number;
-  maxBatchRecords: number;
-  sessionTimeoutMs: number;
-}
-
 export interface KafkaSourceOptions {
-  /** Two sources of one group in one process need a client each: kafkajs keeps a group's offsets per client. */
+  /** Two sources of one group in one process need separate clients: kafkajs caches a group's offsets per client. */
   kafka: Kafka;
   settings: KafkaSourceSettings;
   observer: SourceObserver;
-  /** Asked at each assignment: messages behind what is remembered are read again, as warmUps. */
+  /** Where stored state of a partition ends; messages after it and before the live ones are warm-up. */
   restorePoints?: RestorePoints;
-  /** Given where offsets are committed with what came of a batch: the source then commits none. */
+  /** Commits offsets together with detections; the source then commits none. */
   committer?: OffsetCommitter | undefined;
-  /** How long `stop()` waits for the batch under way, ms; what is not handled by then comes again. */
+  /** How long `stop()` waits for the batch in progress, ms; after that the batch is redelivered later. */
   stopTimeoutMs?: number;
-  /** Offsets of handled batches are committed this often, ms, and on every stop and rebalance. */
+  /** Interval of commits, ms; offsets are also committed on every stop and rebalance. */
   commitIntervalMs?: number;
-  /** Longest wait before the next attempt, to connect or to have a refused batch handled, ms. */
+  /** Longest delay between attempts to connect or to deliver a rejected batch, ms. */
   maxBackOffMs?: number;
-  /** No fetch for this long, ms, or nothing of a partition that has something: the consumer is built anew. */
+  /** Restart the consumer if it fetches nothing, or nothing of a partition with messages, for this long, ms. */
   stallTimeoutMs?: number;
 }
 
-const nothingRemembered: RestorePoints = {
+const noState: RestorePoints = {
   keepOnly: () => undefined,
   restorePoint: () => Promise.resolve(undefined),
 };
 
 /**
- * A Kafka topic as a source. `run()` ends with `stop()` alone: an absent broker, a missing topic or a crashed
- * consumer is reported to the observer and tried again, for ever. A batch that the pipeline rejects is handed over
- * again until it takes it; meanwhile the partitions stay assigned and nothing behind the batch is committed.
+ * Creates the source. `run()` ends only with `stop()`: an unreachable broker, a missing topic or a crashed consumer is reported to
+ * the observer and retried without end. A rejected batch is delivered again until the pipeline accepts it; meanwhile the
+ * partitions stay assigned, and no later offset is committed.
  */
 export function createKafkaSource(options: KafkaSourceOptions): Source {
   const { kafka, settings, observer } = options;
   const {
-    restorePoints = nothingRemembered,
+    restorePoints = noState,
     stopTimeoutMs = 10_000,
     commitIntervalMs = 1_000,
     maxBackOffMs = 10_000,
     stallTimeoutMs = 120_000,
   } = options;
   const stopping = new AbortController();
-  /** By partition. Outlives a consumer, so that a new one goes on where it ended. */
-  const progress = new Map<number, Progress>();
+  const progress = createTopicProgress();
   let state = { ready: false, reason: 'not started' };
   let running: Promise<void> | undefined;
 
@@ -102,9 +91,9 @@ export function createKafkaSource(options: KafkaSourceOptions): Source {
     run: (handle) => (running ??= supervise(handle)),
     async stop() {
       stopping.abort();
-      // The session has a deadline for each of its steps; this one holds whatever kafkajs does.
+      // The session has a deadline for each of its steps; this one holds even if kafkajs hangs.
       if (running !== undefined && !(await settledWithin(running, 3 * stopTimeoutMs))) {
-        observer.error(new Error('the Kafka consumer did not stop in time and was left behind'));
+        observer.error(new Error('the Kafka consumer did not stop in time; its connections stay open'));
       }
     },
   };

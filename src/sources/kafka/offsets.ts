@@ -1,50 +1,51 @@
 /** Arithmetic of offsets. They are bigint: Kafka's are 64 bits wide. */
 
-/** What is known of a partition when it is assigned. */
-export interface PartitionFacts {
-  /** First offset that the broker still has, and the one after its newest. */
+/** Offsets of a partition when it is assigned. */
+export interface PartitionOffsets {
+  /** First offset that the broker still has. */
   low: bigint;
+  /** Offset after the broker's newest message. */
   high: bigint;
-  /** The group's committed offset; negative when there is none (−2: another kafkajs has set the group back to the earliest). */
+  /** The group's committed offset; negative = none (−2: another kafkajs has reset the group to the earliest offset). */
   committed: bigint;
-  /** What this process knows of it; undefined when it has handled none of its messages. */
+  /** Progress of this process; undefined if it has handled none of the partition's messages. */
   known: Progress | undefined;
 }
 
 /** How far a process has come in a partition. */
 export interface Progress {
-  /** The next offset to be handled. */
+  /** Offset after the last handled message. */
   position: bigint;
-  /** Whether the broker has confirmed an offset of the group since the topic is as it is. */
+  /** Whether the broker has confirmed an offset of the group since the topic was created. */
   committed: boolean;
 }
 
-/** Where the messages of a partition begin that nobody has handled yet. */
-export interface Place {
-  /** The first of them. */
+/** Where the messages of a partition begin that no process has handled. */
+export interface StartPosition {
+  /** First unhandled offset. */
   liveFrom: bigint;
   /** Whether messages before it have been handled. */
   processedBefore: boolean;
-  /** Messages that nobody has handled and that the broker has no more. */
+  /** Number of unhandled messages that the broker no longer has. */
   missing: bigint;
-  /** The committed offset lies beyond the end: the topic was made anew or cut. */
+  /** The topic was recreated or truncated: the committed offset is after its end, or gone. */
   restarted: boolean;
 }
 
 const max = (a: bigint, b: bigint) => (a > b ? a : b);
 
-/** Decides where a partition goes on, so that nothing unhandled is skipped in silence. */
-export function findPlace(
-  { low, high, committed, known }: PartitionFacts,
+/** Decides where a partition continues, so that no unhandled message is skipped without a count. */
+export function findStart(
+  { low, high, committed, known }: PartitionOffsets,
   { startFrom }: { startFrom: 'earliest' | 'latest' },
-): Place {
+): StartPosition {
   const beginning = startFrom === 'earliest' ? low : high;
-  // Kafka forgets a group's offsets with the topic: this one was made anew, and all that is in it is new.
+  // Kafka deletes a group's offsets with the topic, so this topic was recreated, and all of its messages are new.
   if (committed === -1n && known?.committed === true)
     return { liveFrom: low, processedBefore: false, missing: 0n, restarted: true };
   const expected = max(committed, known?.position ?? -1n);
   if (expected < 0n) {
-    // −2 was written by a reset of a group that did have a place: going to the latest would skip what is left.
+    // −2 follows a reset of a group that did have an offset: starting at the latest would skip unhandled messages.
     const wasReset = committed === -2n;
     return { liveFrom: wasReset ? low : beginning, processedBefore: wasReset, missing: 0n, restarted: false };
   }
@@ -55,25 +56,25 @@ export function findPlace(
 }
 
 /**
- * First offset to read, so that windows are full when it matters: behind what is remembered, or where nothing is so many
- * messages before those that nobody has handled.
+ * First offset to read, so that windows are full at `liveFrom`: the one after the stored state, or, without state,
+ * `warmUpRecords` messages before `liveFrom`.
  */
-export function beginReading(
+export function firstOffsetToRead(
   liveFrom: bigint,
   low: bigint,
-  remembered: bigint | undefined,
+  restorePoint: bigint | undefined,
   warmUpRecords: number,
 ): bigint {
-  return max(low, remembered === undefined ? liveFrom - BigInt(warmUpRecords) : remembered + 1n);
+  return max(low, restorePoint === undefined ? liveFrom - BigInt(warmUpRecords) : restorePoint + 1n);
 }
 
-/** How many messages from `next` on are lost when the first that came is `first` and the broker's oldest is `low`. */
+/** Number of messages lost from `next` on, given the first message received and the broker's first offset `low`. */
 export function missingBetween(next: bigint, first: bigint, low: bigint): bigint {
   // A jump above `low` is a hole in the log itself: compaction, or the marker of a transaction.
   return max(0n, (first < low ? first : low) - next);
 }
 
-/** Offsets of one partition: `start` up to but without `end`. */
+/** Offsets of one partition from `start` up to, but without, `end`. */
 export interface OffsetRange {
   partition: number;
   start: bigint;
@@ -81,8 +82,8 @@ export interface OffsetRange {
 }
 
 /**
- * Keeps the newest messages, `maxRecords` at most, each partition in proportion to what it has, so that all reach
- * about equally far back in time. Partitions that are left with nothing are dropped.
+ * Keeps the newest messages, at most `maxRecords`, of each partition in proportion to its size, so that all ranges
+ * begin at about the same time. Drops partitions that end up empty.
  */
 export function keepNewest(ranges: readonly OffsetRange[], maxRecords: number): OffsetRange[] {
   const filled = ranges.filter(({ start, end }) => end > start);
@@ -95,9 +96,9 @@ export function keepNewest(ranges: readonly OffsetRange[], maxRecords: number): 
 }
 
 /**
- * Keeps so many stretches of each partition, spread over all of it, with `maxRecords` messages at most: one in each of as many
- * equal parts, at places that do not keep time with hours or days. The newest stretch ends where the partition does. Without
- * need for it nothing is left out.
+ * Keeps `blocks` ranges of each partition, at most `maxRecords` messages in total: one range in each of `blocks` equal parts,
+ * at varying positions, so that the ranges do not follow the rhythm of hours or days. The newest range ends with the partition.
+ * Keeps everything if it fits.
  */
 export function keepBlocks(
   ranges: readonly OffsetRange[],
@@ -115,7 +116,7 @@ export function keepBlocks(
     const length = Math.floor(kept / count);
     const part = total / count;
     return Array.from({ length: count }, (_, i) => {
-      // Steps of the golden section fill the parts evenly, and never in the same rhythm as anything else.
+      // Steps of the golden section spread evenly and follow no rhythm.
       if (i === count - 1) return { partition, start: all.end - BigInt(length), end: all.end };
       const place = ((i + 1) * 0.618033988749895) % 1;
       const first = all.start + BigInt(Math.floor(i * part + place * (part - length)));

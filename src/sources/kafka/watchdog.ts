@@ -1,27 +1,29 @@
 /**
- * Notices a consumer that has stopped without saying so. kafkajs has been seen to: its loop waits for something that never
- * comes, or a partition stays paused after a rebalance, and neither is an error to anyone.
+ * Detects a consumer that has stopped without an error. kafkajs has been seen to wait in its loop for something that never comes,
+ * and to leave a partition paused after a rebalance.
  */
 
 export interface Watchdog {
-  /** A request for messages has been answered, if with none. */
+  /** A fetch was answered, possibly without messages. */
   fetched(): void;
-  /** The group is being joined, which may take as long as the other members need. */
+  /** The group is being joined, which takes as long as the other members need. */
   joining(): void;
-  /** From now on these partitions are read, each from its offset on; no others. */
+  /** These partitions, and no others, are read from these offsets on. */
   reading(positions: ReadonlyMap<number, bigint>): void;
   /** The next offset of a partition. */
   moved(partition: number, next: bigint): void;
-  /** Whether nothing has been fetched for too long. */
+  /** Whether the last fetch is too long ago. */
   isSilent(): boolean;
-  /** Partitions that have stood still for too long although there is something to read in them. */
+  /** Whether any partition is read. */
+  isReading(): boolean;
+  /** Partitions that have messages after their position and have not moved for too long. `ends` by partition. */
   stuck(ends: ReadonlyMap<number, bigint>): number[];
 }
 
 export interface WatchdogOptions {
-  /** Without anything for so long, ms, a consumer has stopped. */
+  /** Time without progress after which a consumer counts as stalled, ms. */
   stallTimeoutMs: number;
-  /** So long, ms, joining a group may take. */
+  /** Time that joining the group may take, ms. */
   joinTimeoutMs: number;
   /** Unix ms. */
   now?: () => number;
@@ -29,9 +31,9 @@ export interface WatchdogOptions {
 
 interface Position {
   next: bigint;
-  /** Since when it is the next one, Unix ms. */
+  /** Time at which `next` was reached, Unix ms. */
   since: number;
-  /** The end of the partition at the check before. */
+  /** End of the partition at the previous check. */
   end: bigint | undefined;
 }
 
@@ -66,17 +68,18 @@ export function createWatchdog({ stallTimeoutMs, joinTimeoutMs, now = Date.now }
       const limit = isJoining ? Math.max(stallTimeoutMs, joinTimeoutMs) : stallTimeoutMs;
       return now() - fetchedAt > limit;
     },
+    isReading: () => positions.size > 0,
     stuck(ends) {
-      const still = ({ since }: Position): boolean => now() - since > stallTimeoutMs;
-      // kafkajs asks for partitions in the same order each time, and answers are limited in size: one partition may have to
-      // wait until those before it have been read to their ends.
-      const waitsForItsTurn = [...positions.values()].some(
-        (position) => !still(position) && (position.end === undefined || position.next < position.end),
+      const isStill = ({ since }: Position): boolean => now() - since > stallTimeoutMs;
+      // kafkajs requests partitions in a fixed order, and responses are limited in size: a partition may have to wait
+      // until those before it are read to their ends.
+      const mayWait = [...positions.values()].some(
+        (position) => !isStill(position) && (position.end === undefined || position.next < position.end),
       );
       const found: number[] = [];
       for (const [partition, position] of positions) {
         const end = ends.get(partition) ?? position.next;
-        if (still(position) && position.next < end && !waitsForItsTurn) found.push(partition);
+        if (isStill(position) && position.next < end && !mayWait) found.push(partition);
         position.end = end;
       }
       return found;

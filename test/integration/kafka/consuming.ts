@@ -1,6 +1,7 @@
 /** A source at work for a test, and what came of it. */
 import { createKafkaSource } from '../../../src/sources/kafka/kafka';
-import type { KafkaSourceOptions, KafkaSourceSettings } from '../../../src/sources/kafka/kafka';
+import type { KafkaSourceOptions } from '../../../src/sources/kafka/kafka';
+import type { KafkaSourceSettings } from '../../../src/sources/kafka/settings';
 import type { Batch, HandleBatch, Message, RestartReason, Source } from '../../../src/sources/source';
 import type { TestKafka } from './broker';
 

@@ -185,7 +185,7 @@ test('a partition that kafkajs has forgotten to resume is found by what lies in 
   expect(consuming.restarts).toEqual(['stalled']);
   expect(consumers).toHaveLength(2);
   expect(consuming.errors.map(({ message }) => message)).toEqual([
-    expect.stringContaining('from partition 0'),
+    expect.stringContaining('partition 0 of'),
   ]);
 });
 

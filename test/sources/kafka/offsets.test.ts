@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import {
-  beginReading,
-  findPlace,
+  firstOffsetToRead,
+  findStart,
   keepBlocks,
   keepNewest,
   missingBetween,
@@ -10,15 +10,15 @@ import {
 const none = { committed: -1n, known: undefined };
 const at = (position: bigint) => ({ position, committed: true });
 
-describe('findPlace', () => {
+describe('findStart', () => {
   test('a group without a place begins where the settings say', () => {
     const bounds = { low: 5n, high: 50n };
     const processedBefore = { processedBefore: false, missing: 0n, restarted: false };
-    expect(findPlace({ ...bounds, ...none }, { startFrom: 'earliest' })).toEqual({
+    expect(findStart({ ...bounds, ...none }, { startFrom: 'earliest' })).toEqual({
       liveFrom: 5n,
       ...processedBefore,
     });
-    expect(findPlace({ ...bounds, ...none }, { startFrom: 'latest' })).toEqual({
+    expect(findStart({ ...bounds, ...none }, { startFrom: 'latest' })).toEqual({
       liveFrom: 50n,
       ...processedBefore,
     });
@@ -27,7 +27,7 @@ describe('findPlace', () => {
   test('goes on where the group is, or further on where this process is', () => {
     const bounds = { low: 0n, high: 50n };
     const place = (committed: bigint, position?: bigint) =>
-      findPlace(
+      findStart(
         { ...bounds, committed, known: position === undefined ? undefined : at(position) },
         { startFrom: 'latest' },
       );
@@ -39,7 +39,7 @@ describe('findPlace', () => {
 
   test('counts what retention has taken', () => {
     const facts = { low: 30n, high: 50n, committed: 10n, known: undefined };
-    expect(findPlace(facts, { startFrom: 'latest' })).toEqual({
+    expect(findStart(facts, { startFrom: 'latest' })).toEqual({
       liveFrom: 30n,
       processedBefore: true,
       missing: 20n,
@@ -49,34 +49,34 @@ describe('findPlace', () => {
 
   test('a place beyond the end means that the topic was made anew, or cut', () => {
     const facts = { low: 0n, high: 5n, committed: 10n, known: at(10n) };
-    expect(findPlace(facts, { startFrom: 'earliest' })).toEqual({
+    expect(findStart(facts, { startFrom: 'earliest' })).toEqual({
       liveFrom: 0n,
       processedBefore: true,
       missing: 0n,
       restarted: true,
     });
-    expect(findPlace(facts, { startFrom: 'latest' })).toMatchObject({ liveFrom: 5n, restarted: true });
+    expect(findStart(facts, { startFrom: 'latest' })).toMatchObject({ liveFrom: 5n, restarted: true });
   });
 
   test('a group that has lost its offset had it in another topic of that name: all of this one is new', () => {
     const bounds = { low: 0n, high: 90n, committed: -1n };
     const settings = { startFrom: 'latest' } as const;
-    expect(findPlace({ ...bounds, known: at(10n) }, settings)).toMatchObject({
+    expect(findStart({ ...bounds, known: at(10n) }, settings)).toMatchObject({
       liveFrom: 0n,
       restarted: true,
     });
     // A kafkajs that was told by some replica that there is no such offset sets a group back, and that is no such sign.
-    expect(findPlace({ ...bounds, committed: -2n, known: at(10n) }, settings)).toMatchObject({
+    expect(findStart({ ...bounds, committed: -2n, known: at(10n) }, settings)).toMatchObject({
       liveFrom: 10n,
       restarted: false,
     });
-    expect(findPlace({ ...bounds, low: 15n, committed: -2n, known: at(10n) }, settings)).toMatchObject({
+    expect(findStart({ ...bounds, low: 15n, committed: -2n, known: at(10n) }, settings)).toMatchObject({
       liveFrom: 15n,
       missing: 5n,
       restarted: false,
     });
     // What could not be committed yet is no such sign.
-    expect(findPlace({ ...bounds, known: { position: 10n, committed: false } }, settings)).toMatchObject({
+    expect(findStart({ ...bounds, known: { position: 10n, committed: false } }, settings)).toMatchObject({
       liveFrom: 10n,
       restarted: false,
     });
@@ -84,17 +84,17 @@ describe('findPlace', () => {
 
   test('after a reset by kafkajs nothing that is left is skipped', () => {
     const facts = { low: 7n, high: 50n, committed: -2n, known: undefined };
-    expect(findPlace(facts, { startFrom: 'latest' })).toMatchObject({ liveFrom: 7n, processedBefore: true });
+    expect(findStart(facts, { startFrom: 'latest' })).toMatchObject({ liveFrom: 7n, processedBefore: true });
   });
 
-  test('beginReading goes on behind what is remembered, else reads as much again as it is told, inside the log', () => {
-    expect(beginReading(40n, 0n, 25n, 10)).toBe(26n);
-    expect(beginReading(40n, 0n, 39n, 10)).toBe(40n);
-    expect(beginReading(40n, 30n, 25n, 10)).toBe(30n);
-    expect(beginReading(40n, 0n, -1n, 10)).toBe(0n);
-    expect(beginReading(40n, 0n, undefined, 10)).toBe(30n);
-    expect(beginReading(40n, 35n, undefined, 10)).toBe(35n);
-    expect(beginReading(4n, 0n, undefined, 10)).toBe(0n);
+  test('firstOffsetToRead goes on behind what is remembered, else reads as much again as it is told, inside the log', () => {
+    expect(firstOffsetToRead(40n, 0n, 25n, 10)).toBe(26n);
+    expect(firstOffsetToRead(40n, 0n, 39n, 10)).toBe(40n);
+    expect(firstOffsetToRead(40n, 30n, 25n, 10)).toBe(30n);
+    expect(firstOffsetToRead(40n, 0n, -1n, 10)).toBe(0n);
+    expect(firstOffsetToRead(40n, 0n, undefined, 10)).toBe(30n);
+    expect(firstOffsetToRead(40n, 35n, undefined, 10)).toBe(35n);
+    expect(firstOffsetToRead(4n, 0n, undefined, 10)).toBe(0n);
   });
 
   test('for every partition: reads inside the log, and skips nothing that is there', () => {
@@ -107,10 +107,10 @@ describe('findPlace', () => {
         fc.constantFrom('earliest', 'latest'),
         ({ low, length, committed }, known, warmUpRecords, startFrom) => {
           const high = low + length;
-          const place = findPlace({ low, high, committed, known }, { startFrom });
+          const place = findStart({ low, high, committed, known }, { startFrom });
           expect(place.liveFrom).toBeGreaterThanOrEqual(low);
           expect(place.liveFrom).toBeLessThanOrEqual(high);
-          const from = beginReading(place.liveFrom, low, undefined, warmUpRecords);
+          const from = firstOffsetToRead(place.liveFrom, low, undefined, warmUpRecords);
           expect(from).toBeGreaterThanOrEqual(low);
           expect(place.liveFrom - from).toBeGreaterThanOrEqual(0n);
           expect(place.liveFrom - from).toBeLessThanOrEqual(BigInt(warmUpRecords));

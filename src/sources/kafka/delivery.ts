@@ -1,0 +1,93 @@
+/** Delivery of chunks to the pipeline: repeated until the pipeline accepts, abandoned at the deadline of a stop. */
+import type { KafkaMessage } from 'kafkajs';
+import { isFenced } from '../../errors';
+import { toError } from '../../system/error-text';
+import { backOffMs, pause, unlessAborted } from '../../system/pause';
+import type { Assignment, HandleBatch } from '../source';
+import { toMessages } from './messages';
+
+/** A partition from its assignment to the next rebalance. */
+export interface AssignedPartition {
+  partition: number;
+  assignment: Assignment;
+  /** Offset expected next. */
+  next: bigint;
+  /** Whether the pipeline has accepted a batch of it. */
+  accepted: boolean;
+}
+
+/** Messages of one fetch that are delivered together. */
+export interface Chunk {
+  partition: AssignedPartition;
+  messages: readonly KafkaMessage[];
+  /** Offset after the chunk and after the transaction markers that follow it. */
+  next: bigint;
+  /** Messages after the chunk in its partition. */
+  lag: number;
+  /** Whether messages before the first one are lost. */
+  gap: boolean;
+}
+
+/** The membership in the group that a chunk was fetched with. */
+export interface Membership {
+  isLost(): boolean;
+  /** Asks the coordinator. Never rejects. */
+  check(): Promise<void>;
+}
+
+export interface DeliveryOptions {
+  topic: string;
+  handle: HandleBatch;
+  /** The group's confirmed offset. */
+  confirmed: (partition: number) => bigint | undefined;
+  /** Offsets are committed with detections, so another process may fence this one. */
+  fenceable: boolean;
+  maxBackOffMs: number;
+  /** Aborted when the source stops: no further attempt starts. */
+  stopping: AbortSignal;
+  /** Aborted at the deadline of the stop: the attempt in progress is no longer awaited. */
+  abandoned: AbortSignal;
+  onError: (error: Error) => void;
+  onFenced: (cause: unknown) => void;
+}
+
+/** Returns whether the pipeline has accepted the chunk; false if no further attempt is allowed. */
+export type Deliver = (chunk: Chunk, membership: Membership) => Promise<boolean>;
+
+export function createDelivery(options: DeliveryOptions): Deliver {
+  const { topic, handle, confirmed, stopping, abandoned, onError } = options;
+
+  async function attempt({ partition, messages, next, lag, gap }: Chunk): Promise<boolean> {
+    const { assignment } = partition;
+    const handled = handle({
+      topic,
+      partition: partition.partition,
+      messages: toMessages(topic, partition.partition, messages, assignment.liveFrom),
+      lag,
+      assignment: partition.accepted ? undefined : assignment,
+      committed: confirmed(partition.partition),
+      next: next > assignment.liveFrom ? next : undefined,
+      gap,
+    }).then(() => (partition.accepted = true));
+    return (await unlessAborted(handled, abandoned)) ?? false;
+  }
+
+  return async (chunk, membership) => {
+    for (let attempts = 0; !membership.isLost() && !stopping.aborted; attempts++) {
+      try {
+        return await attempt(chunk);
+      } catch (cause) {
+        onError(toError(cause));
+        if (isFenced(cause)) {
+          options.onFenced(cause);
+          return false;
+        }
+        // Repeated here, not by an error to kafkajs, which would cost the membership if the problem lasts. After a long
+        // pause of the process another one may own the partition; this one must not fence it by another attempt.
+        if (options.fenceable) await membership.check();
+        await pause(backOffMs(attempts, options.maxBackOffMs), stopping);
+      }
+    }
+    return false;
+  };
+}

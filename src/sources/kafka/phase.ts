@@ -1,0 +1,40 @@
+/** The phases of a session, and which may follow which. */
+
+const successors = {
+  /** Connections are being opened. */
+  connecting: ['joining', 'stopping'],
+  /** The group distributes its partitions. */
+  joining: ['planning', 'stopping'],
+  /** The group distributes its partitions again. A batch of the last assignment may still be in progress. */
+  rebalancing: ['planning', 'stopping'],
+  /** Partitions are assigned and paused; their start offsets are not known yet. */
+  planning: ['rebalancing', 'planning', 'consuming', 'stopping'],
+  /** Messages arrive. kafkajs may join again without a rebalance event, so planning can follow at once. */
+  consuming: ['rebalancing', 'planning', 'stopping'],
+  /** The batch in progress is finished and committed. */
+  stopping: ['closed'],
+  /** The session does nothing, even if kafkajs has not disconnected in time. */
+  closed: [],
+} as const satisfies Record<string, readonly string[]>;
+
+export type Phase = keyof typeof successors;
+
+export interface PhaseMachine {
+  current(): Phase;
+  /** Enters a phase unless it may not follow the current one: an event that arrives too late changes nothing. */
+  enter(next: Phase): boolean;
+}
+
+export function createPhaseMachine(onEnter: (phase: Phase) => void): PhaseMachine {
+  let current: Phase = 'connecting';
+  onEnter(current);
+  return {
+    current: () => current,
+    enter(next) {
+      if (!(successors[current] as readonly Phase[]).includes(next)) return false;
+      current = next;
+      onEnter(current);
+      return true;
+    },
+  };
+}

@@ -1,0 +1,53 @@
+/** Why a session ends. */
+import { causesOf } from '../../errors';
+import type { RestartReason } from '../source';
+
+/** A consumer has ended; the source starts the next one. */
+export class SessionEnd extends Error {
+  override readonly name = 'SessionEnd';
+  constructor(
+    readonly reason: RestartReason,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** The end that follows from an error on which kafkajs has stopped the consumer. */
+export function toSessionEnd(error: Error): SessionEnd {
+  const { name, retriable } = error as { name: string; retriable?: boolean };
+  // kafkajs wraps the error that its retries end with.
+  if ([...causesOf(error)].some((cause) => cause.name === 'KafkaJSOffsetOutOfRange'))
+    return new SessionEnd('out_of_range', 'the broker does not have the next offset', { cause: error });
+  // kafkajs retries briefly, so more time may still help.
+  const isUnreachable = name === 'KafkaJSNumberOfRetriesExceeded' || retriable === true;
+  return new SessionEnd(
+    isUnreachable ? 'unreachable' : 'crashed',
+    // With the cause's text: this message is the reason on /readyz.
+    `${isUnreachable ? 'Kafka is unreachable' : 'the Kafka consumer has crashed'}: ${error.message}`,
+    { cause: error },
+  );
+}
+
+export interface Ending {
+  /** Resolves when the source stops; rejects with the first failure. */
+  reached: Promise<void>;
+  fail(error: SessionEnd): void;
+  /** Removes the listener of the source's signal, which outlives the session. */
+  release(): void;
+}
+
+/** The end of one session: the stop of the source, or the first failure. */
+export function createEnding(stopping: AbortSignal): Ending {
+  let fail: Ending['fail'] = () => undefined;
+  let stop = (): void => undefined;
+  const reached = new Promise<void>((resolve, reject) => {
+    stop = () => resolve();
+    fail = reject;
+  });
+  reached.catch(() => undefined);
+  if (stopping.aborted) stop();
+  else stopping.addEventListener('abort', stop, { once: true });
+  return { reached, fail, release: () => stopping.removeEventListener('abort', stop) };
+}
