@@ -5,6 +5,7 @@
  *    16  values, uint16                18  conditions      19  bytes of the key
  *    20  key, bitmap of what is missing, values, conditions
  */
+import { crc32 } from 'node:zlib';
 import type { ReadConditions } from '../domain/condition';
 import { givenConditions, type RecordSchema } from '../domain/record';
 import { DecodeError } from '../errors';
@@ -74,7 +75,7 @@ export function createBinaryDecoder(
  */
 export function layoutOf(channels: readonly string[], conditions: readonly string[]): number {
   const lines = [...channels, '', ...conditions].map((name) => `${name}\n`);
-  return crc32(Buffer.from(lines.join('')));
+  return crc32(lines.join(''));
 }
 
 /**
@@ -144,19 +145,6 @@ function countPresent(bytes: Buffer, bitmap: number, count: number): number {
 /** Behind the end of the record no bit is set. */
 function hasBit(bytes: Buffer, bitmap: number, i: number): boolean {
   return ((bytes[bitmap + (i >> 3)] ?? 0) & (1 << (i & 7))) !== 0;
-}
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let remainder = byte;
-  for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? 0xedb88320 : 0);
-  return remainder;
-});
-
-/** As zlib and Ethernet have it; zlib.crc32 of Node is younger than the oldest Node that is supported. */
-function crc32(bytes: Uint8Array): number {
-  let remainder = 0xffffffff;
-  for (const byte of bytes) remainder = (remainder >>> 8) ^ crcTable[(remainder ^ byte) & 0xff]!;
-  return (remainder ^ 0xffffffff) >>> 0;
 }
 
 function hex(layout: number): string {

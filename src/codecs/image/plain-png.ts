@@ -4,7 +4,7 @@
  * tenth of it. It refuses nothing: whatever is not as it should be, down to a checksum, is left to sharp, which says what is wrong.
  * Format: PNG (W3C, third edition).
  */
-import { inflateSync } from 'node:zlib';
+import { crc32, inflateSync } from 'node:zlib';
 import { colourChannels, imageBytes, type ImageShape } from '../../domain/image';
 
 /** The pixels, row by row, as sharp would give them; undefined where it has to be asked. */
@@ -43,7 +43,7 @@ function plainData(bytes: Buffer, { width, height, colour }: ImageShape): Buffer
     const end = at + 8 + length;
     if (end + 4 > bytes.length) return undefined;
     const type = bytes.toString('latin1', at + 4, at + 8);
-    if (crc32(bytes, at + 4, end) !== bytes.readUInt32BE(end)) return undefined;
+    if (crc32(bytes.subarray(at + 4, end)) !== bytes.readUInt32BE(end)) return undefined;
     const body = bytes.subarray(at + 8, end);
     at = end + 4;
     if (n === 0) {
@@ -121,17 +121,4 @@ function paeth(left: number, above: number, corner: number): number {
   ];
   if (byLeft <= byAbove && byLeft <= byCorner) return left;
   return byAbove <= byCorner ? above : corner;
-}
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
-  let value = n;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
-  return value;
-});
-
-/** Checksum of a chunk's type and body. zlib has one from Node 22 on. */
-function crc32(bytes: Buffer, from: number, to: number): number {
-  let value = 0xffffffff;
-  for (let i = from; i < to; i++) value = crcTable[(value ^ bytes[i]!) & 0xff]! ^ (value >>> 8);
-  return (value ^ 0xffffffff) >>> 0;
 }
