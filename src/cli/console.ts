@@ -106,5 +106,7 @@ function formatFault({ fault, delayMs, channel }: FaultResult): string {
       ? 'NOT FOUND   '
       : `found after ${String(Math.round(delayMs / 1000)).padStart(3)} s`,
     channel === undefined ? '' : `by ${channel}${isDisturbed ? '' : ' (another channel was disturbed)'}`,
-  ].join('  ');
+  ]
+    .join('  ')
+    .trimEnd();
 }
