@@ -1,59 +1,69 @@
-/** docs/metrics.md, made from the declarations; test/metrics/metrics.test.ts holds the file to it. */
-import type { MetricDescription } from '../src/metrics/metrics';
+/** Writes docs/metrics.md from the declarations; test/metrics/metrics.test.ts compares the file with it. */
+import type { MetricDescription } from '../src/metrics/recorder';
 
-const labels: Readonly<Record<string, string>> = {
-  detector: 'Name of the detector, from its configuration.',
-  model: 'Model version. Only the one that scores has a series.',
-  topic: 'Kafka topic, or path of the file.',
-  reason:
-    'Why a record or a model version was refused, or what went wrong: `unreachable`, `crashed`, `stalled`, `superseded` or `out_of_range` of a source; a fixed list in the source.',
-  result:
-    '`ok`, or why a training gave no model (`lease`: another process trains); of a transaction `committed`, `failed` (written again), or `superseded` (by another process).',
-  stage:
-    'Part of the way of a batch: `decode`, `score`, `sink`, `total`. For `vaemon_sink_errors_total` the name of the sink.',
-  version: 'Of vaemon.',
-  engine: 'What scores and trains.',
-  node: 'Of Node.js.',
-};
+const detectorLabel = 'detector';
+/** Columns of docs/metrics.md outside of tables. */
+const width = 120;
 
-/** The page as Markdown. A metric or label without a meaning throws. */
+/** The page as Markdown. */
 export function metricsDocument(metrics: readonly MetricDescription[]): string {
-  const own = metrics.filter(({ name }) => name.startsWith('vaemon_'));
-  const used = [...new Set(own.flatMap(({ labelNames }) => labelNames))];
   return `# Metrics
 
-\`GET /metrics\` answers in the Prometheus text format. Times are in seconds, counters end in \`_total\`, and every counter
-of a configured detector exists with 0 from the start, so that \`increase()\` sees its first step. No label ever holds a
-device: all label values come from the configuration or from fixed lists. Alert rules on these metrics are in
-\`deploy/prometheus/vaemon.rules.yml\`, a dashboard in \`deploy/grafana/dashboards/vaemon.json\`.
+\`GET /metrics\` returns the Prometheus text format. Times are in seconds, counters end in \`_total\`, and every counter of a
+configured detector exists with 0 from the start, so that \`increase()\` sees its first step. No label holds a key of a
+record: all label values come from the configuration or from fixed lists. The alert rules are in
+\`deploy/prometheus/vaemon.rules.yml\`, the dashboard is \`deploy/grafana/dashboards/vaemon.json\`.
 
-Made from \`src/metrics/metrics.ts\`; \`UPDATE_DOCS=1 npx jest test/metrics/metrics.test.ts\` writes it anew.
+This page is generated: \`UPDATE_DOCS=1 npx jest test/metrics/metrics.test.ts\`.
 
 ${table(
   ['metric', 'type', 'labels', 'meaning'],
-  own.map(({ name, type, labelNames, help }) => [code(name), type, labelNames.map(code).join(', '), help]),
+  metrics.map(({ name, type, labels, help }) => [
+    code(name),
+    type,
+    labels.map((label) => code(label.name)).join(', '),
+    help,
+  ]),
 )}
 
-## Labels
+## Label values
 
-${table(
-  ['label', 'meaning'],
-  used.map((label) => [code(label), labelMeaning(label)]),
-)}
+${labelLines(metrics).join('\n')}
 
-Beside these, \`process_*\` and \`nodejs_*\` tell of CPU, memory, file descriptors, the event loop and garbage collection, as
-[prom-client](https://github.com/siimon/prom-client) names them.
+The metrics \`process_*\` and \`nodejs_*\` cover CPU, memory, file descriptors, the event loop and garbage collection, under
+the names of [prom-client](https://github.com/siimon/prom-client).
 `;
 }
 
-function labelMeaning(label: string): string {
-  const meaning = labels[label];
-  if (meaning === undefined)
-    throw new Error(`label "${label}" has no meaning: add it to scripts/metrics-document.ts`);
-  return meaning;
+/** One list item for each label and meaning, with the metrics that it belongs to. */
+function labelLines(metrics: readonly MetricDescription[]): string[] {
+  const uses = new Map<string, string[]>();
+  for (const { name, labels } of metrics) {
+    for (const label of labels) {
+      const meaning = `${code(label.name)}|${label.meaning}`;
+      uses.set(meaning, [...(uses.get(meaning) ?? []), code(name)]);
+    }
+  }
+  return [...uses].map(([use, names]) => {
+    const [label, meaning] = use.split('|') as [string, string];
+    return wrapped(
+      `- ${label}${label === code(detectorLabel) ? '' : ` of ${names.join(' and ')}`}: ${meaning}`,
+    );
+  });
 }
 
-/** A Markdown table with its columns padded, as prettier lays it out. */
+/** Breaks a list item into lines of at most `width` columns. */
+function wrapped(item: string): string {
+  const lines = [''];
+  for (const word of item.split(' ')) {
+    const line = lines.at(-1)!;
+    if (line !== '' && line.length + 1 + word.length > width) lines.push(`  ${word}`);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines.join('\n');
+}
+
+/** A Markdown table with its columns padded, as prettier formats it. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]!.length)),

@@ -69,12 +69,15 @@ export class UnavailableError extends Error {
   override readonly name = 'UnavailableError';
 }
 
+/** Why a model version cannot be loaded: the values of the metric label `reason`. */
+export const modelFailures = ['missing_file', 'checksum', 'schema', 'golden', 'unreadable'] as const;
+
 /** A model version that must not be used: damaged, incomplete, or written by another schema. */
 export class ModelVersionError extends Error {
   override readonly name = 'ModelVersionError';
   constructor(
     readonly version: string,
-    readonly reason: 'missing_file' | 'checksum' | 'schema' | 'golden' | 'unreadable',
+    readonly reason: (typeof modelFailures)[number],
     message: string,
     options?: ErrorOptions,
   ) {

@@ -20,7 +20,7 @@ const mounts = Object.values(compose.services)
   .map((volume) => volume.split(':') as [string, string, string?]);
 
 describe('the compose file', () => {
-  test('mounts what exists, and volumes that it names', () => {
+  test('mounts files that exist and volumes that are declared', () => {
     expect(mounts.length).toBeGreaterThan(4);
     for (const [from] of mounts) {
       const there = from.startsWith('.') ? existsSync(path.join(deploy, from)) : from in compose.volumes;
@@ -28,14 +28,14 @@ describe('the compose file', () => {
     }
   });
 
-  test('opens ports to this machine alone and gives nobody privileges', () => {
+  test('publishes ports on loopback only and grants no privileges', () => {
     for (const { ports, privileged } of Object.values(compose.services)) {
       expect(ports ?? []).toEqual((ports ?? []).filter((port) => port.startsWith('127.0.0.1:')));
       expect(privileged).toBeUndefined();
     }
   });
 
-  test('has the service and port that Prometheus scrapes, and that are the default', () => {
+  test('runs the service on the default port, which Prometheus scrapes', () => {
     const { scrape_configs } = parse(read('prometheus/prometheus.yml')) as {
       scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
     };
@@ -47,14 +47,14 @@ describe('the compose file', () => {
     expect(readFileSync(path.join(deploy, '../Dockerfile'), 'utf8')).toContain(`EXPOSE ${port}\n`);
   });
 
-  test('creates the topics that the configuration reads and writes', () => {
+  test('creates the topics of the configuration', () => {
     const text = readFileSync(path.join(deploy, '../config/kafka/detectors/plant.yaml'), 'utf8');
     const topics = [...text.matchAll(/[tT]opic: (\S+)/g)].map(([, topic]) => topic!);
     expect(topics).toHaveLength(3);
     for (const topic of topics) expect(read('compose.yaml')).toContain(topic);
   });
 
-  test('puts the dashboards where Grafana is told to look', () => {
+  test('mounts the dashboards into the folder that Grafana reads', () => {
     const { providers } = parse(read('grafana/provisioning/dashboards/vaemon.yaml')) as {
       providers: { options: { path: string } }[];
     };
@@ -72,7 +72,7 @@ describe('the dashboard', () => {
   }
   const { panels } = JSON.parse(read('grafana/dashboards/vaemon.json')) as { panels: Panel[] };
 
-  test('has a panel a number, and no two on one place', () => {
+  test('has panels with distinct numbers that do not overlap', () => {
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
       Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
@@ -81,9 +81,9 @@ describe('the dashboard', () => {
     expect(Math.max(...panels.map(({ gridPos: { x, w } }) => x + w))).toBe(24);
   });
 
-  test('asks something in every panel that is not a heading', () => {
+  test('has a query in every panel that is not a heading', () => {
     for (const { type, title, targets } of panels) {
-      expect({ title, asks: (targets ?? []).length > 0 }).toEqual({ title, asks: type !== 'row' });
+      expect({ title, queries: (targets ?? []).length > 0 }).toEqual({ title, queries: type !== 'row' });
       expect(new Set(targets?.map(({ refId }) => refId)).size).toBe(targets?.length ?? 0);
     }
   });

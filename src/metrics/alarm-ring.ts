@@ -1,16 +1,16 @@
-/** Whether each of the last records was anomalous, for the realised alarm ratio. */
+/** Which of the newest scored records were anomalous, for the alarm ratio. */
 export interface AlarmRing {
-  /** Takes one scored record; the oldest one leaves when the ring is full. */
+  /** Adds one scored record and drops the oldest one if the ring is full. */
   add(anomalous: boolean): void;
-  /** Share of anomalous records in the ring; undefined before the first. */
+  /** Share of anomalous records in the ring; undefined if it is empty. */
   ratio(): number | undefined;
 }
 
-/** Holds the newest `capacity` records, a byte each. */
+/** A ring of the newest `capacity` records, one byte each. */
 export function createAlarmRing(capacity: number): AlarmRing {
   const ring = new Uint8Array(capacity);
   let next = 0;
-  let held = 0;
+  let size = 0;
   let anomalous = 0;
   return {
     add(isAnomalous) {
@@ -18,8 +18,8 @@ export function createAlarmRing(capacity: number): AlarmRing {
       anomalous += value - ring[next]!;
       ring[next] = value;
       next = next + 1 === capacity ? 0 : next + 1;
-      if (held < capacity) held++;
+      if (size < capacity) size++;
     },
-    ratio: () => (held === 0 ? undefined : anomalous / held),
+    ratio: () => (size === 0 ? undefined : anomalous / size),
   };
 }

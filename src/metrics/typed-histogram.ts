@@ -1,4 +1,4 @@
-/** A Prometheus histogram that takes whole arrays: a labelled `observe` of prom-client costs 0.5 µs a value. */
+/** A Prometheus histogram that observes whole arrays: a labelled `observe` of prom-client takes 0.5 µs per value. */
 import type { Histogram, Registry } from 'prom-client';
 
 export interface TypedHistogramOptions {
@@ -11,14 +11,14 @@ export interface TypedHistogramOptions {
 
 export interface TypedSeries {
   /**
-   * Observes the first `count` values. A value that is not a number counts beyond the last bucket and leaves the sum
-   * alone, and an infinite one adds 324 to it (−log10 of the least positive double): a sum cannot recover from either.
+   * Observes the first `count` values. NaN counts in the +Inf bucket and is not added to the sum; infinity adds 324
+   * (−log10 of the smallest positive double), because a sum cannot recover from either.
    */
-  observe(values: Float64Array, count: number): void;
+  observe: (values: Float64Array, count: number) => void;
 }
 
 export interface TypedHistogram {
-  /** The series of these labels; it exists with zeros from now on. */
+  /** Creates the series of these labels, with zeros. */
   series(labels: Readonly<Record<string, string>>): TypedSeries;
 }
 
@@ -31,12 +31,12 @@ interface Counts {
 
 const largestSurprise = 324;
 
-/** Registers the histogram in prom-client's registry, which asks `get` at each scrape. */
+/** Registers the histogram in a registry of prom-client, which calls `get` at each scrape. */
 export function createTypedHistogram(registry: Registry, options: TypedHistogramOptions): TypedHistogram {
   const { name, help, labelNames } = options;
   const bounds = Float64Array.from(options.buckets);
   if (bounds.some((bound, i) => !(bound > (bounds[i - 1] ?? -Infinity)))) {
-    throw new RangeError(`${name}: buckets must ascend (got ${options.buckets.join(', ')})`);
+    throw new RangeError(`${name}: buckets must be in ascending order (got ${options.buckets.join(', ')})`);
   }
   let all: Counts[] = [];
 
@@ -52,7 +52,7 @@ export function createTypedHistogram(registry: Registry, options: TypedHistogram
       all = [];
     },
   };
-  // prom-client types a metric by its own classes; all that a registry needs of one is above.
+  // prom-client's types require its own classes; a registry only uses the properties above.
   registry.registerMetric(metric as unknown as Histogram);
 
   function expose({ labels, buckets, sum }: Counts) {

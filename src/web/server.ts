@@ -1,4 +1,4 @@
-/** What the outside asks over HTTP: metrics, whether the process is well, and whether records are being scored. */
+/** The HTTP server for operations: metrics, health and readiness. */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,16 +10,16 @@ export interface Health {
 
 export interface Readiness {
   ready: boolean;
-  /** `reason` says what a detector that is not ready waits for. */
+  /** `reason`: why a detector is not ready; empty if it is. */
   detectors: readonly { name: string; ready: boolean; reason: string }[];
 }
 
 export interface WebServerOptions {
   host: string;
-  /** 0 = any that is free. */
+  /** 0 = any free port. */
   port: number;
   metrics: { contentType: string; text(): Promise<string> };
-  /** Of the process and its workers alone: what a restart could cure. */
+  /** Health of the process and its workers: only failures that a restart can repair. */
   health: () => Health;
   readiness: () => Readiness;
   log?: { error(message: string, fields: Record<string, unknown>): unknown };
@@ -27,7 +27,7 @@ export interface WebServerOptions {
 
 export interface WebServer {
   address: { host: string; port: number; url: string };
-  /** Takes no new request, gives those under way a moment, then cuts every connection. Idempotent. */
+  /** Accepts no new request, waits `closeGraceMs` for those in progress, then closes every connection. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -38,21 +38,21 @@ interface Answer {
   allow?: string;
 }
 
-/** How long a request under way may still take when the server closes. */
+/** Time for requests in progress when the server closes. */
 const closeGraceMs = 250;
 const methods = ['GET', 'HEAD'];
 
-/** Listens, and rejects with what to do about it when that address cannot be had. */
+/** Starts the server. Rejects with advice if it cannot listen on the address. */
 export async function createWebServer(options: WebServerOptions): Promise<WebServer> {
   const { log } = options;
   const pages = createPages(options);
-  // A client that sends its request slowly is cut off; what we answer is small and quick.
+  // The timeouts disconnect clients that send their request slowly.
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 });
   server.on('request', (request, response) => {
     void answerTo(request)
       .catch((err: unknown) => {
         log?.error('request failed', { err, path: pathOf(request) });
-        return json(500, { error: 'internal error', hint: 'the log of the daemon says more' });
+        return json(500, { error: 'internal error', hint: 'the log of the daemon contains the error' });
       })
       .then((answer) => send(request, response, answer));
   });
@@ -87,9 +87,9 @@ function createPages({
   const index = [
     'vaemon',
     '',
-    '/metrics  everything that is measured, for Prometheus',
-    '/healthz  200 while the process is well',
-    '/readyz   200 when every detector scores records; else 503 and why',
+    '/metrics  all metrics, in the text format of Prometheus',
+    '/healthz  200 if the process is healthy, else 503',
+    '/readyz   200 if every detector scores records, else 503 with the reasons',
     '',
   ].join('\n');
   return new Map<string, () => Answer | Promise<Answer>>([
@@ -131,7 +131,7 @@ function send(
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     ...(allow !== undefined && { allow }),
-    // The body of a request that we refuse is not worth reading.
+    // Do not read the body of a rejected request.
     ...(status === 405 && { connection: 'close' }),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
@@ -146,10 +146,11 @@ function listen(server: Server, { host, port }: WebServerOptions): Promise<void>
 
 function listenError(cause: NodeJS.ErrnoException, host: string, port: number): Error {
   const advice: Record<string, string> = {
-    EADDRINUSE: 'another process listens there: stop it, or set http.port to another port (0 takes any)',
-    EACCES: 'ports below 1024 need a privilege: set http.port to a higher one',
-    EADDRNOTAVAIL: 'this machine has no such address: set http.host to one of its own',
-    ENOTFOUND: 'this name has no address: set http.host to one of this machine',
+    EADDRINUSE:
+      'the port is in use: stop the other process, or set http.port to another port (0 = any free port)',
+    EACCES: 'ports below 1024 require a privilege: set http.port to a higher port',
+    EADDRNOTAVAIL: 'this machine does not have this address: set http.host to one of its addresses',
+    ENOTFOUND: 'this host name has no address: set http.host to an address of this machine',
   };
   const what = advice[cause.code ?? ''] ?? cause.message;
   return new Error(`cannot listen on ${host} port ${port}: ${what}`, { cause });

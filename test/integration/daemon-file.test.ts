@@ -80,7 +80,7 @@ async function expectNoGap(daemon: VaemonProcess): Promise<void> {
     const scored = await daemon.metric('vaemon_records_scored_total');
     return consumed === scored + windowLength - 1;
   });
-  expect(await daemon.metric('vaemon_records_warming_total')).toBe(windowLength - 1);
+  expect(await daemon.metric('vaemon_records_window_not_full_total')).toBe(windowLength - 1);
   expect(await daemon.metric('vaemon_records_rejected_total')).toBe(0);
 }
 
@@ -164,7 +164,7 @@ test('a normal that moves is noticed, and starts a training where that is wanted
     version: versions[1],
   });
   expect(daemon.log('training started')).toMatchObject([{ trigger: 'drift' }]);
-  expect(await daemon.metric('vaemon_drift_starts_total')).toBeGreaterThanOrEqual(1);
+  expect(await daemon.metric('vaemon_drifts_total')).toBeGreaterThanOrEqual(1);
 });
 
 test('an event that is open when the daemon stops is closed by it', async () => {
@@ -364,7 +364,7 @@ test('refuses versions that were trained for another window, and trains anew', a
   expect(await daemon.metric('vaemon_model_load_failures_total', { reason: 'schema' })).toBe(2);
   expect(daemon.log('new model in use')).toMatchObject([{ trigger: 'start' }]);
   await untilScored(daemon, 10);
-  expect(await daemon.metric('vaemon_records_warming_total')).toBe(windowLength);
+  expect(await daemon.metric('vaemon_records_window_not_full_total')).toBe(windowLength);
   expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
 });
 
@@ -398,7 +398,7 @@ test('says so when its port is in use', async () => {
   const { port } = server.address() as AddressInfo;
   const daemon = startReplay(trainedStore, { 'http.port': port });
   expect(await daemon.ended).toEqual({ code: 1, signal: null });
-  expect(daemon.stderr()).toContain(`cannot listen on 127.0.0.1 port ${port}: another process listens there`);
+  expect(daemon.stderr()).toContain(`cannot listen on 127.0.0.1 port ${port}: the port is in use`);
   await new Promise((resolve) => server.close(resolve));
 });
 

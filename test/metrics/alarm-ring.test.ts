@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { createAlarmRing } from '../../src/metrics/alarm-ring';
 
-test('no record, no ratio', () => {
+test('an empty ring has no ratio', () => {
   expect(createAlarmRing(3).ratio()).toBeUndefined();
 });
 
-test('the ratio is that of the newest records', () => {
+test('the ratio is the share among the newest records', () => {
   fc.assert(
     fc.property(
       fc.array(fc.boolean(), { minLength: 1, maxLength: 40 }),

@@ -2,8 +2,14 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { metricsDocument } from '../../scripts/metrics-document';
 import { rejectReasons } from '../../src/errors';
-import { createMetrics } from '../../src/metrics/metrics';
+import { eventMetrics } from '../../src/metrics/events';
+import { createMetrics, detectorMetrics } from '../../src/metrics/metrics';
 import type { DetectorMetrics, Metrics } from '../../src/metrics/metrics';
+import { modelMetrics } from '../../src/metrics/model';
+import { processingMetrics } from '../../src/metrics/processing';
+import { recordMetrics } from '../../src/metrics/records';
+import { sourceMetrics } from '../../src/metrics/source';
+import { trainingMetrics } from '../../src/metrics/training';
 
 const bounds = { topics: ['sensors'], sinks: ['kafka', 'log'] };
 
@@ -12,7 +18,7 @@ function create(now?: () => number): { metrics: Metrics; pump: DetectorMetrics }
   return { metrics, pump: metrics.forDetector('pump', bounds) };
 }
 
-/** The samples of one scrape: series as it stands in the text → value. */
+/** The samples of one scrape: series as written in the text → value. */
 async function scrape(metrics: Metrics): Promise<Map<string, number>> {
   const lines = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(
@@ -24,15 +30,13 @@ async function scrape(metrics: Metrics): Promise<Map<string, number>> {
 }
 
 describe('the declarations', () => {
-  const all = create()
-    .metrics.describe()
-    .filter(({ name }) => name.startsWith('vaemon_'));
+  const all = create().metrics.describe();
 
   test.each(all)('$name has a help text that is a sentence', ({ help }) => {
     expect(help).toMatch(/^[A-Z].{20,}\.$/s);
   });
 
-  test.each(all)('$name ends as its type and unit ask', ({ name, type }) => {
+  test.each(all)('$name ends with its unit, or with _total if it is a counter', ({ name, type }) => {
     expect(/_total$/.test(name)).toBe(type === 'counter');
     expect(name).toMatch(/^vaemon(_[a-z]+)+$/);
     expect(name).not.toMatch(
@@ -42,32 +46,40 @@ describe('the declarations', () => {
     if (name.includes('lag')) expect(name).toMatch(/_records$/);
   });
 
-  test.each(all)('$name has only labels whose values are bounded', ({ name, labelNames }) => {
-    const allowed = ['detector', 'model', 'stage', 'reason', 'topic', 'result'];
+  test.each(all)('$name has only labels whose values are bounded', ({ name, labels }) => {
+    const allowed = ['detector', 'model', 'stage', 'sink', 'reason', 'topic', 'result'];
     if (name === 'vaemon_build_info') allowed.push('version', 'engine', 'node');
-    expect(allowed).toEqual(expect.arrayContaining([...labelNames]));
+    expect(allowed).toEqual(expect.arrayContaining(labels.map((label) => label.name)));
   });
 
-  test('every name is there once', () => {
+  test('each name is declared once', () => {
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
     expect(all.length).toBeGreaterThan(25);
   });
 
-  test('docs/metrics.md says what they say', () => {
+  test('no two groups of metrics have a method of the same name', () => {
+    const groups = [
+      recordMetrics,
+      sourceMetrics,
+      eventMetrics,
+      processingMetrics,
+      modelMetrics,
+      trainingMetrics,
+    ];
+    const methods = ['ready', ...groups.flatMap((group) => Object.keys(group))];
+    expect(methods.sort()).toEqual(Object.keys(detectorMetrics).sort());
+  });
+
+  test('docs/metrics.md is generated from them', () => {
     const file = path.join(__dirname, '../../docs/metrics.md');
     const document = metricsDocument(all);
     if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, document);
     expect(existsSync(file) ? readFileSync(file, 'utf8') : '').toBe(document);
   });
-
-  test('a label without a meaning cannot be documented', () => {
-    const metric = { name: 'vaemon_x', type: 'gauge', help: 'X.', labelNames: ['colour'] };
-    expect(() => metricsDocument([metric])).toThrow('label "colour" has no meaning');
-  });
 });
 
-describe('before anything happens', () => {
-  test('every counter of a detector is there with 0', async () => {
+describe('before the first record', () => {
+  test('every counter of a detector exists with 0', async () => {
     const { metrics } = create();
     const samples = await scrape(metrics);
     const counters = metrics.describe().filter(({ type }) => type === 'counter');
@@ -80,11 +92,11 @@ describe('before anything happens', () => {
     for (const reason of rejectReasons) {
       expect(samples.get(`vaemon_records_rejected_total{detector="pump",reason="${reason}"}`)).toBe(0);
     }
-    expect(samples.get('vaemon_sink_errors_total{detector="pump",stage="log"}')).toBe(0);
+    expect(samples.get('vaemon_sink_errors_total{detector="pump",sink="log"}')).toBe(0);
     expect(samples.get('vaemon_surprise_count{detector="pump"}')).toBe(0);
   });
 
-  test('what nobody measured has no series', async () => {
+  test('a gauge without a value has no series', async () => {
     const text = await create().metrics.text();
     for (const name of ['alarm_ratio', 'model_age_seconds', 'model_info', 'consumer_lag_records']) {
       expect(text).toContain(`# HELP vaemon_${name} `);
@@ -92,14 +104,14 @@ describe('before anything happens', () => {
     }
   });
 
-  test('the build says what is running', async () => {
+  test('the labels of vaemon_build_info are the versions in use', async () => {
     const series = `vaemon_build_info{version="1.2.3",engine="cpu",node="${process.versions.node}"}`;
     expect((await scrape(create().metrics)).get(series)).toBe(1);
   });
 });
 
 describe('createMetrics', () => {
-  test('two of them share nothing', async () => {
+  test('two instances share nothing', async () => {
     const a = create();
     const b = create();
     a.pump.consumed('sensors', 5);
@@ -108,23 +120,23 @@ describe('createMetrics', () => {
     ).toBe(0);
   });
 
-  test('a detector cannot have its metrics twice', () => {
-    expect(() => create().metrics.forDetector('pump', bounds)).toThrow(
-      'detector "pump" has its metrics already',
-    );
+  test('the metrics of a detector cannot be started twice', () => {
+    expect(() => create().metrics.forDetector('pump', bounds)).toThrow('detector "pump" already has metrics');
   });
 
-  test('with the process come CPU, memory and event loop, none named like another type', async () => {
+  test('the metrics of the process cover CPU and event loop, and only its counters end in _total', async () => {
     const metrics = createMetrics({ version: '1.2.3', engine: 'cpu' });
     const text = await metrics.text();
     expect(text).toContain('\nprocess_cpu_seconds_total ');
     expect(text).toContain('\nnodejs_eventloop_lag_p99_seconds ');
-    for (const { name, type } of metrics.describe()) {
-      expect({ name, total: name.endsWith('_total') }).toEqual({ name, total: type === 'counter' });
+    const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
+    expect(types.length).toBeGreaterThan(60);
+    for (const [, name, type] of types) {
+      expect({ name, total: name!.endsWith('_total') }).toEqual({ name, total: type === 'counter' });
     }
   });
 
-  test('scrapes at the same time give the same text, with `_total` in place', async () => {
+  test('concurrent scrapes return the same text, with `_total` in place', async () => {
     const { metrics } = create();
     const [one, two] = await Promise.all([metrics.text(), metrics.text()]);
     expect(one).toBe(two);
@@ -140,7 +152,7 @@ describe('createMetrics', () => {
 });
 
 describe('the metrics of a detector', () => {
-  test('a batch is counted by what became of its records', async () => {
+  test('each record of a batch is counted by its result', async () => {
     const { metrics, pump } = create();
     pump.consumed('sensors', 10);
     pump.scored(Float64Array.of(0.2, 3, 4.5, 99), 3, 3);
@@ -154,14 +166,14 @@ describe('the metrics of a detector', () => {
     expect(samples.get('vaemon_records_scored_total{detector="pump"}')).toBe(3);
     expect(samples.get('vaemon_anomalies_total{detector="pump"}')).toBe(2);
     expect(samples.get('vaemon_surprise_count{detector="pump"}')).toBe(3);
-    expect(samples.get('vaemon_records_warming_total{detector="pump"}')).toBe(4);
-    expect(samples.get('vaemon_records_refilled_total{detector="pump"}')).toBe(2);
+    expect(samples.get('vaemon_records_window_not_full_total{detector="pump"}')).toBe(4);
+    expect(samples.get('vaemon_records_warm_up_total{detector="pump"}')).toBe(2);
     expect(samples.get('vaemon_records_rejected_total{detector="pump",reason="not_json"}')).toBe(1);
     expect(samples.get('vaemon_records_rejected_total{detector="pump",reason="empty"}')).toBe(2);
     expect(samples.get('vaemon_unknown_conditions_total{detector="pump"}')).toBe(3);
   });
 
-  test('the realised alarm ratio looks back on 10,000 records', async () => {
+  test('the alarm ratio covers the last 10,000 records', async () => {
     const { metrics, pump } = create();
     pump.scored(Float64Array.of(9, 0, 0, 0), 4, 3);
     expect((await scrape(metrics)).get('vaemon_alarm_ratio{detector="pump"}')).toBe(0.25);
@@ -170,7 +182,7 @@ describe('the metrics of a detector', () => {
     expect((await scrape(metrics)).get('vaemon_alarm_ratio{detector="pump"}')).toBe(0.0001);
   });
 
-  test('lag is summed over the partitions and forgotten with them', async () => {
+  test('lag is summed over the assigned partitions', async () => {
     const { metrics, pump } = create();
     const lag = async () =>
       (await scrape(metrics)).get('vaemon_consumer_lag_records{detector="pump",topic="sensors"}');
@@ -184,7 +196,7 @@ describe('the metrics of a detector', () => {
     expect(await lag()).toBeUndefined();
   });
 
-  test('only the model version that scores has a series; the first one is no swap', async () => {
+  test('only the model version in use has a series; the first version is not a swap', async () => {
     let now = 1_000_000;
     const { metrics, pump } = create(() => now);
     pump.modelLoaded('v1', 900_000);
@@ -204,17 +216,17 @@ describe('the metrics of a detector', () => {
     expect(samples.get('vaemon_model_created_timestamp_seconds{detector="pump"}')).toBe(1004);
   });
 
-  test('a model from a clock ahead of ours is not of negative age', async () => {
+  test('the age of a model from the future is 0', async () => {
     const { metrics, pump } = create(() => 1_000);
     pump.modelLoaded('v1', 2_000);
     expect((await scrape(metrics)).get('vaemon_model_age_seconds{detector="pump"}')).toBe(0);
   });
 
-  test('a training runs, ends with a result, and takes its time', async () => {
+  test('a training runs and ends with a result and a duration', async () => {
     const { metrics, pump } = create();
-    pump.trainingStarted();
+    pump.training.trainingStarted();
     expect((await scrape(metrics)).get('vaemon_training_running{detector="pump"}')).toBe(1);
-    pump.trainingEnded('killed', 42);
+    pump.training.trainingEnded('killed', 42);
     const samples = await scrape(metrics);
     expect(samples.get('vaemon_training_running{detector="pump"}')).toBe(0);
     expect(samples.get('vaemon_trainings_total{detector="pump",result="killed"}')).toBe(1);
@@ -222,7 +234,7 @@ describe('the metrics of a detector', () => {
     expect(samples.get('vaemon_training_duration_seconds_sum{detector="pump"}')).toBe(42);
   });
 
-  test('the rest goes where its name says', async () => {
+  test('each of the other methods records the metric of its name', async () => {
     const { metrics, pump } = create();
     pump.ready(true);
     pump.eventsOpened(2);
@@ -248,9 +260,9 @@ describe('the metrics of a detector', () => {
     expect(samples.get('vaemon_batch_duration_seconds_bucket{le="0.01",detector="pump",stage="score"}')).toBe(
       0,
     );
-    expect(samples.get('vaemon_sink_errors_total{detector="pump",stage="kafka"}')).toBe(1);
+    expect(samples.get('vaemon_sink_errors_total{detector="pump",sink="kafka"}')).toBe(1);
     expect(samples.get('vaemon_source_errors_total{detector="pump"}')).toBe(1);
-    expect(samples.get('vaemon_source_gap_records_total{detector="pump"}')).toBe(12);
+    expect(samples.get('vaemon_records_lost_total{detector="pump"}')).toBe(12);
     expect(samples.get('vaemon_model_load_failures_total{detector="pump",reason="checksum"}')).toBe(1);
     expect(samples.get('vaemon_source_connected{detector="pump"}')).toBe(1);
     expect(samples.get('vaemon_source_restarts_total{detector="pump",reason="stalled"}')).toBe(1);

@@ -10,7 +10,7 @@ function create() {
   return { registry, histogram: createTypedHistogram(registry, options) };
 }
 
-test('says what a prom-client histogram fed the same values says', async () => {
+test('has the same output as a histogram of prom-client with the same values', async () => {
   const value = fc.oneof(fc.double({ min: -1, max: 10, noNaN: true }), fc.constantFrom(...buckets));
   await fc.assert(
     fc.asyncProperty(fc.array(fc.array(value)), async (batches) => {
@@ -35,7 +35,7 @@ test('only the first `count` values are observed', async () => {
   expect(await registry.metrics()).toContain('h_sum{detector="pump"} 3');
 });
 
-test('each set of labels is a series of its own, there from the start', async () => {
+test('each set of labels is a series of its own and exists from the start', async () => {
   const { registry, histogram } = create();
   histogram.series({ detector: 'a' }).observe(Float64Array.of(1), 1);
   histogram.series({ detector: 'b' });
@@ -45,7 +45,7 @@ test('each set of labels is a series of its own, there from the start', async ()
   expect(text.match(/# TYPE h histogram/g)).toHaveLength(1);
 });
 
-test('not a number and infinity count beyond the last bucket and do not spoil the sum', async () => {
+test('NaN and infinity count in the last bucket, and the sum stays finite', async () => {
   const { registry, histogram } = create();
   histogram.series({ detector: 'pump' }).observe(Float64Array.of(NaN, Infinity, 1), 3);
   const text = await registry.metrics();
@@ -54,16 +54,16 @@ test('not a number and infinity count beyond the last bucket and do not spoil th
   expect(text).toContain('h_sum{detector="pump"} 325');
 });
 
-test('buckets that do not ascend are refused', () => {
+test('buckets that are not in ascending order are refused', () => {
   expect(() => createTypedHistogram(new Registry(), { ...options, buckets: [1, 1] })).toThrow(
-    'buckets must ascend',
+    'buckets must be in ascending order',
   );
   expect(() => createTypedHistogram(new Registry(), { ...options, buckets: [1, NaN] })).toThrow(
-    'buckets must ascend',
+    'buckets must be in ascending order',
   );
 });
 
-test('a name that the registry has already is refused', () => {
+test('a name that is already registered is refused', () => {
   const { registry } = create();
   expect(() => createTypedHistogram(registry, options)).toThrow('already been registered');
 });

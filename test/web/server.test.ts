@@ -25,7 +25,7 @@ async function start(changes: Partial<WebServerOptions> = {}): Promise<WebServer
   return server;
 }
 
-/** A client that connects and then says nothing, or only what it is given. */
+/** A client that connects and sends `text`. */
 function connectTo({ address }: WebServer, text = ''): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(address.port, address.host, () => {
@@ -38,7 +38,7 @@ function connectTo({ address }: WebServer, text = ''): Promise<Socket> {
 }
 
 describe('the pages', () => {
-  test('/metrics is the text as it is, in its own content type', async () => {
+  test('/metrics returns the text unchanged, with its content type', async () => {
     const { address } = await start();
     const response = await fetch(`${address.url}/metrics`);
     expect(response.status).toBe(200);
@@ -47,14 +47,14 @@ describe('the pages', () => {
     expect(await response.text()).toBe('up 1\n');
   });
 
-  test('a client that asks for OpenMetrics gets the one format there is', async () => {
+  test('a client that asks for OpenMetrics gets the text format', async () => {
     const { address } = await start();
     const accept = 'application/openmetrics-text; version=1.0.0';
     const response = await fetch(`${address.url}/metrics`, { headers: { accept } });
     expect(response.headers.get('content-type')).toMatch(/^text\/plain/);
   });
 
-  test('/healthz is 200 while the process is well, and 503 with the details when not', async () => {
+  test('/healthz is 200 if the process is healthy, else 503 with the details', async () => {
     let ok = true;
     const { address } = await start({ health: () => ({ ok, details: { worker: ok ? 'runs' : 'died' } }) });
     const well = await fetch(`${address.url}/healthz`);
@@ -77,7 +77,7 @@ describe('the pages', () => {
     expect((await fetch(`${address.url}/readyz`)).status).toBe(200);
   });
 
-  test('/ names the pages there are, with or without a query', async () => {
+  test('/ lists the pages, with or without a query', async () => {
     const { address } = await start();
     const text = await (await fetch(`${address.url}/?x=1`)).text();
     expect(text).toContain('/metrics');
@@ -85,7 +85,7 @@ describe('the pages', () => {
   });
 
   test.each(['/nothing', '/metrics/', '//', '/__proto__', '/%00', '/..%2f..%2fetc/passwd'])(
-    '%s is not found, in JSON',
+    '%s is 404, in JSON',
     async (path) => {
       const { address } = await start();
       const socket = await connectTo(
@@ -100,7 +100,7 @@ describe('the pages', () => {
     },
   );
 
-  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s is not allowed, and says what is', async (method) => {
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s is 405 and lists the allowed methods', async (method) => {
     const { address } = await start();
     const response = await fetch(`${address.url}/metrics`, { method });
     expect(response.status).toBe(405);
@@ -108,7 +108,7 @@ describe('the pages', () => {
     expect(await response.json()).toMatchObject({ error: 'method not allowed', method });
   });
 
-  test('HEAD has the head of GET and no body', async () => {
+  test('HEAD has the headers of GET and no body', async () => {
     const { address } = await start();
     const response = await fetch(`${address.url}/metrics`, { method: 'HEAD' });
     expect(response.status).toBe(200);
@@ -117,8 +117,8 @@ describe('the pages', () => {
   });
 });
 
-describe('when something fails', () => {
-  test('metrics that reject give a 500 and a log entry, and the next scrape works', async () => {
+describe('failures', () => {
+  test('a failed scrape is 500 with a log entry, and the next scrape works', async () => {
     const cause = new Error('collector broke');
     const error = jest.fn();
     const text = jest.fn().mockRejectedValueOnce(cause).mockResolvedValue('up 1\n');
@@ -132,7 +132,7 @@ describe('when something fails', () => {
     expect((await fetch(`${address.url}/metrics`)).status).toBe(200);
   });
 
-  test('a readiness that throws is a 500, not the end of the process', async () => {
+  test('a readiness that throws is 500 and does not end the process', async () => {
     const { address } = await start({
       readiness: () => {
         throw new Error('broken');
@@ -141,7 +141,7 @@ describe('when something fails', () => {
     expect((await fetch(`${address.url}/readyz`)).status).toBe(500);
   });
 
-  test('a request that is not HTTP is refused, and the server goes on', async () => {
+  test('a request that is not HTTP is 400, and the server continues', async () => {
     const server = await start();
     const socket = await connectTo(server, '\x16\x03\x01 not http\r\n\r\n');
     expect((await socket.toArray()).join('')).toContain('400 Bad Request');
@@ -150,20 +150,20 @@ describe('when something fails', () => {
 });
 
 describe('listening', () => {
-  test('a port in use is said with address and remedy', async () => {
+  test('a port in use is an error with the address and advice', async () => {
     const { address } = await start();
     const again = start({ port: address.port });
     await expect(again).rejects.toThrow(
-      `cannot listen on 127.0.0.1 port ${address.port}: another process listens there: stop it, or set http.port`,
+      `cannot listen on 127.0.0.1 port ${address.port}: the port is in use: stop the other process, or set http.port`,
     );
     await expect(again).rejects.toMatchObject({ cause: { code: 'EADDRINUSE' } });
   });
 
-  test('an address that this machine does not have is said with the key to change', async () => {
-    await expect(start({ host: '192.0.2.1' })).rejects.toThrow('set http.host to one of its own');
+  test('a foreign address is an error with the key to change', async () => {
+    await expect(start({ host: '192.0.2.1' })).rejects.toThrow('set http.host to one of its addresses');
   });
 
-  test('port 0 takes one that is free, and the address can be asked', async () => {
+  test('port 0 selects a free port, which address contains', async () => {
     const { address } = await start();
     expect(address).toEqual({
       host: '127.0.0.1',
@@ -173,7 +173,7 @@ describe('listening', () => {
     expect(address.port).toBeGreaterThan(0);
   });
 
-  test('an IPv6 address stands in brackets in the URL', async () => {
+  test('an IPv6 address has brackets in the URL', async () => {
     const { address } = await start({ host: '::1' });
     expect(address.url).toBe(`http://[::1]:${address.port}`);
     expect((await fetch(`${address.url}/healthz`)).status).toBe(200);
@@ -181,21 +181,27 @@ describe('listening', () => {
 });
 
 describe('closing', () => {
-  test('a client that says nothing, one that stops in mid-request and one kept alive do not hold it up', async () => {
+  test('silent, incomplete and kept-alive connections do not delay it', async () => {
     const server = await start();
     const sockets = await Promise.all([
       connectTo(server),
       connectTo(server, 'GET /metrics HTTP/1.1\r\nho'),
       connectTo(server, 'GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n'),
     ]);
-    const ends = sockets.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve)));
-    const before = Date.now();
+    const received = sockets.map(
+      (socket) =>
+        new Promise<string>((resolve) => {
+          let text = '';
+          socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+          socket.once('close', () => resolve(text));
+        }),
+    );
     await server.close();
-    expect(Date.now() - before).toBeLessThan(2_000);
-    await Promise.all(ends);
+    // A server that waits for its timeouts answers 408.
+    expect((await Promise.all(received)).filter((text) => text.includes('408'))).toEqual([]);
   });
 
-  test('a scrape that never ends does not hold it up', async () => {
+  test('a scrape that never ends does not delay it', async () => {
     const server = await start({
       metrics: { contentType: 'text/plain', text: () => new Promise(() => undefined) },
     });
@@ -208,7 +214,7 @@ describe('closing', () => {
     socket.destroy();
   });
 
-  test('a request under way is still answered', async () => {
+  test('a request in progress is answered', async () => {
     let finish: (text: string) => void = () => undefined;
     const asked = new Promise<void>((resolve) => {
       const text = () => {
@@ -227,7 +233,7 @@ describe('closing', () => {
     await closed;
   });
 
-  test('nothing listens afterwards, and a second close is the first', async () => {
+  test('the port is free afterwards, and a second close does nothing', async () => {
     const server = await start();
     await Promise.all([server.close(), server.close()]);
     await expect(fetch(`${server.address.url}/healthz`)).rejects.toThrow();

@@ -54,9 +54,9 @@ async function countsOf(daemon: VaemonProcess) {
   return {
     consumed: await count('consumed'),
     scored: await count('scored'),
-    warming: await count('warming'),
+    windowNotFull: await count('window_not_full'),
     rejected: await count('rejected'),
-    refilled: await count('refilled'),
+    warmUps: await count('warm_up'),
   };
 }
 
@@ -109,9 +109,9 @@ test('every record has exactly one outcome, over a stop and a start in mid-strea
   const { outcomes, surprises } = await actualOutcomes(broker.client(), feed.topic, settings);
   expect(differences(expected, outcomes, exactlyOnce)).toEqual([]);
   // The windows were full again at once, from records that were read a second time.
-  expect(counts.warming).toBe(0);
-  expect(counts.refilled).toBeGreaterThanOrEqual(2 * windowLength);
-  expect(counts.consumed).toBe(counts.scored + counts.rejected + counts.refilled);
+  expect(counts.windowNotFull).toBe(0);
+  expect(counts.warmUps).toBeGreaterThanOrEqual(2 * windowLength);
+  expect(counts.consumed).toBe(counts.scored + counts.rejected + counts.warmUps);
   expect(counts.scored).toBeGreaterThan(0);
   expect(counts.scored).toBeLessThan(surprises.size);
 
@@ -120,9 +120,9 @@ test('every record has exactly one outcome, over a stop and a start in mid-strea
     expect(await countsOf(daemon)).toEqual({
       consumed: expected.size,
       scored: surprises.size,
-      warming: 3 * (windowLength - 1),
+      windowNotFull: 3 * (windowLength - 1),
       rejected: reasons.length,
-      refilled: 0,
+      warmUps: 0,
     });
     for (const reason of new Set(reasons)) {
       const count = reasons.filter((other) => other === reason).length;
@@ -162,7 +162,7 @@ test('after SIGKILL in mid-stream no record is lost', async () => {
   await until('records while it runs', () => feed.rounds() >= rounds + 10);
   await feed.stop();
   await untilAllIsCommitted(settings);
-  expect(await second.metric('vaemon_records_warming_total')).toBe(0);
+  expect(await second.metric('vaemon_records_window_not_full_total')).toBe(0);
   expect(await second.signal('SIGTERM')).toEqual(cleanExit);
 
   const expected = await expectedOutcomes(broker.client(), feed.topic);
@@ -186,7 +186,7 @@ test('a second replica takes a partition over, and later the other one', async (
   await until('records for the one that is left', () => feed.rounds() >= rounds + 10);
   await feed.stop();
   await untilAllIsCommitted(settings);
-  expect(await second.metric('vaemon_records_warming_total')).toBe(0);
+  expect(await second.metric('vaemon_records_window_not_full_total')).toBe(0);
   expect(await second.signal('SIGTERM')).toEqual(cleanExit);
 
   const expected = await expectedOutcomes(broker.client(), feed.topic);
@@ -227,7 +227,7 @@ test('levels that follow the devices survive SIGKILL, a rebalance and a stop, bi
   await feed.stop();
   await untilAllIsCommitted(settings);
   for (const reason of stateErrorReasons)
-    expect([reason, await third.metric('vaemon_memory_problems_total', { reason })]).toEqual([reason, 0]);
+    expect([reason, await third.metric('vaemon_state_errors_total', { reason })]).toEqual([reason, 0]);
   expect(await third.signal('SIGTERM')).toEqual(cleanExit);
 
   const expected = await expectedOutcomes(broker.client(), feed.topic);
@@ -286,7 +286,7 @@ test('goes on where it was when the broker has been away, and can be stopped mea
   await broker.start();
   await feed.produceNormal(50);
   await untilAllIsCommitted(settings);
-  expect(await countsOf(daemon)).toMatchObject({ warming: 3 * (windowLength - 1), rejected: 0 });
+  expect(await countsOf(daemon)).toMatchObject({ windowNotFull: 3 * (windowLength - 1), rejected: 0 });
   expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
   const expected = await expectedOutcomes(broker.client(), feed.topic);
   const { outcomes } = await actualOutcomes(broker.client(), feed.topic, settings);
@@ -323,8 +323,14 @@ test('waits for a broker that comes later, with a model and without', async () =
     [withoutModel, 600],
     [withModel, 60],
   ] as const) {
-    const warming = 3 * (windowLength - 1);
-    const all = { consumed: records, scored: records - warming, warming, rejected: 0, refilled: 0 };
+    const windowNotFull = 3 * (windowLength - 1);
+    const all = {
+      consumed: records,
+      scored: records - windowNotFull,
+      windowNotFull,
+      rejected: 0,
+      warmUps: 0,
+    };
     expect(await countsOf(daemon)).toEqual(all);
     expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
   }

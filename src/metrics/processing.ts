@@ -1,0 +1,39 @@
+/** Metrics of batches on their way from decoding to the sinks, and of the state that they update. */
+import { transactionResults } from '../sinks/sink';
+import { stateErrorReasons } from '../state/partition';
+import { counterBy, fixedLabel, gauge, histogramBy, type Label } from './recorder';
+
+/** Seconds. */
+const batchBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const stages = ['decode', 'score', 'sink', 'total'] as const;
+
+const sink: Label<string> = {
+  name: 'sink',
+  meaning: 'Name of the sink.',
+  values: ({ sinks }) => sinks,
+};
+
+export const processingMetrics = {
+  batchDuration: histogramBy(
+    'vaemon_batch_duration_seconds',
+    'Time that a batch takes in each stage.',
+    batchBuckets,
+    fixedLabel('stage', stages),
+  ),
+  sinkError: counterBy(
+    'vaemon_sink_errors_total',
+    'Batches that a sink failed to write; the source delivers them again.',
+    sink,
+  ),
+  transaction: counterBy(
+    'vaemon_transactions_total',
+    'Transactions of detections and offsets by result, with exactly-once delivery; failed ones are repeated.',
+    fixedLabel('result', transactionResults),
+  ),
+  stateError: counterBy(
+    'vaemon_state_errors_total',
+    'Failures to save or restore the windows, baselines and events of a partition; scoring continues.',
+    fixedLabel('reason', stateErrorReasons),
+  ),
+  windowKeys: gauge('vaemon_window_keys', 'Keys that have a window in memory.', 0),
+};
