@@ -72,7 +72,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions): ModelLifec
       await clock.modelDue();
       slot.use(model);
     },
-    observer: metrics,
+    observer: metrics.training,
     log,
   });
   const training = createTraining({
