@@ -1,6 +1,6 @@
 /** Metrics of batches on their way from decoding to the sinks, and of the state that they update. */
 import { transactionResults } from '../sinks/sink';
-import { stateErrorReasons } from '../state/partition';
+import { stateErrorReasons } from '../state/rules';
 import { counterBy, fixedLabel, gauge, histogramBy, type Label } from './recorder';
 
 /** Seconds. */

@@ -182,7 +182,7 @@ export function createProcess(options: ProcessOptions) {
         close: () => Promise.resolve(),
       },
     ],
-    metrics: { ...metrics, incomplete: (records) => void (counted.incomplete += records) },
+    metrics: { ...metrics, incomplete: (records = 1) => void (counted.incomplete += records) },
     now: () => 0,
     onBroken: (error) => {
       throw error;
