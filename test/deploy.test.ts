@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
-import { daemonSchema } from '../src/config/schema';
+import { daemonSchema } from '../src/config/daemon';
 
 const deploy = path.join(__dirname, '../deploy');
 const read = (file: string) => readFileSync(path.join(deploy, file), 'utf8');

@@ -1,14 +1,12 @@
 /** What commands that are about one detector have in common: which one, its history, its current model version. */
 import type { DetectorSettings, Settings } from '../config/settings';
 import { ConfigError } from '../errors';
-import type { createLogger } from '../logger';
+import type { Logger } from '../logger';
 import { decodeModel } from '../scoring/bundle';
 import type { VersionState } from '../scoring/version-state';
 import { disposeModel, type Model } from '../models/model';
-import { createFileHistory } from '../sources/file/file';
 import type { ReadHistory } from '../sources/history';
-import { createSourceClient } from '../runtime/kafka-clients';
-import { createKafkaHistory } from '../sources/kafka/history';
+import { configuredSource } from '../sources/sources';
 import { createModelStore } from '../store/model-store';
 
 /** The detector of that name, or the only one. Throws a ConfigError that names those there are. */
@@ -27,27 +25,17 @@ export function pickDetector(settings: Settings, name: string | undefined): Dete
   ]);
 }
 
-/** Past records of a detector's source; of a file the first so many, or its `historyRecords`. */
+/**
+ * Past records of the source of a detector.
+ * @param fileRecords of a bounded source: how many of its first records are history
+ */
 export function createHistory(
   { source }: DetectorSettings,
   fileRecords: string | undefined,
-  log: ReturnType<typeof createLogger>,
-): ReadHistory {
-  if (source.kind === 'file') {
-    return createFileHistory(
-      source.file,
-      fileRecords === undefined ? source.file.historyRecords : Number(fileRecords),
-    );
-  }
-  return createKafkaHistory({
-    kafka: createSourceClient(source.kafka, log, 'train'),
-    settings: source.kafka,
-    onUnread: (ranges) =>
-      log.warn('history could not be read to its end', {
-        topic: source.kafka.topic,
-        partitions: ranges.map(({ partition }) => partition),
-      }),
-  });
+  log: Logger,
+): Promise<ReadHistory> {
+  const records = fileRecords === undefined ? undefined : Number(fileRecords);
+  return configuredSource(source).createHistory({ log, records });
 }
 
 /** A model version as it was stored. */

@@ -5,6 +5,7 @@ import { createWindowStore } from '../domain/window-store';
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { createLogger } from '../logger';
 import { createLatentEncoder } from '../scoring/generate';
+import { configuredSource } from '../sources/sources';
 import { openBackend } from '../tensor';
 import type { Register } from './context';
 import { csvLine } from './csv';
@@ -58,8 +59,10 @@ export const register: Register = (program, { env, stdout, stderr }) => {
         }
 
         stdout.write(csvLine(['key', 'timestamp', ...names]));
-        const readHistory = createHistory(detector, options.fileRecords, log);
-        const from = detector.source.kind === 'kafka' ? Date.now() - detector.training.historyMs : undefined;
+        const readHistory = await createHistory(detector, options.fileRecords, log);
+        const from = configuredSource(detector.source).bounded
+          ? undefined
+          : Date.now() - detector.training.historyMs;
         const range = { from, to: undefined, maxRecords: detector.training.maxRecords };
         for await (const messages of readHistory(range)) {
           const { records } = await decode(messages, Date.now());

@@ -1,12 +1,13 @@
 /** `vaemon replay`: past verdicts once more, by the versions that made them; and what they would have been otherwise. */
 import { InvalidArgumentError } from 'commander';
 import { loadSettings } from '../config/load';
-import { detectorSchema } from '../config/schema';
+import { detectorSchema } from '../config/detector';
 import { sourceOf, type DetectorSettings } from '../config/settings';
 import { openEngines } from '../runtime/engines';
 import { createLogger, type Logger } from '../logger';
 import { replay, type RecordedDetection, type ReplayedPartition, type WhatIf } from '../offline/replay';
-import { createSinkClient, createSourceClient } from '../runtime/kafka-clients';
+import { sinkConnection } from '../sinks/kafka/connection';
+import { createSourceClient } from '../sources/kafka/client';
 import { findRanges, readKafkaRanges } from '../sources/kafka/history';
 import type { OffsetRange } from '../sources/kafka/offsets';
 import type { Message } from '../sources/source';
@@ -219,7 +220,7 @@ async function readDetections(
   }
   const recorded = new Map<string, RecordedDetection[]>();
   if (wanted.size === 0) return recorded;
-  const kafka = createSinkClient(settings, log, 'replay');
+  const kafka = createSourceClient(sinkConnection(sinks.kafka, settings.source), log, 'replay');
   const to = sinks.kafka.detectionsTopic;
   const ranges = await findRanges(kafka, to, { from: Math.max(0, earliest - clockMarginMs), to: undefined });
   const said = new Set<string>();

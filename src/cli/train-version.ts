@@ -4,7 +4,7 @@ import { openEngines } from '../runtime/engines';
 import { LeaseError, TrainingError } from '../errors';
 import { quarantinePath, readQuarantine } from '../runtime/quarantine';
 import type { createLogger } from '../logger';
-import { createSourceClient } from '../runtime/kafka-clients';
+import { createSourceClient } from '../sources/kafka/client';
 import { readLabelFile, readLabelTopic, type TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/bundle';
 import { acquireLease, leaseFolder } from '../store/lease';
@@ -31,13 +31,14 @@ export async function trainVersion(
     options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
   );
   const labels = await readTrainingLabels(detector, log);
+  const readHistory = await createHistory(detector, options.fileRecords, log);
   return withPublishing(settings, detector, options, (store) =>
     trainDetector({
       ...parts,
       settings: detector,
       engines,
       store,
-      readHistory: createHistory(detector, options.fileRecords, log),
+      readHistory,
       exclude,
       labels,
       writtenBy: packageVersions(),

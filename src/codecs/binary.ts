@@ -9,7 +9,8 @@ import { crc32 } from 'node:zlib';
 import type { ReadConditions } from '../domain/condition';
 import { givenConditions, type RecordSchema } from '../domain/record';
 import { DecodeError } from '../errors';
-import type { Decode } from './batch';
+import { decodeEach, type Decode } from './batch';
+import type { CodecSpec } from './codec';
 import { bytesOf, createEnvelopeWriter, parseText, type DecodeLimits } from './envelope';
 import { checkCount, checkNumber, missingValue } from './values';
 
@@ -150,3 +151,10 @@ function hasBit(bytes: Buffer, bitmap: number, i: number): boolean {
 function hex(layout: number): string {
   return `0x${layout.toString(16).padStart(8, '0')}`;
 }
+
+export const binary: CodecSpec = {
+  doc: 'a compact format of vaemon, which ignores `fields`.',
+  registered: false,
+  create: ({ schema, limits, readConditions }) =>
+    decodeEach(schema, createBinaryDecoder(schema, limits, readConditions)),
+};

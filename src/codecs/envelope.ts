@@ -15,6 +15,12 @@ export interface EnvelopeFields {
   conditions: string;
 }
 
+/** Where to find the values of a sensor record, too. */
+export interface RecordFields extends EnvelopeFields {
+  /** Empty = the record itself. */
+  values: string;
+}
+
 export interface DecodeLimits {
   /** Larger messages are refused unread. */
   maxBytes: number;

@@ -4,9 +4,9 @@ import { argumentOrigin, evaluate, type Layers } from '../schema/evaluate';
 import { readConfigFiles, type ConfigFile } from './files';
 import { listKeys } from '../schema/key';
 import { presetNames, presets } from './presets';
-import { detectorRules } from './rules';
-import { daemonSchema, detectorSchema } from './schema';
-import type { DetectorSettings, Settings } from './settings';
+import { daemonSchema } from './daemon';
+import { completeDetector, detectorRules, detectorSchema } from './detector';
+import type { Settings } from './settings';
 import { didYouMean, nearest } from '../schema/suggest';
 
 export interface LoadOptions {
@@ -50,19 +50,6 @@ function presetOf(document: unknown, { env, overrides }: Layers): object {
   const variable = env[detectorSchema.preset.env ?? ''];
   const name = overrides['preset'] ?? (variable === '' ? undefined : variable) ?? inFile;
   return presets[presetNames.find((one) => one === name) ?? 'none'];
-}
-
-/** A group of its own for each detector that names none: members of one group must read the same topics. */
-function withGroup(settings: DetectorSettings): DetectorSettings {
-  const { source, detector } = settings;
-  if (source.kind !== 'kafka' || source.kafka.groupId !== '') return settings;
-  return { ...settings, source: { ...source, kafka: { ...source.kafka, groupId: `vaemon-${detector}` } } };
-}
-
-/** An image is a window of its own. */
-function withWindow(settings: DetectorSettings): DetectorSettings {
-  if (settings.record.kind !== 'image') return settings;
-  return { ...settings, window: { ...settings.window, length: 1 } };
 }
 
 function deepFreeze<T>(value: T): T {
@@ -113,6 +100,6 @@ export async function loadSettings(
   if (problems.length > 0) throw new ConfigError(distinct(problems));
   return deepFreeze({
     daemon: daemon.settings,
-    detectors: detectors.map(({ file, settings }) => ({ file, settings: withWindow(withGroup(settings)) })),
+    detectors: detectors.map(({ file, settings }) => ({ file, settings: completeDetector(settings) })),
   });
 }

@@ -1,5 +1,5 @@
-/** From messages to windows, as one detector is configured: the same way in for the daemon and for training. */
-import { sourceOf, type DetectorSettings, type RecordFormat } from '../config/settings';
+/** The record decoder of a detector: from messages to columns of values. The daemon and training share it. */
+import { sourceOf, type DetectorSettings } from '../config/settings';
 import {
   createCategoryTable,
   createConditionReader,
@@ -8,13 +8,10 @@ import {
 } from '../domain/condition';
 import { givenConditions } from '../domain/record';
 import { windowShape, type WindowShape } from '../domain/window';
-import { createAvroCompiler } from '../codecs/avro/avro';
-import { decodeEach, type DecodeBatch } from '../codecs/batch';
-import { createBinaryDecoder } from '../codecs/binary';
-import { createFramedDecoder, type CompileSchema } from '../codecs/confluent/wire-format';
+import type { DecodeBatch } from '../codecs/batch';
+import type { CodecSpec } from '../codecs/codec';
+import { codecs, type RecordFormat } from '../codecs/codecs';
 import { createImageDecoder } from '../codecs/image/image';
-import { createJsonDecoder } from '../codecs/json/json';
-import { createJsonSchemaCompiler } from '../codecs/json-schema/json-schema';
 import { createSchemaRegistry } from '../codecs/confluent/schema-registry';
 
 export interface RecordDecoder {
@@ -25,7 +22,7 @@ export interface RecordDecoder {
   shape: WindowShape;
 }
 
-/** @param format how the messages are written, where that is not as their source has them: files have JSON */
+/** @param format of the messages, where it is not that of the source: files have JSON */
 export function createRecordDecoder(
   settings: DetectorSettings,
   format = settings.record.format,
@@ -49,21 +46,12 @@ function createDecoder(
   const { record, fields } = settings;
   if (record.kind === 'image')
     return createImageDecoder(fields, record, record.image, record, readConditions);
-  const framed = (compile: CompileSchema): DecodeBatch =>
-    createFramedDecoder(
-      record,
-      record,
-      createSchemaRegistry(sourceOf(settings, 'kafka').kafka.registry),
-      compile,
-    );
-  switch (format) {
-    case 'json':
-      return decodeEach(record, createJsonDecoder(fields, record, record, readConditions));
-    case 'binary':
-      return decodeEach(record, createBinaryDecoder(record, record, readConditions));
-    case 'avro':
-      return framed(createAvroCompiler(fields, record, record, readConditions));
-    case 'json-schema':
-      return framed(createJsonSchemaCompiler(fields, record, record, readConditions));
-  }
+  const codec: CodecSpec = codecs[format];
+  return codec.create({
+    fields,
+    schema: record,
+    limits: record,
+    readConditions,
+    registry: () => createSchemaRegistry(sourceOf(settings, 'kafka').kafka.registry),
+  });
 }

@@ -9,6 +9,7 @@ import { createPipeline } from '../pipeline/pipeline';
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { decodeBundle } from '../scoring/bundle';
 import type { ReplaySummary } from '../sinks/summary';
+import { configuredSource, type ConfiguredSource } from '../sources/sources';
 import { aborted } from './aborted';
 import { createCleanup } from './cleanup';
 import { createRecordClock, wallClock, type Clock } from './clock';
@@ -63,26 +64,25 @@ const explanationBudget = { share: 0.05, burstMs: 100 };
 /** On the record clock: time from the start of a training to the use of its model, s. */
 const trainingSeconds = 10;
 
-function createClock({ source }: DetectorSettings): Clock {
-  return source.kind === 'file' && source.file.clock === 'records'
-    ? createRecordClock(Math.ceil(source.file.rate * trainingSeconds))
-    : wallClock;
+function createClock({ replayRate }: ConfiguredSource): Clock {
+  return replayRate === undefined ? wallClock : createRecordClock(Math.ceil(replayRate * trainingSeconds));
 }
 
 export async function startDetector(parts: DetectorParts): Promise<RunningDetector> {
   const { settings, role, storePath, shutdownTimeoutMs, observer, log } = parts;
-  const { detector: name, source: from } = settings;
+  const { detector: name } = settings;
+  const from = configuredSource(settings.source);
   const cleanup = createCleanup();
   const stopping = new AbortController();
   const broken = new AbortController();
-  const clock = createClock(settings);
+  const clock = createClock(from);
   const recordDecoder = createRecordDecoder(settings);
 
   const quarantineFile = quarantinePath(storePath, name);
   const quarantine = await openQuarantine(quarantineFile, settings.training.quarantineMs);
   const saveQuarantine = (): Promise<void> => quarantine.save(states.openEvents());
   const summary = await createSummary(settings);
-  const { sinks, committer } = createSinks({
+  const { sinks, committer } = await createSinks({
     settings,
     quarantine,
     summary,
@@ -92,20 +92,20 @@ export async function startDetector(parts: DetectorParts): Promise<RunningDetect
   for (const sink of sinks) cleanup.add(`sink ${sink.name}`, () => sink.close());
 
   const metrics = parts.metrics.forDetector(name, {
-    topics: [from.kind === 'file' ? from.file.path : from.kafka.topic],
+    topics: [from.topic],
     sinks: sinks.map((sink) => sink.name),
   });
 
   const states = createDetectorStates(settings, storePath, recordDecoder, metrics, log);
   const closeOpenEvents = (): Promise<void> => closeEvents(states, sinks, metrics);
   // The next consumer of a topic continues its events; those of a file end with it.
-  if (from.kind === 'file')
+  if (from.bounded)
     cleanup.add('events', () =>
       closeOpenEvents().catch((err: unknown) => log.warn('open events could not be closed', { err })),
     );
 
-  const source = createSource({
-    settings,
+  const source = await createSource({
+    source: from,
     metrics,
     states,
     committer,

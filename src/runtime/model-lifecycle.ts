@@ -3,6 +3,7 @@ import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
+import { configuredSource } from '../sources/sources';
 import { createModelStore } from '../store/model-store';
 import { createCleanup } from './cleanup';
 import type { Clock } from './clock';
@@ -118,7 +119,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions): ModelLifec
         detector,
         role,
         atStart: settings.training.atStart,
-        sourceGrows: settings.source.kind !== 'file',
+        sourceGrows: !configuredSource(settings.source).bounded,
         store,
         load,
         slot,

@@ -4,6 +4,7 @@ import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { RecordDecoder } from '../pipeline/record-decoder';
 import type { Sink } from '../sinks/sink';
+import { configuredSource } from '../sources/sources';
 import { createPartitionStates, type PartitionStates } from '../state/partitions';
 import { stateRules, type StateErrorReason } from '../state/rules';
 import { createStateStore } from '../state/store';
@@ -18,7 +19,6 @@ const stateErrors: Record<StateErrorReason, string> = {
     'stored partition state was written under other settings; starting with empty windows and events',
 };
 
-/** The state of a file is not stored: each start begins with an empty one. */
 export function createDetectorStates(
   settings: DetectorSettings,
   storePath: string,
@@ -27,11 +27,12 @@ export function createDetectorStates(
   log: Logger,
 ): PartitionStates {
   const { detector, source } = settings;
+  const { state } = configuredSource(source);
   return createPartitionStates({
     ...stateRules(settings, recordDecoder),
-    ...(source.kind === 'kafka' && {
-      saveEvery: source.kafka.saveEveryRecords,
-      maxReplay: source.kafka.maxReplayRecords,
+    ...(state && {
+      saveEvery: state.saveEvery,
+      maxReplay: state.maxReplay,
       store: createStateStore({ directory: storePath, detector }),
     }),
     onError(reason, fields) {

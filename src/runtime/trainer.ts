@@ -9,6 +9,7 @@ import { LeaseError, TrainingError } from '../errors';
 import { disposeModel } from '../models/model';
 import { encodeBundle } from '../scoring/bundle';
 import type { ReadHistory } from '../sources/history';
+import { configuredSource } from '../sources/sources';
 import type { TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/bundle';
 import { messageOf } from '../system/error-text';
@@ -94,8 +95,7 @@ async function readDataset(
 ): Promise<{ dataset: Dataset; rejected: number }> {
   const builder = createDatasetBuilder(shape.channels, shape.conditions);
   const { maxRecords, historyMs, blocks } = settings.training;
-  // Only a topic is limited by age; a file is read from its beginning.
-  const from = settings.source.kind === 'kafka' ? now() - historyMs : undefined;
+  const from = configuredSource(settings.source).bounded ? undefined : now() - historyMs;
   let rejected = 0;
   let share = 1;
   const onShare = (read: number): void => {

@@ -25,6 +25,8 @@ export interface Key<T> {
   print(setting: T): unknown;
 }
 
+const variablePrefix = 'VAEMON';
+
 /** A section of a schema: keys and further sections. */
 export interface Section {
   readonly [name: string]: Section | Key<unknown>;
@@ -78,17 +80,28 @@ export function listKeys(section: Section, prefix = ''): Map<string, Key<unknown
   return keys;
 }
 
+/** Whether a section is one of variants, of which the key `kind` selects one. */
+export function isVariants(section: Section): boolean {
+  return Object.values(section).some((node) => isKey(node) && node.selects === true);
+}
+
 /**
- * Gives each key its environment variable: `window.maxKeys` → `VAEMON_WINDOW_MAX_KEYS`. `source.` is left out, since
- * what can be said of a source is named after its kind: `source.kafka.brokers` → `VAEMON_KAFKA_BROKERS`.
+ * The schema with the environment variable of each key: `window.maxKeys` → `VAEMON_WINDOW_MAX_KEYS`. Keys of a variant
+ * are named after it alone: `source.kafka.brokers` → `VAEMON_KAFKA_BROKERS`.
+ * @param without dotted keys that get none
  */
-export function nameVariables<S extends Section>(section: S, without: readonly string[]): S {
-  for (const [path, key] of listKeys(section)) {
-    if (without.includes(path)) continue;
-    const words = path.replace(/^source\.(?=file|kafka)/, '').replace(/([a-z0-9])([A-Z])/g, '$1_$2');
-    key.env = `VAEMON_${words.replaceAll('.', '_').toUpperCase()}`;
-  }
-  return section;
+export function nameVariables<S extends Section>(section: S, without: readonly string[] = []): S {
+  const name = (part: Section, path: string, prefix: string): Section =>
+    Object.fromEntries(
+      Object.entries(part).map(([word, node]): [string, Section | Key<unknown>] => {
+        const inner = path === '' ? word : `${path}.${word}`;
+        const own = `_${word.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase()}`;
+        if (isKey(node)) return [word, without.includes(inner) ? node : { ...node, env: prefix + own }];
+        return [word, name(node, inner, (isVariants(part) ? variablePrefix : prefix) + own)];
+      }),
+    );
+  // A tree with the same keys.
+  return name(section, '', variablePrefix) as S;
 }
 
 /** The settings as a YAML document would state them: the inverse of loading. Secrets are hidden. */

@@ -1,7 +1,37 @@
 /** What must hold between keys. */
 export interface Rule<S> {
-  /** Keys that the rule reads; it is not tried while one of them is wrong by itself. The first is the one reported. */
+  /** Keys that the rule reads; it is skipped while one of them is wrong by itself. The first one is reported. */
   keys: readonly string[];
   /** What is wrong, or undefined. */
   problem(settings: S): string | undefined;
+}
+
+/** A rule of one section, such as that of a source: what it reads there, and what it reads elsewhere in the document. */
+export interface SectionRule<Own, Whole = unknown> {
+  /** Names of keys within the section; the first one is reported. */
+  keys: readonly [string, ...string[]];
+  /** Dotted keys outside of the section. */
+  beside?: readonly string[];
+  problem(own: Own, whole: Whole): string | undefined;
+}
+
+/**
+ * The rules of a section as rules of the whole document.
+ * @param path dotted key of the section
+ * @param find the settings of the section; undefined where it is not in use, and then no rule holds
+ * @param decisive keys that decide whether it is in use
+ */
+export function rulesOf<Own, Whole>(
+  path: string,
+  rules: readonly SectionRule<Own, Whole>[],
+  find: (settings: Whole) => Own | undefined,
+  decisive: readonly string[] = [],
+): Rule<Whole>[] {
+  return rules.map((rule) => ({
+    keys: [...rule.keys.map((name) => `${path}.${name}`), ...(rule.beside ?? []), ...decisive],
+    problem(settings) {
+      const own = find(settings);
+      return own === undefined ? undefined : rule.problem(own, settings);
+    },
+  }));
 }

@@ -1,7 +1,9 @@
 /** Events for people: one log line when an event opens, and one when it closes. */
 import type { AnomalyEvent, EventEnding } from '../domain/event';
 import { textValue, type Logger } from '../logger';
+import { flag } from '../schema/formats';
 import type { Sink } from './sink';
+import type { SinkSpec } from './spec';
 
 /** Columns of a terminal that a line in text format fits into. */
 const lineColumns = 120;
@@ -148,3 +150,11 @@ export function formatValue(value: number): string {
 function round(value: number): number {
   return Number(value.toPrecision(3));
 }
+
+const section = { enabled: flag({ doc: 'Log each event when it opens and when it closes.', default: true }) };
+
+export const logSink: SinkSpec<typeof section> = {
+  section,
+  rules: [],
+  create: ({ enabled }, { log }) => Promise.resolve(enabled ? { sink: createLogSink(log) } : undefined),
+};

@@ -1,14 +1,7 @@
 /** Compares the detections of a recording with its known faults, for people only. */
 import type { AnomalyEvent } from '../domain/event';
+import type { KnownFault } from '../sources/spec';
 import type { Sink } from './sink';
-
-/** A known fault; times are Unix ms. */
-export interface KnownFault {
-  start: number;
-  end: number;
-  kind: string;
-  channels: readonly string[];
-}
 
 export interface FaultResult {
   fault: KnownFault;

@@ -61,6 +61,8 @@ export type HandleBatch = (batch: Batch) => Promise<void>;
 export interface Source {
   /** Whether the source has what it needs to deliver (for Kafka: connected and partitions assigned). For /readyz. */
   ready(): { ready: boolean; reason: string };
+  /** Of a bounded source: how many of its records have been delivered, history included. A training may use these. */
+  position?(): number;
   /** Delivers until the source ends (a file) or `stop()`; resolves then. Rejects on an error that is not retriable. */
   run(handle: HandleBatch): Promise<void>;
   /** Stops fetching, waits for the batch under way and acknowledges it. Idempotent. */

@@ -1,5 +1,6 @@
 /** Settings of partition state, and what can go wrong with it. */
 import type { BaselinePolicy } from '../calibration/baseline';
+import { configuredSource } from '../sources/sources';
 import { windowFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
 import type { CategoryTable } from '../domain/condition';
@@ -55,6 +56,6 @@ export function stateRules(
     categories,
     table,
     // Another consumer group has other offsets.
-    fingerprint: `${windowFingerprint(settings)} ${source.kind === 'kafka' ? source.kafka.groupId : ''}`,
+    fingerprint: `${windowFingerprint(settings)} ${configuredSource(source).state?.group ?? ''}`,
   };
 }

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderDocument } from '../../src/config/document';
 import { listKeys } from '../../src/schema/key';
-import { daemonSchema, detectorSchema } from '../../src/config/schema';
+import { daemonSchema } from '../../src/config/daemon';
+import { detectorSchema } from '../../src/config/detector';
 
 const keys = [...listKeys(daemonSchema), ...listKeys(detectorSchema)];
 
@@ -14,9 +15,14 @@ test('docs/configuration.md is what the schemas say', () => {
 test('every key is on the page with a meaning', () => {
   const page = renderDocument();
   for (const [path, key] of keys) {
-    expect(page).toContain(`| \`${path}\` `);
+    expect(page).toContain(`- \`${path}\`: `);
     expect(key.doc).not.toBe('');
   }
+});
+
+test('no line of the page is longer than 120 characters', () => {
+  const longest = Math.max(...renderDocument().split('\n').map((line) => line.length));
+  expect(longest).toBeLessThanOrEqual(120);
 });
 
 test('every default is one that its own key accepts and prints again', () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { loadSettings, type LoadOptions } from '../../src/config/load';
-import { sinkConnection } from '../../src/config/rules';
 import { sourceOf, type DetectorSettings } from '../../src/config/settings';
+import { sinkConnection } from '../../src/sinks/kafka/connection';
 import { ConfigError } from '../../src/errors';
 import { removeFolders, writeFolder } from './folder';
 
@@ -43,12 +43,12 @@ describe('the format of records', () => {
     [
       'a file',
       kafkaDetector(record('format: binary')).replace('kind: kafka,', 'kind: file, file: { path: a.csv },'),
-      /^record\.format: is for a kafka source/,
+      /^source\.file\.path: has CSV or JSON records, but record\.format is "binary"/,
     ],
     [
       'images',
       kafkaDetector('record: { kind: image, image: { width: 8, height: 8 }, format: binary }'),
-      /^record\.format: is for sensor records alone/,
+      /^record\.format: is for sensor records only/,
     ],
   ])('cannot be another one for %s', async (_, text, message) => {
     expect(await problemsIn(text)).toEqual([expect.stringMatching(message)]);
@@ -57,7 +57,7 @@ describe('the format of records', () => {
   test('values may stand beside the other fields where channels that are not listed are ignored', async () => {
     const flat = "fields: { values: '' }\n";
     expect(await problemsIn(kafkaDetector(flat))).toEqual([
-      expect.stringMatching(/^fields\.values: may be empty only with record\.extraChannels `ignore`/),
+      expect.stringMatching(/^fields\.values: can be empty only with record\.extraChannels `ignore`/),
     ]);
     expect((await load(kafkaDetector(`${flat}${record('extraChannels: ignore')}`))).fields.values).toBe('');
   });
@@ -85,7 +85,7 @@ describe('the schema registry', () => {
       'one that nobody asks',
       record('format: json'),
       registry(),
-      'url: means nothing unless record.format is `avro` or `json-schema`',
+      'url: has no effect unless record.format is `avro` or `json-schema`',
     ],
     [
       'a user without a password',
@@ -97,7 +97,7 @@ describe('the schema registry', () => {
       'a password without a user',
       avro,
       registry(', passwordFile: /p'),
-      'username: is required beside passwordFile',
+      'username: is required where passwordFile is set',
     ],
     ['no URL', avro, ', registry: { url: sr:8081 }', /^url: must be a URL that begins with `http:\/\/`/],
   ])('cannot have %s', async (_, lines, kafka, message) => {
@@ -148,13 +148,14 @@ describe('the way to Kafka', () => {
 
   test('is the same for the sink, which may have brokers of its own and then needs credentials of its own', async () => {
     const settings = await load(kafkaDetector('', `, tls: { enabled: true, ca: /ca }${scram}`));
-    expect(sinkConnection(settings)).toMatchObject({
+    expect(sinkConnection(settings.sinks.kafka, settings.source)).toMatchObject({
       brokers: ['k:9092'],
       tls: { enabled: true, ca: '/ca', cert: '' },
       sasl: { mechanism: 'scram-sha-512', username: 'u', passwordFile: '/p' },
     });
     const own = kafkaDetector('', scram).replace('kafka: { dead', 'kafka: { brokers: ["other:1"], dead');
-    expect(sinkConnection(await load(own))).toMatchObject({
+    const { sinks, source } = await load(own);
+    expect(sinkConnection(sinks.kafka, source)).toMatchObject({
       brokers: ['other:1'],
       sasl: { mechanism: 'none', username: '' },
     });
@@ -176,32 +177,32 @@ describe('the way to Kafka', () => {
   });
 
   test.each([
-    ['tls: { ca: /ca }', 'tls.enabled: must be true: without it the files beside it mean nothing'],
-    ['tls: { enabled: true, cert: /c }', 'tls.cert: and tls.key need each other'],
-    ['tls: { enabled: true, key: /c }', 'tls.cert: and tls.key need each other'],
-    ['sasl: { username: u }', /^sasl\.mechanism: must be said/],
-    ['sasl: { oauth: { tokenFile: /t } }', /^sasl\.mechanism: must be said/],
+    ['tls: { ca: /ca }', 'tls.enabled: must be true where tls.ca, tls.cert or tls.key is set'],
+    ['tls: { enabled: true, cert: /c }', 'tls.cert: and tls.key must be set together'],
+    ['tls: { enabled: true, key: /c }', 'tls.cert: and tls.key must be set together'],
+    ['sasl: { username: u }', /^sasl\.mechanism: is required where other keys of sasl are set/],
+    ['sasl: { oauth: { tokenFile: /t } }', /^sasl\.mechanism: is required where other keys of sasl are set/],
     [
       'sasl: { mechanism: scram }',
       /^sasl\.mechanism: must be `none`, `plain`, `scram-sha-256`, .* \(got "scram"\)$/,
     ],
-    ['sasl: { mechanism: plain }', 'sasl.username: is required for "plain"'],
+    ['sasl: { mechanism: plain }', 'sasl.username: is required for sasl.mechanism "plain"'],
     [
       'sasl: { mechanism: plain, username: u }',
-      /^sasl\.username: needs a password: set VAEMON_(SINKS_)?KAFKA_SASL_PASSWORD, or passwordFile/,
+      /^sasl\.username: needs a password: set VAEMON_(SINKS_)?KAFKA_SASL_PASSWORD, or sasl\.passwordFile/,
     ],
     ['sasl: { mechanism: oauthbearer }', /^sasl\.oauth\.tokenFile: or tokenUrl is required/],
     [
       'sasl: { mechanism: oauthbearer, oauth: { tokenFile: /t, tokenUrl: "https://idp", clientId: c, clientSecretFile: /s } }',
-      /^sasl\.oauth\.tokenFile: or tokenUrl is required for "oauthbearer", one of them/,
+      /^sasl\.oauth\.tokenFile: or tokenUrl is required for sasl\.mechanism "oauthbearer", exactly one of them/,
     ],
     [
       'sasl: { mechanism: oauthbearer, username: u, oauth: { tokenFile: /t } }',
-      'sasl.username: means nothing for "oauthbearer"',
+      'sasl.username: has no effect with sasl.mechanism "oauthbearer"',
     ],
     [
       'sasl: { mechanism: oauthbearer, oauth: { tokenUrl: "https://idp" } }',
-      'sasl.oauth.clientId: is required beside tokenUrl',
+      'sasl.oauth.clientId: is required where tokenUrl is set',
     ],
     [
       'sasl: { mechanism: oauthbearer, oauth: { tokenUrl: "https://idp", clientId: c } }',
@@ -224,7 +225,7 @@ describe('the way to Kafka', () => {
   test('of a sink without brokers of its own is that of the source', async () => {
     const text = kafkaDetector().replace('kafka: { dead', 'kafka: { tls: { enabled: true }, dead');
     expect(await problemsIn(text)).toEqual([
-      expect.stringMatching(/^sinks\.kafka\.brokers: must be named for tls/),
+      expect.stringMatching(/^sinks\.kafka\.brokers: is required where tls or sasl is set here/),
     ]);
   });
 
@@ -254,7 +255,7 @@ describe('labels of past records', () => {
       'kind: file, file: { path: a.csv },',
     );
     expect(await problemsIn(file)).toEqual([
-      'training.labels.topic: needs a kafka source: it is read from its brokers',
+      'training.labels.topic: needs a kafka source: the topic is read from its brokers',
     ]);
   });
 });

@@ -323,7 +323,7 @@ events: { openRecords: 6 }
     const { calibration } = await loadDetector(`${text}calibration: { groupBy: product }\n`);
     expect(calibration.groupBy).toBe('product');
     expect(await problemsIn(`${text}calibration: { groupBy: product, baselineRecords: 100 }\n`)).toEqual([
-      expect.stringMatching(/^calibration\.groupBy: goes without calibration\.baselineRecords/),
+      expect.stringMatching(/^calibration\.groupBy: cannot be combined with calibration\.baselineRecords/),
     ]);
   });
 
@@ -348,8 +348,8 @@ ${lines}`;
     });
 
     test.each([
-      ['', 'height: 20', 'record.image.width: is required for images: how many pixels they are brought to'],
-      ['', 'width: 20', 'record.image.height: is required for images: how many pixels they are brought to'],
+      ['', 'height: 20', 'record.image.width: is required for images, in pixels'],
+      ['', 'width: 20', 'record.image.height: is required for images, in pixels'],
       ['window: { length: 5 }', undefined, /^window\.length: must be left out for images/],
       [
         'model: { network: conv1d }',
@@ -375,7 +375,7 @@ ${lines}`;
       [
         'kind: image, image',
         'kind: image, channels: [a], image',
-        /^record\.channels: means nothing for images/,
+        /^record\.channels: has no effect for images/,
       ],
       ['fields: { image: image }\n', '', /^record\.conditions: `mode` cannot be read/],
       ['images.ndjson', 'images.csv', /^source\.file\.path: has no images/],
@@ -397,8 +397,8 @@ ${lines}`;
           .replace('source:', 'fields: { image: x }\nmodel: { likelihood: bernoulli }\nsource:'),
       );
       expect(problems).toEqual([
-        'record.image.width: means nothing unless record.kind is "image"',
-        'fields.image: means nothing unless record.kind is "image"',
+        'fields.image: has no effect unless record.kind is "image"',
+        'record.image.width: has no effect unless record.kind is "image"',
         'model.likelihood: "bernoulli" is for images alone',
       ]);
     });
@@ -441,9 +441,9 @@ ${lines}`;
 
   test('a kafka sink needs topics and, without a kafka source, brokers', async () => {
     expect(await problemsIn(`${minimalDetector()}sinks: { kafka: { enabled: true } }\n`)).toEqual([
-      'sinks.kafka.deadLetterTopic: is required when sinks.kafka is enabled',
-      'sinks.kafka.detectionsTopic: is required when sinks.kafka is enabled',
-      'sinks.kafka.brokers: is required when sinks.kafka is enabled and the source has no brokers',
+      'sinks.kafka.deadLetterTopic: is required where sinks.kafka is enabled',
+      'sinks.kafka.detectionsTopic: is required where sinks.kafka is enabled',
+      'sinks.kafka.brokers: is required where sinks.kafka is enabled and the source has no brokers',
     ]);
   });
 
@@ -454,7 +454,7 @@ record: { channels: [a] }
 sinks: { kafka: { enabled: true, detectionsTopic: in, deadLetterTopic: dead } }
 `;
     expect(await problemsIn(text)).toEqual([
-      'sinks.kafka.detectionsTopic: must not be the topic that is read (got "in")',
+      'sinks.kafka.detectionsTopic: must not be the topic that the source reads (got "in")',
     ]);
     const elsewhere = text.replace('enabled: true', 'enabled: true, brokers: ["other:9092"]');
     expect((await loadDetector(elsewhere)).sinks.kafka.detectionsTopic).toBe('in');
@@ -469,7 +469,7 @@ sinks: { kafka: { enabled: true, detectionsTopic: in, deadLetterTopic: dead } }
       .replace('pump.ndjson', 'pump.csv.gz')
       .replace('flow] }', 'flow], conditions: {mode: {kind: category}, hour: {kind: hour-of-day}} }');
     expect(await problemsIn(csv)).toEqual([
-      'source.file.columns.conditions: must name the column of every condition (not yet: "mode")',
+      'source.file.columns.conditions: must name the column of every condition (missing: "mode")',
     ]);
   });
 
@@ -599,7 +599,7 @@ describe('signals', () => {
 test.each([
   [
     'window: {gaps: fill}',
-    'window.interval: is required when window.gaps is `fill`: without it no gap can be recognised',
+    'window.interval: is required where window.gaps is `fill`: without it no gap is recognised',
   ],
   [
     'window: {interval: 2h}',

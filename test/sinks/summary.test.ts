@@ -1,4 +1,5 @@
-import { createSummarySink, type KnownFault } from '../../src/sinks/summary';
+import { createSummarySink } from '../../src/sinks/summary';
+import type { KnownFault } from '../../src/sources/spec';
 import { createDetection, createEvent } from './events';
 
 const hog: KnownFault = { start: 1000, end: 2000, kind: 'cpu_hog', channels: ['cpu'] };

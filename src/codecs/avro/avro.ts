@@ -9,9 +9,9 @@ import type { RegisteredSchema } from '../confluent/schema-registry';
 import { createCursor, damaged, eachItem, readLong, readText, step, type Cursor } from './bytes';
 import { parseAvroSchema, type AvroType, type RecordType } from './schema';
 import { createSkip, momentOf, numberReaderOf, scalarReaderOf, type Skip } from './values';
-import { createEnvelopeWriter, describe, stepsOf, type DecodeLimits } from '../envelope';
-import type { ReadFramed } from '../confluent/wire-format';
-import type { RecordFields } from '../json/json';
+import type { CodecSpec } from '../codec';
+import { createFramedDecoder, type ReadFramed } from '../confluent/wire-format';
+import { createEnvelopeWriter, describe, stepsOf, type DecodeLimits, type RecordFields } from '../envelope';
 import { checkCount, checkNumber, missingValue, unknownChannel } from '../values';
 
 /** A record under way. */
@@ -271,3 +271,15 @@ function compileUnion(branches: readonly Read[]): Read {
 function notANumber(channel: string, value: unknown): DecodeError {
   return new DecodeError('not_a_number', `channel "${channel}" must be a number, got ${describe(value)}`);
 }
+
+export const avro: CodecSpec = {
+  doc: 'Avro in the Confluent wire format.',
+  registered: true,
+  create: ({ fields, schema, limits, readConditions, registry }) =>
+    createFramedDecoder(
+      schema,
+      limits,
+      registry(),
+      createAvroCompiler(fields, schema, limits, readConditions),
+    ),
+};

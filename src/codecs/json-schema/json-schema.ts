@@ -4,9 +4,10 @@ import type { RecordSchema } from '../../domain/record';
 import { DecodeError } from '../../errors';
 import type { RegisteredSchema } from '../confluent/schema-registry';
 import { loadAjv, type AnySchema } from './ajv';
-import { isObject, parseObject, type DecodeLimits, type JsonObject } from '../envelope';
-import type { ReadFramed } from '../confluent/wire-format';
-import { createObjectWriter, type RecordFields } from '../json/json';
+import type { CodecSpec } from '../codec';
+import { createFramedDecoder, type ReadFramed } from '../confluent/wire-format';
+import { isObject, parseObject, type DecodeLimits, type JsonObject, type RecordFields } from '../envelope';
+import { createObjectWriter } from '../json/json';
 
 /** Makes readers of the records of JSON Schemas; rejects with a DecodeError where a schema is none. */
 export function createJsonSchemaCompiler(
@@ -79,3 +80,15 @@ function parseSchema(text: string): AnySchema {
 function unusable(what: string): DecodeError {
   return new DecodeError('unusable_schema', `no JSON Schema that can be used: ${what}`);
 }
+
+export const jsonSchema: CodecSpec = {
+  doc: 'JSON in the Confluent wire format, validated against its registered JSON Schema.',
+  registered: true,
+  create: ({ fields, schema, limits, readConditions, registry }) =>
+    createFramedDecoder(
+      schema,
+      limits,
+      registry(),
+      createJsonSchemaCompiler(fields, schema, limits, readConditions),
+    ),
+};

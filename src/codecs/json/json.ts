@@ -3,7 +3,8 @@ import type { ReadConditions } from '../../domain/condition';
 import { givenConditions, type RecordBatch, type RecordSchema, type Values } from '../../domain/record';
 import { DecodeError } from '../../errors';
 import type { Message } from '../../sources/source';
-import type { Decode } from '../batch';
+import { decodeEach, type Decode } from '../batch';
+import type { CodecSpec } from '../codec';
 import {
   bytesOf,
   createEnvelopeReader,
@@ -14,16 +15,11 @@ import {
   stepsOf,
   type DecodeLimits,
   type Envelope,
-  type EnvelopeFields,
   type JsonObject,
+  type RecordFields,
 } from '../envelope';
 import { createTemplates, type Path, type Role, type Roles, type TemplateValues } from './template';
 import { checkCount, checkNumber, parseValue, unknownChannel } from '../values';
-
-export interface RecordFields extends EnvelopeFields {
-  /** Empty = the record itself. */
-  values: string;
-}
 
 /** JSON.parse for a record that looks like no other, and a template (json-template.ts) for those that look like one before. */
 export function createJsonDecoder(
@@ -153,3 +149,10 @@ function parseValues(
     );
   });
 }
+
+export const json: CodecSpec = {
+  doc: 'one JSON object per message.',
+  registered: false,
+  create: ({ fields, schema, limits, readConditions }) =>
+    decodeEach(schema, createJsonDecoder(fields, schema, limits, readConditions)),
+};

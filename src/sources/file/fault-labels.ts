@@ -1,17 +1,10 @@
 /** Known faults of a recorded file: `start,end,kind,channels`, times in ISO 8601, channels separated by `;`. */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
-
-export interface LabelledFault {
-  /** Unix ms. */
-  start: number;
-  end: number;
-  kind: string;
-  channels: readonly string[];
-}
+import type { KnownFault } from '../spec';
 
 /** @throws Error that names the file and the line */
-export async function readLabels(path: string): Promise<LabelledFault[]> {
+export async function readLabels(path: string): Promise<KnownFault[]> {
   const rows = parse<Record<string, string | undefined>>(await readFile(path), {
     columns: true,
     bom: true,

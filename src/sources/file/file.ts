@@ -33,7 +33,6 @@ export interface FileSourceSettings {
 export type FileRecords = Pick<FileSourceSettings, 'path' | 'columns'>;
 
 export interface FileSource extends Source {
-  /** Records of the file that have been delivered, history included: what a training may look at. */
   position(): number;
 }
 

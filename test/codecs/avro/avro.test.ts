@@ -4,7 +4,7 @@ import { createCategoryTable, createConditionReader } from '../../../src/domain/
 import { createRecordBatch, type RecordSchema } from '../../../src/domain/record';
 import { DecodeError, type RejectReason } from '../../../src/errors';
 import { createAvroCompiler } from '../../../src/codecs/avro/avro';
-import type { RecordFields } from '../../../src/codecs/json/json';
+import type { RecordFields } from '../../../src/codecs/envelope';
 import type { Message } from '../../../src/sources/source';
 
 const now = Date.parse('2026-03-01T12:00:00Z');

@@ -1,7 +1,8 @@
 import { createCategoryTable, createConditionReader, unknownCategory } from '../../../src/domain/condition';
 import { createRecordBatch, type RecordSchema } from '../../../src/domain/record';
 import { rejectReasons, type RejectReason } from '../../../src/errors';
-import { createJsonDecoder, type RecordFields } from '../../../src/codecs/json/json';
+import type { RecordFields } from '../../../src/codecs/envelope';
+import { createJsonDecoder } from '../../../src/codecs/json/json';
 import type { Message } from '../../../src/sources/source';
 
 const now = Date.parse('2026-03-01T12:00:00Z');

@@ -4,7 +4,8 @@ import { createCategoryTable, createConditionReader } from '../../../src/domain/
 import { createRecordBatch, type RecordSchema } from '../../../src/domain/record';
 import { DecodeError } from '../../../src/errors';
 import { parseObject } from '../../../src/codecs/envelope';
-import { createJsonDecoder, createObjectWriter, type RecordFields } from '../../../src/codecs/json/json';
+import type { RecordFields } from '../../../src/codecs/envelope';
+import { createJsonDecoder, createObjectWriter } from '../../../src/codecs/json/json';
 import { createTemplates, type Roles } from '../../../src/codecs/json/template';
 import type { Message } from '../../../src/sources/source';
 

@@ -1,0 +1,50 @@
+/** Keys of image records, `record.image`. */
+import { choice, whole } from '../../schema/formats';
+import type { Parsed, Section } from '../../schema/key';
+import type { SectionRule } from '../../schema/rule';
+
+export const imageSection = {
+  width: whole(
+    { doc: 'Width that images are scaled to, in pixels. Required for `record.kind: image`.', default: 0 },
+    { min: 0, max: 4096 },
+  ),
+  height: whole(
+    { doc: 'Height that images are scaled to, in pixels. Required for `record.kind: image`.', default: 0 },
+    { min: 0, max: 4096 },
+  ),
+  colour: choice({ doc: 'Colours that images are converted to.', default: 'grey' }, ['grey', 'rgb']),
+  format: choice(
+    {
+      doc:
+        'Format of images. `auto`: PNG or JPEG, recognised by the first bytes. `raw`: one byte per value, row by row, exactly ' +
+        'width × height bytes (× 3 for `rgb`).',
+      default: 'auto',
+    },
+    ['auto', 'raw'],
+  ),
+  fit: choice(
+    {
+      doc: 'How images of another shape are scaled. `fill`: stretched. `cover`: cropped. `contain`: with black borders.',
+      default: 'fill',
+    },
+    ['fill', 'cover', 'contain'],
+  ),
+  maxPixels: whole({
+    doc: 'Images whose header states more pixels are rejected before they are unpacked.',
+    default: 25_000_000,
+  }),
+} satisfies Section;
+
+const size = (
+  side: 'width' | 'height',
+): SectionRule<Parsed<typeof imageSection>, { record: { kind: 'sensor' | 'image' } }> => ({
+  keys: [side],
+  beside: ['record.kind'],
+  problem(image, { record }) {
+    const isGiven = image[side] > 0;
+    if (record.kind === 'image') return isGiven ? undefined : 'is required for images, in pixels';
+    return isGiven ? 'has no effect unless record.kind is "image"' : undefined;
+  },
+});
+
+export const imageRules = [size('width'), size('height')];

@@ -1,0 +1,119 @@
+/** `calibration`, `drift` and `events`: from scores to alarms. */
+import { statisticNames } from '../domain/detection';
+import type { ConditionSpec } from '../domain/record';
+import { choices, conditionName, duration, falseAlarmTarget, ratio, show, whole } from '../schema/formats';
+import type { Parsed, Section } from '../schema/key';
+import type { Rule } from '../schema/rule';
+import { didYouMean, nearest } from '../schema/suggest';
+
+export const calibrationSection = {
+  falseAlarmTarget: falseAlarmTarget({
+    doc: 'Acceptable false alarms; the alarm threshold follows from it.',
+    default: 0.001,
+  }),
+  share: ratio({ doc: 'Newest share of the history, which calibrates and is not trained on.', default: 0.3 }),
+  tailShare: ratio({
+    doc: 'Largest share of the calibration scores, which the Pareto tail is fitted to.',
+    default: 0.1,
+  }),
+  baselineRecords: whole(
+    {
+      doc:
+        'Number of newest records of a device whose median is its baseline: what half of them have in common is normal from ' +
+        'then on. 0: no baselines; normal is what was normal in training.',
+      default: 0,
+    },
+    { min: 0 },
+  ),
+  statistics: choices(
+    {
+      doc:
+        'Statistics that the score is combined from. `reconstruction`: how badly the model explains the window. `newest`: how ' +
+        'badly it explains the newest record. `bias`: errors that keep their sign over the window. `channel`: the most unusual ' +
+        'channels. `latent`: how unlikely the code is. `llr` (`hvae`): how much the lower levels have to explain. `stuck`: values ' +
+        'that repeat.',
+      default: ['reconstruction', 'bias', 'llr', 'stuck'],
+    },
+    statisticNames,
+  ),
+  groupBy: conditionName({
+    doc:
+      'Category of `record.conditions`; the false-alarm target holds within each of its values. A value with 200 calibration ' +
+      'windows is calibrated by itself, the others together. Empty: the target holds over all records.',
+    default: '',
+  }),
+} satisfies Section;
+
+export const driftSection = {
+  falseStartTarget: falseAlarmTarget({
+    doc: 'Acceptable false drift detections, on average.',
+    default: '1 per year',
+  }),
+} satisfies Section;
+
+export const eventsSection = {
+  openRecords: whole(
+    {
+      doc: 'An event opens when this many of the last `events.openWindow` records of a device are anomalous.',
+      default: 3,
+    },
+    { max: 10_000 },
+  ),
+  openWindow: whole(
+    { doc: 'Number of last records of a device among which anomalous ones are counted.', default: 5 },
+    { max: 10_000 },
+  ),
+  minRecords: whole({ doc: 'Smallest number of anomalous records of an event.', default: 1 }),
+  minLength: duration({
+    doc: 'Shortest event time of an event. A shorter one is not reported.',
+    default: '0s',
+  }),
+  closeAfter: whole({
+    doc: 'An event closes after this many records in a row that are not anomalous.',
+    default: 10,
+  }),
+  silence: duration(
+    {
+      doc: 'An event also closes when its device sends nothing for this long (event time) while others of its partition do.',
+      default: '1h',
+    },
+    { min: 1 },
+  ),
+  suppressFor: duration({
+    doc: 'After an event, no other event opens for its device for this long (event time). 0: not suppressed.',
+    default: '0s',
+  }),
+} satisfies Section;
+
+interface AlarmSettings {
+  record: { conditions: readonly ConditionSpec[] };
+  calibration: Parsed<typeof calibrationSection>;
+  events: Parsed<typeof eventsSection>;
+}
+
+export const alarmRules: readonly Rule<AlarmSettings>[] = [
+  {
+    keys: ['calibration.groupBy', 'record.conditions'],
+    problem({ calibration: { groupBy }, record }) {
+      if (groupBy === '') return undefined;
+      const categories = record.conditions.filter(({ kind }) => kind === 'category').map(({ name }) => name);
+      return categories.includes(groupBy)
+        ? undefined
+        : `must be a category of record.conditions (got ${show(groupBy)}${didYouMean(nearest(groupBy, categories))})`;
+    },
+  },
+  {
+    keys: ['calibration.groupBy', 'calibration.baselineRecords'],
+    problem: ({ calibration: { groupBy, baselineRecords } }) =>
+      groupBy !== '' && baselineRecords > 0
+        ? 'cannot be combined with calibration.baselineRecords: the baseline would move with each change of the group'
+        : undefined,
+  },
+  {
+    keys: ['events.openRecords', 'events.openWindow'],
+    problem: ({ events }) =>
+      events.openRecords <= events.openWindow
+        ? undefined
+        : `must not be above events.openWindow (got ${events.openRecords}, ${events.openWindow})`,
+  },
+];

@@ -1,0 +1,89 @@
+/** `daemon.yaml`: what all detectors of a process share. */
+import { choice, duration, host, path, whole } from '../schema/formats';
+import { nameVariables, type Parsed, type Section } from '../schema/key';
+
+export const daemonSchema = nameVariables({
+  role: choice(
+    {
+      doc:
+        'What the process does. `score`: scores records, with the model versions that another process publishes. `train`: trains ' +
+        'and publishes model versions, and scores nothing. `all`: both. Processes that work together share `store.path`.',
+      default: 'all',
+    },
+    ['all', 'score', 'train'],
+  ),
+  http: {
+    host: host({ doc: 'Address that the HTTP server listens on.', default: '127.0.0.1' }),
+    port: whole({ doc: 'Port of the HTTP server. 0: any free port.', default: 9464 }, { min: 0, max: 65535 }),
+  },
+  log: {
+    level: choice({ doc: 'Least severe level that is logged.', default: 'info' }, [
+      'error',
+      'warn',
+      'info',
+      'debug',
+    ]),
+    format: choice(
+      {
+        doc: '`json`: one object per line. `text`: for people. `auto`: text on a terminal, JSON elsewhere.',
+        default: 'auto',
+      },
+      ['auto', 'json', 'text'],
+    ),
+  },
+  store: {
+    path: path({
+      doc: 'Folder of model versions and partition state, with one folder per detector.',
+      default: './var/models',
+    }),
+    pollInterval: duration(
+      {
+        doc: 'How often the store is checked for another current model version, and so how soon that version is used.',
+        default: '5s',
+      },
+      { timer: true, min: 100 },
+    ),
+    leaseTimeout: duration(
+      {
+        doc:
+          'One process at a time trains a detector and holds a lease for that. If it does not renew the lease for this long, ' +
+          'another process can take the lease, and the first one can publish nothing.',
+        default: '30s',
+      },
+      { timer: true, min: 1000 },
+    ),
+  },
+  engine: {
+    scoring: choice(
+      {
+        doc:
+          'Engine that scores. `auto`: ONNX Runtime where it is installed, else tfjs. `vaemon doctor` reports which engine is used ' +
+          'and why.',
+        default: 'auto',
+      },
+      ['auto', 'onnxruntime', 'tfjs'],
+    ),
+    training: choice({ doc: 'Engine that trains; values as for `engine.scoring`.', default: 'auto' }, [
+      'auto',
+      'onnxruntime',
+      'tfjs',
+    ]),
+    tensors: choice(
+      {
+        doc: 'Backend of tfjs. `auto`: tfjs-node where it is installed, else WebAssembly, else plain JavaScript.',
+        default: 'auto',
+      },
+      ['auto', 'tfjs-node', 'wasm', 'cpu'],
+    ),
+  },
+  shutdownTimeout: duration(
+    {
+      doc: 'How long a stop may take. A batch that is not finished by then is redelivered after the next start.',
+      default: '30s',
+    },
+    { timer: true, min: 1000 },
+  ),
+} satisfies Section);
+
+export type DaemonSettings = Parsed<typeof daemonSchema>;
+export type EngineSettings = DaemonSettings['engine'];

@@ -1,0 +1,152 @@
+/** `fields` and `record`: what records contain, and where. */
+import { formatKey } from '../codecs/codecs';
+import { imageRules, imageSection } from '../codecs/image/settings';
+import { choice, duration, field, names, oneOf, show, whole } from '../schema/formats';
+import type { Parsed, Section } from '../schema/key';
+import { rulesOf, type Rule } from '../schema/rule';
+import { didYouMean, nearest } from '../schema/suggest';
+import { conditions } from './conditions';
+import { signals } from './signals';
+
+export const fieldsSection = {
+  key: field(
+    { doc: 'Path of the device (key) in a record. Empty: the key of the message.', default: 'key' },
+    { empty: true },
+  ),
+  timestamp: field(
+    {
+      doc: 'Path of the event time (ISO 8601 with a zone, or Unix ms). Empty: the timestamp of the message.',
+      default: 'timestamp',
+    },
+    { empty: true },
+  ),
+  values: field(
+    {
+      doc: 'Path of the values, an object by channel or a list. Empty: channels are fields of the record itself.',
+      default: 'values',
+    },
+    { empty: true },
+  ),
+  image: field(
+    { doc: 'Path of the image, in base64. Empty: the message is the image, without JSON.', default: '' },
+    { empty: true },
+  ),
+  conditions: field(
+    {
+      doc: 'Path of the conditions, an object by name. Empty: conditions are fields of the record itself.',
+      default: 'conditions',
+    },
+    { empty: true },
+  ),
+} satisfies Section;
+
+export const recordSection = {
+  kind: choice(
+    { doc: 'What a record is. `sensor`: values by channel. `image`: an image.', default: 'sensor' },
+    ['sensor', 'image'],
+  ),
+  format: formatKey,
+  channels: names({
+    doc: 'Channels that the model reads, in this order. Required for `record.kind: sensor`.',
+    default: [],
+  }),
+  image: imageSection,
+  missingChannels: choice(
+    {
+      doc: 'Effect of a channel that is absent or null. `reject`: the record is rejected. `mask`: the value is masked.',
+      default: 'reject',
+    },
+    ['reject', 'mask'],
+  ),
+  extraChannels: choice(
+    {
+      doc: 'Effect of a channel that is not listed. `reject`: the record is rejected. `ignore`: the value is ignored.',
+      default: 'reject',
+    },
+    ['reject', 'ignore'],
+  ),
+  conditions: conditions({
+    doc:
+      'Conditions under which a record is scored, by name. `kind`: how the condition is read; hour and day follow from the event ' +
+      'time. `missing` (category, number): `reject` rejects a record without it, `unknown` accepts it; default `reject`. ' +
+      '`maxValues` (category): default 64. `timeZone` (hour, day): default `UTC`.',
+    default: {},
+  }),
+  signals: signals({
+    doc:
+      'Prior knowledge of channels. `direction`: only deviations in this direction count; default `both`. `deadband`: smaller ' +
+      'deviations from the expected value do not count, in the unit of the channel; default 0. `limits`: a value outside of ' +
+      'these is anomalous, whatever the model expects.',
+    default: {},
+  }),
+  maxBytes: whole({ doc: 'Size above which a message is rejected.', default: 262_144 }),
+  maxAhead: duration({ doc: 'Records further in the future than this are rejected.', default: '5m' }),
+  duplicates: choice(
+    {
+      doc: 'Effect of a record with the event time of the newest record of its device. `reject`: a dead letter. `ignore`: counted only.',
+      default: 'reject',
+    },
+    ['reject', 'ignore'],
+  ),
+  outOfOrder: choice(
+    {
+      doc: 'Effect of a record older than the newest record of its device; values as for `record.duplicates`.',
+      default: 'reject',
+    },
+    ['reject', 'ignore'],
+  ),
+} satisfies Section;
+
+interface RecordSettings {
+  fields: Parsed<typeof fieldsSection>;
+  record: Parsed<typeof recordSection>;
+}
+
+export const recordRules: readonly Rule<RecordSettings>[] = [
+  {
+    keys: ['record.channels', 'record.kind'],
+    problem({ record: { kind, channels } }) {
+      if (kind === 'image')
+        return channels.length === 0 ? undefined : `has no effect for images (got ${show(channels)})`;
+      return channels.length === 0 ? 'is required: a list of names, at least one' : undefined;
+    },
+  },
+  {
+    keys: ['record.signals', 'record.channels'],
+    problem({ record: { signals: specs, channels } }) {
+      const unknown = specs.filter(({ channel }) => !channels.includes(channel));
+      const list = unknown.map(({ channel }) => `${show(channel)}${didYouMean(nearest(channel, channels))}`);
+      return unknown.length > 0
+        ? `must name channels of record.channels (not ${list.join(', ')})`
+        : undefined;
+    },
+  },
+  {
+    keys: ['fields.values', 'record.extraChannels', 'record.format', 'record.kind'],
+    problem: ({ fields, record }) =>
+      record.kind === 'sensor' && fields.values === '' && record.extraChannels === 'reject'
+        ? 'can be empty only with record.extraChannels `ignore`: the record has other fields, too'
+        : undefined,
+  },
+  {
+    keys: ['fields.image', 'record.kind'],
+    problem: ({ record, fields }) =>
+      record.kind === 'sensor' && fields.image !== ''
+        ? 'has no effect unless record.kind is "image"'
+        : undefined,
+  },
+  {
+    keys: ['record.conditions', 'record.kind', 'fields.image'],
+    problem({ record, fields }) {
+      const given = record.conditions.filter(({ kind }) => kind === 'category' || kind === 'number');
+      return record.kind === 'image' && fields.image === '' && given.length > 0
+        ? `${oneOf(given.map(({ name }) => name))} cannot be read: a message that is an image has no conditions (set fields.image for images in JSON)`
+        : undefined;
+    },
+  },
+  ...rulesOf<Parsed<typeof imageSection>, RecordSettings>(
+    'record.image',
+    imageRules,
+    ({ record }) => record.image,
+  ),
+];

@@ -1,0 +1,123 @@
+/** `training`: when models are trained, and on which records. */
+import { choice, cron, duration, flag, path, shareOrNone, timeZone, topic, whole } from '../schema/formats';
+import type { Parsed, Section } from '../schema/key';
+import type { Rule } from '../schema/rule';
+import type { SourceSettings } from '../sources/sources';
+
+export const trainingSection = {
+  atStart: choice(
+    {
+      doc: 'When the daemon trains at its start. `if-missing`: only without a usable model. `always`: at each start.',
+      default: 'if-missing',
+    },
+    ['if-missing', 'always'],
+  ),
+  schedule: cron({ doc: 'When a new model is trained. Empty: not on a schedule.', default: '0 3 * * *' }),
+  timeZone: timeZone({ doc: 'Time zone of the schedule.', default: 'UTC' }),
+  jitter: duration({ doc: 'Longest random delay of a scheduled training.', default: '5m' }, { timer: true }),
+  timeout: duration(
+    { doc: 'A training that takes longer than this is stopped.', default: '30m' },
+    { timer: true, min: 1000 },
+  ),
+  seed: whole({ doc: 'Seed of all random numbers.', default: 1 }, { min: 0, max: 2 ** 32 - 1 }),
+  epochs: whole(
+    {
+      doc: 'Largest number of passes over the training windows. 0: derived from the number of windows.',
+      default: 0,
+    },
+    { min: 0, max: 100_000 },
+  ),
+  batchSize: whole(
+    { doc: 'Windows per training step. 0: derived from the number of windows.', default: 0 },
+    { min: 0, max: 65_536 },
+  ),
+  learningRate: shareOrNone({
+    doc: 'Step size of Adam. 0: derived from the number of windows.',
+    default: 0,
+  }),
+  patience: whole(
+    {
+      doc: 'Epochs without a better validation loss after which training ends. 0: derived from the number of epochs.',
+      default: 0,
+    },
+    { min: 0 },
+  ),
+  maxRecords: whole({
+    doc: 'Largest number of records that a training reads: the newest ones, unless `training.blocks` is above 1.',
+    default: 200_000,
+  }),
+  blocks: whole(
+    {
+      doc:
+        'Number of stretches, spread evenly over `training.history`, that the records of a Kafka topic are read from. Each must be ' +
+        'long enough for windows of every device.',
+      default: 1,
+    },
+    { max: 10_000 },
+  ),
+  minRecords: whole({ doc: 'With fewer windows than this nothing is trained.', default: 1000 }, { min: 100 }),
+  history: duration(
+    { doc: 'How far back the history of a Kafka topic is read.', default: '14d' },
+    { min: 1000 },
+  ),
+  quarantine: duration({
+    doc: 'Records closer to an event than this are left out of training.',
+    default: '1m',
+  }),
+  labels: {
+    file: path(
+      {
+        doc:
+          'CSV of labels for past records: `start,end`, and optionally `key` (a device; empty: all) and `label`. `anomaly`: the ' +
+          'records are left out of training. `normal`: they are trained on even where they raised an alarm.',
+        default: '',
+      },
+      { empty: true },
+    ),
+    topic: topic({
+      doc:
+        'Kafka topic of labels, on the brokers of the source. Each message is a JSON object with the fields of the CSV; a later ' +
+        'message with the same key replaces it.',
+      default: '',
+    }),
+  },
+  maxExcludedShare: shareOrNone({
+    doc: 'Largest share of the history that events and labels exclude. Above it the longest events are trained on.',
+    default: 0.5,
+  }),
+  onDrift: flag({ doc: 'Train when drift is detected, in addition to the schedule.', default: false }),
+  onDriftAfter: duration({
+    doc: 'Shortest time between two trainings that drift starts.',
+    default: '1h',
+  }),
+  keepVersions: whole({ doc: 'Smallest number of model versions kept on disk.', default: 5 }, { max: 1000 }),
+  keepFor: duration({
+    doc:
+      'Further model versions, up to a hundred in all, are kept if they were current within this time, so that detections of ' +
+      'that age can be replayed.',
+    default: '14d',
+  }),
+} satisfies Section;
+
+interface TrainingSettings {
+  source: SourceSettings;
+  training: Parsed<typeof trainingSection>;
+}
+
+export const trainingRules: readonly Rule<TrainingSettings>[] = [
+  {
+    keys: ['training.labels.topic', 'source.kind', 'source.kafka.topic'],
+    problem({ training: { labels }, source }) {
+      if (labels.topic === '') return undefined;
+      if (source.kind !== 'kafka') return 'needs a kafka source: the topic is read from its brokers';
+      return labels.topic === source.kafka.topic ? 'must not be the topic of the records' : undefined;
+    },
+  },
+  {
+    keys: ['training.minRecords', 'training.maxRecords'],
+    problem: ({ training }) =>
+      training.minRecords <= training.maxRecords
+        ? undefined
+        : `must not be above training.maxRecords (got ${training.minRecords}, ${training.maxRecords})`,
+  },
+];

@@ -1,0 +1,38 @@
+/** What a kind of sink consists of. Each is a file or folder beside this file and a line in sinks.ts. */
+import type { Logger } from '../logger';
+import type { Parsed, Section } from '../schema/key';
+import type { SectionRule } from '../schema/rule';
+import type { OffsetCommitter } from '../sources/source';
+import type { SourceSettings } from '../sources/sources';
+import type { Sink, TransactionResult } from './sink';
+
+/** What sinks can read of a detector beside their own section. */
+export interface SinkScope {
+  source: SourceSettings;
+  delivery: 'at-least-once' | 'exactly-once';
+}
+
+/** What a sink is created with beside its settings. */
+export interface SinkContext {
+  detector: SinkScope;
+  log: Logger;
+  onTransaction: (result: TransactionResult) => void;
+}
+
+export interface CreatedSink {
+  sink: Sink;
+  /** Commits the offsets of the source together with the detections. */
+  committer?: OffsetCommitter;
+}
+
+/** A kind of sink. Its functions are methods, so that those of different settings fit into one list. */
+export interface SinkSpec<S extends Section, Settings extends object = Parsed<S>> {
+  /** Its keys, under `sinks.<name>`. */
+  section: S;
+  rules: readonly SectionRule<Settings, SinkScope>[];
+  /** Undefined where the settings do not ask for it. */
+  create(settings: Settings, context: SinkContext): Promise<CreatedSink | undefined>;
+}
+
+/** A sink of unknown kind. */
+export type AnySinkSpec = SinkSpec<Section, object>;

@@ -1,0 +1,123 @@
+/** Records from a file: CSV, NDJSON or images, delivered at a chosen rate as if they came in live. */
+import { isIdxPath } from '../../domain/recording';
+import { amount, choice, column, flag, names, path, show, whole } from '../../schema/formats';
+import type { Parsed, Section } from '../../schema/key';
+import type { SectionRule } from '../../schema/rule';
+import type { RecordScope, SourceSpec } from '../spec';
+import { readLabels } from './fault-labels';
+import { createFileHistory, createFileSource, defaultColumns } from './file';
+
+const section = {
+  path: path(
+    {
+      doc:
+        'File to read; required. CSV with a header, NDJSON (`.ndjson`, `.jsonl`), images in the format of MNIST (`.idx3`), or a ' +
+        'folder of PNG and JPEG files. A name that ends in `.gz` is unpacked.',
+      default: '',
+    },
+    { empty: true },
+  ),
+  rate: amount({ doc: 'Records per second. 0: as fast as they can be scored.', default: 0 }),
+  loop: flag({
+    doc: 'Start again at the end of the file. Event times continue from where the pass before ended.',
+    default: false,
+  }),
+  clock: choice(
+    {
+      doc:
+        'Clock of `training.schedule`. `wall`: the clock of the machine. `records`: event time of the records; trainings start ' +
+        'without jitter, and a new model is used 10 seconds of the replay after its training has started, so that every replay ' +
+        'gives the same result.',
+      default: 'wall',
+    },
+    ['wall', 'records'],
+  ),
+  historyRecords: whole(
+    {
+      doc: 'Number of records at the beginning of the file that the first model is trained on. The source starts after them.',
+      default: 3600,
+    },
+    { min: 0 },
+  ),
+  columns: {
+    key: column({ doc: 'CSV column of the device (key).', default: defaultColumns.key }),
+    timestamp: column({ doc: 'CSV column of the event time.', default: defaultColumns.timestamp }),
+    conditions: names({
+      doc: 'CSV columns of conditions. Every other column is a channel.',
+      default: defaultColumns.conditions,
+    }),
+  },
+  labels: path(
+    {
+      doc: 'CSV of known faults (`start,end,kind,channels`) that the summary of a replay is compared with. Never used for training.',
+      default: '',
+    },
+    { empty: true },
+  ),
+} satisfies Section;
+
+export type FileSettings = Parsed<typeof section>;
+
+const isCsv = (file: string): boolean => /\.csv(\.gz)?$/.test(file);
+
+const rules: readonly SectionRule<FileSettings, RecordScope>[] = [
+  {
+    keys: ['path'],
+    problem: ({ path: file }) => (file === '' ? 'is required for a file source' : undefined),
+  },
+  {
+    keys: ['loop', 'path'],
+    problem: ({ loop, path: file }) =>
+      loop && !isCsv(file) && !isIdxPath(file)
+        ? 'needs a CSV or idx file: the event times of other files cannot be moved on'
+        : undefined,
+  },
+  {
+    keys: ['columns.conditions', 'path'],
+    beside: ['record.conditions'],
+    problem({ path: file, columns }, { record }) {
+      if (!isCsv(file)) return undefined;
+      const absent = record.conditions.filter(
+        ({ kind, name }) => (kind === 'category' || kind === 'number') && !columns.conditions.includes(name),
+      );
+      const list = absent.map(({ name }) => show(name)).join(', ');
+      return absent.length > 0 ? `must name the column of every condition (missing: ${list})` : undefined;
+    },
+  },
+  {
+    keys: ['path'],
+    beside: ['record.kind', 'record.image', 'fields.image'],
+    problem({ path: file }, { record, fields }) {
+      if (!isIdxPath(file))
+        return record.kind === 'image' && isCsv(file)
+          ? `has no images: they come from .idx3 or .ndjson files (got ${show(file)})`
+          : undefined;
+      if (record.kind === 'sensor') return `has images, but record.kind is "sensor" (got ${show(file)})`;
+      const fits = record.image.format === 'raw' && record.image.colour === 'grey' && fields.image === '';
+      return fits
+        ? undefined
+        : `has raw grey images: set record.image.format to "raw", record.image.colour to "grey", and leave fields.image out (got ${show(file)})`;
+    },
+  },
+  {
+    keys: ['path'],
+    beside: ['record.format', 'record.kind'],
+    problem: (_, { record }) =>
+      record.format === 'json' || record.kind === 'image'
+        ? undefined
+        : `has CSV or JSON records, but record.format is ${show(record.format)}`,
+  },
+];
+
+export const fileSource: SourceSpec<typeof section> = {
+  doc: 'a recorded file, for demos, replays and tests.',
+  section,
+  rules,
+  bounded: true,
+  topic: (settings) => settings.path,
+  replayRate: ({ clock, rate }) => (clock === 'records' ? rate : undefined),
+  knownFaults: ({ labels }) => (labels === '' ? undefined : readLabels(labels)),
+  create: (settings, { onPassEnd }) => Promise.resolve(createFileSource(settings, onPassEnd)),
+  createHistory: (settings, { records }) =>
+    Promise.resolve(createFileHistory(settings, records ?? settings.historyRecords)),
+};

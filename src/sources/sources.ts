@@ -1,0 +1,85 @@
+/** Every kind of source by its `source.kind`. A new source is its folder and one line here. */
+import { variants } from '../schema/formats';
+import type { Parsed, Section } from '../schema/key';
+import { rulesOf, type Rule } from '../schema/rule';
+import { fileSource } from './file/spec';
+import type { ReadHistory } from './history';
+import { kafkaSource } from './kafka/spec';
+import type { Source } from './source';
+import type {
+  AnySourceSpec,
+  HistoryContext,
+  KnownFault,
+  RecordScope,
+  SourceContext,
+  StateSettings,
+} from './spec';
+
+export const sources = {
+  file: fileSource,
+  kafka: kafkaSource,
+} as const satisfies Record<string, AnySourceSpec>;
+
+export type SourceKind = keyof typeof sources;
+
+type Sections = { [Kind in SourceKind]: (typeof sources)[Kind]['section'] };
+
+const specs: readonly [string, AnySourceSpec][] = Object.entries(sources);
+
+/** `source`: the kind, and a section for each kind. */
+export const sourceSection = variants(
+  {
+    doc: `Where records come from. ${specs.map(([kind, { doc }]) => `\`${kind}\`: ${doc}`).join(' ')}`,
+  },
+  Object.fromEntries(specs.map(([kind, { section }]): [string, Section] => [kind, section])) as Sections,
+);
+
+export type SourceSettings = Parsed<typeof sourceSection>;
+
+/** The section of the kind that is in use. */
+const ownSettings = (source: SourceSettings): object =>
+  (source as unknown as Record<string, object>)[source.kind]!;
+
+export const sourceRules: readonly Rule<RecordScope & { source: SourceSettings }>[] = specs.flatMap(
+  ([kind, { rules }]) =>
+    rulesOf<object, RecordScope & { source: SourceSettings }>(
+      `source.${kind}`,
+      rules,
+      ({ source }) => (source.kind === kind ? ownSettings(source) : undefined),
+      ['source.kind'],
+    ),
+);
+
+/** A specification together with the settings of one detector. */
+export interface ConfiguredSource {
+  bounded: boolean;
+  topic: string;
+  state: StateSettings | undefined;
+  replayRate: number | undefined;
+  knownFaults(): Promise<readonly KnownFault[]> | undefined;
+  create(context: SourceContext): Promise<Source>;
+  createHistory(context: HistoryContext): Promise<ReadHistory>;
+}
+
+/** The source of a detector. */
+export function configuredSource(source: SourceSettings): ConfiguredSource {
+  const spec: AnySourceSpec = sources[source.kind];
+  const own = ownSettings(source);
+  return {
+    bounded: spec.bounded,
+    topic: spec.topic(own),
+    state: spec.state?.(own),
+    replayRate: spec.replayRate?.(own),
+    knownFaults: () => spec.knownFaults?.(own),
+    create: (context) => spec.create(own, context),
+    createHistory: (context) => spec.createHistory(own, context),
+  };
+}
+
+/** The settings with defaults that depend on the name of the detector. */
+export function completeSource(source: SourceSettings, detector: string): SourceSettings {
+  const spec: AnySourceSpec = sources[source.kind];
+  if (spec.complete === undefined) return source;
+  // The same kind with the same keys.
+  return { kind: source.kind, [source.kind]: spec.complete(ownSettings(source), detector) } as SourceSettings;
+}

@@ -1,0 +1,83 @@
+/** What a kind of source consists of. Each is a folder beside this file and a line in sources.ts. */
+import type { ConditionSpec } from '../domain/record';
+import type { Logger } from '../logger';
+import type { Parsed, Section } from '../schema/key';
+import type { SectionRule } from '../schema/rule';
+import type { ReadHistory } from './history';
+import type { OffsetCommitter, RestorePoints, Source, SourceObserver } from './source';
+
+/** What the rules of a source can read of a detector beside their own section. */
+export interface RecordScope {
+  record: {
+    kind: 'sensor' | 'image';
+    format: string;
+    image: { format: 'auto' | 'raw'; colour: 'grey' | 'rgb' };
+    conditions: readonly ConditionSpec[];
+  };
+  fields: { image: string };
+}
+
+/** What a source is created with beside its settings. */
+export interface SourceContext {
+  log: Logger;
+  observer: SourceObserver;
+  /** Where reading of a partition can continue. */
+  restorePoints: RestorePoints;
+  /** Commits offsets in the place of the source, together with the detections; undefined where the source commits them. */
+  committer: OffsetCommitter | undefined;
+  /** Called by a bounded source each time it has delivered all of its records. */
+  onPassEnd: (pass: number) => void | Promise<void>;
+  /** Time within which the whole detector has to stop, ms. */
+  shutdownTimeoutMs: number;
+}
+
+export interface HistoryContext {
+  log: Logger;
+  /** Of a bounded source: its first records that count as history; undefined: as many as its settings state. */
+  records: number | undefined;
+}
+
+/** How the state of a source's partitions is stored. */
+export interface StateSettings {
+  /** State that was stored for another group is not used: that group may be at another offset. */
+  group: string;
+  /** Offsets between two saves of a partition, at least. */
+  saveEvery: number;
+  /** Offsets between the stored state and the next record that are read again, at most. */
+  maxReplay: number;
+}
+
+/** A stretch of a recording with a known fault, Unix ms. */
+export interface KnownFault {
+  start: number;
+  end: number;
+  kind: string;
+  channels: readonly string[];
+}
+
+/** A kind of source. Its functions are methods, so that those of different settings fit into one list. */
+export interface SourceSpec<S extends Section, Settings extends object = Parsed<S>> {
+  /** One sentence for the documentation of `source.kind`. */
+  doc: string;
+  /** Its keys, under `source.<kind>`. */
+  section: S;
+  rules: readonly SectionRule<Settings, RecordScope>[];
+  /** Whether its records come to an end: then open events are closed there, and without enough history there is no model. */
+  bounded: boolean;
+  /** Fills in settings whose default depends on the detector. */
+  complete?(settings: Settings, detector: string): Settings;
+  /** The topic or path that names the origin of its records. */
+  topic(settings: Settings): string;
+  /** Absent: the state is not stored, and each start begins with an empty one. */
+  state?(settings: Settings): StateSettings;
+  /** Records per second of a replay whose schedule follows the time of its records; undefined: it follows the wall clock. */
+  replayRate?(settings: Settings): number | undefined;
+  /** Faults that are known to be in a recording; undefined where none are stated. */
+  knownFaults?(settings: Settings): Promise<readonly KnownFault[]> | undefined;
+  /** Loads the implementation, which the check of a configuration does without. */
+  create(settings: Settings, context: SourceContext): Promise<Source>;
+  createHistory(settings: Settings, context: HistoryContext): Promise<ReadHistory>;
+}
+
+/** A source of unknown kind. */
+export type AnySourceSpec = SourceSpec<Section, object>;
