@@ -21,7 +21,11 @@ test('every key is on the page with a meaning', () => {
 });
 
 test('no line of the page is longer than 120 characters', () => {
-  const longest = Math.max(...renderDocument().split('\n').map((line) => line.length));
+  const longest = Math.max(
+    ...renderDocument()
+      .split('\n')
+      .map((line) => line.length),
+  );
   expect(longest).toBeLessThanOrEqual(120);
 });
 
