@@ -1,7 +1,7 @@
 /**
- * Recorded kernels as an ONNX graph. There is no second copy of a model: what the graph does is what tfjs has done, kernel for
- * kernel (operators.ts). With two recordings, of batches of different sizes, what differs between them is what depends on
- * the size of the batch, and the graph takes batches of any.
+ * Writes recorded kernels as an ONNX graph, kernel for kernel (operators.ts), so there is no second definition of a model.
+ * From two recordings, of batches of different size, the graph takes batches of any size: sizes that differ between the
+ * recordings depend on the batch.
  */
 import type { KernelCall, RecordedConstant, RecordedValue, Recording } from '../tensor';
 import { encodeOnnx, type Initializer, type Node, type ValueInfo } from './model';
@@ -14,15 +14,15 @@ import {
   type TracedValue,
 } from './traced-call';
 
-/** A tensor that is given to the graph, or is part of it, and its id in each recording. */
+/** An input or a weight of the graph, with its id in each recording. */
 export interface NamedTensor {
   name: string;
   ids: readonly number[];
-  /** Its values, where it is part of the graph. */
+  /** Values of a weight; absent for an input. */
   data?: Float32Array;
 }
 
-/** A graph that also gets inputs of its own, and numbers in double precision. */
+/** Builder of nodes in front of the recording, which may add inputs and constants in double precision. */
 export interface PreludeBuilder extends GraphBuilder {
   input(info: ValueInfo): string;
   doubles(values: readonly number[]): string;
@@ -30,21 +30,21 @@ export interface PreludeBuilder extends GraphBuilder {
 
 export interface GraphParts {
   name: string;
-  /** Of one batch size, which the graph is then for; or of two, so that it takes batches of any. */
+  /** One recording for a fixed batch size, or two with different batch sizes for batches of any size. */
   recordings: readonly Recording[];
-  /** With a value for every tensor that existed before, in the order of the graph's inputs. */
+  /** Every tensor that existed before the recording, in the order of the graph's inputs. */
   named: readonly NamedTensor[];
   metadata?: Readonly<Record<string, string>>;
-  /** What inputs of the recordings are made of, in front of them. Returns the values that it makes, by the input they are. */
+  /** Adds nodes that compute inputs of the recording. Returns the names of the computed values, by input. */
   prelude?: (graph: PreludeBuilder) => Readonly<Record<string, string>>;
 }
 
-/** Name of the dimension that is the number of examples. */
+/** Name of the batch dimension. */
 export const batchDimension = 'batch';
 
 /**
- * The recordings as a `.onnx` file. Its outputs have the names that the recording gives them.
- * @throws UntranslatableError naming what has no counterpart
+ * The bytes of a `.onnx` file; its outputs have the names of the recording.
+ * @throws UntranslatableError if a kernel or a use of it has no counterpart in ONNX
  */
 export function writeGraph({ name, recordings, named, metadata = {}, prelude }: GraphParts): Uint8Array {
   const [first, second] = [recordings[0]!, recordings[1]];
@@ -68,7 +68,7 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
     },
   };
 
-  /** Small constants with the same values are one. */
+  /** Equal small constants share one initializer. */
   function addInitializer(
     type: Initializer['type'],
     shape: readonly number[],
@@ -79,7 +79,7 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
     return key;
   }
 
-  /** By its id in the first recording. */
+  /** Tensors by their id in the first recording. */
   const values = new Map<number, TracedValue>();
   const made =
     prelude?.({
@@ -92,7 +92,7 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
     }) ?? {};
   for (const tensor of named) {
     const [value] = usesOf(first, tensor.ids[0]!);
-    // What the computation has no use for is no input of the graph.
+    // An unused tensor is not part of the graph.
     if (value === undefined) continue;
     const shape = mergeShapes(value.shape, second && usesOf(second, tensor.ids[1]!)[0]?.shape);
     const { type } = value;
@@ -116,7 +116,7 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
     const sameShape = other === undefined || other.shape.join() === constant.shape.join();
     if (!sameShape || (other !== undefined && other.data.join() !== constant.data.join()))
       throw new UntranslatableError(
-        `a constant of shape [${constant.shape.join(', ')}] depends on the size of the batch`,
+        `a constant of shape [${constant.shape.join(', ')}] depends on the batch size`,
       );
     values.set(constant.id, {
       name: writeConstant(constant),
@@ -125,7 +125,7 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
     });
   });
 
-  /** Many equal values are one that is repeated: onnxruntime unfolds it when it loads the file. */
+  /** A constant of equal values is written as one value and expanded by onnxruntime when it loads the file. */
   function writeConstant({ shape, type, data }: RecordedConstant): string {
     const isUniform = data.length > 1 && data.every((value) => value === data[0]);
     if (type !== 'float32') {
@@ -136,12 +136,12 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
   }
 
   if (second !== undefined && second.calls.length !== first.calls.length)
-    throw new UntranslatableError('what is computed depends on the size of the batch');
+    throw new UntranslatableError('the kernels depend on the batch size');
   first.calls.forEach((call, i) => {
     const traced = traceCall(call, second?.calls[i], values);
     const translate = operators[call.kernel];
     if (translate === undefined)
-      throw new UntranslatableError(`there is no translation of the kernel ${call.kernel} to ONNX`);
+      throw new UntranslatableError(`the kernel ${call.kernel} has no translation to ONNX`);
     translate(traced, builder).forEach((output, j) =>
       values.set(call.outputs[j]!.id, { name: output, ...traced.outputs[j]! }),
     );
@@ -153,7 +153,7 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
     return { name: output, type, shape: merged.map((size) => size ?? batchDimension) };
   });
 
-  /** Gives a value the name of an output; one that has a name already is copied. */
+  /** Renames a value to an output; a value that is an input or another output is copied. */
   function nameOutput(name: string, output: string): string {
     const maker = nodes.find((node) => node.outputs.includes(name));
     if (maker === undefined || name in first.outputs) {
@@ -180,7 +180,7 @@ export function writeGraph({ name, recordings, named, metadata = {}, prelude }: 
   });
 }
 
-/** The tensor as it is used, if it is. */
+/** Every use of a tensor in a recording. */
 function usesOf({ calls, outputs }: Recording, id: number): RecordedValue[] {
   return [...calls.flatMap(({ inputs }) => Object.values(inputs)), ...Object.values(outputs)].filter(
     (value) => value.id === id,
@@ -193,7 +193,7 @@ function traceCall(
   values: ReadonlyMap<number, TracedValue>,
 ): TracedCall {
   if (other !== undefined && other.kernel !== call.kernel)
-    throw new UntranslatableError('what is computed depends on the size of the batch');
+    throw new UntranslatableError('the kernels depend on the batch size');
   return {
     kernel: call.kernel,
     inputs: Object.fromEntries(Object.entries(call.inputs).map(([name, { id }]) => [name, values.get(id)!])),
@@ -223,7 +223,7 @@ function mergeAttributes(
   );
 }
 
-/** The nodes that the outputs rest on, in order, and the names of all that these read. */
+/** The nodes that the outputs depend on, in order, and the names of the values that these nodes read. */
 function neededFor(
   nodes: readonly Node[],
   outputs: readonly string[],

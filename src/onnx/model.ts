@@ -1,8 +1,8 @@
-/** An ONNX model as values, and as the bytes of a file: https://onnx.ai/onnx/repo-docs/IR.html. */
+/** An ONNX model as objects, and its encoding: https://onnx.ai/onnx/repo-docs/IR.html. */
 import { endianness } from 'node:os';
 import { bytes, each, float, int, ints, message, text, type Field } from './protobuf';
 
-/** Versions of the format and of the operators: every onnxruntime since 1.14 reads them. */
+/** Versions of the format and of the operators, which onnxruntime 1.14 and later read. */
 const irVersion = 8;
 const opsetVersion = 18;
 
@@ -17,7 +17,7 @@ const elementCodes: Readonly<Record<ElementType, number>> = {
   float64: 11,
 };
 
-/** The size of a dimension; one with a name may be of any size, the same wherever it stands. */
+/** Size of a dimension; a name stands for any size, the same one wherever the name occurs. */
 export type Dimension = number | string;
 
 export interface ValueInfo {
@@ -35,7 +35,7 @@ export interface Node {
   attributes: Readonly<Record<string, AttributeValue>>;
 }
 
-/** A tensor that is part of the model. */
+/** A constant tensor of the model. */
 export interface Initializer {
   name: string;
   type: ElementType;
@@ -54,8 +54,7 @@ export interface OnnxModel {
 
 /** The bytes of a `.onnx` file. */
 export function encodeOnnx({ name, nodes, initializers, inputs, outputs, metadata }: OnnxModel): Uint8Array {
-  if (endianness() !== 'LE')
-    throw new Error('onnx: this machine is not little endian, which is not supported');
+  if (endianness() !== 'LE') throw new Error('onnx: big-endian machines are not supported');
   const graph = message(
     each(nodes, (node) => bytes(1, encodeNode(node))),
     text(2, name),

@@ -1,6 +1,6 @@
 /**
- * What each kernel of tfjs is in ONNX: https://onnx.ai/onnx/operators. Images lie as [batch, height, width, channels] in tfjs
- * and as [batch, channels, height, width] in ONNX; onnxruntime moves the transpositions that follow together and drops them.
+ * Translation of each tfjs kernel to ONNX: https://onnx.ai/onnx/operators. Images are [batch, height, width, channels] in tfjs
+ * and [batch, channels, height, width] in ONNX; onnxruntime removes pairs of transpositions that cancel.
  */
 import {
   UntranslatableError,
@@ -10,10 +10,10 @@ import {
   type TracedValue,
 } from './traced-call';
 
-/** Adds the nodes of a kernel and returns the names of its outputs. */
+/** Adds the nodes of a kernel; returns the names of the outputs. */
 type Operator = (call: TracedCall, graph: GraphBuilder) => readonly string[];
 
-/** A kernel that has a node of its own, with its inputs in this order. */
+/** A kernel that is one ONNX operator, with the inputs in this order. */
 function same(operator: string, ...inputs: readonly string[]): Operator {
   return (call, graph) => [
     graph.node(
@@ -23,29 +23,29 @@ function same(operator: string, ...inputs: readonly string[]): Operator {
   ];
 }
 
-/** The input itself. */
+/** A kernel that returns its input. */
 const alias: Operator = (call) => [input(call, 'x').name];
 
 function input({ kernel, inputs }: TracedCall, name: string): TracedValue {
   const value = inputs[name];
-  if (value === undefined) throw new UntranslatableError(`${kernel} without its input ${name}`);
+  if (value === undefined) throw new UntranslatableError(`${kernel} lacks its input ${name}`);
   return value;
 }
 
-/** Members of a list, in order. */
+/** Names of the inputs of a kernel that takes a list, in order. */
 function members({ inputs }: TracedCall): string[] {
   return Object.keys(inputs)
     .sort((a, b) => Number(a) - Number(b))
     .map((key) => inputs[key]!.name);
 }
 
-/** A sum, mean or extreme over some dimensions. */
+/** A sum, mean, minimum or maximum over some dimensions. */
 function reduction(operator: string, axes: string): Operator {
   return (call, graph) => {
     const { shape, name } = input(call, 'x');
     const given = call.attributes[axes] as number | readonly number[] | null | undefined;
     const all = given === null || given === undefined ? [...shape.keys()] : [given].flat();
-    // A reduction over no dimension is none; to ONNX it would be one over all.
+    // In ONNX an empty list means all dimensions.
     if (all.length === 0) return [name];
     const positive = all.map((axis) => (axis + shape.length) % shape.length);
     const keepdims = call.attributes['keepDims'] === true ? 1 : 0;
@@ -53,20 +53,20 @@ function reduction(operator: string, axes: string): Operator {
   };
 }
 
-/** To the shape of the output; one size at most may follow from the batch. */
+/** Reshapes to the shape of the output, of which one size at most may depend on the batch. */
 const reshape: Operator = (call, graph) => {
   const x = input(call, 'x');
   const { shape } = call.outputs[0]!;
   if (shape.length === x.shape.length && shape.every((size, i) => size !== undefined && size === x.shape[i]))
     return [x.name];
   if (shape.filter((size) => size === undefined).length > 1)
-    throw new UntranslatableError(`${call.kernel} to a shape of which two sizes depend on the batch`);
+    throw new UntranslatableError(`${call.kernel} to a shape with two sizes that depend on the batch`);
   return [graph.node('Reshape', [x.name, graph.list(shape.map((size) => size ?? -1))])];
 };
 
 /**
- * A sum along the last dimension is a product with ones: onnxruntime's own sum goes from one aligned address to the next, and so in
- * another order, with other last bits, for each row of a batch.
+ * A sum along the last dimension is a product with ones: the order of onnxruntime's own sum depends on the alignment of the
+ * row in memory, so that the last bits of a row would depend on its place in the batch.
  */
 const sum: Operator = (call, graph) => {
   const { shape, name } = input(call, 'x');
@@ -74,7 +74,7 @@ const sum: Operator = (call, graph) => {
   const axes = axis === null || axis === undefined ? [] : [axis].flat();
   const [axis0] = axes;
   const keep = call.attributes['keepDims'] === true;
-  // Along the first dimension, too, a product is several times as fast.
+  // Along the first dimension a product is several times faster.
   if (axes.length === 1 && axis0 === 0 && shape.length === 2 && shape[0] !== undefined) {
     const sums = graph.node('MatMul', [graph.ones([1, shape[0]]), name]);
     return [keep ? sums : graph.node('Squeeze', [sums, graph.list([0])])];
@@ -105,7 +105,7 @@ const matMul: Operator = (call, graph) => {
   return [graph.node('Gemm', [a.name, b.name], { transA: Number(transposeA), transB: Number(transposeB) })];
 };
 
-/** Dimensions that are taken whole need no mention, whatever the batch makes of them. */
+/** Slices the dimensions that are not taken whole; the batch dimension must be taken whole. */
 const slice: Operator = (call, graph) => {
   const x = input(call, 'x');
   const begin = call.attributes['begin'] as readonly Size[];
@@ -113,7 +113,7 @@ const slice: Operator = (call, graph) => {
   const axes = [...shape.keys()].filter((axis) => begin[axis] !== 0 || shape[axis] !== x.shape[axis]);
   if (axes.length === 0) return [x.name];
   const known = (size: Size): number => {
-    if (size === undefined) throw new UntranslatableError('Slice at a place that depends on the batch');
+    if (size === undefined) throw new UntranslatableError('Slice at a position that depends on the batch');
     return size;
   };
   const starts = axes.map((axis) => known(begin[axis]));
@@ -139,7 +139,7 @@ interface Convolution {
   pads: readonly number[];
 }
 
-/** Strides and borders of a convolution of `image`, [batch, height, width, channels], to `output`. */
+/** Strides, dilations and padding of a convolution of `image` to `output`, both [batch, height, width, channels]. */
 function convolutionOf(
   { attributes, kernel }: TracedCall,
   image: readonly Size[],
@@ -151,7 +151,8 @@ function convolutionOf(
   const strides = pair(attributes['strides']);
   const dilations = pair(attributes['dilations'] ?? 1);
   const { pad, dataFormat = 'NHWC' } = attributes;
-  if (dataFormat !== 'NHWC') throw new UntranslatableError(`${kernel} with images as ${String(dataFormat)}`);
+  if (dataFormat !== 'NHWC')
+    throw new UntranslatableError(`${kernel} with the data format ${String(dataFormat)}`);
   const borders = [0, 1].map((i): [number, number] => {
     if (pad === 'valid') return [0, 0];
     if (pad !== 'same') return [Number(pad), Number(pad)];
@@ -162,7 +163,7 @@ function convolutionOf(
   return { strides, dilations, pads: [...borders.map(([begin]) => begin), ...borders.map(([, end]) => end)] };
 }
 
-/** A filter is [height, width, in, out] in tfjs. */
+/** Filters are [height, width, in, out] in tfjs and [out, in, height, width] in ONNX. */
 const conv2d: Operator = (call, graph) => {
   const [x, filter] = [input(call, 'x'), input(call, 'filter')];
   const { strides, dilations, pads } = convolutionOf(call, x.shape, filter.shape, call.outputs[0]!.shape);
@@ -172,7 +173,7 @@ const conv2d: Operator = (call, graph) => {
   return [graph.node('Transpose', [y], { perm: toChannelsLast })];
 };
 
-/** The transposed convolution. What it makes may be larger than its borders say, at the end. */
+/** The transposed convolution. `output_padding` extends the output at its end to the size that tfjs gives it. */
 const conv2dBackpropInput: Operator = (call, graph) => {
   const [dy, filter] = [input(call, 'dy'), input(call, 'filter')];
   const { shape } = call.outputs[0]!;
@@ -217,7 +218,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   Conv2DBackpropInput: conv2dBackpropInput,
   Exp: same('Exp', 'x'),
   ExpandDims: (call, graph) => reshape({ ...call, inputs: { x: input(call, 'input') } }, graph),
-  // exp(x) − 1 = 2t / (1 − t) with t = tanh(x/2), which keeps its digits near 0.
+  // exp(x) − 1 = 2t / (1 − t) with t = tanh(x/2), which is precise near 0.
   Expm1(call, graph) {
     const t = graph.node('Tanh', [graph.node('Mul', [input(call, 'x').name, graph.scalar(0.5)])]);
     const twice = graph.node('Mul', [t, graph.scalar(2)]);
@@ -251,7 +252,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   Sigmoid: same('Sigmoid', 'x'),
   Sign: same('Sign', 'x'),
   Slice: slice,
-  // max(x, 0) − log sigmoid(|x|): onnxruntime's own goes value by value and takes thirty times as long.
+  // max(x, 0) − log sigmoid(|x|): onnxruntime's own operator is not vectorised and takes thirty times as long.
   Softplus(call, graph) {
     const { name } = input(call, 'x');
     const rest = graph.node('Log', [graph.node('Sigmoid', [graph.node('Abs', [name])])]);
@@ -271,7 +272,8 @@ export const operators: Readonly<Record<string, Operator>> = {
   Tanh: same('Tanh', 'x'),
   Tile(call, graph) {
     const reps = call.attributes['reps'] as readonly Size[];
-    if (reps.includes(undefined)) throw new UntranslatableError('Tile as often as the batch says');
+    if (reps.includes(undefined))
+      throw new UntranslatableError('Tile with a count that depends on the batch');
     return [graph.node('Tile', [input(call, 'x').name, graph.list(reps as number[])])];
   },
   Transpose: (call, graph) => [

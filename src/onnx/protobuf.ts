@@ -1,6 +1,6 @@
 /**
- * The part of Protocol Buffers that writing an ONNX file takes: https://protobuf.dev/programming-guides/encoding. A message is
- * the fields that it has, one behind the other; what is absent has its default.
+ * Writer of the part of Protocol Buffers that ONNX files use: https://protobuf.dev/programming-guides/encoding. A message is the
+ * concatenation of its fields; an absent field has its default value.
  */
 
 /** Encoded fields. */
@@ -24,7 +24,7 @@ function tag(number: number, type: keyof typeof wireTypes): Uint8Array {
   return varint(BigInt((number << 3) | wireTypes[type]));
 }
 
-/** Seven bits a byte, the least significant first; a negative number as its two's complement of 64 bits. */
+/** Seven bits per byte, the least significant first; negative numbers as their two's complement of 64 bits. */
 function varint(value: bigint): Uint8Array {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, value);
@@ -40,7 +40,7 @@ export function int(number: number, value: number | bigint): Field {
   return [tag(number, 'varint'), varint(BigInt(value))];
 }
 
-/** Whole numbers, one field each. */
+/** Whole numbers, one field per number. */
 export function ints(number: number, values: readonly (number | bigint)[]): Field {
   return values.flatMap((value) => int(number, value));
 }
@@ -49,7 +49,7 @@ export function float(number: number, value: number): Field {
   return [tag(number, 'fixed32'), new Uint8Array(Float32Array.of(value).buffer)];
 }
 
-/** A message within the message, or bytes as they are. */
+/** A nested message, or raw bytes. */
 export function bytes(number: number, value: Uint8Array): Field {
   return [tag(number, 'bytes'), varint(BigInt(value.length)), value];
 }
@@ -58,7 +58,7 @@ export function text(number: number, value: string): Field {
   return bytes(number, new TextEncoder().encode(value));
 }
 
-/** One field for each of the items. */
+/** One field per item. */
 export function each<T>(items: readonly T[], field: (item: T) => Field): Field {
   return items.flatMap(field);
 }

@@ -1,9 +1,9 @@
-/** The other end of worker-session.ts: opens sessions and runs them, one request after the other. */
+/** Thread of worker-session.ts: opens and runs sessions, one request after the other. */
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../system/error-text';
 import { openSession, type Feeds, type Session } from './session';
 
-/** Of a request, and of its answer. */
+/** Number of a request and of its answer. */
 export interface Exchange {
   id: number;
 }

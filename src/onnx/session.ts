@@ -1,11 +1,11 @@
-/** ONNX Runtime, where it is installed: the one place that knows the package. */
+/** The only module that imports ONNX Runtime, which is optional. */
 import { types } from 'node:util';
 import type * as ort from 'onnxruntime-node';
 import { firstLineOf } from '../system/error-text';
 
 type Ort = typeof ort;
 
-/** Tensors by name. */
+/** Input tensors by name. */
 export type Feeds = Readonly<
   Record<string, { readonly data: Float32Array; readonly shape: readonly number[] }>
 >;
@@ -14,12 +14,12 @@ export type Feeds = Readonly<
 export interface Session {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Whether it computes on another thread than the one that calls it. */
+  /** Whether the session computes on a thread of its own. */
   readonly onThread: boolean;
   /**
-   * Computes the outputs that are asked for. One run at a time; until it is through the feeds' data have to stay as they are.
-   * What the graph does not read may be fed all the same.
-   * @param into arrays that outputs are to be written to; others are new
+   * Computes the wanted outputs. Only one run at a time; the data of the feeds must not change until it resolves. Feeds that
+   * the graph does not read are ignored.
+   * @param into arrays that receive outputs; other outputs get new arrays
    */
   run(
     feeds: Feeds,
@@ -29,22 +29,22 @@ export interface Session {
   release(): Promise<void>;
 }
 
-/** Opens a `.onnx` file, given as bytes. */
+/** Opens the bytes of a `.onnx` file. */
 export type OpenSession = (bytes: Uint8Array) => Promise<Session>;
 
 let loading: Promise<Ort> | undefined;
 
 /**
- * Loads the package, once.
- * @throws Error when it is not installed, or there is no build of it for this machine
+ * Loads the package once.
+ * @throws Error if it is not installed, or has no build for this machine
  */
 export function loadOnnxRuntime(): Promise<Ort> {
-  // Optional, so its types may be absent, too: the compiler must not look for it.
+  // A variable, because the compiler must not resolve a package that may be absent.
   const optional: string = 'onnxruntime-node';
   return (loading ??= import(optional) as Promise<Ort>);
 }
 
-/** Undefined when ONNX Runtime works here; else why not. */
+/** Why ONNX Runtime does not load on this machine; undefined if it does. */
 export async function whyNoOnnxRuntime(): Promise<string | undefined> {
   try {
     await loadOnnxRuntime();
@@ -54,23 +54,23 @@ export async function whyNoOnnxRuntime(): Promise<string | undefined> {
   }
 }
 
-/** One thread: a second one waits for the first in every node, and both for whatever else the machine does. */
+/** One thread: with two, each waits for the other in every node, and both wait for other work of the machine. */
 const options = {
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
-  // Warnings of its own are for its developers.
+  // Errors only: warnings are for the developers of ONNX Runtime.
   logSeverityLevel: 3,
 } as const satisfies ort.InferenceSession.SessionOptions;
 
-/** A session that computes on the thread that calls it. */
+/** Opens a session that computes on the calling thread. */
 export const openSession: OpenSession = async (bytes) => {
   const { InferenceSession, Tensor } = await loadOnnxRuntime();
   const session = await InferenceSession.create(bytes, options);
   const copies = new Map<string, Float32Array>();
 
-  /** The binding refuses shared memory. */
+  /** A copy of shared memory, which the binding refuses. */
   function unshared(name: string, data: Float32Array): Float32Array {
     if (!types.isSharedArrayBuffer(data.buffer)) return data;
     let copy = copies.get(name);

@@ -1,8 +1,8 @@
-/** A recorded kernel on its way to ONNX, and what its translation may do. */
+/** A recorded kernel as its translation to ONNX sees it, and the builder that the translation uses. */
 import type { ValueType } from '../tensor';
 import type { Node } from './model';
 
-/** Size of a dimension; undefined where it grows with the batch. */
+/** Size of a dimension; undefined = depends on the batch. */
 export type Size = number | undefined;
 
 /** A tensor of the graph. */
@@ -12,35 +12,35 @@ export interface TracedValue {
   type: ValueType;
 }
 
-/** A kernel as it is translated. */
+/** A kernel to translate. */
 export interface TracedCall {
   kernel: string;
   inputs: Readonly<Record<string, TracedValue>>;
-  /** What of them depends on the batch is undefined. */
+  /** Attributes that depend on the batch are undefined. */
   attributes: Readonly<Record<string, unknown>>;
   outputs: readonly Omit<TracedValue, 'name'>[];
 }
 
-/** Adds nodes to a graph; names are chosen here. */
+/** Adds nodes to a graph and chooses the names of their outputs. */
 export interface GraphBuilder {
-  /** Returns the name of its output. */
+  /** A node with one output; returns the name of the output. */
   node(operator: string, inputs: readonly string[], attributes?: Node['attributes']): string;
-  /** A node with several outputs. */
+  /** A node with several outputs; returns their names. */
   nodes(
     operator: string,
     inputs: readonly string[],
     outputs: number,
     attributes?: Node['attributes'],
   ): string[];
-  /** A scalar. */
+  /** A constant float32 scalar. */
   scalar(value: number): string;
-  /** A list of whole numbers, as shapes and axes are given. */
+  /** A constant int64 list, as for shapes and axes. */
   list(values: readonly number[]): string;
-  /** A tensor of nothing but 1. */
+  /** A constant float32 tensor of ones. */
   ones(shape: readonly number[]): string;
 }
 
-/** A kernel that there is no translation for: a model with it cannot leave tfjs. */
+/** A computation has no counterpart in ONNX, so tfjs must run it. */
 export class UntranslatableError extends Error {
   override readonly name = 'UntranslatableError';
 }

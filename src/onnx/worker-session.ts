@@ -1,24 +1,24 @@
 /**
- * Sessions on a thread of their own, so that a large model under full load keeps nobody waiting: neither the heartbeats of a
- * consumer nor whoever asks for metrics. All sessions of a process share the thread.
+ * Sessions on a separate thread, so that a large model under full load delays neither the heartbeats of a consumer nor the
+ * metrics endpoint. All sessions of a process share the thread.
  */
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { OpenSession, Session } from './session';
 import type { Answer, Request } from './session-worker';
 
-/** A request without the number that its answer comes with. */
+/** A request without its number. */
 type Asked<T> = T extends unknown ? Omit<T, 'id'> : never;
 
 export interface SessionThread {
   openSession: OpenSession;
-  /** Ends the thread; what is under way rejects. */
+  /** Ends the thread; open requests reject. */
   close(): Promise<void>;
 }
 
 export function startSessionThread(): SessionThread {
   const worker = new Worker(join(__dirname, 'session-worker.js'));
-  /** Who waits for an answer, by the number of the request. */
+  /** Callers that wait for an answer, by the number of the request. */
   const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
   let requests = 0;
   let ended: Error | undefined;
@@ -37,8 +37,8 @@ export function startSessionThread(): SessionThread {
     if (answer.kind === 'failed') asked?.reject(new Error(answer.message));
     else asked?.resolve(answer);
   });
-  worker.on('error', (cause) => end(new Error('the thread that scores has failed', { cause })));
-  worker.on('exit', () => end(new Error('the thread that scores has ended')));
+  worker.on('error', (cause) => end(new Error('the scoring thread failed', { cause })));
+  worker.on('exit', () => end(new Error('the scoring thread ended')));
 
   function ask<Kind extends Answer['kind']>(
     request: Asked<Request>,
@@ -53,7 +53,7 @@ export function startSessionThread(): SessionThread {
           isWanted(answer) ? resolve(answer) : reject(new Error(`expected "${kind}", got "${answer.kind}"`)),
         reject,
       });
-      // Nothing keeps the process alive but an answer that is awaited.
+      // The thread keeps the process alive only while an answer is awaited.
       worker.ref();
       worker.postMessage({ ...request, id });
     });
@@ -67,8 +67,8 @@ export function startSessionThread(): SessionThread {
       onThread: true,
       async run(feeds, wanted, into) {
         if (into !== undefined)
-          throw new Error('a session of another thread cannot write into arrays of this one');
-        // Shared memory stays where it is, all other is copied.
+          throw new Error('a session on another thread cannot write into arrays of this thread');
+        // Shared memory is passed by reference, other arrays are copied.
         return (await ask({ kind: 'run', session, feeds, wanted }, 'ran')).outputs;
       },
       async release() {
@@ -80,7 +80,7 @@ export function startSessionThread(): SessionThread {
   return {
     openSession,
     async close() {
-      end(new Error('the thread that scores has been ended'));
+      end(new Error('the scoring thread was closed'));
       await worker.terminate();
     },
   };

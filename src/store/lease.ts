@@ -1,13 +1,12 @@
 /**
- * Who may publish model versions of a detector: one process at a time, for as long as it says that it lives.
+ * The lease to publish model versions of a detector, which one process holds at a time while it renews its heartbeat.
  *
- *     <directory>/<detector>/lease/holder-<token>/heartbeat    the holder, who writes it again and again
- *     <directory>/<detector>/lease/ended-<token>/              the one before
+ *     <directory>/<detector>/lease/holder-<token>/heartbeat    the holder, which rewrites this file regularly
+ *     <directory>/<detector>/lease/ended-<token>/              the previous holder
  *
- * The holder is a folder, and that is the fence: what moves the pointer to a version is written into it and renamed from there.
- * Whoever takes a lease over renames the folder first. So a holder that was paused, and wakes up in the middle of its
- * publication, has nothing left to rename: no check can come too late. Tokens rise by one, so each holder is told from the
- * others.
+ * The folder of the holder is the fence: the new pointer to a version is written into this folder and renamed from there. A
+ * process that takes the lease over renames the folder first. So a holder that was paused during its publication has no
+ * file to rename when it continues, and no check can be too late. Tokens increase by one and identify the holders.
  */
 import { createHash } from 'node:crypto';
 import nodeFs from 'node:fs/promises';
@@ -20,34 +19,34 @@ import { incomingName, removeTemporaries } from '../system/temporary-names';
 
 export interface Lease {
   token: number;
-  /** What moves the pointer is renamed from here. */
+  /** Folder of the lease; a new pointer is renamed from here. */
   folder: string;
-  /** Aborted when another process has taken it over. */
+  /** Aborted when another process takes the lease over. */
   lost: AbortSignal;
-  /** Writes the heartbeat now; rejects with a LeaseError when another process has taken it over. */
+  /** Writes the heartbeat now; rejects with a LeaseError if another process took the lease over. */
   renew(): Promise<void>;
-  /** Lets another process have it. Idempotent. */
+  /** Frees the lease for other processes. Idempotent. */
   release(): Promise<void>;
 }
 
 export interface LeaseOptions {
-  /** Of the store. */
+  /** Directory of the store. */
   directory: string;
   detector: string;
-  /** A holder that has written no heartbeat for so long, ms, has lost it to who asks. */
+  /** Age of the heartbeat from which another process may take the lease over, ms. */
   timeoutMs: number;
-  /** A thread of its own writes the heartbeats: for a process that computes for longer than that at a stretch. */
+  /** Writes heartbeats on a separate thread, for a process that blocks its event loop longer than the timeout. */
   threaded?: boolean;
-  /** Takes it from who has it, alive or not. */
+  /** Takes the lease over from a live holder, too. */
   force?: boolean;
 }
 
-/** Who a heartbeat is of. */
+/** Content of a heartbeat. */
 interface Holder {
   machine: string;
   host: string;
   pid: number;
-  /** ISO 8601, by the clock of its machine; for people. */
+  /** ISO 8601, by the clock of the holder's machine; informative only. */
   at: string;
 }
 
@@ -55,17 +54,17 @@ const pattern = /^(holder|ended)-(\d{12})$/;
 const nameOf = (kind: 'holder' | 'ended', token: number): string =>
   `${kind}-${String(token).padStart(12, '0')}`;
 const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
-/** Of the leases that this process holds: a number of a process that was ours before a restart is not. */
+/** Folders of the leases that this process holds: after a restart, its process id may occur in an old heartbeat. */
 const ours = new Set<string>();
 
-/** Folder of the lease with this token, whether or not it is still held. */
+/** Folder of the lease with this token, which may have ended. */
 export function leaseFolder(directory: string, detector: string, token: number): string {
   return join(directory, detector, 'lease', nameOf('holder', token));
 }
 
 /**
- * Becomes the holder.
- * @throws LeaseError that names the holder, while there is one
+ * Takes the lease.
+ * @throws LeaseError that names the current holder
  */
 export async function acquireLease(options: LeaseOptions): Promise<Lease> {
   const { directory, detector, timeoutMs, force = false } = options;
@@ -82,8 +81,8 @@ export async function acquireLease(options: LeaseOptions): Promise<Lease> {
     }
     const token = (newest?.token ?? 0) + 1;
     const folder = leaseFolder(directory, detector, token);
-    if (!(await made(folder))) continue;
-    // Between the look and this, others may have come and gone: then the token is an old one.
+    if (!(await created(folder))) continue;
+    // Another process may have taken and released a newer lease since the tokens were read.
     if ((await tokensIn(root)).at(-1)?.token !== token) {
       await nodeFs.rm(folder, { recursive: true, force: true });
       continue;
@@ -91,7 +90,9 @@ export async function acquireLease(options: LeaseOptions): Promise<Lease> {
     await removeEnded(root, token);
     return holdLease(root, folder, token, options);
   }
-  throw new LeaseError(`the lease of detector "${detector}" is being fought for in ${root}; try again`);
+  throw new LeaseError(
+    `other processes are taking the lease of detector "${detector}" in ${root} at the same time; try again`,
+  );
 }
 
 async function holdLease(
@@ -109,11 +110,11 @@ async function holdLease(
     try {
       await nodeFs.writeFile(join(folder, 'heartbeat'), `${JSON.stringify(holder)}\n`);
     } catch (cause) {
-      // A full disk loses no lease; where the time of the file can be set nothing needs to be written.
+      // On a full disk the time of the file can still be set, which renews the lease.
       if (errorCode(cause) !== 'ENOENT' && (await touched(join(folder, 'heartbeat')))) return;
       if (errorCode(cause) !== 'ENOENT') throw cause;
       const error = new LeaseError(
-        `another process has taken over the lease ${token} of detector "${detector}"; nothing is published any more`,
+        `another process took over lease ${token} of detector "${detector}"; this process publishes no more versions`,
       );
       if (released === undefined) lost.abort(error);
       throw error;
@@ -147,14 +148,14 @@ function startThread(heartbeat: string, everyMs: number): Worker {
       try {
         writeFileSync(workerData.heartbeat, JSON.stringify({ ...holder, at: new Date().toISOString() }) + '\\n');
       } catch (error) {
-        // Taken over; anything else, such as a full disk, may pass.
+        // ENOENT: taken over. Other errors, such as a full disk, may be temporary.
         if (error.code === 'ENOENT') process.exit();
       }
     }, workerData.everyMs);`,
     { eval: true, workerData: { heartbeat, everyMs } },
   );
   thread.unref();
-  // Without it the lease may be lost, and then nothing is published; that is said then.
+  // Without the thread the lease may be lost, which the next renewal reports.
   thread.on('error', () => undefined);
   return thread;
 }
@@ -167,7 +168,7 @@ async function touched(path: string): Promise<boolean> {
   );
 }
 
-/** By token, the newest last. */
+/** Tokens of the lease folders, the newest last. */
 async function tokensIn(root: string): Promise<{ kind: string; token: number }[]> {
   return (await entriesOf(nodeFs, root))
     .map(({ name }) => pattern.exec(name))
@@ -176,7 +177,7 @@ async function tokensIn(root: string): Promise<{ kind: string; token: number }[]
     .sort((a, b) => a.token - b.token);
 }
 
-/** @throws LeaseError while the holder may be alive */
+/** @throws LeaseError if the holder may be alive */
 async function refuseWhileAlive(
   root: string,
   folder: string,
@@ -187,24 +188,24 @@ async function refuseWhileAlive(
   const holder = await readHolder(heartbeat);
   if (holder?.machine === machine && !isAlive(holder.pid, folder)) return;
   const stat = await nodeFs.stat(heartbeat).catch(() => nodeFs.stat(folder).catch(() => undefined));
-  // It has gone in between.
+  // The holder released the lease in the meantime.
   if (stat === undefined) return;
   const ageMs = (await timeOf(root)) - stat.mtimeMs;
   if (ageMs > timeoutMs) return;
-  const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
+  const name = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
   throw new LeaseError(
-    `${who} trains detector "${detector}": it holds the lease ${folder}, last renewed ${Math.max(0, Math.round(ageMs / 1000))} s ago (store.leaseTimeout: ${timeoutMs / 1000} s)`,
+    `${name} trains detector "${detector}": it holds the lease ${folder}, last renewed ${Math.max(0, Math.round(ageMs / 1000))} s ago (store.leaseTimeout: ${timeoutMs / 1000} s)`,
   );
 }
 
 function isAlive(pid: number, folder: string): boolean {
-  // After a restart in a container the same number is another process: this one.
+  // After a restart in a container, this process may have the same id as the former one.
   if (pid === process.pid) return ours.has(folder);
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it runs, under another user.
+    // EPERM: the process runs under another user.
     return errorCode(error) !== 'ESRCH';
   }
 }
@@ -216,12 +217,12 @@ async function readHolder(path: string): Promise<Holder | undefined> {
       ? (holder as Holder)
       : undefined;
   } catch {
-    // It is just being written, or has gone.
+    // The file is being written, or was removed.
     return undefined;
   }
 }
 
-/** What time it is where the files are, Unix ms: clocks of machines that share a volume differ. */
+/** Time of the file system, Unix ms: the clocks of machines that share a volume differ. */
 async function timeOf(root: string): Promise<number> {
   const probe = join(root, incomingName('time'));
   try {
@@ -232,7 +233,7 @@ async function timeOf(root: string): Promise<number> {
   }
 }
 
-async function made(folder: string): Promise<boolean> {
+async function created(folder: string): Promise<boolean> {
   try {
     await nodeFs.mkdir(folder);
     return true;
@@ -242,7 +243,7 @@ async function made(folder: string): Promise<boolean> {
   }
 }
 
-/** False when someone else has been faster. */
+/** False if another process moved the folder first. */
 async function moved(from: string, to: string): Promise<boolean> {
   try {
     await nodeFs.rename(from, to);
@@ -253,7 +254,7 @@ async function moved(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** The newest stays, so that tokens go on from it. */
+/** Removes ended leases except the newest, from which the tokens continue. */
 async function removeEnded(root: string, token: number): Promise<void> {
   for (const one of await tokensIn(root)) {
     if (one.kind === 'ended' && one.token < token - 1)

@@ -1,21 +1,21 @@
-/** manifest.json: what a model version consists of, and whether this program can read it. */
+/** manifest.json: the list of files of a model version, and its validation. */
 import { createHash } from 'node:crypto';
 import { ModelVersionError } from '../errors';
 import type { BundleFiles, Manifest } from './bundle';
 
-/** The layout of a bundle that this program writes, and the only one that it reads. */
+/** Layout of the bundles that this version writes, and the only one that it reads. */
 export const bundleSchemaVersion = 3;
 
 /** Name of the file that lists the others. */
 export const manifestName = 'manifest.json';
 
-/** A manifest is a short list; something larger is not one. */
+/** Limit for the size of a manifest. */
 export const maxManifestBytes = 1024 * 1024;
 
 const fileName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const sha256Hex = /^[0-9a-f]{64}$/;
 
-/** Whether a bundle may hold a file of this name: letters, digits, `.`, `_`, `-`; no path, not the manifest's own. */
+/** Whether this is a valid name for a file of a bundle: letters, digits, `.`, `_`, `-`; no path, not the manifest itself. */
 export function isBundleFileName(name: string): boolean {
   return fileName.test(name) && name !== manifestName;
 }
@@ -25,14 +25,17 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Sizes and checksums of a bundle's files, as the manifest lists them. */
+/** The entries of the manifest for the files of a bundle. */
 export function describeFiles(files: BundleFiles): Manifest['files'] {
   return Object.fromEntries(
     [...files].map(([name, bytes]) => [name, { bytes: bytes.byteLength, sha256: sha256(bytes) }]),
   );
 }
 
-/** Reads the manifest of a version. Throws ModelVersionError (`unreadable`, `schema`). */
+/**
+ * Parses and validates the manifest of a version.
+ * @throws ModelVersionError (`unreadable`, `schema`)
+ */
 export function parseManifest(version: string, detector: string, bytes: Uint8Array): Manifest {
   const unreadable = (message: string, options?: ErrorOptions) =>
     new ModelVersionError(version, 'unreadable', `${manifestName} ${message}`, options);
@@ -44,15 +47,15 @@ export function parseManifest(version: string, detector: string, bytes: Uint8Arr
     throw unreadable('is not JSON', { cause });
   }
   if (!isObject(manifest)) throw unreadable('is not a JSON object');
-  // Before anything else: what the other keys mean depends on it.
+  // First, because the meaning of the other keys depends on the schema.
   checkSchema(version, manifest['schemaVersion']);
   if (typeof manifest['createdAt'] !== 'string') throw unreadable('has no createdAt');
   if (!isObject(manifest['writtenBy'])) throw unreadable('has no writtenBy');
   if (!isObject(manifest['files'])) throw unreadable('has no list of files');
   for (const [name, entry] of Object.entries(manifest['files'])) {
     if (!isBundleFileName(name))
-      throw unreadable(`names a file that no bundle may hold: ${JSON.stringify(name)}`);
-    if (!isFileEntry(entry)) throw unreadable(`does not give bytes and sha256 of ${name}`);
+      throw unreadable(`lists a file with an invalid name: ${JSON.stringify(name)}`);
+    if (!isFileEntry(entry)) throw unreadable(`has no bytes or sha256 of ${name}`);
   }
   if (manifest['version'] !== version) {
     throw unreadable(`belongs to version ${String(manifest['version'])}; the folder was renamed or copied`);
@@ -65,16 +68,16 @@ export function parseManifest(version: string, detector: string, bytes: Uint8Arr
 
 function checkSchema(version: string, schema: unknown): void {
   if (schema === bundleSchemaVersion) return;
-  const known = `this vaemon reads ${String(bundleSchemaVersion)}`;
+  const known = `this version of vaemon reads ${String(bundleSchemaVersion)}`;
   if (typeof schema !== 'number') {
-    throw new ModelVersionError(version, 'schema', `it names no schema version, ${known}; train again`);
+    throw new ModelVersionError(version, 'schema', `it has no schema version, and ${known}; train again`);
   }
   throw new ModelVersionError(
     version,
     'schema',
     schema < bundleSchemaVersion
-      ? `it was written with the older schema ${String(schema)}, ${known}; train again`
-      : `it was written with the newer schema ${String(schema)}, ${known}; upgrade vaemon, or go back to an older version`,
+      ? `it has the older schema ${String(schema)}, and ${known}; train again`
+      : `it has the newer schema ${String(schema)}, and ${known}; upgrade vaemon, or go back to an older model version`,
   );
 }
 

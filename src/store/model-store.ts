@@ -4,8 +4,8 @@
  *     <directory>/<detector>/current                          name of the current version
  *     <directory>/<detector>/versions/<version>/manifest.json and the files it names
  *
- * A version is complete and synced before it gets its name, and the pointer moves after that: whoever reads sees
- * the old version or the new one, also when the power fails or the process is killed in between.
+ * A version is complete and synced before it gets its name, and the pointer moves afterwards: readers see the old version
+ * or the new one, also after a power cut or a killed process.
  */
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,21 +27,24 @@ import {
 import { formatVersion, isVersionName, maxVersionsPerMillisecond, versionCreatedAt } from './version-name';
 
 export interface ModelStoreOptions {
-  /** Holds one folder per detector; made when it is missing. */
+  /** Has one folder per detector; created if it does not exist. */
   directory: string;
   /** Letters, digits, `.`, `_` and `-`. */
   detector: string;
-  /** Folder of the lease (lease.ts) by which the pointer is moved; where it has been taken over the pointer stays. */
+  /** Folder of the lease (lease.ts) from which the pointer is renamed; if it is gone, the pointer stays. */
   lease?: () => string | undefined;
   /** Unix ms. */
   clock?: () => number;
   fs?: FileSystem;
 }
 
-/** However young they are: a training each minute must not fill the disk. */
+/** Limit for versions of any age: a training every minute must not fill the disk. */
 const maxKeptVersions = 100;
 
-/** The model versions of one detector. Throws when the detector's name cannot be the name of a folder. */
+/**
+ * The model versions of one detector.
+ * @throws Error if the name of the detector is not a valid name of a folder
+ */
 export function createModelStore({
   directory,
   detector,
@@ -51,7 +54,7 @@ export function createModelStore({
 }: ModelStoreOptions): ModelStore {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(detector)) {
     throw new Error(
-      `a detector's name is made of letters, digits, ".", "_" and "-" (got ${JSON.stringify(detector)})`,
+      `the name of a detector must consist of letters, digits, ".", "_" and "-" (got ${JSON.stringify(detector)})`,
     );
   }
   const root = join(directory, detector);
@@ -62,7 +65,7 @@ export function createModelStore({
     if (files.size === 0) throw new Error('a model version needs at least one file');
     for (const name of files.keys()) {
       if (!isBundleFileName(name))
-        throw new Error(`not a name for a file of a bundle: ${JSON.stringify(name)}`);
+        throw new Error(`not a valid name for a file of a bundle: ${JSON.stringify(name)}`);
     }
     try {
       await makeDirectories();
@@ -71,7 +74,7 @@ export function createModelStore({
         await syncDirectory(fs, versions);
         await movePointer(version);
       } catch (error) {
-        // The pointer may have moved and only its sync failed: then the version has to stay.
+        // If only the sync failed, the pointer has moved, and the version must stay.
         if ((await current().catch(() => undefined)) !== version)
           await remove(version).catch(() => undefined);
         throw error;
@@ -88,7 +91,7 @@ export function createModelStore({
     await syncDirectory(fs, directory);
   }
 
-  /** Writes all files under a hidden name and gives them the version's name at the end. Leaves nothing on failure. */
+  /** Writes all files under a temporary name and renames them at the end. Leaves no files after a failure. */
   async function writeVersion(files: BundleFiles, writtenBy: Manifest['writtenBy']): Promise<string> {
     const time = clock();
     const incoming = join(versions, incomingName(formatVersion(time, 0)));
@@ -109,15 +112,15 @@ export function createModelStore({
         await syncDirectory(fs, incoming);
         if (await takeName(incoming, join(versions, version))) return version;
       }
-      throw new Error(`every version name of ${formatVersion(time, 0)} is taken`);
+      throw new Error(`every version name of ${formatVersion(time, 0)} is in use`);
     } catch (error) {
-      // When this fails too (the same full or broken disk), prune() tries again later.
+      // If this fails, too (the disk is full or broken), prune() tries again later.
       await fs.rm(incoming, { recursive: true, force: true }).catch(() => undefined);
       throw error;
     }
   }
 
-  /** Renames a folder unless the name is taken: one that is not empty cannot be replaced, so this cannot race. */
+  /** Renames a folder unless the name is in use. Free of races, because a rename cannot replace a folder that is not empty. */
   async function takeName(incoming: string, target: string): Promise<boolean> {
     try {
       await fs.rename(incoming, target);
@@ -135,7 +138,7 @@ export function createModelStore({
     } catch (error) {
       if (fence === undefined || errorCode(error) !== 'ENOENT') throw error;
       throw new LeaseError(
-        `version ${version} was not published: another process has taken over the lease ${fence}`,
+        `version ${version} was not published: another process took over the lease ${fence}`,
         {
           cause: error,
         },
@@ -156,7 +159,7 @@ export function createModelStore({
     throw new ModelVersionError(
       'current',
       'unreadable',
-      `${pointer} names no version (${JSON.stringify(version)}); write the name of one of ${versions} into it`,
+      `${pointer} contains no version name (${JSON.stringify(version)}); write the name of a version in ${versions} into it`,
     );
   }
 
@@ -172,7 +175,7 @@ export function createModelStore({
         if (size !== expected.bytes)
           throw damaged(`${String(size)} bytes instead of ${String(expected.bytes)}`);
       });
-      if (sha256(bytes) !== expected.sha256) throw damaged('its checksum is not the one in the manifest');
+      if (sha256(bytes) !== expected.sha256) throw damaged('its checksum differs from the manifest');
       files.set(name, bytes);
     }
     return { manifest, files };
@@ -198,22 +201,22 @@ export function createModelStore({
     }
   }
 
-  /** Path of a version. Throws ModelVersionError unless it is a real folder inside this store. */
+  /** Path of a version; rejects with a ModelVersionError unless it is a real folder in this store. */
   async function folderOf(version: string): Promise<string> {
     if (!isVersionName(version)) {
       throw new ModelVersionError(
         version,
         'unreadable',
-        'not the name of a version; they look like 20260131T030000.123Z',
+        'not a version name; an example is 20260131T030000.123Z',
       );
     }
     const folder = join(versions, version);
     const stat = await fs.lstat(folder).catch((cause: unknown) => {
       const missing = errorCode(cause) === 'ENOENT';
-      const message = missing ? `there is no such version in ${versions}` : `cannot look at ${folder}`;
+      const message = missing ? `there is no such version in ${versions}` : `cannot read ${folder}`;
       throw new ModelVersionError(version, missing ? 'missing_file' : 'unreadable', message, { cause });
     });
-    // A link could lead out of the store, to files that change under a name that promises they do not.
+    // A link could lead to files outside the store, which may change.
     if (!stat.isDirectory()) throw new ModelVersionError(version, 'unreadable', `${folder} is not a folder`);
     return folder;
   }
@@ -252,7 +255,7 @@ export function createModelStore({
       const newestUntil = successor === undefined ? Infinity : Date.parse(versionCreatedAt(successor));
       const isYoung = newestSince < Infinity && newestUntil >= newestSince;
       if (i < keep || (isYoung && i < maxKeptVersions)) continue;
-      // Asked again each time: another process may point back to an old version meanwhile.
+      // Read each time, because another process may make an old version the current one meanwhile.
       if (version === (await current())) continue;
       await remove(version);
       removed.push(version);
@@ -260,7 +263,7 @@ export function createModelStore({
     return removed;
   }
 
-  /** Takes the name away first, so that an interrupted removal leaves no version with some of its files. */
+  /** Renames the folder first, so that an interrupted removal leaves no incomplete version. */
   async function remove(version: string): Promise<void> {
     const hidden = join(versions, incomingName(version));
     await fs.rename(join(versions, version), hidden);
@@ -283,7 +286,7 @@ export function createModelStore({
 function refuseAbove(maxBytes: number, what: string): (bytes: number) => void {
   return (bytes) => {
     if (bytes > maxBytes)
-      throw new Error(`${what} has ${String(bytes)} bytes, at most ${String(maxBytes)} make sense`);
+      throw new Error(`${what} has ${String(bytes)} bytes, more than the limit of ${String(maxBytes)}`);
   };
 }
 
@@ -293,7 +296,7 @@ function publishError(root: string, cause: unknown): Error {
     code === 'ENOSPC' || code === 'EDQUOT'
       ? '; free some space, or keep fewer versions (training.keepVersions)'
       : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-        ? '; the user that vaemon runs as must be able to write there'
+        ? '; the user that runs vaemon needs permission to write there'
         : '';
   return new Error(`could not publish a model version in ${root}: ${messageOf(cause)}${advice}`, { cause });
 }

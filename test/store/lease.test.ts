@@ -22,7 +22,7 @@ async function acquire(timeoutMs = 60_000, options: { threaded?: boolean } = {})
 const root = () => join(directory, 'pump', 'lease');
 const heartbeatOf = ({ folder }: Lease) => join(folder, 'heartbeat');
 
-/** As if its holder, on another machine, had been silent for so long. */
+/** Makes the heartbeat look this old, and written on another machine. */
 async function silence(lease: Lease, ms: number): Promise<void> {
   const holder = JSON.parse(await nodeFs.readFile(heartbeatOf(lease), 'utf8')) as object;
   await nodeFs.writeFile(heartbeatOf(lease), JSON.stringify({ ...holder, machine: 'other', host: 'far' }));
@@ -30,7 +30,7 @@ async function silence(lease: Lease, ms: number): Promise<void> {
   await nodeFs.utimes(heartbeatOf(lease), then, then);
 }
 
-test('one at a time has it; who asks meanwhile is told who', async () => {
+test('one process holds the lease; others get an error that names the holder', async () => {
   const lease = await acquire();
   const error: unknown = await acquire().catch((cause: unknown) => cause);
   expect(error).toBeInstanceOf(LeaseError);
@@ -39,7 +39,7 @@ test('one at a time has it; who asks meanwhile is told who', async () => {
   expect((await acquire()).token).toBe(lease.token + 1);
 });
 
-test('of many who ask at once one gets it, again and again, and the tokens rise', async () => {
+test('of many simultaneous requests one gets the lease, repeatedly, and the tokens increase', async () => {
   for (let round = 1; round <= 20; round++) {
     const results = await Promise.allSettled(Array.from({ length: 8 }, () => acquire()));
     const won = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -49,11 +49,11 @@ test('of many who ask at once one gets it, again and again, and the tokens rise'
       if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(LeaseError);
     await won[0]!.release();
   }
-  // What has ended does not pile up.
+  // Ended leases do not accumulate.
   expect((await nodeFs.readdir(root())).length).toBeLessThan(4);
 });
 
-test('a holder that has been silent for too long loses it, and notices with its next heartbeat', async () => {
+test('a holder without a recent heartbeat loses the lease and detects that with its next heartbeat', async () => {
   const old = await acquire(60_000);
   await silence(old, 10_000);
   await expect(acquireLease({ directory, detector: 'pump', timeoutMs: 20_000 })).rejects.toThrow(/on far/);
@@ -61,12 +61,12 @@ test('a holder that has been silent for too long loses it, and notices with its 
   expect(next.token).toBe(old.token + 1);
   await expect(old.renew()).rejects.toThrow(LeaseError);
   expect(old.lost.aborted).toBe(true);
-  // It has nothing to give back any more.
+  // A release has no effect then.
   await old.release();
   await next.renew();
 });
 
-test('it can be taken away from one that is alive, which can have it back later', async () => {
+test('a live holder can be replaced by force, and can take the lease again later', async () => {
   const old = await acquire();
   const next = await acquireLease({ directory, detector: 'pump', timeoutMs: 60_000, force: true });
   await expect(old.renew()).rejects.toThrow(LeaseError);
@@ -74,7 +74,7 @@ test('it can be taken away from one that is alive, which can have it back later'
   expect((await acquire()).token).toBe(next.token + 1);
 });
 
-test('a holder on this machine that is gone loses it at once', async () => {
+test('an ended process on this machine loses the lease at once', async () => {
   const gone = Number(
     execFileSync(process.execPath, ['-e', 'console.log(process.pid)'], { encoding: 'utf8' }),
   );
@@ -84,15 +84,15 @@ test('a holder on this machine that is gone loses it at once', async () => {
   expect((await acquire()).token).toBe(old.token + 1);
 });
 
-test('a heartbeat that is damaged counts by its time alone', async () => {
+test('only the time of a damaged heartbeat counts', async () => {
   const old = await acquire();
   await nodeFs.writeFile(heartbeatOf(old), '{"pid"');
   await expect(acquire()).rejects.toThrow(/another process/);
 });
 
-test('a thread keeps it alive while the process computes', async () => {
+test('a thread renews the lease while the process computes', async () => {
   const lease = await acquire(600, { threaded: true });
-  // Until the thread has come up.
+  // Until the thread has started.
   await new Promise((resolve) => setTimeout(resolve, 500));
   const busyUntil = Date.now() + 2_000;
   while (Date.now() < busyUntil);
@@ -105,7 +105,7 @@ describe('the fence', () => {
   const storeOf = (lease: Lease) =>
     createModelStore({ directory, detector: 'pump', lease: () => lease.folder });
 
-  test('who has lost the lease moves no pointer and leaves no version, however late', async () => {
+  test('a holder that lost the lease moves no pointer and leaves no version, however late', async () => {
     const old = await acquire();
     const first = await storeOf(old).publish(bundle, {});
     await silence(old, 10_000);
@@ -119,7 +119,7 @@ describe('the fence', () => {
     expect(await store.current()).toBe(second);
   });
 
-  test('it holds where the lease goes between the last look and the rename', async () => {
+  test('the fence works if the lease is lost between the last check and the rename', async () => {
     const old = await acquire();
     let taken: Promise<Lease> | undefined;
     const fs = {
@@ -139,7 +139,7 @@ describe('the fence', () => {
     expect(await storeOf(old).list()).toEqual([]);
   });
 
-  test('its folder follows from the token, for a process that is told that alone', async () => {
+  test('the folder of the lease follows from its token', async () => {
     const lease = await acquire();
     expect(leaseFolder(directory, 'pump', lease.token)).toBe(lease.folder);
   });

@@ -23,13 +23,13 @@ afterEach(() => nodeFs.rm(directory, { recursive: true, force: true }));
 
 const versionsPath = (...parts: string[]) => join(directory, 'pump', 'versions', ...parts);
 
-/** A store whose clock moves a second with each look at it. */
+/** A store whose clock advances by a second each time it is read. */
 function openStore(options: { fs?: FileSystem; clock?: () => number; directory?: string } = {}) {
   let now = start - 1000;
   return createModelStore({ directory, detector: 'pump', clock: () => (now += 1000), ...options });
 }
 
-/** A store that stops for ever at the first call that `stopAt` names, as a killed process does. */
+/** A store that hangs at the first call that `stopAt` selects, like a killed process. */
 function storeThatDies(stopAt: (call: 'open' | 'rename', path: string) => boolean) {
   let died: () => void;
   const dead = new Promise<void>((resolve) => (died = resolve));
@@ -52,7 +52,7 @@ function storeThatDies(stopAt: (call: 'open' | 'rename', path: string) => boolea
   return { store: openStore({ fs, clock: () => start + 60_000 }), dead };
 }
 
-/** A store on a disk on which writing fails with `code` in files whose path holds `part`. */
+/** A store on a disk where writing fails with `code` for files whose path contains `part`. */
 function storeOnFullDisk(part: string, code = 'ENOSPC') {
   const fs: FileSystem = {
     ...nodeFs,
@@ -88,19 +88,19 @@ async function editManifest(version: string, edit: (manifest: Record<string, unk
 }
 
 describe('an empty store', () => {
-  it('has no versions and no current one', async () => {
+  it('has no versions and no current version', async () => {
     expect(await openStore().current()).toBeUndefined();
     expect(await openStore().list()).toEqual([]);
     expect(await openStore().prune(1)).toEqual([]);
   });
 
-  it.each(['../pump', 'a/b', '', '.hidden', '..'])('refuses %j as the name of a detector', (detector) => {
+  it.each(['../pump', 'a/b', '', '.hidden', '..'])('refuses %j as a detector name', (detector) => {
     expect(() => createModelStore({ directory, detector })).toThrow(/name/);
   });
 });
 
 describe('publish', () => {
-  it('gives back what was published, under a name that is the time', async () => {
+  it('returns the published files, under a name made of the time', async () => {
     const store = openStore();
     const version = await store.publish(bundle(), writtenBy);
     expect(version).toBe('20260131T030000.123Z');
@@ -132,7 +132,7 @@ describe('publish', () => {
     ]);
   });
 
-  it('keeps the bundles of several publishers in one millisecond apart', async () => {
+  it('separates the bundles of several publishers in one millisecond', async () => {
     const clock = () => start;
     const published = await Promise.all(
       ['a', 'b', 'c', 'd'].map((text) => openStore({ clock }).publish(bundle(text), writtenBy)),
@@ -153,7 +153,7 @@ describe('publish', () => {
     expect((await nodeFs.readdir(versionsPath())).length).toBe(4);
   });
 
-  it('goes round a file or a link that has the name already', async () => {
+  it('avoids a name that a file or a link has already', async () => {
     const clock = () => start;
     await nodeFs.mkdir(versionsPath(), { recursive: true });
     await nodeFs.writeFile(versionsPath('20260131T030000.123Z'), 'mine');
@@ -187,13 +187,13 @@ describe('a publish that fails', () => {
     },
   );
 
-  it('says who may not write where', async () => {
+  it('explains missing permissions', async () => {
     await expect(storeOnFullDisk('calibration', 'EACCES').publish(bundle(), writtenBy)).rejects.toThrow(
-      /the user that vaemon runs as/,
+      /the user that runs vaemon/,
     );
   });
 
-  it('for a directory that is a file says so', async () => {
+  it('reports a directory that is a file', async () => {
     const file = join(directory, 'file');
     await nodeFs.writeFile(file, '');
     await expect(openStore({ directory: file }).publish(bundle(), writtenBy)).rejects.toThrow(/ENOTDIR/);
@@ -213,7 +213,7 @@ describe('a publish that fails', () => {
         await expect(store.publish(tooLarge, writtenBy)).rejects.toThrow(/ENOSPC.*free some space/);
         expect(await nodeFs.readdir(join(mount, 'pump', 'versions'))).toEqual([old]);
         expect(await store.current()).toBe(old);
-        // The space is free again: a version that fits still gets in.
+        // The space was freed: a version that fits is still published.
         const next = await store.publish(
           new Map([['weights.safetensors', Buffer.alloc(24 * 1024)]]),
           writtenBy,
@@ -227,7 +227,7 @@ describe('a publish that fails', () => {
 });
 
 describe('a process that dies while it publishes', () => {
-  it('between rename and pointer leaves the old version current and the new one complete', async () => {
+  it('between rename and pointer leaves the old version current and the new version complete', async () => {
     const store = openStore();
     const old = await store.publish(bundle(), writtenBy);
     const { store: dying, dead } = storeThatDies(
@@ -242,7 +242,7 @@ describe('a process that dies while it publishes', () => {
     await store.read(old);
   });
 
-  it('amid its files shows nothing; prune removes the rest when it is an hour old', async () => {
+  it('during its files shows nothing; prune removes the rest after an hour', async () => {
     const store = openStore();
     const old = await store.publish(bundle(), writtenBy);
     const { store: dying, dead } = storeThatDies((_, path) => path.endsWith('calibration.json'));
@@ -257,7 +257,7 @@ describe('a process that dies while it publishes', () => {
     expect(await nodeFs.readdir(versionsPath())).toEqual([old]);
   });
 
-  it('is recognised by its process number before that', async () => {
+  it('is recognised earlier by its process id', async () => {
     const store = openStore({ clock: Date.now });
     const old = await store.publish(bundle(), writtenBy);
     const { pid } = spawnSync(process.execPath, ['-e', '']);
@@ -275,7 +275,7 @@ describe('a process that dies while it publishes', () => {
 });
 
 describe('read', () => {
-  it('finds any flipped bit in any file and names the file', async () => {
+  it('detects any flipped bit in any file and names the file', async () => {
     const store = openStore();
     const version = await store.publish(bundle(), writtenBy);
     await fc.assert(
@@ -300,7 +300,7 @@ describe('read', () => {
     await store.read(version);
   });
 
-  it('finds a file that is too short or too long before it reads it', async () => {
+  it('detects a file that is too short or too long before reading it', async () => {
     const store = openStore();
     const version = await store.publish(bundle(), writtenBy);
     await nodeFs.truncate(versionsPath(version, 'weights.safetensors'), 3);
@@ -322,13 +322,19 @@ describe('read', () => {
 
   const known = bundleSchemaVersion;
   it.each([
-    [known - 1, new RegExp(`older schema ${known - 1}, this vaemon reads ${known}; train again`)],
-    [known + 1, new RegExp(`newer schema ${known + 1}, this vaemon reads ${known}; upgrade vaemon`)],
-    [undefined, /names no schema version.*train again/],
-  ])('refuses schema %s and says what to do', async (schemaVersion, message) => {
+    [
+      known - 1,
+      new RegExp(`older schema ${known - 1}, and this version of vaemon reads ${known}; train again`),
+    ],
+    [
+      known + 1,
+      new RegExp(`newer schema ${known + 1}, and this version of vaemon reads ${known}; upgrade vaemon`),
+    ],
+    [undefined, /has no schema version.*train again/],
+  ])('refuses schema %s and advises what to do', async (schemaVersion, message) => {
     const store = openStore();
     const version = await store.publish(bundle(), writtenBy);
-    // Another schema may have any other layout.
+    // Another schema may have another layout.
     await editManifest(version, (manifest) => {
       delete manifest['files'];
       manifest['schemaVersion'] = schemaVersion;
@@ -343,11 +349,7 @@ describe('read', () => {
     ['of another version', (m) => (m['version'] = '20200101T000000.000Z'), /renamed or copied/],
     ['of another detector', (m) => (m['detector'] = 'fan'), /belongs to detector fan/],
     ['without files', (m) => delete m['files'], /no list of files/],
-    [
-      'with a path for a file',
-      (m) => (m['files'] = { '../x': { bytes: 1, sha256: '' } }),
-      /no bundle may hold/,
-    ],
+    ['with a path for a file', (m) => (m['files'] = { '../x': { bytes: 1, sha256: '' } }), /invalid name/],
     ['without checksums', (m) => (m['files'] = { x: { bytes: 1 } }), /sha256 of x/],
     ['without writtenBy', (m) => delete m['writtenBy'], /writtenBy/],
     ['without createdAt', (m) => delete m['createdAt'], /createdAt/],
@@ -379,7 +381,7 @@ describe('read', () => {
     },
   );
 
-  it('says that a version does not exist', async () => {
+  it('reports that a version does not exist', async () => {
     const store = openStore();
     await store.publish(bundle(), writtenBy);
     expect((await reasonOf(store.read('20200101T000000.000Z'))).message).toMatch(/no such version/);
@@ -401,7 +403,7 @@ describe('read', () => {
     expect((await reasonOf(store.read(version))).reason).toBe('unreadable');
   });
 
-  it('does not wait at a pipe', async () => {
+  it('does not wait for a pipe', async () => {
     const store = openStore();
     const version = await store.publish(bundle(), writtenBy);
     const weights = versionsPath(version, 'weights.safetensors');
@@ -426,7 +428,7 @@ describe('the pointer', () => {
     },
   );
 
-  it('and each file are synced before they get their names, and the folders after', async () => {
+  it('and each file are synced before they get their names, and the folders afterwards', async () => {
     const calls: string[] = [];
     const note = (call: string, path: string) => {
       calls.push(
@@ -465,7 +467,7 @@ describe('the pointer', () => {
 });
 
 describe('prune', () => {
-  it('keeps the newest and always the current one', async () => {
+  it('keeps the newest versions and always the current one', async () => {
     const store = openStore();
     const published: string[] = [];
     for (let i = 0; i < 5; i++) published.push(await store.publish(bundle(), writtenBy));
@@ -481,19 +483,19 @@ describe('prune', () => {
     expect(await nodeFs.readdir(versionsPath())).toEqual([published[0]]);
   });
 
-  it('keeps those beside them that were the newest at a time, or later', async () => {
-    // A second apart.
+  it('also keeps versions that were the newest at a given time or later', async () => {
+    // One second apart.
     const store = openStore();
     const published: string[] = [];
     for (let i = 0; i < 5; i++) published.push(await store.publish(bundle(), writtenBy));
     const since = Date.parse((await store.read(published[3]!)).manifest.createdAt) - 1;
-    // The third was the newest one up to the fourth.
+    // The third version was the newest until the fourth.
     expect(await store.prune(1, since)).toEqual([published[1], published[0]]);
     expect(await store.prune(1, since + 1_000)).toEqual([published[2]]);
     expect(await store.prune(1, since + 1_000_000)).toEqual([published[3]]);
   });
 
-  it('keeps a hundred at most for that', async () => {
+  it('keeps at most a hundred of these', async () => {
     const store = openStore();
     for (let i = 0; i < 103; i++) await store.publish(bundle(), writtenBy);
     expect(await store.prune(5, 0)).toHaveLength(3);
@@ -503,7 +505,7 @@ describe('prune', () => {
     await expect(openStore().prune(keep)).rejects.toThrow(/whole number/);
   });
 
-  it('touches no file that it does not know', async () => {
+  it('leaves unknown files alone', async () => {
     const store = openStore();
     await store.publish(bundle(), writtenBy);
     await nodeFs.writeFile(versionsPath('README'), '');
