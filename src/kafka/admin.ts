@@ -1,6 +1,6 @@
 /**
- * What there is to ask a cluster about a topic and a group. kafkajs asks whoever led a partition five minutes ago, and takes
- * "not any more" for the answer: a question that fails is asked once more, over a connection that knows who leads now.
+ * Requests about a topic and a group. kafkajs caches partition leaders for five minutes and does not refresh them when a broker
+ * answers that it no longer leads, so a failed request is repeated once over a new connection.
  */
 import type { Admin, Kafka } from 'kafkajs';
 
@@ -16,23 +16,23 @@ export type TopicAdmin = Pick<
 
 export function createTopicAdmin(kafka: Kafka): TopicAdmin {
   const admin = kafka.admin();
-  let renewing: Promise<void> | undefined;
+  let reconnecting: Promise<void> | undefined;
   let closed = false;
 
-  async function renew(): Promise<void> {
+  async function reconnect(): Promise<void> {
     await admin.disconnect();
     if (!closed) await admin.connect();
   }
 
-  async function ask<T>(question: () => Promise<T>): Promise<T> {
-    await renewing?.catch(() => undefined);
+  async function withRetry<T>(request: () => Promise<T>): Promise<T> {
+    await reconnecting?.catch(() => undefined);
     try {
-      return await question();
+      return await request();
     } catch (error) {
       if (closed) throw error;
-      renewing ??= renew().finally(() => (renewing = undefined));
-      await renewing;
-      return await question();
+      reconnecting ??= reconnect().finally(() => (reconnecting = undefined));
+      await reconnecting;
+      return await request();
     }
   }
 
@@ -40,13 +40,13 @@ export function createTopicAdmin(kafka: Kafka): TopicAdmin {
     connect: () => admin.connect(),
     async disconnect() {
       closed = true;
-      await renewing?.catch(() => undefined);
+      await reconnecting?.catch(() => undefined);
       await admin.disconnect();
     },
-    fetchOffsets: (options) => ask(() => admin.fetchOffsets(options)),
-    fetchTopicOffsets: (topic) => ask(() => admin.fetchTopicOffsets(topic)),
+    fetchOffsets: (options) => withRetry(() => admin.fetchOffsets(options)),
+    fetchTopicOffsets: (topic) => withRetry(() => admin.fetchTopicOffsets(topic)),
     fetchTopicOffsetsByTimestamp: (topic, timestamp) =>
-      ask(() => admin.fetchTopicOffsetsByTimestamp(topic, timestamp)),
+      withRetry(() => admin.fetchTopicOffsetsByTimestamp(topic, timestamp)),
     deleteGroups: (groupIds) => admin.deleteGroups(groupIds),
   };
 }

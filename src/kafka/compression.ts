@@ -1,6 +1,6 @@
 /**
- * What record batches may be packed with. gzip is in kafkajs; the others are packages with prebuilt libraries, loaded with the
- * first batch that needs one, so that a platform without one of them loses that codec alone.
+ * Compression codecs of Kafka. kafkajs has gzip; the others are packages with native libraries, loaded on first use, so that a
+ * platform without one of them lacks only that codec.
  */
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
@@ -11,7 +11,7 @@ interface Codec {
   decompress(bytes: Buffer): Promise<Buffer>;
 }
 
-/** Teaches kafkajs every codec of Kafka. */
+/** Registers every codec of Kafka with kafkajs. */
 export function registerCodecs(): void {
   register(CompressionTypes.Snappy, createLazyCodec('snappy', 'snappy', loadSnappy));
   register(CompressionTypes.LZ4, createLazyCodec('lz4', 'lz4-napi', loadLz4));
@@ -25,13 +25,13 @@ function register(type: Exclude<CompressionTypes, CompressionTypes.None>, codec:
   });
 }
 
-/** A codec whose package is loaded when it is needed; its calls reject, and name the package, when that does not load. */
+/** A codec whose package is loaded on first use; if that fails, its calls reject with the package's name. */
 export function createLazyCodec(name: string, packageName: string, load: () => Promise<Codec>): Codec {
   let loading: Promise<Codec> | undefined;
   function loaded(): Promise<Codec> {
     return (loading ??= load().catch((cause: unknown) => {
       throw new Error(
-        `Kafka messages in ${name} can be neither read nor written: the package ${packageName} does not load`,
+        `Kafka messages compressed with ${name} cannot be read or written: package ${packageName} cannot be loaded`,
         { cause },
       );
     }));
@@ -42,23 +42,23 @@ export function createLazyCodec(name: string, packageName: string, load: () => P
   };
 }
 
-/** Java's client divides what it packs with snappy into blocks, behind this: eight bytes, and two versions. */
+/** The Java client divides snappy data into blocks after this header: eight bytes and two versions. */
 const blockMagic = Buffer.from('\x82SNAPPY\0', 'latin1');
 const blockHeaderBytes = blockMagic.length + 8;
 
 export async function loadSnappy(): Promise<Codec> {
   const { compress, uncompress } = await import('snappy');
-  const unpack = async (bytes: Buffer) => (await uncompress(bytes, { asBuffer: true })) as Buffer;
+  const decompress = async (bytes: Buffer) => (await uncompress(bytes, { asBuffer: true })) as Buffer;
   return {
-    // Everyone also reads one block without a header.
+    // All clients also read a single block without the header.
     compress,
     async decompress(bytes) {
-      if (!bytes.subarray(0, blockMagic.length).equals(blockMagic)) return unpack(bytes);
+      if (!bytes.subarray(0, blockMagic.length).equals(blockMagic)) return decompress(bytes);
       const blocks: Buffer[] = [];
       for (let at = blockHeaderBytes; at < bytes.length;) {
         const from = at + 4;
         at = from + bytes.readUInt32BE(at);
-        blocks.push(await unpack(bytes.subarray(from, at)));
+        blocks.push(await decompress(bytes.subarray(from, at)));
       }
       return Buffer.concat(blocks);
     },
@@ -70,10 +70,10 @@ export async function loadLz4(): Promise<Codec> {
   return { compress: compressFrame, decompress: decompressFrame };
 }
 
-/** Node has had its own since 22.15. */
+/** Node has zstd since 22.15. */
 export async function loadZstd(): Promise<Codec> {
-  type Pack = typeof zlib.gzip;
-  const { zstdCompress, zstdDecompress } = zlib as { zstdCompress?: Pack; zstdDecompress?: Pack };
+  type Transform = typeof zlib.gzip;
+  const { zstdCompress, zstdDecompress } = zlib as { zstdCompress?: Transform; zstdDecompress?: Transform };
   if (zstdCompress !== undefined && zstdDecompress !== undefined) {
     const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompress)];
     return { compress: (bytes) => compress(bytes), decompress: (bytes) => decompress(bytes) };

@@ -1,29 +1,29 @@
-/** Tokens for OAUTHBEARER: from a file that someone else keeps fresh, or from an OIDC provider (RFC 6749, section 4.4). */
+/** Tokens for OAUTHBEARER: from a file that another program renews, or from an OIDC provider (RFC 6749, section 4.4). */
 import { ask } from '../system/http';
 import { readSecret, readText } from '../system/secret';
 
 export interface OAuthSettings {
-  /** Read anew for each connection; empty = the token comes from `tokenUrl`. */
+  /** Read for each connection; empty = the token comes from `tokenUrl`. */
   tokenFile: string;
   tokenUrl: string;
   clientId: string;
   clientSecret: string;
-  /** Wins over `clientSecret`. */
+  /** Takes precedence over `clientSecret`. */
   clientSecretFile: string;
-  /** Empty = what the provider gives unasked. */
+  /** Empty = the provider's default. */
   scope: string;
-  /** File of the authorities that are trusted, PEM; empty = those that Node trusts. */
+  /** File of trusted authorities, PEM; empty = those that Node trusts. */
   ca: string;
 }
 
-/** A token is used for so much of its life, … */
+/** Share of a token's lifetime in which it is used. */
 const usedShare = 0.8;
-/** … and no longer than this, ms: one that the brokers do not take any more must not be offered for hours. */
+/** Longest use of a token, ms: a token that the brokers no longer accept must not be used for hours. */
 const maxAgeMs = 60_000;
 
 const timeoutMs = 5_000;
 
-/** Returns a token that can be used now; rejects when there is none. */
+/** Returns a function that resolves with a valid token, or rejects if there is none. */
 export function createTokenSource(settings: OAuthSettings, now = Date.now): () => Promise<string> {
   let current: { token: Promise<string>; until: number } | undefined;
 
@@ -47,7 +47,9 @@ export function createTokenSource(settings: OAuthSettings, now = Date.now): () =
     });
     const answer = parseAnswer(body);
     if (status !== 200 || answer.token === undefined)
-      throw new Error(`answers with HTTP ${status}${answer.error === undefined ? '' : ` (${answer.error})`}`);
+      throw new Error(
+        `it answered with HTTP ${status}${answer.error === undefined ? '' : ` (${answer.error})`}`,
+      );
     if (current !== undefined) current.until = now() + Math.min(maxAgeMs, 1000 * answer.seconds * usedShare);
     return answer.token;
   }
@@ -55,33 +57,33 @@ export function createTokenSource(settings: OAuthSettings, now = Date.now): () =
   return async () => {
     if (settings.tokenFile !== '') return readSecret('', settings.tokenFile);
     if (current === undefined || current.until <= now()) {
-      // Whoever asks meanwhile waits for the same answer.
+      // Concurrent calls wait for the same answer.
       current = { token: fetchToken(), until: Infinity };
     }
     try {
       return await current.token;
     } catch (cause) {
       current = undefined;
-      throw new Error(`token endpoint ${settings.tokenUrl} gives no token`, { cause });
+      throw new Error(`token endpoint ${settings.tokenUrl} did not return a token`, { cause });
     }
   };
 }
 
 interface Answer {
   token: string | undefined;
-  /** Seconds from now; 0 where nothing is said. */
+  /** Lifetime, s; 0 = not stated. */
   seconds: number;
-  /** One of the words of the standard. */
+  /** Error code of the standard. */
   error: string | undefined;
 }
 
-/** Nothing else of an answer is ever shown: it may hold a token. */
+/** Reads only these fields; the rest of an answer may contain a token and is never shown. */
 function parseAnswer(body: string): Answer {
   let answer: unknown;
   try {
     answer = JSON.parse(body);
   } catch {
-    // A page for people.
+    // An HTML page.
   }
   const fields = typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : {};
   const { access_token: token, expires_in: seconds, error } = fields;

@@ -1,5 +1,5 @@
 /**
- * TLS and SASL as kafkajs wants them. Files are read at each connection, so that certificates and passwords can be exchanged
+ * TLS and SASL options of kafkajs. Files are read at each connection, so that certificates and passwords can be replaced
  * while the daemon runs.
  */
 import { isIP } from 'node:net';
@@ -12,9 +12,9 @@ import { readSecret, readText } from '../system/secret';
 
 export interface TlsSettings {
   enabled: boolean;
-  /** File of the authorities that are trusted, PEM; empty = those that Node trusts. */
+  /** File of trusted authorities, PEM; empty = those that Node trusts. */
   ca: string;
-  /** Files of our certificate and its key, PEM; empty = we have none. */
+  /** Files of the client certificate and its key, PEM; empty = none. */
   cert: string;
   key: string;
 }
@@ -23,7 +23,7 @@ export interface SaslSettings {
   mechanism: 'none' | 'plain' | 'scram-sha-256' | 'scram-sha-512' | 'oauthbearer';
   username: string;
   password: string;
-  /** Wins over the password. */
+  /** Takes precedence over the password. */
   passwordFile: string;
   oauth: OAuthSettings;
 }
@@ -33,7 +33,7 @@ export interface KafkaSecurity {
   sasl: SaslSettings;
 }
 
-/** What kafkajs is to be told of it. */
+/** The settings as options of kafkajs. */
 export function securityOptions({ tls, sasl }: KafkaSecurity): Pick<KafkaConfig, 'socketFactory' | 'sasl'> {
   return {
     ...(tls.enabled && { socketFactory: createTlsSockets(tls) }),
@@ -41,12 +41,12 @@ export function securityOptions({ tls, sasl }: KafkaSecurity): Pick<KafkaConfig,
   };
 }
 
-/** Whether a secret would go over the network for anyone to read. */
+/** Whether a secret would be sent unencrypted. */
 export function isExposed({ tls, sasl }: KafkaSecurity): boolean {
   return !tls.enabled && (sasl.mechanism === 'plain' || sasl.mechanism === 'oauthbearer');
 }
 
-/** As often as kafkajs itself has it, ms. */
+/** The same as in kafkajs, ms. */
 const keepAliveMs = 60_000;
 
 function createTlsSockets({ ca, cert, key }: TlsSettings): ISocketFactory {
@@ -69,7 +69,7 @@ function createTlsSockets({ ca, cert, key }: TlsSettings): ISocketFactory {
 function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl: SaslSettings): SASLOptions {
   if (mechanism === 'oauthbearer') {
     const token = createTokenSource(sasl.oauth);
-    return { mechanism, oauthBearerProvider: async () => ({ value: await orGiveUp(token()) }) };
+    return { mechanism, oauthBearerProvider: async () => ({ value: await withCredentialsError(token()) }) };
   }
   return {
     mechanism,
@@ -79,20 +79,23 @@ function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl
       try {
         return readSecret(sasl.password, sasl.passwordFile);
       } catch (error) {
-        throw giveUp(error);
+        throw credentialsError(error);
       }
     },
   };
 }
 
-/** kafkajs would try again at once, and again; source and sink do so by themselves, with pauses. It hands on the text alone. */
-function giveUp(cause: unknown): Error {
+/**
+ * Not retriable, since kafkajs would retry at once; source and sink retry with pauses. kafkajs keeps only the message, so it
+ * contains all causes.
+ */
+function credentialsError(cause: unknown): Error {
   const reasons = Array.from(causesOf(cause), ({ message }) => message);
   return new KafkaJSNonRetriableError(`no credentials for Kafka: ${reasons.join(': ')}`);
 }
 
-function orGiveUp<T>(promise: Promise<T>): Promise<T> {
+function withCredentialsError<T>(promise: Promise<T>): Promise<T> {
   return promise.catch((cause: unknown) => {
-    throw giveUp(cause);
+    throw credentialsError(cause);
   });
 }

@@ -1,15 +1,15 @@
-/** One request over HTTP, within a time and a size. Redirects are not followed: they could lead credentials elsewhere. */
+/** One HTTP request with limits on time and size. Redirects are not followed: they could send credentials elsewhere. */
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 
 export interface HttpRequest {
   url: URL;
   headers: Readonly<Record<string, string>>;
-  /** Sent with POST; without it the method is GET. */
+  /** Sent with POST; without a body the method is GET. */
   body?: string;
-  /** Of the authorities that are trusted, PEM; without it those that Node trusts. */
+  /** Trusted authorities, PEM; undefined = those that Node trusts. */
   ca?: string | undefined;
-  /** For all of it, ms. */
+  /** For the whole request, ms. */
   timeoutMs: number;
 }
 
@@ -18,10 +18,10 @@ export interface HttpAnswer {
   body: string;
 }
 
-/** A larger answer is cut off, bytes. */
+/** Largest answer, bytes. */
 const maxBytes = 4_194_304;
 
-/** Rejects when there is no whole answer; what the answer says is up to the caller. */
+/** Resolves with any complete answer, whatever its status. */
 export function ask({ url, headers, body, ca, timeoutMs }: HttpRequest): Promise<HttpAnswer> {
   const send = url.protocol === 'https:' ? requestHttps : requestHttp;
   const signal = AbortSignal.timeout(timeoutMs);
@@ -35,7 +35,7 @@ export function ask({ url, headers, body, ca, timeoutMs }: HttpRequest): Promise
         response.on('data', (part: Buffer) => {
           parts.push(part);
           bytes += part.length;
-          if (bytes > maxBytes) request.destroy(new Error(`the answer has more than ${maxBytes} bytes`));
+          if (bytes > maxBytes) request.destroy(new Error(`the answer is larger than ${maxBytes} bytes`));
         });
         response.once('error', fail);
         response.once('end', () => {

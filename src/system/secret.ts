@@ -1,18 +1,18 @@
-/** Secrets: from the environment, or from a file that is read anew each time, so that they can be exchanged under way. */
+/** Secrets from a setting, or from a file that is read each time, so that it can be replaced while the daemon runs. */
 import { readFileSync } from 'node:fs';
 
 /**
- * The secret that a file holds, less a line feed at its end; without a file the one that is given.
- * @throws Error that names the file, when it cannot be read or is empty
+ * The content of the file without a line feed at its end; `given` if `file` is empty.
+ * @throws Error with the file's name if it cannot be read or is empty
  */
 export function readSecret(given: string, file: string): string {
   if (file === '') return given;
   const secret = readText(file).replace(/\r?\n$/, '');
-  if (secret === '') throw new Error(`${file} is empty: a secret was expected`);
+  if (secret === '') throw new Error(`${file} is empty, expected a secret`);
   return secret;
 }
 
-/** @throws Error that names the file, and says in itself why: kafkajs hands no cause on */
+/** @throws Error with the file and the reason in its message, because kafkajs drops the cause */
 export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');

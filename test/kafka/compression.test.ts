@@ -51,7 +51,7 @@ test('a package that does not load is named by every call, and is not looked for
   });
   for (const call of [codec.compress(text), codec.decompress(text)]) {
     await expect(call).rejects.toMatchObject({
-      message: 'Kafka messages in lz4 can be neither read nor written: the package lz4-napi does not load',
+      message: 'Kafka messages compressed with lz4 cannot be read or written: package lz4-napi cannot be loaded',
       cause: { message: 'no binary for this platform' },
     });
   }

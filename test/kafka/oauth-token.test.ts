@@ -85,17 +85,17 @@ test('the secret may come from a file', async () => {
 });
 
 test.each<[string, Answer, string]>([
-  ['a refusal', [401, { error: 'invalid_client' }], 'answers with HTTP 401 (invalid_client)'],
-  ['a page for people', [200, '<html>token=s3cret</html>'], 'answers with HTTP 200'],
-  ['no token', [200, { access_token: '' }], 'answers with HTTP 200'],
-  ['an error that says too much', [400, { error: 'the secret s3cret is wrong' }], 'answers with HTTP 400'],
+  ['a refusal', [401, { error: 'invalid_client' }], 'it answered with HTTP 401 (invalid_client)'],
+  ['an HTML page', [200, '<html>token=s3cret</html>'], 'it answered with HTTP 200'],
+  ['no token', [200, { access_token: '' }], 'it answered with HTTP 200'],
+  ['an error with a secret', [400, { error: 'the secret s3cret is wrong' }], 'it answered with HTTP 400'],
   ['a connection that breaks', [0, ''], 'socket hang up'],
-])('%s gives no token, and is asked again', async (_, answer, message) => {
+])('%s is reported, and the next call asks again', async (_, answer, message) => {
   const { token, asked } = await startProvider({}, answer);
   for (const attempt of [1, 2]) {
     const error = await token().then(String, (reason: unknown) => reason);
     const { cause } = error as { cause: Error };
-    expect(String(error)).toMatch(/^Error: token endpoint http:.*\/token gives no token$/);
+    expect(String(error)).toMatch(/^Error: token endpoint http:.*\/token did not return a token$/);
     expect(cause.message).toContain(message);
     expect(`${errorChain(error)} ${cause.message}`).not.toContain('s3cret');
     expect(asked).toHaveLength(attempt);

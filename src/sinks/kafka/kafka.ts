@@ -1,5 +1,4 @@
-/** Verdicts to Kafka: detections and events to one topic, dead letters to another. */
-import { Partitioners } from 'kafkajs';
+/** Detections and events to one Kafka topic, dead letters to another. */
 import type { Kafka, Producer } from 'kafkajs';
 import {
   byTopic,
@@ -10,23 +9,21 @@ import {
   type KafkaSinkSettings,
   type Outgoing,
 } from './outbox';
+import { createProducer } from './producer';
 import type { Sink } from '../sink';
 
 export interface KafkaSinkOptions {
   kafka: Kafka;
   settings: KafkaSinkSettings;
-  /** Messages of one request, bytes; a single larger one goes alone. Below the broker's `message.max.bytes`. */
+  /** Messages per request, bytes, below the broker's `message.max.bytes`; a larger message is sent alone. */
   maxRequestBytes?: number;
-  /** Longer values of dead letters are cut, bytes. What the broker refuses all the same is cut further. */
+  /** Longest value of a dead letter, bytes; what the broker still refuses is cut further. */
   maxDeadLetterBytes?: number;
 }
 
-/** How often kafkajs tries a request before `write()` rejects; the batch comes again then. */
-const retry = { initialRetryTime: 100, maxRetryTime: 2_000, retries: 6 };
-
 /**
- * Kafka as a sink. `write()` resolves when all in-sync replicas have the verdicts and rejects when they may not:
- * the batch then comes again and may be written twice. The first write connects.
+ * Creates the sink. `write()` resolves once all in-sync replicas have the messages. It rejects if they may not have them; the batch
+ * is then delivered again and may be written twice. The first write connects.
  */
 export function createKafkaSink(options: KafkaSinkOptions): Sink {
   const { kafka, settings, maxRequestBytes = 700_000 } = options;
@@ -35,12 +32,7 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
   let closed = false;
 
   async function connect(): Promise<Producer> {
-    const producer = kafka.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      createPartitioner: Partitioners.DefaultPartitioner,
-      retry,
-    });
+    const producer = createProducer(kafka);
     await producer.connect();
     return producer;
   }
@@ -54,7 +46,7 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
     });
   }
 
-  /** After a failed request kafkajs' sequence numbers may no longer fit the broker's: the next one has a new producer. */
+  /** After a failed request, kafkajs' sequence numbers may differ from the broker's, so the next one uses a new producer. */
   function discardProducer(): void {
     void connected?.then((producer) => producer.disconnect()).catch(() => undefined);
     connected = undefined;
@@ -70,7 +62,7 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
     }
   }
 
-  /** Halves what the broker found too large, until single dead letters are left, and then cuts these. */
+  /** Halves a request that the broker has refused for its size; a single dead letter is cut. */
   async function sendSmaller(outgoing: readonly Outgoing[], error: unknown): Promise<void> {
     if (outgoing.length > 1) {
       const middle = Math.ceil(outgoing.length / 2);
@@ -86,10 +78,9 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
   return {
     name: 'kafka',
     anomaliesOnly: settings.emit === 'anomalies',
-    async write(verdicts) {
+    async write(batch) {
       if (closed) throw new Error('the Kafka sink is closed');
-      for (const request of inRequests(outbox.outgoing(verdicts), maxRequestBytes))
-        await sendFitting(request);
+      for (const request of inRequests(outbox.outgoing(batch), maxRequestBytes)) await sendFitting(request);
     },
     async close() {
       closed = true;

@@ -1,25 +1,25 @@
-/** Verdicts as Kafka messages. */
+/** Detections, events and dead letters as Kafka messages. */
 import type { Message } from 'kafkajs';
 import type { Detection } from '../../domain/detection';
 import type { AnomalyEvent } from '../../domain/event';
 import type { DeadLetter } from '../sink';
 
-/** A detection: `{ detector, key, timestamp (ISO), timestampMs, surprise, …, source }`, keyed like its record. */
+/** A detection, `{ detector, key, timestamp (ISO), timestampMs, surprise, …, source }`, with the key of its record. */
 export function encodeDetection(detection: Detection): Message {
-  const { detector, key, timestamp, origin, ...verdict } = detection;
+  const { detector, key, timestamp, origin, ...rest } = detection;
   const value = {
     detector,
     key,
     timestamp: isoTime(timestamp),
     timestampMs: timestamp,
-    ...verdict,
-    // A number beyond 2^53 would not survive a JSON reader.
+    ...rest,
+    // The offset is text: JSON readers lose numbers above 2^53.
     source: { topic: origin.topic, partition: origin.partition, offset: origin.offset },
   };
   return { key, value: JSON.stringify(value), headers: { type: 'detection', detector } };
 }
 
-/** An event, open or closed: the fields of `AnomalyEvent`, its times as ISO and as Unix ms. */
+/** An event, open or closed: the fields of `AnomalyEvent`, with times as ISO text and as Unix ms. */
 export function encodeEvent(event: AnomalyEvent): Message {
   const { start, openedAt, end, peakAt, ...rest } = event;
   const value = {
@@ -41,8 +41,8 @@ export function encodeEvent(event: AnomalyEvent): Message {
 }
 
 /**
- * The record as it was, why it was refused and where it came from. A value longer than `maxValueBytes` is cut, and
- * the headers `truncated` and `original-bytes` say so: the whole one is at its origin.
+ * A refused record unchanged, with the reason and its origin in headers. A value longer than `maxValueBytes` is cut and has the
+ * headers `truncated` and `original-bytes`; the whole value is at its origin.
  */
 export function encodeDeadLetter(letter: DeadLetter, maxValueBytes: number): Message {
   const { detector, reason, message, origin, key, value } = letter;
@@ -50,7 +50,7 @@ export function encodeDeadLetter(letter: DeadLetter, maxValueBytes: number): Mes
     type: 'dead-letter',
     detector,
     reason,
-    // The text may quote the record.
+    // The message may quote the record.
     message: message.slice(0, 1_000),
     'source-topic': origin.topic,
     'source-partition': String(origin.partition),
@@ -70,13 +70,13 @@ export function encodeDeadLetter(letter: DeadLetter, maxValueBytes: number): Mes
 
 const maxKeyBytes = 4_096;
 
-/** A date that JavaScript cannot write stays a number in the field beside this one. */
+/** Null for a time that JavaScript cannot format; the field in ms keeps it. */
 function isoTime(ms: number): string | null {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
-/** About what the message takes in a record batch, bytes: a little more, never less. */
+/** Upper estimate of the message's size in a record batch, bytes. */
 export function sizeOf({ key, value, headers = {} }: Message): number {
   const lengthOf = (part: Buffer | string | null | undefined) => (part == null ? 0 : Buffer.byteLength(part));
   const headerBytes = Object.entries(headers).map(

@@ -1,4 +1,4 @@
-/** Verdicts on their way to Kafka: which message goes to which topic, and how many go at once. */
+/** Messages of a batch: their topics, their requests, and smaller versions of those that are too large. */
 import { CompressionTypes } from 'kafkajs';
 import type { Message, TopicMessages } from 'kafkajs';
 import { causesOf } from '../../errors';
@@ -8,9 +8,9 @@ import type { DeadLetter, DetectionBatch } from '../sink';
 export interface KafkaSinkSettings {
   detectionsTopic: string;
   deadLetterTopic: string;
-  /** Which detections are written; events and dead letters always are. */
+  /** Which detections are written; events and dead letters are always written. */
   emit: 'all' | 'anomalies';
-  /** What all messages are packed with; none unless it is said. */
+  /** Compression of all messages; default none. */
   compression?: keyof typeof compressionTypes;
 }
 
@@ -26,7 +26,7 @@ export function compressionOf({ compression }: KafkaSinkSettings): CompressionTy
   return compressionTypes[compression ?? 'none'];
 }
 
-/** One message on its way, and what to make of it when the broker finds it too large. */
+/** One message, and the dead letter in it, which may be cut if the broker refuses the message for its size. */
 export interface Outgoing {
   topic: string;
   message: Message;
@@ -34,13 +34,13 @@ export interface Outgoing {
 }
 
 export interface Outbox {
-  /** All that has to be written, in order. */
-  outgoing(verdicts: DetectionBatch): Outgoing[];
-  /** What the broker found too large, cut further, as all that come after it; undefined where nothing can be cut. */
+  /** The messages of a batch, in order. */
+  outgoing(batch: DetectionBatch): Outgoing[];
+  /** A smaller version of a message that is too large; later dead letters get its limit. Undefined if nothing can be cut. */
   cut(one: Outgoing): Outgoing | undefined;
 }
 
-/** Values of dead letters are cut to this first, bytes. */
+/** First limit for values of dead letters, bytes. */
 const defaultDeadLetterBytes = 900_000;
 
 export function createOutbox(
@@ -53,7 +53,7 @@ export function createOutbox(
     message: encodeDeadLetter(letter, deadLetterBytes),
     letter,
   });
-  const verdict = (message: Message): Outgoing => ({
+  const output = (message: Message): Outgoing => ({
     topic: settings.detectionsTopic,
     message,
     letter: undefined,
@@ -62,8 +62,8 @@ export function createOutbox(
     outgoing({ detections, events, deadLetters }) {
       const wanted = settings.emit === 'all' ? detections : detections.filter(({ anomalous }) => anomalous);
       return [
-        ...wanted.map((detection) => verdict(encodeDetection(detection))),
-        ...events.map((event) => verdict(encodeEvent(event))),
+        ...wanted.map((detection) => output(encodeDetection(detection))),
+        ...events.map((event) => output(encodeEvent(event))),
         ...deadLetters.map(deadLetter),
       ];
     },
@@ -76,7 +76,7 @@ export function createOutbox(
   };
 }
 
-/** As kafkajs takes them. */
+/** Messages grouped by topic, as kafkajs takes them. */
 export function byTopic(outgoing: readonly Outgoing[]): TopicMessages[] {
   const topics = [...new Set(outgoing.map(({ topic }) => topic))];
   return topics.map((topic) => ({
@@ -89,7 +89,7 @@ export function bytesOf(outgoing: readonly Outgoing[]): number {
   return outgoing.reduce((sum, { message }) => sum + sizeOf(message), 0);
 }
 
-/** One request as a rule; the broker limits what it takes at once, and kafkajs does not divide. */
+/** Divides messages into requests, usually one: the broker limits their size, and kafkajs does not divide. */
 export function* inRequests(outgoing: readonly Outgoing[], maxBytes: number): Generator<Outgoing[]> {
   let request: Outgoing[] = [];
   let bytes = 0;
@@ -106,7 +106,7 @@ export function* inRequests(outgoing: readonly Outgoing[], maxBytes: number): Ge
   if (request.length > 0) yield request;
 }
 
-/** The broker's refusal, wherever in kafkajs' chain of causes it stands. */
+/** Whether the broker has refused a request for its size; kafkajs may wrap the error. */
 export function isTooLarge(error: unknown): boolean {
   for (const cause of causesOf(error)) {
     const { type } = cause as { type?: unknown };

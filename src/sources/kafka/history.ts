@@ -1,7 +1,8 @@
-/** Past messages of a Kafka topic, read beside the live consumer. */
+/** Past messages of a Kafka topic, read independently of the live consumer. */
 import { randomUUID } from 'node:crypto';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import { settledWithin } from '../../system/pause';
+import { createChannel } from './channel';
 import { createTopicAdmin, type TopicAdmin } from '../../kafka/admin';
 import type { HistoryChunk, HistoryRange, ReadHistory } from '../history';
 import { keepBlocks } from './offsets';
@@ -11,24 +12,23 @@ import { toMessages } from './messages';
 export interface KafkaHistoryOptions {
   kafka: Kafka;
   settings: { topic: string; groupId: string };
-  /** Messages per chunk, at most. */
+  /** Maximum messages per chunk. */
   chunkRecords?: number;
-  /** Ends the reading when nothing has come for this long, ms: the rest may be held by an open transaction. */
+  /** Reading ends if no message arrives for this long, ms: an open transaction may hold back the rest. */
   idleTimeoutMs?: number;
-  /** Called where the reading ends like that: what has not been read, each from its next offset on. */
+  /** Called at such an end with the ranges that were not read. */
   onUnread?: ((ranges: readonly OffsetRange[]) => void) | undefined;
 }
 
-/** How long to wait for kafkajs to take the throw-away group down, ms. */
+/** Time for kafkajs to leave and delete the temporary group, ms. */
 const endTimeoutMs = 5_000;
 
-/** How often a consumer that failed on something passing, such as a coordinator that is just being loaded, begins again. */
+/** Restarts of the consumer after transient errors, such as a coordinator that is still loading. */
 const maxRestarts = 5;
 
 /**
- * Reads a topic by message time, up to what it holds when the reading starts. A consumer group of its own is used
- * and deleted afterwards; it commits nothing, so the live group does not notice. The iteration rejects when Kafka
- * cannot be read.
+ * Reads a topic by message time, up to its end at the start of the reading. It uses a consumer group of its own, which commits
+ * nothing and is deleted afterwards, so the live group is not affected. The iteration rejects if Kafka cannot be read.
  */
 export function createKafkaHistory(options: KafkaHistoryOptions): ReadHistory {
   return async function* readHistory(range) {
@@ -49,7 +49,7 @@ function shareOf(some: readonly OffsetRange[], all: readonly OffsetRange[]): num
   return count(all) === 0 ? 1 : count(some) / count(all);
 }
 
-/** The offsets of each partition between two message times, up to what it holds now. */
+/** Offsets of each partition between two message times, up to its present end. */
 export async function findRanges(
   kafka: Kafka,
   topic: string,
@@ -65,8 +65,8 @@ export async function findRanges(
 }
 
 /**
- * Everything between these offsets that is still there, in chunks of one range each, in order within a partition; the ranges of
- * a partition rise.
+ * Messages of the ranges that still exist, in chunks of one range each, in order within a partition. The ranges of a partition
+ * must ascend.
  */
 export async function* readKafkaRanges(
   { kafka, settings, chunkRecords = 1_000, idleTimeoutMs = 10_000, onUnread }: KafkaHistoryOptions,
@@ -89,13 +89,13 @@ export async function* readKafkaRanges(
     yield* readRanges({ consumer, topic, ranges, chunkRecords, idleTimeoutMs, onUnread });
   } finally {
     await settledWithin(consumer.disconnect(), endTimeoutMs);
-    // The broker itself drops an empty group without offsets, so a failure here costs nothing.
+    // The broker deletes an empty group without offsets by itself, so a failure has no effect.
     await settledWithin(admin.deleteGroups([groupId]), endTimeoutMs);
     await settledWithin(admin.disconnect(), endTimeoutMs);
   }
 }
 
-/** Message times need not rise with the offsets, so a range of offsets alone may hold strangers. */
+/** Message times need not ascend with offsets, so a range of offsets may contain other messages. */
 function isWithin(timestamp: number, { from, to }: HistoryRange): boolean {
   return (from === undefined || timestamp >= from) && (to === undefined || timestamp < to);
 }
@@ -106,7 +106,7 @@ async function offsetRanges(
   { from, to }: Pick<HistoryRange, 'from' | 'to'>,
 ): Promise<OffsetRange[]> {
   const bounds = await admin.fetchTopicOffsets(topic);
-  // For a time behind the newest message both calls answer with the end of the partition.
+  // For a time after the newest message, both requests return the end of the partition.
   const starts = from === undefined ? undefined : await admin.fetchTopicOffsetsByTimestamp(topic, from);
   const ends = to === undefined ? undefined : await admin.fetchTopicOffsetsByTimestamp(topic, to);
   const offsetOf = (seek: typeof starts, partition: number, fallback: string) =>
@@ -130,23 +130,23 @@ interface Reading {
   onUnread: KafkaHistoryOptions['onUnread'];
 }
 
-/** Chunks of all ranges, in order within each; one at a time is on its way, so a slow reader slows the fetching. */
+/** Chunks of all ranges, in order within each, one at a time, so that a slow reader slows down the fetching. */
 async function* readRanges(reading: Reading): AsyncGenerator<Required<HistoryChunk>> {
   const { consumer, topic, ranges, chunkRecords, idleTimeoutMs, onUnread } = reading;
-  /** By partition that is not at its end yet: what is read of it now, and the ranges behind that. */
+  /** Unfinished partitions: the range that is read now, and those after it. */
   const open = new Map<number, { start: bigint; next: bigint; end: bigint; then: OffsetRange[] }>();
   for (const { partition, start, end } of ranges) {
     const known = open.get(partition);
     if (known === undefined) open.set(partition, { start, next: start, end, then: [] });
     else known.then.push({ partition, start, end });
   }
-  const handOver = createHandOver<Required<HistoryChunk>>();
+  const chunks = createChannel<Required<HistoryChunk>>();
 
   function advance(partition: number, next: bigint): void {
     const range = open.get(partition);
     if (range === undefined || next <= range.next) return;
     range.next = next;
-    handOver.touch();
+    chunks.touch();
     if (next < range.end) return;
     const following = range.then.shift();
     if (following !== undefined) {
@@ -157,7 +157,7 @@ async function* readRanges(reading: Reading): AsyncGenerator<Required<HistoryChu
     }
     open.delete(partition);
     consumer.pause([{ topic, partitions: [partition] }]);
-    if (open.size === 0) handOver.end();
+    if (open.size === 0) chunks.end();
   }
 
   async function eachBatch(payload: EachBatchPayload): Promise<void> {
@@ -167,20 +167,20 @@ async function* readRanges(reading: Reading): AsyncGenerator<Required<HistoryChu
     const wanted = batch.messages.filter(
       ({ offset }) => BigInt(offset) >= range.next && BigInt(offset) < range.end,
     );
-    // A reader that computes between two chunks must not cost the membership.
+    // The membership must survive a reader that computes between two chunks.
     const alive = setInterval(() => void payload.heartbeat().catch(() => undefined), 2_000);
     try {
       for (let start = 0; start < wanted.length; start += chunkRecords) {
         const chunk = wanted.slice(start, start + chunkRecords);
         const messages = toMessages(topic, batch.partition, chunk);
         const block = `${batch.partition}/${range.start}`;
-        if (!(await handOver.give(Object.assign(messages, { block })))) return;
+        if (!(await chunks.send(Object.assign(messages, { block })))) return;
         advance(batch.partition, BigInt(chunk.at(-1)!.offset) + 1n);
       }
     } finally {
       clearInterval(alive);
     }
-    // It goes on elsewhere, behind a seek.
+    // A seek to the next range is pending.
     if (open.get(batch.partition) !== range) return;
     payload.resolveOffset(batch.lastOffset());
     advance(batch.partition, BigInt(batch.lastOffset()) + 1n);
@@ -194,87 +194,23 @@ async function* readRanges(reading: Reading): AsyncGenerator<Required<HistoryChu
     }
   });
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-    // Nothing but markers of transactions: kafkajs has moved on without a call to eachBatch.
+    // A batch of transaction markers only: kafkajs moves on without a call to eachBatch.
     if (payload.batchSize === 0) advance(payload.partition, BigInt(payload.lastOffset) + 1n);
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => {
-    if (!payload.restart) handOver.fail(payload.error);
+    if (!payload.restart) chunks.fail(payload.error);
   });
 
   try {
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
-    yield* handOver.taken(idleTimeoutMs);
+    yield* chunks.received(idleTimeoutMs);
     if (open.size > 0)
       onUnread?.(
         [...open].flatMap(([partition, { next, end, then }]) => [{ partition, start: next, end }, ...then]),
       );
   } finally {
-    handOver.end();
+    chunks.end();
   }
-}
-
-/** Hands items from a producer that calls to a consumer that iterates; `give` resolves when the item has been used. */
-function createHandOver<T>() {
-  const waiting: { item: T; used: (used: boolean) => void }[] = [];
-  let ended = false;
-  let failure: Error | undefined;
-  let movedAt = Date.now();
-  let wake: () => void = () => undefined;
-
-  function end(): void {
-    ended = true;
-    wake();
-  }
-
-  return {
-    /** False when nobody will use it any more. */
-    give(item: T): Promise<boolean> {
-      if (ended) return Promise.resolve(false);
-      return new Promise((used) => {
-        waiting.push({ item, used });
-        wake();
-      });
-    },
-    /** Something has moved, if not an item. */
-    touch() {
-      movedAt = Date.now();
-    },
-    end,
-    fail(error: Error) {
-      failure ??= error;
-      end();
-    },
-    async *taken(idleTimeoutMs: number): AsyncGenerator<T> {
-      movedAt = Date.now();
-      try {
-        for (;;) {
-          const next = waiting[0];
-          if (next !== undefined) {
-            yield next.item;
-            movedAt = Date.now();
-            waiting.shift();
-            next.used(true);
-            // What the giver does with that (the next item, or the end) is to be seen before waiting.
-            await new Promise(setImmediate);
-            continue;
-          }
-          if (failure !== undefined) throw failure;
-          const leftMs = movedAt + idleTimeoutMs - Date.now();
-          if (ended || leftMs <= 0) return;
-          await new Promise<void>((resolve) => {
-            const timer = setTimeout(resolve, leftMs);
-            wake = () => {
-              clearTimeout(timer);
-              resolve();
-            };
-          });
-        }
-      } finally {
-        ended = true;
-        for (const { used } of waiting.splice(0)) used(false);
-      }
-    },
-  };
 }

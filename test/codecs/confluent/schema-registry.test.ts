@@ -139,7 +139,7 @@ test.each<[string, Answer, string, number]>([
   [
     'an answer without end',
     [200, ' '.repeat(5_000_000)],
-    'does not answer: the answer has more than 4194304 bytes',
+    'does not answer: the answer is larger than 4194304 bytes',
     3,
   ],
 ])('%s is unavailable', async (_, answer, message, requests) => {

@@ -294,7 +294,7 @@ test('verdicts on records that someone else has answered for are refused, and so
   await expect(
     sink.write(verdicts(7, 8, { advance: { ...verdicts(7, 8).advance!, committed: 7n } })),
   ).rejects.toThrow(FencedError);
-  await expect(sink.write({ ...verdicts(5, 6), advance: undefined })).rejects.toThrow('without the offsets');
+  await expect(sink.write({ ...verdicts(5, 6), advance: undefined })).rejects.toThrow('without the offsets of their records');
   // A batch that comes again, cut shorter, has nothing new.
   await sink.write(verdicts(3, 3, { advance: { ...verdicts(0, 4).advance!, from: 4n } }));
   expect(await written()).toEqual(range(0, 5));

@@ -1,0 +1,158 @@
+/** Transactions of one partition that is read: messages and its committed offset become visible together. */
+import type { Producer, Transaction } from 'kafkajs';
+import { FencedError } from '../../errors';
+import { pause, settledWithin } from '../../system/pause';
+import { noOffset } from './committed-offsets';
+import {
+  byTopic,
+  compressionOf,
+  inRequests,
+  isTooLarge,
+  type KafkaSinkSettings,
+  type Outgoing,
+} from './outbox';
+import type { TransactionResult } from '../sink';
+
+export interface PartitionWriterOptions {
+  topic: string;
+  partition: number;
+  groupId: string;
+  settings: KafkaSinkSettings;
+  /** Each one with the transactional id of the partition. */
+  createProducer: () => Producer;
+  readCommitted: () => Promise<bigint>;
+  onTransaction: (result: TransactionResult) => void;
+}
+
+/** Time that disconnecting an unneeded producer may take, ms. */
+const disconnectTimeoutMs = 2_000;
+const maxConcurrentAttempts = 50;
+
+/** Writes for a partition until another process fences it. */
+export class PartitionWriter {
+  /** The group's offset after the last transaction. */
+  reached = noOffset;
+  /** The result of the last transaction is unknown. */
+  private isUncertain = false;
+
+  private constructor(
+    private readonly options: PartitionWriterOptions,
+    private producer: Producer,
+    /** Open and empty: beginning a transaction is what fences other processes. */
+    private begun: Transaction | undefined,
+  ) {}
+
+  /** Opens a writer and fences the previous one of the partition. */
+  static async open(options: PartitionWriterOptions): Promise<PartitionWriter> {
+    const { producer, begun } = await begin(options);
+    return new PartitionWriter(options, producer, begun);
+  }
+
+  get name(): string {
+    return `${this.options.topic}/${this.options.partition}`;
+  }
+
+  /**
+   * Determines the result of an uncertain transaction that should have moved the group to `to`. Returns whether it was committed.
+   * @throws FencedError if another process has moved the group
+   */
+  async settle(to: bigint): Promise<boolean> {
+    if (!this.isUncertain) return false;
+    void this.close();
+    // The broker finishes or aborts the transaction before a producer of the same id may begin.
+    ({ producer: this.producer, begun: this.begun } = await begin(this.options));
+    const committed = await this.options.readCommitted();
+    if (committed !== to && committed !== this.reached) {
+      throw this.fenced(`the group is at offset ${committed} of ${this.name}, expected ${this.reached}`);
+    }
+    this.isUncertain = false;
+    this.reached = committed;
+    return committed === to;
+  }
+
+  /** Reports and creates the error of a partition that belongs to another process. */
+  fenced(problem: string): FencedError {
+    this.options.onTransaction('fenced');
+    return new FencedError(problem);
+  }
+
+  /**
+   * Writes messages and moves the group to `to`, in requests of at most `requestBytes`.
+   * @throws RequestTooLarge if the broker refuses one for its size
+   */
+  async commit(outgoing: readonly Outgoing[], to: bigint, requestBytes: number): Promise<void> {
+    const { topic, partition, groupId, onTransaction } = this.options;
+    const transaction = this.begun ?? (await this.producer.transaction());
+    this.begun = undefined;
+    this.isUncertain = true;
+    try {
+      const partitions = [{ partition, offset: String(to) }];
+      // Offsets first: the request that is repeated while the broker finishes the previous transaction should be small.
+      await retryWhileConcurrent(() =>
+        transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic, partitions }] }),
+      );
+      for (const request of inRequests(outgoing, requestBytes)) await this.send(transaction, request);
+      await transaction.commit();
+    } catch (error) {
+      onTransaction('failed');
+      // An open transaction blocks read_committed consumers. If the abort fails, the next producer or the timeout ends it.
+      if (transaction.isActive()) await transaction.abort().catch(() => undefined);
+      throw error;
+    }
+    this.isUncertain = false;
+    this.reached = to;
+    onTransaction('committed');
+  }
+
+  async close(): Promise<void> {
+    await settledWithin(this.producer.disconnect(), disconnectTimeoutMs);
+  }
+
+  private async send(transaction: Transaction, request: readonly Outgoing[]): Promise<void> {
+    try {
+      await transaction.sendBatch({
+        acks: -1,
+        compression: compressionOf(this.options.settings),
+        topicMessages: byTopic(request),
+      });
+    } catch (error) {
+      throw isTooLarge(error) ? new RequestTooLarge(request, error) : error;
+    }
+  }
+}
+
+async function begin({ createProducer }: PartitionWriterOptions) {
+  const producer = createProducer();
+  try {
+    await producer.connect();
+    return { producer, begun: await producer.transaction() };
+  } catch (error) {
+    void producer.disconnect().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A request of a transaction that the broker has refused for its size. */
+export class RequestTooLarge extends Error {
+  override readonly name = 'RequestTooLarge';
+  constructor(
+    readonly request: readonly Outgoing[],
+    override readonly cause: unknown,
+  ) {
+    super('the request is too large for the broker', { cause });
+  }
+}
+
+/** Repeats work while the broker finishes the previous transaction; kafkajs repeats only requests with messages. */
+async function retryWhileConcurrent(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      const isConcurrent = (error as { type?: unknown }).type === 'CONCURRENT_TRANSACTIONS';
+      if (!isConcurrent || attempt >= maxConcurrentAttempts) throw error;
+      await pause(Math.min(5 * 2 ** attempt, 200));
+    }
+  }
+}
