@@ -4,8 +4,9 @@ import { ConfigError } from '../errors';
 import { errorChain } from '../system/error-text';
 import * as config from './config';
 import * as encode from './encode';
-import * as exchange from './exchange';
+import * as exportCommand from './export';
 import * as generate from './generate';
+import * as importCommand from './import';
 import { exitCodes, type CommandContext, type Register } from './context';
 import * as doctor from './doctor';
 import * as evaluate from './evaluate';
@@ -24,7 +25,8 @@ const commands: readonly Register[] = [
   encode.register,
   explain.register,
   replay.register,
-  exchange.register,
+  exportCommand.register,
+  importCommand.register,
   config.register,
   doctor.register,
 ];

@@ -7,6 +7,7 @@ import type { VersionState } from '../scoring/version-state';
 import { disposeModel, type Model } from '../models/model';
 import type { ReadHistory } from '../sources/history';
 import { configuredSource } from '../sources/sources';
+import type { BundleFiles } from '../store/bundle';
 import { createModelStore } from '../store/model-store';
 
 /** The detector of that name, or the only one. Throws a ConfigError that names those there are. */
@@ -50,20 +51,32 @@ export interface OpenModel {
  * @throws Error when there is none yet, ModelVersionError when it cannot be read
  */
 export async function withModel(
-  { daemon }: Settings,
-  { detector }: DetectorSettings,
+  settings: Settings,
+  detector: DetectorSettings,
   wanted: string | undefined,
   use: (opened: OpenModel) => void | Promise<void>,
 ): Promise<void> {
-  const store = createModelStore({ directory: daemon.store.path, detector });
-  const version = wanted ?? (await store.current());
-  if (version === undefined)
-    throw new Error(`detector "${detector}" has no model version yet: train it first`);
-  const { files } = await store.read(version);
+  const { version, files } = await readVersion(settings, detector, wanted);
   const { state, model } = decodeModel(version, files);
   try {
     await use({ version, state, model });
   } finally {
     disposeModel(model);
   }
+}
+
+/**
+ * The files of the current version, or of the one that is named.
+ * @throws Error when there is no version yet, ModelVersionError when it cannot be read
+ */
+export async function readVersion(
+  { daemon }: Settings,
+  { detector }: DetectorSettings,
+  wanted: string | undefined,
+): Promise<{ version: string; files: BundleFiles }> {
+  const store = createModelStore({ directory: daemon.store.path, detector });
+  const version = wanted ?? (await store.current());
+  if (version === undefined)
+    throw new Error(`detector "${detector}" has no model version yet: train it first`);
+  return { version, files: (await store.read(version)).files };
 }

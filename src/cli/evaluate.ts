@@ -1,17 +1,13 @@
-/** `vaemon evaluate`: trains on recorded normal data, scores other recorded data, and says how good the scores are. */
+/** `vaemon evaluate`: trains on recorded normal data, scores other recorded data, and measures the quality of the scores. */
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
-import { createReport, type ScoredSeries } from '../offline/evaluate/quality/report';
-import { runSeriesProcess, type SeriesOutcome } from '../offline/evaluate/series-process';
-import { runConcurrently } from '../system/concurrency';
+import { evaluate, formatJson, formatScores } from '../offline/evaluate/evaluate';
+import { evaluateSeries, type EvaluatedDetector } from '../offline/evaluate/evaluate-series';
+import type { SeriesFiles } from '../offline/evaluate/series-files';
+import { formatReport } from '../offline/evaluate/table';
 import { exitWhenParentIsGone } from '../runtime/training-process';
-import { createLogger, type Logger } from '../logger';
-import { readRecordLabels, type RecordLabels } from '../offline/evaluate/record-labels';
-import { findSeries, type SeriesFiles, type SeriesSelection } from '../offline/evaluate/series-files';
-import type { CommandContext, Register } from './context';
-import { formatReport } from './evaluate-report';
-import { evaluateSeries, loadSeriesSettings, type EvaluatedDetector } from './evaluate-series';
+import type { Register } from './context';
 import { setOption } from './set';
 
 interface Options {
@@ -25,14 +21,13 @@ interface Options {
   json?: boolean;
 }
 
-/** Ratios of normal records for which alarms are counted, beside the detector's own target. */
-const usualTargets = [0.01, 0.001];
-
-export const register: Register = (program, context) => {
+export const register: Register = (program, { env, stdout, stderr }) => {
   program
     .command('evaluate')
-    .description('train on recorded normal data, score other recorded data, and judge the scores')
-    .argument('<detector>', "a detector's file; source and channels come from the data")
+    .description(
+      'train on recorded normal data, score other recorded data, and measure the quality of the scores',
+    )
+    .argument('<detector>', "a detector's file; its source and channels are those of the data")
     .requiredOption(
       '--train <path...>',
       'CSV or idx3 images of normal records, or a folder with NAME.train.csv[.gz] or .idx3[.gz]; repeatable',
@@ -43,17 +38,33 @@ export const register: Register = (program, context) => {
       'CSV `[series,]index,label`, idx1 (not 0 = anomalous), or a folder with NAME.label.…; repeatable',
       [],
     )
-    .option('--out <file>', 'write `series,index,score,flag` of every record of test')
+    .option('--out <file>', 'write `series,index,score,flag` of every test record')
     .addOption(setOption())
-    .option('--jobs <n>', 'series evaluated at once', parseJobs, os.availableParallelism())
+    .option(
+      '--jobs <n>',
+      'number of series to evaluate at the same time',
+      parseJobs,
+      os.availableParallelism(),
+    )
     .option('--json', 'print the result as JSON')
     .addOption(new Option('--child <series>', 'evaluate one series and print its scores').hideHelp())
     .action(async (path: string, options: Options) => {
-      const evaluated = { path, overrides: options.set, env: context.env };
-      if (options.child === undefined) return evaluate(evaluated, options, context);
-      exitWhenParentIsGone();
-      const files = { name: options.child, train: options.train[0]!, test: options.test[0]! };
-      context.stdout.write(JSON.stringify(await evaluateSeries(evaluated, files)));
+      const evaluated = { path, overrides: options.set, env };
+      if (options.child !== undefined) {
+        exitWhenParentIsGone();
+        const files = { name: options.child, train: options.train[0]!, test: options.test[0]! };
+        stdout.write(JSON.stringify(await evaluateSeries(evaluated, files)));
+        return;
+      }
+      const { outcomes, report } = await evaluate({
+        evaluated,
+        paths: options,
+        jobs: options.jobs,
+        commandFor: (files) => childCommand(evaluated, files),
+        stderr,
+      });
+      if (options.out !== undefined) await writeFile(options.out, formatScores(outcomes));
+      stdout.write(options.json === true ? formatJson(report, outcomes) : formatReport(report));
     });
 };
 
@@ -63,47 +74,7 @@ function parseJobs(text: string): number {
   return jobs;
 }
 
-async function evaluate(
-  evaluated: EvaluatedDetector,
-  options: Options,
-  { env, stdout, stderr }: CommandContext,
-): Promise<void> {
-  const selection = await findSeries(options);
-  const labels = await readLabels(selection);
-  const { daemon } = await loadSeriesSettings(evaluated, selection.series[0]!);
-  const log = createLogger({ ...daemon.log, stream: stderr });
-  const runOne =
-    selection.series.length === 1
-      ? (files: SeriesFiles) => evaluateSeries(evaluated, files)
-      : (files: SeriesFiles, signal: AbortSignal) =>
-          runSeriesProcess(childCommand(evaluated, files), env, signal);
-  const outcomes = await runConcurrently(selection.series, options.jobs, async (files, signal) => {
-    try {
-      const outcome = await runOne(files, signal);
-      logOutcome(outcome, log);
-      return outcome;
-    } catch (cause) {
-      throw new Error(`series "${files.name}" could not be evaluated`, { cause });
-    }
-  });
-  if (options.out !== undefined) await writeFile(options.out, formatScores(outcomes));
-  const verdict = createReport(
-    outcomes.map((outcome) => toScored(outcome, labels)),
-    [...outcomes.map(({ target }) => target), ...usualTargets],
-  );
-  stdout.write(options.json === true ? formatJson(verdict, outcomes) : formatReport(verdict));
-}
-
-async function readLabels({ series, sharedLabels }: SeriesSelection): Promise<Map<string, RecordLabels>> {
-  const files = [
-    ...sharedLabels.map((path) => ({ name: '', path })),
-    ...series.flatMap(({ name, labels }) => (labels === undefined ? [] : [{ name, path: labels }])),
-  ];
-  const all = await Promise.all(files.map(({ name, path }) => readRecordLabels(path, name)));
-  return new Map(all.flatMap((labels) => [...labels]));
-}
-
-/** The same program, the same configuration, one series. */
+/** Evaluates one series with the same program and configuration. */
 function childCommand(
   { path, overrides }: EvaluatedDetector,
   { name, train, test }: SeriesFiles,
@@ -119,41 +90,4 @@ function childCommand(
     `--test=${test}`,
     ...Object.entries(overrides).map(([key, value]) => `--set=${key}=${value}`),
   ];
-}
-
-function logOutcome(
-  { series, seconds, ignoredColumns, rejected, windowNotFull, training }: SeriesOutcome,
-  log: Logger,
-): void {
-  log.info('series evaluated', { series, seconds: Math.round(seconds * 10) / 10 });
-  if (ignoredColumns.length > 0)
-    log.info('columns are no channels of the detector', { series, columns: ignoredColumns });
-  if (training.rejectedRecords > 0)
-    log.warn('training records were refused', { series, records: training.rejectedRecords });
-  if (Object.keys(rejected).length > 0)
-    log.warn('records were refused and have score 0', { series, ...rejected });
-  if (windowNotFull > 0)
-    log.warn('records had no full window and have score 0', { series, records: windowNotFull });
-}
-
-function toScored({ series, scores, flags }: SeriesOutcome, labels: Map<string, RecordLabels>): ScoredSeries {
-  return {
-    name: series,
-    scores: Float64Array.from(scores),
-    flags: Uint8Array.from(flags),
-    labels: labels.get(series),
-  };
-}
-
-function formatScores(outcomes: readonly SeriesOutcome[]): string {
-  const lines = outcomes.flatMap(({ series, scores, flags }) =>
-    scores.map((score, i) => `${series},${i},${score},${flags[i]!}`),
-  );
-  return ['series,index,score,flag', ...lines, ''].join('\n');
-}
-
-function formatJson(verdict: ReturnType<typeof createReport>, outcomes: readonly SeriesOutcome[]): string {
-  // The scores themselves are for --out; undefined leaves a key out of JSON.
-  const details = outcomes.map((outcome) => ({ ...outcome, scores: undefined, flags: undefined }));
-  return `${JSON.stringify({ ...verdict, details }, null, 1)}\n`;
 }

@@ -12,7 +12,7 @@ export interface TrainingSelection {
 
 export function addTrainingOptions(command: Command): Command {
   return command
-    .option('-d, --detector <name>', 'which detector, where there are several')
+    .option('-d, --detector <name>', 'name of the detector, if there are several')
     .option('--file-records <n>', 'use the first n records of a file source (default: its historyRecords)')
     .option(
       '--quarantine <file>',

@@ -79,7 +79,7 @@ test('a folder of PNG files is trained on; the model draws images and encodes th
   expect([width, height, channels]).toEqual([4 * (side + 1) + 1, 3 * (side + 1) + 1, 1]);
   expect(await vaemon('generate', inFolder('camera.yaml'))).toMatchObject({
     code: 1,
-    err: 'vaemon: images need a file: --out samples.png\n',
+    err: 'vaemon: images are written to a file: --out samples.png\n',
   });
 
   const encoded = await vaemon('encode', inFolder('camera.yaml'));
@@ -87,7 +87,7 @@ test('a folder of PNG files is trained on; the model draws images and encodes th
   expect(lines[0]).toBe('key,timestamp,z1,z2,z3');
   expect(lines).toHaveLength(count);
   expect(lines[1]).toMatch(/^bars,1970-01-01T00:00:00.000Z,/);
-  expect(encoded.err).toContain('records that could not be used were left out');
+  expect(encoded.err).toContain('records left out, as they cannot be decoded');
 }, 60_000);
 
 describe('evaluate', () => {
@@ -125,7 +125,7 @@ describe('evaluate', () => {
   test('images of another size than the configured, or than those of the other file, are an error', async () => {
     expect(
       (await vaemon('evaluate', inFolder('any.yaml'), ...paths(), '--set', 'record.image.width=9')).err,
-    ).toContain('has images of 8 × 8 pixels, but record.image says 9 × 8');
+    ).toContain('has images of 8 × 8 pixels, but record.image has 9 × 8');
     await writeFile(inFolder('small.idx3.gz'), idx([Buffer.alloc(4)], 2, 2));
     const other = ['--train', inFolder('bars.train.idx3.gz'), '--test', inFolder('small.idx3.gz')];
     expect((await vaemon('evaluate', inFolder('any.yaml'), ...other)).err).toContain('of 8 × 8 pixels, but');

@@ -124,7 +124,7 @@ describe('explain', () => {
   test('says which channel does not fit, and what it should have been', async () => {
     const { out, code } = await explain(join(folder, 'broken.ndjson'), '-i', '40');
     expect(code).toBe(0);
-    expect(out).toMatch(/surprise \d+\.\d\d \(.*normal records\), anomalous by a threshold of 3\.00/);
+    expect(out).toMatch(/surprise \d+\.\d\d \(.*normal records\), anomalous \(threshold 3\.00\)/);
     const [, first] = /^channel .*\n(.*)$/m.exec(out)!;
     expect(first).toMatch(/^pressure +5,000 .* does not fit the others$/);
     expect(out).toMatch(/^level 2, dimension 1 /m);
@@ -148,7 +148,7 @@ describe('explain', () => {
   });
 
   test.each([
-    ['0', 'there are fewer than 3 records of key "a" up to it'],
+    ['0', 'its key has fewer than 3 records up to it'],
     ['30', 'cannot be used ←'],
     ['50', 'has 50 records: there is no record 50'],
   ])('record %s: %s', async (index, message) => {

@@ -1,7 +1,7 @@
 /** Past verdicts, derived once more. */
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { ReplayReport } from '../../../src/offline/replay';
+import type { ReplayReport } from '../../../src/offline/replay/replay';
 import { newFolder, removeFolders, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
 import type { SettingsOverrides } from '../vaemon-process';

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCli } from '../../../src/cli/cli';
-import { evaluateSeries } from '../../../src/cli/evaluate-series';
+import { evaluateSeries } from '../../../src/offline/evaluate/evaluate-series';
 import { findSeries } from '../../../src/offline/evaluate/series-files';
 import { tf } from '../../../src/tensor';
 import { captureContext } from '../../cli/capture';

@@ -1,6 +1,6 @@
-/** The verdict of an evaluation as a table for people. */
-import type { MacroMetrics, SeriesMetrics } from '../offline/evaluate/quality/judgement';
-import type { RealisedAlarms, EvaluationReport } from '../offline/evaluate/quality/report';
+/** The report of an evaluation as a table. */
+import type { MacroMetrics, SeriesMetrics } from './quality/judgement';
+import type { RealisedAlarms, EvaluationReport } from './quality/report';
 
 type Row = Partial<SeriesMetrics> & Pick<MacroMetrics, 'rocAuc' | 'f1'>;
 
@@ -28,7 +28,7 @@ function percent(value: number | undefined): string {
   return value === undefined ? '' : `${(100 * value).toFixed(2)} %`;
 }
 
-/** Columns aligned; empty where a metric is not defined. */
+/** Cells of undefined metrics are empty. */
 export function formatReport({ judgement, alarms, countedOn }: EvaluationReport): string {
   const lines = alarms.map((one) => formatAlarms(one, countedOn));
   if (judgement === undefined) return `${lines.join('\n')}\n`;
@@ -48,7 +48,7 @@ export function formatReport({ judgement, alarms, countedOn }: EvaluationReport)
       .join('  ')
       .trimEnd(),
   );
-  const flagAll = `F1 of a flag on every record: ${share(judgement.micro.flagAllF1)} (micro)`;
+  const flagAll = `F1 if every record is flagged: ${share(judgement.micro.flagAllF1)} (micro)`;
   return `${[...table, '', flagAll, ...lines].join('\n')}\n`;
 }
 

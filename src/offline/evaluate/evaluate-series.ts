@@ -1,38 +1,28 @@
-/** One series of an evaluation: its files and a detector's configuration to scores. */
-import { loadSettings } from '../config/load';
-import { sourceOf, type DetectorSettings, type Settings } from '../config/settings';
-import type { SeriesOutcome } from '../offline/evaluate/series-process';
-import { openEngines, usualEngines } from '../runtime/engines';
-import { evaluateDetector } from '../offline/evaluate/evaluator';
-import { readColumns } from '../sources/file/file';
-import { isIdxPath } from '../domain/recording';
-import { readIdxImages } from '../sources/file/idx';
-import {
-  numericChannels,
-  readImageSeries,
-  readSeries,
-  toImageMessages,
-  toMessages,
-} from '../offline/evaluate/series';
-import type { SeriesFiles } from '../offline/evaluate/series-files';
-import type { CommandContext } from './context';
+/** Evaluates a detector's configuration on the files of one series. */
+import { loadSettings } from '../../config/load';
+import { sourceOf, type DetectorSettings, type Settings } from '../../config/settings';
+import type { SeriesOutcome } from './series-process';
+import { openEngines, usualEngines } from '../../runtime/engines';
+import { evaluateDetector } from './evaluator';
+import { readColumns } from '../../sources/file/file';
+import { isIdxPath } from '../../domain/recording';
+import { readIdxImages } from '../../sources/file/idx';
+import { numericChannels, readImageSeries, readSeries, toImageMessages, toMessages } from './series';
+import type { SeriesFiles } from './series-files';
 
 export interface EvaluatedDetector {
   /** A detector's file. */
   path: string;
   overrides: Readonly<Record<string, string>>;
-  env: CommandContext['env'];
+  env: Readonly<Record<string, string | undefined>>;
 }
 
-/**
- * The settings for one series: source and field names are those of its files, and so are the channels, unless the
- * detector's file lists them.
- */
+/** The settings with source and field names of the series, and with its channels, unless the detector's file lists them. */
 export async function loadSeriesSettings(
   { path, overrides, env }: EvaluatedDetector,
   { train }: Pick<SeriesFiles, 'train'>,
 ): Promise<{ daemon: Settings['daemon']; detector: DetectorSettings; columns: readonly string[] }> {
-  const known = isIdxPath(train) ? await knownOfImages(train) : await knownOfColumns(train);
+  const facts = isIdxPath(train) ? await factsOfImages(train) : await factsOfColumns(train);
   const { daemon, detectors } = await loadSettings(path, {
     env,
     overrides: {
@@ -41,22 +31,22 @@ export async function loadSeriesSettings(
       'source.file.path': train,
       'record.format': 'json',
       'sinks.kafka.enabled': 'false',
-      ...known.overrides,
+      ...facts.overrides,
     },
-    assumed: known.assumed,
+    assumed: facts.assumed,
   });
   if (detectors.length !== 1) throw new Error(`${path} must have one detector, not ${detectors.length}`);
-  return { daemon, detector: detectors[0]!.settings, columns: known.columns };
+  return { daemon, detector: detectors[0]!.settings, columns: facts.columns };
 }
 
-/** What a file of recorded data says of the detector's settings. */
-interface Known {
+/** Settings that follow from a file of recorded data. */
+interface FileFacts {
   columns: readonly string[];
   overrides: Readonly<Record<string, string>>;
   assumed: unknown;
 }
 
-async function knownOfColumns(train: string): Promise<Known> {
+async function factsOfColumns(train: string): Promise<FileFacts> {
   const columns = await readColumns(train);
   return {
     columns,
@@ -70,7 +60,7 @@ async function knownOfColumns(train: string): Promise<Known> {
   };
 }
 
-async function knownOfImages(train: string): Promise<Known> {
+async function factsOfImages(train: string): Promise<FileFacts> {
   const { width, height } = await readIdxImages(train);
   return {
     columns: [],
@@ -107,8 +97,7 @@ export async function evaluateSeries(
   };
 }
 
-/** The messages of a series, and which of its columns they are about. */
-interface Recorded {
+interface RecordedMessages {
   messages: ReturnType<typeof toMessages>;
   channels: readonly string[];
   ignored: readonly string[];
@@ -120,7 +109,7 @@ async function recordedColumns(
   settings: DetectorSettings,
   columns: readonly string[],
   files: SeriesPaths,
-): Promise<Recorded> {
+): Promise<RecordedMessages> {
   const series = await readSeries(files, sourceOf(settings, 'file').file.columns);
   const { channels } = settings.record;
   const fromHeader = channels.length === columns.length && channels.every((name, i) => name === columns[i]);
@@ -133,14 +122,14 @@ async function recordedColumns(
   };
 }
 
-async function recordedImages(settings: DetectorSettings, files: SeriesPaths): Promise<Recorded> {
+async function recordedImages(settings: DetectorSettings, files: SeriesPaths): Promise<RecordedMessages> {
   const series = await readImageSeries(files);
   const { width, height } = settings.record.image;
   const { train } = series;
-  // Raw images are taken as they are: each would be refused, and a thousand refusals say less than this.
+  // One error instead of a dead letter for each image.
   if (train.width !== width || train.height !== height)
     throw new Error(
-      `${files.train} has images of ${train.width} × ${train.height} pixels, but record.image says ${width} × ${height}`,
+      `${files.train} has images of ${train.width} × ${train.height} pixels, but record.image has ${width} × ${height}`,
     );
   return { messages: toImageMessages(series), channels: [], ignored: [] };
 }

@@ -1,12 +1,12 @@
-/** Many small images as one picture. */
-import { colourChannels, imageBytes, type ImageShape } from '../domain/image';
-import { loadSharp } from '../codecs/image/sharp';
+/** Many small images as one PNG. */
+import { colourChannels, imageBytes, type ImageShape } from '../../domain/image';
+import { loadSharp } from '../../codecs/image/sharp';
 
-/** Pixels between two images, and around all of them. */
+/** Pixels between two images, and around the grid. */
 const gap = 1;
 
 /**
- * A PNG with the images side by side, row by row, as nearly square as they can be.
+ * A PNG with the images row by row, as nearly square as possible.
  * @param values bytes, shape [count, height, width, colours]
  */
 export async function encodeGrid(values: ArrayLike<number>, image: ImageShape): Promise<Buffer> {

@@ -1,8 +1,8 @@
-/** A detection as a table for a person. */
-import type { Detection } from '../domain/detection';
-import { describeRarity, formatValue } from '../sinks/log';
+/** A detection as a table. */
+import type { Detection } from '../../domain/detection';
+import { describeRarity, formatValue } from '../../sinks/log';
 
-/** Lines of text: the verdict, then each channel beside what it should have been, then the code. */
+/** The surprise and the statistics, then each channel with its expected value, then the latent code. */
 export function formatExplanation(detection: Detection): string {
   const { surprise, threshold, contributions, nearestNormal, origin, statistics } = detection;
   const rows = contributions.map((one) => [
@@ -25,7 +25,7 @@ export function formatExplanation(detection: Detection): string {
     '',
     `surprise ${surprise.toFixed(2)} (${describeRarity(surprise)}), ` +
       (detection.anomalous ? 'anomalous' : 'normal') +
-      ` by a threshold of ${threshold.toFixed(2)}`,
+      ` (threshold ${threshold.toFixed(2)})`,
     ...Object.entries(statistics).map(
       ([name, nats]) => `  ${name.padEnd(16)}${nats.toFixed(1).padStart(8)} nats`,
     ),
@@ -40,7 +40,7 @@ export function formatExplanation(detection: Detection): string {
   ].join('\n');
 }
 
-/** The first column to the left, the others to the right, but for the last one where it has words. */
+/** Aligns the first column and columns without a title to the left, others to the right. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [head, ...rows];
   const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));

@@ -1,0 +1,54 @@
+/** Alarms among derived detections, as they are or under another false-alarm target. */
+import { alarmThreshold, type FalseAlarmTarget } from '../../calibration/threshold';
+import type { DetectorSettings } from '../../config/settings';
+import type { Detection } from '../../domain/detection';
+import { createEventTracker } from '../../domain/event';
+import { isAnomalous } from '../../pipeline/detection';
+import type { Detector } from '../../scoring/detector';
+
+export interface AlarmCount {
+  /** Records with a derived detection. */
+  records: number;
+  /** Anomalous records. */
+  alarms: number;
+  /** Events that they open. */
+  events: number;
+}
+
+export function countAlarms({ events }: DetectorSettings, detections: readonly Detection[]): AlarmCount {
+  const trackers = new Map<number, ReturnType<typeof createEventTracker>>();
+  let opened = 0;
+  for (const detection of detections) {
+    const { partition } = detection.origin;
+    const tracker = trackers.get(partition) ?? createEventTracker(events);
+    trackers.set(partition, tracker);
+    opened += tracker.observe(detection).filter(({ status }) => status === 'open').length;
+  }
+  return {
+    records: detections.length,
+    alarms: detections.filter(({ anomalous }) => anomalous).length,
+    events: opened,
+  };
+}
+
+export interface SupposedAlarms extends AlarmCount {
+  /** By model version. */
+  threshold: Readonly<Record<string, number>>;
+}
+
+/** Counts the alarms that a false-alarm target would have raised. */
+export function countAlarmsAt(
+  target: FalseAlarmTarget,
+  settings: DetectorSettings,
+  detections: readonly Detection[],
+  detectorOf: (version: string) => Detector,
+): SupposedAlarms {
+  const thresholds: Record<string, number> = {};
+  const thresholdOf = (version: string): number =>
+    (thresholds[version] ??= alarmThreshold(target, detectorOf(version).state).surprise);
+  const supposed = detections.map((one) => {
+    const threshold = thresholdOf(one.modelVersion);
+    return { ...one, threshold, anomalous: isAnomalous(one.limits, one.surprise, threshold) };
+  });
+  return { ...countAlarms(settings, supposed), threshold: thresholds };
+}

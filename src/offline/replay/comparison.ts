@@ -1,0 +1,166 @@
+/** Recorded detections compared with those that are derived again. */
+import type { DetectorSettings } from '../../config/settings';
+import type { Detection } from '../../domain/detection';
+import { encodeDetection } from '../../sinks/kafka/messages';
+import type { Derivation } from './derivation';
+import type { RecordedDetection, RecordedDetections } from './recorded';
+
+/** Each recorded detection, and each record without one, is in one of the counts. */
+export interface ReplayCounts {
+  /** Records in the range. */
+  records: number;
+  /** Equal to the last bit. */
+  identical: number;
+  different: number;
+  /** The model version does not exist, or was trained under other settings. */
+  withoutVersion: number;
+  /** Windows lack records before the range, or lacked records when recorded. */
+  incomplete: number;
+  /** No detection recorded, and none derived that the sink writes. */
+  quiet: number;
+  /** No detection recorded, but one derived that the sink writes. */
+  unrecorded: number;
+}
+
+export interface Difference {
+  /** `partition/offset` */
+  origin: string;
+  field: string;
+  recorded: unknown;
+  derived: unknown;
+}
+
+export interface Comparison {
+  counts: ReplayCounts;
+  /** The first ones. */
+  differences: readonly Difference[];
+  /** Largest difference of surprise. */
+  largestDifference: number;
+  /** One detection per record, where there is one: by the version that scored it. */
+  derived: readonly Detection[];
+}
+
+const maxDifferences = 20;
+
+/** Fields that must be equal. Explanations depend on a budget of time. */
+const comparedFields = [
+  'key',
+  'timestampMs',
+  'surprise',
+  'threshold',
+  'anomalous',
+  'extrapolated',
+  'limits',
+  'statistics',
+  'baselines',
+  'modelVersion',
+] as const;
+
+/** The versions that may have scored each record without a detection: those of the detections around it. */
+export function candidateVersions(
+  origins: readonly string[],
+  recorded: RecordedDetections,
+  current: string | undefined,
+): Map<string, string[]> {
+  const candidates = new Map<string, string[]>();
+  const inOrder = (list: readonly string[]) => {
+    let newest: string | undefined;
+    let partition = '';
+    for (const origin of list) {
+      const ofOrigin = origin.split('/')[0]!;
+      if (ofOrigin !== partition) newest = undefined;
+      partition = ofOrigin;
+      const version = recorded.get(origin)?.at(-1)?.modelVersion;
+      if (version !== undefined) newest = version;
+      else if (newest !== undefined) candidates.set(origin, [...(candidates.get(origin) ?? []), newest]);
+    }
+  };
+  inOrder(origins);
+  inOrder([...origins].reverse());
+  for (const origin of origins)
+    if (!recorded.has(origin) && !candidates.has(origin) && current !== undefined)
+      candidates.set(origin, [current]);
+  return candidates;
+}
+
+/**
+ * @param origins of the records, as `partition/offset`
+ * @param derivations by version
+ * @param candidates versions to try for records without a detection
+ */
+export function compare(
+  { sinks }: DetectorSettings,
+  recorded: RecordedDetections,
+  origins: readonly string[],
+  derivations: ReadonlyMap<string, Derivation>,
+  candidates: ReadonlyMap<string, readonly string[]>,
+): Comparison {
+  const counts: ReplayCounts = {
+    records: origins.length,
+    identical: 0,
+    different: 0,
+    withoutVersion: 0,
+    incomplete: 0,
+    quiet: 0,
+    unrecorded: 0,
+  };
+  const differences: Difference[] = [];
+  let largestDifference = 0;
+  const derived: Detection[] = [];
+  const isWritten = ({ anomalous }: Detection): boolean => sinks.kafka.emit === 'all' || anomalous;
+
+  function note(difference: Difference): void {
+    if (differences.length < maxDifferences) differences.push(difference);
+  }
+
+  function compareUnrecorded(origin: string): void {
+    const detections = (candidates.get(origin) ?? [])
+      .filter((version) => derivations.has(version))
+      .map((version) => derivations.get(version)!.detections.get(origin));
+    const quiet = detections.find((one) => one === undefined || !isWritten(one));
+    if (detections.length === 0 || detections.includes(undefined) || quiet !== undefined) counts.quiet++;
+    else if (detections.every((one) => one?.incomplete !== undefined)) counts.incomplete++;
+    else {
+      counts.unrecorded++;
+      note({ origin, field: 'detection', recorded: undefined, derived: detections[0]!.surprise });
+    }
+    const [first] = quiet === undefined ? detections : [quiet];
+    if (first !== undefined) derived.push(first);
+  }
+
+  function compareRecorded(origin: string, given: RecordedDetection, isFirst: boolean): void {
+    const derivation = derivations.get(given.modelVersion);
+    if (derivation === undefined) {
+      counts.withoutVersion++;
+      return;
+    }
+    const detection = derivation.detections.get(origin);
+    const found = detection === undefined ? [] : differencesOf(origin, given, detection);
+    const isIncomplete = given['incomplete'] !== undefined || detection?.incomplete !== undefined;
+    if (detection !== undefined && found.length === 0) counts.identical++;
+    else if (detection === undefined || isIncomplete) counts.incomplete++;
+    else {
+      counts.different++;
+      largestDifference = Math.max(largestDifference, Math.abs(detection.surprise - given.surprise));
+      found.forEach(note);
+    }
+    if (detection !== undefined && isFirst) derived.push(detection);
+  }
+
+  for (const origin of origins) {
+    const given = recorded.get(origin);
+    if (given === undefined) compareUnrecorded(origin);
+    else given.forEach((one, i) => compareRecorded(origin, one, i === 0));
+  }
+  return { counts, differences, largestDifference, derived };
+}
+
+function differencesOf(origin: string, recorded: RecordedDetection, detection: Detection): Difference[] {
+  // The recorded numbers have passed through JSON, so the derived ones must, too.
+  const derived = JSON.parse(String(encodeDetection(detection).value)) as Record<string, unknown>;
+  const isExplained = 'nearestNormal' in recorded || 'nearestNormal' in derived;
+  const fields = [...comparedFields, ...(isExplained ? [] : ['contributions'])];
+  return fields
+    .filter((field) => JSON.stringify(recorded[field]) !== JSON.stringify(derived[field]))
+    .map((field) => ({ origin, field, recorded: recorded[field], derived: derived[field] }));
+}

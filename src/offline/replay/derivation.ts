@@ -1,0 +1,94 @@
+/** Detections of recorded messages, derived again by one model version. */
+import { alarmThreshold } from '../../calibration/threshold';
+import { settingsFingerprint } from '../../config/fingerprint';
+import { sourceOf, type DetectorSettings } from '../../config/settings';
+import type { Detection } from '../../domain/detection';
+import { ModelVersionError } from '../../errors';
+import { createRecordDecoder } from '../../pipeline/record-decoder';
+import type { Engines } from '../../runtime/engines';
+import { decodeBundle } from '../../scoring/bundle';
+import type { Detector } from '../../scoring/detector';
+import type { Sink } from '../../sinks/sink';
+import type { BundleFiles } from '../../store/bundle';
+import { createOfflinePipeline, createOfflineStates } from '../pipeline';
+import type { RecordedDetections, ReplayedPartition } from './recorded';
+
+export interface DerivationParts {
+  settings: DetectorSettings;
+  engines: Engines;
+  /** Files of a version. Rejects with a ModelVersionError when the version does not exist. */
+  readVersion: (version: string) => Promise<BundleFiles>;
+  partitions: readonly ReplayedPartition[];
+  recorded: RecordedDetections;
+}
+
+export interface Derivation {
+  detector: Detector;
+  /** By `partition/offset`. */
+  detections: ReadonlyMap<string, Detection>;
+}
+
+/** Messages per batch. */
+const batchRecords = 1_000;
+
+/**
+ * @param baselines those of the recorded detections, or those that follow from the messages
+ * @throws ModelVersionError when the version cannot be used
+ */
+export async function derive(
+  { settings, engines, readVersion, partitions, recorded }: DerivationParts,
+  version: string,
+  baselines: 'recorded' | 'followed',
+): Promise<Derivation> {
+  const recordDecoder = createRecordDecoder(settings);
+  const files = await readVersion(version);
+  const detector = await decodeBundle(version, files, recordDecoder.table, engines.openScoring);
+  try {
+    if (detector.state.settingsFingerprint !== settingsFingerprint(settings))
+      throw new ModelVersionError(version, 'schema', 'it was trained under other settings');
+    const { surprise: threshold } = alarmThreshold(settings.calibration.falseAlarmTarget, detector.state);
+    const detections = new Map<string, Detection>();
+    const sink: Sink = {
+      name: 'replay',
+      write(outcome) {
+        for (const one of outcome.detections)
+          detections.set(`${one.origin.partition}/${one.origin.offset}`, one);
+        return Promise.resolve();
+      },
+      close: () => Promise.resolve(),
+    };
+    // Baselines depend on all records since the version came into use; a detection records the part that its score needs.
+    const recordedBaselines = (partition: number, offset: bigint) => {
+      const lowered = recorded.get(`${partition}/${offset}`)?.[0]?.baselines;
+      return lowered && Object.values(lowered);
+    };
+    const usesRecorded = baselines === 'recorded' && settings.calibration.baselineRecords > 0;
+    const handle = createOfflinePipeline({
+      settings,
+      recordDecoder,
+      active: { detector, threshold },
+      sink,
+      states: createOfflineStates(
+        settings,
+        recordDecoder,
+        usesRecorded ? { baselines: undefined, recordedBaselines } : {},
+      ),
+    });
+    const { topic } = sourceOf(settings, 'kafka').kafka;
+    for (const { partition, from, liveFrom, messages } of partitions) {
+      const assignment = { from, liveFrom, after: undefined, processedBefore: from > 0n };
+      for (let at = 0; at < messages.length; at += batchRecords)
+        await handle({
+          topic,
+          partition,
+          messages: messages.slice(at, at + batchRecords),
+          lag: undefined,
+          assignment: at === 0 ? assignment : undefined,
+        });
+    }
+    return { detector, detections };
+  } catch (error) {
+    detector.dispose();
+    throw error;
+  }
+}

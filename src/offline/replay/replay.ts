@@ -1,0 +1,98 @@
+/** Derives recorded detections again, with the model versions that made them, and compares the two. */
+import type { FalseAlarmTarget } from '../../calibration/threshold';
+import type { Detection } from '../../domain/detection';
+import { ModelVersionError } from '../../errors';
+import { countAlarms, countAlarmsAt, type AlarmCount, type SupposedAlarms } from './alarms';
+import { candidateVersions, compare, type Difference, type ReplayCounts } from './comparison';
+import { derive, type Derivation, type DerivationParts } from './derivation';
+
+export interface ReplayParts extends DerivationParts {
+  /** The version in use, for records without a detection around them; undefined where there is none. */
+  currentVersion: string | undefined;
+  whatIf?: WhatIf | undefined;
+}
+
+export interface WhatIf {
+  target?: FalseAlarmTarget | undefined;
+  version?: string | undefined;
+}
+
+export interface ReplayReport extends ReplayCounts {
+  engine: string;
+  /** Number of recorded detections by model version. */
+  versions: Readonly<Record<string, number>>;
+  /** Versions that could not be used, and the reasons. */
+  unusable: Readonly<Record<string, string>>;
+  /** The first ones. */
+  differences: readonly Difference[];
+  /** Largest difference of surprise. */
+  largestDifference: number;
+  alarms: AlarmCount;
+  whatIf?: SupposedAlarms;
+}
+
+/** @throws ModelVersionError when the version of `whatIf` cannot be used */
+export async function replay(parts: ReplayParts): Promise<ReplayReport> {
+  const { settings, recorded, partitions, whatIf } = parts;
+  const origins = partitions.flatMap(({ partition, liveFrom, messages }) =>
+    messages
+      .filter(({ origin }) => BigInt(origin.offset) >= liveFrom)
+      .map(({ origin }) => `${partition}/${origin.offset}`),
+  );
+  const versions: Record<string, number> = {};
+  for (const origin of origins)
+    for (const { modelVersion } of recorded.get(origin) ?? [])
+      versions[modelVersion] = (versions[modelVersion] ?? 0) + 1;
+
+  const unusable: Record<string, string> = {};
+  const derivations = new Map<string, Derivation>();
+  const candidates = candidateVersions(origins, recorded, parts.currentVersion);
+  try {
+    for (const version of new Set([...Object.keys(versions), ...[...candidates.values()].flat()])) {
+      try {
+        derivations.set(version, await derive(parts, version, 'recorded'));
+      } catch (error) {
+        if (!(error instanceof ModelVersionError)) throw error;
+        unusable[version] = error.message;
+      }
+    }
+    const compared = compare(settings, recorded, origins, derivations, candidates);
+    const report: ReplayReport = {
+      engine: [...derivations.values()][0]?.detector.engine ?? parts.engines.scoring.name,
+      versions,
+      unusable,
+      ...compared.counts,
+      differences: compared.differences,
+      largestDifference: compared.largestDifference,
+      alarms: countAlarms(settings, compared.derived),
+    };
+    if (whatIf === undefined) return report;
+    return { ...report, whatIf: await suppose(parts, whatIf, compared.derived, derivations, origins) };
+  } finally {
+    for (const { detector } of derivations.values()) detector.dispose();
+  }
+}
+
+/** @param actual detections to count unless `version` is given */
+async function suppose(
+  parts: ReplayParts,
+  { target, version }: WhatIf,
+  actual: readonly Detection[],
+  derivations: ReadonlyMap<string, Derivation>,
+  origins: readonly string[],
+): Promise<SupposedAlarms> {
+  const { settings } = parts;
+  const supposed = version === undefined ? undefined : await derive(parts, version, 'followed');
+  try {
+    const detections =
+      supposed === undefined ? actual : origins.flatMap((origin) => supposed.detections.get(origin) ?? []);
+    return countAlarmsAt(
+      target ?? settings.calibration.falseAlarmTarget,
+      settings,
+      detections,
+      (of) => (supposed ?? derivations.get(of)!).detector,
+    );
+  } finally {
+    supposed?.detector.dispose();
+  }
+}
