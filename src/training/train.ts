@@ -33,13 +33,14 @@ import { traceScoring } from '../scoring/trace';
 import type { LearnedState } from '../scoring/version-state';
 import { createRandom, scoped, type Random, type StoredTensor } from '../tensor';
 import { calibrate, type Calibrated } from './calibrate';
-import { splitByTime, type Dataset, type Split } from './dataset';
+import type { Dataset } from './dataset';
 import { chooseEffort, type Effort } from './effort';
 import { encodeChunks, encodeSome } from './encode-windows';
 import { adopt, createConditionDropout, fit, type Fitting, type Progress } from './fit';
 import { fitHeldOutVariance } from './held-out-variance';
 import { chooseLikelihood } from './likelihood';
 import type { TrainingReport } from './report';
+import { splitByTime, type Split } from './split';
 import type { Encoded } from './stepper';
 
 /** An effort of 0 is chosen from the number of windows. */

@@ -3,13 +3,9 @@ import type { TimeRules } from '../../src/domain/continuity';
 import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
 import { createWindowBatch, type WindowShape } from '../../src/domain/window';
 import { createWindowStore } from '../../src/domain/window-store';
-import {
-  createDatasetBuilder,
-  splitByTime,
-  type Dataset,
-  type DatasetOptions,
-} from '../../src/training/dataset';
+import { createDatasetBuilder, type Dataset, type DatasetOptions } from '../../src/training/dataset';
 import type { Interval } from '../../src/training/exclusion';
+import { splitByTime } from '../../src/training/split';
 
 const schema: RecordSchema = {
   channels: ['x', 'y'],
