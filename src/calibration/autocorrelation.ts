@@ -1,9 +1,9 @@
-/** How much of a series is news: neighbouring windows share records, and sensors remember. */
+/** Dependence in a series: neighbouring windows share records, and sensor values are autocorrelated. */
 
 /**
- * Integrated autocorrelation time τ = 1 + 2·Σ ρ(k): n values say of a mean as much as n/τ independent ones. The sum is cut by
- * Geyer's (1992) initial positive sequence, where pairs of neighbouring ρ are no longer positive, and at a tenth of the
- * series, beyond which it cannot be known.
+ * Integrated autocorrelation time τ = 1 + 2·Σ ρ(k): the mean of n values is as precise as that of n/τ independent ones. The sum
+ * ends by Geyer's (1992) initial positive sequence, where a pair of neighbouring ρ is no longer positive, and at a tenth of the
+ * series, beyond which ρ cannot be estimated.
  * @returns at least 1; 1 for a constant series
  */
 export function autocorrelationTime(values: Float64Array): number {
@@ -16,7 +16,7 @@ export function autocorrelationTime(values: Float64Array): number {
     return sum / n;
   };
   const variance = covariance(0);
-  // Rounding alone gives a constant a variance of about 1e-32 of its square.
+  // Rounding gives a constant a variance of about 1e-32 of its square.
   if (!(variance > 1e-24 * mean * mean)) return 1;
   let tau = -1;
   for (let lag = 0; lag + 1 < n / 10; lag += 2) {

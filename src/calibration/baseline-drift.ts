@@ -1,21 +1,20 @@
 /**
- * How far the level of a statistic may have moved by the time it is asked for. Sensors drift: the records to come are never
- * quite those of the calibration block, and the further they lie from it, the less. How much moves within the block says how
- * much to expect after it.
+ * How far the baseline of a statistic drifts after calibration. Sensors drift, so that later records differ from those of the
+ * calibration block, the more the later they are. The drift within the block predicts the drift after it.
  */
 
-/** Into so many parts the calibration block is cut. */
+/** Number of parts of the calibration block. */
 const parts = 4;
-/** Parts shorter than this have no level worth the name. */
+/** Least records of a part. */
 const minPart = 10;
 
 /**
- * Standard deviation of the level some calibration blocks after it was calibrated: the median of the block moves from quarter
- * to quarter, as a random walk, and takes four such steps in the length of the block. Sampling noise is in it, too, the more
- * of it the more the records depend on one another: that is meant, for so is the quantile that the threshold rests on.
+ * Standard deviation of the baseline `later` calibration blocks after calibration: the median moves from quarter to quarter of
+ * the block as a random walk, with four such steps per block. It includes sampling noise, which is intended: the quantile that
+ * the threshold depends on has the same noise.
  * @param scores of the calibration records, in order of time
- * @param later so many lengths of the block
- * @returns 0 where the block is too short to tell
+ * @param later time since calibration, in lengths of the block
+ * @returns 0 if the block is too short
  */
 export function baselineDrift(scores: Float64Array, later = 1): number {
   if (scores.length < parts * minPart) return 0;
@@ -24,11 +23,11 @@ export function baselineDrift(scores: Float64Array, later = 1): number {
       scores.slice(Math.floor((i * scores.length) / parts), Math.floor(((i + 1) * scores.length) / parts)),
     ),
   );
-  const steps = medians.slice(1).map((level, i) => (level - medians[i]!) ** 2);
+  const steps = medians.slice(1).map((next, i) => (next - medians[i]!) ** 2);
   return Math.sqrt((later * parts * steps.reduce((sum, step) => sum + step, 0)) / steps.length);
 }
 
-/** The value in the middle; the upper one of two. NaN of none. */
+/** The middle value, or the upper one of the two. NaN for an empty array. */
 export function median(values: Float64Array): number {
   return Float64Array.from(values).sort()[Math.floor(values.length / 2)] ?? NaN;
 }
@@ -45,8 +44,8 @@ const quadrature: readonly (readonly [node: number, weight: number])[] = [
 ];
 
 /**
- * The p-value of a score whose level is only known up to a normal error: the mean of p over what the level may be.
- * @param drift standard deviation of the level, ≥ 0
+ * The p-value of a score whose baseline has drifted by an unknown normal amount: the mean of p over it.
+ * @param drift standard deviation of the baseline, ≥ 0
  */
 export function underDrift(p: (score: number) => number, drift: number): (score: number) => number {
   if (drift === 0) return p;

@@ -1,19 +1,19 @@
 /**
- * The level of a statistic, followed record by record: the median of the most recent records of a device, against that of
- * the calibration block. A machine that was moved to other work is not anomalous for the rest of its days; and because it
- * takes half of the records to move a median, a fault that lasts shorter than that is not got used to.
+ * Baselines: the median of a statistic over the most recent records of a device, compared with that of the calibration block.
+ * Scores are measured above the baseline, so that a machine with a new task does not stay anomalous. It takes half of the
+ * records to move a median, so that a shorter fault does not become the baseline.
  */
 import { median } from './baseline-drift';
 
-/** Sampled values held for a device and statistic: enough for a median, few enough for a fleet. */
-const held = 64;
+/** Sampled values of a device and statistic: enough for a median, few enough for a fleet. */
+const maxSamples = 64;
 
-/** What is learned of a statistic's level in calibration: its values, ascending, on a logarithmic scale. */
+/** Calibration values of a statistic, ascending, on a logarithmic scale. */
 export type BaselineReference = ArrayLike<number>;
 
 /**
- * Below this much, a factor of two, a level is hardly followed, far above it wholly: what rises by a quarter for a morning is
- * the rhythm of a machine, and to follow that would take the edge off the faults in it.
+ * The rise of a baseline, a factor of two, of which half is subtracted from the scores: hardly anything of a smaller rise, nearly
+ * all of a larger one. A rise by a quarter for a morning is the rhythm of a machine; to follow it would hide faults.
  */
 const halfFollowed = Math.log(2);
 
@@ -22,40 +22,40 @@ function followed(rise: number): number {
 }
 
 export interface BaselinePolicy {
-  /** Records of a device that its level is the median of. */
+  /** Newest records of a device that its baseline is the median of. */
   records: number;
-  /** Devices followed at once; the least recently seen goes first. */
+  /** Largest number of devices; the least recently seen is dropped. */
   maxKeys: number;
 }
 
-/** The levels of one device. */
+/** The baselines of one device. */
 export interface DeviceBaselines {
-  /** By how much each statistic is to be lowered for its level, on a logarithmic scale; ≥ 0. The array is reused. */
+  /** What to subtract from each statistic, on a logarithmic scale, ≥ 0. The array is reused. */
   readonly above: readonly number[];
-  /** Takes in the statistics of one record, after it was judged. */
+  /** Adds the statistics of one record, after it was scored. */
   observe(values: readonly number[]): void;
 }
 
 export interface Baselines {
   of(key: string): DeviceBaselines;
-  /** Records of a device taken in so far; asking does not make it the most recently seen. */
+  /** Records of a device observed so far. Does not make it the most recently seen. */
   seen(key: string): number;
   readonly size: number;
-  /** What `createLevels` continues from, bit for bit; plain JSON. */
+  /** Plain JSON from which `createBaselines` continues bit for bit. */
   snapshot(): BaselinesSnapshot;
 }
 
-/** By device, the least recently seen first. */
+/** The least recently seen device comes first. */
 export type BaselinesSnapshot = readonly (readonly [key: string, state: DeviceSnapshot])[];
 
 interface DeviceSnapshot {
-  /** Records seen. */
+  /** Records observed. */
   seen: number;
-  /** The sample, statistic by statistic. */
+  /** By statistic, the oldest value first. */
   samples: readonly (readonly number[])[];
 }
 
-/** @throws RangeError when a snapshot is of other statistics */
+/** @throws RangeError if a snapshot has other statistics */
 export function createBaselines(
   bases: readonly BaselineReference[],
   policy: BaselinePolicy,
@@ -63,8 +63,8 @@ export function createBaselines(
 ): Baselines {
   const starts = bases.map((base) => startingSample(base, policy.records));
   const middles = starts.map((sample) => median(Float64Array.from(sample)));
-  /** Every so-many-th record is taken into the sample. */
-  const stride = Math.max(1, Math.round(policy.records / held));
+  /** Of this many records one enters the sample. */
+  const stride = Math.max(1, Math.round(policy.records / maxSamples));
   const devices = new Map<string, FollowedDevice>();
 
   function follow(seen: number, samples: readonly number[][]): FollowedDevice {
@@ -77,10 +77,9 @@ export function createBaselines(
       observe(values) {
         if (seen % stride === 0) {
           samples.forEach((sample, s) => {
-            // NaN says nothing of a level, and infinity nothing that JSON could keep.
+            // NaN is no baseline, and JSON has no Infinity.
             if (!Number.isFinite(values[s]!)) return;
-            // The first of the sample is the oldest of it.
-            if (sample.length === held) sample.shift();
+            if (sample.length === maxSamples) sample.shift();
             sample.push(values[s]!);
             above[s] = riseOf(sample, s);
           });
@@ -92,8 +91,8 @@ export function createBaselines(
   }
 
   for (const [key, { seen, samples }] of snapshot.slice(-policy.maxKeys)) {
-    if (samples.length !== bases.length || samples.some(({ length }) => length === 0 || length > held))
-      throw new RangeError(`levels of "${key}" are of other statistics`);
+    if (samples.length !== bases.length || samples.some(({ length }) => length === 0 || length > maxSamples))
+      throw new RangeError(`baselines of "${key}" are of other statistics`);
     devices.set(
       key,
       follow(
@@ -125,23 +124,23 @@ export function createBaselines(
 }
 
 interface FollowedDevice extends DeviceBaselines {
-  /** Records taken in so far. */
+  /** Records observed. */
   seen(): number;
   snapshot(): DeviceSnapshot;
 }
 
-/** A calibration block counts for at least so many of the sampled values. */
+/** Least number of sampled values that a new device gets from the calibration block. */
 const leastStart = 8;
 
 /**
- * The calibration block as a sample: as large a part of it as the block is of the records that a level rests on, so that
- * after a short calibration the records themselves soon have the say. Its quantiles, in an order in which any run of places
- * holds small ones and large ones alike, because they leave from the first place on.
+ * The sample of a new device: quantiles of the calibration block, in proportion to the length of the block, so that after a
+ * short calibration the device's own records soon dominate. Their order mixes small and large values, because the oldest values
+ * leave the sample first.
  */
 function startingSample(base: BaselineReference, records: number): number[] {
-  const size = Math.min(held, Math.max(leastStart, Math.round((held * base.length) / records)));
+  const size = Math.min(maxSamples, Math.max(leastStart, Math.round((maxSamples * base.length) / records)));
   return Array.from({ length: size }, (_, i) => {
-    // 67 is prime and larger than any size: every rank comes once.
+    // 67 is prime and larger than any size, so that every rank comes once.
     const rank = (i * 67) % size;
     return base[Math.floor(((rank + 0.5) / size) * base.length)]!;
   });

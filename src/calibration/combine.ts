@@ -1,12 +1,12 @@
-/** Several p-values of one record as one number, by a rule that holds under dependence. */
+/** Combines the p-values of one record by a rule that holds under dependence. */
 
 /**
  * Cauchy combination (Liu & Xie 2020, eq. 2): the weighted mean of tan((½ − pᵢ)·π), whose tail is nearly that of one
- * Cauchy variable however the pᵢ depend on one another. Only p below ½ is evidence, so above it a straight line goes on
- * where the tangent would fall without end: one statistic that is very normal, or has nothing to say, must not outvote
- * another that is not. Calibrated once more, the combination need not be exact.
+ * Cauchy variable, whatever the dependence between the pᵢ. Only p below ½ is evidence; above it a line replaces the tangent,
+ * which falls without bound: one very normal statistic must not outvote an odd one. The combination is calibrated again, so
+ * that it need not be exact.
  * @param pValues each in (0, 1]
- * @param weights ≥ 0, as many; equal ones when left out
+ * @param weights ≥ 0, one for each p-value; equal by default
  */
 export function cauchyCombination(pValues: ArrayLike<number>, weights?: ArrayLike<number>): number {
   let sum = 0;
@@ -26,8 +26,8 @@ function evidence(p: number): number {
 }
 
 /**
- * The combination on a scale that can be calibrated: its logarithm above 1, itself below. The raw combination has a tail
- * without a mean, which no Pareto fit likes; its logarithm has an exponential one, and order is all that counts.
+ * The combination on a scale that can be calibrated: its logarithm above 1, itself below. The tail of the raw combination has no
+ * mean, which a Pareto fit needs; its logarithm has an exponential tail and the same order.
  */
 export function logEvidence(pValues: ArrayLike<number>, weights?: ArrayLike<number>): number {
   const cauchy = cauchyCombination(pValues, weights);

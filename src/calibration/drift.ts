@@ -1,38 +1,38 @@
-/** The drift of one model version, over all keys: a martingale on records that are far enough apart. */
+/** Drift of one model version over all keys: a martingale on records that are far enough apart. */
 import { createDriftMartingale } from './martingale';
 
 export interface DriftWatch {
-  /** Takes the model's surprise at the next record of a key, −log10 of its p-value. */
+  /** @param surprise of the model at the next record of the key, −log10 of its p-value */
   observe(key: string, surprise: number): void;
-  /** Whether it has spoken. It does not take that back: only another model version starts anew. */
+  /** Whether drift is detected. Stays true: only another model version starts again. */
   readonly active: boolean;
-  /** How near it is to speaking, from 0 to 1: the logarithm of the evidence in that of what is needed. */
+  /** Logarithm of the evidence relative to that of the needed evidence, from 0 to 1. */
   readonly evidenceRatio: number;
 }
 
 export interface DriftOptions {
-  /** How many records may come, of all keys and on average, for one false start. */
+  /** Least mean number of records, over all keys, per false start. */
   recordsPerFalseStart: number;
-  /** Records of a key from one that is taken to the next: betting on neighbours that resemble each other is no fair game. */
+  /** Uses one in this many records of a key: bets on records that depend on each other are not fair. */
   independentAfter: number;
-  /** Records that the model version was calibrated on. */
+  /** Records in the calibration of the model version. */
   calibrationRecords: number;
   /** Uniform on [0, 1). */
   random: () => number;
 }
 
-/** Keys that are counted at once; with more all begin to count anew, which only makes the next ones wait. */
+/** Beyond this number of keys all counts restart, which only delays the next records. */
 const maxKeys = 100_000;
 
 /**
- * Takes one in `independentAfter` records of each key. The bound on false starts holds as far as those are exchangeable:
- * keys that move together, or a rhythm longer than the calibration block, are seen as drift.
+ * Uses one in `independentAfter` records of each key. The bound on false starts holds if these are exchangeable: keys that
+ * change together, or a rhythm longer than the calibration block, count as drift.
  */
 export function createDriftWatch(options: DriftOptions): DriftWatch {
   const { independentAfter, calibrationRecords, random } = options;
   const needed = Math.max(2, options.recordsPerFalseStart / independentAfter);
   const martingale = createDriftMartingale(needed, calibrationRecords / independentAfter, random);
-  /** Records since the last one that was taken, by key. */
+  /** By key, records since the last one that was used. */
   const waited = new Map<string, number>();
   let active = false;
   return {

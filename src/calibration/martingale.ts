@@ -1,13 +1,13 @@
 /**
- * Has "normal" moved? A conformal test martingale with Shiryaev-Roberts restarts (Vovk, Petej, Nouretdinov, Ahlberg,
- * Carlsson & Gammerman 2021, "Retrain or not retrain"). A player bets on each record's rank among all records before it.
- * While records are exchangeable the ranks are independent and uniform, and no betting strategy gains on average:
+ * Drift test: a conformal test martingale with Shiryaev-Roberts restarts (Vovk, Petej, Nouretdinov, Ahlberg, Carlsson &
+ * Gammerman 2021, "Retrain or not retrain"). A player bets on the rank of each record among all records before it. While
+ * records are exchangeable, the ranks are independent and uniform, and no betting strategy gains on average:
  *   R ← (1 + R)·bet(rank),  R − n is a martingale,  so E[n until R ≥ c] ≥ c,  and P(R ≥ c within n) ≤ n / c.
  */
 
 /**
- * p-values are told apart no finer than this. The smallest 1/256 of them look alike, so that a single record, however
- * surprising, can raise the stake no more than any other rare one.
+ * Resolution of p-values. The smallest 1/256 of them are equal, so that a single record, however surprising, cannot gain more
+ * than any other rare one.
  */
 const bins = 256;
 
@@ -32,16 +32,15 @@ export function createRanks(calibrationRecords: number, random: () => number): (
 }
 
 /**
- * Slopes of the bets 1 + slope·(rank − ½): for ranks that fall (odder records), ranks that rise (calmer ones), and none.
- * None pays more than 1.9 times the stake, so that it takes dozens of records in a row to say that anything has moved:
- * a short incident is an event, not a drift.
+ * Slopes of the bets 1 + slope·(rank − ½): on falling ranks (odder records), on rising ranks (calmer records), and no bet. None
+ * pays more than 1.9 times the stake, so that only dozens of records in a row show a drift: a short incident is an event.
  */
 const slopes = [0, 1, -1, 1.8, -1.8] as const;
 
-/** Share of the capital that changes from bet to bet with each record: the Simple Jumper of Vovk et al. (2021, § 4). */
+/** Share of the capital that moves between the bets with each record: the Simple Jumper of Vovk et al. (2021, § 4). */
 const jumping = 0.002;
 
-/** What the player gains with each rank; 1 on average, whatever was before, while ranks are uniform. */
+/** The gain factor for each rank; 1 on average while ranks are uniform. */
 export function createBets(): (rank: number) => number {
   const capital: number[] = slopes.map(() => 1 / slopes.length);
   return (rank) => {
@@ -57,15 +56,15 @@ export function createBets(): (rank: number) => number {
 }
 
 export interface DriftMartingale {
-  /** Takes the p-value of one record, independent of those before. Returns whether the evidence is now enough. */
+  /** @param p of one record, independent of those before. @returns whether drift is detected; the evidence then restarts */
   observe(p: number): boolean;
-  /** The Shiryaev-Roberts statistic R: at most the number of records on average, while nothing moves. */
+  /** The Shiryaev-Roberts statistic R; without drift its mean is at most the number of records. */
   readonly evidence: number;
 }
 
 /**
- * Says that p-values are no longer what they were, and begins anew with each time that it does.
- * @param recordsPerFalseStart how many records come at least, on average, before it speaks though nothing has moved
+ * Detects that the distribution of p-values has changed.
+ * @param recordsPerFalseStart least mean number of records until a false detection
  */
 export function createDriftMartingale(
   recordsPerFalseStart: number,

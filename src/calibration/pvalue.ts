@@ -1,6 +1,6 @@
 /**
- * From a statistic to a p-value: how often a normal record looks at least as odd. Empirical up to a high
- * quantile of held-out calibration scores, a generalised Pareto tail above it.
+ * From a statistic to a p-value: the share of normal records that are at least as odd. Empirical up to a high quantile of
+ * held-out calibration scores, a generalised Pareto tail above it.
  */
 import { createRank } from './rank';
 import {
@@ -13,11 +13,11 @@ import {
   type ParetoTail,
 } from './tail';
 
-/** Goes into the model version. */
+/** Stored in the model version. */
 export interface CalibrationState {
   /** Calibration scores in ascending order. */
   scores: readonly number[];
-  /** Where the tail begins; scores above it are what it was fitted to. */
+  /** Start of the tail, which is fitted to the scores above it. */
   tailFrom: number;
   /** Scores above `tailFrom`. */
   tailCount: number;
@@ -27,23 +27,23 @@ export interface CalibrationState {
 export interface PValue {
   /** In (0, 1]. Falls, or stays, as the score grows. */
   p: number;
-  /** Of so few records not one would be expected to look like this: the value rests on the fitted tail. */
+  /** The calibration is expected to contain less than one such record, so that the value rests on the fitted tail. */
   extrapolated: boolean;
 }
 
-/** No p-value is smaller: a double still holds it, and surprise stays finite. */
+/** Lower bound of p-values, so that surprise stays finite. */
 export const smallestP = 1e-300;
 
 /**
- * What is known of the tail beforehand. A logarithm of evidence falls exponentially by its construction: a shape fitted to
- * a few dozen excesses would only let one odd record among them decide how the far tail looks.
+ * Prior knowledge of the tail. The tail of a logarithm of evidence is exponential by construction: with a shape fitted to a few
+ * dozen excesses, one odd record among them would decide the far tail.
  */
 export type TailShape = 'free' | 'exponential';
 
 /**
- * @param scores statistic of calibration records, larger = odder; never of records the model was trained on
+ * @param scores statistic of calibration records, larger = odder; never of training records
  * @param tailShare share of the scores that the tail is fitted to, in (0, 1)
- * @throws RangeError when there is no score, or one is not finite
+ * @throws RangeError if there is no score, or one is not finite
  */
 export function fitCalibration(
   scores: Float64Array,
@@ -71,7 +71,7 @@ export function fitCalibration(
   };
 }
 
-/** Scores to p-values, and what they rest on. @param size how many independent records the calibration is worth */
+/** @param size number of independent records that the calibration is worth */
 export function createPValue(state: CalibrationState, size = state.scores.length): (score: number) => PValue {
   const survival = createSurvival(state);
   return (score) => {
@@ -81,15 +81,15 @@ export function createPValue(state: CalibrationState, size = state.scores.length
 }
 
 /**
- * Scores to p-values alone: (1 + #{calibration ≥ score}) / (n + 1) below the tail (Vovk, Gammerman & Shafer 2005, §2.2), no
- * smaller than `smallestP` above.
+ * Only the p-value: (1 + #{calibration ≥ score}) / (n + 1) below the tail (Vovk, Gammerman & Shafer 2005, §2.2), at least
+ * `smallestP` above.
  */
 export function createSurvival(state: CalibrationState): (score: number) => number {
   const scores = Float64Array.from(state.scores);
   const n = scores.length;
   const rank = createRank(scores);
   const { tail, tailFrom, tailCount } = state;
-  // The empirical value at the tail's foot, so that the two parts meet and p never rises with the score.
+  // The empirical value at the start of the tail, so that the two parts meet and p never rises with the score.
   const atFoot = (1 + tailCount) / (n + 1);
 
   return (score) => {

@@ -1,21 +1,21 @@
-/** How many of the values of calibration are below another one: asked many times for every record. */
+/** Number of calibration values below a value, computed several times for every record. */
 
 /**
- * A guide table says within which few places the answer lies (Chen & Asau 1974), so that most are found without a search.
+ * A guide table narrows the answer to a few places (Chen & Asau 1974), so that most need no search.
  * @param sorted ascending, finite
- * @returns the number of values below the one that is given, which is not NaN
+ * @returns the number of values below its argument, which must not be NaN
  */
 export function createRank(sorted: Float64Array): (value: number) => number {
   const n = sorted.length;
   const least = sorted[0] ?? 0;
   const largest = sorted[n - 1] ?? 0;
-  // Where all are equal, or lie further apart than a number can say, there is one cell.
+  // One cell if all values are equal, or their range overflows.
   const perCell = n / (largest - least);
   const cells = Number.isFinite(perCell) && perCell > 0 ? n : 1;
-  /** A cell is never left of that of a smaller value: that is all the search relies on. */
+  /** Monotonic in the value; the search relies on nothing else. */
   const cellOf = (value: number): number =>
     cells === 1 ? 0 : Math.min(cells - 1, Math.floor((value - least) * perCell));
-  /** By cell, how many values lie in the cells before it. */
+  /** By cell, the number of values in the cells before it. */
   const before = new Uint32Array(cells + 1);
   for (const value of sorted) before[cellOf(value) + 1]!++;
   for (let cell = 0; cell < cells; cell++) before[cell + 1]! += before[cell]!;

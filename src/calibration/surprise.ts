@@ -1,4 +1,4 @@
-/** The whole calibration of a model version: each statistic to a p-value, all of them to one, and that to surprise. */
+/** The calibration of a model version: each statistic to a p-value, and their combination to one. */
 import { logEvidence } from './combine';
 import { autocorrelationTime } from './autocorrelation';
 import { baselineDrift, underDrift } from './baseline-drift';
@@ -11,37 +11,37 @@ import {
   type TailShape,
 } from './pvalue';
 
-/** What is known of a statistic before any of it is seen. */
+/** How a statistic is calibrated. */
 export interface StatisticPlan {
-  /** `log`: its level moves by factors, as that of a sum of squares does, and its logarithm is calibrated. */
+  /** `log`: it changes by factors, as a sum of squares does, so that its logarithm is calibrated. */
   scale: 'linear' | 'log';
   tail: TailShape;
-  /** Of its evidence in the combination: what has 0.1 needs a p-value ten times smaller to say the same. */
+  /** Weight in the combination: with 0.1 a p-value ten times smaller is the same evidence. */
   weight: number;
 }
 
 export interface StatisticState {
   plan: StatisticPlan;
   calibration: CalibrationState;
-  /** Standard deviation of its level by the time it is asked for, on the scale that is calibrated. */
+  /** Standard deviation of its baseline while the version is used, on the scale that is calibrated. */
   drift: number;
 }
 
-/** The calibration of records that are alike. */
+/** The calibration of a group of records. */
 export interface SurpriseGroup {
-  /** By statistic, in the order in which they are combined. */
+  /** By statistic, in the order of the combination. */
   statistics: Readonly<Record<string, StatisticState>>;
-  /** Of the combined statistic. */
+  /** Calibration of the combined statistic. */
   combined: CalibrationState;
-  /** Independent records that the calibration block is worth. */
+  /** Number of independent records that the calibration block is worth. */
   effectiveSize: number;
 }
 
-/** Goes into the model version. */
+/** Stored in the model version. */
 export interface SurpriseState extends SurpriseGroup {
   /**
-   * By group, where the target is to hold in each of them (Mondrian conformal prediction: Vovk, Gammerman & Shafer 2005, § 4.5).
-   * A group with too few records is not among them: what holds for all is taken for it.
+   * Separate calibrations, so that the target holds in each group (Mondrian conformal prediction: Vovk, Gammerman & Shafer
+   * 2005, § 4.5). A group with too few records is absent and uses the common calibration.
    */
   groups?: Readonly<Record<string, SurpriseGroup>>;
 }
@@ -49,30 +49,30 @@ export interface SurpriseState extends SurpriseGroup {
 /** One value per record in order of time, by name of the statistic. */
 export type StatisticColumns = Readonly<Record<string, Float64Array>>;
 
-/** The statistics of one record, in the state's order, to its calibrated p-value. */
+/** From the statistics of a record, in the order of the state, to its p-value. */
 export interface SurpriseScale {
   readonly names: readonly string[];
   /**
-   * @param levels by how much the statistics whose level is followed are lowered for it, in the order of `bases`
-   * @param group that the record is of, where there are any
+   * @param baselines what to subtract from the statistics that have a baseline, in the order of `bases`
+   * @param group of the record, if it has one
    */
-  pValue(statistics: ArrayLike<number>, levels?: readonly number[], group?: string): PValue;
-  /** Calibration scores of the statistics whose level can be followed: those on a logarithmic scale. */
+  pValue(statistics: ArrayLike<number>, baselines?: readonly number[], group?: string): PValue;
+  /** Calibration scores of the statistics that can have a baseline: those on a logarithmic scale. */
   readonly bases: readonly (readonly number[])[];
   /** Names of these statistics. */
   readonly followed: readonly string[];
-  /** Of one record, the statistics whose level can be followed, on that scale. */
+  /** Values of these statistics of one record, on that scale. */
   followable(statistics: ArrayLike<number>): number[];
 }
 
-/** Records that a group has to have for a calibration of its own: a tail of a tenth of them can then be fitted. */
+/** Least records of a group with its own calibration: a tail of a tenth of them can be fitted. */
 export const minGroup = 200;
 
 /**
  * @param columns the statistics of the calibration records
  * @param tailShare see `fitCalibration`
- * @param groups of the records, where each is to be calibrated for itself; undefined = of none
- * @param later how long after the calibration block records are judged, in lengths of it (`levelDrift`)
+ * @param groups of the records, to calibrate each separately; undefined = no group
+ * @param later mean time from calibration to use, in lengths of the calibration block (`baselineDrift`)
  */
 export function fitSurprise(
   columns: StatisticColumns,
@@ -115,7 +115,7 @@ function fitGroup(
       return [name, { plan, calibration, drift: baselineDrift(scores, later) }];
     }),
   );
-  // What the calibration block says of itself needs no allowance for drift.
+  // Within the calibration block there is no drift since calibration.
   const combine = createCombination(statistics, false);
   const all = Object.values(columns);
   const n = all[0]?.length ?? 0;
@@ -141,8 +141,8 @@ export function createSurpriseScale(state: SurpriseState): SurpriseScale {
   );
   return {
     names: Object.keys(state.statistics),
-    pValue: (statistics, levels, group) =>
-      ((group === undefined ? undefined : byGroup.get(group)) ?? toP)(statistics, levels),
+    pValue: (statistics, baselines, group) =>
+      ((group === undefined ? undefined : byGroup.get(group)) ?? toP)(statistics, baselines),
     followed: followed.map((i) => Object.keys(state.statistics)[i]!),
     bases: followed.map((i) => states[i]!.calibration.scores),
     followable: (statistics) => followed.map((i) => toScale(states[i]!.plan, statistics[i]!)),
@@ -153,38 +153,38 @@ function createGroupScale({
   statistics,
   combined,
   effectiveSize,
-}: SurpriseGroup): (statistics: ArrayLike<number>, levels?: readonly number[]) => PValue {
+}: SurpriseGroup): (statistics: ArrayLike<number>, baselines?: readonly number[]) => PValue {
   const combine = createCombination(statistics, true);
   const pValue = createPValue(combined, effectiveSize);
-  return (values, levels) => pValue(combine(values, levels));
+  return (values, baselines) => pValue(combine(values, baselines));
 }
 
-/** Least value whose logarithm is taken: a perfect fit is one. */
+/** Lower bound before the logarithm; a perfect fit has 0. */
 const smallest = 1e-6;
 
-/** A statistic on the scale on which it is calibrated. */
+/** A statistic on the scale that is calibrated. */
 function toScale({ scale }: StatisticPlan, value: number): number {
   return scale === 'log' ? Math.log(Math.max(value, smallest)) : value;
 }
 
-/** @param levels of those statistics that are on a logarithmic scale, in their order */
+/** @param drifting whether to allow for the drift since calibration */
 function createCombination(
   states: SurpriseGroup['statistics'],
   drifting: boolean,
-): (statistics: ArrayLike<number>, levels?: readonly number[]) => number {
+): (statistics: ArrayLike<number>, baselines?: readonly number[]) => number {
   const plans = Object.values(states).map(({ plan }) => plan);
   const toP = Object.values(states).map(({ calibration, drift }) =>
     underDrift(createSurvival(calibration), drifting ? drift : 0),
   );
   const weights = plans.map(({ weight }) => weight);
-  // One record after the other: nothing is made for any of them.
+  // Reused, so that a record allocates nothing.
   const pValues = new Float64Array(plans.length);
-  return (statistics, levels) => {
+  return (statistics, baselines) => {
     let place = 0;
     for (let i = 0; i < plans.length; i++) {
       const plan = plans[i]!;
-      const level = plan.scale === 'log' ? (levels?.[place++] ?? 0) : 0;
-      pValues[i] = toP[i]!(toScale(plan, statistics[i]!) - level);
+      const baseline = plan.scale === 'log' ? (baselines?.[place++] ?? 0) : 0;
+      pValues[i] = toP[i]!(toScale(plan, statistics[i]!) - baseline);
     }
     return logEvidence(pValues, weights);
   };

@@ -5,16 +5,16 @@ export interface ParetoTail {
   shape: number;
   scale: number;
   /**
-   * How it was fitted: maximum likelihood; the exponential that stands in where that has no sensible answer; or, where
-   * there are too few excesses for either, an assumption.
+   * How it was fitted: by maximum likelihood; as an exponential, if that gives no plausible shape; or assumed, if there are too
+   * few excesses for either.
    */
   method: 'maximum-likelihood' | 'exponential' | 'assumed';
 }
 
-/** Fewer excesses than this cannot carry two parameters. */
+/** Least number of excesses to fit two parameters to. */
 export const minExcesses = 10;
 
-/** Shapes outside are not believed: below, the likelihood has no proper maximum; above, the tail has no mean. */
+/** Bounds of a plausible shape: below, the likelihood has no proper maximum; above, the tail has no mean. */
 const shapeBounds = { min: -0.5, max: 0.9 };
 
 /**
@@ -51,10 +51,10 @@ export function fitParetoTail(excesses: Float64Array): ParetoTail {
   return { shape, scale: shape === 0 ? mean : shape / best, method: 'maximum-likelihood' };
 }
 
-/** Scans θ ∈ (−1/largest, ∞) on a grid that is fine around 0, then narrows by golden section. */
+/** Scans θ ∈ (−1/largest, ∞) on a grid that is fine around 0, then searches by golden section. */
 function searchMaximum(profile: (theta: number) => number, largest: number, mean: number): number {
   const grid: number[] = [];
-  // The likelihood is unbounded at θ = −1/largest (shape < −1); stop short of it.
+  // The likelihood is unbounded at θ = −1/largest (shape < −1), so that the grid stops short of it.
   for (let i = 1; i <= 60; i++) grid.push((-0.999 / largest) * (1 - i / 61));
   grid.push(0);
   for (let i = -60; i <= 40; i++) grid.push(10 ** (i / 15) / mean);
@@ -76,16 +76,16 @@ function searchMaximum(profile: (theta: number) => number, largest: number, mean
 }
 
 /**
- * The tail to extrapolate with. A negative shape says that nothing lies beyond −scale/shape, and a few hundred records
- * cannot know that: the first value further out would get probability 0. The exponential is the cautious reading.
+ * The tail to extrapolate with. A negative shape ends the tail at −scale/shape, which a few hundred records cannot show: the
+ * first value beyond would have probability 0. The exponential tail is the cautious choice.
  */
 export function withoutEnd(tail: ParetoTail, excesses: Float64Array): ParetoTail {
   return tail.shape >= 0 ? tail : exponentialTail(excesses);
 }
 
 /**
- * The tail beyond the largest score where too few scores differ to fit one: exponential, as wide as the scores are, and
- * at least one nat, because a negative log-probability falls like that by itself.
+ * The tail beyond the largest score if too few scores differ to fit one: exponential with the standard deviation of the scores,
+ * and at least one nat, the scale of a negative log-probability.
  */
 export function assumedTail(scores: Float64Array): ParetoTail {
   const mean = scores.reduce((sum, s) => sum + s / scores.length, 0);
@@ -93,7 +93,7 @@ export function assumedTail(scores: Float64Array): ParetoTail {
   return { shape: 0, scale: Math.max(1, Math.sqrt(variance)), method: 'assumed' };
 }
 
-/** Maximum likelihood with the shape held at 0: the scale is the mean excess. */
+/** Maximum likelihood with shape 0: the scale is the mean excess. */
 export function exponentialTail(excesses: Float64Array): ParetoTail {
   const mean = excesses.reduce((sum, y) => sum + y / excesses.length, 0);
   return { shape: 0, scale: mean > 0 ? mean : Number.MIN_VALUE, method: 'exponential' };
@@ -103,6 +103,6 @@ export function exponentialTail(excesses: Float64Array): ParetoTail {
 export function tailSurvival(tail: ParetoTail, y: number): number {
   if (tail.shape === 0) return Math.exp(-y / tail.scale);
   const step = (tail.shape * y) / tail.scale;
-  // By logarithm: a power of 1 + step loses every digit of a shape near 0.
+  // By logarithm, because a power of 1 + step loses all digits of a shape near 0.
   return step <= -1 ? 0 : Math.exp(-Math.log1p(step) / tail.shape);
 }

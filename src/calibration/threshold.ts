@@ -1,11 +1,11 @@
-/** The operator sets how often normal records may alarm; the threshold follows. */
+/** From the false-alarm target of the operator to the alarm threshold. */
 
 export type FalseAlarmTarget =
   | { kind: 'ratio'; ratio: number }
-  /** `count` alarms per `perMs` on one detector, converted with the record rate. */
+  /** `count` alarms per `perMs` of one detector, converted with the record rate. */
   | { kind: 'rate'; count: number; perMs: number };
 
-/** −log10 of a p-value: 3 = seen once in 1,000 normal records. */
+/** −log10 of a p-value: 3 = once in 1,000 normal records. */
 export function surpriseOf(p: number): number {
   return p >= 1 ? 0 : -Math.log10(p);
 }
@@ -14,7 +14,7 @@ export function surpriseOf(p: number): number {
  * The target as a ratio of normal records.
  * @param recordsPerMs of the whole detector, all keys together
  * @param key of the configuration, for the message
- * @throws RangeError when a rate is asked for that the records cannot give
+ * @throws RangeError if the records cannot give that rate
  */
 export function targetRatio(
   target: FalseAlarmTarget,
@@ -32,22 +32,21 @@ export function targetRatio(
   return ratio;
 }
 
-/** How much rarer than anything seen a fitted tail is believed to tell. */
+/** How much rarer than one calibration record a fitted tail may be extrapolated. */
 const reach = 10_000;
 
-/** A false-alarm target as what records are compared with. */
 export interface AlarmThreshold {
-  /** Of normal records. */
+  /** Share of normal records that alarm. */
   ratio: number;
   /** −log10 of it. */
   surprise: number;
-  /** Not one calibration record would be expected to alarm: the threshold rests on the fitted tail. */
+  /** Less than one calibration record is expected to alarm, so that the threshold rests on the fitted tail. */
   extrapolated: boolean;
 }
 
 /**
- * @param version what a model version knows of how often records come, and of how many its calibration is worth
- * @throws RangeError when so rare an alarm is asked for that no calibration of this size can say what it looks like
+ * @param version record rate and calibration of a model version
+ * @throws RangeError if the target is too rare for a calibration of this size
  */
 export function alarmThreshold(
   target: FalseAlarmTarget,

@@ -1,8 +1,8 @@
-/** Which tfjs backend computes: tfjs-node where it is installed, else WebAssembly, else plain JavaScript. */
+/** Chooses the tfjs backend: tfjs-node if it is installed, else WebAssembly, else plain JavaScript. */
 import { dirname } from 'node:path';
 import * as util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
-// For its side effect: tfjs-core's CommonJS build knows no gradient; this package registers them all.
+// Registers all gradients, which the CommonJS build of tfjs-core lacks.
 import '@tensorflow/tfjs-layers';
 import './chaining';
 import { firstLineOf } from '../system/error-text';
@@ -14,21 +14,21 @@ export type BackendName = 'tfjs-node' | 'wasm' | 'cpu';
 
 export interface BackendChoice {
   name: BackendName;
-  /** Why this one: said in the log and by the metric `vaemon_build_info`. Never silent. */
+  /** Why this backend, for the log and the metric `vaemon_build_info`. */
   reason: string;
 }
 
 const attempts: Record<BackendName, () => Promise<void>> = {
   'tfjs-node': async () => {
-    // One thread: two processes with a thread pool each starve one another on small machines.
+    // One thread, because two processes with a thread pool each starve each other on small machines.
     process.env['TF_NUM_INTRAOP_THREADS'] ??= '1';
     process.env['TF_NUM_INTEROP_THREADS'] ??= '1';
     process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '0';
     process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
-    // Node 23 dropped util.isNullOrUndefined, which tfjs-node still calls.
+    // Node 23 removed util.isNullOrUndefined, which tfjs-node calls.
     const legacy = util as { isNullOrUndefined?: (value: unknown) => boolean };
     legacy.isNullOrUndefined ??= (value) => value === null || value === undefined;
-    // Optional, so its types may be absent, too: the compiler must not look for it.
+    // An optional package: the compiler must not look for its types.
     const optional: string = '@tensorflow/tfjs-node';
     await import(optional);
     await use('tensorflow');
@@ -52,11 +52,11 @@ async function use(tfjsName: string): Promise<void> {
 }
 
 /**
- * Starts the best backend there is, or just the one that is asked for.
- * @throws Error naming every backend that was tried and why it did not start.
+ * Starts the best available backend, or the given one.
+ * @throws Error naming every backend that was tried and why it did not start
  */
 export async function openBackend(wanted: BackendName | 'auto' = 'auto'): Promise<BackendChoice> {
-  // Leaves out checks that cost time, and a banner that advertises another backend.
+  // Skips slow checks, and a banner that advertises another backend.
   tf.enableProdMode();
   const order: BackendName[] = wanted === 'auto' ? ['tfjs-node', 'wasm', 'cpu'] : [wanted];
   const failures: string[] = [];
@@ -71,7 +71,7 @@ export async function openBackend(wanted: BackendName | 'auto' = 'auto'): Promis
   throw new Error(`no tfjs backend starts (${failures.join('; ')})`);
 }
 
-/** Runs `compute` and frees every tensor it made, whatever it returns: for results that are no tensors. */
+/** Runs `compute` and frees every tensor that it creates, also one that it returns. */
 export function scoped<T>(compute: () => T): T {
   const engine = tf.engine();
   engine.startScope();
@@ -83,9 +83,9 @@ export function scoped<T>(compute: () => T): T {
 }
 
 /**
- * How many rows every run of a model must have so that a row's result does not depend on the others; undefined where any
- * number will do. TensorFlow chooses its matrix kernels, and with them the order of its sums, by the size of the batch;
- * the WebAssembly and plain JavaScript backends sum in one order.
+ * The number of rows that every run of a model must have, so that the result of a row does not depend on the others; undefined
+ * if any number will do. TensorFlow chooses its matrix kernels, and with them the order of its sums, by the size of the batch;
+ * the WebAssembly and plain JavaScript backends always sum in the same order.
  */
 export function fixedBatchRows(): number | undefined {
   return tf.getBackend() === 'tensorflow' ? 64 : undefined;

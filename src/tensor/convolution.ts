@@ -1,4 +1,4 @@
-/** The gradient of a convolution by its filter, which the wasm backend lacks: without it no convolution trains there. */
+/** The gradient of a convolution by its filter, which the wasm backend lacks and training needs. */
 import * as tf from '@tensorflow/tfjs-core';
 
 export interface FilterGradientAttributes {
@@ -9,9 +9,9 @@ export interface FilterGradientAttributes {
 }
 
 /**
- * dL/dfilter[i, j] = Σ over images and positions of x shifted by (i, j) times dL/dy. That is a convolution itself: of x with
- * channels and batch exchanged, by dy as the filter, whose entries lie as far apart as the strides. So the backend's own
- * fast convolution does it. x has shape [batch, height, width, in], dy [batch, outHeight, outWidth, out].
+ * dL/dfilter[i, j] = Σ over images and positions of x shifted by (i, j) times dL/dy. This is itself a convolution of x, with
+ * channels and batch exchanged, by dy as the filter, dilated by the strides, so that the backend's fast convolution computes it.
+ * x has shape [batch, height, width, in], dy [batch, outHeight, outWidth, out].
  */
 export function filterGradient(
   x: tf.Tensor4D,
@@ -30,20 +30,20 @@ export function filterGradient(
     ]);
     const filter = tf.transpose(dy, [1, 2, 0, 3]);
     const shifts = tf.conv2d(padded, filter, 1, 'valid', 'NHWC', [strideHeight, strideWidth]);
-    // Where the strides do not reach the last row or column, there are more shifts than entries.
+    // If the strides do not reach the last row or column, there are more shifts than filter entries.
     const used = tf.slice(shifts, [0, 0, 0, 0], [-1, filterHeight, filterWidth, -1]);
     return tf.transpose(used, [1, 2, 0, 3]);
   });
 }
 
-/** Gives a backend the kernel where it has none of its own. */
+/** Registers the kernel for a backend that lacks it. */
 export function registerFilterGradient(backendName: string): void {
   const kernelName = 'Conv2DBackpropFilter';
   if (tf.getKernelsForBackend(backendName).some((kernel) => kernel.kernelName === kernelName)) return;
   tf.registerKernel({
     kernelName,
     backendName,
-    // What a kernel is given are tensors; the engine tapes nothing while one runs.
+    // The inputs of a kernel are tensors; the engine records no gradient while one runs.
     kernelFunc: ({ inputs, attrs }) =>
       filterGradient(
         inputs['x'] as tf.Tensor4D,

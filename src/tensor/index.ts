@@ -1,4 +1,4 @@
-/** The only door to tfjs: everything else of ours imports tensors from here. */
+/** The only module through which the other folders import tfjs. */
 export { fixedBatchRows, openBackend, scoped, tf, type BackendChoice, type BackendName } from './backend';
 export { matMul } from './linear';
 export { createRandom, createTensorRandom, type Draw, type Random } from './random';

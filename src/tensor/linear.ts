@@ -2,8 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * The product of x [batch, in] and W [in, out]. tfjs' own gradient multiplies with transposed flags, which the
- * WebAssembly backend does in a naive loop; turning the matrices first is several times faster there.
+ * The product of x [batch, in] and W [in, out]. The gradient of tfjs multiplies with transpose flags, for which the
+ * WebAssembly backend has a naive loop; transposing the matrices first is several times faster there.
  */
 export function matMul(x: tf.Tensor2D, weights: tf.Tensor2D): tf.Tensor2D {
   return product(x, weights);

@@ -1,4 +1,4 @@
-/** The one seeded generator behind every random draw, so that one seed gives one model. */
+/** The seeded generator of all random draws, so that a seed determines the model. */
 import * as tf from '@tensorflow/tfjs-core';
 
 export interface Random {
@@ -7,15 +7,14 @@ export interface Random {
   /** Standard normal. */
   normal(): number;
   /**
-   * A tensor that `draw` fills. Whatever a computation draws it draws like this, so that it can be traced: what is drawn is an
-   * input then.
+   * A tensor that `draw` fills. A traced computation must draw only like this: the tensor becomes an input of the graph.
    */
   tensor(shape: readonly [number, number], draw: Draw): tf.Tensor2D;
   /** A tensor of independent standard normal draws. */
   normalTensor(shape: readonly [number, number]): tf.Tensor2D;
   /** Shuffles in place (Fisher–Yates). */
   shuffle(indices: Int32Array): void;
-  /** An independent generator: what one consumer draws does not move another. */
+  /** An independent generator, whose draws do not affect this one. */
   fork(): Random;
 }
 
@@ -26,10 +25,10 @@ const drawNormal: Draw = (data, { normal }) => {
   for (let i = 0; i < data.length; i++) data[i] = normal();
 };
 
-/** A generator whose tensors are made by someone else: what a recording gives a computation in the place of one. */
+/** A generator that draws tensors only, by the given function: for computations that are recorded. */
 export function createTensorRandom(tensor: Random['tensor']): Random {
   const refuse = (): never => {
-    throw new Error('what is traced may draw tensors alone');
+    throw new Error('a traced computation may draw only tensors');
   };
   return {
     uniform: refuse,
@@ -105,9 +104,7 @@ export function createRandom(seed: number): Random {
     shuffle(indices) {
       for (let i = indices.length - 1; i > 0; i--) {
         const j = Math.floor(uniform() * (i + 1));
-        const held = indices[i]!;
-        indices[i] = indices[j]!;
-        indices[j] = held;
+        [indices[i], indices[j]] = [indices[j]!, indices[i]!];
       }
     },
     fork: () => createRandom(uint32()),

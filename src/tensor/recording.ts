@@ -1,44 +1,43 @@
 /**
- * Notes which kernels a computation runs, with what and to what: what a graph for another engine is written from. The
- * computation runs as ever, on whatever backend there is; what it does must not depend on the values it sees.
+ * Records the kernels that a computation runs, with their inputs and outputs, to write a graph for another engine from them. The
+ * computation runs on the current backend. Its kernels must not depend on the values that it computes with.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { filterGradient, type FilterGradientAttributes } from './convolution';
 
 export type ValueType = 'float32' | 'int32' | 'bool';
 
-/** A tensor of the computation. */
 export interface RecordedValue {
-  /** Tensors with one id are one tensor. */
+  /** Equal for the same tensor. */
   id: number;
   shape: readonly number[];
   type: ValueType;
 }
 
-/** One kernel of tfjs that was run. */
+/** One run of a tfjs kernel. */
 export interface KernelCall {
   kernel: string;
-  /** By name; the members of a list are called `0`, `1`, … */
+  /** By name; the members of a list have the names `0`, `1`, … */
   inputs: Readonly<Record<string, RecordedValue>>;
   attributes: Readonly<Record<string, unknown>>;
   outputs: readonly RecordedValue[];
 }
 
-/** A tensor that no kernel has made and no caller has named. */
+/** A tensor that is neither the output of a kernel nor named by the caller. */
 export interface RecordedConstant extends RecordedValue {
   data: Float32Array | Int32Array | Uint8Array;
 }
 
 export interface Recording {
-  /** In the order in which they were run. */
+  /** In the order of their runs. */
   calls: readonly KernelCall[];
   constants: readonly RecordedConstant[];
   outputs: Readonly<Record<string, RecordedValue>>;
 }
 
 /**
- * Kernels that not every backend has: what they do in terms of others is noted in their place, so that the recording of a
- * computation does not depend on the backend.
+ * Kernels that not every backend has, in terms of others, which are recorded in their place, so that a recording does not depend
+ * on the backend.
  */
 const expansions: Readonly<
   Record<string, (inputs: tf.NamedTensorMap, attributes: unknown) => tf.Tensor | undefined>
@@ -54,8 +53,8 @@ type RunKernel = (
 ) => tf.Tensor | tf.Tensor[];
 
 /**
- * Runs `compute` and notes its kernels. Frees every tensor that it makes.
- * @param named ids of tensors that are given, such as variables: they are no constants. More may come while it runs
+ * Runs `compute` and records its kernels. Frees every tensor that it creates.
+ * @param named ids of tensors that are inputs, such as variables, and no constants. `compute` may add more
  */
 export function recordKernels(
   named: ReadonlySet<number>,
@@ -66,16 +65,16 @@ export function recordKernels(
   const known = new Set<number>();
   const calls: KernelCall[] = [];
   const constants: RecordedConstant[] = [];
-  /** Kernels that others run within themselves are theirs. */
+  /** Whether a kernel runs: kernels that it calls itself are not recorded. */
   let within = false;
-  /** What tfjs saves for the gradient of a kernel are copies, made within it: by id, which tensor each is a copy of. */
+  /** The original of each copy that tfjs saves within a kernel for its gradient, by id. */
   const copies = new Map<number, number>();
 
-  function note(tensor: tf.Tensor): RecordedValue {
+  function record(tensor: tf.Tensor): RecordedValue {
     const value = { ...valueOf(tensor), id: copies.get(tensor.id) ?? tensor.id };
     if (!known.has(value.id) && !named.has(value.id)) {
       known.add(value.id);
-      // Now: it may be gone when the computation has ended.
+      // The tensor may be disposed before the computation ends.
       constants.push({ ...value, data: tensor.dataSync<'float32'>().slice() });
     }
     return value;
@@ -95,7 +94,7 @@ export function recordKernels(
     const given = Object.fromEntries(
       Object.entries(inputs)
         .filter(([, tensor]) => (tensor as tf.Tensor | undefined | null) != null)
-        .map(([name, tensor]) => [name, note(tensor)]),
+        .map(([name, tensor]) => [name, record(tensor)]),
     );
     within = true;
     try {
@@ -114,7 +113,7 @@ export function recordKernels(
     return {
       calls,
       constants,
-      outputs: Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, note(tensor)])),
+      outputs: Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, record(tensor)])),
     };
   } finally {
     tf.engine().endScope();

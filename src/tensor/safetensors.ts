@@ -1,7 +1,7 @@
 /**
  * The safetensors format: 8 bytes with the length of the header (little endian), a JSON header
  * `{name: {dtype, shape, data_offsets: [begin, end]}, __metadata__: {…}}` padded with spaces, then the values.
- * Nothing in it executes, and Python, Rust and others read it.
+ * It contains no code, and Python, Rust and others read it.
  */
 import { endianness } from 'node:os';
 
@@ -17,7 +17,7 @@ const arrayOf = { F32: 'Float32Array', F64: 'Float64Array', I32: 'Int32Array', U
 type Dtype = keyof typeof bytesPerValue;
 
 const lengthBytes = 8;
-/** The limit of the reference implementation; it keeps a damaged length from filling the memory. */
+/** The limit of the reference implementation, so that a damaged length does not exhaust memory. */
 const maxHeaderBytes = 100_000_000;
 const metadataKey = '__metadata__';
 
@@ -56,7 +56,7 @@ export function encodeSafetensors(
   return bytes;
 }
 
-/** The tensors of a safetensors file, in copies of their own. Throws on whatever does not follow the format. */
+/** Copies of the tensors of a safetensors file. Throws if the file violates the format. */
 export function decodeSafetensors(bytes: Uint8Array): {
   tensors: Map<string, StoredTensor>;
   metadata: Record<string, string>;
@@ -106,7 +106,7 @@ function sizeOf(name: string, shape: readonly unknown[]): number {
   return size;
 }
 
-/** The JSON in UTF-8, with spaces behind it up to a multiple of 8 bytes. */
+/** The JSON in UTF-8, padded with spaces to a multiple of 8 bytes. */
 function padded(json: string): Uint8Array {
   const text = new TextEncoder().encode(json);
   const header = new Uint8Array(Math.ceil(text.byteLength / 8) * 8).fill(0x20);
@@ -142,7 +142,7 @@ function parseHeader(text: string): Record<string, unknown> {
   return header as Record<string, unknown>;
 }
 
-/** JSON.parse keeps the last of two equal keys in silence, where another reader may keep the first. */
+/** JSON.parse silently keeps the last of two equal keys; another reader may keep the first. */
 function refuseDuplicateKeys(json: string): void {
   // One set of keys per open object, undefined for an open array.
   const open: (Set<string> | undefined)[] = [];
@@ -206,7 +206,7 @@ function parseEntry(name: string, entry: unknown): Located {
   return { dtype: dtype as Dtype, shape: shape as number[], begin, end };
 }
 
-/** Every byte belongs to one tensor: no gap can hide something, no two tensors share values. */
+/** Checks that every byte belongs to exactly one tensor. */
 function checkCoverage(located: readonly (Located & { name: string })[], dataBytes: number): void {
   let covered = 0;
   for (const { name, begin, end } of [...located].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
@@ -226,7 +226,7 @@ function isCount(value: unknown): value is number {
 }
 
 function requireLittleEndian(): void {
-  // Values are copied as they lie in memory.
+  // Values are copied in the byte order of the machine.
   if (endianness() !== 'LE') throw invalid('this machine is not little endian, which is not supported');
 }
 

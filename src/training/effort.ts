@@ -1,4 +1,4 @@
-/** How long to train, where nobody says: by steps, since epochs mean nothing before it is known how many windows there are. */
+/** The default length of a training: a number of steps, because what an epoch is worth depends on the number of windows. */
 
 export interface Effort {
   epochs: number;
@@ -8,12 +8,12 @@ export interface Effort {
   learningRate: number;
 }
 
-/** Steps after which the loss of windows of a few hundred values has settled, with as many as are usual. */
+/** Steps after which the loss of windows of a few hundred values has settled. */
 const usualSteps = 5000;
 const epochLimits = { min: 10, max: 300 };
 const patienceLimits = { min: 5, max: 40 };
 
-/** By the number of windows to fit; smaller batches where there are few, so that an epoch has more than a few steps. */
+/** By the number of windows to fit; with few windows batches are smaller, so that an epoch has more than a few steps. */
 const byWindows: readonly { upTo: number; batchSize: number; learningRate: number }[] = [
   { upTo: 1000, batchSize: 32, learningRate: 0.002 },
   { upTo: 8000, batchSize: 64, learningRate: 0.002 },
@@ -21,8 +21,8 @@ const byWindows: readonly { upTo: number; batchSize: number; learningRate: numbe
 ];
 
 /**
- * @param given what is said already; 0 = nothing
- * @param windows to fit
+ * @param given configured values; 0 = choose
+ * @param windows number of windows to fit
  */
 export function chooseEffort(given: Effort, windows: number): Effort {
   const usual = byWindows.find(({ upTo }) => windows <= upTo)!;

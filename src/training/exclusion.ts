@@ -9,15 +9,15 @@ export interface Interval {
 }
 
 export interface Exclusion {
-  /** Stretches to leave out; no two of one key overlap. */
+  /** Intervals to leave out. Those of one key do not overlap. */
   excluded: readonly Interval[];
-  /** Stretches that were too long to be left out, the longest first. */
+  /** Intervals that are learned from because they exceed the share, the longest first. */
   released: readonly Interval[];
 }
 
 /**
- * Leaves out at most `maxShare` of the records. When it would be more, the stretches with the most records are released
- * until it is not: an event that never ends is a new normal, and a model that may not learn it would alarm for ever.
+ * Leaves out at most `maxShare` of the records. Beyond that the intervals with the most records are released: an event that
+ * does not end is a new normal, and a model that cannot learn it alarms forever.
  * @param times event times of each key's records, ascending, Unix ms
  */
 export function boundExclusion(
@@ -25,32 +25,32 @@ export function boundExclusion(
   times: ReadonlyMap<string, readonly number[]>,
   maxShare: number,
 ): Exclusion {
-  const stretches = merge(intervals)
+  const merged = merge(intervals)
     .map((interval) => ({ interval, records: countWithin(times.get(interval.key) ?? [], interval) }))
     .sort((a, b) => b.records - a.records);
   let total = 0;
   for (const keyTimes of times.values()) total += keyTimes.length;
-  let left = stretches.reduce((sum, { records }) => sum + records, 0);
+  let left = merged.reduce((sum, { records }) => sum + records, 0);
   let first = 0;
-  while (left > maxShare * total) left -= stretches[first++]!.records;
+  while (left > maxShare * total) left -= merged[first++]!.records;
   return {
-    excluded: stretches.slice(first).map(({ interval }) => interval),
-    released: stretches.slice(0, first).map(({ interval }) => interval),
+    excluded: merged.slice(first).map(({ interval }) => interval),
+    released: merged.slice(0, first).map(({ interval }) => interval),
   };
 }
 
-/** Whether a stretch is of a device: one without a key is of all. */
+/** Whether an interval applies to a key. */
 export const isOf = (interval: Pick<Interval, 'key'>, key: string): boolean =>
   interval.key === '' || interval.key === key;
 
-/** What is left of stretches when others are cut out of them: people know better what was normal. */
+/** The intervals without the parts that `cuts` cover. */
 export function without(intervals: readonly Interval[], cuts: readonly Interval[]): Interval[] {
   return intervals.flatMap((interval) => {
     let left = [interval];
     for (const cut of cuts.filter((one) => isOf(one, interval.key))) {
       left = left.flatMap(({ key, from, to }) => {
         if (cut.to < from || cut.from > to) return [{ key, from, to }];
-        // Both ends of a stretch belong to it.
+        // Both ends belong to an interval.
         const before = { key, from, to: cut.from - 1 };
         const after = { key, from: cut.to + 1, to };
         return [before, after].filter((one) => one.from <= one.to);
@@ -60,7 +60,7 @@ export function without(intervals: readonly Interval[], cuts: readonly Interval[
   });
 }
 
-/** An event that is still open is noted at every training, each time a little longer. */
+/** Joins overlapping intervals of a key: an open event is stored at every training, each time longer. */
 function merge(intervals: readonly Interval[]): Interval[] {
   const merged: Interval[] = [];
   const last = new Map<string, Interval>();
@@ -81,7 +81,7 @@ function countWithin(times: readonly number[], { from, to }: Interval): number {
   return firstFrom(times, to, true) - firstFrom(times, from, false);
 }
 
-/** Index of the first of the ascending `times` that is at or, with `beyond`, after `time`. */
+/** Index of the first of the ascending `times` at or after `time`; with `beyond`, after it. */
 function firstFrom(times: readonly number[], time: number, beyond: boolean): number {
   let low = 0;
   let high = times.length;

@@ -1,4 +1,4 @@
-/** Fits a model to windows: epochs of steps, until the loss on windows that are held out no longer falls. */
+/** Fits a model to windows: epochs of steps, until the loss on held-out windows no longer falls. */
 import type { EncodedWindows } from '../domain/window';
 import type { ConditionEncoder } from '../domain/condition';
 import { createWindowBatch } from '../domain/window';
@@ -21,7 +21,7 @@ export interface Progress {
   validationLoss: number;
 }
 
-/** The part of the report that fitting is responsible for. */
+/** The part of the report that describes the fit. */
 export type Fitting = Pick<
   TrainingReport,
   | 'epochs'
@@ -38,22 +38,22 @@ export type Fitting = Pick<
 export interface FitParts {
   model: Model;
   dataset: Dataset;
-  /** Windows to learn from, by where they end. */
+  /** Windows to learn from, by the row at which they end. */
   ends: Int32Array;
   validation: readonly Encoded[];
   encoder: WindowEncoder;
-  /** Called for each batch before it is learned from. */
+  /** Replaces categories by the unknown token in a batch before a step. */
   forget: (encoded: EncodedWindows, count: number) => void;
   effort: Effort;
   random: Random;
   openSession: OpenSession | undefined;
-  /** Called after each epoch; awaited, so that a caller can let other work run. */
+  /** Called after each epoch and awaited, so that a caller can let other work run. */
   onProgress: (progress: Progress) => void | Promise<void>;
 }
 
 /**
- * Leaves the model with the weights of its best epoch.
- * @throws TrainingError when no epoch had a finite loss
+ * Sets the weights of the model to those of the best epoch.
+ * @throws TrainingError if no epoch has a finite loss
  */
 export async function fit(parts: FitParts): Promise<Fitting> {
   const { model, dataset, ends, validation, encoder, forget, effort, random } = parts;
@@ -76,7 +76,7 @@ export async function fit(parts: FitParts): Promise<Fitting> {
     ...(problem !== undefined && { trainingProblem: problem }),
   };
   let best: Map<string, Float32Array> | undefined;
-  /** Patience does not count before every schedule of the loss is through. */
+  /** Patience counts from here: the last epoch before the end of every schedule of the loss. */
   let settledEpoch = 0;
   let step = 0;
   try {
@@ -133,8 +133,8 @@ export async function fit(parts: FitParts): Promise<Fitting> {
 }
 
 /**
- * Takes weights that were trained elsewhere, in PyTorch's layout.
- * @throws TrainingError when their loss is not finite
+ * Sets the weights of the model to weights in PyTorch's layout that were trained elsewhere.
+ * @throws TrainingError if their loss is not finite
  */
 export async function adopt(
   model: Model,
@@ -158,7 +158,7 @@ export async function adopt(
   };
 }
 
-/** Replaces the categories of a random share of the windows by the unknown token, so that it is trained, too. */
+/** Replaces the categories of a random share of the windows by the unknown token, so that the model learns it, too. */
 export function createConditionDropout(
   encoder: WindowEncoder,
   conditions: ConditionEncoder,

@@ -1,8 +1,8 @@
 /**
- * The variance of p(x|z), fitted once more after training, on records that were not trained on. What a model has fitted it
- * explains better than what comes later, and how much better differs from channel to channel: a slow temperature that the
- * training block hardly moved in would be taken to be known to a hair. With everything else held, the likelihood of the
- * held-out records is maximal where the variance is that of the errors on them.
+ * The variance of p(x|z), fitted again after training on held-out records. A model explains its training records better than
+ * later ones, to a degree that differs between channels: a slow temperature that hardly changed during training would get far
+ * too small a variance. With all other weights fixed, the likelihood of the held-out records is largest where the variance is
+ * that of the errors on them.
  */
 import { writeWeights, type Phase } from '../models/model';
 import type { OpenSession } from '../onnx/session';
@@ -14,8 +14,8 @@ const steps = 60;
 const learningRate = 0.1;
 
 /**
- * Changes the weights of the likelihood alone; a model without any (Bernoulli) stays as it is.
- * @param windows that were held out
+ * Changes the weights of the likelihood only; a likelihood without weights (Bernoulli) stays the same.
+ * @param windows held-out windows
  */
 export async function fitHeldOutVariance(
   {

@@ -1,17 +1,17 @@
-/** Which p(x|z) images have, where nobody says: by the pixels that there are to learn from. */
+/** The default p(x|z) of images, chosen from the pixels of the training data. */
 import type { Values } from '../domain/record';
 import type { ModelChoice, ModelOptions } from '../models/model';
 
 /**
- * Share of the variance that pixels of their mean could have at most, from which on they are dark or bright rather than grey.
- * The digits of MNIST have 0.84, the clothes of Fashion-MNIST 0.61, and with a sixth of their contrast 0.01.
+ * Pixels are dark or bright rather than grey if their variance is a larger share than this of the largest variance that their
+ * mean allows. MNIST has 0.84, Fashion-MNIST 0.61, and 0.01 with a sixth of its contrast.
  */
 const mostlyDarkOrBright = 0.5;
 
 /**
- * Bernoulli's variance follows from the mean, p(1 − p): where pixels are dark or bright that is about what they have, and an error
- * weighs most where there is hardly any. Of pixels that are grey it is far too much, and the code says nothing any more; a Gaussian
- * learns what variance they have.
+ * The variance of a Bernoulli distribution follows from its mean, p(1 − p). For dark or bright pixels it is about right, and errors
+ * weigh most where there is hardly any variance. For grey pixels it is far too large, so that the code carries nothing; a Gaussian
+ * learns their variance.
  * @param pixels 0 to 255, of any number of images
  */
 export function chooseLikelihood(

@@ -1,4 +1,4 @@
-/** Which engine trains: the traced steps, if they can be had and agree with tfjs, else tfjs. Never silent. */
+/** Chooses the engine that trains: traced steps, if they are available and agree with tfjs, else tfjs with the reason. */
 import { readWeights, writeWeights } from '../models/model';
 import type { OpenSession } from '../onnx/session';
 import { UntranslatableError } from '../onnx/traced-call';
@@ -8,14 +8,14 @@ import { createTracedStepper } from './traced-stepper';
 
 export interface ChosenStepper {
   stepper: Stepper;
-  /** Why tfjs trains although there is an engine for graphs. */
+  /** Why tfjs trains although an engine for graphs is available. */
   problem?: string;
 }
 
-/** Both are to have the same loss and length of the gradient, relative to their size. */
+/** Largest relative difference of loss and gradient norm between the two. */
 const tolerance = 1e-3;
 
-/** @param openSession opens graphs; undefined where nothing runs them */
+/** @param openSession opens graphs; undefined without an engine for graphs */
 export async function openStepper(
   parts: StepperParts,
   openSession: OpenSession | undefined,
@@ -33,7 +33,7 @@ export async function openStepper(
   }
 }
 
-/** Holds one traced step to that of tfjs, with windows at random. Model and stepper are then as they were. */
+/** Compares one step of both engines on random windows. Restores model and stepper. */
 async function compare(parts: StepperParts, traced: Stepper): Promise<string | undefined> {
   const { model, phases, encoder } = parts;
   const count = 8;

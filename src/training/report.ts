@@ -1,4 +1,4 @@
-/** report.json of a model version: what training saw and how it went. */
+/** report.json of a model version: the data of the training and its result. */
 import type { ParetoTail } from '../calibration/tail';
 import type { Interval } from './exclusion';
 
@@ -6,7 +6,7 @@ export interface TrainingReport {
   records: number;
   /** Records left out: near events, or beyond a limit. */
   excludedRecords: number;
-  /** Stretches near events that were learned from all the same: there were more than training.maxExcludedShare allows. */
+  /** Intervals near events that were learned from, because they exceed training.maxExcludedShare. */
   released: readonly Interval[];
   windows: { fit: number; validation: number; calibration: number };
   epochs: number;
@@ -14,29 +14,29 @@ export interface TrainingReport {
   steps: number;
   /** Steps whose loss or gradient was not finite. */
   skippedSteps: number;
-  /** Mean loss of the model's first phase over the last epoch, nats a window. */
+  /** Mean loss of the model's first phase over the last epoch, nats per window. */
   trainLoss: number;
-  /** The best on the validation block, behind every schedule: the −ELBO; for an aae −log p(x|z) − log p(z). */
+  /** The best on the validation block, after every schedule: the −ELBO; for an aae −log p(x|z) − log p(z). */
   validationLoss: number;
-  /** Mean KL to the prior on the validation block, nats a window. */
+  /** Mean KL to the prior on the validation block, nats per window. */
   validationRate: number;
   /** Latent dimensions of each level, the upper one first. */
   latentDims: readonly number[];
-  /** How many of them carry something. 0 = the posterior of that level has collapsed. */
+  /** Number of them in use. 0 = the posterior of that level has collapsed. */
   activeUnitsPerLevel: readonly number[];
   /** The tail of the combined statistic. */
   tail: ParetoTail;
-  /** What has taken the steps. */
+  /** Engine that computed the steps. */
   trainingEngine: string;
-  /** Why tfjs trained although there is an engine for graphs, where it did. */
+  /** Why tfjs trained although an engine for graphs is available. */
   trainingProblem?: string;
-  /** What has scored the calibration block. */
+  /** Engine that scored the calibration block. */
   scoringEngine: string;
-  /** Why the version has no graph, where it has none: tfjs scores then. */
+  /** Why the version has no graph, so that tfjs scores. */
   graphProblem?: string;
 }
 
-/** Levels (1 = the upper one) of which no latent dimension is in use: the model explains the data without them. */
+/** Levels (1 = the uppermost) without any latent dimension in use: the model explains the data without them. */
 export function collapsedLevels({
   activeUnitsPerLevel,
 }: Pick<TrainingReport, 'activeUnitsPerLevel'>): number[] {

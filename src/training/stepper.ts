@@ -1,4 +1,4 @@
-/** What takes the steps of a training: tfjs, or ONNX Runtime with what was traced from it. */
+/** Engines for training steps: tfjs, or ONNX Runtime with graphs that are traced from it. */
 import type { EncodedWindows } from '../domain/window';
 import type { Model, Phase } from '../models/model';
 import {
@@ -11,7 +11,7 @@ import {
 import { toExamples, type WindowEncoder } from '../scoring/encode';
 import { scoped, tf, type Random } from '../tensor';
 
-/** Encoded windows, and how many there are. */
+/** Encoded windows in the first `count` rows of the buffers. */
 export interface Encoded {
   buffers: EncodedWindows;
   count: number;
@@ -20,30 +20,30 @@ export interface Encoded {
 /** Means over windows, in nats. */
 export interface Evaluation {
   loss: number;
-  /** Of the posterior to the prior. */
+  /** KL of the posterior to the prior. */
   rate: number;
 }
 
 export interface Stepper {
-  /** Said in the log and the report. */
+  /** Name for the log and the report. */
   readonly engine: string;
   /**
    * One step of each phase, in order.
-   * @param step how many went before
+   * @param step steps taken before
    */
   step(encoded: Encoded, random: Random, step: number): Promise<readonly StepResult[]>;
-  /** The loss on windows that are held out, without noise and behind every schedule. */
+  /** The loss on held-out windows, without noise and after every schedule. */
   evaluate(chunks: readonly Encoded[]): Promise<Evaluation>;
-  /** A copy of all weights as they are now. */
+  /** A copy of all current weights. */
   weights(): Map<string, Float32Array>;
-  /** Begins anew, with the weights that the model has. */
+  /** Restarts with the weights of the model. */
   reset(): void;
   dispose(): void;
 }
 
 export interface StepperParts {
   model: Model;
-  /** Those of the model, or others that change some of its variables. */
+  /** Those of the model, or phases that change some of its variables. */
   phases: readonly Phase[];
   encoder: WindowEncoder;
   learningRate: number;
