@@ -1,8 +1,8 @@
 /**
- * Conditions: what a record is judged given, read from records as numbers and encoded for the model.
+ * Conditions: values that a score is conditioned on, read from records as numbers and encoded for the model.
  *
- * A category is one-hot with one more slot for the unknown; a number is standardised; hour of day and day of
- * week lie on a circle as sine and cosine, so that 23:59 and 00:00 are neighbours.
+ * A category is one-hot, with one more slot for unknown values. A number is standardised. Hour of day and day of week are
+ * sine and cosine, so that 23:59 and 00:00 are neighbours.
  */
 import { DecodeError } from '../errors';
 import {
@@ -12,16 +12,16 @@ import {
   type TimeConditionSpec,
 } from './record';
 
-/** The code of a category that is absent (where that is allowed) or that did not fit the table. */
+/** The code of a missing category, or of one that exceeds the table. */
 export const unknownCategory = 0;
 
-/** Codes a detector keeps apart before it calls the rest unknown: a stream of ever new values must not fill memory. */
+/** Maximum number of codes; further categories are unknown. Bounds the memory of a stream with ever new values. */
 const maxCodes = 65_536;
 
-/** Longer values are no categories: the table holds on to each. */
+/** Longer values are rejected, as the table keeps every value. */
 const maxCategoryLength = 1024;
 
-/** Category values as small integers, shared by reading and encoding. */
+/** Maps category values to small integers and back. */
 export interface CategoryTable {
   code(value: string): number;
   value(code: number): string | undefined;
@@ -43,14 +43,14 @@ export function createCategoryTable(): CategoryTable {
   };
 }
 
-/** Reads the given conditions of one record as numbers: a category as its code, a number as it is, NaN if missing. */
+/** Reads the given conditions of one record: a category as its code, a missing number as NaN. */
 export type ReadConditions = (
   raw: Readonly<Record<string, unknown>>,
   out: Float64Array,
   offset: number,
 ) => void;
 
-/** @throws DecodeError (when reading) naming the condition that is missing or of the wrong type. */
+/** @throws DecodeError (when reading) naming a condition that is missing or has the wrong type */
 export function createConditionReader(specs: readonly ConditionSpec[], table: CategoryTable): ReadConditions {
   const given = givenConditions(specs);
   return (raw, out, offset) => {
@@ -70,7 +70,7 @@ function readCondition(spec: GivenConditionSpec, value: unknown, table: Category
     return spec.kind === 'category' ? unknownCategory : NaN;
   }
   if (spec.kind === 'number') {
-    // A CSV file has no types: its numbers come as text.
+    // Numbers of CSV files are text.
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
     if (typeof number === 'number' && Number.isFinite(number)) return number;
     throw new DecodeError(
@@ -87,14 +87,14 @@ function readCondition(spec: GivenConditionSpec, value: unknown, table: Category
   );
 }
 
-/** Not followed into: a record may nest deeper than the stack goes. */
+/** Does not descend into objects, which may be nested deeper than the stack. */
 function describe(value: unknown): string {
   if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object';
   const text = JSON.stringify(typeof value === 'string' ? value.slice(0, 40) : value);
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
-/** What is learned of the conditions; goes into the model version. */
+/** Learned properties of the conditions, stored in the model version. */
 export interface ConditionState {
   specs: readonly ConditionSpec[];
   /** Known values by category, most frequent first. */
@@ -149,14 +149,14 @@ export interface ConditionEncoder {
   readonly dim: number;
   /**
    * Encodes one record; `out` gets `dim` numbers from `at` on.
-   * @returns how many of its conditions the model does not know
+   * @returns number of unknown conditions
    */
   encode(given: Float64Array, offset: number, timestamp: number, out: Float32Array, at: number): number;
-  /** Turns every category of one encoding into the unknown token, keeping its weight: what condition dropout does. */
+  /** Condition dropout: replaces every category of one encoding by the unknown one, with the same weight. */
   forgetCategories(out: Float32Array, at: number): void;
 }
 
-/** Numbers beyond this many standard deviations are encoded as this many. */
+/** Numbers are clipped at this many standard deviations. */
 const maxDeviations = 5;
 
 export function createConditionEncoder(state: ConditionState, table: CategoryTable): ConditionEncoder {
@@ -226,14 +226,14 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
 }
 
 const dayMs = 86_400_000;
-/** Offsets from UTC change on quarter hours at the finest, so one look-up serves fifteen minutes. */
+/** Offsets from UTC change on quarter hours, so one look-up serves fifteen minutes. */
 const offsetStepMs = 900_000;
 
 /** Position of a time in the local day or week, in [0, 1). */
 function createPhase(spec: TimeConditionSpec): (timestamp: number) => number {
   const offsetAt = createUtcOffset(spec.timeZone);
   const period = spec.kind === 'hour-of-day' ? dayMs : 7 * dayMs;
-  // 1970-01-01 was a Thursday: four days on, the week begins on Monday.
+  // 1970-01-01 was a Thursday; three days earlier the week began on Monday.
   const origin = spec.kind === 'hour-of-day' ? 0 : 3 * dayMs;
   return (timestamp) => {
     const local = timestamp + offsetAt(timestamp) + origin;
@@ -276,9 +276,9 @@ function createUtcOffset(timeZone: string): (timestamp: number) => number {
 }
 
 /**
- * What a model reads of the conditions of a window: those of its newest record, and their mean over all.
- * @param rows encodings of single records, in a ring whose oldest is row `first`. Shape [length, dim]
- * @param out gets 2 × dim numbers as row `at`
+ * The conditions of a window: those of its newest record, and the mean over all its records.
+ * @param rows encoded records, in a ring whose oldest is row `first`. Shape [length, dim]
+ * @param out receives 2 × dim numbers as row `at`
  */
 export function joinConditions(
   rows: Float32Array,
@@ -292,7 +292,7 @@ export function joinConditions(
   const to = at * 2 * dim;
   for (let d = 0; d < dim; d++) {
     let sum = 0;
-    // In the order of time, wherever the ring begins: sums depend on it in their last digits.
+    // In the order of time: the order of a sum changes its last digits.
     for (let i = first * dim + d; i < length * dim; i += dim) sum += rows[i]!;
     for (let i = d; i < first * dim; i += dim) sum += rows[i]!;
     out[to + d] = rows[newest + d]!;

@@ -1,34 +1,34 @@
-/** Time as it is: what a record of a key means to the one before it. The same rules live and in training. */
+/** How the records of a key follow one another in time. The rules are the same live and in training. */
 
 export interface TimeRules {
-  /** A key whose last record is older than this (event time, ms) starts a new window, whatever `gaps` says. */
+  /** A key starts a new window if its last record is older than this (event time, ms), whatever `gaps` is. */
   ttlMs: number;
-  /** Event time from one record of a key to the next while none is missing, ms; 0 = irregular, no gap is recognised. */
+  /** Regular event time between two records of a key, ms; 0 = irregular, so no gap is recognised. */
   intervalMs: number;
   /**
-   * What a gap does, that is more than one and a half intervals: nothing, start a new window, or be filled with records
-   * whose values are missing (never the last value again: that would look like a sensor that is stuck).
+   * After a gap of more than one and a half intervals: continue, start a new window, or fill the gap with records whose
+   * values are missing (a repeated last value would look like a stuck sensor).
    */
   gaps: 'ignore' | 'break' | 'fill';
-  /** A new window has to fill first, or begins with records whose values are missing and is complete at once. */
+  /** A new window begins empty, or full of records whose values are missing. */
   padding: 'none' | 'missing';
 }
 
-/** What is to happen before a record enters the window of its key. */
+/** What happens to the window of a key before a record enters it. */
 export interface Continuation {
-  /** The window begins anew. */
+  /** The window is emptied. */
   restart: boolean;
   /**
-   * Records without values that enter before it: after a restart with its own time and conditions; in a gap evenly spread
-   * over it, with the conditions of the record before.
+   * Number of records without values to push first. After a restart, they have time and conditions of the record; in a gap,
+   * they are evenly spaced and have the conditions of the previous record.
    */
   fillers: number;
 }
 
-/** Why a record cannot enter the window of its key: it is not newer than the newest one. */
+/** Why a record is not newer than the newest record of its key. */
 export type Staleness = 'duplicate' | 'out_of_order';
 
-/** @param newest event time of the newest record of its key, Unix ms; −Infinity when there is none */
+/** @param newest event time of the newest record of the key, Unix ms; −Infinity = none */
 export function staleness(newest: number, timestamp: number): Staleness | undefined {
   if (timestamp === newest) return 'duplicate';
   return timestamp < newest ? 'out_of_order' : undefined;
@@ -36,7 +36,7 @@ export function staleness(newest: number, timestamp: number): Staleness | undefi
 
 const goOn: Continuation = { restart: false, fillers: 0 };
 
-/** How records of a key follow one another, in windows of `length` records. */
+/** @param length of the windows, records */
 export function createContinuity(
   { ttlMs, intervalMs, gaps, padding }: TimeRules,
   length: number,
@@ -48,12 +48,12 @@ export function createContinuity(
     if (gaps === 'ignore' || intervalMs === 0) return goOn;
     const missing = Math.round(passed / intervalMs) - 1;
     if (missing < 1) return goOn;
-    // A gap as long as the window leaves nothing of what was before it.
+    // A gap as long as the window leaves no earlier record in it.
     return gaps === 'break' || missing >= length ? restart : { restart: false, fillers: missing };
   };
 }
 
-/** Event time of filler `i` of `fillers`, the oldest first. */
+/** Event time of filler `i`, the oldest first. */
 export function fillerTime(
   { restart, fillers }: Continuation,
   newest: number,

@@ -1,8 +1,8 @@
-/** What vaemon says of one record. */
+/** The result for one record. */
 import type { Origin } from './record';
 import type { LimitViolation } from './signal';
 
-/** What is said of a window before anything is calibrated; docs/configuration.md says what each is. */
+/** Statistics of a window, which are then calibrated; described in docs/configuration.md. */
 export const statisticNames = [
   'reconstruction',
   'newest',
@@ -14,78 +14,78 @@ export const statisticNames = [
 ] as const;
 export type StatisticName = (typeof statisticNames)[number];
 
-/** How much one channel of the scored record weighs in the statistic, and what the model expected of it. */
+/** The share of one channel in the score of a record, and the value that the model expects. */
 export interface Contribution {
   channel: string;
   /**
-   * In nats; may be negative for a channel that fits better than usual. They sum to the statistic `reconstruction`, or,
-   * where the detection has a nearest normal, to the reconstruction by that.
+   * Nats; negative for a channel that fits better than usual. The contributions sum to the statistic `reconstruction`, or,
+   * with a nearest normal, to the reconstruction by that.
    */
   contribution: number;
-  /** How unusual the channel is by itself: −log10 of the p-value of its share, or of its repeating itself. */
+  /** How unusual the channel is by itself: −log10 of the p-value of its contribution, or of its repetitions. */
   surprise: number;
-  /** Value of the record, in the channel's own unit. */
+  /** In the channel's unit. */
   actual: number;
-  /** Mean of p(x|z) for this value, in the channel's own unit. */
+  /** Mean of p(x|z), in the channel's unit. */
   expected: number;
-  /** How many times in a row the channel has repeated its value, up to the length of the window. */
+  /** Repetitions of the value in a row, up to the length of the window. */
   repeats: number;
 }
 
-/** One dimension of the model's code of the window. */
+/** One dimension of the latent code of a window. */
 export interface LatentDeviation {
-  /** 1 is the uppermost; only hvae has more. */
+  /** 1 is the top level; only hvae has more. */
   level: number;
   /** Within the level, from 1. */
   dimension: number;
-  /** Of the window as it is. */
+  /** Of the scored window. */
   value: number;
   /** Of the nearest normal. */
   expected: number;
-  /** How much rarer the value is than the likeliest one, given the levels above, in nats. */
+  /** How much less likely the value is than the likeliest one, given the levels above, in nats. */
   nats: number;
 }
 
-/** The likeliest window that fits the channels that fit together: what the record should have been. */
+/** The likeliest window given the channels that fit together. */
 export interface NearestNormal {
-  /** What the contributions sum to: −log p(x|z) at the nearest normal's code, over the window as it is scored, in nats. */
+  /** Sum of the contributions: −log p(x|z) of the scored window at the code of the nearest normal, in nats. */
   reconstruction: number;
-  /** Channels that do not fit the others, the worst first: the nearest normal was found without them. */
+  /** Channels that do not fit the others, the worst first. The nearest normal ignores them. */
   leftOut: readonly string[];
-  /** The dimensions of the code that are off the most. */
+  /** The dimensions with the largest deviations. */
   latent: readonly LatentDeviation[];
 }
 
-/** The verdict on one record, judged with the window that ends in it. */
+/** The result for one record, from the window that ends with it. */
 export interface Detection {
   detector: string;
   key: string;
   /** Event time of the record, Unix ms. */
   timestamp: number;
   origin: Origin;
-  /** −log10 of the calibrated p-value; the largest there is where a limit is violated. */
+  /** −log10 of the calibrated p-value; the largest possible one if a limit is violated. */
   surprise: number;
-  /** −log10 of the false-alarm target: what surprise is compared with. */
+  /** −log10 of the false-alarm target; a record is anomalous from this surprise on. */
   threshold: number;
   anomalous: boolean;
-  /** The p-value lies beyond what the calibration records support on their own (from the fitted tail). */
+  /** The p-value comes from the fitted tail, beyond all calibration records. */
   extrapolated: boolean;
-  /** Hard limits that the record violates: it is anomalous whatever the model says. */
+  /** Violated limits. A record with any is anomalous. */
   limits: readonly LimitViolation[];
-  /** By name of the statistic, in nats. Empty where a limit is violated before the window of the key is full. */
+  /** By name, in nats. Empty if the window of the key is not full, and a limit is violated. */
   statistics: Readonly<Record<string, number>>;
   /**
-   * By name of the statistic, by how much its logarithm was lowered for the level of the device. Absent where levels are
-   * not followed.
+   * By name of the statistic, how much its logarithm was lowered for the baseline of the device. Absent where baselines
+   * are not followed.
    */
   baselines?: Readonly<Record<string, number>>;
-  /** The most unusual channel first. Empty on a record that is not anomalous. */
+  /** Channels beyond a limit first, then the most unusual ones. Empty for a normal record without an explanation. */
   contributions: readonly Contribution[];
-  /** Where an anomaly begins or grows. The contributions, and what was expected, are then measured against it. */
+  /** Of explained records, where an anomaly begins or grows. The contributions and expected values refer to it. */
   nearestNormal?: NearestNormal;
   /**
-   * What could not be brought back after an interruption: records before this one that its `window` should hold, or that
-   * the `levels` of its device should rest on, may be missing. Absent where none is.
+   * After an interruption: the `window` may lack records, or the `baselines` of the device may not be based on all of its
+   * records. Absent if complete.
    */
   incomplete?: readonly ('window' | 'baselines')[];
   modelVersion: string;

@@ -1,22 +1,21 @@
-/** Which channels an event is about: those of all its records, not only of the most surprising one. */
+/** The channels of an event, over all of its records. */
 import type { Contribution, Detection } from './detection';
 import type { LimitViolation } from './signal';
 
-/** A channel over a whole event: what was said of it when it was most unusual. */
+/** A channel of an event, at the record where it was most unusual. */
 export interface EventContribution extends Contribution {
   /** Event time of that record, Unix ms. */
   at: number;
-  /** Anomalous records of the event in which this channel by itself was beyond the threshold. */
+  /** Anomalous records in which the channel alone reached the threshold. */
   records: number;
 }
 
 export interface EventChannels {
-  /** Takes one anomalous record. */
   add(detection: Detection): void;
-  /** The most unusual channel first: those beyond a limit, then those that led most records. */
+  /** Channels beyond a limit first, then those that ranked highest over the records. */
   contributions(): readonly EventContribution[];
   limits(): readonly LimitViolation[];
-  /** What `createEventChannels` goes on from; plain data. */
+  /** JSON data, from which `createEventChannels` continues. */
   snapshot(): EventChannelsSnapshot;
 }
 
@@ -25,14 +24,14 @@ export interface EventChannelsSnapshot {
   limits: readonly LimitViolation[];
 }
 
-/** Channels that an event names; each detection has them all. */
+/** Maximum number of channels in an event; a detection has all of them. */
 const namedChannels = 10;
 
 interface Merged {
   worst: EventContribution;
   /**
-   * Reciprocal ranks summed over the records (Cormack, Clarke & Büttcher 2009): far in the tail it means nothing how much
-   * odder one channel is than another, and one wild value must not outrank what was wrong all the time.
+   * Reciprocal ranks summed over the records (Cormack, Clarke & Büttcher 2009). Sums of surprise would let one extreme value
+   * outweigh a fault of many records, and differences far in the tail mean little.
    */
   weight: number;
 }
@@ -56,12 +55,12 @@ export function createEventChannels(beginning?: EventChannelsSnapshot): EventCha
   return {
     add({ contributions, limits: violations, threshold, timestamp }) {
       for (const violation of violations) addLimit(violation);
-      contributions.forEach((said, rank) => {
-        const known = channels.get(said.channel);
-        const records = (known?.worst.records ?? 0) + (said.surprise >= threshold ? 1 : 0);
-        const isWorse = known === undefined || said.surprise > known.worst.surprise;
-        channels.set(said.channel, {
-          worst: isWorse ? { ...said, at: timestamp, records } : { ...known.worst, records },
+      contributions.forEach((given, rank) => {
+        const known = channels.get(given.channel);
+        const records = (known?.worst.records ?? 0) + (given.surprise >= threshold ? 1 : 0);
+        const isWorse = known === undefined || given.surprise > known.worst.surprise;
+        channels.set(given.channel, {
+          worst: isWorse ? { ...given, at: timestamp, records } : { ...known.worst, records },
           weight: (known?.weight ?? 0) + 1 / (rank + 1),
         });
       });
@@ -78,7 +77,7 @@ export function createEventChannels(beginning?: EventChannelsSnapshot): EventCha
         .slice(0, namedChannels)
         .map(({ worst }) => worst),
     limits: () => [...limits.values()],
-    // Replaced and never changed, so that a copy of the list is one of its content.
+    // The elements are never changed, only replaced, so the lists need no deep copy.
     snapshot: () => ({ channels: [...channels.values()], limits: [...limits.values()] }),
   };
 }

@@ -1,4 +1,4 @@
-/** Detections of one key merged: what people and alerts see. */
+/** Merges the detections of a key into events. */
 import {
   createEventChannels,
   type EventChannels,
@@ -8,15 +8,15 @@ import {
 import type { Detection, NearestNormal } from './detection';
 import type { LimitViolation } from './signal';
 
-/** Why an event ended: `quiet` records, no record at all (`silence`), or no more records are to come (`end`). */
+/** Why an event closed: normal records (`quiet`), no records (`silence`), or the end of the input (`end`). */
 export type EventEnding = 'quiet' | 'silence' | 'end';
 
 /**
- * What is said of an event: once with status `open`, as soon as it is one, and once with status `closed`, when all of it is
- * known. Both have the same id.
+ * An event is emitted twice with the same id: with status `open` as soon as it is one, and with status `closed` once it is
+ * complete.
  */
 export interface AnomalyEvent {
-  /** detector, key and start: the same on replay. */
+  /** Detector, key and start: the same in a replay. */
   id: string;
   detector: string;
   key: string;
@@ -29,57 +29,55 @@ export interface AnomalyEvent {
   end: number;
   /** Event time of the record with which the event opened. */
   openedAt: number;
-  /** How many records of the event were anomalous. */
   anomalousRecords: number;
   peakSurprise: number;
   /** Event time of the most surprising record, Unix ms. */
   peakAt: number;
   threshold: number;
-  /** Of all its records: the channels that led most of them first, each as it was at its own worst. */
+  /** The channels that ranked highest over the records first, each at its most unusual record. */
   contributions: readonly EventContribution[];
-  /** For each limit that was violated, by how much at the worst. */
+  /** The largest violation of each limit. */
   limits: readonly LimitViolation[];
-  /** Of the last record that was put beside one: an anomaly is explained where it begins, and as it grows. */
+  /** Of the last explained record. */
   nearestNormal?: NearestNormal;
   modelVersion: string;
 }
 
 export interface EventPolicy {
-  /** An event opens when k of the last n records of a key are anomalous … */
+  /** An event opens when at least this many … */
   openRecords: number;
-  /** … with this n (n ≥ k) … */
+  /** … of this many newest records of a key are anomalous … */
   openWindow: number;
-  /** … and it has so many anomalous records … */
+  /** … and it has at least this many anomalous records … */
   minRecords: number;
-  /** … over so much event time, ms; one that ends before is none. */
+  /** … over at least this event time, ms. If it ends earlier, there is no event. */
   minLengthMs: number;
-  /** It closes after so many records in a row that are not anomalous … */
+  /** It closes after this many normal records in a row … */
   closeAfter: number;
-  /** … or when the detector's event time has moved on by more than this without a record of its key, ms. */
+  /** … or when the detector's event time has advanced by more than this since the last record of the key, ms. */
   silenceMs: number;
-  /** For so long after an event has closed none opens for its key (event time, ms). */
+  /** After an event has closed, no other one of its key opens for this event time, ms. */
   suppressForMs: number;
 }
 
-/** Merges the detections of every key into events. One call per detection, in order within a key. */
+/** Call once per detection, in order within a key. */
 export interface EventTracker {
-  /** Returns the events that this detection opened or closed; those that fell silent may be of other keys. */
+  /** Returns the events that this detection opens or closes; other keys may have fallen silent. */
   observe(detection: Detection): readonly AnomalyEvent[];
-  /** The same for a record that is not anomalous, of which no detection is needed. */
+  /** As `observe`, for a record that is not anomalous. */
   pass(key: string, timestamp: number): readonly AnomalyEvent[];
-  /** Events now open. */
   openEvents(): readonly AnomalyEvent[];
-  /** Closes what is open, when no more records are to come. */
+  /** Closes the open events at the end of the input. */
   closeAll(): AnomalyEvent[];
-  /** Events that are open now. */
+  /** Number of open events. */
   readonly open: number;
-  /** Anomalous records so far that could open no event, because one of their key had just closed. */
+  /** Anomalous records so far that opened no event because of `suppressForMs`. */
   readonly suppressedRecords: number;
-  /** What `createEventTracker` goes on from, as if nothing had been; plain data. */
+  /** JSON data, from which `createEventTracker` continues as without an interruption. Times may be infinite. */
   snapshot(): EventsSnapshot;
 }
 
-/** What is held of all keys, the least recently heard first. Times may be infinite. */
+/** Keys in the order of their last record. */
 export interface EventsSnapshot {
   clock: number;
   suspicions: readonly (readonly [key: string, suspicion: SuspicionSnapshot])[];
@@ -90,42 +88,42 @@ interface SuspicionSnapshot extends Omit<Suspicion, 'gathering'> {
   gathering: { event: AnomalyEvent; channels: EventChannelsSnapshot; opened: boolean } | undefined;
 }
 
-/** Anomalous records of one key that belong together; an event from `opened` on. */
+/** Anomalous records of one key that belong together; an event once `opened`. */
 interface Gathering {
   event: AnomalyEvent;
   channels: EventChannels;
   opened: boolean;
 }
 
-/** Only keys with a recent anomaly are held, so memory follows the trouble, not the fleet. */
+/** State of a key with a recent anomaly; other keys have none. */
 interface Suspicion {
-  /** Anomalous records among the last n, oldest first, with the number of records seen since each. */
+  /** The anomalous records among the last `openWindow`, oldest first, with the number of records since. */
   recent: { detection: Detection; age: number }[];
   gathering: Gathering | undefined;
   quietRecords: number;
-  /** Event time of the key's newest record, and the detector's when that came, Unix ms. */
+  /** Event time of the key's newest record, Unix ms. */
   newest: number;
+  /** Event time of the detector at that record, Unix ms. */
   heardAt: number;
 }
 
-/** What an event needs to know of every record of its key. */
-type Heard = Pick<Detection, 'key' | 'timestamp' | 'anomalous'>;
+type RecordFacts = Pick<Detection, 'key' | 'timestamp' | 'anomalous'>;
 
 const none: readonly AnomalyEvent[] = [];
 
 export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapshot): EventTracker {
-  /** The least recently heard first. */
+  /** In the order of their last record. */
   const suspicions = new Map<string, Suspicion>(
     beginning?.suspicions.map(([key, suspicion]) => [key, restore(suspicion)]),
   );
-  /** By key, until when (event time, Unix ms) no event opens. */
+  /** By key, the event time until which no event opens, Unix ms. */
   const suppressed = new Map<string, number>(beginning?.suppressed);
-  /** The newest event time of any key: a key that lags behind the others is not silent. */
+  /** The newest event time of any key. Silence is measured on it from the arrival of a record, as keys may lag. */
   let clock = beginning?.clock ?? -Infinity;
   let open = [...suspicions.values()].filter(({ gathering }) => gathering?.opened === true).length;
   let suppressedRecords = 0;
 
-  /** Ends what has gathered for a key; returns the closed event, if it was one. */
+  /** Drops the state of a key; returns its event, closed, if one was open. */
   function end(key: string, suspicion: Suspicion, closedBy: EventEnding, at: number): AnomalyEvent[] {
     suspicions.delete(key);
     const { gathering } = suspicion;
@@ -148,7 +146,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return closed;
   }
 
-  function isSuppressed({ key, timestamp, anomalous }: Heard): boolean {
+  function isSuppressed({ key, timestamp, anomalous }: RecordFacts): boolean {
     const until = suppressed.get(key);
     if (until === undefined) return false;
     if (timestamp > until) {
@@ -159,8 +157,8 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return true;
   }
 
-  /** The key's suspicion, now the most recently heard. */
-  function hear({ key, timestamp, anomalous }: Heard): Suspicion | undefined {
+  /** Updates the state of a key for a record; undefined if there is none and needs none. */
+  function hear({ key, timestamp, anomalous }: RecordFacts): Suspicion | undefined {
     let suspicion = suspicions.get(key);
     if (suspicion === undefined && !anomalous) return undefined;
     suspicion ??= { recent: [], gathering: undefined, quietRecords: 0, newest: timestamp, heardAt: clock };
@@ -173,7 +171,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   }
 
   /** @param detection of the record, if it is anomalous */
-  function observeKey(heard: Heard, detection: Detection | undefined): readonly AnomalyEvent[] {
+  function observeKey(heard: RecordFacts, detection: Detection | undefined): readonly AnomalyEvent[] {
     if (isSuppressed(heard)) return none;
     const suspicion = hear(heard);
     if (suspicion === undefined) return none;
@@ -190,13 +188,13 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return tryOpen(suspicion.gathering, heard);
   }
 
-  function observe(heard: Heard, detection: Detection | undefined): readonly AnomalyEvent[] {
+  function observe(heard: RecordFacts, detection: Detection | undefined): readonly AnomalyEvent[] {
     const silent = endSilent();
     const own = observeKey(heard, detection);
     return silent.length === 0 ? own : [...silent, ...own];
   }
 
-  /** What gathers once k of the last n records are anomalous. */
+  /** Begins to gather once enough of the last records are anomalous. */
   function gather(suspicion: Suspicion, detection: Detection | undefined): Gathering | undefined {
     for (const seen of suspicion.recent) seen.age++;
     suspicion.recent = suspicion.recent.filter((seen) => seen.age < policy.openWindow);
@@ -208,7 +206,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return gathering;
   }
 
-  function tryOpen(gathering: Gathering, { anomalous, timestamp }: Heard): readonly AnomalyEvent[] {
+  function tryOpen(gathering: Gathering, { anomalous, timestamp }: RecordFacts): readonly AnomalyEvent[] {
     const { event } = gathering;
     const isLongEnough =
       event.anomalousRecords >= policy.minRecords && event.end - event.start >= policy.minLengthMs;
@@ -226,7 +224,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     },
     pass(key, timestamp) {
       clock = Math.max(clock, timestamp);
-      // What nearly every record of a healthy fleet comes to.
+      // The usual case.
       if (suspicions.size === 0 && suppressed.size === 0) return none;
       return observe({ key, timestamp, anomalous: false }, undefined);
     },
@@ -281,7 +279,7 @@ function restore({ recent, gathering, ...rest }: SuspicionSnapshot): Suspicion {
   };
 }
 
-/** An event without records yet, that begins with this one. */
+/** An event that begins with this record, but does not contain it yet. */
 function begin({ detector, key, timestamp, threshold, modelVersion }: Detection): Gathering {
   return {
     event: {
@@ -315,7 +313,7 @@ function extend({ event, channels }: Gathering, detection: Detection): void {
   event.peakAt = detection.timestamp;
 }
 
-/** The event as it is now; what comes later does not change it. */
+/** A copy of the event, which later records do not change. */
 function snapshot({ event, channels }: Gathering): AnomalyEvent {
   return { ...event, contributions: channels.contributions(), limits: channels.limits() };
 }

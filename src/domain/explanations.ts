@@ -1,32 +1,32 @@
-/** Which anomalous records are explained: not all of them, as one explanation takes as long as many scores. */
+/** Chooses the anomalous records to explain: an explanation takes as long as many scores. */
 
-/** What explanations may cost, whatever the engine, the model and the number of anomalies. */
+/** Limits the time that explanations take. */
 export interface ExplanationBudget {
-  /** Share of the time, over time … */
+  /** Maximum share of the time in the long run. */
   share: number;
-  /** … and how much at once, ms: the last one may go beyond it. */
+  /** Maximum time at once, ms; the last explanation may exceed it. */
   burstMs: number;
 }
 
 /**
- * A record is explained where a run of anomalous records of a key begins, and where it has become ten times as improbable
- * as the one that was explained last; all within the budget.
+ * Explains the first of a run of anomalous records of a key, and each record that is ten times less probable than the last
+ * explained one, within the budget.
  */
 export interface ExplanationRule {
   /**
-   * Whether this record is to be explained. One call per detection, in order within a key.
-   * @param now Unix ms, what the budget grows with
+   * Whether to explain this record. Call once per detection, in order within a key.
+   * @param now Unix ms, with which the budget grows
    */
   isDue(detection: { key: string; surprise: number; anomalous: boolean }, now: number): boolean;
-  /** Takes what an explanation has cost from the budget, ms. */
+  /** Subtracts the time of an explanation from the budget, ms. */
   spent(ms: number): void;
 }
 
-/** Ten times as improbable, on the scale of surprise. */
+/** A factor of ten in probability. */
 const growth = 1;
 
 export function createExplanationRule({ share, burstMs }: ExplanationBudget): ExplanationRule {
-  /** Surprise of the last record that was explained, of the keys in trouble: memory follows the trouble, not the fleet. */
+  /** Surprise of the last explained record, of keys with an anomaly only. */
   const explained = new Map<string, number>();
   let leftMs = burstMs;
   let at: number | undefined;
@@ -38,7 +38,7 @@ export function createExplanationRule({ share, burstMs }: ExplanationBudget): Ex
       }
       leftMs = Math.min(burstMs, leftMs + Math.max(0, now - (at ?? now)) * share);
       at = now;
-      // Where the budget is spent the key stays due.
+      // If the budget is spent, the key stays due.
       if (surprise < (explained.get(key) ?? -Infinity) + growth || leftMs <= 0) return false;
       explained.set(key, surprise);
       return true;

@@ -1,4 +1,4 @@
-/** Images as a detector sees them: all of one size, a byte for each value, row by row. */
+/** Images of a detector: all of one size, one byte per value, row by row. */
 export interface ImageShape {
   /** Pixels. */
   width: number;
@@ -6,17 +6,17 @@ export interface ImageShape {
   colour: 'grey' | 'rgb';
 }
 
-/** How images arrive, and how they are brought to their shape. */
+/** The format of images in messages, and how they are scaled to the shape of the detector. */
 export interface ImageFormat extends ImageShape {
-  /** `auto`: PNG or JPEG, as the first bytes say; `raw`: a byte for each value, row by row, in the size that is wanted. */
+  /** `auto`: PNG or JPEG, by the first bytes; `raw`: one byte per value, row by row, in the size of the detector. */
   format: 'auto' | 'raw';
-  /** How an image of another shape is brought to the one that is wanted: stretched, cut at two sides, or with a black border. */
+  /** For images of another aspect ratio: stretch, cut two sides, or add a black border. */
   fit: 'fill' | 'cover' | 'contain';
-  /** An image that says it has more pixels is refused before it is unpacked: a few bytes can stand for gigabytes. */
+  /** Images with more pixels are rejected before they are unpacked: a few bytes can unpack to gigabytes. */
   maxPixels: number;
 }
 
-/** Values of a pixel. */
+/** Values per pixel. */
 export function colourChannels({ colour }: Pick<ImageShape, 'colour'>): 1 | 3 {
   return colour === 'grey' ? 1 : 3;
 }

@@ -1,7 +1,7 @@
-/** One message of a source, decoded: what a detector sees. */
+/** Records: decoded messages. */
 import { imageBytes, type ImageShape } from './image';
 
-/** Where a record came from; enough to find it again and to re-derive its verdict. */
+/** Where a record comes from: enough to find it again and to replay its detection. */
 export interface Origin {
   /** Kafka topic, or the path of a file. */
   topic: string;
@@ -11,17 +11,17 @@ export interface Origin {
   offset: string;
 }
 
-/** What the channels and conditions of a detector's records are called. */
+/** Channels and conditions of a detector's records. */
 export interface RecordSchema {
-  /** Whether a record is values by channel or an image; absent = values. */
+  /** Default `sensor`. */
   kind?: 'sensor' | 'image';
-  /** What images are brought to. Means nothing where records are none. */
+  /** Size and colour of images; ignored unless `kind` is `image`. */
   image?: ImageShape;
   /** Empty for images. */
   channels: readonly string[];
-  /** What to do with a channel that is absent or null: refuse the record, or mask the value. */
+  /** For a channel that is absent or null: reject the record, or mask the value. */
   missingChannels: 'reject' | 'mask';
-  /** What to do with a channel that the schema does not know. */
+  /** For a channel that is not in the schema. */
   extraChannels: 'reject' | 'ignore';
   conditions: readonly ConditionSpec[];
 }
@@ -29,7 +29,7 @@ export interface RecordSchema {
 /** How one condition is read and encoded (see condition.ts). */
 export type ConditionSpec = GivenConditionSpec | TimeConditionSpec;
 
-/** A condition that the record carries. */
+/** A condition that is a field of the record. */
 export type GivenConditionSpec =
   | { name: string; kind: 'category'; maxValues: number; missing: 'reject' | 'unknown' }
   | { name: string; kind: 'number'; missing: 'reject' | 'unknown' };
@@ -41,23 +41,23 @@ export interface TimeConditionSpec {
   timeZone: string;
 }
 
-/** Measurements, or the bytes of images: a float for each pixel would take eight times the memory. */
+/** Measurements, or the bytes of images, which need an eighth of the memory. */
 export type Values = Float64Array | Uint8Array;
 
 /**
- * Records as columns: row i is one record (all channels of one device at one moment, or all pixels of one image). No
- * object per record.
+ * Records as columns, without an object per record: row i is one record (all channels of one device at one time, or all
+ * pixels of one image).
  */
 export interface RecordBatch {
   readonly capacity: number;
   count: number;
-  /** Device; windows are kept per key. */
+  /** Device (key); each key has its own window. */
   readonly keys: string[];
   /** Event time, Unix ms. Shape [capacity]. */
   readonly timestamps: Float64Array;
   /**
-   * In the schema's order; NaN where a value is missing and the schema allows that. Shape [capacity, channels]; of
-   * images bytes, shape [capacity, height × width × colours].
+   * In the schema's order; NaN = missing. Shape [capacity, channels]; of images, bytes of shape
+   * [capacity, height × width × colours].
    */
   readonly values: Values;
   /** Given conditions as numbers (see `createConditionReader`). Shape [capacity, given conditions]. */
@@ -75,23 +75,21 @@ export function createRecordBatch(schema: RecordSchema, capacity: number): Recor
   };
 }
 
-/** What images are brought to; undefined where records are none. */
+/** The shape of the images; undefined if records are not images. */
 export function imageOf({ kind, image }: Pick<RecordSchema, 'kind' | 'image'>): ImageShape | undefined {
   return kind === 'image' ? image : undefined;
 }
 
-/** Numbers that one record consists of. */
 export function valuesPerRecord(schema: Pick<RecordSchema, 'kind' | 'image' | 'channels'>): number {
   const image = imageOf(schema);
   return image === undefined ? schema.channels.length : imageBytes(image);
 }
 
-/** Room for so many values. */
 export function createValues(count: number, pixels: boolean): Values {
   return pixels ? new Uint8Array(count) : new Float64Array(count);
 }
 
-/** The conditions that a record carries itself, in the schema's order. */
+/** The conditions that are fields of a record, in the schema's order. */
 export function givenConditions(specs: readonly ConditionSpec[]): GivenConditionSpec[] {
   return specs.filter(
     (spec): spec is GivenConditionSpec => spec.kind === 'category' || spec.kind === 'number',

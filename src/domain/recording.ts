@@ -1,6 +1,6 @@
-/** What a recorded file holds, as its name says. */
+/** File types of recordings, by name. */
 
-/** Grey images of one size, as MNIST has them: `train.idx3`, `train.idx3.gz`, `train-images-idx3-ubyte.gz`. */
+/** Grey images of one size in the format of MNIST: `train.idx3`, `train.idx3.gz`, `train-images-idx3-ubyte.gz`. */
 export function isIdxPath(path: string): boolean {
   return /[.-]idx3(-ubyte)?(\.gz)?$/.test(path);
 }

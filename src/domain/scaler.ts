@@ -1,46 +1,46 @@
-/** Brings channels of any unit to a common scale, robustly, and back. */
+/** Scales channels robustly to a common scale, and back. */
 import { colourChannels, type ImageShape } from './image';
 import type { Values } from './record';
 
-/** What is learned of each channel; goes into the model version. */
+/** Learned properties of each channel, stored in the model version. */
 export interface ScalerState {
   center: readonly number[];
   scale: readonly number[];
   /** Smallest and largest value seen. */
   min: readonly number[];
   max: readonly number[];
-  /** How many values of each channel there were. */
+  /** Number of values of each channel. */
   count: readonly number[];
 }
 
 export interface Scaler {
-  /** How many channels it knows: the values of a position, be that a record of a window or a pixel. */
+  /** Values per record of a window, or per pixel. */
   readonly channels: number;
-  /** Whether training has seen any value of the channel. Of one that it has not, nothing can be said. */
+  /** Whether training had any value of the channel. */
   knows(channel: number): boolean;
-  /** Scaled value; 0 for a missing one, and for every one of a channel that training has not seen. Grows only as the logarithm beyond `softLimit`. */
+  /** 0 for a missing value, and for a channel without values in training. Beyond `softLimit`, grows with the logarithm. */
   scale(value: number, channel: number): number;
-  /** Scales `count` values, those of one record, from place `from` of `values` to place `at` of `out`. */
+  /** Scales the `count` values of one record, from index `from` of `values` to index `at` of `out`. */
   scaleRow(values: Values, from: number, count: number, out: Float32Array, at: number): void;
   /**
-   * Inverse of `scale`, in the channel's own unit, but within what has been seen: a model knows no bounds, and a person
-   * who reads "expected −57,030 bytes" stops believing it.
+   * Inverse of `scale`, in the channel's unit, clipped to the range of the training values: a model may expect impossible
+   * values, such as −57,030 bytes.
    */
   unscale(scaled: number, channel: number): number;
 }
 
 /**
- * Beyond this many scales a value is compressed: far enough to leave normal records alone, and a value of
- * 1e30 neither overflows float32 nor drowns the rest of the window.
+ * Scaled values beyond this are compressed: no normal value is, and 1e30 neither overflows float32 nor outweighs the rest of
+ * the window.
  */
 export const softLimit = 20;
 
-/** The outermost share of values at each end that does not take part in the fit. */
+/** Share of the values at each end that the fit ignores. */
 const trimmed = 0.005;
 
 /**
- * Learns centre (mean) and scale (standard deviation) of each channel without the outermost values.
- * A channel that never moves gets a scale of 1 % of its size, or 1 at zero.
+ * Learns centre (mean) and scale (standard deviation) of each channel without the outermost values. A constant channel gets
+ * a scale of 1 % of its value, or 1 at zero.
  * @param values shape [count, channels]; NaN = missing
  */
 export function fitScaler(values: Values, count: number, channels: number): ScalerState {
@@ -90,13 +90,13 @@ export function createScaler(state: ScalerState): Scaler {
 
   function scaleOne(value: number, channel: number): number {
     const scaled = (value - center[channel]!) / scale[channel]!;
-    // In this order, so that the usual case takes one comparison; NaN is not smaller than anything.
+    // This order takes one comparison in the usual case; comparisons with NaN are false.
     if (Math.abs(scaled) <= softLimit) return count[channel] === 0 ? 0 : scaled;
     if (Number.isNaN(scaled) || count[channel] === 0) return 0;
     return Math.sign(scaled) * (softLimit + Math.log1p(Math.abs(scaled) - softLimit));
   }
 
-  /** What each byte becomes in each channel, where values are pixels. Shape [256, channels]. */
+  /** Scaled value of each byte in each channel. Shape [256, channels]. */
   let ofBytes: Float32Array | undefined;
   const tableOfBytes = (): Float32Array =>
     Float32Array.from({ length: 256 * channels }, (_, i) => scaleOne(Math.floor(i / channels), i % channels));

@@ -1,19 +1,17 @@
-/** What an operator knows of a channel beforehand: which deviations matter, and which values must never be. */
-
+/** Rules of the operator for a channel: which deviations count, and which values are out of limits. */
 import type { Values } from './record';
 
-/** Which deviations of a channel from its expected value count. What does not count is taken as expected. */
+/** Which deviations of a channel from its expected value count. A deviation that does not count is treated as none. */
 export interface SignalRule {
   channel: string;
-  /** `up`: only values above the expected one count; `down`: only values below it. */
+  /** `up`: only values above the expected one count; `down`: only those below. */
   direction: 'up' | 'down' | 'both';
-  /** Smaller deviations do not count, in the channel's own unit. */
+  /** Smaller deviations do not count. In the channel's unit. */
   deadband: number;
 }
 
-/** A rule for deviations, and limits that hold whatever the model says. */
 export interface SignalSpec extends SignalRule {
-  /** Values outside are anomalous; those on a limit are not. */
+  /** Values outside are anomalous whatever the model reports; those on a limit are not. */
   limits: { min?: number; max?: number };
 }
 
@@ -21,15 +19,15 @@ export interface SignalSpec extends SignalRule {
 export interface LimitViolation {
   channel: string;
   limit: 'min' | 'max';
-  /** The limit itself, in the channel's own unit. */
+  /** The limit, in the channel's unit. */
   bound: number;
   actual: number;
 }
 
-/** Whether a value deviates from the expected one in a way that counts; both in the channel's own unit. */
+/** Whether a deviation counts. Both values in the channel's unit. */
 export type Counts = (channel: number, actual: number, expected: number) => boolean;
 
-/** Undefined when every deviation of every channel counts, so that nobody has to ask. */
+/** Undefined if every deviation of every channel counts. */
 export function createCounts(channels: readonly string[], rules: readonly SignalRule[]): Counts | undefined {
   const byChannel = channels.map((name) => {
     const rule = rules.find(({ channel }) => channel === name);
@@ -45,12 +43,12 @@ export function createCounts(channels: readonly string[], rules: readonly Signal
   };
 }
 
-/** The limits that one record violates, in the order of the channels; its values begin at `offset`. */
+/** The violated limits of the record at index `offset` of the values, in the order of the channels. */
 export type CheckLimits = (values: Values, offset: number) => readonly LimitViolation[];
 
 const noViolations: readonly LimitViolation[] = [];
 
-/** A missing value violates nothing. */
+/** Missing values violate no limit. */
 export function createLimitCheck(channels: readonly string[], specs: readonly SignalSpec[]): CheckLimits {
   const limited = specs
     .filter(({ limits }) => limits.min !== undefined || limits.max !== undefined)
