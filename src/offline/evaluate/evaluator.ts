@@ -1,6 +1,6 @@
 /**
- * Composition root of an evaluation: trains on one file, then lets the records of another go the daemon's own way. What
- * is said of a record rests on the records up to it, and on nothing else.
+ * Trains a detector on one file, then scores the records of another with the daemon's pipeline. The score of a record depends
+ * on no later record.
  */
 import { alarmThreshold } from '../../calibration/threshold';
 import type { DetectorSettings } from '../../config/settings';
@@ -16,35 +16,35 @@ import type { Progress } from '../../training/train';
 
 export interface EvaluationParts {
   settings: DetectorSettings;
-  /** In order of time; those of train are marked as warmUp. */
+  /** In order of time; those of train are warm-up messages. */
   train: readonly Message[];
   test: readonly Message[];
   engines: Engines;
   onProgress?: (progress: Progress) => void;
-  /** Sees what is said of test, batch by batch. */
-  onDetections?: (verdicts: DetectionBatch) => void;
+  /** Receives the detections of test, batch by batch. */
+  onDetections?: (detections: DetectionBatch) => void;
 }
 
-/** What a detector says of every record of test, in the order of the file. */
+/** Scores of the test records, in the order of the file. */
 export interface RecordScores {
-  /** Surprise; 0 for a record that was refused, or whose window was not full. */
+  /** Surprise; 0 for a rejected record, or one without a full window. */
   scores: Float64Array;
   /** 1 = at or above the threshold. */
   flags: Uint8Array;
-  /** False-alarm target, as a ratio of normal records. */
+  /** False-alarm target as a ratio of normal records. */
   target: number;
   threshold: number;
-  /** Records of test that were refused, by reason. */
+  /** Rejected test records by reason. */
   rejected: Readonly<Record<string, number>>;
-  /** Records of test without a full window. */
+  /** Test records without a full window. */
   windowNotFull: number;
   training: TrainingResult['report'];
 }
 
-/** Messages handed over at once. */
+/** Messages per batch. */
 const batchRecords = 1000;
 
-/** @throws TrainingError when train does not yield a model */
+/** @throws TrainingError when training yields no model */
 export async function evaluateDetector(parts: EvaluationParts): Promise<RecordScores> {
   const { settings, train, test, engines } = parts;
   const { files, report } = await trainOn(parts);
@@ -70,7 +70,7 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
   }
 }
 
-/** Numbered so that they come before another file's first record, as if both were one. */
+/** Negative offsets, so that the other file continues this one. */
 function before(messages: readonly Message[]): Message[] {
   return messages.map((message, i) => ({
     ...message,
@@ -85,7 +85,7 @@ async function trainOn({ settings, train, engines, onProgress }: EvaluationParts
   const published: BundleFiles[] = [];
   const { report } = await trainDetector({
     settings,
-    // eslint-disable-next-line @typescript-eslint/require-await -- a history is read asynchronously; this one is here
+    // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
     readHistory: async function* ({ maxRecords }) {
       const newest = train.slice(-maxRecords);
       for (let from = 0; from < newest.length; from += batchRecords)
@@ -101,7 +101,7 @@ async function trainOn({ settings, train, engines, onProgress }: EvaluationParts
   return { files: published[0]!, report };
 }
 
-/** A store that keeps what is published, and has nothing else. */
+/** A store that only collects published versions. */
 function keepIn(published: BundleFiles[]): Pick<ModelStore, 'publish'> {
   return {
     publish(files) {
@@ -115,10 +115,10 @@ interface RecordingSink extends Sink {
   take(): Pick<RecordScores, 'scores' | 'flags' | 'rejected' | 'windowNotFull'>;
 }
 
-/** Puts each verdict to the row that it is of. */
+/** Collects scores and flags by row of the file. */
 function createRecordingSink(
   records: number,
-  onDetections?: (verdicts: DetectionBatch) => void,
+  onDetections?: (detections: DetectionBatch) => void,
 ): RecordingSink {
   const scores = new Float64Array(records);
   const flags = new Uint8Array(records);
@@ -126,9 +126,9 @@ function createRecordingSink(
   let answered = 0;
   return {
     name: 'recording',
-    write(verdicts) {
-      const { detections, deadLetters } = verdicts;
-      onDetections?.(verdicts);
+    write(batch) {
+      const { detections, deadLetters } = batch;
+      onDetections?.(batch);
       for (const { origin, surprise, anomalous } of detections) {
         scores[Number(origin.offset)] = surprise;
         flags[Number(origin.offset)] = anomalous ? 1 : 0;

@@ -1,16 +1,16 @@
 /**
- * Labels of single records: for judging scores, never for training. CSV `index,label` or `series,index,label`; or idx with
- * a byte for each record, 0 = normal and anything else anomalous.
+ * Labels of single records, for evaluation only. CSV `index,label` or `series,index,label`; or idx with one byte per record,
+ * 0 = normal, all others anomalous.
  */
 import { parse } from 'csv-parse/sync';
 import { isIdxLabels, parseIdxLabels, readPlain } from '../../sources/file/idx';
 
-/** 1 = anomalous, by the row of the test file, from 0. */
+/** By row of the test file, from 0; 1 = anomalous. */
 export type RecordLabels = ReadonlyMap<number, 0 | 1>;
 
 /**
  * The labels in a file, by series.
- * @param series what the labels are of when the file has no column for it
+ * @param series name to use if the file has no column `series`
  * @throws Error that names the file and the line
  */
 export async function readRecordLabels(path: string, series: string): Promise<Map<string, RecordLabels>> {

@@ -1,5 +1,5 @@
 /**
- * Which files belong together: `NAME.train.csv.gz`, `NAME.test.csv.gz` and `NAME.label.csv.gz` are one series; so are
+ * Finds the files of each series: `NAME.train.csv.gz`, `NAME.test.csv.gz` and `NAME.label.csv.gz` are one series; so are
  * `NAME.train.idx3.gz`, `NAME.test.idx3.gz` and `NAME.label.idx1.gz`.
  */
 import { readdir, stat } from 'node:fs/promises';
@@ -9,13 +9,13 @@ export interface SeriesFiles {
   name: string;
   train: string;
   test: string;
-  /** A file with labels of this series alone. */
+  /** File with labels of this series only. */
   labels: string | undefined;
 }
 
 export interface SeriesSelection {
   series: readonly SeriesFiles[];
-  /** Files with labels that may be of any series. */
+  /** Files with labels of any series. */
   sharedLabels: readonly string[];
 }
 
@@ -28,8 +28,8 @@ const endings: Record<Part, RegExp> = {
 };
 
 /**
- * Each path is a file, or a folder whose files with the part's ending are taken.
- * @throws Error naming a folder without such files, a series whose other half is missing, or a name that comes twice
+ * A path is a file, or a folder with files that have the ending of their part.
+ * @throws Error naming a folder without such files, a series with one file only, or a duplicate name
  */
 export async function findSeries(paths: {
   train: readonly string[];
@@ -61,7 +61,7 @@ async function listFiles(paths: readonly string[], part: Part): Promise<string[]
       const names = (await readdir(path)).filter((name) => endings[part].test(name)).sort();
       if (names.length === 0)
         throw new Error(
-          `${path} has no file that ends in .${part}.csv or .${part}.${part === 'label' ? 'idx1' : 'idx3'}, or with .gz behind it`,
+          `${path} has no file that ends in .${part}.csv or .${part}.${part === 'label' ? 'idx1' : 'idx3'}, with or without .gz`,
         );
       return names.map((name) => join(path, name));
     }),

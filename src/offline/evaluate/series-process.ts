@@ -1,26 +1,26 @@
-/** Series evaluated in processes of their own, several at once: training and scoring keep a core busy each. */
+/** Evaluates a series in a separate process: training and scoring keep one core busy. */
 import { spawn } from 'node:child_process';
 import type { RecordScores } from './evaluator';
 
-/** What the process of one series prints: one JSON object. */
+/** Printed by the process of a series as JSON. */
 export interface SeriesOutcome extends Omit<RecordScores, 'scores' | 'flags'> {
   series: string;
   scores: readonly number[];
   flags: readonly number[];
   channels: readonly string[];
-  /** Columns that hold no numbers and are no conditions. */
+  /** Columns that are not channels. */
   ignoredColumns: readonly string[];
   engine: string;
-  /** Wall clock of training and scoring. */
+  /** Duration of training and scoring. */
   seconds: number;
 }
 
-/** Last characters of the error output that go into an error. */
+/** Maximum number of characters of the error output in an error; the last ones are kept. */
 const tailLength = 2000;
 
 /**
- * Runs the command of one series; it ends when its standard input does, so it does not outlive this process.
- * Rejects with what it wrote to its error output when it fails.
+ * Runs the command of a series. The process ends when its standard input closes, so it does not outlive this one.
+ * @throws Error with the end of the error output when the command fails
  */
 export function runSeriesProcess(
   [program, ...args]: readonly [string, ...string[]],

@@ -1,20 +1,17 @@
-/**
- * One recorded series in two files, for training and for testing, as messages: what `vaemon evaluate` reads. CSV files of
- * sensor records, or idx files of images.
- */
+/** One recorded series as messages, from two files, for training and for testing: CSV with sensor records, or idx with images. */
 import { readFileRecords, type FileRecord, type FileSourceSettings } from '../../sources/file/file';
 import { readIdxImages, type IdxImages } from '../../sources/file/idx';
 import { imageTickMs } from '../../sources/file/image-files';
 import type { Message } from '../../sources/source';
 
-/** Both files read, before it is known which of their columns are channels. */
+/** The records of both files, with all columns. */
 export interface RecordedSeries {
   name: string;
   train: { path: string; records: readonly FileRecord[] };
   test: { path: string; records: readonly FileRecord[] };
 }
 
-/** @throws Error naming the file that cannot be read, has no records, or does not fit the other one */
+/** @throws Error naming a file that cannot be read, has no records, or does not match the other file */
 export async function readSeries(
   { name, train, test }: { name: string; train: string; test: string },
   columns: FileSourceSettings['columns'],
@@ -31,10 +28,10 @@ export async function readSeries(
 
 async function readAll(path: string, columns: FileSourceSettings['columns']): Promise<FileRecord[]> {
   if (!/\.csv(\.gz)?$/.test(path))
-    throw new Error(`${path} must be a .csv or .csv.gz file, or .idx3 like the other one`);
+    throw new Error(`${path} must be a .csv or .csv.gz file, or an .idx3 file as the other one`);
   const records: FileRecord[] = [];
   for await (const record of readFileRecords({ path, columns })) {
-    // Recordings come out of numerical tools, and there NaN is what is missing.
+    // Numerical tools write missing values as NaN.
     for (const [channel, value] of Object.entries(record.values ?? {}))
       if (typeof value === 'string' && /^nan$/i.test(value)) record.values![channel] = null;
     records.push(record);
@@ -47,7 +44,7 @@ function hasTimestamps(records: readonly FileRecord[]): boolean {
   return records[0]?.timestamp !== undefined;
 }
 
-/** The columns that hold measurements: numbers, in at least half of the training records that have a value there. */
+/** Columns with numbers in at least half of the training records that have a value. */
 export function numericChannels({ train }: RecordedSeries): string[] {
   return Object.keys(train.records[0]?.values ?? {}).filter((channel) => {
     let numbers = 0;
@@ -61,13 +58,12 @@ export function numericChannels({ train }: RecordedSeries): string[] {
   });
 }
 
-/** Between two records that say nothing of their time. */
+/** Interval of records without timestamps. */
 const tickMs = 1000;
 
 /**
- * The records as messages whose offset is the number of the row. Without a column for it, all are of one key, named as
- * the series; without times there is a record a second from 1970 on, test after train. Those of train count as seen
- * before: in a pipeline they fill the windows, and no verdict leaves for them.
+ * Messages whose offset is the number of the row. Without a column for the key, it is the name of the series; without times,
+ * there is a record per second from 1970 on, test after train. Messages of train are warm-up messages.
  */
 export function toMessages({ name, train, test }: RecordedSeries): { train: Message[]; test: Message[] } {
   const toMessage = (record: FileRecord, part: 'train' | 'test', index: number, tick: number): Message => ({
@@ -80,7 +76,7 @@ export function toMessages({ name, train, test }: RecordedSeries): { train: Mess
       }),
     ),
     timestamp: NaN,
-    // Not the paths: they may be the same.
+    // The paths may be the same.
     origin: { topic: part, partition: 0, offset: String(index) },
     warmUp: part === 'train',
   });
@@ -90,14 +86,14 @@ export function toMessages({ name, train, test }: RecordedSeries): { train: Mess
   };
 }
 
-/** Images for training and for testing, all of one size. */
+/** Images of one size. */
 export interface RecordedImages {
   name: string;
   train: IdxImages;
   test: IdxImages;
 }
 
-/** @throws Error naming the file that cannot be read, or does not fit the other one */
+/** @throws Error naming a file that cannot be read, or does not match the other file */
 export async function readImageSeries({
   name,
   train,
@@ -116,7 +112,7 @@ export async function readImageSeries({
   return series;
 }
 
-/** The images as messages that are raw bytes, by the same rules as `toMessages`. */
+/** As `toMessages`, for raw images. */
 export function toImageMessages({ name, train, test }: RecordedImages): {
   train: Message[];
   test: Message[];

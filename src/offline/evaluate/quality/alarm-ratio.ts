@@ -1,4 +1,4 @@
-/** How often a detector alarms, with an interval that knows that alarms come in bursts. */
+/** The ratio of alarms, with an interval that accounts for bursts. */
 
 export interface AlarmRatio {
   records: number;
@@ -7,7 +7,7 @@ export interface AlarmRatio {
   /** 95 % interval. */
   low: number;
   high: number;
-  /** Independent records that would say as much as these. */
+  /** Number of independent records with the same information. */
   effectiveRecords: number;
 }
 
@@ -26,8 +26,8 @@ function countOnes(flags: Uint8Array): number {
 }
 
 /**
- * n / (1 + 2·Σρ_k), with the autocorrelations of the flags up to the first that is not positive (Geyer 1992's initial
- * positive sequence): a burst of 100 alarms is nearer to one observation than to 100.
+ * n / (1 + 2·Σρ_k), with the autocorrelations of the flags up to the first that is not positive (initial positive sequence,
+ * Geyer 1992): a burst of 100 alarms is closer to one observation than to 100.
  */
 function effectiveSize(flags: Uint8Array): number {
   const n = flags.length;
@@ -47,7 +47,7 @@ function effectiveSize(flags: Uint8Array): number {
   return Math.max(1, n / (1 + 2 * sum));
 }
 
-/** 95 % interval of a proportion (Wilson 1927). It takes the n observations for independent. */
+/** 95 % interval of a proportion of n independent observations (Wilson 1927). */
 export function wilsonInterval(hits: number, n: number): [number, number] {
   if (n === 0) return [0, 1];
   const z = 1.96;

@@ -1,7 +1,7 @@
-/** How good the flags are, at the threshold that the detector has chosen for itself. */
+/** Quality of the flags, at the threshold of the detector. */
 import { segmentsOf } from './segments';
 
-/** Records by what they are and what was said of them. */
+/** Number of records by label and flag. */
 export interface Confusion {
   truePositives: number;
   trueNegatives: number;
@@ -9,7 +9,7 @@ export interface Confusion {
   falseNegatives: number;
 }
 
-/** All 0 where there is nothing to divide by. */
+/** 0 where the denominator is 0. */
 export interface Rates {
   f1: number;
   precision: number;
@@ -25,7 +25,7 @@ export interface EventRates {
   events: number;
   /** Share of them with at least one flag; NaN when there are none. */
   eventRecall: number;
-  /** Records from the beginning of an anomaly to its first flag, median over those found; NaN when none is. */
+  /** Records from the beginning of an anomaly to its first flag, median over the detected anomalies; NaN when there are none. */
   delay: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Scores and flags of one or more series against labels. No point adjustment: it calls a whole anomaly found for one
- * record of it, and then random scores look good. No threshold is chosen here: that would be an oracle's.
+ * Scores and flags of one or more series against labels. No point adjustment: it counts a whole anomaly as found for one of
+ * its records, which makes random scores look good. No threshold is chosen here: that would use the labels.
  */
 import {
   addConfusions,
@@ -14,14 +14,14 @@ import {
 import { averagePrecision, rocAuc } from './ranking';
 import { volumeUnderSurface } from './vus';
 
-/** What a detector said of the labelled records of one series, in order of time. Columns of equal length. */
+/** Results for the labelled records of one series, in order of time. Columns of equal length. */
 export interface JudgedSeries {
   name: string;
   /** 1 = anomalous. */
   labels: Uint8Array;
-  /** Larger = odder; finite. */
+  /** Larger = more anomalous; finite. */
   scores: Float64Array;
-  /** 1 = the detector called it anomalous. */
+  /** 1 = anomalous, according to the detector. */
   flags: Uint8Array;
 }
 
@@ -36,14 +36,14 @@ export interface SeriesMetrics extends Rates, EventRates, Confusion {
   vusPr: number;
 }
 
-/** Means over the series; a series where a metric is not defined (no anomaly, none found) does not take part. */
+/** Means over the series for which a metric is defined. */
 export type MacroMetrics = Omit<SeriesMetrics, keyof Confusion | 'events'>;
 
 /** All records of all series together. */
 export interface MicroMetrics extends Rates, Confusion {
   rocAuc: number;
   prAuc: number;
-  /** What F1 would be with a flag on every record: F1 says something only in comparison with it. */
+  /** F1 if every record is flagged: the reference for F1. */
   flagAllF1: number;
 }
 
@@ -53,7 +53,7 @@ export interface Judgement {
   micro: MicroMetrics;
 }
 
-/** Widest buffer around an anomaly for the volumes under the surfaces, in records. */
+/** Widest buffer around an anomaly for VUS, in records. */
 export const defaultBuffer = 100;
 
 /** @throws RangeError when the columns of a series differ in length, or a score is not finite */
@@ -79,14 +79,14 @@ function check({ name, labels, scores, flags }: JudgedSeries): void {
 
 function judgeSeries({ labels, scores, flags }: JudgedSeries, maxBuffer: number): SeriesMetrics {
   const confusion = countConfusion(labels, flags);
-  const volume = volumeUnderSurface(labels, scores, maxBuffer);
+  const vus = volumeUnderSurface(labels, scores, maxBuffer);
   return {
     records: labels.length,
     anomalousRatio: (confusion.truePositives + confusion.falseNegatives) / labels.length,
     rocAuc: rocAuc(labels, scores),
     prAuc: averagePrecision(labels, scores),
-    vusRoc: volume.roc,
-    vusPr: volume.precisionRecall,
+    vusRoc: vus.roc,
+    vusPr: vus.precisionRecall,
     ...ratesOf(confusion),
     ...eventRates(labels, flags),
     ...confusion,

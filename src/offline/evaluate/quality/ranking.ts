@@ -1,11 +1,11 @@
-/** How well scores rank anomalous records above normal ones, whatever the threshold. */
+/** How well scores rank anomalous records above normal ones, for all thresholds. */
 
 /** Indices of the scores, largest first; of equal scores the earlier record comes first. */
 export function descending(scores: Float64Array): Uint32Array {
   return Uint32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
 }
 
-/** Calls back after each run of equal scores, largest first, with how many records it ends and how many are anomalous. */
+/** Visits each distinct score, largest first, with the number of records that have at least this score, and of anomalous ones. */
 function eachDistinctScore(
   labels: Uint8Array,
   scores: Float64Array,

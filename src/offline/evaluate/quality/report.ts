@@ -1,33 +1,32 @@
-/** All that an evaluation says of a detector, from its scores and, where there are any, labels. */
+/** The report of an evaluation, from scores and, where there are any, labels. */
 import { alarmRatio, type AlarmRatio } from './alarm-ratio';
 import { judge, type Judgement, type JudgedSeries } from './judgement';
 
-/** Scores and flags of one series; no labels = none are known. */
 export interface ScoredSeries {
   name: string;
   /** Surprise: −log10 of a p-value. */
   scores: Float64Array;
   flags: Uint8Array;
-  /** 1 = anomalous, by record; records that are not in it are not judged. */
+  /** By record, 1 = anomalous; other records are ignored. Undefined = no labels. */
   labels: ReadonlyMap<number, 0 | 1> | undefined;
 }
 
-/** What was promised, and what came of it. */
+/** The realised ratio of alarms beside its target. */
 export interface RealisedAlarms extends AlarmRatio {
-  /** Ratio of normal records that may alarm. */
+  /** Ratio of normal records. */
   target: number;
 }
 
 export interface EvaluationReport {
-  /** Only the labelled series. */
+  /** Of the labelled series. */
   judgement: Judgement | undefined;
-  /** Whether alarms were counted on records labelled normal, or on all there are. */
+  /** The records on which alarms were counted. */
   countedOn: 'normal records' | 'all records';
-  /** One for each target, smallest last. */
+  /** Per target, the smallest last. */
   alarms: readonly RealisedAlarms[];
 }
 
-/** @throws RangeError when a label is of a record that is not there */
+/** @throws RangeError when there is a label for a record that does not exist */
 export function createReport(all: readonly ScoredSeries[], targets: readonly number[]): EvaluationReport {
   const judged = all.flatMap((one) => {
     const { labels } = one;

@@ -1,6 +1,6 @@
-/** Labels as stretches of time: an anomaly is a run of anomalous records. */
+/** Anomalies as runs of anomalous records. */
 
-/** First and last record of a run, both included. */
+/** First and last record, both included. */
 export interface Segment {
   first: number;
   last: number;
@@ -17,7 +17,7 @@ export function segmentsOf(labels: Uint8Array): Segment[] {
   return segments;
 }
 
-/** Each segment longer by `by` records at both ends; those that then touch or overlap are one. */
+/** Segments extended by `by` records at both ends; merged if they then touch or overlap. */
 export function widened(segments: readonly Segment[], by: number, length: number): Segment[] {
   const wide: Segment[] = [];
   for (const { first, last } of segments) {

@@ -1,7 +1,7 @@
 /**
  * Volume under the ROC and the precision-recall surface (Paparrizos et al. 2022, "Volume Under the Surface"; the
  * definition of TSB-AD 2024): the areas under both curves, averaged over buffers 0..W around each anomaly. A record in
- * the buffer counts as anomalous in part, so that a score that is a little early or late is not simply wrong.
+ * the buffer counts as partly anomalous, so a score that is slightly early or late is not simply wrong.
  */
 import { descending } from './ranking';
 import { segmentsOf, widened, type Segment } from './segments';
@@ -75,7 +75,7 @@ function areaUnderCurves(
       if (labels[record] === 0) inBuffers += weights[record]!;
     }
     while (detected < peaks.length && peaks[detected]! >= value) detected++;
-    // Positives: half-way between the anomalous records alone, and with what was predicted in the buffers.
+    // Positives: the mean of the anomalous records, and of these with the predicted records in the buffers.
     const positives = anomalous + inBuffers / 2;
     const recall = (Math.min(inAll / positives, 1) * detected) / peaks.length;
     const falseRatio = (predicted - inAll) / (n - positives);
@@ -87,7 +87,7 @@ function areaUnderCurves(
   return area;
 }
 
-/** 1 on an anomaly, falling with the square root to √½ at the end of half a buffer on either side; never above 1. */
+/** 1 on an anomaly, falling to √½ over half a buffer on either side; at most 1. */
 function bufferedLabels(labels: Uint8Array, segments: readonly Segment[], buffer: number): Float64Array {
   const weights = Float64Array.from(labels);
   const half = buffer >> 1;
