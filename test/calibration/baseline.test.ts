@@ -7,15 +7,15 @@ const base = Float64Array.from({ length: 1000 }, () => normal()).sort();
 const policy = { records: 640, maxKeys: 100 };
 const create = (): Baselines => createBaselines([base], policy);
 
-function feed(levels: Baselines, key: string, count: number, value: () => number): number {
-  for (let i = 0; i < count; i++) levels.of(key).observe([value()]);
-  return levels.of(key).above[0]!;
+function feed(baselines: Baselines, key: string, count: number, value: () => number): number {
+  for (let i = 0; i < count; i++) baselines.of(key).observe([value()]);
+  return baselines.of(key).above[0]!;
 }
 
 test('a device begins at the level of calibration, and stays there while it is normal', () => {
-  const levels = create();
-  expect(levels.of('a').above).toEqual([0]);
-  expect(feed(levels, 'a', 5000, normal)).toBeLessThan(0.5);
+  const baselines = create();
+  expect(baselines.of('a').above).toEqual([0]);
+  expect(feed(baselines, 'a', 5000, normal)).toBeLessThan(0.5);
 });
 
 test('a fault shorter than half of the records is not got used to', () => {
@@ -23,12 +23,12 @@ test('a fault shorter than half of the records is not got used to', () => {
 });
 
 test('what lasts longer is normal from then on, and the old level too when it comes back', () => {
-  const levels = create();
-  const shifted = feed(levels, 'a', 700, () => 10 + normal());
+  const baselines = create();
+  const shifted = feed(baselines, 'a', 700, () => 10 + normal());
   // Ten, but for the part of a factor of two that is never followed.
   expect(shifted).toBeGreaterThan(9);
   expect(shifted).toBeLessThan(10);
-  expect(feed(levels, 'a', 700, normal)).toBeLessThan(0.5);
+  expect(feed(baselines, 'a', 700, normal)).toBeLessThan(0.5);
 });
 
 test('after a short calibration the records themselves soon have the say', () => {
@@ -50,13 +50,13 @@ test('a statistic that says nothing leaves the level as it was', () => {
 });
 
 test('devices are followed apart, and the least recently seen is forgotten first', () => {
-  const levels = createBaselines([base], { records: 64, maxKeys: 2 });
-  feed(levels, 'shifted', 200, () => 10);
-  expect(levels.of('other').above).toEqual([0]);
-  levels.of('shifted');
-  levels.of('third');
-  expect(levels.size).toBe(2);
-  expect(levels.of('shifted').above[0]).toBeGreaterThan(9);
+  const baselines = createBaselines([base], { records: 64, maxKeys: 2 });
+  feed(baselines, 'shifted', 200, () => 10);
+  expect(baselines.of('other').above).toEqual([0]);
+  baselines.of('shifted');
+  baselines.of('third');
+  expect(baselines.size).toBe(2);
+  expect(baselines.of('shifted').above[0]).toBeGreaterThan(9);
 });
 
 test('what is restored goes on as if nothing had happened', () => {
@@ -88,10 +88,10 @@ test('what is restored goes on as if nothing had happened', () => {
   );
 });
 
-test('a snapshot of other statistics is refused', () => {
+test('a snapshot with other statistics is refused', () => {
   const snapshot = create().snapshot();
-  const levels = create();
-  levels.of('a');
-  expect(() => createBaselines([base, base], policy, levels.snapshot())).toThrow(/levels of "a"/);
+  const baselines = create();
+  baselines.of('a');
+  expect(() => createBaselines([base, base], policy, baselines.snapshot())).toThrow(/baselines of "a"/);
   expect(createBaselines([base, base], policy, snapshot).size).toBe(0);
 });
