@@ -1,28 +1,28 @@
-/** All messages of a batch at once: images are decoded beside each other, and for sensors nothing waits per record. */
+/** Decoding of whole batches, so that images are decoded in parallel and sensor records without a promise per record. */
 import { createRecordBatch, type RecordBatch, type RecordSchema } from '../domain/record';
 import { DecodeError } from '../errors';
 import type { Message } from '../sources/source';
 
 export interface DecodedBatch {
-  /** What could be decoded, in the order of the messages. */
+  /** The decoded records, in the order of the messages. */
   records: RecordBatch;
-  /** By message: its row in `records`, or why it has none. */
+  /** For each message, its row in `records` or the reason why it was rejected. */
   rows: readonly (number | DecodeError)[];
 }
 
 /**
- * Decodes messages; one that cannot be used does not keep the others back.
- * @param now Unix ms, what "in the future" is measured from
+ * Decodes messages; a rejected message does not affect the others.
+ * @param now Unix ms, to detect event times in the future
  */
 export type DecodeBatch = (messages: readonly Message[], now: number) => DecodedBatch | Promise<DecodedBatch>;
 
 /**
- * Writes one message into row `row` of the batch.
- * @throws DecodeError saying what is wrong with it
+ * Writes the record of one message into row `row` of the batch.
+ * @throws DecodeError if the record is invalid
  */
 export type Decode = (message: Message, batch: RecordBatch, row: number, now: number) => void;
 
-/** Decodes message after message. */
+/** Decodes one message after the other. */
 export function decodeEach(schema: RecordSchema, decode: Decode): DecodeBatch {
   return (messages, now) => {
     const records = createRecordBatch(schema, messages.length);

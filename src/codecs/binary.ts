@@ -1,5 +1,5 @@
 /**
- * Binary records, one a message, little-endian: docs/formats.md has them byte by byte, with encoders.
+ * Binary records, one per message, little-endian. docs/formats.md describes the bytes and has encoders.
  *
  *     0  magic 'VR'    2  version 1     3  flags            4  layout, uint32      8  event time, float64
  *    16  values, uint16                18  conditions      19  bytes of the key
@@ -41,7 +41,7 @@ export function createBinaryDecoder(
     const values = bitmap + (isMissing ? Math.ceil(valueCount / 8) : 0);
     const present = isMissing ? countPresent(bytes, bitmap, valueCount) : valueCount;
     const conditions = values + width * present;
-    // What ends before the conditions do is found there.
+    // Rejects truncated records: the conditions are the last part.
     const given = readGiven(bytes, conditions, names);
 
     const time = bytes.readDoubleLE(8);
@@ -71,8 +71,8 @@ export function createBinaryDecoder(
 }
 
 /**
- * Says what the values and conditions of a record are, in their order: CRC-32 of the names. It tells a producer and a
- * detector apart that list the same channels in another order, which no length could.
+ * Identifies the channels and conditions of a record and their order: CRC-32 of the names. A length could not detect a
+ * producer whose channels have another order than the detector's.
  */
 export function layoutOf(channels: readonly string[], conditions: readonly string[]): number {
   const lines = [...channels, '', ...conditions].map((name) => `${name}\n`);
@@ -80,31 +80,28 @@ export function layoutOf(channels: readonly string[], conditions: readonly strin
 }
 
 /**
- * Whether the record has a bitmap of what is missing.
- * @throws DecodeError for bytes that are something else, or a record of other channels
+ * Checks the header; returns whether the record has a bitmap of missing values.
+ * @throws DecodeError for another format or version, or other channels
  */
 function readHeader(bytes: Buffer, layout: number): boolean {
   if (bytes.length < headerBytes || bytes.readUInt16LE(0) !== magic)
     throw new DecodeError('unknown_format', 'the first bytes are not those of a binary record');
   if (bytes[2] !== version)
-    throw new DecodeError('unknown_format', `version ${bytes[2]!} of the binary format is not known`);
+    throw new DecodeError('unknown_format', `unknown version ${bytes[2]!} of the binary format`);
   const flagBits = bytes[3]!;
   if ((flagBits & ~knownFlags) !== 0)
-    throw new DecodeError(
-      'damaged_record',
-      `flags that version 1 does not have (0x${flagBits.toString(16)})`,
-    );
+    throw new DecodeError('damaged_record', `unknown flags (0x${flagBits.toString(16)})`);
   const given = bytes.readUInt32LE(4);
   if (given !== 0 && given !== layout) {
     throw new DecodeError(
       'schema_mismatch',
-      `written for other channels or conditions, or another order of them (layout ${hex(given)}, here ${hex(layout)})`,
+      `written for other channels or conditions, or for another order (layout ${hex(given)}, here ${hex(layout)})`,
     );
   }
   return (flagBits & flags.bitmap) !== 0;
 }
 
-/** The conditions by name, with which the record has to end. What has no name is read and left. */
+/** The conditions by name, which end the record. Conditions that the detector does not have are ignored. */
 function readGiven(bytes: Buffer, from: number, names: readonly string[]): Record<string, unknown> {
   const given = Object.create(null) as Record<string, unknown>;
   let at = from;
@@ -131,19 +128,19 @@ function damaged(bytes: Buffer, at: number): DecodeError {
   return new DecodeError(
     'damaged_record',
     at < bytes.length
-      ? `byte ${at} of ${bytes.length} is not what it has to be`
-      : `the record ends after ${bytes.length} bytes, before all of it is there`,
+      ? `byte ${at} of ${bytes.length} is invalid`
+      : `the record is truncated after ${bytes.length} bytes`,
   );
 }
 
-/** Bits of the bitmap that are 0: values that are there. */
+/** Number of values that are present: bits of the bitmap that are 0. */
 function countPresent(bytes: Buffer, bitmap: number, count: number): number {
   let present = 0;
   for (let i = 0; i < count; i++) if (!hasBit(bytes, bitmap, i)) present++;
   return present;
 }
 
-/** Behind the end of the record no bit is set. */
+/** Bits after the end of the record count as 0. */
 function hasBit(bytes: Buffer, bitmap: number, i: number): boolean {
   return ((bytes[bitmap + (i >> 3)] ?? 0) & (1 << (i & 7))) !== 0;
 }

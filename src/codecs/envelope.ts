@@ -1,45 +1,45 @@
-/** What records have around what was measured: a key, an event time, conditions; and JSON itself. */
+/** The envelope of a record (key, event time, conditions), and JSON. */
 import { isUtf8 } from 'node:buffer';
 import type { ReadConditions } from '../domain/condition';
 import type { RecordBatch } from '../domain/record';
 import { DecodeError } from '../errors';
 import type { Message } from '../sources/source';
 
-/** Where to find what: dotted paths into the record. */
+/** Dotted paths of the envelope's parts in the record. */
 export interface EnvelopeFields {
-  /** Empty = the message's own key. */
+  /** Empty = the key of the message. */
   key: string;
-  /** Empty = the transport's time. */
+  /** Empty = the time of the message. */
   timestamp: string;
   /** Empty = the record itself. */
   conditions: string;
 }
 
-/** Where to find the values of a sensor record, too. */
+/** Paths of a sensor record. */
 export interface RecordFields extends EnvelopeFields {
   /** Empty = the record itself. */
   values: string;
 }
 
 export interface DecodeLimits {
-  /** Larger messages are refused unread. */
+  /** Larger messages are rejected before they are parsed. */
   maxBytes: number;
-  /** Event times further in the future than this are refused. */
+  /** Event times further in the future are rejected. */
   maxAheadMs: number;
 }
 
 export type JsonObject = Record<string, unknown>;
 
-/** What stands around the values of one record, as it was found there. */
+/** The envelope of one record, before validation. */
 export interface Envelope {
   key: unknown;
   /** Unix ms, or ISO 8601 with a zone. */
   timestamp: unknown;
-  /** By name; anything but an object counts as none. */
+  /** An object by name; anything else counts as no conditions. */
   conditions: unknown;
 }
 
-/** Finds the envelope of a message whose record is an object. */
+/** Reads the envelope of a message whose record is an object. */
 export function createEnvelopeReader(
   fields: EnvelopeFields,
 ): (message: Message, record: JsonObject) => Envelope {
@@ -54,13 +54,13 @@ export function createEnvelopeReader(
 }
 
 /**
- * Writes key, event time and conditions of one message into row `row` of the batch.
- * @param now Unix ms, what "in the future" is measured from
- * @throws DecodeError saying what is wrong with it
+ * Validates an envelope and writes it into row `row` of the batch.
+ * @param now Unix ms, to detect event times in the future
+ * @throws DecodeError if the envelope is invalid
  */
 export type WriteEnvelope = (envelope: Envelope, batch: RecordBatch, row: number, now: number) => void;
 
-/** @param keyField path of the key, for messages; empty = the message's own */
+/** @param keyField path of the key, for error messages; empty = the key of the message */
 export function createEnvelopeWriter(
   keyField: string,
   limits: Pick<DecodeLimits, 'maxAheadMs'>,
@@ -83,7 +83,7 @@ export function createEnvelopeWriter(
 
 /**
  * The bytes of a message.
- * @throws DecodeError when there are none, or too many
+ * @throws DecodeError if there are none, or too many
  */
 export function bytesOf(value: Buffer | null, maxBytes: number): Buffer {
   if (value === null || value.length === 0) throw new DecodeError('empty', 'the message has no value');
@@ -96,7 +96,7 @@ export function bytesOf(value: Buffer | null, maxBytes: number): Buffer {
   return value;
 }
 
-/** @throws DecodeError when the bytes are no JSON object */
+/** @throws DecodeError if the bytes are not a JSON object */
 export function parseObject(bytes: Buffer): JsonObject {
   let record: unknown;
   try {
@@ -112,7 +112,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Reads a dotted path; undefined where it ends early, the record itself where it is empty. Looks at own properties only. */
+/** Reader of a dotted path, through own properties only: undefined if the path does not exist, the record if it is empty. */
 export function createPath(path: string): (record: JsonObject) => unknown {
   const steps = stepsOf(path);
   return (record) => {
@@ -131,15 +131,15 @@ export function stepsOf(path: string): string[] {
 }
 
 /**
- * Text of a binary format.
- * @throws DecodeError when it is no UTF-8: keys that differ must not become the same one
+ * Text in a binary format.
+ * @throws DecodeError if it is not UTF-8, because replacement characters could make different keys equal
  */
 export function parseText(bytes: Buffer): string {
-  if (!isUtf8(bytes)) throw new DecodeError('damaged_record', 'text that is not UTF-8');
+  if (!isUtf8(bytes)) throw new DecodeError('damaged_record', 'text is not UTF-8');
   return bytes.toString();
 }
 
-/** Windows are held by key: ten thousand keys must not be gigabytes. */
+/** Limits memory: state is kept for thousands of keys. */
 const maxKeyLength = 1024;
 
 function parseKey(value: unknown, field: string): string {
@@ -154,10 +154,10 @@ function parseKey(value: unknown, field: string): string {
   throw new DecodeError('missing_key', `no key in ${field === '' ? 'the message' : `"${field}"`}`);
 }
 
-/** Dates of more than 8.64e15 ms do not exist (ECMA-262, §21.4.1.1). */
+/** Limit of a Date, ms (ECMA-262, §21.4.1.1). */
 const maxTimestamp = 8.64e15;
 
-/** A time with neither zone nor offset would mean another moment on another machine. */
+/** A zone or offset is required, because a local time depends on the machine. */
 const isoWithZone = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})$/i;
 
 function parseTimestamp(value: unknown): number {
@@ -174,7 +174,7 @@ function parseTimestamp(value: unknown): number {
   );
 }
 
-/** A value for a message: short, however large it is, and not followed into, however deep it goes. */
+/** Short text of a value for an error message, also for large or deeply nested values. */
 export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (isObject(value)) return 'an object';

@@ -1,31 +1,28 @@
-/** What a channel may say. */
+/** Validation of channel values. */
 import type { RecordSchema } from '../domain/record';
 import { DecodeError } from '../errors';
 import { describe } from './envelope';
 
-/** The models compute in float32; what it cannot hold is no measurement. */
+/** Largest float32, because the models compute in float32. */
 const maxFloat32 = 3.4028234663852886e38;
 
 /**
- * A number as the value of a channel. NaN is a value that is missing: formats with numbers of their own say it so.
- * @throws DecodeError when it is missing and may not be, or is no measurement
+ * A number as the value of a channel; NaN = missing, in formats that have it.
+ * @throws DecodeError if the value is missing but required, or out of range
  */
 export function checkNumber(value: number, channel: string, schema: RecordSchema): number {
   if (Math.abs(value) <= maxFloat32) return value;
   if (Number.isNaN(value)) return missingValue(channel, schema);
-  throw new DecodeError(
-    'out_of_range',
-    `channel "${channel}": ${value} is not a value that a sensor can have`,
-  );
+  throw new DecodeError('out_of_range', `channel "${channel}": ${value} is out of the range of float32`);
 }
 
-/** @throws DecodeError where no value may be missing */
+/** @throws DecodeError if values are required */
 export function missingValue(channel: string, schema: RecordSchema): number {
   if (schema.missingChannels === 'mask') return NaN;
   throw new DecodeError('missing_channel', `channel "${channel}" is missing`);
 }
 
-/** @throws DecodeError when it is neither a number nor absent */
+/** @throws DecodeError if the value is neither a number nor absent */
 export function parseValue(value: unknown, channel: string, schema: RecordSchema): number {
   if (typeof value === 'number') return checkNumber(value, channel, schema);
   if (value === undefined || value === null) return missingValue(channel, schema);
@@ -39,7 +36,7 @@ export function unknownChannel(name: string): DecodeError {
   );
 }
 
-/** @throws DecodeError when there are more values in a list than channels, and none may be left over */
+/** @throws DecodeError if a list has more values than channels and extra channels are rejected */
 export function checkCount(count: number, { channels, extraChannels }: RecordSchema): void {
   if (count > channels.length && extraChannels === 'reject')
     throw new DecodeError('unknown_channel', `${count} values for ${channels.length} channels`);

@@ -1,7 +1,7 @@
 /**
  * The safetensors format: 8 bytes with the length of the header (little endian), a JSON header
  * `{name: {dtype, shape, data_offsets: [begin, end]}, __metadata__: {…}}` padded with spaces, then the values.
- * It contains no code, and Python, Rust and others read it.
+ * Python, Rust and other languages have readers.
  */
 import { endianness } from 'node:os';
 
@@ -17,17 +17,20 @@ const arrayOf = { F32: 'Float32Array', F64: 'Float64Array', I32: 'Int32Array', U
 type Dtype = keyof typeof bytesPerValue;
 
 const lengthBytes = 8;
-/** The limit of the reference implementation, so that a damaged length does not exhaust memory. */
+/** Limit of the reference implementation, which also bounds the memory for a damaged length. */
 const maxHeaderBytes = 100_000_000;
 const metadataKey = '__metadata__';
 
-/** The bytes of a safetensors file. Throws when a shape does not fit its data. */
+/**
+ * The bytes of a safetensors file.
+ * @throws Error if a shape does not match its data
+ */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   requireLittleEndian();
-  // Wider types first, so that with a padded header every tensor lies aligned in the file.
+  // Wider types first, so that every tensor is aligned in the file.
   const ordered = [...tensors].sort(
     ([a, s], [b, t]) => bytesPerValue[t.dtype] - bytesPerValue[s.dtype] || (a < b ? -1 : 1),
   );
@@ -42,7 +45,7 @@ export function encodeSafetensors(
   }
   const header = padded(JSON.stringify(Object.fromEntries(entries)));
   if (header.byteLength > maxHeaderBytes)
-    throw invalid(`the header would have ${String(header.byteLength)} bytes`);
+    throw invalid(`a header of ${String(header.byteLength)} bytes is too large`);
 
   const dataStart = lengthBytes + header.byteLength;
   const bytes = new Uint8Array(dataStart + end);
@@ -56,7 +59,10 @@ export function encodeSafetensors(
   return bytes;
 }
 
-/** Copies of the tensors of a safetensors file. Throws if the file violates the format. */
+/**
+ * The tensors of a safetensors file, copied.
+ * @throws Error if the file violates the format
+ */
 export function decodeSafetensors(bytes: Uint8Array): {
   tensors: Map<string, StoredTensor>;
   metadata: Record<string, string>;
@@ -72,7 +78,7 @@ export function decodeSafetensors(bytes: Uint8Array): {
 
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of located) {
-    // A copy: the bytes may lie unaligned in a larger buffer.
+    // Copied, because the bytes may be unaligned in a larger buffer.
     const { buffer } = new Uint8Array(data.subarray(begin, end));
     if (dtype === 'F32') tensors.set(name, { dtype, shape, data: new Float32Array(buffer) });
     else if (dtype === 'F64') tensors.set(name, { dtype, shape, data: new Float64Array(buffer) });
@@ -83,23 +89,23 @@ export function decodeSafetensors(bytes: Uint8Array): {
 }
 
 function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
-  if (name === metadataKey) throw invalid(`no tensor may be called ${metadataKey}`);
-  if (Buffer.from(name).toString() !== name) throw invalid(`${JSON.stringify(name)} is no valid Unicode`);
-  // By name, because instanceof fails for an array of another realm.
+  if (name === metadataKey) throw invalid(`a tensor must not have the name ${metadataKey}`);
+  if (Buffer.from(name).toString() !== name) throw invalid(`${JSON.stringify(name)} is not valid Unicode`);
+  // By name, because instanceof fails for an array from another realm.
   if (data[Symbol.toStringTag] !== arrayOf[dtype]) {
     throw invalid(
       `tensor ${name}: dtype ${dtype} needs a ${arrayOf[dtype]} (got ${data[Symbol.toStringTag]})`,
     );
   }
   if (sizeOf(name, shape) !== data.length) {
-    throw invalid(`tensor ${name}: shape [${shape.join(', ')}] does not fit ${String(data.length)} values`);
+    throw invalid(`tensor ${name}: shape [${shape.join(', ')}] does not match ${String(data.length)} values`);
   }
 }
 
 function sizeOf(name: string, shape: readonly unknown[]): number {
   let size = 1;
   for (const dimension of shape) {
-    if (!isCount(dimension)) throw invalid(`tensor ${name}: bad shape ${JSON.stringify(shape)}`);
+    if (!isCount(dimension)) throw invalid(`tensor ${name}: invalid shape ${JSON.stringify(shape)}`);
     size *= dimension;
   }
   if (!isCount(size)) throw invalid(`tensor ${name}: shape ${JSON.stringify(shape)} is too large`);
@@ -119,7 +125,7 @@ function split(bytes: Uint8Array): { header: string; data: Uint8Array } {
   const length = new DataView(bytes.buffer, bytes.byteOffset, lengthBytes).getBigUint64(0, true);
   if (length > BigInt(maxHeaderBytes)) throw invalid(`a header of ${length.toString()} bytes is too large`);
   const dataStart = lengthBytes + Number(length);
-  if (dataStart > bytes.byteLength) throw invalid(`the header of ${length.toString()} bytes is cut off`);
+  if (dataStart > bytes.byteLength) throw invalid(`the header of ${length.toString()} bytes is truncated`);
   try {
     const header = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
       bytes.subarray(lengthBytes, dataStart),
@@ -142,9 +148,9 @@ function parseHeader(text: string): Record<string, unknown> {
   return header as Record<string, unknown>;
 }
 
-/** JSON.parse silently keeps the last of two equal keys; another reader may keep the first. */
+/** Rejects duplicate keys, of which JSON.parse keeps the last and another reader may keep the first. */
 function refuseDuplicateKeys(json: string): void {
-  // One set of keys per open object, undefined for an open array.
+  // The set of keys of each open object; undefined for an open array.
   const open: (Set<string> | undefined)[] = [];
   for (let i = 0; i < json.length; i++) {
     const character = json[i];
@@ -158,7 +164,7 @@ function refuseDuplicateKeys(json: string): void {
       while (' \t\r\n'.includes(json[next] ?? '.')) next++;
       if (json[next] !== ':') continue;
       const key = JSON.parse(json.slice(start, i + 1)) as string;
-      if (open.at(-1)?.has(key) === true) throw invalid(`the key ${JSON.stringify(key)} comes twice`);
+      if (open.at(-1)?.has(key) === true) throw invalid(`the key ${JSON.stringify(key)} is duplicated`);
       open.at(-1)?.add(key);
     }
   }
@@ -178,14 +184,14 @@ function parseMetadata(metadata: unknown): Record<string, string> {
 interface Located {
   dtype: Dtype;
   shape: number[];
-  /** Bytes from the start of the data. */
+  /** Byte offsets from the start of the data. */
   begin: number;
   end: number;
 }
 
 function parseEntry(name: string, entry: unknown): Located {
   if (typeof entry !== 'object' || entry === null)
-    throw invalid(`tensor ${name} is not described by an object`);
+    throw invalid(`the entry of tensor ${name} is not an object`);
   const { dtype, shape, data_offsets: offsets } = entry as Record<string, unknown>;
   if (typeof dtype !== 'string' || !Object.hasOwn(bytesPerValue, dtype)) {
     throw invalid(
@@ -195,7 +201,7 @@ function parseEntry(name: string, entry: unknown): Located {
   if (!Array.isArray(shape)) throw invalid(`tensor ${name} has no shape`);
   const [begin, end, ...rest] = Array.isArray(offsets) ? (offsets as unknown[]) : [];
   if (!isCount(begin) || !isCount(end) || rest.length > 0 || end < begin) {
-    throw invalid(`tensor ${name}: bad data_offsets ${JSON.stringify(offsets)}`);
+    throw invalid(`tensor ${name}: invalid data_offsets ${JSON.stringify(offsets)}`);
   }
   const bytes = sizeOf(name, shape) * bytesPerValue[dtype as Dtype];
   if (end - begin !== bytes) {
@@ -216,7 +222,7 @@ function checkCoverage(located: readonly (Located & { name: string })[], dataByt
     covered = end;
   }
   if (covered > dataBytes) {
-    throw invalid(`the data are cut off: ${String(dataBytes)} of ${String(covered)} bytes`);
+    throw invalid(`the data are truncated: ${String(dataBytes)} of ${String(covered)} bytes`);
   }
   if (covered < dataBytes) throw invalid(`${String(dataBytes - covered)} bytes follow the last tensor`);
 }
@@ -227,7 +233,7 @@ function isCount(value: unknown): value is number {
 
 function requireLittleEndian(): void {
   // Values are copied in the byte order of the machine.
-  if (endianness() !== 'LE') throw invalid('this machine is not little endian, which is not supported');
+  if (endianness() !== 'LE') throw invalid('big-endian machines are not supported');
 }
 
 function invalid(message: string, options?: ErrorOptions): Error {

@@ -56,7 +56,7 @@ function decode(
   };
 }
 
-test('what the encoder of docs/formats.md writes is read as the same record', () => {
+test('a record from the encoder of docs/formats.md is read as the same record', () => {
   const value = fc.oneof(
     fc.constant(null),
     fc.constant(NaN),
@@ -86,7 +86,7 @@ test('what the encoder of docs/formats.md writes is read as the same record', ()
   );
 });
 
-test('a record has the bytes that the page says', () => {
+test('a record has the bytes that docs/formats.md describes', () => {
   expect(encode({ key: 'a', timestamp: 0, values: [1, null], conditions: ['x'] }).toString('hex')).toBe(
     [
       '5652',
@@ -106,11 +106,11 @@ test('a record has the bytes that the page says', () => {
   expect(layoutOf(['flow', 'pressure'], ['mode'])).toBe(0x42b08d1c);
 });
 
-test('without a key and a time of its own a record has those of its message', () => {
+test('a record without key and time has those of its message', () => {
   expect(decode(encode({ values: [1, 2, 3] }))).toMatchObject({ key: 'own-key', timestamp: now - 5000 });
 });
 
-test('fewer values and conditions than there are leave the others missing', () => {
+test('values and conditions that a record lacks are missing', () => {
   expect(decode(encode({ ...good, values: [1], conditions: ['idle'] }))).toMatchObject({
     values: [1, NaN, NaN],
     mode: 'idle',
@@ -118,7 +118,7 @@ test('fewer values and conditions than there are leave the others missing', () =
   });
 });
 
-test('more conditions than there are, and more values where they may be ignored, are left', () => {
+test('extra conditions are ignored, and extra values if extra channels are ignored', () => {
   const more = encode({ ...good, values: [1, 2, 3, 4], conditions: ['idle', 2, 'x', null] });
   expect(decode(more, { extraChannels: 'ignore' })).toMatchObject({
     values: [1, 2, 3],
@@ -176,13 +176,13 @@ test.each(bad)('%s for %s', (...[reason, , value, changes]) => {
   );
 });
 
-test('missing_key where neither the record nor its message has one', () => {
+test('missing_key if neither the record nor its message has a key', () => {
   expect(() => decode(encode({ values: [1, 2, 3] }), {}, null)).toThrow(
     expect.objectContaining({ reason: 'missing_key' }) as Error,
   );
 });
 
-test('however bytes are changed or cut, a record is read or refused, and nothing is written beside its row', () => {
+test('a record with altered or missing bytes is read or rejected, and only its row is written', () => {
   const change = fc.tuple(fc.nat({ max: bytes.length - 1 }), fc.nat({ max: 255 }));
   fc.assert(
     fc.property(fc.array(change, { maxLength: 4 }), fc.nat({ max: bytes.length }), (changes, length) => {

@@ -1,6 +1,6 @@
 /**
- * Many configurations that have gone wrong somewhere: each is valid, or a ConfigError that names what is wrong. `npm run fuzz`
- * tries ten thousand; here are fewer, of one seed.
+ * Damaged configurations: each is valid, or rejected with a ConfigError that names the problem. `npm run fuzz` tries ten
+ * thousand; the test tries fewer, of one seed.
  */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -74,7 +74,7 @@ interface Case {
   daemon: string;
   detector: string;
   options: { env: Record<string, string>; overrides: Record<string, string> };
-  /** The text itself was changed, so that it may be no YAML any more, or no map. */
+  /** The text was changed, so that it may no longer be YAML, or a map. */
   isText: boolean;
 }
 
@@ -102,7 +102,7 @@ function textOf(random: Uniform, documents: readonly unknown[], isText: boolean,
   return stringify(document);
 }
 
-/** The settings, or the problems that there are instead. */
+/** The settings, or the problems. */
 async function load(folder: string, options: LoadOptions): Promise<Settings | ConfigError> {
   try {
     return await loadSettings(folder, options);
@@ -112,7 +112,7 @@ async function load(folder: string, options: LoadOptions): Promise<Settings | Co
   }
 }
 
-/** Every problem says where it is; only of a file that cannot be read, or is no map, none of its keys. */
+/** Every problem names its key, unless the file is unreadable or not a map. */
 function checkProblems({ problems }: ConfigError, { isText, detector, daemon }: Case): void {
   expect(problems.length).toBeGreaterThan(0);
   for (const { file, key, message } of problems) {
@@ -145,7 +145,7 @@ async function tryCase(index: number, folder: string): Promise<'valid' | 'refuse
     checkProblems(loaded, one);
     return 'refused';
   }
-  // What is in force can be written down, and is the same when it is read again.
+  // The configuration in force can be printed, and reads back as the same.
   await Promise.all([
     writeFile(join(folder, 'daemon.yaml'), stringify(toDocument(daemonSchema, loaded.daemon))),
     writeFile(
@@ -159,14 +159,14 @@ async function tryCase(index: number, folder: string): Promise<'valid' | 'refuse
   return 'valid';
 }
 
-/** A secret stays where it is: it is not written down. */
+/** Secrets are not printed, so they are compared apart. */
 function withoutSecrets(settings: Settings['detectors'][number]['settings']): typeof settings {
   return JSON.parse(
     JSON.stringify(settings, (name, value: unknown) => (/^(password|clientSecret)$/.test(name) ? '' : value)),
   ) as typeof settings;
 }
 
-test(`${fuzzing.configs} configurations: each is valid, or refused with a reason and exit code 78`, async () => {
+test(`${fuzzing.configs} configurations: each is valid, or rejected with a reason and exit code 78`, async () => {
   const folder = await writeFolder({ 'daemon.yaml': '', 'detectors/d.yaml': '' });
   const began = performance.now();
   const counts = { valid: 0, refused: 0 };

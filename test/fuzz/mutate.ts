@@ -1,4 +1,4 @@
-/** What can happen to a record or a configuration on its way, drawn from one seed. */
+/** Random damage to records and configurations, from one seed. */
 
 /** Uniform in [0, 1). */
 export type Uniform = () => number;
@@ -6,10 +6,10 @@ export type Uniform = () => number;
 export const below = (random: Uniform, count: number): number => Math.floor(random() * count);
 export const pick = <T>(random: Uniform, items: readonly T[]): T => items[below(random, items.length)]!;
 
-/** Bytes that mean something somewhere: lengths, signs, ends, quotes. */
+/** Bytes with a meaning in some format: lengths, signs, ends, quotes. */
 const notable = [0, 1, 2, 0x7f, 0x80, 0xfe, 0xff, 0x22, 0x2c, 0x3a, 0x5b, 0x5d, 0x7b, 0x7d];
 
-/** Some bytes changed, added, taken away, or brought to another place. */
+/** Changes, adds, removes or moves some bytes. */
 export function mutateBytes(random: Uniform, original: Buffer): Buffer {
   let bytes = Buffer.from(original);
   for (let changes = 1 + below(random, 4); changes > 0; changes--) {
@@ -51,7 +51,7 @@ export function mutateBytes(random: Uniform, original: Buffer): Buffer {
   return bytes;
 }
 
-/** Values that are right nowhere, or only nearly. */
+/** Values that are invalid or borderline everywhere. */
 const strange: readonly unknown[] = [
   null,
   true,
@@ -84,7 +84,7 @@ const strange: readonly unknown[] = [
   [null, 'a', 1],
 ];
 
-/** Stands for a value that nests deeper than the stack goes, and than JSON.stringify can write. */
+/** Placeholder for a value that is nested deeper than the stack and JSON.stringify allow. */
 const deepMark = '@deep';
 const deep = '['.repeat(20_000) + ']'.repeat(20_000);
 
@@ -92,12 +92,12 @@ export function strangeValue(random: Uniform): unknown {
   return random() < 0.02 ? deepMark : pick(random, strange);
 }
 
-/** A tree that has been mutated, as JSON. */
+/** A mutated tree as JSON. */
 export function toJson(tree: unknown): string {
   return JSON.stringify(tree).replaceAll(`"${deepMark}"`, deep);
 }
 
-/** A copy of a tree with one of its parts replaced, renamed, taken away, or put in another place. */
+/** A copy of a tree with one part replaced, renamed, removed or moved. */
 export function mutateTree(random: Uniform, tree: unknown): unknown {
   if (typeof tree !== 'object' || tree === null || random() < 0.15) return strangeValue(random);
   const entries = Object.entries(tree as Record<string, unknown>);
@@ -121,7 +121,7 @@ export function mutateTree(random: Uniform, tree: unknown): unknown {
       entries[at] = [name, mutateTree(random, value)];
   }
   if (Array.isArray(tree)) return entries.map(([, item]) => item);
-  // As JSON.parse does it: the name of the prototype becomes a property like any other.
+  // As in JSON.parse, `__proto__` becomes an ordinary property.
   return entries.reduce<object>((object, [key, item]) => {
     Object.defineProperty(object, key, { value: item, enumerable: true, configurable: true, writable: true });
     return object;

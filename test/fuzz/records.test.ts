@@ -1,6 +1,6 @@
 /**
- * A great many records, half of them mutated, through decoding and windows: each is used or refused with a reason, whatever it
- * holds. `npm run fuzz` sends a million; here are fewer, of one seed.
+ * Random records, half of them damaged, through decoding and windows: each is used, or rejected with a reason. `npm run fuzz`
+ * sends a million; the test sends fewer, of one seed.
  */
 import { createWindowBatch } from '../../src/domain/window';
 import { createWindowStore } from '../../src/domain/window-store';
@@ -17,7 +17,7 @@ afterAll(removeFolders);
 const batchRecords = 500;
 const { seed } = fuzzing;
 
-/** What has become of the records of one format. */
+/** Outcomes of the records of one format. */
 interface Outcome {
   ready: number;
   not_full: number;
@@ -36,13 +36,13 @@ const messageOf = (value: Buffer | null, index: number): Message => ({
 
 /** Message `index` of a run: the same for the same seed. */
 function messageAt(format: FuzzedFormat, index: number): Message {
-  // Neighbouring seeds have nothing in common after the first draws.
+  // Neighbouring seeds differ after the first draws.
   const random = seededUniform(Math.imul(seed, 0x9e3779b1) ^ index);
   random();
   return messageOf(random() < 0.001 ? null : format.value(random, index), index);
 }
 
-/** Sends records through decoding and windows. Whatever is thrown names the seed and the record. */
+/** Decodes records and fills windows. An error names the seed and the record. */
 async function send(format: FuzzedFormat, count: number, onBatch: () => void): Promise<Outcome> {
   const { recordDecoder, settings } = format;
   const windows = createWindowStore(recordDecoder.shape, settings.window);
@@ -101,7 +101,7 @@ async function decodeOrName(
 
 const collect = (globalThis as { gc?: () => void }).gc;
 
-/** Bytes that are in use, after what is not has been let go of. */
+/** Bytes in use after garbage collection. */
 function used(): number {
   collect?.();
   const { heapUsed, external } = process.memoryUsage();
@@ -117,7 +117,7 @@ test(`${fuzzing.records} records of every format: each is counted once, and noth
     let batches = 0;
     let early = 0;
     const outcome = await send(format, count, () => {
-      // Caches, windows and code have found their size by then.
+      // Caches, windows and code have their final size by then.
       if (++batches === Math.ceil(count / batchRecords / 4)) early = used();
     });
     const seconds = (performance.now() - began) / 1000;
@@ -128,7 +128,7 @@ test(`${fuzzing.records} records of every format: each is counted once, and noth
       format.name,
       count,
     ]);
-    // Half of them are good.
+    // Half of the records are valid.
     expect([format.name, rejected / count < 0.6, rejected / count > 0.1]).toEqual([format.name, true, true]);
     expect([format.name, outcome.ready > 0]).toEqual([format.name, true]);
     expect([format.name, outcome.slowestBatchMs < 10_000]).toEqual([format.name, true]);
@@ -143,14 +143,14 @@ test(`${fuzzing.records} records of every format: each is counted once, and noth
         `${seconds.toFixed(1)} s, slowest batch ${outcome.slowestBatchMs.toFixed(0)} ms, memory ${grown.toFixed(1)} MiB`,
     );
   }
-  // A rejection that nobody handled would fail the test by itself.
+  // An unhandled rejection would fail the test by itself.
   await new Promise(setImmediate);
-  // Enough of what can be wrong has been.
+  // Enough different reasons occurred.
   expect(reasons.size).toBeGreaterThan(15);
   if (fuzzing.isLong) process.stdout.write(`seed ${seed}\n${summary.join('\n')}\n`);
 });
 
-test('the same seed makes the same records', async () => {
+test('the same seed creates the same records', async () => {
   const once = async (): Promise<string[]> =>
     (await createFormats(seed)).flatMap(({ format }) =>
       Array.from({ length: 50 }, (_, index) => messageAt(format, index).value?.toString('hex') ?? ''),

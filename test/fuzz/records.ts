@@ -1,4 +1,4 @@
-/** Records of every format: good ones, and what becomes of them on the way. */
+/** Records of every format, valid and damaged. */
 import { Type, type Schema } from 'avsc';
 import sharp from 'sharp';
 import { loadSettings } from '../../src/config/load';
@@ -9,7 +9,7 @@ import { createRecordDecoder } from '../../src/pipeline/record-decoder';
 import { givenConditions } from '../../src/domain/record';
 import { windowShape } from '../../src/domain/window';
 import { createAvroCompiler } from '../../src/codecs/avro/avro';
-import { createFramedDecoder } from '../../src/codecs/confluent/wire-format';
+import { createWireFormatDecoder } from '../../src/codecs/confluent/wire-format';
 import { createJsonSchemaCompiler } from '../../src/codecs/json-schema/json-schema';
 import type { RegisteredSchema, SchemaRegistry } from '../../src/codecs/confluent/schema-registry';
 import { seededUniform } from '../calibration/seeded';
@@ -21,7 +21,7 @@ export interface FuzzedFormat {
   name: string;
   settings: DetectorSettings;
   recordDecoder: RecordDecoder;
-  /** The value of message `index`: half of them as a producer meant it. */
+  /** The value of message `index`; half of the values are valid. */
   value(random: Uniform, index: number): Buffer | null;
 }
 
@@ -35,7 +35,7 @@ interface Reading {
   conditions: { mode: string | null; load: number };
 }
 
-/** Ten devices, a record a second each. */
+/** Ten devices with one record per second each. */
 function reading(random: Uniform, index: number): Reading {
   return {
     key: `pump-${index % 10}`,
@@ -66,7 +66,7 @@ record:
   missingChannels: mask
   conditions: { mode: { kind: category, missing: unknown }, load: { kind: number, missing: unknown } }`);
 
-/** Schemas 1 and 2 are good, some more are what becomes of the first, and others are not there. */
+/** Schemas 1 and 2 are valid, some more are damaged copies of the first, and others are missing. */
 function createRegistry(schemas: readonly RegisteredSchema[], seed: number): SchemaRegistry {
   const [first] = schemas as [RegisteredSchema];
   return {
@@ -99,7 +99,7 @@ function framedRecordDecoder(
   return {
     categories: givenConditions(record.conditions).map(({ kind }) => kind === 'category'),
     table,
-    decode: createFramedDecoder(record, record, createRegistry(schemas, seed), compile),
+    decode: createWireFormatDecoder(record, record, createRegistry(schemas, seed), compile),
     shape: windowShape(record, window.length),
   };
 }
@@ -236,7 +236,7 @@ async function rawImageFormat(): Promise<FuzzedFormat> {
   };
 }
 
-/** PNG and JPEG of some sizes; a whole message each, or within JSON. */
+/** PNG and JPEG of some sizes, as the whole message or within JSON. */
 async function packedImageFormat(inJson: boolean, seed: number): Promise<FuzzedFormat> {
   const settings = await load(imageLines('colour: rgb', inJson ? 'picture' : ''));
   const draw = seededUniform(seed);

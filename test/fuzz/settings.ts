@@ -1,4 +1,4 @@
-/** How much is tried: little as a test, as much as `npm run fuzz` (scripts/fuzz.mjs) says otherwise. */
+/** Number of cases: few in a test, more with `npm run fuzz` (scripts/fuzz.mjs). */
 const number = (name: string, standard: number): number => Number(process.env[name] ?? standard);
 
 export const fuzzing = {

@@ -103,12 +103,12 @@ describe('encodeSafetensors', () => {
   const data = new Float32Array(4);
   it.each<[string, string, object, RegExp]>([
     [
-      'a shape that does not fit',
+      'a shape that does not match',
       'x',
       { dtype: 'F32', shape: [3], data },
-      /shape \[3\] does not fit 4 values/,
+      /shape \[3\] does not match 4 values/,
     ],
-    ['a negative dimension', 'x', { dtype: 'F32', shape: [-4], data }, /bad shape/],
+    ['a negative dimension', 'x', { dtype: 'F32', shape: [-4], data }, /invalid shape/],
     [
       'another array than the dtype says',
       'x',
@@ -119,7 +119,7 @@ describe('encodeSafetensors', () => {
       'the name of the metadata',
       '__metadata__',
       { dtype: 'F32', shape: [4], data },
-      /no tensor may be called/,
+      /must not have the name/,
     ],
     ['half a surrogate pair', '\ud800', { dtype: 'F32', shape: [4], data }, /Unicode/],
   ])('refuses %s', (_, name, tensor, message) => {
@@ -130,22 +130,22 @@ describe('encodeSafetensors', () => {
 describe('decodeSafetensors', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['an empty file', new Uint8Array(), /only 0 bytes/],
-    ['a header that is cut off', fileOf('{}').subarray(0, 9), /header of 2 bytes is cut off/],
+    ['a header that is truncated', fileOf('{}').subarray(0, 9), /header of 2 bytes is truncated/],
     ['a huge header', Buffer.from('ffffffffffffff7f', 'hex'), /too large/],
     ['a header that is no JSON', fileOf('{"x"'), /not JSON/],
     ['a header that is no object', fileOf('[]'), /begin with {/],
     ['a header after a space', fileOf(' {}'), /begin with {/],
     ['a header that is not UTF-8', Buffer.from('02000000000000007bff', 'hex'), /not UTF-8/],
     ['bytes after the last tensor', fileOf({ x: f32([1], 0, 4) }, 8), /4 bytes follow/],
-    ['data that are cut off', fileOf({ x: f32([2], 0, 8) }, 4), /cut off: 4 of 8/],
+    ['data that are truncated', fileOf({ x: f32([2], 0, 8) }, 4), /truncated: 4 of 8/],
     ['a gap', fileOf({ x: f32([1], 0, 4), y: f32([1], 8, 12) }, 12), /gap of 4 bytes before tensor y/],
     ['a gap at the start', fileOf({ x: f32([1], 4, 8) }, 8), /gap of 4 bytes before tensor x/],
     ['an overlap', fileOf({ x: f32([2], 0, 8), y: f32([1], 4, 8) }, 8), /tensor y overlaps/],
     ['two tensors in one place', fileOf({ x: f32([1], 0, 4), y: f32([1], 0, 4) }, 4), /overlaps/],
     ['offsets beyond the shape', fileOf({ x: f32([1], 0, 8) }, 8), /needs 4 bytes, data_offsets give 8/],
-    ['offsets that run backwards', fileOf({ x: f32([1], 4, 0) }, 4), /bad data_offsets/],
-    ['one offset', fileOf({ x: { dtype: 'F32', shape: [1], data_offsets: [0] } }, 4), /bad data_offsets/],
-    ['a fractional dimension', fileOf({ x: f32([0.5], 0, 2) }, 2), /bad shape/],
+    ['offsets that run backwards', fileOf({ x: f32([1], 4, 0) }, 4), /invalid data_offsets/],
+    ['one offset', fileOf({ x: { dtype: 'F32', shape: [1], data_offsets: [0] } }, 4), /invalid data_offsets/],
+    ['a fractional dimension', fileOf({ x: f32([0.5], 0, 2) }, 2), /invalid shape/],
     ['a shape that overflows', fileOf({ x: f32([2 ** 40, 2 ** 40], 0, 4) }, 4), /too large/],
     ['no shape', fileOf({ x: { dtype: 'F32', data_offsets: [0, 4] } }, 4), /no shape/],
     ['an unknown dtype', fileOf({ x: { ...f32([1], 0, 4), dtype: 'F16' } }, 4), /dtype "F16" is not one of/],
@@ -154,7 +154,7 @@ describe('decodeSafetensors', () => {
       fileOf({ x: { ...f32([1], 0, 4), dtype: 'toString' } }, 4),
       /is not one of/,
     ],
-    ['a tensor that is null', fileOf({ x: null }), /not described by an object/],
+    ['a tensor that is null', fileOf({ x: null }), /is not an object/],
     ['metadata that are not text', fileOf({ __metadata__: { a: 1 } }), /__metadata__\.a is not a string/],
     ['metadata that are no object', fileOf({ __metadata__: [] }), /not an object/],
     [
@@ -162,12 +162,12 @@ describe('decodeSafetensors', () => {
       fileOf(
         '{"x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0078" :{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}',
       ),
-      /"x" comes twice/,
+      /"x" is duplicated/,
     ],
     [
       'a key twice',
       fileOf('{"x":{"dtype":"F32","shape":[9],"shape":[0],"data_offsets":[0,0]}}'),
-      /"shape" comes twice/,
+      /"shape" is duplicated/,
     ],
   ])('refuses %s', (_, bytes, message) => {
     expect(() => decodeSafetensors(bytes)).toThrow(message);

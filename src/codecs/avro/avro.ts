@@ -1,6 +1,6 @@
 /**
- * Avro records. The writer's schema is compiled, once, into a function that puts what the detector wants into the columns
- * of the batch and passes over the rest, so that no object is made of a record.
+ * Avro records. The writer's schema is compiled once into a function that writes the fields that the detector needs into the
+ * columns of the batch and skips the others, so that no object is created per record.
  */
 import type { ReadConditions } from '../../domain/condition';
 import { givenConditions, type RecordSchema, type Values } from '../../domain/record';
@@ -10,40 +10,40 @@ import { createCursor, damaged, eachItem, readLong, readText, step, type Cursor 
 import { parseAvroSchema, type AvroType, type RecordType } from './schema';
 import { createSkip, momentOf, numberReaderOf, scalarReaderOf, type Skip } from './values';
 import type { CodecSpec } from '../codec';
-import { createFramedDecoder, type ReadFramed } from '../confluent/wire-format';
+import { createWireFormatDecoder, type ReadRecord } from '../confluent/wire-format';
 import { createEnvelopeWriter, describe, stepsOf, type DecodeLimits, type RecordFields } from '../envelope';
 import { checkCount, checkNumber, missingValue, unknownChannel } from '../values';
 
-/** A record under way. */
+/** The parts of a record that was read so far. */
 interface Draft {
   key: unknown;
   timestamp: unknown;
   conditions: Record<string, unknown>;
-  /** NaN where nothing has been read. */
+  /** NaN = not read. */
   values: Values;
-  /** Of the row in `values`. */
+  /** Start of the row in `values`. */
   offset: number;
-  /** Whether there was something that could hold values. */
+  /** Whether the record has a container of values. */
   holdsValues: boolean;
 }
 
-/** Reads a value and puts it where it is wanted. */
+/** Reads a value and stores it in the draft. */
 type Read = (cursor: Cursor, draft: Draft) => void;
 
-/** What is to become of a value, when the steps to it have been gone. */
+/** A part that the detector needs: its role, and the remaining path to it. */
 type Want = { steps: readonly string[] } & (
   | { role: 'key' | 'timestamp' | 'values' | 'conditions' }
   | { role: 'channel'; index: number }
   | { role: 'condition'; name: string }
 );
 
-/** Makes readers of the records of Avro schemas; throws a DecodeError where a schema is none. */
+/** Creates readers for records of Avro schemas; throws a DecodeError for an unusable schema. */
 export function createAvroCompiler(
   fields: RecordFields,
   schema: RecordSchema,
   limits: DecodeLimits,
   readConditions: ReadConditions,
-): (registered: RegisteredSchema) => ReadFramed {
+): (registered: RegisteredSchema) => ReadRecord {
   const { channels } = schema;
   const channelIndex = new Map(channels.map((channel, i) => [channel, i]));
   const conditionNames = new Set(givenConditions(schema.conditions).map(({ name }) => name));
@@ -57,7 +57,7 @@ export function createAvroCompiler(
 
   return ({ type: schemaType, text, references }) => {
     if (schemaType !== 'AVRO')
-      throw new DecodeError('unusable_schema', `no Avro schema: it is of type ${schemaType.slice(0, 40)}`);
+      throw new DecodeError('unusable_schema', `not an Avro schema: its type is ${schemaType.slice(0, 40)}`);
     const type = parseAvroSchema(text, references);
     const skips = new Map<AvroType, Skip>();
     const read = compile(type, wants);
@@ -89,7 +89,7 @@ export function createAvroCompiler(
     function skipOf(of: AvroType): Skip {
       const known = skips.get(of);
       if (known !== undefined) return known;
-      // A record may hold itself: what is asked for meanwhile finds this one.
+      // A recursive record finds this function while its own is being created.
       let skip: Skip = () => undefined;
       skips.set(of, (cursor) => skip(cursor));
       skip = createSkip(of, skipOf);
@@ -106,12 +106,11 @@ export function createAvroCompiler(
       };
     }
 
-    /** What a record or a map has under a name. */
+    /** Reader of a named part of a record or map. */
     function compileNamed(name: string, inner: AvroType, wanted: readonly Want[]): Read {
       const here = descend(wanted, name);
-      const isStrange =
-        here.length === 0 && wanted.some(isHere('values')) && schema.extraChannels === 'reject';
-      if (!isStrange) return compile(inner, here);
+      const isExtra = here.length === 0 && wanted.some(isHere('values')) && schema.extraChannels === 'reject';
+      if (!isExtra) return compile(inner, here);
       return () => {
         throw unknownChannel(name);
       };
@@ -134,7 +133,7 @@ export function createAvroCompiler(
       };
     }
 
-    /** Values as a list, in the order of the channels. Whatever else is wanted is in no list. */
+    /** An array can only be the values, in the order of the channels. */
     function compileArray(of: AvroType & { kind: 'array' }, wanted: readonly Want[]): Read {
       const receive = receiverOf(wanted);
       if (!wanted.some(isHere('values'))) {
@@ -189,12 +188,12 @@ export function createAvroCompiler(
             into.values[into.offset + want.index] = checkNumber(number, channels[want.index]!, schema);
           };
         default:
-          // A scalar holds neither values nor conditions.
+          // A scalar contains neither values nor conditions.
           return () => undefined;
       }
     }
 
-    /** What it means that there is a record, a map or a list where something is wanted. */
+    /** Handles a record, map or array at a place where a part is expected. */
     function receiverOf(wanted: readonly Want[]): (into: Draft) => void {
       const here = wanted.filter(({ steps }) => steps.length === 0);
       return (into) => {
@@ -207,7 +206,7 @@ export function createAvroCompiler(
       };
     }
 
-    /** What is wanted of the part that has this name. */
+    /** The wanted parts inside the part with this name. */
     function descend(wanted: readonly Want[], name: string): Want[] {
       return wanted.flatMap((want): Want[] => {
         const [first, ...steps] = want.steps;
@@ -231,7 +230,7 @@ export function createAvroCompiler(
     function checkComplete({ holdsValues, values, offset }: Draft): void {
       if (!holdsValues) {
         const where = fields.values === '' ? 'the record' : `"${fields.values}"`;
-        throw new DecodeError('missing_channel', `${where} must hold the values, by channel or as a list`);
+        throw new DecodeError('missing_channel', `${where} must contain the values, by channel or as a list`);
       }
       if (schema.missingChannels === 'mask') return;
       for (let i = 0; i < channels.length; i++)
@@ -248,7 +247,8 @@ export function createAvroCompiler(
       draft.holdsValues = false;
       draft.values.fill(NaN, draft.offset, draft.offset + channels.length);
       read(cursor, draft);
-      if (cursor.at !== bytes.length) throw damaged(`${bytes.length - cursor.at} are left over`);
+      if (cursor.at !== bytes.length)
+        throw damaged(`${bytes.length - cursor.at} bytes remain after the record`);
       writeEnvelope(draft, batch, row, now);
       checkComplete(draft);
     };
@@ -263,7 +263,7 @@ const isHere =
 function compileUnion(branches: readonly Read[]): Read {
   return (cursor, draft) => {
     const branch = branches[readLong(cursor)];
-    if (branch === undefined) throw damaged('a union has no such branch');
+    if (branch === undefined) throw damaged('a union has no branch with this index');
     branch(cursor, draft);
   };
 }
@@ -276,7 +276,7 @@ export const avro: CodecSpec = {
   doc: 'Avro in the Confluent wire format.',
   registered: true,
   create: ({ fields, schema, limits, readConditions, registry }) =>
-    createFramedDecoder(
+    createWireFormatDecoder(
       schema,
       limits,
       registry(),

@@ -1,21 +1,21 @@
-/** Avro's binary encoding, byte by byte. It comes from outside: no length in it is believed before its bytes are there. */
+/** Reads Avro's binary encoding. The bytes are untrusted: each length is checked against the remaining bytes. */
 import { DecodeError } from '../../errors';
 import { parseText } from '../envelope';
 
-/** A place in the bytes of one record. */
+/** A position in the bytes of one record. */
 export interface Cursor {
   readonly bytes: Buffer;
   at: number;
-  /** Steps that are left: a few bytes may not stand for work without end, such as a billion items of no size. */
+  /** Remaining steps: limits the work per byte, because a few bytes can encode a billion items of size 0. */
   steps: number;
-  /** Records within records, here. */
+  /** Depth of nested records at this position. */
   depth: number;
 }
 
-/** Records of a recursive type within each other; what nests deeper would end the stack. */
+/** Limit for nested records of a recursive type, before the stack overflows. */
 const maxDepth = 100;
 
-/** An item needs a byte as a rule, whatever records it is wrapped in. */
+/** Usually an item has at least one byte, but may be nested in several records. */
 const stepsPerByte = 4;
 const freeSteps = 1024;
 
@@ -24,12 +24,12 @@ export function createCursor(bytes: Buffer, at: number): Cursor {
 }
 
 export function damaged(what: string): DecodeError {
-  return new DecodeError('damaged_record', `the bytes do not fit their Avro schema: ${what}`);
+  return new DecodeError('damaged_record', `the bytes do not match their Avro schema: ${what}`);
 }
 
-/** Counts one item of a list, or one record. */
+/** Counts an item of an array or map, or a record. */
 export function step(cursor: Cursor): void {
-  if (--cursor.steps < 0) throw damaged('they stand for more than they have room for');
+  if (--cursor.steps < 0) throw damaged('they encode more items than their size allows');
 }
 
 export function enter(cursor: Cursor): void {
@@ -37,21 +37,21 @@ export function enter(cursor: Cursor): void {
   if (++cursor.depth > maxDepth) throw damaged(`records are nested more than ${maxDepth} deep`);
 }
 
-/** Moves on by `count` bytes and returns where they begin. */
+/** Advances by `count` bytes and returns their start. */
 export function take(cursor: Cursor, count: number): number {
   const from = cursor.at;
-  // Negative and huge counts alike.
-  if (!(count >= 0 && count <= cursor.bytes.length - from)) throw damaged('they end too early');
+  // Also false for NaN, negative and huge counts.
+  if (!(count >= 0 && count <= cursor.bytes.length - from)) throw damaged('the record is truncated');
   cursor.at = from + count;
   return from;
 }
 
-/** A 64-bit whole number; beyond 2^53 the nearest that a double has. */
+/** A 64-bit whole number; beyond 2^53, the nearest double. */
 export function readLong(cursor: Cursor): number {
   const { bytes } = cursor;
   let byte = bytes[take(cursor, 1)]!;
   const negative = (byte & 1) !== 0;
-  // Zigzag: the lowest bit is the sign, and all others are the magnitude.
+  // Zigzag: the lowest bit is the sign, the others are the magnitude.
   let magnitude = (byte & 0x7e) >> 1;
   let unit = 64;
   while (byte >= 0x80) {
@@ -63,7 +63,7 @@ export function readLong(cursor: Cursor): number {
   return negative ? -magnitude - 1 : magnitude;
 }
 
-/** The number between two places, exactly. */
+/** The exact 64-bit number between two positions, as text. */
 export function longText({ bytes }: Cursor, from: number, to: number): string {
   let zigzag = 0n;
   for (let at = to - 1; at >= from; at--) zigzag = (zigzag << 7n) | BigInt(bytes[at]! & 0x7f);
@@ -80,15 +80,15 @@ export function readText(cursor: Cursor): string {
 export function readBigEndian({ bytes }: Cursor, from: number, to: number): number {
   const isNegative = to > from && bytes[from]! >= 0x80;
   let magnitude = 0;
-  // The complement of a negative number is its magnitude less one, which stays exact where it is small.
+  // Accumulate the complement of a negative number, −n − 1, which stays exact for small n.
   for (let at = from; at < to; at++)
     magnitude = magnitude * 256 + (isNegative ? 255 - bytes[at]! : bytes[at]!);
   return isNegative ? -magnitude - 1 : magnitude;
 }
 
 /**
- * Items of an array or a map, block after block.
- * @returns how many there were
+ * Reads the items of an array or map, block after block.
+ * @returns the number of items
  */
 export function eachItem(cursor: Cursor, read: (index: number) => void): number {
   let index = 0;
@@ -97,7 +97,7 @@ export function eachItem(cursor: Cursor, read: (index: number) => void): number 
     if (count === 0) return index;
     if (count < 0) {
       count = -count;
-      // The length of the block in bytes: for readers that leave it out, which this one does not trust it with.
+      // The length of the block in bytes, which is untrusted and not needed.
       readLong(cursor);
     }
     for (let i = 0; i < count; i++) {

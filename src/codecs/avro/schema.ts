@@ -1,4 +1,4 @@
-/** Avro schemas (specification 1.12) as the types that their records are read by. */
+/** Parser of Avro schemas (specification 1.12). */
 import { DecodeError } from '../../errors';
 import { describe, isObject } from '../envelope';
 
@@ -30,32 +30,32 @@ interface UnionType {
 }
 export interface RecordType {
   kind: 'record';
-  /** Filled after the record has its name: it may hold records of its own type. */
+  /** Filled after the record is declared, because it may contain its own type. */
   fields: { name: string; type: AvroType }[];
 }
 
-/** What a number or bytes stand for beyond themselves. */
+/** Logical type of a number or bytes. */
 interface Annotated {
-  /** As the schema says; undefined where it says nothing. */
+  /** `logicalType` of the schema. */
   logicalType?: string | undefined;
-  /** Of a decimal: digits behind the point. */
+  /** Digits after the decimal point, for a decimal. */
   scale?: number;
 }
 
-/** A schema that others refer to by the names that it declares. */
+/** A schema whose declared names another schema refers to. */
 export interface AvroReference {
   text: string;
 }
 
 const primitives = ['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'] as const;
 
-/** Types within types; what nests deeper is no record of a sensor. */
+/** Limit for nested types. */
 const maxDepth = 64;
 
 /**
- * The type of a schema's records.
- * @param references what it refers to, each before those that refer to it
- * @throws DecodeError when it is no Avro schema
+ * The type of the records of a schema.
+ * @param references the schemas that it refers to, each before the schemas that refer to it
+ * @throws DecodeError if it is not a valid Avro schema
  */
 export function parseAvroSchema(text: string, references: readonly AvroReference[] = []): AvroType {
   const named = new Map<string, AvroType>();
@@ -67,10 +67,10 @@ export function parseAvroSchema(text: string, references: readonly AvroReference
     if (typeof schema === 'string') return byName(schema, namespace);
     if (Array.isArray(schema)) {
       const branches = schema.map((branch) => parse(branch, namespace, depth + 1));
-      if (branches.some(({ kind }) => kind === 'union')) throw unusable('a union stands in a union');
+      if (branches.some(({ kind }) => kind === 'union')) throw unusable('a union directly contains a union');
       return { kind: 'union', branches };
     }
-    if (!isObject(schema)) throw unusable(`${describe(schema)} is no type`);
+    if (!isObject(schema)) throw unusable(`${describe(schema)} is not a type`);
     const { type } = schema;
     if (type === 'array') return { kind: 'array', items: parse(schema['items'], namespace, depth + 1) };
     if (type === 'map') return { kind: 'map', values: parse(schema['values'], namespace, depth + 1) };
@@ -116,14 +116,14 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The name of a type may stand for itself.
+    // A schema may be the bare name of a type.
     return text;
   }
 }
 
 function fullName(schema: object, inherited: string): string {
   const { name, namespace } = schema as { name?: unknown; namespace?: unknown };
-  if (typeof name !== 'string' || name === '') throw unusable('a type that needs a name has none');
+  if (typeof name !== 'string' || name === '') throw unusable('a named type has no name');
   if (name.includes('.')) return name;
   const space = typeof namespace === 'string' ? namespace : inherited;
   return space === '' ? name : `${space}.${name}`;
@@ -137,7 +137,7 @@ function symbolsOf({ symbols }: { symbols?: unknown }): readonly string[] {
 
 function sizeOf({ size }: { size?: unknown }): number {
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
-    throw unusable(`the size of a fixed type is ${describe(size)}`);
+    throw unusable(`the size of a fixed type must be a whole number, got ${describe(size)}`);
   return size;
 }
 
@@ -153,5 +153,5 @@ function isPrimitive(type: AvroType): type is PrimitiveType {
 }
 
 function unusable(what: string): DecodeError {
-  return new DecodeError('unusable_schema', `no Avro schema: ${what}`);
+  return new DecodeError('unusable_schema', `not a valid Avro schema: ${what}`);
 }

@@ -1,4 +1,4 @@
-/** How the values of Avro types are read, and passed over. */
+/** Readers and skippers for values of Avro types. */
 import { DecodeError } from '../../errors';
 import {
   damaged,
@@ -15,7 +15,7 @@ import type { AvroType } from './schema';
 
 export type Skip = (cursor: Cursor) => void;
 
-/** Passes over a value; `skipOf` gives what passes over its parts. */
+/** Creates the skipper of a type; `skipOf` returns the skippers of its parts. */
 export function createSkip(type: AvroType, skipOf: (type: AvroType) => Skip): Skip {
   switch (type.kind) {
     case 'record': {
@@ -30,7 +30,7 @@ export function createSkip(type: AvroType, skipOf: (type: AvroType) => Skip): Sk
       const branches = type.branches.map(skipOf);
       return (cursor) => {
         const skip = branches[readLong(cursor)];
-        if (skip === undefined) throw damaged('a union has no such branch');
+        if (skip === undefined) throw damaged('a union has no branch with this index');
         skip(cursor);
       };
     }
@@ -69,7 +69,7 @@ function scalarSkip(type: AvroType): Skip {
   }
 }
 
-/** Of types that are numbers; undefined for others. */
+/** Reader of a numeric type; undefined for other types. */
 export function numberReaderOf(type: AvroType): ((cursor: Cursor) => number) | undefined {
   switch (type.kind) {
     case 'int':
@@ -94,7 +94,7 @@ export function numberReaderOf(type: AvroType): ((cursor: Cursor) => number) | u
   }
 }
 
-/** What a key, a time or a condition can be; anything else as an object that is none of these. */
+/** Reader of a key, time or condition. Other types are skipped and returned as `{}`, which is none of these. */
 export function scalarReaderOf(type: AvroType): (cursor: Cursor) => unknown {
   switch (type.kind) {
     case 'null':
@@ -106,7 +106,7 @@ export function scalarReaderOf(type: AvroType): (cursor: Cursor) => unknown {
       return (cursor) => {
         const from = cursor.at;
         const value = readLong(cursor);
-        // Two devices must not become one because their numbers are large.
+        // Exact, because large numbers must not merge two keys.
         return Number.isSafeInteger(value) ? value : longText(cursor, from, cursor.at);
       };
     case 'string':
@@ -114,7 +114,7 @@ export function scalarReaderOf(type: AvroType): (cursor: Cursor) => unknown {
     case 'enum':
       return (cursor) => {
         const symbol = type.symbols[readLong(cursor)];
-        if (symbol === undefined) throw damaged('an enum has no such symbol');
+        if (symbol === undefined) throw damaged('an enum has no symbol with this index');
         return symbol;
       };
     default: {
@@ -129,22 +129,22 @@ export function scalarReaderOf(type: AvroType): (cursor: Cursor) => unknown {
   }
 }
 
-/** How many of it are a millisecond. */
+/** Units per millisecond. */
 const perMs = new Map([
   ['timestamp-millis', 1],
   ['timestamp-micros', 1e3],
   ['timestamp-nanos', 1e6],
 ]);
-/** A day, or a time without a zone, would mean another moment on another machine. */
+/** Types without a time zone, whose meaning depends on the machine, and types that are not times. */
 const noMoments = /^(date|time-|local-timestamp-|decimal$|duration$)/;
 
-/** A time as Unix ms, or as the text that it is. */
+/** A time in Unix ms, or as its text. */
 export function momentOf(value: unknown, type: AvroType): unknown {
   const { logicalType = '' } = type as { logicalType?: string };
   if (value === null) return value;
   if (noMoments.test(logicalType))
-    throw new DecodeError('bad_timestamp', `timestamp must be a moment, got a ${logicalType}`);
+    throw new DecodeError('bad_timestamp', `timestamp must be a point in time, got a ${logicalType}`);
   const unit = perMs.get(logicalType);
-  // Beyond 2^53 it has come as text: nanoseconds always do.
+  // Numbers beyond 2^53 come as text, such as nanoseconds.
   return unit === undefined ? value : Number(value) / unit;
 }

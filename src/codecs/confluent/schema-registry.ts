@@ -1,4 +1,4 @@
-/** Schemas by their id, from a registry that speaks Confluent's API. */
+/** Client of a schema registry with Confluent's API. */
 import { DecodeError, UnavailableError } from '../../errors';
 import { runConcurrently } from '../../system/concurrency';
 import { ask, type HttpAnswer } from '../../system/http';
@@ -6,16 +6,16 @@ import { pause } from '../../system/pause';
 import { readSecret, readText } from '../../system/secret';
 
 export interface RegistrySettings {
-  /** Where `schemas/ids/…` is. */
+  /** Base URL of `schemas/ids/…`. */
   url: string;
-  /** Empty = it wants no password. */
+  /** Empty = no authentication. */
   username: string;
   password: string;
-  /** File with the password, which wins over the one above. */
+  /** File with the password; takes precedence over `password`. */
   passwordFile: string;
-  /** File of the authorities that are trusted, PEM; empty = those that Node trusts. */
+  /** PEM file of the trusted certificate authorities; empty = Node's defaults. */
   ca: string;
-  /** Of one request. */
+  /** Timeout of one request. */
   timeoutMs: number;
 }
 
@@ -23,47 +23,44 @@ export interface RegisteredSchema {
   /** `AVRO`, `JSON`, `PROTOBUF`, … */
   type: string;
   text: string;
-  /** What it refers to, by the name that it uses; each before those that refer to it. */
+  /** Referenced schemas by the name used for them, each before the schemas that refer to it. */
   references: readonly { name: string; text: string }[];
 }
 
-/** Undefined: the registry has no such schema. An error: it refers to what the registry does not have. */
+/** Undefined: the registry has no such schema. An error: a referenced schema is missing. */
 export type FoundSchema = RegisteredSchema | DecodeError | undefined;
 
 export interface SchemaRegistry {
   /**
-   * The schemas with these ids. That there is none is said only after the registry has said so several times. Rejects with an
-   * UnavailableError when the registry does not answer as one.
+   * The schemas with these ids. A schema counts as missing only after several answers of the registry. Rejects with an
+   * UnavailableError if the registry does not answer, or does not answer like a registry.
    */
   find(ids: readonly number[]): Promise<ReadonlyMap<number, FoundSchema>>;
 }
 
-/** Pauses between the tries of a request that fails, ms. Whoever hands over the batch comes again after longer ones. */
+/** Pauses between the attempts of a request, ms. The caller retries the whole batch with longer pauses. */
 const pausesMs = [200, 600];
 
-/**
- * Pauses before a schema that is not there is asked for again, ms: a registry that follows another one, or has just been
- * started, may not have heard of it yet.
- */
+/** Pauses before a missing schema is requested again, ms: a replica or a registry that just started may lag behind. */
 const doubtsMs = [400, 1_200];
 
-/** Requests at once. */
+/** Limit of parallel requests. */
 const concurrency = 8;
 
-/** Schemas that one may refer to, also by way of others. */
+/** Limit of direct and indirect references of a schema. */
 const maxReferences = 100;
 
-/** Codes with which a registry itself says that it has no such subject, version or schema; a proxy's 404 has none. */
+/** Error codes of a registry for a missing subject, version or schema; the 404 of a proxy has no such code. */
 const notFoundCodes: readonly unknown[] = [40401, 40402, 40403];
 
-/** A schema as the registry answers with it. */
+/** A schema as the registry returns it. */
 interface StoredSchema {
   type: string;
   text: string;
   references: readonly { name: string; subject: string; version: number }[];
 }
 
-/** Asks nothing before it is asked. */
+/** Sends no request before the first `find`. */
 export function createSchemaRegistry(
   settings: RegistrySettings,
   { pauses = pausesMs, doubts = doubtsMs } = {},
@@ -97,7 +94,7 @@ export function createSchemaRegistry(
     };
   }
 
-  /** Adds what a schema refers to, and before it what that refers to; returns why it cannot. */
+  /** Adds the references of a schema, the innermost first; returns the reason if one is unusable. */
   async function addReferences(
     schema: StoredSchema,
     to: Map<string, string>,
@@ -108,11 +105,11 @@ export function createSchemaRegistry(
       if (seen.has(path)) continue;
       seen.add(path);
       if (seen.size > maxReferences)
-        return new DecodeError('unusable_schema', `the schema refers to more than ${maxReferences} others`);
+        return new DecodeError('unusable_schema', `the schema has more than ${maxReferences} references`);
       const referred = await get(path);
       if (referred === undefined) {
         const what = `version ${version} of "${subject.slice(0, 80)}"`;
-        return new DecodeError('unusable_schema', `the registry lacks what the schema refers to: ${what}`);
+        return new DecodeError('unusable_schema', `the registry lacks a referenced schema: ${what}`);
       }
       const problem = await addReferences(referred, to, seen);
       if (problem !== undefined) return problem;
@@ -121,7 +118,7 @@ export function createSchemaRegistry(
     return undefined;
   }
 
-  /** What the registry has under a path; undefined when it says that it has nothing there. */
+  /** The schema at a path; undefined if the registry reports that it has none. */
   async function get(path: string): Promise<StoredSchema | undefined> {
     for (let attempt = 0; ; attempt++) {
       const answer = await askFor(path).catch((cause: unknown) => unavailable('does not answer', cause));
@@ -153,7 +150,7 @@ export function createSchemaRegistry(
     if (answer.status !== 200) throw refusal(answer);
     const { schema, schemaType = 'AVRO', references = [] } = content ?? {};
     if (typeof schema !== 'string' || typeof schemaType !== 'string' || !isReferences(references))
-      throw unavailable('answers, but not with a schema: check source.kafka.registry.url');
+      throw unavailable('does not return a schema: check source.kafka.registry.url');
     return { type: schemaType, text: schema, references };
   }
 
@@ -172,7 +169,7 @@ export function createSchemaRegistry(
   }
 }
 
-/** What may be over in a moment. */
+/** Whether a status may be temporary. */
 function isPassing(status: number): boolean {
   return status >= 500 || status === 429;
 }

@@ -1,6 +1,6 @@
 /**
- * Records behind the id of their schema, as Confluent's serializers write them: a zero byte, the id as a big-endian int32,
- * then the record. What reads it is made once for each schema, and kept.
+ * The Confluent wire format: a zero byte, the id of the schema as a big-endian int32, then the record. The reader of a schema
+ * is compiled once and cached.
  */
 import { createRecordBatch, type RecordBatch, type RecordSchema } from '../../domain/record';
 import { DecodeError } from '../../errors';
@@ -10,10 +10,10 @@ import type { DecodeBatch, DecodedBatch } from '../batch';
 import { bytesOf, type DecodeLimits } from '../envelope';
 
 /**
- * Writes a record of one schema, from byte `at` of a message on, into row `row` of the batch.
- * @throws DecodeError saying what is wrong with it
+ * Writes a record of one schema, which starts at byte `at` of a message, into row `row` of the batch.
+ * @throws DecodeError if the record is invalid
  */
-export type ReadFramed = (
+export type ReadRecord = (
   bytes: Buffer,
   at: number,
   message: Message,
@@ -22,41 +22,39 @@ export type ReadFramed = (
   now: number,
 ) => void;
 
-/** Where the record begins. */
+/** Start of the record in a message. */
 const headerBytes = 5;
 
-/** Schemas that are kept; the least recently used goes first. */
+/** Limit of the cache; the least recently used schema is evicted. */
 const maxSchemas = 1_000;
 
-/** How long a schema that is not there, or cannot be used, is not asked for again, ms: it may have been put right. */
+/** Time until a missing or unusable schema is requested again, ms. */
 const retryAfterMs = 60_000;
 
-interface Known {
-  /** What reads its records, or why they cannot be read. */
-  read: ReadFramed | DecodeError;
-  /** Unix ms. */
+interface CachedReader {
+  /** Reader of the records, or the reason why there is none. */
+  read: ReadRecord | DecodeError;
+  /** Time of the next request to the registry, Unix ms. */
   until: number;
 }
 
-/** What reads the records of a schema; rejects with a DecodeError when there is no such thing. */
-export type CompileSchema = (schema: RegisteredSchema) => ReadFramed | Promise<ReadFramed>;
+/** Compiles the reader of a schema; throws or rejects with a DecodeError if the schema is unusable. */
+export type CompileSchema = (schema: RegisteredSchema) => ReadRecord | Promise<ReadRecord>;
 
-/**
- * @returns rejects with an UnavailableError when the registry cannot be asked: no record is refused for that
- */
-export function createFramedDecoder(
+/** A batch rejects with an UnavailableError while the registry is unavailable; its records are not rejected. */
+export function createWireFormatDecoder(
   schema: RecordSchema,
   { maxBytes }: Pick<DecodeLimits, 'maxBytes'>,
   registry: SchemaRegistry,
   compile: CompileSchema,
 ): DecodeBatch {
-  // A Map keeps insertion order: the first one is the least recently used.
-  const known = new Map<number, Known>();
+  // A Map iterates in insertion order, so the first entry is the least recently used.
+  const known = new Map<number, CachedReader>();
 
   return (messages, now) => {
-    const framed = messages.map((message) => attempt(() => schemaIdOf(message, maxBytes)));
-    const ids = new Set(framed.filter((id): id is number => typeof id === 'number'));
-    const readers = new Map<number, ReadFramed | DecodeError>();
+    const idOfMessage = messages.map((message) => attempt(() => schemaIdOf(message, maxBytes)));
+    const ids = new Set(idOfMessage.filter((id): id is number => typeof id === 'number'));
+    const readers = new Map<number, ReadRecord | DecodeError>();
     const missing: number[] = [];
     for (const id of ids) {
       const found = known.get(id);
@@ -68,13 +66,13 @@ export function createFramedDecoder(
       known.set(id, found);
       readers.set(id, found.read);
     }
-    if (missing.length === 0) return decode(messages, framed, readers, now);
-    return addMissing(missing, readers, now).then(() => decode(messages, framed, readers, now));
+    if (missing.length === 0) return decode(messages, idOfMessage, readers, now);
+    return addMissing(missing, readers, now).then(() => decode(messages, idOfMessage, readers, now));
   };
 
   async function addMissing(
     ids: readonly number[],
-    readers: Map<number, ReadFramed | DecodeError>,
+    readers: Map<number, ReadRecord | DecodeError>,
     now: number,
   ): Promise<void> {
     const schemas = await registry.find(ids);
@@ -87,7 +85,7 @@ export function createFramedDecoder(
     }
   }
 
-  async function readerOf(id: number, found: FoundSchema): Promise<ReadFramed | DecodeError> {
+  async function readerOf(id: number, found: FoundSchema): Promise<ReadRecord | DecodeError> {
     if (found === undefined) return new DecodeError('unknown_schema', `the registry has no schema ${id}`);
     if (found instanceof DecodeError) return found;
     try {
@@ -100,13 +98,13 @@ export function createFramedDecoder(
 
   function decode(
     messages: readonly Message[],
-    framed: readonly (number | DecodeError)[],
-    readers: ReadonlyMap<number, ReadFramed | DecodeError>,
+    idOfMessage: readonly (number | DecodeError)[],
+    readers: ReadonlyMap<number, ReadRecord | DecodeError>,
     now: number,
   ): DecodedBatch {
     const records = createRecordBatch(schema, messages.length);
     const rows = messages.map((message, i) => {
-      const id = framed[i]!;
+      const id = idOfMessage[i]!;
       const read = id instanceof DecodeError ? id : readers.get(id)!;
       if (read instanceof DecodeError) return read;
       return attempt(() => {
@@ -118,18 +116,15 @@ export function createFramedDecoder(
   }
 }
 
-/** @throws DecodeError when the message has none */
+/** @throws DecodeError if the message has no schema id */
 function schemaIdOf({ value }: Message, maxBytes: number): number {
   const bytes = bytesOf(value, maxBytes);
   const id = bytes.length < headerBytes || bytes[0] !== 0 ? -1 : bytes.readInt32BE(1);
   if (id >= 0) return id;
-  throw new DecodeError(
-    'unknown_format',
-    'the message does not begin with a zero byte and the id of a schema',
-  );
+  throw new DecodeError('unknown_format', 'the message does not start with a zero byte and a schema id');
 }
 
-/** What comes of the task, a DecodeError included. */
+/** The result of the task, or the DecodeError that it throws. */
 function attempt<T>(task: () => T): T | DecodeError {
   try {
     return task();

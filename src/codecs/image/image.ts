@@ -1,7 +1,7 @@
 /**
- * Image records: PNG, JPEG or raw bytes, as the whole message or in base64 within JSON; brought to one size and colour.
- * They come from outside, so no more of them is read than what they are said to be: the first bytes decide, a header
- * that promises too many pixels is not believed, and whatever cannot be decoded in full is refused.
+ * Image records: PNG, JPEG or raw bytes, as the whole message or in base64 within JSON, converted to one size and colour.
+ * The bytes are untrusted: the first bytes decide on the format, a header with too many pixels is rejected before anything
+ * is unpacked, and so is an image that cannot be decoded completely.
  */
 import type { ReadConditions } from '../../domain/condition';
 import { imageBytes, type ImageFormat, type ImageShape } from '../../domain/image';
@@ -24,14 +24,14 @@ import { readPlainPng } from './plain-png';
 import { loadSharp } from './sharp';
 
 export interface ImageFields extends EnvelopeFields {
-  /** Where a JSON record has its image, in base64; empty = the message is the image, and there is no JSON. */
+  /** Path of the image in a JSON record, in base64; empty = the message is the image, without JSON. */
   image: string;
 }
 
-/** Images that are decoded beside each other, on the threads of libuv. */
+/** Images that are decoded in parallel, on the threads of libuv. */
 const decodedAtOnce = 4;
 
-/** The decoder of the schema's images; of `fields` only `image` is read where the message itself is the image. */
+/** The decoder of images; if the message is the image, only `fields.image` is used. */
 export function createImageDecoder(
   fields: ImageFields,
   schema: RecordSchema,
@@ -84,9 +84,9 @@ function parseBase64(value: unknown, field: string): Buffer {
     throw new DecodeError('missing_image', `no image in "${field}"`);
   const bytes = Buffer.from(value, 'base64');
   const padding = value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0;
-  // Buffer.from leaves out what is no base64, and would make another image of it.
+  // Buffer.from skips invalid characters, which would change the image.
   if (bytes.length !== (value.length / 4) * 3 - padding)
-    throw new DecodeError('not_base64', `"${field}" is text, but not base64`);
+    throw new DecodeError('not_base64', `"${field}" is not base64`);
   return bytes;
 }
 
@@ -100,7 +100,7 @@ function checkSize(bytes: Uint8Array, image: ImageShape): Uint8Array {
   );
 }
 
-/** @throws DecodeError for what is neither PNG nor JPEG, is damaged, or has too many pixels */
+/** @throws DecodeError for an image that is neither PNG nor JPEG, is damaged, or has too many pixels */
 async function unpack(bytes: Buffer, image: ImageFormat): Promise<Uint8Array> {
   const { width, height, colour, fit, maxPixels } = image;
   if (!isPng(bytes) && !isJpeg(bytes))

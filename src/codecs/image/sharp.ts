@@ -1,4 +1,4 @@
-/** The only door to sharp, which reads and writes image files. */
+/** The only module that imports sharp, which reads and writes image files. */
 import type sharpFunction from 'sharp';
 
 type Sharp = typeof sharpFunction;
@@ -6,8 +6,8 @@ type Sharp = typeof sharpFunction;
 let loading: Promise<Sharp> | undefined;
 
 /**
- * Loaded when the first image comes: who has sensors alone does not pay for it.
- * @throws Error when the package does not load on this machine
+ * Loads sharp with the first image.
+ * @throws Error if the package does not load on this machine
  */
 export function loadSharp(): Promise<Sharp> {
   return (loading ??= load());
@@ -16,7 +16,7 @@ export function loadSharp(): Promise<Sharp> {
 async function load(): Promise<Sharp> {
   try {
     const { default: sharp } = await import('sharp');
-    // No image comes twice; and images are decoded beside each other already.
+    // No image is decoded twice, and several images are decoded in parallel.
     sharp.cache(false);
     sharp.concurrency(1);
     return sharp;

@@ -1,20 +1,20 @@
-/** The only door to ajv, which compiles JSON Schemas. */
+/** The only module that imports ajv, a compiler of JSON Schemas. */
 import type { AnySchema, default as Ajv, Options } from 'ajv';
 
-/** What of ajv is needed here; there is one for each draft. */
+/** The part of ajv that is used; each draft has its own instance. */
 type Validator = Pick<Ajv, 'addSchema' | 'compile' | 'errorsText' | 'removeSchema'>;
 export type { AnySchema };
 
-/** Unknown keywords and formats mean nothing, as the specification has it; nothing is printed. */
+/** Unknown keywords and formats are ignored, as the specification requires; ajv prints nothing. */
 const options: Options = { strict: false, validateFormats: false, validateSchema: false, logger: false };
 
 const drafts: readonly { mark: string; load: () => Promise<Validator> }[] = [
   { mark: '2020-12', load: async () => new (await import('ajv/dist/2020')).default(options) },
   { mark: '2019-09', load: async () => new (await import('ajv/dist/2019')).default(options) },
   { mark: 'draft-07', load: loadDraft07 },
-  // What 07 has beside it needs keywords that 06 does not know.
+  // Draft 07 is a superset of draft 06.
   { mark: 'draft-06', load: loadDraft07 },
-  // Whatever is the newest; it was 07 for most of its life.
+  // The URI of the latest draft, which was draft 07 for most of the time.
   { mark: 'json-schema.org/schema', load: loadDraft07 },
 ];
 
@@ -25,9 +25,9 @@ async function loadDraft07(): Promise<Validator> {
 const loading = new Map<string, Promise<Validator>>();
 
 /**
- * Loaded when the first schema comes: who has none does not pay for it.
- * @param uri what a schema calls its draft; undefined = 07, as registries have it
- * @returns undefined for a draft that is not known
+ * Loads ajv with the first schema that needs it.
+ * @param uri `$schema` of the schema; undefined = draft 07, the default of registries
+ * @returns undefined for an unknown draft
  */
 export async function loadAjv(uri = 'draft-07'): Promise<Validator | undefined> {
   const draft = drafts.find(({ mark }) => uri.includes(mark));

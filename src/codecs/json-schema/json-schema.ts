@@ -1,21 +1,21 @@
-/** JSON records with a JSON Schema: what does not fit its own schema is refused, whatever the detector would make of it. */
+/** JSON records with a JSON Schema. A record that does not match its schema is rejected, even if the detector could read it. */
 import type { ReadConditions } from '../../domain/condition';
 import type { RecordSchema } from '../../domain/record';
 import { DecodeError } from '../../errors';
 import type { RegisteredSchema } from '../confluent/schema-registry';
 import { loadAjv, type AnySchema } from './ajv';
 import type { CodecSpec } from '../codec';
-import { createFramedDecoder, type ReadFramed } from '../confluent/wire-format';
+import { createWireFormatDecoder, type ReadRecord } from '../confluent/wire-format';
 import { isObject, parseObject, type DecodeLimits, type JsonObject, type RecordFields } from '../envelope';
 import { createObjectWriter } from '../json/json';
 
-/** Makes readers of the records of JSON Schemas; rejects with a DecodeError where a schema is none. */
+/** Creates readers for records of JSON Schemas; rejects with a DecodeError for an unusable schema. */
 export function createJsonSchemaCompiler(
   fields: RecordFields,
   schema: RecordSchema,
   limits: DecodeLimits,
   readConditions: ReadConditions,
-): (registered: RegisteredSchema) => Promise<ReadFramed> {
+): (registered: RegisteredSchema) => Promise<ReadRecord> {
   const write = createObjectWriter(fields, schema, limits, readConditions);
   return async (registered) => {
     const check = await compileCheck(registered);
@@ -27,41 +27,41 @@ export function createJsonSchemaCompiler(
   };
 }
 
-/** What throws a DecodeError for a record that does not fit. */
+/** Compiles a check that throws a DecodeError for a record that does not match. */
 async function compileCheck({
   type,
   text,
   references,
 }: RegisteredSchema): Promise<(record: JsonObject) => void> {
-  if (type !== 'JSON') throw unusable(`it is of type ${type.slice(0, 40)}`);
+  if (type !== 'JSON') throw unusable(`its type is ${type.slice(0, 40)}`);
   const schema = parseSchema(text);
   const { $schema: draft } = isObject(schema) ? schema : {};
   const ajv = await loadAjv(typeof draft === 'string' ? draft : undefined);
-  if (ajv === undefined) throw unusable(`its draft is not known (${String(draft).slice(0, 80)})`);
+  if (ajv === undefined) throw unusable(`unknown draft (${String(draft).slice(0, 80)})`);
   try {
     for (const reference of references) ajv.addSchema(parseSchema(reference.text), reference.name);
     const validate = ajv.compile(schema);
     return (record) => {
       if (isValid(() => validate(record))) return;
       const what = ajv.errorsText(validate.errors?.slice(0, 1), { dataVar: 'the record' });
-      throw new DecodeError('schema_mismatch', `does not fit its JSON Schema: ${what.slice(0, 160)}`);
+      throw new DecodeError('schema_mismatch', `does not match its JSON Schema: ${what.slice(0, 160)}`);
     };
   } catch (error) {
     if (error instanceof DecodeError) throw error;
     throw unusable((error as Error).message.slice(0, 160));
   } finally {
-    // The next one may have other schemas of the same names.
+    // The next schema may have other references of the same names.
     ajv.removeSchema();
   }
 }
 
-/** A recursive schema follows a record as deep as that goes, and the stack ends somewhere. */
+/** A recursive schema on a deeply nested record can overflow the stack. */
 function isValid(validate: () => boolean | Promise<unknown>): boolean {
   try {
     return validate() === true;
   } catch (error) {
     if (error instanceof RangeError)
-      throw new DecodeError('schema_mismatch', 'is nested too deep to be checked against its JSON Schema');
+      throw new DecodeError('schema_mismatch', 'is nested too deeply to be validated');
     throw error;
   }
 }
@@ -78,14 +78,14 @@ function parseSchema(text: string): AnySchema {
 }
 
 function unusable(what: string): DecodeError {
-  return new DecodeError('unusable_schema', `no JSON Schema that can be used: ${what}`);
+  return new DecodeError('unusable_schema', `unusable JSON Schema: ${what}`);
 }
 
 export const jsonSchema: CodecSpec = {
   doc: 'JSON in the Confluent wire format, validated against its registered JSON Schema.',
   registered: true,
   create: ({ fields, schema, limits, readConditions, registry }) =>
-    createFramedDecoder(
+    createWireFormatDecoder(
       schema,
       limits,
       registry(),

@@ -21,7 +21,7 @@ import {
 import { createTemplates, type Path, type Role, type Roles, type TemplateValues } from './template';
 import { checkCount, checkNumber, parseValue, unknownChannel } from '../values';
 
-/** JSON.parse for a record that looks like no other, and a template (json-template.ts) for those that look like one before. */
+/** Reads records by a template (template.ts) if they have the layout of an earlier record, and by JSON.parse otherwise. */
 export function createJsonDecoder(
   fields: RecordFields,
   schema: RecordSchema,
@@ -43,12 +43,12 @@ export function createJsonDecoder(
   };
 }
 
-/** What the values of a record are for: channels, by name or in a list, and numeric conditions are numbers, categories texts. */
+/** Roles of the values of a record: channels (by name or in a list) and numeric conditions are numbers, categories are texts. */
 function createRoles(fields: RecordFields, { channels, conditions }: RecordSchema): Roles {
   const roles = new Map<string, Role | 'several'>();
   const add = (path: Path, role: Role): void => {
     const at = JSON.stringify(path);
-    // A field with two roles is for the one who reads by name.
+    // A field with several roles is left to JSON.parse.
     roles.set(at, roles.has(at) ? 'several' : role);
   };
   if (fields.key !== '') add(stepsOf(fields.key), { kind: 'key' });
@@ -66,7 +66,7 @@ function createRoles(fields: RecordFields, { channels, conditions }: RecordSchem
   return { at: (path) => roles.get(JSON.stringify(path)), numbers: channels.length + given.length };
 }
 
-/** Writes what a template has read into row `row` of the batch, as strictly as what JSON.parse has. */
+/** Writes the values that a template read into row `row` of the batch, with the same checks as after JSON.parse. */
 function createReadWriter(
   fields: RecordFields,
   schema: RecordSchema,
@@ -76,7 +76,7 @@ function createReadWriter(
   const { channels } = schema;
   const given = givenConditions(schema.conditions);
   const writeEnvelope = createEnvelopeWriter(fields.key, limits, readConditions);
-  // One for all records: nobody keeps it.
+  // Shared by all records, because it is not kept.
   const conditions = Object.create(null) as Record<string, unknown>;
   const envelope: Envelope = { key: undefined, timestamp: undefined, conditions };
   return (message, { key, timestamp, numbers, texts }, batch, row, now) => {
@@ -94,8 +94,8 @@ function createReadWriter(
 }
 
 /**
- * Writes the record of a message, an object, into row `row` of the batch.
- * @throws DecodeError saying what is wrong with it
+ * Writes the JSON object of a message into row `row` of the batch.
+ * @throws DecodeError if the record is invalid
  */
 export type WriteObject = (
   message: Message,
@@ -137,7 +137,7 @@ function parseValues(
     return;
   }
   if (!isObject(values))
-    throw new DecodeError('missing_channel', `"${field}" must hold the values, by channel or as a list`);
+    throw new DecodeError('missing_channel', `"${field}" must contain the values, by channel or as a list`);
   if (schema.extraChannels === 'reject') {
     for (const name of Object.keys(values)) if (!known.has(name)) throw unknownChannel(name);
   }

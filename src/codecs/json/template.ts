@@ -1,55 +1,55 @@
 /**
- * A way past JSON.parse for records that all look alike. One machine's records differ in their numbers and little else, so the text
- * between the values of one of them is a template for the next: it is compared, byte for byte, and only what stands in between
- * is read, straight into columns. Whatever differs in any other way is left to JSON.parse. What the template reads is what
- * JSON.parse would have read, to the last bit; it refuses nothing by itself.
+ * Fast reader of JSON records with equal layout. The records of a producer usually differ in their values only, so the text
+ * between the values of one record is a template for the next: it is compared byte for byte, and only the values in between
+ * are read. Records that differ in another way are left to JSON.parse. The template reads the same values as JSON.parse, to the
+ * last bit, and rejects no record by itself.
  */
 
-/** What a value of the record is for. */
+/** Role of a value in the record. */
 export type Role =
   | { kind: 'key' }
   | { kind: 'timestamp' }
-  /** One of several numbers or texts, by its place in `TemplateValues`. */
+  /** One of several numbers or texts, by its index in `TemplateValues`. */
   | { kind: 'number'; index: number }
   | { kind: 'text'; index: number };
 
-/** Names of fields, and places in lists, from the record inwards. */
+/** Names of fields and indices in lists, from the outside inwards. */
 export type Path = readonly (string | number)[];
 
-/** Says what the value at a path is for. */
+/** The roles of all values, by path. */
 export interface Roles {
   at(path: Path): Role | 'several' | undefined;
-  /** Numbers that there are, used by a record or not. */
+  /** Number of values with the role `number`. */
   numbers: number;
 }
 
-/** What is read of a record; the next one overwrites it. */
+/** The values of a record; overwritten by the next one. */
 export interface TemplateValues {
   key: string | undefined;
   /** Unix ms. */
   timestamp: number | undefined;
-  /** By the index of the role; NaN where the record has none. */
+  /** By the index of the role; NaN = absent. */
   numbers: number[];
-  /** Likewise; undefined where the record has none. */
+  /** By the index of the role; undefined = absent. */
   texts: (string | undefined)[];
 }
 
 export interface Templates {
-  /** What a record says; undefined where it is like none that was learned. */
+  /** The values of a record; undefined if no template matches. */
   read(bytes: Buffer): TemplateValues | undefined;
-  /** Takes a record, known to be a JSON object that can be used, as an example for others. */
+  /** Makes a template of a record, which must be a valid JSON object. */
   learn(bytes: Buffer): void;
 }
 
-/** Templates that are held: producers of several makes write to one topic. */
+/** Limit of templates: a topic may have several producers. */
 const maxTemplates = 4;
 
-/** Where all are held, one in so many records that are like none of them is learned in the place of the least recently used. */
+/** If all templates exist, one in this many unmatched records replaces the least recently used template. */
 const learnEvery = 64;
 
 export function createTemplates(roles: Roles): Templates {
   const intern = createInterner();
-  /** The most recently used first. */
+  /** The most recently used template first. */
   const held: Template[] = [];
   let unlike = 0;
   return {
@@ -76,7 +76,7 @@ export function createTemplates(roles: Roles): Templates {
   };
 }
 
-/** Reads a record if it is like the one that the template was made from. */
+/** Reads a record if it matches the template. */
 type Template = (bytes: Buffer) => TemplateValues | undefined;
 
 const quote = 0x22;
@@ -86,18 +86,18 @@ const point = 0x2e;
 const zero = 0x30;
 const nine = 0x39;
 
-/** Records that nest deeper are read by JSON.parse alone, which has no depth at which its stack ends. */
+/** Limit of nesting; JSON.parse reads deeper records, and does not overflow the stack. */
 const maxDepth = 32;
 
-/** So are those with more values: each of them takes memory for as long as the template is held. */
+/** Limit of values per template, each of which takes memory. */
 const maxSlots = 4096;
 
-/** What stands between two literals. */
+/** Kinds of values between two literals. */
 const slots = { skippedText: 0, skippedNumber: 1, key: 2, time: 3, timeText: 4, number: 5, text: 6 } as const;
 
 /**
- * Makes a template of a record; undefined where that cannot be done safely: a name that comes twice, a value with two roles,
- * text with escapes, or more of anything than records of sensors have.
+ * Makes a template of a record; undefined for a duplicate name, a value with two roles, text with escapes, and records beyond
+ * the limits above.
  * @param bytes a JSON object
  */
 function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template | undefined {
@@ -107,10 +107,10 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
   const readTime = createTimeReader();
   const numbers = new Array<number>(roles.numbers).fill(NaN);
   const values: TemplateValues = { key: undefined, timestamp: undefined, numbers, texts: [] };
-  /** Where the number that was read last ends; below 0 = there was none. */
+  /** End of the number that was read last; −1 = no number. */
   let end = 0;
 
-  /** As JSON has it, correctly rounded: up to 15 digits are an integer that a double holds, and so is a power of ten up to 10²². */
+  /** A JSON number, correctly rounded: integers of up to 15 digits and powers of ten up to 10²² are exact doubles. */
   function readNumber(bytes: Uint8Array, from: number): number {
     let at = from;
     const negative = bytes[at] === minus;
@@ -130,7 +130,7 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
       decimals = at - begin;
       if (decimals === 0) return 0;
     }
-    // More digits, or an exponent, are for the one who knows how to round.
+    // Numbers with more digits or an exponent are left to JSON.parse.
     const next = bytes[at]! | 0x20;
     if (digits + decimals > 15 || next === 0x65) return 0;
     end = at;
@@ -138,7 +138,7 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
     return negative ? -value : value;
   }
 
-  /** Place of the quote that ends a text; −1 where it has escapes, control characters or no end. */
+  /** Position of the quote that ends a text; −1 = escapes, control characters or no end. */
   function endOfText(bytes: Uint8Array, from: number): number {
     for (let at = from; at < bytes.length; at++) {
       const byte = bytes[at]!;
@@ -150,23 +150,23 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
 
   let view = new DataView(bytes.buffer);
 
-  /** Whether a literal stands at a place, four bytes at a time. */
-  function stands(bytes: Uint8Array, { words, rest, length }: Literal, at: number): boolean {
+  /** Whether a literal is at a position; compares four bytes at a time. */
+  function isAt(bytes: Uint8Array, { words, rest, length }: Literal, at: number): boolean {
     if (at + length > bytes.length) return false;
     const from = bytes.byteOffset + at;
     for (let i = 0; i < words.length; i++) if (view.getInt32(from + 4 * i, true) !== words[i]) return false;
-    const behind = at + 4 * words.length;
-    for (let i = 0; i < rest.length; i++) if (bytes[behind + i] !== rest[i]) return false;
+    const after = at + 4 * words.length;
+    for (let i = 0; i < rest.length; i++) if (bytes[after + i] !== rest[i]) return false;
     return true;
   }
 
   return (given) => {
-    // Messages of one fetch lie in one buffer.
+    // The messages of a fetch share one buffer.
     if (view.buffer !== given.buffer) view = new DataView(given.buffer);
     let at = 0;
     for (let slot = 0; slot < kinds.length; slot++) {
       const literal = literals[slot]!;
-      if (!stands(given, literal, at)) return undefined;
+      if (!isAt(given, literal, at)) return undefined;
       at += literal.length;
       const kind = kinds[slot]!;
       if (kind === slots.number || kind === slots.time || kind === slots.skippedNumber) {
@@ -192,7 +192,7 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
       at = close;
     }
     const last = literals[kinds.length]!;
-    return given.length === at + last.length && stands(given, last, at) ? values : undefined;
+    return given.length === at + last.length && isAt(given, last, at) ? values : undefined;
   };
 }
 
@@ -201,7 +201,7 @@ const powersOfTen = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`)
 /** Text that is the same in every record. */
 interface Literal {
   length: number;
-  /** Its bytes, four at a time, and what is left over. */
+  /** The bytes as words of four, and the remaining bytes. */
   words: Int32Array;
   rest: Uint8Array;
 }
@@ -213,16 +213,16 @@ function toLiteral(bytes: Uint8Array): Literal {
 }
 
 interface Scanned {
-  /** One more than there are slots. */
+  /** One more than `kinds`. */
   literals: readonly Literal[];
   kinds: readonly number[];
   indices: readonly number[];
 }
 
-/** What no template can be made of. */
+/** The record is not suited as a template. */
 class Unsuited extends Error {}
 
-/** Cuts a record into what stays and what changes. Its values are read by JSON.parse elsewhere, so it is known to be JSON. */
+/** Splits a record, which must be valid JSON, into literals and values; undefined if it is not suited as a template. */
 function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
   const literals: Literal[] = [];
   const kinds: number[] = [];
@@ -239,7 +239,7 @@ function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
   const skipSpace = (): void => {
     while ([0x20, 0x09, 0x0a, 0x0d].includes(bytes[at]!)) at++;
   };
-  /** The text whose opening quote is here; moves behind the closing one. */
+  /** The text that starts at this position; advances past its closing quote. */
   function text(): { from: number; to: number } {
     if (byte() !== quote) throw new Unsuited();
     const from = ++at;
@@ -278,7 +278,7 @@ function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
     const from = at;
     while (at < bytes.length && !', }]\t\n\r'.includes(String.fromCharCode(byte()))) at++;
     const isNumber = byteIsNumber(bytes[from]!);
-    // `null`, `true` and `false` are part of the literal: a record in which they change is another one.
+    // `null`, `true` and `false` are part of the literal.
     if (!isNumber) {
       if (role !== undefined) throw new Unsuited();
       return;
@@ -307,7 +307,7 @@ function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
         skipSpace();
         const { from, to } = text();
         name = bytes.toString('utf8', from, to);
-        // JSON.parse takes the last of two.
+        // JSON.parse takes the last of two equal names.
         if (names.has(name)) throw new Unsuited();
         names.add(name);
         skipSpace();
@@ -336,9 +336,9 @@ function byteIsNumber(byte: number): boolean {
   return byte === minus || (byte >= zero && byte <= nine);
 }
 
-/** Reads `2026-01-31T12:00:00.000Z`, as Date.parse does; NaN for what is written in any other way, or needs a second look. */
+/** Reads `2026-01-31T12:00:00.000Z` as Date.parse does; NaN = left to Date.parse. */
 function createTimeReader(): (bytes: Uint8Array, from: number, to: number) => number {
-  /** Records come in order: most are of the same day as the one before. */
+  /** Cached day, because consecutive records are mostly of the same day. */
   let day = -1;
   let dayMs = NaN;
   return (bytes, from, to) => {
@@ -357,7 +357,7 @@ function createTimeReader(): (bytes: Uint8Array, from: number, to: number) => nu
     if (!is(4, minus) || !is(7, minus) || !is(10, 0x54) || !is(13, 0x3a) || !is(16, 0x3a)) return NaN;
     const [year, month, date] = [digits(0, 4), digits(5, 2), digits(8, 2)];
     const [hour, minute, second] = [digits(11, 2), digits(14, 2), digits(17, 2)];
-    // How far a month goes, and years of two digits, are for Date.parse.
+    // The end of a month and years before 1000 are left to Date.parse.
     const isPlain = year >= 1000 && month >= 1 && month <= 12 && date >= 1 && date <= 28;
     if (!isPlain || !(hour < 24) || !(minute < 60) || !(second < 60)) return NaN;
     let ms = 0;
@@ -375,13 +375,13 @@ function createTimeReader(): (bytes: Uint8Array, from: number, to: number) => nu
   };
 }
 
-/** Texts that are held at once. */
+/** Size of the cache of texts. */
 const heldTexts = 1 << 16;
 
-/** Text without escapes; undefined where it is empty, or too long to be a key. */
+/** The text between two positions; undefined if it is empty or too long for a key. */
 type Intern = (bytes: Buffer, from: number, to: number) => string | undefined;
 
-/** Texts that come again and again, made once: by a hash of their bytes, a later one in the place of an earlier one. */
+/** Creates repeated texts once: a cache by the hash of their bytes, in which a new text replaces an old one. */
 function createInterner(): Intern {
   const held = new Array<string | undefined>(heldTexts);
   return (bytes, from, to) => {

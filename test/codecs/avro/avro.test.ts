@@ -28,7 +28,7 @@ const schema: RecordSchema = {
 interface Way {
   fields?: Partial<RecordFields>;
   schema?: Partial<RecordSchema>;
-  /** Texts of schemas that the writer's refers to. */
+  /** Schemas that the writer's schema refers to. */
   references?: readonly object[];
 }
 
@@ -69,7 +69,7 @@ function decode(payload: Buffer, writer: unknown, way: Way = {}) {
 
 const typeOf = (writer: Schema) => Type.forSchema(writer, { wrapUnions: true });
 
-/** What is decoded of a value that another implementation of Avro has written. */
+/** Decodes a value written by another implementation of Avro. */
 function written(value: unknown, writer: Schema, way: Way = {}) {
   return decode(typeOf(writer).toBuffer(value), writer, way);
 }
@@ -80,7 +80,7 @@ const record = (name: string, types: Record<string, unknown>) => ({
   fields: Object.entries(types).map(([field, type]) => ({ name: field, type })),
 });
 const moment = (logicalType: string) => ({ type: 'long', logicalType });
-/** As a producer would write it; with other types where they are given. */
+/** The schema of a producer, with other types where given. */
 const writerOf = (types: Record<string, unknown> = {}) =>
   record('Reading', {
     key: 'string',
@@ -97,11 +97,11 @@ const good = {
 };
 const decoded = { key: 'pump-3', timestamp: now, values: [1.5, -2], mode: 'idle', load: 0.5 };
 
-test('a record is written into its row and into no other', () => {
+test('a record is written into its row only', () => {
   expect(written(good, writerOf())).toEqual({ ...decoded, others: [0, 0, 0, 0] });
 });
 
-describe('is read:', () => {
+describe('reads', () => {
   test.each<[string, unknown, Record<string, unknown>, object, Way?]>([
     [
       'fields in another order',
@@ -195,7 +195,7 @@ describe('is read:', () => {
     expect(written({ ...good, key }, writerOf({ key: type })).key).toBe(expected);
   });
 
-  test('two large keys, which a double would take for one', () => {
+  test('two large keys, which are equal as doubles', () => {
     const type = record('Reading', { key: 'long', values: { type: 'map', values: 'int' } });
     const key = (lowest: number) =>
       decode(Buffer.from([0x80 | lowest, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0]), type, {
@@ -245,7 +245,7 @@ describe('is read:', () => {
     });
   });
 
-  test('fields by their dotted paths, through records and maps, also where one lies in another', () => {
+  test('fields by their dotted paths, through nested records and maps', () => {
     const writer = record('Reading', {
       meta: record('Meta', {
         device: { type: 'map', values: 'string' },
@@ -286,7 +286,7 @@ describe('is read:', () => {
   });
 });
 
-test('whatever else stands in a record is passed over', () => {
+test('skips all other fields of a record', () => {
   const node = record('Node', { label: 'string', next: ['null', 'Node'] });
   const rich = record('Rich', {
     before: { type: 'array', items: ['null', 'boolean', { type: 'map', values: 'bytes' }] },
@@ -495,7 +495,7 @@ test.each<[string, unknown]>([
   );
 });
 
-/** A whole number as Avro has it. */
+/** A whole number in Avro's encoding. */
 function long(value: number): Buffer {
   const out: number[] = [];
   for (let rest = BigInt(value) * 2n; ; rest >>= 7n) {
@@ -528,7 +528,7 @@ test.each<[string, unknown, Buffer]>([
   expect(performance.now() - began).toBeLessThan(1_000);
 });
 
-test('however bytes are changed or cut, a record is read or refused, and nothing is written beside its row', () => {
+test('a record with altered or missing bytes is read or rejected, and only its row is written', () => {
   const change = fc.tuple(fc.nat({ max: bytes.length - 1 }), fc.nat({ max: 255 }));
   fc.assert(
     fc.property(fc.array(change, { maxLength: 4 }), fc.nat({ max: bytes.length }), (changes, length) => {

@@ -11,7 +11,7 @@ afterEach(async () => {
   await removeFolders();
 });
 
-/** A registry that answers as it is told, and keeps what it has been asked. */
+/** A registry with scripted answers that records its requests. */
 async function startRegistry(answer: (path: string, request: IncomingMessage) => Answer | undefined) {
   const paths: string[] = [];
   const { url } = await startServer((request) => {
@@ -34,7 +34,7 @@ function registryAt(url: string, changes: Partial<RegistrySettings> = {}) {
   return createSchemaRegistry(settings, { pauses: [1, 1], doubts: [1, 1] });
 }
 
-/** The error that comes, and its causes, as text. */
+/** The error and its cause, as text. */
 async function failureOf(finding: Promise<unknown>): Promise<string> {
   const error: unknown = await finding.then(
     () => undefined,
@@ -45,7 +45,7 @@ async function failureOf(finding: Promise<unknown>): Promise<string> {
   return cause === undefined ? message : `${message}: ${cause.message}`;
 }
 
-test('a schema is found by its id, with its type and what it refers to, the innermost first', async () => {
+test('a schema is found by its id, with its type and its references, the innermost first', async () => {
   const { url, paths } = await startRegistry(
     (path) =>
       ({
@@ -74,19 +74,19 @@ test('a schema is found by its id, with its type and what it refers to, the inne
   expect(paths).toHaveLength(4);
 });
 
-test('that a schema is not there is believed when it has been said three times', async () => {
+test('a schema counts as missing after three answers', async () => {
   const { url, paths } = await startRegistry(() => undefined);
   expect([...(await registryAt(`${url}/`).find([5]))]).toEqual([[5, undefined]]);
   expect(paths).toEqual(Array(3).fill('/ccompat/v7/schemas/ids/5'));
 });
 
-test('a schema that the registry hears of a moment later is found', async () => {
+test('a schema that is registered a moment later is found', async () => {
   let asked = 0;
   const { url } = await startRegistry(() => (++asked < 3 ? undefined : [200, { schema: 'x' }]));
   expect((await registryAt(url).find([5])).get(5)).toMatchObject({ text: 'x' });
 });
 
-test('a schema that refers to what is not there cannot be used', async () => {
+test('a schema with a missing reference is unusable', async () => {
   const references = [{ name: 'gone', subject: 'gone', version: 2 }];
   const { url } = await startRegistry((path) =>
     path.includes('/ids/') ? [200, { schema: 'x', references }] : [404, { error_code: 40401 }],
@@ -99,7 +99,7 @@ test('a schema that refers to what is not there cannot be used', async () => {
   });
 });
 
-test('schemas that refer to each other in a circle do not keep it from ending', async () => {
+test('a circle of references ends', async () => {
   const { url } = await startRegistry((path) => {
     const subject = path.endsWith('/a/versions/1') ? 'b' : 'a';
     return [200, { schema: 'x', references: [{ name: subject, subject, version: 1 }] }];
@@ -107,7 +107,7 @@ test('schemas that refer to each other in a circle do not keep it from ending', 
   expect((await registryAt(url).find([5])).get(5)).toMatchObject({ text: 'x' });
 });
 
-test('a registry that stumbles is asked again', async () => {
+test('a request that fails temporarily is repeated', async () => {
   const answers: Answer[] = [
     [503, ''],
     [0, ''],
@@ -132,8 +132,8 @@ test.each<[string, Answer, string, number]>([
     'answers with HTTP 404: check source.kafka.registry.url',
     1,
   ],
-  ['a login page', [200, '<html>'], 'answers, but not with a schema: check source.kafka.registry.url', 1],
-  ['another service', [200, { schema: 5 }], 'answers, but not with a schema', 1],
+  ['a login page', [200, '<html>'], 'does not return a schema: check source.kafka.registry.url', 1],
+  ['another service', [200, { schema: 5 }], 'does not return a schema', 1],
   ['a redirect', [302, ''], 'answers with HTTP 302: check source.kafka.registry.url', 1],
   ['a connection that breaks', [0, ''], 'does not answer: socket hang up', 3],
   [
@@ -148,16 +148,16 @@ test.each<[string, Answer, string, number]>([
   expect(paths).toHaveLength(requests);
 });
 
-test('one that does not answer is not waited for', async () => {
+test('a registry that does not answer times out', async () => {
   const { url } = await startRegistry(() => [-1, '']);
   expect(await failureOf(registryAt(url, { timeoutMs: 50 }).find([5]))).toContain('no answer within 50 ms');
 });
 
-test('nothing listens there', async () => {
+test('a closed port is unavailable', async () => {
   expect(await failureOf(registryAt('http://127.0.0.1:9').find([5]))).toContain('ECONNREFUSED');
 });
 
-test('user and password go along, the password from its file where there is one, as it is at that moment', async () => {
+test('requests carry user and password; the password file takes precedence and is read each time', async () => {
   const folder = await writeFolder({ password: 'first\n' });
   const passwordFile = join(folder, 'password');
   const given: string[] = [];
@@ -173,7 +173,7 @@ test('user and password go along, the password from its file where there is one,
   expect(given).toEqual(['vaemon:plain', 'vaemon:first', 'vaemon:second']);
 });
 
-test('a file that is not there is unavailable, and named', async () => {
+test('a missing password file is unavailable, and named', async () => {
   const { url } = await startRegistry(() => [200, { schema: 'x' }]);
   expect(
     await failureOf(registryAt(url, { username: 'u', passwordFile: '/nowhere/password' }).find([1])),

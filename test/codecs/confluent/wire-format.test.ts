@@ -3,7 +3,7 @@ import { createCategoryTable, createConditionReader } from '../../../src/domain/
 import type { RecordSchema } from '../../../src/domain/record';
 import { DecodeError, UnavailableError } from '../../../src/errors';
 import { createAvroCompiler } from '../../../src/codecs/avro/avro';
-import { createFramedDecoder } from '../../../src/codecs/confluent/wire-format';
+import { createWireFormatDecoder } from '../../../src/codecs/confluent/wire-format';
 import { createJsonSchemaCompiler } from '../../../src/codecs/json-schema/json-schema';
 import type { FoundSchema, RegisteredSchema } from '../../../src/codecs/confluent/schema-registry';
 import type { Message } from '../../../src/sources/source';
@@ -38,7 +38,7 @@ const json = (content: unknown, references: RegisteredSchema['references'] = [])
   references,
 });
 
-/** A registry with these schemas, and what it has been asked for. */
+/** A registry with these schemas that records its requests. */
 function createDecoder(format: 'avro' | 'json-schema', schemas: Record<number, FoundSchema>) {
   const asked: number[][] = [];
   let failure: Error | undefined;
@@ -54,12 +54,12 @@ function createDecoder(format: 'avro' | 'json-schema', schemas: Record<number, F
     format === 'avro'
       ? createAvroCompiler(fields, schema, limits, reader)
       : createJsonSchemaCompiler(fields, schema, limits, reader);
-  const decodeBatch = createFramedDecoder(schema, limits, registry, compile);
+  const decodeBatch = createWireFormatDecoder(schema, limits, registry, compile);
   return {
     asked,
     schemas,
     fail: (error: Error | undefined) => (failure = error),
-    /** By message: the value of its record, or why there is none. */
+    /** For each message, the value of its record or the reason of its rejection. */
     async decode(values: readonly (Buffer | null)[], at = now) {
       const { records, rows } = await decodeBatch(values.map(messageOf), at);
       return rows.map((row) => (row instanceof DecodeError ? row.reason : records.values[row]));
@@ -86,7 +86,7 @@ const avroValue = (id: number, flow: number, type = 'double') =>
 const jsonValue = (id: number, value: unknown) =>
   framed(id, Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
 
-test('each record is read by the schema that it was written with, and each schema is asked for once', async () => {
+test('each record is read by its own schema, and each schema is requested once', async () => {
   const decoder = createDecoder('avro', { 1: avro('double'), 2: avro('int') });
   const values = [avroValue(1, 1.5), avroValue(2, 7, 'int'), avroValue(1, 2.5)];
   expect(await decoder.decode(values)).toEqual([1.5, 7, 2.5]);
@@ -94,13 +94,13 @@ test('each record is read by the schema that it was written with, and each schem
   expect(decoder.asked).toEqual([[1, 2]]);
 });
 
-test('a batch whose schemas are known is decoded at once', async () => {
+test('a batch of cached schemas is decoded synchronously', async () => {
   const decoder = createDecoder('avro', { 1: avro('double') });
   await decoder.decode([avroValue(1, 1)]);
   expect(decoder.decodeBatch([messageOf(avroValue(1, 1))], now)).not.toBeInstanceOf(Promise);
 });
 
-test('what is not framed is refused without asking, and keeps nothing back', async () => {
+test('a message without a schema id is rejected without a request, and does not affect others', async () => {
   const decoder = createDecoder('avro', { 1: avro('double') });
   const values = [
     null,
@@ -123,7 +123,7 @@ test('what is not framed is refused without asking, and keeps nothing back', asy
   expect(decoder.asked).toEqual([[1]]);
 });
 
-test('a registry that cannot be asked refuses no record: the batch fails, and goes through when it comes again', async () => {
+test('while the registry is unavailable the batch fails, without rejected records, and succeeds later', async () => {
   const decoder = createDecoder('avro', { 1: avro('double') });
   decoder.fail(new UnavailableError('away'));
   const values = [avroValue(1, 1.5), Buffer.from('{}')];
@@ -132,7 +132,7 @@ test('a registry that cannot be asked refuses no record: the batch fails, and go
   expect(await decoder.decode(values)).toEqual([1.5, 'unknown_format']);
 });
 
-test('a schema that is not there, or cannot be used, is asked for again after a minute', async () => {
+test('a missing or unusable schema is requested again after a minute', async () => {
   const unusable = new DecodeError('unusable_schema', 'refers to nothing');
   const decoder = createDecoder('avro', { 2: unusable });
   const values = [avroValue(1, 1.5), avroValue(2, 2.5)];
@@ -143,7 +143,7 @@ test('a schema that is not there, or cannot be used, is asked for again after a 
   expect(decoder.asked).toHaveLength(2);
 });
 
-test('a thousand schemas are kept, and the one that was used longest ago is asked for again', async () => {
+test('a thousand schemas are cached, and the least recently used is evicted', async () => {
   const schemas = Object.fromEntries(Array.from({ length: 1_002 }, (_, id) => [id, avro('double')]));
   const decoder = createDecoder('avro', schemas);
   const all = Array.from({ length: 1_000 }, (_, id) => avroValue(id, id));
@@ -195,7 +195,7 @@ describe('JSON with a schema', () => {
     ).toEqual([1.5, 'schema_mismatch', 'schema_mismatch', 'not_json', 'not_an_object', 'missing_channel']);
   });
 
-  test('says where it does not fit', async () => {
+  test('reports the place of the mismatch', async () => {
     const decoder = createDecoder('json-schema', { 1: json(reading) });
     const { rows } = await decoder.decodeBatch(
       [messageOf(jsonValue(1, { ...good, values: { flow: 'x' } }))],
@@ -204,7 +204,7 @@ describe('JSON with a schema', () => {
     expect(rows[0]).toMatchObject({ message: expect.stringContaining('record/values/flow must be number') });
   });
 
-  test('may refer to other schemas, of which another one may have the same names', async () => {
+  test('may refer to other schemas, and two schemas may use the same names for theirs', async () => {
     const values = (maximum: number) => [
       {
         name: 'values.json',
@@ -219,14 +219,14 @@ describe('JSON with a schema', () => {
     expect(await decoder.decode([jsonValue(1, good), jsonValue(2, good)])).toEqual(['schema_mismatch', 1.5]);
   });
 
-  test('that is recursive does not follow a record until the stack ends', async () => {
+  test('that is recursive does not overflow the stack', async () => {
     const recursive = { $id: 'r', additionalProperties: { $ref: 'r' }, items: { $ref: 'r' } };
     const decoder = createDecoder('json-schema', { 1: json(recursive) });
     const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
     expect(await decoder.decode([jsonValue(1, deep), jsonValue(1, good)])).toEqual(['schema_mismatch', 1.5]);
   });
 
-  test('that says anything is allowed allows what the detector does', async () => {
+  test('that allows anything leaves validation to the detector', async () => {
     const decoder = createDecoder('json-schema', { 1: json(true) });
     expect(await decoder.decode([jsonValue(1, good)])).toEqual([1.5]);
   });

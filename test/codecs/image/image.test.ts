@@ -69,7 +69,7 @@ async function decode(values: readonly (Buffer | null)[], way: Way = {}) {
   return { records, rows, pixels, reasons, texts, table };
 }
 
-/** Noise: nothing that a lossless format could get right by chance. */
+/** Noise, which no lossy format reproduces by chance. */
 function noise(width: number, height: number, channels: 1 | 3 | 4, seed = 1): Buffer {
   const random = createRandom(seed);
   return Buffer.from(
@@ -82,7 +82,7 @@ const picture = (pixels: Buffer, width: number, height: number, channels: 1 | 3 
 const pixels = noise(8, 6, 1);
 const png = (): Promise<Buffer> => picture(pixels, 8, 6, 1).toColourspace('b-w').png().toBuffer();
 const jpeg = (): Promise<Buffer> => picture(pixels, 8, 6, 1).jpeg({ quality: 100 }).toBuffer();
-/** The same PNG, but its header promises another size: the first chunk, with the checksum that it then has. */
+/** The same PNG with another size in its header, and the matching checksum. */
 function withSize(file: Buffer, width: number, height: number): Buffer {
   const changed = Buffer.from(file);
   changed.writeUInt32BE(width, 16);
@@ -98,33 +98,33 @@ function withSize(file: Buffer, width: number, height: number): Buffer {
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 describe('a message that is an image', () => {
-  test('PNG comes out byte for byte, with the key and the time of the message', async () => {
+  test('PNG is decoded byte for byte, with the key and the time of the message', async () => {
     const { records, pixels: decoded } = await decode([await png()]);
     expect(decoded).toEqual([[...pixels]]);
     expect(records.values).toBeInstanceOf(Uint8Array);
     expect([records.keys[0], records.timestamps[0]]).toEqual(['camera-1', now - 5000]);
   });
 
-  test('JPEG comes out nearly so', async () => {
+  test('JPEG is decoded approximately', async () => {
     const { pixels: decoded } = await decode([await jpeg()]);
     expect(decoded[0]!.every((value, i) => Math.abs(value - pixels[i]!) <= 4)).toBe(true);
   });
 
-  test('raw bytes are taken as they are, in grey and in colour', async () => {
+  test('raw bytes are copied, in grey and in colour', async () => {
     expect((await decode([pixels], { image: { format: 'raw' } })).pixels).toEqual([[...pixels]]);
     const rgb = noise(8, 6, 3);
     const { pixels: decoded } = await decode([rgb], { image: { format: 'raw', colour: 'rgb' } });
     expect(decoded).toEqual([[...rgb]]);
   });
 
-  test('without a key it is refused', async () => {
+  test('is rejected without a key', async () => {
     const { reasons } = await decode([await png()], { message: { key: null } });
     expect(reasons).toEqual(['missing_key']);
   });
 });
 
-describe('what images are brought to', () => {
-  test('colour: three bytes a pixel, also from grey ones', async () => {
+describe('images are converted to', () => {
+  test('colour: three bytes per pixel, also from grey images', async () => {
     const rgb = noise(8, 6, 3);
     const coloured = await picture(rgb, 8, 6, 3).png().toBuffer();
     const { pixels: decoded } = await decode([coloured, await png()], { image: { colour: 'rgb' } });
@@ -132,7 +132,7 @@ describe('what images are brought to', () => {
     expect(decoded[1]).toEqual([...pixels].flatMap((value) => [value, value, value]));
   });
 
-  test('grey: one byte a pixel, bright where the colours are', async () => {
+  test('grey: one byte per pixel, as bright as the colours', async () => {
     const red = Buffer.from(Array.from({ length: 48 }, () => [200, 0, 0]).flat());
     const white = Buffer.alloc(48 * 3, 255);
     const pngs = [red, white].map((rgb) => picture(rgb, 8, 6, 3).png().toBuffer());
@@ -142,13 +142,13 @@ describe('what images are brought to', () => {
     expect(decoded[0]![0]).toBeLessThan(150);
   });
 
-  test('what is transparent is black', async () => {
+  test('black where they are transparent', async () => {
     const clear = Buffer.from(Array.from({ length: 48 }, () => [255, 255, 255, 0]).flat());
     const { pixels: decoded } = await decode([await picture(clear, 8, 6, 4).png().toBuffer()]);
     expect(sum(decoded[0]!)).toBe(0);
   });
 
-  test('16 bits become 8, not cut off', async () => {
+  test('8 bits from 16, scaled and not clipped', async () => {
     const deep = await picture(Buffer.alloc(48, 128), 8, 6, 1).toColourspace('grey16').png().toBuffer();
     expect((await sharp(deep).metadata()).depth).toBe('ushort');
     const { pixels: decoded } = await decode([deep]);
@@ -168,8 +168,8 @@ describe('what images are brought to', () => {
     expect(decoded[0]).toHaveLength(32);
   });
 
-  test('an image that says it lies on its side is put upright', async () => {
-    // The upper half is white; orientation 3 says that it was taken upside down.
+  test('upright images, according to the orientation in the file', async () => {
+    // The upper half is white; orientation 3 means upside down.
     const upper = Buffer.concat([Buffer.alloc(24, 255), Buffer.alloc(24, 0)]);
     const turned = await picture(upper, 8, 6, 1).withMetadata({ orientation: 3 }).png().toBuffer();
     const { pixels: decoded } = await decode([turned]);
@@ -185,7 +185,7 @@ describe('an image in JSON', () => {
     schema: { conditions: [{ name: 'product', kind: 'category', maxValues: 4, missing: 'reject' }] },
   };
 
-  test('has its key, its time and its conditions beside it', async () => {
+  test('has key, time and conditions in the same record', async () => {
     const {
       records,
       pixels: decoded,
@@ -220,7 +220,7 @@ describe('an image in JSON', () => {
     expect((await decode([json(value)], given)).reasons).toEqual([reason]);
   });
 
-  test('what is no JSON is refused as such', async () => {
+  test('is rejected as not_json if it is not JSON', async () => {
     expect((await decode([await png(), Buffer.from('[1]')], given)).reasons).toEqual([
       'not_json',
       'not_an_object',
@@ -228,8 +228,8 @@ describe('an image in JSON', () => {
   });
 });
 
-describe('what is no image that can be used', () => {
-  test('has a reason of its own', async () => {
+describe('an unusable image', () => {
+  test('is rejected with a specific reason', async () => {
     const whole = await png();
     const large = picture(noise(101, 100, 1), 101, 100, 1);
     const { reasons, texts } = await decode([
@@ -250,7 +250,7 @@ describe('what is no image that can be used', () => {
     expect(texts.at(-1)).toBe('more pixels than record.image.maxPixels (10000)');
   });
 
-  test('a few bytes that stand for gigabytes are not unpacked', async () => {
+  test('is not unpacked if a few bytes encode gigabytes', async () => {
     const bomb = withSize(await png(), 60_000, 60_000);
     const before = process.memoryUsage().rss;
     const { reasons } = await decode([bomb], { image: { maxPixels: 25_000_000 } });
@@ -260,7 +260,7 @@ describe('what is no image that can be used', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
   });
 
-  test('raw bytes of another size say which size was wanted', async () => {
+  test('with raw bytes of another size is rejected with both sizes', async () => {
     const { reasons, texts } = await decode([pixels.subarray(1), Buffer.concat([pixels, pixels])], {
       image: { format: 'raw' },
     });
@@ -268,8 +268,8 @@ describe('what is no image that can be used', () => {
     expect(texts[0]).toBe('a raw image of 8 × 6 pixels in grey has 48 bytes, this one 47');
   });
 
-  test('wherever a file is cut off, it is refused: half an image would look like an anomaly', async () => {
-    // The last 12 bytes of a PNG, and the last 2 of a JPEG, only say that it ends here.
+  test('is rejected wherever the file is truncated: half an image would look like an anomaly', async () => {
+    // The last 12 bytes of a PNG and the last 2 of a JPEG are only end markers.
     for (const [file, tail] of [
       [
         await picture(noise(40, 40, 1), 40, 40, 1)
@@ -290,7 +290,7 @@ describe('what is no image that can be used', () => {
     }
   });
 
-  test('whatever bytes are flipped, each message has a row or a reason', async () => {
+  test('with flipped bytes has a row or a reason', async () => {
     const random = createRandom(7);
     const files = [await png(), await jpeg()];
     const broken = Array.from({ length: 300 }, (_, i) => {
@@ -307,7 +307,7 @@ describe('what is no image that can be used', () => {
   });
 });
 
-test('records keep the order of their messages, and those that are refused leave no hole', async () => {
+test('records keep the order of their messages, without gaps for rejected ones', async () => {
   const images = Array.from({ length: 20 }, (_, i) => noise(8, 6, 1, i));
   const values = await Promise.all(
     images.map((image, i) =>

@@ -34,7 +34,7 @@ function encode(raw: Uint8Array, { width, height, colour }: ImageShape, options:
     .toBuffer();
 }
 
-test('reads what was written, however it was filtered', async () => {
+test('reads images with all kinds of filters', async () => {
   await fc.assert(
     fc.asyncProperty(images, fc.boolean(), fc.nat(9), async ({ shape, raw }, adaptiveFiltering, level) => {
       const png = await encode(raw, shape, { adaptiveFiltering, compressionLevel: level });
@@ -47,7 +47,7 @@ const shape: ImageShape = { width: 9, height: 7, colour: 'grey' };
 const raw = Uint8Array.from({ length: 63 }, (_, i) => (i * i) % 251);
 
 test.each([1, 2, 3, 4])('undoes filter %d', (filter) => {
-  // Whatever the bytes are: sharp has to see the same in them.
+  // Random bytes: sharp must read the same pixels.
   const rows = Buffer.alloc(7 * 10, 3);
   for (let row = 0; row < 7; row++) rows[row * 10] = filter;
   const png = assemble([
@@ -70,7 +70,7 @@ function header(): Buffer {
   return body;
 }
 
-/** CRC-32 as the PNG specification has it, bit by bit; Node's own where there is one. */
+/** CRC-32 as in the PNG specification, bit by bit. */
 function crcOf(bytes: Buffer): number {
   if (typeof zlibCrc === 'function') return zlibCrc(bytes);
   let value = 0xffffffff;
@@ -120,7 +120,7 @@ test.each<[string, () => Promise<Buffer>]>([
   expect(readPlainPng(await make(), shape)).toBeUndefined();
 });
 
-test('leaves what is damaged or cut off to sharp, wherever that is', async () => {
+test('leaves damaged and truncated files to sharp', async () => {
   const png = await encode(raw, shape);
   for (let length = 0; length < png.length; length++)
     expect(readPlainPng(png.subarray(0, length), shape)).toBeUndefined();
@@ -131,7 +131,7 @@ test('leaves what is damaged or cut off to sharp, wherever that is', async () =>
   }
 });
 
-test('unpacks no more than there may be', () => {
+test('unpacks no more bytes than the image has', () => {
   const bomb = assemble([
     ['IHDR', header()],
     ['IDAT', deflateSync(Buffer.alloc(10_000_000))],

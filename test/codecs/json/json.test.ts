@@ -60,7 +60,7 @@ function decode(value: unknown, way: Way = {}) {
   };
 }
 
-/** The record with one part replaced in its JSON text, for what JSON.stringify cannot say. */
+/** The record with one part replaced in its JSON text, for values that JSON.stringify cannot write. */
 const withText = (part: string, replacement: string) => {
   const text = JSON.stringify(good);
   expect(text).toContain(part);
@@ -69,7 +69,7 @@ const withText = (part: string, replacement: string) => {
 const values = (...list: unknown[]) => ({ ...good, values: list });
 const conditions = (given: object) => ({ ...good, conditions: given });
 
-test('a good record is written into its row and into no other', () => {
+test('a valid record is written into its row only', () => {
   const { batch, ...decoded } = decode(good);
   expect(decoded).toEqual({
     key: 'pump-3',
@@ -83,7 +83,7 @@ test('a good record is written into its row and into no other', () => {
   expect([...batch.conditions]).toEqual([0, 0, expect.any(Number), 0.5, 0, 0]);
 });
 
-describe('is accepted:', () => {
+describe('accepts', () => {
   test.each<[string, unknown, Way, object]>([
     ['values as a list in the order of the schema', values(1, 2), {}, { values: [1, 2] }],
     ['channels in another order', { ...good, values: { pressure: 2, flow: 1 } }, {}, { values: [1, 2] }],
@@ -133,20 +133,20 @@ describe('is accepted:', () => {
     expect(decode(value, way)).toMatchObject(expected);
   });
 
-  test('a missing or null channel as NaN, where values may be masked', () => {
+  test('a missing or null channel as NaN, if values may be masked', () => {
     const mask: Way = { schema: { missingChannels: 'mask' } };
     expect(decode({ ...good, values: { flow: 1 } }, mask).values).toEqual([1, NaN]);
     expect(decode(values(null, 2), mask).values).toEqual([NaN, 2]);
     expect(decode(values(1), mask).values).toEqual([1, NaN]);
   });
 
-  test('an extra channel, where it may be ignored', () => {
+  test('an extra channel, if extra channels are ignored', () => {
     const ignore: Way = { schema: { extraChannels: 'ignore' } };
     expect(decode({ ...good, values: { ...good.values, extra: 'x' } }, ignore).values).toEqual([1.5, -2]);
     expect(decode(values(1, 2, 'x'), ignore).values).toEqual([1, 2]);
   });
 
-  test('a missing category as unknown, where that is allowed', () => {
+  test('a missing category as unknown, if that is allowed', () => {
     const lenient: Way = {
       schema: { conditions: [{ ...schema.conditions[0]!, missing: 'unknown' } as never] },
     };
@@ -154,7 +154,7 @@ describe('is accepted:', () => {
     expect(batch.conditions[1]).toBe(unknownCategory);
   });
 
-  test('a category never seen before: the model will call it unknown, not the decoder', () => {
+  test('a new category, which the model treats as unknown', () => {
     expect(decode(conditions({ mode: 'never seen' })).mode).toBe('never seen');
   });
 });
@@ -253,14 +253,14 @@ const bad: [RejectReason, string, unknown, Way?][] = [
   ['bad_condition', 'a number condition that overflows', withText('0.5', '1e999')],
 ];
 
-describe('is refused, with its reason:', () => {
+describe('rejects with the reason', () => {
   test.each(bad)('%s for %s', (...[reason, , value, way]) => {
     expect(() => decode(value, way)).toThrow(
       expect.objectContaining({ name: 'DecodeError', reason }) as Error,
     );
   });
 
-  test('every reason that a record can give by itself has been tried', () => {
+  test('every reason that a record alone can cause has a case', () => {
     const byOrder: RejectReason[] = ['duplicate', 'out_of_order'];
     const tried = new Set(bad.map(([reason]) => reason));
     const ofOtherFormats = (reason: RejectReason): boolean =>
@@ -283,11 +283,11 @@ test.each<[string, unknown, RegExp]>([
   ['channel and value', values(1, 'high'), /"pressure" must be a number, got "high"/],
   ['a number that is no measurement', values(1e308, 1), /"flow": 1e\+308/],
   ['both sizes of a large message', 'x'.repeat(1_000_001), /1000001 bytes.*1000000/],
-])('the message says %s', (_, value, message) => {
+])('the error message contains %s', (_, value, message) => {
   expect(() => decode(value)).toThrow(message);
 });
 
-test('a message stays short, however long what it is about', () => {
+test('an error message stays short for a long value', () => {
   const long = 'x'.repeat(100_000);
   for (const value of [values(long, 1), { ...good, timestamp: long }, { ...good, values: { [long]: 1 } }]) {
     expect(() => decode(value)).toThrow(
@@ -296,7 +296,7 @@ test('a message stays short, however long what it is about', () => {
   }
 });
 
-test('a record may nest deeper than the stack goes', () => {
+test('a record may be nested deeper than the stack allows', () => {
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
   for (const part of ['"2026-03-01T12:00:00Z"', '1.5', '"idle"', '0.5']) {
     expect(() => decode(withText(part, deep))).toThrow(
@@ -324,7 +324,7 @@ test('fields are found by their dotted paths', () => {
   });
 });
 
-test('without fields for them, values and conditions stand in the record itself', () => {
+test('with empty fields, values and conditions are fields of the record itself', () => {
   const flat = { key: 'pump-3', timestamp: now, pressure: 2, flow: 1, mode: 'full', load: 0.5 };
   const decoded = decode(flat, {
     fields: { values: '', conditions: '' },
@@ -333,14 +333,14 @@ test('without fields for them, values and conditions stand in the record itself'
   expect(decoded).toMatchObject({ values: [1, 2], mode: 'full', load: 0.5 });
 });
 
-test('without a field for them, key and time are those of the message', () => {
+test('with empty fields, key and time are those of the message', () => {
   const { key, timestamp, ...rest } = good;
   expect({ key, timestamp }).toBeDefined();
   const decoded = decode(rest, { fields: { key: '', timestamp: '' } });
   expect(decoded).toMatchObject({ key: 'own-key', timestamp: now - 5000 });
 });
 
-test('the time of a message is refused in the future, too', () => {
+test('a message time in the future is rejected, too', () => {
   const ahead: Way = { fields: { timestamp: '' }, message: { timestamp: now + 60_001 } };
   expect(() => decode(good, ahead)).toThrow(
     expect.objectContaining({ reason: 'timestamp_in_future' }) as Error,

@@ -1,4 +1,4 @@
-/** The way past JSON.parse says of every record, and of every damaged one, just what JSON.parse would have said. */
+/** Templates read every record, valid or damaged, exactly as JSON.parse does. */
 import fc from 'fast-check';
 import { createCategoryTable, createConditionReader } from '../../../src/domain/condition';
 import { createRecordBatch, type RecordSchema } from '../../../src/domain/record';
@@ -30,7 +30,7 @@ const messageOf = (value: Buffer): Message => ({
   warmUp: false,
 });
 
-/** Two decoders, one that learns and one that parses each record, side by side. */
+/** Two decoders: one with templates and one that parses each record. */
 function createPair(used: { fields: RecordFields; schema: RecordSchema }) {
   const make = () => {
     const table = createCategoryTable();
@@ -90,7 +90,7 @@ const timeText = fc.oneof(
 );
 const anyText = fc.oneof(keyText, fc.constantFrom('1', '{"a":[1,"x"]}', '[]', 'true', 'null'));
 
-/** Records of a few shapes, so that the same one comes often, with all that may stand in each place. */
+/** Records of a few layouts, so that each repeats often, with all kinds of values in each place. */
 const recordText = fc
   .record({
     shape: fc.nat(9),
@@ -118,7 +118,7 @@ const recordText = fc
     }
   });
 
-describe('records that are like others', () => {
+describe('repeated layouts are read as JSON.parse reads them', () => {
   test.each([
     ['by their fields', fields],
     ['with the key of the message', { ...fields, key: '' }],
@@ -138,7 +138,7 @@ describe('records that are like others', () => {
     );
   });
 
-  test('and so are those with bytes that differ anywhere', () => {
+  test('with altered bytes anywhere', () => {
     const strict: RecordSchema = { ...schema, missingChannels: 'reject', extraChannels: 'reject' };
     const example = `{"key":"pump-3","at":"2026-02-28T12:00:00.250Z","values":{"flow":1.25,"pressure":-2,"__proto__":3}}`;
     fc.assert(
@@ -181,7 +181,7 @@ describe('templates', () => {
   };
   const shape = (i: number): Buffer => Buffer.from(`{"shape${i}":"x","v":${i}.5}`);
 
-  test('of several shapes are held side by side', () => {
+  test('exist for several layouts at the same time', () => {
     const templates = createTemplates(roles);
     for (let i = 0; i < 4; i++) templates.learn(shape(i));
     for (const i of [3, 0, 2, 1, 1, 0]) {
@@ -190,7 +190,7 @@ describe('templates', () => {
     expect(templates.read(shape(5))).toBeUndefined();
   });
 
-  test('make room for a shape that keeps coming', () => {
+  test('are replaced by a layout that repeats', () => {
     const templates = createTemplates(roles);
     for (let i = 0; i < 4; i++) templates.learn(shape(i));
     let read = 0;
@@ -201,7 +201,7 @@ describe('templates', () => {
     expect(read).toBeGreaterThan(900);
   });
 
-  test('read records wherever in a buffer they lie', () => {
+  test('read records at any position in a buffer', () => {
     const templates = createTemplates(roles);
     templates.learn(shape(1));
     const all = Buffer.concat([Buffer.from('abc'), shape(1), Buffer.from('"}')]);
@@ -210,7 +210,7 @@ describe('templates', () => {
     expect(templates.read(all.subarray(3, all.length - 3))).toBeUndefined();
   });
 
-  test('are not made of what nests deeply or has very many values', () => {
+  test('are not made of deeply nested records or of very many values', () => {
     const templates = createTemplates(roles);
     const deep = Buffer.from(`{"v":1,"x":${'['.repeat(40)}${']'.repeat(40)}}`);
     const wide = Buffer.from(`{"v":1,"x":[${Array<number>(5000).fill(7).join()}]}`);
@@ -220,7 +220,7 @@ describe('templates', () => {
     }
   });
 
-  test('outlive the buffer that they were made from', () => {
+  test('do not depend on the buffer that they were made from', () => {
     const templates = createTemplates(roles);
     const bytes = shape(1);
     templates.learn(bytes);
