@@ -32,7 +32,7 @@ export function createRanks(calibrationRecords: number, random: () => number): (
 }
 
 /**
- * Slopes of the bets 1 + slope·(rank − ½): on falling ranks (odder records), on rising ranks (calmer records), and no bet. None
+ * Slopes of the bets 1 + slope·(rank − ½): on falling ranks (more anomalous records), on rising ranks (calmer records), and no bet. None
  * pays more than 1.9 times the stake, so that only dozens of records in a row show a drift: a short incident is an event.
  */
 const slopes = [0, 1, -1, 1.8, -1.8] as const;

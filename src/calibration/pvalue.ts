@@ -41,7 +41,7 @@ export const smallestP = 1e-300;
 export type TailShape = 'free' | 'exponential';
 
 /**
- * @param scores statistic of calibration records, larger = odder; never of training records
+ * @param scores statistic of calibration records, larger = more anomalous; never of training records
  * @param tailShare share of the scores that the tail is fitted to, in (0, 1)
  * @throws RangeError if there is no score, or one is not finite
  */

@@ -32,7 +32,7 @@ const sumOf = <R extends tf.Rank>(terms: readonly tf.Tensor<R>[]): tf.Tensor<R> 
 export function createHvae(spec: ModelSpec, random: Random): Model {
   const { levels: dims, levelWeights, levelFreeBits, llrLevels, conditionDim, hidden } = spec;
   const latentDim = dims.reduce((sum, dim) => sum + dim, 0);
-  /** Width of what each level is given beside x: the levels above it, and c. */
+  /** Width of the inputs of each level in addition to x: the levels above it, and c. */
   const givenDims = dims.map((_, l) => dims.slice(0, l).reduce((sum, dim) => sum + dim, conditionDim));
   const posteriors = dims.map((dim, l) => {
     const name = `posterior/${l + 1}`;

@@ -14,7 +14,7 @@ export interface Examples {
 
 /** Means over the batch, in nats. */
 export interface Loss {
-  /** What is minimised. */
+  /** The value to minimise. */
   loss: tf.Scalar;
   /** E_q[ −log p(x|z) ]. */
   distortion: tf.Scalar;
@@ -35,7 +35,7 @@ export interface Phase {
 
 /** The scores of a batch, without any randomness. */
 export interface Assessment {
-  /** By name, larger = odder, in nats. Each of shape [batch]. */
+  /** By name, larger = more anomalous, in nats. Each of shape [batch]. */
   statistics: Readonly<Record<string, tf.Tensor1D>>;
   /** −log p(x|z) of each value, which sum to `reconstruction`. Shape [batch, dim]. */
   distortion: tf.Tensor2D;
@@ -109,7 +109,7 @@ export interface ModelSpec extends ModelOptions {
 /** A kind of model. */
 export interface ModelFamily {
   create(spec: ModelSpec, random: Random): Model;
-  /** The options that it reads beside those that every kind has. */
+  /** The options that it reads in addition to those that every kind has. */
   options: readonly OwnOption[];
 }
 

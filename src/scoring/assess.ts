@@ -14,7 +14,7 @@ import { shapeOf, type LearnedState } from './version-state';
 
 /** Scores of a batch of windows, not calibrated. */
 export interface RawScores {
-  /** By name, larger = odder, in nats. Shape [count]. */
+  /** By name, larger = more anomalous, in nats. Shape [count]. */
   statistics: Readonly<Record<string, ArrayLike<number>>>;
   /** What each channel adds to the reconstruction statistic. Shape [count, channels]. */
   contributions: Float32Array;

@@ -20,7 +20,7 @@ export function fitChannels(contributions: Float64Array, channels: number, tailS
 }
 
 export interface ChannelStatistic {
-  /** The channels' p-values combined (larger = odder), shape [count]. */
+  /** The channels' p-values combined (larger = more anomalous), shape [count]. */
   assess(contributions: ArrayLike<number>, count: number): Float64Array;
   /** p-value of the contribution of one channel. */
   pValueOf(contribution: number, channel: number): number;

@@ -33,7 +33,7 @@ export interface Scores extends Calibrated {
   /** The contribution of each channel of one window, the most unusual channel first. */
   contributions(window: number): Contribution[];
   /**
-   * One window beside its nearest normal, which takes milliseconds to find; its contributions sum to
+   * One window compared with its nearest normal, which takes milliseconds to find; its contributions sum to
    * `nearestNormal.reconstruction`. Repeatable.
    */
   explain(window: number): { contributions: Contribution[]; nearestNormal: NearestNormal };

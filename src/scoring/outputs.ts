@@ -3,10 +3,10 @@ import type { Examples, Model } from '../models/model';
 import type { tf } from '../tensor';
 import type { ChannelMap } from './contributions';
 
-/** By name. Statistics are larger for odder windows, in nats; each has shape [batch]. */
+/** By name. Statistics are larger for more anomalous windows, in nats; each has shape [batch]. */
 export type ScoringOutputs = Readonly<Record<string, tf.Tensor>>;
 
-/** The outputs beside the statistics. */
+/** The outputs in addition to the statistics. */
 export const outputNames = {
   /** What each channel adds to the reconstruction statistic. Shape [batch, channels]. */
   contributions: 'contributions',

@@ -23,7 +23,7 @@ export function createRanking(
   channel: Pick<ChannelStatistic, 'pValueOf'>,
 ): RankChannels {
   const valuesPerWindow = shape.length * shape.channels;
-  // Beyond the calibration scores a surprise is extrapolated and does not tell which of two channels is odder.
+  // Beyond the calibration scores a surprise is extrapolated and cannot rank two channels.
   const largestSeen = Math.log10(calibration.combined.scores.length + 1);
   const noRuns = names.map(() => ({ repeats: 0, nats: 0 }));
 
