@@ -1,20 +1,30 @@
-/** Two projects: `unit` runs everywhere; `integration` needs the real parts that .ci/run installs. */
+/**
+ * Three projects: `unit` is quick, `slow` trains models (*.slow.test.ts), `integration` needs the programs that .ci/run
+ * installs.
+ */
 const common = {
   transform: { '^.+\\.ts$': ['ts-jest', { tsconfig: 'tsconfig.json', diagnostics: false }] },
   testEnvironment: '<rootDir>/test/environment.js',
   setupFilesAfterEnv: ['<rootDir>/test/setup.ts'],
 };
+const integration = '<rootDir>/test/integration/';
 
 module.exports = {
-  // By itself jest leaves one core alone, which of two is half of them.
+  // The default leaves one core idle, which is half of two.
   maxWorkers: '100%',
   projects: [
     {
       ...common,
       displayName: 'unit',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/integration/'],
+      testPathIgnorePatterns: ['/node_modules/', integration, '\\.slow\\.test\\.ts$'],
     },
-    { ...common, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
+    {
+      ...common,
+      displayName: 'slow',
+      testMatch: ['<rootDir>/test/**/*.slow.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', integration],
+    },
+    { ...common, displayName: 'integration', testMatch: [`${integration}**/*.test.ts`] },
   ],
 };

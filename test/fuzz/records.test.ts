@@ -131,7 +131,7 @@ test(`${fuzzing.records} records of every format: each is counted once, and noth
     // Half of the records are valid.
     expect([format.name, rejected / count < 0.6, rejected / count > 0.1]).toEqual([format.name, true, true]);
     expect([format.name, outcome.ready > 0]).toEqual([format.name, true]);
-    expect([format.name, outcome.slowestBatchMs < 10_000]).toEqual([format.name, true]);
+    if (fuzzing.isLong) expect([format.name, outcome.slowestBatchMs < 10_000]).toEqual([format.name, true]);
     if (collect !== undefined)
       expect([format.name, grown < 32 ? 'flat' : `grown by ${grown} MiB`]).toEqual([format.name, 'flat']);
     for (const reason of Object.keys(outcome.rejected)) {

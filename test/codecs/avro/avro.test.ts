@@ -522,10 +522,11 @@ test.each<[string, unknown, Buffer]>([
     Buffer.alloc(0),
   ],
 ])('a few bytes do not stand for work without end: %s', (_, type, payload) => {
-  const began = performance.now();
-  for (const writer of [record('R', { other: type }), record('R', { values: type })])
-    expect(() => decode(payload, writer)).toThrow(DecodeError);
-  expect(performance.now() - began).toBeLessThan(1_000);
+  // The limits on steps and on depth, not the end of the bytes, stop the decoder.
+  expect(() => decode(payload, record('R', { other: type }))).toThrow(
+    /more than they have room for|nested more than/,
+  );
+  expect(() => decode(payload, record('R', { values: type }))).toThrow(DecodeError);
 });
 
 test('a record with altered or missing bytes is read or rejected, and only its row is written', () => {
