@@ -1,4 +1,4 @@
-/** Past verdicts, derived once more. */
+/** Recorded detections, derived again. */
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { ReplayReport } from '../../../src/offline/replay/replay';
@@ -83,7 +83,7 @@ async function replay(
 const versionsIn = (settings: SettingsOverrides) =>
   readdir(path.join(String(settings['store.path']), 'plant', 'versions'));
 
-test('all verdicts come out equal to the last bit, by the two versions that made them', async () => {
+test('all detections are equal bit for bit, by the two versions that made them', async () => {
   const settings = await judge();
   const { detections } = await readVerdicts(broker.client(), String(settings['sinks.kafka.detectionsTopic']));
   const { code, report, stderr } = await replay(settings, '--from', began);
@@ -158,16 +158,16 @@ test('with levels that follow the devices, and where anomalies alone are written
   expect(ofAnomalies.quiet).toBe(ofAnomalies.records - detections.size);
 });
 
-test('what cannot be replayed is said, with what to do', async () => {
+test('an invalid selection is refused with a hint', async () => {
   const settings = await plantSettings(broker, topic, await newFolder());
-  expect((await replay(settings)).stderr).toMatch(/say which records: --from, or --offset/);
+  expect((await replay(settings)).stderr).toMatch(/select records with --from or --offset/);
   expect((await replay(settings, '--offset', 'other:0:1')).stderr).toMatch(/reads topic-/);
   expect((await replay(settings, '--offset', `${topic}:0:99999999`)).stderr).toMatch(
-    /the topic has 0 to \d+ there/,
+    /the topic has the offsets 0 to \d+ there/,
   );
   expect((await replay(settings, '--from', 'yesterday')).stderr).toMatch(/Expected a time/);
   expect((await replay(settings, '--from', began, '--max-records', '10')).stderr).toMatch(
-    /take a shorter time/,
+    /select a shorter time/,
   );
   expect((await replay(settings, '--from', began, '--what-if', 'target=7')).stderr).toMatch(
     /--what-if target=7/,

@@ -1,0 +1,155 @@
+import { join } from 'node:path';
+import { runCli } from '../../src/cli/cli';
+import { loadSettings } from '../../src/config/load';
+import type { DetectorSettings } from '../../src/config/settings';
+import { derive } from '../../src/offline/replay/derivation';
+import type { RecordedDetection, ReplayedPartition } from '../../src/offline/replay/recorded';
+import { replay, type ReplayParts } from '../../src/offline/replay/replay';
+import { formatReplay } from '../../src/offline/replay/report';
+import { openEngines, usualEngines, type Engines } from '../../src/runtime/engines';
+import { encodeDetection } from '../../src/sinks/kafka/messages';
+import type { Message } from '../../src/sources/source';
+import { createModelStore } from '../../src/store/model-store';
+import { createRandom } from '../../src/tensor';
+import { captureContext } from '../cli/capture';
+import { removeFolders, writeFolder } from '../config/folder';
+
+const config = `detector: pump
+source: SOURCE
+record: { channels: [flow, pressure] }
+window: { length: 3 }
+model: { kind: vae, latentDim: 1, hidden: [8] }
+training: { epochs: 3, minRecords: 100 }
+calibration: { baselineRecords: 64, falseAlarmTarget: 0.2 }
+`;
+const count = 600;
+/** First offset to replay. */
+const liveFrom = 300;
+
+/** After 200 records the flow rises for good, which baselines follow. */
+const records = (() => {
+  const random = createRandom(1);
+  return Array.from({ length: count }, (_, i) => {
+    const flow = 10 + random.normal() + (i >= 200 ? 3 : 0) + (i % 50 === 0 ? 30 : 0);
+    const values = { flow, pressure: flow / 5 + 0.1 * random.normal() };
+    return JSON.stringify({ key: 'a', timestamp: Date.UTC(2026, 0, 1) + i * 1000, values });
+  });
+})();
+
+let settings: DetectorSettings;
+let engines: Engines;
+let version: string;
+let readVersion: ReplayParts['readVersion'];
+let recorded: Map<string, RecordedDetection[]>;
+
+const partitionFrom = (from: number, live: number): ReplayedPartition => ({
+  partition: 0,
+  from: BigInt(from),
+  liveFrom: BigInt(live),
+  messages: records.slice(from).map((text, i): Message => ({
+    key: null,
+    value: Buffer.from(text),
+    timestamp: 0,
+    origin: { topic: 't', partition: 0, offset: String(from + i) },
+    warmUp: from + i < live,
+  })),
+});
+
+beforeAll(async () => {
+  const folder = await writeFolder({ 'records.ndjson': `${records.slice(0, 200).join('\n')}\n` });
+  const store = join(folder, 'models');
+  const files = await writeFolder({
+    'pump.yaml': config.replace(
+      'SOURCE',
+      `{ kind: file, file: { path: ${join(folder, 'records.ndjson')}, historyRecords: 200 } }`,
+    ),
+  });
+  const { context, exitCode } = captureContext({ VAEMON_STORE_PATH: store });
+  await runCli(['train', join(files, 'pump.yaml')], context);
+  expect(exitCode()).toBe(0);
+  const kafka = await writeFolder({
+    'pump.yaml': config.replace(
+      'SOURCE',
+      '{ kind: kafka, kafka: { topic: t, brokers: [localhost:1] } }\nsinks: { kafka: { deadLetterTopic: d } }',
+    ),
+  });
+  const { detectors } = await loadSettings(join(kafka, 'pump.yaml'), { env: {} });
+  settings = detectors[0]!.settings;
+  engines = await openEngines(usualEngines);
+  const models = createModelStore({ directory: store, detector: 'pump' });
+  version = (await models.current())!;
+  readVersion = async (name) => (await models.read(name)).files;
+
+  const partitions = [partitionFrom(0, 0)];
+  const { detector, detections } = await derive(
+    { settings, engines, readVersion, partitions, recorded: new Map() },
+    version,
+    'followed',
+  );
+  detector.dispose();
+  recorded = new Map(
+    [...detections].map(([origin, detection]) => [
+      origin,
+      [JSON.parse(String(encodeDetection(detection).value)) as RecordedDetection],
+    ]),
+  );
+}, 60_000);
+afterAll(() => engines.close());
+afterAll(removeFolders);
+
+const replayed = (parts: Partial<ReplayParts> = {}) =>
+  replay({
+    settings,
+    engines,
+    readVersion,
+    currentVersion: version,
+    partitions: [partitionFrom(liveFrom - 2, liveFrom)],
+    recorded,
+    ...parts,
+  });
+
+test('detections derived from the middle of the stream are identical, with the baselines that were recorded', async () => {
+  const risen = recorded.get(`0/${count - 1}`)![0]!.baselines!;
+  expect(Math.max(...Object.values(risen))).toBeGreaterThan(0);
+  const report = await replayed();
+  const all = count - liveFrom;
+  expect(report).toMatchObject({ records: all, identical: all, different: 0, incomplete: 0, unrecorded: 0 });
+  expect(report.versions).toEqual({ [version]: all });
+  expect(report.alarms.records).toBe(all);
+});
+
+test('a changed detection is reported as different, with the field', async () => {
+  const origin = `0/${liveFrom + 5}`;
+  const changed = { ...recorded.get(origin)![0]!, surprise: 99 };
+  const report = await replayed({ recorded: new Map([...recorded, [origin, [changed]]]) });
+  expect(report).toMatchObject({ different: 1, identical: count - liveFrom - 1 });
+  expect(report.differences).toMatchObject([{ origin, field: 'surprise', recorded: 99 }]);
+  expect(report.largestDifference).toBeGreaterThan(90);
+  expect(formatReplay(settings, report)).toContain(`${origin} surprise: 99 →`);
+});
+
+test('a record without a detection is unrecorded if one is derived that the sink writes, else quiet', async () => {
+  const without = (emit: 'all' | 'anomalies') => {
+    const sinks = { ...settings.sinks, kafka: { ...settings.sinks.kafka, emit } };
+    return replayed({ settings: { ...settings, sinks }, recorded: new Map() });
+  };
+  expect(await without('all')).toMatchObject({ unrecorded: count - liveFrom, quiet: 0 });
+  const { alarms, unrecorded, quiet } = await without('anomalies');
+  expect(alarms.alarms).toBeGreaterThan(0);
+  expect([unrecorded, quiet]).toEqual([alarms.alarms, count - liveFrom - alarms.alarms]);
+});
+
+test('a version that cannot be read is reported, and its detections are counted apart', async () => {
+  const gone = new Map(
+    [...recorded].map(([origin, all]) => [origin, all.map((one) => ({ ...one, modelVersion: 'gone' }))]),
+  );
+  const report = await replayed({ recorded: gone });
+  expect(report).toMatchObject({ withoutVersion: count - liveFrom, identical: 0 });
+  expect(Object.keys(report.unusable)).toEqual(['gone']);
+});
+
+test('what-if counts the alarms of another false-alarm target', async () => {
+  const report = await replayed({ whatIf: { target: { kind: 'ratio', ratio: 0.5 } } });
+  expect(report.whatIf!.alarms).toBeGreaterThan(report.alarms.alarms);
+  expect(report.whatIf!.threshold[version]).toBeCloseTo(-Math.log10(0.5), 12);
+});
