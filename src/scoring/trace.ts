@@ -3,7 +3,8 @@
  * all weights inside, for batches of any size.
  */
 import { softLimit } from '../domain/scaler';
-import { batchDimension, writeGraph, type GraphParts, type PreludeBuilder } from '../onnx/graph';
+import { batchDimension, writeGraph, type GraphParts } from '../onnx/graph';
+import type { OnnxGraphBuilder } from '../onnx/graph-builder';
 import type { Model } from '../models/model';
 import { createRandom, recordKernels, tf } from '../tensor';
 import { createChannelMap } from './contributions';
@@ -77,7 +78,7 @@ function trace(model: Model, learned: LearnedState, prelude?: GraphParts['prelud
  * images as bytes, shape [batch, height, width, colours].
  */
 function scale(
-  graph: PreludeBuilder,
+  graph: OnnxGraphBuilder,
   { spec, scaler: { center, scale: scales, count }, image }: LearnedState,
 ): { x: string; mask: string } {
   const flat = graph.list([-1, spec.length * spec.channels]);
