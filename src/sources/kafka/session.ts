@@ -205,7 +205,7 @@ class KafkaSession {
   ): Promise<void> {
     const { restorePoints, observer, signal, maxBackOffMs } = this.options;
     const isCurrent = (): boolean => this.assigned === assigned;
-    // A batch of the previous assignment may still be in progress beside the join; it moves the progress of this process.
+    // A batch of the previous assignment may still be in progress during the join; it moves the progress of this process.
     await this.inProgress?.catch(() => undefined);
     restorePoints.keepOnly(partitions);
     for (let attempt = 0; isCurrent() && !signal.aborted; attempt++) {
