@@ -34,7 +34,7 @@ test('two that fail at once share the new connection', async () => {
   expect(calls.filter((call) => call === 'connect')).toHaveLength(1);
 });
 
-test('after the end nothing is connected anew', async () => {
+test('after the end no connection is opened', async () => {
   const { kafka, calls } = createKafka(1);
   const admin = createTopicAdmin(kafka);
   await admin.disconnect();

@@ -1,7 +1,7 @@
 import { createKafkaClient } from '../../src/kafka/client';
 import type { KafkaSecurity } from '../../src/kafka/security';
 
-test('lines of kafkajs come as one constant sentence with fields, errors of single attempts as warnings', async () => {
+test('lines of kafkajs have a constant sentence and fields, and errors of single attempts are warnings', async () => {
   const lines: [string, string, Record<string, unknown>][] = [];
   const at = (level: string) => (message: string, fields: Record<string, unknown>) =>
     void lines.push([level, message, fields]);
@@ -21,7 +21,7 @@ test('lines of kafkajs come as one constant sentence with fields, errors of sing
   expect(fields).not.toHaveProperty('timestamp');
 });
 
-test('a line that comes again is one for developers, for a while', async () => {
+test('a repeated line is logged at debug', async () => {
   const lines: string[] = [];
   const at = (level: string) => (_: string, fields: Record<string, unknown>) =>
     void lines.push(`${level} ${String(fields['part'])}`);
@@ -63,7 +63,7 @@ test.each([
   ['plain', true, false],
   ['scram-sha-512', false, false],
   ['none', false, false],
-] as const)('credentials by %s, with TLS %s, are warned of: %s', (mechanism, enabled, expected) => {
+] as const)('credentials by %s, with TLS %s, log a warning: %s', (mechanism, enabled, expected) => {
   const warnings: string[] = [];
   const silent = (): void => undefined;
   createKafkaClient({
@@ -78,11 +78,13 @@ test.each([
     sasl: { ...nothing.sasl, mechanism },
   });
   expect(warnings).toEqual(
-    expected ? ['credentials are sent to Kafka unencrypted: tls is not enabled{"brokers":["127.0.0.1:9"]}'] : [],
+    expected
+      ? ['credentials are sent to Kafka unencrypted: tls is not enabled{"brokers":["127.0.0.1:9"]}']
+      : [],
   );
 });
 
-test('files that are not there are named, and why', async () => {
+test('missing files are named with the reason', async () => {
   const silent = (): void => undefined;
   const log = { warn: silent, info: silent, debug: silent };
   const connect = (security: KafkaSecurity) =>

@@ -25,9 +25,9 @@ test.each(codecs)('kafkajs packs with %s, to much less, and unpacks', async (_, 
   expect((await codec.compress({ buffer: text })).length).toBeLessThan(text.length / 10);
 });
 
-test.each(codecs)('%s of what is none rejects', async (_, type) => {
+test.each(codecs)('%s rejects data of another format', async (_, type) => {
   const codec = CompressionCodecs[type]() as Codec;
-  await expect(codec.decompress(Buffer.from('what is this'))).rejects.toThrow();
+  await expect(codec.decompress(Buffer.from('plain text'))).rejects.toThrow();
 });
 
 test("the blocks of Java's snappy are put together", async () => {
@@ -51,7 +51,8 @@ test('a package that does not load is named by every call, and is not looked for
   });
   for (const call of [codec.compress(text), codec.decompress(text)]) {
     await expect(call).rejects.toMatchObject({
-      message: 'Kafka messages compressed with lz4 cannot be read or written: package lz4-napi cannot be loaded',
+      message:
+        'Kafka messages compressed with lz4 cannot be read or written: package lz4-napi cannot be loaded',
       cause: { message: 'no binary for this platform' },
     });
   }
@@ -69,7 +70,7 @@ test('a codec is loaded once, when it is first needed', async () => {
   expect(loads).toBe(1);
 });
 
-test('lz4 is framed, as brokers want it', async () => {
+test('lz4 has frames, as brokers require', async () => {
   const { compress } = await loadLz4();
   expect((await compress(text)).subarray(0, 4).toString('hex')).toBe('04224d18');
 });

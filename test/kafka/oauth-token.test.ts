@@ -21,7 +21,7 @@ const nothing: OAuthSettings = {
 };
 const client = { ...nothing, clientId: 'vaemon daemon', clientSecret: 'a:b+c' };
 
-/** A provider that numbers its tokens, unless it is told to answer otherwise; and a clock. */
+/** A provider that numbers its tokens, or returns the given answer; and a clock. */
 async function startProvider(changes: Partial<OAuthSettings> = {}, answer?: Answer) {
   const asked: { authorization: string; body: string }[] = [];
   let clock = 1_000_000;
@@ -34,7 +34,7 @@ async function startProvider(changes: Partial<OAuthSettings> = {}, answer?: Answ
   return { token, asked, pass: (ms: number) => (clock += ms) };
 }
 
-test('a token from a file is the one that is there at that moment', async () => {
+test('a token from a file is read for each call', async () => {
   const folder = await writeFolder({ token: 'first\n' });
   const tokenFile = join(folder, 'token');
   const token = createTokenSource({ ...nothing, tokenFile });
@@ -53,7 +53,7 @@ test('the provider is asked with the credentials of the client, and for a scope 
   ]);
 });
 
-test('a token is used for four fifths of its life, and by all who ask meanwhile', async () => {
+test('a token is used for four fifths of its lifetime, and shared by concurrent calls', async () => {
   const { token, asked, pass } = await startProvider();
   expect(await Promise.all([token(), token(), token()])).toEqual(['token-1', 'token-1', 'token-1']);
   pass(39_999);
@@ -63,14 +63,14 @@ test('a token is used for four fifths of its life, and by all who ask meanwhile'
   expect(asked).toHaveLength(2);
 });
 
-test('one that lives for hours is used for a minute: the brokers may not take it any more', async () => {
+test('a token that lives for hours is used for a minute: the brokers may no longer accept it', async () => {
   const { token, pass } = await startProvider({}, [200, { access_token: 'long', expires_in: 86_400 }]);
   await token();
   pass(59_999);
   expect(await token()).toBe('long');
 });
 
-test('one that does not say how long it lives is used once', async () => {
+test('a token without a lifetime is used once', async () => {
   const { token, asked } = await startProvider({}, [200, { access_token: 'once' }]);
   await token();
   await token();

@@ -30,7 +30,7 @@ const saslOf = (sasl: SaslSettings) =>
     oauthBearerProvider: () => Promise<{ value: string }>;
   };
 
-test('without TLS and SASL kafkajs is told nothing', () => {
+test('without TLS and SASL kafkajs gets no options', () => {
   expect(securityOptions({ tls: noTls, sasl: { ...plain, mechanism: 'none' } })).toEqual({});
 });
 
@@ -43,7 +43,7 @@ test('a password is read when it is asked for, from its file where there is one'
   expect(sasl.password).toBe('second');
 });
 
-test('credentials that are not there are nothing for kafkajs to try again, and say in one line what is missing', async () => {
+test('missing credentials are not retried by kafkajs, and one line names them', async () => {
   const passwordFile = '/nowhere/password';
   const expected = (file: string) =>
     expect.objectContaining({

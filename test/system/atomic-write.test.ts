@@ -8,7 +8,7 @@ let folder: string;
 beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'vaemon-atomic-'))));
 afterEach(() => rm(folder, { recursive: true }));
 
-test('replaces a file and leaves nothing beside it', async () => {
+test('replaces a file and leaves no other one', async () => {
   const path = join(folder, 'state.json');
   await writeFile(path, 'old');
   await writeAtomically(path, 'new');

@@ -17,7 +17,7 @@ test('a pause ends at once when it is aborted', async () => {
   await pause(60_000, stop.signal);
 });
 
-test('says whether work has settled in time, also when it has failed', async () => {
+test('reports whether work settles in time, also with an error', async () => {
   expect(await settledWithin(Promise.resolve(1), 1_000)).toBe(true);
   expect(await settledWithin(Promise.reject(new Error('no')), 1_000)).toBe(true);
   expect(await settledWithin(new Promise(() => undefined), 5)).toBe(false);

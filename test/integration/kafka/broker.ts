@@ -1,4 +1,4 @@
-/** A real Kafka broker for a test file: started before its tests, stopped and deleted after them. */
+/** Real Kafka brokers for tests. */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { Partitioners } from 'kafkajs';
 import type { Kafka, KafkaMessage, Message } from 'kafkajs';
 import { createKafkaClient } from '../../../src/kafka/client';
 
-/** A message with its partition. Its fields may be getters, which a spread would leave behind. */
+/** A message with its partition. Its fields may be getters, which a spread does not copy. */
 export function atPartition(message: KafkaMessage, partition: number): KafkaMessage & { partition: number } {
   const { key, value, timestamp, attributes, offset, headers } = message;
   return { key, value, timestamp, attributes, offset, headers, partition } as KafkaMessage & {
@@ -25,23 +25,23 @@ const script = promisify(execFile);
 type Listener = 'BOOTSTRAP' | 'SSL' | 'MTLS' | 'SASL_SSL' | 'SASL_PLAINTEXT';
 type Addresses = Readonly<Record<Listener, string>>;
 
-/** What a test does with Kafka, however many brokers there are. */
+/** Operations of tests, with one broker or several. */
 export interface TestKafka {
-  /** A client whose log lines are thrown away. */
+  /** A client without log lines. */
   client(): Kafka;
-  /** Creates a topic with a name of its own and returns the name. */
+  /** Creates a topic with a unique name and returns the name. */
   createTopic(options?: { partitions?: number; config?: Record<string, string> }): Promise<string>;
   produce(topic: string, messages: Message[]): Promise<void>;
-  /** Everything in a topic, in order within each partition. */
+  /** All messages of a topic, in order within each partition. */
   read(topic: string): Promise<(KafkaMessage & { partition: number })[]>;
 }
 
 export interface TestBroker extends TestKafka {
-  /** host:port; stays the same over a stop and a start. */
+  /** host:port; unchanged by a restart. */
   bootstrap: string;
-  /** The same of each listener; of a secure broker there are several. */
+  /** host:port of each listener; a secure broker has several. */
   addresses: Addresses;
-  /** Where its logs are: `data/TOPIC-PARTITION/*.log`. */
+  /** Folder of the broker; its logs are `data/TOPIC-PARTITION/*.log`. */
   folder: string;
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -49,16 +49,16 @@ export interface TestBroker extends TestKafka {
   remove(): Promise<void>;
 }
 
-/** Several brokers that are one cluster; each topic has a replica on three of them, and needs two. */
+/** A cluster of several brokers; each topic has three replicas and needs two. */
 export interface TestCluster extends TestKafka {
-  /** host:port of all, with commas. */
+  /** host:port of all brokers, separated by commas. */
   bootstrap: string;
-  /** Number of brokers; they are called 0, 1, … here, and their ids are one more. */
+  /** Number of brokers; tests number them from 0, Kafka from 1. */
   size: number;
   start(node: number): Promise<void>;
-  /** An orderly stop, or with `kill` what a power cut is. */
+  /** Stops a broker in order, or with `kill` like a power cut. */
   stop(node: number, kill: 'kill' | 'stop'): Promise<void>;
-  /** Kills all and deletes their data. */
+  /** Kills all brokers and deletes their data. */
   remove(): Promise<void>;
 }
 
@@ -73,7 +73,7 @@ const down = async (folder: string, ...options: string[]): Promise<void> => {
   await script(path.join(__dirname, 'kafka-down.sh'), [folder, ...options]);
 };
 
-/** Starts a broker; the first time Maven fetches it (43 MB, kept in `.cache/kafka`). */
+/** Starts a broker; Maven downloads it once (43 MB, in `.cache/kafka`). */
 export async function startBroker({ secure = false } = {}): Promise<TestBroker> {
   const folder = await mkdtemp(path.join(tmpdir(), 'vaemon-kafka-'));
   const options = secure ? ['--secure'] : [];
@@ -94,7 +94,7 @@ export async function startBroker({ secure = false } = {}): Promise<TestBroker> 
   };
 }
 
-/** Starts several brokers as one cluster. `version` of Kafka; the first time Maven fetches it. */
+/** Starts several brokers of a version of Kafka as one cluster; Maven downloads it once. */
 export async function startCluster(size: number, version = '4.4.0'): Promise<TestCluster> {
   const folders = await Promise.all(
     Array.from({ length: size }, () => mkdtemp(path.join(tmpdir(), 'vaemon-kafka-'))),
@@ -103,7 +103,7 @@ export async function startCluster(size: number, version = '4.4.0'): Promise<Tes
   const common = {
     KAFKA_VERSION: version,
     KAFKA_VOTERS: ports.map((port, i) => `${i + 1}@127.0.0.1:${port}`).join(),
-    // Behind a letter: one that begins with a dash would be taken for an option.
+    // The letter prevents a leading dash, which would be read as an option.
     KAFKA_CLUSTER: `V${randomBytes(16).toString('base64url').slice(1, 22)}`,
   };
   const start = (node: number): Promise<Addresses> =>
@@ -135,7 +135,7 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** A topic that is made before all brokers are there has fewer replicas, or cannot be made. */
+/** A topic that is created before all brokers run has fewer replicas, or fails. */
 async function allThere(kafka: Kafka, size: number): Promise<void> {
   const admin = kafka.admin();
   await admin.connect();
@@ -159,7 +159,7 @@ function createTestKafka(brokers: readonly string[]): TestKafka {
       const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
       await admin.createTopics({
         topics: [{ topic, numPartitions: partitions, configEntries }],
-        // kafkajs asks one broker, and takes its not knowing the topic yet for an error.
+        // kafkajs asks one broker, which may not have the topic yet.
         waitForLeaders: false,
       });
       await until(`the leaders of ${topic}`, async () => {
@@ -167,7 +167,7 @@ function createTestKafka(brokers: readonly string[]): TestKafka {
         const leaders = known?.topics[0]?.partitions.map(({ leader }) => leader) ?? [];
         return leaders.length === partitions && leaders.every((leader) => leader >= 0);
       });
-      // A broker may be named as a leader before it knows that it is one.
+      // A broker may be listed as leader before it acts as one.
       await until(`${topic} to be there`, () =>
         admin.fetchTopicOffsets(topic).then(
           () => true,
@@ -190,7 +190,7 @@ function createTestKafka(brokers: readonly string[]): TestKafka {
       const consumer = kafka.consumer({
         groupId: `reader-${++readers}-of-${topic}`,
         maxWaitTimeInMs: 100,
-        // kafkajs would start it again after it has been disconnected.
+        // kafkajs would restart it after it has been disconnected.
         retry: { restartOnFailure: () => Promise.resolve(false) },
       });
       const admin = kafka.admin();
@@ -215,7 +215,7 @@ function createTestKafka(brokers: readonly string[]): TestKafka {
   };
 }
 
-/** A new broker makes the coordinators of groups, one for each of its two partitions of offsets, when they are first asked for. */
+/** A new broker creates the coordinators of groups, one for each of its two offset partitions, on first use. */
 async function coordinatorsOf(kafka: Kafka): Promise<void> {
   const admin = kafka.admin();
   await admin.connect();
@@ -231,7 +231,7 @@ async function coordinatorsOf(kafka: Kafka): Promise<void> {
   await admin.disconnect();
 }
 
-/** Resolves as soon as the condition holds; rejects with what was awaited after `timeoutMs`. */
+/** Resolves as soon as the condition is true; rejects with the name of the condition after `timeoutMs`. */
 export async function until(
   awaited: string,
   condition: () => boolean | Promise<boolean>,

@@ -1,9 +1,9 @@
-/** What the tests of daemons on a real broker have to take down again. */
+/** Clean-up after tests of daemons on a real broker. */
 import { removeFolders } from '../plant';
 import { endAllVaemon } from '../vaemon-process';
 import type { TestBroker } from './broker';
 
-/** After each test of a file the daemons end, and what feeds them; after the last one its broker and folders go. */
+/** Ends daemons and feeds after each test of a file, and the broker and folders after the last one. */
 export function cleanUpAfterwards(broker: () => TestBroker, feeds: { close(): Promise<void> }[]): void {
   afterEach(async () => {
     await endAllVaemon();

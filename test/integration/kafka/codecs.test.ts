@@ -1,4 +1,4 @@
-/** Every codec, both ways: kcat is librdkafka's, with codecs of its own. */
+/** Every codec in both directions, against kcat, which has the codecs of librdkafka. */
 import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -29,13 +29,13 @@ afterAll(async () => {
 
 const kcat = async (...options: string[]) => (await run('kcat', ['-b', broker.bootstrap, ...options])).stdout;
 
-/** What the broker has stored the first batch of a topic with: the number of the codec. */
+/** Number of the codec with which the broker has stored the first batch of a topic. */
 function storedCodec(topic: string): number {
   const log = readFileSync(path.join(broker.folder, 'data', `${topic}-0`, '00000000000000000000.log'));
   return log.readInt16BE(21) & 7;
 }
 
-/** Values that are worth packing. */
+/** Values that compress well. */
 const values = Array.from({ length: 200 }, (_, i) =>
   JSON.stringify({ key: `pump-${i}`, flow: 12.5, pressure: 3 }),
 );

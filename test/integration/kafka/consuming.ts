@@ -1,4 +1,4 @@
-/** A source at work for a test, and what came of it. */
+/** A running source and its results. */
 import { createKafkaSource } from '../../../src/sources/kafka/kafka';
 import type { KafkaSourceOptions } from '../../../src/sources/kafka/kafka';
 import type { KafkaSourceSettings } from '../../../src/sources/kafka/settings';
@@ -17,7 +17,7 @@ export const valuesOf = (messages: readonly Message[]) => messages.map(({ value 
 export const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
 export const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-/** A running source and what came of it. */
+/** Starts a source and collects its results. */
 export function startConsuming(
   broker: TestKafka,
   settings: Partial<KafkaSourceSettings> & { topic: string },
@@ -28,7 +28,7 @@ export function startConsuming(
   const gaps: bigint[] = [];
   const batches: Batch[] = [];
   const live: Message[] = [];
-  const refilled: Message[] = [];
+  const warmUp: Message[] = [];
   const restarts: RestartReason[] = [];
   const source = createKafkaSource({
     kafka: broker.client(),
@@ -54,7 +54,7 @@ export function startConsuming(
   const ended = source.run(async (batch) => {
     await handle(batch);
     batches.push(batch);
-    for (const message of batch.messages) (message.warmUp ? refilled : live).push(message);
+    for (const message of batch.messages) (message.warmUp ? warmUp : live).push(message);
   });
-  return { source, ended, errors, gaps, batches, live, refilled, restarts };
+  return { source, ended, errors, gaps, batches, live, warmUp, restarts };
 }

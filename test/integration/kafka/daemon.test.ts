@@ -23,7 +23,7 @@ jest.setTimeout(120_000);
 
 let broker: TestBroker;
 let config: string;
-/** Holds one model version, trained on normal records. */
+/** Store with one model version, trained on normal records. */
 let trainedStore: string;
 const feeds: Feed[] = [];
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
 }, 240_000);
 cleanUpAfterwards(() => broker, feeds);
 
-/** Topics of their own, something that fills them, and the settings of a daemon for them. */
+/** Topics, a feed that fills them, and the settings of a daemon for them. */
 async function createPlant() {
   const feed = await createFeed(broker);
   feeds.push(feed);
@@ -48,7 +48,7 @@ async function createPlant() {
 const progressOf = (settings: PlantSettings) => readProgress(broker.client(), groupOf(settings));
 const untilAllIsCommitted = (settings: PlantSettings) => untilCommitted(broker.client(), groupOf(settings));
 
-/** How many records came to which end in this life of the daemon. */
+/** Records by outcome since the daemon has started. */
 async function countsOf(daemon: VaemonProcess) {
   const count = (what: string) => daemon.metric(`vaemon_records_${what}_total`);
   return {
@@ -62,7 +62,7 @@ async function countsOf(daemon: VaemonProcess) {
 
 const cleanExit = { code: 0, signal: null };
 
-/** What a daemon makes of a topic that nobody disturbs, with a group and topics of its own. */
+/** The output of a daemon without faults, with its own group and topics. */
 async function uninterrupted(
   topic: string,
   store: string,
@@ -77,7 +77,7 @@ async function uninterrupted(
   return actualOutcomes(broker.client(), topic, settings);
 }
 
-test('every record has exactly one outcome, over a stop and a start in mid-stream', async () => {
+test('every record has exactly one outcome over a stop and a start', async () => {
   const { feed, settings } = await createPlant();
   await feed.produceNormal(200);
 
@@ -108,14 +108,14 @@ test('every record has exactly one outcome, over a stop and a start in mid-strea
   const expected = await expectedOutcomes(broker.client(), feed.topic);
   const { outcomes, surprises } = await actualOutcomes(broker.client(), feed.topic, settings);
   expect(differences(expected, outcomes, exactlyOnce)).toEqual([]);
-  // The windows were full again at once, from records that were read a second time.
+  // Windows are full at once, from records that were read again.
   expect(counts.windowNotFull).toBe(0);
   expect(counts.warmUps).toBeGreaterThanOrEqual(2 * windowLength);
   expect(counts.consumed).toBe(counts.scored + counts.rejected + counts.warmUps);
   expect(counts.scored).toBeGreaterThan(0);
   expect(counts.scored).toBeLessThan(surprises.size);
 
-  const reasons = [...expected.values()].flat().filter((outcome) => outcome !== 'verdict');
+  const reasons = [...expected.values()].flat().filter((outcome) => outcome !== 'detection');
   const control = await uninterrupted(feed.topic, controlStore, async (daemon) => {
     expect(await countsOf(daemon)).toEqual({
       consumed: expected.size,
@@ -137,7 +137,7 @@ test('every record has exactly one outcome, over a stop and a start in mid-strea
   expect(control.surprises).toEqual(surprises);
 });
 
-test('after SIGKILL in mid-stream no record is lost', async () => {
+test('no record is lost after SIGKILL', async () => {
   const { feed, settings: fresh } = await createPlant();
   const settings = { ...fresh, 'store.path': await copyStore(trainedStore) };
   await feed.produceNormal(100);
@@ -145,11 +145,11 @@ test('after SIGKILL in mid-stream no record is lost', async () => {
   const first = startVaemon(['run'], config, settings);
   await first.ready();
   await until('records to be rejected', async () => (await countsOf(first)).rejected > 100, 60_000);
-  // The windows of the next life are to be filled from what lies before the commit. In the normal records the pumps of a
-  // partition come one after the other, in the rounds behind them all within a few messages.
+  // The next process must fill its windows from records before the commit. In the normal records the pumps of a
+  // partition follow each other; in the later rounds all appear within a few messages.
   const behindNormalRecords = 2 * 100 + settings['source.kafka.warmUpRecords'];
   await until(
-    'a commit behind the first rounds',
+    'a commit after the first rounds',
     async () =>
       (await progressOf(settings)).committed.every((offset) => Number(offset) > behindNormalRecords),
     60_000,
@@ -170,7 +170,7 @@ test('after SIGKILL in mid-stream no record is lost', async () => {
   expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
 });
 
-test('a second replica takes a partition over, and later the other one', async () => {
+test('a second replica takes over one partition, and later the other one', async () => {
   const { feed, settings } = await createPlant();
   const [here, there] = [await copyStore(trainedStore), await copyStore(trainedStore)];
   await feed.produceNormal(100);
@@ -196,7 +196,7 @@ test('a second replica takes a partition over, and later the other one', async (
   expect(control.surprises).toEqual(surprises);
 });
 
-test('levels that follow the devices survive SIGKILL, a rebalance and a stop, bit for bit', async () => {
+test('baselines survive SIGKILL, a rebalance and a stop, bit for bit', async () => {
   const { feed, settings: fresh } = await createPlant();
   const settings = {
     ...fresh,
@@ -218,7 +218,7 @@ test('levels that follow the devices survive SIGKILL, a rebalance and a stop, bi
   const second = startVaemon(['run'], config, settings);
   await second.ready();
   await rounds(10);
-  // Levels go where partitions go: replicas share the store.
+  // Baselines move with partitions: replicas share the store.
   const third = startVaemon(['run'], config, settings);
   await third.ready();
   await until('its share of the records', async () => (await countsOf(third)).scored > 20, 60_000);
@@ -269,7 +269,7 @@ test('loses nothing while the topic of the dead letters is missing', async () =>
   expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
 });
 
-test('goes on where it was when the broker has been away, and can be stopped meanwhile', async () => {
+test('continues after an outage of the broker, and can be stopped during it', async () => {
   const { feed, settings: fresh } = await createPlant();
   const settings = { ...fresh, 'store.path': await copyStore(trainedStore) };
   const other = await plantSettings(broker, feed.topic, settings['store.path']);
@@ -293,7 +293,7 @@ test('goes on where it was when the broker has been away, and can be stopped mea
   expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
 });
 
-test('waits for a broker that comes later, with a model and without', async () => {
+test('waits for a broker that starts later, with and without a model', async () => {
   const [untrained, other] = [await createPlant(), await createPlant()];
   const trained = { ...other.settings, 'store.path': await copyStore(trainedStore) };
   await Promise.all([untrained.feed.produceNormal(200), other.feed.produceNormal(20)]);

@@ -19,7 +19,7 @@ jest.setTimeout(240_000);
 
 let broker: TestBroker;
 let config: string;
-/** Holds one model version, trained on normal records. */
+/** Store with one model version, trained on normal records. */
 let trainedStore: string;
 const feeds: Feed[] = [];
 
@@ -44,7 +44,7 @@ async function createPlant() {
   return { feed, settings: { ...settings, delivery: 'exactly-once' } };
 }
 
-test('killed, stopped, joined by another and paused, a fleet says each thing once', async () => {
+test('a fleet whose members are killed, stopped, added and paused writes each detection once', async () => {
   const { feed, settings } = await createPlant();
   const kafka = broker.client();
   const rounds = async (count: number): Promise<void> => {
@@ -67,11 +67,11 @@ test('killed, stopped, joined by another and paused, a fleet says each thing onc
   const third = await start();
   await until('its share', async () => (await third.metric('vaemon_records_scored_total')) > 20, 60_000);
 
-  // Longer than its session: the other one takes over what it had, and then it wakes up in the middle of its work.
+  // Longer than its session: the other process takes over, and then this one resumes in the middle of its work.
   process.kill(second.pid, 'SIGSTOP');
   const stoppedAt = (await readProgress(kafka, groupOf(settings))).committed.map(Number);
   await until(
-    'the other one to go on with both partitions',
+    'the other process to continue with both partitions',
     async () =>
       (await readProgress(kafka, groupOf(settings))).committed.every(
         (at, i) => Number(at) > stoppedAt[i]! + 50,
@@ -101,13 +101,13 @@ test('killed, stopped, joined by another and paused, a fleet says each thing onc
   expect((await actualOutcomes(kafka, feed.topic, calm)).surprises).toEqual(surprises);
 });
 
-test('a broker that goes and comes back costs no record and doubles none', async () => {
+test('an outage of the broker loses no record and doubles none', async () => {
   const { feed, settings } = await createPlant();
   const kafka = broker.client();
   await feed.produceNormal(200);
   const daemon = startVaemon(['run'], config, settings);
   await daemon.ready();
-  await until('some verdicts', async () => (await daemon.metric('vaemon_records_scored_total')) > 50);
+  await until('some detections', async () => (await daemon.metric('vaemon_records_scored_total')) > 50);
   await broker.stop();
   await until('it to be noticed', () => daemon.log('source error').length > 0, 60_000);
   await broker.start();
@@ -118,7 +118,7 @@ test('a broker that goes and comes back costs no record and doubles none', async
   expect(differences(await expectedOutcomes(kafka, feed.topic), outcomes, exactlyOnce)).toEqual([]);
 });
 
-test('a group that begins at the latest message keeps its place before the first one comes', async () => {
+test('a group that starts at the latest message keeps its offset before the first one', async () => {
   const { feed, settings: earliest } = await createPlant();
   const settings = { ...earliest, 'source.kafka.startFrom': 'latest' };
   const kafka = broker.client();
@@ -134,6 +134,6 @@ test('a group that begins at the latest message keeps its place before the first
   await untilCommitted(kafka, groupOf(settings));
   expect(await second.signal('SIGTERM')).toEqual(cleanExit);
   const { surprises } = await actualOutcomes(kafka, feed.topic, settings);
-  // The windows were filled by what lay before.
+  // Earlier records have filled the windows.
   expect(surprises.size).toBe(30);
 });

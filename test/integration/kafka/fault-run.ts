@@ -1,4 +1,4 @@
-/** A short life of a detector in which things die, drawn from a seed; and what it has cost. */
+/** One fault run: a detector with faults drawn from a seed, and its losses. */
 import { execFileSync } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,11 +9,11 @@ import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
 import { until } from './broker';
 import type { TestCluster } from './broker';
 import { createFleetFeed } from './fleet-feed';
-import { actualOutcomes, expectedVerdicts, groupOf, plantSettings } from './outcomes';
+import { actualOutcomes, expectedDetections, groupOf, plantSettings } from './outcomes';
 import type { PlantSettings } from './outcomes';
 import { readProgress } from './readings';
 
-/** What can happen; `kill` is SIGKILL. */
+/** Faults; `kill` is SIGKILL. */
 export const faults = [
   'kill daemon',
   'stop daemon',
@@ -30,25 +30,25 @@ export interface RunReport {
   delivery: 'at-least-once' | 'exactly-once';
   faults: readonly Fault[];
   records: number;
-  /** Records without the verdict, or the dead letter, that they should have. */
+  /** Records without their expected detection or dead letter. */
   lost: string[];
-  /** Records of which more was said than once. */
+  /** Records with more than one detection or dead letter. */
   doubled: string[];
-  /** For each fault: until all was handled that was in the topic when it came, ms. */
+  /** For each fault: time until all records are handled that were in the topic at the fault, ms. */
   recoveryMs: number[];
-  /** What the daemons have warned of, where anything was lost or doubled. */
+  /** Warnings of the daemons, if a record is lost or doubled. */
   warnings: string[];
 }
 
 export interface RunOptions {
   cluster: TestCluster;
   config: string;
-  /** With a model version. */
+  /** Store with a model version. */
   trainedStore: string;
   seed: number;
   delivery: RunReport['delivery'];
   faults: readonly Fault[];
-  /** Records a second. */
+  /** Records per second. */
   rate?: number;
 }
 
@@ -77,7 +77,7 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
     'source.kafka.saveEveryRecords': 100,
     ...(trains && { 'training.schedule': '* * * * * *' }),
   };
-  /** Those too that were killed. */
+  /** Killed ones included. */
   const everyDaemon: VaemonProcess[] = [];
   const start = (): VaemonProcess => {
     const daemon = startVaemon(['run'], config, overrides);
@@ -86,12 +86,12 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
   };
   const daemons = [start(), ...(random.uniform() < 0.5 ? [start()] : [])];
   const feed = await createFleetFeed({ kafka, topic, partitions, devices: 20, seed });
-  /** What has to be done before the run is over, such as a broker that comes back. */
+  /** Pending repairs, such as the restart of a broker; the run waits for them. */
   const repairs: Promise<void>[] = [];
   const recoveryMs: number[] = [];
 
   async function killBroker(node: number): Promise<void> {
-    // Two of three that are away are more than may be.
+    // A topic needs two of its three replicas.
     await Promise.all(repairs);
     await untilReplicated(cluster);
     await cluster.stop(node, 'kill');
@@ -109,8 +109,8 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
       const at = Math.floor(daemons.length * random.uniform());
       const daemon = daemons[at]!;
       const status = await daemon.signal('SIGTERM');
-      // What has alarmed since the last training cannot be written to a full disk; that is said, and by the exit code, too.
-      // One that has hardly begun ends as any process does.
+      // A full disk refuses the quarantine of recent anomalies; the daemon reports it, also by its exit code.
+      // A process that has hardly started ends like any process.
       const isExcused = daemon.stdout().includes('ENOSPC') || daemon.log('engine chosen').length === 0;
       if (status.code !== 0 && !isExcused) throw new Error(`not a clean exit: ${JSON.stringify(status)}`);
       daemons[at] = start();
@@ -131,7 +131,7 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
       try {
         process.kill(pid!, 'SIGKILL');
       } catch {
-        // It is done already.
+        // It has ended already.
       }
     },
     async 'fill disk'() {
@@ -174,7 +174,7 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
         throw new Error(`vaemon has not stopped cleanly: ${daemon.stdout()}${daemon.stderr()}`);
     }
     await untilReplicated(cluster);
-    const expected = await expectedVerdicts(kafka, topic);
+    const expected = await expectedDetections(kafka, topic);
     const { outcomes } = await actualOutcomes(kafka, topic, settings);
     const origins = [...new Set([...expected.keys(), ...outcomes.keys()])];
     const said = (origin: string) => outcomes.get(origin) ?? [];
@@ -205,7 +205,7 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
   }
 }
 
-/** Whether a run has not kept what was promised. */
+/** Whether a run violates its delivery guarantee. */
 export function isWrong({
   delivery,
   lost,
@@ -227,19 +227,19 @@ const pidOrNone = (daemon: VaemonProcess): number | undefined => {
   }
 };
 
-/** Undefined while nobody can say. */
+/** Undefined while Kafka does not answer. */
 async function progressOf(cluster: TestCluster, settings: PlantSettings) {
   return readProgress(cluster.client(), groupOf(settings)).catch(() => undefined);
 }
 
-/** The broker that a group's members and offsets are with. */
+/** The broker that coordinates a group. */
 async function coordinatorOf(cluster: TestCluster, groupId: string): Promise<number> {
   const admin = cluster.client().admin();
   await admin.connect();
   try {
     const topic = '__consumer_offsets';
     const [known] = (await admin.fetchTopicMetadata({ topics: [topic] })).topics;
-    // As Java's String.hashCode, whose amount says which partition a group is in.
+    // Java's String.hashCode; its absolute value selects the partition of a group.
     const hash = [...Buffer.from(groupId)].reduce((sum, letter) => (Math.imul(sum, 31) + letter) | 0, 0);
     const partition = Math.abs(hash) % known!.partitions.length;
     return known!.partitions.find(({ partitionId }) => partitionId === partition)!.leader - 1;
@@ -248,7 +248,7 @@ async function coordinatorOf(cluster: TestCluster, groupId: string): Promise<num
   }
 }
 
-/** Each partition of these topics gets another leader, by taking the one it has off its replicas; and then all replicas again. */
+/** Moves the leader of each partition by removing it from the replicas, then restores the replicas. */
 async function moveLeaders(cluster: TestCluster, topics: string[]): Promise<void> {
   const admin = cluster.client().admin();
   await admin.connect();
@@ -283,7 +283,7 @@ async function moveLeaders(cluster: TestCluster, topics: string[]): Promise<void
   }
 }
 
-/** Until each partition is on all brokers again, those of Kafka itself included: the next run may kill another one. */
+/** Waits until every partition, also of Kafka's own topics, has all replicas: the next run may kill another broker. */
 async function untilReplicated(cluster: TestCluster): Promise<void> {
   const admin = cluster.client().admin();
   await admin.connect();
@@ -303,7 +303,7 @@ async function untilReplicated(cluster: TestCluster): Promise<void> {
 
 const disks: string[] = [];
 
-/** A store on a disk of 4 MB. Needs the right to mount. */
+/** A store on a disk of 4 MB; needs permission to mount. */
 async function smallDisk(trainedStore: string): Promise<string> {
   const folder = await newFolder();
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder]);

@@ -1,6 +1,6 @@
 /**
- * Detectors whose processes, brokers, trainings and disks die, thirty times, each time otherwise; `npm run soak` goes on for
- * longer. What is drawn for a seed is drawn again for it: `VAEMON_FAULT_SEED=N VAEMON_FAULT_RUNS=1` repeats one run.
+ * Thirty runs of detectors with faults of processes, brokers, trainings and disks; `npm run soak` makes more. The
+ * faults follow from a seed: `VAEMON_FAULT_SEED=N VAEMON_FAULT_RUNS=1` repeats one run.
  */
 import { createRandom } from '../../../src/tensor';
 import { newFolder, removeFolders, writeConfig } from '../plant';
@@ -24,13 +24,13 @@ const firstSeed = Number(process.env['VAEMON_FAULT_SEED'] ?? 1);
 const brokers = 3;
 const possible = canMount() ? faults : faults.filter((fault) => fault !== 'fill disk');
 
-/** Each fault leads in turn, so that none is left out; what follows it is drawn. */
+/** The first fault of each run goes through all faults in turn; the second one is drawn. */
 function draw(seed: number): { delivery: RunReport['delivery']; faults: Fault[] } {
   const random = createRandom(seed);
   const first = possible[seed % possible.length]!;
   const second = possible[Math.floor(possible.length * random.uniform())]!;
   return {
-    // Another third of the seeds with each round of the faults.
+    // A different third of the seeds with each round of the faults.
     delivery: (seed + Math.floor(seed / possible.length)) % 3 === 0 ? 'at-least-once' : 'exactly-once',
     faults: random.uniform() < 0.5 ? [first] : [first, second],
   };
@@ -89,7 +89,7 @@ describe.each([
   }, 120_000);
 
   test(
-    `${count} runs: nothing is lost, and with exactly-once nothing is said twice`,
+    `${count} runs lose nothing, and double nothing with exactly-once`,
     async () => {
       const reports: RunReport[] = [];
       try {
@@ -106,7 +106,7 @@ describe.each([
         process.stdout.write(summary(version, reports));
       }
       const wrong = reports.filter(isWrong);
-      // Apart from the difference, of which a log may show the beginning alone.
+      // Separate from the difference, which a log may cut.
       for (const { seed, warnings } of wrong)
         process.stdout.write(`run ${seed} is wrong; warnings:\n${warnings.slice(-60).join('\n')}\n`);
       expect(wrong).toEqual([]);

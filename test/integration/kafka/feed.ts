@@ -1,4 +1,4 @@
-/** What a plant sends to Kafka, good and bad; each message says in its header `expect` what should come of it. */
+/** Good and bad records of a plant; the header `expect` of each message states its expected outcome. */
 import { Partitioners } from 'kafkajs';
 import type { Message } from 'kafkajs';
 import type { RejectReason } from '../../../src/errors';
@@ -6,7 +6,7 @@ import { createPump, type PlantRecord } from '../plant';
 import type { TestBroker } from './broker';
 
 export interface Feed {
-  /** Normal records alone. */
+  /** Normal records only. */
   produceNormal(recordsPerKey: number): Promise<void>;
   /** Produces normal and bad records in turn until `stop`. */
   start(): void;
@@ -16,7 +16,7 @@ export interface Feed {
   close(): Promise<void>;
 }
 
-/** A value that is wrong, made from a record that would have been good. */
+/** A bad value made from a good record. */
 interface BadRecord {
   expect: RejectReason;
   value: (good: PlantRecord, before: PlantRecord) => Buffer | string | null;
@@ -26,7 +26,7 @@ const withValue =
   (load: unknown) =>
   (good: PlantRecord): string =>
     JSON.stringify({ ...good, values: { ...good.values, load } });
-/** For numbers that JSON.stringify does not write. */
+/** Numbers that JSON.stringify cannot write. */
 const withLiteral =
   (literal: string) =>
   (good: PlantRecord): string =>
@@ -86,10 +86,10 @@ const partitions = 2;
 const recordsPerPump = 5_000;
 const recordsPerRound = 4;
 
-/** Creates the topic to be read and connects to it. */
+/** Creates the topic and connects to it. */
 export async function createFeed(broker: TestBroker): Promise<Feed & { topic: string }> {
   const topic = await broker.createTopic({ partitions });
-  // A request that is tried again, as after a broker was away, is not written twice.
+  // A request that is retried after an outage is not written twice.
   const producer = broker
     .client()
     .producer({ createPartitioner: Partitioners.DefaultPartitioner, idempotent: true });
@@ -124,13 +124,13 @@ export async function createFeed(broker: TestBroker): Promise<Feed & { topic: st
     const bad = [...badRecords, ...(rounds % largeEvery === 0 ? [large] : [])];
     const messages = sequences.flatMap((sequence, pump) => {
       const good = Array.from({ length: recordsPerRound }, () => take(sequence));
-      // A mode that no model has seen: scored, with the unknown token.
+      // An unknown mode: scored with the unknown token.
       good[0]!.conditions.mode = 'service';
       const before = good.at(-1)!;
       const wouldBeNext = { ...before, timestamp: before.timestamp + 1 };
       return [
-        ...good.map((record) => message('verdict', sequence.partition, JSON.stringify(record))),
-        // Each pump has another third of what can go wrong.
+        ...good.map((record) => message('detection', sequence.partition, JSON.stringify(record))),
+        // Each pump has a different third of the errors.
         ...bad
           .filter((_, i) => (i + rounds) % sequences.length === pump)
           .map(({ expect, value }) => message(expect, sequence.partition, value(wouldBeNext, before))),
@@ -145,7 +145,7 @@ export async function createFeed(broker: TestBroker): Promise<Feed & { topic: st
     async produceNormal(recordsPerKey) {
       const messages = sequences.flatMap((sequence) =>
         Array.from({ length: recordsPerKey }, () =>
-          message('verdict', sequence.partition, JSON.stringify(take(sequence))),
+          message('detection', sequence.partition, JSON.stringify(take(sequence))),
         ),
       );
       await producer.send({ topic, messages });

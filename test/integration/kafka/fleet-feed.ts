@@ -1,4 +1,4 @@
-/** Records of many devices, of very uneven rates, with faults now and then. */
+/** Records of many devices with very uneven rates and occasional faults. */
 import { Partitioners } from 'kafkajs';
 import type { Kafka, Message, Producer } from 'kafkajs';
 import { createRandom } from '../../../src/tensor';
@@ -6,7 +6,7 @@ import { stepMs } from '../../models/synthetic';
 import { createPump, type PlantRecord } from '../plant';
 
 export interface FleetFeed {
-  /** Produces so many records, drawn by the rates of the devices. */
+  /** Produces `count` records, drawn by the rates of the devices. */
   produce(records: number): Promise<void>;
   /** Produces records at a rate until `stop`. */
   start(recordsPerSecond: number): void;
@@ -27,11 +27,11 @@ export interface FleetOptions {
 }
 
 const ticksPerSecond = 20;
-/** Records of a device that are made at once. */
+/** Records of a device that are created together. */
 const chunkRecords = 400;
-/** Of every so many records of a device … */
+/** Period of faults, in records of a device. */
 const faultEvery = 80;
-/** … so many are wrong. */
+/** Faulty records in each period. */
 const faultRecords = 6;
 
 export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed> {
@@ -42,14 +42,14 @@ export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed>
     const next = kafka.producer({
       createPartitioner: Partitioners.DefaultPartitioner,
       idempotent: true,
-      // Outlives a broker.
+      // Survives an outage of a broker.
       retry: { retries: 60, initialRetryTime: 100, maxRetryTime: 1_000 },
     });
     await next.connect();
     return next;
   }
 
-  /** After some failures kafkajs' sequence numbers do not fit any more. What comes twice by that is in the topic twice. */
+  /** After some failures kafkajs' sequence numbers are wrong. Records that are produced twice then are in the topic twice. */
   async function send(messages: Message[]): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -65,7 +65,7 @@ export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed>
 
   const random = createRandom(seed);
   const start = Date.now() - 24 * 3_600_000;
-  // The rarest device comes about once in `devices ** 1.5` records.
+  // The rarest device appears about once in `devices ** 1.5` records.
   const weights = Array.from({ length: devices }, (_, i) => 1 / (1 + i) ** 1.5);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const sequences = weights.map((_, i) => createDevice(`device-${i}`, seed * 1000 + i, start, faults));
@@ -112,7 +112,7 @@ export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed>
   };
 }
 
-/** Returns its next record, a second after the one before. */
+/** Returns its next record, one second after the previous one. */
 function createDevice(key: string, seed: number, start: number, faults: boolean): () => PlantRecord {
   let records: PlantRecord[] = [];
   let made = 0;

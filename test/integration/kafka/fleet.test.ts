@@ -1,4 +1,4 @@
-/** Processes that score, processes that train, one store: who does what, and what comes of it when they come and go. */
+/** A fleet of scorers and trainers with one store, while its members start and stop. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { newFolder, writeConfig } from '../plant';
@@ -12,12 +12,12 @@ import type { FleetFeed } from './fleet-feed';
 import {
   differences,
   exactlyOnce,
-  expectedVerdicts,
+  expectedDetections,
   groupOf,
   plantSettings,
   type Outcomes,
 } from './outcomes';
-import { readVerdicts, untilCommitted } from './readings';
+import { readOutput, untilCommitted } from './readings';
 
 let broker: TestBroker;
 let config: string;
@@ -37,7 +37,7 @@ const currentOf = (store: string) => readFileSync(path.join(store, 'plant', 'cur
 const versionOf = async (daemon: VaemonProcess) =>
   /vaemon_model_info\{[^}]*model="([^"]+)"/.exec((await daemon.get('/metrics')).body)?.[1];
 
-/** Waits for the next version of the store; returns how long it took until all scored with it, ms. */
+/** Waits for the next version in the store; returns the time until all scorers use it, ms. */
 async function untilAllSwap(store: string, scorers: readonly VaemonProcess[]): Promise<number> {
   const before = currentOf(store);
   await until('another version', () => currentOf(store) !== before, 90_000);
@@ -54,7 +54,7 @@ async function untilAllSwap(store: string, scorers: readonly VaemonProcess[]): P
   return Date.now() - began;
 }
 
-test('four scorers and a trainer: a rolling restart under load loses and doubles nothing, and all swap to the same version', async () => {
+test('a rolling restart of four scorers and a trainer loses and doubles nothing, and all use the same version', async () => {
   const topic = await broker.createTopic({ partitions });
   const kafka = broker.client();
   const feed = await createFleetFeed({ kafka, topic, partitions, devices: 40, seed: 3 });
@@ -73,7 +73,7 @@ test('four scorers and a trainer: a rolling restart under load loses and doubles
     startVaemon(['run'], config, { ...common, role: 'train', 'training.schedule': '*/10 * * * * *' });
   const score = () => startVaemon(['run'], config, { ...common, role: 'score' });
 
-  // Before there is a version a scorer waits, and says so.
+  // Without a version a scorer waits and reports it.
   const scorers = [score()];
   await until('the first scorer to wait', async () =>
     (await scorers[0]!.get('/readyz')).body.includes('waiting for the process that trains'),
@@ -85,7 +85,7 @@ test('four scorers and a trainer: a rolling restart under load loses and doubles
   await Promise.all(scorers.map((one) => one.ready()));
   feed.start(300);
 
-  // By mistake there is another one.
+  // A second trainer is started by mistake.
   const second = train();
   await until(
     'it to be refused',
@@ -98,7 +98,7 @@ test('four scorers and a trainer: a rolling restart under load loses and doubles
     `process ${trainer.pid} on`,
   );
 
-  // Nor can a person, who is told what to do.
+  // A training by hand is refused with advice.
   const byHand = startVaemon(['train'], config, common);
   expect(await byHand.ended).toMatchObject({ code: 1 });
   expect(byHand.stderr()).toMatch(/trains detector "plant".*--take-lease takes it away/);
@@ -113,13 +113,13 @@ test('four scorers and a trainer: a rolling restart under load loses and doubles
   const published = await trainer.metric('vaemon_trainings_total', { result: 'ok' });
   expect(published).toBeGreaterThan(1);
   await trainer.signal('SIGKILL');
-  // The other one, whatever brought it here, takes over.
+  // The second trainer takes over.
   swapMs.push(await untilAllSwap(store, scorers));
   expect(await second.metric('vaemon_training_lease_held')).toBe(1);
   expect(await second.metric('vaemon_trainings_total', { result: 'ok' })).toBeGreaterThan(0);
   expect(await second.signal('SIGTERM')).toEqual(cleanExit);
   process.stdout.write(`all four swapped within ${swapMs.join(' and ')} ms, asking every ${pollMs} ms\n`);
-  // Promised: the interval, and the time that loading takes.
+  // Documented: the interval and the time to load.
   expect(Math.max(...swapMs)).toBeLessThan(pollMs + 10_000);
 
   await feed.stop();
@@ -130,11 +130,11 @@ test('four scorers and a trainer: a rolling restart under load loses and doubles
     expect(await scorer.metric('vaemon_records_incomplete_total')).toBe(0);
     expect(await scorer.signal('SIGTERM')).toEqual(cleanExit);
   }
-  const { detections } = await readVerdicts(kafka, settings['sinks.kafka.detectionsTopic']);
+  const { detections } = await readOutput(kafka, settings['sinks.kafka.detectionsTopic']);
   const actual: Outcomes = new Map(
-    [...detections].map(([origin, all]) => [origin, all.map(() => 'verdict')]),
+    [...detections].map(([origin, all]) => [origin, all.map(() => 'detection')]),
   );
-  expect(differences(await expectedVerdicts(kafka, topic), actual, exactlyOnce)).toEqual([]);
+  expect(differences(await expectedDetections(kafka, topic), actual, exactlyOnce)).toEqual([]);
   const versions = new Set([...detections.values()].flat().map(({ modelVersion }) => modelVersion));
   expect(versions.size).toBeGreaterThan(2);
 }, 300_000);

@@ -23,10 +23,10 @@ let broker: TestBroker;
 let registry: TestRegistry;
 let gate: Gate;
 let config: string;
-/** Holds one model version, trained on the records of an Avro topic. */
+/** Store with one model version, trained on the records of an Avro topic. */
 let trainedStore: string;
 
-/** Who writes a record of each format, and what is wrong in others. */
+/** Encoders of each format, and bad values. */
 interface Writer {
   encode(record: PlantRecord): Buffer;
   bad: readonly (readonly [RejectReason, Buffer])[];
@@ -65,7 +65,7 @@ async function createWriters(): Promise<Record<string, Writer>> {
     type: 'record',
     name: 'Values',
     namespace: 'plant',
-    // In an order of its own, with a field that nobody asked for.
+    // Different order, and an unknown field.
     fields: [...channels, 'humidity']
       .reverse()
       .map((name) => ({ name, type: ['null', 'double'], default: null })),
@@ -143,7 +143,7 @@ async function createWriters(): Promise<Record<string, Writer>> {
   };
 }
 
-/** A topic with these records, and before them what is wrong. */
+/** A topic with bad values followed by these records. */
 async function topicOf(format: string, records: readonly PlantRecord[]): Promise<string> {
   const topic = await broker.createTopic();
   const { encode, bad } = writers[format]!;
@@ -163,7 +163,7 @@ async function settingsOf(format: string, topic: string, store: string) {
     'source.kafka.groupId': `group-of-${detections}`,
     'source.kafka.startFrom': 'earliest',
     'record.format': format,
-    // The Avro schema has a field more.
+    // The Avro schema has an additional field.
     'record.extraChannels': 'ignore',
     'sinks.kafka.enabled': 'true',
     'sinks.kafka.detectionsTopic': detections,
@@ -192,7 +192,7 @@ async function outcomesOf(settings: Awaited<ReturnType<typeof settingsOf>>) {
 
 const cleanExit = { code: 0, signal: null };
 
-test('the same records get the same verdicts in every format, and bad ones their reasons', async () => {
+test('the same records get the same detections in every format, and bad ones their reasons', async () => {
   const surprises = new Map<string, unknown>();
   for (const [format, { bad }] of Object.entries(writers)) {
     const topic = await topicOf(format, live);
@@ -221,7 +221,7 @@ test('the same records get the same verdicts in every format, and bad ones their
     expect([format, surprises.get(format)]).toEqual([format, surprises.get('json')]);
 });
 
-test('a registry that is away loses nothing and refuses nothing, and its return is enough', async () => {
+test('an outage of the registry loses and rejects nothing, and ends by itself', async () => {
   const topic = await topicOf('avro', live);
   const settings = await settingsOf('avro', topic, await copyStore(trainedStore));
   gate.set('shut');
@@ -245,7 +245,7 @@ test('a registry that is away loses nothing and refuses nothing, and its return 
   expect(surprises).toHaveLength(live.length - (windowLength - 1));
 });
 
-test('a wrong password is said, asked for again ever more slowly, and nowhere to be read', async () => {
+test('a wrong password is reported, retried with growing delays, and never shown', async () => {
   const wrong = 'correct-horse-battery';
   const topic = await topicOf('json-schema', live);
   const settings = await settingsOf('json-schema', topic, await copyStore(trainedStore));

@@ -38,9 +38,9 @@ const read = async (topic: string, range: { from?: number; to?: number; maxRecor
 const minutes = (messages: readonly Message[]) =>
   messages.map(({ timestamp }) => (timestamp - epoch) / 60_000);
 
-/** One message a minute from the epoch on, in turn over the partitions. */
+/** One message per minute from the epoch on, over the partitions in turn. */
 async function fill(partitions: number, count: number): Promise<string> {
-  // The times lie back further than retention would keep them.
+  // The times are older than the default retention.
   const topic = await broker.createTopic({ partitions, config: { 'retention.ms': '-1' } });
   await broker.produce(
     topic,
@@ -53,7 +53,7 @@ async function fill(partitions: number, count: number): Promise<string> {
   return topic;
 }
 
-test('reads the messages of a span of time, in order within each partition, its end exclusive', async () => {
+test('reads the messages of a time range in order within each partition, without its end', async () => {
   const topic = await fill(2, 600);
   const messages = await read(topic, { from: epoch + 100 * 60_000, to: epoch + 200 * 60_000 });
   expect([...minutes(messages)].sort((a, b) => a - b)).toEqual(
@@ -67,13 +67,13 @@ test('reads the messages of a span of time, in order within each partition, its 
   expect(messages[0]!.origin.topic).toBe(topic);
 });
 
-test('keeps the newest when there are more than wanted', async () => {
+test('keeps the newest messages if there are more than the limit', async () => {
   const topic = await fill(3, 900);
   const messages = await read(topic, { maxRecords: 90 });
   expect([...minutes(messages)].sort((a, b) => a - b)).toEqual(Array.from({ length: 90 }, (_, i) => 810 + i));
 });
 
-test('takes stretches of all of the time, where that is asked for, each one told from the next', async () => {
+test('reads ranges from the whole time on request, and separates them', async () => {
   const topic = await fill(2, 2_000);
   const history = createKafkaHistory({
     kafka: broker.client(),
@@ -97,14 +97,14 @@ test('takes stretches of all of the time, where that is asked for, each one told
   expect(share).toBeCloseTo(200 / 1_900);
 });
 
-test('an empty topic, and a span without messages, end at once', async () => {
+test('an empty topic and an empty range end at once', async () => {
   expect(await read(await broker.createTopic({ partitions: 2 }))).toEqual([]);
   const topic = await fill(1, 10);
   expect(await read(topic, { from: epoch + 3_600_000 })).toEqual([]);
   expect(await read(topic, { to: epoch })).toEqual([]);
 });
 
-test('ends where markers of transactions lie behind the last message', async () => {
+test('ends with transaction markers after the last message', async () => {
   const topic = await broker.createTopic();
   const producer = broker
     .client()
@@ -126,20 +126,20 @@ test('ends where markers of transactions lie behind the last message', async () 
   expect(Date.now() - began).toBeLessThan(3_000);
 });
 
-test('leaves out what an open transaction holds back', async () => {
+test('leaves out messages of an open transaction', async () => {
   const topic = await fill(1, 5);
   const producer = broker
     .client()
     .producer({ transactionalId: 'sleeper', idempotent: true, maxInFlightRequests: 1 });
   await producer.connect();
   const transaction = await producer.transaction();
-  await transaction.send({ topic, messages: [{ value: 'held' }] });
+  await transaction.send({ topic, messages: [{ value: 'pending' }] });
   expect(await read(topic)).toHaveLength(5);
   await transaction.abort();
   await producer.disconnect();
 });
 
-test('ends after a while when the last offsets never come', async () => {
+test('ends after the idle timeout if the last offsets do not arrive', async () => {
   const topic = await fill(1, 5);
   const client = broker.client();
   const promising = {
@@ -160,7 +160,7 @@ test('ends after a while when the last offsets never come', async () => {
   expect(messages).toBe(5);
 });
 
-test('leaves no group behind, neither after the end nor when the reader turns away', async () => {
+test('deletes its group after the end, and when the reader stops early', async () => {
   const topic = await fill(2, 500);
   await read(topic, { maxRecords: 10 });
   const history = createKafkaHistory({
@@ -179,11 +179,11 @@ test('leaves no group behind, neither after the end nor when the reader turns aw
   expect(groups.filter(({ groupId }) => groupId.includes('history'))).toEqual([]);
 });
 
-test('rejects when the topic is not there', async () => {
+test('rejects if the topic does not exist', async () => {
   await expect(read('never-made')).rejects.toThrow();
 });
 
-test('of a compacted topic reads what is left, with its tombstones, and ends', async () => {
+test('reads the remaining messages of a compacted topic with its tombstones, and ends', async () => {
   const topic = await broker.createTopic({
     config: {
       'cleanup.policy': 'compact',
@@ -198,14 +198,14 @@ test('of a compacted topic reads what is left, with its tombstones, and ends', a
       topic,
       Array.from({ length: 20 }, (_, i) => ({ key: `k${i}`, value: `${round}` })),
     );
-    // A segment that is closed can be cleaned.
+    // Only a closed segment is compacted.
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
   await broker.produce(topic, [{ key: 'k0', value: null }]);
   await until(
     'the cleaner',
     async () => {
-      // Closes the segment before.
+      // Closes the previous segment.
       await broker.produce(topic, [{ key: 'other', value: 'x' }]);
       return (await read(topic)).length < 60;
     },
@@ -221,7 +221,7 @@ test('of a compacted topic reads what is left, with its tombstones, and ends', a
   expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
 }, 120_000);
 
-test('where retention takes messages while they are read, the rest comes', async () => {
+test('reads the rest if retention removes messages during the reading', async () => {
   const topic = await fill(1, 3_000);
   const history = createKafkaHistory({
     kafka: broker.client(),
@@ -240,12 +240,12 @@ test('where retention takes messages while they are read, the rest comes', async
     }
     offsets.push(...chunk.map(({ origin }) => Number(origin.offset)));
   }
-  // What had been fetched by then, and what is left; nothing twice.
+  // The messages fetched before and those left, none twice.
   expect(new Set(offsets).size).toBe(offsets.length);
   expect(offsets.slice(-100)).toEqual(Array.from({ length: 100 }, (_, i) => 2_900 + i));
 });
 
-test('a live member of the group neither loses its partitions nor its place', async () => {
+test('a live member of the group keeps its partitions and offsets', async () => {
   const topic = await broker.createTopic({ partitions: 2 });
   const consuming = startConsuming(broker, { topic });
   await until('partitions', () => consuming.source.ready().ready);
@@ -266,10 +266,10 @@ test('a live member of the group neither loses its partitions nor its place', as
   await until('more', () => consuming.live.length === 600);
   expect(consuming.batches.filter(({ assignment }) => assignment !== undefined)).toHaveLength(assignments);
   expect(consuming.restarts).toEqual([]);
-  expect(consuming.refilled).toEqual([]);
+  expect(consuming.warmUp).toEqual([]);
 });
 
-test('labels of a topic: the newest of each key counts, one without a value withdraws it, what is none is told', async () => {
+test('the newest label of each key counts, one without a value deletes it, and a bad one is reported', async () => {
   const topic = await broker.createTopic();
   const label = (key: string, more = {}) =>
     JSON.stringify({ key, start: epoch, end: epoch + 1_000, ...more });

@@ -1,4 +1,4 @@
-/** What a daemon costs that has nothing to do, and whether it is quiet meanwhile. */
+/** CPU and log lines of an idle daemon. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { newFolder, removeFolders, writeConfig } from '../plant';
@@ -23,16 +23,16 @@ afterAll(async () => {
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
-/** Time that all threads of a process have computed so far, seconds (Linux). */
+/** CPU time of all threads of a process, s (Linux). */
 function cpuSeconds(pid: number): number {
-  // The name of the program, in brackets, may hold blanks.
+  // The name of the program, in brackets, may contain spaces.
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
 const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
-test('an idle daemon hardly computes, logs nothing, and still says when it last fetched', async () => {
+test('an idle daemon uses little CPU, logs nothing, and reports its last fetch', async () => {
   const config = await writeConfig();
   const feed = await createFeed(broker);
   await feed.produceNormal(200);
@@ -41,7 +41,7 @@ test('an idle daemon hardly computes, logs nothing, and still says when it last 
   const daemon = startVaemon(['run'], config, settings);
   await daemon.ready();
   await untilCommitted(broker.client(), groupOf(settings));
-  // The last save of what is remembered, garbage of the training, and the compiler's last word on what has run until now.
+  // The last save of state, garbage of the training, and compilation.
   await pause(20);
 
   const lines = daemon.log().length;
@@ -50,7 +50,7 @@ test('an idle daemon hardly computes, logs nothing, and still says when it last 
   await pause(idleSeconds);
   const share = (cpuSeconds(daemon.pid) - before) / ((performance.now() - began) / 1000);
   process.stdout.write(`idle: ${(100 * share).toFixed(2)} % of a core over ${idleSeconds} s\n`);
-  // Measured on an idle machine it is below 0.01; who else computes here makes it more.
+  // Below 0.01 on an idle machine; more if others use the machine.
   expect(share).toBeLessThan(0.05);
   expect(daemon.log().slice(lines)).toEqual([]);
   expect(daemon.stderr()).not.toMatch(/Warning/);
@@ -62,7 +62,7 @@ test('an idle daemon hardly computes, logs nothing, and still says when it last 
 
   await broker.stop();
   await pause(3);
-  // While the broker is away it tries again, with pauses, and does not fill the log.
+  // During an outage of the broker it retries with pauses and does not fill the log.
   const away = { cpu: cpuSeconds(daemon.pid), lines: daemon.log().length };
   await pause(10);
   const trying = (cpuSeconds(daemon.pid) - away.cpu) / 10;

@@ -1,11 +1,11 @@
-/** A plant on Kafka with its daemon: what should come of each record, and what has. */
+/** Expected and actual outcomes of a plant's records. */
 import type { Kafka } from 'kafkajs';
 import { windowLength } from '../plant';
 import type { SettingsOverrides } from '../vaemon-process';
 import type { TestKafka } from './broker';
 import { headerOf, readTopic } from './readings';
 
-/** A detector with topics for its verdicts and a group of its own. */
+/** A detector with its own topics and group. */
 export async function plantSettings(broker: TestKafka & { bootstrap: string }, topic: string, store: string) {
   const [detections, deadLetters] = [await broker.createTopic(), await broker.createTopic()];
   return {
@@ -31,17 +31,17 @@ export const groupOf = (settings: PlantSettings) => ({
   groupId: settings['source.kafka.groupId'],
 });
 
-/** What came of each record, by `partition/offset`, in the order in which it was written. */
+/** Outcomes of each record by `partition/offset`, in the order in which they were written. */
 export type Outcomes = Map<string, string[]>;
 const add = (outcomes: Outcomes, origin: string, outcome: string): void => {
   outcomes.set(origin, [...(outcomes.get(origin) ?? []), outcome]);
 };
 
 /**
- * Of devices whose records are all good: a verdict for each whose window is full. What a producer has written twice is a
+ * Outcomes of good records: a detection for each full window. A record that a producer has written twice is a
  * duplicate.
  */
-export async function expectedVerdicts(kafka: Kafka, topic: string): Promise<Outcomes> {
+export async function expectedDetections(kafka: Kafka, topic: string): Promise<Outcomes> {
   const expected: Outcomes = new Map();
   const seen = new Map<string, { count: number; newest: number }>();
   const messages = await readTopic(kafka, topic);
@@ -57,12 +57,12 @@ export async function expectedVerdicts(kafka: Kafka, topic: string): Promise<Out
       continue;
     }
     device.newest = timestamp;
-    expected.set(origin, ++device.count < windowLength ? [] : ['verdict']);
+    expected.set(origin, ++device.count < windowLength ? [] : ['detection']);
   }
   return expected;
 }
 
-/** As the feed says: a verdict or the reason of a dead letter. The first records of a key have no full window. */
+/** Outcomes by the feed's headers: a detection or the reason of a dead letter. The first records of a key have no full window. */
 export async function expectedOutcomes(kafka: Kafka, topic: string): Promise<Outcomes> {
   const expected: Outcomes = new Map();
   const seen = new Map<string, number>();
@@ -70,19 +70,19 @@ export async function expectedOutcomes(kafka: Kafka, topic: string): Promise<Out
   for (const message of messages.sort((a, b) => Number(a.offset) - Number(b.offset))) {
     const expectation = headerOf(message, 'expect');
     const origin = `${message.partition}/${message.offset}`;
-    if (expectation !== 'verdict') {
+    if (expectation !== 'detection') {
       expected.set(origin, [expectation]);
       continue;
     }
     const { key } = JSON.parse(String(message.value)) as { key: string };
     const count = (seen.get(key) ?? 0) + 1;
     seen.set(key, count);
-    expected.set(origin, count < windowLength ? [] : ['verdict']);
+    expected.set(origin, count < windowLength ? [] : ['detection']);
   }
   return expected;
 }
 
-/** What the daemon has written, the surprise of each record that has a verdict, and the levels that lowered it. */
+/** The daemon's output, the surprise of each record with a detection, and the baselines that lowered it. */
 export async function actualOutcomes(
   kafka: Kafka,
   topic: string,
@@ -93,18 +93,19 @@ export async function actualOutcomes(
   const lowered = new Map<string, object>();
   for (const message of await readTopic(kafka, settings['sinks.kafka.detectionsTopic'])) {
     if (headerOf(message, 'type') !== 'detection') continue;
-    const { source, surprise, levels } = JSON.parse(String(message.value)) as {
+    const { source, surprise, baselines } = JSON.parse(String(message.value)) as {
       source: { topic: string; partition: number; offset: string };
       surprise: number;
-      levels?: Record<string, number>;
+      baselines?: Record<string, number>;
     };
     const origin = `${source.partition}/${source.offset}`;
     expect(source.topic).toBe(topic);
-    // A record that is scored twice has the same surprise twice.
+    // A record that is scored twice has the same surprise.
     expect(surprises.get(origin) ?? surprise).toBe(surprise);
     surprises.set(origin, surprise);
-    if (levels !== undefined && Object.values(levels).some((by) => by > 0)) lowered.set(origin, levels);
-    add(outcomes, origin, 'verdict');
+    if (baselines !== undefined && Object.values(baselines).some((by) => by > 0))
+      lowered.set(origin, baselines);
+    add(outcomes, origin, 'detection');
   }
   for (const message of await readTopic(kafka, settings['sinks.kafka.deadLetterTopic'])) {
     expect(headerOf(message, 'source-topic')).toBe(topic);
@@ -115,7 +116,7 @@ export async function actualOutcomes(
   return { outcomes, surprises, lowered };
 }
 
-/** Records that did not end as they should: none when all is well. */
+/** Records whose outcome differs from the expected one. */
 export function differences(
   expected: Outcomes,
   actual: Outcomes,
@@ -133,5 +134,5 @@ export function differences(
 
 export type Same = Parameters<typeof differences>[2];
 export const exactlyOnce: Same = (expected, actual) => expected.join() === actual.join();
-/** What was under way in a crash is written again, and is the same. */
+/** After a crash the same outcome may be written again. */
 export const atLeastOnce: Same = (expected, actual) => exactlyOnce(expected, [...new Set(actual)]);

@@ -1,4 +1,4 @@
-/** What a test reads from Kafka to see what has come of it. */
+/** Reads topics and offsets for tests. */
 import type { Admin, Kafka, KafkaMessage } from 'kafkajs';
 import { atPartition, until } from './broker';
 
@@ -6,7 +6,7 @@ export type TopicMessage = KafkaMessage & { partition: number };
 
 export const headerOf = ({ headers }: KafkaMessage, name: string): string => String(headers?.[name] ?? '');
 
-/** Everything in a topic, in order within each partition; of transactions only what is committed. */
+/** All committed messages of a topic, in order within each partition. */
 export async function readTopic(kafka: Kafka, topic: string): Promise<TopicMessage[]> {
   const consumer = kafka.consumer({ groupId: `reader-of-${topic}-${Date.now()}`, maxWaitTimeInMs: 100 });
   const admin = kafka.admin();
@@ -15,7 +15,7 @@ export async function readTopic(kafka: Kafka, topic: string): Promise<TopicMessa
   /** The next offset of each partition. */
   const next = new Map<number, bigint>();
   const messages: TopicMessage[] = [];
-  // Also of batches that hold nothing but markers of transactions.
+  // Also for batches of transaction markers only.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
     next.set(payload.partition, BigInt(payload.lastOffset) + 1n);
   });
@@ -36,7 +36,7 @@ export async function readTopic(kafka: Kafka, topic: string): Promise<TopicMessa
   return messages;
 }
 
-/** A transaction is committed a few ms before what it wrote can be read: kafkajs' `high` is where a reader gets to. */
+/** A transaction's messages can be read a few ms after its commit: kafkajs' `high` is the last stable offset. */
 async function stableEnds(
   admin: Admin,
   topic: string,
@@ -86,12 +86,12 @@ export function untilCommitted(kafka: Kafka, group: GroupTopic, timeoutMs = 60_0
   );
 }
 
-/** A verdict, as it stands in the topic. */
-export interface ReadVerdict {
+/** A detection in the topic. */
+export interface ReadDetection {
   surprise: number;
   modelVersion: string;
   incomplete?: readonly string[];
-  levels?: Readonly<Record<string, number>>;
+  baselines?: Readonly<Record<string, number>>;
   source: { topic: string; partition: number; offset: string };
 }
 
@@ -101,17 +101,17 @@ export interface ReadEvent {
   status: 'open' | 'closed';
 }
 
-export interface ReadVerdicts {
-  /** What was said of each record, by `partition/offset`, in the order in which it was written. */
-  detections: Map<string, ReadVerdict[]>;
-  /** By id and status, likewise. */
+export interface ReadOutput {
+  /** Detections by `partition/offset` of their record, in the order in which they were written. */
+  detections: Map<string, ReadDetection[]>;
+  /** Events by id and status, in the same order. */
   events: Map<string, ReadEvent[]>;
 }
 
-/** What a detector has written. Explanations are left out: they have a budget of time. */
-export async function readVerdicts(kafka: Kafka, detectionsTopic: string): Promise<ReadVerdicts> {
-  const detections: ReadVerdicts['detections'] = new Map();
-  const events: ReadVerdicts['events'] = new Map();
+/** The output of a detector, without explanations, which have a time budget. */
+export async function readOutput(kafka: Kafka, detectionsTopic: string): Promise<ReadOutput> {
+  const detections: ReadOutput['detections'] = new Map();
+  const events: ReadOutput['events'] = new Map();
   const add = <T>(to: Map<string, T[]>, id: string, one: T) => to.set(id, [...(to.get(id) ?? []), one]);
   for (const message of await readTopic(kafka, detectionsTopic)) {
     const value = JSON.parse(String(message.value)) as Record<string, unknown>;
@@ -121,8 +121,8 @@ export async function readVerdicts(kafka: Kafka, detectionsTopic: string): Promi
       const event = value as unknown as ReadEvent;
       add(events, `${event.id} ${event.status}`, event);
     } else {
-      const verdict = value as unknown as ReadVerdict;
-      add(detections, `${verdict.source.partition}/${verdict.source.offset}`, verdict);
+      const detection = value as unknown as ReadDetection;
+      add(detections, `${detection.source.partition}/${detection.source.offset}`, detection);
     }
   }
   return { detections, events };

@@ -1,4 +1,4 @@
-/** A real schema registry for a test file, and a gate before it that can be shut and asks for a password. */
+/** A real schema registry, and a proxy before it that can be closed and requires a password. */
 import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { createServer, request as forward } from 'node:http';
@@ -18,11 +18,11 @@ export interface TestRegistry {
     schema: unknown,
     references?: readonly { name: string; subject: string; version: number }[],
   ): Promise<number>;
-  /** Stops it; it keeps nothing. */
+  /** Stops the registry and deletes its data. */
   remove(): Promise<void>;
 }
 
-/** Starts a registry; the first time Maven fetches it (142 MB, kept in `.cache/apicurio`). */
+/** Starts a registry; Maven downloads it once (142 MB, in `.cache/apicurio`). */
 export async function startRegistry(): Promise<TestRegistry> {
   const folder = await mkdtemp(path.join(tmpdir(), 'vaemon-registry-'));
   const { stdout } = await script(path.join(__dirname, 'registry-up.sh'), [folder]);
@@ -47,14 +47,14 @@ export async function startRegistry(): Promise<TestRegistry> {
 
 export interface Gate {
   url: string;
-  /** Requests that have come, refused ones included. */
+  /** Number of requests, refused ones included. */
   requests(): number;
-  /** `open` lets through what has the credentials, `shut` breaks every connection. */
+  /** `open` passes requests with the credentials, `shut` breaks every connection. */
   set(state: 'open' | 'shut'): void;
   close(): Promise<void>;
 }
 
-/** A way to a registry for those who know user and password. */
+/** A proxy before a registry that requires a user and a password. */
 export async function openGate(registry: string, user: string, password: string): Promise<Gate> {
   const expected = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   let state: 'open' | 'shut' = 'open';

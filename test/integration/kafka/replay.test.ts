@@ -10,7 +10,7 @@ import type { TestBroker } from './broker';
 import { createFleetFeed } from './fleet-feed';
 import type { FleetFeed } from './fleet-feed';
 import { groupOf, plantSettings } from './outcomes';
-import { readTopic, readVerdicts, untilCommitted } from './readings';
+import { readTopic, readOutput, untilCommitted } from './readings';
 
 jest.setTimeout(240_000);
 
@@ -85,7 +85,7 @@ const versionsIn = (settings: SettingsOverrides) =>
 
 test('all detections are equal bit for bit, by the two versions that made them', async () => {
   const settings = await judge();
-  const { detections } = await readVerdicts(broker.client(), String(settings['sinks.kafka.detectionsTopic']));
+  const { detections } = await readOutput(broker.client(), String(settings['sinks.kafka.detectionsTopic']));
   const { code, report, stderr } = await replay(settings, '--from', began);
   expect(report).toMatchObject({
     different: 0,
@@ -150,7 +150,7 @@ test('with levels that follow the devices, and where anomalies alone are written
   expect(report.identical).toBeGreaterThan(1_500);
 
   const quiet = await judge({ 'sinks.kafka.emit': 'anomalies' });
-  const { detections } = await readVerdicts(broker.client(), String(quiet['sinks.kafka.detectionsTopic']));
+  const { detections } = await readOutput(broker.client(), String(quiet['sinks.kafka.detectionsTopic']));
   const { code, report: ofAnomalies } = await replay(quiet, '--from', began);
   expect(ofAnomalies).toMatchObject({ different: 0, withoutVersion: 0, incomplete: 0, unrecorded: 0 });
   expect(code).toBe(0);

@@ -20,7 +20,7 @@ jest.setTimeout(120_000);
 
 let broker: TestBroker;
 let config: string;
-/** Holds one model version. */
+/** Store with one model version. */
 let trainedStore: string;
 
 beforeAll(async () => {
@@ -45,7 +45,7 @@ afterAll(async () => {
 const file = (name: string): string => path.join(broker.folder, 'secure', name);
 const password = (): string => readFileSync(file('password'), 'utf8');
 
-/** A token that the broker takes, for five minutes; or one of another issuer, which it does not. */
+/** A token that the broker accepts for five minutes; or one of another issuer, which it rejects. */
 function tokenOf(issuer = 'test-provider'): string {
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: issuer, aud: 'kafka', sub: 'alice', iat: now, exp: now + 300 };
@@ -55,7 +55,7 @@ function tokenOf(issuer = 'test-provider'): string {
   return `${content}.${sign('sha256', Buffer.from(content), key).toString('base64url')}`;
 }
 
-/** An OIDC provider that knows one client. */
+/** An OIDC provider with one client. */
 async function startProvider(clientId: string, secret: string): Promise<string> {
   const expected = `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}`;
   const { url } = await startServer((request) =>
@@ -76,7 +76,7 @@ async function topicWith(records: number): Promise<string> {
   return topic;
 }
 
-/** Without brokers, and without what they want. */
+/** Connection settings without brokers, TLS or SASL. */
 async function settingsFor(topic: string, store: string) {
   return {
     'source.kind': 'kafka',
@@ -110,7 +110,7 @@ const log = { warn: silent, info: silent, debug: silent };
 
 type Listener = keyof TestBroker['addresses'];
 
-describe('records come in and dead letters go out', () => {
+describe('records are read and dead letters written', () => {
   const tls = (): TlsSettings => ({ ...noTls, enabled: true, ca: file('ca.pem') });
   const asAlice = (mechanism: SaslSettings['mechanism']): SaslSettings => ({
     ...noSasl,
@@ -202,13 +202,13 @@ describe('records come in and dead letters go out', () => {
   });
 });
 
-/** All that a process has let out. */
+/** All output of a process. */
 async function allOutput(daemon: VaemonProcess): Promise<string> {
   const pages = await Promise.all(['/metrics', '/readyz', '/healthz'].map((page) => daemon.get(page)));
   return [daemon.stdout(), daemon.stderr(), ...pages.map(({ body }) => body)].join('\n');
 }
 
-/** Secrets as they are, and as they go over the network. */
+/** Secrets in plain text and as they are sent. */
 function expectNoneOf(secrets: readonly string[], output: string): void {
   for (const secret of secrets) {
     expect(output).not.toContain(secret);
@@ -230,7 +230,7 @@ test.each<[string, Listener, SettingsOverrides, RegExp]>([
     { 'source.kafka.tls.ca': 'gone.pem' },
     /gone\.pem cannot be read \(ENOENT\)/,
   ],
-])('%s is said, and the daemon goes on trying', async (_, listener, settings, reason) => {
+])('%s is reported, and the daemon keeps retrying', async (_, listener, settings, reason) => {
   const files = Object.fromEntries(Object.entries(settings).map(([key, name]) => [key, file(String(name))]));
   const daemon = startVaemon(['run'], config, {
     ...(await settingsFor(await topicWith(10), await copyStore(trainedStore))),
@@ -238,7 +238,7 @@ test.each<[string, Listener, SettingsOverrides, RegExp]>([
     'source.kafka.tls.enabled': 'true',
     ...files,
   });
-  await until('it to be said', () => daemon.log('source error').length > 1, 60_000);
+  await until('the log line', () => daemon.log('source error').length > 1, 60_000);
   const { status, body } = await daemon.get('/readyz');
   expect([status, body]).toEqual([503, expect.stringMatching(reason)]);
   expect(await daemon.get('/healthz')).toMatchObject({ status: 200 });
@@ -246,7 +246,7 @@ test.each<[string, Listener, SettingsOverrides, RegExp]>([
 });
 
 test.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
-  'a wrong password for %s is said, tried ever more slowly, and right as soon as its file is',
+  'a wrong password for %s is reported, retried with growing delays, and read again once its file is correct',
   async (mechanism) => {
     const passwordFile = path.join(await newFolder(), 'password');
     const wrong = 'correct-horse-battery';
@@ -262,10 +262,10 @@ test.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
       'source.kafka.sasl.passwordFile': passwordFile,
       'log.level': 'debug',
     });
-    await until('it to be said', () => daemon.log('source error').length > 3, 60_000);
+    await until('the log line', () => daemon.log('source error').length > 3, 60_000);
     const { status, body } = await daemon.get('/readyz');
     expect([status, body]).toEqual([503, expect.stringMatching(/SASL .* authentication failed: /)]);
-    // One line of ours for each attempt; what kafkajs says each time is for developers.
+    // One line of vaemon for each attempt; kafkajs' lines are at debug.
     const atLeast = (level: string) => daemon.log().filter((line) => line.level === level);
     expect(atLeast('error').every(({ message }) => message === 'source error')).toBe(true);
     expect(atLeast('warn').length).toBeLessThanOrEqual(5);
@@ -279,13 +279,13 @@ test.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
   },
 );
 
-describe('no secret is to be seen', () => {
+describe('no secret is shown', () => {
   const secrets = {
     right: { registry: 'R1ght-registry-pass', client: 'R1ght-client-secret' },
     wrong: { kafka: 'Wr0ng-kafka-pass', registry: 'Wr0ng-registry-pass', client: 'Wr0ng-client-secret' },
   };
 
-  /** A detector that needs a password, a token and a schema, with a sink on other terms; records to train on. */
+  /** A detector that needs a password, a token and a schema, with other credentials for its sink; and records to train on. */
   async function startEverything(given: { kafka: string; registry: string; client: string }) {
     const basic = `Basic ${Buffer.from(`reader:${secrets.right.registry}`).toString('base64')}`;
     const registry = await startServer((request) =>
@@ -325,7 +325,7 @@ describe('no secret is to be seen', () => {
     return { settings, env, daemon: startVaemon(['run'], config, settings, env) };
   }
 
-  /** What `vaemon config …` says of it. */
+  /** Output of `vaemon config …`. */
   async function printed(settings: SettingsOverrides, env: Record<string, string>): Promise<string> {
     const sets = Object.entries(settings).map(([key, value]) => `--set=${key}=${value}`);
     const captured = captureContext(env);
@@ -337,7 +337,7 @@ describe('no secret is to be seen', () => {
     return captured.stdout() + captured.stderr();
   }
 
-  test('where all are right: a model is trained, records are scored, and a bad one is a dead letter', async () => {
+  test('with valid secrets a model is trained, records are scored, and a bad one becomes a dead letter', async () => {
     const given = { kafka: password(), ...secrets.right };
     const { settings, env, daemon } = await startEverything(given);
     await daemon.ready();
@@ -350,22 +350,22 @@ describe('no secret is to be seen', () => {
     expectNoneOf([tokenOf().split('.')[0]!], output);
   });
 
-  test('where all are wrong', async () => {
+  test('with invalid secrets', async () => {
     const { daemon } = await startEverything(secrets.wrong);
-    await until('it to be said', () => daemon.log('no model yet, will try again').length > 1, 60_000);
+    await until('the log line', () => daemon.log('no model yet, will try again').length > 1, 60_000);
     const output = await allOutput(daemon);
     expect(await daemon.signal('SIGTERM')).toEqual({ code: 0, signal: null });
     expect(output).toMatch(/SASL SCRAM SHA512 authentication failed/);
     expectNoneOf(Object.values(secrets.wrong), output);
   });
 
-  test('where only that of the sink is wrong', async () => {
+  test('with an invalid secret of the sink only', async () => {
     const { daemon } = await startEverything({
       kafka: password(),
       ...secrets.right,
       client: secrets.wrong.client,
     });
-    await until('it to be said', () => daemon.log('source error').length > 1, 60_000);
+    await until('the log line', () => daemon.log('source error').length > 1, 60_000);
     const { status, body } = await daemon.get('/readyz');
     expect([status, body]).toEqual([503, expect.stringContaining('invalid_client')]);
     const output = await allOutput(daemon);

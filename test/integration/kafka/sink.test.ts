@@ -101,7 +101,7 @@ async function contentOf(topic: string) {
   }));
 }
 
-test('a detection and an event arrive as JSON under the key of their record, told apart by a header', async () => {
+test('a detection and an event arrive as JSON with the key of their record and a type header', async () => {
   const { sink, detectionsTopic, deadLetterTopic } = await openSink();
   await sink.write({ ...nothing, detections: [detection], events: [event] });
   const [first, second, ...more] = await contentOf(detectionsTopic);
@@ -137,7 +137,7 @@ test('a detection and an event arrive as JSON under the key of their record, tol
   expect(await contentOf(deadLetterTopic)).toEqual([]);
 });
 
-test('a dead letter has the bytes of its record, and the reason and the origin in its headers', async () => {
+test('a dead letter has the bytes of its record, and the reason and origin in its headers', async () => {
   const { sink, deadLetterTopic } = await openSink();
   const bare = { ...letter, reason: 'empty' as const, message: 'has no value', key: null, value: null };
   await sink.write({ ...nothing, deadLetters: [letter, bare] });
@@ -158,7 +158,7 @@ test('a dead letter has the bytes of its record, and the reason and the origin i
   expect(second).toMatchObject({ key: null, value: null, headers: { reason: 'empty' } });
 });
 
-test('writes only anomalous detections where that is wanted', async () => {
+test('writes only anomalous detections on request', async () => {
   const { sink, detectionsTopic, deadLetterTopic } = await openSink();
   await sink.close();
   const anomalies = createKafkaSink({
@@ -173,7 +173,7 @@ test('writes only anomalous detections where that is wanted', async () => {
   expect((await contentOf(detectionsTopic)).map(({ key }) => key!.toString())).toEqual(['pump-3']);
 });
 
-test('more than a request may hold is divided, in order', async () => {
+test('messages above the limit of a request are divided in order', async () => {
   const { sink, detectionsTopic } = await openSink({
     config: { 'max.message.bytes': '100000' },
     maxRequestBytes: 50_000,
@@ -186,13 +186,13 @@ test('more than a request may hold is divided, in order', async () => {
   );
 });
 
-test('what the broker finds too large as a whole is halved until it takes it', async () => {
+test('a request that the broker refuses for its size is halved until it is accepted', async () => {
   const { sink, detectionsTopic } = await openSink({ config: { 'max.message.bytes': '10000' } });
   await sink.write({ ...nothing, detections: Array.from({ length: 100 }, () => detection) });
   expect(await contentOf(detectionsTopic)).toHaveLength(100);
 });
 
-test('a dead letter that the broker does not take is cut, and says so', async () => {
+test('a dead letter that the broker refuses is cut and marked', async () => {
   const { sink, deadLetterTopic } = await openSink();
   const value = Buffer.alloc(3_000_000, 'x');
   await sink.write({ ...nothing, deadLetters: [{ ...letter, value }, letter] });
@@ -203,7 +203,7 @@ test('a dead letter that the broker does not take is cut, and says so', async ()
   expect(second!.headers).not.toHaveProperty('truncated');
 });
 
-test('a dead letter is cut further where the topic takes less than we thought, and the sink remembers', async () => {
+test('a dead letter is cut further for a smaller limit of the topic, and the sink keeps the limit', async () => {
   const { sink, deadLetterTopic } = await openSink({ config: { 'max.message.bytes': '30000' } });
   const value = Buffer.alloc(200_000, 'x');
   await sink.write({ ...nothing, deadLetters: [{ ...letter, value }] });
@@ -213,7 +213,7 @@ test('a dead letter is cut further where the topic takes less than we thought, a
   expect(content[0]!.headers).toMatchObject({ truncated: 'true', 'original-bytes': '200000' });
 });
 
-test('a write rejects while the broker is away, and the next one after its return arrives', async () => {
+test('a write rejects during an outage of the broker, and the next one after it arrives', async () => {
   const { sink, detectionsTopic } = await openSink();
   await sink.write({ ...nothing, detections: [detection] });
   await broker.stop();
@@ -223,7 +223,7 @@ test('a write rejects while the broker is away, and the next one after its retur
   expect((await contentOf(detectionsTopic)).map(({ key }) => key!.toString())).toEqual(['pump-3', 'back']);
 });
 
-test('closing twice is closing once, and then nothing is taken', async () => {
+test('a second close does nothing, and a closed sink rejects writes', async () => {
   const { sink } = await openSink();
   await sink.write({ ...nothing, detections: [detection] });
   await sink.close();

@@ -27,7 +27,7 @@ async function withAdmin<T>(use: (admin: ReturnType<Kafka['admin']>) => Promise<
   }
 }
 
-/** Committed offsets of the group that `consume` uses, by partition; −1 where there is none. */
+/** Committed offsets of the group that `consume` uses, by partition; −1 = none. */
 function committedOf(topic: string): Promise<number[]> {
   return withAdmin(async (admin) => {
     const [offsets] = await admin.fetchOffsets({ groupId: `group-of-${topic}`, topics: [topic] });
@@ -40,7 +40,7 @@ async function highOf(topic: string): Promise<number[]> {
   return offsets.sort((a, b) => a.partition - b.partition).map(({ high }) => Number(high));
 }
 
-test('delivers every message in order within its partition, and commits what was handled when it stops', async () => {
+test('delivers every message in order within its partition, and commits handled offsets when it stops', async () => {
   const topic = await broker.createTopic({ partitions: 3 });
   await broker.produce(topic, numbered(1_000));
   const { source, ended, batches, live, errors } = consume({ topic });
@@ -63,7 +63,7 @@ test('delivers every message in order within its partition, and commits what was
   expect(source.ready()).toEqual({ ready: false, reason: 'stopped' });
 });
 
-test('commits nothing of a batch before the pipeline has it', async () => {
+test('commits nothing of a batch before the pipeline has accepted it', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(100));
   const releases: (() => void)[] = [];
@@ -79,7 +79,7 @@ test('commits nothing of a batch before the pipeline has it', async () => {
   await until('the last commit', async () => (await committedOf(topic))[0] === 100);
 });
 
-test('hands a batch over again that the pipeline has rejected, and nothing before it', async () => {
+test('delivers a rejected batch again, and nothing after it meanwhile', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(150));
   const seen: string[] = [];
@@ -96,7 +96,7 @@ test('hands a batch over again that the pipeline has rejected, and nothing befor
   expect(errors.map(({ message }) => message)).toEqual(['sink is away', 'sink is away']);
 });
 
-test('a stop while the pipeline keeps rejecting ends, and the batch comes to the next one', async () => {
+test('a stop ends while the pipeline keeps rejecting, and the next consumer gets the batch', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(100));
   const first = consume({ topic }, ({ messages }) =>
@@ -110,14 +110,14 @@ test('a stop while the pipeline keeps rejecting ends, and the batch comes to the
   expect(valuesOf(second.live)).toEqual(range(100).slice(50));
 });
 
-test('after a stop in mid-stream the next one goes on: nothing is lost, nothing comes twice, windows are refilled', async () => {
+test('after a stop the next consumer continues: nothing is lost or doubled, and windows are warmed up', async () => {
   const topic = await broker.createTopic({ partitions: 2 });
   await broker.produce(topic, numbered(2_000));
   const slowly = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
   const first = consume({ topic, warmUpRecords: 20 }, slowly);
   await until('a part', () => first.live.length >= 700);
   await first.source.stop();
-  expect(first.refilled).toEqual([]);
+  expect(first.warmUp).toEqual([]);
   expect(first.live.length).toBeLessThan(2_000);
   const committed = await committedOf(topic);
   expect(committed[0]! + committed[1]!).toBe(first.live.length);
@@ -129,7 +129,7 @@ test('after a stop in mid-stream the next one goes on: nothing is lost, nothing 
   expect(sorted(valuesOf([...first.live, ...second.live]))).toEqual(range(2_500));
 
   for (const partition of [0, 1]) {
-    const before = second.refilled.filter(({ origin }) => origin.partition === partition);
+    const before = second.warmUp.filter(({ origin }) => origin.partition === partition);
     const from = Math.max(0, committed[partition]! - 20);
     expect(before.map(({ origin }) => Number(origin.offset))).toEqual(
       range(committed[partition]! - from).map((i) => from + i),
@@ -138,14 +138,14 @@ test('after a stop in mid-stream the next one goes on: nothing is lost, nothing 
   expect(await committedOf(topic)).toEqual(await highOf(topic));
 });
 
-test('a warmUp commits nothing', async () => {
+test('warm-up commits nothing', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(100));
   const first = consume({ topic });
   await until('all', () => first.live.length === 100);
   await first.source.stop();
   const second = consume({ topic, warmUpRecords: 60, maxBatchRecords: 10 });
-  await until('the warmUp', () => second.refilled.length === 60);
+  await until('the warmUp', () => second.warmUp.length === 60);
   await second.source.stop();
   expect(await committedOf(topic)).toEqual([100]);
   expect(second.live).toEqual([]);
@@ -166,25 +166,25 @@ test('two members share the partitions over a rebalance, and every message is ha
   await until('all', () => new Set(valuesOf([...first.live, ...second.live])).size === 1_400);
   await Promise.all([first.source.stop(), second.source.stop()]);
   expect(second.live.length).toBeGreaterThan(0);
-  // The batch under way was committed before the partitions changed hands.
+  // The batch in progress was committed before the partitions moved.
   expect(first.live.length + second.live.length).toBe(1_400);
   expect(await committedOf(topic)).toEqual(await highOf(topic));
 });
 
-test('a group that begins at the latest message keeps its place when it stops before the first one comes', async () => {
+test('a group that starts at the latest message keeps its offset if it stops before the first one', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(30));
   const first = consume({ topic, startFrom: 'latest', warmUpRecords: 10 });
-  await until('the warmUp', () => first.refilled.length === 10);
+  await until('the warmUp', () => first.warmUp.length === 10);
   await first.source.stop();
   await broker.produce(topic, numbered(5, 30));
   const second = consume({ topic, startFrom: 'latest' });
-  await until('what came between', () => second.live.length === 5);
+  await until('the messages in between', () => second.live.length === 5);
   expect(valuesOf(second.live)).toEqual([30, 31, 32, 33, 34]);
   expect(first.live).toEqual([]);
 });
 
-test('counts the messages that retention took before they were handled', async () => {
+test('counts messages that retention removed before they were handled', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(100));
   let stop: () => void = () => undefined;
@@ -197,17 +197,17 @@ test('counts the messages that retention took before they were handled', async (
   await first.source.stop();
   const [committed] = await committedOf(topic);
   await withAdmin(async (admin) => {
-    // Makes the client know the topic, which deleteTopicRecords alone does not.
+    // Loads the topic's metadata, which deleteTopicRecords alone does not.
     await admin.fetchTopicOffsets(topic);
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '95' }] });
   });
   const second = consume({ topic, startFrom: 'latest', warmUpRecords: 10 });
-  await until('what is left', () => second.live.length === 5);
+  await until('the remaining messages', () => second.live.length === 5);
   expect(second.gaps).toEqual([95n - BigInt(committed!)]);
   expect(valuesOf(second.live)).toEqual([95, 96, 97, 98, 99]);
 });
 
-test('counts what retention takes while a batch is under way, and goes on with the oldest that is left', async () => {
+test('counts messages that retention removes while a batch is in progress, and continues with the oldest one left', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(50));
   let release: () => void = () => undefined;
@@ -224,12 +224,12 @@ test('counts what retention takes while a batch is under way, and goes on with t
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '80' }] });
   });
   release();
-  await until('what is left', () => live.length === 70);
+  await until('the remaining messages', () => live.length === 70);
   expect(valuesOf(live)).toEqual([...range(50), ...range(20).map((i) => 80 + i)]);
   expect(gaps).toEqual([30n]);
 });
 
-test('a megabyte, an empty value, no value and no key arrive as they are', async () => {
+test('a megabyte, an empty value, no value and no key arrive unchanged', async () => {
   const topic = await broker.createTopic({ config: { 'max.message.bytes': '2000000' } });
   const large = Buffer.alloc(1_048_576, 7);
   await broker.produce(topic, [{ key: 'a', value: large }]);
@@ -251,7 +251,7 @@ test('a megabyte, an empty value, no value and no key arrive as they are', async
   expect(Math.abs(live[3]!.timestamp - Date.now())).toBeLessThan(60_000);
 });
 
-test('says what it waits for while the topic is missing, and stops at once all the same', async () => {
+test('reports the missing topic as the reason, and stops at once', async () => {
   const { source, ended, errors } = consume({ topic: 'never-made' });
   await until('an error', () => errors.length > 0);
   expect(source.ready().ready).toBe(false);
@@ -262,7 +262,7 @@ test('says what it waits for while the topic is missing, and stops at once all t
   expect(Date.now() - began).toBeLessThan(5_000);
 });
 
-test('stop gives up waiting for a pipeline that hangs, and the batch comes again', async () => {
+test('a stop abandons a pipeline that hangs, and the batch is redelivered', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(10));
   let entered = false;
@@ -281,7 +281,7 @@ test('stop gives up waiting for a pipeline that hangs, and the batch comes again
   await until('the batch again', () => second.live.length === 10, 30_000);
 });
 
-test('waits for a broker that comes later, and comes through one that goes and returns', async () => {
+test('waits for a broker that starts later, and survives one that restarts', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(10));
   await broker.stop();

@@ -1,4 +1,4 @@
-/** Every way in which kafkajs stops for good, tried: the source comes back by itself, and says what it was. */
+/** Every way in which kafkajs stops for good: the source restarts it and reports the reason. */
 import { createRequire } from 'node:module';
 import { CompressionCodecs, CompressionTypes, KafkaJSNonRetriableError, Partitioners } from 'kafkajs';
 import type { Consumer, Kafka } from 'kafkajs';
@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterEach(stopConsuming);
 afterAll(() => broker.remove());
 
-/** Parts of kafkajs in which a test meddles. */
+/** Internals of kafkajs that tests change. */
 function internals() {
   const load = createRequire(__filename);
   const Broker = load('kafkajs/src/broker') as {
@@ -44,13 +44,13 @@ async function remakeTopic(topic: string, absentMs: number): Promise<void> {
   await admin.connect();
   await admin.deleteTopics({ topics: [topic] });
   await new Promise((resolve) => setTimeout(resolve, absentMs));
-  await until('the topic to be made anew', () =>
+  await until('the topic to be recreated', () =>
     admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true }).catch(() => false),
   );
   await admin.disconnect();
 }
 
-/** A client whose consumers are known to the test. */
+/** A client whose consumers are visible to the test. */
 function watched(): { kafka: Kafka; consumers: Consumer[] } {
   const client = broker.client();
   const consumers: Consumer[] = [];
@@ -71,15 +71,15 @@ test.each([
     'an error that is not to be tried again',
     () => () => ({ decompress: () => Promise.reject(new KafkaJSNonRetriableError('damaged')) }),
   ],
-])('%s ends kafkajs for good; the messages come when it is there', async (_, codec) => {
+])('%s ends kafkajs for good; messages arrive once it exists', async (_, codec) => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(5));
   const consuming = startConsuming(broker, { topic });
-  await until('what is not compressed', () => consuming.live.length === 5);
+  await until('the uncompressed messages', () => consuming.live.length === 5);
   const codecs = CompressionCodecs as Record<number, unknown>;
   const known = CompressionCodecs[CompressionTypes.GZIP];
   try {
-    // The producer needs half a codec; the consumer has none from the first message on.
+    // The producer needs the compressing half; the consumer has no codec from the first message on.
     const { compress } = known() as { compress: unknown };
     const damaged = () => Promise.reject(new KafkaJSNonRetriableError('damaged'));
     codecs[CompressionTypes.GZIP] = () => ({ compress, decompress: damaged });
@@ -101,25 +101,25 @@ test.each([
   ['at once', 0, 3],
   ['at once, and is longer than before', 0, 30],
   ['after a while', 3_000, 3],
-])('a topic that is deleted and made anew %s is read from its beginning', async (_, absentMs, count) => {
+])('a topic that is deleted and recreated %s is read from its beginning', async (_, absentMs, count) => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(20));
   const consuming = startConsuming(broker, { topic, startFrom: 'latest' });
   await untilReady(consuming);
   await broker.produce(topic, numbered(5, 20));
-  await until('what came', () => consuming.live.length === 5);
+  await until('the first messages', () => consuming.live.length === 5);
   await new Promise((resolve) => setTimeout(resolve, 500));
   await remakeTopic(topic, absentMs);
   await broker.produce(topic, numbered(count, 100));
-  await until('what is in the new one', () => consuming.live.length >= 5 + count, 60_000);
+  await until('the messages of the new topic', () => consuming.live.length >= 5 + count, 60_000);
   await untilReady(consuming);
   expect(valuesOf(consuming.live).slice(5)).toEqual(range(count).map((i) => 100 + i));
   expect(consuming.gaps).toEqual([]);
-  // A storm would be hundreds.
+  // A restart storm would cause hundreds.
   expect(consuming.errors.length).toBeLessThan(20);
 });
 
-test('a replica that has not got that far is no reason to begin anew', async () => {
+test('a lagging replica does not set the group back', async () => {
   const { Broker, OffsetOutOfRange } = internals();
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(20));
@@ -138,17 +138,17 @@ test('a replica that has not got that far is no reason to begin anew', async () 
   } finally {
     Broker.prototype.fetch = fetch;
   }
-  // Never set back, not even for a moment: another member would begin there.
+  // The group is never set back, not even briefly: another member would start there.
   expect((await readProgress(broker.client(), group)).committed).toEqual(['20']);
   await broker.produce(topic, numbered(5, 20));
-  await until('what comes after', () => consuming.live.length >= 25, 40_000);
+  await until('the later messages', () => consuming.live.length >= 25, 40_000);
   await untilReady(consuming);
   expect(valuesOf(consuming.live)).toEqual(range(25));
   expect(consuming.restarts).toEqual(['out_of_range']);
   expect(consuming.gaps).toEqual([]);
 });
 
-test('where retention passes an offset that is being fetched the gap is counted and the rest comes', async () => {
+test('when retention passes an offset that is being fetched, the gap is counted and the rest arrives', async () => {
   const topic = await broker.createTopic();
   await broker.produce(topic, numbered(10));
   const { kafka, consumers } = watched();
@@ -162,19 +162,19 @@ test('where retention passes an offset that is being fetched the gap is counted 
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '60' }] });
   await admin.disconnect();
   consumers[0]!.resume([{ topic }]);
-  await until('what is left', () => consuming.live.length === 50);
+  await until('the remaining messages', () => consuming.live.length === 50);
   expect(consuming.gaps).toEqual([50n]);
   expect(valuesOf(consuming.live).slice(10)).toEqual(range(40).map((i) => 60 + i));
   expect(consuming.restarts).toEqual([]);
 });
 
-test('a partition that kafkajs has forgotten to resume is found by what lies in it', async () => {
+test('a partition that kafkajs has forgotten to resume is found by its unread messages', async () => {
   const topic = await broker.createTopic({ partitions: 2 });
   const { kafka, consumers } = watched();
   const consuming = startConsuming(broker, { topic }, undefined, { kafka, stallTimeoutMs: 2_000 });
   await untilReady(consuming);
   consumers[0]!.pause([{ topic, partitions: [0] }]);
-  // Paused and with nothing to read it is no stall.
+  // A paused partition without unread messages is no stall.
   await new Promise((resolve) => setTimeout(resolve, 5_000));
   expect(consuming.restarts).toEqual([]);
   await broker.produce(topic, [
@@ -184,12 +184,10 @@ test('a partition that kafkajs has forgotten to resume is found by what lies in 
   await until('both', () => consuming.live.length === 2, 40_000);
   expect(consuming.restarts).toEqual(['stalled']);
   expect(consumers).toHaveLength(2);
-  expect(consuming.errors.map(({ message }) => message)).toEqual([
-    expect.stringContaining('partition 0 of'),
-  ]);
+  expect(consuming.errors.map(({ message }) => message)).toEqual([expect.stringContaining('partition 0 of')]);
 });
 
-test('a fetch that is never answered is given up, and what was left behind does nothing any more', async () => {
+test('a fetch without an answer ends the consumer, and the old one does nothing afterwards', async () => {
   const { Broker } = internals();
   const fetch = Broker.prototype.fetch;
   const topic = await broker.createTopic();

@@ -45,7 +45,7 @@ const letter = (offset: number, value: Buffer): DeadLetter => ({
   value,
 });
 
-/** A topic to be read, topics to be written, and a group of its own. */
+/** A source topic, output topics and a group. */
 async function createSetting(config: Record<string, string> = {}) {
   const topic = await broker.createTopic();
   const [detectionsTopic, deadLetterTopic] = [
@@ -69,8 +69,8 @@ async function createSetting(config: Record<string, string> = {}) {
       open.push(sink);
       return sink;
     },
-    /** Verdicts on the records from one offset up to another, the group being at the first. */
-    verdicts(from: number, to: number, more: Partial<DetectionBatch> = {}): DetectionBatch {
+    /** Detections of the records from one offset up to another; the group is at the first. */
+    batchOf(from: number, to: number, more: Partial<DetectionBatch> = {}): DetectionBatch {
       return {
         detections: Array.from({ length: to - from }, (_, i) => detection(from + i)),
         events: [],
@@ -85,7 +85,7 @@ async function createSetting(config: Record<string, string> = {}) {
         ...more,
       };
     },
-    /** Offsets of the records that a reader of committed messages finds verdicts on, in order. */
+    /** Offsets of the records whose detections a read_committed consumer finds, in order. */
     async written(): Promise<number[]> {
       const messages = await readTopic(broker.client(), detectionsTopic);
       return messages.map(({ value }) =>
@@ -97,7 +97,7 @@ async function createSetting(config: Record<string, string> = {}) {
     committed: async () => (await readProgress(broker.client(), { topic, groupId })).committed[0],
   };
 }
-/** As the source does it: again, until it is taken. */
+/** Like the source: repeats a write until it succeeds. */
 const persistently = (write: () => Promise<void>) =>
   until('the write', () =>
     write().then(
@@ -108,7 +108,7 @@ const persistently = (write: () => Promise<void>) =>
 const takeOver = (sink: TransactionalSink, topic: string) => persistently(() => sink.fence(topic, [0]));
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-/** A client whose transactions do something else at one of their steps, so many times. */
+/** A client whose transactions fail at one step, `times` times. */
 function meddleWith(
   kafka: Kafka,
   step: 'sendOffsets' | 'commit' | 'sendBatch',
@@ -129,64 +129,64 @@ function meddleWith(
   return { producer, admin: kafka.admin.bind(kafka) } as unknown as Kafka;
 }
 
-test('verdicts and the offset behind them become visible together', async () => {
-  const { topic, openSink, verdicts, written, committed, letters, results } = await createSetting();
+test('detections and the offset after them become visible together', async () => {
+  const { topic, openSink, batchOf, written, committed, letters, results } = await createSetting();
   const sink = openSink();
   await takeOver(sink, topic);
-  await sink.write({ ...verdicts(0, 3), deadLetters: [letter(3, Buffer.from('x'))] });
-  await sink.write(verdicts(3, 5));
-  // Nothing to say of records is something to commit.
-  await sink.write(verdicts(5, 5, { advance: { ...verdicts(5, 9).advance!, from: 9n } }));
+  await sink.write({ ...batchOf(0, 3), deadLetters: [letter(3, Buffer.from('x'))] });
+  await sink.write(batchOf(3, 5));
+  // Records without detections are committed, too.
+  await sink.write(batchOf(5, 5, { advance: { ...batchOf(5, 9).advance!, from: 9n } }));
   expect(await written()).toEqual(range(0, 5));
   expect(await letters()).toEqual([1]);
   expect(await committed()).toBe('9');
   expect(results).toEqual(['committed', 'committed', 'committed']);
 });
 
-test('a group is put where it begins, or set back, and goes on from there', async () => {
-  const { topic, openSink, verdicts, written, committed } = await createSetting();
+test('a group starts at a committed offset, can be set back, and continues from there', async () => {
+  const { topic, openSink, batchOf, written, committed } = await createSetting();
   const sink = openSink();
   await expect(sink.commitStartOffset(topic, 0, 7n)).rejects.toThrow(FencedError);
   await takeOver(sink, topic);
   await sink.commitStartOffset(topic, 0, 7n);
   expect(await committed()).toBe('7');
-  await sink.write(verdicts(7, 9));
-  // A topic that was made anew is shorter.
+  await sink.write(batchOf(7, 9));
+  // A recreated topic is shorter.
   await sink.commitStartOffset(topic, 0, 0n);
-  await sink.write(verdicts(0, 2));
+  await sink.write(batchOf(0, 2));
   expect(await committed()).toBe('2');
   expect(await written()).toEqual([7, 8, 0, 1]);
-  // Whoever had the partition before cannot do so any more.
+  // The previous owner can no longer do so.
   const next = openSink();
   await takeOver(next, topic);
   await expect(sink.commitStartOffset(topic, 0, 0n)).rejects.toThrow();
   expect(await committed()).toBe('2');
 });
 
-test('what is too large for one request is one transaction all the same, and a dead letter is cut', async () => {
-  const { topic, openSink, verdicts, written, committed, letters } = await createSetting({
+test('messages too large for one request are one transaction, and a dead letter is cut', async () => {
+  const { topic, openSink, batchOf, written, committed, letters } = await createSetting({
     'max.message.bytes': '20000',
   });
   const sink = openSink();
   await takeOver(sink, topic);
-  await sink.write({ ...verdicts(0, 300), deadLetters: [letter(7, Buffer.alloc(100_000, 'x'))] });
+  await sink.write({ ...batchOf(0, 300), deadLetters: [letter(7, Buffer.alloc(100_000, 'x'))] });
   expect(await written()).toEqual(range(0, 300));
   const [length] = await letters();
   expect(length).toBeGreaterThan(5_000);
   expect(length).toBeLessThan(20_000);
   expect(await committed()).toBe('300');
-  // What it has learned of the broker it keeps.
-  await sink.write({ ...verdicts(300, 600), deadLetters: [letter(7, Buffer.alloc(100_000, 'x'))] });
+  // The sink keeps the limit of the broker.
+  await sink.write({ ...batchOf(300, 600), deadLetters: [letter(7, Buffer.alloc(100_000, 'x'))] });
   expect(await written()).toEqual(range(0, 600));
   expect(await letters()).toEqual([length, length]);
 });
 
 describe.each([
   ['before anything is sent', 'sendOffsets', () => Promise.reject(new Error('the line is dead'))],
-  ['behind the offsets', 'sendBatch', () => Promise.reject(new Error('the line is dead'))],
+  ['after the offsets', 'sendBatch', () => Promise.reject(new Error('the line is dead'))],
   ['before the commit arrives', 'commit', () => Promise.reject(new Error('the line is dead'))],
   [
-    'behind a commit that has arrived',
+    'after a commit that has arrived',
     'commit',
     async (commit: () => Promise<unknown>) => {
       await commit();
@@ -194,21 +194,21 @@ describe.each([
     },
   ],
 ] as const)('a failure %s', (_, step, instead) => {
-  test('is reported, and the same verdicts are there once when they are written again', async () => {
-    const { topic, openSink, verdicts, written, committed, results } = await createSetting();
+  test('is reported, and the same detections exist once after the next write', async () => {
+    const { topic, openSink, batchOf, written, committed, results } = await createSetting();
     const sink = openSink({ kafka: meddleWith(broker.client(), step, 2, instead) });
     await takeOver(sink, topic);
-    await expect(sink.write(verdicts(0, 3))).rejects.toThrow('the line is dead');
-    await persistently(() => sink.write(verdicts(0, 3)));
-    await persistently(() => sink.write(verdicts(3, 5)));
+    await expect(sink.write(batchOf(0, 3))).rejects.toThrow('the line is dead');
+    await persistently(() => sink.write(batchOf(0, 3)));
+    await persistently(() => sink.write(batchOf(3, 5)));
     expect(await written()).toEqual(range(0, 5));
     expect(await committed()).toBe('5');
     expect(results).toContain('failed');
   });
 });
 
-test('a transaction that takes longer than the broker allows is written again', async () => {
-  const { topic, openSink, verdicts, written, results } = await createSetting();
+test('a transaction that exceeds the timeout is written again', async () => {
+  const { topic, openSink, batchOf, written, results } = await createSetting();
   const slowly = async (commit: () => Promise<unknown>) => {
     await new Promise((resolve) => setTimeout(resolve, 4_000));
     return commit();
@@ -218,33 +218,33 @@ test('a transaction that takes longer than the broker allows is written again', 
     transactionTimeoutMs: 1_000,
   });
   await takeOver(sink, topic);
-  await expect(sink.write(verdicts(0, 3))).rejects.toThrow();
+  await expect(sink.write(batchOf(0, 3))).rejects.toThrow();
   expect(await written()).toEqual([]);
-  await sink.write(verdicts(0, 3));
+  await sink.write(batchOf(0, 3));
   expect(await written()).toEqual(range(0, 3));
   expect(results).toEqual(['failed', 'committed']);
 });
 
 describe('a process that was paused while its partition moved', () => {
-  test('cannot commit what it has, whether the next one has come further or not', async () => {
+  test('cannot commit, whether or not the next owner has advanced', async () => {
     for (const further of [false, true]) {
-      const { topic, openSink, verdicts, written, committed } = await createSetting();
+      const { topic, openSink, batchOf, written, committed } = await createSetting();
       const paused = openSink();
       await takeOver(paused, topic);
-      await paused.write(verdicts(0, 3));
+      await paused.write(batchOf(0, 3));
       const next = openSink();
       await takeOver(next, topic);
-      if (further) await next.write(verdicts(3, 5));
-      await expect(paused.write(verdicts(3, 6))).rejects.toThrow();
+      if (further) await next.write(batchOf(3, 5));
+      await expect(paused.write(batchOf(3, 6))).rejects.toThrow();
       expect(await written()).toEqual(range(0, further ? 5 : 3));
       expect(await committed()).toBe(further ? '5' : '3');
-      if (further) await expect(paused.write(verdicts(3, 6))).rejects.toThrow(FencedError);
-      await next.write(verdicts(further ? 5 : 3, 8)).catch(() => undefined);
+      if (further) await expect(paused.write(batchOf(3, 6))).rejects.toThrow(FencedError);
+      await next.write(batchOf(further ? 5 : 3, 8)).catch(() => undefined);
     }
   });
 
-  test('leaves nothing of a transaction that was open', async () => {
-    const { topic, openSink, verdicts, written } = await createSetting();
+  test('leaves nothing of an open transaction', async () => {
+    const { topic, openSink, batchOf, written } = await createSetting();
     let wake: () => void = () => undefined;
     const asleep = new Promise<void>((resolve) => (wake = resolve));
     let fellAsleep = false;
@@ -256,26 +256,26 @@ describe('a process that was paused while its partition moved', () => {
       }),
     });
     await takeOver(paused, topic);
-    const writing = paused.write(verdicts(0, 3)).then(
+    const writing = paused.write(batchOf(0, 3)).then(
       () => 'written',
       () => 'refused',
     );
     await until('the pause', () => fellAsleep);
     const next = openSink();
     await takeOver(next, topic);
-    await next.write(verdicts(0, 4));
+    await next.write(batchOf(0, 4));
     wake();
     expect(await writing).toBe('refused');
     expect(await written()).toEqual(range(0, 4));
   });
 
-  test('whose transaction was committed in time is one whose offsets the next one reads', async () => {
-    const { topic, groupId, openSink, verdicts } = await createSetting();
-    // Each round is a race between the marker of a commit and the next one's question.
+  test('with a transaction that was committed in time passes its offsets to the next owner', async () => {
+    const { topic, groupId, openSink, batchOf } = await createSetting();
+    // Each round is a race between the commit marker and the next owner's offset request.
     let sink = openSink();
     await takeOver(sink, topic);
     for (let i = 0; i < 15; i++) {
-      await sink.write(verdicts(i, i + 1));
+      await sink.write(batchOf(i, i + 1));
       sink = openSink();
       await takeOver(sink, topic);
       const { committed } = await readProgress(broker.client(), { topic, groupId });
@@ -284,35 +284,37 @@ describe('a process that was paused while its partition moved', () => {
   });
 });
 
-test('verdicts on records that someone else has answered for are refused, and so is a partition that is not ours', async () => {
-  const { topic, openSink, verdicts, written, results } = await createSetting();
+test('detections of records that another process has committed are refused, and so are foreign partitions', async () => {
+  const { topic, openSink, batchOf, written, results } = await createSetting();
   const sink = openSink();
-  await expect(sink.write(verdicts(0, 3))).rejects.toThrow(FencedError);
+  await expect(sink.write(batchOf(0, 3))).rejects.toThrow(FencedError);
   await takeOver(sink, topic);
-  await sink.write(verdicts(0, 5));
-  await expect(sink.write(verdicts(3, 8))).rejects.toThrow(FencedError);
+  await sink.write(batchOf(0, 5));
+  await expect(sink.write(batchOf(3, 8))).rejects.toThrow(FencedError);
   await expect(
-    sink.write(verdicts(7, 8, { advance: { ...verdicts(7, 8).advance!, committed: 7n } })),
+    sink.write(batchOf(7, 8, { advance: { ...batchOf(7, 8).advance!, committed: 7n } })),
   ).rejects.toThrow(FencedError);
-  await expect(sink.write({ ...verdicts(5, 6), advance: undefined })).rejects.toThrow('without the offsets of their records');
-  // A batch that comes again, cut shorter, has nothing new.
-  await sink.write(verdicts(3, 3, { advance: { ...verdicts(0, 4).advance!, from: 4n } }));
+  await expect(sink.write({ ...batchOf(5, 6), advance: undefined })).rejects.toThrow(
+    'without the offsets of their records',
+  );
+  // A shorter redelivered batch has nothing new.
+  await sink.write(batchOf(3, 3, { advance: { ...batchOf(0, 4).advance!, from: 4n } }));
   expect(await written()).toEqual(range(0, 5));
   expect(results.filter((result) => result === 'fenced')).toHaveLength(2);
 });
 
-test('a write rejects while the broker is away, and the next one after its return arrives once', async () => {
-  const { topic, openSink, verdicts, written, committed } = await createSetting();
+test('a write rejects during an outage of the broker, and the next one after it arrives once', async () => {
+  const { topic, openSink, batchOf, written, committed } = await createSetting();
   const sink = openSink();
   await takeOver(sink, topic);
-  await sink.write(verdicts(0, 2));
+  await sink.write(batchOf(0, 2));
   await broker.stop();
-  await expect(sink.write(verdicts(2, 4))).rejects.toThrow();
+  await expect(sink.write(batchOf(2, 4))).rejects.toThrow();
   await broker.start();
-  await persistently(() => sink.write(verdicts(2, 4)));
+  await persistently(() => sink.write(batchOf(2, 4)));
   expect(await written()).toEqual(range(0, 4));
   expect(await committed()).toBe('4');
   await sink.close();
   await sink.close();
-  await expect(sink.write(verdicts(4, 5))).rejects.toThrow('the Kafka sink is closed');
+  await expect(sink.write(batchOf(4, 5))).rejects.toThrow('the Kafka sink is closed');
 });

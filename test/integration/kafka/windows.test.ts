@@ -7,11 +7,11 @@ import type { TestBroker } from './broker';
 import { cleanUpAfterwards } from './clean-up';
 import { createFleetFeed } from './fleet-feed';
 import type { FleetFeed } from './fleet-feed';
-import { readVerdicts, untilCommitted } from './readings';
+import { readOutput, untilCommitted } from './readings';
 
 let broker: TestBroker;
 let config: string;
-/** Holds one model version. */
+/** Store with one model version. */
 let trainedStore: string;
 const feeds: FleetFeed[] = [];
 const partitions = 4;
@@ -33,7 +33,7 @@ async function settingsFor(topic: string, store: string) {
     'source.kafka.topic': topic,
     'source.kafka.groupId': `group-of-${detections}`,
     'source.kafka.startFrom': 'earliest',
-    // No help: what is read again follows from what is stored.
+    // No effect: stored state determines what is read again.
     'source.kafka.warmUpRecords': 0,
     'source.kafka.saveEveryRecords': 300,
     'source.kafka.sessionTimeout': '6s',
@@ -64,7 +64,7 @@ beforeAll(async () => {
 }, 240_000);
 cleanUpAfterwards(() => broker, feeds);
 
-/** Members come and go until there have been so many changes; one is left. Returns how they went. */
+/** Starts and stops members for a number of changes; one is left. Returns how the others ended. */
 async function shake(start: () => VaemonProcess, seed: number): Promise<string[]> {
   const random = createRandom(seed);
   const members = [start()];
@@ -74,7 +74,7 @@ async function shake(start: () => VaemonProcess, seed: number): Promise<string[]
     await new Promise((resolve) => setTimeout(resolve, 500 + 2_500 * random.uniform()));
     if (members.length === 1 || (members.length < 3 && random.uniform() < 0.5)) {
       const next = start();
-      // Some are gone before they have come to anything.
+      // Some end before they have handled a record.
       if (random.uniform() < 0.7) await next.ready();
       members.push(next);
       changes.push('start');
@@ -90,7 +90,7 @@ async function shake(start: () => VaemonProcess, seed: number): Promise<string[]
 }
 
 const equal = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
-/** The first things that are said otherwise, or only once of two. */
+/** The first differences between two outputs. */
 function differences<T>(expected: ReadonlyMap<string, T[]>, actual: ReadonlyMap<string, T[]>) {
   return [...new Set([...expected.keys(), ...actual.keys()])]
     .filter((id) => {
@@ -102,10 +102,10 @@ function differences<T>(expected: ReadonlyMap<string, T[]>, actual: ReadonlyMap<
 }
 
 test.each([
-  ['with levels', '64', 7],
-  ['without levels', '0', 8],
+  ['with baselines', '64', 7],
+  ['without baselines', '0', 8],
 ])(
-  `%s, ${rebalances} rebalances and kills change no verdict and no event of 40 devices of uneven rates`,
+  `%s, ${rebalances} rebalances and kills change no detection and no event of 40 devices of uneven rates`,
   async (_, baselineRecords, seed) => {
     const { topic, feed } = await createFleet(seed);
     const settings = await settingsFor(topic, await copyStore(trainedStore));
@@ -121,11 +121,14 @@ test.each([
     const control = startVaemon(['run'], config, { ...calm, 'calibration.baselineRecords': baselineRecords });
     await control.ready();
     await untilCommitted(broker.client(), groupOf(calm), 120_000);
-    await until('the last verdicts', async () => (await control.metric('vaemon_consumer_lag_records')) === 0);
+    await until(
+      'the last detections',
+      async () => (await control.metric('vaemon_consumer_lag_records')) === 0,
+    );
     expect(await control.signal('SIGTERM')).toEqual({ code: 0, signal: null });
 
-    const expected = await readVerdicts(broker.client(), calm['sinks.kafka.detectionsTopic']);
-    const actual = await readVerdicts(broker.client(), settings['sinks.kafka.detectionsTopic']);
+    const expected = await readOutput(broker.client(), calm['sinks.kafka.detectionsTopic']);
+    const actual = await readOutput(broker.client(), settings['sinks.kafka.detectionsTopic']);
     expect(expected.detections.size).toBeGreaterThan(feed.produced() / 2);
     expect(expected.events.size).toBeGreaterThan(20);
     expect(differences(expected.detections, actual.detections)).toEqual([]);
@@ -136,7 +139,7 @@ test.each([
     expect(marked).toEqual([]);
     if (baselineRecords !== '0') {
       const lowered = [...actual.detections.values()].filter(([one]) =>
-        Object.values(one!.levels!).some((by) => by > 0),
+        Object.values(one!.baselines!).some((by) => by > 0),
       );
       expect(lowered.length).toBeGreaterThan(100);
     }

@@ -8,13 +8,13 @@ const group = createRequire(__filename)('kafkajs/src/consumer/consumerGroup') as
 
 beforeEach(() => expect(outOfRangePatch.apply(installedKafkajs)).toBe(true));
 
-test('kafkajs still is what we know, and a second patch changes nothing', () => {
+test('a second patch changes nothing', () => {
   const { recoverFromOffsetOutOfRange } = group.prototype;
   expect(outOfRangePatch.apply(installedKafkajs)).toBe(true);
   expect(group.prototype.recoverFromOffsetOutOfRange).toBe(recoverFromOffsetOutOfRange);
 });
 
-/** A member that wanted to read on at an offset, while the leader's oldest is another. */
+/** Recovers a member at `position`, with `low` as the leader's first offset. */
 async function recover(position: string, low: string) {
   const said: string[] = [];
   const preferred = { t: { 3: 1, 4: 2 } };
@@ -38,11 +38,11 @@ async function recover(position: string, low: string) {
       error,
     )
     .then(
-      () => 'goes on',
+      () => 'continues',
       (thrown: unknown) => (thrown === error ? 'ends' : String(thrown)),
     );
   expect(preferred).toEqual({ t: { 4: 2 } });
-  // The leader is asked, and known before it is.
+  // The leader is looked up, and then asked.
   expect(said.slice(0, 2)).toEqual([
     'metadata',
     JSON.stringify([{ topic: 't', partitions: [{ partition: 3 }], fromBeginning: true }]),
@@ -50,14 +50,14 @@ async function recover(position: string, low: string) {
   return { ended, handled: said.slice(2) };
 }
 
-test('behind what retention has taken it reads on with the oldest that is left', async () => {
+test('after retention has removed the offset, reading continues with the oldest message left', async () => {
   const handled = JSON.stringify({ topic: 't', partition: 3, offset: '9007199254740994' });
-  expect(await recover('5', '9007199254740995')).toEqual({ ended: 'goes on', handled: [handled] });
+  expect(await recover('5', '9007199254740995')).toEqual({ ended: 'continues', handled: [handled] });
 });
 
 test.each([
   ['the leader may well have the offset', '5', '0'],
   ['at the oldest', '5', '5'],
-])('it ends where %s', async (_, position, low) => {
+])('it ends if %s', async (_, position, low) => {
   expect(await recover(position, low)).toEqual({ ended: 'ends', handled: [] });
 });

@@ -84,7 +84,7 @@ const plain = ({ records, ...context }: { records: Plain[] }) => ({
   })),
 });
 
-test('reads what kafkajs reads, compressed or not', async () => {
+test('reads the same records as kafkajs, compressed or not', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(record, { minLength: 1, maxLength: 20 }),
@@ -118,7 +118,7 @@ test('a time is a number for us and a text for others', async () => {
   expect(timestampOf({ timestamp: '12' } as never)).toBe(12);
 });
 
-test('what is cut off is left for the next fetch, as kafkajs expects it', async () => {
+test('a partial batch is left for the next fetch, as kafkajs expects', async () => {
   const buffer = await encode([{ gap: 0, key: null, value: Buffer.from('abc') } as { gap: number }], {
     firstOffset: 0n,
     firstTimestamp: 0,
@@ -130,7 +130,7 @@ test('what is cut off is left for the next fetch, as kafkajs expects it', async 
   });
 });
 
-test('a damaged batch is an error, and nobody reads beyond it', async () => {
+test('a damaged batch is an error, and nothing is read beyond its end', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(record, { minLength: 1, maxLength: 5 }),
@@ -143,7 +143,7 @@ test('a damaged batch is an error, and nobody reads beyond it', async () => {
           compression: 0,
           transactional: false,
         });
-        // Behind the header of the batch.
+        // After the header of the batch.
         const place = 61 + (at % (buffer.length - 61));
         buffer[place] = byte;
         const read = await ours(new Decoder(buffer)).catch((error: unknown) => error);

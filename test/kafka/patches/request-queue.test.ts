@@ -27,18 +27,18 @@ beforeEach(() => {
 });
 afterEach(() => jest.useRealTimers());
 
-test('kafkajs still is what we know, and a second patch changes nothing', () => {
+test('a second patch changes nothing', () => {
   expect(requestQueuePatch.apply(installedKafkajs)).toBe(true);
 });
 
-test('no timer runs while no request waits', () => {
+test('no timer runs while no request is pending', () => {
   const queue = createQueue();
   queue.scheduleCheckPendingRequests();
   queue.checkPendingRequests();
   expect(jest.getTimerCount()).toBe(0);
 });
 
-test('a request that waits is looked at after 10 ms, or when the throttling ends', () => {
+test('a pending request is checked after 10 ms, or when throttling ends', () => {
   const queue = createQueue();
   let checks = 0;
   queue.checkPendingRequests = () => {

@@ -23,19 +23,19 @@ const asked = {
 
 beforeEach(() => expect(stableOffsetsPatch.apply(installedKafkajs)).toBe(true));
 
-test('kafkajs still is what we know, and a second patch changes nothing', () => {
+test('a second patch changes nothing', () => {
   const { versions } = definition;
   expect(versions).toEqual(['1', '2', '3', '4', '5', '6', '7']);
   stableOffsetsPatch.apply(installedKafkajs);
   expect(definition.versions).toBe(versions);
 });
 
-test('a broker that can is asked for stable offsets, an older one as before', () => {
+test('brokers that support it get the request for stable offsets, older ones the previous request', () => {
   const versionFor = (version: number) => definition.protocol({ version })(asked).request.apiVersion;
   expect([1, 4, 5, 6, 7].map(versionFor)).toEqual([1, 4, 4, 4, 7]);
 });
 
-test('the request says what it is to say', async () => {
+test('the request has the fields of version 7', async () => {
   const { buffer } = await definition.protocol({ version: 7 })(asked).request.encode();
   const text = (value: string) => [value.length + 1, ...Buffer.from(value)];
   expect([...buffer]).toEqual([
@@ -74,7 +74,7 @@ describe('an answer', () => {
     return response.parse(await response.decode(data));
   };
 
-  test('is read to the last bit', async () => {
+  test('keeps 64-bit offsets', async () => {
     expect(await read(answer(0))).toEqual({
       throttleTime: 0,
       clientSideThrottleTime: 9,
@@ -88,13 +88,13 @@ describe('an answer', () => {
     });
   });
 
-  test('that an offset is not stable yet is said of that partition alone', async () => {
+  test('an unstable offset is reported for its partition only', async () => {
     expect(await read(answer(0, 88))).toMatchObject({
       responses: [{ partitions: [{ partition: 3, offset: unstableOffset }] }],
     });
   });
 
-  test('that is an error is one', async () => {
+  test('an error is thrown', async () => {
     await expect(read(answer(15))).rejects.toMatchObject({ type: 'GROUP_COORDINATOR_NOT_AVAILABLE' });
     await expect(read(answer(0, 15))).rejects.toMatchObject({ type: 'GROUP_COORDINATOR_NOT_AVAILABLE' });
   });

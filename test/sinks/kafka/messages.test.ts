@@ -25,7 +25,7 @@ const letter: DeadLetter = {
   value: Buffer.alloc(1_000, 'v'),
 };
 
-test('what JSON cannot say becomes null, and the rest stays readable', () => {
+test('values that JSON cannot represent become null, and the rest stays readable', () => {
   const value = JSON.parse(
     encodeDetection({ ...detection, surprise: Infinity }).value as string,
   ) as Detection;

@@ -25,7 +25,7 @@ function create({ external = false, intervalMs = 60_000 } = {}) {
 }
 const turn = () => new Promise(setImmediate);
 
-test('commits what is handled, once the broker confirms it', async () => {
+test('commits handled offsets, which count once the broker confirms them', async () => {
   const { commits, sent, progress, answer } = create();
   commits.read(0, -1n);
   commits.handled(0, 5n);
@@ -92,7 +92,7 @@ test('with an external commit nothing is committed here, and handled offsets are
   expect(progress.of(0)).toEqual({ position: 5n, committed: true });
 });
 
-test('commits at the interval, and not before', async () => {
+test('commits after the interval', async () => {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask'] });
   try {
     const { commits, sent } = create({ intervalMs: 1_000 });

@@ -11,7 +11,7 @@ const none = { committed: -1n, known: undefined };
 const at = (position: bigint) => ({ position, committed: true });
 
 describe('findStart', () => {
-  test('a group without a place begins where the settings say', () => {
+  test('a group without an offset begins at `startFrom`', () => {
     const bounds = { low: 5n, high: 50n };
     const processedBefore = { processedBefore: false, missing: 0n, restarted: false };
     expect(findStart({ ...bounds, ...none }, { startFrom: 'earliest' })).toEqual({
@@ -24,7 +24,7 @@ describe('findStart', () => {
     });
   });
 
-  test('goes on where the group is, or further on where this process is', () => {
+  test('continues at the offset of the group, or of this process if that is later', () => {
     const bounds = { low: 0n, high: 50n };
     const place = (committed: bigint, position?: bigint) =>
       findStart(
@@ -37,7 +37,7 @@ describe('findStart', () => {
     expect(place(45n, 40n)).toMatchObject({ liveFrom: 45n, processedBefore: true });
   });
 
-  test('counts what retention has taken', () => {
+  test('counts messages that retention has removed', () => {
     const facts = { low: 30n, high: 50n, committed: 10n, known: undefined };
     expect(findStart(facts, { startFrom: 'latest' })).toEqual({
       liveFrom: 30n,
@@ -47,7 +47,7 @@ describe('findStart', () => {
     });
   });
 
-  test('a place beyond the end means that the topic was made anew, or cut', () => {
+  test('an offset beyond the end means that the topic was recreated or truncated', () => {
     const facts = { low: 0n, high: 5n, committed: 10n, known: at(10n) };
     expect(findStart(facts, { startFrom: 'earliest' })).toEqual({
       liveFrom: 0n,
@@ -65,7 +65,7 @@ describe('findStart', () => {
       liveFrom: 0n,
       restarted: true,
     });
-    // A kafkajs that was told by some replica that there is no such offset sets a group back, and that is no such sign.
+    // A group that kafkajs has reset is no such sign.
     expect(findStart({ ...bounds, committed: -2n, known: at(10n) }, settings)).toMatchObject({
       liveFrom: 10n,
       restarted: false,
@@ -87,7 +87,7 @@ describe('findStart', () => {
     expect(findStart(facts, { startFrom: 'latest' })).toMatchObject({ liveFrom: 7n, processedBefore: true });
   });
 
-  test('firstOffsetToRead goes on behind what is remembered, else reads as much again as it is told, inside the log', () => {
+  test('firstOffsetToRead is after the stored state, or else `warmUpRecords` earlier, within the log', () => {
     expect(firstOffsetToRead(40n, 0n, 25n, 10)).toBe(26n);
     expect(firstOffsetToRead(40n, 0n, 39n, 10)).toBe(40n);
     expect(firstOffsetToRead(40n, 30n, 25n, 10)).toBe(30n);
@@ -207,7 +207,7 @@ describe('keepBlocks', () => {
     expect(kept.map(({ start, end }) => end - start)).toEqual(new Array(7).fill(1n));
   });
 
-  test('rise without touching one another, and are never more than may be read', () => {
+  test('ascend without touching, within the limit', () => {
     const size = fc.integer({ min: 0, max: 5_000 });
     fc.assert(
       fc.property(

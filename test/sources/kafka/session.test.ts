@@ -114,7 +114,7 @@ test('an assignment that is replaced during planning does not start', async () =
   await ended;
 });
 
-test('a rebalance commits what is handled; what is handled afterwards is not committed', async () => {
+test('a rebalance commits handled offsets, and none that are handled later', async () => {
   const { calls, join, rebalance, deliver, whenHandling, progress, stop, ended } = createTest();
   await settle();
   join(0, 1);

@@ -48,7 +48,7 @@ describe('a partition that stands still', () => {
     expect(watchdog.stuck(new Map())).toEqual([]);
   });
 
-  test('may wait for its turn behind one that is read to its end first', () => {
+  test('may wait while another partition is read to its end', () => {
     const { watchdog, wait } = createClocked();
     watchdog.reading(offsets(0, 0));
     watchdog.moved(0, 100n);
@@ -57,7 +57,7 @@ describe('a partition that stands still', () => {
     watchdog.moved(0, 200n);
     expect(watchdog.stuck(offsets(1_100, 10))).toEqual([]);
     wait(60);
-    // It has reached what was its end at the check before: now it is the turn of the other one.
+    // It has reached its end of the previous check: the other partition is next.
     watchdog.moved(0, 1_100n);
     expect(watchdog.stuck(offsets(1_200, 10))).toEqual([1]);
   });
