@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # build-tfjs-node.sh [PROJECT]
-#   Builds @tensorflow/tfjs-node where its own installation cannot: that downloads libtensorflow from a host which closed
-#   networks do not reach. Here the library and its headers come from TensorFlow's wheel on PyPI, and the addon is compiled on
-#   the spot. Run it after `npm ci --ignore-scripts`; running it again changes nothing.
+#   Builds @tensorflow/tfjs-node without its download of libtensorflow, which closed networks do not reach. The library and
+#   its headers come from TensorFlow's wheel on PyPI, and the addon is compiled here. Run it after `npm ci --ignore-scripts`;
+#   a second run changes nothing.
 #
 #   Needs: Linux on x86-64, python3 with pip or venv, a C++17 compiler, 1 GB of disk. The headers of Node-API come with Node,
 #   or from the npm package node-api-headers.
@@ -16,19 +16,19 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 if [ ! -e "$package/binding.gyp" ]; then
-  echo "there is no $package: run 'npm ci --ignore-scripts' first" >&2
+  echo "$package does not exist: run 'npm ci --ignore-scripts' first" >&2
   exit 1
 fi
 
 if [ ! -e "$cache/complete" ]; then
   mkdir -p "$cache"
-  # Debian's Python comes without pip, but makes environments with it.
+  # Debian's Python has no pip, but its virtual environments have one.
   python=python3
   if ! python3 -m pip --version >/dev/null 2>&1; then
     python3 -m venv "$scratch/python"
     python=$scratch/python/bin/python3
   fi
-  # Only the libraries and headers of the wheel are used, so which Python it is for does not matter.
+  # Only the libraries and headers of the wheel are used, so any version of Python will do.
   "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
     --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --dest "$scratch/wheels" "tensorflow-cpu==$version"
   python3 - "$scratch/wheels" "$cache" <<'PYTHON'
@@ -81,7 +81,7 @@ fi
 
 cd "$project"
 TF_CPP_MIN_LOG_LEVEL=2 node -e '
-  require("node:util").isNullOrUndefined ??= (value) => value == null; // gone since Node 23
+  require("node:util").isNullOrUndefined ??= (value) => value == null; // removed in Node 23
   const tf = require("@tensorflow/tfjs-node");
   const [six] = tf.matMul([[1, 2]], [[2], [2]]).dataSync();
   if (tf.getBackend() !== "tensorflow" || six !== 6) process.exit(1);

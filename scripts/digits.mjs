@@ -1,6 +1,6 @@
 /**
- * Handwritten digits as image records, for config/digits: PNG in base64 within JSON, a line each. The first ones are 1, 4, 7
- * and 9 alone; behind them come the same four, held back, and now and then a run of a digit that was never seen before.
+ * Writes handwritten digits as image records for config/digits: one JSON object per line with a PNG in base64. The first
+ * images are only 1, 4, 7 and 9. The later ones are other images of these four, and runs of the other digits.
  *
  *     npm run digits [FOLDER]     writes digits.ndjson and labels.csv, by default to var/digits
  */
@@ -11,9 +11,9 @@ import sharp from 'sharp';
 
 const known = [1, 4, 7, 9];
 const strange = [0, 2, 3, 5, 6, 8];
-/** Images of known digits before the first strange one. */
+/** Number of images before the first unknown digit. */
 const historyImages = 2400;
-/** Runs of each strange digit, how long they are, and how many known ones lie between two of them. */
+/** Runs of each unknown digit, their length, and the number of known digits between two runs. */
 const [runs, runLength, pause] = [2, 20, 50];
 const intervalMs = 10_000;
 const start = Date.UTC(2026, 0, 1);
@@ -21,7 +21,7 @@ const side = 28;
 
 const require = createRequire(import.meta.url);
 
-/** All images of a digit: 28 × 28 bytes each. The package has them as fractions. */
+/** All images of a digit, 28 × 28 bytes each. The package stores fractions. */
 function readDigit(digit) {
   const { data } = JSON.parse(readFileSync(require.resolve(`mnist/src/digits/${digit}.json`), 'utf8'));
   const bytes = Uint8Array.from(data, (share) => Math.round(share * 255));
@@ -31,7 +31,7 @@ function readDigit(digit) {
   }));
 }
 
-/** The known digits in turns, as many as there are of each. */
+/** The known digits alternately, until one of them has no more images. */
 function* takeTurns() {
   const lists = known.map(readDigit);
   for (let i = 0; i < Math.min(...lists.map(({ length }) => length)); i++)

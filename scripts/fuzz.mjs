@@ -1,4 +1,4 @@
-/** `npm run fuzz -- [--records N] [--configs N] [--seed S]`: the tests of test/fuzz with as much as that. */
+/** `npm run fuzz -- [--records N] [--configs N] [--seed S]`: the tests of test/fuzz with this number of inputs. */
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
@@ -11,7 +11,7 @@ const { values } = parseArgs({
   },
 });
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
-// With the collector at hand the tests can say that memory stays flat.
+// The tests need the garbage collector to check that memory does not grow.
 const { status } = spawnSync(
   process.execPath,
   ['--expose-gc', jest, 'test/fuzz/', '--selectProjects', 'unit', '--maxWorkers=2'],

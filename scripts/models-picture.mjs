@@ -1,9 +1,9 @@
 /**
- * docs/models.png: what each model makes of digits it knows (1, 4, 7, 9) and of others, and what it draws by itself.
+ * Draws docs/models.png: reconstructions of known digits (1, 4, 7, 9) and of others by each model, and generated images.
  *
  *     npm run build && npm run digits && node scripts/models-picture.mjs
  *
- * Trains all five on config/digits with dense layers, which takes a minute or two.
+ * It trains the five models on config/digits with dense layers, which takes one or two minutes.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ const scale = 2;
 const cell = side * scale + 2;
 const [labelWidth, headHeight, groupGap] = [84, 24, 16];
 
-/** One image of a digit that no model has been trained on: the package's last one. */
+/** An image that is not in the training data: the last one of the digit in the package. */
 function lastImage(digit) {
   const { data } = JSON.parse(readFileSync(require.resolve(`mnist/src/digits/${digit}.json`), 'utf8'));
   return data.slice(-(side ** 2));

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Draws docs/demo.png from a real run: trains on the fault-free half of data/host, scores the other half through the
- * daemon's own pipeline, and shows surprise, threshold, events, and the faults that were induced.
+ * daemon's pipeline, and shows surprise, threshold, events and the induced faults.
  *
  *   npm run picture
  */
@@ -37,7 +37,7 @@ async function replay() {
   const { threshold } = await evaluateDetector({
     settings,
     engines,
-    // Of what the model was trained on nothing is said: those records fill the first window.
+    // The training records fill the first window and get no detections.
     train: messages.slice(0, file.historyRecords).map((message) => ({ ...message, warmUp: true })),
     test: messages.slice(file.historyRecords).map((message, i) => ({
       ...message,

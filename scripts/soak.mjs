@@ -1,4 +1,4 @@
-/** `npm run soak -- [--runs N] [--seed S]`: the runs of test/integration/kafka/faults.test.ts, so many of them. */
+/** `npm run soak -- [--runs N] [--seed S]`: N runs of test/integration/kafka/faults.test.ts. */
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';

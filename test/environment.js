@@ -1,6 +1,6 @@
 /**
- * Node's environment, with the typed arrays of the process: jest gives each test file a world of its own, and a native addon
- * does not recognise an array of another world.
+ * Node's environment with the typed arrays of the process: jest runs each test file in its own realm, and native addons
+ * do not recognise arrays of another realm.
  */
 const { TestEnvironment } = require('jest-environment-node');
 

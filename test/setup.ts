@@ -1,4 +1,4 @@
 /** Runs before each test file. */
 
-/** For what hangs, not for what is slow: a machine may have other work. */
+/** Long enough for a busy machine; only a test that hangs exceeds it. */
 jest.setTimeout(60_000);
