@@ -126,7 +126,7 @@ export function createWindowStore(
       const stale = staleness(window.newest, timestamp);
       if (stale !== undefined) return stale;
       const continuation = continuityOf(window.newest, timestamp);
-      window.lacking = unread.after(window.lacking, timestamp, continuation);
+      if (window.lacking > 0) window.lacking = unread.after(window.lacking, timestamp, continuation);
       if (continuation.restart || continuation.fillers > 0)
         bridge(window, continuation, row, timestamp, conditions);
       pushRecord(window, shape, row, timestamp, values, conditions);
