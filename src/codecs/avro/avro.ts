@@ -45,8 +45,6 @@ export function createAvroCompiler(
   readConditions: ReadConditions,
 ): (registered: RegisteredSchema) => ReadRecord {
   const { channels } = schema;
-  const channelIndex = new Map(channels.map((channel, i) => [channel, i]));
-  const conditionNames = new Set(givenConditions(schema.conditions).map(({ name }) => name));
   const writeEnvelope = createEnvelopeWriter(fields.key, limits, readConditions);
   const wants: Want[] = [
     ...(fields.key === '' ? [] : [{ role: 'key', steps: stepsOf(fields.key) } as const]),
@@ -58,9 +56,7 @@ export function createAvroCompiler(
   return ({ type: schemaType, text, references }) => {
     if (schemaType !== 'AVRO')
       throw new DecodeError('unusable_schema', `not an Avro schema: its type is ${schemaType.slice(0, 40)}`);
-    const type = parseAvroSchema(text, references);
-    const skips = new Map<AvroType, Skip>();
-    const read = compile(type, wants);
+    const read = new AvroReaderCompiler(schema).compile(parseAvroSchema(text, references), wants);
     const draft: Draft = {
       key: undefined,
       timestamp: undefined,
@@ -69,173 +65,6 @@ export function createAvroCompiler(
       offset: 0,
       holdsValues: false,
     };
-
-    function compile(of: AvroType, wanted: readonly Want[]): Read {
-      if (wanted.length === 0) return skipOf(of);
-      switch (of.kind) {
-        case 'union':
-          return compileUnion(of.branches.map((branch) => compile(branch, wanted)));
-        case 'record':
-          return compileRecord(of, wanted);
-        case 'map':
-          return compileMap(of.values, wanted);
-        case 'array':
-          return compileArray(of, wanted);
-        default:
-          return compileScalar(of, wanted);
-      }
-    }
-
-    function skipOf(of: AvroType): Skip {
-      const known = skips.get(of);
-      if (known !== undefined) return known;
-      // A recursive record finds this function while its own is being created.
-      let skip: Skip = () => undefined;
-      skips.set(of, (cursor) => skip(cursor));
-      skip = createSkip(of, skipOf);
-      return skip;
-    }
-
-    function compileRecord(of: RecordType, wanted: readonly Want[]): Read {
-      const parts = of.fields.map(({ name, type: inner }) => compileNamed(name, inner, wanted));
-      const receive = receiverOf(wanted);
-      return (cursor, into) => {
-        step(cursor);
-        receive(into);
-        for (const part of parts) part(cursor, into);
-      };
-    }
-
-    /** Reader of a named part of a record or map. */
-    function compileNamed(name: string, inner: AvroType, wanted: readonly Want[]): Read {
-      const here = descend(wanted, name);
-      const isExtra = here.length === 0 && wanted.some(isHere('values')) && schema.extraChannels === 'reject';
-      if (!isExtra) return compile(inner, here);
-      return () => {
-        throw unknownChannel(name);
-      };
-    }
-
-    function compileMap(inner: AvroType, wanted: readonly Want[]): Read {
-      const receive = receiverOf(wanted);
-      const byName = new Map(namesIn(wanted).map((name) => [name, compileNamed(name, inner, wanted)]));
-      const isStrict = wanted.some(isHere('values')) && schema.extraChannels === 'reject';
-      const skip = skipOf(inner);
-      return (cursor, into) => {
-        receive(into);
-        eachItem(cursor, () => {
-          const name = readText(cursor);
-          const part = byName.get(name);
-          if (part !== undefined) part(cursor, into);
-          else if (isStrict) throw unknownChannel(name);
-          else skip(cursor);
-        });
-      };
-    }
-
-    /** An array can only be the values, in the order of the channels. */
-    function compileArray(of: AvroType & { kind: 'array' }, wanted: readonly Want[]): Read {
-      const receive = receiverOf(wanted);
-      if (!wanted.some(isHere('values'))) {
-        const skip = skipOf(of);
-        return (cursor, into) => {
-          receive(into);
-          skip(cursor);
-        };
-      }
-      const items = channels.map((_, index) => compile(of.items, [{ role: 'channel', index, steps: [] }]));
-      const skip = skipOf(of.items);
-      return (cursor, into) => {
-        receive(into);
-        const count = eachItem(cursor, (index) => (items[index] ?? skip)(cursor, into));
-        checkCount(count, schema);
-      };
-    }
-
-    function compileScalar(of: AvroType, wanted: readonly Want[]): Read {
-      const here = wanted.filter(({ steps }) => steps.length === 0);
-      if (here.length === 0) return skipOf(of);
-      const [only] = here;
-      const readNumber = numberReaderOf(of);
-      if (here.length === 1 && only?.role === 'channel' && readNumber !== undefined) {
-        const { index } = only;
-        const channel = channels[index]!;
-        return (cursor, into) => {
-          into.values[into.offset + index] = checkNumber(readNumber(cursor), channel, schema);
-        };
-      }
-      const readScalar = scalarReaderOf(of);
-      const receivers = here.map((want) => scalarReceiver(of, want));
-      return (cursor, into) => {
-        const value = readScalar(cursor);
-        for (const receive of receivers) receive(value, into);
-      };
-    }
-
-    function scalarReceiver(of: AvroType, want: Want): (value: unknown, into: Draft) => void {
-      switch (want.role) {
-        case 'key':
-          return (value, into) => (into.key = value);
-        case 'timestamp':
-          return (value, into) => (into.timestamp = momentOf(value, of));
-        case 'condition':
-          return (value, into) => (into.conditions[want.name] = value);
-        case 'channel':
-          return (value, into) => {
-            if (value === null) return;
-            const number = of.kind === 'long' ? Number(value) : value;
-            if (typeof number !== 'number') throw notANumber(channels[want.index]!, value);
-            into.values[into.offset + want.index] = checkNumber(number, channels[want.index]!, schema);
-          };
-        default:
-          // A scalar contains neither values nor conditions.
-          return () => undefined;
-      }
-    }
-
-    /** Handles a record, map or array at a place where a part is expected. */
-    function receiverOf(wanted: readonly Want[]): (into: Draft) => void {
-      const here = wanted.filter(({ steps }) => steps.length === 0);
-      return (into) => {
-        for (const want of here) {
-          if (want.role === 'values') into.holdsValues = true;
-          else if (want.role === 'channel') throw notANumber(channels[want.index]!, {});
-          else if (want.role === 'condition') into.conditions[want.name] = {};
-          else if (want.role !== 'conditions') into[want.role] = {};
-        }
-      };
-    }
-
-    /** The wanted parts inside the part with this name. */
-    function descend(wanted: readonly Want[], name: string): Want[] {
-      return wanted.flatMap((want): Want[] => {
-        const [first, ...steps] = want.steps;
-        if (first !== undefined) return first === name ? [{ ...want, steps }] : [];
-        if (want.role === 'conditions')
-          return conditionNames.has(name) ? [{ role: 'condition', name, steps }] : [];
-        const index = want.role === 'values' ? channelIndex.get(name) : undefined;
-        return index === undefined ? [] : [{ role: 'channel', index, steps }];
-      });
-    }
-
-    function namesIn(wanted: readonly Want[]): string[] {
-      const names = wanted.flatMap((want) => {
-        if (want.steps[0] !== undefined) return [want.steps[0]];
-        if (want.role === 'values') return [...channelIndex.keys()];
-        return want.role === 'conditions' ? [...conditionNames] : [];
-      });
-      return [...new Set(names)];
-    }
-
-    function checkComplete({ holdsValues, values, offset }: Draft): void {
-      if (!holdsValues) {
-        const where = fields.values === '' ? 'the record' : `"${fields.values}"`;
-        throw new DecodeError('missing_channel', `${where} must contain the values, by channel or as a list`);
-      }
-      if (schema.missingChannels === 'mask') return;
-      for (let i = 0; i < channels.length; i++)
-        if (Number.isNaN(values[offset + i])) missingValue(channels[i]!, schema);
-    }
 
     return (bytes, at, message, batch, row, now) => {
       const cursor = createCursor(bytes, at);
@@ -250,9 +79,203 @@ export function createAvroCompiler(
       if (cursor.at !== bytes.length)
         throw damaged(`${bytes.length - cursor.at} bytes remain after the record`);
       writeEnvelope(draft, batch, row, now);
-      checkComplete(draft);
+      checkComplete(draft, fields.values, schema);
     };
   };
+}
+
+/** @throws DecodeError if the record has no values, or lacks a required one */
+function checkComplete(
+  { holdsValues, values, offset }: Draft,
+  valuesField: string,
+  schema: RecordSchema,
+): void {
+  if (!holdsValues) {
+    const where = valuesField === '' ? 'the record' : `"${valuesField}"`;
+    throw new DecodeError('missing_channel', `${where} must contain the values, by channel or as a list`);
+  }
+  if (schema.missingChannels === 'mask') return;
+  for (let i = 0; i < schema.channels.length; i++)
+    if (Number.isNaN(values[offset + i])) missingValue(schema.channels[i]!, schema);
+}
+
+/** Compiles a type of a schema to the function that reads its values. */
+class AvroReaderCompiler {
+  private readonly channelIndex: ReadonlyMap<string, number>;
+  private readonly conditionNames: ReadonlySet<string>;
+  private readonly skips = new Map<AvroType, Skip>();
+
+  constructor(private readonly schema: RecordSchema) {
+    this.channelIndex = new Map(schema.channels.map((channel, i) => [channel, i]));
+    this.conditionNames = new Set(givenConditions(schema.conditions).map(({ name }) => name));
+  }
+
+  compile(of: AvroType, wanted: readonly Want[]): Read {
+    if (wanted.length === 0) return this.skipOf(of);
+    switch (of.kind) {
+      case 'union':
+        return compileUnion(of.branches.map((branch) => this.compile(branch, wanted)));
+      case 'record':
+        return this.compileRecord(of, wanted);
+      case 'map':
+        return this.compileMap(of.values, wanted);
+      case 'array':
+        return this.compileArray(of, wanted);
+      default:
+        return this.compileScalar(of, wanted);
+    }
+  }
+
+  private skipOf(of: AvroType): Skip {
+    const known = this.skips.get(of);
+    if (known !== undefined) return known;
+    // A recursive record finds this function while its own is being created.
+    let skip: Skip = () => undefined;
+    this.skips.set(of, (cursor) => skip(cursor));
+    skip = createSkip(of, (part) => this.skipOf(part));
+    return skip;
+  }
+
+  private compileRecord(of: RecordType, wanted: readonly Want[]): Read {
+    const parts = of.fields.map(({ name, type: inner }) => this.compileNamed(name, inner, wanted));
+    const receive = this.receiverOf(wanted);
+    return (cursor, into) => {
+      step(cursor);
+      receive(into);
+      for (const part of parts) part(cursor, into);
+    };
+  }
+
+  /** Reader of a named part of a record or map. */
+  private compileNamed(name: string, inner: AvroType, wanted: readonly Want[]): Read {
+    const here = this.descend(wanted, name);
+    const isExtra =
+      here.length === 0 && wanted.some(isHere('values')) && this.schema.extraChannels === 'reject';
+    if (!isExtra) return this.compile(inner, here);
+    return () => {
+      throw unknownChannel(name);
+    };
+  }
+
+  private compileMap(inner: AvroType, wanted: readonly Want[]): Read {
+    const receive = this.receiverOf(wanted);
+    const byName = new Map(
+      this.namesIn(wanted).map((name) => [name, this.compileNamed(name, inner, wanted)]),
+    );
+    const isStrict = wanted.some(isHere('values')) && this.schema.extraChannels === 'reject';
+    const skip = this.skipOf(inner);
+    return (cursor, into) => {
+      receive(into);
+      eachItem(cursor, () => {
+        const name = readText(cursor);
+        const part = byName.get(name);
+        if (part !== undefined) part(cursor, into);
+        else if (isStrict) throw unknownChannel(name);
+        else skip(cursor);
+      });
+    };
+  }
+
+  /** An array can only be the values, in the order of the channels. */
+  private compileArray(of: AvroType & { kind: 'array' }, wanted: readonly Want[]): Read {
+    const receive = this.receiverOf(wanted);
+    if (!wanted.some(isHere('values'))) {
+      const skip = this.skipOf(of);
+      return (cursor, into) => {
+        receive(into);
+        skip(cursor);
+      };
+    }
+    const items = this.schema.channels.map((_, index) =>
+      this.compile(of.items, [{ role: 'channel', index, steps: [] }]),
+    );
+    const skip = this.skipOf(of.items);
+    return (cursor, into) => {
+      receive(into);
+      const count = eachItem(cursor, (index) => (items[index] ?? skip)(cursor, into));
+      checkCount(count, this.schema);
+    };
+  }
+
+  private compileScalar(of: AvroType, wanted: readonly Want[]): Read {
+    const here = wanted.filter(({ steps }) => steps.length === 0);
+    if (here.length === 0) return this.skipOf(of);
+    const [only] = here;
+    const readNumber = numberReaderOf(of);
+    if (here.length === 1 && only?.role === 'channel' && readNumber !== undefined) {
+      const { index } = only;
+      const { schema } = this;
+      const channel = schema.channels[index]!;
+      return (cursor, into) => {
+        into.values[into.offset + index] = checkNumber(readNumber(cursor), channel, schema);
+      };
+    }
+    const readScalar = scalarReaderOf(of);
+    const receivers = here.map((want) => this.scalarReceiver(of, want));
+    return (cursor, into) => {
+      const value = readScalar(cursor);
+      for (const receive of receivers) receive(value, into);
+    };
+  }
+
+  private scalarReceiver(of: AvroType, want: Want): (value: unknown, into: Draft) => void {
+    switch (want.role) {
+      case 'key':
+        return (value, into) => (into.key = value);
+      case 'timestamp':
+        return (value, into) => (into.timestamp = momentOf(value, of));
+      case 'condition':
+        return (value, into) => (into.conditions[want.name] = value);
+      case 'channel':
+        return (value, into) => {
+          if (value === null) return;
+          const number = of.kind === 'long' ? Number(value) : value;
+          if (typeof number !== 'number') throw notANumber(this.schema.channels[want.index]!, value);
+          into.values[into.offset + want.index] = checkNumber(
+            number,
+            this.schema.channels[want.index]!,
+            this.schema,
+          );
+        };
+      default:
+        // A scalar contains neither values nor conditions.
+        return () => undefined;
+    }
+  }
+
+  /** Handles a record, map or array at a place where a part is expected. */
+  private receiverOf(wanted: readonly Want[]): (into: Draft) => void {
+    const here = wanted.filter(({ steps }) => steps.length === 0);
+    return (into) => {
+      for (const want of here) {
+        if (want.role === 'values') into.holdsValues = true;
+        else if (want.role === 'channel') throw notANumber(this.schema.channels[want.index]!, {});
+        else if (want.role === 'condition') into.conditions[want.name] = {};
+        else if (want.role !== 'conditions') into[want.role] = {};
+      }
+    };
+  }
+
+  /** The wanted parts inside the part with this name. */
+  private descend(wanted: readonly Want[], name: string): Want[] {
+    return wanted.flatMap((want): Want[] => {
+      const [first, ...steps] = want.steps;
+      if (first !== undefined) return first === name ? [{ ...want, steps }] : [];
+      if (want.role === 'conditions')
+        return this.conditionNames.has(name) ? [{ role: 'condition', name, steps }] : [];
+      const index = want.role === 'values' ? this.channelIndex.get(name) : undefined;
+      return index === undefined ? [] : [{ role: 'channel', index, steps }];
+    });
+  }
+
+  private namesIn(wanted: readonly Want[]): string[] {
+    const names = wanted.flatMap((want) => {
+      if (want.steps[0] !== undefined) return [want.steps[0]];
+      if (want.role === 'values') return [...this.channelIndex.keys()];
+      return want.role === 'conditions' ? [...this.conditionNames] : [];
+    });
+    return [...new Set(names)];
+  }
 }
 
 const isHere =

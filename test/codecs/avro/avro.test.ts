@@ -521,10 +521,10 @@ test.each<[string, unknown, Buffer]>([
     ),
     Buffer.alloc(0),
   ],
-])('a few bytes do not stand for work without end: %s', (_, type, payload) => {
+])('a few bytes cannot cause endless work: %s', (_, type, payload) => {
   // The limits on steps and on depth, not the end of the bytes, stop the decoder.
   expect(() => decode(payload, record('R', { other: type }))).toThrow(
-    /more than they have room for|nested more than/,
+    /more items than their size allows|nested more than/,
   );
   expect(() => decode(payload, record('R', { values: type }))).toThrow(DecodeError);
 });
