@@ -9,11 +9,12 @@ import { tf, type Random } from '../tensor';
 import { createDecoder, createEncoder } from './coder';
 import { createLatentModel } from './latent-model';
 import { createLikelihood } from './likelihood';
-import type { Examples, Model, ModelFamily, ModelSpec } from './model';
+import type { Examples, Model, ModelFamily, SpecWith } from './model';
 import { createMlp, sideBySide, type Network } from './network';
-import { createPrior } from './prior';
+import { latentDimRule } from './options';
+import { createPrior, priorOptions as options, priorRule } from './prior';
 
-export function createAae(spec: ModelSpec, random: Random): Model {
+export function createAae(spec: SpecWith<typeof options>, random: Random): Model {
   const { latentDim, conditionDim: givenDim, hidden } = spec;
   const encoder = createEncoder(spec, { name: 'encoder', givenDim, outputs: latentDim, random });
   const decoder = createDecoder(spec, { name: 'decoder', inputs: latentDim + givenDim, random });
@@ -82,4 +83,8 @@ export function createAae(spec: ModelSpec, random: Random): Model {
   };
 }
 
-export const aae: ModelFamily = { create: createAae, options: ['latentDim', 'prior', 'mixtureModes'] };
+export const aae: ModelFamily<typeof options> = {
+  options,
+  rules: [latentDimRule, priorRule],
+  create: createAae,
+};

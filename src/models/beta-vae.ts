@@ -6,11 +6,14 @@
 import type { Random } from '../tensor';
 import { createGaussianModel, type NegativeElbo } from './elbo';
 import { klPerDimension } from './gaussian';
-import type { Model, ModelFamily, ModelSpec } from './model';
-import { createRatePenalty, meanRate } from './rate';
+import type { Model, ModelFamily, SpecWith } from './model';
+import { latentDim, latentDimRule } from './options';
+import { createRatePenalty, meanRate, ratePenaltyOptions } from './rate';
 import { createVaeParts } from './vae';
 
-export function createBetaVae(spec: ModelSpec, random: Random): Model {
+const options = { latentDim, ...ratePenaltyOptions };
+
+export function createBetaVae(spec: SpecWith<typeof options>, random: Random): Model {
   const parts = createVaeParts(spec, random);
   const { posterior, prior, decode, likelihood } = parts;
   const ratePenalty = createRatePenalty(spec);
@@ -27,7 +30,17 @@ export function createBetaVae(spec: ModelSpec, random: Random): Model {
   return createGaussianModel(parts, negativeElbo, ratePenalty.warmUpSteps);
 }
 
-export const betaVae: ModelFamily = {
+export const betaVae: ModelFamily<typeof options> = {
+  options,
+  rules: [
+    latentDimRule,
+    {
+      keys: ['freeBits', 'capacity'],
+      problem: ({ freeBits, capacity }) =>
+        freeBits > 0 && capacity > 0
+          ? 'cannot be set together with model.capacity: both keep the rate from falling'
+          : undefined,
+    },
+  ],
   create: createBetaVae,
-  options: ['latentDim', 'beta', 'betaSchedule', 'betaSteps', 'capacity', 'capacitySteps', 'freeBits'],
 };

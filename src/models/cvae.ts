@@ -7,11 +7,14 @@ import { createDecoder, createEncoder } from './coder';
 import { createGaussianModel, type GaussianParts, type NegativeElbo } from './elbo';
 import { gaussianFrom, klPerDimension } from './gaussian';
 import { createLikelihood } from './likelihood';
-import type { Model, ModelFamily, ModelSpec } from './model';
+import type { Model, ModelFamily, SpecWith } from './model';
 import { createMlp, sideBySide } from './network';
+import { freeBits, latentDim, latentDimRule } from './options';
 import { meanRate, rateAboveFreeBits } from './rate';
 
-export function createCvae(spec: ModelSpec, random: Random): Model {
+const options = { latentDim, freeBits };
+
+export function createCvae(spec: SpecWith<typeof options>, random: Random): Model {
   const { latentDim, conditionDim: givenDim, freeBits } = spec;
   // One network per symbol: q(z|x,c), p(z|c), and the mean of p(x|z,c).
   const encoder = createEncoder(spec, { name: 'encoder', givenDim, outputs: 2 * latentDim, random });
@@ -41,4 +44,4 @@ export function createCvae(spec: ModelSpec, random: Random): Model {
   return createGaussianModel(parts, negativeElbo);
 }
 
-export const cvae: ModelFamily = { create: createCvae, options: ['latentDim', 'freeBits'] };
+export const cvae: ModelFamily<typeof options> = { options, rules: [latentDimRule], create: createCvae };

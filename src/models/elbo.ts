@@ -9,7 +9,7 @@ import {
   type Gaussian,
 } from './gaussian';
 import { createLatentModel, type LatentParts, type PriorTerms } from './latent-model';
-import type { Examples, Loss, Model } from './model';
+import type { Examples, Loss, Model, ModelSpec } from './model';
 import type { Weights } from './network';
 
 /** Takes z from q(z|x,c). Shape [batch, dim]. */
@@ -37,7 +37,8 @@ export function trainByElbo(
 }
 
 /** Distributions of a model with one Gaussian code. */
-export interface GaussianParts extends Pick<LatentParts, 'spec' | 'networks' | 'likelihood' | 'decode'> {
+export interface GaussianParts extends Pick<LatentParts, 'networks' | 'likelihood' | 'decode'> {
+  spec: ModelSpec & { latentDim: number };
   /** q(z|x,c). Shape [batch, latentDim]. */
   posterior: (examples: Examples) => Gaussian;
   /** p(z|c). Shape [batch or 1, latentDim]. */

@@ -6,14 +6,17 @@
  * the code explains x. LLR(x) = L(x) − L^{>k}(x) (Havtorn 2021) is large for x that resemble the training data only in
  * their details.
  */
+import { amounts, show, whole, widths } from '../schema/formats';
+import type { Parsed } from '../schema/key';
 import { tf, type Random } from '../tensor';
 import { createDecoder, createEncoder } from './coder';
 import { gaussianTerms, trainByElbo, type NegativeElbo, type Sampler } from './elbo';
 import { drawGaussian, gaussianFrom, kl, klPerDimension, standardNormal, type Gaussian } from './gaussian';
 import { assessmentOf, createLatentModel } from './latent-model';
 import { createLikelihood } from './likelihood';
-import type { Examples, Model, ModelFamily, ModelSpec } from './model';
+import type { Examples, Model, ModelFamily, SpecWith } from './model';
 import { createMlp, sideBySide } from './network';
+import { exampleKeys, type OptionRule } from './options';
 import { meanRate, rateAboveFreeBits } from './rate';
 
 /** Codes of the levels, from the uppermost on. Each has shape [batch, dim of its level]. */
@@ -29,7 +32,25 @@ interface Inferred {
 const sumOf = <R extends tf.Rank>(terms: readonly tf.Tensor<R>[]): tf.Tensor<R> =>
   terms.reduce((sum, term) => sum.add(term));
 
-export function createHvae(spec: ModelSpec, random: Random): Model {
+const options = {
+  levels: widths({
+    doc: 'Dimensions of each level of the latent code, the upper one first; at least two.',
+    default: [4, 8],
+  }),
+  levelWeights: amounts({ doc: 'Weight of the rate of each level in the loss. Empty: 1 each.', default: [] }),
+  levelFreeBits: amounts({
+    doc: 'Nats of rate of each latent dimension that the loss does not count, for each level. Empty: 0 each.',
+    default: [],
+  }),
+  llrLevels: whole({
+    doc: 'Number of upper levels that the statistic `llr` compares with the whole hierarchy.',
+    default: 1,
+  }),
+};
+
+type Options = Parsed<typeof options>;
+
+export function createHvae(spec: SpecWith<typeof options>, random: Random): Model {
   const { levels: dims, levelWeights, levelFreeBits, llrLevels, conditionDim, hidden } = spec;
   const latentDim = dims.reduce((sum, dim) => sum + dim, 0);
   /** Width of the inputs of each level in addition to x: the levels above it, and c. */
@@ -144,7 +165,37 @@ export function createHvae(spec: ModelSpec, random: Random): Model {
   };
 }
 
-export const hvae: ModelFamily = {
-  create: createHvae,
-  options: ['levels', 'levelWeights', 'levelFreeBits', 'llrLevels'],
-};
+/** A list with one entry for each level, or none. */
+const perLevel = (key: 'levelWeights' | 'levelFreeBits'): OptionRule<Options> => ({
+  keys: [key, 'levels'],
+  problem: ({ levels, [key]: list }) =>
+    list.length === 0 || list.length === levels.length
+      ? undefined
+      : `must have one entry for each of the ${levels.length} levels, or none (got ${show(list)})`,
+});
+
+const rules: readonly OptionRule<Options>[] = [
+  {
+    keys: ['levels'],
+    beside: exampleKeys,
+    problem({ levels }, sizeOf) {
+      if (levels.length < 2) return `must have at least two levels (got ${show(levels)})`;
+      const { dim, names, product } = sizeOf();
+      const widest = Math.max(...levels);
+      return dim === 0 || widest < dim
+        ? undefined
+        : `must each be below ${names} (got ${widest}, with ${product})`;
+    },
+  },
+  perLevel('levelWeights'),
+  perLevel('levelFreeBits'),
+  {
+    keys: ['llrLevels', 'levels'],
+    problem: ({ llrLevels, levels }) =>
+      llrLevels < levels.length
+        ? undefined
+        : `must be below the number of levels (got ${llrLevels}, with ${levels.length} levels)`,
+  },
+];
+
+export const hvae: ModelFamily<typeof options> = { options, rules, create: createHvae };

@@ -1,6 +1,8 @@
 /** The interface of a model, and its weights as plain arrays. */
+import type { Key, Parsed } from '../schema/key';
 import { scoped, tf, type Random } from '../tensor';
 import type { Weights } from './network';
+import type { OptionRule, SharedOptions } from './options';
 
 /** A batch for a model, scaled and encoded. */
 export interface Examples {
@@ -59,44 +61,11 @@ export interface NegativeLogJoint {
   expected: tf.Tensor2D;
 }
 
-/** Options of a model; docs/configuration.md describes each. */
-export interface ModelOptions {
+/** Everything that decides the shape of a model, with the options of its kind. It is stored in the model version. */
+export interface ModelSpec extends Omit<SharedOptions, 'likelihood'> {
   kind: string;
-  network: 'mlp' | 'conv1d' | 'conv2d';
-  hidden: readonly number[];
-  likelihood: 'gaussian' | 'student-t' | 'bernoulli' | 'discretised-logistic';
-  minVariance: number;
-  maxVariance: number;
-  degreesOfFreedom: number;
-  latentDim: number;
-  beta: number;
-  betaSchedule: 'constant' | 'warm-up' | 'cyclical';
-  betaSteps: number;
-  capacity: number;
-  capacitySteps: number;
-  freeBits: number;
-  prior: 'normal' | 'mixture' | 'uniform' | 'swiss-roll';
-  mixtureModes: number;
-  levels: readonly number[];
-  levelWeights: readonly number[];
-  levelFreeBits: readonly number[];
-  llrLevels: number;
-}
-
-/** Options as they are configured. */
-export type ModelChoice = Omit<ModelOptions, 'likelihood'> & {
-  /** `auto`: chosen from the pixels (training/likelihood.ts). */
-  likelihood: ModelOptions['likelihood'] | 'auto';
-};
-
-/** Options that only some kinds have. */
-export type OwnOption = Exclude<
-  keyof ModelOptions,
-  'kind' | 'network' | 'hidden' | 'likelihood' | 'minVariance' | 'maxVariance' | 'degreesOfFreedom'
->;
-
-/** Everything that decides the shape of a model. It is stored in the model version. */
-export interface ModelSpec extends ModelOptions {
+  /** `auto` is resolved from the pixels (training/likelihood.ts). */
+  likelihood: Exclude<SharedOptions['likelihood'], 'auto'>;
   /** Positions of an example: records of a window, or pixels of an image. */
   length: number;
   /** Positions in a row: 1 for a window. */
@@ -106,11 +75,25 @@ export interface ModelSpec extends ModelOptions {
   conditionDim: number;
 }
 
-/** A kind of model. */
-export interface ModelFamily {
+/** The options of a model beside those that every model has: keys under `model`. */
+export type OwnOptions = Readonly<Record<string, Key<unknown>>>;
+
+/** The specification of a model with options of its own. */
+export type SpecWith<O extends OwnOptions> = ModelSpec & Parsed<O>;
+
+/** A kind of model. `create` is a method, so that models of different options fit into one list. */
+export interface ModelFamily<O extends OwnOptions, Spec extends ModelSpec = SpecWith<O>> {
+  options: O;
+  /** Rules between its options. */
+  rules: readonly OptionRule<Parsed<O>>[];
+  create(spec: Spec, random: Random): Model;
+}
+
+/** A model of unknown kind. */
+export interface AnyModelFamily {
+  options: OwnOptions;
+  rules: readonly OptionRule<never>[];
   create(spec: ModelSpec, random: Random): Model;
-  /** The options that it reads in addition to those that every kind has. */
-  options: readonly OwnOption[];
 }
 
 export interface Model {

@@ -1,7 +1,30 @@
 /** Priors of an adversarial autoencoder: distributions that can be drawn from and whose density is known. */
 import { tf, type Random } from '../tensor';
+import { choice, show, whole } from '../schema/formats';
+import type { Parsed } from '../schema/key';
 import { negativeLogDensity, standardNormal } from './gaussian';
-import type { ModelOptions } from './model';
+import { latentDim, type OptionRule } from './options';
+
+export const priorOptions = {
+  latentDim,
+  prior: choice({ doc: 'Distribution that the codes are trained to have.', default: 'normal' }, [
+    'normal',
+    'mixture',
+    'uniform',
+    'swiss-roll',
+  ]),
+  mixtureModes: whole({ doc: 'Gaussians of the prior `mixture`.', default: 8 }, { max: 1024 }),
+};
+
+type PriorOptions = Parsed<typeof priorOptions>;
+
+export const priorRule: OptionRule<PriorOptions> = {
+  keys: ['prior', 'latentDim'],
+  problem: (options) =>
+    (options.prior === 'mixture' || options.prior === 'swiss-roll') && options.latentDim < 2
+      ? `needs a model.latentDim of at least 2: it lies in a plane (got ${show(options.prior)}, ${options.latentDim})`
+      : undefined,
+};
 
 export interface Prior {
   /**
@@ -16,17 +39,17 @@ export interface Prior {
 }
 
 /** The prior that the options name, over `latentDim` dimensions. */
-export function createPrior(options: Pick<ModelOptions, 'prior' | 'latentDim' | 'mixtureModes'>): Prior {
-  const { latentDim } = options;
+export function createPrior(options: PriorOptions): Prior {
+  const { latentDim: dim } = options;
   switch (options.prior) {
     case 'normal':
-      return createNormal(latentDim);
+      return createNormal(dim);
     case 'mixture':
-      return createPlaneMixture(onCircle(options.mixtureModes), modeDeviation, latentDim);
+      return createPlaneMixture(onCircle(options.mixtureModes), modeDeviation, dim);
     case 'uniform':
-      return createUniform(latentDim);
+      return createUniform(dim);
     case 'swiss-roll':
-      return createPlaneMixture(onSwissRoll(rollPoints), rollDeviation, latentDim);
+      return createPlaneMixture(onSwissRoll(rollPoints), rollDeviation, dim);
   }
 }
 

@@ -1,6 +1,8 @@
 /** What a rate, KL( q(z|x) ‖ p(z) ), costs: its weight β on a schedule, a capacity, and free bits. */
+import { amount, choice, positive, whole } from '../schema/formats';
+import type { Parsed } from '../schema/key';
 import type { tf } from '../tensor';
-import type { ModelOptions } from './model';
+import { freeBits } from './options';
 
 /** The rate of the ELBO: summed over dimensions, averaged over the batch. @param perDimension shape [batch, dim] */
 export function meanRate(perDimension: tf.Tensor2D): tf.Scalar {
@@ -8,13 +10,13 @@ export function meanRate(perDimension: tf.Tensor2D): tf.Scalar {
 }
 
 /**
- * The rate, but at least `freeBits` nats for each dimension (Kingma 2016): below that, a dimension costs the same whatever
+ * The rate, but at least `free` nats for each dimension (Kingma 2016): below that, a dimension costs the same whatever
  * it carries, so that nothing pushes it to collapse.
  * @param perDimension shape [batch, dim]
  */
-export function rateAboveFreeBits(perDimension: tf.Tensor2D, freeBits: number): tf.Scalar {
-  if (freeBits === 0) return meanRate(perDimension);
-  return perDimension.mean(0).maximum(freeBits).sum();
+export function rateAboveFreeBits(perDimension: tf.Tensor2D, free: number): tf.Scalar {
+  if (free === 0) return meanRate(perDimension);
+  return perDimension.mean(0).maximum(free).sum();
 }
 
 export interface RatePenalty {
@@ -28,18 +30,33 @@ export interface RatePenalty {
   readonly warmUpSteps: number;
 }
 
-type PenaltyOptions = Pick<
-  ModelOptions,
-  'beta' | 'betaSchedule' | 'betaSteps' | 'capacity' | 'capacitySteps' | 'freeBits'
->;
+export const ratePenaltyOptions = {
+  beta: positive({ doc: 'Weight β of the rate in the loss.', default: 4 }),
+  betaSchedule: choice(
+    {
+      doc: 'Schedule of β. `warm-up`: it rises from 0 once. `cyclical`: it rises from 0 again and again.',
+      default: 'constant',
+    },
+    ['constant', 'warm-up', 'cyclical'],
+  ),
+  betaSteps: whole({ doc: 'Training steps of the warm-up, or of one cycle.', default: 1000 }),
+  capacity: amount({
+    doc: 'Rate that the loss aims at, in nats; it grows from 0 to this value. 0: no target.',
+    default: 0,
+  }),
+  capacitySteps: whole({ doc: 'Training steps until the capacity is reached.', default: 1000 }),
+  freeBits,
+};
+
+type PenaltyOptions = Parsed<typeof ratePenaltyOptions>;
 
 /** β·rate (Higgins 2017), or β·|rate − C| with a capacity C that grows to its target (Burgess 2018). */
 export function createRatePenalty(options: PenaltyOptions): RatePenalty {
-  const { betaSchedule, betaSteps, capacity, capacitySteps, freeBits } = options;
+  const { betaSchedule, betaSteps, capacity, capacitySteps } = options;
   return {
     of(perDimension, step) {
       const beta = betaAt(options, step);
-      if (capacity === 0) return rateAboveFreeBits(perDimension, freeBits).mul(beta);
+      if (capacity === 0) return rateAboveFreeBits(perDimension, options.freeBits).mul(beta);
       const grown = step === undefined ? capacity : step.div(capacitySteps).minimum(1).mul(capacity);
       return meanRate(perDimension).sub(grown).abs().mul(beta);
     },
@@ -49,7 +66,7 @@ export function createRatePenalty(options: PenaltyOptions): RatePenalty {
 
 /** The weight of the rate: constant, rising once (Bowman 2016), or rising again and again (Fu 2019, R = ½). */
 export function betaAt(
-  { beta, betaSchedule, betaSteps }: Pick<ModelOptions, 'beta' | 'betaSchedule' | 'betaSteps'>,
+  { beta, betaSchedule, betaSteps }: Pick<PenaltyOptions, 'beta' | 'betaSchedule' | 'betaSteps'>,
   step: tf.Scalar | undefined,
 ): tf.Scalar | number {
   if (betaSchedule === 'constant' || step === undefined) return beta;

@@ -8,12 +8,15 @@ import { createDecoder, createEncoder } from './coder';
 import { createGaussianModel, type GaussianParts, type NegativeElbo } from './elbo';
 import { gaussianFrom, klPerDimension, standardNormal } from './gaussian';
 import { createLikelihood } from './likelihood';
-import type { Model, ModelFamily, ModelSpec } from './model';
+import type { Model, ModelFamily, SpecWith } from './model';
 import { sideBySide } from './network';
+import { latentDim, latentDimRule } from './options';
 import { meanRate } from './rate';
 
+const options = { latentDim };
+
 /** q(z|x), p(z) and p(x|z). */
-export function createVaeParts(spec: ModelSpec, random: Random): GaussianParts {
+export function createVaeParts(spec: SpecWith<typeof options>, random: Random): GaussianParts {
   const { latentDim, conditionDim: givenDim } = spec;
   const encoder = createEncoder(spec, { name: 'encoder', givenDim, outputs: 2 * latentDim, random });
   const decoder = createDecoder(spec, { name: 'decoder', inputs: latentDim + givenDim, random });
@@ -28,7 +31,7 @@ export function createVaeParts(spec: ModelSpec, random: Random): GaussianParts {
   };
 }
 
-export function createVae(spec: ModelSpec, random: Random): Model {
+export function createVae(spec: SpecWith<typeof options>, random: Random): Model {
   const parts = createVaeParts(spec, random);
   const { posterior, prior, decode, likelihood } = parts;
 
@@ -44,4 +47,4 @@ export function createVae(spec: ModelSpec, random: Random): Model {
   return createGaussianModel(parts, negativeElbo);
 }
 
-export const vae: ModelFamily = { create: createVae, options: ['latentDim'] };
+export const vae: ModelFamily<typeof options> = { options, rules: [latentDimRule], create: createVae };

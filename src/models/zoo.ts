@@ -1,27 +1,45 @@
 /** Every kind of model by its name in the configuration. To add a model, write its file and one line here. */
+import type { Parsed } from '../schema/key';
 import type { Random } from '../tensor';
 import { aae } from './aae';
 import { betaVae } from './beta-vae';
 import { cvae } from './cvae';
 import { hvae } from './hvae';
-import type { Model, ModelFamily, ModelSpec } from './model';
+import type { AnyModelFamily, Model, ModelSpec } from './model';
+import type { SharedOptions } from './options';
 import { vae } from './vae';
 
 export const zoo = {
-  cvae,
   vae,
   'beta-vae': betaVae,
+  cvae,
   aae,
   hvae,
-} as const satisfies Record<string, ModelFamily>;
+} as const satisfies Record<string, AnyModelFamily>;
 
 export type ModelKind = keyof typeof zoo;
 
 export const modelKinds = Object.keys(zoo) as ModelKind[];
 
+type Intersection<U> = (U extends unknown ? (member: U) => void : never) extends (all: infer I) => void
+  ? I
+  : never;
+
+/** The options that not every model reads. */
+export const ownOptions = Object.assign(
+  {},
+  ...Object.values(zoo).map(({ options }) => options),
+) as Intersection<(typeof zoo)[ModelKind]['options']>;
+
+/** Options as they are configured, of all models. */
+export type ModelChoice = { kind: string } & SharedOptions & Parsed<typeof ownOptions>;
+
+/** A specification with the options of all models. */
+export type AnyModelSpec = ModelSpec & Parsed<typeof ownOptions>;
+
 /** @throws RangeError for a kind that is not in the zoo */
 export function createModel(spec: ModelSpec, random: Random): Model {
-  const family = (zoo as Record<string, ModelFamily>)[spec.kind];
+  const family = (zoo as Record<string, AnyModelFamily>)[spec.kind];
   if (family === undefined)
     throw new RangeError(`no model is called "${spec.kind}"; there is ${modelKinds.join(', ')}`);
   return family.create(spec, random);

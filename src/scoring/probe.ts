@@ -1,7 +1,8 @@
 /** Measures how fast this machine scores: a model of the usual size with random weights runs for half a second. */
 import { createCategoryTable, createConditionEncoder } from '../domain/condition';
 import { createScaler } from '../domain/scaler';
-import { disposeModel, type ModelSpec } from '../models/model';
+import type { cvae } from '../models/cvae';
+import { disposeModel, type ModelSpec, type SpecWith } from '../models/model';
 import { createModel } from '../models/zoo';
 import type { OpenSession } from '../onnx/session';
 import { createRandom } from '../tensor';
@@ -14,7 +15,7 @@ import { traceScoring } from './trace';
 import { shapeOf, type LearnedState } from './version-state';
 
 /** A conditional VAE of windows of 32 records with 8 channels: 173,000 floating-point operations a window. */
-export const probeSpec: ModelSpec = {
+export const probeSpec: SpecWith<typeof cvae.options> = {
   kind: 'cvae',
   network: 'mlp',
   hidden: [128, 64],
@@ -23,18 +24,7 @@ export const probeSpec: ModelSpec = {
   maxVariance: 10,
   degreesOfFreedom: 4,
   latentDim: 16,
-  beta: 1,
-  betaSchedule: 'constant',
-  betaSteps: 1,
-  capacity: 0,
-  capacitySteps: 1,
   freeBits: 0,
-  prior: 'normal',
-  mixtureModes: 1,
-  levels: [],
-  levelWeights: [],
-  levelFreeBits: [],
-  llrLevels: 1,
   length: 32,
   width: 1,
   channels: 8,

@@ -1,6 +1,7 @@
 /** The default p(x|z) of images, chosen from the pixels of the training data. */
 import type { Values } from '../domain/record';
-import type { ModelChoice, ModelOptions } from '../models/model';
+import type { ModelSpec } from '../models/model';
+import type { SharedOptions } from '../models/options';
 
 /**
  * Pixels are dark or bright rather than grey if their variance is a larger share than this of the largest variance that their
@@ -15,9 +16,9 @@ const mostlyDarkOrBright = 0.5;
  * @param pixels 0 to 255, of any number of images
  */
 export function chooseLikelihood(
-  choice: ModelChoice['likelihood'],
+  choice: SharedOptions['likelihood'],
   pixels: Values,
-): ModelOptions['likelihood'] {
+): ModelSpec['likelihood'] {
   if (choice !== 'auto') return choice;
   let [sum, squares] = [0, 0];
   for (const pixel of pixels) {

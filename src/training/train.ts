@@ -12,14 +12,8 @@ import { createValues, imageOf, type RecordSchema, type Values } from '../domain
 import { createScaler, fitScaler, pixelScaler, type ScalerState } from '../domain/scaler';
 import type { SignalRule } from '../domain/signal';
 import { TrainingError } from '../errors';
-import {
-  activeUnitThreshold,
-  disposeModel,
-  type Model,
-  type ModelChoice,
-  type ModelSpec,
-} from '../models/model';
-import { createModel } from '../models/zoo';
+import { activeUnitThreshold, disposeModel, type Model, type ModelSpec } from '../models/model';
+import { createModel, type ModelChoice } from '../models/zoo';
 import type { OpenSession } from '../onnx/session';
 import { UntranslatableError } from '../onnx/traced-call';
 import { createAssessor } from '../scoring/assess';

@@ -266,19 +266,19 @@ events: { openRecords: 6 }
     ['calibration: {falseAlarmTarget: 2 per month}', /^calibration\.falseAlarmTarget: .*"2 per month"\)$/],
     ['fields: {key: a..b}', 'fields.key: must be a dotted path of fields, or empty (got "a..b")'],
     ['model: {latentDim: 20}', /^model\.latentDim: must be below .* \(got 20, with 2 × 10 = 20\)$/],
-    ['model: {kind: vea}', /^model\.kind: must be `cvae`, `vae`, .* or `[^`]+` \(got "vea"\)$/],
-    ['model: {network: conv2d}', 'model.network: "conv2d" is for images alone'],
+    ['model: {kind: vea}', /^model\.kind: must be `vae`, `beta-vae`, .* or `[^`]+` \(got "vea"\)$/],
+    ['model: {network: conv2d}', 'model.network: "conv2d" is for images only'],
     [
       'model: {kind: cvae, prior: uniform}',
       'model.prior: is no option of `cvae`, only of `aae` (got "uniform")',
     ],
     [
       'model: {kind: vae, freeBits: 0.1}',
-      'model.freeBits: is no option of `vae`, only of `cvae` or `beta-vae` (got 0.1)',
+      'model.freeBits: is no option of `vae`, only of `beta-vae` or `cvae` (got 0.1)',
     ],
     [
       'model: {kind: hvae, latentDim: 5}',
-      /^model\.latentDim: is no option of `hvae`, only of `cvae`, `vae`, .* \(got 5\)$/,
+      /^model\.latentDim: is no option of `hvae`, only of `vae`, `beta-vae`, .* \(got 5\)$/,
     ],
     ['model: {kind: hvae, levels: [3]}', 'model.levels: must have at least two levels (got [3])'],
     [
@@ -354,7 +354,7 @@ ${lines}`;
       [
         'model: { network: conv1d }',
         undefined,
-        /^model\.network: "conv1d" is for windows of sensor records alone/,
+        /^model\.network: "conv1d" is for windows of sensor records only/,
       ],
       [
         'model: { latentDim: 560 }',
@@ -399,7 +399,7 @@ ${lines}`;
       expect(problems).toEqual([
         'fields.image: has no effect unless record.kind is "image"',
         'record.image.width: has no effect unless record.kind is "image"',
-        'model.likelihood: "bernoulli" is for images alone',
+        'model.likelihood: "bernoulli" is for images only',
       ]);
     });
   });

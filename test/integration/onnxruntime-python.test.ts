@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
-import { disposeModel, type ModelOptions } from '../../src/models/model';
-import { modelKinds } from '../../src/models/zoo';
+import { disposeModel } from '../../src/models/model';
+import { modelKinds, type AnyModelSpec } from '../../src/models/zoo';
 import { openSession } from '../../src/onnx/session';
 import { decodeBundle, decodeModel, encodeBundle } from '../../src/scoring/bundle';
 import { traceWithScaler } from '../../src/scoring/trace';
@@ -30,8 +30,8 @@ const suite = python === undefined ? describe.skip : describe;
 const folder = mkdtempSync(join(tmpdir(), 'vaemon-onnxruntime-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const cases: [string, Partial<ModelOptions>][] = [
-  ...modelKinds.map((kind): [string, Partial<ModelOptions>] => [kind, { kind }]),
+const cases: [string, Partial<AnyModelSpec>][] = [
+  ...modelKinds.map((kind): [string, Partial<AnyModelSpec>] => [kind, { kind }]),
   ['vae, conv1d, student-t', { kind: 'vae', network: 'conv1d', likelihood: 'student-t', hidden: [6] }],
 ];
 
@@ -43,7 +43,7 @@ function goldenOf(dataset: Dataset): WindowBatch {
 }
 
 /** Trains, stores a version, and lays its files where Python finds them. */
-async function publish(name: string, model: Partial<ModelOptions>): Promise<string> {
+async function publish(name: string, model: Partial<AnyModelSpec>): Promise<string> {
   const { dataset, table } = createDataset(1500, 1);
   const settings: TrainingOptions = { ...options, model: { ...options.model, ...model }, epochs: 4 };
   const trained = await train(dataset, table, settings);

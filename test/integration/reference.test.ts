@@ -7,9 +7,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromTorchWeights, toTorchWeights } from '../../src/models/exchange';
-import { disposeModel, writeWeights, type Examples, type ModelSpec } from '../../src/models/model';
+import { disposeModel, writeWeights, type Examples } from '../../src/models/model';
 import { createPrior } from '../../src/models/prior';
-import { createModel } from '../../src/models/zoo';
+import { createModel, type AnyModelSpec } from '../../src/models/zoo';
 import {
   createRandom,
   decodeSafetensors,
@@ -76,7 +76,7 @@ function recording(random: Random, draws: tf.Tensor[]): Random {
 const bytes = (x: tf.Tensor2D): tf.Tensor2D => tf.div(tf.round(tf.mul(tf.sigmoid(tf.mul(x, 3)), 255)), 255);
 const image = { network: 'conv2d', hidden: [3, 4], length: 30, width: 5, channels: 2 } as const;
 
-const cases: [string, Partial<ModelSpec>, ((x: tf.Tensor2D) => tf.Tensor2D)?][] = [
+const cases: [string, Partial<AnyModelSpec>, ((x: tf.Tensor2D) => tf.Tensor2D)?][] = [
   ['vae', { kind: 'vae' }],
   ['vae without conditions, student-t', { kind: 'vae', conditionDim: 0, likelihood: 'student-t' }],
   ['vae, bernoulli', { kind: 'vae', likelihood: 'bernoulli' }, (x) => tf.sigmoid(x)],

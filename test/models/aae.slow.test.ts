@@ -32,7 +32,7 @@ describe('while it trains, the codes approach the prior', () => {
     trainSteps(model, steps);
     const distance = (one: Model): number =>
       scoped(() => {
-        const drawn = createPrior(model.spec).draw(256, createRandom(3));
+        const drawn = createPrior({ ...spec, prior }).draw(256, createRandom(3));
         return energyDistance(one.encode(createFactorExamples(spec, 256, 4)), drawn);
       });
     expect(distance(model)).toBeLessThan(0.5 * distance(withoutAdversary));

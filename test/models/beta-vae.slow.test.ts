@@ -1,5 +1,5 @@
-import { disposeModel, type ModelSpec } from '../../src/models/model';
-import { createModel } from '../../src/models/zoo';
+import { disposeModel } from '../../src/models/model';
+import { createModel, type AnyModelSpec } from '../../src/models/zoo';
 import { createRandom, scoped } from '../../src/tensor';
 import { createFactorExamples, createSpec, trainSteps } from './spec';
 import { openTestBackend } from '../backend';
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 
 /** Rate, distortion and units in use after training. */
-function trained(changes: Partial<ModelSpec>): { rate: number; distortion: number; active: number } {
+function trained(changes: Partial<AnyModelSpec>): { rate: number; distortion: number; active: number } {
   const spec = createSpec({ kind: 'beta-vae', conditionDim: 0, latentDim: 3, ...changes });
   const model = createModel(spec, createRandom(1));
   trainSteps(model, 150);

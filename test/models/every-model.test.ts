@@ -1,8 +1,8 @@
 /** What holds for each kind of model, network and likelihood, without training it. */
 import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
-import { disposeModel, type Examples, type Model, type ModelSpec } from '../../src/models/model';
+import { disposeModel, type Examples, type Model } from '../../src/models/model';
 import { findLikeliestCodes } from '../../src/models/nearest-normal';
-import { createModel, modelKinds } from '../../src/models/zoo';
+import { createModel, modelKinds, type AnyModelSpec } from '../../src/models/zoo';
 import { createRandom, scoped, tf } from '../../src/tensor';
 import { createExamples, createSpec } from './spec';
 import { openTestBackend } from '../backend';
@@ -14,8 +14,8 @@ beforeAll(async () => {
 const bytes = (x: tf.Tensor2D): tf.Tensor2D => tf.div(tf.round(tf.mul(tf.sigmoid(x), 255)), 255);
 
 /** Name, spec, and what brings normal numbers into the range of the likelihood. */
-const variants: [string, Partial<ModelSpec>, ((x: tf.Tensor2D) => tf.Tensor2D)?][] = [
-  ...modelKinds.map((kind): [string, Partial<ModelSpec>] => [kind, { kind }]),
+const variants: [string, Partial<AnyModelSpec>, ((x: tf.Tensor2D) => tf.Tensor2D)?][] = [
+  ...modelKinds.map((kind): [string, Partial<AnyModelSpec>] => [kind, { kind }]),
   ['vae without conditions', { kind: 'vae', conditionDim: 0 }],
   ['aae without conditions', { kind: 'aae', conditionDim: 0, prior: 'swiss-roll' }],
   ['hvae without conditions', { kind: 'hvae', conditionDim: 0 }],

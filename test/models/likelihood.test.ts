@@ -1,5 +1,5 @@
 import { createLikelihood, logGamma } from '../../src/models/likelihood';
-import type { ModelSpec } from '../../src/models/model';
+import type { AnyModelSpec } from '../../src/models/zoo';
 import { createRandom, scoped, tf } from '../../src/tensor';
 import { createSpec } from './spec';
 import { openTestBackend } from '../backend';
@@ -12,7 +12,7 @@ beforeAll(async () => {
 function negativeLogLikelihoods(
   xs: readonly number[],
   outputs: readonly number[],
-  { variance = 1, ...changes }: Partial<ModelSpec> & { variance?: number },
+  { variance = 1, ...changes }: Partial<AnyModelSpec> & { variance?: number },
 ): number[] {
   return scoped(() => {
     const spec = createSpec({
@@ -53,7 +53,7 @@ test("student-t with one degree of freedom is Cauchy's distribution", () => {
 });
 
 test('student-t with many degrees of freedom is the Gaussian, and with few a wild value costs less', () => {
-  const at = (x: number, changes: Partial<ModelSpec>): number =>
+  const at = (x: number, changes: Partial<AnyModelSpec>): number =>
     negativeLogLikelihoods([x], [0], changes)[0]!;
   const many = { likelihood: 'student-t', degreesOfFreedom: 1e5 } as const;
   expect(at(1.5, many)).toBeCloseTo(at(1.5, { likelihood: 'gaussian' }), 3);

@@ -1,10 +1,11 @@
 /** A small model of each kind, and examples for it. */
-import { type Examples, type Model, type ModelOptions, type ModelSpec } from '../../src/models/model';
+import type { Examples, Model, ModelSpec } from '../../src/models/model';
+import type { AnyModelSpec } from '../../src/models/zoo';
 import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
 import { createRandom, tf } from '../../src/tensor';
 
 /** Every option as the configuration has it by default, but small. */
-export const modelOptions: ModelOptions = {
+export const modelOptions: Omit<AnyModelSpec, 'length' | 'width' | 'channels' | 'conditionDim'> = {
   kind: 'cvae',
   network: 'mlp',
   hidden: [8],
@@ -28,7 +29,7 @@ export const modelOptions: ModelOptions = {
 };
 
 /** Windows of three records and two channels, given four numbers. */
-export function createSpec(changes: Partial<ModelSpec> = {}): ModelSpec {
+export function createSpec(changes: Partial<AnyModelSpec> = {}): AnyModelSpec {
   return { ...modelOptions, length: 3, width: 1, channels: 2, conditionDim: 4, ...changes };
 }
 

@@ -1,8 +1,8 @@
 /** What every model of the zoo must do when it is trained, stored and used. */
 import type { CategoryTable } from '../../src/domain/condition';
 import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
-import { disposeModel, type ModelOptions } from '../../src/models/model';
-import { createModel, modelKinds } from '../../src/models/zoo';
+import { disposeModel } from '../../src/models/model';
+import { createModel, modelKinds, type AnyModelSpec } from '../../src/models/zoo';
 import { decodeBundle, encodeBundle } from '../../src/scoring/bundle';
 import { createDetector, type Detector } from '../../src/scoring/detector';
 import { createRandom, tf } from '../../src/tensor';
@@ -54,8 +54,8 @@ async function auroc(detector: Detector): Promise<number> {
   return wins / (faulty.length * normal.length);
 }
 
-const variants: [string, Partial<ModelOptions>][] = [
-  ...modelKinds.map((kind): [string, Partial<ModelOptions>] => [kind, { kind }]),
+const variants: [string, Partial<AnyModelSpec>][] = [
+  ...modelKinds.map((kind): [string, Partial<AnyModelSpec>] => [kind, { kind }]),
   ['cvae with conv1d', { kind: 'cvae', network: 'conv1d', hidden: [16] }],
   ['vae with student-t', { kind: 'vae', likelihood: 'student-t' }],
 ];
@@ -174,7 +174,7 @@ describe.each(variants)('%s', (_, model) => {
 test.each([
   ['beta-vae', { kind: 'beta-vae', beta: 1000 }, [1]],
   ['hvae', { kind: 'hvae', levels: [2, 2], levelWeights: [1, 1000] }, [2]],
-] as [string, Partial<ModelOptions>, number[]][])(
+] as [string, Partial<AnyModelSpec>, number[]][])(
   'a posterior that has collapsed is seen: %s',
   async (_, model, levels) => {
     const { model: trained, report } = await train(dataset, table, {
@@ -191,6 +191,6 @@ test.each([
 
 test('a kind that does not exist is refused with those that do', () => {
   expect(() => createModel(createSpec({ kind: 'gan' }), createRandom(1))).toThrow(
-    `no model is called "gan"; there is cvae, ${modelKinds.slice(1).join(', ')}`,
+    `no model is called "gan"; there is vae, ${modelKinds.slice(1).join(', ')}`,
   );
 });

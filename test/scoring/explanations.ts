@@ -1,7 +1,7 @@
 /** Tests of explanations on faults in one known channel of the synthetic pump, for any model. */
 import type { CategoryTable } from '../../src/domain/condition';
 import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
-import type { ModelOptions } from '../../src/models/model';
+import type { AnyModelSpec } from '../../src/models/zoo';
 import { createDetector, type Detector, type Scores } from '../../src/scoring/detector';
 import { createRandom, tf } from '../../src/tensor';
 import type { Dataset } from '../../src/training/dataset';
@@ -87,7 +87,7 @@ async function explained(detector: Detector, batch: WindowBatch): Promise<Return
 
 const describeRatio = ({ hits, count }: Hits): string => `${hits} of ${count}`;
 
-export type Variant = [name: string, model: Partial<ModelOptions>];
+export type Variant = [name: string, model: Partial<AnyModelSpec>];
 
 /** Tests the explanations of each of these models. */
 export function testExplanations(variants: readonly Variant[]): void {

@@ -2,8 +2,8 @@
 import { createConditionEncoder, createCategoryTable } from '../../src/domain/condition';
 import { createScaler } from '../../src/domain/scaler';
 import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
-import { disposeModel, type Model, type ModelOptions } from '../../src/models/model';
-import { createModel, modelKinds } from '../../src/models/zoo';
+import { disposeModel, type Model } from '../../src/models/model';
+import { createModel, modelKinds, type AnyModelSpec } from '../../src/models/zoo';
 import { loadOnnxRuntime, openSession } from '../../src/onnx/session';
 import { createChannelMap } from '../../src/scoring/contributions';
 import { createWindowEncoder, type WindowEncoder } from '../../src/scoring/encode';
@@ -32,7 +32,7 @@ interface Case {
 }
 
 /** A model with weights at random, its learned state as made up as they are. */
-async function createCase(options: Partial<ModelOptions>, conditional: boolean): Promise<Case> {
+async function createCase(options: Partial<AnyModelSpec>, conditional: boolean): Promise<Case> {
   const pixels = options.network === 'conv2d';
   const [length, channels] = pixels ? [42, 1] : [6, 3];
   const table = createCategoryTable();
@@ -138,7 +138,7 @@ function furthest(expected: Outputs, actual: Outputs): number {
   );
 }
 
-const cases: [string, Partial<ModelOptions>][] = modelKinds.flatMap((kind) =>
+const cases: [string, Partial<AnyModelSpec>][] = modelKinds.flatMap((kind) =>
   (['mlp', 'conv1d', 'conv2d'] as const).flatMap((network) =>
     (network === 'conv2d'
       ? (['gaussian', 'student-t', 'bernoulli', 'discretised-logistic'] as const)
@@ -147,7 +147,7 @@ const cases: [string, Partial<ModelOptions>][] = modelKinds.flatMap((kind) =>
       (kind === 'aae'
         ? (['normal', 'mixture', 'uniform', 'swiss-roll'] as const)
         : (['normal'] as const)
-      ).map((prior): [string, Partial<ModelOptions>] => [
+      ).map((prior): [string, Partial<AnyModelSpec>] => [
         `${kind}, ${network}, ${likelihood}${kind === 'aae' ? `, ${prior}` : ''}`,
         { kind, network, likelihood, prior },
       ]),
@@ -190,7 +190,7 @@ describe.each(cases)('%s', (_, options) => {
   });
 });
 
-test.each<[string, Partial<ModelOptions>]>([
+test.each<[string, Partial<AnyModelSpec>]>([
   ['vae', { kind: 'vae' }],
   ['hvae', { kind: 'hvae' }],
   ['aae with a mixture', { kind: 'aae', prior: 'mixture', latentDim: 3, mixtureModes: 5 }],

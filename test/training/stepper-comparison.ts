@@ -1,8 +1,8 @@
 /** Compares traced training steps with those of tfjs: the same losses at each step. */
 import { createConditionEncoder, createCategoryTable } from '../../src/domain/condition';
 import { createScaler } from '../../src/domain/scaler';
-import { disposeModel, type Model, type ModelOptions } from '../../src/models/model';
-import { createModel } from '../../src/models/zoo';
+import { disposeModel, type Model } from '../../src/models/model';
+import { createModel, type AnyModelSpec } from '../../src/models/zoo';
 import { openSession } from '../../src/onnx/session';
 import { createWindowEncoder, type WindowEncoder } from '../../src/scoring/encode';
 import { createRandom } from '../../src/tensor';
@@ -12,7 +12,7 @@ import { createSpec } from '../models/spec';
 
 const size = { height: 6, width: 5 };
 
-export function createCase(options: Partial<ModelOptions>): { model: Model; encoder: WindowEncoder } {
+export function createCase(options: Partial<AnyModelSpec>): { model: Model; encoder: WindowEncoder } {
   const isImage = options.network === 'conv2d';
   const [length, channels] = isImage ? [size.height * size.width, 1] : [6, 3];
   const table = createCategoryTable();
@@ -70,7 +70,7 @@ async function lossesOf(stepper: Stepper, encoder: WindowEncoder, steps: number)
   return losses;
 }
 
-export type Variant = [name: string, options: Partial<ModelOptions>];
+export type Variant = [name: string, options: Partial<AnyModelSpec>];
 
 export function testSteppers(variants: readonly Variant[]): void {
   test.each(variants)(
