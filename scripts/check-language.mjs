@@ -35,7 +35,7 @@ const rules = [
   ['remember(s|ed)?', 'store, keep'],
   ['judg(e|es|ed|ing|ements?)', 'score, evaluate'],
   ['taken in', 'read, processed, added'],
-  ['behind(?! a proxy)', 'after; the lag is N records'],
+  ['(?<!lag )behind(?! a proxy)', 'after; the lag is N records'],
   ['beside', 'next to, compared with, in addition to'],
   ['not before', 'only after; put the subject first'],
   ['(goes|go|went|gone|going) on', 'continue'],

@@ -1,15 +1,15 @@
-/** The three kinds of error: configuration (all at once, exit 78), record (data, dead letter), infrastructure. */
+/** The three kinds of errors: configuration (exit code 78), record (dead letter) and infrastructure (retry or end). */
 
-/** One thing wrong with the configuration: where it stands and what to do about it. */
+/** One problem of the configuration: its place and advice. */
 export interface ConfigProblem {
-  /** File as given by the operator. */
+  /** File, as the operator named it. */
   file: string;
-  /** Dotted key, e.g. `model.latentDim`; empty when the whole file is meant. */
+  /** Key with dots, such as `model.latentDim`; empty for the whole file. */
   key: string;
   message: string;
 }
 
-/** Every problem of every file, reported in one go. The process exits 78 (sysexits EX_CONFIG). */
+/** All problems of all files. The process exits with code 78 (EX_CONFIG of sysexits). */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   constructor(readonly problems: readonly ConfigProblem[]) {
@@ -17,7 +17,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Why a record was refused. Bounded: these are the values of the metric label `reason`. */
+/** Reasons to reject a record: the values of the metric label `reason`. */
 export const rejectReasons = [
   'empty',
   'too_large',
@@ -50,7 +50,7 @@ export const rejectReasons = [
 ] as const;
 export type RejectReason = (typeof rejectReasons)[number];
 
-/** A record that cannot be used. It is data, never a crash: it goes to the dead-letter sink with its origin. */
+/** A record that cannot be used. It is sent to the dead letters with its origin. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
   constructor(
@@ -62,17 +62,17 @@ export class DecodeError extends Error {
 }
 
 /**
- * Something that decoding needs cannot be asked, such as a schema registry. No record is at fault: the batch is not taken,
- * and comes again.
+ * A service that decoding needs is unreachable, such as a schema registry. The records are not at fault: the batch
+ * fails and is delivered again.
  */
 export class UnavailableError extends Error {
   override readonly name = 'UnavailableError';
 }
 
-/** Why a model version cannot be loaded: the values of the metric label `reason`. */
+/** Reasons why a model version cannot be loaded: the values of the metric label `reason`. */
 export const modelFailures = ['missing_file', 'checksum', 'schema', 'golden', 'unreadable'] as const;
 
-/** A model version that must not be used: damaged, incomplete, or written by another schema. */
+/** A model version that must not be used: damaged, incomplete, or of another schema. */
 export class ModelVersionError extends Error {
   override readonly name = 'ModelVersionError';
   constructor(
@@ -85,7 +85,7 @@ export class ModelVersionError extends Error {
   }
 }
 
-/** Training could not produce a model; the message says why and what to do. */
+/** A training that failed; the message contains the reason and advice. */
 export class TrainingError extends Error {
   override readonly name = 'TrainingError';
   constructor(
@@ -98,8 +98,9 @@ export class TrainingError extends Error {
 }
 
 /**
- * Why a training gave no new model. `lease`: another process trains; `timeout`: it took too long; `stopped`: the daemon stops; `load`: the version
- * that it published cannot be used. Bounded: these are the values of the metric label `reason`.
+ * Reasons why a training has no new model in use: the values of the metric label `result`. `lease`: another process
+ * trains; `timeout`: it exceeded training.timeout; `stopped`: the daemon stops; `load`: the published version cannot be
+ * loaded.
  */
 export const retrainingFailures = [
   'too_few_records',
@@ -114,22 +115,22 @@ export const retrainingFailures = [
 ] as const satisfies readonly (TrainingError['reason'] | 'timeout' | 'stopped' | 'load')[];
 export type RetrainingFailure = (typeof retrainingFailures)[number];
 
-/** Another process may publish model versions of a detector, and this one not. */
+/** Another process holds the lease to publish model versions of a detector. */
 export class LeaseError extends Error {
   override readonly name = 'LeaseError';
 }
 
-/** Another process has gone on in a partition: what this one has of it is of no use any more. */
+/** Another process has taken over a partition; the state of this process is obsolete. */
 export class FencedError extends Error {
   override readonly name = 'FencedError';
 }
 
-/** An error, what caused it, what caused that, and so on. */
+/** An error and the chain of its causes. */
 export function* causesOf(error: unknown): Generator<Error> {
   for (let at = error; at instanceof Error; at = at.cause) yield at;
 }
 
-/** Whether a FencedError is among the causes of an error, however many errors came together on the way. */
+/** Whether a FencedError is among the causes of an error, including those of an AggregateError. */
 export function isFenced(error: unknown): boolean {
   if (error instanceof FencedError) return true;
   if (error instanceof AggregateError) return error.errors.some(isFenced);

@@ -1,4 +1,4 @@
-/** How the records of a key follow one another in time. The rules are the same live and in training. */
+/** How the records of a key follow each other in time. The rules are the same live and in training. */
 
 export interface TimeRules {
   /** A key starts a new window if its last record is older than this (event time, ms), whatever `gaps` is. */

@@ -52,7 +52,7 @@ export interface WindowStore {
 }
 
 /**
- * @param beginning what came before the first record: none, unknown records, or those of a snapshot
+ * @param beginning the records before the first one: none, unknown ones, or those of a snapshot
  * @throws RangeError when a snapshot has windows of another shape
  */
 export function createWindowStore(

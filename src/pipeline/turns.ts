@@ -1,4 +1,4 @@
-/** Tasks of the same name one after the other, in the order in which they were given; others run beside them. */
+/** Runs tasks of the same name one after the other, in the order of their submission, and others concurrently. */
 export function createTurns(): (name: string, task: () => Promise<void>) => Promise<void> {
   const last = new Map<string, Promise<void>>();
   return (name, task) => {

@@ -1,4 +1,4 @@
-/** Releases what was acquired, newest first; a failure does not stop the rest. */
+/** Releases resources, the newest first; a failure does not stop the rest. */
 export interface Cleanup {
   /** Registers the release of something that has just been acquired. */
   add(name: string, release: () => void | Promise<void>): void;

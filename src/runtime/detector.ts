@@ -168,7 +168,7 @@ export async function startDetector(parts: DetectorParts): Promise<RunningDetect
   }
 
   const finished = run();
-  // `finished` reports the error; nobody may be waiting for it yet.
+  // `finished` reports the error, possibly before it is awaited.
   finished.catch(() => undefined);
 
   return {

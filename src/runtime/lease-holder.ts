@@ -7,7 +7,7 @@ import { messageOf } from '../system/error-text';
 export interface LeaseHolder {
   /** Resolves to the lease of this process. Rejects with a TrainingError (`lease`, `store`) if there is none to get. */
   acquire(): Promise<Lease>;
-  /** Whether this process has the lease, as far as it knows. */
+  /** Whether this process holds the lease, unless it expired since the last renewal. */
   isHeld(): boolean;
   /** Folder of the newest lease of this process, even after its loss; undefined if it never had one. */
   folder(): string | undefined;

@@ -10,7 +10,7 @@ export interface ModelSlot {
   readonly filled: AbortSignal;
   /** Uses this model from the next batch on; the batch in progress finishes with the old one. */
   use(model: ActiveDetector): void;
-  /** Tells the slot that a batch is in progress until the promise settles, and returns the promise. */
+  /** Notes that a batch is in progress until the promise settles, and returns the promise. */
   scoring(batch: Promise<void>): Promise<void>;
   /** Disposes the model in use. */
   empty(): void;

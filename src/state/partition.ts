@@ -30,7 +30,7 @@ export interface PartitionState {
   restorePoint(liveFrom: bigint): Promise<bigint | undefined>;
   /** Continues after the restore point of the assignment, or starts empty; returns whether the state in memory is kept. */
   assign(assignment: Assignment): boolean;
-  /** Call before a batch is scored: begins the baselines of a new version, and saves what is due. */
+  /** Call before a batch is scored: begins the baselines of a new version and saves the state if it is due. */
   prepare(batch: Batch, detector: Detector): Promise<void>;
   /** Messages before the next one are missing. */
   interrupt(): void;

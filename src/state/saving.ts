@@ -5,7 +5,7 @@
 import type { BaselinesStart, PartitionSnapshot } from './snapshot';
 import type { StoredPartition } from './stored';
 
-/** Rarely enough that saving costs nothing beside scoring; what lies between is read again in about a second. */
+/** Rare enough that saving is cheap compared with scoring; the records in between are read again in about a second. */
 export const defaultSaveEvery = 10_000;
 
 /** Records per device between two saves: a save takes time in proportion to the devices. */
@@ -29,7 +29,7 @@ export interface Saving {
   continue(offset: bigint): void;
   /** The baselines of a model version begin, which is saved before any other snapshot. */
   beginBaselines(start: BaselinesStart): void;
-  /** Saves what is due, given the committed offset of the source; undefined where it commits nothing. */
+  /** Saves the state if it is due, given the committed offset of the source; undefined where it commits nothing. */
   saveDue(contents: Saved, committed: bigint | undefined): Promise<void>;
 }
 

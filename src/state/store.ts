@@ -94,7 +94,7 @@ export function createStateStore({
 
 /** Layout of the file; other layouts are refused. */
 const schema = '2';
-/** No process could have held more than this. */
+/** Larger than the state of any process. */
 const maxBytes = 2 ** 32;
 
 const contentName = 'content.json';

@@ -38,7 +38,7 @@ export interface ModelStore {
   /** Newest first. */
   list(): Promise<ModelVersionInfo[]>;
   /**
-   * Deletes all versions except the newest `keep` and the current one, and leftovers of interrupted publications. Returns the
+   * Deletes all versions except the newest `keep` and the current one, and temporary files of interrupted publications. Returns the
    * deleted versions.
    * @param newestSince also keeps versions that were the newest at this time (Unix ms) or later, at most 100 versions in all
    */

@@ -18,7 +18,7 @@ export interface EvaluateParts {
   stderr: LogStream;
 }
 
-/** Ratios of normal records for which alarms are counted, beside the detector's own target. */
+/** Ratios of normal records for which alarms are counted, in addition to the target of the detector. */
 const usualTargets = [0.01, 0.001];
 
 export async function evaluate({

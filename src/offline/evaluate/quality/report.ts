@@ -11,7 +11,7 @@ export interface ScoredSeries {
   labels: ReadonlyMap<number, 0 | 1> | undefined;
 }
 
-/** The realised ratio of alarms beside its target. */
+/** The realised ratio of alarms and its target. */
 export interface RealisedAlarms extends AlarmRatio {
   /** Ratio of normal records. */
   target: number;
