@@ -171,7 +171,7 @@ describe('publish', () => {
 
 describe('a publish that fails', () => {
   it.each(['calibration.json', 'manifest.json', 'incoming-current'])(
-    'on a disk that is full at %s leaves the old version current and nothing behind',
+    'on a disk that is full at %s leaves the old version current and no other files',
     async (part) => {
       const store = openStore();
       const old = await store.publish(bundle(), writtenBy);
@@ -201,7 +201,7 @@ describe('a publish that fails', () => {
 
   const tmpfs = canMountTmpfs();
   (tmpfs ? it : it.skip)(
-    'on a real full disk leaves nothing behind (needs the right to mount a tmpfs)',
+    'on a real full disk leaves no other files (needs the right to mount a tmpfs)',
     async () => {
       const mount = join(directory, 'small');
       await nodeFs.mkdir(mount);

@@ -50,28 +50,28 @@ const learnEvery = 64;
 export function createTemplates(roles: Roles): Templates {
   const intern = createInterner();
   /** The most recently used template first. */
-  const held: Template[] = [];
+  const templates: Template[] = [];
   let unlike = 0;
   return {
     read(bytes) {
-      for (let i = 0; i < held.length; i++) {
-        const template = held[i]!;
+      for (let i = 0; i < templates.length; i++) {
+        const template = templates[i]!;
         const values = template(bytes);
         if (values === undefined) continue;
         if (i > 0) {
-          held.splice(i, 1);
-          held.unshift(template);
+          templates.splice(i, 1);
+          templates.unshift(template);
         }
         return values;
       }
       return undefined;
     },
     learn(bytes) {
-      if (held.length === maxTemplates && ++unlike % learnEvery !== 0) return;
+      if (templates.length === maxTemplates && ++unlike % learnEvery !== 0) return;
       const template = createTemplate(bytes, roles, intern);
       if (template === undefined) return;
-      if (held.length === maxTemplates) held.pop();
-      held.unshift(template);
+      if (templates.length === maxTemplates) templates.pop();
+      templates.unshift(template);
     },
   };
 }
@@ -376,14 +376,14 @@ function createTimeReader(): (bytes: Uint8Array, from: number, to: number) => nu
 }
 
 /** Size of the cache of texts. */
-const heldTexts = 1 << 16;
+const cachedTexts = 1 << 16;
 
 /** The text between two positions; undefined if it is empty or too long for a key. */
 type Intern = (bytes: Buffer, from: number, to: number) => string | undefined;
 
 /** Creates repeated texts once: a cache by the hash of their bytes, in which a new text replaces an old one. */
 function createInterner(): Intern {
-  const held = new Array<string | undefined>(heldTexts);
+  const texts = new Array<string | undefined>(cachedTexts);
   return (bytes, from, to) => {
     const length = to - from;
     if (length === 0 || length > 1024) return undefined;
@@ -394,15 +394,15 @@ function createInterner(): Intern {
       hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
     }
     if (all > 0x7f) return bytes.toString('utf8', from, to);
-    const place = (hash ^ (hash >>> 16)) & (heldTexts - 1);
-    const known = held[place];
+    const place = (hash ^ (hash >>> 16)) & (cachedTexts - 1);
+    const known = texts[place];
     if (known?.length === length) {
       let i = 0;
       while (i < length && known.charCodeAt(i) === bytes[from + i]) i++;
       if (i === length) return known;
     }
     const text = bytes.toString('latin1', from, to);
-    held[place] = text;
+    texts[place] = text;
     return text;
   };
 }
