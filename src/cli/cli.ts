@@ -36,11 +36,11 @@ Examples:
   $ vaemon run config/demo                     replay a recorded machine with known faults
   $ vaemon train config/kafka -d plant         train now, without a running daemon
   $ vaemon generate config/demo -n 100         synthetic windows from the current model
-  $ vaemon explain config/demo -i 5000         what is odd about record 5000
+  $ vaemon explain config/demo -i 5000         why record 5000 is anomalous
   $ vaemon replay config/kafka --from 2026-03-01T12:00Z --what-if 'target=1 per day'
   $ vaemon doctor                              which engine scores here, why, and how fast
   $ vaemon config check config/demo            every problem of every file, at once
-  $ vaemon config print config/demo            what is in force, defaults included
+  $ vaemon config print config/demo            all settings, including defaults
   $ vaemon config check config/demo --set window.length=20
 
 Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration.
@@ -53,7 +53,7 @@ function createProgram(context: CommandContext): Command {
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help on a command')
     .addHelpText('after', examples)
-    .showHelpAfterError('(--help says more)')
+    .showHelpAfterError('(--help lists the options)')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),

@@ -1,14 +1,14 @@
-/** What a command may touch of the process it runs in. */
+/** Parts of the process that a command uses. */
 import type { Command } from 'commander';
 import type { LogStream } from '../logger';
 
 export interface CommandContext {
   env: Readonly<Record<string, string | undefined>>;
-  /** What was asked for. */
+  /** Output of the command. */
   stdout: LogStream;
-  /** What went wrong, and the log of a command whose result is on stdout. */
+  /** Errors, and the log of a command whose result is on stdout. */
   stderr: LogStream;
-  /** With which code the process ends when the command is done; 0 unless called. */
+  /** Sets the exit code of the process; 0 by default. */
   setExitCode: (code: number) => void;
 }
 

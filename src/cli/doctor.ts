@@ -35,7 +35,7 @@ interface Report {
 export const register: Register = (program, { env, stdout }) => {
   program
     .command('doctor')
-    .description('say what this machine has, which engine scores and which trains, and why')
+    .description('print the hardware, the engines that score and train, and the reasons for their choice')
     .argument(
       '[path]',
       "a detector's file, or a folder with daemon.yaml and detectors/*.yaml, for its `engine`",

@@ -108,7 +108,7 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
     });
 };
 
-/** @throws Error naming what is missing */
+/** @throws Error that names the missing setting or option */
 function checkSource({ detector, source, sinks }: DetectorSettings, { from, offset }: Options): void {
   if (source.kind !== 'kafka')
     throw new Error(`detector "${detector}" reads a file: only records from Kafka can be replayed`);

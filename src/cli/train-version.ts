@@ -16,7 +16,7 @@ import { packageVersions } from './version';
 
 /**
  * Trains, or calibrates `weights`, and makes the result the current version.
- * @throws TrainingError saying why there is no new version
+ * @throws TrainingError with the reason why there is no new version
  */
 export async function trainVersion(
   settings: Settings,
@@ -26,7 +26,7 @@ export async function trainVersion(
   parts: Pick<TrainerParts, 'onProgress' | 'weights'>,
 ): Promise<TrainingResult> {
   const engines = await openEngines(settings.daemon.engine);
-  // What is calibrated on what has alarmed would take it for normal.
+  // A calibration on anomalous records would treat them as normal.
   const exclude = await readQuarantine(
     options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
   );
@@ -48,8 +48,8 @@ export async function trainVersion(
 }
 
 /**
- * What people say of past records of a detector.
- * @throws Error that names the file and the line of what is no label; in a topic such a message is logged
+ * Labels that people gave to past records of a detector.
+ * @throws Error that names the file and the line of an invalid label; invalid messages of a topic are logged
  */
 async function readTrainingLabels(
   settings: DetectorSettings,

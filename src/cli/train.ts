@@ -23,7 +23,7 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
     .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml");
   addTrainingOptions(command)
     .option('--json', 'print progress and result as JSON lines')
-    .addOption(new Option('--child', 'speak to the daemon that started this process').hideHelp())
+    .addOption(new Option('--child', 'report to the daemon that started this process').hideHelp())
     .addOption(new Option('--lease <token>', 'of the daemon that started this process').hideHelp())
     .action(async (path: string, options: Options) => {
       const asJson = options.json === true || options.child === true;

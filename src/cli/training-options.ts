@@ -16,7 +16,7 @@ export function addTrainingOptions(command: Command): Command {
     .option('--file-records <n>', 'use the first n records of a file source (default: its historyRecords)')
     .option(
       '--quarantine <file>',
-      'JSON list of {key, from, to} (Unix ms) to leave out (default: what has alarmed)',
+      'JSON list of {key, from, to} (Unix ms) to leave out (default: the anomalous records)',
     )
     .option('--take-lease', 'publish although another process trains: what it is training is lost')
     .addOption(setOption());
