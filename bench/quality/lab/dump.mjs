@@ -18,16 +18,17 @@ import { parseArgs } from 'node:util';
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const load = createRequire(import.meta.url);
 const dist = (path) => load(join(root, 'dist', path));
-const { loadSeriesSettings } = dist('commands/evaluate-series');
-const { openEngines, usualEngines } = dist('engines');
-const { createIntake } = dist('intake');
-const { readSeries, numericChannels, toMessages } = dist('sources/series');
-const { readRecordLabels } = dist('sources/record-labels');
-const { trainDetector } = dist('trainer');
+const { loadSeriesSettings } = dist('offline/evaluate/evaluate-series');
+const { openEngines, usualEngines } = dist('runtime/engines');
+const { createRecordDecoder } = dist('pipeline/record-decoder');
+const { readSeries, numericChannels, toMessages } = dist('offline/evaluate/series');
+const { readRecordLabels } = dist('offline/evaluate/record-labels');
+const { trainDetector } = dist('runtime/trainer');
 const { decodeBundle } = dist('scoring/bundle');
-const { createOfflinePipeline } = dist('offline');
+const { createOfflinePipeline } = dist('offline/pipeline');
 const { alarmThreshold } = dist('calibration/threshold');
-const { createDatasetBuilder, splitByTime } = dist('training/dataset');
+const { createDatasetBuilder } = dist('training/dataset');
+const { splitByTime } = dist('training/split');
 const { createWindowBatch } = dist('domain/window');
 const { createScaler } = dist('domain/scaler');
 
@@ -100,18 +101,18 @@ async function trainOn(settings, train) {
 }
 
 async function dump({ name, settings, messages, labels, bundle, report, trainingSeconds }) {
-  const intake = createIntake(settings);
-  const detector = await decodeBundle('lab', bundle, intake.table, engines.openScoring);
-  const builder = createDatasetBuilder(intake.shape.channels, intake.shape.conditions);
-  const trainBuilder = createDatasetBuilder(intake.shape.channels, intake.shape.conditions);
+  const recordDecoder = createRecordDecoder(settings);
+  const detector = await decodeBundle('lab', bundle, recordDecoder.table, engines.openScoring);
+  const builder = createDatasetBuilder(recordDecoder.shape.channels, recordDecoder.shape.conditions);
+  const trainBuilder = createDatasetBuilder(recordDecoder.shape.channels, recordDecoder.shape.conditions);
   for (const [part, all] of Object.entries(messages)) {
-    const { records } = await intake.decode(all, Date.now());
+    const { records } = await recordDecoder.decode(all, Date.now());
     builder.add(records);
     if (part === 'train') trainBuilder.add(records);
   }
   const options = { time: settings.window, exclude: [], maxExcludedShare: 1, limits: () => [] };
-  const data = builder.build(intake.shape, options);
-  const history = trainBuilder.build(intake.shape, options);
+  const data = builder.build(recordDecoder.shape, options);
+  const history = trainBuilder.build(recordDecoder.shape, options);
   const split = splitByTime(history, settings.calibration.share);
   // 0 fit, 1 validation, 2 calibration, 3 test, 4 a window of the training part that no block has.
   const trainCount = history.ends.length;
@@ -122,7 +123,7 @@ async function dump({ name, settings, messages, labels, bundle, report, training
     ends.forEach((end) => (part[placeOf.get(end)] = p)),
   );
 
-  const { channels, length } = intake.shape;
+  const { channels, length } = recordDecoder.shape;
   const n = data.ends.length;
   const keyOfRow = new Float32Array(data.timestamps.length);
   for (let row = 1; row < keyOfRow.length; row++)
@@ -132,7 +133,7 @@ async function dump({ name, settings, messages, labels, bundle, report, training
     part,
     /** Number of the device, in the order in which devices came. */
     key: Float32Array.from(data.ends, (end) => keyOfRow[end]),
-    conditions: new Float32Array(n * intake.shape.conditions),
+    conditions: new Float32Array(n * recordDecoder.shape.conditions),
     parts: new Float32Array(n * channels),
     errors: new Float32Array(n * channels),
     expected: new Float32Array(n * channels),
@@ -144,13 +145,13 @@ async function dump({ name, settings, messages, labels, bundle, report, training
   const chunk = 512;
   for (let from = 0; from < n; from += chunk) {
     const ends = data.ends.subarray(from, from + chunk);
-    const batch = createWindowBatch(intake.shape, ends.length);
+    const batch = createWindowBatch(recordDecoder.shape, ends.length);
     for (const end of ends) data.copy(end, batch);
     const raw = await detector.assess(batch);
     for (const [statistic, column] of Object.entries(raw.statistics))
       (columns[statistic] ??= new Float32Array(n)).set(column, from);
-    columns.parts.set(raw.parts, from * channels);
-    columns.errors.set(raw.errors, from * channels);
+    columns.parts.set(raw.contributions, from * channels);
+    columns.errors.set(raw.meanErrors, from * channels);
     columns.expected.set(raw.expected, from * channels);
     const excess = await detector.heat(batch);
     for (let w = 0; w < ends.length; w++) {
@@ -163,14 +164,14 @@ async function dump({ name, settings, messages, labels, bundle, report, training
         values[at + j] = data.values[ends[w] * channels + j];
         columns.scaled[at + j] = Number.isNaN(values[at + j]) ? NaN : scaler.scale(values[at + j], j);
       }
-      for (let j = 0; j < intake.shape.conditions; j++)
-        columns.conditions[(from + w) * intake.shape.conditions + j] =
-          data.conditions[ends[w] * intake.shape.conditions + j];
+      for (let j = 0; j < recordDecoder.shape.conditions; j++)
+        columns.conditions[(from + w) * recordDecoder.shape.conditions + j] =
+          data.conditions[ends[w] * recordDecoder.shape.conditions + j];
       times[from + w] = data.timestamps[ends[w]];
     }
   }
 
-  const shipped = await asShipped(settings, intake, detector, messages);
+  const shipped = await asShipped(settings, recordDecoder, detector, messages);
   const rowAt = new Map(
     messages.test.map(({ value }, i) => [timeOf(JSON.parse(value).timestamp), i]).reverse(),
   );
@@ -210,7 +211,7 @@ function timeOf(timestamp) {
 }
 
 /** What the shipped pipeline makes of it. */
-async function asShipped(settings, intake, detector, { train, test }) {
+async function asShipped(settings, recordDecoder, detector, { train, test }) {
   const { ratio: target, surprise: threshold } = alarmThreshold(
     settings.calibration.falseAlarmTarget,
     detector.state,
@@ -228,7 +229,7 @@ async function asShipped(settings, intake, detector, { train, test }) {
     },
     close: () => Promise.resolve(),
   };
-  const handle = createOfflinePipeline({ settings, intake, active: { detector, threshold }, sink });
+  const handle = createOfflinePipeline({ settings, recordDecoder, active: { detector, threshold }, sink });
   const before = train.map((one, i) => ({
     ...one,
     origin: { ...one.origin, offset: String(i - train.length) },
