@@ -1,6 +1,5 @@
 /** Composition of the process: engines, metrics, web server, and every configured detector. */
 import type { DetectorSettings, Settings } from '../config/settings';
-import { reportPatches } from '../kafka/patches/patches';
 import type { Logger } from '../logger';
 import { createMetrics } from '../metrics/metrics';
 import { settledWithin } from '../system/pause';
@@ -39,8 +38,10 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   let stopping = false;
   try {
     const kafka = detectors.filter(({ settings }) => usesKafka(settings));
-    if (kafka.length > 0)
+    if (kafka.length > 0) {
+      const { reportPatches } = await import('../kafka/patches/patches');
       reportPatches({ exactlyOnce: kafka.some(({ settings }) => settings.delivery === 'exactly-once'), log });
+    }
     const engines = await openEngines(daemon.engine, { threaded: true });
     cleanup.add('engines', () => engines.close());
     log.info('engine chosen', {

@@ -8,7 +8,13 @@ export const headerOf = ({ headers }: KafkaMessage, name: string): string => Str
 
 /** All committed messages of a topic, in order within each partition. */
 export async function readTopic(kafka: Kafka, topic: string): Promise<TopicMessage[]> {
-  const consumer = kafka.consumer({ groupId: `reader-of-${topic}-${Date.now()}`, maxWaitTimeInMs: 100 });
+  let isReading = true;
+  const consumer = kafka.consumer({
+    groupId: `reader-of-${topic}-${Date.now()}`,
+    maxWaitTimeInMs: 100,
+    // kafkajs would restart a consumer that has crashed, even after it has been disconnected.
+    retry: { restartOnFailure: () => Promise.resolve(isReading) },
+  });
   const admin = kafka.admin();
   await Promise.all([admin.connect(), consumer.connect()]);
   const ends = (await stableEnds(admin, topic)).filter(({ high, low }) => high !== low);
@@ -32,6 +38,7 @@ export async function readTopic(kafka: Kafka, topic: string): Promise<TopicMessa
     () => ends.every(({ partition, high }) => (next.get(partition) ?? 0n) >= BigInt(high)),
     60_000,
   );
+  isReading = false;
   await Promise.all([consumer.disconnect(), admin.disconnect()]);
   return messages;
 }

@@ -75,9 +75,13 @@ async function openSink(options: Partial<KafkaSinkOptions> & { config?: Record<s
   return { sink, detectionsTopic, deadLetterTopic };
 }
 
-/** Everything in a one-partition topic, headers as text. */
+/** All messages of a one-partition topic, with headers as text. */
 async function contentOf(topic: string) {
-  const consumer = broker.client().consumer({ groupId: `reader-of-${topic}`, maxWaitTimeInMs: 100 });
+  const consumer = broker.client().consumer({
+    groupId: `reader-of-${topic}`,
+    maxWaitTimeInMs: 100,
+    retry: { restartOnFailure: () => Promise.resolve(false) },
+  });
   const admin = broker.client().admin();
   await Promise.all([admin.connect(), consumer.connect()]);
   const [offsets] = await admin.fetchTopicOffsets(topic);
