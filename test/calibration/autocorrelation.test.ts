@@ -17,7 +17,7 @@ test.each([
   expect(Math.abs(estimate / tau - 1)).toBeLessThan(0.15);
 });
 
-test('is at least 1, also where neighbours avoid each other, for a constant and for next to nothing', () => {
+test('is at least 1, also with negative correlation, for a constant and for a few values', () => {
   expect(autocorrelationTime(autoregressive(-0.8, 5000, 2))).toBe(1);
   expect(autocorrelationTime(new Float64Array(100).fill(3))).toBe(1);
   expect(autocorrelationTime(Float64Array.of(1))).toBe(1);

@@ -12,17 +12,17 @@ function feed(baselines: Baselines, key: string, count: number, value: () => num
   return baselines.of(key).above[0]!;
 }
 
-test('a device begins at the level of calibration, and stays there while it is normal', () => {
+test('a device starts at the baseline of calibration, and stays there while it is normal', () => {
   const baselines = create();
   expect(baselines.of('a').above).toEqual([0]);
   expect(feed(baselines, 'a', 5000, normal)).toBeLessThan(0.5);
 });
 
-test('a fault shorter than half of the records is not got used to', () => {
+test('a fault shorter than half of the records does not become the baseline', () => {
   expect(feed(create(), 'a', 250, () => 10 + normal())).toBeLessThan(1.5);
 });
 
-test('what lasts longer is normal from then on, and the old level too when it comes back', () => {
+test('a longer change becomes the baseline, and a return to the old one, too', () => {
   const baselines = create();
   const shifted = feed(baselines, 'a', 700, () => 10 + normal());
   // Ten, but for the part of a factor of two that is never followed.
@@ -31,25 +31,25 @@ test('what lasts longer is normal from then on, and the old level too when it co
   expect(feed(baselines, 'a', 700, normal)).toBeLessThan(0.5);
 });
 
-test('after a short calibration the records themselves soon have the say', () => {
+test('after a short calibration the records of a device soon dominate', () => {
   const short = createBaselines([base.filter((_, i) => i % 10 === 0)], policy);
   expect(feed(short, 'a', 150, () => 10 + normal())).toBeGreaterThan(7);
   expect(feed(create(), 'a', 150, () => 10 + normal())).toBeLessThan(1);
 });
 
-test('small changes of the level are hardly followed', () => {
+test('small changes are hardly followed', () => {
   expect(feed(create(), 'a', 2000, () => 0.2 + 0.1 * normal())).toBeLessThan(0.07);
 });
 
-test('a lower level is never held against a device', () => {
+test('a lower baseline changes no score', () => {
   expect(feed(create(), 'a', 2000, () => -10 + normal())).toBe(0);
 });
 
-test('a statistic that says nothing leaves the level as it was', () => {
+test('a statistic without a value does not change the baseline', () => {
   expect(feed(create(), 'a', 2000, () => NaN)).toBe(0);
 });
 
-test('devices are followed apart, and the least recently seen is forgotten first', () => {
+test('devices have separate baselines, and the least recently seen is dropped first', () => {
   const baselines = createBaselines([base], { records: 64, maxKeys: 2 });
   feed(baselines, 'shifted', 200, () => 10);
   expect(baselines.of('other').above).toEqual([0]);
@@ -59,7 +59,7 @@ test('devices are followed apart, and the least recently seen is forgotten first
   expect(baselines.of('shifted').above[0]).toBeGreaterThan(9);
 });
 
-test('what is restored goes on as if nothing had happened', () => {
+test('a restored snapshot continues without a difference', () => {
   fc.assert(
     fc.property(
       fc.array(

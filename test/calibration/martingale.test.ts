@@ -3,8 +3,8 @@ import { createBets, createDriftMartingale, createRanks } from '../../src/calibr
 import { createPValue, fitCalibration } from '../../src/calibration/pvalue';
 import { seededNormal, seededUniform } from './seeded';
 
-describe('on records that do not change', () => {
-  test('it is silent over a million, with a bound that asks for fewer than one in a hundred to speak', () => {
+describe('without drift', () => {
+  test('it detects nothing in a million records if the bound allows less than one detection in a hundred', () => {
     const uniform = seededUniform(1);
     const martingale = createDriftMartingale(1e8, 1000, seededUniform(2));
     let spoken = 0;
@@ -12,7 +12,7 @@ describe('on records that do not change', () => {
     expect(spoken).toBe(0);
   });
 
-  test('it speaks no oftener than the bound allows', () => {
+  test('it detects drift no more often than the bound allows', () => {
     const uniform = seededUniform(3);
     const martingale = createDriftMartingale(1000, 100, seededUniform(4));
     let spoken = 0;
@@ -22,7 +22,7 @@ describe('on records that do not change', () => {
     expect(spoken).toBeGreaterThan(300);
   });
 
-  test.each([50, 1000])('it keeps the bound though the p-values rest on only %d calibration records', (n) => {
+  test.each([50, 1000])('it keeps the bound with only %d calibration records', (n) => {
     const normal = seededNormal(5);
     let spoken = 0;
     for (let repetition = 0; repetition < 20; repetition++) {
@@ -37,7 +37,7 @@ describe('on records that do not change', () => {
 });
 
 describe('after a shift', () => {
-  /** Records from the shift until it speaks. */
+  /** Records from the shift to the detection. */
   function delay(shifted: (p: number) => number, seed: number): number {
     const uniform = seededUniform(seed);
     const martingale = createDriftMartingale(1e6, 1000, seededUniform(seed + 1000));
@@ -54,11 +54,11 @@ describe('after a shift', () => {
     ['p-values are 0.7 of what they were', (p: number) => 0.7 * p, 150],
     ['records are calmer than they were', (p: number) => (1 + p) / 2, 60],
     ['p-values are squared', (p: number) => p * p, 500],
-  ])('it speaks in time when %s', (_, shifted, within) => {
+  ])('drift is detected in time if %s', (_, shifted, within) => {
     expect(slowest(shifted)).toBeLessThanOrEqual(within);
   });
 
-  test('a short incident is not one: a dozen records, however odd, do not make it speak', () => {
+  test('a short incident is no drift: a dozen extreme records are not enough', () => {
     const uniform = seededUniform(7);
     const martingale = createDriftMartingale(1e6, 1000, seededUniform(8));
     for (let i = 0; i < 3000; i++) martingale.observe(uniform());
@@ -68,7 +68,7 @@ describe('after a shift', () => {
   });
 });
 
-test('ranks are uniform whatever the distribution of the p-values, ties included', () => {
+test('ranks are uniform for every distribution of p-values, ties included', () => {
   const uniform = seededUniform(9);
   const rankOf = createRanks(0, seededUniform(10));
   const tenths = new Float64Array(10);
@@ -78,7 +78,7 @@ test('ranks are uniform whatever the distribution of the p-values, ties included
   for (const share of tenths) expect(share).toBeCloseTo(1, 1);
 });
 
-test('a bet is fair whatever was before: it pays 1 on average over all ranks', () => {
+test('a bet is fair: it pays 1 on average over all ranks', () => {
   const uniform = seededUniform(11);
   const grid = Array.from({ length: 1000 }, (_, i) => (i + 0.5) / 1000);
   for (let history = 0; history < 20; history++) {
@@ -93,7 +93,7 @@ test('a bet is fair whatever was before: it pays 1 on average over all ranks', (
   }
 });
 
-describe('the watch over a model version', () => {
+describe('the drift watch of a model version', () => {
   const options = {
     recordsPerFalseStart: 1e6,
     independentAfter: 20,
@@ -101,7 +101,7 @@ describe('the watch over a model version', () => {
     random: seededUniform(12),
   };
 
-  test('looks at one in so many records of each key, so that neighbours that resemble each other are no evidence', () => {
+  test('uses one in N records of each key, so that dependent neighbours are no evidence', () => {
     // Autoregressive with φ = 0.8: an autocorrelation time of 9, of which 20 is twice and a little.
     const normal = seededNormal(13);
     const normalTail = createPValue(
@@ -134,7 +134,7 @@ describe('the watch over a model version', () => {
     expect(run(1)).toBeGreaterThan(10);
   });
 
-  test('stays active once it has spoken, and its evidence rises to 1', () => {
+  test('stays active after a detection, and its evidence rises to 1', () => {
     const uniform = seededUniform(14);
     const watch = createDriftWatch(options);
     for (let i = 0; i < 20_000; i++) watch.observe('a', -Math.log10(uniform()));

@@ -18,7 +18,7 @@ const scores = fc.oneof(
 const tailShare = fc.constantFrom(0.01, 0.1, 0.3);
 const anyScore = fc.oneof(fc.double(), fc.double({ min: -10, max: 30, noNaN: true }));
 
-describe('whatever the calibration scores are, the p-value', () => {
+describe('for all calibration scores, the p-value', () => {
   test('lies in (0, 1]', () => {
     fc.assert(
       fc.property(scores, tailShare, anyScore, (calibration, share, score) => {
@@ -33,7 +33,7 @@ describe('whatever the calibration scores are, the p-value', () => {
     fc.assert(
       fc.property(scores, tailShare, fc.array(anyScore, { minLength: 2 }), (calibration, share, more) => {
         const pValue = createPValue(fitCalibration(Float64Array.from(calibration), share));
-        // Beside the calibration scores themselves, where steps are.
+        // At and next to the calibration scores themselves, where steps are.
         const ascending = [...more, ...calibration, ...calibration.map((s) => s + 1e-9)]
           .filter((score) => !Number.isNaN(score))
           .sort((a, b) => a - b);
@@ -57,14 +57,14 @@ describe('whatever the calibration scores are, the p-value', () => {
   });
 });
 
-test('of records like the calibration records the p-value is uniform', () => {
+test('the p-value of records like the calibration records is uniform', () => {
   const pValue = createPValue(fitCalibration(normalScores(5000, 1), 0.1));
   const p = Array.from(normalScores(5000, 2), (score) => pValue(score).p);
   // Two samples of 5,000: beyond 1.95·√(2/n) in one of a thousand seeds.
   expect(distanceToUniform(p)).toBeLessThan(1.95 * Math.sqrt(2 / 5000));
 });
 
-test('of records that are odder it is not', () => {
+test('the p-value of more anomalous records is not', () => {
   const pValue = createPValue(fitCalibration(normalScores(5000, 1), 0.1));
   const p = Array.from(normalScores(5000, 2), (score) => pValue(score + 0.2).p);
   expect(distanceToUniform(p)).toBeGreaterThan(1.95 * Math.sqrt(2 / 5000));
@@ -78,11 +78,11 @@ test('far beyond the calibration records the p-value is about right: one in 100,
   expect(extrapolated).toBe(true);
 });
 
-describe('where the tail begins', () => {
+describe('at the start of the tail', () => {
   const state = fitCalibration(paretoSample(0.2, 1, 1000, 4), 0.1);
   const pValue = createPValue(state);
 
-  test('the tail is fitted to the share of the scores that was asked for', () => {
+  test('the tail is fitted to the configured share of the scores', () => {
     expect(state.tailCount).toBe(100);
     expect(state.scores.filter((score) => score > state.tailFrom)).toHaveLength(100);
   });
@@ -102,14 +102,14 @@ describe('where the tail begins', () => {
 });
 
 describe('a p-value rests on the fitted tail alone', () => {
-  test('as soon as it is smaller than one calibration record in their number', () => {
+  test('if it is smaller than one in the number of calibration records', () => {
     const pValue = createPValue(fitCalibration(paretoSample(0.2, 1, 1000, 4), 0.1));
     const values = Array.from({ length: 400 }, (_, i) => pValue(i / 10));
     for (const { p, extrapolated } of values) expect(extrapolated).toBe(p < 1 / 1001);
     expect(new Set(values.map(({ extrapolated }) => extrapolated))).toEqual(new Set([true, false]));
   });
 
-  test('or, where the tail is assumed, beyond the largest calibration score', () => {
+  test('or, if the tail is assumed, beyond the largest calibration score', () => {
     const pValue = createPValue(fitCalibration(Float64Array.of(1, 2, 3), 0.1));
     expect(pValue(3)).toEqual({ p: 0.5, extrapolated: false });
     expect(pValue(4)).toEqual({ p: expect.closeTo(0.25 * Math.exp(-1), 12), extrapolated: true });
@@ -130,33 +130,33 @@ describe('the tail is assumed', () => {
     });
   });
 
-  test('so that a hundred scores and a tenth of them are the fewest that one is fitted to', () => {
+  test('so that a tail is fitted to at least a tenth of a hundred scores', () => {
     const hundred = Float64Array.from({ length: 100 }, (_, i) => i);
     expect(fitCalibration(hundred, 0.1)).toMatchObject({ tailFrom: 89, tailCount: 10 });
     expect(fitCalibration(hundred, 0.1).tail.method).not.toBe('assumed');
   });
 });
 
-test('calibration scores with an end are extrapolated beyond it all the same', () => {
+test('bounded calibration scores are extrapolated beyond their bound', () => {
   const state = fitCalibration(paretoSample(-0.3, 1, 2000, 6), 0.1);
   expect(state.tail).toMatchObject({ shape: 0, method: 'exponential' });
   expect(createPValue(state)(5).p).toBeGreaterThan(smallestP);
 });
 
-test('scores that no calibration record comes near have a surprise all the same', () => {
+test('scores far from every calibration record have a surprise', () => {
   const pValue = createPValue(fitCalibration(paretoSample(0, 1, 1000, 4), 0.1));
   expect(pValue(Infinity)).toEqual({ p: smallestP, extrapolated: true });
   expect(pValue(-Infinity)).toEqual({ p: 1, extrapolated: false });
   expect(pValue(NaN)).toEqual({ p: 1, extrapolated: false });
 });
 
-test('the order of the calibration scores does not matter, and they are not touched', () => {
+test('the order of the calibration scores does not matter, and they are not changed', () => {
   const given = Float64Array.of(3, 1, 2);
   expect(fitCalibration(given, 0.1)).toEqual(fitCalibration(Float64Array.of(1, 2, 3), 0.1));
   expect([...given]).toEqual([3, 1, 2]);
 });
 
-test('a state that has been through JSON gives the same p-values', () => {
+test('a state restored from JSON gives the same p-values', () => {
   const state = fitCalibration(paretoSample(0.2, 1, 500, 4), 0.1);
   const restored = createPValue(JSON.parse(JSON.stringify(state)) as typeof state);
   for (const score of [0, 1, 5, 50]) expect(restored(score)).toEqual(createPValue(state)(score));

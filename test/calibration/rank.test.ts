@@ -20,7 +20,7 @@ test('is the number of values below', () => {
   );
 });
 
-test('of values that lie further apart than a number can say', () => {
+test('of values whose range overflows', () => {
   const rank = createRank(Float64Array.of(-1e308, 0, 1.5e308));
   expect([-1e308, -5e307, 1e308, 1.5e308].map(rank)).toEqual([0, 1, 2, 2]);
 });

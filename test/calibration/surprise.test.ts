@@ -19,7 +19,7 @@ const plans = { reconstruction: plan, latent: plan };
 const state = fitSurprise(columns(5000, 1), 0.1, plans);
 const scale = createSurpriseScale(state);
 
-// Above, records that are very normal by every statistic are not told apart.
+// Above, very normal records have similar p-values in every statistic.
 test.each([0, 0.7, 1])(
   'the p-value of normal records is uniform up to 0.8, at correlation %d of the statistics',
   (r) => {
@@ -40,7 +40,7 @@ test('the alarm ratio of normal records is not above the target in the tail, and
   expect(alarms / 100_000).toBeLessThan(0.0013);
 });
 
-test('either statistic alone can surprise, and more so the odder it is', () => {
+test('each statistic alone can raise the surprise, more so the more anomalous it is', () => {
   const surprise = (...statistics: number[]) => surpriseOf(scale.pValue(statistics).p);
   expect(surprise(0, 5)).toBeLessThan(1);
   expect(surprise(6, 5)).toBeGreaterThan(4);
@@ -50,7 +50,7 @@ test('either statistic alone can surprise, and more so the odder it is', () => {
   expect(growing.at(-1)).toBeGreaterThan(growing.at(-2)!);
 });
 
-test('even what lies out of all reach has a finite surprise', () => {
+test('an extreme value has a finite surprise', () => {
   const { p, extrapolated } = scale.pValue([1e30, 1e30]);
   expect(p).toBeGreaterThan(0);
   expect(extrapolated).toBe(true);
@@ -68,12 +68,12 @@ test('statistics keep their names and order, through JSON too', () => {
     expect(restored.pValue(statistics)).toEqual(scale.pValue(statistics));
 });
 
-test('without a calibration record there is no scale', () => {
+test('a calibration without records is refused', () => {
   expect(() => fitSurprise({ reconstruction: new Float64Array(0) }, 0.1, plans)).toThrow(RangeError);
   expect(() => fitSurprise({}, 0.1, plans)).toThrow(RangeError);
 });
 
-test('only what moves by factors has a level that is followed', () => {
+test('only a statistic that changes by factors has a baseline', () => {
   const mixed = createSurpriseScale(
     fitSurprise(columns(5000, 1), 0.1, { reconstruction: plan, latent: { ...plan, scale: 'log' } }),
   );
@@ -82,7 +82,7 @@ test('only what moves by factors has a level that is followed', () => {
   expect(mixed.pValue([3, 1], [2])).toEqual(mixed.pValue([3, Math.exp(-1)], [1]));
 });
 
-test('what has a tenth of the weight needs a p-value ten times smaller to say the same', () => {
+test('with a tenth of the weight a p-value ten times smaller is the same evidence', () => {
   const light = { reconstruction: plan, latent: { ...plan, weight: 0.1 } };
   const weighted = createSurpriseScale(fitSurprise(columns(5000, 1), 0.1, light));
   const surprise = (...statistics: number[]) => surpriseOf(weighted.pValue(statistics).p);
@@ -98,19 +98,19 @@ describe('a statistic on a logarithmic scale', () => {
   });
   const { pValue, followable, bases } = createSurpriseScale(onLog);
 
-  test('has its level taken off: twice as large at twice the level is as it was', () => {
+  test('is measured above its baseline: twice the value at twice the baseline has the same surprise', () => {
     expect(pValue([4], [Math.log(2)]).p).toBeCloseTo(pValue([2]).p, 10);
     expect(pValue([4]).p).toBeLessThan(pValue([2]).p / 10);
     expect(followable([4])).toEqual([Math.log(4)]);
     expect(bases).toHaveLength(1);
   });
 
-  test('takes a perfect fit for the least odd', () => {
+  test('gives a perfect fit the least surprise', () => {
     expect(pValue([0]).p).toBeGreaterThan(0.99);
   });
 });
 
-test('a level that wanders while it is calibrated makes every alarm harder', () => {
+test('a baseline that drifts during calibration raises every threshold', () => {
   const steady = seededNormal(3);
   const still = Float64Array.from({ length: 400 }, () => steady());
   const wandering = still.map((value, i) => value + [0, 0.8, -0.1, 0.9][Math.floor(i / 100)]!);
@@ -146,7 +146,7 @@ describe('groups', () => {
   };
   const only = { reconstruction: plan };
 
-  test('the target holds in each group, and without them in none', () => {
+  test('the target holds in each group, and without groups in none', () => {
     const grouped = createSurpriseScale(fitSurprise(past.columns, 0.1, only, past.groups));
     for (const group of ['calm', 'wild']) {
       expect(alarmRatio(grouped, group)).toBeGreaterThan(0.005);
@@ -157,7 +157,7 @@ describe('groups', () => {
     expect(alarmRatio(together, 'calm')).toBeLessThan(0.002);
   });
 
-  test('a group with too few records is taken as all are, and so is one that is not known', () => {
+  test('a group with too few records, or an unknown one, uses the common calibration', () => {
     const state = fitSurprise(past.columns, 0.1, only, past.groups);
     expect(Object.keys(state.groups!).sort()).toEqual(['calm', 'wild']);
     const { pValue } = createSurpriseScale(state);

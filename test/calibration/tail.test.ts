@@ -32,7 +32,7 @@ describe('the fit', () => {
   });
 });
 
-describe('an exponential stands in, and says so,', () => {
+describe('the tail is exponential, and marked so,', () => {
   test(`for fewer than ${minExcesses} excesses`, () => {
     const excesses = paretoSample(0.2, 1, minExcesses - 1, 3);
     const mean = excesses.reduce((sum, y) => sum + y, 0) / excesses.length;
@@ -56,7 +56,7 @@ describe('an exponential stands in, and says so,', () => {
     expect(tailSurvival(tail, 1)).toBe(0);
   });
 
-  test('for a tail with an end, which no record beyond the last one could ever pass', () => {
+  test('for a tail with an end', () => {
     const excesses = paretoSample(-0.2, 1, 1000, 9);
     const fitted = fitParetoTail(excesses);
     expect(tailSurvival(fitted, 10)).toBe(0);
@@ -65,7 +65,7 @@ describe('an exponential stands in, and says so,', () => {
     expect(tailSurvival(cautious, 10)).toBeGreaterThan(0);
   });
 
-  test('but not for one that goes on', () => {
+  test('but not for one without an end', () => {
     const excesses = paretoSample(0.2, 1, 1000, 9);
     const fitted = fitParetoTail(excesses);
     expect(withoutEnd(fitted, excesses)).toBe(fitted);

@@ -4,7 +4,7 @@ import { alarmThreshold, surpriseOf, targetRatio } from '../../src/calibration/t
 const hourMs = 3_600_000;
 
 describe('surprise', () => {
-  test('is how many powers of ten a record is rare', () => {
+  test('is −log10 of the share of such records', () => {
     expect(surpriseOf(0.1)).toBeCloseTo(1, 12);
     expect(surpriseOf(1e-3)).toBeCloseTo(3, 12);
     expect(surpriseOf(1e-300)).toBeCloseTo(300, 9);
@@ -26,7 +26,7 @@ describe('surprise', () => {
 });
 
 describe('a false-alarm target', () => {
-  test('that is a ratio stays what it is, whatever the records come at', () => {
+  test('that is a ratio does not depend on the record rate', () => {
     expect(targetRatio({ kind: 'ratio', ratio: 1e-4 }, NaN)).toBe(1e-4);
   });
 
@@ -52,12 +52,12 @@ describe('the threshold', () => {
   const of = (ratio: number, effectiveSize: number) =>
     alarmThreshold({ kind: 'ratio', ratio }, { recordsPerMs: 1, calibration: { effectiveSize } });
 
-  test('rests on what was seen as long as a calibration record would be expected beyond it', () => {
+  test('rests on calibration records if one is expected beyond it', () => {
     expect(of(0.01, 1000)).toEqual({ ratio: 0.01, surprise: 2, extrapolated: false });
     expect(of(0.001, 99)).toMatchObject({ surprise: 3, extrapolated: true });
   });
 
-  test('that no calibration of this size supports is refused, with what it does support', () => {
+  test('that is too rare for the calibration is refused with the rarest possible one', () => {
     expect(() => of(1e-7, 99)).toThrow(/worth 99 independent ones support 0.0000010 and more/);
     expect(of(1e-5, 99).extrapolated).toBe(true);
   });

@@ -16,8 +16,8 @@ function energyDistance(a: tf.Tensor2D, b: tf.Tensor2D): number {
   return scoped(() => tf.sub(tf.mul(between(a, b), 2), tf.add(between(a, a), between(b, b))).dataSync()[0]!);
 }
 
-describe('while it trains, the codes approach the prior', () => {
-  const steps = 800;
+describe('the codes approach the prior during training', () => {
+  const steps = 300;
   const spec = createSpec({ kind: 'aae', latentDim: 2, hidden: [16], mixtureModes: 3, conditionDim: 0 });
   let withoutAdversary: Model;
 

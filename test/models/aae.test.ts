@@ -9,7 +9,7 @@ beforeAll(async () => {
   await openTestBackend('wasm');
 });
 
-test('the latent statistic is −log density of the prior that was chosen', () => {
+test('the latent statistic is −log density of the chosen prior', () => {
   scoped(() => {
     const spec = createSpec({ kind: 'aae', prior: 'mixture' });
     const model = createAae(spec, createRandom(1));
@@ -20,7 +20,7 @@ test('the latent statistic is −log density of the prior that was chosen', () =
   });
 });
 
-test('a discriminator that knows nothing has a loss of 2·log 2, and wants to be told by log 2', () => {
+test('an undecided discriminator has a loss of 2·log 2, and regularisation one of log 2', () => {
   scoped(() => {
     const spec = createSpec({ kind: 'aae' });
     const model = createAae(spec, createRandom(1));

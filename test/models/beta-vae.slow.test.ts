@@ -38,12 +38,12 @@ test('the larger β, the lower the rate, the higher the distortion and the fewer
   expect(high!.active).toBeLessThanOrEqual(2);
 });
 
-test('a capacity holds the rate where it is wanted', () => {
+test('the rate approaches the capacity', () => {
   const { rate } = trained({ beta: 20, capacity: 3, capacitySteps: 100 });
   expect(Math.abs(rate - 3)).toBeLessThan(0.5);
 });
 
-test('free bits keep a dimension in use that β alone would close', () => {
+test('free bits keep a dimension in use that β closes', () => {
   expect(trained({ beta: 1e4 }).active).toBe(0);
   const { active, rate } = trained({ beta: 1e4, freeBits: 0.5 });
   expect(active).toBe(3);

@@ -8,7 +8,7 @@ beforeAll(async () => {
   await openTestBackend('wasm');
 });
 
-test('with β = 1 it is the VAE', () => {
+test('with β = 1 it equals the VAE', () => {
   scoped(() => {
     const losses = ['vae', 'beta-vae'].map((kind) => {
       const model = createModel(createSpec({ kind, beta: 1 }), createRandom(1));

@@ -13,7 +13,7 @@ interface Run {
   gradients: Record<string, number[]>;
 }
 
-/** Reads x, writes it again, and takes the gradient of the squared error. */
+/** Encodes and decodes x, and computes the gradient of the squared error. */
 async function run(backend: BackendName, shape: (typeof shapes)['conv2d']): Promise<Run> {
   await openBackend(backend);
   return scoped(() => {
@@ -42,7 +42,7 @@ function expectClose(actual: readonly number[], expected: readonly number[]): vo
 }
 
 describe.each(Object.entries(shapes))('%s', (_, shape) => {
-  test('wasm, with its added kernel, computes what the cpu does', async () => {
+  test('wasm with the added kernel computes the same as cpu', async () => {
     const expected = await run('cpu', shape);
     const actual = await run('wasm', shape);
     expectClose(actual.out, expected.out);

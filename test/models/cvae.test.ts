@@ -32,7 +32,7 @@ test('without conditions it is a VAE with one learned prior', () => {
   });
 });
 
-test('free bits charge a dimension that carries nothing as if it carried them', () => {
+test('free bits are the least cost of a dimension', () => {
   scoped(() => {
     const free = createCvae(createSpec({ freeBits: 50 }), createRandom(1));
     const { loss, distortion } = free.validationLoss(createExamples(free.spec, 8));

@@ -1,4 +1,4 @@
-/** What holds for each kind of model, network and likelihood, without training it. */
+/** Requirements on each kind of model, network and likelihood, without training. */
 import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
 import { disposeModel, type Examples, type Model } from '../../src/models/model';
 import { findLikeliestCodes } from '../../src/models/nearest-normal';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 
 const bytes = (x: tf.Tensor2D): tf.Tensor2D => tf.div(tf.round(tf.mul(tf.sigmoid(x), 255)), 255);
 
-/** Name, spec, and what brings normal numbers into the range of the likelihood. */
+/** Name, spec, and a map from normal numbers to the range of the likelihood. */
 const variants: [string, Partial<AnyModelSpec>, ((x: tf.Tensor2D) => tf.Tensor2D)?][] = [
   ...modelKinds.map((kind): [string, Partial<AnyModelSpec>] => [kind, { kind }]),
   ['vae without conditions', { kind: 'vae', conditionDim: 0 }],
@@ -140,7 +140,7 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
     expect(tf.memory().numTensors).toBe(atStart);
   });
 
-  test('a missing value has no part in the loss or the score, and the contributions sum to reconstruction', () => {
+  test('a missing value adds nothing to loss or score, and distortions sum to the reconstruction', () => {
     scoped(() => {
       const model = create();
       const { x, c } = examplesOf(2);
@@ -160,14 +160,14 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
     });
   });
 
-  test('whatever x is under the mask, the likelihood of a code and its gradients are the same', () => {
+  test('x under the mask does not affect the likelihood of a code or its gradients', () => {
     scoped(() => {
       const model = create();
       const { x, c } = examplesOf(2);
       const seen = Array.from({ length: 2 * dim }, (__, i) => (i % 5 === 3 ? 0 : 1));
       const mask = tf.tensor2d(seen, [2, dim]);
       const code = model.encode({ x, mask, c });
-      const say = (hidden: number): unknown => {
+      const at = (hidden: number): unknown => {
         const masked = { x: tf.where(tf.cast(mask, 'bool'), x, tf.fill([2, dim], hidden)), mask, c };
         const distortionAt = (z: tf.Tensor): tf.Tensor =>
           tf.sum(model.negativeLogJoint(z as tf.Tensor2D, masked).distortion);
@@ -179,12 +179,12 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
         const gradients = Object.values(grads as Record<string, tf.Tensor | null>);
         return [value, tf.grad(distortionAt)(code), ...gradients].map((t) => t && Array.from(t.dataSync()));
       };
-      expect(say(0.9)).toEqual(say(0));
+      expect(at(0.9)).toEqual(at(0));
       disposeModel(model);
     });
   });
 
-  test('what a model says of codes is what it says of a batch, and the search only finds likelier ones', () => {
+  test('a batch is assessed at its codes, and the search finds only likelier codes', () => {
     scoped(() => {
       const model = create();
       const examples = examplesOf(3);

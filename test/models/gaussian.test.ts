@@ -11,7 +11,7 @@ const gaussian = (mean: number[], logVar: number[]) => ({
   logVar: tf.tensor2d([logVar]),
 });
 
-test('the KL of a Gaussian to itself is 0, and to another one it is the closed form', () => {
+test('the KL of a Gaussian to itself is 0, and to another one has the closed form', () => {
   scoped(() => {
     const q = gaussian([0.5, -1], [0.2, -0.4]);
     expect(kl(q, q).dataSync()[0]).toBeCloseTo(0, 6);
@@ -54,7 +54,7 @@ test('a draw without noise is the mean, and one unit of noise is one standard de
   });
 });
 
-test('a log-variance stays bounded however wild the network', () => {
+test('the log-variance is bounded for every output of the network', () => {
   scoped(() => {
     const { logVar } = gaussianFrom(tf.tensor2d([[0, 1e6]]));
     expect(logVar.dataSync()[0]).toBeLessThanOrEqual(6);

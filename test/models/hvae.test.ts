@@ -28,7 +28,7 @@ test('the loss is distortion plus the weighted rate of each level', () => {
   });
 });
 
-test('llr is 0 where the lower level says no more than its prior', () => {
+test('llr is 0 if the lower level equals its prior', () => {
   scoped(() => {
     const model = createHvae(createSpec({ kind: 'hvae' }), createRandom(1));
     silence(model, 'posterior/2');
@@ -39,7 +39,7 @@ test('llr is 0 where the lower level says no more than its prior', () => {
   });
 });
 
-test('the levels carry something together, and what is generated varies as the examples do', () => {
+test('the levels carry information, and generated examples vary as much as real ones', () => {
   const spec = createSpec({ kind: 'hvae', conditionDim: 0 });
   const model = createHvae(spec, createRandom(1));
   trainSteps(model, 120);

@@ -1,4 +1,4 @@
-/** Every model on images: what a training makes of them is stored, loaded, and gives the same scores. */
+/** Every model on images: trained, stored, loaded and scored. */
 import { createCategoryTable } from '../../src/domain/condition';
 import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
 import { createLimitCheck } from '../../src/domain/signal';
@@ -27,7 +27,7 @@ const shape = windowShape(schema, 10);
 beforeAll(() => openTestBackend('wasm'));
 afterEach(() => expect(tf.memory().numTensors).toBe(0));
 
-/** A bright bar somewhere, of a colour between red and blue, on noise; where `fault` says so, with a white patch. */
+/** A bright bar somewhere, of a colour between red and blue, on noise; with a white patch if `fault`. */
 function pixelsOf(i: number, fault: boolean): number[] {
   const random = createRandom(i + 1);
   const column = Math.floor(random.uniform() * 7);
@@ -103,7 +103,7 @@ describe.each([
   { kind: 'cvae', network: 'conv2d', likelihood: 'discretised-logistic' } as const,
   { kind: 'hvae', network: 'mlp', likelihood: 'student-t' } as const,
 ])('$kind, $network, $likelihood', (model) => {
-  test('sees a patch, says where it is, and does the same when it is stored and loaded', async () => {
+  test('a stored and loaded version finds a patch and names its region', async () => {
     const trained = await train(data, createCategoryTable(), optionsFor(model));
     expect(trained.report.skippedSteps).toBe(0);
     expect(trained.state.channels).toHaveLength(16);
@@ -130,7 +130,7 @@ describe.each([
   }, 60_000);
 });
 
-test('a likelihood that is chosen by the pixels is stored as what it is', async () => {
+test('the likelihood that is chosen from the pixels is stored by its name', async () => {
   const { state, model } = await train(
     data,
     createCategoryTable(),
@@ -140,7 +140,7 @@ test('a likelihood that is chosen by the pixels is stored as what it is', async 
   disposeModel(model);
 }, 60_000);
 
-test('draws images in bytes, and encodes them', async () => {
+test('a model generates images in bytes, and encodes images', async () => {
   const { state, model } = await train(data, createCategoryTable(), optionsFor({ kind: 'vae' }));
   const drawn = generateWindows(state, model, createCategoryTable(), {
     count: 5,
@@ -157,7 +157,7 @@ test('draws images in bytes, and encodes them', async () => {
   disposeModel(model);
 }, 60_000);
 
-test('a data set keeps bytes as bytes', () => {
+test('a dataset stores bytes as bytes', () => {
   expect(data.values).toBeInstanceOf(Uint8Array);
   expect(data.values).toHaveLength(600 * 192);
   expect([...data.values.subarray(5 * 192, 6 * 192)]).toEqual(pixelsOf(5, false));

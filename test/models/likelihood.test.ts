@@ -32,7 +32,7 @@ function negativeLogLikelihoods(
   });
 }
 
-test('log Γ is that of known values', () => {
+test('log Γ has known values', () => {
   expect(logGamma(1)).toBeCloseTo(0, 9);
   expect(logGamma(0.5)).toBeCloseTo(Math.log(Math.sqrt(Math.PI)), 9);
   expect(logGamma(5)).toBeCloseTo(Math.log(24), 9);
@@ -52,7 +52,7 @@ test("student-t with one degree of freedom is Cauchy's distribution", () => {
   expect(value).toBeCloseTo(Math.log(Math.PI * 2 * (1 + 1)), 4);
 });
 
-test('student-t with many degrees of freedom is the Gaussian, and with few a wild value costs less', () => {
+test('student-t with many degrees of freedom is the Gaussian, and with few an outlier costs less', () => {
   const at = (x: number, changes: Partial<AnyModelSpec>): number =>
     negativeLogLikelihoods([x], [0], changes)[0]!;
   const many = { likelihood: 'student-t', degreesOfFreedom: 1e5 } as const;
@@ -62,7 +62,7 @@ test('student-t with many degrees of freedom is the Gaussian, and with few a wil
   );
 });
 
-test('bernoulli is the cross-entropy, and finite for logits far out', () => {
+test('bernoulli is the cross-entropy, and finite for extreme logits', () => {
   const logit = 0.7;
   const p = 1 / (1 + Math.exp(-logit));
   const values = negativeLogLikelihoods([1, 0, 0.3, 1, 0], [logit, logit, logit, -100, -100], {
@@ -92,7 +92,7 @@ describe('discretised-logistic', () => {
     expect(sum).toBeCloseTo(1, 3);
   });
 
-  test('it is finite for a byte that is all but impossible', () => {
+  test('it is finite for a nearly impossible byte', () => {
     const values = negativeLogLikelihoods([0, 1, 0.5], [40, -40, 90], {
       likelihood: 'discretised-logistic',
       variance: 1e-4,

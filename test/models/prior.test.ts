@@ -28,19 +28,19 @@ describe.each(kinds)('%s', (kind) => {
 
   test('no code is likelier than the likeliest one', () => {
     const prior = create(kind, 4);
-    const { rarity, least } = scoped(() => {
+    const { terms, least } = scoped(() => {
       const z = prior.draw(2000, createRandom(3), 0.3);
       return {
-        rarity: prior.negativeLogPrior(z).dataSync<'float32'>().slice(),
+        terms: prior.negativeLogPrior(z).dataSync<'float32'>().slice(),
         least: prior.leastNegativeLogPrior,
       };
     });
-    const excess = Array.from(rarity, (value, i) => value - least[i % 4]!);
+    const excess = Array.from(terms, (value, i) => value - least[i % 4]!);
     expect(Math.min(...excess)).toBeGreaterThan(-0.05);
     expect(Math.min(...excess)).toBeLessThan(0.05);
   });
 
-  test('draws are distributed as the density says', () => {
+  test('draws follow the density', () => {
     // Over boxes: the share of draws in one against the density summed over it.
     const prior = create(kind);
     const count = 10_000;
@@ -66,7 +66,7 @@ describe.each(kinds)('%s', (kind) => {
     }
   });
 
-  test('a code far outside has a finite density, and dimensions beyond the plane count', () => {
+  test('a distant code has a finite density, and all dimensions count', () => {
     scoped(() => {
       const prior = create(kind, 4);
       const z = tf.tensor2d([

@@ -23,12 +23,12 @@ test('the cost is β times the rate, summed over dimensions and averaged over th
   expect(costOf({})).toBeCloseTo(2 * 3.1, 5);
 });
 
-test('with free bits a dimension costs at least these', () => {
+test('with free bits a dimension costs at least their number', () => {
   expect(costOf({ freeBits: 0.5 })).toBeCloseTo(2 * 3.5, 5);
   scoped(() => expect(rateAboveFreeBits(tf.tensor2d([[0.2, 7]]), 0.2).dataSync()[0]).toBeCloseTo(7.2, 5));
 });
 
-test('with a capacity it costs to be away from it, and the capacity grows to its target', () => {
+test('with a capacity the cost is the distance from it, and the capacity grows to its target', () => {
   expect(costOf({ capacity: 5 })).toBeCloseTo(2 * 1.9, 5);
   expect(costOf({ capacity: 3.1 })).toBeCloseTo(0, 5);
   expect(costOf({ capacity: 5, capacitySteps: 100 }, 0)).toBeCloseTo(2 * 3.1, 5);

@@ -1,4 +1,4 @@
-/** What every model of the zoo must do when it is trained, stored and used. */
+/** Requirements on every model of the zoo that is trained, stored and used. */
 import type { CategoryTable } from '../../src/domain/condition';
 import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
 import { disposeModel } from '../../src/models/model';
@@ -63,7 +63,7 @@ const variants: [string, Partial<AnyModelSpec>][] = [
 describe.each(variants)('%s', (_, model) => {
   const own: TrainingOptions = {
     ...options,
-    // Two players who learn from one another need more and smaller steps.
+    // Adversarial training needs more and smaller steps.
     ...(model.kind === 'aae'
       ? { epochs: 30, batchSize: 64, learningRate: 5e-3 }
       : { epochs: 15, batchSize: 128, learningRate: 2e-2 }),
@@ -84,11 +84,11 @@ describe.each(variants)('%s', (_, model) => {
     expect(tf.memory().numTensors).toBe(atStart);
   });
 
-  test('it learns to tell seeded faults from what is normal', async () => {
+  test('it learns to distinguish faults from normal records', async () => {
     expect(await auroc(detector)).toBeGreaterThan(0.95);
   });
 
-  test('a stored and loaded version gives equal scores, every statistic of them', async () => {
+  test('a stored and loaded version has the same scores and statistics', async () => {
     const batch = windowsOf(dataset);
     const files = await encodeBundle(trained, windowsOf(dataset, dataset.ends.slice(0, 4)), table);
     const loaded = await decodeBundle('v2', files, table);
@@ -99,7 +99,7 @@ describe.each(variants)('%s', (_, model) => {
     loaded.dispose();
   });
 
-  test('the same window has the same score, to the bit, whatever batch it comes in', async () => {
+  test('the score of a window is the same to the bit in every batch', async () => {
     const ends = dataset.ends.slice(0, 40);
     const whole = Array.from((await detector.score(windowsOf(dataset, ends))).surprise);
     const alone: number[] = [];
@@ -113,7 +113,7 @@ describe.each(variants)('%s', (_, model) => {
     expect(tf.memory().numTensors).toBe(numTensors);
   });
 
-  test('the report tells the units in use of each level, and none has collapsed', () => {
+  test('the report contains the units in use of each level, and none has collapsed', () => {
     const { report } = trained;
     expect(report.latentDims).toEqual(model.kind === 'hvae' ? [2, 3] : [3]);
     expect(report.activeUnitsPerLevel).toHaveLength(report.latentDims.length);
@@ -121,7 +121,7 @@ describe.each(variants)('%s', (_, model) => {
     expect(report.skippedSteps).toBe(0);
   });
 
-  test('the same seed gives the same model, another seed another one, and training leaks no tensor', async () => {
+  test('a seed determines the model, and training leaks no tensor', async () => {
     const { numTensors } = tf.memory();
     const weights = async (seed: number): Promise<string> => {
       const again = await train(dataset, table, { ...own, epochs: 1, seed });
@@ -135,7 +135,7 @@ describe.each(variants)('%s', (_, model) => {
     expect(tf.memory().numTensors).toBe(numTensors);
   });
 
-  test('it is trained on data with holes, and a channel that is missing adds nothing to a score', async () => {
+  test('it trains on data with missing values, and a missing channel adds nothing to a score', async () => {
     const random = createRandom(6);
     const holed = toDataset(
       createRecords(600, 1, table, (values) =>
@@ -150,13 +150,13 @@ describe.each(variants)('%s', (_, model) => {
     const scores = await createDetector('v1', state, other, table).score(batch);
     expect(scores.surprise.every(Number.isFinite)).toBe(true);
     const missing = scores.contributions(1).find(({ channel }) => channel === 'temperature')!;
-    // What is put in its place is what is expected, to within what counts as settled.
+    // It is imputed with the expected value, up to the tolerance of the imputation.
     expect(missing.contribution).toBeCloseTo(0, 1);
     disposeModel(other);
   });
 
-  test('steps that are not finite are skipped and counted, and the model is trained all the same', async () => {
-    // What a sensor reports may be infinite; the scaler lets it through.
+  test('steps that are not finite are skipped and counted, and training continues', async () => {
+    // A sensor may report infinity; the scaler does not remove it.
     const wild = toDataset(
       createRecords(600, 1, table, (values, i) => {
         if (i === 50) values[0] = Infinity;
@@ -175,7 +175,7 @@ test.each([
   ['beta-vae', { kind: 'beta-vae', beta: 1000 }, [1]],
   ['hvae', { kind: 'hvae', levels: [2, 2], levelWeights: [1, 1000] }, [2]],
 ] as [string, Partial<AnyModelSpec>, number[]][])(
-  'a posterior that has collapsed is seen: %s',
+  'a collapsed posterior is reported: %s',
   async (_, model, levels) => {
     const { model: trained, report } = await train(dataset, table, {
       ...options,
@@ -189,7 +189,7 @@ test.each([
   },
 );
 
-test('a kind that does not exist is refused with those that do', () => {
+test('an unknown kind is refused with a list of the known ones', () => {
   expect(() => createModel(createSpec({ kind: 'gan' }), createRandom(1))).toThrow(
     `no model is called "gan"; there is vae, ${modelKinds.slice(1).join(', ')}`,
   );

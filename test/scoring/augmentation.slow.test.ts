@@ -1,4 +1,4 @@
-/** Do generated windows help? A small classifier of modes has few real windows, and gets generated ones of each mode. */
+/** Augmentation: a small classifier of modes with few real windows gets generated ones of each mode. */
 import { createCategoryTable, type CategoryTable } from '../../src/domain/condition';
 import { createWindowBatch } from '../../src/domain/window';
 import { disposeModel } from '../../src/models/model';
@@ -14,7 +14,7 @@ const modes = ['idle', 'busy'] as const;
 const dim = shape.length * shape.channels;
 const modeAt = (row: number): number => Math.floor(row / modeRecords) % 2;
 
-/** Two quantities that rise together in the one mode and against one another in the other; each alone says nothing. */
+/** Two quantities with a positive correlation in one mode and a negative one in the other; each alone does not show the mode. */
 function createData(count: number, seed: number, table: CategoryTable): Dataset {
   const random = createRandom(seed);
   const { batch } = createRecords(count, seed, table, (values, i) => {
@@ -41,7 +41,7 @@ function labelled(data: Dataset): Labelled {
   };
 }
 
-/** Some windows of each mode, those of different modes alike in number. */
+/** The same number of windows of each mode. */
 function pick({ windows, labels }: Labelled, perMode: number, seed: number): Labelled {
   const order = Int32Array.from(labels.keys());
   createRandom(seed).shuffle(order);
@@ -58,7 +58,7 @@ const join = (a: Labelled, b: Labelled): Labelled => ({
   labels: [...a.labels, ...b.labels],
 });
 
-/** Trains a small network on the windows and returns the share of the test windows whose mode it tells. */
+/** Trains a small network on the windows and returns the share of the test windows whose mode it finds. */
 function accuracy(given: Labelled, test: Labelled, seed: number): number {
   const toTensor = ({ windows }: Labelled): tf.Tensor2D =>
     tf.tensor2d(
@@ -140,7 +140,7 @@ test('a classifier with few real windows improves with generated ones of each mo
   };
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   process.stdout.write(
-    `modes told right: ${percent(scores.real)} from 10 real windows of each, ${percent(scores.withHistory)} with 300 ` +
+    `modes classified correctly: ${percent(scores.real)} from 10 real windows of each, ${percent(scores.withHistory)} with 300 ` +
       `generated ones by a model of 2,000 records, ${percent(scores.withFew)} by a model of 200 records\n`,
   );
   expect(scores.withHistory).toBeGreaterThan(scores.real + 0.05);

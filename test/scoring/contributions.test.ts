@@ -6,7 +6,7 @@ beforeAll(async () => {
   await openTestBackend('cpu');
 });
 
-/** What is made of rows of values, as plain numbers. */
+/** The result for rows of values, as plain numbers. */
 function read(rows: number[][], compute: (values: tf.Tensor2D) => tf.Tensor2D): number[] {
   return scoped(() => Array.from(compute(tf.tensor2d(rows)).dataSync()));
 }
@@ -35,7 +35,7 @@ describe('regions of an image', () => {
     });
   });
 
-  test('what the pixels of a region add is summed, over colours too; the value that stands for it is their mean', () => {
+  test('pixels and colours of a region are summed; its value is their mean', () => {
     const map = createImageMap({ width: 2, height: 1, colour: 'rgb' });
     const perValue = [
       [1, 2, 3, 10, 20, 30],
@@ -46,7 +46,7 @@ describe('regions of an image', () => {
     expect([...map.actual(Uint8Array.from(perValue[1]!))]).toEqual([5, 50]);
   });
 
-  test('each pixel of an image that no side of the grid divides counts for the region that it is in', () => {
+  test('each pixel counts for its region if the grid does not divide the image evenly', () => {
     const image = { width: 7, height: 5, colour: 'grey' } as const;
     const map = createImageMap(image);
     const random = createRandom(1);
@@ -74,7 +74,7 @@ describe('channels of a window', () => {
     expect(read([[3, 4]], (values) => single.sum(values))).toEqual([3, 4]);
   });
 
-  test('the mean error is that of what was seen, and 0 where nothing was', () => {
+  test('the mean error covers seen values only, and is 0 without any', () => {
     const x = [[1, 0, 2, 0, 6, 9]];
     const mean = read(x, (values) =>
       map.meanError({ x: values, mask: tf.tensor2d([[1, 0, 1, 0, 1, 0]]), c: undefined }, tf.zeros([1, 6])),

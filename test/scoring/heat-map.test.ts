@@ -77,12 +77,12 @@ async function draw(picture: number[]): Promise<{ png: Buffer; heat: number[] }>
     .toBuffer();
   const decoded = await sharp(png).raw().toBuffer();
   expect(Buffer.compare(decoded, Buffer.from(bytes))).toBe(0);
-  // Red above what is grey.
+  // Red minus blue, which is 0 for grey.
   const heat = Array.from({ length: side * side }, (_, i) => decoded[3 * i]! - decoded[3 * i + 2]!);
   return { png, heat };
 }
 
-test('a blot is hot, and the rest is not; the picture is a PNG', async () => {
+test('a blot is hot, the rest is not, and the picture is a PNG', async () => {
   const picture = createPicture(0.3);
   const isBlot = (i: number): boolean => i % side >= 8 && i % side < 11 && i >= 1 * side && i < 4 * side;
   const { png, heat } = await draw(picture.map((value, i) => (isBlot(i) ? 1 : value)));
@@ -105,7 +105,7 @@ describe('paintHeatMap', () => {
     expect(Array.from(bytes)).toEqual([0, 0, 0, 128, 0, 0, 255, 255, 0, 255, 255, 0]);
   });
 
-  test('values that are no such image are refused with both numbers', () => {
+  test('values of another image size are refused with both numbers', () => {
     expect(() => paintHeatMap([0], [0], { width: 2, height: 2, colours: 1 })).toThrow(
       'an image of 2 × 2 × 1 has 4 values, got 1 and 1 of heat',
     );

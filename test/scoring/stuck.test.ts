@@ -20,12 +20,12 @@ const fitOne = (values: number[]): Repetition =>
     Int32Array.from({ length: values.length - 2 }, (_, i) => i + 2),
   )[0]!;
 
-test('what has never happened is unlikely, not impossible', () => {
+test('a repetition that has never occurred is unlikely, not impossible', () => {
   expect(fitOne(Array.from({ length: 100 }, (_, i) => i))).toEqual({ byValue: [], first: 0.01, next: 0.01 });
   expect(fitRepeats(new Float64Array(), 1, new Int32Array())).toEqual([{ byValue: [], first: 1, next: 1 }]);
 });
 
-test('a value that comes often has a probability of its own', () => {
+test('a frequent value has its own probability', () => {
   const values = [...new Array<number>(12).fill(0), 1, 2, 2, 3, 0, 4];
   const { byValue, first, next } = fitOne(values);
   // From the third record on: after 0 comes 0 ten times of twelve.
@@ -34,13 +34,13 @@ test('a value that comes often has a probability of its own', () => {
   expect({ first, next }).toEqual({ first: 2 / 5, next: 0.4 / 2 });
 });
 
-test('a quantity that changes seldom is not stuck where it has not changed for long', () => {
+test('a quantity that changes seldom is not stuck if it has not changed for long', () => {
   const steps = fitOne(Array.from({ length: 200 }, (_, i) => Math.floor(i / 5)));
   expect(steps.byValue).toEqual([]);
   expect(steps.next).toBeGreaterThan(0.7);
 });
 
-test('each channel is learned apart, and a missing value is none', () => {
+test('channels are learned separately, and missing values are ignored', () => {
   const values = Float64Array.of(1, NaN, 2, NaN, 2, NaN, 3, NaN);
   expect(fitRepeats(values, 2, Int32Array.of(2, 3))).toEqual([
     { byValue: [], first: 2 / 3, next: 2 / 3 / 2 },
@@ -64,7 +64,7 @@ test('a run that has ended does not count, and a missing value is no repetition'
   expect(stuck.assess(windowOf([NaN, NaN, NaN, NaN], [1, 2, 3, 4]))[0]).toBe(0);
 });
 
-test('the explanation says how often each channel has repeated itself', () => {
+test('the explanation contains the repetitions of each channel', () => {
   const stuck = createStuckStatistic(shape, [rare, resting]);
   expect(stuck.explain(windowOf([1, 4, 4, 4], [5, 5, 5, 6]), 0)).toEqual([
     { repeats: 2, nats: expect.closeTo(-2 * Math.log(0.01), 12) },
@@ -72,7 +72,7 @@ test('the explanation says how often each channel has repeated itself', () => {
   ]);
 });
 
-test('a channel that often repeats itself anyway says nothing by it', () => {
+test('a channel that often repeats itself is never stuck', () => {
   // Every tenth record repeats the one before; its values never come again.
   const values = Array.from({ length: 300 }, (_, i) => i - (i % 10 === 5 ? 1 : 0));
   expect(fitOne(values)).toEqual({ byValue: [], first: 1, next: 1 });

@@ -1,4 +1,4 @@
-/** The traced graph says what tfjs says, for every family, network and likelihood, and for batches of any size. */
+/** The traced graph computes the same as tfjs, for every kind, network and likelihood, and for batches of any size. */
 import { createConditionEncoder, createCategoryTable } from '../../src/domain/condition';
 import { createScaler } from '../../src/domain/scaler';
 import { createWindowBatch, type WindowBatch } from '../../src/domain/window';
@@ -31,7 +31,7 @@ interface Case {
   close: () => void;
 }
 
-/** A model with weights at random, its learned state as made up as they are. */
+/** A model with random weights and a made-up state. */
 async function createCase(options: Partial<AnyModelSpec>, conditional: boolean): Promise<Case> {
   const pixels = options.network === 'conv2d';
   const [length, channels] = pixels ? [42, 1] : [6, 3];
@@ -72,7 +72,7 @@ async function createCase(options: Partial<AnyModelSpec>, conditional: boolean):
   };
   const random = createRandom(3);
   const model = createModel(spec, random);
-  // Biases, too, and whatever else begins at 0.
+  // Also biases and other weights that start at 0.
   for (const variable of model.weights.values())
     tf.tidy(() =>
       variable.assign(
@@ -100,7 +100,7 @@ async function createCase(options: Partial<AnyModelSpec>, conditional: boolean):
   };
 }
 
-/** Windows at random, some of their values missing, some far outside. */
+/** Random windows, some values missing, some extreme. */
 function windowsFor({ learned }: Case, count: number): WindowBatch {
   const shape = shapeOf(learned);
   const batch = createWindowBatch(shape, count);
@@ -156,7 +156,7 @@ const cases: [string, Partial<AnyModelSpec>][] = modelKinds.flatMap((kind) =>
 );
 
 describe.each(cases)('%s', (_, options) => {
-  test.each([false, true])('says what tfjs says, to 1e-4 (conditions: %s)', async (conditional) => {
+  test.each([false, true])('computes the same as tfjs to 1e-4 (conditions: %s)', async (conditional) => {
     const of = await createCase(options, conditional);
     const batch = windowsFor(of, 21);
     const expected = await run(of, of.engines.tfjs, batch);
@@ -197,7 +197,7 @@ test.each<[string, Partial<AnyModelSpec>]>([
   ['vae with conv1d and student-t', { kind: 'vae', network: 'conv1d', likelihood: 'student-t' }],
   ['cvae with conv2d and discretised-logistic', { network: 'conv2d', likelihood: 'discretised-logistic' }],
 ])(
-  'a window of a %s has the same score, to the bit, whatever batch it comes in and wherever in it',
+  'a window of a %s has the same score to the bit in every batch and at every position',
   async (_, options) => {
     const of = await createCase(options, true);
     const whole = windowsFor(of, 300);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../../src/tensor/safetensors';
 
-/** A file with this header and that many bytes of data, whatever the header says. */
+/** A file with this header and that many bytes of data, also if the header has another size. */
 function fileOf(header: string | object, dataBytes = 0): Uint8Array {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const length = Buffer.alloc(8);
@@ -48,7 +48,7 @@ describe('round trip', () => {
     );
   });
 
-  it('lays out the file as the format says', () => {
+  it('lays out the file as the format requires', () => {
     const bytes = encodeSafetensors(
       new Map<string, StoredTensor>([
         ['b', { dtype: 'F32', shape: [2], data: new Float32Array([1, -2]) }],
@@ -110,7 +110,7 @@ describe('encodeSafetensors', () => {
     ],
     ['a negative dimension', 'x', { dtype: 'F32', shape: [-4], data }, /invalid shape/],
     [
-      'another array than the dtype says',
+      'an array of another dtype',
       'x',
       { dtype: 'I32', shape: [4], data },
       /needs a Int32Array \(got Float32Array\)/,

@@ -5,7 +5,7 @@ import { seededNormal } from '../calibration/seeded';
 const normal = seededNormal(9);
 const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value / values.length, 0);
 
-test('a quarter that lies apart is as odd as it will be to those who have not seen it', () => {
+test('a quarter that differs is scored as anomalous as unseen records', () => {
   // Means of overlapping windows move slowly: here from quarter to quarter.
   const errors = Float64Array.from(
     { length: 400 },
@@ -17,7 +17,7 @@ test('a quarter that lies apart is as odd as it will be to those who have not se
   expect(across).toHaveLength(400);
 });
 
-test('what does not move from quarter to quarter stays nearly as it was', () => {
+test('stationary contributions hardly change', () => {
   const parts = Float64Array.from({ length: 2 * 2000 }, () => normal() ** 2);
   const sums = crossFittedReconstruction(parts, 2);
   for (let i = 0; i < 2000; i++) {
@@ -26,7 +26,7 @@ test('what does not move from quarter to quarter stays nearly as it was', () => 
   }
 });
 
-test('a channel that errs in one quarter alone weighs more there', () => {
+test('a channel with errors in one quarter only weighs more there', () => {
   const parts = Float64Array.from({ length: 400 }, (_, i) => (i < 100 ? 30 : 1));
   const sums = crossFittedReconstruction(parts, 1);
   // Mean 8.25 over all, 1 over the others.
@@ -34,7 +34,7 @@ test('a channel that errs in one quarter alone weighs more there', () => {
   expect(sums[399]).toBeCloseTo(9.25 / (1 + (100 * 30 + 200) / 300), 6);
 });
 
-test('too few windows are judged by themselves', () => {
+test('too few windows are scored with their own variances', () => {
   const few = Float64Array.from({ length: 30 }, () => normal());
   expect(crossFittedBias(few, 1)).toEqual(assessBias(fitBias(few, 1), few));
   expect(crossFittedReconstruction(few, 1)).toEqual(few);

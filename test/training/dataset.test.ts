@@ -83,7 +83,7 @@ describe('windows', () => {
     expect(dataset.records).toBe(7);
   });
 
-  test('hold values and conditions of their records, oldest first', () => {
+  test('contain values and conditions of their records, oldest first', () => {
     const dataset = build(of('a', 1, 2, 3), 2);
     const { batch } = windowAt(dataset, dataset.ends[1]!);
     expect(batch.count).toBe(1);
@@ -91,7 +91,7 @@ describe('windows', () => {
     expect([...batch.conditions]).toEqual([-2, -3]);
   });
 
-  test('are copied one behind the other', () => {
+  test('are copied one after the other', () => {
     const dataset = build(of('a', 1, 2, 3), 2);
     const batch = createWindowBatch(dataset.shape, 2);
     for (const end of [...dataset.ends].reverse()) dataset.copy(end, batch);
@@ -100,14 +100,14 @@ describe('windows', () => {
     expect([...batch.conditions]).toEqual([-2, -3, -1, -2]);
   });
 
-  test('do not reach over a silence longer than the time to live', () => {
+  test('do not span a silence longer than the time to live', () => {
     expect(windows(build(of('a', 0, 10, 20.5, 21), 2))).toEqual([
       [0, 10],
       [20.5, 21],
     ]);
   });
 
-  test('hold no excluded record, both ends of the stretch included, and no other key is touched', () => {
+  test('contain no excluded record, both ends of the interval included; other keys are not affected', () => {
     const rows = [...of('a', 1, 2, 3, 4, 5, 6), ...of('b', 3, 4)];
     expect(windows(build(rows, 2, [{ key: 'a', from: 3, to: 4 }]))).toEqual([
       [1, 2],
@@ -116,7 +116,7 @@ describe('windows', () => {
     ]);
   });
 
-  test('hold nothing of an incident, however much that is, nor of one of all devices; what people call normal is held', () => {
+  test('contain nothing of an incident, whatever its share and also without a key, but intervals that people call normal', () => {
     const rows = ['a', 'b'].flatMap((key) => Array.from({ length: 20 }, (_, time) => ({ key, time })));
     const timesOf = (dataset: Dataset) => Array.from(dataset.ends, (end) => dataset.timestamps[end]);
     const options = { maxExcludedShare: 0.1 };
@@ -134,7 +134,7 @@ describe('windows', () => {
     expect(build(rows, 1, alarmed, { ...options, normal }).excludedRecords).toBe(1);
   });
 
-  test('reach over no place where records of the history were left out', () => {
+  test('do not span omitted parts of the history', () => {
     const builder = createDatasetBuilder(2, 1);
     const rows = (from: number, count: number) =>
       ['a', 'b'].flatMap((key) => Array.from({ length: count }, (_, i) => ({ key, time: from + i })));
@@ -151,7 +151,7 @@ describe('windows', () => {
     }
   });
 
-  test('are never of two keys, reach over no gap and hold no excluded record', () => {
+  test('have one key, no gap and no excluded record', () => {
     fc.assert(
       fc.property(streams, lengths, intervals, (rows, length, exclude) => {
         const dataset = build(rows, length, exclude);
@@ -170,7 +170,7 @@ describe('windows', () => {
     );
   });
 
-  test('are the same as those that are scored live, whatever the rules for gaps and padding', () => {
+  test('are the same as those scored live, with all rules for gaps and padding', () => {
     const rules = fc.record({
       ttlMs: fc.constant(ttlMs),
       intervalMs: fc.constantFrom(0, 1, 2),
@@ -201,10 +201,10 @@ describe('windows', () => {
   });
 });
 
-describe('records that are left out', () => {
+describe('excluded records', () => {
   const tenOf = (key: string) => of(key, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
 
-  test('are those beyond a limit, and windows go around them', () => {
+  test('are those beyond a limit, and no window contains them', () => {
     const limits: DatasetOptions['limits'] = (values, offset) =>
       values[offset] === 4 ? [{ channel: 'x', limit: 'max', bound: 3, actual: 4 }] : [];
     const dataset = build(of('a', 1, 2, 3, 4, 5, 6), 2, [], { limits });
@@ -216,7 +216,7 @@ describe('records that are left out', () => {
     expect(dataset).toMatchObject({ records: 6, excludedRecords: 1 });
   });
 
-  test('are no more than the share that is allowed: the longest stretches are learned from', () => {
+  test('are at most the allowed share: the longest intervals are released', () => {
     const long = { key: 'a', from: 3, to: 10 };
     const short = { key: 'b', from: 2, to: 3 };
     const rows = [...tenOf('a'), ...tenOf('b')];
@@ -230,7 +230,7 @@ describe('records that are left out', () => {
     });
   });
 
-  test('are not padded: a window that begins behind them waits until it is full', () => {
+  test('are not padded: a window after them must fill first', () => {
     const time: TimeRules = { ...plain, padding: 'missing' };
     const dataset = build(of('a', 1, 2, 3, 4, 5), 2, [{ key: 'a', from: 3, to: 3 }], { time });
     expect(windows(dataset)).toEqual([
@@ -243,7 +243,7 @@ describe('records that are left out', () => {
 });
 
 describe('the builder', () => {
-  test('does not use what is not newer than the last record of its key, as live', () => {
+  test('ignores a record that is not newer than the last one of its key, as live', () => {
     const builder = createDatasetBuilder(2, 1);
     builder.add(toBatch(of('a', 5, 5, 3, 6)));
     builder.add(toBatch([...of('a', 6, 7), ...of('b', 1)]));
@@ -261,7 +261,7 @@ describe('the builder', () => {
     expect([...builder.build(shapeOf(1), asGiven).values]).toEqual([1, 97, 99, 97]);
   });
 
-  test('reads only as many rows of a batch as it holds', () => {
+  test('reads only the rows of a batch that are filled', () => {
     const batch = toBatch(of('a', 1, 2));
     batch.count = 1;
     const builder = createDatasetBuilder(2, 1);
@@ -269,7 +269,7 @@ describe('the builder', () => {
     expect(builder.records).toBe(1);
   });
 
-  test('knows at what rate the records came, all keys together', () => {
+  test('measures the record rate over all keys', () => {
     expect(build([...of('a', 0, 1000), ...of('b', 500)], 1).recordsPerMs).toBeCloseTo(2 / 1000, 12);
     expect(build(of('a', 5), 1).recordsPerMs).toBeNaN();
     expect(build([], 1)).toMatchObject({ records: 0, recordsPerMs: NaN });
@@ -277,7 +277,7 @@ describe('the builder', () => {
 });
 
 describe('the split by time', () => {
-  test('gives calibration the newest windows, fit the oldest, and leaves out those that reach over a cut', () => {
+  test('gives calibration the newest windows, fit the oldest, and leaves out those that span a cut', () => {
     const times = Array.from({ length: 102 }, (_, i) => i);
     const dataset = build(of('a', ...times), 3);
     const { fit, validation, calibration } = splitByTime(dataset, 0.2);
@@ -317,7 +317,7 @@ describe('the split by time', () => {
     );
   });
 
-  test('of nothing is nothing', () => {
+  test('is empty for an empty dataset', () => {
     const { fit, validation, calibration } = splitByTime(build([], 3), 0.2);
     expect([fit.length, validation.length, calibration.length]).toEqual([0, 0, 0]);
   });

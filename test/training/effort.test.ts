@@ -3,7 +3,7 @@ import { chooseEffort, type Effort } from '../../src/training/effort';
 
 const nothing: Effort = { epochs: 0, batchSize: 0, patience: 0, learningRate: 0 };
 
-test('few windows are gone over often, many a few times', () => {
+test('few windows have many epochs, many windows few', () => {
   expect(chooseEffort(nothing, 230)).toEqual({
     epochs: 300,
     batchSize: 32,
@@ -18,7 +18,7 @@ test('few windows are gone over often, many a few times', () => {
   });
 });
 
-test('what is said stays, and the rest follows from it', () => {
+test('configured values are not changed, and the others follow from them', () => {
   const given = { epochs: 7, batchSize: 16, patience: 3, learningRate: 0.01 };
   expect(chooseEffort(given, 5000)).toEqual(given);
   expect(chooseEffort({ ...nothing, epochs: 80 }, 5000).patience).toBe(10);

@@ -7,7 +7,7 @@ const times = new Map([
   ['b', hundred],
 ]);
 
-test('stretches of one key that overlap are one', () => {
+test('overlapping intervals of a key are joined', () => {
   const growing = [10, 20, 30].map((to) => ({ key: 'a', from: 5, to }));
   const other = { key: 'b', from: 5, to: 7 };
   expect(boundExclusion([...growing, other], times, 1).excluded).toEqual([
@@ -16,14 +16,14 @@ test('stretches of one key that overlap are one', () => {
   ]);
 });
 
-test('an event that never ends is learned from, once it is more than may be left out', () => {
+test('an event that does not end is released when it exceeds the share', () => {
   const endless = { key: 'a', from: 0, to: 1e9 };
   const short = { key: 'b', from: 5, to: 9 };
   expect(boundExclusion([short, endless], times, 0.6)).toEqual({ excluded: [endless, short], released: [] });
   expect(boundExclusion([short, endless], times, 0.5)).toEqual({ excluded: [short], released: [endless] });
 });
 
-test('what lies outside of the history, or is of a key that is not in it, takes no share', () => {
+test('an interval outside the history, or of an unknown key, takes no share', () => {
   const outside = [
     { key: 'a', from: -50, to: -1 },
     { key: 'c', from: 0, to: 99 },
@@ -31,7 +31,7 @@ test('what lies outside of the history, or is of a key that is not in it, takes 
   expect(boundExclusion(outside, times, 0).released).toEqual([]);
 });
 
-test('what is left out is within the share, and nothing is released without need', () => {
+test('excluded records are within the share, and no interval is released without need', () => {
   const intervals = fc.array(
     fc
       .tuple(fc.constantFrom('a', 'b'), fc.integer({ min: 0, max: 99 }), fc.integer({ min: 0, max: 99 }))
@@ -52,26 +52,26 @@ test('what is left out is within the share, and nothing is released without need
   );
 });
 
-describe('what people call normal', () => {
-  test('is cut out of the stretches of its device, or of all where it names none', () => {
-    const stretches = [
+describe('an interval that people call normal', () => {
+  test('is cut out of the intervals of its key, or of all keys if it has none', () => {
+    const intervals = [
       { key: 'a', from: 0, to: 10 },
       { key: 'b', from: 0, to: 10 },
     ];
-    expect(without(stretches, [{ key: 'a', from: 3, to: 5 }])).toEqual([
+    expect(without(intervals, [{ key: 'a', from: 3, to: 5 }])).toEqual([
       { key: 'a', from: 0, to: 2 },
       { key: 'a', from: 6, to: 10 },
       { key: 'b', from: 0, to: 10 },
     ]);
-    expect(without(stretches, [{ key: '', from: 8, to: 99 }])).toEqual([
+    expect(without(intervals, [{ key: '', from: 8, to: 99 }])).toEqual([
       { key: 'a', from: 0, to: 7 },
       { key: 'b', from: 0, to: 7 },
     ]);
-    expect(without(stretches, [{ key: '', from: -1, to: 10 }])).toEqual([]);
-    expect(without(stretches, [{ key: 'c', from: 0, to: 10 }])).toEqual(stretches);
+    expect(without(intervals, [{ key: '', from: -1, to: 10 }])).toEqual([]);
+    expect(without(intervals, [{ key: 'c', from: 0, to: 10 }])).toEqual(intervals);
   });
 
-  test('leaves exactly the times that are in a stretch and in no cut', () => {
+  test('leaves exactly the times in an interval and in no cut', () => {
     const time = fc.integer({ min: 0, max: 30 });
     const stretch = fc
       .tuple(fc.constantFrom('a', 'b', ''), time, time)

@@ -18,7 +18,7 @@ test.each([
   expect(chooseLikelihood('auto', pixels(draw))).toBe(likelihood);
 });
 
-test('what is said stays', () => {
+test('a configured likelihood is not changed', () => {
   expect(
     chooseLikelihood(
       'student-t',

@@ -42,7 +42,7 @@ afterAll(() => {
   expect(tf.memory().numTensors).toBe(0);
 });
 
-test('normal records are as surprising as the calibration says: few above 2, and half below 0.3', async () => {
+test('the surprise of normal records is calibrated: few above 2, and half below 0.3', async () => {
   const { batch } = createRecords(2000, 2, table);
   const { surprise, count } = await detector.score(windowsOf(toDataset(batch)));
   const share = (limit: number): number => surprise.filter((s) => s > limit).length / count;
@@ -70,7 +70,7 @@ test.each([
   expect(first.filter((name) => name === channel).length / first.length).toBeGreaterThan(0.8);
 });
 
-test('a sensor that repeats one normal value is found, and said to', async () => {
+test('a sensor that repeats a normal value is found with its repetitions', async () => {
   const { batch } = createRecords(600, 3, table, (values, i) => {
     if (i >= 300 && i < 320) values[3] = 0.04;
   });
@@ -85,7 +85,7 @@ test('a sensor that repeats one normal value is found, and said to', async () =>
   expect(scores.contributions(8)[0]).toMatchObject({ channel: 'vibration', repeats: 3 });
 });
 
-test('a value that is normal in the one mode is surprising in the other', async () => {
+test('a value that is normal in one mode is surprising in the other', async () => {
   const { batch } = createRecords(600, 4, table, (values, i) => {
     if (i >= 310 && i < 330) values[3] = 0.9;
   });
@@ -100,7 +100,7 @@ test('a value that is normal in the one mode is surprising in the other', async 
   expect(scores.surprise.filter((s) => s > 2).length / scores.count).toBeGreaterThan(0.9);
 });
 
-test('the same window has the same score, to the bit, whatever batch it comes in', async () => {
+test('the score of a window is the same to the bit in every batch', async () => {
   const whole = (await detector.score(windowsOf(dataset, dataset.ends.slice(0, 300)))).surprise;
   const alone: number[] = [];
   for (const end of dataset.ends.slice(0, 300))
@@ -108,7 +108,7 @@ test('the same window has the same score, to the bit, whatever batch it comes in
   expect(alone).toEqual(Array.from(whole));
 });
 
-test('the same seed gives the same model, and another seed another one', async () => {
+test('a seed determines the model', async () => {
   const short = { ...options, epochs: 2 };
   const weights = async (seed: number): Promise<string> => {
     const again = await train(dataset, table, { ...short, seed });
@@ -121,7 +121,7 @@ test('the same seed gives the same model, and another seed another one', async (
   expect(await weights(2)).not.toBe(first);
 });
 
-test('a stored and loaded version gives equal scores, also where categories have other codes', async () => {
+test('a stored and loaded version has the same scores, also if categories have other codes', async () => {
   const other = createCategoryTable();
   other.code('something that came first here');
   const loaded = await decodeBundle('v2', files, other);
@@ -149,13 +149,13 @@ test('values at the edge of float32 and missing values have finite scores', asyn
   expect(Array.from(surprise).every(Number.isFinite)).toBe(true);
 });
 
-test('what each channel adds sums to the reconstruction statistic', async () => {
+test('contributions sum to the reconstruction statistic', async () => {
   const scores = await detector.score(windowsOf(dataset, dataset.ends.slice(0, 3)));
   const sum = scores.contributions(1).reduce((total, { contribution }) => total + contribution, 0);
   expect(sum).toBeCloseTo(scores.statistics['reconstruction']![1]!, 3);
 });
 
-test('the report says what was trained', () => {
+test('the report describes the training', () => {
   const { report } = trained;
   expect(report.records).toBe(3000);
   expect(report.windows.fit + report.windows.validation + report.windows.calibration).toBeGreaterThan(2980);
@@ -174,7 +174,7 @@ test('too few windows are refused with both numbers', async () => {
   await expect(attempt).rejects.toThrow('57 complete windows of 4 records, but training.minRecords is 100');
 });
 
-test('data that never give a finite loss end in an error, and nothing is leaked', async () => {
+test('a loss that is never finite ends in an error and leaks nothing', async () => {
   const { numTensors } = tf.memory();
   const { batch } = createRecords(400, 1, createCategoryTable());
   const wild = toDataset(batch);
@@ -214,7 +214,14 @@ describe('a version is refused', () => {
 });
 
 describe('the graph of a version', () => {
-  test('scores as tfjs does, in whatever batch, and is what scores where there is something to run it', async () => {
+  let other: Trained;
+
+  beforeAll(async () => {
+    other = await train(dataset, table, { ...options, seed: 7, epochs: 1 });
+  });
+  afterAll(() => disposeModel(other.model));
+
+  test('scores as tfjs does in every batch, and is used if an engine for graphs is available', async () => {
     const traced = await decodeBundle('v', files, table, openSession);
     expect(traced.engine).toBe('onnxruntime');
     const batch = windowsOf(dataset, dataset.ends.slice(0, 300));
@@ -229,7 +236,7 @@ describe('the graph of a version', () => {
     traced.dispose();
   });
 
-  test('fills in what is missing as tfjs does', async () => {
+  test('imputes missing values as tfjs does', async () => {
     const traced = await decodeBundle('v', files, table, openSession);
     const batch = windowsOf(dataset, dataset.ends.slice(0, 20));
     for (let i = 0; i < batch.values.length; i += 7) batch.values[i] = NaN;
@@ -242,16 +249,14 @@ describe('the graph of a version', () => {
     traced.dispose();
   });
 
-  test('refuses the version when it is another one, or damaged', async () => {
-    const other = await train(dataset, table, { ...options, seed: 7, epochs: 1 });
+  test('of another model, or a damaged one, refuses the version', async () => {
     const strange = new Map([...files, ['score.onnx', other.graph!]]);
     await expect(decodeBundle('v', strange, table, openSession)).rejects.toMatchObject({ reason: 'golden' });
-    disposeModel(other.model);
     const cut = new Map([...files, ['score.onnx', files.get('score.onnx')!.slice(0, -100)]]);
     await expect(decodeBundle('v', cut, table, openSession)).rejects.toMatchObject({ reason: 'unreadable' });
   });
 
-  test('may have a value on the other side of a calibration score that lies just beside it', async () => {
+  test('may have a value on the other side of an adjacent calibration score', async () => {
     const atEdge = structuredClone(trained.state);
     const batch = windowsOf(dataset, dataset.ends.slice(0, 4));
     const raw = await detector.assess(batch);
@@ -264,23 +269,21 @@ describe('the graph of a version', () => {
     (await decodeBundle('v', made, table, openSession)).dispose();
   });
 
-  test('that is not there, as in an older version, leaves the scoring to tfjs', async () => {
+  test('may be absent: tfjs scores then', async () => {
     const without = new Map([...files].filter(([name]) => name !== 'score.onnx'));
     const loaded = await decodeBundle('v', without, table, openSession);
     expect(loaded.engine).toMatch(/^tfjs-/);
     loaded.dispose();
   });
 
-  test('no version is made of a graph that scores differently', async () => {
-    const other = await train(dataset, table, { ...options, seed: 7, epochs: 1 });
+  test('that scores differently is not stored', async () => {
     const golden = windowsOf(dataset, dataset.ends.slice(0, 4));
     const mixed = { ...trained, graph: other.graph! };
     await expect(encodeBundle(mixed, golden, table, openSession)).rejects.toMatchObject({ reason: 'golden' });
-    disposeModel(other.model);
   });
 });
 
-test('the score is made of the statistics that are asked for; the others are still there to be seen', async () => {
+test('the score combines the configured statistics; the others are still reported', async () => {
   const other = await train(dataset, table, { ...options, epochs: 1, statistics: ['newest', 'stuck'] });
   const scores = await createDetector('v2', other.state, other.model, table).score(windowsOf(dataset, [100]));
   expect(Object.keys(other.state.calibration.statistics)).toEqual(['newest', 'stuck']);
@@ -290,7 +293,7 @@ test('the score is made of the statistics that are asked for; the others are sti
   disposeModel(other.model);
 });
 
-test('each mode is calibrated for itself where that is asked for', async () => {
+test('each mode is calibrated separately with groupBy', async () => {
   const version = await train(dataset, table, { ...options, epochs: 5, groupBy: 'mode' });
   expect(Object.keys(version.state.calibration.groups!).sort()).toEqual(['busy', 'idle']);
   const by = createDetector('v', version.state, version.model, table);
@@ -309,35 +312,39 @@ test('each mode is calibrated for itself where that is asked for', async () => {
 
 describe('signals', () => {
   const at = 300;
-  /** Surprise of the records of a fault in `current`, 3 units to one side. */
-  async function surpriseOf(signals: TrainingOptions['signals'], shift: number): Promise<number[]> {
+  /** Share of the records of a fault in `current` with a surprise above 3, by the size of the fault. */
+  async function foundShares(
+    signals: TrainingOptions['signals'],
+    sizes: readonly number[],
+  ): Promise<number[]> {
     const version = await train(dataset, table, { ...options, epochs: 25, signals });
-    const { batch } = createRecords(600, 3, table, (values, i) => {
-      if (i >= at && i < at + 20) values[1]! += shift;
-    });
-    const data = toDataset(batch);
-    const scored = await createDetector('v', version.state, version.model, table).score(
-      windowsOf(
-        data,
-        data.ends.filter((end) => end >= at + 4 && end < at + 20),
-      ),
-    );
-    disposeModel(version.model);
-    return Array.from(scored.surprise);
+    const by = createDetector('v', version.state, version.model, table);
+    const shares: number[] = [];
+    for (const size of sizes) {
+      const { batch } = createRecords(600, 3, table, (values, i) => {
+        if (i >= at && i < at + 20) values[1]! += size;
+      });
+      const data = toDataset(batch);
+      const ends = data.ends.filter((end) => end >= at + 4 && end < at + 20);
+      const { surprise } = await by.score(windowsOf(data, ends));
+      shares.push(surprise.filter((s) => s > 3).length / surprise.length);
+    }
+    by.dispose();
+    return shares;
   }
-  const share = (surprises: number[]): number => surprises.filter((s) => s > 3).length / surprises.length;
 
-  test('a deviation to the side that does not count is not found, one to the other side is', async () => {
+  test('a deviation in the direction that does not count is not found, one in the other is', async () => {
     const up = [{ channel: 'current', direction: 'up', deadband: 0 }] as const;
-    expect(share(await surpriseOf(up, 3))).toBeGreaterThan(0.9);
-    expect(share(await surpriseOf(up, -3))).toBeLessThan(0.2);
-    expect(share(await surpriseOf([], -3))).toBeGreaterThan(0.9);
+    const [above, below] = await foundShares(up, [3, -3]);
+    expect(above).toBeGreaterThan(0.9);
+    expect(below).toBeLessThan(0.2);
+    const [without] = await foundShares([], [-3]);
+    expect(without).toBeGreaterThan(0.9);
   }, 60_000);
 
   test('a deviation within the deadband is not found', async () => {
-    expect(share(await surpriseOf([{ channel: 'current', direction: 'both', deadband: 4 }], 3))).toBeLessThan(
-      0.2,
-    );
+    const [within] = await foundShares([{ channel: 'current', direction: 'both', deadband: 4 }], [3]);
+    expect(within).toBeLessThan(0.2);
   }, 60_000);
 });
 
@@ -355,7 +362,7 @@ describe('a channel', () => {
   }
   const odd = ({ surprise, count }: Scores): number => surprise.filter((s) => s > 3).length / count;
 
-  test('without any value in training is not judged, whatever it says later', async () => {
+  test('without any value in training does not affect the score', async () => {
     const by = await trainWith(() => NaN);
     expect(by.state.scaler.count).toEqual([expect.any(Number), expect.any(Number), expect.any(Number), 0]);
     const silent = await score(by, () => NaN);
@@ -364,7 +371,7 @@ describe('a channel', () => {
     by.dispose();
   }, 60_000);
 
-  test('that was constant is found when it moves by 1 % of its size, and not while it stays', async () => {
+  test('that was constant is found only after it changes by 1 %', async () => {
     const by = await trainWith(() => 50);
     expect(odd(await score(by, () => 50))).toBeLessThan(0.02);
     const moved = await score(by, (i) => (i < 250 ? 50 : 50.5 + (i % 2) / 1000));
@@ -374,7 +381,7 @@ describe('a channel', () => {
     by.dispose();
   }, 60_000);
 
-  test('that is missing from now on makes no record odd, and hides no other channel', async () => {
+  test('that is missing makes no record anomalous and hides no other channel', async () => {
     const gone = (row: Float64Array): void => {
       row[1] = NaN;
     };
@@ -390,7 +397,7 @@ describe('a channel', () => {
   });
 });
 
-test('with gaps that are filled and windows that are padded, normal records are no odder than the target', async () => {
+test('with filled gaps and padded windows, normal records alarm no more often than the target', async () => {
   /** Of every 40 records one is lost, and after it, now and then, the key is silent for an hour. */
   const withGaps = (count: number, seed: number): Dataset => {
     const { batch } = createRecords(count, seed, table);
