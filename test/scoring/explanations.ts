@@ -23,10 +23,10 @@ function windowsOf(data: Dataset, ends: ArrayLike<number>): WindowBatch {
   return batch;
 }
 
-/** About a standard deviation of each channel; more of the vibration, which nothing else tells of. */
+/** About a standard deviation of each channel; more for the vibration, which no other channel predicts. */
 const sizes = [3, 5, 8, 1.5];
 
-/** What goes wrong, `t` records after it has begun; `held` is the value with which it began. */
+/** The faulty value, `t` records after the fault began with the value `held`. */
 const faults: Record<string, (value: number, size: number, t: number, held: number) => number> = {
   offset: (value, size) => value + size,
   'negative offset': (value, size) => value - size,
@@ -39,7 +39,7 @@ const faults: Record<string, (value: number, size: number, t: number, held: numb
 const kinds = Object.keys(faults);
 const channels = schema.channels.length;
 
-/** Each channel with each kind of fault in turn: ten records of it in every thirty. */
+/** Each channel with each kind of fault in turn: ten faulty records in every thirty. */
 const isFaulty = (i: number): boolean => i % 30 >= 20;
 const faultAt = (i: number): { channel: number; kind: string } => {
   const episode = Math.floor(i / 30);
@@ -59,7 +59,7 @@ function createFaultyData(): Dataset {
 }
 
 interface Hits {
-  /** Anomalous records that were looked at, and those of them whose first contribution is the broken channel. */
+  /** Anomalous records, and those whose first contribution is the broken channel. */
   count: number;
   hits: number;
   ms: number;
@@ -80,7 +80,7 @@ async function hitRatios(detector: Detector, explained: boolean): Promise<Hits> 
   return { count, hits, ms: (performance.now() - began) / count };
 }
 
-/** The only window of the batch beside its nearest normal. */
+/** The explanation of the only window of the batch. */
 async function explained(detector: Detector, batch: WindowBatch): Promise<ReturnType<Scores['explain']>> {
   return (await detector.score(batch)).explain(0);
 }
@@ -121,7 +121,7 @@ export function testExplanations(variants: readonly Variant[]): void {
       expect(after.hits).toBeGreaterThanOrEqual(before.hits);
     });
 
-    test('the channels that work are expected to be about where they are, and the broken one where it should be', async () => {
+    test('working channels are expected near their values, and the broken one near its normal value', async () => {
       // Temperature follows the load; 8 above it is more than a standard deviation.
       const { batch } = createRecords(400, 5, table, (values, i) => {
         if (i >= 380) values[2]! += 8;
@@ -136,7 +136,7 @@ export function testExplanations(variants: readonly Variant[]): void {
       expect(Math.abs(of('current').actual - of('current').expected)).toBeLessThan(1.5);
     });
 
-    test('of two channels that break at once both are left out, and none that works', async () => {
+    test('two broken channels are both left out, and no working one', async () => {
       const { batch } = createRecords(400, 5, table, (values, i) => {
         if (i < 380) return;
         values[1]! += 6;
@@ -148,7 +148,7 @@ export function testExplanations(variants: readonly Variant[]): void {
       expect(named.sort()).toEqual(['current', 'vibration']);
     });
 
-    test('what the channels add sums to the reconstruction, and the same window has the same explanation', async () => {
+    test('contributions sum to the reconstruction, and explanations are repeatable', async () => {
       const data = createFaultyData();
       const ends = [25, 145, 265, 385];
       const together = await detector.score(windowsOf(data, ends));
@@ -161,8 +161,8 @@ export function testExplanations(variants: readonly Variant[]): void {
       }
     });
 
-    test('a load that no pump has had is no broken sensor: the code is what is off', async () => {
-      // All three follow one another, as they always do.
+    test('an unknown load is no broken sensor: its code is unusual', async () => {
+      // All three change together, as usual.
       const { batch } = createRecords(400, 5, table, (values, i) => {
         if (i < 380) return;
         const load = values[0]! + 6;
@@ -181,7 +181,7 @@ export function testExplanations(variants: readonly Variant[]): void {
       expect(latent[0]!.nats).toBeGreaterThan(normal.nearestNormal.latent[0]!.nats);
     });
 
-    test('a window with missing values, and one with nothing but missing values, have an explanation, too', async () => {
+    test('windows with some or only missing values have an explanation', async () => {
       const batch = windowsOf(createFaultyData(), [25, 26]);
       batch.values[batch.values.length / 2 - 1] = NaN;
       batch.values.fill(NaN, batch.values.length / 2);

@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 testSteppers([['cvae', { kind: 'cvae' }]]);
 
-test('a step that is not finite is skipped and changes nothing, and no tensor is left', async () => {
+test('a step that is not finite is skipped and changes nothing, and no tensor leaks', async () => {
   const { model, encoder } = createCase({ kind: 'cvae' });
   const before = tf.memory().numTensors;
   const parts = { model, phases: model.phases, encoder, learningRate: 1e-2 };
