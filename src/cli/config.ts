@@ -8,47 +8,33 @@ import { detectorSchema } from '../config/detector';
 import type { Settings } from '../config/settings';
 import { ConfigError } from '../errors';
 import { exitCodes, type Register } from './context';
-import { setOption } from './set';
+import { configurationCommand, jsonText, type DetectorOptions } from './options';
 
-interface Options {
-  set: Record<string, string>;
-  json?: boolean;
-}
+type Options = Pick<DetectorOptions, 'set' | 'json'>;
 
-function printJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
-}
-
-/** One YAML document for each file, as the file would be with every default written out. */
-function effective(settings: Settings): string {
-  const documents = [
-    { title: 'daemon', document: toDocument(daemonSchema, settings.daemon) },
-    ...settings.detectors.map((one) => ({
-      title: one.file,
-      document: toDocument(detectorSchema, one.settings),
-    })),
-  ];
-  return documents.map(({ title, document }) => `# ${title}\n${stringify(document)}`).join('---\n');
-}
-
-function effectiveJson(settings: Settings): unknown {
+/** The settings as their files would be with every default written out. */
+function effective({ daemon, detectors }: Settings) {
   return {
-    daemon: toDocument(daemonSchema, settings.daemon),
-    detectors: settings.detectors.map(({ file, settings: one }) => ({
+    daemon: toDocument(daemonSchema, daemon),
+    detectors: detectors.map(({ file, settings }) => ({
       file,
-      settings: toDocument(detectorSchema, one),
+      settings: toDocument(detectorSchema, settings),
     })),
   };
+}
+
+/** One YAML document for each file. */
+function effectiveYaml(all: Settings): string {
+  const { daemon, detectors } = effective(all);
+  return [{ file: 'daemon', settings: daemon }, ...detectors]
+    .map(({ file, settings }) => `# ${file}\n${stringify(settings)}`)
+    .join('---\n');
 }
 
 export const register: Register = (program, { env, stdout, setExitCode }) => {
   const config = program.command('config').description('check, print and explain configuration');
 
-  config
-    .command('check')
-    .description('report every problem of a configuration; exits 78 if there is one')
-    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
-    .addOption(setOption())
+  configurationCommand(config, 'check', 'report every problem of a configuration; exits 78 if there is one')
     .option('--json', 'print {ok, detectors, problems} as JSON')
     .action(async (path: string, { set: overrides, json = false }: Options) => {
       try {
@@ -56,31 +42,29 @@ export const register: Register = (program, { env, stdout, setExitCode }) => {
         const detectors = settings.detectors.map((one) => one.settings.detector);
         stdout.write(
           json
-            ? printJson({ ok: true, detectors, problems: [] })
+            ? jsonText({ ok: true, detectors, problems: [] })
             : `${path}: no problems; detectors: ${detectors.join(', ')}\n`,
         );
       } catch (error) {
         if (!json || !(error instanceof ConfigError)) throw error;
-        stdout.write(printJson({ ok: false, detectors: [], problems: error.problems }));
+        stdout.write(jsonText({ ok: false, detectors: [], problems: error.problems }));
         setExitCode(exitCodes.config);
       }
     });
 
-  config
-    .command('print')
-    .description('print the configuration in force: files, environment, arguments and defaults')
-    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
-    .addOption(setOption())
+  configurationCommand(
+    config,
+    'print',
+    'print the configuration in force: files, environment, arguments and defaults',
+  )
     .option('--json', 'print as JSON')
     .action(async (path: string, { set: overrides, json = false }: Options) => {
       const settings = await loadSettings(path, { env, overrides });
-      stdout.write(json ? printJson(effectiveJson(settings)) : effective(settings));
+      stdout.write(json ? jsonText(effective(settings)) : effectiveYaml(settings));
     });
 
   config
     .command('docs')
     .description('print every key with its default and meaning, as Markdown')
-    .action(() => {
-      stdout.write(renderDocument());
-    });
+    .action(() => void stdout.write(renderDocument()));
 };

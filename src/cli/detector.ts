@@ -1,80 +1,69 @@
-/** What commands that are about one detector have in common: which one, its history, its current model version. */
+/** Shared by commands on one detector: which one, and its model version. */
+import { loadSettings } from '../config/load';
 import type { DetectorSettings, Settings } from '../config/settings';
 import { ConfigError } from '../errors';
-import type { Logger } from '../logger';
+import { createLogger, type Logger } from '../logger';
+import { disposeModel } from '../models/model';
 import { decodeModel } from '../scoring/bundle';
-import type { VersionState } from '../scoring/version-state';
-import { disposeModel, type Model } from '../models/model';
-import type { ReadHistory } from '../sources/history';
-import { configuredSource } from '../sources/sources';
 import type { BundleFiles } from '../store/bundle';
 import { createModelStore } from '../store/model-store';
+import { openBackend } from '../tensor';
+import type { CommandContext } from './context';
+import type { DetectorOptions } from './options';
 
-/** The detector of that name, or the only one. Throws a ConfigError that names those there are. */
-export function pickDetector(settings: Settings, name: string | undefined): DetectorSettings {
+export interface OpenDetector {
+  settings: Settings;
+  detector: DetectorSettings;
+  log: Logger;
+}
+
+/** Loads the configuration at a path, and picks the detector of the options, or the only one. */
+export async function openDetector(
+  path: string,
+  { set: overrides, detector: name }: DetectorOptions,
+  { env, stderr }: CommandContext,
+): Promise<OpenDetector> {
+  const settings = await loadSettings(path, { env, overrides });
   const all = settings.detectors.map((one) => one.settings);
-  const picked =
-    name === undefined ? (all.length === 1 ? all[0] : undefined) : all.find((one) => one.detector === name);
-  if (picked !== undefined) return picked;
+  const named = name === undefined ? all : all.filter((one) => one.detector === name);
+  const log = createLogger({ ...settings.daemon.log, stream: stderr });
+  if (named.length === 1) return { settings, detector: named[0]!, log };
   const names = all.map((one) => one.detector).join(', ');
-  throw new ConfigError([
-    {
-      file: '--detector',
-      key: '',
-      message: name === undefined ? `name one of ${names}` : `there is no detector "${name}", only ${names}`,
-    },
-  ]);
+  const message =
+    name === undefined ? `name one of ${names}` : `there is no detector "${name}", only ${names}`;
+  throw new ConfigError([{ file: '--detector', key: '', message }]);
 }
 
 /**
- * Past records of the source of a detector.
- * @param fileRecords of a bounded source: how many of its first records are history
- */
-export function createHistory(
-  { source }: DetectorSettings,
-  fileRecords: string | undefined,
-  log: Logger,
-): Promise<ReadHistory> {
-  const records = fileRecords === undefined ? undefined : Number(fileRecords);
-  return configuredSource(source).createHistory({ log, records });
-}
-
-/** A model version as it was stored. */
-export interface OpenModel {
-  version: string;
-  state: VersionState;
-  model: Model;
-}
-
-/**
- * Uses the model of the current version, or of the one that is named, and disposes it.
- * @throws Error when there is none yet, ModelVersionError when it cannot be read
+ * Uses the model of the current version, or of the one in the options, and disposes it.
+ * @throws Error if there is none yet, ModelVersionError if it cannot be read
  */
 export async function withModel(
-  settings: Settings,
-  detector: DetectorSettings,
-  wanted: string | undefined,
-  use: (opened: OpenModel) => void | Promise<void>,
+  path: string,
+  options: DetectorOptions,
+  context: CommandContext,
+  use: (opened: OpenDetector & { version: string } & ReturnType<typeof decodeModel>) => Promise<void>,
 ): Promise<void> {
-  const { version, files } = await readVersion(settings, detector, wanted);
-  const { state, model } = decodeModel(version, files);
+  const opened = await openDetector(path, options, context);
+  await openBackend();
+  const { version, files } = await readVersion(opened, options.modelVersion);
+  const decoded = decodeModel(version, files);
   try {
-    await use({ version, state, model });
+    await use({ ...opened, version, ...decoded });
   } finally {
-    disposeModel(model);
+    disposeModel(decoded.model);
   }
 }
 
 /**
- * The files of the current version, or of the one that is named.
- * @throws Error when there is no version yet, ModelVersionError when it cannot be read
+ * Files of the wanted version, by default the current one.
+ * @throws Error if there is no version yet, ModelVersionError if it cannot be read
  */
 export async function readVersion(
-  { daemon }: Settings,
-  { detector }: DetectorSettings,
+  { settings, detector: { detector } }: OpenDetector,
   wanted: string | undefined,
 ): Promise<{ version: string; files: BundleFiles }> {
-  const store = createModelStore({ directory: daemon.store.path, detector });
+  const store = createModelStore({ directory: settings.daemon.store.path, detector });
   const version = wanted ?? (await store.current());
   if (version === undefined)
     throw new Error(`detector "${detector}" has no model version yet: train it first`);

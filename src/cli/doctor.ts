@@ -2,55 +2,33 @@
 import { cpus, totalmem } from 'node:os';
 import { loadSettings } from '../config/load';
 import type { EngineSettings } from '../config/settings';
-import { openEngines, usualEngines, type Engines } from '../runtime/engines';
+import { openEngines, usualEngines } from '../runtime/engines';
 import { whyNoOnnxRuntime } from '../onnx/session';
 import { measureScoring } from '../scoring/probe';
 import { loadSharp } from '../codecs/image/sharp';
 import { firstLineOf } from '../system/error-text';
 import type { Register } from './context';
-import { setOption } from './set';
+import { configurationHelp, jsonText, setOption, type DetectorOptions } from './options';
 import { installedVersion, vaemonVersion } from './version';
 
-interface Options {
-  set: Record<string, string>;
-  json?: boolean;
-}
-
-interface Finding {
-  version: string | undefined;
-  /** Undefined when it works. */
-  problem: string | undefined;
-}
-
-interface Report {
-  vaemon: string;
-  node: string;
-  machine: { platform: string; processor: string; cores: number; memoryGiB: number };
-  engines: Pick<Engines, 'scoring' | 'training' | 'tensors'>;
-  /** Windows a second on one thread, of 32 records with 8 channels, in batches of 256. */
-  windowsPerSecond: number;
-  packages: Record<string, Finding>;
-}
+type Report = Awaited<ReturnType<typeof examine>>;
 
 export const register: Register = (program, { env, stdout }) => {
   program
     .command('doctor')
     .description('print the hardware, the engines that score and train, and the reasons for their choice')
-    .argument(
-      '[path]',
-      "a detector's file, or a folder with daemon.yaml and detectors/*.yaml, for its `engine`",
-    )
+    .argument('[path]', `${configurationHelp}, for its \`engine\``)
     .addOption(setOption())
     .option('--json', 'print as JSON')
-    .action(async (path: string | undefined, { set: overrides, json = false }: Options) => {
+    .action(async (path: string | undefined, { set: overrides, json }: DetectorOptions) => {
       const wanted =
         path === undefined ? usualEngines : (await loadSettings(path, { env, overrides })).daemon.engine;
       const report = await examine(wanted);
-      stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : describe(report));
+      stdout.write(json === true ? jsonText(report) : describe(report));
     });
 };
 
-async function examine(wanted: EngineSettings): Promise<Report> {
+async function examine(wanted: EngineSettings) {
   const engines = await openEngines(wanted);
   const { scoring, training, tensors } = engines;
   const report = {
@@ -63,6 +41,7 @@ async function examine(wanted: EngineSettings): Promise<Report> {
       memoryGiB: Math.round(totalmem() / 2 ** 30),
     },
     engines: { scoring, training, tensors },
+    /** On one thread; windows of 32 records with 8 channels, in batches of 256. */
     windowsPerSecond: Math.round(await measureScoring(engines.openScoring)),
     packages: {
       'onnxruntime-node': {

@@ -1,14 +1,13 @@
 /** `vaemon evaluate`: trains on recorded normal data, scores other recorded data, and measures the quality of the scores. */
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { evaluate, formatJson, formatScores } from '../offline/evaluate/evaluate';
-import { evaluateSeries, type EvaluatedDetector } from '../offline/evaluate/evaluate-series';
-import type { SeriesFiles } from '../offline/evaluate/series-files';
+import { evaluateSeries } from '../offline/evaluate/evaluate-series';
 import { formatReport } from '../offline/evaluate/table';
 import { exitWhenParentIsGone } from '../runtime/training-process';
 import type { Register } from './context';
-import { setOption } from './set';
+import { ownCommand, setOption, wholeFrom } from './options';
 
 interface Options {
   train: string[];
@@ -43,13 +42,14 @@ export const register: Register = (program, { env, stdout, stderr }) => {
     .option(
       '--jobs <n>',
       'number of series to evaluate at the same time',
-      parseJobs,
+      wholeFrom(1),
       os.availableParallelism(),
     )
     .option('--json', 'print the result as JSON')
     .addOption(new Option('--child <series>', 'evaluate one series and print its scores').hideHelp())
     .action(async (path: string, options: Options) => {
-      const evaluated = { path, overrides: options.set, env };
+      const { set: overrides } = options;
+      const evaluated = { path, overrides, env };
       if (options.child !== undefined) {
         exitWhenParentIsGone();
         const files = { name: options.child, train: options.train[0]!, test: options.test[0]! };
@@ -60,34 +60,11 @@ export const register: Register = (program, { env, stdout, stderr }) => {
         evaluated,
         paths: options,
         jobs: options.jobs,
-        commandFor: (files) => childCommand(evaluated, files),
+        commandFor: ({ name, train, test }) =>
+          ownCommand(['evaluate', path, `--child=${name}`, `--train=${train}`, `--test=${test}`], overrides),
         stderr,
       });
       if (options.out !== undefined) await writeFile(options.out, formatScores(outcomes));
       stdout.write(options.json === true ? formatJson(report, outcomes) : formatReport(report));
     });
 };
-
-function parseJobs(text: string): number {
-  const jobs = Number(text);
-  if (!Number.isInteger(jobs) || jobs < 1) throw new InvalidArgumentError('Expected a whole number from 1.');
-  return jobs;
-}
-
-/** Evaluates one series with the same program and configuration. */
-function childCommand(
-  { path, overrides }: EvaluatedDetector,
-  { name, train, test }: SeriesFiles,
-): [string, ...string[]] {
-  return [
-    process.execPath,
-    ...process.execArgv,
-    process.argv[1]!,
-    'evaluate',
-    path,
-    `--child=${name}`,
-    `--train=${train}`,
-    `--test=${test}`,
-    ...Object.entries(overrides).map(([key, value]) => `--set=${key}=${value}`),
-  ];
-}

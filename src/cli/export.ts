@@ -1,43 +1,32 @@
 /** `vaemon export`: a model for other tools, as safetensors in PyTorch's layout or as an ONNX graph. */
 import { writeFile } from 'node:fs/promises';
 import { Option } from 'commander';
-import { loadSettings } from '../config/load';
 import { toTorchWeights } from '../models/exchange';
 import { traceWithScaler } from '../scoring/trace';
-import { encodeSafetensors, openBackend } from '../tensor';
+import { encodeSafetensors } from '../tensor';
 import type { Register } from './context';
-import { pickDetector, withModel } from './detector';
-import { setOption } from './set';
+import { withModel } from './detector';
+import { modelCommand, type DetectorOptions } from './options';
 
-interface Options {
-  set: Record<string, string>;
-  detector?: string;
-  modelVersion?: string;
+interface Options extends DetectorOptions {
   format: 'safetensors' | 'onnx';
 }
 
-export const register: Register = (program, { env, stdout }) => {
-  program
-    .command('export')
-    .description("write a detector's model to a file: its weights, or its graph")
-    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
+export const register: Register = (program, context) => {
+  modelCommand(program, 'export', "write a detector's model to a file: its weights, or its graph")
     .argument('<file>', 'file to write')
-    .option('-d, --detector <name>', 'name of the detector, if there are several')
-    .option('--model-version <name>', 'model version (default: the current one)')
     .addOption(
       new Option('--format <format>', 'format of the file')
         .choices(['safetensors', 'onnx'])
         .default('safetensors'),
     )
-    .addOption(setOption())
-    .action(async (path: string, file: string, options: Options) => {
-      const settings = await loadSettings(path, { env, overrides: options.set });
-      await openBackend();
-      const detector = pickDetector(settings, options.detector);
-      await withModel(settings, detector, options.modelVersion, async ({ version, state, model }) => {
+    .action((path: string, file: string, options: Options) =>
+      withModel(path, options, context, async ({ detector: { detector }, version, state, model }) => {
+        const report = (what: string): void =>
+          void context.stdout.write(`${detector}: version ${version}, ${what} → ${file}\n`);
         if (options.format === 'onnx') {
           await writeFile(file, traceWithScaler(model, state));
-          stdout.write(`${detector.detector}: version ${version}, graph → ${file}\n`);
+          report('graph');
           return;
         }
         // With this, another tool can build the network and scale its input.
@@ -48,7 +37,7 @@ export const register: Register = (program, { env, stdout }) => {
           ),
         );
         await writeFile(file, encodeSafetensors(toTorchWeights(model.weights), metadata));
-        stdout.write(`${detector.detector}: version ${version}, ${model.weights.size} tensors → ${file}\n`);
-      });
-    });
+        report(`${model.weights.size} tensors`);
+      }),
+    );
 };

@@ -1,41 +1,29 @@
 /** `vaemon replay`: derives recorded detections again and compares them, or counts alarms under other settings. */
 import { InvalidArgumentError } from 'commander';
-import { loadSettings } from '../config/load';
 import { detectorSchema } from '../config/detector';
 import type { DetectorSettings } from '../config/settings';
-import { createLogger } from '../logger';
 import { readDetections, readRecords } from '../offline/replay/recorded';
 import { replay, type WhatIf } from '../offline/replay/replay';
 import { formatReplay } from '../offline/replay/report';
 import { openEngines } from '../runtime/engines';
 import { createModelStore } from '../store/model-store';
 import { exitCodes, type Register } from './context';
-import { pickDetector } from './detector';
-import { collect, setOption } from './set';
+import { openDetector } from './detector';
+import { collect, detectorCommand, jsonText, parseTime, wholeFrom, type DetectorOptions } from './options';
 
-interface Options {
-  set: Record<string, string>;
-  detector?: string;
+interface Options extends DetectorOptions {
   from?: number;
   to?: number;
   offset: Place[];
   lead?: number;
   maxRecords: number;
   whatIf: Record<string, string>;
-  json?: boolean;
 }
 
 interface Place {
   topic: string;
   partition: number;
   offset: bigint;
-}
-
-function parseTime(text: string): number {
-  const time = /^\d{10,}$/.test(text) ? Number(text) : Date.parse(text);
-  if (Number.isNaN(time))
-    throw new InvalidArgumentError('Expected a time: ISO 8601, such as 2026-03-01T12:00:00Z, or Unix ms.');
-  return time;
 }
 
 function parsePlace(text: string, before: Place[]): Place[] {
@@ -46,11 +34,6 @@ function parsePlace(text: string, before: Place[]): Place[] {
   return [...before, { topic, partition: Number(partition), offset: BigInt(offset) }];
 }
 
-function parseCount(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('Expected a whole number.');
-}
-
 function parseWhatIf(text: string, before: Record<string, string>): Record<string, string> {
   const next = collect(text, before);
   const unknown = Object.keys(next).find((key) => key !== 'target' && key !== 'version');
@@ -59,21 +42,21 @@ function parseWhatIf(text: string, before: Record<string, string>): Record<strin
   return next;
 }
 
-export const register: Register = (program, { env, stdout, stderr, setExitCode }) => {
-  program
-    .command('replay')
-    .description('derive recorded detections again and compare them; or count alarms under other settings')
-    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
-    .option('-d, --detector <name>', 'name of the detector, if there are several')
+export const register: Register = (program, context) => {
+  detectorCommand(
+    program,
+    'replay',
+    'derive recorded detections again and compare them; or count alarms under other settings',
+  )
     .option('--from <time>', 'records whose messages have this time or a later one', parseTime)
     .option('--to <time>', '… and a time before this one (default: now)', parseTime)
     .option('--offset <topic:partition:offset>', 'only this record; repeatable', parsePlace, [])
     .option(
       '--lead <n>',
       'messages per partition before the records, to fill windows (default: warmUpRecords)',
-      parseCount,
+      wholeFrom(0),
     )
-    .option('--max-records <n>', 'maximum number of records', parseCount, 200_000)
+    .option('--max-records <n>', 'maximum number of records', wholeFrom(0), 200_000)
     .option(
       '--what-if <target=…|version=…>',
       'count the alarms with this false-alarm target, or this model version; repeatable',
@@ -81,11 +64,8 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
       {},
     )
     .option('--json', 'print the report as JSON')
-    .addOption(setOption())
     .action(async (path: string, options: Options) => {
-      const settings = await loadSettings(path, { env, overrides: options.set });
-      const detector = pickDetector(settings, options.detector);
-      const log = createLogger({ ...settings.daemon.log, stream: stderr });
+      const { settings, detector, log } = await openDetector(path, options, context);
       checkSource(detector, options);
       const whatIf = readWhatIf(options.whatIf);
       const store = createModelStore({ directory: settings.daemon.store.path, detector: detector.detector });
@@ -101,10 +81,9 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
         recorded,
         whatIf,
       });
-      stdout.write(
-        options.json === true ? `${JSON.stringify(report, null, 2)}\n` : formatReplay(detector, report),
-      );
-      if (report.different + report.withoutVersion + report.unrecorded > 0) setExitCode(exitCodes.failure);
+      context.stdout.write(options.json === true ? jsonText(report) : formatReplay(detector, report));
+      if (report.different + report.withoutVersion + report.unrecorded > 0)
+        context.setExitCode(exitCodes.failure);
     });
 };
 

@@ -7,23 +7,14 @@ import type { RunTraining } from '../runtime/training-run';
 import { createLogger, type Logger } from '../logger';
 import { exitCodes, type CommandContext, type Register } from './context';
 import { createConsole } from './console';
-import { setOption } from './set';
+import { configurationCommand, ownCommand, type DetectorOptions } from './options';
 import { createStatusLine } from './status-line';
 import { vaemonVersion } from './version';
 
-interface Options {
-  set: Record<string, string>;
-  once?: boolean;
-}
-
 export const register: Register = (program, context) => {
-  program
-    .command('run')
-    .description('score records until SIGTERM or SIGINT')
-    .argument('<path>', "a detector's file, or a folder with daemon.yaml and detectors/*.yaml")
-    .addOption(setOption())
+  configurationCommand(program, 'run', 'score records until SIGTERM or SIGINT')
     .option('--once', 'end after one pass over each file source')
-    .action(async (path: string, options: Options) => {
+    .action(async (path: string, options: DetectorOptions & { once?: boolean }) => {
       const overrides = { ...options.set, ...(options.once === true && { 'source.file.loop': 'false' }) };
       const settings = await loadSettings(path, { env: context.env, overrides });
       await run(path, settings, overrides, context);
@@ -98,22 +89,12 @@ function createTrainingRun(
   env: CommandContext['env'],
   log: Logger,
 ): RunTraining {
-  const program = process.argv[1]!;
   return async ({ quarantinePath, lease, fileRecords }, onProgress, signal) => {
+    const args = ['train', path, '--child', `--detector=${detector}`];
+    args.push(`--quarantine=${quarantinePath}`, `--lease=${lease}`);
+    if (fileRecords !== undefined) args.push(`--file-records=${fileRecords}`);
     const { version } = await runTrainingProcess({
-      command: [
-        process.execPath,
-        ...process.execArgv,
-        program,
-        'train',
-        path,
-        '--child',
-        `--detector=${detector}`,
-        `--quarantine=${quarantinePath}`,
-        `--lease=${lease}`,
-        ...(fileRecords === undefined ? [] : [`--file-records=${fileRecords}`]),
-        ...Object.entries(overrides).map(([key, value]) => `--set=${key}=${value}`),
-      ],
+      command: ownCommand(args, overrides),
       env,
       onProgress,
       log,

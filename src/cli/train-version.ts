@@ -1,17 +1,17 @@
 /** What commands that make a model version have in common: its history, what is left out of it, where it is published. */
-import { sourceOf, type DetectorSettings, type Settings } from '../config/settings';
+import { sourceOf } from '../config/settings';
 import { openEngines } from '../runtime/engines';
 import { LeaseError, TrainingError } from '../errors';
 import { quarantinePath, readQuarantine } from '../runtime/quarantine';
-import type { createLogger } from '../logger';
 import { createSourceClient } from '../sources/kafka/client';
+import { configuredSource } from '../sources/sources';
 import { readLabelFile, readLabelTopic, type TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/bundle';
 import { acquireLease, leaseFolder } from '../store/lease';
 import { createModelStore } from '../store/model-store';
 import { trainDetector, type TrainerParts, type TrainingResult } from '../runtime/trainer';
-import { createHistory } from './detector';
-import type { TrainingSelection } from './training-options';
+import type { OpenDetector } from './detector';
+import type { TrainingOptions } from './options';
 import { packageVersions } from './version';
 
 /**
@@ -19,20 +19,20 @@ import { packageVersions } from './version';
  * @throws TrainingError with the reason why there is no new version
  */
 export async function trainVersion(
-  settings: Settings,
-  detector: DetectorSettings,
-  options: Omit<TrainingSelection, 'set'> & { lease?: string },
-  log: ReturnType<typeof createLogger>,
+  opened: OpenDetector,
+  options: TrainingOptions,
   parts: Pick<TrainerParts, 'onProgress' | 'weights'>,
 ): Promise<TrainingResult> {
+  const { settings, detector, log } = opened;
   const engines = await openEngines(settings.daemon.engine);
   // A calibration on anomalous records would treat them as normal.
   const exclude = await readQuarantine(
     options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
   );
-  const labels = await readTrainingLabels(detector, log);
-  const readHistory = await createHistory(detector, options.fileRecords, log);
-  return withPublishing(settings, detector, options, (store) =>
+  const labels = await readTrainingLabels(opened);
+  const source = configuredSource(detector.source);
+  const readHistory = await source.createHistory({ log, records: options.fileRecords });
+  return withPublishing(opened, options, (store) =>
     trainDetector({
       ...parts,
       settings: detector,
@@ -51,10 +51,7 @@ export async function trainVersion(
  * Labels that people gave to past records of a detector.
  * @throws Error that names the file and the line of an invalid label; invalid messages of a topic are logged
  */
-async function readTrainingLabels(
-  settings: DetectorSettings,
-  log: ReturnType<typeof createLogger>,
-): Promise<TrainingLabel[]> {
+async function readTrainingLabels({ detector: settings, log }: OpenDetector): Promise<TrainingLabel[]> {
   const { detector, training } = settings;
   const { file, topic } = training.labels;
   const fromFile = file === '' ? [] : await readLabelFile(file);
@@ -74,12 +71,11 @@ async function readTrainingLabels(
  * @throws TrainingError (`lease`) that names who holds it
  */
 async function withPublishing<T>(
-  { daemon }: Settings,
-  { detector }: DetectorSettings,
-  { lease: token, takeLease = false }: { lease?: string; takeLease?: boolean },
+  { settings, detector: { detector } }: OpenDetector,
+  { lease: token, takeLease = false }: TrainingOptions,
   use: (store: ModelStore) => Promise<T>,
 ): Promise<T> {
-  const { path: directory, leaseTimeoutMs: timeoutMs } = daemon.store;
+  const { path: directory, leaseTimeoutMs: timeoutMs } = settings.daemon.store;
   if (token !== undefined) {
     const folder = leaseFolder(directory, detector, Number(token));
     return use(createModelStore({ directory, detector, lease: () => folder }));

@@ -3,33 +3,32 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tf } from '../tensor';
 
-/** Of package.json, which lies two folders up from here in src/ and in dist/. */
+/** From package.json, two folders above this one in src/ and in dist/. */
 export function vaemonVersion(): string {
-  const text = readFileSync(join(__dirname, '../../package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
+  return versionIn('package.json');
 }
 
-/** Of an optional package, as it is installed; undefined where it is not. */
+/** Version of an optional package; undefined if it is not installed. */
 export function installedVersion(name: string): string | undefined {
   try {
-    const text = readFileSync(join(__dirname, '../../node_modules', name, 'package.json'), 'utf8');
-    return (JSON.parse(text) as { version: string }).version;
+    return versionIn(`node_modules/${name}/package.json`);
   } catch {
     return undefined;
   }
 }
 
-/** What writes a model version, for its manifest. */
+/** Versions of the software that writes a model version, for its manifest. */
 export function packageVersions(): Record<string, string> {
+  const onnxRuntime = installedVersion('onnxruntime-node');
   return {
     vaemon: vaemonVersion(),
     node: process.versions.node,
     '@tensorflow/tfjs-core': tf.version_core,
-    ...optional('onnxruntime-node'),
+    ...(onnxRuntime !== undefined && { 'onnxruntime-node': onnxRuntime }),
   };
 }
 
-function optional(name: string): Record<string, string> {
-  const version = installedVersion(name);
-  return version === undefined ? {} : { [name]: version };
+function versionIn(file: string): string {
+  const text = readFileSync(join(__dirname, '../..', file), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
