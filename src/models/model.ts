@@ -75,7 +75,7 @@ export interface ModelSpec extends Omit<SharedOptions, 'likelihood'> {
   conditionDim: number;
 }
 
-/** The options of a model beside those that every model has: keys under `model`. */
+/** The options of a model in addition to those that every model has: keys under `model`. */
 export type OwnOptions = Readonly<Record<string, Key<unknown>>>;
 
 /** The specification of a model with options of its own. */

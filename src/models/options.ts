@@ -50,7 +50,7 @@ export interface ExampleSize {
   product: string;
 }
 
-/** Keys outside of `model` that decide the size of an example. A rule that asks for the size names them as `beside`. */
+/** Keys outside of `model` that decide the size of an example. A rule that asks for the size names them as `in addition to`. */
 export const exampleKeys = ['record.kind', 'record.channels', 'record.image', 'window.length'];
 
 export type OptionRule<Options> = SectionRule<Options, () => ExampleSize>;
