@@ -19,17 +19,7 @@ export async function loadDetector(settings, engines, files) {
   const active = { detector, threshold };
   return {
     engine: detector.engine,
-    createHandle: (write, anomaliesOnly = true) =>
-      createOfflinePipeline({
-        settings,
-        recordDecoder,
-        active,
-        sink: {
-          name: 'bench',
-          anomaliesOnly,
-          write: (verdicts) => Promise.resolve(write(verdicts)),
-          close: () => Promise.resolve(),
-        },
-      }),
+    createHandle: (onOutcome, anomaliesOnly = true) =>
+      createOfflinePipeline({ settings, recordDecoder, active, onOutcome, anomaliesOnly }),
   };
 }

@@ -36,14 +36,7 @@ export interface DeviceBaselines {
   observe(values: readonly number[]): void;
 }
 
-export interface Baselines {
-  of(key: string): DeviceBaselines;
-  /** Records of a device observed so far. Does not make it the most recently seen. */
-  seen(key: string): number;
-  readonly size: number;
-  /** Plain JSON from which `createBaselines` continues bit for bit. */
-  snapshot(): BaselinesSnapshot;
-}
+export type Baselines = ReturnType<typeof createBaselines>;
 
 /** The least recently seen device comes first. */
 export type BaselinesSnapshot = readonly (readonly [key: string, state: DeviceSnapshot])[];
@@ -60,14 +53,15 @@ export function createBaselines(
   bases: readonly BaselineReference[],
   policy: BaselinePolicy,
   snapshot: BaselinesSnapshot = [],
-): Baselines {
+) {
   const starts = bases.map((base) => startingSample(base, policy.records));
   const middles = starts.map((sample) => median(Float64Array.from(sample)));
   /** Of this many records one enters the sample. */
   const stride = Math.max(1, Math.round(policy.records / maxSamples));
   const devices = new Map<string, FollowedDevice>();
 
-  function follow(seen: number, samples: readonly number[][]): FollowedDevice {
+  function follow(seen: number, given: DeviceSnapshot['samples']): FollowedDevice {
+    const samples = given.map((sample) => sample.slice());
     const riseOf = (sample: readonly number[], s: number): number =>
       followed(median(Float64Array.from(sample)) - middles[s]!);
     const above = samples.map(riseOf);
@@ -93,33 +87,26 @@ export function createBaselines(
   for (const [key, { seen, samples }] of snapshot.slice(-policy.maxKeys)) {
     if (samples.length !== bases.length || samples.some(({ length }) => length === 0 || length > maxSamples))
       throw new RangeError(`baselines of "${key}" are of other statistics`);
-    devices.set(
-      key,
-      follow(
-        seen,
-        samples.map((sample) => sample.slice()),
-      ),
-    );
+    devices.set(key, follow(seen, samples));
   }
 
   return {
-    of(key) {
+    of(key: string): DeviceBaselines {
       let device = devices.get(key);
       if (device === undefined) {
-        device = follow(
-          0,
-          starts.map((sample) => sample.slice()),
-        );
+        device = follow(0, starts);
         if (devices.size >= policy.maxKeys) devices.delete(devices.keys().next().value!);
       } else devices.delete(key);
       devices.set(key, device);
       return device;
     },
-    seen: (key) => devices.get(key)?.seen() ?? 0,
+    /** Records of a device observed so far. Does not make it the most recently seen. */
+    seen: (key: string): number => devices.get(key)?.seen() ?? 0,
     get size() {
       return devices.size;
     },
-    snapshot: () => [...devices].map(([key, device]) => [key, device.snapshot()]),
+    /** Plain JSON from which `createBaselines` continues bit for bit. */
+    snapshot: (): BaselinesSnapshot => [...devices].map(([key, device]) => [key, device.snapshot()]),
   };
 }
 

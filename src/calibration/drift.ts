@@ -1,16 +1,9 @@
 /** Drift of one model version over all keys: a martingale on records that are far enough apart. */
 import { createDriftMartingale } from './martingale';
 
-export interface DriftWatch {
-  /** @param surprise of the model at the next record of the key, −log10 of its p-value */
-  observe(key: string, surprise: number): void;
-  /** Whether drift is detected. Stays true: only another model version starts again. */
-  readonly active: boolean;
-  /** Logarithm of the evidence relative to that of the needed evidence, from 0 to 1. */
-  readonly evidenceRatio: number;
-}
+export type DriftWatch = ReturnType<typeof createDriftWatch>;
 
-export interface DriftOptions {
+interface DriftOptions {
   /** Least mean number of records, over all keys, per false start. */
   recordsPerFalseStart: number;
   /** Uses one in this many records of a key: bets on records that depend on each other are not fair. */
@@ -28,7 +21,7 @@ const maxKeys = 100_000;
  * Uses one in `independentAfter` records of each key. The bound on false starts holds if these are exchangeable: keys that
  * change together, or a rhythm longer than the calibration block, count as drift.
  */
-export function createDriftWatch(options: DriftOptions): DriftWatch {
+export function createDriftWatch(options: DriftOptions) {
   const { independentAfter, calibrationRecords, random } = options;
   const needed = Math.max(2, options.recordsPerFalseStart / independentAfter);
   const martingale = createDriftMartingale(needed, calibrationRecords / independentAfter, random);
@@ -36,16 +29,19 @@ export function createDriftWatch(options: DriftOptions): DriftWatch {
   const waited = new Map<string, number>();
   let active = false;
   return {
-    observe(key, surprise) {
+    /** @param surprise of the model at the next record of the key, −log10 of its p-value */
+    observe(key: string, surprise: number): void {
       if (active) return;
       const since = (waited.get(key) ?? 0) + 1;
       if (waited.size > maxKeys) waited.clear();
       waited.set(key, since >= independentAfter ? 0 : since);
       if (since >= independentAfter) active = martingale.observe(10 ** -surprise);
     },
+    /** Whether drift is detected. Stays true: only another model version starts again. */
     get active() {
       return active;
     },
+    /** Logarithm of the evidence relative to that of the needed evidence, from 0 to 1. */
     get evidenceRatio() {
       return active ? 1 : Math.min(1, Math.log1p(martingale.evidence) / Math.log1p(needed));
     },

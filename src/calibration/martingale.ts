@@ -55,13 +55,6 @@ export function createBets(): (rank: number) => number {
   };
 }
 
-export interface DriftMartingale {
-  /** @param p of one record, independent of those before. @returns whether drift is detected; the evidence then restarts */
-  observe(p: number): boolean;
-  /** The Shiryaev-Roberts statistic R; without drift its mean is at most the number of records. */
-  readonly evidence: number;
-}
-
 /**
  * Detects that the distribution of p-values has changed.
  * @param recordsPerFalseStart least mean number of records until a false detection
@@ -70,18 +63,20 @@ export function createDriftMartingale(
   recordsPerFalseStart: number,
   calibrationRecords: number,
   random: () => number,
-): DriftMartingale {
+) {
   const rankOf = createRanks(calibrationRecords, random);
   let bet = createBets();
   let evidence = 0;
   return {
-    observe(p) {
+    /** @param p of one record, independent of those before. @returns whether drift is detected; the evidence then restarts */
+    observe(p: number): boolean {
       evidence = (1 + evidence) * bet(rankOf(p));
       if (!(evidence >= recordsPerFalseStart)) return false;
       evidence = 0;
       bet = createBets();
       return true;
     },
+    /** The Shiryaev-Roberts statistic R; without drift its mean is at most the number of records. */
     get evidence() {
       return evidence;
     },

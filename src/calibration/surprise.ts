@@ -49,21 +49,7 @@ export interface SurpriseState extends SurpriseGroup {
 /** One value per record in order of time, by name of the statistic. */
 export type StatisticColumns = Readonly<Record<string, Float64Array>>;
 
-/** From the statistics of a record, in the order of the state, to its p-value. */
-export interface SurpriseScale {
-  readonly names: readonly string[];
-  /**
-   * @param baselines what to subtract from the statistics that have a baseline, in the order of `bases`
-   * @param group of the record, if it has one
-   */
-  pValue(statistics: ArrayLike<number>, baselines?: readonly number[], group?: string): PValue;
-  /** Calibration scores of the statistics that can have a baseline: those on a logarithmic scale. */
-  readonly bases: readonly (readonly number[])[];
-  /** Names of these statistics. */
-  readonly followed: readonly string[];
-  /** Values of these statistics of one record, on that scale. */
-  followable(statistics: ArrayLike<number>): number[];
-}
+export type SurpriseScale = ReturnType<typeof createSurpriseScale>;
 
 /** Least records of a group with its own calibration: a tail of a tenth of them can be fitted. */
 export const minGroup = 200;
@@ -132,7 +118,8 @@ function fitGroup(
   };
 }
 
-export function createSurpriseScale(state: SurpriseState): SurpriseScale {
+/** From the statistics of a record, in the order of the state, to its p-value. */
+export function createSurpriseScale(state: SurpriseState) {
   const states = Object.values(state.statistics);
   const followed = states.flatMap(({ plan }, i) => (plan.scale === 'log' ? [i] : []));
   const toP = createGroupScale(state);
@@ -141,22 +128,26 @@ export function createSurpriseScale(state: SurpriseState): SurpriseScale {
   );
   return {
     names: Object.keys(state.statistics),
-    pValue: (statistics, baselines, group) =>
+    /**
+     * @param baselines what to subtract from the statistics that have a baseline, in the order of `bases`
+     * @param group of the record, if it has one
+     */
+    pValue: (statistics: ArrayLike<number>, baselines?: readonly number[], group?: string): PValue =>
       ((group === undefined ? undefined : byGroup.get(group)) ?? toP)(statistics, baselines),
+    /** Names of the statistics that can have a baseline: those on a logarithmic scale. */
     followed: followed.map((i) => Object.keys(state.statistics)[i]!),
+    /** Calibration scores of these statistics. */
     bases: followed.map((i) => states[i]!.calibration.scores),
-    followable: (statistics) => followed.map((i) => toScale(states[i]!.plan, statistics[i]!)),
+    /** Values of these statistics of one record, on that scale. */
+    followable: (statistics: ArrayLike<number>): number[] =>
+      followed.map((i) => toScale(states[i]!.plan, statistics[i]!)),
   };
 }
 
-function createGroupScale({
-  statistics,
-  combined,
-  effectiveSize,
-}: SurpriseGroup): (statistics: ArrayLike<number>, baselines?: readonly number[]) => PValue {
+function createGroupScale({ statistics, combined, effectiveSize }: SurpriseGroup) {
   const combine = createCombination(statistics, true);
   const pValue = createPValue(combined, effectiveSize);
-  return (values, baselines) => pValue(combine(values, baselines));
+  return (values: ArrayLike<number>, baselines?: readonly number[]) => pValue(combine(values, baselines));
 }
 
 /** Lower bound before the logarithm; a perfect fit has 0. */
@@ -168,10 +159,7 @@ function toScale({ scale }: StatisticPlan, value: number): number {
 }
 
 /** @param drifting whether to allow for the drift since calibration */
-function createCombination(
-  states: SurpriseGroup['statistics'],
-  drifting: boolean,
-): (statistics: ArrayLike<number>, baselines?: readonly number[]) => number {
+function createCombination(states: SurpriseGroup['statistics'], drifting: boolean) {
   const plans = Object.values(states).map(({ plan }) => plan);
   const toP = Object.values(states).map(({ calibration, drift }) =>
     underDrift(createSurvival(calibration), drifting ? drift : 0),
@@ -179,7 +167,7 @@ function createCombination(
   const weights = plans.map(({ weight }) => weight);
   // Reused, so that a record allocates nothing.
   const pValues = new Float64Array(plans.length);
-  return (statistics, baselines) => {
+  return (statistics: ArrayLike<number>, baselines?: readonly number[]): number => {
     let place = 0;
     for (let i = 0; i < plans.length; i++) {
       const plan = plans[i]!;

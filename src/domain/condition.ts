@@ -21,17 +21,14 @@ const maxCodes = 65_536;
 /** Longer values are rejected, as the table keeps every value. */
 const maxCategoryLength = 1024;
 
-/** Maps category values to small integers and back. */
-export interface CategoryTable {
-  code(value: string): number;
-  value(code: number): string | undefined;
-}
+export type CategoryTable = ReturnType<typeof createCategoryTable>;
 
-export function createCategoryTable(): CategoryTable {
+/** Maps category values to small integers and back. */
+export function createCategoryTable() {
   const codes = new Map<string, number>();
   const values: (string | undefined)[] = [undefined];
   return {
-    code(value) {
+    code(value: string): number {
       const known = codes.get(value);
       if (known !== undefined) return known;
       if (values.length >= maxCodes) return unknownCategory;
@@ -39,7 +36,7 @@ export function createCategoryTable(): CategoryTable {
       values.push(value);
       return values.length - 1;
     },
-    value: (code) => values[code],
+    value: (code: number): string | undefined => values[code],
   };
 }
 
@@ -144,26 +141,28 @@ export function fitConditions(
   return { specs, categories, numbers };
 }
 
-export interface ConditionEncoder {
-  /** Length of one encoding. */
-  readonly dim: number;
-  /**
-   * Encodes one record; `out` gets `dim` numbers from `at` on.
-   * @returns number of unknown conditions
-   */
-  encode(given: Float64Array, offset: number, timestamp: number, out: Float32Array, at: number): number;
-  /** Condition dropout: replaces every category of one encoding by the unknown one, with the same weight. */
-  forgetCategories(out: Float32Array, at: number): void;
-}
+export type ConditionEncoder = ReturnType<typeof createConditionEncoder>;
+
+/**
+ * Encodes one record, or one condition of it; `out` gets the numbers from `at` on.
+ * @returns number of unknown conditions
+ */
+type Encode = (
+  given: Float64Array,
+  offset: number,
+  timestamp: number,
+  out: Float32Array,
+  at: number,
+) => number;
 
 /** Numbers are clipped at this many standard deviations. */
 const maxDeviations = 5;
 
-export function createConditionEncoder(state: ConditionState, table: CategoryTable): ConditionEncoder {
+export function createConditionEncoder(state: ConditionState, table: CategoryTable) {
   let dim = 0;
   const categorySlots: { at: number; size: number }[] = [];
   let column = 0;
-  const encoders = state.specs.map((spec): ConditionEncoder['encode'] => {
+  const encoders = state.specs.map((spec): Encode => {
     const slot = dim;
     switch (spec.kind) {
       case 'category': {
@@ -204,15 +203,18 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
       }
     }
   });
+  const encode: Encode = (given, offset, timestamp, out, at) => {
+    let unknown = 0;
+    for (let i = 0; i < dim; i++) out[at + i] = 0;
+    for (const encodeOne of encoders) unknown += encodeOne(given, offset, timestamp, out, at);
+    return unknown;
+  };
   return {
+    /** Length of one encoding. */
     dim,
-    encode(given, offset, timestamp, out, at) {
-      let unknown = 0;
-      for (let i = 0; i < dim; i++) out[at + i] = 0;
-      for (const encode of encoders) unknown += encode(given, offset, timestamp, out, at);
-      return unknown;
-    },
-    forgetCategories(out, at) {
+    encode,
+    /** Condition dropout: replaces every category of one encoding by the unknown one, with the same weight. */
+    forgetCategories(out: Float32Array, at: number): void {
       for (const slot of categorySlots) {
         let total = 0;
         for (let i = 0; i < slot.size; i++) {
@@ -260,16 +262,9 @@ function createUtcOffset(timeZone: string): (timestamp: number) => number {
     if (step !== cachedStep) {
       const whole = step * offsetStepMs;
       const part = Object.fromEntries(format.formatToParts(whole).map((p) => [p.type, Number(p.value)]));
-      const local = Date.UTC(
-        part['year']!,
-        part['month']! - 1,
-        part['day'],
-        part['hour'],
-        part['minute'],
-        part['second'],
-      );
+      const { year, month, day, hour, minute, second } = part;
       cachedStep = step;
-      cachedOffset = local - whole;
+      cachedOffset = Date.UTC(year!, month! - 1, day, hour, minute, second) - whole;
     }
     return cachedOffset;
   };

@@ -10,14 +10,7 @@ export interface EventContribution extends Contribution {
   records: number;
 }
 
-export interface EventChannels {
-  add(detection: Detection): void;
-  /** Channels beyond a limit first, then those that ranked highest over the records. */
-  contributions(): readonly EventContribution[];
-  limits(): readonly LimitViolation[];
-  /** JSON data, from which `createEventChannels` continues. */
-  snapshot(): EventChannelsSnapshot;
-}
+export type EventChannels = ReturnType<typeof createEventChannels>;
 
 export interface EventChannelsSnapshot {
   channels: readonly Merged[];
@@ -36,7 +29,7 @@ interface Merged {
   weight: number;
 }
 
-export function createEventChannels(beginning?: EventChannelsSnapshot): EventChannels {
+export function createEventChannels(beginning?: EventChannelsSnapshot) {
   const channels = new Map<string, Merged>(beginning?.channels.map((one) => [one.worst.channel, one]));
   const limits = new Map<string, LimitViolation>();
 
@@ -53,7 +46,7 @@ export function createEventChannels(beginning?: EventChannelsSnapshot): EventCha
   beginning?.limits.forEach(addLimit);
 
   return {
-    add({ contributions, limits: violations, threshold, timestamp }) {
+    add({ contributions, limits: violations, threshold, timestamp }: Detection): void {
       for (const violation of violations) addLimit(violation);
       contributions.forEach((given, rank) => {
         const known = channels.get(given.channel);
@@ -65,7 +58,8 @@ export function createEventChannels(beginning?: EventChannelsSnapshot): EventCha
         });
       });
     },
-    contributions: () =>
+    /** Channels beyond a limit first, then those that ranked highest over the records. */
+    contributions: (): readonly EventContribution[] =>
       [...channels.values()]
         .sort(
           (a, b) =>
@@ -76,8 +70,11 @@ export function createEventChannels(beginning?: EventChannelsSnapshot): EventCha
         )
         .slice(0, namedChannels)
         .map(({ worst }) => worst),
-    limits: () => [...limits.values()],
-    // The elements are never changed, only replaced, so the lists need no deep copy.
-    snapshot: () => ({ channels: [...channels.values()], limits: [...limits.values()] }),
+    limits: (): readonly LimitViolation[] => [...limits.values()],
+    /** JSON data, from which `createEventChannels` continues. Elements are replaced, never changed: no deep copy is needed. */
+    snapshot: (): EventChannelsSnapshot => ({
+      channels: [...channels.values()],
+      limits: [...limits.values()],
+    }),
   };
 }

@@ -60,46 +60,27 @@ export interface EventPolicy {
   suppressForMs: number;
 }
 
-/** Call once per detection, in order within a key. */
-export interface EventTracker {
-  /** Returns the events that this detection opens or closes; other keys may have fallen silent. */
-  observe(detection: Detection): readonly AnomalyEvent[];
-  /** As `observe`, for a record that is not anomalous. */
-  pass(key: string, timestamp: number): readonly AnomalyEvent[];
-  openEvents(): readonly AnomalyEvent[];
-  /** Closes the open events at the end of the input. */
-  closeAll(): AnomalyEvent[];
-  /** Number of open events. */
-  readonly open: number;
-  /** Anomalous records so far that opened no event because of `suppressForMs`. */
-  readonly suppressedRecords: number;
-  /** JSON data, from which `createEventTracker` continues as without an interruption. Times may be infinite. */
-  snapshot(): EventsSnapshot;
-}
+export type EventTracker = ReturnType<typeof createEventTracker>;
 
 /** Keys in the order of their last record. */
 export interface EventsSnapshot {
   clock: number;
-  suspicions: readonly (readonly [key: string, suspicion: SuspicionSnapshot])[];
+  suspicions: readonly (readonly [key: string, suspicion: Suspicion<EventChannelsSnapshot>])[];
   suppressed: readonly (readonly [key: string, until: number])[];
 }
 
-interface SuspicionSnapshot extends Omit<Suspicion, 'gathering'> {
-  gathering: { event: AnomalyEvent; channels: EventChannelsSnapshot; opened: boolean } | undefined;
-}
-
 /** Anomalous records of one key that belong together; an event once `opened`. */
-interface Gathering {
+interface Gathering<Channels = EventChannels> {
   event: AnomalyEvent;
-  channels: EventChannels;
+  channels: Channels;
   opened: boolean;
 }
 
 /** State of a key with a recent anomaly; other keys have none. */
-interface Suspicion {
+interface Suspicion<Channels = EventChannels> {
   /** The anomalous records among the last `openWindow`, oldest first, with the number of records since. */
   recent: { detection: Detection; age: number }[];
-  gathering: Gathering | undefined;
+  gathering: Gathering<Channels> | undefined;
   quietRecords: number;
   /** Event time of the key's newest record, Unix ms. */
   newest: number;
@@ -111,10 +92,11 @@ type RecordFacts = Pick<Detection, 'key' | 'timestamp' | 'anomalous'>;
 
 const none: readonly AnomalyEvent[] = [];
 
-export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapshot): EventTracker {
+/** Keeps the events of all keys. */
+export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapshot) {
   /** In the order of their last record. */
   const suspicions = new Map<string, Suspicion>(
-    beginning?.suspicions.map(([key, suspicion]) => [key, restore(suspicion)]),
+    beginning?.suspicions.map(([key, suspicion]) => [key, copy(suspicion, createEventChannels)]),
   );
   /** By key, the event time until which no event opens, Unix ms. */
   const suppressed = new Map<string, number>(beginning?.suppressed);
@@ -218,63 +200,64 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   }
 
   return {
-    observe(detection) {
+    /**
+     * Call once per detection, in order within a key.
+     * @returns the events that this detection opens or closes; other keys may have fallen silent
+     */
+    observe(detection: Detection): readonly AnomalyEvent[] {
       clock = Math.max(clock, detection.timestamp);
       return observe(detection, detection.anomalous ? detection : undefined);
     },
-    pass(key, timestamp) {
+    /** As `observe`, for a record that is not anomalous. */
+    pass(key: string, timestamp: number): readonly AnomalyEvent[] {
       clock = Math.max(clock, timestamp);
       // The usual case.
       if (suspicions.size === 0 && suppressed.size === 0) return none;
       return observe({ key, timestamp, anomalous: false }, undefined);
     },
-    openEvents: () =>
+    openEvents: (): readonly AnomalyEvent[] =>
       open === 0
         ? none
         : [...suspicions.values()].flatMap(({ gathering }) =>
             gathering?.opened === true ? [snapshot(gathering)] : [],
           ),
-    closeAll() {
+    /** Closes the open events at the end of the input. */
+    closeAll(): AnomalyEvent[] {
       const closed = [...suspicions].flatMap(([key, suspicion]) =>
         end(key, suspicion, 'end', suspicion.newest),
       );
       suppressed.clear();
       return closed;
     },
+    /** Number of open events. */
     get open() {
       return open;
     },
+    /** Anomalous records so far that opened no event because of `suppressForMs`. */
     get suppressedRecords() {
       return suppressedRecords;
     },
-    snapshot: () => ({
+    /** JSON data, from which `createEventTracker` continues as without an interruption. Times may be infinite. */
+    snapshot: (): EventsSnapshot => ({
       clock,
-      suspicions: [...suspicions].map(([key, suspicion]) => [key, copy(suspicion)]),
+      suspicions: [...suspicions].map(([key, one]) => [key, copy(one, (channels) => channels.snapshot())]),
       suppressed: [...suppressed],
     }),
   };
 }
 
-function copy({ recent, gathering, ...rest }: Suspicion): SuspicionSnapshot {
+/** A copy, from or to a snapshot. */
+function copy<From, To>(
+  { recent, gathering, ...rest }: Suspicion<From>,
+  convert: (channels: From) => To,
+): Suspicion<To> {
   return {
     ...rest,
     recent: recent.map((seen) => ({ ...seen })),
     gathering: gathering && {
       ...gathering,
       event: { ...gathering.event },
-      channels: gathering.channels.snapshot(),
-    },
-  };
-}
-
-function restore({ recent, gathering, ...rest }: SuspicionSnapshot): Suspicion {
-  return {
-    ...rest,
-    recent: recent.map((seen) => ({ ...seen })),
-    gathering: gathering && {
-      ...gathering,
-      event: { ...gathering.event },
-      channels: createEventChannels(gathering.channels),
+      channels: convert(gathering.channels),
     },
   };
 }

@@ -13,21 +13,7 @@ export interface ScalerState {
   count: readonly number[];
 }
 
-export interface Scaler {
-  /** Values per record of a window, or per pixel. */
-  readonly channels: number;
-  /** Whether training had any value of the channel. */
-  knows(channel: number): boolean;
-  /** 0 for a missing value, and for a channel without values in training. Beyond `softLimit`, grows with the logarithm. */
-  scale(value: number, channel: number): number;
-  /** Scales the `count` values of one record, from index `from` of `values` to index `at` of `out`. */
-  scaleRow(values: Values, from: number, count: number, out: Float32Array, at: number): void;
-  /**
-   * Inverse of `scale`, in the channel's unit, clipped to the range of the training values: a model may expect impossible
-   * values, such as −57,030 bytes.
-   */
-  unscale(scaled: number, channel: number): number;
-}
+export type Scaler = ReturnType<typeof createScaler>;
 
 /**
  * Scaled values beyond this are compressed: no normal value is, and 1e30 neither overflows float32 nor outweighs the rest of
@@ -44,12 +30,7 @@ const trimmed = 0.005;
  * @param values shape [count, channels]; NaN = missing
  */
 export function fitScaler(values: Values, count: number, channels: number): ScalerState {
-  const center: number[] = [];
-  const scale: number[] = [];
-  const min: number[] = [];
-  const max: number[] = [];
-  const counts: number[] = [];
-  for (let channel = 0; channel < channels; channel++) {
+  const fits = Array.from({ length: channels }, (_, channel) => {
     const column = new Float64Array(count);
     let n = 0;
     for (let row = 0; row < count; row++) {
@@ -59,17 +40,21 @@ export function fitScaler(values: Values, count: number, channels: number): Scal
     const sorted = column.subarray(0, n).sort();
     const skip = Math.floor(n * trimmed);
     const kept = sorted.subarray(skip, n - skip);
-    const mean = kept.length === 0 ? 0 : kept.reduce((sum, v) => sum + v / kept.length, 0);
-    const std =
-      kept.length === 0 ? 0 : Math.sqrt(kept.reduce((sum, v) => sum + (v - mean) ** 2 / kept.length, 0));
-    center.push(mean);
+    // Without values, both sums are 0.
+    const mean = kept.reduce((sum, v) => sum + v / kept.length, 0);
+    const std = Math.sqrt(kept.reduce((sum, v) => sum + (v - mean) ** 2 / kept.length, 0));
     // Rounding alone gives a constant channel a spread of about 1e-16 of its size.
-    scale.push(std > 1e-9 * Math.abs(mean) ? std : constantScale(mean));
-    min.push(sorted[0] ?? 0);
-    max.push(sorted.at(-1) ?? 0);
-    counts.push(n);
-  }
-  return { center, scale, min, max, count: counts };
+    const scale = std > 1e-9 * Math.abs(mean) ? std : constantScale(mean);
+    return { center: mean, scale, min: sorted[0] ?? 0, max: sorted.at(-1) ?? 0, count: n };
+  });
+  const each = (name: keyof ScalerState): number[] => fits.map((fit) => fit[name]);
+  return {
+    center: each('center'),
+    scale: each('scale'),
+    min: each('min'),
+    max: each('max'),
+    count: each('count'),
+  };
 }
 
 /** Maps bytes to 0 … 1, the same for every pixel: the range of a byte needs no fit. */
@@ -82,12 +67,13 @@ function constantScale(mean: number): number {
   return mean === 0 ? 1 : Math.abs(mean) * 0.01;
 }
 
-export function createScaler(state: ScalerState): Scaler {
+export function createScaler(state: ScalerState) {
   const { min, max, count } = state;
   const channels = state.center.length;
   const center = Float64Array.from(state.center);
   const scale = Float64Array.from(state.scale);
 
+  /** 0 for a missing value, and for a channel without values in training. Beyond `softLimit`, grows with the logarithm. */
   function scaleOne(value: number, channel: number): number {
     const scaled = (value - center[channel]!) / scale[channel]!;
     // This order takes one comparison in the usual case; comparisons with NaN are false.
@@ -102,10 +88,13 @@ export function createScaler(state: ScalerState): Scaler {
     Float32Array.from({ length: 256 * channels }, (_, i) => scaleOne(Math.floor(i / channels), i % channels));
 
   return {
+    /** Values per record of a window, or per pixel. */
     channels,
-    knows: (channel) => count[channel]! > 0,
+    /** Whether training had any value of the channel. */
+    knows: (channel: number): boolean => count[channel]! > 0,
     scale: scaleOne,
-    scaleRow(values, from, n, out, at) {
+    /** Scales the `n` values of one record, from index `from` of `values` to index `at` of `out`. */
+    scaleRow(values: Values, from: number, n: number, out: Float32Array, at: number): void {
       if (values instanceof Uint8Array) {
         const table = (ofBytes ??= tableOfBytes());
         for (let i = 0; i < n; i += channels)
@@ -115,7 +104,11 @@ export function createScaler(state: ScalerState): Scaler {
       for (let i = 0; i < n; i += channels)
         for (let j = 0; j < channels; j++) out[at + i + j] = scaleOne(values[from + i + j]!, j);
     },
-    unscale(scaled, channel) {
+    /**
+     * Inverse of `scale`, in the channel's unit, clipped to the range of the training values: a model may expect impossible
+     * values, such as −57,030 bytes.
+     */
+    unscale(scaled: number, channel: number): number {
       const beyond = Math.abs(scaled) - softLimit;
       const linear = beyond <= 0 ? scaled : Math.sign(scaled) * (softLimit + Math.expm1(beyond));
       return Math.max(min[channel]!, Math.min(max[channel]!, linear * scale[channel]! + center[channel]!));

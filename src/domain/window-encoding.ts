@@ -3,10 +3,8 @@ import { joinConditions } from './condition';
 import type { EncodedWindows, RecordEncoder, WindowShape } from './window';
 import { copyRows, type EncodedRing, type KeyWindow } from './window-ring';
 
-/** Writes the encoding of the window as number `at` of `out`. */
-export type CopyEncoded = (window: KeyWindow, out: EncodedWindows, at: number) => void;
-
-export function createEncodedCopy({ length, channels }: WindowShape): CopyEncoded {
+/** The result writes the encoding of a window as number `at` of `out`. */
+export function createEncodedCopy({ length, channels }: WindowShape) {
   /** Shared by all keys if windows have one record: no later window contains it. */
   let shared: EncodedRing | undefined;
 
@@ -23,7 +21,7 @@ export function createEncodedCopy({ length, channels }: WindowShape): CopyEncode
     return encoded;
   }
 
-  return (window, out, at) => {
+  return (window: KeyWindow, out: EncodedWindows, at: number): void => {
     const { encoder } = out;
     const { recordConditionDim } = encoder;
     const isLacking = window.pushed - window.missingAt <= length && window.missingAt >= 0;

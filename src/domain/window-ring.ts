@@ -3,17 +3,31 @@ import { createValues, type Values } from './record';
 import type { Linked } from './recency';
 import type { RecordColumns, RecordEncoder, WindowBatch, WindowShape } from './window';
 
-export interface KeyWindow extends RecordColumns, Linked<KeyWindow> {
-  key: string;
+export class KeyWindow implements RecordColumns, Linked<KeyWindow> {
+  before: KeyWindow | undefined;
+  after: KeyWindow | undefined;
   /** Records pushed so far, those that fill gaps included. Record i is in row i modulo the length. */
-  pushed: number;
+  pushed = 0;
   /** Event time of the newest record, Unix ms; −Infinity = none. */
-  newest: number;
+  newest = -Infinity;
   /** Number of the newest record with a missing value; −1 = none. */
-  missingAt: number;
+  missingAt = -1;
   /** Records that the window may lack before its newest one; the full length if even the newest one is unknown. */
   lacking: number;
   encoded: EncodedRing | undefined;
+  readonly values: Values;
+  readonly conditions: Float64Array;
+  readonly timestamps: Float64Array;
+
+  constructor(
+    public key: string,
+    { length, channels, conditions, pixels }: WindowShape,
+  ) {
+    this.lacking = length;
+    this.values = createValues(length * channels, pixels === true);
+    this.conditions = new Float64Array(length * conditions);
+    this.timestamps = new Float64Array(length);
+  }
 }
 
 /** The records of a ring as one encoder has encoded them. */
@@ -23,25 +37,6 @@ export interface EncodedRing {
   upTo: number;
   x: Float32Array;
   c: Float32Array;
-}
-
-export function createKeyWindow(
-  key: string,
-  { length, channels, conditions, pixels }: WindowShape,
-): KeyWindow {
-  return {
-    key,
-    before: undefined,
-    after: undefined,
-    pushed: 0,
-    newest: -Infinity,
-    lacking: length,
-    missingAt: -1,
-    encoded: undefined,
-    values: createValues(length * channels, pixels === true),
-    conditions: new Float64Array(length * conditions),
-    timestamps: new Float64Array(length),
-  };
 }
 
 export function emptyWindow(window: KeyWindow): void {

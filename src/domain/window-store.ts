@@ -12,14 +12,7 @@ import { RecencyList } from './recency';
 import { createUnreadRecords } from './unread-records';
 import type { WindowBatch, WindowShape } from './window';
 import { createEncodedCopy } from './window-encoding';
-import {
-  copyWindow,
-  createKeyWindow,
-  emptyWindow,
-  pushFiller,
-  pushRecord,
-  type KeyWindow,
-} from './window-ring';
+import { copyWindow, emptyWindow, pushFiller, pushRecord, KeyWindow } from './window-ring';
 import { restoreWindows, takeWindowsSnapshot, type WindowsSnapshot } from './window-snapshot';
 
 export interface WindowLimits extends TimeRules {
@@ -28,28 +21,9 @@ export interface WindowLimits extends TimeRules {
 }
 
 /** The record completes a window, does not yet, or is not newer than the newest record of its key. */
-export type PushResult = 'ready' | 'not_full' | Staleness;
+type PushResult = 'ready' | 'not_full' | Staleness;
 
-export interface WindowStore {
-  /** Pushes row `row` of columns shaped as in RecordBatch. */
-  push(
-    key: string,
-    row: number,
-    timestamps: Float64Array,
-    values: Values,
-    conditions: Float64Array,
-  ): PushResult;
-  /** Copies the window of a key that is 'ready' to the end of `batch`, with its encoding if the batch has one. */
-  copy(key: string, batch: WindowBatch): void;
-  /** Whether the window of a key may lack records before its newest one, which this process has not read. */
-  lacks(key: string): boolean;
-  /** Records may be missing before the next record of each key. */
-  interrupt(): void;
-  /** Contents, from which `createWindowStore` continues bit for bit. */
-  snapshot(): WindowsSnapshot;
-  /** Keys. */
-  readonly size: number;
-}
+export type WindowStore = ReturnType<typeof createWindowStore>;
 
 /**
  * @param beginning the records before the first one: none, unknown ones, or those of a snapshot
@@ -59,7 +33,7 @@ export function createWindowStore(
   shape: WindowShape,
   limits: WindowLimits,
   beginning: 'empty' | 'unknown' | WindowsSnapshot = 'empty',
-): WindowStore {
+) {
   const { length } = shape;
   const windows = new Map<string, KeyWindow>();
   const seen = new RecencyList<KeyWindow>();
@@ -78,7 +52,7 @@ export function createWindowStore(
     if (seen.latest?.key === key) return seen.latest;
     let window = windows.get(key);
     if (window === undefined) {
-      window = windows.size >= limits.maxKeys ? reuse(seen.oldest!, key) : createKeyWindow(key, shape);
+      window = windows.size >= limits.maxKeys ? reuse(seen.oldest!, key) : new KeyWindow(key, shape);
       windows.set(key, window);
     } else seen.remove(window);
     seen.append(window);
@@ -120,7 +94,14 @@ export function createWindowStore(
   }
 
   return {
-    push(key, row, timestamps, values, conditions) {
+    /** Pushes row `row` of columns shaped as in RecordBatch. */
+    push(
+      key: string,
+      row: number,
+      timestamps: Float64Array,
+      values: Values,
+      conditions: Float64Array,
+    ): PushResult {
       const window = see(key);
       const timestamp = timestamps[row]!;
       const stale = staleness(window.newest, timestamp);
@@ -133,17 +114,22 @@ export function createWindowStore(
       window.newest = timestamp;
       return window.pushed >= length ? 'ready' : 'not_full';
     },
-    copy(key, batch) {
+    /** Copies the window of a key that is 'ready' to the end of `batch`, with its encoding if the batch has one. */
+    copy(key: string, batch: WindowBatch): void {
       const window = windowOf(key);
       const place = copyWindow(window, shape, batch);
       if (batch.encoded !== undefined) copyEncoded(window, batch.encoded, place);
     },
-    lacks: (key) => windowOf(key).lacking > 0,
-    interrupt() {
+    /** Whether the window of a key may lack records before its newest one, which this process has not read. */
+    lacks: (key: string): boolean => windowOf(key).lacking > 0,
+    /** Records may be missing before the next record of each key. */
+    interrupt(): void {
       for (const window of windows.values()) window.lacking = length;
       unread.interrupt();
     },
-    snapshot: () => takeWindowsSnapshot([...seen], shape, unread.knownFrom),
+    /** Contents, from which `createWindowStore` continues bit for bit. */
+    snapshot: (): WindowsSnapshot => takeWindowsSnapshot([...seen], shape, unread.knownFrom),
+    /** Keys. */
     get size() {
       return windows.size;
     },

@@ -7,15 +7,16 @@ import { createPartitionStates, type PartitionStates } from '../state/partitions
 import { stateRules, type StateRules } from '../state/rules';
 import { createMetrics } from '../metrics/metrics';
 import { createPipeline, type ActiveDetector } from '../pipeline/pipeline';
-import type { Sink } from '../sinks/sink';
+import type { DetectionBatch } from '../sinks/sink';
 import type { HandleBatch } from '../sources/source';
 
 export interface OfflineParts {
   settings: DetectorSettings;
   recordDecoder: RecordDecoder;
   active: ActiveDetector;
-  /** Receives the outcome of every batch. */
-  sink: Sink;
+  onOutcome: (outcome: DetectionBatch) => void;
+  /** Whether detections of records that are not anomalous are needless. */
+  anomaliesOnly?: boolean;
   states?: PartitionStates;
   explanations?: ExplanationRule;
 }
@@ -25,11 +26,21 @@ export function createOfflinePipeline({
   settings,
   recordDecoder,
   active,
-  sink,
+  onOutcome,
+  anomaliesOnly = false,
   states = createOfflineStates(settings, recordDecoder),
   explanations,
 }: OfflineParts): HandleBatch {
   const { detector: detectorName, record } = settings;
+  const sink = {
+    name: 'offline',
+    anomaliesOnly,
+    write(outcome: DetectionBatch) {
+      onOutcome(outcome);
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
   return createPipeline({
     detectorName,
     decode: recordDecoder.decode,

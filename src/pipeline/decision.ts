@@ -51,7 +51,8 @@ export async function decideChunk(
   const keyOf = (at: number): string => records.keys[chunk.rows[at]!]!;
   const offsetOf = (at: number): bigint => BigInt(messages[chunk.messages[at]!]!.origin.offset);
   const scores =
-    raw && detector.applyCalibration(chunk.windows, raw, baselinesOfWindows(chunk, keyOf, offsetOf, partition));
+    raw &&
+    detector.applyCalibration(chunk.windows, raw, baselinesOfWindows(chunk, keyOf, offsetOf, partition));
   for (let at = 0; at < chunk.count; at++) {
     const key = keyOf(at);
     const timestamp = records.timestamps[chunk.rows[at]!]!;
@@ -85,7 +86,7 @@ export async function decideChunk(
       scores: scored,
       window,
       explanation: isDue ? await explain(scored!, window, explanations!) : undefined,
-      incomplete: lacksRecords || lacksBaselines ? missingParts(lacksRecords, lacksBaselines) : undefined,
+      incomplete: missingParts(lacksRecords, lacksBaselines),
       modelVersion: detector.version,
     });
     if (!warmUp) outcome.detections.push(detection);
@@ -124,6 +125,7 @@ function baselinesOfWindows(
   };
 }
 
-function missingParts(records: boolean, baselines: boolean): NonNullable<Detection['incomplete']> {
+function missingParts(records: boolean, baselines: boolean): Detection['incomplete'] {
+  if (!records && !baselines) return undefined;
   return [...(records ? ['window' as const] : []), ...(baselines ? ['baselines' as const] : [])];
 }

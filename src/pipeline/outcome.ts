@@ -1,5 +1,4 @@
 /** The outcome of a batch: what is written to the sinks, and what is counted once they have it. */
-import type { Staleness } from '../domain/continuity';
 import type { Detection } from '../domain/detection';
 import type { AnomalyEvent } from '../domain/event';
 import type { DecodeError } from '../errors';
@@ -8,68 +7,44 @@ import type { Advance, DeadLetter, Sink } from '../sinks/sink';
 import type { Batch, Message } from '../sources/source';
 import type { PartitionState } from '../state/partition';
 
-export interface Outcome {
-  /** Of all scored records, or of the anomalous ones alone. */
-  detections: Detection[];
-  events: AnomalyEvent[];
-  deadLetters: DeadLetter[];
-  /** Sinks that have not taken the outcome yet. */
-  pendingSinks: Set<Sink>;
-  advance: Advance | undefined;
-  counts: OutcomeCounts;
-  threshold: number;
-  /** Of the scored records. Shape [messages]; the first `counts.scored` are set. */
-  surprises: Float64Array;
-  decodeSeconds: number;
-  scoreSeconds: number;
-  /** Marks the records as processed; called once all sinks have the outcome. */
-  settle: () => void;
-}
-
-/** Numbers of records, unless noted. */
-export interface OutcomeCounts {
-  consumed: number;
-  scored: number;
-  windowNotFull: number;
-  /** Records with an incomplete window or incomplete baselines, scored or not. */
-  incomplete: number;
-  /** Violations. */
-  limitViolations: number;
-  suppressed: number;
-  ignored: Record<Staleness, number>;
-  warmUps: number;
-  /** Conditions. */
-  unknownConditions: number;
-}
+export type Outcome = ReturnType<typeof createOutcome>;
 
 export function createOutcome(
   batch: Batch,
   partition: PartitionState,
   sinks: readonly Sink[],
   threshold: number,
-): Outcome {
+) {
   return {
-    detections: [],
-    events: [],
-    deadLetters: [],
+    /** Of all scored records, or of the anomalous ones alone. */
+    detections: [] as Detection[],
+    events: [] as AnomalyEvent[],
+    deadLetters: [] as DeadLetter[],
+    /** Sinks that have not taken the outcome yet. */
     pendingSinks: new Set(sinks),
     advance: advanceOf(batch, partition),
+    /** Numbers of records, unless noted. */
     counts: {
       consumed: batch.messages.length,
       scored: 0,
       windowNotFull: 0,
+      /** Records with an incomplete window or incomplete baselines, scored or not. */
       incomplete: 0,
+      /** Violations. */
       limitViolations: 0,
       suppressed: 0,
       ignored: { duplicate: 0, out_of_order: 0 },
       warmUps: 0,
+      /** Conditions. */
       unknownConditions: 0,
     },
     threshold,
+    /** Of the scored records. Shape [messages]; the first `counts.scored` are set. */
     surprises: new Float64Array(batch.messages.length),
     decodeSeconds: 0,
     scoreSeconds: 0,
-    settle: () => undefined,
+    /** Marks the records as processed; called once all sinks have the outcome. */
+    settle: (): void => undefined,
   };
 }
 
@@ -80,13 +55,8 @@ function advanceOf(
 ): Advance | undefined {
   if (next === undefined || committed === undefined) return undefined;
   const first = messages.find(({ warmUp, origin }) => !warmUp && !state.hasProcessed(BigInt(origin.offset)));
-  return {
-    topic,
-    partition,
-    committed,
-    from: first === undefined ? next : BigInt(first.origin.offset),
-    to: next,
-  };
+  const from = first === undefined ? next : BigInt(first.origin.offset);
+  return { topic, partition, committed, from, to: next };
 }
 
 export function toDeadLetter(

@@ -1,36 +1,23 @@
 /** The record decoder of a detector: from messages to columns of values. The daemon and training share it. */
 import { sourceOf, type DetectorSettings } from '../config/settings';
-import {
-  createCategoryTable,
-  createConditionReader,
-  type CategoryTable,
-  type ReadConditions,
-} from '../domain/condition';
+import { createCategoryTable, createConditionReader, type ReadConditions } from '../domain/condition';
 import { givenConditions } from '../domain/record';
-import { windowShape, type WindowShape } from '../domain/window';
+import { windowShape } from '../domain/window';
 import type { DecodeBatch } from '../codecs/batch';
 import type { CodecSpec } from '../codecs/codec';
 import { codecs, type RecordFormat } from '../codecs/codecs';
 import { createImageDecoder } from '../codecs/image/image';
 import { createSchemaRegistry } from '../codecs/confluent/schema-registry';
 
-export interface RecordDecoder {
-  /** For each given condition, whether it is a category. */
-  categories: readonly boolean[];
-  table: CategoryTable;
-  decode: DecodeBatch;
-  shape: WindowShape;
-}
+export type RecordDecoder = ReturnType<typeof createRecordDecoder>;
 
 /** @param format of the messages, where it is not that of the source: files have JSON */
-export function createRecordDecoder(
-  settings: DetectorSettings,
-  format = settings.record.format,
-): RecordDecoder {
+export function createRecordDecoder(settings: DetectorSettings, format = settings.record.format) {
   const { record, window } = settings;
   const table = createCategoryTable();
   const readConditions = createConditionReader(record.conditions, table);
   return {
+    /** For each given condition, whether it is a category. */
     categories: givenConditions(record.conditions).map(({ kind }) => kind === 'category'),
     table,
     decode: createDecoder(settings, format, readConditions),

@@ -6,7 +6,7 @@ import type { Sink } from '../sinks/sink';
 import type { Batch } from '../sources/source';
 import type { PartitionState } from '../state/partition';
 import { decideChunk, type ActiveDetector, type DecisionRules } from './decision';
-import { createOutcome, type Outcome } from './outcome';
+import { createOutcome } from './outcome';
 import {
   chunkRanges,
   chunkRecords,
@@ -25,19 +25,12 @@ export interface ScoringParts extends WindowingRules, Pick<DecisionRules, 'expla
   onDrift?: () => void;
 }
 
-export type ScoreBatch = (
-  batch: Batch,
-  decoded: DecodedBatch,
-  partition: PartitionState,
-  active: ActiveDetector,
-) => Promise<Outcome>;
-
-export function createScoring(parts: ScoringParts): ScoreBatch {
+export function createScoring(parts: ScoringParts) {
   const { sinks, metrics } = parts;
   const chunks = createChunkPool();
   const rules = { ...parts, anomaliesOnly: sinks.every((sink) => sink.anomaliesOnly === true) };
 
-  return async (batch, decoded, partition, active) => {
+  return async (batch: Batch, decoded: DecodedBatch, partition: PartitionState, active: ActiveDetector) => {
     const { detector, threshold, drift } = active;
     const { messages } = batch;
     const outcome = createOutcome(batch, partition, sinks, threshold);

@@ -20,22 +20,27 @@ const maxChunkValues = 4_000_000;
 const minChunkRecords = 16;
 
 /** Records to decide on, in columns. */
-export interface Chunk {
-  readonly windows: WindowBatch;
-  /** The records were scored before: they only update the state of their partition. */
-  warmUp: boolean;
-  /** Records with a full window or a violated limit. */
-  count: number;
-  /** Index of each record's message in the batch. Shape [capacity]. */
-  readonly messages: Int32Array;
-  /** Row of each record among the decoded records. Shape [capacity]. */
-  readonly rows: Int32Array;
-  /** Index of each record's window in `windows`; −1 while its window is not full. Shape [capacity]. */
-  readonly places: Int32Array;
-  /** 1 = the window may lack records. Shape [capacity]. */
-  readonly lacks: Uint8Array;
-  /** By record, where there are any. */
-  readonly limits: Map<number, readonly LimitViolation[]>;
+export type Chunk = ReturnType<typeof createChunk>;
+
+export function createChunk(windows: WindowBatch) {
+  const { capacity } = windows;
+  return {
+    windows,
+    /** The records were scored before: they only update the state of their partition. */
+    warmUp: false,
+    /** Records with a full window or a violated limit. */
+    count: 0,
+    /** Index of each record's message in the batch. Shape [capacity]. */
+    messages: new Int32Array(capacity),
+    /** Row of each record among the decoded records. Shape [capacity]. */
+    rows: new Int32Array(capacity),
+    /** Index of each record's window in `windows`; −1 while its window is not full. Shape [capacity]. */
+    places: new Int32Array(capacity),
+    /** 1 = the window may lack records. Shape [capacity]. */
+    lacks: new Uint8Array(capacity),
+    /** By record, where there are any. */
+    limits: new Map<number, readonly LimitViolation[]>(),
+  };
 }
 
 /** Messages of a batch and their records. */
@@ -63,16 +68,11 @@ export function* chunkRanges(
 }
 
 /** Reuses chunks. A batch in progress needs two: one is filled while the other is scored. */
-export interface ChunkPool {
-  /** An empty chunk. */
-  take(detector: Detector): Chunk;
-  giveBack(detector: Detector, chunk: Chunk): void;
-}
-
-export function createChunkPool(): ChunkPool {
+export function createChunkPool() {
   const idle = new WeakMap<Detector, Chunk[]>();
   return {
-    take(detector) {
+    /** An empty chunk. */
+    take(detector: Detector): Chunk {
       const chunk =
         idle.get(detector)?.pop() ?? createChunk(detector.createBatch(chunkRecords(detector.shape)));
       clearWindows(chunk.windows);
@@ -80,25 +80,11 @@ export function createChunkPool(): ChunkPool {
       chunk.count = 0;
       return chunk;
     },
-    giveBack(detector, chunk) {
+    giveBack(detector: Detector, chunk: Chunk): void {
       const chunks = idle.get(detector);
       if (chunks === undefined) idle.set(detector, [chunk]);
       else chunks.push(chunk);
     },
-  };
-}
-
-export function createChunk(windows: WindowBatch): Chunk {
-  const { capacity } = windows;
-  return {
-    windows,
-    warmUp: false,
-    count: 0,
-    messages: new Int32Array(capacity),
-    rows: new Int32Array(capacity),
-    places: new Int32Array(capacity),
-    lacks: new Uint8Array(capacity),
-    limits: new Map(),
   };
 }
 

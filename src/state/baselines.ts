@@ -10,30 +10,25 @@ export interface PartitionBaselines {
   lacks(key: string): boolean;
 }
 
-/** Baselines of one model version, which follow the records of the partition. */
-export interface VersionBaselines extends PartitionBaselines {
-  readonly version: string;
-  /** Devices. */
-  readonly size: number;
-  snapshot(): BaselinesStart;
-}
+export type VersionBaselines = ReturnType<typeof createVersionBaselines>;
 
-/** @throws RangeError when `start` has other statistics than the detector */
-export function createVersionBaselines(
-  start: BaselinesStart,
-  detector: Detector,
-  policy: BaselinePolicy,
-): VersionBaselines {
+/**
+ * Baselines of one model version, which follow the records of the partition.
+ * @throws RangeError when `start` has other statistics than the detector
+ */
+export function createVersionBaselines(start: BaselinesStart, detector: Detector, policy: BaselinePolicy) {
   const { version, from, afterLoss } = start;
   const baselines = detector.createBaselines(policy, start.devices);
   return {
     version,
-    of: (key, offset) => (offset <= from ? undefined : baselines.of(key)),
-    lacks: (key) => afterLoss && baselines.seen(key) <= policy.records,
+    of: (key: string, offset: bigint): DeviceBaselines | undefined =>
+      offset <= from ? undefined : baselines.of(key),
+    lacks: (key: string): boolean => afterLoss && baselines.seen(key) <= policy.records,
+    /** Devices. */
     get size() {
       return baselines.size;
     },
-    snapshot: () => ({ version, from, afterLoss, devices: baselines.snapshot() }),
+    snapshot: (): BaselinesStart => ({ version, from, afterLoss, devices: baselines.snapshot() }),
   };
 }
 

@@ -1,60 +1,36 @@
 /** Contents of a partition's state, and their snapshots. */
-import { createEventTracker, type EventTracker } from '../domain/event';
-import { createWindowStore, type WindowStore } from '../domain/window-store';
+import { createEventTracker } from '../domain/event';
+import { createWindowStore } from '../domain/window-store';
 import type { VersionBaselines } from './baselines';
 import type { StateRules } from './rules';
-import type { BaselinesStart, PartitionSnapshot } from './snapshot';
+import type { PartitionSnapshot } from './snapshot';
 
-export interface Contents {
-  windows: WindowStore;
-  events: EventTracker;
-  baselines: VersionBaselines | undefined;
-  /** Restored baselines, until the model version that scores is known. */
-  restoredBaselines: BaselinesStart | undefined;
-  /** Records before the first one of these contents were scored elsewhere, but not read here. */
-  lost: boolean;
-  /** Offset of the last processed message. */
-  to: bigint;
-}
+export type Contents = ReturnType<typeof createContents>;
 
-type ContentRules = Pick<StateRules, 'shape' | 'windows' | 'events'>;
-
+/**
+ * @param beginning a snapshot, or, for empty contents, only what comes before them
+ * @throws Error when the snapshot has windows of another shape
+ */
 export function createContents(
-  { shape, windows, events }: ContentRules,
-  from: Pick<Contents, 'lost' | 'to'>,
-): Contents {
+  { shape, windows, events }: Pick<StateRules, 'shape' | 'windows' | 'events'>,
+  beginning: Pick<PartitionSnapshot, 'lost' | 'offset'> & Partial<PartitionSnapshot>,
+) {
+  const { lost, offset } = beginning;
   return {
-    ...from,
-    windows: createWindowStore(shape, windows, from.lost ? 'unknown' : 'empty'),
-    events: createEventTracker(events),
-    baselines: undefined,
-    restoredBaselines: undefined,
+    windows: createWindowStore(shape, windows, beginning.windows ?? (lost ? 'unknown' : 'empty')),
+    events: createEventTracker(events, beginning.events),
+    baselines: undefined as VersionBaselines | undefined,
+    /** Restored baselines, until the model version that scores is known. */
+    restoredBaselines: beginning.baselines,
+    /** Records before the first one of these contents were scored elsewhere, but not read here. */
+    lost,
+    /** Offset of the last processed message. */
+    to: offset,
   };
 }
 
-/** @throws Error when the snapshot has windows of another shape */
-export function restoreContents(
-  { shape, windows, events }: ContentRules,
-  snapshot: PartitionSnapshot,
-): Contents {
-  return {
-    windows: createWindowStore(shape, windows, snapshot.windows),
-    events: createEventTracker(events, snapshot.events),
-    baselines: undefined,
-    restoredBaselines: snapshot.baselines,
-    lost: snapshot.lost,
-    to: snapshot.offset,
-  };
-}
-
-export function takeSnapshot({
-  windows,
-  events,
-  baselines,
-  restoredBaselines,
-  lost,
-  to,
-}: Contents): PartitionSnapshot {
+export function takeSnapshot(contents: Contents): PartitionSnapshot {
+  const { windows, events, baselines, restoredBaselines, lost, to } = contents;
   return {
     offset: to,
     lost,

@@ -3,8 +3,6 @@
  * on nothing else, and the state depends only on the earlier records of the partition. So it is kept as strictly as offsets:
  * the stored state is never ahead of the committed offset, and the records between the two are processed again after a start.
  */
-import type { EventTracker } from '../domain/event';
-import type { WindowStore } from '../domain/window-store';
 import type { Detector } from '../scoring/detector';
 import type { Assignment, Batch } from '../sources/source';
 import {
@@ -13,45 +11,22 @@ import {
   type PartitionBaselines,
   type VersionBaselines,
 } from './baselines';
-import { createContents, restoreContents, takeSnapshot, type Contents } from './contents';
+import { createContents, takeSnapshot, type Contents } from './contents';
 import type { StateErrorReason, StateRules } from './rules';
 import { beforeAll, createSaving } from './saving';
 import { createStoredPartition } from './stored';
 
-export interface PartitionState {
-  readonly windows: WindowStore;
-  readonly events: EventTracker;
-  /** Undefined where none are followed. */
-  readonly baselines: PartitionBaselines | undefined;
-  /**
-   * The last offset before `liveFrom` that the state includes, in memory or stored: reading can continue after it.
-   * Undefined if no state can be used. Never rejects.
-   */
-  restorePoint(liveFrom: bigint): Promise<bigint | undefined>;
-  /** Continues after the restore point of the assignment, or starts empty; returns whether the state in memory is kept. */
-  assign(assignment: Assignment): boolean;
-  /** Call before a batch is scored: begins the baselines of a new version and saves the state if it is due. */
-  prepare(batch: Batch, detector: Detector): Promise<void>;
-  /** Messages before the next one are missing. */
-  interrupt(): void;
-  hasProcessed(offset: bigint): boolean;
-  /** Whether warm-up records must be scored, since events and baselines lack them. */
-  readonly rescores: boolean;
-  /** All messages up to `offset` are processed. */
-  advance(offset: bigint): void;
-  /** Call the result once the outcome of all messages processed so far is written. */
-  settlement(): () => void;
-}
+export type PartitionState = ReturnType<typeof createPartitionState>;
 
 /** Some minutes of scoring. */
 const defaultMaxReplay = 1_000_000;
 
-export function createPartitionState(topic: string, partition: number, rules: StateRules): PartitionState {
+export function createPartitionState(topic: string, partition: number, rules: StateRules) {
   const { baselines: policy, recordedBaselines: recorded, store, maxReplay = defaultMaxReplay } = rules;
   const stored = store && createStoredPartition(topic, partition, store, { ...rules, maxReplay }, report);
   const saving = stored && createSaving(stored, rules.saveEvery);
   const recordedBaselines = recorded && createRecordedBaselines((offset) => recorded(partition, offset));
-  let contents = createContents(rules, { lost: false, to: beforeAll });
+  let contents = createContents(rules, { lost: false, offset: beforeAll });
   /** Offset of the last message whose outcome is written. */
   let settledTo = beforeAll;
   /** Loaded by `restorePoint`, for the assignment that follows. */
@@ -65,7 +40,7 @@ export function createPartitionState(topic: string, partition: number, rules: St
   async function load(liveFrom: bigint): Promise<Contents | undefined> {
     const snapshot = await stored?.load(liveFrom);
     try {
-      return snapshot && restoreContents(rules, snapshot);
+      return snapshot && createContents(rules, snapshot);
     } catch (err) {
       report('unreadable', { err });
       return undefined;
@@ -101,10 +76,15 @@ export function createPartitionState(topic: string, partition: number, rules: St
     get events() {
       return contents.events;
     },
-    get baselines() {
+    /** Undefined where none are followed. */
+    get baselines(): PartitionBaselines | undefined {
       return recordedBaselines ?? contents.baselines;
     },
-    async restorePoint(liveFrom) {
+    /**
+     * The last offset before `liveFrom` that the state includes, in memory or stored: reading can continue after it.
+     * Undefined if no state can be used. Never rejects.
+     */
+    async restorePoint(liveFrom: bigint): Promise<bigint | undefined> {
       restored = undefined;
       // Processed but unsettled messages belong to a refused batch: usable only if that batch comes next.
       const isSettled = contents.to === settledTo || settledTo + 1n === liveFrom;
@@ -116,14 +96,15 @@ export function createPartitionState(topic: string, partition: number, rules: St
       restored = loaded;
       return loaded.to;
     },
-    assign(next) {
+    /** Continues after the restore point of the assignment, or starts empty; returns whether the state in memory is kept. */
+    assign(next: Assignment): boolean {
       const { from, after, processedBefore } = (assignment = next);
       const isKept = after !== undefined && after === settledTo;
       if (!isKept) {
         const isRestored = restored !== undefined && restored.to === after;
         contents = isRestored
           ? restored!
-          : createContents(rules, { lost: processedBefore && from > 0n, to: from - 1n });
+          : createContents(rules, { lost: processedBefore && from > 0n, offset: from - 1n });
         settledTo = contents.to;
         if (isRestored) saving?.continue(settledTo);
         else saving?.begin(takeSnapshot(contents));
@@ -135,25 +116,30 @@ export function createPartitionState(topic: string, partition: number, rules: St
       }
       return isKept;
     },
-    async prepare(batch, detector) {
+    /** Call before a batch is scored: begins the baselines of a new version and saves the state if it is due. */
+    async prepare(batch: Batch, detector: Detector): Promise<void> {
       if (policy !== undefined && contents.baselines?.version !== detector.version)
         contents.baselines = followVersion(detector, batch);
       const { windows, baselines, to } = contents;
       const devices = Math.max(windows.size, baselines?.size ?? 0);
       await saving?.saveDue({ to, devices, take: () => takeSnapshot(contents) }, batch.committed);
     },
-    interrupt() {
+    /** Messages before the next one are missing. */
+    interrupt(): void {
       report('records_missing', { offset: String(contents.to) });
       contents.windows.interrupt();
     },
-    hasProcessed: (offset) => offset <= contents.to,
+    hasProcessed: (offset: bigint): boolean => offset <= contents.to,
+    /** Whether warm-up records must be scored, since events and baselines lack them. */
     get rescores() {
       return assignment?.after !== undefined;
     },
-    advance(offset) {
+    /** All messages up to `offset` are processed. */
+    advance(offset: bigint): void {
       if (offset > contents.to) contents.to = offset;
     },
-    settlement() {
+    /** Call the result once the outcome of all messages processed so far is written. */
+    settlement(): () => void {
       const processed = contents;
       const { to } = contents;
       return () => {

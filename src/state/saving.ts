@@ -6,7 +6,7 @@ import type { BaselinesStart, PartitionSnapshot } from './snapshot';
 import type { StoredPartition } from './stored';
 
 /** Rare enough that saving is cheap compared with scoring; the records in between are read again in about a second. */
-export const defaultSaveEvery = 10_000;
+const defaultSaveEvery = 10_000;
 
 /** Records per device between two saves: a save takes time in proportion to the devices. */
 const recordsPerDevice = 20;
@@ -22,21 +22,10 @@ export interface Saved {
   take: () => PartitionSnapshot;
 }
 
-export interface Saving {
-  /** The partition begins with this snapshot, which is saved before any other. */
-  begin(start: PartitionSnapshot): void;
-  /** The partition continues from the stored state at this offset. */
-  continue(offset: bigint): void;
-  /** The baselines of a model version begin, which is saved before any other snapshot. */
-  beginBaselines(start: BaselinesStart): void;
-  /** Saves the state if it is due, given the committed offset of the source; undefined where it commits nothing. */
-  saveDue(contents: Saved, committed: bigint | undefined): Promise<void>;
-}
-
 /** What must be saved before any other snapshot: the beginning of the partition, or that of the baselines in it. */
 type Beginning = { partition: PartitionSnapshot } | { baselines: BaselinesStart };
 
-export function createSaving(stored: StoredPartition, saveEvery = defaultSaveEvery): Saving {
+export function createSaving(stored: StoredPartition, saveEvery = defaultSaveEvery) {
   let beginning: Beginning | undefined;
   /** Taken, but the source has not committed beyond it yet. */
   let waiting: PartitionSnapshot | undefined;
@@ -58,9 +47,12 @@ export function createSaving(stored: StoredPartition, saveEvery = defaultSaveEve
   }
 
   return {
-    begin: (start) => restart(start.offset, { partition: start }),
-    continue: (offset) => restart(offset, undefined),
-    beginBaselines(start) {
+    /** The partition begins with this snapshot, which is saved before any other. */
+    begin: (start: PartitionSnapshot): void => restart(start.offset, { partition: start }),
+    /** The partition continues from the stored state at this offset. */
+    continue: (offset: bigint): void => restart(offset, undefined),
+    /** The baselines of a model version begin, which is saved before any other snapshot. */
+    beginBaselines(start: BaselinesStart): void {
       if (waiting !== undefined) waiting = { ...waiting, baselines: start };
       if (beginning !== undefined && 'partition' in beginning)
         beginning = { partition: { ...beginning.partition, baselines: start } };
@@ -70,7 +62,8 @@ export function createSaving(stored: StoredPartition, saveEvery = defaultSaveEve
         takenAt = beforeAll;
       }
     },
-    async saveDue({ to, devices, take }, committed) {
+    /** Saves the state if it is due, given the committed offset of the source; undefined where it commits nothing. */
+    async saveDue({ to, devices, take }: Saved, committed: bigint | undefined): Promise<void> {
       await saveBeginning();
       if (committed === undefined) return;
       if (waiting === undefined && to - takenAt >= BigInt(Math.max(saveEvery, recordsPerDevice * devices))) {

@@ -1,8 +1,9 @@
 /** The stored form of a partition's state: categories by name instead of code, and long lists as columns. */
 import type { BaselinesSnapshot } from '../calibration/baseline';
-import { unknownCategory, type CategoryTable } from '../domain/condition';
-import type { EventPolicy, EventsSnapshot } from '../domain/event';
+import { unknownCategory } from '../domain/condition';
+import type { EventsSnapshot } from '../domain/event';
 import type { WindowsSnapshot } from '../domain/window-snapshot';
+import type { StateRules } from './rules';
 import type { Column, StoredState } from './store';
 
 /** The baselines of a model version. */
@@ -26,23 +27,6 @@ export interface PartitionSnapshot {
   baselines: BaselinesStart | undefined;
 }
 
-export interface SnapshotFormat {
-  encode(snapshot: PartitionSnapshot): StoredState;
-  /** @throws Error when the state was not made by `encode` */
-  decode(state: StoredState): PartitionSnapshot;
-  /** Whether the state was built under the settings of `fingerprint`. */
-  hasTheseSettings(state: StoredState): boolean;
-}
-
-export interface SnapshotRules {
-  /** For each given condition, whether it is a category. */
-  categories: readonly boolean[];
-  table: CategoryTable;
-  events: EventPolicy;
-  /** Of the settings that windows depend on. */
-  fingerprint: string;
-}
-
 interface Content {
   fingerprint: string;
   lost: boolean;
@@ -52,7 +36,12 @@ interface Content {
   knownFrom: number;
   eventPolicy: string;
   events: EventsSnapshot | undefined;
-  baselines: { version: string; from: string; afterLoss: boolean; keys: readonly string[] } | undefined;
+  baselines: StoredBaselines | undefined;
+}
+
+interface StoredBaselines extends Pick<BaselinesStart, 'version' | 'afterLoss'> {
+  from: string;
+  keys: readonly string[];
 }
 
 export function createSnapshotFormat({
@@ -60,7 +49,7 @@ export function createSnapshotFormat({
   table,
   events: policy,
   fingerprint,
-}: SnapshotRules): SnapshotFormat {
+}: Pick<StateRules, 'categories' | 'table' | 'events' | 'fingerprint'>) {
   const eventPolicy = JSON.stringify(policy);
 
   /** The codes of categories differ between processes, so they are stored as positions in a list of names. */
@@ -70,7 +59,8 @@ export function createSnapshotFormat({
   }
 
   return {
-    encode({ offset, lost, windows, events, baselines }) {
+    encode({ offset, lost, windows, events, baselines }: PartitionSnapshot): StoredState {
+      const { keys, knownFrom, ...columns } = windows;
       const names: string[] = [];
       const places = new Map<number, number>([[unknownCategory, unknownCategory]]);
       const conditions = recode(windows.conditions, (code) => {
@@ -84,9 +74,9 @@ export function createSnapshotFormat({
       const content: Content = {
         fingerprint,
         lost,
-        keys: windows.keys,
+        keys,
         categories: names,
-        knownFrom: windows.knownFrom,
+        knownFrom,
         eventPolicy,
         events,
         baselines: baselines && {
@@ -99,18 +89,11 @@ export function createSnapshotFormat({
       return {
         offset,
         content,
-        columns: {
-          newest: windows.newest,
-          counts: windows.counts,
-          lacking: windows.lacking,
-          values: windows.values,
-          conditions,
-          timestamps: windows.timestamps,
-          ...(baselines && baselineColumns(baselines.devices)),
-        },
+        columns: { ...columns, conditions, ...(baselines && baselineColumns(baselines.devices)) },
       };
     },
-    decode({ offset, content, columns }) {
+    /** @throws Error when the state was not made by `encode` */
+    decode({ offset, content, columns }: StoredState): PartitionSnapshot {
       const given = content as Content;
       if (!isListOfText(given.keys) || !isListOfText(given.categories))
         throw new Error('keys and categories must be lists of text');
@@ -129,15 +112,12 @@ export function createSnapshotFormat({
           knownFrom: given.knownFrom,
         },
         events: given.eventPolicy === eventPolicy ? given.events : undefined,
-        baselines: given.baselines && {
-          version: given.baselines.version,
-          from: BigInt(given.baselines.from),
-          afterLoss: given.baselines.afterLoss,
-          devices: readDevices(given.baselines.keys, columns),
-        },
+        baselines: given.baselines && readBaselines(given.baselines, columns),
       };
     },
-    hasTheseSettings: ({ content }) => (content as Partial<Content>).fingerprint === fingerprint,
+    /** Whether the state was built under the settings of `fingerprint`. */
+    hasTheseSettings: ({ content }: StoredState): boolean =>
+      (content as Partial<Content>).fingerprint === fingerprint,
   };
 }
 
@@ -178,7 +158,10 @@ function baselineColumns(devices: BaselinesSnapshot): Record<string, Column> {
   };
 }
 
-function readDevices(keys: readonly string[], columns: StoredState['columns']): BaselinesSnapshot {
+function readBaselines(
+  { keys, from, ...rest }: StoredBaselines,
+  columns: StoredState['columns'],
+): BaselinesStart {
   const seen = columnOf(columns, 'baselinesSeen', Float64Array);
   const statistics = columnOf(columns, 'baselinesStatistics', Int32Array);
   const sizes = columnOf(columns, 'baselinesSizes', Int32Array);
@@ -192,5 +175,5 @@ function readDevices(keys: readonly string[], columns: StoredState['columns']): 
     return [key, { seen: seen[k]!, samples }] as const;
   });
   if (at !== values.length || sample !== sizes.length) throw new Error('baselines are truncated');
-  return devices;
+  return { ...rest, from: BigInt(from), devices };
 }

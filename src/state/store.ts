@@ -25,14 +25,9 @@ export interface StoredState {
   columns: Readonly<Record<string, Column>>;
 }
 
-export interface StateStore {
-  /** The state that was saved last, if any. Rejects with an error that names the file if the file is unusable. */
-  load(topic: string, partition: number): Promise<StoredState | undefined>;
-  /** Replaces the saved state; resolves when the new one is on the disk. */
-  save(topic: string, partition: number, state: StoredState): Promise<void>;
-}
+export type StateStore = ReturnType<typeof createStateStore>;
 
-export interface StateStoreOptions {
+interface StateStoreOptions {
   /** The store: one folder per detector, with its model versions. */
   directory: string;
   detector: string;
@@ -41,12 +36,7 @@ export interface StateStoreOptions {
   fs?: FileSystem;
 }
 
-export function createStateStore({
-  directory,
-  detector,
-  clock = Date.now,
-  fs = nodeFs,
-}: StateStoreOptions): StateStore {
+export function createStateStore({ directory, detector, clock = Date.now, fs = nodeFs }: StateStoreOptions) {
   const folder = join(directory, detector, 'partitions');
   let prepared = false;
 
@@ -65,7 +55,8 @@ export function createStateStore({
   }
 
   return {
-    async load(topic, partition) {
+    /** The state that was saved last, if any. Rejects with an error that names the file if the file is unusable. */
+    async load(topic: string, partition: number): Promise<StoredState | undefined> {
       const path = pathOf(topic, partition);
       let bytes: Uint8Array;
       try {
@@ -83,7 +74,8 @@ export function createStateStore({
         throw new Error(`${path} ${(cause as Error).message}`, { cause });
       }
     },
-    async save(topic, partition, state) {
+    /** Replaces the saved state; resolves when the new one is on the disk. */
+    async save(topic: string, partition: number, state: StoredState): Promise<void> {
       const path = pathOf(topic, partition);
       const bytes = encodeState(state);
       await prepareFolder();

@@ -3,27 +3,19 @@ import { createSnapshotFormat, type BaselinesStart, type PartitionSnapshot } fro
 import type { StateErrorReason, StateRules } from './rules';
 import type { StateStore } from './store';
 
+export type StoredPartition = ReturnType<typeof createStoredPartition>;
+
 /** Reports why a state is not used, or not saved, and never rejects. */
-export interface StoredPartition {
-  /** The state, if processing at `liveFrom` can continue from it. */
-  load(liveFrom: bigint): Promise<PartitionSnapshot | undefined>;
-  /** Returns whether the snapshot is on disk. */
-  save(snapshot: PartitionSnapshot): Promise<boolean>;
-  /** Replaces the baselines of the state; returns whether that is on disk. False where there is no state. */
-  saveBaselines(start: BaselinesStart): Promise<boolean>;
-}
-
-export type ReportStateError = (reason: StateErrorReason, fields?: Record<string, unknown>) => void;
-
 export function createStoredPartition(
   topic: string,
   partition: number,
   store: StateStore,
   rules: Pick<StateRules, 'categories' | 'table' | 'events' | 'fingerprint'> & { maxReplay: number },
-  report: ReportStateError,
-): StoredPartition {
+  report: (reason: StateErrorReason, fields?: Record<string, unknown>) => void,
+) {
   const format = createSnapshotFormat(rules);
 
+  /** Returns whether the snapshot is on disk. */
   async function save(snapshot: PartitionSnapshot): Promise<boolean> {
     try {
       await store.save(topic, partition, format.encode(snapshot));
@@ -35,7 +27,8 @@ export function createStoredPartition(
   }
 
   return {
-    async load(liveFrom) {
+    /** The state, if processing at `liveFrom` can continue from it. */
+    async load(liveFrom: bigint): Promise<PartitionSnapshot | undefined> {
       try {
         const state = await store.load(topic, partition);
         if (state === undefined) return undefined;
@@ -50,7 +43,8 @@ export function createStoredPartition(
       return undefined;
     },
     save,
-    async saveBaselines(start) {
+    /** Replaces the baselines of the state; returns whether that is on disk. False where there is no state. */
+    async saveBaselines(start: BaselinesStart): Promise<boolean> {
       try {
         const state = await store.load(topic, partition);
         if (state === undefined || !format.hasTheseSettings(state)) return false;

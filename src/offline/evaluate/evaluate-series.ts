@@ -7,7 +7,7 @@ import { evaluateDetector } from './evaluator';
 import { readColumns } from '../../sources/file/file';
 import { isIdxPath } from '../../domain/recording';
 import { readIdxImages } from '../../sources/file/idx';
-import { numericChannels, readImageSeries, readSeries, toImageMessages, toMessages } from './series';
+import { numericChannels, readImageMessages, readSeries, toMessages, type SeriesMessages } from './series';
 import type { SeriesFiles } from './series-files';
 
 export interface EvaluatedDetector {
@@ -71,13 +71,13 @@ async function factsOfImages(train: string): Promise<FileFacts> {
 
 export async function evaluateSeries(
   evaluated: EvaluatedDetector,
-  files: Pick<SeriesFiles, 'name' | 'train' | 'test'>,
+  files: Parameters<typeof readSeries>[0],
 ): Promise<SeriesOutcome> {
   const began = performance.now();
   const { detector: settings, columns } = await loadSeriesSettings(evaluated, files);
   const recorded =
     settings.record.kind === 'image'
-      ? await recordedImages(settings, files)
+      ? { messages: await readImageMessages(files, settings.record.image), channels: [], ignored: [] }
       : await recordedColumns(settings, columns, files);
   const engines = await openEngines(usualEngines);
   const { scores, flags, ...rest } = await evaluateDetector({
@@ -98,38 +98,24 @@ export async function evaluateSeries(
 }
 
 interface RecordedMessages {
-  messages: ReturnType<typeof toMessages>;
+  messages: SeriesMessages;
   channels: readonly string[];
   ignored: readonly string[];
 }
 
-type SeriesPaths = Pick<SeriesFiles, 'name' | 'train' | 'test'>;
-
 async function recordedColumns(
   settings: DetectorSettings,
   columns: readonly string[],
-  files: SeriesPaths,
+  files: Parameters<typeof readSeries>[0],
 ): Promise<RecordedMessages> {
   const series = await readSeries(files, sourceOf(settings, 'file').file.columns);
   const { channels } = settings.record;
   const fromHeader = channels.length === columns.length && channels.every((name, i) => name === columns[i]);
   const kept = fromHeader ? numericChannels(series) : channels;
-  const known = Object.keys(series.train.records[0]!.values ?? {});
+  const known = Object.keys(series.train[0]!.values ?? {});
   return {
     messages: toMessages(series),
     channels: kept,
     ignored: known.filter((column) => !kept.includes(column)),
   };
-}
-
-async function recordedImages(settings: DetectorSettings, files: SeriesPaths): Promise<RecordedMessages> {
-  const series = await readImageSeries(files);
-  const { width, height } = settings.record.image;
-  const { train } = series;
-  // One error instead of a dead letter for each image.
-  if (train.width !== width || train.height !== height)
-    throw new Error(
-      `${files.train} has images of ${train.width} × ${train.height} pixels, but record.image has ${width} × ${height}`,
-    );
-  return { messages: toImageMessages(series), channels: [], ignored: [] };
 }

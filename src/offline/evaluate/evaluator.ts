@@ -8,9 +8,9 @@ import type { Engines } from '../../runtime/engines';
 import { createRecordDecoder } from '../../pipeline/record-decoder';
 import { createOfflinePipeline } from '../pipeline';
 import { decodeBundle } from '../../scoring/bundle';
-import type { Sink, DetectionBatch } from '../../sinks/sink';
+import type { DetectionBatch } from '../../sinks/sink';
 import type { Message } from '../../sources/source';
-import type { BundleFiles, ModelStore } from '../../store/bundle';
+import type { BundleFiles } from '../../store/bundle';
 import { trainDetector, type TrainingResult } from '../../runtime/trainer';
 import type { Progress } from '../../training/train';
 
@@ -56,8 +56,8 @@ export async function evaluateDetector(parts: EvaluationParts): Promise<RecordSc
       detector.state,
     );
     const active = { detector, threshold };
-    const recording = createRecordingSink(test.length, parts.onDetections);
-    const handle = createOfflinePipeline({ settings, recordDecoder, active, sink: recording });
+    const recording = createRecording(test.length, parts.onDetections);
+    const handle = createOfflinePipeline({ settings, recordDecoder, active, onOutcome: recording.add });
     for (const messages of [before(train), test]) {
       for (let from = 0; from < messages.length; from += batchRecords) {
         const part = messages.slice(from, from + batchRecords);
@@ -91,7 +91,12 @@ async function trainOn({ settings, train, engines, onProgress }: EvaluationParts
       for (let from = 0; from < newest.length; from += batchRecords)
         yield newest.slice(from, from + batchRecords);
     },
-    store: keepIn(published),
+    store: {
+      publish(files) {
+        published.push(files);
+        return Promise.resolve('evaluation');
+      },
+    },
     engines,
     exclude: [],
     writtenBy: {},
@@ -101,32 +106,14 @@ async function trainOn({ settings, train, engines, onProgress }: EvaluationParts
   return { files: published[0]!, report };
 }
 
-/** A store that only collects published versions. */
-function keepIn(published: BundleFiles[]): Pick<ModelStore, 'publish'> {
-  return {
-    publish(files) {
-      published.push(files);
-      return Promise.resolve('evaluation');
-    },
-  };
-}
-
-interface RecordingSink extends Sink {
-  take(): Pick<RecordScores, 'scores' | 'flags' | 'rejected' | 'windowNotFull'>;
-}
-
 /** Collects scores and flags by row of the file. */
-function createRecordingSink(
-  records: number,
-  onDetections?: (detections: DetectionBatch) => void,
-): RecordingSink {
+function createRecording(records: number, onDetections?: (detections: DetectionBatch) => void) {
   const scores = new Float64Array(records);
   const flags = new Uint8Array(records);
   const rejected: Record<string, number> = {};
   let answered = 0;
   return {
-    name: 'recording',
-    write(batch) {
+    add: (batch: DetectionBatch): void => {
       const { detections, deadLetters } = batch;
       onDetections?.(batch);
       for (const { origin, surprise, anomalous } of detections) {
@@ -135,9 +122,7 @@ function createRecordingSink(
       }
       for (const { reason } of deadLetters) rejected[reason] = (rejected[reason] ?? 0) + 1;
       answered += detections.length + deadLetters.length;
-      return Promise.resolve();
     },
-    close: () => Promise.resolve(),
     take: () => ({ scores, flags, rejected, windowNotFull: records - answered }),
   };
 }

@@ -1,27 +1,38 @@
 /** One recorded series as messages, from two files, for training and for testing: CSV with sensor records, or idx with images. */
+import type { ImageShape } from '../../domain/image';
 import { readFileRecords, type FileRecord, type FileSourceSettings } from '../../sources/file/file';
-import { readIdxImages, type IdxImages } from '../../sources/file/idx';
+import { readIdxImages } from '../../sources/file/idx';
 import { imageTickMs } from '../../sources/file/image-files';
 import type { Message } from '../../sources/source';
+import type { SeriesFiles } from './series-files';
+
+type SeriesPaths = Pick<SeriesFiles, 'name' | 'train' | 'test'>;
 
 /** The records of both files, with all columns. */
-export interface RecordedSeries {
+interface RecordedSeries {
   name: string;
-  train: { path: string; records: readonly FileRecord[] };
-  test: { path: string; records: readonly FileRecord[] };
+  train: readonly FileRecord[];
+  test: readonly FileRecord[];
+}
+
+/** Of both files. Those of train are warm-up messages. */
+export interface SeriesMessages {
+  train: Message[];
+  test: Message[];
 }
 
 /** @throws Error naming a file that cannot be read, has no records, or does not match the other file */
 export async function readSeries(
-  { name, train, test }: { name: string; train: string; test: string },
+  { name, train, test }: SeriesPaths,
   columns: FileSourceSettings['columns'],
 ): Promise<RecordedSeries> {
   const series = {
     name,
-    train: { path: train, records: await readAll(train, columns) },
-    test: { path: test, records: await readAll(test, columns) },
+    train: await readAll(train, columns),
+    test: await readAll(test, columns),
   };
-  if (hasTimestamps(series.train.records) !== hasTimestamps(series.test.records))
+  const hasTimestamps = ([first]: readonly FileRecord[]): boolean => first?.timestamp !== undefined;
+  if (hasTimestamps(series.train) !== hasTimestamps(series.test))
     throw new Error(`only one of ${train} and ${test} has the column "${columns.timestamp}"`);
   return series;
 }
@@ -40,21 +51,12 @@ async function readAll(path: string, columns: FileSourceSettings['columns']): Pr
   return records;
 }
 
-function hasTimestamps(records: readonly FileRecord[]): boolean {
-  return records[0]?.timestamp !== undefined;
-}
-
 /** Columns with numbers in at least half of the training records that have a value. */
 export function numericChannels({ train }: RecordedSeries): string[] {
-  return Object.keys(train.records[0]?.values ?? {}).filter((channel) => {
-    let numbers = 0;
-    let texts = 0;
-    for (const { values } of train.records) {
-      const value = values?.[channel];
-      if (typeof value === 'number') numbers++;
-      else if (typeof value === 'string') texts++;
-    }
-    return numbers >= texts;
+  return Object.keys(train[0]?.values ?? {}).filter((channel) => {
+    const count = (type: 'number' | 'string'): number =>
+      train.filter(({ values }) => typeof values?.[channel] === type).length;
+    return count('number') >= count('string');
   });
 }
 
@@ -62,70 +64,54 @@ export function numericChannels({ train }: RecordedSeries): string[] {
 const tickMs = 1000;
 
 /**
- * Messages whose offset is the number of the row. Without a column for the key, it is the name of the series; without times,
- * there is a record per second from 1970 on, test after train. Messages of train are warm-up messages.
+ * Messages of sensor records. Without a column for the key, it is the name of the series; without times, there is a record per
+ * second from 1970 on, test after train.
  */
-export function toMessages({ name, train, test }: RecordedSeries): { train: Message[]; test: Message[] } {
-  const toMessage = (record: FileRecord, part: 'train' | 'test', index: number, tick: number): Message => ({
+export function toMessages({ name, train, test }: RecordedSeries): SeriesMessages {
+  return messagesOf(train, test, (record, tick) => ({
     key: null,
     value: Buffer.from(
-      JSON.stringify({
-        ...record,
-        key: record.key ?? name,
-        timestamp: record.timestamp ?? tick * tickMs,
-      }),
+      JSON.stringify({ ...record, key: record.key ?? name, timestamp: record.timestamp ?? tick * tickMs }),
     ),
     timestamp: NaN,
-    // The paths may be the same.
-    origin: { topic: part, partition: 0, offset: String(index) },
-    warmUp: part === 'train',
-  });
-  return {
-    train: train.records.map((record, i) => toMessage(record, 'train', i, i)),
-    test: test.records.map((record, i) => toMessage(record, 'test', i, train.records.length + i)),
-  };
+  }));
 }
 
-/** Images of one size. */
-export interface RecordedImages {
-  name: string;
-  train: IdxImages;
-  test: IdxImages;
-}
-
-/** @throws Error naming a file that cannot be read, or does not match the other file */
-export async function readImageSeries({
-  name,
-  train,
-  test,
-}: {
-  name: string;
-  train: string;
-  test: string;
-}): Promise<RecordedImages> {
-  const series = { name, train: await readIdxImages(train), test: await readIdxImages(test) };
-  const size = ({ width, height }: IdxImages): string => `${width} × ${height}`;
-  if (size(series.train) !== size(series.test))
-    throw new Error(
-      `${train} has images of ${size(series.train)} pixels, but ${test} of ${size(series.test)}`,
-    );
-  return series;
-}
-
-/** As `toMessages`, for raw images. */
-export function toImageMessages({ name, train, test }: RecordedImages): {
-  train: Message[];
-  test: Message[];
-} {
-  const toMessage = (value: Buffer, part: 'train' | 'test', index: number, tick: number): Message => ({
+/**
+ * Messages of raw images.
+ * @throws Error naming a file that cannot be read, or whose images have another size than `width` × `height`
+ */
+export async function readImageMessages(
+  { name, train, test }: SeriesPaths,
+  { width, height }: ImageShape,
+): Promise<SeriesMessages> {
+  const images = { train: await readIdxImages(train), test: await readIdxImages(test) };
+  const size = (one: { width: number; height: number }): string => `${one.width} × ${one.height}`;
+  const [ofTrain, ofTest] = [size(images.train), size(images.test)];
+  if (ofTrain !== ofTest)
+    throw new Error(`${train} has images of ${ofTrain} pixels, but ${test} of ${ofTest}`);
+  // One error instead of a dead letter for each image.
+  if (ofTrain !== size({ width, height }))
+    throw new Error(`${train} has images of ${ofTrain} pixels, but record.image has ${width} × ${height}`);
+  return messagesOf(images.train.images, images.test.images, (value, tick) => ({
     key: Buffer.from(name),
     value,
     timestamp: tick * imageTickMs,
-    origin: { topic: part, partition: 0, offset: String(index) },
-    warmUp: part === 'train',
-  });
-  return {
-    train: train.images.map((image, i) => toMessage(image, 'train', i, i)),
-    test: test.images.map((image, i) => toMessage(image, 'test', i, train.images.length + i)),
-  };
+  }));
+}
+
+/** @param toMessage gets the number of the record, counted from the first of train */
+function messagesOf<T>(
+  train: readonly T[],
+  test: readonly T[],
+  toMessage: (item: T, tick: number) => Pick<Message, 'key' | 'value' | 'timestamp'>,
+): SeriesMessages {
+  // The two files may have the same path, so the topic is the part. The offset is the number of the row.
+  const of = (items: readonly T[], topic: 'train' | 'test', before: number): Message[] =>
+    items.map((item, i) => ({
+      ...toMessage(item, before + i),
+      origin: { topic, partition: 0, offset: String(i) },
+      warmUp: topic === 'train',
+    }));
+  return { train: of(train, 'train', 0), test: of(test, 'test', train.length) };
 }

@@ -1,4 +1,5 @@
 /** The report of an evaluation as a table. */
+import { formatTable } from '../table';
 import type { MacroMetrics, SeriesMetrics } from './quality/judgement';
 import type { RealisedAlarms, EvaluationReport } from './quality/report';
 
@@ -37,16 +38,9 @@ export function formatReport({ judgement, alarms, countedOn }: EvaluationReport)
     ['macro', judgement.macro],
     ['micro', judgement.micro],
   ];
-  const cells = [
+  const table = formatTable(
     ['series', ...columns.map(([title]) => title)],
-    ...rows.map(([name, row]) => [name, ...columns.map(([, show]) => show(row))]),
-  ];
-  const widths = cells[0]!.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
-  const table = cells.map((line) =>
-    line
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('  ')
-      .trimEnd(),
+    rows.map(([name, row]) => [name, ...columns.map(([, show]) => show(row))]),
   );
   const flagAll = `F1 if every record is flagged: ${share(judgement.micro.flagAllF1)} (micro)`;
   return `${[...table, '', flagAll, ...lines].join('\n')}\n`;

@@ -5,7 +5,7 @@ import type { Detection } from '../../domain/detection';
 import { createWindowBatch, type WindowBatch, type WindowShape } from '../../domain/window';
 import type { RecordDecoder } from '../../pipeline/record-decoder';
 import type { Detector } from '../../scoring/detector';
-import type { DetectionBatch, Sink } from '../../sinks/sink';
+import type { DetectionBatch } from '../../sinks/sink';
 import { createFileHistory, defaultColumns } from '../../sources/file/file';
 import type { Message } from '../../sources/source';
 import { createOfflinePipeline, createOfflineStates } from '../pipeline';
@@ -20,31 +20,28 @@ export interface ExplainParts {
   index: number;
 }
 
-export interface ExplainedRecord {
-  detection: Detection;
-  /** The window that ends with the record; empty if it is not full. */
-  window: WindowBatch;
-}
-
-/** @throws Error when there is no such record, it cannot be used, or its window is not full */
+/**
+ * @returns the detection, and the window that ends with the record, which is empty if it is not full
+ * @throws Error when there is no such record, it cannot be used, or its window is not full
+ */
 export async function explainRecord({
   settings,
   recordDecoder,
   detector,
   path,
   index,
-}: ExplainParts): Promise<ExplainedRecord> {
+}: ExplainParts): Promise<{ detection: Detection; window: WindowBatch }> {
   const { source, calibration, record } = settings;
   const { surprise: threshold } = alarmThreshold(calibration.falseAlarmTarget, detector.state);
   const states = createOfflineStates(settings, recordDecoder);
-  const outcome = createLatestOutcome();
+  let latest: DetectionBatch = { detections: [], events: [], deadLetters: [] };
   let isRequested = false;
   const handle = createOfflinePipeline({
     // A duplicate or late record is reported as a dead letter instead of being dropped.
     settings: { ...settings, record: { ...record, duplicates: 'reject', outOfOrder: 'reject' } },
     recordDecoder,
     active: { detector, threshold },
-    sink: outcome,
+    onOutcome: (outcome) => (latest = outcome),
     states,
     explanations: { isDue: () => isRequested, spent: () => undefined },
   });
@@ -66,7 +63,7 @@ export async function explainRecord({
     if (!isLast) continue;
     isRequested = true;
     await deliver(read.slice(-1));
-    const detection = detectionIn(outcome.latest(), `record ${index} of ${path}`, recordDecoder.shape);
+    const detection = detectionIn(latest, `record ${index} of ${path}`, recordDecoder.shape);
     const window = createWindowBatch(recordDecoder.shape, 1);
     // There are statistics unless the window is not full.
     if (Object.keys(detection.statistics).length > 0) states.of(path, 0).windows.copy(detection.key, window);
@@ -80,23 +77,6 @@ function firstRecord(source: DetectorSettings['source'], path: string, index: nu
   if (source.kind !== 'file' || source.file.path !== path) return 0;
   const { historyRecords } = source.file;
   return index < historyRecords ? 0 : historyRecords;
-}
-
-interface LatestOutcome extends Sink {
-  latest(): DetectionBatch;
-}
-
-function createLatestOutcome(): LatestOutcome {
-  let latest: DetectionBatch = { detections: [], events: [], deadLetters: [] };
-  return {
-    name: 'explain',
-    write(outcome) {
-      latest = outcome;
-      return Promise.resolve();
-    },
-    close: () => Promise.resolve(),
-    latest: () => latest,
-  };
 }
 
 function detectionIn(

@@ -1,6 +1,7 @@
 /** A detection as a table. */
 import type { Detection } from '../../domain/detection';
 import { describeRarity, formatValue } from '../../sinks/log';
+import { formatTable } from '../table';
 
 /** The surprise and the statistics, then each channel with its expected value, then the latent code. */
 export function formatExplanation(detection: Detection): string {
@@ -30,24 +31,12 @@ export function formatExplanation(detection: Detection): string {
       ([name, nats]) => `  ${name.padEnd(16)}${nats.toFixed(1).padStart(8)} nats`,
     ),
     '',
-    ...table(['channel', 'actual', 'expected', 'surprise', 'nats', ''], rows),
+    ...formatTable(['channel', 'actual', 'expected', 'surprise', 'nats', ''], rows),
     ...(nearestNormal === undefined
       ? []
       : [`together ${nearestNormal.reconstruction.toFixed(1)} nats, given the nearest normal`]),
     '',
-    ...table(['code', 'value', 'expected', 'nats'], latent),
+    ...formatTable(['code', 'value', 'expected', 'nats'], latent),
     '',
   ].join('\n');
-}
-
-/** Aligns the first column and columns without a title to the left, others to the right. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const all = [head, ...rows];
-  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
-  return all.map((row) =>
-    row
-      .map((cell, i) => (i === 0 || head[i] === '' ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('  ')
-      .trimEnd(),
-  );
 }

@@ -8,7 +8,6 @@ import { createRecordDecoder } from '../../pipeline/record-decoder';
 import type { Engines } from '../../runtime/engines';
 import { decodeBundle } from '../../scoring/bundle';
 import type { Detector } from '../../scoring/detector';
-import type { Sink } from '../../sinks/sink';
 import type { BundleFiles } from '../../store/bundle';
 import { createOfflinePipeline, createOfflineStates } from '../pipeline';
 import type { RecordedDetections, ReplayedPartition } from './recorded';
@@ -48,15 +47,6 @@ export async function derive(
       throw new ModelVersionError(version, 'schema', 'it was trained under other settings');
     const { surprise: threshold } = alarmThreshold(settings.calibration.falseAlarmTarget, detector.state);
     const detections = new Map<string, Detection>();
-    const sink: Sink = {
-      name: 'replay',
-      write(outcome) {
-        for (const one of outcome.detections)
-          detections.set(`${one.origin.partition}/${one.origin.offset}`, one);
-        return Promise.resolve();
-      },
-      close: () => Promise.resolve(),
-    };
     // Baselines depend on all records since the version came into use; a detection records the part that its score needs.
     const recordedBaselines = (partition: number, offset: bigint) => {
       const lowered = recorded.get(`${partition}/${offset}`)?.[0]?.baselines;
@@ -67,7 +57,10 @@ export async function derive(
       settings,
       recordDecoder,
       active: { detector, threshold },
-      sink,
+      onOutcome(outcome) {
+        for (const one of outcome.detections)
+          detections.set(`${one.origin.partition}/${one.origin.offset}`, one);
+      },
       states: createOfflineStates(
         settings,
         recordDecoder,
