@@ -2,34 +2,23 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../errors';
 import { errorChain } from '../system/error-text';
-import * as config from './config';
-import * as encode from './encode';
-import * as exportCommand from './export';
-import * as generate from './generate';
-import * as importCommand from './import';
 import { exitCodes, type CommandContext, type Register } from './context';
-import * as doctor from './doctor';
-import * as evaluate from './evaluate';
-import * as explain from './explain';
-import * as replay from './replay';
-import * as run from './run';
-import * as train from './train';
 import { vaemonVersion } from './version';
 
-/** Every command, in the order of the help. */
-const commands: readonly Register[] = [
-  run.register,
-  train.register,
-  evaluate.register,
-  generate.register,
-  encode.register,
-  explain.register,
-  replay.register,
-  exportCommand.register,
-  importCommand.register,
-  config.register,
-  doctor.register,
-];
+/** Every command, in the order of the help. Each is loaded when it is needed: most need a tensor library, some do not. */
+const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> = {
+  run: () => import('./run'),
+  train: () => import('./train'),
+  evaluate: () => import('./evaluate'),
+  generate: () => import('./generate'),
+  encode: () => import('./encode'),
+  explain: () => import('./explain'),
+  replay: () => import('./replay'),
+  export: () => import('./export'),
+  import: () => import('./import'),
+  config: () => import('./config'),
+  doctor: () => import('./doctor'),
+};
 
 const examples = `
 Examples:
@@ -46,7 +35,8 @@ Examples:
 Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration.
 `;
 
-function createProgram(context: CommandContext): Command {
+/** With the named command, or with all of them where none is named. */
+async function createProgram(name: string | undefined, context: CommandContext): Promise<Command> {
   const program = new Command('vaemon')
     .description('Anomaly detection on streams of records: variational autoencoders, calibrated alarms.')
     .version(vaemonVersion(), '-V, --version', 'print the version')
@@ -61,14 +51,17 @@ function createProgram(context: CommandContext): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-  for (const register of commands) register(program, context);
+  const named = name === undefined ? undefined : commands[name];
+  for (const load of named === undefined ? Object.values(commands) : [named])
+    (await load()).register(program, context);
   return program;
 }
 
 /** Runs one command, given the arguments after the program's name. Errors become a message and an exit code; never rejects. */
 export async function runCli(argv: readonly string[], context: CommandContext): Promise<void> {
   try {
-    await createProgram(context).parseAsync(argv, { from: 'user' });
+    const program = await createProgram(argv[0], context);
+    await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     // Commander has written its message by now; asking for help arrives here as well, with code 0.
     if (error instanceof CommanderError) {

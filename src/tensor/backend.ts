@@ -1,14 +1,9 @@
 /** Chooses the tfjs backend: tfjs-node if it is installed, else WebAssembly, else plain JavaScript. */
 import { dirname } from 'node:path';
 import * as util from 'node:util';
-import * as tf from '@tensorflow/tfjs-core';
-// Registers all gradients, which the CommonJS build of tfjs-core lacks.
-import '@tensorflow/tfjs-layers';
-import './chaining';
 import { firstLineOf } from '../system/error-text';
 import { registerFilterGradient } from './convolution';
-
-export { tf };
+import { tf } from './tfjs';
 
 export type BackendName = 'tfjs-node' | 'wasm' | 'cpu';
 

@@ -2,7 +2,7 @@
  * Operations as methods of tensors, so that code reads as its formula: `a.mul(b).add(c)`. The CommonJS build of tfjs-core
  * leaves its own methods out, and their types ask for a type argument in every call.
  */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 
 /** The rank that is left when one dimension is summed over. */
 type Reduced<R extends tf.Rank> = R extends tf.Rank.R4
@@ -46,34 +46,37 @@ declare module '@tensorflow/tfjs-core/dist/tensor' {
   }
 }
 
-/** By the name of the method; each takes the tensor first. */
-const operations = {
-  add: tf.add,
-  sub: tf.sub,
-  mul: tf.mul,
-  div: tf.div,
-  mod: tf.mod,
-  minimum: tf.minimum,
-  maximum: tf.maximum,
-  neg: tf.neg,
-  abs: tf.abs,
-  square: tf.square,
-  sqrt: tf.sqrt,
-  exp: tf.exp,
-  expm1: tf.expm1,
-  log: tf.log,
-  log1p: tf.log1p,
-  relu: tf.relu,
-  sigmoid: tf.sigmoid,
-  softplus: tf.softplus,
-  tanh: tf.tanh,
-  sum: tf.sum,
-  mean: tf.mean,
-} as Readonly<Record<string, (tensor: tf.Tensor, operand?: unknown) => tf.Tensor>>;
+/** Operations that become methods of the same name; each takes the tensor first. */
+const names = [
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'mod',
+  'minimum',
+  'maximum',
+  'neg',
+  'abs',
+  'square',
+  'sqrt',
+  'exp',
+  'expm1',
+  'log',
+  'log1p',
+  'relu',
+  'sigmoid',
+  'softplus',
+  'tanh',
+  'sum',
+  'mean',
+] as const satisfies readonly (keyof typeof tf)[];
 
-for (const [name, operation] of Object.entries(operations)) {
-  const method = function (this: tf.Tensor, operand?: unknown): tf.Tensor {
-    return operation(this, operand);
-  };
-  Object.defineProperty(tf.Tensor.prototype, name, { value: method, configurable: true });
+export function addTensorMethods(core: typeof tf): void {
+  for (const name of names) {
+    const operation = core[name] as (tensor: tf.Tensor, operand?: unknown) => tf.Tensor;
+    const method = function (this: tf.Tensor, operand?: unknown): tf.Tensor {
+      return operation(this, operand);
+    };
+    Object.defineProperty(core.Tensor.prototype, name, { value: method, configurable: true });
+  }
 }

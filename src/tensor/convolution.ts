@@ -1,5 +1,5 @@
 /** The gradient of a convolution by its filter, which the wasm backend lacks and training needs. */
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from './tfjs';
 
 export interface FilterGradientAttributes {
   strides: [number, number] | number;

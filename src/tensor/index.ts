@@ -1,5 +1,5 @@
 /** The only module through which the other folders import tfjs. */
-export { fixedBatchRows, openBackend, scoped, tf, type BackendChoice, type BackendName } from './backend';
+export { fixedBatchRows, openBackend, scoped, type BackendChoice, type BackendName } from './backend';
 export { matMul } from './linear';
 export { createRandom, createTensorRandom, type Draw, type Random } from './random';
 export {
@@ -11,3 +11,4 @@ export {
   type ValueType,
 } from './recording';
 export { decodeSafetensors, encodeSafetensors, type StoredTensor } from './safetensors';
+export { tf } from './tfjs';

@@ -1,5 +1,5 @@
 /** The seeded generator of all random draws, so that a seed determines the model. */
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from './tfjs';
 
 export interface Random {
   /** Uniform in [0, 1). */

@@ -2,7 +2,7 @@
  * Records the kernels that a computation runs, with their inputs and outputs, to write a graph for another engine from them. The
  * computation runs on the current backend. Its kernels must not depend on the values that it computes with.
  */
-import * as tf from '@tensorflow/tfjs-core';
+import { tf } from './tfjs';
 import { filterGradient, type FilterGradientAttributes } from './convolution';
 
 export type ValueType = 'float32' | 'int32' | 'bool';
