@@ -85,11 +85,20 @@ export class ModelVersionError extends Error {
   }
 }
 
+export const trainingFailures = [
+  'too_few_records',
+  'diverged',
+  'store',
+  'lease',
+  'killed',
+  'failed',
+] as const;
+
 /** A training that failed; the message contains the reason and advice. */
 export class TrainingError extends Error {
   override readonly name = 'TrainingError';
   constructor(
-    readonly reason: 'too_few_records' | 'diverged' | 'store' | 'lease' | 'killed' | 'failed',
+    readonly reason: (typeof trainingFailures)[number],
     message: string,
     options?: ErrorOptions,
   ) {
@@ -102,17 +111,7 @@ export class TrainingError extends Error {
  * trains; `timeout`: it exceeded training.timeout; `stopped`: the daemon stops; `load`: the published version cannot be
  * loaded.
  */
-export const retrainingFailures = [
-  'too_few_records',
-  'diverged',
-  'store',
-  'lease',
-  'killed',
-  'failed',
-  'timeout',
-  'stopped',
-  'load',
-] as const satisfies readonly (TrainingError['reason'] | 'timeout' | 'stopped' | 'load')[];
+export const retrainingFailures = [...trainingFailures, 'timeout', 'stopped', 'load'] as const;
 export type RetrainingFailure = (typeof retrainingFailures)[number];
 
 /** Another process holds the lease to publish model versions of a detector. */

@@ -89,17 +89,10 @@ function createTrainingRun(
   env: CommandContext['env'],
   log: Logger,
 ): RunTraining {
-  return async ({ quarantinePath, lease, fileRecords }, onProgress, signal) => {
+  return ({ quarantinePath, lease, fileRecords }, onProgress, signal) => {
     const args = ['train', path, '--child', `--detector=${detector}`];
     args.push(`--quarantine=${quarantinePath}`, `--lease=${lease}`);
     if (fileRecords !== undefined) args.push(`--file-records=${fileRecords}`);
-    const { version } = await runTrainingProcess({
-      command: ownCommand(args, overrides),
-      env,
-      onProgress,
-      log,
-      signal,
-    });
-    return version;
+    return runTrainingProcess({ command: ownCommand(args, overrides), env, onProgress, log, signal });
   };
 }

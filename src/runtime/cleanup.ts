@@ -1,18 +1,21 @@
 /** Releases resources, the newest first; a failure does not stop the rest. */
-export interface Cleanup {
+export class Cleanup {
+  private readonly stack: { name: string; release: () => void | Promise<void> }[] = [];
+  private released: Promise<void> | undefined;
+
   /** Registers the release of something that has just been acquired. */
-  add(name: string, release: () => void | Promise<void>): void;
+  add(name: string, release: () => void | Promise<void>): void {
+    this.stack.push({ name, release });
+  }
+
   /** Releases everything once. Rejects with an AggregateError if any release failed. */
-  release(): Promise<void>;
-}
+  release(): Promise<void> {
+    return (this.released ??= this.releaseAll());
+  }
 
-export function createCleanup(): Cleanup {
-  const stack: { name: string; release: () => void | Promise<void> }[] = [];
-  let released: Promise<void> | undefined;
-
-  async function releaseAll(): Promise<void> {
+  private async releaseAll(): Promise<void> {
     const failures: unknown[] = [];
-    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    for (let next = this.stack.pop(); next !== undefined; next = this.stack.pop()) {
       try {
         await next.release();
       } catch (cause) {
@@ -21,11 +24,4 @@ export function createCleanup(): Cleanup {
     }
     if (failures.length > 0) throw new AggregateError(failures, 'not everything could be released');
   }
-
-  return {
-    add(name, release) {
-      stack.push({ name, release });
-    },
-    release: () => (released ??= releaseAll()),
-  };
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../logger';
 import { createMetrics } from '../metrics/metrics';
 import { settledWithin } from '../system/pause';
 import { createWebServer } from '../web/server';
-import { createCleanup } from './cleanup';
+import { Cleanup } from './cleanup';
 import { startDetector, type DetectorObserver, type RunningDetector } from './detector';
 import { openEngines } from './engines';
 import type { RunTraining } from './training-run';
@@ -33,7 +33,7 @@ export interface Daemon {
 export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   const { log, version } = parts;
   const { daemon, detectors } = parts.settings;
-  const cleanup = createCleanup();
+  const cleanup = new Cleanup();
   const running: RunningDetector[] = [];
   let stopping = false;
   try {
@@ -76,16 +76,12 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     for (const { settings } of detectors) {
       const detector = await startDetector({
         settings,
-        role: daemon.role,
-        storePath: daemon.store.path,
-        pollIntervalMs: daemon.store.pollIntervalMs,
-        leaseTimeoutMs: daemon.store.leaseTimeoutMs,
+        daemon,
         metrics,
         log: log.child({ component: settings.detector, detector: settings.detector }),
         runTraining: parts.runTraining(settings.detector),
         openSession: engines.openScoring,
         observer: { trainingProgress: noop, trainingEnded: noop, passEnded: noop, ...parts.observer },
-        shutdownTimeoutMs: daemon.shutdownTimeoutMs,
       });
       running.push(detector);
     }

@@ -5,22 +5,20 @@ import type { Clock } from './clock';
 import type { ModelSlot } from './model-slot';
 import type { Readiness } from './readiness';
 
-export interface DeliveryOptions {
-  process: HandleBatch;
-  slot: Pick<ModelSlot, 'scoring'>;
-  readiness: Pick<Readiness, 'batchFailed' | 'batchProcessed'>;
-  clock: Pick<Clock, 'advance'>;
-}
-
-export function createDelivery({ process, slot, readiness, clock }: DeliveryOptions): HandleBatch {
+export function createDelivery(
+  process: HandleBatch,
+  slot: Pick<ModelSlot, 'scoring'>,
+  readiness: Pick<Readiness, 'batchEnded'>,
+  clock: Pick<Clock, 'advance'>,
+): HandleBatch {
   return async (batch) => {
     try {
       await slot.scoring(process(batch));
     } catch (error) {
-      readiness.batchFailed(errorChain(error));
+      readiness.batchEnded(errorChain(error));
       throw error;
     }
-    readiness.batchProcessed();
+    readiness.batchEnded();
     await clock.advance(batch.messages);
   };
 }

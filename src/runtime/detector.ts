@@ -1,27 +1,24 @@
 /** Composition of one detector: from its source through the pipeline to its sinks, with the model in use. */
-import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import { createExplanationRule } from '../domain/explanations';
 import { createLimitCheck } from '../domain/signal';
-import type { Logger } from '../logger';
 import type { Metrics } from '../metrics/metrics';
 import type { OpenSession } from '../onnx/session';
 import { createPipeline } from '../pipeline/pipeline';
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { decodeBundle } from '../scoring/bundle';
 import type { ReplaySummary } from '../sinks/summary';
-import { configuredSource, type ConfiguredSource } from '../sources/sources';
+import { configuredSource } from '../sources/sources';
 import { aborted } from './aborted';
-import { createCleanup } from './cleanup';
-import { createRecordClock, wallClock, type Clock } from './clock';
+import { Cleanup } from './cleanup';
+import { createRecordClock, wallClock } from './clock';
 import { createSinks, createSource, createSummary } from './connectors';
 import { createDelivery } from './delivery';
-import { createModelLifecycle } from './model-lifecycle';
+import { createModelLifecycle, type ModelLifecycleOptions } from './model-lifecycle';
 import { closeEvents, createDetectorStates } from './partition-states';
-import { openQuarantine, quarantinePath } from './quarantine';
-import { createReadiness, type ReadinessReport } from './readiness';
+import { Quarantine, quarantinePath } from './quarantine';
+import { Readiness, type ReadinessReport } from './readiness';
 import type { TrainingOutcome } from './retrainer';
 import type { TrainingProgress } from './training-message';
-import type { RunTraining } from './training-run';
 
 /** What the console shows. */
 export interface DetectorObserver {
@@ -31,22 +28,14 @@ export interface DetectorObserver {
   passEnded(detector: string, pass: number, summary: ReplaySummary | undefined): void;
 }
 
-export interface DetectorParts {
-  settings: DetectorSettings;
-  role: DaemonSettings['role'];
-  storePath: string;
-  /** Interval at which the store is read, ms. */
-  pollIntervalMs: number;
-  /** Silence after which the process that trains counts as dead, ms. */
-  leaseTimeoutMs: number;
+export interface DetectorParts extends Pick<
+  ModelLifecycleOptions,
+  'settings' | 'daemon' | 'runTraining' | 'log'
+> {
   metrics: Metrics;
-  /** Adds the detector to each line. */
-  log: Logger;
-  runTraining: RunTraining;
   /** Opens the graphs that score; undefined where tfjs scores. */
-  openSession?: OpenSession | undefined;
+  openSession: OpenSession | undefined;
   observer: DetectorObserver;
-  shutdownTimeoutMs: number;
 }
 
 export interface RunningDetector {
@@ -64,28 +53,24 @@ const explanationBudget = { share: 0.05, burstMs: 100 };
 /** On the record clock: time from the start of a training to the use of its model, s. */
 const trainingSeconds = 10;
 
-function createClock({ replayRate }: ConfiguredSource): Clock {
-  return replayRate === undefined ? wallClock : createRecordClock(Math.ceil(replayRate * trainingSeconds));
-}
-
 export async function startDetector(parts: DetectorParts): Promise<RunningDetector> {
-  const { settings, role, storePath, shutdownTimeoutMs, observer, log } = parts;
+  const { settings, daemon, observer, log } = parts;
+  const { role, store, shutdownTimeoutMs } = daemon;
   const { detector: name } = settings;
   const from = configuredSource(settings.source);
-  const cleanup = createCleanup();
+  const cleanup = new Cleanup();
   const stopping = new AbortController();
   const broken = new AbortController();
-  const clock = createClock(from);
+  const { replayRate } = from;
+  const clock =
+    replayRate === undefined ? wallClock : createRecordClock(Math.ceil(replayRate * trainingSeconds));
   const recordDecoder = createRecordDecoder(settings);
 
-  const quarantineFile = quarantinePath(storePath, name);
-  const quarantine = await openQuarantine(quarantineFile, settings.training.quarantineMs);
+  const quarantineFile = quarantinePath(store.path, name);
+  const quarantine = await Quarantine.open(quarantineFile, settings.training.quarantineMs);
   const saveQuarantine = (): Promise<void> => quarantine.save(states.openEvents());
   const summary = await createSummary(settings);
-  const { sinks, committer } = await createSinks({
-    settings,
-    quarantine,
-    summary,
+  const { sinks, committer } = await createSinks(settings, quarantine, summary, {
     onTransaction: (result) => metrics.transaction(result),
     log,
   });
@@ -96,7 +81,7 @@ export async function startDetector(parts: DetectorParts): Promise<RunningDetect
     sinks: sinks.map((sink) => sink.name),
   });
 
-  const states = createDetectorStates(settings, storePath, recordDecoder, metrics, log);
+  const states = createDetectorStates(settings, store.path, recordDecoder, metrics, log);
   const closeOpenEvents = (): Promise<void> => closeEvents(states, sinks, metrics);
   // The next consumer of a topic continues its events; those of a file end with it.
   if (from.bounded)
@@ -104,10 +89,7 @@ export async function startDetector(parts: DetectorParts): Promise<RunningDetect
       closeOpenEvents().catch((err: unknown) => log.warn('open events could not be closed', { err })),
     );
 
-  const source = await createSource({
-    source: from,
-    metrics,
-    states,
+  const source = await createSource(from, metrics, states, {
     committer,
     shutdownTimeoutMs,
     async onPassEnd(pass) {
@@ -116,7 +98,7 @@ export async function startDetector(parts: DetectorParts): Promise<RunningDetect
     },
     log,
   });
-  const readiness = createReadiness(role, () => source.ready());
+  const readiness = new Readiness(role, () => source.ready());
 
   const models = createModelLifecycle({
     ...parts,
@@ -161,7 +143,7 @@ export async function startDetector(parts: DetectorParts): Promise<RunningDetect
     training.startSchedule();
     if (role === 'train') await aborted(stopping.signal);
     else {
-      const delivery = source.run(createDelivery({ process, slot, readiness, clock }));
+      const delivery = source.run(createDelivery(process, slot, readiness, clock));
       await Promise.race([delivery, aborted(broken.signal).then((error) => Promise.reject(error as Error))]);
       clock.end();
     }

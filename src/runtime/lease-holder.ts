@@ -4,30 +4,46 @@ import type { Logger } from '../logger';
 import { acquireLease, type Lease, type LeaseOptions } from '../store/lease';
 import { messageOf } from '../system/error-text';
 
-export interface LeaseHolder {
-  /** Resolves to the lease of this process. Rejects with a TrainingError (`lease`, `store`) if there is none to get. */
-  acquire(): Promise<Lease>;
+export class LeaseHolder {
+  private lease: Lease | undefined;
+  private acquiring: Promise<Lease> | undefined;
+  private released = false;
+
+  constructor(private readonly options: LeaseOptions & { log: Logger; onChange: (held: boolean) => void }) {}
+
   /** Whether this process holds the lease, unless it expired since the last renewal. */
-  isHeld(): boolean;
+  isHeld(): boolean {
+    return !this.released && this.lease?.lost.aborted === false;
+  }
+
   /** Folder of the newest lease of this process, even after its loss; undefined if it never had one. */
-  folder(): string | undefined;
+  folder(): string | undefined {
+    return this.lease?.folder;
+  }
+
+  /** Resolves to the lease of this process. Rejects with a TrainingError (`lease`, `store`) if there is none to get. */
+  async acquire(): Promise<Lease> {
+    if (this.released) throw new TrainingError('lease', 'the daemon is stopping');
+    if (this.lease !== undefined && this.isHeld()) return this.lease;
+    // Concurrent calls share one attempt: the second would find the lease of the first.
+    this.acquiring ??= this.take().finally(() => (this.acquiring = undefined));
+    return this.acquiring;
+  }
+
   /** Gives the lease back; `acquire` rejects from then on. Idempotent. */
-  release(): Promise<void>;
-}
+  async release(): Promise<void> {
+    const held = this.isHeld();
+    this.released = true;
+    await this.acquiring?.catch(() => undefined);
+    if (held) this.options.onChange(false);
+    await this.lease?.release();
+  }
 
-export function createLeaseHolder(
-  options: LeaseOptions & { log: Logger; onChange: (held: boolean) => void },
-): LeaseHolder {
-  const { log, onChange } = options;
-  let lease: Lease | undefined;
-  let acquiring: Promise<Lease> | undefined;
-  let released = false;
-  const isHeld = (): boolean => !released && lease?.lost.aborted === false;
-
-  async function take(): Promise<Lease> {
+  private async take(): Promise<Lease> {
+    const { log, onChange } = this.options;
     try {
-      const taken = await acquireLease(options);
-      lease = taken;
+      const taken = await acquireLease(this.options);
+      this.lease = taken;
       onChange(true);
       log.info('lease taken: this process trains', { lease: taken.token });
       taken.lost.addEventListener('abort', () => {
@@ -36,27 +52,7 @@ export function createLeaseHolder(
       });
       return taken;
     } catch (cause) {
-      const reason = cause instanceof LeaseError ? 'lease' : 'store';
-      throw new TrainingError(reason, messageOf(cause), { cause });
+      throw new TrainingError(cause instanceof LeaseError ? 'lease' : 'store', messageOf(cause), { cause });
     }
   }
-
-  return {
-    isHeld,
-    async acquire() {
-      if (released) throw new TrainingError('lease', 'the daemon is stopping');
-      if (lease !== undefined && isHeld()) return lease;
-      // Concurrent calls share one attempt: the second would find the lease of the first.
-      acquiring ??= take().finally(() => (acquiring = undefined));
-      return acquiring;
-    },
-    folder: () => lease?.folder,
-    async release() {
-      const held = isHeld();
-      released = true;
-      await acquiring?.catch(() => undefined);
-      if (held) onChange(false);
-      await lease?.release();
-    },
-  };
 }

@@ -5,28 +5,23 @@ import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
 import { configuredSource } from '../sources/sources';
 import { createModelStore } from '../store/model-store';
-import { createCleanup } from './cleanup';
+import { Cleanup } from './cleanup';
 import type { Clock } from './clock';
 import { obtainFirstModel } from './first-model';
-import { createLeaseHolder } from './lease-holder';
+import { LeaseHolder } from './lease-holder';
 import { createModelLoader, type DecodeModel } from './model-loader';
-import { createModelSlot, type ModelSlot } from './model-slot';
+import { ModelSlot } from './model-slot';
 import { startPeerExchange } from './peer-exchange';
 import type { Readiness } from './readiness';
 import { createRetrainer, type TrainingOutcome } from './retrainer';
-import { createTraining, type Training } from './training';
-import { createTrainingRequests } from './training-request';
+import { createTraining } from './training';
+import { TrainingRequests } from './training-request';
 import { createTrainingRun, type TrainingRunOptions } from './training-run';
 import { watchVersions } from './version-watch';
 
 export interface ModelLifecycleOptions extends Omit<TrainingRunOptions, 'leaseHolder'> {
   settings: DetectorSettings;
-  role: DaemonSettings['role'];
-  storePath: string;
-  /** Interval at which the store is read, ms. */
-  pollIntervalMs: number;
-  /** Silence after which the process that trains counts as dead, ms. */
-  leaseTimeoutMs: number;
+  daemon: DaemonSettings;
   clock: Clock;
   decode: DecodeModel;
   readiness: Readiness;
@@ -37,31 +32,24 @@ export interface ModelLifecycleOptions extends Omit<TrainingRunOptions, 'leaseHo
   log: Logger;
 }
 
-export interface ModelLifecycle {
-  slot: ModelSlot;
-  training: Training;
-  /** Resolves when the slot has a model, or when the daemon stops. Rejects if there will never be one. */
-  obtainFirst(): Promise<void>;
-  /** Ends a running training, and gives the lease back. Idempotent. */
-  stop(): Promise<void>;
-}
-
-export function createModelLifecycle(options: ModelLifecycleOptions): ModelLifecycle {
-  const { settings, role, storePath, clock, readiness, stopping, metrics, log } = options;
+export function createModelLifecycle(options: ModelLifecycleOptions) {
+  const { settings, daemon, clock, readiness, stopping, metrics, log } = options;
+  const { path: directory, pollIntervalMs: intervalMs, leaseTimeoutMs: timeoutMs } = daemon.store;
+  const { role } = daemon;
   const { detector } = settings;
-  const cleanup = createCleanup();
+  const cleanup = new Cleanup();
 
-  const leaseHolder = createLeaseHolder({
-    directory: storePath,
+  const leaseHolder = new LeaseHolder({
+    directory,
     detector,
-    timeoutMs: options.leaseTimeoutMs,
+    timeoutMs,
     onChange: (held) => metrics.leaseHeld(held),
     log,
   });
   cleanup.add('lease', () => leaseHolder.release());
 
-  const store = createModelStore({ directory: storePath, detector, lease: () => leaseHolder.folder() });
-  const slot = createModelSlot(metrics);
+  const store = createModelStore({ directory, detector, lease: () => leaseHolder.folder() });
+  const slot = new ModelSlot(metrics);
   const load = createModelLoader({ settings, store, decode: options.decode, metrics, log });
 
   const retrainer = createRetrainer<ActiveDetector>({
@@ -81,7 +69,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions): ModelLifec
     settings: settings.training,
     retrainer,
     clock,
-    requests: createTrainingRequests(storePath, detector),
+    requests: new TrainingRequests(directory, detector),
     store,
     metrics,
     onEnd: options.onTrainingEnd,
@@ -92,7 +80,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions): ModelLifec
 
   const watch = watchVersions({
     store,
-    intervalMs: options.pollIntervalMs,
+    intervalMs,
     inUse: () => slot.version(),
     isBusy: () => training.isRunning() || stopping.aborted || readiness.isStarting(),
     load,
@@ -103,7 +91,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions): ModelLifec
 
   const exchange = startPeerExchange({
     role,
-    intervalMs: options.pollIntervalMs,
+    intervalMs,
     leaseHolder,
     saveQuarantine: options.saveQuarantine,
     answerRequests: () => training.answerRequests(),
@@ -114,6 +102,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions): ModelLifec
   return {
     slot,
     training,
+    /** Resolves when the slot has a model, or when the daemon stops. Rejects if there will never be one. */
     obtainFirst: () =>
       obtainFirstModel({
         detector,
@@ -128,6 +117,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions): ModelLifec
         stopping,
         log,
       }),
+    /** Ends a running training, and gives the lease back. Idempotent. */
     stop: () => cleanup.release(),
   };
 }

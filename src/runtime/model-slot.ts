@@ -3,39 +3,41 @@ import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
 import { versionCreatedAt } from '../store/version-name';
 
-export interface ModelSlot {
-  current(): ActiveDetector | undefined;
-  version(): string | undefined;
+export class ModelSlot {
+  private active: ActiveDetector | undefined;
+  private batch: Promise<void> = Promise.resolve();
+  private readonly filling = new AbortController();
   /** Aborted as soon as there is a model: cancels the wait for one. */
-  readonly filled: AbortSignal;
-  /** Uses this model from the next batch on; the batch in progress finishes with the old one. */
-  use(model: ActiveDetector): void;
-  /** Notes that a batch is in progress until the promise settles, and returns the promise. */
-  scoring(batch: Promise<void>): Promise<void>;
-  /** Disposes the model in use. */
-  empty(): void;
-}
+  readonly filled = this.filling.signal;
 
-export function createModelSlot(metrics: Pick<DetectorMetrics, 'modelLoaded'>): ModelSlot {
-  let active: ActiveDetector | undefined;
-  let batch: Promise<void> = Promise.resolve();
-  const filled = new AbortController();
-  return {
-    current: () => active,
-    version: () => active?.detector.version,
-    filled: filled.signal,
-    use(model) {
-      const old = active?.detector;
-      active = model;
-      void batch.catch(() => undefined).then(() => old?.dispose());
-      const { version } = model.detector;
-      metrics.modelLoaded(version, Date.parse(versionCreatedAt(version)));
-      filled.abort();
-    },
-    scoring: (next) => (batch = next),
-    empty() {
-      active?.detector.dispose();
-      active = undefined;
-    },
-  };
+  constructor(private readonly metrics: Pick<DetectorMetrics, 'modelLoaded'>) {}
+
+  current(): ActiveDetector | undefined {
+    return this.active;
+  }
+
+  version(): string | undefined {
+    return this.active?.detector.version;
+  }
+
+  /** Uses this model from the next batch on; the batch in progress finishes with the old one. */
+  use(model: ActiveDetector): void {
+    const old = this.active?.detector;
+    this.active = model;
+    void this.batch.catch(() => undefined).then(() => old?.dispose());
+    const { version } = model.detector;
+    this.metrics.modelLoaded(version, Date.parse(versionCreatedAt(version)));
+    this.filling.abort();
+  }
+
+  /** Notes that a batch is in progress until the promise settles, and returns the promise. */
+  scoring(batch: Promise<void>): Promise<void> {
+    return (this.batch = batch);
+  }
+
+  /** Disposes the model in use. */
+  empty(): void {
+    this.active?.detector.dispose();
+    this.active = undefined;
+  }
 }

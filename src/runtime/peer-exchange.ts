@@ -2,6 +2,7 @@
 import type { DaemonSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { LeaseHolder } from './lease-holder';
+import { Poll } from './poll';
 
 export interface PeerExchangeOptions {
   role: DaemonSettings['role'];
@@ -13,18 +14,9 @@ export interface PeerExchangeOptions {
   log: Pick<Logger, 'warn'>;
 }
 
-export interface PeerExchange {
-  /** Exchanges now. Never rejects. */
-  exchange(): Promise<void>;
-  /** Ends the exchange and waits for one in progress. Idempotent. */
-  stop(): Promise<void>;
-}
-
-export function startPeerExchange(options: PeerExchangeOptions): PeerExchange {
+export function startPeerExchange(options: PeerExchangeOptions): Poll {
   const { role, intervalMs, leaseHolder, saveQuarantine, answerRequests, log } = options;
-  let inProgress: Promise<void> | undefined;
-
-  async function exchangeOnce(): Promise<void> {
+  return new Poll(intervalMs, async () => {
     try {
       if (role !== 'train') await saveQuarantine();
       // A process that only trains takes over as soon as no other process trains.
@@ -33,17 +25,5 @@ export function startPeerExchange(options: PeerExchangeOptions): PeerExchange {
     } catch (err) {
       log.warn('exchange with other processes through the store failed', { err });
     }
-  }
-
-  const exchange = (): Promise<void> =>
-    (inProgress ??= exchangeOnce().finally(() => (inProgress = undefined)));
-  const timer = setInterval(() => void exchange(), intervalMs);
-  timer.unref();
-  return {
-    exchange,
-    async stop() {
-      clearInterval(timer);
-      await inProgress;
-    },
-  };
+  });
 }

@@ -5,13 +5,6 @@ import { writeAtomically } from '../system/atomic-write';
 import { errorCode } from '../system/file-system';
 import type { Interval } from '../training/exclusion';
 
-export interface Quarantine {
-  /** Adds an interval of event time of one key, Unix ms, extended by the margin on both sides. */
-  add(key: string, from: number, to: number): void;
-  /** Writes everything added, and the events that are still open, atomically. */
-  save(openEvents: readonly OpenEvent[]): Promise<void>;
-}
-
 /** An event so far; times are Unix ms. */
 interface OpenEvent {
   key: string;
@@ -27,52 +20,62 @@ export function quarantinePath(storePath: string, detector: string): string {
   return join(storePath, detector, 'quarantine.json');
 }
 
-/**
- * Continues the content of the file; a damaged one counts as empty and is replaced by the next save. Several processes may share
- * a file: each adds its own intervals, and checks at its next save that they are still there.
- */
-export async function openQuarantine(path: string, marginMs: number): Promise<Quarantine> {
-  const stored = await readQuarantine(path).catch(() => undefined);
+/** Several processes may share a file: each adds its own intervals, and checks at its next save that they are still there. */
+export class Quarantine {
   /** Intervals added by this process, by key and start. */
-  const own = new Map<string, Interval>();
-  let known = stored ?? [];
-  let changed = stored === undefined;
+  private readonly own = new Map<string, Interval>();
+  private known: readonly Interval[];
+  private changed: boolean;
   /** Written, but perhaps overwritten since by another process that had read the file before. */
-  let unconfirmed = false;
+  private unconfirmed = false;
 
-  function add(key: string, from: number, to: number): void {
-    const id = idOf({ key, from: from - marginMs });
-    const before = own.get(id);
-    if (before !== undefined && before.to >= to + marginMs) return;
-    own.delete(id);
-    own.set(id, { key, from: from - marginMs, to: to + marginMs });
-    const [oldest] = own.keys();
-    if (own.size > maxIntervals && oldest !== undefined) own.delete(oldest);
-    changed = true;
+  private constructor(
+    private readonly path: string,
+    private readonly marginMs: number,
+    stored: readonly Interval[] | undefined,
+  ) {
+    this.known = stored ?? [];
+    this.changed = stored === undefined;
   }
 
-  return {
-    add,
-    async save(openEvents) {
-      for (const { key, start, end } of openEvents) add(key, start, end);
-      if (!changed && !unconfirmed) return;
-      const onDisk = await readIfExists(path).catch(() => known);
-      if (!changed && (onDisk === undefined || containsAll(onDisk, own))) {
-        unconfirmed = false;
-        return;
-      }
-      changed = false;
-      try {
-        known = union(onDisk ?? known, own).slice(-maxIntervals);
-        await mkdir(dirname(path), { recursive: true });
-        await writeAtomically(path, JSON.stringify(known));
-        unconfirmed = true;
-      } catch (error) {
-        changed = true;
-        throw error;
-      }
-    },
-  };
+  /** Continues the content of the file; a damaged one counts as empty and is replaced by the next save. */
+  static async open(path: string, marginMs: number): Promise<Quarantine> {
+    return new Quarantine(path, marginMs, await readQuarantine(path).catch(() => undefined));
+  }
+
+  /** Adds an interval of event time of one key, Unix ms, extended by the margin on both sides. */
+  add(key: string, start: number, end: number): void {
+    const interval = { key, from: start - this.marginMs, to: end + this.marginMs };
+    const id = idOf(interval);
+    const before = this.own.get(id);
+    if (before !== undefined && before.to >= interval.to) return;
+    this.own.delete(id);
+    this.own.set(id, interval);
+    const [oldest] = this.own.keys();
+    if (this.own.size > maxIntervals && oldest !== undefined) this.own.delete(oldest);
+    this.changed = true;
+  }
+
+  /** Writes everything added, and the events that are still open, atomically. */
+  async save(openEvents: readonly OpenEvent[]): Promise<void> {
+    for (const { key, start, end } of openEvents) this.add(key, start, end);
+    if (!this.changed && !this.unconfirmed) return;
+    const onDisk = await readIfExists(this.path).catch(() => this.known);
+    if (!this.changed && (onDisk === undefined || containsAll(onDisk, this.own))) {
+      this.unconfirmed = false;
+      return;
+    }
+    this.changed = false;
+    try {
+      this.known = union(onDisk ?? this.known, this.own).slice(-maxIntervals);
+      await mkdir(dirname(this.path), { recursive: true });
+      await writeAtomically(this.path, JSON.stringify(this.known));
+      this.unconfirmed = true;
+    } catch (error) {
+      this.changed = true;
+      throw error;
+    }
+  }
 }
 
 const idOf = ({ key, from }: Pick<Interval, 'key' | 'from'>): string => `${from} ${key}`;

@@ -8,52 +8,57 @@ export interface ReadinessReport {
   reason: string;
 }
 
-export interface Readiness {
-  /** `reason` is what the detector does about its missing model. */
-  obtainingModel(reason: string): void;
-  /** Progress of a training, which is of interest while there is no model. */
-  training(progress: Pick<TrainingProgress, 'epoch' | 'epochs'>): void;
-  running(): void;
-  stopping(): void;
-  isStarting(): boolean;
-  /** The newest batch failed and will be redelivered; a detector that cannot reach its sink is not ready. */
-  batchFailed(reason: string): void;
-  batchProcessed(): void;
-  report(): ReadinessReport;
-}
-
 type State =
-  | { phase: 'starting' }
+  | { phase: 'starting' | 'stopping' }
   | { phase: 'obtaining model'; reason: string }
-  | { phase: 'running'; failure: string | undefined }
-  | { phase: 'stopping' };
+  | { phase: 'running'; failure: string | undefined };
 
-export function createReadiness(role: DaemonSettings['role'], sourceReady: Source['ready']): Readiness {
-  let state: State = { phase: 'starting' };
-  const enter = (next: State): void => {
-    if (state.phase !== 'stopping') state = next;
-  };
-  const setFailure = (failure: string | undefined): void => {
-    if (state.phase === 'running') state.failure = failure;
-  };
+export class Readiness {
+  private state: State = { phase: 'starting' };
 
-  return {
-    obtainingModel: (reason) => enter({ phase: 'obtaining model', reason }),
-    training({ epoch, epochs }) {
-      if (state.phase === 'obtaining model')
-        state.reason = `training the first model (epoch ${epoch} of at most ${epochs})`;
-    },
-    running: () => enter({ phase: 'running', failure: undefined }),
-    stopping: () => enter({ phase: 'stopping' }),
-    isStarting: () => state.phase === 'starting',
-    batchFailed: (reason) => setFailure(reason),
-    batchProcessed: () => setFailure(undefined),
-    report() {
-      if (state.phase === 'obtaining model') return { ready: false, reason: state.reason };
-      if (state.phase !== 'running') return { ready: false, reason: state.phase };
-      if (role === 'train') return { ready: true, reason: 'training' };
-      const source = sourceReady();
-      return source.ready && state.failure !== undefined ? { ready: false, reason: state.failure } : source;
-    },
-  };
+  constructor(
+    private readonly role: DaemonSettings['role'],
+    private readonly sourceReady: Source['ready'],
+  ) {}
+
+  isStarting(): boolean {
+    return this.state.phase === 'starting';
+  }
+
+  /** @param reason what the detector does about its missing model */
+  obtainingModel(reason: string): void {
+    this.enter({ phase: 'obtaining model', reason });
+  }
+
+  /** Progress of a training, which is of interest while there is no model. */
+  training({ epoch, epochs }: Pick<TrainingProgress, 'epoch' | 'epochs'>): void {
+    if (this.state.phase === 'obtaining model')
+      this.state.reason = `training the first model (epoch ${epoch} of at most ${epochs})`;
+  }
+
+  running(): void {
+    this.enter({ phase: 'running', failure: undefined });
+  }
+
+  stopping(): void {
+    this.enter({ phase: 'stopping' });
+  }
+
+  /** @param failure why the newest batch failed: a detector that cannot reach its sink is not ready */
+  batchEnded(failure?: string): void {
+    if (this.state.phase === 'running') this.state.failure = failure;
+  }
+
+  report(): ReadinessReport {
+    const { state } = this;
+    if (state.phase === 'obtaining model') return { ready: false, reason: state.reason };
+    if (state.phase !== 'running') return { ready: false, reason: state.phase };
+    if (this.role === 'train') return { ready: true, reason: 'training' };
+    const source = this.sourceReady();
+    return source.ready && state.failure !== undefined ? { ready: false, reason: state.failure } : source;
+  }
+
+  private enter(next: State): void {
+    if (this.state.phase !== 'stopping') this.state = next;
+  }
 }

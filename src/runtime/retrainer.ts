@@ -1,6 +1,7 @@
 /** One training at a time, from its start to the use of its model. After any failure the model in use stays. */
 import { TrainingError, type RetrainingFailure } from '../errors';
 import type { Logger } from '../logger';
+import type { DetectorMetrics } from '../metrics/metrics';
 import type { ModelStore } from '../store/bundle';
 import { messageOf } from '../system/error-text';
 
@@ -14,13 +15,6 @@ export type TrainingOutcome =
   /** No training was started: another one runs, or the retrainer has been stopped. */
   | { result: 'refused'; because: 'running' | 'stopped' };
 
-/** For the metrics. */
-export interface RetrainerObserver {
-  trainingStarted(trigger: TrainingTrigger): void;
-  /** `seconds` from the start to the swap or the failure. */
-  trainingEnded(result: 'ok' | RetrainingFailure, seconds: number): void;
-}
-
 export interface RetrainerOptions<Model> {
   /** Trains and publishes; resolves to the name of the version. On abort it rejects soon. */
   runTraining: (signal: AbortSignal) => Promise<string>;
@@ -29,7 +23,7 @@ export interface RetrainerOptions<Model> {
   load: (version: string) => Promise<Model>;
   /** Takes a model into use. Rejects only if the previous one stays in use. */
   onSwap: (model: Model, version: string) => void | Promise<void>;
-  observer: RetrainerObserver;
+  observer: DetectorMetrics['training'];
   log: Logger;
   /** A longer training is aborted. */
   timeoutMs: number;
@@ -38,19 +32,13 @@ export interface RetrainerOptions<Model> {
   keepForMs?: number;
 }
 
-export interface Retrainer {
-  /** Trains and takes the new model into use. Never rejects: a failure is logged, counted and returned. */
-  train(trigger: TrainingTrigger): Promise<TrainingOutcome>;
-  running(): boolean;
-  /** Aborts a running training and waits for its end. Idempotent. */
-  stop(): Promise<void>;
-}
+export type Retrainer = ReturnType<typeof createRetrainer>;
 
 /** setTimeout fires at once for more than a 31-bit number of ms. */
 const longestTimeoutMs = 2 ** 31 - 1;
 
 /** The retrainer of one detector. */
-export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrainer {
+export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
   const { runTraining, store, load, onSwap, observer, log, timeoutMs, keepVersions, keepForMs = 0 } = options;
   let inProgress: Promise<TrainingOutcome> | undefined;
   let aborting: AbortController | undefined;
@@ -58,7 +46,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
 
   async function trainAndSwap(trigger: TrainingTrigger, abort: AbortController): Promise<TrainingOutcome> {
     const startedAt = performance.now();
-    observer.trainingStarted(trigger);
+    observer.trainingStarted();
     log.info('training started', { trigger });
     const before = await readStore();
     const outcome = await attempt(abort);
@@ -88,12 +76,8 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
   }
 
   async function withTimeout(abort: AbortController): Promise<string> {
-    const timer = setTimeout(
-      () => {
-        abort.abort(new TrainingTimeout(timeoutMs));
-      },
-      Math.min(timeoutMs, longestTimeoutMs),
-    );
+    const expire = (): void => abort.abort(new TrainingTimeout(timeoutMs));
+    const timer = setTimeout(expire, Math.min(timeoutMs, longestTimeoutMs));
     try {
       return await runTraining(abort.signal);
     } finally {
@@ -101,20 +85,15 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
     }
   }
 
-  /** Content of the store before a training. */
-  interface StoreContent {
-    current: string | undefined;
-    versions: ReadonlySet<string>;
-  }
-
-  async function readStore(): Promise<StoreContent> {
+  /** The pointer and the versions before a training. */
+  async function readStore() {
     try {
       const versions = new Set((await store.list()).map(({ version }) => version));
       return { current: await store.current(), versions };
     } catch (err) {
       // A damaged pointer must not prevent the training that replaces it.
       log.warn('model store could not be read before the training', { err });
-      return { current: undefined, versions: new Set() };
+      return { current: undefined, versions: new Set<string>() };
     }
   }
 
@@ -122,20 +101,14 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
    * Publishing moves the pointer. If the new version is not used, the next start must find the model in use now. A pointer
    * that was moved to an older version in the meantime stays.
    */
-  async function restorePointer(before: StoreContent): Promise<void> {
+  async function restorePointer({ current, versions }: Awaited<ReturnType<typeof readStore>>): Promise<void> {
     try {
       const now = await store.current();
-      if (before.current === undefined || now === undefined || before.versions.has(now)) return;
-      await store.setCurrent(before.current);
-      log.warn('model version discarded; the previous one stays in use', {
-        version: now,
-        current: before.current,
-      });
+      if (current === undefined || now === undefined || versions.has(now)) return;
+      await store.setCurrent(current);
+      log.warn('model version discarded; the previous one stays in use', { version: now, current });
     } catch (err) {
-      log.error('pointer could not be moved back to the previous model version', {
-        current: before.current,
-        err,
-      });
+      log.error('pointer could not be moved back to the previous model version', { current, err });
     }
   }
 
@@ -164,7 +137,8 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
   }
 
   return {
-    async train(trigger) {
+    /** Trains and takes the new model into use. Never rejects: a failure is logged, counted and returned. */
+    async train(trigger: TrainingTrigger): Promise<TrainingOutcome> {
       if (stopped) return { result: 'refused', because: 'stopped' };
       if (inProgress !== undefined) return { result: 'refused', because: 'running' };
       aborting = new AbortController();
@@ -177,6 +151,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>): Retrai
       }
     },
     running: () => inProgress !== undefined,
+    /** Aborts a running training and waits for its end. Idempotent. */
     async stop() {
       stopped = true;
       aborting?.abort(new TrainingStop());

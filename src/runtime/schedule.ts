@@ -19,7 +19,7 @@ export interface ScheduleOptions {
    */
   jitterMs: number;
   /** Never called again before its promise has settled. */
-  onDue: () => Promise<void>;
+  onDue: () => Promise<unknown>;
   /** Called instead of `onDue` when the previous call has not settled. */
   onSkipped: () => void;
   /** `onDue` rejected; the schedule continues. */
@@ -28,12 +28,7 @@ export interface ScheduleOptions {
   clock?: Pick<Clock, 'now' | 'after' | 'random'>;
 }
 
-export interface Schedule {
-  /** Time of the next call of `onDue`, delay included; undefined = never. */
-  next(): Date | undefined;
-  /** Ends the calls; one in progress continues. Idempotent. */
-  stop(): void;
-}
+export type Schedule = ReturnType<typeof createSchedule>;
 
 /**
  * Longest timer, ms: setTimeout accepts at most 24.8 days, and does not notice that the clock was set or that the machine
@@ -50,7 +45,7 @@ export function createSchedule({
   onSkipped,
   onError,
   clock = wallClock,
-}: ScheduleOptions): Schedule {
+}: ScheduleOptions) {
   const times = cron === '' ? undefined : parseCron(cron, timeZone, clock.now());
   let next: number | undefined;
   let cancel: (() => void) | undefined;
@@ -65,31 +60,31 @@ export function createSchedule({
   function wait(): void {
     if (next === undefined) return;
     cancel = clock.after(Math.min(Math.max(next - clock.now(), 0), longestWaitMs), () => {
-      if (next !== undefined && clock.now() < next) {
-        wait();
-        return;
+      if (next !== undefined && clock.now() < next) wait();
+      else {
+        // Plans first, so that `onDue` may call stop().
+        plan();
+        due();
       }
-      // Plans first, so that `onDue` may call stop().
-      plan();
-      due();
     });
   }
 
   function due(): void {
-    if (running) {
-      onSkipped();
-      return;
+    if (running) onSkipped();
+    else {
+      running = true;
+      void Promise.resolve()
+        .then(onDue)
+        .catch(onError)
+        .finally(() => (running = false));
     }
-    running = true;
-    void Promise.resolve()
-      .then(onDue)
-      .catch(onError)
-      .finally(() => (running = false));
   }
 
   plan();
   return {
+    /** Time of the next call of `onDue`, delay included; undefined = never. */
     next: () => (next === undefined ? undefined : new Date(next)),
+    /** Ends the calls; one in progress continues. Idempotent. */
     stop() {
       cancel?.();
       next = undefined;

@@ -50,40 +50,30 @@ const goldenValues = 200_000;
 
 /** @throws TrainingError with the reason why there is no new version */
 export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {
-  const { settings, store } = parts;
-  const { tensors, openScoring, openTraining } = parts.engines;
+  const { settings, engines, weights, onProgress } = parts;
+  const { tensors, openScoring, openTraining } = engines;
+  const { record, model, training, calibration } = settings;
   const recordDecoder = createRecordDecoder(settings);
   const { dataset, rejected } = await readDataset(parts, recordDecoder);
-  const trained = await train(
-    dataset,
-    recordDecoder.table,
-    {
-      schema: settings.record,
-      signals: settings.record.signals,
-      model: settings.model,
-      seed: settings.training.seed,
-      epochs: settings.training.epochs,
-      batchSize: settings.training.batchSize,
-      learningRate: settings.training.learningRate,
-      patience: settings.training.patience,
-      minRecords: settings.training.minRecords,
-      calibrationShare: settings.calibration.share,
-      tailShare: settings.calibration.tailShare,
-      statistics: settings.calibration.statistics,
-      groupBy: settings.calibration.groupBy,
-      engine: tensors.name,
-      settingsFingerprint: settingsFingerprint(settings),
-      openScoring,
-      openTraining,
-      ...(parts.weights !== undefined && { weights: parts.weights }),
-    },
-    parts.onProgress,
-  );
+  const options = {
+    ...training,
+    ...calibration,
+    schema: record,
+    signals: record.signals,
+    model,
+    calibrationShare: calibration.share,
+    engine: tensors.name,
+    settingsFingerprint: settingsFingerprint(settings),
+    openScoring,
+    openTraining,
+    ...(weights !== undefined && { weights }),
+  };
+  const trained = await train(dataset, recordDecoder.table, options, onProgress);
   const report = { ...trained.report, rejectedRecords: rejected };
   try {
     const golden = pickGolden(dataset, trained.report.windows.fit);
     const files = await encodeBundle({ ...trained, report }, golden, recordDecoder.table, openScoring);
-    return { version: await publish(store, files, parts.writtenBy), report };
+    return { version: await publish(parts, files), report };
   } finally {
     disposeModel(trained.model);
   }
@@ -98,9 +88,7 @@ async function readDataset(
   const from = configuredSource(settings.source).bounded ? undefined : now() - historyMs;
   let rejected = 0;
   let share = 1;
-  const onShare = (read: number): void => {
-    share = read;
-  };
+  const onShare = (read: number): void => void (share = read);
   for await (const messages of readHistory({ from, to: undefined, maxRecords, blocks, onShare })) {
     const { records } = await decode(messages, now());
     rejected += messages.length - records.count;
@@ -129,16 +117,14 @@ function pickGolden(dataset: Dataset, windows: number): ReturnType<typeof create
 }
 
 async function publish(
-  store: Pick<ModelStore, 'publish'>,
+  { store, writtenBy }: TrainerParts,
   files: ReadonlyMap<string, Uint8Array>,
-  writtenBy: Readonly<Record<string, string>>,
 ): Promise<string> {
   try {
     return await store.publish(files, writtenBy);
   } catch (cause) {
     if (cause instanceof LeaseError) throw new TrainingError('lease', cause.message, { cause });
-    throw new TrainingError('store', `the new version could not be stored: ${messageOf(cause)}`, {
-      cause,
-    });
+    const problem = `the new version could not be stored: ${messageOf(cause)}`;
+    throw new TrainingError('store', problem, { cause });
   }
 }

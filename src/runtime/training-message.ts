@@ -1,5 +1,5 @@
 /** Messages of a training process to its daemon: one JSON object per line on its standard output. */
-import { TrainingError } from '../errors';
+import { TrainingError, trainingFailures } from '../errors';
 import { messageOf } from '../system/error-text';
 
 export interface TrainingProgress {
@@ -21,15 +21,6 @@ export type TrainingMessage =
   | { type: 'published'; version: string }
   | { type: 'failed'; reason: TrainingError['reason']; message: string };
 
-const failureReasons = Object.keys({
-  too_few_records: true,
-  diverged: true,
-  store: true,
-  lease: true,
-  killed: true,
-  failed: true,
-} satisfies Record<TrainingError['reason'], true>);
-
 /** The message as a line with a line feed. */
 export function formatTrainingMessage(message: TrainingMessage): string {
   return `${JSON.stringify(message)}\n`;
@@ -47,33 +38,28 @@ export function failureMessage(error: unknown): TrainingMessage {
 /** The message in a line; undefined for any other line, as libraries write to standard output, too. */
 export function parseTrainingMessage(line: string): TrainingMessage | undefined {
   if (!line.startsWith('{')) return undefined;
-  let message: Record<string, unknown>;
+  let parsed: Record<string, unknown>;
   try {
-    message = JSON.parse(line) as Record<string, unknown>;
+    parsed = JSON.parse(line) as Record<string, unknown>;
   } catch {
     return undefined;
   }
-  const { type, version, reason, message: text } = message;
-  if (type === 'progress') return parseProgress(message);
-  if (type === 'published' && typeof version === 'string' && version !== '') return { type, version };
-  if (type === 'failed' && typeof reason === 'string' && typeof text === 'string') {
-    const known = failureReasons.includes(reason) ? (reason as TrainingError['reason']) : 'failed';
-    return { type, reason: known, message: text };
-  }
-  return undefined;
-}
-
-function parseProgress(message: Record<string, unknown>): TrainingMessage | undefined {
-  const { epoch, epochs } = message;
-  if (typeof epoch !== 'number' || typeof epochs !== 'number') return undefined;
+  const { type, epoch, epochs, version, reason, message } = parsed;
   // JSON has no NaN: a loss that is not finite arrives as null.
   const numberOf = (value: unknown) => (typeof value === 'number' ? value : NaN);
-  return {
-    type: 'progress',
-    epoch,
-    epochs,
-    trainLoss: numberOf(message['trainLoss']),
-    validationLoss: numberOf(message['validationLoss']),
-    secondsLeft: numberOf(message['secondsLeft']),
-  };
+  if (type === 'progress' && typeof epoch === 'number' && typeof epochs === 'number') {
+    const { trainLoss, validationLoss, secondsLeft } = parsed;
+    return {
+      type,
+      epoch,
+      epochs,
+      trainLoss: numberOf(trainLoss),
+      validationLoss: numberOf(validationLoss),
+      secondsLeft: numberOf(secondsLeft),
+    };
+  }
+  if (type === 'published' && typeof version === 'string' && version !== '') return { type, version };
+  if (type === 'failed' && typeof reason === 'string' && typeof message === 'string')
+    return { type, reason: trainingFailures.find((known) => known === reason) ?? 'failed', message };
+  return undefined;
 }

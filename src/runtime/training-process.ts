@@ -8,7 +8,7 @@ import type { Readable, Writable } from 'node:stream';
 import { TrainingError } from '../errors';
 import type { Logger } from '../logger';
 import { readLines } from '../system/lines';
-import { parseTrainingMessage, type TrainingProgress } from './training-message';
+import { parseTrainingMessage, type TrainingMessage, type TrainingProgress } from './training-message';
 
 export interface TrainingProcessOptions {
   /** Program and arguments. The program writes messages of training-message.ts to its standard output. */
@@ -44,20 +44,19 @@ export async function runTrainingProcess({
   log,
   signal,
   graceMs = 10_000,
-}: TrainingProcessOptions): Promise<{ version: string }> {
-  if (signal.aborted) throw stopped(signal);
+}: TrainingProcessOptions): Promise<string> {
+  const isStopped = (): boolean => signal.aborted;
+  if (isStopped()) throw stopped(signal);
   const child = await start(command, env);
-  child.stdin.on('error', (err) => {
-    log.debug('training process closed its input', { err });
-  });
+  child.stdin.on('error', (err) => log.debug('training process closed its input', { err }));
   const output = readOutput(child, onProgress, log);
-  const abort = endOnAbort(child, signal, graceMs);
+  const stopWatching = endOnAbort(child, signal, graceMs);
   lowerPriority(child, priority, log);
   const { code, killedBy } = await ended(child);
-  abort.release();
+  stopWatching();
   output.finish();
-  if (code === 0 && output.published !== undefined) return { version: output.published };
-  throw abort.came() ? stopped(signal) : failure(code, killedBy, output);
+  if (code === 0 && output.published !== undefined) return output.published;
+  throw isStopped() ? stopped(signal) : failure(code, killedBy, output);
 }
 
 /**
@@ -65,9 +64,7 @@ export async function runTrainingProcess({
  * not for a process that a person starts.
  */
 export function exitWhenParentIsGone(
-  exit: () => void = () => {
-    process.kill(process.pid, 'SIGTERM');
-  },
+  exit: () => void = () => void process.kill(process.pid, 'SIGTERM'),
 ): void {
   process.stdin.once('end', exit);
   process.stdin.once('error', exit);
@@ -76,50 +73,35 @@ export function exitWhenParentIsGone(
   process.stdin.unref();
 }
 
-function start(
-  [program, ...args]: readonly [string, ...string[]],
-  env: NodeJS.ProcessEnv,
-): Promise<TrainingProcess> {
-  return new Promise((resolve, reject) => {
-    const refuse = (cause: unknown) => {
+function start([program, ...args]: TrainingProcessOptions['command'], env: NodeJS.ProcessEnv) {
+  return new Promise<TrainingProcess>((resolve, reject) => {
+    const refuse = (cause: unknown) =>
       reject(new TrainingError('failed', `could not start the training process ${program}`, { cause }));
-    };
     try {
       // The child reads its input only to notice the end of this process: see exitWhenParentIsGone.
       const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
       // Never removed: an `error` event without a listener would end the daemon.
       child.on('error', refuse);
-      child.once('spawn', () => {
-        resolve(child);
-      });
+      child.once('spawn', () => resolve(child));
     } catch (cause) {
       refuse(cause);
     }
   });
 }
 
-interface Output {
-  published: string | undefined;
-  failed: { reason: TrainingError['reason']; message: string } | undefined;
-  /** Last lines of the error output. */
-  tail: string[];
-  finish(): void;
-}
+type Output = ReturnType<typeof readOutput>;
 
-function readOutput(
-  child: TrainingProcess,
-  onProgress: TrainingProcessOptions['onProgress'],
-  log: Logger,
-): Output {
+function readOutput(child: TrainingProcess, onProgress: TrainingProcessOptions['onProgress'], log: Logger) {
   let lines = 0;
   const logLine = (stream: 'stdout' | 'stderr', line: string) => {
     lines++;
     if (lines <= maxLoggedLines) log.debug('training process wrote', { stream, line });
   };
-  const output: Output = {
-    published: undefined,
-    failed: undefined,
-    tail: [],
+  const output = {
+    published: undefined as string | undefined,
+    failed: undefined as Extract<TrainingMessage, { type: 'failed' }> | undefined,
+    /** Last lines of the error output. */
+    tail: [] as string[],
     finish() {
       if (lines > maxLoggedLines) log.debug('training process wrote more', { lines: lines - maxLoggedLines });
     },
@@ -139,7 +121,7 @@ function readOutput(
   return output;
 }
 
-/** Sends SIGTERM on abort, and SIGKILL `graceMs` later. */
+/** Sends SIGTERM on abort, and SIGKILL `graceMs` later; the returned function ends that. */
 function endOnAbort(child: TrainingProcess, signal: AbortSignal, graceMs: number) {
   let timer: NodeJS.Timeout | undefined;
   const abort = () => {
@@ -149,12 +131,9 @@ function endOnAbort(child: TrainingProcess, signal: AbortSignal, graceMs: number
   signal.addEventListener('abort', abort, { once: true });
   // It may have been aborted while the process was starting.
   if (signal.aborted) abort();
-  return {
-    came: () => signal.aborted,
-    release() {
-      signal.removeEventListener('abort', abort);
-      clearTimeout(timer);
-    },
+  return () => {
+    signal.removeEventListener('abort', abort);
+    clearTimeout(timer);
   };
 }
 

@@ -17,7 +17,7 @@ export interface TrainingOptions {
   >;
   retrainer: Retrainer;
   clock: Clock;
-  requests: TrainingRequests;
+  requests: Pick<TrainingRequests, 'request' | 'take'>;
   store: Pick<ModelStore, 'current'>;
   metrics: Pick<DetectorMetrics, 'driftStarted'>;
   onEnd: (outcome: TrainingOutcome) => void;
@@ -26,21 +26,7 @@ export interface TrainingOptions {
   log: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 
-export interface Training {
-  /** Trains the first model. Never rejects. */
-  trainFirst(): Promise<TrainingOutcome>;
-  isRunning(): boolean;
-  /** Trains by the schedule from now on, unless the process only scores. */
-  startSchedule(): void;
-  /** Call after each batch while the model in use has drifted. */
-  reportDrift(model: ActiveDetector): void;
-  /** Starts the training that a scoring process has requested, if it is still needed. */
-  answerRequests(): Promise<void>;
-  /** Ends a running training and waits until it has ended. Idempotent. */
-  stop(): Promise<void>;
-}
-
-export function createTraining(options: TrainingOptions): Training {
+export function createTraining(options: TrainingOptions) {
   const { role, settings, retrainer, clock, requests, store, metrics, onEnd, stopping, log } = options;
   let schedule: Schedule | undefined;
   stopping.addEventListener('abort', () => schedule?.stop());
@@ -73,25 +59,25 @@ export function createTraining(options: TrainingOptions): Training {
   function follow(): void {
     if (stopping.aborted) return;
     schedule = createSchedule({
+      ...settings,
       cron: settings.schedule,
-      timeZone: settings.timeZone,
-      jitterMs: settings.jitterMs,
       clock,
-      onDue: async () => {
-        await train('schedule');
-      },
+      onDue: () => train('schedule'),
       onSkipped: () => log.warn('scheduled training skipped: the previous one is still running'),
       onError: (err) => log.error('scheduled training could not be started', { err }),
     });
   }
 
   return {
+    /** Trains the first model. Never rejects. */
     trainFirst: () => train('start'),
     isRunning: () => retrainer.running(),
+    /** Trains by the schedule from now on, unless the process only scores. */
     startSchedule() {
       if (role !== 'score') clock.onStart(follow);
     },
-    reportDrift(model) {
+    /** Call after each batch while the model in use has drifted. */
+    reportDrift(model: ActiveDetector) {
       const { version } = model.detector;
       if (drifted !== model) {
         drifted = model;
@@ -107,6 +93,7 @@ export function createTraining(options: TrainingOptions): Training {
       driftTrainingAt = now;
       void (role === 'score' ? requestTraining(version) : trainForDrift(version));
     },
+    /** Starts the training that a scoring process has requested, if it is still needed. */
     async answerRequests() {
       if (!settings.onDrift || stopping.aborted) return;
       const version = await requests.take();
@@ -115,6 +102,7 @@ export function createTraining(options: TrainingOptions): Training {
       log.info('training requested by a scoring process', { version });
       void trainForDrift(version);
     },
+    /** Ends a running training and waits until it has ended. Idempotent. */
     stop: () => retrainer.stop(),
   };
 }

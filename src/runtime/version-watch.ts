@@ -3,6 +3,7 @@ import { ModelVersionError } from '../errors';
 import type { Logger } from '../logger';
 import type { ModelStore } from '../store/bundle';
 import { messageOf } from '../system/error-text';
+import { Poll } from './poll';
 
 export interface VersionWatchOptions<Model> {
   store: Pick<ModelStore, 'current'>;
@@ -18,23 +19,15 @@ export interface VersionWatchOptions<Model> {
   log: Logger;
 }
 
-export interface VersionWatch {
-  /** Reads the pointer now; resolves when its version is in use or refused. Never rejects. */
-  check(): Promise<void>;
-  /** Ends the watch and waits for a check in progress. Idempotent. */
-  stop(): Promise<void>;
-}
-
-export function watchVersions<Model>(options: VersionWatchOptions<Model>): VersionWatch {
+/** Each run reads the pointer; afterwards its version is in use or refused. */
+export function watchVersions<Model>(options: VersionWatchOptions<Model>): Poll {
   const { store, intervalMs, inUse, isBusy, load, onSwap, log } = options;
-  let stopped = false;
-  let inProgress: Promise<void> | undefined;
   /** Unusable version: not tried again until the pointer moves. */
   let refused: string | undefined;
   /** Last error, which is logged once. */
   let failure = '';
 
-  async function follow(): Promise<void> {
+  return new Poll(intervalMs, async () => {
     try {
       const version = await store.current();
       if (version === undefined || version === inUse() || version === refused || isBusy()) return;
@@ -54,21 +47,5 @@ export function watchVersions<Model>(options: VersionWatchOptions<Model>): Versi
       if (text !== failure) log.error('model version of the store is unusable', { err });
       failure = text;
     }
-  }
-
-  function check(): Promise<void> {
-    if (stopped) return Promise.resolve();
-    return (inProgress ??= follow().finally(() => (inProgress = undefined)));
-  }
-
-  const timer = setInterval(() => void check(), intervalMs);
-  timer.unref();
-  return {
-    check,
-    async stop() {
-      stopped = true;
-      clearInterval(timer);
-      await inProgress;
-    },
-  };
+  });
 }

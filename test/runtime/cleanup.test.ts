@@ -1,7 +1,7 @@
-import { createCleanup } from '../../src/runtime/cleanup';
+import { Cleanup } from '../../src/runtime/cleanup';
 
 test('what was acquired last is released first, one after the other, and once', async () => {
-  const cleanup = createCleanup();
+  const cleanup = new Cleanup();
   const steps: string[] = [];
   for (const name of ['lease', 'sink', 'source']) {
     cleanup.add(name, async () => {
@@ -23,7 +23,7 @@ test('what was acquired last is released first, one after the other, and once', 
 });
 
 test('a failure does not stop the rest, and is reported with its name', async () => {
-  const cleanup = createCleanup();
+  const cleanup = new Cleanup();
   const released: string[] = [];
   cleanup.add('lease', () => void released.push('lease'));
   cleanup.add('sink', () => Promise.reject(new Error('away')));

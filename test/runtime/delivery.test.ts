@@ -5,20 +5,19 @@ const batch = { messages: [{ timestamp: 1 }, { timestamp: 2 }] } as unknown as B
 
 function create(process: () => Promise<void>) {
   const steps: unknown[] = [];
-  const deliver = createDelivery({
+  const deliver = createDelivery(
     process,
-    slot: { scoring: (work) => work },
-    readiness: {
-      batchFailed: (reason) => void steps.push(`failed: ${reason}`),
-      batchProcessed: () => void steps.push('processed'),
+    { scoring: (work) => work },
+    {
+      batchEnded: (failure) => void steps.push(failure === undefined ? 'processed' : `failed: ${failure}`),
     },
-    clock: {
+    {
       advance(records) {
         steps.push(records.map(({ timestamp }) => timestamp));
         return Promise.resolve();
       },
     },
-  });
+  );
   return { steps, deliver };
 }
 

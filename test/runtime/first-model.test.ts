@@ -1,6 +1,6 @@
 import { ModelVersionError, TrainingError } from '../../src/errors';
 import { obtainFirstModel, type FirstModelOptions } from '../../src/runtime/first-model';
-import { createModelSlot } from '../../src/runtime/model-slot';
+import { ModelSlot } from '../../src/runtime/model-slot';
 import type { TrainingOutcome } from '../../src/runtime/retrainer';
 import { createModel } from './model';
 import { createRecordedLog } from './recorded-log';
@@ -17,7 +17,7 @@ function create(
   overrides: Partial<FirstModelOptions> & { stored?: string[]; damaged?: string[]; current?: string } = {},
 ) {
   const { stored = [], damaged = [], current = stored.at(-1), ...options } = overrides;
-  const slot = createModelSlot({ modelLoaded: () => undefined });
+  const slot = new ModelSlot({ modelLoaded: () => undefined });
   const log = createRecordedLog();
   const stop = new AbortController();
   const pointed: string[] = [];

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TrainingError } from '../../src/errors';
-import { createLeaseHolder, type LeaseHolder } from '../../src/runtime/lease-holder';
+import { LeaseHolder } from '../../src/runtime/lease-holder';
 import { acquireLease } from '../../src/store/lease';
 import { createRecordedLog } from './recorded-log';
 
@@ -18,7 +18,7 @@ function create() {
   const changes: boolean[] = [];
   const log = createRecordedLog();
   const options = { directory, detector: 'pump', timeoutMs: 60_000 };
-  const holder = createLeaseHolder({ ...options, log, onChange: (held) => changes.push(held) });
+  const holder = new LeaseHolder({ ...options, log, onChange: (held) => changes.push(held) });
   holders.push(holder);
   return { holder, changes, log, options };
 }

@@ -1,9 +1,9 @@
-import { createModelSlot } from '../../src/runtime/model-slot';
+import { ModelSlot } from '../../src/runtime/model-slot';
 import { createModel } from './model';
 
 function create() {
   const loaded: [string, number][] = [];
-  const slot = createModelSlot({ modelLoaded: (...args) => void loaded.push(args) });
+  const slot = new ModelSlot({ modelLoaded: (...args) => void loaded.push(args) });
   return { slot, loaded };
 }
 

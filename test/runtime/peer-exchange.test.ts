@@ -32,7 +32,7 @@ test.each([
   ['train', false, ['lease', 'requests']],
 ] as const)('a process with role %s (lease held: %s) exchanges %j', async (role, held, expected) => {
   const { peers, steps } = create({ role, held });
-  await peers.exchange();
+  await peers.run();
   expect(steps).toEqual(expected);
   await peers.stop();
 });
@@ -40,7 +40,7 @@ test.each([
 test('a process that only trains does without a lease that another one holds', async () => {
   const acquire = jest.fn(() => Promise.reject(new Error('held by host-2')));
   const { peers, steps, log } = create({ role: 'train', leaseHolder: { isHeld: () => false, acquire } });
-  await peers.exchange();
+  await peers.run();
   expect(acquire).toHaveBeenCalledTimes(1);
   expect(steps).toEqual([]);
   expect(log.entries).toEqual([]);
@@ -50,8 +50,8 @@ test('a process that only trains does without a lease that another one holds', a
 test('a failure is logged, and the next exchange tries again', async () => {
   const saveQuarantine = jest.fn(() => Promise.resolve()).mockRejectedValueOnce(new Error('ENOSPC'));
   const { peers, log } = create({ saveQuarantine });
-  await peers.exchange();
-  await peers.exchange();
+  await peers.run();
+  await peers.run();
   expect(saveQuarantine).toHaveBeenCalledTimes(2);
   expect(log.entries).toMatchObject([
     { level: 'warn', message: 'exchange with other processes through the store failed' },

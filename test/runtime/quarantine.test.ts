@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { openQuarantine, readQuarantine } from '../../src/runtime/quarantine';
+import { Quarantine, readQuarantine } from '../../src/runtime/quarantine';
 
 let directory: string;
 let path: string;
@@ -13,10 +13,10 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 test('an interval is kept with its margin on both sides, also by the next process', async () => {
-  const first = await openQuarantine(path, 60);
+  const first = await Quarantine.open(path, 60);
   first.add('a', 1000, 2000);
   await first.save([]);
-  const second = await openQuarantine(path, 10);
+  const second = await Quarantine.open(path, 10);
   second.add('b', 5000, 5000);
   await second.save([]);
   expect(await readQuarantine(path)).toEqual([
@@ -26,7 +26,7 @@ test('an interval is kept with its margin on both sides, also by the next proces
 });
 
 test('nothing is written without a new interval', async () => {
-  const quarantine = await openQuarantine(path, 0);
+  const quarantine = await Quarantine.open(path, 0);
   await quarantine.save([]);
   expect(existsSync(path)).toBe(false);
   quarantine.add('a', 1, 2);
@@ -37,14 +37,14 @@ test('nothing is written without a new interval', async () => {
 });
 
 test('the file is replaced atomically, and no temporary file is left', async () => {
-  const quarantine = await openQuarantine(path, 0);
+  const quarantine = await Quarantine.open(path, 0);
   quarantine.add('a', 1, 2);
   await quarantine.save([]);
   expect(readdirSync(dirname(path))).toEqual(['quarantine.json']);
 });
 
 test('a failed write is repeated by the next save', async () => {
-  const quarantine = await openQuarantine(path, 0);
+  const quarantine = await Quarantine.open(path, 0);
   quarantine.add('a', 1, 2);
   // A folder where the file should go.
   await mkdir(path, { recursive: true });
@@ -55,7 +55,7 @@ test('a failed write is repeated by the next save', async () => {
 });
 
 test('only the newest 10,000 intervals are kept', async () => {
-  const quarantine = await openQuarantine(path, 0);
+  const quarantine = await Quarantine.open(path, 0);
   for (let i = 0; i < 10_005; i++) quarantine.add('a', i, i);
   await quarantine.save([]);
   const kept = await readQuarantine(path);
@@ -82,7 +82,7 @@ describe.each([
   });
 
   test('is replaced by a daemon', async () => {
-    const quarantine = await openQuarantine(path, 0);
+    const quarantine = await Quarantine.open(path, 0);
     quarantine.add('a', 1, 2);
     await quarantine.save([]);
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual([{ key: 'a', from: 1, to: 2 }]);
@@ -90,7 +90,7 @@ describe.each([
 });
 
 test('processes that share a file add to it, and each writes its intervals again if another one has overwritten them', async () => {
-  const [first, second] = [await openQuarantine(path, 0), await openQuarantine(path, 0)];
+  const [first, second] = [await Quarantine.open(path, 0), await Quarantine.open(path, 0)];
   first.add('a', 1, 2);
   await first.save([]);
   second.add('b', 3, 4);
@@ -106,7 +106,7 @@ test('processes that share a file add to it, and each writes its intervals again
 });
 
 test('an event that continues is one interval, which grows', async () => {
-  const quarantine = await openQuarantine(path, 0);
+  const quarantine = await Quarantine.open(path, 0);
   for (let end = 10; end <= 40; end += 10) await quarantine.save([{ key: 'a', start: 5, end }]);
   quarantine.add('a', 5, 50);
   await quarantine.save([]);

@@ -1,15 +1,15 @@
-import { createReadiness } from '../../src/runtime/readiness';
+import { Readiness } from '../../src/runtime/readiness';
 
 const connected = { ready: true, reason: 'assigned' };
 
 test('a detector that starts is not ready', () => {
-  const readiness = createReadiness('all', () => connected);
+  const readiness = new Readiness('all', () => connected);
   expect(readiness.isStarting()).toBe(true);
   expect(readiness.report()).toEqual({ ready: false, reason: 'starting' });
 });
 
 test('without a model the reason is what the detector does about it, down to the epoch of a training', () => {
-  const readiness = createReadiness('all', () => connected);
+  const readiness = new Readiness('all', () => connected);
   readiness.training({ epoch: 1, epochs: 9 });
   expect(readiness.report().reason).toBe('starting');
   readiness.obtainingModel('training the first model');
@@ -21,7 +21,7 @@ test('without a model the reason is what the detector does about it, down to the
 
 test('a running detector is as ready as its source, whatever it trains', () => {
   let source = { ready: false, reason: 'connecting' };
-  const readiness = createReadiness('score', () => source);
+  const readiness = new Readiness('score', () => source);
   readiness.running();
   readiness.training({ epoch: 3, epochs: 9 });
   expect(readiness.report()).toEqual(source);
@@ -31,28 +31,28 @@ test('a running detector is as ready as its source, whatever it trains', () => {
 
 test('a running detector is not ready after a failed batch, until a batch is processed', () => {
   let source = connected;
-  const readiness = createReadiness('all', () => source);
-  readiness.batchFailed('too early to count');
+  const readiness = new Readiness('all', () => source);
+  readiness.batchEnded('too early to count');
   readiness.running();
   expect(readiness.report()).toEqual(connected);
-  readiness.batchFailed('sink kafka ← timeout');
+  readiness.batchEnded('sink kafka ← timeout');
   expect(readiness.report()).toEqual({ ready: false, reason: 'sink kafka ← timeout' });
   // What the source lacks is reported first.
   source = { ready: false, reason: 'connecting' };
   expect(readiness.report()).toEqual(source);
   source = connected;
-  readiness.batchProcessed();
+  readiness.batchEnded();
   expect(readiness.report()).toEqual(connected);
 });
 
 test('a process that only trains does not need its source', () => {
-  const readiness = createReadiness('train', () => ({ ready: false, reason: 'connecting' }));
+  const readiness = new Readiness('train', () => ({ ready: false, reason: 'connecting' }));
   readiness.running();
   expect(readiness.report()).toEqual({ ready: true, reason: 'training' });
 });
 
 test('nothing follows stopping', () => {
-  const readiness = createReadiness('all', () => connected);
+  const readiness = new Readiness('all', () => connected);
   readiness.stopping();
   readiness.obtainingModel('training the first model');
   readiness.running();

@@ -45,7 +45,7 @@ async function run(
     signal: options.signal ?? new AbortController().signal,
     ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
   }).then(
-    ({ version }) => ({ version }),
+    (version) => ({ version }),
     (error: unknown) => ({ error: error as TrainingError }),
   );
   const lines = log.entries.map(({ fields }) => String(fields['line']));

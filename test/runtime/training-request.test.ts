@@ -1,14 +1,14 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createTrainingRequests } from '../../src/runtime/training-request';
+import { TrainingRequests } from '../../src/runtime/training-request';
 
 let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'vaemon-request-'))));
 afterEach(() => rmSync(directory, { recursive: true }));
 
 test('the newest request is taken by one process, once, and leaves no file', async () => {
-  const requests = createTrainingRequests(directory, 'pump');
+  const requests = new TrainingRequests(directory, 'pump');
   expect(await requests.take()).toBeUndefined();
   await requests.request('v1');
   await requests.request('v2');
@@ -18,7 +18,7 @@ test('the newest request is taken by one process, once, and leaves no file', asy
 });
 
 test('an unreadable request is an error, once', async () => {
-  const requests = createTrainingRequests(directory, 'pump');
+  const requests = new TrainingRequests(directory, 'pump');
   await requests.request('v1');
   writeFileSync(join(directory, 'pump', 'training-request.json'), '{');
   await expect(requests.take()).rejects.toThrow();

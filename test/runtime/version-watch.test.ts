@@ -28,16 +28,16 @@ function create(load: (version: string) => Promise<string> = (version) => Promis
 
 test('a version that became the current one is used, and loaded once', async () => {
   const { state, watch } = create();
-  await watch.check();
+  await watch.run();
   expect(state.loads).toEqual([]);
   state.current = 'v2';
-  await Promise.all([watch.check(), watch.check()]);
-  await watch.check();
+  await Promise.all([watch.run(), watch.run()]);
+  await watch.run();
   expect(state.inUse).toBe('v2');
   expect(state.loads).toEqual(['v2']);
   // Also an older one, after a rollback.
   state.current = 'v1';
-  await watch.check();
+  await watch.run();
   expect(state.inUse).toBe('v1');
   await watch.stop();
 });
@@ -46,14 +46,14 @@ test('nothing happens while the detector is busy, without a version, or after th
   const { state, watch } = create();
   state.current = 'v2';
   state.busy = true;
-  await watch.check();
+  await watch.run();
   state.busy = false;
   state.current = undefined;
-  await watch.check();
+  await watch.run();
   expect(state.loads).toEqual([]);
   await watch.stop();
   state.current = 'v2';
-  await watch.check();
+  await watch.run();
   expect(state.loads).toEqual([]);
 });
 
@@ -64,13 +64,13 @@ test('an unusable version is tried once, until the pointer moves', async () => {
       : Promise.resolve(version),
   );
   state.current = 'v2';
-  await watch.check();
-  await watch.check();
+  await watch.run();
+  await watch.run();
   expect(state.loads).toEqual(['v2']);
   expect(state.inUse).toBe('v1');
   expect(lines('error')).toHaveLength(1);
   state.current = 'v3';
-  await watch.check();
+  await watch.run();
   expect(state.inUse).toBe('v3');
   await watch.stop();
 });
@@ -78,11 +78,11 @@ test('an unusable version is tried once, until the pointer moves', async () => {
 test('an unreachable store is read again, and its error is logged once', async () => {
   const { state, watch, lines } = create();
   state.current = 'away';
-  await watch.check();
-  await watch.check();
+  await watch.run();
+  await watch.run();
   expect(lines('error')).toHaveLength(1);
   state.current = 'v2';
-  await watch.check();
+  await watch.run();
   expect(state.inUse).toBe('v2');
   await watch.stop();
 });
