@@ -3,7 +3,7 @@ import { sourceOf } from '../config/settings';
 import { openEngines } from '../runtime/engines';
 import { LeaseError, TrainingError } from '../errors';
 import { quarantinePath, readQuarantine } from '../runtime/quarantine';
-import { createSourceClient } from '../sources/kafka/client';
+import { createKafkaClient } from '../kafka/client';
 import { configuredSource } from '../sources/sources';
 import { readLabelFile, readLabelTopic, type TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/bundle';
@@ -58,7 +58,7 @@ async function readTrainingLabels({ detector: settings, log }: OpenDetector): Pr
   if (topic === '') return fromFile;
   const source = sourceOf(settings, 'kafka').kafka;
   const fromTopic = await readLabelTopic({
-    kafka: createSourceClient(source, log, 'train'),
+    kafka: createKafkaClient({ ...source, purpose: 'train', log }),
     settings: { topic, groupId: source.groupId },
     onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
     onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),

@@ -56,16 +56,24 @@ export interface KafkaConnection extends Partial<KafkaSecurity> {
   brokers: readonly string[];
 }
 
-/** Client of one Kafka cluster; it connects on use. `log` gets every line of kafkajs. */
-export function createKafkaClient(options: KafkaConnection & { clientId: string; log: KafkaLog }): Kafka {
-  const { brokers, tls, sasl, clientId } = options;
+export interface KafkaClientOptions extends KafkaConnection {
+  clientId: string;
+  /** Use outside of the daemon; brokers see it as the suffix of the client id. */
+  purpose?: 'train' | 'replay';
+  /** Gets every line of kafkajs. */
+  log: KafkaLog;
+}
+
+/** Client of one Kafka cluster; it connects on use. */
+export function createKafkaClient(options: KafkaClientOptions): Kafka {
+  const { brokers, tls, sasl, clientId, purpose } = options;
   const log = withoutRepetition(options.log);
   const security = tls && sasl && { tls, sasl };
   if (security !== undefined && isExposed(security))
     log.warn('credentials are sent to Kafka unencrypted: tls is not enabled', { brokers });
   return new Kafka({
     brokers: [...brokers],
-    clientId,
+    clientId: purpose === undefined ? clientId : `${clientId}-${purpose}`,
     ...(security && securityOptions(security)),
     connectionTimeout: 3_000,
     // Source and sink retry without end; long retries in kafkajs would only delay a stop.

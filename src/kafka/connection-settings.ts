@@ -3,26 +3,21 @@ import { show, brokers, choice, flag, path, secret, text, url } from '../schema/
 import type { Parsed, Section } from '../schema/key';
 import type { SectionRule } from '../schema/rule';
 
-const authorities =
+export const authoritiesDoc =
   'File of certificate authorities (PEM) to trust. Empty: the authorities that Node trusts.';
+
+/** Path of a file that need not be given. */
+export const optionalFile = (doc: string) => path({ doc, default: '' }, { empty: true });
 
 const security = {
   tls: {
     enabled: flag({ doc: 'Connect with TLS.', default: false }),
-    ca: path({ doc: authorities, default: '' }, { empty: true }),
-    cert: path(
-      {
-        doc: 'File of the client certificate (PEM), where the brokers require one. Read again for each connection.',
-        default: '',
-      },
-      { empty: true },
+    ca: optionalFile(authoritiesDoc),
+    cert: optionalFile(
+      'File of the client certificate (PEM), where the brokers require one. Read again for each connection.',
     ),
-    key: path(
-      {
-        doc: 'File of the private key (PEM) of the client certificate. Read again for each connection.',
-        default: '',
-      },
-      { empty: true },
+    key: optionalFile(
+      'File of the private key (PEM) of the client certificate. Read again for each connection.',
     ),
   },
   sasl: {
@@ -35,20 +30,12 @@ const security = {
     ]),
     username: text({ doc: 'User name, for `plain` and `scram-…`.', default: '' }, 'a name, or empty'),
     password: secret({ doc: 'Password of the user, unless `passwordFile` is set.' }),
-    passwordFile: path(
-      {
-        doc: 'File with the password; takes precedence over `password`. Read again for each connection.',
-        default: '',
-      },
-      { empty: true },
+    passwordFile: optionalFile(
+      'File with the password; takes precedence over `password`. Read again for each connection.',
     ),
     oauth: {
-      tokenFile: path(
-        {
-          doc: 'For `oauthbearer`, instead of `tokenUrl`: file with the token. Read again for each connection.',
-          default: '',
-        },
-        { empty: true },
+      tokenFile: optionalFile(
+        'For `oauthbearer`, instead of `tokenUrl`: file with the token. Read again for each connection.',
       ),
       tokenUrl: url({
         doc: 'For `oauthbearer`, instead of `tokenFile`: token endpoint of an OpenID Connect provider.',
@@ -58,18 +45,14 @@ const security = {
       clientSecret: secret({
         doc: 'Client secret for the token endpoint, unless `clientSecretFile` is set.',
       }),
-      clientSecretFile: path(
-        {
-          doc: 'File with the client secret; takes precedence over `clientSecret`. Read again for each token.',
-          default: '',
-        },
-        { empty: true },
+      clientSecretFile: optionalFile(
+        'File with the client secret; takes precedence over `clientSecret`. Read again for each token.',
       ),
       scope: text(
         { doc: 'Scope to request from the token endpoint. Empty: none.', default: '' },
         'text, or empty',
       ),
-      ca: path({ doc: `For the token endpoint. ${authorities}`, default: '' }, { empty: true }),
+      ca: optionalFile(`For the token endpoint. ${authoritiesDoc}`),
     },
   },
 } satisfies Section;

@@ -1,20 +1,9 @@
 /** Tokens for OAUTHBEARER: from a file that another program renews, or from an OIDC provider (RFC 6749, section 4.4). */
 import { ask } from '../system/http';
 import { readSecret, readText } from '../system/secret';
+import type { KafkaConnectionSettings } from './connection-settings';
 
-export interface OAuthSettings {
-  /** Read for each connection; empty = the token comes from `tokenUrl`. */
-  tokenFile: string;
-  tokenUrl: string;
-  clientId: string;
-  clientSecret: string;
-  /** Takes precedence over `clientSecret`. */
-  clientSecretFile: string;
-  /** Empty = the provider's default. */
-  scope: string;
-  /** File of trusted authorities, PEM; empty = those that Node trusts. */
-  ca: string;
-}
+export type OAuthSettings = KafkaConnectionSettings['sasl']['oauth'];
 
 /** Share of a token's lifetime in which it is used. */
 const usedShare = 0.8;
@@ -69,16 +58,8 @@ export function createTokenSource(settings: OAuthSettings, now = Date.now): () =
   };
 }
 
-interface Answer {
-  token: string | undefined;
-  /** Lifetime, s; 0 = not stated. */
-  seconds: number;
-  /** Error code of the standard. */
-  error: string | undefined;
-}
-
 /** Reads only these fields; the rest of an answer may contain a token and is never shown. */
-function parseAnswer(body: string): Answer {
+function parseAnswer(body: string) {
   let answer: unknown;
   try {
     answer = JSON.parse(body);
@@ -89,7 +70,9 @@ function parseAnswer(body: string): Answer {
   const { access_token: token, expires_in: seconds, error } = fields;
   return {
     token: typeof token === 'string' && token !== '' ? token : undefined,
+    /** Lifetime, s; 0 = not stated. */
     seconds: typeof seconds === 'number' && seconds > 0 ? seconds : 0,
+    /** Error code of the standard. */
     error: typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : undefined,
   };
 }

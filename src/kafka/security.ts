@@ -7,31 +7,12 @@ import { connect as connectTls } from 'node:tls';
 import { KafkaJSNonRetriableError } from 'kafkajs';
 import type { ISocketFactory, KafkaConfig, SASLOptions } from 'kafkajs';
 import { causesOf } from '../errors';
-import { createTokenSource, type OAuthSettings } from './oauth-token';
+import type { KafkaConnectionSettings } from './connection-settings';
+import { createTokenSource } from './oauth-token';
 import { readSecret, readText } from '../system/secret';
 
-export interface TlsSettings {
-  enabled: boolean;
-  /** File of trusted authorities, PEM; empty = those that Node trusts. */
-  ca: string;
-  /** Files of the client certificate and its key, PEM; empty = none. */
-  cert: string;
-  key: string;
-}
-
-export interface SaslSettings {
-  mechanism: 'none' | 'plain' | 'scram-sha-256' | 'scram-sha-512' | 'oauthbearer';
-  username: string;
-  password: string;
-  /** Takes precedence over the password. */
-  passwordFile: string;
-  oauth: OAuthSettings;
-}
-
-export interface KafkaSecurity {
-  tls: TlsSettings;
-  sasl: SaslSettings;
-}
+export type KafkaSecurity = Pick<KafkaConnectionSettings, 'tls' | 'sasl'>;
+type SaslSettings = KafkaSecurity['sasl'];
 
 /** The settings as options of kafkajs. */
 export function securityOptions({ tls, sasl }: KafkaSecurity): Pick<KafkaConfig, 'socketFactory' | 'sasl'> {
@@ -49,7 +30,7 @@ export function isExposed({ tls, sasl }: KafkaSecurity): boolean {
 /** The same as in kafkajs, ms. */
 const keepAliveMs = 60_000;
 
-function createTlsSockets({ ca, cert, key }: TlsSettings): ISocketFactory {
+function createTlsSockets({ ca, cert, key }: KafkaSecurity['tls']): ISocketFactory {
   return ({ host, port, onConnect }) => {
     const socket = connectTls(
       {
@@ -69,7 +50,14 @@ function createTlsSockets({ ca, cert, key }: TlsSettings): ISocketFactory {
 function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl: SaslSettings): SASLOptions {
   if (mechanism === 'oauthbearer') {
     const token = createTokenSource(sasl.oauth);
-    return { mechanism, oauthBearerProvider: async () => ({ value: await withCredentialsError(token()) }) };
+    const oauthBearerProvider = () =>
+      token().then(
+        (value) => ({ value }),
+        (error: unknown) => {
+          throw credentialsError(error);
+        },
+      );
+    return { mechanism, oauthBearerProvider };
   }
   return {
     mechanism,
@@ -92,10 +80,4 @@ function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl
 function credentialsError(cause: unknown): Error {
   const reasons = Array.from(causesOf(cause), ({ message }) => message);
   return new KafkaJSNonRetriableError(`no credentials for Kafka: ${reasons.join(': ')}`);
-}
-
-function withCredentialsError<T>(promise: Promise<T>): Promise<T> {
-  return promise.catch((cause: unknown) => {
-    throw credentialsError(cause);
-  });
 }

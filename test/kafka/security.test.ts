@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { securityOptions, type SaslSettings } from '../../src/kafka/security';
+import { securityOptions, type KafkaSecurity } from '../../src/kafka/security';
 import { removeFolders, writeFolder } from '../config/folder';
 
 afterEach(removeFolders);
@@ -15,7 +15,7 @@ const noOAuth = {
   scope: '',
   ca: '',
 };
-const plain: SaslSettings = {
+const plain: KafkaSecurity['sasl'] = {
   mechanism: 'plain',
   username: 'vaemon',
   password: 'from the environment',
@@ -24,7 +24,7 @@ const plain: SaslSettings = {
 };
 
 /** What kafkajs gets of it, as it reads it. */
-const saslOf = (sasl: SaslSettings) =>
+const saslOf = (sasl: KafkaSecurity['sasl']) =>
   securityOptions({ tls: noTls, sasl }).sasl as unknown as {
     password: string;
     oauthBearerProvider: () => Promise<{ value: string }>;

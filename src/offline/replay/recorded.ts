@@ -2,7 +2,7 @@
 import { sourceOf, type DetectorSettings } from '../../config/settings';
 import type { Logger } from '../../logger';
 import { sinkConnection } from '../../sinks/kafka/connection';
-import { createSourceClient } from '../../sources/kafka/client';
+import { createKafkaClient } from '../../kafka/client';
 import { findRanges, readKafkaRanges } from '../../sources/kafka/history';
 import type { OffsetRange } from '../../sources/kafka/offsets';
 import type { Message } from '../../sources/source';
@@ -50,7 +50,7 @@ export async function readRecords(
   const { kafka: settings } = sourceOf(detector, 'kafka');
   const { topic, warmUpRecords } = settings;
   const lead = BigInt(selection.lead ?? warmUpRecords);
-  const kafka = createSourceClient(settings, log, 'replay');
+  const kafka = createKafkaClient({ ...settings, purpose: 'replay', log });
   const all = await findRanges(kafka, topic, { from: undefined, to: undefined });
   const ranges =
     selection.offsets.length > 0
@@ -108,7 +108,11 @@ export async function readDetections(
   }
   const recorded = new Map<string, RecordedDetection[]>();
   if (wanted.size === 0) return recorded;
-  const kafka = createSourceClient(sinkConnection(sinks.kafka, settings.source), log, 'replay');
+  const kafka = createKafkaClient({
+    ...sinkConnection(sinks.kafka, settings.source),
+    purpose: 'replay',
+    log,
+  });
   const { detectionsTopic } = sinks.kafka;
   const from = Math.max(0, earliest - clockMarginMs);
   const ranges = await findRanges(kafka, detectionsTopic, { from, to: undefined });

@@ -11,70 +11,73 @@ export interface CommitOptions {
   onError: (error: Error) => void;
 }
 
-export interface Commits {
-  /** Everything before `offset` is handled, and, with an external commit, committed. */
-  handled(partition: number, offset: bigint): void;
-  /** The group's offset as read from the broker. */
-  read(partition: number, offset: bigint): void;
-  /** The group's offset as the broker has confirmed it last; undefined before `read`. */
-  confirmed(partition: number): bigint | undefined;
-  /** Commits all handled offsets, after a commit in progress. Never rejects. */
-  flush(): Promise<void>;
-  /** Flushes if the interval has passed since the last commit. */
-  flushIfDue(): Promise<void>;
-  /** Forgets offsets that are not committed: their partitions may belong to another member now. */
-  discard(): void;
-  /** Ends the interval. */
-  stop(): void;
-}
-
-export function createCommits({ commit, external, progress, intervalMs, onError }: CommitOptions): Commits {
+export class Commits {
   /** Handled and not yet committed, by partition. */
-  const pending = new Map<number, bigint>();
-  const confirmedOffsets = new Map<number, bigint>();
-  let last = Promise.resolve();
-  let committedAt = Date.now();
-  const timer = setInterval(() => void flushIfDue(), intervalMs);
+  private readonly pending = new Map<number, bigint>();
+  private readonly confirmedOffsets = new Map<number, bigint>();
+  private last = Promise.resolve();
+  private committedAt = Date.now();
+  private readonly timer: NodeJS.Timeout;
 
-  function confirm(partition: number, offset: bigint): void {
-    confirmedOffsets.set(partition, offset);
-    progress.confirmed(partition, offset);
+  constructor(private readonly options: CommitOptions) {
+    this.timer = setInterval(() => void this.flushIfDue(), options.intervalMs);
   }
 
-  async function commitPending(): Promise<void> {
-    if (pending.size === 0) return;
-    const offsets = Array.from(pending, ([partition, offset]) => ({ partition, offset }));
-    committedAt = Date.now();
+  /** Everything before `offset` is handled, and, with an external commit, committed. */
+  handled(partition: number, offset: bigint): void {
+    if (this.options.external) this.confirm(partition, offset);
+    else this.pending.set(partition, offset);
+  }
+
+  /** The group's offset as read from the broker. */
+  read(partition: number, offset: bigint): void {
+    this.confirmedOffsets.set(partition, offset);
+  }
+
+  /** The group's offset as the broker has confirmed it last; undefined before `read`. */
+  confirmed(partition: number): bigint | undefined {
+    return this.confirmedOffsets.get(partition);
+  }
+
+  /** Commits all handled offsets. Never rejects. In sequence: a commit that kafkajs retries must not land after a newer one. */
+  flush(): Promise<void> {
+    return (this.last = this.last.then(() => this.commitPending()));
+  }
+
+  /** Flushes if the interval has passed since the last commit. */
+  async flushIfDue(): Promise<void> {
+    if (Date.now() - this.committedAt >= this.options.intervalMs) await this.flush();
+  }
+
+  /** Forgets offsets that are not committed: their partitions may belong to another member now. */
+  discard(): void {
+    this.pending.clear();
+  }
+
+  /** Ends the interval. */
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  private confirm(partition: number, offset: bigint): void {
+    this.confirmedOffsets.set(partition, offset);
+    this.options.progress.confirmed(partition, offset);
+  }
+
+  private async commitPending(): Promise<void> {
+    if (this.pending.size === 0) return;
+    const offsets = Array.from(this.pending, ([partition, offset]) => ({ partition, offset }));
+    this.committedAt = Date.now();
     try {
-      await commit(offsets);
+      await this.options.commit(offsets);
     } catch (cause) {
       // The offsets stay pending. If the membership is lost, the next heartbeat fails.
-      onError(new Error('offset commit failed', { cause }));
+      this.options.onError(new Error('offset commit failed', { cause }));
       return;
     }
     for (const { partition, offset } of offsets) {
-      confirm(partition, offset);
-      if (pending.get(partition) === offset) pending.delete(partition);
+      this.confirm(partition, offset);
+      if (this.pending.get(partition) === offset) this.pending.delete(partition);
     }
   }
-
-  // In sequence: a commit that kafkajs retries must not land after a newer one.
-  const flush = (): Promise<void> => (last = last.then(commitPending));
-
-  async function flushIfDue(): Promise<void> {
-    if (Date.now() - committedAt >= intervalMs) await flush();
-  }
-
-  return {
-    handled(partition, offset) {
-      if (external) confirm(partition, offset);
-      else pending.set(partition, offset);
-    },
-    read: (partition, offset) => void confirmedOffsets.set(partition, offset),
-    confirmed: (partition) => confirmedOffsets.get(partition),
-    flush,
-    flushIfDue,
-    discard: () => pending.clear(),
-    stop: () => clearInterval(timer),
-  };
 }

@@ -1,22 +1,18 @@
 /** Consumption of the batches that kafkajs fetches: chunk by chunk, with heartbeats, gaps counted and offsets resolved. */
 import type { EachBatchPayload, Batch as KafkaBatch } from 'kafkajs';
 import type { TopicAdmin } from '../../kafka/admin';
-import type { SourceObserver } from '../source';
 import type { Commits } from './commits';
 import type { AssignedPartition, Chunk, Deliver } from './delivery';
-import { measureGap } from './gaps';
-import { startHeartbeats, type Heartbeats } from './heartbeats';
-import type { TopicProgress } from './progress';
-import type { KafkaSourceSettings } from './settings';
+import { Membership } from './membership';
+import { missingBetween } from './offsets';
+import type { KafkaSourceSettings, SessionOptions } from './settings';
 import type { Watchdog } from './watchdog';
 
-export interface ConsumptionParts {
+export interface ConsumptionParts extends Pick<SessionOptions, 'observer' | 'progress'> {
   settings: Pick<KafkaSourceSettings, 'topic' | 'maxBatchRecords' | 'sessionTimeoutMs'>;
   admin: Pick<TopicAdmin, 'fetchTopicOffsets'>;
-  observer: SourceObserver;
-  progress: TopicProgress;
   watchdog: Pick<Watchdog, 'moved'>;
-  commits: Commits;
+  commits: Pick<Commits, 'handled' | 'flush' | 'flushIfDue'>;
   deliver: Deliver;
   /** A partition of the current assignment; another object after each assignment. */
   assigned: (partition: number) => AssignedPartition | undefined;
@@ -28,20 +24,25 @@ export interface ConsumptionParts {
 export type Consume = (payload: EachBatchPayload) => Promise<void>;
 
 export function createConsumption(parts: ConsumptionParts): Consume {
-  const { settings, observer, progress, watchdog, commits, deliver, assigned } = parts;
+  const { settings, admin, observer, progress, watchdog, commits, deliver, assigned } = parts;
 
-  /** Returns whether the window of the partition has a gap before the batch. */
-  async function countGap(partition: AssignedPartition, batch: KafkaBatch): Promise<boolean> {
+  /**
+   * Counts unhandled messages before the batch that are lost: kafkajs jumps to the oldest message when retention has passed the next
+   * offset. Returns whether the window has a gap, warm-up included.
+   */
+  async function countGap(
+    { next, assignment: { liveFrom } }: AssignedPartition,
+    { partition }: KafkaBatch,
+    first: bigint,
+  ): Promise<boolean> {
+    if (first <= next) return false;
     try {
-      const gap = await measureGap(parts.admin, {
-        topic: settings.topic,
-        partition: batch.partition,
-        next: partition.next,
-        first: firstOffsetOf(batch, partition),
-        liveFrom: partition.assignment.liveFrom,
-      });
-      if (gap.unhandled > 0n) observer.gap(gap.unhandled);
-      return gap.inWindow;
+      const bounds = await admin.fetchTopicOffsets(settings.topic);
+      const low = BigInt(bounds.find((one) => one.partition === partition)?.low ?? 0);
+      // Warm-up messages are handled already.
+      const unhandled = missingBetween(next > liveFrom ? next : liveFrom, first, low);
+      if (unhandled > 0n) observer.gap(unhandled);
+      return missingBetween(next, first, low) > 0n;
     } catch (cause) {
       observer.error(new Error('size of an offset gap is unknown', { cause }));
       return false;
@@ -59,18 +60,14 @@ export function createConsumption(parts: ConsumptionParts): Consume {
   async function consumeChunks(
     payload: EachBatchPayload,
     partition: AssignedPartition,
-    isOutdated: () => boolean,
-    heartbeats: Heartbeats,
+    first: bigint,
+    membership: Membership,
   ): Promise<void> {
-    const membership = {
-      isLost: () => isOutdated() || heartbeats.failure() !== undefined,
-      check: () => heartbeats.check(),
-    };
-    const gap = await countGap(partition, payload.batch);
+    const gap = await countGap(partition, payload.batch, first);
     for (const chunk of chunksOf(payload.batch, partition, settings.maxBatchRecords, gap)) {
       if (!(await deliver(chunk, membership))) return;
       advance(partition, chunk.next);
-      if (isOutdated()) return;
+      if (membership.isOutdated()) return;
       payload.resolveOffset(chunk.messages.at(-1)!.offset);
       if (chunk.next > partition.assignment.liveFrom) commits.handled(partition.partition, chunk.next);
       await commits.flushIfDue();
@@ -82,28 +79,25 @@ export function createConsumption(parts: ConsumptionParts): Consume {
     const partition = assigned(batch.partition);
     // Fetched for an earlier assignment.
     if (partition === undefined) return;
-    if (firstOffsetOf(batch, partition) < partition.next) {
+    // A batch without messages, of transaction markers only, has no first offset.
+    const first = BigInt(batch.firstOffset() ?? partition.next);
+    if (first < partition.next) {
       parts.onSetBack();
       return;
     }
     const isOutdated = () => assigned(batch.partition) !== partition || payload.isStale();
-    const heartbeats = startHeartbeats(() => payload.heartbeat(), settings.sessionTimeoutMs / 6);
+    const heartbeat = () => payload.heartbeat();
+    const membership = new Membership(heartbeat, isOutdated, settings.sessionTimeoutMs / 6);
     try {
-      await consumeChunks(payload, partition, isOutdated, heartbeats);
-      const failure = heartbeats.failure();
+      await consumeChunks(payload, partition, first, membership);
       // If outdated, the consumer has joined again, or is about to continue elsewhere.
-      if (failure === undefined || isOutdated()) return;
+      if (membership.failure === undefined || isOutdated()) return;
       await commits.flush();
-      throw failure;
+      throw membership.failure;
     } finally {
-      heartbeats.stop();
+      membership.stop();
     }
   };
-}
-
-/** A batch without messages, of transaction markers only, has no first offset. */
-function firstOffsetOf(batch: KafkaBatch, { next }: AssignedPartition): bigint {
-  return BigInt(batch.firstOffset() ?? next);
 }
 
 /** The messages of a batch in chunks of `size`, the first with the gap before the batch. */

@@ -3,8 +3,10 @@ import type { KafkaMessage } from 'kafkajs';
 import { isFenced } from '../../errors';
 import { toError } from '../../system/error-text';
 import { backOffMs, pause, unlessAborted } from '../../system/pause';
-import type { Assignment, HandleBatch } from '../source';
+import type { Assignment, SourceObserver } from '../source';
+import type { Membership } from './membership';
 import { toMessages } from './messages';
+import type { SessionOptions } from './settings';
 
 /** A partition from its assignment to the next rebalance. */
 export interface AssignedPartition {
@@ -28,34 +30,25 @@ export interface Chunk {
   gap: boolean;
 }
 
-/** The membership in the group that a chunk was fetched with. */
-export interface Membership {
-  isLost(): boolean;
-  /** Asks the coordinator. Never rejects. */
-  check(): Promise<void>;
-}
-
-export interface DeliveryOptions {
-  topic: string;
-  handle: HandleBatch;
+export interface DeliveryOptions extends Pick<
+  SessionOptions,
+  'handle' | 'committer' | 'maxBackOffMs' | 'signal'
+> {
+  settings: { topic: string };
+  observer: Pick<SourceObserver, 'error'>;
   /** The group's confirmed offset. */
   confirmed: (partition: number) => bigint | undefined;
-  /** Offsets are committed with detections, so another process may fence this one. */
-  fenceable: boolean;
-  maxBackOffMs: number;
-  /** Aborted when the source stops: no further attempt starts. */
-  stopping: AbortSignal;
   /** Aborted at the deadline of the stop: the attempt in progress is no longer awaited. */
   abandoned: AbortSignal;
-  onError: (error: Error) => void;
   onFenced: (cause: unknown) => void;
 }
 
 /** Returns whether the pipeline has accepted the chunk; false if no further attempt is allowed. */
-export type Deliver = (chunk: Chunk, membership: Membership) => Promise<boolean>;
+export type Deliver = (chunk: Chunk, membership: Pick<Membership, 'isLost' | 'check'>) => Promise<boolean>;
 
 export function createDelivery(options: DeliveryOptions): Deliver {
-  const { topic, handle, confirmed, stopping, abandoned, onError } = options;
+  const { handle, signal, observer } = options;
+  const { topic } = options.settings;
 
   async function attempt({ partition, messages, next, lag, gap }: Chunk): Promise<boolean> {
     const { assignment } = partition;
@@ -65,27 +58,27 @@ export function createDelivery(options: DeliveryOptions): Deliver {
       messages: toMessages(topic, partition.partition, messages, assignment.liveFrom),
       lag,
       assignment: partition.accepted ? undefined : assignment,
-      committed: confirmed(partition.partition),
+      committed: options.confirmed(partition.partition),
       next: next > assignment.liveFrom ? next : undefined,
       gap,
     }).then(() => (partition.accepted = true));
-    return (await unlessAborted(handled, abandoned)) ?? false;
+    return (await unlessAborted(handled, options.abandoned)) ?? false;
   }
 
   return async (chunk, membership) => {
-    for (let attempts = 0; !membership.isLost() && !stopping.aborted; attempts++) {
+    for (let attempts = 0; !membership.isLost() && !signal.aborted; attempts++) {
       try {
         return await attempt(chunk);
       } catch (cause) {
-        onError(toError(cause));
+        observer.error(toError(cause));
         if (isFenced(cause)) {
           options.onFenced(cause);
           return false;
         }
         // Repeated here, not by an error to kafkajs, which would cost the membership if the problem lasts. After a long
         // pause of the process another one may own the partition; this one must not fence it by another attempt.
-        if (options.fenceable) await membership.check();
-        await pause(backOffMs(attempts, options.maxBackOffMs), stopping);
+        if (options.committer !== undefined) await membership.check();
+        await pause(backOffMs(attempts, options.maxBackOffMs), signal);
       }
     }
     return false;

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import { settledWithin } from '../../system/pause';
-import { createChannel } from './channel';
-import { createTopicAdmin, type TopicAdmin } from '../../kafka/admin';
+import { Channel } from './channel';
+import { createTopicAdmin } from '../../kafka/admin';
 import type { HistoryChunk, HistoryRange, ReadHistory } from '../history';
 import { keepBlocks } from './offsets';
 import type { OffsetRange } from './offsets';
@@ -53,12 +53,24 @@ function shareOf(some: readonly OffsetRange[], all: readonly OffsetRange[]): num
 export async function findRanges(
   kafka: Kafka,
   topic: string,
-  range: Pick<HistoryRange, 'from' | 'to'>,
+  { from, to }: Pick<HistoryRange, 'from' | 'to'>,
 ): Promise<OffsetRange[]> {
   const admin = createTopicAdmin(kafka);
   await admin.connect();
   try {
-    return await offsetRanges(admin, topic, range);
+    const bounds = await admin.fetchTopicOffsets(topic);
+    // For a time after the newest message, both requests return the end of the partition.
+    const starts = from === undefined ? [] : await admin.fetchTopicOffsetsByTimestamp(topic, from);
+    const ends = to === undefined ? [] : await admin.fetchTopicOffsetsByTimestamp(topic, to);
+    return bounds.map(({ partition, low, high }) => {
+      const offsetIn = (found: typeof starts) => found.find((one) => one.partition === partition)?.offset;
+      const end = BigInt(offsetIn(ends) ?? high);
+      return {
+        partition,
+        start: BigInt(offsetIn(starts) ?? low),
+        end: end < BigInt(high) ? end : BigInt(high),
+      };
+    });
   } finally {
     await settledWithin(admin.disconnect(), endTimeoutMs);
   }
@@ -69,10 +81,10 @@ export async function findRanges(
  * must ascend.
  */
 export async function* readKafkaRanges(
-  { kafka, settings, chunkRecords = 1_000, idleTimeoutMs = 10_000, onUnread }: KafkaHistoryOptions,
+  options: KafkaHistoryOptions,
   wanted: readonly OffsetRange[],
 ): AsyncGenerator<Required<HistoryChunk>> {
-  const { topic } = settings;
+  const { kafka, settings } = options;
   const ranges = wanted.filter(({ start, end }) => end > start);
   if (ranges.length === 0) return;
   const groupId = `${settings.groupId}-history-${randomUUID()}`;
@@ -86,7 +98,7 @@ export async function* readKafkaRanges(
   const admin = createTopicAdmin(kafka);
   try {
     await admin.connect();
-    yield* readRanges({ consumer, topic, ranges, chunkRecords, idleTimeoutMs, onUnread });
+    yield* readRanges(consumer, ranges, options);
   } finally {
     await settledWithin(consumer.disconnect(), endTimeoutMs);
     // The broker deletes an empty group without offsets by itself, so a failure has no effect.
@@ -100,39 +112,12 @@ function isWithin(timestamp: number, { from, to }: HistoryRange): boolean {
   return (from === undefined || timestamp >= from) && (to === undefined || timestamp < to);
 }
 
-async function offsetRanges(
-  admin: TopicAdmin,
-  topic: string,
-  { from, to }: Pick<HistoryRange, 'from' | 'to'>,
-): Promise<OffsetRange[]> {
-  const bounds = await admin.fetchTopicOffsets(topic);
-  // For a time after the newest message, both requests return the end of the partition.
-  const starts = from === undefined ? undefined : await admin.fetchTopicOffsetsByTimestamp(topic, from);
-  const ends = to === undefined ? undefined : await admin.fetchTopicOffsetsByTimestamp(topic, to);
-  const offsetOf = (seek: typeof starts, partition: number, fallback: string) =>
-    BigInt(seek?.find((entry) => entry.partition === partition)?.offset ?? fallback);
-  return bounds.map(({ partition, low, high }) => {
-    const end = offsetOf(ends, partition, high);
-    return {
-      partition,
-      start: offsetOf(starts, partition, low),
-      end: end < BigInt(high) ? end : BigInt(high),
-    };
-  });
-}
-
-interface Reading {
-  consumer: Consumer;
-  topic: string;
-  ranges: readonly OffsetRange[];
-  chunkRecords: number;
-  idleTimeoutMs: number;
-  onUnread: KafkaHistoryOptions['onUnread'];
-}
-
 /** Chunks of all ranges, in order within each, one at a time, so that a slow reader slows down the fetching. */
-async function* readRanges(reading: Reading): AsyncGenerator<Required<HistoryChunk>> {
-  const { consumer, topic, ranges, chunkRecords, idleTimeoutMs, onUnread } = reading;
+async function* readRanges(
+  consumer: Consumer,
+  ranges: readonly OffsetRange[],
+  { settings: { topic }, chunkRecords = 1_000, idleTimeoutMs = 10_000, onUnread }: KafkaHistoryOptions,
+): AsyncGenerator<Required<HistoryChunk>> {
   /** Unfinished partitions: the range that is read now, and those after it. */
   const open = new Map<number, { start: bigint; next: bigint; end: bigint; then: OffsetRange[] }>();
   for (const { partition, start, end } of ranges) {
@@ -140,7 +125,7 @@ async function* readRanges(reading: Reading): AsyncGenerator<Required<HistoryChu
     if (known === undefined) open.set(partition, { start, next: start, end, then: [] });
     else known.then.push({ partition, start, end });
   }
-  const chunks = createChannel<Required<HistoryChunk>>();
+  const chunks = new Channel<Required<HistoryChunk>>();
 
   function advance(partition: number, next: bigint): void {
     const range = open.get(partition);

@@ -19,22 +19,22 @@ const successors = {
 
 export type Phase = keyof typeof successors;
 
-export interface PhaseMachine {
-  current(): Phase;
-  /** Enters a phase unless it may not follow the current one: an event that arrives too late changes nothing. */
-  enter(next: Phase): boolean;
-}
+export class PhaseMachine {
+  private phase: Phase = 'connecting';
 
-export function createPhaseMachine(onEnter: (phase: Phase) => void): PhaseMachine {
-  let current: Phase = 'connecting';
-  onEnter(current);
-  return {
-    current: () => current,
-    enter(next) {
-      if (!(successors[current] as readonly Phase[]).includes(next)) return false;
-      current = next;
-      onEnter(current);
-      return true;
-    },
-  };
+  constructor(private readonly onEnter: (phase: Phase) => void) {
+    onEnter(this.phase);
+  }
+
+  current(): Phase {
+    return this.phase;
+  }
+
+  /** Enters a phase unless it may not follow the current one: an event that arrives too late changes nothing. */
+  enter(next: Phase): boolean {
+    if (!(successors[this.phase] as readonly Phase[]).includes(next)) return false;
+    this.phase = next;
+    this.onEnter(next);
+    return true;
+  }
 }

@@ -30,18 +30,11 @@ export function toSessionEnd(error: Error): SessionEnd {
   );
 }
 
-export interface Ending {
-  /** Resolves when the source stops; rejects with the first failure. */
-  reached: Promise<void>;
-  fail(error: SessionEnd): void;
-  /** Removes the listener of the source's signal, which outlives the session. */
-  release(): void;
-}
-
 /** The end of one session: the stop of the source, or the first failure. */
-export function createEnding(stopping: AbortSignal): Ending {
-  let fail: Ending['fail'] = () => undefined;
+export function createEnding(stopping: AbortSignal) {
+  let fail: (error: SessionEnd) => void = () => undefined;
   let stop = (): void => undefined;
+  /** Resolves when the source stops; rejects with the first failure. */
   const reached = new Promise<void>((resolve, reject) => {
     stop = () => resolve();
     fail = reject;
@@ -49,5 +42,7 @@ export function createEnding(stopping: AbortSignal): Ending {
   reached.catch(() => undefined);
   if (stopping.aborted) stop();
   else stopping.addEventListener('abort', stop, { once: true });
-  return { reached, fail, release: () => stopping.removeEventListener('abort', stop) };
+  /** Removes the listener of the source's signal, which outlives the session. */
+  const release = () => stopping.removeEventListener('abort', stop);
+  return { reached, fail, release };
 }

@@ -2,34 +2,15 @@
 import type { Consumer, Kafka } from 'kafkajs';
 import { createTopicAdmin, type TopicAdmin } from '../../kafka/admin';
 import { backOffMs, pause, settledWithin } from '../../system/pause';
-import type { HandleBatch, OffsetCommitter, RestorePoints, SourceObserver } from '../source';
-import { createCommits, type Commits } from './commits';
-import { createConsumption, type Consume } from './consumption';
+import type { RestartReason } from '../source';
+import { Commits } from './commits';
+import { createConsumption } from './consumption';
 import { createDelivery, type AssignedPartition } from './delivery';
-import { createPhaseMachine, type Phase } from './phase';
+import { PhaseMachine, type Phase } from './phase';
 import { planStarts, type StartPlan } from './planning';
-import type { TopicProgress } from './progress';
 import { createEnding, SessionEnd, toSessionEnd } from './session-end';
-import type { KafkaSourceSettings } from './settings';
-import { startStallMonitor } from './stall-monitor';
-import { createWatchdog } from './watchdog';
-
-export interface SessionOptions {
-  kafka: Kafka;
-  settings: KafkaSourceSettings;
-  observer: SourceObserver;
-  handle: HandleBatch;
-  progress: TopicProgress;
-  restorePoints: RestorePoints;
-  committer: OffsetCommitter | undefined;
-  /** Aborted when the source stops. */
-  signal: AbortSignal;
-  stopTimeoutMs: number;
-  commitIntervalMs: number;
-  maxBackOffMs: number;
-  stallTimeoutMs: number;
-  report: (ready: boolean, reason: string) => void;
-}
+import type { KafkaSourceSettings, SessionOptions } from './settings';
+import { startStallMonitor, Watchdog } from './watchdog';
 
 /** Reason that /readyz shows in a phase before messages arrive. */
 const waitingFor: Partial<Record<Phase, string>> = {
@@ -70,27 +51,29 @@ class KafkaSession {
   private readonly phase;
   private readonly watchdog;
   private readonly commits: Commits;
-  private readonly consume: Consume;
+  private readonly consume;
   private readonly abandonment = new AbortController();
   /** Partitions of the current assignment; a new map with each one, so that earlier work recognises that it is outdated. */
   private assigned: Map<number, AssignedPartition> | undefined;
   private inProgress: Promise<void> | undefined;
 
   constructor(private readonly options: SessionOptions) {
-    const { kafka, settings, observer, progress, committer, signal, report } = options;
+    const { kafka, settings, observer, progress, committer, report } = options;
     const { topic } = settings;
     this.consumer = createConsumer(kafka, settings);
     this.admin = createTopicAdmin(kafka);
-    this.ending = createEnding(signal);
-    this.phase = createPhaseMachine((phase) => {
+    this.ending = createEnding(options.signal);
+    const end = (reason: RestartReason, message: string, cause?: unknown) =>
+      this.ending.fail(new SessionEnd(reason, message, { cause }));
+    this.phase = new PhaseMachine((phase) => {
       const reason = waitingFor[phase];
       if (reason !== undefined) report(false, reason);
     });
-    this.watchdog = createWatchdog({
+    this.watchdog = new Watchdog({
       stallTimeoutMs: options.stallTimeoutMs,
       joinTimeoutMs: rebalanceTimeoutMs(settings) + settings.sessionTimeoutMs,
     });
-    this.commits = createCommits({
+    this.commits = new Commits({
       commit: (offsets) =>
         this.consumer.commitOffsets(
           offsets.map(({ partition, offset }) => ({ topic, partition, offset: String(offset) })),
@@ -101,30 +84,19 @@ class KafkaSession {
       onError: (error) => observer.error(error),
     });
     const deliver = createDelivery({
-      topic,
-      handle: options.handle,
+      ...options,
       confirmed: (partition) => this.commits.confirmed(partition),
-      fenceable: committer !== undefined,
-      maxBackOffMs: options.maxBackOffMs,
-      stopping: signal,
       abandoned: this.abandonment.signal,
-      onError: (error) => observer.error(error),
-      onFenced: (cause) =>
-        this.ending.fail(new SessionEnd('fenced', 'another process has taken over a partition', { cause })),
+      onFenced: (cause) => end('fenced', 'another process has taken over a partition', cause),
     });
     this.consume = createConsumption({
-      settings,
+      ...options,
       admin: this.admin,
-      observer,
-      progress,
       watchdog: this.watchdog,
       commits: this.commits,
       deliver,
       assigned: (partition) => this.assigned?.get(partition),
-      onSetBack: () =>
-        this.ending.fail(
-          new SessionEnd('out_of_range', `topic "${topic}" returned a message before the next offset`),
-        ),
+      onSetBack: () => end('out_of_range', `topic "${topic}" returned a message before the next offset`),
     });
     this.listen();
   }
@@ -134,7 +106,6 @@ class KafkaSession {
       watchdog: this.watchdog,
       admin: this.admin,
       topic: this.options.settings.topic,
-      stallTimeoutMs: this.options.stallTimeoutMs,
       silenceIntervalMs: this.options.commitIntervalMs,
       isBusy: () => this.inProgress !== undefined,
       onStall: (end) => this.ending.fail(end),
@@ -203,7 +174,7 @@ class KafkaSession {
     partitions: readonly number[],
     assigned: Map<number, AssignedPartition>,
   ): Promise<void> {
-    const { restorePoints, observer, signal, maxBackOffMs } = this.options;
+    const { restorePoints, committer, observer, signal, maxBackOffMs } = this.options;
     const isCurrent = (): boolean => this.assigned === assigned;
     // A batch of the previous assignment may still be in progress during the join; it moves the progress of this process.
     await this.inProgress?.catch(() => undefined);
@@ -213,7 +184,11 @@ class KafkaSession {
         const plans = await planStarts(partitions, { ...this.options, admin: this.admin });
         // Checked last: a commit for an outdated assignment would undo a later one.
         if (!isCurrent()) return;
-        await Promise.all(plans.map((plan) => this.commitStart(plan)));
+        await Promise.all(
+          plans.map(async ({ partition, assignment, mustCommit }) => {
+            if (mustCommit) await committer?.commitStartOffset(partition, assignment.liveFrom);
+          }),
+        );
         if (!isCurrent()) return;
         for (const plan of plans) assigned.set(plan.partition, this.startPartition(plan));
         void this.commits.flush();
@@ -225,10 +200,6 @@ class KafkaSession {
         await pause(backOffMs(attempt, maxBackOffMs), signal);
       }
     }
-  }
-
-  private async commitStart({ partition, assignment, mustCommit }: StartPlan): Promise<void> {
-    if (mustCommit) await this.options.committer?.commitStartOffset(partition, assignment.liveFrom);
   }
 
   private startPartition({ partition, offsets, assignment, ...plan }: StartPlan): AssignedPartition {

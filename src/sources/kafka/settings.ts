@@ -1,3 +1,8 @@
+/** What the source and each of its sessions are created with. */
+import type { Kafka } from 'kafkajs';
+import type { HandleBatch, OffsetCommitter, RestorePoints, SourceObserver } from '../source';
+import type { TopicProgress } from './progress';
+
 /** The part of a detector's Kafka settings that the source needs. */
 export interface KafkaSourceSettings {
   topic: string;
@@ -8,4 +13,31 @@ export interface KafkaSourceSettings {
   warmUpRecords: number;
   maxBatchRecords: number;
   sessionTimeoutMs: number;
+}
+
+export interface SourceOptions {
+  /** Two sources of one group in one process need separate clients: kafkajs caches a group's offsets per client. */
+  kafka: Kafka;
+  settings: KafkaSourceSettings;
+  observer: SourceObserver;
+  /** Where stored state of a partition ends; messages after it and before the live ones are warm-up. */
+  restorePoints: RestorePoints;
+  /** Commits offsets together with detections; the source then commits none. */
+  committer: OffsetCommitter | undefined;
+  /** How long `stop()` waits for the batch in progress, ms; after that the batch is redelivered later. */
+  stopTimeoutMs: number;
+  /** Restart the consumer if it fetches nothing, or nothing of a partition with messages, for this long, ms. */
+  stallTimeoutMs: number;
+  /** Interval of commits, ms; offsets are also committed on every stop and rebalance. */
+  commitIntervalMs: number;
+  /** Longest delay between attempts to connect or to deliver a rejected batch, ms. */
+  maxBackOffMs: number;
+}
+
+export interface SessionOptions extends SourceOptions {
+  handle: HandleBatch;
+  progress: TopicProgress;
+  /** Aborted when the source stops. */
+  signal: AbortSignal;
+  report: (ready: boolean, reason: string) => void;
 }

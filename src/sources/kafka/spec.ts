@@ -1,10 +1,14 @@
 /** Records from a Kafka topic, as a member of a consumer group. */
-import { connectionRules, connectionSection } from '../../kafka/connection-settings';
+import {
+  authoritiesDoc,
+  connectionRules,
+  connectionSection,
+  optionalFile,
+} from '../../kafka/connection-settings';
 import {
   choice,
   duration,
   identifier,
-  path,
   secret,
   text,
   topic as topicName,
@@ -76,20 +80,10 @@ const section = {
     }),
     username: text({ doc: 'User for basic authentication. Empty: none.', default: '' }, 'a name, or empty'),
     password: secret({ doc: 'Password of the user, unless `passwordFile` is set.' }),
-    passwordFile: path(
-      {
-        doc: 'File with the password; takes precedence over `password`. Read again for each request.',
-        default: '',
-      },
-      { empty: true },
+    passwordFile: optionalFile(
+      'File with the password; takes precedence over `password`. Read again for each request.',
     ),
-    ca: path(
-      {
-        doc: 'File of certificate authorities (PEM) to trust. Empty: the authorities that Node trusts.',
-        default: '',
-      },
-      { empty: true },
-    ),
+    ca: optionalFile(authoritiesDoc),
     timeout: duration({ doc: 'Timeout of one request.', default: '5s' }, { timer: true, min: 1 }),
   },
 } satisfies Section;
@@ -136,10 +130,10 @@ export const kafkaSource: SourceSpec<typeof section> = {
     maxReplay: maxWarmUpRecords,
   }),
   async create(settings, { log, observer, restorePoints, committer, shutdownTimeoutMs }) {
-    const { createSourceClient } = await import('./client');
+    const { createKafkaClient } = await import('../../kafka/client');
     const { createKafkaSource } = await import('./kafka');
     return createKafkaSource({
-      kafka: createSourceClient(settings, log),
+      kafka: createKafkaClient({ ...settings, log }),
       settings,
       observer,
       restorePoints,
@@ -150,11 +144,11 @@ export const kafkaSource: SourceSpec<typeof section> = {
     });
   },
   async createHistory(settings, { log }) {
-    const { createSourceClient } = await import('./client');
+    const { createKafkaClient } = await import('../../kafka/client');
     const { createKafkaHistory } = await import('./history');
     const { topic } = settings;
     return createKafkaHistory({
-      kafka: createSourceClient(settings, log, 'train'),
+      kafka: createKafkaClient({ ...settings, purpose: 'train', log }),
       settings,
       onUnread: (ranges) =>
         log.warn('history could not be read to its end', {

@@ -2,23 +2,8 @@
  * Detects a consumer that has stopped without an error. kafkajs has been seen to wait in its loop for something that never comes,
  * and to leave a partition paused after a rebalance.
  */
-
-export interface Watchdog {
-  /** A fetch was answered, possibly without messages. */
-  fetched(): void;
-  /** The group is being joined, which takes as long as the other members need. */
-  joining(): void;
-  /** These partitions, and no others, are read from these offsets on. */
-  reading(positions: ReadonlyMap<number, bigint>): void;
-  /** The next offset of a partition. */
-  moved(partition: number, next: bigint): void;
-  /** Whether the last fetch is too long ago. */
-  isSilent(): boolean;
-  /** Whether any partition is read. */
-  isReading(): boolean;
-  /** Partitions that have messages after their position and have not moved for too long. `ends` by partition. */
-  stuck(ends: ReadonlyMap<number, bigint>): number[];
-}
+import type { TopicAdmin } from '../../kafka/admin';
+import { SessionEnd } from './session-end';
 
 export interface WatchdogOptions {
   /** Time without progress after which a consumer counts as stalled, ms. */
@@ -37,52 +22,122 @@ interface Position {
   end: bigint | undefined;
 }
 
-export function createWatchdog({ stallTimeoutMs, joinTimeoutMs, now = Date.now }: WatchdogOptions): Watchdog {
-  let fetchedAt = now();
-  let isJoining = true;
-  let positions = new Map<number, Position>();
+export class Watchdog {
+  readonly stallTimeoutMs: number;
+  private readonly joinTimeoutMs: number;
+  private readonly now: () => number;
+  private fetchedAt: number;
+  private isJoining = true;
+  private positions = new Map<number, Position>();
 
-  return {
-    fetched() {
-      fetchedAt = now();
-    },
-    joining() {
-      fetchedAt = now();
-      isJoining = true;
-      positions = new Map();
-    },
-    reading(from) {
-      fetchedAt = now();
-      isJoining = false;
-      positions = new Map(
-        [...from].map(([partition, next]) => [partition, { next, since: now(), end: undefined }]),
-      );
-    },
-    moved(partition, next) {
-      const position = positions.get(partition);
-      if (position === undefined || next === position.next) return;
-      position.next = next;
-      position.since = now();
-    },
-    isSilent() {
-      const limit = isJoining ? Math.max(stallTimeoutMs, joinTimeoutMs) : stallTimeoutMs;
-      return now() - fetchedAt > limit;
-    },
-    isReading: () => positions.size > 0,
-    stuck(ends) {
-      const isStill = ({ since }: Position): boolean => now() - since > stallTimeoutMs;
-      // kafkajs requests partitions in a fixed order, and responses are limited in size: a partition may have to wait
-      // until those before it are read to their ends.
-      const mayWait = [...positions.values()].some(
-        (position) => !isStill(position) && (position.end === undefined || position.next < position.end),
-      );
-      const found: number[] = [];
-      for (const [partition, position] of positions) {
-        const end = ends.get(partition) ?? position.next;
-        if (isStill(position) && position.next < end && !mayWait) found.push(partition);
-        position.end = end;
-      }
-      return found;
-    },
+  constructor({ stallTimeoutMs, joinTimeoutMs, now = Date.now }: WatchdogOptions) {
+    this.stallTimeoutMs = stallTimeoutMs;
+    this.joinTimeoutMs = joinTimeoutMs;
+    this.now = now;
+    this.fetchedAt = now();
+  }
+
+  /** A fetch was answered, possibly without messages. */
+  fetched(): void {
+    this.fetchedAt = this.now();
+  }
+
+  /** The group is being joined, which takes as long as the other members need. */
+  joining(): void {
+    this.fetched();
+    this.isJoining = true;
+    this.positions = new Map();
+  }
+
+  /** These partitions, and no others, are read from these offsets on. */
+  reading(from: ReadonlyMap<number, bigint>): void {
+    this.fetched();
+    this.isJoining = false;
+    const since = this.now();
+    this.positions = new Map(
+      Array.from(from, ([partition, next]) => [partition, { next, since, end: undefined }]),
+    );
+  }
+
+  /** The next offset of a partition. */
+  moved(partition: number, next: bigint): void {
+    const position = this.positions.get(partition);
+    if (position === undefined || next === position.next) return;
+    position.next = next;
+    position.since = this.now();
+  }
+
+  /** Whether the last fetch is too long ago. */
+  isSilent(): boolean {
+    const { stallTimeoutMs, joinTimeoutMs } = this;
+    const limit = this.isJoining ? Math.max(stallTimeoutMs, joinTimeoutMs) : stallTimeoutMs;
+    return this.now() - this.fetchedAt > limit;
+  }
+
+  /** Whether any partition is read. */
+  isReading(): boolean {
+    return this.positions.size > 0;
+  }
+
+  /** Partitions that have messages after their position and have not moved for too long. `ends` by partition. */
+  stuck(ends: ReadonlyMap<number, bigint>): number[] {
+    const isStill = ({ since }: Position): boolean => this.now() - since > this.stallTimeoutMs;
+    // kafkajs requests partitions in a fixed order, and responses are limited in size: a partition may have to wait
+    // until those before it are read to their ends.
+    const mayWait = [...this.positions.values()].some(
+      (position) => !isStill(position) && (position.end === undefined || position.next < position.end),
+    );
+    const found: number[] = [];
+    for (const [partition, position] of this.positions) {
+      const end = ends.get(partition) ?? position.next;
+      if (isStill(position) && position.next < end && !mayWait) found.push(partition);
+      position.end = end;
+    }
+    return found;
+  }
+}
+
+export interface StallMonitorOptions {
+  watchdog: Watchdog;
+  admin: Pick<TopicAdmin, 'fetchTopicOffsets'>;
+  topic: string;
+  /** Interval of the check for fetches, ms. */
+  silenceIntervalMs: number;
+  /** Whether a batch is in progress: kafkajs fetches nothing meanwhile. */
+  isBusy: () => boolean;
+  onStall: (end: SessionEnd) => void;
+}
+
+/** Checks the watchdog at intervals. Returns a function that ends the checks. */
+export function startStallMonitor(options: StallMonitorOptions): () => void {
+  const { watchdog, admin, topic, isBusy } = options;
+  const { stallTimeoutMs } = watchdog;
+  const stalled = (problem: string) => options.onStall(new SessionEnd('stalled', problem));
+  let stopped = false;
+
+  function checkFetches(): void {
+    if (!isBusy() && watchdog.isSilent())
+      stalled(`the Kafka consumer has not fetched for ${stallTimeoutMs} ms`);
+  }
+
+  /** A read_committed consumer reads up to the last stable offset, so an open transaction is no stall. */
+  async function checkPartitions(): Promise<void> {
+    if (!watchdog.isReading()) return;
+    // If the brokers do not answer here, they do not answer the consumer either, and kafkajs reports that.
+    const bounds = await admin.fetchTopicOffsets(topic).catch(() => []);
+    if (stopped || isBusy()) return;
+    const ends = new Map(bounds.map(({ partition, high }) => [partition, BigInt(high)]));
+    const stuck = watchdog.stuck(ends).join(', ');
+    if (stuck !== '')
+      stalled(`partition ${stuck} of "${topic}" has messages, but none arrived for ${stallTimeoutMs} ms`);
+  }
+
+  const timers = [
+    setInterval(checkFetches, options.silenceIntervalMs),
+    setInterval(() => void checkPartitions(), stallTimeoutMs / 2),
+  ];
+  return () => {
+    stopped = true;
+    timers.forEach(clearInterval);
   };
 }

@@ -17,6 +17,14 @@ export const valuesOf = (messages: readonly Message[]) => messages.map(({ value 
 export const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
 export const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
+/** Options of a source without stored state. */
+export const standalone = {
+  restorePoints: { keepOnly: () => undefined, restorePoint: () => Promise.resolve(undefined) },
+  committer: undefined,
+  stopTimeoutMs: 10_000,
+  stallTimeoutMs: 120_000,
+};
+
 /** Starts a source and collects its results. */
 export function startConsuming(
   broker: TestKafka,
@@ -46,6 +54,7 @@ export function startConsuming(
       gap: (missing) => gaps.push(missing),
       restarted: (reason) => restarts.push(reason),
     },
+    ...standalone,
     commitIntervalMs: 100,
     maxBackOffMs: 500,
     ...options,

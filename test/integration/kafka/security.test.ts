@@ -7,13 +7,14 @@ import type { Message } from '../../../src/sources/source';
 import { createKafkaSink } from '../../../src/sinks/kafka/kafka';
 import { createKafkaSource } from '../../../src/sources/kafka/kafka';
 import { createKafkaClient, type KafkaConnection } from '../../../src/kafka/client';
-import type { KafkaSecurity, SaslSettings, TlsSettings } from '../../../src/kafka/security';
+import type { KafkaSecurity } from '../../../src/kafka/security';
 import { captureContext } from '../../cli/capture';
 import { startServer, stopServers } from '../../system/http-server';
 import { copyStore, createPump, newFolder, removeFolders, writeConfig } from '../plant';
 import { endAllVaemon, startVaemon } from '../vaemon-process';
 import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
 import { startBroker, until } from './broker';
+import { standalone } from './consuming';
 import type { TestBroker } from './broker';
 
 jest.setTimeout(120_000);
@@ -88,7 +89,7 @@ async function settingsFor(topic: string, store: string) {
   } satisfies SettingsOverrides;
 }
 
-const noTls: TlsSettings = { enabled: false, ca: '', cert: '', key: '' };
+const noTls: KafkaSecurity['tls'] = { enabled: false, ca: '', cert: '', key: '' };
 const noOAuth = {
   tokenFile: '',
   tokenUrl: '',
@@ -98,7 +99,7 @@ const noOAuth = {
   scope: '',
   ca: '',
 };
-const noSasl: SaslSettings = {
+const noSasl: KafkaSecurity['sasl'] = {
   mechanism: 'none',
   username: '',
   password: '',
@@ -111,8 +112,8 @@ const log = { warn: silent, info: silent, debug: silent };
 type Listener = keyof TestBroker['addresses'];
 
 describe('records are read and dead letters written', () => {
-  const tls = (): TlsSettings => ({ ...noTls, enabled: true, ca: file('ca.pem') });
-  const asAlice = (mechanism: SaslSettings['mechanism']): SaslSettings => ({
+  const tls = (): KafkaSecurity['tls'] => ({ ...noTls, enabled: true, ca: file('ca.pem') });
+  const asAlice = (mechanism: KafkaSecurity['sasl']['mechanism']): KafkaSecurity['sasl'] => ({
     ...noSasl,
     mechanism,
     username: 'alice',
@@ -176,6 +177,7 @@ describe('records are read and dead letters written', () => {
         sessionTimeoutMs: 6_000,
       },
       observer: { error: (error) => errors.push(error), info: silent, gap: silent },
+      ...standalone,
     });
     const sink = createKafkaSink({
       kafka: client(),

@@ -1,4 +1,4 @@
-import { createChannel } from '../../../src/sources/kafka/channel';
+import { Channel } from '../../../src/sources/kafka/channel';
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const collected: T[] = [];
@@ -7,7 +7,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 test('items arrive in order, and each sender waits until its item is used', async () => {
-  const channel = createChannel<number>();
+  const channel = new Channel<number>();
   const used: number[] = [];
   void (async () => {
     for (const item of [1, 2, 3]) if (await channel.send(item)) used.push(item);
@@ -18,13 +18,13 @@ test('items arrive in order, and each sender waits until its item is used', asyn
 });
 
 test('the iteration ends after the idle timeout, and later items are refused', async () => {
-  const channel = createChannel<number>();
+  const channel = new Channel<number>();
   expect(await collect(channel.received(5))).toEqual([]);
   expect(await channel.send(1)).toBe(false);
 });
 
 test('a failure is thrown after the items that were sent before it', async () => {
-  const channel = createChannel<number>();
+  const channel = new Channel<number>();
   const sent = channel.send(1);
   channel.fail(new Error('broker lost'));
   const items = channel.received(60_000);
@@ -34,7 +34,7 @@ test('a failure is thrown after the items that were sent before it', async () =>
 });
 
 test('a sender is released if the reader stops early', async () => {
-  const channel = createChannel<number>();
+  const channel = new Channel<number>();
   const sent = [channel.send(1), channel.send(2)];
   for await (const item of channel.received(60_000)) {
     expect(item).toBe(1);

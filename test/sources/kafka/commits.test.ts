@@ -1,5 +1,5 @@
-import { createCommits, type Commits } from '../../../src/sources/kafka/commits';
-import { createTopicProgress } from '../../../src/sources/kafka/progress';
+import { Commits } from '../../../src/sources/kafka/commits';
+import { TopicProgress } from '../../../src/sources/kafka/progress';
 
 const open: Commits[] = [];
 afterEach(() => open.splice(0).forEach((commits) => commits.stop()));
@@ -8,8 +8,8 @@ function create({ external = false, intervalMs = 60_000 } = {}) {
   const sent: string[] = [];
   const errors: Error[] = [];
   const answers: ((error?: Error) => void)[] = [];
-  const progress = createTopicProgress();
-  const commits = createCommits({
+  const progress = new TopicProgress();
+  const commits = new Commits({
     commit: (offsets) =>
       new Promise((resolve, reject) => {
         sent.push(offsets.map(({ partition, offset }) => `${partition}:${offset}`).join());

@@ -1,13 +1,12 @@
-import type { Commits } from '../../../src/sources/kafka/commits';
-import { createConsumption } from '../../../src/sources/kafka/consumption';
-import type { AssignedPartition, Chunk, Membership } from '../../../src/sources/kafka/delivery';
-import { createTopicProgress } from '../../../src/sources/kafka/progress';
+import { createConsumption, type ConsumptionParts } from '../../../src/sources/kafka/consumption';
+import type { AssignedPartition, Chunk, Deliver } from '../../../src/sources/kafka/delivery';
+import { TopicProgress } from '../../../src/sources/kafka/progress';
 import { createFakeKafka, payloadOf, topic, type BatchOptions } from './fake-kafka';
 
 function createTest({ maxBatchRecords = 100, liveFrom = 0n, next = 0n } = {}) {
   const { kafka, bounds } = createFakeKafka();
   const events: string[] = [];
-  const progress = createTopicProgress();
+  const progress = new TopicProgress();
   const chunks: Chunk[] = [];
   const assigned = new Map<number, AssignedPartition>();
   const assign = () =>
@@ -18,15 +17,11 @@ function createTest({ maxBatchRecords = 100, liveFrom = 0n, next = 0n } = {}) {
       accepted: false,
     });
   assign();
-  let onDelivery: (membership: Membership) => Promise<boolean> = () => Promise.resolve(true);
-  const commits: Commits = {
+  let onDelivery: (membership: Parameters<Deliver>[1]) => Promise<boolean> = () => Promise.resolve(true);
+  const commits: ConsumptionParts['commits'] = {
     handled: (partition, offset) => void events.push(`handled ${partition}:${offset}`),
-    read: () => undefined,
-    confirmed: () => undefined,
     flush: () => Promise.resolve(void events.push('flush')),
     flushIfDue: () => Promise.resolve(),
-    discard: () => undefined,
-    stop: () => undefined,
   };
   const consume = createConsumption({
     settings: { topic, maxBatchRecords, sessionTimeoutMs: 6_000 },

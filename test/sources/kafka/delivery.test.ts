@@ -1,6 +1,6 @@
 import { FencedError } from '../../../src/errors';
 import { createDelivery, type AssignedPartition } from '../../../src/sources/kafka/delivery';
-import type { Batch } from '../../../src/sources/source';
+import type { Batch, OffsetCommitter } from '../../../src/sources/source';
 import { messageAt } from './fake-kafka';
 
 const assignedPartition = (liveFrom: bigint): AssignedPartition => ({
@@ -10,6 +10,11 @@ const assignedPartition = (liveFrom: bigint): AssignedPartition => ({
   accepted: false,
 });
 
+const committer: OffsetCommitter = {
+  fence: () => Promise.resolve(),
+  commitStartOffset: () => Promise.resolve(),
+};
+
 function createTest(answers: (Error | undefined | 'never')[] = [], { fenceable = false } = {}) {
   const batches: Batch[] = [];
   const errors: string[] = [];
@@ -17,7 +22,8 @@ function createTest(answers: (Error | undefined | 'never')[] = [], { fenceable =
   const stopping = new AbortController();
   const abandonment = new AbortController();
   const deliver = createDelivery({
-    topic: 'sensors',
+    settings: { topic: 'sensors' },
+    observer: { error: ({ message }) => void errors.push(message) },
     handle(batch) {
       batches.push(batch);
       const answer = answers.shift();
@@ -25,11 +31,10 @@ function createTest(answers: (Error | undefined | 'never')[] = [], { fenceable =
       return answer === undefined ? Promise.resolve() : Promise.reject(answer);
     },
     confirmed: () => 17n,
-    fenceable,
+    committer: fenceable ? committer : undefined,
     maxBackOffMs: 1,
-    stopping: stopping.signal,
+    signal: stopping.signal,
     abandoned: abandonment.signal,
-    onError: ({ message }) => errors.push(message),
     onFenced: (cause) => fenced.push(cause),
   });
   const partition = assignedPartition(4n);

@@ -1,8 +1,8 @@
-import { createPhaseMachine, type Phase } from '../../../src/sources/kafka/phase';
+import { PhaseMachine, type Phase } from '../../../src/sources/kafka/phase';
 
 function enterAll(...phases: Phase[]) {
   const entered: Phase[] = [];
-  const machine = createPhaseMachine((phase) => entered.push(phase));
+  const machine = new PhaseMachine((phase) => entered.push(phase));
   const accepted = phases.map((phase) => machine.enter(phase));
   return { entered, accepted, current: machine.current() };
 }

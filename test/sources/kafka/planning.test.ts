@@ -1,11 +1,11 @@
 import { unstableOffset } from '../../../src/kafka/patches/stable-offsets';
 import { planStarts, type PlanningParts } from '../../../src/sources/kafka/planning';
-import { createTopicProgress } from '../../../src/sources/kafka/progress';
+import { TopicProgress } from '../../../src/sources/kafka/progress';
 import { createFakeKafka, topic } from './fake-kafka';
 
 function createPlanning({ restorePoint }: { restorePoint?: bigint } = {}) {
   const fake = createFakeKafka();
-  const progress = createTopicProgress();
+  const progress = new TopicProgress();
   const asked: string[] = [];
   const parts: PlanningParts = {
     admin: fake.kafka.admin(),

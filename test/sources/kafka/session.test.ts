@@ -1,4 +1,4 @@
-import { createTopicProgress } from '../../../src/sources/kafka/progress';
+import { TopicProgress } from '../../../src/sources/kafka/progress';
 import { runKafkaSession } from '../../../src/sources/kafka/session';
 import type { Batch, OffsetCommitter } from '../../../src/sources/source';
 import { createFakeKafka, settle, topic } from './fake-kafka';
@@ -14,7 +14,7 @@ function createTest({
   const errors: string[] = [];
   const reports: string[] = [];
   const batches: Batch[] = [];
-  const progress = createTopicProgress();
+  const progress = new TopicProgress();
   let handle: (batch: Batch) => Promise<void> = () => Promise.resolve();
   const ended = runKafkaSession({
     kafka: fake.kafka,

@@ -1,5 +1,4 @@
-import { startStallMonitor } from '../../../src/sources/kafka/stall-monitor';
-import { createWatchdog } from '../../../src/sources/kafka/watchdog';
+import { startStallMonitor, Watchdog } from '../../../src/sources/kafka/watchdog';
 import { createFakeKafka, settle, topic } from './fake-kafka';
 
 beforeEach(() => jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask'] }));
@@ -7,14 +6,13 @@ afterEach(() => jest.useRealTimers());
 
 function createTest() {
   const { kafka, bounds } = createFakeKafka();
-  const watchdog = createWatchdog({ stallTimeoutMs: 1_000, joinTimeoutMs: 5_000 });
+  const watchdog = new Watchdog({ stallTimeoutMs: 1_000, joinTimeoutMs: 5_000 });
   const stalls: string[] = [];
   let busy = false;
   const stop = startStallMonitor({
     watchdog,
     admin: kafka.admin(),
     topic,
-    stallTimeoutMs: 1_000,
     silenceIntervalMs: 100,
     isBusy: () => busy,
     onStall: ({ reason, message }) => stalls.push(`${reason}: ${message}`),
