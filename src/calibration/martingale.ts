@@ -5,10 +5,7 @@
  *   R ← (1 + R)·bet(rank),  R − n is a martingale,  so E[n until R ≥ c] ≥ c,  and P(R ≥ c within n) ≤ n / c.
  */
 
-/**
- * Resolution of p-values. The smallest 1/256 of them are equal, so that a single record, however surprising, cannot gain more
- * than any other rare one.
- */
+/** Resolution of p-values: no record, however surprising, gains more than others among the smallest 1/256 of them. */
 const bins = 256;
 
 /**

@@ -80,10 +80,7 @@ export function createPValue(state: CalibrationState, size = state.scores.length
   };
 }
 
-/**
- * Only the p-value: (1 + #{calibration ≥ score}) / (n + 1) below the tail (Vovk, Gammerman & Shafer 2005, §2.2), at least
- * `smallestP` above.
- */
+/** Only the p-value: (1 + #{calibration ≥ score}) / (n + 1) below the tail (Vovk, Gammerman & Shafer 2005, §2.2). */
 export function createSurvival(state: CalibrationState): (score: number) => number {
   const scores = Float64Array.from(state.scores);
   const n = scores.length;

@@ -4,10 +4,7 @@
 export interface ParetoTail {
   shape: number;
   scale: number;
-  /**
-   * How it was fitted: by maximum likelihood; as an exponential, if that gives no plausible shape; or assumed, if there are too
-   * few excesses for either.
-   */
+  /** By maximum likelihood; an exponential if that gives no plausible shape; assumed if there are too few excesses. */
   method: 'maximum-likelihood' | 'exponential' | 'assumed';
 }
 

@@ -74,19 +74,13 @@ export interface Detection {
   limits: readonly LimitViolation[];
   /** By name, in nats. Empty if the window of the key is not full, and a limit is violated. */
   statistics: Readonly<Record<string, number>>;
-  /**
-   * By name of the statistic, how much its logarithm was lowered for the baseline of the device. Absent where baselines
-   * are not followed.
-   */
+  /** By statistic, how much its logarithm was lowered for the baseline of the device. Absent if baselines are not followed. */
   baselines?: Readonly<Record<string, number>>;
   /** Channels beyond a limit first, then the most unusual ones. Empty for a normal record without an explanation. */
   contributions: readonly Contribution[];
   /** Of explained records, where an anomaly begins or grows. The contributions and expected values refer to it. */
   nearestNormal?: NearestNormal;
-  /**
-   * After an interruption: the `window` may lack records, or the `baselines` of the device may not be based on all of its
-   * records. Absent if complete.
-   */
+  /** After an interruption: the parts that may not be based on all records of the device. Absent if complete. */
   incomplete?: readonly ('window' | 'baselines')[];
   modelVersion: string;
 }

@@ -11,10 +11,7 @@ import type { LimitViolation } from './signal';
 /** Why an event closed: normal records (`quiet`), no records (`silence`), or the end of the input (`end`). */
 export type EventEnding = 'quiet' | 'silence' | 'end';
 
-/**
- * An event is emitted twice with the same id: with status `open` as soon as it is one, and with status `closed` once it is
- * complete.
- */
+/** Emitted twice with the same id: with status `open` as soon as it is an event, and `closed` once it is complete. */
 export interface AnomalyEvent {
   /** Detector, key and start: the same in a replay. */
   id: string;

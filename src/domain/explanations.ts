@@ -8,10 +8,7 @@ export interface ExplanationBudget {
   burstMs: number;
 }
 
-/**
- * Explains the first of a run of anomalous records of a key, and each record that is ten times less probable than the last
- * explained one, within the budget.
- */
+/** Within the budget, explains the first anomalous record of a run, and each ten times less probable than the last explained. */
 export interface ExplanationRule {
   /**
    * Whether to explain this record. Call once per detection, in order within a key.

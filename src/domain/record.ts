@@ -44,10 +44,7 @@ export interface TimeConditionSpec {
 /** Measurements, or the bytes of images, which need an eighth of the memory. */
 export type Values = Float64Array | Uint8Array;
 
-/**
- * Records as columns, without an object per record: row i is one record (all channels of one device at one time, or all
- * pixels of one image).
- */
+/** Records as columns: row i is one record (all channels of one device at one time, or all pixels of one image). */
 export interface RecordBatch {
   readonly capacity: number;
   count: number;
@@ -55,10 +52,7 @@ export interface RecordBatch {
   readonly keys: string[];
   /** Event time, Unix ms. Shape [capacity]. */
   readonly timestamps: Float64Array;
-  /**
-   * In the schema's order; NaN = missing. Shape [capacity, channels]; of images, bytes of shape
-   * [capacity, height × width × colours].
-   */
+  /** In the schema's order; NaN = missing. Shape [capacity, channels]; bytes of images [capacity, height × width × colours]. */
   readonly values: Values;
   /** Given conditions as numbers (see `createConditionReader`). Shape [capacity, given conditions]. */
   readonly conditions: Float64Array;

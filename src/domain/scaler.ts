@@ -15,10 +15,7 @@ export interface ScalerState {
 
 export type Scaler = ReturnType<typeof createScaler>;
 
-/**
- * Scaled values beyond this are compressed: no normal value is, and 1e30 neither overflows float32 nor outweighs the rest of
- * the window.
- */
+/** Scaled values beyond this, which no normal value is, are compressed: 1e30 must not overflow float32. */
 export const softLimit = 20;
 
 /** Share of the values at each end that the fit ignores. */
@@ -104,10 +101,7 @@ export function createScaler(state: ScalerState) {
       for (let i = 0; i < n; i += channels)
         for (let j = 0; j < channels; j++) out[at + i + j] = scaleOne(values[from + i + j]!, j);
     },
-    /**
-     * Inverse of `scale`, in the channel's unit, clipped to the range of the training values: a model may expect impossible
-     * values, such as −57,030 bytes.
-     */
+    /** Inverse of `scale`, clipped to the range of training: a model may expect impossible values, such as −57,030 bytes. */
     unscale(scaled: number, channel: number): number {
       const beyond = Math.abs(scaled) - softLimit;
       const linear = beyond <= 0 ? scaled : Math.sign(scaled) * (softLimit + Math.expm1(beyond));

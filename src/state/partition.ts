@@ -80,10 +80,7 @@ export function createPartitionState(topic: string, partition: number, rules: St
     get baselines(): PartitionBaselines | undefined {
       return recordedBaselines ?? contents.baselines;
     },
-    /**
-     * The last offset before `liveFrom` that the state includes, in memory or stored: reading can continue after it.
-     * Undefined if no state can be used. Never rejects.
-     */
+    /** The last offset before `liveFrom` that a usable state in memory or the store includes: reading can continue after it. */
     async restorePoint(liveFrom: bigint): Promise<bigint | undefined> {
       restored = undefined;
       // Processed but unsettled messages belong to a refused batch: usable only if that batch comes next.

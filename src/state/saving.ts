@@ -1,7 +1,4 @@
-/**
- * When the state of a partition is saved. The stored state is never ahead of the committed offset: a snapshot waits until the
- * source has committed beyond it.
- */
+/** When the state of a partition is saved: not before the source has committed beyond the snapshot. */
 import type { BaselinesStart, PartitionSnapshot } from './snapshot';
 import type { StoredPartition } from './stored';
 

@@ -1,7 +1,4 @@
-/**
- * Trains a detector on one file, then scores the records of another with the daemon's pipeline. The score of a record depends
- * on no later record.
- */
+/** Trains a detector on one file, then scores the records of another with the daemon's pipeline. */
 import { alarmThreshold } from '../../calibration/threshold';
 import type { DetectorSettings } from '../../config/settings';
 import type { Engines } from '../../runtime/engines';
@@ -11,8 +8,7 @@ import { decodeBundle } from '../../scoring/bundle';
 import type { DetectionBatch } from '../../sinks/sink';
 import type { Message } from '../../sources/source';
 import type { BundleFiles } from '../../store/bundle';
-import { trainDetector, type TrainingResult } from '../../runtime/trainer';
-import type { Progress } from '../../training/train';
+import { trainDetector } from '../../runtime/trainer';
 
 export interface EvaluationParts {
   settings: DetectorSettings;
@@ -20,32 +16,20 @@ export interface EvaluationParts {
   train: readonly Message[];
   test: readonly Message[];
   engines: Engines;
-  onProgress?: (progress: Progress) => void;
   /** Receives the detections of test, batch by batch. */
   onDetections?: (detections: DetectionBatch) => void;
 }
 
-/** Scores of the test records, in the order of the file. */
-export interface RecordScores {
-  /** Surprise; 0 for a rejected record, or one without a full window. */
-  scores: Float64Array;
-  /** 1 = at or above the threshold. */
-  flags: Uint8Array;
-  /** False-alarm target as a ratio of normal records. */
-  target: number;
-  threshold: number;
-  /** Rejected test records by reason. */
-  rejected: Readonly<Record<string, number>>;
-  /** Test records without a full window. */
-  windowNotFull: number;
-  training: TrainingResult['report'];
-}
+export type RecordScores = Awaited<ReturnType<typeof evaluateDetector>>;
 
 /** Messages per batch. */
 const batchRecords = 1000;
 
-/** @throws TrainingError when training yields no model */
-export async function evaluateDetector(parts: EvaluationParts): Promise<RecordScores> {
+/**
+ * Scores of the test records, in the order of the file, and the false-alarm target as a ratio of normal records.
+ * @throws TrainingError when training yields no model
+ */
+export async function evaluateDetector(parts: EvaluationParts) {
   const { settings, train, test, engines } = parts;
   const { files, report } = await trainOn(parts);
   const recordDecoder = createRecordDecoder(settings);
@@ -78,10 +62,7 @@ function before(messages: readonly Message[]): Message[] {
   }));
 }
 
-async function trainOn({ settings, train, engines, onProgress }: EvaluationParts): Promise<{
-  files: BundleFiles;
-  report: TrainingResult['report'];
-}> {
+async function trainOn({ settings, train, engines }: EvaluationParts) {
   const published: BundleFiles[] = [];
   const { report } = await trainDetector({
     settings,
@@ -100,7 +81,7 @@ async function trainOn({ settings, train, engines, onProgress }: EvaluationParts
     engines,
     exclude: [],
     writtenBy: {},
-    onProgress: onProgress ?? (() => undefined),
+    onProgress: () => undefined,
     now: Date.now,
   });
   return { files: published[0]!, report };
@@ -108,8 +89,11 @@ async function trainOn({ settings, train, engines, onProgress }: EvaluationParts
 
 /** Collects scores and flags by row of the file. */
 function createRecording(records: number, onDetections?: (detections: DetectionBatch) => void) {
+  /** Surprise; 0 for a rejected record, or one without a full window. */
   const scores = new Float64Array(records);
+  /** 1 = at or above the threshold. */
   const flags = new Uint8Array(records);
+  /** By reason. */
   const rejected: Record<string, number> = {};
   let answered = 0;
   return {

@@ -1,7 +1,7 @@
 /** The report of an evaluation as a table. */
 import { formatTable } from '../table';
 import type { MacroMetrics, SeriesMetrics } from './quality/judgement';
-import type { RealisedAlarms, EvaluationReport } from './quality/report';
+import type { EvaluationReport } from './quality/report';
 
 type Row = Partial<SeriesMetrics> & Pick<MacroMetrics, 'rocAuc' | 'f1'>;
 
@@ -46,7 +46,10 @@ export function formatReport({ judgement, alarms, countedOn }: EvaluationReport)
   return `${[...table, '', flagAll, ...lines].join('\n')}\n`;
 }
 
-function formatAlarms({ target, ratio, low, high, alarms, records }: RealisedAlarms, on: string): string {
+function formatAlarms(
+  { target, ratio, low, high, alarms, records }: EvaluationReport['alarms'][number],
+  on: string,
+): string {
   const show = (value: number): string => value.toPrecision(2);
   return (
     `target ${target}: ${alarms} alarms in ${records} ${on}, ` +

@@ -5,21 +5,25 @@ import { encodeDetection } from '../../sinks/kafka/messages';
 import type { Derivation } from './derivation';
 import type { RecordedDetection, RecordedDetections } from './recorded';
 
+export type ReplayCounts = ReturnType<typeof createCounts>;
+
 /** Each recorded detection, and each record without one, is in one of the counts. */
-export interface ReplayCounts {
-  /** Records in the range. */
-  records: number;
-  /** Equal to the last bit. */
-  identical: number;
-  different: number;
-  /** The model version does not exist, or was trained under other settings. */
-  withoutVersion: number;
-  /** Windows lack records before the range, or lacked records when recorded. */
-  incomplete: number;
-  /** No detection recorded, and none derived that the sink writes. */
-  quiet: number;
-  /** No detection recorded, but one derived that the sink writes. */
-  unrecorded: number;
+function createCounts(records: number) {
+  return {
+    /** Records in the range. */
+    records,
+    /** Equal to the last bit. */
+    identical: 0,
+    different: 0,
+    /** The model version does not exist, or was trained under other settings. */
+    withoutVersion: 0,
+    /** Windows lack records before the range, or lacked records when recorded. */
+    incomplete: 0,
+    /** No detection recorded, and none derived that the sink writes. */
+    quiet: 0,
+    /** No detection recorded, but one derived that the sink writes. */
+    unrecorded: 0,
+  };
 }
 
 export interface Difference {
@@ -28,16 +32,6 @@ export interface Difference {
   field: string;
   recorded: unknown;
   derived: unknown;
-}
-
-export interface Comparison {
-  counts: ReplayCounts;
-  /** The first ones. */
-  differences: readonly Difference[];
-  /** Largest difference of surprise. */
-  largestDifference: number;
-  /** One detection per record, where there is one: by the version that scored it. */
-  derived: readonly Detection[];
 }
 
 const maxDifferences = 20;
@@ -94,18 +88,12 @@ export function compare(
   origins: readonly string[],
   derivations: ReadonlyMap<string, Derivation>,
   candidates: ReadonlyMap<string, readonly string[]>,
-): Comparison {
-  const counts: ReplayCounts = {
-    records: origins.length,
-    identical: 0,
-    different: 0,
-    withoutVersion: 0,
-    incomplete: 0,
-    quiet: 0,
-    unrecorded: 0,
-  };
+) {
+  const counts = createCounts(origins.length);
   const differences: Difference[] = [];
+  /** Of surprise. */
   let largestDifference = 0;
+  /** One detection per record, where there is one: by the version that scored it. */
   const derived: Detection[] = [];
   const isWritten = ({ anomalous }: Detection): boolean => sinks.kafka.emit === 'all' || anomalous;
 

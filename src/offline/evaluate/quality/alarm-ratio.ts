@@ -1,20 +1,15 @@
 /** The ratio of alarms, with an interval that accounts for bursts. */
 
-export interface AlarmRatio {
-  records: number;
-  alarms: number;
-  ratio: number;
-  /** 95 % interval. */
-  low: number;
-  high: number;
-  /** Number of independent records with the same information. */
-  effectiveRecords: number;
-}
+export type AlarmRatio = ReturnType<typeof alarmRatio>;
 
-/** @param runs flags of one series each, in order of time; 1 = alarm */
-export function alarmRatio(runs: readonly Uint8Array[]): AlarmRatio {
+/**
+ * Low and high are the 95 % interval.
+ * @param runs flags of one series each, in order of time; 1 = alarm
+ */
+export function alarmRatio(runs: readonly Uint8Array[]) {
   const records = runs.reduce((sum, flags) => sum + flags.length, 0);
   const alarms = runs.reduce((sum, flags) => sum + countOnes(flags), 0);
+  /** Number of independent records with the same information. */
   const effectiveRecords = runs.reduce((sum, flags) => sum + effectiveSize(flags), 0);
   const ratio = alarms / records;
   const [low, high] = wilsonInterval(ratio * effectiveRecords, effectiveRecords);

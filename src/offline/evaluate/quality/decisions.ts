@@ -1,36 +1,12 @@
 /** Quality of the flags, at the threshold of the detector. */
 import { segmentsOf } from './segments';
 
-/** Number of records by label and flag. */
-export interface Confusion {
-  truePositives: number;
-  trueNegatives: number;
-  falsePositives: number;
-  falseNegatives: number;
-}
+export type Confusion = ReturnType<typeof countConfusion>;
+export type Rates = ReturnType<typeof ratesOf>;
+export type EventRates = ReturnType<typeof eventRates>;
 
-/** 0 where the denominator is 0. */
-export interface Rates {
-  f1: number;
-  precision: number;
-  recall: number;
-  /** False alarms, in % of the normal records. */
-  far: number;
-  /** Missed anomalous records, in % of them. */
-  mar: number;
-}
-
-export interface EventRates {
-  /** Anomalies: runs of anomalous records. */
-  events: number;
-  /** Share of them with at least one flag; NaN when there are none. */
-  eventRecall: number;
-  /** Records from the beginning of an anomaly to its first flag, median over the detected anomalies; NaN when there are none. */
-  delay: number;
-}
-
-/** Both columns: 1 = anomalous. */
-export function countConfusion(labels: Uint8Array, flags: Uint8Array): Confusion {
+/** Number of records by label and flag. Both columns: 1 = anomalous. */
+export function countConfusion(labels: Uint8Array, flags: Uint8Array) {
   const counts = { truePositives: 0, trueNegatives: 0, falsePositives: 0, falseNegatives: 0 };
   labels.forEach((label, i) => {
     if (label === 1) counts[flags[i] === 1 ? 'truePositives' : 'falseNegatives']++;
@@ -49,24 +25,34 @@ export function addConfusions(all: readonly Confusion[]): Confusion {
   };
 }
 
-export function ratesOf({ truePositives, trueNegatives, falsePositives, falseNegatives }: Confusion): Rates {
+/** 0 where the denominator is 0. */
+export function ratesOf({ truePositives, trueNegatives, falsePositives, falseNegatives }: Confusion) {
   const share = (part: number, rest: number): number => part / Math.max(1, part + rest);
   return {
     f1: share(2 * truePositives, falsePositives + falseNegatives),
     precision: share(truePositives, falsePositives),
     recall: share(truePositives, falseNegatives),
+    /** False alarms, in % of the normal records. */
     far: 100 * share(falsePositives, trueNegatives),
+    /** Missed anomalous records, in % of them. */
     mar: 100 * share(falseNegatives, truePositives),
   };
 }
 
-export function eventRates(labels: Uint8Array, flags: Uint8Array): EventRates {
+export function eventRates(labels: Uint8Array, flags: Uint8Array) {
   const segments = segmentsOf(labels);
   const delays = segments.flatMap(({ first, last }) => {
     const flag = flags.indexOf(1, first);
     return flag === -1 || flag > last ? [] : [flag - first];
   });
-  return { events: segments.length, eventRecall: delays.length / segments.length, delay: median(delays) };
+  return {
+    /** Anomalies: runs of anomalous records. */
+    events: segments.length,
+    /** Share of them with at least one flag; NaN when there are none. */
+    eventRecall: delays.length / segments.length,
+    /** Records from the beginning of an anomaly to its first flag, median over the detected anomalies; NaN when there are none. */
+    delay: median(delays),
+  };
 }
 
 function median(values: readonly number[]): number {

@@ -2,15 +2,7 @@
  * Scores and flags of one or more series against labels. No point adjustment: it counts a whole anomaly as found for one of
  * its records, which makes random scores look good. No threshold is chosen here: that would use the labels.
  */
-import {
-  addConfusions,
-  countConfusion,
-  eventRates,
-  ratesOf,
-  type Confusion,
-  type EventRates,
-  type Rates,
-} from './decisions';
+import { addConfusions, countConfusion, eventRates, ratesOf, type Confusion } from './decisions';
 import { averagePrecision, rocAuc } from './ranking';
 import { volumeUnderSurface } from './vus';
 
@@ -25,39 +17,18 @@ export interface JudgedSeries {
   flags: Uint8Array;
 }
 
-export interface SeriesMetrics extends Rates, EventRates, Confusion {
-  records: number;
-  /** Share of the records that is anomalous. */
-  anomalousRatio: number;
-  rocAuc: number;
-  /** Average precision. */
-  prAuc: number;
-  vusRoc: number;
-  vusPr: number;
-}
+export type SeriesMetrics = ReturnType<typeof judgeSeries>;
 
 /** Means over the series for which a metric is defined. */
 export type MacroMetrics = Omit<SeriesMetrics, keyof Confusion | 'events'>;
 
-/** All records of all series together. */
-export interface MicroMetrics extends Rates, Confusion {
-  rocAuc: number;
-  prAuc: number;
-  /** F1 if every record is flagged: the reference for F1. */
-  flagAllF1: number;
-}
+export type Judgement = ReturnType<typeof judge>;
 
-export interface Judgement {
-  series: Readonly<Record<string, SeriesMetrics>>;
-  macro: MacroMetrics;
-  micro: MicroMetrics;
-}
-
-/** Widest buffer around an anomaly for VUS, in records. */
-export const defaultBuffer = 100;
-
-/** @throws RangeError when the columns of a series differ in length, or a score is not finite */
-export function judge(all: readonly JudgedSeries[], maxBuffer = defaultBuffer): Judgement {
+/**
+ * @param maxBuffer widest buffer around an anomaly for VUS, in records
+ * @throws RangeError when the columns of a series differ in length, or a score is not finite
+ */
+export function judge(all: readonly JudgedSeries[], maxBuffer = 100) {
   for (const one of all) check(one);
   const series = all.map((one) => judgeSeries(one, maxBuffer));
   return {
@@ -77,13 +48,15 @@ function check({ name, labels, scores, flags }: JudgedSeries): void {
     throw new RangeError(`series "${name}": the score of record ${odd} is ${String(scores[odd])}`);
 }
 
-function judgeSeries({ labels, scores, flags }: JudgedSeries, maxBuffer: number): SeriesMetrics {
+function judgeSeries({ labels, scores, flags }: JudgedSeries, maxBuffer: number) {
   const confusion = countConfusion(labels, flags);
   const vus = volumeUnderSurface(labels, scores, maxBuffer);
   return {
     records: labels.length,
+    /** Share of the records that is anomalous. */
     anomalousRatio: (confusion.truePositives + confusion.falseNegatives) / labels.length,
     rocAuc: rocAuc(labels, scores),
+    /** Average precision. */
     prAuc: averagePrecision(labels, scores),
     vusRoc: vus.roc,
     vusPr: vus.precisionRecall,
@@ -115,7 +88,8 @@ function macroOf(series: readonly SeriesMetrics[]): MacroMetrics {
   };
 }
 
-function microOf(all: readonly JudgedSeries[], series: readonly SeriesMetrics[]): MicroMetrics {
+/** All records of all series together. */
+function microOf(all: readonly JudgedSeries[], series: readonly SeriesMetrics[]) {
   const confusion = addConfusions(series);
   const labels = Uint8Array.from(all.flatMap((one) => Array.from(one.labels)));
   const scores = Float64Array.from(all.flatMap((one) => Array.from(one.scores)));
@@ -124,6 +98,7 @@ function microOf(all: readonly JudgedSeries[], series: readonly SeriesMetrics[])
     rocAuc: rocAuc(labels, scores),
     prAuc: averagePrecision(labels, scores),
     ...ratesOf(confusion),
+    /** F1 if every record is flagged: the reference for F1. */
     flagAllF1: (2 * anomalous) / (labels.length + anomalous),
     ...confusion,
   };

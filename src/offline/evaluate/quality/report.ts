@@ -1,6 +1,6 @@
 /** The report of an evaluation, from scores and, where there are any, labels. */
-import { alarmRatio, type AlarmRatio } from './alarm-ratio';
-import { judge, type Judgement, type JudgedSeries } from './judgement';
+import { alarmRatio } from './alarm-ratio';
+import { judge, type JudgedSeries } from './judgement';
 
 export interface ScoredSeries {
   name: string;
@@ -11,23 +11,13 @@ export interface ScoredSeries {
   labels: ReadonlyMap<number, 0 | 1> | undefined;
 }
 
-/** The realised ratio of alarms and its target. */
-export interface RealisedAlarms extends AlarmRatio {
-  /** Ratio of normal records. */
-  target: number;
-}
+export type EvaluationReport = ReturnType<typeof createReport>;
 
-export interface EvaluationReport {
-  /** Of the labelled series. */
-  judgement: Judgement | undefined;
-  /** The records on which alarms were counted. */
-  countedOn: 'normal records' | 'all records';
-  /** Per target, the smallest last. */
-  alarms: readonly RealisedAlarms[];
-}
-
-/** @throws RangeError when there is a label for a record that does not exist */
-export function createReport(all: readonly ScoredSeries[], targets: readonly number[]): EvaluationReport {
+/**
+ * @param targets ratios of normal records
+ * @throws RangeError when there is a label for a record that does not exist
+ */
+export function createReport(all: readonly ScoredSeries[], targets: readonly number[]) {
   const judged = all.flatMap((one) => {
     const { labels } = one;
     return labels === undefined ? [] : [selectLabelled(one, labels)];
@@ -37,8 +27,11 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
     ? judged.map(({ scores, labels }) => scores.filter((_, i) => labels[i] === 0))
     : all.map(({ scores }) => scores);
   return {
+    /** Of the labelled series. */
     judgement: labelled ? judge(judged) : undefined,
+    /** The records on which alarms were counted. */
     countedOn: labelled ? 'normal records' : 'all records',
+    /** Per target, the smallest last. */
     alarms: [...new Set(targets)]
       .sort((a, b) => b - a)
       .map((target) => ({
