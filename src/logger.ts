@@ -28,13 +28,6 @@ export interface LogSettings {
   format: 'auto' | 'json' | 'text';
 }
 
-export interface LoggerOptions extends Partial<LogSettings> {
-  /** Standard output unless given. */
-  stream?: LogStream;
-}
-
-type Level = LogSettings['level'];
-
 /** An error as plain data with its causes: JSON would print `{}`. */
 function plainError(error: Error, depth = 0): object {
   const { name, message, stack, cause } = error;
@@ -94,7 +87,7 @@ export function createLogger({
   level = 'info',
   format = 'auto',
   stream = process.stdout,
-}: LoggerOptions): Logger {
+}: Partial<LogSettings> & { stream?: LogStream }): Logger {
   const { combine, json } = winston.format;
   const isText = format === 'text' || (format === 'auto' && stream.isTTY === true);
   const coloured = stream.isTTY === true && (process.env.NO_COLOR ?? '') === '';
@@ -108,7 +101,7 @@ export function createLogger({
   });
 
   function withContext(context: Fields): Logger {
-    const log = (at: Level, message: string, fields: Fields = {}, text?: string): void => {
+    const log = (at: LogSettings['level'], message: string, fields: Fields = {}, text?: string): void => {
       if (!out.isLevelEnabled(at)) return;
       // First for the order in the line, and last so that no field replaces them.
       const own = { timestamp: new Date().toISOString(), level: at, message };
@@ -124,12 +117,3 @@ export function createLogger({
   }
   return withContext({});
 }
-
-/** Discards every line; for tests. */
-export const silentLogger: Logger = {
-  error: () => undefined,
-  warn: () => undefined,
-  info: () => undefined,
-  debug: () => undefined,
-  child: () => silentLogger,
-};

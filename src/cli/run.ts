@@ -1,7 +1,7 @@
 /** `vaemon run`: the daemon. */
 import { loadSettings } from '../config/load';
 import type { Settings } from '../config/settings';
-import { startDaemon, type Daemon } from '../runtime/daemon';
+import { startDaemon } from '../runtime/daemon';
 import { runTrainingProcess } from '../runtime/training-process';
 import type { RunTraining } from '../runtime/training-run';
 import { createLogger, type Logger } from '../logger';
@@ -38,47 +38,38 @@ async function run(
     runTraining: (detector) => createTrainingRun(path, detector, overrides, env, log),
     observer: createConsole({ settings, stdout: output, status, log }),
   });
-  try {
-    const reason = await Promise.race([
-      signal.received,
-      daemon.finished.then(() => 'every source has ended'),
-    ]);
-    log.info('stopping', { reason });
-  } catch (err) {
-    log.error('detector cannot continue', { err });
+  const fail = (message: string, err: unknown): void => {
+    log.error(message, { err });
     setExitCode(exitCodes.failure);
+  };
+  try {
+    const ended = daemon.finished.then(() => 'every source has ended');
+    log.info('stopping', { reason: await Promise.race([signal.received, ended]) });
+  } catch (err) {
+    fail('detector cannot continue', err);
   }
-  await stop(daemon, log, setExitCode);
-  signal.release();
-}
-
-async function stop(daemon: Daemon, log: Logger, setExitCode: CommandContext['setExitCode']): Promise<void> {
   try {
     await daemon.stop();
     log.info('stopped');
   } catch (err) {
-    log.error('could not stop cleanly', { err });
-    setExitCode(exitCodes.failure);
+    fail('could not stop cleanly', err);
   }
+  signal.release();
 }
 
 /** The first SIGTERM or SIGINT requests an orderly stop; a second one ends the process at once. */
-function waitForSignal(): { received: Promise<string>; release(): void } {
+function waitForSignal() {
+  const names = ['SIGTERM', 'SIGINT'] as const;
   let release = (): void => undefined;
   const received = new Promise<string>((resolve) => {
-    const listeners = (['SIGTERM', 'SIGINT'] as const).map((name) => {
-      const listener = (): void => {
-        release();
-        resolve(name);
-      };
-      process.once(name, listener);
-      return { name, listener };
-    });
-    release = () => {
-      for (const { name, listener } of listeners) process.off(name, listener);
+    const listener = (name: string): void => {
+      release();
+      resolve(name);
     };
+    release = () => names.forEach((name) => process.off(name, listener));
+    for (const name of names) process.on(name, listener);
   });
-  return { received, release: () => release() };
+  return { received, release };
 }
 
 /** Runs the command `train` of this program with the same configuration. */

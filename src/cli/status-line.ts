@@ -2,16 +2,12 @@
 import { Writable } from 'node:stream';
 import type { LogStream } from '../logger';
 
-export interface StatusLine {
-  stream: LogStream;
-  show(text: string): void;
-  clear(): void;
-}
+export type StatusLine = ReturnType<typeof createStatusLine>;
 
 /** Moves the cursor to the start of the line and erases the line. */
 const eraseLine = '\r\x1b[2K';
 
-export function createStatusLine(terminal: LogStream & { columns?: number }): StatusLine {
+export function createStatusLine(terminal: LogStream & { columns?: number }) {
   let shown = '';
 
   const stream = new Writable({
@@ -25,13 +21,13 @@ export function createStatusLine(terminal: LogStream & { columns?: number }): St
   });
 
   return {
-    stream: Object.assign(stream, { isTTY: true }),
-    show(text) {
+    stream: Object.assign(stream, { isTTY: true }) as LogStream,
+    show(text: string): void {
       // A longer line would wrap, and only its last row could be erased.
       shown = text.slice(0, (terminal.columns ?? 80) - 1);
       terminal.write(eraseLine + shown);
     },
-    clear() {
+    clear(): void {
       if (shown !== '') terminal.write(eraseLine);
       shown = '';
     },

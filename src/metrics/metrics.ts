@@ -14,7 +14,6 @@ import {
 } from './recorder';
 import { recordMetrics } from './records';
 import { sourceMetrics } from './source';
-import { trainingMetrics } from './training';
 
 /** All metrics of a detector, by the name of the method that records them. */
 export const detectorMetrics = {
@@ -34,7 +33,6 @@ export const detectorMetrics = {
   ...eventMetrics,
   ...processingMetrics,
   ...modelMetrics,
-  ...trainingMetrics,
 };
 
 /** How the metrics of one detector are recorded. */

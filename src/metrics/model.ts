@@ -1,6 +1,10 @@
-/** Metrics of the model version in use. */
-import { modelFailures } from '../errors';
-import { combined, counter, counterBy, fixedLabel, gauge, gaugeBy } from './recorder';
+/** Metrics of the model version in use and of trainings. */
+import { modelFailures, retrainingFailures, type RetrainingFailure } from '../errors';
+import { combined, counter, counterBy, fixedLabel, flag, gauge, gaugeBy, histogram } from './recorder';
+
+/** Seconds. */
+const trainingBuckets = [1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
+const trainingResults = ['ok', ...retrainingFailures] as const;
 
 export const modelMetrics = {
   /** A model version takes over scoring; `createdAt` in Unix ms. */
@@ -40,5 +44,32 @@ export const modelMetrics = {
     'vaemon_model_load_failures_total',
     'Model versions that could not be loaded.',
     fixedLabel('reason', modelFailures),
+  ),
+  training: combined(
+    {
+      running: flag('vaemon_training_running', 'Whether a training is in progress.'),
+      ended: counterBy(
+        'vaemon_trainings_total',
+        'Trainings that ended, by result.',
+        fixedLabel('result', trainingResults),
+      ),
+      duration: histogram(
+        'vaemon_training_duration_seconds',
+        'Duration of a training, whatever its result.',
+        trainingBuckets,
+      ),
+    },
+    ({ running, ended, duration }) => ({
+      trainingStarted: () => running(true),
+      trainingEnded(result: 'ok' | RetrainingFailure, seconds: number) {
+        running(false);
+        ended(result);
+        duration(seconds);
+      },
+    }),
+  ),
+  leaseHeld: flag(
+    'vaemon_training_lease_held',
+    'Whether this process holds the lease to publish model versions; at most one process of a store does.',
   ),
 };

@@ -68,12 +68,21 @@ export function declare(declarations: Declarations, description: MetricDescripti
   return { name, help, labelNames: labels.map((label) => label.name), registers: [declarations.registry] };
 }
 
+/** Declares a metric of detectors: their name is its first label. */
+function declareFor(
+  declarations: Declarations,
+  type: MetricDescription['type'],
+  name: string,
+  help: string,
+  ...labels: LabelDescription[]
+) {
+  return declare(declarations, { name, type, help, labels: [detectorLabel, ...labels] });
+}
+
 /** A counter that starts at 0, so that `increase()` sees its first step. */
 export function counter(name: string, help: string): Recorder<(amount?: number) => void> {
   return (declarations) => {
-    const metric = new Counter(
-      declare(declarations, { name, type: 'counter', help, labels: [detectorLabel] }),
-    );
+    const metric = new Counter(declareFor(declarations, 'counter', name, help));
     return ({ detector }) => {
       const series = { detector };
       metric.inc(series, 0);
@@ -89,8 +98,7 @@ export function counterBy<Value extends string>(
   label: Label<Value>,
 ): Recorder<(value: Value, amount?: number) => void> {
   return (declarations) => {
-    const labels = [detectorLabel, label];
-    const metric = new Counter<string>(declare(declarations, { name, type: 'counter', help, labels }));
+    const metric = new Counter<string>(declareFor(declarations, 'counter', name, help, label));
     return (scope) => {
       const { detector } = scope;
       const add = (value: Value, amount = 1) => metric.inc({ detector, [label.name]: value }, amount);
@@ -103,7 +111,7 @@ export function counterBy<Value extends string>(
 /** A gauge without a series until its first value, unless it has an initial one. */
 export function gauge(name: string, help: string, initial?: number): Recorder<(value: number) => void> {
   return (declarations) => {
-    const metric = new Gauge(declare(declarations, { name, type: 'gauge', help, labels: [detectorLabel] }));
+    const metric = new Gauge(declareFor(declarations, 'gauge', name, help));
     return ({ detector }) => {
       const series = { detector };
       if (initial !== undefined) metric.set(series, initial);
@@ -119,8 +127,7 @@ export function gaugeBy(
   label: LabelDescription,
 ): Recorder<(value: string, amount: number | undefined) => void> {
   return (declarations) => {
-    const labels = [detectorLabel, label];
-    const metric = new Gauge<string>(declare(declarations, { name, type: 'gauge', help, labels }));
+    const metric = new Gauge<string>(declareFor(declarations, 'gauge', name, help, label));
     return ({ detector }) =>
       (value, amount) => {
         const series = { detector, [label.name]: value };
@@ -147,7 +154,7 @@ export function histogram(
   buckets: readonly number[],
 ): Recorder<(seconds: number) => void> {
   return (declarations) => {
-    const options = declare(declarations, { name, type: 'histogram', help, labels: [detectorLabel] });
+    const options = declareFor(declarations, 'histogram', name, help);
     const metric = new Histogram({ ...options, buckets: [...buckets] });
     return ({ detector }) => {
       const series = { detector };
@@ -165,8 +172,7 @@ export function histogramBy<Value extends string>(
   label: Label<Value>,
 ): Recorder<(value: Value, seconds: number) => void> {
   return (declarations) => {
-    const labels = [detectorLabel, label];
-    const options = declare(declarations, { name, type: 'histogram', help, labels });
+    const options = declareFor(declarations, 'histogram', name, help, label);
     const metric = new Histogram<string>({ ...options, buckets: [...buckets] });
     return (scope) => {
       const { detector } = scope;
@@ -183,9 +189,9 @@ export function arrayHistogram(
   buckets: readonly number[],
 ): Recorder<(values: Float64Array, count: number) => void> {
   return (declarations) => {
-    const options = declare(declarations, { name, type: 'histogram', help, labels: [detectorLabel] });
-    const metric = createTypedHistogram(declarations.registry, { ...options, buckets });
-    return ({ detector }) => metric.series({ detector }).observe;
+    const options = declareFor(declarations, 'histogram', name, help);
+    const startSeries = createTypedHistogram(declarations.registry, { ...options, buckets });
+    return ({ detector }) => startSeries({ detector });
   };
 }
 

@@ -45,22 +45,12 @@ export const sourceMetrics = {
         'Unix time of the last answer to a request for records, including empty answers.',
       ),
     },
-    ({ fetched }, { now, onScrape }) => {
-      let fetchedAt: number | undefined;
-      onScrape(() => {
-        if (fetchedAt !== undefined) fetched(fetchedAt / 1000);
-      });
-      return () => {
-        fetchedAt = now();
-      };
-    },
+    ({ fetched }, { now }) =>
+      () =>
+        fetched(now() / 1000),
   ),
-  sourceGap: combined(
-    {
-      lost: counter('vaemon_records_lost_total', 'Records that the topic deleted before they were consumed.'),
-    },
-    ({ lost }) =>
-      (records: bigint) =>
-        lost(Number(records)),
+  sourceGap: counter(
+    'vaemon_records_lost_total',
+    'Records that the topic deleted before they were consumed.',
   ),
 };

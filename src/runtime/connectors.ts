@@ -55,7 +55,7 @@ export function createSource(
       },
       info: (message, fields) => log.info(message, fields),
       gap(missing) {
-        metrics.sourceGap(missing);
+        metrics.sourceGap(Number(missing));
         log.warn('records were lost before they were consumed', { missing: String(missing) });
       },
       connected: (connected) => metrics.sourceConnected(connected),

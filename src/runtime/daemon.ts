@@ -16,21 +16,10 @@ export interface DaemonParts {
   log: Logger;
   /** Trains one detector in a separate process. */
   runTraining: (detector: string) => RunTraining;
-  observer?: Partial<DetectorObserver>;
-  /** Whether metrics of the Node.js process are collected; their collectors cannot be removed. */
-  processMetrics?: boolean;
+  observer: DetectorObserver;
 }
 
-export interface Daemon {
-  /** Base URL of /metrics, /healthz and /readyz. */
-  url: string;
-  /** Resolves when every source has ended; rejects as soon as one detector cannot continue. */
-  finished: Promise<void>;
-  /** Finishes the batches in progress and releases everything. Idempotent. */
-  stop(): Promise<void>;
-}
-
-export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
+export async function startDaemon(parts: DaemonParts) {
   const { log, version } = parts;
   const { daemon, detectors } = parts.settings;
   const cleanup = new Cleanup();
@@ -49,12 +38,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
       reason: engines.scoring.reason,
       tensors: engines.tensors.name,
     });
-    const metrics = createMetrics({
-      version,
-      engine: engines.scoring.name,
-      process: parts.processMetrics ?? true,
-    });
-
+    const metrics = createMetrics({ version, engine: engines.scoring.name });
     const web = await createWebServer({
       ...daemon.http,
       metrics,
@@ -81,16 +65,17 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
         log: log.child({ component: settings.detector, detector: settings.detector }),
         runTraining: parts.runTraining(settings.detector),
         openSession: engines.openScoring,
-        observer: { trainingProgress: noop, trainingEnded: noop, passEnded: noop, ...parts.observer },
+        observer: parts.observer,
       });
       running.push(detector);
     }
-    const finished = Promise.all(running.map((detector) => detector.finished)).then(noop);
-    finished.catch(noop);
+    const finished = Promise.all(running.map((detector) => detector.finished));
+    finished.catch(() => undefined);
     return {
-      url: web.address.url,
+      /** Resolves when every source has ended; rejects as soon as one detector cannot continue. */
       finished,
-      async stop() {
+      /** Finishes the batches in progress and releases everything. Idempotent. */
+      async stop(): Promise<void> {
         stopping = true;
         const released = cleanup.release();
         if (!(await settledWithin(released, daemon.shutdownTimeoutMs)))
@@ -107,5 +92,3 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
 function usesKafka({ source, sinks }: DetectorSettings): boolean {
   return source.kind === 'kafka' || sinks.kafka.enabled;
 }
-
-function noop(): void {}

@@ -8,7 +8,7 @@ import { createRecordDecoder } from '../pipeline/record-decoder';
 import { decodeBundle } from '../scoring/bundle';
 import type { ReplaySummary } from '../sinks/summary';
 import { configuredSource } from '../sources/sources';
-import { aborted } from './aborted';
+import { aborted } from '../system/pause';
 import { Cleanup } from './cleanup';
 import { createRecordClock, wallClock } from './clock';
 import { createSinks, createSource, createSummary } from './connectors';

@@ -1,28 +1,10 @@
 /** The engines of this process: tfjs, which every model is written in, and ONNX Runtime, which runs traced graphs. */
 import type { EngineSettings } from '../config/settings';
-import { openSession, whyNoOnnxRuntime, type OpenSession } from '../onnx/session';
+import { openSession, whyNoOnnxRuntime } from '../onnx/session';
 import { startSessionThread } from '../onnx/worker-session';
-import { openBackend, type BackendChoice } from '../tensor';
+import { openBackend } from '../tensor';
 
-export interface EngineChoice {
-  name: string;
-  /** Why it was chosen, for the log. */
-  reason: string;
-}
-
-export interface Engines {
-  /** tfjs and its backend: traces graphs, explains, and computes models without a graph. */
-  tensors: BackendChoice;
-  /** Scores versions that have a graph. */
-  scoring: EngineChoice;
-  /** Trains models that can be traced. */
-  training: EngineChoice;
-  /** Opens graphs that score; undefined if tfjs scores. */
-  openScoring: OpenSession | undefined;
-  /** Opens graphs that train; undefined if tfjs trains. */
-  openTraining: OpenSession | undefined;
-  close(): Promise<void>;
-}
+export type Engines = Awaited<ReturnType<typeof openEngines>>;
 
 /** Engines of commands that read no daemon.yaml. */
 export const usualEngines: EngineSettings = { scoring: 'auto', training: 'auto', tensors: 'auto' };
@@ -32,14 +14,15 @@ export const usualEngines: EngineSettings = { scoring: 'auto', training: 'auto',
  * @param threaded whether scoring runs on a separate thread, so that it does not block the event loop
  * @throws Error if a requested engine does not load, or if tfjs does not
  */
-export async function openEngines(wanted: EngineSettings, { threaded = false } = {}): Promise<Engines> {
+export async function openEngines(wanted: EngineSettings, { threaded = false } = {}) {
   const missing = await whyNoOnnxRuntime();
   for (const what of ['scoring', 'training'] as const) {
     if (wanted[what] === 'onnxruntime' && missing !== undefined)
       throw new Error(`engine.${what} is onnxruntime, which does not load here: ${missing}`);
   }
   const tensors = await openBackend(wanted.tensors);
-  const choose = (what: 'scoring' | 'training'): EngineChoice => {
+  /** Name of the engine, and the reason for its choice, for the log. */
+  const choose = (what: 'scoring' | 'training') => {
     if (wanted[what] === 'tfjs') return { name: `tfjs-${tensors.name}`, reason: `engine.${what}` };
     if (missing === undefined) return { name: 'onnxruntime', reason: 'first choice' };
     return { name: `tfjs-${tensors.name}`, reason: `onnxruntime does not load: ${missing}` };
@@ -47,10 +30,15 @@ export async function openEngines(wanted: EngineSettings, { threaded = false } =
   const [scoring, training] = [choose('scoring'), choose('training')];
   const thread = threaded && scoring.name === 'onnxruntime' ? startSessionThread() : undefined;
   return {
+    /** tfjs and its backend: traces graphs, explains, and computes models without a graph. */
     tensors,
+    /** Scores versions that have a graph. */
     scoring,
+    /** Trains models that can be traced. */
     training,
+    /** Opens graphs that score; undefined if tfjs scores. */
     openScoring: scoring.name === 'onnxruntime' ? (thread?.openSession ?? openSession) : undefined,
+    /** Opens graphs that train; undefined if tfjs trains. */
     openTraining: training.name === 'onnxruntime' ? openSession : undefined,
     close: async () => thread?.close(),
   };

@@ -2,9 +2,8 @@
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { ModelStore } from '../store/bundle';
-import { backOffMs, pause } from '../system/pause';
+import { aborted, backOffMs, pause } from '../system/pause';
 import { messageOf } from '../system/error-text';
-import { aborted } from './aborted';
 import type { LoadModel } from './model-loader';
 import type { ModelSlot } from './model-slot';
 import type { TrainingOutcome } from './retrainer';

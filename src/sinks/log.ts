@@ -42,7 +42,7 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
       records: event.anomalousRecords,
       closedBy: event.closedBy,
     }),
-    surprise: round(event.peakSurprise),
+    surprise: Number(event.peakSurprise.toPrecision(3)),
     seen: describeRarity(event.peakSurprise),
     ...(leftOut.length > 0 && { misfits: leftOut.join(', ') }),
     why: describeReasons(event),
@@ -102,17 +102,8 @@ export function describeRarity(surprise: number): string {
   return `once in ${Number((10 ** surprise).toPrecision(2)).toLocaleString('en')} normal records`;
 }
 
-/** What is wrong with a channel. */
-interface Reason {
-  channel: string;
-  value: string;
-  remark: string;
-  /** Empty unless the value has repeated noticeably often. */
-  unchanged: string;
-}
-
-/** Violated limits, then the most unusual of the other channels. */
-function reasonsOf({ limits, contributions }: AnomalyEvent): Reason[] {
+/** What is wrong with each channel: violated limits, then the most unusual of the other channels. */
+function reasonsOf({ limits, contributions }: AnomalyEvent) {
   const others = contributions.filter(({ channel }) => !limits.some((one) => one.channel === channel));
   return [
     ...limits.map(({ channel, limit, bound, actual }) => ({
@@ -145,10 +136,6 @@ export function formatValue(value: number): string {
   return Number(value.toPrecision(magnitude >= 1000 ? 4 : 3)).toLocaleString('en', {
     maximumFractionDigits: 6,
   });
-}
-
-function round(value: number): number {
-  return Number(value.toPrecision(3));
 }
 
 const section = { enabled: flag({ doc: 'Log each event when it opens and when it closes.', default: true }) };

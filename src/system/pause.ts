@@ -1,9 +1,16 @@
 /** Waiting: a pause that can be cancelled, back-off between attempts, and a deadline. */
+import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 
 /** Resolves after `ms`, or as soon as the signal is aborted. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   await wait(ms, undefined, { signal }).catch(() => undefined);
+}
+
+/** Resolves with the reason as soon as the signal is aborted. */
+export async function aborted(signal: AbortSignal): Promise<unknown> {
+  if (!signal.aborted) await once(signal, 'abort');
+  return signal.reason;
 }
 
 /** Delay before the next attempt, ms: doubles from 250 ms up to `maxMs`, less a random fifth. */

@@ -3,32 +3,16 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export interface Health {
-  ok: boolean;
-  details: Readonly<Record<string, unknown>>;
-}
-
-export interface Readiness {
-  ready: boolean;
-  /** `reason`: why a detector is not ready; empty if it is. */
-  detectors: readonly { name: string; ready: boolean; reason: string }[];
-}
-
 export interface WebServerOptions {
   host: string;
   /** 0 = any free port. */
   port: number;
   metrics: { contentType: string; text(): Promise<string> };
   /** Health of the process and its workers: only failures that a restart can repair. */
-  health: () => Health;
-  readiness: () => Readiness;
+  health: () => { ok: boolean; details: Readonly<Record<string, unknown>> };
+  /** `reason`: why a detector is not ready. */
+  readiness: () => { ready: boolean; detectors: readonly { name: string; ready: boolean; reason: string }[] };
   log?: { error(message: string, fields: Record<string, unknown>): unknown };
-}
-
-export interface WebServer {
-  address: { host: string; port: number; url: string };
-  /** Accepts no new request, waits `closeGraceMs` for those in progress, then closes every connection. Idempotent. */
-  close(): Promise<void>;
 }
 
 interface Answer {
@@ -43,7 +27,7 @@ const closeGraceMs = 250;
 const methods = ['GET', 'HEAD'];
 
 /** Starts the server. Rejects with advice if it cannot listen on the address. */
-export async function createWebServer(options: WebServerOptions): Promise<WebServer> {
+export async function createWebServer(options: WebServerOptions) {
   const { log } = options;
   const pages = createPages(options);
   // The timeouts disconnect clients that send their request slowly.
@@ -75,15 +59,12 @@ export async function createWebServer(options: WebServerOptions): Promise<WebSer
   let closed: Promise<void> | undefined;
   return {
     address: { host, port, url },
-    close: () => (closed ??= close(server)),
+    /** Accepts no new request, waits `closeGraceMs` for those in progress, then closes every connection. Idempotent. */
+    close: (): Promise<void> => (closed ??= close(server)),
   };
 }
 
-function createPages({
-  metrics,
-  health,
-  readiness,
-}: WebServerOptions): Map<string, () => Answer | Promise<Answer>> {
+function createPages({ metrics, health, readiness }: WebServerOptions) {
   const index = [
     'vaemon',
     '',
@@ -120,11 +101,8 @@ function json(status: number, body: unknown): Answer {
   return { status, contentType: 'application/json; charset=utf-8', body: `${JSON.stringify(body)}\n` };
 }
 
-function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { status, contentType, body, allow }: Answer,
-): void {
+function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  const { status, contentType, body, allow } = answer;
   response.writeHead(status, {
     'content-type': contentType,
     'content-length': Buffer.byteLength(body),

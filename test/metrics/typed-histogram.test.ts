@@ -18,10 +18,10 @@ test('has the same output as a histogram of prom-client with the same values', a
       const reference = new Histogram({ ...options, buckets, registers: [theirs] });
       reference.zero({ detector: 'pump' });
       const ours = create();
-      const series = ours.histogram.series({ detector: 'pump' });
+      const series = ours.histogram({ detector: 'pump' });
       for (const batch of batches) {
         for (const one of batch) reference.observe({ detector: 'pump' }, one);
-        series.observe(Float64Array.from(batch), batch.length);
+        series(Float64Array.from(batch), batch.length);
       }
       expect(await ours.registry.metrics()).toBe(await theirs.metrics());
     }),
@@ -30,15 +30,15 @@ test('has the same output as a histogram of prom-client with the same values', a
 
 test('only the first `count` values are observed', async () => {
   const { registry, histogram } = create();
-  histogram.series({ detector: 'pump' }).observe(Float64Array.of(1, 2, 3), 2);
+  histogram({ detector: 'pump' })(Float64Array.of(1, 2, 3), 2);
   expect(await registry.metrics()).toContain('h_count{detector="pump"} 2');
   expect(await registry.metrics()).toContain('h_sum{detector="pump"} 3');
 });
 
 test('each set of labels is a series of its own and exists from the start', async () => {
   const { registry, histogram } = create();
-  histogram.series({ detector: 'a' }).observe(Float64Array.of(1), 1);
-  histogram.series({ detector: 'b' });
+  histogram({ detector: 'a' })(Float64Array.of(1), 1);
+  histogram({ detector: 'b' });
   const text = await registry.metrics();
   expect(text).toContain('h_count{detector="a"} 1');
   expect(text).toContain('h_count{detector="b"} 0');
@@ -47,7 +47,7 @@ test('each set of labels is a series of its own and exists from the start', asyn
 
 test('NaN and infinity count in the last bucket, and the sum stays finite', async () => {
   const { registry, histogram } = create();
-  histogram.series({ detector: 'pump' }).observe(Float64Array.of(NaN, Infinity, 1), 3);
+  histogram({ detector: 'pump' })(Float64Array.of(NaN, Infinity, 1), 3);
   const text = await registry.metrics();
   expect(text).toContain('h_bucket{le="4",detector="pump"} 1');
   expect(text).toContain('h_bucket{le="+Inf",detector="pump"} 3');

@@ -2,7 +2,9 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { createWebServer } from '../../src/web/server';
-import type { WebServer, WebServerOptions } from '../../src/web/server';
+import type { WebServerOptions } from '../../src/web/server';
+
+type WebServer = Awaited<ReturnType<typeof createWebServer>>;
 
 const servers: WebServer[] = [];
 afterEach(async () => {

@@ -9,46 +9,46 @@ export const noOffset = -1n;
 const lowestStable = -2n;
 const maxAttempts = 20;
 
-export interface CommittedOffsets {
+export class CommittedOffsets {
+  private admin: Promise<Admin> | undefined;
+
+  constructor(
+    private readonly kafka: Kafka,
+    private readonly groupId: string,
+  ) {}
+
   /**
    * Committed offsets of the partitions, in their order; −1 = none. Waits for pending transactions.
    * @throws Error if that takes too long
    */
-  read(topic: string, partitions: readonly number[]): Promise<bigint[]>;
-  close(): Promise<void>;
-}
+  async read(topic: string, partitions: readonly number[]): Promise<bigint[]> {
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const admin = await (this.admin ??= this.connect());
+      const [fetched] = await admin.fetchOffsets({ groupId: this.groupId, topics: [topic] });
+      const offsets = partitions.map((partition) =>
+        BigInt(fetched?.partitions.find((one) => one.partition === partition)?.offset ?? noOffset),
+      );
+      if (offsets.every((offset) => offset >= lowestStable))
+        return offsets.map((offset) => (offset < noOffset ? noOffset : offset));
+      await pause(5 * 2 ** Math.min(attempt, 5));
+    }
+    throw new Error(`committed offsets of ${topic} are still changing`);
+  }
 
-export function createCommittedOffsets(kafka: Kafka, groupId: string): CommittedOffsets {
-  let admin: Promise<Admin> | undefined;
+  async close(): Promise<void> {
+    const client = await this.admin?.catch(() => undefined);
+    this.admin = undefined;
+    await client?.disconnect();
+  }
 
-  async function connect(): Promise<Admin> {
-    const client = kafka.admin();
+  private async connect(): Promise<Admin> {
+    const client = this.kafka.admin();
     try {
       await client.connect();
       return client;
     } catch (error) {
-      admin = undefined;
+      this.admin = undefined;
       throw error;
     }
   }
-
-  return {
-    async read(topic, partitions) {
-      for (let attempt = 0; attempt < maxAttempts; attempt++) {
-        const [fetched] = await (await (admin ??= connect())).fetchOffsets({ groupId, topics: [topic] });
-        const offsets = partitions.map((partition) =>
-          BigInt(fetched?.partitions.find((one) => one.partition === partition)?.offset ?? noOffset),
-        );
-        if (offsets.every((offset) => offset >= lowestStable))
-          return offsets.map((offset) => (offset < noOffset ? noOffset : offset));
-        await pause(5 * 2 ** Math.min(attempt, 5));
-      }
-      throw new Error(`committed offsets of ${topic} are still changing`);
-    },
-    async close() {
-      const client = await admin?.catch(() => undefined);
-      admin = undefined;
-      await client?.disconnect();
-    },
-  };
 }

@@ -1,11 +1,10 @@
 /** Detections and events to one Kafka topic, dead letters to another. */
 import type { Kafka, Producer } from 'kafkajs';
 import {
-  byTopic,
-  compressionOf,
   createOutbox,
   inRequests,
   isTooLarge,
+  requestOf,
   type KafkaSinkSettings,
   type Outgoing,
 } from './outbox';
@@ -17,17 +16,14 @@ export interface KafkaSinkOptions {
   settings: KafkaSinkSettings;
   /** Messages per request, bytes, below the broker's `message.max.bytes`; a larger message is sent alone. */
   maxRequestBytes?: number;
-  /** Longest value of a dead letter, bytes; what the broker still refuses is cut further. */
-  maxDeadLetterBytes?: number;
 }
 
 /**
  * Creates the sink. `write()` resolves once all in-sync replicas have the messages. It rejects if they may not have them; the batch
  * is then delivered again and may be written twice. The first write connects.
  */
-export function createKafkaSink(options: KafkaSinkOptions): Sink {
-  const { kafka, settings, maxRequestBytes = 700_000 } = options;
-  const outbox = createOutbox(settings, options.maxDeadLetterBytes);
+export function createKafkaSink({ kafka, settings, maxRequestBytes = 700_000 }: KafkaSinkOptions): Sink {
+  const outbox = createOutbox(settings);
   let connected: Promise<Producer> | undefined;
   let closed = false;
 
@@ -39,11 +35,7 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
 
   async function send(outgoing: readonly Outgoing[]): Promise<void> {
     const producer = await (connected ??= connect());
-    await producer.sendBatch({
-      acks: -1,
-      compression: compressionOf(settings),
-      topicMessages: byTopic(outgoing),
-    });
+    await producer.sendBatch(requestOf(outgoing, settings));
   }
 
   /** After a failed request, kafkajs' sequence numbers may differ from the broker's, so the next one uses a new producer. */

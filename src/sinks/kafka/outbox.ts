@@ -1,6 +1,6 @@
 /** Messages of a batch: their topics, their requests, and smaller versions of those that are too large. */
 import { CompressionTypes } from 'kafkajs';
-import type { Message, TopicMessages } from 'kafkajs';
+import type { Message, ProducerBatch } from 'kafkajs';
 import { causesOf } from '../../errors';
 import { encodeDeadLetter, encodeDetection, encodeEvent, sizeOf } from './messages';
 import type { DeadLetter, DetectionBatch } from '../sink';
@@ -22,10 +22,6 @@ const compressionTypes = {
   zstd: CompressionTypes.ZSTD,
 };
 
-export function compressionOf({ compression }: KafkaSinkSettings): CompressionTypes {
-  return compressionTypes[compression ?? 'none'];
-}
-
 /** One message, and the dead letter in it, which may be cut if the broker refuses the message for its size. */
 export interface Outgoing {
   topic: string;
@@ -33,21 +29,11 @@ export interface Outgoing {
   letter: DeadLetter | undefined;
 }
 
-export interface Outbox {
-  /** The messages of a batch, in order. */
-  outgoing(batch: DetectionBatch): Outgoing[];
-  /** A smaller version of a message that is too large; later dead letters get its limit. Undefined if nothing can be cut. */
-  cut(one: Outgoing): Outgoing | undefined;
-}
+export type Outbox = ReturnType<typeof createOutbox>;
 
-/** First limit for values of dead letters, bytes. */
-const defaultDeadLetterBytes = 900_000;
-
-export function createOutbox(
-  settings: KafkaSinkSettings,
-  maxDeadLetterBytes = defaultDeadLetterBytes,
-): Outbox {
-  let deadLetterBytes = maxDeadLetterBytes;
+export function createOutbox(settings: KafkaSinkSettings) {
+  /** Limit for values of dead letters; halved when the broker refuses one. */
+  let deadLetterBytes = 900_000;
   const deadLetter = (letter: DeadLetter): Outgoing => ({
     topic: settings.deadLetterTopic,
     message: encodeDeadLetter(letter, deadLetterBytes),
@@ -59,7 +45,8 @@ export function createOutbox(
     letter: undefined,
   });
   return {
-    outgoing({ detections, events, deadLetters }) {
+    /** The messages of a batch, in order. */
+    outgoing({ detections, events, deadLetters }: DetectionBatch): Outgoing[] {
       const wanted = settings.emit === 'all' ? detections : detections.filter(({ anomalous }) => anomalous);
       return [
         ...wanted.map((detection) => output(encodeDetection(detection))),
@@ -67,7 +54,8 @@ export function createOutbox(
         ...deadLetters.map(deadLetter),
       ];
     },
-    cut({ letter }) {
+    /** A smaller version of a message that is too large; later dead letters get its limit. Undefined if nothing can be cut. */
+    cut({ letter }: Outgoing): Outgoing | undefined {
       const bytes = Math.min(letter?.value?.length ?? 0, deadLetterBytes);
       if (letter === undefined || bytes === 0) return undefined;
       deadLetterBytes = bytes < 1_024 ? 0 : Math.floor(bytes / 2);
@@ -76,13 +64,17 @@ export function createOutbox(
   };
 }
 
-/** Messages grouped by topic, as kafkajs takes them. */
-export function byTopic(outgoing: readonly Outgoing[]): TopicMessages[] {
+/** A request that sends the messages, as kafkajs takes it: acknowledged by all in-sync replicas, and grouped by topic. */
+export function requestOf(outgoing: readonly Outgoing[], { compression }: KafkaSinkSettings): ProducerBatch {
   const topics = [...new Set(outgoing.map(({ topic }) => topic))];
-  return topics.map((topic) => ({
-    topic,
-    messages: outgoing.filter((one) => one.topic === topic).map(({ message }) => message),
-  }));
+  return {
+    acks: -1,
+    compression: compressionTypes[compression ?? 'none'],
+    topicMessages: topics.map((topic) => ({
+      topic,
+      messages: outgoing.filter((one) => one.topic === topic).map(({ message }) => message),
+    })),
+  };
 }
 
 export function bytesOf(outgoing: readonly Outgoing[]): number {
@@ -108,9 +100,6 @@ export function* inRequests(outgoing: readonly Outgoing[], maxBytes: number): Ge
 
 /** Whether the broker has refused a request for its size; kafkajs may wrap the error. */
 export function isTooLarge(error: unknown): boolean {
-  for (const cause of causesOf(error)) {
-    const { type } = cause as { type?: unknown };
-    if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') return true;
-  }
-  return false;
+  const types = [...causesOf(error)].map((cause) => (cause as { type?: unknown }).type);
+  return types.includes('MESSAGE_TOO_LARGE') || types.includes('RECORD_LIST_TOO_LARGE');
 }

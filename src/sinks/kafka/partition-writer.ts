@@ -3,14 +3,7 @@ import type { Producer, Transaction } from 'kafkajs';
 import { FencedError } from '../../errors';
 import { pause, settledWithin } from '../../system/pause';
 import { noOffset } from './committed-offsets';
-import {
-  byTopic,
-  compressionOf,
-  inRequests,
-  isTooLarge,
-  type KafkaSinkSettings,
-  type Outgoing,
-} from './outbox';
+import { inRequests, isTooLarge, requestOf, type KafkaSinkSettings, type Outgoing } from './outbox';
 import type { TransactionResult } from '../sink';
 
 export interface PartitionWriterOptions {
@@ -110,11 +103,7 @@ export class PartitionWriter {
 
   private async send(transaction: Transaction, request: readonly Outgoing[]): Promise<void> {
     try {
-      await transaction.sendBatch({
-        acks: -1,
-        compression: compressionOf(this.options.settings),
-        topicMessages: byTopic(request),
-      });
+      await transaction.sendBatch(requestOf(request, this.options.settings));
     } catch (error) {
       throw isTooLarge(error) ? new RequestTooLarge(request, error) : error;
     }

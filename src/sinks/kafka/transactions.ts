@@ -8,43 +8,30 @@
  */
 import type { Kafka } from 'kafkajs';
 import { FencedError } from '../../errors';
-import { createCommittedOffsets } from './committed-offsets';
+import { CommittedOffsets } from './committed-offsets';
 import { bytesOf, createOutbox, type KafkaSinkSettings, type Outgoing } from './outbox';
 import { PartitionWriter, RequestTooLarge } from './partition-writer';
 import { createProducer } from './producer';
-import type { Sink, TransactionResult } from '../sink';
+import type { DetectionBatch, TransactionResult } from '../sink';
 
 export interface TransactionalSinkOptions {
   kafka: Kafka;
   settings: KafkaSinkSettings;
   /** The consumer group whose offsets are committed. */
   groupId: string;
-  /** Messages per request, bytes. What the broker refuses for its size is sent in smaller requests of one transaction. */
-  maxRequestBytes?: number;
   /** The broker aborts a transaction that is open for longer, ms. */
   transactionTimeoutMs?: number;
-  onTransaction?: (result: TransactionResult) => void;
+  onTransaction: (result: TransactionResult) => void;
 }
 
-export interface TransactionalSink extends Sink {
-  /**
-   * Fences every other process that writes for these partitions of a topic, and releases all other partitions. Must be
-   * called at an assignment, before the committed offsets are read.
-   */
-  fence(topic: string, partitions: readonly number[]): Promise<void>;
-  /**
-   * Commits an offset without detections, also in a transaction: a commit of the consumer that kafkajs retries may land after the
-   * transactions of the next owner.
-   * @throws FencedError if the partition is not fenced by this process
-   */
-  commitStartOffset(topic: string, partition: number, offset: bigint): Promise<void>;
-}
+export type TransactionalSink = ReturnType<typeof createTransactionalSink>;
 
-export function createTransactionalSink(options: TransactionalSinkOptions): TransactionalSink {
-  const { kafka, settings, groupId, transactionTimeoutMs = 60_000, onTransaction = noop } = options;
-  let requestBytes = options.maxRequestBytes ?? 700_000;
+export function createTransactionalSink(options: TransactionalSinkOptions) {
+  const { kafka, settings, groupId, transactionTimeoutMs = 60_000, onTransaction } = options;
+  /** Messages per request, bytes. What the broker refuses for its size is sent in smaller requests of one transaction. */
+  let requestBytes = 700_000;
   const outbox = createOutbox(settings);
-  const offsets = createCommittedOffsets(kafka, groupId);
+  const offsets = new CommittedOffsets(kafka, groupId);
   const writers = new Map<string, PartitionWriter>();
   let closed = false;
 
@@ -107,17 +94,26 @@ export function createTransactionalSink(options: TransactionalSinkOptions): Tran
   return {
     name: 'kafka',
     anomaliesOnly: settings.emit === 'anomalies',
-    async fence(topic, partitions) {
+    /**
+     * Fences every other process that writes for these partitions of a topic, and releases all other partitions. Must be
+     * called at an assignment, before the committed offsets are read.
+     */
+    async fence(topic: string, partitions: readonly number[]): Promise<void> {
       await release();
       const opened = await Promise.all(partitions.map((partition) => openWriter(topic, partition)));
       // Only this process can change the offsets now.
       const reached = await offsets.read(topic, partitions);
       opened.forEach((writer, i) => (writer.reached = reached[i]!));
     },
-    async commitStartOffset(topic, partition, offset) {
+    /**
+     * Commits an offset without detections, also in a transaction: a commit of the consumer that kafkajs retries may land after the
+     * transactions of the next owner.
+     * @throws FencedError if the partition is not fenced by this process
+     */
+    async commitStartOffset(topic: string, partition: number, offset: bigint): Promise<void> {
       await writerOf(topic, partition).commit([], offset, requestBytes);
     },
-    async write(batch) {
+    async write(batch: DetectionBatch): Promise<void> {
       if (closed) throw new Error('the Kafka sink is closed');
       const { advance } = batch;
       const outgoing = outbox.outgoing(batch);
@@ -142,8 +138,4 @@ export function createTransactionalSink(options: TransactionalSinkOptions): Tran
       await offsets.close();
     },
   };
-}
-
-function noop(): void {
-  // No observer.
 }
