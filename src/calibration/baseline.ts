@@ -58,17 +58,18 @@ export function createBaselines(
   const middles = starts.map((sample) => median(Float64Array.from(sample)));
   /** Of this many records one enters the sample. */
   const stride = Math.max(1, Math.round(policy.records / maxSamples));
-  const devices = new Map<string, FollowedDevice>();
+  const devices = new Map<string, ReturnType<typeof follow>>();
 
-  function follow(seen: number, given: DeviceSnapshot['samples']): FollowedDevice {
+  function follow(seen: number, given: DeviceSnapshot['samples']) {
     const samples = given.map((sample) => sample.slice());
     const riseOf = (sample: readonly number[], s: number): number =>
       followed(median(Float64Array.from(sample)) - middles[s]!);
     const above = samples.map(riseOf);
     return {
       above,
+      /** Records observed. */
       seen: () => seen,
-      observe(values) {
+      observe(values: readonly number[]): void {
         if (seen % stride === 0) {
           samples.forEach((sample, s) => {
             // NaN is no baseline, and JSON has no Infinity.
@@ -108,12 +109,6 @@ export function createBaselines(
     /** Plain JSON from which `createBaselines` continues bit for bit. */
     snapshot: (): BaselinesSnapshot => [...devices].map(([key, device]) => [key, device.snapshot()]),
   };
-}
-
-interface FollowedDevice extends DeviceBaselines {
-  /** Records observed. */
-  seen(): number;
-  snapshot(): DeviceSnapshot;
 }
 
 /** Least number of sampled values that a new device gets from the calibration block. */

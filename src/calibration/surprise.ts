@@ -78,13 +78,11 @@ export function fitSurprise(
   });
   const large = [...rows].filter(([, { length }]) => length >= minGroup);
   const fitted = large.map(([group, of]) => {
-    const own = Object.entries(columns).map(([name, column]) => [
-      name,
-      Float64Array.from(of, (i) => column[i]!),
-    ]);
-    return [group, fitGroup(Object.fromEntries(own) as StatisticColumns, tailShare, plans, later)];
+    const own: Record<string, Float64Array> = {};
+    for (const name in columns) own[name] = Float64Array.from(of, (i) => columns[name]![i]!);
+    return [group, fitGroup(own, tailShare, plans, later)] as const;
   });
-  return { ...all, groups: Object.fromEntries(fitted) as Record<string, SurpriseGroup> };
+  return { ...all, groups: Object.fromEntries(fitted) };
 }
 
 function fitGroup(

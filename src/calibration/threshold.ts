@@ -35,27 +35,16 @@ export function targetRatio(
 /** How much rarer than one calibration record a fitted tail may be extrapolated. */
 const reach = 10_000;
 
-export interface AlarmThreshold {
-  /** Share of normal records that alarm. */
-  ratio: number;
-  /** −log10 of it. */
-  surprise: number;
-  /** Less than one calibration record is expected to alarm, so that the threshold rests on the fitted tail. */
-  extrapolated: boolean;
-}
-
 /**
  * @param version record rate and calibration of a model version
  * @throws RangeError if the target is too rare for a calibration of this size
  */
 export function alarmThreshold(
   target: FalseAlarmTarget,
-  {
-    recordsPerMs,
-    calibration: { effectiveSize },
-  }: { recordsPerMs: number; calibration: { effectiveSize: number } },
-): AlarmThreshold {
-  const ratio = targetRatio(target, recordsPerMs);
+  version: { recordsPerMs: number; calibration: { effectiveSize: number } },
+) {
+  const { effectiveSize } = version.calibration;
+  const ratio = targetRatio(target, version.recordsPerMs);
   const least = 1 / (reach * (effectiveSize + 1));
   if (ratio < least) {
     throw new RangeError(
@@ -63,5 +52,12 @@ export function alarmThreshold(
         `${Math.round(effectiveSize)} independent ones support ${least.toPrecision(2)} and more: ask for more, or train on more records`,
     );
   }
-  return { ratio, surprise: surpriseOf(ratio), extrapolated: ratio * (effectiveSize + 1) < 1 };
+  return {
+    /** Share of normal records that alarm. */
+    ratio,
+    /** −log10 of it. */
+    surprise: surpriseOf(ratio),
+    /** Less than one calibration record is expected to alarm, so that the threshold rests on the fitted tail. */
+    extrapolated: ratio * (effectiveSize + 1) < 1,
+  };
 }

@@ -1,5 +1,7 @@
 /** Chooses the anomalous records to explain: an explanation takes as long as many scores. */
 
+import type { Detection } from './detection';
+
 /** Limits the time that explanations take. */
 export interface ExplanationBudget {
   /** Maximum share of the time in the long run. */
@@ -9,26 +11,25 @@ export interface ExplanationBudget {
 }
 
 /** Within the budget, explains the first anomalous record of a run, and each ten times less probable than the last explained. */
-export interface ExplanationRule {
-  /**
-   * Whether to explain this record. Call once per detection, in order within a key.
-   * @param now Unix ms, with which the budget grows
-   */
-  isDue(detection: { key: string; surprise: number; anomalous: boolean }, now: number): boolean;
-  /** Subtracts the time of an explanation from the budget, ms. */
-  spent(ms: number): void;
-}
+export type ExplanationRule = ReturnType<typeof createExplanationRule>;
 
 /** A factor of ten in probability. */
 const growth = 1;
 
-export function createExplanationRule({ share, burstMs }: ExplanationBudget): ExplanationRule {
+export function createExplanationRule({ share, burstMs }: ExplanationBudget) {
   /** Surprise of the last explained record, of keys with an anomaly only. */
   const explained = new Map<string, number>();
   let leftMs = burstMs;
   let at: number | undefined;
   return {
-    isDue({ key, surprise, anomalous }, now) {
+    /**
+     * Whether to explain this record. Call once per detection, in order within a key.
+     * @param now Unix ms, with which the budget grows
+     */
+    isDue(
+      { key, surprise, anomalous }: Pick<Detection, 'key' | 'surprise' | 'anomalous'>,
+      now: number,
+    ): boolean {
       if (!anomalous) {
         explained.delete(key);
         return false;
@@ -40,7 +41,8 @@ export function createExplanationRule({ share, burstMs }: ExplanationBudget): Ex
       explained.set(key, surprise);
       return true;
     },
-    spent(ms) {
+    /** Subtracts the time of an explanation from the budget, ms. */
+    spent(ms: number): void {
       leftMs -= ms;
     },
   };

@@ -22,13 +22,8 @@ export interface EncodeParts {
 const chunk = 512;
 
 /** Writes one line per full window; returns the number of records that could not be decoded. */
-export async function encodeHistory({
-  settings,
-  state,
-  model,
-  readHistory,
-  write,
-}: EncodeParts): Promise<{ rejected: number }> {
+export async function encodeHistory(parts: EncodeParts): Promise<{ rejected: number }> {
+  const { settings, state, model, readHistory, write } = parts;
   const { source, training, window } = settings;
   const { decode, shape, table } = createRecordDecoder(settings);
   const encode = createLatentEncoder(state, model, table);

@@ -154,7 +154,6 @@ export function fillChunk(
 function staleRecord(result: Staleness, records: RecordBatch, row: number): DecodeError {
   const time = new Date(records.timestamps[row]!).toISOString();
   const key = records.keys[row]!;
-  return result === 'duplicate'
-    ? new DecodeError('duplicate', `key "${key}" already has a record at ${time}`)
-    : new DecodeError('out_of_order', `key "${key}" already has a record after ${time}`);
+  const when = result === 'duplicate' ? 'at' : 'after';
+  return new DecodeError(result, `key "${key}" already has a record ${when} ${time}`);
 }

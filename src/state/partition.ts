@@ -70,6 +70,8 @@ export function createPartitionState(topic: string, partition: number, rules: St
   }
 
   return {
+    topic,
+    partition,
     get windows() {
       return contents.windows;
     },

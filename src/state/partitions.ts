@@ -5,23 +5,20 @@ import type { StateRules } from './rules';
 export type PartitionStates = ReturnType<typeof createPartitionStates>;
 
 export function createPartitionStates(rules: StateRules) {
-  const partitions = new Map<string, { topic: string; partition: number; state: PartitionState }>();
-  const all = () => [...partitions.values()].map(({ state }) => state);
+  const states = new Map<string, PartitionState>();
+  const all = () => [...states.values()];
   return {
     /** Created with the first call. */
     of(topic: string, partition: number): PartitionState {
       const id = `${topic}/${partition}`;
-      let known = partitions.get(id);
-      if (known === undefined) {
-        known = { topic, partition, state: createPartitionState(topic, partition, rules) };
-        partitions.set(id, known);
-      }
-      return known.state;
+      let state = states.get(id);
+      if (state === undefined) states.set(id, (state = createPartitionState(topic, partition, rules)));
+      return state;
     },
     /** Drops the other partitions of the topic: they are assigned to other processes. */
     keepOnly(topic: string, kept: readonly number[]): void {
-      for (const [id, known] of partitions)
-        if (known.topic === topic && !kept.includes(known.partition)) partitions.delete(id);
+      for (const [id, state] of states)
+        if (state.topic === topic && !kept.includes(state.partition)) states.delete(id);
     },
     get partitions(): readonly PartitionState[] {
       return all();

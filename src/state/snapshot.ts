@@ -44,13 +44,11 @@ interface StoredBaselines extends Pick<BaselinesStart, 'version' | 'afterLoss'> 
   keys: readonly string[];
 }
 
-export function createSnapshotFormat({
-  categories,
-  table,
-  events: policy,
-  fingerprint,
-}: Pick<StateRules, 'categories' | 'table' | 'events' | 'fingerprint'>) {
-  const eventPolicy = JSON.stringify(policy);
+export function createSnapshotFormat(
+  rules: Pick<StateRules, 'categories' | 'table' | 'events' | 'fingerprint'>,
+) {
+  const { categories, table, fingerprint } = rules;
+  const eventPolicy = JSON.stringify(rules.events);
 
   /** The codes of categories differ between processes, so they are stored as positions in a list of names. */
   function recode(conditions: Float64Array, codeOf: (code: number) => number): Float64Array {

@@ -21,14 +21,11 @@ export interface EvaluateParts {
 /** Ratios of normal records for which alarms are counted, in addition to the target of the detector. */
 const usualTargets = [0.01, 0.001];
 
-export async function evaluate({
-  evaluated,
-  paths,
-  jobs,
-  commandFor,
-  stderr,
-}: EvaluateParts): Promise<{ outcomes: readonly SeriesOutcome[]; report: EvaluationReport }> {
-  const selection = await findSeries(paths);
+export async function evaluate(
+  parts: EvaluateParts,
+): Promise<{ outcomes: readonly SeriesOutcome[]; report: EvaluationReport }> {
+  const { evaluated, jobs, commandFor, stderr } = parts;
+  const selection = await findSeries(parts.paths);
   const labels = await readLabels(selection);
   const { daemon } = await loadSeriesSettings(evaluated, selection.series[0]!);
   const log = createLogger({ ...daemon.log, stream: stderr });

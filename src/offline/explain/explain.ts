@@ -24,13 +24,10 @@ export interface ExplainParts {
  * @returns the detection, and the window that ends with the record, which is empty if it is not full
  * @throws Error when there is no such record, it cannot be used, or its window is not full
  */
-export async function explainRecord({
-  settings,
-  recordDecoder,
-  detector,
-  path,
-  index,
-}: ExplainParts): Promise<{ detection: Detection; window: WindowBatch }> {
+export async function explainRecord(
+  parts: ExplainParts,
+): Promise<{ detection: Detection; window: WindowBatch }> {
+  const { settings, recordDecoder, detector, path, index } = parts;
   const { source, calibration, record } = settings;
   const { surprise: threshold } = alarmThreshold(calibration.falseAlarmTarget, detector.state);
   const states = createOfflineStates(settings, recordDecoder);

@@ -6,16 +6,9 @@ import { createEventTracker } from '../../domain/event';
 import { isAnomalous } from '../../pipeline/detection';
 import type { Detector } from '../../scoring/detector';
 
-export interface AlarmCount {
-  /** Records with a derived detection. */
-  records: number;
-  /** Anomalous records. */
-  alarms: number;
-  /** Events that they open. */
-  events: number;
-}
+export type AlarmCount = ReturnType<typeof countAlarms>;
 
-export function countAlarms({ events }: DetectorSettings, detections: readonly Detection[]): AlarmCount {
+export function countAlarms({ events }: DetectorSettings, detections: readonly Detection[]) {
   const trackers = new Map<number, ReturnType<typeof createEventTracker>>();
   let opened = 0;
   for (const detection of detections) {
@@ -25,8 +18,11 @@ export function countAlarms({ events }: DetectorSettings, detections: readonly D
     opened += tracker.observe(detection).filter(({ status }) => status === 'open').length;
   }
   return {
+    /** Records with a derived detection. */
     records: detections.length,
+    /** Anomalous records. */
     alarms: detections.filter(({ anomalous }) => anomalous).length,
+    /** Events that they open. */
     events: opened,
   };
 }

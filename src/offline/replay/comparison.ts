@@ -5,8 +5,6 @@ import { encodeDetection } from '../../sinks/kafka/messages';
 import type { Derivation } from './derivation';
 import type { RecordedDetection, RecordedDetections } from './recorded';
 
-export type ReplayCounts = ReturnType<typeof createCounts>;
-
 /** Each recorded detection, and each record without one, is in one of the counts. */
 function createCounts(records: number) {
   return {
@@ -26,7 +24,7 @@ function createCounts(records: number) {
   };
 }
 
-export interface Difference {
+interface Difference {
   /** `partition/offset` */
   origin: string;
   field: string;

@@ -2,8 +2,8 @@
 import type { FalseAlarmTarget } from '../../calibration/threshold';
 import type { Detection } from '../../domain/detection';
 import { ModelVersionError } from '../../errors';
-import { countAlarms, countAlarmsAt, type AlarmCount, type SupposedAlarms } from './alarms';
-import { candidateVersions, compare, type Difference, type ReplayCounts } from './comparison';
+import { countAlarms, countAlarmsAt, type SupposedAlarms } from './alarms';
+import { candidateVersions, compare } from './comparison';
 import { derive, type Derivation, type DerivationParts } from './derivation';
 
 export interface ReplayParts extends DerivationParts {
@@ -17,22 +17,10 @@ export interface WhatIf {
   version?: string | undefined;
 }
 
-export interface ReplayReport extends ReplayCounts {
-  engine: string;
-  /** Number of recorded detections by model version. */
-  versions: Readonly<Record<string, number>>;
-  /** Versions that could not be used, and the reasons. */
-  unusable: Readonly<Record<string, string>>;
-  /** The first ones. */
-  differences: readonly Difference[];
-  /** Largest difference of surprise. */
-  largestDifference: number;
-  alarms: AlarmCount;
-  whatIf?: SupposedAlarms;
-}
+export type ReplayReport = Awaited<ReturnType<typeof replay>>;
 
 /** @throws ModelVersionError when the version of `whatIf` cannot be used */
-export async function replay(parts: ReplayParts): Promise<ReplayReport> {
+export async function replay(parts: ReplayParts) {
   const { settings, recorded, partitions, whatIf } = parts;
   const origins = partitions.flatMap(({ partition, liveFrom, messages }) =>
     messages
@@ -57,17 +45,20 @@ export async function replay(parts: ReplayParts): Promise<ReplayReport> {
       }
     }
     const compared = compare(settings, recorded, origins, derivations, candidates);
-    const report: ReplayReport = {
+    return {
       engine: [...derivations.values()][0]?.detector.engine ?? parts.engines.scoring.name,
+      /** Number of recorded detections by model version. */
       versions,
+      /** Versions that could not be used, and the reasons. */
       unusable,
       ...compared.counts,
+      /** The first ones. */
       differences: compared.differences,
+      /** Of surprise. */
       largestDifference: compared.largestDifference,
       alarms: countAlarms(settings, compared.derived),
+      whatIf: whatIf && (await suppose(parts, whatIf, compared.derived, derivations, origins)),
     };
-    if (whatIf === undefined) return report;
-    return { ...report, whatIf: await suppose(parts, whatIf, compared.derived, derivations, origins) };
   } finally {
     for (const { detector } of derivations.values()) detector.dispose();
   }

@@ -11,9 +11,11 @@ const textOf = (value: unknown): string => (value === undefined ? 'none' : JSON.
 export function formatReplay(settings: DetectorSettings, report: ReplayReport): string {
   const { detector, training } = settings;
   const { kafka } = sourceOf(settings, 'kafka');
-  const { versions, unusable, differences, whatIf } = report;
+  const { versions, unusable, differences, largestDifference, whatIf } = report;
   const line = (name: string, count: number, note = ''): string =>
     `  ${name.padEnd(18)}${String(count).padStart(9)}${note === '' ? '' : `   ${note}`}`;
+  const noted = (name: string, count: number, note: string): string =>
+    line(name, count, count > 0 ? note : '');
   const detections = Object.values(versions).reduce((sum, count) => sum + count, 0);
   return [
     `detector ${detector}, ${report.records} records of ${kafka.topic}, scored by ${report.engine}`,
@@ -21,23 +23,15 @@ export function formatReplay(settings: DetectorSettings, report: ReplayReport): 
     line('detections', detections),
     ...Object.entries(versions).map(([version, count]) => `    ${version}  ${count}`),
     line('identical', report.identical, 'bit for bit'),
-    line(
-      'different',
-      report.different,
-      report.different > 0 ? `surprise differs by at most ${report.largestDifference.toPrecision(3)}` : '',
-    ),
+    noted('different', report.different, `surprise differs by at most ${largestDifference.toPrecision(3)}`),
     line('without version', report.withoutVersion),
     ...Object.values(unusable).map((reason) => `    ${reason}`),
     ...(report.withoutVersion > 0
       ? [`    versions are kept for: training.keepVersions (${training.keepVersions}), training.keepFor`]
       : []),
-    line(
-      'incomplete',
-      report.incomplete,
-      report.incomplete > 0 ? 'windows lack records: increase --lead' : '',
-    ),
-    line('quiet', report.quiet, report.quiet > 0 ? 'none recorded, none derived' : ''),
-    line('unrecorded', report.unrecorded, report.unrecorded > 0 ? 'derived, but not recorded' : ''),
+    noted('incomplete', report.incomplete, 'windows lack records: increase --lead'),
+    noted('quiet', report.quiet, 'none recorded, none derived'),
+    noted('unrecorded', report.unrecorded, 'derived, but not recorded'),
     ...(differences.length > 0 ? ['', 'first differences (partition/offset):'] : []),
     ...differences.map(
       ({ origin, field, recorded, derived }) =>
