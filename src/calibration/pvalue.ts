@@ -57,18 +57,11 @@ export function fitCalibration(
   const wanted = Math.floor(n * tailShare);
   const tailFrom = sorted[Math.max(0, n - wanted - 1)]!;
   const excesses = sorted.filter((s) => s > tailFrom).map((s) => s - tailFrom);
-  const fits = wanted >= minExcesses && excesses.length >= minExcesses;
-  return {
-    scores: Array.from(sorted),
-    ...(fits
-      ? {
-          tailFrom,
-          tailCount: excesses.length,
-          tail:
-            tailShape === 'free' ? withoutEnd(fitParetoTail(excesses), excesses) : exponentialTail(excesses),
-        }
-      : { tailFrom: sorted[n - 1]!, tailCount: 0, tail: assumedTail(sorted) }),
-  };
+  const state = { scores: Array.from(sorted), tailFrom, tailCount: excesses.length };
+  if (wanted < minExcesses || excesses.length < minExcesses)
+    return { ...state, tailFrom: sorted[n - 1]!, tailCount: 0, tail: assumedTail(sorted) };
+  if (tailShape === 'exponential') return { ...state, tail: exponentialTail(excesses) };
+  return { ...state, tail: withoutEnd(fitParetoTail(excesses), excesses) };
 }
 
 /** @param size number of independent records that the calibration is worth */

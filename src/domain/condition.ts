@@ -70,18 +70,16 @@ function readCondition(spec: GivenConditionSpec, value: unknown, table: Category
     // Numbers of CSV files are text.
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
     if (typeof number === 'number' && Number.isFinite(number)) return number;
-    throw new DecodeError(
-      'bad_condition',
-      `condition "${spec.name}" must be a finite number, got ${describe(value)}`,
-    );
+    throw badCondition(spec, 'a finite number', value);
   }
   if (typeof value === 'boolean' || (typeof value === 'string' && value.length <= maxCategoryLength))
     return table.code(String(value));
   if (typeof value === 'number' && Number.isFinite(value)) return table.code(String(value));
-  throw new DecodeError(
-    'bad_condition',
-    `condition "${spec.name}" must be a category of at most ${maxCategoryLength} characters, got ${describe(value)}`,
-  );
+  throw badCondition(spec, `a category of at most ${maxCategoryLength} characters`, value);
+}
+
+function badCondition({ name }: GivenConditionSpec, expected: string, value: unknown): DecodeError {
+  return new DecodeError('bad_condition', `condition "${name}" must be ${expected}, got ${describe(value)}`);
 }
 
 /** Does not descend into objects, which may be nested deeper than the stack. */

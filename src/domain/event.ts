@@ -213,11 +213,9 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       return observe({ key, timestamp, anomalous: false }, undefined);
     },
     openEvents: (): readonly AnomalyEvent[] =>
-      open === 0
-        ? none
-        : [...suspicions.values()].flatMap(({ gathering }) =>
-            gathering?.opened === true ? [snapshot(gathering)] : [],
-          ),
+      [...suspicions.values()].flatMap(({ gathering }) =>
+        gathering?.opened === true ? [snapshot(gathering)] : [],
+      ),
     /** Closes the open events at the end of the input. */
     closeAll(): AnomalyEvent[] {
       const closed = [...suspicions].flatMap(([key, suspicion]) =>

@@ -1,7 +1,8 @@
 /** The window of one key: a ring of its newest records. */
+import { joinConditions } from './condition';
 import { createValues, type Values } from './record';
 import type { Linked } from './recency';
-import type { RecordColumns, RecordEncoder, WindowBatch, WindowShape } from './window';
+import type { EncodedWindows, RecordColumns, RecordEncoder, WindowBatch, WindowShape } from './window';
 
 export class KeyWindow implements RecordColumns, Linked<KeyWindow> {
   before: KeyWindow | undefined;
@@ -31,7 +32,7 @@ export class KeyWindow implements RecordColumns, Linked<KeyWindow> {
 }
 
 /** The records of a ring as one encoder has encoded them. */
-export interface EncodedRing {
+interface EncodedRing {
   encoder: RecordEncoder;
   /** Number of the pushed records that are encoded. */
   upTo: number;
@@ -121,4 +122,46 @@ function copyRun(
 ): void {
   if (count > fewNumbers) out.set(from.subarray(start, start + count), at);
   else for (let i = 0; i < count; i++) out[at + i] = from[start + i]!;
+}
+
+/**
+ * Encodes each record of a window once, although several windows contain it. The result writes the encoding of a window as
+ * number `at` of `out`.
+ */
+export function createEncodedCopy({ length, channels }: WindowShape) {
+  /** Shared by all keys if windows have one record: no later window contains it. */
+  let shared: EncodedRing | undefined;
+
+  function encodedBy(encoder: RecordEncoder, window: KeyWindow): EncodedRing {
+    const kept = length === 1 ? shared : window.encoded;
+    if (kept?.encoder === encoder) {
+      if (length === 1) kept.upTo = 0;
+      return kept;
+    }
+    const x = new Float32Array(length * channels);
+    const encoded = { encoder, upTo: 0, x, c: new Float32Array(length * encoder.recordConditionDim) };
+    if (length === 1) shared = encoded;
+    else window.encoded = encoded;
+    return encoded;
+  }
+
+  return (window: KeyWindow, out: EncodedWindows, at: number): void => {
+    const { encoder } = out;
+    const { recordConditionDim } = encoder;
+    const isLacking = window.pushed - window.missingAt <= length && window.missingAt >= 0;
+    out.lacking[at] = isLacking ? 1 : 0;
+    if (isLacking) out.lackingCount++;
+    const encoded = encodedBy(encoder, window);
+    let unknown = 0;
+    for (let i = Math.max(encoded.upTo, window.pushed - length); i < window.pushed; i++) {
+      const slot = i % length;
+      unknown = encoder.encodeRecord(window, slot, encoded.x, slot, encoded.c, slot);
+    }
+    encoded.upTo = window.pushed;
+    out.unknownConditions += unknown;
+    const first = window.pushed % length;
+    copyRows(encoded.x, first, length, channels, out.x, at * length);
+    if (recordConditionDim > 0) joinConditions(encoded.c, first, length, recordConditionDim, out.c, at);
+    if (out.count === at) out.count++;
+  };
 }

@@ -11,8 +11,7 @@ import type { Values } from './record';
 import { RecencyList } from './recency';
 import { createUnreadRecords } from './unread-records';
 import type { WindowBatch, WindowShape } from './window';
-import { createEncodedCopy } from './window-encoding';
-import { copyWindow, emptyWindow, pushFiller, pushRecord, KeyWindow } from './window-ring';
+import { copyWindow, createEncodedCopy, emptyWindow, KeyWindow, pushFiller, pushRecord } from './window-ring';
 import { restoreWindows, takeWindowsSnapshot, type WindowsSnapshot } from './window-snapshot';
 
 export interface WindowLimits extends TimeRules {

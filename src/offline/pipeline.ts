@@ -22,21 +22,14 @@ export interface OfflineParts {
 }
 
 /** An error in scoring rejects the batch in progress and all later ones. Nothing is measured. */
-export function createOfflinePipeline({
-  settings,
-  recordDecoder,
-  active,
-  onOutcome,
-  anomaliesOnly = false,
-  states = createOfflineStates(settings, recordDecoder),
-  explanations,
-}: OfflineParts): HandleBatch {
+export function createOfflinePipeline(parts: OfflineParts): HandleBatch {
+  const { settings, recordDecoder, active, anomaliesOnly = false, explanations } = parts;
   const { detector: detectorName, record } = settings;
   const sink = {
     name: 'offline',
     anomaliesOnly,
     write(outcome: DetectionBatch) {
-      onOutcome(outcome);
+      parts.onOutcome(outcome);
       return Promise.resolve();
     },
     close: () => Promise.resolve(),
@@ -44,7 +37,7 @@ export function createOfflinePipeline({
   return createPipeline({
     detectorName,
     decode: recordDecoder.decode,
-    states,
+    states: parts.states ?? createOfflineStates(settings, recordDecoder),
     stale: { duplicate: record.duplicates, out_of_order: record.outOfOrder },
     limits: createLimitCheck(record.channels, record.signals),
     ...(explanations && { explanations }),

@@ -1,11 +1,10 @@
 /** The record decoder of a detector: from messages to columns of values. The daemon and training share it. */
 import { sourceOf, type DetectorSettings } from '../config/settings';
-import { createCategoryTable, createConditionReader, type ReadConditions } from '../domain/condition';
+import { createCategoryTable, createConditionReader } from '../domain/condition';
 import { givenConditions } from '../domain/record';
 import { windowShape } from '../domain/window';
-import type { DecodeBatch } from '../codecs/batch';
 import type { CodecSpec } from '../codecs/codec';
-import { codecs, type RecordFormat } from '../codecs/codecs';
+import { codecs } from '../codecs/codecs';
 import { createImageDecoder } from '../codecs/image/image';
 import { createSchemaRegistry } from '../codecs/confluent/schema-registry';
 
@@ -13,32 +12,24 @@ export type RecordDecoder = ReturnType<typeof createRecordDecoder>;
 
 /** @param format of the messages, where it is not that of the source: files have JSON */
 export function createRecordDecoder(settings: DetectorSettings, format = settings.record.format) {
-  const { record, window } = settings;
+  const { record, fields, window } = settings;
   const table = createCategoryTable();
   const readConditions = createConditionReader(record.conditions, table);
+  const codec: CodecSpec = codecs[format];
   return {
     /** For each given condition, whether it is a category. */
     categories: givenConditions(record.conditions).map(({ kind }) => kind === 'category'),
     table,
-    decode: createDecoder(settings, format, readConditions),
+    decode:
+      record.kind === 'image'
+        ? createImageDecoder(fields, record, record.image, record, readConditions)
+        : codec.create({
+            fields,
+            schema: record,
+            limits: record,
+            readConditions,
+            registry: () => createSchemaRegistry(sourceOf(settings, 'kafka').kafka.registry),
+          }),
     shape: windowShape(record, window.length),
   };
-}
-
-function createDecoder(
-  settings: DetectorSettings,
-  format: RecordFormat,
-  readConditions: ReadConditions,
-): DecodeBatch {
-  const { record, fields } = settings;
-  if (record.kind === 'image')
-    return createImageDecoder(fields, record, record.image, record, readConditions);
-  const codec: CodecSpec = codecs[format];
-  return codec.create({
-    fields,
-    schema: record,
-    limits: record,
-    readConditions,
-    registry: () => createSchemaRegistry(sourceOf(settings, 'kafka').kafka.registry),
-  });
 }

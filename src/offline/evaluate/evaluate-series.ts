@@ -1,13 +1,12 @@
 /** Evaluates a detector's configuration on the files of one series. */
 import { loadSettings } from '../../config/load';
 import { sourceOf, type DetectorSettings, type Settings } from '../../config/settings';
-import type { SeriesOutcome } from './series-process';
 import { openEngines, usualEngines } from '../../runtime/engines';
 import { evaluateDetector } from './evaluator';
 import { readColumns } from '../../sources/file/file';
 import { isIdxPath } from '../../domain/recording';
 import { readIdxImages } from '../../sources/file/idx';
-import { numericChannels, readImageMessages, readSeries, toMessages, type SeriesMessages } from './series';
+import { numericChannels, readImageMessages, readSeries, toMessages } from './series';
 import type { SeriesFiles } from './series-files';
 
 export interface EvaluatedDetector {
@@ -69,10 +68,10 @@ async function factsOfImages(train: string): Promise<FileFacts> {
   };
 }
 
-export async function evaluateSeries(
-  evaluated: EvaluatedDetector,
-  files: Parameters<typeof readSeries>[0],
-): Promise<SeriesOutcome> {
+export type SeriesOutcome = Awaited<ReturnType<typeof evaluateSeries>>;
+
+/** The outcome is JSON: the process of a series prints it. */
+export async function evaluateSeries(evaluated: EvaluatedDetector, files: Parameters<typeof readSeries>[0]) {
   const began = performance.now();
   const { detector: settings, columns } = await loadSeriesSettings(evaluated, files);
   const recorded =
@@ -91,23 +90,19 @@ export async function evaluateSeries(
     flags: Array.from(flags),
     ...rest,
     channels: recorded.channels,
+    /** Columns that are not channels. */
     ignoredColumns: recorded.ignored,
     engine: engines.scoring.name,
+    /** Duration of training and scoring. */
     seconds: (performance.now() - began) / 1000,
   };
-}
-
-interface RecordedMessages {
-  messages: SeriesMessages;
-  channels: readonly string[];
-  ignored: readonly string[];
 }
 
 async function recordedColumns(
   settings: DetectorSettings,
   columns: readonly string[],
   files: Parameters<typeof readSeries>[0],
-): Promise<RecordedMessages> {
+) {
   const series = await readSeries(files, sourceOf(settings, 'file').file.columns);
   const { channels } = settings.record;
   const fromHeader = channels.length === columns.length && channels.every((name, i) => name === columns[i]);

@@ -1,11 +1,16 @@
 /** Evaluates a detector's configuration on recorded series, each in its own process if there are several. */
 import { createLogger, type Logger, type LogStream } from '../../logger';
 import { runConcurrently } from '../../system/concurrency';
-import { evaluateSeries, loadSeriesSettings, type EvaluatedDetector } from './evaluate-series';
-import { createReport, type EvaluationReport, type ScoredSeries } from './quality/report';
+import {
+  evaluateSeries,
+  loadSeriesSettings,
+  type EvaluatedDetector,
+  type SeriesOutcome,
+} from './evaluate-series';
+import { createReport, type EvaluationReport } from './quality/report';
 import { readRecordLabels, type RecordLabels } from './record-labels';
 import { findSeries, type SeriesFiles, type SeriesSelection } from './series-files';
-import { runSeriesProcess, type SeriesOutcome } from './series-process';
+import { runSeriesProcess } from './series-process';
 
 export interface EvaluateParts {
   evaluated: EvaluatedDetector;
@@ -44,7 +49,12 @@ export async function evaluate(
     }
   });
   const report = createReport(
-    outcomes.map((outcome) => toScored(outcome, labels)),
+    outcomes.map(({ series, scores, flags }) => ({
+      name: series,
+      scores: Float64Array.from(scores),
+      flags: Uint8Array.from(flags),
+      labels: labels.get(series),
+    })),
     [...outcomes.map(({ target }) => target), ...usualTargets],
   );
   return { outcomes, report };
@@ -72,15 +82,6 @@ function logOutcome(
     log.warn('records rejected; their score is 0', { series, ...rejected });
   if (windowNotFull > 0)
     log.warn('records without a full window; their score is 0', { series, records: windowNotFull });
-}
-
-function toScored({ series, scores, flags }: SeriesOutcome, labels: Map<string, RecordLabels>): ScoredSeries {
-  return {
-    name: series,
-    scores: Float64Array.from(scores),
-    flags: Uint8Array.from(flags),
-    labels: labels.get(series),
-  };
 }
 
 export function formatScores(outcomes: readonly SeriesOutcome[]): string {

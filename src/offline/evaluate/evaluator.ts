@@ -20,8 +20,6 @@ export interface EvaluationParts {
   onDetections?: (detections: DetectionBatch) => void;
 }
 
-export type RecordScores = Awaited<ReturnType<typeof evaluateDetector>>;
-
 /** Messages per batch. */
 const batchRecords = 1000;
 

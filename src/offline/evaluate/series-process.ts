@@ -1,19 +1,6 @@
 /** Evaluates a series in a separate process: training and scoring keep one core busy. */
 import { spawn } from 'node:child_process';
-import type { RecordScores } from './evaluator';
-
-/** Printed by the process of a series as JSON. */
-export interface SeriesOutcome extends Omit<RecordScores, 'scores' | 'flags'> {
-  series: string;
-  scores: readonly number[];
-  flags: readonly number[];
-  channels: readonly string[];
-  /** Columns that are not channels. */
-  ignoredColumns: readonly string[];
-  engine: string;
-  /** Duration of training and scoring. */
-  seconds: number;
-}
+import type { SeriesOutcome } from './evaluate-series';
 
 /** Maximum number of characters of the error output in an error; the last ones are kept. */
 const tailLength = 2000;

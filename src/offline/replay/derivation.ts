@@ -7,7 +7,6 @@ import { ModelVersionError } from '../../errors';
 import { createRecordDecoder } from '../../pipeline/record-decoder';
 import type { Engines } from '../../runtime/engines';
 import { decodeBundle } from '../../scoring/bundle';
-import type { Detector } from '../../scoring/detector';
 import type { BundleFiles } from '../../store/bundle';
 import { createOfflinePipeline, createOfflineStates } from '../pipeline';
 import type { RecordedDetections, ReplayedPartition } from './recorded';
@@ -21,11 +20,7 @@ export interface DerivationParts {
   recorded: RecordedDetections;
 }
 
-export interface Derivation {
-  detector: Detector;
-  /** By `partition/offset`. */
-  detections: ReadonlyMap<string, Detection>;
-}
+export type Derivation = Awaited<ReturnType<typeof derive>>;
 
 /** Messages per batch. */
 const batchRecords = 1_000;
@@ -38,7 +33,7 @@ export async function derive(
   { settings, engines, readVersion, partitions, recorded }: DerivationParts,
   version: string,
   baselines: 'recorded' | 'followed',
-): Promise<Derivation> {
+) {
   const recordDecoder = createRecordDecoder(settings);
   const files = await readVersion(version);
   const detector = await decodeBundle(version, files, recordDecoder.table, engines.openScoring);
@@ -46,6 +41,7 @@ export async function derive(
     if (detector.state.settingsFingerprint !== settingsFingerprint(settings))
       throw new ModelVersionError(version, 'schema', 'it was trained under other settings');
     const { surprise: threshold } = alarmThreshold(settings.calibration.falseAlarmTarget, detector.state);
+    /** By `partition/offset`. */
     const detections = new Map<string, Detection>();
     // Baselines depend on all records since the version came into use; a detection records the part that its score needs.
     const recordedBaselines = (partition: number, offset: bigint) => {
@@ -53,6 +49,7 @@ export async function derive(
       return lowered && Object.values(lowered);
     };
     const usesRecorded = baselines === 'recorded' && settings.calibration.baselineRecords > 0;
+    const changes = usesRecorded ? { baselines: undefined, recordedBaselines } : {};
     const handle = createOfflinePipeline({
       settings,
       recordDecoder,
@@ -61,11 +58,7 @@ export async function derive(
         for (const one of outcome.detections)
           detections.set(`${one.origin.partition}/${one.origin.offset}`, one);
       },
-      states: createOfflineStates(
-        settings,
-        recordDecoder,
-        usesRecorded ? { baselines: undefined, recordedBaselines } : {},
-      ),
+      states: createOfflineStates(settings, recordDecoder, changes),
     });
     const { topic } = sourceOf(settings, 'kafka').kafka;
     for (const { partition, from, liveFrom, messages } of partitions) {

@@ -18,10 +18,7 @@ export type EvaluationReport = ReturnType<typeof createReport>;
  * @throws RangeError when there is a label for a record that does not exist
  */
 export function createReport(all: readonly ScoredSeries[], targets: readonly number[]) {
-  const judged = all.flatMap((one) => {
-    const { labels } = one;
-    return labels === undefined ? [] : [selectLabelled(one, labels)];
-  });
+  const judged = all.flatMap((one) => (one.labels === undefined ? [] : [selectLabelled(one, one.labels)]));
   const labelled = judged.length > 0;
   const normal = labelled
     ? judged.map(({ scores, labels }) => scores.filter((_, i) => labels[i] === 0))

@@ -32,14 +32,10 @@ export function volumeUnderSurface(labels: Uint8Array, scores: Float64Array, max
   return { roc: sum.roc / (maxBuffer + 1), precisionRecall: sum.precisionRecall / (maxBuffer + 1) };
 }
 
-interface Threshold {
-  value: number;
-  /** Records with at least this score. */
-  predicted: number;
-}
+type Threshold = ReturnType<typeof pickThresholds>[number];
 
-/** Evenly spaced among the ranks, highest first. */
-function pickThresholds(scores: Float64Array, order: Uint32Array): Threshold[] {
+/** Evenly spaced among the ranks, highest first; of each, the number of records with at least this score is predicted. */
+function pickThresholds(scores: Float64Array, order: Uint32Array) {
   const step = (scores.length - 1) / (thresholdCount - 1);
   let predicted = 0;
   return Array.from({ length: thresholdCount }, (_, i) => {
