@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { loadSettings, type LoadOptions } from '../../src/config/load';
 import { sourceOf, type DetectorSettings } from '../../src/config/settings';
-import { sinkConnection } from '../../src/sinks/kafka/connection';
+import { sinkConnection } from '../../src/sinks/kafka/spec';
 import { ConfigError } from '../../src/errors';
 import { removeFolders, writeFolder } from './folder';
 

@@ -1,7 +1,7 @@
 /** Reads the messages to replay, and the detections recorded for them, from Kafka. */
 import { sourceOf, type DetectorSettings } from '../../config/settings';
 import type { Logger } from '../../logger';
-import { sinkConnection } from '../../sinks/kafka/connection';
+import { sinkConnection } from '../../sinks/kafka/spec';
 import { createKafkaClient } from '../../kafka/client';
 import { findRanges, readKafkaRanges } from '../../sources/kafka/history';
 import type { OffsetRange } from '../../sources/kafka/offsets';

@@ -1,15 +1,12 @@
 /** Producers of the Kafka sinks: idempotent, in order, and transactional on demand. */
 import { Partitioners } from 'kafkajs';
-import type { Kafka, Producer } from 'kafkajs';
+import type { Kafka, Producer, ProducerConfig } from 'kafkajs';
 
-export interface TransactionSettings {
-  /** A new producer with the same id fences the previous one. */
-  transactionalId: string;
-  /** The broker aborts a transaction that is open for longer, ms. */
-  transactionTimeout: number;
-}
-
-export function createProducer(kafka: Kafka, transactions?: TransactionSettings): Producer {
+/** @param transactions a new producer with the same id fences the previous one */
+export function createProducer(
+  kafka: Kafka,
+  transactions?: Pick<ProducerConfig, 'transactionalId' | 'transactionTimeout'>,
+): Producer {
   return kafka.producer({
     ...transactions,
     idempotent: true,

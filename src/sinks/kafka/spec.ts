@@ -1,9 +1,13 @@
 /** Detections, events and dead letters to Kafka topics. */
-import { connectionRules, connectionSection } from '../../kafka/connection-settings';
+import {
+  connectionRules,
+  connectionSection,
+  type KafkaConnectionSettings,
+} from '../../kafka/connection-settings';
 import { choice, flag, show, topic as topicName } from '../../schema/formats';
 import type { Parsed, Section } from '../../schema/key';
 import type { SectionRule } from '../../schema/rule';
-import { sinkConnection } from './connection';
+import type { SourceSettings } from '../../sources/sources';
 import type { CreatedSink, SinkContext, SinkScope, SinkSpec } from '../spec';
 import type { Sink } from '../sink';
 
@@ -35,6 +39,15 @@ const section = {
 
 type KafkaSinkSettings = Parsed<typeof section>;
 type KafkaRule = SectionRule<KafkaSinkSettings, SinkScope>;
+
+/** Its own brokers, or the connection of the source. Credentials go to no other cluster. */
+export function sinkConnection(
+  sink: KafkaConnectionSettings,
+  source: SourceSettings,
+): KafkaConnectionSettings & { clientId: string } {
+  const clientId = source.kind === 'kafka' ? source.kafka.clientId : 'vaemon';
+  return sink.brokers.length > 0 || source.kind !== 'kafka' ? { ...sink, clientId } : source.kafka;
+}
 
 /** A topic that is both read and written would feed the detector with its own detections. */
 function loopRule(name: 'detectionsTopic' | 'deadLetterTopic'): KafkaRule {
