@@ -3,17 +3,8 @@ import { variants } from '../schema/formats';
 import type { Parsed, Section } from '../schema/key';
 import { rulesOf, type Rule } from '../schema/rule';
 import { fileSource } from './file/spec';
-import type { ReadHistory } from './history';
 import { kafkaSource } from './kafka/spec';
-import type { Source } from './source';
-import type {
-  AnySourceSpec,
-  HistoryContext,
-  KnownFault,
-  RecordScope,
-  SourceContext,
-  StateSettings,
-} from './spec';
+import type { AnySourceSpec, HistoryContext, RecordScope, SourceContext } from './spec';
 
 export const sources = {
   file: fileSource,
@@ -50,19 +41,8 @@ export const sourceRules: readonly Rule<RecordScope & { source: SourceSettings }
     ),
 );
 
-/** A specification together with the settings of one detector. */
-export interface ConfiguredSource {
-  bounded: boolean;
-  topic: string;
-  state: StateSettings | undefined;
-  replayRate: number | undefined;
-  knownFaults(): Promise<readonly KnownFault[]> | undefined;
-  create(context: SourceContext): Promise<Source>;
-  createHistory(context: HistoryContext): Promise<ReadHistory>;
-}
-
-/** The source of a detector. */
-export function configuredSource(source: SourceSettings): ConfiguredSource {
+/** The source of a detector: the specification of its kind together with its settings. */
+export function configuredSource(source: SourceSettings) {
   const spec: AnySourceSpec = sources[source.kind];
   const own = ownSettings(source);
   return {
@@ -71,10 +51,12 @@ export function configuredSource(source: SourceSettings): ConfiguredSource {
     state: spec.state?.(own),
     replayRate: spec.replayRate?.(own),
     knownFaults: () => spec.knownFaults?.(own),
-    create: (context) => spec.create(own, context),
-    createHistory: (context) => spec.createHistory(own, context),
+    create: (context: SourceContext) => spec.create(own, context),
+    createHistory: (context: HistoryContext) => spec.createHistory(own, context),
   };
 }
+
+export type ConfiguredSource = ReturnType<typeof configuredSource>;
 
 /** The settings with defaults that depend on the name of the detector. */
 export function completeSource(source: SourceSettings, detector: string): SourceSettings {

@@ -1,4 +1,4 @@
-/** Records from a CSV or NDJSON file, or recorded images, at a chosen rate, as if they came in live: for demos, replays and tests. */
+/** Records from a CSV or NDJSON file, or recorded images, delivered at a chosen rate: for demos, replays and tests. */
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -6,7 +6,7 @@ import { parse as parseCsv } from 'csv-parse';
 import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
 import { holdsImages, imageTickMs, readRecordedImages } from './image-files';
-import type { Batch, HandleBatch, Message, Source } from '../source';
+import type { HandleBatch, Message, Source } from '../source';
 
 /** Names of the columns of a CSV file; every other column is a channel. */
 export interface FileColumns {
@@ -20,44 +20,42 @@ export const defaultColumns: FileColumns = { key: 'key', timestamp: 'timestamp',
 export interface FileSourceSettings {
   /** CSV with a header, NDJSON (`.ndjson`, `.jsonl`) or idx images; `.gz` is unpacked. Or a folder of PNG and JPEG. */
   path: string;
-  /** Records a second; 0 = as fast as they can be scored. */
+  /** Records per second; 0 = as fast as they can be scored. */
   rate: number;
-  /** Begin again at the end, event times moved on by the length of the file. */
+  /** Start again at the end, with event times moved on by the length of the file. */
   loop: boolean;
-  /** This many records at the beginning are history: the source starts behind them. */
+  /** This many records at the beginning are history: the source starts after them. */
   historyRecords: number;
   columns: FileColumns;
 }
 
-/** What is read of a file. */
 export type FileRecords = Pick<FileSourceSettings, 'path' | 'columns'>;
 
-export interface FileSource extends Source {
-  position(): number;
-}
-
-/** How far a pass is moved on from the file as it is: each pass follows the one before in time and in offsets. */
+/** Moves a pass on from the file, so that it follows the previous one in event time and offsets. */
 interface Shift {
   ms: number;
   records: number;
 }
 
-/** Records handed over at once; fewer when the rate asks for less than this in a tick. */
+/** Largest batch; smaller if fewer records are due in a tick. */
 const maxBatch = 256;
 const tickMs = 100;
 
 /**
- * @param onPassEnd called when every record of a pass has been handled and acknowledged
+ * @param onPassEnd called after all records of a pass are acknowledged
  */
 export function createFileSource(
   settings: FileSourceSettings,
   onPassEnd: (pass: number) => void | Promise<void> = () => undefined,
-): FileSource {
+): Source & { position(): number } {
+  const { rate, path, historyRecords } = settings;
   const stopping = new AbortController();
-  /** A call, so that the compiler does not take the value from before an await for the one after it. */
+  /** A call, because the compiler keeps the value of a property across an await. */
   const isStopping = (): boolean => stopping.signal.aborted;
+  const batchSize =
+    rate === 0 ? maxBatch : Math.max(1, Math.min(maxBatch, Math.round((rate * tickMs) / 1000)));
   let running: Promise<void> | undefined;
-  let furthest = settings.historyRecords;
+  let furthest = historyRecords;
 
   async function deliver(handle: HandleBatch): Promise<void> {
     let shift: Shift = { ms: 0, records: 0 };
@@ -66,54 +64,34 @@ export function createFileSource(
       if (isStopping()) return;
       await onPassEnd(pass);
       if (!settings.loop) return;
-      if (passed.records === 0)
-        throw new Error(`${settings.path}: no records behind the history to loop over`);
+      if (passed.records === 0) throw new Error(`${path}: no records after the history to loop over`);
       shift = { ms: shift.ms + passed.ms, records: shift.records + passed.records };
     }
   }
 
-  /** Returns by how much the next pass has to be moved on to follow this one. */
+  /** Returns the length of the pass. */
   async function deliverPass(handle: HandleBatch, shift: Shift): Promise<Shift> {
-    const span = { first: NaN, previous: NaN, last: NaN };
     const began = performance.now();
-    let delivered = 0;
-    let messages: Message[] = [];
-    const batchSize =
-      settings.rate === 0
-        ? maxBatch
-        : Math.max(1, Math.min(maxBatch, Math.round((settings.rate * tickMs) / 1000)));
-
-    async function flush(): Promise<void> {
-      if (messages.length === 0 || isStopping()) return;
-      if (settings.rate > 0) {
-        const due = began + (1000 * (delivered + messages.length)) / settings.rate;
-        if (due > performance.now()) await pause(due - performance.now(), stopping.signal);
-      }
-      // A replay sets the pace itself: nothing piles up behind it.
-      const batch: Batch = { topic: settings.path, partition: 0, messages, lag: 0 };
-      await handle(batch);
-      delivered += messages.length;
+    let records = 0;
+    let [first, previous, last] = [NaN, NaN, NaN];
+    for await (const messages of inBatches(readMessages(settings, historyRecords, shift), batchSize)) {
+      if (isStopping()) break;
+      const dueMs = rate === 0 ? 0 : began + (1000 * (records + messages.length)) / rate - performance.now();
+      if (dueMs > 0) await pause(dueMs, stopping.signal);
+      // A replay sets its own pace, so it has no lag.
+      await handle({ topic: path, partition: 0, messages, lag: 0 });
+      records += messages.length;
       furthest = Math.max(furthest, Number(messages.at(-1)!.origin.offset) - shift.records + 1);
-      messages = [];
+      // A record without a readable time is rejected later; it does not count for the length of the file.
+      for (const { timestamp } of messages.filter((message) => !Number.isNaN(message.timestamp))) {
+        if (Number.isNaN(first)) first = timestamp;
+        [previous, last] = [last, timestamp];
+      }
       // Scoring is synchronous: without this a fast replay would starve timers and the web server.
       await new Promise(setImmediate);
     }
-
-    for await (const message of readMessages(settings, settings.historyRecords, shift)) {
-      if (isStopping()) break;
-      // A record without a time that can be read is refused further on; it does not say how long the file is.
-      if (!Number.isNaN(message.timestamp)) {
-        span.previous = span.last;
-        span.last = message.timestamp;
-        if (Number.isNaN(span.first)) span.first = message.timestamp;
-      }
-      messages.push(message);
-      if (messages.length >= batchSize) await flush();
-    }
-    await flush();
-    const step = span.last - span.previous;
-    const ms = Number.isNaN(span.first) ? 0 : span.last - span.first + (step > 0 ? step : 1000);
-    return { ms, records: delivered };
+    const step = last - previous;
+    return { ms: Number.isNaN(first) ? 0 : last - first + (step > 0 ? step : 1000), records };
   }
 
   return {
@@ -122,20 +100,19 @@ export function createFileSource(
     run: (handle) => (running ??= deliver(handle)),
     async stop() {
       stopping.abort();
-      // How it ended is for the one who called run.
+      // Its error is for the caller of run.
       await running?.catch(() => undefined);
     },
   };
 }
 
-/** The first `limit` records of the file; event times bound the range further. */
+/** The first `limit` records of the file, bounded further by event times. */
 export function createFileHistory(file: FileRecords, limit: number): ReadHistory {
-  return async function* readHistory({ from, to, maxRecords }) {
+  return async function* readHistory({ from = -Infinity, to = Infinity, maxRecords }) {
     let kept: Message[] = [];
     for await (const message of readMessages(file, 0, { ms: 0, records: 0 })) {
       if (Number(message.origin.offset) >= limit) break;
-      if (from !== undefined && message.timestamp < from) continue;
-      if (to !== undefined && message.timestamp >= to) continue;
+      if (message.timestamp < from || message.timestamp >= to) continue;
       kept.push(message);
       if (kept.length >= 2 * maxRecords) kept = kept.slice(-maxRecords);
     }
@@ -144,43 +121,48 @@ export function createFileHistory(file: FileRecords, limit: number): ReadHistory
   };
 }
 
-/** One message per image, or per row, from record `skip` on, in the form that Kafka records have, too. */
+async function* inBatches(messages: AsyncIterable<Message>, size: number): AsyncGenerator<Message[]> {
+  let batch: Message[] = [];
+  for await (const message of messages) {
+    batch.push(message);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** One message per image or row, from record `skip` on, in the form of Kafka records. */
 async function* readMessages(settings: FileRecords, skip: number, shift: Shift): AsyncGenerator<Message> {
+  const { path: topic } = settings;
   let index = 0;
-  if (await holdsImages(settings.path)) {
-    for await (const { key, bytes } of readRecordedImages(settings.path)) {
-      if (index++ < skip) continue;
-      yield {
-        key: Buffer.from(key),
-        value: bytes,
-        timestamp: (index - 1) * imageTickMs + shift.ms,
-        origin: { topic: settings.path, partition: 0, offset: String(index - 1 + shift.records) },
-        warmUp: false,
-      };
-    }
+  const messageOf = (key: Buffer | null, value: Buffer, timestamp: number): Message => ({
+    key,
+    value,
+    timestamp: timestamp + shift.ms,
+    origin: { topic, partition: 0, offset: String(index - 1 + shift.records) },
+    warmUp: false,
+  });
+  if (await holdsImages(topic)) {
+    for await (const { key, bytes } of readRecordedImages(topic))
+      if (index++ >= skip) yield messageOf(Buffer.from(key), bytes, (index - 1) * imageTickMs);
     return;
   }
   for await (const record of readFileRecords(settings)) {
     if (index++ < skip) continue;
-    const timestamp = parseTime(record.timestamp);
-    const shifted = Number.isNaN(timestamp) ? record.timestamp : new Date(timestamp + shift.ms).toISOString();
-    yield {
-      key: null,
-      value: record.raw ?? Buffer.from(JSON.stringify({ ...record, timestamp: shifted })),
-      timestamp: timestamp + shift.ms,
-      origin: { topic: settings.path, partition: 0, offset: String(index - 1 + shift.records) },
-      warmUp: false,
-    };
+    const time = parseTime(record.timestamp);
+    const timestamp = Number.isNaN(time) ? record.timestamp : new Date(time + shift.ms).toISOString();
+    yield messageOf(null, record.raw ?? Buffer.from(JSON.stringify({ ...record, timestamp })), time);
   }
 }
 
-/** One row, its cells told apart by what their columns are. */
+/** One row, its cells sorted by the kind of their column. */
 export interface FileRecord {
   key?: string | undefined;
   timestamp: unknown;
   values?: Record<string, unknown>;
   conditions?: Record<string, string | undefined>;
-  /** NDJSON: the line as it is. */
+  /** The unchanged line of an NDJSON file. */
   raw?: Buffer;
 }
 
@@ -191,9 +173,13 @@ export async function readColumns(path: string): Promise<string[]> {
   throw new Error(`${path} has no records`);
 }
 
-/** The rows of a file; what goes wrong names it. */
-export function readFileRecords(settings: FileRecords): AsyncGenerator<FileRecord> {
-  return namingFile(readRecords(settings), settings.path);
+/** The rows of a file. Errors contain its name. */
+export async function* readFileRecords(settings: FileRecords): AsyncGenerator<FileRecord> {
+  try {
+    yield* readRecords(settings);
+  } catch (cause) {
+    throw new Error(`cannot read ${settings.path}: ${(cause as Error).message}`, { cause });
+  }
 }
 
 async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<FileRecord> {
@@ -205,11 +191,11 @@ async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<File
   }
   const { key, timestamp, conditions } = columns;
   const given = new Set(conditions);
-  // A row with too few or too many cells is a bad record, not a bad file: it is refused further on, with its reason.
+  // A row with too few or too many cells is a bad record, not a bad file: it is rejected later, with its reason.
   const parser = bytes.pipe(
     parseCsv({ columns: true, bom: true, relax_column_count: true, skip_empty_lines: true }),
   );
-  // pipe() hands no error on; without this a damaged archive would look like a short one.
+  // pipe() passes on no error; without this a damaged archive would look like a short one.
   bytes.once('error', (error) => parser.destroy(error));
   for await (const row of parser as AsyncIterable<Record<string, string>>) {
     const values: Record<string, unknown> = {};
@@ -222,14 +208,14 @@ async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<File
   }
 }
 
-/** An empty cell is a missing value; what is no finite number stays text and is refused further on, with its reason. */
+/** An empty cell is a missing value; text that is no finite number stays text and is rejected later, with its reason. */
 function parseCell(text: string): number | string | null {
   if (text.trim() === '') return null;
   const value = Number(text);
   return Number.isFinite(value) ? value : text;
 }
 
-/** Unix ms; NaN without a zone too, which the decoder refuses: it would mean another moment on another machine. */
+/** Unix ms. NaN without a zone, which would mean another time on another machine; the decoder rejects it. */
 function parseTime(text: unknown): number {
   return typeof text === 'string' && /(Z|[+-]\d{2}:?\d{2})$/i.test(text) ? Date.parse(text) : NaN;
 }
@@ -251,13 +237,4 @@ async function* readLines(bytes: Readable): AsyncGenerator<string> {
     yield* lines;
   }
   yield rest;
-}
-
-/** Hands on what comes, and puts the file's name to whatever goes wrong. */
-async function* namingFile<T>(items: AsyncIterable<T>, path: string): AsyncGenerator<T> {
-  try {
-    yield* items;
-  } catch (cause) {
-    throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
-  }
 }

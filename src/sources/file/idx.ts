@@ -1,19 +1,12 @@
-/** The idx format of MNIST: a magic number that ends in how many dimensions there are, their sizes, then bytes. */
+/** The idx format of MNIST: a magic number that ends with the number of dimensions, their sizes, then bytes. */
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 
-/** So many unsigned bytes, in as many dimensions as there are sizes. */
-interface IdxFile {
-  sizes: readonly number[];
-  /** Row by row. */
-  data: Buffer;
-}
-
 export interface IdxImages {
   width: number;
   height: number;
-  /** One for each image: width × height bytes, row by row. */
+  /** width × height bytes each, row by row. */
   images: readonly Buffer[];
 }
 
@@ -30,7 +23,7 @@ export async function readIdxImages(path: string): Promise<IdxImages> {
   };
 }
 
-/** Whether the bytes are an idx file with one byte for each thing, such as labels. */
+/** Whether the bytes are an idx file with one dimension, such as labels. */
 export function isIdxLabels(bytes: Buffer): boolean {
   return bytes.subarray(0, 4).equals(Buffer.of(0, 0, unsignedByte, 1));
 }
@@ -40,7 +33,7 @@ export function parseIdxLabels(bytes: Buffer, path: string): Buffer {
   return parseIdx(bytes, path, 1).data;
 }
 
-/** The content of a file, unpacked where its name ends in `.gz`. */
+/** The content of a file, unpacked if its name ends in `.gz`. */
 export async function readPlain(path: string): Promise<Buffer> {
   try {
     const bytes = await readFile(path);
@@ -52,7 +45,8 @@ export async function readPlain(path: string): Promise<Buffer> {
 
 const unsignedByte = 8;
 
-function parseIdx(bytes: Buffer, path: string, dimensions: number): IdxFile {
+/** The size of each dimension, and the unsigned bytes, row by row. */
+function parseIdx(bytes: Buffer, path: string, dimensions: number) {
   const head = 4 + 4 * dimensions;
   if (bytes.length < head || !bytes.subarray(0, 4).equals(Buffer.of(0, 0, unsignedByte, dimensions)))
     throw new Error(`${path} is no idx file of bytes in ${dimensions} dimensions`);

@@ -1,26 +1,23 @@
-/** Recorded images as messages: the bytes of an image each, in the order of the file, or of the names in a folder. */
+/** Recorded images, in the order of an idx file, or of the names in a folder. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isIdxPath } from '../../domain/recording';
 import { readIdxImages } from './idx';
 
-export interface RecordedImage {
-  /** Name of the file or the folder, without its ending: images have no device of their own. */
-  key: string;
-  bytes: Buffer;
-}
-
-/** Between two images, of which nothing says when they were taken. */
+/** Interval of recorded images, which have no times, ms. */
 export const imageTickMs = 1000;
 
-/** Whether a path is an idx file of images, or a folder, which then has PNG and JPEG files. */
+/** Whether a path is an idx file of images, or a folder of PNG and JPEG files. */
 export async function holdsImages(path: string): Promise<boolean> {
   return isIdxPath(path) || ((await stat(path).catch(() => undefined))?.isDirectory() ?? false);
 }
 
-/** @throws Error naming the file that cannot be read, or the folder without images */
-export async function* readRecordedImages(path: string): AsyncGenerator<RecordedImage> {
-  const key = nameOf(path);
+/**
+ * The bytes of each image. The key is the name of the file or folder without its ending: images have no device of their own.
+ * @throws Error naming the file that cannot be read, or the folder without images
+ */
+export async function* readRecordedImages(path: string): AsyncGenerator<{ key: string; bytes: Buffer }> {
+  const key = basename(path).replace(/[.-]idx3(-ubyte)?(\.gz)?$/, '');
   if (isIdxPath(path)) {
     for (const bytes of (await readIdxImages(path)).images) yield { key, bytes };
     return;
@@ -28,8 +25,4 @@ export async function* readRecordedImages(path: string): AsyncGenerator<Recorded
   const names = (await readdir(path)).filter((name) => /\.(png|jpe?g)$/i.test(name)).sort();
   if (names.length === 0) throw new Error(`${path} is a folder without PNG and JPEG files`);
   for (const name of names) yield { key, bytes: await readFile(join(path, name)) };
-}
-
-function nameOf(path: string): string {
-  return basename(path).replace(/[.-]idx3(-ubyte)?(\.gz)?$/, '');
 }

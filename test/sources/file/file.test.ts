@@ -283,9 +283,9 @@ describe('in a loop', () => {
     expect(seen).toEqual(['never', iso(0), iso(2), 'never', 'never', iso(4), iso(6), 'never']);
   });
 
-  test('a file without records behind its history is an error, not an endless loop', async () => {
+  test('a file without records after its history is an error, not an endless loop', async () => {
     const settings = settingsOf(write('host.csv', csv(3)), { loop: true, historyRecords: 3 });
-    await expect(readAll(settings)).rejects.toThrow(`${settings.path}: no records behind the history`);
+    await expect(readAll(settings)).rejects.toThrow(`${settings.path}: no records after the history`);
   });
 });
 
