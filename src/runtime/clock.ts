@@ -5,14 +5,11 @@
  * its model comes into use a fixed number of records later; the next records wait for a training that takes longer. So the
  * detections of a recording depend neither on the speed of the machine nor on the time of the start.
  */
-export interface Timers {
+export interface Clock {
   /** Unix ms. */
   now(): number;
   /** Calls back once after `delayMs`; the returned function cancels that. */
   after(delayMs: number, callback: () => void): () => void;
-}
-
-export interface Clock extends Timers {
   /** Calls back once the time is known: the record clock starts with the first record. */
   onStart(callback: () => void): void;
   /** Uniform in [0, 1), for the jitter of schedules; 0 on the record clock, which has no jitter. */
@@ -44,10 +41,7 @@ export const wallClock: Clock = {
   end: () => undefined,
 };
 
-interface Gate {
-  open(): void;
-  passed: Promise<void>;
-}
+type Gate = ReturnType<typeof createGate>;
 
 /** Steps of the training that the records follow. */
 interface FollowedTraining {
@@ -58,7 +52,7 @@ interface FollowedTraining {
   from: number;
 }
 
-function createGate(): Gate {
+function createGate() {
   let open: () => void = () => undefined;
   const passed = new Promise<void>((resolve) => (open = resolve));
   return { open, passed };

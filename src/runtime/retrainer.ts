@@ -76,7 +76,8 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
   }
 
   async function withTimeout(abort: AbortController): Promise<string> {
-    const expire = (): void => abort.abort(new TrainingTimeout(timeoutMs));
+    const late = `training took longer than ${timeoutMs} ms (training.timeoutMs)`;
+    const expire = (): void => abort.abort(new Interruption('timeout', late));
     const timer = setTimeout(expire, Math.min(timeoutMs, longestTimeoutMs));
     try {
       return await runTraining(abort.signal);
@@ -154,28 +155,24 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     /** Aborts a running training and waits for its end. Idempotent. */
     async stop() {
       stopped = true;
-      aborting?.abort(new TrainingStop());
+      aborting?.abort(new Interruption('stopped', 'the daemon stops'));
       await inProgress;
     },
   };
 }
 
-class TrainingTimeout extends Error {
-  override readonly name = 'TrainingTimeout';
-  constructor(timeoutMs: number) {
-    super(`training took longer than ${String(timeoutMs)} ms (training.timeoutMs)`);
-  }
-}
-
-class TrainingStop extends Error {
-  override readonly name = 'TrainingStop';
-  constructor() {
-    super('the daemon stops');
+/** Why a training is aborted. */
+class Interruption extends Error {
+  override readonly name = 'Interruption';
+  constructor(
+    readonly kind: 'timeout' | 'stopped',
+    message: string,
+  ) {
+    super(message);
   }
 }
 
 function reasonOf(error: unknown, signal: AbortSignal): RetrainingFailure {
-  if (signal.reason instanceof TrainingTimeout) return 'timeout';
-  if (signal.reason instanceof TrainingStop) return 'stopped';
+  if (signal.reason instanceof Interruption) return signal.reason.kind;
   return error instanceof TrainingError ? error.reason : 'failed';
 }

@@ -1,10 +1,10 @@
-/** Where verdicts go. A source's batch is acknowledged only after every sink has taken what came of it. */
+/** Destinations of detections. A batch of a source is acknowledged only after every sink has written its results. */
 import type { Detection } from '../domain/detection';
 import type { AnomalyEvent } from '../domain/event';
 import type { Origin } from '../domain/record';
 import type { RejectReason } from '../errors';
 
-/** A record that could not be used, with what is needed to look at it and to send it again. */
+/** A rejected record, complete, so that it can be examined and sent again. */
 export interface DeadLetter {
   detector: string;
   reason: RejectReason;
@@ -14,38 +14,38 @@ export interface DeadLetter {
   value: Buffer | null;
 }
 
-/** All that came of one batch, in the order of its records. */
+/** Results of one batch, in the order of its records. */
 export interface DetectionBatch {
-  /** Of all records, or, where no sink has a use for the others, of those that are anomalous. */
+  /** Of all records, or only of the anomalous ones if no sink uses the others. */
   detections: readonly Detection[];
   events: readonly AnomalyEvent[];
   deadLetters: readonly DeadLetter[];
-  /** How far their partition comes with them; absent where nothing is committed. */
+  /** Offsets that are committed with them; absent if nothing is committed. */
   advance?: Advance | undefined;
 }
 
-/** What a sink needs that commits verdicts and offsets together. */
+/** Offsets for a sink that commits detections and offsets together. */
 export interface Advance {
   topic: string;
   partition: number;
-  /** Offset that was committed when the batch was handed over. */
+  /** Committed offset when the batch was delivered. */
   committed: bigint;
-  /** First offset that the verdicts are of. */
+  /** Offset of the first detection. */
   from: bigint;
-  /** Offset to be committed with them: where the partition goes on. */
+  /** Offset to commit: that of the next record. */
   to: bigint;
 }
 
-/** How a transaction ended: `failed` ones are written again, unless another process was faster (`fenced`). */
+/** Results of a transaction: a `failed` one is repeated, unless another process owns the partition (`fenced`). */
 export const transactionResults = ['committed', 'failed', 'fenced'] as const;
 export type TransactionResult = (typeof transactionResults)[number];
 
 export interface Sink {
   name: string;
-  /** Whether detections of records that are not anomalous are of no use to it: most are, and each has its cost. */
+  /** Whether it ignores detections of normal records: most are normal, and each detection has its cost. */
   readonly anomaliesOnly?: boolean;
-  /** Resolves when the verdicts are safe. Rejecting makes the source deliver the batch again. */
-  write(verdicts: DetectionBatch): Promise<void>;
-  /** Flushes and lets go. Idempotent. */
+  /** Resolves when the results are safe. If it rejects, the source delivers the batch again. */
+  write(batch: DetectionBatch): Promise<void>;
+  /** Flushes and disconnects. Idempotent. */
   close(): Promise<void>;
 }

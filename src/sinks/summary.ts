@@ -1,47 +1,27 @@
 /** Compares the detections of a recording with its known faults, for people only. */
 import type { AnomalyEvent } from '../domain/event';
 import type { KnownFault } from '../sources/spec';
-import type { Sink } from './sink';
+import type { DetectionBatch } from './sink';
 
-export interface FaultResult {
-  fault: KnownFault;
-  /**
-   * From the start of the fault to the record that opened an event, 0 if one was already open; undefined = not found.
-   */
-  delayMs: number | undefined;
-  /** The most surprising channel of that event. */
-  channel: string | undefined;
-}
-
-export interface ReplaySummary {
-  records: number;
-  faults: readonly FaultResult[];
-  /** Records outside of all faults and their after-effects, and how many of these were anomalous. */
-  normalRecords: number;
-  falseAlarms: number;
-  /** Events that overlap no fault and no after-effects. */
-  falseEvents: number;
-}
-
-export interface SummarySink extends Sink {
-  /** Summary since the previous call. */
-  take(): ReplaySummary;
-}
+export type FaultResult = ReturnType<typeof findFault>;
+export type SummarySink = ReturnType<typeof createSummarySink>;
+export type ReplaySummary = ReturnType<SummarySink['take']>;
 
 /**
  * @param afterEffectsMs time after a fault in which records count neither as normal nor as faulty: they are still in the windows
  *   and in moving averages of the machine
  */
-export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs: number): SummarySink {
+export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs: number) {
   /** Newest state of each event by id, open or closed. */
   let known = new Map<string, AnomalyEvent>();
+  /** Normal records lie outside of all faults and their after-effects; a false alarm is an anomalous one of them. */
   let counts = { records: 0, normalRecords: 0, falseAlarms: 0 };
   const near = (from: number, to: number): boolean =>
     faults.some(({ start, end }) => to >= start && from <= end + afterEffectsMs);
 
   return {
     name: 'summary',
-    write({ detections, events }) {
+    write({ detections, events }: DetectionBatch): Promise<void> {
       for (const { timestamp, anomalous } of detections) {
         counts.records++;
         if (near(timestamp, timestamp)) continue;
@@ -52,10 +32,12 @@ export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs:
       return Promise.resolve();
     },
     close: () => Promise.resolve(),
+    /** Summary since the previous call. */
     take() {
       const summary = {
         ...counts,
         faults: faults.map((fault) => findFault(fault, [...known.values()])),
+        /** Events that overlap no fault and no after-effects. */
         falseEvents: [...known.values()].filter(({ start, openedAt }) => !near(start, openedAt)).length,
       };
       known = new Map();
@@ -66,11 +48,13 @@ export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs:
 }
 
 /** The first event with an anomalous record during the fault; it may open only after the end of a short fault. */
-function findFault(fault: KnownFault, events: readonly AnomalyEvent[]): FaultResult {
+function findFault(fault: KnownFault, events: readonly AnomalyEvent[]) {
   const event = events.find(({ start, end }) => start <= fault.end && end >= fault.start);
   return {
     fault,
+    /** From the start of the fault to the record that opened an event, 0 if one was already open; undefined = not found. */
     delayMs: event === undefined ? undefined : Math.max(0, event.openedAt - fault.start),
+    /** The most surprising channel of that event. */
     channel: event?.contributions[0]?.channel,
   };
 }
