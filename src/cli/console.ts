@@ -29,18 +29,12 @@ export function createConsole({ settings, stdout, status, log }: ConsoleOptions)
   return {
     trainingProgress(detector, progress) {
       if (!untrained.has(detector)) return;
-      const { epoch, epochs, validationLoss, secondsLeft } = progress;
+      const { epoch, epochs, validationLoss } = progress;
       if (bar !== undefined) bar.show(formatProgress(progress));
       else if (epoch >= logged + loggedShare * epochs) {
         logged = epoch;
-        log.info('training', {
-          component: detector,
-          detector,
-          epoch,
-          epochs,
-          validationLoss,
-          secondsLeft: Math.ceil(secondsLeft),
-        });
+        const secondsLeft = Math.ceil(progress.secondsLeft);
+        log.info('training', { component: detector, detector, epoch, epochs, validationLoss, secondsLeft });
       }
     },
     trainingEnded(detector) {
@@ -50,13 +44,10 @@ export function createConsole({ settings, stdout, status, log }: ConsoleOptions)
       if (pass !== 1) return;
       log.info('end of the file', { component: detector, detector });
       if (summary === undefined) return;
-      const { calibration, source } = settings.detectors.find(
-        ({ settings: one }) => one.detector === detector,
-      )!.settings;
-      const { falseAlarmTarget } = calibration;
-      stdout.write(
-        formatSummary(summary, falseAlarmTarget.kind === 'ratio' ? falseAlarmTarget.ratio : undefined),
-      );
+      const all = settings.detectors.map((one) => one.settings);
+      const { calibration, source } = all.find((one) => one.detector === detector)!;
+      const { falseAlarmTarget: target } = calibration;
+      stdout.write(formatSummary(summary, target.kind === 'ratio' ? target.ratio : undefined));
       if (source.kind === 'file' && source.file.loop) {
         const { host, port } = settings.daemon.http;
         stdout.write(
@@ -97,16 +88,12 @@ export function formatSummary(summary: ReplaySummary, targetRatio: number | unde
 }
 
 function formatFault({ fault, delayMs, channel }: FaultResult): string {
+  const seconds = delayMs === undefined ? NaN : Math.round(delayMs / 1000);
+  const found = Number.isNaN(seconds) ? 'NOT FOUND   ' : `found after ${String(seconds).padStart(3)} s`;
   const isDisturbed =
     fault.channels.length === 0 || (channel !== undefined && fault.channels.includes(channel));
-  return [
-    new Date(fault.start).toISOString().slice(11, 19),
-    fault.kind.padEnd(14),
-    delayMs === undefined
-      ? 'NOT FOUND   '
-      : `found after ${String(Math.round(delayMs / 1000)).padStart(3)} s`,
-    channel === undefined ? '' : `by ${channel}${isDisturbed ? '' : ' (another channel was disturbed)'}`,
-  ]
-    .join('  ')
-    .trimEnd();
+  const by =
+    channel === undefined ? '' : `by ${channel}${isDisturbed ? '' : ' (another channel was disturbed)'}`;
+  const time = new Date(fault.start).toISOString().slice(11, 19);
+  return [time, fault.kind.padEnd(14), found, by].join('  ').trimEnd();
 }

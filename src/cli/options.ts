@@ -28,34 +28,25 @@ export function setOption(): Option {
 
 /** A command whose argument is the path of a configuration. */
 export function configurationCommand(parent: Command, name: string, description: string): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .argument('<path>', configurationHelp)
-    .addOption(setOption());
+  const command = parent.command(name).description(description);
+  return command.argument('<path>', configurationHelp).addOption(setOption());
 }
 
 /** A command on one detector of a configuration. */
 export function detectorCommand(parent: Command, name: string, description: string): Command {
-  return configurationCommand(parent, name, description).option(
-    '-d, --detector <name>',
-    'name of the detector, if there are several',
-  );
+  const command = configurationCommand(parent, name, description);
+  return command.option('-d, --detector <name>', 'name of the detector, if there are several');
 }
 
 /** A command on one model version of a detector. */
 export function modelCommand(parent: Command, name: string, description: string): Command {
-  return detectorCommand(parent, name, description).option(
-    '--model-version <name>',
-    'model version (default: the current one)',
-  );
+  const command = detectorCommand(parent, name, description);
+  return command.option('--model-version <name>', 'model version (default: the current one)');
 }
 
 export function fileRecordsOption(): Option {
-  return new Option(
-    '--file-records <n>',
-    'use the first n records of a file source (default: its historyRecords)',
-  ).argParser(Number);
+  const help = 'use the first n records of a file source (default: its historyRecords)';
+  return new Option('--file-records <n>', help).argParser(Number);
 }
 
 /** A command that makes a model version from the history of a detector. */

@@ -49,20 +49,9 @@ export interface MetricsOptions {
   process?: boolean;
 }
 
-export interface MetricsOf<Detector> {
-  /** Content type of `text`: always the Prometheus text format. */
-  readonly contentType: string;
-  /** All metrics, for one scrape. */
-  text(): Promise<string>;
-  /** Descriptions of the metrics of vaemon, for the documentation. */
-  describe(): readonly MetricDescription[];
-  /** Starts the metrics of one detector: each of its counters exists with 0 from now on. */
-  forDetector(detector: string, bounds: LabelBounds): Detector;
-}
+export type Metrics = ReturnType<typeof createMetrics>;
 
-export type Metrics = MetricsOf<DetectorMetrics>;
-
-export function createMetrics(options: MetricsOptions): Metrics {
+export function createMetrics(options: MetricsOptions) {
   return createMetricsOf(detectorMetrics, options);
 }
 
@@ -70,7 +59,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
 export function createMetricsOf<Recorders extends Record<string, Recorder<unknown>>>(
   recorders: Recorders,
   { version, engine, now = Date.now, process: withProcess = true }: MetricsOptions,
-): MetricsOf<Recordings<Recorders>> {
+) {
   // One text format only: after one OpenMetrics scrape prom-client's text output loses `_total` for good.
   const declarations = { registry: new Registry(), descriptions: [] as MetricDescription[] };
   const { registry, descriptions } = declarations;
@@ -82,13 +71,17 @@ export function createMetricsOf<Recorders extends Record<string, Recorder<unknow
   const detectors = new Set<string>();
   const updates: (() => void)[] = [];
   return {
-    contentType: registry.contentType,
-    async text() {
+    /** Content type of `text`: always the Prometheus text format. */
+    contentType: registry.contentType as string,
+    /** All metrics, for one scrape. */
+    async text(): Promise<string> {
       for (const update of updates) update();
       return registry.metrics();
     },
-    describe: () => descriptions,
-    forDetector(detector, bounds) {
+    /** Descriptions of the metrics of vaemon, for the documentation. */
+    describe: (): readonly MetricDescription[] => descriptions,
+    /** Starts the metrics of one detector: each of its counters exists with 0 from now on. */
+    forDetector(detector: string, bounds: LabelBounds): Recordings<Recorders> {
       if (detectors.has(detector)) throw new Error(`detector "${detector}" already has metrics`);
       detectors.add(detector);
       return start({ ...bounds, detector, now, onScrape: (update) => updates.push(update) });

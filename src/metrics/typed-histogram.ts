@@ -32,35 +32,28 @@ export function createTypedHistogram(
   }
   let all: Counts[] = [];
 
+  const description = { name, help, type: 'histogram', aggregator: 'sum' };
   const metric = {
-    name,
-    help,
+    ...description,
     labelNames,
-    type: 'histogram',
-    aggregator: 'sum',
-    get: () =>
-      Promise.resolve({ name, help, type: 'histogram', aggregator: 'sum', values: all.flatMap(expose) }),
-    reset: () => {
-      all = [];
-    },
+    get: () => Promise.resolve({ ...description, values: all.flatMap(expose) }),
+    reset: () => void (all = []),
   };
   // prom-client's types require its own classes; a registry only uses the properties above.
   registry.registerMetric(metric as unknown as Histogram);
 
   function expose({ labels, buckets, sum }: Counts) {
     let count = 0;
-    const values: { metricName: string; labels: Record<string, string | number>; value: number }[] = [];
-    buckets.forEach((inBucket, i) => {
-      count += inBucket;
-      values.push({
-        metricName: `${name}_bucket`,
-        labels: { le: bounds[i] ?? '+Inf', ...labels },
-        value: count,
-      });
-    });
-    values.push({ metricName: `${name}_sum`, labels, value: sum });
-    values.push({ metricName: `${name}_count`, labels, value: count });
-    return values;
+    const cumulative = Array.from(buckets, (inBucket, i) => ({
+      metricName: `${name}_bucket`,
+      labels: { le: bounds[i] ?? '+Inf', ...labels },
+      value: (count += inBucket),
+    }));
+    return [
+      ...cumulative,
+      { metricName: `${name}_sum`, labels, value: sum },
+      { metricName: `${name}_count`, labels, value: count },
+    ];
   }
 
   return (labels) => {

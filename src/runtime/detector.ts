@@ -16,7 +16,7 @@ import { createDelivery } from './delivery';
 import { createModelLifecycle, type ModelLifecycleOptions } from './model-lifecycle';
 import { closeEvents, createDetectorStates } from './partition-states';
 import { Quarantine, quarantinePath } from './quarantine';
-import { Readiness, type ReadinessReport } from './readiness';
+import { Readiness } from './readiness';
 import type { TrainingOutcome } from './retrainer';
 import type { TrainingProgress } from './training-message';
 
@@ -38,14 +38,7 @@ export interface DetectorParts extends Pick<
   observer: DetectorObserver;
 }
 
-export interface RunningDetector {
-  name: string;
-  readiness(): ReadinessReport;
-  /** Resolves when the source has ended; rejects on an error that the detector cannot recover from. */
-  finished: Promise<void>;
-  /** Stops fetching, finishes and acknowledges the batch in progress, and releases everything. */
-  stop(): Promise<void>;
-}
+export type RunningDetector = Awaited<ReturnType<typeof startDetector>>;
 
 /** A twentieth of the time, about ten explanations at once: scoring keeps up even if a whole fleet fails. */
 const explanationBudget = { share: 0.05, burstMs: 100 };
@@ -53,7 +46,7 @@ const explanationBudget = { share: 0.05, burstMs: 100 };
 /** On the record clock: time from the start of a training to the use of its model, s. */
 const trainingSeconds = 10;
 
-export async function startDetector(parts: DetectorParts): Promise<RunningDetector> {
+export async function startDetector(parts: DetectorParts) {
   const { settings, daemon, observer, log } = parts;
   const { role, store, shutdownTimeoutMs } = daemon;
   const { detector: name } = settings;
@@ -156,8 +149,10 @@ export async function startDetector(parts: DetectorParts): Promise<RunningDetect
   return {
     name,
     readiness: () => readiness.report(),
+    /** Resolves when the source has ended; rejects on an error that the detector cannot recover from. */
     finished,
-    async stop() {
+    /** Stops fetching, finishes and acknowledges the batch in progress, and releases everything. */
+    async stop(): Promise<void> {
       stopping.abort();
       readiness.stopping();
       metrics.ready(false);

@@ -73,24 +73,19 @@ function createPages({ metrics, health, readiness }: WebServerOptions) {
     '/readyz   200 if every detector scores records, else 503 with the reasons',
     '',
   ].join('\n');
-  return new Map<string, () => Answer | Promise<Answer>>([
-    ['/', () => ({ status: 200, contentType: 'text/plain; charset=utf-8', body: index })],
-    ['/metrics', async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text() })],
-    [
-      '/healthz',
-      () => {
-        const { ok, details } = health();
-        return json(ok ? 200 : 503, { ok, ...details });
-      },
-    ],
-    [
-      '/readyz',
-      () => {
-        const state = readiness();
-        return json(state.ready ? 200 : 503, state);
-      },
-    ],
-  ]);
+  const pages: Record<string, () => Answer | Promise<Answer>> = {
+    '/': () => ({ status: 200, contentType: 'text/plain; charset=utf-8', body: index }),
+    '/metrics': async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text() }),
+    '/healthz'() {
+      const { ok, details } = health();
+      return json(ok ? 200 : 503, { ok, ...details });
+    },
+    '/readyz'() {
+      const state = readiness();
+      return json(state.ready ? 200 : 503, state);
+    },
+  };
+  return new Map(Object.entries(pages));
 }
 
 function pathOf(request: IncomingMessage): string {
