@@ -102,17 +102,11 @@ function fitGroup(
   // Within the calibration block there is no drift since calibration.
   const combine = createCombination(statistics, false);
   const all = Object.values(columns);
-  const n = all[0]?.length ?? 0;
-  const combined = new Float64Array(n);
-  const row = new Float64Array(all.length);
-  for (let i = 0; i < n; i++) {
-    all.forEach((column, s) => (row[s] = column[i]!));
-    combined[i] = combine(row);
-  }
+  const combined = (all[0] ?? new Float64Array()).map((_, i) => combine(all.map((column) => column[i]!)));
   return {
     statistics,
     combined: fitCalibration(combined, tailShare, 'exponential'),
-    effectiveSize: n / autocorrelationTime(combined),
+    effectiveSize: combined.length / autocorrelationTime(combined),
   };
 }
 

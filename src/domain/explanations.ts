@@ -2,7 +2,6 @@
 
 import type { Detection } from './detection';
 
-/** Limits the time that explanations take. */
 export interface ExplanationBudget {
   /** Maximum share of the time in the long run. */
   share: number;

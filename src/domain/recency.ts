@@ -6,9 +6,7 @@ export interface Linked<T> {
 }
 
 export class RecencyList<T extends Linked<T>> {
-  /** The item that was seen least recently. */
   oldest: T | undefined;
-  /** The item that was seen most recently. */
   latest: T | undefined;
 
   /** Appends an item that is not in the list as the latest. */

@@ -43,7 +43,6 @@ export function createChunk(windows: WindowBatch) {
   };
 }
 
-/** Messages of a batch and their records. */
 export interface DecodedMessages extends DecodedBatch {
   messages: readonly Message[];
 }

@@ -11,7 +11,6 @@ const recordsPerDevice = 20;
 /** Before every offset, the negative ones of histories included. */
 export const beforeAll = -(2n ** 63n);
 
-/** The contents to save. */
 export interface Saved {
   /** Offset of the last processed message. */
   to: bigint;

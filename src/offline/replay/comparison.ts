@@ -100,9 +100,8 @@ export function compare(
   }
 
   function compareUnrecorded(origin: string): void {
-    const detections = (candidates.get(origin) ?? [])
-      .filter((version) => derivations.has(version))
-      .map((version) => derivations.get(version)!.detections.get(origin));
+    const tried = (candidates.get(origin) ?? []).flatMap((version) => derivations.get(version) ?? []);
+    const detections = tried.map((derivation) => derivation.detections.get(origin));
     const quiet = detections.find((one) => one === undefined || !isWritten(one));
     if (detections.length === 0 || detections.includes(undefined) || quiet !== undefined) counts.quiet++;
     else if (detections.every((one) => one?.incomplete !== undefined)) counts.incomplete++;
