@@ -1,6 +1,6 @@
 /** `vaemon encode`: the latent code of each window of a detector's history, as CSV. */
 import { encodeHistory } from '../offline/encode';
-import { configuredSource } from '../sources/sources';
+import { configuredSource } from '../sources/configured';
 import type { Register } from './context';
 import { withModel } from './detector';
 import { fileRecordsOption, modelCommand, type DetectorOptions } from './options';

@@ -4,7 +4,7 @@ import { openEngines } from '../runtime/engines';
 import { LeaseError, TrainingError } from '../errors';
 import { quarantinePath, readQuarantine } from '../runtime/quarantine';
 import { createKafkaClient } from '../kafka/client';
-import { configuredSource } from '../sources/sources';
+import { configuredSource } from '../sources/configured';
 import { readLabelFile, readLabelTopic, type TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/bundle';
 import { acquireLease, leaseFolder } from '../store/lease';

@@ -1,10 +1,11 @@
 /** `detectors/*.yaml`: one detector, composed of the sections of its parts and the rules between them. */
-import { codecRules } from '../codecs/codecs';
+import { codecRules } from '../codecs/settings';
 import { choice, detectorName } from '../schema/formats';
 import { nameVariables, type Parsed, type Section } from '../schema/key';
 import type { Rule } from '../schema/rule';
-import { sinkRules, sinksSection } from '../sinks/sinks';
-import { completeSource, sourceRules, sourceSection, type SourceKind } from '../sources/sources';
+import { sinkRules, sinksSection } from '../sinks/configured';
+import { completeSource, sourceRules, sourceSection } from '../sources/configured';
+import type { SourceKind } from '../sources/sources';
 import { alarmRules, calibrationSection, driftSection, eventsSection } from './calibration';
 import { modelRules, modelSection } from './model';
 import { presetNames } from './presets';

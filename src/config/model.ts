@@ -3,7 +3,7 @@ import { imageBytes } from '../domain/image';
 import { imageOf, type RecordSchema } from '../domain/record';
 import type { AnyModelFamily } from '../models/model';
 import { sharedOptions, sharedRules, type ExampleSize, type OptionRule } from '../models/options';
-import { modelKinds, ownOptions, zoo } from '../models/zoo';
+import { zoo, type ModelKind, type OwnOptionKeys } from '../models/zoo';
 import { choice, oneOf, shareOrNone, show } from '../schema/formats';
 import type { Key, Parsed, Section } from '../schema/key';
 import type { Rule } from '../schema/rule';
@@ -14,25 +14,27 @@ const families: readonly [string, AnyModelFamily][] = Object.entries(zoo);
 const readersOf = (option: string): string[] =>
   families.filter(([, { options }]) => option in options).map(([kind]) => kind);
 
-/** The options with the models that read them in their documentation. */
-const documented = Object.fromEntries(
-  Object.entries<Key<unknown>>(ownOptions).map(([name, key]) => {
-    const readers = readersOf(name).map((kind) => `\`${kind}\``);
-    return [name, { ...key, doc: `${key.doc} For ${readers.join(', ')}.` }];
-  }),
-) as typeof ownOptions;
+/** The options that not every model reads, with their readers in the documentation. */
+const ownOptions = Object.fromEntries(
+  families.flatMap(([, { options }]) =>
+    Object.entries(options).map(([name, key]): [string, Key<unknown>] => {
+      const readers = readersOf(name).map((kind) => `\`${kind}\``);
+      return [name, { ...key, doc: `${key.doc} For ${readers.join(', ')}.` }];
+    }),
+  ),
+) as OwnOptionKeys;
 
 export const modelSection = {
   kind: choice(
     { doc: 'Kind of autoencoder. docs/models.md states which fits what.', default: 'cvae' },
-    modelKinds,
+    families.map(([kind]) => kind as ModelKind),
   ),
   ...sharedOptions,
   conditionDropout: shareOrNone({
     doc: 'Share of training examples whose categories are replaced by the unknown category.',
     default: 0.05,
   }),
-  ...documented,
+  ...ownOptions,
 } satisfies Section;
 
 interface ModelSettings {

@@ -1,5 +1,5 @@
 /** `fields` and `record`: what records contain, and where. */
-import { formatKey } from '../codecs/codecs';
+import { formatKey } from '../codecs/settings';
 import { imageRules, imageSection } from '../codecs/image/settings';
 import { choice, duration, field, names, oneOf, show, whole } from '../schema/formats';
 import type { Parsed, Section } from '../schema/key';

@@ -2,7 +2,7 @@
 import { choice, cron, duration, flag, path, shareOrNone, timeZone, topic, whole } from '../schema/formats';
 import type { Parsed, Section } from '../schema/key';
 import type { Rule } from '../schema/rule';
-import type { SourceSettings } from '../sources/sources';
+import type { SourceSettings } from '../sources/configured';
 
 export const trainingSection = {
   atStart: choice(

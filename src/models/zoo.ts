@@ -25,17 +25,14 @@ type Intersection<U> = (U extends unknown ? (member: U) => void : never) extends
   ? I
   : never;
 
-/** The options that not every model reads. */
-export const ownOptions = Object.assign(
-  {},
-  ...Object.values(zoo).map(({ options }) => options),
-) as Intersection<(typeof zoo)[ModelKind]['options']>;
+/** The keys of the options that not every model reads. */
+export type OwnOptionKeys = Intersection<(typeof zoo)[ModelKind]['options']>;
 
 /** Options as they are configured, of all models. */
-export type ModelChoice = { kind: string } & SharedOptions & Parsed<typeof ownOptions>;
+export type ModelChoice = { kind: string } & SharedOptions & Parsed<OwnOptionKeys>;
 
 /** A specification with the options of all models. */
-export type AnyModelSpec = ModelSpec & Parsed<typeof ownOptions>;
+export type AnyModelSpec = ModelSpec & Parsed<OwnOptionKeys>;
 
 /** @throws RangeError for a kind that is not in the zoo */
 export function createModel(spec: ModelSpec, random: Random): Model {

@@ -7,7 +7,7 @@ import { createRecordDecoder } from '../pipeline/record-decoder';
 import type { VersionState } from '../scoring/version-state';
 import { createLatentEncoder } from '../scoring/generate';
 import type { ReadHistory } from '../sources/history';
-import { configuredSource } from '../sources/sources';
+import { configuredSource } from '../sources/configured';
 import { csvLine } from './csv';
 
 export interface EncodeParts {

@@ -3,11 +3,11 @@ import type { DetectorSettings } from '../config/settings';
 import type { DetectorMetrics } from '../metrics/metrics';
 import { createQuarantineSink, type QuarantineBook } from '../sinks/quarantine';
 import type { Sink } from '../sinks/sink';
-import { createConfiguredSinks } from '../sinks/sinks';
+import { createConfiguredSinks } from '../sinks/configured';
 import type { SinkContext } from '../sinks/spec';
 import { createSummarySink, type SummarySink } from '../sinks/summary';
 import type { Source } from '../sources/source';
-import { configuredSource, type ConfiguredSource } from '../sources/sources';
+import { configuredSource, type ConfiguredSource } from '../sources/configured';
 import type { SourceContext } from '../sources/spec';
 import type { PartitionStates } from '../state/partitions';
 

@@ -7,7 +7,7 @@ import { createPipeline } from '../pipeline/pipeline';
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { decodeBundle } from '../scoring/bundle';
 import type { ReplaySummary } from '../sinks/summary';
-import { configuredSource } from '../sources/sources';
+import { configuredSource } from '../sources/configured';
 import { aborted } from '../system/pause';
 import { Cleanup } from './cleanup';
 import { createRecordClock, wallClock } from './clock';

@@ -3,7 +3,7 @@ import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
-import { configuredSource } from '../sources/sources';
+import { configuredSource } from '../sources/configured';
 import { createModelStore } from '../store/model-store';
 import { Cleanup } from './cleanup';
 import type { Clock } from './clock';

@@ -4,7 +4,7 @@ import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { RecordDecoder } from '../pipeline/record-decoder';
 import type { Sink } from '../sinks/sink';
-import { configuredSource } from '../sources/sources';
+import { configuredSource } from '../sources/configured';
 import { createPartitionStates, type PartitionStates } from '../state/partitions';
 import { stateRules, type StateErrorReason } from '../state/rules';
 import { createStateStore } from '../state/store';

@@ -9,7 +9,7 @@ import { LeaseError, TrainingError } from '../errors';
 import { disposeModel } from '../models/model';
 import { encodeBundle } from '../scoring/bundle';
 import type { ReadHistory } from '../sources/history';
-import { configuredSource } from '../sources/sources';
+import { configuredSource } from '../sources/configured';
 import type { TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/bundle';
 import { messageOf } from '../system/error-text';

@@ -1,45 +1,9 @@
-/** Every kind of sink by its name under `sinks`. A new sink is its file or folder and one line here. */
-import type { Parsed, Section } from '../schema/key';
-import { rulesOf, type Rule } from '../schema/rule';
+/** Every kind of sink by its name under `sinks`. To add a sink, write its file or folder and one line here. */
 import { kafkaSink } from './kafka/spec';
 import { logSink } from './log';
-import type { AnySinkSpec, CreatedSink, SinkContext, SinkScope } from './spec';
+import type { AnySinkSpec } from './spec';
 
 export const sinks = {
   log: logSink,
   kafka: kafkaSink,
 } as const satisfies Record<string, AnySinkSpec>;
-
-type Sections = { [Name in keyof typeof sinks]: (typeof sinks)[Name]['section'] };
-
-const specs: readonly [string, AnySinkSpec][] = Object.entries(sinks);
-
-/** `sinks`: a section for each. */
-export const sinksSection = Object.fromEntries(
-  specs.map(([name, { section }]): [string, Section] => [name, section]),
-) as Sections;
-
-export type SinkSettings = Parsed<typeof sinksSection>;
-
-const ownSettings = (settings: SinkSettings, name: string): object =>
-  (settings as unknown as Record<string, object>)[name]!;
-
-export const sinkRules: readonly Rule<SinkScope & { sinks: SinkSettings }>[] = specs.flatMap(
-  ([name, { rules }]) =>
-    rulesOf<object, SinkScope & { sinks: SinkSettings }>(`sinks.${name}`, rules, (settings) =>
-      ownSettings(settings.sinks, name),
-    ),
-);
-
-/** The sinks that the settings ask for. */
-export async function createConfiguredSinks(
-  settings: SinkSettings,
-  context: SinkContext,
-): Promise<CreatedSink[]> {
-  const created: CreatedSink[] = [];
-  for (const [name, spec] of specs) {
-    const sink = await spec.create(ownSettings(settings, name), context);
-    if (sink !== undefined) created.push(sink);
-  }
-  return created;
-}

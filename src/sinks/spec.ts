@@ -3,7 +3,7 @@ import type { Logger } from '../logger';
 import type { Parsed, Section } from '../schema/key';
 import type { SectionRule } from '../schema/rule';
 import type { OffsetCommitter } from '../sources/source';
-import type { SourceSettings } from '../sources/sources';
+import type { SourceSettings } from '../sources/configured';
 import type { Sink, TransactionResult } from './sink';
 
 /** What sinks can read of a detector beside their own section. */

@@ -1,10 +1,7 @@
-/** Every kind of source by its `source.kind`. A new source is its folder and one line here. */
-import { variants } from '../schema/formats';
-import type { Parsed, Section } from '../schema/key';
-import { rulesOf, type Rule } from '../schema/rule';
+/** Every kind of source by its `source.kind`. To add a source, write its folder and one line here. */
 import { fileSource } from './file/spec';
 import { kafkaSource } from './kafka/spec';
-import type { AnySourceSpec, HistoryContext, RecordScope, SourceContext } from './spec';
+import type { AnySourceSpec } from './spec';
 
 export const sources = {
   file: fileSource,
@@ -12,56 +9,3 @@ export const sources = {
 } as const satisfies Record<string, AnySourceSpec>;
 
 export type SourceKind = keyof typeof sources;
-
-type Sections = { [Kind in SourceKind]: (typeof sources)[Kind]['section'] };
-
-const specs: readonly [string, AnySourceSpec][] = Object.entries(sources);
-
-/** `source`: the kind, and a section for each kind. */
-export const sourceSection = variants(
-  {
-    doc: `Where records come from. ${specs.map(([kind, { doc }]) => `\`${kind}\`: ${doc}`).join(' ')}`,
-  },
-  Object.fromEntries(specs.map(([kind, { section }]): [string, Section] => [kind, section])) as Sections,
-);
-
-export type SourceSettings = Parsed<typeof sourceSection>;
-
-/** The section of the kind that is in use. */
-const ownSettings = (source: SourceSettings): object =>
-  (source as unknown as Record<string, object>)[source.kind]!;
-
-export const sourceRules: readonly Rule<RecordScope & { source: SourceSettings }>[] = specs.flatMap(
-  ([kind, { rules }]) =>
-    rulesOf<object, RecordScope & { source: SourceSettings }>(
-      `source.${kind}`,
-      rules,
-      ({ source }) => (source.kind === kind ? ownSettings(source) : undefined),
-      ['source.kind'],
-    ),
-);
-
-/** The source of a detector: the specification of its kind together with its settings. */
-export function configuredSource(source: SourceSettings) {
-  const spec: AnySourceSpec = sources[source.kind];
-  const own = ownSettings(source);
-  return {
-    bounded: spec.bounded,
-    topic: spec.topic(own),
-    state: spec.state?.(own),
-    replayRate: spec.replayRate?.(own),
-    knownFaults: () => spec.knownFaults?.(own),
-    create: (context: SourceContext) => spec.create(own, context),
-    createHistory: (context: HistoryContext) => spec.createHistory(own, context),
-  };
-}
-
-export type ConfiguredSource = ReturnType<typeof configuredSource>;
-
-/** The settings with defaults that depend on the name of the detector. */
-export function completeSource(source: SourceSettings, detector: string): SourceSettings {
-  const spec: AnySourceSpec = sources[source.kind];
-  if (spec.complete === undefined) return source;
-  // The same kind with the same keys.
-  return { kind: source.kind, [source.kind]: spec.complete(ownSettings(source), detector) } as SourceSettings;
-}

@@ -1,6 +1,6 @@
 /** Settings of partition state, and what can go wrong with it. */
 import type { BaselinePolicy } from '../calibration/baseline';
-import { configuredSource } from '../sources/sources';
+import { configuredSource } from '../sources/configured';
 import { windowFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
 import type { CategoryTable } from '../domain/condition';

@@ -7,7 +7,7 @@ import {
 import { choice, flag, show, topic as topicName } from '../../schema/formats';
 import type { Parsed, Section } from '../../schema/key';
 import type { SectionRule } from '../../schema/rule';
-import type { SourceSettings } from '../../sources/sources';
+import type { SourceSettings } from '../../sources/configured';
 import type { CreatedSink, SinkContext, SinkScope, SinkSpec } from '../spec';
 import type { Sink } from '../sink';
 

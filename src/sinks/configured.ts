@@ -1,0 +1,39 @@
+/** The part `sinks` of a configuration, composed from the list of sinks, and the sinks that it asks for. */
+import type { Parsed, Section } from '../schema/key';
+import { rulesOf, type Rule } from '../schema/rule';
+import { sinks } from './sinks';
+import type { AnySinkSpec, CreatedSink, SinkContext, SinkScope } from './spec';
+
+type Sections = { [Name in keyof typeof sinks]: (typeof sinks)[Name]['section'] };
+
+const specs: readonly [string, AnySinkSpec][] = Object.entries(sinks);
+
+/** `sinks`: a section for each. */
+export const sinksSection = Object.fromEntries(
+  specs.map(([name, { section }]): [string, Section] => [name, section]),
+) as Sections;
+
+export type SinkSettings = Parsed<typeof sinksSection>;
+
+const ownSettings = (settings: SinkSettings, name: string): object =>
+  (settings as unknown as Record<string, object>)[name]!;
+
+export const sinkRules: readonly Rule<SinkScope & { sinks: SinkSettings }>[] = specs.flatMap(
+  ([name, { rules }]) =>
+    rulesOf<object, SinkScope & { sinks: SinkSettings }>(`sinks.${name}`, rules, (settings) =>
+      ownSettings(settings.sinks, name),
+    ),
+);
+
+/** The sinks that the settings ask for. */
+export async function createConfiguredSinks(
+  settings: SinkSettings,
+  context: SinkContext,
+): Promise<CreatedSink[]> {
+  const created: CreatedSink[] = [];
+  for (const [name, spec] of specs) {
+    const sink = await spec.create(ownSettings(settings, name), context);
+    if (sink !== undefined) created.push(sink);
+  }
+  return created;
+}

@@ -1,0 +1,25 @@
+/** A toy codec in one file: a line with the event time and the values, separated by spaces. */
+import { decodeEach } from '../../src/codecs/batch';
+import type { CodecSpec } from '../../src/codecs/codec';
+import { bytesOf, createEnvelopeWriter } from '../../src/codecs/envelope';
+import { checkCount, parseValue } from '../../src/codecs/values';
+
+export const toyCodec: CodecSpec = {
+  doc: 'a line with the event time and the values.',
+  registered: false,
+  create({ schema, limits, readConditions }) {
+    const { channels } = schema;
+    const writeEnvelope = createEnvelopeWriter('', limits, readConditions);
+    return decodeEach(schema, (message, batch, row, now) => {
+      const [timestamp, ...values] = bytesOf(message.value, limits.maxBytes)
+        .toString()
+        .split(' ')
+        .map(Number);
+      checkCount(values.length, schema);
+      writeEnvelope({ key: message.key?.toString(), timestamp, conditions: {} }, batch, row, now);
+      channels.forEach((channel, i) => {
+        batch.values[row * channels.length + i] = parseValue(values[i], channel, schema);
+      });
+    });
+  },
+};
