@@ -27,6 +27,8 @@ sinks: { toy: { name: kept } }
 /** tfjs: the thread that runs ONNX graphs for a daemon starts from built files. */
 const daemonYaml = 'http: { port: 0 }\nengine: { scoring: tfjs, training: tfjs, tensors: wasm }\n';
 
+const noop = (): undefined => undefined;
+
 async function load(text: string, overrides: Record<string, string> = {}): Promise<Settings> {
   const folder = await writeFolder({ 'daemon.yaml': daemonYaml, 'detectors/pump.yaml': text });
   return loadSettings(folder, { env: {}, overrides: { 'store.path': join(folder, 'store'), ...overrides } });
@@ -39,7 +41,7 @@ test('a daemon reads the toy source with the toy codec, trains the toy model, an
     settings,
     version: 'test',
     log,
-    processMetrics: false,
+    observer: { trainingProgress: noop, trainingEnded: noop, passEnded: noop },
     runTraining:
       () =>
       async ({ quarantinePath, lease, fileRecords }) => {
@@ -50,12 +52,13 @@ test('a daemon reads the toy source with the toy codec, trains the toy model, an
           ...(fileRecords !== undefined && { fileRecords }),
         };
         const opened = { settings, detector: settings.detectors[0]!.settings, log };
-        return (await trainVersion(opened, options, { onProgress: () => undefined })).version;
+        return (await trainVersion(opened, options, { onProgress: noop })).version;
       },
   });
   try {
     await daemon.finished;
-    const metrics = await (await fetch(`${daemon.url}/metrics`)).text();
+    const url = String(log.entries.find(({ message }) => message === 'web server listens')!.fields['url']);
+    const metrics = await (await fetch(`${url}/metrics`)).text();
     expect(metrics).toContain('vaemon_records_consumed_total{detector="pump",topic="toy"} 200\n');
   } finally {
     await daemon.stop();
