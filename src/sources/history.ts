@@ -8,17 +8,14 @@ export interface HistoryRange {
   to: number | undefined;
   /** Upper bound on messages; the newest are kept. */
   maxRecords: number;
-  /** Where there are more than that: in so many stretches, spread over all of the time, instead of the newest ones. */
+  /** If there are more messages: number of ranges to read, spread over the whole time, instead of the newest messages. */
   blocks?: number;
-  /** Told which share of the messages of the time is read, before the first ones come; in [0, 1]. */
+  /** Called before the first chunk with the share of the messages that is read, in [0, 1]. */
   onShare?: (share: number) => void;
 }
 
-/** Messages in order. */
-export type HistoryChunk = readonly Message[] & {
-  /** Between messages of different stretches others have been left out; absent where none have. */
-  readonly block?: string;
-};
+/** Messages in order. `block`: messages are left out between different blocks; absent if none are. */
+export type HistoryChunk = readonly Message[] & { readonly block?: string };
 
 /** Reads past messages in order within each partition, in chunks, without disturbing the live consumer. */
 export type ReadHistory = (range: HistoryRange) => AsyncIterable<HistoryChunk>;

@@ -1,17 +1,14 @@
-/** A source hands over batches and awaits them: the promise is the acknowledgement. */
+/** A source delivers batches and awaits them: the promise is the acknowledgement. */
 import type { Origin } from '../domain/record';
 
 /** One message, not yet decoded. */
 export interface Message {
   key: Buffer | null;
   value: Buffer | null;
-  /** The transport's time (Kafka's message timestamp), Unix ms. */
+  /** Transport time (Kafka's message timestamp), Unix ms. */
   timestamp: number;
   origin: Origin;
-  /**
-   * True for a message before the committed offset, handed over again only to warmUp the windows after a
-   * restart or a rebalance: it updates state, and no verdict leaves.
-   */
+  /** Delivered again to fill the windows after a restart or a rebalance: it updates state and yields no detections. */
   warmUp: boolean;
 }
 
@@ -20,18 +17,18 @@ export interface Batch {
   topic: string;
   partition: number;
   messages: readonly Message[];
-  /** Messages behind this batch in its partition, where the transport knows; else undefined. */
+  /** Messages after this batch in its partition; undefined if the transport does not report it. */
   lag: number | undefined;
   /**
-   * On the first batch since the partition was assigned to this process, until that is taken: another one may have moved on
-   * in it. Absent where there is no such thing, as with a file.
+   * Set from the assignment of the partition to this process until a batch is accepted: another process may have moved on in it.
+   * Absent for a source without assignments, such as a file.
    */
   assignment?: Assignment | undefined;
-  /** First offset that may come again after a crash: what the source has committed; undefined where it commits nothing. */
+  /** First offset that may be delivered again after a crash: the committed one; undefined if the source commits nothing. */
   committed?: bigint | undefined;
-  /** Where the partition goes on behind this batch; absent where it has only warmUps, or the source commits nothing. */
+  /** Offset after this batch; absent if it has only warm-up, or the source commits nothing. */
   next?: bigint | undefined;
-  /** Messages before the first one are gone, which nobody has handled. */
+  /** Messages before the first one are lost and unhandled. */
   gap?: boolean | undefined;
 }
 
@@ -39,64 +36,62 @@ export interface Batch {
 export interface Assignment {
   /** First offset that is read. */
   from: bigint;
-  /** Messages below this one are warmUps. */
+  /** Messages before this offset are warm-up. */
   liveFrom: bigint;
-  /** The offset behind which what is remembered goes on; undefined = what was remembered, if anything, is of no use. */
+  /** Offset that the stored state ends with; undefined = stored state, if any, must not be used. */
   after: bigint | undefined;
-  /** Whether messages before `liveFrom` have been handled by someone. */
+  /** Whether messages before `liveFrom` have been handled by any process. */
   processedBefore: boolean;
 }
 
-/** What a source has to ask of what is remembered of a topic's partitions. */
+/** What a source reads of the stored states of a topic's partitions. */
 export interface RestorePoints {
-  /** These are assigned from now on, and no others. */
+  /** These partitions, and no others, are assigned from now on. */
   keepOnly(partitions: readonly number[]): void;
-  /** The last offset before `liveFrom` behind which reading can go on; undefined = nothing is remembered. May not reject. */
+  /** Last offset before `liveFrom` after which reading can continue; undefined = no stored state. Must not reject. */
   restorePoint(partition: number, liveFrom: bigint): Promise<bigint | undefined>;
 }
 
-/** Resolves when every sink has the batch; until then the source may not acknowledge it. Rejecting makes it come again. */
+/** Resolves when every sink has the batch; the source must not acknowledge it earlier. Delivered again after a rejection. */
 export type HandleBatch = (batch: Batch) => Promise<void>;
 
 export interface Source {
-  /** Whether the source has what it needs to deliver (for Kafka: connected and partitions assigned). For /readyz. */
+  /** Whether the source can deliver (Kafka: connected, with partitions assigned). For /readyz. */
   ready(): { ready: boolean; reason: string };
-  /** Of a bounded source: how many of its records have been delivered, history included. A training may use these. */
+  /** Bounded sources: number of records delivered, history included. A training may use these. */
   position?(): number;
-  /** Delivers until the source ends (a file) or `stop()`; resolves then. Rejects on an error that is not retriable. */
+  /** Delivers until the source ends (a file) or `stop()`; then resolves. Rejects on an error that is not retriable. */
   run(handle: HandleBatch): Promise<void>;
-  /** Stops fetching, waits for the batch under way and acknowledges it. Idempotent. */
+  /** Stops fetching, waits for the batch in progress and acknowledges it. Idempotent. */
   stop(): Promise<void>;
 }
 
 /**
- * Why a connection to a source was given up and made anew. `unreachable`: whoever should answer has not, for all tries;
- * `crashed`: an error that the client does not try again on; `stalled`: nothing came any more, and nothing was said;
- * `fenced`: another process has gone on; `out_of_range`: there is nothing where the source was, so it has to find its place
- * again. Bounded: these are the values of the metric label `reason`.
+ * Why the connection of a source was replaced; the values of the metric label `reason`. `unreachable`: all retries failed;
+ * `crashed`: an error that the client does not retry; `stalled`: nothing arrived, without an error; `fenced`: another process has
+ * taken over; `out_of_range`: the next offset does not exist, so the start has to be planned again.
  */
 export const restartReasons = ['unreachable', 'crashed', 'stalled', 'fenced', 'out_of_range'] as const;
 export type RestartReason = (typeof restartReasons)[number];
 
-/** Who commits the offsets of a source in its stead, together with what came of its records. */
+/** Commits the offsets of a source in its place, together with the detections of its records. */
 export interface OffsetCommitter {
-  /** Called at each assignment; resolves when no other process can commit for these partitions any more. */
+  /** Called at each assignment; resolves when no other process can commit for these partitions. */
   fence(partitions: readonly number[]): Promise<void>;
-  /** Puts the group at an offset without any verdicts: where it begins, or where a topic does that was made anew. */
+  /** Commits an offset without detections: where the group begins, or where a recreated topic does. */
   commitStartOffset(partition: number, offset: bigint): Promise<void>;
 }
 
-/** What a source needs to say of its own troubles. */
 export interface SourceObserver {
-  /** An error that the source survives (a broker that is not there yet). */
+  /** An error that the source survives, such as an unreachable broker. */
   error(error: Error): void;
   info(message: string, fields: Record<string, unknown>): void;
-  /** Records that the source knows were lost to it (retention passed the committed offset). */
+  /** Unhandled records that are lost: retention has passed the committed offset. */
   gap(missing: bigint): void;
-  /** Whether records can come: connected, and it is known from where on. */
+  /** Whether records can arrive: connected, with known start offsets. */
   connected?(connected: boolean): void;
-  /** What there is has been asked for and answered, if with nothing. */
+  /** A fetch was answered, possibly without records. */
   fetched?(): void;
-  /** The connection was given up; another one follows. */
+  /** The connection has ended; another one follows. */
   restarted?(reason: RestartReason): void;
 }

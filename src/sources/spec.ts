@@ -6,7 +6,7 @@ import type { SectionRule } from '../schema/rule';
 import type { ReadHistory } from './history';
 import type { OffsetCommitter, RestorePoints, Source, SourceObserver } from './source';
 
-/** What the rules of a source can read of a detector beside their own section. */
+/** What the rules of a source can read of a detector besides their own section. */
 export interface RecordScope {
   record: {
     kind: 'sensor' | 'image';
@@ -17,13 +17,13 @@ export interface RecordScope {
   fields: { image: string };
 }
 
-/** What a source is created with beside its settings. */
+/** What a source is created with besides its settings. */
 export interface SourceContext {
   log: Logger;
   observer: SourceObserver;
   /** Where reading of a partition can continue. */
   restorePoints: RestorePoints;
-  /** Commits offsets in the place of the source, together with the detections; undefined where the source commits them. */
+  /** Undefined: the source commits its offsets itself. */
   committer: OffsetCommitter | undefined;
   /** Called by a bounded source each time it has delivered all of its records. */
   onPassEnd: (pass: number) => void | Promise<void>;

@@ -1,7 +1,7 @@
 /**
- * What people say of past records: stretches that no training should learn from, and such as it should although they have
- * alarmed. From a CSV file (`start,end`, and where there are such columns `key` and `label`), or from a Kafka topic (the same as
- * a JSON object; a later message with the same key replaces an earlier one, and one without a value withdraws it).
+ * Labels of past records: times that training must leave out, and times that it must use although there were alarms. From a CSV
+ * file (`start,end`, optionally `key` and `label`), or from a Kafka topic (the same as a JSON object; a later message with the same
+ * key replaces an earlier one, and one without a value deletes it).
  */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
@@ -11,16 +11,16 @@ import { keepNewest } from './kafka/offsets';
 import type { Message } from './source';
 
 export interface TrainingLabel {
-  /** Device; empty = all of them, as while a plant is being serviced. */
+  /** Device; empty = all, for example while a plant is serviced. */
   key: string;
   /** Event time, Unix ms, both ends included. */
   from: number;
   to: number;
-  /** `anomaly` is left out of training; `normal` is learned from, whatever has alarmed there. */
+  /** `anomaly` is left out of training; `normal` is used, even with alarms. */
   label: 'anomaly' | 'normal';
 }
 
-/** @throws Error that says what is wrong with it */
+/** @throws Error that names the wrong field */
 function parseLabel(row: Readonly<Record<string, unknown>>): TrainingLabel {
   const from = timeOf(row['start']);
   const to = timeOf(row['end']);
@@ -63,26 +63,23 @@ export async function readLabelFile(path: string): Promise<TrainingLabel[]> {
 export interface LabelTopic {
   kafka: Kafka;
   settings: { topic: string; groupId: string };
-  /** Told of each message that is no label; it has no effect. */
+  /** Called for each message that is no label; it has no effect. */
   onBadLabel: (origin: Message['origin'], reason: string) => void;
-  /** Told when the topic could not be read to its end. */
+  /** Called if the topic could not be read to its end. */
   onUnread: () => void;
 }
 
-/** Newest messages that are read: labels are made by people. */
+/** Newest messages that are read; people write few labels. */
 const maxLabels = 100_000;
 
-/** @throws Error when Kafka cannot be read */
-export async function readLabelTopic(options: LabelTopic): Promise<TrainingLabel[]> {
-  const { kafka, settings, onBadLabel, onUnread } = options;
+/** @throws Error if Kafka cannot be read */
+export async function readLabelTopic({ onBadLabel, ...reading }: LabelTopic): Promise<TrainingLabel[]> {
+  const { kafka, settings } = reading;
   const ranges = await findRanges(kafka, settings.topic, { from: undefined, to: undefined });
   const labels = new Map<string, TrainingLabel>();
-  for await (const messages of readKafkaRanges(
-    { kafka, settings, onUnread },
-    keepNewest(ranges, maxLabels),
-  )) {
+  for await (const messages of readKafkaRanges(reading, keepNewest(ranges, maxLabels))) {
     for (const { key, value, origin } of messages) {
-      // What has no key is replaced by nothing.
+      // A message without a key is never replaced.
       const id = key === null ? `${origin.partition}/${origin.offset}` : `key ${key.toString('hex')}`;
       labels.delete(id);
       if (value === null) continue;

@@ -27,20 +27,7 @@ interface Codec {
 }
 
 /** Header of a batch; kafkajs filters records of aborted transactions by it. */
-interface BatchContext {
-  firstOffset: string;
-  firstTimestamp: string;
-  partitionLeaderEpoch: number;
-  inTransaction: boolean;
-  isControlBatch: boolean;
-  lastOffsetDelta: number;
-  producerId: string;
-  producerEpoch: number;
-  firstSequence: number;
-  maxTimestamp: string;
-  timestampType: number;
-  magicByte: number;
-}
+type BatchContext = ReturnType<typeof readContext>['context'];
 
 type Headers = Record<string, Buffer | null | (Buffer | null)[]>;
 
@@ -165,6 +152,30 @@ function createRecordReader(bytes: Buffer, context: BatchContext): () => Fetched
   };
 }
 
+/** Reads the header up to the number of records; `firstOffset` stands before the length. */
+function readContext(firstOffset: string, decoder: Decoder) {
+  const partitionLeaderEpoch = decoder.readInt32();
+  const magicByte = decoder.readInt8();
+  // Checksum.
+  decoder.readInt32();
+  const attributes = decoder.readInt16();
+  const context = {
+    firstOffset,
+    partitionLeaderEpoch,
+    magicByte,
+    inTransaction: (attributes & transactionalFlag) !== 0,
+    isControlBatch: (attributes & controlFlag) !== 0,
+    timestampType: (attributes & appendTimeFlag) === 0 ? 0 : appendTime,
+    lastOffsetDelta: decoder.readInt32(),
+    firstTimestamp: decoder.readInt64().toString(),
+    maxTimestamp: decoder.readInt64().toString(),
+    producerId: decoder.readInt64().toString(),
+    producerEpoch: decoder.readInt16(),
+    firstSequence: decoder.readInt32(),
+  };
+  return { attributes, context };
+}
+
 function createBatchDecoder(
   codecFor: (attributes: number) => Codec | null,
   partial: new (message: string) => Error,
@@ -177,25 +188,7 @@ function createBatchDecoder(
     // A fetch is cut at its size limit; kafkajs fetches a partial batch again.
     if (decoder.buffer.length < length)
       throw new partial(`a record batch of ${length} bytes was cut off after ${decoder.buffer.length}`);
-    const partitionLeaderEpoch = decoder.readInt32();
-    const magicByte = decoder.readInt8();
-    // Checksum.
-    decoder.readInt32();
-    const attributes = decoder.readInt16();
-    const context: BatchContext = {
-      firstOffset,
-      partitionLeaderEpoch,
-      magicByte,
-      inTransaction: (attributes & transactionalFlag) !== 0,
-      isControlBatch: (attributes & controlFlag) !== 0,
-      timestampType: (attributes & appendTimeFlag) === 0 ? 0 : appendTime,
-      lastOffsetDelta: decoder.readInt32(),
-      firstTimestamp: decoder.readInt64().toString(),
-      maxTimestamp: decoder.readInt64().toString(),
-      producerId: decoder.readInt64().toString(),
-      producerEpoch: decoder.readInt16(),
-      firstSequence: decoder.readInt32(),
-    };
+    const { attributes, context } = readContext(firstOffset, decoder);
     const count = decoder.readInt32();
     const bytes = decoder.buffer.subarray(decoder.offset);
     const codec = codecFor(attributes);
