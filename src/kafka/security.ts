@@ -50,14 +50,8 @@ function createTlsSockets({ ca, cert, key }: KafkaSecurity['tls']): ISocketFacto
 function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl: SaslSettings): SASLOptions {
   if (mechanism === 'oauthbearer') {
     const token = createTokenSource(sasl.oauth);
-    const oauthBearerProvider = () =>
-      token().then(
-        (value) => ({ value }),
-        (error: unknown) => {
-          throw credentialsError(error);
-        },
-      );
-    return { mechanism, oauthBearerProvider };
+    const value = () => token().catch(throwCredentialsError);
+    return { mechanism, oauthBearerProvider: async () => ({ value: await value() }) };
   }
   return {
     mechanism,
@@ -67,7 +61,7 @@ function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl
       try {
         return readSecret(sasl.password, sasl.passwordFile);
       } catch (error) {
-        throw credentialsError(error);
+        return throwCredentialsError(error);
       }
     },
   };
@@ -77,7 +71,7 @@ function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl
  * Not retriable, since kafkajs would retry at once; source and sink retry with pauses. kafkajs keeps only the message, so it
  * contains all causes.
  */
-function credentialsError(cause: unknown): Error {
+function throwCredentialsError(cause: unknown): never {
   const reasons = Array.from(causesOf(cause), ({ message }) => message);
-  return new KafkaJSNonRetriableError(`no credentials for Kafka: ${reasons.join(': ')}`);
+  throw new KafkaJSNonRetriableError(`no credentials for Kafka: ${reasons.join(': ')}`);
 }

@@ -119,11 +119,11 @@ async function* readRanges(
   { settings: { topic }, chunkRecords = 1_000, idleTimeoutMs = 10_000, onUnread }: KafkaHistoryOptions,
 ): AsyncGenerator<Required<HistoryChunk>> {
   /** Unfinished partitions: the range that is read now, and those after it. */
-  const open = new Map<number, { start: bigint; next: bigint; end: bigint; then: OffsetRange[] }>();
-  for (const { partition, start, end } of ranges) {
-    const known = open.get(partition);
-    if (known === undefined) open.set(partition, { start, next: start, end, then: [] });
-    else known.then.push({ partition, start, end });
+  const open = new Map<number, OffsetRange & { next: bigint; then: OffsetRange[] }>();
+  for (const range of ranges) {
+    const known = open.get(range.partition);
+    if (known === undefined) open.set(range.partition, { ...range, next: range.start, then: [] });
+    else known.then.push(range);
   }
   const chunks = new Channel<Required<HistoryChunk>>();
 
@@ -133,11 +133,10 @@ async function* readRanges(
     range.next = next;
     chunks.touch();
     if (next < range.end) return;
-    const following = range.then.shift();
+    const [following, ...then] = range.then;
     if (following !== undefined) {
-      const { start, end } = following;
-      open.set(partition, { start, next: start, end, then: range.then });
-      consumer.seek({ topic, partition, offset: String(start) });
+      open.set(partition, { ...following, next: following.start, then });
+      consumer.seek({ topic, partition, offset: String(following.start) });
       return;
     }
     open.delete(partition);
@@ -191,10 +190,11 @@ async function* readRanges(
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
     yield* chunks.received(idleTimeoutMs);
-    if (open.size > 0)
-      onUnread?.(
-        [...open].flatMap(([partition, { next, end, then }]) => [{ partition, start: next, end }, ...then]),
-      );
+    const unread = [...open.values()].flatMap(({ partition, next, end, then }) => [
+      { partition, start: next, end },
+      ...then,
+    ]);
+    if (unread.length > 0) onUnread?.(unread);
   } finally {
     chunks.end();
   }

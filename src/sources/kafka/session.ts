@@ -69,10 +69,8 @@ class KafkaSession {
       const reason = waitingFor[phase];
       if (reason !== undefined) report(false, reason);
     });
-    this.watchdog = new Watchdog({
-      stallTimeoutMs: options.stallTimeoutMs,
-      joinTimeoutMs: rebalanceTimeoutMs(settings) + settings.sessionTimeoutMs,
-    });
+    const joinTimeoutMs = rebalanceTimeoutMs(settings) + settings.sessionTimeoutMs;
+    this.watchdog = new Watchdog(options.stallTimeoutMs, joinTimeoutMs);
     this.commits = new Commits({
       commit: (offsets) =>
         this.consumer.commitOffsets(
@@ -212,9 +210,9 @@ class KafkaSession {
     if (plan.restarted) {
       progress.forget(partition);
       const { low, high, committed } = offsets;
-      const fields = { low, high, committed, liveFrom };
-      const asText = Object.entries(fields).map(([name, offset]) => [name, String(offset)] as const);
-      observer.info('topic was recreated or truncated', { topic, partition, ...Object.fromEntries(asText) });
+      const bounds = { low: String(low), high: String(high) };
+      const starts = { committed: String(committed), liveFrom: String(liveFrom) };
+      observer.info('topic was recreated or truncated', { topic, partition, ...bounds, ...starts });
     }
     if (plan.mustCommit) this.commits.handled(partition, liveFrom);
     return { partition, assignment, next: from, accepted: false };

@@ -5,15 +5,6 @@
 import type { TopicAdmin } from '../../kafka/admin';
 import { SessionEnd } from './session-end';
 
-export interface WatchdogOptions {
-  /** Time without progress after which a consumer counts as stalled, ms. */
-  stallTimeoutMs: number;
-  /** Time that joining the group may take, ms. */
-  joinTimeoutMs: number;
-  /** Unix ms. */
-  now?: () => number;
-}
-
 interface Position {
   next: bigint;
   /** Time at which `next` was reached, Unix ms. */
@@ -23,17 +14,20 @@ interface Position {
 }
 
 export class Watchdog {
-  readonly stallTimeoutMs: number;
-  private readonly joinTimeoutMs: number;
-  private readonly now: () => number;
-  private fetchedAt: number;
   private isJoining = true;
   private positions = new Map<number, Position>();
+  private fetchedAt: number;
 
-  constructor({ stallTimeoutMs, joinTimeoutMs, now = Date.now }: WatchdogOptions) {
-    this.stallTimeoutMs = stallTimeoutMs;
-    this.joinTimeoutMs = joinTimeoutMs;
-    this.now = now;
+  /**
+   * @param stallTimeoutMs time without progress after which a consumer counts as stalled
+   * @param joinTimeoutMs time that joining the group may take
+   * @param now Unix ms
+   */
+  constructor(
+    readonly stallTimeoutMs: number,
+    private readonly joinTimeoutMs: number,
+    private readonly now = Date.now,
+  ) {
     this.fetchedAt = now();
   }
 

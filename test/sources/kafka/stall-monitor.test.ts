@@ -6,7 +6,7 @@ afterEach(() => jest.useRealTimers());
 
 function createTest() {
   const { kafka, bounds } = createFakeKafka();
-  const watchdog = new Watchdog({ stallTimeoutMs: 1_000, joinTimeoutMs: 5_000 });
+  const watchdog = new Watchdog(1_000, 5_000);
   const stalls: string[] = [];
   let busy = false;
   const stop = startStallMonitor({

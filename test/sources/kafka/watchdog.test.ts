@@ -2,7 +2,7 @@ import { Watchdog } from '../../../src/sources/kafka/watchdog';
 
 function createClocked() {
   let now = 1_000_000;
-  const watchdog = new Watchdog({ stallTimeoutMs: 100, joinTimeoutMs: 500, now: () => now });
+  const watchdog = new Watchdog(100, 500, () => now);
   return { watchdog, wait: (ms: number) => (now += ms) };
 }
 const offsets = (...next: number[]) => new Map(next.map((offset, partition) => [partition, BigInt(offset)]));
