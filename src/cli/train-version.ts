@@ -6,7 +6,7 @@ import { quarantinePath, readQuarantine } from '../runtime/quarantine';
 import { createKafkaClient } from '../kafka/client';
 import { configuredSource } from '../sources/configured';
 import { readLabelFile, readLabelTopic, type TrainingLabel } from '../sources/training-labels';
-import type { ModelStore } from '../store/bundle';
+import type { ModelStore } from '../store/model-store';
 import { acquireLease, leaseFolder } from '../store/lease';
 import { createModelStore } from '../store/model-store';
 import { trainDetector, type TrainerParts, type TrainingResult } from '../runtime/trainer';

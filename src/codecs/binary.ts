@@ -6,12 +6,10 @@
  *    20  key, bitmap of what is missing, values, conditions
  */
 import { crc32 } from 'node:zlib';
-import type { ReadConditions } from '../domain/condition';
-import { givenConditions, type RecordSchema } from '../domain/record';
+import { givenConditions } from '../domain/record';
 import { DecodeError } from '../errors';
-import { decodeEach, type Decode } from './batch';
-import type { CodecSpec } from './codec';
-import { bytesOf, createEnvelopeWriter, parseText, type DecodeLimits } from './envelope';
+import { decodeEach, type CodecSpec, type Decode, type RecordContext } from './codec';
+import { bytesOf, createEnvelopeWriter, parseText } from './envelope';
 import { checkCount, checkNumber, missingValue } from './values';
 
 const magic = 0x5256;
@@ -21,15 +19,12 @@ const flags = { float64: 1, bitmap: 2 } as const;
 const knownFlags = flags.float64 | flags.bitmap;
 const tags = { missing: 0, number: 1, text: 2 } as const;
 
-export function createBinaryDecoder(
-  schema: RecordSchema,
-  limits: DecodeLimits,
-  readConditions: ReadConditions,
-): Decode {
+export function createBinaryDecoder(context: Omit<RecordContext, 'fields'>): Decode {
+  const { schema, limits } = context;
   const { channels } = schema;
   const names = givenConditions(schema.conditions).map(({ name }) => name);
   const layout = layoutOf(channels, names);
-  const writeEnvelope = createEnvelopeWriter('', limits, readConditions);
+  const writeEnvelope = createEnvelopeWriter('', context);
 
   return (message, batch, row, now) => {
     const bytes = bytesOf(message.value, limits.maxBytes);
@@ -152,6 +147,5 @@ function hex(layout: number): string {
 export const binary: CodecSpec = {
   doc: 'a compact format of vaemon, which ignores `fields`.',
   registered: false,
-  create: ({ schema, limits, readConditions }) =>
-    decodeEach(schema, createBinaryDecoder(schema, limits, readConditions)),
+  create: (context) => decodeEach(context.schema, createBinaryDecoder(context)),
 };

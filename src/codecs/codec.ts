@@ -1,17 +1,46 @@
-/** What a format of sensor records consists of. Each is a file or folder beside this file and a line in codecs.ts. */
+/**
+ * What a format of records consists of. Each is a file or folder beside this file and a line in codecs.ts. Whole batches are
+ * decoded, so that images are decoded in parallel and sensor records without a promise per record.
+ */
 import type { ReadConditions } from '../domain/condition';
-import type { RecordSchema } from '../domain/record';
-import type { DecodeBatch } from './batch';
+import { createRecordBatch, type RecordBatch, type RecordSchema } from '../domain/record';
+import { DecodeError } from '../errors';
+import type { Message } from '../sources/source';
 import type { SchemaRegistry } from './confluent/schema-registry';
-import type { DecodeLimits, RecordFields } from './envelope';
+
+/** Dotted paths of the envelope's parts in the record. */
+export interface EnvelopeFields {
+  /** Empty = the key of the message. */
+  key: string;
+  /** Empty = the time of the message. */
+  timestamp: string;
+  /** Empty = the record itself. */
+  conditions: string;
+}
+
+/** Paths of a sensor record. */
+export interface RecordFields extends EnvelopeFields {
+  /** Empty = the record itself. */
+  values: string;
+}
+
+export interface DecodeLimits {
+  /** Larger messages are rejected before they are parsed. */
+  maxBytes: number;
+  /** Event times further in the future are rejected. */
+  maxAheadMs: number;
+}
 
 /** What a decoder is created with. */
-export interface CodecContext {
+export interface RecordContext<Fields = RecordFields> {
   /** Where the parts of a record are, in formats with named fields. */
-  fields: RecordFields;
+  fields: Fields;
   schema: RecordSchema;
   limits: DecodeLimits;
   readConditions: ReadConditions;
+}
+
+export interface CodecContext extends RecordContext {
   /** For formats whose messages name a registered schema. @throws Error for a source without a registry */
   registry: () => SchemaRegistry;
 }
@@ -22,4 +51,56 @@ export interface CodecSpec {
   /** Whether each message names its schema in a schema registry. */
   registered: boolean;
   create(context: CodecContext): DecodeBatch;
+}
+
+export interface DecodedBatch {
+  /** The decoded records, in the order of the messages. */
+  records: RecordBatch;
+  /** For each message, its row in `records` or the reason why it was rejected. */
+  rows: readonly (number | DecodeError)[];
+}
+
+/**
+ * Decodes messages; a rejected message does not affect the others.
+ * @param now Unix ms, to detect event times in the future
+ */
+export type DecodeBatch = (messages: readonly Message[], now: number) => DecodedBatch | Promise<DecodedBatch>;
+
+/**
+ * Writes the record of one message into row `row` of the batch.
+ * @throws DecodeError if the record is invalid
+ */
+export type Decode = (message: Message, batch: RecordBatch, row: number, now: number) => void;
+
+/** Decodes one message after the other. */
+export function decodeEach(schema: RecordSchema, decode: Decode): DecodeBatch {
+  return (messages, now) =>
+    decodeRows(schema, messages, (message, _, batch, row) => decode(message, batch, row, now));
+}
+
+/**
+ * Fills a batch with the records of messages.
+ * @param write writes the record of the message with this index into row `row`; a DecodeError that it throws rejects the message
+ */
+export function decodeRows(
+  schema: RecordSchema,
+  messages: readonly Message[],
+  write: (message: Message, index: number, batch: RecordBatch, row: number) => void,
+): DecodedBatch {
+  const records = createRecordBatch(schema, messages.length);
+  const rows = messages.map((message, i) => {
+    try {
+      write(message, i, records, records.count);
+      return records.count++;
+    } catch (error) {
+      return toRejection(error);
+    }
+  });
+  return { records, rows };
+}
+
+/** A DecodeError is a result like any other; other errors are thrown. */
+export function toRejection(error: unknown): DecodeError {
+  if (error instanceof DecodeError) return error;
+  throw error;
 }

@@ -1,34 +1,10 @@
 /** The envelope of a record (key, event time, conditions), and JSON. */
 import { isUtf8 } from 'node:buffer';
-import type { ReadConditions } from '../domain/condition';
 import type { RecordBatch } from '../domain/record';
 import { DecodeError } from '../errors';
 import type { Message } from '../sources/source';
-
-/** Dotted paths of the envelope's parts in the record. */
-export interface EnvelopeFields {
-  /** Empty = the key of the message. */
-  key: string;
-  /** Empty = the time of the message. */
-  timestamp: string;
-  /** Empty = the record itself. */
-  conditions: string;
-}
-
-/** Paths of a sensor record. */
-export interface RecordFields extends EnvelopeFields {
-  /** Empty = the record itself. */
-  values: string;
-}
-
-export interface DecodeLimits {
-  /** Larger messages are rejected before they are parsed. */
-  maxBytes: number;
-  /** Event times further in the future are rejected. */
-  maxAheadMs: number;
-}
-
-export type JsonObject = Record<string, unknown>;
+import { isObject, type JsonObject } from '../system/json';
+import type { EnvelopeFields, RecordContext } from './codec';
 
 /** The envelope of one record, before validation. */
 export interface Envelope {
@@ -54,18 +30,14 @@ export function createEnvelopeReader(
 }
 
 /**
- * Validates an envelope and writes it into row `row` of the batch.
- * @param now Unix ms, to detect event times in the future
- * @throws DecodeError if the envelope is invalid
+ * Creates a function that validates an envelope and writes it into row `row` of the batch; `now` is Unix ms, to detect event
+ * times in the future. It throws a DecodeError if the envelope is invalid.
+ * @param keyField path of the key, for error messages; empty = the key of the message
  */
-export type WriteEnvelope = (envelope: Envelope, batch: RecordBatch, row: number, now: number) => void;
-
-/** @param keyField path of the key, for error messages; empty = the key of the message */
 export function createEnvelopeWriter(
   keyField: string,
-  limits: Pick<DecodeLimits, 'maxAheadMs'>,
-  readConditions: ReadConditions,
-): WriteEnvelope {
+  { limits, readConditions }: Pick<RecordContext, 'limits' | 'readConditions'>,
+): (envelope: Envelope, batch: RecordBatch, row: number, now: number) => void {
   return ({ key, timestamp: time, conditions }, batch, row, now) => {
     batch.keys[row] = parseKey(key, keyField);
     const timestamp = parseTimestamp(time);
@@ -106,10 +78,6 @@ export function parseObject(bytes: Buffer): JsonObject {
   }
   if (!isObject(record)) throw new DecodeError('not_an_object', 'the message is JSON, but not an object');
   return record;
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Reader of a dotted path, through own properties only: undefined if the path does not exist, the record if it is empty. */

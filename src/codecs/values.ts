@@ -26,7 +26,11 @@ export function missingValue(channel: string, schema: RecordSchema): number {
 export function parseValue(value: unknown, channel: string, schema: RecordSchema): number {
   if (typeof value === 'number') return checkNumber(value, channel, schema);
   if (value === undefined || value === null) return missingValue(channel, schema);
-  throw new DecodeError('not_a_number', `channel "${channel}" must be a number, got ${describe(value)}`);
+  throw notANumber(channel, value);
+}
+
+export function notANumber(channel: string, value: unknown): DecodeError {
+  return new DecodeError('not_a_number', `channel "${channel}" must be a number, got ${describe(value)}`);
 }
 
 export function unknownChannel(name: string): DecodeError {

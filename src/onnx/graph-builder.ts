@@ -1,21 +1,22 @@
-/** The nodes, constants and inputs of a graph that is being written. */
+/** The nodes, constants and inputs of a graph that is being written. The builder chooses the names of values. */
 import type { RecordedConstant } from '../tensor';
 import type { Initializer, Node, OnnxModel, ValueInfo } from './model';
-import type { GraphBuilder } from './traced-call';
 
 /** Constants with more values are not compared with others. */
 const maxSharedValues = 16;
 
-export class OnnxGraphBuilder implements GraphBuilder {
+export class OnnxGraphBuilder {
   private nodeList: Node[] = [];
   private readonly initializers = new Map<string, Initializer>();
   private readonly inputs: ValueInfo[] = [];
   private names = 0;
 
+  /** A node with one output; returns the name of the output. */
   node(operator: string, inputs: readonly string[], attributes?: Node['attributes']): string {
     return this.nodes(operator, inputs, 1, attributes)[0]!;
   }
 
+  /** A node with several outputs; returns their names. */
   nodes(
     operator: string,
     inputs: readonly string[],
@@ -27,14 +28,17 @@ export class OnnxGraphBuilder implements GraphBuilder {
     return outputs;
   }
 
+  /** A constant float32 scalar. */
   scalar(value: number): string {
     return this.constant('float32', [], Float32Array.of(value));
   }
 
+  /** A constant int64 list, as for shapes and axes. */
   list(values: readonly number[]): string {
     return this.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
   }
 
+  /** A constant float32 tensor of ones. */
   ones(shape: readonly number[]): string {
     const size = shape.reduce((product, length) => product * length, 1);
     return this.constant('float32', shape, new Float32Array(size).fill(1));

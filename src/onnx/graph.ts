@@ -6,8 +6,7 @@
 import type { KernelCall, RecordedValue, Recording } from '../tensor';
 import { OnnxGraphBuilder } from './graph-builder';
 import { encodeOnnx, type Dimension, type ValueInfo } from './model';
-import { operators } from './operators';
-import { UntranslatableError, type Size, type TracedCall, type TracedValue } from './traced-call';
+import { operators, UntranslatableError, type Size, type TracedCall, type TracedValue } from './operators';
 
 /** An input or a weight of the graph, with its id in each recording. */
 export interface NamedTensor {
@@ -36,95 +35,95 @@ export const batchDimension = 'batch';
  * @throws UntranslatableError if a kernel or a use of it has no counterpart in ONNX
  */
 export function writeGraph({ name, recordings, named, metadata = {}, prelude }: GraphParts): Uint8Array {
-  const [first, second] = [recordings[0]!, recordings[1]];
   const graph = new OnnxGraphBuilder();
-  /** Tensors by their id in the first recording. */
-  const values = new Map<number, TracedValue>();
+  const writer = new GraphWriter(graph, recordings[0]!, recordings[1]);
   const computed = prelude?.(graph) ?? {};
-  for (const tensor of named) addNamed(graph, tensor, computed[tensor.name], first, second, values);
-  addConstants(graph, first, second, values);
-  addKernels(graph, first, second, values);
-  const outputs = addOutputs(graph, first, second, values);
-  return encodeOnnx({
-    name,
-    ...graph.neededFor(outputs.map((output) => output.name)),
-    outputs,
-    metadata,
-  });
+  for (const tensor of named) writer.addNamed(tensor, computed[tensor.name]);
+  writer.addConstants();
+  writer.addKernels();
+  const outputs = writer.addOutputs();
+  return encodeOnnx({ name, ...graph.neededFor(outputs.map((one) => one.name)), outputs, metadata });
 }
 
-type Values = Map<number, TracedValue>;
+class GraphWriter {
+  /** Tensors by their id in the first recording. */
+  private readonly values = new Map<number, TracedValue>();
 
-/** An input or a weight of the recording, or a value that the prelude computed for it. */
-function addNamed(
-  graph: OnnxGraphBuilder,
-  { name, ids, data }: NamedTensor,
-  computed: string | undefined,
-  first: Recording,
-  second: Recording | undefined,
-  values: Values,
-): void {
-  const value = useOf(first, ids[0]!);
-  // An unused tensor is not part of the graph.
-  if (value === undefined) return;
-  const { id, type } = value;
-  const shape = mergeShapes(value.shape, second && useOf(second, ids[1]!)?.shape);
-  values.set(id, { name, shape, type });
-  if (computed !== undefined) graph.copy(computed, name);
-  else if (data !== undefined) graph.weight(name, value.shape, data);
-  else graph.input({ name, type, shape: dimensionsOf(shape) });
-}
+  constructor(
+    private readonly graph: OnnxGraphBuilder,
+    private readonly first: Recording,
+    private readonly second: Recording | undefined,
+  ) {}
 
-function addConstants(
-  graph: OnnxGraphBuilder,
-  first: Recording,
-  second: Recording | undefined,
-  values: Values,
-): void {
-  first.constants.forEach((constant, i) => {
-    const { id, shape, type, data } = constant;
-    const other = second?.constants[i];
-    if (other !== undefined && (other.shape.join() !== shape.join() || other.data.join() !== data.join()))
-      throw new UntranslatableError(`a constant of shape [${shape.join(', ')}] depends on the batch size`);
-    values.set(id, { name: graph.recorded(constant), shape, type });
-  });
-}
+  /** An input or a weight of the recording, or a value that the prelude computed for it. */
+  addNamed({ name, ids, data }: NamedTensor, computed: string | undefined): void {
+    const value = useOf(this.first, ids[0]!);
+    // An unused tensor is not part of the graph.
+    if (value === undefined) return;
+    const { id, type } = value;
+    const shape = mergeShapes(value.shape, this.second && useOf(this.second, ids[1]!)?.shape);
+    this.values.set(id, { name, shape, type });
+    if (computed !== undefined) this.graph.copy(computed, name);
+    else if (data !== undefined) this.graph.weight(name, value.shape, data);
+    else this.graph.input({ name, type, shape: dimensionsOf(shape) });
+  }
 
-function addKernels(
-  graph: OnnxGraphBuilder,
-  first: Recording,
-  second: Recording | undefined,
-  values: Values,
-): void {
-  if (second !== undefined && second.calls.length !== first.calls.length)
-    throw new UntranslatableError('the kernels depend on the batch size');
-  first.calls.forEach((call, i) => {
-    const traced = traceCall(call, second?.calls[i], values);
-    const translate = operators[call.kernel];
-    if (translate === undefined)
-      throw new UntranslatableError(`the kernel ${call.kernel} has no translation to ONNX`);
-    translate(traced, graph).forEach((output, j) =>
-      values.set(call.outputs[j]!.id, { name: output, ...traced.outputs[j]! }),
-    );
-  });
-}
+  addConstants(): void {
+    this.first.constants.forEach((constant, i) => {
+      const { id, shape, type, data } = constant;
+      const other = this.second?.constants[i];
+      if (other !== undefined && (other.shape.join() !== shape.join() || other.data.join() !== data.join()))
+        throw new UntranslatableError(`a constant of shape [${shape.join(', ')}] depends on the batch size`);
+      this.values.set(id, { name: this.graph.recorded(constant), shape, type });
+    });
+  }
 
-/** Gives values the names of the outputs; a value that is no node's output, or another output, is copied. */
-function addOutputs(
-  graph: OnnxGraphBuilder,
-  first: Recording,
-  second: Recording | undefined,
-  values: Values,
-): ValueInfo[] {
-  return Object.entries(first.outputs).map(([output, { id, shape, type }]) => {
-    const value = values.get(id)!;
-    if (!graph.isComputed(value.name) || value.name in first.outputs) graph.copy(value.name, output);
-    else {
-      graph.rename(value.name, output);
-      values.set(id, { ...value, name: output });
-    }
-    return { name: output, type, shape: dimensionsOf(mergeShapes(shape, second?.outputs[output]!.shape)) };
-  });
+  addKernels(): void {
+    const { calls } = this.first;
+    if (this.second !== undefined && this.second.calls.length !== calls.length)
+      throw new UntranslatableError('the kernels depend on the batch size');
+    calls.forEach((call, i) => {
+      const traced = this.trace(call, this.second?.calls[i]);
+      const translate = operators[call.kernel];
+      if (translate === undefined)
+        throw new UntranslatableError(`the kernel ${call.kernel} has no translation to ONNX`);
+      translate(traced, this.graph).forEach((output, j) =>
+        this.values.set(call.outputs[j]!.id, { name: output, ...traced.outputs[j]! }),
+      );
+    });
+  }
+
+  private trace(call: KernelCall, other: KernelCall | undefined): TracedCall {
+    if (other !== undefined && other.kernel !== call.kernel)
+      throw new UntranslatableError('the kernels depend on the batch size');
+    return {
+      kernel: call.kernel,
+      inputs: mapValues(call.inputs, ({ id }) => this.values.get(id)!),
+      attributes:
+        other === undefined
+          ? call.attributes
+          : mapValues(call.attributes, (value, name) => merge(value, other.attributes[name])),
+      outputs: call.outputs.map(({ shape, type }, j) => ({
+        shape: mergeShapes(shape, other?.outputs[j]!.shape),
+        type,
+      })),
+    };
+  }
+
+  /** Gives values the names of the outputs; a value that is no node's output, or another output, is copied. */
+  addOutputs(): ValueInfo[] {
+    const { outputs } = this.first;
+    return Object.entries(outputs).map(([output, { id, shape, type }]) => {
+      const value = this.values.get(id)!;
+      if (!this.graph.isComputed(value.name) || value.name in outputs) this.graph.copy(value.name, output);
+      else {
+        this.graph.rename(value.name, output);
+        this.values.set(id, { ...value, name: output });
+      }
+      const merged = mergeShapes(shape, this.second?.outputs[output]!.shape);
+      return { name: output, type, shape: dimensionsOf(merged) };
+    });
+  }
 }
 
 /** The first use of a tensor in a recording, if any. */
@@ -137,38 +136,20 @@ function dimensionsOf(shape: readonly Size[]): Dimension[] {
   return shape.map((size) => size ?? batchDimension);
 }
 
-function traceCall(
-  call: KernelCall,
-  other: KernelCall | undefined,
-  values: ReadonlyMap<number, TracedValue>,
-): TracedCall {
-  if (other !== undefined && other.kernel !== call.kernel)
-    throw new UntranslatableError('the kernels depend on the batch size');
-  return {
-    kernel: call.kernel,
-    inputs: Object.fromEntries(Object.entries(call.inputs).map(([name, { id }]) => [name, values.get(id)!])),
-    attributes: other === undefined ? call.attributes : mergeAttributes(call.attributes, other.attributes),
-    outputs: call.outputs.map(({ shape, type }, j) => ({
-      shape: mergeShapes(shape, other?.outputs[j]!.shape),
-      type,
-    })),
-  };
-}
-
 function mergeShapes(shape: readonly number[], other: readonly number[] | undefined): readonly Size[] {
   return shape.map((size, i) => (other === undefined || other[i] === size ? size : undefined));
 }
 
-function mergeAttributes(
-  attributes: KernelCall['attributes'],
-  others: KernelCall['attributes'],
-): Record<string, unknown> {
-  const merge = (a: unknown, b: unknown): unknown => {
-    if (Array.isArray(a) && Array.isArray(b) && a.length === b.length)
-      return a.map((item, i) => merge(item, b[i]));
-    return a === b ? a : undefined;
-  };
-  return Object.fromEntries(
-    Object.entries(attributes).map(([name, value]) => [name, merge(value, others[name])]),
-  );
+/** An attribute, undefined where it depends on the batch. */
+function merge(a: unknown, b: unknown): unknown {
+  if (Array.isArray(a) && Array.isArray(b) && a.length === b.length)
+    return a.map((item, i) => merge(item, b[i]));
+  return a === b ? a : undefined;
+}
+
+function mapValues<T, U>(
+  record: Readonly<Record<string, T>>,
+  map: (value: T, name: string) => U,
+): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
 }

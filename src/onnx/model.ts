@@ -1,6 +1,6 @@
 /** An ONNX model as objects, and its encoding: https://onnx.ai/onnx/repo-docs/IR.html. */
 import { endianness } from 'node:os';
-import { bytes, each, float, int, ints, message, text, type Field } from './protobuf';
+import { bytes, float, int, ints, message, text, type Field } from './protobuf';
 
 /** Versions of the format and of the operators, which onnxruntime 1.14 and later read. */
 const irVersion = 8;
@@ -56,11 +56,11 @@ export interface OnnxModel {
 export function encodeOnnx({ name, nodes, initializers, inputs, outputs, metadata }: OnnxModel): Uint8Array {
   if (endianness() !== 'LE') throw new Error('onnx: big-endian machines are not supported');
   const graph = message(
-    each(nodes, (node) => bytes(1, encodeNode(node))),
+    nodes.flatMap((node) => bytes(1, encodeNode(node))),
     text(2, name),
-    each(initializers, (tensor) => bytes(5, encodeTensor(tensor))),
-    each(inputs, (info) => bytes(11, encodeValueInfo(info))),
-    each(outputs, (info) => bytes(12, encodeValueInfo(info))),
+    initializers.flatMap((tensor) => bytes(5, encodeTensor(tensor))),
+    inputs.flatMap((info) => bytes(11, encodeValueInfo(info))),
+    outputs.flatMap((info) => bytes(12, encodeValueInfo(info))),
   );
   return message(
     int(1, irVersion),
@@ -68,16 +68,18 @@ export function encodeOnnx({ name, nodes, initializers, inputs, outputs, metadat
     bytes(7, graph),
     // The standard operators have the empty domain.
     bytes(8, message(text(1, ''), int(2, opsetVersion))),
-    each(Object.entries(metadata), ([key, value]) => bytes(14, message(text(1, key), text(2, value)))),
+    Object.entries(metadata).flatMap(([key, value]) => bytes(14, message(text(1, key), text(2, value)))),
   );
 }
 
 function encodeNode({ operator, inputs, outputs, attributes }: Node): Uint8Array {
   return message(
-    each(inputs, (input) => text(1, input)),
-    each(outputs, (output) => text(2, output)),
+    inputs.flatMap((input) => text(1, input)),
+    outputs.flatMap((output) => text(2, output)),
     text(4, operator),
-    each(Object.entries(attributes), ([name, value]) => bytes(5, message(text(1, name), encodeValue(value)))),
+    Object.entries(attributes).flatMap(([name, value]) =>
+      bytes(5, message(text(1, name), encodeValue(value))),
+    ),
   );
 }
 
@@ -101,7 +103,7 @@ function encodeTensor({ name, type, shape, data }: Initializer): Uint8Array {
 }
 
 function encodeValueInfo({ name, type, shape }: ValueInfo): Uint8Array {
-  const dimensions = each(shape, (size) =>
+  const dimensions = shape.flatMap((size) =>
     bytes(1, message(typeof size === 'number' ? int(1, size) : text(2, size))),
   );
   const tensor = message(int(1, elementCodes[type]), bytes(2, message(dimensions)));

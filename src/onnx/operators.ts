@@ -2,16 +2,35 @@
  * Translation of each tfjs kernel to ONNX: https://onnx.ai/onnx/operators. Images are [batch, height, width, channels] in tfjs
  * and [batch, channels, height, width] in ONNX; onnxruntime removes pairs of transpositions that cancel.
  */
-import {
-  UntranslatableError,
-  type GraphBuilder,
-  type Size,
-  type TracedCall,
-  type TracedValue,
-} from './traced-call';
+import type { ValueType } from '../tensor';
+import type { OnnxGraphBuilder } from './graph-builder';
+
+/** Size of a dimension; undefined = depends on the batch. */
+export type Size = number | undefined;
+
+/** A tensor of the graph. */
+export interface TracedValue {
+  name: string;
+  shape: readonly Size[];
+  type: ValueType;
+}
+
+/** A kernel to translate. */
+export interface TracedCall {
+  kernel: string;
+  inputs: Readonly<Record<string, TracedValue>>;
+  /** Attributes that depend on the batch are undefined. */
+  attributes: Readonly<Record<string, unknown>>;
+  outputs: readonly Omit<TracedValue, 'name'>[];
+}
+
+/** A computation has no counterpart in ONNX, so tfjs must run it. */
+export class UntranslatableError extends Error {
+  override readonly name = 'UntranslatableError';
+}
 
 /** Adds the nodes of a kernel; returns the names of the outputs. */
-type Operator = (call: TracedCall, graph: GraphBuilder) => readonly string[];
+type Operator = (call: TracedCall, graph: OnnxGraphBuilder) => readonly string[];
 
 /** A kernel that is one ONNX operator, with the inputs in this order. */
 function same(operator: string, ...inputs: readonly string[]): Operator {
@@ -39,12 +58,16 @@ function members({ inputs }: TracedCall): string[] {
     .map((key) => inputs[key]!.name);
 }
 
+/** Undefined: all dimensions. */
+function axesOf(given: unknown): number[] | undefined {
+  return given === null || given === undefined ? undefined : [given as number | number[]].flat();
+}
+
 /** A sum, mean, minimum or maximum over some dimensions. */
 function reduction(operator: string, axes: string): Operator {
   return (call, graph) => {
     const { shape, name } = input(call, 'x');
-    const given = call.attributes[axes] as number | readonly number[] | null | undefined;
-    const all = given === null || given === undefined ? [...shape.keys()] : [given].flat();
+    const all = axesOf(call.attributes[axes]) ?? [...shape.keys()];
     // In ONNX an empty list means all dimensions.
     if (all.length === 0) return [name];
     const positive = all.map((axis) => (axis + shape.length) % shape.length);
@@ -70,18 +93,17 @@ const reshape: Operator = (call, graph) => {
  */
 const sum: Operator = (call, graph) => {
   const { shape, name } = input(call, 'x');
-  const axis = call.attributes['axis'] as number | readonly number[] | null | undefined;
-  const axes = axis === null || axis === undefined ? [] : [axis].flat();
-  const [axis0] = axes;
+  const axes = axesOf(call.attributes['axis']) ?? [];
+  const [axis] = axes;
   const keep = call.attributes['keepDims'] === true;
   // Along the first dimension a product is several times faster.
-  if (axes.length === 1 && axis0 === 0 && shape.length === 2 && shape[0] !== undefined) {
+  if (axes.length === 1 && axis === 0 && shape.length === 2 && shape[0] !== undefined) {
     const sums = graph.node('MatMul', [graph.ones([1, shape[0]]), name]);
     return [keep ? sums : graph.node('Squeeze', [sums, graph.list([0])])];
   }
   const last = shape.at(-1);
   if (axes.length !== 1 || shape.length < 2 || last === undefined) return reduceSum(call, graph);
-  if ((axis0! + shape.length) % shape.length !== shape.length - 1) return reduceSum(call, graph);
+  if ((axis! + shape.length) % shape.length !== shape.length - 1) return reduceSum(call, graph);
   const sums = graph.node('MatMul', [name, graph.ones([last, 1])]);
   return [keep ? sums : graph.node('Squeeze', [sums, graph.list([-1])])];
 };

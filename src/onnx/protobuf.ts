@@ -57,8 +57,3 @@ export function bytes(number: number, value: Uint8Array): Field {
 export function text(number: number, value: string): Field {
   return bytes(number, new TextEncoder().encode(value));
 }
-
-/** One field per item. */
-export function each<T>(items: readonly T[], field: (item: T) => Field): Field {
-  return items.flatMap(field);
-}

@@ -3,60 +3,48 @@ import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../system/error-text';
 import { openSession, type Feeds, type Session } from './session';
 
-/** Number of a request and of its answer. */
-export interface Exchange {
-  id: number;
-}
-
-export type Request = Exchange &
-  (
-    | { kind: 'open'; bytes: Uint8Array }
-    | { kind: 'run'; session: number; feeds: Feeds; wanted: readonly string[] }
-    | { kind: 'release'; session: number }
-  );
-
-export type Answer = Exchange &
-  (
-    | { kind: 'opened'; session: number; inputs: readonly string[]; outputs: readonly string[] }
-    | { kind: 'ran'; outputs: Record<string, Float32Array> }
-    | { kind: 'released' }
-    | { kind: 'failed'; message: string }
-  );
-
 const sessions = new Map<number, Session>();
+let opened = 0;
 
-async function answer(request: Request): Promise<Answer> {
-  const { id } = request;
-  switch (request.kind) {
-    case 'open': {
-      const session = await openSession(request.bytes);
-      sessions.set(id, session);
-      return { id, kind: 'opened', session: id, inputs: session.inputs, outputs: session.outputs };
-    }
-    case 'run': {
-      const { feeds, wanted } = request;
-      const outputs = await sessions.get(request.session)!.run(feeds, wanted);
-      return { id, kind: 'ran', outputs };
-    }
-    case 'release': {
-      const session = sessions.get(request.session);
-      sessions.delete(request.session);
-      await session?.release();
-      return { id, kind: 'released' };
-    }
-  }
+const tasks = {
+  open: async (bytes: Uint8Array) => {
+    const session = await openSession(bytes);
+    sessions.set(++opened, session);
+    return { session: opened, inputs: session.inputs, outputs: session.outputs };
+  },
+  run: async (session: number, feeds: Feeds, wanted: readonly string[]) =>
+    await sessions.get(session)!.run(feeds, wanted),
+  release: async (session: number) => {
+    const released = sessions.get(session);
+    sessions.delete(session);
+    await released?.release();
+  },
+};
+
+export type Tasks = typeof tasks;
+export type Results = { [Task in keyof Tasks]: Awaited<ReturnType<Tasks[Task]>> };
+
+export interface Request {
+  /** Number of the request and of its answer. */
+  id: number;
+  task: keyof Tasks;
+  inputs: readonly unknown[];
 }
+
+export type Answer = { id: number } & ({ result: unknown } | { error: string });
 
 let before: Promise<void> = Promise.resolve();
 
-parentPort?.on('message', (request: Request) => {
+parentPort?.on('message', ({ id, task, inputs }: Request) => {
   before = before.then(async () => {
-    const reply = await answer(request).catch((error: unknown): Answer => ({
-      id: request.id,
-      kind: 'failed',
-      message: messageOf(error),
-    }));
-    const moved = reply.kind === 'ran' ? Object.values(reply.outputs).map(({ buffer }) => buffer) : [];
-    parentPort?.postMessage(reply, moved as ArrayBuffer[]);
+    const perform = tasks[task] as (...inputs: readonly unknown[]) => Promise<object>;
+    try {
+      const result = await perform(...inputs);
+      const moved = task === 'run' ? Object.values(result as Record<string, Float32Array>) : [];
+      const buffers = moved.map(({ buffer }) => buffer as ArrayBuffer);
+      parentPort?.postMessage({ id, result } satisfies Answer, buffers);
+    } catch (error) {
+      parentPort?.postMessage({ id, error: messageOf(error) } satisfies Answer);
+    }
   });
 });

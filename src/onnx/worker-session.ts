@@ -5,10 +5,7 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { OpenSession, Session } from './session';
-import type { Answer, Request } from './session-worker';
-
-/** A request without its number. */
-type Asked<T> = T extends unknown ? Omit<T, 'id'> : never;
+import type { Answer, Request, Results, Tasks } from './session-worker';
 
 export interface SessionThread {
   openSession: OpenSession;
@@ -19,7 +16,7 @@ export interface SessionThread {
 export function startSessionThread(): SessionThread {
   const worker = new Worker(join(__dirname, 'session-worker.js'));
   /** Callers that wait for an answer, by the number of the request. */
-  const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
+  const waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
   let requests = 0;
   let ended: Error | undefined;
 
@@ -34,33 +31,28 @@ export function startSessionThread(): SessionThread {
     const asked = waiting.get(answer.id);
     waiting.delete(answer.id);
     if (waiting.size === 0) worker.unref();
-    if (answer.kind === 'failed') asked?.reject(new Error(answer.message));
-    else asked?.resolve(answer);
+    if ('error' in answer) asked?.reject(new Error(answer.error));
+    else asked?.resolve(answer.result);
   });
   worker.on('error', (cause) => end(new Error('the scoring thread failed', { cause })));
   worker.on('exit', () => end(new Error('the scoring thread ended')));
 
-  function ask<Kind extends Answer['kind']>(
-    request: Asked<Request>,
-    kind: Kind,
-  ): Promise<Extract<Answer, { kind: Kind }>> {
-    if (ended !== undefined) return Promise.reject(ended);
+  async function ask<Task extends keyof Tasks>(
+    task: Task,
+    ...inputs: Parameters<Tasks[Task]>
+  ): Promise<Results[Task]> {
+    if (ended !== undefined) throw ended;
     const id = requests++;
-    return new Promise((resolve, reject) => {
-      const isWanted = (answer: Answer): answer is Extract<Answer, { kind: Kind }> => answer.kind === kind;
-      waiting.set(id, {
-        resolve: (answer) =>
-          isWanted(answer) ? resolve(answer) : reject(new Error(`expected "${kind}", got "${answer.kind}"`)),
-        reject,
-      });
-      // The thread keeps the process alive only while an answer is awaited.
-      worker.ref();
-      worker.postMessage({ ...request, id });
-    });
+    worker.postMessage({ id, task, inputs } satisfies Request);
+    // The thread keeps the process alive only while an answer is awaited.
+    worker.ref();
+    return await new Promise<Results[Task]>((resolve, reject) =>
+      waiting.set(id, { resolve: resolve as (result: unknown) => void, reject }),
+    );
   }
 
   async function openSession(bytes: Uint8Array): Promise<Session> {
-    const { session, inputs, outputs } = await ask({ kind: 'open', bytes }, 'opened');
+    const { session, inputs, outputs } = await ask('open', bytes);
     return {
       inputs,
       outputs,
@@ -69,11 +61,9 @@ export function startSessionThread(): SessionThread {
         if (into !== undefined)
           throw new Error('a session on another thread cannot write into arrays of this thread');
         // Shared memory is passed by reference, other arrays are copied.
-        return (await ask({ kind: 'run', session, feeds, wanted }, 'ran')).outputs;
+        return await ask('run', session, feeds, wanted);
       },
-      async release() {
-        await ask({ kind: 'release', session }, 'released');
-      },
+      release: () => ask('release', session),
     };
   }
 

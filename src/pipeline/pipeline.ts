@@ -2,7 +2,7 @@
  * decode → window → score → decide → sinks, for the batches of one detector. The returned promise is the acknowledgement: it
  * resolves once every sink has the outcome of the batch, and rejects if one does not.
  */
-import type { DecodeBatch } from '../codecs/batch';
+import type { DecodeBatch } from '../codecs/codec';
 import { UnavailableError } from '../errors';
 import type { Detector } from '../scoring/detector';
 import type { Batch, HandleBatch } from '../sources/source';

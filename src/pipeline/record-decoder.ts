@@ -22,7 +22,7 @@ export function createRecordDecoder(settings: DetectorSettings, format = setting
     table,
     decode:
       record.kind === 'image'
-        ? createImageDecoder(fields, record, record.image, record, readConditions)
+        ? createImageDecoder({ fields, schema: record, limits: record, readConditions }, record.image)
         : codec.create({
             fields,
             schema: record,

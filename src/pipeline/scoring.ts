@@ -1,7 +1,7 @@
 /** A decoded batch to its outcome, chunk by chunk: windows, scores, detections. One chunk is filled while another is scored. */
 import type { RawScores } from '../scoring/assess';
 import type { DetectorMetrics } from '../metrics/metrics';
-import type { DecodedBatch } from '../codecs/batch';
+import type { DecodedBatch } from '../codecs/codec';
 import type { Sink } from '../sinks/sink';
 import type { Batch } from '../sources/source';
 import type { PartitionState } from '../state/partition';

@@ -3,7 +3,7 @@ import type { Staleness } from '../domain/continuity';
 import type { RecordBatch } from '../domain/record';
 import type { CheckLimits, LimitViolation } from '../domain/signal';
 import { clearWindows, type WindowBatch, type WindowShape } from '../domain/window';
-import type { DecodedBatch } from '../codecs/batch';
+import type { DecodedBatch } from '../codecs/codec';
 import { DecodeError } from '../errors';
 import type { Detector } from '../scoring/detector';
 import type { Message } from '../sources/source';

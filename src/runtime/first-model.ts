@@ -1,7 +1,7 @@
 /** The first model after a start: the stored one, a newly trained one, or one that another process trains. */
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
-import type { ModelStore } from '../store/bundle';
+import type { ModelStore } from '../store/model-store';
 import { aborted, backOffMs, pause } from '../system/pause';
 import { messageOf } from '../system/error-text';
 import type { LoadModel } from './model-loader';

@@ -8,7 +8,8 @@ import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
 import type { Detector } from '../scoring/detector';
-import type { BundleFiles, ModelStore } from '../store/bundle';
+import type { BundleFiles } from '../store/bundle';
+import type { ModelStore } from '../store/model-store';
 import { createRandom } from '../tensor';
 
 /** Rejects with a ModelVersionError if the version must not be used. */

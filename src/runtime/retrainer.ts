@@ -2,7 +2,7 @@
 import { TrainingError, type RetrainingFailure } from '../errors';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
-import type { ModelStore } from '../store/bundle';
+import type { ModelStore } from '../store/model-store';
 import { messageOf } from '../system/error-text';
 
 /** Why a training was started. */

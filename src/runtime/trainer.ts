@@ -11,7 +11,7 @@ import { encodeBundle } from '../scoring/bundle';
 import type { ReadHistory } from '../sources/history';
 import { configuredSource } from '../sources/configured';
 import type { TrainingLabel } from '../sources/training-labels';
-import type { ModelStore } from '../store/bundle';
+import type { ModelStore } from '../store/model-store';
 import { messageOf } from '../system/error-text';
 import type { StoredTensor } from '../tensor';
 import { createDatasetBuilder, type Dataset } from '../training/dataset';

@@ -3,7 +3,7 @@ import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
-import type { ModelStore } from '../store/bundle';
+import type { ModelStore } from '../store/model-store';
 import type { Clock } from './clock';
 import type { Retrainer, TrainingOutcome, TrainingTrigger } from './retrainer';
 import { createSchedule, type Schedule } from './schedule';

@@ -1,7 +1,7 @@
 /** Follows the pointer of the store, so that every process that scores uses the same model version. */
 import { ModelVersionError } from '../errors';
 import type { Logger } from '../logger';
-import type { ModelStore } from '../store/bundle';
+import type { ModelStore } from '../store/model-store';
 import { messageOf } from '../system/error-text';
 import { Poll } from './poll';
 

@@ -8,14 +8,13 @@
  * process that takes the lease over renames the folder first. So a holder that was paused during its publication has no
  * file to rename when it continues, and no check can be too late. Tokens increase by one and identify the holders.
  */
-import { createHash } from 'node:crypto';
 import nodeFs from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { LeaseError } from '../errors';
-import { entriesOf, errorCode } from '../system/file-system';
-import { incomingName, removeTemporaries } from '../system/temporary-names';
+import { entriesOf, errorCode, succeeds } from '../system/file-system';
+import { incomingName, isRunning, machine, removeTemporaries } from '../system/temporary-names';
 
 export interface Lease {
   token: number;
@@ -53,7 +52,6 @@ interface Holder {
 const pattern = /^(holder|ended)-(\d{12})$/;
 const nameOf = (kind: 'holder' | 'ended', token: number): string =>
   `${kind}-${String(token).padStart(12, '0')}`;
-const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 /** Folders of the leases that this process holds: after a restart, its process id may occur in an old heartbeat. */
 const ours = new Set<string>();
 
@@ -67,7 +65,7 @@ export function leaseFolder(directory: string, detector: string, token: number):
  * @throws LeaseError that names the current holder
  */
 export async function acquireLease(options: LeaseOptions): Promise<Lease> {
-  const { directory, detector, timeoutMs, force = false } = options;
+  const { directory, detector, force = false } = options;
   const root = join(directory, detector, 'lease');
   await nodeFs.mkdir(root, { recursive: true });
   await removeTemporaries(nodeFs, root, Date.now());
@@ -75,13 +73,12 @@ export async function acquireLease(options: LeaseOptions): Promise<Lease> {
     const known = await tokensIn(root);
     const newest = known.at(-1);
     if (newest?.kind === 'holder') {
-      const folder = join(root, nameOf('holder', newest.token));
-      if (!force) await refuseWhileAlive(root, folder, timeoutMs, detector);
-      if (!(await moved(folder, join(root, nameOf('ended', newest.token))))) continue;
+      if (!force) await refuseWhileAlive(root, leaseFolder(directory, detector, newest.token), options);
+      if (!(await ended(root, newest.token))) continue;
     }
     const token = (newest?.token ?? 0) + 1;
     const folder = leaseFolder(directory, detector, token);
-    if (!(await created(folder))) continue;
+    if (!(await succeeds(nodeFs.mkdir(folder), 'EEXIST'))) continue;
     // Another process may have taken and released a newer lease since the tokens were read.
     if ((await tokensIn(root)).at(-1)?.token !== token) {
       await nodeFs.rm(folder, { recursive: true, force: true });
@@ -101,6 +98,7 @@ async function holdLease(
   token: number,
   { timeoutMs, detector, threaded = false }: LeaseOptions,
 ): Promise<Lease> {
+  const heartbeat = join(folder, 'heartbeat');
   const lost = new AbortController();
   let released: Promise<void> | undefined;
   ours.add(folder);
@@ -108,11 +106,16 @@ async function holdLease(
   async function renew(): Promise<void> {
     const holder: Holder = { machine, host: hostname(), pid: process.pid, at: new Date().toISOString() };
     try {
-      await nodeFs.writeFile(join(folder, 'heartbeat'), `${JSON.stringify(holder)}\n`);
+      await nodeFs.writeFile(heartbeat, `${JSON.stringify(holder)}\n`);
     } catch (cause) {
-      // On a full disk the time of the file can still be set, which renews the lease.
-      if (errorCode(cause) !== 'ENOENT' && (await touched(join(folder, 'heartbeat')))) return;
-      if (errorCode(cause) !== 'ENOENT') throw cause;
+      if (errorCode(cause) !== 'ENOENT') {
+        // On a full disk the time of the file can still be set, which renews the lease.
+        const now = new Date();
+        await nodeFs.utimes(heartbeat, now, now).catch(() => {
+          throw cause;
+        });
+        return;
+      }
       const error = new LeaseError(
         `another process took over lease ${token} of detector "${detector}"; this process publishes no more versions`,
       );
@@ -128,13 +131,13 @@ async function holdLease(
     });
   }, timeoutMs / 3);
   timer.unref();
-  const thread = threaded ? startThread(join(folder, 'heartbeat'), timeoutMs / 3) : undefined;
+  const thread = threaded ? startThread(heartbeat, timeoutMs / 3) : undefined;
 
   async function end(): Promise<void> {
     clearInterval(timer);
     ours.delete(folder);
     await thread?.terminate();
-    await moved(folder, join(root, nameOf('ended', token)));
+    await ended(root, token);
   }
   return { token, folder, lost: lost.signal, renew, release: () => (released ??= end()) };
 }
@@ -160,14 +163,6 @@ function startThread(heartbeat: string, everyMs: number): Worker {
   return thread;
 }
 
-async function touched(path: string): Promise<boolean> {
-  const now = new Date();
-  return nodeFs.utimes(path, now, now).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** Tokens of the lease folders, the newest last. */
 async function tokensIn(root: string): Promise<{ kind: string; token: number }[]> {
   return (await entriesOf(nodeFs, root))
@@ -181,8 +176,7 @@ async function tokensIn(root: string): Promise<{ kind: string; token: number }[]
 async function refuseWhileAlive(
   root: string,
   folder: string,
-  timeoutMs: number,
-  detector: string,
+  { timeoutMs, detector }: LeaseOptions,
 ): Promise<void> {
   const heartbeat = join(folder, 'heartbeat');
   const holder = await readHolder(heartbeat);
@@ -200,14 +194,7 @@ async function refuseWhileAlive(
 
 function isAlive(pid: number, folder: string): boolean {
   // After a restart in a container, this process may have the same id as the former one.
-  if (pid === process.pid) return ours.has(folder);
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: the process runs under another user.
-    return errorCode(error) !== 'ESRCH';
-  }
+  return pid === process.pid ? ours.has(folder) : isRunning(pid);
 }
 
 async function readHolder(path: string): Promise<Holder | undefined> {
@@ -233,25 +220,10 @@ async function timeOf(root: string): Promise<number> {
   }
 }
 
-async function created(folder: string): Promise<boolean> {
-  try {
-    await nodeFs.mkdir(folder);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-/** False if another process moved the folder first. */
-async function moved(from: string, to: string): Promise<boolean> {
-  try {
-    await nodeFs.rename(from, to);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
+/** False if another process ended the lease first. */
+async function ended(root: string, token: number): Promise<boolean> {
+  const [from, to] = [join(root, nameOf('holder', token)), join(root, nameOf('ended', token))];
+  return await succeeds(nodeFs.rename(from, to), 'ENOENT');
 }
 
 /** Removes ended leases except the newest, from which the tokens continue. */

@@ -10,10 +10,16 @@
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeaseError, ModelVersionError } from '../errors';
-import type { BundleFiles, Manifest, ModelStore, ModelVersionInfo } from './bundle';
 import { syncDirectory, writeAtomically, writeSynced } from '../system/atomic-write';
 import { messageOf } from '../system/error-text';
-import { entriesOf, errorCode, readRegularFile, type FileSystem } from '../system/file-system';
+import {
+  entriesOf,
+  errorCode,
+  readRegularFile,
+  succeeds,
+  unlessMissing,
+  type FileSystem,
+} from '../system/file-system';
 import { incomingName, removeTemporaries } from '../system/temporary-names';
 import {
   bundleSchemaVersion,
@@ -23,7 +29,9 @@ import {
   maxManifestBytes,
   parseManifest,
   sha256,
-} from './manifest';
+  type BundleFiles,
+  type Manifest,
+} from './bundle';
 import { formatVersion, isVersionName, maxVersionsPerMillisecond, versionCreatedAt } from './version-name';
 
 export interface ModelStoreOptions {
@@ -41,8 +49,10 @@ export interface ModelStoreOptions {
 /** Limit for versions of any age: a training every minute must not fill the disk. */
 const maxKeptVersions = 100;
 
+export type ModelStore = ReturnType<typeof createModelStore>;
+
 /**
- * The model versions of one detector.
+ * Immutable model versions of one detector, with a pointer to the current one.
  * @throws Error if the name of the detector is not a valid name of a folder
  */
 export function createModelStore({
@@ -51,7 +61,7 @@ export function createModelStore({
   lease = () => undefined,
   clock = Date.now,
   fs = nodeFs,
-}: ModelStoreOptions): ModelStore {
+}: ModelStoreOptions) {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(detector)) {
     throw new Error(
       `the name of a detector must consist of letters, digits, ".", "_" and "-" (got ${JSON.stringify(detector)})`,
@@ -61,6 +71,10 @@ export function createModelStore({
   const versions = join(root, 'versions');
   const pointer = join(root, 'current');
 
+  /**
+   * Writes a new version under a temporary name, syncs it, renames it into place, and moves the pointer. Readers never see an
+   * incomplete version. Returns the name of the version.
+   */
   async function publish(files: BundleFiles, writtenBy: Manifest['writtenBy']): Promise<string> {
     if (files.size === 0) throw new Error('a model version needs at least one file');
     for (const name of files.keys()) {
@@ -110,23 +124,14 @@ export function createModelStore({
         };
         await writeSynced(fs, join(incoming, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
         await syncDirectory(fs, incoming);
-        if (await takeName(incoming, join(versions, version))) return version;
+        // Free of races, because a rename cannot replace a folder that is not empty.
+        const renamed = fs.rename(incoming, join(versions, version));
+        if (await succeeds(renamed, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return version;
       }
       throw new Error(`every version name of ${formatVersion(time, 0)} is in use`);
     } catch (error) {
       // If this fails, too (the disk is full or broken), prune() tries again later.
       await fs.rm(incoming, { recursive: true, force: true }).catch(() => undefined);
-      throw error;
-    }
-  }
-
-  /** Renames a folder unless the name is in use. Free of races, because a rename cannot replace a folder that is not empty. */
-  async function takeName(incoming: string, target: string): Promise<boolean> {
-    try {
-      await fs.rename(incoming, target);
-      return true;
-    } catch (error) {
-      if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error) ?? '')) return false;
       throw error;
     }
   }
@@ -137,24 +142,20 @@ export function createModelStore({
       await writeAtomically(pointer, `${version}\n`, { fs, folder: fence ?? root });
     } catch (error) {
       if (fence === undefined || errorCode(error) !== 'ENOENT') throw error;
-      throw new LeaseError(
-        `version ${version} was not published: another process took over the lease ${fence}`,
-        {
-          cause: error,
-        },
-      );
+      const message = `version ${version} was not published: another process took over the lease ${fence}`;
+      throw new LeaseError(message, { cause: error });
     }
   }
 
+  /** Name of the current version, if any was published. */
   async function current(): Promise<string | undefined> {
-    let content: string;
-    try {
-      content = new TextDecoder().decode(await readRegularFile(fs, pointer, refuseAbove(256, pointer)));
-    } catch (cause) {
-      if (errorCode(cause) === 'ENOENT') return undefined;
-      throw new ModelVersionError('current', 'unreadable', `cannot read ${pointer}`, { cause });
-    }
-    const version = content.trim();
+    const bytes = await unlessMissing(readRegularFile(fs, pointer, refuseAbove(256, pointer))).catch(
+      (cause: unknown) => {
+        throw new ModelVersionError('current', 'unreadable', `cannot read ${pointer}`, { cause });
+      },
+    );
+    if (bytes === undefined) return undefined;
+    const version = new TextDecoder().decode(bytes).trim();
     if (isVersionName(version)) return version;
     throw new ModelVersionError(
       'current',
@@ -163,6 +164,7 @@ export function createModelStore({
     );
   }
 
+  /** Reads and verifies a version. Rejects with a ModelVersionError if a file is missing, altered or of another schema. */
   async function read(version: string): Promise<{ manifest: Manifest; files: BundleFiles }> {
     const folder = await folderOf(version);
     const listed = await readVersionFile(version, manifestName, refuseAbove(maxManifestBytes, manifestName));
@@ -172,8 +174,7 @@ export function createModelStore({
       const damaged = (message: string) =>
         new ModelVersionError(version, 'checksum', `${join(folder, name)} is damaged: ${message}`);
       const bytes = await readVersionFile(version, name, (size) => {
-        if (size !== expected.bytes)
-          throw damaged(`${String(size)} bytes instead of ${String(expected.bytes)}`);
+        if (size !== expected.bytes) throw damaged(`${size} bytes instead of ${expected.bytes}`);
       });
       if (sha256(bytes) !== expected.sha256) throw damaged('its checksum differs from the manifest');
       files.set(name, bytes);
@@ -187,28 +188,17 @@ export function createModelStore({
       return await readRegularFile(fs, path, accept);
     } catch (cause) {
       if (cause instanceof ModelVersionError) throw cause;
-      if (errorCode(cause) === 'ENOENT') {
-        throw new ModelVersionError(
-          version,
-          'missing_file',
-          `${name} is missing in ${join(versions, version)}`,
-          {
-            cause,
-          },
-        );
-      }
-      throw new ModelVersionError(version, 'unreadable', `cannot read ${path}`, { cause });
+      const isMissing = errorCode(cause) === 'ENOENT';
+      const message = isMissing ? `${name} is missing in ${join(versions, version)}` : `cannot read ${path}`;
+      throw new ModelVersionError(version, isMissing ? 'missing_file' : 'unreadable', message, { cause });
     }
   }
 
   /** Path of a version; rejects with a ModelVersionError unless it is a real folder in this store. */
   async function folderOf(version: string): Promise<string> {
     if (!isVersionName(version)) {
-      throw new ModelVersionError(
-        version,
-        'unreadable',
-        'not a version name; an example is 20260131T030000.123Z',
-      );
+      const message = 'not a version name; an example is 20260131T030000.123Z';
+      throw new ModelVersionError(version, 'unreadable', message);
     }
     const folder = join(versions, version);
     const stat = await fs.lstat(folder).catch((cause: unknown) => {
@@ -231,7 +221,8 @@ export function createModelStore({
       .reverse();
   }
 
-  async function list(): Promise<ModelVersionInfo[]> {
+  /** Newest first. */
+  async function list() {
     const [names, now] = [await versionNames(), await current()];
     return names.map((version) => ({
       version,
@@ -240,11 +231,14 @@ export function createModelStore({
     }));
   }
 
+  /**
+   * Deletes all versions except the newest `keep` and the current one, and temporary files of interrupted publications. Returns the
+   * deleted versions.
+   * @param newestSince also keeps versions that were the newest at this time (Unix ms) or later, at most 100 versions in all
+   */
   async function prune(keep: number, newestSince = Infinity): Promise<string[]> {
     if (!Number.isSafeInteger(keep) || keep < 0) {
-      throw new Error(
-        `the number of versions to keep must be a whole number of at least 0 (got ${String(keep)})`,
-      );
+      throw new Error(`the number of versions to keep must be a whole number of at least 0 (got ${keep})`);
     }
     await removeTemporaries(fs, root, clock());
     await removeTemporaries(fs, versions, clock());
@@ -270,23 +264,18 @@ export function createModelStore({
     await fs.rm(hidden, { recursive: true, force: true });
   }
 
-  return {
-    publish,
-    current,
-    read,
-    async setCurrent(version) {
-      await folderOf(version);
-      await movePointer(version);
-    },
-    list,
-    prune,
-  };
+  /** Makes an existing version the current one (a rollback, or the newest is damaged). */
+  async function setCurrent(version: string): Promise<void> {
+    await folderOf(version);
+    await movePointer(version);
+  }
+
+  return { publish, current, read, setCurrent, list, prune };
 }
 
 function refuseAbove(maxBytes: number, what: string): (bytes: number) => void {
   return (bytes) => {
-    if (bytes > maxBytes)
-      throw new Error(`${what} has ${String(bytes)} bytes, more than the limit of ${String(maxBytes)}`);
+    if (bytes > maxBytes) throw new Error(`${what} has ${bytes} bytes, more than the limit of ${maxBytes}`);
   };
 }
 

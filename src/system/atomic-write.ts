@@ -4,22 +4,20 @@ import { basename, dirname, join } from 'node:path';
 import { errorCode, type FileSystem } from './file-system';
 import { incomingName } from './temporary-names';
 
-interface AtomicWriteOptions {
-  fs?: FileSystem;
-  /** Folder of the temporary file, on the same file system; the target's own unless given. */
-  folder?: string;
-}
-
-/** Replaces a file in one step: readers see the old content or the new, also after a crash. A failure leaves the old one. */
+/**
+ * Replaces a file in one step: readers see the old content or the new, also after a crash. A failure leaves the old one.
+ * @param options `folder`: that of the temporary file, on the same file system
+ */
 export async function writeAtomically(
   path: string,
   bytes: Uint8Array | string,
-  { fs = nodeFs, folder = dirname(path) }: AtomicWriteOptions = {},
+  { fs = nodeFs, folder = dirname(path) }: { fs?: FileSystem; folder?: string } = {},
 ): Promise<void> {
   const incoming = join(folder, incomingName(basename(path)));
   try {
     await writeSynced(fs, incoming, bytes);
-    await renameSynced(fs, incoming, path);
+    await fs.rename(incoming, path);
+    await syncDirectory(fs, dirname(path));
   } catch (error) {
     await fs.rm(incoming, { force: true }).catch(() => undefined);
     throw error;
@@ -48,10 +46,4 @@ export async function syncDirectory(fs: FileSystem, path: string): Promise<void>
   } finally {
     await directory.close();
   }
-}
-
-/** Replaces `target` by `written` (a file or a folder on the same file system) in one step, and makes that permanent. */
-async function renameSynced(fs: FileSystem, written: string, target: string): Promise<void> {
-  await fs.rename(written, target);
-  await syncDirectory(fs, dirname(target));
 }

@@ -10,14 +10,30 @@ export function errorCode(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
-/** The entries of a folder; none if it does not exist. */
-export async function entriesOf(fs: FileSystem, folder: string) {
+/** Whether the work succeeds; false if it fails with one of these codes. Other errors are thrown. */
+export async function succeeds(work: Promise<unknown>, ...codes: readonly string[]): Promise<boolean> {
   try {
-    return await fs.readdir(folder, { withFileTypes: true });
+    await work;
+    return true;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
+    if (codes.includes(errorCode(error) ?? '')) return false;
     throw error;
   }
+}
+
+/** The result of reading a file or folder; undefined if it does not exist. */
+export async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined> {
+  try {
+    return await read;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The entries of a folder; none if it does not exist. */
+export async function entriesOf(fs: FileSystem, folder: string) {
+  return (await unlessMissing(fs.readdir(folder, { withFileTypes: true }))) ?? [];
 }
 
 /**

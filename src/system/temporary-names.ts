@@ -2,14 +2,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { entriesOf, type FileSystem } from './file-system';
+import { entriesOf, errorCode, type FileSystem } from './file-system';
 
 /** Age from which an unfinished file of another machine counts as abandoned, ms. */
 export const temporaryMaxAgeMs = 60 * 60 * 1000;
 
 const pattern = /^\.incoming-.+-([0-9a-f]{8})-(\d+)-[0-9a-f]{12}$/;
-// Several machines may share a volume, and process ids are unique per machine only.
-const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+/** Several machines may share a volume, and process ids are unique per machine only. */
+export const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
 /** A unique hidden name for a file or folder that is later renamed into place or removed. */
 export function incomingName(what: string): string {
@@ -34,12 +34,13 @@ export async function removeTemporaries(fs: FileSystem, folder: string, now: num
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Whether a process of this machine runs. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
     // EPERM: it runs under another user.
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+    return errorCode(error) !== 'ESRCH';
   }
 }

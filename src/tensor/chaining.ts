@@ -15,64 +15,32 @@ type Reduced<R extends tf.Rank> = R extends tf.Rank.R4
 
 type Operand = tf.Tensor | number;
 
-declare module '@tensorflow/tfjs-core/dist/tensor' {
-  /** The operand is broadcast to the shape of the tensor that the method is called on, or has the larger batch. */
-  interface Tensor<R extends tf.Rank = tf.Rank> {
-    add(operand: Operand): Tensor<R>;
-    sub(operand: Operand): Tensor<R>;
-    mul(operand: Operand): Tensor<R>;
-    div(operand: Operand): Tensor<R>;
-    mod(operand: Operand): Tensor<R>;
-    minimum(operand: Operand): Tensor<R>;
-    maximum(operand: Operand): Tensor<R>;
-    neg(): Tensor<R>;
-    abs(): Tensor<R>;
-    square(): Tensor<R>;
-    sqrt(): Tensor<R>;
-    exp(): Tensor<R>;
-    expm1(): Tensor<R>;
-    log(): Tensor<R>;
-    log1p(): Tensor<R>;
-    relu(): Tensor<R>;
-    sigmoid(): Tensor<R>;
-    softplus(): Tensor<R>;
-    tanh(): Tensor<R>;
-    /** Over all elements. */
-    sum(): tf.Scalar;
-    sum(axis: number): Tensor<Reduced<R>>;
-    /** Over all elements. */
-    mean(): tf.Scalar;
-    mean(axis: number): Tensor<Reduced<R>>;
-  }
+const binary = ['add', 'sub', 'mul', 'div', 'mod', 'minimum', 'maximum'] as const;
+const elementary = ['neg', 'abs', 'square', 'sqrt', 'exp', 'expm1', 'log', 'log1p'] as const;
+const activations = ['relu', 'sigmoid', 'softplus', 'tanh'] as const;
+const reductions = ['sum', 'mean'] as const;
+
+type Binary<R extends tf.Rank> = Record<(typeof binary)[number], (operand: Operand) => tf.Tensor<R>>;
+type Unary<R extends tf.Rank> = Record<
+  (typeof elementary)[number] | (typeof activations)[number],
+  () => tf.Tensor<R>
+>;
+
+interface Reduce<R extends tf.Rank> {
+  /** Over all elements. */
+  (): tf.Scalar;
+  (axis: number): tf.Tensor<Reduced<R>>;
 }
 
-/** Operations that become methods of the same name; each takes the tensor first. */
-const names = [
-  'add',
-  'sub',
-  'mul',
-  'div',
-  'mod',
-  'minimum',
-  'maximum',
-  'neg',
-  'abs',
-  'square',
-  'sqrt',
-  'exp',
-  'expm1',
-  'log',
-  'log1p',
-  'relu',
-  'sigmoid',
-  'softplus',
-  'tanh',
-  'sum',
-  'mean',
-] as const satisfies readonly (keyof typeof tf)[];
+declare module '@tensorflow/tfjs-core/dist/tensor' {
+  /** The operand is broadcast to the shape of the tensor that the method is called on, or has the larger batch. */
+  interface Tensor<R extends tf.Rank = tf.Rank>
+    extends Binary<R>, Unary<R>, Record<(typeof reductions)[number], Reduce<R>> {}
+}
 
+/** Each operation becomes a method of the same name; it takes the tensor first. */
 export function addTensorMethods(core: typeof tf): void {
-  for (const name of names) {
+  for (const name of [...binary, ...elementary, ...activations, ...reductions]) {
     const operation = core[name] as (tensor: tf.Tensor, operand?: unknown) => tf.Tensor;
     const method = function (this: tf.Tensor, operand?: unknown): tf.Tensor {
       return operation(this, operand);

@@ -4,6 +4,7 @@
  * Python, Rust and other languages have readers.
  */
 import { endianness } from 'node:os';
+import { isObject } from '../system/json';
 
 /** A tensor in row-major order; the empty shape is a scalar. */
 export type StoredTensor =
@@ -12,9 +13,9 @@ export type StoredTensor =
   | { dtype: 'I32'; shape: readonly number[]; data: Int32Array }
   | { dtype: 'U8'; shape: readonly number[]; data: Uint8Array };
 
-const bytesPerValue = { F32: 4, F64: 8, I32: 4, U8: 1 } as const;
-const arrayOf = { F32: 'Float32Array', F64: 'Float64Array', I32: 'Int32Array', U8: 'Uint8Array' } as const;
-type Dtype = keyof typeof bytesPerValue;
+const arrays = { F32: Float32Array, F64: Float64Array, I32: Int32Array, U8: Uint8Array } as const;
+type Dtype = keyof typeof arrays;
+const bytesPerValue = (dtype: Dtype): number => arrays[dtype].BYTES_PER_ELEMENT;
 
 const lengthBytes = 8;
 /** Limit of the reference implementation, which also bounds the memory for a damaged length. */
@@ -32,7 +33,7 @@ export function encodeSafetensors(
   requireLittleEndian();
   // Wider types first, so that every tensor is aligned in the file.
   const ordered = [...tensors].sort(
-    ([a, s], [b, t]) => bytesPerValue[t.dtype] - bytesPerValue[s.dtype] || (a < b ? -1 : 1),
+    ([a, s], [b, t]) => bytesPerValue(t.dtype) - bytesPerValue(s.dtype) || (a < b ? -1 : 1),
   );
   const entries: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) entries.push([metadataKey, metadata]);
@@ -45,7 +46,7 @@ export function encodeSafetensors(
   }
   const header = padded(JSON.stringify(Object.fromEntries(entries)));
   if (header.byteLength > maxHeaderBytes)
-    throw invalid(`a header of ${String(header.byteLength)} bytes is too large`);
+    throw invalid(`a header of ${header.byteLength} bytes is too large`);
 
   const dataStart = lengthBytes + header.byteLength;
   const bytes = new Uint8Array(dataStart + end);
@@ -80,10 +81,7 @@ export function decodeSafetensors(bytes: Uint8Array): {
   for (const { name, dtype, shape, begin, end } of located) {
     // Copied, because the bytes may be unaligned in a larger buffer.
     const { buffer } = new Uint8Array(data.subarray(begin, end));
-    if (dtype === 'F32') tensors.set(name, { dtype, shape, data: new Float32Array(buffer) });
-    else if (dtype === 'F64') tensors.set(name, { dtype, shape, data: new Float64Array(buffer) });
-    else if (dtype === 'I32') tensors.set(name, { dtype, shape, data: new Int32Array(buffer) });
-    else tensors.set(name, { dtype, shape, data: new Uint8Array(buffer) });
+    tensors.set(name, { dtype, shape, data: new arrays[dtype](buffer) } as StoredTensor);
   }
   return { tensors, metadata };
 }
@@ -92,14 +90,10 @@ function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
   if (name === metadataKey) throw invalid(`a tensor must not have the name ${metadataKey}`);
   if (Buffer.from(name).toString() !== name) throw invalid(`${JSON.stringify(name)} is not valid Unicode`);
   // By name, because instanceof fails for an array from another realm.
-  if (data[Symbol.toStringTag] !== arrayOf[dtype]) {
-    throw invalid(
-      `tensor ${name}: dtype ${dtype} needs a ${arrayOf[dtype]} (got ${data[Symbol.toStringTag]})`,
-    );
-  }
-  if (sizeOf(name, shape) !== data.length) {
-    throw invalid(`tensor ${name}: shape [${shape.join(', ')}] does not match ${String(data.length)} values`);
-  }
+  const [wanted, given] = [arrays[dtype].name, data[Symbol.toStringTag]];
+  if (given !== wanted) throw invalid(`tensor ${name}: dtype ${dtype} needs a ${wanted} (got ${given})`);
+  if (sizeOf(name, shape) !== data.length)
+    throw invalid(`tensor ${name}: shape [${shape.join(', ')}] does not match ${data.length} values`);
 }
 
 function sizeOf(name: string, shape: readonly unknown[]): number {
@@ -121,16 +115,14 @@ function padded(json: string): Uint8Array {
 }
 
 function split(bytes: Uint8Array): { header: string; data: Uint8Array } {
-  if (bytes.byteLength < lengthBytes) throw invalid(`the file has only ${String(bytes.byteLength)} bytes`);
+  if (bytes.byteLength < lengthBytes) throw invalid(`the file has only ${bytes.byteLength} bytes`);
   const length = new DataView(bytes.buffer, bytes.byteOffset, lengthBytes).getBigUint64(0, true);
-  if (length > BigInt(maxHeaderBytes)) throw invalid(`a header of ${length.toString()} bytes is too large`);
+  if (length > BigInt(maxHeaderBytes)) throw invalid(`a header of ${length} bytes is too large`);
   const dataStart = lengthBytes + Number(length);
-  if (dataStart > bytes.byteLength) throw invalid(`the header of ${length.toString()} bytes is truncated`);
+  if (dataStart > bytes.byteLength) throw invalid(`the header of ${length} bytes is truncated`);
+  const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   try {
-    const header = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
-      bytes.subarray(lengthBytes, dataStart),
-    );
-    return { header, data: bytes.subarray(dataStart) };
+    return { header: utf8.decode(bytes.subarray(lengthBytes, dataStart)), data: bytes.subarray(dataStart) };
   } catch (cause) {
     throw invalid('the header is not UTF-8', { cause });
   }
@@ -172,9 +164,7 @@ function refuseDuplicateKeys(json: string): void {
 
 function parseMetadata(metadata: unknown): Record<string, string> {
   if (metadata === undefined) return {};
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
-    throw invalid(`${metadataKey} is not an object`);
-  }
+  if (!isObject(metadata)) throw invalid(`${metadataKey} is not an object`);
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== 'string') throw invalid(`${metadataKey}.${key} is not a string`);
   }
@@ -190,26 +180,21 @@ interface Located {
 }
 
 function parseEntry(name: string, entry: unknown): Located {
-  if (typeof entry !== 'object' || entry === null)
-    throw invalid(`the entry of tensor ${name} is not an object`);
-  const { dtype, shape, data_offsets: offsets } = entry as Record<string, unknown>;
-  if (typeof dtype !== 'string' || !Object.hasOwn(bytesPerValue, dtype)) {
-    throw invalid(
-      `tensor ${name}: dtype ${JSON.stringify(dtype)} is not one of ${Object.keys(bytesPerValue).join(', ')}`,
-    );
-  }
+  if (!isObject(entry)) throw invalid(`the entry of tensor ${name} is not an object`);
+  const { dtype: given, shape, data_offsets: offsets } = entry;
+  const dtypes = Object.keys(arrays) as Dtype[];
+  const dtype = dtypes.find((one) => one === given);
+  if (dtype === undefined)
+    throw invalid(`tensor ${name}: dtype ${JSON.stringify(given)} is not one of ${dtypes.join(', ')}`);
   if (!Array.isArray(shape)) throw invalid(`tensor ${name} has no shape`);
   const [begin, end, ...rest] = Array.isArray(offsets) ? (offsets as unknown[]) : [];
-  if (!isCount(begin) || !isCount(end) || rest.length > 0 || end < begin) {
+  if (!isCount(begin) || !isCount(end) || rest.length > 0 || end < begin)
     throw invalid(`tensor ${name}: invalid data_offsets ${JSON.stringify(offsets)}`);
-  }
-  const bytes = sizeOf(name, shape) * bytesPerValue[dtype as Dtype];
+  const bytes = sizeOf(name, shape) * bytesPerValue(dtype);
   if (end - begin !== bytes) {
-    throw invalid(
-      `tensor ${name}: its shape needs ${String(bytes)} bytes, data_offsets give ${String(end - begin)}`,
-    );
+    throw invalid(`tensor ${name}: its shape needs ${bytes} bytes, data_offsets give ${end - begin}`);
   }
-  return { dtype: dtype as Dtype, shape: shape as number[], begin, end };
+  return { dtype, shape: shape as number[], begin, end };
 }
 
 /** Checks that every byte belongs to exactly one tensor. */
@@ -217,14 +202,11 @@ function checkCoverage(located: readonly (Located & { name: string })[], dataByt
   let covered = 0;
   for (const { name, begin, end } of [...located].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin < covered) throw invalid(`tensor ${name} overlaps another`);
-    if (begin > covered)
-      throw invalid(`there is a gap of ${String(begin - covered)} bytes before tensor ${name}`);
+    if (begin > covered) throw invalid(`there is a gap of ${begin - covered} bytes before tensor ${name}`);
     covered = end;
   }
-  if (covered > dataBytes) {
-    throw invalid(`the data are truncated: ${String(dataBytes)} of ${String(covered)} bytes`);
-  }
-  if (covered < dataBytes) throw invalid(`${String(dataBytes - covered)} bytes follow the last tensor`);
+  if (covered > dataBytes) throw invalid(`the data are truncated: ${dataBytes} of ${covered} bytes`);
+  if (covered < dataBytes) throw invalid(`${dataBytes - covered} bytes follow the last tensor`);
 }
 
 function isCount(value: unknown): value is number {

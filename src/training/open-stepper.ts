@@ -1,7 +1,7 @@
 /** Chooses the engine that trains: traced steps, if they are available and agree with tfjs, else tfjs with the reason. */
 import { readWeights, writeWeights } from '../models/model';
 import type { OpenSession } from '../onnx/session';
-import { UntranslatableError } from '../onnx/traced-call';
+import { UntranslatableError } from '../onnx/operators';
 import { createRandom } from '../tensor';
 import { createTfjsStepper, type Stepper, type StepperParts } from './stepper';
 import { createTracedStepper } from './traced-stepper';

@@ -15,7 +15,7 @@ import { TrainingError } from '../errors';
 import { activeUnitThreshold, disposeModel, type Model, type ModelSpec } from '../models/model';
 import { createModel, type ModelChoice } from '../models/zoo';
 import type { OpenSession } from '../onnx/session';
-import { UntranslatableError } from '../onnx/traced-call';
+import { UntranslatableError } from '../onnx/operators';
 import { createAssessor } from '../scoring/assess';
 import type { Trained } from '../scoring/bundle';
 import { regionsOf } from '../scoring/contributions';

@@ -44,7 +44,7 @@ function decode(
   };
   const batch = createRecordBatch(used, 3);
   const reader = createConditionReader(used.conditions, table);
-  createBinaryDecoder(used, limits, reader)(message, batch, 1, now);
+  createBinaryDecoder({ schema: used, limits, readConditions: reader })(message, batch, 1, now);
   const width = used.channels.length;
   return {
     key: batch.keys[1],

@@ -1,15 +1,15 @@
 /** A toy codec in one file: a line with the event time and the values, separated by spaces. */
-import { decodeEach } from '../../src/codecs/batch';
-import type { CodecSpec } from '../../src/codecs/codec';
+import { decodeEach, type CodecSpec } from '../../src/codecs/codec';
 import { bytesOf, createEnvelopeWriter } from '../../src/codecs/envelope';
 import { checkCount, parseValue } from '../../src/codecs/values';
 
 export const toyCodec: CodecSpec = {
   doc: 'a line with the event time and the values.',
   registered: false,
-  create({ schema, limits, readConditions }) {
+  create(context) {
+    const { schema, limits } = context;
     const { channels } = schema;
-    const writeEnvelope = createEnvelopeWriter('', limits, readConditions);
+    const writeEnvelope = createEnvelopeWriter('', context);
     return decodeEach(schema, (message, batch, row, now) => {
       const [timestamp, ...values] = bytesOf(message.value, limits.maxBytes)
         .toString()

@@ -93,13 +93,21 @@ function framedRecordDecoder(
 ): RecordDecoder {
   const { record, fields, window } = settings;
   const table = createCategoryTable();
-  const reader = createConditionReader(record.conditions, table);
+  const readConditions = createConditionReader(record.conditions, table);
   const create = record.format === 'avro' ? createAvroCompiler : createJsonSchemaCompiler;
-  const compile = create(fields, record, record, reader);
   return {
     categories: givenConditions(record.conditions).map(({ kind }) => kind === 'category'),
     table,
-    decode: createWireFormatDecoder(record, record, createRegistry(schemas, seed), compile),
+    decode: createWireFormatDecoder(
+      {
+        fields,
+        schema: record,
+        limits: record,
+        readConditions,
+        registry: () => createRegistry(schemas, seed),
+      },
+      create,
+    ),
     shape: windowShape(record, window.length),
   };
 }

@@ -1,8 +1,7 @@
 /** Each kernel of tfjs, translated to ONNX by itself: onnxruntime computes what tfjs computes, for batches of any size. */
 import { writeGraph } from '../../src/onnx/graph';
-import { operators } from '../../src/onnx/operators';
 import { openSession } from '../../src/onnx/session';
-import { UntranslatableError } from '../../src/onnx/traced-call';
+import { operators, UntranslatableError } from '../../src/onnx/operators';
 import { createRandom, recordKernels, tf, type Recording } from '../../src/tensor';
 import { openTestBackend } from '../backend';
 

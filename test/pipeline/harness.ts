@@ -1,5 +1,5 @@
 /** A pipeline with a detector, a sink and metrics that a test can look into. */
-import { decodeEach, type DecodeBatch } from '../../src/codecs/batch';
+import { decodeEach, type DecodeBatch } from '../../src/codecs/codec';
 import { createJsonDecoder } from '../../src/codecs/json/json';
 import { createCategoryTable, createConditionReader } from '../../src/domain/condition';
 import type { TimeRules } from '../../src/domain/continuity';
@@ -149,12 +149,12 @@ export function createTestPipeline({
     decode: around(
       decodeEach(
         schema,
-        createJsonDecoder(
-          { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+        createJsonDecoder({
+          fields: { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
           schema,
-          { maxBytes: 1000, maxAheadMs: 1000 },
-          createConditionReader(schema.conditions, table),
-        ),
+          limits: { maxBytes: 1000, maxAheadMs: 1000 },
+          readConditions: createConditionReader(schema.conditions, table),
+        }),
       ),
     ),
     states: createPartitionStates({

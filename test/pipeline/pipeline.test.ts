@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { UnavailableError } from '../../src/errors';
-import type { DecodeBatch } from '../../src/codecs/batch';
+import type { DecodeBatch } from '../../src/codecs/codec';
 import type { SignalSpec } from '../../src/domain/signal';
 import {
   allOf,

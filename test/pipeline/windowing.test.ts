@@ -1,4 +1,4 @@
-import { decodeEach } from '../../src/codecs/batch';
+import { decodeEach } from '../../src/codecs/codec';
 import { createJsonDecoder } from '../../src/codecs/json/json';
 import { createCategoryTable, createConditionReader } from '../../src/domain/condition';
 import { createLimitCheck } from '../../src/domain/signal';
@@ -62,7 +62,7 @@ describe('filling a chunk', () => {
     const fields = { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' };
     const readConditions = createConditionReader(schema.conditions, table);
     const limits = { maxBytes: 1000, maxAheadMs: 1000 };
-    const decode = decodeEach(schema, createJsonDecoder(fields, schema, limits, readConditions));
+    const decode = decodeEach(schema, createJsonDecoder({ fields, schema, limits, readConditions }));
     const partition = createPartitionStates({
       shape,
       windows: { ttlMs: 1e9, intervalMs: 0, gaps: 'ignore', padding: 'none', maxKeys: 10 },

@@ -5,7 +5,7 @@ import type { DetectorSettings } from '../../src/config/settings';
 import { ModelVersionError } from '../../src/errors';
 import { createModelLoader } from '../../src/runtime/model-loader';
 import type { Detector } from '../../src/scoring/detector';
-import type { ModelStore } from '../../src/store/bundle';
+import type { ModelStore } from '../../src/store/model-store';
 import { createModel } from './model';
 import { createRecordedLog } from './recorded-log';
 

@@ -12,7 +12,7 @@ import { createMetrics } from '../../src/metrics/metrics';
 import { createPipeline, type ActiveDetector } from '../../src/pipeline/pipeline';
 import type { Detector } from '../../src/scoring/detector';
 import type { DeadLetter } from '../../src/sinks/sink';
-import { decodeEach } from '../../src/codecs/batch';
+import { decodeEach } from '../../src/codecs/codec';
 import { createJsonDecoder } from '../../src/codecs/json/json';
 import { firstOffsetToRead, findStart, type Progress } from '../../src/sources/kafka/offsets';
 import type { Assignment, HandleBatch, Message } from '../../src/sources/source';
@@ -155,12 +155,12 @@ export function createProcess(options: ProcessOptions) {
     detectorName: 'plant',
     decode: decodeEach(
       schema,
-      createJsonDecoder(
-        { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+      createJsonDecoder({
+        fields: { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
         schema,
-        { maxBytes: 1000, maxAheadMs: 1e9 },
-        createConditionReader(schema.conditions, table),
-      ),
+        limits: { maxBytes: 1000, maxAheadMs: 1e9 },
+        readConditions: createConditionReader(schema.conditions, table),
+      }),
     ),
     states,
     limits: createLimitCheck(schema.channels, []),

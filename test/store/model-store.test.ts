@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { ModelVersionError } from '../../src/errors';
 import type { FileSystem } from '../../src/system/file-system';
 import { incomingName, temporaryMaxAgeMs } from '../../src/system/temporary-names';
-import { bundleSchemaVersion } from '../../src/store/manifest';
+import { bundleSchemaVersion } from '../../src/store/bundle';
 import { createModelStore } from '../../src/store/model-store';
 
 const start = Date.UTC(2026, 0, 31, 3, 0, 0, 123);

@@ -2,17 +2,16 @@
  * Avro records. The writer's schema is compiled once into a function that writes the fields that the detector needs into the
  * columns of the batch and skips the others, so that no object is created per record.
  */
-import type { ReadConditions } from '../../domain/condition';
 import { givenConditions, type RecordSchema, type Values } from '../../domain/record';
 import { DecodeError } from '../../errors';
 import type { RegisteredSchema } from '../confluent/schema-registry';
 import { createCursor, damaged, eachItem, readLong, readText, step, type Cursor } from './bytes';
 import { parseAvroSchema, type AvroType, type RecordType } from './schema';
 import { createSkip, momentOf, numberReaderOf, scalarReaderOf, type Skip } from './values';
-import type { CodecSpec } from '../codec';
+import type { CodecSpec, RecordContext } from '../codec';
 import { createWireFormatDecoder, type ReadRecord } from '../confluent/wire-format';
-import { createEnvelopeWriter, describe, stepsOf, type DecodeLimits, type RecordFields } from '../envelope';
-import { checkCount, checkNumber, missingValue, unknownChannel } from '../values';
+import { createEnvelopeWriter, stepsOf } from '../envelope';
+import { checkCount, checkNumber, missingValue, notANumber, unknownChannel } from '../values';
 
 /** The parts of a record that was read so far. */
 interface Draft {
@@ -38,14 +37,10 @@ type Want = { steps: readonly string[] } & (
 );
 
 /** Creates readers for records of Avro schemas; throws a DecodeError for an unusable schema. */
-export function createAvroCompiler(
-  fields: RecordFields,
-  schema: RecordSchema,
-  limits: DecodeLimits,
-  readConditions: ReadConditions,
-): (registered: RegisteredSchema) => ReadRecord {
+export function createAvroCompiler(context: RecordContext): (schema: RegisteredSchema) => ReadRecord {
+  const { fields, schema } = context;
   const { channels } = schema;
-  const writeEnvelope = createEnvelopeWriter(fields.key, limits, readConditions);
+  const writeEnvelope = createEnvelopeWriter(fields.key, context);
   const wants: Want[] = [
     ...(fields.key === '' ? [] : [{ role: 'key', steps: stepsOf(fields.key) } as const]),
     ...(fields.timestamp === '' ? [] : [{ role: 'timestamp', steps: stepsOf(fields.timestamp) } as const]),
@@ -291,18 +286,8 @@ function compileUnion(branches: readonly Read[]): Read {
   };
 }
 
-function notANumber(channel: string, value: unknown): DecodeError {
-  return new DecodeError('not_a_number', `channel "${channel}" must be a number, got ${describe(value)}`);
-}
-
 export const avro: CodecSpec = {
   doc: 'Avro in the Confluent wire format.',
   registered: true,
-  create: ({ fields, schema, limits, readConditions, registry }) =>
-    createWireFormatDecoder(
-      schema,
-      limits,
-      registry(),
-      createAvroCompiler(fields, schema, limits, readConditions),
-    ),
+  create: (context) => createWireFormatDecoder(context, createAvroCompiler),
 };

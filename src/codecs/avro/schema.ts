@@ -1,6 +1,7 @@
 /** Parser of Avro schemas (specification 1.12). */
 import { DecodeError } from '../../errors';
-import { describe, isObject } from '../envelope';
+import { isObject } from '../../system/json';
+import { describe } from '../envelope';
 
 export type AvroType = PrimitiveType | FixedType | EnumType | ArrayType | MapType | UnionType | RecordType;
 

@@ -2,6 +2,7 @@
 import { DecodeError, UnavailableError } from '../../errors';
 import { runConcurrently } from '../../system/concurrency';
 import { ask, type HttpAnswer } from '../../system/http';
+import { isObject, type JsonObject } from '../../system/json';
 import { pause } from '../../system/pause';
 import { readSecret, readText } from '../../system/secret';
 
@@ -30,13 +31,7 @@ export interface RegisteredSchema {
 /** Undefined: the registry has no such schema. An error: a referenced schema is missing. */
 export type FoundSchema = RegisteredSchema | DecodeError | undefined;
 
-export interface SchemaRegistry {
-  /**
-   * The schemas with these ids. A schema counts as missing only after several answers of the registry. Rejects with an
-   * UnavailableError if the registry does not answer, or does not answer like a registry.
-   */
-  find(ids: readonly number[]): Promise<ReadonlyMap<number, FoundSchema>>;
-}
+export type SchemaRegistry = ReturnType<typeof createSchemaRegistry>;
 
 /** Pauses between the attempts of a request, ms. The caller retries the whole batch with longer pauses. */
 const pausesMs = [200, 600];
@@ -64,11 +59,15 @@ interface StoredSchema {
 export function createSchemaRegistry(
   settings: RegistrySettings,
   { pauses = pausesMs, doubts = doubtsMs } = {},
-): SchemaRegistry {
+) {
   const base = settings.url.endsWith('/') ? settings.url : `${settings.url}/`;
 
   return {
-    async find(ids) {
+    /**
+     * The schemas with these ids. A schema counts as missing only after several answers of the registry. Rejects with an
+     * UnavailableError if the registry does not answer, or does not answer like a registry.
+     */
+    async find(ids: readonly number[]): Promise<ReadonlyMap<number, FoundSchema>> {
       const found = new Map<number, FoundSchema>();
       let open = ids;
       for (const doubt of [...doubts, undefined]) {
@@ -146,9 +145,9 @@ export function createSchemaRegistry(
 
   function read(answer: HttpAnswer): StoredSchema | undefined {
     const content = parseContent(answer.body);
-    if (answer.status === 404 && notFoundCodes.includes(content?.error_code)) return undefined;
+    if (answer.status === 404 && notFoundCodes.includes(content['error_code'])) return undefined;
     if (answer.status !== 200) throw refusal(answer);
-    const { schema, schemaType = 'AVRO', references = [] } = content ?? {};
+    const { schema, schemaType = 'AVRO', references = [] } = content;
     if (typeof schema !== 'string' || typeof schemaType !== 'string' || !isReferences(references))
       throw unavailable('does not return a schema: check source.kafka.registry.url');
     return { type: schemaType, text: schema, references };
@@ -174,28 +173,21 @@ function isPassing(status: number): boolean {
   return status >= 500 || status === 429;
 }
 
-interface Content {
-  error_code?: unknown;
-  schema?: unknown;
-  schemaType?: unknown;
-  references?: unknown;
-}
-
-function parseContent(body: string): Content | undefined {
+/** The JSON object of an answer; empty if there is none. */
+function parseContent(body: string): JsonObject {
   try {
     const content: unknown = JSON.parse(body);
-    return typeof content === 'object' && content !== null ? content : undefined;
+    return isObject(content) ? content : {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 
 function isReferences(value: unknown): value is StoredSchema['references'] {
-  return (
-    Array.isArray(value) &&
-    value.every(
-      (one: Partial<Record<keyof StoredSchema['references'][number], unknown>> | null) =>
-        typeof one?.name === 'string' && typeof one.subject === 'string' && typeof one.version === 'number',
-    )
-  );
+  const isReference = (one: unknown): boolean =>
+    isObject(one) &&
+    typeof one['name'] === 'string' &&
+    typeof one['subject'] === 'string' &&
+    typeof one['version'] === 'number';
+  return Array.isArray(value) && value.every(isReference);
 }

@@ -2,12 +2,19 @@
  * The Confluent wire format: a zero byte, the id of the schema as a big-endian int32, then the record. The reader of a schema
  * is compiled once and cached.
  */
-import { createRecordBatch, type RecordBatch, type RecordSchema } from '../../domain/record';
+import type { RecordBatch } from '../../domain/record';
 import { DecodeError } from '../../errors';
-import type { FoundSchema, RegisteredSchema, SchemaRegistry } from './schema-registry';
+import type { FoundSchema, RegisteredSchema } from './schema-registry';
 import type { Message } from '../../sources/source';
-import type { DecodeBatch, DecodedBatch } from '../batch';
-import { bytesOf, type DecodeLimits } from '../envelope';
+import {
+  decodeRows,
+  toRejection,
+  type CodecContext,
+  type DecodeBatch,
+  type DecodedBatch,
+  type RecordContext,
+} from '../codec';
+import { bytesOf } from '../envelope';
 
 /**
  * Writes a record of one schema, which starts at byte `at` of a message, into row `row` of the batch.
@@ -43,16 +50,17 @@ export type CompileSchema = (schema: RegisteredSchema) => ReadRecord | Promise<R
 
 /** A batch rejects with an UnavailableError while the registry is unavailable; its records are not rejected. */
 export function createWireFormatDecoder(
-  schema: RecordSchema,
-  { maxBytes }: Pick<DecodeLimits, 'maxBytes'>,
-  registry: SchemaRegistry,
-  compile: CompileSchema,
+  context: CodecContext,
+  createCompiler: (context: RecordContext) => CompileSchema,
 ): DecodeBatch {
+  const { schema, limits } = context;
+  const registry = context.registry();
+  const compile = createCompiler(context);
   // A Map iterates in insertion order, so the first entry is the least recently used.
   const known = new Map<number, CachedReader>();
 
   return (messages, now) => {
-    const idOfMessage = messages.map((message) => attempt(() => schemaIdOf(message, maxBytes)));
+    const idOfMessage = messages.map((message) => schemaIdOf(message, limits.maxBytes));
     const ids = new Set(idOfMessage.filter((id): id is number => typeof id === 'number'));
     const readers = new Map<number, ReadRecord | DecodeError>();
     const missing: number[] = [];
@@ -66,8 +74,14 @@ export function createWireFormatDecoder(
       known.set(id, found);
       readers.set(id, found.read);
     }
-    if (missing.length === 0) return decode(messages, idOfMessage, readers, now);
-    return addMissing(missing, readers, now).then(() => decode(messages, idOfMessage, readers, now));
+    const decode = (): DecodedBatch =>
+      decodeRows(schema, messages, (message, i, batch, row) => {
+        const id = idOfMessage[i]!;
+        const read = id instanceof DecodeError ? id : readers.get(id)!;
+        if (read instanceof DecodeError) throw read;
+        read(message.value!, headerBytes, message, batch, row, now);
+      });
+    return missing.length === 0 ? decode() : addMissing(missing, readers, now).then(decode);
   };
 
   async function addMissing(
@@ -91,45 +105,19 @@ export function createWireFormatDecoder(
     try {
       return await compile(found);
     } catch (error) {
-      if (error instanceof DecodeError) return error;
-      throw error;
+      return toRejection(error);
     }
   }
-
-  function decode(
-    messages: readonly Message[],
-    idOfMessage: readonly (number | DecodeError)[],
-    readers: ReadonlyMap<number, ReadRecord | DecodeError>,
-    now: number,
-  ): DecodedBatch {
-    const records = createRecordBatch(schema, messages.length);
-    const rows = messages.map((message, i) => {
-      const id = idOfMessage[i]!;
-      const read = id instanceof DecodeError ? id : readers.get(id)!;
-      if (read instanceof DecodeError) return read;
-      return attempt(() => {
-        read(message.value!, headerBytes, message, records, records.count, now);
-        return records.count++;
-      });
-    });
-    return { records, rows };
-  }
 }
 
-/** @throws DecodeError if the message has no schema id */
-function schemaIdOf({ value }: Message, maxBytes: number): number {
-  const bytes = bytesOf(value, maxBytes);
-  const id = bytes.length < headerBytes || bytes[0] !== 0 ? -1 : bytes.readInt32BE(1);
-  if (id >= 0) return id;
-  throw new DecodeError('unknown_format', 'the message does not start with a zero byte and a schema id');
-}
-
-/** The result of the task, or the DecodeError that it throws. */
-function attempt<T>(task: () => T): T | DecodeError {
+/** The schema id of a message, or why it has none. */
+function schemaIdOf({ value }: Message, maxBytes: number): number | DecodeError {
   try {
-    return task();
+    const bytes = bytesOf(value, maxBytes);
+    const id = bytes.length < headerBytes || bytes[0] !== 0 ? -1 : bytes.readInt32BE(1);
+    if (id >= 0) return id;
+    return new DecodeError('unknown_format', 'the message does not start with a zero byte and a schema id');
   } catch (error) {
-    if (error instanceof DecodeError) return error;
-    throw error;
+    return toRejection(error);
   }
 }

@@ -3,23 +3,13 @@
  * The bytes are untrusted: the first bytes decide on the format, a header with too many pixels is rejected before anything
  * is unpacked, and so is an image that cannot be decoded completely.
  */
-import type { ReadConditions } from '../../domain/condition';
 import { imageBytes, type ImageFormat, type ImageShape } from '../../domain/image';
-import { createRecordBatch, type RecordSchema } from '../../domain/record';
 import { DecodeError } from '../../errors';
 import type { Message } from '../../sources/source';
 import { runConcurrently } from '../../system/concurrency';
-import type { DecodeBatch } from '../batch';
-import {
-  bytesOf,
-  createEnvelopeReader,
-  createEnvelopeWriter,
-  createPath,
-  parseObject,
-  type DecodeLimits,
-  type EnvelopeFields,
-  type JsonObject,
-} from '../envelope';
+import type { JsonObject } from '../../system/json';
+import { decodeRows, toRejection, type DecodeBatch, type EnvelopeFields, type RecordContext } from '../codec';
+import { bytesOf, createEnvelopeReader, createEnvelopeWriter, createPath, parseObject } from '../envelope';
 import { readPlainPng } from './plain-png';
 import { loadSharp } from './sharp';
 
@@ -32,17 +22,12 @@ export interface ImageFields extends EnvelopeFields {
 const decodedAtOnce = 4;
 
 /** The decoder of images; if the message is the image, only `fields.image` is used. */
-export function createImageDecoder(
-  fields: ImageFields,
-  schema: RecordSchema,
-  image: ImageFormat,
-  limits: DecodeLimits,
-  readConditions: ReadConditions,
-): DecodeBatch {
+export function createImageDecoder(context: RecordContext<ImageFields>, image: ImageFormat): DecodeBatch {
+  const { fields, schema, limits } = context;
   const inJson = fields.image !== '';
   const around = inJson ? fields : { ...fields, key: '', timestamp: '' };
   const readEnvelope = createEnvelopeReader(around);
-  const writeEnvelope = createEnvelopeWriter(around.key, limits, readConditions);
+  const writeEnvelope = createEnvelopeWriter(around.key, context);
   const readImage = createPath(fields.image);
 
   async function decode({ value }: Message): Promise<{ record: JsonObject; pixels: Uint8Array }> {
@@ -54,29 +39,16 @@ export function createImageDecoder(
 
   return async (messages, now) => {
     const decoded = await runConcurrently(messages, decodedAtOnce, (message) =>
-      decode(message).catch(keepRefusal),
+      decode(message).catch(toRejection),
     );
-    const records = createRecordBatch(schema, messages.length);
     const size = imageBytes(image);
-    const rows = decoded.map((outcome, i) => {
-      if (outcome instanceof DecodeError) return outcome;
-      try {
-        writeEnvelope(readEnvelope(messages[i]!, outcome.record), records, records.count, now);
-      } catch (error) {
-        if (error instanceof DecodeError) return error;
-        throw error;
-      }
-      records.values.set(outcome.pixels, records.count * size);
-      return records.count++;
+    return decodeRows(schema, messages, (message, i, batch, row) => {
+      const outcome = decoded[i]!;
+      if (outcome instanceof DecodeError) throw outcome;
+      writeEnvelope(readEnvelope(message, outcome.record), batch, row, now);
+      batch.values.set(outcome.pixels, row * size);
     });
-    return { records, rows };
   };
-}
-
-/** A refused record is a result like any other. */
-function keepRefusal(error: unknown): DecodeError {
-  if (error instanceof DecodeError) return error;
-  throw error;
 }
 
 function parseBase64(value: unknown, field: string): Buffer {

@@ -1,22 +1,16 @@
 /** JSON records with a JSON Schema. A record that does not match its schema is rejected, even if the detector could read it. */
-import type { ReadConditions } from '../../domain/condition';
-import type { RecordSchema } from '../../domain/record';
 import { DecodeError } from '../../errors';
 import type { RegisteredSchema } from '../confluent/schema-registry';
+import { isObject, type JsonObject } from '../../system/json';
 import { loadAjv, type AnySchema } from './ajv';
-import type { CodecSpec } from '../codec';
-import { createWireFormatDecoder, type ReadRecord } from '../confluent/wire-format';
-import { isObject, parseObject, type DecodeLimits, type JsonObject, type RecordFields } from '../envelope';
+import type { CodecSpec, RecordContext } from '../codec';
+import { createWireFormatDecoder, type CompileSchema } from '../confluent/wire-format';
+import { parseObject } from '../envelope';
 import { createObjectWriter } from '../json/json';
 
 /** Creates readers for records of JSON Schemas; rejects with a DecodeError for an unusable schema. */
-export function createJsonSchemaCompiler(
-  fields: RecordFields,
-  schema: RecordSchema,
-  limits: DecodeLimits,
-  readConditions: ReadConditions,
-): (registered: RegisteredSchema) => Promise<ReadRecord> {
-  const write = createObjectWriter(fields, schema, limits, readConditions);
+export function createJsonSchemaCompiler(context: RecordContext): CompileSchema {
+  const write = createObjectWriter(context);
   return async (registered) => {
     const check = await compileCheck(registered);
     return (bytes, at, message, batch, row, now) => {
@@ -84,11 +78,5 @@ function unusable(what: string): DecodeError {
 export const jsonSchema: CodecSpec = {
   doc: 'JSON in the Confluent wire format, validated against its registered JSON Schema.',
   registered: true,
-  create: ({ fields, schema, limits, readConditions, registry }) =>
-    createWireFormatDecoder(
-      schema,
-      limits,
-      registry(),
-      createJsonSchemaCompiler(fields, schema, limits, readConditions),
-    ),
+  create: (context) => createWireFormatDecoder(context, createJsonSchemaCompiler),
 };

@@ -1,38 +1,29 @@
 /** JSON records, e.g. `{"key": "pump-3", "timestamp": "2026-01-31T12:00:00Z", "values": {"flow": 1.2}}`. */
-import type { ReadConditions } from '../../domain/condition';
 import { givenConditions, type RecordBatch, type RecordSchema, type Values } from '../../domain/record';
 import { DecodeError } from '../../errors';
 import type { Message } from '../../sources/source';
-import { decodeEach, type Decode } from '../batch';
-import type { CodecSpec } from '../codec';
+import { isObject, type JsonObject } from '../../system/json';
+import { decodeEach, type CodecSpec, type Decode, type RecordContext } from '../codec';
 import {
   bytesOf,
   createEnvelopeReader,
   createEnvelopeWriter,
   createPath,
-  isObject,
   parseObject,
   stepsOf,
-  type DecodeLimits,
   type Envelope,
-  type JsonObject,
-  type RecordFields,
 } from '../envelope';
 import { createTemplates, type Path, type Role, type Roles, type TemplateValues } from './template';
 import { checkCount, checkNumber, parseValue, unknownChannel } from '../values';
 
 /** Reads records by a template (template.ts) if they have the layout of an earlier record, and by JSON.parse otherwise. */
-export function createJsonDecoder(
-  fields: RecordFields,
-  schema: RecordSchema,
-  limits: DecodeLimits,
-  readConditions: ReadConditions,
-): Decode {
-  const write = createObjectWriter(fields, schema, limits, readConditions);
-  const templates = createTemplates(createRoles(fields, schema));
-  const writeRead = createReadWriter(fields, schema, limits, readConditions);
+export function createJsonDecoder(context: RecordContext): Decode {
+  const write = createObjectWriter(context);
+  const templates = createTemplates(createRoles(context));
+  const writeRead = createReadWriter(context);
+  const { maxBytes } = context.limits;
   return (message, batch, row, now) => {
-    const bytes = bytesOf(message.value, limits.maxBytes);
+    const bytes = bytesOf(message.value, maxBytes);
     const read = templates.read(bytes);
     if (read !== undefined) {
       writeRead(message, read, batch, row, now);
@@ -44,7 +35,7 @@ export function createJsonDecoder(
 }
 
 /** Roles of the values of a record: channels (by name or in a list) and numeric conditions are numbers, categories are texts. */
-function createRoles(fields: RecordFields, { channels, conditions }: RecordSchema): Roles {
+function createRoles({ fields, schema: { channels, conditions } }: RecordContext): Roles {
   const roles = new Map<string, Role | 'several'>();
   const add = (path: Path, role: Role): void => {
     const at = JSON.stringify(path);
@@ -67,15 +58,11 @@ function createRoles(fields: RecordFields, { channels, conditions }: RecordSchem
 }
 
 /** Writes the values that a template read into row `row` of the batch, with the same checks as after JSON.parse. */
-function createReadWriter(
-  fields: RecordFields,
-  schema: RecordSchema,
-  limits: DecodeLimits,
-  readConditions: ReadConditions,
-): (message: Message, read: TemplateValues, batch: RecordBatch, row: number, now: number) => void {
+function createReadWriter(context: RecordContext): WriteRecord<TemplateValues> {
+  const { fields, schema } = context;
   const { channels } = schema;
   const given = givenConditions(schema.conditions);
-  const writeEnvelope = createEnvelopeWriter(fields.key, limits, readConditions);
+  const writeEnvelope = createEnvelopeWriter(fields.key, context);
   // Shared by all records, because it is not kept.
   const conditions = Object.create(null) as Record<string, unknown>;
   const envelope: Envelope = { key: undefined, timestamp: undefined, conditions };
@@ -94,25 +81,15 @@ function createReadWriter(
 }
 
 /**
- * Writes the JSON object of a message into row `row` of the batch.
+ * Writes the record of a message into row `row` of the batch.
  * @throws DecodeError if the record is invalid
  */
-export type WriteObject = (
-  message: Message,
-  record: JsonObject,
-  batch: RecordBatch,
-  row: number,
-  now: number,
-) => void;
+type WriteRecord<T> = (message: Message, record: T, batch: RecordBatch, row: number, now: number) => void;
 
-export function createObjectWriter(
-  fields: RecordFields,
-  schema: RecordSchema,
-  limits: DecodeLimits,
-  readConditions: ReadConditions,
-): WriteObject {
+export function createObjectWriter(context: RecordContext): WriteRecord<JsonObject> {
+  const { fields, schema } = context;
   const readEnvelope = createEnvelopeReader(fields);
-  const writeEnvelope = createEnvelopeWriter(fields.key, limits, readConditions);
+  const writeEnvelope = createEnvelopeWriter(fields.key, context);
   const readValues = createPath(fields.values);
   const known = new Set(schema.channels);
 
@@ -153,6 +130,5 @@ function parseValues(
 export const json: CodecSpec = {
   doc: 'one JSON object per message.',
   registered: false,
-  create: ({ fields, schema, limits, readConditions }) =>
-    decodeEach(schema, createJsonDecoder(fields, schema, limits, readConditions)),
+  create: (context) => decodeEach(context.schema, createJsonDecoder(context)),
 };

@@ -4,7 +4,7 @@ import { createCategoryTable, createConditionReader } from '../../../src/domain/
 import { createRecordBatch, type RecordSchema } from '../../../src/domain/record';
 import { DecodeError, type RejectReason } from '../../../src/errors';
 import { createAvroCompiler } from '../../../src/codecs/avro/avro';
-import type { RecordFields } from '../../../src/codecs/envelope';
+import type { RecordFields } from '../../../src/codecs/codec';
 import type { Message } from '../../../src/sources/source';
 
 const now = Date.parse('2026-03-01T12:00:00Z');
@@ -45,12 +45,12 @@ function decode(payload: Buffer, writer: unknown, way: Way = {}) {
   };
   const batch = createRecordBatch(used, 3);
   const reader = createConditionReader(used.conditions, table);
-  const read = createAvroCompiler(
-    { ...fields, ...way.fields },
-    used,
+  const read = createAvroCompiler({
+    fields: { ...fields, ...way.fields },
+    schema: used,
     limits,
-    reader,
-  )({
+    readConditions: reader,
+  })({
     type: 'AVRO',
     text: JSON.stringify(writer),
     references: (way.references ?? []).map((one) => ({ name: '', text: JSON.stringify(one) })),

@@ -49,12 +49,11 @@ function createDecoder(format: 'avro' | 'json-schema', schemas: Record<number, F
       return Promise.resolve(new Map(ids.map((id) => [id, schemas[id]])));
     },
   };
-  const reader = createConditionReader([], createCategoryTable());
-  const compile =
-    format === 'avro'
-      ? createAvroCompiler(fields, schema, limits, reader)
-      : createJsonSchemaCompiler(fields, schema, limits, reader);
-  const decodeBatch = createWireFormatDecoder(schema, limits, registry, compile);
+  const readConditions = createConditionReader([], createCategoryTable());
+  const decodeBatch = createWireFormatDecoder(
+    { fields, schema, limits, readConditions, registry: () => registry },
+    format === 'avro' ? createAvroCompiler : createJsonSchemaCompiler,
+  );
   return {
     asked,
     schemas,

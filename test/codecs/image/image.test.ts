@@ -50,11 +50,13 @@ async function decode(values: readonly (Buffer | null)[], way: Way = {}) {
   };
   const table = createCategoryTable();
   const decodeBatch = createImageDecoder(
-    way.fields ?? plain,
-    schema,
+    {
+      fields: way.fields ?? plain,
+      schema,
+      limits: { maxBytes: 20_000, maxAheadMs: 1000 },
+      readConditions: createConditionReader(schema.conditions, table),
+    },
     image,
-    { maxBytes: 20_000, maxAheadMs: 1000 },
-    createConditionReader(schema.conditions, table),
   );
   const { records, rows } = await decodeBatch(
     values.map((value) => messageOf(value, way.message)),

@@ -1,7 +1,7 @@
 import { createCategoryTable, createConditionReader, unknownCategory } from '../../../src/domain/condition';
 import { createRecordBatch, type RecordSchema } from '../../../src/domain/record';
 import { rejectReasons, type RejectReason } from '../../../src/errors';
-import type { RecordFields } from '../../../src/codecs/envelope';
+import type { RecordFields } from '../../../src/codecs/codec';
 import { createJsonDecoder } from '../../../src/codecs/json/json';
 import type { Message } from '../../../src/sources/source';
 
@@ -49,7 +49,12 @@ function decode(value: unknown, way: Way = {}) {
   };
   const batch = createRecordBatch(used, 3);
   const reader = createConditionReader(used.conditions, table);
-  createJsonDecoder({ ...fields, ...way.fields }, used, limits, reader)(message, batch, 1, now);
+  createJsonDecoder({ fields: { ...fields, ...way.fields }, schema: used, limits, readConditions: reader })(
+    message,
+    batch,
+    1,
+    now,
+  );
   return {
     key: batch.keys[1],
     timestamp: batch.timestamps[1],

@@ -4,7 +4,7 @@ import { createCategoryTable, createConditionReader } from '../../../src/domain/
 import { createRecordBatch, type RecordSchema } from '../../../src/domain/record';
 import { DecodeError } from '../../../src/errors';
 import { parseObject } from '../../../src/codecs/envelope';
-import type { RecordFields } from '../../../src/codecs/envelope';
+import type { RecordFields } from '../../../src/codecs/codec';
 import { createJsonDecoder, createObjectWriter } from '../../../src/codecs/json/json';
 import { createTemplates, type Roles } from '../../../src/codecs/json/template';
 import type { Message } from '../../../src/sources/source';
@@ -38,8 +38,8 @@ function createPair(used: { fields: RecordFields; schema: RecordSchema }) {
     return { table, reader, batch: createRecordBatch(used.schema, 1) };
   };
   const [learning, parsing] = [make(), make()];
-  const decode = createJsonDecoder(used.fields, used.schema, limits, learning.reader);
-  const write = createObjectWriter(used.fields, used.schema, limits, parsing.reader);
+  const decode = createJsonDecoder({ ...used, limits, readConditions: learning.reader });
+  const write = createObjectWriter({ ...used, limits, readConditions: parsing.reader });
   const said = (of: typeof learning, act: (batch: typeof learning.batch) => void) => {
     try {
       act(of.batch);
