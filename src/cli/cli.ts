@@ -1,11 +1,11 @@
-/** The command line: which commands there are, and what their errors look like. */
+/** The command line: its commands, and the output of their errors. */
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../errors';
 import { errorChain } from '../system/error-text';
 import { exitCodes, type CommandContext, type Register } from './context';
 import { vaemonVersion } from './version';
 
-/** Every command, in the order of the help. Each is loaded when it is needed: most need a tensor library, some do not. */
+/** Every command, in the order of the help. Each is loaded on use: most need a tensor library, some do not. */
 const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> = {
   run: () => import('./run'),
   train: () => import('./train'),
@@ -35,7 +35,7 @@ Examples:
 Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration.
 `;
 
-/** With the named command, or with all of them where none is named. */
+/** The program with the named command, or with all commands if that name is none. */
 async function createProgram(name: string | undefined, context: CommandContext): Promise<Command> {
   const program = new Command('vaemon')
     .description('Anomaly detection on streams of records: variational autoencoders, calibrated alarms.')
@@ -57,13 +57,13 @@ async function createProgram(name: string | undefined, context: CommandContext):
   return program;
 }
 
-/** Runs one command, given the arguments after the program's name. Errors become a message and an exit code; never rejects. */
+/** Runs one command with the arguments after the name of the program. Errors become a message and an exit code. */
 export async function runCli(argv: readonly string[], context: CommandContext): Promise<void> {
   try {
     const program = await createProgram(argv[0], context);
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
-    // Commander has written its message by now; asking for help arrives here as well, with code 0.
+    // Commander has written its message; help arrives here as well, with code 0.
     if (error instanceof CommanderError) {
       if (error.exitCode !== 0) context.setExitCode(exitCodes.usage);
       return;

@@ -20,7 +20,7 @@ interface Spec {
   timeZone?: unknown;
 }
 
-/** One condition, or what is wrong with it. */
+/** One condition; its problems are added to `problems`. */
 function readCondition(name: string, spec: unknown, problems: string[]): ConditionSpec | undefined {
   const known = problems.length;
   const wrong = (what: string, type: string, value: unknown): void => {
@@ -30,7 +30,7 @@ function readCondition(name: string, spec: unknown, problems: string[]): Conditi
     problems.push(`${name} must be a map such as {kind: category} (got ${show(spec)})`);
     return undefined;
   }
-  if (name === '' || name.trim() !== name) problems.push(`${show(name)} is no name for a condition`);
+  if (name === '' || name.trim() !== name) problems.push(`${show(name)} is not a valid name of a condition`);
   const { kind: kindWord, missing: missingWord = 'reject', maxValues = 64, timeZone = 'UTC' } = spec as Spec;
   const kind = kinds.find((word) => word === kindWord);
   if (kind === undefined) {
@@ -53,13 +53,13 @@ function readCondition(name: string, spec: unknown, problems: string[]): Conditi
   return { name, kind, timeZone: timeZone as string };
 }
 
-/** What a record is judged given. Several problems are reported in one message. */
+/** The conditions of a detector. Several problems are reported in one message. */
 export function conditions(about: About): Key<readonly ConditionSpec[]> {
   return key<readonly ConditionSpec[]>(about, {
     type: `a map \`name: {kind, missing, maxValues, timeZone}\`; kind is ${oneOf(kinds)}`,
     read(value) {
       if (typeof value !== 'object' || value === null) return undefined;
-      // convict takes a map for a section, so a map comes as its entries (evaluate.ts).
+      // A map comes as its entries (evaluate.ts).
       const entries: readonly unknown[] = Array.isArray(value) ? value : Object.entries(value);
       if (!entries.every((entry) => Array.isArray(entry) && typeof entry[0] === 'string')) return undefined;
       const problems: string[] = [];

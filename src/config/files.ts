@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { ConfigProblem } from '../errors';
 
-/** One file, read: its content as YAML has it, or what is wrong with the file as a whole. */
+/** One file: its parsed YAML, or the problems of the file as a whole. */
 export interface ConfigFile {
   file: string;
   document: unknown;
   problems: readonly ConfigProblem[];
 }
 
-/** What a path stands for: at most one `daemon.yaml`, and the detectors' files in the order of their names. */
+/** The files at a path: at most one `daemon.yaml`, and the files of detectors in the order of their names. */
 export interface ConfigFiles {
   daemon: ConfigFile | undefined;
   detectors: readonly ConfigFile[];
@@ -21,11 +21,11 @@ export interface ConfigFiles {
 function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return 'does not exist';
-  if (code === 'EACCES') return 'may not be read: permission denied';
+  if (code === 'EACCES') return 'cannot be read: permission denied';
   return code === 'EISDIR' ? 'is a folder' : `cannot be read: ${message}`;
 }
 
-/** Names in a folder that are YAML files. Hidden ones are left: Kubernetes keeps its copies in `..data`. */
+/** Names of the YAML files in a folder, without hidden ones: Kubernetes keeps copies in `..data`. */
 async function yamlFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
@@ -54,8 +54,8 @@ function parseYaml(file: string, source: string): ConfigFile {
     const { line, col } = lines.linePos(start);
     const key = /^[^\s:]+/.exec(source.slice(start))?.[0] ?? '';
     const ours: Partial<Record<typeof code, string>> = {
-      DUPLICATE_KEY: `the key ${key} stands here for the second time`,
-      MULTIPLE_DOCS: 'a second document begins here, but a file has one',
+      DUPLICATE_KEY: `the key ${key} is repeated`,
+      MULTIPLE_DOCS: 'a second document begins here, but a file must have one',
     };
     const what = ours[code] ?? message;
     return { file, key: '', message: `line ${line}, column ${col}: ${what}` };
@@ -65,10 +65,10 @@ function parseYaml(file: string, source: string): ConfigFile {
   try {
     const document: unknown = parsed.toJS();
     return isCircular(document)
-      ? fail('an alias stands inside what it refers to')
+      ? fail('an alias refers to a value that contains it')
       : { file, document, problems };
   } catch (error) {
-    // An alias that multiplies without end.
+    // Aliases that expand to too many values.
     return fail((error as Error).message);
   }
 }

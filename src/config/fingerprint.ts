@@ -1,9 +1,9 @@
-/** Fingerprints of settings: what was stored under one fingerprint is not read under another. */
+/** Fingerprints of settings: data stored under one fingerprint is not read under another. */
 import { createHash } from 'node:crypto';
 import { imageOf } from '../domain/record';
 import type { DetectorSettings } from './settings';
 
-/** Changes when windows that were filled under other settings cannot be used any more. */
+/** Changes if windows that were filled under other settings are no longer usable. */
 export function windowFingerprint({ record, fields, window }: DetectorSettings): string {
   const { length, ttlMs, intervalMs, gaps, padding } = window;
   return fingerprintOf({
@@ -15,24 +15,24 @@ export function windowFingerprint({ record, fields, window }: DetectorSettings):
   });
 }
 
-/** Changes when a model that was trained under other settings cannot be used any more. */
+/** Changes if a model that was trained under other settings is no longer usable. */
 export function settingsFingerprint({ record, window, model, calibration }: DetectorSettings): string {
   const image = imageOf(record);
   const relevant = {
     channels: record.channels,
-    // What decides how the pixels look to the model; for sensors nothing, so that their models stay in use.
+    // Settings that change the pixels. Absent for sensors, so that their models stay usable.
     ...(image && { image: { ...record.image, format: undefined, maxPixels: undefined } }),
     conditions: record.conditions,
-    // Limits are not part of what a version has learned.
+    // A model version does not depend on limits.
     signals: record.signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
     length: window.length,
-    // What a window may hold beside full records.
+    // Settings that change how windows are filled.
     interval: window.intervalMs,
     gaps: window.gaps,
     padding: window.padding,
     model,
     statistics: calibration.statistics,
-    // Left out where there is none, so that older versions stay in use.
+    // Absent without groups, so that older versions stay usable.
     ...(calibration.groupBy !== '' && { groupBy: calibration.groupBy }),
   };
   return fingerprintOf(relevant);

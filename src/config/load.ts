@@ -1,4 +1,4 @@
-/** From a path to settings: complete, checked and frozen, or every problem of every file at once. */
+/** Loads a configuration: complete, checked and frozen settings, or every problem of every file. */
 import { ConfigError, type ConfigProblem } from '../errors';
 import { argumentOrigin, evaluate, type Layers } from '../schema/evaluate';
 import { readConfigFiles, type ConfigFile } from './files';
@@ -12,13 +12,13 @@ import { didYouMean, nearest } from '../schema/suggest';
 export interface LoadOptions {
   /** Empty variables count as absent. */
   env: Layers['env'];
-  /** `--set key=value`, by dotted key; goes to every file whose schema has the key. */
+  /** `--set key=value`, by dotted key. Each applies to every file whose schema has the key. */
   overrides?: Layers['overrides'];
-  /** What a command knows by itself of its detectors, in the shape of a detector's file; the file wins. */
+  /** Values from the command itself, in the shape of a detector's file. The file takes precedence. */
   assumed?: unknown;
 }
 
-/** Arguments that neither kind of file knows. */
+/** Problems of arguments whose key is in neither schema. */
 function unknownOverrides(overrides: Layers['overrides']): ConfigProblem[] {
   const known = [...listKeys(daemonSchema).keys(), ...listKeys(detectorSchema).keys()];
   return Object.keys(overrides)
@@ -36,15 +36,15 @@ function duplicateNames(detectors: Settings['detectors']): ConfigProblem[] {
   const first = new Map<string, string>();
   return detectors.flatMap(({ file, settings: { detector } }) => {
     const other = first.get(detector);
-    // A name that is itself wrong has not been read and has its problem already.
+    // An invalid name is absent here, and its problem has been reported.
     if (other === undefined) first.set(detector, file);
     return other === undefined || typeof detector !== 'string'
       ? []
-      : [{ file, key: 'detector', message: `"${detector}" is the detector of ${other} already` }];
+      : [{ file, key: 'detector', message: `"${detector}" is already the name of the detector in ${other}` }];
   });
 }
 
-/** What the preset says that this document asks for. A name that is none is a problem of the schema's. */
+/** The preset that a document selects. The schema reports an unknown name. */
 function presetOf(document: unknown, { env, overrides }: Layers): object {
   const inFile = (document as { preset?: unknown } | null | undefined)?.preset;
   const variable = env[detectorSchema.preset.env ?? ''];
@@ -60,15 +60,15 @@ function deepFreeze<T>(value: T): T {
   return value;
 }
 
-/** The environment and the arguments are the same for every detector, and so are their problems. */
+/** Each problem once: those of the environment and of arguments occur for every detector. */
 function distinct(problems: readonly ConfigProblem[]): ConfigProblem[] {
   const seen = new Map(problems.map((one) => [`${one.file}\n${one.key}\n${one.message}`, one]));
   return [...seen.values()];
 }
 
 /**
- * Loads a detector's file, or a folder with an optional `daemon.yaml` and `detectors/*.yaml`; the environment and then
- * the arguments win over the files. The result is deeply frozen. Rejects with a ConfigError that has every problem.
+ * Loads a detector's file, or a folder with an optional `daemon.yaml` and `detectors/*.yaml`. The result is deeply frozen.
+ * @throws ConfigError with every problem
  */
 export async function loadSettings(
   path: string,

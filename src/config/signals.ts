@@ -1,4 +1,4 @@
-/** `record.signals`: a map from the name of a channel to what is known of it beforehand. */
+/** `record.signals`: a map from the name of a channel to prior knowledge of it. */
 import type { SignalSpec } from '../domain/signal';
 import { key, oneOf, show, type About } from '../schema/formats';
 import type { Key } from '../schema/key';
@@ -24,7 +24,7 @@ function isFinite(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
-/** One signal, or what is wrong with it. */
+/** One signal; its problems are added to `problems`. */
 function readSignal(channel: string, spec: unknown, problems: string[]): SignalSpec | undefined {
   const known = problems.length;
   const wrong = (what: string, type: string, value: unknown): void => {
@@ -68,13 +68,13 @@ function readLimits(
   return limits;
 }
 
-/** What is known of channels beforehand. Several problems are reported in one message. */
+/** Prior knowledge of channels. Several problems are reported in one message. */
 export function signals(about: About): Key<readonly SignalSpec[]> {
   return key<readonly SignalSpec[]>(about, {
     type: `a map \`channel: {direction, deadband, limits: {min, max}}\`; direction is ${oneOf(directions)}`,
     read(value) {
       if (typeof value !== 'object' || value === null) return undefined;
-      // convict takes a map for a section, so a map comes as its entries (evaluate.ts).
+      // A map comes as its entries (evaluate.ts).
       const entries: readonly unknown[] = Array.isArray(value) ? value : Object.entries(value);
       if (!entries.every((entry) => Array.isArray(entry) && typeof entry[0] === 'string')) return undefined;
       const problems: string[] = [];

@@ -1,4 +1,4 @@
-/** One document, the environment and the arguments, taken together and checked: convict does the layering. */
+/** Checks one document together with the environment and the arguments; convict does the layering. */
 import convict from 'convict';
 import type { ConfigProblem } from '../errors';
 import { show } from './formats';
@@ -6,20 +6,20 @@ import { isKey, listKeys, nodesInUse, settingName, type Key, type Parsed, type S
 import type { Rule } from './rule';
 import { didYouMean, nearest } from './suggest';
 
-/** Where values come from beside the files. Arguments win over the environment, and that wins over the files. */
+/** Other origins of values than files. Arguments take precedence over the environment, and the environment over files. */
 export interface Layers {
-  /** For keys that the file leaves out, in the shape of a document; a later one wins. */
+  /** Defaults for keys that the file leaves out, in the shape of a document; a later one takes precedence. */
   assumed?: readonly unknown[];
   /** Empty variables count as absent. */
   env: Readonly<Record<string, string | undefined>>;
-  /** By dotted key. Keys that the schema does not know are left to the caller. */
+  /** By dotted key. Keys that are not in the schema are ignored here; the caller reports them. */
   overrides: Readonly<Record<string, string>>;
 }
 
-/** Shown as the file of a problem that came with an argument. */
+/** The file that is shown for a problem of an argument. */
 export const argumentOrigin = '--set';
 
-// convict wants to know every format; values are checked by their keys.
+// convict needs the name of every format; values are checked by their keys.
 convict.addFormat({ name: 'vaemon', validate: () => undefined });
 
 type Document = Readonly<Record<string, unknown>>;
@@ -29,8 +29,8 @@ function isMap(value: unknown): value is Document {
 }
 
 /**
- * The part of a document that fits the shape of the schema; the rest becomes problems. convict would report each
- * unknown leaf without a hint, and loses its way where a value stands in the place of a section.
+ * The part of a document that has the shape of the schema; the rest is reported as problems. convict reports each unknown
+ * leaf without a hint, and fails where a value stands in the place of a section.
  */
 function fitShape(
   schema: Section,
@@ -48,7 +48,7 @@ function fitShape(
   const fitting: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(document)) {
     const path = prefix === '' ? name : `${prefix}.${name}`;
-    // A key without a name would pass for the whole file.
+    // A problem with an empty key would stand for the whole file.
     const key = path === '' ? '""' : path;
     const node = Object.hasOwn(schema, name) ? schema[name] : undefined;
     if (node === undefined && prefix === '' && all.includes(name)) {
@@ -60,7 +60,7 @@ function fitShape(
     } else if (isOutOfPlace(node, value)) {
       report(key, outOfPlace(node));
     } else if (isMap(value)) {
-      // convict takes a map for a section: a key that wants one gets its entries.
+      // convict treats a map as a section, so a key whose value is a map gets its entries.
       const problem = problemOf(() => node.parse(value));
       if (problem === undefined) fitting[name] = Object.entries(value);
       else report(key, problem);
@@ -71,16 +71,16 @@ function fitShape(
   return fitting;
 }
 
-/** A secret in a file or an argument; that it is empty may be said anywhere. */
+/** Whether a secret stands in a file or an argument. An empty value is allowed there. */
 function isOutOfPlace({ secret }: Key<unknown>, value: unknown): boolean {
   return secret === true && value !== '' && value !== null;
 }
 
 function outOfPlace({ env }: Key<unknown>): string {
-  return `is a secret, and others read this: set ${env ?? 'its variable'}, or name a file with it`;
+  return `is a secret and must not stand in files or arguments: set ${env ?? 'its variable'}, or name a file with it`;
 }
 
-/** Whether what was written in the place of a section may have been meant for a secret in it. */
+/** Whether a value in the place of this section could be a secret, which an error must not repeat. */
 function hasSecret(schema: Section): boolean {
   return Object.values(schema).some((node) => isKey(node) && node.secret === true);
 }
@@ -94,7 +94,7 @@ function problemOf(attempt: () => void): string | undefined {
   }
 }
 
-/** The key of this section, or of another one, that an unknown name was meant to be. */
+/** The key of this section or another one that is most similar to an unknown name. */
 function meant(name: string, siblings: readonly string[], all: readonly string[]): string | undefined {
   const elsewhere = (): string | undefined => {
     const same = all.filter((path) => path.endsWith(`.${name}`));
@@ -103,7 +103,7 @@ function meant(name: string, siblings: readonly string[], all: readonly string[]
   return nearest(name, siblings) ?? elsewhere();
 }
 
-/** The settings of a section, from those of its keys. A key that is wrong has none. */
+/** The settings of a section. Those of invalid keys are absent. */
 function nest(schema: Section, parsed: ReadonlyMap<string, unknown>, prefix = ''): object {
   const pathOf = (name: string): string => (prefix === '' ? name : `${prefix}.${name}`);
   return Object.fromEntries(
@@ -115,12 +115,12 @@ function nest(schema: Section, parsed: ReadonlyMap<string, unknown>, prefix = ''
 }
 
 export interface Evaluation<S> {
-  /** Complete only when there are no problems. */
+  /** Complete only if there are no problems. */
   settings: S;
   problems: readonly ConfigProblem[];
 }
 
-/** Of a list with a great many faults, or of long names in it, the beginning is enough. */
+/** The beginning of a message that repeats many or long values. */
 function shorten(message: string): string {
   return message.length > 1500 ? `${message.slice(0, 1500)}…` : message;
 }
@@ -157,11 +157,11 @@ export function evaluate<S extends Section>(
     if (key !== undefined && isOutOfPlace(key, value)) report(name, outOfPlace(key));
     else if (key !== undefined) config.set(name, value);
   }
-  // convict's own validate puts all problems into one text, which values with line breaks tear apart.
+  // convict's own validate joins all problems to one text, which cannot be split again if values have line breaks.
   const parsed = new Map<string, unknown>();
   for (const [path, key] of keys) {
     const problem = problemOf(() => parsed.set(path, key.parse(config.get(path))));
-    // A value that was left out for its shape has its problem already.
+    // A value of the wrong shape has been reported already.
     if (problem !== undefined && !wrong.has(path)) report(path, problem);
   }
 

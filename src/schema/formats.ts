@@ -1,24 +1,24 @@
-/** The formats that a key's value can have. Each says what the value must be; a key refuses anything else. */
+/** The formats of keys. A key rejects values that do not have its format. */
 import { isIP } from 'node:net';
 import { CronPattern, Cron } from 'croner';
 import type { FalseAlarmTarget } from '../calibration/threshold';
 import type { Key, Section, Variants } from './key';
 
-/** What the author of a schema says of a key. Without `default` the key is required. */
+/** Documentation and default of a key. Without `default` the key is required. */
 export interface About {
   doc: string;
   default?: unknown;
 }
 
 interface Format<T> {
-  /** What the value must be, with its article. */
+  /** The valid values as a noun with its article. */
   type: string;
-  /** The setting, or undefined when the value is not what it must be. May throw where there is more to say. */
+  /** The setting, or undefined for an invalid value. May throw an Error with a more specific message. */
   read(value: unknown): T | undefined;
   print?(setting: T): unknown;
 }
 
-/** A value as an operator would recognise it in a message. */
+/** A value as text for a message. */
 export function show(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
@@ -44,7 +44,7 @@ export function key<T>({ doc, default: standard = null }: About, format: Format<
   };
 }
 
-/** Numbers may be text: environment and arguments know nothing else. `parseFloat` would take `10x` for 10. */
+/** Numbers of the environment and of arguments are text. `parseFloat` would read `10x` as 10. */
 function readNumber(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value !== 'string' || !/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value)) return undefined;
@@ -79,7 +79,7 @@ export function positive(about: About): Key<number> {
   });
 }
 
-/** A share of something, the ends excluded. */
+/** A share, 0 and 1 excluded. */
 export function ratio(about: About): Key<number> {
   return key(about, {
     type: 'a ratio above 0 and below 1',
@@ -87,7 +87,7 @@ export function ratio(about: About): Key<number> {
   });
 }
 
-/** A share of something that may also be nothing. */
+/** A share, 0 included and 1 excluded. */
 export function shareOrNone(about: About): Key<number> {
   return key(about, {
     type: 'a ratio from 0 to below 1',
@@ -99,7 +99,7 @@ function within(number: number | undefined, fits: (number: number) => boolean): 
   return number !== undefined && Number.isFinite(number) && fits(number) ? number : undefined;
 }
 
-/** True or false, and no other word: YAML 1.2 reads `no` and `off` as text. */
+/** `true` or `false` only: YAML 1.2 reads `no` and `off` as text. */
 export function flag(about: About): Key<boolean> {
   return key(about, {
     type: '`true` or `false`',
@@ -157,7 +157,7 @@ export function path(about: About, { empty = false } = {}): Key<string> {
 }
 
 /**
- * What nobody shall see: it comes from its environment variable alone (evaluate.ts), and no message and no page repeats it.
+ * A secret. It is read from its environment variable only (evaluate.ts), and no message or page repeats it.
  */
 export function secret(about: Omit<About, 'default'>): Key<string> {
   const type = 'text that its variable holds, or empty';
@@ -171,16 +171,16 @@ export function secret(about: Omit<About, 'default'>): Key<string> {
   };
 }
 
-/** Address of an HTTP service, or empty. Credentials have keys of their own, where they are hidden. */
+/** Address of an HTTP service, or empty. Credentials have keys of their own, which are hidden. */
 export function url(about: About): Key<string> {
   const type = 'a URL that begins with `http://` or `https://`, or empty';
   return key(about, {
     type,
     read(value) {
       if (value === '') return value;
-      // Not shown: what stands before it may be a password.
+      // The value is not repeated: it may contain a password.
       if (typeof value === 'string' && value.includes('@'))
-        throw new Error('must not have a user or a password in it: there are keys for them');
+        throw new Error('must not contain a user or a password: they have keys of their own');
       const isUrl = typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value);
       return isUrl ? value : undefined;
     },
@@ -203,7 +203,7 @@ export function field(about: About, { empty = false } = {}): Key<string> {
   return text(about, type, (value) => (empty && value === '') || /^[^.\s]+(\.[^.\s]+)*$/.test(value));
 }
 
-/** What names a detector, and with it a metric label and a folder. */
+/** Name of a detector, which is also a metric label and the name of a folder. */
 export function detectorName(about: About): Key<string> {
   return text(
     about,
@@ -212,7 +212,7 @@ export function detectorName(about: About): Key<string> {
   );
 }
 
-/** Name that Kafka would take for a topic. */
+/** Name of a Kafka topic, or empty. */
 export function topic(about: About): Key<string> {
   return text(
     about,
@@ -221,7 +221,7 @@ export function topic(about: About): Key<string> {
   );
 }
 
-/** An id that is shown in a broker's log and metrics. */
+/** An id in the logs and metrics of brokers. */
 export function identifier(about: About, { empty = false } = {}): Key<string> {
   return text(
     about,
@@ -233,7 +233,7 @@ export function identifier(about: About, { empty = false } = {}): Key<string> {
 const hostName =
   /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$/;
 
-/** What looks like an IPv4 address and is none (`300.1.1.1`) is not a host name either. */
+/** An invalid IPv4 address such as `300.1.1.1` is not accepted as a host name. */
 function isHost(value: string): boolean {
   return isIP(value) !== 0 || (hostName.test(value) && !/^[\d.]+$/.test(value));
 }
@@ -259,7 +259,7 @@ function list<T extends string | number>(
   return key(about, {
     type,
     read(value) {
-      // Environment and arguments have lists as text: a,b,c.
+      // Lists in the environment and in arguments are text: a,b,c.
       const items = typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value;
       if (!Array.isArray(items)) return undefined;
       const given = value === '' ? [] : (items as unknown[]);
@@ -291,7 +291,7 @@ export function brokers(about: About): Key<readonly string[]> {
   });
 }
 
-/** Numbers of at least 0, as many as there are. */
+/** Any count of numbers of at least 0. */
 export function amounts(about: About): Key<readonly number[]> {
   return list(about, 'a list of numbers of at least 0', {
     item: (value) => within(readNumber(value), (number) => number >= 0),
@@ -324,13 +324,13 @@ function readDuration(value: unknown): number | undefined {
   return Math.round(Number(parts.groups.count) * unitMs[parts.groups.unit as keyof typeof unitMs]);
 }
 
-/** A duration in the largest unit that leaves no rest: 90000 → `90s`. */
+/** A duration in the largest unit that divides it: 90000 → `90s`. */
 export function formatDuration(ms: number): string {
   const unit = ms === 0 ? 's' : (units.find((one) => ms % unitMs[one] === 0) ?? 'ms');
   return `${ms / unitMs[unit]}${unit}`;
 }
 
-/** A duration with its unit (a bare number is refused: nobody agrees on what it means); kept in ms. */
+/** A duration with its unit, parsed to ms. A number without a unit is ambiguous and rejected. */
 export function duration(
   about: About,
   { min = 0, timer = false }: { min?: number; timer?: boolean } = {},
@@ -347,7 +347,7 @@ export function duration(
   return { ...key(about, format), suffix: 'Ms' };
 }
 
-/** When to do something: a cron expression that comes due at some time, or empty for never. */
+/** A cron expression that comes due at some time, or empty for never. */
 export function cron(about: About): Key<string> {
   return key(about, {
     type: 'a cron expression of 5 or 6 fields (seconds first), or empty',
@@ -355,10 +355,10 @@ export function cron(about: About): Key<string> {
       if (typeof value !== 'string') return undefined;
       if (value === '') return value;
       try {
-        // The pattern is tried alone first: Cron also takes a date, which would come due once.
+        // CronPattern rejects a date, which Cron accepts as a time that comes due once.
         new CronPattern(value);
       } catch (cause) {
-        // It quotes the value as it is.
+        // The reason quotes the value, with its line breaks.
         const reason = (cause as Error).message.replace(/^CronPattern: /, '').replace(/[\p{Cc}\s]+/gu, ' ');
         throw new Error(`is not a cron expression (got ${show(value)}): ${reason.slice(0, 120)}`, { cause });
       }
@@ -368,7 +368,7 @@ export function cron(about: About): Key<string> {
   });
 }
 
-/** Whether Intl knows the time zone. Offsets are refused: only newer versions of Node take them. */
+/** Whether Intl supports the time zone. Offsets are rejected: only newer versions of Node support them. */
 export function isTimeZone(value: unknown): value is string {
   if (typeof value !== 'string' || !/^[A-Za-z]/.test(value)) return false;
   try {
@@ -394,7 +394,7 @@ const periodMs = {
   year: 31_536_000_000,
 } as const;
 
-/** How many false alarms the operator accepts: a ratio of normal records, or so many in a period. */
+/** Acceptable false alarms: a ratio of normal records, or a number per period. */
 export function falseAlarmTarget(about: About): Key<FalseAlarmTarget> {
   return key<FalseAlarmTarget>(about, {
     type: 'a ratio above 0 and below 1 such as `0.001`, or a rate such as `2 per day` (minute, hour, day, week, year)',

@@ -1,27 +1,27 @@
 /**
- * A schema is a tree of sections whose leaves are keys. A key is a convict property that also knows how its value
- * is read, printed and described, so that loading, `config print` and docs/configuration.md come from one place.
+ * A schema is a tree of sections whose leaves are keys. A key is a convict property with the functions that parse and print
+ * its value, and its documentation: loading, `config print` and docs/configuration.md all use it.
  */
 
 export interface Key<T> {
   doc: string;
-  /** The one convict format of ours. */
+  /** The convict format of all keys. */
   format: 'vaemon';
-  /** As it would stand in YAML; null = the key is required. */
+  /** In the form of YAML; null = the key is required. */
   default: unknown;
-  /** Environment variable; filled in by `nameVariables`, absent where one value for all detectors makes no sense. */
+  /** Environment variable, set by `nameVariables`; absent where one value for all detectors makes no sense. */
   env?: string;
-  /** What the value must be, with its article: `a whole number of at least 1`. */
+  /** The valid values as a noun with its article: `a whole number of at least 1`. */
   type: string;
-  /** Of what the setting's name in TypeScript has and the YAML key has not: durations are kept in ms. */
+  /** Suffix of the name of the setting: a duration `timeout` becomes `timeoutMs`. */
   suffix?: 'Ms';
-  /** The value names the section beside this key that is in use; the other sections are no part of the settings. */
+  /** The value names the section beside this key that is in use. The other sections are not part of the settings. */
   selects?: true;
-  /** Never shown, and taken from the environment alone: a file and an argument are read by others, too. */
+  /** Never shown, and read from the environment only: other people read files and arguments. */
   secret?: boolean;
-  /** Turns what stands in YAML, the environment or an argument into the setting. Throws an Error that says what is wrong. */
+  /** The setting for a value of YAML, the environment or an argument. @throws Error if it is invalid */
   parse(value: unknown): T;
-  /** The setting as it would stand in YAML. */
+  /** The setting in the form of YAML. */
   print(setting: T): unknown;
 }
 
@@ -80,7 +80,7 @@ export function listKeys(section: Section, prefix = ''): Map<string, Key<unknown
   return keys;
 }
 
-/** Whether a section is one of variants, of which the key `kind` selects one. */
+/** Whether a section consists of variants. */
 export function isVariants(section: Section): boolean {
   return Object.values(section).some((node) => isKey(node) && node.selects === true);
 }
@@ -100,11 +100,11 @@ export function nameVariables<S extends Section>(section: S, without: readonly s
         return [word, name(node, inner, (isVariants(part) ? variablePrefix : prefix) + own)];
       }),
     );
-  // A tree with the same keys.
+  // The result has the same keys.
   return name(section, '', variablePrefix) as S;
 }
 
-/** The settings as a YAML document would state them: the inverse of loading. Secrets are hidden. */
+/** The settings as a YAML document, the inverse of loading. Secrets are hidden. */
 export function toDocument(section: Section, settings: object): Record<string, unknown> {
   const values = settings as Readonly<Record<string, unknown>>;
   return Object.fromEntries(

@@ -1,12 +1,12 @@
-/** What must hold between keys. */
+/** A condition on several keys. */
 export interface Rule<S> {
-  /** Keys that the rule reads; it is skipped while one of them is wrong by itself. The first one is reported. */
+  /** Keys that the rule reads; it is skipped if one of them is invalid by itself. The first one is reported. */
   keys: readonly string[];
-  /** What is wrong, or undefined. */
+  /** The problem, or undefined. */
   problem(settings: S): string | undefined;
 }
 
-/** A rule of one section, such as that of a source: what it reads there, and what it reads elsewhere in the document. */
+/** A rule of one section, such as that of a source. It may also read keys elsewhere in the document. */
 export interface SectionRule<Own, Whole = unknown> {
   /** Names of keys within the section; the first one is reported. */
   keys: readonly [string, ...string[]];
@@ -18,7 +18,7 @@ export interface SectionRule<Own, Whole = unknown> {
 /**
  * The rules of a section as rules of the whole document.
  * @param path dotted key of the section
- * @param find the settings of the section; undefined where it is not in use, and then no rule holds
+ * @param find the settings of the section, or undefined if it is not in use and the rules do not apply
  * @param decisive keys that decide whether it is in use
  */
 export function rulesOf<Own, Whole>(

@@ -1,6 +1,6 @@
-/** What an operator probably meant by a name that does not exist. */
+/** Suggestions for misspelt names. */
 
-/** How many letters must be inserted, deleted, replaced or swapped with a neighbour to turn one word into the other. */
+/** Number of insertions, deletions, replacements and swaps of neighbouring letters between two words. */
 export function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -18,7 +18,7 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length]!;
 }
 
-/** The candidate nearest to the word, upper and lower case aside, if any is near enough to have been meant. */
+/** The candidate with the smallest edit distance to the word, ignoring case; undefined if all are too different. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3));
   const byDistance = candidates

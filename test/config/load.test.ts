@@ -481,12 +481,12 @@ sinks: { kafka: { enabled: true, detectionsTopic: in, deadLetterTopic: dead } }
 
   test('YAML errors have line and column, and a key may stand only once', async () => {
     expect(await problemsIn('detector: a\nwindow:\n  length: 3\n  length: 4\n')).toEqual([
-      'line 4, column 3: the key length stands here for the second time',
+      'line 4, column 3: the key length is repeated',
     ]);
     expect(await problemsIn('detector: [a\n')).toEqual([
       expect.stringMatching(/^line 2, column 1: Flow sequence/),
     ]);
-    expect(await problemsIn('detector: &a [*a]\n')).toEqual(['an alias stands inside what it refers to']);
+    expect(await problemsIn('detector: &a [*a]\n')).toEqual(['an alias refers to a value that contains it']);
     expect(await problemsIn('detector: a\n---\nwindow: {}\n')).toEqual([
       expect.stringMatching(/^line 2, .*a second document begins here/),
     ]);
@@ -513,7 +513,7 @@ sinks: { kafka: { enabled: true, detectionsTopic: in, deadLetterTopic: dead } }
       {
         file: 'detectors/b.yaml',
         key: 'detector',
-        message: `"pump" is the detector of ${folder}/detectors/a.yaml already`,
+        message: `"pump" is already the name of the detector in ${folder}/detectors/a.yaml`,
       },
     ]);
   });
@@ -558,7 +558,7 @@ sinks: { kafka: { enabled: true, detectionsTopic: in, deadLetterTopic: dead } }
     if (process.getuid?.() === 0) return;
     const folder = await writeFolder({ 'detectors/pump.yaml': minimalDetector() });
     await chmod(join(folder, 'detectors', 'pump.yaml'), 0);
-    expect(await problemsOf(folder)).toMatchObject([{ message: 'may not be read: permission denied' }]);
+    expect(await problemsOf(folder)).toMatchObject([{ message: 'cannot be read: permission denied' }]);
   });
 
   test('daemon.yaml and daemon.yml together are refused', async () => {
