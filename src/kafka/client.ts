@@ -30,24 +30,23 @@ const quietMs = 60_000;
 /** Distinct lines to compare with. */
 const maxLines = 100;
 
-/** Logs repeated lines at debug. */
-function withoutRepetition(log: KafkaLog, now = Date.now): KafkaLog {
+/** Logs the lines of kafkajs, repeated ones at debug. */
+function createLineLog(log: KafkaLog): (entry: LogEntry) => void {
   const loggedAt = new Map<string, number>();
-  const logOnce =
-    (level: 'warn' | 'info'): KafkaLog['warn'] =>
-    (message, fields) => {
-      const line = JSON.stringify([level, message, fields['part'], fields['detail'], fields['broker']]);
-      const isNew = now() - (loggedAt.get(line) ?? -Infinity) >= quietMs;
-      if (isNew) {
-        if (loggedAt.size >= maxLines) loggedAt.clear();
-        loggedAt.set(line, now());
-      }
-      log[isNew ? level : 'debug'](message, fields);
-    };
-  return {
-    warn: logOnce('warn'),
-    info: logOnce('info'),
-    debug: (message, fields) => log.debug(message, fields),
+  return ({ namespace, level: given, log: entry }) => {
+    const level = levelOf(given);
+    const line = JSON.stringify([level, namespace, entry.message, entry['broker']]);
+    const isRepeated = Date.now() - (loggedAt.get(line) ?? -Infinity) < quietMs;
+    if (level !== 'debug' && !isRepeated) {
+      if (loggedAt.size >= maxLines) loggedAt.clear();
+      loggedAt.set(line, Date.now());
+    }
+    const fields = Object.entries(entry).filter(([name]) => !ownFields.includes(name));
+    log[isRepeated ? 'debug' : level]('kafka client', {
+      part: namespace,
+      detail: entry.message,
+      ...Object.fromEntries(fields),
+    });
   };
 }
 
@@ -66,8 +65,7 @@ export interface KafkaClientOptions extends KafkaConnection {
 
 /** Client of one Kafka cluster; it connects on use. */
 export function createKafkaClient(options: KafkaClientOptions): Kafka {
-  const { brokers, tls, sasl, clientId, purpose } = options;
-  const log = withoutRepetition(options.log);
+  const { brokers, tls, sasl, clientId, purpose, log } = options;
   const security = tls && sasl && { tls, sasl };
   if (security !== undefined && isExposed(security))
     log.warn('credentials are sent to Kafka unencrypted: tls is not enabled', { brokers });
@@ -79,15 +77,6 @@ export function createKafkaClient(options: KafkaClientOptions): Kafka {
     // Source and sink retry without end; long retries in kafkajs would only delay a stop.
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 4 },
     logLevel: logLevel.INFO,
-    logCreator:
-      () =>
-      ({ namespace, level, log: entry }: LogEntry) => {
-        const fields = Object.entries(entry).filter(([name]) => !ownFields.includes(name));
-        log[levelOf(level)]('kafka client', {
-          part: namespace,
-          detail: entry.message,
-          ...Object.fromEntries(fields),
-        });
-      },
+    logCreator: () => createLineLog(log),
   });
 }
