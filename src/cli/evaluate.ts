@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { Option } from 'commander';
-import { evaluate, formatJson, formatScores } from '../offline/evaluate/evaluate';
+import { evaluate, formatJson, formatScores, thresholdsOf } from '../offline/evaluate/evaluate';
 import { evaluateSeries } from '../offline/evaluate/evaluate-series';
 import { formatReport } from '../offline/evaluate/table';
 import { exitWhenParentIsGone } from '../runtime/training-process';
@@ -29,7 +29,7 @@ export const register: Register = (program, { env, stdout, stderr }) => {
     .argument('<detector>', "a detector's file; its source and channels are those of the data")
     .requiredOption(
       '--train <path...>',
-      'CSV or idx3 images of normal records, or a folder with NAME.train.csv[.gz] or .idx3[.gz]; repeatable',
+      'CSV or idx3 images of normal records, or a folder with NAME.train.csv[.gz] or .idx3[.gz]; repeatable; a single file is the training of all tests',
     )
     .requiredOption('--test <path...>', 'CSV or idx3 to score, or a folder with NAME.test.…; repeatable')
     .option(
@@ -65,6 +65,8 @@ export const register: Register = (program, { env, stdout, stderr }) => {
         stderr,
       });
       if (options.out !== undefined) await writeFile(options.out, formatScores(outcomes));
-      stdout.write(options.json === true ? formatJson(report, outcomes) : formatReport(report));
+      stdout.write(
+        options.json === true ? formatJson(report, outcomes) : formatReport(report, thresholdsOf(outcomes)),
+      );
     });
 };

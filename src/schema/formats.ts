@@ -411,10 +411,13 @@ export function falseAlarmTarget(about: About): Key<FalseAlarmTarget> {
       const perMs = periodMs[parts.groups.period as keyof typeof periodMs];
       return count > 0 ? { kind: 'rate', count, perMs } : undefined;
     },
-    print(target) {
-      if (target.kind === 'ratio') return target.ratio;
-      const period = Object.entries(periodMs).find(([, ms]) => ms === target.perMs)?.[0];
-      return `${target.count} per ${period ?? formatDuration(target.perMs)}`;
-    },
+    print: printFalseAlarmTarget,
   });
+}
+
+/** As it is written in a configuration. */
+export function printFalseAlarmTarget(target: FalseAlarmTarget): number | string {
+  if (target.kind === 'ratio') return target.ratio;
+  const period = Object.entries(periodMs).find(([, ms]) => ms === target.perMs)?.[0];
+  return `${target.count} per ${period ?? formatDuration(target.perMs)}`;
 }

@@ -1,13 +1,26 @@
-/** Evaluates a detector's configuration on the files of one series. */
+/** Evaluates a detector's configuration on one training file and its tests. */
+import { printFalseAlarmTarget } from '../../schema/formats';
 import { loadSettings } from '../../config/load';
 import { sourceOf, type DetectorSettings, type Settings } from '../../config/settings';
 import { openEngines, usualEngines } from '../../runtime/engines';
-import { evaluateDetector } from './evaluator';
+import { trainOnce, type TrainedDetector } from './evaluator';
 import { readColumns } from '../../sources/file/file';
+import type { Message } from '../../sources/source';
 import { isIdxPath } from '../../domain/recording';
 import { readIdxImages } from '../../sources/file/idx';
-import { numericChannels, readImageMessages, readSeries, toMessages } from './series';
-import type { SeriesFiles } from './series-files';
+import { tsbWindow } from './quality/tsb-window';
+import {
+  checkSizes,
+  checkTimes,
+  hasTimestamps,
+  numericChannels,
+  readImages,
+  readRecords,
+  toImageMessages,
+  toMessages,
+  valuesOf,
+} from './series';
+import { seriesName, type SeriesFiles } from './series-files';
 
 export interface EvaluatedDetector {
   /** A detector's file. */
@@ -68,49 +81,164 @@ async function factsOfImages(train: string): Promise<FileFacts> {
   };
 }
 
-export type SeriesOutcome = Awaited<ReturnType<typeof evaluateSeries>>;
+/** Tests that share a training. */
+export interface SeriesGroup {
+  train: string;
+  tests: readonly Pick<SeriesFiles, 'name' | 'test'>[];
+}
 
-/** The outcome is JSON: the process of a series prints it. */
-export async function evaluateSeries(evaluated: EvaluatedDetector, files: Parameters<typeof readSeries>[0]) {
+/** The result of one test. JSON: the process of a series prints it. */
+export interface SeriesOutcome extends Awaited<ReturnType<typeof scoreTest>> {
+  series: string;
+  channels: readonly string[];
+  /** Columns that are not channels. */
+  ignoredColumns: readonly string[];
+  /** False-alarm target as it is configured. */
+  configuredTarget: number | string;
+  engine: string;
+  /** Tests of one training file share its training. */
+  trainingSeconds: number;
+}
+
+export async function evaluateSeries(
+  evaluated: EvaluatedDetector,
+  { name, train, test }: Pick<SeriesFiles, 'name' | 'train' | 'test'>,
+): Promise<SeriesOutcome> {
+  return (await evaluateGroup(evaluated, { train, tests: [{ name, test }] }))[0]!;
+}
+
+/**
+ * Trains once and scores each test.
+ * @param onOutcome receives each outcome as soon as it is known
+ */
+export async function evaluateGroup(
+  evaluated: EvaluatedDetector,
+  group: SeriesGroup,
+  onOutcome: (outcome: SeriesOutcome) => void = () => undefined,
+): Promise<SeriesOutcome[]> {
   const began = performance.now();
-  const { detector: settings, columns } = await loadSeriesSettings(evaluated, files);
+  const { detector: settings, columns } = await loadSeriesSettings(evaluated, group);
   const recorded =
     settings.record.kind === 'image'
-      ? { messages: await readImageMessages(files, settings.record.image), channels: [], ignored: [] }
-      : await recordedColumns(settings, columns, files);
+      ? await recordedImages(settings, group)
+      : await recordedColumns(settings, columns, group);
   const engines = await openEngines(usualEngines);
-  const { scores, flags, ...rest } = await evaluateDetector({
+  const trained = await trainOnce({
     settings: { ...settings, record: { ...settings.record, channels: recorded.channels } },
-    ...recorded.messages,
+    train: recorded.train,
     engines,
   });
+  const shared = {
+    channels: recorded.channels,
+    ignoredColumns: recorded.ignored,
+    configuredTarget: printFalseAlarmTarget(settings.calibration.falseAlarmTarget),
+    engine: engines.scoring.name,
+    trainingSeconds: (performance.now() - began) / 1000,
+  };
+  const outcomes: SeriesOutcome[] = [];
+  try {
+    for (const { name, test } of group.tests) {
+      const outcome = { series: name, ...shared, ...(await scoreTest(trained, recorded, test)) };
+      outcomes.push(outcome);
+      onOutcome(outcome);
+    }
+  } finally {
+    trained.dispose();
+  }
+  return outcomes;
+}
+
+async function scoreTest(trained: TrainedDetector, { readTest }: Recorded, path: string) {
+  const began = performance.now();
+  const { messages, keys, hasTimes, tsbWindow } = await readTest(path);
+  const { scores, flags, recordsPerDay, ...rest } = await trained.score(messages);
   return {
-    series: files.name,
     scores: Array.from(scores),
     flags: Array.from(flags),
     ...rest,
-    channels: recorded.channels,
-    /** Columns that are not channels. */
-    ignoredColumns: recorded.ignored,
-    engine: engines.scoring.name,
-    /** Duration of training and scoring. */
-    seconds: (performance.now() - began) / 1000,
+    keys,
+    recordsPerDay: hasTimes ? recordsPerDay : undefined,
+    tsbWindow,
+    scoringSeconds: (performance.now() - began) / 1000,
   };
+}
+
+/** A training file, and how to read the tests that follow it. */
+interface Recorded {
+  train: readonly Message[];
+  channels: readonly string[];
+  /** Columns that are not channels. */
+  ignored: readonly string[];
+  readTest: (path: string) => Promise<RecordedTest>;
+}
+
+interface RecordedTest {
+  messages: readonly Message[];
+  /** Undefined if the file has none. */
+  keys: readonly string[] | undefined;
+  hasTimes: boolean;
+  tsbWindow: number | undefined;
+}
+
+/** Key of records without one: the same in the training and all its tests. */
+function defaultKey({ train, tests }: SeriesGroup): string {
+  return tests.length === 1 ? tests[0]!.name : seriesName(train, 'train');
 }
 
 async function recordedColumns(
   settings: DetectorSettings,
   columns: readonly string[],
-  files: Parameters<typeof readSeries>[0],
-) {
-  const series = await readSeries(files, sourceOf(settings, 'file').file.columns);
+  group: SeriesGroup,
+): Promise<Recorded> {
+  const fileColumns = sourceOf(settings, 'file').file.columns;
+  const train = await readRecords(group.train, fileColumns);
+  // Errors in the tests appear before the training.
+  for (const { test } of group.tests)
+    checkTimes(train, await readRecords(test, fileColumns, 1), fileColumns.timestamp);
+  const key = defaultKey(group);
   const { channels } = settings.record;
   const fromHeader = channels.length === columns.length && channels.every((name, i) => name === columns[i]);
-  const kept = fromHeader ? numericChannels(series) : channels;
-  const known = Object.keys(series.train[0]!.values ?? {});
+  const kept = fromHeader ? numericChannels(train) : channels;
+  const known = Object.keys(train.records[0]!.values ?? {});
   return {
-    messages: toMessages(series),
+    train: toMessages(train, 'train', key, 0),
     channels: kept,
     ignored: known.filter((column) => !kept.includes(column)),
+    async readTest(path) {
+      const test = await readRecords(path, fileColumns);
+      return {
+        messages: toMessages(test, 'test', key, train.records.length),
+        keys:
+          test.records[0]!.key === undefined ? undefined : test.records.map((record) => record.key ?? key),
+        hasTimes: hasTimestamps(test.records),
+        tsbWindow: kept[0] === undefined ? undefined : tsbWindow(valuesOf(kept[0], [train, test])),
+      };
+    },
+  };
+}
+
+async function recordedImages(settings: DetectorSettings, group: SeriesGroup): Promise<Recorded> {
+  const train = await readImages(group.train);
+  const key = defaultKey(group);
+  const { width, height } = settings.record.image;
+  // One error instead of a dead letter for each image.
+  if (train.width !== width || train.height !== height)
+    throw new Error(
+      `${train.path} has images of ${train.width} × ${train.height} pixels, but record.image has ${width} × ${height}`,
+    );
+  for (const { test } of group.tests) checkSizes(train, await readImages(test));
+  return {
+    train: toImageMessages(train, 'train', key, 0),
+    channels: [],
+    ignored: [],
+    async readTest(path) {
+      const test = await readImages(path);
+      return {
+        messages: toImageMessages(test, 'test', key, train.images.length),
+        keys: undefined,
+        hasTimes: false,
+        tsbWindow: undefined,
+      };
+    },
   };
 }

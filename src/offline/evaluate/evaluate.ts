@@ -1,8 +1,8 @@
-/** Evaluates a detector's configuration on recorded series, each in its own process if there are several. */
+/** Evaluates a detector's configuration on recorded series, each in its own process if each has its own training. */
 import { createLogger, type Logger, type LogStream } from '../../logger';
 import { runConcurrently } from '../../system/concurrency';
 import {
-  evaluateSeries,
+  evaluateGroup,
   loadSeriesSettings,
   type EvaluatedDetector,
   type SeriesOutcome,
@@ -26,38 +26,50 @@ export interface EvaluateParts {
 /** Ratios of normal records for which alarms are counted, in addition to the target of the detector. */
 const usualTargets = [0.01, 0.001];
 
-export async function evaluate(
-  parts: EvaluateParts,
-): Promise<{ outcomes: readonly SeriesOutcome[]; report: EvaluationReport }> {
-  const { evaluated, jobs, commandFor, stderr } = parts;
-  const selection = await findSeries(parts.paths);
+export async function evaluate({
+  evaluated,
+  paths,
+  jobs,
+  commandFor,
+  stderr,
+}: EvaluateParts): Promise<{ outcomes: readonly SeriesOutcome[]; report: EvaluationReport }> {
+  const selection = await findSeries(paths);
+  const { series } = selection;
   const labels = await readLabels(selection);
-  const { daemon } = await loadSeriesSettings(evaluated, selection.series[0]!);
+  const { daemon } = await loadSeriesSettings(evaluated, series[0]!);
   const log = createLogger({ ...daemon.log, stream: stderr });
-  const run =
-    selection.series.length === 1
-      ? (files: SeriesFiles) => evaluateSeries(evaluated, files)
-      : (files: SeriesFiles, signal: AbortSignal) =>
-          runSeriesProcess(commandFor(files), evaluated.env, signal);
-  const outcomes = await runConcurrently(selection.series, jobs, async (files, signal) => {
-    try {
-      const outcome = await run(files, signal);
-      logOutcome(outcome, log);
-      return outcome;
-    } catch (cause) {
-      throw new Error(`series "${files.name}" could not be evaluated`, { cause });
-    }
-  });
+  const logged = (outcome: SeriesOutcome): void => logOutcome(outcome, log);
+  const { train } = series[0]!;
+  const outcomes = series.every((one) => one.train === train)
+    ? await nameSeries(series, () => evaluateGroup(evaluated, { train, tests: series }, logged))
+    : await runConcurrently(series, jobs, async (files, signal) => {
+        const outcome = await nameSeries([files], () =>
+          runSeriesProcess(commandFor(files), evaluated.env, signal),
+        );
+        logged(outcome);
+        return outcome;
+      });
   const report = createReport(
-    outcomes.map(({ series, scores, flags }) => ({
-      name: series,
-      scores: Float64Array.from(scores),
-      flags: Uint8Array.from(flags),
-      labels: labels.get(series),
+    outcomes.map((outcome) => ({
+      ...outcome,
+      name: outcome.series,
+      scores: Float64Array.from(outcome.scores),
+      flags: Uint8Array.from(outcome.flags),
+      labels: labels.get(outcome.series),
     })),
     [...outcomes.map(({ target }) => target), ...usualTargets],
   );
   return { outcomes, report };
+}
+
+/** Names the series in the error of the task. */
+async function nameSeries<T>(series: readonly SeriesFiles[], task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (cause) {
+    const names = series.map(({ name }) => `"${name}"`).join(', ');
+    throw new Error(`series ${names} could not be evaluated`, { cause });
+  }
 }
 
 async function readLabels({ series, sharedLabels }: SeriesSelection): Promise<Map<string, RecordLabels>> {
@@ -70,10 +82,23 @@ async function readLabels({ series, sharedLabels }: SeriesSelection): Promise<Ma
 }
 
 function logOutcome(
-  { series, seconds, ignoredColumns, rejected, windowNotFull, training }: SeriesOutcome,
+  {
+    series,
+    trainingSeconds,
+    scoringSeconds,
+    ignoredColumns,
+    rejected,
+    windowNotFull,
+    training,
+  }: SeriesOutcome,
   log: Logger,
 ): void {
-  log.info('series evaluated', { series, seconds: Math.round(seconds * 10) / 10 });
+  const round = (seconds: number): number => Math.round(seconds * 10) / 10;
+  log.info('series evaluated', {
+    series,
+    trainingSeconds: round(trainingSeconds),
+    scoringSeconds: round(scoringSeconds),
+  });
   if (ignoredColumns.length > 0)
     log.info('columns that are not channels of the detector', { series, columns: ignoredColumns });
   if (training.rejectedRecords > 0)
@@ -82,6 +107,27 @@ function logOutcome(
     log.warn('records rejected; their score is 0', { series, ...rejected });
   if (windowNotFull > 0)
     log.warn('records without a full window; their score is 0', { series, records: windowNotFull });
+}
+
+/** False-alarm target and threshold of the flags and events of some series. */
+export interface UsedThreshold {
+  /** Target as it is configured. */
+  configured: number | string;
+  /** Ratio of normal records. */
+  target: number;
+  /** Surprise from which a record is anomalous. */
+  threshold: number;
+  series: string[];
+}
+
+export function thresholdsOf(outcomes: readonly SeriesOutcome[]): UsedThreshold[] {
+  const used: UsedThreshold[] = [];
+  for (const { series, configuredTarget: configured, target, threshold } of outcomes) {
+    const known = used.find((one) => one.target === target && one.threshold === threshold);
+    if (known === undefined) used.push({ configured, target, threshold, series: [series] });
+    else known.series.push(series);
+  }
+  return used;
 }
 
 export function formatScores(outcomes: readonly SeriesOutcome[]): string {
@@ -93,6 +139,11 @@ export function formatScores(outcomes: readonly SeriesOutcome[]): string {
 
 export function formatJson(report: EvaluationReport, outcomes: readonly SeriesOutcome[]): string {
   // JSON omits keys that are undefined.
-  const details = outcomes.map((outcome) => ({ ...outcome, scores: undefined, flags: undefined }));
-  return `${JSON.stringify({ ...report, details }, null, 1)}\n`;
+  const details = outcomes.map((outcome) => ({
+    ...outcome,
+    scores: undefined,
+    flags: undefined,
+    keys: undefined,
+  }));
+  return `${JSON.stringify({ ...report, thresholds: thresholdsOf(outcomes), details }, null, 1)}\n`;
 }

@@ -28,7 +28,8 @@ const endings: Record<Part, RegExp> = {
 };
 
 /**
- * A path is a file, or a folder with files that have the ending of their part.
+ * A path is a file, or a folder with files that have the ending of their part. A single training file, given as a file,
+ * belongs to all tests; otherwise files belong together by name.
  * @throws Error naming a folder without such files, a series with one file only, or a duplicate name
  */
 export async function findSeries(paths: {
@@ -40,10 +41,11 @@ export async function findSeries(paths: {
   const test = await listFiles(paths.test, 'test');
   const labels = await listFiles(paths.labels, 'label');
   const onlyPair = train.length === 1 && test.length === 1;
+  const onlyTrain = train.length === 1 && train[0] === paths.train[0] ? train[0] : undefined;
   const trainByName = byName(train, 'train');
   const labelsByName = byName(labels, 'label');
   const series = [...byName(test, 'test')].map(([name, testPath]) => {
-    const trainPath = onlyPair ? train[0] : trainByName.get(name);
+    const trainPath = onlyPair ? train[0] : (onlyTrain ?? trainByName.get(name));
     if (trainPath === undefined)
       throw new Error(`no training file belongs to ${testPath}: expected ${name}.train.csv`);
     const own = onlyPair && labels.length === 1 ? labels[0] : labelsByName.get(name);
@@ -80,7 +82,7 @@ function byName(paths: readonly string[], part: Part): Map<string, string> {
   return named;
 }
 
-function seriesName(path: string, part: Part): string {
+export function seriesName(path: string, part: Part): string {
   return basename(path)
     .replace(endings[part], '')
     .replace(/\.(csv|idx[13])(\.gz)?$/, '');

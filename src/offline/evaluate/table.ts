@@ -1,28 +1,51 @@
 /** The report of an evaluation as a table. */
 import { formatTable } from '../table';
-import type { MacroMetrics, SeriesMetrics } from './quality/judgement';
+import type { Judgement, MacroMetrics, SeriesMetrics } from './quality/judgement';
 import type { EvaluationReport } from './quality/report';
+import type { UsedThreshold } from './evaluate';
 
 type Row = Partial<SeriesMetrics> & Pick<MacroMetrics, 'rocAuc' | 'f1'>;
 
-const columns: readonly [string, (row: Row) => string][] = [
-  ['records', ({ records, events }) => (events === undefined ? '' : String(records))],
+type Column = readonly [title: string, show: (row: Row) => string];
+
+const columns: readonly Column[] = [
+  ['records', ({ records, events }) => (events === undefined ? '' : number(records, 0))],
   ['anomalous', ({ anomalousRatio }) => percent(anomalousRatio)],
   ['ROC-AUC', ({ rocAuc }) => share(rocAuc)],
   ['PR-AUC', ({ prAuc }) => share(prAuc)],
   ['VUS-PR', ({ vusPr }) => share(vusPr)],
+  ['VUS-PR (TSB)', ({ vusPrTsb }) => share(vusPrTsb)],
   ['F1', ({ f1 }) => share(f1)],
   ['precision', ({ precision }) => share(precision)],
   ['recall', ({ recall }) => share(recall)],
   ['FAR', ({ far }) => percent(far === undefined ? undefined : far / 100)],
   ['MAR', ({ mar }) => percent(mar === undefined ? undefined : mar / 100)],
-  ['events', ({ events }) => (events === undefined ? '' : String(events))],
-  ['found', ({ eventRecall }) => share(eventRecall)],
-  ['delay', ({ delay }) => (delay === undefined || Number.isNaN(delay) ? '' : delay.toFixed(0))],
+  ['flagged', ({ eventRecall }) => share(eventRecall)],
+  ['delay', ({ delay }) => number(delay, 0)],
+  ['events found', ({ foundEvents, events, foundRatio }) => countOrShare(foundEvents, events, foundRatio)],
+  ['opened', ({ openedEvents }) => number(openedEvents, 0)],
+  ['event precision', ({ eventPrecision }) => share(eventPrecision)],
 ];
 
+/** Per day if the records of any series have times. */
+function falseEventsColumn({ macro }: Judgement): Column {
+  return Number.isNaN(macro.falseEventsPerDay)
+    ? ['false/1,000', ({ falseEventsPer1000Records }) => number(falseEventsPer1000Records, 2)]
+    : ['false/day', ({ falseEventsPerDay }) => number(falseEventsPerDay, 2)];
+}
+
+/** "3/4", or the share where there are no counts. */
+function countOrShare(count: number | undefined, all: number | undefined, ratio: number | undefined): string {
+  if (all === undefined) return share(ratio);
+  return count === undefined || Number.isNaN(count) ? `–/${all}` : `${count}/${all}`;
+}
+
+function number(value: number | undefined, digits: number): string {
+  return value === undefined || Number.isNaN(value) ? '' : value.toFixed(digits);
+}
+
 function share(value: number | undefined): string {
-  return value === undefined || Number.isNaN(value) ? '' : value.toFixed(3);
+  return number(value, 3);
 }
 
 function percent(value: number | undefined): string {
@@ -30,17 +53,24 @@ function percent(value: number | undefined): string {
 }
 
 /** Cells of undefined metrics are empty. */
-export function formatReport({ judgement, alarms, countedOn }: EvaluationReport): string {
-  const lines = alarms.map((one) => formatAlarms(one, countedOn));
+export function formatReport(
+  { judgement, alarms, countedOn }: EvaluationReport,
+  thresholds: readonly UsedThreshold[],
+): string {
+  const lines = [
+    ...alarms.map((one) => formatAlarms(one, countedOn)),
+    ...thresholds.map((one) => formatThreshold(one, thresholds.length === 1)),
+  ];
   if (judgement === undefined) return `${lines.join('\n')}\n`;
+  const shown = [...columns, falseEventsColumn(judgement)];
   const rows: [string, Row][] = [
     ...Object.entries(judgement.series),
     ['macro', judgement.macro],
     ['micro', judgement.micro],
   ];
   const table = formatTable(
-    ['series', ...columns.map(([title]) => title)],
-    rows.map(([name, row]) => [name, ...columns.map(([, show]) => show(row))]),
+    ['series', ...shown.map(([title]) => title)],
+    rows.map(([name, row]) => [name, ...shown.map(([, show]) => show(row))]),
   );
   const flagAll = `F1 if every record is flagged: ${share(judgement.micro.flagAllF1)} (micro)`;
   return `${[...table, '', flagAll, ...lines].join('\n')}\n`;
@@ -54,5 +84,13 @@ function formatAlarms(
   return (
     `target ${target}: ${alarms} alarms in ${records} ${on}, ` +
     `ratio ${show(ratio)} (95 %: ${show(low)} to ${show(high)})`
+  );
+}
+
+function formatThreshold({ configured, target, threshold, series }: UsedThreshold, all: boolean): string {
+  const rate = typeof configured === 'string' ? `${configured} = ` : '';
+  return (
+    `flags and events: surprise from ${threshold.toPrecision(3)}, ` +
+    `false-alarm target ${rate}${Number(target.toPrecision(2))} of the records${all ? '' : ` (${series.join(', ')})`}`
   );
 }

@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 
 const root = join(__dirname, '../../..');
 const run = promisify(execFile);
+const program = join(root, 'dist/main.js');
+const detector = join(root, 'config/evaluate/sensor.yaml');
 
 let folder: string;
 beforeAll(async () => {
@@ -32,8 +34,6 @@ async function writeSeries(name: string, phase: number): Promise<void> {
 
 function evaluate(...more: string[]): Promise<{ stdout: string; stderr: string }> {
   const files = ['--train', folder, '--test', folder, '--labels', folder];
-  const program = join(root, 'dist/main.js');
-  const detector = join(root, 'config/evaluate/sensor.yaml');
   return run(process.execPath, [program, 'evaluate', detector, ...files, '--jobs', '2', ...more]);
 }
 
@@ -56,6 +56,19 @@ test('two series: a score for every record of both, in order, and metrics of eac
   expect(rows.map((row) => row.split(',').slice(0, 2).join())).toEqual(
     ['one', 'two'].flatMap((name) => Array.from({ length: 120 }, (_, i) => `${name},${i}`)),
   );
+}, 120_000);
+
+test('one training file is trained once for both tests', async () => {
+  await writeSeries('one', 0);
+  await writeSeries('two', 0);
+  const files = ['--train', join(folder, 'one.train.csv'), '--test', folder, '--labels', folder];
+  const { stdout } = await run(process.execPath, [program, 'evaluate', detector, ...files, '--json']);
+  const { details } = JSON.parse(stdout) as {
+    details: { series: string; trainingSeconds: number; training: object }[];
+  };
+  expect(details.map(({ series }) => series)).toEqual(['one', 'two']);
+  expect(details[1]!.trainingSeconds).toBe(details[0]!.trainingSeconds);
+  expect(details[1]!.training).toEqual(details[0]!.training);
 }, 120_000);
 
 test('a series that fails ends the command, and is named', async () => {

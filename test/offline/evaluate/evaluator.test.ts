@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCli } from '../../../src/cli/cli';
-import { evaluateSeries } from '../../../src/offline/evaluate/evaluate-series';
+import { evaluateGroup, evaluateSeries } from '../../../src/offline/evaluate/evaluate-series';
 import { findSeries } from '../../../src/offline/evaluate/series-files';
 import { tf } from '../../../src/tensor';
 import { captureContext } from '../../cli/capture';
@@ -58,6 +58,10 @@ test('every record of test has a score, from the first on; the fault stands out'
   expect(outcome.scores.every((score) => Number.isFinite(score) && score >= 0)).toBe(true);
   expect(Math.min(...outcome.scores.slice(200, 230))).toBeGreaterThan(outcome.threshold);
   expect(outcome.flags).toEqual(outcome.scores.map((score) => (score >= outcome.threshold ? 1 : 0)));
+  const found = outcome.events.filter(({ first, last }) => first <= 229 && last >= 200);
+  expect(found).toHaveLength(1);
+  expect(found[0]!.first).toBe(outcome.flags.indexOf(1, found[0]!.first));
+  expect(outcome.recordsPerDay).toBeUndefined();
   expect(outcome.channels).toEqual(['load', 'power', 'constant']);
   expect(outcome.ignoredColumns).toEqual(['word']);
   expect(tf.memory().numTensors).toBe(0);
@@ -75,6 +79,44 @@ test('a score rests on the records up to its own: another future, the same past'
   expect(other.scores.slice(0, 150)).toEqual(one.scores.slice(0, 150));
   expect(other.threshold).toBe(one.threshold);
   expect(other.scores.slice(150, 180)).not.toEqual(one.scores.slice(150, 180));
+}, 60_000);
+
+test('one training for several tests: each scores as if it were the only one', async () => {
+  const train = await file('shared.train.csv', training());
+  const paths = {
+    calm: await file('shared/calm.test.csv', csv(rowsOf(40, 600))),
+    faulty: await file('shared/faulty.test.csv', csv(rowsOf(300, 600, fault))),
+  };
+  const tests = Object.entries(paths).map(([name, path]) => ({ name, test: path }));
+  const [calm, faulty] = await evaluateGroup(evaluated(), { train, tests });
+  const alone = await evaluateSeries(evaluated(), { name: 'faulty', train, test: paths.faulty });
+
+  expect([calm!.series, calm!.scores.length]).toEqual(['calm', 40]);
+  expect(faulty!.scores).toEqual(alone.scores);
+  expect(faulty!.flags).toEqual(alone.flags);
+  expect(faulty!.training).toEqual(calm!.training);
+  expect(tf.memory().numTensors).toBe(0);
+}, 60_000);
+
+test('a test file that does not match the training file is an error before the training', async () => {
+  const train = await file('times.train.csv', training());
+  const tests = [
+    { name: 'good', test: await file('good.test.csv', csv(rowsOf(5, 600))) },
+    { name: 'bad', test: await file('bad.test.csv', 'timestamp,load,power\n2026-01-01T00:00:00Z,1,2\n') },
+  ];
+  const onOutcome = jest.fn();
+  await expect(evaluateGroup(evaluated(), { train, tests }, onOutcome)).rejects.toThrow(
+    /only one of .*times\.train\.csv and .*bad\.test\.csv has the column "timestamp"/,
+  );
+  expect(onOutcome).not.toHaveBeenCalled();
+});
+
+test('an event that is still open at the end of the file is closed there', async () => {
+  const train = await file('end.train.csv', training());
+  const test_ = await file('end.test.csv', csv(rowsOf(120, 600, (i) => (i >= 100 ? 6 : 0))));
+  const { events, flags } = await evaluateSeries(evaluated(), { name: 'end', train, test: test_ });
+  expect(events.at(-1)).toMatchObject({ key: 'end', last: flags.lastIndexOf(1) });
+  expect(events.at(-1)!.first).toBeGreaterThanOrEqual(100);
 }, 60_000);
 
 test('the same file may be for training and for testing', async () => {
@@ -129,11 +171,19 @@ test('files with keys, times and conditions of their own: windows are kept per k
   );
   const train = await file('keys.train.csv', csv(rows(400, 0), header));
   const test_ = await file('keys.test.csv', csv(rows(50, 400), header));
-  const outcome = await evaluateSeries({ ...evaluated(), path: config }, { name: 'k', train, test: test_ });
+  const overrides = { ...fast, 'calibration.falseAlarmTarget': '400 per day' };
+  const outcome = await evaluateSeries(
+    { path: config, overrides, env: {} },
+    { name: 'k', train, test: test_ },
+  );
 
   expect(outcome.channels).toEqual(['load', 'power']);
   expect(outcome).toMatchObject({ windowNotFull: 0, rejected: {}, ignoredColumns: [] });
   expect(outcome.scores).toHaveLength(100);
+  expect(outcome.keys!.slice(0, 4)).toEqual(['a', 'b', 'a', 'b']);
+  expect(outcome).toMatchObject({ configuredTarget: '400 per day' });
+  // Two devices, a record each second, 50 seconds.
+  expect(outcome.recordsPerDay).toBeCloseTo((99 / 49) * 86_400, 6);
 }, 60_000);
 
 test('the command writes a row for every record, and prints metrics and the realised alarm ratio', async () => {
@@ -166,6 +216,11 @@ test('the command writes a row for every record, and prints metrics and the real
     /target 0.001: \d+ alarms in 270 normal records, ratio .* \(95 %: .* to .*\)/,
   );
 
+  expect(table.stdout()).toMatch(/ events found +opened +event precision +false\/1,000\n.* 1\/1 /);
+  expect(table.stdout()).toContain(
+    'flags and events: surprise from 3.00, false-alarm target 0.001 of the records\n',
+  );
+
   const lines = (await readFile(out, 'utf8')).trim().split('\n');
   expect(lines).toHaveLength(301);
   expect(lines[0]).toBe('series,index,score,flag');
@@ -174,11 +229,19 @@ test('the command writes a row for every record, and prints metrics and the real
   const json = captureContext();
   await runCli([...argv, '--json'], json.context);
   const result = JSON.parse(json.stdout()) as {
-    judgement: { macro: { rocAuc: number; eventRecall: number } };
+    judgement: {
+      macro: { rocAuc: number; eventRecall: number; foundRatio: number; vusPrTsb: number };
+      series: Record<string, { tsbWindow: number; foundEvents: number }>;
+    };
+    thresholds: unknown;
     alarms: { target: number; low: number; high: number }[];
   };
   expect(result.judgement.macro.rocAuc).toBeGreaterThan(0.95);
   expect(result.judgement.macro.eventRecall).toBe(1);
+  expect(result.judgement.macro.foundRatio).toBe(1);
+  expect(result.judgement.macro.vusPrTsb).toBeGreaterThan(0.9);
+  expect(result.judgement.series['m']!.tsbWindow).toBe(44);
+  expect(result.thresholds).toEqual([{ configured: 0.001, target: 0.001, threshold: 3, series: ['m'] }]);
   expect(result.alarms.map(({ target }) => target)).toEqual([0.01, 0.001]);
 }, 120_000);
 
@@ -233,16 +296,34 @@ describe('which files belong together', () => {
     expect(series).toEqual([{ name: 'today', train, test: test_, labels }]);
   });
 
+  test('a single training file belongs to every test; a folder with one belongs by name', async () => {
+    const train = await file('normal/d0.train.csv', '');
+    const tests = [await file('faults/d1.test.csv', ''), await file('faults/d2.test.csv', '')];
+    const labels = await file('faults/d2.label.csv', '');
+    const { series } = await findSeries({
+      train: [train],
+      test: [join(folder, 'faults')],
+      labels: [join(folder, 'faults')],
+    });
+    expect(series).toEqual([
+      { name: 'd1', train, test: tests[0], labels: undefined },
+      { name: 'd2', train, test: tests[1], labels },
+    ]);
+    await expect(findSeries({ train: [join(folder, 'normal')], test: tests, labels: [] })).rejects.toThrow(
+      'no training file belongs to ',
+    );
+  });
+
   test('a half without the other is an error', async () => {
     const [a, b, c] = [
       await file('a.train.csv', ''),
       await file('a.test.csv', ''),
       await file('c.test.csv', ''),
     ];
-    await expect(findSeries({ train: [a], test: [b, c], labels: [] })).rejects.toThrow(
+    const other = await file('z.train.csv', '');
+    await expect(findSeries({ train: [a, other], test: [b, c], labels: [] })).rejects.toThrow(
       'no training file belongs to ',
     );
-    const other = await file('z.train.csv', '');
     await expect(findSeries({ train: [a, other], test: [b], labels: [] })).rejects.toThrow(
       `no test file belongs to ${other}`,
     );

@@ -1,9 +1,7 @@
 /** Quality of the flags, at the threshold of the detector. */
-import { segmentsOf } from './segments';
 
 export type Confusion = ReturnType<typeof countConfusion>;
 export type Rates = ReturnType<typeof ratesOf>;
-export type EventRates = ReturnType<typeof eventRates>;
 
 /** Number of records by label and flag. Both columns: 1 = anomalous. */
 export function countConfusion(labels: Uint8Array, flags: Uint8Array) {
@@ -37,26 +35,4 @@ export function ratesOf({ truePositives, trueNegatives, falsePositives, falseNeg
     /** Missed anomalous records, in % of them. */
     mar: 100 * share(falseNegatives, truePositives),
   };
-}
-
-export function eventRates(labels: Uint8Array, flags: Uint8Array) {
-  const segments = segmentsOf(labels);
-  const delays = segments.flatMap(({ first, last }) => {
-    const flag = flags.indexOf(1, first);
-    return flag === -1 || flag > last ? [] : [flag - first];
-  });
-  return {
-    /** Anomalies: runs of anomalous records. */
-    events: segments.length,
-    /** Share of them with at least one flag; NaN when there are none. */
-    eventRecall: delays.length / segments.length,
-    /** Records from the beginning of an anomaly to its first flag, median over the detected anomalies; NaN when there are none. */
-    delay: median(delays),
-  };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return (sorted[Math.ceil(middle - 1)]! + sorted[Math.floor(middle)]!) / 2;
 }

@@ -2,25 +2,24 @@
  * Scores and flags of one or more series against labels. No point adjustment: it counts a whole anomaly as found for one of
  * its records, which makes random scores look good. No threshold is chosen here: that would use the labels.
  */
-import { addConfusions, countConfusion, eventRates, ratesOf, type Confusion } from './decisions';
+import { addConfusions, countConfusion, ratesOf, type Confusion } from './decisions';
+import { addEventCounts, eventRates, eventShares, type EventColumns, type EventCounts } from './events';
 import { averagePrecision, rocAuc } from './ranking';
-import { volumeUnderSurface } from './vus';
+import { volumesUnderSurface } from './vus';
 
 /** Results for the labelled records of one series, in order of time. Columns of equal length. */
-export interface JudgedSeries {
+export interface JudgedSeries extends EventColumns {
   name: string;
-  /** 1 = anomalous. */
-  labels: Uint8Array;
   /** Larger = more anomalous; finite. */
   scores: Float64Array;
-  /** 1 = anomalous, according to the detector. */
-  flags: Uint8Array;
+  /** Widest buffer by the rule of TSB-AD, in records; undefined = that rule is not applied. */
+  tsbWindow?: number | undefined;
 }
 
 export type SeriesMetrics = ReturnType<typeof judgeSeries>;
 
 /** Means over the series for which a metric is defined. */
-export type MacroMetrics = Omit<SeriesMetrics, keyof Confusion | 'events'>;
+export type MacroMetrics = Omit<SeriesMetrics, keyof Confusion | keyof EventCounts | 'tsbWindow'>;
 
 export type Judgement = ReturnType<typeof judge>;
 
@@ -48,9 +47,10 @@ function check({ name, labels, scores, flags }: JudgedSeries): void {
     throw new RangeError(`series "${name}": the score of record ${odd} is ${String(scores[odd])}`);
 }
 
-function judgeSeries({ labels, scores, flags }: JudgedSeries, maxBuffer: number) {
+function judgeSeries(one: JudgedSeries, maxBuffer: number) {
+  const { labels, scores, flags, tsbWindow = NaN } = one;
   const confusion = countConfusion(labels, flags);
-  const vus = volumeUnderSurface(labels, scores, maxBuffer);
+  const [vus, tsb] = volumesUnderSurface(labels, scores, [maxBuffer, tsbWindow]);
   return {
     records: labels.length,
     /** Share of the records that is anomalous. */
@@ -58,10 +58,14 @@ function judgeSeries({ labels, scores, flags }: JudgedSeries, maxBuffer: number)
     rocAuc: rocAuc(labels, scores),
     /** Average precision. */
     prAuc: averagePrecision(labels, scores),
-    vusRoc: vus.roc,
-    vusPr: vus.precisionRecall,
+    vusRoc: vus!.roc,
+    vusPr: vus!.precisionRecall,
+    /** The volumes with the widest buffer of TSB-AD, and that in records; NaN if it is not known. */
+    vusRocTsb: tsb!.roc,
+    vusPrTsb: tsb!.precisionRecall,
+    tsbWindow,
     ...ratesOf(confusion),
-    ...eventRates(labels, flags),
+    ...eventRates(one),
     ...confusion,
   };
 }
@@ -78,6 +82,8 @@ function macroOf(series: readonly SeriesMetrics[]): MacroMetrics {
     prAuc: mean('prAuc'),
     vusRoc: mean('vusRoc'),
     vusPr: mean('vusPr'),
+    vusRocTsb: mean('vusRocTsb'),
+    vusPrTsb: mean('vusPrTsb'),
     f1: mean('f1'),
     precision: mean('precision'),
     recall: mean('recall'),
@@ -85,6 +91,10 @@ function macroOf(series: readonly SeriesMetrics[]): MacroMetrics {
     mar: mean('mar'),
     eventRecall: mean('eventRecall'),
     delay: mean('delay'),
+    foundRatio: mean('foundRatio'),
+    eventPrecision: mean('eventPrecision'),
+    falseEventsPerDay: mean('falseEventsPerDay'),
+    falseEventsPer1000Records: mean('falseEventsPer1000Records'),
   };
 }
 
@@ -93,6 +103,8 @@ function microOf(all: readonly JudgedSeries[], series: readonly SeriesMetrics[])
   const confusion = addConfusions(series);
   const labels = Uint8Array.from(all.flatMap((one) => Array.from(one.labels)));
   const scores = Float64Array.from(all.flatMap((one) => Array.from(one.scores)));
+  const events = addEventCounts(series);
+  const days = all.reduce((sum, one) => sum + one.labels.length / (one.recordsPerDay ?? NaN), 0);
   const anomalous = confusion.truePositives + confusion.falseNegatives;
   return {
     rocAuc: rocAuc(labels, scores),
@@ -101,5 +113,7 @@ function microOf(all: readonly JudgedSeries[], series: readonly SeriesMetrics[])
     /** F1 if every record is flagged: the reference for F1. */
     flagAllF1: (2 * anomalous) / (labels.length + anomalous),
     ...confusion,
+    ...events,
+    ...eventShares(events, labels.length, days),
   };
 }

@@ -1,5 +1,6 @@
 /** The report of an evaluation, from scores and, where there are any, labels. */
 import { alarmRatio } from './alarm-ratio';
+import { withinRows, type OpenedEvent } from './events';
 import { judge, type JudgedSeries } from './judgement';
 
 export interface ScoredSeries {
@@ -9,6 +10,14 @@ export interface ScoredSeries {
   flags: Uint8Array;
   /** By record, 1 = anomalous; other records are ignored. Undefined = no labels. */
   labels: ReadonlyMap<number, 0 | 1> | undefined;
+  /** Device of each record; undefined = all records are of one device. */
+  keys?: readonly string[] | undefined;
+  /** By record; undefined = the detector has no events. */
+  events?: readonly OpenedEvent[] | undefined;
+  /** Records of all devices per day; undefined = the records have no times. */
+  recordsPerDay?: number | undefined;
+  /** Widest buffer for VUS by the rule of TSB-AD, in records. */
+  tsbWindow?: number | undefined;
 }
 
 export type EvaluationReport = ReturnType<typeof createReport>;
@@ -40,10 +49,8 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
   };
 }
 
-function selectLabelled(
-  { name, scores, flags }: ScoredSeries,
-  labels: ReadonlyMap<number, 0 | 1>,
-): JudgedSeries {
+function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): JudgedSeries {
+  const { name, scores, flags, keys, events, recordsPerDay, tsbWindow } = one;
   const rows = [...labels.keys()].sort((a, b) => a - b);
   const beyond = rows.find((row) => row >= scores.length);
   if (beyond !== undefined)
@@ -55,5 +62,11 @@ function selectLabelled(
     labels: Uint8Array.from(rows, (row) => labels.get(row)!),
     scores: Float64Array.from(rows, (row) => scores[row]!),
     flags: Uint8Array.from(rows, (row) => flags[row]!),
+    keys: keys && rows.map((row) => keys[row]!),
+    opened: events?.flatMap((event) =>
+      withinRows(event, rows).map((segment) => ({ key: event.key, ...segment })),
+    ),
+    recordsPerDay,
+    tsbWindow,
   };
 }

@@ -19,17 +19,29 @@ const thresholdCount = 250;
  * @param maxBuffer W, the widest buffer in records
  */
 export function volumeUnderSurface(labels: Uint8Array, scores: Float64Array, maxBuffer: number): Vus {
+  return volumesUnderSurface(labels, scores, [maxBuffer])[0]!;
+}
+
+/** The volume for each widest buffer; NaN if that is NaN. */
+export function volumesUnderSurface(
+  labels: Uint8Array,
+  scores: Float64Array,
+  maxBuffers: readonly number[],
+): Vus[] {
   const segments = segmentsOf(labels);
-  if (segments.length === 0) return { roc: NaN, precisionRecall: NaN };
+  if (segments.length === 0) return maxBuffers.map(() => ({ roc: NaN, precisionRecall: NaN }));
   const order = descending(scores);
   const thresholds = pickThresholds(scores, order);
-  const sum: Vus = { roc: 0, precisionRecall: 0 };
-  for (let buffer = 0; buffer <= maxBuffer; buffer++) {
-    const area = areaUnderCurves(labels, scores, segments, order, thresholds, buffer);
-    sum.roc += area.roc;
-    sum.precisionRecall += area.precisionRecall;
-  }
-  return { roc: sum.roc / (maxBuffer + 1), precisionRecall: sum.precisionRecall / (maxBuffer + 1) };
+  const areas = Array.from({ length: Math.max(...maxBuffers.filter(Number.isInteger)) + 1 }, (_, buffer) =>
+    areaUnderCurves(labels, scores, segments, order, thresholds, buffer),
+  );
+  return maxBuffers.map((maxBuffer) => meanArea(areas.slice(0, maxBuffer + 1)));
+}
+
+function meanArea(areas: readonly Vus[]): Vus {
+  const mean = (pick: (area: Vus) => number): number =>
+    areas.reduce((sum, area) => sum + pick(area), 0) / areas.length;
+  return { roc: mean(({ roc }) => roc), precisionRecall: mean(({ precisionRecall }) => precisionRecall) };
 }
 
 type Threshold = ReturnType<typeof pickThresholds>[number];

@@ -3,7 +3,7 @@ import { alarmRatio } from '../../../../src/offline/evaluate/quality/alarm-ratio
 import { judge, type JudgedSeries } from '../../../../src/offline/evaluate/quality/judgement';
 import { averagePrecision, rocAuc } from '../../../../src/offline/evaluate/quality/ranking';
 import { segmentsOf, widened } from '../../../../src/offline/evaluate/quality/segments';
-import { volumeUnderSurface } from '../../../../src/offline/evaluate/quality/vus';
+import { volumesUnderSurface, volumeUnderSurface } from '../../../../src/offline/evaluate/quality/vus';
 
 const bits = (text: string): Uint8Array => Uint8Array.from(text, Number);
 const numbers = (...values: number[]): Float64Array => Float64Array.from(values);
@@ -149,6 +149,48 @@ describe('judge', () => {
   });
 });
 
+/** The mean over the buffers, with a whole pass over the records for each of 250 thresholds. */
+function volumeByDefinition(labels: Uint8Array, scores: Float64Array, maxBuffer: number) {
+  const n = labels.length;
+  const sorted = [...scores].sort((a, b) => b - a);
+  const sum = { roc: 0, precisionRecall: 0 };
+  for (let buffer = 0; buffer <= maxBuffer; buffer++) {
+    const half = Math.floor(buffer / 2);
+    const weights = Float64Array.from(labels);
+    for (const { first, last } of segmentsOf(labels))
+      for (let i = 0; i < n; i++) {
+        const distance = i < first ? first - i : i - last;
+        if (distance > 0 && distance <= half) weights[i]! += Math.sqrt(1 - distance / buffer);
+      }
+    const regions = widened(segmentsOf(labels), half, n);
+    const anomalous = labels.filter((label) => label === 1).length;
+    const points = [{ recall: 0, falseRatio: 0, precision: 1 }];
+    for (let k = 0; k < 250; k++) {
+      const value = sorted[Math.floor((k * (n - 1)) / 249)]!;
+      const predicted = [...scores.keys()].filter((i) => scores[i]! >= value);
+      const weight = (i: number): number => Math.min(weights[i]!, 1);
+      const hits = predicted.reduce((total, i) => total + weight(i), 0);
+      const besides = predicted.filter((i) => labels[i] === 0).reduce((total, i) => total + weight(i), 0);
+      const positives = (2 * anomalous + besides) / 2;
+      const found = regions.filter(({ first, last }) =>
+        predicted.some((i) => i >= first && i <= last),
+      ).length;
+      points.push({
+        recall: Math.min(hits / positives, 1) * (found / regions.length),
+        falseRatio: (predicted.length - hits) / (n - positives),
+        precision: hits / predicted.length,
+      });
+    }
+    points.forEach(({ recall, precision }, k) => {
+      if (k > 0) sum.precisionRecall += (recall - points[k - 1]!.recall) * precision;
+    });
+    [...points, { recall: 1, falseRatio: 1 }].forEach(({ recall, falseRatio }, k, all) => {
+      if (k > 0) sum.roc += ((falseRatio - all[k - 1]!.falseRatio) * (recall + all[k - 1]!.recall)) / 2;
+    });
+  }
+  return { roc: sum.roc / (maxBuffer + 1), precisionRecall: sum.precisionRecall / (maxBuffer + 1) };
+}
+
 describe('what must hold for any labels and scores', () => {
   const judged = fc
     .array(fc.record({ label: fc.integer({ min: 0, max: 1 }), score: fc.integer({ min: -5, max: 5 }) }), {
@@ -168,6 +210,19 @@ describe('what must hold for any labels and scores', () => {
         expect(rocAuc(labels, bent)).toBe(rocAuc(labels, scores));
         expect(averagePrecision(labels, bent)).toBe(averagePrecision(labels, scores));
         expect(volumeUnderSurface(labels, bent, buffer)).toEqual(volumeUnderSurface(labels, scores, buffer));
+      }),
+    );
+  });
+
+  test('volumes equal those of the definition, for each widest buffer', () => {
+    fc.assert(
+      fc.property(judged, fc.integer({ min: 0, max: 9 }), ({ labels, scores }, buffer) => {
+        const volumes = volumesUnderSurface(labels, scores, [buffer, 5]);
+        for (const [i, maxBuffer] of [buffer, 5].entries()) {
+          const expected = volumeByDefinition(labels, scores, maxBuffer);
+          expect(volumes[i]!.roc).toBeCloseTo(expected.roc, 10);
+          expect(volumes[i]!.precisionRecall).toBeCloseTo(expected.precisionRecall, 10);
+        }
       }),
     );
   });

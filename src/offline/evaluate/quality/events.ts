@@ -1,0 +1,124 @@
+/** Quality of flags and events against labelled events: runs of anomalous records of one device. */
+import { segmentsOf, type Segment } from './segments';
+
+/** An event that the detector opened: the first and the last anomalous record. */
+export interface OpenedEvent extends Segment {
+  key: string;
+}
+
+/** Results for the labelled records, in order of time. Columns of equal length; events refer to them by index. */
+export interface EventColumns {
+  labels: Uint8Array;
+  flags: Uint8Array;
+  /** Device of each record; undefined = all records are of one device. */
+  keys?: readonly string[] | undefined;
+  /** Undefined = the detector has no events. */
+  opened?: readonly OpenedEvent[] | undefined;
+  /** Records of all devices per day; undefined = the records have no times. */
+  recordsPerDay?: number | undefined;
+}
+
+export type EventCounts = ReturnType<typeof countEvents>;
+
+export function eventRates(columns: EventColumns) {
+  const { labels, recordsPerDay, opened } = columns;
+  const devices = splitByDevice(columns);
+  const delays = devices.flatMap(delaysOf);
+  const counts = addEventCounts(devices.map(countEvents));
+  if (opened === undefined) counts.foundEvents = counts.openedEvents = counts.falseEvents = NaN;
+  return {
+    ...counts,
+    ...eventShares(counts, labels.length, labels.length / (recordsPerDay ?? NaN)),
+    /** Share of the labelled events with at least one flag; NaN if there are none. */
+    eventRecall: delays.length / counts.events,
+    /** Records of the device from the beginning of a labelled event to its first flag, median; NaN without any. */
+    delay: median(delays),
+  };
+}
+
+export function addEventCounts(all: readonly EventCounts[]): EventCounts {
+  const sum = (pick: (one: EventCounts) => number): number =>
+    all.reduce((total, one) => total + pick(one), 0);
+  return {
+    events: sum((one) => one.events),
+    foundEvents: sum((one) => one.foundEvents),
+    openedEvents: sum((one) => one.openedEvents),
+    falseEvents: sum((one) => one.falseEvents),
+  };
+}
+
+/**
+ * NaN where the denominator is 0.
+ * @param days duration of the records; NaN if they have no times
+ */
+export function eventShares(
+  { events, foundEvents, openedEvents, falseEvents }: EventCounts,
+  records: number,
+  days: number,
+) {
+  return {
+    /** Found events of all labelled ones. */
+    foundRatio: foundEvents / events,
+    /** Opened events that overlap a labelled one, of all opened events. */
+    eventPrecision: (openedEvents - falseEvents) / openedEvents,
+    falseEventsPerDay: falseEvents / days,
+    falseEventsPer1000Records: (1000 * falseEvents) / records,
+  };
+}
+
+/** Columns of one device. */
+interface DeviceColumns {
+  labels: Uint8Array;
+  flags: Uint8Array;
+  opened: readonly Segment[];
+}
+
+function splitByDevice({ labels, flags, keys, opened = [] }: EventColumns): DeviceColumns[] {
+  if (keys === undefined) return [{ labels, flags, opened }];
+  const byKey = new Map<string, number[]>();
+  keys.forEach((key, i) => {
+    const indices = byKey.get(key);
+    if (indices === undefined) byKey.set(key, [i]);
+    else indices.push(i);
+  });
+  return [...byKey].map(([key, indices]) => ({
+    labels: Uint8Array.from(indices, (i) => labels[i]!),
+    flags: Uint8Array.from(indices, (i) => flags[i]!),
+    opened: opened.flatMap((event) => (event.key === key ? withinRows(event, indices) : [])),
+  }));
+}
+
+/** The segment by index into ascending `rows`; none if it contains none of them. */
+export function withinRows({ first, last }: Segment, rows: readonly number[]): Segment[] {
+  const from = rows.findIndex((row) => row >= first);
+  const to = rows.findLastIndex((row) => row <= last);
+  return from === -1 || to < from ? [] : [{ first: from, last: to }];
+}
+
+function countEvents({ labels, opened }: DeviceColumns) {
+  const labelled = segmentsOf(labels);
+  const overlap = (a: Segment, b: Segment): boolean => a.first <= b.last && b.first <= a.last;
+  return {
+    /** Labelled events. */
+    events: labelled.length,
+    /** Labelled events that overlap an opened one. */
+    foundEvents: labelled.filter((one) => opened.some((event) => overlap(one, event))).length,
+    /** Opened events with at least one labelled record. */
+    openedEvents: opened.length,
+    /** Opened events that overlap no labelled event. */
+    falseEvents: opened.filter((event) => !labelled.some((one) => overlap(one, event))).length,
+  };
+}
+
+function delaysOf({ labels, flags }: DeviceColumns): number[] {
+  return segmentsOf(labels).flatMap(({ first, last }) => {
+    const flag = flags.indexOf(1, first);
+    return flag === -1 || flag > last ? [] : [flag - first];
+  });
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.ceil(middle - 1)]! + sorted[Math.floor(middle)]!) / 2;
+}
