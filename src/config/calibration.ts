@@ -20,7 +20,7 @@ export const calibrationSection = {
     {
       doc:
         'Number of newest records of a device whose median is its baseline: what half of them have in common is normal from ' +
-        'then on. 0: no baselines; normal is what was normal in training.',
+        'then on. 0: no baselines; normal stays as in training.',
       default: 0,
     },
     { min: 0 },

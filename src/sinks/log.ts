@@ -50,7 +50,7 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
   };
 }
 
-/** When, which key, what is and what was expected, how sure; the least important parts are left out of a line that is too long. */
+/** Time, key, actual and expected value, and surprise; the least important parts are left out of a line that is too long. */
 function formatOpened(event: AnomalyEvent): string {
   const { start, contributions, limits, peakSurprise } = event;
   const [first] = reasonsOf(event);
@@ -102,7 +102,7 @@ export function describeRarity(surprise: number): string {
   return `once in ${Number((10 ** surprise).toPrecision(2)).toLocaleString('en')} normal records`;
 }
 
-/** What is wrong with each channel: violated limits, then the most unusual of the other channels. */
+/** The finding for each channel: violated limits, then the most unusual of the other channels. */
 function reasonsOf({ limits, contributions }: AnomalyEvent) {
   const others = contributions.filter(({ channel }) => !limits.some((one) => one.channel === channel));
   return [

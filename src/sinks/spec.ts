@@ -6,13 +6,13 @@ import type { OffsetCommitter } from '../sources/source';
 import type { SourceSettings } from '../sources/configured';
 import type { Sink, TransactionResult } from './sink';
 
-/** What sinks can read of a detector beside their own section. */
+/** Settings of the detector that sinks read in addition to their own section. */
 export interface SinkScope {
   source: SourceSettings;
   delivery: 'at-least-once' | 'exactly-once';
 }
 
-/** What a sink is created with beside its settings. */
+/** Arguments of `create` in addition to the settings. */
 export interface SinkContext {
   detector: SinkScope;
   log: Logger;

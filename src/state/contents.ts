@@ -8,7 +8,7 @@ import type { PartitionSnapshot } from './snapshot';
 export type Contents = ReturnType<typeof createContents>;
 
 /**
- * @param beginning a snapshot, or, for empty contents, only what comes before them
+ * @param beginning a snapshot, or, for empty contents, what precedes them
  * @throws Error when the snapshot has windows of another shape
  */
 export function createContents(
