@@ -3,7 +3,7 @@
 export const presetNames = ['none', 'sensor', 'image'] as const;
 export type PresetName = (typeof presetNames)[number];
 
-/** In the shape of a detector's file. docs/quality.md has the measurements behind these values. */
+/** In the shape of a detector's file. docs/quality.md has the measurements for these values. */
 export const presets: Readonly<Record<PresetName, object>> = {
   none: {},
   sensor: {

@@ -15,7 +15,7 @@ export interface Key<T> {
   type: string;
   /** Suffix of the name of the setting: a duration `timeout` becomes `timeoutMs`. */
   suffix?: 'Ms';
-  /** The value names the section beside this key that is in use. The other sections are not part of the settings. */
+  /** The value names the sibling section that is in use. The other sections are not part of the settings. */
   selects?: true;
   /** Never shown, and read from the environment only: other people read files and arguments. */
   secret?: boolean;
