@@ -121,6 +121,6 @@ testWithKcat('a codec whose package does not load is named, and takes no other o
   const bad = startVaemon(['run'], config, snappy, hidden);
   await until('it to be noticed', () => bad.log('source error').length > 1, 30_000);
   const { status, body } = await bad.get('/readyz');
-  expect([status, body]).toEqual([503, expect.stringContaining('the package snappy does not load')]);
+  expect([status, body]).toEqual([503, expect.stringContaining('package snappy cannot be loaded')]);
   expect(await bad.signal('SIGTERM')).toEqual({ code: 0, signal: null });
 });
