@@ -6,7 +6,7 @@ import { evaluate, formatJson, formatScores, thresholdsOf } from '../offline/eva
 import { evaluateSeries } from '../offline/evaluate/evaluate-series';
 import { formatReport } from '../offline/evaluate/table';
 import { exitWhenParentIsGone } from '../runtime/training-process';
-import type { Register } from './context';
+import { exitCodes, type Register } from './context';
 import { ownCommand, setOption, wholeFrom } from './options';
 
 interface Options {
@@ -20,7 +20,7 @@ interface Options {
   json?: boolean;
 }
 
-export const register: Register = (program, { env, stdout, stderr }) => {
+export const register: Register = (program, { env, stdout, stderr, setExitCode }) => {
   program
     .command('evaluate')
     .description(
@@ -56,7 +56,7 @@ export const register: Register = (program, { env, stdout, stderr }) => {
         stdout.write(JSON.stringify(await evaluateSeries(evaluated, files)));
         return;
       }
-      const { outcomes, report } = await evaluate({
+      const { outcomes, report, unscored } = await evaluate({
         evaluated,
         paths: options,
         jobs: options.jobs,
@@ -64,6 +64,7 @@ export const register: Register = (program, { env, stdout, stderr }) => {
           ownCommand(['evaluate', path, `--child=${name}`, `--train=${train}`, `--test=${test}`], overrides),
         stderr,
       });
+      if (unscored.length > 0) setExitCode(exitCodes.failure);
       if (options.out !== undefined) await writeFile(options.out, formatScores(outcomes));
       stdout.write(
         options.json === true ? formatJson(report, outcomes) : formatReport(report, thresholdsOf(outcomes)),

@@ -20,6 +20,8 @@ export const register: Register = (program, context) => {
       const opened = await openDetector(path, options, context);
       const { detector } = opened.detector;
       const log = opened.log.child({ detector });
+      const { channels } = opened.detector.record;
+      if (options.child !== true && channels.length > 0) log.info('training', { channels });
       try {
         const began = performance.now();
         const { version, report } = await trainVersion(opened, options, {

@@ -83,6 +83,7 @@ export async function startDetector(parts: DetectorParts) {
     );
 
   const source = await createSource(from, metrics, states, {
+    channels: settings.record.channels,
     committer,
     shutdownTimeoutMs,
     async onPassEnd(pass) {

@@ -10,6 +10,8 @@ export interface Message {
   origin: Origin;
   /** Delivered again to fill the windows after a restart or a rebalance: it updates state and yields no detections. */
   warmUp: boolean;
+  /** Why the source found the message unusable: it is rejected with this reason. */
+  problem?: string;
 }
 
 /** Messages of one topic and partition, in order. */

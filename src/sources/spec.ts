@@ -20,6 +20,8 @@ export interface RecordScope {
 /** What a source is created with besides its settings. */
 export interface SourceContext {
   log: Logger;
+  /** Channels of the detector; empty for images. */
+  channels: readonly string[];
   observer: SourceObserver;
   /** Where reading of a partition can continue. */
   restorePoints: RestorePoints;

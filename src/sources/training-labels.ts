@@ -3,9 +3,8 @@
  * file (`start,end`, optionally `key` and `label`), or from a Kafka topic (the same as a JSON object; a later message with the same
  * key replaces an earlier one, and one without a value deletes it).
  */
-import { readFile } from 'node:fs/promises';
-import { parse } from 'csv-parse/sync';
 import type { Kafka } from 'kafkajs';
+import { readCsvTable } from './file/csv';
 import { findRanges, readKafkaRanges } from './kafka/history';
 import { keepNewest } from './kafka/offsets';
 import type { Message } from './source';
@@ -42,20 +41,14 @@ function timeOf(value: unknown): number {
 
 /** @throws Error that names the file and the line */
 export async function readLabelFile(path: string): Promise<TrainingLabel[]> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new Error(`training.labels.file: cannot read ${path}`, { cause });
+  const rows = await readCsvTable(path).catch((cause: unknown) => {
+    throw new Error(`training.labels.file: ${(cause as Error).message}`, { cause });
   });
-  const rows = parse<{ record: Record<string, string | undefined>; info: { lines: number } }>(text, {
-    columns: true,
-    bom: true,
-    skip_empty_lines: true,
-    info: true,
-  });
-  return rows.map(({ record, info }) => {
+  return rows.map(({ line, cells }) => {
     try {
-      return parseLabel(record);
+      return parseLabel(cells);
     } catch (cause) {
-      throw new Error(`${path}:${info.lines}: ${(cause as Error).message}`, { cause });
+      throw new Error(`${path}:${line}: ${(cause as Error).message}`, { cause });
     }
   });
 }

@@ -2,6 +2,7 @@
 import { printFalseAlarmTarget } from '../../schema/formats';
 import { loadSettings } from '../../config/load';
 import { sourceOf, type DetectorSettings, type Settings } from '../../config/settings';
+import { checkColumns, chooseChannels, constantChannels } from './columns';
 import { openEngines, usualEngines } from '../../runtime/engines';
 import { trainOnce, type TrainedDetector } from './evaluator';
 import { readColumns } from '../../sources/file/file';
@@ -13,12 +14,12 @@ import {
   checkSizes,
   checkTimes,
   hasTimestamps,
-  numericChannels,
   readImages,
   readRecords,
   toImageMessages,
   toMessages,
   valuesOf,
+  type RecordedFile,
 } from './series';
 import { seriesName, type SeriesFiles } from './series-files';
 
@@ -58,6 +59,11 @@ interface FileFacts {
   assumed: unknown;
 }
 
+/** In reverse, so that a configuration that lists all columns differs from one that lists none. */
+function assumedChannels(columns: readonly string[]): string[] {
+  return columns.filter((name) => name !== '').reverse();
+}
+
 async function factsOfColumns(train: string): Promise<FileFacts> {
   const columns = await readColumns(train);
   return {
@@ -68,7 +74,9 @@ async function factsOfColumns(train: string): Promise<FileFacts> {
       'fields.values': 'values',
       'fields.conditions': 'conditions',
     },
-    assumed: { record: { channels: columns, missingChannels: 'mask', extraChannels: 'ignore' } },
+    assumed: {
+      record: { channels: assumedChannels(columns), missingChannels: 'mask', extraChannels: 'ignore' },
+    },
   };
 }
 
@@ -93,6 +101,10 @@ export interface SeriesOutcome extends Awaited<ReturnType<typeof scoreTest>> {
   channels: readonly string[];
   /** Columns that are not channels. */
   ignoredColumns: readonly string[];
+  /** Channels with one value in all training records. */
+  constantChannels: readonly string[];
+  /** About columns and channels of the files. */
+  warnings: readonly string[];
   /** False-alarm target as it is configured. */
   configuredTarget: number | string;
   engine: string;
@@ -131,6 +143,7 @@ export async function evaluateGroup(
   const shared = {
     channels: recorded.channels,
     ignoredColumns: recorded.ignored,
+    constantChannels: recorded.constant,
     configuredTarget: printFalseAlarmTarget(settings.calibration.falseAlarmTarget),
     engine: engines.scoring.name,
     trainingSeconds: (performance.now() - began) / 1000,
@@ -138,7 +151,8 @@ export async function evaluateGroup(
   const outcomes: SeriesOutcome[] = [];
   try {
     for (const { name, test } of group.tests) {
-      const outcome = { series: name, ...shared, ...(await scoreTest(trained, recorded, test)) };
+      const { warnings, ...scored } = await scoreTest(trained, recorded, test);
+      const outcome = { series: name, ...shared, ...scored, warnings: [...recorded.warnings, ...warnings] };
       outcomes.push(outcome);
       onOutcome(outcome);
     }
@@ -150,7 +164,7 @@ export async function evaluateGroup(
 
 async function scoreTest(trained: TrainedDetector, { readTest }: Recorded, path: string) {
   const began = performance.now();
-  const { messages, keys, hasTimes, tsbWindow } = await readTest(path);
+  const { messages, keys, hasTimes, tsbWindow, warnings } = await readTest(path);
   const { scores, flags, recordsPerDay, ...rest } = await trained.score(messages);
   return {
     scores: Array.from(scores),
@@ -159,6 +173,7 @@ async function scoreTest(trained: TrainedDetector, { readTest }: Recorded, path:
     keys,
     recordsPerDay: hasTimes ? recordsPerDay : undefined,
     tsbWindow,
+    warnings,
     scoringSeconds: (performance.now() - began) / 1000,
   };
 }
@@ -169,6 +184,8 @@ interface Recorded {
   channels: readonly string[];
   /** Columns that are not channels. */
   ignored: readonly string[];
+  constant: readonly string[];
+  warnings: readonly string[];
   readTest: (path: string) => Promise<RecordedTest>;
 }
 
@@ -178,6 +195,7 @@ interface RecordedTest {
   keys: readonly string[] | undefined;
   hasTimes: boolean;
   tsbWindow: number | undefined;
+  warnings: readonly string[];
 }
 
 /** Key of records without one: the same in the training and all its tests. */
@@ -191,30 +209,47 @@ async function recordedColumns(
   group: SeriesGroup,
 ): Promise<Recorded> {
   const fileColumns = sourceOf(settings, 'file').file.columns;
-  const train = await readRecords(group.train, fileColumns);
-  // Errors in the tests appear before the training.
-  for (const { test } of group.tests)
-    checkTimes(train, await readRecords(test, fileColumns, 1), fileColumns.timestamp);
-  const key = defaultKey(group);
+  const train = await readRecords(group.train, 'train', fileColumns);
   const { channels } = settings.record;
-  const fromHeader = channels.length === columns.length && channels.every((name, i) => name === columns[i]);
-  const kept = fromHeader ? numericChannels(train) : channels;
+  const assumed = assumedChannels(columns);
+  const isAssumed = channels.length === assumed.length && channels.every((name, i) => name === assumed[i]);
   const known = Object.keys(train.records[0]!.values ?? {});
+  const unnamed = columns.filter((name) => name === '');
+  const chosen = isAssumed ? chooseChannels(train, [...known, ...unnamed]) : { channels, warnings: [] };
+  const kept = chosen.channels;
+  // Errors in the files appear before the training.
+  for (const { test } of group.tests)
+    checkTimes(train, await readRecords(test, 'test', fileColumns, 1), fileColumns.timestamp);
+  for (const path of [group.train, ...group.tests.map(({ test }) => test)])
+    checkColumns(path, await readColumns(path), kept);
+  const key = defaultKey(group);
   return {
     train: toMessages(train, 'train', key, 0),
     channels: kept,
-    ignored: known.filter((column) => !kept.includes(column)),
+    ignored: [...known.filter((column) => !kept.includes(column)), ...unnamed],
+    constant: constantChannels(train, kept),
+    warnings: chosen.warnings,
     async readTest(path) {
-      const test = await readRecords(path, fileColumns);
+      const test = await readRecords(path, 'test', fileColumns);
       return {
         messages: toMessages(test, 'test', key, train.records.length),
         keys:
           test.records[0]!.key === undefined ? undefined : test.records.map((record) => record.key ?? key),
         hasTimes: hasTimestamps(test.records),
         tsbWindow: kept[0] === undefined ? undefined : tsbWindow(valuesOf(kept[0], [train, test])),
+        warnings: [...warningsOn(test, kept)],
       };
     },
   };
+}
+
+function* warningsOn(test: RecordedFile, channels: readonly string[]): Generator<string> {
+  const { records, shortRows } = test;
+  for (const channel of channels)
+    if (valuesOf(channel, [test]).length === 0)
+      yield `channel "${channel}" has no value in any of ${records.length} test records`;
+  if (shortRows.length > 0)
+    yield `${shortRows.length} of ${records.length} test records have too few cells, the others count as missing: ${shortRows[0]!}`;
 }
 
 async function recordedImages(settings: DetectorSettings, group: SeriesGroup): Promise<Recorded> {
@@ -231,6 +266,8 @@ async function recordedImages(settings: DetectorSettings, group: SeriesGroup): P
     train: toImageMessages(train, 'train', key, 0),
     channels: [],
     ignored: [],
+    constant: [],
+    warnings: [],
     async readTest(path) {
       const test = await readImages(path);
       return {
@@ -238,6 +275,7 @@ async function recordedImages(settings: DetectorSettings, group: SeriesGroup): P
         keys: undefined,
         hasTimes: false,
         tsbWindow: undefined,
+        warnings: [],
       };
     },
   };

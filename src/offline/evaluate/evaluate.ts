@@ -23,6 +23,14 @@ export interface EvaluateParts {
   stderr: LogStream;
 }
 
+export interface Evaluation {
+  /** Of the series with a scored record. */
+  outcomes: readonly SeriesOutcome[];
+  report: EvaluationReport;
+  /** Names of the series without a scored record. */
+  unscored: readonly string[];
+}
+
 /** Ratios of normal records for which alarms are counted, in addition to the target of the detector. */
 const usualTargets = [0.01, 0.001];
 
@@ -32,7 +40,7 @@ export async function evaluate({
   jobs,
   commandFor,
   stderr,
-}: EvaluateParts): Promise<{ outcomes: readonly SeriesOutcome[]; report: EvaluationReport }> {
+}: EvaluateParts): Promise<Evaluation> {
   const selection = await findSeries(paths);
   const { series } = selection;
   const labels = await readLabels(selection);
@@ -40,7 +48,7 @@ export async function evaluate({
   const log = createLogger({ ...daemon.log, stream: stderr });
   const logged = (outcome: SeriesOutcome): void => logOutcome(outcome, log);
   const { train } = series[0]!;
-  const outcomes = series.every((one) => one.train === train)
+  const all = series.every((one) => one.train === train)
     ? await nameSeries(series, () => evaluateGroup(evaluated, { train, tests: series }, logged))
     : await runConcurrently(series, jobs, async (files, signal) => {
         const outcome = await nameSeries([files], () =>
@@ -49,6 +57,14 @@ export async function evaluate({
         logged(outcome);
         return outcome;
       });
+  const outcomes = all.filter(({ scored }) => scored > 0);
+  const unscored = all.filter(({ scored }) => scored === 0);
+  if (outcomes.length === 0) throw new Error(unscored.map(whyUnscored).join('; '));
+  for (const outcome of unscored)
+    log.error('series is left out of the results', {
+      series: outcome.series,
+      reason: whyUnscored(outcome),
+    });
   const report = createReport(
     outcomes.map((outcome) => ({
       ...outcome,
@@ -59,7 +75,14 @@ export async function evaluate({
     })),
     [...outcomes.map(({ target }) => target), ...usualTargets],
   );
-  return { outcomes, report };
+  return { outcomes, report, unscored: unscored.map(({ series: name }) => name) };
+}
+
+function whyUnscored({ series, scores, rejected, windowNotFull }: SeriesOutcome): string {
+  const reasons = Object.entries({ ...rejected, 'window not full': windowNotFull })
+    .filter(([, records]) => records > 0)
+    .map(([reason, records]) => `${reason}: ${records}`);
+  return `series "${series}": none of ${scores.length} test records was scored (${reasons.join(', ')})`;
 }
 
 /** Names the series in the error of the task. */
@@ -86,7 +109,10 @@ function logOutcome(
     series,
     trainingSeconds,
     scoringSeconds,
+    channels,
     ignoredColumns,
+    constantChannels,
+    warnings,
     rejected,
     windowNotFull,
     training,
@@ -98,7 +124,11 @@ function logOutcome(
     series,
     trainingSeconds: round(trainingSeconds),
     scoringSeconds: round(scoringSeconds),
+    channels,
   });
+  for (const warning of warnings) log.warn(warning, { series });
+  if (constantChannels.length > 0)
+    log.info('channels are constant in the training', { series, channels: constantChannels });
   if (ignoredColumns.length > 0)
     log.info('columns that are not channels of the detector', { series, columns: ignoredColumns });
   if (training.rejectedRecords > 0)

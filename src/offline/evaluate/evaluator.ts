@@ -130,7 +130,7 @@ function createRecording(records: number, onDetections?: (detections: DetectionB
   const devices = new Map<string, DeviceRows>();
   /** By reason. */
   const rejected: Record<string, number> = {};
-  let answered = 0;
+  let [scored, answered] = [0, 0];
   return {
     add: (batch: DetectionBatch): void => {
       const { detections, events, deadLetters } = batch;
@@ -146,6 +146,7 @@ function createRecording(records: number, onDetections?: (detections: DetectionB
       }
       closed.push(...events.filter(({ status }) => status === 'closed'));
       for (const { reason } of deadLetters) rejected[reason] = (rejected[reason] ?? 0) + 1;
+      scored += detections.length;
       answered += detections.length + deadLetters.length;
     },
     /** @param atEnd events that were still open after the last record */
@@ -156,6 +157,8 @@ function createRecording(records: number, onDetections?: (detections: DetectionB
       events: [...closed, ...atEnd].flatMap((event) => toScoredEvent(event, devices.get(event.key))),
       /** Undefined if all times are the same. */
       recordsPerDay: recordsPerDay([...devices.values()]),
+      /** Number of records with a score. */
+      scored,
       rejected,
       windowNotFull: records - answered,
     }),

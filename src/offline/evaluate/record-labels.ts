@@ -2,7 +2,7 @@
  * Labels of single records, for evaluation only. CSV `index,label` or `series,index,label`; or idx with one byte per record,
  * 0 = normal, all others anomalous.
  */
-import { parse } from 'csv-parse/sync';
+import { readCsvTable } from '../../sources/file/csv';
 import { isIdxLabels, parseIdxLabels, readPlain } from '../../sources/file/idx';
 
 /** By row of the test file, from 0; 1 = anomalous. */
@@ -22,20 +22,15 @@ export async function readRecordLabels(path: string, series: string): Promise<Ma
     ]);
     return new Map([[series, new Map(labels)]]);
   }
-  const rows = parse<Record<string, string | undefined>>(bytes, {
-    columns: true,
-    bom: true,
-    skip_empty_lines: true,
-  });
   const all = new Map<string, Map<number, 0 | 1>>();
-  rows.forEach((row, i) => {
-    const { index = '', label = '' } = row;
+  for (const { line, cells } of await readCsvTable(path)) {
+    const { index = '', label = '' } = cells;
     if (!/^\d+$/.test(index) || !/^[01](\.0+)?$/.test(label))
-      throw new Error(`${path}:${i + 2}: index must be the number of a record from 0, label 0 or 1`);
-    const name = row['series'] ?? series;
+      throw new Error(`${path}:${line}: index must be the number of a record from 0, label 0 or 1`);
+    const name = cells['series'] ?? series;
     let labels = all.get(name);
     if (labels === undefined) all.set(name, (labels = new Map<number, 0 | 1>()));
     labels.set(Number(index), Number(label) === 1 ? 1 : 0);
-  });
+  }
   return all;
 }

@@ -4,10 +4,14 @@ import { readIdxImages, type IdxImages } from '../../sources/file/idx';
 import { imageTickMs } from '../../sources/file/image-files';
 import type { Message } from '../../sources/source';
 
+export type Part = 'train' | 'test';
+
 /** The records of a file, with all columns. */
 export interface RecordedFile {
   path: string;
   records: readonly FileRecord[];
+  /** About rows with too few cells: their other channels have no value. */
+  shortRows: readonly string[];
 }
 
 /**
@@ -16,21 +20,28 @@ export interface RecordedFile {
  */
 export async function readRecords(
   path: string,
+  part: Part,
   columns: FileSourceSettings['columns'],
   maxRecords = Infinity,
 ): Promise<RecordedFile> {
   if (!/\.csv(\.gz)?$/.test(path))
     throw new Error(`${path} must be a .csv or .csv.gz file, or an .idx3 file as the other one`);
   const records: FileRecord[] = [];
+  const shortRows: string[] = [];
   for await (const record of readFileRecords({ path, columns })) {
+    const { problem, isShort, ...kept } = record;
+    if (problem !== undefined) {
+      if (isShort !== true || part === 'train') throw new Error(`cannot read ${path}: ${problem}`);
+      shortRows.push(problem);
+    }
     // Numerical tools write missing values as NaN.
-    for (const [channel, value] of Object.entries(record.values ?? {}))
-      if (typeof value === 'string' && /^nan$/i.test(value)) record.values![channel] = null;
-    records.push(record);
+    for (const [channel, value] of Object.entries(kept.values ?? {}))
+      if (typeof value === 'string' && /^nan$/i.test(value)) kept.values![channel] = null;
+    records.push(kept);
     if (records.length >= maxRecords) break;
   }
   if (records.length === 0) throw new Error(`${path} has no records`);
-  return { path, records };
+  return { path, records, shortRows };
 }
 
 /** @throws Error if only one of the files has times */
@@ -41,15 +52,6 @@ export function checkTimes(train: RecordedFile, test: RecordedFile, timestampCol
 
 export function hasTimestamps(records: readonly FileRecord[]): boolean {
   return records[0]?.timestamp !== undefined;
-}
-
-/** Columns with numbers in at least half of the training records that have a value. */
-export function numericChannels({ records }: RecordedFile): string[] {
-  return Object.keys(records[0]?.values ?? {}).filter((channel) => {
-    const count = (type: 'number' | 'string'): number =>
-      records.filter(({ values }) => typeof values?.[channel] === type).length;
-    return count('number') >= count('string');
-  });
 }
 
 /** The values of a channel, in order; records without a number are left out. */
@@ -63,8 +65,6 @@ export function valuesOf(channel: string, files: readonly RecordedFile[]): Float
     ),
   );
 }
-
-export type Part = 'train' | 'test';
 
 /** Interval of records without timestamps. */
 const tickMs = 1000;

@@ -1,10 +1,8 @@
 /** Records from a CSV or NDJSON file, or recorded images, delivered at a chosen rate: for demos, replays and tests. */
-import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
-import { parse as parseCsv } from 'csv-parse';
 import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
+import { createCellReader, openFile, readCsv, readCsvFormat } from './csv';
 import { holdsImages, imageTickMs, readRecordedImages } from './image-files';
 import type { HandleBatch, Message, Source } from '../source';
 
@@ -136,7 +134,8 @@ async function* inBatches(messages: AsyncIterable<Message>, size: number): Async
 async function* readMessages(settings: FileRecords, skip: number, shift: Shift): AsyncGenerator<Message> {
   const { path: topic } = settings;
   let index = 0;
-  const messageOf = (key: Buffer | null, value: Buffer, timestamp: number): Message => ({
+  const messageOf = (key: Buffer | null, value: Buffer, timestamp: number, problem?: string): Message => ({
+    ...(problem === undefined ? undefined : { problem }),
     key,
     value,
     timestamp: timestamp + shift.ms,
@@ -152,7 +151,9 @@ async function* readMessages(settings: FileRecords, skip: number, shift: Shift):
     if (index++ < skip) continue;
     const time = parseTime(record.timestamp);
     const timestamp = Number.isNaN(time) ? record.timestamp : new Date(time + shift.ms).toISOString();
-    yield messageOf(null, record.raw ?? Buffer.from(JSON.stringify({ ...record, timestamp })), time);
+    const { raw, problem, key, values, conditions } = record;
+    const value = raw ?? Buffer.from(JSON.stringify({ key, timestamp, values, conditions }));
+    yield messageOf(null, value, time, problem);
   }
 }
 
@@ -164,13 +165,23 @@ export interface FileRecord {
   conditions?: Record<string, string | undefined>;
   /** The unchanged line of an NDJSON file. */
   raw?: Buffer;
+  /** Why the row must be rejected: it has too few or too many cells, or an ambiguous number. */
+  problem?: string | undefined;
+  /** Whether it has too few cells. */
+  isShort?: boolean;
 }
 
-/** The columns of a CSV file, in its order. */
-export async function readColumns(path: string): Promise<string[]> {
-  const columns = { key: '', timestamp: '', conditions: [] };
-  for await (const { values } of readFileRecords({ path, columns })) return Object.keys(values ?? {});
-  throw new Error(`${path} has no records`);
+/** The columns of a CSV file, in its order; empty for a column without a name. Errors contain the path. */
+export async function readColumns(path: string): Promise<readonly string[]> {
+  try {
+    return (await readCsvFormat(path)).columns;
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown): Error {
+  return new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
 }
 
 /** The rows of a file. Errors contain its name. */
@@ -178,54 +189,46 @@ export async function* readFileRecords(settings: FileRecords): AsyncGenerator<Fi
   try {
     yield* readRecords(settings);
   } catch (cause) {
-    throw new Error(`cannot read ${settings.path}: ${(cause as Error).message}`, { cause });
+    throw unreadable(settings.path, cause);
   }
 }
 
 async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<FileRecord> {
-  const bytes = openFile(path);
   if (/\.(ndjson|jsonl)(\.gz)?$/.test(path)) {
-    for await (const line of readLines(bytes))
+    for await (const line of readLines(openFile(path)))
       if (line !== '') yield { timestamp: undefined, raw: Buffer.from(line) };
     return;
   }
   const { key, timestamp, conditions } = columns;
   const given = new Set(conditions);
-  // A row with too few or too many cells is a bad record, not a bad file: it is rejected later, with its reason.
-  const parser = bytes.pipe(
-    parseCsv({ columns: true, bom: true, relax_column_count: true, skip_empty_lines: true }),
-  );
-  // pipe() passes on no error; without this a damaged archive would look like a short one.
-  bytes.once('error', (error) => parser.destroy(error));
-  for await (const row of parser as AsyncIterable<Record<string, string>>) {
-    const values: Record<string, unknown> = {};
-    const conditionValues: Record<string, string | undefined> = {};
-    for (const [column, text] of Object.entries(row)) {
-      if (given.has(column)) conditionValues[column] = text === '' ? undefined : text;
-      else if (column !== key && column !== timestamp) values[column] = parseCell(text);
+  const format = await readCsvFormat(path);
+  const readers = new Map(format.columns.map((name) => [name, createCellReader(format)]));
+  for await (const { line, cells, problem, isShort } of readCsv(path, format)) {
+    const record: FileRecord = {
+      key: cells[key],
+      timestamp: cells[timestamp],
+      values: {},
+      conditions: {},
+      problem,
+      isShort,
+    };
+    for (const [column, text] of Object.entries(cells)) {
+      if (given.has(column)) record.conditions![column] = text === '' ? undefined : text;
+      else if (column !== key && column !== timestamp) {
+        try {
+          record.values![column] = readers.get(column)!(text);
+        } catch (error) {
+          record.problem ??= `line ${line}, column "${column}": ${(error as Error).message}`;
+        }
+      }
     }
-    yield { key: row[key], timestamp: row[timestamp], values, conditions: conditionValues };
+    yield record;
   }
-}
-
-/** An empty cell is a missing value; text that is no finite number stays text and is rejected later, with its reason. */
-function parseCell(text: string): number | string | null {
-  if (text.trim() === '') return null;
-  const value = Number(text);
-  return Number.isFinite(value) ? value : text;
 }
 
 /** Unix ms. NaN without a zone, which would mean another time on another machine; the decoder rejects it. */
 function parseTime(text: unknown): number {
   return typeof text === 'string' && /(Z|[+-]\d{2}:?\d{2})$/i.test(text) ? Date.parse(text) : NaN;
-}
-
-function openFile(path: string): Readable {
-  const file = createReadStream(path);
-  if (!path.endsWith('.gz')) return file;
-  const unpacked = createGunzip();
-  file.once('error', (error) => unpacked.destroy(error));
-  return file.pipe(unpacked);
 }
 
 /** Not node:readline: it does not pass on the error of its input. */

@@ -3,8 +3,9 @@ import { isIdxPath } from '../../domain/recording';
 import { amount, choice, column, flag, names, path, show, whole } from '../../schema/formats';
 import type { Parsed, Section } from '../../schema/key';
 import type { SectionRule } from '../../schema/rule';
-import type { RecordScope, SourceSpec } from '../spec';
+import type { RecordScope, SourceContext, SourceSpec } from '../spec';
 import { readLabels } from './fault-labels';
+import { readCsvFormat, withoutColumn } from './csv';
 import { createFileHistory, createFileSource, defaultColumns } from './file';
 
 const section = {
@@ -109,6 +110,19 @@ const rules: readonly SectionRule<FileSettings, RecordScope>[] = [
   },
 ];
 
+/** Logs which columns of a CSV file are channels. A file that cannot be read is an error of the source when it runs. */
+async function logColumns({ path: file, columns }: FileSettings, { log, channels }: SourceContext) {
+  if (!isCsv(file)) return;
+  const format = await readCsvFormat(file).catch(() => undefined);
+  if (format === undefined) return;
+  const { key, timestamp, conditions } = columns;
+  const used = new Set([key, timestamp, ...conditions, ...channels]);
+  const otherColumns = format.columns.filter((name) => !used.has(name));
+  log.info('reading a CSV file', { path: file, separator: format.separator, channels, otherColumns });
+  const absent = withoutColumn(format.columns, channels);
+  if (absent.length > 0) log.warn('channels have no column in the file', { path: file, channels: absent });
+}
+
 export const fileSource: SourceSpec<typeof section> = {
   doc: 'a recorded file, for demos, replays and tests.',
   section,
@@ -117,7 +131,10 @@ export const fileSource: SourceSpec<typeof section> = {
   topic: (settings) => settings.path,
   replayRate: ({ clock, rate }) => (clock === 'records' ? rate : undefined),
   knownFaults: ({ labels }) => (labels === '' ? undefined : readLabels(labels)),
-  create: (settings, { onPassEnd }) => Promise.resolve(createFileSource(settings, onPassEnd)),
+  async create(settings, context) {
+    await logColumns(settings, context);
+    return createFileSource(settings, context.onPassEnd);
+  },
   createHistory: (settings, { records }) =>
     Promise.resolve(createFileHistory(settings, records ?? settings.historyRecords)),
 };

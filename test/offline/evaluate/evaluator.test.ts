@@ -264,6 +264,115 @@ test('a series that cannot be trained is named, with the reason, and the command
   );
 });
 
+/** The rows of `csv`, with a time each second from `second` on. */
+function timed(rows: readonly string[][], second: number): string {
+  const time = (i: number): string => new Date(Date.UTC(2026, 2, 1) + 1000 * (second + i)).toISOString();
+  return csv(
+    rows.map((row, i) => [time(i), ...row]),
+    'timestamp,load,power,constant,word',
+  );
+}
+
+async function evaluateCommand(train: string, test_: readonly string[]) {
+  const captured = captureContext();
+  const sets = Object.entries(fast).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+  await runCli(['evaluate', detector, '--train', train, '--test', ...test_, ...sets], captured.context);
+  return captured;
+}
+
+test('records that are all older than the training are no result', async () => {
+  const train = await file('old.train.csv', timed(rowsOf(600, 0), 0));
+  const old = await file('old.test.csv', timed(rowsOf(100, 600), 0));
+  const alone = await evaluateCommand(train, [old]);
+  expect([alone.exitCode(), alone.stdout()]).toEqual([1, '']);
+  expect(alone.stderr()).toContain('none of 100 test records was scored (out_of_order: 100)');
+
+  const next = await file('next.test.csv', timed(rowsOf(100, 600), 600));
+  const both = await evaluateCommand(train, [old, next]);
+  expect(both.exitCode()).toBe(1);
+  expect(both.stdout()).toMatch(/^target 0.01: \d+ alarms in 100 all records/);
+  expect(both.stderr()).toMatch(/series is left out of the results.*none of 100 test records was scored/);
+}, 60_000);
+
+test('a channel without a column in a test is an error before the training, with the nearest column', async () => {
+  const train = await file('renamed.train.csv', training());
+  const test_ = await file('renamed.test.csv', csv(rowsOf(50, 600), 'load,power_kw,constant,word'));
+  await expect(evaluateSeries(evaluated(), { name: 'x', train, test: test_ })).rejects.toThrow(
+    `${test_} has no column for channel "power"; did you mean "power_kw"?`,
+  );
+});
+
+test('a channel without any value in a test is named in a warning', async () => {
+  const train = await file('gone.train.csv', training());
+  const rows = rowsOf(50, 600).map(([load, , ...rest]) => [load!, '', ...rest]);
+  const test_ = await file('gone.test.csv', csv(rows));
+  const outcome = await evaluateSeries(evaluated(), { name: 'x', train, test: test_ });
+  expect(outcome.warnings).toEqual(['channel "power" has no value in any of 50 test records']);
+}, 60_000);
+
+test('a label and an index in the files of a series are no channels unless they are listed', async () => {
+  const header = ',load,power,constant,is_anomaly';
+  const rows = (count: number, from: number) =>
+    rowsOf(count, from, fault).map(([load, power, constant], i) => [
+      String(i),
+      load!,
+      power!,
+      constant!,
+      from > 0 && fault(i) > 0 ? '1' : '0',
+    ]);
+  const train = await file('leak.train.csv', csv(rows(600, 0), header));
+  const test_ = await file('leak.test.csv', csv(rows(300, 600), header));
+  const files = { name: 'leak', train, test: test_ };
+  const outcome = await evaluateSeries(evaluated(), files);
+  expect(outcome.channels).toEqual(['load', 'power', 'constant']);
+  expect(outcome.ignoredColumns).toEqual(['is_anomaly', '']);
+  expect(outcome.constantChannels).toEqual(['constant']);
+  expect(outcome.warnings).toEqual([
+    'column "is_anomaly" looks like a label: it is used only if record.channels lists it',
+    '1 of 5 columns have no name: they are not used',
+  ]);
+
+  const channels = ['load', 'power', 'constant', 'is_anomaly'];
+  const listing = await file(
+    'listing.yaml',
+    `detector: any\nrecord: { channels: [${channels.join(', ')}] }\n`,
+  );
+  const listed = await evaluateSeries({ ...evaluated(), path: listing }, files);
+  expect([listed.channels, listed.warnings]).toEqual([channels, []]);
+}, 60_000);
+
+test('a European export is scored as the file with commas', async () => {
+  const european = (text: string): string => text.replaceAll(',', ';').replaceAll('.', ',');
+  const train = await file('point.train.csv', training());
+  const test_ = await file('point.test.csv', csv(rowsOf(100, 600)));
+  const trainEu = await file('comma.train.csv', european(training()));
+  const testEu = await file('comma.test.csv', european(csv(rowsOf(100, 600))));
+  const point = await evaluateSeries(evaluated(), { name: 'x', train, test: test_ });
+  const comma = await evaluateSeries(evaluated(), { name: 'x', train: trainEu, test: testEu });
+  expect(comma.scores).toEqual(point.scores);
+}, 60_000);
+
+test('a row with more cells than the header ends the evaluation with file and line', async () => {
+  const train = await file('long.train.csv', `load,power\n1.5,2\n10,0966,5,0562\n`);
+  await expect(evaluateSeries(evaluated(), { name: 'x', train, test: train })).rejects.toThrow(
+    `cannot read ${train}: line 3 has 4 cells, the header has 2`,
+  );
+});
+
+test('a row with too few cells is refused in the training, and named in a warning in a test', async () => {
+  const rows = rowsOf(50, 600);
+  rows[20] = ['0.1'];
+  const test_ = await file('short-row.test.csv', csv(rows));
+  const train = await file('short-row.train.csv', training());
+  const { warnings } = await evaluateSeries(evaluated(), { name: 'x', train, test: test_ });
+  expect(warnings).toEqual([
+    '1 of 50 test records have too few cells, the others count as missing: line 22 has 1 cell, the header has 4',
+  ]);
+  await expect(evaluateSeries(evaluated(), { name: 'x', train: test_, test: train })).rejects.toThrow(
+    `cannot read ${test_}: line 22 has 1 cell, the header has 4`,
+  );
+}, 60_000);
+
 describe('which files belong together', () => {
   test('by name, from folders', async () => {
     for (const name of ['a', 'b']) {

@@ -1,0 +1,66 @@
+/** Which columns of a recorded file are channels. */
+import { withoutColumn } from '../../sources/file/csv';
+import { valuesOf, type RecordedFile } from './series';
+
+export interface ChosenColumns {
+  channels: readonly string[];
+  /** Columns that look like a label or an index: left out unless the configuration lists them. */
+  warnings: readonly string[];
+}
+
+/** Usual names of columns that are 1 for anomalous records and 0 for others. */
+const labelName = /^(is[ _-]?)?(label|anomal(y|ies|ous)|outlier|change[ _-]?point|attack)s?$/i;
+
+/** An index has at least this many consecutive numbers. */
+const minIndex = 3;
+
+/**
+ * Columns with numbers in at least half of the records that have a value, without labels and indices.
+ * @param columns empty for a column without a name
+ * @throws Error that lists the columns if no column has numbers
+ */
+export function chooseChannels(file: RecordedFile, columns: readonly string[]): ChosenColumns {
+  const numeric = columns.filter((column) => isNumeric(file, column));
+  const looks = numeric.map((column) => ({ column, looksLike: looksLike(column, valuesOf(column, [file])) }));
+  const channels = looks.filter(({ looksLike }) => looksLike === undefined).map(({ column }) => column);
+  if (channels.length === 0)
+    throw new Error(
+      `${file.path} has no column of numbers that can be a channel; its columns are ${columns.map((name) => `"${name}"`).join(', ')}`,
+    );
+  const warnings = looks.flatMap(({ column, looksLike }) =>
+    looksLike === undefined
+      ? []
+      : [`column "${column}" looks like ${looksLike}: it is used only if record.channels lists it`],
+  );
+  const nameless = columns.filter((name) => name === '').length;
+  if (nameless > 0) warnings.push(`${nameless} of ${columns.length} columns have no name: they are not used`);
+  return { channels, warnings };
+}
+
+function isNumeric({ records }: RecordedFile, column: string): boolean {
+  const count = (type: 'number' | 'string'): number =>
+    records.filter(({ values }) => typeof values?.[column] === type).length;
+  return column in (records[0]?.values ?? {}) && count('number') >= count('string');
+}
+
+function looksLike(column: string, values: Float64Array): string | undefined {
+  if (labelName.test(column) && values.every((value) => value === 0 || value === 1)) return 'a label';
+  const isIndex =
+    values.length >= minIndex &&
+    values.every((value, i) => Number.isInteger(value) && value === values[0]! + i);
+  return isIndex ? 'an index' : undefined;
+}
+
+/** Channels with one value in all records of a file. */
+export function constantChannels(file: RecordedFile, channels: readonly string[]): string[] {
+  return channels.filter((channel) => {
+    const values = valuesOf(channel, [file]);
+    return values.every((value) => value === values[0]);
+  });
+}
+
+/** @throws Error that names a channel without a column, and the nearest column */
+export function checkColumns(path: string, columns: readonly string[], channels: readonly string[]): void {
+  const [absent] = withoutColumn(columns, channels);
+  if (absent !== undefined) throw new Error(`${path} has no column for channel ${absent}`);
+}
