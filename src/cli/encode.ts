@@ -15,7 +15,11 @@ export const register: Register = (program, context) => {
     .action((path: string, options: DetectorOptions) =>
       withModel(path, options, context, async ({ detector, log, state, model }) => {
         const source = configuredSource(detector.source);
-        const readHistory = await source.createHistory({ log, records: options.fileRecords });
+        const readHistory = await source.createHistory({
+          log,
+          records: options.fileRecords,
+          timestampUnit: detector.fields.timestampUnit,
+        });
         const write = (line: string): void => void context.stdout.write(line);
         const { rejected } = await encodeHistory({ settings: detector, state, model, readHistory, write });
         if (rejected > 0) log.warn('records left out, as they cannot be decoded', { rejected });

@@ -1,5 +1,6 @@
 /** Arguments and options that several commands share. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { parseTime as readTime, TimeError } from '../domain/time';
 
 export const configurationHelp = "a detector's file, or a folder with daemon.yaml and detectors/*.yaml";
 
@@ -77,10 +78,12 @@ export function wholeFrom(min: number): (text: string) => number {
 
 /** Parses a time to Unix ms. */
 export function parseTime(text: string): number {
-  const time = /^\d{10,}$/.test(text) ? Number(text) : Date.parse(text);
-  if (Number.isNaN(time))
-    throw new InvalidArgumentError('Expected a time: ISO 8601, such as 2026-03-01T12:00:00Z, or Unix ms.');
-  return time;
+  try {
+    return readTime(text);
+  } catch (error) {
+    if (!(error instanceof TimeError)) throw error;
+    throw new InvalidArgumentError(`Expected a time. It ${error.message}.`);
+  }
 }
 
 /** Command line that runs this program with these arguments in another process. */

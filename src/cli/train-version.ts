@@ -31,7 +31,11 @@ export async function trainVersion(
   );
   const labels = await readTrainingLabels(opened);
   const source = configuredSource(detector.source);
-  const readHistory = await source.createHistory({ log, records: options.fileRecords });
+  const readHistory = await source.createHistory({
+    log,
+    records: options.fileRecords,
+    timestampUnit: detector.fields.timestampUnit,
+  });
   return withPublishing(opened, options, (store) =>
     trainDetector({
       ...parts,
@@ -52,14 +56,15 @@ export async function trainVersion(
  * @throws Error that names the file and the line of an invalid label; invalid messages of a topic are logged
  */
 async function readTrainingLabels({ detector: settings, log }: OpenDetector): Promise<TrainingLabel[]> {
-  const { detector, training } = settings;
+  const { detector, fields, training } = settings;
   const { file, topic } = training.labels;
-  const fromFile = file === '' ? [] : await readLabelFile(file);
+  const fromFile = file === '' ? [] : await readLabelFile(file, fields.timestampUnit);
   if (topic === '') return fromFile;
   const source = sourceOf(settings, 'kafka').kafka;
   const fromTopic = await readLabelTopic({
     kafka: createKafkaClient({ ...source, purpose: 'train', log }),
     settings: { topic, groupId: source.groupId },
+    unit: fields.timestampUnit,
     onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
     onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),
   });

@@ -9,7 +9,7 @@ import { crc32 } from 'node:zlib';
 import { givenConditions } from '../domain/record';
 import { DecodeError } from '../errors';
 import { decodeEach, type CodecSpec, type Decode, type RecordContext } from './codec';
-import { bytesOf, createEnvelopeWriter, parseText } from './envelope';
+import { bytesOf, createEnvelopeWriter, messageKey, parseText } from './envelope';
 import { checkCount, checkNumber, missingValue } from './values';
 
 const magic = 0x5256;
@@ -19,7 +19,9 @@ const flags = { float64: 1, bitmap: 2 } as const;
 const knownFlags = flags.float64 | flags.bitmap;
 const tags = { missing: 0, number: 1, text: 2 } as const;
 
-export function createBinaryDecoder(context: Omit<RecordContext, 'fields'>): Decode {
+export function createBinaryDecoder(
+  context: Omit<RecordContext, 'fields'> & Partial<Pick<RecordContext, 'fields'>>,
+): Decode {
   const { schema, limits } = context;
   const { channels } = schema;
   const names = givenConditions(schema.conditions).map(({ name }) => name);
@@ -42,8 +44,9 @@ export function createBinaryDecoder(context: Omit<RecordContext, 'fields'>): Dec
     const time = bytes.readDoubleLE(8);
     writeEnvelope(
       {
-        key: bitmap > key ? parseText(bytes.subarray(key, bitmap)) : message.key?.toString(),
+        key: bitmap > key ? parseText(bytes.subarray(key, bitmap)) : messageKey(message),
         timestamp: Number.isNaN(time) ? message.timestamp : time,
+        unit: Number.isNaN(time) ? 'message' : 'ms',
         conditions: given,
       },
       batch,

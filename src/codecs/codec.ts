@@ -4,6 +4,7 @@
  */
 import type { ReadConditions } from '../domain/condition';
 import { createRecordBatch, type RecordBatch, type RecordSchema } from '../domain/record';
+import type { TimestampUnit } from '../domain/time';
 import { DecodeError } from '../errors';
 import type { Message } from '../sources/source';
 import type { SchemaRegistry } from './confluent/schema-registry';
@@ -14,6 +15,8 @@ export interface EnvelopeFields {
   key: string;
   /** Empty = the time of the message. */
   timestamp: string;
+  /** Unit of numeric timestamps; absent = `auto`. */
+  timestampUnit?: TimestampUnit | undefined;
   /** Empty = the record itself. */
   conditions: string;
 }

@@ -1,6 +1,8 @@
 /** The envelope of a record (key, event time, conditions), and JSON. */
 import { isUtf8 } from 'node:buffer';
+import { isExact } from '../domain/exact';
 import type { RecordBatch } from '../domain/record';
+import { earliestTime, parseTime, TimeError, tooEarly, type TimestampUnit } from '../domain/time';
 import { DecodeError } from '../errors';
 import type { Message } from '../sources/source';
 import { isObject, type JsonObject } from '../system/json';
@@ -9,8 +11,10 @@ import type { EnvelopeFields, RecordContext } from './codec';
 /** The envelope of one record, before validation. */
 export interface Envelope {
   key: unknown;
-  /** Unix ms, or ISO 8601 with a zone. */
+  /** Unix time, or ISO 8601 with a zone. */
   timestamp: unknown;
+  /** Unit of a numeric timestamp if the format states it; `message`: ms, of a message; absent = `fields.timestampUnit`. */
+  unit?: TimestampUnit | 'message' | undefined;
   /** An object by name; anything else counts as no conditions. */
   conditions: unknown;
 }
@@ -23,10 +27,32 @@ export function createEnvelopeReader(
   const readTimestamp = fields.timestamp === '' ? undefined : createPath(fields.timestamp);
   const readConditions = createPath(fields.conditions);
   return (message, record) => ({
-    key: readKey === undefined ? message.key?.toString() : readKey(record),
+    key: readKey === undefined ? messageKey(message) : checkText(readKey(record), message),
     timestamp: readTimestamp === undefined ? message.timestamp : readTimestamp(record),
+    unit: readTimestamp === undefined ? 'message' : undefined,
     conditions: readConditions(record),
   });
+}
+
+/**
+ * The key of a message as text.
+ * @throws DecodeError if its bytes are not UTF-8, because replacement characters would make different keys equal
+ */
+export function messageKey({ key }: Message): string | undefined {
+  if (key === null || isUtf8(key)) return key?.toString();
+  throw new DecodeError(
+    'bad_key',
+    `the key of the message is not UTF-8 text (${key.length} bytes, 0x${key.toString('hex', 0, 16)}); write it as text, or set fields.key`,
+  );
+}
+
+/** @throws DecodeError if a key has replacement characters for bytes that are not UTF-8, or half a surrogate pair */
+function checkText(key: unknown, { value }: Message): unknown {
+  if (typeof key !== 'string') return key;
+  const isDamaged = key.includes('\ufffd') && value !== null && !isUtf8(value);
+  if (isDamaged || /\p{Surrogate}/u.test(key))
+    throw new DecodeError('bad_key', `the key is not UTF-8 text: ${describe(key)}`);
+  return key;
 }
 
 /**
@@ -36,11 +62,13 @@ export function createEnvelopeReader(
  */
 export function createEnvelopeWriter(
   keyField: string,
-  { limits, readConditions }: Pick<RecordContext, 'limits' | 'readConditions'>,
+  { limits, readConditions, fields: { timestampUnit = 'auto' } = {} }: EnvelopeContext,
 ): (envelope: Envelope, batch: RecordBatch, row: number, now: number) => void {
-  return ({ key, timestamp: time, conditions }, batch, row, now) => {
+  return ({ key, timestamp: time, unit, conditions }, batch, row, now) => {
     batch.keys[row] = parseKey(key, keyField);
-    const timestamp = parseTimestamp(time);
+    const timestamp = parseTimestamp(time, unit === 'message' ? 'ms' : (unit ?? timestampUnit));
+    if (timestamp < earliestTime && timestampUnit === 'auto' && unit !== 'message')
+      throw new DecodeError('bad_timestamp', `timestamp ${tooEarly(timestamp)}`);
     if (timestamp > now + limits.maxAheadMs) {
       throw new DecodeError(
         'timestamp_in_future',
@@ -52,6 +80,10 @@ export function createEnvelopeWriter(
     readConditions(isObject(conditions) ? conditions : {}, batch.conditions, row * conditionCount);
   };
 }
+
+type EnvelopeContext = Pick<RecordContext, 'limits' | 'readConditions'> & {
+  fields?: Pick<EnvelopeFields, 'timestampUnit'>;
+};
 
 /**
  * The bytes of a message.
@@ -93,9 +125,10 @@ export function createPath(path: string): (record: JsonObject) => unknown {
   };
 }
 
-/** Names of the fields on a dotted path. */
+/** Names of the fields on a dotted path, in which `\\.` is a dot within a name. */
 export function stepsOf(path: string): string[] {
-  return path === '' ? [] : path.split('.');
+  const steps = path === '' ? [] : path.split(/(?<!\\)\./);
+  return steps.map((step) => step.replaceAll('\\.', '.'));
 }
 
 /**
@@ -118,28 +151,26 @@ function parseKey(value: unknown, field: string): string {
       `the key has ${value.length} characters, more than ${maxKeyLength}: ${describe(value)}…`,
     );
   }
-  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
-  throw new DecodeError('missing_key', `no key in ${field === '' ? 'the message' : `"${field}"`}`);
+  if (typeof value === 'number' && isExact(value)) return String(value);
+  if (typeof value === 'number' && Number.isFinite(value)) {
+    throw new DecodeError(
+      'bad_key',
+      `the key is a number that cannot be read exactly (about ${value}), so it could be that of another device; write it as text`,
+    );
+  }
+  const advice = field.includes('.') ? ' (a dot within a name is written as `\\.`)' : '';
+  throw new DecodeError('missing_key', `no key in ${field === '' ? 'the message' : `"${field}"${advice}`}`);
 }
 
-/** Limit of a Date, ms (ECMA-262, §21.4.1.1). */
-const maxTimestamp = 8.64e15;
-
-/** A zone or offset is required, because a local time depends on the machine. */
-const isoWithZone = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})$/i;
-
-function parseTimestamp(value: unknown): number {
+function parseTimestamp(value: unknown, unit: TimestampUnit): number {
   if (value === undefined || value === null)
     throw new DecodeError('missing_timestamp', 'the record has no timestamp');
-  if (typeof value === 'number' && Math.abs(value) <= maxTimestamp) return value;
-  if (typeof value === 'string' && isoWithZone.test(value)) {
-    const timestamp = Date.parse(value);
-    if (!Number.isNaN(timestamp)) return timestamp;
+  try {
+    return parseTime(value, unit);
+  } catch (error) {
+    if (error instanceof TimeError) throw new DecodeError('bad_timestamp', `timestamp ${error.message}`);
+    throw error;
   }
-  throw new DecodeError(
-    'bad_timestamp',
-    `timestamp must be Unix milliseconds or ISO 8601 with a zone, got ${describe(value)}`,
-  );
 }
 
 /** Short text of a value for an error message, also for large or deeply nested values. */

@@ -1,6 +1,7 @@
 /** `fields` and `record`: what records contain, and where. */
 import { formatKey } from '../codecs/settings';
 import { imageRules, imageSection } from '../codecs/image/settings';
+import { timestampUnits } from '../domain/time';
 import { choice, duration, field, names, oneOf, show, whole } from '../schema/formats';
 import type { Parsed, Section } from '../schema/key';
 import { rulesOf, type Rule } from '../schema/rule';
@@ -15,10 +16,19 @@ export const fieldsSection = {
   ),
   timestamp: field(
     {
-      doc: 'Path of the event time (ISO 8601 with a zone, or Unix ms). Empty: the timestamp of the message.',
+      doc: 'Path of the event time (ISO 8601 with a zone, or Unix time). Empty: the timestamp of the message.',
       default: 'timestamp',
     },
     { empty: true },
+  ),
+  timestampUnit: choice(
+    {
+      doc:
+        'Unit of Unix times. `auto`: by the size of the number, for times from 2001-09-09 to 2286-11-20; times before 2001-09-09 ' +
+        'are rejected. Any other value allows these, too.',
+      default: 'auto',
+    },
+    timestampUnits,
   ),
   values: field(
     {

@@ -5,6 +5,7 @@
  * sine and cosine, so that 23:59 and 00:00 are neighbours.
  */
 import { DecodeError } from '../errors';
+import { isExact } from './exact';
 import {
   givenConditions,
   type ConditionSpec,
@@ -74,7 +75,13 @@ function readCondition(spec: GivenConditionSpec, value: unknown, table: Category
   }
   if (typeof value === 'boolean' || (typeof value === 'string' && value.length <= maxCategoryLength))
     return table.code(String(value));
-  if (typeof value === 'number' && Number.isFinite(value)) return table.code(String(value));
+  if (typeof value === 'number' && isExact(value)) return table.code(String(value));
+  if (typeof value === 'number' && Number.isFinite(value))
+    throw badCondition(
+      spec,
+      'a category with its exact digits, which large numbers have only as text',
+      value,
+    );
   throw badCondition(spec, `a category of at most ${maxCategoryLength} characters`, value);
 }
 

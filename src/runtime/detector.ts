@@ -84,6 +84,7 @@ export async function startDetector(parts: DetectorParts) {
 
   const source = await createSource(from, metrics, states, {
     channels: settings.record.channels,
+    timestampUnit: settings.fields.timestampUnit,
     committer,
     shutdownTimeoutMs,
     async onPassEnd(pass) {

@@ -1,5 +1,6 @@
 /** What a kind of source consists of. Each is a folder beside this file and a line in sources.ts. */
 import type { ConditionSpec } from '../domain/record';
+import type { TimestampUnit } from '../domain/time';
 import type { Logger } from '../logger';
 import type { Parsed, Section } from '../schema/key';
 import type { SectionRule } from '../schema/rule';
@@ -29,6 +30,8 @@ export interface SourceContext {
   committer: OffsetCommitter | undefined;
   /** Called by a bounded source each time it has delivered all of its records. */
   onPassEnd: (pass: number) => void | Promise<void>;
+  /** Unit of Unix times in records. */
+  timestampUnit: TimestampUnit;
   /** Time within which the whole detector has to stop, ms. */
   shutdownTimeoutMs: number;
 }
@@ -37,6 +40,8 @@ export interface HistoryContext {
   log: Logger;
   /** Of a bounded source: its first records that count as history; undefined: as many as its settings state. */
   records: number | undefined;
+  /** Unit of Unix times in records. */
+  timestampUnit: TimestampUnit;
 }
 
 /** How the state of a source's partitions is stored. */

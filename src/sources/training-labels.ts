@@ -4,6 +4,7 @@
  * key replaces an earlier one, and one without a value deletes it).
  */
 import type { Kafka } from 'kafkajs';
+import { parseTime, TimeError, type TimestampUnit } from '../domain/time';
 import { readCsvTable } from './file/csv';
 import { findRanges, readKafkaRanges } from './kafka/history';
 import { keepNewest } from './kafka/offsets';
@@ -20,11 +21,10 @@ export interface TrainingLabel {
 }
 
 /** @throws Error that names the wrong field */
-function parseLabel(row: Readonly<Record<string, unknown>>): TrainingLabel {
-  const from = timeOf(row['start']);
-  const to = timeOf(row['end']);
-  if (!(from <= to))
-    throw new Error('start and end must be times (ISO 8601, or Unix ms), start not after end');
+function parseLabel(row: Readonly<Record<string, unknown>>, unit: TimestampUnit): TrainingLabel {
+  const from = timeOf(row, 'start', unit);
+  const to = timeOf(row, 'end', unit);
+  if (!(from <= to)) throw new Error('start and end must be times, start not after end');
   const { key = '', label = 'anomaly' } = row;
   if (typeof key !== 'string')
     throw new Error(`key must be the name of a device (got ${JSON.stringify(key)})`);
@@ -33,20 +33,25 @@ function parseLabel(row: Readonly<Record<string, unknown>>): TrainingLabel {
   return { key, from, to, label: label === '' ? 'anomaly' : label };
 }
 
-function timeOf(value: unknown): number {
-  if (typeof value === 'number') return value;
-  if (typeof value !== 'string') return NaN;
-  return /^\d{10,}$/.test(value) ? Number(value) : Date.parse(value);
+function timeOf(row: Readonly<Record<string, unknown>>, name: 'start' | 'end', unit: TimestampUnit): number {
+  try {
+    return parseTime(row[name], unit);
+  } catch (error) {
+    if (!(error instanceof TimeError)) throw error;
+    throw new Error(`start and end must be times, start not after end: ${name} ${error.message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** @throws Error that names the file and the line */
-export async function readLabelFile(path: string): Promise<TrainingLabel[]> {
+export async function readLabelFile(path: string, unit: TimestampUnit = 'auto'): Promise<TrainingLabel[]> {
   const rows = await readCsvTable(path).catch((cause: unknown) => {
     throw new Error(`training.labels.file: ${(cause as Error).message}`, { cause });
   });
   return rows.map(({ line, cells }) => {
     try {
-      return parseLabel(cells);
+      return parseLabel(cells, unit);
     } catch (cause) {
       throw new Error(`${path}:${line}: ${(cause as Error).message}`, { cause });
     }
@@ -56,6 +61,8 @@ export async function readLabelFile(path: string): Promise<TrainingLabel[]> {
 export interface LabelTopic {
   kafka: Kafka;
   settings: { topic: string; groupId: string };
+  /** Unit of Unix times; absent = `auto`. */
+  unit?: TimestampUnit;
   /** Called for each message that is no label; it has no effect. */
   onBadLabel: (origin: Message['origin'], reason: string) => void;
   /** Called if the topic could not be read to its end. */
@@ -66,7 +73,11 @@ export interface LabelTopic {
 const maxLabels = 100_000;
 
 /** @throws Error if Kafka cannot be read */
-export async function readLabelTopic({ onBadLabel, ...reading }: LabelTopic): Promise<TrainingLabel[]> {
+export async function readLabelTopic({
+  onBadLabel,
+  unit = 'auto',
+  ...reading
+}: LabelTopic): Promise<TrainingLabel[]> {
   const { kafka, settings } = reading;
   const ranges = await findRanges(kafka, settings.topic, { from: undefined, to: undefined });
   const labels = new Map<string, TrainingLabel>();
@@ -80,7 +91,7 @@ export async function readLabelTopic({ onBadLabel, ...reading }: LabelTopic): Pr
         const row: unknown = JSON.parse(value.toString());
         if (typeof row !== 'object' || row === null || Array.isArray(row))
           throw new Error('not a JSON object');
-        labels.set(id, parseLabel(row as Record<string, unknown>));
+        labels.set(id, parseLabel(row as Record<string, unknown>, unit));
       } catch (error) {
         onBadLabel(origin, (error as Error).message);
       }

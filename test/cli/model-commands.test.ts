@@ -91,6 +91,8 @@ describe('generate', () => {
     ['-n', '0'],
     ['--temperature', '-1'],
     ['--at', 'soon'],
+    ['--at', '2026-03-01T12:00:00'],
+    ['--at', '17'],
   ])('%s %s is wrong usage', async (...wrong) => {
     expect((await generate('-g', 'mode=low', ...wrong)).code).toBe(64);
   });

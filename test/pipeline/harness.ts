@@ -150,7 +150,13 @@ export function createTestPipeline({
       decodeEach(
         schema,
         createJsonDecoder({
-          fields: { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+          fields: {
+            key: 'key',
+            timestamp: 'time',
+            timestampUnit: 'ms',
+            values: 'values',
+            conditions: 'conditions',
+          },
           schema,
           limits: { maxBytes: 1000, maxAheadMs: 1000 },
           readConditions: createConditionReader(schema.conditions, table),

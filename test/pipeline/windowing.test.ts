@@ -59,7 +59,13 @@ test('a pool reuses a chunk of the same detector, emptied', () => {
 describe('filling a chunk', () => {
   async function fill(messages: readonly Message[], ignoreStale = false, rescores = false) {
     const table = createCategoryTable();
-    const fields = { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' };
+    const fields = {
+      key: 'key',
+      timestamp: 'time',
+      timestampUnit: 'ms',
+      values: 'values',
+      conditions: 'conditions',
+    } as const;
     const readConditions = createConditionReader(schema.conditions, table);
     const limits = { maxBytes: 1000, maxAheadMs: 1000 };
     const decode = decodeEach(schema, createJsonDecoder({ fields, schema, limits, readConditions }));

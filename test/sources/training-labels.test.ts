@@ -28,6 +28,13 @@ ${at(12)},${at(13)},,
   ]);
 });
 
+test.each([
+  ['Unix seconds', at(10) / 1000, at(11) / 1000],
+  ['a space and an offset', '2026-03-01 10:00:00+00:00', '2026-03-01 12:00:00+01:00'],
+])('times may be written as %s', async (_, start, end) => {
+  expect(await read(`start,end\n${start},${end}\n`)).toMatchObject([{ from: at(10), to: at(11) }]);
+});
+
 test('the file of known faults is one, too: of all devices', async () => {
   expect(await read(`start,end,kind,channels\n${at(1)},${at(2)},overheating,temperature\n`)).toEqual([
     { key: '', from: at(1), to: at(2), label: 'anomaly' },
@@ -36,12 +43,17 @@ test('the file of known faults is one, too: of all devices', async () => {
 
 test.each([
   ['start,end\nyesterday,2026-03-01', /labels\.csv:2: start and end must be times/],
-  ['start,end\n2026-03-02,2026-03-03\n2026-03-02,2026-03-01', /labels\.csv:3: .*start not after end/],
   [
-    'start,end,label\n2026-03-01,2026-03-02,odd',
+    'start,end\n2026-03-02T00:00Z,2026-03-03T00:00Z\n2026-03-02T00:00Z,2026-03-01T00:00Z',
+    /labels\.csv:3: .*start not after end/,
+  ],
+  [
+    'start,end,label\n2026-03-01T00:00Z,2026-03-02T00:00Z,odd',
     /labels\.csv:2: label must be `anomaly` or `normal` \(got "odd"\)/,
   ],
   ['end\n2026-03-01', /labels\.csv:2: start and end/],
+  ['start,end\n2026-03-01 10:00:00,2026-03-01 11:00:00', /labels\.csv:2: .*: start has no zone/],
+  ['start,end\n395,805', /labels\.csv:2: .*: start is not a Unix time .* set fields\.timestampUnit/],
 ])('what is no label is named by file and line: %p', async (text, message) => {
   await expect(read(text)).rejects.toThrow(message);
 });

@@ -156,7 +156,13 @@ export function createProcess(options: ProcessOptions) {
     decode: decodeEach(
       schema,
       createJsonDecoder({
-        fields: { key: 'key', timestamp: 'time', values: 'values', conditions: 'conditions' },
+        fields: {
+          key: 'key',
+          timestamp: 'time',
+          timestampUnit: 'ms',
+          values: 'values',
+          conditions: 'conditions',
+        },
         schema,
         limits: { maxBytes: 1000, maxAheadMs: 1e9 },
         readConditions: createConditionReader(schema.conditions, table),

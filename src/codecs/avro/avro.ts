@@ -7,16 +7,18 @@ import { DecodeError } from '../../errors';
 import type { RegisteredSchema } from '../confluent/schema-registry';
 import { createCursor, damaged, eachItem, readLong, readText, step, type Cursor } from './bytes';
 import { parseAvroSchema, type AvroType, type RecordType } from './schema';
-import { createSkip, momentOf, numberReaderOf, scalarReaderOf, type Skip } from './values';
+import { createSkip, numberReaderOf, scalarReaderOf, timeUnitOf, type Skip } from './values';
 import type { CodecSpec, RecordContext } from '../codec';
 import { createWireFormatDecoder, type ReadRecord } from '../confluent/wire-format';
-import { createEnvelopeWriter, stepsOf } from '../envelope';
+import { createEnvelopeWriter, messageKey, stepsOf, type Envelope } from '../envelope';
 import { checkCount, checkNumber, missingValue, notANumber, unknownChannel } from '../values';
 
 /** The parts of a record that was read so far. */
 interface Draft {
   key: unknown;
   timestamp: unknown;
+  /** Absent = `fields.timestampUnit`. */
+  unit: Envelope['unit'];
   conditions: Record<string, unknown>;
   /** NaN = not read. */
   values: Values;
@@ -55,6 +57,7 @@ export function createAvroCompiler(context: RecordContext): (schema: RegisteredS
     const draft: Draft = {
       key: undefined,
       timestamp: undefined,
+      unit: undefined,
       conditions: {},
       values: new Float64Array(),
       offset: 0,
@@ -63,8 +66,9 @@ export function createAvroCompiler(context: RecordContext): (schema: RegisteredS
 
     return (bytes, at, message, batch, row, now) => {
       const cursor = createCursor(bytes, at);
-      draft.key = fields.key === '' ? message.key?.toString() : undefined;
+      draft.key = fields.key === '' ? messageKey(message) : undefined;
       draft.timestamp = fields.timestamp === '' ? message.timestamp : undefined;
+      draft.unit = fields.timestamp === '' ? 'message' : undefined;
       draft.conditions = Object.create(null) as Draft['conditions'];
       draft.values = batch.values;
       draft.offset = row * channels.length;
@@ -218,7 +222,10 @@ class AvroReaderCompiler {
       case 'key':
         return (value, into) => (into.key = value);
       case 'timestamp':
-        return (value, into) => (into.timestamp = momentOf(value, of));
+        return (value, into) => {
+          into.timestamp = value;
+          into.unit = value === null ? undefined : timeUnitOf(of);
+        };
       case 'condition':
         return (value, into) => (into.conditions[want.name] = value);
       case 'channel':

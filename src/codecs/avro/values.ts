@@ -1,4 +1,5 @@
 /** Readers and skippers for values of Avro types. */
+import type { TimestampUnit } from '../../domain/time';
 import { DecodeError } from '../../errors';
 import {
   damaged,
@@ -129,22 +130,21 @@ export function scalarReaderOf(type: AvroType): (cursor: Cursor) => unknown {
   }
 }
 
-/** Units per millisecond. */
-const perMs = new Map([
-  ['timestamp-millis', 1],
-  ['timestamp-micros', 1e3],
-  ['timestamp-nanos', 1e6],
+const units = new Map<string, TimestampUnit>([
+  ['timestamp-millis', 'ms'],
+  ['timestamp-micros', 'us'],
+  ['timestamp-nanos', 'ns'],
 ]);
 /** Types without a time zone, whose meaning depends on the machine, and types that are not times. */
 const noMoments = /^(date|time-|local-timestamp-|decimal$|duration$)/;
 
-/** A time in Unix ms, or as its text. */
-export function momentOf(value: unknown, type: AvroType): unknown {
+/**
+ * The unit of times of a type; undefined if the schema states none.
+ * @throws DecodeError for a type that is not a point in time
+ */
+export function timeUnitOf(type: AvroType): TimestampUnit | undefined {
   const { logicalType = '' } = type as { logicalType?: string };
-  if (value === null) return value;
   if (noMoments.test(logicalType))
     throw new DecodeError('bad_timestamp', `timestamp must be a point in time, got a ${logicalType}`);
-  const unit = perMs.get(logicalType);
-  // Numbers beyond 2^53 come as text, such as nanoseconds.
-  return unit === undefined ? value : Number(value) / unit;
+  return units.get(logicalType);
 }

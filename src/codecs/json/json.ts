@@ -9,6 +9,7 @@ import {
   createEnvelopeReader,
   createEnvelopeWriter,
   createPath,
+  messageKey,
   parseObject,
   stepsOf,
   type Envelope,
@@ -65,10 +66,11 @@ function createReadWriter(context: RecordContext): WriteRecord<TemplateValues> {
   const writeEnvelope = createEnvelopeWriter(fields.key, context);
   // Shared by all records, because it is not kept.
   const conditions = Object.create(null) as Record<string, unknown>;
-  const envelope: Envelope = { key: undefined, timestamp: undefined, conditions };
-  return (message, { key, timestamp, numbers, texts }, batch, row, now) => {
-    envelope.key = fields.key === '' ? message.key?.toString() : key;
+  const envelope: Envelope = { key: undefined, timestamp: undefined, unit: undefined, conditions };
+  return (message, { key, timestamp, isTimeText, numbers, texts }, batch, row, now) => {
+    envelope.key = fields.key === '' ? messageKey(message) : key;
     envelope.timestamp = fields.timestamp === '' ? message.timestamp : timestamp;
+    envelope.unit = fields.timestamp === '' ? 'message' : isTimeText ? 'ms' : undefined;
     given.forEach(({ name, kind }, i) => {
       const number = numbers[channels.length + i]!;
       conditions[name] = kind === 'category' ? texts[i] : Number.isNaN(number) ? undefined : number;

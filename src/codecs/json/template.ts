@@ -5,6 +5,9 @@
  * last bit, and rejects no record by itself.
  */
 
+import { isUtf8 } from 'node:buffer';
+import { isDate, utcDay } from '../../domain/time';
+
 /** Role of a value in the record. */
 export type Role =
   | { kind: 'key' }
@@ -26,8 +29,9 @@ export interface Roles {
 /** The values of a record; overwritten by the next one. */
 export interface TemplateValues {
   key: string | undefined;
-  /** Unix ms. */
+  /** The number of the record; Unix ms if it was text. */
   timestamp: number | undefined;
+  isTimeText: boolean;
   /** By the index of the role; NaN = absent. */
   numbers: number[];
   /** By the index of the role; undefined = absent. */
@@ -106,7 +110,13 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
   const { literals, kinds, indices } = scanned;
   const readTime = createTimeReader();
   const numbers = new Array<number>(roles.numbers).fill(NaN);
-  const values: TemplateValues = { key: undefined, timestamp: undefined, numbers, texts: [] };
+  const values: TemplateValues = {
+    key: undefined,
+    timestamp: undefined,
+    isTimeText: false,
+    numbers,
+    texts: [],
+  };
   /** End of the number that was read last; −1 = no number. */
   let end = 0;
 
@@ -183,6 +193,7 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
         const time = readTime(given, at, close);
         if (Number.isNaN(time)) return undefined;
         values.timestamp = time;
+        values.isTimeText = true;
       } else if (kind !== slots.skippedText) {
         const text = intern(given, at, close);
         if (text === undefined) return undefined;
@@ -336,7 +347,7 @@ function byteIsNumber(byte: number): boolean {
   return byte === minus || (byte >= zero && byte <= nine);
 }
 
-/** Reads `2026-01-31T12:00:00.000Z` as Date.parse does; NaN = left to Date.parse. */
+/** Reads `2026-01-31T12:00:00.000Z` as `parseTime` does; NaN = left to it. */
 function createTimeReader(): (bytes: Uint8Array, from: number, to: number) => number {
   /** Cached day, because consecutive records are mostly of the same day. */
   let day = -1;
@@ -357,9 +368,7 @@ function createTimeReader(): (bytes: Uint8Array, from: number, to: number) => nu
     if (!is(4, minus) || !is(7, minus) || !is(10, 0x54) || !is(13, 0x3a) || !is(16, 0x3a)) return NaN;
     const [year, month, date] = [digits(0, 4), digits(5, 2), digits(8, 2)];
     const [hour, minute, second] = [digits(11, 2), digits(14, 2), digits(17, 2)];
-    // The end of a month and years before 1000 are left to Date.parse.
-    const isPlain = year >= 1000 && month >= 1 && month <= 12 && date >= 1 && date <= 28;
-    if (!isPlain || !(hour < 24) || !(minute < 60) || !(second < 60)) return NaN;
+    if (!(hour < 24) || !(minute < 60) || !(second < 60)) return NaN;
     let ms = 0;
     if (length > 20) {
       const places = length - 21;
@@ -368,8 +377,9 @@ function createTimeReader(): (bytes: Uint8Array, from: number, to: number) => nu
     }
     const code = year * 10_000 + month * 100 + date;
     if (code !== day) {
+      if (!isDate(year, month, date)) return NaN;
       day = code;
-      dayMs = Date.UTC(year, month - 1, date);
+      dayMs = utcDay(year, month, date);
     }
     return dayMs + hour * 3_600_000 + minute * 60_000 + second * 1000 + ms;
   };
@@ -378,7 +388,7 @@ function createTimeReader(): (bytes: Uint8Array, from: number, to: number) => nu
 /** Size of the cache of texts. */
 const cachedTexts = 1 << 16;
 
-/** The text between two positions; undefined if it is empty or too long for a key. */
+/** The text between two positions; undefined if it is empty, too long for a key, or not UTF-8. */
 type Intern = (bytes: Buffer, from: number, to: number) => string | undefined;
 
 /** Creates repeated texts once: a cache by the hash of their bytes, in which a new text replaces an old one. */
@@ -393,7 +403,7 @@ function createInterner(): Intern {
       all |= bytes[i]!;
       hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
     }
-    if (all > 0x7f) return bytes.toString('utf8', from, to);
+    if (all > 0x7f) return isUtf8(bytes.subarray(from, to)) ? bytes.toString('utf8', from, to) : undefined;
     const place = (hash ^ (hash >>> 16)) & (cachedTexts - 1);
     const known = texts[place];
     if (known?.length === length) {

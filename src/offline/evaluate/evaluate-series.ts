@@ -136,7 +136,12 @@ export async function evaluateGroup(
       : await recordedColumns(settings, columns, group);
   const engines = await openEngines(usualEngines);
   const trained = await trainOnce({
-    settings: { ...settings, record: { ...settings.record, channels: recorded.channels } },
+    settings: {
+      ...settings,
+      record: { ...settings.record, channels: recorded.channels },
+      // The times that stand in for absent ones begin in 1970.
+      fields: recorded.hasTimes ? settings.fields : { ...settings.fields, timestampUnit: 'ms' },
+    },
     train: recorded.train,
     engines,
   });
@@ -186,6 +191,7 @@ interface Recorded {
   ignored: readonly string[];
   constant: readonly string[];
   warnings: readonly string[];
+  hasTimes: boolean;
   readTest: (path: string) => Promise<RecordedTest>;
 }
 
@@ -229,6 +235,7 @@ async function recordedColumns(
     ignored: [...known.filter((column) => !kept.includes(column)), ...unnamed],
     constant: constantChannels(train, kept),
     warnings: chosen.warnings,
+    hasTimes: hasTimestamps(train.records),
     async readTest(path) {
       const test = await readRecords(path, 'test', fileColumns);
       return {
@@ -268,6 +275,7 @@ async function recordedImages(settings: DetectorSettings, group: SeriesGroup): P
     ignored: [],
     constant: [],
     warnings: [],
+    hasTimes: false,
     async readTest(path) {
       const test = await readImages(path);
       return {

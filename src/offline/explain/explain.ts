@@ -49,7 +49,10 @@ export async function explainRecord(
   const start = firstRecord(source, path, index);
 
   const columns = source.kind === 'file' ? source.file.columns : defaultColumns;
-  const readRecords = createFileHistory({ columns, path }, index + 1);
+  const readRecords = createFileHistory(
+    { columns, path, timestampUnit: settings.fields.timestampUnit },
+    index + 1,
+  );
   let count = 0;
   for await (const messages of readRecords({ from: undefined, to: undefined, maxRecords: index + 1 })) {
     count += messages.length;

@@ -1,5 +1,6 @@
 /** Records from a CSV or NDJSON file, or recorded images, delivered at a chosen rate: for demos, replays and tests. */
 import type { Readable } from 'node:stream';
+import { parseTime, TimeError, type TimestampUnit } from '../../domain/time';
 import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
 import { createCellReader, openFile, readCsv, readCsvFormat } from './csv';
@@ -25,9 +26,11 @@ export interface FileSourceSettings {
   /** This many records at the beginning are history: the source starts after them. */
   historyRecords: number;
   columns: FileColumns;
+  /** Unit of Unix times in a CSV file; absent = `auto`. */
+  timestampUnit?: TimestampUnit;
 }
 
-export type FileRecords = Pick<FileSourceSettings, 'path' | 'columns'>;
+export type FileRecords = Pick<FileSourceSettings, 'path' | 'columns' | 'timestampUnit'>;
 
 /** Moves a pass on from the file, so that it follows the previous one in event time and offsets. */
 interface Shift {
@@ -149,8 +152,9 @@ async function* readMessages(settings: FileRecords, skip: number, shift: Shift):
   }
   for await (const record of readFileRecords(settings)) {
     if (index++ < skip) continue;
-    const time = parseTime(record.timestamp);
-    const timestamp = Number.isNaN(time) ? record.timestamp : new Date(time + shift.ms).toISOString();
+    const time = timeOf(record.timestamp, settings.timestampUnit);
+    const timestamp =
+      Number.isNaN(time) || shift.ms === 0 ? record.timestamp : new Date(time + shift.ms).toISOString();
     const { raw, problem, key, values, conditions } = record;
     const value = raw ?? Buffer.from(JSON.stringify({ key, timestamp, values, conditions }));
     yield messageOf(null, value, time, problem);
@@ -226,9 +230,14 @@ async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<File
   }
 }
 
-/** Unix ms. NaN without a zone, which would mean another time on another machine; the decoder rejects it. */
-function parseTime(text: unknown): number {
-  return typeof text === 'string' && /(Z|[+-]\d{2}:?\d{2})$/i.test(text) ? Date.parse(text) : NaN;
+/** Unix ms; NaN for a time that cannot be read, which the decoder rejects. */
+function timeOf(text: unknown, unit: TimestampUnit | undefined): number {
+  try {
+    return parseTime(text, unit);
+  } catch (error) {
+    if (error instanceof TimeError) return NaN;
+    throw error;
+  }
 }
 
 /** Not node:readline: it does not pass on the error of its input. */

@@ -133,8 +133,8 @@ export const fileSource: SourceSpec<typeof section> = {
   knownFaults: ({ labels }) => (labels === '' ? undefined : readLabels(labels)),
   async create(settings, context) {
     await logColumns(settings, context);
-    return createFileSource(settings, context.onPassEnd);
+    return createFileSource({ ...settings, timestampUnit: context.timestampUnit }, context.onPassEnd);
   },
-  createHistory: (settings, { records }) =>
-    Promise.resolve(createFileHistory(settings, records ?? settings.historyRecords)),
+  createHistory: (settings, { records, timestampUnit }) =>
+    Promise.resolve(createFileHistory({ ...settings, timestampUnit }, records ?? settings.historyRecords)),
 };

@@ -164,6 +164,7 @@ describe('reads', () => {
     ['milliseconds', moment('timestamp-millis'), now, now],
     ['microseconds', moment('timestamp-micros'), now * 1000 + 250, now + 0.25],
     ['a long without a meaning as milliseconds', 'long', now, now],
+    ['a long of seconds', 'long', now / 1000, now],
     ['a double as milliseconds', 'double', now + 0.5, now + 0.5],
     ['text with a zone', 'string', '2026-03-01T13:00:00+01:00', now],
     ['a union with null', ['null', 'long'], { long: now }, now],
@@ -357,7 +358,7 @@ test('skips all other fields of a record', () => {
         }),
       }),
       (value) => {
-        expect(decode(type.toBuffer(value), rich)).toEqual({
+        expect(decode(type.toBuffer(value), rich, { fields: { timestampUnit: 'ms' } })).toEqual({
           key: value.key,
           timestamp: value.timestamp,
           values: [value.values.flow, value.values.pressure],
@@ -403,6 +404,8 @@ const bad: [RejectReason, string, [Buffer, unknown], Way?][] = [
   ['bad_timestamp', 'a date', as({ timestamp: 20_000 }, { timestamp: { type: 'int', logicalType: 'date' } })],
   ['bad_timestamp', 'a time without a zone', as({}, { timestamp: moment('local-timestamp-millis') })],
   ['bad_timestamp', 'a time that is a boolean', as({ timestamp: true }, { timestamp: 'boolean' })],
+  ['bad_timestamp', 'seconds that are called milliseconds', as({ timestamp: now / 1000 })],
+  ['bad_key', 'a double beyond 2^53', as({ key: 2 ** 53 }, { key: 'double' })],
   ['timestamp_in_future', 'microseconds that are called milliseconds', as({ timestamp: now * 1000 })],
   ['missing_channel', 'values that are null', as({ values: null }, { values: ['null', 'int'] })],
   ['missing_channel', 'values that are a number', as({ values: 1 }, { values: 'int' })],

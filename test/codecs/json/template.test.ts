@@ -72,6 +72,9 @@ const timeText = fc.oneof(
     return JSON.stringify(date);
   }),
   fc.integer({ min: -1e13, max: now }).map(String),
+  fc.integer({ min: 1e12, max: now }).map(String),
+  fc.integer({ min: 1e9, max: now / 1000 }).map(String),
+  fc.integer({ min: 1e12, max: now }).map((ms) => `"${ms / 1000}"`),
   fc.constantFrom(
     '"2026-02-28T23:59:59Z"',
     '"2026-02-29T00:00:00Z"',
@@ -86,6 +89,11 @@ const timeText = fc.oneof(
     '"2026-1a-01T00:00:00Z"',
     '"0099-01-01T00:00:00Z"',
     '"2026-01-01t00:00:00z"',
+    '"2026-01-31T12:00:00.000Z"',
+    '"2026-01-31 12:00:00+00:00"',
+    '"2026-01-31T12:00:00,5Z"',
+    '"2025-04-31T12:00:00.000Z"',
+    '"2024-02-29T12:00:00.000Z"',
   ),
 );
 const anyText = fc.oneof(keyText, fc.constantFrom('1', '{"a":[1,"x"]}', '[]', 'true', 'null'));
@@ -124,6 +132,7 @@ describe('repeated layouts are read as JSON.parse reads them', () => {
     ['with the key of the message', { ...fields, key: '' }],
     ['with the time of the message', { ...fields, timestamp: '' }],
     ['with the values at the top', { ...fields, values: '', conditions: 'meta' }],
+    ['with a set unit', { ...fields, timestampUnit: 's' } as const],
     ['with a field for two things', { ...fields, timestamp: 'values.flow' }],
   ])('are read as JSON.parse reads them, %s', (_, used) => {
     fc.assert(

@@ -48,8 +48,20 @@ test('a file with a header alone has no faults', async () => {
 });
 
 test.each([
+  ['Unix milliseconds', '1772366400000,1772366460000'],
+  ['Unix seconds', '1772366400,1772366460'],
+  ['a space and an offset', '2026-03-01 12:00:00+00:00,2026-03-01 13:01:00+0100'],
+])('times may be written as %s', async (_, times) => {
+  expect(await readLabels(write('start,end,kind,channels', `${times},hog,`))).toMatchObject([
+    { start: Date.UTC(2026, 2, 1, 12), end: Date.UTC(2026, 2, 1, 12, 1) },
+  ]);
+});
+
+test.each([
   ['that are no times', 'soon,later,hog,'],
   ['in the wrong order', '2026-03-01T12:01:00Z,2026-03-01T12:00:00Z,hog,'],
+  ['without a zone', '2026-03-01 12:00:00,2026-03-01 12:01:00,hog,'],
+  ['that are row numbers', '17,18,hog,'],
   ['of which one is missing', '2026-03-01T12:01:00Z,,hog,'],
 ])('start and end %s are refused with file and line', async (_, line) => {
   const path = write('start,end,kind,channels', '2026-03-01T12:00:00Z,2026-03-01T12:01:00Z,ok,', line);

@@ -108,6 +108,23 @@ describe('a CSV file', () => {
     },
   );
 
+  test.each([
+    ['Unix milliseconds', String(begin)],
+    ['Unix seconds', String(begin / 1000)],
+    ['a space and an offset', `${iso(0).slice(0, 19).replace('T', ' ')}+00:00`],
+    ['a decimal comma', `"${iso(0).replace('.', ',')}"`],
+  ])('has times as %s', async (_, time) => {
+    const { messages } = await readAll(settingsOf(write('a.csv', `time,device,x\n${time},h,1\n`)));
+    expect(messages[0]!.timestamp).toBe(begin);
+    expect(parse(messages[0]!).timestamp).toBe(time.replaceAll('"', ''));
+  });
+
+  test('has row numbers as times if the unit is set', async () => {
+    const path = write('a.csv', 'time,device,x\n0,h,1\n1,h,1\n');
+    const { messages } = await readAll(settingsOf(path, { timestampUnit: 's' }));
+    expect(messages.map(({ timestamp }) => timestamp)).toEqual([0, 1000]);
+  });
+
   test('with a row that has too few cells is read on: the row is a bad record, not the file', async () => {
     const path = write('a.csv', `time,device,x,y\n${iso(0)},h,1\n\n${iso(1)},h,1,2\n`);
     const { messages } = await readAll(settingsOf(path));
