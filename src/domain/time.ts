@@ -28,8 +28,7 @@ const maxTime = 8.64e15;
 export function parseTime(value: unknown, unit: TimestampUnit = 'auto'): number {
   if (typeof value === 'number') return parseNumber(value, unit);
   if (typeof value === 'string') return parseText(value.trim(), unit);
-  if (Array.isArray(value)) throw notATime('a list');
-  throw notATime(typeof value === 'object' ? 'an object' : String(value));
+  throw notATime(Array.isArray(value) ? 'a list' : value === null ? 'null' : `the type ${typeof value}`);
 }
 
 function parseNumber(value: number, unit: TimestampUnit): number {

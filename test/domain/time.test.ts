@@ -64,7 +64,7 @@ test.each<[string, unknown, RegExp]>([
   ['an exponent, which may have lost digits', '1.77232E+12', /must be ISO 8601/],
   ['nothing', '', /must be ISO 8601.*got ""/],
   ['a word', 'yesterday', /must be ISO 8601/],
-  ['undefined', undefined, /got undefined/],
+  ['undefined', undefined, /got the type undefined/],
   ['a list', [time], /got a list/],
 ])('rejects %s', (_, value, reason) => {
   expect(() => parseTime(value)).toThrow(TimeError);
