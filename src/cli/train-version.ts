@@ -1,6 +1,7 @@
 /** What commands that make a model version have in common: its history, what is left out of it, where it is published. */
 import { sourceOf } from '../config/settings';
 import { openEngines } from '../runtime/engines';
+import { nearest } from '../schema/suggest';
 import { LeaseError, TrainingError } from '../errors';
 import { quarantinePath, readQuarantine } from '../runtime/quarantine';
 import { createKafkaClient } from '../kafka/client';
@@ -45,6 +46,17 @@ export async function trainVersion(
       readHistory,
       exclude,
       labels,
+      onUnmatchedLabels([label, ...others], keys) {
+        const { key, from, to } = label!;
+        log.warn('labels have no effect: no record of the history lies in their time', {
+          detector: detector.detector,
+          labels: 1 + others.length,
+          key,
+          start: new Date(from).toISOString(),
+          end: new Date(to).toISOString(),
+          ...(key !== '' && !keys.includes(key) && { nearestKey: nearest(key, keys) ?? 'none' }),
+        });
+      },
       writtenBy: packageVersions(),
       now: Date.now,
     }),

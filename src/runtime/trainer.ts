@@ -28,6 +28,8 @@ export interface TrainerParts {
   exclude: readonly Interval[];
   /** Labels that people gave to intervals; they override the exclusion. */
   labels?: readonly TrainingLabel[];
+  /** Called with the labels, if any, in whose interval no record of the history lies; `keys` are those of the history. */
+  onUnmatchedLabels?: (labels: readonly TrainingLabel[], keys: readonly string[]) => void;
   /** Library versions by package name. */
   writtenBy: Readonly<Record<string, string>>;
   /** Weights in PyTorch's layout to calibrate instead of training. */
@@ -80,7 +82,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
 }
 
 async function readDataset(
-  { settings, readHistory, exclude, labels = [], now }: TrainerParts,
+  { settings, readHistory, exclude, labels = [], onUnmatchedLabels, now }: TrainerParts,
   { decode, shape }: ReturnType<typeof createRecordDecoder>,
 ): Promise<{ dataset: Dataset; rejected: number }> {
   const builder = createDatasetBuilder(shape.channels, shape.conditions);
@@ -94,6 +96,8 @@ async function readDataset(
     rejected += messages.length - records.count;
     builder.add(records, messages.block);
   }
+  const unmatched = builder.withoutRecords(labels);
+  if (unmatched.length > 0) onUnmatchedLabels?.(unmatched, builder.keys);
   const dataset = builder.build(shape, {
     time: settings.window,
     exclude,

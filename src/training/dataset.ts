@@ -3,7 +3,7 @@ import { createContinuity, fillerTime, type TimeRules } from '../domain/continui
 import { createValues, type RecordBatch, type Values } from '../domain/record';
 import type { CheckLimits } from '../domain/signal';
 import type { WindowBatch, WindowShape } from '../domain/window';
-import { boundExclusion, isOf, without, type Interval } from './exclusion';
+import { boundExclusion, isOf, without, withoutRecords, type Interval } from './exclusion';
 import { createSeries, type Series } from './series';
 
 /** Collects records of any number of keys, in order within a key. */
@@ -11,6 +11,9 @@ export interface DatasetBuilder {
   /** @param block name of the part of the history that the records are from: records between two parts may be missing */
   add(batch: RecordBatch, block?: string): void;
   readonly records: number;
+  readonly keys: readonly string[];
+  /** The intervals in which no record lies. */
+  withoutRecords<T extends Interval>(intervals: readonly T[]): T[];
   build(shape: WindowShape, options: DatasetOptions): Dataset;
 }
 
@@ -54,8 +57,14 @@ type ContinuityOf = ReturnType<typeof createContinuity>;
 
 export function createDatasetBuilder(channels: number, given: number): DatasetBuilder {
   const seriesByKey = new Map<string, Series>();
+  const timesByKey = (): Map<string, readonly number[]> =>
+    new Map([...seriesByKey].map(([key, { timestamps }]) => [key, timestamps]));
 
   return {
+    get keys() {
+      return [...seriesByKey.keys()];
+    },
+    withoutRecords: (intervals) => withoutRecords(intervals, timesByKey()),
     add(batch, block = '') {
       for (let row = 0; row < batch.count; row++) {
         const key = batch.keys[row]!;
@@ -73,8 +82,7 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
     build(shape, options) {
       const { time, exclude, incidents = [], normal = [], maxExcludedShare, share = 1 } = options;
       const continuityOf = createContinuity(time, shape.length);
-      const times = new Map([...seriesByKey].map(([key, { timestamps }]) => [key, timestamps]));
-      const { excluded, released } = boundExclusion(without(exclude, normal), times, maxExcludedShare);
+      const { excluded, released } = boundExclusion(without(exclude, normal), timesByKey(), maxExcludedShare);
       const rows = countRows(seriesByKey.values(), continuityOf);
       const columns = createColumns(rows, shape, continuityOf, options.limits);
       for (const [key, series] of seriesByKey) {

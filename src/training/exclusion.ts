@@ -43,6 +43,17 @@ export function boundExclusion(
 export const isOf = (interval: Pick<Interval, 'key'>, key: string): boolean =>
   interval.key === '' || interval.key === key;
 
+/** The intervals in which none of the records lies. `times` as for `boundExclusion`. */
+export function withoutRecords<T extends Interval>(
+  intervals: readonly T[],
+  times: ReadonlyMap<string, readonly number[]>,
+): T[] {
+  return intervals.filter((interval) => {
+    const keys = interval.key === '' ? [...times.keys()] : [interval.key];
+    return !keys.some((key) => countWithin(times.get(key) ?? [], interval) > 0);
+  });
+}
+
 /** The intervals without the parts that `cuts` cover. */
 export function without(intervals: readonly Interval[], cuts: readonly Interval[]): Interval[] {
   return intervals.flatMap((interval) => {

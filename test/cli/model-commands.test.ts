@@ -248,6 +248,31 @@ describe('labels', () => {
     expect(excludedIn((await train(quarantine)).out)).toBe(30 + 5);
   }, 60_000);
 
+  test('that match no record are reported, with the nearest key', async () => {
+    const [from, to] = [start, start + 29_000].map((at) => new Date(at).toISOString());
+    await writeFile(join(folder, 'labels.csv'), `start,end,key\n${from},${to},A\n`);
+    const { code, out, err } = await train(join(folder, 'none.json'));
+    expect(code).toBe(0);
+    expect(excludedIn(out)).toBe(0);
+    expect(`${out}${err}`).toMatch(/labels have no effect: no record of the history lies in their time/);
+    expect(`${out}${err}`).toMatch(/nearestKey\W+a\b/);
+  }, 60_000);
+
+  test.each([
+    ['without a zone', '2026-03-01 00:00:00,2026-03-01 01:00:00', 'start has no zone'],
+    ['that are row numbers', '0,29', 'fields.timestampUnit'],
+  ])(
+    '%s end a training',
+    async (_, times, reason) => {
+      await writeFile(join(folder, 'labels.csv'), `start,end\n${times}\n`);
+      expect(await train(join(folder, 'none.json'))).toMatchObject({
+        code: 1,
+        err: expect.stringContaining(reason),
+      });
+    },
+    60_000,
+  );
+
   test('that are none end a training, by file and line', async () => {
     await writeFile(join(folder, 'labels.csv'), 'start,end\nsoon,later\n');
     expect(await train(join(folder, 'none.json'))).toMatchObject({

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { boundExclusion, without, type Interval } from '../../src/training/exclusion';
+import { boundExclusion, without, withoutRecords, type Interval } from '../../src/training/exclusion';
 
 const hundred = Array.from({ length: 100 }, (_, i) => i);
 const times = new Map([
@@ -29,6 +29,19 @@ test('an interval outside the history, or of an unknown key, takes no share', ()
     { key: 'c', from: 0, to: 99 },
   ];
   expect(boundExclusion(outside, times, 0).released).toEqual([]);
+});
+
+test('intervals without records are found, of one key or of all', () => {
+  const matching = [
+    { key: 'a', from: 99, to: 200 },
+    { key: '', from: -5, to: 0 },
+  ];
+  const others = [
+    { key: 'A', from: 0, to: 99 },
+    { key: 'b', from: 100, to: 200 },
+    { key: '', from: 10.2, to: 10.8 },
+  ];
+  expect(withoutRecords([...matching, ...others], times)).toEqual(others);
 });
 
 test('excluded records are within the share, and no interval is released without need', () => {
