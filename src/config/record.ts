@@ -11,7 +11,10 @@ import { signals } from './signals';
 
 export const fieldsSection = {
   key: field(
-    { doc: 'Path of the device (key) in a record. Empty: the key of the message.', default: 'key' },
+    {
+      doc: 'Path of the device (key) in a record; `\\.` is a dot within a name. Empty: the key of the message.',
+      default: 'key',
+    },
     { empty: true },
   ),
   timestamp: field(
