@@ -21,7 +21,8 @@ const dist = (path) => load(join(root, 'dist', path));
 const { loadSeriesSettings } = dist('offline/evaluate/evaluate-series');
 const { openEngines, usualEngines } = dist('runtime/engines');
 const { createRecordDecoder } = dist('pipeline/record-decoder');
-const { readSeries, numericChannels, toMessages } = dist('offline/evaluate/series');
+const { hasTimestamps, readRecords, toMessages } = dist('offline/evaluate/series');
+const { chooseChannels } = dist('offline/evaluate/columns');
 const { readRecordLabels } = dist('offline/evaluate/record-labels');
 const { trainDetector } = dist('runtime/trainer');
 const { decodeBundle } = dist('scoring/bundle');
@@ -67,12 +68,25 @@ for (const name of names) {
   const files = { name, train: find('train', options['one-train'] ?? name), test: find('test', name) };
   const evaluated = { path: options.detector, overrides: { 'training.seed': options.seed }, env: {} };
   const { detector: settings, columns } = await loadSeriesSettings(evaluated, files);
-  const series = await readSeries(files, settings.source.file.columns);
+  const fileColumns = settings.source.file.columns;
+  const train = await readRecords(files.train, 'train', fileColumns);
+  const test = await readRecords(files.test, 'test', fileColumns);
   const { channels: listed } = settings.record;
-  const fromHeader = listed.length === columns.length && listed.every((one, i) => one === columns[i]);
-  const channels = fromHeader ? numericChannels(series) : listed;
-  const own = { ...settings, record: { ...settings.record, channels } };
-  const messages = toMessages(series);
+  // `loadSeriesSettings` lists the columns in reverse where the detector lists no channels.
+  const isAssumed =
+    listed.join() ===
+    columns
+      .filter((column) => column !== '')
+      .reverse()
+      .join();
+  const channels = isAssumed ? chooseChannels(train, Object.keys(train.records[0].values)).channels : listed;
+  // Files without times count milliseconds from 1970.
+  const fields = hasTimestamps(train.records) ? settings.fields : { ...settings.fields, timestampUnit: 'ms' };
+  const own = { ...settings, fields, record: { ...settings.record, channels } };
+  const messages = {
+    train: toMessages(train, 'train', name, 0),
+    test: toMessages(test, 'test', name, train.records.length),
+  };
   if (trained === undefined || options['one-train'] === undefined)
     trained = await trainOn(own, messages.train);
   const trainingSeconds = (performance.now() - began) / 1000;
@@ -218,18 +232,17 @@ async function asShipped(settings, recordDecoder, detector, { train, test }) {
   );
   const scores = new Float64Array(test.length);
   const flags = new Uint8Array(test.length);
-  const sink = {
-    name: 'lab',
-    write({ detections }) {
+  const handle = createOfflinePipeline({
+    settings,
+    recordDecoder,
+    active: { detector, threshold },
+    onOutcome({ detections }) {
       for (const { origin, surprise, anomalous } of detections) {
         scores[Number(origin.offset)] = surprise;
         flags[Number(origin.offset)] = anomalous ? 1 : 0;
       }
-      return Promise.resolve();
     },
-    close: () => Promise.resolve(),
-  };
-  const handle = createOfflinePipeline({ settings, recordDecoder, active: { detector, threshold }, sink });
+  });
   const before = train.map((one, i) => ({
     ...one,
     origin: { ...one.origin, offset: String(i - train.length) },
