@@ -21,9 +21,12 @@ export const softLimit = 20;
 /** Share of the values at each end that the fit ignores. */
 const trimmed = 0.005;
 
+/** A computed constant, such as 0.1 + 0.2 for 0.3, differs by a few rounding errors of a float64. */
+const roundingErrors = 8;
+
 /**
- * Learns centre (mean) and scale (standard deviation) of each channel without the outermost values. A constant channel gets
- * a scale of 1 % of its value, or 1 at zero.
+ * Learns centre (mean) and scale (standard deviation) of each channel without the outermost values. A channel is constant if
+ * its deviations are within the rounding of a float64; it gets a scale of 1 % of its value, or 1 at zero.
  * @param values shape [count, channels]; NaN = missing
  */
 export function fitScaler(values: Values, count: number, channels: number): ScalerState {
@@ -37,11 +40,12 @@ export function fitScaler(values: Values, count: number, channels: number): Scal
     const sorted = column.subarray(0, n).sort();
     const skip = Math.floor(n * trimmed);
     const kept = sorted.subarray(skip, n - skip);
-    // Without values, both sums are 0.
-    const mean = kept.reduce((sum, v) => sum + v / kept.length, 0);
-    const std = Math.sqrt(kept.reduce((sum, v) => sum + (v - mean) ** 2 / kept.length, 0));
-    // Rounding alone gives a constant channel a spread of about 1e-16 of its size.
-    const scale = std > 1e-9 * Math.abs(mean) ? std : constantScale(mean);
+    // Relative to the median: a sum of large values would round away the deviations. Without values, both sums are 0.
+    const median = kept[kept.length >> 1] ?? 0;
+    const offset = kept.reduce((sum, v) => sum + (v - median) / kept.length, 0);
+    const std = Math.sqrt(kept.reduce((sum, v) => sum + (v - median - offset) ** 2 / kept.length, 0));
+    const mean = median + offset;
+    const scale = std > roundingErrors * Number.EPSILON * Math.abs(mean) ? std : constantScale(mean);
     return { center: mean, scale, min: sorted[0] ?? 0, max: sorted.at(-1) ?? 0, count: n };
   });
   const each = (name: keyof ScalerState): number[] => fits.map((fit) => fit[name]);

@@ -108,14 +108,14 @@ function reasonsOf({ limits, contributions }: AnomalyEvent) {
   return [
     ...limits.map(({ channel, limit, bound, actual }) => ({
       channel,
-      value: formatValue(actual),
-      remark: `${limit === 'max' ? 'above' : 'below'} its limit of ${formatValue(bound)}`,
+      value: formatValue(actual, bound),
+      remark: `${limit === 'max' ? 'above' : 'below'} its limit of ${formatValue(bound, actual)}`,
       unchanged: '',
     })),
     ...others.map(({ channel, actual, expected, repeats }) => ({
       channel,
-      value: formatValue(actual),
-      remark: `expected ${formatValue(expected)}`,
+      value: formatValue(actual, expected),
+      remark: `expected ${formatValue(expected, actual)}`,
       unchanged: repeats < noteworthyRepeats ? '' : `, unchanged ${repeats + 1} times in a row`,
     })),
   ];
@@ -128,14 +128,16 @@ function describeReasons(event: AnomalyEvent): string {
     .join('; ');
 }
 
-/** A value with three or four significant digits. */
-export function formatValue(value: number): string {
+/** A value with three or four significant digits, or with as many as show how it differs from `other`. */
+export function formatValue(value: number, other = NaN): string {
   if (Number.isNaN(value)) return 'missing';
   const magnitude = Math.abs(value);
+  const usual = magnitude >= 1000 ? 4 : 3;
+  const digits = Math.ceil(Math.log10(magnitude / Math.abs(value - other))) + 1;
+  if (magnitude > 0 && Number.isFinite(digits) && digits > usual)
+    return value.toLocaleString('en', { maximumSignificantDigits: Math.min(digits, 17) });
   if (magnitude !== 0 && (magnitude < 1e-3 || magnitude >= 1e9)) return value.toExponential(2);
-  return Number(value.toPrecision(magnitude >= 1000 ? 4 : 3)).toLocaleString('en', {
-    maximumFractionDigits: 6,
-  });
+  return Number(value.toPrecision(usual)).toLocaleString('en', { maximumFractionDigits: 6 });
 }
 
 const section = { enabled: flag({ doc: 'Log each event when it opens and when it closes.', default: true }) };

@@ -35,6 +35,26 @@ describe('what is learned of a channel', () => {
   });
 
   test.each([
+    ['1.7e9, moving by 1', 1.7e9, 1],
+    ['a clock of 10 MHz, moving by 1 mHz', 1e7, 0.001],
+    ['a time in seconds, moving by 2 ms', 1.7e9, 0.002],
+  ])('is the spread of a fine channel on a large offset: %s', (_, offset, step) => {
+    const deviations = Array.from({ length: 1000 }, (__, i) => step * Math.sin(i));
+    const scaledAt = (offset: number): number => {
+      const state = fit(...deviations.map((deviation) => offset + deviation));
+      const scaled = new Float32Array(1);
+      createScaler(state).scaleRow(Float64Array.of(offset + 3 * step), 0, 1, scaled, 0);
+      return scaled[0]!;
+    };
+    expect(scaledAt(offset)).toBeCloseTo(scaledAt(0), 3);
+  });
+
+  test('has a scale of 1 % of its size where only the last bits move', () => {
+    const values = Array.from({ length: 1000 }, (_, i) => (i % 2 === 0 ? 0.1 + 0.2 : 0.3));
+    expect(fit(...values).scale[0]).toBeCloseTo(0.003, 12);
+  });
+
+  test.each([
     ['is always zero', [0, 0, 0]],
     ['is always missing', [NaN, NaN]],
     ['has no record', []],

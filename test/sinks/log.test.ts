@@ -102,6 +102,20 @@ test.each([
   expect(lines[0]!.fields['why']).toBe(`a ${text} (expected 2)`);
 });
 
+test('a value near the expected one has the digits that tell them apart', async () => {
+  const { sink, lines } = createSink();
+  const contribution = { contribution: 0, surprise: 3, repeats: 0, at: 0, records: 1 };
+  const contributions = [
+    { channel: 'a', actual: 1_700_000_060, expected: 1_700_000_000.25, ...contribution },
+    { channel: 'b', actual: 10.04, expected: 10, ...contribution },
+    { channel: 'c', actual: 10.5, expected: 10.2468, ...contribution },
+  ];
+  await sink.write({ ...nothing, events: [createEvent({ contributions })] });
+  expect(lines[0]!.fields['why']).toBe(
+    'a 1,700,000,060 (expected 1,700,000,000); b 10.04 (expected 10); c 10.5 (expected 10.2)',
+  );
+});
+
 test.each([
   [3, 'a 5 (expected 2)'],
   [4, 'a 5 (expected 2), unchanged 5 times in a row'],

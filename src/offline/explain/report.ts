@@ -8,8 +8,8 @@ export function formatExplanation(detection: Detection): string {
   const { surprise, threshold, contributions, nearestNormal, origin, statistics } = detection;
   const rows = contributions.map((one) => [
     one.channel,
-    formatValue(one.actual),
-    formatValue(one.expected),
+    formatValue(one.actual, one.expected),
+    formatValue(one.expected, one.actual),
     one.surprise.toFixed(1),
     one.contribution.toFixed(1),
     nearestNormal?.leftOut.includes(one.channel) === true ? 'does not fit the others' : '',
