@@ -27,7 +27,7 @@ export function createFakeDetector({ version, shape, scoresOf, bases = [] }: Fak
   };
   return {
     version,
-    state: undefined as never,
+    state: { channels: Array.from({ length: shape.channels }, (_, i) => `channel-${i}`) } as never,
     shape,
     engine: 'none',
     assess: () => Promise.resolve(nothing),

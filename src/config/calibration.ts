@@ -74,7 +74,9 @@ export const eventsSection = {
   }),
   silence: duration(
     {
-      doc: 'An event also closes when its device sends nothing for this long (event time) while others of its partition do.',
+      doc:
+        'An event also closes when its device sends nothing for this long (event time) while others of its partition do, or ' +
+        'no value of an odd channel.',
       default: '1h',
     },
     { min: 1 },

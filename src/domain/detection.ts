@@ -70,6 +70,8 @@ export interface Detection {
   anomalous: boolean;
   /** The p-value comes from the fitted tail, beyond all calibration records. */
   extrapolated: boolean;
+  /** Channels without a value in the record. Absent if there are none. */
+  missing?: readonly string[];
   /** Violated limits. A record with any is anomalous. */
   limits: readonly LimitViolation[];
   /** By name, in nats. Empty if the window of the key is not full, and a limit is violated. */

@@ -8,7 +8,7 @@ import {
 import type { Detection, NearestNormal } from './detection';
 import type { LimitViolation } from './signal';
 
-/** Why an event closed: normal records (`quiet`), no records (`silence`), or the end of the input (`end`). */
+/** Why an event closed: normal records (`quiet`), no records or no value of an odd channel (`silence`), or the end of the input (`end`). */
 export type EventEnding = 'quiet' | 'silence' | 'end';
 
 /** Emitted twice with the same id: with status `open` as soon as it is an event, and `closed` once it is complete. */
@@ -49,7 +49,7 @@ export interface EventPolicy {
   minRecords: number;
   /** … over at least this event time, ms. If it ends earlier, there is no event. */
   minLengthMs: number;
-  /** It closes after this many normal records in a row … */
+  /** It closes after this many normal records in a row, of those that have a value of each odd channel … */
   closeAfter: number;
   /** … or when the detector's event time has advanced by more than this since the last record of the key, ms. */
   silenceMs: number;
@@ -79,13 +79,17 @@ interface Suspicion<Channels = EventChannels> {
   recent: { detection: Detection; age: number }[];
   gathering: Gathering<Channels> | undefined;
   quietRecords: number;
+  /** Channels that led an anomalous record, and have had no value in a normal record since. */
+  odd: readonly string[];
+  /** Event time of the newest record that counted: anomalous, or normal with a value of each odd channel. Unix ms. */
+  countedAt: number;
   /** Event time of the key's newest record, Unix ms. */
   newest: number;
   /** Event time of the detector at that record, Unix ms. */
   heardAt: number;
 }
 
-type RecordFacts = Pick<Detection, 'key' | 'timestamp' | 'anomalous'>;
+type RecordFacts = Pick<Detection, 'key' | 'timestamp' | 'anomalous' | 'missing'>;
 
 const none: readonly AnomalyEvent[] = [];
 
@@ -137,23 +141,45 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   }
 
   /** Updates the state of a key for a record; undefined if there is none and needs none. */
-  function hear({ key, timestamp, anomalous }: RecordFacts): Suspicion | undefined {
+  function hear(
+    { key, timestamp, missing = [] }: RecordFacts,
+    detection: Detection | undefined,
+  ): Suspicion | undefined {
     let suspicion = suspicions.get(key);
-    if (suspicion === undefined && !anomalous) return undefined;
-    suspicion ??= { recent: [], gathering: undefined, quietRecords: 0, newest: timestamp, heardAt: clock };
+    if (suspicion === undefined && detection === undefined) return undefined;
+    suspicion ??= {
+      recent: [],
+      gathering: undefined,
+      quietRecords: 0,
+      odd: [],
+      countedAt: timestamp,
+      newest: timestamp,
+      heardAt: clock,
+    };
     suspicions.delete(key);
     suspicions.set(key, suspicion);
     suspicion.newest = timestamp;
     suspicion.heardAt = clock;
-    suspicion.quietRecords = anomalous ? 0 : suspicion.quietRecords + 1;
+    suspicion.odd =
+      detection === undefined
+        ? suspicion.odd.filter((channel) => missing.includes(channel))
+        : [...new Set([...suspicion.odd, ...leadingChannels(detection)])];
+    if (detection !== undefined) suspicion.quietRecords = 0;
+    else if (suspicion.odd.length === 0) suspicion.quietRecords++;
     return suspicion;
   }
 
   /** @param detection of the record, if it is anomalous */
   function observeKey(heard: RecordFacts, detection: Detection | undefined): readonly AnomalyEvent[] {
     if (isSuppressed(heard)) return none;
-    const suspicion = hear(heard);
+    const suspicion = hear(heard, detection);
     if (suspicion === undefined) return none;
+    // A record without a value of an odd channel says nothing of it: it counts neither as anomalous nor as normal.
+    if (detection === undefined && suspicion.odd.length > 0) {
+      const isSilent = heard.timestamp - suspicion.countedAt > policy.silenceMs;
+      return isSilent ? end(heard.key, suspicion, 'silence', heard.timestamp) : none;
+    }
+    suspicion.countedAt = heard.timestamp;
     if (suspicion.gathering === undefined) {
       const gathered = gather(suspicion, detection);
       if (gathered === undefined) {
@@ -206,11 +232,11 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       return observe(detection, detection.anomalous ? detection : undefined);
     },
     /** As `observe`, for a record that is not anomalous. */
-    pass(key: string, timestamp: number): readonly AnomalyEvent[] {
+    pass(key: string, timestamp: number, missing?: readonly string[]): readonly AnomalyEvent[] {
       clock = Math.max(clock, timestamp);
       // The usual case.
       if (suspicions.size === 0 && suppressed.size === 0) return none;
-      return observe({ key, timestamp, anomalous: false }, undefined);
+      return observe({ key, timestamp, anomalous: false, ...(missing && { missing }) }, undefined);
     },
     openEvents: (): readonly AnomalyEvent[] =>
       [...suspicions.values()].flatMap(({ gathering }) =>
@@ -255,6 +281,11 @@ function copy<From, To>(
       channels: convert(gathering.channels),
     },
   };
+}
+
+/** The channels beyond a limit, or else the most unusual one. */
+function leadingChannels({ limits, contributions }: Detection): string[] {
+  return contributions.slice(0, Math.max(1, limits.length)).map(({ channel }) => channel);
 }
 
 /** An event that begins with this record, but does not contain it yet. */

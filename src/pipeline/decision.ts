@@ -4,6 +4,7 @@ import type { DriftWatch } from '../calibration/drift';
 import type { Detection } from '../domain/detection';
 import type { AnomalyEvent } from '../domain/event';
 import type { ExplanationRule } from '../domain/explanations';
+import type { Values } from '../domain/record';
 import type { LimitViolation } from '../domain/signal';
 import type { RawScores } from '../scoring/assess';
 import type { BaselinesOf, Detector, Scores } from '../scoring/detector';
@@ -61,6 +62,7 @@ export async function decideChunk(
     const limits = chunk.limits.size === 0 ? noLimits : (chunk.limits.get(at) ?? noLimits);
     const surprise = recordSurprise(limits, scored, window);
     const anomalous = isAnomalous(limits, surprise, threshold);
+    const missing = missingChannels(records.values, chunk.rows[at]!, detector.state.channels);
     const lacksRecords = chunk.lacks[at] === 1;
     const lacksBaselines = scored !== undefined && partition.baselines?.lacks(key) === true;
     let isDue = false;
@@ -73,7 +75,7 @@ export async function decideChunk(
       if (lacksRecords || lacksBaselines) counts.incomplete++;
     }
     if (!anomalous && (warmUp || anomaliesOnly)) {
-      addEvents(partition.events.pass(key, timestamp));
+      addEvents(partition.events.pass(key, timestamp, missing));
       continue;
     }
     const detection = buildDetection({
@@ -86,6 +88,7 @@ export async function decideChunk(
       scores: scored,
       window,
       explanation: isDue ? await explain(scored!, window, explanations!) : undefined,
+      missing,
       incomplete: missingParts(lacksRecords, lacksBaselines),
       modelVersion: detector.version,
     });
@@ -123,6 +126,20 @@ function baselinesOfWindows(
     const at = withWindow[window]!;
     return baselines.of(keyOf(at), offsetOf(at));
   };
+}
+
+/** The channels without a value in row `row`; undefined if there are none. */
+function missingChannels(
+  values: Values,
+  row: number,
+  channels: readonly string[],
+): readonly string[] | undefined {
+  // No byte is missing.
+  if (values instanceof Uint8Array) return undefined;
+  let missing: string[] | undefined;
+  for (let i = 0; i < channels.length; i++)
+    if (Number.isNaN(values[row * channels.length + i]!)) (missing ??= []).push(channels[i]!);
+  return missing;
 }
 
 function missingParts(records: boolean, baselines: boolean): Detection['incomplete'] {

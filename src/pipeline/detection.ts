@@ -20,6 +20,7 @@ export interface DetectionParts extends Pick<
   window: number;
   /** Replaces the contributions of `scores`. */
   explanation: Explanation | undefined;
+  missing: Detection['missing'];
   incomplete: Detection['incomplete'];
 }
 
@@ -37,6 +38,7 @@ export function buildDetection(parts: DetectionParts): Detection {
     threshold,
     anomalous,
     extrapolated: limits.length === 0 && scores?.extrapolated[window] === 1,
+    ...(parts.missing && { missing: parts.missing }),
     limits,
     statistics: scores?.statisticsOf(window) ?? {},
     ...(scores?.baselines && { baselines: rowOf(scores.baselines, window) }),

@@ -240,6 +240,41 @@ describe('the channels of an event', () => {
   });
 });
 
+describe('a channel that reports in some records only', () => {
+  /** `!`: flow is odd; `.`: a normal record; `_`: one without a value of flow; `l`: one without a value of load. */
+  function replayFlow(pattern: string, overrides: Partial<EventPolicy> = {}): string {
+    const tracker = createEventTracker({ ...policy, ...overrides });
+    const missing: Record<string, readonly string[]> = { _: ['flow'], l: ['load'] };
+    return Array.from(pattern)
+      .map((letter, i) => {
+        const odd = detection(i, 4);
+        const contributions = [{ ...odd.contributions[0]!, channel: 'flow' }];
+        const events =
+          letter === '!'
+            ? tracker.observe({ ...odd, contributions })
+            : tracker.pass(odd.key, i, missing[letter]);
+        return (events[0]?.status ?? '-').charAt(0);
+      })
+      .join('');
+  }
+
+  test.each([
+    [
+      'opens an event with its second odd value, however many records lie in between',
+      '!_________!',
+      {},
+      '----------o',
+    ],
+    ['opens none if its values in between are normal', '!_.._!', {}, '------'],
+    ['keeps the event open where it has no value', '!!_____!____', {}, '-o----------'],
+    ['closes it with a normal value and the records after that', '!!___._', {}, '-o----c'],
+    ['does not hold it open for another channel without a value', '!!ll', {}, '-o-c'],
+    ['closes it by silence if it never has a value again', '!!________', { silenceMs: 5 }, '-o-----c--'],
+  ])('%s', (_, pattern, overrides, expected) => {
+    expect(replayFlow(pattern, overrides)).toBe(expected);
+  });
+});
+
 test('every opened event is closed once, and has all its anomalous records', () => {
   fc.assert(
     fc.property(
@@ -309,6 +344,7 @@ test('a tracker that goes on from a snapshot says what the one it was taken of w
     step: fc.integer({ min: 0, max: 3 }),
     limited: fc.boolean(),
     explained: fc.boolean(),
+    lacks: fc.boolean(),
   });
   fc.assert(
     fc.property(fc.array(record, { maxLength: 80 }), fc.nat(80), (records, cut) => {
@@ -316,7 +352,7 @@ test('a tracker that goes on from a snapshot says what the one it was taken of w
       const whole = createEventTracker(rules);
       let parted = createEventTracker(rules);
       let time = 0;
-      records.forEach(({ key, surprise, step, limited, explained }, i) => {
+      records.forEach(({ key, surprise, step, limited, explained, lacks }, i) => {
         if (i === cut) {
           // A snapshot is not changed by what comes after it.
           const snapshot = parted.snapshot();
@@ -327,6 +363,10 @@ test('a tracker that goes on from a snapshot says what the one it was taken of w
         const violation = { channel: 'load', limit: 'max', bound: 3, actual: 3 + i } as const;
         const seen: Detection = {
           ...detection(time, surprise, key),
+          ...(lacks && { missing: ['flow'] }),
+          contributions: [
+            { ...detection(time, surprise).contributions[0]!, channel: i % 2 === 0 ? 'flow' : 'load' },
+          ],
           ...(limited && { limits: [violation] }),
           ...(explained && { nearestNormal: { reconstruction: i, leftOut: [], latent: [] } }),
         };

@@ -46,6 +46,7 @@ const build = (parts: Partial<DetectionParts> = {}) =>
     scores,
     window: 1,
     explanation: undefined,
+    missing: undefined,
     incomplete: undefined,
     modelVersion: 'v1',
     ...parts,
