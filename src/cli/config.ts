@@ -6,6 +6,8 @@ import { loadSettings } from '../config/load';
 import { daemonSchema } from '../config/daemon';
 import { detectorSchema } from '../config/detector';
 import type { Settings } from '../config/settings';
+import { windowShape } from '../domain/window';
+import { windowBytes } from '../domain/window-ring';
 import { ConfigError } from '../errors';
 import { exitCodes, type Register } from './context';
 import { configurationCommand, jsonText, type DetectorOptions } from './options';
@@ -31,6 +33,26 @@ function effectiveYaml(all: Settings): string {
     .join('---\n');
 }
 
+/** An estimate; the model and its baselines come in addition. */
+function windowMemory({ settings: { detector, record, window } }: Settings['detectors'][number]) {
+  const perDevice = windowBytes(windowShape(record, window.length));
+  return { detector, maxKeys: window.maxKeys, bytesPerDevice: perDevice, bytes: window.maxKeys * perDevice };
+}
+
+function describeMemory({
+  detector,
+  maxKeys,
+  bytesPerDevice,
+  bytes,
+}: ReturnType<typeof windowMemory>): string {
+  const mib = Math.max(1, Math.round(bytes / 2 ** 20)).toLocaleString('en');
+  const kib = (bytesPerDevice / 1024).toLocaleString('en', { maximumFractionDigits: 1 });
+  return (
+    `${detector}: the windows of window.maxKeys (${maxKeys.toLocaleString('en')}) devices take about ${mib} MiB ` +
+    `per partition, ${kib} KiB each\n`
+  );
+}
+
 export const register: Register = (program, { env, stdout, setExitCode }) => {
   const config = program.command('config').description('check, print and explain configuration');
 
@@ -42,8 +64,14 @@ export const register: Register = (program, { env, stdout, setExitCode }) => {
         const detectors = settings.detectors.map((one) => one.settings.detector);
         stdout.write(
           json
-            ? jsonText({ ok: true, detectors, problems: [] })
-            : `${path}: no problems; detectors: ${detectors.join(', ')}\n`,
+            ? jsonText({
+                ok: true,
+                detectors,
+                problems: [],
+                windowMemory: settings.detectors.map(windowMemory),
+              })
+            : `${path}: no problems; detectors: ${detectors.join(', ')}\n` +
+                settings.detectors.map(windowMemory).map(describeMemory).join(''),
         );
       } catch (error) {
         if (!json || !(error instanceof ConfigError)) throw error;

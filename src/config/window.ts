@@ -6,7 +6,9 @@ import type { Rule } from '../schema/rule';
 export const windowSection = {
   length: whole({ doc: 'Records per window: what the model reads at once.', default: 10 }, { max: 10_000 }),
   maxKeys: whole({
-    doc: 'Devices per partition whose windows are kept. The least recently seen device is dropped first.',
+    doc:
+      'Devices per partition whose windows are kept. A further device waits until one of these is silent for the time of a ' +
+      'window of its own, or for `window.ttl`. `vaemon config check` estimates the memory.',
     default: 10_000,
   }),
   ttl: duration(

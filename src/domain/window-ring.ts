@@ -2,6 +2,7 @@
 import { joinConditions } from './condition';
 import { createValues, type Values } from './record';
 import type { Linked } from './recency';
+import { unknownRhythm, type Rhythm } from './rhythm';
 import type { EncodedWindows, RecordColumns, RecordEncoder, WindowBatch, WindowShape } from './window';
 
 export class KeyWindow implements RecordColumns, Linked<KeyWindow> {
@@ -16,6 +17,7 @@ export class KeyWindow implements RecordColumns, Linked<KeyWindow> {
   /** Records that the window may lack before its newest one; the full length if even the newest one is unknown. */
   lacking: number;
   encoded: EncodedRing | undefined;
+  rhythm: Rhythm = unknownRhythm();
   readonly values: Values;
   readonly conditions: Float64Array;
   readonly timestamps: Float64Array;
@@ -38,6 +40,17 @@ interface EncodedRing {
   upTo: number;
   x: Float32Array;
   c: Float32Array;
+}
+
+/** Bytes of an object and of its entries in a map and a list, about. */
+const overheadBytes = 900;
+
+/** Memory that the window of one key takes, bytes, without the encoding of its conditions. */
+export function windowBytes({ length, channels, conditions, pixels }: WindowShape): number {
+  const perValue = pixels === true ? 1 : Float64Array.BYTES_PER_ELEMENT;
+  // Windows of one record share an encoding.
+  const perEncoded = length === 1 ? 0 : Float32Array.BYTES_PER_ELEMENT;
+  return overheadBytes + length * (channels * (perValue + perEncoded) + 8 * (conditions + 1));
 }
 
 export function emptyWindow(window: KeyWindow): void {

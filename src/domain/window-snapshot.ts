@@ -1,4 +1,5 @@
 /** The windows of all keys as columns: of each key the records that its next window contains beside its next record. */
+import { rhythmSize } from './rhythm';
 import { createValues, type Values } from './record';
 import type { WindowShape } from './window';
 import { copyRows, type KeyWindow } from './window-ring';
@@ -12,6 +13,8 @@ export interface WindowsSnapshot {
   readonly counts: Int32Array;
   /** Number of records that the window of each key may lack. Shape [keys]. */
   readonly lacking: Int32Array;
+  /** Interval, anchor, jump and pending records of each key; absent in the state of older versions. Shape [keys, 4]. */
+  readonly rhythms?: Float64Array | undefined;
   /** Key after key, the oldest record of each first. Shape [records, channels]. */
   readonly values: Values;
   /** Shape [records, given conditions]. */
@@ -46,6 +49,9 @@ export function takeWindowsSnapshot(
     newest: Float64Array.from(windows, ({ newest }) => newest),
     counts,
     lacking: Int32Array.from(windows, ({ lacking }) => lacking),
+    rhythms: Float64Array.from(
+      windows.flatMap(({ rhythm: { interval, anchor, jump, pending } }) => [interval, anchor, jump, pending]),
+    ),
     values,
     conditions,
     timestamps,
@@ -77,6 +83,10 @@ export function restoreWindows(
     window.pushed = count;
     window.newest = snapshot.newest[k]!;
     window.lacking = snapshot.lacking[k]!;
+    if (snapshot.rhythms !== undefined) {
+      const [interval, anchor, jump, pending] = snapshot.rhythms.subarray(k * rhythmSize);
+      window.rhythm = { interval: interval!, anchor: anchor!, jump: jump!, pending: pending! };
+    }
     window.values.set(snapshot.values.subarray(from * channels, to * channels));
     window.conditions.set(snapshot.conditions.subarray(from * given, to * given));
     window.timestamps.set(snapshot.timestamps.subarray(from, to));
@@ -86,12 +96,13 @@ export function restoreWindows(
 }
 
 function assertShape(
-  { keys, newest, counts, lacking, values, conditions, timestamps }: WindowsSnapshot,
+  { keys, newest, counts, lacking, rhythms, values, conditions, timestamps }: WindowsSnapshot,
   { length, channels, conditions: given, pixels }: WindowShape,
 ): void {
   const rows = counts.reduce((sum, count) => sum + count, 0);
   const fits =
     [newest, counts, lacking].every((column) => column.length === keys.length) &&
+    (rhythms === undefined || rhythms.length === keys.length * rhythmSize) &&
     counts.every((count) => count >= 0 && count < length) &&
     lacking.every((count) => count >= 0 && count <= length) &&
     values instanceof Uint8Array === (pixels === true) &&

@@ -9,18 +9,40 @@ import {
 } from './continuity';
 import type { Values } from './record';
 import { RecencyList } from './recency';
+import { contradictsJump, noteStep, patience, undoJump, unknownRhythm } from './rhythm';
 import { createUnreadRecords } from './unread-records';
 import type { WindowBatch, WindowShape } from './window';
 import { copyWindow, createEncodedCopy, emptyWindow, KeyWindow, pushFiller, pushRecord } from './window-ring';
 import { restoreWindows, takeWindowsSnapshot, type WindowsSnapshot } from './window-snapshot';
 
 export interface WindowLimits extends TimeRules {
-  /** Maximum number of keys; the least recently seen key is dropped first. */
+  /**
+   * Maximum number of keys. A further key takes the window of the one that was silent longest, if that silence is longer than
+   * the time of a window of its own; else it waits: if each newcomer took a window, none would ever be full.
+   */
   maxKeys: number;
 }
 
-/** The record completes a window, does not yet, or is not newer than the newest record of its key. */
-type PushResult = 'ready' | 'not_full' | Staleness;
+/**
+ * The record completes a window, does not yet, finds no room for a window of its key, or is not newer than the newest record
+ * of its key.
+ */
+type PushResult = 'ready' | 'not_full' | 'no_room' | Staleness;
+
+/** What happened to windows so far. */
+export interface WindowCounts {
+  /** Windows that another key took before their time to live had passed. */
+  evicted: number;
+  /** Windows that a silence above the time to live has cut. */
+  expired: number;
+  /** Windows that a gap has cut. */
+  broken: number;
+  /** Times that a record far ahead was dropped, as the next records of its key continue the earlier ones. */
+  undone: number;
+}
+
+/** Windows that a newcomer looks at, those seen longest ago first. */
+const candidates = 8;
 
 export type WindowStore = ReturnType<typeof createWindowStore>;
 
@@ -44,34 +66,71 @@ export function createWindowStore(
     limits.ttlMs,
     typeof beginning === 'object' ? beginning.knownFrom : knownFrom,
   );
-  if (typeof beginning === 'object') restoreWindows(beginning, shape, limits.maxKeys, see);
+  const counts: WindowCounts = { evicted: 0, expired: 0, broken: 0, undone: 0 };
+  if (typeof beginning === 'object')
+    restoreWindows(beginning, shape, limits.maxKeys, (key) => add(new KeyWindow(key, shape)));
 
-  /** The window of a key, which is now the most recently seen one. */
-  function see(key: string): KeyWindow {
+  /** The window of a key, which is now the most recently seen one; undefined if there is no room for it. */
+  function see(key: string, timestamp: number): KeyWindow | undefined {
     if (seen.latest?.key === key) return seen.latest;
-    let window = windows.get(key);
+    const window = windows.get(key);
     if (window === undefined) {
-      window = windows.size >= limits.maxKeys ? reuse(seen.oldest!, key) : new KeyWindow(key, shape);
-      windows.set(key, window);
-    } else seen.remove(window);
+      if (windows.size < limits.maxKeys) return add(new KeyWindow(key, shape));
+      const free = takeSilent(timestamp);
+      if (free === undefined) return undefined;
+      free.key = key;
+      return add(free);
+    }
+    seen.remove(window);
     seen.append(window);
     return window;
   }
 
-  /** Drops the key of a window, and gives its memory to another key. */
-  function reuse(window: KeyWindow, key: string): KeyWindow {
-    windows.delete(window.key);
-    seen.remove(window);
-    emptyWindow(window);
-    window.key = key;
-    window.newest = -Infinity;
-    window.lacking = length;
+  function add(window: KeyWindow): KeyWindow {
+    windows.set(window.key, window);
+    seen.append(window);
     return window;
   }
 
-  /** The window of a key that has one. */
-  function windowOf(key: string): KeyWindow {
-    return seen.latest?.key === key ? seen.latest : windows.get(key)!;
+  /** The emptied window of the key that was silent longest, if it can be given away. */
+  function takeSilent(timestamp: number): KeyWindow | undefined {
+    // Not only the oldest: its clock may be ahead, or its rhythm slow.
+    let window = seen.oldest;
+    for (let i = 0; i < candidates && window !== undefined && !isSilent(window, timestamp); i++)
+      window = i + 1 < candidates ? window.after : undefined;
+    if (window === undefined) return undefined;
+    const silence = timestamp - window.newest;
+    if (silence <= limits.ttlMs) counts.evicted++;
+    windows.delete(window.key);
+    seen.remove(window);
+    emptyWindow(window);
+    window.newest = -Infinity;
+    window.lacking = length;
+    window.rhythm = unknownRhythm();
+    return window;
+  }
+
+  function isSilent({ newest, rhythm }: KeyWindow, timestamp: number): boolean {
+    // A window of one record is full with the next one, so no key has to wait.
+    return length === 1 || timestamp - newest > patience(rhythm, length, limits.ttlMs);
+  }
+
+  /** Drops the records of a window after a jump that turned out to be an error. */
+  function dropJump(window: KeyWindow, timestamp: number): void {
+    emptyWindow(window);
+    window.newest = window.rhythm.anchor;
+    undoJump(window.rhythm, timestamp);
+    counts.undone++;
+  }
+
+  function countCut(newest: number, timestamp: number): void {
+    if (newest === -Infinity) return;
+    if (timestamp - newest > limits.ttlMs) counts.expired++;
+    else counts.broken++;
+  }
+
+  function windowOf(key: string): KeyWindow | undefined {
+    return seen.latest?.key === key ? seen.latest : windows.get(key);
   }
 
   /** Prepares the window for a record: restarts it, or fills the gap before the record. */
@@ -101,12 +160,19 @@ export function createWindowStore(
       values: Values,
       conditions: Float64Array,
     ): PushResult {
-      const window = see(key);
       const timestamp = timestamps[row]!;
+      const window = see(key, timestamp);
+      if (window === undefined) return 'no_room';
       const stale = staleness(window.newest, timestamp);
-      if (stale !== undefined) return stale;
+      if (stale !== undefined) {
+        if (!contradictsJump(window.rhythm, window.newest, timestamp)) return stale;
+        dropJump(window, timestamp);
+      }
+      const { newest } = window;
+      if (newest !== -Infinity) noteStep(window.rhythm, newest, timestamp - newest, length);
       const continuation = continuityOf(window.newest, timestamp);
       if (window.lacking > 0) window.lacking = unread.after(window.lacking, timestamp, continuation);
+      if (continuation.restart) countCut(newest, timestamp);
       if (continuation.restart || continuation.fillers > 0)
         bridge(window, continuation, row, timestamp, conditions);
       pushRecord(window, shape, row, timestamp, values, conditions);
@@ -115,12 +181,12 @@ export function createWindowStore(
     },
     /** Copies the window of a key that is 'ready' to the end of `batch`, with its encoding if the batch has one. */
     copy(key: string, batch: WindowBatch): void {
-      const window = windowOf(key);
+      const window = windowOf(key)!;
       const place = copyWindow(window, shape, batch);
       if (batch.encoded !== undefined) copyEncoded(window, batch.encoded, place);
     },
-    /** Whether the window of a key may lack records before its newest one, which this process has not read. */
-    lacks: (key: string): boolean => windowOf(key).lacking > 0,
+    /** Whether the window of a key may lack records before its newest one, which this process has not read; no window lacks none. */
+    lacks: (key: string): boolean => (windowOf(key)?.lacking ?? 0) > 0,
     /** Records may be missing before the next record of each key. */
     interrupt(): void {
       for (const window of windows.values()) window.lacking = length;
@@ -128,6 +194,7 @@ export function createWindowStore(
     },
     /** Contents, from which `createWindowStore` continues bit for bit. */
     snapshot: (): WindowsSnapshot => takeWindowsSnapshot([...seen], shape, unread.knownFrom),
+    counts: counts as Readonly<WindowCounts>,
     /** Keys. */
     get size() {
       return windows.size;

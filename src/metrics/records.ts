@@ -2,7 +2,16 @@
 import type { Staleness } from '../domain/continuity';
 import { rejectReasons } from '../errors';
 import { createAlarmRing } from './alarm-ring';
-import { arrayHistogram, combined, counter, counterBy, fixedLabel, gauge, type Label } from './recorder';
+import {
+  arrayHistogram,
+  combined,
+  counter,
+  counterBy,
+  fixedLabel,
+  flag,
+  gauge,
+  type Label,
+} from './recorder';
 
 /** Upper bounds of `vaemon_surprise`: a normal record exceeds 8 once in 10^8. */
 const surpriseBuckets = [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8];
@@ -59,6 +68,31 @@ export const recordMetrics = {
   windowNotFull: counter(
     'vaemon_records_window_not_full_total',
     'Records that were not scored: the window of their key is not full, or no model is loaded.',
+  ),
+  scoresNothing: flag(
+    'vaemon_scores_nothing',
+    'Whether records arrive and none is scored: 1 after three windows of each device without a scored record.',
+  ),
+  noRoom: counter(
+    'vaemon_records_no_room_total',
+    'Records of devices that wait for a window: window.maxKeys devices have one and are not silent.',
+  ),
+  withoutValues: counter(
+    'vaemon_records_without_values_total',
+    'Records without the value of any channel; their scores mean nothing.',
+  ),
+  windowsEvicted: counter(
+    'vaemon_windows_evicted_total',
+    'Windows that another device took within window.ttl, since there are more devices than window.maxKeys.',
+  ),
+  windowsCut: counterBy(
+    'vaemon_windows_cut_total',
+    'Windows that began again: after a silence above window.ttl, or at a gap (window.gaps).',
+    fixedLabel('reason', ['ttl', 'gap'] as const),
+  ),
+  jumpsUndone: counter(
+    'vaemon_device_clock_jumps_total',
+    'Records far ahead that were dropped, since the next records of their device continue the earlier ones.',
   ),
   incomplete: counter(
     'vaemon_records_incomplete_total',

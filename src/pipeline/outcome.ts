@@ -28,6 +28,15 @@ export function createOutcome(
       consumed: batch.messages.length,
       scored: 0,
       windowNotFull: 0,
+      /** Records of further keys, which wait for a window. */
+      noRoom: 0,
+      /** Scored records all of whose values are missing. */
+      withoutValues: 0,
+      windowsEvicted: 0,
+      /** Windows cut by a silence or a gap. */
+      windowsCut: { expired: 0, broken: 0 },
+      /** Records dropped as they were far ahead of the next ones of their key. */
+      jumpsUndone: 0,
       /** Records with an incomplete window or incomplete baselines, scored or not. */
       incomplete: 0,
       /** Violations. */
@@ -98,6 +107,12 @@ export function countOutcome(
   metrics.consumed(topic, counts.consumed);
   metrics.scored(surprises, counts.scored, threshold);
   metrics.windowNotFull(counts.windowNotFull);
+  metrics.noRoom(counts.noRoom);
+  metrics.withoutValues(counts.withoutValues);
+  metrics.windowsEvicted(counts.windowsEvicted);
+  metrics.windowsCut('ttl', counts.windowsCut.expired);
+  metrics.windowsCut('gap', counts.windowsCut.broken);
+  metrics.jumpsUndone(counts.jumpsUndone);
   metrics.incomplete(counts.incomplete);
   metrics.limitViolations(counts.limitViolations);
   metrics.warmUps(counts.warmUps);

@@ -20,6 +20,8 @@ export interface PipelineParts extends ScoringParts {
   states: PartitionStates;
   /** The model version to score with. Called once per batch: a swap takes effect between two batches. */
   current: () => ActiveDetector;
+  /** Called with each outcome that all sinks have. */
+  onWritten?: (outcome: Outcome) => void;
   /** The pipeline accepts no further batch; the process must restart. */
   onBroken: (error: Error) => void;
 }
@@ -62,6 +64,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     unwritten.delete(partition);
     outcome.settle();
     countOutcome(outcome, batch.topic, metrics);
+    parts.onWritten?.(outcome);
     metrics.eventsOpen(sum(states.partitions, ({ events }) => events.open));
     metrics.windowKeys(sum(states.partitions, ({ windows }) => windows.size));
     return secondsSince(began);

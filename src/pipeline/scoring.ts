@@ -36,6 +36,7 @@ export function createScoring(parts: ScoringParts) {
     const outcome = createOutcome(batch, partition, sinks, threshold);
     const now = parts.now();
     const suppressedBefore = partition.events.suppressedRecords;
+    const windowsBefore = { ...partition.windows.counts };
     const began = performance.now();
     const records = { ...decoded, messages };
 
@@ -60,6 +61,11 @@ export function createScoring(parts: ScoringParts) {
 
     outcome.scoreSeconds = (performance.now() - began) / 1000;
     outcome.counts.suppressed = partition.events.suppressedRecords - suppressedBefore;
+    const { evicted, expired, broken, undone } = partition.windows.counts;
+    outcome.counts.windowsEvicted = evicted - windowsBefore.evicted;
+    outcome.counts.windowsCut.expired = expired - windowsBefore.expired;
+    outcome.counts.windowsCut.broken = broken - windowsBefore.broken;
+    outcome.counts.jumpsUndone = undone - windowsBefore.undone;
     if (drift !== undefined) metrics.drift(drift.evidenceRatio, drift.active);
     if (drift?.active === true) parts.onDrift?.();
     const last = messages.at(-1);

@@ -1,6 +1,6 @@
 /** Decoded records into the windows of their keys, and from there into chunks to score. */
 import type { Staleness } from '../domain/continuity';
-import type { RecordBatch } from '../domain/record';
+import type { RecordBatch, Values } from '../domain/record';
 import type { CheckLimits, LimitViolation } from '../domain/signal';
 import { clearWindows, type WindowBatch, type WindowShape } from '../domain/window';
 import type { DecodedBatch } from '../codecs/codec';
@@ -125,7 +125,7 @@ export function fillChunk(
     }
     const key = records.keys[row]!;
     const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
-    if (result === 'ready' || result === 'not_full') {
+    if (result === 'ready' || result === 'not_full' || result === 'no_room') {
       if (warmUp && !partition.rescores) continue;
       const limits = limitsOf(records.values, row * valuesPerRecord);
       const lacks = windows.lacks(key);
@@ -140,6 +140,8 @@ export function fillChunk(
       }
       if (result === 'ready') windows.copy(key, chunk.windows);
       if (warmUp) continue;
+      if (result === 'ready' && isEmpty(records.values, row, valuesPerRecord)) counts.withoutValues++;
+      if (result === 'no_room') counts.noRoom++;
       counts.limitViolations += limits.length;
       if (isDecidable) continue;
       counts.windowNotFull++;
@@ -148,6 +150,12 @@ export function fillChunk(
     else if (stale[result] === 'ignore') counts.ignored[result]++;
     else deadLetters.push(toDeadLetter(detectorName, message, staleRecord(result, records, row)));
   }
+}
+
+/** Whether each value of a record is missing. Bytes are never missing. */
+function isEmpty(values: Values, row: number, width: number): boolean {
+  for (let i = row * width; i < (row + 1) * width; i++) if (!Number.isNaN(values[i]!)) return false;
+  return true;
 }
 
 function staleRecord(result: Staleness, records: RecordBatch, row: number): DecodeError {

@@ -13,10 +13,12 @@ import { Cleanup } from './cleanup';
 import { createRecordClock, wallClock } from './clock';
 import { createSinks, createSource, createSummary } from './connectors';
 import { createDelivery } from './delivery';
+import { createScoreWatch } from './score-watch';
 import { createModelLifecycle, type ModelLifecycleOptions } from './model-lifecycle';
 import { closeEvents, createDetectorStates } from './partition-states';
 import { Quarantine, quarantinePath } from './quarantine';
 import { Readiness } from './readiness';
+import { createRecordReports } from './record-reports';
 import type { TrainingOutcome } from './retrainer';
 import type { TrainingProgress } from './training-message';
 
@@ -75,6 +77,9 @@ export async function startDetector(parts: DetectorParts) {
   });
 
   const states = createDetectorStates(settings, store.path, recordDecoder, metrics, log);
+  const keysWithWindow = (): number => states.partitions.reduce((sum, { windows }) => sum + windows.size, 0);
+  const scoreWatch = createScoreWatch(recordDecoder.shape.length, keysWithWindow, Date.now);
+  const reports = createRecordReports({ maxKeys: settings.window.maxKeys, scoreWatch, log, now: Date.now });
   const closeOpenEvents = (): Promise<void> => closeEvents(states, sinks, metrics);
   // The next consumer of a topic continues its events; those of a file end with it.
   if (from.bounded)
@@ -89,11 +94,16 @@ export async function startDetector(parts: DetectorParts) {
     shutdownTimeoutMs,
     async onPassEnd(pass) {
       await closeOpenEvents();
+      reports.flush();
       observer.passEnded(name, pass, summary?.take());
     },
     log,
   });
-  const readiness = new Readiness(role, () => source.ready());
+  const readiness = new Readiness(
+    role,
+    () => source.ready(),
+    () => scoreWatch.problem(),
+  );
 
   const models = createModelLifecycle({
     ...parts,
@@ -127,6 +137,11 @@ export async function startDetector(parts: DetectorParts) {
     metrics,
     now: Date.now,
     onDrift: () => training.reportDrift(slot.current()!),
+    onWritten(outcome) {
+      scoreWatch.observe(outcome);
+      reports.observe(outcome);
+      metrics.scoresNothing(scoreWatch.problem() !== undefined);
+    },
     onBroken: (error) => broken.abort(error),
   });
 
@@ -161,6 +176,7 @@ export async function startDetector(parts: DetectorParts) {
       clock.end();
       await cleanup.release();
       await finished.catch(() => undefined);
+      reports.flush();
       slot.empty();
       await saveQuarantine();
     },

@@ -19,6 +19,8 @@ export class Readiness {
   constructor(
     private readonly role: DaemonSettings['role'],
     private readonly sourceReady: Source['ready'],
+    /** Why the detector scores nothing of what it receives, if so. */
+    private readonly scoringProblem: () => string | undefined = () => undefined,
   ) {}
 
   isStarting(): boolean {
@@ -55,7 +57,8 @@ export class Readiness {
     if (state.phase !== 'running') return { ready: false, reason: state.phase };
     if (this.role === 'train') return { ready: true, reason: 'training' };
     const source = this.sourceReady();
-    return source.ready && state.failure !== undefined ? { ready: false, reason: state.failure } : source;
+    const problem = state.failure ?? this.scoringProblem();
+    return source.ready && problem !== undefined ? { ready: false, reason: problem } : source;
   }
 
   private enter(next: State): void {

@@ -58,7 +58,7 @@ export function createSnapshotFormat(
 
   return {
     encode({ offset, lost, windows, events, baselines }: PartitionSnapshot): StoredState {
-      const { keys, knownFrom, ...columns } = windows;
+      const { keys, knownFrom, rhythms, ...columns } = windows;
       const names: string[] = [];
       const places = new Map<number, number>([[unknownCategory, unknownCategory]]);
       const conditions = recode(windows.conditions, (code) => {
@@ -87,7 +87,12 @@ export function createSnapshotFormat(
       return {
         offset,
         content,
-        columns: { ...columns, conditions, ...(baselines && baselineColumns(baselines.devices)) },
+        columns: {
+          ...columns,
+          ...(rhythms && { rhythms }),
+          conditions,
+          ...(baselines && baselineColumns(baselines.devices)),
+        },
       };
     },
     /** @throws Error when the state was not made by `encode` */
@@ -104,6 +109,7 @@ export function createSnapshotFormat(
           newest: columnOf(columns, 'newest', Float64Array),
           counts: columnOf(columns, 'counts', Int32Array),
           lacking: columnOf(columns, 'lacking', Int32Array),
+          rhythms: 'rhythms' in columns ? columnOf(columns, 'rhythms', Float64Array) : undefined,
           values: valuesOf(columns),
           conditions: recode(columnOf(columns, 'conditions', Float64Array), (place) => codes[place] ?? 0),
           timestamps: columnOf(columns, 'timestamps', Float64Array),

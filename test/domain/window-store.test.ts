@@ -96,26 +96,96 @@ test('a key that was silent for longer than its time to live starts a new window
 });
 
 describe('when there are more keys than allowed', () => {
-  test('the least recently seen goes and begins again when it comes back', () => {
-    const { store, push } = createStore({ maxKeys: 2 });
-    for (const time of [1, 2, 3]) push('a', time);
-    for (const time of [1, 2, 3]) push('b', time);
-    push('a', 4);
-    push('c', 4);
-    expect(store.size).toBe(2);
-    expect(push('a', 5)).toBe('ready');
-    expect(push('b', 5)).toBe('not_full');
-    expect(store.size).toBe(2);
+  /** Pushes `rounds` rounds of records, one of each key a second; returns the results by key of the last round. */
+  function rounds(store: ReturnType<typeof createStore>, keys: readonly string[], from: number, to: number) {
+    let results: string[] = [];
+    for (let round = from; round < to; round++)
+      results = keys.map((key, k) => store.push(key, round * 100 + k));
+    return results;
+  }
+
+  test('those that fit go on being scored, and the newcomer waits', () => {
+    const store = createStore({ maxKeys: 2, ttlMs: 1e6 });
+    expect(rounds(store, ['a', 'b', 'c'], 0, 20)).toEqual(['ready', 'ready', 'no_room']);
+    expect(store.store.size).toBe(2);
+    expect(store.store.lacks('c')).toBe(false);
+    expect(store.store.counts).toEqual({ evicted: 0, expired: 0, broken: 0, undone: 0 });
   });
 
-  test('nothing of the key that went is left in the window of the one that came', () => {
-    const { store, push } = createStore({ maxKeys: 1 });
-    for (const time of [100, 200, 300]) push('a', time);
-    expect([1, 2, 3].map((time) => push('b', time))).toEqual(['not_full', 'not_full', 'ready']);
+  test('a key that is silent for the time of a window gives way, and nothing of it is left', () => {
+    const store = createStore({ maxKeys: 2, ttlMs: 1e6 });
+    rounds(store, ['a', 'b'], 0, 10);
+    // b speaks every 100 ms; windows have three records.
+    expect(store.push('c', 1_200)).toBe('no_room');
+    store.push('a', 1_200);
+    expect(store.push('c', 1_202)).toBe('not_full');
+    expect([1_302, 1_402].map((time) => store.push('c', time))).toEqual(['not_full', 'ready']);
+    expect(store.store.counts.evicted).toBe(1);
     const batch = createWindowBatch(shape, 1);
-    store.copy('b', batch);
-    expect(Array.from(batch.timestamps)).toEqual([1, 2, 3]);
-    expect(Array.from(batch.values)).toEqual([1.1, 1.2, 2.1, 2.2, 3.1, 3.2]);
+    store.store.copy('c', batch);
+    expect(Array.from(batch.timestamps)).toEqual([1_202, 1_302, 1_402]);
+    expect(Array.from(batch.values)).toEqual([1_202.1, 1_202.2, 1_302.1, 1_302.2, 1_402.1, 1_402.2]);
+  });
+
+  test('a key of one record gives way after its time to live, which is no eviction', () => {
+    const { store, push } = createStore({ maxKeys: 1, ttlMs: 1000 });
+    push('a', 0);
+    expect(push('b', 1000)).toBe('no_room');
+    expect(push('b', 1001)).toBe('not_full');
+    expect(store.counts.evicted).toBe(0);
+  });
+
+  test('a silent key gives way although one with a clock far ahead was seen before it', () => {
+    const { push } = createStore({ maxKeys: 2, ttlMs: 1000 });
+    push('ahead', 1e9);
+    push('a', 0);
+    expect(push('b', 2000)).toBe('not_full');
+  });
+
+  test('windows of one record are full at once, so nobody waits', () => {
+    const store = createWindowStore({ ...shape, length: 1 }, { ...limits, maxKeys: 1 });
+    for (const [i, key] of ['a', 'b', 'a', 'b'].entries())
+      expect(store.push(key, 0, Float64Array.of(i), Float64Array.of(1, 2), Float64Array.of(0))).toBe('ready');
+    expect(store.counts.evicted).toBe(3);
+  });
+});
+
+describe('a record far ahead of its device', () => {
+  test('does not lock the device out: the next records continue the earlier ones', () => {
+    const { store, push } = createStore({ ttlMs: 1e6 });
+    for (const time of [1, 2, 3, 4]) push('a', time);
+    expect(push('a', 295)).toBe('ready');
+    expect([5, 6, 7, 8].map((time) => push('a', time))).toEqual(['not_full', 'not_full', 'ready', 'ready']);
+    expect(store.counts.undone).toBe(1);
+    expect(windowOf(store).times).toEqual([6, 7, 8]);
+  });
+
+  test('nor do several, even if they are the first but one', () => {
+    for (const start of [[1], [1, 2, 3, 4]]) {
+      const { push } = createStore({ ttlMs: 1e6 });
+      const last = start.at(-1)!;
+      for (const time of [...start, 900, 901]) push('a', time);
+      expect([last + 1, last + 2, last + 3].map((time) => push('a', time)).at(-1)).toBe('ready');
+    }
+  });
+
+  test('is true once a window of records has followed it', () => {
+    const { store, push } = createStore({ ttlMs: 1e6 });
+    for (const time of [1, 2, 3, 900, 901, 902, 903]) push('a', time);
+    expect(push('a', 4)).toBe('out_of_order');
+    expect(store.counts.undone).toBe(0);
+  });
+
+  test('is no matter for records that only swap places', () => {
+    const { push } = createStore({ ttlMs: 1e6 });
+    for (const time of [10, 20, 30, 400, 420]) push('a', time);
+    expect(push('a', 410)).toBe('out_of_order');
+  });
+
+  test('a silence above the time to live, and a gap, are counted as cuts', () => {
+    const { store, push } = createStore({ ttlMs: 100, intervalMs: 10, gaps: 'break' });
+    for (const time of [0, 10, 20, 50, 60, 500]) push('a', time);
+    expect(store.counts).toMatchObject({ expired: 1, broken: 1 });
   });
 });
 

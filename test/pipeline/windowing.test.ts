@@ -100,6 +100,17 @@ describe('filling a chunk', () => {
     };
   }
 
+  test('counts records of devices that wait for a window, and checks their limits all the same', async () => {
+    const round = (time: number) =>
+      Array.from({ length: 11 }, (_, k) =>
+        message(11 * time + k, { key: `k${k}`, time, surprise: k === 10 ? 9 : 0 }),
+      );
+    const { chunk, counts, places } = await fill([1, 2].flatMap(round));
+    expect(counts).toMatchObject({ noRoom: 2, limitViolations: 2, windowNotFull: 10 });
+    expect(chunk.windows.count).toBe(10);
+    expect(places.filter((place) => place < 0)).toHaveLength(2);
+  });
+
   test('takes the records with a full window, and refers to their messages and rows', async () => {
     const { chunk, messages, rows, places, counts, deadLetters } = await fill([
       message(0, { time: 1 }),

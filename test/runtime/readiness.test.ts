@@ -58,3 +58,18 @@ test('nothing follows stopping', () => {
   readiness.running();
   expect(readiness.report()).toEqual({ ready: false, reason: 'stopping' });
 });
+
+test('a running detector that scores nothing of what it receives is not ready', () => {
+  let problem: string | undefined;
+  const readiness = new Readiness(
+    'all',
+    () => connected,
+    () => problem,
+  );
+  readiness.running();
+  expect(readiness.report()).toEqual(connected);
+  problem = 'no record is scored: 100 received';
+  expect(readiness.report()).toEqual({ ready: false, reason: problem });
+  problem = undefined;
+  expect(readiness.report()).toEqual(connected);
+});

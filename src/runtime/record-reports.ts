@@ -1,0 +1,68 @@
+/** Log lines on records that are not scored as they should be: at most one of each kind a minute, with a sample. */
+import type { Logger } from '../logger';
+import { Refusals } from '../pipeline/refusals';
+import type { ScoreWatch, WrittenOutcome } from './score-watch';
+
+/** Shortest time between two reports, ms. */
+const reportEveryMs = 60_000;
+
+export interface RecordReportsOptions {
+  maxKeys: number;
+  scoreWatch: Pick<ScoreWatch, 'problem'>;
+  log: Pick<Logger, 'info' | 'warn' | 'error'>;
+  /** Unix ms. */
+  now: () => number;
+}
+
+export function createRecordReports({ maxKeys, scoreWatch, log, now }: RecordReportsOptions) {
+  const refusals = new Refusals();
+  let counts = noRecords();
+  let reportedAt = -Infinity;
+  let isScoreWatch = true;
+
+  function report(): void {
+    const { received, noRoom, evicted, undone } = counts;
+    if (refusals.total > 0) {
+      const reasons = refusals.describe();
+      log.warn('records were rejected', { rejected: refusals.total, received, reasons });
+    }
+    if (noRoom > 0) log.warn('more devices than window.maxKeys: some wait for a window', { noRoom, maxKeys });
+    if (evicted > 0)
+      log.warn('more devices than window.maxKeys: windows were dropped', { windows: evicted, maxKeys });
+    if (undone > 0)
+      log.warn('records far ahead of their device were dropped: its next records continue earlier ones', {
+        records: undone,
+      });
+    refusals.clear();
+    counts = noRecords();
+  }
+
+  function reportScoreWatch(): void {
+    const reason = scoreWatch.problem();
+    if ((reason === undefined) === isScoreWatch) return;
+    isScoreWatch = reason === undefined;
+    if (isScoreWatch) log.info('records are scored again');
+    else log.error('detector receives records and scores none', { reason });
+  }
+
+  return {
+    observe({ counts: batch, deadLetters }: WrittenOutcome): void {
+      counts.received += batch.consumed - batch.warmUps;
+      counts.noRoom += batch.noRoom;
+      counts.evicted += batch.windowsEvicted;
+      counts.undone += batch.jumpsUndone;
+      for (const { reason, message } of deadLetters) refusals.add(reason, message);
+      reportScoreWatch();
+      const at = now();
+      // A clock that was set back does not end the reports.
+      if (at >= reportedAt && at - reportedAt < reportEveryMs) return;
+      const any = refusals.total + counts.noRoom + counts.evicted + counts.undone > 0;
+      if (any) reportedAt = at;
+      report();
+    },
+    /** Reports the rest, as no more records come. */
+    flush: report,
+  };
+}
+
+const noRecords = () => ({ received: 0, noRoom: 0, evicted: 0, undone: 0 });
