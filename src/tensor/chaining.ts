@@ -45,6 +45,7 @@ export function addTensorMethods(core: typeof tf): void {
     const method = function (this: tf.Tensor, operand?: unknown): tf.Tensor {
       return operation(this, operand);
     };
-    Object.defineProperty(core.Tensor.prototype, name, { value: method, configurable: true });
+    // Writable, because tfjs-node brings all of tfjs, which assigns its own methods of the same meaning.
+    Object.defineProperty(core.Tensor.prototype, name, { value: method, configurable: true, writable: true });
   }
 }
