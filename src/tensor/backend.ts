@@ -1,6 +1,6 @@
 /** Chooses the tfjs backend: tfjs-node if it is installed, else WebAssembly, else plain JavaScript. */
 import { dirname } from 'node:path';
-import * as util from 'node:util';
+import util from 'node:util';
 import { firstLineOf } from '../system/error-text';
 import { registerFilterGradient } from './convolution';
 import { tf } from './tfjs';
@@ -20,7 +20,7 @@ const attempts: Record<BackendName, () => Promise<void>> = {
     process.env['TF_NUM_INTEROP_THREADS'] ??= '1';
     process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '0';
     process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
-    // Node 23 removed util.isNullOrUndefined, which tfjs-node calls.
+    // Node 23 removed util.isNullOrUndefined, which tfjs-node calls. The module itself gets it: `import *` is a copy.
     const legacy = util as { isNullOrUndefined?: (value: unknown) => boolean };
     legacy.isNullOrUndefined ??= (value) => value === null || value === undefined;
     // An optional package: the compiler must not look for its types.
