@@ -20,6 +20,6 @@ export async function loadDetector(settings, engines, files) {
   return {
     engine: detector.engine,
     createHandle: (onOutcome, anomaliesOnly = true) =>
-      createOfflinePipeline({ settings, recordDecoder, active, onOutcome, anomaliesOnly }),
+      createOfflinePipeline({ settings, recordDecoder, current: () => active, onOutcome, anomaliesOnly }),
   };
 }

@@ -1,10 +1,11 @@
 /** `vaemon evaluate`: trains on recorded normal data, scores other recorded data, and measures the quality of the scores. */
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
-import { Option } from 'commander';
-import { evaluate, formatJson, formatScores, thresholdsOf } from '../offline/evaluate/evaluate';
+import { InvalidArgumentError, Option } from 'commander';
+import { evaluate, formatJson, formatScores, thresholdsOf, trainingsOf } from '../offline/evaluate/evaluate';
 import { evaluateSeries } from '../offline/evaluate/evaluate-series';
 import { formatReport } from '../offline/evaluate/table';
+import { parseCadence, printCadence, type Cadence } from '../offline/evaluate/retraining';
 import { exitWhenParentIsGone } from '../runtime/training-process';
 import { exitCodes, type Register } from './context';
 import { ownCommand, setOption, wholeFrom } from './options';
@@ -16,6 +17,7 @@ interface Options {
   out?: string;
   set: Record<string, string>;
   jobs: number;
+  retrain?: Cadence;
   child?: string;
   json?: boolean;
 }
@@ -45,11 +47,17 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
       wholeFrom(1),
       os.availableParallelism(),
     )
+    .addOption(
+      new Option(
+        '--retrain <cadence>',
+        'train again during the test, as the daemon does: a cron expression, or a number of records',
+      ).argParser(readCadence),
+    )
     .option('--json', 'print the result as JSON')
     .addOption(new Option('--child <series>', 'evaluate one series and print its scores').hideHelp())
     .action(async (path: string, options: Options) => {
-      const { set: overrides } = options;
-      const evaluated = { path, overrides, env };
+      const { set: overrides, retrain } = options;
+      const evaluated = { path, overrides, env, retrain };
       if (options.child !== undefined) {
         exitWhenParentIsGone();
         const files = { name: options.child, train: options.train[0]!, test: options.test[0]! };
@@ -61,13 +69,29 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
         paths: options,
         jobs: options.jobs,
         commandFor: ({ name, train, test }) =>
-          ownCommand(['evaluate', path, `--child=${name}`, `--train=${train}`, `--test=${test}`], overrides),
+          ownCommand(
+            [
+              ...['evaluate', path, `--child=${name}`, `--train=${train}`, `--test=${test}`],
+              ...(retrain === undefined ? [] : [`--retrain=${printCadence(retrain)}`]),
+            ],
+            overrides,
+          ),
         stderr,
       });
       if (unscored.length > 0) setExitCode(exitCodes.failure);
       if (options.out !== undefined) await writeFile(options.out, formatScores(outcomes));
       stdout.write(
-        options.json === true ? formatJson(report, outcomes) : formatReport(report, thresholdsOf(outcomes)),
+        options.json === true
+          ? formatJson(report, outcomes)
+          : formatReport(report, thresholdsOf(outcomes), trainingsOf(outcomes)),
       );
     });
 };
+
+function readCadence(text: string): Cadence {
+  try {
+    return parseCadence(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`It ${(error as Error).message}.`);
+  }
+}

@@ -13,7 +13,8 @@ import type { HandleBatch } from '../sources/source';
 export interface OfflineParts {
   settings: DetectorSettings;
   recordDecoder: RecordDecoder;
-  active: ActiveDetector;
+  /** The model version to score with: a swap takes effect between two batches. */
+  current: () => ActiveDetector;
   onOutcome: (outcome: DetectionBatch) => void;
   /** Whether detections of records that are not anomalous are needless. */
   anomaliesOnly?: boolean;
@@ -23,7 +24,7 @@ export interface OfflineParts {
 
 /** An error in scoring rejects the batch in progress and all later ones. Nothing is measured. */
 export function createOfflinePipeline(parts: OfflineParts): HandleBatch {
-  const { settings, recordDecoder, active, anomaliesOnly = false, explanations } = parts;
+  const { settings, recordDecoder, current, anomaliesOnly = false, explanations } = parts;
   const { detector: detectorName, record } = settings;
   const sink = {
     name: 'offline',
@@ -41,9 +42,9 @@ export function createOfflinePipeline(parts: OfflineParts): HandleBatch {
     stale: { duplicate: record.duplicates, out_of_order: record.outOfOrder },
     limits: createLimitCheck(record.channels, record.signals),
     ...(explanations && { explanations }),
-    current: () => active,
+    current,
     sinks: [sink],
-    metrics: createMetrics({ version: '', engine: active.detector.engine, process: false }).forDetector(
+    metrics: createMetrics({ version: '', engine: current().detector.engine, process: false }).forDetector(
       detectorName,
       { topics: [], sinks: [sink.name] },
     ),

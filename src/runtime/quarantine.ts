@@ -12,6 +12,11 @@ interface OpenEvent {
   end: number;
 }
 
+/** The interval that an event keeps from training: it, and `marginMs` on both sides. */
+export function quarantined({ key, start, end }: OpenEvent, marginMs: number): Interval {
+  return { key, from: start - marginMs, to: end + marginMs };
+}
+
 /** Intervals kept; the oldest are dropped first. */
 const maxIntervals = 10_000;
 
@@ -45,7 +50,7 @@ export class Quarantine {
 
   /** Adds an interval of event time of one key, Unix ms, extended by the margin on both sides. */
   add(key: string, start: number, end: number): void {
-    const interval = { key, from: start - this.marginMs, to: end + this.marginMs };
+    const interval = quarantined({ key, start, end }, this.marginMs);
     const id = idOf(interval);
     const before = this.own.get(id);
     if (before !== undefined && before.to >= interval.to) return;

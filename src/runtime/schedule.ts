@@ -92,7 +92,8 @@ export function createSchedule({
   };
 }
 
-function parseCron(cron: string, timeZone: string, now: number): Cron {
+/** @throws Error if the expression or the time zone is invalid, or if the expression never comes due after `now`, Unix ms */
+export function parseCron(cron: string, timeZone: string, now: number): Cron {
   let times: Cron;
   let first: Date | null;
   try {

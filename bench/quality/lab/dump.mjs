@@ -232,10 +232,11 @@ async function asShipped(settings, recordDecoder, detector, { train, test }) {
   );
   const scores = new Float64Array(test.length);
   const flags = new Uint8Array(test.length);
+  const active = { detector, threshold };
   const handle = createOfflinePipeline({
     settings,
     recordDecoder,
-    active: { detector, threshold },
+    current: () => active,
     onOutcome({ detections }) {
       for (const { origin, surprise, anomalous } of detections) {
         scores[Number(origin.offset)] = surprise;

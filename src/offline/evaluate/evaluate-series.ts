@@ -21,6 +21,7 @@ import {
   valuesOf,
   type RecordedFile,
 } from './series';
+import type { Cadence } from './retraining';
 import { seriesName, type SeriesFiles } from './series-files';
 
 export interface EvaluatedDetector {
@@ -28,6 +29,8 @@ export interface EvaluatedDetector {
   path: string;
   overrides: Readonly<Record<string, string>>;
   env: Readonly<Record<string, string | undefined>>;
+  /** When to train again on the records of a test; undefined = never. */
+  retrain?: Cadence | undefined;
 }
 
 /** The settings with source and field names of the series, and with its channels, unless the detector's file lists them. */
@@ -134,6 +137,11 @@ export async function evaluateGroup(
     settings.record.kind === 'image'
       ? await recordedImages(settings, group)
       : await recordedColumns(settings, columns, group);
+  const { retrain } = evaluated;
+  if (retrain !== undefined && 'cron' in retrain && !recorded.hasTimes)
+    throw new Error(
+      `${group.train} has no times for the schedule "${retrain.cron}": give a number of records instead`,
+    );
   const engines = await openEngines(usualEngines);
   const trained = await trainOnce({
     settings: {
@@ -144,6 +152,7 @@ export async function evaluateGroup(
     },
     train: recorded.train,
     engines,
+    retrain,
   });
   const shared = {
     channels: recorded.channels,
@@ -217,6 +226,7 @@ async function recordedColumns(
   const fileColumns = sourceOf(settings, 'file').file.columns;
   const train = await readRecords(group.train, 'train', fileColumns);
   const { channels } = settings.record;
+  const { timestampUnit } = settings.fields;
   const assumed = assumedChannels(columns);
   const isAssumed = channels.length === assumed.length && channels.every((name, i) => name === assumed[i]);
   const known = Object.keys(train.records[0]!.values ?? {});
@@ -230,7 +240,7 @@ async function recordedColumns(
     checkColumns(path, await readColumns(path), kept);
   const key = defaultKey(group);
   return {
-    train: toMessages(train, 'train', key, 0),
+    train: toMessages(train, 'train', key, 0, timestampUnit),
     channels: kept,
     ignored: [...known.filter((column) => !kept.includes(column)), ...unnamed],
     constant: constantChannels(train, kept),
@@ -239,7 +249,7 @@ async function recordedColumns(
     async readTest(path) {
       const test = await readRecords(path, 'test', fileColumns);
       return {
-        messages: toMessages(test, 'test', key, train.records.length),
+        messages: toMessages(test, 'test', key, train.records.length, timestampUnit),
         keys:
           test.records[0]!.key === undefined ? undefined : test.records.map((record) => record.key ?? key),
         hasTimes: hasTimestamps(test.records),

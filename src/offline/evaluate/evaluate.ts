@@ -7,6 +7,7 @@ import {
   type EvaluatedDetector,
   type SeriesOutcome,
 } from './evaluate-series';
+import type { FailedTraining, UsedVersion } from './evaluator';
 import { createReport, type EvaluationReport } from './quality/report';
 import { readRecordLabels, type RecordLabels } from './record-labels';
 import { findSeries, type SeriesFiles, type SeriesSelection } from './series-files';
@@ -72,6 +73,7 @@ export async function evaluate({
       scores: Float64Array.from(outcome.scores),
       flags: Uint8Array.from(outcome.flags),
       labels: labels.get(outcome.series),
+      versionStarts: outcome.versions.map(({ from }) => from),
     })),
     [...outcomes.map(({ target }) => target), ...usualTargets],
   );
@@ -116,6 +118,7 @@ function logOutcome(
     rejected,
     windowNotFull,
     training,
+    failedTrainings,
   }: SeriesOutcome,
   log: Logger,
 ): void {
@@ -131,6 +134,12 @@ function logOutcome(
     log.info('channels are constant in the training', { series, channels: constantChannels });
   if (ignoredColumns.length > 0)
     log.info('columns that are not channels of the detector', { series, columns: ignoredColumns });
+  for (const failed of failedTrainings)
+    log.warn('training failed: the version in use stays', {
+      series,
+      beforeRecord: failed.from,
+      reason: failed.reason,
+    });
   if (training.rejectedRecords > 0)
     log.warn('training records rejected', { series, records: training.rejectedRecords });
   if (Object.keys(rejected).length > 0)
@@ -147,17 +156,41 @@ export interface UsedThreshold {
   target: number;
   /** Surprise from which a record is anomalous. */
   threshold: number;
+  /** Names; those of further versions of a series have the number of the version. */
   series: string[];
 }
 
 export function thresholdsOf(outcomes: readonly SeriesOutcome[]): UsedThreshold[] {
   const used: UsedThreshold[] = [];
-  for (const { series, configuredTarget: configured, target, threshold } of outcomes) {
-    const known = used.find((one) => one.target === target && one.threshold === threshold);
-    if (known === undefined) used.push({ configured, target, threshold, series: [series] });
-    else known.series.push(series);
+  for (const { series, configuredTarget: configured, versions } of outcomes) {
+    versions.forEach(({ target, threshold }, i) => {
+      const name = i === 0 ? series : `${series} version ${i + 1}`;
+      const known = used.find((one) => one.target === target && one.threshold === threshold);
+      if (known === undefined) used.push({ configured, target, threshold, series: [name] });
+      else known.series.push(name);
+    });
   }
   return used;
+}
+
+/** A training during an evaluation, in the order of the records. */
+export interface Training extends Partial<UsedVersion>, Partial<FailedTraining> {
+  series: string;
+  /** From 1; undefined if the training failed. */
+  version?: number;
+  from: number;
+}
+
+/** The trainings of the series with more than one, failed ones included. */
+export function trainingsOf(outcomes: readonly SeriesOutcome[]): Training[] {
+  return outcomes
+    .filter(({ versions, failedTrainings }) => versions.length + failedTrainings.length > 1)
+    .flatMap(({ series, versions, failedTrainings }) =>
+      [
+        ...versions.map((one, i) => ({ series, version: i + 1, ...one })),
+        ...failedTrainings.map((one) => ({ series, ...one })),
+      ].sort((a, b) => a.from - b.from),
+    );
 }
 
 export function formatScores(outcomes: readonly SeriesOutcome[]): string {

@@ -1,22 +1,28 @@
-/** Trains a detector on one file, then scores the records of another with the daemon's pipeline. */
+/** Trains a detector on one file, then scores the records of another with the daemon's pipeline, training again if asked to. */
 import { alarmThreshold } from '../../calibration/threshold';
 import type { DetectorSettings } from '../../config/settings';
 import type { Engines } from '../../runtime/engines';
-import { createRecordDecoder } from '../../pipeline/record-decoder';
+import { createRecordDecoder, type RecordDecoder } from '../../pipeline/record-decoder';
 import type { AnomalyEvent } from '../../domain/event';
+import { TrainingError } from '../../errors';
+import { quarantined } from '../../runtime/quarantine';
 import { createOfflinePipeline, createOfflineStates } from '../pipeline';
 import { decodeBundle } from '../../scoring/bundle';
 import type { DetectionBatch } from '../../sinks/sink';
 import type { Message } from '../../sources/source';
 import type { BundleFiles } from '../../store/bundle';
 import { trainDetector } from '../../runtime/trainer';
+import type { Interval } from '../../training/exclusion';
 import type { OpenedEvent } from './quality/events';
+import { historyOf, trainingRows, type Cadence } from './retraining';
 
 export interface TrainingParts {
   settings: DetectorSettings;
   /** Warm-up messages, in order of time. */
   train: readonly Message[];
   engines: Engines;
+  /** When to train again on the records of a test; undefined = never. */
+  retrain?: Cadence | undefined;
 }
 
 export interface EvaluationParts extends TrainingParts {
@@ -27,6 +33,27 @@ export interface EvaluationParts extends TrainingParts {
 }
 
 export type TrainedDetector = Awaited<ReturnType<typeof trainOnce>>;
+
+/** A version that scored test records. */
+export interface UsedVersion {
+  /** Row of the first record that it scores. */
+  from: number;
+  /** False-alarm target as a ratio of normal records. */
+  target: number;
+  /** Surprise from which a record is anomalous. */
+  threshold: number;
+  /** Records that it was trained on, and those of them left out. */
+  records: number;
+  excludedRecords: number;
+  trainingSeconds: number;
+}
+
+/** A training without a new version: the version in use stays. */
+export interface FailedTraining {
+  /** Row of the record before which it took place. */
+  from: number;
+  reason: string;
+}
 
 /** Messages per batch. */
 const batchRecords = 1000;
@@ -46,34 +73,109 @@ export async function evaluateDetector({ test, onDetections, ...parts }: Evaluat
  * @throws TrainingError when training yields no model
  */
 export async function trainOnce(parts: TrainingParts) {
-  const { settings, train, engines } = parts;
-  const { files, report } = await trainOn(parts);
+  const { settings, train, retrain } = parts;
   const recordDecoder = createRecordDecoder(settings);
-  const detector = await decodeBundle('evaluation', files, recordDecoder.table, engines.openScoring);
+  const { maxRecords, quarantineMs, timeZone } = settings.training;
+  const first = await trainVersion('evaluation', parts, recordDecoder, train.slice(-maxRecords), []);
+
   return {
     /**
-     * Scores of the test records, in the order of the file, and the false-alarm target as a ratio of normal records. Each test
-     * is scored as if it were the only one: its records follow those of the training.
+     * Scores of the test records, in the order of the file. Each test is scored as if it were the only one: its records follow
+     * those of the training. A version that is trained again scores the records after those that it was trained on; windows,
+     * events and the memory of devices continue, as in the daemon.
      */
     async score(test: readonly Message[], onDetections?: (detections: DetectionBatch) => void) {
-      const { ratio: target, surprise: threshold } = alarmThreshold(
-        settings.calibration.falseAlarmTarget,
-        detector.state,
-      );
-      const active = { detector, threshold };
+      let used = first;
+      const versions: UsedVersion[] = [{ from: 0, ...first.facts }];
+      const failedTrainings: FailedTraining[] = [];
       const recording = createRecording(test.length, onDetections);
       const states = createOfflineStates(settings, recordDecoder);
       const onOutcome = recording.add;
-      const handle = createOfflinePipeline({ settings, recordDecoder, active, onOutcome, states });
-      for (const messages of [before(train), test]) {
+      const handle = createOfflinePipeline({
+        settings,
+        recordDecoder,
+        current: () => used.active,
+        onOutcome,
+        states,
+      });
+
+      async function deliver(messages: readonly Message[]): Promise<void> {
         for (let from = 0; from < messages.length; from += batchRecords) {
           const part = messages.slice(from, from + batchRecords);
           await handle({ topic: settings.detector, partition: 0, messages: part, lag: 0 });
         }
       }
-      return { ...recording.take(states.closeEvents()), target, threshold, training: report };
+
+      function use(version: TrainedVersion): void {
+        if (used !== first) used.active.detector.dispose();
+        used = version;
+      }
+
+      async function trainAgain(row: number): Promise<void> {
+        const history = historyOf([...train, ...test.slice(0, row)], settings.training);
+        const events = [...recording.closed, ...states.openEvents()];
+        const exclude = events.map((event) => quarantined(event, quarantineMs));
+        const name = `evaluation-${versions.length + 1}`;
+        try {
+          use(await trainVersion(name, parts, recordDecoder, history, exclude));
+          versions.push({ from: row, ...used.facts });
+        } catch (error) {
+          if (!(error instanceof TrainingError)) throw error;
+          failedTrainings.push({ from: row, reason: error.message });
+        }
+      }
+
+      try {
+        await deliver(before(train));
+        let from = 0;
+        const times = test.map(({ timestamp }) => timestamp);
+        for (const row of retrain === undefined ? [] : trainingRows(retrain, times, timeZone)) {
+          await deliver(test.slice(from, row));
+          await trainAgain(row);
+          from = row;
+        }
+        await deliver(test.slice(from));
+      } finally {
+        use(first);
+      }
+      const { target, threshold } = first.facts;
+      return {
+        ...recording.take(states.closeEvents()),
+        target,
+        threshold,
+        training: first.report,
+        /** The first one was trained on the training file alone. */
+        versions,
+        failedTrainings,
+      };
     },
-    dispose: () => detector.dispose(),
+    dispose: () => first.active.detector.dispose(),
+  };
+}
+
+type TrainedVersion = Awaited<ReturnType<typeof trainVersion>>;
+
+async function trainVersion(
+  name: string,
+  { settings, engines }: TrainingParts,
+  { table }: RecordDecoder,
+  history: readonly Message[],
+  exclude: readonly Interval[],
+) {
+  const began = performance.now();
+  const { files, report } = await trainOn(settings, engines, history, exclude);
+  const detector = await decodeBundle(name, files, table, engines.openScoring);
+  const { ratio, surprise } = alarmThreshold(settings.calibration.falseAlarmTarget, detector.state);
+  return {
+    active: { detector, threshold: surprise },
+    report,
+    facts: {
+      target: ratio,
+      threshold: surprise,
+      records: report.records,
+      excludedRecords: report.excludedRecords,
+      trainingSeconds: (performance.now() - began) / 1000,
+    },
   };
 }
 
@@ -85,15 +187,19 @@ function before(messages: readonly Message[]): Message[] {
   }));
 }
 
-async function trainOn({ settings, train, engines }: TrainingParts) {
+async function trainOn(
+  settings: DetectorSettings,
+  engines: Engines,
+  history: readonly Message[],
+  exclude: readonly Interval[],
+) {
   const published: BundleFiles[] = [];
   const { report } = await trainDetector({
     settings,
     // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
-    readHistory: async function* ({ maxRecords }) {
-      const newest = train.slice(-maxRecords);
-      for (let from = 0; from < newest.length; from += batchRecords)
-        yield newest.slice(from, from + batchRecords);
+    readHistory: async function* () {
+      for (let from = 0; from < history.length; from += batchRecords)
+        yield history.slice(from, from + batchRecords);
     },
     store: {
       publish(files) {
@@ -102,7 +208,7 @@ async function trainOn({ settings, train, engines }: TrainingParts) {
       },
     },
     engines,
-    exclude: [],
+    exclude,
     writtenBy: {},
     onProgress: () => undefined,
     now: Date.now,
@@ -132,6 +238,8 @@ function createRecording(records: number, onDetections?: (detections: DetectionB
   const rejected: Record<string, number> = {};
   let [scored, answered] = [0, 0];
   return {
+    /** Events that have ended so far. */
+    closed: closed as readonly AnomalyEvent[],
     add: (batch: DetectionBatch): void => {
       const { detections, events, deadLetters } = batch;
       onDetections?.(batch);

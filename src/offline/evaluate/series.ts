@@ -1,5 +1,6 @@
 /** Recorded series as messages: CSV files with sensor records, or idx files with images. */
-import { readFileRecords, type FileRecord, type FileSourceSettings } from '../../sources/file/file';
+import type { TimestampUnit } from '../../domain/time';
+import { readFileRecords, timeOf, type FileRecord, type FileSourceSettings } from '../../sources/file/file';
 import { readIdxImages, type IdxImages } from '../../sources/file/idx';
 import { imageTickMs } from '../../sources/file/image-files';
 import type { Message } from '../../sources/source';
@@ -73,8 +74,15 @@ const tickMs = 1000;
  * Messages whose offset is the number of the row. Messages of train are warm-up messages.
  * @param key of records without one
  * @param tick of the first record: records without times are a second apart, from 1970 on
+ * @param unit of Unix times
  */
-export function toMessages({ records }: RecordedFile, part: Part, key: string, tick: number): Message[] {
+export function toMessages(
+  { records }: RecordedFile,
+  part: Part,
+  key: string,
+  tick: number,
+  unit: TimestampUnit,
+): Message[] {
   return records.map((record, index) => ({
     key: null,
     value: Buffer.from(
@@ -84,7 +92,7 @@ export function toMessages({ records }: RecordedFile, part: Part, key: string, t
         timestamp: record.timestamp ?? (tick + index) * tickMs,
       }),
     ),
-    timestamp: NaN,
+    timestamp: record.timestamp === undefined ? (tick + index) * tickMs : timeOf(record.timestamp, unit),
     // The paths may be the same.
     origin: { topic: part, partition: 0, offset: String(index) },
     warmUp: part === 'train',

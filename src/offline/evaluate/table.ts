@@ -2,7 +2,7 @@
 import { formatTable } from '../table';
 import type { Judgement, MacroMetrics, SeriesMetrics } from './quality/judgement';
 import type { EvaluationReport } from './quality/report';
-import type { UsedThreshold } from './evaluate';
+import type { Training, UsedThreshold } from './evaluate';
 
 type Row = Partial<SeriesMetrics> & Pick<MacroMetrics, 'rocAuc' | 'f1'>;
 
@@ -56,15 +56,20 @@ function percent(value: number | undefined): string {
 export function formatReport(
   { judgement, alarms, countedOn }: EvaluationReport,
   thresholds: readonly UsedThreshold[],
+  trainings: readonly Training[] = [],
 ): string {
+  const trained = trainings.length === 0 ? [] : [...formatTrainings(trainings), ''];
   const lines = [
     ...alarms.map((one) => formatAlarms(one, countedOn)),
     ...thresholds.map((one) => formatThreshold(one, thresholds.length === 1)),
   ];
-  if (judgement === undefined) return `${lines.join('\n')}\n`;
+  if (judgement === undefined) return `${[...trained, ...lines].join('\n')}\n`;
   const shown = [...columns, falseEventsColumn(judgement)];
   const rows: [string, Row][] = [
-    ...Object.entries(judgement.series),
+    ...Object.entries(judgement.series).flatMap(([name, row]): [string, Row][] => [
+      [name, row],
+      ...(judgement.versions[name] ?? []).map((one): [string, Row] => [`  version ${one.version}`, one]),
+    ]),
     ['macro', judgement.macro],
     ['micro', judgement.micro],
   ];
@@ -73,7 +78,23 @@ export function formatReport(
     rows.map(([name, row]) => [name, ...shown.map(([, show]) => show(row))]),
   );
   const flagAll = `F1 if every record is flagged: ${share(judgement.micro.flagAllF1)} (micro)`;
-  return `${[...table, '', flagAll, ...lines].join('\n')}\n`;
+  return `${[...table, '', ...trained, flagAll, ...lines].join('\n')}\n`;
+}
+
+function formatTrainings(trainings: readonly Training[]): string[] {
+  return formatTable(
+    ['series', 'version', 'from record', 'trained on', 'left out', 'threshold', 'seconds', ''],
+    trainings.map((one) => [
+      one.series,
+      String(one.version ?? '–'),
+      String(one.from),
+      number(one.records, 0),
+      number(one.excludedRecords, 0),
+      number(one.threshold, 2),
+      number(one.trainingSeconds, 1),
+      one.reason === undefined ? '' : `failed: ${one.reason}`,
+    ]),
+  );
 }
 
 function formatAlarms(

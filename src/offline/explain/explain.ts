@@ -31,13 +31,14 @@ export async function explainRecord(
   const { source, calibration, record } = settings;
   const { surprise: threshold } = alarmThreshold(calibration.falseAlarmTarget, detector.state);
   const states = createOfflineStates(settings, recordDecoder);
+  const active = { detector, threshold };
   let latest: DetectionBatch = { detections: [], events: [], deadLetters: [] };
   let isRequested = false;
   const handle = createOfflinePipeline({
     // A duplicate or late record is reported as a dead letter instead of being dropped.
     settings: { ...settings, record: { ...record, duplicates: 'reject', outOfOrder: 'reject' } },
     recordDecoder,
-    active: { detector, threshold },
+    current: () => active,
     onOutcome: (outcome) => (latest = outcome),
     states,
     explanations: { isDue: () => isRequested, spent: () => undefined },

@@ -50,10 +50,11 @@ export async function derive(
     };
     const usesRecorded = baselines === 'recorded' && settings.calibration.baselineRecords > 0;
     const changes = usesRecorded ? { baselines: undefined, recordedBaselines } : {};
+    const active = { detector, threshold };
     const handle = createOfflinePipeline({
       settings,
       recordDecoder,
-      active: { detector, threshold },
+      current: () => active,
       onOutcome(outcome) {
         for (const one of outcome.detections)
           detections.set(`${one.origin.partition}/${one.origin.offset}`, one);

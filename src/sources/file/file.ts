@@ -231,7 +231,7 @@ async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<File
 }
 
 /** Unix ms; NaN for a time that cannot be read, which the decoder rejects. */
-function timeOf(text: unknown, unit: TimestampUnit | undefined): number {
+export function timeOf(text: unknown, unit: TimestampUnit | undefined): number {
   try {
     return parseTime(text, unit);
   } catch (error) {

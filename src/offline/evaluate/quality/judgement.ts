@@ -14,6 +14,14 @@ export interface JudgedSeries extends EventColumns {
   scores: Float64Array;
   /** Widest buffer by the rule of TSB-AD, in records; undefined = that rule is not applied. */
   tsbWindow?: number | undefined;
+  /** First record of each model version, ascending from 0; undefined = one version. */
+  versionStarts?: readonly number[] | undefined;
+}
+
+/** Results for the records of one version. An event over a swap counts in both versions. */
+export interface VersionMetrics extends SeriesMetrics {
+  /** From 1. */
+  version: number;
 }
 
 export type SeriesMetrics = ReturnType<typeof judgeSeries>;
@@ -32,6 +40,12 @@ export function judge(all: readonly JudgedSeries[], maxBuffer = 100) {
   const series = all.map((one) => judgeSeries(one, maxBuffer));
   return {
     series: Object.fromEntries(all.map(({ name }, i) => [name, series[i]!])),
+    /** Of the series with several versions. */
+    versions: Object.fromEntries(
+      all.flatMap((one) =>
+        (one.versionStarts ?? []).length > 1 ? [[one.name, judgeVersions(one, maxBuffer)]] : [],
+      ),
+    ),
     macro: macroOf(series),
     micro: microOf(all, series),
   };
@@ -68,6 +82,28 @@ function judgeSeries(one: JudgedSeries, maxBuffer: number) {
     ...eventRates(one),
     ...confusion,
   };
+}
+
+/** Versions without a record are left out. */
+function judgeVersions(one: JudgedSeries, maxBuffer: number): VersionMetrics[] {
+  const { versionStarts = [], labels, scores, flags, keys, opened } = one;
+  return versionStarts.flatMap((from, i) => {
+    const to = versionStarts[i + 1] ?? labels.length;
+    if (to === from) return [];
+    const part: JudgedSeries = {
+      ...one,
+      labels: labels.slice(from, to),
+      scores: scores.slice(from, to),
+      flags: flags.slice(from, to),
+      keys: keys?.slice(from, to),
+      opened: opened?.flatMap(({ key, first, last }) =>
+        first < to && last >= from
+          ? [{ key, first: Math.max(first, from) - from, last: Math.min(last, to - 1) - from }]
+          : [],
+      ),
+    };
+    return [{ version: i + 1, ...judgeSeries(part, maxBuffer) }];
+  });
 }
 
 function macroOf(series: readonly SeriesMetrics[]): MacroMetrics {

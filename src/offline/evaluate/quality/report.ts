@@ -18,6 +18,8 @@ export interface ScoredSeries {
   recordsPerDay?: number | undefined;
   /** Widest buffer for VUS by the rule of TSB-AD, in records. */
   tsbWindow?: number | undefined;
+  /** First record of each model version, ascending from 0; undefined = one version. */
+  versionStarts?: readonly number[] | undefined;
 }
 
 export type EvaluationReport = ReturnType<typeof createReport>;
@@ -50,7 +52,7 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
 }
 
 function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): JudgedSeries {
-  const { name, scores, flags, keys, events, recordsPerDay, tsbWindow } = one;
+  const { name, scores, flags, keys, events, recordsPerDay, tsbWindow, versionStarts } = one;
   const rows = [...labels.keys()].sort((a, b) => a - b);
   const beyond = rows.find((row) => row >= scores.length);
   if (beyond !== undefined)
@@ -68,5 +70,6 @@ function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): 
     ),
     recordsPerDay,
     tsbWindow,
+    versionStarts: versionStarts?.map((start) => rows.filter((row) => row < start).length),
   };
 }
