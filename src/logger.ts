@@ -1,6 +1,7 @@
 /** Logging with winston: a constant sentence and fields, one line each. */
 import winston from 'winston';
 import { errorChain } from './system/error-text';
+import { printable } from './system/printable';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -52,6 +53,10 @@ const plainErrors = winston.format((info) => {
 
 /** Text of a value: bare if unambiguous, else JSON, so that data cannot bring a line break or an escape code. */
 export function textValue(value: unknown): string {
+  return printable(rawValue(value));
+}
+
+function rawValue(value: unknown): string {
   if (value instanceof Error) return JSON.stringify(errorChain(value));
   if (typeof value === 'bigint' || typeof value === 'number') return value.toString();
   if (typeof value === 'string' && /^[\p{L}\p{N}_.:/@%+-]+$/u.test(value)) return value;

@@ -80,10 +80,13 @@ function createTrainingRun(
   env: CommandContext['env'],
   log: Logger,
 ): RunTraining {
-  return ({ quarantinePath, lease, fileRecords }, onProgress, signal) => {
+  return ({ quarantinePath, lease, fileRecords }, { onProgress, onHistory }, signal) => {
     const args = ['train', path, '--child', `--detector=${detector}`];
     args.push(`--quarantine=${quarantinePath}`, `--lease=${lease}`);
     if (fileRecords !== undefined) args.push(`--file-records=${fileRecords}`);
-    return runTrainingProcess({ command: ownCommand(args, overrides), env, onProgress, log, signal });
+    // Its warnings are repeated in the log of the daemon.
+    const command = ownCommand(args, { ...overrides, 'log.format': 'json' });
+    const own = log.child({ component: detector, detector });
+    return runTrainingProcess({ command, env, onProgress, onHistory, log: own, signal });
   };
 }

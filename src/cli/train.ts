@@ -25,6 +25,11 @@ export const register: Register = (program, context) => {
       try {
         const began = performance.now();
         const { version, report } = await trainVersion(opened, options, {
+          onHistory({ records, rejected, reasons }) {
+            if (reasons.length > 0)
+              log.warn('records of the history were rejected', { rejected: sum(rejected), records, reasons });
+            if (asJson) stdout.write(formatTrainingMessage({ type: 'history', records, rejected }));
+          },
           onProgress(progress) {
             const perEpoch = (performance.now() - began) / 1000 / progress.epoch;
             const secondsLeft = perEpoch * (progress.epochs - progress.epoch);
@@ -53,3 +58,6 @@ export const register: Register = (program, context) => {
       }
     });
 };
+
+const sum = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((total, count) => total + count, 0);

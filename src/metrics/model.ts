@@ -1,5 +1,11 @@
 /** Metrics of the model version in use and of trainings. */
-import { modelFailures, retrainingFailures, type RetrainingFailure } from '../errors';
+import {
+  modelFailures,
+  rejectReasons,
+  retrainingFailures,
+  type RejectReason,
+  type RetrainingFailure,
+} from '../errors';
 import { combined, counter, counterBy, fixedLabel, flag, gauge, gaugeBy, histogram } from './recorder';
 
 /** Seconds. */
@@ -67,6 +73,25 @@ export const modelMetrics = {
         duration(seconds);
       },
     }),
+  ),
+  /** Records that the newest training has read, and those of them that it left out, by reason. */
+  trainingHistory: combined(
+    {
+      read: gauge('vaemon_training_history_records', 'Records that the newest training has read.'),
+      rejected: gaugeBy(
+        'vaemon_training_history_rejected_records',
+        'Records that the newest training has read and left out: they cannot be used, or are not in order.',
+        {
+          name: 'reason',
+          meaning: 'Reason as in `vaemon_records_rejected_total`; a reason without records has no series.',
+        },
+      ),
+    },
+    ({ read, rejected }) =>
+      (records: number, byReason: Partial<Record<RejectReason, number>>) => {
+        read(records);
+        for (const reason of rejectReasons) rejected(reason, byReason[reason]);
+      },
   ),
   leaseHeld: flag(
     'vaemon_training_lease_held',

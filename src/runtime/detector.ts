@@ -118,6 +118,7 @@ export async function startDetector(parts: DetectorParts) {
       readiness.training(progress);
       observer.trainingProgress(name, progress);
     },
+    onHistory: ({ records, rejected }) => metrics.trainingHistory(records, rejected),
     onTrainingEnd: (outcome) => observer.trainingEnded(name, outcome),
     stopping: stopping.signal,
   });

@@ -3,6 +3,7 @@ import { createRecordDecoder } from '../pipeline/record-decoder';
 import { settingsFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
 import type { Engines } from './engines';
+import { HistoryAccount, type HistorySummary } from './history-account';
 import { createLimitCheck } from '../domain/signal';
 import { createWindowBatch } from '../domain/window';
 import { LeaseError, TrainingError } from '../errors';
@@ -30,6 +31,8 @@ export interface TrainerParts {
   labels?: readonly TrainingLabel[];
   /** Called with the labels, if any, in whose interval no record of the history lies; `keys` are those of the history. */
   onUnmatchedLabels?: (labels: readonly TrainingLabel[], keys: readonly string[]) => void;
+  /** Called when the history has been read. */
+  onHistory?: ((history: HistorySummary) => void) | undefined;
   /** Library versions by package name. */
   writtenBy: Readonly<Record<string, string>>;
   /** Weights in PyTorch's layout to calibrate instead of training. */
@@ -39,9 +42,15 @@ export interface TrainerParts {
   now: () => number;
 }
 
+export interface HistoryReport {
+  /** Records that are left out: they cannot be used, or are not newer than the newest one of their device. */
+  rejectedRecords: number;
+  rejectedByReason: HistorySummary['rejected'];
+}
+
 export interface TrainingResult {
   version: string;
-  report: TrainingReport & { rejectedRecords: number };
+  report: TrainingReport & HistoryReport;
 }
 
 /** Windows stored with their scores: enough to detect a wrong model, few enough to check at every load. */
@@ -56,7 +65,9 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   const { tensors, openScoring, openTraining } = engines;
   const { record, model, training, calibration } = settings;
   const recordDecoder = createRecordDecoder(settings);
-  const { dataset, rejected } = await readDataset(parts, recordDecoder);
+  const account = new HistoryAccount(settings);
+  const dataset = await readDataset(parts, recordDecoder, account);
+  const { rejected: rejectedByReason } = account.summary();
   const options = {
     ...training,
     ...calibration,
@@ -70,8 +81,11 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     openTraining,
     ...(weights !== undefined && { weights }),
   };
-  const trained = await train(dataset, recordDecoder.table, options, onProgress);
-  const report = { ...trained.report, rejectedRecords: rejected };
+  const trained = await train(dataset, recordDecoder.table, options, onProgress).catch((cause: unknown) => {
+    if (!(cause instanceof TrainingError) || cause.reason !== 'too_few_records') throw cause;
+    throw new TrainingError(cause.reason, `${cause.message}; ${account.describe()}`, { cause });
+  });
+  const report = { ...trained.report, rejectedRecords: account.rejected, rejectedByReason };
   try {
     const golden = pickGolden(dataset, trained.report.windows.fit);
     const files = await encodeBundle({ ...trained, report }, golden, recordDecoder.table, openScoring);
@@ -82,18 +96,18 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
 }
 
 async function readDataset(
-  { settings, readHistory, exclude, labels = [], onUnmatchedLabels, now }: TrainerParts,
+  { settings, readHistory, exclude, labels = [], onUnmatchedLabels, onHistory, now }: TrainerParts,
   { decode, shape }: ReturnType<typeof createRecordDecoder>,
-): Promise<{ dataset: Dataset; rejected: number }> {
-  const builder = createDatasetBuilder(shape.channels, shape.conditions);
+  account: HistoryAccount,
+): Promise<Dataset> {
+  const builder = createDatasetBuilder(shape, (...stale) => account.leftOut(...stale));
   const { maxRecords, historyMs, blocks } = settings.training;
   const from = configuredSource(settings.source).bounded ? undefined : now() - historyMs;
-  let rejected = 0;
   let share = 1;
   const onShare = (read: number): void => void (share = read);
   for await (const messages of readHistory({ from, to: undefined, maxRecords, blocks, onShare })) {
-    const { records } = await decode(messages, now());
-    rejected += messages.length - records.count;
+    const { records, rows } = await decode(messages, now());
+    account.read(rows);
     builder.add(records, messages.block);
   }
   const unmatched = builder.withoutRecords(labels);
@@ -107,7 +121,9 @@ async function readDataset(
     maxExcludedShare: settings.training.maxExcludedShare,
     limits: createLimitCheck(settings.record.channels, settings.record.signals),
   });
-  return { dataset, rejected };
+  account.built(dataset, builder.keys.length, builder.dropped);
+  onHistory?.(account.summary());
+  return dataset;
 }
 
 /** Windows spread evenly over the oldest `windows` ones of the training data. */

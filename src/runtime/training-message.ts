@@ -1,5 +1,5 @@
 /** Messages of a training process to its daemon: one JSON object per line on its standard output. */
-import { TrainingError, trainingFailures } from '../errors';
+import { rejectReasons, TrainingError, trainingFailures, type RejectReason } from '../errors';
 import { messageOf } from '../system/error-text';
 
 export interface TrainingProgress {
@@ -15,8 +15,15 @@ export interface TrainingProgress {
   secondsLeft: number;
 }
 
+/** Records of the history that were read, and that were left out. */
+export interface TrainingHistory {
+  records: number;
+  rejected: Partial<Record<RejectReason, number>>;
+}
+
 export type TrainingMessage =
   | ({ type: 'progress' } & TrainingProgress)
+  | ({ type: 'history' } & TrainingHistory)
   /** A version was published to the store. */
   | { type: 'published'; version: string }
   | { type: 'failed'; reason: TrainingError['reason']; message: string };
@@ -58,8 +65,19 @@ export function parseTrainingMessage(line: string): TrainingMessage | undefined 
       secondsLeft: numberOf(secondsLeft),
     };
   }
+  if (type === 'history' && typeof parsed['records'] === 'number')
+    return { type, records: parsed['records'], rejected: readRejected(parsed['rejected']) };
   if (type === 'published' && typeof version === 'string' && version !== '') return { type, version };
   if (type === 'failed' && typeof reason === 'string' && typeof message === 'string')
     return { type, reason: trainingFailures.find((known) => known === reason) ?? 'failed', message };
   return undefined;
+}
+
+function readRejected(value: unknown): TrainingHistory['rejected'] {
+  const counts = Object.entries(typeof value === 'object' && value !== null ? value : {});
+  return Object.fromEntries(
+    counts.filter(
+      ([reason, count]) => rejectReasons.some((known) => known === reason) && typeof count === 'number',
+    ),
+  );
 }

@@ -8,7 +8,12 @@ import type { Readable, Writable } from 'node:stream';
 import { TrainingError } from '../errors';
 import type { Logger } from '../logger';
 import { readLines } from '../system/lines';
-import { parseTrainingMessage, type TrainingMessage, type TrainingProgress } from './training-message';
+import {
+  parseTrainingMessage,
+  type TrainingHistory,
+  type TrainingMessage,
+  type TrainingProgress,
+} from './training-message';
 
 export interface TrainingProcessOptions {
   /** Program and arguments. The program writes messages of training-message.ts to its standard output. */
@@ -17,7 +22,8 @@ export interface TrainingProcessOptions {
   /** Priority of the operating system: 0 = normal, 19 = lowest; never higher than that of the daemon. */
   priority?: number;
   onProgress: (progress: TrainingProgress) => void;
-  /** Other output of the process is logged at debug, up to 500 lines. */
+  onHistory?: (history: TrainingHistory) => void;
+  /** Other output of the process is logged, up to 500 lines: warnings of its log as such, all else at debug. */
   log: Logger;
   /** Ends the process. */
   signal: AbortSignal;
@@ -41,6 +47,7 @@ export async function runTrainingProcess({
   env,
   priority = 10,
   onProgress,
+  onHistory = () => undefined,
   log,
   signal,
   graceMs = 10_000,
@@ -49,7 +56,7 @@ export async function runTrainingProcess({
   if (isStopped()) throw stopped(signal);
   const child = await start(command, env);
   child.stdin.on('error', (err) => log.debug('training process closed its input', { err }));
-  const output = readOutput(child, onProgress, log);
+  const output = readOutput(child, { onProgress, onHistory }, log);
   const stopWatching = endOnAbort(child, signal, graceMs);
   lowerPriority(child, priority, log);
   const { code, killedBy } = await ended(child);
@@ -91,11 +98,18 @@ function start([program, ...args]: TrainingProcessOptions['command'], env: NodeJ
 
 type Output = ReturnType<typeof readOutput>;
 
-function readOutput(child: TrainingProcess, onProgress: TrainingProcessOptions['onProgress'], log: Logger) {
+function readOutput(
+  child: TrainingProcess,
+  { onProgress, onHistory }: Required<Pick<TrainingProcessOptions, 'onProgress' | 'onHistory'>>,
+  log: Logger,
+) {
   let lines = 0;
   const logLine = (stream: 'stdout' | 'stderr', line: string) => {
     lines++;
-    if (lines <= maxLoggedLines) log.debug('training process wrote', { stream, line });
+    if (lines > maxLoggedLines) return;
+    const warning = parseWarning(line);
+    if (warning === undefined) log.debug('training process wrote', { stream, line });
+    else log.warn(warning.message, warning.fields);
   };
   const output = {
     published: undefined as string | undefined,
@@ -116,9 +130,24 @@ function readOutput(child: TrainingProcess, onProgress: TrainingProcessOptions['
     if (message === undefined) logLine('stdout', line);
     else if (message.type === 'published') output.published = message.version;
     else if (message.type === 'failed') output.failed = message;
+    else if (message.type === 'history') onHistory(message);
     else onProgress(message);
   });
   return output;
+}
+
+/** A warning of the logger in JSON; undefined for any other line. The log of the daemon has its own time and detector. */
+function parseWarning(line: string): { message: string; fields: Record<string, unknown> } | undefined {
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-unused-vars -- replaced by those of the daemon's line
+    const { level, message, timestamp, component, detector, ...fields } = JSON.parse(line) as Record<
+      string,
+      unknown
+    >;
+    return level === 'warn' && typeof message === 'string' ? { message, fields } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Sends SIGTERM on abort, and SIGKILL `graceMs` later; the returned function ends that. */

@@ -3,7 +3,7 @@ import { TrainingError } from '../errors';
 import { messageOf } from '../system/error-text';
 import type { Clock } from './clock';
 import type { LeaseHolder } from './lease-holder';
-import type { TrainingProgress } from './training-message';
+import type { TrainingHistory, TrainingProgress } from './training-message';
 
 /** What the training process needs from the daemon that starts it. */
 export interface TrainingRequest {
@@ -18,24 +18,27 @@ export interface TrainingRequest {
 /** Resolves to the name of the published version. */
 export type RunTraining = (
   request: TrainingRequest,
-  onProgress: (progress: TrainingProgress) => void,
+  observer: TrainingObserver,
   signal: AbortSignal,
 ) => Promise<string>;
 
-export interface TrainingRunOptions {
+export interface TrainingObserver {
+  onProgress: (progress: TrainingProgress) => void;
+  onHistory: (history: TrainingHistory) => void;
+}
+
+export interface TrainingRunOptions extends TrainingObserver {
   leaseHolder: Pick<LeaseHolder, 'acquire'>;
   quarantinePath: string;
   saveQuarantine: () => Promise<void>;
   clock: Pick<Clock, 'trainingStarted'>;
   fileRecords: () => number | undefined;
   runTraining: RunTraining;
-  onProgress: (progress: TrainingProgress) => void;
 }
 
 /** The training rejects with a TrainingError `lease` if another process trains. */
 export function createTrainingRun(options: TrainingRunOptions): (signal: AbortSignal) => Promise<string> {
-  const { leaseHolder, quarantinePath, saveQuarantine, clock, fileRecords, runTraining, onProgress } =
-    options;
+  const { leaseHolder, quarantinePath, saveQuarantine, clock, fileRecords, runTraining } = options;
   return async (signal) => {
     const lease = await leaseHolder.acquire();
     await saveQuarantine().catch((cause: unknown) => {
@@ -47,7 +50,7 @@ export function createTrainingRun(options: TrainingRunOptions): (signal: AbortSi
     await lease.renew();
     clock.trainingStarted();
     try {
-      return await runTraining(request, onProgress, AbortSignal.any([signal, lease.lost]));
+      return await runTraining(request, options, AbortSignal.any([signal, lease.lost]));
     } catch (cause) {
       throw lease.lost.aborted ? new TrainingError('lease', messageOf(lease.lost.reason), { cause }) : cause;
     }

@@ -1,4 +1,5 @@
 /** Every kind of sink by its name under `sinks`. To add a sink, write its file or folder and one line here. */
+import { fileSink } from './file/spec';
 import { kafkaSink } from './kafka/spec';
 import { logSink } from './log';
 import type { AnySinkSpec } from './spec';
@@ -6,4 +7,5 @@ import type { AnySinkSpec } from './spec';
 export const sinks = {
   log: logSink,
   kafka: kafkaSink,
+  file: fileSink,
 } as const satisfies Record<string, AnySinkSpec>;

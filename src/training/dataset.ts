@@ -1,5 +1,5 @@
 /** Past records as columns, and the windows that can be cut from them. */
-import { createContinuity, fillerTime, type TimeRules } from '../domain/continuity';
+import { createContinuity, fillerTime, type Staleness, type TimeRules } from '../domain/continuity';
 import { createValues, type RecordBatch, type Values } from '../domain/record';
 import type { CheckLimits } from '../domain/signal';
 import type { WindowBatch, WindowShape } from '../domain/window';
@@ -10,7 +10,10 @@ import { createSeries, type Series } from './series';
 export interface DatasetBuilder {
   /** @param block name of the part of the history that the records are from: records between two parts may be missing */
   add(batch: RecordBatch, block?: string): void;
+  /** Records that are kept. */
   readonly records: number;
+  /** Records that are dropped as they were far ahead of the next ones of their key. */
+  readonly dropped: number;
   readonly keys: readonly string[];
   /** The intervals in which no record lies. */
   withoutRecords<T extends Interval>(intervals: readonly T[]): T[];
@@ -45,6 +48,8 @@ export interface Dataset {
   readonly values: Values;
   readonly conditions: Float64Array;
   readonly timestamps: Float64Array;
+  /** How windows were cut, and what remains. */
+  readonly cuts: WindowCuts;
   /** Rows that end a full window without a gap or an excluded record, in order of event time. */
   readonly ends: Int32Array;
   /** Records per millisecond over all keys, from the time span that they cover. */
@@ -53,9 +58,24 @@ export interface Dataset {
   copy(end: number, batch: WindowBatch): void;
 }
 
+export interface WindowCuts {
+  /** Silences of a key above the time to live. */
+  expired: number;
+  /** Gaps that start a new window. */
+  broken: number;
+  /** Most records of a key in a row without a cut and without an excluded record, with those that fill gaps. */
+  longestRun: number;
+}
+
 type ContinuityOf = ReturnType<typeof createContinuity>;
 
-export function createDatasetBuilder(channels: number, given: number): DatasetBuilder {
+/** Called for a record that is not newer than the newest one of its key, and is left out. */
+export type OnStale = (reason: Staleness, key: string, timestamp: number) => void;
+
+export function createDatasetBuilder(
+  { channels, conditions: given, length }: Pick<WindowShape, 'channels' | 'conditions' | 'length'>,
+  onStale: OnStale = () => undefined,
+): DatasetBuilder {
   const seriesByKey = new Map<string, Series>();
   const timesByKey = (): Map<string, readonly number[]> =>
     new Map([...seriesByKey].map(([key, { timestamps }]) => [key, timestamps]));
@@ -70,21 +90,25 @@ export function createDatasetBuilder(channels: number, given: number): DatasetBu
         const key = batch.keys[row]!;
         let series = seriesByKey.get(key);
         if (series === undefined) {
-          series = createSeries(channels, given, batch.values instanceof Uint8Array);
+          series = createSeries(channels, given, length, batch.values instanceof Uint8Array);
           seriesByKey.set(key, series);
         }
-        series.push(batch, row, block);
+        const stale = series.push(batch, row, block);
+        if (stale !== undefined) onStale(stale, key, batch.timestamps[row]!);
       }
     },
     get records() {
       return recordsOf(seriesByKey.values());
+    },
+    get dropped() {
+      return [...seriesByKey.values()].reduce((sum, { dropped }) => sum + dropped, 0);
     },
     build(shape, options) {
       const { time, exclude, incidents = [], normal = [], maxExcludedShare, share = 1 } = options;
       const continuityOf = createContinuity(time, shape.length);
       const { excluded, released } = boundExclusion(without(exclude, normal), timesByKey(), maxExcludedShare);
       const rows = countRows(seriesByKey.values(), continuityOf);
-      const columns = createColumns(rows, shape, continuityOf, options.limits);
+      const columns = createColumns(rows, shape, continuityOf, time.ttlMs, options.limits);
       for (const [key, series] of seriesByKey) {
         columns.append(series, [
           ...excluded.filter((interval) => interval.key === key),
@@ -123,6 +147,7 @@ interface Columns {
   /** Rows that end a window, in the order of appending. */
   readonly ends: readonly number[];
   readonly excludedRecords: number;
+  readonly cuts: WindowCuts;
   /** Appends the records of a key, and the rows that fill its gaps and pad its windows. */
   append(series: Series, excluded: readonly Interval[]): void;
 }
@@ -131,6 +156,7 @@ function createColumns(
   rows: number,
   { length, channels, conditions: given, pixels }: WindowShape,
   continuityOf: ContinuityOf,
+  ttlMs: number,
   limits: CheckLimits,
 ): Columns {
   const values = createValues(rows * channels, pixels === true);
@@ -139,6 +165,7 @@ function createColumns(
   const ends: number[] = [];
   let row = 0;
   let excludedRecords = 0;
+  const cuts: WindowCuts = { expired: 0, broken: 0, longestRun: 0 };
 
   function writeFiller(series: Series, like: number, timestamp: number): void {
     values.fill(NaN, row * channels, (row + 1) * channels);
@@ -157,6 +184,7 @@ function createColumns(
     conditions,
     timestamps,
     ends,
+    cuts,
     get excludedRecords() {
       return excludedRecords;
     },
@@ -169,6 +197,8 @@ function createColumns(
         const continuation = continuityOf(series.breaks.has(i) ? -Infinity : newest, timestamp);
         const { restart, fillers } = continuation;
         if (restart) run = 0;
+        if (restart && i > 0 && !series.breaks.has(i))
+          cuts[timestamp - newest > ttlMs ? 'expired' : 'broken']++;
         for (let f = 0; f < fillers; f++)
           writeFiller(series, restart ? i : i - 1, fillerTime(continuation, newest, timestamp, f));
         run += fillers;
@@ -179,6 +209,7 @@ function createColumns(
           limits(values, (row - 1) * channels).length > 0;
         if (isExcluded) excludedRecords++;
         run = isExcluded ? 0 : run + 1;
+        cuts.longestRun = Math.max(cuts.longestRun, run);
         if (run >= length) ends.push(row - 1);
       });
     },
@@ -187,7 +218,7 @@ function createColumns(
 
 function createDataset(
   shape: WindowShape,
-  { values, conditions, timestamps, ends, excludedRecords }: Columns,
+  { values, conditions, timestamps, ends, cuts, excludedRecords }: Columns,
   { records, released }: Pick<Dataset, 'records' | 'released'>,
   share: number,
 ): Dataset {
@@ -202,6 +233,7 @@ function createDataset(
     records,
     excludedRecords,
     released,
+    cuts,
     values,
     conditions,
     timestamps,

@@ -53,7 +53,7 @@ function datasetOf(count: number): Dataset {
     batch.values.set(pixelsOf(i, false), i * 192);
     batch.count++;
   }
-  const builder = createDatasetBuilder(shape.channels, 0);
+  const builder = createDatasetBuilder(shape);
   builder.add(batch);
   return builder.build(shape, {
     time: { ttlMs: Infinity, intervalMs: 0, gaps: 'ignore', padding: 'none' },

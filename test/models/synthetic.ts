@@ -51,7 +51,7 @@ export function createRecords(
 }
 
 export function toDataset(batch: RecordBatch): Dataset {
-  const builder = createDatasetBuilder(shape.channels, shape.conditions);
+  const builder = createDatasetBuilder(shape);
   builder.add(batch);
   return builder.build(shape, {
     time: { ttlMs: 60_000, intervalMs: 0, gaps: 'ignore', padding: 'none' },

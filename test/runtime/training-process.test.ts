@@ -8,6 +8,7 @@ import {
   failureMessage,
   formatTrainingMessage,
   parseTrainingMessage,
+  type TrainingHistory,
   type TrainingProgress,
 } from '../../src/runtime/training-message';
 import { exitWhenParentIsGone, runTrainingProcess } from '../../src/runtime/training-process';
@@ -28,6 +29,7 @@ async function run(
     graceMs?: number;
     nodeArgs?: string[];
     onLine?: (line: string) => void;
+    onHistory?: (history: TrainingHistory) => void;
   } = {},
 ) {
   const progress: TrainingProgress[] = [];
@@ -41,6 +43,7 @@ async function run(
     command: [process.execPath, ...(options.nodeArgs ?? []), '-e', logPid + script],
     env: {},
     onProgress: (p) => progress.push(p),
+    ...(options.onHistory && { onHistory: options.onHistory }),
     log,
     signal: options.signal ?? new AbortController().signal,
     ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
@@ -86,6 +89,34 @@ it('resolves to the published version and passes progress on', async () => {
   );
   expect(result).toMatchObject({ version: 'v1', error: undefined });
   expect(progress).toEqual(steps);
+});
+
+it('passes on how much of the history was rejected, without reasons that do not exist', async () => {
+  const onHistory = jest.fn();
+  const counts = { type: 'history', records: 600, rejected: { not_a_number: 599, invented: 1, empty: 'x' } };
+  const script = `console.log(JSON.stringify(${JSON.stringify(counts)}));${published}`;
+  expect(await run(script, { onHistory })).toMatchObject({ version: 'v1' });
+  expect(onHistory.mock.calls).toEqual([
+    [{ type: 'history', records: 600, rejected: { not_a_number: 599 } }],
+  ]);
+});
+
+it('repeats the warnings of its log, and nothing else, as warnings', async () => {
+  const line = (level: string) =>
+    JSON.stringify({
+      timestamp: 't',
+      level,
+      message: `a ${level}`,
+      component: 'x',
+      detector: 'x',
+      labels: 2,
+    });
+  const { log } = await run(
+    `console.error('${line('warn')}');console.error('${line('info')}');console.error('a warn');${published}`,
+  );
+  expect(log.entries.filter(({ level }) => level === 'warn')).toEqual([
+    { level: 'warn', message: 'a warn', fields: { labels: 2 } },
+  ]);
 });
 
 it('runs at a lower priority', async () => {

@@ -44,6 +44,7 @@ function create({
       return train(signal);
     },
     onProgress: () => undefined,
+    onHistory: () => undefined,
   });
   return { run, steps, lost, requested: () => requested };
 }

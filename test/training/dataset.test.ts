@@ -42,7 +42,7 @@ function build(
   exclude: readonly Interval[] = [],
   options: Partial<DatasetOptions> = {},
 ): Dataset {
-  const builder = createDatasetBuilder(2, 1);
+  const builder = createDatasetBuilder({ channels: 2, conditions: 1, length: 3 });
   builder.add(toBatch(rows));
   return builder.build(shapeOf(length), { ...asGiven, exclude, ...options });
 }
@@ -135,7 +135,7 @@ describe('windows', () => {
   });
 
   test('do not span omitted parts of the history', () => {
-    const builder = createDatasetBuilder(2, 1);
+    const builder = createDatasetBuilder({ channels: 2, conditions: 1, length: 3 });
     const rows = (from: number, count: number) =>
       ['a', 'b'].flatMap((key) => Array.from({ length: count }, (_, i) => ({ key, time: from + i })));
     builder.add(toBatch(rows(0, 5)), '0/0');
@@ -201,6 +201,47 @@ describe('windows', () => {
   });
 });
 
+describe('records that are left out', () => {
+  function collect(rows: readonly Row[]) {
+    const stale: unknown[] = [];
+    const builder = createDatasetBuilder({ channels: 2, conditions: 1, length: 3 }, (...one) =>
+      stale.push(one),
+    );
+    builder.add(toBatch(rows));
+    return { stale, builder };
+  }
+
+  test('are reported: those that are not newer than the newest one of their key', () => {
+    const { stale, builder } = collect([...of('a', 1, 2, 3, 3, 2), ...of('b', 1)]);
+    expect(stale).toEqual([
+      ['duplicate', 'a', 3],
+      ['out_of_order', 'a', 2],
+    ]);
+    expect(builder.records).toBe(4);
+  });
+
+  test('are those far ahead, if the next records of their key continue the earlier ones', () => {
+    const { stale, builder } = collect(of('a', 1, 2, 3, 4, 5000, 5, 6, 7, 8));
+    expect(stale).toEqual([]);
+    expect([builder.records, builder.dropped]).toEqual([8, 1]);
+    const time = { ttlMs: 1e6, intervalMs: 0, gaps: 'ignore', padding: 'none' } as const;
+    const options = { time, exclude: [], maxExcludedShare: 0.5, limits: () => [] };
+    const dataset = builder.build({ channels: 2, conditions: 1, length: 3 }, options);
+    expect(windows(dataset)).toEqual([
+      [1, 2, 3],
+      [2, 3, 4],
+      [5, 6, 7],
+      [6, 7, 8],
+    ]);
+  });
+
+  test('cuts of windows are counted, and the longest run', () => {
+    const time = { ttlMs: 50, intervalMs: 1, gaps: 'break', padding: 'none' } as const;
+    const dataset = build(of('a', 1, 2, 3, 10, 11, 100, 101), 3, [], { time });
+    expect(dataset.cuts).toEqual({ expired: 1, broken: 1, longestRun: 3 });
+  });
+});
+
 describe('excluded records', () => {
   const tenOf = (key: string) => of(key, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
 
@@ -244,7 +285,7 @@ describe('excluded records', () => {
 
 describe('the builder', () => {
   test('ignores a record that is not newer than the last one of its key, as live', () => {
-    const builder = createDatasetBuilder(2, 1);
+    const builder = createDatasetBuilder({ channels: 2, conditions: 1, length: 3 });
     builder.add(toBatch(of('a', 5, 5, 3, 6)));
     builder.add(toBatch([...of('a', 6, 7), ...of('b', 1)]));
     expect(builder.records).toBe(4);
@@ -252,7 +293,7 @@ describe('the builder', () => {
   });
 
   test('copies: a batch may be used again', () => {
-    const builder = createDatasetBuilder(2, 1);
+    const builder = createDatasetBuilder({ channels: 2, conditions: 1, length: 3 });
     const batch = toBatch(of('a', 1));
     builder.add(batch);
     batch.timestamps[0] = 2;
@@ -264,7 +305,7 @@ describe('the builder', () => {
   test('reads only the rows of a batch that are filled', () => {
     const batch = toBatch(of('a', 1, 2));
     batch.count = 1;
-    const builder = createDatasetBuilder(2, 1);
+    const builder = createDatasetBuilder({ channels: 2, conditions: 1, length: 3 });
     builder.add(batch);
     expect(builder.records).toBe(1);
   });

@@ -401,7 +401,7 @@ test('with filled gaps and padded windows, normal records alarm no more often th
   /** Of every 40 records one is lost, and after it, now and then, the key is silent for an hour. */
   const withGaps = (count: number, seed: number): Dataset => {
     const { batch } = createRecords(count, seed, table);
-    const builder = createDatasetBuilder(4, 1);
+    const builder = createDatasetBuilder({ channels: 4, conditions: 1, length: 3 });
     const kept = createRecordBatch(schema, count);
     for (let i = 0; i < count; i++) {
       if (i % 40 === 17) continue;

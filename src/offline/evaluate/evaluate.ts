@@ -1,4 +1,5 @@
 /** Evaluates a detector's configuration on recorded series, each in its own process if each has its own training. */
+import { csvLine } from '../csv';
 import { createLogger, type Logger, type LogStream } from '../../logger';
 import { runConcurrently } from '../../system/concurrency';
 import {
@@ -195,9 +196,9 @@ export function trainingsOf(outcomes: readonly SeriesOutcome[]): Training[] {
 
 export function formatScores(outcomes: readonly SeriesOutcome[]): string {
   const lines = outcomes.flatMap(({ series, scores, flags }) =>
-    scores.map((score, i) => `${series},${i},${score},${flags[i]!}`),
+    scores.map((score, i) => csvLine([series, i, score, flags[i]!])),
   );
-  return ['series,index,score,flag', ...lines, ''].join('\n');
+  return ['series,index,score,flag\n', ...lines].join('');
 }
 
 export function formatJson(report: EvaluationReport, outcomes: readonly SeriesOutcome[]): string {

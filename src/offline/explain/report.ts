@@ -1,13 +1,14 @@
 /** A detection as a table. */
 import type { Detection } from '../../domain/detection';
 import { describeRarity, formatValue } from '../../sinks/log';
+import { printable } from '../../system/printable';
 import { formatTable } from '../table';
 
 /** The surprise and the statistics, then each channel with its expected value, then the latent code. */
 export function formatExplanation(detection: Detection): string {
   const { surprise, threshold, contributions, nearestNormal, origin, statistics } = detection;
   const rows = contributions.map((one) => [
-    one.channel,
+    printable(one.channel),
     formatValue(one.actual, one.expected),
     formatValue(one.expected, one.actual),
     one.surprise.toFixed(1),
@@ -22,7 +23,7 @@ export function formatExplanation(detection: Detection): string {
   ]);
   return [
     `detector ${detection.detector}, model version ${detection.modelVersion}`,
-    `key ${detection.key}, ${new Date(detection.timestamp).toISOString()}, record ${origin.offset} of ${origin.topic}`,
+    `key ${printable(detection.key)}, ${new Date(detection.timestamp).toISOString()}, record ${origin.offset} of ${origin.topic}`,
     '',
     `surprise ${surprise.toFixed(2)} (${describeRarity(surprise)}), ` +
       (detection.anomalous ? 'anomalous' : 'normal') +

@@ -1,0 +1,92 @@
+/** What a training has read: how many records, which were rejected and why, and how windows were cut. */
+import type { DetectorSettings } from '../config/settings';
+import { DecodeError, type RejectReason } from '../errors';
+import { Refusals } from '../pipeline/refusals';
+import { formatDuration } from '../schema/formats';
+import { configuredSource } from '../sources/configured';
+import type { Dataset } from '../training/dataset';
+
+export interface HistorySummary {
+  /** Records read. */
+  records: number;
+  /** Records left out: they cannot be used, or are not newer than the newest one of their device. */
+  rejected: Partial<Record<RejectReason, number>>;
+  /** One entry for each reason, with an example and the settings that it depends on. */
+  reasons: readonly string[];
+}
+
+export class HistoryAccount {
+  private readonly refusals = new Refusals();
+  private records = 0;
+  private keys = 0;
+  private cuts: Dataset['cuts'] | undefined;
+
+  constructor(
+    private readonly settings: Pick<DetectorSettings, 'source' | 'window' | 'training' | 'record'>,
+  ) {}
+
+  /** @param rows of the decoded messages: a row, or why the message is rejected */
+  read(rows: readonly (number | DecodeError)[]): void {
+    this.records += rows.length;
+    for (const row of rows) if (row instanceof DecodeError) this.refusals.add(row.reason, row.message);
+  }
+
+  leftOut(reason: 'duplicate' | 'out_of_order', key: string, timestamp: number): void {
+    const time = new Date(timestamp).toISOString();
+    const problem = reason === 'duplicate' ? 'a second record at' : 'a record after a later one, at';
+    this.refusals.add(reason, `key ${JSON.stringify(key)} has ${problem} ${time}`);
+  }
+
+  /** @param dropped records far ahead of the next ones of their key */
+  built({ cuts }: Pick<Dataset, 'cuts'>, keys: number, dropped: number): void {
+    this.cuts = cuts;
+    this.keys = keys;
+    this.refusals.add(
+      'out_of_order',
+      'a time far ahead, although the next records continue the earlier ones',
+      dropped,
+    );
+  }
+
+  get rejected(): number {
+    return this.refusals.total;
+  }
+
+  summary(): HistorySummary {
+    return { records: this.records, rejected: this.refusals.counts(), reasons: this.refusals.describe() };
+  }
+
+  /** Where the records went, for the error of a training that has too few windows. */
+  describe(): string {
+    const { source, window, training } = this.settings;
+    const from = configuredSource(source);
+    if (this.records === 0) {
+      const where = from.bounded
+        ? ''
+        : ` in the last ${formatDuration(training.historyMs)} (training.history)`;
+      return `the history has no records: ${from.topic} contains none${where}`;
+    }
+    const parts = [
+      `${this.records} records read, ${this.records - this.rejected} used, of ${this.keys} devices`,
+    ];
+    if (this.rejected > 0) parts.push(`rejected: ${this.refusals.describe().join(', ')}`);
+    const { expired, broken, longestRun } = this.cuts ?? { expired: 0, broken: 0, longestRun: 0 };
+    if (expired > 0)
+      parts.push(`${expired} silences above window.ttl (${formatDuration(window.ttlMs)}) cut windows`);
+    if (broken > 0)
+      parts.push(
+        `${broken} gaps cut windows (see window.interval, ${formatDuration(window.intervalMs)}, and window.gaps)`,
+      );
+    if (this.settings.record.kind === 'sensor' && this.keys > 0)
+      parts.push(
+        `the longest run of a device has ${longestRun} records, a window ${window.length} (window.length)`,
+      );
+    if (this.records - this.rejected < training.minRecords && this.rejected === 0)
+      parts.push(
+        from.bounded
+          ? 'see source.file.historyRecords'
+          : 'more records have to come, or see training.history',
+      );
+    return parts.join('; ');
+  }
+}

@@ -1,0 +1,68 @@
+/** Appends dead letters to a file, which is bounded: a producer must not fill the disk. */
+import { isUtf8 } from 'node:buffer';
+import { mkdir, open, rename, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { printable } from '../../system/printable';
+import type { DeadLetter, Sink } from '../sink';
+
+export interface FileSinkSettings {
+  /** Path. */
+  deadLetters: string;
+  /** Size at which the file is replaced. */
+  maxBytes: number;
+}
+
+/** @throws Error if the file cannot be opened for appending */
+export async function createFileSink({ deadLetters: path, maxBytes }: FileSinkSettings): Promise<Sink> {
+  await mkdir(dirname(path), { recursive: true });
+  let file = await openAppending(path);
+  /** Several partitions write at the same time. */
+  let last: Promise<void> = Promise.resolve();
+  let closed = false;
+
+  async function append(letters: readonly DeadLetter[]): Promise<void> {
+    if (closed) throw new Error(`${path} is closed`);
+    const { size } = await file.stat();
+    if (size >= maxBytes) {
+      await file.close();
+      await rename(path, `${path}.1`);
+      file = await openAppending(path);
+    }
+    await file.appendFile(letters.map(formatDeadLetter).join(''));
+    await file.datasync();
+  }
+
+  return {
+    name: 'file',
+    anomaliesOnly: true,
+    write({ deadLetters: letters }) {
+      if (letters.length === 0) return Promise.resolve();
+      const written = last.then(() => append(letters));
+      last = written.catch(() => undefined);
+      return written;
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      await last;
+      await file.close();
+    },
+  };
+}
+
+/** Records may be confidential. */
+async function openAppending(path: string): Promise<FileHandle> {
+  return open(path, 'a', 0o600);
+}
+
+/** One line of JSON. Bytes that are not UTF-8 are in base64, as `keyBase64` and `valueBase64`. */
+export function formatDeadLetter({ key, value, ...rest }: DeadLetter): string {
+  const line = JSON.stringify({ ...rest, ...asText('key', key), ...asText('value', value) });
+  // JSON escapes no marks of direction.
+  return `${printable(line)}\n`;
+}
+
+function asText(name: string, bytes: Buffer | null): Record<string, string | null> {
+  if (bytes === null) return { [name]: null };
+  return isUtf8(bytes) ? { [name]: bytes.toString() } : { [`${name}Base64`]: bytes.toString('base64') };
+}

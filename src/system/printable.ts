@@ -1,0 +1,14 @@
+/** Text from outside for people: no character of it moves the cursor, hides others or changes their order. */
+
+/** Controls, line separators, joiners and marks of direction, lone surrogates. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** The text with such characters as `\u` escapes. */
+export function printable(text: string): string {
+  return text.replace(unprintable, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
+}

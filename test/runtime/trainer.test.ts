@@ -1,0 +1,162 @@
+/** What a training that ends without a model reports. */
+import { loadSettings } from '../../src/config/load';
+import { trainDetector } from '../../src/runtime/trainer';
+import type { Message } from '../../src/sources/source';
+import { removeFolders, writeFolder } from '../config/folder';
+
+afterAll(removeFolders);
+
+const now = Date.parse('2026-03-02T00:00:00Z');
+const sensor = `detector: pump
+source: { kind: file, file: { path: in.ndjson } }
+record: { channels: [flow] }
+training: { minRecords: 100 }
+`;
+
+async function failureOf(
+  values: readonly (Buffer | string)[],
+  yaml = sensor,
+  overrides: Record<string, string> = {},
+) {
+  const path = await writeFolder({ 'detector.yaml': yaml });
+  const { detectors } = await loadSettings(`${path}/detector.yaml`, { env: {}, overrides });
+  const messages = values.map((value, i): Message => ({
+    key: null,
+    value: Buffer.from(value),
+    timestamp: now - 1e6 + i * 1000,
+    origin: { topic: 't', partition: 0, offset: String(i) },
+    warmUp: false,
+  }));
+  const histories: unknown[] = [];
+  const training = trainDetector({
+    settings: detectors[0]!.settings,
+    // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
+    readHistory: async function* () {
+      if (messages.length > 0) yield messages;
+    },
+    store: { publish: () => Promise.reject(new Error('must not be reached')) },
+    engines: { tensors: { name: 'cpu', reason: '' } } as never,
+    exclude: [],
+    onHistory: (history) => histories.push(history),
+    writtenBy: {},
+    onProgress: () => undefined,
+    now: () => now,
+  });
+  const message = await training.then(
+    () => 'trained',
+    (error: unknown) => (error as Error).message,
+  );
+  return { message, history: histories[0] };
+}
+
+const at = (i: number): string => new Date(now - 1e6 + i * 1000).toISOString();
+const records = (of: (i: number) => object, count = 600) =>
+  Array.from({ length: count }, (_, i) =>
+    JSON.stringify({ key: 'a', timestamp: at(i), values: { flow: i }, ...of(i) }),
+  );
+
+test.each<[string, (i: number) => object, string[]]>([
+  [
+    'not_a_number',
+    () => ({ values: { flow: '10.09' } }),
+    ['600 not_a_number (channel "flow"', 'got "10.09"'],
+  ],
+  [
+    'timestamp_in_future',
+    (i) => ({ timestamp: new Date(now + 1e9 + i).toISOString() }),
+    ['see record.maxAhead'],
+  ],
+  ['missing_key', () => ({ key: undefined, 'host.name': 'p1' }), ['600 missing_key', 'see fields.key']],
+  [
+    'missing_timestamp',
+    () => ({ timestamp: undefined, ts: 1 }),
+    ['600 missing_timestamp', 'see fields.timestamp'],
+  ],
+  [
+    'bad_timestamp',
+    () => ({ timestamp: 'yesterday' }),
+    ['600 bad_timestamp', '"yesterday"', 'fields.timestampUnit'],
+  ],
+  [
+    'out_of_order',
+    (i) => ({ timestamp: at(600 - i) }),
+    ['599 out_of_order (key "a" has a record after a later one'],
+  ],
+  [
+    'duplicate',
+    () => ({ timestamp: at(0) }),
+    ['599 duplicate (key "a" has a second record at', 'see fields.key'],
+  ],
+  ['missing_channel', () => ({ values: {} }), ['record.channels, fields.values, record.missingChannels']],
+])('records rejected as %s are counted, with an example and the setting', async (reason, of, parts) => {
+  const { message, history } = await failureOf(records(of));
+  for (const part of ['0 complete windows of 10 records', '600 records read', ...parts])
+    expect(message).toContain(part);
+  expect(history).toMatchObject({ records: 600, rejected: { [reason]: expect.any(Number) as number } });
+});
+
+test('every reason is named where there are several', async () => {
+  const { message } = await failureOf(
+    records((i) => (i % 3 === 0 ? { values: { flow: 'x' } } : { key: undefined })),
+  );
+  expect(message).toMatch(/rejected: 400 missing_key \(.*\), 200 not_a_number \(/);
+});
+
+test('windows that window.ttl cuts are counted, with the longest run', async () => {
+  const { message } = await failureOf(
+    records((i) => ({ timestamp: new Date(now - 9e9 + i * 7_200_000).toISOString() })),
+  );
+  expect(message).toContain('599 silences above window.ttl (1h) cut windows');
+  expect(message).toContain('the longest run of a device has 1 records, a window 10 (window.length)');
+});
+
+test('gaps that cut windows are counted', async () => {
+  const { message } = await failureOf(
+    records(() => ({})),
+    sensor,
+    {
+      'window.interval': '100ms',
+      'window.gaps': 'break',
+    },
+  );
+  expect(message).toContain('599 gaps cut windows (see window.interval, 100ms, and window.gaps)');
+});
+
+test('as many devices as records are named', async () => {
+  const { message } = await failureOf(records((i) => ({ key: `k${i}` })));
+  expect(message).toContain('600 records read, 600 used, of 600 devices');
+});
+
+test('too short a history refers to the setting of the source', async () => {
+  const { message } = await failureOf(records(() => ({}), 50));
+  expect(message).toContain('50 records read, 50 used, of 1 devices');
+  expect(message).toContain('see source.file.historyRecords');
+});
+
+test('an empty file and an empty topic are named', async () => {
+  expect((await failureOf([])).message).toContain('the history has no records: in.ndjson contains none');
+  const kafka = `detector: pump
+source: { kind: kafka, kafka: { brokers: [b:9092], topic: plant.sensors } }
+record: { channels: [flow] }
+sinks: { kafka: { deadLetterTopic: dead } }
+`;
+  expect((await failureOf([], kafka)).message).toContain('plant.sensors contains none in the last ');
+});
+
+test('images above record.maxBytes are counted, too', async () => {
+  const images = `detector: cam
+preset: image
+source: { kind: file, file: { path: frames } }
+record: { kind: image, image: { width: 8, height: 8 } }
+`;
+  const { message } = await failureOf(
+    Array.from({ length: 110 }, () => Buffer.alloc(500_000)),
+    images,
+    {
+      'record.maxBytes': '262144',
+    },
+  );
+  expect(message).toContain('110 records read, 0 used');
+  expect(message).toMatch(/110 too_large \(.*262144.*; see record.maxBytes\)/);
+  expect(message).not.toContain('window.length');
+});
