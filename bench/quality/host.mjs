@@ -10,7 +10,11 @@ import { gunzipSync } from 'node:zlib';
 export const healthyRecords = 3600;
 const afterEffectsMs = 30_000;
 
-/** Writes host.train.csv, host.test.csv and labels/host.label.csv. @param source folder with host.csv.gz and labels.csv */
+/**
+ * Writes host.train.csv, host.test.csv and labels/host.label.csv.
+ * @param source folder with host.csv.gz and labels.csv
+ * @returns the faults as pairs of times, Unix ms
+ */
 export function prepareHost(source, folder) {
   mkdirSync(join(folder, 'labels'), { recursive: true });
   const [head, ...rows] = gunzipSync(readFileSync(join(source, 'host.csv.gz')))
@@ -33,4 +37,13 @@ export function prepareHost(source, folder) {
     return faults.some(([, to]) => time > to && time <= to + afterEffectsMs) ? [] : [`${i},0`];
   });
   write('labels/host.label.csv', ['index,label', ...labels]);
+  return faults;
+}
+
+/** As the demo counts: an event with an anomalous record during a fault finds it; a false one overlaps no fault or after-effects. */
+export function judgeHost(faults, events) {
+  const found = faults.filter(([from, to]) => events.some(({ start, end }) => start <= to && end >= from));
+  const isNear = ({ start, openedAt }) =>
+    faults.some(([from, to]) => openedAt >= from && start <= to + afterEffectsMs);
+  return { found: found.length, falseEvents: events.filter((event) => !isNear(event)).length };
 }
