@@ -31,7 +31,7 @@ const rules = [
   ['(says?|said|saying)', 'returns, reports, contains, means'],
   ['(speaks?|spoken?|tells?|told)', 'reports, returns, contains'],
   ['knows', 'contains, has, reads'],
-  ['held(?![- ]out)', 'stored, kept, delayed'],
+  ['held(?![- ](?:out|back))', 'stored, kept, delayed'],
   ['remember(s|ed)?', 'store, keep'],
   ['judg(e|es|ed|ing|ements?)', 'score, evaluate'],
   ['taken in', 'read, processed, added'],

@@ -1,14 +1,26 @@
 /** `calibration`, `drift` and `events`: from scores to alarms. */
 import { statisticNames } from '../domain/detection';
+import type { EventPolicy } from '../domain/event';
 import type { ConditionSpec } from '../domain/record';
-import { choices, conditionName, duration, falseAlarmTarget, ratio, show, whole } from '../schema/formats';
+import {
+  choices,
+  conditionName,
+  duration,
+  falseAlarmTarget,
+  rateOr,
+  ratio,
+  show,
+  whole,
+} from '../schema/formats';
 import type { Parsed, Section } from '../schema/key';
 import type { Rule } from '../schema/rule';
 import { didYouMean, nearest } from '../schema/suggest';
 
 export const calibrationSection = {
   falseAlarmTarget: falseAlarmTarget({
-    doc: 'Acceptable false alarms; the alarm threshold follows from it.',
+    doc:
+      'Acceptable false alarms; the alarm threshold follows from it. A rate is also the alarm budget, unless `events.budget` is ' +
+      'set.',
     default: 0.001,
   }),
   share: ratio({ doc: 'Newest share of the history, which calibrates and is not trained on.', default: 0.3 }),
@@ -85,7 +97,27 @@ export const eventsSection = {
     doc: 'After an event, no other event opens for its device for this long (event time). 0: not suppressed.',
     default: '0s',
   }),
+  budget: rateOr(
+    {
+      doc:
+        'Alarm budget: most events of the detector in the long run; a burst of nine more may open in each partition. While much of ' +
+        'it is spent, only more surprising events open, and the others are held back: written with `status: held_back`, but no ' +
+        'alarm. `auto`: the rate of `calibration.falseAlarmTarget`; none where that is a ratio. docs/rules.md has the rule.',
+      default: 'auto',
+    },
+    ['auto', 'none'],
+  ),
 } satisfies Section;
+
+/** The policy of events that the settings demand. */
+export function eventPolicy({
+  calibration: { falseAlarmTarget: target },
+  events: { budget, ...policy },
+}: Pick<AlarmSettings, 'calibration' | 'events'>): EventPolicy {
+  const chosen = budget === 'auto' ? target : budget;
+  const isRate = chosen !== 'none' && chosen.kind === 'rate';
+  return isRate ? { ...policy, eventsPerMs: chosen.count / chosen.perMs } : policy;
+}
 
 interface AlarmSettings {
   record: { conditions: readonly ConditionSpec[] };

@@ -1,4 +1,5 @@
 /** Merges the detections of a key into events. */
+import { createAlarmBudget, type AlarmBudgetSnapshot } from './alarm-budget';
 import {
   createEventChannels,
   type EventChannels,
@@ -11,20 +12,23 @@ import type { LimitViolation } from './signal';
 /** Why an event closed: normal records (`quiet`), no records or no value of an odd channel (`silence`), or the end of the input (`end`). */
 export type EventEnding = 'quiet' | 'silence' | 'end';
 
-/** Emitted twice with the same id: with status `open` as soon as it is an event, and `closed` once it is complete. */
+/**
+ * Emitted twice with the same id: with status `open` as soon as it is an event, and `closed` once it is complete. An event that the
+ * alarm budget kept from opening is emitted once, when it is over, with status `held_back`.
+ */
 export interface AnomalyEvent {
   /** Detector, key and start: the same in a replay. */
   id: string;
   detector: string;
   key: string;
-  status: 'open' | 'closed';
-  /** Only of a closed event. */
+  status: 'open' | 'closed' | 'held_back';
+  /** Only of an event that is over. */
   closedBy?: EventEnding;
   /** Event time of the first anomalous record, Unix ms. */
   start: number;
   /** Event time of the newest anomalous record, Unix ms. */
   end: number;
-  /** Event time of the record with which the event opened. */
+  /** Event time of the record with which the event opened; of one that was held back, with which it would have opened. */
   openedAt: number;
   anomalousRecords: number;
   peakSurprise: number;
@@ -55,6 +59,8 @@ export interface EventPolicy {
   silenceMs: number;
   /** After an event has closed, no other one of its key opens for this event time, ms. */
   suppressForMs: number;
+  /** Alarm budget of the detector, events per ms; if absent, every event opens. */
+  eventsPerMs?: number | undefined;
 }
 
 export type EventTracker = ReturnType<typeof createEventTracker>;
@@ -64,6 +70,11 @@ export interface EventsSnapshot {
   clock: number;
   suspicions: readonly (readonly [key: string, suspicion: Suspicion<EventChannelsSnapshot>])[];
   suppressed: readonly (readonly [key: string, until: number])[];
+  /** The first key, and whether others have followed. */
+  firstKey: string | undefined;
+  shared: boolean;
+  /** Absent where there is no budget. */
+  budget?: AlarmBudgetSnapshot | undefined;
 }
 
 /** Anomalous records of one key that belong together; an event once `opened`. */
@@ -71,6 +82,10 @@ interface Gathering<Channels = EventChannels> {
   event: AnomalyEvent;
   channels: Channels;
   opened: boolean;
+  /** It would have opened, but for the budget. */
+  heldBack: boolean;
+  /** Largest surprise above the threshold of its record, decades; infinite once a limit is violated. */
+  margin: number;
 }
 
 /** State of a key with a recent anomaly; other keys have none. */
@@ -105,12 +120,23 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   let clock = beginning?.clock ?? -Infinity;
   let open = [...suspicions.values()].filter(({ gathering }) => gathering?.opened === true).length;
   let suppressedRecords = 0;
+  const budget =
+    policy.eventsPerMs === undefined ? undefined : createAlarmBudget(policy.eventsPerMs, beginning?.budget);
+  let { firstKey, shared } = beginning ?? { firstKey: undefined, shared: false };
+
+  /** Takes note of a record's key and time. */
+  function meet(key: string, timestamp: number): void {
+    if (timestamp > clock) clock = timestamp;
+    firstKey ??= key;
+    if (key !== firstKey) shared = true;
+  }
 
   /** Drops the state of a key; returns its event, closed, if one was open. */
   function end(key: string, suspicion: Suspicion, closedBy: EventEnding, at: number): AnomalyEvent[] {
     suspicions.delete(key);
     const { gathering } = suspicion;
-    if (gathering?.opened !== true) return [];
+    if (gathering === undefined || !isEvent(gathering)) return [];
+    if (!gathering.opened) return [{ ...snapshot(gathering), status: 'held_back', closedBy }];
     open--;
     if (policy.suppressForMs > 0) suppressed.set(key, at + policy.suppressForMs);
     return [{ ...snapshot(gathering), status: 'closed', closedBy }];
@@ -174,7 +200,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     if (isSuppressed(heard)) return none;
     const suspicion = hear(heard, detection);
     if (suspicion === undefined) return none;
-    // A record without a value of an odd channel says nothing of it: it counts neither as anomalous nor as normal.
+    // A record without a value of an odd channel counts neither as anomalous nor as normal.
     if (detection === undefined && suspicion.odd.length > 0) {
       const isSilent = heard.timestamp - suspicion.countedAt > policy.silenceMs;
       return isSilent ? end(heard.key, suspicion, 'silence', heard.timestamp) : none;
@@ -212,10 +238,18 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   }
 
   function tryOpen(gathering: Gathering, { anomalous, timestamp }: RecordFacts): readonly AnomalyEvent[] {
-    const { event } = gathering;
+    const { event, margin } = gathering;
     const isLongEnough =
       event.anomalousRecords >= policy.minRecords && event.end - event.start >= policy.minLengthMs;
     if (gathering.opened || !anomalous || !isLongEnough) return none;
+    if (!gathering.heldBack) event.openedAt = timestamp;
+    // A violated limit is outside the budget.
+    if (budget !== undefined && margin < Infinity) {
+      gathering.heldBack = !budget.admits(event.key, margin, clock, shared);
+      if (gathering.heldBack) return none;
+      budget.charge(event.key, clock);
+    }
+    gathering.heldBack = false;
     gathering.opened = true;
     event.openedAt = timestamp;
     open++;
@@ -228,21 +262,22 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
      * @returns the events that this detection opens or closes; other keys may have fallen silent
      */
     observe(detection: Detection): readonly AnomalyEvent[] {
-      clock = Math.max(clock, detection.timestamp);
+      meet(detection.key, detection.timestamp);
       return observe(detection, detection.anomalous ? detection : undefined);
     },
     /** As `observe`, for a record that is not anomalous. */
     pass(key: string, timestamp: number, missing?: readonly string[]): readonly AnomalyEvent[] {
-      clock = Math.max(clock, timestamp);
+      meet(key, timestamp);
       // The usual case.
       if (suspicions.size === 0 && suppressed.size === 0) return none;
       return observe({ key, timestamp, anomalous: false, ...(missing && { missing }) }, undefined);
     },
-    openEvents: (): readonly AnomalyEvent[] =>
+    /** The events that are not over, as they are so far; those held back, too. */
+    currentEvents: (): readonly AnomalyEvent[] =>
       [...suspicions.values()].flatMap(({ gathering }) =>
-        gathering?.opened === true ? [snapshot(gathering)] : [],
+        gathering !== undefined && isEvent(gathering) ? [snapshot(gathering)] : [],
       ),
-    /** Closes the open events at the end of the input. */
+    /** Ends all events at the end of the input. */
     closeAll(): AnomalyEvent[] {
       const closed = [...suspicions].flatMap(([key, suspicion]) =>
         end(key, suspicion, 'end', suspicion.newest),
@@ -258,11 +293,26 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     get suppressedRecords() {
       return suppressedRecords;
     },
+    /** The budget of the detector is divided over this many partitions. */
+    divideBudget(partitions: number): void {
+      budget?.divide(partitions, clock);
+    },
+    /** An event of the device was right: it costs nothing from now on. */
+    refund(key: string): void {
+      budget?.refund(key, clock);
+    },
+    /** 0 = nothing of the budget is spent, or there is none; from 1 on no event opens. */
+    get budgetSpentRatio() {
+      return budget?.spentRatio(clock) ?? 0;
+    },
     /** JSON data, from which `createEventTracker` continues as without an interruption. Times may be infinite. */
     snapshot: (): EventsSnapshot => ({
       clock,
       suspicions: [...suspicions].map(([key, one]) => [key, copy(one, (channels) => channels.snapshot())]),
       suppressed: [...suppressed],
+      firstKey,
+      shared,
+      ...(budget && { budget: budget.snapshot() }),
     }),
   };
 }
@@ -309,10 +359,17 @@ function begin({ detector, key, timestamp, threshold, modelVersion }: Detection)
     },
     channels: createEventChannels(),
     opened: false,
+    heldBack: false,
+    margin: -Infinity,
   };
 }
 
-function extend({ event, channels }: Gathering, detection: Detection): void {
+const isEvent = ({ opened, heldBack }: Gathering): boolean => opened || heldBack;
+
+function extend(gathering: Gathering, detection: Detection): void {
+  const { event, channels } = gathering;
+  const margin = detection.limits.length > 0 ? Infinity : detection.surprise - detection.threshold;
+  gathering.margin = Math.max(gathering.margin, margin);
   event.end = detection.timestamp;
   event.anomalousRecords++;
   if (detection.nearestNormal !== undefined) event.nearestNormal = detection.nearestNormal;
@@ -323,6 +380,11 @@ function extend({ event, channels }: Gathering, detection: Detection): void {
 }
 
 /** A copy of the event, which later records do not change. */
-function snapshot({ event, channels }: Gathering): AnomalyEvent {
-  return { ...event, contributions: channels.contributions(), limits: channels.limits() };
+function snapshot({ event, channels, heldBack }: Gathering): AnomalyEvent {
+  return {
+    ...event,
+    status: heldBack ? 'held_back' : 'open',
+    contributions: channels.contributions(),
+    limits: channels.limits(),
+  };
 }

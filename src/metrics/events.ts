@@ -7,6 +7,15 @@ export const eventMetrics = {
     'Events opened; an event merges anomalies of one key that follow each other closely.',
   ),
   eventsOpen: gauge('vaemon_events_open', 'Open events of all keys.', 0),
+  eventsHeldBack: counter(
+    'vaemon_events_held_back_total',
+    'Events that ended without an alarm, because the alarm budget was spent.',
+  ),
+  budgetSpent: gauge(
+    'vaemon_alarm_budget_spent_ratio',
+    'Spent share of the alarm budget in the partition with the largest one; from 1 on no event opens. 0 without a budget.',
+    0,
+  ),
   suppressed: counter(
     'vaemon_anomalies_suppressed_total',
     'Anomalous records that opened no event because an event of their key closed recently.',

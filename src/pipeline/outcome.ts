@@ -122,4 +122,5 @@ export function countOutcome(
     metrics.ignored(reason, counts.ignored[reason]);
   metrics.suppressed(counts.suppressed);
   metrics.eventsOpened(events.filter(({ status }) => status === 'open').length);
+  metrics.eventsHeldBack(events.filter(({ status }) => status === 'held_back').length);
 }

@@ -66,6 +66,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     countOutcome(outcome, batch.topic, metrics);
     parts.onWritten?.(outcome);
     metrics.eventsOpen(sum(states.partitions, ({ events }) => events.open));
+    metrics.budgetSpent(Math.max(0, ...states.partitions.map(({ events }) => events.budgetSpentRatio)));
     metrics.windowKeys(sum(states.partitions, ({ windows }) => windows.size));
     return secondsSince(began);
   }

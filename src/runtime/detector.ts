@@ -63,7 +63,7 @@ export async function startDetector(parts: DetectorParts) {
 
   const quarantineFile = quarantinePath(store.path, name);
   const quarantine = await Quarantine.open(quarantineFile, settings.training.quarantineMs);
-  const saveQuarantine = (): Promise<void> => quarantine.save(states.openEvents());
+  const saveQuarantine = (): Promise<void> => quarantine.save(states.currentEvents());
   const summary = await createSummary(settings);
   const { sinks, committer } = await createSinks(settings, quarantine, summary, {
     onTransaction: (result) => metrics.transaction(result),

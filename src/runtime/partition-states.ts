@@ -42,14 +42,15 @@ export function createDetectorStates(
   });
 }
 
-/** Closes and reports the open events of a finite source, which has no more records. */
+/** Ends and reports the current events of a finite source, which has no more records. */
 export async function closeEvents(
   states: Pick<PartitionStates, 'closeEvents'>,
   sinks: readonly Sink[],
-  metrics: Pick<DetectorMetrics, 'eventsOpen'>,
+  metrics: Pick<DetectorMetrics, 'eventsOpen' | 'eventsHeldBack'>,
 ): Promise<void> {
   const events = states.closeEvents();
   if (events.length > 0)
     await Promise.all(sinks.map((sink) => sink.write({ detections: [], events, deadLetters: [] })));
   metrics.eventsOpen(0);
+  metrics.eventsHeldBack(events.filter(({ status }) => status === 'held_back').length);
 }

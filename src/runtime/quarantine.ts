@@ -6,14 +6,14 @@ import { errorCode } from '../system/file-system';
 import type { Interval } from '../training/exclusion';
 
 /** An event so far; times are Unix ms. */
-interface OpenEvent {
+interface CurrentEvent {
   key: string;
   start: number;
   end: number;
 }
 
 /** The interval that an event keeps from training: it, and `marginMs` on both sides. */
-export function quarantined({ key, start, end }: OpenEvent, marginMs: number): Interval {
+export function quarantined({ key, start, end }: CurrentEvent, marginMs: number): Interval {
   return { key, from: start - marginMs, to: end + marginMs };
 }
 
@@ -61,9 +61,9 @@ export class Quarantine {
     this.changed = true;
   }
 
-  /** Writes everything added, and the events that are still open, atomically. */
-  async save(openEvents: readonly OpenEvent[]): Promise<void> {
-    for (const { key, start, end } of openEvents) this.add(key, start, end);
+  /** Writes everything added, and the events that are not over, atomically. */
+  async save(current: readonly CurrentEvent[]): Promise<void> {
+    for (const { key, start, end } of current) this.add(key, start, end);
     if (!this.changed && !this.unconfirmed) return;
     const onDisk = await readIfExists(this.path).catch(() => this.known);
     if (!this.changed && (onDisk === undefined || containsAll(onDisk, this.own))) {

@@ -394,24 +394,42 @@ const periodMs = {
   year: 31_536_000_000,
 } as const;
 
+const rateType = 'a rate such as `2 per day` (minute, hour, day, week, year)';
+
+function readRate(value: unknown): Extract<FalseAlarmTarget, { kind: 'rate' }> | undefined {
+  const parts = /^(?<count>\d+(?:\.\d+)?) (?:per|an?) (?<period>minute|hour|day|week|year)$/.exec(
+    String(value),
+  );
+  if (parts?.groups === undefined) return undefined;
+  const count = Number(parts.groups.count);
+  const perMs = periodMs[parts.groups.period as keyof typeof periodMs];
+  return count > 0 ? { kind: 'rate', count, perMs } : undefined;
+}
+
 /** Acceptable false alarms: a ratio of normal records, or a number per period. */
 export function falseAlarmTarget(about: About): Key<FalseAlarmTarget> {
   return key<FalseAlarmTarget>(about, {
-    type: 'a ratio above 0 and below 1 such as `0.001`, or a rate such as `2 per day` (minute, hour, day, week, year)',
+    type: `a ratio above 0 and below 1 such as \`0.001\`, or ${rateType}`,
     read(value) {
       const number = readNumber(value);
       if (number !== undefined) {
         return number > 0 && number < 1 ? { kind: 'ratio', ratio: number } : undefined;
       }
-      const parts = /^(?<count>\d+(?:\.\d+)?) (?:per|an?) (?<period>minute|hour|day|week|year)$/.exec(
-        String(value),
-      );
-      if (parts?.groups === undefined) return undefined;
-      const count = Number(parts.groups.count);
-      const perMs = periodMs[parts.groups.period as keyof typeof periodMs];
-      return count > 0 ? { kind: 'rate', count, perMs } : undefined;
+      return readRate(value);
     },
     print: printFalseAlarmTarget,
+  });
+}
+
+/** A number per period, or one of the words. */
+export function rateOr<const T extends string>(
+  about: About,
+  words: readonly T[],
+): Key<Extract<FalseAlarmTarget, { kind: 'rate' }> | T> {
+  return key(about, {
+    type: `${rateType}, ${oneOf(words)}`,
+    read: (value) => words.find((word) => word === value) ?? readRate(value),
+    print: (setting) => (typeof setting === 'string' ? setting : printFalseAlarmTarget(setting)),
   });
 }
 

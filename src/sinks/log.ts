@@ -1,4 +1,4 @@
-/** Events for people: one log line when an event opens, and one when it closes. */
+/** Events for people: one log line when an event opens, and one when it closes, or when one ends that was held back. */
 import type { AnomalyEvent, EventEnding } from '../domain/event';
 import { textValue, type Logger } from '../logger';
 import { flag } from '../schema/formats';
@@ -24,7 +24,8 @@ export function createLogSink(log: Pick<Logger, 'warn' | 'info'>): Sink {
     write({ events }) {
       for (const event of events) {
         if (event.status === 'open') log.warn('event opened', describe(event), formatOpened(event));
-        else log.info('event closed', describe(event), formatClosed(event));
+        else if (event.status === 'closed') log.info('event closed', describe(event), formatEnded(event));
+        else log.info('event held back', describe(event), formatEnded(event));
       }
       return Promise.resolve();
     },
@@ -37,7 +38,7 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
   return {
     key: event.key,
     start: new Date(event.start).toISOString(),
-    ...(event.status === 'closed' && {
+    ...(event.status !== 'open' && {
       end: new Date(event.end).toISOString(),
       records: event.anomalousRecords,
       closedBy: event.closedBy,
@@ -74,12 +75,14 @@ const endings: Record<EventEnding, string> = {
   end: ' with the last record',
 };
 
-function formatClosed(event: AnomalyEvent): string {
-  const { start, end, anomalousRecords: records, peakSurprise, closedBy } = event;
+function formatEnded(event: AnomalyEvent): string {
+  const { status, start, end, anomalousRecords: records, peakSurprise, closedBy } = event;
   const ending = closedBy === undefined ? '' : endings[closedBy];
   const seconds = Number(((end - start) / 1000).toFixed(1)).toLocaleString('en');
   const count = `${records.toLocaleString('en')} anomalous ${records === 1 ? 'record' : 'records'}`;
-  const lead = `${timeOf(end)} ${nameOf(event)} event closed${ending}: ${count} in ${seconds} s`;
+  const what =
+    status === 'closed' ? `event closed${ending}` : 'event held back, as the alarm budget was spent';
+  const lead = `${timeOf(end)} ${nameOf(event)} ${what}: ${count} in ${seconds} s`;
   return fit([`${lead}, peak surprise ${peakSurprise.toFixed(1)}`, lead]);
 }
 

@@ -1,4 +1,4 @@
-/** Adds closed events to the quarantine, so that no training learns from them. */
+/** Adds events that are over to the quarantine, so that no training learns from them: those held back, too. */
 import type { Sink } from './sink';
 
 /** Accepts intervals of event time of one key, Unix ms. */
@@ -11,7 +11,7 @@ export function createQuarantineSink(book: QuarantineBook): Sink {
     name: 'quarantine',
     anomaliesOnly: true,
     write({ events }) {
-      for (const event of events) if (event.status === 'closed') book.add(event.key, event.start, event.end);
+      for (const event of events) if (event.status !== 'open') book.add(event.key, event.start, event.end);
       return Promise.resolve();
     },
     close: () => Promise.resolve(),

@@ -12,7 +12,7 @@ export type ReplaySummary = ReturnType<SummarySink['take']>;
  *   and in moving averages of the machine
  */
 export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs: number) {
-  /** Newest state of each event by id, open or closed. */
+  /** Newest state of each opened event by id. */
   let known = new Map<string, AnomalyEvent>();
   /** Normal records lie outside of all faults and their after-effects; a false alarm is an anomalous one of them. */
   let counts = { records: 0, normalRecords: 0, falseAlarms: 0 };
@@ -28,7 +28,7 @@ export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs:
         counts.normalRecords++;
         if (anomalous) counts.falseAlarms++;
       }
-      for (const event of events) known.set(event.id, event);
+      for (const event of events) if (event.status !== 'held_back') known.set(event.id, event);
       return Promise.resolve();
     },
     close: () => Promise.resolve(),

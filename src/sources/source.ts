@@ -44,6 +44,8 @@ export interface Assignment {
   after: bigint | undefined;
   /** Whether messages before `liveFrom` have been handled by any process. */
   processedBefore: boolean;
+  /** Partitions of the topic, those of other processes included; absent = 1. */
+  partitions?: number;
 }
 
 /** What a source reads of the stored states of a topic's partitions. */

@@ -97,7 +97,7 @@ export function createPartitionState(topic: string, partition: number, rules: St
     },
     /** Continues after the restore point of the assignment, or starts empty; returns whether the state in memory is kept. */
     assign(next: Assignment): boolean {
-      const { from, after, processedBefore } = (assignment = next);
+      const { from, after, processedBefore, partitions = 1 } = (assignment = next);
       const isKept = after !== undefined && after === settledTo;
       if (!isKept) {
         const isRestored = restored !== undefined && restored.to === after;
@@ -113,6 +113,7 @@ export function createPartitionState(topic: string, partition: number, rules: St
         report('records_missing', { offset: String(after), readFrom: String(from) });
         contents.windows.interrupt();
       }
+      contents.events.divideBudget(partitions);
       return isKept;
     },
     /** Call before a batch is scored: begins the baselines of a new version and saves the state if it is due. */

@@ -23,8 +23,8 @@ export function createPartitionStates(rules: StateRules) {
     get partitions(): readonly PartitionState[] {
       return all();
     },
-    openEvents: () => all().flatMap(({ events }) => events.openEvents()),
-    /** Closes the open events, as no more records follow. */
+    currentEvents: () => all().flatMap(({ events }) => events.currentEvents()),
+    /** Ends the current events, as no more records follow. */
     closeEvents: () => all().flatMap(({ events }) => events.closeAll()),
   };
 }

@@ -1,6 +1,7 @@
 /** Settings of partition state, and what can go wrong with it. */
 import type { BaselinePolicy } from '../calibration/baseline';
 import { configuredSource } from '../sources/configured';
+import { eventPolicy } from '../config/calibration';
 import { windowFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
 import type { CategoryTable } from '../domain/condition';
@@ -46,12 +47,12 @@ export function stateRules(
   settings: DetectorSettings,
   { shape, categories, table }: Pick<StateRules, 'shape' | 'categories' | 'table'>,
 ): StateRules {
-  const { window, events, calibration, source } = settings;
+  const { window, calibration, source } = settings;
   const { baselineRecords: records } = calibration;
   return {
     shape,
     windows: window,
-    events,
+    events: eventPolicy(settings),
     baselines: records === 0 ? undefined : { records, maxKeys: window.maxKeys },
     categories,
     table,

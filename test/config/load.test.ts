@@ -1,5 +1,6 @@
 import { chmod, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { eventPolicy } from '../../src/config/calibration';
 import { loadSettings } from '../../src/config/load';
 import type { LoadOptions } from '../../src/config/load';
 import type { DetectorSettings } from '../../src/config/settings';
@@ -28,6 +29,23 @@ async function loadDetector(text: string, options: LoadOptions = { env: {} }): P
   const folder = await writeFolder({ 'pump.yaml': text });
   return (await loadSettings(join(folder, 'pump.yaml'), options)).detectors[0]!.settings;
 }
+
+test.each([
+  ['a rate as the target is the budget', 'calibration: {falseAlarmTarget: 2 per day}', 2],
+  ['a ratio as the target is none', 'calibration: {falseAlarmTarget: 0.01}', undefined],
+  [
+    'a budget comes before the target',
+    'calibration: {falseAlarmTarget: 2 per day}\nevents: {budget: 1 per week}',
+    1 / 7,
+  ],
+  ['none is none', 'calibration: {falseAlarmTarget: 2 per day}\nevents: {budget: none}', undefined],
+  ['the preset for sensors has one', 'preset: sensor', 1],
+])('alarm budget: %s', async (_, text, perDay) => {
+  const { eventsPerMs } = eventPolicy(await loadDetector(`${minimalDetector()}${text}\n`));
+  expect(eventsPerMs === undefined ? undefined : eventsPerMs * 86_400_000).toEqual(
+    perDay === undefined ? undefined : expect.closeTo(perDay, 9),
+  );
+});
 
 describe('what a configuration yields', () => {
   test('a file alone gets every default', async () => {
@@ -162,6 +180,12 @@ describe('which value wins', () => {
       '2 per day',
       { calibration: { falseAlarmTarget: { kind: 'rate', count: 2, perMs: 86_400_000 } } },
     ],
+    [
+      'VAEMON_EVENTS_BUDGET',
+      '1 per week',
+      { events: { budget: { kind: 'rate', count: 1, perMs: 604_800_000 } } },
+    ],
+    ['VAEMON_EVENTS_BUDGET', 'none', { events: { budget: 'none' } }],
   ])('%s=%s is read as what it means', async (name, value, expected) => {
     expect(await loadDetector(minimalDetector(), { env: { [name]: value } })).toMatchObject(expected);
   });
@@ -264,6 +288,7 @@ events: { openRecords: 6 }
     ['calibration: {share: 1}', 'calibration.share: must be a ratio above 0 and below 1 (got 1)'],
     ['calibration: {falseAlarmTarget: 2}', /^calibration\.falseAlarmTarget: must be a ratio .* \(got 2\)$/],
     ['calibration: {falseAlarmTarget: 2 per month}', /^calibration\.falseAlarmTarget: .*"2 per month"\)$/],
+    ['events: {budget: 0.01}', /^events\.budget: must be a rate .*, `auto` or `none` \(got 0.01\)$/],
     ['fields: {key: a..b}', 'fields.key: must be a dotted path of fields, or empty (got "a..b")'],
     ['model: {latentDim: 20}', /^model\.latentDim: must be below .* \(got 20, with 2 × 10 = 20\)$/],
     ['model: {kind: vea}', /^model\.kind: must be `vae`, `beta-vae`, .* or `[^`]+` \(got "vea"\)$/],

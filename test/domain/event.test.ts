@@ -117,7 +117,7 @@ describe('an event', () => {
     expect(tracker.observe(detection(1, 4, 'a'))).toEqual([]);
     expect(tracker.observe(detection(2, 4, 'b'))).toEqual([]);
     expect(tracker.observe(detection(3, 4, 'a'))).toMatchObject([{ key: 'a', status: 'open' }]);
-    expect(tracker.openEvents().map(({ key }) => key)).toEqual(['a']);
+    expect(tracker.currentEvents().map(({ key }) => key)).toEqual(['a']);
   });
 });
 
@@ -127,7 +127,7 @@ test('closing all ends what is open and forgets what was about to open', () => {
   tracker.observe(detection(2, 4, 'a'));
   tracker.observe(detection(2, 4, 'b'));
   expect(tracker.closeAll()).toMatchObject([{ key: 'a', status: 'closed', closedBy: 'end', end: 2 }]);
-  expect(tracker.openEvents()).toEqual([]);
+  expect(tracker.currentEvents()).toEqual([]);
   expect(tracker.closeAll()).toEqual([]);
   expect(tracker.observe(detection(3, 4, 'b'))).toEqual([]);
 });
@@ -275,6 +275,69 @@ describe('a channel that reports in some records only', () => {
   });
 });
 
+describe('with an alarm budget', () => {
+  /** One event in 1,000 ms; one record opens an event, one normal record closes it. */
+  const rationed = { ...policy, openRecords: 1, openWindow: 1, closeAfter: 1, eventsPerMs: 0.001 };
+  function observeAll(records: readonly (readonly [time: number, surprise: number])[]) {
+    const tracker = createEventTracker(rationed);
+    const events = records.flatMap(([time, surprise]) => [...tracker.observe(detection(time, surprise))]);
+    return { tracker, events };
+  }
+  const spend = Array.from({ length: 18 }, (_, i) => [i, i % 2 === 0 ? 300 : 0] as const);
+
+  test('nine sure events open, the tenth is held back and told when it is over', () => {
+    const { tracker, events } = observeAll([...spend, [20, 300], [21, 9], [22, 0], [23, 0]]);
+    expect(events.filter(({ status }) => status === 'open')).toHaveLength(9);
+    expect(events.at(-1)).toMatchObject({
+      status: 'held_back',
+      closedBy: 'quiet',
+      start: 20,
+      end: 21,
+      openedAt: 20,
+      anomalousRecords: 2,
+      peakSurprise: 300,
+    });
+    expect(events).toHaveLength(19);
+    expect(tracker.budgetSpentRatio).toBeCloseTo(1.122, 3);
+    expect(tracker.open).toBe(0);
+  });
+
+  test('an event opens later if it lasts until there is budget, or becomes more surprising', () => {
+    const { events } = observeAll([...spend, [1520, 6.7], [1521, 6.73], [1522, 6.8], [1523, 0]]);
+    expect(events.slice(18).map(({ status, start, openedAt }) => [status, start, openedAt])).toEqual([
+      ['open', 1520, 1522],
+      ['closed', 1520, 1522],
+    ]);
+    const lasting = observeAll([...spend, [20, 5], [4000, 4], [5060, 4], [5061, 0]]);
+    expect(lasting.events.slice(18).map(({ status, openedAt }) => [status, openedAt])).toEqual([
+      ['open', 5060],
+      ['closed', 5060],
+    ]);
+  });
+
+  test('an event that is held back is among the current ones, and ends with the input', () => {
+    const { tracker } = observeAll([...spend, [20, 300]]);
+    expect(tracker.currentEvents()).toMatchObject([{ status: 'held_back', start: 20 }]);
+    expect(tracker.closeAll()).toMatchObject([{ status: 'held_back', closedBy: 'end' }]);
+  });
+
+  test('a violated limit opens an event however much is spent, and costs nothing', () => {
+    const { tracker } = observeAll([...spend, [20, 0]]);
+    const limits = [{ channel: 'level', limit: 'max', bound: 9, actual: 10 } as const];
+    const before = tracker.budgetSpentRatio;
+    expect(tracker.observe({ ...detection(20, 300), limits })).toMatchObject([{ status: 'open' }]);
+    expect(tracker.budgetSpentRatio).toBe(before);
+  });
+
+  test('surprise counts from the threshold of its record', () => {
+    const tracker = createEventTracker(rationed);
+    tracker.observe(detection(0, 300));
+    tracker.observe(detection(1, 0));
+    expect(tracker.observe({ ...detection(2, 9), threshold: 8.8 })).toEqual([]);
+    expect(tracker.observe({ ...detection(3, 3.6), threshold: 3 })).toMatchObject([{ status: 'open' }]);
+  });
+});
+
 test('every opened event is closed once, and has all its anomalous records', () => {
   fc.assert(
     fc.property(
@@ -292,6 +355,7 @@ test('every opened event is closed once, and has all its anomalous records', () 
         closeAfter: fc.integer({ min: 1, max: 3 }),
         silenceMs: fc.integer({ min: 1, max: 30 }),
         suppressForMs: fc.integer({ min: 0, max: 10 }),
+        eventsPerMs: fc.constantFrom(undefined, 0.1, 0.001),
       }),
       (steps, anyPolicy) => {
         const tracker = createEventTracker(anyPolicy);
@@ -306,8 +370,10 @@ test('every opened event is closed once, and has all its anomalous records', () 
         const opened = all.filter(({ status }) => status === 'open');
         const closed = all.filter(({ status }) => status === 'closed');
         expect(closed).toHaveLength(opened.length);
-        expect(tracker.openEvents()).toEqual([]);
-        for (const event of closed) {
+        const heldBack = all.filter(({ status }) => status === 'held_back');
+        if (anyPolicy.eventsPerMs === undefined) expect(heldBack).toEqual([]);
+        expect(tracker.currentEvents()).toEqual([]);
+        for (const event of [...closed, ...heldBack]) {
           expect(event.anomalousRecords).toBeGreaterThanOrEqual(
             Math.max(anyPolicy.openRecords, anyPolicy.minRecords),
           );
@@ -326,7 +392,7 @@ test('an event keeps the explanation of the record that was explained last', () 
   const tracker = createEventTracker({ ...policy, openRecords: 1, openWindow: 1, closeAfter: 2 });
   const leftOutAfter = (next: Detection): readonly string[] | undefined => {
     tracker.observe(next);
-    return tracker.openEvents()[0]!.nearestNormal?.leftOut;
+    return tracker.currentEvents()[0]!.nearestNormal?.leftOut;
   };
   const explained = (one: Detection, channel: string): Detection => ({
     ...one,
@@ -348,7 +414,7 @@ test('a tracker that goes on from a snapshot says what the one it was taken of w
   });
   fc.assert(
     fc.property(fc.array(record, { maxLength: 80 }), fc.nat(80), (records, cut) => {
-      const rules = { ...policy, minRecords: 3, silenceMs: 12, suppressForMs: 6 };
+      const rules = { ...policy, minRecords: 3, silenceMs: 12, suppressForMs: 6, eventsPerMs: 0.05 };
       const whole = createEventTracker(rules);
       let parted = createEventTracker(rules);
       let time = 0;
@@ -372,7 +438,7 @@ test('a tracker that goes on from a snapshot says what the one it was taken of w
         };
         expect(parted.observe(seen)).toEqual(whole.observe(seen));
         expect(parted.open).toBe(whole.open);
-        expect(whole.open).toBe(whole.openEvents().length);
+        expect(whole.open).toBe(whole.currentEvents().filter(({ status }) => status === 'open').length);
       });
       expect(parted.closeAll()).toEqual(whole.closeAll());
     }),

@@ -12,6 +12,7 @@ function create(events: ReturnType<typeof createEvent>[]) {
   };
   const close = () =>
     closeEvents({ closeEvents: () => events }, [sink, sink], {
+      eventsHeldBack: () => undefined,
       eventsOpen: (count) => void open.push(count),
     });
   return { close, written, open };

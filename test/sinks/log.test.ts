@@ -50,6 +50,22 @@ test('a violated limit comes before what the model expected, and its channel app
   );
 });
 
+test('an event that was held back is information with the reason', async () => {
+  const { sink, lines } = createSink();
+  await sink.write({
+    ...nothing,
+    events: [createEvent({ status: 'held_back', closedBy: 'quiet', end: 12_500, anomalousRecords: 4 })],
+  });
+  expect(lines).toMatchObject([
+    {
+      level: 'info',
+      message: 'event held back',
+      fields: { key: 'pump-3', records: 4, end: '1970-01-01T00:00:12.500Z' },
+      text: '00:00:12 plant/pump-3 event held back, as the alarm budget was spent: 4 anomalous records in 2.5 s, peak surprise 7.1',
+    },
+  ]);
+});
+
 test('a closed event is information with its end', async () => {
   const { sink, lines } = createSink();
   await sink.write({

@@ -1,7 +1,7 @@
 import { createQuarantineSink } from '../../src/sinks/quarantine';
 import { createEvent } from './events';
 
-test('closed events are booked with key, start and end; open ones are not over yet', async () => {
+test('events that are over are booked with key, start and end, those held back, too', async () => {
   const booked: unknown[] = [];
   const sink = createQuarantineSink({ add: (...stretch) => void booked.push(stretch) });
   await sink.write({
@@ -9,7 +9,7 @@ test('closed events are booked with key, start and end; open ones are not over y
     events: [
       createEvent(),
       createEvent({ status: 'closed', key: 'a', start: 1, end: 5 }),
-      createEvent({ status: 'closed', key: 'b', start: 2, end: 2 }),
+      createEvent({ status: 'held_back', key: 'b', start: 2, end: 2 }),
     ],
     deadLetters: [],
   });

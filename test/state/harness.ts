@@ -29,8 +29,8 @@ const shape: WindowShape = { length: 4, channels: 1, conditions: 1 };
 const limits: WindowLimits = { ttlMs: 400, intervalMs: 0, gaps: 'ignore', padding: 'none', maxKeys: 7 };
 const base = Array.from({ length: 100 }, (_, i) => i / 100);
 
-/** Surprise: how far the values of a window lie above the baseline of its device, older ones with less weight. */
-export function createSimpleDetector(version: string, table = createCategoryTable()): Detector {
+/** Surprise: `gain` times how far the values of a window lie above the baseline of its device, older ones with less weight. */
+export function createSimpleDetector(version: string, table = createCategoryTable(), gain = 1): Detector {
   return createFakeDetector({
     version,
     shape,
@@ -48,7 +48,7 @@ export function createSimpleDetector(version: string, table = createCategoryTabl
         const baselines = baselinesOf?.(i);
         lowered[i] = baselines?.above[0] ?? 0;
         baselines?.observe([value]);
-        return value - lowered[i];
+        return gain * (value - lowered[i]);
       });
       return {
         count: batch.count,
@@ -109,6 +109,10 @@ export interface ProcessOptions {
   baselines?: boolean;
   windows?: Partial<WindowLimits>;
   fingerprint?: string;
+  /** Alarm budget. */
+  eventsPerMs?: number;
+  /** Of surprise and threshold. */
+  gain?: number;
 }
 
 /** A scoring process; to kill it, drop it. */
@@ -120,7 +124,11 @@ export function createProcess(options: ProcessOptions) {
   const table = createCategoryTable();
   // Each process has other codes for the same categories.
   for (let i = Math.floor(Math.random() * 3); i > 0; i--) table.code(`other-${i}`);
-  const active: ActiveDetector = { detector: createSimpleDetector('v1', table), threshold: 1.2 };
+  const { gain = 1, eventsPerMs } = options;
+  const active: ActiveDetector = {
+    detector: createSimpleDetector('v1', table, gain),
+    threshold: 1.2 * gain,
+  };
   /** Whether the sink fails at the next write. */
   const sink = { refuse: false };
   const { baselines = true, windows, store, saveEvery, maxReplay, fingerprint = 'f' } = options;
@@ -135,6 +143,7 @@ export function createProcess(options: ProcessOptions) {
       closeAfter: 2,
       silenceMs: 60,
       suppressForMs: 20,
+      eventsPerMs,
     },
     baselines: baselines ? { records: 64, maxKeys: 7 } : undefined,
     categories: [true],
@@ -205,17 +214,18 @@ export function createProcess(options: ProcessOptions) {
     active,
     sink,
     counted,
-    progress: undefined as Progress | undefined,
+    /** By partition. */
+    progress: new Map<number, Progress>(),
   };
 }
 export type Process = ReturnType<typeof createProcess>;
 
 /** Records of devices with very different rates, some of which pause; a few cannot be decoded. */
-export function createStream(count: number, seed: number, { late = true } = {}): Message[] {
+export function createStream(count: number, seed: number, { late = true, partition = 0 } = {}): Message[] {
   const random = (i: number) => Math.abs(Math.sin((i + 1) * 12.9898 + seed) * 43758.5453) % 1;
   const time = new Map<string, number>();
   return Array.from({ length: count }, (_, i) => {
-    const key = `k${Math.floor(12 * random(2 * i) ** 3)}`;
+    const key = `${partition === 0 ? '' : partition}k${Math.floor(12 * random(2 * i) ** 3)}`;
     const stale = late && random(7 * i) > 0.96;
     const at = stale ? (time.get(key) ?? i) - Math.floor(2 * random(i)) : i;
     if (!stale) time.set(key, i);
@@ -230,26 +240,41 @@ export function createStream(count: number, seed: number, { late = true } = {}):
       key: null,
       value: Buffer.from(random(5 * i) > 0.98 ? 'rubbish' : text),
       timestamp: 0,
-      origin: { topic: 't', partition: 0, offset: String(i) },
+      origin: { topic: 't', partition, offset: String(i) },
       warmUp: false,
     };
   });
 }
 
 /** A partition and its committed offset, assigned to one process after another as by the Kafka source. */
-export function createPartition(messages: readonly Message[], { warmUpRecords = 20, low = 0 } = {}) {
+export function createPartition(
+  messages: readonly Message[],
+  { warmUpRecords = 20, low = 0, partitions = 1 } = {},
+) {
+  const partition = messages[0]?.origin.partition ?? 0;
   let committed = -1n;
   return {
     committed: () => Number(committed),
     commitTo: (offset: number) => (committed = BigInt(offset)),
     async assign(to: Process, from = low) {
-      const facts = { low: BigInt(from), high: BigInt(messages.length), committed, known: to.progress };
+      const facts = {
+        low: BigInt(from),
+        high: BigInt(messages.length),
+        committed,
+        known: to.progress.get(partition),
+      };
       const place = findStart(facts, { startFrom: 'earliest' });
       const { liveFrom, processedBefore } = place;
-      const state = to.states.of('t', 0);
+      const state = to.states.of('t', partition);
       const after = processedBefore && !place.restarted ? await state.restorePoint(liveFrom) : undefined;
       const begin = firstOffsetToRead(liveFrom, facts.low, after, warmUpRecords);
-      let assignment: Assignment | undefined = { from: begin, liveFrom, after, processedBefore };
+      let assignment: Assignment | undefined = {
+        from: begin,
+        liveFrom,
+        after,
+        processedBefore,
+        partitions,
+      };
       let next = Number(begin);
       let confirmed = committed;
       /** Delivers one batch; returns whether more follow. */
@@ -258,11 +283,11 @@ export function createPartition(messages: readonly Message[], { warmUpRecords = 
           .slice(next, next + size)
           .map((message, i) => ({ ...message, warmUp: BigInt(next + i) < liveFrom }));
         if (batch.length === 0) return false;
-        const given = { topic: 't', partition: 0, messages: batch, lag: 0, committed: confirmed };
+        const given = { topic: 't', partition, messages: batch, lag: 0, committed: confirmed };
         await to.handle({ ...given, assignment });
         assignment = undefined;
         next += batch.length;
-        if (next >= liveFrom) to.progress = { position: BigInt(next), committed: true };
+        if (next >= liveFrom) to.progress.set(partition, { position: BigInt(next), committed: true });
         if (commit && next > liveFrom) committed = confirmed = BigInt(next);
         return next < messages.length;
       };

@@ -33,6 +33,7 @@ test('the stream exercises windows, baselines, events and dead letters', async (
 testInterruptions([
   ['baselines', { baselines: true }],
   ['no baselines', { baselines: false }],
+  ['an alarm budget', { gain: 10, eventsPerMs: 0.01 }],
 ]);
 
 test('without a store, detections that differ after an interruption are marked incomplete, and missing ones counted', async () => {

@@ -13,7 +13,7 @@ import type { Message } from '../../sources/source';
 import type { BundleFiles } from '../../store/bundle';
 import { trainDetector } from '../../runtime/trainer';
 import type { Interval } from '../../training/exclusion';
-import type { OpenedEvent } from './quality/events';
+import type { FoundEvent } from './quality/events';
 import { historyOf, trainingRows, type Cadence } from './retraining';
 
 export interface TrainingParts {
@@ -113,7 +113,7 @@ export async function trainOnce(parts: TrainingParts) {
 
       async function trainAgain(row: number): Promise<void> {
         const history = historyOf([...train, ...test.slice(0, row)], settings.training);
-        const events = [...recording.closed, ...states.openEvents()];
+        const events = [...recording.over, ...states.currentEvents()];
         const exclude = events.map((event) => quarantined(event, quarantineMs));
         const name = `evaluation-${versions.length + 1}`;
         try {
@@ -218,7 +218,7 @@ async function trainOn(
 
 /** An event of the detector, by rows of the test file; times in Unix ms. */
 export interface ScoredEvent
-  extends OpenedEvent, Pick<AnomalyEvent, 'id' | 'start' | 'end' | 'openedAt' | 'peakSurprise'> {}
+  extends FoundEvent, Pick<AnomalyEvent, 'id' | 'start' | 'end' | 'openedAt' | 'peakSurprise'> {}
 
 /** Scored rows of one device, in order of time. */
 interface DeviceRows {
@@ -232,14 +232,14 @@ function createRecording(records: number, onDetections?: (detections: DetectionB
   const scores = new Float64Array(records);
   /** 1 = at or above the threshold. */
   const flags = new Uint8Array(records);
-  const closed: AnomalyEvent[] = [];
+  const over: AnomalyEvent[] = [];
   const devices = new Map<string, DeviceRows>();
   /** By reason. */
   const rejected: Record<string, number> = {};
   let [scored, answered] = [0, 0];
   return {
     /** Events that have ended so far. */
-    closed: closed as readonly AnomalyEvent[],
+    over: over as readonly AnomalyEvent[],
     add: (batch: DetectionBatch): void => {
       const { detections, events, deadLetters } = batch;
       onDetections?.(batch);
@@ -252,24 +252,33 @@ function createRecording(records: number, onDetections?: (detections: DetectionB
         device.rows.push(row);
         device.times.push(timestamp);
       }
-      closed.push(...events.filter(({ status }) => status === 'closed'));
+      over.push(...events.filter(({ status }) => status !== 'open'));
       for (const { reason } of deadLetters) rejected[reason] = (rejected[reason] ?? 0) + 1;
       scored += detections.length;
       answered += detections.length + deadLetters.length;
     },
-    /** @param atEnd events that were still open after the last record */
-    take: (atEnd: readonly AnomalyEvent[]) => ({
-      scores,
-      flags,
-      /** The events of the pipeline with a test record. */
-      events: [...closed, ...atEnd].flatMap((event) => toScoredEvent(event, devices.get(event.key))),
-      /** Undefined if all times are the same. */
-      recordsPerDay: recordsPerDay([...devices.values()]),
-      /** Number of records with a score. */
-      scored,
-      rejected,
-      windowNotFull: records - answered,
-    }),
+    /** @param atEnd events that were not over after the last record */
+    take(atEnd: readonly AnomalyEvent[]) {
+      over.push(...atEnd);
+      const scoredEvents = (wanted: AnomalyEvent['status']): ScoredEvent[] =>
+        over.flatMap((event) =>
+          event.status === wanted ? toScoredEvent(event, devices.get(event.key)) : [],
+        );
+      return {
+        scores,
+        flags,
+        /** The events of the pipeline that opened and have a test record. */
+        events: scoredEvents('closed'),
+        /** Those that the alarm budget kept from opening. */
+        heldBack: scoredEvents('held_back'),
+        /** Undefined if all times are the same. */
+        recordsPerDay: recordsPerDay([...devices.values()]),
+        /** Number of records with a score. */
+        scored,
+        rejected,
+        windowNotFull: records - answered,
+      };
+    },
   };
 }
 

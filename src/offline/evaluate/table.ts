@@ -27,6 +27,16 @@ const columns: readonly Column[] = [
   ['event precision', ({ eventPrecision }) => share(eventPrecision)],
 ];
 
+/** Without the budget, the events that were held back would have been found, too. */
+const heldBackColumns: readonly Column[] = [
+  [
+    'without budget',
+    ({ foundWithHeldBack, events, foundRatioWithHeldBack }) =>
+      countOrShare(foundWithHeldBack, events, foundRatioWithHeldBack),
+  ],
+  ['held back', ({ heldBackEvents }) => number(heldBackEvents, 0)],
+];
+
 /** Per day if the records of any series have times. */
 function falseEventsColumn({ macro }: Judgement): Column {
   return Number.isNaN(macro.falseEventsPerDay)
@@ -64,7 +74,8 @@ export function formatReport(
     ...thresholds.map((one) => formatThreshold(one, thresholds.length === 1)),
   ];
   if (judgement === undefined) return `${[...trained, ...lines].join('\n')}\n`;
-  const shown = [...columns, falseEventsColumn(judgement)];
+  const isHolding = judgement.micro.heldBackEvents > 0;
+  const shown = [...columns, falseEventsColumn(judgement), ...(isHolding ? heldBackColumns : [])];
   const rows: [string, Row][] = [
     ...Object.entries(judgement.series).flatMap(([name, row]): [string, Row][] => [
       [name, row],

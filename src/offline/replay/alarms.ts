@@ -1,5 +1,6 @@
 /** Alarms among derived detections, as they are or under another false-alarm target. */
 import { alarmThreshold, type FalseAlarmTarget } from '../../calibration/threshold';
+import { eventPolicy } from '../../config/calibration';
 import type { DetectorSettings } from '../../config/settings';
 import type { Detection } from '../../domain/detection';
 import { createEventTracker } from '../../domain/event';
@@ -8,13 +9,19 @@ import type { Detector } from '../../scoring/detector';
 
 export type AlarmCount = ReturnType<typeof countAlarms>;
 
-export function countAlarms({ events }: DetectorSettings, detections: readonly Detection[]) {
-  const trackers = new Map<number, ReturnType<typeof createEventTracker>>();
+export function countAlarms(settings: DetectorSettings, detections: readonly Detection[]) {
+  const policy = eventPolicy(settings);
+  const partitions = new Set(detections.map(({ origin }) => origin.partition));
+  const trackers = new Map(
+    [...partitions].map((partition) => {
+      const tracker = createEventTracker(policy);
+      tracker.divideBudget(partitions.size);
+      return [partition, tracker];
+    }),
+  );
   let opened = 0;
   for (const detection of detections) {
-    const { partition } = detection.origin;
-    const tracker = trackers.get(partition) ?? createEventTracker(events);
-    trackers.set(partition, tracker);
+    const tracker = trackers.get(detection.origin.partition)!;
     opened += tracker.observe(detection).filter(({ status }) => status === 'open').length;
   }
   return {

@@ -38,7 +38,7 @@ export async function planStarts(partitions: readonly number[], parts: PlanningP
       committed: BigInt(committed.find((one) => one.partition === partition)?.offset ?? -1n),
       known: progress.of(partition),
     };
-    return planStart(partition, offsets, parts);
+    return planStart(partition, offsets, bounds.length, parts);
   });
   return Promise.all(plans);
 }
@@ -46,13 +46,14 @@ export async function planStarts(partitions: readonly number[], parts: PlanningP
 async function planStart(
   partition: number,
   offsets: PartitionOffsets,
+  partitions: number,
   { settings, restorePoints }: PlanningParts,
 ) {
   const { liveFrom, processedBefore, missing, restarted } = findStart(offsets, settings);
   const after =
     processedBefore && !restarted ? await restorePoints.restorePoint(partition, liveFrom) : undefined;
   const from = firstOffsetToRead(liveFrom, offsets.low, after, settings.warmUpRecords);
-  const assignment: Assignment = { from, liveFrom, after, processedBefore };
+  const assignment: Assignment = { from, liveFrom, after, processedBefore, partitions };
   /**
    * Whether the group's offset has to be committed before the first message, so that a group that starts at the latest offset
    * keeps its position if it stops before the first message, and a gap is counted once.

@@ -36,6 +36,18 @@ test('records with times have false events per day: one in 20 records, at 10 or 
   expect(rows.get('micro')!.slice(-4)).toEqual(['2/2', '4', '0.500', '0.80']);
 });
 
+test('events that were held back are shown beside those that opened, if there are any', () => {
+  const held: ScoredSeries = {
+    ...series('a', 10),
+    events: [{ key: 'a', first: 0, last: 1 }],
+    heldBack: [{ key: 'a', first: 12, last: 19 }],
+  };
+  const rows = rowsOf(formatReport(createReport([held], [0.01]), [used]));
+  expect(rows.get('series')!.slice(-2)).toEqual(['without budget', 'held back']);
+  expect(rows.get('a')!.slice(-6)).toEqual(['0/1', '1', '0.000', '0.50', '1/1', '1']);
+  expect(rows.get('macro')!.slice(-2)[1]).toBe('1.000');
+});
+
 test('records without times have false events per 1,000 records', () => {
   const rows = rowsOf(formatReport(createReport([series('a')], [0.01]), [used]));
   expect(rows.get('series')!.at(-1)).toBe('false/1,000');

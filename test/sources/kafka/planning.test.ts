@@ -26,11 +26,12 @@ function createPlanning({ restorePoint }: { restorePoint?: bigint } = {}) {
 test('a group without an offset starts at the latest message, which is committed', async () => {
   const { bounds, parts, asked } = createPlanning();
   bounds.set(0, { low: 5, high: 50 });
+  bounds.set(1, { low: 0, high: 0 });
   expect(await planStarts([0], parts)).toEqual([
     {
       partition: 0,
       offsets: { low: 5n, high: 50n, committed: -1n, known: undefined },
-      assignment: { from: 40n, liveFrom: 50n, after: undefined, processedBefore: false },
+      assignment: { from: 40n, liveFrom: 50n, after: undefined, processedBefore: false, partitions: 2 },
       missing: 0n,
       restarted: false,
       mustCommit: true,

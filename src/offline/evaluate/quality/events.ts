@@ -1,8 +1,8 @@
 /** Quality of flags and events against labelled events: runs of anomalous records of one device. */
 import { segmentsOf, type Segment } from './segments';
 
-/** An event that the detector opened: the first and the last anomalous record. */
-export interface OpenedEvent extends Segment {
+/** An event of the detector: the first and the last anomalous record. */
+export interface FoundEvent extends Segment {
   key: string;
 }
 
@@ -13,7 +13,9 @@ export interface EventColumns {
   /** Device of each record; undefined = all records are of one device. */
   keys?: readonly string[] | undefined;
   /** Undefined = the detector has no events. */
-  opened?: readonly OpenedEvent[] | undefined;
+  opened?: readonly FoundEvent[] | undefined;
+  /** Events that the alarm budget kept from opening. */
+  heldBack?: readonly FoundEvent[] | undefined;
   /** Records of all devices per day; undefined = the records have no times. */
   recordsPerDay?: number | undefined;
 }
@@ -25,7 +27,13 @@ export function eventRates(columns: EventColumns) {
   const devices = splitByDevice(columns);
   const delays = devices.flatMap(delaysOf);
   const counts = addEventCounts(devices.map(countEvents));
-  if (opened === undefined) counts.foundEvents = counts.openedEvents = counts.falseEvents = NaN;
+  if (opened === undefined)
+    counts.foundEvents =
+      counts.openedEvents =
+      counts.falseEvents =
+      counts.heldBackEvents =
+      counts.foundWithHeldBack =
+        NaN;
   return {
     ...counts,
     ...eventShares(counts, labels.length, labels.length / (recordsPerDay ?? NaN)),
@@ -44,6 +52,8 @@ export function addEventCounts(all: readonly EventCounts[]): EventCounts {
     foundEvents: sum((one) => one.foundEvents),
     openedEvents: sum((one) => one.openedEvents),
     falseEvents: sum((one) => one.falseEvents),
+    heldBackEvents: sum((one) => one.heldBackEvents),
+    foundWithHeldBack: sum((one) => one.foundWithHeldBack),
   };
 }
 
@@ -52,13 +62,15 @@ export function addEventCounts(all: readonly EventCounts[]): EventCounts {
  * @param days duration of the records; NaN if they have no times
  */
 export function eventShares(
-  { events, foundEvents, openedEvents, falseEvents }: EventCounts,
+  { events, foundEvents, openedEvents, falseEvents, foundWithHeldBack }: EventCounts,
   records: number,
   days: number,
 ) {
   return {
     /** Found events of all labelled ones. */
     foundRatio: foundEvents / events,
+    /** The same, events that were held back included. */
+    foundRatioWithHeldBack: foundWithHeldBack / events,
     /** Opened events that overlap a labelled one, of all opened events. */
     eventPrecision: (openedEvents - falseEvents) / openedEvents,
     falseEventsPerDay: falseEvents / days,
@@ -71,21 +83,28 @@ interface DeviceColumns {
   labels: Uint8Array;
   flags: Uint8Array;
   opened: readonly Segment[];
+  heldBack: readonly Segment[];
 }
 
-function splitByDevice({ labels, flags, keys, opened = [] }: EventColumns): DeviceColumns[] {
-  if (keys === undefined) return [{ labels, flags, opened }];
+function splitByDevice(columns: EventColumns): DeviceColumns[] {
+  const { labels, flags, keys, opened = [], heldBack = [] } = columns;
+  if (keys === undefined) return [{ labels, flags, opened, heldBack }];
   const byKey = new Map<string, number[]>();
   keys.forEach((key, i) => {
     const indices = byKey.get(key);
     if (indices === undefined) byKey.set(key, [i]);
     else indices.push(i);
   });
-  return [...byKey].map(([key, indices]) => ({
-    labels: Uint8Array.from(indices, (i) => labels[i]!),
-    flags: Uint8Array.from(indices, (i) => flags[i]!),
-    opened: opened.flatMap((event) => (event.key === key ? withinRows(event, indices) : [])),
-  }));
+  return [...byKey].map(([key, indices]) => {
+    const ofDevice = (events: readonly FoundEvent[]): Segment[] =>
+      events.flatMap((event) => (event.key === key ? withinRows(event, indices) : []));
+    return {
+      labels: Uint8Array.from(indices, (i) => labels[i]!),
+      flags: Uint8Array.from(indices, (i) => flags[i]!),
+      opened: ofDevice(opened),
+      heldBack: ofDevice(heldBack),
+    };
+  });
 }
 
 /** The segment by index into ascending `rows`; none if it contains none of them. */
@@ -95,18 +114,24 @@ export function withinRows({ first, last }: Segment, rows: readonly number[]): S
   return from === -1 || to < from ? [] : [{ first: from, last: to }];
 }
 
-function countEvents({ labels, opened }: DeviceColumns) {
+function countEvents({ labels, opened, heldBack }: DeviceColumns) {
   const labelled = segmentsOf(labels);
   const overlap = (a: Segment, b: Segment): boolean => a.first <= b.last && b.first <= a.last;
+  const foundBy = (events: readonly Segment[]): number =>
+    labelled.filter((one) => events.some((event) => overlap(one, event))).length;
   return {
     /** Labelled events. */
     events: labelled.length,
     /** Labelled events that overlap an opened one. */
-    foundEvents: labelled.filter((one) => opened.some((event) => overlap(one, event))).length,
+    foundEvents: foundBy(opened),
     /** Opened events with at least one labelled record. */
     openedEvents: opened.length,
     /** Opened events that overlap no labelled event. */
     falseEvents: opened.filter((event) => !labelled.some((one) => overlap(one, event))).length,
+    /** Events that the alarm budget kept from opening. */
+    heldBackEvents: heldBack.length,
+    /** Labelled events that overlap an opened or a held-back one: those found without the budget. */
+    foundWithHeldBack: foundBy([...opened, ...heldBack]),
   };
 }
 

@@ -1,6 +1,6 @@
 /** The report of an evaluation, from scores and, where there are any, labels. */
 import { alarmRatio } from './alarm-ratio';
-import { withinRows, type OpenedEvent } from './events';
+import { withinRows, type FoundEvent } from './events';
 import { judge, type JudgedSeries } from './judgement';
 
 export interface ScoredSeries {
@@ -13,7 +13,9 @@ export interface ScoredSeries {
   /** Device of each record; undefined = all records are of one device. */
   keys?: readonly string[] | undefined;
   /** By record; undefined = the detector has no events. */
-  events?: readonly OpenedEvent[] | undefined;
+  events?: readonly FoundEvent[] | undefined;
+  /** Events that the alarm budget kept from opening. */
+  heldBack?: readonly FoundEvent[] | undefined;
   /** Records of all devices per day; undefined = the records have no times. */
   recordsPerDay?: number | undefined;
   /** Widest buffer for VUS by the rule of TSB-AD, in records. */
@@ -52,7 +54,7 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
 }
 
 function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): JudgedSeries {
-  const { name, scores, flags, keys, events, recordsPerDay, tsbWindow, versionStarts } = one;
+  const { name, scores, flags, keys, events, heldBack, recordsPerDay, tsbWindow, versionStarts } = one;
   const rows = [...labels.keys()].sort((a, b) => a - b);
   const beyond = rows.find((row) => row >= scores.length);
   if (beyond !== undefined)
@@ -65,11 +67,17 @@ function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): 
     scores: Float64Array.from(rows, (row) => scores[row]!),
     flags: Uint8Array.from(rows, (row) => flags[row]!),
     keys: keys && rows.map((row) => keys[row]!),
-    opened: events?.flatMap((event) =>
-      withinRows(event, rows).map((segment) => ({ key: event.key, ...segment })),
-    ),
+    opened: events && selectEvents(events, rows),
+    heldBack: heldBack && selectEvents(heldBack, rows),
     recordsPerDay,
     tsbWindow,
     versionStarts: versionStarts?.map((start) => rows.filter((row) => row < start).length),
   };
+}
+
+/** The events with a labelled record, by index into ascending `rows`. */
+function selectEvents(events: readonly FoundEvent[], rows: readonly number[]): FoundEvent[] {
+  return events.flatMap((event) =>
+    withinRows(event, rows).map((segment) => ({ key: event.key, ...segment })),
+  );
 }

@@ -22,11 +22,30 @@ describe('events of the detector against labelled events', () => {
       openedEvents: 2,
       falseEvents: 1,
       foundRatio: 0.5,
+      heldBackEvents: 0,
+      foundWithHeldBack: 1,
+      foundRatioWithHeldBack: 0.5,
       eventPrecision: 0.5,
       falseEventsPerDay: NaN,
       falseEventsPer1000Records: 100,
       eventRecall: 0.5,
       delay: 1,
+    });
+  });
+
+  test('an event that was held back finds nothing, but would have', () => {
+    const heldBack = [
+      { key: '', first: 7, last: 8 },
+      { key: '', first: 9, last: 9 },
+    ];
+    expect(eventRates({ ...columns, heldBack })).toMatchObject({
+      foundEvents: 1,
+      openedEvents: 2,
+      falseEvents: 1,
+      foundRatio: 0.5,
+      heldBackEvents: 2,
+      foundWithHeldBack: 2,
+      foundRatioWithHeldBack: 1,
     });
   });
 

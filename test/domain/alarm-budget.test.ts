@@ -1,0 +1,111 @@
+import { budgetRange, createAlarmBudget, eventCost } from '../../src/domain/alarm-budget';
+import { seededUniform } from '../calibration/seeded';
+
+const burst = budgetRange / eventCost + 1;
+
+/** Largest excess of events over α T of any stretch of a sequence of (time, events) steps. */
+function createExcess(eventsPerMs: number) {
+  let [events, least, worst] = [0, Infinity, 0];
+  return {
+    step(time: number, opened: number): void {
+      least = Math.min(least, events - eventsPerMs * time);
+      events += opened;
+      worst = Math.max(worst, events - eventsPerMs * time - least);
+    },
+    get worst() {
+      return worst;
+    },
+  };
+}
+
+test('whatever comes, no stretch of T has more than αT + b/κ + 1 events', () => {
+  const uniform = seededUniform(1);
+  const excesses: number[] = [];
+  for (let run = 0; run < 100_000; run++) {
+    const eventsPerMs = 10 ** (-4 * uniform());
+    const devices = 1 + Math.floor(4 * uniform());
+    // Several adversaries: as sure as can be, just enough, at random, and quiet until there is budget again.
+    const style = Math.floor(4 * uniform());
+    const pause = 10 ** (3 * uniform());
+    let budget = createAlarmBudget(eventsPerMs);
+    const excess = createExcess(eventsPerMs);
+    let time = 0;
+    for (let i = 0; i < 40; i++) {
+      if (uniform() < 0.3) time += pause * uniform();
+      if (style === 3 && budget.spentRatio(time) > 0.6 && uniform() < 0.5) time += pause;
+      if (uniform() < 0.1) budget = createAlarmBudget(eventsPerMs, budget.snapshot());
+      const spent = budgetRange * budget.spentRatio(time);
+      const key = `k${Math.floor(devices * uniform())}`;
+      const margin = [300, Math.min(spent + 1e-9, 3.9999999), 5 * uniform(), 300][style]!;
+      const opens = budget.admits(key, margin, time, devices > 1);
+      if (opens) budget.charge(key, time);
+      excess.step(time, opens ? 1 : 0);
+    }
+    excesses.push(excess.worst);
+  }
+  expect(excesses.reduce((a, b) => Math.max(a, b))).toBeLessThanOrEqual(burst + 1e-6);
+  // The bound is nearly reached.
+  expect(excesses.reduce((a, b) => Math.max(a, b))).toBeGreaterThan(burst - 1.01);
+}, 60_000);
+
+test('a budget that is full admits what is anomalous, and is spent by eight sure events of a single device', () => {
+  const budget = createAlarmBudget(0.001);
+  expect(budget.admits('a', 0, 0, false)).toBe(true);
+  let opened = 0;
+  while (budget.admits('a', 300, 0, false)) {
+    budget.charge('a', 0);
+    opened++;
+  }
+  expect([opened, budget.spentRatio(0)]).toEqual([8, 1]);
+  // One event per 1,000 ms.
+  expect(budget.admits('a', 300, 1, false)).toBe(true);
+  budget.charge('a', 1);
+  expect(budget.admits('a', 300, 990, false)).toBe(false);
+  expect(budget.admits('a', 300, 1002, false)).toBe(true);
+  expect(budget.admits('a', 3, 2990, false)).toBe(false);
+  expect(budget.admits('a', 3, 3010, false)).toBe(true);
+});
+
+test('a device that alarms all the time leaves half of the budget to the others', () => {
+  const budget = createAlarmBudget(1e-6);
+  let noisy = 0;
+  for (let time = 0; time < 10_000; time++)
+    if (budget.admits('noisy', 300, time, true)) {
+      budget.charge('noisy', time);
+      noisy++;
+    }
+  // Four at once, and one when the first bit of time has passed.
+  expect(noisy).toBe(5);
+  expect(budget.admits('noisy', 300, 10_000, true)).toBe(false);
+  expect(budget.admits('quiet', 2.6, 10_000, true)).toBe(true);
+  expect(budget.admits('quiet', 2.4, 10_000, true)).toBe(false);
+  budget.charge('quiet', 10_000);
+  expect(budget.admits('quiet', 3.6, 10_000, true)).toBe(true);
+});
+
+test('an event that was right costs nothing from then on', () => {
+  const budget = createAlarmBudget(1e-9);
+  for (const key of ['a', 'b', 'a']) budget.charge(key, 5);
+  budget.refund('a', 5);
+  expect(budget.snapshot()).toMatchObject({ spent: 1, at: 5 });
+  expect(new Map(budget.snapshot().debts)).toEqual(
+    new Map([
+      ['a', 0.5],
+      ['b', 0.5],
+    ]),
+  );
+  for (let i = 0; i < 5; i++) budget.refund('b', 5);
+  expect(budget.spentRatio(5)).toBe(0);
+  expect(budget.admits('a', 0.1, 5, true)).toBe(true);
+});
+
+test('a share of the budget is refunded in proportion: half of it for one of two partitions', () => {
+  const budget = createAlarmBudget(0.01);
+  for (let i = 0; i < 8; i++) budget.charge('a', 0);
+  budget.divide(2, 0);
+  expect(budget.spentRatio(400)).toBeCloseTo(0.75);
+  budget.divide(1, 400);
+  expect(budget.spentRatio(600)).toBeCloseTo(0.5);
+  // Time does not go back.
+  expect(budget.spentRatio(100)).toBeCloseTo(0.75);
+});

@@ -1,0 +1,103 @@
+/** The bound on opened events, from records to sinks: over restarts and moves between processes, and over other model versions. */
+import fc from 'fast-check';
+import { budgetRange, eventCost } from '../../src/domain/alarm-budget';
+import {
+  createMemoryStore,
+  createPartition,
+  createProcess,
+  createSimpleDetector,
+  createStream,
+  type Process,
+} from './harness';
+
+const gain = 40;
+const messagesEach = 700;
+
+const step = fc.record({
+  partition: fc.nat(2),
+  process: fc.constantFrom(0, 1),
+  restart: fc.boolean(),
+  /** Relative to the usual one. */
+  threshold: fc.constantFrom(undefined, 0.2, 1, 1.5),
+  batches: fc.array(
+    fc.record({ size: fc.integer({ min: 1, max: 80 }), commit: fc.boolean(), refuse: fc.boolean() }),
+    { minLength: 1, maxLength: 5 },
+  ),
+});
+
+async function openedEvents(
+  seed: number,
+  partitions: number,
+  eventsPerMs: number | undefined,
+  steps: readonly (typeof step extends fc.Arbitrary<infer T> ? T : never)[],
+): Promise<number> {
+  const store = createMemoryStore();
+  const options = { store, saveEvery: 40, gain, baselines: false, ...(eventsPerMs && { eventsPerMs }) };
+  const processes = [createProcess(options), createProcess(options)];
+  const all: Process[] = [...processes];
+  const topic = Array.from({ length: partitions }, (_, p) =>
+    createPartition(createStream(messagesEach, seed + p, { partition: p }), { warmUpRecords: 0, partitions }),
+  );
+  let versions = 1;
+  for (const { partition, process, restart, threshold, batches } of steps) {
+    if (restart) all.push((processes[process] = createProcess(options)));
+    const to = processes[process]!;
+    const deliverNext = await topic[partition % partitions]!.assign(to);
+    if (threshold !== undefined) {
+      to.active.detector = createSimpleDetector(`v${++versions}`, to.table, gain);
+      to.active.threshold = 1.2 * gain * threshold;
+    }
+    for (const { size, commit, refuse } of batches) {
+      to.sink.refuse = refuse;
+      await deliverNext(size, commit).catch(() => undefined);
+    }
+  }
+  const last = processes[0]!;
+  for (const one of topic) {
+    const deliverNext = await one.assign(last);
+    while (await deliverNext(50));
+  }
+  const ids = all.flatMap(({ events }) =>
+    events.filter(({ status }) => status === 'open').map(({ id }) => id),
+  );
+  return new Set(ids).size;
+}
+
+/** Where a process ends, the next one scores some records again: as they were scored, only with the same version. */
+const interrupted: typeof step = step.map((one) => ({ ...one, threshold: undefined }));
+const swapped: typeof step = step.map(({ batches, ...one }) => ({
+  ...one,
+  process: 0 as const,
+  restart: false,
+  batches: batches.map((batch) => ({ ...batch, commit: true, refuse: false })),
+}));
+
+test.each([
+  ['restarts and moves between processes', interrupted],
+  ['changes of the model version', swapped],
+])(
+  'never more events than P (b/κ + 1) + αT, over %s',
+  async (_, steps) => {
+    let [most, unlimited] = [0, 0];
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(1000),
+        fc.integer({ min: 1, max: 3 }),
+        fc.constantFrom(1e-9, 0.005, 0.02),
+        fc.array(steps, { maxLength: 8 }),
+        async (seed, partitions, eventsPerMs, given) => {
+          const opened = await openedEvents(seed, partitions, eventsPerMs, given);
+          const bound = partitions * (budgetRange / eventCost + 1) + eventsPerMs * messagesEach;
+          expect(opened).toBeLessThanOrEqual(bound);
+          most = Math.max(most, opened / bound);
+          unlimited = Math.max(unlimited, (await openedEvents(seed, partitions, undefined, given)) / bound);
+        },
+      ),
+      { numRuns: 40 },
+    );
+    expect(most).toBeGreaterThan(0.4);
+    // Without a budget the same records open more.
+    expect(unlimited).toBeGreaterThan(1.5);
+  },
+  120_000,
+);
