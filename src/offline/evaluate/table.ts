@@ -31,8 +31,8 @@ const columns: readonly Column[] = [
 const heldBackColumns: readonly Column[] = [
   [
     'without budget',
-    ({ foundWithHeldBack, events, foundRatioWithHeldBack }) =>
-      countOrShare(foundWithHeldBack, events, foundRatioWithHeldBack),
+    ({ foundBeforeHoldingBack, events, foundRatioBeforeHoldingBack }) =>
+      countOrShare(foundBeforeHoldingBack, events, foundRatioBeforeHoldingBack),
   ],
   ['held back', ({ heldBackEvents }) => number(heldBackEvents, 0)],
 ];

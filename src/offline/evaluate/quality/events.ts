@@ -32,7 +32,7 @@ export function eventRates(columns: EventColumns) {
       counts.openedEvents =
       counts.falseEvents =
       counts.heldBackEvents =
-      counts.foundWithHeldBack =
+      counts.foundBeforeHoldingBack =
         NaN;
   return {
     ...counts,
@@ -53,7 +53,7 @@ export function addEventCounts(all: readonly EventCounts[]): EventCounts {
     openedEvents: sum((one) => one.openedEvents),
     falseEvents: sum((one) => one.falseEvents),
     heldBackEvents: sum((one) => one.heldBackEvents),
-    foundWithHeldBack: sum((one) => one.foundWithHeldBack),
+    foundBeforeHoldingBack: sum((one) => one.foundBeforeHoldingBack),
   };
 }
 
@@ -62,7 +62,7 @@ export function addEventCounts(all: readonly EventCounts[]): EventCounts {
  * @param days duration of the records; NaN if they have no times
  */
 export function eventShares(
-  { events, foundEvents, openedEvents, falseEvents, foundWithHeldBack }: EventCounts,
+  { events, foundEvents, openedEvents, falseEvents, foundBeforeHoldingBack }: EventCounts,
   records: number,
   days: number,
 ) {
@@ -70,7 +70,7 @@ export function eventShares(
     /** Found events of all labelled ones. */
     foundRatio: foundEvents / events,
     /** The same, events that were held back included. */
-    foundRatioWithHeldBack: foundWithHeldBack / events,
+    foundRatioBeforeHoldingBack: foundBeforeHoldingBack / events,
     /** Opened events that overlap a labelled one, of all opened events. */
     eventPrecision: (openedEvents - falseEvents) / openedEvents,
     falseEventsPerDay: falseEvents / days,
@@ -131,7 +131,7 @@ function countEvents({ labels, opened, heldBack }: DeviceColumns) {
     /** Events that the alarm budget kept from opening. */
     heldBackEvents: heldBack.length,
     /** Labelled events that overlap an opened or a held-back one: those found without the budget. */
-    foundWithHeldBack: foundBy([...opened, ...heldBack]),
+    foundBeforeHoldingBack: foundBy([...opened, ...heldBack]),
   };
 }
 

@@ -128,7 +128,7 @@ function macroOf(series: readonly SeriesMetrics[]): MacroMetrics {
     eventRecall: mean('eventRecall'),
     delay: mean('delay'),
     foundRatio: mean('foundRatio'),
-    foundRatioWithHeldBack: mean('foundRatioWithHeldBack'),
+    foundRatioBeforeHoldingBack: mean('foundRatioBeforeHoldingBack'),
     eventPrecision: mean('eventPrecision'),
     falseEventsPerDay: mean('falseEventsPerDay'),
     falseEventsPer1000Records: mean('falseEventsPer1000Records'),

@@ -23,8 +23,8 @@ describe('events of the detector against labelled events', () => {
       falseEvents: 1,
       foundRatio: 0.5,
       heldBackEvents: 0,
-      foundWithHeldBack: 1,
-      foundRatioWithHeldBack: 0.5,
+      foundBeforeHoldingBack: 1,
+      foundRatioBeforeHoldingBack: 0.5,
       eventPrecision: 0.5,
       falseEventsPerDay: NaN,
       falseEventsPer1000Records: 100,
@@ -44,8 +44,8 @@ describe('events of the detector against labelled events', () => {
       falseEvents: 1,
       foundRatio: 0.5,
       heldBackEvents: 2,
-      foundWithHeldBack: 2,
-      foundRatioWithHeldBack: 1,
+      foundBeforeHoldingBack: 2,
+      foundRatioBeforeHoldingBack: 1,
     });
   });
 
