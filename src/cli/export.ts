@@ -30,11 +30,17 @@ export const register: Register = (program, context) => {
           return;
         }
         // With this, another tool can build the network and scale its input.
-        const { spec, image, channels, scaler, conditions } = state;
+        const { spec, image, channels, counters, scaler, conditions } = state;
         const metadata = Object.fromEntries(
-          Object.entries({ version, spec, ...(image && { image }), channels, scaler, conditions }).map(
-            ([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)],
-          ),
+          Object.entries({
+            version,
+            spec,
+            ...(image && { image }),
+            channels,
+            ...(counters && { counters }),
+            scaler,
+            conditions,
+          }).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
         );
         await writeFile(file, encodeSafetensors(toTorchWeights(model.weights), metadata));
         report(`${model.weights.size} tensors`);

@@ -24,7 +24,13 @@ export function settingsFingerprint({ record, window, model, calibration }: Dete
     ...(image && { image: { ...record.image, format: undefined, maxPixels: undefined } }),
     conditions: record.conditions,
     // A model version does not depend on limits.
-    signals: record.signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
+    signals: record.signals.map(({ channel, kind, direction, deadband }) => ({
+      channel,
+      // Absent unless configured, so that older versions stay usable.
+      ...(kind !== 'auto' && { kind }),
+      direction,
+      deadband,
+    })),
     length: window.length,
     // Settings that change how windows are filled.
     interval: window.intervalMs,

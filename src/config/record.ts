@@ -87,8 +87,9 @@ export const recordSection = {
   }),
   signals: signals({
     doc:
-      'Prior knowledge of channels. `direction`: only deviations in this direction count; default `both`. `deadband`: smaller ' +
-      'deviations from the expected value do not count, in the unit of the channel; default 0. `limits`: a value outside of ' +
+      'Prior knowledge of channels. `kind`: `level`, or `counter` for a channel that only grows but for resets, which is scored by ' +
+      'its rate per second; default `auto`, by its history. `direction`: only deviations in this direction count; default `both`. `deadband`: smaller ' +
+      'deviations from the expected value do not count, in the unit of the channel, of a counter per second; default 0. `limits`: a value outside of ' +
       'these is anomalous, whatever the model expects.',
     default: {},
   }),

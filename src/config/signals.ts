@@ -1,11 +1,12 @@
 /** `record.signals`: a map from the name of a channel to prior knowledge of it. */
+import { signalKinds } from '../domain/counter';
 import type { SignalSpec } from '../domain/signal';
 import { key, oneOf, show, type About } from '../schema/formats';
 import type { Key } from '../schema/key';
 import { didYouMean, nearest } from '../schema/suggest';
 
 const directions = ['both', 'up', 'down'] as const;
-const specKeys = ['direction', 'deadband', 'limits'];
+const specKeys = ['kind', 'direction', 'deadband', 'limits'];
 const limitKeys = ['min', 'max'];
 
 type AnyMap = Readonly<Record<string, unknown>>;
@@ -34,14 +35,21 @@ function readSignal(channel: string, spec: unknown, problems: string[]): SignalS
     problems.push(`${channel} must be a map such as {direction: up} (got ${show(spec)})`);
     return undefined;
   }
-  const { direction: word = 'both', deadband = 0, limits: given = {} } = spec as Record<string, unknown>;
+  const {
+    kind: kindWord = 'auto',
+    direction: word = 'both',
+    deadband = 0,
+    limits: given = {},
+  } = spec as Record<string, unknown>;
   problems.push(...unknownKeys(channel, spec, specKeys));
+  const kind = signalKinds.find((one) => one === kindWord);
+  if (kind === undefined) wrong('kind', oneOf(signalKinds), kindWord);
   const direction = directions.find((one) => one === word);
   if (direction === undefined) wrong('direction', oneOf(directions), word);
   if (!isFinite(deadband) || deadband < 0) wrong('deadband', 'a number of at least 0', deadband);
   const limits = readLimits(channel, given, problems, wrong);
   if (problems.length > known) return undefined;
-  return { channel, direction: direction!, deadband: deadband as number, limits: limits! };
+  return { channel, kind: kind!, direction: direction!, deadband: deadband as number, limits: limits! };
 }
 
 function readLimits(
@@ -71,7 +79,7 @@ function readLimits(
 /** Prior knowledge of channels. Several problems are reported in one message. */
 export function signals(about: About): Key<readonly SignalSpec[]> {
   return key<readonly SignalSpec[]>(about, {
-    type: `a map \`channel: {direction, deadband, limits: {min, max}}\`; direction is ${oneOf(directions)}`,
+    type: `a map \`channel: {kind, direction, deadband, limits: {min, max}}\`; kind is ${oneOf(signalKinds)}, direction is ${oneOf(directions)}`,
     read(value) {
       if (typeof value !== 'object' || value === null) return undefined;
       // A map comes as its entries (evaluate.ts).

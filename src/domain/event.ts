@@ -94,10 +94,10 @@ interface Suspicion<Channels = EventChannels> {
   recent: { detection: Detection; age: number }[];
   gathering: Gathering<Channels> | undefined;
   quietRecords: number;
-  /** Channels that led an anomalous record, and have had no value in a normal record since. */
-  odd: readonly string[];
+  /** Channels that led an anomalous record, and have had no value in a normal record since. Absent in the state of older versions. */
+  odd?: readonly string[];
   /** Event time of the newest record that counted: anomalous, or normal with a value of each odd channel. Unix ms. */
-  countedAt: number;
+  countedAt?: number;
   /** Event time of the key's newest record, Unix ms. */
   newest: number;
   /** Event time of the detector at that record, Unix ms. */
@@ -186,10 +186,11 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     suspicions.set(key, suspicion);
     suspicion.newest = timestamp;
     suspicion.heardAt = clock;
+    const { odd = [] } = suspicion;
     suspicion.odd =
       detection === undefined
-        ? suspicion.odd.filter((channel) => missing.includes(channel))
-        : [...new Set([...suspicion.odd, ...leadingChannels(detection)])];
+        ? odd.filter((channel) => missing.includes(channel))
+        : [...new Set([...odd, ...leadingChannels(detection)])];
     if (detection !== undefined) suspicion.quietRecords = 0;
     else if (suspicion.odd.length === 0) suspicion.quietRecords++;
     return suspicion;
@@ -201,8 +202,9 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     const suspicion = hear(heard, detection);
     if (suspicion === undefined) return none;
     // A record without a value of an odd channel counts neither as anomalous nor as normal.
-    if (detection === undefined && suspicion.odd.length > 0) {
-      const isSilent = heard.timestamp - suspicion.countedAt > policy.silenceMs;
+    const { odd = [], countedAt = heard.timestamp } = suspicion;
+    if (detection === undefined && odd.length > 0) {
+      const isSilent = heard.timestamp - countedAt > policy.silenceMs;
       return isSilent ? end(heard.key, suspicion, 'silence', heard.timestamp) : none;
     }
     suspicion.countedAt = heard.timestamp;

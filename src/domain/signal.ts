@@ -1,4 +1,5 @@
 /** Rules of the operator for a channel: which deviations count, and which values are out of limits. */
+import type { SignalKind } from './counter';
 import type { Values } from './record';
 
 /** Which deviations of a channel from its expected value count. A deviation that does not count is treated as none. */
@@ -6,11 +7,12 @@ export interface SignalRule {
   channel: string;
   /** `up`: only values above the expected one count; `down`: only those below. */
   direction: 'up' | 'down' | 'both';
-  /** Smaller deviations do not count. In the channel's unit. */
+  /** Smaller deviations do not count. In the channel's unit, of a counter per second. */
   deadband: number;
 }
 
 export interface SignalSpec extends SignalRule {
+  kind: SignalKind;
   /** Values outside are anomalous whatever the model reports; those on a limit are not. */
   limits: { min?: number; max?: number };
 }

@@ -1,11 +1,12 @@
 /** The window of one key: a ring of its newest records. */
 import { joinConditions } from './condition';
+import { toRates } from './counter';
 import { createValues, type Values } from './record';
 import type { Linked } from './recency';
 import { unknownRhythm, type Rhythm } from './rhythm';
-import type { EncodedWindows, RecordColumns, RecordEncoder, WindowBatch, WindowShape } from './window';
+import type { EncodedWindows, RecordEncoder, WindowBatch, WindowShape } from './window';
 
-export class KeyWindow implements RecordColumns, Linked<KeyWindow> {
+export class KeyWindow implements Linked<KeyWindow> {
   before: KeyWindow | undefined;
   after: KeyWindow | undefined;
   /** Records pushed so far, those that fill gaps included. Record i is in row i modulo the length. */
@@ -14,22 +15,30 @@ export class KeyWindow implements RecordColumns, Linked<KeyWindow> {
   newest = -Infinity;
   /** Number of the newest record with a missing value; −1 = none. */
   missingAt = -1;
-  /** Records that the window may lack before its newest one; the full length if even the newest one is unknown. */
+  /**
+   * Records that may be unknown: those of the window and the one before it, which counters need. One more than the length if
+   * even the newest one is unknown.
+   */
   lacking: number;
   encoded: EncodedRing | undefined;
   rhythm: Rhythm = unknownRhythm();
   readonly values: Values;
   readonly conditions: Float64Array;
   readonly timestamps: Float64Array;
+  /** Last value of each channel before the window, NaN = none, and its event time, Unix ms. Empty for images. */
+  readonly priorValues: Float64Array;
+  readonly priorTimes: Float64Array;
 
   constructor(
     public key: string,
     { length, channels, conditions, pixels }: WindowShape,
   ) {
-    this.lacking = length;
+    this.lacking = length + 1;
     this.values = createValues(length * channels, pixels === true);
     this.conditions = new Float64Array(length * conditions);
     this.timestamps = new Float64Array(length);
+    this.priorValues = new Float64Array(pixels === true ? 0 : channels).fill(NaN);
+    this.priorTimes = new Float64Array(this.priorValues.length);
   }
 }
 
@@ -56,7 +65,32 @@ export function windowBytes({ length, channels, conditions, pixels }: WindowShap
 export function emptyWindow(window: KeyWindow): void {
   window.pushed = 0;
   window.missingAt = -1;
+  window.priorValues.fill(NaN);
+  window.priorTimes.fill(0);
   if (window.encoded !== undefined) window.encoded.upTo = 0;
+}
+
+/** The row for the next record. The record there, if any, is now before the window. */
+function freeSlot(window: KeyWindow, length: number): number {
+  const slot = window.pushed % length;
+  if (window.pushed >= length) rememberRow(window, slot, window.priorValues, window.priorTimes);
+  return slot;
+}
+
+/** Writes the values of a row, as far as they are not missing, and their event times. */
+export function rememberRow(
+  { values, timestamps }: KeyWindow,
+  row: number,
+  before: Float64Array,
+  beforeAt: Float64Array,
+): void {
+  const channels = before.length;
+  for (let i = 0; i < channels; i++) {
+    const value = values[row * channels + i]!;
+    if (Number.isNaN(value)) continue;
+    before[i] = value;
+    beforeAt[i] = timestamps[row]!;
+  }
 }
 
 /** Pushes row `row` of columns shaped as in RecordBatch. */
@@ -68,7 +102,7 @@ export function pushRecord(
   values: Values,
   conditions: Float64Array,
 ): void {
-  const slot = window.pushed % length;
+  const slot = freeSlot(window, length);
   for (let i = 0; i < channels; i++) {
     const value = values[row * channels + i]!;
     window.values[slot * channels + i] = value;
@@ -87,14 +121,14 @@ export function pushFiller(
   conditions: Float64Array,
   row: number,
 ): void {
-  window.missingAt = window.pushed;
-  const slot = window.pushed++ % length;
+  const slot = freeSlot(window, length);
+  window.missingAt = window.pushed++;
   window.values.fill(NaN, slot * channels, (slot + 1) * channels);
   for (let i = 0; i < given; i++) window.conditions[slot * given + i] = conditions[row * given + i]!;
   window.timestamps[slot] = timestamp;
 }
 
-/** Copies a full window to the end of `batch`; returns its number there. */
+/** Copies a full window to the end of `batch`, with the rates of its counters; returns its number there. */
 export function copyWindow(
   window: KeyWindow,
   { length, channels, conditions: given }: WindowShape,
@@ -106,6 +140,9 @@ export function copyWindow(
   copyRows(window.values, first, length, channels, batch.values, at);
   if (given > 0) copyRows(window.conditions, first, length, given, batch.conditions, at);
   copyRows(window.timestamps, first, length, 1, batch.timestamps, at);
+  const { counters } = batch;
+  if (counters.length > 0)
+    toRates(batch, { counters, channels }, at, length, window.priorValues, window.priorTimes);
   return place;
 }
 
@@ -138,8 +175,8 @@ function copyRun(
 }
 
 /**
- * Encodes each record of a window once, although several windows contain it. The result writes the encoding of a window as
- * number `at` of `out`.
+ * Encodes each record of a window once, although several windows contain it. The result writes the encoding of window `at` of a
+ * batch, which is the copy of `window`.
  */
 export function createEncodedCopy({ length, channels }: WindowShape) {
   /** Shared by all keys if windows have one record: no later window contains it. */
@@ -158,17 +195,24 @@ export function createEncodedCopy({ length, channels }: WindowShape) {
     return encoded;
   }
 
-  return (window: KeyWindow, out: EncodedWindows, at: number): void => {
+  /** Whether a value is missing, or the rate of the first value of a counter. */
+  function lacksValue(window: KeyWindow, { values, counters }: WindowBatch, at: number): boolean {
+    if (window.missingAt >= 0 && window.pushed - window.missingAt <= length) return true;
+    return counters.some((channel) => Number.isNaN(values[at * length * channels + channel]!));
+  }
+
+  return (window: KeyWindow, batch: WindowBatch, out: EncodedWindows, at: number): void => {
     const { encoder } = out;
     const { recordConditionDim } = encoder;
-    const isLacking = window.pushed - window.missingAt <= length && window.missingAt >= 0;
+    const isLacking = lacksValue(window, batch, at);
     out.lacking[at] = isLacking ? 1 : 0;
     if (isLacking) out.lackingCount++;
     const encoded = encodedBy(encoder, window);
     let unknown = 0;
-    for (let i = Math.max(encoded.upTo, window.pushed - length); i < window.pushed; i++) {
+    const oldest = window.pushed - length;
+    for (let i = Math.max(encoded.upTo, oldest); i < window.pushed; i++) {
       const slot = i % length;
-      unknown = encoder.encodeRecord(window, slot, encoded.x, slot, encoded.c, slot);
+      unknown = encoder.encodeRecord(batch, at * length + i - oldest, encoded.x, slot, encoded.c, slot);
     }
     encoded.upTo = window.pushed;
     out.unknownConditions += unknown;

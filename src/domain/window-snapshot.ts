@@ -2,7 +2,7 @@
 import { rhythmSize } from './rhythm';
 import { createValues, type Values } from './record';
 import type { WindowShape } from './window';
-import { copyRows, type KeyWindow } from './window-ring';
+import { copyRows, rememberRow, type KeyWindow } from './window-ring';
 
 export interface WindowsSnapshot {
   /** The least recently seen first. */
@@ -11,7 +11,7 @@ export interface WindowsSnapshot {
   readonly newest: Float64Array;
   /** Number of records of each key. Shape [keys]. */
   readonly counts: Int32Array;
-  /** Number of records that the window of each key may lack. Shape [keys]. */
+  /** Number of records that the window of each key, and the record before it, may lack. Shape [keys]. */
   readonly lacking: Int32Array;
   /** Interval, anchor, jump and pending records of each key; absent in the state of older versions. Shape [keys, 4]. */
   readonly rhythms?: Float64Array | undefined;
@@ -21,6 +21,13 @@ export interface WindowsSnapshot {
   readonly conditions: Float64Array;
   /** Unix ms. Shape [records]. */
   readonly timestamps: Float64Array;
+  /**
+   * Last value of each channel before these records, NaN = none; absent in the state of older versions. Shape [keys, channels];
+   * empty for images.
+   */
+  readonly priorValues?: Float64Array | undefined;
+  /** Event times of these values, Unix ms. */
+  readonly priorTimes?: Float64Array | undefined;
   /** Event time from which on a key without a window is new, Unix ms. */
   readonly knownFrom: number;
 }
@@ -35,6 +42,8 @@ export function takeWindowsSnapshot(
   const values = createValues(rows * channels, pixels === true);
   const conditions = new Float64Array(rows * given);
   const timestamps = new Float64Array(rows);
+  const priorValues = new Float64Array(pixels === true ? 0 : windows.length * channels);
+  const priorTimes = new Float64Array(priorValues.length);
   let row = 0;
   windows.forEach((window, k) => {
     const count = counts[k]!;
@@ -43,6 +52,12 @@ export function takeWindowsSnapshot(
     copyRows(window.conditions, first, count, given, conditions, row);
     copyRows(window.timestamps, first, count, 1, timestamps, row);
     row += count;
+    const ofKey = priorValues.subarray(k * channels, (k + 1) * channels);
+    const atOfKey = priorTimes.subarray(k * channels, (k + 1) * channels);
+    ofKey.set(window.priorValues);
+    atOfKey.set(window.priorTimes);
+    // The next record takes the place of the oldest one of a full window.
+    if (window.pushed >= length) rememberRow(window, window.pushed % length, ofKey, atOfKey);
   });
   return {
     keys: windows.map(({ key }) => key),
@@ -55,6 +70,8 @@ export function takeWindowsSnapshot(
     values,
     conditions,
     timestamps,
+    priorValues,
+    priorTimes,
     knownFrom,
   };
 }
@@ -90,13 +107,16 @@ export function restoreWindows(
     window.values.set(snapshot.values.subarray(from * channels, to * channels));
     window.conditions.set(snapshot.conditions.subarray(from * given, to * given));
     window.timestamps.set(snapshot.timestamps.subarray(from, to));
+    const ofKey = [k * channels, (k + 1) * channels] as const;
+    if (snapshot.priorValues !== undefined) window.priorValues.set(snapshot.priorValues.subarray(...ofKey));
+    if (snapshot.priorTimes !== undefined) window.priorTimes.set(snapshot.priorTimes.subarray(...ofKey));
     for (let i = 0; i < count * channels; i++)
       if (Number.isNaN(window.values[i]!)) window.missingAt = Math.floor(i / channels);
   });
 }
 
 function assertShape(
-  { keys, newest, counts, lacking, rhythms, values, conditions, timestamps }: WindowsSnapshot,
+  { keys, newest, counts, lacking, rhythms, values, conditions, timestamps, ...prior }: WindowsSnapshot,
   { length, channels, conditions: given, pixels }: WindowShape,
 ): void {
   const rows = counts.reduce((sum, count) => sum + count, 0);
@@ -104,10 +124,13 @@ function assertShape(
     [newest, counts, lacking].every((column) => column.length === keys.length) &&
     (rhythms === undefined || rhythms.length === keys.length * rhythmSize) &&
     counts.every((count) => count >= 0 && count < length) &&
-    lacking.every((count) => count >= 0 && count <= length) &&
+    lacking.every((count) => count >= 0 && count <= length + 1) &&
     values instanceof Uint8Array === (pixels === true) &&
     values.length === rows * channels &&
     conditions.length === rows * given &&
-    timestamps.length === rows;
+    timestamps.length === rows &&
+    [prior.priorValues, prior.priorTimes].every(
+      (column) => column === undefined || column.length === (pixels === true ? 0 : keys.length * channels),
+    );
   if (!fits) throw new RangeError('windows have another shape');
 }

@@ -62,7 +62,7 @@ export function createWindowStore(
   const copyEncoded = createEncodedCopy(shape);
   const knownFrom = beginning === 'unknown' ? Infinity : -Infinity;
   const unread = createUnreadRecords(
-    length,
+    length + 1,
     limits.ttlMs,
     typeof beginning === 'object' ? beginning.knownFrom : knownFrom,
   );
@@ -105,7 +105,7 @@ export function createWindowStore(
     seen.remove(window);
     emptyWindow(window);
     window.newest = -Infinity;
-    window.lacking = length;
+    window.lacking = length + 1;
     window.rhythm = unknownRhythm();
     return window;
   }
@@ -183,13 +183,15 @@ export function createWindowStore(
     copy(key: string, batch: WindowBatch): void {
       const window = windowOf(key)!;
       const place = copyWindow(window, shape, batch);
-      if (batch.encoded !== undefined) copyEncoded(window, batch.encoded, place);
+      if (batch.encoded !== undefined) copyEncoded(window, batch, batch.encoded, place);
     },
     /** Whether the window of a key may lack records before its newest one, which this process has not read; no window lacks none. */
-    lacks: (key: string): boolean => (windowOf(key)?.lacking ?? 0) > 0,
+    lacks: (key: string): boolean => (windowOf(key)?.lacking ?? 0) > 1,
+    /** As `lacks`, but for windows with counters, whose first rate needs the record before the window. */
+    lacksWithCounters: (key: string): boolean => (windowOf(key)?.lacking ?? 0) > 0,
     /** Records may be missing before the next record of each key. */
     interrupt(): void {
-      for (const window of windows.values()) window.lacking = length;
+      for (const window of windows.values()) window.lacking = length + 1;
       unread.interrupt();
     },
     /** Contents, from which `createWindowStore` continues bit for bit. */

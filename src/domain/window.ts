@@ -14,7 +14,9 @@ export interface WindowBatch {
   count: number;
   /** The model's input; if absent, it is encoded from the values when the batch is scored. */
   readonly encoded?: EncodedWindows;
-  /** Shape [capacity, length, channels], raw; NaN = missing. */
+  /** Indices of the counters, whose values are rates (domain/counter.ts). */
+  readonly counters: readonly number[];
+  /** Shape [capacity, length, channels], not scaled; NaN = missing. */
   readonly values: Values;
   /** Shape [capacity, length, given conditions], as read. */
   readonly conditions: Float64Array;
@@ -97,10 +99,12 @@ export function createWindowBatch(
   shape: WindowShape,
   capacity: number,
   encoded?: EncodedWindows,
+  counters: readonly number[] = [],
 ): WindowBatch {
   return {
     capacity,
     count: 0,
+    counters,
     ...(encoded && { encoded }),
     values: createValues(capacity * shape.length * shape.channels, shape.pixels === true),
     conditions: new Float64Array(capacity * shape.length * shape.conditions),

@@ -1,10 +1,9 @@
 /** The latent codes of the windows of a history, as CSV. */
 import type { DetectorSettings } from '../config/settings';
-import { createWindowBatch } from '../domain/window';
 import { createWindowStore } from '../domain/window-store';
 import type { Model } from '../models/model';
 import { createRecordDecoder } from '../pipeline/record-decoder';
-import type { VersionState } from '../scoring/version-state';
+import { createVersionBatch, type VersionState } from '../scoring/version-state';
 import { createLatentEncoder } from '../scoring/generate';
 import type { ReadHistory } from '../sources/history';
 import { configuredSource } from '../sources/configured';
@@ -28,7 +27,7 @@ export async function encodeHistory(parts: EncodeParts): Promise<{ rejected: num
   const { decode, shape, table } = createRecordDecoder(settings);
   const encode = createLatentEncoder(state, model, table);
   const windows = createWindowStore(shape, window);
-  const batch = createWindowBatch(shape, chunk);
+  const batch = createVersionBatch(state, chunk);
   const names = latentNames(model.latentDims);
   let labels: [key: string, time: string][] = [];
   let rejected = 0;

@@ -109,6 +109,7 @@ export function fillChunk(
 ): void {
   const { windows } = partition;
   const valuesPerRecord = records.values.length / records.capacity;
+  const hasCounters = chunk.windows.counters.length > 0;
   const warmUp = (chunk.warmUp = messages[from]!.warmUp);
   // Offsets ascend: after the first unprocessed message all are unprocessed.
   let maybeProcessed = true;
@@ -128,7 +129,7 @@ export function fillChunk(
     if (result === 'ready' || result === 'not_full' || result === 'no_room') {
       if (warmUp && !partition.rescores) continue;
       const limits = limitsOf(records.values, row * valuesPerRecord);
-      const lacks = windows.lacks(key);
+      const lacks = hasCounters ? windows.lacksWithCounters(key) : windows.lacks(key);
       const isDecidable = result === 'ready' || limits.length > 0;
       if (isDecidable) {
         const at = chunk.count++;

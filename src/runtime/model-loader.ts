@@ -22,7 +22,7 @@ export interface ModelLoaderOptions {
   store: Pick<ModelStore, 'read'>;
   decode: DecodeModel;
   metrics: Pick<DetectorMetrics, 'modelLoadFailed' | 'falseAlarmTarget'>;
-  log: Pick<Logger, 'warn'>;
+  log: Pick<Logger, 'info' | 'warn'>;
 }
 
 export function createModelLoader({ settings, store, decode, metrics, log }: ModelLoaderOptions): LoadModel {
@@ -39,7 +39,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
   }
 
   function activate(detector: Detector): ActiveDetector {
-    const { calibration, channels, scaler } = detector.state;
+    const { calibration, channels, counters, scaler } = detector.state;
     const { falseAlarmTarget } = settings.calibration;
     const { ratio, surprise, extrapolated } = alarmThreshold(falseAlarmTarget, detector.state);
     if (extrapolated) {
@@ -53,6 +53,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
     const unseen = channels.filter((_, i) => scaler.count[i] === 0);
     if (unseen.length > 0)
       log.warn('channels without a value in the training data are not scored', { channels: unseen });
+    if (counters !== undefined) log.info('channels that only grow are scored by their rate', { counters });
     metrics.falseAlarmTarget(ratio);
     return { detector, threshold: surprise, drift: watchDrift(settings, detector) };
   }

@@ -15,6 +15,7 @@ import type { TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/model-store';
 import { messageOf } from '../system/error-text';
 import type { StoredTensor } from '../tensor';
+import { findCounters, withRates } from '../training/counters';
 import { createDatasetBuilder, type Dataset } from '../training/dataset';
 import type { Interval } from '../training/exclusion';
 import type { TrainingReport } from '../training/report';
@@ -66,13 +67,17 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   const { record, model, training, calibration } = settings;
   const recordDecoder = createRecordDecoder(settings);
   const account = new HistoryAccount(settings);
-  const dataset = await readDataset(parts, recordDecoder, account);
+  const levels = await readDataset(parts, recordDecoder, account);
   const { rejected: rejectedByReason } = account.summary();
+  const kindOf = (name: string) => record.signals.find(({ channel }) => channel === name)?.kind ?? 'auto';
+  const counters = findCounters(levels, record.channels, kindOf);
+  const dataset = withRates(levels, record.channels, counters);
   const options = {
     ...training,
     ...calibration,
     schema: record,
     signals: record.signals,
+    counters,
     model,
     calibrationShare: calibration.share,
     engine: tensors.name,

@@ -10,7 +10,7 @@ import { createSurpriseScale } from '../calibration/surprise';
 import { surpriseOf } from '../calibration/threshold';
 import type { CategoryTable } from '../domain/condition';
 import type { Contribution, NearestNormal } from '../domain/detection';
-import { createWindowBatch, type WindowBatch, type WindowShape } from '../domain/window';
+import type { WindowBatch, WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
 import { createAssessor, type RawScores } from './assess';
 import { assessBias } from './bias';
@@ -19,7 +19,7 @@ import type { OpenEngine } from './engine';
 import { createExplainer, offDimensions } from './explain';
 import { createGroupReader } from './group';
 import { createRanking } from './ranking';
-import type { VersionState } from './version-state';
+import { createVersionBatch, type VersionState } from './version-state';
 
 /** Calibrated scores of a batch of windows, column by column. */
 export interface Scores extends Calibrated {
@@ -179,7 +179,7 @@ export function createDetector(
     shape,
     engine: engine.name,
     createBatch: (capacity) =>
-      createWindowBatch(shape, capacity, encoder.createBuffers(capacity, engine.onThread)),
+      createVersionBatch(state, capacity, encoder.createBuffers(capacity, engine.onThread)),
     assess: (batch) => assessor.assess(batch),
     applyCalibration,
     score: async (batch, baselinesOf) => applyCalibration(batch, await assessor.assess(batch), baselinesOf),

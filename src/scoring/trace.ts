@@ -24,7 +24,8 @@ export function traceScoring(model: Model, learned: LearnedState): Uint8Array {
 }
 
 /**
- * The graph for other programs, as `vaemon export` writes it: inputs `values`, raw values that the graph scales, and `c`.
+ * The graph for other programs, as `vaemon export` writes it: inputs `values`, values that the graph scales (of counters their
+ * rates), and `c`.
  * @throws UntranslatableError naming a kernel that ONNX has no counterpart for
  */
 export function traceWithScaler(model: Model, learned: LearnedState): Uint8Array {
@@ -67,6 +68,7 @@ function trace(model: Model, learned: LearnedState, prelude?: GraphParts['prelud
     metadata: {
       'vaemon.spec': JSON.stringify(spec),
       'vaemon.channels': JSON.stringify(learned.channels),
+      ...(learned.counters && { 'vaemon.counters': JSON.stringify(learned.counters) }),
       'vaemon.conditions': JSON.stringify(learned.conditions),
     },
     ...(prelude && { prelude }),

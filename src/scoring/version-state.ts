@@ -4,7 +4,13 @@ import type { ConditionState } from '../domain/condition';
 import type { ImageShape } from '../domain/image';
 import type { ScalerState } from '../domain/scaler';
 import type { SignalRule } from '../domain/signal';
-import { windowShape, type WindowShape } from '../domain/window';
+import {
+  createWindowBatch,
+  windowShape,
+  type EncodedWindows,
+  type WindowBatch,
+  type WindowShape,
+} from '../domain/window';
 import type { ModelSpec } from '../models/model';
 import type { BiasState } from './bias';
 import type { ChannelState } from './channels';
@@ -19,6 +25,8 @@ export interface LearnedState {
   image?: ImageShape;
   scaler: ScalerState;
   conditions: ConditionState;
+  /** Channels that are scored by their rate; absent if there are none. */
+  counters?: readonly string[];
   /** Which deviations count. Part of the version, because calibration depends on it. */
   signals: readonly SignalRule[];
   repeats: readonly Repetition[];
@@ -50,4 +58,14 @@ export function shapeOf({
 }: Pick<LearnedState, 'spec' | 'image' | 'channels' | 'conditions'>): WindowShape {
   const schema = { channels, conditions: conditions.specs };
   return windowShape(image === undefined ? schema : { ...schema, kind: 'image', image }, spec.length);
+}
+
+/** A batch for windows as the version reads them, with the rates of its counters. */
+export function createVersionBatch(
+  state: Pick<LearnedState, 'spec' | 'image' | 'channels' | 'conditions' | 'counters'>,
+  capacity: number,
+  encoded?: EncodedWindows,
+): WindowBatch {
+  const counters = (state.counters ?? []).map((name) => state.channels.indexOf(name));
+  return createWindowBatch(shapeOf(state), capacity, encoded, counters);
 }

@@ -58,7 +58,7 @@ export function createSnapshotFormat(
 
   return {
     encode({ offset, lost, windows, events, baselines }: PartitionSnapshot): StoredState {
-      const { keys, knownFrom, rhythms, ...columns } = windows;
+      const { keys, knownFrom, rhythms, priorValues, priorTimes, ...columns } = windows;
       const names: string[] = [];
       const places = new Map<number, number>([[unknownCategory, unknownCategory]]);
       const conditions = recode(windows.conditions, (code) => {
@@ -90,6 +90,8 @@ export function createSnapshotFormat(
         columns: {
           ...columns,
           ...(rhythms && { rhythms }),
+          ...(priorValues && { priorValues }),
+          ...(priorTimes && { priorTimes }),
           conditions,
           ...(baselines && baselineColumns(baselines.devices)),
         },
@@ -109,10 +111,12 @@ export function createSnapshotFormat(
           newest: columnOf(columns, 'newest', Float64Array),
           counts: columnOf(columns, 'counts', Int32Array),
           lacking: columnOf(columns, 'lacking', Int32Array),
-          rhythms: 'rhythms' in columns ? columnOf(columns, 'rhythms', Float64Array) : undefined,
+          rhythms: newerColumn(columns, 'rhythms'),
           values: valuesOf(columns),
           conditions: recode(columnOf(columns, 'conditions', Float64Array), (place) => codes[place] ?? 0),
           timestamps: columnOf(columns, 'timestamps', Float64Array),
+          priorValues: newerColumn(columns, 'priorValues'),
+          priorTimes: newerColumn(columns, 'priorTimes'),
           knownFrom: given.knownFrom,
         },
         events: given.eventPolicy === eventPolicy ? given.events : undefined,
@@ -143,6 +147,11 @@ function columnOf<C extends Column>(
   const column = columns[name];
   if (column instanceof kind) return column;
   throw new Error(`has no column "${name}" of ${kind.name}`);
+}
+
+/** Undefined in the state of older versions. */
+function newerColumn(columns: StoredState['columns'], name: string): Float64Array | undefined {
+  return name in columns ? columnOf(columns, name, Float64Array) : undefined;
 }
 
 /** Per device: records seen, and number of statistics. Per statistic of each: size of the sample. Then all samples. */

@@ -2,7 +2,7 @@
 import { createContinuity, fillerTime, type Staleness, type TimeRules } from '../domain/continuity';
 import { createValues, type RecordBatch, type Values } from '../domain/record';
 import type { CheckLimits } from '../domain/signal';
-import type { WindowBatch, WindowShape } from '../domain/window';
+import type { RecordColumns, WindowBatch, WindowShape } from '../domain/window';
 import { boundExclusion, isOf, without, withoutRecords, type Interval } from './exclusion';
 import { createSeries, type Series } from './series';
 
@@ -52,6 +52,8 @@ export interface Dataset {
   readonly cuts: WindowCuts;
   /** Rows that end a full window without a gap or an excluded record, in order of event time. */
   readonly ends: Int32Array;
+  /** Rows whose predecessor is not the record before of the same key: it is unknown, or excluded. Ascending. */
+  readonly starts: Int32Array;
   /** Records per millisecond over all keys, from the time span that they cover. */
   readonly recordsPerMs: number;
   /** Appends the window that ends at row `end` to `batch`. */
@@ -146,6 +148,7 @@ interface Columns {
   readonly timestamps: Float64Array;
   /** Rows that end a window, in the order of appending. */
   readonly ends: readonly number[];
+  readonly starts: readonly number[];
   readonly excludedRecords: number;
   readonly cuts: WindowCuts;
   /** Appends the records of a key, and the rows that fill its gaps and pad its windows. */
@@ -163,6 +166,7 @@ function createColumns(
   const conditions = new Float64Array(rows * given);
   const timestamps = new Float64Array(rows);
   const ends: number[] = [];
+  const starts: number[] = [];
   let row = 0;
   let excludedRecords = 0;
   const cuts: WindowCuts = { expired: 0, broken: 0, longestRun: 0 };
@@ -185,6 +189,7 @@ function createColumns(
     timestamps,
     ends,
     cuts,
+    starts,
     get excludedRecords() {
       return excludedRecords;
     },
@@ -192,10 +197,12 @@ function createColumns(
       const from = series.values();
       /** Rows since the last gap or excluded record. */
       let run = 0;
+      let isAfterExcluded = false;
       let newest = -Infinity;
       series.timestamps.forEach((timestamp, i) => {
         const continuation = continuityOf(series.breaks.has(i) ? -Infinity : newest, timestamp);
         const { restart, fillers } = continuation;
+        if (restart || isAfterExcluded) starts.push(row);
         if (restart) run = 0;
         if (restart && i > 0 && !series.breaks.has(i))
           cuts[timestamp - newest > ttlMs ? 'expired' : 'broken']++;
@@ -204,9 +211,9 @@ function createColumns(
         run += fillers;
         newest = timestamp;
         writeRecord(series, from, i);
-        const isExcluded =
+        const isExcluded = (isAfterExcluded =
           excluded.some((interval) => timestamp >= interval.from && timestamp <= interval.to) ||
-          limits(values, (row - 1) * channels).length > 0;
+          limits(values, (row - 1) * channels).length > 0);
         if (isExcluded) excludedRecords++;
         run = isExcluded ? 0 : run + 1;
         cuts.longestRun = Math.max(cuts.longestRun, run);
@@ -218,7 +225,7 @@ function createColumns(
 
 function createDataset(
   shape: WindowShape,
-  { values, conditions, timestamps, ends, cuts, excludedRecords }: Columns,
+  { values, conditions, timestamps, ends, starts, cuts, excludedRecords }: Columns,
   { records, released }: Pick<Dataset, 'records' | 'released'>,
   share: number,
 ): Dataset {
@@ -238,14 +245,26 @@ function createDataset(
     conditions,
     timestamps,
     ends: Int32Array.from(ends).sort((a, b) => timestamps[a]! - timestamps[b]! || a - b),
+    starts: Int32Array.from(starts),
     recordsPerMs: last > first ? (records - 1) / (share * (last - first)) : NaN,
-    copy(end, batch) {
-      const { length, channels, conditions: given } = shape;
-      const from = end - length + 1;
-      const at = batch.count++ * length;
-      batch.values.set(values.subarray(from * channels, (end + 1) * channels), at * channels);
-      batch.conditions.set(conditions.subarray(from * given, (end + 1) * given), at * given);
-      batch.timestamps.set(timestamps.subarray(from, end + 1), at);
-    },
+    copy: createCopy(shape, { values, conditions, timestamps }),
+  };
+}
+
+/** The dataset with other values. */
+export function withValues(dataset: Dataset, values: Values): Dataset {
+  return { ...dataset, values, copy: createCopy(dataset.shape, { ...dataset, values }) };
+}
+
+function createCopy(
+  { length, channels, conditions: given }: WindowShape,
+  { values, conditions, timestamps }: RecordColumns,
+): Dataset['copy'] {
+  return (end, batch) => {
+    const from = end - length + 1;
+    const at = batch.count++ * length;
+    batch.values.set(values.subarray(from * channels, (end + 1) * channels), at * channels);
+    batch.conditions.set(conditions.subarray(from * given, (end + 1) * given), at * given);
+    batch.timestamps.set(timestamps.subarray(from, end + 1), at);
   };
 }

@@ -8,6 +8,8 @@ export interface TrainingReport {
   excludedRecords: number;
   /** Intervals near events that were learned from, because they exceed training.maxExcludedShare. */
   released: readonly Interval[];
+  /** Channels that are scored by their rate. */
+  counters: readonly string[];
   windows: { fit: number; validation: number; calibration: number };
   epochs: number;
   bestEpoch: number;

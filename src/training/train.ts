@@ -40,6 +40,8 @@ import type { Encoded } from './stepper';
 /** An effort of 0 is chosen from the number of windows. */
 export interface TrainingOptions extends Effort {
   schema: RecordSchema;
+  /** Channels whose values in the dataset are rates. */
+  counters?: readonly string[];
   /** Which deviations count in calibration; the model learns from all. */
   signals: readonly SignalRule[];
   model: ModelChoice & {
@@ -104,6 +106,7 @@ export async function train(
       records: dataset.records,
       excludedRecords: dataset.excludedRecords,
       released: dataset.released,
+      counters: options.counters ?? [],
       windows: {
         fit: split.fit.length,
         validation: split.validation.length,
@@ -232,7 +235,7 @@ function learnedState(
   dataset: Dataset,
   split: Split,
   { spec, scaler, conditions }: Inputs,
-  { schema, signals, engine, settingsFingerprint }: TrainingOptions,
+  { schema, signals, counters = [], engine, settingsFingerprint }: TrainingOptions,
 ): LearnedState {
   const image = imageOf(schema);
   const { length } = dataset.shape;
@@ -242,6 +245,7 @@ function learnedState(
     ...(image && { image: { width: image.width, height: image.height, colour: image.colour } }),
     scaler,
     conditions,
+    ...(counters.length > 0 && { counters }),
     signals: signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
     repeats:
       image === undefined

@@ -126,8 +126,8 @@ describe('what a configuration yields', () => {
       'flow], signals: {flow: {direction: up, deadband: 0.5}, pressure: {limits: {min: 0, max: 10}}} }',
     );
     expect((await loadDetector(text)).record.signals).toEqual([
-      { channel: 'flow', direction: 'up', deadband: 0.5, limits: {} },
-      { channel: 'pressure', direction: 'both', deadband: 0, limits: { min: 0, max: 10 } },
+      { channel: 'flow', kind: 'auto', direction: 'up', deadband: 0.5, limits: {} },
+      { channel: 'pressure', kind: 'auto', direction: 'both', deadband: 0, limits: { min: 0, max: 10 } },
     ]);
   });
 

@@ -35,8 +35,8 @@ describe('a deviation', () => {
 
 describe('a limit', () => {
   const check = createLimitCheck(channels, [
-    { channel: 'level', direction: 'both', deadband: 0, limits: { min: 1, max: 9 } },
-    { channel: 'flow', direction: 'both', deadband: 0, limits: { max: 5 } },
+    { kind: 'auto', channel: 'level', direction: 'both', deadband: 0, limits: { min: 1, max: 9 } },
+    { kind: 'auto', channel: 'flow', direction: 'both', deadband: 0, limits: { max: 5 } },
   ]);
 
   test('is violated beyond, not on it, and the record says which', () => {

@@ -368,6 +368,20 @@ describe('what a window may lack', () => {
     expect(marks(createWindowStore(shape, limits, 'unknown'), [1, 2, 3, 4])).toBe('??..');
   });
 
+  test('includes the record before the window where counters need it', () => {
+    const store = createWindowStore(shape, limits, 'unknown');
+    const lacking = [1, 2, 3, 4].map((time) => {
+      marks(store, [time]);
+      return [store.lacks('a'), store.lacksWithCounters('a')];
+    });
+    expect(lacking).toEqual([
+      [true, true],
+      [true, true],
+      [false, true],
+      [false, false],
+    ]);
+  });
+
   test('is nothing any more when it has to begin anew', () => {
     expect(marks(createWindowStore(shape, padded, 'unknown'), [1, 1500, 1501])).toBe('?..');
   });

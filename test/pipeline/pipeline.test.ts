@@ -187,7 +187,13 @@ test('events span batches, and are counted', async () => {
 });
 
 describe('a record beyond a limit of a channel', () => {
-  const limited: SignalSpec = { channel: 'channel', direction: 'both', deadband: 0, limits: { max: 101 } };
+  const limited: SignalSpec = {
+    kind: 'auto',
+    channel: 'channel',
+    direction: 'both',
+    deadband: 0,
+    limits: { max: 101 },
+  };
 
   test('is anomalous whatever the model reports, and names the limit', async () => {
     const { handle, sink, argumentsOf } = createTestPipeline({ signals: [limited] });

@@ -84,7 +84,7 @@ describe('filling a chunk', () => {
     const rules = {
       detectorName: 'plant',
       limits: createLimitCheck(schema.channels, [
-        { channel: 'surprise', direction: 'both', deadband: 0, limits: { max: 5 } },
+        { kind: 'auto', channel: 'surprise', direction: 'both', deadband: 0, limits: { max: 5 } },
       ]),
       stale: { duplicate: stale, out_of_order: stale },
     } as const;

@@ -20,6 +20,7 @@ function create({
   calibrationRecords = 10_000,
   valuesByChannel = [100, 100],
   fingerprint = settingsFingerprint(settings),
+  counters = undefined as readonly string[] | undefined,
   read = (() => Promise.resolve({ files: new Map() })) as unknown as ModelStore['read'],
 } = {}) {
   const { model, disposed } = createModel(version);
@@ -27,6 +28,7 @@ function create({
     settingsFingerprint: fingerprint,
     channels: ['cpu_user', 'io_wait'],
     scaler: { count: valuesByChannel },
+    ...(counters && { counters }),
     recordsPerMs: 0.001,
     independentAfter: 1,
     calibration: {
@@ -49,6 +51,16 @@ function create({
   });
   return { load, disposed, failures, targets, log };
 }
+
+test('the log names the channels that are scored by their rate', async () => {
+  const { load, log } = create({ counters: ['energy'] });
+  await load(version);
+  expect(log.entries).toContainEqual({
+    level: 'info',
+    message: 'channels that only grow are scored by their rate',
+    fields: { counters: ['energy'] },
+  });
+});
 
 test('a loaded version has the alarm threshold of the configured target, and watches for drift', async () => {
   const { load, targets, failures, log } = create();

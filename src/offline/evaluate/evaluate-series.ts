@@ -106,6 +106,8 @@ export interface SeriesOutcome extends Awaited<ReturnType<typeof scoreTest>> {
   ignoredColumns: readonly string[];
   /** Channels with one value in all training records. */
   constantChannels: readonly string[];
+  /** Channels that are scored by their rate. */
+  counters: readonly string[];
   /** About columns and channels of the files. */
   warnings: readonly string[];
   /** False-alarm target as it is configured. */
@@ -158,6 +160,7 @@ export async function evaluateGroup(
     channels: recorded.channels,
     ignoredColumns: recorded.ignored,
     constantChannels: recorded.constant,
+    counters: trained.counters,
     configuredTarget: printFalseAlarmTarget(settings.calibration.falseAlarmTarget),
     engine: engines.scoring.name,
     trainingSeconds: (performance.now() - began) / 1000,

@@ -115,6 +115,7 @@ function logOutcome(
     channels,
     ignoredColumns,
     constantChannels,
+    counters,
     warnings,
     rejected,
     windowNotFull,
@@ -133,6 +134,7 @@ function logOutcome(
   for (const warning of warnings) log.warn(warning, { series });
   if (constantChannels.length > 0)
     log.info('channels are constant in the training', { series, channels: constantChannels });
+  if (counters.length > 0) log.info('channels that only grow are scored by their rate', { series, counters });
   if (ignoredColumns.length > 0)
     log.info('columns that are not channels of the detector', { series, columns: ignoredColumns });
   for (const failed of failedTrainings)

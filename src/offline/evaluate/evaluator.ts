@@ -79,6 +79,7 @@ export async function trainOnce(parts: TrainingParts) {
   const first = await trainVersion('evaluation', parts, recordDecoder, train.slice(-maxRecords), []);
 
   return {
+    counters: first.active.detector.state.counters ?? [],
     /**
      * Scores of the test records, in the order of the file. Each test is scored as if it were the only one: its records follow
      * those of the training. A version that is trained again scores the records after those that it was trained on; windows,

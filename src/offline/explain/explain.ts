@@ -2,9 +2,10 @@
 import { alarmThreshold } from '../../calibration/threshold';
 import type { DetectorSettings } from '../../config/settings';
 import type { Detection } from '../../domain/detection';
-import { createWindowBatch, type WindowBatch, type WindowShape } from '../../domain/window';
+import type { WindowBatch, WindowShape } from '../../domain/window';
 import type { RecordDecoder } from '../../pipeline/record-decoder';
 import type { Detector } from '../../scoring/detector';
+import { createVersionBatch } from '../../scoring/version-state';
 import type { DetectionBatch } from '../../sinks/sink';
 import { createFileHistory, defaultColumns } from '../../sources/file/file';
 import type { Message } from '../../sources/source';
@@ -65,7 +66,7 @@ export async function explainRecord(
     isRequested = true;
     await deliver(read.slice(-1));
     const detection = detectionIn(latest, `record ${index} of ${path}`, recordDecoder.shape);
-    const window = createWindowBatch(recordDecoder.shape, 1);
+    const window = createVersionBatch(detector.state, 1);
     // There are statistics unless the window is not full.
     if (Object.keys(detection.statistics).length > 0) states.of(path, 0).windows.copy(detection.key, window);
     return { detection, window };

@@ -341,6 +341,33 @@ test('a label and an index in the files of a series are no channels unless they 
   expect([listed.channels, listed.warnings]).toEqual([channels, []]);
 }, 60_000);
 
+test('a channel that only grows is scored by its rate, and hides no fault of another', async () => {
+  const header = 'load,power,bytes';
+  const rows = (count: number, from: number, disturb?: typeof fault) =>
+    rowsOf(count, from, disturb).map(([load, power], i) => {
+      const bytes = 5e6 + 1500 * (from + i) + 50 * Math.sin((from + i) ** 2);
+      return [load!, power!, bytes.toFixed(0)];
+    });
+  const train = await file('counter.train.csv', csv(rows(600, 0), header));
+  const test_ = await file('counter.test.csv', csv(rows(300, 600, fault), header));
+  const outcome = await evaluateSeries(evaluated(), { name: 'counter', train, test: test_ });
+  expect(outcome.counters).toEqual(['bytes']);
+  expect(Math.min(...outcome.scores.slice(202, 230))).toBeGreaterThan(outcome.threshold);
+  expect(outcome.flags.slice(0, 200).filter((flag) => flag === 1).length).toBeLessThan(10);
+
+  const level = await file(
+    'level.yaml',
+    'detector: any\nrecord: { channels: [load, power, bytes], signals: { bytes: { kind: level } } }\n',
+  );
+  const asLevel = await evaluateSeries(
+    { ...evaluated(), path: level },
+    { name: 'counter', train, test: test_ },
+  );
+  expect(asLevel.counters).toEqual([]);
+  const contrast = ({ scores, threshold }: typeof outcome) => Math.min(...scores.slice(202, 230)) - threshold;
+  expect(contrast(asLevel)).toBeLessThan(contrast(outcome));
+}, 60_000);
+
 test('a European export is scored as the file with commas', async () => {
   const european = (text: string): string => text.replaceAll(',', ';').replaceAll('.', ',');
   const train = await file('point.train.csv', training());
