@@ -97,6 +97,16 @@ export const eventsSection = {
     doc: 'After an event, no other event opens for its device for this long (event time). 0: not suppressed.',
     default: '0s',
   }),
+  acceptAfter: whole(
+    {
+      doc:
+        'An event with this many anomalous records is accepted as the new normal, unless its peak surprise has risen by more than ' +
+        'one decade in the second half of them: it closes with `closedBy: accepted`, and no other one opens until it is over or ' +
+        'becomes more surprising. A violated limit is never accepted. 0: nothing is accepted.',
+      default: 1500,
+    },
+    { min: 0 },
+  ),
   budget: rateOr(
     {
       doc:

@@ -9,8 +9,11 @@ import {
 import type { Detection, NearestNormal } from './detection';
 import type { LimitViolation } from './signal';
 
-/** Why an event closed: normal records (`quiet`), no records or no value of an odd channel (`silence`), or the end of the input (`end`). */
-export type EventEnding = 'quiet' | 'silence' | 'end';
+/**
+ * Why an event closed: normal records (`quiet`), no records or no value of an odd channel (`silence`), the end of the input (`end`),
+ * or `acceptAfter`: what was anomalous is the new normal (`accepted`).
+ */
+export type EventEnding = 'quiet' | 'silence' | 'end' | 'accepted';
 
 /**
  * Emitted twice with the same id: with status `open` as soon as it is an event, and `closed` once it is complete. An event that the
@@ -59,6 +62,11 @@ export interface EventPolicy {
   silenceMs: number;
   /** After an event has closed, no other one of its key opens for this event time, ms. */
   suppressForMs: number;
+  /**
+   * An event with this many anomalous records is accepted as the new normal, unless it still becomes more surprising; 0 = never. No
+   * other event of its key opens then, until it is over or becomes more surprising.
+   */
+  acceptAfter: number;
   /** Alarm budget of the detector, events per ms; if absent, every event opens. */
   eventsPerMs?: number | undefined;
 }
@@ -77,6 +85,9 @@ export interface EventsSnapshot {
   budget?: AlarmBudgetSnapshot | undefined;
 }
 
+/** Growth of the peak surprise, decades, from which an event is not the same any more. */
+const growth = 1;
+
 /** Anomalous records of one key that belong together; an event once `opened`. */
 interface Gathering<Channels = EventChannels> {
   event: AnomalyEvent;
@@ -86,6 +97,8 @@ interface Gathering<Channels = EventChannels> {
   heldBack: boolean;
   /** Largest surprise above the threshold of its record, decades; infinite once a limit is violated. */
   margin: number;
+  /** Peak surprise in the first half of the last `acceptAfter` anomalous records, and before. */
+  earlierPeak: number;
 }
 
 /** State of a key with a recent anomaly; other keys have none. */
@@ -93,6 +106,8 @@ interface Suspicion<Channels = EventChannels> {
   /** The anomalous records among the last `openWindow`, oldest first, with the number of records since. */
   recent: { detection: Detection; age: number }[];
   gathering: Gathering<Channels> | undefined;
+  /** Peak surprise of the event that was accepted and is not over. */
+  accepted?: number | undefined;
   quietRecords: number;
   /** Channels that led an anomalous record, and have had no value in a normal record since. Absent in the state of older versions. */
   odd?: readonly string[];
@@ -136,9 +151,13 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     suspicions.delete(key);
     const { gathering } = suspicion;
     if (gathering === undefined || !isEvent(gathering)) return [];
-    if (!gathering.opened) return [{ ...snapshot(gathering), status: 'held_back', closedBy }];
+    if (gathering.opened && policy.suppressForMs > 0) suppressed.set(key, at + policy.suppressForMs);
+    return over(gathering, closedBy);
+  }
+
+  function over(gathering: Gathering, closedBy: EventEnding): AnomalyEvent[] {
+    if (!gathering.opened) return [{ ...snapshot(gathering), closedBy }];
     open--;
-    if (policy.suppressForMs > 0) suppressed.set(key, at + policy.suppressForMs);
     return [{ ...snapshot(gathering), status: 'closed', closedBy }];
   }
 
@@ -208,6 +227,8 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       return isSilent ? end(heard.key, suspicion, 'silence', heard.timestamp) : none;
     }
     suspicion.countedAt = heard.timestamp;
+    if (isAccepted(suspicion, detection)) return none;
+    suspicion.accepted = undefined;
     if (suspicion.gathering === undefined) {
       const gathered = gather(suspicion, detection);
       if (gathered === undefined) {
@@ -218,7 +239,29 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     } else if (detection !== undefined) extend(suspicion.gathering, detection);
     else if (suspicion.quietRecords >= policy.closeAfter)
       return end(heard.key, suspicion, 'quiet', heard.timestamp);
-    return tryOpen(suspicion.gathering, heard);
+    const opened = tryOpen(suspicion.gathering, heard);
+    if (detection === undefined) return opened;
+    const accepted = tryAccept(suspicion, suspicion.gathering);
+    return accepted.length === 0 ? opened : [...opened, ...accepted];
+  }
+
+  /** Whether the record belongs to what was accepted. */
+  function isAccepted(suspicion: Suspicion, detection: Detection | undefined): boolean {
+    if (suspicion.accepted === undefined) return false;
+    if (detection === undefined) return suspicion.quietRecords < policy.closeAfter;
+    return detection.limits.length === 0 && detection.surprise <= suspicion.accepted + growth;
+  }
+
+  /** Accepts an event whose peak in the newest half of `acceptAfter` records is hardly above that before. */
+  function tryAccept(suspicion: Suspicion, gathering: Gathering): readonly AnomalyEvent[] {
+    const { event, margin, earlierPeak } = gathering;
+    const half = Math.ceil(policy.acceptAfter / 2);
+    if (half === 0 || margin === Infinity || event.anomalousRecords % half > 0) return none;
+    gathering.earlierPeak = event.peakSurprise;
+    if (event.peakSurprise > earlierPeak + growth || !isEvent(gathering)) return none;
+    suspicion.accepted = event.peakSurprise;
+    suspicion.gathering = undefined;
+    return over(gathering, 'accepted');
   }
 
   function observe(heard: RecordFacts, detection: Detection | undefined): readonly AnomalyEvent[] {
@@ -363,6 +406,7 @@ function begin({ detector, key, timestamp, threshold, modelVersion }: Detection)
     opened: false,
     heldBack: false,
     margin: -Infinity,
+    earlierPeak: -Infinity,
   };
 }
 

@@ -24,8 +24,11 @@ export function createLogSink(log: Pick<Logger, 'warn' | 'info'>): Sink {
     write({ events }) {
       for (const event of events) {
         if (event.status === 'open') log.warn('event opened', describe(event), formatOpened(event));
-        else if (event.status === 'closed') log.info('event closed', describe(event), formatEnded(event));
-        else log.info('event held back', describe(event), formatEnded(event));
+        else if (event.status === 'held_back')
+          log.info('event held back', describe(event), formatEnded(event));
+        else if (event.closedBy === 'accepted')
+          log.warn('event accepted as the new normal', describe(event), formatEnded(event));
+        else log.info('event closed', describe(event), formatEnded(event));
       }
       return Promise.resolve();
     },
@@ -73,6 +76,7 @@ const endings: Record<EventEnding, string> = {
   quiet: '',
   silence: ' by silence',
   end: ' with the last record',
+  accepted: ' as the new normal',
 };
 
 function formatEnded(event: AnomalyEvent): string {

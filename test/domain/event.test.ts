@@ -10,6 +10,7 @@ const policy: EventPolicy = {
   closeAfter: 2,
   silenceMs: 1e9,
   suppressForMs: 0,
+  acceptAfter: 0,
 };
 
 function detection(timestamp: number, surprise: number, key = 'pump-1'): Detection {
@@ -275,6 +276,61 @@ describe('a channel that reports in some records only', () => {
   });
 });
 
+describe('a new normal', () => {
+  const accepting = { ...policy, openRecords: 1, openWindow: 1, closeAfter: 2, acceptAfter: 6 };
+  /** One surprise a record; 0 is a normal one. Returns the status, and why the event ended. */
+  function statuses(surprises: readonly number[], overrides: Partial<EventPolicy> = {}) {
+    const tracker = createEventTracker({ ...accepting, ...overrides });
+    return surprises.map((surprise, i) =>
+      tracker
+        .observe(detection(i, surprise))
+        .map(({ status, closedBy }) => closedBy ?? status)
+        .join(),
+    );
+  }
+
+  test('is what lasts without becoming more surprising: no other event opens while it lasts', () => {
+    expect(statuses([5, 4, 4, 4, 6, 4, 4, 5, 0, 4, 4])).toEqual([
+      'open',
+      ...Array<string>(4).fill(''),
+      'accepted',
+      '',
+      '',
+      '',
+      '',
+      '',
+    ]);
+  });
+
+  test('can be left: what comes after normal records is another event', () => {
+    expect(statuses([5, 4, 4, 4, 6, 4, 0, 0, 4]).slice(5)).toEqual(['accepted', '', '', 'open']);
+  });
+
+  test('does not hide what is ten times less probable', () => {
+    expect(statuses([5, 4, 4, 4, 6, 4, 7, 7.1, 4]).slice(5)).toEqual(['accepted', '', 'open', '']);
+  });
+
+  test('is not what still grows', () => {
+    const growing = Array.from({ length: 30 }, (_, i) => 4 + i / 2);
+    expect(statuses(growing).filter((one) => one !== '')).toEqual(['open']);
+    // It stands still from the thirtieth record on: a half of six records is compared with all before.
+    expect(statuses([...growing, ...Array<number>(6).fill(10)]).filter((one) => one !== '')).toEqual([
+      'open',
+      'accepted',
+    ]);
+  });
+
+  test('is nothing where the setting is 0, and never beyond a limit', () => {
+    expect(statuses(Array<number>(20).fill(4), { acceptAfter: 0 }).filter((one) => one !== '')).toEqual([
+      'open',
+    ]);
+    const tracker = createEventTracker(accepting);
+    const limits = [{ channel: 'level', limit: 'max', bound: 9, actual: 10 } as const];
+    for (let i = 0; i < 20; i++) tracker.observe({ ...detection(i, 300), limits });
+    expect(tracker.open).toBe(1);
+  });
+});
+
 describe('with an alarm budget', () => {
   /** One event in 1,000 ms; one record opens an event, one normal record closes it. */
   const rationed = { ...policy, openRecords: 1, openWindow: 1, closeAfter: 1, eventsPerMs: 0.001 };
@@ -355,6 +411,7 @@ test('every opened event is closed once, and has all its anomalous records', () 
         closeAfter: fc.integer({ min: 1, max: 3 }),
         silenceMs: fc.integer({ min: 1, max: 30 }),
         suppressForMs: fc.integer({ min: 0, max: 10 }),
+        acceptAfter: fc.constantFrom(0, 4, 6),
         eventsPerMs: fc.constantFrom(undefined, 0.1, 0.001),
       }),
       (steps, anyPolicy) => {
@@ -414,7 +471,14 @@ test('a tracker that goes on from a snapshot says what the one it was taken of w
   });
   fc.assert(
     fc.property(fc.array(record, { maxLength: 80 }), fc.nat(80), (records, cut) => {
-      const rules = { ...policy, minRecords: 3, silenceMs: 12, suppressForMs: 6, eventsPerMs: 0.05 };
+      const rules = {
+        ...policy,
+        minRecords: 3,
+        silenceMs: 12,
+        suppressForMs: 6,
+        acceptAfter: 6,
+        eventsPerMs: 0.05,
+      };
       const whole = createEventTracker(rules);
       let parted = createEventTracker(rules);
       let time = 0;

@@ -174,6 +174,7 @@ export function createTestPipeline({
         closeAfter: 2,
         silenceMs: 1e9,
         suppressForMs: 0,
+        acceptAfter: 0,
       },
       categories: [true],
       table,

@@ -66,6 +66,18 @@ test('an event that was held back is information with the reason', async () => {
   ]);
 });
 
+test('an event that is accepted as the new normal is a warning', async () => {
+  const { sink, lines } = createSink();
+  await sink.write({
+    ...nothing,
+    events: [createEvent({ status: 'closed', closedBy: 'accepted', end: 12_500 })],
+  });
+  expect(lines).toMatchObject([
+    { level: 'warn', message: 'event accepted as the new normal', fields: { closedBy: 'accepted' } },
+  ]);
+  expect(lines[0]!.text).toContain('event closed as the new normal: ');
+});
+
 test('a closed event is information with its end', async () => {
   const { sink, lines } = createSink();
   await sink.write({

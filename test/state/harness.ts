@@ -143,6 +143,7 @@ export function createProcess(options: ProcessOptions) {
       closeAfter: 2,
       silenceMs: 60,
       suppressForMs: 20,
+      acceptAfter: 6,
       eventsPerMs,
     },
     baselines: baselines ? { records: 64, maxKeys: 7 } : undefined,

@@ -21,7 +21,7 @@ test('the stream exercises windows, baselines, events and dead letters', async (
     new Set(['not_json', 'duplicate', 'out_of_order']),
   );
   expect(new Set(events.map(({ status, closedBy }) => closedBy ?? status))).toEqual(
-    new Set(['open', 'quiet', 'silence']),
+    new Set(['open', 'quiet', 'silence', 'accepted']),
   );
   // Some devices pause so long that they are dropped, or start a new window.
   const { detections: roomy } = await uninterrupted(createStream(800, 1), {
