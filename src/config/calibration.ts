@@ -101,7 +101,7 @@ export const eventsSection = {
     {
       doc:
         'An event with this many anomalous records is accepted as the new normal, unless its peak surprise has risen by more than ' +
-        'one decade in the second half of them: it closes with `closedBy: accepted`, and no other one opens until it is over or ' +
+        'one decade in the second half of them: it then closes as `accepted`, and no other one opens until it is over or ' +
         'becomes more surprising. A violated limit is never accepted. 0: nothing is accepted.',
       default: 1500,
     },

@@ -11,7 +11,7 @@ import type { LimitViolation } from './signal';
 
 /**
  * Why an event closed: normal records (`quiet`), no records or no value of an odd channel (`silence`), the end of the input (`end`),
- * or `acceptAfter`: what was anomalous is the new normal (`accepted`).
+ * or `acceptAfter` records that are the new normal (`accepted`).
  */
 export type EventEnding = 'quiet' | 'silence' | 'end' | 'accepted';
 
@@ -85,7 +85,7 @@ export interface EventsSnapshot {
   budget?: AlarmBudgetSnapshot | undefined;
 }
 
-/** Growth of the peak surprise, decades, from which an event is not the same any more. */
+/** Growth of the peak surprise, decades, from which an event is another one. */
 const growth = 1;
 
 /** Anomalous records of one key that belong together; an event once `opened`. */
@@ -245,7 +245,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return accepted.length === 0 ? opened : [...opened, ...accepted];
   }
 
-  /** Whether the record belongs to what was accepted. */
+  /** Whether the record belongs to an event that was accepted. */
   function isAccepted(suspicion: Suspicion, detection: Detection | undefined): boolean {
     if (suspicion.accepted === undefined) return false;
     if (detection === undefined) return suspicion.quietRecords < policy.closeAfter;
