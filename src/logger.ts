@@ -122,3 +122,39 @@ export function createLogger({
   }
   return withContext({});
 }
+
+/** Distinct problems to compare with. */
+const maxProblems = 100;
+
+/**
+ * A logger for work that is tried again and again: a warning or error with the problem (`err` or `reason`) of one within
+ * `quietMs` is logged at debug.
+ * @param now Unix ms
+ */
+export function withoutRepeats(log: Logger, quietMs: number, now: () => number = Date.now): Logger {
+  const loggedAt = new Map<string, number>();
+  function quiet(level: 'warn' | 'error'): LogLine {
+    return (message, fields = {}, text) => {
+      const { err, reason } = fields;
+      if (err === undefined && reason === undefined) {
+        log[level](message, fields, text);
+        return;
+      }
+      const problem = JSON.stringify([message, rawValue(err), rawValue(reason)]);
+      const isRepeated = Math.abs(now() - (loggedAt.get(problem) ?? -Infinity)) < quietMs;
+      if (isRepeated) {
+        log.debug(message, fields, text);
+        return;
+      }
+      if (loggedAt.size >= maxProblems) loggedAt.clear();
+      loggedAt.set(problem, now());
+      log[level](message, fields, text);
+    };
+  }
+  return {
+    ...log,
+    warn: quiet('warn'),
+    error: quiet('error'),
+    child: (fields) => withoutRepeats(log.child(fields), quietMs, now),
+  };
+}

@@ -17,12 +17,11 @@ export type KafkaLog = Readonly<
 const ownFields: readonly string[] = ['timestamp', 'logger', 'message', 'stack'];
 
 /**
- * The level of kafkajs' line, lowered by one: kafkajs logs each failed attempt as an error and routine as info. Errors that
- * matter also reach the source or the sink.
+ * The level of kafkajs' line, lowered: kafkajs logs each failed attempt as an error and routine as info. The error after the
+ * last attempt reaches the source or the sink, which name the topic and the cause in one line.
  */
-function levelOf(level: logLevel): keyof KafkaLog {
-  if (level === logLevel.ERROR) return 'warn';
-  return level === logLevel.WARN ? 'info' : 'debug';
+function levelOf(level: logLevel): 'info' | 'debug' {
+  return level === logLevel.ERROR ? 'info' : 'debug';
 }
 
 /** Time within which a repeated line is logged at debug, ms: an unreachable broker repeats the same few lines. */

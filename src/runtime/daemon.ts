@@ -1,6 +1,6 @@
 /** Composition of the process: engines, metrics, web server, and every configured detector. */
 import type { DetectorSettings, Settings } from '../config/settings';
-import type { Logger } from '../logger';
+import { withoutRepeats, type Logger } from '../logger';
 import { createMetrics } from '../metrics/metrics';
 import { settledWithin } from '../system/pause';
 import { createWebServer } from '../web/server';
@@ -8,6 +8,9 @@ import { Cleanup } from './cleanup';
 import { startDetector, type DetectorObserver, type RunningDetector } from './detector';
 import { openEngines } from './engines';
 import type { RunTraining } from './training-run';
+
+/** Time within which a problem that occurs again is logged at debug, ms. */
+const repeatedProblemMs = 600_000;
 
 export interface DaemonParts {
   settings: Settings;
@@ -62,7 +65,10 @@ export async function startDaemon(parts: DaemonParts) {
         settings,
         daemon,
         metrics,
-        log: log.child({ component: settings.detector, detector: settings.detector }),
+        log: withoutRepeats(
+          log.child({ component: settings.detector, detector: settings.detector }),
+          repeatedProblemMs,
+        ),
         runTraining: parts.runTraining(settings.detector),
         openSession: engines.openScoring,
         observer: parts.observer,

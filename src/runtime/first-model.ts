@@ -42,14 +42,16 @@ async function trainFirstModel(options: FirstModelOptions, waitOver: AbortSignal
   const { detector, atStart, sourceGrows, train, onWaiting, stopping, maxRetryMs = 30_000, log } = options;
   /** A call, so that the compiler does not assume that the value outlives an await. */
   const isStopping = (): boolean => stopping.aborted;
+  let failure: string | undefined;
   for (let attempt = 0; !isStopping() && (attempt === 0 || !waitOver.aborted); attempt++) {
-    onWaiting('training the first model');
+    onWaiting(`training the first model${failure === undefined ? '' : ` again; no model yet: ${failure}`}`);
     const outcome = await train();
     if (outcome.result === 'swapped' || isStopping()) return;
     const otherTrains = outcome.result === 'failed' && outcome.reason === 'lease';
     if ((otherTrains || atStart === 'always') && (await loadStoredModel(options))) return;
     const reason = outcome.result === 'failed' ? messageOf(outcome.error) : outcome.because;
     if (!sourceGrows) throw new Error(`detector "${detector}" has no model: ${reason}`);
+    failure = reason;
     onWaiting(`no model yet: ${reason}`);
     const waitMs = Math.round(backOffMs(attempt, maxRetryMs));
     log.warn('no model yet, will try again', { reason, waitMs });

@@ -194,9 +194,9 @@ function ended(child: TrainingProcess): Promise<{ code: number | null; killedBy:
 }
 
 function failure(code: number | null, killedBy: NodeJS.Signals | null, output: Output): TrainingError {
+  // The message is complete; the error output is the log of the training.
+  if (output.failed !== undefined) return new TrainingError(output.failed.reason, output.failed.message);
   const options = output.tail.length > 0 ? { cause: new Error(output.tail.join('\n')) } : {};
-  if (output.failed !== undefined)
-    return new TrainingError(output.failed.reason, output.failed.message, options);
   // A shell reports signal n, which ended its child, as exit code 128 + n.
   if (killedBy !== null || (code !== null && code > 128)) {
     const what = killedBy ?? `exit code ${String(code)}`;

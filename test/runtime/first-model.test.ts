@@ -137,9 +137,9 @@ describe('without a usable model', () => {
     expect(waiting).toEqual([
       'training the first model',
       'no model yet: because of too_few_records',
-      'training the first model',
+      'training the first model again; no model yet: because of too_few_records',
       'no model yet: because of too_few_records',
-      'training the first model',
+      'training the first model again; no model yet: because of too_few_records',
     ]);
     expect(log.entries.map(({ message }) => message)).toEqual([
       'no model yet, will try again',

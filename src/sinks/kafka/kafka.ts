@@ -8,12 +8,15 @@ import {
   type KafkaSinkSettings,
   type Outgoing,
 } from './outbox';
+import { toError } from '../../system/error-text';
 import { createProducer } from './producer';
 import type { Sink } from '../sink';
 
 export interface KafkaSinkOptions {
   kafka: Kafka;
   settings: KafkaSinkSettings;
+  /** Names the topics and the cause in an error of kafkajs. Never rejects. */
+  explain?: (error: unknown) => Promise<Error>;
   /** Messages per request, bytes, below the broker's `message.max.bytes`; a larger message is sent alone. */
   maxRequestBytes?: number;
 }
@@ -22,7 +25,12 @@ export interface KafkaSinkOptions {
  * Creates the sink. `write()` resolves once all in-sync replicas have the messages. It rejects if they may not have them; the batch
  * is then delivered again and may be written twice. The first write connects.
  */
-export function createKafkaSink({ kafka, settings, maxRequestBytes = 700_000 }: KafkaSinkOptions): Sink {
+export function createKafkaSink({
+  kafka,
+  settings,
+  explain = (error) => Promise.resolve(toError(error)),
+  maxRequestBytes = 700_000,
+}: KafkaSinkOptions): Sink {
   const outbox = createOutbox(settings);
   let connected: Promise<Producer> | undefined;
   let closed = false;
@@ -72,7 +80,11 @@ export function createKafkaSink({ kafka, settings, maxRequestBytes = 700_000 }: 
     anomaliesOnly: settings.emit === 'anomalies',
     async write(batch) {
       if (closed) throw new Error('the Kafka sink is closed');
-      for (const request of inRequests(outbox.outgoing(batch), maxRequestBytes)) await sendFitting(request);
+      try {
+        for (const request of inRequests(outbox.outgoing(batch), maxRequestBytes)) await sendFitting(request);
+      } catch (error) {
+        throw await explain(error);
+      }
     },
     async close() {
       closed = true;

@@ -129,11 +129,17 @@ async function create(
 ): Promise<CreatedSink | undefined> {
   if (!settings.enabled && source.kind !== 'kafka') return undefined;
   const { createKafkaClient } = await import('../../kafka/client');
-  const kafka = createKafkaClient({ ...sinkConnection(settings, source), log });
+  const { explainKafkaError } = await import('../../kafka/explain-error');
+  const connection = sinkConnection(settings, source);
+  const kafka = createKafkaClient({ ...connection, log });
+  const topics = [...(settings.enabled ? [settings.detectionsTopic] : []), settings.deadLetterTopic];
+  const { brokers } = connection;
+  const explain = (error: unknown) =>
+    explainKafkaError(error, { kafka, brokers, topics, access: 'write' as const });
   if (delivery === 'exactly-once' && source.kind === 'kafka') {
     const { createTransactionalSink } = await import('./transactions');
     const { topic, groupId } = source.kafka;
-    const sink = createTransactionalSink({ kafka, settings, groupId, onTransaction });
+    const sink = createTransactionalSink({ kafka, settings, groupId, explain, onTransaction });
     return {
       sink,
       committer: {
@@ -143,7 +149,7 @@ async function create(
     };
   }
   const { createKafkaSink } = await import('./kafka');
-  const sink = createKafkaSink({ kafka, settings });
+  const sink = createKafkaSink({ kafka, settings, explain });
   return { sink: settings.enabled ? sink : deadLettersOnly(sink) };
 }
 

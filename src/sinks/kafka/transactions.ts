@@ -7,7 +7,8 @@
  * then shows which.
  */
 import type { Kafka } from 'kafkajs';
-import { FencedError } from '../../errors';
+import { FencedError, isFenced } from '../../errors';
+import { toError } from '../../system/error-text';
 import { CommittedOffsets } from './committed-offsets';
 import { bytesOf, createOutbox, type KafkaSinkSettings, type Outgoing } from './outbox';
 import { PartitionWriter, RequestTooLarge } from './partition-writer';
@@ -21,6 +22,8 @@ export interface TransactionalSinkOptions {
   groupId: string;
   /** The broker aborts a transaction that is open for longer, ms. */
   transactionTimeoutMs?: number;
+  /** Names the topics and the cause in an error of kafkajs. Never rejects. */
+  explain?: (error: unknown) => Promise<Error>;
   onTransaction: (result: TransactionResult) => void;
 }
 
@@ -28,6 +31,7 @@ export type TransactionalSink = ReturnType<typeof createTransactionalSink>;
 
 export function createTransactionalSink(options: TransactionalSinkOptions) {
   const { kafka, settings, groupId, transactionTimeoutMs = 60_000, onTransaction } = options;
+  const { explain = (error: unknown) => Promise.resolve(toError(error)) } = options;
   /** Messages per request, bytes. What the broker refuses for its size is sent in smaller requests of one transaction. */
   let requestBytes = 700_000;
   const outbox = createOutbox(settings);
@@ -130,7 +134,9 @@ export function createTransactionalSink(options: TransactionalSinkOptions) {
           `${writer.name} is at offset ${writer.reached}, the detections are of ${from} to ${to}`,
         );
       }
-      await commitFitting(writer, outgoing, to);
+      await commitFitting(writer, outgoing, to).catch(async (error: unknown) => {
+        throw isFenced(error) ? error : await explain(error);
+      });
     },
     async close() {
       closed = true;

@@ -1,6 +1,7 @@
 /** Past messages of a Kafka topic, read independently of the live consumer. */
 import { randomUUID } from 'node:crypto';
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import { toError } from '../../system/error-text';
 import { settledWithin } from '../../system/pause';
 import { Channel } from './channel';
 import { createTopicAdmin } from '../../kafka/admin';
@@ -16,6 +17,8 @@ export interface KafkaHistoryOptions {
   chunkRecords?: number;
   /** Reading ends if no message arrives for this long, ms: an open transaction may hold back the rest. */
   idleTimeoutMs?: number;
+  /** Names the topic and the cause in an error of kafkajs. Never rejects. */
+  explain?: (error: unknown) => Promise<Error>;
   /** Called at such an end with the ranges that were not read. */
   onUnread?: ((ranges: readonly OffsetRange[]) => void) | undefined;
 }
@@ -31,14 +34,19 @@ const maxRestarts = 5;
  * nothing and is deleted afterwards, so the live group is not affected. The iteration rejects if Kafka cannot be read.
  */
 export function createKafkaHistory(options: KafkaHistoryOptions): ReadHistory {
+  const { kafka, settings, explain = (error: unknown) => Promise.resolve(toError(error)) } = options;
   return async function* readHistory(range) {
     const { maxRecords, blocks = 1, onShare } = range;
-    const all = await findRanges(options.kafka, options.settings.topic, range);
-    const ranges = keepBlocks(all, maxRecords, blocks);
-    onShare?.(blocks === 1 ? 1 : shareOf(ranges, all));
-    for await (const messages of readKafkaRanges(options, ranges)) {
-      const wanted = messages.filter((m) => isWithin(m.timestamp, range));
-      if (wanted.length > 0) yield Object.assign(wanted, { block: messages.block });
+    try {
+      const all = await findRanges(kafka, settings.topic, range);
+      const ranges = keepBlocks(all, maxRecords, blocks);
+      onShare?.(blocks === 1 ? 1 : shareOf(ranges, all));
+      for await (const messages of readKafkaRanges(options, ranges)) {
+        const wanted = messages.filter((m) => isWithin(m.timestamp, range));
+        if (wanted.length > 0) yield Object.assign(wanted, { block: messages.block });
+      }
+    } catch (error) {
+      throw await explain(error);
     }
   };
 }

@@ -7,7 +7,11 @@ import { runKafkaSession } from './session';
 import { SessionEnd } from './session-end';
 import type { SourceOptions } from './settings';
 
-const defaults = { commitIntervalMs: 1_000, maxBackOffMs: 10_000 };
+const defaults = {
+  commitIntervalMs: 1_000,
+  maxBackOffMs: 10_000,
+  explain: (error: unknown) => Promise.resolve(toError(error)),
+};
 
 export type KafkaSourceOptions = Omit<SourceOptions, keyof typeof defaults> & Partial<typeof defaults>;
 
@@ -39,10 +43,12 @@ export function createKafkaSource(given: KafkaSourceOptions): Source {
           },
         });
       } catch (cause) {
-        const error = toError(cause);
-        state = { ready: false, reason: error.message };
         observer.connected?.(false);
-        observer.restarted?.(error instanceof SessionEnd ? error.reason : 'unreachable');
+        const reason = cause instanceof SessionEnd ? cause.reason : 'unreachable';
+        const isKafkas = reason === 'unreachable' || reason === 'crashed';
+        const error = isKafkas ? await options.explain(cause) : toError(cause);
+        state = { ready: false, reason: error.message };
+        observer.restarted?.(reason);
         observer.error(error);
         await pause(backOffMs(attempt, maxBackOffMs), stopping.signal);
       }

@@ -20,6 +20,8 @@ export interface SourceOptions {
   kafka: Kafka;
   settings: KafkaSourceSettings;
   observer: SourceObserver;
+  /** Names the topic and the cause in an error of kafkajs. Never rejects. */
+  explain: (error: unknown) => Promise<Error>;
   /** Where stored state of a partition ends; messages after it and before the live ones are warm-up. */
   restorePoints: RestorePoints;
   /** Commits offsets together with detections; the source then commits none. */
@@ -34,7 +36,7 @@ export interface SourceOptions {
   maxBackOffMs: number;
 }
 
-export interface SessionOptions extends SourceOptions {
+export interface SessionOptions extends Omit<SourceOptions, 'explain'> {
   handle: HandleBatch;
   progress: TopicProgress;
   /** Aborted when the source stops. */

@@ -1,4 +1,6 @@
 /** Records from a Kafka topic, as a member of a consumer group. */
+import type { Kafka } from 'kafkajs';
+import type { KafkaUse } from '../../kafka/explain-error';
 import {
   authoritiesDoc,
   connectionRules,
@@ -117,6 +119,14 @@ function complete(settings: KafkaSettings, detector: string): KafkaSettings {
   return settings.groupId === '' ? { ...settings, groupId: `vaemon-${detector}` } : settings;
 }
 
+const readingOf = ({ brokers, topic, groupId }: KafkaSettings, kafka: Kafka): KafkaUse => ({
+  kafka,
+  brokers,
+  topics: [topic],
+  access: 'read',
+  groupId,
+});
+
 export const kafkaSource: SourceSpec<typeof section> = {
   doc: 'a Kafka topic.',
   section,
@@ -131,10 +141,13 @@ export const kafkaSource: SourceSpec<typeof section> = {
   }),
   async create(settings, { log, observer, restorePoints, committer, shutdownTimeoutMs }) {
     const { createKafkaClient } = await import('../../kafka/client');
+    const { explainKafkaError } = await import('../../kafka/explain-error');
     const { createKafkaSource } = await import('./kafka');
+    const kafka = createKafkaClient({ ...settings, log });
     return createKafkaSource({
-      kafka: createKafkaClient({ ...settings, log }),
+      kafka,
       settings,
+      explain: (error) => explainKafkaError(error, readingOf(settings, kafka)),
       observer,
       restorePoints,
       committer,
@@ -145,11 +158,14 @@ export const kafkaSource: SourceSpec<typeof section> = {
   },
   async createHistory(settings, { log }) {
     const { createKafkaClient } = await import('../../kafka/client');
+    const { explainKafkaError } = await import('../../kafka/explain-error');
     const { createKafkaHistory } = await import('./history');
     const { topic } = settings;
+    const kafka = createKafkaClient({ ...settings, purpose: 'train', log });
     return createKafkaHistory({
-      kafka: createKafkaClient({ ...settings, purpose: 'train', log }),
+      kafka,
       settings,
+      explain: (error) => explainKafkaError(error, readingOf(settings, kafka)),
       onUnread: (ranges) =>
         log.warn('history could not be read to its end', {
           topic,
