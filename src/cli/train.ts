@@ -36,9 +36,11 @@ export const register: Register = (program, context) => {
             if (asJson) stdout.write(formatTrainingMessage({ type: 'progress', ...progress, secondsLeft }));
           },
         });
-        const { graphProblem: reason, released, counters } = report;
+        const { graphProblem: reason, released, counters, seasons } = report;
         const levels = collapsedLevels(report);
         if (counters.length > 0) log.info('channels that only grow are scored by their rate', { counters });
+        if (seasons.length > 0)
+          log.info('the history has seasons: they are conditions of the model', { seasons });
         if (levels.length > 0)
           log.warn('posterior has collapsed: no latent dimension of these levels is in use', { levels });
         if (reason !== undefined)

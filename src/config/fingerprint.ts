@@ -23,6 +23,8 @@ export function settingsFingerprint({ record, window, model, calibration }: Dete
     // Settings that change the pixels. Absent for sensors, so that their models stay usable.
     ...(image && { image: { ...record.image, format: undefined, maxPixels: undefined } }),
     conditions: record.conditions,
+    // Absent by default, so that older versions stay usable.
+    ...(record.seasons === 'off' && { seasons: record.seasons }),
     // A model version does not depend on limits.
     signals: record.signals.map(({ channel, kind, direction, deadband }) => ({
       channel,

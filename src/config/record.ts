@@ -85,6 +85,15 @@ export const recordSection = {
       '`maxValues` (category): default 64. `timeZone` (hour, day): default `UTC`.',
     default: {},
   }),
+  seasons: choice(
+    {
+      doc:
+        'Whether the hour of the day and the day of the week become conditions where the history shows a daily or weekly season, ' +
+        'in the time zone of `training.timeZone`. A condition of the same kind in `record.conditions` takes precedence.',
+      default: 'auto',
+    },
+    ['auto', 'off'],
+  ),
   signals: signals({
     doc:
       'Prior knowledge of channels. `kind`: `level`, or `counter` for a channel that only grows but for resets, which is scored by ' +

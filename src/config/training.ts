@@ -13,7 +13,10 @@ export const trainingSection = {
     ['if-missing', 'always'],
   ),
   schedule: cron({ doc: 'When a new model is trained. Empty: not on a schedule.', default: '0 3 * * *' }),
-  timeZone: timeZone({ doc: 'Time zone of the schedule.', default: 'UTC' }),
+  timeZone: timeZone({
+    doc: 'Time zone of the schedule, and of the seasons of `record.seasons`.',
+    default: 'UTC',
+  }),
   jitter: duration({ doc: 'Longest random delay of a scheduled training.', default: '5m' }, { timer: true }),
   timeout: duration(
     { doc: 'A training that takes longer than this is stopped.', default: '30m' },

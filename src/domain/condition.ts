@@ -237,7 +237,7 @@ const dayMs = 86_400_000;
 const offsetStepMs = 900_000;
 
 /** Position of a time in the local day or week, in [0, 1). */
-function createPhase(spec: TimeConditionSpec): (timestamp: number) => number {
+export function createPhase(spec: TimeConditionSpec): (timestamp: number) => number {
   const offsetAt = createUtcOffset(spec.timeZone);
   const period = spec.kind === 'hour-of-day' ? dayMs : 7 * dayMs;
   // 1970-01-01 was a Thursday; three days earlier the week began on Monday.

@@ -39,7 +39,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
   }
 
   function activate(detector: Detector): ActiveDetector {
-    const { calibration, channels, counters, scaler } = detector.state;
+    const { calibration, channels, counters, scaler, seasons } = detector.state;
     const { falseAlarmTarget } = settings.calibration;
     const { ratio, surprise, extrapolated } = alarmThreshold(falseAlarmTarget, detector.state);
     if (extrapolated) {
@@ -54,6 +54,8 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
     if (unseen.length > 0)
       log.warn('channels without a value in the training data are not scored', { channels: unseen });
     if (counters !== undefined) log.info('channels that only grow are scored by their rate', { counters });
+    if (seasons !== undefined)
+      log.info('the history has seasons: they are conditions of the model', { seasons });
     metrics.falseAlarmTarget(ratio);
     return { detector, threshold: surprise, drift: watchDrift(settings, detector) };
   }

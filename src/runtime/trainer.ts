@@ -4,6 +4,7 @@ import { settingsFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
 import type { Engines } from './engines';
 import { HistoryAccount, type HistorySummary } from './history-account';
+import type { TimeConditionSpec } from '../domain/record';
 import { createLimitCheck } from '../domain/signal';
 import { createWindowBatch } from '../domain/window';
 import { LeaseError, TrainingError } from '../errors';
@@ -19,6 +20,7 @@ import { findCounters, withRates } from '../training/counters';
 import { createDatasetBuilder, type Dataset } from '../training/dataset';
 import type { Interval } from '../training/exclusion';
 import type { TrainingReport } from '../training/report';
+import { findSeasons } from '../training/seasons';
 import { train, type Progress } from '../training/train';
 
 export interface TrainerParts {
@@ -78,6 +80,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     schema: record,
     signals: record.signals,
     counters,
+    seasons: seasonsOf(dataset, settings),
     model,
     calibrationShare: calibration.share,
     engine: tensors.name,
@@ -98,6 +101,12 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   } finally {
     disposeModel(trained.model);
   }
+}
+
+function seasonsOf(dataset: Dataset, { record, training }: DetectorSettings): TimeConditionSpec[] {
+  if (record.seasons === 'off' || record.kind === 'image') return [];
+  const known = record.conditions.map(({ kind }) => kind);
+  return findSeasons(dataset, known, training.timeZone);
 }
 
 async function readDataset(

@@ -27,6 +27,8 @@ export interface LearnedState {
   conditions: ConditionState;
   /** Channels that are scored by their rate; absent if there are none. */
   counters?: readonly string[];
+  /** The conditions that follow from seasons of the history; absent if there are none. */
+  seasons?: readonly string[];
   /** Which deviations count. Part of the version, because calibration depends on it. */
   signals: readonly SignalRule[];
   repeats: readonly Repetition[];

@@ -10,6 +10,8 @@ export interface TrainingReport {
   released: readonly Interval[];
   /** Channels that are scored by their rate. */
   counters: readonly string[];
+  /** Conditions that follow from seasons of the history. */
+  seasons: readonly string[];
   windows: { fit: number; validation: number; calibration: number };
   epochs: number;
   bestEpoch: number;

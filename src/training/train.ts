@@ -8,7 +8,13 @@ import {
 } from '../domain/condition';
 import type { StatisticName } from '../domain/detection';
 import { colourChannels } from '../domain/image';
-import { createValues, imageOf, type RecordSchema, type Values } from '../domain/record';
+import {
+  createValues,
+  imageOf,
+  type RecordSchema,
+  type TimeConditionSpec,
+  type Values,
+} from '../domain/record';
 import { createScaler, fitScaler, pixelScaler, type ScalerState } from '../domain/scaler';
 import type { SignalRule } from '../domain/signal';
 import { TrainingError } from '../errors';
@@ -42,6 +48,8 @@ export interface TrainingOptions extends Effort {
   schema: RecordSchema;
   /** Channels whose values in the dataset are rates. */
   counters?: readonly string[];
+  /** Conditions besides those of the schema. */
+  seasons?: readonly TimeConditionSpec[];
   /** Which deviations count in calibration; the model learns from all. */
   signals: readonly SignalRule[];
   model: ModelChoice & {
@@ -107,6 +115,7 @@ export async function train(
       excludedRecords: dataset.excludedRecords,
       released: dataset.released,
       counters: options.counters ?? [],
+      seasons: (options.seasons ?? []).map(({ name }) => name),
       windows: {
         fit: split.fit.length,
         validation: split.validation.length,
@@ -167,7 +176,7 @@ function fitInputs(
   dataset: Dataset,
   ends: Int32Array,
   table: CategoryTable,
-  { schema, model }: Pick<TrainingOptions, 'schema' | 'model'>,
+  { schema, seasons = [], model }: Pick<TrainingOptions, 'schema' | 'seasons' | 'model'>,
 ): Inputs {
   const records = recordsUpTo(dataset, ends);
   const image = imageOf(schema);
@@ -175,7 +184,12 @@ function fitInputs(
     image === undefined
       ? fitScaler(records.values, records.count, schema.channels.length)
       : pixelScaler(image);
-  const conditions = fitConditions(schema.conditions, table, records.conditions, records.count);
+  const conditions = fitConditions(
+    [...schema.conditions, ...seasons],
+    table,
+    records.conditions,
+    records.count,
+  );
   const conditionEncoder = createConditionEncoder(conditions, table);
   const encoder = createWindowEncoder(dataset.shape, createScaler(scaler), conditionEncoder);
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- not part of a spec
@@ -235,7 +249,7 @@ function learnedState(
   dataset: Dataset,
   split: Split,
   { spec, scaler, conditions }: Inputs,
-  { schema, signals, counters = [], engine, settingsFingerprint }: TrainingOptions,
+  { schema, signals, counters = [], seasons = [], engine, settingsFingerprint }: TrainingOptions,
 ): LearnedState {
   const image = imageOf(schema);
   const { length } = dataset.shape;
@@ -246,6 +260,7 @@ function learnedState(
     scaler,
     conditions,
     ...(counters.length > 0 && { counters }),
+    ...(seasons.length > 0 && { seasons: seasons.map(({ name }) => name) }),
     signals: signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
     repeats:
       image === undefined

@@ -108,6 +108,8 @@ export interface SeriesOutcome extends Awaited<ReturnType<typeof scoreTest>> {
   constantChannels: readonly string[];
   /** Channels that are scored by their rate. */
   counters: readonly string[];
+  /** Conditions that follow from seasons of the training. */
+  seasons: readonly string[];
   /** About columns and channels of the files. */
   warnings: readonly string[];
   /** False-alarm target as it is configured. */
@@ -148,8 +150,12 @@ export async function evaluateGroup(
   const trained = await trainOnce({
     settings: {
       ...settings,
-      record: { ...settings.record, channels: recorded.channels },
-      // The times that stand in for absent ones begin in 1970.
+      record: {
+        ...settings.record,
+        channels: recorded.channels,
+        // The times that stand in for absent ones begin in 1970, and are a second apart.
+        seasons: recorded.hasTimes ? settings.record.seasons : 'off',
+      },
       fields: recorded.hasTimes ? settings.fields : { ...settings.fields, timestampUnit: 'ms' },
     },
     train: recorded.train,
@@ -161,6 +167,7 @@ export async function evaluateGroup(
     ignoredColumns: recorded.ignored,
     constantChannels: recorded.constant,
     counters: trained.counters,
+    seasons: trained.seasons,
     configuredTarget: printFalseAlarmTarget(settings.calibration.falseAlarmTarget),
     engine: engines.scoring.name,
     trainingSeconds: (performance.now() - began) / 1000,

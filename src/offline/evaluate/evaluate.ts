@@ -116,6 +116,7 @@ function logOutcome(
     ignoredColumns,
     constantChannels,
     counters,
+    seasons,
     warnings,
     rejected,
     windowNotFull,
@@ -135,6 +136,8 @@ function logOutcome(
   if (constantChannels.length > 0)
     log.info('channels are constant in the training', { series, channels: constantChannels });
   if (counters.length > 0) log.info('channels that only grow are scored by their rate', { series, counters });
+  if (seasons.length > 0)
+    log.info('the history has seasons: they are conditions of the model', { series, seasons });
   if (ignoredColumns.length > 0)
     log.info('columns that are not channels of the detector', { series, columns: ignoredColumns });
   for (const failed of failedTrainings)

@@ -80,6 +80,7 @@ export async function trainOnce(parts: TrainingParts) {
 
   return {
     counters: first.active.detector.state.counters ?? [],
+    seasons: first.active.detector.state.seasons ?? [],
     /**
      * Scores of the test records, in the order of the file. Each test is scored as if it were the only one: its records follow
      * those of the training. A version that is trained again scores the records after those that it was trained on; windows,

@@ -368,6 +368,30 @@ test('a channel that only grows is scored by its rate, and hides no fault of ano
   expect(contrast(asLevel)).toBeLessThan(contrast(outcome));
 }, 60_000);
 
+test('a daily season becomes a condition, so that a value of the day is odd at night', async () => {
+  const stepMs = 600_000;
+  const start = Date.UTC(2026, 0, 5);
+  const rows = (count: number, from: number, disturb = false) =>
+    Array.from({ length: count }, (_, row) => {
+      const i = from + row;
+      const isDay = (i % 144 >= 48 && i % 144 < 120) || (disturb && row >= 12 && row < 36);
+      const noise = 0.3 * Math.sin(i * i);
+      const time = new Date(start + i * stepMs).toISOString();
+      return [time, ((isDay ? 8 : 2) + noise).toFixed(3), (0.5 * Math.cos(i * i * 3)).toFixed(3)];
+    });
+  const header = 'timestamp,load,other';
+  const train = await file('season.train.csv', csv(rows(1008, 0), header));
+  const test_ = await file('season.test.csv', csv(rows(144, 1008, true), header));
+  const files = { name: 'season', train, test: test_ };
+  const run = (seasons: string) =>
+    evaluateSeries({ ...evaluated(), overrides: { ...fast, 'record.seasons': seasons } }, files);
+  const [found, off] = [await run('auto'), await run('off')];
+  expect([found.seasons, off.seasons]).toEqual([['hour-of-day'], []]);
+  const atNight = ({ scores }: typeof found) => scores.slice(16, 36).sort((a, b) => a - b);
+  expect(atNight(found)[0]).toBeGreaterThan(1.5);
+  expect(atNight(off)[10]).toBeLessThan(1);
+}, 60_000);
+
 test('a European export is scored as the file with commas', async () => {
   const european = (text: string): string => text.replaceAll(',', ';').replaceAll('.', ',');
   const train = await file('point.train.csv', training());
