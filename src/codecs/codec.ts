@@ -93,7 +93,7 @@ export function decodeRows(
   const records = createRecordBatch(schema, messages.length);
   const rows = messages.map((message, i) => {
     try {
-      if (message.problem !== undefined) throw new DecodeError('damaged_record', message.problem);
+      if (message.problem !== undefined) throw message.problem;
       write(message, i, records, records.count);
       return records.count++;
     } catch (error) {

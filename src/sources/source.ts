@@ -1,5 +1,6 @@
 /** A source delivers batches and awaits them: the promise is the acknowledgement. */
 import type { Origin } from '../domain/record';
+import type { DecodeError } from '../errors';
 
 /** One message, not yet decoded. */
 export interface Message {
@@ -11,7 +12,7 @@ export interface Message {
   /** Delivered again to fill the windows after a restart or a rebalance: it updates state and yields no detections. */
   warmUp: boolean;
   /** Why the source found the message unusable: it is rejected with this reason. */
-  problem?: string;
+  problem?: DecodeError | undefined;
 }
 
 /** Messages of one topic and partition, in order. */

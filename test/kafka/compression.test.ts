@@ -1,5 +1,12 @@
 import { CompressionCodecs, CompressionTypes } from 'kafkajs';
-import { createLazyCodec, loadLz4, loadSnappy, loadZstd } from '../../src/kafka/compression';
+import { DecodeError } from '../../src/errors';
+import {
+  createLazyCodec,
+  loadLz4,
+  loadSnappy,
+  loadZstd,
+  maxUnpackedBytes,
+} from '../../src/kafka/compression';
 import '../../src/kafka/client';
 
 const text = Buffer.from('{"flow": 12.1, "pressure": 3.2}\n'.repeat(500));
@@ -25,9 +32,60 @@ test.each(codecs)('kafkajs packs with %s, to much less, and unpacks', async (_, 
   expect((await codec.compress({ buffer: text })).length).toBeLessThan(text.length / 10);
 });
 
-test.each(codecs)('%s rejects data of another format', async (_, type) => {
+test.each(codecs)(
+  '%s rejects data of another format, and packed data that are cut off',
+  async (name, type) => {
+    const codec = CompressionCodecs[type]() as Codec;
+    const packed = await codec.compress({ buffer: text });
+    for (const bytes of [Buffer.from('plain text'), packed.subarray(0, packed.length / 2), Buffer.of(7)]) {
+      const error = await codec.decompress(bytes).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(DecodeError);
+      expect(error).toMatchObject({ reason: 'damaged_record' });
+      expect((error as Error).message).toContain(`the batch cannot be unpacked (${name})`);
+    }
+  },
+);
+
+/** What compresses best. Packed in parts, as one string of bytes or as frames one after the other. */
+const bomb = Buffer.alloc(16 * 1024 * 1024);
+
+test.each(codecs)('%s unpacks nothing that exceeds the limit', async (_, type) => {
   const codec = CompressionCodecs[type]() as Codec;
-  await expect(codec.decompress(Buffer.from('plain text'))).rejects.toThrow();
+  const parts: readonly Buffer[] = Array<Buffer>(5).fill(bomb);
+  const whole = await codec.compress({ buffer: Buffer.concat(parts) });
+  expect(whole.length).toBeLessThan(4_000_000);
+  const before = process.memoryUsage().rss;
+  await expect(codec.decompress(whole)).rejects.toMatchObject({ reason: 'too_large' });
+  // gzip has no size at its start: it is unpacked up to the limit.
+  const allowed = type === CompressionTypes.GZIP ? 3 * maxUnpackedBytes : maxUnpackedBytes / 4;
+  expect(process.memoryUsage().rss - before).toBeLessThan(allowed);
+});
+
+test.each(codecs.filter(([name]) => name !== 'snappy'))(
+  '%s counts all frames of a batch',
+  async (_, type) => {
+    const codec = CompressionCodecs[type]() as Codec;
+    const packed = await codec.compress({ buffer: bomb });
+    const frames = Buffer.concat(Array<Buffer>(5).fill(packed));
+    await expect(codec.decompress(frames)).rejects.toMatchObject({ reason: 'too_large' });
+  },
+);
+
+test.each(codecs)('%s unpacks a batch close to the limit', async (_, type) => {
+  const codec = CompressionCodecs[type]() as Codec;
+  const buffer = Buffer.alloc(maxUnpackedBytes - 1_000_000, 'record ');
+  expect((await codec.decompress(await codec.compress({ buffer }))).length).toBe(buffer.length);
+});
+
+test('the size that snappy states is not believed', async () => {
+  const { compress, decompress } = await loadSnappy();
+  const block = await compress(text);
+  // The size of the block is 16,000: two bytes.
+  const stated = (size: number[]): Buffer => Buffer.concat([Buffer.from(size), block.subarray(2)]);
+  await expect(decompress(stated([0xff, 0xff, 0xff, 0xff, 0x0f]))).rejects.toMatchObject({
+    reason: 'too_large',
+  });
+  await expect(decompress(stated([0x05]))).rejects.toThrow();
 });
 
 test("the blocks of Java's snappy are put together", async () => {

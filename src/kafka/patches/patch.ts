@@ -4,8 +4,8 @@ import type { KafkajsInternals } from './installed';
 export interface Patch {
   /** Name of the patch, in logs. */
   name: string;
-  /** What depends on it: `offsets` = with every delivery, which offsets are committed. */
-  neededFor: 'exactly-once' | 'offsets' | 'efficiency';
+  /** What depends on it: `offsets` = with every delivery, which offsets are committed; `safety` = with every producer. */
+  neededFor: 'exactly-once' | 'offsets' | 'safety' | 'efficiency';
   /** What happens without it, as a sentence for logs and errors. */
   without: string;
   /** Returns whether kafkajs is patched now; a second call changes nothing. Throws where a module is missing. */

@@ -44,7 +44,7 @@ export function reportPatches({ exactlyOnce, log, kafkajs }: PatchReport): void 
   const applied = patches.filter((patch) => !missing.includes(patch)).map(({ name }) => name);
   log.info('kafkajs patches applied', { kafkajs: version, patches: applied });
   const isNeeded = ({ neededFor }: Patch): boolean =>
-    neededFor === 'offsets' || (neededFor === 'exactly-once' && exactlyOnce);
+    neededFor === 'offsets' || neededFor === 'safety' || (neededFor === 'exactly-once' && exactlyOnce);
   for (const { name, without } of missing.filter((patch) => !isNeeded(patch)))
     log.warn('kafkajs patch does not apply', { kafkajs: version, patch: name, without });
   const fatal = missing.filter(isNeeded);

@@ -1,13 +1,16 @@
 /**
- * Patch of kafkajs 2.2.4: the records of a batch are decoded in one pass.
+ * Patch of kafkajs 2.2.4: the records of a batch are decoded in one pass, within limits of memory.
  *
  * Upstream: no issue.
  * Why: kafkajs copies views of the response and creates six Long objects for each record, which costs more than parsing the JSON
- * value. This decoder returns records with the same fields. Format: KIP-98, "record batch".
- * Delete when: kafkajs decodes records about as fast (`npm run bench -- kafka` shows the difference).
+ * value. A batch of 30 kB that unpacks to a gigabyte ends the process, and so does one of 150,000 records, which overflows the
+ * stack; one that cannot be decoded ends the consumer, at each start. This decoder returns records with the same fields, and
+ * records without content in place of those of a batch that it rejects. Format: KIP-98, "record batch".
+ * Delete when: kafkajs decodes records about as fast (`npm run bench -- kafka` shows the difference), and limits what it unpacks.
  */
-import { KafkaJSNonRetriableError } from 'kafkajs';
 import type { KafkaMessage } from 'kafkajs';
+import { DecodeError } from '../../errors';
+import { maxUnpackedBytes } from '../compression';
 import type { Patch } from './patch';
 
 /** The part of kafkajs' decoder that the patch uses. */
@@ -52,6 +55,8 @@ export class FetchedRecord {
     readonly value: Buffer | null,
     readonly headers: Headers,
     readonly batchContext: BatchContext,
+    /** Why the batch of the record is rejected; the record has no content then. */
+    readonly problem?: DecodeError,
   ) {}
 
   get key(): Buffer | null {
@@ -76,9 +81,9 @@ export function timestampOf(message: KafkaMessage | FetchedRecord): number {
   return message instanceof FetchedRecord ? message.timestampMs : Number(message.timestamp);
 }
 
-/** Not retriable: a second fetch returns the same bytes. */
-function damaged(where: string): Error {
-  return new KafkaJSNonRetriableError(`a record batch ends in the middle of ${where}`);
+/** A second fetch returns the same bytes. */
+function damaged(where: string): DecodeError {
+  return new DecodeError('damaged_record', `the batch ends in the middle of ${where}`);
 }
 
 /** Reads the records of one batch in order; `bytes` are decompressed and without the header. */
@@ -104,6 +109,7 @@ function createRecordReader(bytes: Buffer, context: BatchContext): () => Fetched
   function view(): Buffer | null {
     const length = integer();
     if (length === -1) return null;
+    if (length < 0 || at + length > bytes.length) throw damaged('a key, value or header');
     const begin = at;
     at += length;
     return bytes.subarray(begin, at);
@@ -127,13 +133,14 @@ function createRecordReader(bytes: Buffer, context: BatchContext): () => Fetched
   return () => {
     const length = integer();
     const end = at + length;
-    if (end > bytes.length) throw damaged('a record');
+    if (length < 0 || end > bytes.length) throw damaged('a record');
     const attributes = bytes.readInt8(at++);
     const time = integer();
     const delta = integer();
     const keyLength = integer();
     const keyFrom = at;
     at += Math.max(0, keyLength);
+    if (at > end) throw damaged('a key');
     const value = view();
     const headers = readHeaders();
     at = end;
@@ -176,10 +183,60 @@ function readContext(firstOffset: string, decoder: Decoder) {
   return { attributes, context };
 }
 
+/** Memory of a record beside its bytes. */
+const recordBytes = 128;
+/** Bytes of a record without key, value and headers. */
+const leastRecordBytes = 7;
+/** Limit of records that stand for those of a rejected batch. */
+const maxPlaceholders = 1_000;
+
+/** Memory that the records of a batch take, bytes. @throws DecodeError if it is too much */
+function measure(plain: Buffer, count: number): number {
+  if (count * leastRecordBytes > plain.length) throw damaged('its records');
+  const bytes = plain.length + count * recordBytes;
+  if (bytes <= maxUnpackedBytes) return bytes;
+  throw new DecodeError(
+    'too_large',
+    `${count} records and ${plain.length} bytes of a batch take more memory than ${maxUnpackedBytes} bytes`,
+  );
+}
+
+/** One record for each of a rejected batch, up to a limit, with its offset and the reason. */
+function placeholders(context: BatchContext, { reason, message }: DecodeError): FetchedRecord[] {
+  const { firstOffset, lastOffsetDelta, firstTimestamp } = context;
+  const first = BigInt(firstOffset);
+  const last = first + BigInt(lastOffsetDelta);
+  const problem = new DecodeError(reason, `${message} (offsets ${first} to ${last})`);
+  const count = Math.min(maxPlaceholders, Math.max(0, lastOffsetDelta) + 1);
+  return Array.from({ length: count }, (_, i) => {
+    // The last one has the last offset, so that reading continues after the batch.
+    const offset = String(i === count - 1 ? last : first + BigInt(i));
+    const time = Number(firstTimestamp);
+    return new FetchedRecord(offset, time, 0, noBytes, 0, -1, null, noHeaders, context, problem);
+  });
+}
+
+const noBytes = Buffer.alloc(0);
+
+interface DecodedBatch extends BatchContext {
+  records: FetchedRecord[];
+  /** Memory that the records take, bytes. */
+  bytes: number;
+}
+
+type DecodeRecordBatch = (fetched: Decoder) => Promise<DecodedBatch>;
+
 function createBatchDecoder(
   codecFor: (attributes: number) => Codec | null,
   partial: new (message: string) => Error,
-): (fetched: Decoder) => Promise<BatchContext & { records: FetchedRecord[] }> {
+): DecodeRecordBatch {
+  async function unpack(attributes: number, count: number, bytes: Buffer): Promise<Buffer> {
+    const codec = codecFor(attributes);
+    if (codec === null && (attributes & codecMask) !== 0)
+      throw new DecodeError('damaged_record', `there is no codec for compression ${attributes & codecMask}`);
+    return codec === null || count <= 0 ? bytes : await codec.decompress(bytes);
+  }
+
   return async (fetched) => {
     const firstOffset = fetched.readInt64().toString();
     const length = fetched.readInt32();
@@ -190,19 +247,63 @@ function createBatchDecoder(
       throw new partial(`a record batch of ${length} bytes was cut off after ${decoder.buffer.length}`);
     const { attributes, context } = readContext(firstOffset, decoder);
     const count = decoder.readInt32();
-    const bytes = decoder.buffer.subarray(decoder.offset);
-    const codec = codecFor(attributes);
-    if (codec === null && (attributes & codecMask) !== 0)
-      throw new KafkaJSNonRetriableError(`there is no codec for compression ${attributes & codecMask}`);
-    const plain = codec === null || count <= 0 ? bytes : await codec.decompress(bytes);
-    const next = createRecordReader(plain, context);
-    const records: FetchedRecord[] = [];
-    for (let i = 0; i < count; i++) records.push(next());
-    return { ...context, records };
+    try {
+      const plain = await unpack(attributes, count, decoder.buffer.subarray(decoder.offset));
+      const bytes = measure(plain, count);
+      const next = createRecordReader(plain, context);
+      const records: FetchedRecord[] = [];
+      for (let i = 0; i < count; i++) records.push(next());
+      return { ...context, records, bytes };
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      return { ...context, records: placeholders(context, error), bytes: 0 };
+    }
+  };
+}
+
+/** Memory for the records of one response, bytes. What exceeds it is fetched again. */
+const maxResponseBytes = 2 * maxUnpackedBytes;
+/** Bytes of a batch before its records, without its offset and length. */
+const batchOverhead = 49;
+const magicAt = 16;
+
+/** The record set of a partition: kafkajs' `decodeMessages`. */
+function createSetDecoder(
+  decodeBatch: DecodeRecordBatch,
+  decodeOldFormat: (decoder: Decoder, size: number) => Promise<unknown[]>,
+): (decoder: Decoder) => Promise<unknown[]> {
+  /** Memory that the records of a response take, by the buffer that all its record sets share. */
+  const used = new WeakMap<ArrayBufferLike, number>();
+
+  return async (decoder) => {
+    const size = decoder.readInt32();
+    if (size <= 0 || size > decoder.buffer.length - decoder.offset) return [];
+    const set = decoder.slice(size);
+    decoder.forward(size);
+    if (set.buffer[magicAt] !== 2) return decodeOldFormat(set, size);
+    const response = set.buffer.buffer;
+    const batches: FetchedRecord[][] = [];
+    while (set.buffer.length - set.offset >= batchOverhead) {
+      const before = used.get(response) ?? 0;
+      if (before > maxResponseBytes) break;
+      try {
+        const { records, bytes } = await decodeBatch(set);
+        used.set(response, before + bytes);
+        batches.push(records);
+      } catch (error) {
+        if ((error as Error).name !== 'KafkaJSPartialMessageError') throw error;
+        break;
+      }
+    }
+    return batches.length === 1 ? batches[0]! : batches.flat();
   };
 }
 
 const decoderPath = 'protocol/recordBatch/v0/decoder';
+const setDecoderPath = 'protocol/requests/fetch/v4/decodeMessages';
+const setDecoderUsers = ['v4', 'v5', 'v7', 'v8', 'v11'].map(
+  (version) => `protocol/requests/fetch/${version}/response`,
+);
 /** Words in the source of the decoder that is replaced. */
 const knownWords = ['firstOffset', 'maxTimestamp', 'lookupCodecByAttributes', 'KafkaJSPartialMessageError'];
 /** Decoders of this patch. */
@@ -210,14 +311,14 @@ const patched = new WeakSet<object>();
 
 export const recordBatchPatch: Patch = {
   name: 'record-batch',
-  neededFor: 'efficiency',
-  without: 'decoding of records takes more CPU',
+  neededFor: 'safety',
+  without: 'a small compressed batch can exhaust the memory, and decoding of records takes more CPU',
   apply(kafkajs) {
     const original = kafkajs.load(decoderPath);
     if (typeof original !== 'function') return false;
     if (patched.has(original)) return true;
-    // The module that uses the decoder keeps the one that it has loaded.
-    const isLate = kafkajs.isLoaded('protocol/requests/fetch/v4/decodeMessages');
+    // A module keeps the decoder that it has loaded.
+    const isLate = setDecoderUsers.some((path) => kafkajs.isLoaded(path));
     if (isLate || !knownWords.every((word) => original.toString().includes(word))) return false;
     const { lookupCodecByAttributes } = kafkajs.load('protocol/message/compression') as {
       lookupCodecByAttributes: (attributes: number) => Codec | null;
@@ -226,8 +327,14 @@ export const recordBatchPatch: Patch = {
       KafkaJSPartialMessageError: new (message: string) => Error;
     };
     const decode = createBatchDecoder(lookupCodecByAttributes, KafkaJSPartialMessageError);
+    const decodeOldFormat = kafkajs.load('protocol/messageSet/decoder') as (
+      decoder: Decoder,
+      size: number,
+    ) => Promise<unknown[]>;
+    kafkajs.load(setDecoderPath);
     patched.add(decode);
     kafkajs.replaceExports(decoderPath, decode);
+    kafkajs.replaceExports(setDecoderPath, createSetDecoder(decode, decodeOldFormat));
     return true;
   },
 };

@@ -1,6 +1,7 @@
 /** Records from a CSV or NDJSON file, or recorded images, delivered at a chosen rate: for demos, replays and tests. */
 import type { Readable } from 'node:stream';
 import { parseTime, TimeError, type TimestampUnit } from '../../domain/time';
+import { DecodeError } from '../../errors';
 import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
 import { createCellReader, openFile, readCsv, readCsvFormat } from './csv';
@@ -138,7 +139,7 @@ async function* readMessages(settings: FileRecords, skip: number, shift: Shift):
   const { path: topic } = settings;
   let index = 0;
   const messageOf = (key: Buffer | null, value: Buffer, timestamp: number, problem?: string): Message => ({
-    ...(problem === undefined ? undefined : { problem }),
+    ...(problem === undefined ? undefined : { problem: new DecodeError('damaged_record', problem) }),
     key,
     value,
     timestamp: timestamp + shift.ms,

@@ -1,7 +1,8 @@
 /** Messages of kafkajs as the pipeline takes them. */
 import type { KafkaMessage } from 'kafkajs';
 import type { Origin } from '../../domain/record';
-import { timestampOf } from '../../kafka/patches/record-batch';
+import type { DecodeError } from '../../errors';
+import { FetchedRecord, timestampOf } from '../../kafka/patches/record-batch';
 import type { Message } from '../source';
 
 /** Key and origin are created lazily. */
@@ -17,6 +18,10 @@ class ConsumedMessage implements Message {
   ) {
     this.value = message.value;
     this.timestamp = timestampOf(message);
+  }
+
+  get problem(): DecodeError | undefined {
+    return this.message instanceof FetchedRecord ? this.message.problem : undefined;
   }
 
   get key(): Buffer | null {
