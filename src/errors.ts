@@ -21,6 +21,7 @@ export class ConfigError extends Error {
 export const rejectReasons = [
   'empty',
   'too_large',
+  'batch_too_large',
   'unknown_format',
   'damaged_record',
   'unknown_schema',

@@ -62,7 +62,7 @@ export function createLazyCodec(name: string, packageName: string, load: () => P
 /** @throws DecodeError if a batch may unpack to more than `maxUnpackedBytes` */
 function assertWithin(bytes: number): void {
   if (bytes <= maxUnpackedBytes) return;
-  throw new DecodeError('too_large', `the batch unpacks to more than ${maxUnpackedBytes} bytes`);
+  throw new DecodeError('batch_too_large', `the batch unpacks to more than ${maxUnpackedBytes} bytes`);
 }
 
 function loadGzip(): Promise<Codec> {

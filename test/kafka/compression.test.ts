@@ -55,7 +55,7 @@ test.each(codecs)('%s unpacks nothing that exceeds the limit', async (_, type) =
   const whole = await codec.compress({ buffer: Buffer.concat(parts) });
   expect(whole.length).toBeLessThan(4_000_000);
   const before = process.memoryUsage().rss;
-  await expect(codec.decompress(whole)).rejects.toMatchObject({ reason: 'too_large' });
+  await expect(codec.decompress(whole)).rejects.toMatchObject({ reason: 'batch_too_large' });
   // gzip has no size at its start: it is unpacked up to the limit.
   const allowed = type === CompressionTypes.GZIP ? 3 * maxUnpackedBytes : maxUnpackedBytes / 4;
   expect(process.memoryUsage().rss - before).toBeLessThan(allowed);
@@ -67,7 +67,7 @@ test.each(codecs.filter(([name]) => name !== 'snappy'))(
     const codec = CompressionCodecs[type]() as Codec;
     const packed = await codec.compress({ buffer: bomb });
     const frames = Buffer.concat(Array<Buffer>(5).fill(packed));
-    await expect(codec.decompress(frames)).rejects.toMatchObject({ reason: 'too_large' });
+    await expect(codec.decompress(frames)).rejects.toMatchObject({ reason: 'batch_too_large' });
   },
 );
 
@@ -83,7 +83,7 @@ test('the size that snappy states is not believed', async () => {
   // The size of the block is 16,000: two bytes.
   const stated = (size: number[]): Buffer => Buffer.concat([Buffer.from(size), block.subarray(2)]);
   await expect(decompress(stated([0xff, 0xff, 0xff, 0xff, 0x0f]))).rejects.toMatchObject({
-    reason: 'too_large',
+    reason: 'batch_too_large',
   });
   await expect(decompress(stated([0x05]))).rejects.toThrow();
 });

@@ -196,7 +196,7 @@ function measure(plain: Buffer, count: number): number {
   const bytes = plain.length + count * recordBytes;
   if (bytes <= maxUnpackedBytes) return bytes;
   throw new DecodeError(
-    'too_large',
+    'batch_too_large',
     `${count} records and ${plain.length} bytes of a batch take more memory than ${maxUnpackedBytes} bytes`,
   );
 }

@@ -39,9 +39,9 @@ test.each([
   await produce(topic, CompressionTypes.None, Buffer.from('after'));
   const expected = [
     ['0', 'before'],
-    ['1', 'too_large'],
-    ['2', 'too_large'],
-    ['3', 'too_large'],
+    ['1', 'batch_too_large'],
+    ['2', 'batch_too_large'],
+    ['3', 'batch_too_large'],
     ['4', 'after'],
   ];
 

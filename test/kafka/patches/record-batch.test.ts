@@ -214,7 +214,7 @@ test('a rejected batch of a million records is a thousand dead letters that name
   const { records } = await ours(new Decoder(await withBody(body, { count: 1_000_000 })));
   expect(records).toHaveLength(1_000);
   const [first, last] = [records[0], records.at(-1)] as unknown as FetchedRecord[];
-  expect(first!.problem?.reason).toBe('too_large');
+  expect(first!.problem?.reason).toBe('batch_too_large');
   expect(first!.problem?.message).toContain('(offsets 40 to 1000039)');
   expect([first!.offset, last!.offset]).toEqual(['40', '1000039']);
 });
