@@ -54,7 +54,22 @@ async function createProgram(name: string | undefined, context: CommandContext):
   const named = name === undefined ? undefined : commands[name];
   for (const load of named === undefined ? Object.values(commands) : [named])
     (await load()).register(program, context);
+  refuseRepeats(program);
   return program;
+}
+
+/** An option that takes one value must not be given twice: the first value would be lost. */
+function refuseRepeats(command: Command): void {
+  for (const option of command.options) {
+    const collects = option.variadic || typeof option.defaultValue === 'object';
+    if (collects || !(option.required || option.optional)) continue;
+    let isGiven = false;
+    command.on(`option:${option.name()}`, () => {
+      if (isGiven) command.error(`error: option '${option.flags}' is given twice`);
+      isGiven = true;
+    });
+  }
+  command.commands.forEach(refuseRepeats);
 }
 
 /** Runs one command with the arguments after the name of the program. Errors become a message and an exit code. */

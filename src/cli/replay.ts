@@ -88,13 +88,15 @@ export const register: Register = (program, context) => {
 };
 
 /** @throws Error that names the missing setting or option */
-function checkSource({ detector, source, sinks }: DetectorSettings, { from, offset }: Options): void {
+function checkSource({ detector, source, sinks }: DetectorSettings, { from, to, offset }: Options): void {
   if (source.kind !== 'kafka')
     throw new Error(`detector "${detector}" reads a file: only records from Kafka can be replayed`);
   if (!sinks.kafka.enabled)
     throw new Error(
       `detector "${detector}" writes no detections (sinks.kafka.enabled): there is nothing to compare`,
     );
+  if (from !== undefined && to !== undefined && from >= to)
+    throw new Error('--from must be before --to: no record lies between them');
   if (from === undefined && offset.length === 0) throw new Error('select records with --from or --offset');
   const other = offset.find(({ topic }) => topic !== source.kafka.topic);
   if (other !== undefined)

@@ -31,6 +31,8 @@ async function run(
   const output = status?.stream ?? stdout;
   const log = createLogger({ ...settings.daemon.log, stream: output });
   const signal = waitForSignal();
+  const hangUp = (): void => log.warn('SIGHUP has no effect: restart vaemon to load a changed configuration');
+  process.on('SIGHUP', hangUp);
   const daemon = await startDaemon({
     settings,
     version: vaemonVersion(),
@@ -55,6 +57,7 @@ async function run(
     fail('could not stop cleanly', err);
   }
   signal.release();
+  process.off('SIGHUP', hangUp);
 }
 
 /** The first SIGTERM or SIGINT requests an orderly stop; a second one ends the process at once. */

@@ -31,6 +31,28 @@ function unknownOverrides(overrides: Layers['overrides']): ConfigProblem[] {
     });
 }
 
+/** Variables that Kubernetes adds for a service called `vaemon` or `vaemon-…`. */
+const serviceVariable =
+  /^VAEMON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
+
+/** Variables of scripts around vaemon, which they pass on. */
+const scriptVariable = /^VAEMON_(?:DIR|PYTHON|EVENTS_BUDGET|(?:TEST|BENCH|FUZZ|FAULT)_\w+)$/;
+
+/** A misspelt variable would have no effect. */
+function unknownVariables(env: Layers['env']): ConfigProblem[] {
+  const known = [...listKeys(daemonSchema).values(), ...listKeys(detectorSchema).values()].flatMap(
+    ({ env: name }) => (name === undefined ? [] : [name]),
+  );
+  return Object.keys(env)
+    .filter((name) => name.startsWith('VAEMON_') && env[name] !== '' && !known.includes(name))
+    .filter((name) => !serviceVariable.test(name) && !scriptVariable.test(name))
+    .map((name) => ({
+      file: name,
+      key: '',
+      message: `is not a variable of vaemon${didYouMean(nearest(name, known))}`,
+    }));
+}
+
 /** Two detectors of one name would share metrics and model versions. */
 function duplicateNames(detectors: Settings['detectors']): ConfigProblem[] {
   const first = new Map<string, string>();
@@ -96,6 +118,7 @@ export async function loadSettings(
     ...detectors.flatMap((one) => one.problems),
     ...duplicateNames(detectors),
     ...unknownOverrides(overrides),
+    ...unknownVariables(env),
   ];
   if (problems.length > 0) throw new ConfigError(distinct(problems));
   return deepFreeze({

@@ -24,19 +24,25 @@ const maxCategoryLength = 1024;
 
 export type CategoryTable = ReturnType<typeof createCategoryTable>;
 
-/** Maps category values to small integers and back. */
-export function createCategoryTable() {
+/**
+ * Maps category values to small integers and back.
+ * @param most codes; further values are unknown, unless a model has learned them
+ */
+export function createCategoryTable(most = maxCodes) {
   const codes = new Map<string, number>();
   const values: (string | undefined)[] = [undefined];
+
+  function add(value: string): number {
+    codes.set(value, values.length);
+    values.push(value);
+    return values.length - 1;
+  }
+
   return {
-    code(value: string): number {
-      const known = codes.get(value);
-      if (known !== undefined) return known;
-      if (values.length >= maxCodes) return unknownCategory;
-      codes.set(value, values.length);
-      values.push(value);
-      return values.length - 1;
-    },
+    code: (value: string): number =>
+      codes.get(value) ?? (values.length >= most ? unknownCategory : add(value)),
+    /** The code of a value that a model has learned, even if the table is full of values that records brought. */
+    learnedCode: (value: string): number => codes.get(value) ?? add(value),
     value: (code: number): string | undefined => values[code],
   };
 }
@@ -172,7 +178,7 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
     switch (spec.kind) {
       case 'category': {
         const known = state.categories[spec.name] ?? [];
-        const indexByCode = new Map(known.map((value, i) => [table.code(value), i + 1]));
+        const indexByCode = new Map(known.map((value, i) => [table.learnedCode(value), i + 1]));
         const source = column++;
         categorySlots.push({ at: slot, size: known.length + 1 });
         dim += known.length + 1;

@@ -93,6 +93,10 @@ export const modelMetrics = {
         for (const reason of rejectReasons) rejected(reason, byReason[reason]);
       },
   ),
+  storeError: counter(
+    'vaemon_store_errors_total',
+    'Failures to exchange quarantine, lease and training requests with other processes through the store.',
+  ),
   leaseHeld: flag(
     'vaemon_training_lease_held',
     'Whether this process holds the lease to publish model versions; at most one process of a store does.',

@@ -1,7 +1,7 @@
 /** Metrics of batches on their way from decoding to the sinks, and of the state that they update. */
 import { transactionResults } from '../sinks/sink';
 import { stateErrorReasons } from '../state/rules';
-import { counterBy, fixedLabel, gauge, histogramBy, type Label } from './recorder';
+import { counter, counterBy, fixedLabel, gauge, histogramBy, type Label } from './recorder';
 
 /** Seconds. */
 const batchBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -34,6 +34,10 @@ export const processingMetrics = {
     'vaemon_state_errors_total',
     'Failures to save or restore the windows, baselines and events of a partition; scoring continues.',
     fixedLabel('reason', stateErrorReasons),
+  ),
+  clockJumped: counter(
+    'vaemon_clock_jumps_total',
+    'Times that the system clock was set by more than five seconds, or that the machine was asleep.',
   ),
   windowKeys: gauge('vaemon_window_keys', 'Keys that have a window in memory.', 0),
 };

@@ -10,10 +10,17 @@ import { createSchemaRegistry } from '../codecs/confluent/schema-registry';
 
 export type RecordDecoder = ReturnType<typeof createRecordDecoder>;
 
-/** @param format of the messages, where it is not that of the source: files have JSON */
-export function createRecordDecoder(settings: DetectorSettings, format = settings.record.format) {
+/**
+ * @param format of the messages, where it is not that of the source: files have JSON
+ * @param maxCategories values of conditions that are kept apart; default 65,535
+ */
+export function createRecordDecoder(
+  settings: DetectorSettings,
+  format = settings.record.format,
+  maxCategories?: number,
+) {
   const { record, fields, window } = settings;
-  const table = createCategoryTable();
+  const table = createCategoryTable(maxCategories === undefined ? undefined : maxCategories + 1);
   const readConditions = createConditionReader(record.conditions, table);
   const codec: CodecSpec = codecs[format];
   return {

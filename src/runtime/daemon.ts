@@ -1,4 +1,10 @@
 /** Composition of the process: engines, metrics, web server, and every configured detector. */
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { privateFolder } from '../system/atomic-write';
+import { firstLineOf } from '../system/error-text';
+import { makeFolder } from '../system/file-system';
 import type { DetectorSettings, Settings } from '../config/settings';
 import { withoutRepeats, type Logger } from '../logger';
 import { createMetrics } from '../metrics/metrics';
@@ -28,6 +34,7 @@ export async function startDaemon(parts: DaemonParts) {
   const cleanup = new Cleanup();
   const running: RunningDetector[] = [];
   let stopping = false;
+  await checkStore(parts.settings, log);
   try {
     const kafka = detectors.filter(({ settings }) => usesKafka(settings));
     if (kafka.length > 0) {
@@ -92,6 +99,29 @@ export async function startDaemon(parts: DaemonParts) {
   } catch (error) {
     await cleanup.release().catch((err: unknown) => log.warn('could not stop cleanly', { err }));
     throw error;
+  }
+}
+
+/**
+ * A process that trains must be able to write to the store: else each of its trainings would fail.
+ * @throws Error if the store cannot be used, or cannot be written to while a detector has no model in it
+ */
+async function checkStore({ daemon, detectors }: Settings, log: Logger): Promise<void> {
+  const {
+    role,
+    store: { path },
+  } = daemon;
+  const refuse = (cause: unknown): never => {
+    throw new Error(`store.path cannot be used: ${firstLineOf(cause)}`, { cause });
+  };
+  await makeFolder(path, privateFolder).catch(refuse);
+  if (role === 'score') return;
+  try {
+    await access(path, constants.W_OK | constants.X_OK);
+  } catch (err) {
+    const stored = detectors.map(({ settings }) => access(join(path, settings.detector, 'current')));
+    await Promise.all(stored).catch(() => refuse(err));
+    log.error('store.path cannot be written: no model is trained, and no state is saved', { err });
   }
 }
 

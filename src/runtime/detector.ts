@@ -20,6 +20,9 @@ import { Quarantine, quarantinePath } from './quarantine';
 import { Readiness } from './readiness';
 import { createRecordReports } from './record-reports';
 import type { TrainingOutcome } from './retrainer';
+import { exposedSecrets } from './exposed-secrets';
+import { createClockWatch } from './clock-watch';
+import { Poll } from './poll';
 import type { TrainingProgress } from './training-message';
 
 /** What the console shows. */
@@ -45,6 +48,10 @@ export type RunningDetector = Awaited<ReturnType<typeof startDetector>>;
 /** A twentieth of the time, about ten explanations at once: scoring keeps up even if a whole fleet fails. */
 const explanationBudget = { share: 0.05, burstMs: 100 };
 
+/** Interval at which the system clock is compared with the time that has passed, ms, and the difference that is reported. */
+const clockCheckMs = 5_000;
+const clockJumpMs = 5_000;
+
 /** On the record clock: time from the start of a training to the use of its model, s. */
 const trainingSeconds = 10;
 
@@ -59,10 +66,18 @@ export async function startDetector(parts: DetectorParts) {
   const { replayRate } = from;
   const clock =
     replayRate === undefined ? wallClock : createRecordClock(Math.ceil(replayRate * trainingSeconds));
+  const clockWatch = createClockWatch();
+  for (const key of exposedSecrets(settings))
+    log.warn('a secret is sent unencrypted: the URL begins with http://', { key });
   const recordDecoder = createRecordDecoder(settings);
 
   const quarantineFile = quarantinePath(store.path, name);
-  const quarantine = await Quarantine.open(quarantineFile, settings.training.quarantineMs);
+  const quarantine = await Quarantine.open(quarantineFile, settings.training.quarantineMs, (err) =>
+    log.error('quarantine is unreadable: the next trainings learn from earlier events; a copy is kept', {
+      copy: `${quarantineFile}.damaged`,
+      err,
+    }),
+  );
   const saveQuarantine = (): Promise<void> => quarantine.save(states.currentEvents());
   const summary = await createSummary(settings);
   const { sinks, committer } = await createSinks(settings, quarantine, summary, {
@@ -99,6 +114,15 @@ export async function startDetector(parts: DetectorParts) {
     },
     log,
   });
+  const clockPoll = new Poll(clockCheckMs, () => {
+    const jumpMs = clockWatch.jump();
+    if (Math.abs(jumpMs) >= clockJumpMs) {
+      metrics.clockJumped();
+      log.warn('the system clock jumped', { seconds: Math.round(jumpMs / 1000) });
+    }
+    return Promise.resolve();
+  });
+  cleanup.add('clock check', () => clockPoll.stop());
   const readiness = new Readiness(
     role,
     () => source.ready(),
@@ -136,7 +160,7 @@ export async function startDetector(parts: DetectorParts) {
     explanations: createExplanationRule(explanationBudget),
     sinks,
     metrics,
-    now: Date.now,
+    now: () => clockWatch.latest(),
     onDrift: () => training.reportDrift(slot.current()!),
     onWritten(outcome) {
       scoreWatch.observe(outcome);

@@ -95,6 +95,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
     leaseHolder,
     saveQuarantine: options.saveQuarantine,
     answerRequests: () => training.answerRequests(),
+    onError: () => metrics.storeError(),
     log,
   });
   cleanup.add('peer exchange', () => exchange.stop());

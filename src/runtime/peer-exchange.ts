@@ -11,6 +11,8 @@ export interface PeerExchangeOptions {
   /** The process that trains reads the quarantine of those that score. */
   saveQuarantine: () => Promise<void>;
   answerRequests: () => Promise<void>;
+  /** Called for each failure. */
+  onError: () => void;
   log: Pick<Logger, 'warn'>;
 }
 
@@ -23,6 +25,7 @@ export function startPeerExchange(options: PeerExchangeOptions): Poll {
       if (role === 'train' && !leaseHolder.isHeld()) await leaseHolder.acquire().catch(() => undefined);
       if (leaseHolder.isHeld()) await answerRequests();
     } catch (err) {
+      options.onError();
       log.warn('exchange with other processes through the store failed', { err });
     }
   });

@@ -1,7 +1,7 @@
 /** Intervals that no training may learn from: events and their surroundings. Kept on disk for the next training. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { writeAtomically } from '../system/atomic-write';
+import { privateFolder, writeAtomically } from '../system/atomic-write';
 import { errorCode } from '../system/file-system';
 import type { Interval } from '../training/exclusion';
 
@@ -43,9 +43,21 @@ export class Quarantine {
     this.changed = stored === undefined;
   }
 
-  /** Continues the content of the file; a damaged one counts as empty and is replaced by the next save. */
-  static async open(path: string, marginMs: number): Promise<Quarantine> {
-    return new Quarantine(path, marginMs, await readQuarantine(path).catch(() => undefined));
+  /**
+   * Continues the content of the file. A damaged one counts as empty; it is renamed to `<path>.damaged`.
+   * @param onDamage called with the reason
+   */
+  static async open(
+    path: string,
+    marginMs: number,
+    onDamage: (err: unknown) => void = () => undefined,
+  ): Promise<Quarantine> {
+    const stored = await readQuarantine(path).catch(async (err: unknown) => {
+      onDamage(err);
+      await rename(path, `${path}.damaged`).catch(() => undefined);
+      return undefined;
+    });
+    return new Quarantine(path, marginMs, stored);
   }
 
   /** Adds an interval of event time of one key, Unix ms, extended by the margin on both sides. */
@@ -73,7 +85,7 @@ export class Quarantine {
     this.changed = false;
     try {
       this.known = union(onDisk ?? this.known, this.own).slice(-maxIntervals);
-      await mkdir(dirname(this.path), { recursive: true });
+      await mkdir(dirname(this.path), { recursive: true, mode: privateFolder });
       await writeAtomically(this.path, JSON.stringify(this.known));
       this.unconfirmed = true;
     } catch (error) {

@@ -22,6 +22,8 @@ export interface ScheduleOptions {
   onDue: () => Promise<unknown>;
   /** Called instead of `onDue` when the previous call has not settled. */
   onSkipped: () => void;
+  /** The clock was set back by this much, ms; the schedule is planned again. */
+  onSetBack?: (ms: number) => void;
   /** `onDue` rejected; the schedule continues. */
   onError: (error: unknown) => void;
   /** The wall clock unless given. */
@@ -36,6 +38,9 @@ export type Schedule = ReturnType<typeof createSchedule>;
  */
 const longestWaitMs = 60_000;
 
+/** A clock that is set back by less is slewed by NTP; the plan stays. */
+const setBackMs = 5_000;
+
 /** Starts at once. Throws if the expression or the time zone is invalid, or if the expression never comes due. */
 export function createSchedule({
   cron,
@@ -44,12 +49,15 @@ export function createSchedule({
   onDue,
   onSkipped,
   onError,
+  onSetBack = () => undefined,
   clock = wallClock,
 }: ScheduleOptions) {
   const times = cron === '' ? undefined : parseCron(cron, timeZone, clock.now());
   let next: number | undefined;
   let cancel: (() => void) | undefined;
   let running = false;
+  /** Latest time that was seen. */
+  let seen = -Infinity;
 
   function plan(): void {
     const due = times?.nextRun(new Date(clock.now()));
@@ -59,8 +67,14 @@ export function createSchedule({
 
   function wait(): void {
     if (next === undefined) return;
-    cancel = clock.after(Math.min(Math.max(next - clock.now(), 0), longestWaitMs), () => {
-      if (next !== undefined && clock.now() < next) wait();
+    seen = clock.now();
+    cancel = clock.after(Math.min(Math.max(next - seen, 0), longestWaitMs), () => {
+      const back = seen - clock.now();
+      if (next !== undefined && back > setBackMs) {
+        // Planned by a clock that was ahead: the next time may be days away.
+        plan();
+        onSetBack(back);
+      } else if (next !== undefined && clock.now() < next) wait();
       else {
         // Plans first, so that `onDue` may call stop().
         plan();

@@ -67,7 +67,9 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   const { settings, engines, weights, onProgress } = parts;
   const { tensors, openScoring, openTraining } = engines;
   const { record, model, training, calibration } = settings;
-  const recordDecoder = createRecordDecoder(settings);
+  // Every value of the history, so that the frequent ones are found among those that occur once.
+  const categories = settings.training.maxRecords * Math.max(1, record.conditions.length);
+  const recordDecoder = createRecordDecoder(settings, undefined, categories);
   const account = new HistoryAccount(settings);
   const levels = await readDataset(parts, recordDecoder, account);
   const { rejected: rejectedByReason } = account.summary();

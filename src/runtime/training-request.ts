@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { writeAtomically } from '../system/atomic-write';
+import { privateFolder, writeAtomically } from '../system/atomic-write';
 import { errorCode } from '../system/file-system';
 
 export class TrainingRequests {
@@ -14,7 +14,7 @@ export class TrainingRequests {
 
   /** Requests a training because records no longer match `version`. Only the newest request is kept. */
   async request(version: string): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true });
+    await mkdir(dirname(this.path), { recursive: true, mode: privateFolder });
     await writeAtomically(this.path, JSON.stringify({ version }));
   }
 

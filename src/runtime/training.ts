@@ -64,6 +64,10 @@ export function createTraining(options: TrainingOptions) {
       clock,
       onDue: () => train('schedule'),
       onSkipped: () => log.warn('scheduled training skipped: the previous one is still running'),
+      onSetBack: (ms) =>
+        log.warn('the clock was set back: the next training is planned again', {
+          seconds: Math.round(ms / 1000),
+        }),
       onError: (err) => log.error('scheduled training could not be started', { err }),
     });
   }

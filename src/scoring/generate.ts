@@ -1,5 +1,7 @@
 /** Synthetic windows and latent codes from a model version: for augmentation and diagnosis, not for scoring. */
 import { createConditionEncoder, createConditionReader, type CategoryTable } from '../domain/condition';
+import { givenConditions } from '../domain/record';
+import { DecodeError } from '../errors';
 import { createScaler } from '../domain/scaler';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
 import type { Model } from '../models/model';
@@ -20,7 +22,7 @@ export interface GenerateOptions {
 
 /**
  * Windows in the channels' own units, shape [count, length, channels]; or images in bytes, [count, height, width, colours].
- * @throws DecodeError if a condition is missing or has the wrong type
+ * @throws DecodeError if a condition is missing, has the wrong type or is not known to the model
  */
 export function generateWindows(
   state: LearnedState,
@@ -28,6 +30,7 @@ export function generateWindows(
   table: CategoryTable,
   { count, conditions, timestamp, temperature, seed }: GenerateOptions,
 ): Float64Array {
+  checkCategories(state.conditions, conditions);
   const shape = shapeOf(state);
   const scaler = createScaler(state.scaler);
   const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
@@ -45,6 +48,29 @@ export function generateWindows(
   });
   return Float64Array.from(scaled, (value, i) => scaler.unscale(value, i % scaler.channels));
 }
+
+/** @throws DecodeError that lists the known conditions, or values of a condition */
+function checkCategories(
+  { specs, categories }: LearnedState['conditions'],
+  conditions: GenerateOptions['conditions'],
+): void {
+  const names = givenConditions(specs).map(({ name }) => name);
+  for (const [name, value] of Object.entries(conditions)) {
+    if (!names.includes(name))
+      throw new DecodeError(
+        'bad_condition',
+        `the model has no condition "${name}" (known: ${listed(names)})`,
+      );
+    const known = categories[name];
+    if (known !== undefined && !known.includes(String(value)))
+      throw new DecodeError(
+        'bad_condition',
+        `condition "${name}" had no value ${JSON.stringify(value)} in training (known: ${listed(known)})`,
+      );
+  }
+}
+
+const listed = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
 
 /** The codes of the windows of a batch: posterior means, all levels side by side. Shape [count, sum of latentDims]. */
 export function createLatentEncoder(

@@ -59,6 +59,13 @@ export async function describeGolden(
 
 /** @throws ModelVersionError if the detector scores a window differently */
 export async function checkGolden(detector: Detector, golden: Golden, table: CategoryTable): Promise<void> {
+  // The file may be anything that is JSON.
+  if (!((golden.windows as unknown) instanceof Array) || golden.windows.length === 0)
+    throw new ModelVersionError(
+      detector.version,
+      'golden',
+      'golden.json has no windows to check the model with',
+    );
   const batch = readWindows(detector, golden, table);
   const raw = await detector.assess(batch);
   const [lower, upper] = [-tolerance, tolerance].map((by) =>

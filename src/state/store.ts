@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import nodeFs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncDirectory, writeAtomically } from '../system/atomic-write';
+import { privateFolder, syncDirectory, writeAtomically } from '../system/atomic-write';
 import { errorCode, readRegularFile, type FileSystem } from '../system/file-system';
 import { removeTemporaries } from '../system/temporary-names';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../tensor/safetensors';
@@ -49,7 +49,8 @@ export function createStateStore({ directory, detector, clock = Date.now, fs = n
 
   async function prepareFolder(): Promise<void> {
     if (prepared) return;
-    if ((await fs.mkdir(folder, { recursive: true })) !== undefined) await syncDirectory(fs, dirname(folder));
+    if ((await fs.mkdir(folder, { recursive: true, mode: privateFolder })) !== undefined)
+      await syncDirectory(fs, dirname(folder));
     await removeTemporaries(fs, folder, clock());
     prepared = true;
   }

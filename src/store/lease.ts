@@ -9,6 +9,7 @@
  * file to rename when it continues, and no check can be too late. Tokens increase by one and identify the holders.
  */
 import nodeFs from 'node:fs/promises';
+import { privateFile, privateFolder } from '../system/atomic-write';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -67,7 +68,7 @@ export function leaseFolder(directory: string, detector: string, token: number):
 export async function acquireLease(options: LeaseOptions): Promise<Lease> {
   const { directory, detector, force = false } = options;
   const root = join(directory, detector, 'lease');
-  await nodeFs.mkdir(root, { recursive: true });
+  await nodeFs.mkdir(root, { recursive: true, mode: privateFolder });
   await removeTemporaries(nodeFs, root, Date.now());
   for (let attempt = 0; attempt < 5; attempt++) {
     const known = await tokensIn(root);
@@ -78,7 +79,7 @@ export async function acquireLease(options: LeaseOptions): Promise<Lease> {
     }
     const token = (newest?.token ?? 0) + 1;
     const folder = leaseFolder(directory, detector, token);
-    if (!(await succeeds(nodeFs.mkdir(folder), 'EEXIST'))) continue;
+    if (!(await succeeds(nodeFs.mkdir(folder, { mode: privateFolder }), 'EEXIST'))) continue;
     // Another process may have taken and released a newer lease since the tokens were read.
     if ((await tokensIn(root)).at(-1)?.token !== token) {
       await nodeFs.rm(folder, { recursive: true, force: true });
@@ -106,7 +107,7 @@ async function holdLease(
   async function renew(): Promise<void> {
     const holder: Holder = { machine, host: hostname(), pid: process.pid, at: new Date().toISOString() };
     try {
-      await nodeFs.writeFile(heartbeat, `${JSON.stringify(holder)}\n`);
+      await nodeFs.writeFile(heartbeat, `${JSON.stringify(holder)}\n`, { mode: privateFile });
     } catch (cause) {
       if (errorCode(cause) !== 'ENOENT') {
         // On a full disk the time of the file can still be set, which renews the lease.
@@ -213,7 +214,7 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 async function timeOf(root: string): Promise<number> {
   const probe = join(root, incomingName('time'));
   try {
-    await nodeFs.writeFile(probe, `${process.hrtime.bigint()}`);
+    await nodeFs.writeFile(probe, `${process.hrtime.bigint()}`, { mode: privateFile });
     return (await nodeFs.stat(probe)).mtimeMs;
   } finally {
     await nodeFs.rm(probe, { force: true });

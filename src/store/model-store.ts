@@ -10,7 +10,7 @@
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeaseError, ModelVersionError } from '../errors';
-import { syncDirectory, writeAtomically, writeSynced } from '../system/atomic-write';
+import { privateFolder, syncDirectory, writeAtomically, writeSynced } from '../system/atomic-write';
 import { messageOf } from '../system/error-text';
 import {
   entriesOf,
@@ -100,7 +100,7 @@ export function createModelStore({
   }
 
   async function makeDirectories(): Promise<void> {
-    if ((await fs.mkdir(versions, { recursive: true })) === undefined) return;
+    if ((await fs.mkdir(versions, { recursive: true, mode: privateFolder })) === undefined) return;
     await syncDirectory(fs, root);
     await syncDirectory(fs, directory);
   }
@@ -110,7 +110,7 @@ export function createModelStore({
     const time = clock();
     const incoming = join(versions, incomingName(formatVersion(time, 0)));
     try {
-      await fs.mkdir(incoming);
+      await fs.mkdir(incoming, { mode: privateFolder });
       for (const [name, bytes] of files) await writeSynced(fs, join(incoming, name), bytes);
       for (let ordinal = 0; ordinal < maxVersionsPerMillisecond; ordinal++) {
         const version = formatVersion(time, ordinal);
@@ -223,7 +223,8 @@ export function createModelStore({
 
   /** Newest first. */
   async function list() {
-    const [names, now] = [await versionNames(), await current()];
+    // A damaged pointer does not hide the versions.
+    const [names, now] = [await versionNames(), await current().catch(() => undefined)];
     return names.map((version) => ({
       version,
       createdAt: versionCreatedAt(version),

@@ -4,6 +4,10 @@ import { basename, dirname, join } from 'node:path';
 import { errorCode, type FileSystem } from './file-system';
 import { incomingName } from './temporary-names';
 
+/** Modes of what the store contains: values of records and names of devices may be confidential. */
+export const privateFile = 0o600;
+export const privateFolder = 0o700;
+
 /**
  * Replaces a file in one step: readers see the old content or the new, also after a crash. A failure leaves the old one.
  * @param options `folder`: that of the temporary file, on the same file system
@@ -26,7 +30,7 @@ export async function writeAtomically(
 
 /** Writes a file, replacing its content in place, and returns once it is on the disk. */
 export async function writeSynced(fs: FileSystem, path: string, bytes: Uint8Array | string): Promise<void> {
-  const file = await fs.open(path, 'w');
+  const file = await fs.open(path, 'w', privateFile);
   try {
     await file.writeFile(bytes);
     await file.sync();

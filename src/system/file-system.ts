@@ -1,6 +1,7 @@
 /** Reading of files and folders, and the part of node:fs/promises that tests replace. */
 import { constants } from 'node:fs';
-import type nodeFs from 'node:fs/promises';
+import nodeFs from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** The calls of node:fs/promises that stores make; tests pass implementations that fail. */
 export type FileSystem = Pick<typeof nodeFs, 'open' | 'mkdir' | 'rename' | 'readdir' | 'lstat' | 'rm'>;
@@ -54,5 +55,22 @@ export async function readRegularFile(
     return await file.readFile();
   } finally {
     await file.close();
+  }
+}
+
+/**
+ * Creates a folder and those above it. `mkdir` of Node.js with `recursive` does not return where a folder exists that can hold
+ * no other one, as below /proc.
+ * @throws Error of the operating system
+ */
+export async function makeFolder(path: string, mode?: number): Promise<void> {
+  try {
+    await nodeFs.mkdir(path, { mode });
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST' && (await nodeFs.stat(path)).isDirectory()) return;
+    if (errorCode(error) !== 'ENOENT' || (await unlessMissing(nodeFs.stat(dirname(path)))) !== undefined)
+      throw error;
+    await makeFolder(dirname(path), mode);
+    await nodeFs.mkdir(path, { mode });
   }
 }

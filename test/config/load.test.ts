@@ -633,3 +633,39 @@ test.each([
 ])('%s is refused', async (text, problem) => {
   expect(await problemsIn(`${minimalDetector()}${text}\n`)).toEqual([problem]);
 });
+
+describe('variables', () => {
+  const load = async (env: Record<string, string>) => {
+    const folder = await writeFolder({ 'pump.yaml': minimalDetector() });
+    return loadSettings(`${folder}/pump.yaml`, { env });
+  };
+
+  test('that begin with VAEMON_ and are none of vaemon are problems, with the nearest name', async () => {
+    const wrong = load({ VAEMON_WINDOW_LENGHT: '20', VAEMON_NONSENSE: '1', VAEMON_EMPTY: '' });
+    await expect(wrong).rejects.toMatchObject({
+      problems: [
+        {
+          file: 'VAEMON_WINDOW_LENGHT',
+          key: '',
+          message: 'is not a variable of vaemon; did you mean "VAEMON_WINDOW_LENGTH"?',
+        },
+        { file: 'VAEMON_NONSENSE', message: 'is not a variable of vaemon' },
+      ],
+    });
+  });
+
+  test('of Kubernetes for a service with this name, and of scripts, are ignored', async () => {
+    const env = Object.fromEntries(
+      [
+        'VAEMON_SERVICE_HOST',
+        'VAEMON_SERVICE_PORT_HTTP',
+        'VAEMON_PORT',
+        'VAEMON_PORT_9464_TCP_ADDR',
+        'VAEMON_PLANT_SERVICE_HOST',
+        'VAEMON_DIR',
+        'VAEMON_TEST_BACKEND',
+      ].map((name) => [name, 'x']),
+    );
+    await expect(load(env)).resolves.toBeDefined();
+  });
+});

@@ -237,3 +237,15 @@ describe('encoding', () => {
     expect([...out]).toEqual([0.5, 0, 0, 1, 0]);
   });
 });
+
+test('a table that is full of values that occur once still learns the categories of a model', () => {
+  const table = createCategoryTable(10);
+  const spec: ConditionSpec = { name: 'mode', kind: 'category', maxValues: 4, missing: 'unknown' };
+  for (let i = 0; i < 50; i++) read(spec, { mode: `garbage ${i}` }, table);
+  expect(read(spec, { mode: 'idle' }, table)).toBe(0);
+  const state = { specs: [spec], categories: { mode: ['idle'] }, numbers: {} };
+  const { dim, encode } = createConditionEncoder(state, table);
+  const out = new Float32Array(dim);
+  const unknown = encode(Float64Array.of(read(spec, { mode: 'idle' }, table)), 0, 0, out, 0);
+  expect([unknown, ...out]).toEqual([0, 0, 1]);
+});

@@ -18,6 +18,7 @@ function create(options: Partial<PeerExchangeOptions> & { held?: boolean } = {})
     },
     saveQuarantine: () => Promise.resolve(void steps.push('quarantine')),
     answerRequests: () => Promise.resolve(void steps.push('requests')),
+    onError: () => steps.push('error'),
     log,
     ...options,
   });
@@ -76,4 +77,12 @@ test('exchanges at the interval, never two at once, and a stop waits for the one
   expect(saveQuarantine).toHaveBeenCalledTimes(1);
   expect(jest.getTimerCount()).toBe(0);
   jest.useRealTimers();
+});
+
+test('a store that cannot be written is counted each time', async () => {
+  const saveQuarantine = () => Promise.reject(new Error('EROFS'));
+  const { peers, steps } = create({ saveQuarantine });
+  for (let i = 0; i < 3; i++) await peers.run();
+  expect(steps).toEqual(['error', 'error', 'error']);
+  await peers.stop();
 });

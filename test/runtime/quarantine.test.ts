@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -111,4 +111,17 @@ test('an event that continues is one interval, which grows', async () => {
   quarantine.add('a', 5, 50);
   await quarantine.save([]);
   expect(await readQuarantine(path)).toEqual([{ key: 'a', from: 5, to: 50 }]);
+});
+
+test('a truncated file is reported and kept aside, and only its owner can read the next one', async () => {
+  await mkdir(dirname(path), { recursive: true });
+  writeFileSync(path, '[{"key":"a","fr');
+  const damage: string[] = [];
+  const quarantine = await Quarantine.open(path, 0, (error) => damage.push((error as Error).message));
+  expect(damage).toEqual([`cannot read ${path}`]);
+  expect(readFileSync(`${path}.damaged`, 'utf8')).toBe('[{"key":"a","fr');
+  quarantine.add('b', 1, 2);
+  await quarantine.save([]);
+  expect(await readQuarantine(path)).toEqual([{ key: 'b', from: 1, to: 2 }]);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
 });

@@ -201,3 +201,29 @@ it('follows another clock', () => {
   schedule.stop();
   expect(waiting).toEqual([]);
 });
+
+it('is planned again when a clock that was ahead is set back', async () => {
+  const setBack: number[] = [];
+  const { schedule, calls } = start('2026-01-04T00:00:01Z', {
+    cron: '0 3 * * *',
+    onSetBack: (ms) => setBack.push(ms),
+  });
+  expect(schedule.next()?.toISOString()).toBe('2026-01-04T03:00:00.000Z');
+  jest.setSystemTime(new Date('2026-01-01T00:00:00Z'));
+  await jest.advanceTimersByTimeAsync(minute);
+  expect(schedule.next()?.toISOString()).toBe('2026-01-01T03:00:00.000Z');
+  expect(setBack).toEqual([3 * 24 * hour + 1000 - minute]);
+  await jest.advanceTimersByTimeAsync(3 * hour);
+  expect(calls).toEqual(['2026-01-01T03:00:00.000Z']);
+  schedule.stop();
+});
+
+it('keeps its plan when NTP slews the clock', async () => {
+  const onSetBack = jest.fn();
+  const { schedule, calls } = start('2026-01-01T02:59:00Z', { cron: '0 3 * * *', onSetBack });
+  jest.setSystemTime(new Date('2026-01-01T02:58:58Z'));
+  await jest.advanceTimersByTimeAsync(2 * minute);
+  expect(onSetBack).not.toHaveBeenCalled();
+  expect(calls).toEqual(['2026-01-01T03:00:00.000Z']);
+  schedule.stop();
+});

@@ -522,3 +522,19 @@ function canMountTmpfs(): boolean {
   ]);
   return mounted.status === 0;
 }
+
+it('lists versions although the pointer is damaged, and only the owner can read them', async () => {
+  const store = openStore();
+  const version = await store.publish(new Map([['model.json', Buffer.from('{}')]]), {});
+  await nodeFs.writeFile(join(directory, 'pump', 'current'), '');
+  await expect(store.current()).rejects.toThrow('contains no version name');
+  expect(await store.list()).toMatchObject([{ version, current: false }]);
+  await store.setCurrent(version);
+  expect(await store.current()).toBe(version);
+  const modeOf = async (...path: string[]) =>
+    (await nodeFs.stat(join(directory, 'pump', ...path))).mode & 0o777;
+  expect(await modeOf('versions')).toBe(0o700);
+  expect(await modeOf('versions', version)).toBe(0o700);
+  expect(await modeOf('versions', version, 'model.json')).toBe(0o600);
+  expect(await modeOf('current')).toBe(0o600);
+});

@@ -1,7 +1,8 @@
 /** Appends dead letters to a file, which is bounded: a producer must not fill the disk. */
 import { isUtf8 } from 'node:buffer';
-import { mkdir, open, rename, type FileHandle } from 'node:fs/promises';
+import { open, rename, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../../system/file-system';
 import { printable } from '../../system/printable';
 import type { DeadLetter, Sink } from '../sink';
 
@@ -14,7 +15,7 @@ export interface FileSinkSettings {
 
 /** @throws Error if the file cannot be opened for appending */
 export async function createFileSink({ deadLetters: path, maxBytes }: FileSinkSettings): Promise<Sink> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   let file = await openAppending(path);
   /** Several partitions write at the same time. */
   let last: Promise<void> = Promise.resolve();
