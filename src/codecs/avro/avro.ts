@@ -9,7 +9,7 @@ import { createCursor, damaged, eachItem, readLong, readText, step, type Cursor 
 import { parseAvroSchema, type AvroType, type RecordType } from './schema';
 import { createSkip, numberReaderOf, scalarReaderOf, timeUnitOf, type Skip } from './values';
 import type { CodecSpec, RecordContext } from '../codec';
-import { createWireFormatDecoder, type ReadRecord } from '../confluent/wire-format';
+import { createWireFormatDecoder, type SchemaReader } from '../confluent/wire-format';
 import { createEnvelopeWriter, messageKey, stepsOf, type Envelope } from '../envelope';
 import { checkCount, checkNumber, missingValue, notANumber, unknownChannel } from '../values';
 
@@ -39,7 +39,7 @@ type Want = { steps: readonly string[] } & (
 );
 
 /** Creates readers for records of Avro schemas; throws a DecodeError for an unusable schema. */
-export function createAvroCompiler(context: RecordContext): (schema: RegisteredSchema) => ReadRecord {
+export function createAvroCompiler(context: RecordContext): (schema: RegisteredSchema) => SchemaReader {
   const { fields, schema } = context;
   const { channels } = schema;
   const writeEnvelope = createEnvelopeWriter(fields.key, context);
@@ -64,7 +64,7 @@ export function createAvroCompiler(context: RecordContext): (schema: RegisteredS
       holdsValues: false,
     };
 
-    return (bytes, at, message, batch, row, now) => {
+    const readRecord: SchemaReader['read'] = (bytes, at, message, batch, row, now) => {
       const cursor = createCursor(bytes, at);
       draft.key = fields.key === '' ? messageKey(message) : undefined;
       draft.timestamp = fields.timestamp === '' ? message.timestamp : undefined;
@@ -80,6 +80,7 @@ export function createAvroCompiler(context: RecordContext): (schema: RegisteredS
       writeEnvelope(draft, batch, row, now);
       checkComplete(draft, fields.values, schema);
     };
+    return { read: readRecord };
   };
 }
 
@@ -139,7 +140,7 @@ class AvroReaderCompiler {
     const parts = of.fields.map(({ name, type: inner }) => this.compileNamed(name, inner, wanted));
     const receive = this.receiverOf(wanted);
     return (cursor, into) => {
-      step(cursor);
+      step(cursor, 1 + parts.length);
       receive(into);
       for (const part of parts) part(cursor, into);
     };

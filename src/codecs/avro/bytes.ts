@@ -27,13 +27,15 @@ export function damaged(what: string): DecodeError {
   return new DecodeError('damaged_record', `the bytes do not match their Avro schema: ${what}`);
 }
 
-/** Counts an item of an array or map, or a record. */
-export function step(cursor: Cursor): void {
-  if (--cursor.steps < 0) throw damaged('they encode more items than their size allows');
+/** Counts items of an array or map, or a record and its fields. */
+export function step(cursor: Cursor, count = 1): void {
+  cursor.steps -= count;
+  if (cursor.steps < 0) throw damaged('they encode more items than their size allows');
 }
 
-export function enter(cursor: Cursor): void {
-  step(cursor);
+/** Begins a record, whose fields may take no bytes. */
+export function enter(cursor: Cursor, fields: number): void {
+  step(cursor, 1 + fields);
   if (++cursor.depth > maxDepth) throw damaged(`records are nested more than ${maxDepth} deep`);
 }
 

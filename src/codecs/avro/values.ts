@@ -22,7 +22,7 @@ export function createSkip(type: AvroType, skipOf: (type: AvroType) => Skip): Sk
     case 'record': {
       const fields = type.fields.map((field) => skipOf(field.type));
       return (cursor) => {
-        enter(cursor);
+        enter(cursor, fields.length);
         for (const skip of fields) skip(cursor);
         cursor.depth--;
       };

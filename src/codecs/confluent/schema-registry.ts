@@ -3,6 +3,7 @@ import { DecodeError, UnavailableError } from '../../errors';
 import { runConcurrently } from '../../system/concurrency';
 import { ask, type HttpAnswer } from '../../system/http';
 import { isObject, type JsonObject } from '../../system/json';
+import { messageOf } from '../../system/error-text';
 import { pause } from '../../system/pause';
 import { readSecret, readText } from '../../system/secret';
 
@@ -80,7 +81,17 @@ export function createSchemaRegistry(
     },
   };
 
+  /** What the registry says can make an answer unusable, such as a subject that no URL can hold. */
   async function lookUp(id: number): Promise<FoundSchema> {
+    try {
+      return await resolve(id);
+    } catch (error) {
+      if (error instanceof UnavailableError) throw error;
+      return new DecodeError('unusable_schema', `schema ${id} cannot be resolved: ${messageOf(error)}`);
+    }
+  }
+
+  async function resolve(id: number): Promise<FoundSchema> {
     const schema = await get(`schemas/ids/${id}`);
     if (schema === undefined) return undefined;
     const references = new Map<string, string>();

@@ -14,6 +14,7 @@ import {
   type DecodedBatch,
   type RecordContext,
 } from '../codec';
+import { messageOf } from '../../system/error-text';
 import { bytesOf } from '../envelope';
 
 /**
@@ -29,24 +30,37 @@ export type ReadRecord = (
   now: number,
 ) => void;
 
+/** A schema's reader, and a check of its records before they are read, if it has one. */
+export interface SchemaReader {
+  read: ReadRecord;
+  /** For each record, why it is rejected. Rejects with a DecodeError if the schema proves unusable. */
+  check?: (records: readonly Uint8Array[]) => Promise<readonly (DecodeError | undefined)[]>;
+}
+
 /** Start of the record in a message. */
 const headerBytes = 5;
 
-/** Limit of the cache; the least recently used schema is evicted. */
+/** Limits of the cache; the least recently used schema is evicted. */
 const maxSchemas = 1_000;
+const maxCachedCharacters = 16 * 1024 * 1024;
+
+/** Limit of a schema with those that it refers to. */
+const maxCharacters = 1024 * 1024;
 
 /** Time until a missing or unusable schema is requested again, ms. */
 const retryAfterMs = 60_000;
 
 interface CachedReader {
   /** Reader of the records, or the reason why there is none. */
-  read: ReadRecord | DecodeError;
+  reader: SchemaReader | DecodeError;
+  /** Size of the schema, characters. */
+  size: number;
   /** Time of the next request to the registry, Unix ms. */
   until: number;
 }
 
 /** Compiles the reader of a schema; throws or rejects with a DecodeError if the schema is unusable. */
-export type CompileSchema = (schema: RegisteredSchema) => ReadRecord | Promise<ReadRecord>;
+export type CompileSchema = (schema: RegisteredSchema) => SchemaReader | Promise<SchemaReader>;
 
 /** A batch rejects with an UnavailableError while the registry is unavailable; its records are not rejected. */
 export function createWireFormatDecoder(
@@ -62,7 +76,7 @@ export function createWireFormatDecoder(
   return (messages, now) => {
     const idOfMessage = messages.map((message) => schemaIdOf(message, limits.maxBytes));
     const ids = new Set(idOfMessage.filter((id): id is number => typeof id === 'number'));
-    const readers = new Map<number, ReadRecord | DecodeError>();
+    const readers = new Map<number, SchemaReader | DecodeError>();
     const missing: number[] = [];
     for (const id of ids) {
       const found = known.get(id);
@@ -72,42 +86,90 @@ export function createWireFormatDecoder(
       }
       known.delete(id);
       known.set(id, found);
-      readers.set(id, found.read);
+      readers.set(id, found.reader);
     }
+    /** Messages that their schema rejects, by index. */
+    const rejected = new Map<number, DecodeError>();
     const decode = (): DecodedBatch =>
       decodeRows(schema, messages, (message, i, batch, row) => {
         const id = idOfMessage[i]!;
-        const read = id instanceof DecodeError ? id : readers.get(id)!;
-        if (read instanceof DecodeError) throw read;
-        read(message.value!, headerBytes, message, batch, row, now);
+        const reader = id instanceof DecodeError ? id : readers.get(id)!;
+        const problem = reader instanceof DecodeError ? reader : rejected.get(i);
+        if (problem !== undefined) throw problem;
+        (reader as SchemaReader).read(message.value!, headerBytes, message, batch, row, now);
       });
-    return missing.length === 0 ? decode() : addMissing(missing, readers, now).then(decode);
+    /** Checks all records of a schema together. */
+    async function checkRecords(): Promise<void> {
+      for (const [id, reader] of readers) {
+        if (reader instanceof DecodeError || reader.check === undefined) continue;
+        const indices = [...messages.keys()].filter((i) => idOfMessage[i] === id);
+        try {
+          const problems = await reader.check(indices.map((i) => messages[i]!.value!.subarray(headerBytes)));
+          for (const [at, problem] of problems.entries())
+            if (problem !== undefined) rejected.set(indices[at]!, problem);
+        } catch (error) {
+          const problem = toRejection(error);
+          readers.set(id, problem);
+          remember(id, problem, 0, now);
+        }
+      }
+    }
+    const isReady = missing.length === 0;
+    if (isReady && ![...readers.values()].some((one) => 'check' in one)) return decode();
+    const prepared = isReady ? Promise.resolve() : addMissing(missing, readers, now);
+    return prepared.then(checkRecords).then(decode);
   };
 
   async function addMissing(
     ids: readonly number[],
-    readers: Map<number, ReadRecord | DecodeError>,
+    readers: Map<number, SchemaReader | DecodeError>,
     now: number,
   ): Promise<void> {
     const schemas = await registry.find(ids);
     for (const id of ids) {
-      const read = await readerOf(id, schemas.get(id));
-      readers.set(id, read);
-      known.delete(id);
-      known.set(id, { read, until: read instanceof DecodeError ? now + retryAfterMs : Infinity });
-      if (known.size > maxSchemas) known.delete(known.keys().next().value!);
+      const found = schemas.get(id);
+      const size = found === undefined || found instanceof DecodeError ? 0 : sizeOf(found);
+      const reader = await readerOf(id, found, size);
+      readers.set(id, reader);
+      remember(id, reader, size, now);
     }
   }
 
-  async function readerOf(id: number, found: FoundSchema): Promise<ReadRecord | DecodeError> {
+  function remember(id: number, reader: SchemaReader | DecodeError, size: number, now: number): void {
+    known.delete(id);
+    known.set(id, { reader, size, until: reader instanceof DecodeError ? now + retryAfterMs : Infinity });
+    let cached = 0;
+    for (const one of known.values()) cached += one.size;
+    for (const [oldest, one] of known) {
+      if (known.size <= maxSchemas && cached <= maxCachedCharacters) break;
+      known.delete(oldest);
+      cached -= one.size;
+    }
+  }
+
+  /** Whatever the compilation of a schema throws makes it unusable: the schema is untrusted. */
+  async function readerOf(id: number, found: FoundSchema, size: number): Promise<SchemaReader | DecodeError> {
     if (found === undefined) return new DecodeError('unknown_schema', `the registry has no schema ${id}`);
     if (found instanceof DecodeError) return found;
+    if (size > maxCharacters)
+      return new DecodeError(
+        'unusable_schema',
+        `schema ${id} has ${size} characters, more than ${maxCharacters}`,
+      );
     try {
       return await compile(found);
     } catch (error) {
-      return toRejection(error);
+      if (error instanceof DecodeError) return error;
+      return new DecodeError(
+        'unusable_schema',
+        `schema ${id} cannot be compiled: ${messageOf(error).slice(0, 160)}`,
+      );
     }
   }
+}
+
+function sizeOf({ text, references }: RegisteredSchema): number {
+  return references.reduce((sum, reference) => sum + reference.text.length, text.length);
 }
 
 /** The schema id of a message, or why it has none. */

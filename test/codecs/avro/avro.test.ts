@@ -45,7 +45,7 @@ function decode(payload: Buffer, writer: unknown, way: Way = {}) {
   };
   const batch = createRecordBatch(used, 3);
   const reader = createConditionReader(used.conditions, table);
-  const read = createAvroCompiler({
+  const { read } = createAvroCompiler({
     fields: { ...fields, ...way.fields },
     schema: used,
     limits,

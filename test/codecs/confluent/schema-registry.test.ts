@@ -180,3 +180,16 @@ test('a missing password file is unavailable, and named', async () => {
   ).toContain('/nowhere/password cannot be read');
   expect(await failureOf(registryAt(url, { ca: '/nowhere/ca.pem' }).find([1]))).toContain('/nowhere/ca.pem');
 });
+
+test('a reference that no URL can hold makes its schema unusable, and no other', async () => {
+  const { url } = await startRegistry((path) => [
+    200,
+    path.endsWith('/5')
+      ? { schema: '"int"', references: [{ name: 'x', subject: '\ud800', version: 1 }] }
+      : { schema: '"int"' },
+  ]);
+  const found = await registryAt(url).find([5, 6]);
+  expect(found.get(5)).toBeInstanceOf(DecodeError);
+  expect(found.get(5)).toMatchObject({ reason: 'unusable_schema' });
+  expect(found.get(6)).toMatchObject({ text: '"int"' });
+});

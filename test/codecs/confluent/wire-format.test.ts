@@ -230,3 +230,86 @@ describe('JSON with a schema', () => {
     expect(await decoder.decode([jsonValue(1, good)])).toEqual([1.5]);
   });
 });
+
+describe('a hostile schema', () => {
+  const chain = (length: number): RegisteredSchema['references'] => {
+    const records: object[] = [{ type: 'record', name: 'R0', fields: [{ name: 'f', type: 'int' }] }];
+    for (let i = 1; i <= length; i++)
+      records.push({ type: 'record', name: `R${i}`, fields: [{ name: 'f', type: `R${i - 1}` }] });
+    return [{ name: 'x', text: JSON.stringify(records) }];
+  };
+
+  test.each([500, 2_000, 5_000, 10_000])(
+    'a chain of %i record types rejects its records alone',
+    async (length) => {
+      const hostile = { type: 'AVRO', text: JSON.stringify(`R${length}`), references: chain(length) };
+      const decoder = createDecoder('avro', { 1: hostile, 2: avro('double') });
+      const [first, second] = await decoder.decode([framed(1, Buffer.of(2)), avroValue(2, 1.5)]);
+      expect(second).toBe(1.5);
+      expect(['unusable_schema', 'damaged_record', 'missing_channel', 'missing_key']).toContain(first);
+    },
+  );
+
+  test('whatever its compilation throws rejects its records', async () => {
+    const registry = {
+      find: (ids: readonly number[]) => Promise.resolve(new Map(ids.map((id) => [id, json({})]))),
+    };
+    const readConditions = createConditionReader([], createCategoryTable());
+    const decode = createWireFormatDecoder(
+      { fields, schema, limits, readConditions, registry: () => registry },
+      () => () => {
+        throw new TypeError('a bug that only this schema meets');
+      },
+    );
+    const { rows } = await decode([messageOf(jsonValue(1, good))], now);
+    expect(rows[0]).toMatchObject({
+      reason: 'unusable_schema',
+      message: 'schema 1 cannot be compiled: a bug that only this schema meets',
+    });
+  });
+
+  test('more than a megabyte of schemas is not compiled', async () => {
+    const references = [{ name: 'x', text: `"${'x'.repeat(1024 * 1024)}"` }];
+    const decoder = createDecoder('avro', { 1: { ...avro('double'), references } });
+    expect(await decoder.decode([avroValue(1, 1.5)])).toEqual(['unusable_schema']);
+  });
+
+  test('fields that take no bytes are counted', async () => {
+    const nothing = Array.from({ length: 20_000 }, (_, i) => ({ name: `n${i}`, type: 'null' }));
+    const hostile = {
+      ...avro('double'),
+      text: JSON.stringify({
+        type: 'record',
+        name: 'Reading',
+        fields: [
+          { name: 'rest', type: { type: 'array', items: { type: 'record', name: 'N', fields: nothing } } },
+        ],
+      }),
+    };
+    const decoder = createDecoder('avro', { 1: hostile });
+    const many = Type.forSchema('long').toBuffer(1_000_000);
+    const began = performance.now();
+    expect(await decoder.decode([framed(1, Buffer.concat([many, Buffer.alloc(250_000)]))])).toEqual([
+      'damaged_record',
+    ]);
+    expect(performance.now() - began).toBeLessThan(2_000);
+  });
+
+  test('a pattern with nested quantifiers rejects one record, and no other of its batch', async () => {
+    const pattern = json({ properties: { key: { type: 'string', pattern: '^(a+)+$' } } });
+    const decoder = createDecoder('json-schema', { 1: pattern });
+    const key = `${'a'.repeat(41)}!`;
+    const values = [
+      { ...good, key: 'aaa' },
+      { ...good, key },
+      { ...good, key: 'a' },
+      { ...good, key: 'b' },
+    ];
+    expect(await decoder.decode(values.map((value) => jsonValue(1, value)))).toEqual([
+      1.5,
+      'schema_mismatch',
+      1.5,
+      'schema_mismatch',
+    ]);
+  });
+});
