@@ -48,7 +48,7 @@ async function run(
     const ended = daemon.finished.then(() => 'every source has ended');
     log.info('stopping', { reason: await Promise.race([signal.received, ended]) });
   } catch (err) {
-    fail('detector cannot continue', err);
+    fail('no detector is at work', err);
   }
   try {
     await daemon.stop();

@@ -68,7 +68,7 @@ export function createMetricsOf<Recorders extends Record<string, Recorder<unknow
   const start = combined(recorders, (recordings) => recordings)(declarations);
   if (withProcess) collectProcessMetrics(registry);
 
-  const detectors = new Set<string>();
+  const detectors = new Map<string, Recordings<Recorders>>();
   const updates: (() => void)[] = [];
   return {
     /** Content type of `text`: always the Prometheus text format. */
@@ -80,11 +80,16 @@ export function createMetricsOf<Recorders extends Record<string, Recorder<unknow
     },
     /** Descriptions of the metrics of vaemon, for the documentation. */
     describe: (): readonly MetricDescription[] => descriptions,
-    /** Starts the metrics of one detector: each of its counters exists with 0 from now on. */
+    /**
+     * Starts the metrics of one detector: each of its counters exists with 0 from now on. One that is started again has the
+     * same metrics.
+     */
     forDetector(detector: string, bounds: LabelBounds): Recordings<Recorders> {
-      if (detectors.has(detector)) throw new Error(`detector "${detector}" already has metrics`);
-      detectors.add(detector);
-      return start({ ...bounds, detector, now, onScrape: (update) => updates.push(update) });
+      const known = detectors.get(detector);
+      if (known !== undefined) return known;
+      const started = start({ ...bounds, detector, now, onScrape: (update) => updates.push(update) });
+      detectors.set(detector, started);
+      return started;
     },
   };
 }

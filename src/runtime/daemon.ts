@@ -8,11 +8,13 @@ import { makeFolder } from '../system/file-system';
 import type { DetectorSettings, Settings } from '../config/settings';
 import { withoutRepeats, type Logger } from '../logger';
 import { createMetrics } from '../metrics/metrics';
+import { configuredSource } from '../sources/configured';
 import { settledWithin } from '../system/pause';
 import { createWebServer } from '../web/server';
 import { Cleanup } from './cleanup';
-import { startDetector, type DetectorObserver, type RunningDetector } from './detector';
+import { startDetector, type DetectorObserver } from './detector';
 import { openEngines } from './engines';
+import { createSupervision } from './supervision';
 import type { RunTraining } from './training-run';
 
 /** Time within which a problem that occurs again is logged at debug, ms. */
@@ -32,7 +34,6 @@ export async function startDaemon(parts: DaemonParts) {
   const { log, version } = parts;
   const { daemon, detectors } = parts.settings;
   const cleanup = new Cleanup();
-  const running: RunningDetector[] = [];
   let stopping = false;
   await checkStore(parts.settings, log);
   try {
@@ -49,14 +50,34 @@ export async function startDaemon(parts: DaemonParts) {
       tensors: engines.tensors.name,
     });
     const metrics = createMetrics({ version, engine: engines.scoring.name });
+    const supervision = createSupervision(
+      detectors.map(({ settings }) => {
+        const { detector: name } = settings;
+        const detectorLog = log.child({ component: name, detector: name });
+        return {
+          name,
+          isRestartable: !configuredSource(settings.source).bounded,
+          start: () =>
+            startDetector({
+              settings,
+              daemon,
+              metrics,
+              log: withoutRepeats(detectorLog, repeatedProblemMs),
+              runTraining: parts.runTraining(name),
+              openSession: engines.openScoring,
+              observer: parts.observer,
+            }),
+        };
+      }),
+      { log, stopTimeoutMs: daemon.shutdownTimeoutMs },
+    );
     const web = await createWebServer({
       ...daemon.http,
       metrics,
       health: () => ({ ok: true, details: { version, uptimeSeconds: process.uptime() } }),
       readiness() {
-        const states = running.map((detector) => ({ name: detector.name, ...detector.readiness() }));
-        const all = running.length === detectors.length && states.every(({ ready }) => ready);
-        return { ready: !stopping && all, detectors: states };
+        const states = supervision.readiness();
+        return { ready: !stopping && states.every(({ ready }) => ready), detectors: states };
       },
       log,
     });
@@ -64,28 +85,12 @@ export async function startDaemon(parts: DaemonParts) {
     log.info('web server listens', { url: web.address.url });
 
     // In parallel: they share one deadline.
-    cleanup.add('detectors', async () => {
-      await Promise.all(running.map((detector) => detector.stop()));
-    });
-    for (const { settings } of detectors) {
-      const detector = await startDetector({
-        settings,
-        daemon,
-        metrics,
-        log: withoutRepeats(
-          log.child({ component: settings.detector, detector: settings.detector }),
-          repeatedProblemMs,
-        ),
-        runTraining: parts.runTraining(settings.detector),
-        openSession: engines.openScoring,
-        observer: parts.observer,
-      });
-      running.push(detector);
-    }
-    const finished = Promise.all(running.map((detector) => detector.finished));
+    cleanup.add('detectors', () => supervision.stop());
+    const { finished } = supervision;
     finished.catch(() => undefined);
+    await supervision.start();
     return {
-      /** Resolves when every source has ended; rejects as soon as one detector cannot continue. */
+      /** Resolves when every source has ended; rejects when no detector is at work and one has failed. */
       finished,
       /** Finishes the batches in progress and releases everything. Idempotent. */
       async stop(): Promise<void> {

@@ -55,12 +55,22 @@ const clockJumpMs = 5_000;
 /** On the record clock: time from the start of a training to the use of its model, s. */
 const trainingSeconds = 10;
 
+/** Starts a detector; a failed start releases what it has opened. */
 export async function startDetector(parts: DetectorParts) {
+  const cleanup = new Cleanup();
+  try {
+    return await composeDetector(parts, cleanup);
+  } catch (error) {
+    await cleanup.release().catch((err: unknown) => parts.log.warn('could not stop cleanly', { err }));
+    throw error;
+  }
+}
+
+async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const { settings, daemon, observer, log } = parts;
   const { role, store, shutdownTimeoutMs } = daemon;
   const { detector: name } = settings;
   const from = configuredSource(settings.source);
-  const cleanup = new Cleanup();
   const stopping = new AbortController();
   const broken = new AbortController();
   const { replayRate } = from;

@@ -112,8 +112,13 @@ describe('createMetrics', () => {
     ).toBe(0);
   });
 
-  test('the metrics of a detector cannot be started twice', () => {
-    expect(() => create().metrics.forDetector('pump', bounds)).toThrow('detector "pump" already has metrics');
+  test('a detector that is started again has the same metrics', async () => {
+    const { metrics, pump } = create();
+    pump.consumed('sensors', 5);
+    metrics.forDetector('pump', bounds).consumed('sensors', 2);
+    expect(
+      (await scrape(metrics)).get('vaemon_records_consumed_total{detector="pump",topic="sensors"}'),
+    ).toBe(7);
   });
 
   test('the metrics of the process cover CPU and event loop, and only its counters end in _total', async () => {
