@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../errors';
 import { errorChain } from '../system/error-text';
-import { exitCodes, type CommandContext, type Register } from './context';
+import { exitCodeMeanings, exitCodes, type CommandContext, type Register } from './context';
 import { vaemonVersion } from './version';
 
 /** Every command, in the order of the help. Each is loaded on use: most need a tensor library, some do not. */
@@ -32,7 +32,7 @@ Examples:
   $ vaemon config print config/demo            all settings, including defaults
   $ vaemon config check config/demo --set window.length=20
 
-Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration.
+Exit codes: ${exitCodeMeanings.map(([code, meaning]) => `${code} ${meaning}`).join(', ')}.
 `;
 
 /** The program with the named command, or with all commands if that name is none. */

@@ -17,3 +17,11 @@ export type Register = (program: Command, context: CommandContext) => void;
 
 /** Exit codes, after sysexits.h. */
 export const exitCodes = { failure: 1, usage: 64, config: 78 } as const;
+
+/** All of them, with their meaning, for the help and docs/robustness.md. */
+export const exitCodeMeanings: readonly (readonly [code: number, meaning: string])[] = [
+  [0, 'done'],
+  [exitCodes.failure, 'failed'],
+  [exitCodes.usage, 'wrong usage'],
+  [exitCodes.config, 'wrong configuration'],
+];
