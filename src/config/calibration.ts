@@ -7,6 +7,7 @@ import {
   conditionName,
   duration,
   falseAlarmTarget,
+  flag,
   rateOr,
   ratio,
   show,
@@ -97,12 +98,19 @@ export const eventsSection = {
     doc: 'After an event, no other event opens for its device for this long (event time). 0: not suppressed.',
     default: '0s',
   }),
+  silentDevices: flag({
+    doc:
+      'Open an event when a device sends nothing for longer than history makes likely, while others of its partition continue ' +
+      '(docs/rules.md).',
+    default: true,
+  }),
   acceptAfter: whole(
     {
       doc:
         'An event with this many anomalous records is accepted as the new normal, unless its peak surprise has risen by more than ' +
         'one decade in the second half of them: it then closes as `accepted`, and no other one opens until it is over or ' +
-        'becomes more surprising. A violated limit is never accepted. 0: nothing is accepted.',
+        'becomes more surprising. A violated limit is never accepted. A device that is silent for this many of its intervals is ' +
+        'forgotten. 0: nothing is accepted.',
       default: 1500,
     },
     { min: 0 },
@@ -122,11 +130,16 @@ export const eventsSection = {
 /** The policy of events that the settings demand. */
 export function eventPolicy({
   calibration: { falseAlarmTarget: target },
-  events: { budget, ...policy },
-}: Pick<AlarmSettings, 'calibration' | 'events'>): EventPolicy {
+  events: { budget, silentDevices, ...policy },
+  window: { maxKeys },
+}: Pick<AlarmSettings, 'calibration' | 'events'> & { window: { maxKeys: number } }): EventPolicy {
   const chosen = budget === 'auto' ? target : budget;
   const isRate = chosen !== 'none' && chosen.kind === 'rate';
-  return isRate ? { ...policy, eventsPerMs: chosen.count / chosen.perMs } : policy;
+  return {
+    ...policy,
+    ...(isRate && { eventsPerMs: chosen.count / chosen.perMs }),
+    ...(silentDevices && { watchedDevices: maxKeys }),
+  };
 }
 
 interface AlarmSettings {

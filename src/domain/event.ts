@@ -1,51 +1,11 @@
 /** Merges the detections of a key into events. */
 import { createAlarmBudget, type AlarmBudgetSnapshot } from './alarm-budget';
-import {
-  createEventChannels,
-  type EventChannels,
-  type EventChannelsSnapshot,
-  type EventContribution,
-} from './event-channels';
-import type { Detection, NearestNormal } from './detection';
-import type { LimitViolation } from './signal';
+import { createEventChannels, type EventChannels, type EventChannelsSnapshot } from './event-channels';
+import type { AnomalyEvent, EventEnding } from './anomaly-event';
+import type { Detection } from './detection';
+import { createSilentDevices, type SilenceRules, type SilentDevicesSnapshot } from './silent-devices';
 
-/**
- * Why an event closed: normal records (`quiet`), no records or no value of an odd channel (`silence`), the end of the input (`end`),
- * or `acceptAfter` records that are the new normal (`accepted`).
- */
-export type EventEnding = 'quiet' | 'silence' | 'end' | 'accepted';
-
-/**
- * Emitted twice with the same id: with status `open` as soon as it is an event, and `closed` once it is complete. An event that the
- * alarm budget kept from opening is emitted once, when it is over, with status `held_back`.
- */
-export interface AnomalyEvent {
-  /** Detector, key and start: the same in a replay. */
-  id: string;
-  detector: string;
-  key: string;
-  status: 'open' | 'closed' | 'held_back';
-  /** Only of an event that is over. */
-  closedBy?: EventEnding;
-  /** Event time of the first anomalous record, Unix ms. */
-  start: number;
-  /** Event time of the newest anomalous record, Unix ms. */
-  end: number;
-  /** Event time of the record with which the event opened; of one that was held back, with which it would have opened. */
-  openedAt: number;
-  anomalousRecords: number;
-  peakSurprise: number;
-  /** Event time of the most surprising record, Unix ms. */
-  peakAt: number;
-  threshold: number;
-  /** The channels that ranked highest over the records first, each at its most unusual record. */
-  contributions: readonly EventContribution[];
-  /** The largest violation of each limit. */
-  limits: readonly LimitViolation[];
-  /** Of the last explained record. */
-  nearestNormal?: NearestNormal;
-  modelVersion: string;
-}
+export type { AnomalyEvent, EventEnding } from './anomaly-event';
 
 export interface EventPolicy {
   /** An event opens when at least this many … */
@@ -69,6 +29,8 @@ export interface EventPolicy {
   acceptAfter: number;
   /** Alarm budget of the detector, events per ms; if absent, every event opens. */
   eventsPerMs?: number | undefined;
+  /** Devices of a partition that are watched for silence; if absent, none is. */
+  watchedDevices?: number | undefined;
 }
 
 export type EventTracker = ReturnType<typeof createEventTracker>;
@@ -83,6 +45,8 @@ export interface EventsSnapshot {
   shared: boolean;
   /** Absent where there is no budget. */
   budget?: AlarmBudgetSnapshot | undefined;
+  /** Absent where no device is watched. */
+  silent?: SilentDevicesSnapshot | undefined;
 }
 
 /** Growth of the peak surprise, decades, from which an event is another one. */
@@ -137,7 +101,21 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   let suppressedRecords = 0;
   const budget =
     policy.eventsPerMs === undefined ? undefined : createAlarmBudget(policy.eventsPerMs, beginning?.budget);
+  const silent =
+    policy.watchedDevices === undefined
+      ? undefined
+      : createSilentDevices(
+          { maxDevices: policy.watchedDevices, acceptAfter: policy.acceptAfter },
+          admitSilence,
+          beginning?.silent,
+        );
   let { firstKey, shared } = beginning ?? { firstKey: undefined, shared: false };
+
+  function admitSilence(key: string, margin: number): boolean {
+    if (budget?.admits(key, margin, clock, shared) === false) return false;
+    budget?.charge(key, clock);
+    return true;
+  }
 
   /** Takes note of a record's key and time. */
   function meet(key: string, timestamp: number): void {
@@ -303,6 +281,16 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
 
   return {
     /**
+     * Call for each record before its detection, and for those without one.
+     * @param rules undefined = silences are not assessed
+     * @returns the events of silent devices that open or close
+     */
+    hear(key: string, timestamp: number, rules: SilenceRules | undefined): readonly AnomalyEvent[] {
+      if (silent === undefined) return none;
+      meet(key, timestamp);
+      return silent.hear(key, timestamp, clock, rules);
+    },
+    /**
      * Call once per detection, in order within a key.
      * @returns the events that this detection opens or closes; other keys may have fallen silent
      */
@@ -317,7 +305,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       if (suspicions.size === 0 && suppressed.size === 0) return none;
       return observe({ key, timestamp, anomalous: false, ...(missing && { missing }) }, undefined);
     },
-    /** The events that are not over, as they are so far; those held back, too. */
+    /** The events of anomalous records that are not over, as they are so far; those held back, too. */
     currentEvents: (): readonly AnomalyEvent[] =>
       [...suspicions.values()].flatMap(({ gathering }) =>
         gathering !== undefined && isEvent(gathering) ? [snapshot(gathering)] : [],
@@ -328,11 +316,11 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
         end(key, suspicion, 'end', suspicion.newest),
       );
       suppressed.clear();
-      return closed;
+      return [...closed, ...(silent?.closeAll(clock) ?? [])];
     },
     /** Number of open events. */
     get open() {
-      return open;
+      return open + (silent?.open ?? 0);
     },
     /** Anomalous records so far that opened no event because of `suppressForMs`. */
     get suppressedRecords() {
@@ -358,6 +346,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       firstKey,
       shared,
       ...(budget && { budget: budget.snapshot() }),
+      ...(silent && { silent: silent.snapshot() }),
     }),
   };
 }
@@ -390,6 +379,7 @@ function begin({ detector, key, timestamp, threshold, modelVersion }: Detection)
       id: `${detector}/${key}/${new Date(timestamp).toISOString()}`,
       detector,
       key,
+      kind: 'anomaly',
       status: 'open',
       start: timestamp,
       end: timestamp,

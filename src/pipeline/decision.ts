@@ -1,6 +1,7 @@
 /** The scores of a chunk into detections and events. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DriftWatch } from '../calibration/drift';
+import type { SilenceScale } from '../calibration/gaps';
 import type { Detection } from '../domain/detection';
 import type { AnomalyEvent } from '../domain/event';
 import type { ExplanationRule } from '../domain/explanations';
@@ -20,6 +21,8 @@ export interface ActiveDetector {
   threshold: number;
   /** Compares live scores with the calibration of this version. */
   drift?: DriftWatch;
+  /** Surprise of silences; absent where the version contains no gaps. */
+  silence?: SilenceScale | undefined;
 }
 
 export interface DecisionRules {
@@ -41,7 +44,7 @@ export async function decideChunk(
   chunk: Chunk,
   raw: RawScores | undefined,
   { messages, records }: DecodedMessages,
-  { detector, drift, threshold }: ActiveDetector,
+  { detector, drift, threshold, silence }: ActiveDetector,
   partition: PartitionState,
   { detectorName, explanations, anomaliesOnly }: DecisionRules,
   outcome: Outcome,
@@ -54,9 +57,18 @@ export async function decideChunk(
   const scores =
     raw &&
     detector.applyCalibration(chunk.windows, raw, baselinesOfWindows(chunk, keyOf, offsetOf, partition));
+  const silenceRules = silence && {
+    detector: detectorName,
+    modelVersion: detector.version,
+    threshold,
+    shortest: silence.lengthAt(threshold),
+    surpriseAt: (length: number) => silence.surpriseAt(length),
+  };
   for (let at = 0; at < chunk.count; at++) {
     const key = keyOf(at);
     const timestamp = records.timestamps[chunk.rows[at]!]!;
+    addEvents(partition.events.hear(key, timestamp, silenceRules));
+    if (chunk.decided[at] === 0) continue;
     const window = chunk.places[at]!;
     const scored = window < 0 ? undefined : scores;
     const limits = chunk.limits.size === 0 ? noLimits : (chunk.limits.get(at) ?? noLimits);

@@ -28,7 +28,7 @@ export function createChunk(windows: WindowBatch) {
     windows,
     /** The records were scored before: they only update the state of their partition. */
     warmUp: false,
-    /** Records with a full window or a violated limit. */
+    /** Records that joined a window, or violate a limit. */
     count: 0,
     /** Index of each record's message in the batch. Shape [capacity]. */
     messages: new Int32Array(capacity),
@@ -36,6 +36,8 @@ export function createChunk(windows: WindowBatch) {
     rows: new Int32Array(capacity),
     /** Index of each record's window in `windows`; −1 while its window is not full. Shape [capacity]. */
     places: new Int32Array(capacity),
+    /** 1 = there is a decision on the record; 0 = its window is not full, and it only counts as heard. Shape [capacity]. */
+    decided: new Uint8Array(capacity),
     /** 1 = the window may lack records. Shape [capacity]. */
     lacks: new Uint8Array(capacity),
     /** By record, where there are any. */
@@ -95,8 +97,8 @@ export interface WindowingRules {
 }
 
 /**
- * Pushes the records of messages [from, to) into their windows. Adds those to decide on to the chunk; counts the others in
- * `outcome`, or adds them to its dead letters. Of warm-up messages only those that events and baselines lack are added.
+ * Pushes the records of messages [from, to) into their windows. Adds them to the chunk, or to the dead letters of `outcome`;
+ * counts those without a decision. Of warm-up messages only those that events and baselines lack are added.
  */
 export function fillChunk(
   chunk: Chunk,
@@ -131,14 +133,13 @@ export function fillChunk(
       const limits = limitsOf(records.values, row * valuesPerRecord);
       const lacks = hasCounters ? windows.lacksWithCounters(key) : windows.lacks(key);
       const isDecidable = result === 'ready' || limits.length > 0;
-      if (isDecidable) {
-        const at = chunk.count++;
-        chunk.messages[at] = i;
-        chunk.rows[at] = row;
-        chunk.places[at] = result === 'ready' ? chunk.windows.count : -1;
-        chunk.lacks[at] = lacks ? 1 : 0;
-        if (limits.length > 0) chunk.limits.set(at, limits);
-      }
+      const at = chunk.count++;
+      chunk.messages[at] = i;
+      chunk.rows[at] = row;
+      chunk.places[at] = result === 'ready' ? chunk.windows.count : -1;
+      chunk.decided[at] = isDecidable ? 1 : 0;
+      chunk.lacks[at] = lacks ? 1 : 0;
+      if (limits.length > 0) chunk.limits.set(at, limits);
       if (result === 'ready') windows.copy(key, chunk.windows);
       if (warmUp) continue;
       if (result === 'ready' && isEmpty(records.values, row, valuesPerRecord)) counts.withoutValues++;

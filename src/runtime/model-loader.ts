@@ -1,5 +1,6 @@
 /** From a stored model version to a detector that can score: read, decoded, verified, with its alarm threshold. */
 import { createDriftWatch, type DriftWatch } from '../calibration/drift';
+import { createSilenceScale } from '../calibration/gaps';
 import { alarmThreshold, targetRatio } from '../calibration/threshold';
 import { settingsFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
@@ -39,7 +40,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
   }
 
   function activate(detector: Detector): ActiveDetector {
-    const { calibration, channels, counters, scaler, seasons } = detector.state;
+    const { calibration, channels, counters, gaps, scaler, seasons } = detector.state;
     const { falseAlarmTarget } = settings.calibration;
     const { ratio, surprise, extrapolated } = alarmThreshold(falseAlarmTarget, detector.state);
     if (extrapolated) {
@@ -57,7 +58,12 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
     if (seasons !== undefined)
       log.info('the history has seasons: they are conditions of the model', { seasons });
     metrics.falseAlarmTarget(ratio);
-    return { detector, threshold: surprise, drift: watchDrift(settings, detector) };
+    return {
+      detector,
+      threshold: surprise,
+      drift: watchDrift(settings, detector),
+      silence: gaps && createSilenceScale(gaps),
+    };
   }
 
   return async (version) => {

@@ -17,6 +17,7 @@ import type { ModelStore } from '../store/model-store';
 import { messageOf } from '../system/error-text';
 import type { StoredTensor } from '../tensor';
 import { findCounters, withRates } from '../training/counters';
+import { createGapReader, type GapReader } from '../training/gaps';
 import { createDatasetBuilder, type Dataset } from '../training/dataset';
 import type { Interval } from '../training/exclusion';
 import type { TrainingReport } from '../training/report';
@@ -71,7 +72,8 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   const categories = settings.training.maxRecords * Math.max(1, record.conditions.length);
   const recordDecoder = createRecordDecoder(settings, undefined, categories);
   const account = new HistoryAccount(settings);
-  const levels = await readDataset(parts, recordDecoder, account);
+  const gapReader = createGapReader(settings.window.maxKeys);
+  const levels = await readDataset(parts, recordDecoder, account, gapReader);
   const { rejected: rejectedByReason } = account.summary();
   const kindOf = (name: string) => record.signals.find(({ channel }) => channel === name)?.kind ?? 'auto';
   const counters = findCounters(levels, record.channels, kindOf);
@@ -81,6 +83,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     ...calibration,
     schema: record,
     signals: record.signals,
+    gaps: gapReader.statistics(),
     counters,
     seasons: seasonsOf(dataset, settings),
     model,
@@ -115,6 +118,7 @@ async function readDataset(
   { settings, readHistory, exclude, labels = [], onUnmatchedLabels, onHistory, now }: TrainerParts,
   { decode, shape }: ReturnType<typeof createRecordDecoder>,
   account: HistoryAccount,
+  gaps: GapReader,
 ): Promise<Dataset> {
   const builder = createDatasetBuilder(shape, (...stale) => account.leftOut(...stale));
   const { maxRecords, historyMs, blocks } = settings.training;
@@ -125,6 +129,11 @@ async function readDataset(
     const { records, rows } = await decode(messages, now());
     account.read(rows);
     builder.add(records, messages.block);
+    rows.forEach((row, i) => {
+      if (typeof row !== 'number') return;
+      const { topic, partition } = messages[i]!.origin;
+      gaps.add(`${messages.block ?? ''}/${topic}/${partition}`, records.keys[row]!, records.timestamps[row]!);
+    });
   }
   const unmatched = builder.withoutRecords(labels);
   if (unmatched.length > 0) onUnmatchedLabels?.(unmatched, builder.keys);

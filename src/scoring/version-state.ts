@@ -1,4 +1,5 @@
 /** What a model version has learned beside its weights: model.json of a bundle. */
+import type { GapStatistics } from '../calibration/gaps';
 import type { SurpriseState } from '../calibration/surprise';
 import type { ConditionState } from '../domain/condition';
 import type { ImageShape } from '../domain/image';
@@ -34,6 +35,8 @@ export interface LearnedState {
   repeats: readonly Repetition[];
   /** Records per millisecond of the whole detector, for targets such as "2 per day". */
   recordsPerMs: number;
+  /** Gaps between records of a device, to assess silences; absent where no gap is known. */
+  gaps?: GapStatistics;
   /** Engine that trained the version. */
   engine: string;
   /** Fingerprint of the settings that the version depends on: it must not be used with other settings. */

@@ -41,22 +41,25 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
   return {
     key: event.key,
     start: new Date(event.start).toISOString(),
+    ...(event.kind === 'silent' && { kind: event.kind, devices: event.keys?.join(', ') }),
     ...(event.status !== 'open' && {
       end: new Date(event.end).toISOString(),
-      records: event.anomalousRecords,
+      ...(event.kind === 'anomaly' && { records: event.anomalousRecords }),
       closedBy: event.closedBy,
     }),
     surprise: Number(event.peakSurprise.toPrecision(3)),
     seen: describeRarity(event.peakSurprise),
     ...(leftOut.length > 0 && { misfits: leftOut.join(', ') }),
-    why: describeReasons(event),
+    ...(event.kind === 'anomaly' && { why: describeReasons(event) }),
     modelVersion: event.modelVersion,
   };
 }
 
 /** Time, key, actual and expected value, and surprise; the least important parts are left out of a line that is too long. */
 function formatOpened(event: AnomalyEvent): string {
-  const { start, contributions, limits, peakSurprise } = event;
+  const { kind, keys = [], start, openedAt, contributions, limits, peakSurprise } = event;
+  if (kind === 'silent')
+    return fit([`${timeOf(openedAt)} ${nameOf(event)}${moreDevices(keys)} silent since ${timeOf(start)}`]);
   const [first] = reasonsOf(event);
   const channels = new Set([
     ...limits.map(({ channel }) => channel),
@@ -77,17 +80,25 @@ const endings: Record<EventEnding, string> = {
   silence: ' by silence',
   end: ' with the last record',
   accepted: ' as the new normal',
+  resumed: '',
 };
 
 function formatEnded(event: AnomalyEvent): string {
-  const { status, start, end, anomalousRecords: records, peakSurprise, closedBy } = event;
+  const { kind, keys = [], status, start, end, anomalousRecords: records, peakSurprise, closedBy } = event;
   const ending = closedBy === undefined ? '' : endings[closedBy];
   const seconds = Number(((end - start) / 1000).toFixed(1)).toLocaleString('en');
-  const count = `${records.toLocaleString('en')} anomalous ${records === 1 ? 'record' : 'records'}`;
   const what =
     status === 'closed' ? `event closed${ending}` : 'event held back, as the alarm budget was spent';
+  if (kind === 'silent')
+    return fit([`${timeOf(end)} ${nameOf(event)}${moreDevices(keys)} ${what}: silent for ${seconds} s`]);
+  const count = `${records.toLocaleString('en')} anomalous ${records === 1 ? 'record' : 'records'}`;
   const lead = `${timeOf(end)} ${nameOf(event)} ${what}: ${count} in ${seconds} s`;
   return fit([`${lead}, peak surprise ${peakSurprise.toFixed(1)}`, lead]);
+}
+
+function moreDevices(keys: readonly string[]): string {
+  const others = keys.length - 1;
+  return others < 1 ? '' : ` (+${others} ${others === 1 ? 'device' : 'devices'})`;
 }
 
 const timeOf = (at: number): string => new Date(at).toISOString().slice(11, 19);

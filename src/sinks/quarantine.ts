@@ -1,4 +1,4 @@
-/** Adds events that are over to the quarantine, so that no training learns from them: those held back, too. */
+/** Adds events that are over to the quarantine, so that no training learns from them: those held back, too. A silence has no records. */
 import type { Sink } from './sink';
 
 /** Accepts intervals of event time of one key, Unix ms. */
@@ -11,7 +11,8 @@ export function createQuarantineSink(book: QuarantineBook): Sink {
     name: 'quarantine',
     anomaliesOnly: true,
     write({ events }) {
-      for (const event of events) if (event.status !== 'open') book.add(event.key, event.start, event.end);
+      for (const { kind, status, key, start, end } of events)
+        if (kind === 'anomaly' && status !== 'open') book.add(key, start, end);
       return Promise.resolve();
     },
     close: () => Promise.resolve(),

@@ -6,6 +6,7 @@ import {
   type ConditionEncoder,
   type ConditionState,
 } from '../domain/condition';
+import type { GapStatistics } from '../calibration/gaps';
 import type { StatisticName } from '../domain/detection';
 import { colourChannels } from '../domain/image';
 import {
@@ -46,6 +47,8 @@ import type { Encoded } from './stepper';
 /** An effort of 0 is chosen from the number of windows. */
 export interface TrainingOptions extends Effort {
   schema: RecordSchema;
+  /** Gaps between the records of each device. */
+  gaps?: GapStatistics | undefined;
   /** Channels whose values in the dataset are rates. */
   counters?: readonly string[];
   /** Conditions besides those of the schema. */
@@ -249,7 +252,7 @@ function learnedState(
   dataset: Dataset,
   split: Split,
   { spec, scaler, conditions }: Inputs,
-  { schema, signals, counters = [], seasons = [], engine, settingsFingerprint }: TrainingOptions,
+  { schema, signals, counters = [], seasons = [], gaps, engine, settingsFingerprint }: TrainingOptions,
 ): LearnedState {
   const image = imageOf(schema);
   const { length } = dataset.shape;
@@ -267,6 +270,7 @@ function learnedState(
         ? fitRepeats(dataset.values, schema.channels.length, length > 2 ? split.fit : new Int32Array())
         : [],
     recordsPerMs: dataset.recordsPerMs,
+    ...(gaps && { gaps }),
     engine,
     settingsFingerprint,
   };

@@ -67,6 +67,7 @@ describe('an event', () => {
       id: 'plant/pump-1/1970-01-01T00:00:01.000Z',
       detector: 'plant',
       key: 'pump-1',
+      kind: 'anomaly',
       status: 'open',
       start: 1000,
       end: 3000,

@@ -90,10 +90,12 @@ describe('filling a chunk', () => {
     } as const;
     const decoded = { ...(await decode(messages, 1000)), messages };
     fillChunk(chunk, decoded, 0, messages.length, partition, rules, outcome);
-    const column = (values: Int32Array): number[] => Array.from(values.subarray(0, chunk.count));
+    const all = (values: Int32Array): number[] => Array.from(values.subarray(0, chunk.count));
+    const column = (values: Int32Array): number[] => all(values).filter((_, at) => chunk.decided[at] === 1);
     return {
       chunk,
       ...outcome,
+      heard: all(chunk.messages),
       messages: column(chunk.messages),
       rows: column(chunk.rows),
       places: column(chunk.places),
@@ -112,7 +114,7 @@ describe('filling a chunk', () => {
   });
 
   test('takes the records with a full window, and refers to their messages and rows', async () => {
-    const { chunk, messages, rows, places, counts, deadLetters } = await fill([
+    const { chunk, heard, messages, rows, places, counts, deadLetters } = await fill([
       message(0, { time: 1 }),
       message(1, 'rubbish'),
       message(2, { time: 2 }),
@@ -120,6 +122,8 @@ describe('filling a chunk', () => {
       message(4, { time: 3 }),
     ]);
     expect({ messages, rows, places }).toEqual({ messages: [2, 4], rows: [1, 3], places: [0, 1] });
+    // The others have joined a window: their devices have spoken.
+    expect(heard).toEqual([0, 2, 3, 4]);
     expect([...chunk.windows.timestamps.subarray(0, 4)]).toEqual([1, 2, 2, 3]);
     expect(counts.windowNotFull).toBe(2);
     expect(deadLetters.map(({ reason, origin }) => `${reason} ${origin.offset}`)).toEqual(['not_json 1']);
@@ -148,7 +152,11 @@ describe('filling a chunk', () => {
     const batch = [0, 1, 2].map((i) => message(i, { time: i }, true));
     expect(await fill(batch)).toMatchObject({ messages: [], counts: { warmUps: 3, windowNotFull: 0 } });
     const rescoring = await fill(batch, false, true);
-    expect(rescoring).toMatchObject({ messages: [1, 2], counts: { warmUps: 3, windowNotFull: 0 } });
+    expect(rescoring).toMatchObject({
+      heard: [0, 1, 2],
+      messages: [1, 2],
+      counts: { warmUps: 3, windowNotFull: 0 },
+    });
     expect(rescoring.chunk.warmUp).toBe(true);
   });
 });

@@ -6,6 +6,7 @@ export function createEvent(overrides: Partial<AnomalyEvent> = {}): AnomalyEvent
     id: 'plant/pump-3/1970-01-01T00:00:10.000Z',
     detector: 'plant',
     key: 'pump-3',
+    kind: 'anomaly',
     status: 'open',
     start: 10_000,
     end: 12_000,

@@ -66,6 +66,31 @@ test('an event that was held back is information with the reason', async () => {
   ]);
 });
 
+test('silent devices are named, from when on they are silent and for how long', async () => {
+  const { sink, lines } = createSink();
+  const silent = { kind: 'silent', keys: ['pump-3', 'pump-4', 'pump-5'], contributions: [] } as const;
+  await sink.write({
+    ...nothing,
+    events: [
+      createEvent(silent),
+      createEvent({ ...silent, status: 'closed', closedBy: 'resumed', end: 40_000 }),
+    ],
+  });
+  expect(lines).toMatchObject([
+    {
+      level: 'warn',
+      message: 'event opened',
+      fields: { key: 'pump-3', kind: 'silent', devices: 'pump-3, pump-4, pump-5' },
+      text: '00:00:11 plant/pump-3 (+2 devices) silent since 00:00:10',
+    },
+    {
+      level: 'info',
+      fields: { closedBy: 'resumed' },
+      text: '00:00:40 plant/pump-3 (+2 devices) event closed: silent for 30 s',
+    },
+  ]);
+});
+
 test('an event that is accepted as the new normal is a warning', async () => {
   const { sink, lines } = createSink();
   await sink.write({

@@ -9,6 +9,7 @@ test('events that are over are booked with key, start and end, those held back, 
     events: [
       createEvent(),
       createEvent({ status: 'closed', key: 'a', start: 1, end: 5 }),
+      createEvent({ status: 'closed', kind: 'silent', key: 'c', start: 1, end: 9 }),
       createEvent({ status: 'held_back', key: 'b', start: 2, end: 2 }),
     ],
     deadLetters: [],

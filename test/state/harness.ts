@@ -1,4 +1,5 @@
 /** Processes that score a partition one after another, with a store that they share. */
+import { createSilenceScale } from '../../src/calibration/gaps';
 import { createCategoryTable, createConditionReader } from '../../src/domain/condition';
 import type { Detection } from '../../src/domain/detection';
 import type { AnomalyEvent } from '../../src/domain/event';
@@ -111,6 +112,8 @@ export interface ProcessOptions {
   fingerprint?: string;
   /** Alarm budget. */
   eventsPerMs?: number;
+  /** Whether devices are watched for silence. */
+  silence?: boolean;
   /** Of surprise and threshold. */
   gain?: number;
 }
@@ -124,10 +127,11 @@ export function createProcess(options: ProcessOptions) {
   const table = createCategoryTable();
   // Each process has other codes for the same categories.
   for (let i = Math.floor(Math.random() * 3); i > 0; i--) table.code(`other-${i}`);
-  const { gain = 1, eventsPerMs } = options;
+  const { gain = 1, eventsPerMs, silence = false } = options;
   const active: ActiveDetector = {
     detector: createSimpleDetector('v1', table, gain),
     threshold: 1.2 * gain,
+    ...(silence && { silence: createSilenceScale({ count: 1e6, longest: [4, 3, 3, 3] }) }),
   };
   /** Whether the sink fails at the next write. */
   const sink = { refuse: false };
@@ -144,6 +148,7 @@ export function createProcess(options: ProcessOptions) {
       silenceMs: 60,
       suppressForMs: 20,
       acceptAfter: 6,
+      ...(silence && { watchedDevices: 7 }),
       eventsPerMs,
     },
     baselines: baselines ? { records: 64, maxKeys: 7 } : undefined,

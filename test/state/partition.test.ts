@@ -30,10 +30,19 @@ test('the stream exercises windows, baselines, events and dead letters', async (
   expect(roomy.length).toBeGreaterThan(detections.length);
 });
 
+test('the stream has devices that fall silent', async () => {
+  const { events } = await uninterrupted(createStream(800, 1), { silence: true });
+  const silent = events.filter(({ kind }) => kind === 'silent');
+  expect(new Set(silent.map(({ status, closedBy }) => closedBy ?? status))).toEqual(
+    new Set(['open', 'resumed']),
+  );
+});
+
 testInterruptions([
   ['baselines', { baselines: true }],
   ['no baselines', { baselines: false }],
   ['an alarm budget', { gain: 10, eventsPerMs: 0.01 }],
+  ['watched devices', { silence: true, eventsPerMs: 0.1 }],
 ]);
 
 test('without a store, detections that differ after an interruption are marked incomplete, and missing ones counted', async () => {

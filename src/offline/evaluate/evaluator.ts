@@ -1,4 +1,5 @@
 /** Trains a detector on one file, then scores the records of another with the daemon's pipeline, training again if asked to. */
+import { createSilenceScale } from '../../calibration/gaps';
 import { alarmThreshold } from '../../calibration/threshold';
 import type { DetectorSettings } from '../../config/settings';
 import type { Engines } from '../../runtime/engines';
@@ -115,7 +116,10 @@ export async function trainOnce(parts: TrainingParts) {
 
       async function trainAgain(row: number): Promise<void> {
         const history = historyOf([...train, ...test.slice(0, row)], settings.training);
-        const events = [...recording.over, ...states.currentEvents()];
+        const events = [
+          ...recording.over.filter(({ kind }) => kind === 'anomaly'),
+          ...states.currentEvents(),
+        ];
         const exclude = events.map((event) => quarantined(event, quarantineMs));
         const name = `evaluation-${versions.length + 1}`;
         try {
@@ -168,8 +172,9 @@ async function trainVersion(
   const { files, report } = await trainOn(settings, engines, history, exclude);
   const detector = await decodeBundle(name, files, table, engines.openScoring);
   const { ratio, surprise } = alarmThreshold(settings.calibration.falseAlarmTarget, detector.state);
+  const { gaps } = detector.state;
   return {
-    active: { detector, threshold: surprise },
+    active: { detector, threshold: surprise, silence: gaps && createSilenceScale(gaps) },
     report,
     facts: {
       target: ratio,
@@ -220,7 +225,9 @@ async function trainOn(
 
 /** An event of the detector, by rows of the test file; times in Unix ms. */
 export interface ScoredEvent
-  extends FoundEvent, Pick<AnomalyEvent, 'id' | 'start' | 'end' | 'openedAt' | 'peakSurprise'> {}
+  extends
+    FoundEvent,
+    Pick<AnomalyEvent, 'id' | 'kind' | 'keys' | 'start' | 'end' | 'openedAt' | 'peakSurprise'> {}
 
 /** Scored rows of one device, in order of time. */
 interface DeviceRows {
@@ -286,7 +293,7 @@ function createRecording(records: number, onDetections?: (detections: DetectionB
 
 /** None if the event ended before the first scored row of its device. */
 function toScoredEvent(
-  { id, key, start, end, openedAt, peakSurprise }: AnomalyEvent,
+  { id, kind, key, keys, start, end, openedAt, peakSurprise }: AnomalyEvent,
   device: DeviceRows | undefined,
 ): ScoredEvent[] {
   if (device === undefined) return [];
@@ -297,7 +304,8 @@ function toScoredEvent(
     times.findIndex((time) => time >= start),
     to,
   );
-  return [{ id, key, first: rows[Math.max(from, 0)]!, last: rows[to]!, start, end, openedAt, peakSurprise }];
+  const segment = { first: rows[Math.max(from, 0)]!, last: rows[to]! };
+  return [{ id, kind, key, ...(keys && { keys }), ...segment, start, end, openedAt, peakSurprise }];
 }
 
 const dayMs = 86_400_000;

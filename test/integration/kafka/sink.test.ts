@@ -41,6 +41,7 @@ const event: AnomalyEvent = {
   id: 'pump/pump-3/1',
   detector: 'pump',
   key: 'pump-3',
+  kind: 'anomaly' as const,
   status: 'open',
   start: 1_000,
   openedAt: 1_500,

@@ -1,0 +1,75 @@
+/** How unusual a silence of a device is, from the gaps between its records in history. */
+
+/** Gaps in units of the device's own interval. */
+export interface GapStatistics {
+  /** Number of gaps. */
+  count: number;
+  /** The longest ones, longest first. */
+  longest: readonly number[];
+}
+
+/** Gaps that are kept: the share of longer ones is known from there on. */
+const keptGaps = 1000;
+
+/** Share of the false-alarm target that silences have. */
+const weight = 0.02;
+
+/** A silence is longer than this, in intervals: a record or two may be lost. */
+const leastSilence = 3;
+
+/** Collects any number of gaps in bounded memory. */
+export function createGapCounter() {
+  const longest: number[] = [];
+  let count = 0;
+  const keepLongest = (): void => {
+    longest.sort((a, b) => b - a).splice(keptGaps);
+  };
+  return {
+    add(length: number): void {
+      count++;
+      longest.push(length);
+      if (longest.length > 100 * keptGaps) keepLongest();
+    },
+    /** Undefined if there was none. */
+    statistics(): GapStatistics | undefined {
+      if (count === 0) return undefined;
+      keepLongest();
+      return { count, longest: longest.map((length) => Number(length.toPrecision(4))) };
+    },
+  };
+}
+
+export type SilenceScale = ReturnType<typeof createSilenceScale>;
+
+/**
+ * Surprise of a silence of a length in intervals. With M gaps, the longest L: P(gap ≥ l) = (1 + #{gaps ≥ l}) ∕ (M + 1) up to L, and
+ * (L∕l)² ∕ (M + 1) beyond it, a power law, as lengths of failures are heavy-tailed.
+ */
+export function createSilenceScale({ count, longest }: GapStatistics) {
+  const longestGap = Math.max(leastSilence, longest[0] ?? 0);
+  const isCut = longest.length < count;
+  return {
+    /** At least 0. */
+    surpriseAt(length: number): number {
+      if (length < leastSilence) return 0;
+      const rank = longest.findIndex((gap) => gap < length);
+      const atLeast = rank === -1 ? longest.length : rank;
+      // All that is kept is longer: how many more are is not known.
+      if (isCut && atLeast === longest.length) return 0;
+      const logP =
+        length > longestGap
+          ? 2 * Math.log10(longestGap / length) - Math.log10(count + 1)
+          : Math.log10((1 + atLeast) / (count + 1));
+      return Math.max(0, Math.log10(weight) - logP);
+    },
+    /** Shortest length with at least this surprise, which is above 0. */
+    lengthAt(surprise: number): number {
+      const logLimit = Math.log10(weight) - surprise + Math.log10(count + 1);
+      // Beyond the longest gap.
+      if (logLimit < 0) return longestGap * 10 ** (-logLimit / 2);
+      const allowed = Math.floor(10 ** logLimit + 1e-9) - 1;
+      const next = longest[Math.min(allowed, longest.length - 1)] ?? 0;
+      return Math.max(leastSilence, next * (1 + 1e-9));
+    },
+  };
+}

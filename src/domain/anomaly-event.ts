@@ -1,0 +1,47 @@
+/** What is reported about an event. */
+import type { NearestNormal } from './detection';
+import type { EventContribution } from './event-channels';
+import type { LimitViolation } from './signal';
+
+/**
+ * Why an event closed: normal records (`quiet`), no records or no value of an odd channel (`silence`), the end of the input (`end`),
+ * or `acceptAfter` records that are the new normal (`accepted`). An event of silent devices: they send again (`resumed`).
+ */
+export type EventEnding = 'quiet' | 'silence' | 'end' | 'accepted' | 'resumed';
+
+/**
+ * Emitted twice with the same id: with status `open` as soon as it is an event, and `closed` once it is complete. An event that the
+ * alarm budget kept from opening is emitted once, when it is over, with status `held_back`.
+ */
+export interface AnomalyEvent {
+  /** Detector, key and start: the same in a replay. */
+  id: string;
+  detector: string;
+  /** Of silent devices, the first one. */
+  key: string;
+  /** Anomalous records, or devices that stopped sending. */
+  kind: 'anomaly' | 'silent';
+  /** The devices that were silent; an open event has those so far. Absent for anomalous records. */
+  keys?: readonly string[];
+  status: 'open' | 'closed' | 'held_back';
+  /** Only of an event that is over. */
+  closedBy?: EventEnding;
+  /** Event time of the first anomalous record, or of the last one before a silence, Unix ms. */
+  start: number;
+  /** Event time of the newest anomalous record, or of the first one after a silence, Unix ms. */
+  end: number;
+  /** Event time of the record with which the event opened; of one that was held back, with which it would have opened. */
+  openedAt: number;
+  anomalousRecords: number;
+  peakSurprise: number;
+  /** Event time of the most surprising record, Unix ms. */
+  peakAt: number;
+  threshold: number;
+  /** The channels that ranked highest over the records first, each at its most unusual record. */
+  contributions: readonly EventContribution[];
+  /** The largest violation of each limit. */
+  limits: readonly LimitViolation[];
+  /** Of the last explained record. */
+  nearestNormal?: NearestNormal;
+  modelVersion: string;
+}

@@ -1,0 +1,125 @@
+/**
+ * When each device of a partition has sent its last record, and how often it usually sends one. Time passes only while records come:
+ * when the whole partition is silent, at most the shortest interval of a device counts, so that no device is missed after an outage of all.
+ */
+
+/** The interval of a device is known from this number of gaps on. */
+const leastGaps = 20;
+
+/** A device that has been silent for this many of its intervals no longer counts for the shortest one. */
+const lostAfter = 10;
+
+/** Least relative step of the estimated interval. */
+const leastStep = 0.05;
+
+export interface Device {
+  /** Event time of its newest record, Unix ms. */
+  time: number;
+  /** Time of the roll call at its newest record, ms. */
+  heardAt: number;
+  /** Estimated median interval of its event times, ms; 0 before the second record. */
+  interval: number;
+  /** Gaps so far. */
+  gaps: number;
+}
+
+export interface RollCallSnapshot {
+  now: number;
+  clock: number;
+  leastInterval: number;
+  nextUpdate: number;
+  /** In the order of their last record. */
+  devices: readonly (readonly [key: string, device: Device])[];
+}
+
+export type RollCall = ReturnType<typeof createRollCall>;
+
+/** @param maxDevices beyond it, the device that was heard longest ago is forgotten */
+export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot) {
+  const devices = new Map(beginning?.devices.map(([key, device]) => [key, { ...device }]));
+  /** Newest event time of any device. */
+  let clock = beginning?.clock ?? -Infinity;
+  /** Time that has passed, ms. */
+  let now = beginning?.now ?? 0;
+  /** Shortest interval of a device, ms, at the last update; shorter ones since then are included. */
+  let leastInterval = beginning?.leastInterval ?? Infinity;
+  let nextUpdate = beginning?.nextUpdate ?? Infinity;
+
+  const isKnown = ({ gaps }: Device): boolean => gaps >= leastGaps;
+  const silenceOf = ({ heardAt, interval }: Device): number => (now - heardAt) / interval;
+
+  function advance(timestamp: number): void {
+    if (clock > -Infinity && timestamp > clock) now += Math.min(timestamp - clock, leastInterval);
+    clock = Math.max(clock, timestamp);
+    if (now >= nextUpdate) updateLeastInterval();
+  }
+
+  /** Takes time in proportion to the devices. */
+  function updateLeastInterval(): void {
+    leastInterval = Infinity;
+    for (const device of devices.values())
+      if (isKnown(device) && silenceOf(device) <= lostAfter)
+        leastInterval = Math.min(leastInterval, device.interval);
+    nextUpdate = now + lostAfter * leastInterval;
+  }
+
+  return {
+    /**
+     * A record of the device; returns the length of the gap before it in intervals of the device, or undefined if that is not
+     * known yet, or the record is not newer than its newest one.
+     */
+    hear(key: string, timestamp: number): number | undefined {
+      advance(timestamp);
+      const device = devices.get(key);
+      if (device === undefined) {
+        const [oldest] = devices.keys();
+        if (devices.size >= maxDevices && oldest !== undefined) devices.delete(oldest);
+        devices.set(key, { time: timestamp, heardAt: now, interval: 0, gaps: 0 });
+        return undefined;
+      }
+      const interval = timestamp - device.time;
+      if (interval <= 0) return undefined;
+      devices.delete(key);
+      devices.set(key, device);
+      const length = isKnown(device) ? (now - device.heardAt) / device.interval : undefined;
+      device.time = timestamp;
+      device.heardAt = now;
+      adapt(device, interval);
+      if (isKnown(device) && device.interval < leastInterval) {
+        leastInterval = device.interval;
+        nextUpdate = Math.min(nextUpdate, now + lostAfter * leastInterval);
+      }
+      return length;
+    },
+    isKnown,
+    forget: (key: string): boolean => devices.delete(key),
+    get: (key: string): Device | undefined => devices.get(key),
+    /** How long a device has been silent, in its intervals. */
+    silenceOf,
+    /** The devices whose interval is known. */
+    known: (): (readonly [key: string, device: Device])[] =>
+      [...devices].filter(([, device]) => isKnown(device)),
+    /** Time that has passed, ms. */
+    get now() {
+      return now;
+    },
+    snapshot: (): RollCallSnapshot => ({
+      now,
+      clock,
+      leastInterval,
+      nextUpdate,
+      devices: [...devices].map(([key, device]) => [key, { ...device }]),
+    }),
+  };
+}
+
+/** Follows the median by steps on a logarithmic scale (Robbins & Monro 1951): up at a longer gap, down at a shorter one. */
+function adapt(device: Device, interval: number): void {
+  device.gaps++;
+  if (device.interval === 0) {
+    device.interval = interval;
+    return;
+  }
+  const step = Math.exp(Math.sign(interval - device.interval) * Math.max(leastStep, 1 / device.gaps));
+  device.interval *= step;
+}

@@ -1,0 +1,223 @@
+/** Events of devices that stop sending while others of their partition continue. */
+import type { AnomalyEvent, EventEnding } from './anomaly-event';
+import { createRollCall, type Device, type RollCallSnapshot } from './roll-call';
+
+/** How silences are assessed, by the model version in use. */
+export interface SilenceRules {
+  detector: string;
+  modelVersion: string;
+  /** Surprise from which a device is silent. */
+  threshold: number;
+  /** Shortest silence with this surprise, in intervals of the device. */
+  shortest: number;
+  /** Surprise of a silence of this many intervals. */
+  surpriseAt(length: number): number;
+}
+
+/** Devices that fell silent within this many of their intervals are one event. */
+const togetherWithin = 3;
+
+/** Silent devices that are one event. */
+interface Group {
+  event: AnomalyEvent;
+  /** Interval of its first device, ms. */
+  interval: number;
+  /** Time of the roll call from which it may open: the others of a gateway are then silent, too. */
+  opensFrom: number;
+  opened: boolean;
+  heldBack: boolean;
+  /** Its devices that are still silent. */
+  silent: Set<string>;
+}
+
+export interface SilentDevicesSnapshot {
+  rollCall: RollCallSnapshot;
+  groups: readonly (Omit<Group, 'silent'> & { silent: readonly string[] })[];
+  version: string;
+  nextReview: number;
+}
+
+export interface SilencePolicy {
+  maxDevices: number;
+  /** A device that is silent for this many of its intervals is forgotten, and its event closes; 0 = never. */
+  acceptAfter: number;
+}
+
+const none: readonly AnomalyEvent[] = [];
+
+/** @param admit charges the alarm budget for an event of the device with this margin, in decades; false = it is spent */
+export function createSilentDevices(
+  { maxDevices, acceptAfter }: SilencePolicy,
+  admit: (key: string, margin: number) => boolean,
+  beginning?: SilentDevicesSnapshot,
+) {
+  const rollCall = createRollCall(maxDevices, beginning?.rollCall);
+  let groups: Group[] = (beginning?.groups ?? []).map((one) => ({
+    ...one,
+    event: { ...one.event },
+    silent: new Set(one.silent),
+  }));
+  let version = beginning?.version ?? '';
+  /** Time of the roll call before which no device can fall silent, and no event open. */
+  let nextReview = beginning?.nextReview ?? Infinity;
+
+  const groupOf = new Map(groups.flatMap((group) => [...group.silent].map((key) => [key, group] as const)));
+
+  function snapshot({ event, heldBack }: Group): AnomalyEvent {
+    return { ...event, status: heldBack ? 'held_back' : 'open', keys: [...(event.keys ?? [])] };
+  }
+
+  function over(group: Group, closedBy: EventEnding, end: number): AnomalyEvent[] {
+    group.event.end = end;
+    groups = groups.filter((one) => one !== group);
+    if (group.opened) return [{ ...snapshot(group), status: 'closed', closedBy }];
+    return group.heldBack ? [{ ...snapshot(group), closedBy }] : [];
+  }
+
+  /** The device is no longer silent, or no longer expected. */
+  function leave(key: string, closedBy: EventEnding, end: number): readonly AnomalyEvent[] {
+    const group = groupOf.get(key);
+    if (group === undefined) return none;
+    groupOf.delete(key);
+    group.silent.delete(key);
+    return group.silent.size === 0 ? over(group, closedBy, end) : none;
+  }
+
+  function raise({ event }: Group, surprise: number, timestamp: number): void {
+    if (surprise <= event.peakSurprise) return;
+    event.peakSurprise = surprise;
+    event.peakAt = timestamp;
+  }
+
+  function join(key: string, device: Device, rules: SilenceRules): Group {
+    const { time, interval } = device;
+    let group = groups.find(({ event }) => Math.abs(event.start - time) <= togetherWithin * interval);
+    if (group === undefined) {
+      group = {
+        event: newEvent(key, time, rules),
+        interval,
+        opensFrom: rollCall.now + interval,
+        opened: false,
+        heldBack: false,
+        silent: new Set(),
+      };
+      groups.push(group);
+    }
+    group.silent.add(key);
+    groupOf.set(key, group);
+    group.event.keys = [...new Set([...(group.event.keys ?? []), key])];
+    return group;
+  }
+
+  function tryOpen(group: Group, timestamp: number, { threshold }: SilenceRules): AnomalyEvent[] {
+    const { event } = group;
+    if (group.opened || rollCall.now < group.opensFrom) return [];
+    if (!group.heldBack) event.openedAt = timestamp;
+    group.heldBack = !admit(event.key, event.peakSurprise - threshold);
+    if (group.heldBack) return [];
+    group.opened = true;
+    event.openedAt = timestamp;
+    return [snapshot(group)];
+  }
+
+  /** Looks at all devices; costs time in proportion to them. */
+  function review(timestamp: number, rules: SilenceRules): AnomalyEvent[] {
+    const events: AnomalyEvent[] = [];
+    nextReview = Infinity;
+    for (const [key, device] of rollCall.known()) {
+      const { heardAt, interval } = device;
+      const length = rollCall.silenceOf(device);
+      let group = groupOf.get(key);
+      if (group === undefined && length < rules.shortest) {
+        nextReview = Math.min(nextReview, heardAt + rules.shortest * interval);
+        continue;
+      }
+      if (acceptAfter > 0 && length >= acceptAfter) {
+        rollCall.forget(key);
+        continue;
+      }
+      group ??= join(key, device, rules);
+      group.event.end = timestamp;
+      raise(group, rules.surpriseAt(length), timestamp);
+      if (acceptAfter > 0) nextReview = Math.min(nextReview, heardAt + acceptAfter * interval);
+    }
+    for (const key of [...groupOf.keys()])
+      if (rollCall.get(key) === undefined) events.push(...leave(key, 'accepted', timestamp));
+    for (const group of groups) {
+      events.push(...tryOpen(group, timestamp, rules));
+      if (!group.opened) nextReview = Math.min(nextReview, rollCall.now + group.interval);
+    }
+    return events;
+  }
+
+  return {
+    /**
+     * Call for each record. Returns the events that it closes, as the device sends again, and those that open.
+     * @param rules undefined = silences are not assessed
+     * @param clock newest event time of the partition, Unix ms
+     */
+    hear(
+      key: string,
+      timestamp: number,
+      clock: number,
+      rules: SilenceRules | undefined,
+    ): readonly AnomalyEvent[] {
+      const length = rollCall.hear(key, timestamp);
+      const group = groupOf.get(key);
+      if (group !== undefined && length !== undefined && rules !== undefined)
+        raise(group, rules.surpriseAt(length), clock);
+      const back = leave(key, 'resumed', clock);
+      if (rules === undefined) return back;
+      if (rules.modelVersion !== version) {
+        version = rules.modelVersion;
+        nextReview = -Infinity;
+      }
+      const device = rollCall.get(key);
+      if (device !== undefined && rollCall.isKnown(device))
+        nextReview = Math.min(nextReview, device.heardAt + rules.shortest * device.interval);
+      if (rollCall.now < nextReview) return back;
+      const found = review(clock, rules);
+      return found.length === 0 ? back : [...back, ...found];
+    },
+    /** Ends all events at the end of the input. */
+    closeAll(clock: number): AnomalyEvent[] {
+      groupOf.clear();
+      return groups.flatMap((group) => over(group, 'end', clock));
+    },
+    /** Number of open events. */
+    get open() {
+      return groups.filter(({ opened }) => opened).length;
+    },
+    snapshot: (): SilentDevicesSnapshot => ({
+      rollCall: rollCall.snapshot(),
+      groups: groups.map((one) => ({ ...one, event: { ...one.event }, silent: [...one.silent] })),
+      version,
+      nextReview,
+    }),
+  };
+}
+
+function newEvent(
+  key: string,
+  start: number,
+  { detector, modelVersion, threshold }: SilenceRules,
+): AnomalyEvent {
+  return {
+    id: `${detector}/${key}/${new Date(start).toISOString()}/silent`,
+    detector,
+    key,
+    kind: 'silent',
+    keys: [key],
+    status: 'open',
+    start,
+    end: start,
+    openedAt: start,
+    anomalousRecords: 0,
+    peakSurprise: 0,
+    peakAt: start,
+    threshold,
+    contributions: [],
+    limits: [],
+    modelVersion,
+  };
+}
