@@ -1,29 +1,37 @@
 /** A detector without a model, which scores windows with a function of the test. */
-import { createBaselines, type BaselineReference } from '../src/calibration/baseline';
+import { createMemories } from '../src/calibration/memory';
 import { createWindowBatch, type WindowBatch, type WindowShape } from '../src/domain/window';
+import type { DeviceMemory } from '../src/scoring/memory';
 import type { RawScores } from '../src/scoring/assess';
-import { rowOf, type Detector, type BaselinesOf, type Scores } from '../src/scoring/detector';
+import { rowOf, type Detector, type MemoryOf, type Scores } from '../src/scoring/detector';
 
 const nothing: RawScores = {
   statistics: {},
   contributions: new Float32Array(),
   meanErrors: new Float32Array(),
+  deviations: new Float32Array(),
   expected: new Float32Array(),
   unknownConditions: 0,
 };
 
+export type FakeScores = Omit<Scores, 'statisticsOf' | 'aboveBaseline' | 'baselineOf'> &
+  Partial<Pick<Scores, 'baselineOf'>>;
+
 export interface FakeDetectorParts {
   version: string;
   shape: WindowShape;
-  scoresOf: (batch: WindowBatch, baselinesOf: BaselinesOf | undefined) => Omit<Scores, 'statisticsOf'>;
-  /** Calibration scores of the statistics that have a baseline. */
-  bases?: readonly BaselineReference[];
+  scoresOf: (batch: WindowBatch, memoryOf: MemoryOf | undefined) => FakeScores;
 }
 
-export function createFakeDetector({ version, shape, scoresOf, bases = [] }: FakeDetectorParts): Detector {
-  const applyCalibration = (batch: WindowBatch, baselinesOf?: BaselinesOf): Scores => {
-    const scores = scoresOf(batch, baselinesOf);
-    return { ...scores, statisticsOf: (window) => rowOf(scores.statistics, window) };
+export function createFakeDetector({ version, shape, scoresOf }: FakeDetectorParts): Detector {
+  const applyCalibration = (batch: WindowBatch, memoryOf?: MemoryOf): Scores => {
+    const scores = scoresOf(batch, memoryOf);
+    return {
+      aboveBaseline: scores.surprise,
+      baselineOf: () => undefined,
+      ...scores,
+      statisticsOf: (window) => rowOf(scores.statistics, window),
+    };
   };
   return {
     version,
@@ -32,11 +40,31 @@ export function createFakeDetector({ version, shape, scoresOf, bases = [] }: Fak
     engine: 'none',
     assess: () => Promise.resolve(nothing),
     createBatch: (capacity) => createWindowBatch(shape, capacity),
-    applyCalibration: (batch, _, baselinesOf) => applyCalibration(batch, baselinesOf),
-    score: (batch, baselinesOf) => Promise.resolve().then(() => applyCalibration(batch, baselinesOf)),
+    applyCalibration: (batch, _, memoryOf) => applyCalibration(batch, memoryOf),
+    score: (batch, memoryOf) => Promise.resolve().then(() => applyCalibration(batch, memoryOf)),
     heat: () => Promise.resolve(new Float32Array()),
-    createBaselines: (policy, snapshot) => createBaselines(bases, policy, snapshot),
+    createMemories: (policy, snapshot) => createMemories(2, createFakeMemory, policy, snapshot),
     release: () => undefined,
     dispose: () => undefined,
+  };
+}
+
+/** Cells: records seen, and an exponential mean of the evidence. */
+function createFakeMemory(cells: Float64Array): DeviceMemory {
+  return {
+    get seen() {
+      return cells[0]!;
+    },
+    enter() {
+      cells[0]!++;
+    },
+    recall: () => undefined,
+    means: () => undefined,
+    rise(evidence) {
+      const before = cells[1]!;
+      cells[1] = before + (evidence - before) / 50;
+      return before;
+    },
+    slow: () => 0,
   };
 }

@@ -1,38 +1,18 @@
-/** The calibration of a model version: each statistic to a p-value, and their combination to one. */
-import { logEvidence } from './combine';
-import { autocorrelationTime } from './autocorrelation';
-import { baselineDrift, underDrift } from './baseline-drift';
-import {
-  createPValue,
-  createSurvival,
-  fitCalibration,
-  type CalibrationState,
-  type PValue,
-  type TailShape,
-} from './pvalue';
-
-/** How a statistic is calibrated. */
-export interface StatisticPlan {
-  /** `log`: it changes by factors, as a sum of squares does, so that its logarithm is calibrated. */
-  scale: 'linear' | 'log';
-  tail: TailShape;
-  /** Weight in the combination: with 0.1 a p-value ten times smaller is the same evidence. */
-  weight: number;
-}
-
-export interface StatisticState {
-  plan: StatisticPlan;
-  calibration: CalibrationState;
-  /** Standard deviation of its baseline while the version is used, on the scale that is calibrated. */
-  drift: number;
-}
+/**
+ * The calibration of a model version: from the statistics of a record to one surprise. Three tests look at different times: the
+ * evidence of the newest records, a slow test for what is weak and lasts, and the runs of equal values. With weights that sum to 1,
+ * p = min(p_i / w_i) is a p-value whatever the dependence between them (Bonferroni; Wasserman & Roeder 2006).
+ */
+import { createEvidence, type EvidenceState } from './evidence';
+import { createSurprise, type TailState } from './tail';
+import { largestSurprise } from './threshold';
 
 /** The calibration of a group of records. */
 export interface SurpriseGroup {
-  /** By statistic, in the order of the combination. */
-  statistics: Readonly<Record<string, StatisticState>>;
-  /** Calibration of the combined statistic. */
-  combined: CalibrationState;
+  evidence: EvidenceState;
+  tail: TailState;
+  /** Of the evidence less the rise of its baseline (baseline.ts): what a threshold is compared with. */
+  aboveBaseline: TailState;
   /** Number of independent records that the calibration block is worth. */
   effectiveSize: number;
 }
@@ -44,128 +24,79 @@ export interface SurpriseState extends SurpriseGroup {
    * 2005, § 4.5). A group with too few records is absent and uses the common calibration.
    */
   groups?: Readonly<Record<string, SurpriseGroup>>;
+  /** Absent where history is too short for the slow test. */
+  slow?: TailState;
+  /** Whether runs of equal values are tested. */
+  runs: boolean;
 }
 
-/** One value per record in order of time, by name of the statistic. */
-export type StatisticColumns = Readonly<Record<string, Float64Array>>;
+const weights = { slow: 0.1, runs: 0.02 };
+
+/** The slow test finds that something is wrong, not how much: its surprise ends a decade above what its calibration has seen. */
+const decadesBeyond = 1;
+
+export interface Surprise {
+  /** −log10 of the p-value. */
+  surprise: number;
+  /** The same above the baseline of the device: what a threshold is compared with. */
+  aboveBaseline: number;
+  /** Fewer than one calibration record is expected to be as odd, so that the value rests on the fitted tail. */
+  extrapolated: boolean;
+}
+
+export interface Tests {
+  /** Of the statistics, in the order of the state. */
+  statistics: ArrayLike<number>;
+  /** T² of the slow test; ignored without its calibration. */
+  slow: number;
+  /** Surprise of the runs. */
+  runs: number;
+  group: string | undefined;
+}
 
 export type SurpriseScale = ReturnType<typeof createSurpriseScale>;
 
-/** Least records of a group with its own calibration: a tail of a tenth of them can be fitted. */
-export const minGroup = 200;
-
-/**
- * @param columns the statistics of the calibration records
- * @param tailShare see `fitCalibration`
- * @param groups of the records, to calibrate each separately; undefined = no group
- * @param later mean time from calibration to use, in lengths of the calibration block (`baselineDrift`)
- */
-export function fitSurprise(
-  columns: StatisticColumns,
-  tailShare: number,
-  plans: Readonly<Record<string, StatisticPlan>>,
-  groups?: readonly (string | undefined)[],
-  later = 1,
-): SurpriseState {
-  const all = fitGroup(columns, tailShare, plans, later);
-  if (groups === undefined) return all;
-  const rows = new Map<string, number[]>();
-  groups.forEach((group, i) => {
-    if (group === undefined) return;
-    const known = rows.get(group);
-    if (known === undefined) rows.set(group, [i]);
-    else known.push(i);
-  });
-  const large = [...rows].filter(([, { length }]) => length >= minGroup);
-  const fitted = large.map(([group, of]) => {
-    const own: Record<string, Float64Array> = {};
-    for (const name in columns) own[name] = Float64Array.from(of, (i) => columns[name]![i]!);
-    return [group, fitGroup(own, tailShare, plans, later)] as const;
-  });
-  return { ...all, groups: Object.fromEntries(fitted) };
-}
-
-function fitGroup(
-  columns: StatisticColumns,
-  tailShare: number,
-  plans: Readonly<Record<string, StatisticPlan>>,
-  later: number,
-): SurpriseGroup {
-  const statistics = Object.fromEntries(
-    Object.entries(columns).map(([name, column]) => {
-      const plan = plans[name]!;
-      const scores = column.map((value) => toScale(plan, value));
-      const calibration = fitCalibration(scores, tailShare, plan.tail);
-      return [name, { plan, calibration, drift: baselineDrift(scores, later) }];
-    }),
-  );
-  // Within the calibration block there is no drift since calibration.
-  const combine = createCombination(statistics, false);
-  const all = Object.values(columns);
-  const combined = (all[0] ?? new Float64Array()).map((_, i) => combine(all.map((column) => column[i]!)));
-  return {
-    statistics,
-    combined: fitCalibration(combined, tailShare, 'exponential'),
-    effectiveSize: combined.length / autocorrelationTime(combined),
-  };
-}
-
-/** From the statistics of a record, in the order of the state, to its p-value. */
 export function createSurpriseScale(state: SurpriseState) {
-  const states = Object.values(state.statistics);
-  const followed = states.flatMap(({ plan }, i) => (plan.scale === 'log' ? [i] : []));
-  const toP = createGroupScale(state);
+  const common = createGroupScale(state);
   const byGroup = new Map(
     Object.entries(state.groups ?? {}).map(([group, own]) => [group, createGroupScale(own)]),
   );
+  const slowSurprise = state.slow && createSurprise(state.slow);
+  const mostSlow = Math.log10((state.slow?.scores.length ?? 0) + 1) + decadesBeyond;
+  const left = 1 - (state.slow ? weights.slow : 0) - (state.runs ? weights.runs : 0);
+  const [ofFast, ofSlow, ofRuns] = [left, weights.slow, weights.runs].map(Math.log10) as [
+    number,
+    number,
+    number,
+  ];
   return {
-    names: Object.keys(state.statistics),
-    /**
-     * @param baselines what to subtract from the statistics that have a baseline, in the order of `bases`
-     * @param group of the record, if it has one
-     */
-    pValue: (statistics: ArrayLike<number>, baselines?: readonly number[], group?: string): PValue =>
-      ((group === undefined ? undefined : byGroup.get(group)) ?? toP)(statistics, baselines),
-    /** Names of the statistics that can have a baseline: those on a logarithmic scale. */
-    followed: followed.map((i) => Object.keys(state.statistics)[i]!),
-    /** Calibration scores of these statistics. */
-    bases: followed.map((i) => states[i]!.calibration.scores),
-    /** Values of these statistics of one record, on that scale. */
-    followable: (statistics: ArrayLike<number>): number[] =>
-      followed.map((i) => toScale(states[i]!.plan, statistics[i]!)),
+    names: Object.keys(state.evidence),
+    /** @param rise of the baseline for an evidence */
+    surpriseOf({ statistics, slow, runs, group }: Tests, rise: (evidence: number) => number): Surprise {
+      const scale = (group === undefined ? undefined : byGroup.get(group)) ?? common;
+      const evidence = scale.evidence(statistics);
+      let others = 0;
+      if (slowSurprise !== undefined) others = Math.min(mostSlow, slowSurprise(slow)) + ofSlow;
+      if (state.runs) others = Math.max(others, runs + ofRuns);
+      const fast = scale.surprise(evidence) + ofFast;
+      return {
+        surprise: bounded(Math.max(fast, others)),
+        aboveBaseline: bounded(Math.max(scale.aboveBaseline(evidence - rise(evidence)) + ofFast, others)),
+        extrapolated: fast >= others && fast > scale.largestSeen,
+      };
+    },
   };
 }
 
-function createGroupScale({ statistics, combined, effectiveSize }: SurpriseGroup) {
-  const combine = createCombination(statistics, true);
-  const pValue = createPValue(combined, effectiveSize);
-  return (values: ArrayLike<number>, baselines?: readonly number[]) => pValue(combine(values, baselines));
+function bounded(surprise: number): number {
+  return Math.max(0, Math.min(largestSurprise, surprise));
 }
 
-/** Lower bound before the logarithm; a perfect fit has 0. */
-const smallest = 1e-6;
-
-/** A statistic on the scale that is calibrated. */
-function toScale({ scale }: StatisticPlan, value: number): number {
-  return scale === 'log' ? Math.log(Math.max(value, smallest)) : value;
-}
-
-/** @param drifting whether to allow for the drift since calibration */
-function createCombination(states: SurpriseGroup['statistics'], drifting: boolean) {
-  const plans = Object.values(states).map(({ plan }) => plan);
-  const toP = Object.values(states).map(({ calibration, drift }) =>
-    underDrift(createSurvival(calibration), drifting ? drift : 0),
-  );
-  const weights = plans.map(({ weight }) => weight);
-  // Reused, so that a record allocates nothing.
-  const pValues = new Float64Array(plans.length);
-  return (statistics: ArrayLike<number>, baselines?: readonly number[]): number => {
-    let place = 0;
-    for (let i = 0; i < plans.length; i++) {
-      const plan = plans[i]!;
-      const baseline = plan.scale === 'log' ? (baselines?.[place++] ?? 0) : 0;
-      pValues[i] = toP[i]!(toScale(plan, statistics[i]!) - baseline);
-    }
-    return logEvidence(pValues, weights);
+function createGroupScale({ evidence, tail, aboveBaseline, effectiveSize }: SurpriseGroup) {
+  return {
+    evidence: createEvidence(evidence),
+    surprise: createSurprise(tail),
+    aboveBaseline: createSurprise(aboveBaseline),
+    largestSeen: Math.log10(effectiveSize + 1),
   };
 }

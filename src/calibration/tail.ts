@@ -1,105 +1,58 @@
-/** The tail of a distribution beyond a high threshold: generalised Pareto, peaks over threshold (Coles 2001, ch. 4). */
+/**
+ * From a statistic to its surprise, −log10 of a p-value: by its rank among held-out calibration scores, and beyond the largest of
+ * them by an exponential tail (peaks over threshold: Coles 2001, ch. 4). It is never computed by way of p, which ends at 1e-308:
+ * what is far out must stay in order.
+ */
+import { createRank } from './rank';
 
-/** P(X > threshold + y | X > threshold) = (1 + shape·y/scale)^(−1/shape), and exp(−y/scale) at shape 0. */
-export interface ParetoTail {
-  shape: number;
+/** Stored in the model version. */
+export interface TailState {
+  /** Calibration scores in ascending order. */
+  scores: readonly number[];
+  /** The tail begins above this score. */
+  foot: number;
+  /** Number of scores that the tail is fitted to: the √n largest. */
+  excesses: number;
+  /** Mean of their distances above the foot. */
   scale: number;
-  /** By maximum likelihood; an exponential if that gives no plausible shape; assumed if there are too few excesses. */
-  method: 'maximum-likelihood' | 'exponential' | 'assumed';
 }
 
-/** Least number of excesses to fit two parameters to. */
-export const minExcesses = 10;
+/** Least number of excesses, unless there are fewer scores. */
+const minExcesses = 10;
 
-/** Bounds of a plausible shape: below, the likelihood has no proper maximum; above, the tail has no mean. */
-const shapeBounds = { min: -0.5, max: 0.9 };
+/** A constant statistic has no tail; nothing beyond it is that much rarer. */
+const leastScale = 1e-9;
 
 /**
- * Fits the tail by maximum likelihood in Grimshaw's (1993) reduction: with θ = shape/scale the likelihood has
- * one parameter left, shape(θ) = mean log(1 + θ·yᵢ), and the profile is searched over all admissible θ.
- * @param excesses distances above the threshold, all ≥ 0
+ * @param scores statistic of calibration records, larger = more anomalous; never of training records
+ * @throws RangeError if there is no score, or one is not finite
  */
-export function fitParetoTail(excesses: Float64Array): ParetoTail {
-  const n = excesses.length;
-  let mean = 0;
-  let largest = 0;
-  for (const y of excesses) {
-    mean += y / n;
-    largest = Math.max(largest, y);
-  }
-  if (n < minExcesses || largest <= 0) return exponentialTail(excesses);
+export function fitTail(scores: Float64Array): TailState {
+  if (scores.length === 0) throw new RangeError('no calibration scores');
+  const sorted = Float64Array.from(scores).sort();
+  if (!sorted.every(Number.isFinite)) throw new RangeError('calibration scores must be finite');
+  const n = sorted.length;
+  const excesses = Math.max(1, Math.min(n - 1, Math.max(minExcesses, Math.floor(Math.sqrt(n)))));
+  const foot = sorted[Math.max(0, n - excesses - 1)]!;
+  let sum = 0;
+  for (let i = n - excesses; i < n; i++) sum += sorted[i]! - foot;
+  return { scores: Array.from(sorted), foot, excesses, scale: Math.max(leastScale, sum / excesses) };
+}
 
-  const shapeAt = (theta: number): number => {
-    let sum = 0;
-    for (const y of excesses) sum += Math.log1p(theta * y);
-    return sum / n;
+/**
+ * Up to the foot −log10 of (1 + #{calibration ≥ score}) / (n + 1) (Vovk, Gammerman & Shafer 2005, § 2.2). Above it the predictive
+ * distribution of an exponential whose scale is known from k excesses alone, p = (1 + y / (k·scale))^−k: an exponential for
+ * large k, more careful for small ones.
+ * @returns the surprise of a score, ≥ 0, which never falls as the score grows; 0 for NaN
+ */
+export function createSurprise({ scores, foot, excesses, scale }: TailState): (score: number) => number {
+  const n = scores.length;
+  const rank = createRank(Float64Array.from(scores));
+  const atFoot = Math.log10((n + 1) / (excesses + 1));
+  const perExcess = 1 / (excesses * scale);
+  return (score) => {
+    if (Number.isNaN(score)) return 0;
+    if (score <= foot) return -Math.log10((1 + n - rank(score)) / (n + 1));
+    return atFoot + (excesses * Math.log1p((score - foot) * perExcess)) / Math.LN10;
   };
-  /** Mean log-likelihood along the profile: −log(shape/θ) − shape − 1. */
-  const profile = (theta: number): number => {
-    if (Math.abs(theta) * mean < 1e-9) return -Math.log(mean) - 1;
-    const shape = shapeAt(theta);
-    const scale = shape / theta;
-    return scale > 0 && Number.isFinite(shape) ? -Math.log(scale) - shape - 1 : -Infinity;
-  };
-
-  const best = searchMaximum(profile, largest, mean);
-  const shape = Math.abs(best) * mean < 1e-9 ? 0 : shapeAt(best);
-  if (!(shape >= shapeBounds.min && shape <= shapeBounds.max)) return exponentialTail(excesses);
-  return { shape, scale: shape === 0 ? mean : shape / best, method: 'maximum-likelihood' };
-}
-
-/** Scans θ ∈ (−1/largest, ∞) on a grid that is fine around 0, then searches by golden section. */
-function searchMaximum(profile: (theta: number) => number, largest: number, mean: number): number {
-  const grid: number[] = [];
-  // The likelihood is unbounded at θ = −1/largest (shape < −1), so that the grid stops short of it.
-  for (let i = 1; i <= 60; i++) grid.push((-0.999 / largest) * (1 - i / 61));
-  grid.push(0);
-  for (let i = -60; i <= 40; i++) grid.push(10 ** (i / 15) / mean);
-  grid.sort((a, b) => a - b);
-  let peak = 0;
-  grid.forEach((theta, i) => {
-    if (profile(theta) > profile(grid[peak]!)) peak = i;
-  });
-  let low = grid[Math.max(0, peak - 1)]!;
-  let high = grid[Math.min(grid.length - 1, peak + 1)]!;
-  const ratio = (Math.sqrt(5) - 1) / 2;
-  for (let i = 0; i < 80; i++) {
-    const left = high - ratio * (high - low);
-    const right = low + ratio * (high - low);
-    if (profile(left) > profile(right)) high = right;
-    else low = left;
-  }
-  return (low + high) / 2;
-}
-
-/**
- * The tail to extrapolate with. A negative shape ends the tail at −scale/shape, which a few hundred records cannot show: the
- * first value beyond would have probability 0. The exponential tail is the cautious choice.
- */
-export function withoutEnd(tail: ParetoTail, excesses: Float64Array): ParetoTail {
-  return tail.shape >= 0 ? tail : exponentialTail(excesses);
-}
-
-/**
- * The tail beyond the largest score if too few scores differ to fit one: exponential with the standard deviation of the scores,
- * and at least one nat, the scale of a negative log-probability.
- */
-export function assumedTail(scores: Float64Array): ParetoTail {
-  const mean = scores.reduce((sum, s) => sum + s / scores.length, 0);
-  const variance = scores.reduce((sum, s) => sum + (s - mean) ** 2 / scores.length, 0);
-  return { shape: 0, scale: Math.max(1, Math.sqrt(variance)), method: 'assumed' };
-}
-
-/** Maximum likelihood with shape 0: the scale is the mean excess. */
-export function exponentialTail(excesses: Float64Array): ParetoTail {
-  const mean = excesses.reduce((sum, y) => sum + y / excesses.length, 0);
-  return { shape: 0, scale: mean > 0 ? mean : Number.MIN_VALUE, method: 'exponential' };
-}
-
-/** P(excess > y) under the tail. */
-export function tailSurvival(tail: ParetoTail, y: number): number {
-  if (tail.shape === 0) return Math.exp(-y / tail.scale);
-  const step = (tail.shape * y) / tail.scale;
-  // By logarithm, because a power of 1 + step loses all digits of a shape near 0.
-  return step <= -1 ? 0 : Math.exp(-Math.log1p(step) / tail.shape);
 }

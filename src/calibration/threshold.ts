@@ -5,6 +5,9 @@ export type FalseAlarmTarget =
   /** `count` alarms per `perMs` of one detector, converted with the record rate. */
   | { kind: 'rate'; count: number; perMs: number };
 
+/** Surprise of what no score outweighs, such as a violated limit. */
+export const largestSurprise = 300;
+
 /** −log10 of a p-value: 3 = once in 1,000 normal records. */
 export function surpriseOf(p: number): number {
   return p >= 1 ? 0 : -Math.log10(p);

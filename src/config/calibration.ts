@@ -25,27 +25,14 @@ export const calibrationSection = {
     default: 0.001,
   }),
   share: ratio({ doc: 'Newest share of the history, which calibrates and is not trained on.', default: 0.3 }),
-  tailShare: ratio({
-    doc: 'Largest share of the calibration scores, which the Pareto tail is fitted to.',
-    default: 0.1,
-  }),
-  baselineRecords: whole(
-    {
-      doc:
-        'Number of newest records of a device whose median is its baseline: what half of them have in common is normal from ' +
-        'then on. 0: no baselines; normal stays as in training.',
-      default: 0,
-    },
-    { min: 0 },
-  ),
   statistics: choices(
     {
       doc:
-        'Statistics that the score is combined from. `reconstruction`: how badly the model explains the window. `newest`: how ' +
-        'badly it explains the newest record. `bias`: errors that keep their sign over the window. `channel`: the most unusual ' +
-        'channels. `latent`: how unlikely the code is. `llr` (`hvae`): how much the lower levels have to explain. `stuck`: values ' +
-        'that repeat.',
-      default: ['reconstruction', 'bias', 'llr', 'stuck'],
+        'Statistics that the score is combined from. `reconstruction`: how badly the model explains the window. `linear`: how ' +
+        'badly its linear sibling explains the newest record (not for images). Both also count as means over ten records. ' +
+        '`newest`: how badly the model explains the newest record. `latent`: how unlikely the code is. `llr` (`hvae`): how much ' +
+        'the lower levels have to explain. `channel`: the most unusual channels.',
+      default: ['reconstruction', 'linear', 'newest'],
     },
     statisticNames,
   ),
@@ -110,7 +97,8 @@ export const eventsSection = {
         'An event with this many anomalous records is accepted as the new normal, unless its peak surprise has risen by more than ' +
         'one decade in the second half of them: it then closes as `accepted`, and no other one opens until it is over or ' +
         'becomes more surprising. A violated limit is never accepted. A device that is silent for this many of its intervals is ' +
-        'forgotten. 0: nothing is accepted.',
+        'forgotten. After as many records outside of all that history has shown, a channel has a new level; and the threshold of ' +
+        'a device follows the median of as many, within bounds. 0: nothing is accepted, and normal stays as in training.',
       default: 1500,
     },
     { min: 0 },
@@ -158,13 +146,6 @@ export const alarmRules: readonly Rule<AlarmSettings>[] = [
         ? undefined
         : `must be a category of record.conditions (got ${show(groupBy)}${didYouMean(nearest(groupBy, categories))})`;
     },
-  },
-  {
-    keys: ['calibration.groupBy', 'calibration.baselineRecords'],
-    problem: ({ calibration: { groupBy, baselineRecords } }) =>
-      groupBy !== '' && baselineRecords > 0
-        ? 'cannot be combined with calibration.baselineRecords: the baseline would move with each change of the group'
-        : undefined,
   },
   {
     keys: ['events.openRecords', 'events.openWindow'],

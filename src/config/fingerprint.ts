@@ -16,7 +16,13 @@ export function windowFingerprint({ record, fields, window }: DetectorSettings):
 }
 
 /** Changes if a model that was trained under other settings is no longer usable. */
-export function settingsFingerprint({ record, window, model, calibration }: DetectorSettings): string {
+export function settingsFingerprint({
+  record,
+  window,
+  model,
+  calibration,
+  events,
+}: DetectorSettings): string {
   const image = imageOf(record);
   const relevant = {
     channels: record.channels,
@@ -40,6 +46,7 @@ export function settingsFingerprint({ record, window, model, calibration }: Dete
     padding: window.padding,
     model,
     statistics: calibration.statistics,
+    acceptAfter: events.acceptAfter,
     // Absent without groups, so that older versions stay usable.
     ...(calibration.groupBy !== '' && { groupBy: calibration.groupBy }),
   };

@@ -9,7 +9,7 @@ export const presets: Readonly<Record<PresetName, object>> = {
   sensor: {
     // Short recordings are enough for a training.
     training: { minRecords: 100 },
-    calibration: { falseAlarmTarget: 0.005, baselineRecords: 1500 },
+    calibration: { falseAlarmTarget: 0.005 },
     events: { budget: '1 per day' },
   },
   image: {

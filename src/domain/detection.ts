@@ -3,15 +3,7 @@ import type { Origin } from './record';
 import type { LimitViolation } from './signal';
 
 /** Statistics of a window, which are then calibrated; described in docs/configuration.md. */
-export const statisticNames = [
-  'reconstruction',
-  'newest',
-  'bias',
-  'latent',
-  'llr',
-  'stuck',
-  'channel',
-] as const;
+export const statisticNames = ['reconstruction', 'linear', 'newest', 'latent', 'llr', 'channel'] as const;
 export type StatisticName = (typeof statisticNames)[number];
 
 /** The share of one channel in the score of a record, and the value that the model expects. */
@@ -56,6 +48,14 @@ export interface NearestNormal {
   latent: readonly LatentDeviation[];
 }
 
+/** What a score depends on besides its window. */
+export interface DeviceBaseline {
+  /** How far the evidence of the device lies above calibration, in its standard deviations; it raises the threshold. */
+  rise: number;
+  /** By channel, the amount that was subtracted for its level, in its unit; 0 is absent. */
+  shifts: Readonly<Record<string, number>>;
+}
+
 /** The result for one record, from the window that ends with it. */
 export interface Detection {
   detector: string;
@@ -65,7 +65,7 @@ export interface Detection {
   origin: Origin;
   /** −log10 of the calibrated p-value; the largest possible one if a limit is violated. */
   surprise: number;
-  /** −log10 of the false-alarm target; a record is anomalous from this surprise on. */
+  /** −log10 of the false-alarm target, and what the baseline of the device adds; a record is anomalous from this surprise on. */
   threshold: number;
   anomalous: boolean;
   /** The p-value comes from the fitted tail, beyond all calibration records. */
@@ -76,8 +76,8 @@ export interface Detection {
   limits: readonly LimitViolation[];
   /** By name, in nats. Empty if the window of the key is not full, and a limit is violated. */
   statistics: Readonly<Record<string, number>>;
-  /** By statistic, how much its logarithm was lowered for the baseline of the device. Absent if baselines are not followed. */
-  baselines?: Readonly<Record<string, number>>;
+  /** What the score took from the earlier records of the device. Absent if the detector keeps nothing of it. */
+  baseline?: DeviceBaseline;
   /** Channels beyond a limit first, then the most unusual ones. Empty for a normal record without an explanation. */
   contributions: readonly Contribution[];
   /** Of explained records, where an anomaly begins or grows. The contributions and expected values refer to it. */

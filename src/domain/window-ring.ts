@@ -136,6 +136,7 @@ export function copyWindow(
 ): number {
   const first = window.pushed % length;
   const place = batch.count++;
+  batch.keys[place] = window.key;
   const at = place * length;
   copyRows(window.values, first, length, channels, batch.values, at);
   if (given > 0) copyRows(window.conditions, first, length, given, batch.conditions, at);

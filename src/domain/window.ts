@@ -22,6 +22,20 @@ export interface WindowBatch {
   readonly conditions: Float64Array;
   /** Shape [capacity, length], Unix ms. */
   readonly timestamps: Float64Array;
+  /** Device of each window. Shape [capacity]. */
+  readonly keys: string[];
+  /** From the memory that a detector keeps of the device of each window; nothing in training. */
+  readonly recalled: Recalled;
+}
+
+/** Of each window, as of its newest record. */
+export interface Recalled {
+  /** Number of windows with a shift. */
+  shifted: number;
+  /** What to take off every record of the window, scaled (calibration/level.ts). Shape [capacity, channels]; empty = nothing. */
+  shifts: Float32Array;
+  /** Surprise of the runs of equal values (calibration/run-lengths.ts). Shape [capacity]. */
+  runs: Float64Array;
 }
 
 /** Encodes single records as a model's input. A window store keeps the encodings, so each record is encoded once. */
@@ -109,11 +123,24 @@ export function createWindowBatch(
     values: createValues(capacity * shape.length * shape.channels, shape.pixels === true),
     conditions: new Float64Array(capacity * shape.length * shape.conditions),
     timestamps: new Float64Array(capacity * shape.length),
+    keys: new Array<string>(capacity).fill(''),
+    recalled: { shifted: 0, shifts: new Float32Array(), runs: new Float64Array(capacity) },
   };
+}
+
+/** Stores the shift of the window at `place`. @param shift shape [channels] */
+export function setShift(batch: WindowBatch, place: number, shift: Float32Array): void {
+  const { recalled, capacity } = batch;
+  if (recalled.shifts.length === 0) recalled.shifts = new Float32Array(capacity * shift.length);
+  recalled.shifts.set(shift, place * shift.length);
+  recalled.shifted++;
 }
 
 export function clearWindows(batch: WindowBatch): void {
   batch.count = 0;
+  batch.recalled.runs.fill(0);
+  if (batch.recalled.shifted > 0) batch.recalled.shifts.fill(0);
+  batch.recalled.shifted = 0;
   if (batch.encoded !== undefined) resetEncoded(batch.encoded);
 }
 

@@ -8,9 +8,9 @@ import type { ExplanationRule } from '../domain/explanations';
 import type { Values } from '../domain/record';
 import type { LimitViolation } from '../domain/signal';
 import type { RawScores } from '../scoring/assess';
-import type { BaselinesOf, Detector, Scores } from '../scoring/detector';
+import type { Detector, MemoryOf, Scores } from '../scoring/detector';
 import type { PartitionState } from '../state/partition';
-import { buildDetection, isAnomalous, recordSurprise, type Explanation } from './detection';
+import { buildDetection, isAnomalous, recordSurprise, recordThreshold, type Explanation } from './detection';
 import type { Outcome } from './outcome';
 import type { Chunk, DecodedMessages } from './windowing';
 
@@ -53,10 +53,8 @@ export async function decideChunk(
   const { warmUp } = chunk;
   const { counts } = outcome;
   const keyOf = (at: number): string => records.keys[chunk.rows[at]!]!;
-  const offsetOf = (at: number): bigint => BigInt(messages[chunk.messages[at]!]!.origin.offset);
-  const scores =
-    raw &&
-    detector.applyCalibration(chunk.windows, raw, baselinesOfWindows(chunk, keyOf, offsetOf, partition));
+  const memoryOf: MemoryOf | undefined = partition.baselines && ((window) => chunk.memories[window]);
+  const scores = raw && detector.applyCalibration(chunk.windows, raw, memoryOf);
   const silenceRules = silence && {
     detector: detectorName,
     modelVersion: detector.version,
@@ -73,10 +71,11 @@ export async function decideChunk(
     const scored = window < 0 ? undefined : scores;
     const limits = chunk.limits.size === 0 ? noLimits : (chunk.limits.get(at) ?? noLimits);
     const surprise = recordSurprise(limits, scored, window);
-    const anomalous = isAnomalous(limits, surprise, threshold);
+    const raised = recordThreshold(threshold, scored, window);
+    const anomalous = isAnomalous(limits, surprise, raised);
     const missing = missingChannels(records.values, chunk.rows[at]!, detector.state.channels);
     const lacksRecords = chunk.lacks[at] === 1;
-    const lacksBaselines = scored !== undefined && partition.baselines?.lacks(key) === true;
+    const lacksBaselines = scored !== undefined && chunk.lacksBaselines[at] === 1;
     let isDue = false;
     if (!warmUp) {
       if (scored !== undefined) {
@@ -95,7 +94,7 @@ export async function decideChunk(
       key,
       timestamp,
       origin: messages[chunk.messages[at]!]!.origin,
-      threshold,
+      threshold: raised,
       limits,
       scores: scored,
       window,
@@ -122,22 +121,6 @@ async function explain(scores: Scores, window: number, rule: ExplanationRule): P
   const explanation = scores.explain(window);
   rule.spent(performance.now() - began);
   return explanation;
-}
-
-/** The baselines of each window's device; undefined where none are followed. */
-function baselinesOfWindows(
-  { count, places }: Chunk,
-  keyOf: (at: number) => string,
-  offsetOf: (at: number) => bigint,
-  partition: PartitionState,
-): BaselinesOf | undefined {
-  const { baselines } = partition;
-  if (baselines === undefined) return undefined;
-  const withWindow = Array.from({ length: count }, (_, at) => at).filter((at) => places[at]! >= 0);
-  return (window) => {
-    const at = withWindow[window]!;
-    return baselines.of(keyOf(at), offsetOf(at));
-  };
 }
 
 /** The channels without a value in row `row`; undefined if there are none. */

@@ -1,12 +1,8 @@
 /** A detection from the scores of a record's window and its limit violations. */
-import { smallestP } from '../calibration/pvalue';
-import { surpriseOf } from '../calibration/threshold';
+import { largestSurprise } from '../calibration/threshold';
 import type { Contribution, Detection } from '../domain/detection';
 import type { LimitViolation } from '../domain/signal';
-import { rowOf, type Scores } from '../scoring/detector';
-
-/** Surprise of a record that violates a limit: the largest one, as no score outweighs a limit. */
-const limitSurprise = surpriseOf(smallestP);
+import type { Scores } from '../scoring/detector';
 
 export type Explanation = ReturnType<Scores['explain']>;
 
@@ -28,6 +24,7 @@ export function buildDetection(parts: DetectionParts): Detection {
   const { limits, threshold, scores, window, explanation } = parts;
   const surprise = recordSurprise(limits, scores, window);
   const anomalous = isAnomalous(limits, surprise, threshold);
+  const baseline = scores?.baselineOf(window);
   const contributions = explanation?.contributions ?? (anomalous ? scores?.contributions(window) : undefined);
   return {
     detector: parts.detector,
@@ -41,7 +38,7 @@ export function buildDetection(parts: DetectionParts): Detection {
     ...(parts.missing && { missing: parts.missing }),
     limits,
     statistics: scores?.statisticsOf(window) ?? {},
-    ...(scores?.baselines && { baselines: rowOf(scores.baselines, window) }),
+    ...(baseline && { baseline }),
     contributions: violatedFirst(limits, contributions ?? []),
     ...(explanation && { nearestNormal: explanation.nearestNormal }),
     ...(parts.incomplete && { incomplete: parts.incomplete }),
@@ -55,7 +52,13 @@ export function recordSurprise(
   scores: Scores | undefined,
   window: number,
 ): number {
-  return limits.length > 0 ? limitSurprise : scores!.surprise[window]!;
+  return limits.length > 0 ? largestSurprise : scores!.surprise[window]!;
+}
+
+/** The threshold of a record, which the baseline of its device raises. */
+export function recordThreshold(threshold: number, scores: Scores | undefined, window: number): number {
+  if (scores === undefined) return threshold;
+  return threshold + scores.surprise[window]! - scores.aboveBaseline[window]!;
 }
 
 export function isAnomalous(limits: readonly LimitViolation[], surprise: number, threshold: number): boolean {
@@ -71,7 +74,7 @@ function violatedFirst(
   const violated = limits.map(({ channel, actual }): Contribution => {
     const scored = contributions.find((one) => one.channel === channel);
     const unscored = { channel, contribution: 0, actual, expected: NaN, repeats: 0 };
-    return { ...(scored ?? unscored), surprise: limitSurprise };
+    return { ...(scored ?? unscored), surprise: largestSurprise };
   });
   return [
     ...violated,

@@ -6,6 +6,7 @@ import { clearWindows, type WindowBatch, type WindowShape } from '../domain/wind
 import type { DecodedBatch } from '../codecs/codec';
 import { DecodeError } from '../errors';
 import type { Detector } from '../scoring/detector';
+import type { DeviceMemory } from '../scoring/memory';
 import type { Message } from '../sources/source';
 import type { PartitionState } from '../state/partition';
 import { toDeadLetter, type Outcome } from './outcome';
@@ -40,6 +41,10 @@ export function createChunk(windows: WindowBatch) {
     decided: new Uint8Array(capacity),
     /** 1 = the window may lack records. Shape [capacity]. */
     lacks: new Uint8Array(capacity),
+    /** 1 = the baselines of its device may differ from those of an uninterrupted process. Shape [capacity]. */
+    lacksBaselines: new Uint8Array(capacity),
+    /** The memory of the device of each window; undefined before baselines begin. */
+    memories: [] as (DeviceMemory | undefined)[],
     /** By record, where there are any. */
     limits: new Map<number, readonly LimitViolation[]>(),
   };
@@ -78,6 +83,7 @@ export function createChunkPool() {
         idle.get(detector)?.pop() ?? createChunk(detector.createBatch(chunkRecords(detector.shape)));
       clearWindows(chunk.windows);
       chunk.limits.clear();
+      chunk.memories.length = 0;
       chunk.count = 0;
       return chunk;
     },
@@ -140,7 +146,15 @@ export function fillChunk(
       chunk.decided[at] = isDecidable ? 1 : 0;
       chunk.lacks[at] = lacks ? 1 : 0;
       if (limits.length > 0) chunk.limits.set(at, limits);
-      if (result === 'ready') windows.copy(key, chunk.windows);
+      if (result === 'ready') {
+        const memory = partition.baselines?.of(key, BigInt(message.origin.offset));
+        memory?.enter(records.values, row * valuesPerRecord);
+        chunk.lacksBaselines[at] = partition.baselines?.lacks(key) === true ? 1 : 0;
+        windows.copy(key, chunk.windows);
+        // Kept, as later records of the chunk may drop the device.
+        chunk.memories.push(memory);
+        memory?.recall(chunk.windows, chunk.windows.count - 1);
+      }
       if (warmUp) continue;
       if (result === 'ready' && isEmpty(records.values, row, valuesPerRecord)) counts.withoutValues++;
       if (result === 'no_room') counts.noRoom++;

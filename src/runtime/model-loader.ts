@@ -47,7 +47,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
       // The alarm threshold then rests on the fitted tail, not on observed records.
       log.warn('false-alarm target lies beyond the calibration records', {
         target: ratio,
-        calibrated: calibration.combined.scores.length,
+        calibrated: calibration.tail.scores.length,
         independent: Math.round(calibration.effectiveSize),
       });
     }
@@ -82,7 +82,7 @@ function watchDrift({ drift, training }: DetectorSettings, { state }: Detector):
     recordsPerFalseStart:
       1 / targetRatio(drift.falseStartTarget, state.recordsPerMs, 'drift.falseStartTarget'),
     independentAfter: state.independentAfter,
-    calibrationRecords: state.calibration.combined.scores.length,
+    calibrationRecords: state.calibration.tail.scores.length,
     random: () => random.uniform(),
   });
 }

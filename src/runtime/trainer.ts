@@ -81,6 +81,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   const options = {
     ...training,
     ...calibration,
+    acceptAfter: settings.events.acceptAfter,
     schema: record,
     signals: record.signals,
     gaps: gapReader.statistics(),

@@ -3,13 +3,13 @@ import { createConditionEncoder, type CategoryTable } from '../domain/condition'
 import { createScaler, type Scaler } from '../domain/scaler';
 import { createCounts } from '../domain/signal';
 import type { EncodedWindows, WindowBatch, WindowShape } from '../domain/window';
+import { createLinear } from '../models/linear';
 import type { Model } from '../models/model';
 import { createChannelMap, type ChannelMap } from './contributions';
 import { createWindowEncoder, type WindowEncoder } from './encode';
 import { createTfjsEngine, type OpenEngine, type Outputs, type ScoringEngine } from './engine';
 import { createImputation } from './impute';
 import { outputNames, outputStatistics } from './outputs';
-import { createStuckStatistic, type StuckStatistic } from './stuck';
 import { shapeOf, type LearnedState } from './version-state';
 
 /** Scores of a batch of windows, not calibrated. */
@@ -22,6 +22,8 @@ export interface RawScores {
   meanErrors: Float32Array;
   /** Mean of p(x|z) for the newest record, or over a region of an image, scaled. Shape [count, channels]. */
   expected: Float32Array;
+  /** Deviations of the newest record from the linear sibling, scaled. Shape [count, channels]; empty for images. */
+  deviations: Float32Array;
   /** Categories that training has not seen. */
   unknownConditions: number;
 }
@@ -29,8 +31,6 @@ export interface RawScores {
 export interface Assessor {
   readonly shape: WindowShape;
   readonly scaler: Scaler;
-  /** Undefined for images, where a constant pixel is no fault. */
-  readonly stuck: StuckStatistic | undefined;
   readonly channelMap: ChannelMap;
   readonly encoder: WindowEncoder;
   readonly engine: ScoringEngine;
@@ -51,7 +51,6 @@ export function createAssessor(
   const { image } = state;
   const scaler = createScaler(state.scaler);
   const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
-  const stuck = image === undefined ? createStuckStatistic(shape, state.repeats) : undefined;
   const channelMap = createChannelMap(state);
   const engine = openEngine(model, encoder, channelMap);
   const counts = createCounts(state.channels, state.signals);
@@ -59,6 +58,8 @@ export function createAssessor(
   const statisticsOfModel = outputStatistics(model, channelMap);
   const { contributions, meanErrors, expectedOfChannels } = outputNames;
   const usual = [...statisticsOfModel, contributions, meanErrors, expectedOfChannels];
+  const { channels } = shape;
+  const linear = state.linear && createLinear(state.linear, channels, encoder.recordConditionDim);
   const buffersOf = new WeakMap<WindowBatch, EncodedWindows>();
 
   /** The encoded windows of a batch: those that its window store has filled, or buffers of our own, encoded now. */
@@ -68,17 +69,41 @@ export function createAssessor(
       buffersOf.set(batch, (encoded = encoder.createBuffers(batch.capacity, engine.onThread)));
     if (encoded.count === batch.count) encoder.mask(batch, encoded);
     else encoder.encode(batch, encoded);
+    encoder.shift(batch, encoded);
     // Imputation overwrites them: the next use must encode again.
     encoded.count = 0;
     return encoded;
+  }
+
+  /** The newest record of each window by the linear sibling. */
+  function assessLinear(
+    batch: WindowBatch,
+    { x, mask, c }: EncodedWindows,
+  ): { linear: Float64Array; deviations: Float32Array } {
+    const distances = new Float64Array(batch.count);
+    const deviations = new Float32Array(batch.count * channels);
+    for (let window = 0; window < batch.count; window++) {
+      const newest = (window * shape.length + shape.length - 1) * channels;
+      const d = linear!.deviation(batch.keys[window], x, mask, newest, c, window * encoder.conditionDim);
+      if (counts !== undefined) {
+        const shift = (j: number): number => batch.recalled.shifts[window * channels + j] ?? 0;
+        for (let j = 0; j < channels; j++) {
+          const expected = scaler.unscale(x[newest + j]! - d[j]! + shift(j), j);
+          if (!counts(j, batch.values[newest + j]!, expected)) d[j] = 0;
+        }
+      }
+      deviations.set(d, window * channels);
+      distances[window] = linear!.distance();
+    }
+    return { linear: distances, deviations };
   }
 
   /** Runs the model until what it expects of missing and irrelevant values no longer changes. */
   async function run<Name extends string>(
     batch: WindowBatch,
     wanted: readonly Name[],
+    encoded = encode(batch),
   ): Promise<{ encoded: EncodedWindows; outputs: Outputs<Name> }> {
-    const encoded = encode(batch);
     // Images have neither missing pixels nor signal rules.
     const mayImpute = image === undefined && (counts !== undefined || encoded.lackingCount > 0);
     if (!mayImpute) return { encoded, outputs: await engine.run(encoded, batch.count, wanted) };
@@ -94,17 +119,20 @@ export function createAssessor(
   return {
     shape,
     scaler,
-    stuck,
     channelMap,
     encoder,
     engine,
     async assess(batch) {
-      const { encoded, outputs } = await run(batch, usual);
+      const encoded = encode(batch);
+      // Before imputation, which hides missing values.
+      const ofLinear = linear && assessLinear(batch, encoded);
+      const { outputs } = await run(batch, usual, encoded);
       return {
         statistics: {
           ...Object.fromEntries(statisticsOfModel.map((name) => [name, outputs[name]!])),
-          ...(stuck && { stuck: stuck.assess(batch) }),
+          ...(ofLinear && { linear: ofLinear.linear }),
         },
+        deviations: ofLinear?.deviations ?? new Float32Array(),
         contributions: outputs[contributions]!,
         meanErrors: outputs[meanErrors]!,
         expected: outputs[expectedOfChannels]!,

@@ -4,43 +4,43 @@
  * reconstruction statistic is calibrated by itself, and the p-values of the channels are combined.
  */
 import { logEvidence } from '../calibration/combine';
-import { createSurvival, fitCalibration, type CalibrationState } from '../calibration/pvalue';
+import { largestSurprise } from '../calibration/threshold';
+import { createSurprise, fitTail, type TailState } from '../calibration/tail';
 
 /** One calibration per channel. Stored in the model version. */
-export type ChannelState = readonly CalibrationState[];
+export type ChannelState = readonly TailState[];
 
 /** @param contributions to the reconstruction statistic in the calibration windows, shape [count, channels] */
-export function fitChannels(contributions: Float64Array, channels: number, tailShare: number): ChannelState {
+export function fitChannels(contributions: Float64Array, channels: number): ChannelState {
   return Array.from({ length: channels }, (_, channel) =>
-    fitCalibration(
-      contributions.filter((_, i) => i % channels === channel),
-      tailShare,
-    ),
+    fitTail(contributions.filter((_, i) => i % channels === channel)),
   );
 }
 
 export interface ChannelStatistic {
   /** The channels' p-values combined (larger = more anomalous), shape [count]. */
   assess(contributions: ArrayLike<number>, count: number): Float64Array;
-  /** p-value of the contribution of one channel. */
-  pValueOf(contribution: number, channel: number): number;
+  /** −log10 of the p-value of the contribution of one channel. */
+  surpriseOf(contribution: number, channel: number): number;
 }
 
 export function createChannelStatistic(state: ChannelState): ChannelStatistic {
   const channels = state.length;
-  const toP = state.map(createSurvival);
-  const pValueOf = (contribution: number, channel: number): number => toP[channel]!(contribution);
+  const scales = state.map(createSurprise);
+  const surpriseOf = (contribution: number, channel: number): number => scales[channel]!(contribution);
   const row = new Float64Array(channels);
   return {
     assess(contributions, count) {
       const statistic = new Float64Array(count);
       for (let window = 0; window < count; window++) {
         for (let channel = 0; channel < channels; channel++)
-          row[channel] = pValueOf(contributions[window * channels + channel]!, channel);
+          row[channel] =
+            10 **
+            -Math.min(largestSurprise, surpriseOf(contributions[window * channels + channel]!, channel));
         statistic[window] = logEvidence(row);
       }
       return statistic;
     },
-    pValueOf,
+    surpriseOf,
   };
 }

@@ -1,24 +1,18 @@
 /** A loaded model version: windows in, surprise out. */
-import {
-  createBaselines,
-  type DeviceBaselines,
-  type BaselinePolicy,
-  type Baselines,
-  type BaselinesSnapshot,
-} from '../calibration/baseline';
+import type { MemoryPolicy, MemorySnapshot } from '../calibration/memory';
 import { createSurpriseScale } from '../calibration/surprise';
-import { surpriseOf } from '../calibration/threshold';
 import type { CategoryTable } from '../domain/condition';
-import type { Contribution, NearestNormal } from '../domain/detection';
+import type { Contribution, DeviceBaseline, NearestNormal } from '../domain/detection';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
 import { createAssessor, type RawScores } from './assess';
-import { assessBias } from './bias';
 import { createChannelStatistic } from './channels';
 import type { OpenEngine } from './engine';
 import { createExplainer, offDimensions } from './explain';
 import { createGroupReader } from './group';
+import { createMemoryFactory, type DeviceMemories, type DeviceMemory } from './memory';
 import { createRanking } from './ranking';
+import { meaned, meanOf } from './statistics';
 import { createVersionBatch, type VersionState } from './version-state';
 
 /** Calibrated scores of a batch of windows, column by column. */
@@ -28,6 +22,8 @@ export interface Scores extends Calibrated {
   statistics: Readonly<Record<string, ArrayLike<number>>>;
   /** Statistics of one window. Cheaper than `statistics`, where the column `channel` is computed on first use. */
   statisticsOf(window: number): Record<string, number>;
+  /** What the score of a window took from its device; undefined without a memory. */
+  baselineOf(window: number): DeviceBaseline | undefined;
   /** Categories that training has not seen. */
   unknownConditions: number;
   /** The contribution of each channel of one window, the most unusual channel first. */
@@ -39,18 +35,18 @@ export interface Scores extends Calibrated {
   explain(window: number): { contributions: Contribution[]; nearestNormal: NearestNormal };
 }
 
-/** P-values of a batch. */
+/** Surprise of a batch. */
 interface Calibrated {
   /** −log10 p. Shape [count]. */
   surprise: Float64Array;
+  /** The surprise above the baseline of its device, which a threshold is compared with. Shape [count]. */
+  aboveBaseline: Float64Array;
   /** 1 where the p-value rests on the fitted tail alone. Shape [count]. */
   extrapolated: Uint8Array;
-  /** By statistic, by how much it was lowered for the baseline of its device. Absent without baselines. Shape [count]. */
-  baselines?: Readonly<Record<string, Float64Array>>;
 }
 
-/** The baselines of a window's device: its score depends on them, and they observe its statistics. */
-export type BaselinesOf = (window: number) => DeviceBaselines | undefined;
+/** The memory of a window's device: its score depends on it, and it stores the statistics. */
+export type MemoryOf = (window: number) => DeviceMemory | undefined;
 
 export interface Detector {
   readonly version: string;
@@ -65,18 +61,25 @@ export interface Detector {
    * be assessed again, until `applyCalibration` has returned.
    */
   assess(batch: WindowBatch): Promise<RawScores>;
-  /** With baselines, batches must come in the order of their records. */
-  applyCalibration(batch: WindowBatch, raw: RawScores, baselinesOf?: BaselinesOf): Scores;
+  /** With memories, batches must come in the order of their records. */
+  applyCalibration(batch: WindowBatch, raw: RawScores, memoryOf?: MemoryOf): Scores;
   /** `assess`, then `applyCalibration`. */
-  score(batch: WindowBatch, baselinesOf?: BaselinesOf): Promise<Scores>;
+  score(batch: WindowBatch, memoryOf?: MemoryOf): Promise<Scores>;
   /** What each value adds to the reconstruction statistic, in nats. Shape [count, values of a window]. */
   heat(batch: WindowBatch): Promise<Float32Array>;
-  /** Baselines that start from the calibration. */
-  createBaselines(policy: BaselinePolicy, snapshot?: BaselinesSnapshot): Baselines;
+  /** Memories of devices, which begin as history left them. */
+  createMemories(policy: MemoryPolicy, snapshot?: MemorySnapshot): DeviceMemories;
   /** Disposes the engine but not the model. */
   release(): void;
   /** Disposes engine and model. */
   dispose(): void;
+}
+
+/** Columns of a batch that depend on the memory of devices. Each of shape [count]. */
+interface Stored {
+  means: readonly Float64Array[];
+  slow: Float64Array;
+  rise: Float64Array;
 }
 
 /** Surprise above which a channel looks odd: one normal record in a hundred. */
@@ -90,7 +93,8 @@ export function createDetector(
   openEngine?: OpenEngine,
 ): Detector {
   const assessor = createAssessor(state, model, table, openEngine);
-  const { shape, encoder, engine, channelMap } = assessor;
+  const { shape, scaler, encoder, engine, channelMap } = assessor;
+  const createMemories = createMemoryFactory(state, scaler);
   const channel = createChannelStatistic(state.channelCalibrations);
   const scale = createSurpriseScale(state.calibration);
   const groupOf = createGroupReader(state, table);
@@ -101,33 +105,62 @@ export function createDetector(
     shape,
     channelMap,
     typicalContributions: state.channelCalibrations.map(({ scores }) => scores[scores.length >> 1]!),
-    isOdd: (contribution, j) => surpriseOf(channel.pValueOf(contribution, j)) > oddSurprise,
+    isOdd: (contribution, j) => channel.surpriseOf(contribution, j) > oddSurprise,
   });
 
+  /** Places of the statistics with a mean in the evidence, and of their means. */
+  const meanedAt = meaned(state.calibration.evidence).map((name) => scale.names.indexOf(name));
+  const meansAt = meaned(state.calibration.evidence).map((name) => scale.names.indexOf(meanOf(name)));
+  const channelCount = state.channels.length;
+  const errors = new Float64Array(2 * channelCount);
+  const latest = new Float64Array(meanedAt.length);
+  const recent = new Float64Array(meanedAt.length);
+
+  /** @param stored gets the means, the slow test's statistic and the rise of each window */
   function calibrate(
     batch: WindowBatch,
+    raw: RawScores,
     statistics: Scores['statistics'],
-    baselinesOf: BaselinesOf | undefined,
+    memoryOf: MemoryOf | undefined,
+    stored: Stored,
   ): Calibrated {
     const { count } = batch;
     const surprise = new Float64Array(count);
+    const aboveBaseline = new Float64Array(count);
     const extrapolated = new Uint8Array(count);
-    const columns = scale.names.map((name) => statistics[name]!);
+    const columns = scale.names.map((name) => statistics[name]);
     const row = new Float64Array(columns.length);
-    const lowered = scale.followed.map(() => new Float64Array(count));
     for (let i = 0; i < count; i++) {
-      for (let s = 0; s < columns.length; s++) row[s] = columns[s]![i]!;
-      const baselines = baselinesOf?.(i);
-      const value = scale.pValue(row, baselines?.above, groupOf?.(batch, i));
-      if (baselines !== undefined) {
-        baselines.above.forEach((by, s) => (lowered[s]![i] = by));
-        baselines.observe(scale.followable(row));
+      const memory = memoryOf?.(i);
+      for (let s = 0; s < columns.length; s++) row[s] = columns[s]?.[i] ?? 0;
+      meanedAt.forEach((at, m) => (latest[m] = recent[m] = row[at]!));
+      memory?.means(latest, recent, 0);
+      meansAt.forEach((at, m) => (stored.means[m]![i] = row[at] = recent[m]!));
+      let slow = 0;
+      if (state.slow !== undefined && memory !== undefined) {
+        for (let j = 0; j < channelCount; j++) {
+          errors[j] = raw.deviations[i * channelCount + j]!;
+          errors[channelCount + j] = raw.meanErrors[i * channelCount + j]!;
+        }
+        slow = stored.slow[i] = memory.slow(errors);
       }
-      surprise[i] = surpriseOf(value.p);
-      extrapolated[i] = value.extrapolated ? 1 : 0;
+      const tests = { statistics: row, slow, runs: batch.recalled.runs[i]!, group: groupOf?.(batch, i) };
+      const result = scale.surpriseOf(tests, (evidence) => (stored.rise[i] = memory?.rise(evidence) ?? 0));
+      surprise[i] = result.surprise;
+      aboveBaseline[i] = result.aboveBaseline;
+      extrapolated[i] = result.extrapolated ? 1 : 0;
     }
-    const byName = scale.followed.map((name, s) => [name, lowered[s]!] as const);
-    return { surprise, extrapolated, ...(baselinesOf && { baselines: Object.fromEntries(byName) }) };
+    return { surprise, aboveBaseline, extrapolated };
+  }
+
+  /** The shift of each channel of a window, in its unit. */
+  function shiftsOf({ recalled }: WindowBatch, window: number): Record<string, number> {
+    return Object.fromEntries(
+      state.channels.flatMap((name, j) => {
+        const shift = recalled.shifts[window * channelCount + j] ?? 0;
+        return shift === 0 ? [] : [[name, shift * state.scaler.scale[j]!]];
+      }),
+    );
   }
 
   function explain(batch: WindowBatch, window: number): ReturnType<Scores['explain']> {
@@ -142,30 +175,34 @@ export function createDetector(
     };
   }
 
-  function applyCalibration(batch: WindowBatch, raw: RawScores, baselinesOf?: BaselinesOf): Scores {
+  function applyCalibration(batch: WindowBatch, raw: RawScores, memoryOf?: MemoryOf): Scores {
     const { count } = batch;
-    const channels = state.channels.length;
     const ofWindow = (values: Float32Array, window: number): Float32Array =>
-      values.subarray(window * channels, (window + 1) * channels);
-    const cheap: Record<string, ArrayLike<number>> = {
-      ...raw.statistics,
-      bias: assessBias(state.bias, raw.meanErrors),
-    };
+      values.subarray(window * channelCount, (window + 1) * channelCount);
     let ofChannels: Float64Array | undefined;
     const statistics = {
-      ...cheap,
+      ...raw.statistics,
       get channel() {
         return (ofChannels ??= channel.assess(raw.contributions, count));
       },
     };
+    const stored: Stored = {
+      means: meansAt.map(() => new Float64Array(count)),
+      slow: new Float64Array(state.slow === undefined ? 0 : count),
+      rise: new Float64Array(count),
+    };
     return {
       count,
-      ...calibrate(batch, statistics, baselinesOf),
+      ...calibrate(batch, raw, statistics, memoryOf, stored),
       statistics,
       statisticsOf: (window) => ({
-        ...rowOf(cheap, window),
+        ...rowOf(raw.statistics, window),
+        ...Object.fromEntries(meansAt.map((at, m) => [scale.names[at]!, stored.means[m]![window]!])),
+        ...(state.slow && { slow: stored.slow[window]! }),
+        ...(state.runs && { runs: batch.recalled.runs[window]! }),
         channel: channel.assess(ofWindow(raw.contributions, window), 1)[0]!,
       }),
+      baselineOf: (window) => memoryOf && { rise: stored.rise[window]!, shifts: shiftsOf(batch, window) },
       unknownConditions: raw.unknownConditions,
       contributions: (window) =>
         rank(batch, window, ofWindow(raw.contributions, window), ofWindow(raw.expected, window)),
@@ -182,9 +219,9 @@ export function createDetector(
       createVersionBatch(state, capacity, encoder.createBuffers(capacity, engine.onThread)),
     assess: (batch) => assessor.assess(batch),
     applyCalibration,
-    score: async (batch, baselinesOf) => applyCalibration(batch, await assessor.assess(batch), baselinesOf),
+    score: async (batch, memoryOf) => applyCalibration(batch, await assessor.assess(batch), memoryOf),
     heat: (batch) => assessor.deviance(batch),
-    createBaselines: (policy, snapshot) => createBaselines(scale.bases, policy, snapshot),
+    createMemories,
     release: () => engine.dispose(),
     dispose() {
       engine.dispose();

@@ -28,6 +28,8 @@ export interface WindowEncoder extends RecordEncoder {
   encode(batch: WindowBatch, out: EncodedWindows): void;
   /** Resets the masks of the windows of the batch: 0 for a missing value and for a channel without any value in training. */
   mask(batch: WindowBatch, out: EncodedWindows): void;
+  /** Takes off the windows what their levels have moved. */
+  shift(batch: WindowBatch, out: EncodedWindows): void;
 }
 
 /**
@@ -91,6 +93,17 @@ export function createWindowEncoder(
       }
       out.count = batch.count;
       encoder.mask(batch, out);
+    },
+    shift({ count, recalled }, { x }) {
+      if (recalled.shifted === 0) return;
+      const { shifts } = recalled;
+      for (let window = 0; window < count; window++) {
+        const from = window * dim;
+        for (let j = 0; j < channels; j++) {
+          const off = shifts[window * channels + j]!;
+          if (off !== 0) for (let i = from + j; i < from + dim; i += channels) x[i]! -= off;
+        }
+      }
     },
     mask({ count, values }, out) {
       const isUnusual = unusual.get(out)!;

@@ -118,6 +118,7 @@ export function createExplainer(
   return (batch, window) => {
     copyWindow(batch, window, shape, one);
     encoder.encode(one, buffers);
+    encoder.shift(one, buffers);
     return scoped(() => {
       const examples = toExamples(encoder, buffers, 0, 1);
       const scored = model.encode(examples);
@@ -152,6 +153,9 @@ function copyWindow(from: WindowBatch, window: number, shape: WindowShape, to: W
   to.conditions.set(part(from.conditions, shape.conditions));
   to.timestamps.set(part(from.timestamps, 1));
   to.count = 1;
+  to.keys[0] = from.keys[window]!;
+  to.recalled.shifted = from.recalled.shifted;
+  to.recalled.shifts = from.recalled.shifts.slice(window * shape.channels, (window + 1) * shape.channels);
 }
 
 /** Latent dimensions in an explanation. */

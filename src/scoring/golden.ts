@@ -4,13 +4,15 @@ import { givenConditions } from '../domain/record';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
 import { ModelVersionError } from '../errors';
 import type { RawScores } from './assess';
-import type { Detector, Scores } from './detector';
+import { rowOf, type Detector, type Scores } from './detector';
 
 export interface Golden {
   windows: readonly GoldenWindow[];
 }
 
 interface GoldenWindow {
+  /** Device. */
+  key: string;
   timestamps: readonly number[];
   /** One list of channels per record; null = missing. Bytes of an image in base64. */
   values: readonly (readonly (number | null)[])[] | string;
@@ -35,6 +37,7 @@ export async function describeGolden(
   const describeWindow = (window: number): GoldenWindow => {
     const records = Array.from({ length }, (_, t) => window * length + t);
     return {
+      key: batch.keys[window]!,
       timestamps: records.map((record) => batch.timestamps[record]!),
       values:
         pixels === true
@@ -51,7 +54,8 @@ export async function describeGolden(
         }),
       ),
       surprise: scores.surprise[window]!,
-      statistics: scores.statisticsOf(window),
+      // The statistics of the window alone: golden windows have no device.
+      statistics: rowOf(scores.statistics, window),
     };
   };
   return { windows: Array.from({ length: batch.count }, (_, window) => describeWindow(window)) };
@@ -91,7 +95,8 @@ function readWindows(detector: Detector, { windows }: Golden, table: CategoryTab
   const { shape, state } = detector;
   const batch = createWindowBatch(shape, windows.length);
   const given = givenConditions(state.conditions.specs);
-  for (const { timestamps, values, conditions } of windows) {
+  for (const { key, timestamps, values, conditions } of windows) {
+    batch.keys[batch.count] = key;
     const row = batch.count++ * shape.length;
     batch.timestamps.set(timestamps, row);
     batch.values.set(
@@ -123,9 +128,5 @@ function moved(raw: RawScores, by: number): RawScores {
       Object.entries(raw.statistics).map(([name, values]) => [name, move(values)]),
     ),
     contributions: move(raw.contributions),
-    // The larger error is the one further from zero.
-    meanErrors: raw.meanErrors.map(
-      (error) => Math.sign(error) * Math.max(0, Math.abs(error) + by * size(error)),
-    ),
   };
 }

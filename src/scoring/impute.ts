@@ -24,15 +24,16 @@ export function createImputation(
 ): Impute {
   const dim = length * channels;
 
-  return ({ values, count }, expected, { x, mask }) => {
+  return ({ values, count, recalled: { shifts } }, expected, { x, mask }) => {
+    const shiftAt = (i: number): number => shifts[Math.floor(i / dim) * channels + (i % channels)] ?? 0;
     /** The scaled value that the model should read at place i: the value itself, or what the model expects. */
     const wanted = (i: number): number => {
       const channel = i % channels;
       const value = values[i]!;
       if (Number.isNaN(value)) return scaler.knows(channel) ? expected[i]! : x[i]!;
       const isDeviation =
-        counts === undefined || counts(channel, value, scaler.unscale(expected[i]!, channel));
-      return isDeviation ? Math.fround(scaler.scale(value, channel)) : expected[i]!;
+        counts === undefined || counts(channel, value, scaler.unscale(expected[i]! + shiftAt(i), channel));
+      return isDeviation ? Math.fround(Math.fround(scaler.scale(value, channel)) - shiftAt(i)) : expected[i]!;
     };
     /** The largest change of a value of the window that begins at `from`; Infinity if a masked value becomes known. */
     const largestChange = (from: number): number => {

@@ -44,7 +44,6 @@ export function untrainedState(spec: ModelSpec): LearnedState {
       numbers: {},
     },
     signals: [],
-    repeats: each(0).map(() => ({ byValue: [], first: 1, next: 1 })),
     recordsPerMs: 1,
     engine: 'none',
     settingsFingerprint: '',

@@ -1,6 +1,8 @@
 /** The channels of a window, the most unusual first. */
-import { surpriseOf } from '../calibration/threshold';
+import { createRunLengths } from '../calibration/run-lengths';
+import { largestSurprise } from '../calibration/threshold';
 import type { Contribution } from '../domain/detection';
+import type { Values } from '../domain/record';
 import type { WindowBatch } from '../domain/window';
 import type { Assessor } from './assess';
 import type { ChannelStatistic } from './channels';
@@ -18,29 +20,42 @@ export type RankChannels = (
 ) => Contribution[];
 
 export function createRanking(
-  { channels: names, calibration }: Pick<VersionState, 'channels' | 'calibration'>,
-  { shape, scaler, stuck, channelMap }: Pick<Assessor, 'shape' | 'scaler' | 'stuck' | 'channelMap'>,
-  channel: Pick<ChannelStatistic, 'pValueOf'>,
+  { channels: names, calibration, runs }: Pick<VersionState, 'channels' | 'calibration' | 'runs'>,
+  { shape, scaler, channelMap }: Pick<Assessor, 'shape' | 'scaler' | 'channelMap'>,
+  channel: Pick<ChannelStatistic, 'surpriseOf'>,
 ): RankChannels {
   const valuesPerWindow = shape.length * shape.channels;
   // Beyond the calibration scores a surprise is extrapolated and cannot rank two channels.
-  const largestSeen = Math.log10(calibration.combined.scores.length + 1);
-  const noRuns = names.map(() => ({ repeats: 0, nats: 0 }));
+  const largestSeen = Math.log10(calibration.tail.scores.length + 1);
+  const lengths = runs && createRunLengths(runs);
+
+  /** The runs at the end of a window, which reach back over it at most. */
+  function runsOf(values: Values): { repeats: number; surprise: number }[] {
+    if (lengths === undefined) return [];
+    const cells = new Float64Array(lengths.size);
+    lengths.begin(cells, '');
+    for (let at = 0; at < values.length; at += shape.channels) lengths.step(cells, values, at);
+    return names.map((_, j) => lengths.ofChannel(cells, j));
+  }
 
   return (batch, window, contributions, expected) => {
-    const runs = stuck?.explain(batch, window) ?? noRuns;
     const values = batch.values.subarray(window * valuesPerWindow, (window + 1) * valuesPerWindow);
     const actual = channelMap.actual(values);
+    const ofRun = runsOf(values);
+    const shifts = batch.recalled.shifts.subarray(window * shape.channels, (window + 1) * shape.channels);
     const all = names.map((name, j) => ({
       channel: name,
       contribution: contributions[j]!,
-      surprise: Math.max(surpriseOf(channel.pValueOf(contributions[j]!, j)), runs[j]!.nats / Math.LN10),
+      surprise: Math.min(
+        largestSurprise,
+        Math.max(channel.surpriseOf(contributions[j]!, j), ofRun[j]?.surprise ?? 0),
+      ),
       actual: actual[j]!,
-      expected: scaler.unscale(expected[j]!, j % scaler.channels),
-      repeats: runs[j]!.repeats,
+      expected: scaler.unscale(expected[j]! + (shifts[j] ?? 0), j % scaler.channels),
+      repeats: ofRun[j]?.repeats ?? 0,
     }));
     const seen = (j: number): number => Math.min(all[j]!.surprise, largestSeen);
-    const nats = (j: number): number => Math.max(contributions[j]!, runs[j]!.nats);
+    const nats = (j: number): number => Math.max(contributions[j]!, Math.LN10 * (ofRun[j]?.surprise ?? 0));
     return Array.from(all.keys())
       .sort((a, b) => seen(b) - seen(a) || nats(b) - nats(a))
       .map((j) => all[j]!);

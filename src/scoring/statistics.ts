@@ -1,19 +1,33 @@
-/** How each statistic is calibrated and weighted. */
-import type { StatisticPlan } from '../calibration/surprise';
+/** How the evidence is made of statistics. */
+import type { EvidenceState, Standard } from '../calibration/evidence';
 import type { StatisticName } from '../domain/detection';
 
-/**
- * A sum of squares changes by factors, so that its logarithm is calibrated, with an exponential tail: a shape fitted to a
- * hundred records would only follow the oddest of them. The reconstruction dominates the score. A fault that only one of the
- * other statistics shows is so clear there that a tenth of the weight suffices, and with that weight they cost little where
- * they show nothing (docs/quality.md).
- */
-export const statisticPlans: Readonly<Record<StatisticName, StatisticPlan>> = {
-  reconstruction: { scale: 'log', tail: 'exponential', weight: 1 },
-  newest: { scale: 'log', tail: 'exponential', weight: 1 },
-  bias: { scale: 'log', tail: 'exponential', weight: 0.1 },
-  latent: { scale: 'linear', tail: 'free', weight: 0.1 },
-  llr: { scale: 'linear', tail: 'free', weight: 0.1 },
-  stuck: { scale: 'linear', tail: 'free', weight: 0.1 },
-  channel: { scale: 'linear', tail: 'exponential', weight: 0.1 },
-};
+/** A sum of squares changes by factors, so that its logarithm is standardised. */
+const scales: Readonly<Record<string, Standard['scale']>> = {
+  reconstruction: 'log',
+  linear: 'log',
+  newest: 'log',
+  latent: 'linear',
+  llr: 'linear',
+  channel: 'linear',
+} satisfies Record<StatisticName, Standard['scale']>;
+
+/** The scale of a statistic or of a mean. */
+export const scaleOf = (name: string): Standard['scale'] => scales[name] ?? 'log';
+
+/** Statistics that enter the evidence twice, as they are and as means over the newest records (calibration/recent-means.ts). */
+const atTwoScales: readonly string[] = ['reconstruction', 'linear'] satisfies StatisticName[];
+
+/** Name of the mean of a statistic over the newest records. */
+export const meanOf = (name: string): string => `${name}-mean`;
+
+/** Names in the evidence: those of statistics, and then of the means. */
+export function evidenceNames(statistics: readonly string[], isImage: boolean): string[] {
+  const means = isImage ? [] : atTwoScales.filter((name) => statistics.includes(name));
+  return [...statistics, ...means.map(meanOf)];
+}
+
+/** The statistics whose means the evidence contains, in its order. */
+export function meaned(evidence: EvidenceState): string[] {
+  return atTwoScales.filter((name) => Object.hasOwn(evidence, meanOf(name)));
+}

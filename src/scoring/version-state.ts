@@ -1,5 +1,9 @@
 /** What a model version has learned beside its weights: model.json of a bundle. */
+import type { BaselineState } from '../calibration/baseline';
 import type { GapStatistics } from '../calibration/gaps';
+import type { LevelState } from '../calibration/level';
+import type { RunState } from '../calibration/run-lengths';
+import type { SlowState } from '../calibration/slow-test';
 import type { SurpriseState } from '../calibration/surprise';
 import type { ConditionState } from '../domain/condition';
 import type { ImageShape } from '../domain/image';
@@ -12,10 +16,9 @@ import {
   type WindowBatch,
   type WindowShape,
 } from '../domain/window';
+import type { LinearState } from '../models/linear';
 import type { ModelSpec } from '../models/model';
-import type { BiasState } from './bias';
 import type { ChannelState } from './channels';
-import type { Repetition } from './stuck';
 
 /** Learned before the calibration. */
 export interface LearnedState {
@@ -32,7 +35,12 @@ export interface LearnedState {
   seasons?: readonly string[];
   /** Which deviations count. Part of the version, because calibration depends on it. */
   signals: readonly SignalRule[];
-  repeats: readonly Repetition[];
+  /** The linear sibling of a model of windows. */
+  linear?: LinearState;
+  /** Levels of the channels of a window. */
+  level?: LevelState;
+  /** Runs of equal values in history, of channels of a window. */
+  runs?: RunState;
   /** Records per millisecond of the whole detector, for targets such as "2 per day". */
   recordsPerMs: number;
   /** Gaps between records of a device, to assess silences; absent where no gap is known. */
@@ -46,8 +54,10 @@ export interface LearnedState {
 export interface VersionState extends LearnedState {
   /** Calibration of each channel's contribution to the reconstruction statistic. */
   channelCalibrations: ChannelState;
-  bias: BiasState;
   calibration: SurpriseState;
+  baseline: BaselineState;
+  /** Absent where history is too short for the slow test. */
+  slow?: SlowState;
   /** Condition for each of whose values the false-alarm target holds. */
   groupBy?: string;
   /** Records of a key after which its surprise is nearly independent. */

@@ -64,7 +64,12 @@ export function createPartitionState(topic: string, partition: number, rules: St
     const liveFrom = assignment?.liveFrom ?? firstLiveOffset(batch);
     if (liveFrom === undefined) return undefined;
     const from = contents.to >= liveFrom ? contents.to : liveFrom - 1n;
-    const start = { version: detector.version, from, afterLoss, devices: [] };
+    const start = {
+      version: detector.version,
+      from,
+      afterLoss,
+      devices: { keys: [], cells: new Float64Array() },
+    };
     saving?.beginBaselines(start);
     return createVersionBaselines(start, detector, policy!);
   }

@@ -1,5 +1,5 @@
 /** Settings of partition state, and what can go wrong with it. */
-import type { BaselinePolicy } from '../calibration/baseline';
+import type { MemoryPolicy } from '../calibration/memory';
 import { configuredSource } from '../sources/configured';
 import { eventPolicy } from '../config/calibration';
 import { windowFingerprint } from '../config/fingerprint';
@@ -21,14 +21,30 @@ export const stateErrorReasons = [
 ] as const;
 export type StateErrorReason = (typeof stateErrorReasons)[number];
 
+export interface BaselinePolicy extends MemoryPolicy {
+  /** Records after which nothing that was lost of a device decides its score. */
+  records: number;
+}
+
+/** What the score of a record took from its device. */
+export interface RecordedBaseline {
+  rise: number;
+  /** Scaled. Shape [channels]; undefined = nothing. */
+  shift: Float32Array | undefined;
+  /** Means in the evidence, in its order. */
+  means: readonly number[];
+  slow: number;
+  runs: number;
+}
+
 export interface StateRules {
   shape: WindowShape;
   windows: WindowLimits;
   events: EventPolicy;
   /** If absent, baselines are not followed. */
   baselines?: BaselinePolicy | undefined;
-  /** Baselines to score with instead of followed ones: how much each statistic of a record is lowered. */
-  recordedBaselines?: (partition: number, offset: bigint) => readonly number[] | undefined;
+  /** Baselines to score with instead of followed ones. */
+  recordedBaselines?: (partition: number, offset: bigint) => RecordedBaseline | undefined;
   /** For each given condition, whether it is a category. */
   categories: readonly boolean[];
   table: CategoryTable;
@@ -43,17 +59,23 @@ export interface StateRules {
   onError?: (reason: StateErrorReason, fields: Record<string, unknown>) => void;
 }
 
+/** The slow test depends on about this many records. */
+const leastRecords = 500;
+
 export function stateRules(
   settings: DetectorSettings,
   { shape, categories, table }: Pick<StateRules, 'shape' | 'categories' | 'table'>,
 ): StateRules {
-  const { window, calibration, source } = settings;
-  const { baselineRecords: records } = calibration;
+  const { window, events, record, source } = settings;
   return {
     shape,
     windows: window,
     events: eventPolicy(settings),
-    baselines: records === 0 ? undefined : { records, maxKeys: window.maxKeys },
+    // Images have no memory.
+    baselines:
+      record.kind === 'image'
+        ? undefined
+        : { records: Math.max(events.acceptAfter, leastRecords), maxKeys: window.maxKeys },
     categories,
     table,
     // Another consumer group has other offsets.

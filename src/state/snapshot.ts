@@ -1,5 +1,5 @@
 /** The stored form of a partition's state: categories by name instead of code, and long lists as columns. */
-import type { BaselinesSnapshot } from '../calibration/baseline';
+import type { MemorySnapshot } from '../calibration/memory';
 import { unknownCategory } from '../domain/condition';
 import type { EventsSnapshot } from '../domain/event';
 import type { WindowsSnapshot } from '../domain/window-snapshot';
@@ -13,7 +13,7 @@ export interface BaselinesStart {
   from: bigint;
   /** They began because earlier ones were lost. */
   afterLoss: boolean;
-  devices: BaselinesSnapshot;
+  devices: MemorySnapshot;
 }
 
 export interface PartitionSnapshot {
@@ -81,7 +81,7 @@ export function createSnapshotFormat(
           version: baselines.version,
           from: String(baselines.from),
           afterLoss: baselines.afterLoss,
-          keys: baselines.devices.map(([key]) => key),
+          keys: baselines.devices.keys,
         },
       };
       return {
@@ -93,7 +93,7 @@ export function createSnapshotFormat(
           ...(priorValues && { priorValues }),
           ...(priorTimes && { priorTimes }),
           conditions,
-          ...(baselines && baselineColumns(baselines.devices)),
+          ...(baselines && { baselines: baselines.devices.cells }),
         },
       };
     },
@@ -154,39 +154,13 @@ function newerColumn(columns: StoredState['columns'], name: string): Float64Arra
   return name in columns ? columnOf(columns, name, Float64Array) : undefined;
 }
 
-/** Per device: records seen, and number of statistics. Per statistic of each: size of the sample. Then all samples. */
-function baselineColumns(devices: BaselinesSnapshot): Record<string, Column> {
-  const samples = devices.flatMap(([, { samples: ofDevice }]) => ofDevice);
-  const values = new Float64Array(samples.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const sample of samples) {
-    values.set(sample, at);
-    at += sample.length;
-  }
-  return {
-    baselinesSeen: Float64Array.from(devices, ([, { seen }]) => seen),
-    baselinesStatistics: Int32Array.from(devices, ([, { samples: ofDevice }]) => ofDevice.length),
-    baselinesSizes: Int32Array.from(samples, ({ length }) => length),
-    baselinesSamples: values,
-  };
-}
-
 function readBaselines(
   { keys, from, ...rest }: StoredBaselines,
   columns: StoredState['columns'],
 ): BaselinesStart {
-  const seen = columnOf(columns, 'baselinesSeen', Float64Array);
-  const statistics = columnOf(columns, 'baselinesStatistics', Int32Array);
-  const sizes = columnOf(columns, 'baselinesSizes', Int32Array);
-  const values = columnOf(columns, 'baselinesSamples', Float64Array);
-  let sample = 0;
-  let at = 0;
-  const devices = keys.map((key, k) => {
-    const samples = Array.from({ length: statistics[k]! }, () =>
-      Array.from(values.subarray(at, (at += sizes[sample++]!))),
-    );
-    return [key, { seen: seen[k]!, samples }] as const;
-  });
-  if (at !== values.length || sample !== sizes.length) throw new Error('baselines are truncated');
-  return { ...rest, from: BigInt(from), devices };
+  return {
+    ...rest,
+    from: BigInt(from),
+    devices: { keys, cells: columnOf(columns, 'baselines', Float64Array) },
+  };
 }

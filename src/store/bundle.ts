@@ -23,7 +23,7 @@ export interface Manifest {
 }
 
 /** Layout of the bundles that this version writes, and the only one that it reads. */
-export const bundleSchemaVersion = 3;
+export const bundleSchemaVersion = 4;
 
 /** Name of the file that lists the others. */
 export const manifestName = 'manifest.json';

@@ -1,127 +1,295 @@
-/** Calibration of a trained model on the newest block of windows. */
+/**
+ * Calibration of a trained model as it is deployed: what it remembers of each device runs over the history, and over the newest
+ * block of windows with it, by the same code as in the daemon.
+ */
 import { autocorrelationTime } from '../calibration/autocorrelation';
+import { createBaseline, fitBaseline } from '../calibration/baseline';
+import { createEvidence, fitStandard, type EvidenceState } from '../calibration/evidence';
+import { createRecentMeans } from '../calibration/recent-means';
 import {
-  createSurpriseScale,
-  fitSurprise,
-  type StatisticColumns,
-  type SurpriseState,
-} from '../calibration/surprise';
+  addToMean,
+  createSlowTest,
+  fitSlow,
+  isSlowTestUsable,
+  type SlowState,
+} from '../calibration/slow-test';
+import type { SurpriseGroup, SurpriseState } from '../calibration/surprise';
+import { fitTail } from '../calibration/tail';
 import type { StatisticName } from '../domain/detection';
 import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
 import type { Assessor } from '../scoring/assess';
-import { fitBias } from '../scoring/bias';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import type { GroupReader } from '../scoring/group';
-import { statisticPlans } from '../scoring/statistics';
+import { evidenceNames, meaned, meanOf, scaleOf } from '../scoring/statistics';
 import type { VersionState } from '../scoring/version-state';
-import { crossFittedBias, crossFittedReconstruction } from './cross-fit';
 import type { Dataset } from './dataset';
+import type { Split } from './split';
 
 export interface CalibrationOptions {
-  tailShare: number;
   /** The statistics that the score combines, as far as the model has them. The others are only reported. */
   statistics: readonly StatisticName[];
+  /** Records of a baseline; 0 = none. */
+  baselineRecords: number;
   /** Groups that are calibrated separately. */
   groupOf: GroupReader | undefined;
+  /** Whether runs of equal values are tested. */
+  runs: boolean;
 }
 
 export type Calibrated = Pick<
   VersionState,
-  'channelCalibrations' | 'bias' | 'calibration' | 'independentAfter'
+  'channelCalibrations' | 'calibration' | 'baseline' | 'slow' | 'independentAfter'
 >;
 
-/**
- * Calibrates each channel, then each statistic and their combination.
- * @param ends of the calibration windows, in order of time
- */
+/** Fewer records of a group are calibrated with the others. */
+export const minGroup = 200;
+
+/** The assessed windows of a history, by row. Key after key, each in order of time. */
+interface Assessed {
+  rows: Int32Array;
+  /** By name, shape [rows]. */
+  statistics: Readonly<Record<string, Float64Array>>;
+  contributions: Float64Array;
+  meanErrors: Float64Array;
+  deviations: Float64Array;
+}
+
+/** @throws TrainingError if the model has none of the statistics */
 export async function calibrate(
   assessor: Assessor,
   dataset: Dataset,
-  ends: Int32Array,
-  { tailShare, statistics: names, groupOf }: CalibrationOptions,
+  split: Split,
+  { statistics: wanted, baselineRecords, groupOf, runs }: CalibrationOptions,
 ): Promise<Calibrated> {
+  const isImage = assessor.channelMap.kind === 'image';
   const { channels } = assessor.channelMap;
-  const { statistics, contributions, meanErrors } = await assessAll(assessor, dataset, ends);
-  const channelCalibrations = fitChannels(contributions, channels, tailShare);
-  const all: Record<string, Float64Array> = {
-    ...statistics,
-    reconstruction: crossFittedReconstruction(contributions, channels),
-    channel: createChannelStatistic(channelCalibrations).assess(contributions, ends.length),
-    bias: crossFittedBias(meanErrors, channels),
+  const assessed = await assessAll(assessor, dataset, isImage ? split.calibration : dataset.ends);
+  const { rows } = assessed;
+  const placeOf = new Map(Array.from(rows, (row, i) => [row, i]));
+  /** Places among the assessed windows of the calibration block, in the order of the rows: device after device. */
+  const block = Int32Array.from(split.calibration, (end) => placeOf.get(end)!).sort();
+  const fitted = isImage ? block : Int32Array.from(split.fit, (end) => placeOf.get(end)!).sort();
+
+  const own = take(assessed.contributions, block, channels);
+  const channelCalibrations = fitChannels(own, channels);
+  const columns: Record<string, Float64Array> = {
+    ...assessed.statistics,
+    channel: createChannelStatistic(channelCalibrations).assess(assessed.contributions, rows.length),
   };
-  const combined = Object.fromEntries(
-    names.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
+  const names = evidenceNames(
+    wanted.filter((name) => columns[name] !== undefined),
+    isImage,
   );
-  if (Object.keys(combined).length === 0)
-    throw new TrainingError('failed', `the model has none of calibration.statistics: ${names.join(', ')}`);
-  const groups = groupOf && groupsOf(dataset, ends, groupOf);
-  // A version is expected to be used as long as its history is: on average its records come half of that later.
-  const later = dataset.ends.length / ends.length / 2;
-  const calibration = fitSurprise(combined, tailShare, statisticPlans, groups, later);
+  if (names.length === 0)
+    throw new TrainingError('failed', `the model has none of calibration.statistics: ${wanted.join(', ')}`);
+  const devices = devicesOf(dataset, rows);
+  addMeans(columns, names, devices);
+
+  const fitGroup = (of: Int32Array): SurpriseGroup => {
+    const evidence: EvidenceState = Object.fromEntries(
+      names.map((name) => [name, fitStandard(take(columns[name]!, of), scaleOf(name))]),
+    );
+    const values = evidenceOf(evidence, columns, of);
+    const above = aboveBaseline(values, of, devices, fitBaseline(values, baselineRecords));
+    return {
+      evidence,
+      tail: fitTail(values),
+      aboveBaseline: fitTail(above),
+      effectiveSize: Math.max(1, values.length / autocorrelationTime(values)),
+    };
+  };
+  const common = fitGroup(block);
+  const values = evidenceOf(common.evidence, columns, block);
+  const { state: slow, statistic } = slowTest(assessed, fitted, block, devices, channels);
+  const calibration: SurpriseState = {
+    ...common,
+    ...(groupOf && { groups: fitGroups(dataset, rows, block, groupOf, fitGroup) }),
+    ...(statistic && { slow: fitTail(statistic) }),
+    runs,
+  };
+  const tau = autocorrelationTime(values);
   return {
     channelCalibrations,
-    bias: fitBias(meanErrors, channels),
     calibration,
-    independentAfter: independentAfter(calibration, combined, ends, dataset.shape.length),
+    baseline: fitBaseline(values, baselineRecords),
+    ...(slow && { slow }),
+    // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
+    independentAfter: Math.max(dataset.shape.length, Math.ceil(2 * tau)),
   };
 }
 
-/** The group of each window. */
-function groupsOf(dataset: Dataset, ends: Int32Array, groupOf: GroupReader): (string | undefined)[] {
-  const one = createWindowBatch(dataset.shape, 1);
-  return Array.from(ends, (end) => {
-    one.count = 0;
-    dataset.copy(end, one);
-    return groupOf(one, 0);
+/** Rows of `values`, shape [all, width], at these places. */
+function take(values: Float64Array, places: Int32Array, width = 1): Float64Array {
+  const taken = new Float64Array(places.length * width);
+  places.forEach((place, i) => taken.set(values.subarray(place * width, (place + 1) * width), i * width));
+  return taken;
+}
+
+/** The places [from, to) of the windows of each device. */
+function devicesOf({ devices }: Dataset, rows: Int32Array): { from: number; to: number }[] {
+  let place = 0;
+  return devices.map(({ to }) => {
+    const from = place;
+    while (place < rows.length && rows[place]! < to) place++;
+    return { from, to: place };
   });
 }
 
-/**
- * Records of a key after which two p-values are nearly independent: their windows share no record, and twice the
- * autocorrelation time has passed, which leaves less than 2 % of a correlation that falls exponentially.
- */
-function independentAfter(
-  calibration: SurpriseState,
-  columns: StatisticColumns,
-  ends: Int32Array,
-  windowLength: number,
-): number {
-  const scale = createSurpriseScale(calibration);
-  const statistics = Object.values(columns);
-  // By row, that is key after key: records of other keys in between would hide the autocorrelation of each.
-  const order = Int32Array.from(ends.keys()).sort((a, b) => ends[a]! - ends[b]!);
-  const pValues = Float64Array.from(order, (i) => scale.pValue(statistics.map((column) => column[i]!)).p);
-  return Math.max(windowLength, Math.ceil(2 * autocorrelationTime(pValues)));
+/** Adds the columns of the means, which run over the windows of each device. */
+function addMeans(
+  columns: Record<string, Float64Array>,
+  names: readonly string[],
+  devices: readonly { from: number; to: number }[],
+): void {
+  const of = meaned(Object.fromEntries(names.map((name) => [name, null])) as never);
+  if (of.length === 0) return;
+  const means = createRecentMeans(of.length);
+  const length = columns[of[0]!]!.length;
+  const added = of.map((name) => (columns[meanOf(name)] = new Float64Array(length)));
+  const out = new Float64Array(of.length);
+  for (const { from, to } of devices) {
+    const cells = new Float64Array(means.size);
+    for (let place = from; place < to; place++) {
+      means.step(
+        cells,
+        of.map((name) => columns[name]![place]!),
+        out,
+        0,
+      );
+      added.forEach((column, m) => (column[place] = out[m]!));
+    }
+  }
+}
+
+function evidenceOf(
+  state: EvidenceState,
+  columns: Readonly<Record<string, Float64Array>>,
+  places: Int32Array,
+): Float64Array {
+  const evidence = createEvidence(state);
+  const of = Object.keys(state).map((name) => columns[name]!);
+  return Float64Array.from(places, (place) => evidence(of.map((column) => column[place]!)));
+}
+
+/** The evidence less the rise of its baseline, which runs over the block. */
+function aboveBaseline(
+  evidence: Float64Array,
+  places: Int32Array,
+  devices: readonly { from: number; to: number }[],
+  state: ReturnType<typeof fitBaseline>,
+): Float64Array {
+  const baseline = createBaseline(state);
+  const above = new Float64Array(evidence.length);
+  let i = 0;
+  for (const { to } of devices) {
+    const cells = new Float64Array(baseline.size);
+    baseline.begin(cells, '');
+    for (; i < places.length && places[i]! < to; i++)
+      above[i] = evidence[i]! - baseline.observe(cells, evidence[i]!);
+  }
+  return above;
+}
+
+/** The slow test, where the calibration block is long enough for it, with its statistic there. */
+function slowTest(
+  { deviations, meanErrors, rows }: Assessed,
+  fitted: Int32Array,
+  block: Int32Array,
+  devices: readonly { from: number; to: number }[],
+  channels: number,
+): { state?: SlowState; statistic?: Float64Array } {
+  if (deviations.length === 0) return {};
+  const size = 2 * channels;
+  const errorsAt = (place: number): Float64Array => {
+    const errors = new Float64Array(size);
+    errors.set(deviations.subarray(place * channels, (place + 1) * channels));
+    errors.set(meanErrors.subarray(place * channels, (place + 1) * channels), channels);
+    return errors;
+  };
+  const centre = new Float64Array(size);
+  for (const place of fitted)
+    errorsAt(place).forEach((error, j) => {
+      if (Number.isFinite(error)) centre[j]! += error / fitted.length;
+    });
+  const inFit = new Uint8Array(rows.length);
+  for (const place of fitted) inFit[place] = 1;
+  const means = new Float64Array(fitted.length * size);
+  let at = 0;
+  for (const { from, to } of devices) {
+    const cells = new Float64Array(size);
+    for (let place = from; place < to; place++) {
+      addToMean(cells, errorsAt(place), centre);
+      if (inFit[place] === 1) means.set(cells, size * at++);
+    }
+  }
+  const state = fitSlow(means, Array.from(centre));
+  const test = createSlowTest(state);
+  const inBlock = new Uint8Array(rows.length);
+  for (const place of block) inBlock[place] = 1;
+  const byDevice = devices.map(({ from, to }) => {
+    const cells = new Float64Array(size);
+    const values: number[] = [];
+    for (let place = from; place < to; place++) {
+      const value = test.step(cells, errorsAt(place));
+      if (inBlock[place] === 1) values.push(value);
+    }
+    return Float64Array.from(values);
+  });
+  if (!isSlowTestUsable(byDevice)) return {};
+  return { state, statistic: Float64Array.from(byDevice.flatMap((values) => Array.from(values))) };
+}
+
+function fitGroups(
+  dataset: Dataset,
+  rows: Int32Array,
+  block: Int32Array,
+  groupOf: GroupReader,
+  fit: (places: Int32Array) => SurpriseGroup,
+): Record<string, SurpriseGroup> {
+  const one = createWindowBatch(dataset.shape, 1);
+  const byGroup = new Map<string, number[]>();
+  for (const place of block) {
+    one.count = 0;
+    dataset.copy(rows[place]!, one);
+    const group = groupOf(one, 0);
+    if (group === undefined) continue;
+    const known = byGroup.get(group);
+    if (known === undefined) byGroup.set(group, [place]);
+    else known.push(place);
+  }
+  return Object.fromEntries(
+    [...byGroup]
+      .filter(([, { length }]) => length >= minGroup)
+      .map(([group, places]) => [group, fit(Int32Array.from(places))]),
+  );
 }
 
 /** Windows assessed at once: bounds memory, does not change a result. */
 const chunk = 512;
 
-/** The raw scores of the windows that end at `ends`, in that order; shapes as in `RawScores`. */
-async function assessAll(
-  assessor: Assessor,
-  dataset: Dataset,
-  ends: Int32Array,
-): Promise<{
-  statistics: Record<string, Float64Array>;
-  contributions: Float64Array;
-  meanErrors: Float64Array;
-}> {
+/** The raw scores of the windows that end at `ends`, in the order of the rows; shapes as in `RawScores`. */
+async function assessAll(assessor: Assessor, dataset: Dataset, ends: Int32Array): Promise<Assessed> {
   const { channels } = assessor.channelMap;
+  const rows = Int32Array.from(ends).sort();
   const statistics: Record<string, Float64Array> = {};
-  const contributions = new Float64Array(ends.length * channels);
-  const meanErrors = new Float64Array(ends.length * channels);
+  const contributions = new Float64Array(rows.length * channels);
+  const meanErrors = new Float64Array(rows.length * channels);
+  let deviations = new Float64Array();
   const batch = createWindowBatch(dataset.shape, chunk);
-  for (let from = 0; from < ends.length; from += chunk) {
+  for (let from = 0; from < rows.length; from += chunk) {
     batch.count = 0;
-    for (const end of ends.subarray(from, from + chunk)) dataset.copy(end, batch);
+    for (const row of rows.subarray(from, from + chunk)) dataset.copy(row, batch);
     const raw = await assessor.assess(batch);
     contributions.set(raw.contributions, from * channels);
     meanErrors.set(raw.meanErrors, from * channels);
+    if (raw.deviations.length > 0) {
+      if (deviations.length === 0) deviations = new Float64Array(rows.length * channels);
+      deviations.set(raw.deviations, from * channels);
+    }
     for (const [name, values] of Object.entries(raw.statistics)) {
-      (statistics[name] ??= new Float64Array(ends.length)).set(values, from);
+      (statistics[name] ??= new Float64Array(rows.length)).set(values, from);
     }
   }
-  return { statistics, contributions, meanErrors };
+  return { rows, statistics, contributions, meanErrors, deviations };
 }

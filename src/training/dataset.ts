@@ -1,4 +1,5 @@
 /** Past records as columns, and the windows that can be cut from them. */
+import type { History } from '../calibration/level';
 import { createContinuity, fillerTime, type Staleness, type TimeRules } from '../domain/continuity';
 import { createValues, type RecordBatch, type Values } from '../domain/record';
 import type { CheckLimits } from '../domain/signal';
@@ -50,6 +51,8 @@ export interface Dataset {
   readonly timestamps: Float64Array;
   /** How windows were cut, and what remains. */
   readonly cuts: WindowCuts;
+  /** The rows of each key. */
+  readonly devices: readonly History[];
   /** Rows that end a full window without a gap or an excluded record, in order of event time. */
   readonly ends: Int32Array;
   /** Rows whose predecessor is not the record before of the same key: it is unknown, or excluded. Ascending. */
@@ -112,7 +115,7 @@ export function createDatasetBuilder(
       const rows = countRows(seriesByKey.values(), continuityOf);
       const columns = createColumns(rows, shape, continuityOf, time.ttlMs, options.limits);
       for (const [key, series] of seriesByKey) {
-        columns.append(series, [
+        columns.append(key, series, [
           ...excluded.filter((interval) => interval.key === key),
           ...incidents.filter((interval) => isOf(interval, key)),
         ]);
@@ -143,6 +146,7 @@ function countRows(all: Iterable<Series>, continuityOf: ContinuityOf): number {
 }
 
 interface Columns {
+  readonly devices: readonly History[];
   readonly values: Values;
   readonly conditions: Float64Array;
   readonly timestamps: Float64Array;
@@ -152,7 +156,7 @@ interface Columns {
   readonly excludedRecords: number;
   readonly cuts: WindowCuts;
   /** Appends the records of a key, and the rows that fill its gaps and pad its windows. */
-  append(series: Series, excluded: readonly Interval[]): void;
+  append(key: string, series: Series, excluded: readonly Interval[]): void;
 }
 
 function createColumns(
@@ -167,6 +171,7 @@ function createColumns(
   const timestamps = new Float64Array(rows);
   const ends: number[] = [];
   const starts: number[] = [];
+  const devices: History[] = [];
   let row = 0;
   let excludedRecords = 0;
   const cuts: WindowCuts = { expired: 0, broken: 0, longestRun: 0 };
@@ -187,13 +192,15 @@ function createColumns(
     values,
     conditions,
     timestamps,
+    devices,
     ends,
     cuts,
     starts,
     get excludedRecords() {
       return excludedRecords;
     },
-    append(series, excluded) {
+    append(key, series, excluded) {
+      devices.push({ key, from: row, to: row });
       const from = series.values();
       /** Rows since the last gap or excluded record. */
       let run = 0;
@@ -219,13 +226,14 @@ function createColumns(
         cuts.longestRun = Math.max(cuts.longestRun, run);
         if (run >= length) ends.push(row - 1);
       });
+      devices.at(-1)!.to = row;
     },
   };
 }
 
 function createDataset(
   shape: WindowShape,
-  { values, conditions, timestamps, ends, starts, cuts, excludedRecords }: Columns,
+  { values, conditions, timestamps, devices, ends, starts, cuts, excludedRecords }: Columns,
   { records, released }: Pick<Dataset, 'records' | 'released'>,
   share: number,
 ): Dataset {
@@ -244,25 +252,28 @@ function createDataset(
     values,
     conditions,
     timestamps,
+    devices,
     ends: Int32Array.from(ends).sort((a, b) => timestamps[a]! - timestamps[b]! || a - b),
     starts: Int32Array.from(starts),
     recordsPerMs: last > first ? (records - 1) / (share * (last - first)) : NaN,
-    copy: createCopy(shape, { values, conditions, timestamps }),
+    copy: createCopy(shape, { values, conditions, timestamps }, devices),
   };
 }
 
 /** The dataset with other values. */
 export function withValues(dataset: Dataset, values: Values): Dataset {
-  return { ...dataset, values, copy: createCopy(dataset.shape, { ...dataset, values }) };
+  return { ...dataset, values, copy: createCopy(dataset.shape, { ...dataset, values }, dataset.devices) };
 }
 
 function createCopy(
   { length, channels, conditions: given }: WindowShape,
   { values, conditions, timestamps }: RecordColumns,
+  devices: readonly History[],
 ): Dataset['copy'] {
   return (end, batch) => {
     const from = end - length + 1;
-    const at = batch.count++ * length;
+    const at = batch.count * length;
+    batch.keys[batch.count++] = devices.find(({ to }) => end < to)!.key;
     batch.values.set(values.subarray(from * channels, (end + 1) * channels), at * channels);
     batch.conditions.set(conditions.subarray(from * given, (end + 1) * given), at * given);
     batch.timestamps.set(timestamps.subarray(from, end + 1), at);

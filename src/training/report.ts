@@ -1,5 +1,4 @@
 /** report.json of a model version: the data of the training and its result. */
-import type { ParetoTail } from '../calibration/tail';
 import type { Interval } from './exclusion';
 
 export interface TrainingReport {
@@ -28,8 +27,10 @@ export interface TrainingReport {
   latentDims: readonly number[];
   /** Number of them in use. 0 = the posterior of that level has collapsed. */
   activeUnitsPerLevel: readonly number[];
-  /** The tail of the combined statistic. */
-  tail: ParetoTail;
+  /** The exponential tail of the evidence, in standard deviations, and the number of calibration records that it rests on. */
+  tail: { scale: number; excesses: number };
+  /** Whether the slow test is in use: the history has enough independent stretches for it. */
+  slowTest: boolean;
   /** Engine that computed the steps. */
   trainingEngine: string;
   /** Why tfjs trained although an engine for graphs is available. */

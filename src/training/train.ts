@@ -29,7 +29,6 @@ import { regionsOf } from '../scoring/contributions';
 import { createWindowEncoder, toExamples, type WindowEncoder } from '../scoring/encode';
 import { createGroupReader } from '../scoring/group';
 import { openGraph } from '../scoring/onnx-engine';
-import { fitRepeats } from '../scoring/stuck';
 import { traceScoring } from '../scoring/trace';
 import type { LearnedState } from '../scoring/version-state';
 import { createRandom, scoped, type Random, type StoredTensor } from '../tensor';
@@ -38,6 +37,7 @@ import type { Dataset } from './dataset';
 import { chooseEffort, type Effort } from './effort';
 import { encodeChunks, encodeSome } from './encode-windows';
 import { adopt, createConditionDropout, fit, type Fitting, type Progress } from './fit';
+import { fitHistory } from './fit-history';
 import { fitHeldOutVariance } from './held-out-variance';
 import { chooseLikelihood } from './likelihood';
 import type { TrainingReport } from './report';
@@ -63,7 +63,8 @@ export interface TrainingOptions extends Effort {
   /** Least number of windows. */
   minRecords: number;
   calibrationShare: number;
-  tailShare: number;
+  /** Records beyond history's range that make a new normal, and records of a baseline; 0 = never, none. */
+  acceptAfter: number;
   /** The statistics that the score combines, as far as the model has them. The others are only reported. */
   statistics: readonly StatisticName[];
   /** Condition for each of whose values calibration is separate; empty = none. */
@@ -103,13 +104,13 @@ export async function train(
       onProgress,
     );
     const activeUnitsPerLevel = countActiveUnits(model, inputs.encoder, validation);
-    const learned = learnedState(dataset, split, inputs, options);
+    const learned = learnedState(dataset, split, inputs, options, table);
     const grouping = options.groupBy === '' ? {} : { groupBy: options.groupBy };
     const { graph, graphProblem } = tryTrace(model, learned);
     const { calibrated, engine } = await calibrateOn(
       { model, learned, graph },
       dataset,
-      split.calibration,
+      split,
       table,
       options,
     );
@@ -127,7 +128,11 @@ export async function train(
       ...fitting,
       latentDims: model.latentDims,
       activeUnitsPerLevel,
-      tail: calibrated.calibration.combined.tail,
+      tail: {
+        scale: calibrated.calibration.tail.scale,
+        excesses: calibrated.calibration.tail.excesses,
+      },
+      slowTest: calibrated.slow !== undefined,
       scoringEngine: engine,
       ...(graphProblem !== undefined && { graphProblem }),
     };
@@ -252,10 +257,19 @@ function learnedState(
   dataset: Dataset,
   split: Split,
   { spec, scaler, conditions }: Inputs,
-  { schema, signals, counters = [], seasons = [], gaps, engine, settingsFingerprint }: TrainingOptions,
+  {
+    schema,
+    signals,
+    counters = [],
+    seasons = [],
+    gaps,
+    engine,
+    settingsFingerprint,
+    acceptAfter,
+  }: TrainingOptions,
+  table: CategoryTable,
 ): LearnedState {
   const image = imageOf(schema);
-  const { length } = dataset.shape;
   return {
     spec,
     channels: image === undefined ? schema.channels : regionsOf(image).regions.map(({ name }) => name),
@@ -265,10 +279,7 @@ function learnedState(
     ...(counters.length > 0 && { counters }),
     ...(seasons.length > 0 && { seasons: seasons.map(({ name }) => name) }),
     signals: signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
-    repeats:
-      image === undefined
-        ? fitRepeats(dataset.values, schema.channels.length, length > 2 ? split.fit : new Int32Array())
-        : [],
+    ...(image === undefined && fitHistory(dataset, split.fit, scaler, conditions, table, acceptAfter)),
     recordsPerMs: dataset.recordsPerMs,
     ...(gaps && { gaps }),
     engine,
@@ -290,15 +301,21 @@ function tryTrace(model: Model, learned: LearnedState): { graph?: Uint8Array; gr
 async function calibrateOn(
   { model, learned, graph }: { model: Model; learned: LearnedState; graph: Uint8Array | undefined },
   dataset: Dataset,
-  ends: Int32Array,
+  split: Split,
   table: CategoryTable,
-  { openScoring, groupBy, tailShare, statistics }: TrainingOptions,
+  { openScoring, groupBy, acceptAfter, statistics }: TrainingOptions,
 ): Promise<{ calibrated: Calibrated; engine: string }> {
   const openEngine = graph && openScoring && (await openGraph(graph, openScoring));
   const assessor = createAssessor(learned, model, table, openEngine);
   try {
     const groupOf = createGroupReader({ conditions: learned.conditions, groupBy }, table);
-    const calibrated = await calibrate(assessor, dataset, ends, { tailShare, statistics, groupOf });
+    const calibrated = await calibrate(assessor, dataset, split, {
+      statistics,
+      // Within a group a baseline would move with each change of the group.
+      baselineRecords: groupBy === '' && learned.image === undefined ? acceptAfter : 0,
+      groupOf,
+      runs: learned.runs !== undefined,
+    });
     return { calibrated, engine: assessor.engine.name };
   } finally {
     assessor.engine.dispose();

@@ -1,6 +1,6 @@
 import { createDriftWatch } from '../../src/calibration/drift';
 import { createBets, createDriftMartingale, createRanks } from '../../src/calibration/martingale';
-import { createPValue, fitCalibration } from '../../src/calibration/pvalue';
+import { createSurprise, fitTail } from '../../src/calibration/tail';
 import { seededNormal, seededUniform } from './seeded';
 
 describe('without drift', () => {
@@ -27,9 +27,9 @@ describe('without drift', () => {
     let spoken = 0;
     for (let repetition = 0; repetition < 20; repetition++) {
       const scores = Float64Array.from({ length: n }, normal);
-      const pValue = createPValue(fitCalibration(scores, 0.1));
+      const pValue = createSurprise(fitTail(scores));
       const martingale = createDriftMartingale(1000, n, seededUniform(6 + repetition));
-      for (let i = 0; i < 20_000; i++) if (martingale.observe(pValue(normal()).p)) spoken++;
+      for (let i = 0; i < 20_000; i++) if (martingale.observe(10 ** -pValue(normal()))) spoken++;
     }
     // 400,000 records: at most 400 on average. Betting on the p-values themselves would find each calibration biased.
     expect(spoken).toBeLessThan(460);
@@ -104,12 +104,7 @@ describe('the drift watch of a model version', () => {
   test('uses one in N records of each key, so that dependent neighbours are no evidence', () => {
     // Autoregressive with φ = 0.8: an autocorrelation time of 9, of which 20 is twice and a little.
     const normal = seededNormal(13);
-    const normalTail = createPValue(
-      fitCalibration(
-        Float64Array.from({ length: 20_000 }, () => normal()),
-        0.1,
-      ),
-    );
+    const normalTail = createSurprise(fitTail(Float64Array.from({ length: 20_000 }, () => normal())));
     const states = [0, 0, 0];
     const run = (independentAfter: number): number => {
       let spoken = 0;
@@ -123,7 +118,7 @@ describe('the drift watch of a model version', () => {
         for (let i = 0; i < 30_000; i++) {
           const key = i % 3;
           states[key] = 0.8 * states[key]! + 0.6 * normal();
-          watch.observe(String(key), -Math.log10(normalTail(states[key]).p));
+          watch.observe(String(key), normalTail(states[key]));
         }
         if (watch.active) spoken++;
       }

@@ -72,8 +72,7 @@ describe('what a configuration yields', () => {
         calibration: {
           falseAlarmTarget: { kind: 'ratio', ratio: 0.001 },
           share: 0.3,
-          tailShare: 0.1,
-          statistics: ['reconstruction', 'bias', 'llr', 'stuck'],
+          statistics: ['reconstruction', 'linear', 'newest'],
           groupBy: '',
         },
         events: { openRecords: 3, openWindow: 5, closeAfter: 10 },
@@ -347,9 +346,6 @@ events: { openRecords: 6 }
     const text = minimalDetector().replace('flow]', `flow], ${conditions}`);
     const { calibration } = await loadDetector(`${text}calibration: { groupBy: product }\n`);
     expect(calibration.groupBy).toBe('product');
-    expect(await problemsIn(`${text}calibration: { groupBy: product, baselineRecords: 100 }\n`)).toEqual([
-      expect.stringMatching(/^calibration\.groupBy: cannot be combined with calibration\.baselineRecords/),
-    ]);
   });
 
   describe('of images', () => {

@@ -85,7 +85,7 @@ function optionsFor(model: Partial<TrainingOptions['model']>): TrainingOptions {
     patience: 12,
     minRecords: 100,
     calibrationShare: 0.3,
-    tailShare: 0.1,
+    acceptAfter: 0,
     statistics: ['reconstruction', 'channel'],
     groupBy: '',
     ...testEngine,

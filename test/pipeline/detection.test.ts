@@ -20,7 +20,8 @@ const scores: Scores = {
   extrapolated: Uint8Array.of(0, 1),
   statistics: {},
   statisticsOf: (window) => ({ reconstruction: 10 * window }),
-  baselines: { reconstruction: Float64Array.of(0, 0.5) },
+  aboveBaseline: Float64Array.of(1, 4),
+  baselineOf: (window) => ({ rise: 0.5 * window, shifts: {} }),
   unknownConditions: 0,
   contributions: () => [contribution('flow'), contribution('power'), contribution('level')],
   explain: () => {
@@ -66,7 +67,7 @@ test('an anomalous record has its contributions, statistics and baselines', () =
     extrapolated: true,
     limits: [],
     statistics: { reconstruction: 10 },
-    baselines: { reconstruction: 0.5 },
+    baseline: { rise: 0.5, shifts: {} },
     contributions: scores.contributions(1),
     modelVersion: 'v1',
   });

@@ -32,7 +32,7 @@ function create({
     recordsPerMs: 0.001,
     independentAfter: 1,
     calibration: {
-      combined: { scores: new Float64Array(calibrationRecords) },
+      tail: { scores: new Float64Array(calibrationRecords) },
       effectiveSize: calibrationRecords,
     },
   };

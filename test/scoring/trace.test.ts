@@ -65,7 +65,6 @@ async function createCase(options: Partial<AnyModelSpec>, conditional: boolean):
         },
     conditions,
     signals: [],
-    repeats: each(() => 0).map(() => ({ byValue: [], first: 1, next: 1 })),
     recordsPerMs: 1,
     engine: 'none',
     settingsFingerprint: '',

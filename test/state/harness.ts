@@ -28,15 +28,13 @@ const schema: RecordSchema = {
 };
 const shape: WindowShape = { length: 4, channels: 1, conditions: 1 };
 const limits: WindowLimits = { ttlMs: 400, intervalMs: 0, gaps: 'ignore', padding: 'none', maxKeys: 7 };
-const base = Array.from({ length: 100 }, (_, i) => i / 100);
 
 /** Surprise: `gain` times how far the values of a window lie above the baseline of its device, older ones with less weight. */
 export function createSimpleDetector(version: string, table = createCategoryTable(), gain = 1): Detector {
   return createFakeDetector({
     version,
     shape,
-    bases: [base],
-    scoresOf(batch, baselinesOf) {
+    scoresOf(batch, memoryOf) {
       const lowered = new Float64Array(batch.count);
       const surprise = Float64Array.from({ length: batch.count }, (_, i) => {
         let value = 0;
@@ -46,9 +44,7 @@ export function createSimpleDetector(version: string, table = createCategoryTabl
           const read = Number.isNaN(batch.values[at]!) ? 0.1 : batch.values[at]!;
           value = value / 7 + read + mode / 100 + batch.timestamps[at]! * 1e-7;
         }
-        const baselines = baselinesOf?.(i);
-        lowered[i] = baselines?.above[0] ?? 0;
-        baselines?.observe([value]);
+        lowered[i] = memoryOf?.(i)?.rise(value) ?? 0;
         return gain * (value - lowered[i]);
       });
       return {
@@ -56,7 +52,7 @@ export function createSimpleDetector(version: string, table = createCategoryTabl
         surprise,
         extrapolated: new Uint8Array(batch.count),
         statistics: {},
-        ...(baselinesOf && { baselines: { statistic: lowered } }),
+        baselineOf: (i) => memoryOf && { rise: lowered[i]!, shifts: {} },
         unknownConditions: 0,
         contributions: (i) => [
           {

@@ -16,7 +16,7 @@ import { testInterruptions, uninterrupted } from './interruptions';
 test('the stream exercises windows, baselines, events and dead letters', async () => {
   const { detections, events, deadLetters } = await uninterrupted(createStream(800, 1));
   expect(detections.length).toBeGreaterThan(400);
-  expect(detections.filter(({ baselines }) => baselines!['statistic']! > 0).length).toBeGreaterThan(100);
+  expect(detections.filter(({ baseline }) => baseline!.rise > 0).length).toBeGreaterThan(100);
   expect(new Set(deadLetters.map(({ reason }) => reason))).toEqual(
     new Set(['not_json', 'duplicate', 'out_of_order']),
   );
@@ -141,8 +141,8 @@ test('a new version begins with its own baselines, also if the process crashes r
   };
   const calm = await run(undefined);
   const byVersion = (version: string) => [...calm.keys()].filter((what) => what.startsWith(version));
-  expect(calm.get(byVersion('v2')[0]!)).toMatchObject([{ baselines: { statistic: 0 } }]);
-  expect(calm.get(byVersion('v2').at(-1)!)![0]!.baselines!['statistic']).toBeGreaterThan(0);
+  expect(calm.get(byVersion('v2')[0]!)).toMatchObject([{ baseline: { rise: 0 } }]);
+  expect(calm.get(byVersion('v2').at(-1)!)![0]!.baseline!.rise).toBeGreaterThan(0);
   for (const crashAfter of [1, 2, 3, 5]) {
     for (const [what, detections] of await run(crashAfter)) {
       const expected = calm.get(what);
@@ -186,7 +186,7 @@ describe('a partition that cannot be continued starts empty, which is reported a
     const deliverNext = await partition.assign(next);
     while (await deliverNext(50));
     expect(next.errors).toEqual([reason]);
-    expect(next.detections[0]).toMatchObject({ baselines: { statistic: 0 }, incomplete: ['baselines'] });
+    expect(next.detections[0]).toMatchObject({ baseline: { rise: 0 }, incomplete: ['baselines'] });
     expect(store.saves.at(-1)!.offset).toBeGreaterThan(400n);
     // After enough records, the baselines of a device depend only on records that were read since.
     expect(next.detections.findLast(({ key }) => key === 'k0')).not.toHaveProperty('incomplete');
@@ -230,7 +230,7 @@ describe('a partition that cannot be continued starts empty, which is reported a
     const deliverNext = await partition.assign(next);
     while (await deliverNext(50));
     expect(next.errors).toEqual(['unreadable']);
-    expect(next.detections[0]).toMatchObject({ baselines: { statistic: 0 }, incomplete: ['baselines'] });
+    expect(next.detections[0]).toMatchObject({ baseline: { rise: 0 }, incomplete: ['baselines'] });
     expect([...marksOf(next)]).toEqual(['baselines']);
   });
 
@@ -264,8 +264,8 @@ test('without a store, baselines begin with the first live record', async () => 
     messages.map((message, i) => ({ ...message, warmUp: i < 300 })),
   );
   expect(Number(detections[0]!.origin.offset)).toBeGreaterThanOrEqual(300);
-  expect(detections[0]).toMatchObject({ baselines: { statistic: 0 } });
-  expect(detections.some(({ baselines }) => baselines!['statistic']! > 0)).toBe(true);
+  expect(detections[0]).toMatchObject({ baseline: { rise: 0 } });
+  expect(detections.some(({ baseline }) => baseline!.rise > 0)).toBe(true);
 });
 
 test('a version that comes into use while the state is saved scores the batch', async () => {

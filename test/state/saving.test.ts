@@ -7,7 +7,12 @@ const snapshotAt = (offset: number, version?: string) =>
     offset: BigInt(offset),
     ...(version !== undefined && { baselines: startOf(version) }),
   }) as unknown as PartitionSnapshot;
-const startOf = (version: string): BaselinesStart => ({ version, from: 0n, afterLoss: false, devices: [] });
+const startOf = (version: string): BaselinesStart => ({
+  version,
+  from: 0n,
+  afterLoss: false,
+  devices: { keys: [], cells: new Float64Array() },
+});
 
 /** Logs what is saved: offset and version of the baselines. */
 function createTestSaving(saveEvery = 10) {

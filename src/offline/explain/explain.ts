@@ -47,7 +47,7 @@ export async function explainRecord(
   const deliver = (messages: readonly Message[]): Promise<void> =>
     handle({ topic: path, partition: 0, messages, lag: undefined });
   // Baselines depend on the scores of all earlier records, windows only on their values.
-  const warmUp = calibration.baselineRecords === 0;
+  const warmUp = record.kind === 'image';
   const start = firstRecord(source, path, index);
 
   const columns = source.kind === 'file' ? source.file.columns : defaultColumns;

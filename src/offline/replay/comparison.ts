@@ -44,7 +44,7 @@ const comparedFields = [
   'extrapolated',
   'limits',
   'statistics',
-  'baselines',
+  'baseline',
   'modelVersion',
 ] as const;
 

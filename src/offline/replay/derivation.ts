@@ -7,9 +7,12 @@ import { ModelVersionError } from '../../errors';
 import { createRecordDecoder } from '../../pipeline/record-decoder';
 import type { Engines } from '../../runtime/engines';
 import { decodeBundle } from '../../scoring/bundle';
+import type { Detector } from '../../scoring/detector';
+import { meaned, meanOf } from '../../scoring/statistics';
+import type { RecordedBaseline } from '../../state/rules';
 import type { BundleFiles } from '../../store/bundle';
 import { createOfflinePipeline, createOfflineStates } from '../pipeline';
-import type { RecordedDetections, ReplayedPartition } from './recorded';
+import type { RecordedDetection, RecordedDetections, ReplayedPartition } from './recorded';
 
 export interface DerivationParts {
   settings: DetectorSettings;
@@ -45,10 +48,10 @@ export async function derive(
     const detections = new Map<string, Detection>();
     // Baselines depend on all records since the version came into use; a detection records the part that its score needs.
     const recordedBaselines = (partition: number, offset: bigint) => {
-      const lowered = recorded.get(`${partition}/${offset}`)?.[0]?.baselines;
-      return lowered && Object.values(lowered);
+      const detection = recorded.get(`${partition}/${offset}`)?.[0];
+      return detection && recordedBaseline(detector.state, detection);
     };
-    const usesRecorded = baselines === 'recorded' && settings.calibration.baselineRecords > 0;
+    const usesRecorded = baselines === 'recorded' && settings.record.kind !== 'image';
     const changes = usesRecorded ? { baselines: undefined, recordedBaselines } : {};
     const active = { detector, threshold };
     const handle = createOfflinePipeline({
@@ -78,4 +81,22 @@ export async function derive(
     detector.dispose();
     throw error;
   }
+}
+
+/** What the score of a record took from its device, from its detection; undefined where that has none. */
+function recordedBaseline(
+  { channels, scaler, calibration }: Detector['state'],
+  { baseline, statistics = {} }: RecordedDetection,
+): RecordedBaseline | undefined {
+  if (baseline === undefined) return undefined;
+  const isShifted = Object.keys(baseline.shifts).length > 0;
+  return {
+    rise: baseline.rise,
+    shift: isShifted
+      ? Float32Array.from(channels, (name, j) => (baseline.shifts[name] ?? 0) / scaler.scale[j]!)
+      : undefined,
+    means: meaned(calibration.evidence).map((name) => statistics[meanOf(name)] ?? NaN),
+    slow: statistics['slow'] ?? 0,
+    runs: statistics['runs'] ?? 0,
+  };
 }

@@ -1,5 +1,6 @@
 /** Reads the messages to replay, and the detections recorded for them, from Kafka. */
 import { sourceOf, type DetectorSettings } from '../../config/settings';
+import type { DeviceBaseline } from '../../domain/detection';
 import type { Logger } from '../../logger';
 import { sinkConnection } from '../../sinks/kafka/spec';
 import { createKafkaClient } from '../../kafka/client';
@@ -12,7 +13,8 @@ export type RecordedDetection = Readonly<Record<string, unknown>> & {
   modelVersion: string;
   anomalous: boolean;
   surprise: number;
-  baselines?: Readonly<Record<string, number>>;
+  baseline?: DeviceBaseline;
+  statistics?: Readonly<Record<string, number>>;
 };
 
 /** By `partition/offset` of the record. Repeated detections are contained once. */

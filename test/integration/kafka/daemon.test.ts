@@ -201,7 +201,7 @@ test('baselines survive SIGKILL, a rebalance and a stop, bit for bit', async () 
   const settings = {
     ...fresh,
     'store.path': await copyStore(trainedStore),
-    'calibration.baselineRecords': '64',
+    'events.acceptAfter': '64',
   };
   const rounds = async (count: number): Promise<void> => {
     const before = feed.rounds();
@@ -236,7 +236,7 @@ test('baselines survive SIGKILL, a rebalance and a stop, bit for bit', async () 
   expect(lowered.size).toBeGreaterThan(500);
 
   const calm = { ...(await plantSettings(broker, feed.topic, await copyStore(trainedStore))) };
-  const control = startVaemon(['run'], config, { ...calm, 'calibration.baselineRecords': '64' });
+  const control = startVaemon(['run'], config, { ...calm, 'events.acceptAfter': '64' });
   await control.ready();
   await untilAllIsCommitted(calm);
   expect(await control.signal('SIGTERM')).toEqual(cleanExit);

@@ -144,7 +144,7 @@ test('all detections are equal bit for bit, by the two versions that made them',
 });
 
 test('with levels that follow the devices, and where anomalies alone are written', async () => {
-  const settings = await judge({ 'calibration.baselineRecords': 64, 'sinks.kafka.emit': 'all' });
+  const settings = await judge({ 'events.acceptAfter': 64, 'sinks.kafka.emit': 'all' });
   const { report } = await replay(settings, '--from', began);
   expect(report).toMatchObject({ different: 0, withoutVersion: 0, incomplete: 0, unrecorded: 0 });
   expect(report.identical).toBeGreaterThan(1_500);

@@ -109,7 +109,7 @@ test.each([
   async (_, baselineRecords, seed) => {
     const { topic, feed } = await createFleet(seed);
     const settings = await settingsFor(topic, await copyStore(trainedStore));
-    const overrides = { ...settings, 'calibration.baselineRecords': baselineRecords };
+    const overrides = { ...settings, 'events.acceptAfter': baselineRecords };
     feed.start(400);
     const changes = await shake(() => startVaemon(['run'], config, overrides), seed);
     expect(new Set(changes)).toEqual(new Set(['start', 'SIGKILL', 'SIGTERM']));
@@ -118,7 +118,7 @@ test.each([
     await endAllVaemon();
 
     const calm = await settingsFor(topic, await copyStore(trainedStore));
-    const control = startVaemon(['run'], config, { ...calm, 'calibration.baselineRecords': baselineRecords });
+    const control = startVaemon(['run'], config, { ...calm, 'events.acceptAfter': baselineRecords });
     await control.ready();
     await untilCommitted(broker.client(), groupOf(calm), 120_000);
     await until(

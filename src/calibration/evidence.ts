@@ -1,0 +1,57 @@
+/**
+ * The evidence of a record: the mean of its standardised statistics. A sum of squares changes by factors, so that its logarithm is
+ * standardised. A statistic that is odd alone moves the mean by its share; several that are a little odd move it together.
+ */
+
+/** How a statistic is standardised. */
+export interface Standard {
+  /** `log`: it changes by factors, as a sum of squares does. */
+  scale: 'linear' | 'log';
+  /** Median over the calibration block, on that scale. */
+  centre: number;
+  /** Standard deviation over the calibration block, on that scale. */
+  spread: number;
+}
+
+/** By statistic, in the order of the sum. Stored in the model version. */
+export type EvidenceState = Readonly<Record<string, Standard>>;
+
+/** Lower bound before the logarithm; a perfect fit has 0. */
+const smallest = 1e-6;
+
+/** A statistic that hardly varies in the calibration block must not outweigh the others. */
+const leastSpread = 0.05;
+
+/** @param values of the calibration records */
+export function fitStandard(values: Float64Array, scale: Standard['scale']): Standard {
+  const scaled = scale === 'log' ? values.map(logarithm) : values;
+  const centre = median(scaled);
+  const mean = scaled.reduce((sum, value) => sum + value / scaled.length, 0);
+  const variance = scaled.reduce((sum, value) => sum + (value - mean) ** 2 / scaled.length, 0);
+  return { scale, centre, spread: Math.max(leastSpread, Math.sqrt(variance)) };
+}
+
+/** From the statistics of a record, in the order of the state, to its evidence. */
+export function createEvidence(state: EvidenceState): (statistics: ArrayLike<number>) => number {
+  const standards = Object.values(state);
+  return (statistics) => {
+    let sum = 0;
+    for (let i = 0; i < standards.length; i++) {
+      const { scale, centre, spread } = standards[i]!;
+      const value = statistics[i]!;
+      // Overflow of a value beyond all measure; another statistic has it as infinite.
+      if (Number.isNaN(value)) continue;
+      sum += ((scale === 'log' ? logarithm(value) : value) - centre) / spread;
+    }
+    return sum / standards.length;
+  };
+}
+
+function logarithm(value: number): number {
+  return Math.log(Math.max(value, smallest));
+}
+
+/** The middle value, or the upper one of the two. NaN for an empty array. */
+export function median(values: Float64Array): number {
+  return Float64Array.from(values).sort()[Math.floor(values.length / 2)] ?? NaN;
+}

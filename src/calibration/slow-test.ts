@@ -1,0 +1,95 @@
+/**
+ * The slow test, for what is weak and lasts: T² of an exponential mean of signed errors (a multivariate EWMA chart, Lowry et al.
+ * 1992). It is used only where history can say what such a mean looks like: it needs many independent stretches.
+ */
+import { autocorrelationTime } from './autocorrelation';
+import { inverse, quadraticForm } from './matrix';
+import type { Part } from './memory';
+
+/** Stored in the model version. */
+export interface SlowState {
+  /** Mean of each error over the fit block. Shape [errors]. */
+  centre: readonly number[];
+  /** Standard deviation of each mean. Shape [errors]. */
+  spread: readonly number[];
+  /** Inverse of the correlation of the means, shrunk. Shape [errors, errors]. */
+  precision: readonly number[];
+}
+
+/** Records of the exponential mean. */
+export const slowRecords = 60;
+const rate = 2 / (slowRecords + 1);
+const leastSpread = 0.05 * Math.sqrt(rate);
+const noise = 0.01;
+/** Independent stretches of the calibration block that the test needs. */
+const neededStretches = 100;
+const leastDeviation = 0.05;
+
+/** @param means exponential means of the errors over the fit block. Shape [records, errors] */
+export function fitSlow(means: Float64Array, centre: readonly number[]): SlowState {
+  const size = centre.length;
+  const records = means.length / size;
+  const spread = centre.map((_, j) => {
+    let [sum, squares] = [0, 0];
+    for (let i = j; i < means.length; i += size) {
+      sum += means[i]! / records;
+      squares += means[i]! ** 2 / records;
+    }
+    return Math.max(leastSpread, Math.sqrt(Math.max(0, squares - sum ** 2)));
+  });
+  const correlation = new Float64Array(size * size);
+  for (let row = 0; row < records; row++)
+    for (let i = 0; i < size; i++)
+      for (let j = 0; j <= i; j++)
+        correlation[i * size + j]! +=
+          (means[row * size + i]! * means[row * size + j]!) / (spread[i]! * spread[j]! * records);
+  for (let i = 0; i < size; i++)
+    for (let j = 0; j <= i; j++) {
+      const value = (1 - noise) * correlation[i * size + j]! + (i === j ? noise : 0);
+      correlation[i * size + j] = correlation[j * size + i] = value;
+    }
+  return { centre, spread, precision: Array.from(inverse(correlation, size)) };
+}
+
+export interface SlowTest extends Part {
+  /** Adds the errors of a record to their mean; returns T² of the mean. */
+  step(cells: Float64Array, errors: ArrayLike<number>): number;
+}
+
+/** Adds errors to their exponential mean, the cells. */
+export function addToMean(cells: Float64Array, errors: ArrayLike<number>, centre: ArrayLike<number>): void {
+  for (let i = 0; i < cells.length; i++) {
+    const error = errors[i]!;
+    // An overflow must not stay in the mean for good.
+    if (Number.isFinite(error)) cells[i]! += (error - centre[i]! - cells[i]!) * rate;
+  }
+}
+
+/** Cells: the mean of each error. */
+export function createSlowTest({ centre, spread, precision }: SlowState): SlowTest {
+  const size = centre.length;
+  const matrix = Float64Array.from(precision);
+  const z = new Float64Array(size);
+  return {
+    size,
+    begin: () => undefined,
+    step(cells, errors) {
+      addToMean(cells, errors, centre);
+      for (let i = 0; i < size; i++) z[i] = cells[i]! / spread[i]!;
+      return quadraticForm(matrix, size, z);
+    },
+  };
+}
+
+/** Whether the block has enough independent stretches. @param byDevice the statistic in the calibration block, by device in order of time */
+export function isSlowTestUsable(byDevice: readonly Float64Array[]): boolean {
+  let stretches = 0;
+  for (const values of byDevice) {
+    const logs = values.map((value) => Math.log(Math.max(value, 1e-12)));
+    const mean = logs.reduce((sum, value) => sum + value / logs.length, 0);
+    const variance = logs.reduce((sum, value) => sum + (value - mean) ** 2 / logs.length, 0);
+    // A constant has no autocorrelation, and would count as many stretches.
+    if (Math.sqrt(variance) >= leastDeviation) stretches += logs.length / autocorrelationTime(logs);
+  }
+  return stretches >= neededStretches;
+}

@@ -1,0 +1,49 @@
+/** What a version learns from records by themselves, without a model: the linear sibling, levels, and runs of equal values. */
+import { fitLevel } from '../calibration/level';
+import { fitRuns } from '../calibration/run-lengths';
+import { createConditionEncoder, type CategoryTable, type ConditionState } from '../domain/condition';
+import { createScaler, type ScalerState } from '../domain/scaler';
+import { fitLinear } from '../models/linear';
+import type { LearnedState } from '../scoring/version-state';
+import type { Dataset } from './dataset';
+
+/** Records that the linear sibling is fitted to, at most: evenly spread. */
+const maxLinearRecords = 50_000;
+
+/** @param fit windows of the fit block: the linear sibling learns from their newest records */
+export function fitHistory(
+  dataset: Dataset,
+  fit: Int32Array,
+  scaler: ScalerState,
+  conditions: ConditionState,
+  table: CategoryTable,
+  acceptAfter: number,
+): Pick<LearnedState, 'linear' | 'level' | 'runs'> {
+  const { values, devices, shape } = dataset;
+  const { channels, conditions: given } = shape;
+  const { scale, knows } = createScaler(scaler);
+  const encoder = createConditionEncoder(conditions, table);
+  const stride = Math.ceil(fit.length / maxLinearRecords);
+  const rows = fit.filter((_, i) => i % stride === 0);
+  const x = new Float32Array(rows.length * channels);
+  const c = new Float32Array(rows.length * encoder.dim);
+  const keys = Array.from(rows, (row) => devices.find(({ to }) => row < to)!.key);
+  rows.forEach((row, i) => {
+    for (let j = 0; j < channels; j++) {
+      const value = scale(values[row * channels + j]!, j);
+      // A value beyond the range of numbers teaches nothing.
+      x[i * channels + j] = Number.isFinite(value) ? value : 0;
+    }
+    encoder.encode(dataset.conditions, row * given, dataset.timestamps[row]!, c, i * encoder.dim);
+  });
+  const at = (row: number, channel: number): number => {
+    const value = values[row * channels + channel]!;
+    const scaled = Number.isNaN(value) || !knows(channel) ? NaN : scale(value, channel);
+    return Number.isFinite(scaled) ? scaled : NaN;
+  };
+  return {
+    linear: fitLinear({ x, c, keys }, channels, encoder.dim),
+    level: fitLevel(at, channels, devices, acceptAfter),
+    runs: fitRuns(values, channels, devices),
+  };
+}
