@@ -9,7 +9,7 @@ import type { SourceKind } from '../sources/sources';
 import { alarmRules, calibrationSection, driftSection, eventsSection } from './calibration';
 import { modelRules, modelSection } from './model';
 import { presetNames } from './presets';
-import { fieldsSection, recordRules, recordSection } from './record';
+import { defaultMaxBytes, fieldsSection, recordRules, recordSection } from './record';
 import { trainingRules, trainingSection } from './training';
 import { windowRules, windowSection } from './window';
 
@@ -86,6 +86,7 @@ export function completeDetector(settings: DetectorSettings): DetectorSettings {
   return {
     ...settings,
     source: completeSource(source, detector),
+    record: { ...record, maxBytes: record.maxBytes === 0 ? defaultMaxBytes[record.kind] : record.maxBytes },
     window: record.kind === 'image' ? { ...window, length: 1 } : window,
   };
 }

@@ -8,7 +8,8 @@ export function windowFingerprint({ record, fields, window }: DetectorSettings):
   const { length, ttlMs, intervalMs, gaps, padding } = window;
   return fingerprintOf({
     channels: record.channels,
-    image: imageOf(record),
+    // Absent by default, so that older state stays usable.
+    image: imageOf(record) && { ...record.image, bits: record.image.bits || undefined },
     conditions: record.conditions,
     fields,
     window: { length, ttlMs, intervalMs, gaps, padding },
@@ -27,7 +28,14 @@ export function settingsFingerprint({
   const relevant = {
     channels: record.channels,
     // Settings that change the pixels. Absent for sensors, so that their models stay usable.
-    ...(image && { image: { ...record.image, format: undefined, maxPixels: undefined } }),
+    ...(image && {
+      image: {
+        ...record.image,
+        format: undefined,
+        maxPixels: undefined,
+        bits: record.image.bits || undefined,
+      },
+    }),
     conditions: record.conditions,
     // Absent by default, so that older versions stay usable.
     ...(record.seasons === 'off' && { seasons: record.seasons }),

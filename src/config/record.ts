@@ -102,7 +102,13 @@ export const recordSection = {
       'these is anomalous, whatever the model expects.',
     default: {},
   }),
-  maxBytes: whole({ doc: 'Size above which a message is rejected.', default: 262_144 }),
+  maxBytes: whole(
+    {
+      doc: 'Size above which a message is rejected. 0: 262144 for sensor records, 33554432 for images.',
+      default: 0,
+    },
+    { min: 0 },
+  ),
   maxAhead: duration({ doc: 'Records further in the future than this are rejected.', default: '5m' }),
   duplicates: choice(
     {
@@ -119,6 +125,9 @@ export const recordSection = {
     ['reject', 'ignore'],
   ),
 } satisfies Section;
+
+/** Largest message by kind of record, where `record.maxBytes` states none: cameras write files of up to some megabytes. */
+export const defaultMaxBytes = { sensor: 262_144, image: 33_554_432 } as const;
 
 interface RecordSettings {
   fields: Parsed<typeof fieldsSection>;

@@ -14,6 +14,8 @@ export interface ImageFormat extends ImageShape {
   fit: 'fill' | 'cover' | 'contain';
   /** Images with more pixels are rejected before they are unpacked: a few bytes can unpack to gigabytes. */
   maxPixels: number;
+  /** Bits that the values of 16-bit files use; 0 or absent = by their values. */
+  bits?: number;
 }
 
 /** Values per pixel. */

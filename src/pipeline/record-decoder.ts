@@ -5,7 +5,7 @@ import { givenConditions } from '../domain/record';
 import { windowShape } from '../domain/window';
 import type { CodecSpec } from '../codecs/codec';
 import { codecs } from '../codecs/codecs';
-import { createImageDecoder } from '../codecs/image/image';
+import { createImageDecoder, type ImageLog } from '../codecs/image/image';
 import { createSchemaRegistry } from '../codecs/confluent/schema-registry';
 
 export type RecordDecoder = ReturnType<typeof createRecordDecoder>;
@@ -13,11 +13,13 @@ export type RecordDecoder = ReturnType<typeof createRecordDecoder>;
 /**
  * @param format of the messages, where it is not that of the source: files have JSON
  * @param maxCategories values of conditions that are kept apart; default 65,535
+ * @param log gets what is worth knowing about images
  */
 export function createRecordDecoder(
   settings: DetectorSettings,
   format = settings.record.format,
   maxCategories?: number,
+  log?: ImageLog,
 ) {
   const { record, fields, window } = settings;
   const table = createCategoryTable(maxCategories === undefined ? undefined : maxCategories + 1);
@@ -29,7 +31,7 @@ export function createRecordDecoder(
     table,
     decode:
       record.kind === 'image'
-        ? createImageDecoder({ fields, schema: record, limits: record, readConditions }, record.image)
+        ? createImageDecoder({ fields, schema: record, limits: record, readConditions }, record.image, log)
         : codec.create({
             fields,
             schema: record,

@@ -79,7 +79,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const clockWatch = createClockWatch();
   for (const key of exposedSecrets(settings))
     log.warn('a secret is sent unencrypted: the URL begins with http://', { key });
-  const recordDecoder = createRecordDecoder(settings);
+  const recordDecoder = createRecordDecoder(settings, undefined, undefined, log.info);
 
   const quarantineFile = quarantinePath(store.path, name);
   const quarantine = await Quarantine.open(quarantineFile, settings.training.quarantineMs, (err) =>

@@ -7,9 +7,11 @@ import { imageBytes, type ImageFormat, type ImageShape } from '../../domain/imag
 import { DecodeError } from '../../errors';
 import type { Message } from '../../sources/source';
 import { runConcurrently } from '../../system/concurrency';
+import { firstLineOf } from '../../system/error-text';
 import type { JsonObject } from '../../system/json';
 import { decodeRows, toRejection, type DecodeBatch, type EnvelopeFields, type RecordContext } from '../codec';
 import { bytesOf, createEnvelopeReader, createEnvelopeWriter, createPath, parseObject } from '../envelope';
+import { withCorrectHeaders } from './jpeg-headers';
 import { readPlainPng } from './plain-png';
 import { loadSharp } from './sharp';
 
@@ -18,19 +20,30 @@ export interface ImageFields extends EnvelopeFields {
   image: string;
 }
 
+/** Pixels of one image; those of more than 8 bits are scaled to bytes later, in the order of the messages. */
+type Pixels = Uint8Array | Uint16Array;
+
 /** Images that are decoded in parallel, on the threads of libuv. */
 const decodedAtOnce = 4;
 
+/** Gets what is worth knowing about the images, once. */
+export type ImageLog = (message: string, fields: Record<string, unknown>) => void;
+
 /** The decoder of images; if the message is the image, only `fields.image` is used. */
-export function createImageDecoder(context: RecordContext<ImageFields>, image: ImageFormat): DecodeBatch {
+export function createImageDecoder(
+  context: RecordContext<ImageFields>,
+  image: ImageFormat,
+  log: ImageLog = () => undefined,
+): DecodeBatch {
   const { fields, schema, limits } = context;
   const inJson = fields.image !== '';
   const around = inJson ? fields : { ...fields, key: '', timestamp: '' };
   const readEnvelope = createEnvelopeReader(around);
   const writeEnvelope = createEnvelopeWriter(around.key, context);
   const readImage = createPath(fields.image);
+  const toBytes = createDepthScale(image.bits ?? 0, log);
 
-  async function decode({ value }: Message): Promise<{ record: JsonObject; pixels: Uint8Array }> {
+  async function decode({ value }: Message): Promise<{ record: JsonObject; pixels: Pixels }> {
     const whole = bytesOf(value, limits.maxBytes);
     const record = inJson ? parseObject(whole) : {};
     const bytes = inJson ? parseBase64(readImage(record), fields.image) : whole;
@@ -46,7 +59,7 @@ export function createImageDecoder(context: RecordContext<ImageFields>, image: I
       const outcome = decoded[i]!;
       if (outcome instanceof DecodeError) throw outcome;
       writeEnvelope(readEnvelope(message, outcome.record), batch, row, now);
-      batch.values.set(outcome.pixels, row * size);
+      batch.values.set(toBytes(outcome.pixels), row * size);
     });
   };
 }
@@ -72,31 +85,86 @@ function checkSize(bytes: Uint8Array, image: ImageShape): Uint8Array {
   );
 }
 
+/** Bits of the values of cameras whose 16-bit files use few of their 16 bits. */
+const usualBits = 12;
+
+/**
+ * Scales values of 16-bit files to bytes by the bits that they use; rounds down, as libvips does.
+ * @param bits 0 = 12 until a value needs more, then 16
+ */
+function createDepthScale(bits: number, log: ImageLog): (pixels: Pixels) => Uint8Array {
+  let used: number | undefined = bits === 0 ? undefined : bits;
+  return (pixels) => {
+    if (pixels instanceof Uint8Array) return pixels;
+    const most = pixels.reduce((max, value) => Math.max(max, value), 0);
+    if (bits !== 0 && most >= 2 ** bits)
+      throw new DecodeError(
+        'out_of_range',
+        `a pixel has the value ${most}, but record.image.bits is ${bits}`,
+      );
+    if (used === undefined || most >= 2 ** used) {
+      const needed = most < 2 ** usualBits ? usualBits : 16;
+      log('values of 16-bit images are scaled by the bits that they use', {
+        bits: needed,
+        ...(used !== undefined && { before: used }),
+        largestValue: most,
+        setting: 'record.image.bits',
+      });
+      used = needed;
+    }
+    const shift = used - 8;
+    return Uint8Array.from(pixels, (value) => value >> shift);
+  };
+}
+
 /** @throws DecodeError for an image that is neither PNG nor JPEG, is damaged, or has too many pixels */
-async function unpack(bytes: Buffer, image: ImageFormat): Promise<Uint8Array> {
-  const { width, height, colour, fit, maxPixels } = image;
+async function unpack(bytes: Buffer, image: ImageFormat): Promise<Pixels> {
+  const { width, height, maxPixels } = image;
   if (!isPng(bytes) && !isJpeg(bytes))
     throw new DecodeError('not_an_image', 'the first bytes are those of neither PNG nor JPEG');
   const plain = isPng(bytes) && width * height <= maxPixels ? readPlainPng(bytes, image) : undefined;
   if (plain !== undefined) return plain;
-  const sharp = await loadSharp();
   try {
-    return await sharp(bytes, { limitInputPixels: maxPixels, failOn: 'warning', autoOrient: true })
-      .flatten()
-      .resize(width, height, { fit })
-      .toColourspace(colour === 'grey' ? 'b-w' : 'srgb')
-      .raw()
-      .toBuffer();
+    return await unpackStrictly(bytes, image);
   } catch (error) {
-    const [text = ''] = (error as Error).message.split('\n', 1);
+    const corrected = isJpeg(bytes) ? withCorrectHeaders(bytes) : undefined;
+    const pixels = corrected && (await unpackStrictly(corrected, image).catch(() => undefined));
+    if (pixels !== undefined) return pixels;
+    const text = firstLineOf(error);
     if (text.includes('exceeds pixel limit'))
       throw new DecodeError('too_many_pixels', `more pixels than record.image.maxPixels (${maxPixels})`);
     throw new DecodeError('damaged_image', text);
   }
 }
 
+/** @throws Error of sharp, also for a warning: damaged pixels are one */
+async function unpackStrictly(
+  bytes: Buffer,
+  { width, height, colour, fit, maxPixels }: ImageFormat,
+): Promise<Pixels> {
+  const sharp = await loadSharp();
+  const scaled = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'warning', autoOrient: true })
+    .flatten()
+    .resize(width, height, { fit });
+  if (!isDeepPng(bytes))
+    return await scaled
+      .toColourspace(colour === 'grey' ? 'b-w' : 'srgb')
+      .raw()
+      .toBuffer();
+  const deep = await scaled
+    .toColourspace(colour === 'grey' ? 'grey16' : 'rgb16')
+    .raw({ depth: 'ushort' })
+    .toBuffer();
+  return new Uint16Array(deep.buffer, deep.byteOffset, deep.length / 2);
+}
+
 function isPng(bytes: Buffer): boolean {
   return bytes.subarray(0, 8).equals(Buffer.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a));
+}
+
+/** Whether a PNG has 16 bits per value, as its header states. */
+function isDeepPng(bytes: Buffer): boolean {
+  return isPng(bytes) && bytes[24] === 16;
 }
 
 function isJpeg(bytes: Buffer): boolean {

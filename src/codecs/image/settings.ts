@@ -33,6 +33,15 @@ export const imageSection = {
     doc: 'Images whose header states more pixels are rejected before they are unpacked.',
     default: 25_000_000,
   }),
+  bits: whole(
+    {
+      doc:
+        'Bits that the values of 16-bit PNG files use, such as 12; larger values are rejected. 0: 12 until a value needs more, ' +
+        'then 16 for all further images.',
+      default: 0,
+    },
+    { min: 0, max: 16 },
+  ),
 } satisfies Section;
 
 const size = (
@@ -47,4 +56,9 @@ const size = (
   },
 });
 
-export const imageRules = [size('width'), size('height')];
+const bitsRule: SectionRule<Parsed<typeof imageSection>, { record: { kind: 'sensor' | 'image' } }> = {
+  keys: ['bits'],
+  problem: ({ bits }) => (bits === 0 || bits >= 8 ? undefined : `must be 0, or from 8 to 16 (got ${bits})`),
+};
+
+export const imageRules = [size('width'), size('height'), bitsRule];

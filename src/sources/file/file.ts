@@ -5,7 +5,7 @@ import { DecodeError } from '../../errors';
 import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
 import { createCellReader, openFile, readCsv, readCsvFormat } from './csv';
-import { holdsImages, imageTickMs, readRecordedImages } from './image-files';
+import { countRecordedImages, holdsImages, imageTickMs, readRecordedImages } from './image-files';
 import type { HandleBatch, Message, Source } from '../source';
 
 /** Names of the columns of a CSV file; every other column is a channel. */
@@ -41,6 +41,7 @@ interface Shift {
 
 /** Largest batch; smaller if fewer records are due in a tick. */
 const maxBatch = 256;
+const maxBatchBytes = 32 * 1024 * 1024;
 const tickMs = 100;
 
 /**
@@ -111,6 +112,13 @@ export function createFileSource(
 /** The first `limit` records of the file, bounded further by event times. */
 export function createFileHistory(file: FileRecords, limit: number): ReadHistory {
   return async function* readHistory({ from = -Infinity, to = Infinity, maxRecords }) {
+    if (await holdsImages(file.path)) {
+      // Images are not kept in memory: their times follow from their positions.
+      const count = Math.min(limit, Math.ceil(to / imageTickMs), await countRecordedImages(file.path));
+      const first = Math.max(0, Math.ceil(from / imageTickMs), count - maxRecords);
+      yield* inBatches(readMessages(file, first, { ms: 0, records: 0 }, count), maxBatch);
+      return;
+    }
     let kept: Message[] = [];
     for await (const message of readMessages(file, 0, { ms: 0, records: 0 })) {
       if (Number(message.origin.offset) >= limit) break;
@@ -123,19 +131,32 @@ export function createFileHistory(file: FileRecords, limit: number): ReadHistory
   };
 }
 
+/** Batches of up to `size` messages and, unless a single one is larger, `maxBatchBytes`. */
 async function* inBatches(messages: AsyncIterable<Message>, size: number): AsyncGenerator<Message[]> {
   let batch: Message[] = [];
+  let bytes = 0;
   for await (const message of messages) {
+    const added = message.value?.length ?? 0;
+    if (batch.length > 0 && bytes + added > maxBatchBytes) {
+      yield batch;
+      [batch, bytes] = [[], 0];
+    }
     batch.push(message);
+    bytes += added;
     if (batch.length < size) continue;
     yield batch;
-    batch = [];
+    [batch, bytes] = [[], 0];
   }
   if (batch.length > 0) yield batch;
 }
 
-/** One message per image or row, from record `skip` on, in the form of Kafka records. */
-async function* readMessages(settings: FileRecords, skip: number, shift: Shift): AsyncGenerator<Message> {
+/** One message per image or row, from record `skip` on, for images to `end`, in the form of Kafka records. */
+async function* readMessages(
+  settings: FileRecords,
+  skip: number,
+  shift: Shift,
+  end = Infinity,
+): AsyncGenerator<Message> {
   const { path: topic } = settings;
   let index = 0;
   const messageOf = (key: Buffer | null, value: Buffer, timestamp: number, problem?: string): Message => ({
@@ -147,8 +168,9 @@ async function* readMessages(settings: FileRecords, skip: number, shift: Shift):
     warmUp: false,
   });
   if (await holdsImages(topic)) {
-    for await (const { key, bytes } of readRecordedImages(topic))
-      if (index++ >= skip) yield messageOf(Buffer.from(key), bytes, (index - 1) * imageTickMs);
+    index = skip;
+    for await (const { key, bytes } of readRecordedImages(topic, skip, end))
+      yield messageOf(Buffer.from(key), bytes, index++ * imageTickMs);
     return;
   }
   for await (const record of readFileRecords(settings)) {

@@ -1,7 +1,7 @@
 /** The idx format of MNIST: a magic number that ends with the number of dimensions, their sizes, then bytes. */
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { gunzip, type InputType, type ZlibOptions } from 'node:zlib';
 
 export interface IdxImages {
   width: number;
@@ -33,11 +33,16 @@ export function parseIdxLabels(bytes: Buffer, path: string): Buffer {
   return parseIdx(bytes, path, 1).data;
 }
 
+/** Limit of an unpacked file, bytes. */
+const maxPlainBytes = 1024 ** 3;
+
 /** The content of a file, unpacked if its name ends in `.gz`. */
 export async function readPlain(path: string): Promise<Buffer> {
   try {
     const bytes = await readFile(path);
-    return path.endsWith('.gz') ? await promisify(gunzip)(bytes) : bytes;
+    return path.endsWith('.gz')
+      ? await promisify<InputType, ZlibOptions, Buffer>(gunzip)(bytes, { maxOutputLength: maxPlainBytes })
+      : bytes;
   } catch (cause) {
     throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
   }

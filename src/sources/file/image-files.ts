@@ -12,17 +12,32 @@ export async function holdsImages(path: string): Promise<boolean> {
   return isIdxPath(path) || ((await stat(path).catch(() => undefined))?.isDirectory() ?? false);
 }
 
-/**
- * The bytes of each image. The key is the name of the file or folder without its ending: images have no device of their own.
- * @throws Error naming the file that cannot be read, or the folder without images
- */
-export async function* readRecordedImages(path: string): AsyncGenerator<{ key: string; bytes: Buffer }> {
-  const key = basename(path).replace(/[.-]idx3(-ubyte)?(\.gz)?$/, '');
-  if (isIdxPath(path)) {
-    for (const bytes of (await readIdxImages(path)).images) yield { key, bytes };
-    return;
-  }
+/** The names of the image files in a folder, in their order. @throws Error naming a folder without any */
+async function imageNames(path: string): Promise<string[]> {
   const names = (await readdir(path)).filter((name) => /\.(png|jpe?g)$/i.test(name)).sort();
   if (names.length === 0) throw new Error(`${path} is a folder without PNG and JPEG files`);
-  for (const name of names) yield { key, bytes: await readFile(join(path, name)) };
+  return names;
+}
+
+export async function countRecordedImages(path: string): Promise<number> {
+  return isIdxPath(path) ? (await readIdxImages(path)).images.length : (await imageNames(path)).length;
+}
+
+/**
+ * The bytes of the images from `first` to `end`. The key is the name of the file or folder without its ending: images have no
+ * device of their own.
+ * @throws Error naming the file that cannot be read, or the folder without images
+ */
+export async function* readRecordedImages(
+  path: string,
+  first = 0,
+  end = Infinity,
+): AsyncGenerator<{ key: string; bytes: Buffer }> {
+  const key = basename(path).replace(/[.-]idx3(-ubyte)?(\.gz)?$/, '');
+  if (isIdxPath(path)) {
+    for (const bytes of (await readIdxImages(path)).images.slice(first, end)) yield { key, bytes };
+    return;
+  }
+  for (const name of (await imageNames(path)).slice(first, end))
+    yield { key, bytes: await readFile(join(path, name)) };
 }

@@ -25,6 +25,7 @@ export type Consume = (payload: EachBatchPayload) => Promise<void>;
 
 export function createConsumption(parts: ConsumptionParts): Consume {
   const { settings, admin, observer, progress, watchdog, commits, deliver, assigned } = parts;
+  const chunkSize = new ChunkSize(settings.maxBatchRecords, settings.sessionTimeoutMs / 6);
 
   /**
    * Counts unhandled messages before the batch that are lost: kafkajs jumps to the oldest message when retention has passed the next
@@ -64,8 +65,11 @@ export function createConsumption(parts: ConsumptionParts): Consume {
     membership: Membership,
   ): Promise<void> {
     const gap = await countGap(partition, payload.batch, first);
-    for (const chunk of chunksOf(payload.batch, partition, settings.maxBatchRecords, gap)) {
-      if (!(await deliver(chunk, membership))) return;
+    for (const chunk of chunksOf(payload.batch, partition, chunkSize, gap)) {
+      const began = performance.now();
+      const accepted = await deliver(chunk, membership);
+      chunkSize.took(chunk.messages.length, performance.now() - began);
+      if (!accepted) return;
       advance(partition, chunk.next);
       if (membership.isOutdated()) return;
       payload.resolveOffset(chunk.messages.at(-1)!.offset);
@@ -100,14 +104,47 @@ export function createConsumption(parts: ConsumptionParts): Consume {
   };
 }
 
-/** The messages of a batch in chunks of `size`, the first with the gap before the batch. */
+/** Records of the first chunk, of which nobody knows how long they take. */
+const firstChunkRecords = 100;
+
+/**
+ * The size of a chunk: one of large images must not take longer than the group waits for a member. It at most doubles from one
+ * chunk to the next, and shrinks at once.
+ */
+export class ChunkSize {
+  private size: number;
+
+  constructor(
+    private readonly max: number,
+    private readonly targetMs: number,
+  ) {
+    this.size = Math.min(max, firstChunkRecords);
+  }
+
+  /** Records of the next chunk. */
+  current(): number {
+    return this.size;
+  }
+
+  /** A chunk of `records` took this time. */
+  took(records: number, ms: number): void {
+    const fitting = Math.floor((records * this.targetMs) / Math.max(ms, 1));
+    // A small chunk says little about a large one.
+    if (fitting >= this.size) {
+      if (records >= this.size / 2) this.size = Math.min(this.max, 2 * this.size, fitting);
+    } else this.size = Math.max(1, fitting);
+  }
+}
+
+/** The messages of a batch in chunks, the first with the gap before the batch. */
 function* chunksOf(
   batch: KafkaBatch,
   partition: AssignedPartition,
-  size: number,
+  chunkSize: ChunkSize,
   gap: boolean,
 ): Generator<Chunk> {
-  for (let start = 0; start < batch.messages.length; start += size) {
+  for (let start = 0, size = 0; start < batch.messages.length; start += size) {
+    size = chunkSize.current();
     const messages = batch.messages.slice(start, start + size);
     const isLast = start + size >= batch.messages.length;
     const last = messages.at(-1)!.offset;

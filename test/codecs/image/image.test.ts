@@ -321,3 +321,86 @@ test('records keep the order of their messages, without gaps for rejected ones',
   let row = 0;
   expect(reasons).toEqual(images.map((_, i) => (i % 3 === 1 ? 'not_an_image' : row++)));
 });
+
+describe('16-bit PNG', () => {
+  const size = { width: 16, height: 16 };
+  const deep = (value: (i: number) => number): Promise<Buffer> =>
+    sharp(
+      Uint16Array.from({ length: 256 }, (_, i) => value(i)),
+      { raw: { ...size, channels: 1 } },
+    )
+      .toColourspace('grey16')
+      .png()
+      .toBuffer();
+  const level = (i: number): number => 1_000 + 2 * i;
+  const pixelsOf = async (files: readonly Buffer[], bits?: number) => {
+    const decoded = await decode(files, { image: { ...size, ...(bits !== undefined && { bits }) } });
+    return { rows: decoded.rows, pixels: decoded.pixels.flat() };
+  };
+
+  test('of a camera with 12 bits keep the grey levels of the same image at 16 bits', async () => {
+    const low = await pixelsOf([await deep(level)]);
+    const full = await pixelsOf([await deep((i) => 16 * level(i))]);
+    expect(low.pixels).toEqual(full.pixels);
+    expect(new Set(low.pixels).size).toBeGreaterThan(30);
+    expect(low.pixels[0]).toBe(1_000 >> 4);
+  });
+
+  test('of 12 bits are scaled as those of 16 after one that needs 16, or by the setting', async () => {
+    const files = [await deep(() => 1_600), await deep(() => 40_000), await deep(() => 1_600)];
+    const first = (given: readonly number[]) => [0, 1, 2].map((i) => given[256 * i]);
+    expect(first((await pixelsOf(files)).pixels)).toEqual([100, 156, 6]);
+    expect(first((await pixelsOf(files, 16)).pixels)).toEqual([6, 156, 6]);
+    const { rows } = await pixelsOf(files, 12);
+    expect(rows[1]).toMatchObject({
+      reason: 'out_of_range',
+      message: 'a pixel has the value 40000, but record.image.bits is 12',
+    });
+    expect([rows[0], rows[2]]).toEqual([0, 1]);
+  });
+
+  test('in colour keep their levels, too', async () => {
+    const rgb = Uint16Array.from({ length: 3 * 256 }, (_, i) => 1_000 + i);
+    const file = await sharp(rgb, { raw: { ...size, channels: 3 } })
+      .toColourspace('rgb16')
+      .png()
+      .toBuffer();
+    const decoded = await decode([file], { image: { ...size, colour: 'rgb' } });
+    expect(decoded.pixels[0]).toEqual(Array.from(rgb, (value) => value >> 4));
+  });
+});
+
+describe('a JPEG with a wrong byte', () => {
+  const size = { width: 64, height: 48 };
+  const original = (): Promise<Buffer> =>
+    sharp(
+      Uint8Array.from({ length: 64 * 48 }, (_, i) => (i * 7) % 251),
+      { raw: { ...size, channels: 1 } },
+    )
+      .jpeg()
+      .toBuffer();
+  /** The end of the spectral selection in the header of the scan, which decoders of sequential files ignore. */
+  const withWrongScanHeader = (file: Buffer): Buffer => {
+    const bytes = Buffer.from(file);
+    const at = bytes.indexOf(Buffer.of(0xff, 0xda));
+    bytes[at + 5 + 2 * bytes[at + 4]! + 1] = 0;
+    return bytes;
+  };
+  const withDamagedPixels = (file: Buffer): Buffer =>
+    Buffer.concat([file.subarray(0, -300), Buffer.alloc(50, 0x55), file.subarray(-250)]);
+
+  test('in the header of its scan is decoded in full', async () => {
+    const file = await original();
+    const decoded = await decode([file, withWrongScanHeader(file)], { image: size });
+    expect(decoded.rows).toEqual([0, 1]);
+    expect(decoded.pixels[1]).toEqual(decoded.pixels[0]);
+  });
+
+  test('among its pixels is rejected, also if its header has one', async () => {
+    const damaged = withDamagedPixels(await original());
+    const cut = (await original()).subarray(0, -200);
+    const files = [damaged, withWrongScanHeader(damaged), cut, withWrongScanHeader(cut)];
+    const { rows } = await decode(files, { image: size });
+    expect(rows.map((row) => (row as DecodeError).reason)).toEqual(Array(4).fill('damaged_image'));
+  });
+});

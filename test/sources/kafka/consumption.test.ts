@@ -1,4 +1,4 @@
-import { createConsumption, type ConsumptionParts } from '../../../src/sources/kafka/consumption';
+import { ChunkSize, createConsumption, type ConsumptionParts } from '../../../src/sources/kafka/consumption';
 import type { AssignedPartition, Chunk, Deliver } from '../../../src/sources/kafka/delivery';
 import { TopicProgress } from '../../../src/sources/kafka/progress';
 import { createFakeKafka, payloadOf, topic, type BatchOptions } from './fake-kafka';
@@ -142,4 +142,36 @@ test('heartbeats are sent while a chunk is in progress, and none afterwards', as
   } finally {
     jest.useRealTimers();
   }
+});
+
+describe('the size of a chunk', () => {
+  test('grows to the limit while chunks are quick', () => {
+    const size = new ChunkSize(1_000, 5_000);
+    const sizes = Array.from({ length: 6 }, () => {
+      const now = size.current();
+      size.took(now, 10);
+      return now;
+    });
+    expect(sizes).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+  });
+
+  test('shrinks at once to what fits into the time, down to one record', () => {
+    const size = new ChunkSize(1_000, 5_000);
+    // A hundred images of 300 ms.
+    size.took(100, 30_000);
+    expect(size.current()).toBe(16);
+    size.took(16, 4_800);
+    expect(size.current()).toBe(16);
+    size.took(1, 60_000);
+    expect(size.current()).toBe(1);
+    size.took(1, 10);
+    expect(size.current()).toBe(2);
+  });
+
+  test('does not grow by chunks that are cut short', () => {
+    const size = new ChunkSize(1_000, 5_000);
+    size.took(3, 1);
+    expect(size.current()).toBe(100);
+    expect(new ChunkSize(50, 5_000).current()).toBe(50);
+  });
 });
