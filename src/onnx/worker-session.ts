@@ -9,6 +9,8 @@ import type { Answer, Request, Results, Tasks } from './session-worker';
 
 export interface SessionThread {
   openSession: OpenSession;
+  /** Why the thread has ended, and the age of its oldest request without an answer, s. */
+  health(): { ended: string | undefined; oldestRequestSeconds: number };
   /** Ends the thread; open requests reject. */
   close(): Promise<void>;
 }
@@ -16,7 +18,10 @@ export interface SessionThread {
 export function startSessionThread(): SessionThread {
   const worker = new Worker(join(__dirname, 'session-worker.js'));
   /** Callers that wait for an answer, by the number of the request. */
-  const waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
+  const waiting = new Map<
+    number,
+    { resolve: (result: unknown) => void; reject: (error: Error) => void; since: number }
+  >();
   let requests = 0;
   let ended: Error | undefined;
 
@@ -47,7 +52,11 @@ export function startSessionThread(): SessionThread {
     // The thread keeps the process alive only while an answer is awaited.
     worker.ref();
     return await new Promise<Results[Task]>((resolve, reject) =>
-      waiting.set(id, { resolve: resolve as (result: unknown) => void, reject }),
+      waiting.set(id, {
+        resolve: resolve as (result: unknown) => void,
+        reject,
+        since: performance.now(),
+      }),
     );
   }
 
@@ -69,6 +78,14 @@ export function startSessionThread(): SessionThread {
 
   return {
     openSession,
+    health() {
+      // A Map keeps the order of the requests, which are answered in this order.
+      const [oldest] = waiting.values();
+      return {
+        ended: ended?.message,
+        oldestRequestSeconds: oldest === undefined ? 0 : (performance.now() - oldest.since) / 1000,
+      };
+    },
     async close() {
       end(new Error('the scoring thread was closed'));
       await worker.terminate();

@@ -14,6 +14,7 @@ import { createWebServer } from '../web/server';
 import { Cleanup } from './cleanup';
 import { startDetector, type DetectorObserver } from './detector';
 import { openEngines } from './engines';
+import { createHealth } from './health';
 import { createSupervision } from './supervision';
 import type { RunTraining } from './training-run';
 
@@ -71,10 +72,15 @@ export async function startDaemon(parts: DaemonParts) {
       }),
       { log, stopTimeoutMs: daemon.shutdownTimeoutMs },
     );
+    const health = createHealth({ scoringThread: engines.threadHealth, log });
+    cleanup.add('health', () => health.stop());
     const web = await createWebServer({
       ...daemon.http,
       metrics,
-      health: () => ({ ok: true, details: { version, uptimeSeconds: process.uptime() } }),
+      health() {
+        const { ok, details } = health.report();
+        return { ok, details: { version, uptimeSeconds: process.uptime(), ...details } };
+      },
       readiness() {
         const states = supervision.readiness();
         return { ready: !stopping && states.every(({ ready }) => ready), detectors: states };

@@ -40,6 +40,8 @@ export async function openEngines(wanted: EngineSettings, { threaded = false } =
     openScoring: scoring.name === 'onnxruntime' ? (thread?.openSession ?? openSession) : undefined,
     /** Opens graphs that train; undefined if tfjs trains. */
     openTraining: training.name === 'onnxruntime' ? openSession : undefined,
+    /** Health of the thread that scores; undefined if there is none. */
+    threadHealth: thread && (() => thread.health()),
     close: async () => thread?.close(),
   };
 }

@@ -1,7 +1,7 @@
 /** The HTTP server for operations: metrics, health and readiness. */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 export interface WebServerOptions {
   host: string;
@@ -12,6 +12,8 @@ export interface WebServerOptions {
   health: () => { ok: boolean; details: Readonly<Record<string, unknown>> };
   /** `reason`: why a detector is not ready. */
   readiness: () => { ready: boolean; detectors: readonly { name: string; ready: boolean; reason: string }[] };
+  /** Default 256. */
+  maxConnections?: number;
   log?: { error(message: string, fields: Record<string, unknown>): unknown };
 }
 
@@ -22,6 +24,8 @@ interface Answer {
   allow?: string;
 }
 
+/** Limit of connections: beyond it the oldest that waits for a request is closed, so that a probe is always answered. */
+const maxConnections = 256;
 /** Time for requests in progress when the server closes. */
 const closeGraceMs = 250;
 const methods = ['GET', 'HEAD'];
@@ -32,6 +36,7 @@ export async function createWebServer(options: WebServerOptions) {
   const pages = createPages(options);
   // The timeouts disconnect clients that send their request slowly.
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 });
+  limitConnections(server, options.maxConnections ?? maxConnections);
   server.on('request', (request, response) => {
     void answerTo(request)
       .catch((err: unknown) => {
@@ -108,6 +113,23 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
     ...(status === 405 && { connection: 'close' }),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function limitConnections(server: Server, max: number): void {
+  /** The oldest first. */
+  const open = new Set<Socket>();
+  const busy = new WeakSet<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    if (open.size <= max) return;
+    const all = [...open];
+    (all.find((one) => !busy.has(one)) ?? all[0]!).destroy();
+  });
+  server.on('request', ({ socket }, response) => {
+    busy.add(socket);
+    response.once('close', () => busy.delete(socket));
+  });
 }
 
 function listen(server: Server, { host, port }: WebServerOptions): Promise<void> {

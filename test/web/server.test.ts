@@ -241,3 +241,42 @@ describe('closing', () => {
     await expect(fetch(`${server.address.url}/healthz`)).rejects.toThrow();
   });
 });
+
+describe('many connections', () => {
+  test('are bounded: the oldest that wait for a request are closed, and a new one is answered', async () => {
+    const server = await start({ maxConnections: 20 });
+    const sockets = await Promise.all(Array.from({ length: 60 }, () => connectTo(server)));
+    const response = await fetch(`${server.address.url}/healthz`);
+    expect(response.status).toBe(200);
+    const isOpen = (socket: Socket): boolean => !socket.destroyed && !socket.readableEnded;
+    sockets.forEach((socket) => socket.resume());
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(sockets.filter(isOpen).length).toBeLessThanOrEqual(20);
+    expect(sockets.slice(-10).every(isOpen)).toBe(true);
+    sockets.forEach((socket) => socket.destroy());
+  });
+
+  test('leave a request in progress alone', async () => {
+    let answer: (text: string) => void = () => undefined;
+    const text = () => new Promise<string>((resolve) => (answer = resolve));
+    const server = await start({ maxConnections: 5, metrics: { contentType: 'text/plain', text } });
+    const scrape = fetch(`${server.address.url}/metrics`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const sockets = await Promise.all(Array.from({ length: 20 }, () => connectTo(server)));
+    answer('up 1\n');
+    expect(await (await scrape).text()).toBe('up 1\n');
+    sockets.forEach((socket) => socket.destroy());
+  });
+
+  test('of 2,000 silent clients do not keep a probe from its answer', async () => {
+    const server = await start();
+    const connecting = Array.from({ length: 2_000 }, () =>
+      connectTo(server, 'GET /me').catch(() => undefined),
+    );
+    const sockets = await Promise.all(connecting);
+    const began = performance.now();
+    expect((await fetch(`${server.address.url}/healthz`)).status).toBe(200);
+    expect(performance.now() - began).toBeLessThan(2_000);
+    sockets.forEach((socket) => socket?.destroy());
+  });
+});
