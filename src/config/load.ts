@@ -47,8 +47,8 @@ function unknownVariables(env: Layers['env']): ConfigProblem[] {
     .filter((name) => name.startsWith('VAEMON_') && env[name] !== '' && !known.includes(name))
     .filter((name) => !serviceVariable.test(name) && !scriptVariable.test(name))
     .map((name) => ({
-      file: name,
-      key: '',
+      file: 'environment',
+      key: name,
       message: `is not a variable of vaemon${didYouMean(nearest(name, known))}`,
     }));
 }

@@ -641,11 +641,11 @@ describe('variables', () => {
     await expect(wrong).rejects.toMatchObject({
       problems: [
         {
-          file: 'VAEMON_WINDOW_LENGHT',
-          key: '',
+          file: 'environment',
+          key: 'VAEMON_WINDOW_LENGHT',
           message: 'is not a variable of vaemon; did you mean "VAEMON_WINDOW_LENGTH"?',
         },
-        { file: 'VAEMON_NONSENSE', message: 'is not a variable of vaemon' },
+        { key: 'VAEMON_NONSENSE', message: 'is not a variable of vaemon' },
       ],
     });
   });
