@@ -91,17 +91,21 @@ export async function actualOutcomes(
   const outcomes: Outcomes = new Map();
   const surprises = new Map<string, number>();
   const lowered = new Map<string, object>();
+  const byVersion = new Map<string, number>();
   for (const message of await readTopic(kafka, settings['sinks.kafka.detectionsTopic'])) {
     if (headerOf(message, 'type') !== 'detection') continue;
-    const { source, surprise, baselines } = JSON.parse(String(message.value)) as {
+    const { source, surprise, baselines, modelVersion } = JSON.parse(String(message.value)) as {
       source: { topic: string; partition: number; offset: string };
       surprise: number;
       baselines?: Record<string, number>;
+      modelVersion: string;
     };
     const origin = `${source.partition}/${source.offset}`;
     expect(source.topic).toBe(topic);
-    // A record that is scored twice has the same surprise.
-    expect(surprises.get(origin) ?? surprise).toBe(surprise);
+    // A record that one model version scores twice has the same surprise.
+    const scored = `${origin} ${modelVersion}`;
+    expect(byVersion.get(scored) ?? surprise).toBe(surprise);
+    byVersion.set(scored, surprise);
     surprises.set(origin, surprise);
     if (baselines !== undefined && Object.values(baselines).some((by) => by > 0))
       lowered.set(origin, baselines);
