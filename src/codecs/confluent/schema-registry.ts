@@ -81,7 +81,7 @@ export function createSchemaRegistry(
     },
   };
 
-  /** What the registry says can make an answer unusable, such as a subject that no URL can hold. */
+  /** What the registry reports can make an answer unusable, such as a subject that no URL can hold. */
   async function lookUp(id: number): Promise<FoundSchema> {
     try {
       return await resolve(id);

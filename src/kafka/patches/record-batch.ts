@@ -183,7 +183,7 @@ function readContext(firstOffset: string, decoder: Decoder) {
   return { attributes, context };
 }
 
-/** Memory of a record beside its bytes. */
+/** Memory of a record next to its bytes. */
 const recordBytes = 128;
 /** Bytes of a record without key, value and headers. */
 const leastRecordBytes = 7;

@@ -1,0 +1,132 @@
+/** The parts that lead from statistics to surprise. */
+import { createBaseline, fitBaseline } from '../../src/calibration/baseline';
+import { createLevel, fitLevel } from '../../src/calibration/level';
+import { createRunLengths, fitRuns } from '../../src/calibration/run-lengths';
+import { createSurprise, fitTail } from '../../src/calibration/tail';
+import { createLinear, fitLinear } from '../../src/models/linear';
+import { seededNormal } from './seeded';
+
+describe('the tail', () => {
+  const normal = seededNormal(1);
+  const scores = Float64Array.from({ length: 10_000 }, () => -Math.log(1 - (Math.abs(normal()) % 1)));
+  const surprise = createSurprise(fitTail(scores));
+
+  test('gives one record in a hundred a surprise of two', () => {
+    const sorted = Float64Array.from(scores).sort();
+    expect(surprise(sorted[9900]!)).toBeCloseTo(2, 1);
+  });
+
+  test('never falls, and keeps the order of what is far out', () => {
+    let before = -1;
+    for (let score = 0; score < 1e6; score = score * 1.3 + 0.01) {
+      expect(surprise(score)).toBeGreaterThan(before - 1e-12);
+      before = surprise(score);
+    }
+    expect(surprise(2e6)).toBeGreaterThan(surprise(1e6));
+  });
+
+  test('a constant statistic has no tail, but a larger value is surprising', () => {
+    const constant = createSurprise(fitTail(new Float64Array(50)));
+    expect(constant(0)).toBeCloseTo(0, 9);
+    expect(constant(1)).toBeGreaterThan(3);
+  });
+});
+
+describe('the linear sibling', () => {
+  const normal = seededNormal(2);
+  const x = Float32Array.from({ length: 3 * 4000 }, () => 0);
+  for (let i = 0; i < 4000; i++) {
+    const common = normal();
+    x.set([common + 0.3 * normal(), common + 0.3 * normal(), normal()], 3 * i);
+  }
+  const keys = Array.from({ length: 4000 }, () => 'a');
+  const model = createLinear(fitLinear({ x, c: new Float32Array(), keys }, 3, 0), 3, 0);
+  const distance = (values: number[], mask = [1, 1, 1]): number => {
+    model.deviation('a', values, mask, 0, [], 0);
+    return model.distance();
+  };
+
+  test('has the mean of a χ² variable with one degree of freedom for each channel', () => {
+    let sum = 0;
+    for (let i = 0; i < 4000; i++) sum += distance(Array.from(x.subarray(3 * i, 3 * i + 3))) / 4000;
+    expect(sum).toBeGreaterThan(2.7);
+    expect(sum).toBeLessThan(3.3);
+  });
+
+  test('finds a broken correlation within the range of each channel', () => {
+    expect(distance([1, -1, 0])).toBeGreaterThan(15);
+    expect(distance([1, 1, 0])).toBeLessThan(3);
+  });
+
+  test('a missing channel hides nothing of the others, and adds nothing', () => {
+    expect(distance([1, 0, 5], [1, 0, 1])).toBeGreaterThan(20);
+    expect(distance([0, 0, 0], [0, 0, 0])).toBe(0);
+  });
+});
+
+describe('levels', () => {
+  const fit = (at: (row: number) => number) =>
+    createLevel(fitLevel(at, 1, [{ key: 'a', from: 0, to: 1600 }], 200));
+  const shiftAfter = (level: ReturnType<typeof fit>, values: number[]): number => {
+    const cells = new Float64Array(level.size);
+    level.begin(cells, 'a');
+    const shift = new Float32Array(1);
+    for (const value of values) level.step(cells, [value], shift, 0);
+    return shift[0]!;
+  };
+
+  test('a channel that wandered in history is followed beyond its range; one that stood still is not', () => {
+    const normal = seededNormal(3);
+    const drift = Array.from({ length: 150 }, () => 2.5);
+    expect(
+      shiftAfter(
+        fit((row) => Math.sin(row / 250) + 0.1 * normal()),
+        drift,
+      ),
+    ).toBeGreaterThan(0.3);
+    expect(
+      shiftAfter(
+        fit(() => normal()),
+        drift,
+      ),
+    ).toBe(0);
+  });
+
+  test('values outside of all that history has shown are a new normal after as many records as configured', () => {
+    const normal = seededNormal(4);
+    const level = fit(() => normal());
+    const far = (records: number): number[] => Array.from({ length: records }, () => 12);
+    expect(shiftAfter(level, far(190))).toBeCloseTo(0, 1);
+    expect(shiftAfter(level, far(220))).toBeCloseTo(12, 0);
+  });
+});
+
+test('the threshold of a device rises with its median, within a bound, and only after half of the records', () => {
+  const normal = seededNormal(5);
+  const block = Float64Array.from({ length: 1000 }, normal);
+  const baseline = createBaseline(fitBaseline(block, 640));
+  const cells = new Float64Array(baseline.size);
+  baseline.begin(cells, '');
+  const rises = Array.from({ length: 700 }, () => baseline.observe(cells, 50));
+  expect(Math.max(...rises.slice(0, 250))).toBeLessThan(1);
+  expect(rises.at(-1)).toBeCloseTo(2, 0);
+});
+
+describe('runs', () => {
+  const normal = seededNormal(6);
+  const fine = Float64Array.from({ length: 4000 }, () => 20 + normal());
+  const runs = createRunLengths(fitRuns(fine, 1, [{ key: 'a', from: 0, to: 4000 }]));
+  const largest = (values: number[]): number => {
+    const cells = new Float64Array(runs.size);
+    runs.begin(cells, '');
+    return Math.max(...values.map((value) => runs.step(cells, Float64Array.of(value), 0)));
+  };
+
+  test('a frozen value of a fine channel is found', () => {
+    expect(largest(Array.from({ length: 15 }, () => 20.123456))).toBeGreaterThan(4);
+  });
+
+  test('a history with many digits and records with one are no fault', () => {
+    expect(largest(Array.from({ length: 500 }, () => Math.round(10 * (20 + normal())) / 10))).toBe(0);
+  });
+});
