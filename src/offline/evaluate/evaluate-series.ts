@@ -1,5 +1,6 @@
 /** Evaluates a detector's configuration on one training file and its tests. */
 import { printFalseAlarmTarget } from '../../schema/formats';
+import { eventPolicy } from '../../config/calibration';
 import { loadSettings } from '../../config/load';
 import { sourceOf, type DetectorSettings, type Settings } from '../../config/settings';
 import { checkColumns, chooseChannels, constantChannels } from './columns';
@@ -23,6 +24,8 @@ import {
 } from './series';
 import type { Cadence } from './retraining';
 import { seriesName, type SeriesFiles } from './series-files';
+
+const dayMs = 86_400_000;
 
 export interface EvaluatedDetector {
   /** A detector's file. */
@@ -112,6 +115,8 @@ export interface SeriesOutcome extends Awaited<ReturnType<typeof scoreTest>> {
   seasons: readonly string[];
   /** About columns and channels of the files. */
   warnings: readonly string[];
+  /** Alarm budget, events per day; undefined = none. */
+  budgetPerDay: number | undefined;
   /** False-alarm target as it is configured. */
   configuredTarget: number | string;
   engine: string;
@@ -162,6 +167,7 @@ export async function evaluateGroup(
     engines,
     retrain,
   });
+  const { eventsPerMs } = eventPolicy(settings);
   const shared = {
     channels: recorded.channels,
     ignoredColumns: recorded.ignored,
@@ -169,6 +175,7 @@ export async function evaluateGroup(
     counters: trained.counters,
     seasons: trained.seasons,
     configuredTarget: printFalseAlarmTarget(settings.calibration.falseAlarmTarget),
+    budgetPerDay: eventsPerMs === undefined ? undefined : eventsPerMs * dayMs,
     engine: engines.scoring.name,
     trainingSeconds: (performance.now() - began) / 1000,
   };

@@ -16,6 +16,8 @@ export interface EventColumns {
   opened?: readonly FoundEvent[] | undefined;
   /** Events that the alarm budget kept from opening. */
   heldBack?: readonly FoundEvent[] | undefined;
+  /** Alarm budget of the detector, events per day; undefined = none. */
+  budgetPerDay?: number | undefined;
   /** Records of all devices per day; undefined = the records have no times. */
   recordsPerDay?: number | undefined;
 }

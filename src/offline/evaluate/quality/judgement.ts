@@ -152,5 +152,7 @@ function microOf(all: readonly JudgedSeries[], series: readonly SeriesMetrics[])
     ...confusion,
     ...events,
     ...eventShares(events, labels.length, days),
+    /** Alarm budget, events per day of a series; NaN without one. */
+    budgetPerDay: all.reduce((sum, one) => sum + (one.budgetPerDay ?? NaN), 0) / all.length,
   };
 }

@@ -16,6 +16,8 @@ export interface ScoredSeries {
   events?: readonly FoundEvent[] | undefined;
   /** Events that the alarm budget kept from opening. */
   heldBack?: readonly FoundEvent[] | undefined;
+  /** Alarm budget of the detector, events per day; undefined = none. */
+  budgetPerDay?: number | undefined;
   /** Records of all devices per day; undefined = the records have no times. */
   recordsPerDay?: number | undefined;
   /** Widest buffer for VUS by the rule of TSB-AD, in records. */
@@ -54,7 +56,18 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
 }
 
 function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): JudgedSeries {
-  const { name, scores, flags, keys, events, heldBack, recordsPerDay, tsbWindow, versionStarts } = one;
+  const {
+    name,
+    scores,
+    flags,
+    keys,
+    events,
+    heldBack,
+    budgetPerDay,
+    recordsPerDay,
+    tsbWindow,
+    versionStarts,
+  } = one;
   const rows = [...labels.keys()].sort((a, b) => a - b);
   const beyond = rows.find((row) => row >= scores.length);
   if (beyond !== undefined)
@@ -69,6 +82,7 @@ function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): 
     keys: keys && rows.map((row) => keys[row]!),
     opened: events && selectEvents(events, rows),
     heldBack: heldBack && selectEvents(heldBack, rows),
+    budgetPerDay,
     recordsPerDay,
     tsbWindow,
     versionStarts: versionStarts?.map((start) => rows.filter((row) => row < start).length),

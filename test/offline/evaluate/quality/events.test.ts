@@ -114,7 +114,9 @@ describe('events of the detector against labelled events', () => {
       foundRatio: 0.25,
       falseEventsPerDay: expect.closeTo(2 / 3, 12) as number,
       falseEventsPer1000Records: 100,
+      budgetPerDay: NaN,
     });
+    expect(judge([{ ...one, budgetPerDay: 2 }]).micro.budgetPerDay).toBe(2);
     expect(macro).toMatchObject({ foundRatio: 0.25, eventPrecision: 0.25, falseEventsPerDay: 0.75 });
   });
 });
