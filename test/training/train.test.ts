@@ -210,6 +210,23 @@ describe('a version is refused', () => {
     expect(await reasonOf({ 'golden.json': undefined })).toBe('missing_file'));
   test('when it is no JSON', async () =>
     expect(await reasonOf({ 'model.json': Buffer.from('{') })).toBe('unreadable'));
+  test('when it has no golden records', async () => {
+    expect(await reasonOf({ 'golden.json': Buffer.from('{"windows":[]}') })).toBe('golden');
+    expect(await reasonOf({ 'golden.json': Buffer.from('{}') })).toBe('golden');
+  });
+  test('when its JSON is nested deeply, null, or of another kind', async () => {
+    const deep = Buffer.from('['.repeat(1e6) + ']'.repeat(1e6));
+    for (const text of [deep, Buffer.from('null'), Buffer.from('{"spec":{"kind":"vae"}}')])
+      expect(await reasonOf({ 'model.json': text })).toBe('unreadable');
+  });
+  test.each([0xffffffffffffffffn, 99_999_999n])(
+    'when its tensors state a header of %s bytes',
+    async (size) => {
+      const weights = Buffer.from(files.get('weights.safetensors')!);
+      weights.writeBigUInt64LE(size);
+      expect(await reasonOf({ 'weights.safetensors': weights })).toBe('unreadable');
+    },
+  );
   test('when the weights are cut', async () =>
     expect(await reasonOf({ 'weights.safetensors': files.get('weights.safetensors')!.slice(0, -4) })).toBe(
       'unreadable',
