@@ -13,7 +13,7 @@ export type RecordDecoder = ReturnType<typeof createRecordDecoder>;
 /**
  * @param format of the messages, where it is not that of the source: files have JSON
  * @param maxCategories values of conditions that are kept apart; default 65,535
- * @param log gets what is worth knowing about images
+ * @param log gets notes about images, such as a change of their scale
  */
 export function createRecordDecoder(
   settings: DetectorSettings,

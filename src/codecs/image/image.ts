@@ -26,7 +26,7 @@ type Pixels = Uint8Array | Uint16Array;
 /** Images that are decoded in parallel, on the threads of libuv. */
 const decodedAtOnce = 4;
 
-/** Gets what is worth knowing about the images, once. */
+/** Gets notes about the images, such as a change of their scale. */
 export type ImageLog = (message: string, fields: Record<string, unknown>) => void;
 
 /** The decoder of images; if the message is the image, only `fields.image` is used. */

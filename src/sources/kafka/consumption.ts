@@ -104,7 +104,7 @@ export function createConsumption(parts: ConsumptionParts): Consume {
   };
 }
 
-/** Records of the first chunk, of which nobody knows how long they take. */
+/** Records of the first chunk: their duration is unknown. */
 const firstChunkRecords = 100;
 
 /**
@@ -129,7 +129,7 @@ export class ChunkSize {
   /** A chunk of `records` took this time. */
   took(records: number, ms: number): void {
     const fitting = Math.floor((records * this.targetMs) / Math.max(ms, 1));
-    // A small chunk says little about a large one.
+    // A small chunk is no measure for a large one.
     if (fitting >= this.size) {
       if (records >= this.size / 2) this.size = Math.min(this.max, 2 * this.size, fitting);
     } else this.size = Math.max(1, fitting);
