@@ -39,8 +39,7 @@ export function createLazyCodec(name: string, packageName: string, load: () => P
   function loaded(): Promise<Codec> {
     return (loading ??= load().catch((cause: unknown) => {
       throw new Error(
-        `Kafka messages compressed with ${name} cannot be read or written: package ${packageName} cannot be loaded`,
-        { cause },
+        `Kafka messages compressed with ${name} cannot be read or written: package ${packageName} cannot be loaded: ${messageOf(cause)}`,
       );
     }));
   }

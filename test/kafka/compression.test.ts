@@ -108,11 +108,9 @@ test('a package that does not load is named by every call, and is not looked for
     return Promise.reject(new Error('no binary for this platform'));
   });
   for (const call of [codec.compress(text), codec.decompress(text)]) {
-    await expect(call).rejects.toMatchObject({
-      message:
-        'Kafka messages compressed with lz4 cannot be read or written: package lz4-napi cannot be loaded',
-      cause: { message: 'no binary for this platform' },
-    });
+    await expect(call).rejects.toThrow(
+      'Kafka messages compressed with lz4 cannot be read or written: package lz4-napi cannot be loaded: no binary for this platform',
+    );
   }
   expect(loads).toBe(1);
 });

@@ -240,7 +240,7 @@ test.each<[string, Listener, SettingsOverrides, RegExp]>([
     'source.kafka.tls.enabled': 'true',
     ...files,
   });
-  await until('the log line', () => daemon.log('source error').length > 1, 60_000);
+  await until('the log line', () => daemon.log('source error').length > 0, 60_000);
   const { status, body } = await daemon.get('/readyz');
   expect([status, body]).toEqual([503, expect.stringMatching(reason)]);
   expect(await daemon.get('/healthz')).toMatchObject({ status: 200 });
@@ -264,7 +264,7 @@ test.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
       'source.kafka.sasl.passwordFile': passwordFile,
       'log.level': 'debug',
     });
-    await until('the log line', () => daemon.log('source error').length > 3, 60_000);
+    await until('the log line', () => daemon.log('source error').length > 0, 60_000);
     const { status, body } = await daemon.get('/readyz');
     expect([status, body]).toEqual([503, expect.stringMatching(/SASL .* authentication failed: /)]);
     // One line of vaemon for each attempt; kafkajs' lines are at debug.
@@ -367,7 +367,7 @@ describe('no secret is shown', () => {
       ...secrets.right,
       client: secrets.wrong.client,
     });
-    await until('the log line', () => daemon.log('source error').length > 1, 60_000);
+    await until('the log line', () => daemon.log('source error').length > 0, 60_000);
     const { status, body } = await daemon.get('/readyz');
     expect([status, body]).toEqual([503, expect.stringContaining('invalid_client')]);
     const output = await allOutput(daemon);
