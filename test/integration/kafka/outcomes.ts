@@ -1,5 +1,6 @@
 /** Expected and actual outcomes of a plant's records. */
 import type { Kafka } from 'kafkajs';
+import type { DeviceBaseline } from '../../../src/domain/detection';
 import { windowLength } from '../plant';
 import type { SettingsOverrides } from '../vaemon-process';
 import type { TestKafka } from './broker';
@@ -82,22 +83,32 @@ export async function expectedOutcomes(kafka: Kafka, topic: string): Promise<Out
   return expected;
 }
 
-/** The daemon's output, the surprise of each record with a detection, and the baselines that lowered it. */
+/**
+ * The daemon's output, the surprise of each record with a detection, what its baseline took from earlier records, and the records
+ * whose baseline may lack some.
+ */
 export async function actualOutcomes(
   kafka: Kafka,
   topic: string,
   settings: PlantSettings,
-): Promise<{ outcomes: Outcomes; surprises: Map<string, number>; lowered: Map<string, object> }> {
+): Promise<{
+  outcomes: Outcomes;
+  surprises: Map<string, number>;
+  followed: Map<string, object>;
+  marked: Set<string>;
+}> {
   const outcomes: Outcomes = new Map();
   const surprises = new Map<string, number>();
-  const lowered = new Map<string, object>();
+  const followed = new Map<string, object>();
+  const marked = new Set<string>();
   const byVersion = new Map<string, number>();
   for (const message of await readTopic(kafka, settings['sinks.kafka.detectionsTopic'])) {
     if (headerOf(message, 'type') !== 'detection') continue;
-    const { source, surprise, baselines, modelVersion } = JSON.parse(String(message.value)) as {
+    const { source, surprise, baseline, incomplete, modelVersion } = JSON.parse(String(message.value)) as {
       source: { topic: string; partition: number; offset: string };
       surprise: number;
-      baselines?: Record<string, number>;
+      baseline?: DeviceBaseline;
+      incomplete?: readonly string[];
       modelVersion: string;
     };
     const origin = `${source.partition}/${source.offset}`;
@@ -107,8 +118,8 @@ export async function actualOutcomes(
     expect(byVersion.get(scored) ?? surprise).toBe(surprise);
     byVersion.set(scored, surprise);
     surprises.set(origin, surprise);
-    if (baselines !== undefined && Object.values(baselines).some((by) => by > 0))
-      lowered.set(origin, baselines);
+    if (isFollowed(baseline)) followed.set(origin, baseline);
+    if (incomplete?.includes('baselines')) marked.add(origin);
     add(outcomes, origin, 'detection');
   }
   for (const message of await readTopic(kafka, settings['sinks.kafka.deadLetterTopic'])) {
@@ -117,7 +128,12 @@ export async function actualOutcomes(
     const origin = `${headerOf(message, 'source-partition')}/${headerOf(message, 'source-offset')}`;
     add(outcomes, origin, headerOf(message, 'reason'));
   }
-  return { outcomes, surprises, lowered };
+  return { outcomes, surprises, followed, marked };
+}
+
+/** Whether the baseline of a device has moved away from that of calibration. */
+export function isFollowed(baseline: DeviceBaseline | undefined): baseline is DeviceBaseline {
+  return baseline !== undefined && (baseline.rise > 0 || Object.keys(baseline.shifts).length > 0);
 }
 
 /** Records whose outcome differs from the expected one. */

@@ -1,5 +1,6 @@
 /** Reads topics and offsets for tests. */
 import type { Admin, Kafka, KafkaMessage } from 'kafkajs';
+import type { DeviceBaseline } from '../../../src/domain/detection';
 import { atPartition, until } from './broker';
 
 export type TopicMessage = KafkaMessage & { partition: number };
@@ -98,7 +99,7 @@ export interface ReadDetection {
   surprise: number;
   modelVersion: string;
   incomplete?: readonly string[];
-  baselines?: Readonly<Record<string, number>>;
+  baseline?: DeviceBaseline;
   source: { topic: string; partition: number; offset: string };
 }
 
