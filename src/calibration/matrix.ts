@@ -2,16 +2,18 @@
 
 /**
  * L of M = L·Lᵀ, the Cholesky factor (Golub & Van Loan 2013, § 4.2). Shape [size, size]; above the diagonal 0.
- * @throws RangeError if the matrix is not positive definite
+ * @throws RangeError if the matrix is not finite, or not positive definite beyond rounding
  */
 export function cholesky(matrix: ArrayLike<number>, size: number): Float64Array {
   const factor = new Float64Array(size * size);
   for (let i = 0; i < size; i++) {
+    // Rounding leaves about as much of a pivot that is 0.
+    const least = size * Number.EPSILON * matrix[i * size + i]!;
     for (let j = 0; j <= i; j++) {
       let sum = matrix[i * size + j]!;
       for (let k = 0; k < j; k++) sum -= factor[i * size + k]! * factor[j * size + k]!;
       if (i !== j) factor[i * size + j] = sum / factor[j * size + j]!;
-      else if (sum > 0) factor[i * size + i] = Math.sqrt(sum);
+      else if (sum > least && sum < Infinity) factor[i * size + i] = Math.sqrt(sum);
       else throw new RangeError('the matrix is not positive definite');
     }
   }
@@ -33,7 +35,7 @@ export function solve(factor: Float64Array, size: number, b: Float64Array): Floa
   return b;
 }
 
-/** @throws RangeError if the matrix is not positive definite */
+/** @throws RangeError as `cholesky` */
 export function inverse(matrix: ArrayLike<number>, size: number): Float64Array {
   const factor = cholesky(matrix, size);
   const result = new Float64Array(size * size);

@@ -28,8 +28,8 @@ interface RunTable {
 export interface RunState {
   /** By channel, by number of decimals; the last table is that of the values as they are written. */
   channels: readonly (readonly RunTable[])[];
-  /** Runs of whole records. */
-  whole: RunCounts;
+  /** Runs of whole records, by the number of decimals that every channel has lost. */
+  whole: readonly RunCounts[];
 }
 
 const mostDecimals = 6;
@@ -51,81 +51,127 @@ function rounded(value: number, decimals: number): number {
 
 /** @param values shape [rows, channels], raw; NaN = missing */
 export function fitRuns(values: Values, channels: number, histories: readonly History[]): RunState {
-  const whole: number[] = [];
-  for (const { from, to } of histories) {
-    let length = 0;
-    for (let row = from; row < to; row++) {
-      const repeats = row > from && repeatsRow(values, channels, row);
-      if (!repeats && length > 0) whole.push(length);
-      length = repeats ? length + 1 : 1;
-    }
-    if (length > 0) whole.push(length);
-  }
+  const tables = Array.from({ length: channels }, (_, channel) =>
+    fitChannel((row) => values[row * channels + channel]!, histories),
+  );
+  const finest = tables.reduce((most, { length }) => Math.max(most, length), 1);
   return {
-    channels: Array.from({ length: channels }, (_, channel) =>
-      fitChannel((row) => values[row * channels + channel]!, histories),
-    ),
-    whole: countRuns(whole),
+    channels: tables,
+    whole: Array.from({ length: finest }, (_, lost) => fitWhole(values, tables, lost, histories)),
   };
 }
 
-function repeatsRow(values: Values, channels: number, row: number): boolean {
-  for (let i = row * channels; i < (row + 1) * channels; i++) {
-    const [value, before] = [values[i]!, values[i - channels]!];
-    if (value !== before && !(Number.isNaN(value) && Number.isNaN(before))) return false;
+function fitWhole(
+  values: Values,
+  tables: readonly { length: number }[],
+  lost: number,
+  histories: readonly History[],
+): RunCounts {
+  const channels = tables.length;
+  const lengths: number[] = [];
+  const cells = new Float64Array(2 * channels + 1);
+  const record = new Float64Array(channels);
+  for (const { from, to } of histories) {
+    cells.fill(0);
+    beginRuns(cells);
+    for (let row = from; row < to; row++) {
+      for (let j = 0; j < channels; j++) {
+        const value = values[row * channels + j]!;
+        record[j] = lost === 0 ? value : rounded(value, Math.max(0, tables[j]!.length - 1 - lost));
+      }
+      const before = cells[2 * channels]!;
+      countRun(cells, record, 0);
+      if (before > 0 && cells[2 * channels] === 1) lengths.push(before);
+    }
+    if (cells[2 * channels]! > 0) lengths.push(cells[2 * channels]!);
   }
-  return true;
+  return countRuns(lengths);
+}
+
+/** Cells, by channel: value and length of its run; then the run of whole records. */
+function beginRuns(cells: Float64Array): void {
+  for (let i = 0; i < cells.length - 1; i += 2) cells[i] = NaN;
+}
+
+/** Counts a record. A missing value neither extends nor ends a run, nor does a record without values. */
+function countRun(cells: Float64Array, values: ArrayLike<number>, from: number): void {
+  const whole = cells.length - 1;
+  let isEmpty = true;
+  let repeats = true;
+  for (let j = 0; 2 * j < whole; j++) {
+    const value = values[from + j]!;
+    if (Number.isNaN(value)) continue;
+    isEmpty = false;
+    if (value === cells[2 * j]) {
+      cells[2 * j + 1]!++;
+      continue;
+    }
+    cells[2 * j] = value;
+    cells[2 * j + 1] = 1;
+    repeats = false;
+  }
+  if (!isEmpty) cells[whole] = repeats ? cells[whole]! + 1 : 1;
 }
 
 function fitChannel(at: (row: number) => number, histories: readonly History[]): RunTable[] {
-  const places: number[] = [];
-  for (const { from, to } of histories)
-    for (let row = from; row < to; row++) if (!Number.isNaN(at(row))) places.push(decimalsOf(at(row)));
-  places.sort((a, b) => a - b);
-  const own = places[Math.floor(0.9 * places.length)] ?? 0;
+  /** Values by their decimals. */
+  const values = new Array<number>(mostDecimals + 1).fill(0);
+  let total = 0;
+  for (const { from, to } of histories) {
+    for (let row = from; row < to; row++) {
+      if (Number.isNaN(at(row))) continue;
+      values[decimalsOf(at(row))]!++;
+      total++;
+    }
+  }
+  let own = 0;
+  for (let most = values[0]!; own < mostDecimals && most <= 0.9 * total && total > 0; most += values[own]!)
+    own++;
   const tables = Array.from({ length: own }, (_, d) => fitTable((row) => rounded(at(row), d), histories));
   return [...tables, fitTable(at, histories)];
 }
 
 function fitTable(at: (row: number) => number, histories: readonly History[]): RunTable {
-  const byValue = new Map<number, number[]>();
-  const add = (value: number, length: number): void => {
-    const known = byValue.get(value);
-    if (known === undefined) byValue.set(value, [length]);
-    else known.push(length);
-  };
+  const rows = histories.reduce((sum, { from, to }) => sum + to - from, 0);
+  const values = new Float64Array(rows);
+  const lengths = new Float64Array(rows);
+  let runs = 0;
   for (const { from, to } of histories) {
-    let [value, length] = [NaN, 0];
+    let isNew = true;
     for (let row = from; row < to; row++) {
-      const next = at(row);
-      if (Number.isNaN(next)) continue;
-      if (next === value) length++;
-      else {
-        if (length > 0) add(value, length);
-        [value, length] = [next, 1];
-      }
+      const value = at(row);
+      if (Number.isNaN(value)) continue;
+      if (isNew || value !== values[runs - 1]) values[runs++] = value;
+      lengths[runs - 1]!++;
+      isNew = false;
     }
-    if (length > 0) add(value, length);
   }
-  const longest = new Map(
-    [...byValue].map(([value, runs]) => [value, runs.reduce((a, b) => Math.max(a, b), 0)]),
-  );
-  const resting = [...byValue]
-    .filter(([value, runs]) => runs.length >= fewestRuns && longest.get(value)! > 1)
-    .sort(([a], [b]) => longest.get(b)! - longest.get(a)!);
+  // A history has many values and few frequent ones: the latter are found by sorting.
+  const sorted = values.slice(0, runs).sort();
+  const frequent = new Map<number, number[]>();
+  let distinct = 0;
+  for (let i = 0, next = 0; i < runs; i = next) {
+    while (next < runs && sorted[next] === sorted[i]) next++;
+    if (next - i >= fewestRuns) frequent.set(sorted[i]!, []);
+    distinct++;
+  }
+  if (frequent.size > 0) for (let i = 0; i < runs; i++) frequent.get(values[i]!)?.push(lengths[i]!);
+  const resting = [...frequent]
+    .map(([value, of]) => ({ value, of, longest: of.reduce((a, b) => Math.max(a, b)) }))
+    .filter(({ longest }) => longest > 1)
+    .sort((a, b) => b.longest - a.longest);
   const own = resting.slice(0, knownValues);
-  const isOwn = new Set(own.map(([value]) => value));
-  const rest = [...byValue].filter(([value]) => !isOwn.has(value)).flatMap(([, runs]) => runs);
+  const isOwn = new Set(own.map(({ value }) => value));
   return {
-    all: countRuns([...byValue.values()].flat()),
-    rest: countRuns(rest),
-    own: own.map(([value, runs]) => ({ value, runs: countRuns(runs) })),
-    resting: resting.length / Math.max(1, byValue.size),
+    all: countRuns(lengths.subarray(0, runs)),
+    rest: countRuns(lengths.subarray(0, runs).filter((_, i) => !isOwn.has(values[i]!))),
+    own: own.map(({ value, of }) => ({ value, runs: countRuns(of) })),
+    resting: resting.length / Math.max(1, distinct),
   };
 }
 
 /** Runs by their length. @param lengths in any order */
-export function countRuns(lengths: readonly number[]): RunCounts {
+export function countRuns(lengths: readonly number[] | Float64Array): RunCounts {
   const counts = new Map<number, number>();
   for (const length of lengths) counts.set(length, (counts.get(length) ?? 0) + 1);
   const ascending = [...counts.keys()].sort((a, b) => a - b);
@@ -154,7 +200,7 @@ const silentAbove = 1e-4;
 export interface RunLengths extends Part {
   /**
    * Counts a record.
-   * @param values raw, from index `from` on; a missing one neither extends nor ends a run
+   * @param values raw, from index `from` on; a missing one neither extends nor ends a run, and a record without values is none
    * @returns the surprise of the runs of the device: that of the least likely channel, or of all together; 0 if it is likely
    */
   step(cells: Float64Array, values: Values, from: number): number;
@@ -162,45 +208,59 @@ export interface RunLengths extends Part {
   ofChannel(cells: Float64Array, channel: number): { repeats: number; surprise: number };
 }
 
-/** Cells, by channel: value and length of its run; then the run of whole records. */
 export function createRunLengths(state: RunState): RunLengths {
   const channels = state.channels.length;
+  const whole = 2 * channels;
+  const resting = state.channels.map((tables) => new Set(tables.at(-1)!.own.map(({ value }) => value)));
   const survival = state.channels.map((tables) =>
-    tables.map(({ all, rest, own, resting }) => {
+    tables.map(({ all, rest, own, resting: share }) => {
       const [ofAll, ofRest] = [createRunSurvival(all), createRunSurvival(rest)];
       const ofValue = new Map(own.map(({ value, runs }) => [value, createRunSurvival(runs)]));
       return (value: number, length: number): number =>
-        ofValue.get(value)?.(length) ?? (1 - resting) * ofRest(length) + resting * ofAll(length);
+        ofValue.get(value)?.(length) ?? (1 - share) * ofRest(length) + share * ofAll(length);
     }),
   );
-  const ofWhole = createRunSurvival(state.whole);
+  const ofWhole = state.whole.map(createRunSurvival);
   const pOf = (channel: number, value: number, length: number): number => {
     const tables = survival[channel]!;
     const decimals = Math.min(decimalsOf(value), tables.length - 1);
     return tables[decimals]!(decimals === tables.length - 1 ? value : rounded(value, decimals), length);
   };
+
+  /**
+   * Decimals that the newest values have lost against history: the most that is no coincidence, as one value in 10^k ends with k
+   * zeros. A value that rests in history has lost none.
+   */
+  const lostBy = new Int32Array(mostDecimals + 1);
+  const possible = new Int32Array(mostDecimals + 1);
+  function lostDecimals(cells: Float64Array): number {
+    lostBy.fill(0);
+    possible.fill(0);
+    for (let j = 0; j < channels; j++) {
+      const value = cells[2 * j]!;
+      if (Number.isNaN(value)) continue;
+      const own = survival[j]!.length - 1;
+      for (let k = 1; k <= own; k++) possible[k]!++;
+      if (resting[j]!.has(value)) continue;
+      for (let k = own - decimalsOf(value); k > 0; k--) lostBy[k]!++;
+    }
+    let lost = ofWhole.length - 1;
+    while (lost > 0 && lostBy[lost]! <= 2 * possible[lost]! * 10 ** -lost) lost--;
+    return lost;
+  }
+
   return {
-    size: 2 * channels + 1,
-    begin(cells) {
-      for (let j = 0; j < channels; j++) cells[2 * j] = NaN;
-    },
+    size: whole + 1,
+    begin: beginRuns,
     step(cells, values, from) {
+      countRun(cells, values, from);
       let least = 1;
-      let isWhole = true;
       for (let j = 0; j < channels; j++) {
-        const value = values[from + j]!;
-        if (Number.isNaN(value)) continue;
-        if (value !== cells[2 * j]) {
-          cells[2 * j] = value;
-          cells[2 * j + 1] = 1;
-          isWhole = false;
-          continue;
-        }
-        const length = ++cells[2 * j + 1]!;
-        least = Math.min(least, pOf(j, value, length));
+        if (cells[2 * j + 1]! > 1 && !Number.isNaN(values[from + j]!))
+          least = Math.min(least, pOf(j, cells[2 * j]!, cells[2 * j + 1]!));
       }
-      const whole = (cells[2 * channels] = isWhole ? cells[2 * channels]! + 1 : 1);
-      const p = 2 * Math.min(channels * least, whole > 1 ? ofWhole(whole) : 1);
+      const run = cells[whole]!;
+      const p = 2 * Math.min(channels * least, run > 1 ? ofWhole[lostDecimals(cells)]!(run) : 1);
       return p > silentAbove ? 0 : -Math.log10(p);
     },
     ofChannel(cells, channel) {

@@ -18,16 +18,20 @@ export interface LinearState {
 
 /** Share of a channel's variance that is noise of measurement. */
 const noise = 0.01;
-/** A device has its own coefficients from this many records for each of them. */
+/** A device has its own coefficients from this many records for each of them … */
 const recordsPerCoefficient = 10;
+/** … and with fewer, an intercept of its own from this many records on. */
+const recordsPerIntercept = 50;
 /** Weight, in records, with which the coefficients of a device are drawn to the common ones. */
 const ridge = 1;
+/** The same for the common ones, drawn to 0: a one-hot condition and the intercept are collinear. */
+const commonRidge = 1e-3;
 /** Devices with coefficients of their own, at most: those with the most records. */
 const maxDevices = 1000;
 
 /** Records to learn from. */
 export interface LinearRecords {
-  /** Scaled; 0 where missing. Shape [records, channels]. */
+  /** Scaled; NaN where missing. Shape [records, channels]. */
   x: Float32Array;
   /** Encoded conditions. Shape [records, conditions]. */
   c: Float32Array;
@@ -35,69 +39,119 @@ export interface LinearRecords {
   keys: readonly string[];
 }
 
-/** @param conditions length of an encoded condition */
+/**
+ * A channel is learned from the records that have it.
+ * @param conditions length of an encoded condition
+ * @throws RangeError if a number is infinite
+ */
 export function fitLinear({ x, c, keys }: LinearRecords, channels: number, conditions: number): LinearState {
   const inputs = 1 + conditions;
   const rows = Array.from(keys.keys());
   const zero = new Float64Array(inputs * channels);
-  const common = regress(rows, zero, 1e-3);
+  const common = regress(rows, conditions, zero, commonRidge);
   const byKey = new Map<string, number[]>();
   for (const row of rows) {
     const known = byKey.get(keys[row]!);
     if (known === undefined) byKey.set(keys[row]!, [row]);
     else known.push(row);
   }
-  const large = [...byKey]
-    .filter(([, { length }]) => length >= recordsPerCoefficient * inputs)
+  const isLarge = ({ length }: readonly number[]): boolean => length >= recordsPerCoefficient * inputs;
+  const kept = [...byKey]
+    .filter(([, of]) => isLarge(of) || of.length >= recordsPerIntercept)
     .sort(([, a], [, b]) => b.length - a.length)
     .slice(0, maxDevices);
   // With one device its coefficients are the common ones.
-  const devices = new Map(byKey.size > 1 ? large.map(([key, of]) => [key, regress(of, common, ridge)]) : []);
+  const devices = new Map(
+    byKey.size > 1
+      ? kept.map(([key, of]) => [key, regress(of, isLarge(of) ? conditions : 0, common, ridge)])
+      : [],
+  );
 
-  const covariance = new Float64Array(channels * channels);
-  const d = new Float64Array(channels);
+  const deviations = new Float64Array(x.length);
   for (const row of rows) {
+    const d = deviations.subarray(row * channels, (row + 1) * channels);
     deviation(devices.get(keys[row]!) ?? common, x, row * channels, c, row * conditions, conditions, d);
-    for (let i = 0; i < channels; i++)
-      for (let j = 0; j <= i; j++) covariance[i * channels + j]! += (d[i]! * d[j]!) / rows.length;
-  }
-  for (let i = 0; i < channels; i++) {
-    for (let j = 0; j <= i; j++) {
-      const value = (1 - noise) * covariance[i * channels + j]! + (i === j ? noise : 0);
-      covariance[i * channels + j] = covariance[j * channels + i] = value;
-    }
   }
   return {
     coefficients: Array.from(common),
     devices: Object.fromEntries([...devices].map(([key, own]) => [key, Array.from(own)])),
-    precision: Array.from(inverse(covariance, channels)),
+    precision: Array.from(inverse(covarianceOf(deviations, channels), channels)),
   };
 
-  /** Least squares of the records on 1 and their conditions, drawn to `towards` with a weight in records. */
-  function regress(of: readonly number[], towards: Float64Array, weight: number): Float64Array {
-    const gram = new Float64Array(inputs * inputs);
-    const moments = new Float64Array(inputs * channels);
-    const input = new Float64Array(inputs);
-    input[0] = 1;
-    for (const row of of) {
-      for (let i = 0; i < conditions; i++) input[1 + i] = c[row * conditions + i]!;
-      for (let i = 0; i < inputs; i++) {
-        for (let j = 0; j < inputs; j++) gram[i * inputs + j]! += input[i]! * input[j]!;
-        for (let j = 0; j < channels; j++) moments[i * channels + j]! += input[i]! * x[row * channels + j]!;
-      }
-    }
-    for (let i = 0; i < inputs; i++) gram[i * inputs + i]! += weight;
-    const factor = cholesky(gram, inputs);
-    const result = new Float64Array(inputs * channels);
+  /**
+   * Least squares of the records on 1 and the first `dim` conditions, drawn to `towards` with a weight in records; the other
+   * coefficients are those of `towards`.
+   */
+  function regress(of: readonly number[], dim: number, towards: Float64Array, weight: number): Float64Array {
+    const result = Float64Array.from(towards);
+    const isComplete = (j: number): boolean => of.every((row) => !Number.isNaN(x[row * channels + j]!));
+    const complete: number[] = [];
     for (let j = 0; j < channels; j++) {
-      const right = Float64Array.from(
-        { length: inputs },
-        (_, i) => moments[i * channels + j]! + weight * towards[i * channels + j]!,
-      );
-      solve(factor, inputs, right).forEach((value, i) => (result[i * channels + j] = value));
+      if (isComplete(j)) complete.push(j);
+      // Each has records of its own.
+      else learn([j]);
     }
+    if (complete.length > 0) learn(complete);
     return result;
+
+    function learn(group: readonly number[]): void {
+      const size = 1 + dim;
+      const gram = new Float64Array(size * size);
+      const moments = group.map(() => new Float64Array(size));
+      const input = new Float64Array(inputs);
+      input[0] = 1;
+      for (const row of of) {
+        if (Number.isNaN(x[row * channels + group[0]!]!)) continue;
+        for (let i = 0; i < conditions; i++) input[1 + i] = c[row * conditions + i]!;
+        // What `towards` does not explain.
+        const rest = group.map((j) => {
+          let value = x[row * channels + j]!;
+          for (let i = 0; i < inputs; i++) value -= input[i]! * towards[i * channels + j]!;
+          return value;
+        });
+        for (let i = 0; i < size; i++) {
+          // Most are 0 where a condition is one-hot.
+          if (input[i] === 0) continue;
+          for (let k = 0; k <= i; k++) gram[i * size + k]! += input[i]! * input[k]!;
+          for (let t = 0; t < rest.length; t++) moments[t]![i]! += input[i]! * rest[t]!;
+        }
+      }
+      for (let i = 0; i < size; i++) gram[i * size + i]! += weight;
+      const factor = cholesky(gram, size);
+      group.forEach((j, t) => {
+        solve(factor, size, moments[t]!).forEach((value, i) => (result[i * channels + j]! += value));
+      });
+    }
   }
+}
+
+/**
+ * (1 − noise)·cov(d) + noise·I. Variances are those of the values present, and covariances are scaled with them, so that the
+ * matrix is positive definite whatever is missing.
+ * @param deviations shape [records, channels]; NaN = missing
+ */
+function covarianceOf(deviations: Float64Array, channels: number): Float64Array {
+  const covariance = new Float64Array(channels * channels);
+  const present = new Float64Array(channels);
+  const d = new Float64Array(channels);
+  for (let at = 0; at < deviations.length; at += channels) {
+    for (let j = 0; j < channels; j++) {
+      const value = deviations[at + j]!;
+      const isMissing = Number.isNaN(value);
+      d[j] = isMissing ? 0 : value;
+      if (!isMissing) present[j]!++;
+    }
+    for (let i = 0; i < channels; i++)
+      for (let j = 0; j <= i; j++) covariance[i * channels + j]! += d[i]! * d[j]!;
+  }
+  for (let i = 0; i < channels; i++) {
+    for (let j = 0; j <= i; j++) {
+      const records = Math.max(1, Math.sqrt(present[i]! * present[j]!));
+      const value = ((1 - noise) * covariance[i * channels + j]!) / records + (i === j ? noise : 0);
+      covariance[i * channels + j] = covariance[j * channels + i] = value;
+    }
+  }
+  return covariance;
 }
 
 /** d = x − B·(1, c), into `out`. */
@@ -145,6 +199,10 @@ export function createLinear(state: LinearState, channels: number, conditions: n
   const precision = Float64Array.from(state.precision);
   const d = new Float64Array(channels);
   const missing: number[] = [];
+  let covariance: Float64Array | undefined;
+  /** Rows and columns of some channels. */
+  const partOf = (matrix: Float64Array, of: readonly number[]): Float64Array =>
+    Float64Array.from(of.flatMap((i) => of.map((j) => matrix[i * channels + j]!)));
   return {
     deviation(key, x, mask, xAt, c, cAt) {
       deviation((key === undefined ? undefined : own.get(key)) ?? common, x, xAt, c, cAt, conditions, d);
@@ -161,17 +219,24 @@ export function createLinear(state: LinearState, channels: number, conditions: n
       if (!Number.isFinite(all)) return Infinity;
       if (missing.length === 0) return all;
       if (missing.length === channels) return 0;
-      // The least dᵀPd over the missing d_m: d_m = −P_mm⁻¹ P_mo d_o, which takes bᵀP_mm⁻¹b off, b = P_mo d_o.
       const size = missing.length;
-      const block = new Float64Array(size * size);
+      const present = channels - size;
+      if (present < size) {
+        // The same as below, d_oᵀ·Σ_oo⁻¹·d_o, by the smaller matrix.
+        covariance ??= inverse(precision, channels);
+        const seen = Array.from(d.keys()).filter((j) => !missing.includes(j));
+        const own = Float64Array.from(seen, (j) => d[j]!);
+        const solved = solve(cholesky(partOf(covariance, seen), present), present, own.slice());
+        return (own.reduce((sum, value, i) => sum + value * solved[i]!, 0) * channels) / present;
+      }
+      // The least dᵀPd over the missing d_m: d_m = −P_mm⁻¹ P_mo d_o, which takes bᵀP_mm⁻¹b off, b = P_mo d_o.
       const b = new Float64Array(size);
       missing.forEach((m, i) => {
-        missing.forEach((n, j) => (block[i * size + j] = precision[m * channels + n]!));
         for (let j = 0; j < channels; j++) b[i]! += precision[m * channels + j]! * d[j]!;
       });
-      const solved = solve(cholesky(block, size), size, b.slice());
+      const solved = solve(cholesky(partOf(precision, missing), size), size, b.slice());
       const saved = b.reduce((sum, value, i) => sum + value * solved[i]!, 0);
-      return (Math.max(0, all - saved) * channels) / (channels - size);
+      return (Math.max(0, all - saved) * channels) / present;
     },
   };
 }

@@ -10,7 +10,10 @@ import type { Dataset } from './dataset';
 /** Records that the linear sibling is fitted to, at most: evenly spread. */
 const maxLinearRecords = 50_000;
 
-/** @param fit windows of the fit block: the linear sibling learns from their newest records */
+/**
+ * @param fit windows of the fit block: the linear sibling learns from their newest records
+ * @param isCounter by channel: the dataset has rates, whose runs deployment does not see
+ */
 export function fitHistory(
   dataset: Dataset,
   fit: Int32Array,
@@ -18,6 +21,7 @@ export function fitHistory(
   conditions: ConditionState,
   table: CategoryTable,
   acceptAfter: number,
+  isCounter: (channel: number) => boolean,
 ): Pick<LearnedState, 'linear' | 'level' | 'runs'> {
   const { values, devices, shape } = dataset;
   const { channels, conditions: given } = shape;
@@ -28,22 +32,20 @@ export function fitHistory(
   const x = new Float32Array(rows.length * channels);
   const c = new Float32Array(rows.length * encoder.dim);
   const keys = Array.from(rows, (row) => devices.find(({ to }) => row < to)!.key);
-  rows.forEach((row, i) => {
-    for (let j = 0; j < channels; j++) {
-      const value = scale(values[row * channels + j]!, j);
-      // A value beyond the range of numbers teaches nothing.
-      x[i * channels + j] = Number.isFinite(value) ? value : 0;
-    }
-    encoder.encode(dataset.conditions, row * given, dataset.timestamps[row]!, c, i * encoder.dim);
-  });
+  /** Scaled; NaN if it is missing, or beyond the range of numbers and teaches nothing. */
   const at = (row: number, channel: number): number => {
     const value = values[row * channels + channel]!;
     const scaled = Number.isNaN(value) || !knows(channel) ? NaN : scale(value, channel);
     return Number.isFinite(scaled) ? scaled : NaN;
   };
+  rows.forEach((row, i) => {
+    for (let j = 0; j < channels; j++) x[i * channels + j] = at(row, j);
+    encoder.encode(dataset.conditions, row * given, dataset.timestamps[row]!, c, i * encoder.dim);
+  });
+  const withoutCounters = values.map((value, i) => (isCounter(i % channels) ? NaN : value));
   return {
     linear: fitLinear({ x, c, keys }, channels, encoder.dim),
     level: fitLevel(at, channels, devices, acceptAfter),
-    runs: fitRuns(values, channels, devices),
+    runs: fitRuns(withoutCounters, channels, devices),
   };
 }

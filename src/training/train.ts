@@ -279,7 +279,10 @@ function learnedState(
     ...(counters.length > 0 && { counters }),
     ...(seasons.length > 0 && { seasons: seasons.map(({ name }) => name) }),
     signals: signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
-    ...(image === undefined && fitHistory(dataset, split.fit, scaler, conditions, table, acceptAfter)),
+    ...(image === undefined &&
+      fitHistory(dataset, split.fit, scaler, conditions, table, acceptAfter, (channel) =>
+        counters.includes(schema.channels[channel]!),
+      )),
     recordsPerMs: dataset.recordsPerMs,
     ...(gaps && { gaps }),
     engine,
