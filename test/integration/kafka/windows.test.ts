@@ -12,8 +12,7 @@ import { readOutput, untilCommitted } from './readings';
 
 let broker: TestBroker;
 let config: string;
-/** Store with one model version. */
-let trainedStore: string;
+
 const feeds: FleetFeed[] = [];
 const partitions = 4;
 const rebalances = 20;
@@ -56,14 +55,20 @@ const groupOf = (settings: FleetSettings) => ({
 
 beforeAll(async () => {
   [broker, config] = await Promise.all([startBroker(), writeConfig()]);
-  const { topic, feed } = await createFleet(1, false);
-  await feed.produce(3_000);
-  trainedStore = await newFolder();
-  const training = startVaemon(['train'], config, await settingsFor(topic, trainedStore));
-  const status = await training.ended;
-  if (status.code !== 0) throw new Error(training.stdout() + training.stderr());
 }, 240_000);
 cleanUpAfterwards(() => broker, feeds);
+
+/** A store with one model version, trained on normal records. */
+async function train(acceptAfter: string): Promise<string> {
+  const { topic, feed } = await createFleet(1, false);
+  await feed.produce(3_000);
+  const store = await newFolder();
+  const settings = { ...(await settingsFor(topic, store)), 'events.acceptAfter': acceptAfter };
+  const training = startVaemon(['train'], config, settings);
+  const status = await training.ended;
+  if (status.code !== 0) throw new Error(training.stdout() + training.stderr());
+  return store;
+}
 
 /** Starts and stops members for a number of changes; one is left. Returns how the others ended. */
 async function shake(start: () => VaemonProcess, seed: number): Promise<string[]> {
@@ -109,6 +114,7 @@ test.each([
   `%s, ${rebalances} rebalances and kills change no detection and no event of 40 devices of uneven rates`,
   async (_, acceptAfter, seed) => {
     const { topic, feed } = await createFleet(seed);
+    const trainedStore = await train(acceptAfter);
     const settings = await settingsFor(topic, await copyStore(trainedStore));
     const overrides = { ...settings, 'events.acceptAfter': acceptAfter };
     feed.start(400);
@@ -118,7 +124,7 @@ test.each([
     await untilCommitted(broker.client(), groupOf(settings), 120_000);
     await endAllVaemon();
 
-    const calm = await settingsFor(topic, await copyStore(trainedStore));
+    const calm = await settingsFor(topic, trainedStore);
     const control = startVaemon(['run'], config, { ...calm, 'events.acceptAfter': acceptAfter });
     await control.ready();
     await untilCommitted(broker.client(), groupOf(calm), 120_000);
