@@ -58,10 +58,10 @@ export interface TrainingResult {
 }
 
 /** Windows stored with their scores: enough to detect a wrong model, few enough to check at every load. */
-const goldenRecords = 16;
+const goldenRecords = 8;
 
 /** Limit of the values of these windows, for large images; there are at least two windows. */
-const goldenValues = 200_000;
+const goldenValues = 100_000;
 
 /** @throws TrainingError with the reason why there is no new version */
 export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {

@@ -32,9 +32,9 @@ const graphName = 'score.onnx';
 
 /**
  * The golden scores are those of tfjs. If ONNX Runtime is available, the graph is checked against them at once.
- * @param golden windows to store with their scores. They should not be calibration windows: for those the last bit decides
- *   whether a score is above itself
- * @throws ModelVersionError if the graph scores differently
+ * @param golden windows to store with their scores, and with anomalies made of them. They should not be calibration windows: for
+ *   those the last bit decides whether a score is above itself
+ * @throws ModelVersionError if the graph scores differently, or no anomaly is found
  */
 export async function encodeBundle(
   { state, model, graph, report }: Trained,

@@ -1,4 +1,7 @@
-/** golden.json: windows with their scores at the end of training. A version that scores them differently is not used. */
+/**
+ * golden.json: normal windows and anomalies made of them, with their scores at the end of training. A version that scores them
+ * differently, or finds none of the anomalies, is not used.
+ */
 import type { CategoryTable } from '../domain/condition';
 import { givenConditions } from '../domain/record';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
@@ -25,15 +28,27 @@ interface GoldenWindow {
 /** Relative difference between engines that is accepted. */
 const tolerance = 1e-4;
 
-/** The windows of a batch with the scores that the detector gives them. */
+/** Sizes of the anomalies: shifts of all values by so many scales of their channels, for one window after another. */
+const shifts = [50, -50, 12, -12, 6, -6, 3, -3];
+
+/** The most surprising golden window is at least as rare as one normal record in a thousand. */
+const leastSurprise = 3;
+
+/**
+ * @param normal windows of normal records
+ * @returns these windows, and the anomalies made of them, with the scores that the detector gives them
+ * @throws ModelVersionError if it finds no anomaly
+ */
 export async function describeGolden(
   detector: Detector,
-  batch: WindowBatch,
+  normal: WindowBatch,
   table: CategoryTable,
 ): Promise<Golden> {
   const { length, channels, pixels } = detector.shape;
   const given = givenConditions(detector.state.conditions.specs);
+  const batch = withAnomalies(normal, detector);
   const scores = await detector.score(batch);
+  checkAnomalies(detector, scores);
   const describeWindow = (window: number): GoldenWindow => {
     const records = Array.from({ length }, (_, t) => window * length + t);
     return {
@@ -61,7 +76,37 @@ export async function describeGolden(
   return { windows: Array.from({ length: batch.count }, (_, window) => describeWindow(window)) };
 }
 
-/** @throws ModelVersionError if the detector scores a window differently */
+/** A batch with each window twice: as it is, and shifted. */
+function withAnomalies(normal: WindowBatch, { shape, state }: Detector): WindowBatch {
+  const { count } = normal;
+  const batch = createWindowBatch(shape, 2 * count);
+  for (let copy = 0; copy < 2; copy++) {
+    for (const column of ['values', 'conditions', 'timestamps'] as const) {
+      const from = normal[column].subarray(0, (normal[column].length / normal.capacity) * count);
+      batch[column].set(from, copy * from.length);
+    }
+    for (let window = 0; window < count; window++) batch.keys[batch.count++] = normal.keys[window]!;
+  }
+  const { values } = batch;
+  const perWindow = shape.length * shape.channels;
+  for (let window = 0; window < count; window++) {
+    const shift = shifts[window % shifts.length]!;
+    const from = (count + window) * perWindow;
+    for (let i = from; i < from + perWindow; i++)
+      values[i] =
+        shape.pixels === true
+          ? farthestByte(values[i]!)
+          : values[i]! + shift * state.scaler.scale[i % shape.channels]!;
+  }
+  return batch;
+}
+
+/** Dark becomes white, and bright black. */
+function farthestByte(byte: number): number {
+  return byte < 128 ? 255 : 0;
+}
+
+/** @throws ModelVersionError if the detector scores a window differently, or finds no anomaly */
 export async function checkGolden(detector: Detector, golden: Golden, table: CategoryTable): Promise<void> {
   // The file may be anything that is JSON.
   if (!((golden.windows as unknown) instanceof Array) || golden.windows.length === 0)
@@ -89,6 +134,17 @@ export async function checkGolden(detector: Detector, golden: Golden, table: Cat
       );
     }
   });
+  checkAnomalies(detector, upper);
+}
+
+function checkAnomalies({ version }: Detector, { surprise }: Scores): void {
+  const most = Math.max(...surprise);
+  if (most >= leastSurprise) return;
+  throw new ModelVersionError(
+    version,
+    'golden',
+    `it finds no anomaly among the golden records: the largest surprise is ${most.toFixed(1)}, less than ${leastSurprise}`,
+  );
 }
 
 function readWindows(detector: Detector, { windows }: Golden, table: CategoryTable): WindowBatch {

@@ -1,4 +1,5 @@
 import { decodeBundle, encodeBundle, type Files } from '../../src/scoring/bundle';
+import type { Golden } from '../../src/scoring/golden';
 import { createDetector, type Detector, type Scores } from '../../src/scoring/detector';
 import { createCategoryTable, type CategoryTable } from '../../src/domain/condition';
 import { statisticNames } from '../../src/domain/detection';
@@ -236,6 +237,23 @@ describe('a version is refused', () => {
     weights.writeFloatLE(3, weights.length - 400);
     expect(await reasonOf({ 'weights.safetensors': weights })).toBe('golden');
   });
+  test('when an anomaly would be scored as if history were full of them, although normal records score as before', async () => {
+    const state = structuredClone(trained.state);
+    const { tail } = state.calibration;
+    tail.scale *= 2;
+    const other = createDetector('v', state, trained.model, table);
+    const batch = windowsOf(dataset, dataset.ends.slice(0, 4));
+    expect((await other.score(batch)).surprise).toEqual((await detector.score(batch)).surprise);
+    expect(await reasonOf({ 'model.json': Buffer.from(JSON.stringify(state)) })).toBe('golden');
+  });
+  test('when its golden records have no anomaly that it finds, although it gives them these scores', async () => {
+    const { windows } = JSON.parse(Buffer.from(files.get('golden.json')!).toString()) as Golden;
+    const normal = windows.filter(({ surprise }) => surprise < 1);
+    expect(normal.length).toBeGreaterThan(0);
+    expect(await reasonOf({ 'golden.json': Buffer.from(JSON.stringify({ windows: normal })) })).toBe(
+      'golden',
+    );
+  });
   test('and accepted as it is', async () => expect(await reasonOf({})).toBe('accepted'));
 });
 
@@ -300,6 +318,17 @@ describe('the graph of a version', () => {
     const loaded = await decodeBundle('v', without, table, openSession);
     expect(loaded.engine).toMatch(/^tfjs-/);
     loaded.dispose();
+  });
+
+  test('of a version that finds no anomaly is not stored', async () => {
+    const blind = structuredClone(trained.state);
+    const { tail } = blind.calibration;
+    Object.assign(tail, { scores: tail.scores.map((score) => score + 1e6), foot: tail.foot + 1e6 });
+    const golden = windowsOf(dataset, dataset.ends.slice(0, 4));
+    await expect(encodeBundle({ ...trained, state: blind }, golden, table)).rejects.toMatchObject({
+      reason: 'golden',
+      message: expect.stringContaining('the largest surprise is 0.0') as string,
+    });
   });
 
   test('that scores differently is not stored', async () => {
