@@ -8,6 +8,7 @@ import { ModelVersionError } from '../errors';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
+import type { VerifiedDetector } from '../scoring/bundle';
 import type { Detector } from '../scoring/detector';
 import type { BundleFiles } from '../store/bundle';
 import type { ModelStore } from '../store/model-store';
@@ -16,7 +17,7 @@ import { createRandom } from '../tensor';
 /** Rejects with a ModelVersionError if the version must not be used. */
 export type LoadModel = (version: string) => Promise<ActiveDetector>;
 
-export type DecodeModel = (version: string, files: BundleFiles) => Promise<Detector>;
+export type DecodeModel = (version: string, files: BundleFiles) => Promise<VerifiedDetector>;
 
 export interface ModelLoaderOptions {
   settings: DetectorSettings;
@@ -27,7 +28,7 @@ export interface ModelLoaderOptions {
 }
 
 export function createModelLoader({ settings, store, decode, metrics, log }: ModelLoaderOptions): LoadModel {
-  async function read(version: string): Promise<Detector> {
+  async function read(version: string): Promise<VerifiedDetector> {
     const { files } = await store.read(version);
     const detector = await decode(version, files);
     if (detector.state.settingsFingerprint === settingsFingerprint(settings)) return detector;
@@ -39,7 +40,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
     );
   }
 
-  function activate(detector: Detector): ActiveDetector {
+  function activate(detector: VerifiedDetector): ActiveDetector {
     const { calibration, channels, counters, gaps, scaler, seasons } = detector.state;
     const { falseAlarmTarget } = settings.calibration;
     const { ratio, surprise, extrapolated } = alarmThreshold(falseAlarmTarget, detector.state);
@@ -51,6 +52,11 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
         independent: Math.round(calibration.effectiveSize),
       });
     }
+    if (detector.reach < surprise)
+      log.warn('the version finds no anomaly: the newest part of its history may contain anomalies', {
+        reach: detector.reach,
+        threshold: surprise,
+      });
     const unseen = channels.filter((_, i) => scaler.count[i] === 0);
     if (unseen.length > 0)
       log.warn('channels without a value in the training data are not scored', { channels: unseen });

@@ -34,7 +34,7 @@ const graphName = 'score.onnx';
  * The golden scores are those of tfjs. If ONNX Runtime is available, the graph is checked against them at once.
  * @param golden windows to store with their scores, and with anomalies made of them. They should not be calibration windows: for
  *   those the last bit decides whether a score is above itself
- * @throws ModelVersionError if the graph scores differently, or no anomaly is found
+ * @throws ModelVersionError if the graph scores differently, or finds no anomaly
  */
 export async function encodeBundle(
   { state, model, graph, report }: Trained,
@@ -65,23 +65,29 @@ export async function encodeBundle(
   ]);
 }
 
+/** A detector that gives the golden scores. */
+export interface VerifiedDetector extends Detector {
+  /** The largest surprise of a golden anomaly. */
+  readonly reach: number;
+}
+
 /**
- * A version's files as a detector that gives the golden scores.
+ * A version's files as a detector.
  * @param openSession opens the graph; without it, and for a version without a graph, tfjs scores
- * @throws ModelVersionError if a file is missing or unreadable, or the golden scores differ
+ * @throws ModelVersionError if a file is missing or unreadable, the golden scores differ, or it finds no anomaly
  */
 export async function decodeBundle(
   version: string,
   files: Files,
   table: CategoryTable,
   openSession?: OpenSession,
-): Promise<Detector> {
+): Promise<VerifiedDetector> {
   const openEngine = await engineFor(version, files.get(graphName), openSession);
   const { state, model } = decodeModel(version, files);
   const detector = createDetector(version, state, model, table, openEngine);
   try {
-    await checkGolden(detector, readFile(version, files, 'golden.json', parseJson) as Golden, table);
-    return detector;
+    const golden = readFile(version, files, 'golden.json', parseJson) as Golden;
+    return { ...detector, reach: await checkGolden(detector, golden, table) };
   } catch (error) {
     detector.dispose();
     throw error;

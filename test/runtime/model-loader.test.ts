@@ -4,7 +4,7 @@ import { loadSettings } from '../../src/config/load';
 import type { DetectorSettings } from '../../src/config/settings';
 import { ModelVersionError } from '../../src/errors';
 import { createModelLoader } from '../../src/runtime/model-loader';
-import type { Detector } from '../../src/scoring/detector';
+import type { VerifiedDetector } from '../../src/scoring/bundle';
 import type { ModelStore } from '../../src/store/model-store';
 import { createModel } from './model';
 import { createRecordedLog } from './recorded-log';
@@ -21,6 +21,7 @@ function create({
   valuesByChannel = [100, 100],
   fingerprint = settingsFingerprint(settings),
   counters = undefined as readonly string[] | undefined,
+  reach = 9,
   read = (() => Promise.resolve({ files: new Map() })) as unknown as ModelStore['read'],
 } = {}) {
   const { model, disposed } = createModel(version);
@@ -42,7 +43,7 @@ function create({
   const load = createModelLoader({
     settings,
     store: { read },
-    decode: () => Promise.resolve({ ...model.detector, state } as unknown as Detector),
+    decode: () => Promise.resolve({ ...model.detector, state, reach } as unknown as VerifiedDetector),
     metrics: {
       modelLoadFailed: (reason) => void failures.push(reason),
       falseAlarmTarget: (ratio) => void targets.push(ratio),
@@ -104,6 +105,18 @@ test('a target beyond the calibration records is a warning', async () => {
       level: 'warn',
       message: 'false-alarm target lies beyond the calibration records',
       fields: { target: 0.001, calibrated: 500, independent: 500 },
+    },
+  ]);
+});
+
+test('a version that finds no golden anomaly at the threshold is a warning', async () => {
+  const { load, log } = create({ reach: 1.3 });
+  await load(version);
+  expect(log.entries).toMatchObject([
+    {
+      level: 'warn',
+      message: expect.stringContaining('the version finds no anomaly') as string,
+      fields: { reach: 1.3, threshold: expect.closeTo(3, 10) as number },
     },
   ]);
 });
