@@ -15,6 +15,7 @@ import {
   checkSizes,
   checkTimes,
   hasTimestamps,
+  inOrderOfFile,
   readImages,
   readRecords,
   toImageMessages,
@@ -182,7 +183,7 @@ export async function evaluateGroup(
   const outcomes: SeriesOutcome[] = [];
   try {
     for (const { name, test } of group.tests) {
-      const { warnings, ...scored } = await scoreTest(trained, recorded, test);
+      const { warnings, ...scored } = await scoreTest(trained, recorded, test, retrain);
       const outcome = { series: name, ...shared, ...scored, warnings: [...recorded.warnings, ...warnings] };
       outcomes.push(outcome);
       onOutcome(outcome);
@@ -193,9 +194,18 @@ export async function evaluateGroup(
   return outcomes;
 }
 
-async function scoreTest(trained: TrainedDetector, { readTest }: Recorded, path: string) {
+async function scoreTest(
+  trained: TrainedDetector,
+  { readTest }: Recorded,
+  path: string,
+  retrain: Cadence | undefined,
+) {
   const began = performance.now();
   const { messages, keys, hasTimes, tsbWindow, warnings } = await readTest(path);
+  if (retrain !== undefined && !inOrderOfFile(messages))
+    throw new Error(
+      `${path} is not in order of time over all devices, which a training during the test needs`,
+    );
   const { scores, flags, recordsPerDay, ...rest } = await trained.score(messages);
   return {
     scores: Array.from(scores),
@@ -270,7 +280,10 @@ async function recordedColumns(
         keys:
           test.records[0]!.key === undefined ? undefined : test.records.map((record) => record.key ?? key),
         hasTimes: hasTimestamps(test.records),
-        tsbWindow: kept[0] === undefined ? undefined : tsbWindow(valuesOf(kept[0], [train, test])),
+        tsbWindow:
+          kept[0] === undefined
+            ? undefined
+            : tsbWindow(valuesOf(kept[0], [train, test], test.records[0]!.key)),
         warnings: [...warningsOn(test, kept)],
       };
     },

@@ -55,12 +55,12 @@ export function hasTimestamps(records: readonly FileRecord[]): boolean {
   return records[0]?.timestamp !== undefined;
 }
 
-/** The values of a channel, in order; records without a number are left out. */
-export function valuesOf(channel: string, files: readonly RecordedFile[]): Float64Array {
+/** The values of a channel, in order; records without a number are left out. @param key of one device; all by default */
+export function valuesOf(channel: string, files: readonly RecordedFile[], key?: string): Float64Array {
   return Float64Array.from(
     files.flatMap(({ records }) =>
-      records.flatMap(({ values }) => {
-        const value = values?.[channel];
+      records.flatMap((record) => {
+        const value = key === undefined || record.key === key ? record.values?.[channel] : undefined;
         return typeof value === 'number' ? [value] : [];
       }),
     ),
@@ -71,7 +71,8 @@ export function valuesOf(channel: string, files: readonly RecordedFile[]): Float
 const tickMs = 1000;
 
 /**
- * Messages whose offset is the number of the row. Messages of train are warm-up messages.
+ * Messages whose offset is the number of the row. Those of several devices are in order of time, as in a topic, however the
+ * file is sorted; those of one device are in the order of the file. Messages of train are warm-up messages.
  * @param key of records without one
  * @param tick of the first record: records without times are a second apart, from 1970 on
  * @param unit of Unix times
@@ -83,7 +84,7 @@ export function toMessages(
   tick: number,
   unit: TimestampUnit,
 ): Message[] {
-  return records.map((record, index) => ({
+  const messages = records.map((record, index): Message => ({
     key: null,
     value: Buffer.from(
       JSON.stringify({
@@ -97,6 +98,31 @@ export function toMessages(
     origin: { topic: part, partition: 0, offset: String(index) },
     warmUp: part === 'train',
   }));
+  return merged(
+    messages,
+    records.map((record) => record.key ?? key),
+  );
+}
+
+/** Merges the messages of all keys by time; those of a key stay in their order. */
+function merged(messages: readonly Message[], keys: readonly string[]): Message[] {
+  const newest = new Map<string, number>();
+  const times = messages.map(({ timestamp }, i) => {
+    const time = Math.max(newest.get(keys[i]!) ?? -Infinity, Number.isNaN(timestamp) ? -Infinity : timestamp);
+    newest.set(keys[i]!, time);
+    return time;
+  });
+  const order = Array.from(messages.keys()).sort((a, b) => compare(times[a]!, times[b]!) || a - b);
+  return order.map((i) => messages[i]!);
+}
+
+function compare(a: number, b: number): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** @returns whether the messages are in the order of their file */
+export function inOrderOfFile(messages: readonly Message[]): boolean {
+  return messages.every(({ origin }, i) => origin.offset === String(i));
 }
 
 /** Images of one size. */

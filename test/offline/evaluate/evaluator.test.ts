@@ -186,6 +186,46 @@ test('files with keys, times and conditions of their own: windows are kept per k
   expect(outcome.recordsPerDay).toBeCloseTo((99 / 49) * 86_400, 6);
 }, 60_000);
 
+test('several devices in one file: each is judged by itself, in turn or one after the other in the file', async () => {
+  const header = 'key,timestamp,load,power';
+  const at = (t: number): string => new Date(1.7e12 + t * 1000).toISOString();
+  const device = (key: string, count: number, from: number, disturb: typeof fault = () => 0): string[][] =>
+    rowsOf(count, from, disturb).map(([load, power], i) => [key, at(from + i), load!, power!]);
+  const inTurn = (a: string[][], b: string[][]): string[][] => a.flatMap((row, i) => [row, b[i]!]);
+  const [a, b] = [device('a', 300, 400, fault), device('b', 300, 400)];
+  const train = await file(
+    'devices.train.csv',
+    csv(inTurn(device('a', 400, 0), device('b', 400, 0)), header),
+  );
+  const blocks = await file('blocks.test.csv', csv([...a, ...b], header));
+  const mixed = await file('mixed.test.csv', csv(inTurn(a, b), header));
+  const [one, other] = await evaluateGroup(evaluated(), {
+    train,
+    tests: [
+      { name: 'blocks', test: blocks },
+      { name: 'mixed', test: mixed },
+    ],
+  });
+
+  const of = (scores: readonly number[], keys: readonly string[], key: string): number[] =>
+    scores.filter((_, row) => keys[row] === key);
+  for (const key of ['a', 'b'])
+    expect(of(one!.scores, one!.keys!, key)).toEqual(of(other!.scores, other!.keys!, key));
+  expect(one).toMatchObject({ rejected: {}, windowNotFull: 0, scored: 600 });
+  const events = ({ events: all }: typeof one & object) =>
+    all.map(({ key, start, end }) => ({ key, start, end }));
+  expect(events(one!)).toEqual(events(other!));
+  expect(
+    one!.events.filter(({ key, first, last }) => key === 'a' && first < 230 && last >= 200),
+  ).toHaveLength(1);
+  expect(one!.tsbWindow).toBe(other!.tsbWindow);
+
+  const again = { ...evaluated(), retrain: { everyRecords: 200 } };
+  await expect(evaluateSeries(again, { name: 'blocks', train, test: blocks })).rejects.toThrow(
+    /blocks\.test\.csv is not in order of time over all devices/,
+  );
+}, 60_000);
+
 test('the command writes a row for every record, and prints metrics and the realised alarm ratio', async () => {
   const train = await file('one/m.train.csv', training());
   const test_ = await file('one/m.test.csv', csv(rowsOf(300, 600, fault)));

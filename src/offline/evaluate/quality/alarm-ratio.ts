@@ -4,7 +4,7 @@ export type AlarmRatio = ReturnType<typeof alarmRatio>;
 
 /**
  * Low and high are the 95 % interval.
- * @param runs flags of one series each, in order of time; 1 = alarm
+ * @param runs flags of one device of a series each, in order of time; 1 = alarm
  */
 export function alarmRatio(runs: readonly Uint8Array[]) {
   const records = runs.reduce((sum, flags) => sum + flags.length, 0);

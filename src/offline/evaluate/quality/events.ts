@@ -1,4 +1,5 @@
 /** Quality of flags and events against labelled events: runs of anomalous records of one device. */
+import { rowsOfDevices } from './devices';
 import { segmentsOf, type Segment } from './segments';
 
 /** An event of the detector: the first and the last anomalous record. */
@@ -91,18 +92,13 @@ interface DeviceColumns {
 function splitByDevice(columns: EventColumns): DeviceColumns[] {
   const { labels, flags, keys, opened = [], heldBack = [] } = columns;
   if (keys === undefined) return [{ labels, flags, opened, heldBack }];
-  const byKey = new Map<string, number[]>();
-  keys.forEach((key, i) => {
-    const indices = byKey.get(key);
-    if (indices === undefined) byKey.set(key, [i]);
-    else indices.push(i);
-  });
-  return [...byKey].map(([key, indices]) => {
+  return rowsOfDevices(keys, labels.length).map((rows) => {
+    const key = keys[rows[0]!]!;
     const ofDevice = (events: readonly FoundEvent[]): Segment[] =>
-      events.flatMap((event) => (event.key === key ? withinRows(event, indices) : []));
+      events.flatMap((event) => (event.key === key ? withinRows(event, rows) : []));
     return {
-      labels: Uint8Array.from(indices, (i) => labels[i]!),
-      flags: Uint8Array.from(indices, (i) => flags[i]!),
+      labels: Uint8Array.from(rows, (row) => labels[row]!),
+      flags: Uint8Array.from(rows, (row) => flags[row]!),
       opened: ofDevice(opened),
       heldBack: ofDevice(heldBack),
     };

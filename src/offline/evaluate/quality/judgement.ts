@@ -4,8 +4,9 @@
  */
 import { addConfusions, countConfusion, ratesOf, type Confusion } from './decisions';
 import { addEventCounts, eventRates, eventShares, type EventColumns, type EventCounts } from './events';
+import { rowsOfDevices } from './devices';
 import { averagePrecision, rocAuc } from './ranking';
-import { volumesUnderSurface } from './vus';
+import { volumesUnderSurface, type Vus } from './vus';
 
 /** Results for the labelled records of one series, in order of time. Columns of equal length. */
 export interface JudgedSeries extends EventColumns {
@@ -64,7 +65,7 @@ function check({ name, labels, scores, flags }: JudgedSeries): void {
 function judgeSeries(one: JudgedSeries, maxBuffer: number) {
   const { labels, scores, flags, tsbWindow = NaN } = one;
   const confusion = countConfusion(labels, flags);
-  const [vus, tsb] = volumesUnderSurface(labels, scores, [maxBuffer, tsbWindow]);
+  const [vus, tsb] = volumesOf(one, [maxBuffer, tsbWindow]);
   return {
     records: labels.length,
     /** Share of the records that is anomalous. */
@@ -82,6 +83,19 @@ function judgeSeries(one: JudgedSeries, maxBuffer: number) {
     ...eventRates(one),
     ...confusion,
   };
+}
+
+function volumesOf({ labels, scores, keys }: JudgedSeries, maxBuffers: readonly number[]): Vus[] {
+  const devices = rowsOfDevices(keys, labels.length);
+  const rows = devices.flat();
+  let first = 0;
+  const blocks = devices.map(({ length }) => ({ first, last: (first += length) - 1 }));
+  return volumesUnderSurface(
+    Uint8Array.from(rows, (row) => labels[row]!),
+    Float64Array.from(rows, (row) => scores[row]!),
+    maxBuffers,
+    blocks,
+  );
 }
 
 /** Versions without a record are left out. */

@@ -1,5 +1,6 @@
 /** The report of an evaluation, from scores and, where there are any, labels. */
 import { alarmRatio } from './alarm-ratio';
+import { rowsOfDevices } from './devices';
 import { withinRows, type FoundEvent } from './events';
 import { judge, type JudgedSeries } from './judgement';
 
@@ -36,8 +37,8 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
   const judged = all.flatMap((one) => (one.labels === undefined ? [] : [selectLabelled(one, one.labels)]));
   const labelled = judged.length > 0;
   const normal = labelled
-    ? judged.map(({ scores, labels }) => scores.filter((_, i) => labels[i] === 0))
-    : all.map(({ scores }) => scores);
+    ? judged.flatMap(({ scores, labels, keys }) => byDevice(scores, keys, (row) => labels[row] === 0))
+    : all.flatMap(({ scores, keys }) => byDevice(scores, keys));
   return {
     /** Of the labelled series. */
     judgement: labelled ? judge(judged) : undefined,
@@ -53,6 +54,16 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
         ),
       })),
   };
+}
+
+function byDevice(
+  scores: Float64Array,
+  keys: readonly string[] | undefined,
+  isWanted: (row: number) => boolean = () => true,
+): Float64Array[] {
+  return rowsOfDevices(keys, scores.length).map((rows) =>
+    Float64Array.from(rows.filter(isWanted), (row) => scores[row]!),
+  );
 }
 
 function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): JudgedSeries {

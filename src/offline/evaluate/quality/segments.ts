@@ -17,14 +17,31 @@ export function segmentsOf(labels: Uint8Array): Segment[] {
   return segments;
 }
 
-/** Segments extended by `by` records at both ends; merged if they then touch or overlap. */
-export function widened(segments: readonly Segment[], by: number, length: number): Segment[] {
+/** The records of one device in a column where devices follow each other, and its runs of ones. */
+export interface Block extends Segment {
+  segments: readonly Segment[];
+}
+
+/** @param blocks the records of each device */
+export function blocksOf(labels: Uint8Array, blocks: readonly Segment[]): Block[] {
+  return blocks.map(({ first, last }) => ({
+    first,
+    last,
+    segments: segmentsOf(labels.subarray(first, last + 1)).map((segment) => ({
+      first: segment.first + first,
+      last: segment.last + first,
+    })),
+  }));
+}
+
+/** The segments of a device, extended by `by` of its records at both ends; merged if they then touch or overlap. */
+export function widened({ segments, ...block }: Block, by: number): Segment[] {
   const wide: Segment[] = [];
   for (const { first, last } of segments) {
-    const to = Math.min(last + by, length - 1);
+    const to = Math.min(last + by, block.last);
     const previous = wide.at(-1);
     if (previous !== undefined && first - by <= previous.last) previous.last = to;
-    else wide.push({ first: Math.max(first - by, 0), last: to });
+    else wide.push({ first: Math.max(first - by, block.first), last: to });
   }
   return wide;
 }

@@ -4,7 +4,7 @@
  * the buffer counts as partly anomalous, so a score that is slightly early or late is not simply wrong.
  */
 import { descending } from './ranking';
-import { segmentsOf, widened, type Segment } from './segments';
+import { blocksOf, widened, type Block, type Segment } from './segments';
 
 export interface Vus {
   roc: number;
@@ -22,18 +22,23 @@ export function volumeUnderSurface(labels: Uint8Array, scores: Float64Array, max
   return volumesUnderSurface(labels, scores, [maxBuffer])[0]!;
 }
 
-/** The volume for each widest buffer; NaN if that is NaN. */
+/**
+ * The volume for each widest buffer; NaN if that is NaN.
+ * @param devices the records of each device, which follow each other: a buffer ends with its device; one device by default
+ */
 export function volumesUnderSurface(
   labels: Uint8Array,
   scores: Float64Array,
   maxBuffers: readonly number[],
+  devices: readonly Segment[] = [{ first: 0, last: labels.length - 1 }],
 ): Vus[] {
-  const segments = segmentsOf(labels);
-  if (segments.length === 0) return maxBuffers.map(() => ({ roc: NaN, precisionRecall: NaN }));
+  const blocks = blocksOf(labels, devices);
+  if (blocks.every(({ segments }) => segments.length === 0))
+    return maxBuffers.map(() => ({ roc: NaN, precisionRecall: NaN }));
   const order = descending(scores);
   const thresholds = pickThresholds(scores, order);
   const areas = Array.from({ length: Math.max(...maxBuffers.filter(Number.isInteger)) + 1 }, (_, buffer) =>
-    areaUnderCurves(labels, scores, segments, order, thresholds, buffer),
+    areaUnderCurves(labels, scores, blocks, order, thresholds, buffer),
   );
   return maxBuffers.map((maxBuffer) => meanArea(areas.slice(0, maxBuffer + 1)));
 }
@@ -61,15 +66,16 @@ function pickThresholds(scores: Float64Array, order: Uint32Array) {
 function areaUnderCurves(
   labels: Uint8Array,
   scores: Float64Array,
-  segments: readonly Segment[],
+  blocks: readonly Block[],
   order: Uint32Array,
   thresholds: readonly Threshold[],
   buffer: number,
 ): Vus {
   const n = labels.length;
-  const weights = bufferedLabels(labels, segments, buffer);
+  const weights = bufferedLabels(labels, blocks, buffer);
   const anomalous = labels.reduce((count, label) => count + label, 0);
-  const peaks = widened(segments, buffer >> 1, n)
+  const peaks = blocks
+    .flatMap((block) => widened(block, buffer >> 1))
     .map(({ first, last }) => largest(scores, first, last))
     .sort((a, b) => b - a);
 
@@ -96,14 +102,16 @@ function areaUnderCurves(
 }
 
 /** 1 on an anomaly, falling to √½ over half a buffer on either side; at most 1. */
-function bufferedLabels(labels: Uint8Array, segments: readonly Segment[], buffer: number): Float64Array {
+function bufferedLabels(labels: Uint8Array, blocks: readonly Block[], buffer: number): Float64Array {
   const weights = Float64Array.from(labels);
   const half = buffer >> 1;
-  for (const { first, last } of segments) {
-    for (let distance = 1; distance <= half; distance++) {
-      const weight = Math.sqrt(1 - distance / buffer);
-      if (last + distance < weights.length) weights[last + distance]! += weight;
-      if (first - distance >= 0) weights[first - distance]! += weight;
+  for (const { segments, ...block } of blocks) {
+    for (const { first, last } of segments) {
+      for (let distance = 1; distance <= half; distance++) {
+        const weight = Math.sqrt(1 - distance / buffer);
+        if (last + distance <= block.last) weights[last + distance]! += weight;
+        if (first - distance >= block.first) weights[first - distance]! += weight;
+      }
     }
   }
   return weights.map((weight) => Math.min(weight, 1));

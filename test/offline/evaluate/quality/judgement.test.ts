@@ -44,17 +44,17 @@ describe('segments', () => {
   });
 
   test('widened, they end with the series, and those that touch are one', () => {
-    const segments = segmentsOf(bits('1000100001'));
-    expect(widened(segments, 1, 10)).toEqual([
+    const series = { first: 0, last: 9, segments: segmentsOf(bits('1000100001')) };
+    expect(widened(series, 1)).toEqual([
       { first: 0, last: 1 },
       { first: 3, last: 5 },
       { first: 8, last: 9 },
     ]);
-    expect(widened(segments, 2, 10)).toEqual([
+    expect(widened(series, 2)).toEqual([
       { first: 0, last: 6 },
       { first: 7, last: 9 },
     ]);
-    expect(widened(segments, 3, 10)).toEqual([{ first: 0, last: 9 }]);
+    expect(widened(series, 3)).toEqual([{ first: 0, last: 9 }]);
   });
 });
 
@@ -80,6 +80,25 @@ describe('volume under the surfaces', () => {
     const wide = volumeUnderSurface(labels, late, 6);
     expect(wide.precisionRecall).toBeGreaterThan(narrow.precisionRecall);
     expect(wide.roc).toBeGreaterThan(narrow.roc);
+  });
+
+  test('a buffer ends with its device', () => {
+    const [labels, scores] = [bits('000111000000'), numbers(0, 0, 1, 3, 4, 5, 9, 9, 0, 1, 0, 1)];
+    const devices = [
+      { first: 0, last: 5 },
+      { first: 6, last: 11 },
+    ];
+    const [alone] = volumesUnderSurface(labels, scores, [4], devices);
+    // The second device has the two largest scores: they are right next to the anomaly of the first one only by the order.
+    expect(alone!.precisionRecall).toBeLessThan(volumeUnderSurface(labels, scores, 4).precisionRecall);
+    expect(alone).toEqual(
+      volumesUnderSurface(
+        bits('000000000111'),
+        Float64Array.of(...scores.subarray(6), ...scores.subarray(0, 6)),
+        [4],
+        devices,
+      )[0],
+    );
   });
 
   test('without an anomaly there is none', () => {
@@ -125,6 +144,23 @@ describe('judge', () => {
     expect(f1).toBeCloseTo(2 / 9, 12);
   });
 
+  test('records of two devices are judged alike in turn and one device after the other', () => {
+    const [labels, flags] = [bits('001100000000'), bits('000110000000')];
+    const scores = numbers(0, 1, 2, 9, 8, 0, 0, 1, 0, 3, 0, 0);
+    const keys = Array.from({ length: 12 }, (_, i) => (i < 6 ? 'a' : 'b'));
+    const inTurn = [0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11];
+    const one = { name: 'x', labels, flags, scores, keys };
+    const other = {
+      name: 'x',
+      labels: Uint8Array.from(inTurn, (i) => labels[i]!),
+      flags: Uint8Array.from(inTurn, (i) => flags[i]!),
+      scores: Float64Array.from(inTurn, (i) => scores[i]!),
+      keys: inTurn.map((i) => keys[i]!),
+    };
+    expect(judge([other])).toEqual(judge([one]));
+    expect(judge([other]).macro).toMatchObject({ eventRecall: 1, delay: 1 });
+  });
+
   test('macro is the mean over the series where a metric is defined, micro counts records', () => {
     const quiet: JudgedSeries = {
       name: 'b',
@@ -162,7 +198,7 @@ function volumeByDefinition(labels: Uint8Array, scores: Float64Array, maxBuffer:
         const distance = i < first ? first - i : i - last;
         if (distance > 0 && distance <= half) weights[i]! += Math.sqrt(1 - distance / buffer);
       }
-    const regions = widened(segmentsOf(labels), half, n);
+    const regions = widened({ first: 0, last: n - 1, segments: segmentsOf(labels) }, half);
     const anomalous = labels.filter((label) => label === 1).length;
     const points = [{ recall: 0, falseRatio: 0, precision: 1 }];
     for (let k = 0; k < 250; k++) {
