@@ -21,8 +21,10 @@ export const register: Register = (program, context) => {
           timestampUnit: detector.fields.timestampUnit,
         });
         const write = (line: string): void => void context.stdout.write(line);
-        const { rejected } = await encodeHistory({ settings: detector, state, model, readHistory, write });
-        if (rejected > 0) log.warn('records left out, as they cannot be decoded', { rejected });
+        const account = await encodeHistory({ settings: detector, state, model, readHistory, write });
+        const { records, reasons } = account.summary();
+        if (account.rejected > 0)
+          log.warn('records of the history were rejected', { rejected: account.rejected, records, reasons });
       }),
     );
 };

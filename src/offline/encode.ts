@@ -5,6 +5,7 @@ import type { Model } from '../models/model';
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { createVersionBatch, type VersionState } from '../scoring/version-state';
 import { createLatentEncoder } from '../scoring/generate';
+import { HistoryAccount } from '../runtime/history-account';
 import type { ReadHistory } from '../sources/history';
 import { configuredSource } from '../sources/configured';
 import { csvLine } from './csv';
@@ -20,8 +21,8 @@ export interface EncodeParts {
 /** Windows per call of the encoder. */
 const chunk = 512;
 
-/** Writes one line per full window; returns the number of records that could not be decoded. */
-export async function encodeHistory(parts: EncodeParts): Promise<{ rejected: number }> {
+/** Writes one line per full window; returns the records that are left out. */
+export async function encodeHistory(parts: EncodeParts): Promise<HistoryAccount> {
   const { settings, state, model, readHistory, write } = parts;
   const { source, training, window } = settings;
   const { decode, shape, table } = createRecordDecoder(settings);
@@ -30,7 +31,7 @@ export async function encodeHistory(parts: EncodeParts): Promise<{ rejected: num
   const batch = createVersionBatch(state, chunk);
   const names = latentNames(model.latentDims);
   let labels: [key: string, time: string][] = [];
-  let rejected = 0;
+  const account = new HistoryAccount(settings);
 
   function flush(): void {
     if (batch.count === 0) return;
@@ -45,11 +46,13 @@ export async function encodeHistory(parts: EncodeParts): Promise<{ rejected: num
   write(csvLine(['key', 'timestamp', ...names]));
   const from = configuredSource(source).bounded ? undefined : Date.now() - training.historyMs;
   for await (const messages of readHistory({ from, to: undefined, maxRecords: training.maxRecords })) {
-    const { records } = await decode(messages, Date.now());
-    rejected += messages.length - records.count;
+    const { records, rows } = await decode(messages, Date.now());
+    account.read(rows);
     for (let row = 0; row < records.count; row++) {
       const key = records.keys[row]!;
       const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
+      if (result === 'duplicate' || result === 'out_of_order')
+        account.leftOut(result, key, records.timestamps[row]!);
       if (result !== 'ready') continue;
       windows.copy(key, batch);
       labels.push([key, new Date(records.timestamps[row]!).toISOString()]);
@@ -57,7 +60,7 @@ export async function encodeHistory(parts: EncodeParts): Promise<{ rejected: num
     }
   }
   flush();
-  return { rejected };
+  return account;
 }
 
 /** `z1`, `z2`, … or, with several levels, `z<level>_<dimension>`. */

@@ -87,7 +87,12 @@ test('a folder of PNG files is trained on; the model draws images and encodes th
   expect(lines[0]).toBe('key,timestamp,z1,z2,z3');
   expect(lines).toHaveLength(count);
   expect(lines[1]).toMatch(/^bars,1970-01-01T00:00:00.000Z,/);
-  expect(encoded.err).toContain('records left out, as they cannot be decoded');
+  expect(JSON.parse(encoded.err.trim().split('\n').at(-1)!)).toMatchObject({
+    message: 'records of the history were rejected',
+    rejected: 1,
+    records: count,
+    reasons: [expect.stringMatching(/^1 damaged_image \(/)],
+  });
 }, 60_000);
 
 describe('evaluate', () => {

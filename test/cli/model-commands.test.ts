@@ -110,6 +110,26 @@ test('encode prints a code for each window of the history', async () => {
   ).toBe(true);
 });
 
+test('encode names the records that are left out, by reason with one example each', async () => {
+  const [first = '', second = '', ...rest] = createRecords(50).trim().split('\n');
+  const wordy = second.replace(/"flow":[\d.]+/, '"flow":"high"');
+  await writeFile(join(folder, 'odd.ndjson'), [first, first, '{', '[', wordy, ...rest].join('\n'));
+  const odd = `source.file.path=${join(folder, 'odd.ndjson')}`;
+  const { out, err, code } = await vaemon('encode', join(folder, 'pump.yaml'), '--set', odd);
+  expect(code).toBe(0);
+  expect(rowsOf(out)).toHaveLength(1 + 49 - 2);
+  expect(JSON.parse(err.trim().split('\n').at(-1)!)).toMatchObject({
+    level: 'warn',
+    rejected: 4,
+    records: 53,
+    reasons: [
+      expect.stringMatching(/^2 not_json \(.*; see record\.format\)$/),
+      expect.stringMatching(/^1 not_a_number \(channel "flow" .*"high"/),
+      expect.stringMatching(/^1 duplicate \(key "a" has a second record at 2026-01-01/),
+    ],
+  });
+});
+
 describe('explain', () => {
   const explain = (...more: string[]): ReturnType<typeof vaemon> =>
     vaemon('explain', join(folder, 'pump.yaml'), ...more);

@@ -392,6 +392,27 @@ test('reports every problem of a configuration and starts nothing', async () => 
   expect(existsSync(store)).toBe(false);
 });
 
+test.each([
+  ['lies in a file', () => path.join(recording, 'store')],
+  ['lies where no folder can be made', () => '/sys/vaemon-store'],
+])('ends within seconds, with the path, when its store %s', async (_, store) => {
+  const began = Date.now();
+  const daemon = startReplay(store());
+  expect(await daemon.ended).toEqual({ code: 1, signal: null });
+  expect(Date.now() - began).toBeLessThan(15_000);
+  expect(daemon.stderr().trim().split('\n')).toHaveLength(1);
+  expect(daemon.stderr()).toContain(store());
+});
+
+test('SIGHUP does not end it', async () => {
+  const daemon = startReplay(await copyStore(trainedStore));
+  await daemon.ready();
+  process.kill(daemon.pid, 'SIGHUP');
+  await untilScored(daemon, 200);
+  expect(daemon.log().filter(({ message }) => message.startsWith('SIGHUP has no effect'))).toHaveLength(1);
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+});
+
 test('says so when its port is in use', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));

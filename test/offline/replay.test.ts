@@ -153,3 +153,19 @@ test('what-if counts the alarms of another false-alarm target', async () => {
   expect(report.whatIf!.alarms).toBeGreaterThan(report.alarms.alarms);
   expect(report.whatIf!.threshold[version]).toBeCloseTo(-Math.log10(0.5), 12);
 });
+
+test.each([
+  ['2026-01-02T00:00:00Z', '2026-01-01T00:00:00Z'],
+  ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z'],
+])('a time from %s to %s is refused', async (from, to) => {
+  const folder = await writeFolder({
+    'pump.yaml': config.replace(
+      'SOURCE',
+      '{ kind: kafka, kafka: { topic: t, brokers: [localhost:1] } }\nsinks: { kafka: { enabled: true, detectionsTopic: o, deadLetterTopic: d } }',
+    ),
+  });
+  const { context, stderr, exitCode } = captureContext();
+  await runCli(['replay', join(folder, 'pump.yaml'), '--from', from, '--to', to], context);
+  expect(stderr()).toBe('vaemon: --from must be before --to: no record lies between them\n');
+  expect(exitCode()).toBe(1);
+});

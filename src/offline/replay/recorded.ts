@@ -43,7 +43,7 @@ export interface RecordSelection {
 /** How much earlier than its record a detection may have been written, because clocks differ, ms. */
 const clockMarginMs = 5 * 60_000;
 
-/** @throws Error when there are more records than `maxRecords`, or an offset does not exist */
+/** @throws Error when there is no record, or more than `maxRecords`, or an offset does not exist */
 export async function readRecords(
   detector: DetectorSettings,
   selection: RecordSelection,
@@ -60,6 +60,7 @@ export async function readRecords(
       : await findRanges(kafka, topic, { from: selection.from, to: selection.to });
   const selected = ranges.filter(({ start, end }) => end > start);
   const count = selected.reduce((total, { start, end }) => total + Number(end - start), 0);
+  if (count === 0) throw new Error(`no record is selected: ${topic} has no message in this time`);
   if (count > selection.maxRecords)
     throw new Error(
       `${count} records are selected, more than --max-records ${selection.maxRecords}: select a shorter time`,

@@ -169,6 +169,9 @@ test('an invalid selection is refused with a hint', async () => {
   expect((await replay(settings, '--from', began, '--max-records', '10')).stderr).toMatch(
     /select a shorter time/,
   );
+  const empty = await replay(settings, '--from', '2001-10-01T00:00:00Z', '--to', '2001-10-02T00:00:00Z');
+  expect(empty.stderr).toMatch(/no record is selected: topic-\S+ has no message in this time/);
+  expect(empty.code).toBe(1);
   expect((await replay(settings, '--from', began, '--what-if', 'target=7')).stderr).toMatch(
     /--what-if target=7/,
   );
