@@ -6,7 +6,7 @@ import type { CategoryTable } from '../domain/condition';
 import type { WindowBatch } from '../domain/window';
 import { ModelVersionError } from '../errors';
 import { disposeModel, readWeights, writeWeights, type Model } from '../models/model';
-import { createModel } from '../models/zoo';
+import { createModel, type AnyModelSpec } from '../models/zoo';
 import type { OpenSession } from '../onnx/session';
 import { createRandom, decodeSafetensors, encodeSafetensors, type StoredTensor } from '../tensor';
 import { createDetector, type Detector } from './detector';
@@ -100,17 +100,34 @@ export async function decodeBundle(
  */
 export function decodeModel(version: string, files: Files): { state: VersionState; model: Model } {
   const state = readFile(version, files, 'model.json', parseJson) as VersionState;
-  const model = readFile(version, files, 'model.json', () => createModel(state.spec, createRandom(0)));
+  const { tensors } = readFile(version, files, 'weights.safetensors', decodeSafetensors);
+  const model = readFile(version, files, 'model.json', () => {
+    checkSize(state.spec, tensors);
+    return createModel(state.spec, createRandom(0));
+  });
   try {
-    readFile(version, files, 'weights.safetensors', (bytes) => {
-      const { tensors } = decodeSafetensors(bytes);
-      writeWeights(model, new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array])));
-    });
+    readFile(version, files, 'weights.safetensors', () =>
+      writeWeights(model, new Map([...tensors].map(([name, { data }]) => [name, data as Float32Array]))),
+    );
     return { state, model };
   } catch (error) {
     disposeModel(model);
     throw error;
   }
+}
+
+/**
+ * A model of another size than its weights could fill the memory before that is noticed.
+ * @throws RangeError if a layer has more units, or two layers have more weights between them, than there are weights
+ */
+function checkSize(spec: Partial<AnyModelSpec>, tensors: ReadonlyMap<string, StoredTensor>): void {
+  const { hidden = [], latentDim = 0, levels = [] } = spec;
+  let stored = 0;
+  for (const { data } of tensors.values()) stored += data.length;
+  const between = hidden.map((units, i) => units * (hidden[i + 1] ?? 1));
+  const needed = Math.max(latentDim, ...levels, ...between);
+  if (!(needed <= stored))
+    throw new RangeError(`the model has at least ${needed} weights, ${stored} are stored`);
 }
 
 /** The engine for a graph; undefined without a graph or without an engine for graphs. */

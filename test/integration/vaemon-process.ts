@@ -40,19 +40,24 @@ const running = new Set<ChildProcess>();
 /**
  * Starts `vaemon COMMAND FOLDER --set …`, with secrets in its environment. It logs JSON, and listens on a port of its own
  * unless told otherwise.
+ * @param descriptors most open files, connections included
  */
 export function startVaemon(
   command: readonly string[],
   folder: string,
   settings: SettingsOverrides = {},
   secrets: Readonly<Record<string, string>> = {},
+  descriptors?: number,
 ): VaemonProcess {
   if (!existsSync(program)) throw new Error(`${program} is missing: run "npm run build" first`);
   const all: SettingsOverrides = { 'http.port': 0, 'log.format': 'json', ...settings };
   const sets = Object.entries(all).map(([key, value]) => `--set=${key}=${value}`);
   const [name, ...options] = command;
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('VAEMON_')));
-  const child = spawn(process.execPath, [program, name!, folder, ...options, ...sets], {
+  const argv = [process.execPath, program, name!, folder, ...options, ...sets];
+  const limited = ['bash', '-c', `ulimit -n ${descriptors ?? 0}; exec "$0" "$@"`, ...argv];
+  const [file, ...args] = descriptors === undefined ? argv : limited;
+  const child = spawn(file!, args, {
     env: { ...env, ...secrets },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

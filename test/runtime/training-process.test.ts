@@ -162,6 +162,17 @@ it.each([
   expect(error).toMatchObject({ reason, message: expect.stringMatching(message) });
 });
 
+it('ends a process that is stopped', async () => {
+  const abort = new AbortController();
+  const stopped = `console.error('ready');process.kill(process.pid,'SIGSTOP');${forever}`;
+  const { error } = await run(stopped, {
+    signal: abort.signal,
+    graceMs: 200,
+    onLine: (line) => line === 'ready' && abort.abort(),
+  });
+  expect(error).toBeInstanceOf(TrainingError);
+});
+
 it('keeps the end of the error output for the operator', async () => {
   const { error } = await run(
     `for(let i=0;i<100;i++)console.error('line '+i);throw new Error('boom in training')`,

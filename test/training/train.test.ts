@@ -215,6 +215,13 @@ describe('a version is refused', () => {
     expect(await reasonOf({ 'golden.json': Buffer.from('{"windows":[]}') })).toBe('golden');
     expect(await reasonOf({ 'golden.json': Buffer.from('{}') })).toBe('golden');
   });
+  test.each([{ hidden: [200_000, 200_000] }, { latentDim: 1e9 }, { levels: [1e9, 1] }])(
+    'when its model would have the size %j',
+    async (size) => {
+      const state = { ...trained.state, spec: { ...trained.state.spec, ...size } };
+      expect(await reasonOf({ 'model.json': Buffer.from(JSON.stringify(state)) })).toBe('unreadable');
+    },
+  );
   test('when its JSON is nested deeply, null, or of another kind', async () => {
     const deep = Buffer.from('['.repeat(1e6) + ']'.repeat(1e6));
     for (const text of [deep, Buffer.from('null'), Buffer.from('{"spec":{"kind":"vae"}}')])
@@ -307,6 +314,12 @@ describe('the graph of a version', () => {
     await expect(decodeBundle('v', strange, table, openSession)).rejects.toMatchObject({ reason: 'golden' });
     const cut = new Map([...files, ['score.onnx', files.get('score.onnx')!.slice(0, -100)]]);
     await expect(decodeBundle('v', cut, table, openSession)).rejects.toMatchObject({ reason: 'unreadable' });
+    for (const garbage of ['not onnx', '', '\0'.repeat(10_000)]) {
+      const version = new Map([...files, ['score.onnx', Buffer.from(garbage)]]);
+      await expect(decodeBundle('v', version, table, openSession)).rejects.toMatchObject({
+        reason: 'unreadable',
+      });
+    }
   });
 
   test('may have a value on the other side of an adjacent calibration score', async () => {

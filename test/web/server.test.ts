@@ -143,6 +143,31 @@ describe('failures', () => {
     expect((await fetch(`${address.url}/readyz`)).status).toBe(500);
   });
 
+  test('no page may be read by a script of another site', async () => {
+    const { address } = await start();
+    for (const method of ['GET', 'OPTIONS']) {
+      const headers = { origin: 'http://elsewhere', 'access-control-request-method': 'GET' };
+      const response = await fetch(`${address.url}/metrics`, { method, headers });
+      expect([...response.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
+    }
+  });
+
+  test.each([
+    ['a header of 100 kB', `GET /metrics HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`, 431],
+    ['two lengths', 'GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n', 400],
+    ['a header without a name', 'GET / HTTP/1.1\r\nhost: a\r\n: b\r\n\r\n', 400],
+    ['no host', 'GET / HTTP/1.1\r\n\r\n', 400],
+  ])('%s is refused, and the server continues', async (_, text, status) => {
+    const server = await start();
+    const socket = await connectTo(server, text);
+    const answer = await new Promise<string>((resolve) =>
+      socket.once('data', (data) => resolve(String(data))),
+    );
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    socket.destroy();
+    expect((await fetch(`${server.address.url}/metrics`)).status).toBe(200);
+  });
+
   test('a request that is not HTTP is 400, and the server continues', async () => {
     const server = await start();
     const socket = await connectTo(server, '\x16\x03\x01 not http\r\n\r\n');
