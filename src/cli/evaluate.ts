@@ -2,7 +2,14 @@
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
-import { evaluate, formatJson, formatScores, thresholdsOf, trainingsOf } from '../offline/evaluate/evaluate';
+import {
+  evaluate,
+  formatJson,
+  formatScores,
+  powerOf,
+  thresholdsOf,
+  trainingsOf,
+} from '../offline/evaluate/evaluate';
 import { evaluateSeries } from '../offline/evaluate/evaluate-series';
 import { formatReport } from '../offline/evaluate/table';
 import { parseCadence, printCadence, type Cadence } from '../offline/evaluate/retraining';
@@ -83,7 +90,7 @@ export const register: Register = (program, { env, stdout, stderr, setExitCode }
       stdout.write(
         options.json === true
           ? formatJson(report, outcomes)
-          : formatReport(report, thresholdsOf(outcomes), trainingsOf(outcomes)),
+          : formatReport(report, thresholdsOf(outcomes), trainingsOf(outcomes), powerOf(outcomes)),
       );
     });
 };

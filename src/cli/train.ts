@@ -2,6 +2,7 @@
 import { Option } from 'commander';
 import { failureMessage, formatTrainingMessage } from '../runtime/training-message';
 import { exitWhenParentIsGone } from '../runtime/training-process';
+import { powerFields, powerMessage } from '../scoring/detection-power';
 import { collapsedLevels } from '../training/report';
 import { exitCodes, type Register } from './context';
 import { openDetector } from './detector';
@@ -41,6 +42,7 @@ export const register: Register = (program, context) => {
         if (counters.length > 0) log.info('channels that only grow are scored by their rate', { counters });
         if (seasons.length > 0)
           log.info('the history has seasons: they are conditions of the model', { seasons });
+        if (report.detectionPower !== undefined) log.info(powerMessage, powerFields(report.detectionPower));
         if (levels.length > 0)
           log.warn('posterior has collapsed: no latent dimension of these levels is in use', { levels });
         if (reason !== undefined)

@@ -1,4 +1,5 @@
 /** Metrics of the model version in use and of trainings. */
+import { faultKinds, type FaultKind } from '../domain/faults';
 import {
   modelFailures,
   rejectReasons,
@@ -45,6 +46,33 @@ export const modelMetrics = {
         created(createdAt / 1000);
       };
     },
+  ),
+  /** At the load of a version, and from then on with live records. */
+  detectionPower: combined(
+    {
+      now: gaugeBy(
+        'vaemon_detection_power_ratio',
+        'Share found of the faults that were put into normal records: recent live ones, held-out ones until there are some.',
+        { name: 'kind', meaning: faultKinds.map((kind) => `\`${kind}\``).join(', ') },
+      ),
+      trained: gaugeBy(
+        'vaemon_detection_power_trained_ratio',
+        'The same for held-out records at the training of the version in use.',
+        { name: 'kind', meaning: 'As in `vaemon_detection_power_ratio`.' },
+      ),
+    },
+    ({ now, trained }) => ({
+      /** @param power undefined if the version has none */
+      trained(power: Partial<Record<FaultKind, number>> = {}) {
+        for (const kind of faultKinds) {
+          trained(kind, power[kind]);
+          now(kind, power[kind]);
+        }
+      },
+      live(power: Partial<Record<FaultKind, number>>) {
+        for (const kind of faultKinds) if (power[kind] !== undefined) now(kind, power[kind]);
+      },
+    }),
   ),
   modelLoadFailed: counterBy(
     'vaemon_model_load_failures_total',

@@ -9,6 +9,13 @@ import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
 import type { VerifiedDetector } from '../scoring/bundle';
+import {
+  powerByKind,
+  powerFields,
+  powerMessage,
+  readPower,
+  type DetectionPower,
+} from '../scoring/detection-power';
 import type { Detector } from '../scoring/detector';
 import type { BundleFiles } from '../store/bundle';
 import type { ModelStore } from '../store/model-store';
@@ -23,15 +30,22 @@ export interface ModelLoaderOptions {
   settings: DetectorSettings;
   store: Pick<ModelStore, 'read'>;
   decode: DecodeModel;
-  metrics: Pick<DetectorMetrics, 'modelLoadFailed' | 'falseAlarmTarget'>;
+  metrics: Pick<DetectorMetrics, 'modelLoadFailed' | 'falseAlarmTarget' | 'detectionPower'>;
   log: Pick<Logger, 'info' | 'warn'>;
 }
 
+interface Loaded {
+  detector: VerifiedDetector;
+  /** At training; undefined if the version has none. */
+  power: DetectionPower | undefined;
+}
+
 export function createModelLoader({ settings, store, decode, metrics, log }: ModelLoaderOptions): LoadModel {
-  async function read(version: string): Promise<VerifiedDetector> {
+  async function read(version: string): Promise<Loaded> {
     const { files } = await store.read(version);
     const detector = await decode(version, files);
-    if (detector.state.settingsFingerprint === settingsFingerprint(settings)) return detector;
+    if (detector.state.settingsFingerprint === settingsFingerprint(settings))
+      return { detector, power: readPower(files.get('report.json')) };
     detector.dispose();
     throw new ModelVersionError(
       version,
@@ -40,7 +54,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
     );
   }
 
-  function activate(detector: VerifiedDetector): ActiveDetector {
+  function activate({ detector, power }: Loaded): ActiveDetector {
     const { calibration, channels, counters, gaps, scaler, seasons } = detector.state;
     const { falseAlarmTarget } = settings.calibration;
     const { ratio, surprise, extrapolated } = alarmThreshold(falseAlarmTarget, detector.state);
@@ -63,7 +77,9 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
     if (counters !== undefined) log.info('channels that only grow are scored by their rate', { counters });
     if (seasons !== undefined)
       log.info('the history has seasons: they are conditions of the model', { seasons });
+    if (power !== undefined) log.info(powerMessage, powerFields(power));
     metrics.falseAlarmTarget(ratio);
+    metrics.detectionPower.trained(power && powerByKind(power));
     return {
       detector,
       threshold: surprise,

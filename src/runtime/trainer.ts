@@ -13,9 +13,11 @@ import { encodeBundle } from '../scoring/bundle';
 import type { ReadHistory } from '../sources/history';
 import { configuredSource } from '../sources/configured';
 import type { TrainingLabel } from '../sources/training-labels';
+import type { DetectionPower } from '../scoring/detection-power';
 import type { ModelStore } from '../store/model-store';
 import { messageOf } from '../system/error-text';
 import type { StoredTensor } from '../tensor';
+import { measurePower } from '../training/canary';
 import { findCounters, withRates } from '../training/counters';
 import { createGapReader, type GapReader } from '../training/gaps';
 import { createDatasetBuilder, type Dataset } from '../training/dataset';
@@ -50,6 +52,8 @@ export interface HistoryReport {
   /** Records that are left out: they cannot be used, or are not newer than the newest one of their device. */
   rejectedRecords: number;
   rejectedByReason: HistorySummary['rejected'];
+  /** Absent where the held-out records are too few. */
+  detectionPower?: DetectionPower;
 }
 
 export interface TrainingResult {
@@ -99,8 +103,16 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     if (!(cause instanceof TrainingError) || cause.reason !== 'too_few_records') throw cause;
     throw new TrainingError(cause.reason, `${cause.message}; ${account.describe()}`, { cause });
   });
-  const report = { ...trained.report, rejectedRecords: account.rejected, rejectedByReason };
   try {
+    const { falseAlarmTarget: target, share } = calibration;
+    const canaries = { target, share, time: settings.window, seed: training.seed, openScoring };
+    const power = await measurePower(trained, levels, canaries, recordDecoder.table);
+    const report = {
+      ...trained.report,
+      ...(power && { detectionPower: power }),
+      rejectedRecords: account.rejected,
+      rejectedByReason,
+    };
     const golden = pickGolden(dataset, trained.report.windows.fit);
     const files = await encodeBundle({ ...trained, report }, golden, recordDecoder.table, openScoring);
     return { version: await publish(parts, files), report };

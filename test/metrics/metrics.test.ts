@@ -46,7 +46,7 @@ describe('the declarations', () => {
   });
 
   test.each(all)('$name has only labels whose values are bounded', ({ name, labels }) => {
-    const allowed = ['detector', 'model', 'stage', 'sink', 'reason', 'topic', 'result'];
+    const allowed = ['detector', 'model', 'stage', 'sink', 'reason', 'topic', 'result', 'kind'];
     if (name === 'vaemon_build_info') allowed.push('version', 'engine', 'node');
     expect(allowed).toEqual(expect.arrayContaining(labels.map((label) => label.name)));
   });
@@ -191,6 +191,23 @@ describe('the metrics of a detector', () => {
     expect(await lag()).toBe(20);
     pump.lag('sensors', 1, undefined);
     expect(await lag()).toBeUndefined();
+  });
+
+  test('detection power is that of the training until live records have one; a version without it has no series', async () => {
+    const { metrics, pump } = create();
+    const power = async (name: string, kind: string) =>
+      (await scrape(metrics)).get(`vaemon_detection_power_${name}{detector="pump",kind="${kind}"}`);
+    pump.detectionPower.trained({ shift: 0.8, spike: 0.6 });
+    expect(await power('ratio', 'shift')).toBe(0.8);
+    pump.detectionPower.live({ shift: 0.1 });
+    expect([await power('ratio', 'shift'), await power('trained_ratio', 'shift')]).toEqual([0.1, 0.8]);
+    expect(await power('ratio', 'spike')).toBe(0.6);
+    expect(await power('ratio', 'blur')).toBeUndefined();
+    pump.detectionPower.trained();
+    expect([await power('ratio', 'shift'), await power('trained_ratio', 'shift')]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 
   test('only the model version in use has a series; the first version is not a swap', async () => {

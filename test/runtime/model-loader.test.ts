@@ -39,6 +39,7 @@ function create({
   };
   const failures: string[] = [];
   const targets: number[] = [];
+  const powers: unknown[] = [];
   const log = createRecordedLog();
   const load = createModelLoader({
     settings,
@@ -47,10 +48,11 @@ function create({
     metrics: {
       modelLoadFailed: (reason) => void failures.push(reason),
       falseAlarmTarget: (ratio) => void targets.push(ratio),
+      detectionPower: { trained: (power) => void powers.push(power), live: () => undefined },
     },
     log,
   });
-  return { load, disposed, failures, targets, log };
+  return { load, disposed, failures, targets, powers, log };
 }
 
 test('the log names the channels that are scored by their rate', async () => {
@@ -73,6 +75,33 @@ test('a loaded version has the alarm threshold of the configured target, and wat
   expect(targets).toEqual([0.001]);
   expect(failures).toEqual([]);
   expect(log.entries).toEqual([]);
+});
+
+test('the detection power of a version is logged and exported; a version without one loads as well', async () => {
+  const report = {
+    detectionPower: {
+      within: [1, 4, 32],
+      stretches: 4,
+      alarming: 0,
+      faults: [
+        { kind: 'shift', size: 3, unit: 'σ', canaries: 4, found: [0, 1, 2] },
+        { kind: 'shift', size: 6, unit: 'σ', canaries: 4, found: [2, 4, 4] },
+      ],
+    },
+  };
+  const files = (content: object) => new Map([['report.json', Buffer.from(JSON.stringify(content))]]);
+  const reading = (content: object) =>
+    (() => Promise.resolve({ files: files(content) })) as unknown as ModelStore['read'];
+  const { load, powers, log } = create({ read: reading(report) });
+  await load(version);
+  expect(powers).toEqual([{ shift: 0.75 }]);
+  expect(log.entries).toEqual([
+    { level: 'info', message: expect.stringContaining('detection power') as string, fields: { shift: 0.75 } },
+  ]);
+  const older = create({ read: reading({ records: 600 }) });
+  await older.load(version);
+  expect(older.powers).toEqual([undefined]);
+  expect(older.log.entries).toEqual([]);
 });
 
 test('a version trained under other settings is refused, counted and disposed', async () => {

@@ -9,6 +9,7 @@ import {
   type SeriesOutcome,
 } from './evaluate-series';
 import type { FailedTraining, UsedVersion } from './evaluator';
+import { mergePower, type DetectionPower } from '../../scoring/detection-power';
 import { createReport, type EvaluationReport } from './quality/report';
 import { readRecordLabels, type RecordLabels } from './record-labels';
 import { findSeries, type SeriesFiles, type SeriesSelection } from './series-files';
@@ -179,6 +180,12 @@ export function thresholdsOf(outcomes: readonly SeriesOutcome[]): UsedThreshold[
   return used;
 }
 
+/** Detection power of all versions of all series together. */
+export function powerOf(outcomes: readonly SeriesOutcome[]): DetectionPower | undefined {
+  const versions = outcomes.flatMap((outcome) => outcome.versions);
+  return mergePower(versions.flatMap(({ detectionPower: power }) => (power === undefined ? [] : [power])));
+}
+
 /** A training during an evaluation, in the order of the records. */
 export interface Training extends Partial<UsedVersion>, Partial<FailedTraining> {
   series: string;
@@ -214,5 +221,5 @@ export function formatJson(report: EvaluationReport, outcomes: readonly SeriesOu
     flags: undefined,
     keys: undefined,
   }));
-  return `${JSON.stringify({ ...report, thresholds: thresholdsOf(outcomes), details }, null, 1)}\n`;
+  return `${JSON.stringify({ ...report, thresholds: thresholdsOf(outcomes), detectionPower: powerOf(outcomes), details }, null, 1)}\n`;
 }

@@ -9,6 +9,7 @@ import { TrainingError } from '../../errors';
 import { quarantined } from '../../runtime/quarantine';
 import { createOfflinePipeline, createOfflineStates } from '../pipeline';
 import { decodeBundle } from '../../scoring/bundle';
+import type { DetectionPower } from '../../scoring/detection-power';
 import type { DetectionBatch } from '../../sinks/sink';
 import type { Message } from '../../sources/source';
 import type { BundleFiles } from '../../store/bundle';
@@ -47,6 +48,8 @@ export interface UsedVersion {
   records: number;
   excludedRecords: number;
   trainingSeconds: number;
+  /** What it finds of faults in held-out records; undefined where they are too few. */
+  detectionPower?: DetectionPower | undefined;
 }
 
 /** A training without a new version: the version in use stays. */
@@ -182,6 +185,7 @@ async function trainVersion(
       records: report.records,
       excludedRecords: report.excludedRecords,
       trainingSeconds: (performance.now() - began) / 1000,
+      detectionPower: report.detectionPower,
     },
   };
 }

@@ -1,6 +1,7 @@
 /** The report of an evaluation as a table. */
 import { formatTable } from '../table';
 import type { Judgement, MacroMetrics, SeriesMetrics } from './quality/judgement';
+import type { DetectionPower } from '../../scoring/detection-power';
 import type { EvaluationReport } from './quality/report';
 import type { Training, UsedThreshold } from './evaluate';
 
@@ -67,11 +68,13 @@ export function formatReport(
   { judgement, alarms, countedOn }: EvaluationReport,
   thresholds: readonly UsedThreshold[],
   trainings: readonly Training[] = [],
+  power?: DetectionPower,
 ): string {
   const trained = trainings.length === 0 ? [] : [...formatTrainings(trainings), ''];
   const lines = [
     ...alarms.map((one) => formatAlarms(one, countedOn)),
     ...thresholds.map((one) => formatThreshold(one, thresholds.length === 1)),
+    ...(power === undefined ? [] : ['', ...formatPower(power)]),
   ];
   if (judgement === undefined) return `${[...trained, ...lines].join('\n')}\n`;
   const isHolding = judgement.micro.heldBackEvents > 0;
@@ -106,6 +109,23 @@ function formatTrainings(trainings: readonly Training[]): string[] {
       one.reason === undefined ? '' : `failed: ${one.reason}`,
     ]),
   );
+}
+
+function formatPower({ within, stretches, alarming, faults }: DetectionPower): string[] {
+  const table = formatTable(
+    ['fault', 'size', 'tried', ...within.map((records) => `found within ${records}`)],
+    faults.map(({ kind, size, unit, canaries, found }) => [
+      kind,
+      `${size} ${unit}`.trim(),
+      String(canaries),
+      ...found.map((count) => `${Math.round((100 * count) / canaries)} %`),
+    ]),
+  );
+  const leftOut = alarming === 0 ? '' : `; ${alarming} more alarm without a fault`;
+  return [
+    `detection power: faults put into ${stretches} held-out stretches, by records to the first flag${leftOut}`,
+    ...table,
+  ];
 }
 
 function formatAlarms(

@@ -48,6 +48,28 @@ test('events that were held back are shown beside those that opened, if there ar
   expect(rows.get('macro')!.slice(-2)[1]).toBe('1.000');
 });
 
+test('detection power is a table by fault and size, with what is left out', () => {
+  const power = {
+    within: [1, 4, 32],
+    stretches: 25,
+    alarming: 2,
+    faults: [{ kind: 'shift', size: 3, unit: 'σ', canaries: 25, found: [5, 10, 23] }] as const,
+  };
+  const text = formatReport(createReport([series('a')], [0.01]), [used], [], power);
+  expect(text).toContain(
+    'detection power: faults put into 25 held-out stretches, by records to the first flag; 2 more alarm without a fault\n',
+  );
+  const rows = rowsOf(text);
+  expect(rows.get('fault')!.slice(2)).toEqual([
+    'tried',
+    'found within 1',
+    'found within 4',
+    'found within 32',
+  ]);
+  expect(rows.get('shift')).toEqual(['shift', '3 σ', '25', '20 %', '40 %', '92 %']);
+  expect(formatReport(createReport([series('a')], [0.01]), [used])).not.toContain('detection power');
+});
+
 test('records without times have false events per 1,000 records', () => {
   const rows = rowsOf(formatReport(createReport([series('a')], [0.01]), [used]));
   expect(rows.get('series')!.at(-1)).toBe('false/1,000');

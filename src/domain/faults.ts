@@ -1,0 +1,221 @@
+/**
+ * Faults to put into normal records, to see whether a detector finds them. With x(t, j) the value of channel j in record t, f the
+ * first record with the fault, n the records from there to the end, σ_j the scale of the channel, s the size and ε standard normal:
+ *
+ *     spike           x(f, j) ± s σ_j                         frozen         x(t, j) ← x(f − 1, j)   for s records
+ *     shift           x(t, j) ± s σ_j                         frozen-device  the same, each channel
+ *     drift           x(t, j) ± s σ_j (t − f + 1)/n           swapped        x(t, j) ↔ x(t, k)       for s records
+ *     variance        x(t, j) + s σ_j ε_t                     dropout        x(t, j) ← 0             for s records
+ *     decorrelated    x(t, j) ← low_j + high_j − x(t, j)      delay          x(t, j) ← x(t − s, j)
+ *
+ * with t ≥ f, one channel j, and [low_j, high_j] the range of the channel in the stretch: a mirrored channel stays within it.
+ */
+import type { Random } from '../tensor';
+import { colourChannels, type ImageShape } from './image';
+import type { Values } from './record';
+
+/** The records of one device in a row. */
+export interface FaultSite {
+  /** Raw; NaN = missing. Shape [records, width]. */
+  values: Values;
+  /** Values per record. */
+  width: number;
+  /** Row of the first record to get the fault. */
+  from: number;
+}
+
+export interface FaultScales {
+  /** Channels that faults may be put into. */
+  channels: readonly number[];
+  /** Standard deviations by channel. */
+  scale: ArrayLike<number>;
+}
+
+interface FaultDescription {
+  /** Of the sizes. */
+  unit: string;
+  /** Ascending. */
+  sizes: readonly number[];
+}
+
+const inDeviations = (...sizes: number[]): FaultDescription => ({ unit: 'σ', sizes });
+const inRecords = (...sizes: number[]): FaultDescription => ({ unit: 'records', sizes });
+
+export const recordFaults = {
+  spike: inDeviations(3, 6, 12),
+  shift: inDeviations(1.5, 3, 6),
+  drift: inDeviations(1.5, 3, 6),
+  variance: inDeviations(1.5, 3, 6),
+  frozen: inRecords(8, 32),
+  'frozen-device': inRecords(8, 32),
+  swapped: inRecords(2, 8),
+  decorrelated: inRecords(8, 32),
+  dropout: inRecords(1, 8),
+  delay: inRecords(2, 8),
+} as const satisfies Record<string, FaultDescription>;
+
+export const imageFaults = {
+  occlusion: { unit: '% of the side', sizes: [15, 30, 50] },
+  flip: { unit: '', sizes: [1] },
+  turn: { unit: 'degrees', sizes: [15, 90, 180] },
+  noise: { unit: '% of the range', sizes: [5, 10, 30] },
+  blur: { unit: 'pixels', sizes: [1, 2, 4] },
+} as const satisfies Record<string, FaultDescription>;
+
+export type RecordFault = keyof typeof recordFaults;
+export type ImageFault = keyof typeof imageFaults;
+export type FaultKind = RecordFault | ImageFault;
+
+export const faultKinds = [...Object.keys(recordFaults), ...Object.keys(imageFaults)] as FaultKind[];
+
+/**
+ * The values of a site with a fault in one channel, or in two or all where the kind is one of several.
+ * @returns undefined if it changes no record, such as a frozen channel that rests anyway
+ */
+export function putFault(
+  kind: RecordFault,
+  size: number,
+  site: FaultSite,
+  { channels, scale }: FaultScales,
+  random: Pick<Random, 'uniform' | 'normal' | 'shuffle'>,
+): Values | undefined {
+  const { width, from } = site;
+  const order = Int32Array.from(channels);
+  random.shuffle(order);
+  const sign = random.uniform() < 0.5 ? -1 : 1;
+  const records = site.values.length / width;
+  /** Rows with the fault, where it lasts `size` records. */
+  const until = Math.min(records, from + size);
+  const x = site.values;
+
+  function changed(rows: number, value: (row: number, j: number) => number, ...which: number[]) {
+    const values = x.slice();
+    let differs = false;
+    for (let row = from; row < rows; row++)
+      for (const j of which) {
+        const at = row * width + j;
+        // A missing value stays missing.
+        if (Number.isNaN(x[at]!)) continue;
+        values[at] = value(row, j);
+        differs ||= values[at] !== x[at];
+      }
+    return differs ? values : undefined;
+  }
+
+  const at = (row: number, j: number): number => x[row * width + j]!;
+  const moved = (by: (row: number, j: number) => number) => (row: number, j: number) =>
+    at(row, j) + size * scale[j]! * by(row, j);
+  /** Newest value of a channel up to a row. */
+  const newest = (row: number, j: number): number => {
+    let known = row;
+    while (known > 0 && Number.isNaN(at(known, j))) known--;
+    return at(Math.max(0, known), j);
+  };
+  const mirrored = (j: number) => {
+    let [low, high] = [Infinity, -Infinity];
+    for (let row = 0; row < records; row++) {
+      low = Math.min(low, Number.isNaN(at(row, j)) ? low : at(row, j));
+      high = Math.max(high, Number.isNaN(at(row, j)) ? high : at(row, j));
+    }
+    return changed(until, (row) => low + high - at(row, j), j);
+  };
+  const inOne: Record<
+    Exclude<RecordFault, 'frozen-device' | 'swapped'>,
+    (j: number) => Values | undefined
+  > = {
+    spike: (j) =>
+      changed(
+        from + 1,
+        moved(() => sign),
+        j,
+      ),
+    shift: (j) =>
+      changed(
+        records,
+        moved(() => sign),
+        j,
+      ),
+    drift: (j) =>
+      changed(
+        records,
+        moved((row) => (sign * (row - from + 1)) / (records - from)),
+        j,
+      ),
+    variance: (j) =>
+      changed(
+        records,
+        moved(() => random.normal()),
+        j,
+      ),
+    frozen: (j) => changed(until, () => newest(from - 1, j), j),
+    decorrelated: mirrored,
+    dropout: (j) => changed(until, () => 0, j),
+    delay: (j) => changed(records, (row) => newest(Math.max(0, row - size), j), j),
+  };
+
+  if (kind === 'frozen-device')
+    return changed(until, (_, j) => newest(from - 1, j), ...Array.from({ length: width }, (__, j) => j));
+  if (kind === 'swapped') {
+    const [j, k] = order;
+    return k === undefined ? undefined : changed(until, (row, one) => newest(row, one === j ? k : j!), j!, k);
+  }
+  for (const j of order) {
+    const values = inOne[kind](j);
+    if (values !== undefined) return values;
+  }
+  return undefined;
+}
+
+/**
+ * An image with a fault: a square of one grey; left and right exchanged; turned about its centre; normal noise on each value; or
+ * the mean of all pixels at most `size` away in each direction. Pixels beyond the border are those at the border.
+ * @returns undefined if it changes nothing
+ */
+export function putImageFault(
+  kind: ImageFault,
+  size: number,
+  pixels: Uint8Array,
+  image: ImageShape,
+  { uniform, normal }: Pick<Random, 'uniform' | 'normal'>,
+): Uint8Array | undefined {
+  const { width, height } = image;
+  const colours = colourChannels(image);
+  const inside = (value: number, end: number): number => Math.max(0, Math.min(end - 1, value));
+  const pixel = (x: number, y: number, colour: number): number =>
+    pixels[(inside(y, height) * width + inside(x, width)) * colours + colour]!;
+  const side = Math.max(1, Math.round((size / 100) * Math.min(width, height)));
+  const [left, top, grey] = [
+    Math.floor(uniform() * (width - side + 1)),
+    Math.floor(uniform() * (height - side + 1)),
+    Math.floor(uniform() * 256),
+  ];
+  const angle = (size * Math.PI) / 180;
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  const [centreX, centreY] = [(width - 1) / 2, (height - 1) / 2];
+  const value: Record<ImageFault, (x: number, y: number, colour: number) => number> = {
+    occlusion: (x, y, colour) =>
+      x >= left && x < left + side && y >= top && y < top + side ? grey : pixel(x, y, colour),
+    flip: (x, y, colour) => pixel(width - 1 - x, y, colour),
+    turn(x, y, colour) {
+      const [dx, dy] = [x - centreX, y - centreY];
+      return pixel(
+        Math.round(centreX + cos * dx + sin * dy),
+        Math.round(centreY - sin * dx + cos * dy),
+        colour,
+      );
+    },
+    noise: (x, y, colour) => pixel(x, y, colour) + (size / 100) * 255 * normal(),
+    blur(x, y, colour) {
+      let sum = 0;
+      for (let dy = -size; dy <= size; dy++)
+        for (let dx = -size; dx <= size; dx++) sum += pixel(x + dx, y + dy, colour);
+      return sum / (2 * size + 1) ** 2;
+    },
+  };
+  const faulty = new Uint8Array(pixels.length);
+  for (let y = 0, i = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      for (let colour = 0; colour < colours; colour++, i++)
+        faulty[i] = Math.max(0, Math.min(255, Math.round(value[kind](x, y, colour))));
+  return faulty.some((v, i) => v !== pixels[i]) ? faulty : undefined;
+}

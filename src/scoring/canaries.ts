@@ -1,0 +1,203 @@
+/**
+ * Canaries: faults put into normal records (domain/faults.ts) and judged as deployed, through the same windows, memory of the
+ * device, calibration and threshold. A canary is found if a record alarms that would not alarm without the fault.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { MemorySnapshot } from '../calibration/memory';
+import type { TimeRules } from '../domain/continuity';
+import {
+  imageFaults,
+  putFault,
+  putImageFault,
+  recordFaults,
+  type FaultKind,
+  type ImageFault,
+  type RecordFault,
+} from '../domain/faults';
+import type { Values } from '../domain/record';
+import { clearWindows, type RecordColumns } from '../domain/window';
+import { createWindowStore } from '../domain/window-store';
+import type { Random } from '../tensor';
+import type { DetectionPower, FaultPower } from './detection-power';
+import type { Detector } from './detector';
+import { engineRows } from './encode';
+import type { DeviceMemories, DeviceMemory } from './memory';
+
+/** Normal records of one device in a row. */
+export interface CanaryStretch extends RecordColumns {
+  key: string;
+  /** First row that the memory has not seen; the window has. */
+  known: number;
+  /** Memory before that row; none = as history left it. */
+  memory?: MemorySnapshot | undefined;
+  /** First row to get a fault. Live and in training as many rows before it are looked at: a window. */
+  from: number;
+}
+
+/** Records that a fault is watched for, of which the first has it; and the shorter times that are reported. */
+export const watchedRecords = 32;
+const withinRecords = [1, 4, watchedRecords];
+
+export interface CanaryOptions {
+  threshold: number;
+  time: TimeRules;
+  random: Random;
+  /** Ends the search without a result. */
+  signal?: AbortSignal;
+}
+
+/** @returns undefined if there is no stretch that a fault can be put into, or if the search was aborted */
+export async function findFaults(
+  detector: Detector,
+  stretches: readonly CanaryStretch[],
+  { threshold, time, random, signal }: CanaryOptions,
+): Promise<DetectionPower | undefined> {
+  const isImage = detector.state.image !== undefined;
+  const within = isImage ? [1] : withinRecords;
+  const isAborted = (): boolean => signal?.aborted === true;
+  const judge = createJudge(detector, threshold, time, isAborted);
+  const counted = new Map<string, FaultPower & { canaries: number; found: number[] }>();
+  let [tested, alarming] = [0, 0];
+  for (const stretch of stretches) {
+    const { from, known } = stretch;
+    const control = judge.begin(stretch, stretch.values, known, stretch.memory);
+    await judge.run(control, from);
+    const memory = control.memories.snapshot();
+    await judge.run(control, Infinity);
+    if (isAborted()) return undefined;
+    if (control.foundAt < Infinity) {
+      alarming++;
+      continue;
+    }
+    tested++;
+    const canaries = plant(detector, stretch, random).map((planted) => ({
+      ...planted,
+      run: judge.begin(stretch, planted.values, from, memory),
+    }));
+    // Record by record, so that a canary that is found costs no more.
+    for (let to = from + 1; to <= stretch.timestamps.length; to++) {
+      for (const { run } of canaries) await judge.enter(run, to);
+      await judge.flush();
+    }
+    if (isAborted()) return undefined;
+    for (const { kind, size, unit, run } of canaries) {
+      const name = `${kind} ${size}`;
+      const power = counted.get(name) ?? { kind, size, unit, canaries: 0, found: within.map(() => 0) };
+      counted.set(name, power);
+      power.canaries++;
+      within.forEach((records, w) => (power.found[w]! += run.foundAt < records ? 1 : 0));
+    }
+  }
+  const faults = [...counted.values()];
+  return faults.length === 0 ? undefined : { within, stretches: tested, alarming, faults };
+}
+
+interface Planted {
+  kind: FaultKind;
+  size: number;
+  unit: string;
+  /** Of the whole stretch. */
+  values: Values;
+}
+
+/** One canary of each kind and size. */
+function plant({ state, shape }: Detector, { values, from }: CanaryStretch, random: Random): Planted[] {
+  const { image, channels, counters, scaler } = state;
+  const width = shape.channels;
+  const planted: Planted[] = [];
+  const add = (kind: FaultKind, size: number, unit: string, first: number, faulty: Values | undefined) => {
+    if (faulty === undefined) return;
+    const all = values.slice();
+    all.set(faulty, first * width);
+    planted.push({ kind, size, unit, values: all });
+  };
+  if (image !== undefined) {
+    const pixels = values.subarray(from * width, (from + 1) * width) as Uint8Array;
+    for (const kind of Object.keys(imageFaults) as ImageFault[]) {
+      const { sizes, unit } = imageFaults[kind];
+      for (const size of sizes) add(kind, size, unit, from, putImageFault(kind, size, pixels, image, random));
+    }
+    return planted;
+  }
+  // The scale of a counter is that of its rate.
+  const known = channels.flatMap((name, j) =>
+    scaler.count[j] === 0 || counters?.includes(name) === true ? [] : [j],
+  );
+  const scales = { channels: known, scale: scaler.scale };
+  const first = Math.max(0, from - shape.length);
+  const site = { values: values.subarray(first * width), width, from: from - first };
+  for (const kind of Object.keys(recordFaults) as RecordFault[]) {
+    const { sizes, unit } = recordFaults[kind];
+    for (const size of sizes) add(kind, size, unit, first, putFault(kind, size, site, scales, random));
+  }
+  return planted;
+}
+
+/** A run of the detector over a stretch. */
+interface Run {
+  stretch: CanaryStretch;
+  /** Those of the stretch, or with a fault. */
+  values: Values;
+  windows: ReturnType<typeof createWindowStore>;
+  memories: DeviceMemories;
+  memory: DeviceMemory;
+  /** Next row to enter. */
+  next: number;
+  /** Number of records from the first faulty one to the first that alarms. */
+  foundAt: number;
+}
+
+/** Scores the records of stretches as the daemon does. */
+function createJudge(detector: Detector, threshold: number, time: TimeRules, isAborted: () => boolean) {
+  const { shape } = detector;
+  const batch = detector.createBatch(engineRows);
+  /** Of each window of the batch. */
+  let judged: { run: Run; row: number }[] = [];
+
+  async function flush(): Promise<void> {
+    if (batch.count === 0 || isAborted()) return;
+    const { aboveBaseline } = await detector.score(batch, (window) => judged[window]!.run.memory);
+    judged.forEach(({ run, row }, window) => {
+      const after = row - run.stretch.from;
+      if (aboveBaseline[window]! >= threshold && after >= 0) run.foundAt = Math.min(run.foundAt, after);
+    });
+    clearWindows(batch);
+    judged = [];
+    await nextTurn();
+  }
+
+  /** Enters records up to row `to`, unless one has alarmed. */
+  async function enter(run: Run, to: number): Promise<void> {
+    const { key, timestamps, conditions } = run.stretch;
+    const end = Math.min(to, timestamps.length);
+    for (; run.next < end && run.foundAt === Infinity; run.next++) {
+      const row = run.next;
+      if (run.windows.push(key, row, timestamps, run.values, conditions) !== 'ready') continue;
+      run.memory.enter(run.values, row * shape.channels);
+      run.windows.copy(key, batch);
+      run.memory.recall(batch, batch.count - 1);
+      judged.push({ run, row });
+      if (batch.count === engineRows) await flush();
+      if (isAborted()) return;
+    }
+  }
+
+  return {
+    flush,
+    enter,
+    async run(run: Run, to: number): Promise<void> {
+      await enter(run, to);
+      await flush();
+    },
+    /** @param next first row that windows and memory have not seen */
+    begin(stretch: CanaryStretch, values: Values, next: number, memory: MemorySnapshot | undefined): Run {
+      const { key, timestamps, conditions } = stretch;
+      const windows = createWindowStore(shape, { ...time, maxKeys: 1 });
+      // One more than a window: the rate of a counter needs the record before.
+      for (let row = Math.max(0, next - shape.length - 1); row < next; row++)
+        windows.push(key, row, timestamps, values, conditions);
+      const memories = detector.createMemories({ maxKeys: 1 }, memory);
+      return { stretch, values, windows, memories, memory: memories.of(key), next, foundAt: Infinity };
+    },
+  };
+}

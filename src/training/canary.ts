@@ -1,0 +1,108 @@
+/** Canaries in the held-out records of a history: the detection power of a version before it is used. */
+import { alarmThreshold, type FalseAlarmTarget } from '../calibration/threshold';
+import type { CategoryTable } from '../domain/condition';
+import type { TimeRules } from '../domain/continuity';
+import type { OpenSession } from '../onnx/session';
+import type { Trained } from '../scoring/bundle';
+import type { DetectionPower } from '../scoring/detection-power';
+import { createDetector } from '../scoring/detector';
+import { openGraph } from '../scoring/onnx-engine';
+import { createRandom } from '../tensor';
+import { splitByTime } from './split';
+import { slowRecords } from '../calibration/slow-test';
+import { findFaults, watchedRecords, type CanaryStretch } from '../scoring/canaries';
+import type { Dataset } from './dataset';
+
+/** Enough for a share to within a tenth, few enough to cost less than the calibration. */
+const mostStretches = 32;
+/** Stretches begin this many records apart at least, in the calibration block. */
+const spacing = 8;
+
+/**
+ * Stretches spread evenly over the calibration block, each with the records that fill the memory of its device before it.
+ * @param dataset with counts, not rates
+ * @param calibration rows that end the windows of the block
+ */
+export function pickStretches(
+  { devices, values, conditions, timestamps, shape, ends }: Dataset,
+  calibration: Int32Array,
+): CanaryStretch[] {
+  const { length, channels, conditions: given, pixels } = shape;
+  const watched = pixels === true ? 1 : watchedRecords;
+  const filled = pixels === true ? 0 : 1;
+  const isEnd = new Uint8Array(timestamps.length);
+  for (const end of ends) isEnd[end] = 1;
+  const inBlock = new Uint8Array(timestamps.length);
+  for (const end of calibration) inBlock[end] = 1;
+  /** By row: records in a row, up to this one, of one device that end a window. */
+  const runOf = (of: Uint8Array): Int32Array => {
+    const run = new Int32Array(timestamps.length);
+    for (const { from, to } of devices)
+      for (let row = from; row < to; row++)
+        run[row] = of[row] === 0 ? 0 : (row > from ? run[row - 1]! : 0) + 1;
+    return run;
+  };
+  const [whole, held] = [runOf(isEnd), runOf(inBlock)];
+  const lasts = Int32Array.from(calibration)
+    .sort()
+    .filter((row) => held[row]! >= watched && whole[row]! >= watched + filled);
+  const count = Math.min(mostStretches, Math.ceil(lasts.length / spacing));
+  return Array.from({ length: count }, (_, i) => {
+    const last = lasts[Math.floor(((i + 0.5) * lasts.length) / count)]!;
+    const from = last - watched + 1;
+    const known = from - Math.min(whole[last]! - watched, filled * slowRecords);
+    const first = known - length + 1;
+    const rows = <T extends Float64Array | Uint8Array>(column: T, width: number) =>
+      column.slice(first * width, (last + 1) * width) as T;
+    return {
+      key: devices.find(({ to }) => last < to)!.key,
+      values: rows(values as Float64Array, channels),
+      conditions: rows(conditions, given),
+      timestamps: rows(timestamps, 1),
+      known: known - first,
+      from: from - first,
+    };
+  });
+}
+
+export interface CanaryOptions {
+  target: FalseAlarmTarget;
+  /** That calibrated: calibration.share. */
+  share: number;
+  time: TimeRules;
+  seed: number;
+  /** Opens the graph that scores; tfjs without it. */
+  openScoring?: OpenSession | undefined;
+}
+
+/**
+ * How many faults a version finds at the operator's target. It does not choose between models.
+ * @returns undefined where the calibration block is too short for a stretch, or for the target
+ */
+export async function measurePower(
+  { state, model, graph }: Omit<Trained, 'report'>,
+  levels: Dataset,
+  { target, share, time, seed, openScoring }: CanaryOptions,
+  table: CategoryTable,
+): Promise<DetectionPower | undefined> {
+  const threshold = thresholdOf(target, state);
+  if (threshold === undefined) return undefined;
+  const openEngine = graph && openScoring && (await openGraph(graph, openScoring));
+  const detector = createDetector('new', state, model, table, openEngine);
+  try {
+    const stretches = pickStretches(levels, splitByTime(levels, share).calibration);
+    return await findFaults(detector, stretches, { threshold, time, random: createRandom(seed) });
+  } finally {
+    detector.release();
+  }
+}
+
+/** Undefined if the calibration cannot support the target; the load of the version fails with the reason. */
+function thresholdOf(target: FalseAlarmTarget, state: Trained['state']): number | undefined {
+  try {
+    return alarmThreshold(target, state).surprise;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
