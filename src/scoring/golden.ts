@@ -22,6 +22,8 @@ interface GoldenWindow {
   /** One list of given conditions per record: a category by its name, null = unknown. */
   conditions: readonly (readonly (string | number | null)[])[];
   surprise: number;
+  /** The surprise that a threshold is compared with. */
+  aboveBaseline: number;
   statistics: Readonly<Record<string, number>>;
   /** Whether the window is made, not recorded. */
   anomaly: boolean;
@@ -67,6 +69,7 @@ export async function describeGolden(
         }),
       ),
       surprise: scores.surprise[window]!,
+      aboveBaseline: scores.aboveBaseline[window]!,
       // The statistics of the window alone: golden windows have no device.
       statistics: rowOf(scores.statistics, window),
       anomaly: window >= normal.count,
@@ -126,9 +129,11 @@ export async function checkGolden(detector: Detector, golden: Golden, table: Cat
     detector.applyCalibration(batch, moved(raw, by)),
   ) as [Scores, Scores];
   golden.windows.forEach((window, i) => {
-    for (const [name, expected] of Object.entries({ ...window.statistics, surprise: window.surprise })) {
-      const valueIn = ({ surprise, statistics }: Scores): number =>
-        (name === 'surprise' ? surprise : statistics[name])?.[i] ?? NaN;
+    const { statistics, surprise, aboveBaseline } = window;
+    for (const [name, expected] of Object.entries({ ...statistics, surprise, aboveBaseline })) {
+      const valueIn = (scores: Scores): number =>
+        (name === 'surprise' || name === 'aboveBaseline' ? scores[name] : scores.statistics[name])?.[i] ??
+        NaN;
       const slack = tolerance * Math.max(1, Math.abs(expected));
       const [low, high] = [valueIn(lower), valueIn(upper)];
       if (low - slack <= expected && expected <= high + slack) continue;
@@ -142,10 +147,10 @@ export async function checkGolden(detector: Detector, golden: Golden, table: Cat
   return reachOf(detector, golden, upper);
 }
 
-function reachOf({ version }: Detector, { windows }: Golden, { surprise }: Scores): number {
+function reachOf({ version }: Detector, { windows }: Golden, { aboveBaseline }: Scores): number {
   const largest = (isAnomaly: boolean): number =>
     windows.reduce(
-      (most, { anomaly }, i) => (anomaly === isAnomaly ? Math.max(most, surprise[i]!) : most),
+      (most, { anomaly }, i) => (anomaly === isAnomaly ? Math.max(most, aboveBaseline[i]!) : most),
       0,
     );
   const [reach, ofNormal] = [largest(true), largest(false)];

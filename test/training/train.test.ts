@@ -244,15 +244,17 @@ describe('a version is refused', () => {
     weights.writeFloatLE(3, weights.length - 400);
     expect(await reasonOf({ 'weights.safetensors': weights })).toBe('golden');
   });
-  test('when an anomaly would be scored as if history were full of them, although normal records score as before', async () => {
-    const state = structuredClone(trained.state);
-    const { tail } = state.calibration;
-    tail.scale *= 2;
-    const other = createDetector('v', state, trained.model, table);
-    const batch = windowsOf(dataset, dataset.ends.slice(0, 4));
-    expect((await other.score(batch)).surprise).toEqual((await detector.score(batch)).surprise);
-    expect(await reasonOf({ 'model.json': Buffer.from(JSON.stringify(state)) })).toBe('golden');
-  });
+  test.each(['tail', 'aboveBaseline'] as const)(
+    'when the %s of its calibration would hide anomalies, although normal records score as before',
+    async (name) => {
+      const state = structuredClone(trained.state);
+      state.calibration[name].scale *= 2;
+      const other = createDetector('v', state, trained.model, table);
+      const batch = windowsOf(dataset, dataset.ends.slice(0, 4));
+      expect((await other.score(batch)).surprise).toEqual((await detector.score(batch)).surprise);
+      expect(await reasonOf({ 'model.json': Buffer.from(JSON.stringify(state)) })).toBe('golden');
+    },
+  );
   test('when its golden records have no anomaly that it finds, although it gives them these scores', async () => {
     const { windows } = JSON.parse(Buffer.from(files.get('golden.json')!).toString()) as Golden;
     const normal = windows.filter(({ anomaly }) => !anomaly);
@@ -344,7 +346,7 @@ describe('the graph of a version', () => {
 
   test('of a version that finds no anomaly is not stored', async () => {
     const blind = structuredClone(trained.state);
-    const { tail } = blind.calibration;
+    const tail = blind.calibration.aboveBaseline;
     Object.assign(tail, { scores: tail.scores.map((score) => score + 1e6), foot: tail.foot + 1e6 });
     const golden = windowsOf(dataset, dataset.ends.slice(0, 4));
     await expect(encodeBundle({ ...trained, state: blind }, golden, table)).rejects.toMatchObject({
