@@ -35,6 +35,9 @@ const tolerance = 1e-4;
 /** Shifts of all values beyond the deadband, in scales of their channel, for one window after another. */
 const shifts = [50, -50, 12, -12, 6, -6, 3, -3];
 
+/** White, the far end for each byte, and black, for one image after another. */
+const repaint: readonly ((byte: number) => number)[] = [() => 255, (byte) => (byte < 128 ? 255 : 0), () => 0];
+
 /**
  * @param normal windows of normal records
  * @returns these windows, and the anomalies made of them, with the scores that the detector gives them
@@ -99,16 +102,13 @@ function withAnomalies(normal: WindowBatch, { shape, state }: Detector): WindowB
   const shifted = (value: number, channel: number, by: number): number =>
     value + by * state.scaler.scale[channel]! + Math.sign(by) * deadbands[channel]!;
   for (let i = count * perWindow; i < 2 * count * perWindow; i++) {
-    const by = shifts[(Math.floor(i / perWindow) - count) % shifts.length]!;
+    const window = Math.floor(i / perWindow) - count;
     values[i] =
-      shape.pixels === true ? farthestByte(values[i]!) : shifted(values[i]!, i % shape.channels, by);
+      shape.pixels === true
+        ? repaint[window % repaint.length]!(values[i]!)
+        : shifted(values[i]!, i % shape.channels, shifts[window % shifts.length]!);
   }
   return batch;
-}
-
-/** Dark becomes white, and bright black. */
-function farthestByte(byte: number): number {
-  return byte < 128 ? 255 : 0;
 }
 
 /**
