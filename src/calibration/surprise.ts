@@ -19,6 +19,8 @@ export interface SurpriseGroup {
 
 /** Stored in the model version. */
 export interface SurpriseState extends SurpriseGroup {
+  /** Of the evidence in the calibration block, at the foot of its tail. */
+  extremalIndex: number;
   /**
    * Separate calibrations, so that the target holds in each group (Mondrian conformal prediction: Vovk, Gammerman & Shafer
    * 2005, § 4.5). A group with too few records is absent and uses the common calibration.

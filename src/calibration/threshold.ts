@@ -38,16 +38,25 @@ export function targetRatio(
 /** How much rarer than one calibration record a fitted tail may be extrapolated. */
 const reach = 10_000;
 
+/** A rate of alarms in clusters is a larger ratio of records, but never more than this. */
+const mostClustered = 0.05;
+
 /**
  * @param version record rate and calibration of a model version
+ * @param eventsPerMs alarm budget of the detector, if it has one
  * @throws RangeError if the target is too rare for a calibration of this size
  */
 export function alarmThreshold(
   target: FalseAlarmTarget,
-  version: { recordsPerMs: number; calibration: { effectiveSize: number } },
+  version: { recordsPerMs: number; calibration: { effectiveSize: number; extremalIndex: number } },
+  eventsPerMs?: number,
 ) {
-  const { effectiveSize } = version.calibration;
-  const ratio = targetRatio(target, version.recordsPerMs);
+  const { effectiveSize, extremalIndex } = version.calibration;
+  const asked = targetRatio(target, version.recordsPerMs);
+  // A rate counts clusters.
+  const ratio =
+    target.kind === 'ratio' ? asked : Math.max(asked, Math.min(mostClustered, asked / extremalIndex));
+  const clustersPerMs = version.recordsPerMs * extremalIndex;
   const least = 1 / (reach * (effectiveSize + 1));
   if (ratio < least) {
     throw new RangeError(
@@ -60,6 +69,11 @@ export function alarmThreshold(
     ratio,
     /** −log10 of it. */
     surprise: surpriseOf(ratio),
+    /** Decades above the threshold from which clusters of normal records are as rare as the alarm budget. */
+    eventMargin:
+      eventsPerMs === undefined
+        ? 0
+        : Math.max(0, Math.log10(clustersPerMs / eventsPerMs) - surpriseOf(ratio)),
     /** Less than one calibration record is expected to alarm, so that the threshold rests on the fitted tail. */
     extrapolated: ratio * (effectiveSize + 1) < 1,
   };

@@ -152,6 +152,13 @@ export function fitConditions(
   return { specs, categories, numbers };
 }
 
+/** Where a condition lies in an encoding. */
+export interface ConditionSlot {
+  kind: ConditionSpec['kind'];
+  at: number;
+  size: number;
+}
+
 export type ConditionEncoder = ReturnType<typeof createConditionEncoder>;
 
 /**
@@ -171,8 +178,12 @@ const maxDeviations = 5;
 
 export function createConditionEncoder(state: ConditionState, table: CategoryTable) {
   let dim = 0;
-  const categorySlots: { at: number; size: number }[] = [];
+  const slots: ConditionSlot[] = [];
   let column = 0;
+  const add = (kind: ConditionSlot['kind'], size: number): void => {
+    slots.push({ kind, at: dim, size });
+    dim += size;
+  };
   const encoders = state.specs.map((spec): Encode => {
     const slot = dim;
     switch (spec.kind) {
@@ -180,8 +191,7 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
         const known = state.categories[spec.name] ?? [];
         const indexByCode = new Map(known.map((value, i) => [table.learnedCode(value), i + 1]));
         const source = column++;
-        categorySlots.push({ at: slot, size: known.length + 1 });
-        dim += known.length + 1;
+        add(spec.kind, known.length + 1);
         return (given, offset, _time, out, at) => {
           const index = indexByCode.get(given[offset + source]!) ?? 0;
           out[at + slot + index] = 1;
@@ -191,7 +201,7 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
       case 'number': {
         const { mean, std } = state.numbers[spec.name] ?? { mean: 0, std: 1 };
         const source = column++;
-        dim += spec.missing === 'unknown' ? 2 : 1;
+        add(spec.kind, spec.missing === 'unknown' ? 2 : 1);
         return (given, offset, _time, out, at) => {
           const value = given[offset + source]!;
           if (Number.isNaN(value)) {
@@ -204,7 +214,7 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
       }
       default: {
         const phase = createPhase(spec);
-        dim += 2;
+        add(spec.kind, 2);
         return (_given, _offset, time, out, at) => {
           const angle = 2 * Math.PI * phase(time);
           out[at + slot] = Math.sin(angle);
@@ -223,10 +233,12 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
   return {
     /** Length of one encoding. */
     dim,
+    slots: slots as readonly ConditionSlot[],
     encode,
     /** Condition dropout: replaces every category of one encoding by the unknown one, with the same weight. */
     forgetCategories(out: Float32Array, at: number): void {
-      for (const slot of categorySlots) {
+      for (const slot of slots) {
+        if (slot.kind !== 'category') continue;
         let total = 0;
         for (let i = 0; i < slot.size; i++) {
           total += out[at + slot.at + i]!;

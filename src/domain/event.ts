@@ -194,7 +194,11 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   }
 
   /** @param detection of the record, if it is anomalous */
-  function observeKey(heard: RecordFacts, detection: Detection | undefined): readonly AnomalyEvent[] {
+  function observeKey(
+    heard: RecordFacts,
+    detection: Detection | undefined,
+    eventMargin: number,
+  ): readonly AnomalyEvent[] {
     if (isSuppressed(heard)) return none;
     const suspicion = hear(heard, detection);
     if (suspicion === undefined) return none;
@@ -217,7 +221,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     } else if (detection !== undefined) extend(suspicion.gathering, detection);
     else if (suspicion.quietRecords >= policy.closeAfter)
       return end(heard.key, suspicion, 'quiet', heard.timestamp);
-    const opened = tryOpen(suspicion.gathering, heard);
+    const opened = tryOpen(suspicion.gathering, heard, eventMargin);
     if (detection === undefined) return opened;
     const accepted = tryAccept(suspicion, suspicion.gathering);
     return accepted.length === 0 ? opened : [...opened, ...accepted];
@@ -242,9 +246,13 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return over(gathering, 'accepted');
   }
 
-  function observe(heard: RecordFacts, detection: Detection | undefined): readonly AnomalyEvent[] {
+  function observe(
+    heard: RecordFacts,
+    detection: Detection | undefined,
+    eventMargin: number,
+  ): readonly AnomalyEvent[] {
     const silent = endSilent();
-    const own = observeKey(heard, detection);
+    const own = observeKey(heard, detection, eventMargin);
     return silent.length === 0 ? own : [...silent, ...own];
   }
 
@@ -260,15 +268,20 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return gathering;
   }
 
-  function tryOpen(gathering: Gathering, { anomalous, timestamp }: RecordFacts): readonly AnomalyEvent[] {
+  function tryOpen(
+    gathering: Gathering,
+    { anomalous, timestamp }: RecordFacts,
+    eventMargin: number,
+  ): readonly AnomalyEvent[] {
     const { event, margin } = gathering;
     const isLongEnough =
       event.anomalousRecords >= policy.minRecords && event.end - event.start >= policy.minLengthMs;
     if (gathering.opened || !anomalous || !isLongEnough) return none;
+    if (margin < eventMargin) return none;
     if (!gathering.heldBack) event.openedAt = timestamp;
     // A violated limit is outside the budget.
     if (budget !== undefined && margin < Infinity) {
-      gathering.heldBack = !budget.admits(event.key, margin, clock, shared);
+      gathering.heldBack = !budget.admits(event.key, margin - eventMargin, clock, shared);
       if (gathering.heldBack) return none;
       budget.charge(event.key, clock);
     }
@@ -292,18 +305,19 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     },
     /**
      * Call once per detection, in order within a key.
+     * @param eventMargin decades above the threshold from which an event opens
      * @returns the events that this detection opens or closes; other keys may have fallen silent
      */
-    observe(detection: Detection): readonly AnomalyEvent[] {
+    observe(detection: Detection, eventMargin = 0): readonly AnomalyEvent[] {
       meet(detection.key, detection.timestamp);
-      return observe(detection, detection.anomalous ? detection : undefined);
+      return observe(detection, detection.anomalous ? detection : undefined, eventMargin);
     },
     /** As `observe`, for a record that is not anomalous. */
     pass(key: string, timestamp: number, missing?: readonly string[]): readonly AnomalyEvent[] {
       meet(key, timestamp);
       // The usual case.
       if (suspicions.size === 0 && suppressed.size === 0) return none;
-      return observe({ key, timestamp, anomalous: false, ...(missing && { missing }) }, undefined);
+      return observe({ key, timestamp, anomalous: false, ...(missing && { missing }) }, undefined, 0);
     },
     /** The events of anomalous records that are not over, as they are so far; those held back, too. */
     currentEvents: (): readonly AnomalyEvent[] =>

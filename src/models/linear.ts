@@ -33,7 +33,7 @@ const maxDevices = 1000;
 export interface LinearRecords {
   /** Scaled; NaN where missing. Shape [records, channels]. */
   x: Float32Array;
-  /** Encoded conditions. Shape [records, conditions]. */
+  /** Terms of their conditions (domain/condition-terms.ts). Shape [records, conditions]. */
   c: Float32Array;
   /** Device of each record. */
   keys: readonly string[];
@@ -41,7 +41,7 @@ export interface LinearRecords {
 
 /**
  * A channel is learned from the records that have it.
- * @param conditions length of an encoded condition
+ * @param conditions number of terms
  * @throws RangeError if a number is infinite
  */
 export function fitLinear({ x, c, keys }: LinearRecords, channels: number, conditions: number): LinearState {
@@ -179,7 +179,7 @@ export interface LinearModel {
    * The deviation d of a record, 0 where a value is missing; reused by the next call. Shape [channels].
    * @param key of the device
    * @param x scaled, from index `xAt` on; `mask` likewise, 0 = missing
-   * @param c encoded condition, from index `cAt` on
+   * @param c terms of the condition, from index `cAt` on
    */
   deviation(
     key: string | undefined,

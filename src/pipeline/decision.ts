@@ -19,6 +19,8 @@ export interface ActiveDetector {
   detector: Detector;
   /** Surprise from which a record is anomalous. */
   threshold: number;
+  /** Decades above the threshold from which an event opens; 0 if absent. */
+  eventMargin?: number;
   /** Compares live scores with the calibration of this version. */
   drift?: DriftWatch;
   /** Surprise of silences; absent where the version contains no gaps. */
@@ -44,7 +46,7 @@ export async function decideChunk(
   chunk: Chunk,
   raw: RawScores | undefined,
   { messages, records }: DecodedMessages,
-  { detector, drift, threshold, silence }: ActiveDetector,
+  { detector, drift, threshold, eventMargin = 0, silence }: ActiveDetector,
   partition: PartitionState,
   { detectorName, explanations, anomaliesOnly }: DecisionRules,
   outcome: Outcome,
@@ -58,8 +60,8 @@ export async function decideChunk(
   const silenceRules = silence && {
     detector: detectorName,
     modelVersion: detector.version,
-    threshold,
-    shortest: silence.lengthAt(threshold),
+    threshold: threshold + eventMargin,
+    shortest: silence.lengthAt(threshold + eventMargin),
     surpriseAt: (length: number) => silence.surpriseAt(length),
   };
   for (let at = 0; at < chunk.count; at++) {
@@ -104,7 +106,7 @@ export async function decideChunk(
       modelVersion: detector.version,
     });
     if (!warmUp) outcome.detections.push(detection);
-    addEvents(partition.events.observe(detection));
+    addEvents(partition.events.observe(detection, eventMargin));
   }
   if (!warmUp) counts.unknownConditions += scores?.unknownConditions ?? 0;
 

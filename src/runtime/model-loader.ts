@@ -2,6 +2,7 @@
 import { createDriftWatch, type DriftWatch } from '../calibration/drift';
 import { createSilenceScale } from '../calibration/gaps';
 import { alarmThreshold, targetRatio } from '../calibration/threshold';
+import { eventPolicy } from '../config/calibration';
 import { settingsFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
 import { ModelVersionError } from '../errors';
@@ -57,7 +58,11 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
   function activate({ detector, power }: Loaded): ActiveDetector {
     const { calibration, channels, counters, gaps, scaler, seasons } = detector.state;
     const { falseAlarmTarget } = settings.calibration;
-    const { ratio, surprise, extrapolated } = alarmThreshold(falseAlarmTarget, detector.state);
+    const { ratio, surprise, eventMargin, extrapolated } = alarmThreshold(
+      falseAlarmTarget,
+      detector.state,
+      eventPolicy(settings).eventsPerMs,
+    );
     if (extrapolated) {
       // The alarm threshold then rests on the fitted tail, not on observed records.
       log.warn('false-alarm target lies beyond the calibration records', {
@@ -83,6 +88,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
     return {
       detector,
       threshold: surprise,
+      eventMargin,
       drift: watchDrift(settings, detector),
       silence: gaps && createSilenceScale(gaps),
     };

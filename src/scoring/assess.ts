@@ -59,7 +59,8 @@ export function createAssessor(
   const { contributions, meanErrors, expectedOfChannels } = outputNames;
   const usual = [...statisticsOfModel, contributions, meanErrors, expectedOfChannels];
   const { channels } = shape;
-  const linear = state.linear && createLinear(state.linear, channels, encoder.recordConditionDim);
+  const linear = state.linear && createLinear(state.linear, channels, encoder.terms.size);
+  const terms = new Float32Array(encoder.terms.size);
   const buffersOf = new WeakMap<WindowBatch, EncodedWindows>();
 
   /** The encoded windows of a batch: those that its window store has filled, or buffers of our own, encoded now. */
@@ -84,7 +85,8 @@ export function createAssessor(
     const deviations = new Float32Array(batch.count * channels);
     for (let window = 0; window < batch.count; window++) {
       const newest = (window * shape.length + shape.length - 1) * channels;
-      const d = linear!.deviation(batch.keys[window], x, mask, newest, c, window * encoder.conditionDim);
+      encoder.terms.write(c, window * encoder.conditionDim, terms, 0);
+      const d = linear!.deviation(batch.keys[window], x, mask, newest, terms, 0);
       if (counts !== undefined) {
         const shift = (j: number): number => batch.recalled.shifts[window * channels + j] ?? 0;
         for (let j = 0; j < channels; j++) {

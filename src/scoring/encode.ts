@@ -1,5 +1,6 @@
 /** Raw windows to the inputs of a model: scaled values with a mask, and one encoded condition per window. */
 import { joinConditions, type ConditionEncoder } from '../domain/condition';
+import { createConditionTerms, type ConditionTerms } from '../domain/condition-terms';
 import type { Values } from '../domain/record';
 import type { Scaler } from '../domain/scaler';
 import {
@@ -22,6 +23,8 @@ export interface WindowEncoder extends RecordEncoder {
   readonly dim: number;
   /** Twice the encoding of one record: that of the newest record, and the mean over its window. */
   readonly conditionDim: number;
+  /** What the linear sibling regresses on. */
+  readonly terms: ConditionTerms;
   /** @param shared memory that an engine on another thread reads in place; engines on this thread are faster without it */
   createBuffers(capacity: number, shared?: boolean): EncodedWindows;
   /** Encodes all windows of the batch into the first rows of `out`, their masks included. */
@@ -61,6 +64,7 @@ export function createWindowEncoder(
     dim,
     recordConditionDim,
     conditionDim,
+    terms: createConditionTerms(conditions.slots, recordConditionDim),
     encodeRecord,
     createBuffers(capacity, shared = false) {
       const create = shared ? createShared : (length: number) => new Float32Array(length);

@@ -5,6 +5,7 @@
 import { autocorrelationTime } from '../calibration/autocorrelation';
 import { createBaseline, fitBaseline } from '../calibration/baseline';
 import { createEvidence, fitStandard, type EvidenceState } from '../calibration/evidence';
+import { extremalIndex } from '../calibration/extremal-index';
 import { createRecentMeans } from '../calibration/recent-means';
 import {
   addToMean,
@@ -104,6 +105,7 @@ export async function calibrate(
   const { state: slow, statistic } = slowTest(assessed, fitted, block, devices, channels);
   const calibration: SurpriseState = {
     ...common,
+    extremalIndex: extremalIndex(exceedances(values, common.tail.foot, block, devices)),
     ...(groupOf && { groups: fitGroups(dataset, rows, block, groupOf, fitGroup) }),
     ...(statistic && { slow: fitTail(statistic) }),
     runs,
@@ -170,6 +172,21 @@ function evidenceOf(
   const evidence = createEvidence(state);
   const of = Object.keys(state).map((name) => columns[name]!);
   return Float64Array.from(places, (place) => evidence(of.map((column) => column[place]!)));
+}
+
+/** The places of each device at which the evidence is above a level. */
+function exceedances(
+  evidence: Float64Array,
+  level: number,
+  places: Int32Array,
+  devices: readonly { from: number; to: number }[],
+): number[][] {
+  let i = 0;
+  return devices.map(({ to }) => {
+    const above: number[] = [];
+    for (; i < places.length && places[i]! < to; i++) if (evidence[i]! > level) above.push(places[i]!);
+    return above;
+  });
 }
 
 /** The evidence less the rise of its baseline, which runs over the block. */

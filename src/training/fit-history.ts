@@ -1,7 +1,13 @@
 /** What a version learns from records by themselves, without a model: the linear sibling, levels, and runs of equal values. */
 import { fitLevel } from '../calibration/level';
 import { fitRuns } from '../calibration/run-lengths';
-import { createConditionEncoder, type CategoryTable, type ConditionState } from '../domain/condition';
+import {
+  createConditionEncoder,
+  joinConditions,
+  type CategoryTable,
+  type ConditionState,
+} from '../domain/condition';
+import { createConditionTerms } from '../domain/condition-terms';
 import { createScaler, type ScalerState } from '../domain/scaler';
 import { fitLinear } from '../models/linear';
 import type { LearnedState } from '../scoring/version-state';
@@ -30,7 +36,8 @@ export function fitHistory(
   const stride = Math.ceil(fit.length / maxLinearRecords);
   const rows = fit.filter((_, i) => i % stride === 0);
   const x = new Float32Array(rows.length * channels);
-  const c = new Float32Array(rows.length * encoder.dim);
+  const terms = createConditionTerms(encoder.slots, encoder.dim);
+  const c = new Float32Array(rows.length * terms.size);
   const keys = Array.from(rows, (row) => devices.find(({ to }) => row < to)!.key);
   /** Scaled; NaN if it is missing, or beyond the range of numbers and teaches nothing. */
   const at = (row: number, channel: number): number => {
@@ -38,13 +45,19 @@ export function fitHistory(
     const scaled = Number.isNaN(value) || !knows(channel) ? NaN : scale(value, channel);
     return Number.isFinite(scaled) ? scaled : NaN;
   };
+  const ofRecords = new Float32Array(shape.length * encoder.dim);
+  const ofWindow = new Float32Array(2 * encoder.dim);
   rows.forEach((row, i) => {
     for (let j = 0; j < channels; j++) x[i * channels + j] = at(row, j);
-    encoder.encode(dataset.conditions, row * given, dataset.timestamps[row]!, c, i * encoder.dim);
+    if (encoder.dim === 0) return;
+    for (let k = 0, of = row - shape.length + 1; of <= row; k++, of++)
+      encoder.encode(dataset.conditions, of * given, dataset.timestamps[of]!, ofRecords, k * encoder.dim);
+    joinConditions(ofRecords, 0, shape.length, encoder.dim, ofWindow, 0);
+    terms.write(ofWindow, 0, c, i * terms.size);
   });
   const withoutCounters = values.map((value, i) => (isCounter(i % channels) ? NaN : value));
   return {
-    linear: fitLinear({ x, c, keys }, channels, encoder.dim),
+    linear: fitLinear({ x, c, keys }, channels, terms.size),
     level: fitLevel(at, channels, devices, acceptAfter),
     runs: fitRuns(withoutCounters, channels, devices),
   };

@@ -50,15 +50,33 @@ describe('a false-alarm target', () => {
 
 describe('the threshold', () => {
   const of = (ratio: number, effectiveSize: number) =>
-    alarmThreshold({ kind: 'ratio', ratio }, { recordsPerMs: 1, calibration: { effectiveSize } });
+    alarmThreshold(
+      { kind: 'ratio', ratio },
+      { recordsPerMs: 1, calibration: { effectiveSize, extremalIndex: 1 } },
+    );
 
   test('rests on calibration records if one is expected beyond it', () => {
-    expect(of(0.01, 1000)).toEqual({ ratio: 0.01, surprise: 2, extrapolated: false });
+    expect(of(0.01, 1000)).toEqual({ ratio: 0.01, surprise: 2, eventMargin: 0, extrapolated: false });
     expect(of(0.001, 99)).toMatchObject({ surprise: 3, extrapolated: true });
   });
 
   test('that is too rare for the calibration is refused with the rarest possible one', () => {
     expect(() => of(1e-7, 99)).toThrow(/worth 99 independent ones support 0.0000010 and more/);
     expect(of(1e-5, 99).extrapolated).toBe(true);
+  });
+
+  const version = { recordsPerMs: 1, calibration: { effectiveSize: 1000, extremalIndex: 0.1 } };
+
+  test('of a rate counts clusters, as an alarm is one', () => {
+    expect(alarmThreshold({ kind: 'rate', count: 1, perMs: 1000 }, version).surprise).toBeCloseTo(2, 10);
+    expect(alarmThreshold({ kind: 'rate', count: 100, perMs: 1000 }, version).ratio).toBe(0.1);
+  });
+
+  test('leaves to the budget what it opens: clusters above the margin are as rare as the budget', () => {
+    const at = (eventsPerMs?: number) =>
+      alarmThreshold({ kind: 'ratio', ratio: 0.01 }, version, eventsPerMs).eventMargin;
+    expect(at(1e-5)).toBeCloseTo(2, 10);
+    expect(at(0.01)).toBe(0);
+    expect(at()).toBe(0);
   });
 });

@@ -9,7 +9,12 @@ import type { Detector } from '../../scoring/detector';
 
 export type AlarmCount = ReturnType<typeof countAlarms>;
 
-export function countAlarms(settings: DetectorSettings, detections: readonly Detection[]) {
+/** @param detectorOf the detector of a model version */
+export function countAlarms(
+  settings: DetectorSettings,
+  detections: readonly Detection[],
+  detectorOf: (version: string) => Detector,
+) {
   const policy = eventPolicy(settings);
   const partitions = new Set(detections.map(({ origin }) => origin.partition));
   const trackers = new Map(
@@ -19,10 +24,12 @@ export function countAlarms(settings: DetectorSettings, detections: readonly Det
       return [partition, tracker];
     }),
   );
+  const thresholdOf = createThresholds(settings, detectorOf);
   let opened = 0;
   for (const detection of detections) {
     const tracker = trackers.get(detection.origin.partition)!;
-    opened += tracker.observe(detection).filter(({ status }) => status === 'open').length;
+    const { eventMargin } = thresholdOf(detection.modelVersion);
+    opened += tracker.observe(detection, eventMargin).filter(({ status }) => status === 'open').length;
   }
   return {
     /** Records with a derived detection. */
@@ -46,12 +53,25 @@ export function countAlarmsAt(
   detections: readonly Detection[],
   detectorOf: (version: string) => Detector,
 ): SupposedAlarms {
+  const supposed = { ...settings, calibration: { ...settings.calibration, falseAlarmTarget: target } };
+  const thresholdOf = createThresholds(supposed, detectorOf);
   const thresholds: Record<string, number> = {};
-  const thresholdOf = (version: string): number =>
-    (thresholds[version] ??= alarmThreshold(target, detectorOf(version).state).surprise);
-  const supposed = detections.map((one) => {
-    const threshold = thresholdOf(one.modelVersion);
+  const derived = detections.map((one) => {
+    const threshold = (thresholds[one.modelVersion] = thresholdOf(one.modelVersion).surprise);
     return { ...one, threshold, anomalous: isAnomalous(one.limits, one.surprise, threshold) };
   });
-  return { ...countAlarms(settings, supposed), threshold: thresholds };
+  return { ...countAlarms(supposed, derived, detectorOf), threshold: thresholds };
+}
+
+function createThresholds(settings: DetectorSettings, detectorOf: (version: string) => Detector) {
+  const { eventsPerMs } = eventPolicy(settings);
+  const known = new Map<string, ReturnType<typeof alarmThreshold>>();
+  return (version: string) => {
+    let one = known.get(version);
+    if (one === undefined) {
+      one = alarmThreshold(settings.calibration.falseAlarmTarget, detectorOf(version).state, eventsPerMs);
+      known.set(version, one);
+    }
+    return one;
+  };
 }

@@ -1,5 +1,6 @@
 /** Detections of recorded messages, derived again by one model version. */
 import { alarmThreshold } from '../../calibration/threshold';
+import { eventPolicy } from '../../config/calibration';
 import { settingsFingerprint } from '../../config/fingerprint';
 import { sourceOf, type DetectorSettings } from '../../config/settings';
 import type { Detection } from '../../domain/detection';
@@ -43,7 +44,11 @@ export async function derive(
   try {
     if (detector.state.settingsFingerprint !== settingsFingerprint(settings))
       throw new ModelVersionError(version, 'schema', 'it was trained under other settings');
-    const { surprise: threshold } = alarmThreshold(settings.calibration.falseAlarmTarget, detector.state);
+    const { surprise: threshold, eventMargin } = alarmThreshold(
+      settings.calibration.falseAlarmTarget,
+      detector.state,
+      eventPolicy(settings).eventsPerMs,
+    );
     /** By `partition/offset`. */
     const detections = new Map<string, Detection>();
     // Baselines depend on all records since the version came into use; a detection records the part that its score needs.
@@ -53,7 +58,7 @@ export async function derive(
     };
     const usesRecorded = baselines === 'recorded' && settings.record.kind !== 'image';
     const changes = usesRecorded ? { baselines: undefined, recordedBaselines } : {};
-    const active = { detector, threshold };
+    const active = { detector, threshold, eventMargin };
     const handle = createOfflinePipeline({
       settings,
       recordDecoder,

@@ -56,7 +56,7 @@ export async function replay(parts: ReplayParts) {
       differences: compared.differences,
       /** Of surprise. */
       largestDifference: compared.largestDifference,
-      alarms: countAlarms(settings, compared.derived),
+      alarms: countAlarms(settings, compared.derived, (of) => derivations.get(of)!.detector),
       whatIf: whatIf && (await suppose(parts, whatIf, compared.derived, derivations, origins)),
     };
   } finally {
