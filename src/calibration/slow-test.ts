@@ -10,6 +10,8 @@ import type { Part } from './memory';
 export interface SlowState {
   /** Mean of each error over the fit block. Shape [errors]. */
   centre: readonly number[];
+  /** The same of each device that has enough records there. */
+  devices: Readonly<Record<string, readonly number[]>>;
   /** Standard deviation of each mean. Shape [errors]. */
   spread: readonly number[];
   /** Inverse of the correlation of the means, shrunk. Shape [errors, errors]. */
@@ -25,8 +27,50 @@ const noise = 0.01;
 const neededStretches = 100;
 const leastDeviation = 0.05;
 
+/** Devices with a centre of their own, at most: those with the most records. */
+const maxDevices = 1000;
+/** A device has a centre of its own from this many records on. */
+const recordsPerCentre = 10 * slowRecords;
+
+export type Centres = Pick<SlowState, 'centre' | 'devices'>;
+
+/**
+ * The mean error of all records and of each device: devices of a kind are never quite alike.
+ * @param errors of a record of the fit block
+ * @param byDevice records of each device in the fit block
+ */
+export function fitCentres(
+  errors: (record: number) => ArrayLike<number>,
+  size: number,
+  byDevice: ReadonlyMap<string, readonly number[]>,
+): Centres {
+  const sum = new Float64Array(size);
+  let count = 0;
+  const devices = new Map<string, readonly number[]>();
+  const large = [...byDevice].sort(([, a], [, b]) => b.length - a.length);
+  for (const [key, records] of large) {
+    const own = new Float64Array(size);
+    for (const record of records) {
+      const of = errors(record);
+      for (let j = 0; j < size; j++) if (Number.isFinite(of[j])) own[j]! += of[j]!;
+    }
+    for (let j = 0; j < size; j++) sum[j]! += own[j]!;
+    count += records.length;
+    if (records.length >= recordsPerCentre && devices.size < maxDevices)
+      devices.set(
+        key,
+        Array.from(own, (value) => value / records.length),
+      );
+  }
+  return {
+    centre: Array.from(sum, (value) => value / Math.max(1, count)),
+    devices: Object.fromEntries(devices),
+  };
+}
+
 /** @param means exponential means of the errors over the fit block. Shape [records, errors] */
-export function fitSlow(means: Float64Array, centre: readonly number[]): SlowState {
+export function fitSlow(means: Float64Array, centres: Centres): SlowState {
+  const { centre } = centres;
   const size = centre.length;
   const records = means.length / size;
   const spread = centre.map((_, j) => {
@@ -48,12 +92,20 @@ export function fitSlow(means: Float64Array, centre: readonly number[]): SlowSta
       const value = (1 - noise) * correlation[i * size + j]! + (i === j ? noise : 0);
       correlation[i * size + j] = correlation[j * size + i] = value;
     }
-  return { centre, spread, precision: Array.from(inverse(correlation, size)) };
+  return { ...centres, spread, precision: Array.from(inverse(correlation, size)) };
 }
 
 export interface SlowTest extends Part {
-  /** Adds the errors of a record to their mean; returns T² of the mean. */
-  step(cells: Float64Array, errors: ArrayLike<number>): number;
+  /** Adds the errors of a record to their mean; returns T² of the mean. @param centre of the device */
+  step(cells: Float64Array, errors: ArrayLike<number>, centre: Float64Array): number;
+  centreOf(key: string): Float64Array;
+}
+
+/** The centre of a device, or the common one. */
+export function createCentres({ centre, devices }: Centres): (key: string) => Float64Array {
+  const common = Float64Array.from(centre);
+  const own = new Map(Object.entries(devices).map(([key, values]) => [key, Float64Array.from(values)]));
+  return (key) => own.get(key) ?? common;
 }
 
 /** Adds errors to their exponential mean, the cells. */
@@ -66,14 +118,16 @@ export function addToMean(cells: Float64Array, errors: ArrayLike<number>, centre
 }
 
 /** Cells: the mean of each error. */
-export function createSlowTest({ centre, spread, precision }: SlowState): SlowTest {
-  const size = centre.length;
+export function createSlowTest(state: SlowState): SlowTest {
+  const { spread, precision } = state;
+  const size = spread.length;
   const matrix = Float64Array.from(precision);
   const z = new Float64Array(size);
   return {
     size,
     begin: () => undefined,
-    step(cells, errors) {
+    centreOf: createCentres(state),
+    step(cells, errors, centre) {
       addToMean(cells, errors, centre);
       for (let i = 0; i < size; i++) z[i] = cells[i]! / spread[i]!;
       return quadraticForm(matrix, size, z);

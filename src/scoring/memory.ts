@@ -74,6 +74,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
   function createDevice(cells: Float64Array, key: string, isNew: boolean): DeviceMemory {
     const own = isNew ? layout.begin(cells, key) : layout.views(cells);
     const shift = new Float32Array(channels);
+    const centre = slow?.centreOf(key);
     let isShifted = false;
     let runSurprise = 0;
     return {
@@ -98,7 +99,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
       },
       means: (statistics, out, to) => means.step(own.means, statistics, out, to),
       rise: (evidence) => baseline.observe(own.baseline, evidence),
-      slow: (errors) => slow?.step(own.slow, errors) ?? 0,
+      slow: (errors) => slow?.step(own.slow, errors, centre!) ?? 0,
     };
   }
 

@@ -9,7 +9,9 @@ import { extremalIndex } from '../calibration/extremal-index';
 import { createRecentMeans } from '../calibration/recent-means';
 import {
   addToMean,
+  createCentres,
   createSlowTest,
+  fitCentres,
   fitSlow,
   isSlowTestUsable,
   type SlowState,
@@ -25,7 +27,7 @@ import type { GroupReader } from '../scoring/group';
 import { evidenceNames, meaned, meanOf, scaleOf } from '../scoring/statistics';
 import type { VersionState } from '../scoring/version-state';
 import type { Dataset } from './dataset';
-import type { Split } from './split';
+import { beforeCalibration, type Split } from './split';
 
 export interface CalibrationOptions {
   /** The statistics that the score combines, as far as the model has them. The others are only reported. */
@@ -42,6 +44,13 @@ export type Calibrated = Pick<
   VersionState,
   'channelCalibrations' | 'calibration' | 'baseline' | 'slow' | 'independentAfter'
 >;
+
+/** The assessed windows of a device: places [from, to). */
+interface Device {
+  key: string;
+  from: number;
+  to: number;
+}
 
 /** Fewer records of a group are calibrated with the others. */
 export const minGroup = 200;
@@ -70,7 +79,9 @@ export async function calibrate(
   const placeOf = new Map(Array.from(rows, (row, i) => [row, i]));
   /** Places among the assessed windows of the calibration block, in the order of the rows: device after device. */
   const block = Int32Array.from(split.calibration, (end) => placeOf.get(end)!).sort();
-  const fitted = isImage ? block : Int32Array.from(split.fit, (end) => placeOf.get(end)!).sort();
+  const fitted = isImage
+    ? block
+    : Int32Array.from(beforeCalibration(split), (end) => placeOf.get(end)!).sort();
 
   const own = take(assessed.contributions, block, channels);
   const channelCalibrations = fitChannels(own, channels);
@@ -129,12 +140,12 @@ function take(values: Float64Array, places: Int32Array, width = 1): Float64Array
 }
 
 /** The places [from, to) of the windows of each device. */
-function devicesOf({ devices }: Dataset, rows: Int32Array): { from: number; to: number }[] {
+function devicesOf({ devices }: Dataset, rows: Int32Array): Device[] {
   let place = 0;
-  return devices.map(({ to }) => {
+  return devices.map(({ key, to }) => {
     const from = place;
     while (place < rows.length && rows[place]! < to) place++;
-    return { from, to: place };
+    return { key, from, to: place };
   });
 }
 
@@ -142,7 +153,7 @@ function devicesOf({ devices }: Dataset, rows: Int32Array): { from: number; to: 
 function addMeans(
   columns: Record<string, Float64Array>,
   names: readonly string[],
-  devices: readonly { from: number; to: number }[],
+  devices: readonly Device[],
 ): void {
   const of = meaned(Object.fromEntries(names.map((name) => [name, null])) as never);
   if (of.length === 0) return;
@@ -179,7 +190,7 @@ function exceedances(
   evidence: Float64Array,
   level: number,
   places: Int32Array,
-  devices: readonly { from: number; to: number }[],
+  devices: readonly Device[],
 ): number[][] {
   let i = 0;
   return devices.map(({ to }) => {
@@ -193,7 +204,7 @@ function exceedances(
 function aboveBaseline(
   evidence: Float64Array,
   places: Int32Array,
-  devices: readonly { from: number; to: number }[],
+  devices: readonly Device[],
   state: ReturnType<typeof fitBaseline>,
 ): Float64Array {
   const baseline = createBaseline(state);
@@ -213,7 +224,7 @@ function slowTest(
   { deviations, meanErrors, rows }: Assessed,
   fitted: Int32Array,
   block: Int32Array,
-  devices: readonly { from: number; to: number }[],
+  devices: readonly Device[],
   channels: number,
 ): { state?: SlowState; statistic?: Float64Array } {
   if (deviations.length === 0) return {};
@@ -224,31 +235,34 @@ function slowTest(
     errors.set(meanErrors.subarray(place * channels, (place + 1) * channels), channels);
     return errors;
   };
-  const centre = new Float64Array(size);
-  for (const place of fitted)
-    errorsAt(place).forEach((error, j) => {
-      if (Number.isFinite(error)) centre[j]! += error / fitted.length;
-    });
   const inFit = new Uint8Array(rows.length);
   for (const place of fitted) inFit[place] = 1;
+  const placesInFit = new Map(
+    devices.map(({ key, from, to }) => [
+      key,
+      Array.from({ length: to - from }, (_, i) => from + i).filter((place) => inFit[place] === 1),
+    ]),
+  );
+  const centres = fitCentres(errorsAt, size, placesInFit);
+  const centreOf = createCentres(centres);
   const means = new Float64Array(fitted.length * size);
   let at = 0;
-  for (const { from, to } of devices) {
+  for (const { key, from, to } of devices) {
     const cells = new Float64Array(size);
     for (let place = from; place < to; place++) {
-      addToMean(cells, errorsAt(place), centre);
+      addToMean(cells, errorsAt(place), centreOf(key));
       if (inFit[place] === 1) means.set(cells, size * at++);
     }
   }
-  const state = fitSlow(means, Array.from(centre));
+  const state = fitSlow(means, centres);
   const test = createSlowTest(state);
   const inBlock = new Uint8Array(rows.length);
   for (const place of block) inBlock[place] = 1;
-  const byDevice = devices.map(({ from, to }) => {
+  const byDevice = devices.map(({ key, from, to }) => {
     const cells = new Float64Array(size);
     const values: number[] = [];
     for (let place = from; place < to; place++) {
-      const value = test.step(cells, errorsAt(place));
+      const value = test.step(cells, errorsAt(place), centreOf(key));
       if (inBlock[place] === 1) values.push(value);
     }
     return Float64Array.from(values);

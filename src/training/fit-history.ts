@@ -17,7 +17,7 @@ import type { Dataset } from './dataset';
 const maxLinearRecords = 50_000;
 
 /**
- * @param fit windows of the fit block: the linear sibling learns from their newest records
+ * @param fit windows before the calibration block: the linear sibling learns from their newest records
  * @param isCounter by channel: the dataset has rates, whose runs deployment does not see
  */
 export function fitHistory(

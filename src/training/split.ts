@@ -32,3 +32,11 @@ export function splitByTime(dataset: Dataset, calibrationShare: number): Split {
     calibration: after(calibrationFrom, ends.length),
   };
 }
+
+/** All windows before the calibration block: for what is learned in closed form, which needs no validation. */
+export function beforeCalibration({ fit, validation }: Split): Int32Array {
+  const all = new Int32Array(fit.length + validation.length);
+  all.set(fit);
+  all.set(validation, fit.length);
+  return all;
+}

@@ -41,7 +41,7 @@ import { fitHistory } from './fit-history';
 import { fitHeldOutVariance } from './held-out-variance';
 import { chooseLikelihood } from './likelihood';
 import type { TrainingReport } from './report';
-import { splitByTime, type Split } from './split';
+import { beforeCalibration, splitByTime, type Split } from './split';
 import type { Encoded } from './stepper';
 
 /** An effort of 0 is chosen from the number of windows. */
@@ -280,7 +280,7 @@ function learnedState(
     ...(seasons.length > 0 && { seasons: seasons.map(({ name }) => name) }),
     signals: signals.map(({ channel, direction, deadband }) => ({ channel, direction, deadband })),
     ...(image === undefined &&
-      fitHistory(dataset, split.fit, scaler, conditions, table, acceptAfter, (channel) =>
+      fitHistory(dataset, beforeCalibration(split), scaler, conditions, table, acceptAfter, (channel) =>
         counters.includes(schema.channels[channel]!),
       )),
     recordsPerMs: dataset.recordsPerMs,

@@ -1,4 +1,10 @@
-import { addToMean, createSlowTest, fitSlow, isSlowTestUsable } from '../../src/calibration/slow-test';
+import {
+  addToMean,
+  createSlowTest,
+  fitCentres,
+  fitSlow,
+  isSlowTestUsable,
+} from '../../src/calibration/slow-test';
 import { seededNormal } from './seeded';
 
 const size = 3;
@@ -21,7 +27,7 @@ function fitted(): ReturnType<typeof fitSlow> {
     addToMean(cells, next(), centre);
     means.set(cells, row * size);
   }
-  return fitSlow(means, centre);
+  return fitSlow(means, { centre, devices: {} });
 }
 
 const state = fitted();
@@ -35,6 +41,7 @@ function run(records: number, offset: readonly number[], seed: number): number[]
     test.step(
       cells,
       next().map((value, j) => value + offset[j]!),
+      test.centreOf(''),
     ),
   );
 }
@@ -68,11 +75,25 @@ test('a value that is missing or overflows leaves its mean', () => {
   expect(cells[2]).toBeCloseTo(0.3 * (1 - 2 / 61), 12);
 });
 
+test('devices with enough records have centres of their own', () => {
+  const many = Array.from({ length: 600 }, (_, i) => i);
+  const centres = fitCentres(
+    (record) => [record < 600 ? 2 : -1],
+    1,
+    new Map([
+      ['a', many],
+      ['b', [600, 601]],
+    ]),
+  );
+  expect(centres.devices).toEqual({ a: [2] });
+  expect(centres.centre[0]).toBeCloseTo((2 * 600 - 2) / 602, 12);
+});
+
 test('errors that never vary keep the statistic finite', () => {
-  const constant = fitSlow(new Float64Array(300), [1, 2, 3]);
+  const constant = fitSlow(new Float64Array(300), { centre: [1, 2, 3], devices: {} });
   const test = createSlowTest(constant);
-  expect(test.step(new Float64Array(3), [1, 2, 3])).toBe(0);
-  expect(Number.isFinite(test.step(new Float64Array(3), [2, 2, 3]))).toBe(true);
+  expect(test.step(new Float64Array(3), [1, 2, 3], test.centreOf(''))).toBe(0);
+  expect(Number.isFinite(test.step(new Float64Array(3), [2, 2, 3], test.centreOf('')))).toBe(true);
 });
 
 describe('the test is used', () => {
