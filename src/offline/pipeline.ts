@@ -57,7 +57,7 @@ export function createOfflinePipeline(parts: OfflineParts): HandleBatch {
 export function createOfflineStates(
   settings: DetectorSettings,
   recordDecoder: RecordDecoder,
-  changes: Pick<StateRules, 'baselines' | 'recordedBaselines'> = {},
+  changes: Pick<StateRules, 'recordedBaselines'> = {},
 ): PartitionStates {
   return createPartitionStates({ ...stateRules(settings, recordDecoder), ...changes });
 }

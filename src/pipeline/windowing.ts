@@ -147,9 +147,11 @@ export function fillChunk(
       chunk.lacks[at] = lacks ? 1 : 0;
       if (limits.length > 0) chunk.limits.set(at, limits);
       if (result === 'ready') {
-        const memory = partition.baselines?.of(key, BigInt(message.origin.offset));
+        const { baselines } = partition;
+        const offset = BigInt(message.origin.offset);
+        const memory = baselines?.of(key, offset);
         memory?.enter(records.values, row * valuesPerRecord);
-        chunk.lacksBaselines[at] = partition.baselines?.lacks(key) === true ? 1 : 0;
+        chunk.lacksBaselines[at] = baselines?.lacks(key, offset) === true ? 1 : 0;
         windows.copy(key, chunk.windows);
         // Kept, as later records of the chunk may drop the device.
         chunk.memories.push(memory);

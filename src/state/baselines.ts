@@ -8,8 +8,8 @@ import type { BaselinePolicy, RecordedBaseline } from './rules';
 export interface PartitionBaselines {
   /** For the record of `key` at `offset`; undefined for a record before the baselines begin. */
   of(key: string, offset: bigint): DeviceMemory | undefined;
-  /** Whether the baselines of a device may differ from those of an uninterrupted process. */
-  lacks(key: string): boolean;
+  /** Whether the baseline of a device may differ, for the record at `offset`, from that of an uninterrupted process. */
+  lacks(key: string, offset: bigint): boolean;
 }
 
 export type VersionBaselines = ReturnType<typeof createVersionBaselines>;
@@ -34,30 +34,47 @@ export function createVersionBaselines(start: BaselinesStart, detector: Detector
   };
 }
 
-/** @param recordedAt the baseline in the detection of the record at an offset */
+/**
+ * Followed baselines, but where the detection of a record tells what its score took from them, that is taken.
+ * @param recordedAt the baseline in the detection of the record at an offset
+ */
 export function createRecordedBaselines(
+  followed: PartitionBaselines,
   recordedAt: (offset: bigint) => RecordedBaseline | undefined,
 ): PartitionBaselines {
   return {
-    of(_, offset) {
+    of(key, offset) {
+      const memory = followed.of(key, offset);
       const recorded = recordedAt(offset);
-      return recorded && createRecordedMemory(recorded);
+      return recorded === undefined ? memory : createRecordedMemory(recorded, memory);
     },
-    lacks: () => false,
+    lacks: (key, offset) => recordedAt(offset) === undefined && followed.lacks(key, offset),
   };
 }
 
-/** The memory of a device as a detection has recorded it. */
-function createRecordedMemory({ rise, shift, means, slow, runs }: RecordedBaseline): DeviceMemory {
+/** The memory of a device as a detection has recorded it. @param followed learns from the record, too */
+function createRecordedMemory(
+  { rise, shift, means, slow, runs }: RecordedBaseline,
+  followed: DeviceMemory | undefined,
+): DeviceMemory {
   return {
-    seen: 0,
-    enter: () => undefined,
+    seen: followed?.seen ?? 0,
+    enter: (values, from) => followed?.enter(values, from),
     recall(batch: WindowBatch, place: number) {
       batch.recalled.runs[place] = runs;
       if (shift !== undefined) setShift(batch, place, shift);
     },
-    means: (_, out, to) => out.set(means, to),
-    rise: () => rise,
-    slow: () => slow,
+    means(statistics, out, to) {
+      followed?.means(statistics, out, to);
+      out.set(means, to);
+    },
+    rise(evidence) {
+      followed?.rise(evidence);
+      return rise;
+    },
+    slow(errors) {
+      followed?.slow(errors);
+      return slow;
+    },
   };
 }

@@ -25,7 +25,6 @@ export function createPartitionState(topic: string, partition: number, rules: St
   const { baselines: policy, recordedBaselines: recorded, store, maxReplay = defaultMaxReplay } = rules;
   const stored = store && createStoredPartition(topic, partition, store, { ...rules, maxReplay }, report);
   const saving = stored && createSaving(stored, rules.saveEvery);
-  const recordedBaselines = recorded && createRecordedBaselines((offset) => recorded(partition, offset));
   let contents = createContents(rules, { lost: false, offset: beforeAll });
   /** Offset of the last message whose outcome is written. */
   let settledTo = beforeAll;
@@ -85,7 +84,9 @@ export function createPartitionState(topic: string, partition: number, rules: St
     },
     /** Undefined where none are followed. */
     get baselines(): PartitionBaselines | undefined {
-      return recordedBaselines ?? contents.baselines;
+      const { baselines } = contents;
+      if (recorded === undefined || baselines === undefined) return baselines;
+      return createRecordedBaselines(baselines, (offset) => recorded(partition, offset));
     },
     /** The last offset before `liveFrom` that a usable state in memory or the store includes: reading can continue after it. */
     async restorePoint(liveFrom: bigint): Promise<bigint | undefined> {

@@ -43,7 +43,7 @@ export interface StateRules {
   events: EventPolicy;
   /** If absent, baselines are not followed. */
   baselines?: BaselinePolicy | undefined;
-  /** Baselines to score with instead of followed ones. */
+  /** What scores took from baselines, where that is recorded. */
   recordedBaselines?: (partition: number, offset: bigint) => RecordedBaseline | undefined;
   /** For each given condition, whether it is a category. */
   categories: readonly boolean[];

@@ -93,7 +93,11 @@ export function compare(
   let largestDifference = 0;
   /** One detection per record, where there is one: by the version that scored it. */
   const derived: Detection[] = [];
-  const isWritten = ({ anomalous }: Detection): boolean => sinks.kafka.emit === 'all' || anomalous;
+  const writesAll = sinks.kafka.emit === 'all';
+  const isWritten = ({ anomalous }: Detection): boolean => writesAll || anomalous;
+  /** Whether it may not have been written. That each record has a detection does not depend on baselines. */
+  const isDoubtful = ({ incomplete = [] }: Detection): boolean =>
+    writesAll ? incomplete.includes('window') : incomplete.length > 0;
 
   function note(difference: Difference): void {
     if (differences.length < maxDifferences) differences.push(difference);
@@ -104,7 +108,7 @@ export function compare(
     const detections = tried.map((derivation) => derivation.detections.get(origin));
     const quiet = detections.find((one) => one === undefined || !isWritten(one));
     if (detections.length === 0 || detections.includes(undefined) || quiet !== undefined) counts.quiet++;
-    else if (detections.every((one) => one?.incomplete !== undefined)) counts.incomplete++;
+    else if (detections.every((one) => one !== undefined && isDoubtful(one))) counts.incomplete++;
     else {
       counts.unrecorded++;
       note({ origin, field: 'detection', recorded: undefined, derived: detections[0]!.surprise });

@@ -56,8 +56,7 @@ export async function derive(
       const detection = recorded.get(`${partition}/${offset}`)?.[0];
       return detection && recordedBaseline(detector.state, detection);
     };
-    const usesRecorded = baselines === 'recorded' && settings.record.kind !== 'image';
-    const changes = usesRecorded ? { baselines: undefined, recordedBaselines } : {};
+    const changes = baselines === 'recorded' ? { recordedBaselines } : {};
     const active = { detector, threshold, eventMargin };
     const handle = createOfflinePipeline({
       settings,

@@ -29,7 +29,11 @@ export function formatReplay(settings: DetectorSettings, report: ReplayReport): 
     ...(report.withoutVersion > 0
       ? [`    versions are kept for: training.keepVersions (${training.keepVersions}), training.keepFor`]
       : []),
-    noted('incomplete', report.incomplete, 'windows lack records: increase --lead'),
+    noted(
+      'incomplete',
+      report.incomplete,
+      'windows or baselines lack records: increase --lead, or begin earlier',
+    ),
     noted('quiet', report.quiet, 'none recorded, none derived'),
     noted('unrecorded', report.unrecorded, 'derived, but not recorded'),
     ...(differences.length > 0 ? ['', 'first differences (partition/offset):'] : []),
