@@ -24,7 +24,10 @@ export async function writeAtomically(
     await syncDirectory(fs, dirname(path));
   } catch (error) {
     await fs.rm(incoming, { force: true }).catch(() => undefined);
-    throw error;
+    // Each temporary name is another one: with it, no problem would look like the one before.
+    const failure = error as Error;
+    failure.message = failure.message.replaceAll(incoming, path);
+    throw failure;
   }
 }
 

@@ -25,6 +25,17 @@ test('a failed rename leaves the old file and no temporary one', async () => {
   expect(await readdir(folder)).toEqual(['state.json']);
 });
 
+test('a failure names the file and not its temporary one, so that it is the same each time', async () => {
+  const path = join(folder, 'absent', 'state.json');
+  const failure = () =>
+    writeAtomically(path, 'new').then(
+      () => '',
+      (error: unknown) => (error as Error).message,
+    );
+  expect(await failure()).toBe(`ENOENT: no such file or directory, open '${path}'`);
+  expect(await failure()).toBe(await failure());
+});
+
 test('a name of the longest length that file systems allow still has a temporary one', async () => {
   const path = join(folder, 'a'.repeat(255));
   await writeAtomically(path, 'new');
