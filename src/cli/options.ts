@@ -61,10 +61,12 @@ export function trainingCommand(parent: Command, name: string, description: stri
     .option('--take-lease', 'publish although another process trains: what it is training is lost');
 }
 
-/** Collects `key=value` arguments by key; the last of one key wins. */
+/** Collects `key=value` arguments by key; a key has one value. */
 export function collect(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
   const { key, value } = /^(?<key>[^=\s]+)=(?<value>.*)$/s.exec(text)?.groups ?? {};
   if (key === undefined || value === undefined) throw new InvalidArgumentError('Expected key=value.');
+  if (Object.hasOwn(before, key) && before[key] !== value)
+    throw new InvalidArgumentError(`It gives "${key}" a second value.`);
   return { ...before, [key]: value };
 }
 

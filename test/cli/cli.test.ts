@@ -18,6 +18,10 @@ test.each([
   [['config', 'check'], "missing required argument 'path'"],
   [['config', 'check', 'x', '--jsno'], 'Did you mean --json?'],
   [['config', 'check', 'x', '--set', 'window.length'], 'Expected key=value.'],
+  [
+    ['config', 'check', 'x', '-s', 'http.port=1', '-s', 'http.port=2'],
+    'It gives "http.port" a second value.',
+  ],
   [['evaluate', 'x', '--out', 'a', '--out', 'b'], "option '--out <file>' is given twice"],
   [[], 'Usage: vaemon'],
 ])('%j is wrong usage: a hint on stderr, exit 64', async (argv, hint) => {
