@@ -84,6 +84,11 @@ export function createMemories<Device>(
     get size() {
       return devices.size;
     },
+    /** Of one device; undefined if it is not known. */
+    snapshotOf(key: string): MemorySnapshot | undefined {
+      const entry = devices.get(key);
+      return entry && { keys: [key], cells: entry.cells.slice() };
+    },
     snapshot(): MemorySnapshot {
       const cells = new Float64Array(devices.size * size);
       let at = 0;

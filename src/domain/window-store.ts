@@ -185,6 +185,8 @@ export function createWindowStore(
       const place = copyWindow(window, shape, batch);
       if (batch.encoded !== undefined) copyEncoded(window, batch, batch.encoded, place);
     },
+    /** Whether a window of the key can be copied. */
+    isFull: (key: string): boolean => (windowOf(key)?.pushed ?? 0) >= length,
     /** Whether the window of a key may lack records before its newest one, which this process has not read; no window lacks none. */
     lacks: (key: string): boolean => (windowOf(key)?.lacking ?? 0) > 1,
     /** As `lacks`, but for windows with counters, whose first rate needs the record before the window. */

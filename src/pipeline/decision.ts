@@ -8,6 +8,7 @@ import type { ExplanationRule } from '../domain/explanations';
 import type { Values } from '../domain/record';
 import type { LimitViolation } from '../domain/signal';
 import type { RawScores } from '../scoring/assess';
+import type { DetectionPower } from '../scoring/detection-power';
 import type { Detector, MemoryOf, Scores } from '../scoring/detector';
 import type { PartitionState } from '../state/partition';
 import { buildDetection, isAnomalous, recordSurprise, recordThreshold, type Explanation } from './detection';
@@ -25,6 +26,8 @@ export interface ActiveDetector {
   drift?: DriftWatch;
   /** Surprise of silences; absent where the version contains no gaps. */
   silence?: SilenceScale | undefined;
+  /** At the training of the version; absent if it has none. */
+  power?: DetectionPower | undefined;
 }
 
 export interface DecisionRules {

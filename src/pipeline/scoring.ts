@@ -13,6 +13,7 @@ import {
   createChunkPool,
   fillChunk,
   type Chunk,
+  type DecodedMessages,
   type WindowingRules,
 } from './windowing';
 
@@ -23,6 +24,8 @@ export interface ScoringParts extends WindowingRules, Pick<DecisionRules, 'expla
   now: () => number;
   /** Called after each batch while drift is active. */
   onDrift?: () => void;
+  /** Called after the decisions of each batch, with the state that they have left; returns soon. */
+  onScored?: (decoded: DecodedMessages, partition: PartitionState, active: ActiveDetector) => void;
 }
 
 export function createScoring(parts: ScoringParts) {
@@ -68,6 +71,7 @@ export function createScoring(parts: ScoringParts) {
     outcome.counts.jumpsUndone = undone - windowsBefore.undone;
     if (drift !== undefined) metrics.drift(drift.evidenceRatio, drift.active);
     if (drift?.active === true) parts.onDrift?.();
+    parts.onScored?.(records, partition, active);
     const last = messages.at(-1);
     if (last !== undefined) partition.advance(BigInt(last.origin.offset));
     outcome.settle = partition.settlement();

@@ -9,6 +9,7 @@ import { decodeBundle } from '../scoring/bundle';
 import type { ReplaySummary } from '../sinks/summary';
 import { configuredSource } from '../sources/configured';
 import { aborted } from '../system/pause';
+import { createCanaryWatch } from './canary-watch';
 import { Cleanup } from './cleanup';
 import { createRecordClock, wallClock } from './clock';
 import { createSinks, createSource, createSummary } from './connectors';
@@ -158,6 +159,14 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   });
   const { slot, training } = models;
   cleanup.add('models', () => models.stop());
+  const canaries = createCanaryWatch({
+    time: settings.window,
+    seed: settings.training.seed,
+    borrowed: (work) => slot.borrowed(work),
+    metrics,
+    log,
+  });
+  cleanup.add('canaries', () => canaries.stop());
   cleanup.add('source', () => source.stop());
 
   const process = createPipeline({
@@ -172,6 +181,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     metrics,
     now: () => clockWatch.latest(),
     onDrift: () => training.reportDrift(slot.current()!),
+    onScored: (...scored) => canaries.observe(...scored),
     onWritten(outcome) {
       scoreWatch.observe(outcome);
       reports.observe(outcome);

@@ -91,6 +91,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
       eventMargin,
       drift: watchDrift(settings, detector),
       silence: gaps && createSilenceScale(gaps),
+      power,
     };
   }
 

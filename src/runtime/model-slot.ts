@@ -6,6 +6,7 @@ import { versionCreatedAt } from '../store/version-name';
 export class ModelSlot {
   private active: ActiveDetector | undefined;
   private batch: Promise<void> = Promise.resolve();
+  private other: Promise<unknown> = Promise.resolve();
   private readonly filling = new AbortController();
   /** Aborted as soon as there is a model: cancels the wait for one. */
   readonly filled = this.filling.signal;
@@ -24,7 +25,7 @@ export class ModelSlot {
   use(model: ActiveDetector): void {
     const old = this.active?.detector;
     this.active = model;
-    void this.batch.catch(() => undefined).then(() => old?.dispose());
+    void Promise.allSettled([this.batch, this.other]).then(() => old?.dispose());
     const { version } = model.detector;
     this.metrics.modelLoaded(version, Date.parse(versionCreatedAt(version)));
     this.filling.abort();
@@ -33,6 +34,12 @@ export class ModelSlot {
   /** Notes that a batch is in progress until the promise settles, and returns the promise. */
   scoring(batch: Promise<void>): Promise<void> {
     return (this.batch = batch);
+  }
+
+  /** Notes that other work uses the model until the promise settles, and returns the promise. */
+  borrowed<T>(work: Promise<T>): Promise<T> {
+    this.other = Promise.allSettled([this.other, work]);
+    return work;
   }
 
   /** Disposes the model in use. */

@@ -63,6 +63,12 @@ export function powerByKind({ faults }: DetectionPower): Partial<Record<FaultKin
   return byKind;
 }
 
+/** Mean of the shares of the kinds. */
+export function meanPower(power: DetectionPower): number {
+  const shares = Object.values(powerByKind(power));
+  return shares.reduce((sum, share) => sum + share / shares.length, 0);
+}
+
 /** The log line of a power; its fields are the shares by kind. */
 export const powerMessage = 'detection power: share found of the faults that were put into held-out records';
 

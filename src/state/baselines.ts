@@ -1,4 +1,5 @@
 /** The memory of the devices of a partition, which their records are scored with. */
+import type { MemorySnapshot } from '../calibration/memory';
 import { setShift, type WindowBatch } from '../domain/window';
 import type { Detector } from '../scoring/detector';
 import type { DeviceMemory } from '../scoring/memory';
@@ -10,6 +11,8 @@ export interface PartitionBaselines {
   of(key: string, offset: bigint): DeviceMemory | undefined;
   /** Whether the baseline of a device may differ, for the record at `offset`, from that of an uninterrupted process. */
   lacks(key: string, offset: bigint): boolean;
+  /** A copy of the memory of a device; undefined where there is none. */
+  copyOf(key: string): MemorySnapshot | undefined;
 }
 
 export type VersionBaselines = ReturnType<typeof createVersionBaselines>;
@@ -25,6 +28,7 @@ export function createVersionBaselines(start: BaselinesStart, detector: Detector
     version,
     of: (key: string, offset: bigint): DeviceMemory | undefined =>
       offset <= from ? undefined : devices.of(key),
+    copyOf: (key: string): MemorySnapshot | undefined => devices.snapshotOf(key),
     lacks: (key: string): boolean => afterLoss && (devices.peek(key)?.seen ?? 0) <= policy.records,
     /** Devices. */
     get size() {
@@ -49,6 +53,7 @@ export function createRecordedBaselines(
       return recorded === undefined ? memory : createRecordedMemory(recorded, memory);
     },
     lacks: (key, offset) => recordedAt(offset) === undefined && followed.lacks(key, offset),
+    copyOf: () => undefined,
   };
 }
 

@@ -57,3 +57,18 @@ test('emptying the slot disposes the model in use, once', () => {
   expect(disposed()).toBe(1);
   expect(slot.current()).toBeUndefined();
 });
+
+test('a model that other work has borrowed is disposed when that has ended, too', async () => {
+  const { slot } = create();
+  const old = createModel(v1);
+  slot.use(old.model);
+  let end: () => void = () => undefined;
+  const work = slot.borrowed(new Promise<void>((_, reject) => (end = () => reject(new Error('failed')))));
+  slot.use(createModel(v2).model);
+  await new Promise(setImmediate);
+  expect(old.disposed()).toBe(0);
+  end();
+  await expect(work).rejects.toThrow('failed');
+  await new Promise(setImmediate);
+  expect(old.disposed()).toBe(1);
+});
