@@ -1,6 +1,6 @@
 /**
  * golden.json: normal windows and anomalies made of them, with their scores at the end of training. A version that scores them
- * differently, or for which no anomaly is odder than all the normal ones, is not used.
+ * differently, or scores no anomaly above the normal ones, is not used.
  */
 import type { CategoryTable } from '../domain/condition';
 import { givenConditions } from '../domain/record';
@@ -41,7 +41,7 @@ const repaint: readonly ((byte: number) => number)[] = [() => 255, (byte) => (by
 /**
  * @param normal windows of normal records
  * @returns these windows, and the anomalies made of them, with the scores that the detector gives them
- * @throws ModelVersionError if no anomaly is odder than the normal windows
+ * @throws ModelVersionError if no made anomaly scores above the normal windows
  */
 export async function describeGolden(
   detector: Detector,
@@ -113,7 +113,7 @@ function withAnomalies(normal: WindowBatch, { shape, state }: Detector): WindowB
 
 /**
  * @returns the largest surprise of an anomaly
- * @throws ModelVersionError if the detector scores a window differently, or no anomaly is odder than the normal windows
+ * @throws ModelVersionError if the detector scores a window differently, or no made anomaly scores above the normal windows
  */
 export async function checkGolden(detector: Detector, golden: Golden, table: CategoryTable): Promise<number> {
   // The file may be anything that is JSON.
