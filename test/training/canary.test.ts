@@ -118,6 +118,25 @@ test('a baseline that is as high as it can be makes the version less sensitive',
   expect(share(weak, 'spike', 3)).toBeLessThan(share(power, 'spike', 3));
 });
 
+test('a device that has been odd for long has a raised threshold: its copied memory finds less', async () => {
+  const detector = createDetector('live', trained.state, trained.model, table);
+  const [stretch] = pickStretches(dataset, splitByTime(dataset, 0.3).calibration);
+  const { key, known } = stretch!;
+  const memories = detector.createMemories({ maxKeys: 1 });
+  const memory = memories.of(key);
+  for (let i = 0; i < options.acceptAfter; i++) memory.rise(100);
+  const find = (of: ReturnType<typeof memories.snapshot> | undefined) =>
+    findFaults(detector, [{ ...stretch!, known, memory: of }], {
+      threshold: 2.5,
+      time,
+      random: createRandom(1),
+    });
+  const total = (of: DetectionPower | undefined): number =>
+    of!.faults.reduce((sum, { found }) => sum + found.at(-1)!, 0);
+  expect(total(await find(memories.snapshot()))).toBeLessThan(total(await find(undefined)));
+  detector.release();
+});
+
 test('stretches are of the calibration block, one device and no gap, with the records before them', () => {
   const { calibration } = splitByTime(dataset, 0.3);
   const stretches = pickStretches(dataset, calibration);
