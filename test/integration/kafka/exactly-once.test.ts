@@ -101,6 +101,36 @@ test('a fleet whose members are killed, stopped, added and paused writes each de
   expect((await actualOutcomes(kafka, feed.topic, calm)).surprises).toEqual(surprises);
 });
 
+test('a process that is killed ten times, in the middle of its work, loses no record and doubles none', async () => {
+  const { feed, settings } = await createPlant();
+  const kafka = broker.client();
+  const began = Date.now();
+  feed.start();
+  const kills = 10;
+  for (let i = 0; i < kills; i++) {
+    const daemon = startVaemon(['run'], config, settings);
+    await daemon.ready();
+    await until(
+      'it to score',
+      async () => (await daemon.metric('vaemon_records_scored_total')) > 40 * i,
+      60_000,
+    );
+    await daemon.signal('SIGKILL');
+  }
+  await feed.stop();
+  const seconds = (Date.now() - began) / 1000;
+  const last = startVaemon(['run'], config, settings);
+  await last.ready();
+  await untilCommitted(kafka, groupOf(settings));
+  expect(await last.signal('SIGTERM')).toEqual(cleanExit);
+
+  const expected = await expectedOutcomes(kafka, feed.topic);
+  const rate = Math.round(expected.size / seconds);
+  process.stdout.write(`${kills} times SIGKILL: ${expected.size} records, ${rate} a second\n`);
+  const { outcomes } = await actualOutcomes(kafka, feed.topic, settings);
+  expect(differences(expected, outcomes, exactlyOnce)).toEqual([]);
+});
+
 test('an outage of the broker loses no record and doubles none', async () => {
   const { feed, settings } = await createPlant();
   const kafka = broker.client();
