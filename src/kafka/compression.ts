@@ -4,7 +4,7 @@
  */
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
-import { CompressionCodecs, CompressionTypes } from 'kafkajs';
+import { CompressionCodecs, CompressionTypes, KafkaJSNonRetriableError } from 'kafkajs';
 import { DecodeError } from '../errors';
 import { messageOf } from '../system/error-text';
 import { largestLz4Content, largestZstdContent } from './packed-size';
@@ -38,7 +38,8 @@ export function createLazyCodec(name: string, packageName: string, load: () => P
   let loading: Promise<Codec> | undefined;
   function loaded(): Promise<Codec> {
     return (loading ??= load().catch((cause: unknown) => {
-      throw new Error(
+      // Trying again without the package is of no use.
+      throw new KafkaJSNonRetriableError(
         `Kafka messages compressed with ${name} cannot be read or written: package ${packageName} cannot be loaded: ${messageOf(cause)}`,
       );
     }));

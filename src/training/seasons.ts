@@ -29,6 +29,9 @@ const seasons: readonly Season[] = [
 /** Periods in a history with a season. */
 const minPeriods = 2;
 
+/** Of many channels one seems to have a season by chance: at least this share of those that vary must have it. */
+const minShare = 0.1;
+
 /**
  * Smallest share of the variance of the newer steps that the older ones explain: a quarter for two periods, less the longer
  * the history is. Chance alone explains nothing, but varies less the more periods there are.
@@ -38,7 +41,7 @@ function minGain(periods: number): number {
 }
 
 /**
- * The conditions that follow from the seasons of any channel.
+ * The conditions that follow from the seasons of the channels.
  * @param known kinds that are conditions already
  */
 export function findSeasons(
@@ -64,9 +67,12 @@ function hasSeason(dataset: Dataset, season: Season, timeZone: string): boolean 
   const phaseOf = createPhase({ name: season.kind, kind: season.kind, timeZone });
   const binOf = (time: number): number => Math.floor(phaseOf(time) * season.bins);
   const middle = (first + last) / 2;
-  return Array.from({ length: shape.channels }, (_, channel) => channel).some(
-    (channel) => gainOf(stepsOf(dataset, channel, season, binOf), season, middle) >= minGain(periods),
+  const gains = Array.from({ length: shape.channels }, (_, channel) =>
+    gainOf(stepsOf(dataset, channel, season, binOf), season, middle),
   );
+  const varying = gains.filter((gain) => gain !== 0).length;
+  const seasonal = gains.filter((gain) => gain >= minGain(periods)).length;
+  return seasonal > 0 && seasonal >= minShare * varying;
 }
 
 /** The change of a channel's mean from one bin of time to the next. */
