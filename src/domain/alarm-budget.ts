@@ -1,36 +1,42 @@
 /**
  * Limits how many events a partition opens, whatever its records are. Surprise is measured as `margin`: decades above the
- * threshold of the record. With q the decades spent (0 at first), b = `budgetRange`, κ = `eventCost` and α events per ms:
+ * surprise from which events of normal records are as rare as the budget. With n the events spent (0 at first), N = `burst`,
+ * b = `budgetRange`, and α events per ms:
  *
- *     an event opens only if q = 0 or min(margin, b) > q;   q ← max(0, q + κ (e − α Δt)),   e = 1 where one opens, else 0
+ *     an event opens only if n = 0 or min(margin, b) > b·(n/N)²;   n ← max(0, n + e − α Δt),   e = 1 where one opens, else 0
  *
- * In every stretch of T ms at most α T + b/κ + 1 events open: q grows by at least κ Σ(e − α Δt), an event needs q < b, so q never
- * exceeds b + κ, and it began at 0 or above. No property of the records is assumed, and q never falls below the threshold. (The
+ * In every stretch of T ms at most α T + N + 1 events open: n grows by at least Σ(e − α Δt), an event needs n < N, so n never
+ * exceeds N + 1, and it began at 0 or above. No property of the records is assumed, and the bar never falls below 0. (The
  * one-sided form of quantile tracking; Angelopoulos, Candès & Tibshirani 2023, "Conformal PID control for time series
- * prediction", section 2.)
+ * prediction", section 2, with a bar that grows slowly at first, so that the faults of one hour open events, and those of every hour do not.)
  *
- * Where a partition has several devices, what a device has spent itself counts twice for it: then b is reached while the others
- * still have half of it. An event opens less often than the rule allows, so the bound holds as it is.
+ * Where a partition has several devices, what a device has spent itself counts again for it, so that b is reached while the
+ * others still have some of it. An event opens less often than the rule allows, so the bound holds as it is.
  */
 
 /** Decades above the threshold from which more surprise buys no event. */
 export const budgetRange = 4;
 
-/** Decades that an event costs. */
-export const eventCost = 0.5;
+/** Events that open at once, if they are surprising enough. */
+export const burst = 8;
 
-/** What a device has spent is forgotten below this, decades. */
-const leastDebt = 0.01;
+/** What a device has spent is forgotten below this, events. */
+const leastDebt = 0.02;
+
+/** Decades that an event needs. @param spent events */
+function barAt(spent: number): number {
+  return budgetRange * (spent / burst) ** 2;
+}
 
 export interface AlarmBudgetSnapshot {
-  /** Decades, at event time `at`. */
+  /** Events, at event time `at`. */
   spent: number;
   /** Unix ms; −Infinity before the first record. */
   at: number;
   /** Partitions that the budget of the detector is divided over. */
   partitions: number;
-  /** Share of each device in `spent`: decades when the last event opened. */
-  debts: readonly (readonly [key: string, decades: number])[];
+  /** Share of each device in `spent`, when the last event opened. */
+  debts: readonly (readonly [key: string, events: number])[];
 }
 
 export type AlarmBudget = ReturnType<typeof createAlarmBudget>;
@@ -45,7 +51,7 @@ export function createAlarmBudget(eventsPerMs: number, beginning?: AlarmBudgetSn
 
   function spentAt(time: number): number {
     if (!(time > at) || spent === 0) return spent;
-    return Math.max(0, spent - (eventCost * eventsPerMs * (time - at)) / partitions);
+    return Math.max(0, spent - (eventsPerMs * (time - at)) / partitions);
   }
 
   /** What a device has spent of it: all debts fall in proportion. */
@@ -68,20 +74,20 @@ export function createAlarmBudget(eventsPerMs: number, beginning?: AlarmBudgetSn
   return {
     /** Whether an event of the device may open. `shared`: the partition has other devices. */
     admits(key: string, margin: number, time: number, shared: boolean): boolean {
-      const q = spentAt(time) + (shared ? debtAt(key, time) : 0);
-      return q === 0 || Math.min(margin, budgetRange) > q;
+      const bar = barAt(spentAt(time)) + (shared ? barAt(debtAt(key, time)) : 0);
+      return bar === 0 || Math.min(margin, budgetRange) > bar;
     },
     /** An event of the device has opened. */
     charge(key: string, time: number): void {
       settle(time);
-      spent += eventCost;
-      debts.set(key, (debts.get(key) ?? 0) + eventCost);
+      spent++;
+      debts.set(key, (debts.get(key) ?? 0) + 1);
     },
     /** An event of the device was right, and costs nothing from now on. */
     refund(key: string, time: number): void {
       settle(time);
-      spent = Math.max(0, spent - eventCost);
-      const debt = (debts.get(key) ?? 0) - eventCost;
+      spent = Math.max(0, spent - 1);
+      const debt = (debts.get(key) ?? 0) - 1;
       if (debt >= leastDebt) debts.set(key, debt);
       else debts.delete(key);
     },
@@ -92,7 +98,7 @@ export function createAlarmBudget(eventsPerMs: number, beginning?: AlarmBudgetSn
       partitions = over;
     },
     /** 0 = nothing is spent; from 1 on no event opens. */
-    spentRatio: (time: number): number => spentAt(time) / budgetRange,
+    spentRatio: (time: number): number => spentAt(time) / burst,
     snapshot: (): AlarmBudgetSnapshot => ({ spent, at, partitions, debts: [...debts] }),
   };
 }

@@ -18,7 +18,7 @@ export interface ConditionTerms {
 }
 
 /**
- * The condition of the newest record; the mean of categories and numbers over the window, which tells how long ago they changed;
+ * The condition of the newest record; the mean of categories and numbers over the window, which depends on how long ago they changed;
  * and the product of each category with each time and number.
  * @param slots of the encoding of one record, which has the length `dim`
  */

@@ -39,7 +39,7 @@ export function createVersionBaselines(start: BaselinesStart, detector: Detector
 }
 
 /**
- * Followed baselines, but where the detection of a record tells what its score took from them, that is taken.
+ * Followed baselines, except for records whose detection contains what the score took from them.
  * @param recordedAt the baseline in the detection of the record at an offset
  */
 export function createRecordedBaselines(

@@ -33,7 +33,7 @@ export function splitByTime(dataset: Dataset, calibrationShare: number): Split {
   };
 }
 
-/** All windows before the calibration block: for what is learned in closed form, which needs no validation. */
+/** All windows before the calibration block. A closed form learns from them all, since it needs no validation. */
 export function beforeCalibration({ fit, validation }: Split): Int32Array {
   const all = new Int32Array(fit.length + validation.length);
   all.set(fit);

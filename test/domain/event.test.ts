@@ -360,15 +360,15 @@ describe('with an alarm budget', () => {
   });
 
   test('an event opens later if it lasts until there is budget, or becomes more surprising', () => {
-    const { events } = observeAll([...spend, [1520, 6.7], [1521, 6.73], [1522, 6.8], [1523, 0]]);
+    const { events } = observeAll([...spend, [1520, 6.4], [1521, 6.45], [1522, 6.55], [1523, 0]]);
     expect(events.slice(18).map(({ status, start, openedAt }) => [status, start, openedAt])).toEqual([
       ['open', 1520, 1522],
       ['closed', 1520, 1522],
     ]);
-    const lasting = observeAll([...spend, [20, 5], [4000, 4], [5060, 4], [5061, 0]]);
+    const lasting = observeAll([...spend, [20, 5], [3300, 4], [3360, 4], [3361, 0]]);
     expect(lasting.events.slice(18).map(({ status, openedAt }) => [status, openedAt])).toEqual([
-      ['open', 5060],
-      ['closed', 5060],
+      ['open', 3360],
+      ['closed', 3360],
     ]);
   });
 
@@ -390,7 +390,7 @@ describe('with an alarm budget', () => {
     const tracker = createEventTracker(rationed);
     tracker.observe(detection(0, 300));
     tracker.observe(detection(1, 0));
-    expect(tracker.observe({ ...detection(2, 9), threshold: 8.8 })).toEqual([]);
+    expect(tracker.observe({ ...detection(2, 9), threshold: 8.95 })).toEqual([]);
     expect(tracker.observe({ ...detection(3, 3.6), threshold: 3 })).toMatchObject([{ status: 'open' }]);
   });
 });

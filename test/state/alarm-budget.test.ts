@@ -1,6 +1,6 @@
 /** The bound on opened events, from records to sinks: over restarts and moves between processes, and over other model versions. */
 import fc from 'fast-check';
-import { budgetRange, eventCost } from '../../src/domain/alarm-budget';
+import { burst } from '../../src/domain/alarm-budget';
 import {
   createMemoryStore,
   createPartition,
@@ -76,7 +76,7 @@ test.each([
   ['restarts and moves between processes', interrupted],
   ['changes of the model version', swapped],
 ])(
-  'never more events than P (b/κ + 1) + αT, over %s',
+  'never more events than P (N + 1) + αT, over %s',
   async (_, steps) => {
     let [most, unlimited] = [0, 0];
     await fc.assert(
@@ -87,7 +87,7 @@ test.each([
         fc.array(steps, { maxLength: 8 }),
         async (seed, partitions, eventsPerMs, given) => {
           const opened = await openedEvents(seed, partitions, eventsPerMs, given);
-          const bound = partitions * (budgetRange / eventCost + 1) + eventsPerMs * messagesEach;
+          const bound = partitions * (burst + 1) + eventsPerMs * messagesEach;
           expect(opened).toBeLessThanOrEqual(bound);
           most = Math.max(most, opened / bound);
           unlimited = Math.max(unlimited, (await openedEvents(seed, partitions, undefined, given)) / bound);
