@@ -83,10 +83,11 @@ function createTrainingRun(
   env: CommandContext['env'],
   log: Logger,
 ): RunTraining {
-  return ({ quarantinePath, lease, fileRecords }, { onProgress, onHistory }, signal) => {
+  return ({ quarantinePath, lease, fileRecords, coldStart }, { onProgress, onHistory }, signal) => {
     const args = ['train', path, '--child', `--detector=${detector}`];
     args.push(`--quarantine=${quarantinePath}`, `--lease=${lease}`);
     if (fileRecords !== undefined) args.push(`--file-records=${fileRecords}`);
+    if (coldStart) args.push('--cold-start');
     // Its warnings are repeated in the log of the daemon.
     const command = ownCommand(args, { ...overrides, 'log.format': 'json' });
     const own = log.child({ component: detector, detector });

@@ -22,7 +22,7 @@ import { packageVersions } from './version';
 export async function trainVersion(
   opened: OpenDetector,
   options: TrainingOptions,
-  parts: Pick<TrainerParts, 'onProgress' | 'onHistory' | 'weights'>,
+  parts: Pick<TrainerParts, 'onProgress' | 'onHistory' | 'weights' | 'coldStart'>,
 ): Promise<TrainingResult> {
   const { settings, detector, log } = opened;
   const engines = await openEngines(settings.daemon.engine);

@@ -14,8 +14,11 @@ export const register: Register = (program, context) => {
   trainingCommand(program, 'train', "train a detector's next model version and make it the current one")
     .option('--json', 'print progress and result as JSON lines')
     .addOption(new Option('--child', 'report to the daemon that started this process').hideHelp())
+    .addOption(
+      new Option('--cold-start', 'train the linear model that scores until there is another').hideHelp(),
+    )
     .addOption(new Option('--lease <token>', 'of the daemon that started this process').hideHelp())
-    .action(async (path: string, options: TrainingOptions & { child?: boolean }) => {
+    .action(async (path: string, options: TrainingOptions & { child?: boolean; coldStart?: boolean }) => {
       const asJson = options.json === true || options.child === true;
       if (options.child === true) exitWhenParentIsGone();
       const opened = await openDetector(path, options, context);
@@ -26,6 +29,7 @@ export const register: Register = (program, context) => {
       try {
         const began = performance.now();
         const { version, report } = await trainVersion(opened, options, {
+          coldStart: options.coldStart === true,
           onHistory({ records, rejected, reasons }) {
             if (reasons.length > 0)
               log.warn('records of the history were rejected', { rejected: sum(rejected), records, reasons });
@@ -43,7 +47,8 @@ export const register: Register = (program, context) => {
         if (seasons.length > 0)
           log.info('the history has seasons: they are conditions of the model', { seasons });
         if (report.detectionPower !== undefined) log.info(powerMessage, powerFields(report.detectionPower));
-        if (levels.length > 0)
+        // A linear model uses none where channels move independently.
+        if (levels.length > 0 && report.epochs > 0)
           log.warn('posterior has collapsed: no latent dimension of these levels is in use', { levels });
         if (reason !== undefined)
           log.warn('the model cannot be traced: tfjs will score, more slowly', { reason });

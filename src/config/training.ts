@@ -58,7 +58,13 @@ export const trainingSection = {
     },
     { max: 10_000 },
   ),
-  minRecords: whole({ doc: 'With fewer windows than this nothing is trained.', default: 1000 }, { min: 100 }),
+  minRecords: whole(
+    {
+      doc: 'With fewer windows than this the configured model is not trained; a linear one scores until then (docs/rules.md).',
+      default: 1000,
+    },
+    { min: 100 },
+  ),
   history: duration(
     { doc: 'How far back the history of a Kafka topic is read.', default: '14d' },
     { min: 1000 },

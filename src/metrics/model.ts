@@ -47,6 +47,10 @@ export const modelMetrics = {
       };
     },
   ),
+  coldStart: flag(
+    'vaemon_cold_start',
+    'Whether a linear model scores until the first one of the configured kind is trained.',
+  ),
   /** At the load of a version, and from then on with live records. */
   detectionPower: combined(
     {

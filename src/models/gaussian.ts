@@ -10,7 +10,7 @@ export interface Gaussian {
 const log2Pi = Math.log(2 * Math.PI);
 
 /** Bound of a log-variance: the latents are standardised, so that none needs a larger or smaller variance. */
-const maxLogVar = 6;
+export const maxLogVar = 6;
 
 /** Splits a network's output [batch, 2·dim] into a Gaussian, its log-variance kept within ±`maxLogVar` smoothly. */
 export function gaussianFrom(output: tf.Tensor2D): Gaussian {

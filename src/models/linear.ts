@@ -5,6 +5,7 @@
  * deviation from what the condition and the device let expect.
  */
 import { cholesky, inverse, quadraticForm, solve } from '../calibration/matrix';
+import { regress, subtractExpected } from './ridge';
 
 /** Stored in the model version. Matrices are row-major. */
 export interface LinearState {
@@ -46,9 +47,10 @@ export interface LinearRecords {
  */
 export function fitLinear({ x, c, keys }: LinearRecords, channels: number, conditions: number): LinearState {
   const inputs = 1 + conditions;
+  const records = { x, c, outputs: channels, conditions };
   const rows = Array.from(keys.keys());
   const zero = new Float64Array(inputs * channels);
-  const common = regress(rows, conditions, zero, commonRidge);
+  const common = regress(records, rows, conditions, zero, commonRidge);
   const byKey = new Map<string, number[]>();
   for (const row of rows) {
     const known = byKey.get(keys[row]!);
@@ -63,66 +65,21 @@ export function fitLinear({ x, c, keys }: LinearRecords, channels: number, condi
   // With one device its coefficients are the common ones.
   const devices = new Map(
     byKey.size > 1
-      ? kept.map(([key, of]) => [key, regress(of, isLarge(of) ? conditions : 0, common, ridge)])
+      ? kept.map(([key, of]) => [key, regress(records, of, isLarge(of) ? conditions : 0, common, ridge)])
       : [],
   );
 
   const deviations = new Float64Array(x.length);
   for (const row of rows) {
     const d = deviations.subarray(row * channels, (row + 1) * channels);
-    deviation(devices.get(keys[row]!) ?? common, x, row * channels, c, row * conditions, conditions, d);
+    const own = devices.get(keys[row]!) ?? common;
+    subtractExpected(own, x, row * channels, c, row * conditions, conditions, d);
   }
   return {
     coefficients: Array.from(common),
     devices: Object.fromEntries([...devices].map(([key, own]) => [key, Array.from(own)])),
     precision: Array.from(inverse(covarianceOf(deviations, channels), channels)),
   };
-
-  /**
-   * Least squares of the records on 1 and the first `dim` conditions, drawn to `towards` with a weight in records; the other
-   * coefficients are those of `towards`.
-   */
-  function regress(of: readonly number[], dim: number, towards: Float64Array, weight: number): Float64Array {
-    const result = Float64Array.from(towards);
-    const isComplete = (j: number): boolean => of.every((row) => !Number.isNaN(x[row * channels + j]!));
-    const complete: number[] = [];
-    for (let j = 0; j < channels; j++) {
-      if (isComplete(j)) complete.push(j);
-      // Each has records of its own.
-      else learn([j]);
-    }
-    if (complete.length > 0) learn(complete);
-    return result;
-
-    function learn(group: readonly number[]): void {
-      const size = 1 + dim;
-      const gram = new Float64Array(size * size);
-      const moments = group.map(() => new Float64Array(size));
-      const input = new Float64Array(inputs);
-      input[0] = 1;
-      for (const row of of) {
-        if (Number.isNaN(x[row * channels + group[0]!]!)) continue;
-        for (let i = 0; i < conditions; i++) input[1 + i] = c[row * conditions + i]!;
-        // What `towards` does not explain.
-        const rest = group.map((j) => {
-          let value = x[row * channels + j]!;
-          for (let i = 0; i < inputs; i++) value -= input[i]! * towards[i * channels + j]!;
-          return value;
-        });
-        for (let i = 0; i < size; i++) {
-          // Most are 0 where a condition is one-hot.
-          if (input[i] === 0) continue;
-          for (let k = 0; k <= i; k++) gram[i * size + k]! += input[i]! * input[k]!;
-          for (let t = 0; t < rest.length; t++) moments[t]![i]! += input[i]! * rest[t]!;
-        }
-      }
-      for (let i = 0; i < size; i++) gram[i * size + i]! += weight;
-      const factor = cholesky(gram, size);
-      group.forEach((j, t) => {
-        solve(factor, size, moments[t]!).forEach((value, i) => (result[i * channels + j]! += value));
-      });
-    }
-  }
 }
 
 /**
@@ -152,26 +109,6 @@ function covarianceOf(deviations: Float64Array, channels: number): Float64Array 
     }
   }
   return covariance;
-}
-
-/** d = x − B·(1, c), into `out`. */
-function deviation(
-  coefficients: Float64Array,
-  x: ArrayLike<number>,
-  xAt: number,
-  c: ArrayLike<number>,
-  cAt: number,
-  conditions: number,
-  out: Float64Array,
-): void {
-  const channels = out.length;
-  for (let j = 0; j < channels; j++) out[j] = x[xAt + j]! - coefficients[j]!;
-  for (let i = 0; i < conditions; i++) {
-    const value = c[cAt + i]!;
-    if (value === 0) continue;
-    const row = (1 + i) * channels;
-    for (let j = 0; j < channels; j++) out[j]! -= value * coefficients[row + j]!;
-  }
 }
 
 export interface LinearModel {
@@ -205,7 +142,15 @@ export function createLinear(state: LinearState, channels: number, conditions: n
     Float64Array.from(of.flatMap((i) => of.map((j) => matrix[i * channels + j]!)));
   return {
     deviation(key, x, mask, xAt, c, cAt) {
-      deviation((key === undefined ? undefined : own.get(key)) ?? common, x, xAt, c, cAt, conditions, d);
+      subtractExpected(
+        (key === undefined ? undefined : own.get(key)) ?? common,
+        x,
+        xAt,
+        c,
+        cAt,
+        conditions,
+        d,
+      );
       missing.length = 0;
       for (let j = 0; j < channels; j++) {
         if (mask[xAt + j] !== 0) continue;

@@ -35,6 +35,15 @@ export interface Phase {
   loss(examples: Examples, random: Random, step: tf.Scalar): tf.Scalar;
 }
 
+/** Windows as arrays, scaled and encoded; shapes as in `Examples`. */
+export interface WindowArrays {
+  x: Float32Array;
+  mask: Float32Array;
+  c: Float32Array;
+  /** Rows in use. */
+  count: number;
+}
+
 /** The scores of a batch, without any randomness. */
 export interface Assessment {
   /** By name, larger = more anomalous, in nats. Each of shape [batch]. */
@@ -85,7 +94,7 @@ export type SpecWith<O extends OwnOptions> = ModelSpec & Parsed<O>;
 export interface ModelFamily<O extends OwnOptions, Spec extends ModelSpec = SpecWith<O>> {
   options: O;
   /** Rules between its options. */
-  rules: readonly OptionRule<Parsed<O>>[];
+  rules: readonly OptionRule<Parsed<O> & SharedOptions>[];
   create(spec: Spec, random: Random): Model;
 }
 
@@ -106,6 +115,8 @@ export interface Model {
   readonly latentDims: readonly number[];
   /** Steps until every schedule of the loss has ended; early stopping waits for them. */
   readonly warmUpSteps: number;
+  /** Sets the weights to the optimum of the loss; only of a model that has it in closed form. It then needs no steps. */
+  readonly solve?: (windows: WindowArrays, heldOut: WindowArrays) => void;
   /** The loss without noise (z = posterior mean) and after every schedule, for early stopping. */
   validationLoss(examples: Examples): Loss;
   assess(examples: Examples): Assessment;

@@ -5,6 +5,7 @@ import { aae } from './aae';
 import { betaVae } from './beta-vae';
 import { cvae } from './cvae';
 import { hvae } from './hvae';
+import { linear } from './linear-vae';
 import type { AnyModelFamily, Model, ModelSpec } from './model';
 import type { SharedOptions } from './options';
 import { vae } from './vae';
@@ -15,6 +16,7 @@ export const zoo = {
   cvae,
   aae,
   hvae,
+  linear,
 } as const satisfies Record<string, AnyModelFamily>;
 
 export type ModelKind = keyof typeof zoo;

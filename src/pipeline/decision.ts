@@ -26,6 +26,8 @@ export interface ActiveDetector {
   drift?: DriftWatch;
   /** Surprise of silences; absent where the version contains no gaps. */
   silence?: SilenceScale | undefined;
+  /** It scores until a model of the configured kind is trained. */
+  coldStart?: boolean;
   /** At the training of the version; absent if it has none. */
   power?: DetectionPower | undefined;
 }

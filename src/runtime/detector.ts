@@ -6,6 +6,7 @@ import type { OpenSession } from '../onnx/session';
 import { createPipeline } from '../pipeline/pipeline';
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { decodeBundle } from '../scoring/bundle';
+import type { QuarantineBook } from '../sinks/quarantine';
 import type { ReplaySummary } from '../sinks/summary';
 import { configuredSource } from '../sources/configured';
 import { aborted } from '../system/pause';
@@ -89,9 +90,16 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
       err,
     }),
   );
-  const saveQuarantine = (): Promise<void> => quarantine.save(states.currentEvents());
+  // What a cold start has not seen yet is no anomaly: the configured model has to learn from it.
+  const events: QuarantineBook = {
+    add: (...interval) => {
+      if (!models.slot.isColdStart()) quarantine.add(...interval);
+    },
+  };
+  const saveQuarantine = (): Promise<void> =>
+    quarantine.save(models.slot.isColdStart() ? [] : states.currentEvents());
   const summary = await createSummary(settings);
-  const { sinks, committer } = await createSinks(settings, quarantine, summary, {
+  const { sinks, committer } = await createSinks(settings, events, summary, {
     onTransaction: (result) => metrics.transaction(result),
     log,
   });
@@ -138,6 +146,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     role,
     () => source.ready(),
     () => scoreWatch.problem(),
+    () => models.slot.isColdStart(),
   );
 
   const models = createModelLifecycle({
@@ -196,6 +205,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     readiness.running();
     metrics.ready(() => readiness.report().ready);
     training.startSchedule();
+    void models.endColdStart();
     if (role === 'train') await aborted(stopping.signal);
     else {
       const delivery = source.run(createDelivery(process, slot, readiness, clock));

@@ -1,5 +1,6 @@
 /** The first model after a start: the stored one, a newly trained one, or one that another process trains. */
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
+import type { RetrainingFailure } from '../errors';
 import type { Logger } from '../logger';
 import type { ModelStore } from '../store/model-store';
 import { aborted, backOffMs, pause } from '../system/pause';
@@ -18,6 +19,8 @@ export interface FirstModelOptions {
   load: LoadModel;
   slot: Pick<ModelSlot, 'current' | 'use' | 'filled'>;
   train: () => Promise<TrainingOutcome>;
+  /** Trains a linear model, for the time until `train` succeeds; absent if the configured model is linear. */
+  trainColdStart?: () => Promise<TrainingOutcome>;
   /** What the detector does about its missing model, for /readyz. */
   onWaiting: (reason: string) => void;
   stopping: AbortSignal;
@@ -39,23 +42,75 @@ export async function obtainFirstModel(options: FirstModelOptions): Promise<void
 }
 
 async function trainFirstModel(options: FirstModelOptions, waitOver: AbortSignal): Promise<void> {
-  const { detector, atStart, sourceGrows, train, onWaiting, stopping, maxRetryMs = 30_000, log } = options;
+  const { detector, sourceGrows, stopping, onWaiting, maxRetryMs = 30_000, log } = options;
   /** A call, so that the compiler does not assume that the value outlives an await. */
   const isStopping = (): boolean => stopping.aborted;
   let failure: string | undefined;
   for (let attempt = 0; !isStopping() && (attempt === 0 || !waitOver.aborted); attempt++) {
     onWaiting(`training the first model${failure === undefined ? '' : ` again; no model yet: ${failure}`}`);
-    const outcome = await train();
-    if (outcome.result === 'swapped' || isStopping()) return;
-    const otherTrains = outcome.result === 'failed' && outcome.reason === 'lease';
-    if ((otherTrains || atStart === 'always') && (await loadStoredModel(options))) return;
-    const reason = outcome.result === 'failed' ? messageOf(outcome.error) : outcome.because;
+    const outcome = await trainOnce(options);
+    if (outcome === 'stored model' || outcome.result === 'swapped' || isStopping()) return;
+    const reason = reasonOf(outcome);
     if (!sourceGrows) throw new Error(`detector "${detector}" has no model: ${reason}`);
     failure = reason;
     onWaiting(`no model yet: ${reason}`);
     const waitMs = Math.round(backOffMs(attempt, maxRetryMs));
     log.warn('no model yet, will try again', { reason, waitMs });
     await pause(waitMs, waitOver);
+  }
+}
+
+/**
+ * A topic goes on while its first model is trained, so that a cold start comes first. A file waits, and its detections must not
+ * depend on how long a training takes: it has a cold start only if it is too short for the configured model.
+ */
+async function trainOnce(options: FirstModelOptions): Promise<TrainingOutcome | 'stored model'> {
+  const { atStart, sourceGrows, train, trainColdStart, stopping } = options;
+  const comesFirst = sourceGrows && atStart === 'if-missing' && trainColdStart !== undefined;
+  let outcome = await (comesFirst ? trainColdStart() : train());
+  if (outcome.result === 'swapped') return outcome;
+  const otherTrains = failedFor(outcome, 'lease');
+  if ((otherTrains || atStart === 'always') && (await loadStoredModel(options))) return 'stored model';
+  if (stopping.aborted || otherTrains) return outcome;
+  const isTooShort = failedFor(outcome, 'too_few_records');
+  // What is too short for a cold start is too short for any model.
+  if (comesFirst && !isTooShort) outcome = await train();
+  else if (!comesFirst && isTooShort && trainColdStart !== undefined) outcome = await trainColdStart();
+  return outcome;
+}
+
+function failedFor(outcome: TrainingOutcome, reason: RetrainingFailure): boolean {
+  return outcome.result === 'failed' && outcome.reason === reason;
+}
+
+function reasonOf(outcome: Exclude<TrainingOutcome, { result: 'swapped' }>): string {
+  return outcome.result === 'failed' ? messageOf(outcome.error) : outcome.because;
+}
+
+export interface EndColdStartOptions extends Pick<
+  FirstModelOptions,
+  'role' | 'sourceGrows' | 'train' | 'onWaiting' | 'stopping' | 'maxRetryMs'
+> {
+  slot: Pick<ModelSlot, 'isColdStart'>;
+}
+
+/** Trains until the model in use is no cold start. Resolves when that is so, or when the daemon stops. */
+export async function endColdStart({
+  role,
+  sourceGrows,
+  slot,
+  train,
+  onWaiting,
+  stopping,
+  maxRetryMs = 300_000,
+}: EndColdStartOptions): Promise<void> {
+  if (role === 'score' || !sourceGrows) return;
+  for (let attempt = 0; slot.isColdStart() && !stopping.aborted; attempt++) {
+    onWaiting('training the first model');
+    const outcome = await train();
+    if (outcome.result === 'swapped') return;
+    onWaiting(`no other model yet: ${reasonOf(outcome)}`);
+    await pause(Math.round(backOffMs(attempt, maxRetryMs)), stopping);
   }
 }
 

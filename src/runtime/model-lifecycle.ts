@@ -7,7 +7,7 @@ import { configuredSource } from '../sources/configured';
 import { createModelStore } from '../store/model-store';
 import { Cleanup } from './cleanup';
 import type { Clock } from './clock';
-import { obtainFirstModel } from './first-model';
+import { endColdStart, obtainFirstModel } from './first-model';
 import { LeaseHolder } from './lease-holder';
 import { createModelLoader, type DecodeModel } from './model-loader';
 import { ModelSlot } from './model-slot';
@@ -114,9 +114,20 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
         load,
         slot,
         train: () => training.trainFirst(),
+        ...(settings.model.kind !== 'linear' && { trainColdStart: () => training.trainColdStart() }),
         onWaiting: (reason) => readiness.obtainingModel(reason),
         stopping,
         log,
+      }),
+    /** Replaces a cold start, unless its records do not grow. Resolves when that is done, or when the daemon stops. */
+    endColdStart: () =>
+      endColdStart({
+        role,
+        sourceGrows: !configuredSource(settings.source).bounded,
+        slot,
+        train: () => training.trainFirst(),
+        onWaiting: (reason) => readiness.awaitingModel(reason),
+        stopping,
       }),
     /** Ends a running training, and gives the lease back. Idempotent. */
     stop: () => cleanup.release(),

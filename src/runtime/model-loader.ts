@@ -21,6 +21,7 @@ import type { Detector } from '../scoring/detector';
 import type { BundleFiles } from '../store/bundle';
 import type { ModelStore } from '../store/model-store';
 import { createRandom } from '../tensor';
+import { isColdStart } from './cold-start';
 
 /** Rejects with a ModelVersionError if the version must not be used. */
 export type LoadModel = (version: string) => Promise<ActiveDetector>;
@@ -82,6 +83,12 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
     if (counters !== undefined) log.info('channels that only grow are scored by their rate', { counters });
     if (seasons !== undefined)
       log.info('the history has seasons: they are conditions of the model', { seasons });
+    const coldStart = isColdStart(detector.state.spec, settings);
+    if (coldStart)
+      log.warn('cold start: a linear model scores until the configured one is trained', {
+        kind: settings.model.kind,
+        calibrated: calibration.tail.scores.length,
+      });
     if (power !== undefined) log.info(powerMessage, powerFields(power));
     metrics.falseAlarmTarget(ratio);
     metrics.detectionPower.trained(power && powerByKind(power));
@@ -92,6 +99,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
       drift: watchDrift(settings, detector),
       silence: gaps && createSilenceScale(gaps),
       power,
+      coldStart,
     };
   }
 

@@ -11,7 +11,7 @@ export class ModelSlot {
   /** Aborted as soon as there is a model: cancels the wait for one. */
   readonly filled = this.filling.signal;
 
-  constructor(private readonly metrics: Pick<DetectorMetrics, 'modelLoaded'>) {}
+  constructor(private readonly metrics: Pick<DetectorMetrics, 'modelLoaded' | 'coldStart'>) {}
 
   current(): ActiveDetector | undefined {
     return this.active;
@@ -21,6 +21,11 @@ export class ModelSlot {
     return this.active?.detector.version;
   }
 
+  /** Whether the model in use scores until one of the configured kind is trained. */
+  isColdStart(): boolean {
+    return this.active?.coldStart === true;
+  }
+
   /** Uses this model from the next batch on; the batch in progress finishes with the old one. */
   use(model: ActiveDetector): void {
     const old = this.active?.detector;
@@ -28,6 +33,7 @@ export class ModelSlot {
     void Promise.allSettled([this.batch, this.other]).then(() => old?.dispose());
     const { version } = model.detector;
     this.metrics.modelLoaded(version, Date.parse(versionCreatedAt(version)));
+    this.metrics.coldStart(this.isColdStart());
     this.filling.abort();
   }
 

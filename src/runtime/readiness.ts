@@ -9,18 +9,20 @@ export interface ReadinessReport {
 }
 
 type State =
-  | { phase: 'starting' | 'stopping' }
-  | { phase: 'obtaining model'; reason: string }
-  | { phase: 'running'; failure: string | undefined };
+  { phase: 'starting' | 'obtaining model' | 'stopping' } | { phase: 'running'; failure: string | undefined };
 
 export class Readiness {
   private state: State = { phase: 'starting' };
+  /** What the detector does about its missing model. */
+  private pending = '';
 
   constructor(
     private readonly role: DaemonSettings['role'],
     private readonly sourceReady: Source['ready'],
     /** Why the detector scores nothing of what it receives, if so. */
     private readonly scoringProblem: () => string | undefined = () => undefined,
+    /** Whether a linear model scores until the configured one is trained. */
+    private readonly isColdStart: () => boolean = () => false,
   ) {}
 
   isStarting(): boolean {
@@ -29,13 +31,18 @@ export class Readiness {
 
   /** @param reason what the detector does about its missing model */
   obtainingModel(reason: string): void {
-    this.enter({ phase: 'obtaining model', reason });
+    this.pending = reason;
+    this.enter({ phase: 'obtaining model' });
+  }
+
+  /** The same while a cold start scores. */
+  awaitingModel(reason: string): void {
+    this.pending = reason;
   }
 
   /** Progress of a training, which is of interest while there is no model. */
   training({ epoch, epochs }: Pick<TrainingProgress, 'epoch' | 'epochs'>): void {
-    if (this.state.phase === 'obtaining model')
-      this.state.reason = `training the first model (epoch ${epoch} of at most ${epochs})`;
+    this.pending = `training the first model (epoch ${epoch} of at most ${epochs})`;
   }
 
   running(): void {
@@ -53,12 +60,15 @@ export class Readiness {
 
   report(): ReadinessReport {
     const { state } = this;
-    if (state.phase === 'obtaining model') return { ready: false, reason: state.reason };
+    if (state.phase === 'obtaining model') return { ready: false, reason: this.pending };
     if (state.phase !== 'running') return { ready: false, reason: state.phase };
     if (this.role === 'train') return { ready: true, reason: 'training' };
     const source = this.sourceReady();
     const problem = state.failure ?? this.scoringProblem();
-    return source.ready && problem !== undefined ? { ready: false, reason: problem } : source;
+    if (!source.ready) return source;
+    if (problem !== undefined) return { ready: false, reason: problem };
+    if (!this.isColdStart()) return source;
+    return { ready: true, reason: ['cold start', this.pending].filter(Boolean).join('; ') };
   }
 
   private enter(next: State): void {

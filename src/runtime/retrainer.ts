@@ -6,7 +6,7 @@ import type { ModelStore } from '../store/model-store';
 import { messageOf } from '../system/error-text';
 
 /** Why a training was started. */
-export type TrainingTrigger = 'start' | 'schedule' | 'request' | 'drift';
+export type TrainingTrigger = 'cold start' | 'start' | 'schedule' | 'request' | 'drift';
 
 /** Outcome of `train`. */
 export type TrainingOutcome =
@@ -17,7 +17,7 @@ export type TrainingOutcome =
 
 export interface RetrainerOptions<Model> {
   /** Trains and publishes; resolves to the name of the version. On abort it rejects soon. */
-  runTraining: (signal: AbortSignal) => Promise<string>;
+  runTraining: (signal: AbortSignal, trigger: TrainingTrigger) => Promise<string>;
   store: Pick<ModelStore, 'current' | 'setCurrent' | 'list' | 'prune'>;
   /** Reads and verifies a version. Rejects if it must not be used. */
   load: (version: string) => Promise<Model>;
@@ -49,7 +49,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     observer.trainingStarted();
     log.info('training started', { trigger });
     const before = await readStore();
-    const outcome = await attempt(abort);
+    const outcome = await attempt(abort, trigger);
     // Without the lease another process owns the pointer and the versions.
     const isOurs = outcome.result !== 'failed' || outcome.reason !== 'lease';
     if (isOurs && outcome.result === 'failed') await restorePointer(before);
@@ -60,10 +60,10 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     return outcome;
   }
 
-  async function attempt(abort: AbortController): Promise<TrainingOutcome> {
+  async function attempt(abort: AbortController, trigger: TrainingTrigger): Promise<TrainingOutcome> {
     let version: string;
     try {
-      version = await withTimeout(abort);
+      version = await withTimeout(abort, trigger);
     } catch (error) {
       return { result: 'failed', reason: reasonOf(error, abort.signal), error };
     }
@@ -75,12 +75,12 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     }
   }
 
-  async function withTimeout(abort: AbortController): Promise<string> {
+  async function withTimeout(abort: AbortController, trigger: TrainingTrigger): Promise<string> {
     const late = `training took longer than ${timeoutMs} ms (training.timeoutMs)`;
     const expire = (): void => abort.abort(new Interruption('timeout', late));
     const timer = setTimeout(expire, Math.min(timeoutMs, longestTimeoutMs));
     try {
-      return await runTraining(abort.signal);
+      return await runTraining(abort.signal, trigger);
     } finally {
       clearTimeout(timer);
     }

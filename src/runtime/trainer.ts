@@ -2,6 +2,7 @@
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { settingsFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
+import { checkColdStart, coldStartSettings } from './cold-start';
 import type { Engines } from './engines';
 import { HistoryAccount, type HistorySummary } from './history-account';
 import type { TimeConditionSpec } from '../domain/record';
@@ -43,6 +44,8 @@ export interface TrainerParts {
   writtenBy: Readonly<Record<string, string>>;
   /** Weights in PyTorch's layout to calibrate instead of training. */
   weights?: ReadonlyMap<string, StoredTensor>;
+  /** Train the linear model that scores until there is another one. */
+  coldStart?: boolean;
   onProgress: (progress: Progress) => void;
   /** Unix ms. */
   now: () => number;
@@ -69,12 +72,13 @@ const goldenValues = 100_000;
 
 /** @throws TrainingError with the reason why there is no new version */
 export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {
-  const { settings, engines, weights, onProgress } = parts;
+  const { engines, weights, coldStart = false, onProgress } = parts;
+  const settings = coldStart ? coldStartSettings(parts.settings) : parts.settings;
   const { tensors, openScoring, openTraining } = engines;
   const { record, model, training, calibration } = settings;
   // Every value of the history, so that the frequent ones are found among those that occur once.
   const categories = settings.training.maxRecords * Math.max(1, record.conditions.length);
-  const recordDecoder = createRecordDecoder(settings, undefined, categories);
+  const recordDecoder = createRecordDecoder(parts.settings, undefined, categories);
   const account = new HistoryAccount(settings);
   const gapReader = createGapReader(settings.window.maxKeys);
   const levels = await readDataset(parts, recordDecoder, account, gapReader);
@@ -94,15 +98,19 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     model,
     calibrationShare: calibration.share,
     engine: tensors.name,
-    settingsFingerprint: settingsFingerprint(settings),
+    settingsFingerprint: settingsFingerprint(parts.settings),
     openScoring,
     openTraining,
     ...(weights !== undefined && { weights }),
   };
-  const trained = await train(dataset, recordDecoder.table, options, onProgress).catch((cause: unknown) => {
+  let trained: Awaited<ReturnType<typeof train>>;
+  try {
+    if (coldStart) checkColdStart(dataset);
+    trained = await train(dataset, recordDecoder.table, options, onProgress);
+  } catch (cause) {
     if (!(cause instanceof TrainingError) || cause.reason !== 'too_few_records') throw cause;
     throw new TrainingError(cause.reason, `${cause.message}; ${account.describe()}`, { cause });
-  });
+  }
   try {
     const { falseAlarmTarget: target, share } = calibration;
     const canaries = { target, share, time: settings.window, seed: training.seed, openScoring };

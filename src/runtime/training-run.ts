@@ -3,6 +3,7 @@ import { TrainingError } from '../errors';
 import { messageOf } from '../system/error-text';
 import type { Clock } from './clock';
 import type { LeaseHolder } from './lease-holder';
+import type { TrainingTrigger } from './retrainer';
 import type { TrainingHistory, TrainingProgress } from './training-message';
 
 /** What the training process needs from the daemon that starts it. */
@@ -13,6 +14,8 @@ export interface TrainingRequest {
   lease: number;
   /** Records that a file source has delivered so far; undefined for other sources. */
   fileRecords: number | undefined;
+  /** Whether to train the linear model that scores until there is another one. */
+  coldStart: boolean;
 }
 
 /** Resolves to the name of the published version. */
@@ -37,15 +40,22 @@ export interface TrainingRunOptions extends TrainingObserver {
 }
 
 /** The training rejects with a TrainingError `lease` if another process trains. */
-export function createTrainingRun(options: TrainingRunOptions): (signal: AbortSignal) => Promise<string> {
+export function createTrainingRun(
+  options: TrainingRunOptions,
+): (signal: AbortSignal, trigger: TrainingTrigger) => Promise<string> {
   const { leaseHolder, quarantinePath, saveQuarantine, clock, fileRecords, runTraining } = options;
-  return async (signal) => {
+  return async (signal, trigger) => {
     const lease = await leaseHolder.acquire();
     await saveQuarantine().catch((cause: unknown) => {
       // Without it the training would learn from records that have just been detected as anomalous.
       throw new TrainingError('store', `cannot write ${quarantinePath}: ${messageOf(cause)}`, { cause });
     });
-    const request = { quarantinePath, lease: lease.token, fileRecords: fileRecords() };
+    const request = {
+      quarantinePath,
+      lease: lease.token,
+      fileRecords: fileRecords(),
+      coldStart: trigger === 'cold start',
+    };
     // Other processes wait the full timeout from this heartbeat on.
     await lease.renew();
     clock.trainingStarted();

@@ -39,7 +39,7 @@ export function createTraining(options: TrainingOptions) {
     const isFirst = !retrainer.running();
     const outcome = retrainer.train(trigger);
     // No records are delivered before the first model, so the clock cannot follow its training.
-    if (isFirst && trigger !== 'start') clock.trainingRequested(outcome);
+    if (isFirst && trigger !== 'start' && trigger !== 'cold start') clock.trainingRequested(outcome);
     onEnd(await outcome);
     return outcome;
   }
@@ -75,6 +75,8 @@ export function createTraining(options: TrainingOptions) {
   return {
     /** Trains the first model. Never rejects. */
     trainFirst: () => train('start'),
+    /** Trains the linear model that scores until there is another one. Never rejects. */
+    trainColdStart: () => train('cold start'),
     isRunning: () => retrainer.running(),
     /** Trains by the schedule from now on, unless the process only scores. */
     startSchedule() {

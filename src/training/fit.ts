@@ -136,13 +136,38 @@ export async function fit(parts: FitParts): Promise<Fitting> {
  * Sets the weights of the model to weights in PyTorch's layout that were trained elsewhere.
  * @throws TrainingError if their loss is not finite
  */
-export async function adopt(
+export function adopt(
   model: Model,
   weights: ReadonlyMap<string, StoredTensor>,
   validation: readonly Encoded[],
   encoder: WindowEncoder,
 ): Promise<Fitting> {
   writeWeights(model, fromTorchWeights(model.weights, weights));
+  return withoutSteps(model, validation, encoder, 'none');
+}
+
+/**
+ * Sets the weights of a model that has them in closed form.
+ * @throws TrainingError if their loss is not finite
+ */
+export function solve(
+  model: Model,
+  windows: Encoded,
+  heldOut: Encoded,
+  validation: readonly Encoded[],
+  encoder: WindowEncoder,
+): Promise<Fitting> {
+  const [ofFit, ofHeldOut] = [windows, heldOut].map(({ buffers, count }) => ({ ...buffers, count }));
+  model.solve!(ofFit!, ofHeldOut!);
+  return withoutSteps(model, validation, encoder, 'closed form');
+}
+
+async function withoutSteps(
+  model: Model,
+  validation: readonly Encoded[],
+  encoder: WindowEncoder,
+  trainingEngine: string,
+): Promise<Fitting> {
   const stepper = createTfjsStepper({ model, phases: [], encoder, learningRate: 0 });
   const { loss, rate } = await stepper.evaluate(validation);
   if (!Number.isFinite(loss)) throw new TrainingError('diverged', 'the loss of these weights is not finite');
@@ -154,7 +179,7 @@ export async function adopt(
     trainLoss: NaN,
     validationLoss: loss,
     validationRate: rate,
-    trainingEngine: 'none',
+    trainingEngine,
   };
 }
 

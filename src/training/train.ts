@@ -19,6 +19,7 @@ import {
 import { createScaler, fitScaler, pixelScaler, type ScalerState } from '../domain/scaler';
 import type { SignalRule } from '../domain/signal';
 import { TrainingError } from '../errors';
+import { windowsToSolve } from '../models/linear-vae';
 import { activeUnitThreshold, disposeModel, type Model, type ModelSpec } from '../models/model';
 import { createModel, type ModelChoice } from '../models/zoo';
 import type { OpenSession } from '../onnx/session';
@@ -36,7 +37,7 @@ import { calibrate, type Calibrated } from './calibrate';
 import type { Dataset } from './dataset';
 import { chooseEffort, type Effort } from './effort';
 import { encodeChunks, encodeSome } from './encode-windows';
-import { adopt, createConditionDropout, fit, type Fitting, type Progress } from './fit';
+import { adopt, createConditionDropout, fit, solve, type Fitting, type Progress } from './fit';
 import { fitHistory } from './fit-history';
 import { fitHeldOutVariance } from './held-out-variance';
 import { chooseLikelihood } from './likelihood';
@@ -104,7 +105,7 @@ export async function train(
       onProgress,
     );
     const activeUnitsPerLevel = countActiveUnits(model, inputs.encoder, validation);
-    const learned = learnedState(dataset, split, inputs, options, table);
+    const learned = learnedState(dataset, split, { ...inputs, spec: model.spec }, options, table);
     const grouping = options.groupBy === '' ? {} : { groupBy: options.groupBy };
     const { graph, graphProblem } = tryTrace(model, learned);
     const { calibrated, engine } = await calibrateOn(
@@ -143,6 +144,9 @@ export async function train(
   }
 }
 
+/** With fewer windows to calibrate with, no tail can be fitted. */
+const leastCalibration = 10;
+
 /** @throws TrainingError if there are too few windows to fit or to calibrate */
 function splitOf(
   dataset: Dataset,
@@ -160,11 +164,12 @@ function splitOf(
     );
   }
   const split = splitByTime(dataset, calibrationShare);
-  if (split.calibration.length === 0) {
+  if (split.calibration.length < leastCalibration) {
     throw new TrainingError(
       'too_few_records',
-      `the newest ${Math.round(100 * calibrationShare)} % of the history, which calibrates, has fewer records of ` +
-        `each device than a window (${shape.length}): more history is needed, or shorter windows`,
+      `the newest ${Math.round(100 * calibrationShare)} % of the history, which calibrates, has ` +
+        `${split.calibration.length} windows of its own (of ${shape.length} records), and needs ${leastCalibration}: ` +
+        'more history is needed, or shorter windows',
     );
   }
   return split;
@@ -235,6 +240,12 @@ async function fitModel(
   const dropout = random.fork();
   if (options.weights !== undefined) return adopt(model, options.weights, validation, encoder);
   const openSession = options.openTraining;
+  const heldOut = Int32Array.from([...split.validation, ...split.calibration]);
+  const windows = encodeSome(dataset, heldOut, encoder, maxVarianceWindows);
+  if (model.solve !== undefined) {
+    const fitted = encodeSome(dataset, split.fit, encoder, windowsToSolve(encoder.dim));
+    return solve(model, fitted, windows, validation, encoder);
+  }
   const fitting = await fit({
     model,
     dataset,
@@ -247,8 +258,6 @@ async function fitModel(
     openSession,
     onProgress,
   });
-  const heldOut = Int32Array.from([...split.validation, ...split.calibration]);
-  const windows = encodeSome(dataset, heldOut, encoder, maxVarianceWindows);
   await fitHeldOutVariance({ model, encoder, openSession }, windows, random.fork());
   return fitting;
 }

@@ -1,5 +1,5 @@
 import { ModelVersionError, TrainingError } from '../../src/errors';
-import { obtainFirstModel, type FirstModelOptions } from '../../src/runtime/first-model';
+import { endColdStart, obtainFirstModel, type FirstModelOptions } from '../../src/runtime/first-model';
 import { ModelSlot } from '../../src/runtime/model-slot';
 import type { TrainingOutcome } from '../../src/runtime/retrainer';
 import { createModel } from './model';
@@ -17,7 +17,7 @@ function create(
   overrides: Partial<FirstModelOptions> & { stored?: string[]; damaged?: string[]; current?: string } = {},
 ) {
   const { stored = [], damaged = [], current = stored.at(-1), ...options } = overrides;
-  const slot = new ModelSlot({ modelLoaded: () => undefined });
+  const slot = new ModelSlot({ modelLoaded: () => undefined, coldStart: () => undefined });
   const log = createRecordedLog();
   const stop = new AbortController();
   const pointed: string[] = [];
@@ -198,5 +198,114 @@ describe('without a usable model', () => {
     stop.abort();
     await obtained;
     expect(slot.current()).toBeUndefined();
+  });
+});
+
+describe('a cold start', () => {
+  /** Trainings of a topic that has this many records more at each. */
+  function createTopic({
+    needed = 300,
+    perTraining = 60,
+    ...options
+  }: {
+    needed?: number;
+    perTraining?: number;
+  } & Partial<FirstModelOptions> = {}) {
+    let records = 0;
+    const trained: string[] = [];
+    const waiting: string[] = [];
+    let use: ModelSlot['use'] = () => undefined;
+    const trainFrom =
+      (kind: 'cold start' | 'model', least: number, version: string) => (): Promise<TrainingOutcome> => {
+        records += perTraining;
+        trained.push(`${kind} from ${records}`);
+        if (records < least) return Promise.resolve(failed('too_few_records'));
+        use({ ...createModel(version).model, coldStart: kind === 'cold start' });
+        return Promise.resolve({ result: 'swapped', version });
+      };
+    const train = trainFrom('model', needed, v3);
+    const created = create({
+      train,
+      trainColdStart: trainFrom('cold start', 100, v1),
+      onWaiting: (reason) => void waiting.push(reason),
+      ...options,
+    });
+    const { slot, stop } = created;
+    use = (model) => slot.use(model);
+    const ended = (maxRetryMs = 1) =>
+      endColdStart({
+        role: 'all',
+        sourceGrows: true,
+        slot,
+        train,
+        onWaiting: (reason) => void waiting.push(reason),
+        stopping: stop.signal,
+        maxRetryMs,
+      });
+    return { ...created, trained, waiting, ended };
+  }
+
+  test('scores a topic as soon as it has a hundred records, and gives way to the configured model', async () => {
+    const { obtained, slot, trained, waiting, ended } = createTopic();
+    await obtained;
+    expect(trained).toEqual(['cold start from 60', 'cold start from 120']);
+    expect(waiting).toContain('no model yet: because of too_few_records');
+    expect([slot.version(), slot.isColdStart()]).toEqual([v1, true]);
+    waiting.length = 0;
+    await ended();
+    expect(trained.slice(2)).toEqual(['model from 180', 'model from 240', 'model from 300']);
+    expect(waiting).toEqual([
+      'training the first model',
+      'no other model yet: because of too_few_records',
+      'training the first model',
+      'no other model yet: because of too_few_records',
+      'training the first model',
+    ]);
+    expect([slot.version(), slot.isColdStart()]).toEqual([v3, false]);
+  });
+
+  test('that fails for another reason than too few records does not keep the configured model from its training', async () => {
+    const { obtained, slot, trained } = createTopic({
+      needed: 0,
+      trainColdStart: () =>
+        Promise.resolve({ result: 'failed', reason: 'load', error: new Error('refused') }),
+    });
+    await obtained;
+    expect(trained).toEqual(['model from 60']);
+    expect(slot.version()).toBe(v3);
+  });
+
+  test('comes second for a file, which waits for its model, and is final if the file is too short for one', async () => {
+    const long = createTopic({ sourceGrows: false, needed: 0 });
+    await long.obtained;
+    expect(long.trained).toEqual(['model from 60']);
+    const short = createTopic({ sourceGrows: false });
+    await short.obtained;
+    expect(short.trained).toEqual(['model from 60', 'cold start from 120']);
+    expect(short.slot.isColdStart()).toBe(true);
+    const tooShort = createTopic({ sourceGrows: false, perTraining: 10 });
+    await expect(tooShort.obtained).rejects.toThrow(
+      'detector "pump" has no model: because of too_few_records',
+    );
+  });
+
+  test('replaces no stored model, and the one of another process is used', async () => {
+    const always = createTopic({ atStart: 'always', stored: [v2] } as Partial<FirstModelOptions>);
+    await always.obtained;
+    expect(always.trained).toEqual(['model from 60']);
+    expect(always.slot.version()).toBe(v2);
+  });
+
+  test('ends at once when another process has published a model, and with the daemon', async () => {
+    const { obtained, slot, ended, stop, trained } = createTopic({ perTraining: 100 });
+    await obtained;
+    const waits = ended(3_600_000);
+    await new Promise(setImmediate);
+    expect(trained).toEqual(['cold start from 100', 'model from 200']);
+    stop.abort();
+    await waits;
+    slot.use(createModel(v2).model);
+    await ended();
+    expect(trained).toHaveLength(2);
   });
 });

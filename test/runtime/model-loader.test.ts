@@ -21,11 +21,13 @@ function create({
   valuesByChannel = [100, 100],
   fingerprint = settingsFingerprint(settings),
   counters = undefined as readonly string[] | undefined,
+  kind = 'cvae',
   reach = 9,
   read = (() => Promise.resolve({ files: new Map() })) as unknown as ModelStore['read'],
 } = {}) {
   const { model, disposed } = createModel(version);
   const state = {
+    spec: { kind },
     settingsFingerprint: fingerprint,
     channels: ['cpu_user', 'io_wait'],
     scaler: { count: valuesByChannel },
@@ -63,6 +65,17 @@ test('the log names the channels that are scored by their rate', async () => {
     message: 'channels that only grow are scored by their rate',
     fields: { counters: ['energy'] },
   });
+});
+
+test('the log says that a linear model scores for the time being', async () => {
+  const { load, log } = create({ kind: 'linear' });
+  expect((await load(version)).coldStart).toBe(true);
+  expect(log.entries).toContainEqual({
+    level: 'warn',
+    message: 'cold start: a linear model scores until the configured one is trained',
+    fields: { kind: settings.model.kind, calibrated: 10_000 },
+  });
+  expect((await create().load(version)).coldStart).toBe(false);
 });
 
 test('a loaded version has the alarm threshold of the configured target, and watches for drift', async () => {

@@ -3,8 +3,12 @@ import { createModel } from './model';
 
 function create() {
   const loaded: [string, number][] = [];
-  const slot = new ModelSlot({ modelLoaded: (...args) => void loaded.push(args) });
-  return { slot, loaded };
+  const coldStarts: boolean[] = [];
+  const slot = new ModelSlot({
+    modelLoaded: (...args) => void loaded.push(args),
+    coldStart: (is) => void coldStarts.push(is),
+  });
+  return { slot, loaded, coldStarts };
 }
 
 const v1 = '20260101T000000.000Z';
@@ -71,4 +75,14 @@ test('a model that other work has borrowed is disposed when that has ended, too'
   await expect(work).rejects.toThrow('failed');
   await new Promise(setImmediate);
   expect(old.disposed()).toBe(1);
+});
+
+test('a cold start is said until another model replaces it', () => {
+  const { slot, coldStarts } = create();
+  expect(slot.isColdStart()).toBe(false);
+  slot.use({ ...createModel(v1).model, coldStart: true });
+  expect(slot.isColdStart()).toBe(true);
+  slot.use(createModel(v2).model);
+  expect(slot.isColdStart()).toBe(false);
+  expect(coldStarts).toEqual([true, false]);
 });

@@ -73,3 +73,24 @@ test('a running detector that scores nothing of what it receives is not ready', 
   problem = undefined;
   expect(readiness.report()).toEqual(connected);
 });
+
+test('a cold start is ready, says so, and says what is done about the model that is missing', () => {
+  let isColdStart = true;
+  const readiness = new Readiness(
+    'all',
+    () => connected,
+    () => undefined,
+    () => isColdStart,
+  );
+  readiness.running();
+  expect(readiness.report()).toEqual({ ready: true, reason: 'cold start' });
+  readiness.awaitingModel('training the first model');
+  expect(readiness.report()).toEqual({ ready: true, reason: 'cold start; training the first model' });
+  readiness.training({ epoch: 3, epochs: 9 });
+  expect(readiness.report().reason).toBe('cold start; training the first model (epoch 3 of at most 9)');
+  readiness.batchEnded('sink kafka ← timeout');
+  expect(readiness.report()).toEqual({ ready: false, reason: 'sink kafka ← timeout' });
+  readiness.batchEnded();
+  isColdStart = false;
+  expect(readiness.report()).toEqual(connected);
+});

@@ -57,21 +57,28 @@ const untilAborted = (signal: AbortSignal) =>
 
 test('a training has the lease, a written quarantine and a fresh heartbeat before it starts', async () => {
   const { run, steps, requested } = create();
-  expect(await run(never)).toBe('v1');
+  expect(await run(never, 'start')).toBe('v1');
   expect(steps).toEqual(['lease', 'quarantine', 'heartbeat', 'clock', 'training']);
-  expect(requested()).toEqual({ quarantinePath: '/store/pump/quarantine.json', lease: 7, fileRecords: 42 });
+  expect(requested()).toEqual({
+    quarantinePath: '/store/pump/quarantine.json',
+    lease: 7,
+    fileRecords: 42,
+    coldStart: false,
+  });
+  await run(never, 'cold start');
+  expect(requested()?.coldStart).toBe(true);
 });
 
 test('nothing is trained without the lease', async () => {
   const error = new TrainingError('lease', 'another process trains');
   const { run, steps } = create({ acquire: () => Promise.reject(error) });
-  await expect(run(never)).rejects.toBe(error);
+  await expect(run(never, 'start')).rejects.toBe(error);
   expect(steps).toEqual(['lease']);
 });
 
 test('nothing is trained while the quarantine cannot be written', async () => {
   const { run, steps } = create({ save: () => Promise.reject(new Error('ENOSPC')) });
-  await expect(run(never)).rejects.toMatchObject({
+  await expect(run(never, 'start')).rejects.toMatchObject({
     reason: 'store',
     message: 'cannot write /store/pump/quarantine.json: ENOSPC',
   });
@@ -80,7 +87,7 @@ test('nothing is trained while the quarantine cannot be written', async () => {
 
 test('a training that loses its lease is aborted, and fails for that reason', async () => {
   const { run, lost } = create({ train: untilAborted });
-  const running = run(never);
+  const running = run(never, 'start');
   setImmediate(() => lost.abort(new Error('taken over by host-2')));
   await expect(running).rejects.toMatchObject({
     reason: 'lease',
@@ -92,7 +99,7 @@ test('a training that loses its lease is aborted, and fails for that reason', as
 test('a training that is aborted fails with its own error', async () => {
   const { run } = create({ train: untilAborted });
   const abort = new AbortController();
-  const running = run(abort.signal);
+  const running = run(abort.signal, 'start');
   setImmediate(() => abort.abort());
   await expect(running).rejects.toMatchObject({ reason: 'killed' });
 });

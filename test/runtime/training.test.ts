@@ -80,8 +80,9 @@ test('the first training is reported, and the record clock does not follow it', 
   const clock = createRecordClock(0);
   const { training, triggers, ended } = create({ clock });
   expect(await training.trainFirst()).toBe(swapped);
-  expect(triggers).toEqual(['start']);
-  expect(ended).toEqual([swapped]);
+  expect(await training.trainColdStart()).toBe(swapped);
+  expect(triggers).toEqual(['start', 'cold start']);
+  expect(ended).toEqual([swapped, swapped]);
   await clock.modelDue();
 });
 

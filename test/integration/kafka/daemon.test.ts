@@ -82,12 +82,13 @@ async function uninterrupted(
 }
 
 test('every record has exactly one outcome over a stop and a start', async () => {
-  const { feed, settings } = await createPlant();
+  const { feed, settings: fresh } = await createPlant();
   await feed.produceNormal(200);
+  // Detections are compared with those of one version.
+  const settings = { ...fresh, 'store.path': await copyStore(trainedStore) };
 
   const first = startVaemon(['run'], config, settings);
   await first.ready();
-  expect(first.log('new model in use')).toMatchObject([{ trigger: 'start' }]);
   const controlStore = await copyStore(settings['store.path']);
   feed.start();
   await until('records to be rejected', async () => (await countsOf(first)).rejected > 200, 60_000);
@@ -295,6 +296,46 @@ test('continues after an outage of the broker, and can be stopped during it', as
   await feed.produceNormal(50);
   await untilAllIsCommitted(settings);
   expect(await countsOf(daemon)).toMatchObject({ windowNotFull: 3 * (windowLength - 1), rejected: 0 });
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+  const expected = await expectedOutcomes(broker.client(), feed.topic);
+  const { outcomes } = await actualOutcomes(broker.client(), feed.topic, settings);
+  expect(differences(expected, outcomes, atLeastOnce)).toEqual([]);
+});
+
+test('a new topic is scored from its hundredth record on, and by the configured model when there are enough', async () => {
+  const { feed, settings } = await createPlant();
+  const daemon = startVaemon(['run'], config, settings);
+  const reasonOf = async (): Promise<string> => {
+    const { detectors } = JSON.parse((await daemon.get('/readyz')).body) as {
+      detectors: { reason: string }[];
+    };
+    return detectors[0]!.reason;
+  };
+  await feed.produceNormal(20);
+  // Three pumps.
+  const needed = '60 records to learn from, but a cold start needs 100';
+  await until('the number of records', async () => (await reasonOf()).includes(needed), 60_000);
+  expect((await daemon.get('/readyz')).status).toBe(503);
+
+  await feed.produceNormal(20);
+  await daemon.ready();
+  expect(await reasonOf()).toMatch(/^cold start; /);
+  expect(await daemon.metric('vaemon_cold_start')).toBe(1);
+  await untilAllIsCommitted(settings);
+  const windowNotFull = 3 * (windowLength - 1);
+  expect(await countsOf(daemon)).toMatchObject({ scored: 120 - windowNotFull, windowNotFull });
+  await until(
+    'the number of windows',
+    async () => (await reasonOf()).includes('training.minRecords is 300'),
+    60_000,
+  );
+
+  await feed.produceNormal(80);
+  // In their second mode, which the cold start has not seen: the configured model must learn it.
+  await until('the configured model', async () => (await daemon.metric('vaemon_cold_start')) === 0, 60_000);
+  expect(await reasonOf()).not.toContain('cold start');
+  await feed.produceNormal(10);
+  await untilAllIsCommitted(settings);
   expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
   const expected = await expectedOutcomes(broker.client(), feed.topic);
   const { outcomes } = await actualOutcomes(broker.client(), feed.topic, settings);
