@@ -33,7 +33,7 @@ export function coldStartSettings(settings: DetectorSettings): DetectorSettings 
     ...settings,
     record: {
       ...record,
-      // Hours and weekdays say nothing before history has several of them.
+      // Hours and weekdays explain nothing before history has several of them.
       conditions: record.conditions.filter(({ kind: of }) => of === 'category' || of === 'number'),
       seasons: 'off',
     },

@@ -61,7 +61,7 @@ async function trainFirstModel(options: FirstModelOptions, waitOver: AbortSignal
 }
 
 /**
- * A topic goes on while its first model is trained, so that a cold start comes first. A file waits, and its detections must not
+ * Records of a topic continue to come while its first model is trained, so that a cold start comes first. A file waits, and its detections must not
  * depend on how long a training takes: it has a cold start only if it is too short for the configured model.
  */
 async function trainOnce(options: FirstModelOptions): Promise<TrainingOutcome | 'stored model'> {
@@ -73,7 +73,7 @@ async function trainOnce(options: FirstModelOptions): Promise<TrainingOutcome | 
   if ((otherTrains || atStart === 'always') && (await loadStoredModel(options))) return 'stored model';
   if (stopping.aborted || otherTrains) return outcome;
   const isTooShort = failedFor(outcome, 'too_few_records');
-  // What is too short for a cold start is too short for any model.
+  // A history that is too short for a cold start is too short for any model.
   if (comesFirst && !isTooShort) outcome = await train();
   else if (!comesFirst && isTooShort && trainColdStart !== undefined) outcome = await trainColdStart();
   return outcome;

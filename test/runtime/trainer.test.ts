@@ -1,7 +1,14 @@
 /** What a training that ends without a model reports. */
 import { loadSettings } from '../../src/config/load';
+import { settingsFingerprint } from '../../src/config/fingerprint';
+import { createCategoryTable } from '../../src/domain/condition';
+import { isColdStart } from '../../src/runtime/cold-start';
 import { trainDetector } from '../../src/runtime/trainer';
+import { decodeBundle } from '../../src/scoring/bundle';
+import type { ReadHistory } from '../../src/sources/history';
 import type { Message } from '../../src/sources/source';
+import { createRandom } from '../../src/tensor';
+import { openTestBackend } from '../backend';
 import { removeFolders, writeFolder } from '../config/folder';
 
 afterAll(removeFolders);
@@ -13,13 +20,7 @@ record: { channels: [flow] }
 training: { minRecords: 100 }
 `;
 
-async function failureOf(
-  values: readonly (Buffer | string)[],
-  yaml = sensor,
-  overrides: Record<string, string> = {},
-) {
-  const path = await writeFolder({ 'detector.yaml': yaml });
-  const { detectors } = await loadSettings(`${path}/detector.yaml`, { env: {}, overrides });
+function historyOf(values: readonly (Buffer | string)[]): ReadHistory {
   const messages = values.map((value, i): Message => ({
     key: null,
     value: Buffer.from(value),
@@ -27,13 +28,23 @@ async function failureOf(
     origin: { topic: 't', partition: 0, offset: String(i) },
     warmUp: false,
   }));
+  // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
+  return async function* () {
+    if (messages.length > 0) yield messages;
+  };
+}
+
+async function failureOf(
+  values: readonly (Buffer | string)[],
+  yaml = sensor,
+  overrides: Record<string, string> = {},
+) {
+  const path = await writeFolder({ 'detector.yaml': yaml });
+  const { detectors } = await loadSettings(`${path}/detector.yaml`, { env: {}, overrides });
   const histories: unknown[] = [];
   const training = trainDetector({
     settings: detectors[0]!.settings,
-    // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
-    readHistory: async function* () {
-      if (messages.length > 0) yield messages;
-    },
+    readHistory: historyOf(values),
     store: { publish: () => Promise.reject(new Error('must not be reached')) },
     engines: { tensors: { name: 'cpu', reason: '' } } as never,
     exclude: [],
@@ -159,4 +170,73 @@ record: { kind: image, image: { width: 8, height: 8 } }
   expect(message).toContain('110 records read, 0 used');
   expect(message).toMatch(/110 too_large \(.*262144.*; see record.maxBytes\)/);
   expect(message).not.toContain('window.length');
+});
+
+describe('a cold start', () => {
+  beforeAll(async () => {
+    await openTestBackend('wasm');
+  });
+
+  const hourly = `detector: pump
+source: { kind: file, file: { path: in.ndjson } }
+record:
+  channels: [flow, power]
+  conditions:
+    mode: { kind: category }
+    hour: { kind: hour-of-day }
+model: { kind: hvae, likelihood: student-t }
+calibration: { groupBy: mode }
+`;
+
+  async function trainOn(count: number) {
+    const path = await writeFolder({ 'detector.yaml': hourly });
+    const { detectors } = await loadSettings(`${path}/detector.yaml`, { env: {} });
+    const { settings } = detectors[0]!;
+    const random = createRandom(1);
+    const values = records(() => {
+      const flow = random.normal();
+      return { values: { flow, power: flow + 0.3 * random.normal() }, conditions: { mode: 'idle' } };
+    }, count);
+    const published: ReadonlyMap<string, Uint8Array>[] = [];
+    await trainDetector({
+      settings,
+      readHistory: historyOf(values),
+      store: {
+        publish(files) {
+          published.push(files);
+          return Promise.resolve('v1');
+        },
+      },
+      engines: { tensors: { name: 'wasm', reason: '' } } as never,
+      exclude: [],
+      writtenBy: {},
+      coldStart: true,
+      onProgress: () => undefined,
+      now: () => now,
+    });
+    return { settings, files: published[0]! };
+  }
+
+  test('is a version that the configured settings accept, whatever kind of model they ask for', async () => {
+    const { settings, files } = await trainOn(110);
+    const detector = await decodeBundle('v1', files, createCategoryTable());
+    const { spec, settingsFingerprint: fingerprint, conditions, calibration } = detector.state;
+    expect(spec).toMatchObject({ kind: 'linear', likelihood: 'gaussian', latentDim: 8 });
+    expect(fingerprint).toBe(settingsFingerprint(settings));
+    // A few minutes have no hours to learn from.
+    expect(conditions.specs.map(({ name }) => name)).toEqual(['mode']);
+    expect(calibration.tail.scores.length).toBeGreaterThan(30);
+    expect(isColdStart(spec, settings)).toBe(true);
+    expect(isColdStart(spec, { model: { ...settings.model, kind: 'linear' } })).toBe(false);
+    detector.dispose();
+  }, 30_000);
+
+  test('reports how many records it has and how many it needs', async () => {
+    await expect(trainOn(99)).rejects.toMatchObject({
+      reason: 'too_few_records',
+      message: expect.stringContaining(
+        '99 records to learn from, but a cold start needs 100; 99 records read, 99 used, of 1 devices',
+      ) as string,
+    });
+  });
 });
