@@ -1,7 +1,8 @@
 /**
  * The baseline of the evidence of a device: the median of its recent records, as far as it lies above that of the calibration
- * block. It raises the threshold of the device, not its surprise: order stays as it is. It begins with the calibration block, so
- * that half of its records have to be high before it moves at all, and it is bounded.
+ * block. It raises the threshold of the device, not its surprise: order stays as it is. It begins with the calibration block (a
+ * device that lies above the others there begins as far above), so that half of its records have to be high before it moves at
+ * all, and it is bounded.
  */
 import { median } from './evidence';
 import type { Part } from './memory';
@@ -21,10 +22,24 @@ export interface BaselineState {
   spread: number;
   /** Quantiles of the evidence in the calibration block: the sample of a new device. */
   start: readonly number[];
+  /** By device, how far its median lies above that of all; devices at or below it are absent. */
+  devices: Readonly<Record<string, number>>;
 }
 
-/** @param evidence of the calibration records */
-export function fitBaseline(evidence: Float64Array, records: number): BaselineState {
+/** Records in the calibration block from which on a device has a median of its own. */
+const recordsPerMedian = 100;
+/** Devices with a median of their own, at most: those that lie furthest above. */
+const maxDevices = 1000;
+
+/**
+ * @param evidence of the calibration records
+ * @param byDevice the same by device
+ */
+export function fitBaseline(
+  evidence: Float64Array,
+  records: number,
+  byDevice: ReadonlyMap<string, Float64Array> = new Map(),
+): BaselineState {
   const sorted = Float64Array.from(evidence).sort();
   const mean = sorted.reduce((sum, value) => sum + value / sorted.length, 0);
   const variance = sorted.reduce((sum, value) => sum + (value - mean) ** 2 / sorted.length, 0);
@@ -33,7 +48,20 @@ export function fitBaseline(evidence: Float64Array, records: number): BaselineSt
     const rank = (37 * i) % samples;
     return sorted[Math.floor(((rank + 0.5) / samples) * sorted.length)]!;
   });
-  return { records, median: median(sorted), spread: Math.sqrt(variance), start };
+  const middle = median(sorted);
+  const above = [...byDevice]
+    .filter(([, own]) => own.length >= recordsPerMedian)
+    .map(([key, own]) => [key, median(own) - middle] as const)
+    .filter(([, rise]) => rise > 0)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, maxDevices);
+  return {
+    records,
+    median: middle,
+    spread: Math.sqrt(variance),
+    start,
+    devices: Object.fromEntries(byDevice.size > 1 ? above : []),
+  };
 }
 
 /** Cells: records observed, the rise, then the sample. */
@@ -42,14 +70,17 @@ export interface Baseline extends Part {
   observe(cells: Float64Array, evidence: number): number;
 }
 
-export function createBaseline({ records, median: middle, spread, start }: BaselineState): Baseline {
+export function createBaseline(state: BaselineState): Baseline {
+  const { records, median: middle, spread, start } = state;
+  const devices = new Map(Object.entries(state.devices));
   const stride = Math.max(1, Math.floor(records / samples));
   const first = 2;
   return {
     size: records === 0 ? 0 : first + samples,
-    begin(cells) {
+    begin(cells, key) {
       if (records === 0) return;
-      cells.set(start, first);
+      const rise = devices.get(key) ?? 0;
+      for (let i = 0; i < samples; i++) cells[first + i] = start[i]! + rise;
       cells[1] = clamp(median(cells.slice(first)) - middle, bound * spread);
     },
     observe(cells, evidence) {

@@ -3,7 +3,7 @@
  * block of windows with it, by the same code as in the daemon.
  */
 import { autocorrelationTime } from '../calibration/autocorrelation';
-import { createBaseline, fitBaseline } from '../calibration/baseline';
+import { createBaseline, fitBaseline, type BaselineState } from '../calibration/baseline';
 import { createEvidence, fitStandard, type EvidenceState } from '../calibration/evidence';
 import { extremalIndex } from '../calibration/extremal-index';
 import { createRecentMeans } from '../calibration/recent-means';
@@ -98,12 +98,14 @@ export async function calibrate(
   const devices = devicesOf(dataset, rows);
   addMeans(columns, names, devices);
 
+  const baselineOf = (values: Float64Array, of: Int32Array): BaselineState =>
+    fitBaseline(values, baselineRecords, byDevice(values, of, devices));
   const fitGroup = (of: Int32Array): SurpriseGroup => {
     const evidence: EvidenceState = Object.fromEntries(
       names.map((name) => [name, fitStandard(take(columns[name]!, of), scaleOf(name))]),
     );
     const values = evidenceOf(evidence, columns, of);
-    const above = aboveBaseline(values, of, devices, fitBaseline(values, baselineRecords));
+    const above = aboveBaseline(values, of, devices, baselineOf(values, of));
     return {
       evidence,
       tail: fitTail(values),
@@ -125,7 +127,7 @@ export async function calibrate(
   return {
     channelCalibrations,
     calibration,
-    baseline: fitBaseline(values, baselineRecords),
+    baseline: baselineOf(values, block),
     ...(slow && { slow }),
     // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
     independentAfter: Math.max(dataset.shape.length, Math.ceil(2 * tau)),
@@ -200,19 +202,37 @@ function exceedances(
   });
 }
 
+/** The evidence at these places, by device. */
+function byDevice(
+  evidence: Float64Array,
+  places: Int32Array,
+  devices: readonly Device[],
+): Map<string, Float64Array> {
+  let from = 0;
+  return new Map(
+    devices.map(({ key, to }) => {
+      let next = from;
+      while (next < places.length && places[next]! < to) next++;
+      const own = evidence.subarray(from, next);
+      from = next;
+      return [key, own];
+    }),
+  );
+}
+
 /** The evidence less the rise of its baseline, which runs over the block. */
 function aboveBaseline(
   evidence: Float64Array,
   places: Int32Array,
   devices: readonly Device[],
-  state: ReturnType<typeof fitBaseline>,
+  state: BaselineState,
 ): Float64Array {
   const baseline = createBaseline(state);
   const above = new Float64Array(evidence.length);
   let i = 0;
-  for (const { to } of devices) {
+  for (const { key, to } of devices) {
     const cells = new Float64Array(baseline.size);
-    baseline.begin(cells, '');
+    baseline.begin(cells, key);
     for (; i < places.length && places[i]! < to; i++)
       above[i] = evidence[i]! - baseline.observe(cells, evidence[i]!);
   }

@@ -130,3 +130,29 @@ describe('runs', () => {
     expect(largest(Array.from({ length: 500 }, () => Math.round(10 * (20 + normal())) / 10))).toBe(0);
   });
 });
+
+test('a device that lies above the others in calibration begins as far above', () => {
+  const normal = seededNormal(9);
+  const own = Float64Array.from({ length: 300 }, () => 1 + normal());
+  const others = Float64Array.from({ length: 3000 }, normal);
+  const all = Float64Array.from([...own, ...others]);
+  const state = fitBaseline(
+    all,
+    640,
+    new Map([
+      ['odd', own],
+      ['usual', others],
+      ['new', all.subarray(0, 10)],
+    ]),
+  );
+  const baseline = createBaseline(state);
+  const riseOf = (key: string): number => {
+    const cells = new Float64Array(baseline.size);
+    baseline.begin(cells, key);
+    return baseline.observe(cells, 0);
+  };
+  expect(riseOf('odd')).toBeGreaterThan(0.7);
+  expect(riseOf('odd')).toBeLessThan(1.3);
+  expect(Math.max(riseOf('usual'), riseOf('new'), riseOf('unheard of'))).toBeLessThan(0.1);
+  expect(Array.from(all.subarray(0, 300))).toEqual(Array.from(own));
+});

@@ -1,0 +1,165 @@
+/** Histories that are hard to learn from: a preset has to judge what follows them, and find a plain fault in it. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { evaluateSeries, type SeriesOutcome } from '../../../src/offline/evaluate/evaluate-series';
+import { createRandom } from '../../../src/tensor';
+
+let folder: string;
+beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'vaemon-hard-'))));
+afterAll(() => rm(folder, { recursive: true }));
+
+const start = Date.UTC(2026, 2, 1);
+const intervalMs = 10_000;
+/** By record of the test. */
+const fault = { from: 400, to: 430 };
+const testRecords = 800;
+
+interface Sample {
+  key?: string;
+  /** Unix ms. */
+  time: number;
+  /** NaN = missing. */
+  values: readonly number[];
+}
+
+async function evaluate(train: readonly Sample[], test: readonly Sample[]): Promise<SeriesOutcome> {
+  const channels = test[0]!.values.map((_, j) => `c${j}`);
+  const write = async (name: string, records: readonly Sample[]): Promise<string> => {
+    const lines = records.map(({ key = 'a', time, values }) =>
+      [
+        key,
+        new Date(time).toISOString(),
+        ...values.map((value) => (Number.isNaN(value) ? '' : value)),
+      ].join(),
+    );
+    const path = join(folder, name);
+    await writeFile(path, `${[['key', 'timestamp', ...channels].join(), ...lines].join('\n')}\n`);
+    return path;
+  };
+  const path = join(folder, 'any.yaml');
+  await writeFile(path, 'detector: any\npreset: sensor\n');
+  return evaluateSeries(
+    { path, overrides: { 'training.minRecords': '200' }, env: {} },
+    { name: 'hard', train: await write('hard.train.csv', train), test: await write('hard.test.csv', test) },
+  );
+}
+
+/** Records of one device at a constant interval; `valuesAt` gets the record, counted from the beginning of history. */
+function split(history: number, valuesAt: (record: number) => readonly number[]): [Sample[], Sample[]] {
+  const records = Array.from({ length: history + testRecords }, (_, i) => ({
+    time: start + i * intervalMs,
+    values: valuesAt(i),
+  }));
+  return [records.slice(0, history), records.slice(history)];
+}
+
+const isFault = (record: number): boolean => record >= fault.from && record < fault.to;
+
+/** Flagged share of the records of a fault, and of those that are far from it. @param isNormal by record of the test */
+function shares({ flags }: SeriesOutcome, isNormal = (record: number): boolean => !isFault(record)) {
+  const share = (of: readonly number[]): number => of.reduce((sum, flag) => sum + flag / of.length, 0);
+  const isFar = (i: number): boolean => i < fault.from || i > fault.to + 60;
+  return {
+    found: share(flags.filter((_, i) => isFault(i))),
+    falseAlarms: share(flags.filter((_, i) => isFar(i) && isNormal(i))),
+  };
+}
+
+test('one channel', async () => {
+  const { normal } = createRandom(1);
+  const [train, test] = split(1500, (i) => [20 + Math.sin(i / 30) + 0.2 * normal()]);
+  for (let i = fault.from; i < fault.to; i++) test[i]!.values = [test[i]!.values[0]! + 3];
+  const { found, falseAlarms } = shares(await evaluate(train, test));
+  expect(found).toBeGreaterThan(0.5);
+  expect(falseAlarms).toBeLessThan(0.02);
+}, 60_000);
+
+test('five hundred channels: a fault of one of them is not lost among the others', async () => {
+  const { normal } = createRandom(2);
+  const [train, test] = split(400, (i) => {
+    const load = Math.sin(i / 30);
+    return Array.from({ length: 500 }, (_, j) => (j % 7) * load + normal());
+  });
+  for (let i = fault.from; i < fault.to; i++)
+    test[i]!.values = test[i]!.values.map((value, j) => (j === 123 ? value + 40 : value));
+  const { found, falseAlarms } = shares(await evaluate(train, test));
+  expect(found).toBeGreaterThan(0.5);
+  expect(falseAlarms).toBeLessThan(0.03);
+}, 180_000);
+
+test('two regimes: what lies between them is none of both', async () => {
+  const { normal } = createRandom(3);
+  const [train, test] = split(2400, (i) => {
+    const level = Math.floor(i / 150) % 2 === 0 ? 0 : 10;
+    return [level + 0.3 * normal(), 2 * level + 0.3 * normal(), normal()];
+  });
+  for (let i = fault.from; i < fault.to; i++) test[i]!.values = [5, 10, test[i]!.values[2]!];
+  const { found, falseAlarms } = shares(await evaluate(train, test));
+  expect(found).toBeGreaterThan(0.5);
+  expect(falseAlarms).toBeLessThan(0.03);
+}, 60_000);
+
+test('one device of twenty is different: its normal is no fault, and its fault is one', async () => {
+  const { normal } = createRandom(4);
+  const odd = 'd7';
+  const recordsOf = (from: number, to: number): Sample[] =>
+    Array.from({ length: to - from }, (_, i) => from + i).flatMap((i) =>
+      Array.from({ length: 20 }, (_, d) => {
+        const key = `d${d}`;
+        const load = Math.sin(i / 20 + d);
+        const level = key === odd ? 8 : 0;
+        return {
+          key,
+          time: start + i * intervalMs,
+          values: [level + load + 0.2 * normal(), 2 * level - load + 0.2 * normal(), normal()],
+        };
+      }),
+    );
+  const history = 400;
+  const test = recordsOf(history, history + 200);
+  const during = (i: number): boolean => test[i]!.key === odd && i >= 2000 && i < 2600;
+  test.forEach((record, i) => {
+    // What is normal for the others.
+    if (during(i)) record.values = [record.values[0]! - 8, record.values[1]! - 16, record.values[2]!];
+  });
+  const { flags } = await evaluate(recordsOf(0, history), test);
+  const shareOf = (isOne: (record: number) => boolean): number => {
+    const of = flags.filter((_, i) => isOne(i));
+    return of.reduce((sum, flag) => sum + flag / of.length, 0);
+  };
+  expect(shareOf(during)).toBeGreaterThan(0.5);
+  expect(shareOf((i) => test[i]!.key === odd && i < 2000)).toBeLessThan(0.03);
+  expect(shareOf((i) => test[i]!.key !== odd)).toBeLessThan(0.02);
+}, 120_000);
+
+test('values that are missing at random, and a channel that is missing for good', async () => {
+  const { normal, uniform } = createRandom(5);
+  const [train, test] = split(2000, (i) => {
+    const load = Math.sin(i / 25);
+    const values = [load + 0.1 * normal(), 3 - load + 0.1 * normal(), normal()];
+    return values.map((value) => (uniform() < 0.2 ? NaN : value));
+  });
+  test.forEach((record, i) => {
+    if (i >= 100) record.values = [record.values[0]!, record.values[1]!, NaN];
+    if (isFault(i)) record.values = [record.values[0]! + 2, record.values[1]!, NaN];
+  });
+  const { found, falseAlarms } = shares(await evaluate(train, test));
+  expect(found).toBeGreaterThan(0.5);
+  expect(falseAlarms).toBeLessThan(0.03);
+}, 60_000);
+
+test('a clock that jumps ahead by hours: what follows is judged as before', async () => {
+  const { normal } = createRandom(6);
+  const [train, test] = split(1500, (i) => {
+    const load = Math.sin(i / 25);
+    return [load + 0.1 * normal(), 3 - load + 0.1 * normal()];
+  });
+  test.forEach((record, i) => {
+    if (i >= 200) record.time += 6 * 3_600_000;
+    if (isFault(i)) record.values = [record.values[0]! + 2, record.values[1]!];
+  });
+  const { found, falseAlarms } = shares(await evaluate(train, test));
+  expect(found).toBeGreaterThan(0.5);
+  expect(falseAlarms).toBeLessThan(0.03);
+}, 60_000);
