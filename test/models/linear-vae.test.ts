@@ -7,11 +7,11 @@ import { principalComponents, symmetricEigen } from '../../src/models/principal-
 import { createModel } from '../../src/models/zoo';
 import { createDetector, type Detector } from '../../src/scoring/detector';
 import { createRandom, scoped, tf } from '../../src/tensor';
-import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
+import type { Dataset } from '../../src/training/dataset';
 import { train, type TrainingOptions } from '../../src/training/train';
 import { openTestBackend } from '../backend';
 import { createSpec } from './spec';
-import { options } from './synthetic';
+import { options, toDataset } from './synthetic';
 
 beforeAll(async () => {
   await openTestBackend('wasm');
@@ -175,14 +175,7 @@ function records(
     batch.count++;
   }
   const shape = { channels, conditions: 1, length };
-  const builder = createDatasetBuilder(shape);
-  builder.add(batch);
-  return builder.build(shape, {
-    time: { ttlMs: 60_000, intervalMs: 0, gaps: 'ignore', padding: 'none' },
-    exclude: [],
-    maxExcludedShare: 0.5,
-    limits: () => [],
-  });
+  return toDataset(batch, shape);
 }
 
 const table = createCategoryTable();

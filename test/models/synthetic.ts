@@ -1,6 +1,7 @@
 /** A small machine with two modes: four channels that belong together, and faults that can be put in. */
 import { createCategoryTable, createConditionReader, type CategoryTable } from '../../src/domain/condition';
 import { createRecordBatch, type RecordBatch, type RecordSchema } from '../../src/domain/record';
+import type { WindowShape } from '../../src/domain/window';
 import { createRandom } from '../../src/tensor';
 import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
 import type { TrainingOptions } from '../../src/training/train';
@@ -50,10 +51,10 @@ export function createRecords(
   return { batch, table };
 }
 
-export function toDataset(batch: RecordBatch): Dataset {
-  const builder = createDatasetBuilder(shape);
+export function toDataset(batch: RecordBatch, of: WindowShape = shape): Dataset {
+  const builder = createDatasetBuilder(of);
   builder.add(batch);
-  return builder.build(shape, {
+  return builder.build(of, {
     time: { ttlMs: 60_000, intervalMs: 0, gaps: 'ignore', padding: 'none' },
     exclude: [],
     maxExcludedShare: 0.5,

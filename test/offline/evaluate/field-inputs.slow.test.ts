@@ -1,13 +1,7 @@
 /** Inputs from the field that blind a detector, or look like a fault although they are none. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { evaluateSeries, type SeriesOutcome } from '../../../src/offline/evaluate/evaluate-series';
+import type { SeriesOutcome } from '../../../src/offline/evaluate/evaluate-series';
 import { createRandom } from '../../../src/tensor';
-
-let folder: string;
-beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'vaemon-field-'))));
-afterAll(() => rm(folder, { recursive: true }));
+import { evaluateLines } from './evaluate-lines';
 
 type Row = Record<string, number | undefined>;
 
@@ -29,7 +23,7 @@ function plant(count: number, seed = 1): Row[] {
   });
 }
 
-async function evaluate(
+function evaluate(
   rows: readonly Row[],
   print: (value: number, record: number) => string = String,
 ): Promise<SeriesOutcome> {
@@ -40,21 +34,13 @@ async function evaluate(
       ...names.map((name) => (row[name] === undefined ? '' : print(row[name], i))),
     ].join(','),
   );
-  const file = async (name: string, part: readonly string[]): Promise<string> => {
-    const path = join(folder, name);
-    await writeFile(path, `${[['timestamp', ...names].join(','), ...part].join('\n')}\n`);
-    return path;
-  };
-  const path = join(folder, 'any.yaml');
-  await writeFile(path, 'detector: any\n');
-  return evaluateSeries(
-    { path, overrides: { 'training.minRecords': '200', 'training.epochs': '15' }, env: {} },
-    {
-      name: 'plant',
-      train: await file('plant.train.csv', lines.slice(0, history)),
-      test: await file('plant.test.csv', lines.slice(history)),
-    },
-  );
+  return evaluateLines({
+    detector: 'detector: any',
+    overrides: { 'training.minRecords': '200', 'training.epochs': '15' },
+    columns: ['timestamp', ...names],
+    train: lines.slice(0, history),
+    test: lines.slice(history),
+  });
 }
 
 const overlapping = ({ events }: SeriesOutcome, { from, to }: typeof fault): number =>

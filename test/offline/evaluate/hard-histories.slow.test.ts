@@ -1,13 +1,7 @@
 /** Histories that are hard to learn from: a preset has to judge what follows them, and find a plain fault in it. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { evaluateSeries, type SeriesOutcome } from '../../../src/offline/evaluate/evaluate-series';
+import type { SeriesOutcome } from '../../../src/offline/evaluate/evaluate-series';
 import { createRandom } from '../../../src/tensor';
-
-let folder: string;
-beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'vaemon-hard-'))));
-afterAll(() => rm(folder, { recursive: true }));
+import { evaluateLines } from './evaluate-lines';
 
 const start = Date.UTC(2026, 2, 1);
 const intervalMs = 10_000;
@@ -23,30 +17,20 @@ interface Sample {
   values: readonly number[];
 }
 
-async function evaluate(
+function evaluate(
   train: readonly Sample[],
   test: readonly Sample[],
   overrides: Readonly<Record<string, string>> = {},
 ): Promise<SeriesOutcome> {
-  const channels = test[0]!.values.map((_, j) => `c${j}`);
-  const write = async (name: string, records: readonly Sample[]): Promise<string> => {
-    const lines = records.map(({ key = 'a', time, values }) =>
-      [
-        key,
-        new Date(time).toISOString(),
-        ...values.map((value) => (Number.isNaN(value) ? '' : value)),
-      ].join(),
-    );
-    const path = join(folder, name);
-    await writeFile(path, `${[['key', 'timestamp', ...channels].join(), ...lines].join('\n')}\n`);
-    return path;
-  };
-  const path = join(folder, 'any.yaml');
-  await writeFile(path, 'detector: any\npreset: sensor\n');
-  return evaluateSeries(
-    { path, overrides: { 'training.minRecords': '200', ...overrides }, env: {} },
-    { name: 'hard', train: await write('hard.train.csv', train), test: await write('hard.test.csv', test) },
-  );
+  const toLine = ({ key = 'a', time, values }: Sample): string =>
+    [key, new Date(time).toISOString(), ...values.map((value) => (Number.isNaN(value) ? '' : value))].join();
+  return evaluateLines({
+    detector: 'detector: any\npreset: sensor',
+    overrides: { 'training.minRecords': '200', ...overrides },
+    columns: ['key', 'timestamp', ...test[0]!.values.map((_, j) => `c${j}`)],
+    train: train.map(toLine),
+    test: test.map(toLine),
+  });
 }
 
 /** Records of one device at a constant interval; `valuesAt` gets the record, counted from the beginning of history. */
@@ -60,13 +44,17 @@ function split(history: number, valuesAt: (record: number) => readonly number[])
 
 const isFault = (record: number): boolean => record >= fault.from && record < fault.to;
 
-/** Flagged share of the records of a fault, and of those that are far from it. @param isNormal by record of the test */
-function shares({ flags }: SeriesOutcome, isNormal = (record: number): boolean => !isFault(record)) {
-  const share = (of: readonly number[]): number => of.reduce((sum, flag) => sum + flag / of.length, 0);
-  const isFar = (i: number): boolean => i < fault.from || i > fault.to + 60;
+/** Share of some records of the test that have a flag. */
+function flagged({ flags }: SeriesOutcome, isOne: (record: number) => boolean): number {
+  const of = flags.filter((_, record) => isOne(record));
+  return of.reduce((sum, flag) => sum + flag / of.length, 0);
+}
+
+/** Flagged share of the records of the fault, and of those that are far from it. */
+function shares(outcome: SeriesOutcome) {
   return {
-    found: share(flags.filter((_, i) => isFault(i))),
-    falseAlarms: share(flags.filter((_, i) => isFar(i) && isNormal(i))),
+    found: flagged(outcome, isFault),
+    falseAlarms: flagged(outcome, (record) => record < fault.from || record > fault.to + 60),
   };
 }
 
@@ -127,14 +115,10 @@ test('one device of twenty is different: its normal is no fault, and its fault i
     // What is normal for the others.
     if (during(i)) record.values = [record.values[0]! - 8, record.values[1]! - 16, record.values[2]!];
   });
-  const { flags } = await evaluate(recordsOf(0, history), test);
-  const shareOf = (isOne: (record: number) => boolean): number => {
-    const of = flags.filter((_, i) => isOne(i));
-    return of.reduce((sum, flag) => sum + flag / of.length, 0);
-  };
-  expect(shareOf(during)).toBeGreaterThan(0.5);
-  expect(shareOf((i) => test[i]!.key === odd && i < 2000)).toBeLessThan(0.03);
-  expect(shareOf((i) => test[i]!.key !== odd)).toBeLessThan(0.02);
+  const outcome = await evaluate(recordsOf(0, history), test);
+  expect(flagged(outcome, during)).toBeGreaterThan(0.5);
+  expect(flagged(outcome, (i) => test[i]!.key === odd && i < 2000)).toBeLessThan(0.03);
+  expect(flagged(outcome, (i) => test[i]!.key !== odd)).toBeLessThan(0.02);
 }, 120_000);
 
 test('values that are missing at random, and a channel that is missing for good', async () => {
