@@ -42,7 +42,7 @@ export type Centres = Pick<SlowState, 'centre' | 'devices'>;
 export function fitCentres(
   errors: (record: number) => ArrayLike<number>,
   size: number,
-  byDevice: ReadonlyMap<string, readonly number[]>,
+  byDevice: ReadonlyMap<string, ArrayLike<number>>,
 ): Centres {
   const sum = new Float64Array(size);
   let count = 0;
@@ -50,8 +50,8 @@ export function fitCentres(
   const large = [...byDevice].sort(([, a], [, b]) => b.length - a.length);
   for (const [key, records] of large) {
     const own = new Float64Array(size);
-    for (const record of records) {
-      const of = errors(record);
+    for (let i = 0; i < records.length; i++) {
+      const of = errors(records[i]!);
       for (let j = 0; j < size; j++) if (Number.isFinite(of[j])) own[j]! += of[j]!;
     }
     for (let j = 0; j < size; j++) sum[j]! += own[j]!;

@@ -1,4 +1,5 @@
 /** `calibration`, `drift` and `events`: from scores to alarms. */
+import { alarmThreshold } from '../calibration/threshold';
 import { statisticNames } from '../domain/detection';
 import type { EventPolicy } from '../domain/event';
 import type { ConditionSpec } from '../domain/record';
@@ -128,6 +129,17 @@ export function eventPolicy({
     ...(isRate && { eventsPerMs: chosen.count / chosen.perMs }),
     ...(silentDevices && { watchedDevices: maxKeys }),
   };
+}
+
+/**
+ * The alarm threshold that the settings demand of a model version, and the margin above it at which its events open.
+ * @throws RangeError if the target is too rare for its calibration
+ */
+export function configuredThreshold(
+  settings: Parameters<typeof eventPolicy>[0],
+  version: Parameters<typeof alarmThreshold>[1],
+): ReturnType<typeof alarmThreshold> {
+  return alarmThreshold(settings.calibration.falseAlarmTarget, version, eventPolicy(settings).eventsPerMs);
 }
 
 interface AlarmSettings {

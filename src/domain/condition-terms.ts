@@ -2,7 +2,14 @@
  * The terms that a linear model regresses on. A network finds by itself that each mode has a rhythm of its own and that the
  * first records after a change are unlike the later ones; a linear model can use that only where it is a term.
  */
-import type { ConditionSlot } from './condition';
+import type { ConditionSpec } from './record';
+
+/** Where a condition lies in the encoding of a record. */
+export interface ConditionSlot {
+  kind: ConditionSpec['kind'];
+  at: number;
+  size: number;
+}
 
 /** More products than this are not worth their coefficients. */
 const maxProducts = 64;

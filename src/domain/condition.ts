@@ -5,6 +5,7 @@
  * sine and cosine, so that 23:59 and 00:00 are neighbours.
  */
 import { DecodeError } from '../errors';
+import { createConditionTerms, type ConditionSlot } from './condition-terms';
 import { isExact } from './exact';
 import {
   givenConditions,
@@ -152,13 +153,6 @@ export function fitConditions(
   return { specs, categories, numbers };
 }
 
-/** Where a condition lies in an encoding. */
-export interface ConditionSlot {
-  kind: ConditionSpec['kind'];
-  at: number;
-  size: number;
-}
-
 export type ConditionEncoder = ReturnType<typeof createConditionEncoder>;
 
 /**
@@ -233,7 +227,8 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
   return {
     /** Length of one encoding. */
     dim,
-    slots: slots as readonly ConditionSlot[],
+    /** What a linear model of a window regresses on. */
+    terms: createConditionTerms(slots, dim),
     encode,
     /** Condition dropout: replaces every category of one encoding by the unknown one, with the same weight. */
     forgetCategories(out: Float32Array, at: number): void {

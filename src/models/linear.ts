@@ -5,6 +5,7 @@
  * deviation from what the condition and the device let expect.
  */
 import { cholesky, inverse, quadraticForm, solve } from '../calibration/matrix';
+import { rowsByKey } from '../domain/rows-by-key';
 import { regress, subtractExpected } from './ridge';
 
 /** Stored in the model version. Matrices are row-major. */
@@ -51,12 +52,7 @@ export function fitLinear({ x, c, keys }: LinearRecords, channels: number, condi
   const rows = Array.from(keys.keys());
   const zero = new Float64Array(inputs * channels);
   const common = regress(records, rows, conditions, zero, commonRidge);
-  const byKey = new Map<string, number[]>();
-  for (const row of rows) {
-    const known = byKey.get(keys[row]!);
-    if (known === undefined) byKey.set(keys[row]!, [row]);
-    else known.push(row);
-  }
+  const byKey = rowsByKey(keys);
   const isLarge = ({ length }: readonly number[]): boolean => length >= recordsPerCoefficient * inputs;
   const kept = [...byKey]
     .filter(([, of]) => isLarge(of) || of.length >= recordsPerIntercept)

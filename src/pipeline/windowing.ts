@@ -115,7 +115,7 @@ export function fillChunk(
   { detectorName, limits: limitsOf, stale }: WindowingRules,
   { counts, deadLetters }: Outcome,
 ): void {
-  const { windows } = partition;
+  const { windows, baselines } = partition;
   const valuesPerRecord = records.values.length / records.capacity;
   const hasCounters = chunk.windows.counters.length > 0;
   const warmUp = (chunk.warmUp = messages[from]!.warmUp);
@@ -147,7 +147,6 @@ export function fillChunk(
       chunk.lacks[at] = lacks ? 1 : 0;
       if (limits.length > 0) chunk.limits.set(at, limits);
       if (result === 'ready') {
-        const { baselines } = partition;
         const offset = BigInt(message.origin.offset);
         const memory = baselines?.of(key, offset);
         memory?.enter(records.values, row * valuesPerRecord);

@@ -16,12 +16,17 @@ const neededRecords = 100;
 /** Half of so short a history calibrates: a linear model learns from few records, and p-values do not. */
 const share = 0.5;
 
+/** Whether another model can score until the configured one is trained. */
+export function hasColdStart({ model }: Pick<DetectorSettings, 'model'>): boolean {
+  return model.kind !== kind;
+}
+
 /** Whether a version is a cold start, and the configured model is still to come. */
 export function isColdStart(
   spec: Pick<ModelSpec, 'kind'>,
   settings: Pick<DetectorSettings, 'model'>,
 ): boolean {
-  return spec.kind === kind && settings.model.kind !== kind;
+  return spec.kind === kind && hasColdStart(settings);
 }
 
 /** The settings that its version is trained with. */

@@ -7,6 +7,7 @@ import { configuredSource } from '../sources/configured';
 import { createModelStore } from '../store/model-store';
 import { Cleanup } from './cleanup';
 import type { Clock } from './clock';
+import { hasColdStart } from './cold-start';
 import { endColdStart, obtainFirstModel } from './first-model';
 import { LeaseHolder } from './lease-holder';
 import { createModelLoader, type DecodeModel } from './model-loader';
@@ -114,7 +115,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
         load,
         slot,
         train: () => training.trainFirst(),
-        ...(settings.model.kind !== 'linear' && { trainColdStart: () => training.trainColdStart() }),
+        ...(hasColdStart(settings) && { trainColdStart: () => training.trainColdStart() }),
         onWaiting: (reason) => readiness.obtainingModel(reason),
         stopping,
         log,

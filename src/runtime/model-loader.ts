@@ -1,8 +1,8 @@
 /** From a stored model version to a detector that can score: read, decoded, verified, with its alarm threshold. */
 import { createDriftWatch, type DriftWatch } from '../calibration/drift';
 import { createSilenceScale } from '../calibration/gaps';
-import { alarmThreshold, targetRatio } from '../calibration/threshold';
-import { eventPolicy } from '../config/calibration';
+import { targetRatio } from '../calibration/threshold';
+import { configuredThreshold } from '../config/calibration';
 import { settingsFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
 import { ModelVersionError } from '../errors';
@@ -58,12 +58,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
 
   function activate({ detector, power }: Loaded): ActiveDetector {
     const { calibration, channels, counters, gaps, scaler, seasons } = detector.state;
-    const { falseAlarmTarget } = settings.calibration;
-    const { ratio, surprise, eventMargin, extrapolated } = alarmThreshold(
-      falseAlarmTarget,
-      detector.state,
-      eventPolicy(settings).eventsPerMs,
-    );
+    const { ratio, surprise, eventMargin, extrapolated } = configuredThreshold(settings, detector.state);
     if (extrapolated) {
       // The alarm threshold then rests on the fitted tail, not on observed records.
       log.warn('false-alarm target lies beyond the calibration records', {

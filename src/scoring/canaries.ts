@@ -18,7 +18,7 @@ import type { Values } from '../domain/record';
 import { clearWindows, type RecordColumns } from '../domain/window';
 import { createWindowStore } from '../domain/window-store';
 import type { Random } from '../tensor';
-import type { DetectionPower, FaultPower } from './detection-power';
+import { mergePower, type DetectionPower, type FaultPower } from './detection-power';
 import type { Detector } from './detector';
 import { engineRows } from './encode';
 import type { DeviceMemories, DeviceMemory } from './memory';
@@ -56,8 +56,7 @@ export async function findFaults(
   const within = isImage ? [1] : withinRecords;
   const isAborted = (): boolean => signal?.aborted === true;
   const judge = createJudge(detector, threshold, time, isAborted);
-  const counted = new Map<string, FaultPower & { canaries: number; found: number[] }>();
-  let [tested, alarming] = [0, 0];
+  const powers: DetectionPower[] = [];
   for (const stretch of stretches) {
     const { from, known } = stretch;
     const control = judge.begin(stretch, stretch.values, known, stretch.memory);
@@ -66,10 +65,9 @@ export async function findFaults(
     await judge.run(control, Infinity);
     if (isAborted()) return undefined;
     if (control.foundAt < Infinity) {
-      alarming++;
+      powers.push({ within, stretches: 0, alarming: 1, faults: [] });
       continue;
     }
-    tested++;
     const canaries = plant(detector, stretch, random).map((planted) => ({
       ...planted,
       run: judge.begin(stretch, planted.values, from, memory),
@@ -80,16 +78,14 @@ export async function findFaults(
       await judge.flush();
     }
     if (isAborted()) return undefined;
-    for (const { kind, size, unit, run } of canaries) {
-      const name = `${kind} ${size}`;
-      const power = counted.get(name) ?? { kind, size, unit, canaries: 0, found: within.map(() => 0) };
-      counted.set(name, power);
-      power.canaries++;
-      within.forEach((records, w) => (power.found[w]! += run.foundAt < records ? 1 : 0));
-    }
+    const faults = canaries.map(({ kind, size, unit, run }): FaultPower => {
+      const found = within.map((records) => (run.foundAt < records ? 1 : 0));
+      return { kind, size, unit, canaries: 1, found };
+    });
+    powers.push({ within, stretches: 1, alarming: 0, faults });
   }
-  const faults = [...counted.values()];
-  return faults.length === 0 ? undefined : { within, stretches: tested, alarming, faults };
+  const power = mergePower(powers);
+  return power?.faults.length === 0 ? undefined : power;
 }
 
 interface Planted {

@@ -1,6 +1,6 @@
 /** Raw windows to the inputs of a model: scaled values with a mask, and one encoded condition per window. */
 import { joinConditions, type ConditionEncoder } from '../domain/condition';
-import { createConditionTerms, type ConditionTerms } from '../domain/condition-terms';
+import type { ConditionTerms } from '../domain/condition-terms';
 import type { Values } from '../domain/record';
 import type { Scaler } from '../domain/scaler';
 import {
@@ -64,7 +64,7 @@ export function createWindowEncoder(
     dim,
     recordConditionDim,
     conditionDim,
-    terms: createConditionTerms(conditions.slots, recordConditionDim),
+    terms: conditions.terms,
     encodeRecord,
     createBuffers(capacity, shared = false) {
       const create = shared ? createShared : (length: number) => new Float32Array(length);

@@ -19,6 +19,7 @@ import {
 import type { SurpriseGroup, SurpriseState } from '../calibration/surprise';
 import { fitTail } from '../calibration/tail';
 import type { StatisticName } from '../domain/detection';
+import { rowsByKey } from '../domain/rows-by-key';
 import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
 import type { Assessor } from '../scoring/assess';
@@ -45,7 +46,7 @@ export type Calibrated = Pick<
   'channelCalibrations' | 'calibration' | 'baseline' | 'slow' | 'independentAfter'
 >;
 
-/** The assessed windows of a device: places [from, to). */
+/** The windows of a device: places [from, to). */
 interface Device {
   key: string;
   from: number;
@@ -95,17 +96,22 @@ export async function calibrate(
   );
   if (names.length === 0)
     throw new TrainingError('failed', `the model has none of calibration.statistics: ${wanted.join(', ')}`);
-  const devices = devicesOf(dataset, rows);
+  const devices = devicesIn(dataset.devices, rows);
   addMeans(columns, names, devices);
 
-  const baselineOf = (values: Float64Array, of: Int32Array): BaselineState =>
-    fitBaseline(values, baselineRecords, byDevice(values, of, devices));
+  const baselineOf = (values: Float64Array, of: readonly Device[]): BaselineState =>
+    fitBaseline(
+      values,
+      baselineRecords,
+      new Map(of.map(({ key, from, to }) => [key, values.subarray(from, to)])),
+    );
   const fitGroup = (of: Int32Array): SurpriseGroup => {
     const evidence: EvidenceState = Object.fromEntries(
       names.map((name) => [name, fitStandard(take(columns[name]!, of), scaleOf(name))]),
     );
     const values = evidenceOf(evidence, columns, of);
-    const above = aboveBaseline(values, of, devices, baselineOf(values, of));
+    const within = devicesIn(devices, of);
+    const above = aboveBaseline(values, within, baselineOf(values, within));
     return {
       evidence,
       tail: fitTail(values),
@@ -115,10 +121,14 @@ export async function calibrate(
   };
   const common = fitGroup(block);
   const values = evidenceOf(common.evidence, columns, block);
+  const inBlock = devicesIn(devices, block);
+  const exceedances = inBlock.map(({ from, to }) =>
+    block.slice(from, to).filter((_, i) => values[from + i]! > common.tail.foot),
+  );
   const { state: slow, statistic } = slowTest(assessed, fitted, block, devices, channels);
   const calibration: SurpriseState = {
     ...common,
-    extremalIndex: extremalIndex(exceedances(values, common.tail.foot, block, devices)),
+    extremalIndex: extremalIndex(exceedances),
     ...(groupOf && { groups: fitGroups(dataset, rows, block, groupOf, fitGroup) }),
     ...(statistic && { slow: fitTail(statistic) }),
     runs,
@@ -127,7 +137,7 @@ export async function calibrate(
   return {
     channelCalibrations,
     calibration,
-    baseline: baselineOf(values, block),
+    baseline: baselineOf(values, inBlock),
     ...(slow && { slow }),
     // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
     independentAfter: Math.max(dataset.shape.length, Math.ceil(2 * tau)),
@@ -141,12 +151,16 @@ function take(values: Float64Array, places: Int32Array, width = 1): Float64Array
   return taken;
 }
 
-/** The places [from, to) of the windows of each device. */
-function devicesOf({ devices }: Dataset, rows: Int32Array): Device[] {
+/**
+ * Where the rows of each device lie in a part of them.
+ * @param devices each ends before row `to`
+ * @param part rows, ascending
+ */
+function devicesIn(devices: readonly Pick<Device, 'key' | 'to'>[], part: Int32Array): Device[] {
   let place = 0;
   return devices.map(({ key, to }) => {
     const from = place;
-    while (place < rows.length && rows[place]! < to) place++;
+    while (place < part.length && part[place]! < to) place++;
     return { key, from, to: place };
   });
 }
@@ -187,54 +201,18 @@ function evidenceOf(
   return Float64Array.from(places, (place) => evidence(of.map((column) => column[place]!)));
 }
 
-/** The places of each device at which the evidence is above a level. */
-function exceedances(
-  evidence: Float64Array,
-  level: number,
-  places: Int32Array,
-  devices: readonly Device[],
-): number[][] {
-  let i = 0;
-  return devices.map(({ to }) => {
-    const above: number[] = [];
-    for (; i < places.length && places[i]! < to; i++) if (evidence[i]! > level) above.push(places[i]!);
-    return above;
-  });
-}
-
-/** The evidence at these places, by device. */
-function byDevice(
-  evidence: Float64Array,
-  places: Int32Array,
-  devices: readonly Device[],
-): Map<string, Float64Array> {
-  let from = 0;
-  return new Map(
-    devices.map(({ key, to }) => {
-      let next = from;
-      while (next < places.length && places[next]! < to) next++;
-      const own = evidence.subarray(from, next);
-      from = next;
-      return [key, own];
-    }),
-  );
-}
-
 /** The evidence less the rise of its baseline, which runs over the block. */
 function aboveBaseline(
   evidence: Float64Array,
-  places: Int32Array,
   devices: readonly Device[],
   state: BaselineState,
 ): Float64Array {
   const baseline = createBaseline(state);
   const above = new Float64Array(evidence.length);
-  let i = 0;
-  for (const { key, to } of devices) {
+  for (const { key, from, to } of devices) {
     const cells = new Float64Array(baseline.size);
     baseline.begin(cells, key);
-    for (; i < places.length && places[i]! < to; i++)
-      above[i] = evidence[i]! - baseline.observe(cells, evidence[i]!);
+    for (let i = from; i < to; i++) above[i] = evidence[i]! - baseline.observe(cells, evidence[i]!);
   }
   return above;
 }
@@ -258,10 +236,7 @@ function slowTest(
   const inFit = new Uint8Array(rows.length);
   for (const place of fitted) inFit[place] = 1;
   const placesInFit = new Map(
-    devices.map(({ key, from, to }) => [
-      key,
-      Array.from({ length: to - from }, (_, i) => from + i).filter((place) => inFit[place] === 1),
-    ]),
+    devicesIn(devices, fitted).map(({ key, from, to }) => [key, fitted.subarray(from, to)]),
   );
   const centres = fitCentres(errorsAt, size, placesInFit);
   const centreOf = createCentres(centres);
@@ -299,20 +274,15 @@ function fitGroups(
   fit: (places: Int32Array) => SurpriseGroup,
 ): Record<string, SurpriseGroup> {
   const one = createWindowBatch(dataset.shape, 1);
-  const byGroup = new Map<string, number[]>();
-  for (const place of block) {
+  const groups = Array.from(block, (place) => {
     one.count = 0;
     dataset.copy(rows[place]!, one);
-    const group = groupOf(one, 0);
-    if (group === undefined) continue;
-    const known = byGroup.get(group);
-    if (known === undefined) byGroup.set(group, [place]);
-    else known.push(place);
-  }
+    return groupOf(one, 0);
+  });
   return Object.fromEntries(
-    [...byGroup]
+    [...rowsByKey(groups)]
       .filter(([, { length }]) => length >= minGroup)
-      .map(([group, places]) => [group, fit(Int32Array.from(places))]),
+      .map(([group, of]) => [group, fit(Int32Array.from(of, (i) => block[i]!))]),
   );
 }
 

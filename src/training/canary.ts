@@ -1,16 +1,16 @@
 /** Canaries in the held-out records of a history: the detection power of a version before it is used. */
+import { slowRecords } from '../calibration/slow-test';
 import { alarmThreshold, type FalseAlarmTarget } from '../calibration/threshold';
 import type { CategoryTable } from '../domain/condition';
 import type { TimeRules } from '../domain/continuity';
 import type { OpenSession } from '../onnx/session';
 import type { Trained } from '../scoring/bundle';
+import { findFaults, watchedRecords, type CanaryStretch } from '../scoring/canaries';
 import type { DetectionPower } from '../scoring/detection-power';
 import { createDetector } from '../scoring/detector';
 import { openGraph } from '../scoring/onnx-engine';
 import { createRandom } from '../tensor';
 import { splitByTime } from './split';
-import { slowRecords } from '../calibration/slow-test';
-import { findFaults, watchedRecords, type CanaryStretch } from '../scoring/canaries';
 import type { Dataset } from './dataset';
 
 /** Enough for a share to within a tenth, few enough to cost less than the calibration. */

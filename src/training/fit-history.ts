@@ -7,7 +7,6 @@ import {
   type CategoryTable,
   type ConditionState,
 } from '../domain/condition';
-import { createConditionTerms } from '../domain/condition-terms';
 import { createScaler, type ScalerState } from '../domain/scaler';
 import { fitLinear } from '../models/linear';
 import type { LearnedState } from '../scoring/version-state';
@@ -36,7 +35,7 @@ export function fitHistory(
   const stride = Math.ceil(fit.length / maxLinearRecords);
   const rows = fit.filter((_, i) => i % stride === 0);
   const x = new Float32Array(rows.length * channels);
-  const terms = createConditionTerms(encoder.slots, encoder.dim);
+  const { terms } = encoder;
   const c = new Float32Array(rows.length * terms.size);
   const keys = Array.from(rows, (row) => devices.find(({ to }) => row < to)!.key);
   /** Scaled; NaN if it is missing, or beyond the range of numbers and teaches nothing. */

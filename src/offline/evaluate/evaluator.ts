@@ -1,7 +1,6 @@
 /** Trains a detector on one file, then scores the records of another with the daemon's pipeline, training again if asked to. */
 import { createSilenceScale } from '../../calibration/gaps';
-import { alarmThreshold } from '../../calibration/threshold';
-import { eventPolicy } from '../../config/calibration';
+import { configuredThreshold } from '../../config/calibration';
 import type { DetectorSettings } from '../../config/settings';
 import type { Engines } from '../../runtime/engines';
 import { createRecordDecoder, type RecordDecoder } from '../../pipeline/record-decoder';
@@ -175,11 +174,7 @@ async function trainVersion(
   const began = performance.now();
   const { files, report } = await trainOn(settings, engines, history, exclude);
   const detector = await decodeBundle(name, files, table, engines.openScoring);
-  const { ratio, surprise, eventMargin } = alarmThreshold(
-    settings.calibration.falseAlarmTarget,
-    detector.state,
-    eventPolicy(settings).eventsPerMs,
-  );
+  const { ratio, surprise, eventMargin } = configuredThreshold(settings, detector.state);
   const { gaps } = detector.state;
   return {
     active: { detector, threshold: surprise, eventMargin, silence: gaps && createSilenceScale(gaps) },

@@ -1,6 +1,6 @@
 /** Alarms among derived detections, as they are or under another false-alarm target. */
-import { alarmThreshold, type FalseAlarmTarget } from '../../calibration/threshold';
-import { eventPolicy } from '../../config/calibration';
+import type { FalseAlarmTarget } from '../../calibration/threshold';
+import { configuredThreshold, eventPolicy } from '../../config/calibration';
 import type { DetectorSettings } from '../../config/settings';
 import type { Detection } from '../../domain/detection';
 import { createEventTracker } from '../../domain/event';
@@ -24,11 +24,10 @@ export function countAlarms(
       return [partition, tracker];
     }),
   );
-  const thresholdOf = createThresholds(settings, detectorOf);
   let opened = 0;
   for (const detection of detections) {
     const tracker = trackers.get(detection.origin.partition)!;
-    const { eventMargin } = thresholdOf(detection.modelVersion);
+    const { eventMargin } = configuredThreshold(settings, detectorOf(detection.modelVersion).state);
     opened += tracker.observe(detection, eventMargin).filter(({ status }) => status === 'open').length;
   }
   return {
@@ -54,24 +53,11 @@ export function countAlarmsAt(
   detectorOf: (version: string) => Detector,
 ): SupposedAlarms {
   const supposed = { ...settings, calibration: { ...settings.calibration, falseAlarmTarget: target } };
-  const thresholdOf = createThresholds(supposed, detectorOf);
   const thresholds: Record<string, number> = {};
   const derived = detections.map((one) => {
-    const threshold = (thresholds[one.modelVersion] = thresholdOf(one.modelVersion).surprise);
+    const { surprise: threshold } = configuredThreshold(supposed, detectorOf(one.modelVersion).state);
+    thresholds[one.modelVersion] = threshold;
     return { ...one, threshold, anomalous: isAnomalous(one.limits, one.surprise, threshold) };
   });
   return { ...countAlarms(supposed, derived, detectorOf), threshold: thresholds };
-}
-
-function createThresholds(settings: DetectorSettings, detectorOf: (version: string) => Detector) {
-  const { eventsPerMs } = eventPolicy(settings);
-  const known = new Map<string, ReturnType<typeof alarmThreshold>>();
-  return (version: string) => {
-    let one = known.get(version);
-    if (one === undefined) {
-      one = alarmThreshold(settings.calibration.falseAlarmTarget, detectorOf(version).state, eventsPerMs);
-      known.set(version, one);
-    }
-    return one;
-  };
 }

@@ -1,6 +1,5 @@
 /** Detections of recorded messages, derived again by one model version. */
-import { alarmThreshold } from '../../calibration/threshold';
-import { eventPolicy } from '../../config/calibration';
+import { configuredThreshold } from '../../config/calibration';
 import { settingsFingerprint } from '../../config/fingerprint';
 import { sourceOf, type DetectorSettings } from '../../config/settings';
 import type { Detection } from '../../domain/detection';
@@ -44,11 +43,7 @@ export async function derive(
   try {
     if (detector.state.settingsFingerprint !== settingsFingerprint(settings))
       throw new ModelVersionError(version, 'schema', 'it was trained under other settings');
-    const { surprise: threshold, eventMargin } = alarmThreshold(
-      settings.calibration.falseAlarmTarget,
-      detector.state,
-      eventPolicy(settings).eventsPerMs,
-    );
+    const { surprise: threshold, eventMargin } = configuredThreshold(settings, detector.state);
     /** By `partition/offset`. */
     const detections = new Map<string, Detection>();
     // Baselines depend on all records since the version came into use; a detection records the part that its score needs.

@@ -1,4 +1,5 @@
 /** Devices of a series: records of one device are neighbours in time, those of several are not. */
+import { rowsByKey } from '../../../domain/rows-by-key';
 
 /**
  * The rows of each device, ascending.
@@ -6,11 +7,5 @@
  */
 export function rowsOfDevices(keys: readonly string[] | undefined, records: number): number[][] {
   if (keys === undefined) return [Array.from({ length: records }, (_, row) => row)];
-  const byKey = new Map<string, number[]>();
-  keys.forEach((key, row) => {
-    const rows = byKey.get(key);
-    if (rows === undefined) byKey.set(key, [row]);
-    else rows.push(row);
-  });
-  return [...byKey.values()];
+  return [...rowsByKey(keys).values()];
 }
