@@ -198,14 +198,25 @@ function isAlive(pid: number, folder: string): boolean {
   return pid === process.pid ? ours.has(folder) : isRunning(pid);
 }
 
+/** Undefined if the file is missing or damaged; a file that its holder is writing just now is complete at the next look. */
 async function readHolder(path: string): Promise<Holder | undefined> {
+  for (let look = 0; look < 3; look++) {
+    if (look > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const content = await nodeFs.readFile(path, 'utf8').catch(() => undefined);
+    if (content === undefined) return undefined;
+    const holder = toHolder(content);
+    if (holder) return holder;
+  }
+  return undefined;
+}
+
+function toHolder(content: string): Holder | undefined {
   try {
-    const holder = JSON.parse(await nodeFs.readFile(path, 'utf8')) as Partial<Holder> | null;
+    const holder = JSON.parse(content) as Partial<Holder> | null;
     return typeof holder?.pid === 'number' && typeof holder.host === 'string'
       ? (holder as Holder)
       : undefined;
   } catch {
-    // The file is being written, or was removed.
     return undefined;
   }
 }

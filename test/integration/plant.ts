@@ -58,6 +58,37 @@ export function createPump(
   }));
 }
 
+/** Records of a device that are created together. */
+const chunkRecords = 400;
+/** Period of faults, in records of a device. */
+const faultEvery = 80;
+/** Faulty records in each period. */
+const faultRecords = 6;
+
+/** A device without an end: returns its next record, one second after the previous one. */
+export function createDevice(
+  key: string,
+  options: { seed: number; start: number; faults: boolean },
+): () => PlantRecord {
+  const { seed, start, faults } = options;
+  let records: PlantRecord[] = [];
+  let made = 0;
+  return () => {
+    if (records.length === 0) {
+      records = createPump(key, {
+        seed: seed + 100_000 * made,
+        count: chunkRecords,
+        start: start + made * stepMs,
+        disturb(values, i) {
+          if (faults && i % faultEvery >= faultEvery - faultRecords) values[2]! += 25;
+        },
+      });
+      made += chunkRecords;
+    }
+    return records.shift()!;
+  };
+}
+
 /** `key,timestamp,mode,…channels`, for `source.file.columns.conditions=mode`. */
 export function toCsv(records: readonly PlantRecord[]): string {
   const rows = records.map(({ key, timestamp, values, conditions }) =>

@@ -2,7 +2,7 @@
 import { Partitioners } from 'kafkajs';
 import type { Message } from 'kafkajs';
 import type { RejectReason } from '../../../src/errors';
-import { createPump, type PlantRecord } from '../plant';
+import { createDevice, type PlantRecord } from '../plant';
 import type { TestBroker } from './broker';
 
 export interface Feed {
@@ -83,7 +83,6 @@ const pumps = [
   { key: 'pump-3', partition: 0 },
 ];
 const partitions = 2;
-const recordsPerPump = 5_000;
 const recordsPerRound = 4;
 
 /** Creates the topic and connects to it. */
@@ -94,21 +93,14 @@ export async function createFeed(broker: TestBroker): Promise<Feed & { topic: st
     .client()
     .producer({ createPartitioner: Partitioners.DefaultPartitioner, idempotent: true });
   await producer.connect();
-  const start = Date.now() - 2 * 3_600_000;
+  const start = Date.now() - 24 * 3_600_000;
   const sequences = pumps.map(({ key, partition }, seed) => ({
     partition,
-    records: createPump(key, { seed, count: recordsPerPump, start }),
-    next: 0,
+    next: createDevice(key, { seed, start, faults: false }),
   }));
   let rounds = 0;
   let producing: Promise<void> | undefined;
   let stopping = false;
-
-  function take(sequence: (typeof sequences)[number]): PlantRecord {
-    const record = sequence.records[sequence.next++];
-    if (record === undefined) throw new Error(`the pump has no more than ${recordsPerPump} records`);
-    return record;
-  }
 
   const message = (
     expect: string,
@@ -123,7 +115,7 @@ export async function createFeed(broker: TestBroker): Promise<Feed & { topic: st
   async function produceRound(): Promise<void> {
     const bad = [...badRecords, ...(rounds % largeEvery === 0 ? [large] : [])];
     const messages = sequences.flatMap((sequence, pump) => {
-      const good = Array.from({ length: recordsPerRound }, () => take(sequence));
+      const good = Array.from({ length: recordsPerRound }, sequence.next);
       // An unknown mode: scored with the unknown token.
       good[0]!.conditions.mode = 'service';
       const before = good.at(-1)!;
@@ -145,7 +137,7 @@ export async function createFeed(broker: TestBroker): Promise<Feed & { topic: st
     async produceNormal(recordsPerKey) {
       const messages = sequences.flatMap((sequence) =>
         Array.from({ length: recordsPerKey }, () =>
-          message('detection', sequence.partition, JSON.stringify(take(sequence))),
+          message('detection', sequence.partition, JSON.stringify(sequence.next())),
         ),
       );
       await producer.send({ topic, messages });

@@ -2,8 +2,7 @@
 import { Partitioners } from 'kafkajs';
 import type { Kafka, Message, Producer } from 'kafkajs';
 import { createRandom } from '../../../src/tensor';
-import { stepMs } from '../../models/synthetic';
-import { createPump, type PlantRecord } from '../plant';
+import { createDevice, type PlantRecord } from '../plant';
 
 export interface FleetFeed {
   /** Produces `count` records, drawn by the rates of the devices. */
@@ -27,12 +26,6 @@ export interface FleetOptions {
 }
 
 const ticksPerSecond = 20;
-/** Records of a device that are created together. */
-const chunkRecords = 400;
-/** Period of faults, in records of a device. */
-const faultEvery = 80;
-/** Faulty records in each period. */
-const faultRecords = 6;
 
 export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed> {
   const { kafka, topic, partitions, devices, seed, faults = true } = options;
@@ -68,7 +61,9 @@ export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed>
   // The rarest device appears about once in `devices ** 1.5` records.
   const weights = Array.from({ length: devices }, (_, i) => 1 / (1 + i) ** 1.5);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const sequences = weights.map((_, i) => createDevice(`device-${i}`, seed * 1000 + i, start, faults));
+  const sequences = weights.map((_, i) =>
+    createDevice(`device-${i}`, { seed: seed * 1000 + i, start, faults }),
+  );
   let produced = 0;
   let stopping = false;
   let producing: Promise<void> | undefined;
@@ -109,25 +104,5 @@ export async function createFleetFeed(options: FleetOptions): Promise<FleetFeed>
       await producing?.catch(() => undefined);
       await producer.disconnect();
     },
-  };
-}
-
-/** Returns its next record, one second after the previous one. */
-function createDevice(key: string, seed: number, start: number, faults: boolean): () => PlantRecord {
-  let records: PlantRecord[] = [];
-  let made = 0;
-  return () => {
-    if (records.length === 0) {
-      records = createPump(key, {
-        seed: seed + 100_000 * made,
-        count: chunkRecords,
-        start: start + made * stepMs,
-        disturb(values, i) {
-          if (faults && i % faultEvery >= faultEvery - faultRecords) values[2]! += 25;
-        },
-      });
-      made += chunkRecords;
-    }
-    return records.shift()!;
   };
 }
