@@ -64,32 +64,40 @@ export function fitBaseline(
   };
 }
 
-/** Cells: records observed, the rise, then the sample. */
 export interface Baseline extends Part {
   /** How far the baseline of the records so far lies above calibration, ≥ 0. Then adds a record. */
   observe(cells: Float64Array, evidence: number): number;
 }
 
-export function createBaseline(state: BaselineState): Baseline {
+/**
+ * Cells: records observed, the rise, then the sample.
+ * @param at the first one
+ */
+export function createBaseline(state: BaselineState, at = 0): Baseline {
   const { records, median: middle, spread, start } = state;
   const devices = new Map(Object.entries(state.devices));
   const stride = Math.max(1, Math.floor(records / samples));
-  const first = 2;
+  const first = at + 2;
+  const sample = new Float64Array(samples);
+  const riseOf = (cells: Float64Array): number => {
+    for (let i = 0; i < samples; i++) sample[i] = cells[first + i]!;
+    return clamp(sample.sort()[samples >> 1]! - middle, bound * spread);
+  };
   return {
-    size: records === 0 ? 0 : first + samples,
+    size: records === 0 ? 0 : 2 + samples,
     begin(cells, key) {
       if (records === 0) return;
       const rise = devices.get(key) ?? 0;
       for (let i = 0; i < samples; i++) cells[first + i] = start[i]! + rise;
-      cells[1] = clamp(median(cells.slice(first)) - middle, bound * spread);
+      cells[at + 1] = riseOf(cells);
     },
     observe(cells, evidence) {
       if (records === 0) return 0;
-      const rise = cells[1]!;
-      const seen = cells[0]!++;
+      const rise = cells[at + 1]!;
+      const seen = cells[at]!++;
       if (seen % stride === 0 && Number.isFinite(evidence)) {
         cells[first + ((seen / stride) % samples)] = evidence;
-        cells[1] = clamp(median(cells.slice(first, first + samples)) - middle, bound * spread);
+        cells[at + 1] = riseOf(cells);
       }
       return rise;
     },

@@ -153,8 +153,11 @@ export interface Level extends Part {
 /** A share outside of more than this is a new normal; an exponential share passes it after `acceptAfter` records. */
 const acceptedShare = 0.9;
 
-/** Cells, by channel: level, offset of the new normal, share outside, and the sum of the values outside with the same weights. */
-export function createLevel(state: LevelState): Level {
+/**
+ * Cells, by channel: level, offset of the new normal, share outside, and the sum of the values outside with the same weights.
+ * @param first cell
+ */
+export function createLevel(state: LevelState, first = 0): Level {
   const { memory, share, mean, lowest, highest, low, high, acceptAfter, devices } = state;
   const channels = mean.length;
   const rate = acceptAfter === 0 ? 0 : 1 - (1 - acceptedShare) ** (1 / acceptAfter);
@@ -162,13 +165,13 @@ export function createLevel(state: LevelState): Level {
     size: acceptAfter === 0 ? 0 : 4 * channels,
     begin(cells, key) {
       const ends = Object.hasOwn(devices, key) ? devices[key]! : mean;
-      for (let j = 0; 4 * j < cells.length; j++) cells[4 * j] = ends[j]!;
+      for (let j = 0; acceptAfter > 0 && j < channels; j++) cells[first + 4 * j] = ends[j]!;
     },
     step(cells, x, shift, to) {
       if (acceptAfter === 0) return false;
       let any = false;
       for (let j = 0; j < channels; j++) {
-        const at = 4 * j;
+        const at = first + 4 * j;
         const level = cells[at]!;
         const offset = cells[at + 1]!;
         const beyond = share[j]! * (level - Math.max(lowest[j]!, Math.min(highest[j]!, level)));

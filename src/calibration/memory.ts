@@ -2,8 +2,9 @@
  * The memory that a model version keeps of each device: numbers in one array, its cells, of which each part of the memory has a stretch.
  * So a device costs little, and its state is saved and restored to the last bit.
  */
+import { RecencyList, type Linked } from '../domain/recency';
 
-/** A part of the memory of a device. */
+/** A part of the memory of a device, with its stretch of the cells. */
 export interface Part {
   /** Number of cells. */
   readonly size: number;
@@ -11,23 +12,24 @@ export interface Part {
   begin(cells: Float64Array, key: string): void;
 }
 
-/** Gives each part its stretch of the cells of a device. */
-export function layOut<Name extends string>(parts: Readonly<Record<Name, Part>>) {
-  const entries = Object.entries<Part>(parts) as [Name, Part][];
-  const size = entries.reduce((sum, [, part]) => sum + part.size, 0);
-  function views(cells: Float64Array): Record<Name, Float64Array> {
-    let at = 0;
-    return Object.fromEntries(
-      entries.map(([name, part]) => [name, cells.subarray(at, (at += part.size))]),
-    ) as Record<Name, Float64Array>;
-  }
+/** Gives each part its stretch of the cells, one after the other. */
+export function createLayout() {
+  const parts: Part[] = [];
+  let size = 0;
   return {
-    size,
-    views,
-    begin(cells: Float64Array, key: string): Record<Name, Float64Array> {
-      const all = views(cells);
-      for (const [name, part] of entries) part.begin(all[name], key);
-      return all;
+    /** @param create a part, from its first cell */
+    place<P extends Part>(create: (at: number) => P): P {
+      const part = create(size);
+      size += part.size;
+      parts.push(part);
+      return part;
+    },
+    begin(cells: Float64Array, key: string): void {
+      for (const part of parts) part.begin(cells, key);
+    },
+    /** Cells of a device. */
+    get size() {
+      return size;
     },
   };
 }
@@ -44,6 +46,12 @@ export interface MemorySnapshot {
   cells: Float64Array;
 }
 
+interface Entry<Device> extends Linked<Entry<Device>> {
+  readonly key: string;
+  readonly cells: Float64Array;
+  readonly device: Device;
+}
+
 export type Memories<Device> = ReturnType<typeof createMemories<Device>>;
 
 /**
@@ -57,46 +65,57 @@ export function createMemories<Device>(
   { maxKeys }: MemoryPolicy,
   snapshot: MemorySnapshot = { keys: [], cells: new Float64Array() },
 ) {
-  const devices = new Map<string, { cells: Float64Array; device: Device }>();
+  const entries = new Map<string, Entry<Device>>();
+  const seen = new RecencyList<Entry<Device>>();
   if (snapshot.cells.length !== snapshot.keys.length * size)
     throw new RangeError('the memory of the devices has another size');
   snapshot.keys.forEach((key, k) => {
     if (k < snapshot.keys.length - maxKeys) return;
-    const cells = snapshot.cells.slice(k * size, (k + 1) * size);
-    devices.set(key, { cells, device: create(cells, key, false) });
+    add(key, snapshot.cells.slice(k * size, (k + 1) * size), false);
   });
-  let latest: { key: string; device: Device } | undefined;
+
+  function add(key: string, cells: Float64Array, isNew: boolean): Entry<Device> {
+    const device = create(cells, key, isNew);
+    const entry: Entry<Device> = { key, cells, device, before: undefined, after: undefined };
+    entries.set(key, entry);
+    seen.append(entry);
+    return entry;
+  }
+
   return {
     of(key: string): Device {
-      if (latest?.key === key) return latest.device;
-      let entry = devices.get(key);
-      if (entry === undefined) {
-        const cells = new Float64Array(size);
-        entry = { cells, device: create(cells, key, true) };
-        if (devices.size >= maxKeys) devices.delete(devices.keys().next().value!);
-      } else devices.delete(key);
-      devices.set(key, entry);
-      latest = { key, device: entry.device };
-      return entry.device;
+      if (seen.latest?.key === key) return seen.latest.device;
+      const entry = entries.get(key);
+      if (entry !== undefined) {
+        seen.remove(entry);
+        seen.append(entry);
+        return entry.device;
+      }
+      const { oldest } = seen;
+      if (entries.size >= maxKeys && oldest !== undefined) {
+        entries.delete(oldest.key);
+        seen.remove(oldest);
+      }
+      return add(key, new Float64Array(size), true).device;
     },
     /** Does not make the device the most recently seen one. */
-    peek: (key: string): Device | undefined => devices.get(key)?.device,
+    peek: (key: string): Device | undefined => entries.get(key)?.device,
     get size() {
-      return devices.size;
+      return entries.size;
     },
     /** Of one device; undefined if it is not known. */
     snapshotOf(key: string): MemorySnapshot | undefined {
-      const entry = devices.get(key);
+      const entry = entries.get(key);
       return entry && { keys: [key], cells: entry.cells.slice() };
     },
     snapshot(): MemorySnapshot {
-      const cells = new Float64Array(devices.size * size);
-      let at = 0;
-      for (const entry of devices.values()) {
-        cells.set(entry.cells, at);
-        at += size;
+      const cells = new Float64Array(entries.size * size);
+      const keys: string[] = [];
+      for (const entry of seen) {
+        cells.set(entry.cells, keys.length * size);
+        keys.push(entry.key);
       }
-      return { keys: [...devices.keys()], cells };
+      return { keys, cells };
     },
   };
 }

@@ -9,17 +9,21 @@ export interface RecentMeans extends Part {
   step(cells: Float64Array, statistics: ArrayLike<number>, out: Float64Array, to: number): void;
 }
 
-/** @param count number of statistics. Cells: records seen, then a ring of each statistic */
-export function createRecentMeans(count: number): RecentMeans {
+/**
+ * Cells: records seen, then a ring of each statistic.
+ * @param count number of statistics
+ * @param at first cell
+ */
+export function createRecentMeans(count: number, at = 0): RecentMeans {
   return {
     size: count === 0 ? 0 : 1 + count * meanRecords,
     begin: () => undefined,
     step(cells, statistics, out, to) {
       if (count === 0) return;
-      const seen = cells[0]!++;
+      const seen = cells[at]!++;
       const used = Math.min(meanRecords, seen + 1);
       for (let s = 0; s < count; s++) {
-        const first = 1 + s * meanRecords;
+        const first = at + 1 + s * meanRecords;
         cells[first + (seen % meanRecords)] = statistics[s]!;
         let sum = 0;
         // The oldest first: the order of a sum changes its last digits.

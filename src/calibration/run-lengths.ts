@@ -73,14 +73,14 @@ function fitWhole(
   const record = new Float64Array(channels);
   for (const { from, to } of histories) {
     cells.fill(0);
-    beginRuns(cells);
+    beginRuns(cells, 0, channels);
     for (let row = from; row < to; row++) {
       for (let j = 0; j < channels; j++) {
         const value = values[row * channels + j]!;
         record[j] = lost === 0 ? value : rounded(value, Math.max(0, tables[j]!.length - 1 - lost));
       }
       const before = cells[2 * channels]!;
-      countRun(cells, record, 0);
+      countRun(cells, 0, channels, record, 0);
       if (before > 0 && cells[2 * channels] === 1) lengths.push(before);
     }
     if (cells[2 * channels]! > 0) lengths.push(cells[2 * channels]!);
@@ -88,26 +88,33 @@ function fitWhole(
   return countRuns(lengths);
 }
 
-/** Cells, by channel: value and length of its run; then the run of whole records. */
-function beginRuns(cells: Float64Array): void {
-  for (let i = 0; i < cells.length - 1; i += 2) cells[i] = NaN;
+/** Cells from index `at` on, by channel: value and length of its run; then the run of whole records. */
+function beginRuns(cells: Float64Array, at: number, channels: number): void {
+  for (let j = 0; j < channels; j++) cells[at + 2 * j] = NaN;
 }
 
 /** Counts a record. A missing value neither extends nor ends a run, nor does a record without values. */
-function countRun(cells: Float64Array, values: ArrayLike<number>, from: number): void {
-  const whole = cells.length - 1;
+function countRun(
+  cells: Float64Array,
+  at: number,
+  channels: number,
+  values: ArrayLike<number>,
+  from: number,
+): void {
+  const whole = at + 2 * channels;
   let isEmpty = true;
   let repeats = true;
-  for (let j = 0; 2 * j < whole; j++) {
+  for (let j = 0; j < channels; j++) {
     const value = values[from + j]!;
     if (Number.isNaN(value)) continue;
+    const own = at + 2 * j;
     isEmpty = false;
-    if (value === cells[2 * j]) {
-      cells[2 * j + 1]!++;
+    if (value === cells[own]) {
+      cells[own + 1]!++;
       continue;
     }
-    cells[2 * j] = value;
-    cells[2 * j + 1] = 1;
+    cells[own] = value;
+    cells[own + 1] = 1;
     repeats = false;
   }
   if (!isEmpty) cells[whole] = repeats ? cells[whole]! + 1 : 1;
@@ -208,9 +215,10 @@ export interface RunLengths extends Part {
   ofChannel(cells: Float64Array, channel: number): { repeats: number; surprise: number };
 }
 
-export function createRunLengths(state: RunState): RunLengths {
+/** @param at first cell */
+export function createRunLengths(state: RunState, at = 0): RunLengths {
   const channels = state.channels.length;
-  const whole = 2 * channels;
+  const whole = at + 2 * channels;
   const resting = state.channels.map((tables) => new Set(tables.at(-1)!.own.map(({ value }) => value)));
   const survival = state.channels.map((tables) =>
     tables.map(({ all, rest, own, resting: share }) => {
@@ -237,7 +245,7 @@ export function createRunLengths(state: RunState): RunLengths {
     lostBy.fill(0);
     possible.fill(0);
     for (let j = 0; j < channels; j++) {
-      const value = cells[2 * j]!;
+      const value = cells[at + 2 * j]!;
       if (Number.isNaN(value)) continue;
       const own = survival[j]!.length - 1;
       for (let k = 1; k <= own; k++) possible[k]!++;
@@ -250,21 +258,22 @@ export function createRunLengths(state: RunState): RunLengths {
   }
 
   return {
-    size: whole + 1,
-    begin: beginRuns,
+    size: 2 * channels + 1,
+    begin: (cells) => beginRuns(cells, at, channels),
     step(cells, values, from) {
-      countRun(cells, values, from);
+      countRun(cells, at, channels, values, from);
       let least = 1;
       for (let j = 0; j < channels; j++) {
-        if (cells[2 * j + 1]! > 1 && !Number.isNaN(values[from + j]!))
-          least = Math.min(least, pOf(j, cells[2 * j]!, cells[2 * j + 1]!));
+        const own = at + 2 * j;
+        if (cells[own + 1]! > 1 && !Number.isNaN(values[from + j]!))
+          least = Math.min(least, pOf(j, cells[own]!, cells[own + 1]!));
       }
       const run = cells[whole]!;
       const p = 2 * Math.min(channels * least, run > 1 ? ofWhole[lostDecimals(cells)]!(run) : 1);
       return p > silentAbove ? 0 : -Math.log10(p);
     },
     ofChannel(cells, channel) {
-      const [value, length] = [cells[2 * channel]!, cells[2 * channel + 1]!];
+      const [value, length] = [cells[at + 2 * channel]!, cells[at + 2 * channel + 1]!];
       if (!(length > 1)) return { repeats: 0, surprise: 0 };
       return { repeats: length - 1, surprise: Math.max(0, -Math.log10(pOf(channel, value, length))) };
     },

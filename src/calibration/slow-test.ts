@@ -108,17 +108,25 @@ export function createCentres({ centre, devices }: Centres): (key: string) => Fl
   return (key) => own.get(key) ?? common;
 }
 
-/** Adds errors to their exponential mean, the cells. */
-export function addToMean(cells: Float64Array, errors: ArrayLike<number>, centre: ArrayLike<number>): void {
-  for (let i = 0; i < cells.length; i++) {
+/** Adds errors to their exponential mean, the cells from index `at` on. */
+export function addToMean(
+  cells: Float64Array,
+  errors: ArrayLike<number>,
+  centre: ArrayLike<number>,
+  at = 0,
+): void {
+  for (let i = 0; i < centre.length; i++) {
     const error = errors[i]!;
     // An overflow must not stay in the mean for good.
-    if (Number.isFinite(error)) cells[i]! += (error - centre[i]! - cells[i]!) * rate;
+    if (Number.isFinite(error)) cells[at + i]! += (error - centre[i]! - cells[at + i]!) * rate;
   }
 }
 
-/** Cells: the mean of each error. */
-export function createSlowTest(state: SlowState): SlowTest {
+/**
+ * Cells: the mean of each error.
+ * @param at the first one
+ */
+export function createSlowTest(state: SlowState, at = 0): SlowTest {
   const { spread, precision } = state;
   const size = spread.length;
   const matrix = Float64Array.from(precision);
@@ -128,8 +136,8 @@ export function createSlowTest(state: SlowState): SlowTest {
     begin: () => undefined,
     centreOf: createCentres(state),
     step(cells, errors, centre) {
-      addToMean(cells, errors, centre);
-      for (let i = 0; i < size; i++) z[i] = cells[i]! / spread[i]!;
+      addToMean(cells, errors, centre, at);
+      for (let i = 0; i < size; i++) z[i] = cells[at + i]! / spread[i]!;
       return quadraticForm(matrix, size, z);
     },
   };

@@ -2,6 +2,7 @@
  * When each device of a partition has sent its last record, and how often it usually sends one. Time passes only while records come:
  * when the whole partition is silent, at most the shortest interval of a device counts, so that no device is missed after an outage of all.
  */
+import { RecencyList, type Linked } from './recency';
 
 /** The interval of a device is known from this number of gaps on. */
 const leastGaps = 20;
@@ -34,9 +35,15 @@ export interface RollCallSnapshot {
 
 export type RollCall = ReturnType<typeof createRollCall>;
 
+interface Heard extends Device, Linked<Heard> {
+  readonly key: string;
+}
+
 /** @param maxDevices beyond it, the device that was heard longest ago is forgotten */
 export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot) {
-  const devices = new Map(beginning?.devices.map(([key, device]) => [key, { ...device }]));
+  const devices = new Map<string, Heard>();
+  const heard = new RecencyList<Heard>();
+  for (const [key, device] of beginning?.devices ?? []) add(key, device);
   /** Newest event time of any device. */
   let clock = beginning?.clock ?? -Infinity;
   /** Time that has passed, ms. */
@@ -44,6 +51,18 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
   /** Shortest interval of a device, ms, at the last update; shorter ones since then are included. */
   let leastInterval = beginning?.leastInterval ?? Infinity;
   let nextUpdate = beginning?.nextUpdate ?? Infinity;
+
+  function add(key: string, { time, heardAt, interval, gaps }: Device): void {
+    const device = { key, time, heardAt, interval, gaps, before: undefined, after: undefined };
+    devices.set(key, device);
+    heard.append(device);
+  }
+
+  function forget(key: string): boolean {
+    const device = devices.get(key);
+    if (device !== undefined) heard.remove(device);
+    return devices.delete(key);
+  }
 
   const isKnown = ({ gaps }: Device): boolean => gaps >= leastGaps;
   const silenceOf = ({ heardAt, interval }: Device): number => (now - heardAt) / interval;
@@ -72,15 +91,16 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
       advance(timestamp);
       const device = devices.get(key);
       if (device === undefined) {
-        const [oldest] = devices.keys();
-        if (devices.size >= maxDevices && oldest !== undefined) devices.delete(oldest);
-        devices.set(key, { time: timestamp, heardAt: now, interval: 0, gaps: 0 });
+        if (devices.size >= maxDevices && heard.oldest !== undefined) forget(heard.oldest.key);
+        add(key, { time: timestamp, heardAt: now, interval: 0, gaps: 0 });
         return undefined;
       }
       const interval = timestamp - device.time;
       if (interval <= 0) return undefined;
-      devices.delete(key);
-      devices.set(key, device);
+      if (device !== heard.latest) {
+        heard.remove(device);
+        heard.append(device);
+      }
       const length = isKnown(device) ? (now - device.heardAt) / device.interval : undefined;
       device.time = timestamp;
       device.heardAt = now;
@@ -92,13 +112,13 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
       return length;
     },
     isKnown,
-    forget: (key: string): boolean => devices.delete(key),
+    forget,
     get: (key: string): Device | undefined => devices.get(key),
     /** How long a device has been silent, in its intervals. */
     silenceOf,
     /** The devices whose interval is known. */
     known: (): (readonly [key: string, device: Device])[] =>
-      [...devices].filter(([, device]) => isKnown(device)),
+      [...heard].filter(isKnown).map((device) => [device.key, device]),
     /** Time that has passed, ms. */
     get now() {
       return now;
@@ -108,7 +128,10 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
       clock,
       leastInterval,
       nextUpdate,
-      devices: [...devices].map(([key, device]) => [key, { ...device }]),
+      devices: [...heard].map(({ key, time, heardAt, interval, gaps }) => [
+        key,
+        { time, heardAt, interval, gaps },
+      ]),
     }),
   };
 }

@@ -147,7 +147,7 @@ export function fillChunk(
       chunk.lacks[at] = lacks ? 1 : 0;
       if (limits.length > 0) chunk.limits.set(at, limits);
       if (result === 'ready') {
-        const offset = BigInt(message.origin.offset);
+        const { offset } = message.origin;
         const memory = baselines?.of(key, offset);
         memory?.enter(records.values, row * valuesPerRecord);
         chunk.lacksBaselines[at] = baselines?.lacks(key, offset) === true ? 1 : 0;

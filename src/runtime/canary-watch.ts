@@ -101,7 +101,7 @@ export function createCanaryWatch({
     const { windows, baselines } = partition;
     const memory = baselines?.copyOf(key);
     if (memory === undefined || windows.lacks(key) || !windows.isFull(key)) return undefined;
-    if (baselines!.lacks(key, BigInt(messages[at]!.origin.offset))) return undefined;
+    if (baselines!.lacks(key, messages[at]!.origin.offset)) return undefined;
     const { shape } = active.detector;
     const { length, channels, conditions, pixels = false } = shape;
     const batch = createWindowBatch(shape, 1);

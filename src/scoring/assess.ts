@@ -94,7 +94,7 @@ export function createAssessor(
           if (!counts(j, batch.values[newest + j]!, expected)) d[j] = 0;
         }
       }
-      deviations.set(d, window * channels);
+      for (let j = 0; j < channels; j++) deviations[window * channels + j] = d[j]!;
       distances[window] = linear!.distance();
     }
     return { linear: distances, deviations };

@@ -1,6 +1,6 @@
 /** A loaded model version: windows in, surprise out. */
 import type { MemoryPolicy, MemorySnapshot } from '../calibration/memory';
-import { createSurpriseScale } from '../calibration/surprise';
+import { createSurpriseScale, type Tests } from '../calibration/surprise';
 import type { CategoryTable } from '../domain/condition';
 import type { Contribution, DeviceBaseline, NearestNormal } from '../domain/detection';
 import type { WindowBatch, WindowShape } from '../domain/window';
@@ -130,21 +130,24 @@ export function createDetector(
     const extrapolated = new Uint8Array(count);
     const columns = scale.names.map((name) => statistics[name]);
     const row = new Float64Array(columns.length);
+    // One for all windows: this runs for every record.
+    const tests: Tests = { statistics: row, slow: 0, runs: 0, group: undefined };
     for (let i = 0; i < count; i++) {
       const memory = memoryOf?.(i);
       for (let s = 0; s < columns.length; s++) row[s] = columns[s]?.[i] ?? 0;
-      meanedAt.forEach((at, m) => (latest[m] = recent[m] = row[at]!));
+      for (let m = 0; m < meanedAt.length; m++) latest[m] = recent[m] = row[meanedAt[m]!]!;
       memory?.means(latest, recent, 0);
-      meansAt.forEach((at, m) => (stored.means[m]![i] = row[at] = recent[m]!));
-      let slow = 0;
+      for (let m = 0; m < meansAt.length; m++) stored.means[m]![i] = row[meansAt[m]!] = recent[m]!;
+      tests.slow = 0;
       if (state.slow !== undefined && memory !== undefined) {
         for (let j = 0; j < channelCount; j++) {
           errors[j] = raw.deviations[i * channelCount + j]!;
           errors[channelCount + j] = raw.meanErrors[i * channelCount + j]!;
         }
-        slow = stored.slow[i] = memory.slow(errors);
+        tests.slow = stored.slow[i] = memory.slow(errors);
       }
-      const tests = { statistics: row, slow, runs: batch.recalled.runs[i]!, group: groupOf?.(batch, i) };
+      tests.runs = batch.recalled.runs[i]!;
+      tests.group = groupOf?.(batch, i);
       const result = scale.surpriseOf(tests, (evidence) => (stored.rise[i] = memory?.rise(evidence) ?? 0));
       surprise[i] = result.surprise;
       aboveBaseline[i] = result.aboveBaseline;

@@ -5,8 +5,8 @@
 import { createBaseline } from '../calibration/baseline';
 import { createLevel } from '../calibration/level';
 import {
+  createLayout,
   createMemories,
-  layOut,
   type Memories,
   type MemoryPolicy,
   type MemorySnapshot,
@@ -44,63 +44,84 @@ export type MemoryState = Pick<
   'channels' | 'counters' | 'level' | 'runs' | 'baseline' | 'slow' | 'calibration'
 >;
 
+/** Cell of the number of records that were entered. */
+const seenAt = 0;
 const counter: Part = { size: 1, begin: () => undefined };
-const nothing: Part = { size: 0, begin: () => undefined };
 
 /** @returns creates the memories of all devices, those of a snapshot or none */
 export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
   const { channels } = scaler;
-  const level = state.level && createLevel(state.level);
-  const runs = state.runs && createRunLengths(state.runs);
-  const means = createRecentMeans(meaned(state.calibration.evidence).length);
-  const baseline = createBaseline(state.baseline);
-  const slow = state.slow && createSlowTest(state.slow);
-  const layout = layOut({
-    seen: counter,
-    level: level ?? nothing,
-    runs: runs ?? nothing,
-    means,
-    baseline,
-    slow: slow ?? nothing,
-  });
+  const { level: levelState, runs: runState, slow: slowState } = state;
+  const layout = createLayout();
+  layout.place(() => counter);
+  const level = levelState && layout.place((at) => createLevel(levelState, at));
+  const runs = runState && layout.place((at) => createRunLengths(runState, at));
+  const means = layout.place((at) => createRecentMeans(meaned(state.calibration.evidence).length, at));
+  const baseline = layout.place((at) => createBaseline(state.baseline, at));
+  const slow = slowState && layout.place((at) => createSlowTest(slowState, at));
   const x = new Float64Array(channels);
   const record = new Float64Array(channels);
+  const shift = new Float32Array(channels);
   /** A record has the count of a counter, not its rate, so that neither its level nor its runs are followed. */
   const isCounter = Array.from(
     { length: channels },
     (_, j) => state.counters?.includes(state.channels[j]!) === true,
   );
 
+  class Device implements DeviceMemory {
+    private runSurprise = 0;
+    private isShifted = false;
+    /** Exists from the first shift on. */
+    private shift: Float32Array | undefined;
+    private readonly centre: Float64Array | undefined;
+
+    constructor(
+      private readonly cells: Float64Array,
+      key: string,
+    ) {
+      this.centre = slow?.centreOf(key);
+    }
+
+    get seen(): number {
+      return this.cells[seenAt]!;
+    }
+
+    enter(values: Values, from: number): void {
+      const { cells } = this;
+      cells[seenAt]!++;
+      for (let j = 0; j < channels; j++) record[j] = isCounter[j] ? NaN : values[from + j]!;
+      if (runs !== undefined) this.runSurprise = runs.step(cells, record, 0);
+      if (level === undefined) return;
+      for (let j = 0; j < channels; j++) {
+        const value = record[j]!;
+        const scaled = Number.isNaN(value) || !scaler.knows(j) ? NaN : scaler.scale(value, j);
+        x[j] = Number.isFinite(scaled) ? scaled : NaN;
+      }
+      this.isShifted = level.step(cells, x, shift, 0);
+      if (this.isShifted) (this.shift ??= new Float32Array(channels)).set(shift);
+    }
+
+    recall(batch: WindowBatch, place: number): void {
+      batch.recalled.runs[place] = this.runSurprise;
+      if (this.isShifted) setShift(batch, place, this.shift!);
+    }
+
+    means(statistics: ArrayLike<number>, out: Float64Array, to: number): void {
+      means.step(this.cells, statistics, out, to);
+    }
+
+    rise(evidence: number): number {
+      return baseline.observe(this.cells, evidence);
+    }
+
+    slow(errors: ArrayLike<number>): number {
+      return slow?.step(this.cells, errors, this.centre!) ?? 0;
+    }
+  }
+
   function createDevice(cells: Float64Array, key: string, isNew: boolean): DeviceMemory {
-    const own = isNew ? layout.begin(cells, key) : layout.views(cells);
-    const shift = new Float32Array(channels);
-    const centre = slow?.centreOf(key);
-    let isShifted = false;
-    let runSurprise = 0;
-    return {
-      get seen() {
-        return own.seen[0]!;
-      },
-      enter(values, from) {
-        own.seen[0]!++;
-        for (let j = 0; j < channels; j++) record[j] = isCounter[j] ? NaN : values[from + j]!;
-        if (runs !== undefined) runSurprise = runs.step(own.runs, record, 0);
-        if (level === undefined) return;
-        for (let j = 0; j < channels; j++) {
-          const value = record[j]!;
-          const scaled = Number.isNaN(value) || !scaler.knows(j) ? NaN : scaler.scale(value, j);
-          x[j] = Number.isFinite(scaled) ? scaled : NaN;
-        }
-        isShifted = level.step(own.level, x, shift, 0);
-      },
-      recall(batch, place) {
-        batch.recalled.runs[place] = runSurprise;
-        if (isShifted) setShift(batch, place, shift);
-      },
-      means: (statistics, out, to) => means.step(own.means, statistics, out, to),
-      rise: (evidence) => baseline.observe(own.baseline, evidence),
-      slow: (errors) => slow?.step(own.slow, errors, centre!) ?? 0,
-    };
+    if (isNew) layout.begin(cells, key);
+    return new Device(cells, key);
   }
 
   return (policy: MemoryPolicy, snapshot?: MemorySnapshot): DeviceMemories =>

@@ -7,10 +7,10 @@ import type { BaselinesStart } from './snapshot';
 import type { BaselinePolicy, RecordedBaseline } from './rules';
 
 export interface PartitionBaselines {
-  /** For the record of `key` at `offset`; undefined for a record before the baselines begin. */
-  of(key: string, offset: bigint): DeviceMemory | undefined;
+  /** For the record of `key` at `offset`, in order; undefined for a record before the baselines begin. */
+  of(key: string, offset: string): DeviceMemory | undefined;
   /** Whether the baseline of a device may differ, for the record at `offset`, from that of an uninterrupted process. */
-  lacks(key: string, offset: bigint): boolean;
+  lacks(key: string, offset: string): boolean;
   /** A copy of the memory of a device; undefined where there is none. */
   copyOf(key: string): MemorySnapshot | undefined;
 }
@@ -24,10 +24,14 @@ export type VersionBaselines = ReturnType<typeof createVersionBaselines>;
 export function createVersionBaselines(start: BaselinesStart, detector: Detector, policy: BaselinePolicy) {
   const { version, from, afterLoss } = start;
   const devices = detector.createMemories(policy, start.devices);
+  let hasBegun = false;
   return {
     version,
-    of: (key: string, offset: bigint): DeviceMemory | undefined =>
-      offset <= from ? undefined : devices.of(key),
+    of(key: string, offset: string): DeviceMemory | undefined {
+      // Offsets ascend: most records need no look at theirs.
+      hasBegun ||= BigInt(offset) > from;
+      return hasBegun ? devices.of(key) : undefined;
+    },
     copyOf: (key: string): MemorySnapshot | undefined => devices.snapshotOf(key),
     lacks: (key: string): boolean => afterLoss && (devices.peek(key)?.seen ?? 0) <= policy.records,
     /** Devices. */
@@ -49,10 +53,10 @@ export function createRecordedBaselines(
   return {
     of(key, offset) {
       const memory = followed.of(key, offset);
-      const recorded = recordedAt(offset);
+      const recorded = recordedAt(BigInt(offset));
       return recorded === undefined ? memory : createRecordedMemory(recorded, memory);
     },
-    lacks: (key, offset) => recordedAt(offset) === undefined && followed.lacks(key, offset),
+    lacks: (key, offset) => recordedAt(BigInt(offset)) === undefined && followed.lacks(key, offset),
     copyOf: () => undefined,
   };
 }
