@@ -20,6 +20,7 @@ const order = [
   'config',
   'state',
   'metrics',
+  'past',
   'web',
   'pipeline',
   'runtime',

@@ -14,7 +14,7 @@ const nothing: RawScores = {
   unknownConditions: 0,
 };
 
-export type FakeScores = Omit<Scores, 'statisticsOf' | 'aboveBaseline' | 'baselineOf'> &
+export type FakeScores = Omit<Scores, 'statisticsOf' | 'aboveBaseline' | 'baselineOf' | 'writeValues'> &
   Partial<Pick<Scores, 'baselineOf'>>;
 
 export interface FakeDetectorParts {
@@ -29,6 +29,7 @@ export function createFakeDetector({ version, shape, scoresOf }: FakeDetectorPar
     return {
       aboveBaseline: scores.surprise,
       baselineOf: () => undefined,
+      writeValues: (window, into, at) => writeNewest(batch, shape, window, into, at),
       ...scores,
       statisticsOf: (window) => rowOf(scores.statistics, window),
     };
@@ -47,6 +48,18 @@ export function createFakeDetector({ version, shape, scoresOf }: FakeDetectorPar
     release: () => undefined,
     dispose: () => undefined,
   };
+}
+
+/** The newest record of a window, which is what is expected of it. */
+function writeNewest(
+  { values }: WindowBatch,
+  { length, channels }: WindowShape,
+  window: number,
+  into: Float32Array,
+  at: number,
+): void {
+  const from = (window * length + length - 1) * channels;
+  for (const place of [at, at + channels]) into.set(values.subarray(from, from + channels), place);
 }
 
 /** Cells: records seen, and an exponential mean of the evidence. */

@@ -16,6 +16,30 @@ export const daemonSchema = nameVariables({
     host: host({ doc: 'Address that the HTTP server listens on.', default: '127.0.0.1' }),
     port: whole({ doc: 'Port of the HTTP server. 0: any free port.', default: 9464 }, { min: 0, max: 65535 }),
   },
+  api: {
+    reading: choice(
+      {
+        doc:
+          'Who may read the API and so the page (docs/api.md). `loopback`: programs on this machine, and others with a token. ' +
+          '`token`: those with a token alone. `open`: everyone who reaches the port, as a proxy in front of it checks them.',
+        default: 'loopback',
+      },
+      ['loopback', 'token', 'open'],
+    ),
+    readTokenFile: path(
+      { doc: 'File with a token that allows reading: at least 16 characters. Empty: none.', default: '' },
+      { empty: true },
+    ),
+    tokenFile: path(
+      {
+        doc:
+          'File with a token that allows reading and changes: labels, mutes, trainings, and the version in use. Empty: nothing can ' +
+          'be changed. Both files are read for each request, so a token can be replaced.',
+        default: '',
+      },
+      { empty: true },
+    ),
+  },
   log: {
     level: choice({ doc: 'Least severe level that is logged.', default: 'info' }, [
       'error',

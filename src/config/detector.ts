@@ -7,6 +7,7 @@ import { sinkRules, sinksSection } from '../sinks/configured';
 import { completeSource, sourceRules, sourceSection } from '../sources/configured';
 import type { SourceKind } from '../sources/sources';
 import { alarmRules, calibrationSection, driftSection, eventsSection } from './calibration';
+import { pastSection } from './recent-past';
 import { modelRules, modelSection } from './model';
 import { presetNames } from './presets';
 import { defaultMaxBytes, fieldsSection, recordRules, recordSection } from './record';
@@ -45,6 +46,7 @@ export const detectorSchema = nameVariables(
     calibration: calibrationSection,
     drift: driftSection,
     events: eventsSection,
+    past: pastSection,
     sinks: sinksSection,
   } satisfies Section,
   // These differ from detector to detector.

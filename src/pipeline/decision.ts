@@ -9,6 +9,7 @@ import type { Values } from '../domain/record';
 import type { LimitViolation } from '../domain/signal';
 import type { RawScores } from '../scoring/assess';
 import type { DetectionPower } from '../scoring/detection-power';
+import type { Past } from '../past/past';
 import type { Detector, MemoryOf, Scores } from '../scoring/detector';
 import type { PartitionState } from '../state/partition';
 import { buildDetection, isAnomalous, recordSurprise, recordThreshold, type Explanation } from './detection';
@@ -38,7 +39,12 @@ export interface DecisionRules {
   explanations?: ExplanationRule;
   /** No sink uses the detections of records that are not anomalous, so none is created. */
   anomaliesOnly: boolean;
+  /** Sees each live record and event. */
+  witness?: Witness;
 }
+
+/** Keeps the recent past for people; its methods return soon. */
+export type Witness = Pick<Past, 'observe' | 'report'>;
 
 const noLimits: readonly LimitViolation[] = [];
 
@@ -53,7 +59,7 @@ export async function decideChunk(
   { messages, records }: DecodedMessages,
   { detector, drift, threshold, eventMargin = 0, silence }: ActiveDetector,
   partition: PartitionState,
-  { detectorName, explanations, anomaliesOnly }: DecisionRules,
+  { detectorName, explanations, anomaliesOnly, witness }: DecisionRules,
   outcome: Outcome,
   now: number,
 ): Promise<void> {
@@ -91,6 +97,18 @@ export async function decideChunk(
       }
       outcome.surprises[counts.scored++] = surprise;
       if (lacksRecords || lacksBaselines) counts.incomplete++;
+      witness?.observe(
+        {
+          partition: messages[chunk.messages[at]!]!.origin.partition,
+          key,
+          timestamp,
+          surprise,
+          threshold: raised,
+          anomalous,
+        },
+        detector.state.channels,
+        (into, from) => writeValues(scored, window, records, chunk.rows[at]!, into, from),
+      );
     }
     if (!anomalous && (warmUp || anomaliesOnly)) {
       addEvents(partition.events.pass(key, timestamp, missing));
@@ -117,8 +135,28 @@ export async function decideChunk(
 
   function addEvents(events: readonly AnomalyEvent[]): void {
     // The events of warm-up records were written when these were first scored.
-    if (!warmUp && events.length > 0) outcome.events.push(...events);
+    if (warmUp || events.length === 0) return;
+    outcome.events.push(...events);
+    witness?.report(events, detector.state.channels);
   }
+}
+
+/** The values of a record and what the model expects, which is nothing while its window is not full. */
+function writeValues(
+  scores: Scores | undefined,
+  window: number,
+  { values, capacity }: DecodedMessages['records'],
+  row: number,
+  into: Float32Array,
+  at: number,
+): void {
+  if (scores !== undefined) {
+    scores.writeValues(window, into, at);
+    return;
+  }
+  const width = values.length / capacity;
+  into.set(values.subarray(row * width, (row + 1) * width), at);
+  into.fill(NaN, at + width, at + 2 * width);
 }
 
 /** Takes some milliseconds, so other work in the event loop goes first. */

@@ -17,7 +17,7 @@ import {
   type WindowingRules,
 } from './windowing';
 
-export interface ScoringParts extends WindowingRules, Pick<DecisionRules, 'explanations'> {
+export interface ScoringParts extends WindowingRules, Pick<DecisionRules, 'explanations' | 'witness'> {
   sinks: readonly Sink[];
   metrics: DetectorMetrics;
   /** Unix ms. */

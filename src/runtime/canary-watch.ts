@@ -170,6 +170,9 @@ export function createCanaryWatch({
   return {
     /** Call after each batch, with the state that it has left. */
     observe,
+    /** The power in live records; undefined with too few of them. */
+    live: (): DetectionPower | undefined =>
+      powers.length < fewestStretches ? undefined : mergePower(powers),
     /** Ends the work in progress. Idempotent. */
     async stop(): Promise<void> {
       stopping.abort();

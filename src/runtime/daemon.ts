@@ -8,15 +8,16 @@ import { makeFolder } from '../system/file-system';
 import type { DetectorSettings, Settings } from '../config/settings';
 import { withoutRepeats, type Logger } from '../logger';
 import { createMetrics } from '../metrics/metrics';
+import type { PastEvent } from '../past/event-records';
 import { configuredSource } from '../sources/configured';
 import { settledWithin } from '../system/pause';
-import { createWebServer } from '../web/server';
 import { Cleanup } from './cleanup';
 import { startDetector, type DetectorObserver } from './detector';
 import { openEngines } from './engines';
 import { createHealth } from './health';
 import { createSupervision } from './supervision';
 import type { RunTraining } from './training-run';
+import { startWeb } from './web';
 
 /** Time within which a problem that occurs again is logged at debug, ms. */
 const repeatedProblemMs = 600_000;
@@ -51,6 +52,8 @@ export async function startDaemon(parts: DaemonParts) {
       tensors: engines.tensors.name,
     });
     const metrics = createMetrics({ version, engine: engines.scoring.name });
+    /** Reaches the clients of the API; set once the web server listens. */
+    let publish: (past: PastEvent) => void = () => undefined;
     const supervision = createSupervision(
       detectors.map(({ settings }) => {
         const { detector: name } = settings;
@@ -67,6 +70,7 @@ export async function startDaemon(parts: DaemonParts) {
               runTraining: parts.runTraining(name),
               openSession: engines.openScoring,
               observer: parts.observer,
+              onEvent: (past) => publish(past),
             }),
         };
       }),
@@ -74,8 +78,9 @@ export async function startDaemon(parts: DaemonParts) {
     );
     const health = createHealth({ scoringThread: engines.threadHealth, log });
     cleanup.add('health', () => health.stop());
-    const web = await createWebServer({
-      ...daemon.http,
+    const web = await startWeb({
+      daemon,
+      version,
       metrics,
       health() {
         const { ok, details } = health.report();
@@ -85,10 +90,14 @@ export async function startDaemon(parts: DaemonParts) {
         const states = supervision.readiness();
         return { ready: !stopping && states.every(({ ready }) => ready), detectors: states };
       },
+      detectors: () =>
+        supervision
+          .readiness()
+          .map((state) => ({ ...state, view: stopping ? undefined : supervision.running(state.name)?.view })),
       log,
     });
+    publish = web.publish;
     cleanup.add('web server', () => web.close());
-    log.info('web server listens', { url: web.address.url });
 
     // In parallel: they share one deadline.
     cleanup.add('detectors', () => supervision.stop());

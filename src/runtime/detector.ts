@@ -1,6 +1,8 @@
 /** Composition of one detector: from its source through the pipeline to its sinks, with the model in use. */
 import { createExplanationRule } from '../domain/explanations';
 import { createLimitCheck } from '../domain/signal';
+import type { PastEvent } from '../past/event-records';
+import { openPast } from '../past/past';
 import type { Metrics } from '../metrics/metrics';
 import type { OpenSession } from '../onnx/session';
 import { createPipeline } from '../pipeline/pipeline';
@@ -15,6 +17,8 @@ import { Cleanup } from './cleanup';
 import { createRecordClock, wallClock } from './clock';
 import { createSinks, createSource, createSummary } from './connectors';
 import { createDelivery } from './delivery';
+import { createDetectorView } from './detector-view';
+import { createRecordRate } from './record-rate';
 import { createScoreWatch } from './score-watch';
 import { createModelLifecycle, type ModelLifecycleOptions } from './model-lifecycle';
 import { closeEvents, createDetectorStates } from './partition-states';
@@ -43,6 +47,8 @@ export interface DetectorParts extends Pick<
   /** Opens the graphs that score; undefined where tfjs scores. */
   openSession: OpenSession | undefined;
   observer: DetectorObserver;
+  /** Called with each event that is reported or labelled. */
+  onEvent: (past: PastEvent) => void;
 }
 
 export type RunningDetector = Awaited<ReturnType<typeof startDetector>>;
@@ -114,7 +120,16 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const keysWithWindow = (): number => states.partitions.reduce((sum, { windows }) => sum + windows.size, 0);
   const scoreWatch = createScoreWatch(recordDecoder.shape.length, keysWithWindow, Date.now);
   const reports = createRecordReports({ maxKeys: settings.window.maxKeys, scoreWatch, log, now: Date.now });
-  const closeOpenEvents = (): Promise<void> => closeEvents(states, sinks, metrics);
+  const past = await openPast({
+    directory: store.path,
+    detector: name,
+    settings: settings.past,
+    continues: !from.bounded,
+    log,
+  });
+  past.subscribe(parts.onEvent);
+  cleanup.add('past', () => past.stop());
+  const closeOpenEvents = (): Promise<void> => closeEvents(states, [...sinks, past.sink], metrics);
   // The next consumer of a topic continues its events; those of a file end with it.
   if (from.bounded)
     cleanup.add('events', () =>
@@ -178,6 +193,19 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   cleanup.add('canaries', () => canaries.stop());
   cleanup.add('source', () => source.stop());
 
+  const rate = createRecordRate(() => performance.now());
+  const view = createDetectorView({
+    settings,
+    past,
+    states,
+    slot,
+    canaries,
+    store: models.store,
+    isTraining: () => training.isRunning(),
+    recordsPerSecond: () => rate.perSecond(),
+    now: () => (replayRate === undefined ? Date.now() : past.newest()),
+  });
+
   const process = createPipeline({
     detectorName: name,
     decode: recordDecoder.decode,
@@ -186,12 +214,14 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     limits: createLimitCheck(settings.record.channels, settings.record.signals),
     current: () => slot.current()!,
     explanations: createExplanationRule(explanationBudget),
+    witness: past,
     sinks,
     metrics,
     now: () => clockWatch.latest(),
     onDrift: () => training.reportDrift(slot.current()!),
     onScored: (...scored) => canaries.observe(...scored),
     onWritten(outcome) {
+      rate.add(outcome.counts.consumed - outcome.counts.warmUps);
       scoreWatch.observe(outcome);
       reports.observe(outcome);
       metrics.scoresNothing(scoreWatch.problem() !== undefined);
@@ -221,6 +251,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   return {
     name,
     readiness: () => readiness.report(),
+    view,
     /** Resolves when the source has ended; rejects on an error that the detector cannot recover from. */
     finished,
     /** Stops fetching, finishes and acknowledges the batch in progress, and releases everything. */

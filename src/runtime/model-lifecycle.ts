@@ -103,6 +103,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
 
   return {
     slot,
+    store,
     training,
     /** Resolves when the slot has a model, or when the daemon stops. Rejects if there will never be one. */
     obtainFirst: () =>

@@ -25,8 +25,8 @@ export interface DetectorEntry<Running extends Supervised> {
 /** Longest pause before a detector is started again, ms. */
 const maxPauseMs = 300_000;
 
-interface State {
-  running?: Supervised | undefined;
+interface State<Running> {
+  running?: Running | undefined;
   failure?: Error | undefined;
   hasEnded: boolean;
 }
@@ -44,7 +44,7 @@ export function createSupervision<Running extends Supervised>(
   { log, stopTimeoutMs, pauseMs = 10_000 }: SupervisionOptions,
 ) {
   const stopping = new AbortController();
-  const states = new Map<string, State>(entries.map(({ name }) => [name, { hasEnded: false }]));
+  const states = new Map<string, State<Running>>(entries.map(({ name }) => [name, { hasEnded: false }]));
   /** A call, because the compiler keeps the value of a property across an await. */
   const isStopping = (): boolean => stopping.signal.aborted;
   const outcome = new AbortController();
@@ -68,7 +68,7 @@ export function createSupervision<Running extends Supervised>(
 
   /** Whether no detector is at work: then the process has nothing left to do. */
   function isIdle(): boolean {
-    const isAtWork = ({ running, failure, hasEnded }: State): boolean =>
+    const isAtWork = ({ running, failure, hasEnded }: State<Running>): boolean =>
       running !== undefined && failure === undefined && !hasEnded;
     const idle = ![...states.values()].some(isAtWork);
     if (idle) outcome.abort();
@@ -99,7 +99,7 @@ export function createSupervision<Running extends Supervised>(
   }
 
   /** Returns whether the source of a detector has ended; false if the detector has failed. */
-  async function run(name: string, state: State): Promise<boolean> {
+  async function run(name: string, state: State<Running>): Promise<boolean> {
     try {
       await state.running!.finished;
       return (state.hasEnded = true);
@@ -124,6 +124,11 @@ export function createSupervision<Running extends Supervised>(
     },
     /** Resolves when every source has ended; rejects when no detector is at work and one has failed. */
     finished: finish(),
+    /** A detector that runs. */
+    running: (name: string): Running | undefined => {
+      const { running, failure: failed } = states.get(name) ?? {};
+      return failed === undefined ? running : undefined;
+    },
     readiness: () =>
       [...states].map(([name, { running, failure: failed }]) => ({
         name,

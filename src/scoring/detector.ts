@@ -29,6 +29,11 @@ export interface Scores extends Calibrated {
   /** The contribution of each channel of one window, the most unusual channel first. */
   contributions(window: number): Contribution[];
   /**
+   * Writes the actual value of each channel in the newest record of a window, and after them what the model expects, as in the
+   * contributions. Shape [2 × channels].
+   */
+  writeValues(window: number, into: Float32Array, at: number): void;
+  /**
    * One window compared with its nearest normal, which takes milliseconds to find; its contributions sum to
    * `nearestNormal.reconstruction`. Repeatable.
    */
@@ -166,6 +171,26 @@ export function createDetector(
     );
   }
 
+  const valuesPerWindow = shape.length * shape.channels;
+
+  function writeValues(
+    { values, recalled: { shifts } }: WindowBatch,
+    expected: Float32Array,
+    window: number,
+    into: Float32Array,
+    at: number,
+  ): void {
+    into.set(
+      channelMap.actual(values.subarray(window * valuesPerWindow, (window + 1) * valuesPerWindow)),
+      at,
+    );
+    for (let j = 0; j < channelCount; j++) {
+      const shift = shifts[window * channelCount + j] ?? 0;
+      const scaled = expected[window * channelCount + j]! + shift;
+      into[at + channelCount + j] = scaler.unscale(scaled, j % scaler.channels);
+    }
+  }
+
   function explain(batch: WindowBatch, window: number): ReturnType<Scores['explain']> {
     const nearest = findNearestNormal(batch, window);
     return {
@@ -209,6 +234,7 @@ export function createDetector(
       unknownConditions: raw.unknownConditions,
       contributions: (window) =>
         rank(batch, window, ofWindow(raw.contributions, window), ofWindow(raw.expected, window)),
+      writeValues: (window, into, at) => writeValues(batch, raw.expected, window, into, at),
       explain: (window) => explain(batch, window),
     };
   }

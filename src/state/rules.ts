@@ -8,7 +8,7 @@ import type { CategoryTable } from '../domain/condition';
 import type { EventPolicy } from '../domain/event';
 import type { WindowShape } from '../domain/window';
 import type { WindowLimits } from '../domain/window-store';
-import type { StateStore } from './store';
+import type { PartitionStore } from './store';
 
 /** None of these stops scoring; each may change detections after a restart. */
 export const stateErrorReasons = [
@@ -49,7 +49,7 @@ export interface StateRules {
   categories: readonly boolean[];
   table: CategoryTable;
   /** If absent, state ends with the process. */
-  store?: StateStore | undefined;
+  store?: PartitionStore | undefined;
   /** Of the settings that windows depend on. Stored state with another fingerprint is not used. */
   fingerprint: string;
   /** Minimum number of offsets between two saves of a partition; default 10,000. */

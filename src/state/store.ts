@@ -1,7 +1,7 @@
 /**
  * State of partitions in files, one per partition of a topic:
  *
- *     <directory>/<detector>/partitions/<topic>-<partition>.state
+ *     <directory>/<detector>/<folder>/<topic>-<partition>.state
  *
  * A file is in the safetensors format: one tensor per column, and the JSON of the content as the tensor `content.json`. The
  * metadata start with `sha256`, the checksum of all other bytes of the file. Files are replaced in one atomic step.
@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import nodeFs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { privateFolder, syncDirectory, writeAtomically } from '../system/atomic-write';
-import { errorCode, readRegularFile, type FileSystem } from '../system/file-system';
+import { entriesOf, errorCode, readRegularFile, type FileSystem } from '../system/file-system';
 import { removeTemporaries } from '../system/temporary-names';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../tensor/safetensors';
 
@@ -25,19 +25,23 @@ export interface StoredState {
   columns: Readonly<Record<string, Column>>;
 }
 
-export type StateStore = ReturnType<typeof createStateStore>;
+/** What the states of partitions are saved to. */
+export type PartitionStore = Pick<ReturnType<typeof createStateStore>, 'load' | 'save'>;
 
 interface StateStoreOptions {
   /** The store: one folder per detector, with its model versions. */
   directory: string;
   detector: string;
+  /** Default `partitions`. */
+  folder?: string;
   /** Unix ms. */
   clock?: () => number;
   fs?: FileSystem;
 }
 
-export function createStateStore({ directory, detector, clock = Date.now, fs = nodeFs }: StateStoreOptions) {
-  const folder = join(directory, detector, 'partitions');
+export function createStateStore(options: StateStoreOptions) {
+  const { directory, detector, clock = Date.now, fs = nodeFs } = options;
+  const folder = join(directory, detector, options.folder ?? 'partitions');
   let prepared = false;
 
   function pathOf(topic: string, partition: number): string {
@@ -56,6 +60,11 @@ export function createStateStore({ directory, detector, clock = Date.now, fs = n
   }
 
   return {
+    /** The partitions with a saved state. */
+    async list(): Promise<{ topic: string; partition: number }[]> {
+      const names = (await entriesOf(fs, folder)).map(({ name }) => /^([^.].*)-(\d+)\.state$/.exec(name));
+      return names.flatMap((match) => (match ? [{ topic: match[1]!, partition: Number(match[2]) }] : []));
+    },
     /** The state that was saved last, if any. Rejects with an error that names the file if the file is unusable. */
     async load(topic: string, partition: number): Promise<StoredState | undefined> {
       const path = pathOf(topic, partition);

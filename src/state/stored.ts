@@ -1,7 +1,7 @@
 /** The stored state of one partition. */
 import { createSnapshotFormat, type BaselinesStart, type PartitionSnapshot } from './snapshot';
 import type { StateErrorReason, StateRules } from './rules';
-import type { StateStore } from './store';
+import type { PartitionStore } from './store';
 
 export type StoredPartition = ReturnType<typeof createStoredPartition>;
 
@@ -9,7 +9,7 @@ export type StoredPartition = ReturnType<typeof createStoredPartition>;
 export function createStoredPartition(
   topic: string,
   partition: number,
-  store: StateStore,
+  store: PartitionStore,
   rules: Pick<StateRules, 'categories' | 'table' | 'events' | 'fingerprint'> & { maxReplay: number },
   report: (reason: StateErrorReason, fields?: Record<string, unknown>) => void,
 ) {

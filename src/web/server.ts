@@ -1,7 +1,9 @@
-/** The HTTP server for operations: metrics, health and readiness. */
+/** The HTTP server: metrics, health and readiness, the API, and the page. */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { json, pathOf, send, type Answer } from './answer';
+import type { Api } from './api/api';
 
 export interface WebServerOptions {
   host: string;
@@ -12,16 +14,13 @@ export interface WebServerOptions {
   health: () => { ok: boolean; details: Readonly<Record<string, unknown>> };
   /** `reason`: why a detector is not ready. */
   readiness: () => { ready: boolean; detectors: readonly { name: string; ready: boolean; reason: string }[] };
+  /** Files for people by their path: `/` and what it loads. */
+  page?: ReadonlyMap<string, Answer>;
+  /** Answers below /api/; without it there is nothing. */
+  api?: Pick<Api, 'handle' | 'close'>;
   /** Default 256. */
   maxConnections?: number;
   log?: { error(message: string, fields: Record<string, unknown>): unknown };
-}
-
-interface Answer {
-  status: number;
-  contentType: string;
-  body: string;
-  allow?: string;
 }
 
 /** Limit of connections: beyond it the oldest that waits for a request is closed, so that a probe is always answered. */
@@ -38,21 +37,23 @@ export async function createWebServer(options: WebServerOptions) {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 });
   limitConnections(server, options.maxConnections ?? maxConnections);
   server.on('request', (request, response) => {
-    void answerTo(request)
+    void answerTo(request, response)
       .catch((err: unknown) => {
         log?.error('request failed', { err, path: pathOf(request) });
         return json(500, { error: 'internal error', hint: 'the log of the daemon contains the error' });
       })
-      .then((answer) => send(request, response, answer));
+      .then((answer) => answer && send(request, response, answer));
   });
 
-  async function answerTo(request: IncomingMessage): Promise<Answer> {
+  async function answerTo(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const path = pathOf(request);
+    if (path.startsWith('/api/') && options.api !== undefined) return options.api.handle(request, response);
     const page = pages.get(path);
-    if (page === undefined) return json(404, { error: 'not found', path, pages: [...pages.keys()] });
+    if (page === undefined)
+      return json(404, { error: 'not found', path, pages: ['/', '/metrics', '/healthz', '/readyz'] });
     if (!methods.includes(request.method ?? '')) {
       const error = { error: 'method not allowed', method: request.method, allowed: methods };
-      return { ...json(405, error), allow: methods.join(', ') };
+      return json(405, error, { allow: methods.join(', '), connection: 'close' });
     }
     return page();
   }
@@ -65,21 +66,15 @@ export async function createWebServer(options: WebServerOptions) {
   return {
     address: { host, port, url },
     /** Accepts no new request, waits `closeGraceMs` for those in progress, then closes every connection. Idempotent. */
-    close: (): Promise<void> => (closed ??= close(server)),
+    close(): Promise<void> {
+      options.api?.close();
+      return (closed ??= close(server));
+    },
   };
 }
 
-function createPages({ metrics, health, readiness }: WebServerOptions) {
-  const index = [
-    'vaemon',
-    '',
-    '/metrics  all metrics, in the text format of Prometheus',
-    '/healthz  200 if the process is healthy, else 503',
-    '/readyz   200 if every detector scores records, else 503 with the reasons',
-    '',
-  ].join('\n');
+function createPages({ metrics, health, readiness, page = new Map() }: WebServerOptions) {
   const pages: Record<string, () => Answer | Promise<Answer>> = {
-    '/': () => ({ status: 200, contentType: 'text/plain; charset=utf-8', body: index }),
     '/metrics': async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text() }),
     '/healthz'() {
       const { ok, details } = health();
@@ -90,29 +85,8 @@ function createPages({ metrics, health, readiness }: WebServerOptions) {
       return json(state.ready ? 200 : 503, state);
     },
   };
+  for (const [path, answer] of page) pages[path] = () => answer;
   return new Map(Object.entries(pages));
-}
-
-function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '/').split('?', 1)[0]!;
-}
-
-function json(status: number, body: unknown): Answer {
-  return { status, contentType: 'application/json; charset=utf-8', body: `${JSON.stringify(body)}\n` };
-}
-
-function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  const { status, contentType, body, allow } = answer;
-  response.writeHead(status, {
-    'content-type': contentType,
-    'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    ...(allow !== undefined && { allow }),
-    // Do not read the body of a rejected request.
-    ...(status === 405 && { connection: 'close' }),
-  });
-  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
 function limitConnections(server: Server, max: number): void {

@@ -54,6 +54,7 @@ describe('what a configuration yields', () => {
     expect(daemon).toEqual({
       role: 'all',
       http: { host: '127.0.0.1', port: 9464 },
+      api: { reading: 'loopback', readTokenFile: '', tokenFile: '' },
       log: { level: 'info', format: 'auto' },
       store: { path: './var/models', pollIntervalMs: 5_000, leaseTimeoutMs: 30_000 },
       engine: { scoring: 'auto', training: 'auto', tensors: 'auto' },

@@ -24,6 +24,7 @@ const scores: Scores = {
   baselineOf: (window) => ({ rise: 0.5 * window, shifts: {} }),
   unknownConditions: 0,
   contributions: () => [contribution('flow'), contribution('power'), contribution('level')],
+  writeValues: () => undefined,
   explain: () => {
     throw new Error('explaining is not part of building a detection');
   },

@@ -17,7 +17,7 @@ import { decodeEach } from '../../src/codecs/codec';
 import { createJsonDecoder } from '../../src/codecs/json/json';
 import { firstOffsetToRead, findStart, type Progress } from '../../src/sources/kafka/offsets';
 import type { Assignment, HandleBatch, Message } from '../../src/sources/source';
-import type { StateStore, StoredState } from '../../src/state/store';
+import type { PartitionStore, StoredState } from '../../src/state/store';
 import { createFakeDetector } from '../fake-detector';
 
 const schema: RecordSchema = {
@@ -73,7 +73,7 @@ export function createSimpleDetector(version: string, table = createCategoryTabl
 /** Keeps states in memory; can fail like a disk. */
 export function createMemoryStore() {
   const files = new Map<string, StoredState>();
-  const store: StateStore & { refuse: boolean; saves: StoredState[]; damage(): void } = {
+  const store: PartitionStore & { refuse: boolean; saves: StoredState[]; damage(): void } = {
     refuse: false,
     saves: [],
     damage() {
@@ -99,7 +99,7 @@ export const offsetsOf = (store: { saves: readonly StoredState[] }) =>
   store.saves.map(({ offset }) => Number(offset));
 
 export interface ProcessOptions {
-  store?: StateStore;
+  store?: PartitionStore;
   saveEvery?: number;
   maxReplay?: number;
   /** Whether baselines are followed. */

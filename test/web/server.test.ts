@@ -79,11 +79,18 @@ describe('the pages', () => {
     expect((await fetch(`${address.url}/readyz`)).status).toBe(200);
   });
 
-  test('/ lists the pages, with or without a query', async () => {
-    const { address } = await start();
-    const text = await (await fetch(`${address.url}/?x=1`)).text();
-    expect(text).toContain('/metrics');
-    expect(text).toContain('/readyz');
+  test('the files of the page are served with their headers, with or without a query', async () => {
+    const file = {
+      status: 200,
+      contentType: 'text/html',
+      body: Buffer.from('ä'),
+      headers: { 'x-frame': 'no' },
+    };
+    const { address } = await start({ page: new Map([['/', file]]) });
+    const response = await fetch(`${address.url}/?x=1`);
+    expect(await response.text()).toBe('ä');
+    expect(response.headers.get('x-frame')).toBe('no');
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
   });
 
   test.each(['/nothing', '/metrics/', '//', '/__proto__', '/%00', '/..%2f..%2fetc/passwd'])(

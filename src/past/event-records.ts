@@ -1,0 +1,234 @@
+/** The events of a detector with the records around each, bounded in number and size. */
+import type { AnomalyEvent } from '../domain/event';
+import {
+  dropNewest,
+  emptyColumns,
+  onlyChannels,
+  thin,
+  type RecentRecords,
+  type RecordColumns,
+} from './recent-records';
+
+/** What a person found an event to be. */
+export interface EventLabel {
+  /** It was a fault (`true`), it was none (`false`), or the device works like this from now on (`new normal`). */
+  verdict: 'true' | 'false' | 'new normal';
+  note: string;
+  /** Unix ms. */
+  at: number;
+}
+
+/** An event as it was reported last. */
+export interface PastEvent {
+  event: AnomalyEvent;
+  /** When it was reported first, and last, by the clock of the machine. Unix ms. */
+  reportedAt: number;
+  updatedAt: number;
+  label?: EventLabel;
+  /** Number of labels given so far: who labels an event states which one they have seen. */
+  revision: number;
+}
+
+/** With the records around it. */
+export interface WholeEvent extends PastEvent {
+  /** Names of the channels of `records`. */
+  channels: readonly string[];
+  records: RecordColumns;
+}
+
+/** Most records of an event after those before it; beyond it, every second one is dropped. */
+const mostRecords = 480;
+
+/** Most channels of an event that is over: those that rank highest. */
+export const mostChannels = 16;
+
+/** An event whose device is followed. */
+interface Followed extends WholeEvent {
+  /** Records after its end that are still to come; undefined while it is open. */
+  left: number | undefined;
+  /** Records before the event. */
+  before: number;
+  /** Number of records that one stands for: it doubles each time that the columns are thinned. */
+  stride: number;
+  /** Records that the newest one stands for so far. */
+  merged: number;
+}
+
+export interface EventRecordsOptions {
+  /** Records before an event and after it. */
+  around: number;
+  /** Unix ms. */
+  now: () => number;
+}
+
+export type EventRecords = ReturnType<typeof createEventRecords>;
+
+export function createEventRecords({ around, now }: EventRecordsOptions) {
+  const followed = new Map<string, Followed>();
+  const events = new Map<string, PastEvent>();
+  /** Records of events that are over and not stored yet. */
+  const finished = new Map<string, WholeEvent>();
+  /** Events that changed since `takeChanged`. */
+  const changed = new Set<string>();
+
+  function finish(one: Followed): void {
+    if (followed.get(one.event.key) === one) followed.delete(one.event.key);
+    finished.set(one.event.id, withTopChannels(wholeOf(one)));
+    changed.add(one.event.id);
+  }
+
+  function begin(past: PastEvent, channels: readonly string[], recent: RecentRecords | undefined): void {
+    const { event } = past;
+    const earlier = followed.get(event.key);
+    if (earlier !== undefined) finish(earlier);
+    const records = emptyColumns(channels.length);
+    if (recent?.channels === channels.length) recent.appendTo(records);
+    const one: Followed = {
+      ...past,
+      channels,
+      records,
+      left: undefined,
+      before: records.timestamps.length,
+      stride: 1,
+      merged: 1,
+    };
+    if (event.status === 'open') followed.set(event.key, one);
+    else finish(one);
+  }
+
+  /** Of the records that one stands for, the most surprising one is kept. */
+  function addRecord(one: Followed, recent: RecentRecords): void {
+    const { surprise } = one.records;
+    recent.appendTo(one.records, 1);
+    if (one.merged < one.stride) {
+      one.merged++;
+      const [before, newest] = surprise.slice(-2) as [number, number];
+      if (newest <= before) dropNewest(one.records);
+      else {
+        dropNewest(one.records);
+        dropNewest(one.records);
+        recent.appendTo(one.records, 1);
+      }
+      return;
+    }
+    one.merged = 1;
+    if (one.records.timestamps.length - one.before <= mostRecords) return;
+    one.records = thin(one.records, one.before);
+    one.stride *= 2;
+  }
+
+  function wholeOf({ event: { id }, channels, records }: WholeEvent): WholeEvent {
+    return { ...events.get(id)!, channels, records };
+  }
+
+  return {
+    /** Notes an event as it is reported. @param recent the newest records of its device */
+    report(event: AnomalyEvent, channels: readonly string[], recent: RecentRecords | undefined): PastEvent {
+      const known = events.get(event.id);
+      const at = now();
+      const past: PastEvent = {
+        ...(known ?? { reportedAt: at, revision: 0 }),
+        event,
+        updatedAt: at,
+      };
+      events.set(event.id, past);
+      changed.add(event.id);
+      const one = followed.get(event.key);
+      // A recording that is replayed has the same event again.
+      const isAgain = event.status === 'open' && known !== undefined && known.event.status !== 'open';
+      if (one?.event.id === event.id && !isAgain) {
+        if (event.status !== 'open') one.left = around;
+      } else if (event.kind === 'anomaly' && (known === undefined || isAgain)) begin(past, channels, recent);
+      return past;
+    },
+    /** Adds the newest record of a device, if one of its events is followed. Cheap if none is. */
+    follow(key: string, recent: RecentRecords): void {
+      if (followed.size === 0) return;
+      const one = followed.get(key);
+      // After a restart the event has its most important channels alone, and gets no further records.
+      if (one === undefined || one.channels.length !== recent.channels) return;
+      addRecord(one, recent);
+      if (one.left !== undefined && --one.left <= 0) finish(one);
+    },
+    /** Takes in an event of an earlier process. */
+    restore(whole: WholeEvent): void {
+      const { channels, records, ...past } = whole;
+      const { id, key, status, kind } = past.event;
+      events.set(id, past);
+      if (status === 'open' && kind === 'anomaly')
+        followed.set(key, {
+          ...past,
+          channels,
+          records,
+          left: undefined,
+          before: Math.min(around, records.timestamps.length),
+          stride: 1,
+          merged: 1,
+        });
+    },
+    /** The records of an event that are not stored, or not all of them; undefined if they are, or if there are none. */
+    unstored(id: string): WholeEvent | undefined {
+      const past = events.get(id);
+      if (past === undefined) return undefined;
+      const one = followed.get(past.event.key);
+      if (one?.event.id === id) return wholeOf(one);
+      const over = finished.get(id);
+      return over && wholeOf(over);
+    },
+    label(id: string, label: EventLabel): PastEvent | undefined {
+      const known = events.get(id);
+      if (known === undefined) return undefined;
+      const past = { ...known, label, updatedAt: now(), revision: known.revision + 1 };
+      events.set(id, past);
+      changed.add(id);
+      return past;
+    },
+    get: (id: string): PastEvent | undefined => events.get(id),
+    /** In the order in which they were reported first. */
+    list: (): PastEvent[] => [...events.values()],
+    get size() {
+      return events.size;
+    },
+    /** Forgets the events reported longest ago beyond `most`, open ones last. Returns their ids. */
+    prune(most: number): string[] {
+      if (events.size <= most) return [];
+      const order = [...events.values()].sort(
+        (a, b) =>
+          Number(a.event.status === 'open') - Number(b.event.status === 'open') || a.updatedAt - b.updatedAt,
+      );
+      const ids = order.slice(0, events.size - most).map(({ event }) => event.id);
+      for (const id of ids) {
+        const { key } = events.get(id)!.event;
+        if (followed.get(key)?.event.id === id) followed.delete(key);
+        events.delete(id);
+        finished.delete(id);
+        changed.delete(id);
+      }
+      return ids;
+    },
+    /** Ids of the events that changed since the last call. */
+    takeChanged(): string[] {
+      const ids = [...changed];
+      changed.clear();
+      return ids;
+    },
+    /** The event could not be stored. */
+    keepChanged(id: string): void {
+      if (events.has(id)) changed.add(id);
+    },
+    /** The records of an event are stored as they are in `whole`. */
+    stored(id: string, whole: WholeEvent): void {
+      if (finished.get(id)?.records === whole.records) finished.delete(id);
+    },
+  };
+}
+
+/** With the records of the channels that rank highest in the event alone. */
+export function withTopChannels(whole: WholeEvent): WholeEvent {
+  const { event, channels, records } = whole;
+  if (channels.length <= mostChannels) return whole;
+  const ranked = event.contributions.map(({ channel }) => channels.indexOf(channel)).filter((j) => j >= 0);
+  const others = [...channels.keys()].filter((j) => !ranked.includes(j));
+  const chosen = [...ranked, ...others].slice(0, mostChannels);
+  return { ...whole, channels: chosen.map((j) => channels[j]!), records: onlyChannels(records, chosen) };
+}

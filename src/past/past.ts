@@ -1,0 +1,289 @@
+/**
+ * The recent past of one detector, for people: its events with the records around them, and the scores of its devices. It is
+ * told of each record and keeps it in memory; files are written beside, so that no record waits for them. What the last save did
+ * not contain is lost with the process, and nothing else depends on it.
+ */
+import { join } from 'node:path';
+import type { AnomalyEvent } from '../domain/event';
+import type { DetectorSettings } from '../config/settings';
+import type { Sink } from '../sinks/sink';
+import { createStateStore } from '../state/store';
+import { messageOf } from '../system/error-text';
+import { pause } from '../system/pause';
+import { createEventFiles } from './event-files';
+import {
+  createEventRecords,
+  withTopChannels,
+  type EventLabel,
+  type PastEvent,
+  type WholeEvent,
+} from './event-records';
+import { createRecentRecords, emptyColumns, type RecentRecords, type RecordColumns } from './recent-records';
+import {
+  createScoreMinutes,
+  minuteColumns,
+  minuteMs,
+  type MinuteScore,
+  type ScoreMinutes,
+} from './score-minutes';
+
+/** A record on which there is a decision. */
+export interface WitnessedRecord {
+  partition: number;
+  key: string;
+  /** Event time, Unix ms. */
+  timestamp: number;
+  surprise: number;
+  threshold: number;
+  anomalous: boolean;
+}
+
+/** Writes the actual value of each channel, and after them the expected ones, from `at` on. */
+export type WriteValues = (into: Float32Array, at: number) => void;
+
+interface Device {
+  partition: number;
+  recent: RecentRecords;
+  minutes: ScoreMinutes;
+}
+
+export interface PastOptions {
+  /** The store: one folder per detector. */
+  directory: string;
+  detector: string;
+  settings: DetectorSettings['past'];
+  /** Whether the detector continues its open events after a restart. If not, those of an earlier process are over. */
+  continues: boolean;
+  log: { warn(message: string, fields: Record<string, unknown>): unknown };
+  /** Unix ms. */
+  now?: () => number;
+}
+
+/** Least time between two saves of the scores, as a multiple of the time that the last one took. */
+const savingShare = 100;
+
+export type Past = Awaited<ReturnType<typeof openPast>>;
+
+/** Reads what an earlier process has saved. Files that cannot be read are logged and left out. */
+export async function openPast(options: PastOptions) {
+  const { directory, detector, settings, continues, log, now = Date.now } = options;
+  const minutes = Math.max(1, Math.round(settings.scoresMs / minuteMs));
+  const folder = join(directory, detector, 'past');
+  const files = createEventFiles(join(folder, 'events'));
+  const scoreStore = createStateStore({ directory, detector, folder: 'past' });
+  const records = createEventRecords({ around: settings.records, now });
+  const devices = new Map<string, Device>();
+  /** Of the newest version. */
+  let channels: readonly string[] = [];
+  /** Partitions with scores that are not saved yet. */
+  const unsaved = new Set<number>();
+  const listeners = new Set<(past: PastEvent) => void>();
+  const stopping = new AbortController();
+  let sweptAt = -Infinity;
+  let scoresSavedAt = now();
+  let scoresTookMs = 0;
+  let inProgress: Promise<void> = Promise.resolve();
+  let failure = '';
+
+  await restore();
+  const saving = saveRepeatedly();
+
+  async function restore(): Promise<void> {
+    const warn = (err: unknown): void => void log.warn('a file of the recent past is unreadable', { err });
+    for (const whole of await files.readAll(warn)) {
+      const { event } = whole;
+      const isOver = !continues && event.status === 'open';
+      records.restore(isOver ? { ...whole, event: { ...event, status: 'closed', closedBy: 'end' } } : whole);
+    }
+    for (const { topic, partition } of await scoreStore.list().catch(() => [])) {
+      if (topic !== scoresName) continue;
+      const stored = await scoreStore.load(topic, partition).catch(warn);
+      if (stored === undefined) continue;
+      const { keys, counts } = stored.content as { keys: string[]; counts: number[] };
+      const cells = stored.columns['minutes'] as Int32Array;
+      let at = 0;
+      keys.forEach((key, i) => {
+        const length = counts[i]! * minuteColumns;
+        roomFor(key, partition, 0)?.minutes.restore(cells.subarray(at, at + length));
+        at += length;
+      });
+    }
+  }
+
+  /** The device of a key; undefined if there is no room for another one. */
+  function roomFor(key: string, partition: number, width: number): Device | undefined {
+    let device = devices.get(key);
+    if (device === undefined) {
+      if (devices.size >= settings.devices && !makeRoom()) return undefined;
+      device = {
+        partition,
+        recent: createRecentRecords(settings.records, width),
+        minutes: createScoreMinutes(minutes),
+      };
+      devices.set(key, device);
+    } else if (device.recent.channels !== width && width > 0)
+      device.recent = createRecentRecords(settings.records, width);
+    return device;
+  }
+
+  /** Drops devices all of whose scores are older than those that are kept. Looks for them once a minute at most. */
+  function makeRoom(): boolean {
+    if (now() - sweptAt < minuteMs) return false;
+    sweptAt = now();
+    const newest = [...devices.values()].reduce((most, one) => Math.max(most, one.minutes.newest), 0);
+    for (const [key, one] of devices) if (one.minutes.newest <= newest - minutes) devices.delete(key);
+    return devices.size < settings.devices;
+  }
+
+  function report(events: readonly AnomalyEvent[], names = channels): void {
+    for (const event of events) {
+      const past = records.report(event, names, devices.get(event.key)?.recent);
+      for (const listener of listeners) listener(past);
+    }
+  }
+
+  async function saveRepeatedly(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await pause(settings.saveIntervalMs, stopping.signal);
+      await save(stopping.signal.aborted);
+    }
+  }
+
+  /** @param all save the scores even if that was done a short time ago */
+  function save(all: boolean): Promise<void> {
+    inProgress = inProgress.then(async () => {
+      try {
+        await saveEvents();
+        if (all || now() - scoresSavedAt >= savingShare * scoresTookMs) await saveScores();
+        failure = '';
+      } catch (err) {
+        const text = messageOf(err);
+        if (text !== failure) log.warn('the recent past could not be saved', { err });
+        failure = text;
+      }
+    });
+    return inProgress;
+  }
+
+  async function saveEvents(): Promise<void> {
+    for (const id of records.prune(settings.events)) await files.remove(id);
+    const ids = records.takeChanged();
+    for (const [i, id] of ids.entries()) {
+      try {
+        const past = records.get(id);
+        const whole = past && (records.unstored(id) ?? { ...(await readStored(id)), ...past });
+        if (whole === undefined) continue;
+        await files.write(withTopChannels(whole));
+        records.stored(id, whole);
+      } catch (error) {
+        for (const left of ids.slice(i)) records.keepChanged(left);
+        throw error;
+      }
+    }
+  }
+
+  /** An event whose file is missing or damaged has no records. */
+  async function readStored(id: string): Promise<Pick<WholeEvent, 'channels' | 'records'>> {
+    const stored = await files.read(id).catch(() => undefined);
+    return { channels: stored?.channels ?? [], records: stored?.records ?? emptyColumns(0) };
+  }
+
+  async function saveScores(): Promise<void> {
+    const began = performance.now();
+    for (const partition of [...unsaved]) {
+      const own = [...devices].filter(([, one]) => one.partition === partition);
+      const cells = own.map(([, one]) => one.minutes.cells());
+      const column = new Int32Array(cells.reduce((sum, { length }) => sum + length, 0));
+      let at = 0;
+      for (const one of cells) {
+        column.set(one, at);
+        at += one.length;
+      }
+      const content = {
+        keys: own.map(([key]) => key),
+        counts: cells.map(({ length }) => length / minuteColumns),
+      };
+      await scoreStore.save(scoresName, partition, { offset: -1n, content, columns: { minutes: column } });
+      unsaved.delete(partition);
+    }
+    scoresSavedAt = now();
+    scoresTookMs = performance.now() - began;
+  }
+
+  return {
+    /** Call for each live record with a decision, in the order of the records of a key. */
+    observe(
+      { partition, key, timestamp, surprise, threshold, anomalous }: WitnessedRecord,
+      names: readonly string[],
+      write: WriteValues,
+    ): void {
+      channels = names;
+      const device = roomFor(key, partition, names.length);
+      if (device === undefined) return;
+      device.partition = partition;
+      device.recent.add(timestamp, surprise, threshold, write);
+      device.minutes.add(timestamp, surprise, threshold, anomalous);
+      unsaved.add(partition);
+      records.follow(key, device.recent);
+    },
+    /** Call with the events that the newest record opens or closes. */
+    report,
+    /** Takes the events that end without a record. */
+    sink: {
+      name: 'past',
+      anomaliesOnly: true,
+      write({ events }) {
+        report(events);
+        return Promise.resolve();
+      },
+      close: () => Promise.resolve(),
+    } satisfies Sink,
+    /** The newest first, by event time. */
+    events: (): PastEvent[] => records.list().sort((a, b) => b.event.openedAt - a.event.openedAt),
+    event: (id: string): PastEvent | undefined => records.get(id),
+    /** An event with the records around it, from memory or from its file. */
+    async whole(id: string): Promise<WholeEvent | undefined> {
+      const past = records.get(id);
+      if (past === undefined) return undefined;
+      return records.unstored(id) ?? { ...(await readStored(id)), ...past };
+    },
+    /** Notes the label of a person on an event, and saves it. */
+    async label(id: string, label: EventLabel): Promise<PastEvent | undefined> {
+      const past = records.label(id, label);
+      if (past === undefined) return undefined;
+      for (const listener of listeners) listener(past);
+      await save(false);
+      return past;
+    },
+    /** Devices with scores: the newest minute, by key. */
+    devices: (): { key: string; newest: number }[] =>
+      [...devices].map(([key, one]) => ({ key, newest: one.minutes.newest * minuteMs })),
+    /** Start of the newest minute of any device, event time, Unix ms; 0 without scores. */
+    newest: (): number =>
+      minuteMs * [...devices.values()].reduce((most, one) => Math.max(most, one.minutes.newest), 0),
+    /** By minute, the oldest first; undefined for an unknown device. */
+    scores: (key: string): MinuteScore[] | undefined => devices.get(key)?.minutes.list(),
+    /** The newest records of a device, with the names of their channels. */
+    recent(key: string): { channels: readonly string[]; records: RecordColumns } | undefined {
+      const device = devices.get(key);
+      if (device === undefined) return undefined;
+      const columns = emptyColumns(device.recent.channels);
+      device.recent.appendTo(columns);
+      return { channels: device.recent.channels === channels.length ? channels : [], records: columns };
+    },
+    /** Calls `listener` with each event that is reported or labelled; returns what ends that. */
+    subscribe(listener: (past: PastEvent) => void): () => void {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    save: () => save(true),
+    /** Saves everything. Idempotent. */
+    async stop(): Promise<void> {
+      stopping.abort();
+      await saving;
+      await save(true);
+    },
+  };
+}
+
+const scoresName = 'scores';

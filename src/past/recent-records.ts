@@ -1,0 +1,141 @@
+/** The newest records of one device: what they were, what the model expected, and how surprising they were. */
+
+/** Records in the order of their arrival, column by column. */
+export interface RecordColumns {
+  /** Event time, Unix ms. Shape [records]. */
+  timestamps: number[];
+  /** −log10 of the calibrated p-value. Shape [records]. */
+  surprise: number[];
+  /** Surprise from which the record was anomalous. Shape [records]. */
+  threshold: number[];
+  /** By channel, in its unit; NaN = missing. Shape [channels][records]. */
+  actual: number[][];
+  /** Mean of p(x|z) by channel, in its unit; NaN where there is none. Shape [channels][records]. */
+  expected: number[][];
+}
+
+/** The columns of a record before its values: surprise and threshold. */
+const scoreColumns = 2;
+
+export type RecentRecords = ReturnType<typeof createRecentRecords>;
+
+/** A ring of `capacity` records of `channels` values. Single precision suffices to draw them. */
+export function createRecentRecords(capacity: number, channels: number) {
+  const stride = scoreColumns + 2 * channels;
+  const timestamps = new Float64Array(capacity);
+  const rows = new Float32Array(capacity * stride);
+  let count = 0;
+  let next = 0;
+
+  return {
+    channels,
+    /**
+     * Adds a record, in place of the oldest one if there are `capacity`.
+     * @param write writes the actual values to `into` from `at` on, and the expected ones from `at + channels` on
+     */
+    add(
+      timestamp: number,
+      surprise: number,
+      threshold: number,
+      write: (into: Float32Array, at: number) => void,
+    ): void {
+      // A recording that begins again.
+      if (count > 0 && timestamp <= timestamps[(next - 1 + capacity) % capacity]!) count = 0;
+      const at = next * stride;
+      timestamps[next] = timestamp;
+      rows[at] = surprise;
+      rows[at + 1] = threshold;
+      write(rows, at + scoreColumns);
+      next = (next + 1) % capacity;
+      if (count < capacity) count++;
+    },
+    /** Appends the newest `most` records to columns, the oldest of them first. */
+    appendTo(columns: RecordColumns, most = capacity): void {
+      const wanted = Math.min(most, count);
+      for (let i = wanted; i > 0; i--) {
+        const place = (next - i + capacity) % capacity;
+        const at = place * stride;
+        columns.timestamps.push(timestamps[place]!);
+        columns.surprise.push(rows[at]!);
+        columns.threshold.push(rows[at + 1]!);
+        for (let j = 0; j < channels; j++) {
+          columns.actual[j]!.push(rows[at + scoreColumns + j]!);
+          columns.expected[j]!.push(rows[at + scoreColumns + channels + j]!);
+        }
+      }
+    },
+  };
+}
+
+export function emptyColumns(channels: number): RecordColumns {
+  const perChannel = (): number[][] => Array.from({ length: channels }, () => []);
+  return { timestamps: [], surprise: [], threshold: [], actual: perChannel(), expected: perChannel() };
+}
+
+/** The chosen records of columns, and of the chosen channels only. */
+function pick(
+  columns: RecordColumns,
+  keep: (i: number) => boolean,
+  channels: readonly number[],
+): RecordColumns {
+  const chosen = (values: number[]): number[] => values.filter((_, i) => keep(i));
+  return {
+    timestamps: chosen(columns.timestamps),
+    surprise: chosen(columns.surprise),
+    threshold: chosen(columns.threshold),
+    actual: channels.map((j) => chosen(columns.actual[j]!)),
+    expected: channels.map((j) => chosen(columns.expected[j]!)),
+  };
+}
+
+/**
+ * Every second record from `from` on, so that a long event stays small: of two neighbours the more surprising one, so that the peak
+ * is kept.
+ */
+export function thin(columns: RecordColumns, from = 0): RecordColumns {
+  const { surprise, actual } = columns;
+  const isKept = (i: number): boolean => {
+    const isFirst = (i - from) % 2 === 0;
+    const other = surprise[isFirst ? i + 1 : i - 1];
+    if (i < from || other === undefined) return true;
+    return isFirst ? surprise[i]! >= other : surprise[i]! > other;
+  };
+  return pick(columns, isKept, [...actual.keys()]);
+}
+
+/** Removes the newest record. */
+export function dropNewest({ timestamps, surprise, threshold, actual, expected }: RecordColumns): void {
+  for (const column of [timestamps, surprise, threshold, ...actual, ...expected]) column.pop();
+}
+
+/** The columns of these channels alone. */
+export function onlyChannels(columns: RecordColumns, channels: readonly number[]): RecordColumns {
+  return pick(columns, () => true, channels);
+}
+
+/** Fewest normal records from which a band is computed. */
+const fewestForBand = 20;
+
+/** Half the width of a band, in root mean squares of the errors. */
+const bandWidth = 3;
+
+/**
+ * How far the values of normal records lie from what the model expects: for each channel three root mean squares of the errors of
+ * the records before `until` that are not anomalous, in its unit. A value outside of expected ± this is unusual.
+ * @param until event time, Unix ms
+ * @returns shape [channels]; NaN with fewer than 20 such records
+ */
+export function bandOf(
+  { timestamps, surprise, threshold, actual, expected }: RecordColumns,
+  until: number,
+): number[] {
+  const isNormal = (i: number): boolean => timestamps[i]! < until && surprise[i]! < threshold[i]!;
+  return actual.map((values, j) => {
+    const errors = values
+      .map((value, i) => value - expected[j]![i]!)
+      .filter((error, i) => Number.isFinite(error) && isNormal(i));
+    if (errors.length < fewestForBand) return NaN;
+    const squares = errors.reduce((sum, error) => sum + error ** 2, 0);
+    return bandWidth * Math.sqrt(squares / errors.length);
+  });
+}

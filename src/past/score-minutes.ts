@@ -1,0 +1,90 @@
+/** The scores of one device by minute of event time: the most surprising record of each, over the last hours. */
+
+/** One minute. */
+export interface MinuteScore {
+  /** Start of the minute, Unix ms. */
+  at: number;
+  /** Largest surprise of its records. */
+  surprise: number;
+  /** Threshold of that record. */
+  threshold: number;
+  /** Scored records, and how many of them were anomalous; both at most 65,535. */
+  records: number;
+  anomalous: number;
+}
+
+export const minuteMs = 60_000;
+
+/** Columns of a minute: its number since 1970, surprise and threshold in thousandths, the counts in 16 bits each. */
+export const minuteColumns = 4;
+const scale = 1000;
+const mostCounted = 0xffff;
+/** No minute. */
+const none = -1;
+
+export type ScoreMinutes = ReturnType<typeof createScoreMinutes>;
+
+/** @param minutes how many are kept */
+export function createScoreMinutes(minutes: number) {
+  const cells = new Int32Array(minutes * minuteColumns);
+  for (let at = 0; at < cells.length; at += minuteColumns) cells[at] = none;
+  let newest = none;
+
+  return {
+    /** Number of the newest minute since 1970; −1 = none. */
+    get newest() {
+      return newest;
+    },
+    add(timestamp: number, surprise: number, threshold: number, anomalous: boolean): void {
+      const minute = Math.floor(timestamp / minuteMs);
+      if (minute < 0 || minute <= newest - minutes) return;
+      const at = (minute % minutes) * minuteColumns;
+      const isNew = cells[at] !== minute;
+      if (isNew) {
+        cells[at] = minute;
+        cells[at + 3] = 0;
+        newest = Math.max(newest, minute);
+      }
+      const scaled = Math.round(surprise * scale);
+      if (isNew || scaled > cells[at + 1]!) {
+        cells[at + 1] = scaled;
+        cells[at + 2] = Math.round(threshold * scale);
+      }
+      const counts = cells[at + 3]!;
+      const records = Math.min(mostCounted, (counts & mostCounted) + 1);
+      const alarms = Math.min(mostCounted, (counts >>> 16) + (anomalous ? 1 : 0));
+      cells[at + 3] = (alarms << 16) | records;
+    },
+    /** The oldest first; minutes without a record are left out. */
+    list: (): MinuteScore[] =>
+      stored().map((at) => ({
+        at: cells[at]! * minuteMs,
+        surprise: cells[at + 1]! / scale,
+        threshold: cells[at + 2]! / scale,
+        records: cells[at + 3]! & mostCounted,
+        anomalous: cells[at + 3]! >>> 16,
+      })),
+    /** As stored: `minuteColumns` numbers per minute, the oldest first. */
+    cells: (): Int32Array =>
+      Int32Array.from(stored().flatMap((at) => [...cells.subarray(at, at + minuteColumns)])),
+    /** Adds what `cells` of an earlier process returned. */
+    restore(earlier: Int32Array): void {
+      for (let from = 0; from + minuteColumns <= earlier.length; from += minuteColumns) {
+        const minute = earlier[from]!;
+        if (minute < 0 || minute <= newest - minutes) continue;
+        const at = (minute % minutes) * minuteColumns;
+        if (cells[at]! >= minute) continue;
+        cells.set(earlier.subarray(from, from + minuteColumns), at);
+        newest = Math.max(newest, minute);
+      }
+    },
+  };
+
+  /** Places of the minutes, the oldest first. */
+  function stored(): number[] {
+    const places: number[] = [];
+    for (let at = 0; at < cells.length; at += minuteColumns)
+      if (cells[at]! > newest - minutes && cells[at] !== none) places.push(at);
+    return places.sort((a, b) => cells[a]! - cells[b]!);
+  }
+}

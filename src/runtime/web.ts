@@ -1,0 +1,58 @@
+/** The web server of the process: metrics, health, readiness, and the API of its detectors. */
+import type { DaemonSettings } from '../config/settings';
+import type { Logger } from '../logger';
+import { readSecret } from '../system/secret';
+import { isLoopbackAddress, shortestToken, type AccessRules } from '../web/api/access';
+import { createApi, type ApiOptions } from '../web/api/api';
+import { readPage } from '../web/static';
+import { createWebServer, type WebServerOptions } from '../web/server';
+
+export interface WebParts extends Pick<WebServerOptions, 'metrics' | 'health' | 'readiness'> {
+  daemon: Pick<DaemonSettings, 'http' | 'api'>;
+  version: string;
+  detectors: ApiOptions['detectors'];
+  log: Pick<Logger, 'error' | 'warn' | 'info'>;
+}
+
+export async function startWeb({ daemon, version, detectors, log, ...pages }: WebParts) {
+  const { http, api: settings } = daemon;
+  const access: AccessRules = {
+    reading: settings.reading,
+    readToken: () => readToken(settings.readTokenFile),
+    changeToken: () => readToken(settings.tokenFile),
+  };
+  for (const file of [settings.readTokenFile, settings.tokenFile]) {
+    try {
+      readToken(file);
+    } catch (err) {
+      log.error('the token of the API cannot be used', { err });
+    }
+  }
+  const api = createApi({ version, access, detectors, log });
+  const web = await createWebServer({ ...http, ...pages, page: readPage(), api, log });
+  const { url, host } = web.address;
+  const reading = describeReading(settings, host);
+  const changes =
+    settings.tokenFile === '' ? 'off, as api.tokenFile is not set' : 'with the token of api.tokenFile';
+  const text = `open ${url} in a browser: the page, readable ${reading}; changes are ${changes}`;
+  log.info('web server listens', { url, reading, changes }, text);
+  return { ...web, publish: api.publish };
+}
+
+/** @throws Error if the file cannot be read, or if its token is short enough to be guessed */
+function readToken(file: string): string | undefined {
+  if (file === '') return undefined;
+  const token = readSecret('', file);
+  if (token.length < shortestToken)
+    throw new Error(
+      `${file} contains a token of ${token.length} characters; it needs at least ${shortestToken}`,
+    );
+  return token;
+}
+
+function describeReading({ reading, readTokenFile }: DaemonSettings['api'], host: string): string {
+  if (reading === 'open') return 'open to everyone who reaches the port';
+  const token = readTokenFile === '' ? 'the token of api.tokenFile' : 'the token of api.readTokenFile';
+  if (reading === 'token') return `with ${token}`;
+  return isLoopbackAddress(host) ? 'from this machine' : `from this machine, and from others with ${token}`;
+}

@@ -1,0 +1,63 @@
+/** What the API shows of a detector, and what it can have it do. */
+import type { DetectionPower } from '../../scoring/detection-power';
+import type { Past } from '../../past/past';
+
+export interface DetectorState {
+  /** Events of each kind that are open. */
+  openEvents: number;
+  /** Records received per second, over the last half minute. */
+  recordsPerSecond: number;
+  /** Devices with a window. */
+  devices: number;
+  budget: {
+    /** Events per day that may open in the long run; null without a budget. */
+    eventsPerDay: number | null;
+    /** 0 = nothing is spent; from 1 on no event opens. */
+    spentRatio: number;
+    /** Events that opened in the last day of event time, of those that are kept. */
+    openedToday: number;
+    /** Events that were held back in that time. */
+    heldBackToday: number;
+  };
+  model?: {
+    version: string;
+    /** Unix ms. */
+    createdAt: number;
+    /** Surprise from which a record is anomalous. */
+    threshold: number;
+    /** It scores until a model of the configured kind is trained. */
+    coldStart: boolean;
+    /** Whether records no longer match the calibration, and how far the evidence of that has come, from 0 to 1. */
+    drift: { active: boolean; evidenceRatio: number };
+    /** Faults that the version found at its training, and those that it finds in live records. */
+    power: { trained?: DetectionPower; live?: DetectionPower };
+  };
+  training: boolean;
+}
+
+export interface VersionSummary {
+  version: string;
+  /** ISO 8601. */
+  createdAt: string;
+  current: boolean;
+}
+
+/** A detector that runs. */
+export interface DetectorView {
+  past: Past;
+  /** The time that "now" means for its records, Unix ms: that of the newest record where a recording is replayed. */
+  now(): number;
+  state(): DetectorState;
+  versions(): Promise<VersionSummary[]>;
+  /** The report of a version; undefined if there is no such version. */
+  report(version: string): Promise<Record<string, unknown> | undefined>;
+}
+
+/** Every configured detector, in the order of the configuration. */
+export interface DetectorEntry {
+  name: string;
+  ready: boolean;
+  reason: string;
+  /** Undefined while it does not run. */
+  view: DetectorView | undefined;
+}

@@ -1,0 +1,43 @@
+/** The detectors, and what they are doing. */
+import { powerByKind, type DetectionPower } from '../../../scoring/detection-power';
+import type { DetectorEntry } from '../detector-view';
+import { ApiError, listOf, objectOf, ref, type Route } from '../route';
+
+export const detectorRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/detectors',
+    summary: 'Every detector: readiness, rate, alarm budget, model, drift, detection power',
+    answer: objectOf({ detectors: listOf(ref('Detector')) }),
+    handle: (_, { detectors }) => ({ detectors: detectors().map(describe) }),
+  },
+  {
+    method: 'GET',
+    path: '/detectors/{detector}',
+    summary: 'One detector',
+    answer: ref('Detector'),
+    handle({ params }, { detectors }) {
+      const entry = detectors().find(({ name }) => name === params['detector']);
+      if (entry === undefined)
+        throw new ApiError(404, `there is no detector ${JSON.stringify(params['detector'])}`);
+      return describe(entry);
+    },
+  },
+];
+
+function describe({ name, ready, reason, view }: DetectorEntry): Record<string, unknown> {
+  if (view === undefined) return { name, ready, reason };
+  const { model, ...state } = view.state();
+  return {
+    name,
+    ready,
+    reason,
+    ...state,
+    ...(model && { model: { ...model, power: describePowers(model.power) } }),
+  };
+}
+
+function describePowers({ trained, live }: { trained?: DetectionPower; live?: DetectionPower }) {
+  const withKinds = (power: DetectionPower) => ({ ...power, byKind: powerByKind(power) });
+  return { ...(trained && { trained: withKinds(trained) }), ...(live && { live: withKinds(live) }) };
+}

@@ -1,0 +1,182 @@
+/** The schemas of what the API returns, by their names in the OpenAPI document. */
+import { flagOf, listOf, numberOf, numberOrNull, objectOf, ref, textOf, timeOf, type Schema } from './route';
+
+const contribution = objectOf({
+  channel: textOf('Name of the channel, or of a region of an image'),
+  contribution: numberOf('Nats that it adds to the reconstruction statistic, at its most unusual record'),
+  surprise: numberOf('−log10 of the p-value of the channel by itself'),
+  actual: numberOrNull('Its value, in its unit'),
+  expected: numberOrNull('What the model expected, in its unit'),
+  repeats: numberOf('Repetitions of the value in a row'),
+  at: timeOf('Event time of that record'),
+  records: numberOf('Anomalous records in which the channel alone reached the threshold'),
+});
+
+const limit = objectOf({
+  channel: textOf('Name of the channel'),
+  limit: { type: 'string', enum: ['min', 'max'] },
+  bound: numberOf('The limit'),
+  actual: numberOf('The value'),
+});
+
+const nearestNormal = objectOf(
+  {
+    reconstruction: numberOf('−log p(x|z) at the code of the nearest normal window, in nats'),
+    leftOut: listOf(textOf('Channels that do not fit the others, the worst first')),
+    latent: listOf(
+      objectOf({
+        level: numberOf('1 is the top level'),
+        dimension: numberOf('From 1'),
+        value: numberOf('Of the scored window'),
+        expected: numberOf('Of the nearest normal'),
+        nats: numberOf('How much less likely the value is than the likeliest one'),
+      }),
+    ),
+  },
+  [],
+  'The likeliest window given the channels that fit together',
+);
+
+const label = objectOf({
+  verdict: { type: 'string', enum: ['true', 'false', 'new normal'], description: 'What the event was' },
+  note: textOf('What the person wrote'),
+  at: timeOf('When it was given'),
+});
+
+const eventProperties: Record<string, Schema> = {
+  id: textOf('Detector, key and start'),
+  detector: textOf('Name of the detector'),
+  key: textOf('The device; of silent devices, the first one'),
+  kind: { type: 'string', enum: ['anomaly', 'silent'], description: 'Anomalous records, or no records' },
+  keys: listOf(textOf('The devices that were silent')),
+  status: {
+    type: 'string',
+    enum: ['open', 'closed', 'held_back'],
+    description: '`held_back`: the alarm budget kept it from opening',
+  },
+  closedBy: { type: 'string', enum: ['quiet', 'silence', 'end', 'accepted', 'resumed'] },
+  start: timeOf('Event time of the first anomalous record'),
+  end: timeOf('Event time of the newest anomalous record'),
+  openedAt: timeOf('Event time of the record with which it opened'),
+  anomalousRecords: numberOf('Number of anomalous records'),
+  peakSurprise: numberOf('Largest surprise, −log10 of a p-value'),
+  peakAt: timeOf('Event time of that record'),
+  threshold: numberOf('Surprise from which records were anomalous'),
+  contributions: listOf(contribution),
+  limits: listOf(limit),
+  nearestNormal,
+  modelVersion: textOf('The version that scored'),
+  reportedAt: timeOf('When it was reported first, by the clock of the machine'),
+  updatedAt: timeOf('When it was reported or labelled last'),
+  label,
+  revision: numberOf('Number of labels given so far; send it with the next one'),
+};
+const optionalOfEvent = ['keys', 'closedBy', 'nearestNormal', 'label'];
+
+const columns = {
+  timestamps: listOf(timeOf('Event time')),
+  surprise: listOf(numberOrNull('−log10 of the p-value of the record')),
+  threshold: listOf(numberOrNull('Surprise from which the record was anomalous')),
+  actual: listOf(listOf(numberOrNull('By channel and record, in the unit of the channel; null = missing'))),
+  expected: listOf(listOf(numberOrNull('By channel and record; null where nothing is expected'))),
+};
+
+const power = objectOf(
+  {
+    within: listOf(numberOf('Records within which a fault must be found')),
+    stretches: numberOf('Stretches of records that faults were put into'),
+    alarming: numberOf('Stretches with an alarm before the fault'),
+    faults: listOf(
+      objectOf({
+        kind: textOf('Kind of the fault'),
+        size: numberOf('Its size, in the unit'),
+        unit: textOf('Unit of the size'),
+        canaries: numberOf('How often it was put into records'),
+        found: listOf(numberOf('How often it was found within each number of records')),
+      }),
+    ),
+    byKind: {
+      type: 'object',
+      description: 'Share of the faults of each kind that is found within the longest time',
+      additionalProperties: { type: 'number' },
+    },
+  },
+  [],
+  'What the detector finds of faults that were put into copies of normal records (canaries)',
+);
+
+export const schemas: Readonly<Record<string, Schema>> = {
+  Error: objectOf({ error: textOf('The error'), hint: textOf('What to do about it') }, ['hint']),
+  Detector: objectOf(
+    {
+      name: textOf('Name of the detector'),
+      ready: flagOf('Whether it scores records'),
+      reason: textOf('Why, or why not'),
+      openEvents: numberOf('Open events'),
+      recordsPerSecond: numberOf('Records received per second'),
+      devices: numberOf('Devices with a window'),
+      training: flagOf('Whether a training runs'),
+      budget: ref('Budget'),
+      model: ref('Model'),
+    },
+    ['openEvents', 'recordsPerSecond', 'devices', 'training', 'budget', 'model'],
+  ),
+  Budget: objectOf({
+    eventsPerDay: numberOrNull('Events that may open in the long run; null without an alarm budget'),
+    spentRatio: numberOf('0 = nothing is spent; from 1 on no event opens'),
+    openedToday: numberOf('Events that opened in the last day of event time, of those that are kept'),
+    heldBackToday: numberOf('Events that were held back in that time'),
+  }),
+  Model: objectOf({
+    version: textOf('Version in use'),
+    createdAt: timeOf('When it was published'),
+    threshold: numberOf('Surprise from which a record is anomalous'),
+    coldStart: flagOf('It scores until a model of the configured kind is trained'),
+    drift: objectOf({
+      active: flagOf('Records no longer match the calibration'),
+      evidenceRatio: numberOf('How far the evidence of that has come, from 0 to 1'),
+    }),
+    power: objectOf({ trained: ref('Power'), live: ref('Power') }, ['trained', 'live']),
+  }),
+  Power: power,
+  Event: objectOf(eventProperties, optionalOfEvent),
+  WholeEvent: objectOf(
+    {
+      ...eventProperties,
+      rarity: textOf('The peak surprise in words'),
+      channels: listOf(textOf('Names of the channels of the records')),
+      records: objectOf(columns),
+      band: listOf(
+        numberOrNull('By channel: three usual errors of normal records, in its unit; null = too few'),
+      ),
+    },
+    optionalOfEvent,
+  ),
+  Device: objectOf({ key: textOf('The device'), newest: timeOf('Start of the minute of its newest record') }),
+  DeviceScores: objectOf({
+    key: textOf('The device'),
+    minutes: listOf(
+      objectOf({
+        at: timeOf('Start of the minute, event time'),
+        surprise: numberOf('Largest surprise of its records'),
+        threshold: numberOf('Threshold of that record'),
+        records: numberOf('Scored records'),
+        anomalous: numberOf('Anomalous records'),
+      }),
+    ),
+    channels: listOf(textOf('Names of the channels of the records')),
+    records: objectOf(columns, [], 'The newest records'),
+    band: listOf(
+      numberOrNull('By channel: three usual errors of normal records, in its unit; null = too few'),
+    ),
+  }),
+  Version: objectOf({
+    version: textOf('Its name'),
+    createdAt: textOf('When it was published, ISO 8601'),
+    current: flagOf('Whether it is in use'),
+  }),
+  VersionReport: objectOf({
+    version: textOf('Its name'),
+    report: { type: 'object', description: 'What its training found' },
+  }),
+};

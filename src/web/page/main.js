@@ -1,0 +1,114 @@
+/** The page: which view is shown, the token, and what arrives live. */
+import { follow, token } from './api.js';
+import { h } from './dom.js';
+import { deviceView } from './views/device.js';
+import { devicesView } from './views/devices.js';
+import { eventView } from './views/event.js';
+import { eventsView } from './views/events.js';
+import { overviewView } from './views/overview.js';
+import { versionsView } from './views/versions.js';
+
+const views = {
+  '': overviewView,
+  events: eventsView,
+  event: eventView,
+  devices: devicesView,
+  device: deviceView,
+  versions: versionsView,
+};
+
+const main = document.getElementById('main');
+const notice = document.getElementById('notice');
+/** Of the view that is shown. */
+let leaving = new AbortController();
+let onEvent = () => undefined;
+
+function report(error) {
+  notice.textContent = error === undefined ? '' : error.message;
+  notice.hidden = error === undefined;
+}
+
+/** `#/event/a%2Fb?x=1` → ['event', 'a/b'] and the parameters. */
+function readRoute() {
+  const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
+  return { parts: path.split('/').map(decodeURIComponent), query: new URLSearchParams(query) };
+}
+
+async function show() {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const { parts, query } = readRoute();
+  const [name, ...rest] = parts;
+  for (const link of document.querySelectorAll('nav a')) {
+    const target = link.getAttribute('href').replace(/^#\/?/, '');
+    const isCurrent = target === name || (target === `${name}s` && name !== '');
+    link.toggleAttribute('aria-current', isCurrent);
+    if (isCurrent) link.setAttribute('aria-current', 'page');
+  }
+  report();
+  onEvent = () => undefined;
+  const place = h('div');
+  const context = {
+    place,
+    parts: rest,
+    query,
+    signal,
+    report,
+    /** Calls `listener` with each event while the view is shown. */
+    listen: (listener) => (onEvent = listener),
+    /** Repeats while the view is shown. */
+    every(ms, work) {
+      const timer = setInterval(() => work().catch(failed), ms);
+      signal.addEventListener('abort', () => clearInterval(timer));
+    },
+    setTitle: (title) => (document.title = title === '' ? 'vaemon' : `${title} – vaemon`),
+  };
+  const failed = (error) => {
+    if (!signal.aborted) report(error);
+  };
+  try {
+    const view = views[name];
+    if (view === undefined) throw new Error('There is no such page');
+    main.replaceChildren(place);
+    await view(context);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+const dialog = document.getElementById('token-dialog');
+const input = document.getElementById('token-input');
+const button = document.getElementById('token');
+
+function showToken() {
+  button.textContent = token.get() === '' ? 'Token' : 'Token set';
+}
+button.addEventListener('click', () => {
+  input.value = token.get();
+  dialog.showModal();
+});
+dialog.addEventListener('close', () => {
+  if (dialog.returnValue !== 'use') return;
+  token.set(input.value.trim());
+  input.value = '';
+  showToken();
+  void show();
+});
+
+showToken();
+window.addEventListener('hashchange', () => {
+  void show();
+  main.focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+});
+void show();
+
+const live = document.getElementById('live');
+void follow(
+  (event) => onEvent(event),
+  (isOn) => {
+    live.textContent = isOn ? 'live' : 'no connection';
+    live.classList.toggle('on', isOn);
+  },
+);

@@ -1,0 +1,58 @@
+/** A device: its scores over the last hours, its newest records, its events. */
+import { get, path } from '../api.js';
+import { channelChart, legend, surpriseChart } from '../charts.js';
+import { h } from '../dom.js';
+import { eventRows } from './events.js';
+
+/** Channels that are drawn at once. */
+const mostCharts = 8;
+
+export async function deviceView({ place, parts, signal, report, listen, setTitle }) {
+  const [detector, key] = parts;
+  setTitle(key);
+  const scores = h('div');
+  const records = h('div');
+  const events = h('div');
+  place.append(h('h1', {}, key, h('span', { class: 'quiet' }, ` ${detector}`)), scores, events, records);
+
+  async function showEvents() {
+    const { events: all } = await get(
+      `/events?${new URLSearchParams({ detector, key, limit: '20' })}`,
+      signal,
+    );
+    events.replaceChildren(
+      h('h2', {}, 'Events'),
+      all.length === 0 ? h('p', { class: 'quiet' }, 'No events so far.') : eventRows(all),
+    );
+  }
+  listen((event) => {
+    if (event.key === key && event.detector === detector) showEvents().catch(report);
+  });
+  await showEvents();
+
+  const device = await get(path`/detectors/${detector}/devices/${key}`, signal);
+  const { minutes, channels } = device;
+  const column = (name) => minutes.map((minute) => minute[name]);
+  scores.append(h('h2', {}, 'Scores'));
+  surpriseChart(
+    scores,
+    { timestamps: column('at'), surprise: column('surprise'), threshold: column('threshold') },
+    undefined,
+    'the most surprising record of each minute',
+  );
+  records.append(h('h2', {}, 'Newest records'), legend());
+  for (const channel of channels.slice(0, mostCharts)) channelChart(records, device, channel);
+  if (channels.length > mostCharts)
+    records.append(
+      h(
+        'details',
+        {
+          ontoggle: ({ target }) => {
+            if (target.open && target.childElementCount === 1)
+              for (const channel of channels.slice(mostCharts)) channelChart(target, device, channel);
+          },
+        },
+        h('summary', {}, `${channels.length - mostCharts} more channels`),
+      ),
+    );
+}

@@ -1,0 +1,103 @@
+/** Every detector: whether it scores, how much it alarms, what it would find. */
+import { get } from '../api.js';
+import { descriptions, duration, h, number, percent } from '../dom.js';
+import { eventRows } from './events.js';
+
+export async function overviewView({ place, signal, every, listen, setTitle }) {
+  setTitle('');
+  const cards = h('div', { class: 'cards' });
+  const events = h('div');
+  place.append(h('h1', {}, 'Detectors'), cards, h('h2', {}, 'Newest events'), events);
+
+  async function refresh() {
+    const [{ detectors }, { events: newest }] = await Promise.all([
+      get('/detectors', signal),
+      get('/events?limit=8', signal),
+    ]);
+    cards.replaceChildren(...detectors.map(card));
+    events.replaceChildren(
+      newest.length === 0 ? h('p', { class: 'quiet' }, 'No events so far.') : eventRows(newest),
+    );
+  }
+  await refresh();
+  every(5000, refresh);
+  let pending = false;
+  listen(() => {
+    if (pending) return;
+    pending = true;
+    setTimeout(() => {
+      pending = false;
+      if (!signal.aborted) refresh().catch(() => undefined);
+    }, 300);
+  });
+}
+
+function card({ name, ready, reason, model, budget, training, ...state }) {
+  const query = `detector=${encodeURIComponent(name)}`;
+  return h(
+    'section',
+    { class: 'card', 'aria-label': name },
+    h(
+      'h2',
+      {},
+      name,
+      ' ',
+      h('span', { class: `tag ${ready ? 'good' : 'bad'}` }, ready ? 'scoring' : 'not ready'),
+      ' ',
+      training && h('span', { class: 'tag' }, 'training'),
+    ),
+    !ready && h('p', { class: 'bad' }, reason),
+    descriptions([
+      [
+        'Records',
+        state.recordsPerSecond === undefined ? undefined : `${number(state.recordsPerSecond)} per second`,
+      ],
+      ['Devices', state.devices?.toLocaleString('en')],
+      [
+        'Open events',
+        state.openEvents === undefined
+          ? undefined
+          : h('a', { href: `#/events?${query}&status=open` }, state.openEvents.toLocaleString('en')),
+      ],
+      ['Alarms today', budget && alarms(budget)],
+      ['Finds', model && power(model.power)],
+      ['Model', model && modelText(name, model)],
+      ['Drift', model && drift(model.drift)],
+    ]),
+  );
+}
+
+function alarms({ openedToday, heldBackToday, eventsPerDay, spentRatio }) {
+  const heldBack = heldBackToday > 0 ? `, ${heldBackToday} held back` : '';
+  if (eventsPerDay === null) return `${openedToday}; no budget`;
+  const spent = Math.min(1, spentRatio);
+  const text = `${openedToday} (budget ${number(eventsPerDay)} a day, ${percent(spent)} spent)${heldBack}`;
+  const bar = h('span', {});
+  bar.style.width = percent(spent);
+  return [text, h('span', { class: spentRatio >= 1 ? 'meter spent' : 'meter', 'aria-hidden': 'true' }, bar)];
+}
+
+/** The mean over the kinds of faults, and the kinds. */
+function power({ trained, live }) {
+  const known = live ?? trained;
+  if (known === undefined) return h('span', { class: 'quiet' }, 'not measured');
+  const kinds = Object.entries(known.byKind);
+  const mean = kinds.reduce((sum, [, share]) => sum + share, 0) / kinds.length;
+  const each = kinds.map(([kind, share]) => `${kind} ${percent(share)}`).join(', ');
+  const since = live === undefined ? 'at its training' : 'in live records';
+  return h('span', { title: each }, `${percent(mean)} of test faults, ${since}`);
+}
+
+function modelText(name, { version, createdAt, coldStart, threshold }) {
+  const age = duration(Date.now() - createdAt);
+  return [
+    h('a', { href: `#/versions/${encodeURIComponent(name)}`, title: version }, `${age} old`),
+    `, alarms from surprise ${number(threshold)}`,
+    coldStart && h('span', { class: 'warn' }, ', cold start'),
+  ];
+}
+
+function drift({ active, evidenceRatio }) {
+  if (active) return h('span', { class: 'bad' }, 'records no longer match the calibration');
+  return `none (${percent(evidenceRatio)} of the evidence for it)`;
+}

@@ -1,0 +1,261 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AnomalyEvent } from '../../src/domain/event';
+import { openPast, type Past, type PastOptions } from '../../src/past/past';
+import { minuteMs } from '../../src/past/score-minutes';
+
+const directory = mkdtempSync(join(tmpdir(), 'vaemon-past-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const warnings: string[] = [];
+const open: Past[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((past) => past.stop()));
+  warnings.length = 0;
+});
+
+const channels = ['flow', 'power'];
+const began = 29_000_000 * minuteMs;
+let detectors = 0;
+
+const usual = { events: 100, records: 5, scoresMs: 60 * minuteMs, devices: 10, saveIntervalMs: 60_000 };
+
+async function start(
+  detector = `pump${++detectors}`,
+  settings: Partial<PastOptions['settings']> = {},
+  continues = true,
+): Promise<Past & { folder: string; detector: string }> {
+  const log = {
+    warn(message: string) {
+      warnings.push(message);
+    },
+  };
+  const past = await openPast({
+    directory,
+    detector,
+    settings: { ...usual, ...settings },
+    continues,
+    log,
+  });
+  open.push(past);
+  return { ...past, folder: join(directory, detector, 'past'), detector };
+}
+
+/** Record number `i` of a device: its values are `i`, and what is expected of them is 1 more. */
+function observe(past: Past, key: string, i: number, anomalous = false, width = 2): void {
+  const record = {
+    partition: 0,
+    key,
+    timestamp: began + 1000 * i,
+    surprise: anomalous ? 5 : 1,
+    threshold: 3,
+    anomalous,
+  };
+  const names = Array.from({ length: width }, (_, j) => channels[j] ?? `channel-${j}`);
+  past.observe(record, names, (into, at) => {
+    into.fill(i, at, at + width);
+    into.fill(i + 1, at + width, at + 2 * width);
+  });
+}
+
+function event(key: string, i: number, more: Partial<AnomalyEvent> = {}): AnomalyEvent {
+  return {
+    id: `pump/${key}/${i}`,
+    detector: 'pump',
+    key,
+    kind: 'anomaly',
+    status: 'open',
+    start: began + 1000 * i,
+    end: began + 1000 * i,
+    openedAt: began + 1000 * i,
+    anomalousRecords: 1,
+    peakSurprise: 5,
+    peakAt: began + 1000 * i,
+    threshold: 3,
+    contributions: [],
+    limits: [],
+    modelVersion: 'v',
+    ...more,
+  };
+}
+
+const closed = (key: string, i: number, more: Partial<AnomalyEvent> = {}): AnomalyEvent =>
+  event(key, i, { status: 'closed', closedBy: 'quiet', ...more });
+
+/** Records 0 to 29 of a device, of which 10 to 14 are an event. */
+function play(past: Past, key: string, from = 0, to = 30): void {
+  for (let i = from; i < to; i++) {
+    observe(past, key, i, i >= 10 && i < 15);
+    if (i === 10) past.report([event(key, 10)], channels);
+    if (i === 15) past.report([closed(key, 10)], channels);
+  }
+}
+
+const numbersOf = (whole: Awaited<ReturnType<Past['whole']>>): number[] =>
+  whole!.records.timestamps.map((at) => (at - began) / 1000);
+
+test('an event has the records before it, during it and after it', async () => {
+  const past = await start();
+  play(past, 'a');
+  const whole = await past.whole('pump/a/10');
+  // Five up to the record with which it opened, and five after the one with which it closed.
+  expect(numbersOf(whole)).toEqual([6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
+  expect(whole!.channels).toEqual(channels);
+  expect(whole!.records.actual[1]).toEqual(numbersOf(whole));
+  expect(whole!.records.expected[0]).toEqual(numbersOf(whole).map((i) => i + 1));
+  expect(whole!.event).toMatchObject({ status: 'closed', closedBy: 'quiet' });
+});
+
+test('a restart keeps events, their records and the scores', async () => {
+  const first = await start();
+  play(first, 'a');
+  first.report([event('b', 3, { kind: 'silent', keys: ['b', 'c'] })], channels);
+  const before = await first.whole('pump/a/10');
+  const scores = first.scores('a');
+  await first.stop();
+  const second = await start(first.detector);
+  expect(await second.whole('pump/a/10')).toEqual(before);
+  expect(second.scores('a')).toEqual(scores);
+  expect(scores).toEqual([{ at: began, surprise: 5, threshold: 3, records: 30, anomalous: 5 }]);
+  expect(second.events().map((one) => one.event.id)).toEqual(['pump/a/10', 'pump/b/3']);
+});
+
+test('a process that dies loses what came after its last save, and no more', async () => {
+  const first = await start(undefined, { saveIntervalMs: 100 });
+  play(first, 'a', 0, 12);
+  while (!existsSync(join(first.folder, 'scores-0.state'))) await new Promise((wait) => setTimeout(wait, 20));
+  // Nothing is stopped: another process opens the same files.
+  const second = await start(first.detector);
+  expect(second.event('pump/a/10')!.event.status).toBe('open');
+  expect(second.scores('a')![0]).toMatchObject({ records: 12 });
+  play(second, 'a', 12, 30);
+  expect(numbersOf(await second.whole('pump/a/10'))).toEqual([
+    6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+  ]);
+});
+
+test('without a stored state, the open events of an earlier process are over', async () => {
+  const first = await start();
+  play(first, 'a', 0, 12);
+  await first.stop();
+  const second = await start(first.detector, {}, false);
+  expect(second.event('pump/a/10')!.event).toMatchObject({ status: 'closed', closedBy: 'end' });
+});
+
+test('a long event keeps a bounded number of records, its peak among them', async () => {
+  const past = await start();
+  for (let i = 0; i < 5000; i++) {
+    if (i === 2001)
+      past.observe(
+        { partition: 0, key: 'a', timestamp: began + 1000 * i, surprise: 9, threshold: 3, anomalous: true },
+        channels,
+        (into, at) => into.fill(0, at, at + 4),
+      );
+    else observe(past, 'a', i, i >= 10);
+    if (i === 10) past.report([event('a', 10)], channels);
+  }
+  const { surprise, timestamps } = (await past.whole('pump/a/10'))!.records;
+  expect(timestamps.length).toBeLessThanOrEqual(485);
+  expect(surprise).toContain(9);
+  expect(timestamps.slice(0, 6).map((at) => (at - began) / 1000)).toEqual([6, 7, 8, 9, 10, 11]);
+  expect(timestamps.length).toBeGreaterThan(100);
+  expect(timestamps.at(-1)).toBeGreaterThan(began + 1000 * 4900);
+});
+
+test('events beyond the limit are forgotten, with their files: those that were updated longest ago, open ones last', async () => {
+  const past = await start(undefined, { events: 3 });
+  past.report([event('open', 0)], channels);
+  for (let i = 1; i <= 5; i++) past.report([closed(`k${i}`, i)], channels);
+  await past.save();
+  expect(past.events().map((one) => one.event.key)).toEqual(['k5', 'k4', 'open']);
+  for (let i = 6; i <= 7; i++) past.report([closed(`k${i}`, i)], channels);
+  await past.save();
+  expect(readdirSync(join(past.folder, 'events'))).toHaveLength(3);
+});
+
+test('of many channels the important ones are stored', async () => {
+  const first = await start();
+  const worst = {
+    channel: 'channel-39',
+    contribution: 9,
+    surprise: 5,
+    actual: 1,
+    expected: 0,
+    repeats: 0,
+    at: 0,
+    records: 1,
+  };
+  const names = Array.from({ length: 40 }, (_, j) => channels[j] ?? `channel-${j}`);
+  for (let i = 0; i < 30; i++) {
+    observe(first, 'a', i, false, 40);
+    if (i === 10) first.report([event('a', 10, { contributions: [worst] })], names);
+    if (i === 12) first.report([closed('a', 10, { contributions: [worst] })], names);
+  }
+  const whole = (await first.whole('pump/a/10'))!;
+  expect(whole.channels).toHaveLength(16);
+  expect(whole.channels[0]).toBe('channel-39');
+  expect(whole.records.actual).toHaveLength(16);
+});
+
+test('devices beyond the limit have no scores until others are silent', async () => {
+  const past = await start(undefined, { devices: 2 });
+  for (const key of ['a', 'b', 'c']) observe(past, key, 0);
+  expect(past.devices().map(({ key }) => key)).toEqual(['a', 'b']);
+  expect(past.scores('c')).toBeUndefined();
+  // Its events are kept.
+  past.report([event('c', 0)], channels);
+  expect(numbersOf(await past.whole('pump/c/0'))).toEqual([]);
+});
+
+test('damaged files are logged and left out; the rest is read', async () => {
+  const first = await start();
+  play(first, 'a');
+  play(first, 'b');
+  await first.stop();
+  const events = join(first.folder, 'events');
+  const [name] = readdirSync(events);
+  writeFileSync(join(events, name!), readFileSync(join(events, name!), 'utf8').slice(0, 50));
+  writeFileSync(join(first.folder, 'scores-0.state'), 'x');
+  const second = await start(first.detector);
+  expect(second.events()).toHaveLength(1);
+  expect(second.devices()).toEqual([]);
+  expect(warnings).toHaveLength(2);
+});
+
+test('a store that cannot be written is logged once; records and events go on, and are saved later', async () => {
+  const past = await start();
+  writeFileSync(join(directory, past.detector), 'in the way');
+  play(past, 'a');
+  await past.save();
+  await past.save();
+  expect(warnings).toEqual(['the recent past could not be saved']);
+  expect((await past.whole('pump/a/10'))!.event.status).toBe('closed');
+  rmSync(join(directory, past.detector));
+  await past.save();
+  expect(readdirSync(join(past.folder, 'events'))).toHaveLength(1);
+});
+
+test('a label is saved at once, and each changes the revision', async () => {
+  const first = await start();
+  play(first, 'a');
+  const label = { verdict: 'false', note: 'the pump was cleaned', at: 5 } as const;
+  const seen: unknown[] = [];
+  first.subscribe((past) => seen.push(past.label?.verdict));
+  expect(await first.label('pump/a/10', label)).toMatchObject({ revision: 1, label });
+  expect(await first.label('pump/a/10', { ...label, verdict: 'true' })).toMatchObject({ revision: 2 });
+  expect(seen).toEqual(['false', 'true']);
+  const second = await start(first.detector);
+  expect(second.event('pump/a/10')).toMatchObject({ revision: 2, label: { verdict: 'true' } });
+  expect(numbersOf(await second.whole('pump/a/10'))).toHaveLength(15);
+  expect(await first.label('pump/x/1', label)).toBeUndefined();
+});
+
+test('a recording that is replayed has the same event again, with its new records', async () => {
+  const past = await start();
+  play(past, 'a');
+  play(past, 'a', 0, 12);
+  expect(past.event('pump/a/10')!.event.status).toBe('open');
+  expect(numbersOf(await past.whole('pump/a/10'))).toEqual([6, 7, 8, 9, 10, 11]);
+  expect(past.events()).toHaveLength(1);
+});

@@ -1,0 +1,275 @@
+import { request } from 'node:http';
+import Ajv from 'ajv/dist/2020';
+import { routes } from '../../../src/web/api/api';
+import { openApiDocument } from '../../../src/web/api/openapi';
+import { began, eventOf, play, startApi, type Started } from './harness';
+
+let started: Started;
+beforeEach(async () => {
+  started = await startApi();
+});
+afterEach(() => started.stop());
+
+const document = openApiDocument(routes, '1.2.3') as {
+  paths: Record<
+    string,
+    Record<string, { responses: Record<string, { content: Record<string, { schema: object }> }> }>
+  >;
+  components: { schemas: Record<string, object> };
+};
+const ajv = new Ajv({ strict: true, validateFormats: false, allowUnionTypes: true });
+ajv.addKeyword('components');
+ajv.addSchema({ $id: 'api', components: document.components });
+
+/** Asks for `path` and checks that the answer is what the document says of `template`. */
+async function ask(template: string, path: string, status = 200): Promise<Record<string, unknown>> {
+  const response = await started.get(path);
+  const body = (await response.json()) as Record<string, unknown>;
+  expect([response.status, body]).toEqual([status, expect.anything()]);
+  const operation = document.paths[`/api/v1${template}`]!['get']!;
+  const { schema } = operation.responses[status]!.content['application/json']!;
+  const text = JSON.stringify(schema).replaceAll('"#/', '"api#/');
+  const validate = ajv.compile(JSON.parse(text) as object);
+  validate(body);
+  expect(validate.errors).toBeNull();
+  return body;
+}
+
+const idOf = (key: string): string => eventOf(key, 'open').id;
+
+describe('the document', () => {
+  test('is served, and has every route', async () => {
+    const served = (await (await started.get('/openapi.json')).json()) as typeof document;
+    expect(served).toEqual(JSON.parse(JSON.stringify(document)));
+    const operations = Object.entries(served.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(operations.sort()).toEqual(routes.map(({ method, path }) => `${method} /api/v1${path}`).sort());
+  });
+
+  test('refers to schemas that exist', () => {
+    const names = [...JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)].map(
+      ([, name]) => name!,
+    );
+    expect(names.length).toBeGreaterThan(10);
+    for (const name of names) expect(document.components.schemas).toHaveProperty(name);
+  });
+
+  test('gives each operation a name of its own', () => {
+    const ids = Object.values(document.paths).flatMap((methods) =>
+      Object.values(methods).map((one) => (one as unknown as { operationId: string }).operationId),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+describe('what it returns', () => {
+  test('of detectors, those that do not run included', async () => {
+    const { detectors } = await ask('/detectors', '/detectors');
+    expect(detectors).toMatchObject([
+      {
+        name: 'plant',
+        ready: true,
+        recordsPerSecond: 12.5,
+        budget: { eventsPerDay: 5 },
+        model: { power: { trained: { byKind: { spike: 0.9 } } } },
+      },
+      { name: 'broken', ready: false, reason: 'cannot continue: no model' },
+    ]);
+    expect(await ask('/detectors/{detector}', '/detectors/plant')).toMatchObject({ name: 'plant' });
+  });
+
+  test('of events: the newest first, filtered, page by page', async () => {
+    for (const key of ['a', 'b', 'C/1']) play(started.past, key);
+    started.past.report(
+      [eventOf('b', 'open', { id: 'plant/b/2', openedAt: began + 70_000, peakSurprise: 9 })],
+      [],
+    );
+    const all = await ask('/events', '/events');
+    expect(all).toMatchObject({ total: 4, events: [{ id: 'plant/b/2' }, {}, {}, {}] });
+    const keysOf = async (query: string): Promise<string[]> =>
+      ((await ask('/events', `/events?${query}`))['events'] as { key: string }[]).map(({ key }) => key);
+    expect(await keysOf('status=open')).toEqual(['b']);
+    expect(await keysOf('status=closed&key=b')).toEqual(['b']);
+    expect(await keysOf('search=c%2F')).toEqual(['C/1']);
+    expect(await keysOf('minSurprise=7')).toEqual(['b']);
+    expect(await keysOf('channel=power')).toEqual([]);
+    expect(await keysOf(`to=${began + 10}`)).toEqual([]);
+    const first = await ask('/events', '/events?limit=3');
+    const second = await ask(
+      '/events',
+      `/events?limit=3&after=${encodeURIComponent(first['next'] as string)}`,
+    );
+    expect([...(first['events'] as []), ...(second['events'] as [])]).toEqual(all['events']);
+    expect(second).not.toHaveProperty('next');
+  });
+
+  test('of one event: the records around it, what is expected, and the usual band', async () => {
+    play(started.past, 'C/1');
+    const event = await ask('/events/{id}', `/events/${encodeURIComponent(idOf('C/1'))}`);
+    expect(event).toMatchObject({
+      key: 'C/1',
+      rarity: 'once in 1,000,000 normal records',
+      channels: ['flow', 'power'],
+    });
+    const { records, band } = event as unknown as {
+      records: { actual: number[][]; surprise: number[] };
+      band: number[];
+    };
+    expect(records.actual[0]).toHaveLength(records.surprise.length);
+    expect(records.actual[0]).toContain(9);
+    // Errors are 0 and 0.1.
+    expect(band[0]).toBeCloseTo(3 * Math.sqrt(0.005), 2);
+    expect(band[1]).toBe(0);
+  });
+
+  test('of a device: scores by minute, and the newest records', async () => {
+    play(started.past, 'a');
+    const device = await ask('/detectors/{detector}/devices/{key}', '/detectors/plant/devices/a');
+    expect(device).toMatchObject({
+      minutes: [
+        { at: began, surprise: 6, records: 60, anomalous: 20 },
+        { at: began + 60_000, surprise: 1, records: 20 },
+      ],
+    });
+    const list = await ask('/detectors/{detector}/devices', '/detectors/plant/devices?search=A');
+    expect(list).toEqual({ devices: [{ key: 'a', newest: began + 60_000 }], total: 1 });
+  });
+
+  test('of versions', async () => {
+    const { versions } = await ask('/detectors/{detector}/versions', '/detectors/plant/versions');
+    expect(versions).toHaveLength(1);
+    const path = '/detectors/plant/versions/20260101T000000.000Z';
+    expect(await ask('/detectors/{detector}/versions/{version}', path)).toMatchObject({
+      report: { epochs: 12 },
+    });
+  });
+});
+
+describe('what does not exist', () => {
+  test.each([
+    ['/events/{id}', '/events/nothing'],
+    ['/events/{id}', '/events/..%2F..%2Fetc%2Fpasswd'],
+    ['/events', '/events?after=nothing'],
+    ['/detectors/{detector}', '/detectors/nothing'],
+    ['/detectors/{detector}/versions', '/detectors/nothing/versions'],
+    ['/detectors/{detector}/devices/{key}', '/detectors/plant/devices/nothing'],
+    ['/detectors/{detector}/versions/{version}', '/detectors/plant/versions/..%2F..%2Fcurrent'],
+  ])('is 404: %s as %s', async (template, path) => {
+    expect(await ask(template, path, 404)).toHaveProperty('error');
+  });
+
+  test('is 503 where the detector does not run, with the reason', async () => {
+    const body = await ask('/detectors/{detector}/versions', '/detectors/broken/versions', 503);
+    expect(body).toMatchObject({ hint: 'cannot continue: no model' });
+  });
+
+  test.each(['/nothing', '', '/', '/events/a/b', '//events'])('path %j', async (path) => {
+    expect((await started.get(path)).status).toBe(404);
+  });
+
+  test('a method', async () => {
+    const headers = { 'content-type': 'application/json', authorization: 'Bearer a-token-for-changes' };
+    expect((await started.get('/events', { method: 'DELETE', headers })).status).toBe(405);
+  });
+});
+
+test.each([
+  ['limit=0', 'limit must be >= 1'],
+  ['limit=1e9', 'limit must be <= 500'],
+  ['limit=x', 'limit must be integer'],
+  ['limit=', 'limit must be integer'],
+  ['minSurprise=NaN', 'minSurprise must be number'],
+  ['status=shut', 'status must be equal to one of the allowed values: open, closed, held_back'],
+  ['status=open&status=closed', 'parameter "status" is given twice'],
+  ['colour=red', 'unknown parameter "colour"'],
+])('the parameter %s is refused', async (query, message) => {
+  const body = await ask('/events', `/events?${query}`, 400);
+  expect(body['error']).toContain(message);
+});
+
+test('a path with a broken escape is refused', async () => {
+  const status = await new Promise((resolve, reject) => {
+    request(`${started.url}/api/v1/events/%zz`, (response) => resolve(response.resume().statusCode))
+      .once('error', reject)
+      .end();
+  });
+  expect(status).toBe(400);
+});
+
+describe('limits', () => {
+  test('reads beyond the burst are refused, and allowed again later', async () => {
+    let ms = 0;
+    const limited = await startApi({ now: () => ms });
+    const statuses = await Promise.all(
+      Array.from({ length: 450 }, async () => (await limited.get('/detectors')).status),
+    );
+    expect(statuses.filter((status) => status === 200)).toHaveLength(400);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(50);
+    ms += 1000;
+    expect((await limited.get('/detectors')).status).toBe(200);
+    await limited.stop();
+  });
+
+  test('guessing tokens is slow, and locks out nobody who has one', async () => {
+    const limited = await startApi({ now: () => 0 });
+    const with_ = async (token: string) =>
+      (await limited.get('/detectors', { headers: { authorization: `Bearer ${token}` } })).status;
+    const statuses = await Promise.all(Array.from({ length: 30 }, (_, i) => with_(`guess-${i}`)));
+    expect(statuses.filter((status) => status === 401)).toHaveLength(10);
+    expect(await with_('a-token-for-changes')).toBe(200);
+    await limited.stop();
+  });
+});
+
+describe('the stream', () => {
+  /** Reads until the text contains `end`. */
+  async function readUntil(response: Response, end: string): Promise<string> {
+    const reader = response
+      .body!.pipeThrough(new TextDecoderStream() as never)
+      .getReader() as ReadableStreamDefaultReader<string>;
+    let text = '';
+    while (!text.includes(end)) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      text += value;
+    }
+    await reader.cancel();
+    return text;
+  }
+
+  test('has the events that open and close, as the list has them', async () => {
+    const response = await started.get('/events/stream');
+    expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
+    play(started.past, 'a');
+    const text = await readUntil(response, '"status":"closed"');
+    const events = [...text.matchAll(/^event: event\ndata: (.*)$/gm)].map(
+      ([, data]) => JSON.parse(data!) as object,
+    );
+    expect(events).toMatchObject([{ status: 'open' }, { status: 'closed' }]);
+    const { events: listed } = await ask('/events', '/events');
+    expect(events.at(-1)).toEqual((listed as object[])[0]);
+  });
+
+  test('is refused beyond the number of clients, and ends with the server', async () => {
+    const open = await Promise.all(Array.from({ length: 32 }, () => started.get('/events/stream')));
+    expect((await started.get('/events/stream')).status).toBe(503);
+    await open[0]!.body!.cancel();
+    const [stopped] = await Promise.all([startApi().then((other) => other.stop()), open[1]!.body!.cancel()]);
+    expect(stopped).toBeUndefined();
+  });
+});
+
+test('an error inside is logged, and its text is not returned', async () => {
+  const logged: unknown[] = [];
+  const failing = await startApi(
+    { log: { error: (...line) => logged.push(line) } },
+    {
+      versions: () => Promise.reject(new Error('/var/secret/path')),
+    },
+  );
+  const response = await failing.get('/detectors/plant/versions');
+  expect([response.status, await response.text()]).toEqual([500, expect.not.stringContaining('secret')]);
+  expect(logged).toHaveLength(1);
+  await failing.stop();
+});

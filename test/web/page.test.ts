@@ -1,0 +1,186 @@
+/** The page in a real browser: Chromium, where it is installed. */
+import { existsSync } from 'node:fs';
+import type { Browser, Page } from 'playwright-core';
+import { eventOf, play, startApi, type Started } from './api/harness';
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  (path) => existsSync(path),
+);
+const inBrowser = executablePath === undefined ? describe.skip : describe;
+if (executablePath === undefined)
+  process.stderr.write(
+    'skipped: no Chromium is installed (apt-get install chromium), the page is not tested\n',
+  );
+
+jest.setTimeout(60_000);
+
+inBrowser('the page', () => {
+  let browser: Browser;
+  let started: Started;
+  let page: Page;
+  /** Errors of scripts, of the policy, and of loading. */
+  let problems: string[];
+
+  beforeAll(async () => {
+    const { chromium } = await import('playwright-core');
+    // Chromium's own sandbox needs privileges that containers lack; the page is ours.
+    browser = await chromium.launch({ executablePath: executablePath!, args: ['--no-sandbox'] });
+  });
+  afterAll(() => browser.close());
+
+  beforeEach(async () => {
+    started = await startApi();
+    await openPage();
+  });
+  afterEach(async () => {
+    await page.context().close();
+    await started.stop();
+  });
+
+  async function openPage(size = { width: 1200, height: 800 }): Promise<void> {
+    page = await (await browser.newContext({ viewport: size })).newPage();
+    problems = [];
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') problems.push(message.text());
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(started.url) && !request.url().startsWith('data:'))
+        problems.push(`loads ${request.url()}`);
+    });
+  }
+
+  const textOf = (selector: string): Promise<string> => page.innerText(selector);
+
+  test('shows the detectors, those that do not run with the reason', async () => {
+    await page.goto(started.url);
+    await page.waitForSelector('.card');
+    const text = await textOf('main');
+    for (const part of [
+      'plant',
+      'scoring',
+      '12.5 per second',
+      'budget 5 a day',
+      '90 % of test faults',
+      'no model',
+    ])
+      expect(text).toContain(part);
+    expect(problems).toEqual([]);
+  });
+
+  test('shows events as they happen, and one of them with its curves', async () => {
+    await page.goto(`${started.url}/#/events`);
+    await page.waitForSelector('.live.on');
+    play(started.past, 'pump-7', 0, 50);
+    await page.waitForSelector('tr[data-id]');
+    expect(await textOf('tr[data-id]')).toContain('flow 9, expected 1');
+    expect(await textOf('tr[data-id] .tag')).toBe('open');
+    play(started.past, 'pump-7', 50);
+    await page.waitForSelector('tr[data-id] .tag.quiet');
+    await page.click('tr[data-id] .wide a');
+    await page.waitForSelector('.chart canvas');
+    expect(await textOf('h1')).toBe('pump-7: flow 9, expected 1');
+    expect(await textOf('main')).toContain('once in 1,000,000 normal records');
+    // Flow and surprise; power is one of the others.
+    expect(await page.locator('.chart').count()).toBe(2);
+    expect(await drawnColours()).toBeGreaterThan(3);
+    await page.click('details summary');
+    await page.waitForSelector('.chart >> nth=2');
+    expect(problems).toEqual([]);
+  });
+
+  /** Number of colours in the first chart. */
+  function drawnColours(): Promise<number> {
+    return page
+      .locator('.chart canvas')
+      .first()
+      .evaluate((element) => {
+        const canvas = element as unknown as {
+          width: number;
+          height: number;
+          getContext(kind: '2d'): { getImageData(...area: number[]): { data: Uint8ClampedArray } };
+        };
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        const seen = new Set<number>();
+        for (let at = 0; at < data.length; at += 4)
+          if (data[at + 3]! > 200) seen.add((data[at]! << 16) | (data[at + 1]! << 8) | data[at + 2]!);
+        return seen.size;
+      });
+  }
+
+  test('treats what comes from outside as text', async () => {
+    const key = '<img src=x onerror=alert(1)>';
+    play(started.past, key);
+    for (const route of ['events', `device/plant/${encodeURIComponent(key)}`]) {
+      await page.goto(`${started.url}/#/${route}`);
+      await page.waitForSelector('tr[data-id]');
+      expect(await textOf('main')).toContain(key);
+    }
+    expect(await page.locator('main img').count()).toBe(0);
+    expect(problems).toEqual([]);
+  });
+
+  test('works by keyboard', async () => {
+    play(started.past, 'pump-7');
+    await page.goto(started.url);
+    await page.waitForSelector('tr[data-id]');
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content');
+    for (let i = 0; i < 3; i++) await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.filters');
+    await page.focus('tr[data-id] .wide a');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.chart canvas');
+    expect(problems).toEqual([]);
+  });
+
+  test('fits on a phone, light and dark', async () => {
+    play(started.past, 'pump-7');
+    await openPage({ width: 360, height: 700 });
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      for (const route of [
+        '',
+        'events',
+        `event/${encodeURIComponent(eventOf('pump-7', 'open').id)}`,
+        'versions',
+      ]) {
+        await page.goto(`${started.url}/#/${route}`);
+        await page.waitForSelector('main h1');
+        await page.waitForTimeout(200);
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+      }
+    }
+    const background = await page.evaluate(
+      'getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)',
+    );
+    expect(Math.max(...(background as number[]))).toBeLessThan(60);
+    expect(problems).toEqual([]);
+  });
+
+  test('says what is wrong: no such event, and no right to read', async () => {
+    await page.goto(`${started.url}/#/event/nothing`);
+    await page.waitForSelector('#notice:not([hidden])');
+    expect(await textOf('#notice')).toContain('there is no event "nothing"');
+    await page.evaluate("sessionStorage.setItem('vaemon-token', 'wrong')");
+    await page.goto(`${started.url}/?reload#/`);
+    await page.waitForSelector('#notice:not([hidden])');
+    expect(await textOf('#notice')).toContain('wrong token');
+  });
+
+  test('shows the newest of a thousand events soon, and more on demand', async () => {
+    for (let i = 0; i < 1000; i++)
+      started.past.report(
+        [eventOf(`pump-${i}`, 'closed', { id: `plant/pump-${i}`, openedAt: 1e12 + i })],
+        [],
+      );
+    const began = performance.now();
+    await page.goto(`${started.url}/#/events`);
+    await page.waitForSelector('tr[data-id] >> nth=99');
+    expect(performance.now() - began).toBeLessThan(3000);
+    await page.click('button:has-text("More")');
+    await page.waitForSelector('tr[data-id] >> nth=199');
+    expect(problems).toEqual([]);
+  });
+});
