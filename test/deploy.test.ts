@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
+import { dashboards } from '../scripts/dashboards';
 import { daemonSchema } from '../src/config/daemon';
 
 const deploy = path.join(__dirname, '../deploy');
@@ -62,15 +63,102 @@ describe('the compose file', () => {
   });
 });
 
-describe('the dashboard', () => {
+describe('the alert rules', () => {
+  interface Rule {
+    alert: string;
+    annotations: Record<string, string>;
+  }
+  const { groups } = parse(read('prometheus/vaemon.rules.yml')) as { groups: { rules: Rule[] }[] };
+  const rules = groups.flatMap((group) => group.rules);
+  const page = readFileSync(path.join(deploy, '../docs/runbooks.md'), 'utf8');
+
+  test('each has its own section of the runbooks, and each section its rule', () => {
+    const sections = [...page.matchAll(/^### (\w+)$/gm)].map(([, name]) => name!);
+    expect(rules.map(({ alert }) => alert).sort()).toEqual([...sections].sort());
+    for (const { alert, annotations } of rules)
+      expect(annotations).toMatchObject({
+        summary: expect.any(String),
+        description: expect.any(String),
+        runbook_url: `https://vaemon.example/docs/runbooks.md#${alert.toLowerCase()}`,
+      });
+  });
+
+  test('each section has its meaning, where to look, the remedy, and when to silence the alert', () => {
+    for (const section of page.split(/^### /m).slice(1)) {
+      const items = [...section.matchAll(/^- \*\*([^*]+)\*\*: \S/gm)].map(([, item]) => item);
+      expect([section.split('\n')[0], ...items]).toEqual([
+        section.split('\n')[0],
+        'Meaning',
+        'Look at',
+        'Do',
+        'Silence',
+      ]);
+    }
+  });
+
+  test('the metrics, settings and alerts that the runbooks name exist', () => {
+    const docs = (name: string) => readFileSync(path.join(deploy, '../docs', name), 'utf8');
+    const [metrics, keys] = [docs('metrics.md'), docs('configuration.md')];
+    const names = (pattern: RegExp) => [...new Set(page.match(pattern))];
+    expect(names(/\bvaemon_[a-z_]+/g).filter((name) => !metrics.includes(`\`${name}\``))).toEqual([]);
+    const named = names(/`(?:window|record|sinks|fields|store|training|events|metrics)\.[A-Za-z.]+`/g);
+    const settings = named.map((name) => name.slice(1, -1));
+    expect(settings.length).toBeGreaterThan(8);
+    expect(settings.filter((name) => !keys.includes(`\`${name}`))).toEqual([]);
+    const alerts = new Set(rules.map(({ alert }) => alert));
+    expect(names(/\bVaemon[A-Z]\w+/g).filter((name) => !alerts.has(name))).toEqual([]);
+  });
+
+  test('the dashboards that they link to exist', () => {
+    const uids = readdirSync(path.join(deploy, 'grafana/dashboards')).map(
+      (file) => (JSON.parse(read(`grafana/dashboards/${file}`)) as { uid: string }).uid,
+    );
+    const linked = rules.flatMap(({ annotations: { dashboard_url: link } }) =>
+      link === undefined ? [] : [link],
+    );
+    expect(linked.length).toBeGreaterThan(0);
+    for (const link of linked) expect(uids).toContain(/\/d\/([\w-]+)\?/.exec(link)![1]);
+  });
+
+  test('the links of the runbooks lead to headings that exist', () => {
+    for (const [, file, anchor] of page.matchAll(/\]\((\w+\.md)#?([\w-]*)\)/g)) {
+      const headings = readFileSync(path.join(deploy, '../docs', file!), 'utf8')
+        .split('\n')
+        .filter((line) => /^#+ /.test(line))
+        .map((line) =>
+          line
+            .replace(/^#+ /, '')
+            .toLowerCase()
+            .replaceAll(/[^\w -]/g, '')
+            .replaceAll(' ', '-'),
+        );
+      if (anchor !== '')
+        expect({ file, headings }).toEqual({ file, headings: expect.arrayContaining([anchor]) });
+    }
+  });
+});
+
+describe.each(Object.entries(dashboards))('the dashboard %s', (file, generated) => {
   interface Panel {
     id: number;
     type: string;
     title: string;
+    description?: string;
     gridPos: { x: number; y: number; w: number; h: number };
-    targets?: { refId: string }[];
+    fieldConfig?: { defaults: { unit?: string } };
+    targets?: { refId: string; expr: string; datasource: unknown }[];
   }
-  const { panels } = JSON.parse(read('grafana/dashboards/vaemon.json')) as { panels: Panel[] };
+  const path_ = `grafana/dashboards/${file}`;
+  const { panels, templating } = JSON.parse(JSON.stringify(generated)) as {
+    panels: Panel[];
+    templating: { list: { name: string }[] };
+  };
+
+  test('is what scripts/dashboards.ts makes: UPDATE_DOCS=1 npx jest test/deploy.test.ts, then prettier', () => {
+    if (process.env['UPDATE_DOCS'] === '1')
+      writeFileSync(path.join(deploy, path_), JSON.stringify(generated, undefined, 2));
+    expect(JSON.parse(read(path_))).toEqual(JSON.parse(JSON.stringify(generated)));
+  });
 
   test('has panels with distinct numbers that do not overlap', () => {
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
@@ -81,10 +169,28 @@ describe('the dashboard', () => {
     expect(Math.max(...panels.map(({ gridPos: { x, w } }) => x + w))).toBe(24);
   });
 
-  test('has a query in every panel that is not a heading', () => {
-    for (const { type, title, targets } of panels) {
+  test('has a query, a description and a unit in every panel that is not a heading', () => {
+    for (const { type, title, description = '', fieldConfig, targets } of panels) {
       expect({ title, queries: (targets ?? []).length > 0 }).toEqual({ title, queries: type !== 'row' });
       expect(new Set(targets?.map(({ refId }) => refId)).size).toBe(targets?.length ?? 0);
+      if (type === 'row') continue;
+      expect(description).not.toBe('');
+      expect(fieldConfig!.defaults.unit).toEqual(expect.any(String));
     }
   });
+
+  test('asks the chosen data source, with counters inside a rate, and uses each variable', () => {
+    const targets = panels.flatMap((panel) => panel.targets ?? []);
+    for (const { expr, datasource } of targets) {
+      expect(datasource).toEqual({ type: 'prometheus', uid: '${datasource}' });
+      for (const [counter] of expr.matchAll(/\bvaemon_\w+_total\b/g))
+        expect(expr).toMatch(new RegExp(`(rate|increase)\\(${counter}`));
+    }
+    const text = JSON.stringify(generated);
+    for (const { name } of templating.list) expect(text).toMatch(new RegExp(`\\$(\\{${name}\\}|${name}\\b)`));
+  });
+});
+
+test('the folder of dashboards contains no other file', () => {
+  expect(readdirSync(path.join(deploy, 'grafana/dashboards')).sort()).toEqual(Object.keys(dashboards).sort());
 });

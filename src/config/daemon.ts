@@ -40,6 +40,17 @@ export const daemonSchema = nameVariables({
       { empty: true },
     ),
   },
+  metrics: {
+    openEvents: whole(
+      {
+        doc:
+          'Open events of a detector that `/metrics` lists with their key, the most surprising first. The others are in ' +
+          '`vaemon_events_open` alone.',
+        default: 100,
+      },
+      { min: 0, max: 1000 },
+    ),
+  },
   log: {
     level: choice({ doc: 'Least severe level that is logged.', default: 'info' }, [
       'error',

@@ -45,3 +45,18 @@ export interface AnomalyEvent {
   nearestNormal?: NearestNormal;
   modelVersion: string;
 }
+
+type Rank = Pick<AnomalyEvent, 'peakSurprise' | 'openedAt' | 'id'>;
+
+/** The more surprising event first, then the earlier one: a total order that no later record of another event changes. */
+export function bySurprise(a: Rank, b: Rank): number {
+  return (
+    b.peakSurprise - a.peakSurprise || a.openedAt - b.openedAt || (a.id < b.id ? -1 : Number(a.id > b.id))
+  );
+}
+
+/** The channel that stands for an event, at its most unusual record: the channel is empty and the values are NaN where there is none. */
+export function leadOf({ contributions: [first], limits: [limit] }: AnomalyEvent) {
+  if (first !== undefined) return { channel: first.channel, value: first.actual, expected: first.expected };
+  return { channel: limit?.channel ?? '', value: limit?.actual ?? NaN, expected: NaN };
+}

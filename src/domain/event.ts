@@ -1,8 +1,9 @@
 /** Merges the detections of a key into events. */
 import { createAlarmBudget, type AlarmBudgetSnapshot } from './alarm-budget';
 import { createEventChannels, type EventChannels, type EventChannelsSnapshot } from './event-channels';
-import type { AnomalyEvent, EventEnding } from './anomaly-event';
+import { bySurprise, type AnomalyEvent, type EventEnding } from './anomaly-event';
 import type { Detection } from './detection';
+import { highest } from './highest';
 import { createSilentDevices, type SilenceRules, type SilentDevicesSnapshot } from './silent-devices';
 
 export type { AnomalyEvent, EventEnding } from './anomaly-event';
@@ -97,7 +98,10 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   const suppressed = new Map<string, number>(beginning?.suppressed);
   /** The newest event time of any key. Silence is measured on it from the arrival of a record, as keys may lag. */
   let clock = beginning?.clock ?? -Infinity;
-  let open = [...suspicions.values()].filter(({ gathering }) => gathering?.opened === true).length;
+  /** By their event: the most surprising ones are found without a look at the others' suspicions. */
+  const open = new Map<AnomalyEvent, Gathering>();
+  for (const { gathering } of suspicions.values())
+    if (gathering?.opened === true) open.set(gathering.event, gathering);
   let suppressedRecords = 0;
   const budget =
     policy.eventsPerMs === undefined ? undefined : createAlarmBudget(policy.eventsPerMs, beginning?.budget);
@@ -135,7 +139,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
 
   function over(gathering: Gathering, closedBy: EventEnding): AnomalyEvent[] {
     if (!gathering.opened) return [{ ...snapshot(gathering), closedBy }];
-    open--;
+    open.delete(gathering.event);
     return [{ ...snapshot(gathering), status: 'closed', closedBy }];
   }
 
@@ -288,7 +292,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     gathering.heldBack = false;
     gathering.opened = true;
     event.openedAt = timestamp;
-    open++;
+    open.set(gathering.event, gathering);
     return [snapshot(gathering)];
   }
 
@@ -324,6 +328,11 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       [...suspicions.values()].flatMap(({ gathering }) =>
         gathering !== undefined && isEvent(gathering) ? [snapshot(gathering)] : [],
       ),
+    /** The most surprising open events, as they are so far, at most `limit`. */
+    openEvents(limit: number): readonly AnomalyEvent[] {
+      const own = highest(open.keys(), limit, bySurprise).map((event) => snapshot(open.get(event)!));
+      return highest([...own, ...(silent?.openEvents() ?? [])], limit, bySurprise);
+    },
     /** Ends all events at the end of the input. */
     closeAll(): AnomalyEvent[] {
       const closed = [...suspicions].flatMap(([key, suspicion]) =>
@@ -334,7 +343,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     },
     /** Number of open events. */
     get open() {
-      return open + (silent?.open ?? 0);
+      return open.size + (silent?.open ?? 0);
     },
     /** Anomalous records so far that opened no event because of `suppressForMs`. */
     get suppressedRecords() {

@@ -184,6 +184,8 @@ export function createSilentDevices(
       groupOf.clear();
       return groups.flatMap((group) => over(group, 'end', clock));
     },
+    /** The open events, as they are so far. */
+    openEvents: (): readonly AnomalyEvent[] => groups.filter(({ opened }) => opened).map(snapshot),
     /** Number of open events. */
     get open() {
       return groups.filter(({ opened }) => opened).length;

@@ -2,6 +2,7 @@
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { eventMetrics } from './events';
 import { modelMetrics } from './model';
+import { openEventMetrics } from './open-events';
 import { processingMetrics } from './processing';
 import {
   combined,
@@ -31,6 +32,7 @@ export const detectorMetrics = {
   ...recordMetrics,
   ...sourceMetrics,
   ...eventMetrics,
+  ...openEventMetrics,
   ...processingMetrics,
   ...modelMetrics,
 };

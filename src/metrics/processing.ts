@@ -1,7 +1,16 @@
 /** Metrics of batches on their way from decoding to the sinks, and of the state that they update. */
 import { transactionResults } from '../sinks/sink';
 import { stateErrorReasons } from '../state/rules';
-import { counter, counterBy, fixedLabel, gauge, histogramBy, type Label } from './recorder';
+import {
+  combined,
+  counter,
+  counterBy,
+  fixedLabel,
+  gauge,
+  gaugeBy,
+  histogramBy,
+  type Label,
+} from './recorder';
 
 /** Seconds. */
 const batchBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -11,6 +20,12 @@ const sink: Label<string> = {
   name: 'sink',
   meaning: 'Name of the sink.',
   values: ({ sinks }) => sinks,
+};
+
+const notifier: Label<string> = {
+  name: 'sink',
+  meaning: 'Name of the sink, of those that send events to people.',
+  values: ({ notifiers = [] }) => notifiers,
 };
 
 export const processingMetrics = {
@@ -24,6 +39,36 @@ export const processingMetrics = {
     'vaemon_sink_errors_total',
     'Batches that a sink failed to write; the source delivers them again.',
     sink,
+  ),
+  /** Each takes the name of the sink first. */
+  notifications: combined(
+    {
+      delivered: counterBy(
+        'vaemon_notifications_delivered_total',
+        'Notifications that the receiver accepted: openings and ends of events, without repetitions.',
+        notifier,
+      ),
+      failed: counterBy(
+        'vaemon_notification_failures_total',
+        'Requests with notifications that failed and are repeated.',
+        notifier,
+      ),
+      refused: counterBy(
+        'vaemon_notifications_refused_total',
+        'Notifications that the receiver does not accept; they are not sent again.',
+        notifier,
+      ),
+      dropped: counterBy(
+        'vaemon_notifications_dropped_total',
+        'Notifications that were discarded, since too many waited, or the process stopped.',
+        notifier,
+      ),
+      queued: gaugeBy('vaemon_notifications_queued', 'Notifications that wait for their receiver.', notifier),
+    },
+    (recordings, { notifiers = [] }) => {
+      for (const name of notifiers) recordings.queued(name, 0);
+      return recordings;
+    },
   ),
   transaction: counterBy(
     'vaemon_transactions_total',

@@ -1,5 +1,6 @@
 /** Building blocks of the metrics: each declares its metrics in a registry and returns how a detector records them. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { createListedGauge, type ListedSample } from './listed-gauge';
 import { createTypedHistogram } from './typed-histogram';
 
 /** Label values that come from the configuration of a detector. */
@@ -8,6 +9,8 @@ export interface LabelBounds {
   topics: readonly string[];
   /** Names of the sinks. */
   sinks: readonly string[];
+  /** Names of those that send events to people. */
+  notifiers?: readonly string[];
 }
 
 /** The detector whose metrics are recorded. */
@@ -134,6 +137,18 @@ export function gaugeBy(
         if (amount === undefined) metric.remove(series);
         else metric.set(series, amount);
       };
+  };
+}
+
+/** A gauge whose series are replaced by each list of samples. The caller bounds their number. */
+export function listedGauge(
+  name: string,
+  help: string,
+  labels: readonly LabelDescription[],
+): Recorder<(samples: readonly ListedSample[]) => void> {
+  return (declarations) => {
+    const { registers, ...options } = declareFor(declarations, 'gauge', name, help, ...labels);
+    return createListedGauge(registers[0]!, options);
   };
 }
 

@@ -38,6 +38,19 @@ export async function createSinks(
   };
 }
 
+/** The counts of the sinks for people; none before the metrics exist. */
+export function countNotifications(
+  metrics: () => DetectorMetrics['notifications'] | undefined,
+): SinkContext['notifications'] {
+  return (sink) => ({
+    delivered: (messages) => metrics()?.delivered(sink, messages),
+    dropped: (messages) => metrics()?.dropped(sink, messages),
+    refused: (messages) => metrics()?.refused(sink, messages),
+    failed: () => metrics()?.failed(sink),
+    queued: (messages) => metrics()?.queued(sink, messages),
+  });
+}
+
 export function createSource(
   source: ConfiguredSource,
   metrics: DetectorMetrics,

@@ -3,7 +3,7 @@ import { createExplanationRule } from '../domain/explanations';
 import { createLimitCheck } from '../domain/signal';
 import type { PastEvent } from '../past/event-records';
 import { openPast } from '../past/past';
-import type { Metrics } from '../metrics/metrics';
+import type { DetectorMetrics, Metrics } from '../metrics/metrics';
 import type { OpenSession } from '../onnx/session';
 import { createPipeline } from '../pipeline/pipeline';
 import { createRecordDecoder } from '../pipeline/record-decoder';
@@ -11,11 +11,12 @@ import { decodeBundle } from '../scoring/bundle';
 import type { QuarantineBook } from '../sinks/quarantine';
 import type { ReplaySummary } from '../sinks/summary';
 import { configuredSource } from '../sources/configured';
+import type { PartitionStates } from '../state/partitions';
 import { aborted } from '../system/pause';
 import { createCanaryWatch } from './canary-watch';
 import { Cleanup } from './cleanup';
 import { createRecordClock, wallClock } from './clock';
-import { createSinks, createSource, createSummary } from './connectors';
+import { countNotifications, createSinks, createSource, createSummary } from './connectors';
 import { createDelivery } from './delivery';
 import { createDetectorView } from './detector-view';
 import { createRecordRate } from './record-rate';
@@ -76,7 +77,7 @@ export async function startDetector(parts: DetectorParts) {
 
 async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const { settings, daemon, observer, log } = parts;
-  const { role, store, shutdownTimeoutMs } = daemon;
+  const { role, store, shutdownTimeoutMs, metrics: listing } = daemon;
   const { detector: name } = settings;
   const from = configuredSource(settings.source);
   const stopping = new AbortController();
@@ -105,8 +106,12 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const saveQuarantine = (): Promise<void> =>
     quarantine.save(models.slot.isColdStart() ? [] : states.currentEvents());
   const summary = await createSummary(settings);
+  // Sinks for people are at work before the detector is.
+  const started: { states?: PartitionStates; metrics?: DetectorMetrics } = {};
   const { sinks, committer } = await createSinks(settings, events, summary, {
     onTransaction: (result) => metrics.transaction(result),
+    openEvents: (limit) => started.states?.openEvents(limit) ?? [],
+    notifications: countNotifications(() => started.metrics?.notifications),
     log,
   });
   for (const sink of sinks) cleanup.add(`sink ${sink.name}`, () => sink.close());
@@ -114,9 +119,13 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const metrics = parts.metrics.forDetector(name, {
     topics: [from.topic],
     sinks: sinks.map((sink) => sink.name),
+    notifiers: sinks.filter(({ notifies }) => notifies === true).map((sink) => sink.name),
   });
 
   const states = createDetectorStates(settings, store.path, recordDecoder, metrics, log);
+  Object.assign(started, { states, metrics });
+  metrics.openEvents.from(() => states.openEvents(listing.openEvents));
+  cleanup.add('open events', () => metrics.openEvents.from(() => []));
   const keysWithWindow = (): number => states.partitions.reduce((sum, { windows }) => sum + windows.size, 0);
   const scoreWatch = createScoreWatch(recordDecoder.shape.length, keysWithWindow, Date.now);
   const reports = createRecordReports({ maxKeys: settings.window.maxKeys, scoreWatch, log, now: Date.now });
@@ -224,6 +233,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
       rate.add(outcome.counts.consumed - outcome.counts.warmUps);
       scoreWatch.observe(outcome);
       reports.observe(outcome);
+      metrics.openEvents.ended(outcome.events);
       metrics.scoresNothing(scoreWatch.problem() !== undefined);
     },
     onBroken: (error) => broken.abort(error),

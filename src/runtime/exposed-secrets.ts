@@ -1,11 +1,12 @@
 /** Secrets that would be sent unencrypted, for a warning at the start. */
 import type { DetectorSettings } from '../config/settings';
+import { isUnencrypted } from '../system/http';
 
 /** One entry for each secret: the key of its URL. Kafka's own connections are checked by their client. */
 export function exposedSecrets({ source, sinks }: DetectorSettings): string[] {
   const exposed: string[] = [];
   const check = (key: string, url: string, hasSecret: boolean): void => {
-    if (hasSecret && isPlain(url)) exposed.push(key);
+    if (hasSecret && isUnencrypted(url)) exposed.push(key);
   };
   if (source.kind === 'kafka') {
     const { registry, sasl } = source.kafka;
@@ -13,11 +14,9 @@ export function exposedSecrets({ source, sinks }: DetectorSettings): string[] {
     check('source.kafka.sasl.oauth.tokenUrl', sasl.oauth.tokenUrl, true);
   }
   check('sinks.kafka.sasl.oauth.tokenUrl', sinks.kafka.sasl.oauth.tokenUrl, true);
+  const { alertmanager, webhook, grafana } = sinks;
+  for (const url of alertmanager.urls) check('sinks.alertmanager.urls', url, alertmanager.headersFile !== '');
+  check('sinks.webhook.url', webhook.url, webhook.headersFile !== '');
+  check('sinks.grafana.url', grafana.url, grafana.tokenFile !== '' || grafana.headersFile !== '');
   return exposed;
-}
-
-/** Whether a URL has no encryption and leaves this machine. */
-function isPlain(url: string): boolean {
-  if (!url.startsWith('http://')) return false;
-  return !['localhost', '127.0.0.1', '[::1]'].includes(new URL(url).hostname);
 }

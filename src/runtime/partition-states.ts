@@ -46,11 +46,12 @@ export function createDetectorStates(
 export async function closeEvents(
   states: Pick<PartitionStates, 'closeEvents'>,
   sinks: readonly Sink[],
-  metrics: Pick<DetectorMetrics, 'eventsOpen' | 'eventsHeldBack'>,
+  metrics: Pick<DetectorMetrics, 'eventsOpen' | 'eventsHeldBack' | 'openEvents'>,
 ): Promise<void> {
   const events = states.closeEvents();
   if (events.length > 0)
     await Promise.all(sinks.map((sink) => sink.write({ detections: [], events, deadLetters: [] })));
   metrics.eventsOpen(0);
+  metrics.openEvents.ended(events);
   metrics.eventsHeldBack(events.filter(({ status }) => status === 'held_back').length);
 }

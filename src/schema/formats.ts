@@ -187,6 +187,21 @@ export function url(about: About): Key<string> {
   });
 }
 
+/** Addresses of HTTP services, each once. */
+export function urls(about: About): Key<readonly string[]> {
+  const one = url(about);
+  return list(about, 'a list of URLs that begin with `http://` or `https://`', {
+    item(value) {
+      if (typeof value === 'string' && value.includes('@')) return one.parse(value);
+      try {
+        return value === '' ? undefined : one.parse(value);
+      } catch {
+        return undefined;
+      }
+    },
+  });
+}
+
 /** Name of a column of a CSV file. */
 export function column(about: About): Key<string> {
   return text(about, 'the name of a column', (value) => value.trim() !== '');

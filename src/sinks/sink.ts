@@ -44,6 +44,8 @@ export interface Sink {
   name: string;
   /** Whether it ignores detections of normal records: most are normal, and each detection has its cost. */
   readonly anomaliesOnly?: boolean;
+  /** Whether it sends events to people, later than it accepts them. Its deliveries are counted. */
+  readonly notifies?: boolean;
   /** Resolves when the results are safe. If it rejects, the source delivers the batch again. */
   write(batch: DetectionBatch): Promise<void>;
   /** Flushes and disconnects. Idempotent. */

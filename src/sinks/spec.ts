@@ -1,9 +1,11 @@
 /** What a kind of sink consists of. Each is a file or folder beside this file and a line in sinks.ts. */
+import type { AnomalyEvent } from '../domain/event';
 import type { Logger } from '../logger';
 import type { Parsed, Section } from '../schema/key';
 import type { SectionRule } from '../schema/rule';
 import type { OffsetCommitter } from '../sources/source';
 import type { SourceSettings } from '../sources/configured';
+import type { NotificationCounts } from './notification/delivery';
 import type { Sink, TransactionResult } from './sink';
 
 /** Settings of the detector that sinks read in addition to their own section. */
@@ -17,6 +19,10 @@ export interface SinkContext {
   detector: SinkScope;
   log: Logger;
   onTransaction: (result: TransactionResult) => void;
+  /** The most surprising open events, as they are now; none until the detector has started. */
+  openEvents: (limit: number) => readonly AnomalyEvent[];
+  /** Counts the notifications of the sink with this name. */
+  notifications: (sink: string) => NotificationCounts;
 }
 
 export interface CreatedSink {

@@ -1,4 +1,6 @@
 /** State of all partitions that a detector has in this process. */
+import { bySurprise, type AnomalyEvent } from '../domain/anomaly-event';
+import { highest } from '../domain/highest';
 import { createPartitionState, type PartitionState } from './partition';
 import type { StateRules } from './rules';
 
@@ -24,6 +26,13 @@ export function createPartitionStates(rules: StateRules) {
       return all();
     },
     currentEvents: () => all().flatMap(({ events }) => events.currentEvents()),
+    /** The most surprising open events of all partitions, at most `limit`. */
+    openEvents: (limit: number): readonly AnomalyEvent[] =>
+      highest(
+        all().flatMap(({ events }) => events.openEvents(limit)),
+        limit,
+        bySurprise,
+      ),
     /** Ends the current events, as no more records follow. */
     closeEvents: () => all().flatMap(({ events }) => events.closeAll()),
   };

@@ -5,12 +5,17 @@ import { request as requestHttps } from 'node:https';
 export interface HttpRequest {
   url: URL;
   headers: Readonly<Record<string, string>>;
-  /** Sent with POST; without a body the method is GET. */
+  /** Sent with POST unless `method` is given; without a body the method is GET. */
   body?: string;
+  method?: 'POST' | 'PUT' | 'PATCH';
   /** Trusted authorities, PEM; undefined = those that Node trusts. */
   ca?: string | undefined;
   /** For the whole request, ms. */
   timeoutMs: number;
+  /** An answer is cut after this many bytes; undefined = a large one is an error. */
+  cutAfter?: number;
+  /** Ends the request. */
+  signal?: AbortSignal;
 }
 
 export interface HttpAnswer {
@@ -22,31 +27,49 @@ export interface HttpAnswer {
 const maxBytes = 4_194_304;
 
 /** Resolves with any complete answer, whatever its status. */
-export function ask({ url, headers, body, ca, timeoutMs }: HttpRequest): Promise<HttpAnswer> {
+export function ask({
+  url,
+  headers,
+  body,
+  ca,
+  timeoutMs,
+  cutAfter,
+  ...rest
+}: HttpRequest): Promise<HttpAnswer> {
   const send = url.protocol === 'https:' ? requestHttps : requestHttp;
-  const signal = AbortSignal.timeout(timeoutMs);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = rest.signal === undefined ? timeout : AbortSignal.any([timeout, rest.signal]);
+  const method = rest.method ?? (body === undefined ? 'GET' : 'POST');
   return new Promise((resolve, reject) => {
-    const request = send(
-      url,
-      { method: body === undefined ? 'GET' : 'POST', headers, signal, ...(ca !== undefined && { ca }) },
-      (response) => {
-        const parts: Buffer[] = [];
-        let bytes = 0;
-        response.on('data', (part: Buffer) => {
-          parts.push(part);
-          bytes += part.length;
-          if (bytes > maxBytes) request.destroy(new Error(`the answer is larger than ${maxBytes} bytes`));
-        });
-        response.once('error', fail);
-        response.once('end', () => {
-          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(parts).toString() });
-        });
-      },
-    );
+    const request = send(url, { method, headers, signal, ...(ca !== undefined && { ca }) }, (response) => {
+      const parts: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (part: Buffer) => {
+        parts.push(part);
+        bytes += part.length;
+        if (cutAfter !== undefined && bytes >= cutAfter) {
+          finish();
+          response.destroy();
+        } else if (bytes > maxBytes)
+          request.destroy(new Error(`the answer is larger than ${maxBytes} bytes`));
+      });
+      response.once('error', fail);
+      response.once('end', finish);
+      function finish(): void {
+        const text = Buffer.concat(parts).subarray(0, cutAfter).toString();
+        resolve({ status: response.statusCode ?? 0, body: text });
+      }
+    });
     function fail(cause: Error): void {
-      reject(signal.aborted ? new Error(`no answer within ${timeoutMs} ms`, { cause }) : cause);
+      reject(timeout.aborted ? new Error(`no answer within ${timeoutMs} ms`, { cause }) : cause);
     }
     request.once('error', fail);
     request.end(body);
   });
+}
+
+/** Whether requests to a URL leave this machine without encryption. */
+export function isUnencrypted(url: string): boolean {
+  if (!url.startsWith('http://')) return false;
+  return !['localhost', '127.0.0.1', '[::1]'].includes(new URL(url).hostname);
 }

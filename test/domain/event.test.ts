@@ -509,3 +509,27 @@ test('a tracker that goes on from a snapshot says what the one it was taken of w
     }),
   );
 });
+
+describe('the most surprising open events', () => {
+  test('are as they are so far, without those that are over or held back; equals in the order in which they opened', () => {
+    const tracker = createEventTracker({ ...policy, openRecords: 1, openWindow: 1 });
+    const observe = (at: number, surprise: number, key: string) =>
+      tracker.observe(detection(at, surprise, key));
+    observe(1, 4, 'b');
+    observe(2, 4, 'a');
+    observe(3, 5, 'c');
+    observe(4, 9, 'd');
+    observe(5, 0, 'd');
+    observe(6, 0, 'd');
+    // The order of their last records does not matter.
+    observe(7, 4, 'b');
+    observe(8, 7, 'a');
+    expect(tracker.openEvents(9).map(({ key, peakSurprise }) => [key, peakSurprise])).toEqual([
+      ['a', 7],
+      ['c', 5],
+      ['b', 4],
+    ]);
+    expect(tracker.openEvents(2).map(({ key }) => key)).toEqual(['a', 'c']);
+    expect(tracker.openEvents(0)).toEqual([]);
+  });
+});

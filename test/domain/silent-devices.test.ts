@@ -66,6 +66,9 @@ describe('a device that stops speaking', () => {
     // Five intervals, and one more in which others may join it.
     expect((events[0]!.openedAt - last) / interval).toBeCloseTo(6, 0);
     expect(events[0]!.id).toBe(events[1]!.id);
+    const during = listen(stopped.filter(({ time }) => time < 50 * interval));
+    expect(during.tracker.openEvents(5)).toMatchObject([{ kind: 'silent', keys: ['d2'], status: 'open' }]);
+    expect(tracker.openEvents(5)).toEqual([]);
     expect(events[1]!.peakSurprise).toBeCloseTo(13, 0);
     expect(tracker.open).toBe(0);
   });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createMetrics } from '../../src/metrics/metrics';
@@ -14,20 +14,28 @@ const root = path.join(__dirname, '../..');
 const deployed = path.join(root, 'deploy/prometheus');
 
 interface Dashboard {
+  title: string;
   templating: { list: { name: string; definition?: string }[] };
-  annotations: { list: { expr: string }[] };
+  annotations: { list: { name: string; expr?: string }[] };
   panels: { type: string; title: string; targets?: { expr: string; instant?: boolean }[] }[];
 }
-const dashboard = JSON.parse(
-  readFileSync(path.join(root, 'deploy/grafana/dashboards/vaemon.json'), 'utf8'),
-) as Dashboard;
-const queries = dashboard.panels.flatMap(({ title, targets }) =>
-  (targets ?? []).map(({ expr, instant }) => ({ title, expr, instant: instant === true })),
+const folder = path.join(root, 'deploy/grafana/dashboards');
+const dashboards = readdirSync(folder).map(
+  (file) => JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as Dashboard,
+);
+const queries = dashboards.flatMap(({ title: of, panels }) =>
+  panels.flatMap(({ title, targets }) =>
+    (targets ?? []).map(({ expr, instant }) => ({ of, title, expr, instant: instant === true })),
+  ),
 );
 
 /** As Grafana would, for one detector and a short look back. */
 function filledIn(expression: string): string {
-  return expression.replaceAll('$detector', 'plant').replaceAll('$__rate_interval', '5s');
+  return expression
+    .replaceAll('$detector', 'plant')
+    .replaceAll('$key', '.*')
+    .replaceAll('$__rate_interval', '5s')
+    .replaceAll('$__range', '1m');
 }
 
 function promtool(args: readonly string[], input = ''): { code: number | null; output: string } {
@@ -43,7 +51,7 @@ async function startBusyDaemon(): Promise<VaemonProcess> {
     count: history + 2000,
     start: Date.UTC(2026, 0, 1),
     disturb: (values, i) => {
-      if (i >= history && i % 100 < 40) values[2]! += 20;
+      if (i >= history && i % 400 < 200) values[2]! += 20;
     },
   });
   const [header, ...rows] = toCsv(records).trimEnd().split('\n');
@@ -62,6 +70,8 @@ async function startBusyDaemon(): Promise<VaemonProcess> {
     'source.file.loop': 'true',
     'source.file.rate': 100,
     'training.schedule': '*/3 * * * * *',
+    // Nothing listens there.
+    'sinks.webhook.url': 'http://127.0.0.1:9/',
   });
   await daemon.ready(60_000);
   return daemon;
@@ -142,25 +152,43 @@ withPrometheus('a Prometheus that scrapes the daemon', () => {
     expect(promtool(['check', 'metrics'], body)).toEqual({ code: 0, output: '' });
   });
 
-  test.each(queries)('dashboard, $title: $expr', async ({ expr, instant }) => {
+  test.each(queries)('$of, $title: $expr', async ({ expr, instant }) => {
     const query = filledIn(expr);
     expect(query).not.toContain('$');
-    const values = instant
-      ? (await prometheus.query(query)).map(({ value }) => value[1])
-      : (await prometheus.queryRange(query, 10)).flatMap(({ values }) => values.map(([, value]) => value));
+    // An event is open now and then.
+    const isOfEvents = /vaemon_event_/.test(query);
+    const values =
+      instant && !isOfEvents
+        ? (await prometheus.query(query)).map(({ value }) => value[1])
+        : (await prometheus.queryRange(query, isOfEvents ? 60 : 10)).flatMap((series) =>
+            series.values.map(([, value]) => value),
+          );
     expect(values.filter((value) => Number.isFinite(Number(value))).length).toBeGreaterThan(0);
   });
 
-  test('the dashboard’s variable has the detector', async () => {
-    const definition = dashboard.templating.list.find(({ name }) => name === 'detector')?.definition;
-    expect(definition).toBe('label_values(vaemon_ready, detector)');
-    const values = await prometheus.api('label/detector/values', { 'match[]': 'vaemon_ready' });
-    expect(values).toEqual(['plant']);
+  test.each(dashboards)('$title: its variables have values', async ({ templating }) => {
+    for (const { name, definition } of templating.list) {
+      if (definition === undefined) continue;
+      const { metric, label } = /^label_values\((?<metric>.+), (?<label>\w+)\)$/.exec(definition)!.groups!;
+      const values = await prometheus.api(`label/${label!}/values`, { 'match[]': filledIn(metric!) });
+      expect({ name, values }).toEqual({ name, values: name === 'key' ? ['pump-1'] : ['plant'] });
+    }
   });
 
-  test('the dashboard’s annotations mark a new model', async () => {
-    const marks = await prometheus.query(filledIn(dashboard.annotations.list[0]!.expr));
-    expect(marks.map(({ metric }) => metric['detector'])).toEqual(['plant']);
+  test.each(dashboards)('$title: its annotations mark a new model and an event', async ({ annotations }) => {
+    const found = new Map<string, unknown>();
+    for (const { name, expr } of annotations.list) {
+      if (expr === undefined) continue;
+      const marks = await prometheus.queryRange(filledIn(expr), 60);
+      found.set(name, new Set(marks.map(({ metric }) => metric['detector'])));
+    }
+    const plant = new Set(['plant']);
+    expect(found).toEqual(
+      new Map([
+        ['New model version', plant],
+        ['Events', plant],
+      ]),
+    );
   });
 
   test('the rules are loaded without an error, and an open event raises the alert', async () => {

@@ -6,11 +6,12 @@ import { eventMetrics } from '../../src/metrics/events';
 import { createMetrics, detectorMetrics } from '../../src/metrics/metrics';
 import type { DetectorMetrics, Metrics } from '../../src/metrics/metrics';
 import { modelMetrics } from '../../src/metrics/model';
+import { openEventMetrics } from '../../src/metrics/open-events';
 import { processingMetrics } from '../../src/metrics/processing';
 import { recordMetrics } from '../../src/metrics/records';
 import { sourceMetrics } from '../../src/metrics/source';
 
-const bounds = { topics: ['sensors'], sinks: ['kafka', 'log'] };
+const bounds = { topics: ['sensors'], sinks: ['kafka', 'log', 'webhook'], notifiers: ['webhook'] };
 
 function create(now?: () => number): { metrics: Metrics; pump: DetectorMetrics } {
   const metrics = createMetrics({ version: '1.2.3', engine: 'cpu', process: false, ...(now && { now }) });
@@ -48,6 +49,7 @@ describe('the declarations', () => {
   test.each(all)('$name has only labels whose values are bounded', ({ name, labels }) => {
     const allowed = ['detector', 'model', 'stage', 'sink', 'reason', 'topic', 'result', 'kind'];
     if (name === 'vaemon_build_info') allowed.push('version', 'engine', 'node');
+    if (name.startsWith('vaemon_event_')) allowed.push('key', 'channel');
     expect(allowed).toEqual(expect.arrayContaining(labels.map((label) => label.name)));
   });
 
@@ -57,7 +59,14 @@ describe('the declarations', () => {
   });
 
   test('no two groups of metrics have a method of the same name', () => {
-    const groups = [recordMetrics, sourceMetrics, eventMetrics, processingMetrics, modelMetrics];
+    const groups = [
+      recordMetrics,
+      sourceMetrics,
+      eventMetrics,
+      openEventMetrics,
+      processingMetrics,
+      modelMetrics,
+    ];
     const methods = ['ready', ...groups.flatMap((group) => Object.keys(group))];
     expect(methods.sort()).toEqual(Object.keys(detectorMetrics).sort());
   });

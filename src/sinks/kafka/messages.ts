@@ -2,6 +2,7 @@
 import type { Message } from 'kafkajs';
 import type { Detection } from '../../domain/detection';
 import type { AnomalyEvent } from '../../domain/event';
+import { eventDocument, isoTime } from '../event-document';
 import type { DeadLetter } from '../sink';
 
 /** A detection, `{ detector, key, timestamp (ISO), timestampMs, surprise, …, source }`, with the key of its record. */
@@ -19,23 +20,11 @@ export function encodeDetection(detection: Detection): Message {
   return { key, value: JSON.stringify(value), headers: { type: 'detection', detector } };
 }
 
-/** An event, open or closed: the fields of `AnomalyEvent`, with times as ISO text and as Unix ms. */
+/** An event, open or closed: `eventDocument`, with the key of its records. */
 export function encodeEvent(event: AnomalyEvent): Message {
-  const { start, openedAt, end, peakAt, ...rest } = event;
-  const value = {
-    ...rest,
-    start: isoTime(start),
-    startMs: start,
-    openedAt: isoTime(openedAt),
-    openedAtMs: openedAt,
-    end: isoTime(end),
-    endMs: end,
-    peakAt: isoTime(peakAt),
-    peakAtMs: peakAt,
-  };
   return {
     key: event.key,
-    value: JSON.stringify(value),
+    value: JSON.stringify(eventDocument(event)),
     headers: { type: 'event', detector: event.detector },
   };
 }
@@ -69,12 +58,6 @@ export function encodeDeadLetter(letter: DeadLetter, maxValueBytes: number): Mes
 }
 
 const maxKeyBytes = 4_096;
-
-/** Null for a time that JavaScript cannot format; the field in ms keeps it. */
-function isoTime(ms: number): string | null {
-  const date = new Date(ms);
-  return Number.isNaN(date.getTime()) ? null : date.toISOString();
-}
 
 /** Upper estimate of the message's size in a record batch, bytes. */
 export function sizeOf({ key, value, headers = {} }: Message): number {

@@ -75,6 +75,10 @@ test('topics that do not exist are named by history, source and sink, in one lin
       detector: { source, delivery },
       log,
       onTransaction: () => undefined,
+      openEvents: () => [],
+      notifications: () => {
+        throw new Error('no sink for people is configured');
+      },
     })
   ).filter(({ sink }) => sink.name === 'kafka');
   const letter = {

@@ -1,0 +1,101 @@
+/** Metrics of single open events: the only ones whose labels hold keys of records, so their number is bounded by the caller. */
+import { createHash } from 'node:crypto';
+import { leadOf, type AnomalyEvent } from '../domain/anomaly-event';
+import { combined, counter, listedGauge } from './recorder';
+
+/** Longest key in a label, in UTF-16 units; a longer one is cut, and ends with its hash. */
+const maxLabelKey = 120;
+
+/** Events that were in a scrape and are not known to be over; the oldest of more are forgotten. */
+const maxScraped = 10_000;
+
+const labels = [
+  {
+    name: 'key',
+    meaning: `Key of the device, or of the first of a group; cut after ${maxLabelKey} characters.`,
+  },
+  { name: 'channel', meaning: 'Channel that led most of the records so far; empty for silent devices.' },
+  { name: 'kind', meaning: '`anomaly`, `silent`' },
+] as const;
+
+type Lead = ReturnType<typeof leadOf>;
+
+export const openEventMetrics = {
+  openEvents: combined(
+    {
+      surprise: listedGauge(
+        'vaemon_event_open',
+        'Peak surprise of an open event. The most surprising open events have a series each (metrics.openEvents).',
+        labels,
+      ),
+      value: listedGauge(
+        'vaemon_event_value',
+        'Value of the leading channel of an open event at its most unusual record; that beyond a limit comes first.',
+        labels,
+      ),
+      expected: listedGauge(
+        'vaemon_event_expected',
+        'Value that the model expected instead of `vaemon_event_value`.',
+        labels,
+      ),
+      devices: listedGauge(
+        'vaemon_event_devices',
+        'Devices of an open event that fell silent together, or one.',
+        labels,
+      ),
+      unlisted: counter(
+        'vaemon_events_unlisted_total',
+        'Events that opened and ended without having been in a scrape: too short, or less surprising than the others.',
+      ),
+    },
+    ({ surprise, value, expected, devices, unlisted }, { detector, onScrape }) => {
+      let find = (): readonly AnomalyEvent[] => [];
+      const scraped = new Set<string>();
+
+      /** Two events of a device cannot have the same labels: the more surprising one, which comes first, has the series. */
+      function list(events: readonly AnomalyEvent[]) {
+        const listed = new Map<string, { labels: Record<string, string>; event: AnomalyEvent; lead: Lead }>();
+        for (const event of events) {
+          const lead = leadOf(event);
+          const labels = { detector, key: labelKey(event.key), channel: lead.channel, kind: event.kind };
+          const id = JSON.stringify(labels);
+          scraped.add(event.id);
+          if (!listed.has(id)) listed.set(id, { labels, event, lead });
+        }
+        return [...listed.values()];
+      }
+
+      onScrape(() => {
+        const listed = list(find());
+        const samples = (of: (one: (typeof listed)[number]) => number) =>
+          listed
+            .map((one) => ({ labels: one.labels, value: of(one) }))
+            .filter(({ value: number }) => !Number.isNaN(number));
+        surprise(samples(({ event }) => event.peakSurprise));
+        value(samples(({ lead }) => lead.value));
+        expected(samples(({ lead }) => lead.expected));
+        devices(samples(({ event }) => event.keys?.length ?? 1));
+        for (const id of scraped) {
+          if (scraped.size <= maxScraped) break;
+          scraped.delete(id);
+        }
+      });
+      return {
+        /** @param events called at each scrape; the most surprising event first */
+        from(events: () => readonly AnomalyEvent[]) {
+          find = events;
+        },
+        ended(events: readonly AnomalyEvent[]) {
+          for (const { id, status } of events) if (status === 'closed' && !scraped.delete(id)) unlisted();
+        },
+      };
+    },
+  ),
+};
+
+function labelKey(key: string): string {
+  if (key.length <= maxLabelKey) return key;
+  const hash = createHash('sha256').update(key).digest('hex').slice(0, 8);
+  // Half a surrogate pair is not UTF-8.
+  return `${key.slice(0, maxLabelKey).replace(/[\uD800-\uDBFF]$/, '')}…${hash}`;
+}

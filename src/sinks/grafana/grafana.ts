@@ -1,0 +1,112 @@
+/**
+ * Events as annotations of Grafana (HTTP API, `/api/annotations`): a point when an event opens, which becomes a region with its end.
+ * Each has a tag with a hash of the event, so that an annotation is found again after a restart and none is written twice.
+ */
+import { createHash } from 'node:crypto';
+import type { AnomalyEvent } from '../../domain/event';
+import type { Logger } from '../../logger';
+import { isObject } from '../../system/json';
+import { readSecret } from '../../system/secret';
+import { createDelivery, type NotificationCounts } from '../notification/delivery';
+import { dashboardLink, describe, summarize, type LinkSettings } from '../notification/describe';
+import { send, type EndpointRequest, type EndpointSettings } from '../notification/endpoint';
+import type { EventFilter } from '../notification/filter';
+import { systemTiming, type Timing } from '../notification/timing';
+import { createEventWatch } from '../notification/watch';
+import type { Sink } from '../sink';
+
+export interface GrafanaSettings extends EndpointSettings {
+  /** Base URL. */
+  url: string;
+  /** File with a token of a service account. */
+  tokenFile: string;
+  /** Empty = annotations of the organisation, which any dashboard can show by their tags. */
+  dashboardUid: string;
+  tags: readonly string[];
+  maxQueued: number;
+  links: LinkSettings;
+}
+
+export interface GrafanaOptions {
+  settings: GrafanaSettings;
+  passes: EventFilter;
+  openEvents: (limit: number) => readonly AnomalyEvent[];
+  counts: NotificationCounts;
+  log: Pick<Logger, 'warn' | 'error'>;
+  timing?: Timing;
+}
+
+/** Longest tag that Grafana stores, characters. */
+const maxTagLength = 100;
+
+/** Time for the messages that wait when the process stops, ms. */
+const closeGraceMs = 5_000;
+
+export function createGrafanaSink(options: GrafanaOptions): Sink {
+  const { settings, passes, openEvents, counts, log, timing = systemTiming } = options;
+  const { url, tokenFile, dashboardUid, tags, links, maxQueued } = settings;
+  const base = url.endsWith('/') ? url : `${url}/`;
+
+  async function call(path: string, request: Omit<EndpointRequest, 'url'>): Promise<unknown> {
+    const headers = {
+      accept: 'application/json',
+      ...(tokenFile !== '' && { authorization: `Bearer ${readSecret('', tokenFile)}` }),
+    };
+    const answer = await send(settings, { ...request, url: new URL(path, base), headers });
+    try {
+      return JSON.parse(answer) as unknown;
+    } catch {
+      // A proxy may answer with a page.
+      throw new Error(`${new URL(base).host} does not answer with JSON: check sinks.grafana.url`);
+    }
+  }
+
+  /** The number of the annotation that has this tag. */
+  async function find(tag: string, signal: AbortSignal): Promise<number | undefined> {
+    const found = await call(`api/annotations?tags=${encodeURIComponent(tag)}&limit=1`, { signal });
+    const [first] = Array.isArray(found) ? (found as unknown[]) : [];
+    return isObject(first) && typeof first['id'] === 'number' ? first['id'] : undefined;
+  }
+
+  async function annotate(event: AnomalyEvent, signal: AbortSignal): Promise<void> {
+    const own = `vaemon-event:${createHash('sha256').update(event.id).digest('hex').slice(0, 16)}`;
+    const link = dashboardLink(links, event);
+    const annotation = {
+      time: event.start,
+      ...(event.status === 'closed' && { timeEnd: event.end }),
+      text: [summarize(event), describe(event), link].filter((line) => line !== '').join('\n'),
+      tags: [
+        ...tags,
+        `detector:${event.detector}`,
+        `key:${event.key}`.slice(0, maxTagLength).replace(/[\uD800-\uDBFF]$/, ''),
+        `kind:${event.kind}`,
+        own,
+      ],
+    };
+    const known = await find(own, signal);
+    if (known === undefined) {
+      const body = JSON.stringify({
+        ...(dashboardUid !== '' && { dashboardUID: dashboardUid }),
+        ...annotation,
+      });
+      await call('api/annotations', { body, signal });
+    } else if (event.status === 'closed')
+      await call(`api/annotations/${known}`, { method: 'PATCH', body: JSON.stringify(annotation), signal });
+  }
+
+  const delivery = createDelivery<AnomalyEvent>({ send: annotate, maxQueued, timing, counts, log });
+  const watch = createEventWatch({ passes, openEvents, notify: (event) => delivery.add(event) });
+  return {
+    name: 'grafana',
+    anomaliesOnly: true,
+    notifies: true,
+    write({ events }) {
+      watch.write(events);
+      return Promise.resolve();
+    },
+    async close() {
+      await watch.close();
+      await delivery.close(closeGraceMs);
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** Events as annotations of Grafana. */
+import { identifier, names, path, url, whole } from '../../schema/formats';
+import type { Section } from '../../schema/key';
+import { linksSection } from '../notification/describe';
+import { endpointSection } from '../notification/endpoint';
+import { createEventFilter, filterSection } from '../notification/filter';
+import type { SinkSpec } from '../spec';
+
+const section = {
+  url: url({
+    doc: 'Base URL of Grafana, in which each event becomes an annotation. Empty: none.',
+    default: '',
+  }),
+  tokenFile: path(
+    {
+      doc:
+        'File with the token of a service account that may read, create and write annotations. It is read before each request. ' +
+        'Empty: none is sent.',
+      default: '',
+    },
+    { empty: true },
+  ),
+  dashboardUid: identifier(
+    {
+      doc:
+        'UID of the dashboard that shows the annotations. Empty: any dashboard of the organisation can show them by their tags, as ' +
+        'those of deploy/grafana do.',
+      default: '',
+    },
+    { empty: true },
+  ),
+  tags: names({
+    doc: 'Tags of each annotation, in addition to `detector:…`, `key:…`, `kind:…` and one of its event.',
+    default: ['vaemon'],
+  }),
+  maxQueued: whole({
+    doc: 'Annotations that wait for Grafana. The oldest of more are dropped, and counted.',
+    default: 1_000,
+  }),
+  ...endpointSection,
+  links: linksSection,
+  filter: filterSection,
+} satisfies Section;
+
+export const grafanaSink: SinkSpec<typeof section> = {
+  section,
+  rules: [],
+  async create(settings, { log, openEvents, notifications }) {
+    if (settings.url === '') return undefined;
+    const { createGrafanaSink } = await import('./grafana');
+    const sink = createGrafanaSink({
+      settings,
+      passes: createEventFilter(settings.filter),
+      openEvents,
+      counts: notifications('grafana'),
+      log,
+    });
+    return { sink };
+  },
+};

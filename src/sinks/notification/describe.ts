@@ -1,0 +1,54 @@
+/** An event in words, and links, for people. */
+import { leadOf, type AnomalyEvent } from '../../domain/anomaly-event';
+import { url } from '../../schema/formats';
+import type { Parsed, Section } from '../../schema/key';
+import { describeRarity, formatValue } from '../log';
+
+export const linksSection = {
+  dashboard: url({
+    doc: 'URL of a dashboard of one device. `var-detector` and `var-key` are added, as Grafana expects them.',
+    default: '',
+  }),
+  runbook: url({ doc: 'URL of the instructions for events (docs/runbooks.md).', default: '' }),
+} satisfies Section;
+
+export type LinkSettings = Parsed<typeof linksSection>;
+
+/** `pump-7: vib_mm_s 4.1, expected 1.8` */
+export function summarize(event: AnomalyEvent): string {
+  const { key, kind, keys = [] } = event;
+  if (kind === 'silent')
+    return keys.length > 1 ? `${key}: silent, ${keys.length} devices in all` : `${key}: silent`;
+  const { channel, value, expected } = leadOf(event);
+  if (channel === '') return `${key}: anomalous`;
+  const instead = Number.isNaN(expected) ? '' : `, expected ${formatValue(expected, value)}`;
+  return `${key}: ${channel} ${formatValue(value, expected)}${instead}`;
+}
+
+/** A sentence or two: since when, how rare, which other channels. */
+export function describe(event: AnomalyEvent): string {
+  const { detector, kind, start, peakSurprise, contributions, anomalousRecords } = event;
+  const since = `since ${new Date(start).toISOString()}`;
+  const rarity = `surprise ${peakSurprise.toPrecision(3)}, ${describeRarity(peakSurprise)}`;
+  if (kind === 'silent') return `Detector ${detector}: silent ${since}; ${rarity}.`;
+  const others = contributions.slice(1).filter(({ records }) => records > 0);
+  const also = others
+    .slice(0, 3)
+    .map(
+      ({ channel, actual, expected }) =>
+        `${channel} ${formatValue(actual, expected)} (expected ${formatValue(expected, actual)})`,
+    );
+  return (
+    `Detector ${detector}: ${anomalousRecords.toLocaleString('en')} anomalous records ${since}; ${rarity}.` +
+    (also.length === 0 ? '' : ` Also ${also.join(', ')}.`)
+  );
+}
+
+/** Empty where no dashboard is configured. */
+export function dashboardLink({ dashboard }: LinkSettings, { detector, key }: AnomalyEvent): string {
+  if (dashboard === '') return '';
+  const link = new URL(dashboard);
+  link.searchParams.set('var-detector', detector);
+  link.searchParams.set('var-key', key);
+  return link.href;
+}
