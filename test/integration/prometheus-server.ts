@@ -39,15 +39,26 @@ export function hasPrometheus(): boolean {
   }
 }
 
-/** Starts it with deploy/prometheus/, the target and the intervals apart, and waits until it answers. */
-export async function startPrometheus(target: string, interval = '500ms'): Promise<PrometheusServer> {
+/**
+ * Starts it with deploy/prometheus/, the targets and the intervals apart, and waits until it answers.
+ * @param alertmanager `host:port`; without it no alerts are sent
+ */
+export async function startPrometheus(
+  target: string,
+  alertmanager?: string,
+  interval = '500ms',
+): Promise<PrometheusServer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'vaemon-prometheus-'));
   cpSync(deployed, folder, { recursive: true });
   const file = path.join(folder, 'prometheus.yml');
   const config = parse(readFileSync(file, 'utf8')) as {
     global: Record<string, string>;
     scrape_configs: { static_configs: { targets: string[] }[] }[];
+    alerting: { alertmanagers: { static_configs: { targets: string[] }[] }[] };
   };
+  config.alerting.alertmanagers[0]!.static_configs = [
+    { targets: alertmanager === undefined ? [] : [alertmanager] },
+  ];
   config.global = { scrape_interval: interval, evaluation_interval: interval };
   config.scrape_configs[0]!.static_configs = [{ targets: [target] }];
   writeFileSync(file, stringify(config));
@@ -110,7 +121,7 @@ export async function until(holds: () => Promise<boolean>, timeoutMs = 20_000): 
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
