@@ -24,8 +24,12 @@ export interface ChannelMap {
   represent(perValue: tf.Tensor2D): tf.Tensor2D;
   /** Mean over the seen values of x − expected. Shape [batch, channels]. */
   meanError(examples: Examples, expected: tf.Tensor2D): tf.Tensor2D;
-  /** One value for each channel of a raw window, in the channels' own units. Shape [channels]. */
-  actual(values: Values): Float64Array;
+  /**
+   * Writes one value for each channel of a raw window, in the channels' own units.
+   * @param from index of the window's first value
+   * @param at index in `into` of the first channel
+   */
+  writeActual(values: Values, from: number, into: Float32Array | Float64Array, at: number): void;
 }
 
 /** The channels of windows, or the regions of images, as the state has them. */
@@ -61,7 +65,10 @@ export function createWindowMap({ length, channels }: Pick<WindowShape, 'length'
     // A channel without any seen value has the mean 0.
     meanError: ({ x, mask }, expected) =>
       sumOverRecords(mask.mul(x.sub(expected))).div(sumOverRecords(mask).maximum(1)),
-    actual: (values) => Float64Array.from(values.subarray((length - 1) * channels)),
+    writeActual(values, from, into, at) {
+      const newest = from + (length - 1) * channels;
+      for (let j = 0; j < channels; j++) into[at + j] = values[newest + j]!;
+    },
   };
 }
 
@@ -135,13 +142,13 @@ export function createImageMap(image: ImageShape): ChannelMap {
     sum,
     represent,
     meanError: ({ x }, expected) => represent(x.sub(expected)),
-    actual(values) {
+    writeActual(values, from, into, at) {
       const means = new Float64Array(regions.length);
-      values.forEach((value: number, i: number) => {
+      for (let i = 0; i < regionOfPixel.length * colours; i++) {
         const region = regionOfPixel[Math.floor(i / colours)]!;
-        means[region]! += value / pixelsOf[region]!;
-      });
-      return means;
+        means[region]! += values[from + i]! / pixelsOf[region]!;
+      }
+      into.set(means, at);
     },
   };
 }

@@ -180,10 +180,7 @@ export function createDetector(
     into: Float32Array,
     at: number,
   ): void {
-    into.set(
-      channelMap.actual(values.subarray(window * valuesPerWindow, (window + 1) * valuesPerWindow)),
-      at,
-    );
+    channelMap.writeActual(values, window * valuesPerWindow, into, at);
     for (let j = 0; j < channelCount; j++) {
       const shift = shifts[window * channelCount + j] ?? 0;
       const scaled = expected[window * channelCount + j]! + shift;

@@ -40,7 +40,8 @@ export function createRanking(
 
   return (batch, window, contributions, expected) => {
     const values = batch.values.subarray(window * valuesPerWindow, (window + 1) * valuesPerWindow);
-    const actual = channelMap.actual(values);
+    const actual = new Float64Array(names.length);
+    channelMap.writeActual(batch.values, window * valuesPerWindow, actual, 0);
     const ofRun = runsOf(values);
     const shifts = batch.recalled.shifts.subarray(window * shape.channels, (window + 1) * shape.channels);
     const all = names.map((name, j) => ({
