@@ -1,6 +1,10 @@
 /** Two pumps fail one after the other: two notifications, by the rules of Prometheus and by the sink, with devices and values. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { createAlertmanagerSink } from '../../src/sinks/alertmanager/alertmanager';
+import { createRecordedLog } from '../runtime/recorded-log';
+import { createEvent } from '../sinks/events';
+import { createCounts } from '../sinks/notification/simulated';
 import { hasAlertmanager, startAlertmanager, type AlertmanagerServer } from './alertmanager-server';
 import { createPump, newFolder, removeFolders, toCsv, writeConfig } from './plant';
 import { freePort, hasPrometheus, startPrometheus, until, type PrometheusServer } from './prometheus-server';
@@ -119,6 +123,42 @@ withPrograms('a real Alertmanager', () => {
         .map(({ alerts }) => alerts[0]!.labels)
         .sort((a, b) => (a['key']! < b['key']! ? -1 : 1));
     expect(labelsOf(ofSink)).toEqual(labelsOf(ofRules));
+  });
+
+  test('notifies once of a gateway, though each of its three partitions has an alert', async () => {
+    const gateway = [0, 1, 2].map((partition) =>
+      createEvent({
+        id: `gateway/${partition}`,
+        kind: 'silent',
+        key: `p${partition}-d0`,
+        keys: Array.from({ length: 3_333 }, (_, i) => `p${partition}-d${i}`),
+        contributions: [],
+      }),
+    );
+    const sink = createAlertmanagerSink({
+      settings: {
+        urls: [ofSink.url],
+        repeatMs: 1_000,
+        minFiringMs: 0,
+        maxAlerts: 100,
+        labels: [],
+        links: { page: '', dashboard: '', runbook: '' },
+        headersFile: '',
+        ca: '',
+        timeoutMs: 5_000,
+      },
+      passes: () => true,
+      openEvents: () => gateway,
+      counts: createCounts().counts,
+      log: createRecordedLog(),
+    });
+    const silences = () => ofSink.notifications.filter(({ groupLabels }) => groupLabels['kind'] === 'silent');
+    await until(() => Promise.resolve(silences().length > 0));
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await sink.close();
+    expect(
+      silences().map(({ alerts }) => alerts.map(({ annotations }) => annotations['summary']).sort()),
+    ).toEqual([[0, 1, 2].map((partition) => `p${partition}-d0: silent, 3333 devices in all`)]);
   });
 
   test('that was away has delayed no record, and nothing was dropped', async () => {

@@ -8,7 +8,7 @@ import type { Logger } from '../../logger';
 import { toError } from '../../system/error-text';
 import { backOffMs, settledWithin } from '../../system/pause';
 import type { NotificationCounts } from '../notification/delivery';
-import { dashboardLink, describe, summarize, type LinkSettings } from '../notification/describe';
+import { dashboardLink, describe, pageLink, summarize, type LinkSettings } from '../notification/describe';
 import { RefusedError, send, type EndpointSettings } from '../notification/endpoint';
 import type { EventFilter } from '../notification/filter';
 import { createBell, systemTiming, type Timing } from '../notification/timing';
@@ -144,6 +144,7 @@ function createFeed(base: string, options: AlertmanagerOptions) {
   function encode([{ event, since }, state]: [Alert, AlertState]) {
     const now = timing.now();
     const dashboard = dashboardLink(settings.links, event);
+    const page = pageLink(settings.links, event);
     const { runbook } = settings.links;
     const ends = state === 'resolved' ? now : now + expiryRepeats * settings.repeatMs;
     return {
@@ -159,12 +160,13 @@ function createFeed(base: string, options: AlertmanagerOptions) {
         summary: summarize(event),
         description: describe(event),
         event_id: event.id,
+        ...(page !== '' && { event_url: page }),
         ...(dashboard !== '' && { dashboard_url: dashboard }),
         ...(runbook !== '' && { runbook_url: runbook }),
       },
       startsAt: new Date(since).toISOString(),
       endsAt: new Date(ends).toISOString(),
-      ...(dashboard !== '' && { generatorURL: dashboard }),
+      ...((page !== '' || dashboard !== '') && { generatorURL: page || dashboard }),
     };
   }
 

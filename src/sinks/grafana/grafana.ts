@@ -8,7 +8,7 @@ import type { Logger } from '../../logger';
 import { isObject } from '../../system/json';
 import { readSecret } from '../../system/secret';
 import { createDelivery, type NotificationCounts } from '../notification/delivery';
-import { dashboardLink, describe, summarize, type LinkSettings } from '../notification/describe';
+import { dashboardLink, describe, pageLink, summarize, type LinkSettings } from '../notification/describe';
 import { send, type EndpointRequest, type EndpointSettings } from '../notification/endpoint';
 import type { EventFilter } from '../notification/filter';
 import { systemTiming, type Timing } from '../notification/timing';
@@ -70,11 +70,11 @@ export function createGrafanaSink(options: GrafanaOptions): Sink {
 
   async function annotate(event: AnomalyEvent, signal: AbortSignal): Promise<void> {
     const own = `vaemon-event:${createHash('sha256').update(event.id).digest('hex').slice(0, 16)}`;
-    const link = dashboardLink(links, event);
+    const lines = [summarize(event), describe(event), pageLink(links, event), dashboardLink(links, event)];
     const annotation = {
       time: event.start,
       ...(event.status === 'closed' && { timeEnd: event.end }),
-      text: [summarize(event), describe(event), link].filter((line) => line !== '').join('\n'),
+      text: lines.filter((line) => line !== '').join('\n'),
       tags: [
         ...tags,
         `detector:${event.detector}`,

@@ -5,6 +5,10 @@ import type { Parsed, Section } from '../../schema/key';
 import { describeRarity, formatValue } from '../log';
 
 export const linksSection = {
+  page: url({
+    doc: 'URL at which people reach the page of vaemon. Notifications link to the page of their event.',
+    default: '',
+  }),
   dashboard: url({
     doc: 'URL of a dashboard of one device. `var-detector` and `var-key` are added, as Grafana expects them.',
     default: '',
@@ -21,6 +25,12 @@ export function summarize(event: AnomalyEvent): string {
     return keys.length > 1 ? `${key}: silent, ${keys.length} devices in all` : `${key}: silent`;
   const { channel, value, expected } = leadOf(event);
   if (channel === '') return `${key}: anomalous`;
+  const violated = event.limits.find((one) => one.channel === channel);
+  if (violated !== undefined) {
+    const { actual, bound, limit } = violated;
+    const side = limit === 'max' ? 'above' : 'below';
+    return `${key}: ${channel} ${formatValue(actual, bound)}, ${side} its limit of ${formatValue(bound, actual)}`;
+  }
   const instead = Number.isNaN(expected) ? '' : `, expected ${formatValue(expected, value)}`;
   return `${key}: ${channel} ${formatValue(value, expected)}${instead}`;
 }
@@ -29,7 +39,10 @@ export function summarize(event: AnomalyEvent): string {
 export function describe(event: AnomalyEvent): string {
   const { detector, kind, start, peakSurprise, contributions, anomalousRecords } = event;
   const since = `since ${new Date(start).toISOString()}`;
-  const rarity = `surprise ${peakSurprise.toPrecision(3)}, ${describeRarity(peakSurprise)}`;
+  const rarity =
+    event.limits.length > 0
+      ? 'beyond a limit'
+      : `surprise ${peakSurprise.toPrecision(3)}, ${describeRarity(peakSurprise)}`;
   if (kind === 'silent') return `Detector ${detector}: silent ${since}; ${rarity}.`;
   const others = contributions.slice(1).filter(({ records }) => records > 0);
   const also = others
@@ -42,6 +55,11 @@ export function describe(event: AnomalyEvent): string {
     `Detector ${detector}: ${anomalousRecords.toLocaleString('en')} anomalous records ${since}; ${rarity}.` +
     (also.length === 0 ? '' : ` Also ${also.join(', ')}.`)
   );
+}
+
+/** The event on the page of vaemon; empty where that is not configured. */
+export function pageLink({ page }: LinkSettings, { id }: AnomalyEvent): string {
+  return page === '' ? '' : `${page.replace(/\/$/, '')}/#/event/${encodeURIComponent(id)}`;
 }
 
 /** Empty where no dashboard is configured. */

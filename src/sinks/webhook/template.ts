@@ -3,7 +3,7 @@ import { leadOf, type AnomalyEvent } from '../../domain/anomaly-event';
 import { didYouMean, nearest } from '../../schema/suggest';
 import { messageOf } from '../../system/error-text';
 import { eventDocument } from '../event-document';
-import { dashboardLink, describe, summarize, type LinkSettings } from '../notification/describe';
+import { dashboardLink, describe, pageLink, summarize, type LinkSettings } from '../notification/describe';
 
 type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
 
@@ -27,6 +27,7 @@ const fields = {
   value: (event: AnomalyEvent) => leadOf(event).value,
   expected: (event: AnomalyEvent) => leadOf(event).expected,
   modelVersion: ({ modelVersion }: AnomalyEvent) => modelVersion,
+  page: (event: AnomalyEvent, links: LinkSettings) => pageLink(links, event),
   dashboard: (event: AnomalyEvent, links: LinkSettings) => dashboardLink(links, event),
   runbook: (_: AnomalyEvent, { runbook }: LinkSettings) => runbook,
   event: eventDocument,
@@ -48,6 +49,7 @@ export const standardTemplate: Template = (event, links) =>
     data: {
       ...eventDocument(event),
       summary: summarize(event),
+      ...(links.page !== '' && { page: pageLink(links, event) }),
       ...(links.dashboard !== '' && { dashboard: dashboardLink(links, event) }),
       ...(links.runbook !== '' && { runbook: links.runbook }),
     },

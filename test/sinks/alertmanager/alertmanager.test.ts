@@ -37,7 +37,11 @@ function create(
       minFiringMs: 5 * minuteMs,
       maxAlerts: options.maxAlerts ?? 100,
       labels: ['team=pumps'],
-      links: { dashboard: 'https://g/d/vaemon-device', runbook: 'https://r/runbooks.md#vaemonanomaly' },
+      links: {
+        page: '',
+        dashboard: 'https://g/d/vaemon-device',
+        runbook: 'https://r/runbooks.md#vaemonanomaly',
+      },
       headersFile: '',
       ca: '',
       timeoutMs: 1_000,

@@ -73,7 +73,7 @@ function create(url: string, given: Partial<GrafanaSettings> = {}) {
       dashboardUid: '',
       tags: ['vaemon'],
       maxQueued: 10,
-      links: { dashboard: '', runbook: '' },
+      links: { page: '', dashboard: '', runbook: '' },
       headersFile: '',
       ca: '',
       timeoutMs: 2_000,

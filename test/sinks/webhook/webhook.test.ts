@@ -20,7 +20,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const links = { dashboard: 'https://g/d/device', runbook: 'https://r/x' };
+const links = { page: 'https://v/', dashboard: 'https://g/d/device', runbook: 'https://r/x' };
 
 async function create(given: Partial<WebhookSettings> = {}, status: (n: number) => number = () => 200) {
   const requests: { headers: IncomingHttpHeaders; body: string; path: string }[] = [];
@@ -75,6 +75,7 @@ test('each event is posted when it opens and when it ends, with all of it', asyn
       start: '1970-01-01T00:00:10.000Z',
       contributions: [{ channel: 'flow' }, { channel: 'pressure' }],
       summary: 'pump-3: flow 1.23, expected 0.1',
+      page: `https://v/#/event/${encodeURIComponent(createEvent().id)}`,
       dashboard: 'https://g/d/device?var-detector=plant&var-key=pump-3',
     },
   });
@@ -156,6 +157,18 @@ test('a secret URL that begins with http:// is a warning', async () => {
   ]);
   await sink.close();
 });
+
+test('a receiver that never answers delays no batch, and a stop by five seconds at most', async () => {
+  const { sink, write, counted } = await create({ timeoutMs: 60_000 }, () => -1);
+  const began = performance.now();
+  for (let i = 0; i < 100; i++) await write(createEvent({ id: `e${i}` }));
+  expect(performance.now() - began).toBeLessThan(500);
+  expect(counted).toMatchObject({ queued: 10, dropped: 90, delivered: 0 });
+  const stopped = performance.now();
+  await sink.close();
+  expect(performance.now() - stopped).toBeLessThan(8_000);
+  expect(counted.dropped).toBe(100);
+}, 20_000);
 
 describe('a template', () => {
   const render = (template: unknown, event = createEvent()) =>
