@@ -43,6 +43,8 @@ export interface AnomalyEvent {
   limits: readonly LimitViolation[];
   /** Of the last explained record. */
   nearestNormal?: NearestNormal;
+  /** A person does not want to be alarmed by it. */
+  muted?: boolean;
   modelVersion: string;
 }
 

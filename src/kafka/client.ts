@@ -57,7 +57,7 @@ export interface KafkaConnection extends Partial<KafkaSecurity> {
 export interface KafkaClientOptions extends KafkaConnection {
   clientId: string;
   /** Use outside of the daemon; brokers see it as the suffix of the client id. */
-  purpose?: 'train' | 'replay';
+  purpose?: 'train' | 'replay' | 'labels';
   /** Gets every line of kafkajs. */
   log: KafkaLog;
 }

@@ -9,10 +9,13 @@ import {
   type RecordColumns,
 } from './recent-records';
 
+export const eventLabelNames = ['anomaly', 'normal', 'new normal'] as const;
+export type EventLabelName = (typeof eventLabelNames)[number];
+
 /** What a person found an event to be. */
 export interface EventLabel {
-  /** It was a fault (`true`), it was none (`false`), or the device works like this from now on (`new normal`). */
-  verdict: 'true' | 'false' | 'new normal';
+  /** It was a fault (`anomaly`), it was none (`normal`), or the device works like this from now on (`new normal`). */
+  label: EventLabelName;
   note: string;
   /** Unix ms. */
   at: number;

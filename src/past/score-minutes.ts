@@ -65,8 +65,14 @@ export function createScoreMinutes(minutes: number) {
         anomalous: cells[at + 3]! >>> 16,
       })),
     /** As stored: `minuteColumns` numbers per minute, the oldest first. */
-    cells: (): Int32Array =>
-      Int32Array.from(stored().flatMap((at) => [...cells.subarray(at, at + minuteColumns)])),
+    cells(): Int32Array {
+      const places = stored();
+      const copy = new Int32Array(places.length * minuteColumns);
+      for (let i = 0; i < places.length; i++)
+        for (let column = 0; column < minuteColumns; column++)
+          copy[i * minuteColumns + column] = cells[places[i]! + column]!;
+      return copy;
+    },
     /** Adds what `cells` of an earlier process returned. */
     restore(earlier: Int32Array): void {
       for (let from = 0; from + minuteColumns <= earlier.length; from += minuteColumns) {

@@ -44,7 +44,10 @@ export interface DecisionRules {
 }
 
 /** Keeps the recent past for people; its methods return soon. */
-export type Witness = Pick<Past, 'observe' | 'report'>;
+export interface Witness extends Pick<Past, 'observe'> {
+  /** Returns the events as they are written: muted ones are marked. */
+  report(events: readonly AnomalyEvent[], channels: readonly string[]): readonly AnomalyEvent[];
+}
 
 const noLimits: readonly LimitViolation[] = [];
 
@@ -136,8 +139,7 @@ export async function decideChunk(
   function addEvents(events: readonly AnomalyEvent[]): void {
     // The events of warm-up records were written when these were first scored.
     if (warmUp || events.length === 0) return;
-    outcome.events.push(...events);
-    witness?.report(events, detector.state.channels);
+    outcome.events.push(...(witness?.report(events, detector.state.channels) ?? events));
   }
 }
 

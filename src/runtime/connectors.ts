@@ -2,6 +2,7 @@
 import type { DetectorSettings } from '../config/settings';
 import type { DetectorMetrics } from '../metrics/metrics';
 import { createQuarantineSink, type QuarantineBook } from '../sinks/quarantine';
+import { withoutMuted } from '../sinks/muted';
 import type { Sink } from '../sinks/sink';
 import { createConfiguredSinks } from '../sinks/configured';
 import type { SinkContext } from '../sinks/spec';
@@ -32,7 +33,7 @@ export async function createSinks(
     sinks: [
       createQuarantineSink(quarantine),
       ...(summary === undefined ? [] : [summary]),
-      ...configured.map(({ sink }) => sink),
+      ...configured.map(({ sink }) => withoutMuted(sink)),
     ],
     committer: configured.find(({ committer }) => committer !== undefined)?.committer,
   };

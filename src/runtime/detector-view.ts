@@ -2,12 +2,16 @@
 import { eventPolicy } from '../config/calibration';
 import type { DetectorSettings } from '../config/settings';
 import { ModelVersionError } from '../errors';
+import type { Mutes } from '../past/mutes';
 import type { Past } from '../past/past';
 import type { PartitionStates } from '../state/partitions';
 import type { ModelStore } from '../store/model-store';
 import { versionCreatedAt } from '../store/version-name';
 import type { DetectorState, DetectorView } from '../web/api/detector-view';
+import { ApiError } from '../web/api/route';
 import type { CanaryWatch } from './canary-watch';
+import type { LabelWriter } from './label-writer';
+import type { ModelLifecycle } from './model-lifecycle';
 import type { ModelSlot } from './model-slot';
 
 export interface ViewParts {
@@ -16,8 +20,11 @@ export interface ViewParts {
   states: Pick<PartitionStates, 'partitions'>;
   slot: Pick<ModelSlot, 'current'>;
   canaries: Pick<CanaryWatch, 'live'>;
-  store: Pick<ModelStore, 'list' | 'read'>;
+  store: Pick<ModelStore, 'list' | 'read' | 'current' | 'pinned' | 'unpin'>;
   isTraining: () => boolean;
+  mutes: Mutes;
+  labels: LabelWriter | undefined;
+  changes: Pick<ModelLifecycle, 'useVersion' | 'training'>;
   recordsPerSecond: () => number;
   /** Unix ms. */
   now: () => number;
@@ -67,7 +74,49 @@ export function createDetectorView(parts: ViewParts): DetectorView {
         ...(model && { model }),
       };
     },
-    versions: () => store.list(),
+    async versions() {
+      const pinned = await store.pinned();
+      return (await store.list()).map((one) => ({ ...one, pinned: one.version === pinned }));
+    },
+    mutes: parts.mutes,
+    async label({ event }, label, note) {
+      if (parts.labels === undefined)
+        throw new ApiError(
+          409,
+          'labels have no place',
+          'set training.labels.file or training.labels.topic, so that trainings read them',
+        );
+      const { id, key, keys = [key], start, end } = event;
+      await parts.labels.write({ id, keys, start, end, label, note });
+      return (await past.label(id, { label, note, at: Date.now() }))!;
+    },
+    async train() {
+      const version = slot.current()?.detector.version;
+      if (version === undefined) throw new ApiError(409, 'there is no model in use yet');
+      if (parts.isTraining()) throw new ApiError(409, 'a training is running');
+      const pinned = await store.pinned();
+      if (pinned !== undefined) throw new ApiError(409, `version ${pinned} is pinned`, 'unpin it first');
+      return parts.changes.training.trainNow(version);
+    },
+    async use(version, pin, expected) {
+      const current = await store.current();
+      if (current !== expected)
+        throw new ApiError(
+          409,
+          `the current version is ${current}, not ${expected}`,
+          'look at the versions again',
+        );
+      if (parts.isTraining())
+        throw new ApiError(409, 'a training is running', 'it would replace the version: wait for its end');
+      try {
+        await parts.changes.useVersion(version, pin);
+      } catch (error) {
+        if (error instanceof ModelVersionError)
+          throw new ApiError(409, `version ${version} is unusable`, error.message);
+        throw error;
+      }
+    },
+    unpin: () => store.unpin(),
     async report(version) {
       try {
         const { files } = await store.read(version);

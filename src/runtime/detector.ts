@@ -2,6 +2,7 @@
 import { createExplanationRule } from '../domain/explanations';
 import { createLimitCheck } from '../domain/signal';
 import type { PastEvent } from '../past/event-records';
+import { openMutes } from '../past/mutes';
 import { openPast } from '../past/past';
 import type { DetectorMetrics, Metrics } from '../metrics/metrics';
 import type { OpenSession } from '../onnx/session';
@@ -19,6 +20,7 @@ import { createRecordClock, wallClock } from './clock';
 import { countNotifications, createSinks, createSource, createSummary } from './connectors';
 import { createDelivery } from './delivery';
 import { createDetectorView } from './detector-view';
+import { createLabelWriter } from './label-writer';
 import { createRecordRate } from './record-rate';
 import { createScoreWatch } from './score-watch';
 import { createModelLifecycle, type ModelLifecycleOptions } from './model-lifecycle';
@@ -138,7 +140,15 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   });
   past.subscribe(parts.onEvent);
   cleanup.add('past', () => past.stop());
-  const closeOpenEvents = (): Promise<void> => closeEvents(states, [...sinks, past.sink], metrics);
+  const now = (): number => (replayRate === undefined ? Date.now() : past.newest());
+  const reported = (id: string) => past.event(id)?.event;
+  const mutes = await openMutes({ directory: store.path, detector: name, now, reported, log });
+  const mutePoll = new Poll(store.pollIntervalMs, mutes.refresh);
+  cleanup.add('mutes', () => mutePoll.stop());
+  const closeOpenEvents = (): Promise<void> => {
+    const marked = { closeEvents: () => [...mutes.mark(states.closeEvents())] };
+    return closeEvents(marked, [...sinks, past.sink], metrics);
+  };
   // The next consumer of a topic continues its events; those of a file end with it.
   if (from.bounded)
     cleanup.add('events', () =>
@@ -212,7 +222,10 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     store: models.store,
     isTraining: () => training.isRunning(),
     recordsPerSecond: () => rate.perSecond(),
-    now: () => (replayRate === undefined ? Date.now() : past.newest()),
+    now,
+    mutes,
+    labels: daemon.api.tokenFile === '' ? undefined : await createLabelWriter(settings, log),
+    changes: models,
   });
 
   const process = createPipeline({
@@ -223,7 +236,14 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     limits: createLimitCheck(settings.record.channels, settings.record.signals),
     current: () => slot.current()!,
     explanations: createExplanationRule(explanationBudget),
-    witness: past,
+    witness: {
+      observe: (...record) => past.observe(...record),
+      report(reportedEvents, channels) {
+        const marked = mutes.mark(reportedEvents);
+        past.report(marked, channels);
+        return marked;
+      },
+    },
     sinks,
     metrics,
     now: () => clockWatch.latest(),

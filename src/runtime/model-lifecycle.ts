@@ -33,6 +33,8 @@ export interface ModelLifecycleOptions extends Omit<TrainingRunOptions, 'leaseHo
   log: Logger;
 }
 
+export type ModelLifecycle = ReturnType<typeof createModelLifecycle>;
+
 export function createModelLifecycle(options: ModelLifecycleOptions) {
   const { settings, daemon, clock, readiness, stopping, metrics, log } = options;
   const { path: directory, pollIntervalMs: intervalMs, leaseTimeoutMs: timeoutMs } = daemon.store;
@@ -105,6 +107,17 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
     slot,
     store,
     training,
+    /** Uses a stored version from the next batch on, and makes it the current one. @throws ModelVersionError if it is unusable */
+    async useVersion(version: string, pin: boolean): Promise<void> {
+      const model = await load(version);
+      if (pin) await store.pin(version);
+      else {
+        await store.unpin();
+        await store.setCurrent(version);
+      }
+      slot.use(model);
+      log.info('model version chosen by a person', { version, pinned: pin });
+    },
     /** Resolves when the slot has a model, or when the daemon stops. Rejects if there will never be one. */
     obtainFirst: () =>
       obtainFirstModel({

@@ -12,13 +12,13 @@ export type TrainingTrigger = 'cold start' | 'start' | 'schedule' | 'request' | 
 export type TrainingOutcome =
   | { result: 'swapped'; version: string }
   | { result: 'failed'; reason: RetrainingFailure; error: unknown }
-  /** No training was started: another one runs, or the retrainer has been stopped. */
-  | { result: 'refused'; because: 'running' | 'stopped' };
+  /** No training was started: another one runs, the retrainer has been stopped, or a version is pinned. */
+  | { result: 'refused'; because: 'running' | 'stopped' | 'pinned' };
 
 export interface RetrainerOptions<Model> {
   /** Trains and publishes; resolves to the name of the version. On abort it rejects soon. */
   runTraining: (signal: AbortSignal, trigger: TrainingTrigger) => Promise<string>;
-  store: Pick<ModelStore, 'current' | 'setCurrent' | 'list' | 'prune'>;
+  store: Pick<ModelStore, 'current' | 'setCurrent' | 'list' | 'prune' | 'pinned'>;
   /** Reads and verifies a version. Rejects if it must not be used. */
   load: (version: string) => Promise<Model>;
   /** Takes a model into use. Rejects only if the previous one stays in use. */
@@ -45,6 +45,12 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
   let stopped = false;
 
   async function trainAndSwap(trigger: TrainingTrigger, abort: AbortController): Promise<TrainingOutcome> {
+    // A file that cannot be read prevents no training.
+    const pinned = await store.pinned().catch(() => undefined);
+    if (pinned !== undefined) {
+      log.info('training skipped: a model version is pinned', { trigger, version: pinned });
+      return { result: 'refused', because: 'pinned' };
+    }
     const startedAt = performance.now();
     observer.trainingStarted();
     log.info('training started', { trigger });

@@ -12,14 +12,16 @@ export class TrainingRequests {
     this.path = join(storePath, detector, 'training-request.json');
   }
 
-  /** Requests a training because records no longer match `version`. Only the newest request is kept. */
-  async request(version: string): Promise<void> {
+  /**
+   * Requests a training because records no longer match `version`, or because a person wants one. Only the newest request is kept.
+   */
+  async request(version: string, byPerson = false): Promise<void> {
     await mkdir(dirname(this.path), { recursive: true, mode: privateFolder });
-    await writeAtomically(this.path, JSON.stringify({ version }));
+    await writeAtomically(this.path, JSON.stringify({ version, ...(byPerson && { byPerson }) }));
   }
 
   /** Removes the request; returns the version that it wants replaced, or undefined if there is none. */
-  async take(): Promise<string | undefined> {
+  async take(): Promise<{ version: string; byPerson: boolean } | undefined> {
     const taken = `${this.path}.${randomUUID()}.tmp`;
     try {
       await rename(this.path, taken);
@@ -28,8 +30,9 @@ export class TrainingRequests {
       throw error;
     }
     try {
-      const { version } = JSON.parse(await readFile(taken, 'utf8')) as { version?: unknown };
-      return typeof version === 'string' ? version : undefined;
+      const request = JSON.parse(await readFile(taken, 'utf8')) as { version?: unknown; byPerson?: unknown };
+      const { version, byPerson } = request;
+      return typeof version === 'string' ? { version, byPerson: byPerson === true } : undefined;
     } finally {
       await rm(taken, { force: true });
     }

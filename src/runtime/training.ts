@@ -101,12 +101,22 @@ export function createTraining(options: TrainingOptions) {
     },
     /** Starts the training that a scoring process has requested, if it is still needed. */
     async answerRequests() {
-      if (!settings.onDrift || stopping.aborted) return;
-      const version = await requests.take();
+      if (stopping.aborted) return;
+      const { version, byPerson = false } = (await requests.take()) ?? {};
+      if (!settings.onDrift && !byPerson) return;
       // The requested training may have taken place in the meantime.
       if (version === undefined || version !== (await store.current()) || retrainer.running()) return;
-      log.info('training requested by a scoring process', { version });
-      void trainForDrift(version);
+      log.info('training requested by a scoring process', { version, byPerson });
+      void (byPerson ? train('request') : trainForDrift(version));
+    },
+    /** Starts a training now, or requests it of the process that trains. Rejects if that cannot be requested. */
+    async trainNow(version: string): Promise<'started' | 'requested'> {
+      if (role === 'score') {
+        await requests.request(version, true);
+        return 'requested';
+      }
+      void train('request');
+      return 'started';
     },
     /** Ends a running training and waits until it has ended. Idempotent. */
     stop: () => retrainer.stop(),

@@ -1,21 +1,23 @@
 /** The web server of the process: metrics, health, readiness, and the API of its detectors. */
+import { join } from 'node:path';
 import type { DaemonSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import { readSecret } from '../system/secret';
 import { isLoopbackAddress, shortestToken, type AccessRules } from '../web/api/access';
 import { createApi, type ApiOptions } from '../web/api/api';
 import { readPage } from '../web/static';
+import { createAudit } from '../web/api/audit';
 import { createWebServer, type WebServerOptions } from '../web/server';
 
 export interface WebParts extends Pick<WebServerOptions, 'metrics' | 'health' | 'readiness'> {
-  daemon: Pick<DaemonSettings, 'http' | 'api'>;
+  daemon: Pick<DaemonSettings, 'http' | 'api' | 'store'>;
   version: string;
   detectors: ApiOptions['detectors'];
   log: Pick<Logger, 'error' | 'warn' | 'info'>;
 }
 
 export async function startWeb({ daemon, version, detectors, log, ...pages }: WebParts) {
-  const { http, api: settings } = daemon;
+  const { http, api: settings, store } = daemon;
   const access: AccessRules = {
     reading: settings.reading,
     readToken: () => readToken(settings.readTokenFile),
@@ -28,7 +30,13 @@ export async function startWeb({ daemon, version, detectors, log, ...pages }: We
       log.error('the token of the API cannot be used', { err });
     }
   }
-  const api = createApi({ version, access, detectors, log });
+  const api = createApi({
+    version,
+    access,
+    detectors,
+    audit: createAudit(join(store.path, 'audit.log')),
+    log,
+  });
   const web = await createWebServer({ ...http, ...pages, page: readPage(), api, log });
   const { url, host } = web.address;
   const reading = describeReading(settings, host);

@@ -21,6 +21,7 @@ export function createLogSink(log: Pick<Logger, 'warn' | 'info'>): Sink {
   return {
     name: 'log',
     anomaliesOnly: true,
+    forPeople: true,
     write({ events }) {
       for (const event of events) {
         if (event.status === 'open') log.warn('event opened', describe(event), formatOpened(event));

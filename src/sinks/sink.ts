@@ -46,6 +46,8 @@ export interface Sink {
   readonly anomaliesOnly?: boolean;
   /** Whether it sends events to people, later than it accepts them. Its deliveries are counted. */
   readonly notifies?: boolean;
+  /** Whether it alarms people: muted events are kept from it. */
+  readonly forPeople?: boolean;
   /** Resolves when the results are safe. If it rejects, the source delivers the batch again. */
   write(batch: DetectionBatch): Promise<void>;
   /** Flushes and disconnects. Idempotent. */

@@ -2,6 +2,7 @@
  * Model versions in a directory.
  *
  *     <directory>/<detector>/current                          name of the current version
+ *     <directory>/<detector>/pinned                           name of the version that stays current, if a person wants that
  *     <directory>/<detector>/versions/<version>/manifest.json and the files it names
  *
  * A version is complete and synced before it gets its name, and the pointer moves afterwards: readers see the old version
@@ -70,6 +71,7 @@ export function createModelStore({
   const root = join(directory, detector);
   const versions = join(root, 'versions');
   const pointer = join(root, 'current');
+  const pin = join(root, 'pinned');
 
   /**
    * Writes a new version under a temporary name, syncs it, renames it into place, and moves the pointer. Readers never see an
@@ -86,7 +88,7 @@ export function createModelStore({
       const version = await writeVersion(files, writtenBy);
       try {
         await syncDirectory(fs, versions);
-        await movePointer(version);
+        if ((await pinned()) === undefined) await movePointer(version);
       } catch (error) {
         // If only the sync failed, the pointer has moved, and the version must stay.
         if ((await current().catch(() => undefined)) !== version)
@@ -162,6 +164,20 @@ export function createModelStore({
       'unreadable',
       `${pointer} contains no version name (${JSON.stringify(version)}); write the name of a version in ${versions} into it`,
     );
+  }
+
+  /** Name of the version that stays the current one whatever is published, if any. */
+  async function pinned(): Promise<string | undefined> {
+    const bytes = await unlessMissing(readRegularFile(fs, pin, refuseAbove(256, pin)));
+    const version = new TextDecoder().decode(bytes).trim();
+    return isVersionName(version) ? version : undefined;
+  }
+
+  /** Makes a version the current one and keeps it that, until `unpin`. */
+  async function pinTo(version: string): Promise<void> {
+    await folderOf(version);
+    await writeAtomically(pin, `${version}\n`, { fs });
+    await movePointer(version);
   }
 
   /** Reads and verifies a version. Rejects with a ModelVersionError if a file is missing, altered or of another schema. */
@@ -271,7 +287,18 @@ export function createModelStore({
     await movePointer(version);
   }
 
-  return { publish, current, read, setCurrent, list, prune };
+  return {
+    publish,
+    current,
+    read,
+    setCurrent,
+    list,
+    prune,
+    pinned,
+    pin: pinTo,
+    /** The next version that is published becomes the current one. */
+    unpin: () => fs.rm(pin, { force: true }),
+  };
 }
 
 function refuseAbove(maxBytes: number, what: string): (bytes: number) => void {

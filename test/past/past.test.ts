@@ -239,14 +239,14 @@ test('a store that cannot be written is logged once; records and events go on, a
 test('a label is saved at once, and each changes the revision', async () => {
   const first = await start();
   play(first, 'a');
-  const label = { verdict: 'false', note: 'the pump was cleaned', at: 5 } as const;
+  const label = { label: 'normal', note: 'the pump was cleaned', at: 5 } as const;
   const seen: unknown[] = [];
-  first.subscribe((past) => seen.push(past.label?.verdict));
+  first.subscribe((past) => seen.push(past.label?.label));
   expect(await first.label('pump/a/10', label)).toMatchObject({ revision: 1, label });
-  expect(await first.label('pump/a/10', { ...label, verdict: 'true' })).toMatchObject({ revision: 2 });
-  expect(seen).toEqual(['false', 'true']);
+  expect(await first.label('pump/a/10', { ...label, label: 'anomaly' })).toMatchObject({ revision: 2 });
+  expect(seen).toEqual(['normal', 'anomaly']);
   const second = await start(first.detector);
-  expect(second.event('pump/a/10')).toMatchObject({ revision: 2, label: { verdict: 'true' } });
+  expect(second.event('pump/a/10')).toMatchObject({ revision: 2, label: { label: 'anomaly' } });
   expect(numbersOf(await second.whole('pump/a/10'))).toHaveLength(15);
   expect(await first.label('pump/x/1', label)).toBeUndefined();
 });

@@ -24,6 +24,7 @@ function createMemoryStore(...published: string[]) {
         versions.map((version) => ({ version, createdAt: '', current: version === pointer })).reverse(),
       ),
     ),
+    pinned: jest.fn(() => Promise.resolve(undefined as string | undefined)),
     prune: jest.fn((keep: number) => {
       const removed = versions.slice(0, -keep).filter((version) => version !== pointer);
       for (const version of removed) versions.splice(versions.indexOf(version), 1);
@@ -290,4 +291,14 @@ describe('stop', () => {
     expect(await training).toMatchObject({ reason: 'stopped' });
     expect(inUse).toEqual([]);
   });
+});
+
+test('while a version is pinned, nothing is trained', async () => {
+  const store = createMemoryStore('v1');
+  store.pinned.mockResolvedValue('v1');
+  const { retrainer, observed, inUse } = create({ store });
+  expect(await retrainer.train('schedule')).toEqual({ result: 'refused', because: 'pinned' });
+  expect([observed, inUse, store.versions]).toEqual([[], [], ['v1']]);
+  store.pinned.mockResolvedValue(undefined);
+  expect(await retrainer.train('schedule')).toMatchObject({ result: 'swapped' });
 });

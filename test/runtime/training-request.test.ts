@@ -13,7 +13,9 @@ test('the newest request is taken by one process, once, and leaves no file', asy
   await requests.request('v1');
   await requests.request('v2');
   const taken = await Promise.all([requests.take(), requests.take(), requests.take()]);
-  expect(taken.filter((version) => version !== undefined)).toEqual(['v2']);
+  expect(taken.filter((one) => one !== undefined)).toEqual([{ version: 'v2', byPerson: false }]);
+  await requests.request('v3', true);
+  expect(await requests.take()).toEqual({ version: 'v3', byPerson: true });
   expect(readdirSync(join(directory, 'pump'))).toEqual([]);
 });
 

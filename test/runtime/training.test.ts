@@ -25,7 +25,13 @@ function create({
   const stop = new AbortController();
   const triggers: TrainingTrigger[] = [];
   const requested: string[] = [];
-  const state = { running: false, pending: undefined as string | undefined, current: v1, drifts: 0 };
+  const state = {
+    running: false,
+    pending: undefined as string | undefined,
+    byPerson: false,
+    current: v1,
+    drifts: 0,
+  };
   const ended: TrainingOutcome[] = [];
   const training = createTraining({
     role: 'all',
@@ -51,7 +57,9 @@ function create({
       take() {
         const { pending } = state;
         state.pending = undefined;
-        return Promise.resolve(pending);
+        return Promise.resolve(
+          pending === undefined ? undefined : { version: pending, byPerson: state.byPerson },
+        );
       },
     },
     store: { current: () => Promise.resolve(state.current) },
@@ -212,15 +220,39 @@ describe('the request of a scoring process', () => {
     }
   });
 
-  test('stays if this process does not train on drift, or is stopping', async () => {
-    const unwanted = create({ settings: { onDrift: false } });
-    const stopping = create();
-    stopping.stop.abort();
-    for (const { training, triggers, state } of [unwanted, stopping]) {
-      state.pending = v1;
-      await training.answerRequests();
-      expect(triggers).toEqual([]);
-      expect(state.pending).toBe(v1);
-    }
+  test('is dropped if this process does not train on drift, unless a person wants it', async () => {
+    const { training, triggers, state } = create({ settings: { onDrift: false } });
+    state.pending = v1;
+    await training.answerRequests();
+    await settled();
+    expect([triggers, state.pending]).toEqual([[], undefined]);
+    state.pending = v1;
+    state.byPerson = true;
+    await training.answerRequests();
+    await settled();
+    expect(triggers).toEqual(['request']);
+  });
+
+  test('stays while this process stops', async () => {
+    const { training, triggers, state, stop } = create();
+    stop.abort();
+    state.pending = v1;
+    await training.answerRequests();
+    await settled();
+    expect([triggers, state.pending]).toEqual([[], v1]);
+  });
+});
+
+describe('a training that a person wants', () => {
+  test('starts here, whatever the schedule is', async () => {
+    const { training, triggers } = create({ settings: { onDrift: false } });
+    expect(await training.trainNow(v1)).toBe('started');
+    expect(triggers).toEqual(['request']);
+  });
+
+  test('is requested by a process that only scores', async () => {
+    const { training, triggers, requested } = create({ role: 'score' });
+    expect(await training.trainNow(v1)).toBe('requested');
+    expect([triggers, requested]).toEqual([[], [v1]]);
   });
 });

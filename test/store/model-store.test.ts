@@ -132,6 +132,26 @@ describe('publish', () => {
     ]);
   });
 
+  it('keeps the pinned version the current one, whatever is published and pruned, until it is unpinned', async () => {
+    const store = openStore();
+    const first = await store.publish(bundle(), writtenBy);
+    const second = await store.publish(bundle(), writtenBy);
+    await store.pin(first);
+    expect([await store.current(), await store.pinned()]).toEqual([first, first]);
+    const third = await store.publish(bundle(), writtenBy);
+    expect(await store.current()).toBe(first);
+    // Another process sees the pin, too.
+    const fourth = await openStore({ clock: () => start + 60_000 }).publish(bundle(), writtenBy);
+    expect(await store.prune(1)).toEqual([third, second]);
+    await store.unpin();
+    expect([await store.current(), await store.pinned()]).toEqual([first, undefined]);
+    const fifth = await openStore({ clock: () => start + 90_000 }).publish(bundle(), writtenBy);
+    expect(await store.current()).toBe(fifth);
+    expect((await store.list()).map(({ version }) => version)).toEqual([fifth, fourth, first]);
+    await expect(store.pin('20250101T000000.000Z')).rejects.toThrow(ModelVersionError);
+    expect(await store.pinned()).toBeUndefined();
+  });
+
   it('separates the bundles of several publishers in one millisecond', async () => {
     const clock = () => start;
     const published = await Promise.all(

@@ -1,7 +1,7 @@
 /** The page in a real browser: Chromium, where it is installed. */
 import { existsSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
-import { eventOf, play, startApi, type Started } from './api/harness';
+import { changeToken, eventOf, play, startApi, type Started } from './api/harness';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   (path) => existsSync(path),
@@ -156,6 +156,50 @@ inBrowser('the page', () => {
       'getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)',
     );
     expect(Math.max(...(background as number[]))).toBeLessThan(60);
+    expect(problems).toEqual([]);
+  });
+
+  test('labels and mutes with a token, which it asks for', async () => {
+    play(started.past, 'pump-7');
+    await page.goto(`${started.url}/#/event/${encodeURIComponent(eventOf('pump-7', 'open').id)}`);
+    await page.click('button:has-text("False alarm")');
+    await page.waitForSelector('dialog[open]');
+    await page.fill('#token-input', changeToken);
+    await page.click('dialog button.primary');
+    await page.waitForSelector('#token:has-text("Token set")');
+    await page.fill('[aria-label="Note"]', 'cleaning');
+    await page.click('button:has-text("False alarm")');
+    await page.waitForSelector('button[aria-pressed="true"]:has-text("False alarm")');
+    expect(started.past.event(eventOf('pump-7', 'open').id)).toMatchObject({
+      label: { label: 'normal', note: 'cleaning' },
+      revision: 1,
+    });
+    await page.selectOption('[aria-label="For"]', { label: 'for a day' });
+    await page.click('button:text-is("Mute")');
+    await page.click('nav a:has-text("Mutes")');
+    await page.waitForSelector('td:has-text("pump-7")');
+    expect(started.mutes.list()).toMatchObject([{ key: 'pump-7', channel: '' }]);
+    await page.click('button:has-text("Remove")');
+    await page.waitForSelector('main:has-text("Nothing is muted")');
+    expect(started.mutes.list()).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
+  test('uses and pins a version', async () => {
+    const second = await started.store.publish(new Map([['report.json', Buffer.from('{"records":7}')]]), {});
+    await page.goto(started.url);
+    await page.evaluate(`sessionStorage.setItem('vaemon-token', '${changeToken}')`);
+    await page.goto(`${started.url}/#/versions`);
+    await page.click('details:nth-of-type(2) summary');
+    await page.click('details[open] button:has-text("Use and pin")');
+    await page.waitForSelector('.tag:has-text("pinned")');
+    expect(started.told.used).toEqual([['20260101T000000.000Z', true]]);
+    expect(await started.store.current()).not.toBe(second);
+    await page.click('button:has-text("Unpin")');
+    await page.waitForSelector('button:has-text("Unpin")', { state: 'detached' });
+    await page.click('button:has-text("Train now")');
+    await page.waitForTimeout(300);
+    expect(started.told.trainings).toBe(1);
     expect(problems).toEqual([]);
   });
 

@@ -2,14 +2,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { loadAjv, type AnySchema } from '../../codecs/json-schema/ajv';
+import { messageOf } from '../../system/error-text';
 import { isObject } from '../../system/json';
 import { json, pathOf, usualHeaders, type Answer } from '../answer';
 import { refuseChange, refuseReading, type AccessRules } from './access';
 import type { DetectorEntry } from './detector-view';
+import type { Audit } from './audit';
 import { createEventStream } from './event-stream';
 import { apiPrefix, openApiDocument, pathNames } from './openapi';
 import { createRateLimit } from './rate-limit';
 import { ApiError, objectOf, type ApiCall, type ApiContext, type Route } from './route';
+import { changeRoutes } from './routes/changes';
 import { detectorRoutes } from './routes/detectors';
 import { deviceRoutes } from './routes/devices';
 import { describeEvent, eventRoutes } from './routes/events';
@@ -21,7 +24,9 @@ export interface ApiOptions {
   version: string;
   access: AccessRules;
   detectors: () => readonly DetectorEntry[];
-  log?: { error(message: string, fields: Record<string, unknown>): unknown };
+  /** Takes what is to be changed before it is changed, and the outcome. */
+  audit: Audit;
+  log?: Record<'error' | 'warn', (message: string, fields: Record<string, unknown>) => unknown>;
   /** Ms, of a clock that is not set. */
   now?: () => number;
 }
@@ -60,6 +65,7 @@ export const routes: readonly Route[] = [
   },
   ...deviceRoutes,
   ...versionRoutes,
+  ...changeRoutes,
 ];
 
 const querySchemas = new Map(
@@ -68,13 +74,16 @@ const querySchemas = new Map(
 
 export type Api = ReturnType<typeof createApi>;
 
-export function createApi({ version, access, detectors, log, now = () => performance.now() }: ApiOptions) {
+export function createApi(options: ApiOptions) {
+  const { version, access, detectors, audit, log, now = () => performance.now() } = options;
   const context: ApiContext = { version, detectors };
   const stream = createEventStream(describeEvent);
   const reads = createRateLimit(limits.reads, now);
   const changes = createRateLimit(limits.changes, now);
   const wrongTokens = createRateLimit(limits.wrongTokens, now);
   const validatorOf = createValidators();
+  let requests = 0;
+  let lastChange: Promise<void> = Promise.resolve();
 
   /** @returns undefined where the response has become a stream */
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
@@ -95,6 +104,13 @@ export function createApi({ version, access, detectors, log, now = () => perform
     const refusal = (isChange ? refuseChange : refuseReading)(caller, access);
     if (refusal !== undefined) {
       if (refusal.wrongToken === true && !wrongTokens.take()) return tooMany();
+      if (isChange || refusal.wrongToken === true)
+        log?.warn('request refused', {
+          method,
+          path: pathOf(request),
+          from: caller.remoteAddress,
+          reason: refusal.error,
+        });
       const challenge = refusal.status === 401 ? { 'www-authenticate': 'Bearer' } : undefined;
       return failure(refusal.status, refusal.error, refusal.hint, challenge);
     }
@@ -106,7 +122,46 @@ export function createApi({ version, access, detectors, log, now = () => perform
       return undefined;
     }
     const call: ApiCall = { params, body: await readBody(route, request) };
-    return json(route.status ?? 200, await route.handle(call, context));
+    const answer = async (): Promise<Answer> => json(route.status ?? 200, await route.handle(call, context));
+    return isChange ? changeInTurn(request, call, answer) : answer();
+  }
+
+  /** One change at a time, so that a person changes what they have seen. Without an entry in the audit log nothing is changed. */
+  function changeInTurn(
+    request: IncomingMessage,
+    call: ApiCall,
+    change: () => Promise<Answer>,
+  ): Promise<Answer> {
+    const number = ++requests;
+    const result = lastChange.then(async () => {
+      const { method } = request;
+      const entry = {
+        method,
+        path: pathOf(request),
+        from: request.socket.remoteAddress,
+        body: call.body,
+      };
+      await audit({ request: number, ...entry }).catch((err: unknown) => {
+        log?.error('nothing was changed: the audit log cannot be written', { err });
+        throw new ApiError(503, 'nothing was changed: the audit log cannot be written');
+      });
+      let outcome: Record<string, unknown> = { done: true };
+      try {
+        return await change();
+      } catch (error) {
+        outcome = { done: false, error: messageOf(error) };
+        throw error;
+      } finally {
+        await audit({ request: number, ...outcome }).catch((err: unknown) =>
+          log?.error('the outcome of a change is not in the audit log', { ...entry, ...outcome, err }),
+        );
+      }
+    });
+    lastChange = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
   }
 
   async function readQuery(route: Route, request: IncomingMessage): Promise<ApiCall['params']> {

@@ -1,5 +1,7 @@
 /** What the API shows of a detector, and what it can have it do. */
 import type { DetectionPower } from '../../scoring/detection-power';
+import type { EventLabelName, PastEvent } from '../../past/event-records';
+import type { Mutes } from '../../past/mutes';
 import type { Past } from '../../past/past';
 
 export interface DetectorState {
@@ -40,17 +42,31 @@ export interface VersionSummary {
   /** ISO 8601. */
   createdAt: string;
   current: boolean;
+  /** It stays current, whatever is trained. */
+  pinned: boolean;
 }
 
-/** A detector that runs. */
+/** A detector that runs. Its changes throw an ApiError where they are not possible. */
 export interface DetectorView {
   past: Past;
+  mutes: Mutes;
   /** The time that "now" means for its records, Unix ms: that of the newest record where a recording is replayed. */
   now(): number;
   state(): DetectorState;
   versions(): Promise<VersionSummary[]>;
   /** The report of a version; undefined if there is no such version. */
   report(version: string): Promise<Record<string, unknown> | undefined>;
+  /** Adds a label to where trainings read labels. */
+  label(past: PastEvent, label: EventLabelName, note: string): Promise<PastEvent>;
+  /** Starts a training, or requests it of the process that trains. */
+  train(): Promise<'started' | 'requested'>;
+  /**
+   * Makes a version the current one.
+   * @param pin it stays that, whatever is trained
+   * @param expected the version that is replaced
+   */
+  use(version: string, pin: boolean, expected: string): Promise<void>;
+  unpin(): Promise<void>;
 }
 
 /** Every configured detector, in the order of the configuration. */

@@ -1,4 +1,5 @@
 /** The schemas of what the API returns, by their names in the OpenAPI document. */
+import { eventLabelNames } from '../../past/event-records';
 import { flagOf, listOf, numberOf, numberOrNull, objectOf, ref, textOf, timeOf, type Schema } from './route';
 
 const contribution = objectOf({
@@ -38,10 +39,25 @@ const nearestNormal = objectOf(
 );
 
 const label = objectOf({
-  verdict: { type: 'string', enum: ['true', 'false', 'new normal'], description: 'What the event was' },
+  label: { type: 'string', enum: eventLabelNames, description: 'What the event was' },
   note: textOf('What the person wrote'),
   at: timeOf('When it was given'),
 });
+
+export const recurring = objectOf(
+  {
+    cron: textOf('When each window begins: five fields of cron'),
+    forMs: {
+      type: 'integer',
+      minimum: 60_000,
+      maximum: 7 * 86_400_000,
+      description: 'How long it lasts, ms',
+    },
+    timeZone: textOf('Time zone of the pattern, such as Europe/Berlin'),
+  },
+  [],
+  'Windows for maintenance',
+);
 
 const eventProperties: Record<string, Schema> = {
   id: textOf('Detector, key and start'),
@@ -70,8 +86,9 @@ const eventProperties: Record<string, Schema> = {
   updatedAt: timeOf('When it was reported or labelled last'),
   label,
   revision: numberOf('Number of labels given so far; send it with the next one'),
+  muted: flagOf('Nobody was alarmed'),
 };
-const optionalOfEvent = ['keys', 'closedBy', 'nearestNormal', 'label'];
+const optionalOfEvent = ['keys', 'closedBy', 'nearestNormal', 'label', 'muted'];
 
 const columns = {
   timestamps: listOf(timeOf('Event time')),
@@ -173,8 +190,23 @@ export const schemas: Readonly<Record<string, Schema>> = {
   Version: objectOf({
     version: textOf('Its name'),
     createdAt: textOf('When it was published, ISO 8601'),
-    current: flagOf('Whether it is in use'),
+    current: flagOf('Whether processes use it, or will within store.pollInterval'),
+    pinned: flagOf('Whether it stays so, whatever is trained'),
   }),
+  Mute: objectOf(
+    {
+      detector: textOf('Name of the detector'),
+      id: textOf('Its name'),
+      key: textOf('Device; empty = all'),
+      channel: textOf('Channel that ranks first in the event, or whose limit is violated; empty = all'),
+      from: timeOf('When it begins'),
+      until: { type: ['integer', 'null'], description: 'When it ends, Unix ms; null = never' },
+      recurring,
+      note: textOf('Why'),
+      inForce: flagOf('Whether it is in force now'),
+    },
+    ['recurring'],
+  ),
   VersionReport: objectOf({
     version: textOf('Its name'),
     report: { type: 'object', description: 'What its training found' },

@@ -1,10 +1,11 @@
 /** The page: which view is shown, the token, and what arrives live. */
-import { follow, token } from './api.js';
+import { change, follow, token } from './api.js';
 import { h } from './dom.js';
 import { deviceView } from './views/device.js';
 import { devicesView } from './views/devices.js';
 import { eventView } from './views/event.js';
 import { eventsView } from './views/events.js';
+import { mutesView } from './views/mutes.js';
 import { overviewView } from './views/overview.js';
 import { versionsView } from './views/versions.js';
 
@@ -14,6 +15,7 @@ const views = {
   event: eventView,
   devices: devicesView,
   device: deviceView,
+  mutes: mutesView,
   versions: versionsView,
 };
 
@@ -55,6 +57,22 @@ async function show() {
     query,
     signal,
     report,
+    /**
+     * Changes something, then shows the view again. Without a token, it asks for one.
+     * @returns what runs on a click
+     */
+    changing: (method, path, body) => async () => {
+      if (token.get() === '') {
+        askForToken();
+        return;
+      }
+      try {
+        await change(method, path, body?.());
+        await show();
+      } catch (error) {
+        failed(error);
+      }
+    },
     /** Calls `listener` with each event while the view is shown. */
     listen: (listener) => (onEvent = listener),
     /** Repeats while the view is shown. */
@@ -84,10 +102,11 @@ const button = document.getElementById('token');
 function showToken() {
   button.textContent = token.get() === '' ? 'Token' : 'Token set';
 }
-button.addEventListener('click', () => {
+function askForToken() {
   input.value = token.get();
   dialog.showModal();
-});
+}
+button.addEventListener('click', askForToken);
 dialog.addEventListener('close', () => {
   if (dialog.returnValue !== 'use') return;
   token.set(input.value.trim());

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import Ajv from 'ajv/dist/2020';
 import { routes } from '../../../src/web/api/api';
 import { openApiDocument } from '../../../src/web/api/openapi';
-import { began, eventOf, play, startApi, type Started } from './harness';
+import { began, changeToken, eventOf, play, startApi, type Started } from './harness';
 
 let started: Started;
 beforeEach(async () => {
@@ -21,12 +22,16 @@ const ajv = new Ajv({ strict: true, validateFormats: false, allowUnionTypes: tru
 ajv.addKeyword('components');
 ajv.addSchema({ $id: 'api', components: document.components });
 
-/** Asks for `path` and checks that the answer is what the document says of `template`. */
-async function ask(template: string, path: string, status = 200): Promise<Record<string, unknown>> {
-  const response = await started.get(path);
+/** Checks that an answer is what the document says of an operation. */
+async function checked(
+  response: Response,
+  template: string,
+  status: number,
+  method = 'get',
+): Promise<Record<string, unknown>> {
   const body = (await response.json()) as Record<string, unknown>;
   expect([response.status, body]).toEqual([status, expect.anything()]);
-  const operation = document.paths[`/api/v1${template}`]!['get']!;
+  const operation = document.paths[`/api/v1${template}`]![method]!;
   const { schema } = operation.responses[status]!.content['application/json']!;
   const text = JSON.stringify(schema).replaceAll('"#/', '"api#/');
   const validate = ajv.compile(JSON.parse(text) as object);
@@ -34,6 +39,9 @@ async function ask(template: string, path: string, status = 200): Promise<Record
   expect(validate.errors).toBeNull();
   return body;
 }
+
+const ask = async (template: string, path: string, status = 200) =>
+  checked(await started.get(path), template, status);
 
 const idOf = (key: string): string => eventOf(key, 'open').id;
 
@@ -262,14 +270,209 @@ describe('the stream', () => {
 
 test('an error inside is logged, and its text is not returned', async () => {
   const logged: unknown[] = [];
-  const failing = await startApi(
-    { log: { error: (...line) => logged.push(line) } },
-    {
-      versions: () => Promise.reject(new Error('/var/secret/path')),
-    },
-  );
+  const failing = await startApi({
+    log: { error: (...line) => logged.push(line), warn: () => undefined },
+    view: { versions: () => Promise.reject(new Error('/var/secret/path')) },
+  });
   const response = await failing.get('/detectors/plant/versions');
   expect([response.status, await response.text()]).toEqual([500, expect.not.stringContaining('secret')]);
   expect(logged).toHaveLength(1);
   await failing.stop();
+});
+
+describe('changes', () => {
+  const labelPath = `/events/${encodeURIComponent(idOf('pump-7'))}/label`;
+  const change = async (method: string, template: string, path: string, body?: unknown, status = 200) =>
+    checked(await started.change(method, path, body), template, status, method.toLowerCase());
+  const label = (body: object, status = 200) => change('POST', '/events/{id}/label', labelPath, body, status);
+  const labels = (): string[] => readFileSync(started.labelFile, 'utf8').trim().split('\n').slice(1);
+
+  test('a label reaches the file of labels, the event, the clients and the audit log', async () => {
+    play(started.past, 'pump-7');
+    const seen: unknown[] = [];
+    started.past.subscribe((past) => seen.push(past.label?.label));
+    const event = await label({ label: 'anomaly', note: 'the seal leaks', revision: 0 });
+    expect(event).toMatchObject({ label: { label: 'anomaly', note: 'the seal leaks' }, revision: 1 });
+    expect(labels()).toEqual([
+      '2026-01-05T00:00:40.000Z,2026-01-05T00:00:59.000Z,pump-7,anomaly,the seal leaks',
+    ]);
+    expect(seen).toEqual(['anomaly']);
+    expect(await ask('/events/{id}', labelPath.replace('/label', ''))).toMatchObject({ revision: 1 });
+    expect(started.audited()).toMatchObject([
+      { request: 1, method: 'POST', from: '127.0.0.1', body: { label: 'anomaly', note: 'the seal leaks' } },
+      { request: 1, done: true },
+    ]);
+    expect(JSON.stringify(started.audited())).not.toContain(changeToken);
+  });
+
+  test('of two people who label the same event at once, one is told of the other', async () => {
+    play(started.past, 'pump-7');
+    const answers = await Promise.all(
+      ['anomaly', 'normal'].map((one) => started.change('POST', labelPath, { label: one, revision: 0 })),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+    expect(labels()).toHaveLength(1);
+    const { hint } = (await answers.find(({ status }) => status === 409)!.json()) as { hint: string };
+    expect(hint).toMatch(/it is "(anomaly|normal)" now; send the revision 1/);
+    await label({ label: 'new normal', revision: 1 });
+    expect(labels()).toHaveLength(2);
+  });
+
+  test('a label without a place for labels is refused, with what to configure', async () => {
+    await started.stop();
+    started = await startApi({ labels: false });
+    play(started.past, 'pump-7');
+    expect(await label({ label: 'normal', revision: 0 }, 409)).toMatchObject({
+      hint: expect.stringContaining('training.labels.file') as string,
+    });
+    expect(started.audited().at(-1)).toMatchObject({ done: false });
+  });
+
+  test('a mute concerns the events that open from now on, and can be removed', async () => {
+    play(started.past, 'pump-7', 0, 10);
+    const path = '/detectors/plant/mutes';
+    const template = '/detectors/{detector}/mutes';
+    const mute = await change('POST', template, path, { key: 'pump-7', forMs: 3_600_000, note: 'cleaning' });
+    expect(mute).toMatchObject({
+      detector: 'plant',
+      key: 'pump-7',
+      from: began,
+      until: began + 3_600_000,
+      inForce: true,
+    });
+    expect(started.mutes.mark([eventOf('pump-7', 'open'), eventOf('pump-8', 'open')])).toMatchObject([
+      { muted: true },
+      expect.not.objectContaining({ muted: true }),
+    ]);
+    const recurring = { cron: '0 2 * * 0', forMs: 7_200_000, timeZone: 'Europe/Berlin' };
+    await change('POST', template, path, { channel: 'flow', recurring });
+    expect((await ask('/mutes', '/mutes'))['mutes']).toMatchObject([
+      { inForce: true },
+      { inForce: false, until: null, recurring },
+    ]);
+    const one = '/detectors/{detector}/mutes/{id}';
+    await change('DELETE', one, `${path}/${String(mute['id'])}`);
+    await change('DELETE', one, `${path}/${String(mute['id'])}`, undefined, 404);
+    expect(started.mutes.list()).toHaveLength(1);
+  });
+
+  test.each([
+    [{}, 'no end'],
+    [{ forMs: 1000, until: began + 1000 }, 'both'],
+    [{ until: 5 }, 'over before it begins'],
+    [{ recurring: { cron: 'x', forMs: 60_000, timeZone: 'UTC' } }, 'not valid'],
+    [{ recurring: { cron: '0 2 * * 0', forMs: 60_000, timeZone: 'Mars/Base' } }, 'not valid'],
+    [{ forMs: 1e6, colour: 'red' }, 'colour'],
+    [{ forMs: '1000' }, 'forMs must be integer'],
+    [{ forMs: 1e6, note: 'x'.repeat(501) }, 'note must NOT have more than 500 characters'],
+    [[], 'must be object'],
+    [null, 'must be object'],
+  ])('the mute %j is refused', async (body, message) => {
+    play(started.past, 'pump-7', 0, 10);
+    const answer = await change('POST', '/detectors/{detector}/mutes', '/detectors/plant/mutes', body, 400);
+    expect(answer['error']).toContain(message);
+    expect(started.mutes.list()).toEqual([]);
+  });
+
+  test('a training is started, unless one runs or a version is pinned', async () => {
+    const train = (status: number) =>
+      change('POST', '/detectors/{detector}/training', '/detectors/plant/training', {}, status);
+    expect(await train(202)).toEqual({ training: 'started' });
+    started.told.isTraining = true;
+    await train(409);
+    started.told.isTraining = false;
+    await started.store.pin('20260101T000000.000Z');
+    expect(await train(409)).toMatchObject({ hint: 'unpin it first' });
+    expect(started.told.trainings).toBe(1);
+  });
+
+  test('a version is used, pinned and unpinned, if the current one is that which the person has seen', async () => {
+    const first = '20260101T000000.000Z';
+    const second = await started.store.publish(new Map([['report.json', Buffer.from('{}')]]), {});
+    const path = '/detectors/plant/current';
+    const use = (body: object, status = 200) =>
+      change('PUT', '/detectors/{detector}/current', path, body, status);
+    await use({ version: first, expected: first }, 409);
+    await use({ version: '../current', expected: second }, 404);
+    await use({ version: '20250101T000000.000Z', expected: second }, 404);
+    const { versions } = await use({ version: first, expected: second, pin: true });
+    expect(versions).toMatchObject([
+      { version: second, current: false, pinned: false },
+      { version: first, current: true, pinned: true },
+    ]);
+    expect(started.told.used).toEqual([[first, true]]);
+    started.told.isTraining = true;
+    await use({ version: second, expected: first }, 409);
+    const pin = '/detectors/{detector}/pin';
+    expect((await change('DELETE', pin, '/detectors/plant/pin'))['versions']).toMatchObject([
+      {},
+      { pinned: false },
+    ]);
+  });
+
+  test('nothing is changed while the audit log cannot be written', async () => {
+    await started.stop();
+    started = await startApi({ audit: () => Promise.reject(new Error('ENOSPC')) });
+    play(started.past, 'pump-7');
+    await label({ label: 'normal', revision: 0 }, 503);
+    expect(labels()).toEqual([]);
+    expect(started.past.event(idOf('pump-7'))!.revision).toBe(0);
+  });
+
+  test.each<[string, number, Record<string, string>, string?]>([
+    ['without a token', 401, { authorization: '' }],
+    ['with a wrong token', 401, { authorization: 'Bearer a-token-for-changeS' }],
+    ['from a page of another site', 403, { 'sec-fetch-site': 'cross-site' }],
+    ['of another origin', 403, { origin: 'https://evil.example.com' }],
+    ['as a form', 415, { 'content-type': 'application/x-www-form-urlencoded' }],
+    ['as text', 415, { 'content-type': 'text/plain' }],
+    ['that is no JSON', 400, {}, '{"label":'],
+    ['that is huge', 413, {}, JSON.stringify({ label: 'normal', revision: 0, note: 'x'.repeat(70_000) })],
+    ['with other fields', 400, {}, '{"label":"normal","revision":0,"__proto__":{"x":1}}'],
+    ['without a revision', 400, {}, '{"label":"normal"}'],
+  ])(
+    'a request %s is refused with %d, and changes nothing',
+    async (_, status, headers, body = '{"label":"normal","revision":0}') => {
+      play(started.past, 'pump-7');
+      const response = await started.change('POST', labelPath, body, headers);
+      expect([response.status, await response.json()]).toEqual([
+        status,
+        expect.objectContaining({ error: expect.any(String) as string }),
+      ]);
+      expect(labels()).toEqual([]);
+      expect(started.audited()).toEqual([]);
+    },
+  );
+
+  test('a body that grows without an announced length is cut off', async () => {
+    const endless = request(`${started.url}/api/v1${labelPath}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${changeToken}` },
+    });
+    const status = new Promise((resolve, reject) => {
+      endless.once('response', (response) => resolve(response.resume().statusCode)).once('error', reject);
+    });
+    const timer = setInterval(() => endless.write('x'.repeat(10_000)), 5);
+    expect(await status).toBe(413);
+    clearInterval(timer);
+    endless.on('error', () => undefined).destroy();
+  });
+
+  test('too many changes are refused', async () => {
+    await started.stop();
+    started = await startApi({ now: () => 0 });
+    const path = '/detectors/plant/training';
+    const answers = await Promise.all(Array.from({ length: 25 }, () => started.change('POST', path, {})));
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(5);
+    expect(started.told.trainings).toBe(20);
+  });
+
+  test('are off without a token', async () => {
+    await started.stop();
+    started = await startApi({
+      access: { reading: 'open', readToken: () => undefined, changeToken: () => undefined },
+    });
+    expect((await started.change('POST', '/detectors/plant/training', {})).status).toBe(403);
+    expect(started.told.trainings).toBe(0);
+  });
 });

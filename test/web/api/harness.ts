@@ -1,10 +1,18 @@
 /** A web server with the API of one detector, `plant`, whose events are real ones of the recent past. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DetectorSettings } from '../../../src/config/settings';
 import type { AnomalyEvent } from '../../../src/domain/event';
+import { openMutes, type Mutes } from '../../../src/past/mutes';
 import { openPast, type Past } from '../../../src/past/past';
+import type { ActiveDetector } from '../../../src/pipeline/pipeline';
+import { createDetectorView } from '../../../src/runtime/detector-view';
+import { createLabelWriter } from '../../../src/runtime/label-writer';
+import type { ModelLifecycle } from '../../../src/runtime/model-lifecycle';
+import { createModelStore, type ModelStore } from '../../../src/store/model-store';
 import { createApi, type ApiOptions } from '../../../src/web/api/api';
+import { createAudit } from '../../../src/web/api/audit';
 import type { DetectorEntry, DetectorView } from '../../../src/web/api/detector-view';
 import { createWebServer } from '../../../src/web/server';
 import { readPage } from '../../../src/web/static';
@@ -24,57 +32,104 @@ const power = {
 export interface Started {
   url: string;
   past: Past;
-  view: DetectorView;
-  api: ReturnType<typeof createApi>;
+  mutes: Mutes;
+  /** Folder of the store. */
+  directory: string;
+  labelFile: string;
+  store: ModelStore;
+  /** What the detector was told to do, and whether a training runs. */
+  told: { trainings: number; used: [version: string, pin: boolean][]; isTraining: boolean };
   get(path: string, init?: RequestInit): Promise<Response>;
+  /** With the token of changes. */
+  change(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** Lines of the audit log. */
+  audited(): Record<string, unknown>[];
   stop(): Promise<void>;
 }
 
-export async function startApi(
-  changes: Partial<ApiOptions> = {},
-  viewChanges: Partial<DetectorView> = {},
-): Promise<Started> {
+interface Changes extends Partial<ApiOptions> {
+  view?: Partial<DetectorView>;
+  labels?: boolean;
+}
+
+export async function startApi({
+  view: viewChanges,
+  labels = true,
+  ...changes
+}: Changes = {}): Promise<Started> {
   const directory = mkdtempSync(join(tmpdir(), 'vaemon-api-'));
+  const labelFile = join(directory, 'labels.csv');
+  const detector = 'plant';
   const past = await openPast({
     directory,
-    detector: 'plant',
+    detector,
     settings: { events: 1000, records: 30, scoresMs: 4 * 3_600_000, devices: 100, saveIntervalMs: 60_000 },
     continues: true,
     log: { warn: () => undefined },
   });
-  const view: DetectorView = {
-    past,
+  const mutes = await openMutes({
+    directory,
+    detector,
     now: () => past.newest(),
-    state: () => ({
-      openEvents: past.events().filter(({ event }) => event.status === 'open').length,
-      recordsPerSecond: 12.5,
-      devices: 3,
-      training: false,
-      budget: { eventsPerDay: 5, spentRatio: 0.25, openedToday: 2, heldBackToday: 0 },
-      model: {
-        version: '20260101T000000.000Z',
-        createdAt: Date.parse('2026-01-01T00:00:00Z'),
-        threshold: 3.2,
-        coldStart: false,
-        drift: { active: false, evidenceRatio: 0.1 },
-        power: { trained: power },
+    reported: (id) => past.event(id)?.event,
+    log: { error: () => undefined },
+  });
+  const store = createModelStore({ directory, detector, clock: () => Date.parse('2026-01-01T00:00:00Z') });
+  const report = Buffer.from(JSON.stringify({ epochs: 12 }));
+  const version = await store.publish(new Map([['report.json', report]]), {});
+  const told: Started['told'] = { trainings: 0, used: [], isTraining: false };
+  const settings = {
+    calibration: { falseAlarmTarget: { kind: 'rate', count: 5, perMs: 86_400_000 } },
+    events: { budget: 'auto', silentDevices: false },
+    window: { maxKeys: 10 },
+    training: { labels: { file: labels ? labelFile : '', topic: '' } },
+  } as DetectorSettings;
+  const view: DetectorView = {
+    ...createDetectorView({
+      settings,
+      past,
+      mutes,
+      states: { partitions: [] },
+      slot: {
+        current: () =>
+          ({
+            detector: { version },
+            threshold: 3.2,
+            drift: { active: false, evidenceRatio: 0.1 },
+            power,
+          }) as unknown as ActiveDetector,
       },
+      canaries: { live: () => undefined },
+      store,
+      labels: await createLabelWriter(settings, undefined as never),
+      changes: {
+        async useVersion(wanted, pin) {
+          told.used.push([wanted, pin]);
+          await (pin ? store.pin(wanted) : store.setCurrent(wanted));
+        },
+        training: {
+          trainNow() {
+            told.trainings++;
+            return Promise.resolve('started');
+          },
+        } as unknown as ModelLifecycle['training'],
+      },
+      isTraining: () => told.isTraining,
+      recordsPerSecond: () => 12.5,
+      now: () => past.newest(),
     }),
-    versions: () =>
-      Promise.resolve([
-        { version: '20260101T000000.000Z', createdAt: '2026-01-01T00:00:00.000Z', current: true },
-      ]),
-    report: (version) => Promise.resolve(version === '20260101T000000.000Z' ? { epochs: 12 } : undefined),
     ...viewChanges,
   };
   const entries: DetectorEntry[] = [
     { name: 'plant', ready: true, reason: 'consuming', view },
     { name: 'broken', ready: false, reason: 'cannot continue: no model', view: undefined },
   ];
+  const auditFile = join(directory, 'audit.log');
   const api = createApi({
     version: '1.2.3',
     access: { reading: 'loopback', readToken: () => undefined, changeToken: () => changeToken },
     detectors: () => entries,
+    audit: createAudit(auditFile),
     ...changes,
   });
   past.subscribe(api.publish);
@@ -88,12 +143,29 @@ export async function startApi(
     api,
   });
   const { url } = server.address;
+  const get: Started['get'] = (path, init) => fetch(`${url}/api/v1${path}`, init);
   return {
     url,
     past,
-    view,
-    api,
-    get: (path, init) => fetch(`${url}/api/v1${path}`, init),
+    mutes,
+    directory,
+    labelFile,
+    store,
+    told,
+    get,
+    change: (method, path, body, headers) =>
+      get(path, {
+        method,
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${changeToken}`, ...headers },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      }),
+    audited: () =>
+      existsSync(auditFile)
+        ? readFileSync(auditFile, 'utf8')
+            .trim()
+            .split('\n')
+            .map((line) => JSON.parse(line) as Record<string, unknown>)
+        : [],
     async stop() {
       await server.close();
       await past.stop();

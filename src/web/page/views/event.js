@@ -6,7 +6,8 @@ import { descriptions, deviceLink, duration, h, number, statusTag, summary, time
 /** Channels that are drawn at once. */
 const mostCharts = 6;
 
-export async function eventView({ place, parts, signal, listen, report, setTitle }) {
+export async function eventView(context) {
+  const { place, parts, signal, listen, report, setTitle } = context;
   const [id] = parts;
   const shown = h('div');
   place.append(shown);
@@ -15,7 +16,7 @@ export async function eventView({ place, parts, signal, listen, report, setTitle
     const event = await get(path`/events/${id}`, signal);
     setTitle(`${event.key}: ${summary(event)}`);
     shown.replaceChildren();
-    draw(shown, event);
+    draw(shown, event, context);
   }
   await refresh();
   listen((event) => {
@@ -23,7 +24,7 @@ export async function eventView({ place, parts, signal, listen, report, setTitle
   });
 }
 
-function draw(shown, event) {
+function draw(shown, event, context) {
   const { records } = event;
   const charts = h('div');
   const facts = h('div');
@@ -38,7 +39,11 @@ function draw(shown, event) {
     ),
     h('div', { class: 'split' }, charts, facts),
   );
-  facts.append(h('section', { class: 'card' }, h('h2', {}, 'Facts'), describe(event)));
+  facts.append(
+    h('section', { class: 'card' }, h('h2', {}, 'Facts'), describe(event)),
+    judge(event, context),
+    mute(event, context),
+  );
   if (event.contributions.length > 0) facts.append(contributions(event));
 
   const interval = [event.start, event.end];
@@ -78,6 +83,86 @@ function draw(shown, event) {
   }
 }
 
+const labels = [
+  ['anomaly', 'A fault'],
+  ['normal', 'False alarm'],
+  ['new normal', 'New normal'],
+];
+
+/** What a person found the event to be; trainings and the alarm budget follow it. */
+function judge(event, { changing }) {
+  const note = h('input', {
+    'aria-label': 'Note',
+    placeholder: 'Note',
+    maxlength: 500,
+    value: event.label?.note ?? '',
+  });
+  const button = ([label, text]) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        'aria-pressed': String(event.label?.label === label),
+        onclick: changing('POST', path`/events/${event.id}/label`, () => ({
+          label,
+          note: note.value,
+          revision: event.revision,
+        })),
+      },
+      text,
+    );
+  return h(
+    'section',
+    { class: 'card' },
+    h('h2', {}, 'What was it?'),
+    h('p', { class: 'actions' }, labels.map(button)),
+    note,
+  );
+}
+
+const hour = 3_600_000;
+
+function mute(event, { changing }) {
+  const select = (label, options) =>
+    h('select', { 'aria-label': label }, ...options.map(([value, text]) => h('option', { value }, text)));
+  const length = select('For', [
+    [hour, 'for an hour'],
+    [8 * hour, 'for eight hours'],
+    [24 * hour, 'for a day'],
+    [7 * 24 * hour, 'for a week'],
+  ]);
+  const channel = event.limits[0]?.channel ?? event.contributions[0]?.channel;
+  const what = select('What', [
+    ['device', event.key],
+    ...(channel === undefined ? [] : [['channel', `${event.key}, ${channel}`]]),
+  ]);
+  return h(
+    'section',
+    { class: 'card' },
+    h('h2', {}, 'Mute'),
+    h('p', { class: 'quiet' }, 'Events that open from now on are kept, but alarm nobody.'),
+    h(
+      'p',
+      { class: 'actions' },
+      what,
+      length,
+      h(
+        'button',
+        {
+          type: 'button',
+          onclick: changing('POST', path`/detectors/${event.detector}/mutes`, () => ({
+            key: event.key,
+            ...(what.value === 'channel' && { channel }),
+            forMs: Number(length.value),
+            note: `from the event ${event.id}`.slice(0, 500),
+          })),
+        },
+        'Mute',
+      ),
+    ),
+  );
+}
+
 function describe(event) {
   const isSilent = event.kind === 'silent';
   return descriptions([
@@ -88,7 +173,6 @@ function describe(event) {
     ['Anomalous records', isSilent ? undefined : event.anomalousRecords.toLocaleString('en')],
     ['Peak surprise', `${number(event.peakSurprise)} (threshold ${number(event.threshold)})`],
     ['Misfits', event.nearestNormal?.leftOut.length > 0 ? event.nearestNormal.leftOut.join(', ') : undefined],
-    ['Label', event.label && [event.label.verdict, event.label.note !== '' && `: ${event.label.note}`]],
     ['Model version', event.modelVersion],
   ]);
 }

@@ -4,7 +4,7 @@ import { deviceLink, eventLink, h, number, statusTag, summary, time } from '../d
 
 const names = ['detector', 'status', 'kind', 'search', 'channel', 'minSurprise'];
 
-const verdicts = { true: 'a fault', false: 'false alarm', 'new normal': 'new normal' };
+const labels = { anomaly: 'a fault', normal: 'false alarm', 'new normal': 'new normal' };
 
 function row(event, isNew = false) {
   return h(
@@ -19,13 +19,7 @@ function row(event, isNew = false) {
     ),
     h('td', { class: 'wide' }, h('a', { href: eventLink(event.id) }, summary(event))),
     h('td', { class: 'number', title: 'surprise' }, number(event.peakSurprise)),
-    h(
-      'td',
-      {},
-      statusTag(event),
-      event.muted && ' muted',
-      event.label && ` ${verdicts[event.label.verdict]}`,
-    ),
+    h('td', {}, statusTag(event), event.muted && ' muted', event.label && ` ${labels[event.label.label]}`),
   );
 }
 

@@ -2,7 +2,7 @@
 import { get, path } from '../api.js';
 import { descriptions, h, number, percent, time } from '../dom.js';
 
-export async function versionsView({ place, parts, signal, setTitle }) {
+export async function versionsView({ place, parts, signal, changing, setTitle }) {
   setTitle('Versions');
   const { detectors } = await get('/detectors', signal);
   place.append(h('h1', {}, 'Model versions'));
@@ -10,15 +10,40 @@ export async function versionsView({ place, parts, signal, setTitle }) {
   for (const { name, model } of detectors.filter((one) => wanted === undefined || one.name === wanted)) {
     if (model === undefined) continue;
     const { versions } = await get(path`/detectors/${name}/versions`, signal);
+    const expected = versions.find(({ current }) => current)?.version;
+    const isPinned = versions.some(({ pinned }) => pinned);
+    const button = (text, onclick) => h('button', { type: 'button', onclick }, text);
+    const use = (version, pin) =>
+      changing('PUT', path`/detectors/${name}/current`, () => ({ version, expected, pin }));
+    const actionsOf = ({ version, current, pinned }) => [
+      !current && button('Use', use(version, false)),
+      !pinned && button('Use and pin', use(version, true)),
+    ];
     place.append(
       h('h2', {}, name),
-      h('div', {}, ...versions.map((version) => versionDetails(name, version, model.version, signal))),
+      h(
+        'p',
+        { class: 'actions' },
+        button(
+          'Train now',
+          changing('POST', path`/detectors/${name}/training`, () => ({})),
+        ),
+        isPinned && button('Unpin', changing('DELETE', path`/detectors/${name}/pin`)),
+      ),
+      h(
+        'div',
+        {},
+        ...versions.map((version) =>
+          versionDetails(name, version, model.version, actionsOf(version), signal),
+        ),
+      ),
     );
   }
 }
 
-function versionDetails(name, { version, createdAt, current }, inUse, signal) {
-  const report = h('div', { class: 'card' });
+function versionDetails(name, { version, createdAt, current, pinned }, inUse, actions, signal) {
+  const report = h('div');
+  const card = h('div', { class: 'card' }, report, h('p', { class: 'actions' }, actions));
   const details = h(
     'details',
     {
@@ -36,9 +61,10 @@ function versionDetails(name, { version, createdAt, current }, inUse, signal) {
       time(Date.parse(createdAt)),
       ' ',
       version === inUse && h('span', { class: 'tag good' }, 'in use'),
+      pinned && h('span', { class: 'tag' }, 'pinned'),
       current && version !== inUse && h('span', { class: 'tag warn' }, 'comes into use'),
     ),
-    report,
+    card,
   );
   return details;
 }

@@ -1,0 +1,42 @@
+/** Mutes: events that people do not want to be alarmed by, for a time or in windows that recur. */
+import { Cron } from 'croner';
+import type { AnomalyEvent } from './anomaly-event';
+
+export interface Mute {
+  id: string;
+  /** Device; empty = all. */
+  key: string;
+  /** Channel that ranks first in the event, or whose limit is violated; empty = all. */
+  channel: string;
+  /** Unix ms. */
+  from: number;
+  /** Unix ms; null = no end, only where it recurs. */
+  until: number | null;
+  /** Windows within that time: each begins as the cron pattern says. Absent = the whole time. */
+  recurring?: { cron: string; forMs: number; timeZone: string };
+  note: string;
+}
+
+/** Whether a mute is in force at a time, Unix ms. */
+export function isInForce({ from, until, recurring }: Mute, at: number): boolean {
+  if (at < from || (until !== null && at >= until)) return false;
+  if (recurring === undefined) return true;
+  const { cron, forMs, timeZone } = recurring;
+  // The window that began last, if it began within `forMs`.
+  const began = new Cron(cron, { timezone: timeZone, paused: true }).nextRun(new Date(at - forMs));
+  return began !== null && began.getTime() <= at;
+}
+
+/** Whether a mute concerns an event: if it has several devices, each must be muted by one. */
+function concerns({ key, channel }: Mute, event: AnomalyEvent, device: string): boolean {
+  if (key !== '' && key !== device) return false;
+  if (channel === '') return true;
+  const leading = event.limits.length > 0 ? event.limits : event.contributions.slice(0, 1);
+  return leading.length > 0 && leading.every((one) => one.channel === channel);
+}
+
+/** Whether an event that opens at `at` (Unix ms) is muted. */
+export function isMuted(mutes: readonly Mute[], event: AnomalyEvent, at: number): boolean {
+  const inForce = mutes.filter((mute) => isInForce(mute, at));
+  return (event.keys ?? [event.key]).every((device) => inForce.some((mute) => concerns(mute, event, device)));
+}

@@ -1,0 +1,113 @@
+/** Adds the labels that people give to events to where labels are read from: the topic, or else the file. */
+import { appendFile, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { sourceOf, type DetectorSettings } from '../config/settings';
+import type { Logger } from '../logger';
+import { readCsvFormat } from '../sources/file/csv';
+import { writeAtomically } from '../system/atomic-write';
+import { makeFolder, unlessMissing } from '../system/file-system';
+
+export interface WrittenLabel {
+  /** Of the event. */
+  id: string;
+  /** Devices. */
+  keys: readonly string[];
+  /** Event time, Unix ms. */
+  start: number;
+  end: number;
+  label: string;
+  note: string;
+}
+
+export interface LabelWriter {
+  /** @throws Error if the label is not safe where labels are read from */
+  write(label: WrittenLabel): Promise<void>;
+}
+
+const columns = ['start', 'end', 'key', 'label', 'note'];
+
+/** @returns undefined if no place for labels is configured */
+export async function createLabelWriter(
+  settings: DetectorSettings,
+  log: Logger,
+): Promise<LabelWriter | undefined> {
+  const { file, topic } = settings.training.labels;
+  if (topic !== '') return createTopicWriter(settings, log);
+  if (file === '') return undefined;
+  // A training refuses a file that does not exist.
+  if ((await unlessMissing(stat(file))) === undefined) {
+    await makeFolder(dirname(file));
+    await writeAtomically(file, `${columns.join(',')}\n`);
+  }
+  return createFileWriter(file);
+}
+
+function createFileWriter(path: string): LabelWriter {
+  return {
+    async write({ keys, start, end, label, note }) {
+      const format = await readCsvFormat(path);
+      const lacking = columns.slice(0, -1).filter((name) => !format.columns.includes(name));
+      if (lacking.length > 0) throw new Error(`${path} has no column ${lacking.join(', ')}`);
+      const rows = keys.map((key) => {
+        const values: Readonly<Record<string, string>> = {
+          start: new Date(start).toISOString(),
+          end: new Date(end).toISOString(),
+          key,
+          label,
+          note: note.replace(/\s+/g, ' '),
+        };
+        return format.columns
+          .map((name) => quoted(values[name] ?? '', format.separator))
+          .join(format.separator);
+      });
+      await appendFile(path, `${(await endsLine(path)) ? '' : '\n'}${rows.join('\n')}\n`, { flush: true });
+    },
+  };
+}
+
+function quoted(text: string, separator: string): string {
+  const isPlain =
+    !text.startsWith('#') &&
+    !['"', '\n', '\r', separator].some((mark) => text.includes(mark)) &&
+    text.trim() === text;
+  return isPlain ? text : `"${text.replaceAll('"', '""')}"`;
+}
+
+async function endsLine(path: string): Promise<boolean> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const last = Buffer.alloc(1);
+    await file.read(last, 0, 1, Math.max(0, size - 1));
+    return size === 0 || last.toString() === '\n';
+  } finally {
+    await file.close();
+  }
+}
+
+function createTopicWriter(settings: DetectorSettings, log: Logger): LabelWriter {
+  const { topic } = settings.training.labels;
+  return {
+    async write({ id, keys, start, end, label, note }) {
+      const [{ createKafkaClient }, { createProducer }] = await Promise.all([
+        import('../kafka/client'),
+        import('../sinks/kafka/producer'),
+      ]);
+      const producer = createProducer(
+        createKafkaClient({ ...sourceOf(settings, 'kafka').kafka, purpose: 'labels', log }),
+      );
+      await producer.connect();
+      try {
+        const range = { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
+        // A later label of the event replaces this one.
+        const messages = keys.map((key) => ({
+          key: `${id}/${key}`,
+          value: JSON.stringify({ ...range, key, label, note }),
+        }));
+        await producer.send({ topic, acks: -1, messages });
+      } finally {
+        await producer.disconnect();
+      }
+    },
+  };
+}

@@ -1,0 +1,10 @@
+/** Keeps muted events from the sinks that alarm people. */
+import type { Sink } from './sink';
+
+export function withoutMuted(sink: Sink): Sink {
+  if (sink.forPeople !== true) return sink;
+  return {
+    ...sink,
+    write: (batch) => sink.write({ ...batch, events: batch.events.filter(({ muted }) => muted !== true) }),
+  };
+}

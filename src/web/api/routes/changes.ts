@@ -1,0 +1,155 @@
+/** What people change: labels, mutes, trainings, the version in use. */
+import { Cron } from 'croner';
+import { isInForce, type Mute } from '../../../domain/mute';
+import { eventLabelNames, type EventLabelName } from '../../../past/event-records';
+import { mostMutes } from '../../../past/mutes';
+import { messageOf } from '../../../system/error-text';
+import { ApiError, detectorOf, listOf, objectOf, ref, textOf, type ApiContext, type Route } from '../route';
+import { recurring } from '../schemas';
+import { describeEvent, findEvent } from './events';
+
+const note = { type: 'string', maxLength: 500, default: '', description: 'Why' };
+const revision = { type: 'integer', minimum: 0, description: 'That of the event as the person has seen it' };
+const name = { type: 'string', maxLength: 1000 };
+
+export const changeRoutes: readonly Route[] = [
+  {
+    method: 'POST',
+    path: '/events/{id}/label',
+    summary: 'Label an event; trainings, the alarm budget and new normals follow it',
+    body: objectOf({ label: { type: 'string', enum: eventLabelNames }, note, revision }, ['note']),
+    answer: ref('Event'),
+    async handle({ params, body }, context) {
+      const wanted = body as { label: EventLabelName; note?: string; revision: number };
+      const { view, past } = findEvent(String(params['id']), context);
+      if (past.revision !== wanted.revision)
+        throw new ApiError(
+          409,
+          'someone else has labelled the event',
+          `it is "${past.label?.label}" now; send the revision ${past.revision} to replace that`,
+        );
+      return describeEvent(await view.label(past, wanted.label, wanted.note ?? ''));
+    },
+  },
+  {
+    method: 'GET',
+    path: '/mutes',
+    summary: 'The mutes of all detectors',
+    answer: objectOf({ mutes: listOf(ref('Mute')) }),
+    handle: (_, context) => ({ mutes: allMutes(context) }),
+  },
+  {
+    method: 'POST',
+    path: '/detectors/{detector}/mutes',
+    summary:
+      'Mute the events of a device or channel that open from now on: they are kept and seen, but alarm nobody',
+    body: objectOf(
+      {
+        key: { ...name, description: 'Device; absent = all' },
+        channel: { ...name, description: 'Channel that ranks first; absent = all' },
+        forMs: { type: 'integer', minimum: 1000, description: 'How long, ms; or `until`' },
+        from: { type: 'integer', description: 'When it begins, Unix ms; absent = now' },
+        until: { type: 'integer', description: 'When it ends, Unix ms' },
+        recurring,
+        note,
+      },
+      ['key', 'channel', 'forMs', 'from', 'until', 'recurring', 'note'],
+    ),
+    answer: ref('Mute'),
+    async handle(call, context) {
+      const { name: detector, view } = detectorOf(call, context);
+      if (view.mutes.list().length >= mostMutes)
+        throw new ApiError(409, `there are ${mostMutes} mutes already`, 'remove some of them');
+      const mute = await view.mutes.add(readMute(call.body as unknown as MuteRequest, view.now()));
+      return { detector, ...mute, inForce: isInForce(mute, view.now()) };
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/detectors/{detector}/mutes/{id}',
+    summary: 'Remove a mute',
+    answer: objectOf({ removed: textOf('Its name') }),
+    async handle(call, context) {
+      const id = String(call.params['id']);
+      if (!(await detectorOf(call, context).view.mutes.remove(id)))
+        throw new ApiError(404, 'there is no such mute, or no longer');
+      return { removed: id };
+    },
+  },
+  {
+    method: 'POST',
+    path: '/detectors/{detector}/training',
+    summary: 'Train a new version now',
+    status: 202,
+    body: objectOf({}),
+    answer: objectOf({ training: { type: 'string', enum: ['started', 'requested'] } }),
+    handle: async (call, context) => ({ training: await detectorOf(call, context).view.train() }),
+  },
+  {
+    method: 'PUT',
+    path: '/detectors/{detector}/current',
+    summary: 'Use a stored version: roll back, or pin one that stays whatever is trained',
+    body: objectOf(
+      {
+        version: { ...name, description: 'The version to use' },
+        expected: { ...name, description: 'The current version as the person has seen it' },
+        pin: { type: 'boolean', default: false, description: 'It stays current until it is unpinned' },
+      },
+      ['pin'],
+    ),
+    answer: objectOf({ versions: listOf(ref('Version')) }),
+    async handle(call, context) {
+      const { view } = detectorOf(call, context);
+      const {
+        version,
+        expected,
+        pin = false,
+      } = call.body as { version: string; expected: string; pin?: boolean };
+      const versions = await view.versions();
+      if (!versions.some((one) => one.version === version))
+        throw new ApiError(404, `there is no version ${JSON.stringify(version)}`);
+      await view.use(version, pin, expected);
+      return { versions: await view.versions() };
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/detectors/{detector}/pin',
+    summary: 'Unpin: the next version that is trained comes into use',
+    answer: objectOf({ versions: listOf(ref('Version')) }),
+    async handle(call, context) {
+      const { view } = detectorOf(call, context);
+      await view.unpin();
+      return { versions: await view.versions() };
+    },
+  },
+];
+
+function allMutes({ detectors }: ApiContext): (Mute & { detector: string; inForce: boolean })[] {
+  return detectors().flatMap(({ name: detector, view }) =>
+    (view?.mutes.list() ?? []).map((mute) => ({ detector, ...mute, inForce: isInForce(mute, view!.now()) })),
+  );
+}
+
+interface MuteRequest extends Partial<Omit<Mute, 'id' | 'until'>> {
+  forMs?: number;
+  until?: number;
+}
+
+function readMute(request: MuteRequest, now: number): Omit<Mute, 'id'> {
+  const { key = '', channel = '', from = now, forMs, until, recurring: windows, note: why = '' } = request;
+  if (forMs !== undefined && until !== undefined) throw new ApiError(400, 'body has both forMs and until');
+  const end = until ?? (forMs === undefined ? null : from + forMs);
+  if (end === null && windows === undefined)
+    throw new ApiError(400, 'body has no end: forMs, until, or recurring is needed');
+  if (end !== null && end <= Math.max(from, now))
+    throw new ApiError(400, 'the mute is over before it begins');
+  if (windows !== undefined) {
+    try {
+      new Cron(windows.cron, { timezone: windows.timeZone, paused: true }).nextRun();
+    } catch (error) {
+      throw new ApiError(400, 'recurring.cron or recurring.timeZone is not valid', messageOf(error));
+    }
+  }
+  return { key, channel, from, until: end, ...(windows && { recurring: windows }), note: why };
+}
