@@ -12,7 +12,7 @@ export interface Mute {
   from: number;
   /** Unix ms; null = no end, only where it recurs. */
   until: number | null;
-  /** Windows within that time: each begins as the cron pattern says. Absent = the whole time. */
+  /** Windows within that time: each begins at a time of the cron pattern. Absent = the whole time. */
   recurring?: { cron: string; forMs: number; timeZone: string };
   note: string;
 }

@@ -24,7 +24,7 @@ export interface ApiOptions {
   version: string;
   access: AccessRules;
   detectors: () => readonly DetectorEntry[];
-  /** Takes what is to be changed before it is changed, and the outcome. */
+  /** Takes each change before it is made, and its outcome. */
   audit: Audit;
   log?: Record<'error' | 'warn', (message: string, fields: Record<string, unknown>) => unknown>;
   /** Ms, of a clock that is not set. */

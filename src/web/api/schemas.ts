@@ -86,7 +86,7 @@ const eventProperties: Record<string, Schema> = {
   updatedAt: timeOf('When it was reported or labelled last'),
   label,
   revision: numberOf('Number of labels given so far; send it with the next one'),
-  muted: flagOf('Nobody was alarmed'),
+  muted: flagOf('It was not sent to sinks for people'),
 };
 const optionalOfEvent = ['keys', 'closedBy', 'nearestNormal', 'label', 'muted'];
 

@@ -42,7 +42,7 @@ export const changeRoutes: readonly Route[] = [
     method: 'POST',
     path: '/detectors/{detector}/mutes',
     summary:
-      'Mute the events of a device or channel that open from now on: they are kept and seen, but alarm nobody',
+      'Mute the events of a device or channel that open from now on: they are kept and shown, but not sent to sinks for people',
     body: objectOf(
       {
         key: { ...name, description: 'Device; absent = all' },
