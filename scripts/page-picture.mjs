@@ -24,6 +24,8 @@ await save('docs/page.png');
 await browser.close();
 
 async function save(path) {
-  await sharp(await page.screenshot()).png({ palette: true }).toFile(path);
+  await sharp(await page.screenshot())
+    .png({ palette: true })
+    .toFile(path);
   console.log(path);
 }

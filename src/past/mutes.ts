@@ -76,9 +76,10 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
     mark(events: readonly AnomalyEvent[]): readonly AnomalyEvent[] {
       if (events.length === 0) return events;
       return events.map((event) => {
-        const known = event.status === 'open' ? undefined : reported(event.id);
-        const muted =
-          known === undefined ? mutes.length > 0 && isMuted(mutes, event, now()) : known.muted === true;
+        const known = reported(event.id);
+        // A recording that is replayed has the same event again.
+        const isNew = known === undefined || (event.status === 'open' && known.status !== 'open');
+        const muted = isNew ? mutes.length > 0 && isMuted(mutes, event, now()) : known.muted === true;
         return muted ? { ...event, muted } : event;
       });
     },

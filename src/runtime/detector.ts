@@ -12,7 +12,7 @@ import { decodeBundle } from '../scoring/bundle';
 import type { QuarantineBook } from '../sinks/quarantine';
 import type { ReplaySummary } from '../sinks/summary';
 import { configuredSource } from '../sources/configured';
-import type { PartitionStates } from '../state/partitions';
+import type { SinkContext } from '../sinks/spec';
 import { aborted } from '../system/pause';
 import { createCanaryWatch } from './canary-watch';
 import { Cleanup } from './cleanup';
@@ -109,10 +109,10 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     quarantine.save(models.slot.isColdStart() ? [] : states.currentEvents());
   const summary = await createSummary(settings);
   // Sinks for people are at work before the detector is.
-  const started: { states?: PartitionStates; metrics?: DetectorMetrics } = {};
+  const started: { openEvents?: SinkContext['openEvents']; metrics?: DetectorMetrics } = {};
   const { sinks, committer } = await createSinks(settings, events, summary, {
     onTransaction: (result) => metrics.transaction(result),
-    openEvents: (limit) => started.states?.openEvents(limit) ?? [],
+    openEvents: (limit) => started.openEvents?.(limit) ?? [],
     notifications: countNotifications(() => started.metrics?.notifications),
     log,
   });
@@ -125,12 +125,6 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   });
 
   const states = createDetectorStates(settings, store.path, recordDecoder, metrics, log);
-  Object.assign(started, { states, metrics });
-  metrics.openEvents.from(() => states.openEvents(listing.openEvents));
-  cleanup.add('open events', () => metrics.openEvents.from(() => []));
-  const keysWithWindow = (): number => states.partitions.reduce((sum, { windows }) => sum + windows.size, 0);
-  const scoreWatch = createScoreWatch(recordDecoder.shape.length, keysWithWindow, Date.now);
-  const reports = createRecordReports({ maxKeys: settings.window.maxKeys, scoreWatch, log, now: Date.now });
   const past = await openPast({
     directory: store.path,
     detector: name,
@@ -145,6 +139,18 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const mutes = await openMutes({ directory: store.path, detector: name, now, reported, log });
   const mutePoll = new Poll(store.pollIntervalMs, mutes.refresh);
   cleanup.add('mutes', () => mutePoll.stop());
+  /** The open events that people are alarmed by. */
+  const openEvents: SinkContext['openEvents'] = (limit) => {
+    if (mutes.list().length === 0) return states.openEvents(limit);
+    const all = mutes.mark(states.openEvents(Infinity));
+    return all.filter(({ muted }) => muted !== true).slice(0, limit);
+  };
+  Object.assign(started, { openEvents, metrics });
+  metrics.openEvents.from(() => openEvents(listing.openEvents));
+  cleanup.add('open events', () => metrics.openEvents.from(() => []));
+  const keysWithWindow = (): number => states.partitions.reduce((sum, { windows }) => sum + windows.size, 0);
+  const scoreWatch = createScoreWatch(recordDecoder.shape.length, keysWithWindow, Date.now);
+  const reports = createRecordReports({ maxKeys: settings.window.maxKeys, scoreWatch, log, now: Date.now });
   const closeOpenEvents = (): Promise<void> => {
     const marked = { closeEvents: () => [...mutes.mark(states.closeEvents())] };
     return closeEvents(marked, [...sinks, past.sink], metrics);

@@ -46,7 +46,7 @@ export interface Sink {
   readonly anomaliesOnly?: boolean;
   /** Whether it sends events to people, later than it accepts them. Its deliveries are counted. */
   readonly notifies?: boolean;
-  /** Whether it alarms people: muted events are kept from it. */
+  /** Whether it is read by people: muted events are kept from it, and from sinks that notify. */
   readonly forPeople?: boolean;
   /** Resolves when the results are safe. If it rejects, the source delivers the batch again. */
   write(batch: DetectionBatch): Promise<void>;

@@ -1,6 +1,6 @@
 /** Charts of records, drawn by uPlot. */
 import uPlot from './uPlot.esm.js';
-import { h, number } from './dom.js';
+import { h, tick } from './dom.js';
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -59,7 +59,7 @@ function draw(parent, data, series, bands, interval, height) {
       bands,
       axes: [
         { ...axis, values: '{HH}:{mm}:{ss}', space: 80, size: 28 },
-        { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => number(tick)) },
+        { ...axis, size: 64, values: (_, ticks) => ticks.map(tick) },
       ],
       plugins: [intervalPlugin(interval, shade(colours.bad, 0.13))],
     },

@@ -57,6 +57,11 @@ export function number(value, digits = 3) {
   });
 }
 
+/** A number for an axis: `350M`. */
+export function tick(value) {
+  return Math.abs(value) < 1e5 ? number(value) : value.toLocaleString('en', { notation: 'compact' });
+}
+
 export const percent = (ratio) => `${Math.round(100 * ratio)} %`;
 
 /** The route of an event, a device. */
