@@ -14,8 +14,11 @@ const nothing: RawScores = {
   unknownConditions: 0,
 };
 
-export type FakeScores = Omit<Scores, 'statisticsOf' | 'aboveBaseline' | 'baselineOf' | 'writeValues'> &
-  Partial<Pick<Scores, 'baselineOf'>>;
+export type FakeScores = Omit<
+  Scores,
+  'statisticsOf' | 'aboveBaseline' | 'baselineOf' | 'writeValues' | 'markOf'
+> &
+  Partial<Pick<Scores, 'baselineOf' | 'markOf'>>;
 
 export interface FakeDetectorParts {
   version: string;
@@ -30,6 +33,7 @@ export function createFakeDetector({ version, shape, scoresOf }: FakeDetectorPar
       aboveBaseline: scores.surprise,
       baselineOf: () => undefined,
       writeValues: (window, into, at) => writeNewest(batch, shape, window, into, at),
+      markOf: () => [],
       ...scores,
       statisticsOf: (window) => rowOf(scores.statistics, window),
     };
@@ -79,5 +83,12 @@ function createFakeMemory(cells: Float64Array): DeviceMemory {
       return before;
     },
     slow: () => 0,
+    mark: () => [cells[1]!],
+    accept(records) {
+      cells[1]! += records / 100;
+    },
+    undo(_, mark) {
+      cells[1] = mark[0] ?? cells[1]!;
+    },
   };
 }

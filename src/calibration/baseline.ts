@@ -67,6 +67,10 @@ export function fitBaseline(
 export interface Baseline extends Part {
   /** How far the baseline of the records so far lies above calibration, ≥ 0. Then adds a record. */
   observe(cells: Float64Array, evidence: number): number;
+  /** To which `goBack` returns. */
+  mark(cells: Float64Array): number[];
+  /** @param mark of a baseline of the same version; another one has no effect */
+  goBack(cells: Float64Array, mark: readonly number[]): void;
 }
 
 /**
@@ -78,13 +82,14 @@ export function createBaseline(state: BaselineState, at = 0): Baseline {
   const devices = new Map(Object.entries(state.devices));
   const stride = Math.max(1, Math.floor(records / samples));
   const first = at + 2;
+  const size = records === 0 ? 0 : 2 + samples;
   const sample = new Float64Array(samples);
   const riseOf = (cells: Float64Array): number => {
     for (let i = 0; i < samples; i++) sample[i] = cells[first + i]!;
     return clamp(sample.sort()[samples >> 1]! - middle, bound * spread);
   };
   return {
-    size: records === 0 ? 0 : 2 + samples,
+    size,
     begin(cells, key) {
       if (records === 0) return;
       const rise = devices.get(key) ?? 0;
@@ -100,6 +105,10 @@ export function createBaseline(state: BaselineState, at = 0): Baseline {
         cells[at + 1] = riseOf(cells);
       }
       return rise;
+    },
+    mark: (cells) => Array.from(cells.subarray(at, at + size)),
+    goBack(cells, mark) {
+      if (mark.length === size) cells.set(mark, at);
     },
   };
 }

@@ -144,38 +144,85 @@ export interface Level extends Part {
   /**
    * What to take off the channels of a record; then adds the record. Depends on values alone, not on scores.
    * @param x scaled values of the record, NaN = missing. Shape [channels]
+   * @param time event time, Unix ms
    * @param shift gets what to take off, scaled, from index `to` on
    * @returns whether anything is taken off
    */
-  step(cells: Float64Array, x: ArrayLike<number>, shift: Float32Array, to: number): boolean;
+  step(cells: Float64Array, x: ArrayLike<number>, time: number, shift: Float32Array, to: number): boolean;
+  /** Channels that have been outside for most of the newest `records` records get their new normal now. */
+  accept(cells: Float64Array, records: number, time: number): void;
+  /** Channels with a new normal since a time go back to where they stood before. */
+  undo(cells: Float64Array, since: number): void;
 }
 
 /** A share outside of more than this is a new normal; an exponential share passes it after `acceptAfter` records. */
 const acceptedShare = 0.9;
 
+/** While a channel is inside, and has been outside less often than this, no new normal is on its way. */
+const quietShare = 0.1;
+
+const cellsPerChannel = 8;
+
 /**
- * Cells, by channel: level, offset of the new normal, share outside, and the sum of the values outside with the same weights.
+ * Cells, by channel: level, offset of the new normal, share outside, and the sum of the values outside with the same weights; then
+ * what undoes a new normal: the level while none was on its way, the event time of the newest new normal, and offset and level before it.
  * @param first cell
  */
 export function createLevel(state: LevelState, first = 0): Level {
   const { memory, share, mean, lowest, highest, low, high, acceptAfter, devices } = state;
   const channels = mean.length;
   const rate = acceptAfter === 0 ? 0 : 1 - (1 - acceptedShare) ** (1 / acceptAfter);
+
+  /** The part of a level beyond the range of history that is taken off. */
+  function beyondHistory(level: number, channel: number): number {
+    return share[channel]! * (level - Math.max(lowest[channel]!, Math.min(highest[channel]!, level)));
+  }
+
+  /** The weighted mean of the values outside takes the place of the mean. */
+  function moveTo(cells: Float64Array, channel: number, time: number): void {
+    const at = first + cellsPerChannel * channel;
+    cells[at + 5] = time;
+    cells[at + 6] = cells[at + 1]!;
+    cells[at + 7] = cells[at + 4]!;
+    cells[at + 1] = cells[at + 3]! / cells[at + 2]! - mean[channel]! - beyondHistory(cells[at]!, channel);
+    cells[at + 2] = cells[at + 3] = 0;
+  }
+
   return {
-    size: acceptAfter === 0 ? 0 : 4 * channels,
+    size: acceptAfter === 0 ? 0 : cellsPerChannel * channels,
     begin(cells, key) {
+      if (acceptAfter === 0) return;
       const ends = Object.hasOwn(devices, key) ? devices[key]! : mean;
-      for (let j = 0; acceptAfter > 0 && j < channels; j++) cells[first + 4 * j] = ends[j]!;
+      for (let j = 0; j < channels; j++) {
+        const at = first + cellsPerChannel * j;
+        cells[at] = cells[at + 4] = ends[j]!;
+        cells[at + 5] = -Infinity;
+      }
     },
-    step(cells, x, shift, to) {
+    accept(cells, records, time) {
+      if (acceptAfter === 0) return;
+      const enough = (1 - (1 - rate) ** records) / 2;
+      for (let j = 0; j < channels; j++)
+        if (cells[first + cellsPerChannel * j + 2]! > enough) moveTo(cells, j, time);
+    },
+    undo(cells, since) {
+      if (acceptAfter === 0) return;
+      for (let j = 0; j < channels; j++) {
+        const at = first + cellsPerChannel * j;
+        if (!(cells[at + 5]! >= since)) continue;
+        cells[at + 1] = cells[at + 6]!;
+        cells[at] = cells[at + 4] = cells[at + 7]!;
+        cells[at + 2] = cells[at + 3] = 0;
+        cells[at + 5] = -Infinity;
+      }
+    },
+    step(cells, x, time, shift, to) {
       if (acceptAfter === 0) return false;
       let any = false;
       for (let j = 0; j < channels; j++) {
-        const at = first + 4 * j;
+        const at = first + cellsPerChannel * j;
         const level = cells[at]!;
-        const offset = cells[at + 1]!;
-        const beyond = share[j]! * (level - Math.max(lowest[j]!, Math.min(highest[j]!, level)));
-        const off = offset + beyond;
+        const off = cells[at + 1]! + beyondHistory(level, j);
         shift[to + j] = off;
         if (off !== 0) any = true;
         const value = x[j]!;
@@ -184,11 +231,8 @@ export function createLevel(state: LevelState, first = 0): Level {
         const isOutside = seen < low[j]! || seen > high[j]!;
         cells[at + 2]! += ((isOutside ? 1 : 0) - cells[at + 2]!) * rate;
         cells[at + 3]! += ((isOutside ? value : 0) - cells[at + 3]!) * rate;
-        if (cells[at + 2]! > acceptedShare) {
-          // The weighted mean of the values outside takes the place of the mean.
-          cells[at + 1] = cells[at + 3]! / cells[at + 2]! - mean[j]! - beyond;
-          cells[at + 2] = cells[at + 3] = 0;
-        }
+        if (!isOutside && cells[at + 2]! < quietShare) cells[at + 4] = level;
+        else if (cells[at + 2]! > acceptedShare) moveTo(cells, j, time);
         cells[at]! += (value - cells[at + 1]! - level) / memory;
       }
       return any;

@@ -1,15 +1,13 @@
 /** What commands that make a model version have in common: its history, what is left out of it, where it is published. */
-import { sourceOf } from '../config/settings';
 import { openEngines } from '../runtime/engines';
 import { nearest } from '../schema/suggest';
 import { LeaseError, TrainingError } from '../errors';
 import { quarantinePath, readQuarantine } from '../runtime/quarantine';
-import { createKafkaClient } from '../kafka/client';
 import { configuredSource } from '../sources/configured';
-import { readLabelFile, readLabelTopic, type TrainingLabel } from '../sources/training-labels';
 import type { ModelStore } from '../store/model-store';
 import { acquireLease, leaseFolder } from '../store/lease';
 import { createModelStore } from '../store/model-store';
+import { createLabelReader } from '../runtime/labels';
 import { trainDetector, type TrainerParts, type TrainingResult } from '../runtime/trainer';
 import type { OpenDetector } from './detector';
 import type { TrainingOptions } from './options';
@@ -30,7 +28,7 @@ export async function trainVersion(
   const exclude = await readQuarantine(
     options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
   );
-  const labels = await readTrainingLabels(opened);
+  const labels = await createLabelReader(detector, log, 'train')();
   const source = configuredSource(detector.source);
   const readHistory = await source.createHistory({
     log,
@@ -61,26 +59,6 @@ export async function trainVersion(
       now: Date.now,
     }),
   );
-}
-
-/**
- * Labels that people gave to past records of a detector.
- * @throws Error that names the file and the line of an invalid label; invalid messages of a topic are logged
- */
-async function readTrainingLabels({ detector: settings, log }: OpenDetector): Promise<TrainingLabel[]> {
-  const { detector, fields, training } = settings;
-  const { file, topic } = training.labels;
-  const fromFile = file === '' ? [] : await readLabelFile(file, fields.timestampUnit);
-  if (topic === '') return fromFile;
-  const source = sourceOf(settings, 'kafka').kafka;
-  const fromTopic = await readLabelTopic({
-    kafka: createKafkaClient({ ...source, purpose: 'train', log }),
-    settings: { topic, groupId: source.groupId },
-    unit: fields.timestampUnit,
-    onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
-    onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),
-  });
-  return [...fromFile, ...fromTopic];
 }
 
 /**

@@ -78,7 +78,9 @@ export const trainingSection = {
       {
         doc:
           'CSV of labels for past records: `start,end`, and optionally `key` (a device; empty: all) and `label`. `anomaly`: the ' +
-          'records are left out of training. `normal`: they are trained on even where they raised an alarm.',
+          'records are left out of training, and their events cost no alarm budget. `normal`: they are trained on even where they ' +
+          'raised an alarm. `new normal`: so are these, and an open event is accepted at once. The daemon follows the file ' +
+          '(docs/rules.md).',
         default: '',
       },
       { empty: true },
@@ -86,7 +88,7 @@ export const trainingSection = {
     topic: topic({
       doc:
         'Kafka topic of labels, on the brokers of the source. Each message is a JSON object with the fields of the CSV; a later ' +
-        'message with the same key replaces it.',
+        'message with the same key replaces it. The daemon follows the topic.',
       default: '',
     }),
   },

@@ -10,6 +10,9 @@
  * one-sided form of quantile tracking; Angelopoulos, Candès & Tibshirani 2023, "Conformal PID control for time series
  * prediction", section 2, with a bar that grows slowly at first, so that the faults of one hour open events, and those of every hour do not.)
  *
+ * Time pays the oldest events first. From when a label calls an event right, its unpaid part is refunded: so the bound holds for the
+ * others, whenever labels come, as their unpaid part grows by 1 per event, falls by at most α Δt, and is at most n.
+ *
  * Where a partition has several devices, what a device has spent itself counts again for it, so that b is reached while the
  * others still have some of it. An event opens less often than the rule allows, so the bound holds as it is.
  */
@@ -20,23 +23,28 @@ export const budgetRange = 4;
 /** Events that open at once, if they are surprising enough. */
 export const burst = 8;
 
-/** What a device has spent is forgotten below this, events. */
-const leastDebt = 0.02;
-
 /** Decades that an event needs. @param spent events */
 function barAt(spent: number): number {
   return budgetRange * (spent / burst) ** 2;
 }
 
+/** What an event still costs. */
+interface Charge {
+  /** Of the event. */
+  id: string;
+  /** Of the device. */
+  key: string;
+  /** 0 to 1 event. */
+  unpaid: number;
+}
+
 export interface AlarmBudgetSnapshot {
-  /** Events, at event time `at`. */
-  spent: number;
+  /** At event time `at`, the oldest first. Their sum is n. */
+  charges: readonly Charge[];
   /** Unix ms; −Infinity before the first record. */
   at: number;
   /** Partitions that the budget of the detector is divided over. */
   partitions: number;
-  /** Share of each device in `spent`, when the last event opened. */
-  debts: readonly (readonly [key: string, events: number])[];
 }
 
 export type AlarmBudget = ReturnType<typeof createAlarmBudget>;
@@ -46,51 +54,47 @@ export type AlarmBudget = ReturnType<typeof createAlarmBudget>;
  * @param eventsPerMs α of the whole detector
  */
 export function createAlarmBudget(eventsPerMs: number, beginning?: AlarmBudgetSnapshot) {
-  let { spent, at, partitions } = beginning ?? { spent: 0, at: -Infinity, partitions: 1 };
-  let debts = new Map(beginning?.debts);
+  let { at, partitions } = beginning ?? { at: -Infinity, partitions: 1 };
+  // States of older versions have no charges.
+  let charges: readonly Charge[] = beginning?.charges ?? [];
 
-  function spentAt(time: number): number {
-    if (!(time > at) || spent === 0) return spent;
-    return Math.max(0, spent - (eventsPerMs * (time - at)) / partitions);
-  }
-
-  /** What a device has spent of it: all debts fall in proportion. */
-  function debtAt(key: string, time: number): number {
-    const debt = debts.get(key);
-    return debt === undefined ? 0 : (debt * spentAt(time)) / sumOf(debts);
+  /** The unpaid parts at a time. */
+  function unpaidAt(time: number): readonly Charge[] {
+    if (!(time > at) || charges.length === 0) return charges;
+    let paid = (eventsPerMs * (time - at)) / partitions;
+    return charges.flatMap((charge) => {
+      const unpaid = charge.unpaid - paid;
+      paid = Math.max(0, -unpaid);
+      return unpaid > 0 ? [{ ...charge, unpaid }] : [];
+    });
   }
 
   /** Applies the time that has passed. */
   function settle(time: number): void {
-    const now = spentAt(time);
-    const shrink = now / sumOf(debts);
-    debts = new Map(
-      [...debts].map(([key, debt]) => [key, debt * shrink] as const).filter(([, debt]) => debt >= leastDebt),
-    );
-    spent = now;
+    charges = unpaidAt(time);
     at = Math.max(at, time);
   }
 
   return {
     /** Whether an event of the device may open. `shared`: the partition has other devices. */
     admits(key: string, margin: number, time: number, shared: boolean): boolean {
-      const bar = barAt(spentAt(time)) + (shared ? barAt(debtAt(key, time)) : 0);
+      const all = unpaidAt(time);
+      const own = shared ? all.filter((charge) => charge.key === key) : [];
+      const bar = barAt(sumOf(all)) + barAt(sumOf(own));
       return bar === 0 || Math.min(margin, budgetRange) > bar;
     },
     /** An event of the device has opened. */
-    charge(key: string, time: number): void {
+    charge(id: string, key: string, time: number): void {
       settle(time);
-      spent++;
-      debts.set(key, (debts.get(key) ?? 0) + 1);
+      charges = [...charges, { id, key, unpaid: 1 }];
     },
-    /** An event of the device was right, and costs nothing from now on. */
-    refund(key: string, time: number): void {
+    /** An event was right, and costs nothing from now on. */
+    refund(id: string, time: number): void {
       settle(time);
-      spent = Math.max(0, spent - 1);
-      const debt = (debts.get(key) ?? 0) - 1;
-      if (debt >= leastDebt) debts.set(key, debt);
-      else debts.delete(key);
+      charges = charges.filter((charge) => charge.id !== id);
     },
+    /** Whether something of an event is not paid. */
+    costs: (id: string, time: number): boolean => unpaidAt(time).some((charge) => charge.id === id),
     /** The budget of the detector is divided over this many partitions from `time` on. */
     divide(over: number, time: number): void {
       if (over === partitions) return;
@@ -98,13 +102,11 @@ export function createAlarmBudget(eventsPerMs: number, beginning?: AlarmBudgetSn
       partitions = over;
     },
     /** 0 = nothing is spent; from 1 on no event opens. */
-    spentRatio: (time: number): number => spentAt(time) / burst,
-    snapshot: (): AlarmBudgetSnapshot => ({ spent, at, partitions, debts: [...debts] }),
+    spentRatio: (time: number): number => sumOf(unpaidAt(time)) / burst,
+    snapshot: (): AlarmBudgetSnapshot => ({ charges: [...charges], at, partitions }),
   };
 }
 
-function sumOf(debts: ReadonlyMap<string, number>): number {
-  let sum = 0;
-  for (const debt of debts.values()) sum += debt;
-  return sum;
+function sumOf(charges: readonly Charge[]): number {
+  return charges.reduce((sum, { unpaid }) => sum + unpaid, 0);
 }

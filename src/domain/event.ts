@@ -4,6 +4,8 @@ import { createEventChannels, type EventChannels, type EventChannelsSnapshot } f
 import { bySurprise, type AnomalyEvent, type EventEnding } from './anomaly-event';
 import type { Detection } from './detection';
 import { highest } from './highest';
+import { labelOf, meaningOf, type Label, type LabelledSpan, type LabelName } from './label';
+import { createPastEvents, type PastEvent } from './past-events';
 import { createSilentDevices, type SilenceRules, type SilentDevicesSnapshot } from './silent-devices';
 
 export type { AnomalyEvent, EventEnding } from './anomaly-event';
@@ -48,6 +50,24 @@ export interface EventsSnapshot {
   budget?: AlarmBudgetSnapshot | undefined;
   /** Absent where no device is watched. */
   silent?: SilentDevicesSnapshot | undefined;
+  /** Absent in the state of older versions. */
+  past?: readonly PastEvent[];
+}
+
+/** A label that acts on an event. */
+export interface EventLabel {
+  /** Id of the event. */
+  event: string;
+  label: LabelName;
+}
+
+export interface LabelEffect {
+  /** Events that are over by it. */
+  events: readonly AnomalyEvent[];
+  /** A device whose new normal since a time, Unix ms, is none: its baseline goes back to the mark. */
+  undone?: { key: string; since: number; modelVersion: string; mark: readonly number[] };
+  /** A device whose newest anomalous records are a new normal, and the event time of the last one, Unix ms. */
+  accepted?: { key: string; records: number; at: number };
 }
 
 /** Growth of the peak surprise, decades, from which an event is another one. */
@@ -64,6 +84,8 @@ interface Gathering<Channels = EventChannels> {
   margin: number;
   /** Peak surprise in the first half of the last `acceptAfter` anomalous records, and before. */
   earlierPeak: number;
+  /** Of the baseline of the device when it began. Absent in the state of older versions. */
+  mark?: readonly number[];
 }
 
 /** State of a key with a recent anomaly; other keys have none. */
@@ -113,11 +135,18 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
           admitSilence,
           beginning?.silent,
         );
+  const past = createPastEvents(costs, beginning?.past);
   let { firstKey, shared } = beginning ?? { firstKey: undefined, shared: false };
+  /** Labels that may concern an event, of those that were given last. */
+  const relevant = { of: undefined as readonly Label[] | undefined, since: Infinity, labels: [] as Label[] };
 
-  function admitSilence(key: string, margin: number): boolean {
+  function costs(id: string): boolean {
+    return budget?.costs(id, clock) === true;
+  }
+
+  function admitSilence({ id, key }: AnomalyEvent, margin: number): boolean {
     if (budget?.admits(key, margin, clock, shared) === false) return false;
-    budget?.charge(key, clock);
+    budget?.charge(id, key, clock);
     return true;
   }
 
@@ -138,6 +167,10 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   }
 
   function over(gathering: Gathering, closedBy: EventEnding): AnomalyEvent[] {
+    const { event, mark } = gathering;
+    const newNormal = closedBy === 'accepted' && { modelVersion: event.modelVersion, mark: mark ?? [] };
+    if (newNormal || costs(event.id))
+      past.add({ ...spanOf(event), id: event.id, ...(newNormal && { newNormal }) });
     if (!gathering.opened) return [{ ...snapshot(gathering), closedBy }];
     open.delete(gathering.event);
     return [{ ...snapshot(gathering), status: 'closed', closedBy }];
@@ -202,6 +235,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     heard: RecordFacts,
     detection: Detection | undefined,
     eventMargin: number,
+    mark: () => readonly number[],
   ): readonly AnomalyEvent[] {
     if (isSuppressed(heard)) return none;
     const suspicion = hear(heard, detection);
@@ -216,7 +250,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     if (isAccepted(suspicion, detection)) return none;
     suspicion.accepted = undefined;
     if (suspicion.gathering === undefined) {
-      const gathered = gather(suspicion, detection);
+      const gathered = gather(suspicion, detection, mark);
       if (gathered === undefined) {
         if (suspicion.recent.length === 0) suspicions.delete(heard.key);
         return none;
@@ -245,7 +279,11 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     if (half === 0 || margin === Infinity || event.anomalousRecords % half > 0) return none;
     gathering.earlierPeak = event.peakSurprise;
     if (event.peakSurprise > earlierPeak + growth || !isEvent(gathering)) return none;
-    suspicion.accepted = event.peakSurprise;
+    return accept(suspicion, gathering);
+  }
+
+  function accept(suspicion: Suspicion, gathering: Gathering): AnomalyEvent[] {
+    suspicion.accepted = gathering.event.peakSurprise;
     suspicion.gathering = undefined;
     return over(gathering, 'accepted');
   }
@@ -254,19 +292,24 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     heard: RecordFacts,
     detection: Detection | undefined,
     eventMargin: number,
+    mark: () => readonly number[],
   ): readonly AnomalyEvent[] {
     const silent = endSilent();
-    const own = observeKey(heard, detection, eventMargin);
+    const own = observeKey(heard, detection, eventMargin, mark);
     return silent.length === 0 ? own : [...silent, ...own];
   }
 
   /** Begins to gather once enough of the last records are anomalous. */
-  function gather(suspicion: Suspicion, detection: Detection | undefined): Gathering | undefined {
+  function gather(
+    suspicion: Suspicion,
+    detection: Detection | undefined,
+    mark: () => readonly number[],
+  ): Gathering | undefined {
     for (const seen of suspicion.recent) seen.age++;
     suspicion.recent = suspicion.recent.filter((seen) => seen.age < policy.openWindow);
     if (detection !== undefined) suspicion.recent.push({ detection, age: 0 });
     if (suspicion.recent.length < policy.openRecords) return undefined;
-    const gathering = begin(suspicion.recent[0]!.detection);
+    const gathering = begin(suspicion.recent[0]!.detection, mark());
     for (const seen of suspicion.recent) extend(gathering, seen.detection);
     suspicion.recent = [];
     return gathering;
@@ -287,13 +330,39 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     if (budget !== undefined && margin < Infinity) {
       gathering.heldBack = !budget.admits(event.key, margin - eventMargin, clock, shared);
       if (gathering.heldBack) return none;
-      budget.charge(event.key, clock);
+      budget.charge(event.id, event.key, clock);
     }
     gathering.heldBack = false;
     gathering.opened = true;
     event.openedAt = timestamp;
     open.set(gathering.event, gathering);
     return [snapshot(gathering)];
+  }
+
+  /** Notes the events of silent devices that are over. */
+  function noted(events: readonly AnomalyEvent[]): readonly AnomalyEvent[] {
+    for (const event of events)
+      if (event.status === 'closed' && costs(event.id)) past.add({ ...spanOf(event), id: event.id });
+    return events;
+  }
+
+  /** The events that a label can act on. */
+  function labellable(): (LabelledSpan & { id: string; isAccepted: boolean; isAcceptable: boolean })[] {
+    const current = [...suspicions.values()].flatMap(({ gathering }) =>
+      gathering !== undefined && isEvent(gathering)
+        ? [{ event: gathering.event, isAcceptable: gathering.margin < Infinity }]
+        : [],
+    );
+    const ofSilent = (silent?.current() ?? []).map((event) => ({ event, isAcceptable: true }));
+    return [
+      ...[...current, ...ofSilent].map(({ event, isAcceptable }) => ({
+        ...spanOf(event),
+        id: event.id,
+        isAccepted: false,
+        isAcceptable,
+      })),
+      ...past.list().map((one) => ({ ...one, isAccepted: one.newNormal !== undefined, isAcceptable: false })),
+    ];
   }
 
   return {
@@ -305,23 +374,24 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     hear(key: string, timestamp: number, rules: SilenceRules | undefined): readonly AnomalyEvent[] {
       if (silent === undefined) return none;
       meet(key, timestamp);
-      return silent.hear(key, timestamp, clock, rules);
+      return noted(silent.hear(key, timestamp, clock, rules));
     },
     /**
      * Call once per detection, in order within a key.
      * @param eventMargin decades above the threshold from which an event opens
+     * @param mark of the baseline of the device, to which it goes back if the event is accepted and a label undoes that
      * @returns the events that this detection opens or closes; other keys may have fallen silent
      */
-    observe(detection: Detection, eventMargin = 0): readonly AnomalyEvent[] {
+    observe(detection: Detection, eventMargin = 0, mark = noMark): readonly AnomalyEvent[] {
       meet(detection.key, detection.timestamp);
-      return observe(detection, detection.anomalous ? detection : undefined, eventMargin);
+      return observe(detection, detection.anomalous ? detection : undefined, eventMargin, mark);
     },
     /** As `observe`, for a record that is not anomalous. */
     pass(key: string, timestamp: number, missing?: readonly string[]): readonly AnomalyEvent[] {
       meet(key, timestamp);
       // The usual case.
       if (suspicions.size === 0 && suppressed.size === 0) return none;
-      return observe({ key, timestamp, anomalous: false, ...(missing && { missing }) }, undefined, 0);
+      return observe({ key, timestamp, anomalous: false, ...(missing && { missing }) }, undefined, 0, noMark);
     },
     /** The events of anomalous records that are not over, as they are so far; those held back, too. */
     currentEvents: (): readonly AnomalyEvent[] =>
@@ -353,9 +423,42 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     divideBudget(partitions: number): void {
       budget?.divide(partitions, clock);
     },
-    /** An event of the device was right: it costs nothing from now on. */
-    refund(key: string): void {
-      budget?.refund(key, clock);
+    /** What labels change now: each event obeys its last label, once. */
+    labelled(labels: readonly Label[]): EventLabel[] {
+      if (labels.length === 0) return [];
+      const events = labellable();
+      const since = events.reduce((least, { start }) => Math.min(least, start), Infinity);
+      if (labels !== relevant.of || since < relevant.since)
+        Object.assign(relevant, { of: labels, since, labels: labels.filter(({ to }) => to >= since) });
+      return events.flatMap((one) => {
+        const label = labelOf(relevant.labels, one);
+        if (label === undefined) return [];
+        const { refunds, undoes, accepts } = meaningOf[label];
+        const acts =
+          (refunds && costs(one.id)) || (undoes && one.isAccepted) || (accepts && one.isAcceptable);
+        return acts ? [{ event: one.id, label }] : [];
+      });
+    },
+    /** A label takes effect; none if it has had it. */
+    label({ event: id, label }: EventLabel): LabelEffect {
+      const { refunds, undoes, accepts } = meaningOf[label];
+      if (refunds) budget?.refund(id, clock);
+      const undone = undoes ? past.undo(id) : undefined;
+      if (undone !== undefined) {
+        const [key] = undone.keys;
+        const suspicion = suspicions.get(key!);
+        if (suspicion !== undefined) suspicion.accepted = undefined;
+        return { events: none, undone: { key: key!, since: undone.start, ...undone.newNormal } };
+      }
+      if (!accepts) return { events: none };
+      for (const [key, suspicion] of suspicions) {
+        const { gathering } = suspicion;
+        if (gathering?.event.id !== id || !isEvent(gathering)) continue;
+        const events = accept(suspicion, gathering);
+        const { anomalousRecords: records, end: at } = gathering.event;
+        return { events, accepted: { key, records, at } };
+      }
+      return { events: noted(silent?.accept(id, clock) ?? none) };
     },
     /** 0 = nothing of the budget is spent, or there is none; from 1 on no event opens. */
     get budgetSpentRatio() {
@@ -370,6 +473,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       shared,
       ...(budget && { budget: budget.snapshot() }),
       ...(silent && { silent: silent.snapshot() }),
+      past: past.list(),
     }),
   };
 }
@@ -395,8 +499,17 @@ function leadingChannels({ limits, contributions }: Detection): string[] {
   return contributions.slice(0, Math.max(1, limits.length)).map(({ channel }) => channel);
 }
 
+const noMark = (): readonly number[] => [];
+
+function spanOf({ key, keys = [key], start, end }: AnomalyEvent): LabelledSpan {
+  return { keys, start, end };
+}
+
 /** An event that begins with this record, but does not contain it yet. */
-function begin({ detector, key, timestamp, threshold, modelVersion }: Detection): Gathering {
+function begin(
+  { detector, key, timestamp, threshold, modelVersion }: Detection,
+  mark: readonly number[],
+): Gathering {
   return {
     event: {
       id: `${detector}/${key}/${new Date(timestamp).toISOString()}`,
@@ -420,6 +533,7 @@ function begin({ detector, key, timestamp, threshold, modelVersion }: Detection)
     heldBack: false,
     margin: -Infinity,
     earlierPeak: -Infinity,
+    mark,
   };
 }
 

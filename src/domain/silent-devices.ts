@@ -45,10 +45,10 @@ export interface SilencePolicy {
 
 const none: readonly AnomalyEvent[] = [];
 
-/** @param admit charges the alarm budget for an event of the device with this margin, in decades; false = it is spent */
+/** @param admit charges the alarm budget for an event with this margin, in decades; false = it is spent */
 export function createSilentDevices(
   { maxDevices, acceptAfter }: SilencePolicy,
-  admit: (key: string, margin: number) => boolean,
+  admit: (event: AnomalyEvent, margin: number) => boolean,
   beginning?: SilentDevicesSnapshot,
 ) {
   const rollCall = createRollCall(maxDevices, beginning?.rollCall);
@@ -113,7 +113,7 @@ export function createSilentDevices(
     const { event } = group;
     if (group.opened || rollCall.now < group.opensFrom) return [];
     if (!group.heldBack) event.openedAt = timestamp;
-    group.heldBack = !admit(event.key, event.peakSurprise - threshold);
+    group.heldBack = !admit(event, event.peakSurprise - threshold);
     if (group.heldBack) return [];
     group.opened = true;
     event.openedAt = timestamp;
@@ -178,6 +178,17 @@ export function createSilentDevices(
       if (rollCall.now < nextReview) return back;
       const found = review(clock, rules);
       return found.length === 0 ? back : [...back, ...found];
+    },
+    /** The events that are not over, as they are so far; those held back, too. */
+    current: (): readonly AnomalyEvent[] =>
+      groups.filter(({ opened, heldBack }) => opened || heldBack).map(snapshot),
+    /** Forgets the devices of an event. Returns it, if there is one. */
+    accept(id: string, clock: number): readonly AnomalyEvent[] {
+      const group = groups.find(({ event }) => event.id === id);
+      return [...(group?.silent ?? [])].flatMap((key) => {
+        rollCall.forget(key);
+        return leave(key, 'accepted', clock);
+      });
     },
     /** Ends all events at the end of the input. */
     closeAll(clock: number): AnomalyEvent[] {

@@ -1,5 +1,6 @@
 /** Metrics of events and of drift. */
-import { combined, counter, flag, gauge } from './recorder';
+import { labelNames } from '../domain/label';
+import { combined, counter, counterBy, fixedLabel, flag, gauge } from './recorder';
 
 export const eventMetrics = {
   eventsOpened: counter(
@@ -15,6 +16,11 @@ export const eventMetrics = {
     'vaemon_alarm_budget_spent_ratio',
     'Spent share of the alarm budget in the partition with the largest one; from 1 on no event opens. 0 without a budget.',
     0,
+  ),
+  labelled: counterBy(
+    'vaemon_labels_applied_total',
+    'Labels of people that took effect on an event: refunded it, accepted it as a new normal, or undid that.',
+    fixedLabel('kind', labelNames),
   ),
   suppressed: counter(
     'vaemon_anomalies_suppressed_total',

@@ -132,7 +132,7 @@ export async function decideChunk(
       modelVersion: detector.version,
     });
     if (!warmUp) outcome.detections.push(detection);
-    addEvents(partition.events.observe(detection, eventMargin));
+    addEvents(partition.events.observe(detection, eventMargin, () => scored?.markOf(window) ?? []));
   }
   if (!warmUp) counts.unknownConditions += scores?.unknownConditions ?? 0;
 

@@ -49,7 +49,17 @@ export function createScoring(parts: ScoringParts) {
     }
 
     let previous: ScoredChunk | undefined;
-    for (const [from, to] of chunkRanges(messages, chunkRecords(detector.shape))) {
+    const labelledAfter = partition.labelledAfter();
+    for (const [from, to] of chunkRanges(messages, chunkRecords(detector.shape), labelledAfter)) {
+      const offset = BigInt(messages[from]!.origin.offset);
+      if (previous !== undefined && partition.labelledAfter().some((after) => after < offset)) {
+        // A label takes effect between two records: on what the earlier ones have left.
+        await decide(previous);
+        previous = undefined;
+      }
+      const ended = partition.takeLabels(offset);
+      // The events of warm-up records were written when these were first scored.
+      if (!messages[from]!.warmUp) outcome.events.push(...ended);
       const chunk = chunks.take(detector);
       fillChunk(chunk, records, from, to, partition, rules, outcome);
       // Only one batch at a time is given to the engine.

@@ -60,15 +60,21 @@ export function chunkRecords({ length, channels }: WindowShape): number {
   return Math.max(minChunkRecords, Math.min(maxChunkRecords, fitting));
 }
 
-/** Message ranges [from, to) of the chunks of a batch. Warm-up messages, which come first, have their own chunks. */
+/**
+ * Message ranges [from, to) of the chunks of a batch. Warm-up messages, which come first, have their own chunks, and no chunk reaches
+ * over one of the offsets `after`.
+ */
 export function* chunkRanges(
   messages: readonly Message[],
   size: number,
+  after: readonly bigint[] = [],
 ): Generator<readonly [from: number, to: number]> {
-  const firstLive = messages.findIndex(({ warmUp }) => !warmUp);
-  const warmUps = firstLive < 0 ? messages.length : firstLive;
+  const starts = [
+    messages.findIndex(({ warmUp }) => !warmUp),
+    ...after.map((offset) => messages.findIndex(({ origin }) => BigInt(origin.offset) > offset)),
+  ].filter((start) => start > 0);
   for (let from = 0, to; from < messages.length; from = to) {
-    to = Math.min(from + size, from < warmUps ? warmUps : messages.length);
+    to = Math.min(from + size, messages.length, ...starts.filter((start) => start > from));
     yield [from, to];
   }
 }
@@ -149,7 +155,7 @@ export function fillChunk(
       if (result === 'ready') {
         const { offset } = message.origin;
         const memory = baselines?.of(key, offset);
-        memory?.enter(records.values, row * valuesPerRecord);
+        memory?.enter(records.values, row * valuesPerRecord, records.timestamps[row]!);
         chunk.lacksBaselines[at] = baselines?.lacks(key, offset) === true ? 1 : 0;
         windows.copy(key, chunk.windows);
         // Kept, as later records of the chunk may drop the device.

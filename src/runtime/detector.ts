@@ -1,5 +1,6 @@
 /** Composition of one detector: from its source through the pipeline to its sinks, with the model in use. */
 import { createExplanationRule } from '../domain/explanations';
+import type { Label } from '../domain/label';
 import { createLimitCheck } from '../domain/signal';
 import type { PastEvent } from '../past/event-records';
 import { openMutes } from '../past/mutes';
@@ -23,6 +24,7 @@ import { createDetectorView } from './detector-view';
 import { createLabelWriter } from './label-writer';
 import { createRecordRate } from './record-rate';
 import { createScoreWatch } from './score-watch';
+import { watchLabels } from './labels';
 import { createModelLifecycle, type ModelLifecycleOptions } from './model-lifecycle';
 import { closeEvents, createDetectorStates } from './partition-states';
 import { Quarantine, quarantinePath } from './quarantine';
@@ -124,7 +126,10 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     notifiers: sinks.filter(({ notifies }) => notifies === true).map((sink) => sink.name),
   });
 
-  const states = createDetectorStates(settings, store.path, recordDecoder, metrics, log);
+  const labels = watchLabels(settings, store.pollIntervalMs, log);
+  if (labels !== undefined) cleanup.add('labels', () => labels.stop());
+  const knownLabels = (): readonly Label[] => labels?.current() ?? [];
+  const states = createDetectorStates(settings, store.path, recordDecoder, metrics, log, knownLabels);
   const past = await openPast({
     directory: store.path,
     detector: name,
@@ -274,6 +279,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     void models.endColdStart();
     if (role === 'train') await aborted(stopping.signal);
     else {
+      await labels?.refresh();
       const delivery = source.run(createDelivery(process, slot, readiness, clock));
       await Promise.race([delivery, aborted(broken.signal).then((error) => Promise.reject(error as Error))]);
       clock.end();

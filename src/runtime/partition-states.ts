@@ -1,5 +1,6 @@
 /** The partition states of one detector, as its configuration demands. */
 import type { DetectorSettings } from '../config/settings';
+import type { Label } from '../domain/label';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { RecordDecoder } from '../pipeline/record-decoder';
@@ -23,8 +24,9 @@ export function createDetectorStates(
   settings: DetectorSettings,
   storePath: string,
   recordDecoder: RecordDecoder,
-  metrics: Pick<DetectorMetrics, 'stateError'>,
+  metrics: Pick<DetectorMetrics, 'stateError' | 'labelled'>,
   log: Logger,
+  labels: () => readonly Label[],
 ): PartitionStates {
   const { detector, source } = settings;
   const { state } = configuredSource(source);
@@ -35,6 +37,11 @@ export function createDetectorStates(
       maxReplay: state.maxReplay,
       store: createStateStore({ directory: storePath, detector }),
     }),
+    labels,
+    onLabel({ event, label }) {
+      metrics.labelled(label);
+      log.info('label took effect', { event, label });
+    },
     onError(reason, fields) {
       metrics.stateError(reason);
       log.warn(stateErrors[reason], fields);

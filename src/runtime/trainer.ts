@@ -5,6 +5,7 @@ import type { DetectorSettings } from '../config/settings';
 import { checkColdStart, coldStartSettings } from './cold-start';
 import type { Engines } from './engines';
 import { HistoryAccount, type HistorySummary } from './history-account';
+import { meaningOf, type Label } from '../domain/label';
 import type { TimeConditionSpec } from '../domain/record';
 import { createLimitCheck } from '../domain/signal';
 import { createWindowBatch } from '../domain/window';
@@ -13,7 +14,6 @@ import { disposeModel } from '../models/model';
 import { encodeBundle } from '../scoring/bundle';
 import type { ReadHistory } from '../sources/history';
 import { configuredSource } from '../sources/configured';
-import type { TrainingLabel } from '../sources/training-labels';
 import type { DetectionPower } from '../scoring/detection-power';
 import type { ModelStore } from '../store/model-store';
 import { messageOf } from '../system/error-text';
@@ -35,9 +35,9 @@ export interface TrainerParts {
   /** Intervals to leave out: events and their surroundings. */
   exclude: readonly Interval[];
   /** Labels that people gave to intervals; they override the exclusion. */
-  labels?: readonly TrainingLabel[];
+  labels?: readonly Label[];
   /** Called with the labels, if any, in whose interval no record of the history lies; `keys` are those of the history. */
-  onUnmatchedLabels?: (labels: readonly TrainingLabel[], keys: readonly string[]) => void;
+  onUnmatchedLabels?: (labels: readonly Label[], keys: readonly string[]) => void;
   /** Called when the history has been read. */
   onHistory?: ((history: HistorySummary) => void) | undefined;
   /** Library versions by package name. */
@@ -162,8 +162,8 @@ async function readDataset(
     time: settings.window,
     exclude,
     share,
-    incidents: labels.filter(({ label }) => label === 'anomaly'),
-    normal: labels.filter(({ label }) => label === 'normal'),
+    incidents: labels.filter(({ label }) => !meaningOf[label].isLearned),
+    normal: labels.filter(({ label }) => meaningOf[label].isLearned),
     maxExcludedShare: settings.training.maxExcludedShare,
     limits: createLimitCheck(settings.record.channels, settings.record.signals),
   });

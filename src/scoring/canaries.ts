@@ -169,7 +169,7 @@ function createJudge(detector: Detector, threshold: number, time: TimeRules, isA
     for (; run.next < end && run.foundAt === Infinity; run.next++) {
       const row = run.next;
       if (run.windows.push(key, row, timestamps, run.values, conditions) !== 'ready') continue;
-      run.memory.enter(run.values, row * shape.channels);
+      run.memory.enter(run.values, row * shape.channels, timestamps[row]!);
       run.windows.copy(key, batch);
       run.memory.recall(batch, batch.count - 1);
       judged.push({ run, row });

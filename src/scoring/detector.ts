@@ -24,6 +24,8 @@ export interface Scores extends Calibrated {
   statisticsOf(window: number): Record<string, number>;
   /** What the score of a window took from its device; undefined without a memory. */
   baselineOf(window: number): DeviceBaseline | undefined;
+  /** Mark of the baseline of the device at an unusual window; empty for others. */
+  markOf(window: number): readonly number[];
   /** Categories that training has not seen. */
   unknownConditions: number;
   /** The contribution of each channel of one window, the most unusual channel first. */
@@ -85,7 +87,12 @@ interface Stored {
   means: readonly Float64Array[];
   slow: Float64Array;
   rise: Float64Array;
+  /** Of windows with a surprise of `markedFrom`. */
+  marks: Map<number, readonly number[]>;
 }
+
+/** Less surprising windows begin no event. */
+const markedFrom = 1;
 
 /** Surprise above which a channel looks odd: one normal record in a hundred. */
 const oddSurprise = 2;
@@ -121,7 +128,7 @@ export function createDetector(
   const latest = new Float64Array(meanedAt.length);
   const recent = new Float64Array(meanedAt.length);
 
-  /** @param stored gets the means, the slow test's statistic and the rise of each window */
+  /** @param stored gets the means, the slow test's statistic, the rise and the mark of each window */
   function calibrate(
     batch: WindowBatch,
     raw: RawScores,
@@ -157,6 +164,7 @@ export function createDetector(
       surprise[i] = result.surprise;
       aboveBaseline[i] = result.aboveBaseline;
       extrapolated[i] = result.extrapolated ? 1 : 0;
+      if (memory !== undefined && result.surprise >= markedFrom) stored.marks.set(i, memory.mark());
     }
     return { surprise, aboveBaseline, extrapolated };
   }
@@ -215,6 +223,7 @@ export function createDetector(
       means: meansAt.map(() => new Float64Array(count)),
       slow: new Float64Array(state.slow === undefined ? 0 : count),
       rise: new Float64Array(count),
+      marks: new Map(),
     };
     return {
       count,
@@ -228,6 +237,7 @@ export function createDetector(
         channel: channel.assess(ofWindow(raw.contributions, window), 1)[0]!,
       }),
       baselineOf: (window) => memoryOf && { rise: stored.rise[window]!, shifts: shiftsOf(batch, window) },
+      markOf: (window) => stored.marks.get(window) ?? [],
       unknownConditions: raw.unknownConditions,
       contributions: (window) =>
         rank(batch, window, ofWindow(raw.contributions, window), ofWindow(raw.expected, window)),

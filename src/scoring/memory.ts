@@ -25,8 +25,11 @@ import type { VersionState } from './version-state';
 export interface DeviceMemory {
   /** Records entered. */
   readonly seen: number;
-  /** @param values raw, the record from index `from` on */
-  enter(values: Values, from: number): void;
+  /**
+   * @param values raw, the record from index `from` on
+   * @param time event time, Unix ms
+   */
+  enter(values: Values, from: number, time: number): void;
   /** Writes shift and runs of the record into the window at `place`. */
   recall(batch: WindowBatch, place: number): void;
   /** @param out gets the mean of each over the newest records, from `to` on */
@@ -35,6 +38,12 @@ export interface DeviceMemory {
   rise(evidence: number): number;
   /** The statistic of the slow test, with these errors added. */
   slow(errors: ArrayLike<number>): number;
+  /** Of the baseline, for `undo`. */
+  mark(): readonly number[];
+  /** Most of the newest `records` records are a new normal, from this event time on, Unix ms. */
+  accept(records: number, time: number): void;
+  /** A new normal since this event time is none: levels go back to where they stood before, the baseline to the mark. */
+  undo(since: number, mark: readonly number[]): void;
 }
 
 export type DeviceMemories = Memories<DeviceMemory>;
@@ -86,7 +95,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
       return this.cells[seenAt]!;
     }
 
-    enter(values: Values, from: number): void {
+    enter(values: Values, from: number, time: number): void {
       const { cells } = this;
       cells[seenAt]!++;
       for (let j = 0; j < channels; j++) record[j] = isCounter[j] ? NaN : values[from + j]!;
@@ -97,7 +106,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
         const scaled = Number.isNaN(value) || !scaler.knows(j) ? NaN : scaler.scale(value, j);
         x[j] = Number.isFinite(scaled) ? scaled : NaN;
       }
-      this.isShifted = level.step(cells, x, shift, 0);
+      this.isShifted = level.step(cells, x, time, shift, 0);
       if (this.isShifted) (this.shift ??= new Float32Array(channels)).set(shift);
     }
 
@@ -116,6 +125,19 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
 
     slow(errors: ArrayLike<number>): number {
       return slow?.step(this.cells, errors, this.centre!) ?? 0;
+    }
+
+    mark(): readonly number[] {
+      return baseline.mark(this.cells);
+    }
+
+    accept(records: number, time: number): void {
+      level?.accept(this.cells, records, time);
+    }
+
+    undo(since: number, mark: readonly number[]): void {
+      level?.undo(this.cells, since);
+      baseline.goBack(this.cells, mark);
     }
   }
 

@@ -33,6 +33,8 @@ export function createVersionBaselines(start: BaselinesStart, detector: Detector
       return hasBegun ? devices.of(key) : undefined;
     },
     copyOf: (key: string): MemorySnapshot | undefined => devices.snapshotOf(key),
+    /** The memory of a device that is known. */
+    peek: (key: string): DeviceMemory | undefined => devices.peek(key),
     lacks: (key: string): boolean => afterLoss && (devices.peek(key)?.seen ?? 0) <= policy.records,
     /** Devices. */
     get size() {
@@ -68,7 +70,7 @@ function createRecordedMemory(
 ): DeviceMemory {
   return {
     seen: followed?.seen ?? 0,
-    enter: (values, from) => followed?.enter(values, from),
+    enter: (values, from, time) => followed?.enter(values, from, time),
     recall(batch: WindowBatch, place: number) {
       batch.recalled.runs[place] = runs;
       if (shift !== undefined) setShift(batch, place, shift);
@@ -85,5 +87,8 @@ function createRecordedMemory(
       followed?.slow(errors);
       return slow;
     },
+    mark: () => followed?.mark() ?? [],
+    accept: (...newNormal) => followed?.accept(...newNormal),
+    undo: (...newNormal) => followed?.undo(...newNormal),
   };
 }

@@ -24,18 +24,21 @@ export function createContents(
     restoredBaselines: beginning.baselines,
     /** Records before the first one of these contents were scored elsewhere, but not read here. */
     lost,
+    /** Labels that have not taken effect yet, in the order of their offsets. */
+    labels: beginning.labels ?? [],
     /** Offset of the last processed message. */
     to: offset,
   };
 }
 
 export function takeSnapshot(contents: Contents): PartitionSnapshot {
-  const { windows, events, baselines, restoredBaselines, lost, to } = contents;
+  const { windows, events, baselines, restoredBaselines, lost, labels, to } = contents;
   return {
     offset: to,
     lost,
     windows: windows.snapshot(),
     events: events.snapshot(),
     baselines: baselines === undefined ? restoredBaselines : baselines.snapshot(),
+    labels,
   };
 }

@@ -3,6 +3,7 @@
  * on nothing else, and the state depends only on the earlier records of the partition. So it is kept as strictly as offsets:
  * the stored state is never ahead of the committed offset, and the records between the two are processed again after a start.
  */
+import type { AnomalyEvent, EventLabel } from '../domain/event';
 import type { Detector } from '../scoring/detector';
 import type { Assignment, Batch } from '../sources/source';
 import {
@@ -73,6 +74,31 @@ export function createPartitionState(topic: string, partition: number, rules: St
     return createVersionBaselines(start, detector, policy!);
   }
 
+  /** Finds the labels that change something from the next record on, and records them, so that a restart repeats them there. */
+  async function findLabels({ messages }: Batch): Promise<void> {
+    // The labels of records that were scored before are recorded with them.
+    if (rules.labels === undefined || messages[0]?.warmUp !== false) return;
+    const { labels: waiting, to: after } = contents;
+    const found = contents.events
+      .labelled(rules.labels())
+      .filter(({ event }) => !waiting.some((one) => one.event === event))
+      .map((label) => ({ ...label, after }));
+    if (found.length === 0) return;
+    contents.labels = [...waiting, ...found];
+    await saving?.recordLabels(found);
+    found.forEach((label) => rules.onLabel?.(label));
+  }
+
+  function applyLabel(label: EventLabel): readonly AnomalyEvent[] {
+    const { events, baselines } = contents;
+    const { events: ended, undone, accepted } = events.label(label);
+    // Those of another version have begun since.
+    if (undone !== undefined && undone.modelVersion === baselines?.version)
+      baselines.peek(undone.key)?.undo(undone.since, undone.mark);
+    if (accepted !== undefined) baselines?.peek(accepted.key)?.accept(accepted.records, accepted.at);
+    return ended;
+  }
+
   return {
     topic,
     partition,
@@ -95,23 +121,26 @@ export function createPartitionState(topic: string, partition: number, rules: St
       const isSettled = contents.to === settledTo || settledTo + 1n === liveFrom;
       const isRecent = settledTo < liveFrom && liveFrom - settledTo <= BigInt(maxReplay);
       const inMemory = isSettled && isRecent ? settledTo : undefined;
-      if (inMemory === liveFrom - 1n) return inMemory;
+      // Another process may have scored records with labels that this one does not know.
+      if (inMemory === liveFrom - 1n && rules.labels === undefined) return inMemory;
       const loaded = await load(liveFrom);
-      if (loaded === undefined || (inMemory !== undefined && inMemory >= loaded.to)) return inMemory;
+      if (loaded === undefined) return inMemory;
+      const isKnown = loaded.labels.every(saving!.hasRecorded);
+      if (inMemory !== undefined && inMemory >= loaded.to && isKnown) return inMemory;
       restored = loaded;
       return loaded.to;
     },
     /** Continues after the restore point of the assignment, or starts empty; returns whether the state in memory is kept. */
     assign(next: Assignment): boolean {
       const { from, after, processedBefore, partitions = 1 } = (assignment = next);
-      const isKept = after !== undefined && after === settledTo;
+      const isRestored = restored !== undefined && restored.to === after;
+      const isKept = !isRestored && after !== undefined && after === settledTo;
       if (!isKept) {
-        const isRestored = restored !== undefined && restored.to === after;
         contents = isRestored
           ? restored!
           : createContents(rules, { lost: processedBefore && from > 0n, offset: from - 1n });
         settledTo = contents.to;
-        if (isRestored) saving?.continue(settledTo);
+        if (isRestored) saving?.continue(settledTo, contents.labels);
         else saving?.begin(takeSnapshot(contents));
       }
       restored = undefined;
@@ -122,10 +151,11 @@ export function createPartitionState(topic: string, partition: number, rules: St
       contents.events.divideBudget(partitions);
       return isKept;
     },
-    /** Call before a batch is scored: begins the baselines of a new version and saves the state if it is due. */
+    /** Call before a batch is scored: begins the baselines of a new version, finds labels, and saves the state if it is due. */
     async prepare(batch: Batch, detector: Detector): Promise<void> {
       if (policy !== undefined && contents.baselines?.version !== detector.version)
         contents.baselines = followVersion(detector, batch);
+      await findLabels(batch);
       const { windows, baselines, to } = contents;
       const devices = Math.max(windows.size, baselines?.size ?? 0);
       await saving?.saveDue({ to, devices, take: () => takeSnapshot(contents) }, batch.committed);
@@ -134,6 +164,15 @@ export function createPartitionState(topic: string, partition: number, rules: St
     interrupt(): void {
       report('records_missing', { offset: String(contents.to) });
       contents.windows.interrupt();
+    },
+    /** Offsets of the records after which labels take effect. */
+    labelledAfter: (): readonly bigint[] => contents.labels.map(({ after }) => after),
+    /** The labels before the record at `offset` take effect. Returns the events that are over by that. */
+    takeLabels(offset: bigint): readonly AnomalyEvent[] {
+      const due = contents.labels.filter(({ after }) => after < offset);
+      if (due.length === 0) return [];
+      contents.labels = contents.labels.filter(({ after }) => after >= offset);
+      return due.flatMap(applyLabel);
     },
     hasProcessed: (offset: bigint): boolean => offset <= contents.to,
     /** Whether warm-up records must be scored, since events and baselines lack them. */

@@ -5,7 +5,8 @@ import { eventPolicy } from '../config/calibration';
 import { windowFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
 import type { CategoryTable } from '../domain/condition';
-import type { EventPolicy } from '../domain/event';
+import type { EventLabel, EventPolicy } from '../domain/event';
+import type { Label } from '../domain/label';
 import type { WindowShape } from '../domain/window';
 import type { WindowLimits } from '../domain/window-store';
 import type { PartitionStore } from './store';
@@ -45,6 +46,10 @@ export interface StateRules {
   baselines?: BaselinePolicy | undefined;
   /** What scores took from baselines, where that is recorded. */
   recordedBaselines?: (partition: number, offset: bigint) => RecordedBaseline | undefined;
+  /** The labels of people that are known now; if absent, there are none. */
+  labels?: () => readonly Label[];
+  /** Called when a label is found that takes effect on an event. */
+  onLabel?: (label: EventLabel) => void;
   /** For each given condition, whether it is a category. */
   categories: readonly boolean[];
   table: CategoryTable;

@@ -1,5 +1,5 @@
 /** When the state of a partition is saved: not before the source has committed beyond the snapshot. */
-import type { BaselinesStart, PartitionSnapshot } from './snapshot';
+import type { BaselinesStart, PartitionSnapshot, RecordedLabel } from './snapshot';
 import type { StoredPartition } from './stored';
 
 /** Rare enough that saving is cheap compared with scoring; the records in between are read again in about a second. */
@@ -18,45 +18,59 @@ export interface Saved {
   take: () => PartitionSnapshot;
 }
 
-/** What must be saved before any other snapshot: the beginning of the partition, or that of the baselines in it. */
-type Beginning = { partition: PartitionSnapshot } | { baselines: BaselinesStart };
+/** What must be saved before any other snapshot: the beginning of the partition, or a change of its stored state. */
+type Beginning = { partition: PartitionSnapshot } | Partial<Pick<PartitionSnapshot, 'baselines' | 'labels'>>;
 
 export function createSaving(stored: StoredPartition, saveEvery = defaultSaveEvery) {
   let beginning: Beginning | undefined;
   /** Taken, but the source has not committed beyond it yet. */
   let waiting: PartitionSnapshot | undefined;
   let takenAt = beforeAll;
+  /** Labels since the snapshot that is stored, or will be. */
+  let labels: readonly RecordedLabel[] = [];
 
-  function restart(offset: bigint, first: Beginning | undefined): void {
+  function restart(offset: bigint, first: Beginning | undefined, since: readonly RecordedLabel[]): void {
     takenAt = offset;
     waiting = undefined;
     beginning = first;
+    labels = since;
+  }
+
+  function save(snapshot: PartitionSnapshot): Promise<boolean> {
+    return stored.save({ ...snapshot, labels: labels.filter(({ after }) => after >= snapshot.offset) });
   }
 
   async function saveBeginning(): Promise<void> {
     if (beginning === undefined) return;
     const isSaved =
-      'partition' in beginning
-        ? await stored.save(beginning.partition)
-        : await stored.saveBaselines(beginning.baselines);
+      'partition' in beginning ? await save(beginning.partition) : await stored.amend(beginning);
     if (isSaved) beginning = undefined;
   }
 
   return {
     /** The partition begins with this snapshot, which is saved before any other. */
-    begin: (start: PartitionSnapshot): void => restart(start.offset, { partition: start }),
+    begin: (start: PartitionSnapshot): void => restart(start.offset, { partition: start }, start.labels),
     /** The partition continues from the stored state at this offset. */
-    continue: (offset: bigint): void => restart(offset, undefined),
+    continue: (offset: bigint, since: readonly RecordedLabel[]): void => restart(offset, undefined, since),
     /** The baselines of a model version begin, which is saved before any other snapshot. */
     beginBaselines(start: BaselinesStart): void {
       if (waiting !== undefined) waiting = { ...waiting, baselines: start };
       if (beginning !== undefined && 'partition' in beginning)
         beginning = { partition: { ...beginning.partition, baselines: start } };
       else {
-        beginning = { baselines: start };
+        beginning = { ...beginning, baselines: start };
         // Saved soon: after a restart the new version scores again what another version scored since the last save.
         takenAt = beforeAll;
       }
+    },
+    /** Whether the label was recorded since the snapshot that is stored. */
+    hasRecorded: ({ event, label, after }: RecordedLabel): boolean =>
+      labels.some((one) => one.event === event && one.label === label && one.after === after),
+    /** Labels take effect: resolves when they are saved, or have failed to be. */
+    async recordLabels(found: readonly RecordedLabel[]): Promise<void> {
+      labels = [...labels, ...found];
+      if (beginning === undefined || !('partition' in beginning)) beginning = { ...beginning, labels };
+      await saveBeginning();
     },
     /** Saves the state if it is due, given the committed offset of the source; undefined where it commits nothing. */
     async saveDue({ to, devices, take }: Saved, committed: bigint | undefined): Promise<void> {
@@ -69,7 +83,9 @@ export function createSaving(stored: StoredPartition, saveEvery = defaultSaveEve
       if (waiting === undefined || waiting.offset >= committed) return;
       const snapshot = waiting;
       waiting = undefined;
-      if (await stored.save(snapshot)) beginning = undefined;
+      if (!(await save(snapshot))) return;
+      beginning = undefined;
+      labels = labels.filter(({ after }) => after >= snapshot.offset);
     },
   };
 }

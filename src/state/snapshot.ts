@@ -1,7 +1,7 @@
 /** The stored form of a partition's state: categories by name instead of code, and long lists as columns. */
 import type { MemorySnapshot } from '../calibration/memory';
 import { unknownCategory } from '../domain/condition';
-import type { EventsSnapshot } from '../domain/event';
+import type { EventLabel, EventsSnapshot } from '../domain/event';
 import type { WindowsSnapshot } from '../domain/window-snapshot';
 import type { StateRules } from './rules';
 import type { Column, StoredState } from './store';
@@ -16,6 +16,12 @@ export interface BaselinesStart {
   devices: MemorySnapshot;
 }
 
+/** A label that took effect between two records. */
+export interface RecordedLabel extends EventLabel {
+  /** Offset of the record before. */
+  after: bigint;
+}
+
 export interface PartitionSnapshot {
   /** Of the last message that the snapshot includes. */
   offset: bigint;
@@ -25,6 +31,8 @@ export interface PartitionSnapshot {
   /** Undefined if they were built under another event policy. */
   events: EventsSnapshot | undefined;
   baselines: BaselinesStart | undefined;
+  /** Those that took effect after the snapshot: the records that follow are processed again with them. */
+  labels: readonly RecordedLabel[];
 }
 
 interface Content {
@@ -37,6 +45,8 @@ interface Content {
   eventPolicy: string;
   events: EventsSnapshot | undefined;
   baselines: StoredBaselines | undefined;
+  /** Absent in the state of older versions. */
+  labels?: readonly (EventLabel & { after: string })[];
 }
 
 interface StoredBaselines extends Pick<BaselinesStart, 'version' | 'afterLoss'> {
@@ -57,7 +67,7 @@ export function createSnapshotFormat(
   }
 
   return {
-    encode({ offset, lost, windows, events, baselines }: PartitionSnapshot): StoredState {
+    encode({ offset, lost, windows, events, baselines, labels }: PartitionSnapshot): StoredState {
       const { keys, knownFrom, rhythms, priorValues, priorTimes, ...columns } = windows;
       const names: string[] = [];
       const places = new Map<number, number>([[unknownCategory, unknownCategory]]);
@@ -83,6 +93,7 @@ export function createSnapshotFormat(
           afterLoss: baselines.afterLoss,
           keys: baselines.devices.keys,
         },
+        labels: labels.map((label) => ({ ...label, after: String(label.after) })),
       };
       return {
         offset,
@@ -121,6 +132,7 @@ export function createSnapshotFormat(
         },
         events: given.eventPolicy === eventPolicy ? given.events : undefined,
         baselines: given.baselines && readBaselines(given.baselines, columns),
+        labels: (given.labels ?? []).map((label) => ({ ...label, after: BigInt(label.after) })),
       };
     },
     /** Whether the state was built under the settings of `fingerprint`. */

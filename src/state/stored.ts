@@ -1,5 +1,5 @@
 /** The stored state of one partition. */
-import { createSnapshotFormat, type BaselinesStart, type PartitionSnapshot } from './snapshot';
+import { createSnapshotFormat, type PartitionSnapshot } from './snapshot';
 import type { StateErrorReason, StateRules } from './rules';
 import type { PartitionStore } from './store';
 
@@ -43,12 +43,12 @@ export function createStoredPartition(
       return undefined;
     },
     save,
-    /** Replaces the baselines of the state; returns whether that is on disk. False where there is no state. */
-    async saveBaselines(start: BaselinesStart): Promise<boolean> {
+    /** Replaces a part of the state; returns whether that is on disk. False where there is no state. */
+    async amend(part: Partial<Pick<PartitionSnapshot, 'baselines' | 'labels'>>): Promise<boolean> {
       try {
         const state = await store.load(topic, partition);
         if (state === undefined || !format.hasTheseSettings(state)) return false;
-        return await save({ ...format.decode(state), baselines: start });
+        return await save({ ...format.decode(state), ...part });
       } catch (err) {
         report('unsaved', { err });
         return false;

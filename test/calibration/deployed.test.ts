@@ -71,7 +71,7 @@ describe('levels', () => {
     const cells = new Float64Array(level.size);
     level.begin(cells, 'a');
     const shift = new Float32Array(1);
-    for (const value of values) level.step(cells, [value], shift, 0);
+    for (const value of values) level.step(cells, [value], 0, shift, 0);
     return shift[0]!;
   };
 
@@ -98,6 +98,69 @@ describe('levels', () => {
     const far = (records: number): number[] => Array.from({ length: records }, () => 12);
     expect(shiftAfter(level, far(190))).toBeCloseTo(0, 1);
     expect(shiftAfter(level, far(220))).toBeCloseTo(12, 0);
+  });
+
+  /** Records of one channel at times 0, 1, …; returns what is taken off the next record. */
+  function follow(level: ReturnType<typeof fit>) {
+    const cells = new Float64Array(level.size);
+    level.begin(cells, 'a');
+    const shift = new Float32Array(1);
+    let time = 0;
+    return {
+      cells,
+      feed(value: (i: number) => number, records: number): number {
+        for (let i = 0; i < records; i++) level.step(cells, [value(i)], time++, shift, 0);
+        level.step(cells.slice(), [0], time, shift, 0);
+        return shift[0]!;
+      },
+      get time() {
+        return time;
+      },
+    };
+  }
+
+  test('a new normal that is undone leaves the level as it was, and earlier ones as they are', () => {
+    const normal = seededNormal(6);
+    // It wandered in history, so that its level follows, too.
+    const level = fit((row) => Math.sin(row / 250) + 0.1 * normal());
+    const device = follow(level);
+    const wandered = device.feed(() => 2, 150);
+    expect(wandered).toBeGreaterThan(0.2);
+    const first = device.time;
+    expect(device.feed((i) => 12 + 0.1 * Math.sin(i), 220)).toBeGreaterThan(9);
+    const before = device.feed((i) => 12 + 0.1 * Math.sin(i), 300);
+    const second = device.time;
+    expect(device.feed((i) => 40 + 0.1 * Math.sin(i), 220)).toBeGreaterThan(36);
+    level.undo(device.cells, second);
+    expect(device.feed(() => 12, 0)).toBeCloseTo(before, 1);
+    // It is undone once.
+    level.undo(device.cells, first);
+    expect(device.feed(() => 12, 0)).toBeCloseTo(before, 1);
+  });
+
+  test('is undone to where the level stood before the event, not where the event has led it', () => {
+    const normal = seededNormal(7);
+    const level = fit((row) => Math.sin(row / 250) + 0.1 * normal());
+    const device = follow(level);
+    const before = device.feed(() => 2, 150);
+    const since = device.time;
+    device.feed(() => 12, 260);
+    level.undo(device.cells, since);
+    expect(device.feed(() => 2, 0)).toBeCloseTo(before, 1);
+  });
+
+  test('a new normal is accepted at once where a channel was outside for most of an event, and there alone', () => {
+    const normal = seededNormal(8);
+    const level = fit(() => normal());
+    const [steady, odd] = [follow(level), follow(level)];
+    steady.feed(() => 12, 20);
+    level.accept(steady.cells, 20, steady.time);
+    expect(steady.feed(() => 12, 0)).toBeCloseTo(12, 0);
+    odd.feed((i) => (i % 4 === 0 ? 12 : 0), 20);
+    level.accept(odd.cells, 20, odd.time);
+    expect(odd.feed(() => 12, 0)).toBeCloseTo(0, 1);
+    level.undo(steady.cells, 0);
+    expect(steady.feed(() => 12, 0)).toBeCloseTo(0, 1);
   });
 });
 
@@ -155,4 +218,21 @@ test('a device that lies above the others in calibration begins as far above', (
   expect(riseOf('odd')).toBeLessThan(1.3);
   expect(Math.max(riseOf('usual'), riseOf('new'), riseOf('unheard of'))).toBeLessThan(0.1);
   expect(Array.from(all.subarray(0, 300))).toEqual(Array.from(own));
+});
+
+test('the baseline of a device goes back to a mark', () => {
+  const normal = seededNormal(9);
+  const baseline = createBaseline(fitBaseline(Float64Array.from({ length: 1000 }, normal), 640));
+  const cells = new Float64Array(baseline.size);
+  baseline.begin(cells, '');
+  for (let i = 0; i < 300; i++) baseline.observe(cells, normal() + 1);
+  const mark = baseline.mark(cells);
+  const before = baseline.observe(cells.slice(), 0);
+  for (let i = 0; i < 700; i++) baseline.observe(cells, 50);
+  expect(baseline.observe(cells.slice(), 0)).toBeGreaterThan(before + 1);
+  baseline.goBack(cells, mark);
+  expect(baseline.observe(cells.slice(), 0)).toBe(before);
+  // That of another version, or none, has no effect.
+  baseline.goBack(cells, []);
+  expect(baseline.observe(cells.slice(), 0)).toBe(before);
 });

@@ -18,9 +18,10 @@ function createExcess(eventsPerMs: number) {
   };
 }
 
-test('whatever comes, no stretch of T has more than αT + N + 1 events', () => {
+test('whatever comes, no stretch of T has more than αT + N + 1 events that nobody calls right', () => {
   const uniform = seededUniform(1);
   const excesses: number[] = [];
+  const withLabelled: number[] = [];
   for (let run = 0; run < 100_000; run++) {
     const eventsPerMs = 10 ** (-4 * uniform());
     const devices = 1 + Math.floor(4 * uniform());
@@ -28,7 +29,9 @@ test('whatever comes, no stretch of T has more than αT + N + 1 events', () => {
     const style = Math.floor(4 * uniform());
     const pause = 10 ** (3 * uniform());
     let budget = createAlarmBudget(eventsPerMs);
-    const excess = createExcess(eventsPerMs);
+    /** Of all events in order: their time, and whether somebody calls them right, some time later. */
+    const events: { id: string; time: number; right: boolean; refunded: boolean }[] = [];
+    const honesty = uniform() < 0.3 ? 0 : uniform();
     let time = 0;
     for (let i = 0; i < 40; i++) {
       if (uniform() < 0.3) time += pause * uniform();
@@ -38,14 +41,32 @@ test('whatever comes, no stretch of T has more than αT + N + 1 events', () => {
       const key = `k${Math.floor(devices * uniform())}`;
       const margin = [300, Math.min(bar + 1e-9, 3.9999999), 5 * uniform(), 300][style]!;
       const opens = budget.admits(key, margin, time, devices > 1);
-      if (opens) budget.charge(key, time);
-      excess.step(time, opens ? 1 : 0);
+      if (opens) {
+        budget.charge(String(i), key, time);
+        events.push({ id: String(i), time, right: uniform() < honesty, refunded: false });
+      }
+      // All at once, one late, or the newest: what an adversary would choose.
+      if (uniform() < 0.2)
+        for (const event of events)
+          if (event.right && !event.refunded && uniform() < 0.5) {
+            budget.refund(event.id, time);
+            event.refunded = true;
+          }
     }
-    excesses.push(excess.worst);
+    excesses.push(excessOf(events.filter(({ right }) => !right)));
+    withLabelled.push(excessOf(events));
+
+    function excessOf(some: typeof events): number {
+      const excess = createExcess(eventsPerMs);
+      for (const event of some) excess.step(event.time, 1);
+      return excess.worst;
+    }
   }
   expect(excesses.reduce((a, b) => Math.max(a, b))).toBeLessThanOrEqual(most + 1e-6);
   // The bound is nearly reached.
   expect(excesses.reduce((a, b) => Math.max(a, b))).toBeGreaterThan(most - 1.01);
+  // Events that were right are outside of it.
+  expect(withLabelled.reduce((a, b) => Math.max(a, b))).toBeGreaterThan(2 * most);
 }, 60_000);
 
 test('a budget that is full admits what is anomalous, and is spent by eight sure events of a single device', () => {
@@ -53,13 +74,13 @@ test('a budget that is full admits what is anomalous, and is spent by eight sure
   expect(budget.admits('a', 0, 0, false)).toBe(true);
   let opened = 0;
   while (budget.admits('a', 300, 0, false)) {
-    budget.charge('a', 0);
+    budget.charge(`e${opened}`, 'a', 0);
     opened++;
   }
   expect([opened, budget.spentRatio(0)]).toEqual([8, 1]);
   // One event per 1,000 ms.
   expect(budget.admits('a', 300, 1, false)).toBe(true);
-  budget.charge('a', 1);
+  budget.charge('e9', 'a', 1);
   expect(budget.admits('a', 300, 990, false)).toBe(false);
   expect(budget.admits('a', 300, 1002, false)).toBe(true);
   expect(budget.admits('a', 3, 2060, false)).toBe(false);
@@ -71,36 +92,39 @@ test('a device that alarms all the time leaves something of the budget to the ot
   let noisy = 0;
   for (let time = 0; time < 10_000; time++)
     if (budget.admits('noisy', 300, time, true)) {
-      budget.charge('noisy', time);
+      budget.charge(`e${time}`, 'noisy', time);
       noisy++;
     }
   expect(noisy).toBe(6);
   expect(budget.admits('noisy', 300, 10_000, true)).toBe(false);
   expect(budget.admits('quiet', 2.3, 10_000, true)).toBe(true);
   expect(budget.admits('quiet', 2.2, 10_000, true)).toBe(false);
-  budget.charge('quiet', 10_000);
+  budget.charge('other', 'quiet', 10_000);
   expect(budget.admits('quiet', 3.2, 10_000, true)).toBe(true);
 });
 
-test('an event that was right costs nothing from then on', () => {
-  const budget = createAlarmBudget(1e-9);
-  for (const key of ['a', 'b', 'a']) budget.charge(key, 5);
-  budget.refund('a', 5);
-  expect(budget.snapshot()).toMatchObject({ spent: 2, at: 5 });
-  expect(new Map(budget.snapshot().debts)).toEqual(
-    new Map([
-      ['a', 1],
-      ['b', 1],
-    ]),
-  );
-  for (let i = 0; i < 5; i++) budget.refund('b', 5);
-  expect(budget.spentRatio(5)).toBe(0);
-  expect(budget.admits('a', 0.1, 5, true)).toBe(true);
+test('an event that was right is refunded what is not paid of it', () => {
+  const budget = createAlarmBudget(0.01);
+  for (const id of ['a', 'b', 'c']) budget.charge(id, 'device', 0);
+  budget.refund('b', 0);
+  expect(budget.snapshot().charges).toMatchObject([
+    { id: 'a', unpaid: 1 },
+    { id: 'c', unpaid: 1 },
+  ]);
+  // Time pays the oldest first.
+  expect(budget.costs('a', 99)).toBe(true);
+  expect(budget.costs('a', 101)).toBe(false);
+  budget.refund('a', 150);
+  expect(budget.spentRatio(150)).toBeCloseTo(0.5 / 8);
+  budget.refund('c', 150);
+  for (let i = 0; i < 5; i++) budget.refund('c', 150);
+  expect(budget.spentRatio(150)).toBe(0);
+  expect(budget.admits('device', 0.1, 150, true)).toBe(true);
 });
 
 test('a share of the budget is refunded in proportion: half of it for one of two partitions', () => {
   const budget = createAlarmBudget(0.01);
-  for (let i = 0; i < 8; i++) budget.charge('a', 0);
+  for (let i = 0; i < 8; i++) budget.charge(`e${i}`, 'a', 0);
   budget.divide(2, 0);
   expect(budget.spentRatio(400)).toBeCloseTo(0.75);
   budget.divide(1, 400);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Detection } from '../../src/domain/detection';
-import { createEventTracker, type EventPolicy } from '../../src/domain/event';
+import { createEventTracker, type EventPolicy, type LabelEffect } from '../../src/domain/event';
+import type { Label, LabelName } from '../../src/domain/label';
 
 const policy: EventPolicy = {
   openRecords: 2,
@@ -392,6 +393,107 @@ describe('with an alarm budget', () => {
     tracker.observe(detection(1, 0));
     expect(tracker.observe({ ...detection(2, 9), threshold: 8.95 })).toEqual([]);
     expect(tracker.observe({ ...detection(3, 3.6), threshold: 3 })).toMatchObject([{ status: 'open' }]);
+  });
+});
+
+describe('a label', () => {
+  const rules = { ...policy, openRecords: 1, openWindow: 1, acceptAfter: 6, eventsPerMs: 1e-9 };
+  type Tracker = ReturnType<typeof createEventTracker>;
+  const label = (name: LabelName, from: number, to: number, key = 'pump-1'): Label => ({
+    key,
+    from,
+    to,
+    label: name,
+  });
+  /** What the labels change now. */
+  const apply = (tracker: Tracker, ...labels: Label[]): LabelEffect[] =>
+    tracker.labelled(labels).map((one) => tracker.label(one));
+  /** Records at times `from`, `from` + 1, …; returns their statuses. */
+  function feed(tracker: Tracker, from: number, surprises: readonly number[], key = 'pump-1'): string {
+    return surprises
+      .flatMap((surprise, i) => tracker.observe(detection(from + i, surprise, key), 0, () => [from + i]))
+      .map(({ status, closedBy }) => closedBy ?? status)
+      .join();
+  }
+
+  test('`anomaly` refunds an event that is open, or over, once', () => {
+    const tracker = createEventTracker(rules);
+    feed(tracker, 0, [9, 0, 0]);
+    feed(tracker, 10, [9]);
+    expect(tracker.budgetSpentRatio).toBeCloseTo(2 / 8);
+    // Another device, another time.
+    expect(apply(tracker, label('anomaly', 0, 0, 'pump-2'), label('anomaly', 1, 9))).toEqual([]);
+    expect(apply(tracker, label('anomaly', -5, 0))).toEqual([{ events: [] }]);
+    expect(tracker.budgetSpentRatio).toBeCloseTo(1 / 8);
+    expect(apply(tracker, label('anomaly', -5, 0), label('anomaly', 10, 99, ''))).toEqual([{ events: [] }]);
+    expect(tracker.budgetSpentRatio).toBe(0);
+    expect(apply(tracker, label('anomaly', -5, 99, ''))).toEqual([]);
+    expect(tracker.open).toBe(1);
+  });
+
+  test('`normal` costs as before, and the last label of an event is the one that counts', () => {
+    const tracker = createEventTracker(rules);
+    feed(tracker, 0, [9, 0, 0]);
+    expect(apply(tracker, label('normal', 0, 9))).toEqual([]);
+    expect(apply(tracker, label('anomaly', 0, 9), label('normal', 0, 9))).toEqual([]);
+    expect(apply(tracker, label('normal', 0, 9), label('anomaly', 0, 9))).toHaveLength(1);
+    expect(tracker.budgetSpentRatio).toBe(0);
+  });
+
+  test('`new normal` ends an open event at once: no other one opens until it is over or grows', () => {
+    const tracker = createEventTracker(rules);
+    expect(feed(tracker, 0, [9, 9, 9])).toBe('open');
+    const [effect] = apply(tracker, label('new normal', 1, 1));
+    expect(effect!.events).toMatchObject([{ status: 'closed', closedBy: 'accepted', anomalousRecords: 3 }]);
+    expect(effect!.accepted).toEqual({ key: 'pump-1', records: 3, at: 2 });
+    expect(apply(tracker, label('new normal', 1, 1))).toEqual([]);
+    expect(feed(tracker, 3, [9, 9, 9, 0, 9])).toBe('');
+    expect(feed(tracker, 9, [0, 0, 9])).toBe('open');
+  });
+
+  test('`new normal` is nothing to a violated limit, nor to an event that is over', () => {
+    const tracker = createEventTracker(rules);
+    feed(tracker, 0, [9, 0, 0]);
+    const limits = [{ channel: 'level', limit: 'max', bound: 9, actual: 10 } as const];
+    tracker.observe({ ...detection(10, 300), limits });
+    expect(apply(tracker, label('new normal', 0, 99))).toEqual([]);
+  });
+
+  test.each([
+    ['by itself', (tracker: Tracker) => void feed(tracker, 3, [9, 9, 9])],
+    ['by a label', (tracker: Tracker) => void apply(tracker, label('new normal', 0, 2))],
+  ])('`anomaly` undoes a new normal that was accepted %s, once, also after a restart', (_, accept) => {
+    const before = createEventTracker(rules);
+    feed(before, 0, [9, 9, 9]);
+    accept(before);
+    expect(before.open).toBe(0);
+    const tracker = createEventTracker(rules, before.snapshot());
+    expect(feed(tracker, 6, [9, 9])).toBe('');
+    const [effect] = apply(tracker, label('anomaly', 1, 1));
+    // The mark is that of the record with which it began to be an event.
+    expect(effect).toEqual({
+      events: [],
+      undone: { key: 'pump-1', since: 0, modelVersion: 'v1', mark: [0] },
+    });
+    expect(apply(tracker, label('anomaly', 1, 1))).toEqual([]);
+    expect(feed(tracker, 8, [9])).toBe('open');
+  });
+
+  test('a new normal can be undone until the next one of the device', () => {
+    const tracker = createEventTracker(rules);
+    feed(tracker, 0, [5, 5, 5, 5, 5, 5, 9, 9, 9, 9, 9, 9]);
+    expect(tracker.labelled([label('anomaly', 0, 5)])).toHaveLength(1);
+    expect(apply(tracker, label('anomaly', 0, 5))).toEqual([{ events: [] }]);
+    expect(apply(tracker, label('anomaly', 6, 11))).toMatchObject([{ undone: { since: 6 } }]);
+  });
+
+  test('for the time ahead takes effect when there is an event', () => {
+    const tracker = createEventTracker(rules);
+    const service = label('anomaly', 100, 200, '');
+    expect(apply(tracker, service)).toEqual([]);
+    feed(tracker, 100, [9, 9]);
+    expect(apply(tracker, service)).toHaveLength(1);
+    expect(tracker.budgetSpentRatio).toBe(0);
   });
 });
 

@@ -209,10 +209,10 @@ async function score(detector: Detector, data: Dataset) {
   const { channels, length } = data.shape;
   const batch = createWindowBatch(data.shape, data.ends.length);
   const memory = detector.createMemories({ maxKeys: 1 }).of('a');
-  for (let i = 0; i < length - 1; i++) memory.enter(data.values, i * channels);
+  for (let i = 0; i < length - 1; i++) memory.enter(data.values, i * channels, data.timestamps[i]!);
   data.ends.forEach((end, i) => {
     data.copy(end, batch);
-    memory.enter(data.values, end * channels);
+    memory.enter(data.values, end * channels, data.timestamps[end]!);
     memory.recall(batch, i);
   });
   return detector.score(batch, () => memory);

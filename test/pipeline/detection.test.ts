@@ -19,6 +19,7 @@ const scores: Scores = {
   surprise: Float64Array.of(1, 4),
   extrapolated: Uint8Array.of(0, 1),
   statistics: {},
+  markOf: () => [],
   statisticsOf: (window) => ({ reconstruction: 10 * window }),
   aboveBaseline: Float64Array.of(1, 4),
   baselineOf: (window) => ({ rise: 0.5 * window, shifts: {} }),

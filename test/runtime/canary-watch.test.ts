@@ -87,7 +87,7 @@ function create(intervalMs = 0) {
       records.count++;
       const { keys, timestamps, values, conditions } = records;
       if (windows.push(keys[row]!, row, timestamps, values, conditions) === 'ready')
-        baselines.of(keys[row]!, String(sent))!.enter(values, 2 * row);
+        baselines.of(keys[row]!, String(sent))!.enter(values, 2 * row, timestamps[row]!);
     }
     const rows = Array.from({ length: count }, (_, row) => row);
     const messages = rows.map((row) => ({ origin: { topic: 't', partition: 0, offset: String(row) } }));

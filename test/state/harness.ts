@@ -3,6 +3,8 @@ import { createSilenceScale } from '../../src/calibration/gaps';
 import { createCategoryTable, createConditionReader } from '../../src/domain/condition';
 import type { Detection } from '../../src/domain/detection';
 import type { AnomalyEvent } from '../../src/domain/event';
+import type { EventLabel } from '../../src/domain/event';
+import type { Label } from '../../src/domain/label';
 import type { RecordSchema } from '../../src/domain/record';
 import { createLimitCheck } from '../../src/domain/signal';
 import type { WindowShape } from '../../src/domain/window';
@@ -36,6 +38,7 @@ export function createSimpleDetector(version: string, table = createCategoryTabl
     shape,
     scoresOf(batch, memoryOf) {
       const lowered = new Float64Array(batch.count);
+      const marks: (readonly number[])[] = [];
       const surprise = Float64Array.from({ length: batch.count }, (_, i) => {
         let value = 0;
         for (let r = 0; r < shape.length; r++) {
@@ -45,6 +48,7 @@ export function createSimpleDetector(version: string, table = createCategoryTabl
           value = value / 7 + read + mode / 100 + batch.timestamps[at]! * 1e-7;
         }
         lowered[i] = memoryOf?.(i)?.rise(value) ?? 0;
+        marks[i] = memoryOf?.(i)?.mark() ?? [];
         return gain * (value - lowered[i]);
       });
       return {
@@ -53,6 +57,7 @@ export function createSimpleDetector(version: string, table = createCategoryTabl
         extrapolated: new Uint8Array(batch.count),
         statistics: {},
         baselineOf: (i) => memoryOf && { rise: lowered[i]!, shifts: {} },
+        markOf: (i) => marks[i]!,
         unknownConditions: 0,
         contributions: (i) => [
           {
@@ -112,6 +117,10 @@ export interface ProcessOptions {
   silence?: boolean;
   /** Of surprise and threshold. */
   gain?: number;
+  /** Labels that are known now. */
+  labels?: () => readonly Label[];
+  /** Gets all detections as they are written, for processes that write in turn. */
+  written?: Detection[];
 }
 
 /** A scoring process; to kill it, drop it. */
@@ -120,6 +129,7 @@ export function createProcess(options: ProcessOptions) {
   const events: AnomalyEvent[] = [];
   const deadLetters: DeadLetter[] = [];
   const errors: StateErrorReason[] = [];
+  const labelled: EventLabel[] = [];
   const table = createCategoryTable();
   // Each process has other codes for the same categories.
   for (let i = Math.floor(Math.random() * 3); i > 0; i--) table.code(`other-${i}`);
@@ -154,6 +164,8 @@ export function createProcess(options: ProcessOptions) {
     ...(store && { store }),
     ...(saveEvery !== undefined && { saveEvery }),
     ...(maxReplay !== undefined && { maxReplay }),
+    ...(options.labels && { labels: options.labels }),
+    onLabel: (label) => labelled.push(label),
     onError: (reason) => errors.push(reason),
   };
   const states = createPartitionStates(rules);
@@ -192,6 +204,7 @@ export function createProcess(options: ProcessOptions) {
             return Promise.reject(new Error('the sink is full'));
           }
           detections.push(...verdicts.detections);
+          options.written?.push(...verdicts.detections);
           events.push(...verdicts.events);
           deadLetters.push(...verdicts.deadLetters);
           return Promise.resolve();
@@ -213,6 +226,8 @@ export function createProcess(options: ProcessOptions) {
     events,
     deadLetters,
     errors,
+    /** Labels that this process has found to take effect. */
+    labelled,
     active,
     sink,
     counted,

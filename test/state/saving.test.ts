@@ -1,10 +1,11 @@
 import { createSaving, type Saved } from '../../src/state/saving';
-import type { BaselinesStart, PartitionSnapshot } from '../../src/state/snapshot';
+import type { BaselinesStart, PartitionSnapshot, RecordedLabel } from '../../src/state/snapshot';
 import type { StoredPartition } from '../../src/state/stored';
 
 const snapshotAt = (offset: number, version?: string) =>
   ({
     offset: BigInt(offset),
+    labels: [],
     ...(version !== undefined && { baselines: startOf(version) }),
   }) as unknown as PartitionSnapshot;
 const startOf = (version: string): BaselinesStart => ({
@@ -14,7 +15,13 @@ const startOf = (version: string): BaselinesStart => ({
   devices: { keys: [], cells: new Float64Array() },
 });
 
-/** Logs what is saved: offset and version of the baselines. */
+const labelAfter = (offset: number): RecordedLabel => ({
+  event: `e${offset}`,
+  label: 'anomaly',
+  after: BigInt(offset),
+});
+
+/** Logs what is saved: offset, version of the baselines, and the labels. */
 function createTestSaving(saveEvery = 10) {
   const log: string[] = [];
   const disk = { full: false };
@@ -22,10 +29,13 @@ function createTestSaving(saveEvery = 10) {
     if (!disk.full) log.push(text);
     return Promise.resolve(!disk.full);
   };
+  const namesOf = (labels: readonly RecordedLabel[]): string => labels.map(({ event }) => event).join(' ');
   const stored: StoredPartition = {
     load: () => Promise.resolve(undefined),
-    save: ({ offset, baselines }) => write([offset, baselines?.version].join(' ').trim()),
-    saveBaselines: ({ version }) => write(`baselines ${version}`),
+    save: ({ offset, baselines, labels }) =>
+      write([offset, baselines?.version, namesOf(labels)].join(' ').trim()),
+    amend: ({ baselines, labels = [] }) =>
+      write(['amend', baselines?.version, namesOf(labels)].filter((part) => part).join(' ')),
   };
   const saving = createSaving(stored, saveEvery);
   const saveDue = async (to: number, committed: number | undefined, devices = 0) => {
@@ -33,7 +43,7 @@ function createTestSaving(saveEvery = 10) {
     await saving.saveDue(contents, committed === undefined ? undefined : BigInt(committed));
     return log.splice(0);
   };
-  return { saving, disk, saveDue };
+  return { saving, disk, saveDue, log };
 }
 
 test('the beginning of a partition is saved first, and again until that succeeds', async () => {
@@ -48,14 +58,14 @@ test('the beginning of a partition is saved first, and again until that succeeds
 
 test('a partition that continues from a stored state has no beginning to save', async () => {
   const { saving, saveDue } = createTestSaving();
-  saving.continue(100n);
+  saving.continue(100n, []);
   expect(await saveDue(105, 105)).toEqual([]);
   expect(await saveDue(110, 111)).toEqual(['110']);
 });
 
 test('a snapshot waits until the source has committed beyond it', async () => {
   const { saving, saveDue } = createTestSaving();
-  saving.continue(0n);
+  saving.continue(0n, []);
   expect(await saveDue(12, 5)).toEqual([]);
   expect(await saveDue(20, 12)).toEqual([]);
   expect(await saveDue(25, 13)).toEqual(['12']);
@@ -71,7 +81,7 @@ test('where the source commits nothing, only the beginning is saved', async () =
 
 test('saves are rarer if there are many devices', async () => {
   const { saving, saveDue } = createTestSaving();
-  saving.continue(0n);
+  saving.continue(0n, []);
   expect(await saveDue(100, 1000, 6)).toEqual([]);
   expect(await saveDue(120, 1000, 6)).toEqual(['120']);
 });
@@ -86,16 +96,47 @@ describe('baselines of a new version', () => {
 
   test('replace those of a waiting snapshot, and are saved at once', async () => {
     const { saving, saveDue } = createTestSaving();
-    saving.continue(0n);
+    saving.continue(0n, []);
     await saveDue(12, 5);
     saving.beginBaselines(startOf('v2'));
-    expect(await saveDue(13, 13)).toEqual(['baselines v2', '12 v2']);
+    expect(await saveDue(13, 13)).toEqual(['amend v2', '12 v2']);
   });
 
   test('make the next save due', async () => {
     const { saving, saveDue } = createTestSaving(1000);
-    saving.continue(0n);
+    saving.continue(0n, []);
     saving.beginBaselines(startOf('v2'));
-    expect(await saveDue(13, 20)).toEqual(['baselines v2', '13']);
+    expect(await saveDue(13, 20)).toEqual(['amend v2', '13']);
+  });
+});
+
+describe('labels', () => {
+  test('are saved before the records that follow them, and with each snapshot that they follow', async () => {
+    const { saving, saveDue, log } = createTestSaving();
+    saving.continue(0n, [labelAfter(3)]);
+    await saving.recordLabels([labelAfter(5)]);
+    expect(log.splice(0)).toEqual(['amend e3 e5']);
+    // Taken after the label, which has had its effect.
+    expect(await saveDue(12, 5)).toEqual([]);
+    await saving.recordLabels([labelAfter(12)]);
+    expect(log.splice(0)).toEqual(['amend e3 e5 e12']);
+    expect(await saveDue(13, 13)).toEqual(['12  e12']);
+    await saving.recordLabels([labelAfter(20)]);
+    expect(log.splice(0)).toEqual(['amend e12 e20']);
+  });
+
+  test('are saved with the beginning of the partition, and again until that succeeds', async () => {
+    const { saving, disk, saveDue, log } = createTestSaving();
+    saving.begin(snapshotAt(0, 'v1'));
+    disk.full = true;
+    await saving.recordLabels([labelAfter(4)]);
+    disk.full = false;
+    expect(log).toEqual([]);
+    expect(await saveDue(5, 1)).toEqual(['0 v1 e4']);
+    saving.beginBaselines(startOf('v2'));
+    disk.full = true;
+    await saving.recordLabels([labelAfter(7)]);
+    disk.full = false;
+    expect(await saveDue(8, 1)).toEqual(['amend v2 e4 e7']);
   });
 });

@@ -37,7 +37,7 @@ async function scoreInOrder(of: Detector, data: Dataset): Promise<Scores> {
   const { channels } = data.shape;
   let place = 0;
   for (let row = 0; row < data.timestamps.length; row++) {
-    memory.enter(data.values, row * channels);
+    memory.enter(data.values, row * channels, data.timestamps[row]!);
     if (data.ends[place] === row) memory.recall(batch, place++);
   }
   return of.score(batch, () => memory);

@@ -1,7 +1,7 @@
 import type { Kafka } from 'kafkajs';
 import { createKafkaHistory } from '../../../src/sources/kafka/history';
 import type { Message } from '../../../src/sources/source';
-import { readLabelTopic } from '../../../src/sources/training-labels';
+import { createTopicLabels } from '../../../src/sources/labels';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
 import { numbered, startConsuming, stopConsuming } from './consuming';
@@ -283,12 +283,13 @@ test('the newest label of each key counts, one without a value deletes it, and a
     { key: 'incident-4', value: label('c', { end: 'never' }) },
   ]);
   const bad: string[] = [];
-  const labels = await readLabelTopic({
+  const topicLabels = createTopicLabels({
     kafka: broker.client(),
     settings: { topic, groupId: 'live' },
     onBadLabel: ({ offset }, reason) => bad.push(`${offset}: ${reason}`),
     onUnread: () => undefined,
   });
+  const labels = await topicLabels.read();
   expect(labels).toEqual([
     { key: '', from: epoch, to: epoch + 1_000, label: 'anomaly' },
     { key: 'a', from: epoch, to: epoch + 1_000, label: 'normal' },
@@ -297,4 +298,14 @@ test('the newest label of each key counts, one without a value deletes it, and a
     expect.stringMatching(/^5: .*JSON/),
     expect.stringMatching(/^6: start and end must be times/),
   ]);
+  // Later ones are added to what has been read, and earlier messages are not read again.
+  await broker.produce(topic, [
+    { key: 'incident-1', value: null },
+    { key: 'incident-5', value: label('d', { label: 'new normal' }) },
+  ]);
+  expect(await topicLabels.read()).toEqual([
+    { key: '', from: epoch, to: epoch + 1_000, label: 'anomaly' },
+    { key: 'd', from: epoch, to: epoch + 1_000, label: 'new normal' },
+  ]);
+  expect(bad).toHaveLength(2);
 });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readLabelFile } from '../../src/sources/training-labels';
+import { readLabelFile } from '../../src/sources/labels';
 
 let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'vaemon-labels-'))));
@@ -20,11 +20,13 @@ test('stretches of one device or of all, to be left out or to be learned from', 
 
 ${at(12)},${at(13)},,
 2026-03-01T14:00:00Z,2026-03-01T15:00:00Z,pump-1,normal
+2026-03-01T16:00:00Z,2026-03-01T17:00:00Z,pump-1,new normal
 `;
   expect(await read(text)).toEqual([
     { key: 'pump-3', from: at(10), to: at(11), label: 'anomaly' },
     { key: '', from: at(12), to: at(13), label: 'anomaly' },
     { key: 'pump-1', from: at(14), to: at(15), label: 'normal' },
+    { key: 'pump-1', from: at(16), to: at(17), label: 'new normal' },
   ]);
 });
 
@@ -49,7 +51,7 @@ test.each([
   ],
   [
     'start,end,label\n2026-03-01T00:00Z,2026-03-02T00:00Z,odd',
-    /labels\.csv:2: label must be `anomaly` or `normal` \(got "odd"\)/,
+    /labels\.csv:2: label must be one of `anomaly`, `normal`, `new normal` \(got "odd"\)/,
   ],
   ['end\n2026-03-01', /labels\.csv:2: start and end/],
   ['start,end\n2026-03-01 10:00:00,2026-03-01 11:00:00', /labels\.csv:2: .*: start has no zone/],

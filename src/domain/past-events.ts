@@ -1,0 +1,51 @@
+/** Events that are over, as long as a label can act on them: those that are not paid, and new normals. */
+import type { LabelledSpan } from './label';
+
+/** What undoes a new normal. */
+export interface NewNormal {
+  /** The version whose baselines moved with it. */
+  modelVersion: string;
+  /** Of the baseline of the device, when the event began. */
+  mark: readonly number[];
+}
+
+export interface PastEvent extends LabelledSpan {
+  id: string;
+  /** Of an event that was accepted, until that is undone. Only the newest one of a device. */
+  newNormal?: NewNormal;
+}
+
+/** New normals of a partition that can be undone: the newest ones. */
+const mostNewNormals = 100;
+
+/** @param costs whether an event is not paid */
+export function createPastEvents(costs: (id: string) => boolean, beginning: readonly PastEvent[] = []) {
+  let events = beginning;
+
+  return {
+    add(event: PastEvent): void {
+      const { newNormal, keys } = event;
+      const others = events.map((one) =>
+        newNormal !== undefined && one.keys.some((key) => keys.includes(key)) ? withoutNormal(one) : one,
+      );
+      const all = [...others, event];
+      const newest = new Set(all.filter((one) => one.newNormal !== undefined).slice(-mostNewNormals));
+      events = all
+        .map((one) => (newest.has(one) ? one : withoutNormal(one)))
+        .filter((one) => one.newNormal !== undefined || costs(one.id));
+    },
+    /** The oldest first. */
+    list: (): readonly PastEvent[] => events,
+    /** The event is no new normal. Returns it as it was; undefined if it was none. */
+    undo(id: string): (PastEvent & { newNormal: NewNormal }) | undefined {
+      const event = events.find((one) => one.id === id);
+      if (event?.newNormal === undefined) return undefined;
+      events = events.map((one) => (one === event ? withoutNormal(one) : one));
+      return { ...event, newNormal: event.newNormal };
+    },
+  };
+}
+
+function withoutNormal({ id, keys, start, end }: PastEvent): PastEvent {
+  return { id, keys, start, end };
+}

@@ -1,0 +1,102 @@
+/** The labels that people give to records of a detector, from where it is configured: a file, a topic, or both. */
+import { stat } from 'node:fs/promises';
+import { sourceOf, type DetectorSettings } from '../config/settings';
+import type { Label } from '../domain/label';
+import type { KafkaLog } from '../kafka/client';
+import type { Logger } from '../logger';
+import { createTopicLabels, readLabelFile } from '../sources/labels';
+import { messageOf } from '../system/error-text';
+import { Poll } from './poll';
+
+/**
+ * @returns reads all labels, those of the topic after those of the file; a further call reads only the changes. It rejects with
+ * an error that names the file and the line of an invalid label; invalid messages of a topic are logged
+ */
+export function createLabelReader(
+  settings: DetectorSettings,
+  log: KafkaLog,
+  purpose?: 'train',
+): () => Promise<readonly Label[]> {
+  const { detector, fields, training } = settings;
+  const { file, topic } = training.labels;
+  const unit = fields.timestampUnit;
+  let ofTopic: ReturnType<typeof createTopicLabels> | undefined;
+  let ofFile: readonly Label[] = [];
+  let fileState = '';
+  let latest: readonly Label[] = [];
+
+  async function openTopic(): Promise<ReturnType<typeof createTopicLabels>> {
+    // Only a detector that needs the client loads it.
+    const { createKafkaClient } = await import('../kafka/client');
+    const { kafka } = sourceOf(settings, 'kafka');
+    return createTopicLabels({
+      kafka: createKafkaClient({ ...kafka, ...(purpose && { purpose }), log }),
+      settings: { topic, groupId: kafka.groupId },
+      unit,
+      onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
+      onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),
+    });
+  }
+
+  /** Returns whether the file has been read. */
+  async function readFile(): Promise<boolean> {
+    if (file === '') return false;
+    // A file that does not exist is named by the reader.
+    const found = await stat(file).catch(() => undefined);
+    const state = `${found?.ino} ${found?.size} ${found?.mtimeMs}`;
+    if (found !== undefined && state === fileState) return false;
+    ofFile = await readLabelFile(file, unit);
+    fileState = state;
+    return true;
+  }
+
+  return async () => {
+    const isNew = await readFile();
+    if (topic !== '') ofTopic ??= await openTopic();
+    const fromTopic = (await ofTopic?.read()) ?? [];
+    const all = [...ofFile, ...fromTopic];
+    if (isNew || !isSame(all, latest)) latest = all;
+    return latest;
+  };
+}
+
+function isSame(some: readonly Label[], others: readonly Label[]): boolean {
+  return some.length === others.length && some.every((label, i) => label === others[i]);
+}
+
+export interface LabelWatch {
+  /** Those read last. */
+  current(): readonly Label[];
+  /** Reads them now. */
+  refresh(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Follows the labels, at an interval in ms. What cannot be read is logged once, and the labels read before stay.
+ * @returns undefined if no labels are configured
+ */
+export function watchLabels(
+  settings: DetectorSettings,
+  intervalMs: number,
+  log: Logger,
+): LabelWatch | undefined {
+  const { file, topic } = settings.training.labels;
+  if (file === '' && topic === '') return undefined;
+  const read = createLabelReader(settings, log);
+  let labels: readonly Label[] = [];
+  let failure = '';
+  const poll = new Poll(intervalMs, async () => {
+    try {
+      const before = labels;
+      labels = await read();
+      if (labels !== before) log.info('labels were read', { labels: labels.length });
+      failure = '';
+    } catch (err) {
+      const text = messageOf(err);
+      if (text !== failure) log.error('labels could not be read; those read before are in use', { err });
+      failure = text;
+    }
+  });
+  return { current: () => labels, refresh: () => poll.run(), stop: () => poll.stop() };
+}
