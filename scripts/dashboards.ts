@@ -609,7 +609,8 @@ const processRow: Row = {
   ],
 };
 
-const device = `${own},key=~"$key"`;
+/** Grafana escapes the value of a variable with one value for `=`, and not for `=~`. */
+const device = `${own},key="$key"`;
 const byChannel = (metric: string): string =>
   `max by (detector, key, channel) (vaemon_event_${metric}{${device}})`;
 
@@ -866,7 +867,7 @@ export const dashboards = {
       'The events of one device, as far as they are or were among the most surprising ones of their detector (metrics.openEvents).',
     variables: [
       queryVariable('detector', 'Detector', detectorDefinition, false),
-      queryVariable('key', 'Device', 'label_values(vaemon_event_open{detector=~"$detector"}, key)', true),
+      queryVariable('key', 'Device', 'label_values(vaemon_event_open{detector=~"$detector"}, key)', false),
     ],
     annotations: annotations(device, ['vaemon', 'detector:$detector', 'key:$key']),
     rows: [deviceRow, { title: 'Events', panels: [eventTable(device)] }],

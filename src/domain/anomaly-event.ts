@@ -62,3 +62,6 @@ export function leadOf({ contributions: [first], limits: [limit] }: AnomalyEvent
   if (first !== undefined) return { channel: first.channel, value: first.actual, expected: first.expected };
   return { channel: limit?.channel ?? '', value: limit?.actual ?? NaN, expected: NaN };
 }
+
+/** Longest key of a device in a label of a metric or an alert, in UTF-16 units. */
+export const maxKeyLabel = 120;

@@ -1,10 +1,7 @@
 /** Metrics of single open events: the only ones whose labels hold keys of records, so their number is bounded by the caller. */
-import { createHash } from 'node:crypto';
-import { leadOf, type AnomalyEvent } from '../domain/anomaly-event';
+import { leadOf, maxKeyLabel, type AnomalyEvent } from '../domain/anomaly-event';
+import { shorten } from '../system/shorten';
 import { combined, counter, listedGauge } from './recorder';
-
-/** Longest key in a label, in UTF-16 units; a longer one is cut, and ends with its hash. */
-const maxLabelKey = 120;
 
 /** Events that were in a scrape and are not known to be over; the oldest of more are forgotten. */
 const maxScraped = 10_000;
@@ -12,7 +9,7 @@ const maxScraped = 10_000;
 const labels = [
   {
     name: 'key',
-    meaning: `Key of the device, or of the first of a group; cut after ${maxLabelKey} characters.`,
+    meaning: `Key of the device, or of the first of a group; cut after ${maxKeyLabel} characters.`,
   },
   { name: 'channel', meaning: 'Channel that led most of the records so far; empty for silent devices.' },
   { name: 'kind', meaning: '`anomaly`, `silent`' },
@@ -57,7 +54,12 @@ export const openEventMetrics = {
         const listed = new Map<string, { labels: Record<string, string>; event: AnomalyEvent; lead: Lead }>();
         for (const event of events) {
           const lead = leadOf(event);
-          const labels = { detector, key: labelKey(event.key), channel: lead.channel, kind: event.kind };
+          const labels = {
+            detector,
+            key: shorten(event.key, maxKeyLabel),
+            channel: lead.channel,
+            kind: event.kind,
+          };
           const id = JSON.stringify(labels);
           scraped.add(event.id);
           if (!listed.has(id)) listed.set(id, { labels, event, lead });
@@ -92,10 +94,3 @@ export const openEventMetrics = {
     },
   ),
 };
-
-function labelKey(key: string): string {
-  if (key.length <= maxLabelKey) return key;
-  const hash = createHash('sha256').update(key).digest('hex').slice(0, 8);
-  // Half a surrogate pair is not UTF-8.
-  return `${key.slice(0, maxLabelKey).replace(/[\uD800-\uDBFF]$/, '')}…${hash}`;
-}

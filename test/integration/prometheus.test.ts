@@ -33,7 +33,7 @@ const queries = dashboards.flatMap(({ title: of, panels }) =>
 function filledIn(expression: string): string {
   return expression
     .replaceAll('$detector', 'plant')
-    .replaceAll('$key', '.*')
+    .replaceAll('$key', 'pump-1')
     .replaceAll('$__rate_interval', '5s')
     .replaceAll('$__range', '1m');
 }

@@ -3,10 +3,11 @@
  * open, and once more with its end. Each replica of an Alertmanager gets all alerts, as it expects. An alert that is no longer sent
  * ends by itself after `expiryRepeats` repetitions, so that a process that dies leaves no alert.
  */
-import type { AnomalyEvent } from '../../domain/event';
+import { maxKeyLabel, type AnomalyEvent } from '../../domain/anomaly-event';
 import type { Logger } from '../../logger';
 import { toError } from '../../system/error-text';
 import { backOffMs, settledWithin } from '../../system/pause';
+import { shorten } from '../../system/shorten';
 import type { NotificationCounts } from '../notification/delivery';
 import { dashboardLink, describe, pageLink, summarize, type LinkSettings } from '../notification/describe';
 import { RefusedError, send, type EndpointSettings } from '../notification/endpoint';
@@ -153,7 +154,7 @@ function createFeed(base: string, options: AlertmanagerOptions) {
         ...labels,
         alertname: 'VaemonAnomaly',
         detector: event.detector,
-        key: event.key,
+        key: shorten(event.key, maxKeyLabel),
         kind: event.kind,
       },
       annotations: {

@@ -7,6 +7,7 @@ import type { AnomalyEvent } from '../../domain/event';
 import type { Logger } from '../../logger';
 import { isObject } from '../../system/json';
 import { readSecret } from '../../system/secret';
+import { shorten } from '../../system/shorten';
 import { createDelivery, type NotificationCounts } from '../notification/delivery';
 import { dashboardLink, describe, pageLink, summarize, type LinkSettings } from '../notification/describe';
 import { send, type EndpointRequest, type EndpointSettings } from '../notification/endpoint';
@@ -78,7 +79,7 @@ export function createGrafanaSink(options: GrafanaOptions): Sink {
       tags: [
         ...tags,
         `detector:${event.detector}`,
-        `key:${event.key}`.slice(0, maxTagLength).replace(/[\uD800-\uDBFF]$/, ''),
+        shorten(`key:${event.key}`, maxTagLength),
         `kind:${event.kind}`,
         own,
       ],

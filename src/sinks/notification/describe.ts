@@ -1,7 +1,8 @@
 /** An event in words, and links, for people. */
-import { leadOf, type AnomalyEvent } from '../../domain/anomaly-event';
+import { leadOf, maxKeyLabel, type AnomalyEvent } from '../../domain/anomaly-event';
 import { url } from '../../schema/formats';
 import type { Parsed, Section } from '../../schema/key';
+import { shorten } from '../../system/shorten';
 import { describeRarity, formatValue } from '../log';
 
 export const linksSection = {
@@ -67,6 +68,6 @@ export function dashboardLink({ dashboard }: LinkSettings, { detector, key }: An
   if (dashboard === '') return '';
   const link = new URL(dashboard);
   link.searchParams.set('var-detector', detector);
-  link.searchParams.set('var-key', key);
+  link.searchParams.set('var-key', shorten(key, maxKeyLabel));
   return link.href;
 }

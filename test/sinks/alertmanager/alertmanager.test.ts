@@ -286,6 +286,14 @@ test('what the filter rejects and what was held back has no alert; an event that
   await sink.close();
 });
 
+test('a long key has the label that it has in the metrics', async () => {
+  const { write, sent, sink } = create();
+  await write(eventOf('x'.repeat(1_000)));
+  await settle();
+  expect(sent()[0]!.labels['key']).toMatch(/^x{111}…[0-9a-f]{8}$/);
+  await sink.close();
+});
+
 test('ten thousand devices of a gateway are one alert', async () => {
   const { write, sent, sink } = create();
   const keys = Array.from({ length: 10_000 }, (_, i) => `d${i}`);
