@@ -61,14 +61,19 @@ export function judgePumps(faults, events) {
   const found = faults.map(({ key, start, end, kind, within }) => {
     const opened = events
       .filter(
-        (event) => event.key === key && event.openedAt >= start && event.openedAt <= end + afterEffectsMs,
+        (event) =>
+          (event.keys ?? [event.key]).includes(key) &&
+          event.openedAt >= start &&
+          event.openedAt <= end + afterEffectsMs,
       )
       .map(({ openedAt }) => (openedAt - start) / 60_000);
     const afterMinutes = opened.length === 0 ? undefined : Math.min(...opened);
     return { key, kind, within, afterMinutes, inTime: afterMinutes <= within, events: opened.length };
   });
-  const isFalse = ({ key, openedAt }) =>
-    !faults.some((one) => one.key === key && openedAt >= one.start && openedAt <= one.end + afterEffectsMs);
+  const isFalse = ({ key, keys = [key], openedAt }) =>
+    !faults.some(
+      (one) => keys.includes(one.key) && openedAt >= one.start && openedAt <= one.end + afterEffectsMs,
+    );
   const falseEvents = events.filter(isFalse).length;
   return { faults: found, inTime: found.filter(({ inTime }) => inTime).length, falseEvents };
 }

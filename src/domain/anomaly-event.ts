@@ -17,11 +17,11 @@ export interface AnomalyEvent {
   /** Detector, key and start: the same in a replay. */
   id: string;
   detector: string;
-  /** Of silent devices, the first one. */
+  /** Of several devices, the first one. */
   key: string;
   /** Anomalous records, or devices that stopped sending. */
   kind: 'anomaly' | 'silent';
-  /** The devices that were silent; an open event has those so far. Absent for anomalous records. */
+  /** The devices that were silent, or froze together; an open event has those so far. Absent for the anomalous records of one device. */
   keys?: readonly string[];
   status: 'open' | 'closed' | 'held_back';
   /** Only of an event that is over. */

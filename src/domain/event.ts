@@ -3,6 +3,7 @@ import { createAlarmBudget, type AlarmBudgetSnapshot } from './alarm-budget';
 import { createEventChannels, type EventChannels, type EventChannelsSnapshot } from './event-channels';
 import { bySurprise, type AnomalyEvent, type EventEnding } from './anomaly-event';
 import type { Detection } from './detection';
+import { createFrozenDevices, isFrozen, type FrozenDevicesSnapshot } from './frozen-devices';
 import { highest } from './highest';
 import { labelOf, meaningOf, type Label, type LabelledSpan, type LabelName } from './label';
 import { createPastEvents, type PastEvent } from './past-events';
@@ -52,6 +53,7 @@ export interface EventsSnapshot {
   silent?: SilentDevicesSnapshot | undefined;
   /** Absent in the state of older versions. */
   past?: readonly PastEvent[];
+  frozen?: FrozenDevicesSnapshot;
 }
 
 /** A label that acts on an event. */
@@ -66,8 +68,8 @@ export interface LabelEffect {
   events: readonly AnomalyEvent[];
   /** A device whose new normal since a time, Unix ms, is none: its baseline goes back to the mark. */
   undone?: { key: string; since: number; modelVersion: string; mark: readonly number[] };
-  /** A device whose newest anomalous records are a new normal, and the event time of the last one, Unix ms. */
-  accepted?: { key: string; records: number; at: number };
+  /** Devices whose newest anomalous records are a new normal, and the event time of the last one, Unix ms. */
+  accepted?: readonly { key: string; records: number; at: number }[];
 }
 
 /** Growth of the peak surprise, decades, from which an event is another one. */
@@ -86,6 +88,10 @@ interface Gathering<Channels = EventChannels> {
   earlierPeak: number;
   /** Of the baseline of the device when it began. Absent in the state of older versions. */
   mark?: readonly number[];
+  /** Anomalous records in which the device was frozen. Absent in the state of older versions. */
+  frozenRecords?: number;
+  /** Its event is a part of that of devices that froze together. */
+  isPart?: boolean;
 }
 
 /** State of a key with a recent anomaly; other keys have none. */
@@ -132,9 +138,14 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       ? undefined
       : createSilentDevices(
           { maxDevices: policy.watchedDevices, acceptAfter: policy.acceptAfter },
-          admitSilence,
+          admitTogether,
           beginning?.silent,
         );
+  const frozen = createFrozenDevices(
+    (key) => snapshot(suspicions.get(key)!.gathering!),
+    admitTogether,
+    beginning?.frozen,
+  );
   const past = createPastEvents(costs, beginning?.past);
   let { firstKey, shared } = beginning ?? { firstKey: undefined, shared: false };
   /** Labels that may concern an event, of those that were given last. */
@@ -144,7 +155,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return budget?.costs(id, clock) === true;
   }
 
-  function admitSilence({ id, key }: AnomalyEvent, margin: number): boolean {
+  function admitTogether({ id, key }: AnomalyEvent, margin: number): boolean {
     if (budget?.admits(key, margin, clock, shared) === false) return false;
     budget?.charge(id, key, clock);
     return true;
@@ -162,7 +173,8 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     suspicions.delete(key);
     const { gathering } = suspicion;
     if (gathering === undefined || !isEvent(gathering)) return [];
-    if (gathering.opened && policy.suppressForMs > 0) suppressed.set(key, at + policy.suppressForMs);
+    const isOpen = gathering.isPart === true ? frozen.isOpen(key) : gathering.opened;
+    if (isOpen && policy.suppressForMs > 0) suppressed.set(key, at + policy.suppressForMs);
     return over(gathering, closedBy);
   }
 
@@ -171,6 +183,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     const newNormal = closedBy === 'accepted' && { modelVersion: event.modelVersion, mark: mark ?? [] };
     if (newNormal || costs(event.id))
       past.add({ ...spanOf(event), id: event.id, ...(newNormal && { newNormal }) });
+    if (gathering.isPart === true) return [...noted(frozen.leave(snapshot(gathering), closedBy))];
     if (!gathering.opened) return [{ ...snapshot(gathering), closedBy }];
     open.delete(gathering.event);
     return [{ ...snapshot(gathering), status: 'closed', closedBy }];
@@ -325,6 +338,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       event.anomalousRecords >= policy.minRecords && event.end - event.start >= policy.minLengthMs;
     if (gathering.opened || !anomalous || !isLongEnough) return none;
     if (margin < eventMargin) return none;
+    if (isPartOfOthers(gathering)) return frozen.tryOpen(event.key, margin - eventMargin, timestamp, clock);
     if (!gathering.heldBack) event.openedAt = timestamp;
     // A violated limit is outside the budget.
     if (budget !== undefined && margin < Infinity) {
@@ -339,7 +353,18 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return [snapshot(gathering)];
   }
 
-  /** Notes the events of silent devices that are over. */
+  /** Whether its device is one of several that may have frozen together. */
+  function isPartOfOthers(gathering: Gathering): boolean {
+    const { event, margin, heldBack, frozenRecords } = gathering;
+    if (gathering.isPart === true) return true;
+    if (!shared || heldBack || margin === Infinity || frozenRecords !== event.anomalousRecords) return false;
+    const interval = silent?.intervalOf(event.key);
+    if (interval === undefined) return false;
+    frozen.join(event, interval, clock);
+    return (gathering.isPart = true);
+  }
+
+  /** Notes the events of several devices that are over. */
   function noted(events: readonly AnomalyEvent[]): readonly AnomalyEvent[] {
     for (const event of events)
       if (event.status === 'closed' && costs(event.id)) past.add({ ...spanOf(event), id: event.id });
@@ -349,13 +374,14 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   /** The events that a label can act on. */
   function labellable(): (LabelledSpan & { id: string; isAccepted: boolean; isAcceptable: boolean })[] {
     const current = [...suspicions.values()].flatMap(({ gathering }) =>
-      gathering !== undefined && isEvent(gathering)
+      gathering !== undefined && isEvent(gathering) && gathering.isPart !== true
         ? [{ event: gathering.event, isAcceptable: gathering.margin < Infinity }]
         : [],
     );
-    const ofSilent = (silent?.current() ?? []).map((event) => ({ event, isAcceptable: true }));
+    const ofSeveral = [...(silent?.current() ?? []), ...frozen.current()];
+    const acceptable = ofSeveral.map((event) => ({ event, isAcceptable: true }));
     return [
-      ...[...current, ...ofSilent].map(({ event, isAcceptable }) => ({
+      ...[...current, ...acceptable].map(({ event, isAcceptable }) => ({
         ...spanOf(event),
         id: event.id,
         isAccepted: false,
@@ -394,14 +420,18 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       return observe({ key, timestamp, anomalous: false, ...(missing && { missing }) }, undefined, 0, noMark);
     },
     /** The events of anomalous records that are not over, as they are so far; those held back, too. */
-    currentEvents: (): readonly AnomalyEvent[] =>
-      [...suspicions.values()].flatMap(({ gathering }) =>
-        gathering !== undefined && isEvent(gathering) ? [snapshot(gathering)] : [],
+    currentEvents: (): readonly AnomalyEvent[] => [
+      ...[...suspicions.values()].flatMap(({ gathering }) =>
+        gathering !== undefined && isEvent(gathering) && gathering.isPart !== true
+          ? [snapshot(gathering)]
+          : [],
       ),
+      ...frozen.current(),
+    ],
     /** The most surprising open events, as they are so far, at most `limit`. */
     openEvents(limit: number): readonly AnomalyEvent[] {
       const own = highest(open.keys(), limit, bySurprise).map((event) => snapshot(open.get(event)!));
-      return highest([...own, ...(silent?.openEvents() ?? [])], limit, bySurprise);
+      return highest([...own, ...frozen.openEvents(), ...(silent?.openEvents() ?? [])], limit, bySurprise);
     },
     /** Ends all events at the end of the input. */
     closeAll(): AnomalyEvent[] {
@@ -413,7 +443,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     },
     /** Number of open events. */
     get open() {
-      return open.size + (silent?.open ?? 0);
+      return open.size + frozen.open + (silent?.open ?? 0);
     },
     /** Anomalous records so far that opened no event because of `suppressForMs`. */
     get suppressedRecords() {
@@ -451,14 +481,16 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
         return { events: none, undone: { key: key!, since: undone.start, ...undone.newNormal } };
       }
       if (!accepts) return { events: none };
-      for (const [key, suspicion] of suspicions) {
+      const members = frozen.members(id);
+      const events: AnomalyEvent[] = [];
+      const accepted = [...suspicions].flatMap(([key, suspicion]) => {
         const { gathering } = suspicion;
-        if (gathering?.event.id !== id || !isEvent(gathering)) continue;
-        const events = accept(suspicion, gathering);
-        const { anomalousRecords: records, end: at } = gathering.event;
-        return { events, accepted: { key, records, at } };
-      }
-      return { events: noted(silent?.accept(id, clock) ?? none) };
+        if (gathering === undefined || !isEvent(gathering)) return [];
+        if (gathering.event.id !== id && !members.includes(key)) return [];
+        events.push(...accept(suspicion, gathering));
+        return [{ key, records: gathering.event.anomalousRecords, at: gathering.event.end }];
+      });
+      return { events: [...events, ...noted(silent?.accept(id, clock) ?? none)], accepted };
     },
     /** 0 = nothing of the budget is spent, or there is none; from 1 on no event opens. */
     get budgetSpentRatio() {
@@ -474,6 +506,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       ...(budget && { budget: budget.snapshot() }),
       ...(silent && { silent: silent.snapshot() }),
       past: past.list(),
+      frozen: frozen.snapshot(),
     }),
   };
 }
@@ -537,7 +570,7 @@ function begin(
   };
 }
 
-const isEvent = ({ opened, heldBack }: Gathering): boolean => opened || heldBack;
+const isEvent = ({ opened, heldBack, isPart }: Gathering): boolean => opened || heldBack || isPart === true;
 
 function extend(gathering: Gathering, detection: Detection): void {
   const { event, channels } = gathering;
@@ -545,6 +578,7 @@ function extend(gathering: Gathering, detection: Detection): void {
   gathering.margin = Math.max(gathering.margin, margin);
   event.end = detection.timestamp;
   event.anomalousRecords++;
+  if (isFrozen(detection)) gathering.frozenRecords = (gathering.frozenRecords ?? 0) + 1;
   if (detection.nearestNormal !== undefined) event.nearestNormal = detection.nearestNormal;
   channels.add(detection);
   if (detection.surprise <= event.peakSurprise) return;

@@ -38,7 +38,7 @@ export function createPastEvents(costs: (id: string) => boolean, beginning: read
     list: (): readonly PastEvent[] => events,
     /** The event is no new normal. Returns it as it was; undefined if it was none. */
     undo(id: string): (PastEvent & { newNormal: NewNormal }) | undefined {
-      const event = events.find((one) => one.id === id);
+      const event = events.find((one) => one.id === id && one.newNormal !== undefined);
       if (event?.newNormal === undefined) return undefined;
       events = events.map((one) => (one === event ? withoutNormal(one) : one));
       return { ...event, newNormal: event.newNormal };

@@ -14,8 +14,8 @@ export interface SilenceRules {
   surpriseAt(length: number): number;
 }
 
-/** Devices that fell silent within this many of their intervals are one event. */
-const togetherWithin = 3;
+/** Devices that fell silent, or froze, within this many of their intervals are one event. */
+export const togetherWithin = 3;
 
 /** Silent devices that are one event. */
 interface Group {
@@ -197,6 +197,11 @@ export function createSilentDevices(
     },
     /** The open events, as they are so far. */
     openEvents: (): readonly AnomalyEvent[] => groups.filter(({ opened }) => opened).map(snapshot),
+    /** Of a device, ms; undefined if it is not known. */
+    intervalOf(key: string): number | undefined {
+      const device = rollCall.get(key);
+      return device !== undefined && rollCall.isKnown(device) ? device.interval : undefined;
+    },
     /** Number of open events. */
     get open() {
       return groups.filter(({ opened }) => opened).length;

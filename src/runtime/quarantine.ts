@@ -8,6 +8,8 @@ import type { Interval } from '../training/exclusion';
 /** An event so far; times are Unix ms. */
 interface CurrentEvent {
   key: string;
+  /** Devices, if there are several. */
+  keys?: readonly string[];
   start: number;
   end: number;
 }
@@ -75,7 +77,8 @@ export class Quarantine {
 
   /** Writes everything added, and the events that are not over, atomically. */
   async save(current: readonly CurrentEvent[]): Promise<void> {
-    for (const { key, start, end } of current) this.add(key, start, end);
+    for (const { key, keys = [key], start, end } of current)
+      for (const one of keys) this.add(one, start, end);
     if (!this.changed && !this.unconfirmed) return;
     const onDisk = await readIfExists(this.path).catch(() => this.known);
     if (!this.changed && (onDisk === undefined || containsAll(onDisk, this.own))) {

@@ -42,7 +42,8 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
   return {
     key: event.key,
     start: new Date(event.start).toISOString(),
-    ...(event.kind === 'silent' && { kind: event.kind, devices: event.keys?.join(', ') }),
+    ...(event.kind === 'silent' && { kind: event.kind }),
+    ...(event.keys && { devices: event.keys.join(', ') }),
     ...(event.status !== 'open' && {
       end: new Date(event.end).toISOString(),
       ...(event.kind === 'anomaly' && { records: event.anomalousRecords }),
@@ -70,7 +71,7 @@ function formatOpened(event: AnomalyEvent): string {
   const more = others === 0 ? '' : ` (+${others} ${others === 1 ? 'channel' : 'channels'})`;
   const what =
     first === undefined ? 'anomalous' : `${first.channel} ${first.value}, ${first.remark}${first.unchanged}`;
-  const lead = `${timeOf(start)} ${nameOf(event)} ${what}`;
+  const lead = `${timeOf(start)} ${nameOf(event)}${moreDevices(keys)} ${what}`;
   const surprise = `; surprise ${peakSurprise.toFixed(1)}`;
   const rarity = `, ${describeRarity(peakSurprise)}`;
   return fit([lead + more + surprise + rarity, lead + surprise + rarity, lead + more + surprise, lead]);
@@ -93,7 +94,7 @@ function formatEnded(event: AnomalyEvent): string {
   if (kind === 'silent')
     return fit([`${timeOf(end)} ${nameOf(event)}${moreDevices(keys)} ${what}: silent for ${seconds} s`]);
   const count = `${records.toLocaleString('en')} anomalous ${records === 1 ? 'record' : 'records'}`;
-  const lead = `${timeOf(end)} ${nameOf(event)} ${what}: ${count} in ${seconds} s`;
+  const lead = `${timeOf(end)} ${nameOf(event)}${moreDevices(keys)} ${what}: ${count} in ${seconds} s`;
   return fit([`${lead}, peak surprise ${peakSurprise.toFixed(1)}`, lead]);
 }
 

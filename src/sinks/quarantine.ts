@@ -11,8 +11,8 @@ export function createQuarantineSink(book: QuarantineBook): Sink {
     name: 'quarantine',
     anomaliesOnly: true,
     write({ events }) {
-      for (const { kind, status, key, start, end } of events)
-        if (kind === 'anomaly' && status !== 'open') book.add(key, start, end);
+      for (const { kind, status, key, keys = [key], start, end } of events)
+        if (kind === 'anomaly' && status !== 'open') for (const one of keys) book.add(one, start, end);
       return Promise.resolve();
     },
     close: () => Promise.resolve(),

@@ -95,7 +95,7 @@ export function createPartitionState(topic: string, partition: number, rules: St
     // Those of another version have begun since.
     if (undone !== undefined && undone.modelVersion === baselines?.version)
       baselines.peek(undone.key)?.undo(undone.since, undone.mark);
-    if (accepted !== undefined) baselines?.peek(accepted.key)?.accept(accepted.records, accepted.at);
+    for (const { key, records, at } of accepted ?? []) baselines?.peek(key)?.accept(records, at);
     return ended;
   }
 

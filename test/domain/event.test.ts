@@ -445,7 +445,7 @@ describe('a label', () => {
     expect(feed(tracker, 0, [9, 9, 9])).toBe('open');
     const [effect] = apply(tracker, label('new normal', 1, 1));
     expect(effect!.events).toMatchObject([{ status: 'closed', closedBy: 'accepted', anomalousRecords: 3 }]);
-    expect(effect!.accepted).toEqual({ key: 'pump-1', records: 3, at: 2 });
+    expect(effect!.accepted).toEqual([{ key: 'pump-1', records: 3, at: 2 }]);
     expect(apply(tracker, label('new normal', 1, 1))).toEqual([]);
     expect(feed(tracker, 3, [9, 9, 9, 0, 9])).toBe('');
     expect(feed(tracker, 9, [0, 0, 9])).toBe('open');

@@ -123,7 +123,9 @@ export async function trainOnce(parts: TrainingParts) {
           ...recording.over.filter(({ kind }) => kind === 'anomaly'),
           ...states.currentEvents(),
         ];
-        const exclude = events.map((event) => quarantined(event, quarantineMs));
+        const exclude = events.flatMap(({ key, keys = [key], start, end }) =>
+          keys.map((one) => quarantined({ key: one, start, end }, quarantineMs)),
+        );
         const name = `evaluation-${versions.length + 1}`;
         try {
           use(await trainVersion(name, parts, recordDecoder, history, exclude));

@@ -121,6 +121,37 @@ test('one device of twenty is different: its normal is no fault, and its fault i
   expect(flagged(outcome, (i) => test[i]!.key !== odd)).toBeLessThan(0.02);
 }, 120_000);
 
+test('a gateway of eight devices freezes: one event with the list of them, and none of the others', async () => {
+  const { normal } = createRandom(7);
+  const recordsOf = (from: number, to: number): Sample[] =>
+    Array.from({ length: to - from }, (_, i) => from + i).flatMap((i) =>
+      Array.from({ length: 20 }, (_, d) => {
+        const load = Math.sin(i / 20 + d);
+        const values = [load + 0.2 * normal(), 3 - load + 0.2 * normal(), normal()];
+        return {
+          key: `d${d}`,
+          time: start + i * intervalMs,
+          values: values.map((value) => Number(value.toFixed(2))),
+        };
+      }),
+    );
+  const history = 400;
+  const test = recordsOf(history, history + 200);
+  const gateway = ['d1', 'd3', 'd4', 'd8', 'd9', 'd12', 'd15', 'd19'];
+  test.forEach((record, i) => {
+    if (gateway.includes(record.key!) && i >= 20 * 80 && i < 20 * 140) record.values = test[i - 20]!.values;
+  });
+  const { events } = await evaluate(recordsOf(0, history), test, { 'events.budget': '2 per day' });
+  const frozen = events.filter(({ keys = [] }) => keys.length > 1);
+  expect(frozen.map(({ keys }) => [...keys!].sort())).toEqual([[...gateway].sort()]);
+  const [{ openedAt, end } = { openedAt: NaN, end: NaN }] = frozen;
+  const recordAt = (time: number): number => (time - start) / intervalMs - history;
+  expect(recordAt(openedAt)).toBeGreaterThan(80);
+  expect(recordAt(openedAt)).toBeLessThan(120);
+  expect(recordAt(end)).toBeGreaterThan(130);
+  expect(events.filter(({ key, keys }) => keys === undefined && gateway.includes(key))).toEqual([]);
+}, 120_000);
+
 test('values that are missing at random, and a channel that is missing for good', async () => {
   const { normal, uniform } = createRandom(5);
   const [train, test] = split(2000, (i) => {

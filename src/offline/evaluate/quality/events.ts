@@ -5,6 +5,8 @@ import { segmentsOf, type Segment } from './segments';
 /** An event of the detector: the first and the last anomalous record. */
 export interface FoundEvent extends Segment {
   key: string;
+  /** Devices of an event of several; `key` is the first one. */
+  keys?: readonly string[];
 }
 
 /** Results for the labelled records, in order of time. Columns of equal length; events refer to them by index. */
@@ -87,20 +89,29 @@ interface DeviceColumns {
   flags: Uint8Array;
   opened: readonly Segment[];
   heldBack: readonly Segment[];
+  /** Parts of events that count at another device. */
+  openedParts: readonly Segment[];
+  heldBackParts: readonly Segment[];
 }
 
 function splitByDevice(columns: EventColumns): DeviceColumns[] {
   const { labels, flags, keys, opened = [], heldBack = [] } = columns;
-  if (keys === undefined) return [{ labels, flags, opened, heldBack }];
+  if (keys === undefined) return [{ labels, flags, opened, heldBack, openedParts: [], heldBackParts: [] }];
   return rowsOfDevices(keys, labels.length).map((rows) => {
     const key = keys[rows[0]!]!;
     const ofDevice = (events: readonly FoundEvent[]): Segment[] =>
       events.flatMap((event) => (event.key === key ? withinRows(event, rows) : []));
+    const partsOf = (events: readonly FoundEvent[]): Segment[] =>
+      events.flatMap((event) =>
+        event.key !== key && event.keys?.includes(key) === true ? withinRows(event, rows) : [],
+      );
     return {
       labels: Uint8Array.from(rows, (row) => labels[row]!),
       flags: Uint8Array.from(rows, (row) => flags[row]!),
       opened: ofDevice(opened),
       heldBack: ofDevice(heldBack),
+      openedParts: partsOf(opened),
+      heldBackParts: partsOf(heldBack),
     };
   });
 }
@@ -112,7 +123,7 @@ export function withinRows({ first, last }: Segment, rows: readonly number[]): S
   return from === -1 || to < from ? [] : [{ first: from, last: to }];
 }
 
-function countEvents({ labels, opened, heldBack }: DeviceColumns) {
+function countEvents({ labels, opened, heldBack, openedParts, heldBackParts }: DeviceColumns) {
   const labelled = segmentsOf(labels);
   const overlap = (a: Segment, b: Segment): boolean => a.first <= b.last && b.first <= a.last;
   const foundBy = (events: readonly Segment[]): number =>
@@ -121,7 +132,7 @@ function countEvents({ labels, opened, heldBack }: DeviceColumns) {
     /** Labelled events. */
     events: labelled.length,
     /** Labelled events that overlap an opened one. */
-    foundEvents: foundBy(opened),
+    foundEvents: foundBy([...opened, ...openedParts]),
     /** Opened events with at least one labelled record. */
     openedEvents: opened.length,
     /** Opened events that overlap no labelled event. */
@@ -129,7 +140,7 @@ function countEvents({ labels, opened, heldBack }: DeviceColumns) {
     /** Events that the alarm budget kept from opening. */
     heldBackEvents: heldBack.length,
     /** Labelled events that overlap an opened or a held-back one: those found without the budget. */
-    foundBeforeHoldingBack: foundBy([...opened, ...heldBack]),
+    foundBeforeHoldingBack: foundBy([...opened, ...heldBack, ...openedParts, ...heldBackParts]),
   };
 }
 
