@@ -46,6 +46,8 @@ function evaluate({ network, hidden, epochs, likelihood }, statistic) {
   const out = join(scratch, 'scores.csv');
   const settings = {
     'model.kind': 'vae',
+    'model.features': 'pixels',
+    'model.minVariance': 1e-4,
     'model.latentDim': 16,
     'model.network': network,
     'model.hidden': hidden,

@@ -50,6 +50,10 @@ export const register: Register = (program, context) => {
         // A linear model uses none where channels move independently.
         if (levels.length > 0 && report.epochs > 0)
           log.warn('posterior has collapsed: no latent dimension of these levels is in use', { levels });
+        if (report.featuresProblem !== undefined)
+          log.warn('the backbone cannot be read: the model reads gradients instead', {
+            reason: report.featuresProblem,
+          });
         if (reason !== undefined)
           log.warn('the model cannot be traced: tfjs will score, more slowly', { reason });
         if (released.length > 0) {

@@ -32,7 +32,9 @@ export const calibrationSection = {
         'Statistics that the score is combined from. `reconstruction`: how badly the model explains the window. `linear`: how ' +
         'badly its linear sibling explains the newest record (not for images). Both also count as means over ten records. ' +
         '`newest`: how badly the model explains the newest record. `latent`: how unlikely the code is. `llr` (`hvae`): how much ' +
-        'the lower levels have to explain. `channel`: the most unusual channels.',
+        'the lower levels have to explain. `channel`: the most unusual channels. Of images by `model.features`: `patch`: how badly ' +
+        'the model explains the cell that it explains worst. `bank`: how far the image, or one of its cells, is from the nearest ' +
+        'typical one.',
       default: ['reconstruction', 'linear', 'newest'],
     },
     statisticNames,

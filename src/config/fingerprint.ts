@@ -52,7 +52,8 @@ export function settingsFingerprint({
     interval: window.intervalMs,
     gaps: window.gaps,
     padding: window.padding,
-    model,
+    // Absent by default, so that older versions stay usable.
+    model: { ...model, features: model.features === 'pixels' ? undefined : model.features },
     statistics: calibration.statistics,
     acceptAfter: events.acceptAfter,
     // Absent without groups, so that older versions stay usable.

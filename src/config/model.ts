@@ -89,7 +89,7 @@ function optionRule<Options>(rule: OptionRule<Options>, kind?: string): ModelRul
 /** Some options of every model fit one kind of record only. */
 function onlyFor(
   kind: 'sensor' | 'image',
-  key: 'network' | 'likelihood',
+  key: 'network' | 'likelihood' | 'features',
   values: readonly string[],
 ): ModelRule {
   return {
@@ -108,4 +108,12 @@ export const modelRules: readonly ModelRule[] = [
   onlyFor('image', 'network', ['conv2d']),
   onlyFor('sensor', 'network', ['conv1d']),
   onlyFor('image', 'likelihood', ['bernoulli', 'discretised-logistic', 'auto']),
+  onlyFor('image', 'features', ['gradients', 'backbone']),
+  {
+    keys: ['model.likelihood', 'model.features'],
+    problem: ({ model: { likelihood, features } }) =>
+      features !== 'pixels' && ['bernoulli', 'discretised-logistic'].includes(likelihood)
+        ? `${show(likelihood)} is for pixels, not for ${show(features)}`
+        : undefined,
+  },
 ];

@@ -13,17 +13,16 @@ export const presets: Readonly<Record<PresetName, object>> = {
     events: { budget: '1 per day' },
   },
   image: {
-    // docs/models.md has the reasons for dense layers, this likelihood, and no latent statistic.
+    // docs/models.md has the reasons for gradients, dense layers and these statistics.
     model: {
       kind: 'vae',
+      features: 'gradients',
       network: 'mlp',
       hidden: [256, 64],
       latentDim: 16,
       likelihood: 'auto',
-      // A step of an 8-bit pixel is 0.004: images of low contrast have little noise.
-      minVariance: 1e-4,
     },
-    training: { minRecords: 100, epochs: 30 },
-    calibration: { falseAlarmTarget: 0.01, statistics: ['reconstruction', 'channel'] },
+    training: { minRecords: 100, epochs: 15 },
+    calibration: { falseAlarmTarget: 0.01, statistics: ['patch', 'channel', 'bank'] },
   },
 };

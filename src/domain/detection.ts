@@ -3,7 +3,16 @@ import type { Origin } from './record';
 import type { LimitViolation } from './signal';
 
 /** Statistics of a window, which are then calibrated; described in docs/configuration.md. */
-export const statisticNames = ['reconstruction', 'linear', 'newest', 'latent', 'llr', 'channel'] as const;
+export const statisticNames = [
+  'reconstruction',
+  'linear',
+  'newest',
+  'latent',
+  'llr',
+  'channel',
+  'patch',
+  'bank',
+] as const;
 export type StatisticName = (typeof statisticNames)[number];
 
 /** The share of one channel in the score of a record, and the value that the model expects. */

@@ -71,8 +71,14 @@ export interface NegativeLogJoint {
 }
 
 /** Everything that decides the shape of a model, with the options of its kind. It is stored in the model version. */
-export interface ModelSpec extends Omit<SharedOptions, 'likelihood'> {
+export interface ModelSpec extends Omit<SharedOptions, 'likelihood' | 'features'> {
   kind: string;
+  /** Absent = pixels. */
+  features?: SharedOptions['features'];
+  /** Whether the model is one of single cells of features; absent = of all cells of an image together. */
+  patches?: boolean;
+  /** Number of typical cells that the statistic `bank` compares with; absent = none. */
+  bank?: number;
   /** `auto` is resolved from the pixels (training/likelihood.ts). */
   likelihood: Exclude<SharedOptions['likelihood'], 'auto'>;
   /** Positions of an example: records of a window, or pixels of an image. */
@@ -115,6 +121,17 @@ export interface Model {
   readonly latentDims: readonly number[];
   /** Steps until every schedule of the loss has ended; early stopping waits for them. */
   readonly warmUpSteps: number;
+  /** Weights that come from elsewhere and are never trained, by the names that they have there; absent if there are none. */
+  readonly frozen?: Weights;
+  /** Learns constants such as scales, once before the training; absent if there are none. */
+  readonly prepare?: (windows: WindowArrays, random: Random) => void;
+  /** The model inside that a training fits instead, to its examples of windows; absent if it is the model itself. */
+  readonly inside?: {
+    readonly model: Model;
+    /** Its examples in a window. */
+    readonly parts: number;
+    read(windows: WindowArrays): WindowArrays;
+  };
   /** Sets the weights to the optimum of the loss; only of a model that has it in closed form. It then needs no steps. */
   readonly solve?: (windows: WindowArrays, heldOut: WindowArrays) => void;
   /** The loss without noise (z = posterior mean) and after every schedule, for early stopping. */
@@ -161,8 +178,11 @@ export function readWeights(model: Model): Map<string, Float32Array> {
  * Sets every weight.
  * @throws RangeError when one is absent or of another size
  */
-export function writeWeights(model: Model, values: ReadonlyMap<string, Float32Array>): void {
-  for (const [name, variable] of model.weights) {
+export function writeWeights(
+  { weights }: Pick<Model, 'weights'>,
+  values: ReadonlyMap<string, Float32Array>,
+): void {
+  for (const [name, variable] of weights) {
     const data = values.get(name);
     if (data?.length !== variable.size) {
       throw new RangeError(

@@ -13,6 +13,16 @@ export const sharedOptions = {
     },
     ['mlp', 'conv1d', 'conv2d'],
   ),
+  features: choice(
+    {
+      doc:
+        'Values that a model of images reads. `gradients`: histograms of the directions of edges in cells of 4 × 4 pixels, which ' +
+        'differ where pixels look alike. `backbone`: features of each 8 × 8 pixels by the first layers of a network that has ' +
+        'learned from photographs, for surfaces.',
+      default: 'pixels',
+    },
+    ['pixels', 'gradients', 'backbone'],
+  ),
   hidden: widths({
     doc: 'Widths of the hidden layers of the encoder, or numbers of filters. The decoder has the same in reverse.',
     default: [64, 32],

@@ -7,6 +7,8 @@ import { cvae } from './cvae';
 import { hvae } from './hvae';
 import { linear } from './linear-vae';
 import type { AnyModelFamily, Model, ModelSpec } from './model';
+import { hasFeatures } from './features';
+import { onFeatures } from './on-features';
 import type { SharedOptions } from './options';
 import { vae } from './vae';
 
@@ -31,7 +33,9 @@ type Intersection<U> = (U extends unknown ? (member: U) => void : never) extends
 export type OwnOptionKeys = Intersection<(typeof zoo)[ModelKind]['options']>;
 
 /** Options as they are configured, of all models. */
-export type ModelChoice = { kind: string } & SharedOptions & Parsed<OwnOptionKeys>;
+export type ModelChoice = { kind: string } & Omit<SharedOptions, 'features'> &
+  Partial<Pick<SharedOptions, 'features'>> &
+  Parsed<OwnOptionKeys>;
 
 /** A specification with the options of all models. */
 export type AnyModelSpec = ModelSpec & Parsed<OwnOptionKeys>;
@@ -41,5 +45,6 @@ export function createModel(spec: ModelSpec, random: Random): Model {
   const family = (zoo as Record<string, AnyModelFamily>)[spec.kind];
   if (family === undefined)
     throw new RangeError(`no model is called "${spec.kind}"; there is ${modelKinds.join(', ')}`);
-  return family.create(spec, random);
+  const create = (of: ModelSpec): Model => family.create(of, random);
+  return hasFeatures(spec) ? onFeatures(spec, create) : create(spec);
 }

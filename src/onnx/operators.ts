@@ -195,6 +195,19 @@ const conv2d: Operator = (call, graph) => {
   return [graph.node('Transpose', [y], { perm: toChannelsLast })];
 };
 
+/** Filters are [height, width, in, 1] in tfjs; each filters one channel. */
+const depthwiseConv2d: Operator = (call, graph) => {
+  const [x, filter] = [input(call, 'x'), input(call, 'filter')];
+  const [, , channels, multiplier] = filter.shape;
+  if (channels === undefined || multiplier !== 1)
+    throw new UntranslatableError(`${call.kernel} with more than one filter for a channel`);
+  const { strides, dilations, pads } = convolutionOf(call, x.shape, filter.shape, call.outputs[0]!.shape);
+  const turned = graph.node('Transpose', [x.name], { perm: toChannelsFirst });
+  const weights = graph.node('Transpose', [filter.name], { perm: [2, 3, 0, 1] });
+  const y = graph.node('Conv', [turned, weights], { strides, dilations, pads, group: channels });
+  return [graph.node('Transpose', [y], { perm: toChannelsLast })];
+};
+
 /** The transposed convolution. `output_padding` extends the output at its end to the size that tfjs gives it. */
 const conv2dBackpropInput: Operator = (call, graph) => {
   const [dy, filter] = [input(call, 'dy'), input(call, 'filter')];
@@ -238,6 +251,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   Concat: (call, graph) => [graph.node('Concat', members(call), { axis: Number(call.attributes['axis']) })],
   Conv2D: conv2d,
   Conv2DBackpropInput: conv2dBackpropInput,
+  DepthwiseConv2dNative: depthwiseConv2d,
   Exp: same('Exp', 'x'),
   ExpandDims: (call, graph) => reshape({ ...call, inputs: { x: input(call, 'input') } }, graph),
   // exp(x) − 1 = 2t / (1 − t) with t = tanh(x/2), which is precise near 0.

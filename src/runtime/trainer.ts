@@ -25,7 +25,8 @@ import { createDatasetBuilder, type Dataset } from '../training/dataset';
 import type { Interval } from '../training/exclusion';
 import type { TrainingReport } from '../training/report';
 import { findSeasons } from '../training/seasons';
-import { train, type Progress } from '../training/train';
+import { train, type Progress, type TrainingOptions } from '../training/train';
+import { readBackbone } from './backbone';
 
 export interface TrainerParts {
   settings: DetectorSettings;
@@ -44,6 +45,8 @@ export interface TrainerParts {
   writtenBy: Readonly<Record<string, string>>;
   /** Weights in PyTorch's layout to calibrate instead of training. */
   weights?: ReadonlyMap<string, StoredTensor>;
+  /** File with the weights of the backbone; by default the one of the product. */
+  backbonePath?: string;
   /** Train the linear model that scores until there is another one. */
   coldStart?: boolean;
   onProgress: (progress: Progress) => void;
@@ -52,6 +55,8 @@ export interface TrainerParts {
 }
 
 export interface HistoryReport {
+  /** Why the model reads gradients although the backbone is configured. */
+  featuresProblem?: string;
   /** Records that are left out: they cannot be used, or are not newer than the newest one of their device. */
   rejectedRecords: number;
   rejectedByReason: HistorySummary['rejected'];
@@ -95,7 +100,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     gaps: gapReader.statistics(),
     counters,
     seasons: seasonsOf(dataset, settings),
-    model,
+    ...featuresOf(model, parts.backbonePath),
     calibrationShare: calibration.share,
     engine: tensors.name,
     settingsFingerprint: settingsFingerprint(parts.settings),
@@ -117,6 +122,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     const power = await measurePower(trained, levels, canaries, recordDecoder.table);
     const report = {
       ...trained.report,
+      ...(options.featuresProblem !== undefined && { featuresProblem: options.featuresProblem }),
       ...(power && { detectionPower: power }),
       rejectedRecords: account.rejected,
       rejectedByReason,
@@ -126,6 +132,19 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     return { version: await publish(parts, files), report };
   } finally {
     disposeModel(trained.model);
+  }
+}
+
+/** The model with the weights of its backbone, or, if they cannot be read, one of gradients and the reason. */
+function featuresOf(
+  model: DetectorSettings['model'],
+  path: string | undefined,
+): Pick<TrainingOptions, 'model' | 'backbone'> & { featuresProblem?: string } {
+  if (model.features !== 'backbone') return { model };
+  try {
+    return { model, backbone: readBackbone(path) };
+  } catch (error) {
+    return { model: { ...model, features: 'gradients' }, featuresProblem: messageOf(error) };
   }
 }
 

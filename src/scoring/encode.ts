@@ -19,10 +19,28 @@ import { tf } from '../tensor';
  */
 export const engineRows = 16;
 
-export interface WindowEncoder extends RecordEncoder {
+/** Widths of examples. */
+export interface ExampleLayout {
+  /** Columns of `x`. */
   readonly dim: number;
-  /** Twice the encoding of one record: that of the newest record, and the mean over its window. */
+  /** Columns of `c`. */
   readonly conditionDim: number;
+}
+
+/** Examples row by row; the shapes are [capacity, dim], the same, and [capacity, conditionDim]. */
+export type ExampleArrays = Pick<EncodedWindows, 'x' | 'mask' | 'c'>;
+
+/** Arrays for `capacity` examples, of which nothing is missing. */
+export function createExampleArrays({ dim, conditionDim }: ExampleLayout, capacity: number): ExampleArrays {
+  return {
+    x: new Float32Array(capacity * dim),
+    mask: new Float32Array(capacity * dim).fill(1),
+    c: new Float32Array(capacity * conditionDim),
+  };
+}
+
+/** Its `conditionDim` is twice the encoding of one record: that of the newest record, and the mean over its window. */
+export interface WindowEncoder extends RecordEncoder, ExampleLayout {
   /** What the linear sibling regresses on. */
   readonly terms: ConditionTerms;
   /** @param shared memory that an engine on another thread reads in place; engines on this thread are faster without it */
@@ -137,12 +155,11 @@ function hasMissing(values: Values, from: number, count: number): boolean {
 
 /** `count` rows from row `from` on as tensors, which the caller disposes. Rows beyond the buffers are zeros. */
 export function toExamples(
-  encoder: WindowEncoder,
-  encoded: EncodedWindows,
+  { dim, conditionDim }: ExampleLayout,
+  encoded: ExampleArrays,
   from: number,
   count: number,
 ): Examples {
-  const { dim, conditionDim } = encoder;
   const rows = (buffer: Float32Array, width: number): tf.Tensor2D => {
     const part = buffer.slice(from * width, (from + count) * width);
     if (part.length === count * width) return tf.tensor2d(part, [count, width]);

@@ -13,23 +13,38 @@ export async function openGraph(graph: Uint8Array, open: OpenSession): Promise<O
   return (_, encoder) => createOnnxEngine(session, encoder);
 }
 
+/** Values of windows in a run, at most, unless they are fewer rows than an engine runs: bounds memory. */
+const valuesAtOnce = 4_000_000;
+
 function createOnnxEngine(session: Session, encoder: WindowEncoder): ScoringEngine {
   const { dim, conditionDim } = encoder;
+  const atOnce = engineRows * Math.max(1, Math.floor(valuesAtOnce / dim / engineRows));
   return {
     name: 'onnxruntime',
     onThread: session.onThread,
     async run(encoded, count, wanted) {
       const rows = Math.ceil(count / engineRows) * engineRows;
-      const part = (data: Float32Array, width: number) => ({
-        data: data.subarray(0, rows * width),
-        shape: [rows, width],
-      });
-      const feeds = {
-        x: part(encoded.x, dim),
-        mask: part(encoded.mask, dim),
-        c: part(encoded.c, conditionDim),
+      /** A part of the rows. */
+      const run = (from: number, to: number): Promise<Record<string, Float32Array>> => {
+        const part = (data: Float32Array, width: number) => ({
+          data: data.subarray(from * width, to * width),
+          shape: [to - from, width],
+        });
+        const feeds = {
+          x: part(encoded.x, dim),
+          mask: part(encoded.mask, dim),
+          c: part(encoded.c, conditionDim),
+        };
+        return session.run(feeds, wanted);
       };
-      const outputs = await session.run(feeds, wanted);
+      const outputs = rows <= atOnce ? await run(0, rows) : {};
+      for (let from = 0; rows > atOnce && from < rows; from += atOnce) {
+        const to = Math.min(rows, from + atOnce);
+        for (const [name, values] of Object.entries(await run(from, to))) {
+          const width = values.length / (to - from);
+          (outputs[name] ??= new Float32Array(rows * width)).set(values, from * width);
+        }
+      }
       return Object.fromEntries(
         wanted.map((name) => [name, outputs[name]!.subarray(0, (outputs[name]!.length / rows) * count)]),
       ) as Outputs<(typeof wanted)[number]>;

@@ -10,6 +10,8 @@ const scales: Readonly<Record<string, Standard['scale']>> = {
   latent: 'linear',
   llr: 'linear',
   channel: 'linear',
+  patch: 'log',
+  bank: 'log',
 } satisfies Record<StatisticName, Standard['scale']>;
 
 /** The scale of a statistic or of a mean. */

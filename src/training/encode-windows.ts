@@ -1,7 +1,8 @@
 /** Windows of a dataset, encoded for a model. */
 import { createWindowBatch } from '../domain/window';
-import type { WindowEncoder } from '../scoring/encode';
+import type { ExampleArrays, WindowEncoder } from '../scoring/encode';
 import type { Dataset } from './dataset';
+import type { ExampleSource } from './fit';
 import type { Encoded } from './stepper';
 
 /** Windows of a chunk: bounds the memory of an evaluation, does not change its result. */
@@ -33,4 +34,26 @@ function encodeWindows(dataset: Dataset, ends: Int32Array, encoder: WindowEncode
   const buffers = encoder.createBuffers(ends.length);
   encoder.encode(batch, buffers);
   return { buffers, count: ends.length };
+}
+
+/** Windows that end at `ends` as examples to learn from. @param forget may hide conditions of the windows that are read */
+export function windowSource(
+  dataset: Dataset,
+  ends: Int32Array,
+  encoder: WindowEncoder,
+  batchSize: number,
+  forget: (examples: ExampleArrays, count: number) => void,
+): ExampleSource {
+  const batch = createWindowBatch(dataset.shape, batchSize);
+  const buffers = encoder.createBuffers(batchSize);
+  return {
+    ids: ends,
+    read(ids) {
+      batch.count = 0;
+      for (const end of ids) dataset.copy(end, batch);
+      encoder.encode(batch, buffers);
+      forget(buffers, batch.count);
+      return buffers;
+    },
+  };
 }

@@ -1,14 +1,10 @@
 /** Fits a model to windows: epochs of steps, until the loss on held-out windows no longer falls. */
-import type { EncodedWindows } from '../domain/window';
 import type { ConditionEncoder } from '../domain/condition';
-import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
-import { fromTorchWeights } from '../models/exchange';
 import { writeWeights, type Model } from '../models/model';
 import type { OpenSession } from '../onnx/session';
-import type { WindowEncoder } from '../scoring/encode';
-import type { Random, StoredTensor } from '../tensor';
-import type { Dataset } from './dataset';
+import type { ExampleArrays, ExampleLayout } from '../scoring/encode';
+import type { Random } from '../tensor';
 import type { Effort } from './effort';
 import { openStepper } from './open-stepper';
 import type { TrainingReport } from './report';
@@ -35,15 +31,19 @@ export type Fitting = Pick<
   | 'trainingProblem'
 >;
 
+/** Examples to learn from. */
+export interface ExampleSource {
+  /** Identify the examples, in any order. */
+  ids: Int32Array;
+  /** Examples in the first rows of arrays that are reused. */
+  read(ids: Int32Array): ExampleArrays;
+}
+
 export interface FitParts {
   model: Model;
-  dataset: Dataset;
-  /** Windows to learn from, by the row at which they end. */
-  ends: Int32Array;
+  source: ExampleSource;
   validation: readonly Encoded[];
-  encoder: WindowEncoder;
-  /** Replaces categories by the unknown token in a batch before a step. */
-  forget: (encoded: EncodedWindows, count: number) => void;
+  layout: ExampleLayout;
   effort: Effort;
   random: Random;
   openSession: OpenSession | undefined;
@@ -56,12 +56,10 @@ export interface FitParts {
  * @throws TrainingError if no epoch has a finite loss
  */
 export async function fit(parts: FitParts): Promise<Fitting> {
-  const { model, dataset, ends, validation, encoder, forget, effort, random } = parts;
-  const batch = createWindowBatch(dataset.shape, effort.batchSize);
-  const buffers = encoder.createBuffers(effort.batchSize);
-  const order = ends.slice();
+  const { model, source, validation, layout, effort, random } = parts;
+  const order = source.ids.slice();
   const { stepper, problem } = await openStepper(
-    { model, phases: model.phases, encoder, learningRate: effort.learningRate },
+    { model, phases: model.phases, layout, learningRate: effort.learningRate },
     parts.openSession,
   );
   const result: Fitting = {
@@ -89,11 +87,9 @@ export async function fit(parts: FitParts): Promise<Fitting> {
       let sum = 0;
       let steps = 0;
       for (let from = 0; from < order.length; from += effort.batchSize) {
-        batch.count = 0;
-        for (const end of order.subarray(from, from + effort.batchSize)) dataset.copy(end, batch);
-        encoder.encode(batch, buffers);
-        forget(buffers, batch.count);
-        const results = await stepper.step({ buffers, count: batch.count }, random, step++);
+        const ids = order.subarray(from, from + effort.batchSize);
+        const read = { buffers: source.read(ids), count: ids.length };
+        const results = await stepper.step(read, random, step++);
         results.forEach(({ loss, skipped }, i) => {
           result.steps++;
           if (skipped) result.skippedSteps++;
@@ -133,20 +129,6 @@ export async function fit(parts: FitParts): Promise<Fitting> {
 }
 
 /**
- * Sets the weights of the model to weights in PyTorch's layout that were trained elsewhere.
- * @throws TrainingError if their loss is not finite
- */
-export function adopt(
-  model: Model,
-  weights: ReadonlyMap<string, StoredTensor>,
-  validation: readonly Encoded[],
-  encoder: WindowEncoder,
-): Promise<Fitting> {
-  writeWeights(model, fromTorchWeights(model.weights, weights));
-  return withoutSteps(model, validation, encoder, 'none');
-}
-
-/**
  * Sets the weights of a model that has them in closed form.
  * @throws TrainingError if their loss is not finite
  */
@@ -155,20 +137,24 @@ export function solve(
   windows: Encoded,
   heldOut: Encoded,
   validation: readonly Encoded[],
-  encoder: WindowEncoder,
+  layout: ExampleLayout,
 ): Promise<Fitting> {
   const [ofFit, ofHeldOut] = [windows, heldOut].map(({ buffers, count }) => ({ ...buffers, count }));
   model.solve!(ofFit!, ofHeldOut!);
-  return withoutSteps(model, validation, encoder, 'closed form');
+  return withoutSteps(model, validation, layout, 'closed form');
 }
 
-async function withoutSteps(
+/**
+ * The report of a model that needs no steps.
+ * @throws TrainingError if the loss of its weights is not finite
+ */
+export async function withoutSteps(
   model: Model,
   validation: readonly Encoded[],
-  encoder: WindowEncoder,
+  layout: ExampleLayout,
   trainingEngine: string,
 ): Promise<Fitting> {
-  const stepper = createTfjsStepper({ model, phases: [], encoder, learningRate: 0 });
+  const stepper = createTfjsStepper({ model, phases: [], layout, learningRate: 0 });
   const { loss, rate } = await stepper.evaluate(validation);
   if (!Number.isFinite(loss)) throw new TrainingError('diverged', 'the loss of these weights is not finite');
   return {
@@ -183,20 +169,23 @@ async function withoutSteps(
   };
 }
 
-/** Replaces the categories of a random share of the windows by the unknown token, so that the model learns it, too. */
+/**
+ * Replaces the categories of a random share of the examples by the unknown token, so that the model learns it, too. The conditions
+ * of an example begin with those of the newest record and the mean over its window.
+ */
 export function createConditionDropout(
-  encoder: WindowEncoder,
+  { conditionDim }: ExampleLayout,
   conditions: ConditionEncoder,
   share: number,
   random: Random,
-): FitParts['forget'] {
-  return (encoded, count) => {
+): (examples: ExampleArrays, count: number) => void {
+  return ({ c }, count) => {
     if (share === 0) return;
-    for (let window = 0; window < count; window++) {
+    for (let example = 0; example < count; example++) {
       if (random.uniform() >= share) continue;
-      const at = window * encoder.conditionDim;
-      conditions.forgetCategories(encoded.c, at);
-      conditions.forgetCategories(encoded.c, at + conditions.dim);
+      const at = example * conditionDim;
+      conditions.forgetCategories(c, at);
+      conditions.forgetCategories(c, at + conditions.dim);
     }
   };
 }

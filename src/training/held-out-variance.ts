@@ -20,9 +20,9 @@ const learningRate = 0.1;
 export async function fitHeldOutVariance(
   {
     model,
-    encoder,
+    layout,
     openSession,
-  }: Pick<StepperParts, 'model' | 'encoder'> & {
+  }: Pick<StepperParts, 'model' | 'layout'> & {
     openSession: OpenSession | undefined;
   },
   windows: Encoded,
@@ -35,7 +35,7 @@ export async function fitHeldOutVariance(
     variables,
     loss: (examples) => model.validationLoss(examples).loss,
   };
-  const { stepper } = await openStepper({ model, phases: [phase], encoder, learningRate }, openSession);
+  const { stepper } = await openStepper({ model, phases: [phase], layout, learningRate }, openSession);
   try {
     for (let step = 0; step < steps; step++) await stepper.step(windows, random, step);
     writeWeights(model, stepper.weights());

@@ -2,6 +2,7 @@
 import { readWeights, writeWeights } from '../models/model';
 import type { OpenSession } from '../onnx/session';
 import { UntranslatableError } from '../onnx/operators';
+import { createExampleArrays } from '../scoring/encode';
 import { createRandom } from '../tensor';
 import { createTfjsStepper, type Stepper, type StepperParts } from './stepper';
 import { createTracedStepper } from './traced-stepper';
@@ -35,12 +36,11 @@ export async function openStepper(
 
 /** Compares one step of both engines on random windows. Restores model and stepper. */
 async function compare(parts: StepperParts, traced: Stepper): Promise<string | undefined> {
-  const { model, phases, encoder } = parts;
+  const { model, phases, layout } = parts;
   const count = 8;
-  const buffers = encoder.createBuffers(count);
+  const buffers = createExampleArrays(layout, count);
   const random = createRandom(1);
   for (let i = 0; i < buffers.x.length; i++) buffers.x[i] = random.uniform();
-  buffers.mask.fill(1);
   const before = readWeights(model);
   const tfjs = createTfjsStepper(parts);
   try {

@@ -5,7 +5,7 @@
 import { corrections, stepPhase, type Piece, type PieceState } from '../models/train-step';
 import type { Model, Phase } from '../models/model';
 import { writeGraph, type NamedTensor } from '../onnx/graph';
-import { toExamples, type WindowEncoder } from '../scoring/encode';
+import { createExampleArrays, toExamples, type ExampleLayout } from '../scoring/encode';
 import { createRandom, createTensorRandom, recordKernels, tf, type Draw } from '../tensor';
 import type { StepperParts } from './stepper';
 
@@ -33,13 +33,13 @@ export const pieceOutput = (vector: PieceVector, i: number): string => `${vector
 
 /** @throws UntranslatableError naming a kernel that ONNX has no counterpart for */
 export function tracePhase(
-  { model, encoder, learningRate }: Pick<StepperParts, 'model' | 'encoder' | 'learningRate'>,
+  { model, layout, learningRate }: Pick<StepperParts, 'model' | 'layout' | 'learningRate'>,
   phase: Phase,
   pieces: readonly Piece[],
   rows: number,
 ): PhaseGraph {
   const inputs = createInputs(model);
-  const examples = traceExamples(encoder, rows);
+  const examples = traceExamples(layout, rows);
   const drawn: DrawnTensor[] = [];
   const scalarInputs = { step: tf.scalar(1), corrections: tf.tensor1d(corrections(0)) };
   const zeros = (size: number): tf.Tensor1D => tf.zeros([size]);
@@ -89,10 +89,10 @@ export function tracePhase(
  * The loss on held-out windows, for batches of any size.
  * @throws UntranslatableError naming a kernel that ONNX has no counterpart for
  */
-export function traceValidation(model: Model, encoder: WindowEncoder): Uint8Array {
+export function traceValidation(model: Model, layout: ExampleLayout): Uint8Array {
   // Two sizes, so that the graph depends on no size.
   const traces = [2, 3].map((rows) => {
-    const { examples, named } = traceExamples(encoder, rows);
+    const { examples, named } = traceExamples(layout, rows);
     const inputs = createInputs(model);
     for (const [name, tensor] of named) inputs.add(name, tensor);
     try {
@@ -131,15 +131,14 @@ function createInputs(model: Model): {
 
 /** Random examples to trace with, and the names of their tensors. */
 function traceExamples(
-  encoder: WindowEncoder,
+  layout: ExampleLayout,
   rows: number,
 ): { examples: ReturnType<typeof toExamples>; named: [string, tf.Tensor][] } {
-  const buffers = encoder.createBuffers(rows);
+  const buffers = createExampleArrays(layout, rows);
   const random = createRandom(0);
   // Every likelihood accepts values in (0, 1).
   for (let i = 0; i < buffers.x.length; i++) buffers.x[i] = random.uniform();
-  buffers.mask.fill(1);
-  const examples = toExamples(encoder, buffers, 0, rows);
+  const examples = toExamples(layout, buffers, 0, rows);
   const { x, mask, c } = examples;
   return {
     examples,

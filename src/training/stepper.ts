@@ -1,5 +1,4 @@
 /** Engines for training steps: tfjs, or ONNX Runtime with graphs that are traced from it. */
-import type { EncodedWindows } from '../domain/window';
 import type { Model, Phase } from '../models/model';
 import {
   createOptimizer,
@@ -8,12 +7,12 @@ import {
   type Optimizer,
   type StepResult,
 } from '../models/train-step';
-import { toExamples, type WindowEncoder } from '../scoring/encode';
+import { toExamples, type ExampleArrays, type ExampleLayout } from '../scoring/encode';
 import { scoped, tf, type Random } from '../tensor';
 
-/** Encoded windows in the first `count` rows of the buffers. */
+/** Encoded windows, or parts of them, in the first `count` rows of the buffers. */
 export interface Encoded {
-  buffers: EncodedWindows;
+  buffers: ExampleArrays;
   count: number;
 }
 
@@ -45,17 +44,17 @@ export interface StepperParts {
   model: Model;
   /** Those of the model, or phases that change some of its variables. */
   phases: readonly Phase[];
-  encoder: WindowEncoder;
+  layout: ExampleLayout;
   learningRate: number;
 }
 
-export function createTfjsStepper({ model, phases, encoder, learningRate }: StepperParts): Stepper {
+export function createTfjsStepper({ model, phases, layout, learningRate }: StepperParts): Stepper {
   const open = (): Optimizer[] => phases.map((phase) => createOptimizer(phase, learningRate));
   let optimizers = open();
   return {
     engine: `tfjs-${tf.getBackend()}`,
     step: ({ buffers, count }, random, step) => {
-      const examples = toExamples(encoder, buffers, 0, count);
+      const examples = toExamples(layout, buffers, 0, count);
       const results = phases.map((phase, i) => trainStep(phase, optimizers[i]!, examples, random, step));
       tf.dispose([examples.x, examples.mask]);
       examples.c?.dispose();
@@ -65,7 +64,7 @@ export function createTfjsStepper({ model, phases, encoder, learningRate }: Step
       const total = createMean();
       for (const { buffers, count } of chunks) {
         scoped(() => {
-          const { loss, rate } = model.validationLoss(toExamples(encoder, buffers, 0, count));
+          const { loss, rate } = model.validationLoss(toExamples(layout, buffers, 0, count));
           total.add({ loss: loss.dataSync()[0]!, rate: rate.dataSync()[0]! }, count);
         });
       }

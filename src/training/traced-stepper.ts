@@ -1,8 +1,7 @@
 /** Training steps in ONNX Runtime, from graphs that are traced from tfjs (phase-graph.ts). */
-import type { EncodedWindows } from '../domain/window';
 import { corrections, type StepResult } from '../models/train-step';
 import type { Feeds, OpenSession, Session } from '../onnx/session';
-import type { WindowEncoder } from '../scoring/encode';
+import type { ExampleArrays, ExampleLayout } from '../scoring/encode';
 import type { Random } from '../tensor';
 import {
   pieceInput,
@@ -24,7 +23,7 @@ interface PhaseSession {
 
 /** @throws UntranslatableError naming a kernel that ONNX has no counterpart for */
 export async function createTracedStepper(parts: StepperParts, open: OpenSession): Promise<Stepper> {
-  const { model, phases, encoder } = parts;
+  const { model, phases, layout } = parts;
   const nameOf = new Map([...model.weights].map(([name, variable]) => [variable.name, name]));
   /** The current values of each weight, by its name: those of the model, or a part of its group's vector. */
   const current = new Map<string, Float32Array>();
@@ -44,7 +43,7 @@ export async function createTracedStepper(parts: StepperParts, open: OpenSession
     states.forEach(followVectors);
   }
   reset();
-  const validation = await open(traceValidation(model, encoder));
+  const validation = await open(traceValidation(model, layout));
 
   /** The last batch of an epoch has another size: each size has a graph of its own. */
   function sessionOf(state: PhaseState, rows: number): Promise<PhaseSession> {
@@ -78,7 +77,7 @@ export async function createTracedStepper(parts: StepperParts, open: OpenSession
     for (const { data, draw } of drawn) draw(data, random);
     const feeds: Record<string, Feeds[string]> = {
       ...weightFeeds(),
-      ...exampleFeeds(encoder, buffers, count),
+      ...exampleFeeds(layout, buffers, count),
       ...Object.fromEntries(drawn.map(({ name, data, shape }) => [name, { data, shape }])),
       [scalars.step]: { data: Float32Array.of(before), shape: [] },
       [scalars.corrections]: { data: Float32Array.from(corrections(state.taken)), shape: [2] },
@@ -110,7 +109,7 @@ export async function createTracedStepper(parts: StepperParts, open: OpenSession
     async evaluate(chunks) {
       const total = createMean();
       for (const { buffers, count } of chunks) {
-        const feeds = { ...weightFeeds(), ...exampleFeeds(encoder, buffers, count) };
+        const feeds = { ...weightFeeds(), ...exampleFeeds(layout, buffers, count) };
         const { loss, rate } = await validation.run(feeds, ['loss', 'rate']);
         total.add({ loss: loss![0]!, rate: rate![0]! }, count);
       }
@@ -127,8 +126,8 @@ export async function createTracedStepper(parts: StepperParts, open: OpenSession
 }
 
 function exampleFeeds(
-  { dim, conditionDim }: WindowEncoder,
-  { x, mask, c }: EncodedWindows,
+  { dim, conditionDim }: ExampleLayout,
+  { x, mask, c }: ExampleArrays,
   rows: number,
 ): Feeds {
   return {

@@ -20,14 +20,16 @@ import { createScaler, fitScaler, pixelScaler, type ScalerState } from '../domai
 import type { SignalRule } from '../domain/signal';
 import { TrainingError } from '../errors';
 import { windowsToSolve } from '../models/linear-vae';
-import { activeUnitThreshold, disposeModel, type Model, type ModelSpec } from '../models/model';
+import { featureOptions, hasFeatures } from '../models/features';
+import { fromTorchWeights } from '../models/exchange';
+import { activeUnitThreshold, disposeModel, writeWeights, type Model, type ModelSpec } from '../models/model';
 import { createModel, type ModelChoice } from '../models/zoo';
 import type { OpenSession } from '../onnx/session';
 import { UntranslatableError } from '../onnx/operators';
 import { createAssessor } from '../scoring/assess';
 import type { Trained } from '../scoring/bundle';
 import { regionsOf } from '../scoring/contributions';
-import { createWindowEncoder, toExamples, type WindowEncoder } from '../scoring/encode';
+import { createWindowEncoder, toExamples, type ExampleLayout, type WindowEncoder } from '../scoring/encode';
 import { createGroupReader } from '../scoring/group';
 import { openGraph } from '../scoring/onnx-engine';
 import { traceScoring } from '../scoring/trace';
@@ -36,11 +38,12 @@ import { createRandom, scoped, type Random, type StoredTensor } from '../tensor'
 import { calibrate, type Calibrated } from './calibrate';
 import type { Dataset } from './dataset';
 import { chooseEffort, type Effort } from './effort';
-import { encodeChunks, encodeSome } from './encode-windows';
-import { adopt, createConditionDropout, fit, solve, type Fitting, type Progress } from './fit';
+import { encodeChunks, encodeSome, windowSource } from './encode-windows';
+import { createConditionDropout, fit, solve, withoutSteps, type Fitting, type Progress } from './fit';
 import { fitHistory } from './fit-history';
 import { fitHeldOutVariance } from './held-out-variance';
 import { chooseLikelihood } from './likelihood';
+import { layoutOf, mostValues, partSource, readParts } from './parts';
 import type { TrainingReport } from './report';
 import { beforeCalibration, splitByTime, type Split } from './split';
 import type { Encoded } from './stepper';
@@ -76,6 +79,8 @@ export interface TrainingOptions extends Effort {
   openScoring?: OpenSession | undefined;
   /** Opens traced training steps, if an engine for graphs is available. */
   openTraining?: OpenSession | undefined;
+  /** Weights of the backbone, for a model that reads its features. */
+  backbone?: ReadonlyMap<string, Float32Array>;
   /** Weights in PyTorch's layout instead of a training. Scaler and calibration are fitted as usual. */
   weights?: ReadonlyMap<string, StoredTensor>;
 }
@@ -97,14 +102,12 @@ export async function train(
   const inputs = fitInputs(dataset, split.fit, table, options);
   const model = createModel(inputs.spec, random.fork());
   try {
-    const validation = encodeChunks(dataset, split.validation, inputs.encoder);
-    const fitting = await fitModel(
-      { model, dataset, split, inputs, validation },
+    const { fitting, fitted, activeUnitsPerLevel } = await fitModel(
+      { model, dataset, split, inputs },
       options,
       random,
       onProgress,
     );
-    const activeUnitsPerLevel = countActiveUnits(model, inputs.encoder, validation);
     const learned = learnedState(dataset, split, { ...inputs, spec: model.spec }, options, table);
     const grouping = options.groupBy === '' ? {} : { groupBy: options.groupBy };
     const { graph, graphProblem } = tryTrace(model, learned);
@@ -127,7 +130,7 @@ export async function train(
         calibration: split.calibration.length,
       },
       ...fitting,
-      latentDims: model.latentDims,
+      latentDims: fitted.latentDims,
       activeUnitsPerLevel,
       tail: {
         scale: calibrated.calibration.tail.scale,
@@ -209,7 +212,9 @@ function fitInputs(
   const { conditionDropout, likelihood, ...modelOptions } = model;
   const spec: ModelSpec = {
     ...modelOptions,
-    likelihood: chooseLikelihood(likelihood, records.values),
+    ...featureOptions(model.features, records.count),
+    likelihood:
+      hasFeatures(model) && likelihood === 'auto' ? 'gaussian' : chooseLikelihood(likelihood, records.values),
     ...(image === undefined
       ? { length: dataset.shape.length, width: 1, channels: schema.channels.length }
       : { length: image.width * image.height, width: image.width, channels: colourChannels(image) }),
@@ -221,45 +226,95 @@ function fitInputs(
 /** Largest number of windows to fit the variances of the channels to. */
 const maxVarianceWindows = 2048;
 
+/** Values of the windows that a model prepares itself with, at most, unless they are fewer windows than this. */
+const valuesToPrepare = 10_000_000;
+const leastToPrepare = 100;
+
+/** Share of the parts of windows that would fit into memory, for windows that are held out. */
+const heldOutShare = 0.1;
+
 interface FitModelParts {
   model: Model;
   dataset: Dataset;
   split: Split;
   inputs: Inputs;
-  validation: readonly Encoded[];
+}
+
+interface FitResult {
+  fitting: Fitting;
+  /** The model, or the one inside it. */
+  fitted: Model;
+  activeUnitsPerLevel: number[];
 }
 
 /** Trains the model and then its variance, or takes the given weights. */
 async function fitModel(
-  { model, dataset, split, inputs, validation }: FitModelParts,
+  { model, dataset, split, inputs }: FitModelParts,
   options: TrainingOptions,
   random: Random,
   onProgress: (progress: Progress) => void | Promise<void>,
-): Promise<Fitting> {
+): Promise<FitResult> {
   const { encoder, conditionEncoder } = inputs;
+  const { inside, prepare } = model;
   const dropout = random.fork();
-  if (options.weights !== undefined) return adopt(model, options.weights, validation, encoder);
   const openSession = options.openTraining;
-  const heldOut = Int32Array.from([...split.validation, ...split.calibration]);
-  const windows = encodeSome(dataset, heldOut, encoder, maxVarianceWindows);
-  if (model.solve !== undefined) {
-    const fitted = encodeSome(dataset, split.fit, encoder, windowsToSolve(encoder.dim));
-    return solve(model, fitted, windows, validation, encoder);
+  const fitted = inside?.model ?? model;
+  const layout = layoutOf(fitted);
+  const result = (fitting: Fitting, validation: readonly Encoded[]): FitResult => ({
+    fitting,
+    fitted,
+    activeUnitsPerLevel: countActiveUnits(fitted, layout, validation),
+  });
+  const partsOf = (ends: Int32Array, share: number): Encoded =>
+    readParts(dataset, ends, encoder, inside!, random.fork(), share);
+  const readValidation = (): Encoded[] =>
+    inside === undefined
+      ? encodeChunks(dataset, split.validation, encoder)
+      : [partsOf(split.validation, heldOutShare)];
+
+  if (options.weights !== undefined) {
+    writeWeights(model, fromTorchWeights(model.weights, options.weights));
+    const validation = readValidation();
+    return result(await withoutSteps(fitted, validation, layout, 'none'), validation);
   }
+  if (model.frozen !== undefined) writeWeights({ weights: model.frozen }, options.backbone ?? new Map());
+  if (prepare !== undefined) {
+    const most = Math.max(leastToPrepare, Math.floor(valuesToPrepare / encoder.dim));
+    const { buffers, count } = encodeSome(dataset, split.fit, encoder, most);
+    prepare({ ...buffers, count }, random.fork());
+  }
+  const validation = readValidation();
+  const heldOutEnds = Int32Array.from([...split.validation, ...split.calibration]);
+  const heldOut =
+    inside === undefined
+      ? encodeSome(dataset, heldOutEnds, encoder, maxVarianceWindows)
+      : partsOf(heldOutEnds, heldOutShare);
+  if (fitted.solve !== undefined) {
+    const most = windowsToSolve(layout.dim);
+    const examples =
+      inside === undefined
+        ? encodeSome(dataset, split.fit, encoder, most)
+        : partsOf(split.fit, Math.min(1, (most * layout.dim) / mostValues));
+    return result(await solve(fitted, examples, heldOut, validation, layout), validation);
+  }
+  const forget = createConditionDropout(layout, conditionEncoder, options.model.conditionDropout, dropout);
+  const parts = inside && partsOf(split.fit, 1);
+  const effort = chooseEffort(options, parts?.count ?? split.fit.length);
   const fitting = await fit({
-    model,
-    dataset,
-    ends: split.fit,
+    model: fitted,
+    source:
+      parts === undefined
+        ? windowSource(dataset, split.fit, encoder, effort.batchSize, forget)
+        : partSource(parts, layout, effort.batchSize, forget),
     validation,
-    encoder,
-    forget: createConditionDropout(encoder, conditionEncoder, options.model.conditionDropout, dropout),
-    effort: chooseEffort(options, split.fit.length),
+    layout,
+    effort,
     random: random.fork(),
     openSession,
     onProgress,
   });
-  await fitHeldOutVariance({ model, encoder, openSession }, windows, random.fork());
-  return fitting;
+  await fitHeldOutVariance({ model: fitted, layout, openSession }, heldOut, random.fork());
+  return result(fitting, validation);
 }
 
 function learnedState(
@@ -353,13 +408,13 @@ function recordsUpTo(
 }
 
 /** Latent dimensions in use on each level, the uppermost first. */
-function countActiveUnits(model: Model, encoder: WindowEncoder, chunks: readonly Encoded[]): number[] {
+function countActiveUnits(model: Model, layout: ExampleLayout, chunks: readonly Encoded[]): number[] {
   const activity = model.latentDims.map((dim) => new Float64Array(dim));
   const total = chunks.reduce((sum, { count }) => sum + count, 0);
   for (const { buffers, count } of chunks) {
     scoped(() => {
       model
-        .activity(toExamples(encoder, buffers, 0, count))
+        .activity(toExamples(layout, buffers, 0, count))
         .forEach((level, l) =>
           level.dataSync().forEach((value, i) => (activity[l]![i]! += (value * count) / total)),
         );

@@ -294,6 +294,7 @@ events: { openRecords: 6 }
     ['model: {latentDim: 20}', /^model\.latentDim: must be below .* \(got 20, with 2 × 10 = 20\)$/],
     ['model: {kind: vea}', /^model\.kind: must be `vae`, `beta-vae`, .* or `[^`]+` \(got "vea"\)$/],
     ['model: {network: conv2d}', 'model.network: "conv2d" is for images only'],
+    ['model: {features: gradients}', 'model.features: "gradients" is for images only'],
     [
       'model: {kind: cvae, prior: uniform}',
       'model.prior: is no option of `cvae`, only of `aae` (got "uniform")',
@@ -378,6 +379,11 @@ ${lines}`;
         'model: { network: conv1d }',
         undefined,
         /^model\.network: "conv1d" is for windows of sensor records only/,
+      ],
+      [
+        'model: { features: gradients, likelihood: bernoulli }',
+        undefined,
+        'model.likelihood: "bernoulli" is for pixels, not for "gradients"',
       ],
       [
         'model: { latentDim: 560 }',

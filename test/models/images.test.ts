@@ -130,6 +130,30 @@ describe.each([
   }, 60_000);
 });
 
+test('a stored and loaded version of gradients finds a patch, and names regions at it', async () => {
+  const model = { kind: 'vae', features: 'gradients', likelihood: 'auto' } as const;
+  const trained = await train(data, createCategoryTable(), optionsFor(model));
+  expect(trained.state.spec).toMatchObject({
+    features: 'gradients',
+    likelihood: 'gaussian',
+    length: 64,
+    width: 8,
+    channels: 3,
+  });
+  const files = await encodeBundle(trained, batchOf(0, 4, false), createCategoryTable());
+  disposeModel(trained.model);
+  const detector = await decodeBundle('v', files, createCategoryTable());
+  const normal = await detector.score(batchOf(2000, 60, false));
+  const faulty = await detector.score(batchOf(2000, 60, true));
+  expect(median(faulty.surprise)).toBeGreaterThan(median(normal.surprise) + 1);
+  const firsts = Array.from({ length: 60 }, (_, i) => faulty.contributions(i)[0]!.channel);
+  expect(firsts.filter((name) => /^x [46]-\d, y [46]-\d$/.test(name)).length).toBeGreaterThan(40);
+  const { contributions, nearestNormal } = faulty.explain(7);
+  expect(contributions).toHaveLength(16);
+  expect(nearestNormal.latent.every(({ value }) => Number.isFinite(value))).toBe(true);
+  detector.dispose();
+}, 60_000);
+
 test('the likelihood that is chosen from the pixels is stored by its name', async () => {
   const { state, model } = await train(
     data,

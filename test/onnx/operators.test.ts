@@ -110,6 +110,16 @@ const cases: [kernel: string, what: string, task: Compute, range?: [number, numb
     'with steps of two, to an odd size',
     (a) => tf.conv2dTranspose(images(a), filter(3, 3, 1, 2), [a.shape[0], 3, 4, 1], 2, 'same'),
   ],
+  [
+    'DepthwiseConv2dNative',
+    'with steps of two',
+    (a) => tf.depthwiseConv2d(images(a), filter(3, 3, 2, 1), 2, 'same'),
+  ],
+  [
+    'DepthwiseConv2dNative',
+    'with equal padding',
+    (a) => tf.depthwiseConv2d(images(a), filter(3, 2, 2, 1), 1, 'same'),
+  ],
   ['Exp', '', (a) => tf.exp(a), [-90, 80]],
   ['ExpandDims', '', (a) => tf.expandDims(a, 1)],
   ['Expm1', '', (a) => tf.expm1(a), [-50, 3]],

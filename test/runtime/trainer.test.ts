@@ -20,9 +20,9 @@ record: { channels: [flow] }
 training: { minRecords: 100 }
 `;
 
-function historyOf(values: readonly (Buffer | string)[]): ReadHistory {
+function historyOf(values: readonly (Buffer | string)[], key: Buffer | null = null): ReadHistory {
   const messages = values.map((value, i): Message => ({
-    key: null,
+    key,
     value: Buffer.from(value),
     timestamp: now - 1e6 + i * 1000,
     origin: { topic: 't', partition: 0, offset: String(i) },
@@ -239,4 +239,73 @@ calibration: { groupBy: mode }
       ) as string,
     });
   });
+});
+
+describe('images', () => {
+  beforeAll(async () => {
+    await openTestBackend('wasm');
+  });
+
+  const side = 20;
+
+  /** A version of images whose pixels are `pixel(image, place)`. */
+  async function trainOn(
+    pixel: (i: number, at: number) => number,
+    changes: Record<string, string> = {},
+    backbonePath?: string,
+  ) {
+    const camera = `detector: cam
+preset: image
+source: { kind: file, file: { path: frames } }
+record: { kind: image, image: { width: ${side}, height: ${side}, format: raw } }
+training: { epochs: 2 }
+`;
+    const path = await writeFolder({ 'detector.yaml': camera });
+    const { detectors } = await loadSettings(`${path}/detector.yaml`, { env: {}, overrides: changes });
+    const images = Array.from({ length: 120 }, (_, i) =>
+      Buffer.from(Array.from({ length: side * side }, (__, at) => pixel(i, at))),
+    );
+    const published: ReadonlyMap<string, Uint8Array>[] = [];
+    const { report } = await trainDetector({
+      settings: detectors[0]!.settings,
+      readHistory: historyOf(images, Buffer.from('cam')),
+      store: {
+        publish(files) {
+          published.push(files);
+          return Promise.resolve('v1');
+        },
+      },
+      engines: { tensors: { name: 'wasm', reason: '' } } as never,
+      exclude: [],
+      writtenBy: {},
+      onProgress: () => undefined,
+      now: () => now,
+      ...(backbonePath !== undefined && { backbonePath }),
+    });
+    const detector = await decodeBundle('v1', published[0]!, createCategoryTable());
+    const { spec } = detector.state;
+    detector.dispose();
+    return { spec, report };
+  }
+
+  /** A bright bar at one of some places, on noise. */
+  const bars = (i: number, at: number): number =>
+    at % side === 4 + (i % 7) ? 200 : Math.floor(20 * Math.abs(Math.sin(i + 7 * at)));
+
+  test('are read by the backbone if it is configured, cell by cell', async () => {
+    const { spec, report } = await trainOn(bars, { 'model.features': 'backbone' });
+    expect(spec).toMatchObject({ features: 'backbone', patches: true });
+    expect(report.featuresProblem).toBeUndefined();
+  }, 60_000);
+
+  test('are read as gradients if the file of the backbone is missing, and the report has the reason', async () => {
+    const { spec, report } = await trainOn(bars, { 'model.features': 'backbone' }, '/nowhere/backbone');
+    expect(spec).toMatchObject({ features: 'gradients' });
+    expect(report.featuresProblem).toMatch(/ENOENT.*nowhere/);
+  }, 60_000);
+
+  test('of one colour, or all alike, still give a version that finds another image', async () => {
+    for (const pixel of [() => 90, (_: number, at: number) => at % 256])
+      expect((await trainOn(pixel)).spec.features).toBe('gradients');
+  }, 60_000);
 });

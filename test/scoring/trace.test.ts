@@ -154,6 +154,8 @@ const cases: [string, Partial<AnyModelSpec>][] = modelKinds.flatMap((kind) =>
   ),
 );
 
+cases.push(['vae, conv2d, of gradients', { kind: 'vae', network: 'conv2d', features: 'gradients' }]);
+
 describe.each(cases)('%s', (_, options) => {
   test.each([false, true])('computes the same as tfjs to 1e-4 (conditions: %s)', async (conditional) => {
     const of = await createCase(options, conditional);
@@ -195,6 +197,7 @@ test.each<[string, Partial<AnyModelSpec>]>([
   ['aae with a mixture', { kind: 'aae', prior: 'mixture', latentDim: 3, mixtureModes: 5 }],
   ['vae with conv1d and student-t', { kind: 'vae', network: 'conv1d', likelihood: 'student-t' }],
   ['cvae with conv2d and discretised-logistic', { network: 'conv2d', likelihood: 'discretised-logistic' }],
+  ['cvae of gradients', { network: 'conv2d', features: 'gradients' }],
 ])(
   'a window of a %s has the same score to the bit in every batch and at every position',
   async (_, options) => {

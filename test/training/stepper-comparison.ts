@@ -77,7 +77,7 @@ export function testSteppers(variants: readonly Variant[]): void {
     '%s: the losses of 200 steps follow those of tfjs to 1e-3',
     async (name, options) => {
       const { model, encoder } = createCase(options);
-      const parts = { model, phases: model.phases, encoder, learningRate: 2e-3 };
+      const parts = { model, phases: model.phases, layout: encoder, learningRate: 2e-3 };
       const traced = await createTracedStepper(parts, openSession);
       const tfjs = createTfjsStepper(parts);
       const actual = await lossesOf(traced, encoder, 200);

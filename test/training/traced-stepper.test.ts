@@ -15,7 +15,7 @@ testSteppers([['cvae', { kind: 'cvae' }]]);
 test('a step that is not finite is skipped and changes nothing, and no tensor leaks', async () => {
   const { model, encoder } = createCase({ kind: 'cvae' });
   const before = tf.memory().numTensors;
-  const parts = { model, phases: model.phases, encoder, learningRate: 1e-2 };
+  const parts = { model, phases: model.phases, layout: encoder, learningRate: 1e-2 };
   const stepper = await createTracedStepper(parts, openSession);
   const random = createRandom(3);
   await stepper.step(examplesOf(encoder, 8, 1), random, 0);

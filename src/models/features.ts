@@ -1,0 +1,55 @@
+/** What a model of images may read instead of pixels: vectors of features at the cells of a grid. */
+import type { tf } from '../tensor';
+import { backboneChannels, backboneFeatures, backboneGrid, createBackbone } from './backbone';
+import { gradientChannels, gradientGrid, gradientsOf } from './gradients';
+import type { GridShape } from './grid';
+import type { ModelSpec } from './model';
+import type { Weights } from './network';
+
+export interface FeatureStage {
+  /** The cells. */
+  readonly grid: GridShape;
+  /** Features of a cell. */
+  readonly channels: number;
+  /** Frozen; they are no weights of a loss. */
+  readonly weights: Weights;
+  /** Pixels in [0, 1], shape [batch, height · width · colours] → [batch, down · across · channels]. */
+  apply(x: tf.Tensor2D): tf.Tensor2D;
+}
+
+export function hasFeatures({ features = 'pixels' }: Pick<ModelSpec, 'features'>): boolean {
+  return features !== 'pixels';
+}
+
+/**
+ * How a model of features is made. Stored in the version.
+ * @param images number of images to learn from; as many typical ones would be the images themselves
+ */
+export function featureOptions(
+  features: ModelSpec['features'],
+  images: number,
+): Pick<ModelSpec, 'patches' | 'bank'> {
+  if (features === 'backbone') return { patches: true, bank: Math.min(2000, 16 * images) };
+  return features === 'gradients' ? { bank: Math.min(500, Math.ceil(images / 2)) } : {};
+}
+
+/** @param spec of images, with features */
+export function createFeatures({ features, length, width, channels: colours }: ModelSpec): FeatureStage {
+  const size = { height: length / width, width };
+  if (features === 'backbone') {
+    const [grid, backbone] = [backboneGrid(size), createBackbone()];
+    return {
+      grid,
+      channels: backboneChannels,
+      weights: backbone.weights,
+      apply: (x) => backboneFeatures(backbone, x, grid, colours),
+    };
+  }
+  const grid = gradientGrid(size);
+  return {
+    grid,
+    channels: gradientChannels(colours),
+    weights: new Map(),
+    apply: (x) => gradientsOf(x, grid, colours),
+  };
+}

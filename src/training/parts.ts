@@ -1,0 +1,79 @@
+/** What a model with a model inside learns from: parts of windows, such as the features of an image or of its cells. */
+import { inputDim, type Model } from '../models/model';
+import { createExampleArrays, type ExampleLayout, type WindowEncoder } from '../scoring/encode';
+import type { Random } from '../tensor';
+import type { Dataset } from './dataset';
+import { encodeSome } from './encode-windows';
+import type { ExampleSource } from './fit';
+import type { Encoded } from './stepper';
+
+/** Values of the parts to learn from, at most: bounds memory. */
+export const mostValues = 20_000_000;
+/** Values of the windows that are read at once. */
+const valuesAtOnce = 4_000_000;
+
+export const layoutOf = ({ spec }: Model): ExampleLayout => ({
+  dim: inputDim(spec),
+  conditionDim: spec.conditionDim,
+});
+
+/**
+ * The parts of the windows that end at `ends`, or as many as fit into memory, chosen at random.
+ * @param share of the parts that would fit
+ */
+export function readParts(
+  dataset: Dataset,
+  ends: Int32Array,
+  encoder: WindowEncoder,
+  inside: NonNullable<Model['inside']>,
+  random: Random,
+  share = 1,
+): Encoded {
+  const { model, parts } = inside;
+  const layout = layoutOf(model);
+  const all = ends.length * parts;
+  const kept = Math.min(all, Math.max(1, Math.floor((share * mostValues) / layout.dim)));
+  const examples = createExampleArrays(layout, kept);
+  const copy = (from: Float32Array, part: number, to: Float32Array, width: number): void =>
+    to.set(from.subarray(part * width, (part + 1) * width), count * width);
+  const atOnce = Math.max(1, Math.floor(valuesAtOnce / encoder.dim));
+  let count = 0;
+  for (let from = 0; from < ends.length && count < kept; from += atOnce) {
+    const some = ends.subarray(from, from + atOnce);
+    const { buffers, count: windows } = encodeSome(dataset, some, encoder, atOnce);
+    const found = inside.read({ ...buffers, count: windows });
+    for (let part = 0; part < found.count && count < kept; part++) {
+      if (kept < all && random.uniform() >= kept / all) continue;
+      copy(found.x, part, examples.x, layout.dim);
+      copy(found.mask, part, examples.mask, layout.dim);
+      copy(found.c, part, examples.c, layout.conditionDim);
+      count++;
+    }
+  }
+  return { buffers: examples, count };
+}
+
+/** @param forget may hide conditions of the parts that are read */
+export function partSource(
+  { buffers, count }: Encoded,
+  { dim, conditionDim }: ExampleLayout,
+  batchSize: number,
+  forget: (examples: Encoded['buffers'], count: number) => void,
+): ExampleSource {
+  const batch = createExampleArrays({ dim, conditionDim }, batchSize);
+  return {
+    ids: Int32Array.from({ length: count }, (_, i) => i),
+    read(ids) {
+      ids.forEach((id, row) => {
+        for (const [column, width] of [
+          ['x', dim],
+          ['mask', dim],
+          ['c', conditionDim],
+        ] as const)
+          batch[column].set(buffers[column].subarray(id * width, (id + 1) * width), row * width);
+      });
+      forget(batch, ids.length);
+      return batch;
+    },
+  };
+}
