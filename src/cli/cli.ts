@@ -14,6 +14,10 @@ const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> 
   encode: () => import('./encode'),
   explain: () => import('./explain'),
   replay: () => import('./replay'),
+  events: () => import('./events'),
+  label: () => import('./label'),
+  mute: () => import('./mute'),
+  versions: () => import('./versions'),
   export: () => import('./export'),
   import: () => import('./import'),
   config: () => import('./config'),
@@ -27,6 +31,8 @@ Examples:
   $ vaemon generate config/demo -n 100         synthetic windows from the current model
   $ vaemon explain config/demo -i 5000         why record 5000 is anomalous
   $ vaemon replay config/kafka --from 2026-03-01T12:00Z --what-if 'target=1 per day'
+  $ vaemon events config/demo --follow         events of the running daemon, as they happen
+  $ vaemon versions list config/demo           model versions: which is in use, which is pinned
   $ vaemon doctor                              which engine scores here, why, and how fast
   $ vaemon config check config/demo            every problem of every file, at once
   $ vaemon config print config/demo            all settings, including defaults

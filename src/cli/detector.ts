@@ -1,7 +1,6 @@
 /** Shared by commands on one detector: which one, and its model version. */
 import { loadSettings } from '../config/load';
 import type { DetectorSettings, Settings } from '../config/settings';
-import { ConfigError } from '../errors';
 import { createLogger, type Logger } from '../logger';
 import { disposeModel } from '../models/model';
 import { decodeModel } from '../scoring/bundle';
@@ -9,6 +8,7 @@ import type { BundleFiles } from '../store/bundle';
 import { createModelStore } from '../store/model-store';
 import { openBackend } from '../tensor';
 import type { CommandContext } from './context';
+import { nameDetector } from './detector-name';
 import type { DetectorOptions } from './options';
 
 export interface OpenDetector {
@@ -24,14 +24,9 @@ export async function openDetector(
   { env, stderr }: CommandContext,
 ): Promise<OpenDetector> {
   const settings = await loadSettings(path, { env, overrides });
-  const all = settings.detectors.map((one) => one.settings);
-  const named = name === undefined ? all : all.filter((one) => one.detector === name);
-  const log = createLogger({ ...settings.daemon.log, stream: stderr });
-  if (named.length === 1) return { settings, detector: named[0]!, log };
-  const names = all.map((one) => one.detector).join(', ');
-  const message =
-    name === undefined ? `name one of ${names}` : `there is no detector "${name}", only ${names}`;
-  throw new ConfigError([{ file: '--detector', key: '', message }]);
+  const wanted = nameDetector(settings, name);
+  const { settings: detector } = settings.detectors.find((one) => one.settings.detector === wanted)!;
+  return { settings, detector, log: createLogger({ ...settings.daemon.log, stream: stderr }) };
 }
 
 /**

@@ -7,7 +7,7 @@ export interface HttpRequest {
   headers: Readonly<Record<string, string>>;
   /** Sent with POST unless `method` is given; without a body the method is GET. */
   body?: string;
-  method?: 'POST' | 'PUT' | 'PATCH';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Trusted authorities, PEM; undefined = those that Node trusts. */
   ca?: string | undefined;
   /** For the whole request, ms. */

@@ -1,0 +1,93 @@
+/** The API of a daemon, for commands: where it is and which token it takes follows from the configuration. */
+import { loadSettings } from '../config/load';
+import type { Settings } from '../config/settings';
+import { ask } from '../system/http';
+import { errorCode } from '../system/file-system';
+import { isObject, type JsonObject } from '../system/json';
+import { readSecret } from '../system/secret';
+import { apiPrefix } from '../web/api/openapi';
+import type { CommandContext } from './context';
+import type { DetectorOptions } from './options';
+
+export interface ApiOptions extends DetectorOptions {
+  url?: string;
+}
+
+export const urlHelp = 'address of the daemon (default: http.host and http.port of the configuration)';
+
+/** Longest time for an answer, ms: a version is verified before it is used. */
+const timeoutMs = 60_000;
+
+/** No daemon listens there. */
+export class UnreachableError extends Error {
+  override readonly name = 'UnreachableError';
+}
+
+export interface ApiClient {
+  settings: Settings;
+  /** Address with the prefix of the API, without a slash at its end. */
+  base: string;
+  headers: Readonly<Record<string, string>>;
+  /** @throws UnreachableError; Error with the text of the API */
+  request(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<JsonObject>;
+}
+
+export async function openApi(
+  path: string,
+  { set: overrides, url }: ApiOptions,
+  { env }: CommandContext,
+): Promise<ApiClient> {
+  const settings = await loadSettings(path, { env, overrides });
+  const { http, api } = settings.daemon;
+  const base = `${(url ?? addressOf(http)).replace(/\/+$/, '')}${apiPrefix}`;
+  const file = api.tokenFile === '' ? api.readTokenFile : api.tokenFile;
+  const token = readSecret('', file);
+  const headers = {
+    'content-type': 'application/json',
+    ...(token !== '' && { authorization: `Bearer ${token}` }),
+  };
+  return {
+    settings,
+    base,
+    headers,
+    async request(method, route, body) {
+      const { status, body: text } = await ask({
+        url: new URL(base + route),
+        method,
+        headers,
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        timeoutMs,
+      }).catch((cause: unknown) => {
+        const code = errorCode(cause);
+        throw code === 'ECONNREFUSED' || code === 'ENOTFOUND'
+          ? new UnreachableError(`no daemon answers at ${base}: start it, or name its address with --url`, {
+              cause,
+            })
+          : cause;
+      });
+      const answer = parse(text);
+      if (status >= 200 && status < 300) return answer;
+      const { error = `status ${status}`, hint } = answer as { error?: string; hint?: string };
+      throw new Error(hint === undefined ? error : `${error}: ${hint}`);
+    },
+  };
+}
+
+function addressOf({ host, port }: Settings['daemon']['http']): string {
+  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
+}
+
+function parse(text: string): JsonObject {
+  try {
+    const answer: unknown = JSON.parse(text);
+    return isObject(answer) ? answer : {};
+  } catch {
+    return {};
+  }
+}
+
+/** A path with its parts escaped, as the tag of a template. */
+export function route(parts: TemplateStringsArray, ...values: readonly string[]): string {
+  return parts.reduce((text, part, i) => text + encodeURIComponent(values[i - 1]!) + part);
+}

@@ -1,0 +1,120 @@
+/** `vaemon events`: the events that a daemon keeps, or, where none runs, those in the store. */
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { AnomalyEvent } from '../domain/event';
+import { createEventFiles } from '../past/event-files';
+import { formatValue } from '../sinks/log';
+import { isObject } from '../system/json';
+import { openApi, route, UnreachableError, urlHelp, type ApiClient, type ApiOptions } from './api-client';
+import type { CommandContext, Register } from './context';
+import { detectorCommand, jsonText, wholeFrom } from './options';
+
+interface EventsOptions extends ApiOptions {
+  follow?: boolean;
+  status?: string;
+  key?: string;
+  limit: number;
+}
+
+/** What the command prints of an event. */
+type Shown = AnomalyEvent & { label?: { label: string } };
+
+export const register: Register = (program: Command, context) => {
+  detectorCommand(program, 'events', 'list the newest events, of the daemon or, if none runs, of the store')
+    .option('--status <status>', 'only open, closed or held_back events')
+    .option('--key <device>', 'only events of this device')
+    .option('-n, --limit <n>', 'number of events', wholeFrom(1), 20)
+    .option('-f, --follow', 'continue with events as they happen')
+    .option('--url <url>', urlHelp)
+    .option('--json', 'print as JSON; with --follow one object per line')
+    .action((path: string, options: EventsOptions) => listEvents(path, options, context));
+};
+
+async function listEvents(path: string, options: EventsOptions, context: CommandContext): Promise<void> {
+  const { stdout, stderr } = context;
+  const { json = false, follow = false } = options;
+  const api = await openApi(path, options, context);
+  let events: Shown[];
+  try {
+    const { detector, status, key, limit } = options;
+    const wanted = Object.entries({ detector, status, key, limit: String(limit) });
+    const given = wanted.filter((one): one is [string, string] => one[1] !== undefined);
+    ({ events } = (await api.request('GET', `/events?${new URLSearchParams(given).toString()}`)) as never);
+  } catch (error) {
+    if (!(error instanceof UnreachableError) || follow) throw error;
+    stderr.write('no daemon answers: these are the events in the store\n');
+    events = await readStored(api, options);
+  }
+  const print = (event: Shown): void =>
+    void stdout.write(json ? `${JSON.stringify(event)}\n` : `${describe(event)}\n`);
+  if (json && !follow) stdout.write(jsonText({ events }));
+  else events.toReversed().forEach(print);
+  if (follow) await followEvents(api, options, print);
+}
+
+async function readStored(
+  { settings }: ApiClient,
+  { detector, status, key, limit }: EventsOptions,
+): Promise<Shown[]> {
+  const all: Shown[] = [];
+  for (const { settings: one } of settings.detectors) {
+    if (detector !== undefined && detector !== one.detector) continue;
+    const folder = join(settings.daemon.store.path, one.detector, 'past', 'events');
+    const stored = await createEventFiles(folder).readAll(() => undefined);
+    all.push(...stored.map(({ event, label }) => ({ ...event, ...(label && { label }) })));
+  }
+  return all
+    .filter((event) => status === undefined || event.status === status)
+    .filter((event) => key === undefined || (event.keys ?? [event.key]).includes(key))
+    .sort((a, b) => b.openedAt - a.openedAt)
+    .slice(0, limit);
+}
+
+/** Until the daemon ends the stream. */
+async function followEvents(
+  { base, headers }: ApiClient,
+  { detector, status, key }: EventsOptions,
+  print: (event: Shown) => void,
+): Promise<void> {
+  const response = await fetch(base + route`/events/stream`, { headers });
+  if (!response.ok || response.body === null) throw new Error(`the daemon answered ${response.status}`);
+  let rest = '';
+  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    const messages = (rest + chunk).split('\n\n');
+    rest = messages.pop()!;
+    for (const data of messages.flatMap((message) => /^data: (.*)$/m.exec(message)?.[1] ?? [])) {
+      const event: unknown = JSON.parse(data);
+      if (!isObject(event)) continue;
+      const shown = event as unknown as Shown;
+      const isWanted =
+        (detector ?? shown.detector) === shown.detector &&
+        (status ?? shown.status) === shown.status &&
+        (key ?? shown.key) === shown.key;
+      if (isWanted) print(shown);
+    }
+  }
+}
+
+/** Time, state, device, what, surprise, and the id that `vaemon label` takes. */
+function describe(event: Shown): string {
+  const { openedAt, status, key, kind, contributions, limits, peakSurprise, muted, label, id } = event;
+  const [first] = contributions;
+  const [limit] = limits;
+  const what =
+    kind === 'silent'
+      ? 'silent'
+      : limit !== undefined
+        ? `${limit.channel} ${formatValue(limit.actual)}, ${limit.limit} ${formatValue(limit.bound)}`
+        : first === undefined
+          ? 'anomalous'
+          : `${first.channel} ${formatValue(first.actual, first.expected)}, expected ${formatValue(first.expected, first.actual)}`;
+  const marks = [muted === true ? 'muted' : '', label?.label ?? ''].filter(Boolean).join(', ');
+  const parts = [
+    new Date(openedAt).toISOString(),
+    status.padEnd(9),
+    key,
+    what,
+    `surprise ${peakSurprise.toFixed(1)}`,
+  ];
+  return [...parts, ...(marks === '' ? [] : [`(${marks})`]), id].join('  ');
+}

@@ -1,0 +1,152 @@
+/** Commands on a running daemon, and on its store while none runs. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runCli } from '../../src/cli/cli';
+import { removeFolders, minimalDetector, writeFolder } from '../config/folder';
+import { changeToken, eventOf, play, startApi, type Started } from '../web/api/harness';
+import { captureContext } from './capture';
+
+let started: Started;
+let folder: string;
+let stopped: boolean;
+
+beforeEach(async () => {
+  started = await startApi();
+  stopped = false;
+  writeFileSync(join(started.directory, 'token'), changeToken);
+  folder = await writeFolder({
+    'daemon.yaml': [
+      `http: { port: ${new URL(started.url).port} }`,
+      `store: { path: '${started.directory}' }`,
+      `api: { tokenFile: '${join(started.directory, 'token')}' }`,
+      '',
+    ].join('\n'),
+    'detectors/plant.yaml': minimalDetector().replace(/^detector: .*$/m, 'detector: plant'),
+  });
+});
+afterEach(async () => {
+  if (!stopped) await started.stop();
+  await removeFolders();
+});
+
+async function run(...argv: string[]) {
+  const captured = captureContext({});
+  await runCli(argv, captured.context);
+  return { code: captured.exitCode(), stdout: captured.stdout(), stderr: captured.stderr() };
+}
+
+const { id } = eventOf('pump-7', 'closed');
+
+test('events lists them, the newest last, with the id that label takes', async () => {
+  play(started.past, 'pump-7');
+  const { code, stdout, stderr } = await run('events', folder);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toBe(
+    `2026-01-05T00:00:42.000Z  closed     pump-7  flow 9, expected 1  surprise 6.0  ${id}\n`,
+  );
+  const json = await run('events', folder, '--json', '--status', 'closed', '--key', 'pump-7');
+  expect(JSON.parse(json.stdout)).toMatchObject({ events: [{ id, contributions: [{ channel: 'flow' }] }] });
+  expect((await run('events', folder, '--status', 'open')).stdout).toBe('');
+});
+
+test('events --follow prints events as they happen, until the daemon ends', async () => {
+  const following = run('events', folder, '--follow', '--json');
+  const timer = setInterval(() => {
+    if (started.past.events().length === 0) play(started.past, 'pump-7', 0, 50);
+  }, 300);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  clearInterval(timer);
+  await started.stop();
+  stopped = true;
+  const { stdout } = await following;
+  expect(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object),
+  ).toMatchObject([{ id, status: 'open' }]);
+});
+
+test('label labels an event, again as well', async () => {
+  play(started.past, 'pump-7');
+  expect(await run('label', folder, id, 'normal', '--note', 'cleaning')).toMatchObject({
+    code: 0,
+    stdout: `${id}: normal\n`,
+  });
+  expect(await run('label', folder, id, 'anomaly')).toMatchObject({ code: 0 });
+  expect(started.past.event(id)).toMatchObject({ revision: 2, label: { label: 'anomaly' } });
+  expect((await run('events', folder)).stdout).toContain('(anomaly)');
+  expect(await run('label', folder, 'nothing', 'anomaly')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('there is no event "nothing"') as string,
+  });
+  expect(await run('label', folder, id, 'odd')).toMatchObject({ code: 64 });
+});
+
+test('mute mutes, lists and removes', async () => {
+  play(started.past, 'pump-7', 0, 10);
+  expect((await run('mute', folder, '--key', 'pump-7', '--for', '8h', '--note', 'cleaning')).code).toBe(0);
+  await run('mute', folder, '--cron', '0 2 * * 0', '--for', '2h', '--time-zone', 'Europe/Berlin');
+  const [first, second] = started.mutes.list();
+  expect(second).toMatchObject({ key: '', until: null, recurring: { cron: '0 2 * * 0', forMs: 7_200_000 } });
+  expect((await run('mute', folder, '--list')).stdout).toBe(
+    `${first!.id}  plant/pump-7  until 2026-01-05T08:00:00.000Z\n${second!.id}  plant/*  no end, cron 0 2 * * 0, not in force\n`,
+  );
+  expect((await run('mute', folder, '--remove', first!.id)).stdout).toContain('is removed');
+  expect(started.mutes.list()).toEqual([second]);
+  expect(await run('mute', folder, '--for', 'long')).toMatchObject({ code: 64 });
+  expect(await run('mute', folder)).toMatchObject({ code: 1 });
+});
+
+describe.each(['by the daemon', 'in the store while none runs'])('versions, %s', (how) => {
+  const first = '20260101T000000.000Z';
+
+  test('are listed, shown, rolled back, pinned and unpinned', async () => {
+    const second = await started.store.publish(new Map([['report.json', Buffer.from('{"epochs":3}')]]), {});
+    const { store, told } = started;
+    if (how.startsWith('in')) {
+      // Another address: there no daemon answers.
+      writeFileSync(
+        join(folder, 'daemon.yaml'),
+        `http: { port: 1 }\nstore: { path: '${started.directory}' }\n`,
+      );
+    }
+    const versions = (...argv: string[]) => run('versions', argv[0]!, folder, ...argv.slice(1));
+    expect((await versions('list')).stdout).toBe(`${second}  current\n${first}\n`);
+    expect(JSON.parse((await versions('show', second)).stdout)).toEqual({
+      version: second,
+      report: { epochs: 3 },
+    });
+    expect((await versions('rollback')).stdout).toBe(`${second}\n${first}  current\n`);
+    expect(await versions('rollback')).toMatchObject({ code: 1 });
+    expect((await versions('pin', second)).stdout).toBe(`${second}  current  pinned\n${first}\n`);
+    expect(await store.pinned()).toBe(second);
+    const unpinned = await versions('unpin', '--json');
+    expect(JSON.parse(unpinned.stdout)).toMatchObject({ versions: [{ pinned: false }, {}] });
+    expect(await versions('use', '20250101T000000.000Z')).toMatchObject({ code: 1 });
+    expect(told.used).toEqual(
+      how.startsWith('in')
+        ? []
+        : [
+            [first, false],
+            [second, true],
+          ],
+    );
+    expect(unpinned.stderr).toBe(
+      how.startsWith('in') ? 'no daemon answers: this is done in the store\n' : '',
+    );
+  });
+});
+
+test('the events of the store are listed while no daemon runs', async () => {
+  play(started.past, 'pump-7');
+  await started.past.save();
+  writeFileSync(join(folder, 'daemon.yaml'), `http: { port: 1 }\nstore: { path: '${started.directory}' }\n`);
+  const { stdout, stderr } = await run('events', folder);
+  expect(stdout).toContain(id);
+  expect(stderr).toContain('no daemon answers');
+  expect(await run('label', folder, id, 'normal')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no daemon answers at http://127.0.0.1:1') as string,
+  });
+});
