@@ -1,6 +1,6 @@
 /** `vaemon label`: what an event was, for trainings, the alarm budget and new normals. */
 import { Argument } from 'commander';
-import { eventLabelNames } from '../past/event-records';
+import { labelNames } from '../domain/label';
 import { openApi, route, urlHelp, type ApiOptions } from './api-client';
 import type { Register } from './context';
 import { configurationCommand, jsonText } from './options';
@@ -12,7 +12,7 @@ interface LabelOptions extends ApiOptions {
 export const register: Register = (program, context) => {
   configurationCommand(program, 'label', 'label an event of a running daemon')
     .argument('<event>', 'id of the event, as `vaemon events` prints it')
-    .addArgument(new Argument('<label>', 'what it was').choices(eventLabelNames))
+    .addArgument(new Argument('<label>', 'what it was').choices(labelNames))
     .option('--note <text>', 'why', '')
     .option('--url <url>', urlHelp)
     .option('--json', 'print the event as JSON')

@@ -1,5 +1,6 @@
 /** The events of a detector with the records around each, bounded in number and size. */
 import type { AnomalyEvent } from '../domain/event';
+import type { LabelName } from '../domain/label';
 import {
   dropNewest,
   emptyColumns,
@@ -9,13 +10,10 @@ import {
   type RecordColumns,
 } from './recent-records';
 
-export const eventLabelNames = ['anomaly', 'normal', 'new normal'] as const;
-export type EventLabelName = (typeof eventLabelNames)[number];
-
 /** What a person found an event to be. */
 export interface EventLabel {
   /** It was a fault (`anomaly`), it was none (`normal`), or the device works like this from now on (`new normal`). */
-  label: EventLabelName;
+  label: LabelName;
   note: string;
   /** Unix ms. */
   at: number;

@@ -8,6 +8,7 @@ import type { PartitionStates } from '../state/partitions';
 import type { ModelStore } from '../store/model-store';
 import { versionCreatedAt } from '../store/version-name';
 import type { DetectorState, DetectorView } from '../web/api/detector-view';
+import { messageOf } from '../system/error-text';
 import { ApiError } from '../web/api/route';
 import type { CanaryWatch } from './canary-watch';
 import type { LabelWriter } from './label-writer';
@@ -24,6 +25,8 @@ export interface ViewParts {
   isTraining: () => boolean;
   mutes: Mutes;
   labels: LabelWriter | undefined;
+  /** Called after a label is written. */
+  onLabelled: () => void;
   changes: Pick<ModelLifecycle, 'useVersion' | 'training'>;
   recordsPerSecond: () => number;
   /** Unix ms. */
@@ -87,7 +90,10 @@ export function createDetectorView(parts: ViewParts): DetectorView {
           'set training.labels.file or training.labels.topic, so that trainings read them',
         );
       const { id, key, keys = [key], start, end } = event;
-      await parts.labels.write({ id, keys, start, end, label, note });
+      await parts.labels.write({ id, keys, start, end, label, note }).catch((error: unknown) => {
+        throw new ApiError(503, 'the label could not be written', messageOf(error));
+      });
+      parts.onLabelled();
       return (await past.label(id, { label, note, at: Date.now() }))!;
     },
     async train() {

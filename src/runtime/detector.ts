@@ -126,6 +126,8 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     notifiers: sinks.filter(({ notifies }) => notifies === true).map((sink) => sink.name),
   });
 
+  // Before labels are read: it creates a file that does not exist.
+  const labelWriter = daemon.api.tokenFile === '' ? undefined : await createLabelWriter(settings, log);
   const labels = watchLabels(settings, store.pollIntervalMs, log);
   if (labels !== undefined) cleanup.add('labels', () => labels.stop());
   const knownLabels = (): readonly Label[] => labels?.current() ?? [];
@@ -235,7 +237,8 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     recordsPerSecond: () => rate.perSecond(),
     now,
     mutes,
-    labels: daemon.api.tokenFile === '' ? undefined : await createLabelWriter(settings, log),
+    labels: labelWriter,
+    onLabelled: () => void labels?.refresh(),
     changes: models,
   });
 

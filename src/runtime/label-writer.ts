@@ -35,9 +35,13 @@ export async function createLabelWriter(
   if (topic !== '') return createTopicWriter(settings, log);
   if (file === '') return undefined;
   // A training refuses a file that does not exist.
-  if ((await unlessMissing(stat(file))) === undefined) {
-    await makeFolder(dirname(file));
-    await writeAtomically(file, `${columns.join(',')}\n`);
+  try {
+    if ((await unlessMissing(stat(file))) === undefined) {
+      await makeFolder(dirname(file));
+      await writeAtomically(file, `${columns.join(',')}\n`);
+    }
+  } catch (err) {
+    log.error('the file of labels cannot be created', { file, err });
   }
   return createFileWriter(file);
 }

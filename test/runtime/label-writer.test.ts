@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { DetectorSettings } from '../../src/config/settings';
 import { createLabelWriter } from '../../src/runtime/label-writer';
 import { readCsvTable } from '../../src/sources/file/csv';
+import { createRecordedLog } from './recorded-log';
 
 const directory = mkdtempSync(join(tmpdir(), 'vaemon-labels-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -60,6 +61,16 @@ test('a file that cannot name a device is left as it is', async () => {
   writeFileSync(path, 'start,end\n');
   await expect((await open())!.write(label)).rejects.toThrow('has no column key, label');
   expect(readFileSync(path, 'utf8')).toBe('start,end\n');
+});
+
+test('a file that cannot be created is logged, and each label is refused', async () => {
+  const blocked = join(directory, 'blocked');
+  writeFileSync(blocked, '');
+  const log = createRecordedLog();
+  const settings = { training: { labels: { file: join(blocked, 'labels.csv'), topic: '' } } };
+  const writer = await createLabelWriter(settings as DetectorSettings, log);
+  expect(log.entries).toMatchObject([{ level: 'error', message: 'the file of labels cannot be created' }]);
+  await expect(writer!.write(label)).rejects.toThrow();
 });
 
 test('without a place for labels there is no writer', async () => {

@@ -1,6 +1,7 @@
 /** What the API shows of a detector, and what it can have it do. */
 import type { DetectionPower } from '../../scoring/detection-power';
-import type { EventLabelName, PastEvent } from '../../past/event-records';
+import type { LabelName } from '../../domain/label';
+import type { PastEvent } from '../../past/event-records';
 import type { Mutes } from '../../past/mutes';
 import type { Past } from '../../past/past';
 
@@ -57,7 +58,7 @@ export interface DetectorView {
   /** The report of a version; undefined if there is no such version. */
   report(version: string): Promise<Record<string, unknown> | undefined>;
   /** Adds a label to where trainings read labels. */
-  label(past: PastEvent, label: EventLabelName, note: string): Promise<PastEvent>;
+  label(past: PastEvent, label: LabelName, note: string): Promise<PastEvent>;
   /** Starts a training, or requests it of the process that trains. */
   train(): Promise<'started' | 'requested'>;
   /**

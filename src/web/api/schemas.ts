@@ -1,5 +1,5 @@
 /** The schemas of what the API returns, by their names in the OpenAPI document. */
-import { eventLabelNames } from '../../past/event-records';
+import { labelNames } from '../../domain/label';
 import { flagOf, listOf, numberOf, numberOrNull, objectOf, ref, textOf, timeOf, type Schema } from './route';
 
 const contribution = objectOf({
@@ -39,7 +39,7 @@ const nearestNormal = objectOf(
 );
 
 const label = objectOf({
-  label: { type: 'string', enum: eventLabelNames, description: 'What the event was' },
+  label: { type: 'string', enum: labelNames, description: 'What the event was' },
   note: textOf('What the person wrote'),
   at: timeOf('When it was given'),
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import Ajv from 'ajv/dist/2020';
 import { routes } from '../../../src/web/api/api';
@@ -297,6 +297,7 @@ describe('changes', () => {
       '2026-01-05T00:00:40.000Z,2026-01-05T00:00:59.000Z,pump-7,anomaly,the seal leaks',
     ]);
     expect(seen).toEqual(['anomaly']);
+    expect(started.told.labelled).toBe(1);
     expect(await ask('/events/{id}', labelPath.replace('/label', ''))).toMatchObject({ revision: 1 });
     expect(started.audited()).toMatchObject([
       { request: 1, method: 'POST', from: '127.0.0.1', body: { label: 'anomaly', note: 'the seal leaks' } },
@@ -326,6 +327,14 @@ describe('changes', () => {
       hint: expect.stringContaining('training.labels.file') as string,
     });
     expect(started.audited().at(-1)).toMatchObject({ done: false });
+  });
+
+  test('a label that cannot be written is refused, and the event stays as it was', async () => {
+    play(started.past, 'pump-7');
+    writeFileSync(started.labelFile, 'start,end\n');
+    const answer = await label({ label: 'normal', revision: 0 }, 503);
+    expect(answer['hint']).toContain('has no column key, label');
+    expect(started.past.event(idOf('pump-7'))!.revision).toBe(0);
   });
 
   test('a mute concerns the events that open from now on, and can be removed', async () => {

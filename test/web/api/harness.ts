@@ -38,7 +38,7 @@ export interface Started {
   labelFile: string;
   store: ModelStore;
   /** What the detector was told to do, and whether a training runs. */
-  told: { trainings: number; used: [version: string, pin: boolean][]; isTraining: boolean };
+  told: { trainings: number; labelled: number; used: [version: string, pin: boolean][]; isTraining: boolean };
   get(path: string, init?: RequestInit): Promise<Response>;
   /** With the token of changes. */
   change(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
@@ -77,7 +77,7 @@ export async function startApi({
   const store = createModelStore({ directory, detector, clock: () => Date.parse('2026-01-01T00:00:00Z') });
   const report = Buffer.from(JSON.stringify({ epochs: 12 }));
   const version = await store.publish(new Map([['report.json', report]]), {});
-  const told: Started['told'] = { trainings: 0, used: [], isTraining: false };
+  const told: Started['told'] = { trainings: 0, labelled: 0, used: [], isTraining: false };
   const settings = {
     calibration: { falseAlarmTarget: { kind: 'rate', count: 5, perMs: 86_400_000 } },
     events: { budget: 'auto', silentDevices: false },
@@ -102,6 +102,7 @@ export async function startApi({
       canaries: { live: () => undefined },
       store,
       labels: await createLabelWriter(settings, undefined as never),
+      onLabelled: () => told.labelled++,
       changes: {
         async useVersion(wanted, pin) {
           told.used.push([wanted, pin]);

@@ -1,7 +1,7 @@
 /** What people change: labels, mutes, trainings, the version in use. */
 import { Cron } from 'croner';
 import { isInForce, type Mute } from '../../../domain/mute';
-import { eventLabelNames, type EventLabelName } from '../../../past/event-records';
+import { labelNames, type LabelName } from '../../../domain/label';
 import { mostMutes } from '../../../past/mutes';
 import { messageOf } from '../../../system/error-text';
 import { ApiError, detectorOf, listOf, objectOf, ref, textOf, type ApiContext, type Route } from '../route';
@@ -17,10 +17,10 @@ export const changeRoutes: readonly Route[] = [
     method: 'POST',
     path: '/events/{id}/label',
     summary: 'Label an event; trainings, the alarm budget and new normals follow it',
-    body: objectOf({ label: { type: 'string', enum: eventLabelNames }, note, revision }, ['note']),
+    body: objectOf({ label: { type: 'string', enum: labelNames }, note, revision }, ['note']),
     answer: ref('Event'),
     async handle({ params, body }, context) {
-      const wanted = body as { label: EventLabelName; note?: string; revision: number };
+      const wanted = body as { label: LabelName; note?: string; revision: number };
       const { view, past } = findEvent(String(params['id']), context);
       if (past.revision !== wanted.revision)
         throw new ApiError(
