@@ -456,6 +456,7 @@ const notifications: Row = {
       },
       [
         query(`sum by (detector, sink) (vaemon_notifications_queued{${own}})`, '{{sink}} waiting'),
+        query(`sum by (detector) (vaemon_events_open_unlisted{${own}})`, '{{detector}} open and unlisted'),
         query(
           `sum by (detector) (increase(vaemon_events_unlisted_total{${own}}[$__rate_interval]))`,
           '{{detector}} unlisted',

@@ -1,7 +1,7 @@
 /** Metrics of single open events: the only ones whose labels hold keys of records, so their number is bounded by the caller. */
 import { leadOf, maxKeyLabel, type AnomalyEvent } from '../domain/anomaly-event';
 import { shorten } from '../system/shorten';
-import { combined, counter, listedGauge } from './recorder';
+import { combined, counter, gauge, listedGauge } from './recorder';
 
 /** Events that were in a scrape and are not known to be over; the oldest of more are forgotten. */
 const maxScraped = 10_000;
@@ -16,6 +16,14 @@ const labels = [
 ] as const;
 
 type Lead = ReturnType<typeof leadOf>;
+
+/** The open events that people are alarmed by. */
+export interface OpenEvents {
+  /** Those with a series, the most surprising first. */
+  listed: readonly AnomalyEvent[];
+  /** Number of the others. */
+  others: number;
+}
 
 export const openEventMetrics = {
   openEvents: combined(
@@ -40,13 +48,18 @@ export const openEventMetrics = {
         'Devices of an open event that fell silent together, or one.',
         labels,
       ),
+      others: gauge(
+        'vaemon_events_open_unlisted',
+        'Open events without a series of their own, as more are open than metrics.openEvents; muted ones may be among them.',
+        0,
+      ),
       unlisted: counter(
         'vaemon_events_unlisted_total',
         'Events that opened and ended without having been in a scrape: too short, or less surprising than the others.',
       ),
     },
-    ({ surprise, value, expected, devices, unlisted }, { detector, onScrape }) => {
-      let find = (): readonly AnomalyEvent[] => [];
+    ({ surprise, value, expected, devices, others, unlisted }, { detector, onScrape }) => {
+      let find = (): OpenEvents => ({ listed: [], others: 0 });
       const scraped = new Set<string>();
 
       /** Two events of a device cannot have the same labels: the more surprising one, which comes first, has the series. */
@@ -68,7 +81,9 @@ export const openEventMetrics = {
       }
 
       onScrape(() => {
-        const listed = list(find());
+        const open = find();
+        const listed = list(open.listed);
+        others(open.others);
         const samples = (of: (one: (typeof listed)[number]) => number) =>
           listed
             .map((one) => ({ labels: one.labels, value: of(one) }))
@@ -83,12 +98,13 @@ export const openEventMetrics = {
         }
       });
       return {
-        /** @param events called at each scrape; the most surprising event first */
-        from(events: () => readonly AnomalyEvent[]) {
-          find = events;
+        /** @param open called at each scrape */
+        from(open: () => OpenEvents) {
+          find = open;
         },
         ended(events: readonly AnomalyEvent[]) {
-          for (const { id, status } of events) if (status === 'closed' && !scraped.delete(id)) unlisted();
+          for (const { id, status, muted } of events)
+            if (status === 'closed' && !scraped.delete(id) && muted !== true) unlisted();
         },
       };
     },

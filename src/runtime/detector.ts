@@ -33,6 +33,7 @@ import { createRecordReports } from './record-reports';
 import type { TrainingOutcome } from './retrainer';
 import { exposedSecrets } from './exposed-secrets';
 import { createClockWatch } from './clock-watch';
+import { unmutedEvents } from './unmuted-events';
 import { Poll } from './poll';
 import type { TrainingProgress } from './training-message';
 
@@ -147,14 +148,15 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const mutePoll = new Poll(store.pollIntervalMs, mutes.refresh);
   cleanup.add('mutes', () => mutePoll.stop());
   /** The open events that people are alarmed by. */
-  const openEvents: SinkContext['openEvents'] = (limit) => {
-    if (mutes.list().length === 0) return states.openEvents(limit);
-    const all = mutes.mark(states.openEvents(Infinity));
-    return all.filter(({ muted }) => muted !== true).slice(0, limit);
-  };
+  const openEvents = unmutedEvents((limit) => states.openEvents(limit), mutes);
   Object.assign(started, { openEvents, metrics });
-  metrics.openEvents.from(() => openEvents(listing.openEvents));
-  cleanup.add('open events', () => metrics.openEvents.from(() => []));
+  metrics.openEvents.from(() => {
+    const listed = openEvents(listing.openEvents);
+    // A list that is not full has all of them.
+    const isWhole = listed.length < listing.openEvents;
+    return { listed, others: isWhole ? 0 : states.open - listed.length };
+  });
+  cleanup.add('open events', () => metrics.openEvents.from(() => ({ listed: [], others: 0 })));
   const keysWithWindow = (): number => states.partitions.reduce((sum, { windows }) => sum + windows.size, 0);
   const scoreWatch = createScoreWatch(recordDecoder.shape.length, keysWithWindow, Date.now);
   const reports = createRecordReports({ maxKeys: settings.window.maxKeys, scoreWatch, log, now: Date.now });

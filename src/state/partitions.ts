@@ -26,6 +26,10 @@ export function createPartitionStates(rules: StateRules) {
       return all();
     },
     currentEvents: () => all().flatMap(({ events }) => events.currentEvents()),
+    /** Number of open events. */
+    get open(): number {
+      return all().reduce((sum, { events }) => sum + events.open, 0);
+    },
     /** The most surprising open events of all partitions, at most `limit`. */
     openEvents: (limit: number): readonly AnomalyEvent[] =>
       highest(

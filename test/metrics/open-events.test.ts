@@ -8,9 +8,14 @@ const bounds = { topics: ['sensors'], sinks: ['kafka', 'log'] };
 
 function create(process = false) {
   const metrics = createMetrics({ version: '1.2.3', engine: 'cpu', process });
-  const { openEvents } = metrics.forDetector('plant', bounds);
+  const recorder = metrics.forDetector('plant', bounds).openEvents;
+  const openEvents = {
+    ended: recorder.ended,
+    from: (find: () => readonly AnomalyEvent[], others = 0) =>
+      recorder.from(() => ({ listed: find(), others })),
+  };
   const scrape = async () =>
-    (await metrics.text()).split('\n').filter((line) => /^vaemon_event(s_unlisted|_)/.test(line));
+    (await metrics.text()).split('\n').filter((line) => /^vaemon_event(s_(open_)?unlisted|_)/.test(line));
   return { metrics, openEvents, scrape };
 }
 
@@ -30,6 +35,7 @@ describe('an open event', () => {
       `vaemon_event_value${labels} 4.1`,
       `vaemon_event_expected${labels} 1.8`,
       `vaemon_event_devices${labels} 1`,
+      'vaemon_events_open_unlisted{detector="plant"} 0',
       'vaemon_events_unlisted_total{detector="plant"} 0',
     ]);
   });
@@ -46,7 +52,10 @@ describe('an open event', () => {
       expect.stringMatching(/^vaemon_event_devices\{.*channel="temp"/),
     ]);
     events = [];
-    expect(await scrape()).toEqual(['vaemon_events_unlisted_total{detector="plant"} 0']);
+    expect(await scrape()).toEqual([
+      'vaemon_events_open_unlisted{detector="plant"} 0',
+      'vaemon_events_unlisted_total{detector="plant"} 0',
+    ]);
   });
 
   test('of silent devices is one, with their number', async () => {
@@ -59,6 +68,7 @@ describe('an open event', () => {
     expect(await scrape()).toEqual([
       `vaemon_event_open${labels} 7`,
       `vaemon_event_devices${labels} 10000`,
+      'vaemon_events_open_unlisted{detector="plant"} 0',
       'vaemon_events_unlisted_total{detector="plant"} 0',
     ]);
   });
@@ -97,8 +107,13 @@ test('an event that ends without having been in a scrape is counted, and one tha
   openEvents.from(() => events);
   await scrape();
   events = [];
-  openEvents.ended([short, heldBack, { ...listed, status: 'closed' }, { ...listed, id: 'new' }]);
-  expect(await scrape()).toEqual(['vaemon_events_unlisted_total{detector="plant"} 1']);
+  const muted = createEvent({ id: 'muted', status: 'closed', muted: true });
+  openEvents.from(() => events, 7);
+  openEvents.ended([short, heldBack, { ...listed, status: 'closed' }, { ...listed, id: 'new' }, muted]);
+  expect(await scrape()).toEqual([
+    'vaemon_events_open_unlisted{detector="plant"} 7',
+    'vaemon_events_unlisted_total{detector="plant"} 1',
+  ]);
 });
 
 test('with an open event of each of 100,000 devices, a scrape has less than 1 MB and takes less than 50 ms', async () => {
