@@ -1,4 +1,5 @@
 /** How unusual a silence of a device is, from the gaps between its records in history. */
+import { survival } from './survival';
 
 /** Gaps in units of the device's own interval. */
 export interface GapStatistics {
@@ -41,10 +42,7 @@ export function createGapCounter() {
 
 export type SilenceScale = ReturnType<typeof createSilenceScale>;
 
-/**
- * Surprise of a silence of a length in intervals. With M gaps, the longest L: P(gap ≥ l) = (1 + #{gaps ≥ l}) ∕ (M + 1) up to L, and
- * (L∕l)² ∕ (M + 1) beyond it, a power law, as lengths of failures are heavy-tailed.
- */
+/** Surprise of a silence of a length in intervals. */
 export function createSilenceScale({ count, longest }: GapStatistics) {
   const longestGap = Math.max(leastSilence, longest[0] ?? 0);
   const isCut = longest.length < count;
@@ -56,11 +54,8 @@ export function createSilenceScale({ count, longest }: GapStatistics) {
       const atLeast = rank === -1 ? longest.length : rank;
       // All that is kept is longer: how many more are is not known.
       if (isCut && atLeast === longest.length) return 0;
-      const logP =
-        length > longestGap
-          ? 2 * Math.log10(longestGap / length) - Math.log10(count + 1)
-          : Math.log10((1 + atLeast) / (count + 1));
-      return Math.max(0, Math.log10(weight) - logP);
+      const p = survival(length, count, longestGap, atLeast);
+      return Math.max(0, Math.log10(weight) - Math.log10(p));
     },
     /** Shortest length with at least this surprise, which is above 0. */
     lengthAt(surprise: number): number {

@@ -6,6 +6,7 @@
 import type { Values } from '../domain/record';
 import type { History } from './level';
 import type { Part } from './memory';
+import { survival } from './survival';
 
 /** Runs by length, ascending. */
 export interface RunCounts {
@@ -185,19 +186,15 @@ export function countRuns(lengths: readonly number[] | Float64Array): RunCounts 
   return { lengths: ascending, counts: ascending.map((length) => counts.get(length)!) };
 }
 
-/**
- * P(a run is at least as long): (1 + #{runs ≥ length}) / (M + 1) up to the longest run L, (L/length)² / (M + 1) beyond.
- * @returns 1 without any run
- */
+/** P(a run is at least as long); 1 without any run. */
 export function createRunSurvival({ lengths, counts }: RunCounts): (length: number) => number {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const longest = lengths.at(-1) ?? 0;
   return (length) => {
     if (total === 0) return 1;
-    if (length > longest) return (longest / length) ** 2 / (total + 1);
     let below = 0;
     for (let i = 0; lengths[i]! < length; i++) below += counts[i]!;
-    return (1 + total - below) / (total + 1);
+    return survival(length, total, longest, total - below);
   };
 }
 
