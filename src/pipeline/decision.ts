@@ -6,6 +6,7 @@ import type { Detection } from '../domain/detection';
 import type { AnomalyEvent } from '../domain/event';
 import type { ExplanationRule } from '../domain/explanations';
 import type { Values } from '../domain/record';
+import type { SilenceRules } from '../domain/silent-devices';
 import type { LimitViolation } from '../domain/signal';
 import type { RawScores } from '../scoring/assess';
 import type { DetectionPower } from '../scoring/detection-power';
@@ -71,13 +72,7 @@ export async function decideChunk(
   const keyOf = (at: number): string => records.keys[chunk.rows[at]!]!;
   const memoryOf: MemoryOf | undefined = partition.baselines && ((window) => chunk.memories[window]);
   const scores = raw && detector.applyCalibration(chunk.windows, raw, memoryOf);
-  const silenceRules = silence && {
-    detector: detectorName,
-    modelVersion: detector.version,
-    threshold: threshold + eventMargin,
-    shortest: silence.lengthAt(threshold + eventMargin),
-    surpriseAt: (length: number) => silence.surpriseAt(length),
-  };
+  const silenceRules = silence && silenceRulesOf(detectorName, detector, silence, threshold + eventMargin);
   for (let at = 0; at < chunk.count; at++) {
     const key = keyOf(at);
     const timestamp = records.timestamps[chunk.rows[at]!]!;
@@ -159,6 +154,22 @@ function writeValues(
   const width = values.length / capacity;
   into.set(values.subarray(row * width, (row + 1) * width), at);
   into.fill(NaN, at + width, at + 2 * width);
+}
+
+/** @param threshold surprise from which a silence is an event */
+export function silenceRulesOf(
+  detectorName: string,
+  { version }: Pick<Detector, 'version'>,
+  silence: SilenceScale,
+  threshold: number,
+): SilenceRules {
+  return {
+    detector: detectorName,
+    modelVersion: version,
+    threshold,
+    shortest: silence.lengthAt(threshold),
+    surpriseAt: (length) => silence.surpriseAt(length),
+  };
 }
 
 /** Takes some milliseconds, so other work in the event loop goes first. */

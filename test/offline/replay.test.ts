@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { runCli } from '../../src/cli/cli';
 import { loadSettings } from '../../src/config/load';
 import type { DetectorSettings } from '../../src/config/settings';
+import type { Detection } from '../../src/domain/detection';
+import { countAlarms } from '../../src/offline/replay/alarms';
 import { derive } from '../../src/offline/replay/derivation';
 import type { RecordedDetection, ReplayedPartition } from '../../src/offline/replay/recorded';
 import { replay, type ReplayParts } from '../../src/offline/replay/replay';
@@ -169,4 +171,40 @@ test.each([
   await runCli(['replay', join(folder, 'pump.yaml'), '--from', from, '--to', to], context);
   expect(stderr()).toBe('vaemon: --from must be before --to: no record lies between them\n');
   expect(exitCode()).toBe(1);
+});
+
+test('a device that falls silent is among the events, where the version contains gaps', async () => {
+  const { detector } = await derive(
+    { settings, engines, readVersion, partitions: [partitionFrom(0, 0)], recorded: new Map() },
+    version,
+    'followed',
+  );
+  const quiet = (key: string, i: number): Detection => ({
+    detector: 'pump',
+    key,
+    timestamp: 1000 * i,
+    origin: { topic: 't', partition: 0, offset: String(i) },
+    surprise: 0,
+    threshold: 1,
+    anomalous: false,
+    extrapolated: false,
+    limits: [],
+    statistics: {},
+    contributions: [],
+    modelVersion: version,
+  });
+  const detections = Array.from({ length: 200 }, (_, i) =>
+    i < 100 ? [quiet('a', i), quiet('b', i)] : [quiet('a', i)],
+  ).flat();
+  const withGaps = (gaps: { count: number; longest: number[] } | undefined) => ({
+    ...detector,
+    state: { ...detector.state, gaps: gaps! },
+  });
+  expect(countAlarms(settings, detections, () => withGaps({ count: 1e6, longest: [3, 2] }))).toEqual({
+    records: detections.length,
+    alarms: 0,
+    events: 1,
+  });
+  expect(countAlarms(settings, detections, () => withGaps(undefined)).events).toBe(0);
+  detector.dispose();
 });

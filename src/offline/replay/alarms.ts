@@ -1,9 +1,11 @@
 /** Alarms among derived detections, as they are or under another false-alarm target. */
+import { createSilenceScale } from '../../calibration/gaps';
 import type { FalseAlarmTarget } from '../../calibration/threshold';
 import { configuredThreshold, eventPolicy } from '../../config/calibration';
 import type { DetectorSettings } from '../../config/settings';
 import type { Detection } from '../../domain/detection';
 import { createEventTracker } from '../../domain/event';
+import { silenceRulesOf } from '../../pipeline/decision';
 import { isAnomalous } from '../../pipeline/detection';
 import type { Detector } from '../../scoring/detector';
 
@@ -24,18 +26,33 @@ export function countAlarms(
       return [partition, tracker];
     }),
   );
+  const rulesOf = new Map<string, ReturnType<typeof rulesFor>>();
+  function rulesFor(version: string) {
+    const detector = detectorOf(version);
+    const { surprise, eventMargin } = configuredThreshold(settings, detector.state);
+    const { gaps } = detector.state;
+    const scale = gaps && createSilenceScale(gaps);
+    const silence = scale && silenceRulesOf(settings.detector, detector, scale, surprise + eventMargin);
+    return { eventMargin, silence };
+  }
   let opened = 0;
   for (const detection of detections) {
-    const tracker = trackers.get(detection.origin.partition)!;
-    const { eventMargin } = configuredThreshold(settings, detectorOf(detection.modelVersion).state);
-    opened += tracker.observe(detection, eventMargin).filter(({ status }) => status === 'open').length;
+    const { key, timestamp, modelVersion, origin } = detection;
+    const rules = rulesOf.get(modelVersion) ?? rulesFor(modelVersion);
+    rulesOf.set(modelVersion, rules);
+    const tracker = trackers.get(origin.partition)!;
+    const events = [
+      ...tracker.hear(key, timestamp, rules.silence),
+      ...tracker.observe(detection, rules.eventMargin),
+    ];
+    opened += events.filter(({ status }) => status === 'open').length;
   }
   return {
     /** Records with a derived detection. */
     records: detections.length,
     /** Anomalous records. */
     alarms: detections.filter(({ anomalous }) => anomalous).length,
-    /** Events that they open. */
+    /** Events that open, those of silent devices included. */
     events: opened,
   };
 }

@@ -103,6 +103,10 @@ function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): 
 /** The events with a labelled record, by index into ascending `rows`. */
 function selectEvents(events: readonly FoundEvent[], rows: readonly number[]): FoundEvent[] {
   return events.flatMap((event) =>
-    withinRows(event, rows).map((segment) => ({ key: event.key, ...segment })),
+    withinRows(event, rows).map((segment) => ({
+      key: event.key,
+      ...(event.keys && { keys: event.keys }),
+      ...segment,
+    })),
   );
 }

@@ -53,6 +53,31 @@ describe('events of the detector against labelled events', () => {
     expect(eventRates({ ...columns, recordsPerDay: 5 }).falseEventsPerDay).toBe(0.5);
   });
 
+  test('an event of several devices finds the faults of each of them, and is one opened event', () => {
+    const several = {
+      labels: bits('00110011'),
+      flags: bits('00000000'),
+      keys: ['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b'],
+      opened: [{ key: 'a', keys: ['a', 'b'], first: 2, last: 3 }],
+      heldBack: [{ key: 'b', keys: ['b', 'a'], first: 6, last: 7 }],
+    };
+    expect(eventRates(several)).toMatchObject({
+      events: 4,
+      foundEvents: 2,
+      openedEvents: 1,
+      falseEvents: 0,
+      heldBackEvents: 1,
+      foundBeforeHoldingBack: 4,
+    });
+    const labels = new Map(Array.from(several.labels, (label, i) => [i, label as 0 | 1]));
+    const { opened: events, heldBack, flags, keys } = several;
+    const report = createReport(
+      [{ name: 's', scores: new Float64Array(8), flags, keys, events, heldBack, labels }],
+      [],
+    );
+    expect(report.judgement!.micro).toMatchObject({ foundEvents: 2, foundBeforeHoldingBack: 4 });
+  });
+
   test('an event over two labelled events finds both', () => {
     const opened = [{ key: '', first: 3, last: 7 }];
     expect(eventRates({ ...columns, opened })).toMatchObject({
