@@ -60,6 +60,18 @@ test('a daemon reads the toy source with the toy codec, trains the toy model, an
     const url = String(log.entries.find(({ message }) => message === 'web server listens')!.fields['url']);
     const metrics = await (await fetch(`${url}/metrics`)).text();
     expect(metrics).toContain('vaemon_records_consumed_total{detector="pump",topic="toy"} 200\n');
+    expect((await fetch(url)).headers.get('content-security-policy')).toContain("default-src 'none'");
+    const ask = async (path: string): Promise<unknown> => (await fetch(`${url}/api/v1${path}`)).json();
+    expect(await ask('/detectors')).toMatchObject({ detectors: [{ name: 'pump', devices: 1, model: {} }] });
+    const { minutes, records } = (await ask('/detectors/pump/devices/pump')) as {
+      minutes: { surprise: number; records: number }[];
+      records: { timestamps: number[]; actual: number[][]; expected: number[][] };
+    };
+    expect(minutes.reduce((sum, minute) => sum + minute.records, 0)).toBe(197);
+    expect(records.timestamps).toHaveLength(60);
+    // The model expects about what comes.
+    const usual = records.actual[0]!.filter((value, i) => Math.abs(value - records.expected[0]![i]!) < 5);
+    expect(usual.length).toBeGreaterThan(50);
   } finally {
     await daemon.stop();
   }
