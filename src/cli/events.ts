@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { AnomalyEvent } from '../domain/event';
 import { createEventFiles } from '../past/event-files';
-import { formatValue } from '../sinks/log';
+import { summarize } from '../sinks/notification/describe';
 import { isObject } from '../system/json';
 import { openApi, route, UnreachableError, urlHelp, type ApiClient, type ApiOptions } from './api-client';
 import type { CommandContext, Register } from './context';
@@ -95,26 +95,16 @@ async function followEvents(
   }
 }
 
-/** Time, state, device, what, surprise, and the id that `vaemon label` takes. */
+/** Time, state, the event in words, its surprise, and the id that `vaemon label` takes. */
 function describe(event: Shown): string {
-  const { openedAt, status, key, kind, contributions, limits, peakSurprise, muted, label, id } = event;
-  const [first] = contributions;
-  const [limit] = limits;
-  const what =
-    kind === 'silent'
-      ? 'silent'
-      : limit !== undefined
-        ? `${limit.channel} ${formatValue(limit.actual)}, ${limit.limit} ${formatValue(limit.bound)}`
-        : first === undefined
-          ? 'anomalous'
-          : `${first.channel} ${formatValue(first.actual, first.expected)}, expected ${formatValue(first.expected, first.actual)}`;
+  const { openedAt, status, peakSurprise, muted, label, id } = event;
   const marks = [muted === true ? 'muted' : '', label?.label ?? ''].filter(Boolean).join(', ');
-  const parts = [
+  return [
     new Date(openedAt).toISOString(),
     status.padEnd(9),
-    key,
-    what,
+    summarize(event),
     `surprise ${peakSurprise.toFixed(1)}`,
-  ];
-  return [...parts, ...(marks === '' ? [] : [`(${marks})`]), id].join('  ');
+    ...(marks === '' ? [] : [`(${marks})`]),
+    id,
+  ].join('  ');
 }

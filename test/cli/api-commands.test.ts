@@ -42,7 +42,7 @@ test('events lists them, the newest last, with the id that label takes', async (
   const { code, stdout, stderr } = await run('events', folder);
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout).toBe(
-    `2026-01-05T00:00:42.000Z  closed     pump-7  flow 9, expected 1  surprise 6.0  ${id}\n`,
+    `2026-01-05T00:00:42.000Z  closed     pump-7: flow 9, expected 1  surprise 6.0  ${id}\n`,
   );
   const json = await run('events', folder, '--json', '--status', 'closed', '--key', 'pump-7');
   expect(JSON.parse(json.stdout)).toMatchObject({ events: [{ id, contributions: [{ channel: 'flow' }] }] });
