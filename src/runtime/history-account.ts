@@ -20,6 +20,7 @@ export class HistoryAccount {
   private records = 0;
   private keys = 0;
   private cuts: Dataset['cuts'] | undefined;
+  private excluded = 0;
 
   constructor(
     private readonly settings: Pick<DetectorSettings, 'source' | 'window' | 'training' | 'record'>,
@@ -38,8 +39,13 @@ export class HistoryAccount {
   }
 
   /** @param dropped records far ahead of the next ones of their key */
-  built({ cuts }: Pick<Dataset, 'cuts'>, keys: number, dropped: number): void {
+  built(
+    { cuts, excludedRecords }: Pick<Dataset, 'cuts' | 'excludedRecords'>,
+    keys: number,
+    dropped: number,
+  ): void {
     this.cuts = cuts;
+    this.excluded = excludedRecords;
     this.keys = keys;
     this.refusals.add(
       'out_of_order',
@@ -70,6 +76,10 @@ export class HistoryAccount {
       `${this.records} records read, ${this.records - this.rejected} used, of ${this.keys} devices`,
     ];
     if (this.rejected > 0) parts.push(`rejected: ${this.refusals.describe().join(', ')}`);
+    if (this.excluded > 0)
+      parts.push(
+        `${this.excluded} left out: near an event, with the label \`anomaly\` (training.labels), or beyond a limit`,
+      );
     const { expired, broken, longestRun } = this.cuts ?? { expired: 0, broken: 0, longestRun: 0 };
     if (expired > 0)
       parts.push(`${expired} silences above window.ttl (${formatDuration(window.ttlMs)}) cut windows`);

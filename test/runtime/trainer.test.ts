@@ -38,6 +38,7 @@ async function failureOf(
   values: readonly (Buffer | string)[],
   yaml = sensor,
   overrides: Record<string, string> = {},
+  more: Partial<Parameters<typeof trainDetector>[0]> = {},
 ) {
   const path = await writeFolder({ 'detector.yaml': yaml });
   const { detectors } = await loadSettings(`${path}/detector.yaml`, { env: {}, overrides });
@@ -48,6 +49,7 @@ async function failureOf(
     store: { publish: () => Promise.reject(new Error('must not be reached')) },
     engines: { tensors: { name: 'cpu', reason: '' } } as never,
     exclude: [],
+    ...more,
     onHistory: (history) => histories.push(history),
     writtenBy: {},
     onProgress: () => undefined,
@@ -142,6 +144,28 @@ test('too short a history refers to the setting of the source', async () => {
   const { message } = await failureOf(records(() => ({}), 50));
   expect(message).toContain('50 records read, 50 used, of 1 devices');
   expect(message).toContain('see source.file.historyRecords');
+});
+
+describe('a history that is all fault', () => {
+  const fault = { key: '', from: 0, to: now };
+  const normalLike = records((i) => ({ values: { flow: 10 + Math.sin(i) } }));
+
+  test('trains no model where people call all of it an anomaly, and names the labels', async () => {
+    const { message } = await failureOf(normalLike, sensor, {}, { labels: [{ ...fault, label: 'anomaly' }] });
+    expect(message).toContain('600 records read, 600 used, of 1 devices');
+    expect(message).toContain(
+      '600 left out: near an event, with the label `anomaly` (training.labels), or beyond a limit',
+    );
+  });
+
+  test('and so does one beyond its limits', async () => {
+    const yaml = sensor.replace(
+      'channels: [flow]',
+      'channels: [flow], signals: { flow: { limits: { max: 5 } } }',
+    );
+    const { message } = await failureOf(normalLike, yaml);
+    expect(message).toContain('600 left out');
+  });
 });
 
 test('an empty file and an empty topic are named', async () => {
