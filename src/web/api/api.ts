@@ -34,11 +34,12 @@ export interface ApiOptions {
 /** Largest body of a request, bytes. */
 const maxBodyBytes = 65_536;
 
-/** Requests per second and burst: of all clients together, and of those with a wrong token. */
+/** Per second and burst: requests of all clients together, those with a wrong token, log lines on refused ones. */
 const limits = {
   reads: { perSecond: 100, burst: 400 },
   changes: { perSecond: 5, burst: 20 },
   wrongTokens: { perSecond: 1, burst: 10 },
+  refusals: { perSecond: 0.1, burst: 10 },
 };
 
 const streamPath = '/events/stream';
@@ -81,6 +82,7 @@ export function createApi(options: ApiOptions) {
   const reads = createRateLimit(limits.reads, now);
   const changes = createRateLimit(limits.changes, now);
   const wrongTokens = createRateLimit(limits.wrongTokens, now);
+  const refusals = createRateLimit(limits.refusals, now);
   const validatorOf = createValidators();
   let requests = 0;
   let lastChange: Promise<void> = Promise.resolve();
@@ -99,12 +101,11 @@ export function createApi(options: ApiOptions) {
   async function answerTo(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const method = request.method === 'HEAD' ? 'GET' : (request.method ?? '');
     const isChange = method !== 'GET';
-    if (!(isChange ? changes : reads).take()) return tooMany();
     const caller = { remoteAddress: request.socket.remoteAddress, method, headers: request.headers };
     const refusal = (isChange ? refuseChange : refuseReading)(caller, access);
     if (refusal !== undefined) {
       if (refusal.wrongToken === true && !wrongTokens.take()) return tooMany();
-      if (isChange || refusal.wrongToken === true)
+      if ((isChange || refusal.wrongToken === true) && refusals.take())
         log?.warn('request refused', {
           method,
           path: pathOf(request),
@@ -114,6 +115,8 @@ export function createApi(options: ApiOptions) {
       const challenge = refusal.status === 401 ? { 'www-authenticate': 'Bearer' } : undefined;
       return failure(refusal.status, refusal.error, refusal.hint, challenge);
     }
+    // After access: refused requests take nothing from others.
+    if (!(isChange ? changes : reads).take()) return tooMany();
     const { route, given } = findRoute(method, pathOf(request));
     const params = { ...given, ...(await readQuery(route, request)) };
     if (route.path === streamPath) {

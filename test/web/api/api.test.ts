@@ -467,6 +467,17 @@ describe('changes', () => {
     endless.on('error', () => undefined).destroy();
   });
 
+  test('refused requests take nothing from others, and do not fill the log', async () => {
+    await started.stop();
+    const warn = jest.fn();
+    started = await startApi({ now: () => 0, log: { error: () => undefined, warn } });
+    const path = '/detectors/plant/training';
+    const foreign = { origin: 'https://evil.example.com' };
+    await Promise.all(Array.from({ length: 60 }, () => started.change('POST', path, {}, foreign)));
+    expect(warn).toHaveBeenCalledTimes(10);
+    expect((await started.change('POST', path, {})).status).toBe(202);
+  });
+
   test('too many changes are refused', async () => {
     await started.stop();
     started = await startApi({ now: () => 0 });
