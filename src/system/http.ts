@@ -10,10 +10,14 @@ export interface HttpRequest {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Trusted authorities, PEM; undefined = those that Node trusts. */
   ca?: string | undefined;
+  /** Client certificate and its private key, PEM, where the server requires one. */
+  identity?: { cert: string; key: string } | undefined;
   /** For the whole request, ms. */
   timeoutMs: number;
   /** An answer is cut after this many bytes; undefined = a large one is an error. */
   cutAfter?: number;
+  /** Size from which an answer is an error, bytes; default 4 MiB. */
+  maxBytes?: number;
   /** Ends the request. */
   signal?: AbortSignal;
 }
@@ -23,8 +27,8 @@ export interface HttpAnswer {
   body: string;
 }
 
-/** Largest answer, bytes. */
-const maxBytes = 4_194_304;
+/** Largest answer, bytes, unless a request allows more. */
+const defaultMaxBytes = 4_194_304;
 
 /** Resolves with any complete answer, whatever its status. */
 export function ask({
@@ -32,8 +36,10 @@ export function ask({
   headers,
   body,
   ca,
+  identity,
   timeoutMs,
   cutAfter,
+  maxBytes = defaultMaxBytes,
   ...rest
 }: HttpRequest): Promise<HttpAnswer> {
   const send = url.protocol === 'https:' ? requestHttps : requestHttp;
@@ -41,7 +47,8 @@ export function ask({
   const signal = rest.signal === undefined ? timeout : AbortSignal.any([timeout, rest.signal]);
   const method = rest.method ?? (body === undefined ? 'GET' : 'POST');
   return new Promise((resolve, reject) => {
-    const request = send(url, { method, headers, signal, ...(ca !== undefined && { ca }) }, (response) => {
+    const tls = { ...identity, ...(ca !== undefined && { ca }) };
+    const request = send(url, { method, headers, signal, ...tls }, (response) => {
       const parts: Buffer[] = [];
       let bytes = 0;
       response.on('data', (part: Buffer) => {
