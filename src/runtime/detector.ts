@@ -14,6 +14,7 @@ import type { QuarantineBook } from '../sinks/quarantine';
 import type { ReplaySummary } from '../sinks/summary';
 import { configuredSource } from '../sources/configured';
 import type { SinkContext } from '../sinks/spec';
+import { createOffsetStore } from '../state/offsets';
 import { aborted } from '../system/pause';
 import { createCanaryWatch } from './canary-watch';
 import { Cleanup } from './cleanup';
@@ -174,6 +175,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     channels: settings.record.channels,
     timestampUnit: settings.fields.timestampUnit,
     committer,
+    offsets: createOffsetStore({ directory: store.path, detector: name, topic: from.topic }),
     shutdownTimeoutMs,
     async onPassEnd(pass) {
       await closeOpenEvents();

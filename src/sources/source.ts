@@ -87,6 +87,14 @@ export interface OffsetCommitter {
   commitStartOffset(partition: number, offset: bigint): Promise<void>;
 }
 
+/** Committed offsets, next to the state of the partitions, for a source whose transport keeps none. */
+export interface OffsetStore {
+  /** The first offset that is not handled yet; undefined = none was committed. Rejects if it is unreadable. */
+  load(partition: number): Promise<bigint | undefined>;
+  /** Resolves when the offset is on the disk. */
+  save(partition: number, offset: bigint): Promise<void>;
+}
+
 export interface SourceObserver {
   /** An error that the source survives, such as an unreachable broker. */
   error(error: Error): void;

@@ -5,7 +5,7 @@ import type { Logger } from '../logger';
 import type { Parsed, Section } from '../schema/key';
 import type { SectionRule } from '../schema/rule';
 import type { ReadHistory } from './history';
-import type { OffsetCommitter, RestorePoints, Source, SourceObserver } from './source';
+import type { OffsetCommitter, OffsetStore, RestorePoints, Source, SourceObserver } from './source';
 
 /** What the rules of a source can read of a detector besides their own section. */
 export interface RecordScope {
@@ -13,6 +13,7 @@ export interface RecordScope {
     kind: 'sensor' | 'image';
     format: string;
     image: { format: 'auto' | 'raw'; colour: 'grey' | 'rgb' };
+    channels: readonly string[];
     conditions: readonly ConditionSpec[];
   };
   fields: { image: string };
@@ -28,6 +29,8 @@ export interface SourceContext {
   restorePoints: RestorePoints;
   /** Undefined: the source commits its offsets itself. */
   committer: OffsetCommitter | undefined;
+  /** Keeps committed offsets where the transport does not. */
+  offsets: OffsetStore;
   /** Called by a bounded source each time it has delivered all of its records. */
   onPassEnd: (pass: number) => void | Promise<void>;
   /** Unit of Unix times in records. */

@@ -121,6 +121,8 @@ export interface ProcessOptions {
   labels?: () => readonly Label[];
   /** Gets all detections as they are written, for processes that write in turn. */
   written?: Detection[];
+  /** Field of the event time; default `time`. */
+  timeField?: string;
 }
 
 /** A scoring process; to kill it, drop it. */
@@ -181,7 +183,7 @@ export function createProcess(options: ProcessOptions) {
       createJsonDecoder({
         fields: {
           key: 'key',
-          timestamp: 'time',
+          timestamp: options.timeField ?? 'time',
           timestampUnit: 'ms',
           values: 'values',
           conditions: 'conditions',

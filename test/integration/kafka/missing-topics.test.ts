@@ -57,6 +57,7 @@ test('topics that do not exist are named by history, source and sink, in one lin
         },
         restorePoints: { keepOnly: () => undefined, restorePoint: () => Promise.resolve(undefined) },
         committer: undefined,
+        offsets: { load: () => Promise.resolve(undefined), save: () => Promise.resolve() },
         onPassEnd: () => undefined,
         shutdownTimeoutMs: 4_000,
       })
