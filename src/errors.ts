@@ -40,6 +40,7 @@ export const rejectReasons = [
   'out_of_range',
   'missing_condition',
   'bad_condition',
+  'ambiguous_series',
   'missing_image',
   'not_base64',
   'not_an_image',

@@ -50,7 +50,7 @@ export const detectorSchema = nameVariables(
     sinks: sinksSection,
   } satisfies Section,
   // These differ from detector to detector.
-  ['detector', 'record.conditions', 'record.signals'],
+  ['detector', 'record.conditions', 'record.signals', 'source.prometheus.queries'],
 );
 
 export type DetectorSettings = Parsed<typeof detectorSchema>;

@@ -52,7 +52,7 @@ export const trainingSection = {
   blocks: whole(
     {
       doc:
-        'Number of stretches, spread evenly over `training.history`, that the records of a Kafka topic are read from. Each must be ' +
+        'Number of stretches, spread evenly over `training.history`, that the records of a Kafka topic or of Prometheus are read from. Each must be ' +
         'long enough for windows of every device.',
       default: 1,
     },
@@ -66,7 +66,7 @@ export const trainingSection = {
     { min: 100 },
   ),
   history: duration(
-    { doc: 'How far back the history of a Kafka topic is read.', default: '14d' },
+    { doc: 'How far back the history of a Kafka topic, or of Prometheus, is read.', default: '14d' },
     { min: 1000 },
   ),
   quarantine: duration({

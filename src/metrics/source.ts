@@ -51,6 +51,6 @@ export const sourceMetrics = {
   ),
   sourceGap: counter(
     'vaemon_records_lost_total',
-    'Records that the topic deleted before they were consumed.',
+    'Records that were lost before they were scored: the topic deleted them, or they came to Prometheus too late.',
   ),
 };

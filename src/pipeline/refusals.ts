@@ -16,6 +16,7 @@ const settingsOf: Readonly<Partial<Record<RejectReason, string>>> = {
   unknown_channel: 'record.channels, record.extraChannels',
   missing_condition: 'fields.conditions, record.conditions',
   bad_condition: 'record.conditions',
+  ambiguous_series: 'source.prometheus.keyLabels',
   missing_image: 'fields.image',
   not_base64: 'fields.image',
   not_an_image: 'record.image.format',

@@ -13,6 +13,10 @@ export function exposedSecrets({ source, sinks }: DetectorSettings): string[] {
     check('source.kafka.registry.url', registry.url, registry.username !== '');
     check('source.kafka.sasl.oauth.tokenUrl', sasl.oauth.tokenUrl, true);
   }
+  if (source.kind === 'prometheus') {
+    const { url, username, tokenFile } = source.prometheus;
+    check('source.prometheus.url', url, username !== '' || tokenFile !== '');
+  }
   check('sinks.kafka.sasl.oauth.tokenUrl', sinks.kafka.sasl.oauth.tokenUrl, true);
   const { alertmanager, webhook, grafana } = sinks;
   for (const url of alertmanager.urls) check('sinks.alertmanager.urls', url, alertmanager.headersFile !== '');

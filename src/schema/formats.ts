@@ -299,6 +299,27 @@ export function names(about: About, { min = 0 } = {}): Key<readonly string[]> {
   });
 }
 
+/** A map from names to texts, none of them empty, in the order of the file. */
+export function textByName(about: About, type: string): Key<readonly { name: string; text: string }[]> {
+  return key(about, {
+    type,
+    read(value) {
+      if (typeof value !== 'object' || value === null) return undefined;
+      // A map comes as its entries (evaluate.ts).
+      const entries = (Array.isArray(value) ? value : Object.entries(value)) as unknown[];
+      const read = entries.map((entry) => {
+        const [name, content] = Array.isArray(entry) ? (entry as unknown[]) : [];
+        const fits = typeof name === 'string' && name.trim() === name && name !== '';
+        if (!fits || typeof content !== 'string' || content.trim() === '')
+          throw new Error(`must be ${type} (got ${show(entry)})`);
+        return { name, text: content.trim() };
+      });
+      return read;
+    },
+    print: (all) => Object.fromEntries(all.map(({ name, text: content }) => [name, content])),
+  });
+}
+
 /** Addresses of brokers, each once. */
 export function brokers(about: About): Key<readonly string[]> {
   return list(about, 'a list of brokers, each `host:port`', {

@@ -251,7 +251,7 @@ events: { openRecords: 6 }
     const [first, ...rest] = await problemsIn('');
     expect(first).toMatch(/^detector: is required: a name of up to 63 /);
     expect(rest).toEqual([
-      'source.kind: is required: `file` or `kafka`',
+      'source.kind: is required: `file`, `kafka` or `prometheus`',
       'record.channels: is required: a list of names, at least one',
     ]);
   });

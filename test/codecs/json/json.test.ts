@@ -312,7 +312,7 @@ describe('rejects with the reason', () => {
     const byOrder: RejectReason[] = ['duplicate', 'out_of_order'];
     const tried = new Set(bad.map(([reason]) => reason));
     const ofOtherFormats = (reason: RejectReason): boolean =>
-      /image|base64|pixels|schema|format|damaged|batch/.test(reason);
+      /image|base64|pixels|schema|series|format|damaged|batch/.test(reason);
     const others = rejectReasons.filter((reason) => !ofOtherFormats(reason) && !tried.has(reason));
     expect(others).toEqual(byOrder);
   });

@@ -1,0 +1,78 @@
+/** Reads all queries over a range of evaluation times, in requests of a bounded size. */
+import { runConcurrently } from '../../system/concurrency';
+import type { NamedQuery, QueryRange } from './client';
+import { toSteps, type SeriesRules, type Step } from './records';
+
+export interface ReaderSettings extends SeriesRules {
+  queries: readonly NamedQuery[];
+  stepMs: number;
+  /** Most evaluation times of a request; Prometheus allows 11,000. */
+  maxPoints: number;
+}
+
+export interface ReadSteps {
+  /** Each step that was read, in order of time, also those without records. */
+  steps: readonly Step[];
+  /** Queries that returned no series. */
+  empty: readonly string[];
+  warnings: readonly string[];
+}
+
+/** Requests in progress at a time. */
+const concurrency = 4;
+
+/** Evaluation times of the first request. */
+const firstSteps = 100;
+
+/** Values of all queries that a read aims at: some tens of megabytes of records. */
+const targetValues = 100_000;
+
+export type StepReader = ReturnType<typeof createStepReader>;
+
+export function createStepReader(
+  queryRange: QueryRange,
+  { queries, stepMs, maxPoints, ...rules }: ReaderSettings,
+) {
+  /** Most steps of the next read: fewer after a failure, as that may be due to the size of the answer. */
+  let size = Math.min(firstSteps, maxPoints);
+
+  return {
+    /** Most steps of the next read. */
+    size: (): number => size,
+    /**
+     * Reads the steps of [from, to], which are multiples of the step.
+     * @throws Error if any of the queries fails; a read after that has fewer steps
+     */
+    async read(from: number, to: number, signal?: AbortSignal): Promise<ReadSteps> {
+      const range = { from, to, step: stepMs };
+      const began = size;
+      try {
+        const answers = await runConcurrently(queries, concurrency, (query, failed) =>
+          queryRange(query, range, signal === undefined ? failed : AbortSignal.any([failed, signal])),
+        );
+        const values = answers.reduce((sum, { series }) => sum + series.length, 0);
+        const fitting = Math.floor(targetValues / Math.max(1, values));
+        size = Math.max(1, Math.min(maxPoints, 2 * began, fitting));
+        const results = queries.map(({ name }, i) => ({ name, series: answers[i]!.series }));
+        return {
+          steps: toSteps(results, range, rules),
+          empty: results.filter(({ series }) => series.length === 0).map(({ name }) => name),
+          warnings: answers.flatMap(({ warnings }) => warnings),
+        };
+      } catch (error) {
+        size = Math.max(1, Math.floor(Math.min(began, (to - from) / stepMs + 1) / 2));
+        throw error;
+      }
+    },
+  };
+}
+
+/** The newest evaluation time at or before a time, Unix ms. */
+export function stepAtOrBefore(time: number, stepMs: number): number {
+  return Math.floor(time / stepMs) * stepMs;
+}
+
+/** The first evaluation time at or after a time, Unix ms. */
+export function stepAtOrAfter(time: number, stepMs: number): number {
+  return Math.ceil(time / stepMs) * stepMs;
+}
