@@ -179,7 +179,8 @@ class Progress {
     const to = Math.min(due, from + (this.reader.size() - 1) * stepMs);
     const { steps, empty, warnings } = await this.reader.read(from, to, signal);
     observer.fetched?.();
-    this.remark(empty, warnings, from);
+    // Before the first record there is nothing to fill the windows with.
+    if (BigInt(to) >= this.assignment!.liveFrom) this.remark(empty, warnings, from);
     report(
       true,
       this.silentSince === undefined ? '' : `no query has returned a series since ${iso(this.silentSince)}`,
