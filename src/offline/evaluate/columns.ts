@@ -1,4 +1,5 @@
 /** Which columns of a recorded file are channels. */
+import { isIndex, isLabel } from '../../domain/column-role';
 import { withoutColumn } from '../../sources/file/csv';
 import { valuesOf, type RecordedFile } from './series';
 
@@ -7,12 +8,6 @@ export interface ChosenColumns {
   /** Columns that look like a label or an index: left out unless the configuration lists them. */
   warnings: readonly string[];
 }
-
-/** Usual names of columns that are 1 for anomalous records and 0 for others. */
-const labelName = /^(is[ _-]?)?(label|anomal(y|ies|ous)|outlier|change[ _-]?point|attack)s?$/i;
-
-/** An index has at least this many consecutive numbers. */
-const minIndex = 3;
 
 /**
  * Columns with numbers in at least half of the records that have a value, without labels and indices.
@@ -44,11 +39,8 @@ function isNumeric({ records }: RecordedFile, column: string): boolean {
 }
 
 function looksLike(column: string, values: Float64Array): string | undefined {
-  if (labelName.test(column) && values.every((value) => value === 0 || value === 1)) return 'a label';
-  const isIndex =
-    values.length >= minIndex &&
-    values.every((value, i) => Number.isInteger(value) && value === values[0]! + i);
-  return isIndex ? 'an index' : undefined;
+  if (isLabel(column, values)) return 'a label';
+  return isIndex(values) ? 'an index' : undefined;
 }
 
 /** Channels with one value in all records of a file. */

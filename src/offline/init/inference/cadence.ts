@@ -1,0 +1,68 @@
+/** How the records of a device follow each other. */
+import { rowsByDevice, type Devices } from './roles';
+
+export interface Cadence {
+  /** Median time between two records of a device, ms; NaN without times or with single records. */
+  intervalMs: number;
+  /** Whether nearly all records are so far apart. */
+  isRegular: boolean;
+  /** Nearly all pauses are shorter than this, ms. */
+  usualPauseMs: number;
+  /** Median number of records of a device. */
+  recordsPerDevice: number;
+  /** Records with the time of the newest one of their device, and older ones. */
+  duplicates: number;
+  outOfOrder: number;
+  /** First and last time, Unix ms; NaN without times. */
+  from: number;
+  to: number;
+}
+
+const regularShare = 0.8;
+/** Part of the interval by which a regular record may be early or late. */
+const jitter = 0.25;
+const usualShare = 0.999;
+
+export function findCadence({ keys, times }: Devices): Cadence {
+  const devices = rowsByDevice(keys);
+  const steps: number[] = [];
+  let [duplicates, outOfOrder, from, to] = [0, 0, NaN, NaN];
+  if (times !== undefined) {
+    for (const device of devices) {
+      let newest = NaN;
+      for (const row of device) {
+        const time = times[row]!;
+        if (Number.isNaN(time)) continue;
+        if (!(from <= time)) from = time;
+        if (!(to >= time)) to = time;
+        if (time === newest) duplicates++;
+        else if (time < newest) outOfOrder++;
+        else {
+          if (!Number.isNaN(newest)) steps.push(time - newest);
+          newest = time;
+        }
+      }
+    }
+  }
+  steps.sort((a, b) => a - b);
+  const intervalMs = quantile(steps, 0.5);
+  const regular = steps.filter((step) => Math.abs(step - intervalMs) <= jitter * intervalMs).length;
+  return {
+    intervalMs,
+    isRegular: steps.length > 0 && regular >= regularShare * steps.length,
+    usualPauseMs: quantile(steps, usualShare),
+    recordsPerDevice: quantile(
+      devices.map(({ length }) => length).sort((a, b) => a - b),
+      0.5,
+    ),
+    duplicates,
+    outOfOrder,
+    from,
+    to,
+  };
+}
+
+/** Of sorted values; NaN of none. */
+function quantile(sorted: readonly number[], share: number): number {
+  return sorted.length === 0 ? NaN : sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+}

@@ -1,0 +1,104 @@
+/** Which field names the device: with it, the times of a device ascend. */
+import { countKinds, nameOf, pathText, type Column, type Sample } from './sample';
+
+export interface DeviceField {
+  /** Undefined: all records are of one device. */
+  column: Column | undefined;
+  /** By record; empty text where the field is absent. Shape [records]. */
+  keys: readonly string[];
+  devices: number;
+  /** Share of the records that are not newer than the record before of their device. */
+  conflicts: number;
+  isSure: boolean;
+  /** Other fields that may be it. */
+  candidates: readonly Column[];
+}
+
+const deviceName =
+  /(^|[^a-z])(key|device|sensor|machine|asset|host|hostname|node|station|meter|equipment|instance|vehicle|turbine|robot|motor|pump|engine|plc|thing|unit|well|server|serial)s?([ _.-]?(id|name|no|nr|number|key|uuid))?$/i;
+const idName = /^(id|name|.*[ _-](id|key)|.*[a-z](Id|ID|Key))$/;
+
+/** More values than this share of the records are numbers of records, not devices. */
+const maxShare = 0.5;
+/** Difference of two shares of conflicts that repeated and late records explain. */
+const tolerance = 0.02;
+
+/**
+ * @param times Unix ms by record, undefined without times
+ * @param wanted path of the field, empty for none; by default it is chosen
+ */
+export function findDevice(
+  sample: Sample,
+  times: Float64Array | undefined,
+  time: Column | undefined,
+  wanted?: string,
+): DeviceField {
+  const alone = judge(undefined, sample, times);
+  if (wanted === '') return { ...alone, isSure: true, candidates: [] };
+  const possible = sample.columns
+    .filter(
+      (column) =>
+        column !== time &&
+        (wanted === undefined ? canBeKey(column, sample) : pathText(column.path) === wanted),
+    )
+    .map((column) => judge(column, sample, times))
+    .filter(({ devices }) => wanted !== undefined || devices <= Math.max(2, maxShare * sample.records));
+  if (wanted !== undefined) {
+    if (possible[0] === undefined) throw new Error(`no record has the field "${wanted}"`);
+    return { ...possible[0], isSure: true, candidates: [] };
+  }
+  const least = Math.min(alone.conflicts, ...possible.map(({ conflicts }) => conflicts));
+  const fitting = possible.filter(({ conflicts }) => conflicts <= least + tolerance);
+  const ranked = fitting
+    .map((one) => ({ ...one, rank: rankOf(one.column!) }))
+    .sort(
+      (a, b) => b.rank - a.rank || a.devices - b.devices || a.column!.path.length - b.column!.path.length,
+    );
+  const candidates = ranked.map(({ column }) => column!);
+  const [best] = ranked;
+  const aloneFits = alone.conflicts <= least + tolerance;
+  if (best === undefined || (best.rank === 0 && aloneFits))
+    return { ...alone, isSure: aloneFits, candidates };
+  // A name alone is weak evidence where the times would ascend without it.
+  const isSure = best.rank > 1 || (best.rank === 1 && !aloneFits);
+  return { ...best, isSure, candidates };
+}
+
+function rankOf({ path }: Column): number {
+  const text = path.slice(-2).join('.');
+  return deviceName.test(text) ? 2 : idName.test(path.at(-1)!) ? 1 : 0;
+}
+
+function canBeKey(column: Column, { records }: Sample): boolean {
+  const { numbers, texts } = countKinds(column);
+  if (texts + numbers < 0.99 * records) return false;
+  if (texts > 0) return true;
+  const isWhole = column.values.every(
+    (value) => value === undefined || value === null || Number.isSafeInteger(value),
+  );
+  // Whole numbers are often measurements: the name must say that they are not.
+  return isWhole && rankOf({ path: [nameOf(column)], values: [] }) > 0;
+}
+
+function judge(
+  column: Column | undefined,
+  { records }: Sample,
+  times: Float64Array | undefined,
+): Omit<DeviceField, 'isSure' | 'candidates'> {
+  const keys: string[] =
+    column === undefined ? new Array<string>(records).fill('') : column.values.map(keyText);
+  const newest = new Map<string, number>();
+  let conflicts = 0;
+  keys.forEach((key, i) => {
+    const time = times === undefined ? i : times[i]!;
+    const before = newest.get(key);
+    if (before === undefined) newest.set(key, Number.isNaN(time) ? -Infinity : time);
+    else if (time <= before) conflicts++;
+    else if (time > before) newest.set(key, time);
+  });
+  return { column, keys, devices: newest.size, conflicts: records === 0 ? 0 : conflicts / records };
+}
+
+function keyText(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}

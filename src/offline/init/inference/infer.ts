@@ -1,0 +1,198 @@
+/** Proposes a detector for a sample of records: what is time, device, channel and condition, and how windows are cut. */
+import { findCadence, type Cadence } from './cadence';
+import { findDevice, type DeviceField } from './device';
+import { assignRoles, findCounterColumns, type Role } from './roles';
+import { nameOf, pathText, type Column, type Sample } from './sample';
+import { findTime, type TimeChoice } from './time';
+
+/** A sample from which no detector can be proposed. The message says why, and what would help. */
+export class UnusableSampleError extends Error {
+  override readonly name = 'UnusableSampleError';
+}
+
+/** Decisions of a person, which take precedence. Paths are written as in a configuration. */
+export interface Choices {
+  /** Field of the device; empty = one device. */
+  key?: string;
+  time?: string;
+  /** Channels and conditions to leave out, and fields that are conditions, by path. */
+  without?: readonly string[];
+  conditions?: readonly string[];
+}
+
+export interface Proposal {
+  records: number;
+  time: TimeChoice;
+  device: DeviceField;
+  /** Object with the channels; empty = the record itself. */
+  valuesPath: readonly string[];
+  channels: readonly Column[];
+  /** Number of values if channels are a list without names. */
+  listLength: number | undefined;
+  conditionsPath: readonly string[];
+  conditions: readonly Column[];
+  /** By path. */
+  counters: readonly string[];
+  constant: readonly string[];
+  /** Channels without a value in some records: number of such records, by name. */
+  incomplete: Readonly<Record<string, number>>;
+  unused: readonly { field: string; reason: string }[];
+  omittedFields: number;
+  cadence: Cadence;
+  /** What a person should check, by key of the configuration. */
+  doubts: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Share of conflicting times above which no field tells the devices apart. */
+const maxConflicts = 0.2;
+
+/**
+ * @throws UnusableSampleError if there are no records, or no channel
+ */
+export function infer(sample: Sample, choices: Choices = {}): Proposal {
+  if (sample.records === 0) throw new UnusableSampleError('there is no readable record');
+  const doubts = new Map<string, string[]>();
+  const doubt = (key: string, text: string): void => void doubts.set(key, [...(doubts.get(key) ?? []), text]);
+
+  const time = findTime(sample, choices.time);
+  if (choices.time !== undefined && time.field === undefined)
+    throw new UnusableSampleError(
+      `the field "${choices.time}" has no times${time.unreadable.map(({ reason }) => `: it ${reason}`).join('')}`,
+    );
+  const times = time.field?.times;
+  if (time.field?.unit !== 'auto' && time.field !== undefined)
+    doubt('fields.timestampUnit', 'the numbers ascend, but are no dates: they are taken for seconds');
+  const device = findDevice(sample, times, time.field?.column, choices.key);
+  if (!device.isSure) doubt('fields.key', deviceDoubt(device));
+  if (device.conflicts > maxConflicts)
+    doubt(
+      'fields.key',
+      `${percent(device.conflicts)} of the records are not newer than the one before of their device: another field may be needed to tell devices apart`,
+    );
+
+  const devices = { keys: device.keys, times };
+  const taken = [time.field?.column, device.column].filter((column) => column !== undefined);
+  const timeLike = time.unreadable.map(({ column }) => column);
+  const roles = assignRoles(sample.columns, devices, [...taken, ...timeLike]).map((role) =>
+    decide(role, choices),
+  );
+  const ofKind = (kind: Role['kind']): Role[] => roles.filter((role) => role.kind === kind);
+
+  const values = fullest(ofKind('channel'));
+  const given = fullest(ofKind('condition'));
+  if (values.kept.length === 0) throw new UnusableSampleError(noChannel(roles));
+  for (const { column, doubt: text } of values.kept)
+    if (text !== undefined) doubt('record.channels', `${nameOf(column)}: ${text}`);
+  for (const { column, doubt: text } of given.kept)
+    if (text !== undefined) doubt('record.conditions', `${nameOf(column)}: ${text}`);
+  const channels = values.kept.map(({ column }) => column);
+  const cadence = findCadence(devices);
+  if (times !== undefined && !cadence.isRegular && !Number.isNaN(cadence.intervalMs))
+    doubt('window', 'records are not evenly spaced: a window is of as many records, whatever its time');
+
+  return {
+    records: sample.records,
+    time,
+    device,
+    valuesPath: values.path,
+    channels,
+    listLength: listLength(channels),
+    conditionsPath: given.path,
+    conditions: given.kept.map(({ column }) => column),
+    counters: findCounterColumns(channels, devices),
+    constant: channels.filter(isConstant).map(nameOf),
+    incomplete: Object.fromEntries(
+      channels
+        .map((column) => [nameOf(column), absentIn(column)] as const)
+        .filter(([, absent]) => absent > 0),
+    ),
+    unused: [
+      ...time.unreadable.map(({ column, reason }) => ({
+        field: pathText(column.path),
+        reason: `as a time it ${reason}`,
+      })),
+      ...ofKind('unused').map(({ column, reason }) => ({ field: pathText(column.path), reason })),
+      ...values.others.map(({ column }) => ({
+        field: pathText(column.path),
+        reason: `it is not beside the other channels, in ${place(values.path)}`,
+      })),
+      ...given.others.map(({ column }) => ({
+        field: pathText(column.path),
+        reason: `it is not beside the other conditions, in ${place(given.path)}`,
+      })),
+    ],
+    omittedFields: sample.omittedFields,
+    cadence,
+    doubts: Object.fromEntries(doubts),
+  };
+}
+
+function deviceDoubt({ column, candidates }: DeviceField): string {
+  const others = candidates
+    .filter((one) => one !== column)
+    .slice(0, 3)
+    .map(({ path }) => pathText(path));
+  const what =
+    column === undefined
+      ? 'no field seems to name the device'
+      : 'only its name or its values speak for this field';
+  return others.length === 0 ? what : `${what}; it may also be ${others.join(' or ')}`;
+}
+
+function decide(role: Role, { without = [], conditions }: Choices): Role {
+  const field = pathText(role.column.path);
+  if (conditions?.includes(field) === true) return { column: role.column, kind: 'condition', reason: '' };
+  if (without.includes(field) || without.includes(nameOf(role.column)))
+    return { column: role.column, kind: 'unused', reason: 'left out by choice' };
+  return conditions !== undefined && role.kind === 'condition'
+    ? { column: role.column, kind: 'unused', reason: 'not a condition by choice' }
+    : role;
+}
+
+/** The fields of the object with the most of them: a detector reads the fields of one object. A list is an object of its own. */
+function fullest(roles: readonly Role[]): { path: readonly string[]; kept: Role[]; others: Role[] } {
+  const groups = new Map<string, { path: readonly string[]; roles: Role[]; weight: number }>();
+  for (const role of roles) {
+    const { column } = role;
+    const isList = listLength([column]) !== undefined;
+    const path = isList ? column.path : column.path.slice(0, -1);
+    const group = groups.get(path.join('\0')) ?? { path, roles: [], weight: 0 };
+    group.roles.push(role);
+    // Of two alike objects, such as before and after a change, the one that is there more often.
+    group.weight += (listLength([column]) ?? 1) * (1 - absentIn(column) / Math.max(1, column.values.length));
+    groups.set(path.join('\0'), group);
+  }
+  const [best] = [...groups.values()].sort((a, b) => b.weight - a.weight);
+  if (best === undefined) return { path: [], kept: [], others: [] };
+  return { path: best.path, kept: best.roles, others: roles.filter((role) => !best.roles.includes(role)) };
+}
+
+function listLength(channels: readonly Column[]): number | undefined {
+  const list = channels[0]?.values.find((value) => value !== undefined && value !== null);
+  return Array.isArray(list) ? list.length : undefined;
+}
+
+function absentIn({ values }: Column): number {
+  return values.reduce<number>(
+    (absent, value) => absent + (value === undefined || value === null ? 1 : 0),
+    0,
+  );
+}
+
+function isConstant({ values }: Column): boolean {
+  const first = values.find((value) => typeof value === 'number');
+  return first !== undefined && values.every((value) => typeof value !== 'number' || value === first);
+}
+
+function noChannel(roles: readonly Role[]): string {
+  const reasons = roles
+    .filter(({ kind }) => kind === 'unused')
+    .slice(0, 8)
+    .map(({ column, reason }) => `"${pathText(column.path)}": ${reason}`);
+  return `no field has numbers that can be a channel${reasons.length === 0 ? '' : ` (${reasons.join('; ')})`}`;
+}
+
+const place = (path: readonly string[]): string =>
+  path.length === 0 ? 'the record itself' : `"${pathText(path)}"`;
+
+export const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;

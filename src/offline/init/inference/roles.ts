@@ -1,0 +1,173 @@
+/** What each field is: a channel, a condition, or neither, and why. */
+import { isIndex, isLabel } from '../../../domain/column-role';
+import { createCounterTest } from '../../../domain/counter';
+import { countKinds, distinctValues, isNumber, nameOf, pathText, type Column } from './sample';
+
+export interface Role {
+  column: Column;
+  kind: 'channel' | 'condition' | 'unused';
+  /** Why it is unused; empty otherwise. */
+  reason: string;
+  /** What a person should check; undefined = clear. */
+  doubt?: string;
+}
+
+export interface Devices {
+  /** Device of each record. Shape [records]. */
+  keys: readonly string[];
+  /** Unix ms by record, undefined without times. */
+  times: Float64Array | undefined;
+}
+
+/** Records of each device, in their order. */
+export function rowsByDevice(keys: readonly string[]): number[][] {
+  const rows = new Map<string, number[]>();
+  keys.forEach((key, i) => {
+    const known = rows.get(key);
+    if (known === undefined) rows.set(key, [i]);
+    else known.push(i);
+  });
+  return [...rows.values()];
+}
+
+const idName =
+  /(^|[^a-z])(id|uuid|guid|serial|imei|mac|pid|offset|partition|lsn|xid|txid|seq|sequence|pos|port|row|idx|index)$|[a-z](Id|ID|Uuid|Seq)$/;
+const versionName = /(^|[^a-z])(fw|firmware|version|ver|build|revision|rev|schema|release)([^a-z]|$)/i;
+const placeName = /^(lat|latitude|lon|lng|long|longitude|altitude)$/i;
+const modeName =
+  /(^|[^a-z])(mode|state|program(me)?|product|recipe|phase|step|gear|batch|shift|operation|regime|stage)$/i;
+/** Fields that tell of faults: a model conditioned on them takes a fault for one more normal mode. */
+const verdictName =
+  /status|alarm|alert|error|err|fault|fail|warn|quality|health|label|anomal|outlier|severity/i;
+const verdictValue =
+  /^(ok|nok|error|fault|fail(ed|ure)?|alarm|warn(ing)?|broken|anomal(y|ous)|normal|abnormal|defect|good|bad)$/i;
+const timeName = /(^|[^a-z])(ts|time|timestamp|datetime|date)([^a-z]|$)|(time|timestamp)(_?ms|_?ns)?$/i;
+
+/** More values are names, not modes: the default of `maxValues`. */
+const maxCategories = 64;
+/** Most values of a category that is a number. */
+const maxNumberCategories = 12;
+/** Least records for each value of a category. */
+const minPerCategory = 20;
+
+/** @param taken fields with another role: time, device */
+export function assignRoles(columns: readonly Column[], devices: Devices, taken: readonly Column[]): Role[] {
+  const rows = rowsByDevice(devices.keys);
+  return columns
+    .filter((column) => !taken.includes(column))
+    .map((column) => ({ column, ...roleOf(column, rows) }));
+}
+
+function roleOf(column: Column, rows: readonly number[][]): Omit<Role, 'column'> {
+  const { numbers, texts, booleans, lists, absent } = countKinds(column);
+  if (absent === column.values.length) return unused('it has no value in any record');
+  if (lists > 0) return roleOfList(column);
+  if (numbers > 0 && numbers >= texts + booleans) return roleOfNumbers(column, rows, texts);
+  return roleOfTexts(column, rows);
+}
+
+const unused = (reason: string): Omit<Role, 'column'> => ({ kind: 'unused', reason });
+
+function roleOfList({ values }: Column): Omit<Role, 'column'> {
+  const lists = values.filter((value) => Array.isArray(value)) as unknown[][];
+  const { length } = lists[0]!;
+  const isVector = lists.every(
+    (list) => list.length === length && list.every((value) => value === null || isNumber(value)),
+  );
+  return isVector && length > 0
+    ? { kind: 'channel', reason: '' }
+    : unused('it is a list that is not of as many numbers each time');
+}
+
+function roleOfNumbers(column: Column, rows: readonly number[][], texts: number): Omit<Role, 'column'> {
+  const name = nameOf(column);
+  const values = column.values.filter(isNumber);
+  if (isLabel(name, values)) return unused('it looks like a label: 1 for anomalous records');
+  const isWhole = values.every((value) => Number.isInteger(value));
+  if (isIndex(values) || (isWhole && rows.every((device) => isIndex(pick(column, device)))))
+    return unused('it looks like an index: it counts records');
+  if (isWhole && idName.test(name)) return unused('it looks like an id');
+  if (versionName.test(name)) return unused('it looks like a version');
+  if (timeName.test(name)) return unused('it is another time');
+  if (placeName.test(name)) return unused('it is a place');
+  const { values: distinct, isMore } = distinctValues(values, maxNumberCategories);
+  if (isWhole && rows.length > 1 && distinct.size > 1 && isConstantPerDevice(column, rows))
+    return unused('it is constant for each device');
+  if (isWhole && modeName.test(name) && !isMore && distinct.size > 1)
+    return {
+      kind: 'condition',
+      reason: '',
+      doubt: 'a number that seems to name a mode, by its name and its few values',
+    };
+  if (isWhole && verdictName.test(name) && !isMore)
+    return unused('it seems to tell of faults, not to measure');
+  return {
+    kind: 'channel',
+    reason: '',
+    ...(texts > 0 && { doubt: `${texts} records have text in it, and are rejected` }),
+  };
+}
+
+function roleOfTexts(column: Column, rows: readonly number[][]): Omit<Role, 'column'> {
+  const name = nameOf(column);
+  const present = column.values.filter((value) => value !== undefined && value !== null);
+  if (
+    present.every(
+      (value) => typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value)),
+    )
+  )
+    return unused('its numbers are text, which the decoder does not read as channels');
+  if (timeName.test(name)) return unused('it is another time');
+  const { values: distinct, isMore } = distinctValues(present, maxCategories);
+  if (isMore) return unused(`it has more than ${maxCategories} texts`);
+  if (distinct.size === 1) return unused('it is the same in all records');
+  if (versionName.test(name)) return unused('it looks like a version');
+  if (rows.length > 1 && isConstantPerDevice(column, rows)) return unused('it is constant for each device');
+  const isVerdict = verdictName.test(name) || [...distinct].some((value) => verdictValue.test(String(value)));
+  if (isVerdict)
+    return unused('it seems to tell of faults: under it as a condition, they would count as normal');
+  if (present.length < minPerCategory * distinct.size) return unused('its values have too few records each');
+  return {
+    kind: 'condition',
+    reason: '',
+    ...(!modeName.test(name) && { doubt: 'a text with few values that change within a device' }),
+  };
+}
+
+function pick({ values }: Column, rows: readonly number[]): number[] {
+  return rows.map((row) => values[row]).filter(isNumber);
+}
+
+function isConstantPerDevice({ values }: Column, rows: readonly number[][]): boolean {
+  // Devices with one record say nothing.
+  return (
+    rows.some((device) => device.length > 1) &&
+    rows.every((device) => {
+      const first = values[device[0]!];
+      return device.every(
+        (row) => values[row] === first || values[row] === undefined || values[row] === null,
+      );
+    })
+  );
+}
+
+/** The channels that only grow but for resets: the detector scores their rate. */
+export function findCounterColumns(columns: readonly Column[], { keys, times }: Devices): string[] {
+  const rows = rowsByDevice(keys);
+  return columns
+    .filter(({ values }) => {
+      const test = createCounterTest();
+      for (const device of rows) {
+        const ordered = times === undefined ? device : [...device].sort((a, b) => times[a]! - times[b]!);
+        let previous = NaN;
+        ordered.forEach((row, i) => {
+          const value = values[row];
+          if (!isNumber(value)) return;
+          if (!Number.isNaN(previous)) test.add(previous, value, i < ordered.length / 2 ? 0 : 1);
+          previous = value;
+        });
+      }
+      return test.passes();
+    })
+    .map(({ path }) => pathText(path));
+}

@@ -1,0 +1,103 @@
+/** A sample of records as columns: each field by its path, with a value for each record. */
+
+/** A field of the records, or a column of a CSV file. */
+export interface Column {
+  /** Names of the fields from the record to the value. */
+  path: readonly string[];
+  /** By record: a number, text, a boolean, null, a list of numbers; undefined = absent. Shape [records]. */
+  values: readonly unknown[];
+}
+
+export interface Sample {
+  records: number;
+  columns: readonly Column[];
+  /** Fields beyond the limit of columns, or too deep. */
+  omittedFields: number;
+}
+
+/** More fields than this are not looked at: the records are then a map by device or by time. */
+const maxColumns = 1000;
+const maxDepth = 8;
+
+/** Collects JSON objects. */
+export function createSampleBuilder() {
+  const columns = new Map<string, { path: readonly string[]; values: unknown[] }>();
+  const omitted = new Set<string>();
+  let records = 0;
+
+  function add(value: unknown, path: readonly string[]): void {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value) && path.length < maxDepth) {
+      for (const [name, inner] of Object.entries(value)) add(inner, [...path, name]);
+      return;
+    }
+    const id = path.join('\0');
+    let column = columns.get(id);
+    if (column === undefined) {
+      if (columns.size >= maxColumns) {
+        if (omitted.size < maxColumns) omitted.add(id);
+        return;
+      }
+      columns.set(id, (column = { path, values: [] }));
+    }
+    column.values[records] = value;
+  }
+
+  return {
+    add(record: object): void {
+      for (const [name, value] of Object.entries(record)) add(value, [name]);
+      records++;
+    },
+    build: (): Sample => ({
+      records,
+      columns: [...columns.values()].map(({ path, values }) => ({
+        path,
+        values: Array.from({ length: records }, (_, i) => values[i]),
+      })),
+      omittedFields: omitted.size,
+    }),
+  };
+}
+
+/** A path as a configuration has it. */
+export function pathText(path: readonly string[]): string {
+  return path.map((name) => name.replaceAll('.', '\\.')).join('.');
+}
+
+export const nameOf = ({ path }: Pick<Column, 'path'>): string => path.at(-1) ?? '';
+
+export const isNumber = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isFinite(value);
+
+/** Counts of the kinds of values of a column. */
+export function countKinds({ values }: Column) {
+  let [numbers, texts, booleans, lists, absent] = [0, 0, 0, 0, 0];
+  for (const value of values) {
+    if (value === undefined || value === null) absent++;
+    else if (isNumber(value)) numbers++;
+    else if (typeof value === 'boolean') booleans++;
+    else if (Array.isArray(value)) lists++;
+    else texts++;
+  }
+  return { numbers, texts, booleans, lists, absent };
+}
+
+/** At most `most` of the values that are there, spread evenly. */
+export function someValues({ values }: Column, most: number): unknown[] {
+  const present = values.filter((value) => value !== undefined && value !== null);
+  const step = Math.max(1, present.length / most);
+  return Array.from({ length: Math.min(most, present.length) }, (_, i) => present[Math.floor(i * step)]);
+}
+
+/** Distinct values, and whether there are more than `most`. */
+export function distinctValues(
+  values: readonly unknown[],
+  most: number,
+): { values: Set<unknown>; isMore: boolean } {
+  const found = new Set<unknown>();
+  for (const value of values) {
+    if (value === undefined || value === null) continue;
+    found.add(value);
+    if (found.size > most) return { values: found, isMore: true };
+  }
+  return { values: found, isMore: false };
+}
