@@ -77,6 +77,7 @@ const restrictions = (folder, forbidden) => ({
 const layering = [
   ...order.map((folder) => restrictions(folder, pure.includes(folder) ? impure : [])),
   restrictions('offline/evaluate/quality', impure),
+  restrictions('offline/init/inference', impure),
 ];
 
 /** What src/system does for all other folders, as selectors of hand-written copies. */

@@ -7,6 +7,7 @@ import { vaemonVersion } from './version';
 
 /** Every command, in the order of the help. Each is loaded on use: most need a tensor library, some do not. */
 const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> = {
+  init: () => import('./init'),
   run: () => import('./run'),
   train: () => import('./train'),
   evaluate: () => import('./evaluate'),
@@ -26,6 +27,7 @@ const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> 
 
 const examples = `
 Examples:
+  $ vaemon init --file records.csv             propose a detector for own records
   $ vaemon run config/demo                     replay a recorded machine with known faults
   $ vaemon train config/kafka -d plant         train now, without a running daemon
   $ vaemon generate config/demo -n 100         synthetic windows from the current model

@@ -8,6 +8,8 @@ export interface CommandContext {
   stdout: LogStream;
   /** Errors, and the log of a command whose result is on stdout. */
   stderr: LogStream;
+  /** Asks a person at a terminal; undefined where nobody can answer. */
+  ask?: (question: string) => Promise<string>;
   /** Sets the exit code of the process; 0 by default. */
   setExitCode: (code: number) => void;
 }

@@ -203,8 +203,9 @@ export function urls(about: About): Key<readonly string[]> {
 }
 
 /** Name of a column of a CSV file. */
-export function column(about: About): Key<string> {
-  return text(about, 'the name of a column', (value) => value.trim() !== '');
+export function column(about: About, { empty = false } = {}): Key<string> {
+  const type = empty ? 'the name of a column, or empty' : 'the name of a column';
+  return text(about, type, (value) => (empty && value === '') || value.trim() !== '');
 }
 
 /** Name of a condition, or none. */

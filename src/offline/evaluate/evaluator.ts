@@ -83,6 +83,8 @@ export async function trainOnce(parts: TrainingParts) {
   const first = await trainVersion('evaluation', parts, recordDecoder, train.slice(-maxRecords), []);
 
   return {
+    /** The first version. */
+    detector: first.active.detector,
     counters: first.active.detector.state.counters ?? [],
     seasons: first.active.detector.state.seasons ?? [],
     /**

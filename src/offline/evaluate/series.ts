@@ -105,7 +105,7 @@ export function toMessages(
 }
 
 /** Merges the messages of all keys by time; those of a key stay in their order. */
-function merged(messages: readonly Message[], keys: readonly string[]): Message[] {
+export function merged(messages: readonly Message[], keys: readonly string[]): Message[] {
   const newest = new Map<string, number>();
   const times = messages.map(({ timestamp }, i) => {
     const time = Math.max(newest.get(keys[i]!) ?? -Infinity, Number.isNaN(timestamp) ? -Infinity : timestamp);

@@ -1,6 +1,7 @@
 /** Records from a CSV or NDJSON file, or recorded images, delivered at a chosen rate: for demos, replays and tests. */
+import { basename } from 'node:path';
 import type { Readable } from 'node:stream';
-import { parseTime, TimeError, type TimestampUnit } from '../../domain/time';
+import { earliestTime, parseTime, TimeError, type TimestampUnit } from '../../domain/time';
 import { DecodeError } from '../../errors';
 import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
@@ -10,7 +11,9 @@ import type { HandleBatch, Message, Source } from '../source';
 
 /** Names of the columns of a CSV file; every other column is a channel. */
 export interface FileColumns {
+  /** Empty: one device, called after the file. */
   key: string;
+  /** Empty: the records are a second apart. */
   timestamp: string;
   conditions: readonly string[];
 }
@@ -173,15 +176,22 @@ async function* readMessages(
       yield messageOf(Buffer.from(key), bytes, index++ * imageTickMs);
     return;
   }
+  const { columns, timestampUnit } = settings;
   for await (const record of readFileRecords(settings)) {
     if (index++ < skip) continue;
-    const time = timeOf(record.timestamp, settings.timestampUnit);
-    const timestamp =
-      Number.isNaN(time) || shift.ms === 0 ? record.timestamp : new Date(time + shift.ms).toISOString();
-    const { raw, problem, key, values, conditions } = record;
+    const { raw, problem, values, conditions } = record;
+    const key = columns.key === '' ? basename(topic).replace(/\.csv(\.gz)?$/, '') : record.key;
+    const given = columns.timestamp === '' ? untimedRecord(index - 1) : record.timestamp;
+    const time = timeOf(given, timestampUnit);
+    const timestamp = Number.isNaN(time) || shift.ms === 0 ? given : new Date(time + shift.ms).toISOString();
     const value = raw ?? Buffer.from(JSON.stringify({ key, timestamp, values, conditions }));
     yield messageOf(null, value, time, problem);
   }
+}
+
+/** Time of a record of a file without times: a second apart, from the first time that is read without a unit. */
+function untimedRecord(index: number): string {
+  return new Date(earliestTime + index * 1000).toISOString();
 }
 
 /** One row, its cells sorted by the kind of their column. */

@@ -41,8 +41,20 @@ const section = {
     { min: 0 },
   ),
   columns: {
-    key: column({ doc: 'CSV column of the device (key).', default: defaultColumns.key }),
-    timestamp: column({ doc: 'CSV column of the event time.', default: defaultColumns.timestamp }),
+    key: column(
+      {
+        doc: 'CSV column of the device (key). Empty: the file has one device, called after the file.',
+        default: defaultColumns.key,
+      },
+      { empty: true },
+    ),
+    timestamp: column(
+      {
+        doc: 'CSV column of the event time. Empty: the file has no times; its records get times a second apart.',
+        default: defaultColumns.timestamp,
+      },
+      { empty: true },
+    ),
     conditions: names({
       doc: 'CSV columns of conditions. Every other column is a channel.',
       default: defaultColumns.conditions,

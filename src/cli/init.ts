@@ -1,0 +1,153 @@
+/** `vaemon init`: looks at recorded data, proposes a detector, and shows how many alarms it would have given. */
+import { writeFile } from 'node:fs/promises';
+import { createLogger } from '../logger';
+import { openSample, UnusableSampleError, type ProposedDetector } from '../offline/init/init';
+import { usualTarget, type Target } from '../offline/init/detector-file';
+import type { Choices, Proposal } from '../offline/init/inference/infer';
+import { pathText, nameOf } from '../offline/init/inference/sample';
+import { describePrices, describeProposal } from '../offline/init/report';
+import { errorCode } from '../system/file-system';
+import { exitCodes, type CommandContext, type Register } from './context';
+import { jsonText, wholeFrom } from './options';
+
+interface Options {
+  file: string;
+  out?: string;
+  name?: string;
+  sample: number;
+  yes?: boolean;
+  json?: boolean;
+}
+
+export const register: Register = (program, context) => {
+  program
+    .command('init')
+    .description('look at recorded data, propose a detector, and show how many alarms it would have given')
+    .requiredOption('--file <path>', 'CSV or NDJSON file, also .gz')
+    .option('--out <file>', 'file to write (default: NAME.yaml)')
+    .option('--name <name>', 'name of the detector (default: that of the file)')
+    .option('--sample <n>', 'number of records to look at', wholeFrom(100), 200_000)
+    .option('-y, --yes', 'ask nothing')
+    .option('--json', 'ask nothing, and print the result as JSON')
+    .action(async (options: Options) => {
+      try {
+        await propose(options, context);
+      } catch (error) {
+        if (!(error instanceof UnusableSampleError)) throw error;
+        context.stderr.write(`vaemon: ${options.file}: ${error.message}; nothing is written\n`);
+        context.setExitCode(exitCodes.failure);
+      }
+    });
+};
+
+async function propose(options: Options, context: CommandContext): Promise<void> {
+  const { env, stdout, stderr } = context;
+  const { file: path, json = false, yes = false } = options;
+  const ask = json || yes ? undefined : context.ask;
+  const log = createLogger({ level: 'warn', format: 'text', stream: stderr });
+  const sample = await openSample({
+    path,
+    maxRecords: options.sample,
+    name: options.name,
+    env,
+    log,
+    now: Date.now,
+  });
+  const print = (text: string): void => void (json || stdout.write(text));
+
+  let proposal = sample.infer();
+  print(describeProposal(path, sample.recorded, proposal));
+  if (ask !== undefined) {
+    const choices = await askChoices(proposal, ask);
+    if (Object.keys(choices).length > 0) {
+      proposal = sample.infer(choices);
+      print(describeProposal(path, sample.recorded, proposal));
+    }
+  }
+  const proposed = await sample.propose(proposal, () => print('\nTraining a model on the sample …\n'));
+  print(describePrices(proposed));
+  const target = ask === undefined ? usualTarget : await askTarget(proposed, ask);
+  const out = options.out ?? `${proposed.name}.yaml`;
+  await writeNew(out, proposed.render(target));
+  if (json) stdout.write(jsonText(resultOf(path, out, target, proposed)));
+  else print(`\nWrote ${out}. Next:\n  vaemon config check ${out}\n  vaemon run ${out}\n`);
+}
+
+type Ask = NonNullable<CommandContext['ask']>;
+
+/** An empty answer accepts the proposal. */
+async function askChoices({ device, channels, conditions }: Proposal, ask: Ask): Promise<Choices> {
+  const choices: Choices = {};
+  const current = device.column === undefined ? 'none' : pathText(device.column.path);
+  const others = device.candidates.map(({ path }) => pathText(path)).filter((field) => field !== current);
+  const key = await ask(
+    `Field of the device [${current}]${others.length === 0 ? '' : ` (or ${others.slice(0, 4).join(', ')}, none)`}: `,
+  );
+  if (key !== '' && key !== current) choices.key = key === 'none' ? '' : key;
+  const given = conditions.map(({ path }) => pathText(path));
+  const wanted = await ask(`Conditions on which normal values depend [${given.join(', ') || 'none'}]: `);
+  if (wanted !== '') choices.conditions = wanted === 'none' ? [] : listOf(wanted);
+  const without = await ask(
+    `Channels to leave out, of ${channels.map(nameOf).slice(0, 12).join(', ')} [none]: `,
+  );
+  if (without !== '' && without !== 'none') choices.without = listOf(without);
+  return choices;
+}
+
+const listOf = (text: string): string[] =>
+  text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+
+async function askTarget({ prices }: ProposedDetector, ask: Ask): Promise<Target> {
+  if ('problem' in prices) return usualTarget;
+  for (;;) {
+    const answer = await ask(`Target, 1 to ${prices.prices.length} [1]: `);
+    const chosen = prices.prices[answer === '' ? 0 : Number(answer) - 1];
+    if (chosen !== undefined) return { falseAlarmTarget: chosen.falseAlarmTarget, budget: chosen.budget };
+  }
+}
+
+/** @throws Error if the file exists */
+async function writeNew(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text, { flag: 'wx' });
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    throw new Error(`${path} exists, and is left as it is: name another file with --out`, { cause: error });
+  }
+}
+
+function resultOf(
+  path: string,
+  out: string,
+  target: Target,
+  { recorded, proposal, decoded, prices }: ProposedDetector,
+) {
+  const { time, device, channels, valuesPath, conditions, conditionsPath, cadence } = proposal;
+  return {
+    file: path,
+    written: out,
+    format: recorded.format,
+    records: proposal.records,
+    isWhole: !recorded.isMore,
+    time:
+      time.field === undefined ? null : { field: pathText(time.field.column.path), unit: time.field.unit },
+    device: {
+      field: device.column === undefined ? null : pathText(device.column.path),
+      devices: device.devices,
+    },
+    channels: { in: pathText(valuesPath), names: channels.map(nameOf) },
+    conditions: { in: pathText(conditionsPath), names: conditions.map(nameOf) },
+    counters: proposal.counters,
+    constant: proposal.constant,
+    incomplete: proposal.incomplete,
+    cadence,
+    unused: proposal.unused,
+    doubts: proposal.doubts,
+    rejected: decoded.rejected,
+    target,
+    prices,
+  };
+}

@@ -1,0 +1,164 @@
+/** What each false-alarm target would have cost: alarms in records of the sample that the model was not trained on. */
+import type { FalseAlarmTarget } from '../../calibration/threshold';
+import { detectorSchema, type DetectorSettings } from '../../config/detector';
+import type { Detection } from '../../domain/detection';
+import type { DecodeError } from '../../errors';
+import { createRecordDecoder } from '../../pipeline/record-decoder';
+import { openEngines, usualEngines } from '../../runtime/engines';
+import type { Detector } from '../../scoring/detector';
+import type { Message } from '../../sources/source';
+import { merged } from '../evaluate/series';
+import { trainOnce } from '../evaluate/evaluator';
+import { countAlarmsAt } from '../replay/alarms';
+import { usualTarget, type Target } from './detector-file';
+
+export interface Price extends Target {
+  /** Surprise from which a record is anomalous; undefined if the sample is too short to calibrate the target. */
+  threshold: number | undefined;
+  /** Share of the held-out records that are anomalous. */
+  anomalousShare: number;
+  /** Events that open. */
+  alarms: number;
+  alarmsPerDay: number;
+}
+
+export interface Prices {
+  trainedRecords: number;
+  heldOutRecords: number;
+  heldOutMs: number;
+  seconds: number;
+  counters: readonly string[];
+  seasons: readonly string[];
+  prices: readonly Price[];
+}
+
+/** Targets whose price is shown: the usual one first. */
+const targets: readonly Target[] = [
+  usualTarget,
+  { falseAlarmTarget: '5 per day', budget: 'auto' },
+  { falseAlarmTarget: '1 per day', budget: 'auto' },
+  { falseAlarmTarget: '1 per week', budget: 'auto' },
+  { falseAlarmTarget: '0.005', budget: 'none' },
+  { falseAlarmTarget: '0.001', budget: 'none' },
+];
+
+/** Share of the sample, the oldest part, that the quick model is trained on. */
+const trainShare = 0.65;
+const dayMs = 86_400_000;
+const batchRecords = 1000;
+
+export interface DecodedSample {
+  /** Usable messages in order of time over all devices, those of a device in the order of the source. */
+  messages: readonly Message[];
+  /** Rejected ones by reason, with the first error. */
+  rejected: Readonly<Record<string, { records: number; example: string }>>;
+  rejectedRecords: number;
+}
+
+/** Decodes the messages as the detector would. */
+export async function decodeSample(
+  settings: DetectorSettings,
+  all: readonly Message[],
+  now: number,
+): Promise<DecodedSample> {
+  const { decode } = createRecordDecoder(settings);
+  const messages: Message[] = [];
+  const keys: string[] = [];
+  const rejected: Record<string, { records: number; example: string }> = {};
+  let rejectedRecords = 0;
+  for (let from = 0; from < all.length; from += batchRecords) {
+    const part = all.slice(from, from + batchRecords);
+    const usable = part.filter((message) => message.problem === undefined);
+    const { records, rows } = await decode(usable, now);
+    const refuse = ({ reason, message }: DecodeError): void => {
+      rejectedRecords++;
+      rejected[reason] = {
+        records: (rejected[reason]?.records ?? 0) + 1,
+        example: rejected[reason]?.example ?? message,
+      };
+    };
+    for (const { problem } of part) if (problem !== undefined) refuse(problem);
+    rows.forEach((row, i) => {
+      if (typeof row !== 'number') return refuse(row);
+      messages.push({ ...usable[i]!, timestamp: records.timestamps[row]! });
+      keys.push(records.keys[row]!);
+    });
+  }
+  return { messages: merged(messages, keys), rejected, rejectedRecords };
+}
+
+/**
+ * Trains on the older part of the sample and scores the newer one.
+ * @throws TrainingError when the sample is too small
+ */
+export async function priceTargets(
+  settings: DetectorSettings,
+  messages: readonly Message[],
+): Promise<Prices> {
+  const began = performance.now();
+  const cut = Math.floor(trainShare * messages.length);
+  const numbered = (part: readonly Message[], warmUp: boolean): Message[] =>
+    part.map((message, i) => ({
+      ...message,
+      warmUp,
+      origin: { topic: 'sample', partition: 0, offset: String(i) },
+    }));
+  const test = numbered(messages.slice(cut), false);
+  const engines = await openEngines(usualEngines);
+  const trained = await trainOnce({ settings, train: numbered(messages.slice(0, cut), true), engines });
+  try {
+    const detections: Detection[] = [];
+    await trained.score(test, (batch) => void detections.push(...batch.detections));
+    const heldOutMs = spanOf(test);
+    return {
+      trainedRecords: cut,
+      heldOutRecords: test.length,
+      heldOutMs,
+      seconds: (performance.now() - began) / 1000,
+      counters: trained.counters,
+      seasons: trained.seasons,
+      prices: targets.map((target) => priceOf(target, settings, detections, trained.detector, heldOutMs)),
+    };
+  } finally {
+    trained.dispose();
+    await engines.close();
+  }
+}
+
+function priceOf(
+  target: Target,
+  settings: DetectorSettings,
+  detections: readonly Detection[],
+  detector: Detector,
+  heldOutMs: number,
+): Price {
+  const { calibration, events } = detectorSchema;
+  const wanted: FalseAlarmTarget = calibration.falseAlarmTarget.parse(target.falseAlarmTarget);
+  const supposed = {
+    ...settings,
+    events: { ...settings.events, budget: events.budget.parse(target.budget) },
+  };
+  try {
+    const { alarms, events: opened, threshold } = countAlarmsAt(wanted, supposed, detections, () => detector);
+    return {
+      ...target,
+      threshold: Object.values(threshold)[0],
+      anomalousShare: detections.length === 0 ? 0 : alarms / detections.length,
+      alarms: opened,
+      alarmsPerDay: (opened * dayMs) / heldOutMs,
+    };
+  } catch (error) {
+    // The target is too rare for the calibration.
+    if (!(error instanceof RangeError)) throw error;
+    return { ...target, threshold: undefined, anomalousShare: NaN, alarms: NaN, alarmsPerDay: NaN };
+  }
+}
+
+function spanOf(messages: readonly Message[]): number {
+  let [from, to] = [Infinity, -Infinity];
+  for (const { timestamp } of messages) {
+    from = Math.min(from, timestamp);
+    to = Math.max(to, timestamp);
+  }
+  return to - from;
+}

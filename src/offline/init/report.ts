@@ -1,0 +1,113 @@
+/** What `vaemon init` tells a person. */
+import { printable } from '../../system/printable';
+import { formatTable } from '../table';
+import { channelNames, count, durationText, iso } from './detector-file';
+import type { ProposedDetector } from './init';
+import { percent, type Proposal } from './inference/infer';
+import { nameOf, pathText } from './inference/sample';
+import type { Price, Prices } from './prices';
+import type { RecordedSample } from './sample-file';
+
+/** What the sample seems to contain. */
+export function describeProposal(
+  path: string,
+  { format, isMore }: RecordedSample,
+  proposal: Proposal,
+): string {
+  const { time, device, conditions, counters, cadence, unused, doubts, valuesPath, conditionsPath } =
+    proposal;
+  const lines: (readonly [string, string])[] = [
+    [
+      'records',
+      `${count(proposal.records, 'record')}${isMore ? ', the first of the file' : ''}, ${format.kind === 'csv' ? `CSV with ${JSON.stringify(format.separator)}` : 'one JSON object per line'}`,
+    ],
+    [
+      'time',
+      time.field === undefined
+        ? 'none'
+        : `${pathText(time.field.column.path)}, ${iso(cadence.from)} to ${iso(cadence.to)}`,
+    ],
+    [
+      'device',
+      `${device.column === undefined ? 'none named' : pathText(device.column.path)}, ${count(device.devices, 'device')}`,
+    ],
+    [
+      'channels',
+      `${count(channelNames(proposal).length, 'channel')}${within(valuesPath)}: ${channelNames(proposal).join(', ')}`,
+    ],
+    ...(counters.length === 0 ? [] : [['counters', counters.join(', ')] as const]),
+    [
+      'conditions',
+      conditions.length === 0 ? 'none' : `${conditions.map(nameOf).join(', ')}${within(conditionsPath)}`,
+    ],
+    [
+      'cadence',
+      Number.isNaN(cadence.intervalMs)
+        ? 'unknown'
+        : `a record every ${durationText(cadence.intervalMs)}${cadence.isRegular ? '' : ', irregularly'}`,
+    ],
+    ...(unused.length === 0
+      ? []
+      : [['not used', unused.map(({ field, reason }) => `${field} (${reason})`).join(', ')] as const]),
+    ...(proposal.omittedFields === 0
+      ? []
+      : [['not read', `${count(proposal.omittedFields, 'further field')}`] as const]),
+    ...Object.entries(doubts).flatMap(([key, texts]) =>
+      texts.map((text) => ['check', `${key}: ${text}`] as const),
+    ),
+  ];
+  return `${printable(path)}\n${lines.map(([name, text]) => `  ${name.padEnd(11)}${printable(text)}\n`).join('')}`;
+}
+
+const within = (path: readonly string[]): string => (path.length === 0 ? '' : ` in ${pathText(path)}`);
+
+/** Rejected records and prices. */
+export function describePrices({ decoded, prices }: Pick<ProposedDetector, 'decoded' | 'prices'>): string {
+  const rejected = Object.entries(decoded.rejected).map(
+    ([reason, { records, example }]) =>
+      `  rejected   ${count(records, 'record')} as ${reason}: ${printable(example)}\n`,
+  );
+  const text =
+    'problem' in prices
+      ? `Alarms could not be estimated: ${prices.problem}.\n`
+      : `${priceTable(prices).join('\n')}\n`;
+  return `${rejected.join('')}\n${text}`;
+}
+
+/** Lines about what each target would have given. */
+export function priceTable({
+  trainedRecords,
+  heldOutRecords,
+  heldOutMs,
+  seconds,
+  seasons,
+  prices,
+}: Prices): string[] {
+  const seasonal = seasons.length === 0 ? '' : ` The sample has a rhythm: ${seasons.join(', ')}.`;
+  return [
+    `A model trained on ${count(trainedRecords, 'record')} in ${Math.round(seconds)} s would have given in the next ${heldOutRecords.toLocaleString('en')}, ${durationText(heldOutMs)}:`,
+    ...formatTable(
+      ['target', 'budget', 'anomalous', 'alarms', 'a day'],
+      prices.map((price, i) => [
+        `${i + 1}. ${price.falseAlarmTarget}`,
+        price.budget,
+        ...cellsOf(price, heldOutMs),
+      ]),
+    ).map((line) => `  ${line}`),
+    `Real faults in these records count, too.${seasonal}`,
+  ];
+}
+
+function cellsOf({ threshold, anomalousShare, alarms, alarmsPerDay }: Price, heldOutMs: number): string[] {
+  if (threshold === undefined) return ['sample too short', '', ''];
+  // Without an alarm, the rate is below this with 95 % confidence.
+  const below = (3 * 86_400_000) / heldOutMs;
+  return [
+    anomalousShare === 0 ? '0 %' : percent(anomalousShare),
+    String(alarms),
+    alarms === 0 ? `below ${short(below)}` : short(alarmsPerDay),
+  ];
+}
+
+const short = (value: number): string =>
+  value >= 10 ? Math.round(value).toLocaleString('en') : value.toPrecision(2);

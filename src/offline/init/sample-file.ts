@@ -1,0 +1,113 @@
+/** A bounded sample of a recorded file. */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { isIdxPath } from '../../domain/recording';
+import { readCsvFormat, openFile } from '../../sources/file/csv';
+import { readFileRecords } from '../../sources/file/file';
+import { isObject, type JsonObject } from '../../system/json';
+import { createSampleBuilder, type Sample } from './inference/sample';
+
+/** How the records are written. */
+export interface SampleFormat {
+  kind: 'csv' | 'ndjson';
+  /** Separator of a CSV file. */
+  separator?: string;
+  decimalComma?: boolean;
+}
+
+export interface RecordedSample {
+  format: SampleFormat;
+  sample: Sample;
+  /** Whether the file has more records than were read. */
+  isMore: boolean;
+}
+
+const ndjson = /\.(ndjson|jsonl)(\.gz)?$/;
+/** Values of a row are kept as columns; more bytes of text than this are not read. */
+const maxBytes = 512 * 1024 * 1024;
+
+/**
+ * The first records of a file. Records that cannot be read as columns or JSON are left out: the detector's own decoder
+ * counts them later.
+ * @throws Error that says what the file is, if it has no records of numbers
+ */
+export async function sampleFile(path: string, maxRecords: number): Promise<RecordedSample> {
+  await checkKind(path);
+  const format = await formatOf(path);
+  const builder = createSampleBuilder();
+  let [bytes, read] = [0, 0];
+  let isMore = false;
+  for await (const record of readFileRecords({ path, columns: { key: '', timestamp: '', conditions: [] } })) {
+    if (read >= maxRecords || bytes > maxBytes) {
+      isMore = true;
+      break;
+    }
+    read++;
+    const { raw, values = {}, problem } = record;
+    bytes += raw?.length ?? 0;
+    const fields = raw === undefined ? (problem === undefined ? values : undefined) : parseObject(raw);
+    if (fields !== undefined) builder.add(fields);
+  }
+  return { format, sample: builder.build(), isMore };
+}
+
+function parseObject(line: Buffer): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(line.toString());
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function formatOf(path: string): Promise<SampleFormat> {
+  if (ndjson.test(path)) return { kind: 'ndjson' };
+  try {
+    const { separator, decimalComma } = await readCsvFormat(path);
+    return { kind: 'csv', separator, decimalComma };
+  } catch (cause) {
+    throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** @throws Error for files of another kind, with what to do */
+async function checkKind(path: string): Promise<void> {
+  const isFolder = await stat(path).then(
+    (one) => one.isDirectory(),
+    (cause: unknown) => {
+      throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
+    },
+  );
+  if (isFolder || isIdxPath(path))
+    throw new Error(
+      `${path} has images: copy config/digits and set record.image; init proposes detectors of sensor records`,
+    );
+  const first = await firstByte(path);
+  if (first === undefined) throw new Error(`${path} is empty`);
+  if (first === '{' && !ndjson.test(path))
+    throw new Error(
+      `${path} seems to have JSON objects: if it has one per line, rename it so that it ends in .ndjson`,
+    );
+  if (first === '[')
+    throw new Error(
+      `${path} seems to be one JSON list: write one object per line, with: jq -c '.[]' ${path} > records.ndjson`,
+    );
+}
+
+/** The first character that is not blank; gzip is recognised by its own bytes, whatever the name. */
+async function firstByte(path: string): Promise<string | undefined> {
+  const head = createReadStream(path, { end: 1 });
+  const magic: Buffer[] = [];
+  for await (const chunk of head as AsyncIterable<Buffer>) magic.push(chunk);
+  const isGzip = Buffer.concat(magic).equals(Buffer.of(0x1f, 0x8b));
+  if (isGzip && !path.endsWith('.gz'))
+    throw new Error(`${path} is packed with gzip: rename it so that it ends in .gz`);
+  for await (const chunk of openFile(path) as AsyncIterable<Buffer>) {
+    const text = chunk
+      .toString()
+      .replace(/^\ufeff/, '')
+      .trimStart();
+    if (text !== '') return text[0];
+  }
+  return undefined;
+}
