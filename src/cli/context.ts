@@ -8,7 +8,7 @@ export interface CommandContext {
   stdout: LogStream;
   /** Errors, and the log of a command whose result is on stdout. */
   stderr: LogStream;
-  /** Asks a person at a terminal; undefined where nobody can answer. */
+  /** Asks a person at a terminal; undefined without a terminal. */
   ask?: (question: string) => Promise<string>;
   /** Sets the exit code of the process; 0 by default. */
   setExitCode: (code: number) => void;

@@ -19,6 +19,7 @@ export const register: Register = (program, context) => {
           log,
           records: options.fileRecords,
           timestampUnit: detector.fields.timestampUnit,
+          timeZone: detector.fields.timeZone,
         });
         const write = (line: string): void => void context.stdout.write(line);
         const account = await encodeHistory({ settings: detector, state, model, readHistory, write });

@@ -1,12 +1,12 @@
 /** `vaemon init`: looks at recorded data, proposes a detector, and shows how many alarms it would have given. */
-import { writeFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { createLogger } from '../logger';
-import { openSample, UnusableSampleError, type ProposedDetector } from '../offline/init/init';
+import { detectorName, openSample, UnusableSampleError, type ProposedDetector } from '../offline/init/init';
 import { usualTarget, type Target } from '../offline/init/detector-file';
 import type { Choices, Proposal } from '../offline/init/inference/infer';
 import { pathText, nameOf } from '../offline/init/inference/sample';
 import { describePrices, describeProposal } from '../offline/init/report';
-import { errorCode } from '../system/file-system';
+import { writeAtomically } from '../system/atomic-write';
 import { exitCodes, type CommandContext, type Register } from './context';
 import { jsonText, wholeFrom } from './options';
 
@@ -44,16 +44,21 @@ async function propose(options: Options, context: CommandContext): Promise<void>
   const { env, stdout, stderr } = context;
   const { file: path, json = false, yes = false } = options;
   const ask = json || yes ? undefined : context.ask;
+  const name = options.name ?? detectorName(path);
+  const out = options.out ?? `${name}.yaml`;
+  await refuseExisting(out);
   const log = createLogger({ level: 'warn', format: 'text', stream: stderr });
   const sample = await openSample({
     path,
     maxRecords: options.sample,
-    name: options.name,
+    name,
     env,
     log,
     now: Date.now,
   });
-  const print = (text: string): void => void (json || stdout.write(text));
+  const print = (text: string): void => {
+    if (!json) stdout.write(text);
+  };
 
   let proposal = sample.infer();
   print(describeProposal(path, sample.recorded, proposal));
@@ -65,10 +70,10 @@ async function propose(options: Options, context: CommandContext): Promise<void>
     }
   }
   const proposed = await sample.propose(proposal, () => print('\nTraining a model on the sample …\n'));
-  print(describePrices(proposed));
+  print(describePrices(proposed.decoded, proposed.prices));
   const target = ask === undefined ? usualTarget : await askTarget(proposed, ask);
-  const out = options.out ?? `${proposed.name}.yaml`;
-  await writeNew(out, proposed.render(target));
+  await refuseExisting(out);
+  await writeAtomically(out, proposed.render(target));
   if (json) stdout.write(jsonText(resultOf(path, out, target, proposed)));
   else print(`\nWrote ${out}. Next:\n  vaemon config check ${out}\n  vaemon run ${out}\n`);
 }
@@ -110,13 +115,12 @@ async function askTarget({ prices }: ProposedDetector, ask: Ask): Promise<Target
 }
 
 /** @throws Error if the file exists */
-async function writeNew(path: string, text: string): Promise<void> {
-  try {
-    await writeFile(path, text, { flag: 'wx' });
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    throw new Error(`${path} exists, and is left as it is: name another file with --out`, { cause: error });
-  }
+async function refuseExisting(path: string): Promise<void> {
+  const exists = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (exists) throw new Error(`${path} exists, and is left as it is: name another file with --out`);
 }
 
 function resultOf(

@@ -34,6 +34,7 @@ export async function trainVersion(
     log,
     records: options.fileRecords,
     timestampUnit: detector.fields.timestampUnit,
+    timeZone: detector.fields.timeZone,
   });
   return withPublishing(opened, options, (store) =>
     trainDetector({

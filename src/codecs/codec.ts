@@ -17,6 +17,8 @@ export interface EnvelopeFields {
   timestamp: string;
   /** Unit of numeric timestamps; absent = `auto`. */
   timestampUnit?: TimestampUnit | undefined;
+  /** Of times without a zone; absent or empty: they are rejected. */
+  timeZone?: string | undefined;
   /** Empty = the record itself. */
   conditions: string;
 }

@@ -62,11 +62,11 @@ function checkText(key: unknown, { value }: Message): unknown {
  */
 export function createEnvelopeWriter(
   keyField: string,
-  { limits, readConditions, fields: { timestampUnit = 'auto' } = {} }: EnvelopeContext,
+  { limits, readConditions, fields: { timestampUnit = 'auto', timeZone } = {} }: EnvelopeContext,
 ): (envelope: Envelope, batch: RecordBatch, row: number, now: number) => void {
   return ({ key, timestamp: time, unit, conditions }, batch, row, now) => {
     batch.keys[row] = parseKey(key, keyField);
-    const timestamp = parseTimestamp(time, unit === 'message' ? 'ms' : (unit ?? timestampUnit));
+    const timestamp = parseTimestamp(time, unit === 'message' ? 'ms' : (unit ?? timestampUnit), timeZone);
     if (timestamp < earliestTime && timestampUnit === 'auto' && unit !== 'message')
       throw new DecodeError('bad_timestamp', `timestamp ${tooEarly(timestamp)}`);
     if (timestamp > now + limits.maxAheadMs) {
@@ -82,7 +82,7 @@ export function createEnvelopeWriter(
 }
 
 type EnvelopeContext = Pick<RecordContext, 'limits' | 'readConditions'> & {
-  fields?: Pick<EnvelopeFields, 'timestampUnit'>;
+  fields?: Pick<EnvelopeFields, 'timestampUnit' | 'timeZone'>;
 };
 
 /**
@@ -162,11 +162,11 @@ function parseKey(value: unknown, field: string): string {
   throw new DecodeError('missing_key', `no key in ${field === '' ? 'the message' : `"${field}"${advice}`}`);
 }
 
-function parseTimestamp(value: unknown, unit: TimestampUnit): number {
+function parseTimestamp(value: unknown, unit: TimestampUnit, timeZone: string | undefined): number {
   if (value === undefined || value === null)
     throw new DecodeError('missing_timestamp', 'the record has no timestamp');
   try {
-    return parseTime(value, unit);
+    return parseTime(value, unit, timeZone);
   } catch (error) {
     if (error instanceof TimeError) throw new DecodeError('bad_timestamp', `timestamp ${error.message}`);
     throw error;

@@ -2,7 +2,18 @@
 import { formatKey } from '../codecs/settings';
 import { imageRules, imageSection } from '../codecs/image/settings';
 import { timestampUnits } from '../domain/time';
-import { choice, duration, field, names, oneOf, show, whole } from '../schema/formats';
+import {
+  choice,
+  duration,
+  field,
+  isTimeZone,
+  key,
+  names,
+  oneOf,
+  show,
+  timeZoneType,
+  whole,
+} from '../schema/formats';
 import type { Parsed, Section } from '../schema/key';
 import { rulesOf, type Rule } from '../schema/rule';
 import { didYouMean, nearest } from '../schema/suggest';
@@ -32,6 +43,16 @@ export const fieldsSection = {
       default: 'auto',
     },
     timestampUnits,
+  ),
+  timeZone: key(
+    {
+      doc: 'Time zone of times that state none, such as those of many CSV files. Empty: these are rejected.',
+      default: '',
+    },
+    {
+      type: `${timeZoneType}, or empty`,
+      read: (value) => (value === '' || isTimeZone(value) ? value : undefined),
+    },
   ),
   values: field(
     {

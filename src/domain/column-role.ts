@@ -1,4 +1,4 @@
-/** What the name and the values of a column tell: some columns of numbers are not measurements. */
+/** Columns of numbers that are not measurements, by their names and values. */
 
 /** Usual names of columns that are 1 for anomalous records and 0 for others. */
 const labelName = /^(is[ _-]?)?(label|anomal(y|ies|ous)|outlier|change[ _-]?point|attack)s?$/i;

@@ -7,6 +7,7 @@
 import { DecodeError } from '../errors';
 import { createConditionTerms, type ConditionSlot } from './condition-terms';
 import { isExact } from './exact';
+import { createUtcOffset } from './time-zone';
 import {
   givenConditions,
   type ConditionSpec,
@@ -246,9 +247,6 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
 }
 
 const dayMs = 86_400_000;
-/** Offsets from UTC change on quarter hours, so one look-up serves fifteen minutes. */
-const offsetStepMs = 900_000;
-
 /** Position of a time in the local day or week, in [0, 1). */
 export function createPhase(spec: TimeConditionSpec): (timestamp: number) => number {
   const offsetAt = createUtcOffset(spec.timeZone);
@@ -258,33 +256,6 @@ export function createPhase(spec: TimeConditionSpec): (timestamp: number) => num
   return (timestamp) => {
     const local = timestamp + offsetAt(timestamp) + origin;
     return (((local % period) + period) % period) / period;
-  };
-}
-
-function createUtcOffset(timeZone: string): (timestamp: number) => number {
-  if (timeZone === 'UTC') return () => 0;
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  });
-  let cachedStep = NaN;
-  let cachedOffset = 0;
-  return (timestamp) => {
-    const step = Math.floor(timestamp / offsetStepMs);
-    if (step !== cachedStep) {
-      const whole = step * offsetStepMs;
-      const part = Object.fromEntries(format.formatToParts(whole).map((p) => [p.type, Number(p.value)]));
-      const { year, month, day, hour, minute, second } = part;
-      cachedStep = step;
-      cachedOffset = Date.UTC(year!, month! - 1, day, hour, minute, second) - whole;
-    }
-    return cachedOffset;
   };
 }
 

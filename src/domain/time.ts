@@ -1,5 +1,7 @@
 /** The reader of times, for records of every format, CSV cells, labels and options: ISO 8601 with a zone, or Unix time. */
 
+import { fromLocalTime } from './time-zone';
+
 /** Unit of Unix times; `auto`: the unit follows from the size of the number. */
 export const timestampUnits = ['auto', 's', 'ms', 'us', 'ns'] as const;
 export type TimestampUnit = (typeof timestampUnits)[number];
@@ -23,11 +25,12 @@ const maxTime = 8.64e15;
  * A time in Unix ms; digits below a millisecond are kept as a fraction.
  * @param value a number or text
  * @param unit of a number, also as text
+ * @param timeZone of times without a zone; empty: they are rejected
  * @throws TimeError with the reason why it is not a time
  */
-export function parseTime(value: unknown, unit: TimestampUnit = 'auto'): number {
+export function parseTime(value: unknown, unit: TimestampUnit = 'auto', timeZone = ''): number {
   if (typeof value === 'number') return parseNumber(value, unit);
-  if (typeof value === 'string') return parseText(value.trim(), unit);
+  if (typeof value === 'string') return parseText(value.trim(), unit, timeZone);
   throw notATime(Array.isArray(value) ? 'a list' : value === null ? 'null' : `the type ${typeof value}`);
 }
 
@@ -76,16 +79,16 @@ const unixText = /^[+-]?\d+([.,]\d+)?$/;
 const isoText =
   /^(\d{4})(-?)(\d\d)\2(\d\d)(?:[T ](\d\d)(?:(:?)(\d\d)(?:\6(\d\d)(?:[.,](\d+))?)?)?)?( ?(?:Z|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?))?$/i;
 
-function parseText(text: string, unit: TimestampUnit): number {
+function parseText(text: string, unit: TimestampUnit, timeZone: string): number {
   if (unixText.test(text)) return parseNumber(Number(text.replace(',', '.')), unit);
   const parts = isoText.exec(text);
   const shown = JSON.stringify(text.slice(0, 38));
   if (parts === null) throw notATime(shown);
   const [, years, , months, days, hours, , minutes, seconds = '0', fraction = ''] = parts;
   const [zone, sign, zoneHours = '0', zoneMinutes = '0'] = parts.slice(10);
-  if (zone === undefined) {
+  if (zone === undefined && timeZone === '') {
     throw new TimeError(
-      `has no zone, so it would be another time on another machine, got ${shown}; add Z, or an offset such as +01:00`,
+      `has no zone, so it would be another time on another machine, got ${shown}; add Z, or an offset such as +01:00, or set fields.timeZone`,
     );
   }
   if (minutes === undefined) throw notATime(shown);
@@ -98,7 +101,8 @@ function parseText(text: string, unit: TimestampUnit): number {
   if (!isTime || !(hour < 24 || isMidnight))
     throw new TimeError(`has a time of day or an offset that does not exist, got ${shown}`);
   const offset = (sign === '-' ? -1 : 1) * (Number(zoneHours) * 60 + Number(zoneMinutes));
-  return utcDay(year, month, day) + ((hour * 60 + minute - offset) * 60 + second) * 1000 + ms;
+  const time = utcDay(year, month, day) + ((hour * 60 + minute - offset) * 60 + second) * 1000 + ms;
+  return zone === undefined ? fromLocalTime(time, timeZone) : time;
 }
 
 const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];

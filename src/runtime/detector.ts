@@ -174,6 +174,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const source = await createSource(from, metrics, states, {
     channels: settings.record.channels,
     timestampUnit: settings.fields.timestampUnit,
+    timeZone: settings.fields.timeZone,
     committer,
     offsets: createOffsetStore({ directory: store.path, detector: name, topic: from.topic }),
     shutdownTimeoutMs,

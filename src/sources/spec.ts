@@ -35,6 +35,8 @@ export interface SourceContext {
   onPassEnd: (pass: number) => void | Promise<void>;
   /** Unit of Unix times in records. */
   timestampUnit: TimestampUnit;
+  /** Of times without a zone; empty: they are rejected. */
+  timeZone: string;
   /** Time within which the whole detector has to stop, ms. */
   shutdownTimeoutMs: number;
 }
@@ -45,6 +47,8 @@ export interface HistoryContext {
   records: number | undefined;
   /** Unit of Unix times in records. */
   timestampUnit: TimestampUnit;
+  /** Of times without a zone; empty: they are rejected. */
+  timeZone: string;
 }
 
 /** How the state of a source's partitions is stored. */

@@ -253,7 +253,6 @@ async function recordedColumns(
   const fileColumns = sourceOf(settings, 'file').file.columns;
   const train = await readRecords(group.train, 'train', fileColumns);
   const { channels } = settings.record;
-  const { timestampUnit } = settings.fields;
   const assumed = assumedChannels(columns);
   const isAssumed = channels.length === assumed.length && channels.every((name, i) => name === assumed[i]);
   const known = Object.keys(train.records[0]!.values ?? {});
@@ -267,7 +266,7 @@ async function recordedColumns(
     checkColumns(path, await readColumns(path), kept);
   const key = defaultKey(group);
   return {
-    train: toMessages(train, 'train', key, 0, timestampUnit),
+    train: toMessages(train, 'train', key, 0, settings.fields),
     channels: kept,
     ignored: [...known.filter((column) => !kept.includes(column)), ...unnamed],
     constant: constantChannels(train, kept),
@@ -276,7 +275,7 @@ async function recordedColumns(
     async readTest(path) {
       const test = await readRecords(path, 'test', fileColumns);
       return {
-        messages: toMessages(test, 'test', key, train.records.length, timestampUnit),
+        messages: toMessages(test, 'test', key, train.records.length, settings.fields),
         keys:
           test.records[0]!.key === undefined ? undefined : test.records.map((record) => record.key ?? key),
         hasTimes: hasTimestamps(test.records),

@@ -75,14 +75,14 @@ const tickMs = 1000;
  * file is sorted; those of one device are in the order of the file. Messages of train are warm-up messages.
  * @param key of records without one
  * @param tick of the first record: records without times are a second apart, from 1970 on
- * @param unit of Unix times
+ * @param fields unit of Unix times, and zone of times without one
  */
 export function toMessages(
   { records }: RecordedFile,
   part: Part,
   key: string,
   tick: number,
-  unit: TimestampUnit,
+  { timestampUnit, timeZone }: { timestampUnit: TimestampUnit; timeZone?: string },
 ): Message[] {
   const messages = records.map((record, index): Message => ({
     key: null,
@@ -93,7 +93,10 @@ export function toMessages(
         timestamp: record.timestamp ?? (tick + index) * tickMs,
       }),
     ),
-    timestamp: record.timestamp === undefined ? (tick + index) * tickMs : timeOf(record.timestamp, unit),
+    timestamp:
+      record.timestamp === undefined
+        ? (tick + index) * tickMs
+        : timeOf(record.timestamp, timestampUnit, timeZone),
     // The paths may be the same.
     origin: { topic: part, partition: 0, offset: String(index) },
     warmUp: part === 'train',

@@ -34,6 +34,7 @@ type Entry = { comment?: readonly string[] } & (
 );
 
 const width = 120;
+const untimedNote = 'No times: the records are taken to be a second apart.';
 const usualLength = 10;
 const usualTtlMs = 3_600_000;
 /** Windows of a device that the sample should hold at least. */
@@ -44,7 +45,7 @@ export function windowLength({ cadence }: Proposal): number {
   return Math.max(1, Math.min(usualLength, Math.floor(cadence.recordsPerDevice / minWindows)));
 }
 
-/** Silence after which a device starts anew: a few windows, and longer than usual pauses. ms */
+/** Silence after which a device starts a new window: a few windows, and longer than usual pauses. ms */
 export function windowTtl(proposal: Proposal): number {
   const { intervalMs, usualPauseMs } = proposal.cadence;
   if (Number.isNaN(intervalMs)) return usualTtlMs;
@@ -76,6 +77,7 @@ export function renderDetector(file: DetectorFile): string {
     `${count(device.devices, 'device')}${Number.isNaN(cadence.intervalMs) ? '' : `, a record every ${durationText(cadence.intervalMs)}`}.`,
     `Lines with ${doubtMark.trim()} are guesses. docs/configuration.md has every key; \`vaemon config check\` checks this file.`,
   ];
+  const fields = [...(file.format.kind === 'ndjson' ? pathEntries(proposal) : []), ...timeEntries(proposal)];
   const entries: Entry[] = [
     { comment: head, key: 'detector', value: name },
     {
@@ -84,14 +86,12 @@ export function renderDetector(file: DetectorFile): string {
       value: 'sensor',
     },
     { key: 'source', entries: sourceEntries(file) },
-    ...(file.format.kind === 'ndjson'
-      ? [{ key: 'fields', entries: fieldEntries(proposal) }]
-      : unitEntries(proposal)),
+    ...(fields.length === 0 ? [] : [{ key: 'fields', entries: fields }]),
     { key: 'record', entries: recordEntries(file) },
     { key: 'window', entries: windowEntries(proposal) },
     ...alarmEntries(file),
   ];
-  return `${entries.map((entry) => render(entry, '')).join('\n')}`;
+  return entries.map((entry) => render(entry, '')).join('\n');
 }
 
 function sourceEntries({ path, format, proposal, historyRecords }: DetectorFile): Entry[] {
@@ -111,6 +111,9 @@ function sourceEntries({ path, format, proposal, historyRecords }: DetectorFile)
           key: 'historyRecords',
           value: historyRecords,
         },
+        ...(!isCsv && time.field === undefined
+          ? [{ key: 'columns', entries: [{ comment: [untimedNote], key: 'timestamp', value: '' }] }]
+          : []),
         ...(isCsv
           ? [
               {
@@ -125,11 +128,7 @@ function sourceEntries({ path, format, proposal, historyRecords }: DetectorFile)
                     value: device.column === undefined ? '' : nameOf(device.column),
                   },
                   {
-                    comment: [
-                      ...(time.field === undefined
-                        ? ['No times: the records are taken to be a second apart.']
-                        : []),
-                    ],
+                    comment: time.field === undefined ? [untimedNote] : [],
                     key: 'timestamp',
                     value: time.field === undefined ? '' : nameOf(time.field.column),
                   },
@@ -143,21 +142,20 @@ function sourceEntries({ path, format, proposal, historyRecords }: DetectorFile)
   ];
 }
 
-/** CSV files have no paths, but perhaps a unit. */
-function unitEntries({ time, doubts }: Proposal): Entry[] {
-  if (time.field === undefined || time.field.unit === 'auto') return [];
+/** How times are read; CSV files have no paths. */
+function timeEntries({ time, doubts }: Proposal): Entry[] {
+  const { unit = 'auto', timeZone = '' } = time.field ?? {};
   return [
-    {
-      key: 'fields',
-      entries: [
-        { comment: marked(doubts['fields.timestampUnit']), key: 'timestampUnit', value: time.field.unit },
-      ],
-    },
+    ...(unit === 'auto'
+      ? []
+      : [{ comment: marked(doubts['fields.timestampUnit']), key: 'timestampUnit', value: unit }]),
+    ...(timeZone === ''
+      ? []
+      : [{ comment: marked(doubts['fields.timeZone']), key: 'timeZone', value: timeZone }]),
   ];
 }
 
-function fieldEntries({ time, device, valuesPath, conditionsPath, conditions, doubts }: Proposal): Entry[] {
-  const unit = time.field?.unit ?? 'auto';
+function pathEntries({ time, device, valuesPath, conditionsPath, conditions, doubts }: Proposal): Entry[] {
   return [
     {
       comment: marked(doubts['fields.key']),
@@ -165,9 +163,6 @@ function fieldEntries({ time, device, valuesPath, conditionsPath, conditions, do
       value: device.column === undefined ? '' : pathText(device.column.path),
     },
     { key: 'timestamp', value: time.field === undefined ? '' : pathText(time.field.column.path) },
-    ...(unit === 'auto'
-      ? []
-      : [{ comment: marked(doubts['fields.timestampUnit']), key: 'timestampUnit', value: unit }]),
     { key: 'values', value: pathText(valuesPath) },
     ...(conditions.length === 0 ? [] : [{ key: 'conditions', value: pathText(conditionsPath) }]),
   ];
@@ -332,27 +327,35 @@ function render(entry: Entry, indent: string): string {
   const comment = (entry.comment ?? [])
     .flatMap((text) => wrap(text, width - indent.length - 2))
     .map((line) => `${indent}# ${line}\n`);
-  const head = `${comment.join('')}${indent}${yamlKey(entry.key)}:`;
+  const head = `${comment.join('')}${indent}${inline(entry.key)}:`;
   if ('entries' in entry) {
-    const blank = indent === '' ? '\n' : '';
-    return `${blank}${head}\n${entry.entries.map((one) => render(one, `${indent}  `)).join('')}`;
+    return `${head}\n${entry.entries.map((one) => render(one, `${indent}  `)).join('')}`;
   }
-  return `${head} ${renderValue(entry.value, indent)}\n`;
+  return `${head}${renderValue(entry.value, indent)}\n`;
 }
 
 function renderValue(value: unknown, indent: string): string {
-  const flow = stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
-  if (!Array.isArray(value) || flow.length + indent.length < 90) return flow;
-  return `\n${value.map((item) => `${indent}  - ${stringify(item, { collectionStyle: 'flow', lineWidth: 0 }).trim()}`).join('\n')}`;
+  const flow = inline(value);
+  if (!Array.isArray(value) || flow.length + indent.length < 90) return ` ${flow}`;
+  return `\n${value.map((item) => `${indent}  - ${inline(item)}`).join('\n')}`;
 }
 
-const yamlKey = (key: string): string => stringify(key, { lineWidth: 0 }).trim();
+/** In one line, as prettier writes it. */
+function inline(value: unknown): string {
+  const padded = typeof value === 'object' && !Array.isArray(value);
+  return stringify(value, {
+    collectionStyle: 'flow',
+    lineWidth: 0,
+    singleQuote: true,
+    flowCollectionPadding: padded,
+  }).trim();
+}
 
 /** Text from records must not end a comment. */
 function wrap(text: string, most: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.replace(/[\p{Cc}\u2028\u2029\u0085]+/gu, ' ').split(' ')) {
+  for (const word of text.replace(/[\p{Cc}\u2028\u2029\u0085]+/gu, ' ').split(/ (?!%)/)) {
     if (line !== '' && line.length + 1 + word.length > most) {
       lines.push(line);
       line = '  ';

@@ -10,7 +10,7 @@ import type { Message } from '../../sources/source';
 import type { Logger } from '../../logger';
 import { renderDetector, usualTarget, type DetectorFile, type Target } from './detector-file';
 import { infer, UnusableSampleError, type Choices, type Proposal } from './inference/infer';
-import { decodeSample, priceTargets, type DecodedSample, type Prices } from './prices';
+import { decodeSample, priceTargets, type DecodedSample, type Prices, type UnknownPrices } from './prices';
 import { priceTable } from './report';
 import { sampleFile, type RecordedSample } from './sample-file';
 
@@ -19,8 +19,8 @@ export { UnusableSampleError };
 export interface InitParts {
   path: string;
   maxRecords: number;
-  /** Name of the detector; by default that of the file. */
-  name: string | undefined;
+  /** Name of the detector. */
+  name: string;
   env: Readonly<Record<string, string | undefined>>;
   log: Logger;
   now: () => number;
@@ -32,7 +32,7 @@ export interface ProposedDetector {
   proposal: Proposal;
   decoded: DecodedSample;
   /** Or why the sample is too small. */
-  prices: Prices | { problem: string };
+  prices: Prices | UnknownPrices;
   /** The file with a target. */
   render(target: Target): string;
 }
@@ -45,7 +45,6 @@ const maxRejected = 0.5;
 /** Reads the sample; `propose` then makes a detector of it, again if a person decides otherwise. */
 export async function openSample({ path, maxRecords, name, env, log, now }: InitParts) {
   const recorded = await sampleFile(path, maxRecords);
-  const detector = name ?? detectorName(path);
 
   return {
     recorded,
@@ -56,7 +55,7 @@ export async function openSample({ path, maxRecords, name, env, log, now }: Init
      */
     async propose(proposal: Proposal, onTraining: () => void): Promise<ProposedDetector> {
       const historyRecords = Math.max(1, Math.floor(historyShare * recorded.sample.records));
-      const file = { name: detector, path, format: recorded.format, proposal, historyRecords };
+      const file = { name, path, format: recorded.format, proposal, historyRecords };
       const settings = await settingsOf(
         renderDetector({ ...file, target: usualTarget, priceLines: [] }),
         env,
@@ -64,12 +63,12 @@ export async function openSample({ path, maxRecords, name, env, log, now }: Init
       const decoded = await decodeSample(settings, await readMessages(settings, recorded, log), now());
       checkDecoded(decoded);
       onTraining();
-      const prices = await priceOrProblem(settings, decoded);
+      const prices = await priceOrProblem(settings, decoded, proposal.time.field !== undefined);
       const priceLines =
         'problem' in prices ? [`Alarms could not be estimated: ${prices.problem}.`] : priceTable(prices);
       const complete: Omit<DetectorFile, 'target'> = { ...file, priceLines };
       return {
-        name: detector,
+        name,
         recorded,
         proposal,
         decoded,
@@ -83,9 +82,10 @@ export async function openSample({ path, maxRecords, name, env, log, now }: Init
 async function priceOrProblem(
   settings: DetectorSettings,
   { messages }: DecodedSample,
-): Promise<ProposedDetector['prices']> {
+  isTimed: boolean,
+): Promise<Prices | UnknownPrices> {
   try {
-    return await priceTargets(settings, messages);
+    return await priceTargets(settings, messages, isTimed);
   } catch (error) {
     if (!(error instanceof TrainingError)) throw error;
     return { problem: error.message };
@@ -110,7 +110,12 @@ async function readMessages(
   { sample }: RecordedSample,
   log: Logger,
 ): Promise<Message[]> {
-  const context = { log, records: sample.records, timestampUnit: settings.fields.timestampUnit };
+  const context = {
+    log,
+    records: sample.records,
+    timestampUnit: settings.fields.timestampUnit,
+    timeZone: settings.fields.timeZone,
+  };
   const read = await configuredSource(settings.source).createHistory(context);
   const messages: Message[] = [];
   for await (const chunk of read({ from: undefined, to: undefined, maxRecords: sample.records }))

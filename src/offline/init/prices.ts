@@ -19,17 +19,25 @@ export interface Price extends Target {
   anomalousShare: number;
   /** Events that open. */
   alarms: number;
+  /** NaN without times. */
   alarmsPerDay: number;
+  alarmsPer1000Records: number;
 }
 
 export interface Prices {
   trainedRecords: number;
   heldOutRecords: number;
+  /** NaN if the records have no times of their own. */
   heldOutMs: number;
   seconds: number;
   counters: readonly string[];
   seasons: readonly string[];
   prices: readonly Price[];
+}
+
+/** Why there are no prices: the sample is too small. */
+export interface UnknownPrices {
+  problem: string;
 }
 
 /** Targets whose price is shown: the usual one first. */
@@ -79,7 +87,10 @@ export async function decodeSample(
     };
     for (const { problem } of part) if (problem !== undefined) refuse(problem);
     rows.forEach((row, i) => {
-      if (typeof row !== 'number') return refuse(row);
+      if (typeof row !== 'number') {
+        refuse(row);
+        return;
+      }
       messages.push({ ...usable[i]!, timestamp: records.timestamps[row]! });
       keys.push(records.keys[row]!);
     });
@@ -89,11 +100,13 @@ export async function decodeSample(
 
 /**
  * Trains on the older part of the sample and scores the newer one.
+ * @param isTimed whether the records have times of their own
  * @throws TrainingError when the sample is too small
  */
 export async function priceTargets(
   settings: DetectorSettings,
   messages: readonly Message[],
+  isTimed: boolean,
 ): Promise<Prices> {
   const began = performance.now();
   const cut = Math.floor(trainShare * messages.length);
@@ -109,7 +122,7 @@ export async function priceTargets(
   try {
     const detections: Detection[] = [];
     await trained.score(test, (batch) => void detections.push(...batch.detections));
-    const heldOutMs = spanOf(test);
+    const heldOutMs = isTimed ? spanOf(test) : NaN;
     return {
       trainedRecords: cut,
       heldOutRecords: test.length,
@@ -146,11 +159,19 @@ function priceOf(
       anomalousShare: detections.length === 0 ? 0 : alarms / detections.length,
       alarms: opened,
       alarmsPerDay: (opened * dayMs) / heldOutMs,
+      alarmsPer1000Records: (1000 * opened) / detections.length,
     };
   } catch (error) {
     // The target is too rare for the calibration.
     if (!(error instanceof RangeError)) throw error;
-    return { ...target, threshold: undefined, anomalousShare: NaN, alarms: NaN, alarmsPerDay: NaN };
+    return {
+      ...target,
+      threshold: undefined,
+      anomalousShare: NaN,
+      alarms: NaN,
+      alarmsPerDay: NaN,
+      alarmsPer1000Records: NaN,
+    };
   }
 }
 

@@ -1,11 +1,10 @@
 /** What `vaemon init` tells a person. */
 import { printable } from '../../system/printable';
 import { formatTable } from '../table';
-import { channelNames, count, durationText, iso } from './detector-file';
-import type { ProposedDetector } from './init';
+import { channelNames, count, doubtMark, durationText, iso } from './detector-file';
 import { percent, type Proposal } from './inference/infer';
 import { nameOf, pathText } from './inference/sample';
-import type { Price, Prices } from './prices';
+import type { DecodedSample, Price, Prices, UnknownPrices } from './prices';
 import type { RecordedSample } from './sample-file';
 
 /** What the sample seems to contain. */
@@ -51,7 +50,7 @@ export function describeProposal(
       : [['not used', unused.map(({ field, reason }) => `${field} (${reason})`).join(', ')] as const]),
     ...(proposal.omittedFields === 0
       ? []
-      : [['not read', `${count(proposal.omittedFields, 'further field')}`] as const]),
+      : [['not read', count(proposal.omittedFields, 'further field')] as const]),
     ...Object.entries(doubts).flatMap(([key, texts]) =>
       texts.map((text) => ['check', `${key}: ${text}`] as const),
     ),
@@ -59,11 +58,14 @@ export function describeProposal(
   return `${printable(path)}\n${lines.map(([name, text]) => `  ${name.padEnd(11)}${printable(text)}\n`).join('')}`;
 }
 
+/** Share of anomalous records above which the older part of the sample does not describe the newer one. */
+const maxAnomalous = 0.1;
+
 const within = (path: readonly string[]): string => (path.length === 0 ? '' : ` in ${pathText(path)}`);
 
 /** Rejected records and prices. */
-export function describePrices({ decoded, prices }: Pick<ProposedDetector, 'decoded' | 'prices'>): string {
-  const rejected = Object.entries(decoded.rejected).map(
+export function describePrices({ rejected: reasons }: DecodedSample, prices: Prices | UnknownPrices): string {
+  const rejected = Object.entries(reasons).map(
     ([reason, { records, example }]) =>
       `  rejected   ${count(records, 'record')} as ${reason}: ${printable(example)}\n`,
   );
@@ -83,11 +85,13 @@ export function priceTable({
   seasons,
   prices,
 }: Prices): string[] {
+  const isTimed = !Number.isNaN(heldOutMs);
+  const next = `${heldOutRecords.toLocaleString('en')}${isTimed ? `, ${durationText(heldOutMs)}` : ''}`;
   const seasonal = seasons.length === 0 ? '' : ` The sample has a rhythm: ${seasons.join(', ')}.`;
   return [
-    `A model trained on ${count(trainedRecords, 'record')} in ${Math.round(seconds)} s would have given in the next ${heldOutRecords.toLocaleString('en')}, ${durationText(heldOutMs)}:`,
+    `A model trained on ${count(trainedRecords, 'record')} in ${Math.round(seconds)} s would have given in the next ${next}:`,
     ...formatTable(
-      ['target', 'budget', 'anomalous', 'alarms', 'a day'],
+      ['target', 'budget', 'anomalous', 'alarms', isTimed ? 'a day' : 'per 1,000'],
       prices.map((price, i) => [
         `${i + 1}. ${price.falseAlarmTarget}`,
         price.budget,
@@ -95,18 +99,32 @@ export function priceTable({
       ]),
     ).map((line) => `  ${line}`),
     `Real faults in these records count, too.${seasonal}`,
+    ...unlike(prices),
   ];
 }
 
-function cellsOf({ threshold, anomalousShare, alarms, alarmsPerDay }: Price, heldOutMs: number): string[] {
-  if (threshold === undefined) return ['sample too short', '', ''];
-  // Without an alarm, the rate is below this with 95 % confidence.
-  const below = (3 * 86_400_000) / heldOutMs;
+/** A warning where one alarm lasts for most of the time. */
+function unlike([usual]: readonly Price[]): string[] {
+  if (usual === undefined || !(usual.anomalousShare > maxAnomalous)) return [];
   return [
-    anomalousShare === 0 ? '0 %' : percent(anomalousShare),
-    String(alarms),
-    alarms === 0 ? `below ${short(below)}` : short(alarmsPerDay),
+    `${doubtMark}${percent(usual.anomalousShare)} of the newer records are unlike the older ones, so an alarm lasts long: something has changed, or the sample is too short.`,
   ];
+}
+
+function cellsOf(price: Price, heldOutMs: number): string[] {
+  const { threshold, anomalousShare, alarms, alarmsPerDay, alarmsPer1000Records } = price;
+  if (threshold === undefined) return ['sample too short', '', ''];
+  const rate = Number.isNaN(heldOutMs)
+    ? short(alarmsPer1000Records)
+    : alarms > 0
+      ? short(alarmsPerDay)
+      : `below ${short(rateWithoutEvents(heldOutMs))}`;
+  return [anomalousShare === 0 ? '0 %' : percent(anomalousShare), String(alarms), rate];
+}
+
+/** Without an event in this time, the rate is below this one with 95 % confidence. Per day. */
+function rateWithoutEvents(ms: number): number {
+  return (3 * 86_400_000) / ms;
 }
 
 const short = (value: number): string =>

@@ -29,7 +29,7 @@ const maxBytes = 512 * 1024 * 1024;
 /**
  * The first records of a file. Records that cannot be read as columns or JSON are left out: the detector's own decoder
  * counts them later.
- * @throws Error that says what the file is, if it has no records of numbers
+ * @throws Error that names the kind of the file, if it has no records of numbers
  */
 export async function sampleFile(path: string, maxRecords: number): Promise<RecordedSample> {
   await checkKind(path);

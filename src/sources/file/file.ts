@@ -32,9 +32,11 @@ export interface FileSourceSettings {
   columns: FileColumns;
   /** Unit of Unix times in a CSV file; absent = `auto`. */
   timestampUnit?: TimestampUnit;
+  /** Of times without a zone in a CSV file; absent or empty: they are rejected. */
+  timeZone?: string | undefined;
 }
 
-export type FileRecords = Pick<FileSourceSettings, 'path' | 'columns' | 'timestampUnit'>;
+export type FileRecords = Pick<FileSourceSettings, 'path' | 'columns' | 'timestampUnit' | 'timeZone'>;
 
 /** Moves a pass on from the file, so that it follows the previous one in event time and offsets. */
 interface Shift {
@@ -176,16 +178,17 @@ async function* readMessages(
       yield messageOf(Buffer.from(key), bytes, index++ * imageTickMs);
     return;
   }
-  const { columns, timestampUnit } = settings;
+  const { columns, timestampUnit, timeZone } = settings;
+  const name = basename(topic).replace(/\.(csv|ndjson|jsonl)(\.gz)?$/, '');
   for await (const record of readFileRecords(settings)) {
     if (index++ < skip) continue;
     const { raw, problem, values, conditions } = record;
-    const key = columns.key === '' ? basename(topic).replace(/\.csv(\.gz)?$/, '') : record.key;
+    const key = columns.key === '' ? name : record.key;
     const given = columns.timestamp === '' ? untimedRecord(index - 1) : record.timestamp;
-    const time = timeOf(given, timestampUnit);
+    const time = timeOf(given, timestampUnit, timeZone);
     const timestamp = Number.isNaN(time) || shift.ms === 0 ? given : new Date(time + shift.ms).toISOString();
     const value = raw ?? Buffer.from(JSON.stringify({ key, timestamp, values, conditions }));
-    yield messageOf(null, value, time, problem);
+    yield messageOf(raw === undefined ? null : Buffer.from(name), value, time, problem);
   }
 }
 
@@ -264,9 +267,9 @@ async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<File
 }
 
 /** Unix ms; NaN for a time that cannot be read, which the decoder rejects. */
-export function timeOf(text: unknown, unit: TimestampUnit | undefined): number {
+export function timeOf(text: unknown, unit: TimestampUnit | undefined, timeZone?: string): number {
   try {
-    return parseTime(text, unit);
+    return parseTime(text, unit, timeZone);
   } catch (error) {
     if (error instanceof TimeError) return NaN;
     throw error;

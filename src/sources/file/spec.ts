@@ -145,8 +145,13 @@ export const fileSource: SourceSpec<typeof section> = {
   knownFaults: ({ labels }) => (labels === '' ? undefined : readLabels(labels)),
   async create(settings, context) {
     await logColumns(settings, context);
-    return createFileSource({ ...settings, timestampUnit: context.timestampUnit }, context.onPassEnd);
+    return createFileSource(
+      { ...settings, timestampUnit: context.timestampUnit, timeZone: context.timeZone },
+      context.onPassEnd,
+    );
   },
-  createHistory: (settings, { records, timestampUnit }) =>
-    Promise.resolve(createFileHistory({ ...settings, timestampUnit }, records ?? settings.historyRecords)),
+  createHistory: (settings, { records, timestampUnit, timeZone }) =>
+    Promise.resolve(
+      createFileHistory({ ...settings, timestampUnit, timeZone }, records ?? settings.historyRecords),
+    ),
 };

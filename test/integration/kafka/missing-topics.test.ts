@@ -32,7 +32,7 @@ sinks: { kafka: { enabled: true, detectionsTopic: ham.detections, deadLetterTopi
 test('topics that do not exist are named by history, source and sink, in one line each', async () => {
   const { source, sinks, delivery } = await settingsOf(broker.bootstrap);
   const log = createRecordedLog();
-  const context = { log, records: undefined, timestampUnit: 'auto' as const };
+  const context = { log, records: undefined, timestampUnit: 'auto' as const, timeZone: '' };
   const missing = (topics: string, verb: string) =>
     `${topics} not exist on ${broker.bootstrap}, or may not be ${verb}`;
 
@@ -99,7 +99,12 @@ test('topics that do not exist are named by history, source and sink, in one lin
 
 test('brokers that do not answer are named', async () => {
   const { source } = await settingsOf('127.0.0.1:9');
-  const context = { log: createRecordedLog(), records: undefined, timestampUnit: 'auto' as const };
+  const context = {
+    log: createRecordedLog(),
+    records: undefined,
+    timestampUnit: 'auto' as const,
+    timeZone: '',
+  };
   const history = await configuredSource(source).createHistory(context);
   const read = history({ from: undefined, to: undefined, maxRecords: 10 })[Symbol.asyncIterator]();
   await expect(read.next()).rejects.toThrow(/^Kafka does not answer at 127\.0\.0\.1:9: .*ECONNREFUSED/);

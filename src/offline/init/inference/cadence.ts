@@ -13,6 +13,8 @@ export interface Cadence {
   /** Records with the time of the newest one of their device, and older ones. */
   duplicates: number;
   outOfOrder: number;
+  /** Share of the records that are older than one before them, of any device: a file that is sorted by device has many. */
+  backwards: number;
   /** First and last time, Unix ms; NaN without times. */
   from: number;
   to: number;
@@ -44,6 +46,11 @@ export function findCadence({ keys, times }: Devices): Cadence {
       }
     }
   }
+  let [newestOfAll, older] = [-Infinity, 0];
+  for (const time of times ?? []) {
+    if (time < newestOfAll) older++;
+    else if (time > newestOfAll) newestOfAll = time;
+  }
   steps.sort((a, b) => a - b);
   const intervalMs = quantile(steps, 0.5);
   const regular = steps.filter((step) => Math.abs(step - intervalMs) <= jitter * intervalMs).length;
@@ -57,6 +64,7 @@ export function findCadence({ keys, times }: Devices): Cadence {
     ),
     duplicates,
     outOfOrder,
+    backwards: older / Math.max(1, keys.length),
     from,
     to,
   };

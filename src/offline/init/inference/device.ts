@@ -76,7 +76,7 @@ function canBeKey(column: Column, { records }: Sample): boolean {
   const isWhole = column.values.every(
     (value) => value === undefined || value === null || Number.isSafeInteger(value),
   );
-  // Whole numbers are often measurements: the name must say that they are not.
+  // Whole numbers are often measurements: only a name shows that they are not.
   return isWhole && rankOf({ path: [nameOf(column)], values: [] }) > 0;
 }
 

@@ -5,7 +5,7 @@ import { assignRoles, findCounterColumns, type Role } from './roles';
 import { nameOf, pathText, type Column, type Sample } from './sample';
 import { findTime, type TimeChoice } from './time';
 
-/** A sample from which no detector can be proposed. The message says why, and what would help. */
+/** A sample from which no detector can be proposed. The message has the reason, and what would help. */
 export class UnusableSampleError extends Error {
   override readonly name = 'UnusableSampleError';
 }
@@ -43,7 +43,9 @@ export interface Proposal {
   doubts: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Share of conflicting times above which no field tells the devices apart. */
+/** Share of the records above which a file is not in order of time. */
+const maxBackwards = 0.2;
+/** Share of conflicting times above which no field identifies the devices. */
 const maxConflicts = 0.2;
 
 /**
@@ -62,12 +64,14 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
   const times = time.field?.times;
   if (time.field?.unit !== 'auto' && time.field !== undefined)
     doubt('fields.timestampUnit', 'the numbers ascend, but are no dates: they are taken for seconds');
+  if (time.field !== undefined && time.field.timeZone !== '')
+    doubt('fields.timeZone', `the times state no zone: ${time.field.timeZone} is assumed`);
   const device = findDevice(sample, times, time.field?.column, choices.key);
   if (!device.isSure) doubt('fields.key', deviceDoubt(device));
   if (device.conflicts > maxConflicts)
     doubt(
       'fields.key',
-      `${percent(device.conflicts)} of the records are not newer than the one before of their device: another field may be needed to tell devices apart`,
+      `${percent(device.conflicts)} of the records are not newer than the one before of their device: another field may be needed to identify devices`,
     );
 
   const devices = { keys: device.keys, times };
@@ -89,6 +93,12 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
   const cadence = findCadence(devices);
   if (times !== undefined && !cadence.isRegular && !Number.isNaN(cadence.intervalMs))
     doubt('window', 'records are not evenly spaced: a window is of as many records, whatever its time');
+
+  if (cadence.backwards > maxBackwards)
+    doubt(
+      'source.file.historyRecords',
+      'the file is not in order of time, so these are not its oldest records: sort it by time',
+    );
 
   return {
     records: sample.records,
@@ -114,11 +124,11 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
       ...ofKind('unused').map(({ column, reason }) => ({ field: pathText(column.path), reason })),
       ...values.others.map(({ column }) => ({
         field: pathText(column.path),
-        reason: `it is not beside the other channels, in ${place(values.path)}`,
+        reason: `it is not in the object of the other channels, ${place(values.path)}`,
       })),
       ...given.others.map(({ column }) => ({
         field: pathText(column.path),
-        reason: `it is not beside the other conditions, in ${place(given.path)}`,
+        reason: `it is not in the object of the other conditions, ${place(given.path)}`,
       })),
     ],
     omittedFields: sample.omittedFields,
@@ -135,7 +145,7 @@ function deviceDoubt({ column, candidates }: DeviceField): string {
   const what =
     column === undefined
       ? 'no field seems to name the device'
-      : 'only its name or its values speak for this field';
+      : 'the field is chosen only for its name or its values';
   return others.length === 0 ? what : `${what}; it may also be ${others.join(' or ')}`;
 }
 

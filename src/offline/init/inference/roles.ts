@@ -33,10 +33,13 @@ export function rowsByDevice(keys: readonly string[]): number[][] {
 const idName =
   /(^|[^a-z])(id|uuid|guid|serial|imei|mac|pid|offset|partition|lsn|xid|txid|seq|sequence|pos|port|row|idx|index)$|[a-z](Id|ID|Uuid|Seq)$/;
 const versionName = /(^|[^a-z])(fw|firmware|version|ver|build|revision|rev|schema|release)([^a-z]|$)/i;
+/** Averages over a time rise and fall late, and hide from a window how fast something happened. */
+const averageName =
+  /(^|[^a-z])(load_?(1|5|15)m?|load_?av(era)?g(e)?.*|ewma|(rolling|moving)_?(av|mean).*|(avg|mean|average)_?\d+ ?(s|m|min|h))$/i;
 const placeName = /^(lat|latitude|lon|lng|long|longitude|altitude)$/i;
 const modeName =
   /(^|[^a-z])(mode|state|program(me)?|product|recipe|phase|step|gear|batch|shift|operation|regime|stage)$/i;
-/** Fields that tell of faults: a model conditioned on them takes a fault for one more normal mode. */
+/** Fields that report faults: a model conditioned on them takes a fault for one more normal mode. */
 const verdictName =
   /status|alarm|alert|error|err|fault|fail|warn|quality|health|label|anomal|outlier|severity/i;
 const verdictValue =
@@ -89,6 +92,7 @@ function roleOfNumbers(column: Column, rows: readonly number[][], texts: number)
   if (isWhole && idName.test(name)) return unused('it looks like an id');
   if (versionName.test(name)) return unused('it looks like a version');
   if (timeName.test(name)) return unused('it is another time');
+  if (averageName.test(name)) return unused('it is an average over a time, which rises and falls late');
   if (placeName.test(name)) return unused('it is a place');
   const { values: distinct, isMore } = distinctValues(values, maxNumberCategories);
   if (isWhole && rows.length > 1 && distinct.size > 1 && isConstantPerDevice(column, rows))
@@ -100,7 +104,7 @@ function roleOfNumbers(column: Column, rows: readonly number[][], texts: number)
       doubt: 'a number that seems to name a mode, by its name and its few values',
     };
   if (isWhole && verdictName.test(name) && !isMore)
-    return unused('it seems to tell of faults, not to measure');
+    return unused('it seems to report faults, not to measure');
   return {
     kind: 'channel',
     reason: '',
@@ -125,7 +129,7 @@ function roleOfTexts(column: Column, rows: readonly number[][]): Omit<Role, 'col
   if (rows.length > 1 && isConstantPerDevice(column, rows)) return unused('it is constant for each device');
   const isVerdict = verdictName.test(name) || [...distinct].some((value) => verdictValue.test(String(value)));
   if (isVerdict)
-    return unused('it seems to tell of faults: under it as a condition, they would count as normal');
+    return unused('it seems to report faults: with it as a condition, they would count as normal');
   if (present.length < minPerCategory * distinct.size) return unused('its values have too few records each');
   return {
     kind: 'condition',
@@ -139,7 +143,7 @@ function pick({ values }: Column, rows: readonly number[]): number[] {
 }
 
 function isConstantPerDevice({ values }: Column, rows: readonly number[][]): boolean {
-  // Devices with one record say nothing.
+  // A device with one record is no evidence.
   return (
     rows.some((device) => device.length > 1) &&
     rows.every((device) => {

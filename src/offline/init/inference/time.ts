@@ -6,10 +6,16 @@ export interface TimeField {
   column: Column;
   /** `auto`: the unit follows from the numbers; or the times are text. */
   unit: TimestampUnit;
-  isText: boolean;
+  /** Zone that is assumed where the times state none; empty where they do. */
+  timeZone: string;
   /** Unix ms by record; NaN = not a time. Shape [records]. */
   times: Float64Array;
 }
+
+type Reading = Pick<TimeField, 'unit' | 'timeZone'>;
+
+/** Zone of times that state none. */
+const assumedZone = 'UTC';
 
 export interface TimeChoice {
   field: TimeField | undefined;
@@ -29,7 +35,7 @@ const timeName =
   /(^|[^a-z])(ts|time|timestamp|datetime|date|at)([^a-z]|$)|(time|timestamp|date|Time|At)(_?ms|_?ns)?$/;
 /** Times of the transport instead of the measurement. */
 const transportName = /source|ingest|receiv|process|kafka|insert|created|updated|transaction/i;
-const dateText = /^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}/;
+const dateText = /^(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4})/;
 
 const hasTimeName = (column: Column): boolean =>
   timeName.test(nameOf(column)) || eventName.test(nameOf(column));
@@ -37,7 +43,7 @@ const hasTimeName = (column: Column): boolean =>
 /** @param wanted path of the field; by default it is chosen */
 export function findTime(sample: Sample, wanted?: string): TimeChoice {
   const unreadable: { column: Column; reason: string }[] = [];
-  const fields: { column: Column; unit: TimestampUnit; score: number }[] = [];
+  const fields: (Reading & { column: Column; score: number })[] = [];
   const crowd = measurementsBeside(sample);
   const considered =
     wanted === undefined ? sample.columns : sample.columns.filter(({ path }) => pathText(path) === wanted);
@@ -45,7 +51,7 @@ export function findTime(sample: Sample, wanted?: string): TimeChoice {
     const tried = tryTimes(column, wanted !== undefined);
     if (tried === undefined) continue;
     if ('reason' in tried) unreadable.push({ column, reason: tried.reason });
-    else fields.push({ column, unit: tried.unit, score: scoreOf(column, crowd) });
+    else fields.push({ column, ...tried, score: scoreOf(column, crowd) });
   }
   fields.sort((a, b) => b.score - a.score);
   const [best] = fields;
@@ -53,10 +59,8 @@ export function findTime(sample: Sample, wanted?: string): TimeChoice {
     field: best && {
       column: best.column,
       unit: best.unit,
-      isText: someValues(best.column, 1).some(
-        (value) => typeof value === 'string' && !/^[\d.]+$/.test(value),
-      ),
-      times: readTimes(best.column, best.unit),
+      timeZone: best.timeZone,
+      times: readTimes(best.column, best.unit, best.timeZone),
     },
     candidates: fields.map(({ column }) => column),
     unreadable,
@@ -64,39 +68,42 @@ export function findTime(sample: Sample, wanted?: string): TimeChoice {
 }
 
 /** The unit with which a column has times, why it has none although it seems to, or undefined. */
-function tryTimes(
-  column: Column,
-  isNamed: boolean,
-): { unit: TimestampUnit } | { reason: string } | undefined {
+function tryTimes(column: Column, isNamed: boolean): Reading | { reason: string } | undefined {
   const values = someValues(column, triedValues);
   if (values.length < minShare * Math.min(triedValues, column.values.length)) return undefined;
   const isTimely = isNamed || hasTimeName(column);
   const looksLikeDate = values.every((value) => typeof value === 'string' && dateText.test(value.trim()));
   const numbers = values.map((value) => (typeof value === 'string' ? Number(value) : value)).filter(isNumber);
   if (!isTimely && !looksLikeDate) return undefined;
-  let failures = 0;
-  let reason = '';
-  for (const value of values) {
-    try {
-      parseTime(value);
-    } catch (error) {
-      if (!(error instanceof TimeError)) throw error;
-      failures++;
-      if (reason === '') reason = error.message;
-    }
-  }
-  if (failures <= (1 - minShare) * values.length) return { unit: 'auto' };
+  const stated = failuresOf(values, '');
+  if (stated.count <= (1 - minShare) * values.length) return { unit: 'auto', timeZone: '' };
+  const assumed = failuresOf(values, assumedZone);
+  if (assumed.count <= (1 - minShare) * values.length) return { unit: 'auto', timeZone: assumedZone };
   // Time since a start, which is no date; row numbers are not taken for it.
   const ascending =
     numbers.length === values.length && numbers.every((value, i) => i === 0 || value >= numbers[i - 1]!);
-  if (ascending && numbers.some((value) => !Number.isInteger(value))) return { unit: 's' };
-  return looksLikeDate || isTimely ? { reason } : undefined;
+  if (ascending && numbers.some((value) => !Number.isInteger(value))) return { unit: 's', timeZone: '' };
+  return looksLikeDate || isTimely ? { reason: stated.reason } : undefined;
 }
 
-function readTimes({ values }: Column, unit: TimestampUnit): Float64Array {
+/** Values that are not times, and why the first one is not. */
+function failuresOf(values: readonly unknown[], timeZone: string): { count: number; reason: string } {
+  let [count, reason] = [0, ''];
+  for (const value of values) {
+    try {
+      parseTime(value, 'auto', timeZone);
+    } catch (error) {
+      if (!(error instanceof TimeError)) throw error;
+      if (count++ === 0) reason = error.message;
+    }
+  }
+  return { count, reason };
+}
+
+function readTimes({ values }: Column, unit: TimestampUnit, timeZone: string): Float64Array {
   return Float64Array.from(values, (value) => {
     try {
-      return parseTime(value, unit);
+      return parseTime(value, unit, timeZone);
     } catch (error) {
       if (error instanceof TimeError) return NaN;
       throw error;
