@@ -112,3 +112,19 @@ test('reads a time in each unit alike', () => {
     }),
   );
 });
+
+test.each([
+  ['2026-01-31 12:00:00', 'UTC', '2026-01-31T12:00:00Z'],
+  ['2026-01-31 12:00', 'Europe/Berlin', '2026-01-31T11:00:00Z'],
+  ['2026-07-01T12:00:00.5', 'Europe/Berlin', '2026-07-01T10:00:00.500Z'],
+  ['2026-07-01T12:00:00Z', 'Europe/Berlin', '2026-07-01T12:00:00Z'],
+  // Clocks go back at 03:00 summer time: the first of the two.
+  ['2026-10-25 02:30:00', 'Europe/Berlin', '2026-10-25T00:30:00Z'],
+  ['2026-10-25 03:30:00', 'Europe/Berlin', '2026-10-25T02:30:00Z'],
+  // Clocks go forward at 02:00: this time does not exist.
+  ['2026-03-29 02:30:00', 'Europe/Berlin', '2026-03-29T01:30:00Z'],
+  ['2026-03-29 03:30:00', 'Europe/Berlin', '2026-03-29T01:30:00Z'],
+  ['2026-03-08 12:00:00', 'America/New_York', '2026-03-08T16:00:00Z'],
+])('%s in %s is %s', (text, timeZone, expected) => {
+  expect(parseTime(text, 'auto', timeZone)).toBe(Date.parse(expected));
+});

@@ -36,13 +36,16 @@ type Entry = { comment?: readonly string[] } & (
 const width = 120;
 const untimedNote = 'No times: the records are taken to be a second apart.';
 const usualLength = 10;
+const usualLatentDim = 8;
 const usualTtlMs = 3_600_000;
 /** Windows of a device that the sample should hold at least. */
 const minWindows = 5;
 
 /** Records of a window: fewer than usual for devices with few records. */
-export function windowLength({ cadence }: Proposal): number {
-  return Math.max(1, Math.min(usualLength, Math.floor(cadence.recordsPerDevice / minWindows)));
+export function windowLength({ cadence, channels, listLength }: Proposal): number {
+  // The model needs at least two numbers.
+  const least = (listLength ?? channels.length) === 1 ? 2 : 1;
+  return Math.max(least, Math.min(usualLength, Math.floor(cadence.recordsPerDevice / minWindows)));
 }
 
 /** Silence after which a device starts a new window: a few windows, and longer than usual pauses. ms */
@@ -89,6 +92,7 @@ export function renderDetector(file: DetectorFile): string {
     ...(fields.length === 0 ? [] : [{ key: 'fields', entries: fields }]),
     { key: 'record', entries: recordEntries(file) },
     { key: 'window', entries: windowEntries(proposal) },
+    ...modelEntries(proposal),
     ...alarmEntries(file),
   ];
   return entries.map((entry) => render(entry, '')).join('\n');
@@ -279,6 +283,24 @@ function windowEntries(proposal: Proposal): Entry[] {
           },
         ]
       : []),
+  ];
+}
+
+/** The usual code is too large for windows of few numbers. */
+function modelEntries(proposal: Proposal): Entry[] {
+  const numbers = channelNames(proposal).length * windowLength(proposal);
+  if (numbers > usualLatentDim) return [];
+  return [
+    {
+      key: 'model',
+      entries: [
+        {
+          comment: [`A window has ${numbers} numbers.`],
+          key: 'latentDim',
+          value: Math.ceil((numbers - 1) / 2),
+        },
+      ],
+    },
   ];
 }
 

@@ -54,7 +54,7 @@ export async function openSample({ path, maxRecords, name, env, log, now }: Init
      * @throws ConfigError if the proposal is no valid configuration
      */
     async propose(proposal: Proposal, onTraining: () => void): Promise<ProposedDetector> {
-      const historyRecords = Math.max(1, Math.floor(historyShare * recorded.sample.records));
+      const historyRecords = Math.max(1, Math.floor(historyShare * recorded.read));
       const file = { name, path, format: recorded.format, proposal, historyRecords };
       const settings = await settingsOf(
         renderDetector({ ...file, target: usualTarget, priceLines: [] }),
@@ -107,18 +107,18 @@ async function settingsOf(text: string, env: InitParts['env']): Promise<Detector
 /** The messages of the sample, by the source of the proposed detector. */
 async function readMessages(
   settings: DetectorSettings,
-  { sample }: RecordedSample,
+  { read: rows }: RecordedSample,
   log: Logger,
 ): Promise<Message[]> {
   const context = {
     log,
-    records: sample.records,
+    records: rows,
     timestampUnit: settings.fields.timestampUnit,
     timeZone: settings.fields.timeZone,
   };
   const read = await configuredSource(settings.source).createHistory(context);
   const messages: Message[] = [];
-  for await (const chunk of read({ from: undefined, to: undefined, maxRecords: sample.records }))
+  for await (const chunk of read({ from: undefined, to: undefined, maxRecords: rows }))
     messages.push(...chunk);
   return messages;
 }

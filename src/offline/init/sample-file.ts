@@ -18,6 +18,8 @@ export interface SampleFormat {
 export interface RecordedSample {
   format: SampleFormat;
   sample: Sample;
+  /** Rows or lines that were read, also those that are no records. */
+  read: number;
   /** Whether the file has more records than were read. */
   isMore: boolean;
 }
@@ -48,7 +50,7 @@ export async function sampleFile(path: string, maxRecords: number): Promise<Reco
     const fields = raw === undefined ? (problem === undefined ? values : undefined) : parseObject(raw);
     if (fields !== undefined) builder.add(fields);
   }
-  return { format, sample: builder.build(), isMore };
+  return { format, sample: builder.build(), read, isMore };
 }
 
 function parseObject(line: Buffer): JsonObject | undefined {

@@ -1,0 +1,175 @@
+/** `vaemon init` on files: what it writes passes `config check`, and bad input writes nothing. */
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { parse } from 'yaml';
+import { runCli } from '../../src/cli/cli';
+import { removeFolders, writeFolder } from '../config/folder';
+import { pumps } from '../offline/init/samples';
+import { captureContext } from './capture';
+
+afterEach(removeFolders);
+
+const ndjson = (records: readonly object[]): string =>
+  records.map((record) => `${JSON.stringify(record)}\n`).join('');
+
+async function vaemon(argv: readonly string[], answers?: string[]) {
+  const captured = captureContext();
+  const questions: string[] = [];
+  const ask = (question: string): Promise<string> => {
+    questions.push(question);
+    return Promise.resolve(answers!.shift() ?? '');
+  };
+  await runCli(argv, { ...captured.context, ...(answers && { ask }) });
+  return { out: captured.stdout(), err: captured.stderr(), code: captured.exitCode(), questions };
+}
+
+test('a file of nested records becomes a detector with prices, which passes config check', async () => {
+  const folder = await writeFolder({ 'plant.ndjson': `${ndjson(pumps(300))}{"device":{"id":"P-0\n` });
+  const out = join(folder, 'plant.yaml');
+  const { out: report, code } = await vaemon([
+    'init',
+    '--file',
+    join(folder, 'plant.ndjson'),
+    '--out',
+    out,
+    '--yes',
+  ]);
+  expect(code).toBe(0);
+  expect(report).toContain('device     device.id, 4 devices');
+  expect(report).toContain('rejected   1 record as not_json');
+  expect(report).toMatch(/1\. 0\.005 +1 per day +\d/);
+  const text = await readFile(out, 'utf8');
+  expect(parse(text)).toMatchObject({
+    detector: 'plant',
+    preset: 'sensor',
+    source: { kind: 'file', file: { historyRecords: 840 } },
+    fields: { key: 'device.id', timestamp: 'ts', values: 'm', conditions: 'state' },
+    record: { channels: ['flow', 'temp_c', 'energy_kwh'], conditions: { mode: { kind: 'category' } } },
+    window: { length: 10, ttl: '15m' },
+    events: { budget: '1 per day' },
+  });
+  expect(text).toContain('# Counters, scored by their rate: m.energy_kwh.');
+  expect(text.split('\n').every((line) => line.length <= 120 || line.includes('Proposed'))).toBe(true);
+  expect(await vaemon(['config', 'check', out])).toMatchObject({ code: 0 });
+}, 60_000);
+
+test('a file without devices and times becomes a detector that scores it', async () => {
+  const rows = Array.from({ length: 400 }, (_, i) => `${Math.sin(i / 5)},${(i * 7919) % 13}`);
+  const folder = await writeFolder({});
+  await writeFile(join(folder, 'rig.csv.gz'), gzipSync(`pressure,flow\n${rows.join('\n')}\n`));
+  const out = join(folder, 'rig.yaml');
+  await vaemon(['init', '--file', join(folder, 'rig.csv.gz'), '--out', out, '--yes']);
+  const { out: explained, code } = await vaemon([
+    'train',
+    out,
+    '--set',
+    `store.path=${join(folder, 'models')}`,
+  ]);
+  expect({ code, explained }).toMatchObject({ code: 0 });
+}, 60_000);
+
+test('answers at a terminal change the proposal, and the target is the chosen one', async () => {
+  const folder = await writeFolder({ 'plant.ndjson': ndjson(pumps(120)) });
+  const out = join(folder, 'plant.yaml');
+  const { questions } = await vaemon(
+    ['init', '--file', join(folder, 'plant.ndjson'), '--out', out],
+    ['', 'none', 'temp_c', '9', '3'],
+  );
+  expect(questions.map((question) => question.split(' ')[0])).toEqual([
+    'Field',
+    'Conditions',
+    'Channels',
+    'Target,',
+    'Target,',
+  ]);
+  expect(parse(await readFile(out, 'utf8'))).toMatchObject({
+    record: { channels: ['flow', 'energy_kwh'] },
+    calibration: { falseAlarmTarget: '1 per day' },
+    events: { budget: 'auto' },
+  });
+  expect(parse(await readFile(out, 'utf8')).record.conditions).toBeUndefined();
+}, 60_000);
+
+test('--json prints the proposal and the prices', async () => {
+  const folder = await writeFolder({ 'plant.ndjson': ndjson(pumps(120)) });
+  const { out } = await vaemon([
+    'init',
+    '--file',
+    join(folder, 'plant.ndjson'),
+    '--out',
+    join(folder, 'a.yaml'),
+    '--json',
+  ]);
+  expect(JSON.parse(out)).toMatchObject({
+    device: { field: 'device.id', devices: 4 },
+    channels: { in: 'm', names: ['flow', 'temp_c', 'energy_kwh'] },
+    prices: { prices: expect.arrayContaining([expect.objectContaining({ budget: '1 per day' })]) as unknown },
+  });
+}, 60_000);
+
+test('a sample that is too small to train on gives a file that says so', async () => {
+  const folder = await writeFolder({ 'plant.ndjson': ndjson(pumps(20)) });
+  const out = join(folder, 'plant.yaml');
+  const { out: report, code } = await vaemon([
+    'init',
+    '--file',
+    join(folder, 'plant.ndjson'),
+    '--out',
+    out,
+    '--yes',
+  ]);
+  expect([code, report]).toEqual([0, expect.stringContaining('Alarms could not be estimated')]);
+  expect(await vaemon(['config', 'check', out])).toMatchObject({ code: 0 });
+}, 60_000);
+
+test('an existing file is left as it is', async () => {
+  const folder = await writeFolder({ 'plant.ndjson': ndjson(pumps(20)), 'plant.yaml': 'mine' });
+  const out = join(folder, 'plant.yaml');
+  const { err, code } = await vaemon(['init', '--file', join(folder, 'plant.ndjson'), '--out', out, '--yes']);
+  expect([code, err]).toEqual([1, expect.stringContaining('exists, and is left as it is')]);
+  expect(await readFile(out, 'utf8')).toBe('mine');
+});
+
+test.each([
+  ['is absent', 'none.csv', undefined, 'ENOENT'],
+  ['is empty', 'a.csv', '', 'is empty'],
+  ['has a header alone', 'a.csv', 'a,b\n', 'no readable record'],
+  ['has no header', 'a.csv', '1.5,2\n2.5,3\n', 'no header'],
+  ['has an ambiguous separator', 'a.csv', 'a;b,c\n1;2,3\n', 'separator is ambiguous'],
+  ['is a JSON list', 'a.json', '[{"a":1}]', 'one JSON list'],
+  ['has JSON objects under another name', 'a.txt', '{"a":1}\n', 'ends in .ndjson'],
+  ['is packed under another name', 'a.csv', gzipSync('a\n1\n'), 'ends in .gz'],
+  ['has nothing but nulls', 'a.ndjson', '{"a":null}\n{"a":null}\n', 'no value in any record'],
+  ['has no JSON', 'a.ndjson', 'x\ny\n', 'no readable record'],
+  [
+    'has only broken times',
+    'a.ndjson',
+    ndjson(Array.from({ length: 50 }, (_, i) => ({ timestamp: i % 2 === 0 ? i : 'x', v: i / 3 }))),
+    '',
+  ],
+])(
+  'a file that %s is named, and nothing is written',
+  async (_, name, content, message) => {
+    const folder = await writeFolder({});
+    if (content !== undefined) await writeFile(join(folder, name), content);
+    const before = await readdir(folder);
+    const { err, code } = await vaemon([
+      'init',
+      '--file',
+      join(folder, name),
+      '--out',
+      join(folder, 'out.yaml'),
+      '--yes',
+    ]);
+    if (message === '') {
+      // Without a usable time the detector takes the order of the records.
+      expect(code).toBe(0);
+      await rm(join(folder, 'out.yaml'));
+    } else {
+      expect([code, err]).toEqual([1, expect.stringContaining(message)]);
+    }
+    expect(await readdir(folder)).toEqual(before);
+  },
+  60_000,
+);

@@ -1,0 +1,197 @@
+/** What is proposed for a sample of records. */
+import { infer, UnusableSampleError, type Proposal } from '../../../src/offline/init/inference/infer';
+import { nameOf, pathText } from '../../../src/offline/init/inference/sample';
+import { windowLength, windowTtl } from '../../../src/offline/init/detector-file';
+import { debezium, interleaved, pumps, sampleOf, t0, telegraf } from './samples';
+
+function summary({ time, device, channels, valuesPath, conditions, conditionsPath, unused }: Proposal) {
+  return {
+    time: time.field === undefined ? undefined : pathText(time.field.column.path),
+    key: device.column === undefined ? undefined : pathText(device.column.path),
+    devices: device.devices,
+    values: pathText(valuesPath),
+    channels: channels.map(nameOf),
+    conditions: conditions.map(({ path }) => pathText(path)),
+    conditionsPath: pathText(conditionsPath),
+    unused: unused.map(({ field }) => field),
+  };
+}
+
+const proposed = (records: readonly object[]) => summary(infer(sampleOf(records)));
+
+test('nested records: time, device, channels and mode are found; site, firmware and sequence number are none of them', () => {
+  const proposal = infer(sampleOf(pumps()));
+  expect(summary(proposal)).toEqual({
+    time: 'ts',
+    key: 'device.id',
+    devices: 4,
+    values: 'm',
+    channels: ['flow', 'temp_c', 'energy_kwh'],
+    conditions: ['state.mode'],
+    conditionsPath: 'state',
+    unused: ['device.site', 'fw', 'seq'],
+  });
+  expect(proposal.counters).toEqual(['m.energy_kwh']);
+  expect(proposal.cadence).toMatchObject({
+    intervalMs: 30_000,
+    isRegular: true,
+    duplicates: 0,
+    outOfOrder: 0,
+  });
+  expect(proposal.doubts).toEqual({});
+  expect([windowLength(proposal), windowTtl(proposal)]).toEqual([10, 900_000]);
+});
+
+test("the shape of Telegraf's JSON: fields are channels, a tag is the device, a load average is none", () => {
+  expect(proposed(telegraf())).toMatchObject({
+    time: 'timestamp',
+    key: 'tags.host',
+    devices: 3,
+    values: 'fields',
+    channels: ['usage_idle', 'usage_user'],
+    conditions: [],
+    unused: ['fields.load1', 'name', 'tags.cpu'],
+  });
+});
+
+test("the shape of Debezium's change events: the row after the change, with its own time", () => {
+  expect(proposed(debezium())).toMatchObject({
+    time: 'after.measured_at',
+    key: 'after.machine_id',
+    devices: 3,
+    values: 'after',
+    channels: ['torque', 'speed'],
+  });
+});
+
+test('a column of a CSV file that is 0 or 1 and called anomaly is a label, and consecutive numbers are an index', () => {
+  const records = Array.from({ length: 200 }, (_, i) => ({
+    '': i,
+    timestamp: new Date(t0 + i * 1000).toISOString(),
+    pressure: Math.sin(i),
+    row: i,
+    anomaly: i > 150 ? 1 : 0,
+    machine_status: i > 150 ? 'BROKEN' : 'NORMAL',
+  }));
+  const { unused, channels } = infer(sampleOf(records));
+  expect(channels.map(nameOf)).toEqual(['pressure']);
+  expect(unused).toEqual([
+    { field: '', reason: 'it looks like an index: it counts records' },
+    { field: 'row', reason: 'it looks like an index: it counts records' },
+    { field: 'anomaly', reason: 'it looks like a label: 1 for anomalous records' },
+    { field: 'machine_status', reason: expect.stringContaining('report faults') as string },
+  ]);
+});
+
+test('a device that only the times reveal is found without a telling name, and marked', () => {
+  const records = interleaved(100, 3, (i, device, normal) => ({
+    time: t0 / 1000 + i * 60,
+    where: ['a', 'b', 'c'][device],
+    value: normal(),
+  }));
+  const { device, doubts } = infer(sampleOf(records));
+  expect([device.column?.path, device.devices]).toEqual([['where'], 3]);
+  expect(doubts['fields.key']?.[0]).toContain('only for its name or its values');
+});
+
+test('a device that two fields name together is reported', () => {
+  const records = interleaved(100, 6, (i, device, normal) => ({
+    time: t0 / 1000 + i * 60,
+    host: `h${device % 2}`,
+    disk: `d${Math.floor(device / 2)}`,
+    used: normal(),
+  }));
+  expect(infer(sampleOf(records)).doubts['fields.key']?.join()).toContain('another field may be needed');
+});
+
+test('one device without a name is no device field', () => {
+  const records = interleaved(200, 1, (i, _, normal) => ({ timestamp: t0 + i * 5000, value: normal() }));
+  expect(infer(sampleOf(records)).device).toMatchObject({ column: undefined, devices: 1, isSure: true });
+});
+
+test('times without a zone are taken as UTC, and marked; numbers that are no dates are seconds, and marked', () => {
+  const zoneless = Array.from({ length: 50 }, (_, i) => ({
+    timestamp: `2014-02-14 14:${10 + i}:00`,
+    value: i % 7,
+  }));
+  const { time, doubts, cadence } = infer(sampleOf(zoneless));
+  expect([time.field?.timeZone, cadence.intervalMs]).toEqual(['UTC', 60_000]);
+  expect(doubts['fields.timeZone']).toHaveLength(1);
+  const elapsed = Array.from({ length: 50 }, (_, i) => ({ time: i * 0.25, value: i % 7 }));
+  const started = infer(sampleOf(elapsed));
+  expect([started.time.field?.unit, started.cadence.intervalMs]).toEqual(['s', 250]);
+  expect(started.doubts['fields.timestampUnit']).toHaveLength(1);
+});
+
+test('a time that cannot be read is not used, with its reason', () => {
+  const records = Array.from({ length: 50 }, (_, i) => ({ date: `01/02/2020 10:${10 + i}`, value: i % 7 }));
+  const { time, unused } = infer(sampleOf(records));
+  expect(time.field).toBeUndefined();
+  expect(unused).toEqual([{ field: 'date', reason: expect.stringContaining('ISO 8601') as string }]);
+});
+
+test('repeated, late and missing records and values are counted', () => {
+  const records = pumps(100);
+  records.splice(100, 0, records[96]!);
+  records.push(records[0]!);
+  const { cadence, incomplete } = infer(
+    sampleOf(
+      records.map((record, i) =>
+        i % 10 === 0 ? { ...record, m: { flow: null, temp_c: 40.5, energy_kwh: i } } : record,
+      ),
+    ),
+  );
+  expect(cadence).toMatchObject({ duplicates: 1, outOfOrder: 1 });
+  expect(incomplete).toEqual({ flow: 41 });
+});
+
+test('a file that is sorted by device is marked: its first records are not its oldest', () => {
+  const records = pumps(100);
+  const sorted = [0, 1, 2, 3].flatMap((device) => records.filter((_, i) => i % 4 === device));
+  expect(infer(sampleOf(sorted)).doubts['source.file.historyRecords']).toHaveLength(1);
+  expect(infer(sampleOf(records)).doubts['source.file.historyRecords']).toBeUndefined();
+});
+
+test('a list of as many numbers each time is a channel for each', () => {
+  const records = interleaved(60, 1, (i, _, normal) => ({
+    timestamp: t0 + i * 1000,
+    key: 'a',
+    values: [normal(), normal(), 1],
+  }));
+  expect(infer(sampleOf(records))).toMatchObject({ valuesPath: ['values'], listLength: 3 });
+});
+
+test('few records of many devices get short windows', () => {
+  const records = interleaved(6, 500, (i, device, normal) => ({
+    timestamp: t0 + i * 1000,
+    device_id: `d${device}`,
+    value: normal(),
+  }));
+  const proposal = infer(sampleOf(records));
+  expect([proposal.device.devices, windowLength(proposal)]).toEqual([500, 2]);
+});
+
+test('choices of a person take precedence', () => {
+  const proposal = infer(sampleOf(pumps()), { key: 'device.site', conditions: [], without: ['temp_c'] });
+  expect(summary(proposal)).toMatchObject({
+    key: 'device.site',
+    conditions: [],
+    channels: ['flow', 'energy_kwh'],
+  });
+  expect(() => infer(sampleOf(pumps()), { key: 'nosuch' })).toThrow('no record has the field "nosuch"');
+});
+
+test.each([
+  ['no records', [], 'no readable record'],
+  ['nothing but nulls', Array.from({ length: 9 }, () => ({ a: null, b: null })), 'no value in any record'],
+  ['numbers as text', Array.from({ length: 9 }, (_, i) => ({ a: `${i / 2}` })), 'numbers are text'],
+])('no detector is proposed for %s', (_, records, reason) => {
+  expect(() => infer(sampleOf(records))).toThrow(UnusableSampleError);
+  expect(() => infer(sampleOf(records))).toThrow(reason);
+});
+
+test('records with a field for each device are bounded', () => {
+  const wide = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`s${i}`, i + 0.5]));
+  const { omittedFields, channels } = infer(sampleOf(Array.from({ length: 5 }, () => wide)));
+  expect([channels.length, omittedFields]).toEqual([1000, 1000]);
+});
