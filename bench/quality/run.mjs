@@ -165,10 +165,23 @@ function toRow(set, runs, method = 'vaemon') {
     delay: macro('delay'),
     target: [...new Set(details.map(({ configuredTarget }) => configuredTarget))].join(', '),
     thresholds: thresholds.length === 0 ? [] : [Math.min(...thresholds), Math.max(...thresholds)],
+    best: bestStatistic(runs),
     worst: worstOf(runs),
     seconds: mean(runs, ({ seconds }) => seconds),
   };
   return imageSets.includes(set) ? withoutOrder(row) : row;
+}
+
+/** The statistic with the highest PR-AUC of those that enter the score, and how far the surprise is above it. */
+function bestStatistic(runs) {
+  const names = Object.keys(runs[0].rank?.macro.statistics ?? {});
+  const valued = names.map((name) => ({
+    name,
+    prAuc: mean(runs, ({ rank }) => rank.macro.statistics[name]),
+  }));
+  const [best] = valued.filter(({ prAuc }) => Number.isFinite(prAuc)).sort((a, b) => b.prAuc - a.prAuc);
+  if (best === undefined) return undefined;
+  return { ...best, gain: mean(runs, ({ rank }) => rank.macro.surprise) - best.prAuc };
 }
 
 /** Without what rests on an order of the records. */
@@ -293,6 +306,11 @@ function formatTable(table) {
     ['delay', ({ delay }) => digits(1)(delay)],
     ['target', ({ target }) => target || '–'],
     ['threshold', ({ thresholds }) => [...new Set(thresholds.map(digits(2)))].join(' to ') || '–'],
+    [
+      'best statistic, gain of the surprise',
+      ({ best }) =>
+        best === undefined ? '–' : `${best.name} ${digits(3)(best.prAuc)}, ${digits(3)(best.gain)}`,
+    ],
     [
       'worst series',
       ({ worst }) => worst.map(({ name, value }) => `${name} ${digits(2)(value)}`).join(', ') || '–',

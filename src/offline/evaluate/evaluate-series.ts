@@ -206,10 +206,17 @@ async function scoreTest(
     throw new Error(
       `${path} is not in order of time over all devices, which a training during the test needs`,
     );
-  const { scores, flags, recordsPerDay, ...rest } = await trained.score(messages);
+  const { scores, flags, statistics, recordsPerDay, ...rest } = await trained.score(messages);
   return {
     scores: Array.from(scores),
     flags: Array.from(flags),
+    statistics: Object.fromEntries(
+      // JSON has no NaN.
+      Object.entries(statistics).map(([name, column]) => [
+        name,
+        Array.from(column, (value) => (Number.isNaN(value) ? null : value)),
+      ]),
+    ),
     ...rest,
     keys,
     recordsPerDay: hasTimes ? recordsPerDay : undefined,

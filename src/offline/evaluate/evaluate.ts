@@ -75,6 +75,12 @@ export async function evaluate({
       scores: Float64Array.from(outcome.scores),
       flags: Uint8Array.from(outcome.flags),
       labels: labels.get(outcome.series),
+      statistics: Object.fromEntries(
+        Object.entries(outcome.statistics).map(([name, column]) => [
+          name,
+          Float64Array.from(column, (value) => value ?? NaN),
+        ]),
+      ),
       versionStarts: outcome.versions.map(({ from }) => from),
     })),
     [...outcomes.map(({ target }) => target), ...usualTargets],
@@ -219,6 +225,7 @@ export function formatJson(report: EvaluationReport, outcomes: readonly SeriesOu
     ...outcome,
     scores: undefined,
     flags: undefined,
+    statistics: undefined,
     keys: undefined,
   }));
   return `${JSON.stringify({ ...report, thresholds: thresholdsOf(outcomes), detectionPower: powerOf(outcomes), details }, null, 1)}\n`;

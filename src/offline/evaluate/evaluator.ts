@@ -10,6 +10,7 @@ import { quarantined } from '../../runtime/quarantine';
 import { createOfflinePipeline, createOfflineStates } from '../pipeline';
 import { decodeBundle } from '../../scoring/bundle';
 import type { DetectionPower } from '../../scoring/detection-power';
+import type { Detector } from '../../scoring/detector';
 import type { DetectionBatch } from '../../sinks/sink';
 import type { Message } from '../../sources/source';
 import type { BundleFiles } from '../../store/bundle';
@@ -96,7 +97,7 @@ export async function trainOnce(parts: TrainingParts) {
       let used = first;
       const versions: UsedVersion[] = [{ from: 0, ...first.facts }];
       const failedTrainings: FailedTraining[] = [];
-      const recording = createRecording(test.length, onDetections);
+      const recording = createRecording(test.length, namesOf(first.active.detector), onDetections);
       const states = createOfflineStates(settings, recordDecoder);
       const onOutcome = recording.add;
       const handle = createOfflinePipeline({
@@ -164,6 +165,15 @@ export async function trainOnce(parts: TrainingParts) {
     },
     dispose: () => first.active.detector.dispose(),
   };
+}
+
+/** What enters the score of a version. */
+function namesOf({ state: { calibration, slow } }: Detector): string[] {
+  return [
+    ...Object.keys(calibration.evidence),
+    ...(slow ? ['slow'] : []),
+    ...(calibration.runs ? ['runs'] : []),
+  ];
 }
 
 type TrainedVersion = Awaited<ReturnType<typeof trainVersion>>;
@@ -244,11 +254,16 @@ interface DeviceRows {
 }
 
 /** Collects scores, flags and events by row of the file. */
-function createRecording(records: number, onDetections?: (detections: DetectionBatch) => void) {
+function createRecording(
+  records: number,
+  names: readonly string[],
+  onDetections?: (detections: DetectionBatch) => void,
+) {
   /** Surprise; 0 for a rejected record, or one without a full window. */
   const scores = new Float64Array(records);
   /** 1 = at or above the threshold. */
   const flags = new Uint8Array(records);
+  const statistics = Object.fromEntries(names.map((name) => [name, new Float64Array(records).fill(NaN)]));
   const over: AnomalyEvent[] = [];
   const devices = new Map<string, DeviceRows>();
   /** By reason. */
@@ -260,10 +275,11 @@ function createRecording(records: number, onDetections?: (detections: DetectionB
     add: (batch: DetectionBatch): void => {
       const { detections, events, deadLetters } = batch;
       onDetections?.(batch);
-      for (const { origin, key, timestamp, surprise, anomalous } of detections) {
+      for (const { origin, key, timestamp, surprise, anomalous, statistics: own } of detections) {
         const row = Number(origin.offset);
         scores[row] = surprise;
         flags[row] = anomalous ? 1 : 0;
+        for (const name of names) statistics[name]![row] = Math.min(Number.MAX_VALUE, own[name] ?? NaN);
         let device = devices.get(key);
         if (device === undefined) devices.set(key, (device = { rows: [], times: [] }));
         device.rows.push(row);
@@ -284,6 +300,8 @@ function createRecording(records: number, onDetections?: (detections: DetectionB
       return {
         scores,
         flags,
+        /** By name and record, what enters the score; NaN for a record without. */
+        statistics,
         /** The events of the pipeline that opened and have a test record. */
         events: scoredEvents('closed'),
         /** Those that the alarm budget kept from opening. */

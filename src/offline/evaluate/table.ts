@@ -2,6 +2,7 @@
 import { formatTable } from '../table';
 import type { Judgement, MacroMetrics, SeriesMetrics } from './quality/judgement';
 import type { DetectionPower } from '../../scoring/detection-power';
+import type { Rank } from './quality/rank';
 import type { EvaluationReport } from './quality/report';
 import type { Training, UsedThreshold } from './evaluate';
 
@@ -65,7 +66,7 @@ function percent(value: number | undefined): string {
 
 /** Cells of undefined metrics are empty. */
 export function formatReport(
-  { judgement, alarms, countedOn }: EvaluationReport,
+  { judgement, rank, alarms, countedOn }: EvaluationReport,
   thresholds: readonly UsedThreshold[],
   trainings: readonly Training[] = [],
   power?: DetectionPower,
@@ -92,7 +93,15 @@ export function formatReport(
     rows.map(([name, row]) => [name, ...shown.map(([, show]) => show(row))]),
   );
   const flagAll = `F1 if every record is flagged: ${share(judgement.micro.flagAllF1)} (micro)`;
-  return `${[...table, '', ...trained, flagAll, ...lines].join('\n')}\n`;
+  const ranked = rank === undefined ? [] : [formatRank(rank.macro)];
+  return `${[...table, '', ...trained, flagAll, ...ranked, ...lines].join('\n')}\n`;
+}
+
+/** The best statistic first. */
+function formatRank({ surprise, statistics }: Rank): string {
+  const sorted = Object.entries(statistics).sort(([, a], [, b]) => b - a);
+  const shown = sorted.map(([name, value]) => `${name} ${share(value)}`).join(', ');
+  return `PR-AUC of the surprise ${share(surprise)}, of what it is made of (macro): ${shown}`;
 }
 
 function formatTrainings(trainings: readonly Training[]): string[] {

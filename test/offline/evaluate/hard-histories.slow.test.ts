@@ -149,7 +149,8 @@ test('a gateway of eight devices freezes: one event with the list of them, and n
   expect(recordAt(openedAt)).toBeGreaterThan(80);
   expect(recordAt(openedAt)).toBeLessThan(120);
   expect(recordAt(end)).toBeGreaterThan(130);
-  expect(events.filter(({ key, keys }) => keys === undefined && gateway.includes(key))).toEqual([]);
+  const ofOne = events.filter(({ key, keys }) => keys === undefined && gateway.includes(key));
+  expect(ofOne.filter((event) => recordAt(event.end) >= 80)).toEqual([]);
 }, 120_000);
 
 test('values that are missing at random, and a channel that is missing for good', async () => {

@@ -3,6 +3,7 @@ import { alarmRatio } from './alarm-ratio';
 import { rowsOfDevices } from './devices';
 import { withinRows, type FoundEvent } from './events';
 import { judge, type JudgedSeries } from './judgement';
+import { meanRank, rankOf, type Rank } from './rank';
 
 export interface ScoredSeries {
   name: string;
@@ -23,6 +24,8 @@ export interface ScoredSeries {
   recordsPerDay?: number | undefined;
   /** Widest buffer for VUS by the rule of TSB-AD, in records. */
   tsbWindow?: number | undefined;
+  /** By name and record, what enters the score; NaN for a record without. */
+  statistics?: Readonly<Record<string, Float64Array>> | undefined;
   /** First record of each model version, ascending from 0; undefined = one version. */
   versionStarts?: readonly number[] | undefined;
 }
@@ -42,6 +45,8 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
   return {
     /** Of the labelled series. */
     judgement: labelled ? judge(judged) : undefined,
+    /** PR-AUC of the surprise and of what it is made of; undefined if no series has both labels and statistics. */
+    rank: rankOfAll(judged),
     /** The records on which alarms were counted. */
     countedOn: labelled ? 'normal records' : 'all records',
     /** Per target, the smallest last. */
@@ -56,6 +61,17 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
   };
 }
 
+function rankOfAll(
+  judged: readonly LabelledSeries[],
+): { series: Record<string, Rank>; macro: Rank } | undefined {
+  const ranks = judged.flatMap((one): [string, Rank][] => {
+    const rank = rankOf(one);
+    return rank === undefined ? [] : [[one.name, rank]];
+  });
+  const macro = meanRank(ranks.map(([, rank]) => rank));
+  return macro && { series: Object.fromEntries(ranks), macro };
+}
+
 function byDevice(
   scores: Float64Array,
   keys: readonly string[] | undefined,
@@ -66,7 +82,9 @@ function byDevice(
   );
 }
 
-function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): JudgedSeries {
+type LabelledSeries = JudgedSeries & Pick<ScoredSeries, 'statistics'>;
+
+function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): LabelledSeries {
   const {
     name,
     scores,
@@ -77,6 +95,7 @@ function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): 
     budgetPerDay,
     recordsPerDay,
     tsbWindow,
+    statistics,
     versionStarts,
   } = one;
   const rows = [...labels.keys()].sort((a, b) => a - b);
@@ -96,6 +115,14 @@ function selectLabelled(one: ScoredSeries, labels: ReadonlyMap<number, 0 | 1>): 
     budgetPerDay,
     recordsPerDay,
     tsbWindow,
+    statistics:
+      statistics &&
+      Object.fromEntries(
+        Object.entries(statistics).map(([name, column]) => [
+          name,
+          Float64Array.from(rows, (row) => column[row]!),
+        ]),
+      ),
     versionStarts: versionStarts?.map((start) => rows.filter((row) => row < start).length),
   };
 }
