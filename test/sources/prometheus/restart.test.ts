@@ -130,7 +130,7 @@ test('crashes at any time skip nothing, and what is scored twice has the same id
         for (const { at, lostSteps, away } of [...inOrder, { at: steps, lostSteps: 0, away: 0 }]) {
           const until = at * stepMs;
           if (until <= now) continue;
-          const crashAt = at === steps ? Infinity : until - lostSteps * stepMs;
+          const crashAt = at === steps ? Infinity : until + 1 - lostSteps * stepMs;
           const process = await runProcess(disk, url, now, until, crashAt);
           expect(process.errors.filter((reason) => reason !== 'unsaved')).toEqual([]);
           detections.push(...process.detections);
