@@ -1,6 +1,6 @@
 /** An ONNX model as objects, and its encoding: https://onnx.ai/onnx/repo-docs/IR.html. */
 import { endianness } from 'node:os';
-import { bytes, float, int, ints, message, text, type Field } from './protobuf';
+import { bytes, float, int, ints, message, text, type Field } from '../system/protobuf';
 
 /** Versions of the format and of the operators, which onnxruntime 1.14 and later read. */
 const irVersion = 8;

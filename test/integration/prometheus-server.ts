@@ -5,7 +5,9 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { compress } from 'snappy';
 import { parse, stringify } from 'yaml';
+import { bytes, double, int, message, text } from '../../src/system/protobuf';
 
 const deployed = path.join(__dirname, '../../deploy/prometheus');
 
@@ -63,7 +65,82 @@ export async function startPrometheus(
   config.scrape_configs[0]!.static_configs = [{ targets: [target] }];
   writeFileSync(file, stringify(config));
 
+  const server = await launch(folder, file, await freePort());
+  return { ...server, stop: () => server.stop().then(() => removeFolder(folder)) };
+}
+
+/** A Prometheus without targets that takes what a test writes, also out of order, and that can be restarted. */
+export async function startPrometheusStore(outOfOrder = '30m') {
+  const folder = mkdtempSync(path.join(tmpdir(), 'vaemon-prometheus-'));
+  const file = path.join(folder, 'prometheus.yml');
+  writeFileSync(file, stringify({ storage: { tsdb: { out_of_order_time_window: outOfOrder } } }));
   const port = await freePort();
+  const start = () => launch(folder, file, port, '--web.enable-remote-write-receiver');
+  let server = await start();
+  return {
+    url: server.url,
+    /** It does not answer until the result is called. */
+    async pause() {
+      await server.stop();
+      return async () => void (server = await start());
+    },
+    async write(series: readonly WrittenSeries[]): Promise<void> {
+      const response = await fetch(`${server.url}/api/v1/write`, {
+        method: 'POST',
+        headers: {
+          'content-encoding': 'snappy',
+          'content-type': 'application/x-protobuf',
+          'x-prometheus-remote-write-version': '0.1.0',
+        },
+        body: await encodeWrite(series),
+      });
+      if (!response.ok) throw new Error(`HTTP ${response.status}: ${await response.text()}`);
+    },
+    stop: () => server.stop().then(() => removeFolder(folder)),
+  };
+}
+
+export interface WrittenSeries {
+  /** With `__name__`. */
+  labels: Readonly<Record<string, string>>;
+  /** Unix ms. */
+  samples: readonly (readonly [time: number, value: number])[];
+}
+
+/** The value that ends a series: a NaN with bits of its own. */
+export const staleMarker = Number.NEGATIVE_INFINITY;
+const staleBits = Uint8Array.of(2, 0, 0, 0, 0, 0, 0xf0, 0x7f);
+
+/** https://prometheus.io/docs/specs/prw/remote_write_spec */
+async function encodeWrite(series: readonly WrittenSeries[]): Promise<Uint8Array> {
+  const encoded = series.map(({ labels, samples }) =>
+    bytes(
+      1,
+      message(
+        ...Object.entries(labels)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([name, value]) => bytes(1, message(text(1, name), text(2, value)))),
+        ...samples.map(([time, value]) => {
+          const [tag, number] = double(1, value);
+          return bytes(2, message([tag!, value === staleMarker ? staleBits : number!], int(2, time)));
+        }),
+      ),
+    ),
+  );
+  return compress(Buffer.from(message(...encoded)));
+}
+
+function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Starts it and waits until it answers. */
+async function launch(
+  folder: string,
+  file: string,
+  port: number,
+  ...options: string[]
+): Promise<PrometheusServer> {
   const url = `http://127.0.0.1:${port}`;
   const child = spawn(
     'prometheus',
@@ -71,6 +148,7 @@ export async function startPrometheus(
       `--config.file=${file}`,
       `--storage.tsdb.path=${path.join(folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
+      ...options,
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
@@ -98,7 +176,6 @@ export async function startPrometheus(
     async stop() {
       child.kill('SIGTERM');
       await exited;
-      rmSync(folder, { recursive: true, force: true });
     },
   };
   await until(async () => {

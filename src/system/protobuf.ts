@@ -1,5 +1,5 @@
 /**
- * Writer of the part of Protocol Buffers that ONNX files use: https://protobuf.dev/programming-guides/encoding. A message is the
+ * Writer of the part of Protocol Buffers that ONNX files and remote writes use: https://protobuf.dev/programming-guides/encoding. A message is the
  * concatenation of its fields; an absent field has its default value.
  */
 
@@ -18,7 +18,7 @@ export function message(...fields: readonly Field[]): Uint8Array {
   return bytes;
 }
 
-const wireTypes = { varint: 0, bytes: 2, fixed32: 5 } as const;
+const wireTypes = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 function tag(number: number, type: keyof typeof wireTypes): Uint8Array {
   return varint(BigInt((number << 3) | wireTypes[type]));
@@ -47,6 +47,10 @@ export function ints(number: number, values: readonly (number | bigint)[]): Fiel
 
 export function float(number: number, value: number): Field {
   return [tag(number, 'fixed32'), new Uint8Array(Float32Array.of(value).buffer)];
+}
+
+export function double(number: number, value: number): Field {
+  return [tag(number, 'fixed64'), new Uint8Array(Float64Array.of(value).buffer)];
 }
 
 /** A nested message, or raw bytes. */
