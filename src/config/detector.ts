@@ -60,7 +60,7 @@ const deliveryRule: Rule<DetectorSettings> = {
   problem({ delivery, source, sinks }) {
     if (delivery !== 'exactly-once') return undefined;
     if (source.kind !== 'kafka')
-      return 'can be `exactly-once` only with a kafka source: no other has offsets';
+      return 'can be `exactly-once` only with a kafka source: its offsets are committed with the detections';
     if (!sinks.kafka.enabled)
       return 'can be `exactly-once` only with sinks.kafka: detections and offsets are committed together';
     const others = sinks.kafka.brokers.filter((broker) => !source.kafka.brokers.includes(broker));

@@ -70,12 +70,19 @@ export async function startPrometheus(
 }
 
 /** A Prometheus without targets that takes what a test writes, also out of order, and that can be restarted. */
-export async function startPrometheusStore(outOfOrder = '30m') {
+export async function startPrometheusStore(
+  outOfOrder = '30m',
+  secured?: { webConfig: string; answers: (url: string) => Promise<boolean> },
+) {
   const folder = mkdtempSync(path.join(tmpdir(), 'vaemon-prometheus-'));
   const file = path.join(folder, 'prometheus.yml');
   writeFileSync(file, stringify({ storage: { tsdb: { out_of_order_time_window: outOfOrder } } }));
   const port = await freePort();
-  const start = () => launch(folder, file, port, '--web.enable-remote-write-receiver');
+  const options = [
+    '--web.enable-remote-write-receiver',
+    ...(secured === undefined ? [] : [`--web.config.file=${secured.webConfig}`]),
+  ];
+  const start = () => launch(folder, file, port, options, secured?.answers);
   let server = await start();
   return {
     url: server.url,
@@ -139,7 +146,8 @@ async function launch(
   folder: string,
   file: string,
   port: number,
-  ...options: string[]
+  options: readonly string[] = [],
+  answers = async (url: string) => (await fetch(`${url}/-/ready`)).ok,
 ): Promise<PrometheusServer> {
   const url = `http://127.0.0.1:${port}`;
   const child = spawn(
@@ -180,7 +188,7 @@ async function launch(
   };
   await until(async () => {
     if (child.exitCode !== null) throw new Error(`prometheus ended:\n${log}`);
-    return (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok === true;
+    return answers(url).catch(() => false);
   }).catch(async (error: unknown) => {
     await server.stop();
     throw error;

@@ -1,6 +1,8 @@
 /** The source against a real Prometheus. The clock of the source is simulated, and the samples have its times. */
+import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { PrometheusConnection } from '../../src/sources/prometheus/client';
 import { createPrometheusHistory } from '../../src/sources/prometheus/history';
 import {
   createPrometheusSource,
@@ -256,6 +258,92 @@ withPrometheus('values that are no numbers', () => {
       /query "flow": HTTP 400 \(.*parse error.*\): check source.prometheus.queries/,
     );
     expect(await read('no_such_series')).toEqual({});
+  });
+});
+
+withPrometheus('a Prometheus that asks who is there', () => {
+  let prometheus: Store;
+  let folder: string;
+  const file = (name: string): string => path.join(folder, name);
+
+  const password = 'test';
+  const range = { from: 60_000, to: 120_000, step: 60_000 };
+  const one = { name: 'one', text: 'vector(1)' };
+  const at = (url: string) => url.replace('http://127.0.0.1', 'https://localhost');
+  const secured = () => ({
+    tls: { ca: file('ca.pem'), cert: file('client.pem'), key: file('client.key') },
+    username: 'admin',
+    passwordFile: file('password'),
+  });
+
+  beforeAll(async () => {
+    folder = await newFolder();
+    const run = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+    run(
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-subj',
+      '/CN=ca',
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.pem',
+    );
+    await writeFile(
+      file('extensions'),
+      'subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n',
+    );
+    for (const who of ['server', 'client']) {
+      run(
+        'req',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-subj',
+        `/CN=${who}`,
+        '-keyout',
+        `${who}.key`,
+        '-out',
+        `${who}.csr`,
+      );
+      const signed = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'extensions'];
+      run('x509', '-req', '-in', `${who}.csr`, ...signed, '-out', `${who}.pem`);
+    }
+    await writeFile(file('password'), `${password}\n`);
+    await writeFile(
+      file('web.yml'),
+      `tls_server_config: { cert_file: server.pem, key_file: server.key, client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem }
+basic_auth_users: { admin: '$2b$12$hNf2lSsxfm0.i4a.1kVpSOVyBCfIB51VRjgBUyv6kdnyTlgWj81Ay' }
+`,
+    );
+    prometheus = await startPrometheusStore(undefined, {
+      webConfig: file('web.yml'),
+      answers: async (url) => (await clientOf({ url: at(url) }, secured())(one, range)).series.length === 1,
+    });
+  }, 60_000);
+  afterAll(() => (prometheus as Store | undefined)?.stop());
+
+  const failure = (given: Partial<PrometheusConnection>): Promise<string> =>
+    clientOf({ url: at(prometheus.url) }, { ...secured(), ...given })(one, range).then(
+      () => '',
+      (error: unknown) => String(error),
+    );
+
+  test('a client certificate and a password are sent, and what is missing is named', async () => {
+    expect(await failure({})).toBe('');
+    expect(await failure({ username: '' })).toMatch(
+      /HTTP 401.*: check source.prometheus.username and its password/,
+    );
+    expect(await failure({ tls: { ...secured().tls, cert: '', key: '' } })).toMatch(
+      /bad certificate|certificate required/,
+    );
+    expect(await failure({ tls: { ...secured().tls, ca: '' } })).toMatch(/certificate|self-signed/);
+    expect(await failure({ tls: { ...secured().tls, key: file('gone.key') } })).toContain(
+      'gone.key cannot be read',
+    );
   });
 });
 

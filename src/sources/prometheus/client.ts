@@ -1,7 +1,7 @@
 /** Range queries of the HTTP API of Prometheus, which VictoriaMetrics, Thanos and Mimir offer as well. */
 import { ask, type HttpAnswer } from '../../system/http';
 import { isObject, type JsonObject } from '../../system/json';
-import { messageOf } from '../../system/error-text';
+import { firstLineOf } from '../../system/error-text';
 import { readSecret, readText } from '../../system/secret';
 
 export interface PrometheusConnection {
@@ -70,7 +70,7 @@ export function createPrometheusClient(connection: PrometheusConnection): QueryR
         cause === undefined ? {} : { cause },
       );
     const answer = await request(query, range, signal).catch((cause: unknown) => {
-      throw failed(messageOf(cause), cause);
+      throw failed(firstLineOf(cause), cause);
     });
     const content = parseContent(answer.body);
     if (answer.status !== 200) throw failed(describeRefusal(answer, content));

@@ -199,7 +199,7 @@ class Progress {
     for (const [i, step] of steps.entries()) {
       this.lateness.scored(step);
       for (const message of toMessages(step, BigInt(step.time) < liveFrom)) group.messages.push(message);
-      group.ofLast = step.records.length;
+      group.ofLast = step.count;
       group.to = step.time;
       if (i < steps.length - 1 && group.messages.length < maxBatchRecords) continue;
       yield group;
@@ -278,10 +278,10 @@ class LateRecords {
 
   constructor(private readonly settings: Pick<PrometheusSourceSettings, 'overlapMs' | 'stepMs'>) {}
 
-  scored({ time, records }: Step): void {
-    this.counts.set(time, records.length);
+  scored({ time, count }: Step): void {
+    this.counts.set(time, count);
     for (const known of this.counts.keys()) {
-      if (known >= time - this.settings.overlapMs) break;
+      if (known > time - this.settings.overlapMs) break;
       this.counts.delete(known);
     }
   }
@@ -294,11 +294,11 @@ class LateRecords {
   /** The number of records that these steps have now, and had not. */
   find(steps: readonly Step[]): number {
     let late = 0;
-    for (const { time, records } of steps) {
-      const known = this.counts.get(time) ?? records.length;
-      if (records.length <= known) continue;
-      late += records.length - known;
-      this.counts.set(time, records.length);
+    for (const { time, count } of steps) {
+      const known = this.counts.get(time) ?? count;
+      if (count <= known) continue;
+      late += count - known;
+      this.counts.set(time, count);
     }
     return late;
   }

@@ -17,11 +17,14 @@ export interface QueryResult {
   series: readonly Series[];
 }
 
-/** The records of one evaluation time, in the order of their keys. */
+/** One evaluation time. */
 export interface Step {
   /** Unix ms. */
   time: number;
-  records: readonly StepRecord[];
+  /** Number of records. */
+  count: number;
+  /** The records in the order of their keys; written when they are asked for. */
+  records(): StepRecord[];
 }
 
 export interface StepRecord {
@@ -53,7 +56,8 @@ export function toSteps(results: readonly QueryResult[], range: StepRange, rules
     const time = from + i * step;
     return {
       time,
-      records: [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map((entry) => finish(time, entry)),
+      count: byKey.size,
+      records: () => [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map((entry) => finish(time, entry)),
     };
   });
 }
@@ -127,9 +131,10 @@ function finish(time: number, [key, { values, conditions, problem }]: [string, D
 }
 
 /** The offset of a record is its evaluation time, which all records of a step share. */
-export function toMessages({ time, records }: Step, warmUp: boolean): Message[] {
+export function toMessages(step: Step, warmUp: boolean): Message[] {
+  const { time } = step;
   const origin = { topic: prometheusTopic, partition: 0, offset: String(time) };
-  return records.map(({ key, value, problem }) => ({
+  return step.records().map(({ key, value, problem }) => ({
     key: Buffer.from(key),
     value,
     timestamp: time,

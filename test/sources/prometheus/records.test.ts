@@ -17,7 +17,7 @@ const series = (labels: Record<string, string>, ...values: (string | undefined)[
 function recordsOf(results: readonly QueryResult[], given: Partial<SeriesRules> = {}) {
   return toSteps(results, range, { ...rules, ...given }).map(({ time, records }) => ({
     time,
-    records: records.map(({ key, value, problem }) => {
+    records: records().map(({ key, value, problem }) => {
       const record = JSON.parse(value.toString()) as Record<string, unknown>;
       expect(record).toMatchObject({ key, timestamp: new Date(time).toISOString() });
       return problem === undefined
