@@ -6,7 +6,7 @@ export interface HttpRequest {
   url: URL;
   headers: Readonly<Record<string, string>>;
   /** Sent with POST unless `method` is given; without a body the method is GET. */
-  body?: string;
+  body?: string | Uint8Array;
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Trusted authorities, PEM; undefined = those that Node trusts. */
   ca?: string | undefined;
