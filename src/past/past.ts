@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import type { AnomalyEvent } from '../domain/event';
+import type { WitnessedRecord, WriteValues } from '../domain/witnessed-record';
 import type { DetectorSettings } from '../config/settings';
 import type { Sink } from '../sinks/sink';
 import { createStateStore } from '../state/store';
@@ -26,20 +27,6 @@ import {
   type MinuteScore,
   type ScoreMinutes,
 } from './score-minutes';
-
-/** A record on which there is a decision. */
-export interface WitnessedRecord {
-  partition: number;
-  key: string;
-  /** Event time, Unix ms. */
-  timestamp: number;
-  surprise: number;
-  threshold: number;
-  anomalous: boolean;
-}
-
-/** Writes the actual value of each channel, and after them the expected ones, from `at` on. */
-export type WriteValues = (into: Float32Array, at: number) => void;
 
 interface Device {
   partition: number;

@@ -247,6 +247,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     changes: models,
   });
 
+  const observers = sinks.filter(({ observe }) => observe !== undefined);
   const process = createPipeline({
     detectorName: name,
     decode: recordDecoder.decode,
@@ -256,7 +257,10 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     current: () => slot.current()!,
     explanations: createExplanationRule(explanationBudget),
     witness: {
-      observe: (...record) => past.observe(...record),
+      observe(...record) {
+        past.observe(...record);
+        for (const sink of observers) sink.observe?.(...record);
+      },
       report(reportedEvents, channels) {
         const marked = mutes.mark(reportedEvents);
         past.report(marked, channels);

@@ -18,9 +18,10 @@ export function exposedSecrets({ source, sinks }: DetectorSettings): string[] {
     check('source.prometheus.url', url, username !== '' || tokenFile !== '');
   }
   check('sinks.kafka.sasl.oauth.tokenUrl', sinks.kafka.sasl.oauth.tokenUrl, true);
-  const { alertmanager, webhook, grafana } = sinks;
+  const { alertmanager, webhook, grafana, remoteWrite } = sinks;
   for (const url of alertmanager.urls) check('sinks.alertmanager.urls', url, alertmanager.headersFile !== '');
   check('sinks.webhook.url', webhook.url, webhook.headersFile !== '');
   check('sinks.grafana.url', grafana.url, grafana.tokenFile !== '' || grafana.headersFile !== '');
+  check('sinks.remoteWrite.url', remoteWrite.url, remoteWrite.headersFile !== '');
   return exposed;
 }

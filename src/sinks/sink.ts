@@ -1,6 +1,7 @@
 /** Destinations of detections. A batch of a source is acknowledged only after every sink has written its results. */
 import type { Detection } from '../domain/detection';
 import type { AnomalyEvent } from '../domain/event';
+import type { ObserveRecord } from '../domain/witnessed-record';
 import type { Origin } from '../domain/record';
 import type { RejectReason } from '../errors';
 
@@ -48,6 +49,8 @@ export interface Sink {
   readonly notifies?: boolean;
   /** Whether it is read by people: muted events are kept from it, and from sinks that notify. */
   readonly forPeople?: boolean;
+  /** Sees each live record with a decision, before the results of its batch are written. */
+  observe?: ObserveRecord;
   /** Resolves when the results are safe. If it rejects, the source delivers the batch again. */
   write(batch: DetectionBatch): Promise<void>;
   /** Flushes and disconnects. Idempotent. */

@@ -4,6 +4,7 @@ import { fileSink } from './file/spec';
 import { grafanaSink } from './grafana/spec';
 import { kafkaSink } from './kafka/spec';
 import { logSink } from './log';
+import { remoteWriteSink } from './remote-write/spec';
 import type { AnySinkSpec } from './spec';
 import { webhookSink } from './webhook/spec';
 
@@ -14,4 +15,5 @@ export const sinks = {
   alertmanager: alertmanagerSink,
   webhook: webhookSink,
   grafana: grafanaSink,
+  remoteWrite: remoteWriteSink,
 } as const satisfies Record<string, AnySinkSpec>;

@@ -10,6 +10,8 @@ import type { Sink, TransactionResult } from './sink';
 
 /** Settings of the detector that sinks read in addition to their own section. */
 export interface SinkScope {
+  /** Name of the detector. */
+  detector: string;
   source: SourceSettings;
   delivery: 'at-least-once' | 'exactly-once';
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compress } from 'snappy';
 import { parse, stringify } from 'yaml';
+import { writeHeaders, type WrittenSeries } from '../../src/sinks/remote-write/write-request';
 import { bytes, double, int, message, text } from '../../src/system/protobuf';
 
 const deployed = path.join(__dirname, '../../deploy/prometheus');
@@ -86,6 +87,7 @@ export async function startPrometheusStore(
   let server = await start();
   return {
     url: server.url,
+    api: <T>(...call: Parameters<PrometheusServer['api']>) => server.api<T>(...call),
     /** It does not answer until the result is called. */
     async pause() {
       await server.stop();
@@ -94,11 +96,7 @@ export async function startPrometheusStore(
     async write(series: readonly WrittenSeries[]): Promise<void> {
       const response = await fetch(`${server.url}/api/v1/write`, {
         method: 'POST',
-        headers: {
-          'content-encoding': 'snappy',
-          'content-type': 'application/x-protobuf',
-          'x-prometheus-remote-write-version': '0.1.0',
-        },
+        headers: writeHeaders,
         body: await encodeWrite(series),
       });
       if (!response.ok) throw new Error(`HTTP ${response.status}: ${await response.text()}`);
@@ -107,18 +105,11 @@ export async function startPrometheusStore(
   };
 }
 
-export interface WrittenSeries {
-  /** With `__name__`. */
-  labels: Readonly<Record<string, string>>;
-  /** Unix ms. */
-  samples: readonly (readonly [time: number, value: number])[];
-}
-
 /** The value that ends a series: a NaN with bits of its own. */
 export const staleMarker = Number.NEGATIVE_INFINITY;
 const staleBits = Uint8Array.of(2, 0, 0, 0, 0, 0, 0xf0, 0x7f);
 
-/** https://prometheus.io/docs/specs/prw/remote_write_spec */
+/** As src/sinks/remote-write does, with stale markers: JavaScript may change the bits of a NaN. */
 async function encodeWrite(series: readonly WrittenSeries[]): Promise<Uint8Array> {
   const encoded = series.map(({ labels, samples }) =>
     bytes(

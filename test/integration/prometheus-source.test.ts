@@ -8,16 +8,11 @@ import {
   createPrometheusSource,
   type PrometheusSourceSettings,
 } from '../../src/sources/prometheus/prometheus';
+import type { WrittenSeries } from '../../src/sinks/remote-write/write-request';
 import type { Message, OffsetStore } from '../../src/sources/source';
 import { clientOf, createSimulatedClock, sourceSettings } from '../sources/prometheus/fake-prometheus';
 import { newFolder, removeFolders } from './plant';
-import {
-  hasPrometheus,
-  staleMarker,
-  startPrometheusStore,
-  until,
-  type WrittenSeries,
-} from './prometheus-server';
+import { hasPrometheus, staleMarker, startPrometheusStore, until } from './prometheus-server';
 import { endAllVaemon, startVaemon } from './vaemon-process';
 
 jest.setTimeout(120_000);
@@ -371,6 +366,15 @@ withPrometheus('the daemon', () => {
       })),
     );
 
+  /** The samples of one series. */
+  async function raw(selector: string): Promise<[number, string][]> {
+    const { result } = await prometheus.api<{ result: { values: [number, string][] }[] }>('query', {
+      query: `${selector}[10m]`,
+    });
+    expect(result).toHaveLength(1);
+    return result[0]!.values;
+  }
+
   test('it trains on the past, is killed, and continues where it was', async () => {
     let sentTo = Math.floor(Date.now() / 1000);
     await prometheus.write(seriesOf(sentTo - 900, sentTo));
@@ -395,6 +399,7 @@ window: { length: 5, interval: 1s, gaps: break }
 model: { hidden: [16], latentDim: 2 }
 training: { schedule: '', jitter: 0s, epochs: 4, minRecords: 500 }
 calibration: { falseAlarmTarget: 0.01 }
+sinks: { remoteWrite: { url: '${prometheus.url}/api/v1/write', keyLabel: instance, interval: 100ms } }
 `,
     );
     const start = () => startVaemon(['run'], config, { 'store.path': store });
@@ -428,7 +433,25 @@ calibration: { falseAlarmTarget: 0.01 }
     for (const name of ['incomplete', 'lost', 'rejected', 'window_not_full'])
       expect([name, await second.metric(`vaemon_records_${name}_total`)]).toEqual([name, 0]);
     await second.signal('SIGTERM');
-    expect(await offset()).toBeGreaterThan(stored + 10_000);
+    const end = await offset();
+    expect(end).toBeGreaterThan(stored + 10_000);
     expect(second.log().filter(({ level }) => level === 'error')).toEqual([]);
+
+    // The scores are series of the same Prometheus, one sample for each second and device.
+    await writing;
+    for (const instance of devices) {
+      const times = (await raw(`vaemon_record_surprise{detector="plant",instance="${instance}"}`)).map(
+        ([at]) => 1000 * at,
+      );
+      const wanted = Array.from({ length: (end - 1 - begin) / 1000 }, (_, i) => begin + 1000 * (i + 1));
+      // Those that had not been sent at the kill are lost.
+      expect(wanted.filter((time) => !times.includes(time)).length).toBeLessThanOrEqual(2);
+      expect(times.filter((time) => !wanted.includes(time))).toEqual([]);
+      const expected = await raw(`vaemon_record_expected{instance="${instance}",channel="flow"}`);
+      const flow = new Map(await raw(`flow{instance="${instance}"}`));
+      const errors = expected.map(([at, value]) => Math.abs(Number(value) - Number(flow.get(at))));
+      expect(errors.length).toBe(times.length);
+      expect(errors.reduce((sum, error) => sum + error) / errors.length).toBeLessThan(0.3);
+    }
   });
 });

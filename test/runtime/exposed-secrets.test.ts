@@ -43,6 +43,8 @@ test.each([
   ['webhook: { url: "https://hooks/x", headersFile: h }', []],
   ['grafana: { url: "http://grafana:3000", tokenFile: t }', ['sinks.grafana.url']],
   ['grafana: { url: "http://127.0.0.1:3000", tokenFile: t }', []],
+  ['remoteWrite: { url: "http://p/api/v1/write", headersFile: h }', ['sinks.remoteWrite.url']],
+  ['remoteWrite: { url: "http://p/api/v1/write" }', []],
 ])('a credential of a sink for people is named: %s', async (sink, keys) => {
   expect(await exposedBy('groupId: g', {}, `, ${sink}`)).toEqual(keys);
 });
@@ -64,6 +66,7 @@ test.each([
   ['webhook: { url: "http://h", urlFile: f }', 'must be empty where url is set'],
   ['webhook: { filter: { kinds: [] } }', 'must be a list of `anomaly` or `silent`, at least one'],
   ['grafana: { dashboardUid: "a/b" }', 'must be a name of letters'],
+  ['remoteWrite: { keyLabel: channel }', 'must be the name of a label other than'],
 ])('%s is refused', async (sink, message) => {
   const error: unknown = await exposedBy('groupId: g', {}, `, ${sink}`).catch((reason: unknown) => reason);
   expect((error as Error).message).toContain(message);

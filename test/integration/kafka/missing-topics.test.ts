@@ -73,7 +73,7 @@ test('topics that do not exist are named by history, source and sink, in one lin
 
   const [created] = (
     await createConfiguredSinks(sinks, {
-      detector: { source, delivery },
+      detector: { detector: 'pump', source, delivery },
       log,
       onTransaction: () => undefined,
       openEvents: () => [],

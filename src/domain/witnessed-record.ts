@@ -1,0 +1,20 @@
+/** A record on which there is a decision, as those see it who show it to people. */
+export interface WitnessedRecord {
+  partition: number;
+  key: string;
+  /** Event time, Unix ms. */
+  timestamp: number;
+  surprise: number;
+  threshold: number;
+  anomalous: boolean;
+}
+
+/** Writes the actual value of each channel, and after them the expected ones, from `at` on; NaN where there is none. */
+export type WriteValues = (into: Float32Array, at: number) => void;
+
+/** Called for each live record with a decision, in the order of the records of a key; returns soon. */
+export type ObserveRecord = (
+  record: WitnessedRecord,
+  channels: readonly string[],
+  write: WriteValues,
+) => void;
