@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { loadSettings } from '../../../src/config/load';
 import { ConfigError } from '../../../src/errors';
 import { exposedSecrets } from '../../../src/runtime/exposed-secrets';
@@ -142,3 +144,14 @@ test('state of other queries is not used', async () => {
   expect(await groupOf(`${usual}, step: 30s`)).not.toBe(group);
   expect(await groupOf(usual.replace('[1m]', '[2m]'))).not.toBe(group);
 });
+
+test.each(['README.md', 'docs/prometheus.md'])(
+  'the example of %s is a configuration without problems',
+  async (page) => {
+    const text = readFileSync(join(__dirname, '../../..', page), 'utf8');
+    const example = /```yaml\n((?:#.*\n)?detector: web\n[^`]*)```/.exec(text)![1]!;
+    const folder = await writeFolder({ 'web.yaml': example });
+    const { detectors } = await loadSettings(`${folder}/web.yaml`, { env: {} });
+    expect(detectors[0]!.settings.source.kind).toBe('prometheus');
+  },
+);
