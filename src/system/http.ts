@@ -25,6 +25,8 @@ export interface HttpRequest {
 export interface HttpAnswer {
   status: number;
   body: string;
+  /** Time of the server, Unix ms, in whole seconds; NaN = not stated. */
+  time: number;
 }
 
 /** Largest answer, bytes, unless a request allows more. */
@@ -64,7 +66,8 @@ export function ask({
       response.once('end', finish);
       function finish(): void {
         const text = Buffer.concat(parts).subarray(0, cutAfter).toString();
-        resolve({ status: response.statusCode ?? 0, body: text });
+        const time = Date.parse(response.headers.date ?? '');
+        resolve({ status: response.statusCode ?? 0, body: text, time });
       }
     });
     function fail(cause: Error): void {

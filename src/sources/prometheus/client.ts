@@ -48,6 +48,8 @@ export interface RangeAnswer {
   series: readonly Series[];
   /** What the server remarks about the query. */
   warnings: readonly string[];
+  /** Time of the server, Unix ms, in whole seconds; NaN = not stated. */
+  serverTime: number;
 }
 
 export type QueryRange = (query: NamedQuery, range: StepRange, signal?: AbortSignal) => Promise<RangeAnswer>;
@@ -74,7 +76,10 @@ export function createPrometheusClient(connection: PrometheusConnection): QueryR
     });
     const content = parseContent(answer.body);
     if (answer.status !== 200) throw failed(describeRefusal(answer, content));
-    return readAnswer(content, range, connection.maxSeries, failed);
+    return {
+      ...readAnswer(content, range, connection.maxSeries, failed),
+      serverTime: answer.time,
+    };
   };
 
   async function request(
@@ -155,7 +160,7 @@ function readAnswer(
   range: StepRange,
   maxSeries: number,
   failed: (what: string) => Error,
-): RangeAnswer {
+): Omit<RangeAnswer, 'serverTime'> {
   const { data, warnings } = content ?? {};
   const result = isObject(data) ? data['result'] : undefined;
   if (content?.['status'] !== 'success' || !Array.isArray(result))

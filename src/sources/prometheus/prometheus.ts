@@ -1,7 +1,7 @@
 /**
  * Prometheus as a source. Time is cut into steps; each is evaluated once, in order, `delay` after its time, so that samples that
  * come late by less are in it. The source is one partition whose offsets are evaluation times in Unix ms. The committed offset is
- * the time up to which everything is scored. It is stored beside the state, and a restart continues there.
+ * the time up to which everything is scored. It is stored next to the state, and a restart continues there.
  */
 import type { Logger } from '../../logger';
 import { messageOf, toError } from '../../system/error-text';
@@ -49,6 +49,9 @@ export interface PrometheusSourceOptions {
 
 const partition = 0;
 const maxBackOffMs = 30_000;
+
+/** Servers state their time in whole seconds. */
+const clockToleranceMs = 2_000;
 
 /** A wait is cut into parts of this length, as the clock may be set. */
 const longestPauseMs = 60_000;
@@ -177,8 +180,13 @@ class Progress {
     const again = this.lateness.stepsAgain(this.step, Math.floor(this.reader.size() / 2));
     const from = this.step - again * stepMs;
     const to = Math.min(due, from + (this.reader.size() - 1) * stepMs);
-    const { steps, empty, warnings } = await this.reader.read(from, to, signal);
+    const { steps, empty, warnings, serverTime } = await this.reader.read(from, to, signal);
     observer.fetched?.();
+    // A server that states no time is NaN, which is not below anything.
+    if (serverTime + clockToleranceMs < to + settings.delayMs)
+      throw new Error(
+        `the clock of Prometheus is at ${iso(serverTime)}, so that of this machine is ahead: ${iso(to)} is not yet source.prometheus.delay old`,
+      );
     // Before the first record there is nothing to fill the windows with.
     if (BigInt(to) >= this.assignment!.liveFrom) this.remark(empty, warnings, from);
     report(

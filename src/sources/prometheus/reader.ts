@@ -16,6 +16,8 @@ export interface ReadSteps {
   /** Queries that returned no series. */
   empty: readonly string[];
   warnings: readonly string[];
+  /** The earliest time of the server in an answer, Unix ms, in whole seconds; NaN = not stated. */
+  serverTime: number;
 }
 
 /** Requests in progress at a time. */
@@ -58,6 +60,7 @@ export function createStepReader(
           steps: toSteps(results, range, rules),
           empty: results.filter(({ series }) => series.length === 0).map(({ name }) => name),
           warnings: answers.flatMap(({ warnings }) => warnings),
+          serverTime: Math.min(...answers.map(({ serverTime }) => serverTime)),
         };
       } catch (error) {
         size = Math.max(1, Math.floor(Math.min(began, (to - from) / stepMs + 1) / 2));

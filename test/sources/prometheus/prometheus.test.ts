@@ -301,6 +301,25 @@ test('a position ahead of the clock is reported, and waited for', async () => {
   expect(steps('live')).toEqual([400]);
 });
 
+test('a time is not scored before the clock of the server says that it is old enough', async () => {
+  const { clock, source, steps } = startSource();
+  const serverAt = (time: number) =>
+    prometheus.instead.push((response) => {
+      response.setHeader('date', new Date(time).toUTCString());
+      response.end(JSON.stringify({ status: 'success', data: { resultType: 'matrix', result: [] } }));
+    });
+  serverAt(at(98) + 20_000);
+  await clock.goTo(at(101));
+  expect(source.ready()).toMatchObject({
+    ready: false,
+    reason: expect.stringMatching(/^the clock of Prometheus is at 2026-01-01T00:16:40.000Z, /),
+  });
+  expect(steps('live')).toEqual([]);
+  // That of the fake server is far ahead, as any clock of a test run.
+  await clock.goTo(at(103));
+  expect(steps('live')).toEqual([98, 99, 100]);
+});
+
 test('an unreadable position is an error, and nothing is scored', async () => {
   const offsets = createOffsets();
   offsets.load = () => Promise.reject(new Error(`${randomUUID()} is damaged`));
