@@ -186,7 +186,7 @@ function readSeries(series: unknown, { from, to, step }: StepRange, failed: (wha
     throw failed(
       'the result has native histograms, not numbers: apply histogram_quantile, histogram_avg or histogram_count',
     );
-  if (!isObject(metric) || !Array.isArray(values)) throw failed('the answer has no series of numbers');
+  if (!isLabels(metric) || !Array.isArray(values)) throw failed('the answer has no series of numbers');
   const samples = values.map((sample: unknown): [number, string] => {
     const [at, value] = Array.isArray(sample) ? (sample as unknown[]) : [];
     if (typeof at !== 'number' || typeof value !== 'string')
@@ -196,5 +196,9 @@ function readSeries(series: unknown, { from, to, step }: StepRange, failed: (wha
       throw failed(`the answer has a value at ${new Date(time).toISOString()}, which was not asked for`);
     return [time, value];
   });
-  return { labels: metric as Record<string, string>, samples };
+  return { labels: metric, samples };
+}
+
+function isLabels(metric: unknown): metric is Record<string, string> {
+  return isObject(metric) && Object.values(metric).every((value) => typeof value === 'string');
 }

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { toSteps } from '../../../src/sources/prometheus/records';
 import { removeFolders, writeFolder } from '../../config/folder';
 import { clientOf, startFakePrometheus, stopFakes, type FakePrometheus } from './fake-prometheus';
 
@@ -125,4 +127,44 @@ test('an unreachable server is named', async () => {
 test('warnings are passed on', async () => {
   prometheus.instead.push((response) => response.end(JSON.stringify(success([], { warnings: ['slow', 7] }))));
   expect(await clientOf(prometheus)(query, range)).toMatchObject({ series: [], warnings: ['slow'] });
+});
+
+test('whatever a server answers is series or an error that names the query', async () => {
+  const label = fc.oneof(fc.constantFrom('a', 'b', '__proto__'), fc.string());
+  const value = fc.oneof(fc.constantFrom('1', 'NaN', '+Inf', '-Inf', '1e999', '', 'x'), fc.jsonValue());
+  const sample = fc.oneof(fc.tuple(fc.constantFrom(20, 30, 40), value), fc.jsonValue());
+  const series = fc.record(
+    {
+      metric: fc.dictionary(label, fc.oneof(label, fc.jsonValue())),
+      values: fc.array(sample),
+      histograms: fc.jsonValue(),
+    },
+    { requiredKeys: ['metric', 'values'] },
+  );
+  const usual = fc.record({
+    metric: fc.dictionary(label, label),
+    values: fc.array(
+      fc.tuple(fc.constantFrom(20, 30, 40), fc.constantFrom('1', 'NaN', '+Inf', '1e999', 'x')),
+    ),
+  });
+  let read = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(fc.array(usual), fc.array(fc.oneof(usual, series)), fc.jsonValue()),
+      async (result) => {
+        prometheus.instead.push((response) => response.end(JSON.stringify(success(result))));
+        const outcome = await clientOf(prometheus)(query, range).catch((error: unknown) => error as Error);
+        if (outcome instanceof Error) {
+          expect(outcome.message).toContain('query "cpu": ');
+          return;
+        }
+        read++;
+        const rules = { keyLabels: ['a', 'b'], channelLabel: '__proto__', conditions: [] };
+        for (const step of toSteps([{ name: 'cpu', series: outcome.series }], range, rules))
+          for (const { value: json } of step.records()) JSON.parse(json.toString());
+      },
+    ),
+    { numRuns: 300 },
+  );
+  expect(read).toBeGreaterThan(50);
 });
