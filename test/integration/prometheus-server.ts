@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compress } from 'snappy';
 import { parse, stringify } from 'yaml';
-import { writeHeaders, type WrittenSeries } from '../../src/sinks/remote-write/write-request';
-import { bytes, double, int, message, text } from '../../src/system/protobuf';
+import { encodeLabels, writeHeaders } from '../../src/sinks/remote-write/write-request';
+import { bytes, double, int, message } from '../../src/system/protobuf';
 
 const deployed = path.join(__dirname, '../../deploy/prometheus');
 
@@ -105,6 +105,13 @@ export async function startPrometheusStore(
   };
 }
 
+/** Labels with `__name__`. */
+export interface WrittenSeries {
+  labels: Readonly<Record<string, string>>;
+  /** Unix ms and value. */
+  samples: readonly (readonly [time: number, value: number])[];
+}
+
 /** The value that ends a series: a NaN with bits of its own. */
 export const staleMarker = Number.NEGATIVE_INFINITY;
 const staleBits = Uint8Array.of(2, 0, 0, 0, 0, 0, 0xf0, 0x7f);
@@ -115,9 +122,7 @@ async function encodeWrite(series: readonly WrittenSeries[]): Promise<Uint8Array
     bytes(
       1,
       message(
-        ...Object.entries(labels)
-          .sort(([a], [b]) => (a < b ? -1 : 1))
-          .map(([name, value]) => bytes(1, message(text(1, name), text(2, value)))),
+        [encodeLabels(labels)],
         ...samples.map(([time, value]) => {
           const [tag, number] = double(1, value);
           return bytes(2, message([tag!, value === staleMarker ? staleBits : number!], int(2, time)));

@@ -8,11 +8,16 @@ import {
   createPrometheusSource,
   type PrometheusSourceSettings,
 } from '../../src/sources/prometheus/prometheus';
-import type { WrittenSeries } from '../../src/sinks/remote-write/write-request';
 import type { Message, OffsetStore } from '../../src/sources/source';
 import { clientOf, createSimulatedClock, sourceSettings } from '../sources/prometheus/fake-prometheus';
 import { newFolder, removeFolders } from './plant';
-import { hasPrometheus, staleMarker, startPrometheusStore, until } from './prometheus-server';
+import {
+  hasPrometheus,
+  staleMarker,
+  startPrometheusStore,
+  until,
+  type WrittenSeries,
+} from './prometheus-server';
 import { endAllVaemon, startVaemon } from './vaemon-process';
 
 jest.setTimeout(120_000);

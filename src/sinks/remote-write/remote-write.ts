@@ -8,7 +8,13 @@ import { createDelivery, type NotificationCounts } from '../notification/deliver
 import { send, type EndpointSettings } from '../notification/endpoint';
 import { systemTiming, type Timing } from '../notification/timing';
 import type { Sink } from '../sink';
-import { encodeWriteRequest, writeHeaders, type WrittenSeries } from './write-request';
+import {
+  encodeLabels,
+  encodeWriteRequest,
+  writeHeaders,
+  type EncodedSeries,
+  type Sample,
+} from './write-request';
 
 export interface RemoteWriteSettings extends EndpointSettings {
   url: string;
@@ -32,21 +38,35 @@ const maxSamples = 10_000;
 /** Time for the requests that wait when the process stops, ms. */
 const closeGraceMs = 5_000;
 
-type Sample = [time: number, value: number];
+/** A device with series. */
+interface Device {
+  channels: readonly string[];
+  /** Encoded labels of surprise, threshold and the expected value of each channel. */
+  labels: readonly Uint8Array[];
+}
+
+/** Records of a device that wait for the next request. */
+interface DeviceRecords {
+  device: Device;
+  /** Unix ms. */
+  times: number[];
+  /** Surprise, threshold and the expected values of each record. */
+  rows: number[];
+}
 
 export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { observe: ObserveRecord } {
   const { settings, detector, counts, log, timing = systemTiming } = options;
   const { keyLabel, maxDevices, intervalMs, maxQueued } = settings;
   const url = new URL(settings.url);
-  const known = new Set<string>();
-  let pending = new Map<string, WrittenSeries & { samples: Sample[] }>();
+  const devices = new Map<string, Device>();
+  let pending = new Map<string, DeviceRecords>();
   let samples = 0;
   let areLeftOut = false;
   let values = new Float32Array();
 
-  const delivery = createDelivery<readonly WrittenSeries[]>({
-    async send(series, signal) {
-      const body = await encodeWriteRequest(series);
+  const delivery = createDelivery<readonly DeviceRecords[]>({
+    async send(records, signal) {
+      const body = await encodeWriteRequest(records.flatMap(seriesOf));
       await send(settings, { url, body, headers: writeHeaders, signal });
     },
     maxQueued,
@@ -70,26 +90,42 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
     }
   })();
 
-  function add(name: string, key: string, channel: string | undefined, time: number, value: number): void {
-    if (Number.isNaN(value)) return;
-    const id = JSON.stringify([name, key, channel]);
-    let series = pending.get(id);
-    if (series === undefined) {
-      const labels = { __name__: name, detector, [keyLabel]: key, ...(channel !== undefined && { channel }) };
-      pending.set(id, (series = { labels, samples: [] }));
-    }
-    series.samples.push([time, value]);
-    samples++;
+  /** Where the records of a device wait; undefined where it has no series. */
+  function recordsOf(key: string, channels: readonly string[]): DeviceRecords | undefined {
+    const waiting = pending.get(key);
+    if (waiting !== undefined && haveSameNames(waiting.device.channels, channels)) return waiting;
+    // Another model version has other channels.
+    if (waiting !== undefined) flush();
+    const device = deviceOf(key, channels);
+    if (device === undefined) return undefined;
+    const records = { device, times: [], rows: [] };
+    pending.set(key, records);
+    return records;
   }
 
-  /** Whether the device is one of those that have series. */
-  function hasRoom(key: string): boolean {
-    if (known.has(key)) return true;
-    if (known.size < maxDevices) return known.add(key).has(key);
-    if (!areLeftOut)
-      log.warn('devices have no series: there are more than sinks.remoteWrite.maxDevices', { maxDevices });
-    areLeftOut = true;
-    return false;
+  /** The first `maxDevices` devices have series. */
+  function deviceOf(key: string, channels: readonly string[]): Device | undefined {
+    const known = devices.get(key);
+    if (known !== undefined && haveSameNames(known.channels, channels)) return known;
+    if (known === undefined && devices.size >= maxDevices) {
+      if (!areLeftOut)
+        log.warn('devices have no series: there are more than sinks.remoteWrite.maxDevices', { maxDevices });
+      areLeftOut = true;
+      return undefined;
+    }
+    const labels = [
+      { __name__: 'vaemon_record_surprise', detector, [keyLabel]: key },
+      { __name__: 'vaemon_record_threshold', detector, [keyLabel]: key },
+      ...channels.map((channel) => ({
+        __name__: 'vaemon_record_expected',
+        detector,
+        [keyLabel]: key,
+        channel,
+      })),
+    ];
+    const device = { channels, labels: labels.map(encodeLabels) };
+    devices.set(key, device);
+    return device;
   }
 
   return {
@@ -97,15 +133,15 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
     anomaliesOnly: true,
     notifies: true,
     observe({ key, timestamp, surprise, threshold }, channels, write) {
-      if (!hasRoom(key)) return;
-      const time = Math.round(timestamp);
-      add('vaemon_record_surprise', key, undefined, time, surprise);
-      add('vaemon_record_threshold', key, undefined, time, threshold);
-      if (values.length < 2 * channels.length) values = new Float32Array(2 * channels.length);
+      const records = recordsOf(key, channels);
+      if (records === undefined) return;
+      const count = channels.length;
+      if (values.length < 2 * count) values = new Float32Array(2 * count);
       write(values, 0);
-      channels.forEach((channel, j) =>
-        add('vaemon_record_expected', key, channel, time, values[channels.length + j]!),
-      );
+      records.times.push(Math.round(timestamp));
+      records.rows.push(surprise, threshold);
+      for (let j = count; j < 2 * count; j++) records.rows.push(values[j]!);
+      samples += 2 + count;
       if (samples >= maxSamples) flush();
     },
     write: () => Promise.resolve(),
@@ -116,4 +152,19 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
       await delivery.close(closeGraceMs);
     },
   };
+}
+
+/** Of detectors, usually the same list. */
+function haveSameNames(some: readonly string[], others: readonly string[]): boolean {
+  return some === others || (some.length === others.length && some.every((name, i) => name === others[i]));
+}
+
+/** A value that is not known has no sample. */
+function seriesOf({ device, times, rows }: DeviceRecords): EncodedSeries[] {
+  const { labels } = device;
+  const all = labels.map((encoded, column): EncodedSeries => {
+    const samples = times.map((time, i): Sample => [time, rows[i * labels.length + column]!]);
+    return { labels: encoded, samples: samples.filter(([, value]) => !Number.isNaN(value)) };
+  });
+  return all.filter(({ samples }) => samples.length > 0);
 }

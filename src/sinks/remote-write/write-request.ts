@@ -2,13 +2,16 @@
  * The body of a remote write: a `WriteRequest` of Protocol Buffers, compressed with snappy.
  * https://prometheus.io/docs/specs/prw/remote_write_spec
  */
-import { bytes, double, int, message, text } from '../../system/protobuf';
+import { bytes, message, text } from '../../system/protobuf';
 
-export interface WrittenSeries {
-  /** With `__name__`. */
-  labels: Readonly<Record<string, string>>;
-  /** In order of time, Unix ms. */
-  samples: readonly (readonly [time: number, value: number])[];
+/** Unix ms, not before 1970. */
+export type Sample = readonly [time: number, value: number];
+
+export interface EncodedSeries {
+  /** By `encodeLabels`, so that it is done once for many requests. */
+  labels: Uint8Array;
+  /** In order of time. */
+  samples: readonly Sample[];
 }
 
 export const writeHeaders = {
@@ -17,19 +20,55 @@ export const writeHeaders = {
   'x-prometheus-remote-write-version': '0.1.0',
 } as const;
 
-export async function encodeWriteRequest(series: readonly WrittenSeries[]): Promise<Buffer> {
+/** `repeated Label labels = 1`, with `__name__`. Receivers expect them in order. */
+export function encodeLabels(labels: Readonly<Record<string, string>>): Uint8Array {
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return message(...sorted.map(([name, value]) => bytes(1, message(text(1, name), text(2, value)))));
+}
+
+export async function encodeWriteRequest(series: readonly EncodedSeries[]): Promise<Buffer> {
   const { compress } = await import('snappy');
-  const encoded = series.map(({ labels, samples }) =>
-    bytes(
-      1,
-      message(
-        // Receivers expect the labels in order.
-        ...Object.entries(labels)
-          .sort(([a], [b]) => (a < b ? -1 : 1))
-          .map(([name, value]) => bytes(1, message(text(1, name), text(2, value)))),
-        ...samples.map(([time, value]) => bytes(2, message(double(1, value), int(2, time)))),
-      ),
-    ),
+  return compress(encode(series));
+}
+
+/** Field and length of a sample, its value, and the field of its time. */
+const fixedSampleBytes = 2 + 9 + 1;
+
+/** Field and length of a series, at most. */
+const seriesHeadBytes = 1 + 5;
+
+/** Samples and series are many, so all are written to one buffer. */
+function encode(series: readonly EncodedSeries[]): Buffer {
+  const lengths = series.map(({ labels, samples }) =>
+    samples.reduce((sum, [time]) => sum + fixedSampleBytes + varintBytes(time), labels.length),
   );
-  return compress(Buffer.from(message(...encoded)));
+  const into = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + seriesHeadBytes + length, 0));
+  let at = 0;
+  /** For numbers beyond 32 bits as well. */
+  function varint(value: number): void {
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) into[at++] = (rest % 0x80) | 0x80;
+    into[at++] = rest;
+  }
+  series.forEach(({ labels, samples }, i) => {
+    into[at++] = (1 << 3) | 2;
+    varint(lengths[i]!);
+    into.set(labels, at);
+    at += labels.length;
+    for (const [time, value] of samples) {
+      into[at++] = (2 << 3) | 2;
+      into[at++] = fixedSampleBytes - 2 + varintBytes(time);
+      into[at++] = (1 << 3) | 1;
+      at = into.writeDoubleLE(value, at);
+      into[at++] = 2 << 3;
+      varint(time);
+    }
+  });
+  return into.subarray(0, at);
+}
+
+function varintBytes(value: number): number {
+  let count = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) count++;
+  return count;
 }
