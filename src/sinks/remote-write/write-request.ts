@@ -4,7 +4,7 @@
  */
 import { bytes, message, text } from '../../system/protobuf';
 
-/** Unix ms, not before 1970. */
+/** Unix ms, from 1970 on. */
 export type Sample = readonly [time: number, value: number];
 
 export interface EncodedSeries {
