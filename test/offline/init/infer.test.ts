@@ -152,6 +152,30 @@ test('a file that is sorted by device is marked: its first records are not its o
   expect(infer(sampleOf(records)).doubts['source.file.historyRecords']).toBeUndefined();
 });
 
+test('records of several kinds are reported, with the field that names the kind', () => {
+  const mixed = telegraf(100).flatMap((record, i) => [
+    record,
+    { ...record, name: 'mem', tags: { host: `web-${i % 3}` }, fields: { used_percent: 50 + (i % 7) } },
+  ]);
+  expect(infer(sampleOf(mixed)).doubts['record.channels']?.join()).toContain(
+    'the records are of 2 kinds, by name (cpu in 50 %, mem in 50 %)',
+  );
+  expect(infer(sampleOf(telegraf())).doubts['record.channels']).toBeUndefined();
+});
+
+test('100,000 devices are counted within seconds, and get room', () => {
+  const proposal = infer(
+    sampleOf(
+      interleaved(2, 100_000, (i, device) => ({
+        timestamp: t0 + i * 60_000,
+        key: `d${device}`,
+        value: device / 7 + i,
+      })),
+    ),
+  );
+  expect([proposal.device.devices, windowLength(proposal)]).toEqual([100_000, 2]);
+}, 20_000);
+
 test('a list of as many numbers each time is a channel for each', () => {
   const records = interleaved(60, 1, (i, _, normal) => ({
     timestamp: t0 + i * 1000,

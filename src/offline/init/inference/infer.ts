@@ -1,6 +1,7 @@
 /** Proposes a detector for a sample of records: what is time, device, channel and condition, and how windows are cut. */
 import { findCadence, type Cadence } from './cadence';
 import { findDevice, type DeviceField } from './device';
+import { findKinds, type Kinds } from './kinds';
 import { assignRoles, findCounterColumns, type Role } from './roles';
 import { nameOf, pathText, type Column, type Sample } from './sample';
 import { findTime, type TimeChoice } from './time';
@@ -90,6 +91,8 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
   for (const { column, doubt: text } of given.kept)
     if (text !== undefined) doubt('record.conditions', `${nameOf(column)}: ${text}`);
   const channels = values.kept.map(({ column }) => column);
+  const kinds = findKinds(sample, channels);
+  if (kinds !== undefined) doubt('record.channels', kindsDoubt(kinds));
   const cadence = findCadence(devices);
   if (times !== undefined && !cadence.isRegular && !Number.isNaN(cadence.intervalMs))
     doubt('window', 'records are not evenly spaced: a window is of as many records, whatever its time');
@@ -147,6 +150,14 @@ function deviceDoubt({ column, candidates }: DeviceField): string {
       ? 'no field seems to name the device'
       : 'the field is chosen only for its name or its values';
   return others.length === 0 ? what : `${what}; it may also be ${others.join(' or ')}`;
+}
+
+function kindsDoubt({ field, shares }: Kinds): string {
+  const list = shares.slice(0, 5).map(([kind, share]) => `${kind} in ${percent(share)}`);
+  return (
+    `the records are of ${shares.length} kinds, by ${field} (${list.join(', ')}${shares.length > 5 ? ', …' : ''}), with different fields: ` +
+    'give each kind a topic or file and a detector of its own'
+  );
 }
 
 function decide(role: Role, { without = [], conditions }: Choices): Role {
