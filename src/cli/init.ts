@@ -5,13 +5,18 @@ import { detectorName, openSample, UnusableSampleError, type ProposedDetector } 
 import { usualTarget, type Target } from '../offline/init/detector-file';
 import type { Choices, Proposal } from '../offline/init/inference/infer';
 import { pathText, nameOf } from '../offline/init/inference/sample';
+import { titleOf, type SampleOrigin } from '../offline/init/origin';
 import { describePrices, describeProposal } from '../offline/init/report';
 import { writeAtomically } from '../system/atomic-write';
 import { exitCodes, type CommandContext, type Register } from './context';
-import { jsonText, wholeFrom } from './options';
+import { jsonText, setOption, wholeFrom } from './options';
 
 interface Options {
-  file: string;
+  file?: string;
+  brokers?: string;
+  topic?: string;
+  registry?: string;
+  set: Record<string, string>;
   out?: string;
   name?: string;
   sample: number;
@@ -23,33 +28,60 @@ export const register: Register = (program, context) => {
   program
     .command('init')
     .description('look at recorded data, propose a detector, and show how many alarms it would have given')
-    .requiredOption('--file <path>', 'CSV or NDJSON file, also .gz')
+    .option('--file <path>', 'CSV or NDJSON file, also .gz')
+    .option('--brokers <host:port,…>', 'Kafka brokers of --topic')
+    .option('--topic <topic>', 'Kafka topic')
+    .option('--registry <url>', 'schema registry of the topic')
+    .addOption(setOption())
     .option('--out <file>', 'file to write (default: NAME.yaml)')
-    .option('--name <name>', 'name of the detector (default: that of the file)')
+    .option('--name <name>', 'name of the detector (default: that of the file or topic)')
     .option('--sample <n>', 'number of records to look at', wholeFrom(100), 200_000)
     .option('-y, --yes', 'ask nothing')
     .option('--json', 'ask nothing, and print the result as JSON')
     .action(async (options: Options) => {
+      const origin = originOf(options);
       try {
-        await propose(options, context);
+        await propose(origin, options, context);
       } catch (error) {
         if (!(error instanceof UnusableSampleError)) throw error;
-        context.stderr.write(`vaemon: ${options.file}: ${error.message}; nothing is written\n`);
+        context.stderr.write(`vaemon: ${titleOf(origin)}: ${error.message}; nothing is written\n`);
         context.setExitCode(exitCodes.failure);
       }
     });
 };
 
-async function propose(options: Options, context: CommandContext): Promise<void> {
+/** @throws Error naming the options that are missing or do not fit together */
+function originOf({ file, brokers, topic, registry = '', set }: Options): SampleOrigin {
+  if ((file === undefined) === (topic === undefined)) throw new Error('name either --file or --topic');
+  if (file !== undefined) {
+    if (brokers !== undefined || registry !== '' || Object.keys(set).length > 0)
+      throw new Error('--brokers, --registry and --set belong to --topic');
+    return { kind: 'file', path: file };
+  }
+  if (brokers === undefined) throw new Error('name the brokers of the topic with --brokers');
+  const prefix = 'source.kafka.';
+  const other = Object.keys(set).find((key) => !key.startsWith(prefix));
+  if (other !== undefined) throw new Error(`--set ${other}: only keys of source.kafka can be set here`);
+  const connection = Object.entries(set).map(([key, value]) => [key.slice(prefix.length), value] as const);
+  return {
+    kind: 'kafka',
+    brokers: listOf(brokers),
+    topic: topic!,
+    registry,
+    connection: Object.fromEntries(connection),
+  };
+}
+
+async function propose(origin: SampleOrigin, options: Options, context: CommandContext): Promise<void> {
   const { env, stdout, stderr } = context;
-  const { file: path, json = false, yes = false } = options;
+  const { json = false, yes = false } = options;
   const ask = json || yes ? undefined : context.ask;
-  const name = options.name ?? detectorName(path);
+  const name = options.name ?? detectorName(origin);
   const out = options.out ?? `${name}.yaml`;
   await refuseExisting(out);
   const log = createLogger({ level: 'warn', format: 'text', stream: stderr });
   const sample = await openSample({
-    path,
+    origin,
     maxRecords: options.sample,
     name,
     env,
@@ -61,12 +93,12 @@ async function propose(options: Options, context: CommandContext): Promise<void>
   };
 
   let proposal = sample.infer();
-  print(describeProposal(path, sample.recorded, proposal));
+  print(describeProposal(origin, sample.recorded, proposal));
   if (ask !== undefined) {
     const choices = await askChoices(proposal, ask);
     if (Object.keys(choices).length > 0) {
       proposal = sample.infer(choices);
-      print(describeProposal(path, sample.recorded, proposal));
+      print(describeProposal(origin, sample.recorded, proposal));
     }
   }
   const proposed = await sample.propose(proposal, () => print('\nTraining a model on the sample …\n'));
@@ -74,7 +106,7 @@ async function propose(options: Options, context: CommandContext): Promise<void>
   const target = ask === undefined ? usualTarget : await askTarget(proposed, ask);
   await refuseExisting(out);
   await writeAtomically(out, proposed.render(target));
-  if (json) stdout.write(jsonText(resultOf(path, out, target, proposed)));
+  if (json) stdout.write(jsonText(resultOf(origin, out, target, proposed)));
   else print(`\nWrote ${out}. Next:\n  vaemon config check ${out}\n  vaemon run ${out}\n`);
 }
 
@@ -124,14 +156,14 @@ async function refuseExisting(path: string): Promise<void> {
 }
 
 function resultOf(
-  path: string,
+  origin: SampleOrigin,
   out: string,
   target: Target,
   { recorded, proposal, decoded, prices }: ProposedDetector,
 ) {
   const { time, device, channels, valuesPath, conditions, conditionsPath, cadence } = proposal;
   return {
-    file: path,
+    source: origin,
     written: out,
     format: recorded.format,
     records: proposal.records,
@@ -150,6 +182,7 @@ function resultOf(
     cadence,
     unused: proposal.unused,
     doubts: proposal.doubts,
+    notes: recorded.notes,
     rejected: decoded.rejected,
     target,
     prices,

@@ -132,6 +132,17 @@ test('an existing file is left as it is', async () => {
 });
 
 test.each([
+  [[], 'name either --file or --topic'],
+  [['--file', 'a.csv', '--topic', 'a'], 'name either --file or --topic'],
+  [['--topic', 'a'], 'name the brokers'],
+  [['--file', 'a.csv', '--registry', 'http://r'], 'belong to --topic'],
+  [['--topic', 'a', '--brokers', 'b:1', '--set', 'window.length=3'], 'only keys of source.kafka'],
+])('options %j do not fit together: %s', async (options, message) => {
+  const { err, code } = await vaemon(['init', ...options]);
+  expect([code, err]).toEqual([1, expect.stringContaining(message)]);
+});
+
+test.each([
   ['is absent', 'none.csv', undefined, 'ENOENT'],
   ['is empty', 'a.csv', '', 'is empty'],
   ['has a header alone', 'a.csv', 'a,b\n', 'no readable record'],

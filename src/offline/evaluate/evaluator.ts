@@ -24,6 +24,8 @@ export interface TrainingParts {
   /** Warm-up messages, in order of time. */
   train: readonly Message[];
   engines: Engines;
+  /** Share of the records in the time of train that it has; default 1. */
+  share?: number;
   /** When to train again on the records of a test; undefined = never. */
   retrain?: Cadence | undefined;
 }
@@ -180,13 +182,13 @@ type TrainedVersion = Awaited<ReturnType<typeof trainVersion>>;
 
 async function trainVersion(
   name: string,
-  { settings, engines }: TrainingParts,
+  { settings, engines, share = 1 }: TrainingParts,
   { table }: RecordDecoder,
   history: readonly Message[],
   exclude: readonly Interval[],
 ) {
   const began = performance.now();
-  const { files, report } = await trainOn(settings, engines, history, exclude);
+  const { files, report } = await trainOn({ settings, engines, share }, history, exclude);
   const detector = await decodeBundle(name, files, table, engines.openScoring);
   const { ratio, surprise, eventMargin } = configuredThreshold(settings, detector.state);
   const { gaps } = detector.state;
@@ -213,8 +215,7 @@ function before(messages: readonly Message[]): Message[] {
 }
 
 async function trainOn(
-  settings: DetectorSettings,
-  engines: Engines,
+  { settings, engines, share }: Required<Pick<TrainingParts, 'settings' | 'engines' | 'share'>>,
   history: readonly Message[],
   exclude: readonly Interval[],
 ) {
@@ -222,7 +223,8 @@ async function trainOn(
   const { report } = await trainDetector({
     settings,
     // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
-    readHistory: async function* () {
+    readHistory: async function* ({ onShare }) {
+      onShare?.(share);
       for (let from = 0; from < history.length; from += batchRecords)
         yield history.slice(from, from + batchRecords);
     },

@@ -3,14 +3,22 @@ import { stringify } from 'yaml';
 import { formatDuration } from '../../schema/formats';
 import { percent, type Proposal } from './inference/infer';
 import { nameOf, pathText } from './inference/sample';
-import type { SampleFormat } from './sample-file';
+import {
+  deadLetterTopic,
+  kafkaSection,
+  titleOf,
+  type FileOrigin,
+  type SampleOrigin,
+  type TopicOrigin,
+} from './origin';
+import type { RecordedSample } from './recorded-sample';
 
 export interface DetectorFile {
   name: string;
-  /** File of the records. */
-  path: string;
-  format: SampleFormat;
+  origin: SampleOrigin;
+  recorded: RecordedSample;
   proposal: Proposal;
+  /** Of a file. */
   historyRecords: number;
   target: Target;
   /** Lines about what each target would have given. */
@@ -72,15 +80,15 @@ export function channelNames({ channels, listLength }: Proposal): string[] {
 }
 
 export function renderDetector(file: DetectorFile): string {
-  const { name, path, proposal } = file;
+  const { name, origin, recorded, proposal } = file;
   const { records, cadence, device } = proposal;
   const span = Number.isNaN(cadence.from) ? '' : `, ${iso(cadence.from)} to ${iso(cadence.to)}`;
   const head = [
-    `Proposed by \`vaemon init\` from ${count(records, 'record')} of ${path}${span}:`,
+    `Proposed by \`vaemon init\` from ${count(records, 'record')} of ${titleOf(origin)}${span}:`,
     `${count(device.devices, 'device')}${Number.isNaN(cadence.intervalMs) ? '' : `, a record every ${durationText(cadence.intervalMs)}`}.`,
     `Lines with ${doubtMark.trim()} are guesses. docs/configuration.md has every key; \`vaemon config check\` checks this file.`,
   ];
-  const fields = [...(file.format.kind === 'ndjson' ? pathEntries(proposal) : []), ...timeEntries(proposal)];
+  const fields = [...(recorded.format.kind !== 'csv' ? pathEntries(proposal) : []), ...timeEntries(proposal)];
   const entries: Entry[] = [
     { comment: head, key: 'detector', value: name },
     {
@@ -88,17 +96,24 @@ export function renderDetector(file: DetectorFile): string {
       key: 'preset',
       value: 'sensor',
     },
-    { key: 'source', entries: sourceEntries(file) },
+    {
+      key: 'source',
+      entries: origin.kind === 'file' ? fileEntries(file, origin) : topicEntries(origin, recorded),
+    },
     ...(fields.length === 0 ? [] : [{ key: 'fields', entries: fields }]),
     { key: 'record', entries: recordEntries(file) },
     { key: 'window', entries: windowEntries(proposal) },
     ...modelEntries(proposal),
     ...alarmEntries(file),
+    ...(origin.kind === 'kafka' ? sinkEntries(origin) : []),
   ];
   return entries.map((entry) => render(entry, '')).join('\n');
 }
 
-function sourceEntries({ path, format, proposal, historyRecords }: DetectorFile): Entry[] {
+function fileEntries(
+  { recorded: { format }, proposal, historyRecords }: DetectorFile,
+  { path }: FileOrigin,
+): Entry[] {
   const { time, device, conditions, doubts } = proposal;
   const isCsv = format.kind === 'csv';
   return [
@@ -146,6 +161,40 @@ function sourceEntries({ path, format, proposal, historyRecords }: DetectorFile)
   ];
 }
 
+function topicEntries(origin: TopicOrigin, { notes }: RecordedSample): Entry[] {
+  const section = Object.entries(kafkaSection(origin));
+  return [
+    { key: 'kind', value: 'kafka' },
+    {
+      key: 'kafka',
+      entries: section.map(([key, value]) => ({ comment: key === 'topic' ? marked(notes) : [], key, value })),
+    },
+  ];
+}
+
+/** A Kafka source needs a place for rejected records. */
+function sinkEntries({ topic }: TopicOrigin): Entry[] {
+  return [
+    {
+      comment: [
+        'Topics of detections and events, and of rejected records with their reason.',
+        `${doubtMark}create them, or name others.`,
+      ],
+      key: 'sinks',
+      entries: [
+        {
+          key: 'kafka',
+          entries: [
+            { key: 'enabled', value: true },
+            { key: 'detectionsTopic', value: `${topic}.detections` },
+            { key: 'deadLetterTopic', value: deadLetterTopic(topic) },
+          ],
+        },
+      ],
+    },
+  ];
+}
+
 /** How times are read; CSV files have no paths. */
 function timeEntries({ time, doubts }: Proposal): Entry[] {
   const { unit = 'auto', timeZone = '' } = time.field ?? {};
@@ -166,17 +215,24 @@ function pathEntries({ time, device, valuesPath, conditionsPath, conditions, dou
       key: 'key',
       value: device.column === undefined ? '' : pathText(device.column.path),
     },
-    { key: 'timestamp', value: time.field === undefined ? '' : pathText(time.field.column.path) },
+    {
+      comment: marked(doubts['fields.timestamp']),
+      key: 'timestamp',
+      value: time.field === undefined ? '' : pathText(time.field.column.path),
+    },
     { key: 'values', value: pathText(valuesPath) },
     ...(conditions.length === 0 ? [] : [{ key: 'conditions', value: pathText(conditionsPath) }]),
   ];
 }
 
-function recordEntries({ proposal, format }: DetectorFile): Entry[] {
+function recordEntries({ proposal, recorded: { format } }: DetectorFile): Entry[] {
   const { conditions, counters, constant, incomplete, unused, records, cadence, doubts, time } = proposal;
   const absent = Object.entries(incomplete);
   const unusedText = unused.map(({ field, reason }) => `${field} (${reason})`).join(', ');
   return [
+    ...(format.kind === 'avro' || format.kind === 'json-schema'
+      ? [{ key: 'format', value: format.kind }]
+      : []),
     {
       comment: [
         ...(counters.length > 0 ? [`Counters, scored by their rate: ${counters.join(', ')}.`] : []),

@@ -1,8 +1,5 @@
 /** Proposes a detector for recorded data, and shows what its alarms would have cost. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { loadSettings } from '../../config/load';
+import { basename } from 'node:path';
 import type { DetectorSettings } from '../../config/settings';
 import { TrainingError } from '../../errors';
 import { configuredSource } from '../../sources/configured';
@@ -12,12 +9,16 @@ import { renderDetector, usualTarget, type DetectorFile, type Target } from './d
 import { infer, UnusableSampleError, type Choices, type Proposal } from './inference/infer';
 import { decodeSample, priceTargets, type DecodedSample, type Prices, type UnknownPrices } from './prices';
 import { priceTable } from './report';
-import { sampleFile, type RecordedSample } from './sample-file';
+import { loadText } from './load-text';
+import type { SampleOrigin } from './origin';
+import type { RecordedSample } from './recorded-sample';
+import { sampleFile } from './sample-file';
+import { sampleTopic } from './sample-topic';
 
 export { UnusableSampleError };
 
 export interface InitParts {
-  path: string;
+  origin: SampleOrigin;
   maxRecords: number;
   /** Name of the detector. */
   name: string;
@@ -43,8 +44,11 @@ const historyShare = 0.7;
 const maxRejected = 0.5;
 
 /** Reads the sample; `propose` then makes a detector of it, again if a person decides otherwise. */
-export async function openSample({ path, maxRecords, name, env, log, now }: InitParts) {
-  const recorded = await sampleFile(path, maxRecords);
+export async function openSample({ origin, maxRecords, name, env, log, now }: InitParts) {
+  const recorded =
+    origin.kind === 'file'
+      ? await sampleFile(origin.path, maxRecords)
+      : await sampleTopic(origin, { maxRecords, env, log });
 
   return {
     recorded,
@@ -55,15 +59,19 @@ export async function openSample({ path, maxRecords, name, env, log, now }: Init
      */
     async propose(proposal: Proposal, onTraining: () => void): Promise<ProposedDetector> {
       const historyRecords = Math.max(1, Math.floor(historyShare * recorded.read));
-      const file = { name, path, format: recorded.format, proposal, historyRecords };
-      const settings = await settingsOf(
-        renderDetector({ ...file, target: usualTarget, priceLines: [] }),
-        env,
+      const file = { name, origin, recorded, proposal, historyRecords };
+      const settings = await loadText(renderDetector({ ...file, target: usualTarget, priceLines: [] }), env);
+      const decoded = await decodeSample(
+        settings,
+        recorded.messages ?? (await readMessages(settings, recorded, log)),
+        now(),
       );
-      const decoded = await decodeSample(settings, await readMessages(settings, recorded, log), now());
       checkDecoded(decoded);
       onTraining();
-      const prices = await priceOrProblem(settings, decoded, proposal.time.field !== undefined);
+      const prices = await priceOrProblem(settings, decoded, {
+        isTimed: proposal.time.field !== undefined,
+        share: recorded.share,
+      });
       const priceLines =
         'problem' in prices ? [`Alarms could not be estimated: ${prices.problem}.`] : priceTable(prices);
       const complete: Omit<DetectorFile, 'target'> = { ...file, priceLines };
@@ -82,25 +90,13 @@ export async function openSample({ path, maxRecords, name, env, log, now }: Init
 async function priceOrProblem(
   settings: DetectorSettings,
   { messages }: DecodedSample,
-  isTimed: boolean,
+  facts: Parameters<typeof priceTargets>[2],
 ): Promise<Prices | UnknownPrices> {
   try {
-    return await priceTargets(settings, messages, isTimed);
+    return await priceTargets(settings, messages, facts);
   } catch (error) {
     if (!(error instanceof TrainingError)) throw error;
     return { problem: error.message };
-  }
-}
-
-/** The settings of a proposed file, checked as `vaemon config check` does. */
-async function settingsOf(text: string, env: InitParts['env']): Promise<DetectorSettings> {
-  const folder = await mkdtemp(join(tmpdir(), 'vaemon-init-'));
-  try {
-    const path = join(folder, 'proposal.yaml');
-    await writeFile(path, text);
-    return (await loadSettings(path, { env })).detectors[0]!.settings;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -133,9 +129,9 @@ function checkDecoded({ messages, rejected, rejectedRecords }: DecodedSample): v
   );
 }
 
-/** A valid name from that of the file. */
-export function detectorName(path: string): string {
-  const name = basename(path)
+/** A valid name from that of the file or topic. */
+export function detectorName(origin: SampleOrigin): string {
+  const name = (origin.kind === 'file' ? basename(origin.path) : origin.topic)
     .replace(/(\.(csv|ndjson|jsonl|gz|train|test))+$/, '')
     .toLowerCase()
     .replace(/[^a-z0-9_-]+/g, '-')

@@ -100,13 +100,13 @@ export async function decodeSample(
 
 /**
  * Trains on the older part of the sample and scores the newer one.
- * @param isTimed whether the records have times of their own
+ * @param facts `isTimed`: whether the records have times of their own; `share`: of the records in their time that are in the sample
  * @throws TrainingError when the sample is too small
  */
 export async function priceTargets(
   settings: DetectorSettings,
   messages: readonly Message[],
-  isTimed: boolean,
+  { isTimed, share }: { isTimed: boolean; share: number },
 ): Promise<Prices> {
   const began = performance.now();
   const cut = Math.floor(trainShare * messages.length);
@@ -118,11 +118,16 @@ export async function priceTargets(
     }));
   const test = numbered(messages.slice(cut), false);
   const engines = await openEngines(usualEngines);
-  const trained = await trainOnce({ settings, train: numbered(messages.slice(0, cut), true), engines });
+  const trained = await trainOnce({
+    share,
+    settings,
+    train: numbered(messages.slice(0, cut), true),
+    engines,
+  });
   try {
     const detections: Detection[] = [];
     await trained.score(test, (batch) => void detections.push(...batch.detections));
-    const heldOutMs = isTimed ? spanOf(test) : NaN;
+    const heldOutMs = isTimed ? share * spanOf(test) : NaN;
     return {
       trainedRecords: cut,
       heldOutRecords: test.length,

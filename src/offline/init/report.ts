@@ -3,14 +3,15 @@ import { printable } from '../../system/printable';
 import { formatTable } from '../table';
 import { channelNames, count, doubtMark, durationText, iso } from './detector-file';
 import { percent, type Proposal } from './inference/infer';
-import { nameOf, pathText } from './inference/sample';
+import { nameOf, pathText, type Column } from './inference/sample';
 import type { DecodedSample, Price, Prices, UnknownPrices } from './prices';
-import type { RecordedSample } from './sample-file';
+import { titleOf, type SampleOrigin } from './origin';
+import type { RecordedSample, SampleFormat } from './recorded-sample';
 
 /** What the sample seems to contain. */
 export function describeProposal(
-  path: string,
-  { format, isMore }: RecordedSample,
+  origin: SampleOrigin,
+  { format, isMore, notes }: RecordedSample,
   proposal: Proposal,
 ): string {
   const { time, device, conditions, counters, cadence, unused, doubts, valuesPath, conditionsPath } =
@@ -18,17 +19,17 @@ export function describeProposal(
   const lines: (readonly [string, string])[] = [
     [
       'records',
-      `${count(proposal.records, 'record')}${isMore ? ', the first of the file' : ''}, ${format.kind === 'csv' ? `CSV with ${JSON.stringify(format.separator)}` : 'one JSON object per line'}`,
+      `${count(proposal.records, 'record')}${isMore ? `, ${origin.kind === 'file' ? 'the first of the file' : 'from several times of the topic'}` : ''}, ${formatText(format)}`,
     ],
     [
       'time',
       time.field === undefined
         ? 'none'
-        : `${pathText(time.field.column.path)}, ${iso(cadence.from)} to ${iso(cadence.to)}`,
+        : `${fieldText(time.field.column, 'the time of the message')}, ${iso(cadence.from)} to ${iso(cadence.to)}`,
     ],
     [
       'device',
-      `${device.column === undefined ? 'none named' : pathText(device.column.path)}, ${count(device.devices, 'device')}`,
+      `${device.column === undefined ? 'none named' : fieldText(device.column, 'the key of the message')}, ${count(device.devices, 'device')}`,
     ],
     [
       'channels',
@@ -51,15 +52,24 @@ export function describeProposal(
     ...(proposal.omittedFields === 0
       ? []
       : [['not read', count(proposal.omittedFields, 'further field')] as const]),
+    ...notes.map((note) => ['check', note] as const),
     ...Object.entries(doubts).flatMap(([key, texts]) =>
       texts.map((text) => ['check', `${key}: ${text}`] as const),
     ),
   ];
-  return `${printable(path)}\n${lines.map(([name, text]) => `  ${name.padEnd(11)}${printable(text)}\n`).join('')}`;
+  return `${printable(titleOf(origin))}\n${lines.map(([name, text]) => `  ${name.padEnd(11)}${printable(text)}\n`).join('')}`;
 }
 
 /** Share of anomalous records above which the older part of the sample does not describe the newer one. */
 const maxAnomalous = 0.1;
+
+function formatText({ kind, separator }: SampleFormat): string {
+  if (kind === 'csv') return `CSV with ${JSON.stringify(separator)}`;
+  return kind === 'json' ? 'JSON objects' : `${kind} with a registry`;
+}
+
+const fieldText = ({ path }: Column, ofMessage: string): string =>
+  path.length === 0 ? ofMessage : pathText(path);
 
 const within = (path: readonly string[]): string => (path.length === 0 ? '' : ` in ${pathText(path)}`);
 

@@ -5,24 +5,8 @@ import { isIdxPath } from '../../domain/recording';
 import { readCsvFormat, openFile } from '../../sources/file/csv';
 import { readFileRecords } from '../../sources/file/file';
 import { isObject, type JsonObject } from '../../system/json';
-import { createSampleBuilder, type Sample } from './inference/sample';
-
-/** How the records are written. */
-export interface SampleFormat {
-  kind: 'csv' | 'ndjson';
-  /** Separator of a CSV file. */
-  separator?: string;
-  decimalComma?: boolean;
-}
-
-export interface RecordedSample {
-  format: SampleFormat;
-  sample: Sample;
-  /** Rows or lines that were read, also those that are no records. */
-  read: number;
-  /** Whether the file has more records than were read. */
-  isMore: boolean;
-}
+import { createSampleBuilder } from './inference/sample';
+import type { RecordedSample, SampleFormat } from './recorded-sample';
 
 const ndjson = /\.(ndjson|jsonl)(\.gz)?$/;
 /** Values of a row are kept as columns; more bytes of text than this are not read. */
@@ -50,7 +34,7 @@ export async function sampleFile(path: string, maxRecords: number): Promise<Reco
     const fields = raw === undefined ? (problem === undefined ? values : undefined) : parseObject(raw);
     if (fields !== undefined) builder.add(fields);
   }
-  return { format, sample: builder.build(), read, isMore };
+  return { format, sample: builder.build(), read, isMore, share: 1, notes: [] };
 }
 
 function parseObject(line: Buffer): JsonObject | undefined {
@@ -63,7 +47,7 @@ function parseObject(line: Buffer): JsonObject | undefined {
 }
 
 async function formatOf(path: string): Promise<SampleFormat> {
-  if (ndjson.test(path)) return { kind: 'ndjson' };
+  if (ndjson.test(path)) return { kind: 'json' };
   try {
     const { separator, decimalComma } = await readCsvFormat(path);
     return { kind: 'csv', separator, decimalComma };

@@ -42,13 +42,13 @@ for (const [name, path] of sets) {
 }
 
 async function compare(name: string, path: string): Promise<void> {
-  const { sample, format, read } = await sampleFile(path, 200_000);
+  const recorded = await sampleFile(path, 200_000);
   const text = renderDetector({
     name,
-    path,
-    format,
-    proposal: infer(sample),
-    historyRecords: read,
+    origin: { kind: 'file', path },
+    recorded,
+    proposal: infer(recorded.sample),
+    historyRecords: recorded.read,
     target: usualTarget,
     priceLines: [],
   });

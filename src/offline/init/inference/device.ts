@@ -34,8 +34,14 @@ export function findDevice(
   wanted?: string,
 ): DeviceField {
   const alone = judge(undefined, sample, times);
-  if (wanted === '') return { ...alone, isSure: true, candidates: [] };
-  const possible = sample.columns
+  const { messageKey } = sample;
+  if (wanted === '')
+    return {
+      ...(messageKey === undefined ? alone : judge(messageKey, sample, times)),
+      isSure: true,
+      candidates: [],
+    };
+  const possible = [...sample.columns, ...(messageKey === undefined ? [] : [messageKey])]
     .filter(
       (column) =>
         column !== time &&
@@ -65,6 +71,8 @@ export function findDevice(
 }
 
 function rankOf({ path }: Column): number {
+  // The key of the messages: often the device, but a field that is called so is clearer.
+  if (path.length === 0) return 1.5;
   const text = path.slice(-2).join('.');
   return deviceName.test(text) ? 2 : idName.test(path.at(-1)!) ? 1 : 0;
 }

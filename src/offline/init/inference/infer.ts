@@ -3,7 +3,7 @@ import { findCadence, type Cadence } from './cadence';
 import { findDevice, type DeviceField } from './device';
 import { findKinds, type Kinds } from './kinds';
 import { assignRoles, findCounterColumns, type Role } from './roles';
-import { nameOf, pathText, type Column, type Sample } from './sample';
+import { countKinds, nameOf, pathText, type Column, type Sample } from './sample';
 import { findTime, type TimeChoice } from './time';
 
 /** A sample from which no detector can be proposed. The message has the reason, and what would help. */
@@ -68,6 +68,10 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
   if (time.field !== undefined && time.field.timeZone !== '')
     doubt('fields.timeZone', `the times state no zone: ${time.field.timeZone} is assumed`);
   const device = findDevice(sample, times, time.field?.column, choices.key);
+  if (device.column === undefined && sample.messageKey !== undefined)
+    throw new UnusableSampleError(noDevice(sample.messageKey));
+  if (time.field !== undefined && time.field.column === sample.messageTime)
+    doubt('fields.timestamp', 'no field has a time that can be read: the time of the message is used');
   if (!device.isSure) doubt('fields.key', deviceDoubt(device));
   if (device.conflicts > maxConflicts)
     doubt(
@@ -150,6 +154,12 @@ function deviceDoubt({ column, candidates }: DeviceField): string {
       ? 'no field seems to name the device'
       : 'the field is chosen only for its name or its values';
   return others.length === 0 ? what : `${what}; it may also be ${others.join(' or ')}`;
+}
+
+function noDevice(messageKey: Column): string {
+  const { texts, absent } = countKinds(messageKey);
+  const why = absent > texts ? 'most messages have no key' : 'nearly each message has a key of its own';
+  return `no field names the device, and ${why}: a detector needs several records of each device`;
 }
 
 function kindsDoubt({ field, shares }: Kinds): string {

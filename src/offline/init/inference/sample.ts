@@ -11,6 +11,9 @@ export interface Column {
 export interface Sample {
   records: number;
   columns: readonly Column[];
+  /** Key and time of the messages that the records are from; their path is empty. */
+  messageKey?: Column;
+  messageTime?: Column;
   /** Fields beyond the limit of columns, or too deep. */
   omittedFields: number;
 }
@@ -23,6 +26,8 @@ const maxDepth = 8;
 export function createSampleBuilder() {
   const columns = new Map<string, { path: readonly string[]; values: unknown[] }>();
   const omitted = new Set<string>();
+  const keys: (string | undefined)[] = [];
+  const times: number[] = [];
   let records = 0;
 
   function add(value: unknown, path: readonly string[]): void {
@@ -43,7 +48,11 @@ export function createSampleBuilder() {
   }
 
   return {
-    add(record: object): void {
+    add(record: object, message?: { key: string | undefined; timestamp: number }): void {
+      if (message !== undefined) {
+        keys.push(message.key);
+        times.push(message.timestamp);
+      }
       for (const [name, value] of Object.entries(record)) add(value, [name]);
       records++;
     },
@@ -53,12 +62,16 @@ export function createSampleBuilder() {
         path,
         values: Array.from({ length: records }, (_, i) => values[i]),
       })),
+      ...(keys.length > 0 && {
+        messageKey: { path: [], values: keys },
+        messageTime: { path: [], values: times },
+      }),
       omittedFields: omitted.size,
     }),
   };
 }
 
-/** A path as a configuration has it. */
+/** A path as a configuration has it; empty for the key or the time of the message. */
 export function pathText(path: readonly string[]): string {
   return path.map((name) => name.replaceAll('.', '\\.')).join('.');
 }

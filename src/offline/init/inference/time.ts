@@ -12,6 +12,11 @@ export interface TimeField {
   times: Float64Array;
 }
 
+/** The time of the messages, for records without a time. */
+function messageTime({ messageTime: column }: Sample): TimeField | undefined {
+  return column && { column, unit: 'auto', timeZone: '', times: readTimes(column, 'ms', '') };
+}
+
 type Reading = Pick<TimeField, 'unit' | 'timeZone'>;
 
 /** Zone of times that state none. */
@@ -56,12 +61,10 @@ export function findTime(sample: Sample, wanted?: string): TimeChoice {
   fields.sort((a, b) => b.score - a.score);
   const [best] = fields;
   return {
-    field: best && {
-      column: best.column,
-      unit: best.unit,
-      timeZone: best.timeZone,
-      times: readTimes(best.column, best.unit, best.timeZone),
-    },
+    field:
+      best === undefined
+        ? messageTime(sample)
+        : { ...best, times: readTimes(best.column, best.unit, best.timeZone) },
     candidates: fields.map(({ column }) => column),
     unreadable,
   };

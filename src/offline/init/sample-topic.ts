@@ -1,0 +1,253 @@
+/** A bounded sample of a Kafka topic, from several times of its history. */
+import { stringify } from 'yaml';
+import { createAvroObjectReader } from '../../codecs/avro/object';
+import { createSchemaRegistry } from '../../codecs/confluent/schema-registry';
+import { messageKey } from '../../codecs/envelope';
+import { sourceOf, type DetectorSettings } from '../../config/settings';
+import { DecodeError } from '../../errors';
+import type { Logger } from '../../logger';
+import { configuredSource } from '../../sources/configured';
+import type { Message } from '../../sources/source';
+import { isObject, type JsonObject } from '../../system/json';
+import { messageOf } from '../../system/error-text';
+import { percent, UnusableSampleError } from './inference/infer';
+import { createSampleBuilder } from './inference/sample';
+import { deadLetterTopic, kafkaSection, type TopicOrigin } from './origin';
+import { loadText } from './load-text';
+import type { RecordedSample, SampleFormat } from './recorded-sample';
+
+/** Stretches of the topic that the sample consists of. */
+const blocks = 20;
+const maxBytes = 512 * 1024 * 1024;
+/** Smallest share of messages of another format that is reported. */
+const minOther = 0.001;
+/** Start of the record in the Confluent wire format. */
+const headerBytes = 5;
+
+type MessageFormat = 'json' | 'registered' | 'binary' | 'empty' | 'other';
+
+/**
+ * @throws UnusableSampleError if the topic is empty, or its messages cannot be read
+ */
+export async function sampleTopic(
+  origin: TopicOrigin,
+  {
+    maxRecords,
+    env,
+    log,
+  }: { maxRecords: number; env: Readonly<Record<string, string | undefined>>; log: Logger },
+): Promise<RecordedSample> {
+  const settings = await probeSettings(origin, env);
+  const { messages, share } = await readTopic(settings, maxRecords, log);
+  if (messages.length === 0)
+    throw new UnusableSampleError(
+      'the topic has no messages: its producers write nothing, or its retention has deleted all',
+    );
+  const counts = new Map<MessageFormat, number>();
+  for (const { value } of messages) counts.set(formatOf(value), (counts.get(formatOf(value)) ?? 0) + 1);
+  const [[most]] = [...counts].sort((a, b) => b[1] - a[1]) as [[MessageFormat, number]];
+  const { format, read } = await readerOf(most, messages, settings);
+  const builder = createSampleBuilder();
+  for (const message of messages) {
+    const record = formatOf(message.value) === most ? read(message.value!) : undefined;
+    if (record !== undefined) builder.add(record, { key: keyOf(message), timestamp: message.timestamp });
+  }
+  const others = [...counts].filter(([kind, n]) => kind !== most && n >= minOther * messages.length);
+  return {
+    format,
+    sample: builder.build(),
+    read: messages.length,
+    isMore: share < 1,
+    share,
+    messages,
+    notes: [
+      ...others.map(
+        ([kind, n]) =>
+          `${percent(n / messages.length)} of the messages are ${formatNames[kind]}, and are rejected`,
+      ),
+      ...(await compactionNote(settings, log)),
+    ],
+  };
+}
+
+const formatNames: Readonly<Record<MessageFormat, string>> = {
+  json: 'JSON objects',
+  registered: 'in the Confluent wire format',
+  binary: "in vaemon's binary format",
+  empty: 'without a value',
+  other: 'in an unknown format',
+};
+
+/** Settings with which the topic can be read, whatever its records are. */
+async function probeSettings(
+  origin: TopicOrigin,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<DetectorSettings> {
+  const document = {
+    detector: 'init',
+    source: { kind: 'kafka', kafka: kafkaSection(origin) },
+    record: { channels: ['any'], ...(origin.registry !== '' && { format: 'avro' }) },
+    sinks: { kafka: { deadLetterTopic: deadLetterTopic(origin.topic) } },
+  };
+  return loadText(stringify(document), env);
+}
+
+async function readTopic(
+  settings: DetectorSettings,
+  maxRecords: number,
+  log: Logger,
+): Promise<{ messages: Message[]; share: number }> {
+  const history = await configuredSource(settings.source).createHistory({
+    log,
+    records: undefined,
+    timestampUnit: 'auto',
+    timeZone: '',
+  });
+  const messages: Message[] = [];
+  let [bytes, share] = [0, 1];
+  const onShare = (read: number): void => {
+    share = read;
+  };
+  for await (const chunk of history({ from: undefined, to: undefined, maxRecords, blocks, onShare })) {
+    messages.push(...chunk);
+    bytes += chunk.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    if (bytes > maxBytes) break;
+  }
+  return { messages, share };
+}
+
+function formatOf(value: Buffer | null): MessageFormat {
+  if (value === null || value.length === 0) return 'empty';
+  if (value[0] === 0 && value.length > headerBytes) return 'registered';
+  if (value[0] === 0x56 && value[1] === 0x52) return 'binary';
+  return /^\s*\{/.test(value.toString('latin1', 0, 64)) ? 'json' : 'other';
+}
+
+type ReadObject = (value: Buffer) => JsonObject | undefined;
+
+async function readerOf(
+  kind: MessageFormat,
+  messages: readonly Message[],
+  settings: DetectorSettings,
+): Promise<{ format: SampleFormat; read: ReadObject }> {
+  switch (kind) {
+    case 'json':
+      return { format: { kind: 'json' }, read: (value) => parseObject(value.toString()) };
+    case 'registered':
+      return registeredReader(messages, settings);
+    case 'binary':
+      throw new UnusableSampleError(
+        "the messages have vaemon's binary format, which has no names: set record.format to binary, and record.channels in the order of the values (docs/formats.md)",
+      );
+    case 'empty':
+      throw new UnusableSampleError('most messages have no value');
+    default: {
+      const example = messages.find(({ value }) => formatOf(value) === 'other')!.value!;
+      throw new UnusableSampleError(
+        `most messages are neither JSON objects nor in the Confluent wire format; one begins with ${JSON.stringify(example.toString('latin1', 0, 24))}`,
+      );
+    }
+  }
+}
+
+/** Reader of messages with the id of a schema. */
+async function registeredReader(
+  messages: readonly Message[],
+  settings: DetectorSettings,
+): Promise<{ format: SampleFormat; read: ReadObject }> {
+  const { registry } = sourceOf(settings, 'kafka').kafka;
+  if (registry.url === '')
+    throw new UnusableSampleError(
+      'the messages have the Confluent wire format: name the schema registry with --registry',
+    );
+  const ids = [
+    ...new Set(
+      messages.flatMap(({ value }) => (formatOf(value) === 'registered' ? [value!.readInt32BE(1)] : [])),
+    ),
+  ];
+  const schemas = await createSchemaRegistry(registry).find(ids.slice(0, maxSchemas));
+  const readers = new Map<number, (value: Buffer) => unknown>();
+  const types = new Set<string>();
+  const problems: string[] = [];
+  for (const [id, schema] of schemas) {
+    if (schema === undefined || schema instanceof DecodeError) {
+      problems.push(schema === undefined ? `the registry has no schema ${id}` : schema.message);
+      continue;
+    }
+    types.add(schema.type);
+    try {
+      if (schema.type === 'AVRO') {
+        const read = createAvroObjectReader(schema);
+        readers.set(id, (value) => read(value, headerBytes));
+      } else if (schema.type === 'JSON')
+        readers.set(id, (value) => parseObject(value.toString('utf8', headerBytes)));
+      else problems.push(`schema ${id} is of type ${schema.type}, and only Avro and JSON Schema can be read`);
+    } catch (error) {
+      problems.push(messageOf(error));
+    }
+  }
+  if (readers.size === 0) throw new UnusableSampleError(problems[0] ?? 'no schema can be read');
+  if (types.has('AVRO') && types.has('JSON'))
+    throw new UnusableSampleError('some messages are Avro, others JSON Schema: a detector reads one of them');
+  return {
+    format: { kind: types.has('AVRO') ? 'avro' : 'json-schema' },
+    read(value) {
+      try {
+        const record = readers.get(value.readInt32BE(1))?.(value);
+        return isObject(record) ? record : undefined;
+      } catch (error) {
+        // The detector's decoder counts it.
+        if (error instanceof DecodeError) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Schemas of the sample that are requested. */
+const maxSchemas = 100;
+
+function parseObject(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function keyOf(message: Message): string | undefined {
+  try {
+    return messageKey(message);
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+/** Compaction deletes the past that a training needs. Without the right to ask, nothing is reported. */
+async function compactionNote(settings: DetectorSettings, log: Logger): Promise<string[]> {
+  const { ConfigResourceTypes } = await import('kafkajs');
+  const { createKafkaClient } = await import('../../kafka/client');
+  const { kafka: connection } = sourceOf(settings, 'kafka');
+  const admin = createKafkaClient({ ...connection, purpose: 'train', log }).admin();
+  try {
+    await admin.connect();
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [
+        { type: ConfigResourceTypes.TOPIC, name: connection.topic, configNames: ['cleanup.policy'] },
+      ],
+    });
+    const policy = resources[0]?.configEntries[0]?.configValue ?? '';
+    return policy.includes('compact')
+      ? [
+          `the topic is compacted (cleanup.policy=${policy}): older records of a device are deleted, so trainings find little history`,
+        ]
+      : [];
+  } catch {
+    return [];
+  } finally {
+    await admin.disconnect().catch(() => undefined);
+  }
+}
