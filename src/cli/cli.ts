@@ -28,6 +28,7 @@ const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> 
 const examples = `
 Examples:
   $ vaemon init --file records.csv             propose a detector for own records
+  $ vaemon init --brokers localhost:9092 --topic plant.sensors
   $ vaemon run config/demo                     replay a recorded machine with known faults
   $ vaemon train config/kafka -d plant         train now, without a running daemon
   $ vaemon generate config/demo -n 100         synthetic windows from the current model

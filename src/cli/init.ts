@@ -27,7 +27,9 @@ interface Options {
 export const register: Register = (program, context) => {
   program
     .command('init')
-    .description('look at recorded data, propose a detector, and show how many alarms it would have given')
+    .description(
+      'look at a file or a topic, propose a detector, and show how many alarms it would have given',
+    )
     .option('--file <path>', 'CSV or NDJSON file, also .gz')
     .option('--brokers <host:port,…>', 'Kafka brokers of --topic')
     .option('--topic <topic>', 'Kafka topic')

@@ -69,6 +69,29 @@ test('a file without devices and times becomes a detector that scores it', async
   expect({ code, explained }).toMatchObject({ code: 0 });
 }, 60_000);
 
+test('JSON lines without devices and times become a detector that scores them', async () => {
+  const lines = Array.from({ length: 300 }, (_, i) => ({
+    m: { pressure: Math.sin(i / 5), flow: (i * 7919) % 13 },
+  }));
+  const folder = await writeFolder({ 'rig.ndjson': ndjson(lines) });
+  const out = join(folder, 'rig.yaml');
+  const { out: report, code } = await vaemon([
+    'init',
+    '--file',
+    join(folder, 'rig.ndjson'),
+    '--out',
+    out,
+    '--yes',
+  ]);
+  expect([code, report]).toEqual([0, expect.stringContaining('per 1,000')]);
+  expect(report).not.toContain('rejected');
+  expect(parse(await readFile(out, 'utf8'))).toMatchObject({
+    source: { file: { columns: { timestamp: '' } } },
+    fields: { key: '', timestamp: '', values: 'm' },
+    record: { seasons: 'off' },
+  });
+}, 60_000);
+
 test('answers at a terminal change the proposal, and the target is the chosen one', async () => {
   const folder = await writeFolder({ 'plant.ndjson': ndjson(pumps(120)) });
   const out = join(folder, 'plant.yaml');

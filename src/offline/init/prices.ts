@@ -91,7 +91,9 @@ export async function decodeSample(
         refuse(row);
         return;
       }
-      messages.push({ ...usable[i]!, timestamp: records.timestamps[row]! });
+      // Fields of messages from Kafka are getters, which a spread does not copy.
+      const { key, value, origin, warmUp } = usable[i]!;
+      messages.push({ key, value, origin, warmUp, timestamp: records.timestamps[row]! });
       keys.push(records.keys[row]!);
     });
   }

@@ -53,6 +53,46 @@ async function readAll(settings: FileSourceSettings): Promise<{ messages: Messag
   return { batches, messages: batches.flatMap((batch) => batch.messages) };
 }
 
+describe('a file without devices or times', () => {
+  const columns = { key: '', timestamp: '', conditions: [] };
+
+  test('of CSV has one device, called after the file, and records a second apart', async () => {
+    const { messages } = await readAll(settingsOf(write('rig-1.csv', 'x\n1\n2\n3\n'), { columns }));
+    expect(messages.map(parse).map(({ key, values }) => [key, values['x']])).toEqual([
+      ['rig-1', 1],
+      ['rig-1', 2],
+      ['rig-1', 3],
+    ]);
+    const times = messages.map(({ timestamp }) => timestamp);
+    expect([times[1]! - times[0]!, times[2]! - times[1]!]).toEqual([1000, 1000]);
+    expect(messages.map(parse).map(({ timestamp }) => Date.parse(timestamp!))).toEqual(times);
+  });
+
+  test('of NDJSON has messages with this key and these times', async () => {
+    const path = write('rig-1.ndjson', '{"x":1}\n{"x":2}\n');
+    const { messages } = await readAll(settingsOf(path, { columns }));
+    expect(messages.map(({ key }) => key?.toString())).toEqual(['rig-1', 'rig-1']);
+    expect(messages[1]!.timestamp - messages[0]!.timestamp).toBe(1000);
+  });
+
+  test('begins each pass of a loop after the one before', async () => {
+    const source = createFileSource(settingsOf(write('rig-1.csv', 'x\n1\n2\n'), { columns, loop: true }));
+    const times: number[] = [];
+    await source.run(({ messages }) => {
+      times.push(...messages.map(({ timestamp }) => timestamp));
+      if (times.length >= 6) void source.stop();
+      return Promise.resolve();
+    });
+    expect(times.slice(1, 6).map((time, i) => time - times[i]!)).toEqual([1000, 1000, 1000, 1000, 1000]);
+  });
+});
+
+test('times without a zone are those of the given zone', async () => {
+  const path = write('a.csv', 'time,device,x\n2026-07-01 12:00:00,h,1\n');
+  const { messages } = await readAll(settingsOf(path, { timeZone: 'Europe/Berlin' }));
+  expect(messages[0]!.timestamp).toBe(Date.parse('2026-07-01T10:00:00Z'));
+});
+
 describe('a CSV file', () => {
   test('is read as JSON records: key, time, conditions, and every other column is a channel', async () => {
     const path = write('host.csv', csv(3));
