@@ -98,11 +98,14 @@ export function renderDetector(file: DetectorFile): string {
     },
     {
       key: 'source',
-      entries: origin.kind === 'file' ? fileEntries(file, origin) : topicEntries(origin, recorded),
+      entries:
+        origin.kind === 'file'
+          ? fileEntries(file, origin)
+          : topicEntries(origin, [...recorded.notes, ...(proposal.doubts['source.kafka.topic'] ?? [])]),
     },
     ...(fields.length === 0 ? [] : [{ key: 'fields', entries: fields }]),
     { key: 'record', entries: recordEntries(file) },
-    { key: 'window', entries: windowEntries(proposal) },
+    { key: 'window', entries: windowEntries(file) },
     ...modelEntries(proposal),
     ...alarmEntries(file),
     ...(origin.kind === 'kafka' ? sinkEntries(origin) : []),
@@ -161,7 +164,7 @@ function fileEntries(
   ];
 }
 
-function topicEntries(origin: TopicOrigin, { notes }: RecordedSample): Entry[] {
+function topicEntries(origin: TopicOrigin, notes: readonly string[]): Entry[] {
   const section = Object.entries(kafkaSection(origin));
   return [
     { key: 'kind', value: 'kafka' },
@@ -299,7 +302,7 @@ function recordEntries({ proposal, recorded: { format } }: DetectorFile): Entry[
   ];
 }
 
-function windowEntries(proposal: Proposal): Entry[] {
+function windowEntries({ proposal, recorded: { isMore } }: DetectorFile): Entry[] {
   const { cadence, device, doubts } = proposal;
   const length = windowLength(proposal);
   const ttlMs = windowTtl(proposal);
@@ -309,7 +312,10 @@ function windowEntries(proposal: Proposal): Entry[] {
       comment: [
         ...(Number.isNaN(cadence.intervalMs) ? [] : [`About ${durationText(length * cadence.intervalMs)}.`]),
         ...(isShort
-          ? [`The devices have few records in the sample: ${cadence.recordsPerDevice} in the median.`]
+          ? [
+              `The devices have few records in the sample: ${cadence.recordsPerDevice} in the median.`,
+              ...(isMore ? marked(['a larger --sample may allow longer windows']) : []),
+            ]
           : []),
         ...marked(doubts['window']),
       ],

@@ -10,14 +10,16 @@ import { configuredSource } from '../../sources/configured';
 import type { Message } from '../../sources/source';
 import { isObject, type JsonObject } from '../../system/json';
 import { messageOf } from '../../system/error-text';
-import { percent, UnusableSampleError } from './inference/infer';
-import { createSampleBuilder } from './inference/sample';
+import { infer, percent, UnusableSampleError } from './inference/infer';
+import { createSampleBuilder, type Sample } from './inference/sample';
 import { deadLetterTopic, kafkaSection, type TopicOrigin } from './origin';
 import { loadText } from './load-text';
 import type { RecordedSample, SampleFormat } from './recorded-sample';
 
 /** Stretches of the topic that the sample consists of. */
-const blocks = 20;
+const usualBlocks = 20;
+/** With fewer records of a device in a stretch, fewer and longer stretches are read. */
+const minRecordsInARow = 50;
 const maxBytes = 512 * 1024 * 1024;
 /** Smallest share of messages of another format that is reported. */
 const minOther = 0.001;
@@ -38,29 +40,26 @@ export async function sampleTopic(
   }: { maxRecords: number; env: Readonly<Record<string, string | undefined>>; log: Logger },
 ): Promise<RecordedSample> {
   const settings = await probeSettings(origin, env);
-  const { messages, share } = await readTopic(settings, maxRecords, log);
-  if (messages.length === 0)
-    throw new UnusableSampleError(
-      'the topic has no messages: its producers write nothing, or its retention has deleted all',
-    );
-  const counts = new Map<MessageFormat, number>();
-  for (const { value } of messages) counts.set(formatOf(value), (counts.get(formatOf(value)) ?? 0) + 1);
-  const [[most]] = [...counts].sort((a, b) => b[1] - a[1]) as [[MessageFormat, number]];
-  const { format, read } = await readerOf(most, messages, settings);
-  const builder = createSampleBuilder();
-  for (const message of messages) {
-    const record = formatOf(message.value) === most ? read(message.value!) : undefined;
-    if (record !== undefined) builder.add(record, { key: keyOf(message), timestamp: message.timestamp });
-  }
+  const spread = await readSample(settings, { maxRecords, blocks: usualBlocks, log });
+  // In short stretches the records of many devices do not follow each other.
+  const blocks = Math.max(1, Math.floor((usualBlocks * recordsInARow(spread.sample)) / minRecordsInARow));
+  const isSpread = spread.share < 1;
+  const { sample, format, counts, most, messages, share } =
+    isSpread && blocks < usualBlocks ? await readSample(settings, { maxRecords, blocks, log }) : spread;
   const others = [...counts].filter(([kind, n]) => kind !== most && n >= minOther * messages.length);
   return {
     format,
-    sample: builder.build(),
+    sample,
     read: messages.length,
-    isMore: share < 1,
+    isMore: isSpread,
     share,
     messages,
     notes: [
+      ...(isSpread && blocks === 1
+        ? [
+            'the sample is the newest part of the topic alone, so that it has several records of each of its many devices',
+          ]
+        : []),
       ...others.map(
         ([kind, n]) =>
           `${percent(n / messages.length)} of the messages are ${formatNames[kind]}, and are rejected`,
@@ -92,28 +91,64 @@ async function probeSettings(
   return loadText(stringify(document), env);
 }
 
-async function readTopic(
-  settings: DetectorSettings,
-  maxRecords: number,
-  log: Logger,
-): Promise<{ messages: Message[]; share: number }> {
-  const history = await configuredSource(settings.source).createHistory({
-    log,
-    records: undefined,
-    timestampUnit: 'auto',
-    timeZone: '',
+interface Reading {
+  maxRecords: number;
+  blocks: number;
+  log: Logger;
+}
+
+async function readSample(settings: DetectorSettings, reading: Reading) {
+  const { messages, blockOf, share } = await readTopic(settings, reading);
+  if (messages.length === 0)
+    throw new UnusableSampleError(
+      'the topic has no messages: its producers write nothing, or its retention has deleted all',
+    );
+  const counts = new Map<MessageFormat, number>();
+  for (const { value } of messages) counts.set(formatOf(value), (counts.get(formatOf(value)) ?? 0) + 1);
+  const [[most]] = [...counts].sort((a, b) => b[1] - a[1]) as [[MessageFormat, number]];
+  const { format, read } = await readerOf(most, messages, settings);
+  const builder = createSampleBuilder();
+  messages.forEach((message, i) => {
+    const record = formatOf(message.value) === most ? read(message.value!) : undefined;
+    if (record !== undefined)
+      builder.add(record, {
+        key: keyOf(message),
+        timestamp: message.timestamp,
+        block: blockOf[i]!,
+        partition: message.origin.partition,
+      });
   });
+  return { sample: builder.build(), format, counts, most, messages, share };
+}
+
+async function readTopic(settings: DetectorSettings, { maxRecords, blocks, log }: Reading) {
+  const context = { log, records: undefined, timestampUnit: 'auto' as const, timeZone: '' };
+  const history = await configuredSource(settings.source).createHistory(context);
   const messages: Message[] = [];
+  const blockOf: string[] = [];
   let [bytes, share] = [0, 1];
   const onShare = (read: number): void => {
     share = read;
   };
   for await (const chunk of history({ from: undefined, to: undefined, maxRecords, blocks, onShare })) {
-    messages.push(...chunk);
-    bytes += chunk.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    for (const message of chunk) {
+      messages.push(message);
+      blockOf.push(chunk.block ?? '');
+      bytes += message.value?.length ?? 0;
+    }
     if (bytes > maxBytes) break;
   }
-  return { messages, share };
+  return { messages, blockOf, share };
+}
+
+/** Infinity where nothing can be inferred: another sample would not change that. */
+function recordsInARow(sample: Sample): number {
+  try {
+    return infer(sample).cadence.recordsPerDevice;
+  } catch (error) {
+    if (error instanceof UnusableSampleError) return Infinity;
+    throw error;
+  }
 }
 
 function formatOf(value: Buffer | null): MessageFormat {

@@ -81,8 +81,24 @@ test('the sample is from several times of a topic that is larger', async () => {
   expect(Date.parse(to!) - Date.parse(from!)).toBeGreaterThan(400 * 60_000);
 });
 
+test('a topic of so many devices that a stretch has few records of each is read in one stretch', async () => {
+  const records = interleaved(60, 100, (i, device, normal) => ({
+    time: t0 + i * 60_000,
+    device_id: `d${device}`,
+    v: normal(),
+    w: normal(),
+  }));
+  const messages = json(records, ({ device_id }: { device_id: string }) => device_id);
+  const { report, document } = await init(await topicOf(messages), '--sample', '2000');
+  expect(report).toContain('check      the sample is the newest part of the topic alone');
+  expect(report).toContain('a record every 60 s');
+  expect(document).toMatchObject({ window: { length: 4, padding: 'missing' } });
+}, 60_000);
+
 test("Telegraf's and Debezium's shapes", async () => {
   const metrics = await init(await topicOf(json(telegraf(200))));
+  // Without keys the records of a device are in all partitions.
+  expect(metrics.text).toContain('CHECK: 100 % of the devices have records in several partitions');
   expect(metrics.document).toMatchObject({
     fields: { key: 'tags.host', timestamp: 'timestamp', values: 'fields' },
     record: { channels: ['usage_idle', 'usage_user'], extraChannels: 'ignore' },

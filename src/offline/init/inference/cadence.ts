@@ -8,7 +8,7 @@ export interface Cadence {
   isRegular: boolean;
   /** Nearly all pauses are shorter than this, ms. */
   usualPauseMs: number;
-  /** Median number of records of a device. */
+  /** Median number of records of a device, in one stretch of the source. */
   recordsPerDevice: number;
   /** Records with the time of the newest one of their device, and older ones. */
   duplicates: number;
@@ -25,8 +25,9 @@ const regularShare = 0.8;
 const jitter = 0.25;
 const usualShare = 0.999;
 
-export function findCadence({ keys, times }: Devices): Cadence {
-  const devices = rowsByDevice(keys);
+/** @param blocks stretch of the source by record; records of a device in two of them do not follow each other */
+export function findCadence({ keys, times }: Devices, blocks?: readonly string[]): Cadence {
+  const devices = rowsByDevice(blocks === undefined ? keys : keys.map((key, i) => `${blocks[i]!} ${key}`));
   const steps: number[] = [];
   let [duplicates, outOfOrder, from, to] = [0, 0, NaN, NaN];
   if (times !== undefined) {

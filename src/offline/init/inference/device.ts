@@ -90,7 +90,7 @@ function canBeKey(column: Column, { records }: Sample): boolean {
 
 function judge(
   column: Column | undefined,
-  { records }: Sample,
+  { records, blocks }: Sample,
   times: Float64Array | undefined,
 ): Omit<DeviceField, 'isSure' | 'candidates'> {
   const keys: string[] =
@@ -99,12 +99,18 @@ function judge(
   let conflicts = 0;
   keys.forEach((key, i) => {
     const time = times === undefined ? i : times[i]!;
-    const before = newest.get(key);
-    if (before === undefined) newest.set(key, Number.isNaN(time) ? -Infinity : time);
+    const stretch = blocks === undefined ? key : `${blocks[i]!} ${key}`;
+    const before = newest.get(stretch);
+    if (before === undefined) newest.set(stretch, Number.isNaN(time) ? -Infinity : time);
     else if (time <= before) conflicts++;
-    else if (time > before) newest.set(key, time);
+    else if (time > before) newest.set(stretch, time);
   });
-  return { column, keys, devices: newest.size, conflicts: records === 0 ? 0 : conflicts / records };
+  return {
+    column,
+    keys,
+    devices: blocks === undefined ? newest.size : new Set(keys).size,
+    conflicts: records === 0 ? 0 : conflicts / records,
+  };
 }
 
 function keyText(value: unknown): string {

@@ -44,6 +44,8 @@ export interface Proposal {
   doubts: Readonly<Record<string, readonly string[]>>;
 }
 
+/** Share of the devices that may change their partition. */
+const maxScattered = 0.05;
 /** Share of the records above which a file is not in order of time. */
 const maxBackwards = 0.2;
 /** Share of conflicting times above which no field identifies the devices. */
@@ -97,11 +99,17 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
   const channels = values.kept.map(({ column }) => column);
   const kinds = findKinds(sample, channels);
   if (kinds !== undefined) doubt('record.channels', kindsDoubt(kinds));
-  const cadence = findCadence(devices);
+  const cadence = findCadence(devices, sample.blocks);
   if (times !== undefined && !cadence.isRegular && !Number.isNaN(cadence.intervalMs))
     doubt('window', 'records are not evenly spaced: a window is of as many records, whatever its time');
 
-  if (cadence.backwards > maxBackwards)
+  const scattered = sample.partitions === undefined ? 0 : shareInSeveral(device.keys, sample.partitions);
+  if (scattered > maxScattered)
+    doubt(
+      'source.kafka.topic',
+      `${percent(scattered)} of the devices have records in several partitions, where each has a window of its own: the key of the messages should be the device`,
+    );
+  if (sample.partitions === undefined && cadence.backwards > maxBackwards)
     doubt(
       'source.file.historyRecords',
       'the file is not in order of time, so these are not its oldest records: sort it by time',
@@ -154,6 +162,18 @@ function deviceDoubt({ column, candidates }: DeviceField): string {
       ? 'no field seems to name the device'
       : 'the field is chosen only for its name or its values';
   return others.length === 0 ? what : `${what}; it may also be ${others.join(' or ')}`;
+}
+
+/** Share of the devices with records in more than one partition. */
+function shareInSeveral(keys: readonly string[], partitions: readonly number[]): number {
+  const first = new Map<string, number>();
+  const several = new Set<string>();
+  keys.forEach((key, i) => {
+    const partition = first.get(key);
+    if (partition === undefined) first.set(key, partitions[i]!);
+    else if (partition !== partitions[i]) several.add(key);
+  });
+  return several.size / Math.max(1, first.size);
 }
 
 function noDevice(messageKey: Column): string {
@@ -226,4 +246,7 @@ function noChannel(roles: readonly Role[]): string {
 const place = (path: readonly string[]): string =>
   path.length === 0 ? 'the record itself' : `"${pathText(path)}"`;
 
-export const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
+/** With two digits. */
+export function percent(share: number): string {
+  return share >= 0.995 ? '100 %' : `${(100 * share).toPrecision(2)} %`;
+}

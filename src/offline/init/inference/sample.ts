@@ -14,6 +14,10 @@ export interface Sample {
   /** Key and time of the messages that the records are from; their path is empty. */
   messageKey?: Column;
   messageTime?: Column;
+  /** Stretch of the source that each record is from, if the sample has several; records between two of them are left out. */
+  blocks?: readonly string[];
+  /** Partition that each record is from. */
+  partitions?: readonly number[];
   /** Fields beyond the limit of columns, or too deep. */
   omittedFields: number;
 }
@@ -28,6 +32,8 @@ export function createSampleBuilder() {
   const omitted = new Set<string>();
   const keys: (string | undefined)[] = [];
   const times: number[] = [];
+  const blocks: string[] = [];
+  const partitions: number[] = [];
   let records = 0;
 
   function add(value: unknown, path: readonly string[]): void {
@@ -48,10 +54,15 @@ export function createSampleBuilder() {
   }
 
   return {
-    add(record: object, message?: { key: string | undefined; timestamp: number }): void {
+    add(
+      record: object,
+      message?: { key: string | undefined; timestamp: number; block: string; partition: number },
+    ): void {
       if (message !== undefined) {
         keys.push(message.key);
         times.push(message.timestamp);
+        blocks.push(message.block);
+        partitions.push(message.partition);
       }
       for (const [name, value] of Object.entries(record)) add(value, [name]);
       records++;
@@ -65,6 +76,8 @@ export function createSampleBuilder() {
       ...(keys.length > 0 && {
         messageKey: { path: [], values: keys },
         messageTime: { path: [], values: times },
+        blocks,
+        partitions,
       }),
       omittedFields: omitted.size,
     }),
