@@ -175,7 +175,14 @@ test.each([
   ['has JSON objects under another name', 'a.txt', '{"a":1}\n', 'ends in .ndjson'],
   ['is packed under another name', 'a.csv', gzipSync('a\n1\n'), 'ends in .gz'],
   ['has nothing but nulls', 'a.ndjson', '{"a":null}\n{"a":null}\n', 'no value in any record'],
-  ['has no JSON', 'a.ndjson', 'x\ny\n', 'no readable record'],
+  ['has no JSON', 'a.ndjson', 'x\ny\n', 'no record can be read: a line is not JSON'],
+  ['has unquoted decimal commas', 'a.csv', 'a,b\n1,5,2,5\n', 'a number with a decimal comma must be quoted'],
+  [
+    'has keys that cannot be kept exactly',
+    'a.ndjson',
+    ndjson(pumps(30).map((record, i) => ({ ...record, device: { id: 9007199254740992 + 2 * (i % 4) } }))),
+    'a number that cannot be read exactly',
+  ],
   [
     'has only broken times',
     'a.ndjson',

@@ -4,7 +4,9 @@ import { stat } from 'node:fs/promises';
 import { isIdxPath } from '../../domain/recording';
 import { readCsvFormat, openFile } from '../../sources/file/csv';
 import { readFileRecords } from '../../sources/file/file';
+import { messageOf } from '../../system/error-text';
 import { isObject, type JsonObject } from '../../system/json';
+import { UnusableSampleError } from './inference/infer';
 import { createSampleBuilder } from './inference/sample';
 import type { RecordedSample, SampleFormat } from './recorded-sample';
 
@@ -23,6 +25,7 @@ export async function sampleFile(path: string, maxRecords: number): Promise<Reco
   const builder = createSampleBuilder();
   let [bytes, read] = [0, 0];
   let isMore = false;
+  let firstProblem: string | undefined;
   for await (const record of readFileRecords({ path, columns: { key: '', timestamp: '', conditions: [] } })) {
     if (read >= maxRecords || bytes > maxBytes) {
       isMore = true;
@@ -31,18 +34,23 @@ export async function sampleFile(path: string, maxRecords: number): Promise<Reco
     read++;
     const { raw, values = {}, problem } = record;
     bytes += raw?.length ?? 0;
-    const fields = raw === undefined ? (problem === undefined ? values : undefined) : parseObject(raw);
-    if (fields !== undefined) builder.add(fields);
+    const fields = raw === undefined ? (problem ?? values) : parseObject(raw);
+    if (typeof fields === 'string') firstProblem ??= fields;
+    else builder.add(fields);
   }
-  return { format, sample: builder.build(), read, isMore, share: 1, notes: [] };
+  const sample = builder.build();
+  if (sample.records === 0 && firstProblem !== undefined)
+    throw new UnusableSampleError(`no record can be read: ${firstProblem}`);
+  return { format, sample, read, isMore, share: 1, notes: [] };
 }
 
-function parseObject(line: Buffer): JsonObject | undefined {
+/** The object of a line, or why there is none. */
+function parseObject(line: Buffer): JsonObject | string {
   try {
     const value: unknown = JSON.parse(line.toString());
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
+    return isObject(value) ? value : 'a line is JSON, but not an object';
+  } catch (error) {
+    return `a line is not JSON: ${messageOf(error)}`;
   }
 }
 

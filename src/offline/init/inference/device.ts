@@ -81,8 +81,9 @@ function canBeKey(column: Column, { records }: Sample): boolean {
   const { numbers, texts } = countKinds(column);
   if (texts + numbers < 0.99 * records) return false;
   if (texts > 0) return true;
+  // Numbers that cannot be kept exactly as well: the decoder rejects them, with advice.
   const isWhole = column.values.every(
-    (value) => value === undefined || value === null || Number.isSafeInteger(value),
+    (value) => value === undefined || value === null || Number.isInteger(value),
   );
   // Whole numbers are often measurements: only a name shows that they are not.
   return isWhole && rankOf({ path: [nameOf(column)], values: [] }) > 0;
