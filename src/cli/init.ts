@@ -1,5 +1,5 @@
 /** `vaemon init`: looks at recorded data, proposes a detector, and shows how many alarms it would have given. */
-import { access } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import { createLogger } from '../logger';
 import { detectorName, openSample, UnusableSampleError, type ProposedDetector } from '../offline/init/init';
 import { usualTarget, type Target } from '../offline/init/detector-file';
@@ -7,7 +7,6 @@ import type { Choices, Proposal } from '../offline/init/inference/infer';
 import { pathText, nameOf } from '../offline/init/inference/sample';
 import { titleOf, type SampleOrigin } from '../offline/init/origin';
 import { describePrices, describeProposal } from '../offline/init/report';
-import { writeAtomically } from '../system/atomic-write';
 import { exitCodes, type CommandContext, type Register } from './context';
 import { jsonText, setOption, wholeFrom } from './options';
 
@@ -107,7 +106,7 @@ async function propose(origin: SampleOrigin, options: Options, context: CommandC
   print(describePrices(proposed.decoded, proposed.prices));
   const target = ask === undefined ? usualTarget : await askTarget(proposed, ask);
   await refuseExisting(out);
-  await writeAtomically(out, proposed.render(target));
+  await writeFile(out, proposed.render(target), { flag: 'wx' });
   if (json) stdout.write(jsonText(resultOf(origin, out, target, proposed)));
   else print(`\nWrote ${out}. Next:\n  vaemon config check ${out}\n  vaemon run ${out}\n`);
 }
@@ -126,12 +125,13 @@ async function askChoices({ device, channels, conditions }: Proposal, ask: Ask):
   const given = conditions.map(({ path }) => pathText(path));
   const wanted = await ask(`Conditions on which normal values depend [${given.join(', ') || 'none'}]: `);
   if (wanted !== '') choices.conditions = wanted === 'none' ? [] : listOf(wanted);
-  const without = await ask(
-    `Channels to leave out, of ${channels.map(nameOf).slice(0, 12).join(', ')} [none]: `,
-  );
+  const without = await ask(`Channels to leave out, of ${shorten(channels.map(nameOf))} [none]: `);
   if (without !== '' && without !== 'none') choices.without = listOf(without);
   return choices;
 }
+
+const shorten = (names: readonly string[]): string =>
+  names.length > 12 ? `${names.slice(0, 12).join(', ')}, …` : names.join(', ');
 
 const listOf = (text: string): string[] =>
   text

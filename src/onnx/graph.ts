@@ -118,7 +118,9 @@ class GraphWriter {
       if (!this.graph.isComputed(value.name) || value.name in outputs) this.graph.copy(value.name, output);
       else {
         this.graph.rename(value.name, output);
-        this.values.set(id, { ...value, name: output });
+        // A kernel that changes nothing, such as a sum over one number, has its input as its output.
+        for (const [one, alias] of this.values)
+          if (alias.name === value.name) this.values.set(one, { ...alias, name: output });
       }
       const merged = mergeShapes(shape, this.second?.outputs[output]!.shape);
       return { name: output, type, shape: dimensionsOf(merged) };

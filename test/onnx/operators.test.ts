@@ -127,6 +127,14 @@ const cases: [kernel: string, what: string, task: Compute, range?: [number, numb
   ['Greater', '', (a, b) => tf.greater(a, b)],
   ['GreaterEqual', '', (a, b) => tf.greaterEqual(a, b)],
   ['Identity', '', (a) => tf.clone(a)],
+  [
+    'Identity',
+    'of an output, as further outputs',
+    (a, b) => {
+      const sum = tf.add(a, b);
+      return [sum, tf.clone(sum), tf.clone(sum)];
+    },
+  ],
   ['Less', '', (a, b) => tf.less(a, b)],
   ['LessEqual', '', (a, b) => tf.lessEqual(a, b)],
   ['Log', '', (a) => tf.log(a), [0, 1e6]],

@@ -94,14 +94,17 @@ test('a device that only the times reveal is found without a telling name, and m
   expect(doubts['fields.key']?.[0]).toContain('only for its name or its values');
 });
 
-test('a device that two fields name together is reported', () => {
-  const records = interleaved(100, 6, (i, device, normal) => ({
-    time: t0 / 1000 + i * 60,
-    host: `h${device % 2}`,
-    disk: `d${Math.floor(device / 2)}`,
-    used: normal(),
-  }));
-  expect(infer(sampleOf(records)).doubts['fields.key']?.join()).toContain('another field may be needed');
+test('a device that two fields name together is reported; where it costs most records, nothing is proposed', () => {
+  const disks = (hosts: number) =>
+    interleaved(100, 3 * hosts, (i, device, normal) => ({
+      time: t0 / 1000 + i * 60,
+      host: `h${device % hosts}`,
+      disk: `d${Math.floor(device / hosts)}`,
+      used: normal(),
+    }));
+  expect(infer(sampleOf(disks(2))).doubts['fields.key']?.join()).toContain('another field may be needed');
+  expect(() => infer(sampleOf(disks(3)))).toThrow('join several');
+  expect(infer(sampleOf(disks(3)), { key: 'host' }).device.devices).toBe(3);
 });
 
 test('one device without a name is no device field', () => {

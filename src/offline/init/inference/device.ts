@@ -20,6 +20,7 @@ const idName = /^(id|name|.*[ _-](id|key)|.*[a-z](Id|ID|Key))$/;
 
 /** More values than this share of the records are numbers of records, not devices. */
 const maxShare = 0.5;
+const maxNamedShare = 0.95;
 /** Difference of two shares of conflicts that repeated and late records explain. */
 const tolerance = 0.02;
 
@@ -48,7 +49,7 @@ export function findDevice(
         (wanted === undefined ? canBeKey(column, sample) : pathText(column.path) === wanted),
     )
     .map((column) => judge(column, sample, times))
-    .filter(({ devices }) => wanted !== undefined || devices <= Math.max(2, maxShare * sample.records));
+    .filter(({ column, devices }) => wanted !== undefined || devices <= mostDevices(column!, sample.records));
   if (wanted !== undefined) {
     if (possible[0] === undefined) throw new Error(`no record has the field "${wanted}"`);
     return { ...possible[0], isSure: true, candidates: [] };
@@ -68,6 +69,11 @@ export function findDevice(
   // A name alone is weak evidence where the times would ascend without it.
   const isSure = best.rank > 1 || (best.rank === 1 && !aloneFits);
   return { ...best, isSure, candidates };
+}
+
+/** Most values of a field that names devices: a field that is called like a device may have a new one in most records. */
+function mostDevices(column: Column, records: number): number {
+  return Math.max(2, (rankOf(column) > 1.5 ? maxNamedShare : maxShare) * records);
 }
 
 function rankOf({ path }: Column): number {

@@ -48,6 +48,8 @@ export interface Proposal {
 const maxScattered = 0.05;
 /** Share of the records above which a file is not in order of time. */
 const maxBackwards = 0.2;
+/** Share of conflicting times above which a detector would use the smaller part of the records. */
+const mostConflicts = 0.5;
 /** Share of conflicting times above which no field identifies the devices. */
 const maxConflicts = 0.2;
 
@@ -72,6 +74,8 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
   const device = findDevice(sample, times, time.field?.column, choices.key);
   if (device.column === undefined && sample.messageKey !== undefined)
     throw new UnusableSampleError(noDevice(sample.messageKey));
+  if (choices.key === undefined && device.conflicts > mostConflicts)
+    throw new UnusableSampleError(noSeparation(device));
   if (time.field !== undefined && time.field.column === sample.messageTime)
     doubt('fields.timestamp', 'no field has a time that can be read: the time of the message is used');
   if (!device.isSure) doubt('fields.key', deviceDoubt(device));
@@ -174,6 +178,17 @@ function shareInSeveral(keys: readonly string[], partitions: readonly number[]):
     else if (partition !== partitions[i]) several.add(key);
   });
   return several.size / Math.max(1, first.size);
+}
+
+function noSeparation({ column, conflicts, candidates }: DeviceField): string {
+  const fields = candidates.slice(0, 3).map(({ path }) => `"${pathText(path)}"`);
+  return (
+    `${percent(conflicts)} of the records are not newer than the one before of their device, ` +
+    (column === undefined
+      ? 'and no field separates devices'
+      : `even with ${fields.join(' or ')} as the device`) +
+    '; a detector needs one field that names the device: join several, or name one at the question'
+  );
 }
 
 function noDevice(messageKey: Column): string {
