@@ -7,6 +7,7 @@ import type { Choices, Proposal } from '../offline/init/inference/infer';
 import { pathText, nameOf } from '../offline/init/inference/sample';
 import { titleOf, type SampleOrigin } from '../offline/init/origin';
 import { describePrices, describeProposal } from '../offline/init/report';
+import { printable } from '../system/printable';
 import { exitCodes, type CommandContext, type Register } from './context';
 import { jsonText, setOption, wholeFrom } from './options';
 
@@ -45,7 +46,9 @@ export const register: Register = (program, context) => {
         await propose(origin, options, context);
       } catch (error) {
         if (!(error instanceof UnusableSampleError)) throw error;
-        context.stderr.write(`vaemon: ${titleOf(origin)}: ${error.message}; nothing is written\n`);
+        context.stderr.write(
+          `vaemon: ${printable(`${titleOf(origin)}: ${error.message}`)}; nothing is written\n`,
+        );
         context.setExitCode(exitCodes.failure);
       }
     });
@@ -76,7 +79,7 @@ function originOf({ file, brokers, topic, registry = '', set }: Options): Sample
 async function propose(origin: SampleOrigin, options: Options, context: CommandContext): Promise<void> {
   const { env, stdout, stderr } = context;
   const { json = false, yes = false } = options;
-  const ask = json || yes ? undefined : context.ask;
+  const ask = json || yes || context.ask === undefined ? undefined : askPrintably(context.ask);
   const name = options.name ?? detectorName(origin);
   const out = options.out ?? `${name}.yaml`;
   await refuseExisting(out);
@@ -112,6 +115,12 @@ async function propose(origin: SampleOrigin, options: Options, context: CommandC
 }
 
 type Ask = NonNullable<CommandContext['ask']>;
+
+/** Names of fields are text from outside. */
+const askPrintably =
+  (ask: Ask): Ask =>
+  (question) =>
+    ask(printable(question));
 
 /** An empty answer accepts the proposal. */
 async function askChoices({ device, channels, conditions }: Proposal, ask: Ask): Promise<Choices> {

@@ -427,12 +427,14 @@ function renderValue(value: unknown, indent: string): string {
 /** In one line, as prettier writes it. */
 function inline(value: unknown): string {
   const padded = typeof value === 'object' && !Array.isArray(value);
-  return stringify(value, {
+  const text = stringify(value, {
     collectionStyle: 'flow',
     lineWidth: 0,
     singleQuote: true,
     flowCollectionPadding: padded,
   }).trim();
+  // Text with line breaks: JSON is YAML, and has one line.
+  return text.includes('\n') ? JSON.stringify(value) : text;
 }
 
 /** Text from records must not end a comment. */

@@ -63,6 +63,9 @@ export function describeProposal(
 /** Share of anomalous records above which the older part of the sample does not describe the newer one. */
 const maxAnomalous = 0.1;
 
+/** In less time a rate per day is no information, ms. */
+const minRatedMs = 600_000;
+
 function formatText({ kind, separator }: SampleFormat): string {
   if (kind === 'csv') return `CSV with ${JSON.stringify(separator)}`;
   return kind === 'json' ? 'JSON objects' : `${kind} with a registry`;
@@ -124,12 +127,14 @@ function unlike([usual]: readonly Price[]): string[] {
 function cellsOf(price: Price, heldOutMs: number): string[] {
   const { threshold, anomalousShare, alarms, alarmsPerDay, alarmsPer1000Records } = price;
   if (threshold === undefined) return ['sample too short', '', ''];
-  const rate = Number.isNaN(heldOutMs)
-    ? short(alarmsPer1000Records)
-    : alarms > 0
-      ? short(alarmsPerDay)
-      : `below ${short(rateWithoutEvents(heldOutMs))}`;
+  const rate = rateOf(alarms, alarmsPerDay, alarmsPer1000Records, heldOutMs);
   return [anomalousShare === 0 ? '0 %' : percent(anomalousShare), String(alarms), rate];
+}
+
+function rateOf(alarms: number, perDay: number, per1000Records: number, heldOutMs: number): string {
+  if (Number.isNaN(heldOutMs)) return short(per1000Records);
+  if (heldOutMs < minRatedMs) return '–';
+  return alarms > 0 ? short(perDay) : `below ${short(rateWithoutEvents(heldOutMs))}`;
 }
 
 /** Without an event in this time, the rate is below this one with 95 % confidence. Per day. */
