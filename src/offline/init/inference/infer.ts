@@ -74,8 +74,6 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
   const device = findDevice(sample, times, time.field?.column, choices.key);
   if (device.column === undefined && sample.messageKey !== undefined)
     throw new UnusableSampleError(noDevice(sample.messageKey));
-  if (choices.key === undefined && device.conflicts > mostConflicts)
-    throw new UnusableSampleError(noSeparation(device));
   if (time.field !== undefined && time.field.column === sample.messageTime)
     doubt('fields.timestamp', 'no field has a time that can be read: the time of the message is used');
   if (!device.isSure) doubt('fields.key', deviceDoubt(device));
@@ -96,6 +94,8 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
   const values = fullest(ofKind('channel'));
   const given = fullest(ofKind('condition'));
   if (values.kept.length === 0) throw new UnusableSampleError(noChannel(roles));
+  if (choices.key === undefined && device.conflicts > mostConflicts)
+    throw new UnusableSampleError(noSeparation(device));
   for (const { column, doubt: text } of values.kept)
     if (text !== undefined) doubt('record.channels', `${nameOf(column)}: ${text}`);
   for (const { column, doubt: text } of given.kept)
