@@ -53,5 +53,10 @@ function logarithm(value: number): number {
 
 /** The middle value, or the upper one of the two. NaN for an empty array. */
 export function median(values: Float64Array): number {
-  return Float64Array.from(values).sort()[Math.floor(values.length / 2)] ?? NaN;
+  return sortedMedian(Float64Array.from(values));
+}
+
+/** As `median`, but sorts the values in place. */
+export function sortedMedian(values: Float64Array): number {
+  return values.sort()[values.length >> 1] ?? NaN;
 }

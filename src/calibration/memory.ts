@@ -87,8 +87,7 @@ export function createMemories<Device>(
       if (seen.latest?.key === key) return seen.latest.device;
       const entry = entries.get(key);
       if (entry !== undefined) {
-        seen.remove(entry);
-        seen.append(entry);
+        seen.touch(entry);
         return entry.device;
       }
       const { oldest } = seen;

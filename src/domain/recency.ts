@@ -17,6 +17,13 @@ export class RecencyList<T extends Linked<T>> {
     this.latest = item;
   }
 
+  /** Makes an item of the list the latest one. */
+  touch(item: T): void {
+    if (item === this.latest) return;
+    this.remove(item);
+    this.append(item);
+  }
+
   remove(item: T): void {
     const { before, after } = item;
     if (before === undefined) this.oldest = after;

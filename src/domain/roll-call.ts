@@ -97,10 +97,7 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
       }
       const interval = timestamp - device.time;
       if (interval <= 0) return undefined;
-      if (device !== heard.latest) {
-        heard.remove(device);
-        heard.append(device);
-      }
+      heard.touch(device);
       const length = isKnown(device) ? (now - device.heardAt) / device.interval : undefined;
       device.time = timestamp;
       device.heardAt = now;

@@ -81,8 +81,7 @@ export function createWindowStore(
       free.key = key;
       return add(free);
     }
-    seen.remove(window);
-    seen.append(window);
+    seen.touch(window);
     return window;
   }
 

@@ -32,6 +32,11 @@ export interface HttpAnswer {
 /** Largest answer, bytes, unless a request allows more. */
 const defaultMaxBytes = 4_194_304;
 
+/** A URL whose last part is a folder, so that a path is added to it instead of replacing that part. */
+export function baseUrl(url: string): string {
+  return url.endsWith('/') ? url : `${url}/`;
+}
+
 /** Resolves with any complete answer, whatever its status. */
 export function ask({
   url,

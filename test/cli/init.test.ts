@@ -24,17 +24,15 @@ async function vaemon(argv: readonly string[], answers?: string[]) {
   return { out: captured.stdout(), err: captured.stderr(), code: captured.exitCode(), questions };
 }
 
+/** With the defaults for plant.ndjson. */
+function initPlant(folder: string, out: string) {
+  return vaemon(['init', '--file', join(folder, 'plant.ndjson'), '--out', out, '--yes']);
+}
+
 test('a file of nested records becomes a detector with prices, which passes config check', async () => {
   const folder = await writeFolder({ 'plant.ndjson': `${ndjson(pumps(300))}{"device":{"id":"P-0\n` });
   const out = join(folder, 'plant.yaml');
-  const { out: report, code } = await vaemon([
-    'init',
-    '--file',
-    join(folder, 'plant.ndjson'),
-    '--out',
-    out,
-    '--yes',
-  ]);
+  const { out: report, code } = await initPlant(folder, out);
   expect(code).toBe(0);
   expect(report).toContain('device     device.id, 4 devices');
   expect(report).toContain('rejected   1 record as not_json');
@@ -134,14 +132,7 @@ test('--json prints the proposal and the prices', async () => {
 test('a sample that is too small to train on gives a file that says so', async () => {
   const folder = await writeFolder({ 'plant.ndjson': ndjson(pumps(20)) });
   const out = join(folder, 'plant.yaml');
-  const { out: report, code } = await vaemon([
-    'init',
-    '--file',
-    join(folder, 'plant.ndjson'),
-    '--out',
-    out,
-    '--yes',
-  ]);
+  const { out: report, code } = await initPlant(folder, out);
   expect([code, report]).toEqual([0, expect.stringContaining('Alarms could not be estimated')]);
   expect(await vaemon(['config', 'check', out])).toMatchObject({ code: 0 });
 }, 60_000);

@@ -2,17 +2,7 @@ import fc from 'fast-check';
 import type { Detection } from '../../src/domain/detection';
 import { createEventTracker, type EventPolicy, type LabelEffect } from '../../src/domain/event';
 import type { Label, LabelName } from '../../src/domain/label';
-
-const policy: EventPolicy = {
-  openRecords: 2,
-  openWindow: 3,
-  minRecords: 1,
-  minLengthMs: 0,
-  closeAfter: 2,
-  silenceMs: 1e9,
-  suppressForMs: 0,
-  acceptAfter: 0,
-};
+import { eventPolicy as policy } from './event-policy';
 
 function detection(timestamp: number, surprise: number, key = 'pump-1'): Detection {
   return {

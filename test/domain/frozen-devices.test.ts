@@ -3,16 +3,10 @@ import fc from 'fast-check';
 import type { AnomalyEvent } from '../../src/domain/anomaly-event';
 import type { Detection } from '../../src/domain/detection';
 import { createEventTracker, type EventPolicy, type EventsSnapshot } from '../../src/domain/event';
+import { eventPolicy } from './event-policy';
 
 const policy: EventPolicy = {
-  openRecords: 2,
-  openWindow: 3,
-  minRecords: 1,
-  minLengthMs: 0,
-  closeAfter: 2,
-  silenceMs: 1e9,
-  suppressForMs: 0,
-  acceptAfter: 0,
+  ...eventPolicy,
   watchedDevices: 100,
   eventsPerMs: 1e-12,
 };

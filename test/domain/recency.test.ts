@@ -14,12 +14,13 @@ test('the list is in the order in which items were last appended', () => {
       for (const [name, append] of steps) {
         const item = items.get(name) ?? { name, before: undefined, after: undefined };
         items.set(name, item);
-        if (expected.includes(name)) list.remove(item);
+        const isIn = expected.includes(name);
         expected = expected.filter((other) => other !== name);
         if (append) {
-          list.append(item);
+          if (isIn) list.touch(item);
+          else list.append(item);
           expected.push(name);
-        }
+        } else if (isIn) list.remove(item);
         expect([...list].map((one) => one.name)).toEqual(expected);
         expect([list.oldest?.name, list.latest?.name]).toEqual([expected[0], expected.at(-1)]);
       }

@@ -3,16 +3,10 @@ import type { AnomalyEvent } from '../../src/domain/event';
 import { createEventTracker, type EventPolicy } from '../../src/domain/event';
 import type { SilenceRules } from '../../src/domain/silent-devices';
 import { seededUniform } from '../calibration/seeded';
+import { eventPolicy } from './event-policy';
 
 const policy: EventPolicy = {
-  openRecords: 2,
-  openWindow: 3,
-  minRecords: 1,
-  minLengthMs: 0,
-  closeAfter: 2,
-  silenceMs: 1e9,
-  suppressForMs: 0,
-  acceptAfter: 0,
+  ...eventPolicy,
   watchedDevices: 100,
 };
 

@@ -2,6 +2,7 @@ import type { AnomalyEvent } from '../../src/domain/event';
 import { createEventTracker } from '../../src/domain/event';
 import { daemonSchema } from '../../src/config/daemon';
 import { createMetrics } from '../../src/metrics/metrics';
+import { eventPolicy } from '../domain/event-policy';
 import { createDetection, createEvent } from '../sinks/events';
 
 const bounds = { topics: ['sensors'], sinks: ['kafka', 'log'] };
@@ -117,16 +118,7 @@ test('an event that ends without having been in a scrape is counted, and one tha
 });
 
 test('with an open event of each of 100,000 devices, a scrape has less than 1 MB and takes less than 50 ms', async () => {
-  const tracker = createEventTracker({
-    openRecords: 1,
-    openWindow: 1,
-    minRecords: 1,
-    minLengthMs: 0,
-    closeAfter: 2,
-    silenceMs: 1e9,
-    suppressForMs: 0,
-    acceptAfter: 0,
-  });
+  const tracker = createEventTracker({ ...eventPolicy, openRecords: 1, openWindow: 1 });
   const contributions = ['load', 'current', 'temperature', 'vibration', 'flow'].flatMap((name) =>
     channel(name, 4.123456789, 1.87654321),
   );

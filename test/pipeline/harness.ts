@@ -13,6 +13,7 @@ import type { Detector } from '../../src/scoring/detector';
 import type { DetectionBatch, Sink } from '../../src/sinks/sink';
 import type { HandleBatch, Message } from '../../src/sources/source';
 import { createPartitionStates } from '../../src/state/partitions';
+import { eventPolicy } from '../domain/event-policy';
 import { createFakeDetector } from '../fake-detector';
 
 export const schema: RecordSchema = {
@@ -166,16 +167,7 @@ export function createTestPipeline({
     states: createPartitionStates({
       shape,
       windows: { ...timeRules, maxKeys: 100 },
-      events: {
-        openRecords: 2,
-        openWindow: 3,
-        minRecords: 1,
-        minLengthMs: 0,
-        closeAfter: 2,
-        silenceMs: 1e9,
-        suppressForMs: 0,
-        acceptAfter: 0,
-      },
+      events: eventPolicy,
       categories: [true],
       table,
       fingerprint: '',

@@ -1,7 +1,7 @@
 /** Client of a schema registry with Confluent's API. */
 import { DecodeError, UnavailableError } from '../../errors';
 import { runConcurrently } from '../../system/concurrency';
-import { ask, type HttpAnswer } from '../../system/http';
+import { ask, baseUrl, type HttpAnswer } from '../../system/http';
 import { isObject, type JsonObject } from '../../system/json';
 import { messageOf } from '../../system/error-text';
 import { pause } from '../../system/pause';
@@ -61,7 +61,7 @@ export function createSchemaRegistry(
   settings: RegistrySettings,
   { pauses = pausesMs, doubts = doubtsMs } = {},
 ) {
-  const base = settings.url.endsWith('/') ? settings.url : `${settings.url}/`;
+  const base = baseUrl(settings.url);
 
   return {
     /**

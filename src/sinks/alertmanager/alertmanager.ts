@@ -4,15 +4,15 @@
  * ends by itself after `expiryRepeats` repetitions, so that a process that dies leaves no alert.
  */
 import { maxKeyLabel, type AnomalyEvent } from '../../domain/anomaly-event';
-import type { Logger } from '../../logger';
 import { toError } from '../../system/error-text';
+import { baseUrl } from '../../system/http';
 import { backOffMs, settledWithin } from '../../system/pause';
 import { shorten } from '../../system/shorten';
-import type { NotificationCounts } from '../notification/delivery';
+import { closeGraceMs, maxPauseMs } from '../notification/delivery';
 import { dashboardLink, describe, pageLink, summarize, type LinkSettings } from '../notification/describe';
 import { RefusedError, send, type EndpointSettings } from '../notification/endpoint';
-import type { EventFilter } from '../notification/filter';
-import { createBell, systemTiming, type Timing } from '../notification/timing';
+import type { EventSinkOptions } from '../notification/event-sink';
+import { createBell, systemTiming } from '../notification/timing';
 import type { Sink } from '../sink';
 import { createAlerts, type Alert, type AlertState } from './alerts';
 
@@ -27,14 +27,8 @@ export interface AlertmanagerSettings extends EndpointSettings {
   links: LinkSettings;
 }
 
-export interface AlertmanagerOptions {
+export interface AlertmanagerOptions extends EventSinkOptions {
   settings: AlertmanagerSettings;
-  passes: EventFilter;
-  /** The most surprising open events. */
-  openEvents: (limit: number) => readonly AnomalyEvent[];
-  counts: NotificationCounts;
-  log: Pick<Logger, 'warn' | 'error'>;
-  timing?: Timing;
   /** Sends one request to the replica. */
   post?: (url: URL, body: string, signal: AbortSignal) => Promise<unknown>;
 }
@@ -45,8 +39,6 @@ const maxBatch = 64;
 export const expiryRepeats = 4;
 /** Interval at which the open events are read, ms. */
 const pollMs = 5_000;
-/** Time for the last requests when the process stops, ms. */
-const closeGraceMs = 5_000;
 
 export function createAlertmanagerSink(options: AlertmanagerOptions): Sink {
   const { settings, counts } = options;
@@ -82,7 +74,7 @@ function createFeed(base: string, options: AlertmanagerOptions) {
   const { settings, passes, openEvents, counts, log, timing = systemTiming } = options;
   const { post = (url: URL, body: string, signal: AbortSignal) => send(settings, { url, body, signal }) } =
     options;
-  const url = new URL('api/v2/alerts', base.endsWith('/') ? base : `${base}/`);
+  const url = new URL('api/v2/alerts', baseUrl(base));
   const labels = Object.fromEntries(settings.labels.map((label) => splitLabel(label)));
   const alerts = createAlerts(settings);
   const stopping = new AbortController();
@@ -102,8 +94,7 @@ function createFeed(base: string, options: AlertmanagerOptions) {
         await bell.wait(Math.min(pollMs, settings.repeatMs));
       } else {
         // News must not shorten the pause.
-        const until = timing.now() + backOffMs(attempt++, Math.min(60_000, settings.repeatMs));
-        while (timing.now() < until && !isClosing()) await bell.wait(until - timing.now());
+        await bell.pause(backOffMs(attempt++, Math.min(maxPauseMs, settings.repeatMs)), isClosing);
       }
     }
   }

@@ -4,16 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import type { AnomalyEvent } from '../../domain/event';
-import type { Logger } from '../../logger';
+import { baseUrl } from '../../system/http';
 import { isObject } from '../../system/json';
 import { readSecret } from '../../system/secret';
 import { shorten } from '../../system/shorten';
-import { createDelivery, type NotificationCounts } from '../notification/delivery';
 import { dashboardLink, describe, pageLink, summarize, type LinkSettings } from '../notification/describe';
 import { send, type EndpointRequest, type EndpointSettings } from '../notification/endpoint';
-import type { EventFilter } from '../notification/filter';
-import { systemTiming, type Timing } from '../notification/timing';
-import { createEventWatch } from '../notification/watch';
+import { createEventSink, type EventSinkOptions } from '../notification/event-sink';
 import type { Sink } from '../sink';
 
 export interface GrafanaSettings extends EndpointSettings {
@@ -28,25 +25,17 @@ export interface GrafanaSettings extends EndpointSettings {
   links: LinkSettings;
 }
 
-export interface GrafanaOptions {
+export interface GrafanaOptions extends EventSinkOptions {
   settings: GrafanaSettings;
-  passes: EventFilter;
-  openEvents: (limit: number) => readonly AnomalyEvent[];
-  counts: NotificationCounts;
-  log: Pick<Logger, 'warn' | 'error'>;
-  timing?: Timing;
 }
 
 /** Longest tag that Grafana stores, characters. */
 const maxTagLength = 100;
 
-/** Time for the messages that wait when the process stops, ms. */
-const closeGraceMs = 5_000;
-
 export function createGrafanaSink(options: GrafanaOptions): Sink {
-  const { settings, passes, openEvents, counts, log, timing = systemTiming } = options;
+  const { settings } = options;
   const { url, tokenFile, dashboardUid, tags, links, maxQueued } = settings;
-  const base = url.endsWith('/') ? url : `${url}/`;
+  const base = baseUrl(url);
 
   async function call(path: string, request: Omit<EndpointRequest, 'url'>): Promise<unknown> {
     const headers = {
@@ -95,19 +84,5 @@ export function createGrafanaSink(options: GrafanaOptions): Sink {
       await call(`api/annotations/${known}`, { method: 'PATCH', body: JSON.stringify(annotation), signal });
   }
 
-  const delivery = createDelivery<AnomalyEvent>({ send: annotate, maxQueued, timing, counts, log });
-  const watch = createEventWatch({ passes, openEvents, notify: (event) => delivery.add(event) });
-  return {
-    name: 'grafana',
-    anomaliesOnly: true,
-    notifies: true,
-    write({ events }) {
-      watch.write(events);
-      return Promise.resolve();
-    },
-    async close() {
-      await watch.close();
-      await delivery.close(closeGraceMs);
-    },
-  };
+  return createEventSink('grafana', maxQueued, options, annotate);
 }

@@ -33,6 +33,9 @@ export type Delivery<T> = ReturnType<typeof createDelivery<T>>;
 /** Longest pause before another attempt, ms. */
 export const maxPauseMs = 60_000;
 
+/** Time for the messages that wait when the process stops, ms. */
+export const closeGraceMs = 5_000;
+
 export function createDelivery<T>({ send, maxQueued, timing, counts, log }: DeliveryOptions<T>) {
   const queue: T[] = [];
   const stopping = new AbortController();
@@ -54,8 +57,7 @@ export function createDelivery<T>({ send, maxQueued, timing, counts, log }: Deli
       } else {
         if (closing) return;
         // A new message must not shorten the pause.
-        const until = timing.now() + backOffMs(attempt++, maxPauseMs);
-        while (timing.now() < until && !isClosing()) await bell.wait(until - timing.now());
+        await bell.pause(backOffMs(attempt++, maxPauseMs), isClosing);
       }
     }
   }
@@ -100,7 +102,7 @@ export function createDelivery<T>({ send, maxQueued, timing, counts, log }: Deli
       bell.ring();
     },
     /** Sends the messages that wait, as long as the receiver accepts them, for `graceMs` at most. */
-    async close(graceMs: number): Promise<void> {
+    async close(graceMs = closeGraceMs): Promise<void> {
       closing = true;
       bell.ring();
       await settledWithin(finished, graceMs);

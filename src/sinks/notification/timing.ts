@@ -13,11 +13,19 @@ export const systemTiming: Timing = { now: Date.now, pause };
 /** Waiting that ends early when it is rung, also if that happened shortly before. */
 export function createBell(timing: Timing) {
   let rung = new AbortController();
+
+  async function wait(ms: number): Promise<void> {
+    if (!rung.signal.aborted) await timing.pause(ms, rung.signal);
+    if (rung.signal.aborted) rung = new AbortController();
+  }
+
   return {
     ring: () => rung.abort(),
-    async wait(ms: number): Promise<void> {
-      if (!rung.signal.aborted) await timing.pause(ms, rung.signal);
-      if (rung.signal.aborted) rung = new AbortController();
+    wait,
+    /** Waits for the whole time, however often it is rung, but not once `isOver`. */
+    async pause(ms: number, isOver: () => boolean): Promise<void> {
+      const until = timing.now() + ms;
+      while (timing.now() < until && !isOver()) await wait(until - timing.now());
     },
   };
 }

@@ -35,9 +35,6 @@ export interface RemoteWriteOptions {
 /** Samples after which a request is sent before the interval is over. */
 const maxSamples = 10_000;
 
-/** Time for the requests that wait when the process stops, ms. */
-const closeGraceMs = 5_000;
-
 /** A device with series. */
 interface Device {
   channels: readonly string[];
@@ -149,7 +146,7 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
       stopping.abort();
       await flushing;
       flush();
-      await delivery.close(closeGraceMs);
+      await delivery.close();
     },
   };
 }

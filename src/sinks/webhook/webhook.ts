@@ -7,12 +7,10 @@ import type { AnomalyEvent } from '../../domain/event';
 import type { Logger } from '../../logger';
 import { isUnencrypted } from '../../system/http';
 import { readSecret, readText } from '../../system/secret';
-import { createDelivery, type NotificationCounts } from '../notification/delivery';
 import type { LinkSettings } from '../notification/describe';
 import { send, type EndpointSettings } from '../notification/endpoint';
-import type { EventFilter } from '../notification/filter';
-import { systemTiming, type Timing } from '../notification/timing';
-import { createEventWatch } from '../notification/watch';
+import { createEventSink, type EventSinkOptions } from '../notification/event-sink';
+import { systemTiming } from '../notification/timing';
 import type { Sink } from '../sink';
 import { parseTemplate, standardTemplate } from './template';
 
@@ -27,21 +25,13 @@ export interface WebhookSettings extends EndpointSettings {
   links: LinkSettings;
 }
 
-export interface WebhookOptions {
+export interface WebhookOptions extends EventSinkOptions {
   settings: WebhookSettings;
-  passes: EventFilter;
-  openEvents: (limit: number) => readonly AnomalyEvent[];
-  counts: NotificationCounts;
-  log: Pick<Logger, 'warn' | 'error'>;
-  timing?: Timing;
 }
-
-/** Time for the messages that wait when the process stops, ms. */
-const closeGraceMs = 5_000;
 
 /** @throws Error if the template cannot be used */
 export function createWebhookSink(options: WebhookOptions): Sink {
-  const { settings, passes, openEvents, counts, log, timing = systemTiming } = options;
+  const { settings, log, timing = systemTiming } = options;
   const { template, links, secretFile, maxQueued } = settings;
   const render = template === '' ? standardTemplate : parseTemplate(readText(template), template);
 
@@ -62,21 +52,7 @@ export function createWebhookSink(options: WebhookOptions): Sink {
     await send(settings, { url, body, headers, signal });
   }
 
-  const delivery = createDelivery<AnomalyEvent>({ send: post, maxQueued, timing, counts, log });
-  const watch = createEventWatch({ passes, openEvents, notify: (event) => delivery.add(event) });
-  return {
-    name: 'webhook',
-    anomaliesOnly: true,
-    notifies: true,
-    write({ events }) {
-      watch.write(events);
-      return Promise.resolve();
-    },
-    async close() {
-      await watch.close();
-      await delivery.close(closeGraceMs);
-    },
-  };
+  return createEventSink('webhook', maxQueued, options, post);
 }
 
 /** @throws Error without the URL, which may be a secret */

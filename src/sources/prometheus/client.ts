@@ -1,5 +1,5 @@
 /** Range queries of the HTTP API of Prometheus, which VictoriaMetrics, Thanos and Mimir offer as well. */
-import { ask, type HttpAnswer } from '../../system/http';
+import { ask, baseUrl, type HttpAnswer } from '../../system/http';
 import { isObject, type JsonObject } from '../../system/json';
 import { firstLineOf } from '../../system/error-text';
 import { readSecret, readText } from '../../system/secret';
@@ -62,8 +62,7 @@ const maxErrorLength = 300;
 
 /** Its errors name the host, the query, and where possible what to change; they contain no secret. */
 export function createPrometheusClient(connection: PrometheusConnection): QueryRange {
-  const base = connection.url.endsWith('/') ? connection.url : `${connection.url}/`;
-  const url = new URL('api/v1/query_range', base);
+  const url = new URL('api/v1/query_range', baseUrl(connection.url));
 
   return async (query, range, signal) => {
     const failed = (what: string, cause?: unknown): Error =>

@@ -1,12 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AnomalyEvent } from '../../../src/domain/event';
 import { createGrafanaSink, type GrafanaSettings } from '../../../src/sinks/grafana/grafana';
-import { createRecordedLog } from '../../runtime/recorded-log';
 import { startServer, stopServers, type Answer } from '../../system/http-server';
 import { createEvent } from '../events';
-import { createCounts, createSimulatedTiming } from '../notification/simulated';
+import { driveSink, endpoint } from '../notification/driven-sink';
 
 let folder: string;
 beforeEach(async () => {
@@ -63,37 +61,17 @@ async function createGrafana() {
 }
 
 function create(url: string, given: Partial<GrafanaSettings> = {}) {
-  const { counted, counts } = createCounts();
-  const { timing, advance } = createSimulatedTiming();
-  const log = createRecordedLog();
-  const sink = createGrafanaSink({
-    settings: {
-      url: `${url}/grafana`,
-      tokenFile: '',
-      dashboardUid: '',
-      tags: ['vaemon'],
-      maxQueued: 10,
-      links: { page: '', dashboard: '', runbook: '' },
-      headersFile: '',
-      ca: '',
-      timeoutMs: 2_000,
-      ...given,
-    },
-    passes: () => true,
-    openEvents: () => [],
-    counts,
-    log,
-    timing,
-  });
-  const write = (...events: AnomalyEvent[]) => sink.write({ detections: [], events, deadLetters: [] });
-  const until = async (holds: () => boolean) => {
-    for (let i = 0; i < 200 && !holds(); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      await advance(100);
-    }
-    expect(holds()).toBe(true);
+  const settings = {
+    url: `${url}/grafana`,
+    tokenFile: '',
+    dashboardUid: '',
+    tags: ['vaemon'],
+    maxQueued: 10,
+    links: { page: '', dashboard: '', runbook: '' },
+    ...endpoint,
+    ...given,
   };
-  return { sink, write, counted, until, log };
+  return driveSink((options) => createGrafanaSink({ settings, ...options }));
 }
 
 test('an event is a point when it opens, and the same annotation is a region when it has ended', async () => {

@@ -3,13 +3,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AnomalyEvent } from '../../../src/domain/event';
 import { parseTemplate, templateFields } from '../../../src/sinks/webhook/template';
 import { createWebhookSink, readUrl, sign, type WebhookSettings } from '../../../src/sinks/webhook/webhook';
-import { createRecordedLog } from '../../runtime/recorded-log';
 import { startServer, stopServers } from '../../system/http-server';
 import { createEvent } from '../events';
-import { createCounts, createSimulatedTiming } from '../notification/simulated';
+import { driveSink, endpoint } from '../notification/driven-sink';
 
 let folder: string;
 beforeEach(async () => {
@@ -28,38 +26,18 @@ async function create(given: Partial<WebhookSettings> = {}, status: (n: number) 
     requests.push({ headers, body, path: path! });
     return [status(requests.length), 'ok'];
   });
-  const { counted, counts } = createCounts();
-  const { timing, advance } = createSimulatedTiming();
-  const log = createRecordedLog();
-  const sink = createWebhookSink({
-    settings: {
-      url: `${url}/hook`,
-      urlFile: '',
-      template: '',
-      secretFile: '',
-      maxQueued: 10,
-      links,
-      headersFile: '',
-      ca: '',
-      timeoutMs: 2_000,
-      ...given,
-    },
-    passes: () => true,
-    openEvents: () => [],
-    counts,
-    log,
-    timing,
-  });
-  const write = (...events: AnomalyEvent[]) => sink.write({ detections: [], events, deadLetters: [] });
-  /** Waits for requests on the network. */
-  const until = async (holds: () => boolean) => {
-    for (let i = 0; i < 200 && !holds(); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      await advance(100);
-    }
-    expect(holds()).toBe(true);
+  const settings = {
+    url: `${url}/hook`,
+    urlFile: '',
+    template: '',
+    secretFile: '',
+    maxQueued: 10,
+    links,
+    ...endpoint,
+    ...given,
   };
-  return { sink, write, requests, counted, log, until, url };
+  const driven = driveSink((options) => createWebhookSink({ settings, ...options }));
+  return { ...driven, requests, url };
 }
 
 test('each event is posted when it opens and when it ends, with all of it', async () => {

@@ -1,0 +1,41 @@
+/** A sink for people: each event as a message when it opens and when it ends, one after the other. */
+import type { AnomalyEvent } from '../../domain/event';
+import type { Logger } from '../../logger';
+import type { Sink } from '../sink';
+import { createDelivery, type NotificationCounts } from './delivery';
+import type { EventFilter } from './filter';
+import { systemTiming, type Timing } from './timing';
+import { createEventWatch } from './watch';
+
+export interface EventSinkOptions {
+  passes: EventFilter;
+  /** The most surprising open events. */
+  openEvents: (limit: number) => readonly AnomalyEvent[];
+  counts: NotificationCounts;
+  log: Pick<Logger, 'warn' | 'error'>;
+  timing?: Timing;
+}
+
+/** @param send sends one event; rejects with a RefusedError if it must not be sent again */
+export function createEventSink(
+  name: string,
+  maxQueued: number,
+  { passes, openEvents, counts, log, timing = systemTiming }: EventSinkOptions,
+  send: (event: AnomalyEvent, signal: AbortSignal) => Promise<void>,
+): Sink {
+  const delivery = createDelivery<AnomalyEvent>({ send, maxQueued, timing, counts, log });
+  const watch = createEventWatch({ passes, openEvents, notify: (event) => delivery.add(event) });
+  return {
+    name,
+    anomaliesOnly: true,
+    notifies: true,
+    write({ events }) {
+      watch.write(events);
+      return Promise.resolve();
+    },
+    async close() {
+      await watch.close();
+      await delivery.close();
+    },
+  };
+}
