@@ -55,7 +55,7 @@ test('a million devices of one record each take no more memory than the windows 
     yield* normal.slice(history);
   }
   const file = await write('million.ndjson', records());
-  const daemon = startVaemon(['run', '--once'], config, settings(file));
+  const daemon = startVaemon(['run'], config, { ...settings(file), 'source.file.loop': 'true' });
   let peak = 0;
   let pages = '';
   await until(
@@ -68,7 +68,7 @@ test('a million devices of one record each take no more memory than the windows 
     170_000,
   );
   expect(pages).not.toContain('device-');
-  expect(await daemon.ended).toEqual({ code: 0, signal: null });
+  expect(await daemon.signal('SIGTERM')).toEqual({ code: 0, signal: null });
   process.stdout.write(`a million devices: ${Math.round(peak)} MiB\n`);
   expect(peak).toBeLessThan(500);
 });

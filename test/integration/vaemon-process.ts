@@ -95,7 +95,9 @@ export function startVaemon(
       stillRuns();
       return log('web server listens').length > 0;
     });
-    const response = await fetch(`${String(log('web server listens')[0]!['url'])}${page}`);
+    // A connection of its own: a busy daemon may close an idle one just as the next question is written to it.
+    const url = `${String(log('web server listens')[0]!['url'])}${page}`;
+    const response = await fetch(url, { headers: { connection: 'close' } });
     return { status: response.status, body: await response.text() };
   }
 
