@@ -1,11 +1,10 @@
 /** Very many devices, and very few descriptors. */
-import { createWriteStream, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import path from 'node:path';
 import { until } from './kafka/broker';
-import { createPump, newFolder, removeFolders, toCsv, writeConfig } from './plant';
+import { createPump, newFolder, removeFolders, toCsv, writeConfig, type PlantRecord } from './plant';
 import { endAllVaemon, startVaemon, type SettingsOverrides, type VaemonProcess } from './vaemon-process';
 
 jest.setTimeout(180_000);
@@ -18,15 +17,13 @@ let store: string;
 const settings = (file: string): SettingsOverrides => ({
   'source.file.path': file,
   'source.file.historyRecords': history,
+  'source.file.columns.conditions': 'mode',
   'store.path': store,
 });
 
-async function write(name: string, lines: Iterable<unknown>): Promise<string> {
+async function write(name: string, records: Iterable<PlantRecord>): Promise<string> {
   const file = path.join(config, name);
-  const out = createWriteStream(file);
-  for (const line of lines) if (!out.write(`${JSON.stringify(line)}\n`)) await once(out, 'drain');
-  out.end();
-  await once(out, 'close');
+  await writeFile(file, toCsv([...records]));
   return file;
 }
 
@@ -35,7 +32,7 @@ const normal = createPump('pump-1', { seed: 1, count: 2000, start });
 beforeAll(async () => {
   config = await writeConfig();
   store = await newFolder();
-  const training = startVaemon(['train'], config, settings(await write('normal.ndjson', normal)));
+  const training = startVaemon(['train'], config, settings(await write('normal.csv', normal)));
   expect(await training.ended).toEqual({ code: 0, signal: null });
 });
 afterEach(endAllVaemon);
@@ -54,7 +51,7 @@ test('a million devices of one record each take no more memory than the windows 
       yield { ...normal[history + (i % 1000)]!, key: `device-${i}`, timestamp: start + (history + i) * 1000 };
     yield* normal.slice(history);
   }
-  const file = await write('million.ndjson', records());
+  const file = await write('million.csv', records());
   const daemon = startVaemon(['run'], config, { ...settings(file), 'source.file.loop': 'true' });
   let peak = 0;
   let pages = '';
@@ -74,11 +71,9 @@ test('a million devices of one record each take no more memory than the windows 
 });
 
 test('with 64 descriptors and 300 open connections it goes on scoring, and answers when they are gone', async () => {
-  const file = path.join(config, 'normal.csv');
-  await writeFile(file, toCsv(normal));
+  const file = await write('normal.csv', normal);
   const endless = {
     ...settings(file),
-    'source.file.columns.conditions': 'mode',
     'source.file.loop': 'true',
     'source.file.rate': 200,
   };
