@@ -235,7 +235,7 @@ async function coordinatorsOf(kafka: Kafka): Promise<void> {
 export async function until(
   awaited: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
