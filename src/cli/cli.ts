@@ -7,6 +7,7 @@ import { vaemonVersion } from './version';
 
 /** Every command, in the order of the help. Each is loaded on use: most need a tensor library, some do not. */
 const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> = {
+  demo: () => import('./demo'),
   init: () => import('./init'),
   run: () => import('./run'),
   train: () => import('./train'),
@@ -27,9 +28,9 @@ const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> 
 
 const examples = `
 Examples:
+  $ vaemon demo                                replay a recorded machine with known faults
   $ vaemon init --file records.csv             propose a detector for own records
   $ vaemon init --brokers localhost:9092 --topic plant.sensors
-  $ vaemon run config/demo                     replay a recorded machine with known faults
   $ vaemon train config/kafka -d plant         train now, without a running daemon
   $ vaemon generate config/demo -n 100         synthetic windows from the current model
   $ vaemon explain config/demo -i 5000         why record 5000 is anomalous

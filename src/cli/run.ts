@@ -1,6 +1,6 @@
 /** `vaemon run`: the daemon. */
+import { Option } from 'commander';
 import { loadSettings } from '../config/load';
-import type { Settings } from '../config/settings';
 import { startDaemon } from '../runtime/daemon';
 import { runTrainingProcess } from '../runtime/training-process';
 import type { RunTraining } from '../runtime/training-run';
@@ -13,20 +13,28 @@ import { vaemonVersion } from './version';
 
 export const register: Register = (program, context) => {
   configurationCommand(program, 'run', 'score records until SIGTERM or SIGINT')
-    .option('--once', 'end after one pass over each file source')
-    .action(async (path: string, options: DetectorOptions & { once?: boolean }) => {
-      const overrides = { ...options.set, ...(options.once === true && { 'source.file.loop': 'false' }) };
-      const settings = await loadSettings(path, { env: context.env, overrides });
-      await run(path, settings, overrides, context);
-    });
+    .addOption(onceOption())
+    .action((path: string, options: DetectorOptions & { once?: boolean }) =>
+      runDaemon(path, { ...options.set, ...onePass(options) }, context),
+    );
 };
 
-async function run(
+export function onceOption(): Option {
+  return new Option('--once', 'end after one pass over each file source');
+}
+
+/** Overrides of `--once`. */
+export function onePass({ once }: { once?: boolean }): Readonly<Record<string, string>> {
+  return once === true ? { 'source.file.loop': 'false' } : {};
+}
+
+/** Runs the daemon of a configuration until a signal, or until every source has ended. */
+export async function runDaemon(
   path: string,
-  settings: Settings,
   overrides: Readonly<Record<string, string>>,
   { env, stdout, setExitCode }: CommandContext,
 ): Promise<void> {
+  const settings = await loadSettings(path, { env, overrides });
   const status = stdout.isTTY === true ? createStatusLine(stdout) : undefined;
   const output = status?.stream ?? stdout;
   const log = createLogger({ ...settings.daemon.log, stream: output });
