@@ -11,7 +11,6 @@
  * with t ≥ f, one channel j, and [low_j, high_j] the range of the channel in the stretch: a mirrored channel stays within it.
  */
 import type { Random } from '../tensor';
-import { colourChannels, type ImageShape } from './image';
 import type { Values } from './record';
 
 /** The records of one device in a row. */
@@ -31,7 +30,7 @@ export interface FaultScales {
   scale: ArrayLike<number>;
 }
 
-interface FaultDescription {
+export interface FaultDescription {
   /** Of the sizes. */
   unit: string;
   /** Ascending. */
@@ -54,20 +53,7 @@ export const recordFaults = {
   delay: inRecords(2, 8),
 } as const satisfies Record<string, FaultDescription>;
 
-export const imageFaults = {
-  occlusion: { unit: '% of the side', sizes: [15, 30, 50] },
-  flip: { unit: '', sizes: [1] },
-  turn: { unit: 'degrees', sizes: [15, 90, 180] },
-  noise: { unit: '% of the range', sizes: [5, 10, 30] },
-  blur: { unit: 'pixels', sizes: [1, 2, 4] },
-} as const satisfies Record<string, FaultDescription>;
-
 export type RecordFault = keyof typeof recordFaults;
-export type ImageFault = keyof typeof imageFaults;
-export type FaultKind = RecordFault | ImageFault;
-
-export const faultKinds = [...Object.keys(recordFaults), ...Object.keys(imageFaults)] as FaultKind[];
-
 /**
  * The values of a site with a fault in one channel, or in two or all where the kind is one of several.
  * @returns undefined if it changes no record, such as a frozen channel that rests anyway
@@ -164,58 +150,4 @@ export function putFault(
     if (values !== undefined) return values;
   }
   return undefined;
-}
-
-/**
- * An image with a fault: a square of one grey; left and right exchanged; turned about its centre; normal noise on each value; or
- * the mean of all pixels at most `size` away in each direction. Pixels beyond the border are those at the border.
- * @returns undefined if it changes nothing
- */
-export function putImageFault(
-  kind: ImageFault,
-  size: number,
-  pixels: Uint8Array,
-  image: ImageShape,
-  { uniform, normal }: Pick<Random, 'uniform' | 'normal'>,
-): Uint8Array | undefined {
-  const { width, height } = image;
-  const colours = colourChannels(image);
-  const inside = (value: number, end: number): number => Math.max(0, Math.min(end - 1, value));
-  const pixel = (x: number, y: number, colour: number): number =>
-    pixels[(inside(y, height) * width + inside(x, width)) * colours + colour]!;
-  const side = Math.max(1, Math.round((size / 100) * Math.min(width, height)));
-  const [left, top, grey] = [
-    Math.floor(uniform() * (width - side + 1)),
-    Math.floor(uniform() * (height - side + 1)),
-    Math.floor(uniform() * 256),
-  ];
-  const angle = (size * Math.PI) / 180;
-  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-  const [centreX, centreY] = [(width - 1) / 2, (height - 1) / 2];
-  const value: Record<ImageFault, (x: number, y: number, colour: number) => number> = {
-    occlusion: (x, y, colour) =>
-      x >= left && x < left + side && y >= top && y < top + side ? grey : pixel(x, y, colour),
-    flip: (x, y, colour) => pixel(width - 1 - x, y, colour),
-    turn(x, y, colour) {
-      const [dx, dy] = [x - centreX, y - centreY];
-      return pixel(
-        Math.round(centreX + cos * dx + sin * dy),
-        Math.round(centreY - sin * dx + cos * dy),
-        colour,
-      );
-    },
-    noise: (x, y, colour) => pixel(x, y, colour) + (size / 100) * 255 * normal(),
-    blur(x, y, colour) {
-      let sum = 0;
-      for (let dy = -size; dy <= size; dy++)
-        for (let dx = -size; dx <= size; dx++) sum += pixel(x + dx, y + dy, colour);
-      return sum / (2 * size + 1) ** 2;
-    },
-  };
-  const faulty = new Uint8Array(pixels.length);
-  for (let y = 0, i = 0; y < height; y++)
-    for (let x = 0; x < width; x++)
-      for (let colour = 0; colour < colours; colour++, i++)
-        faulty[i] = Math.max(0, Math.min(255, Math.round(value[kind](x, y, colour))));
-  return faulty.some((v, i) => v !== pixels[i]) ? faulty : undefined;
 }

@@ -1,5 +1,5 @@
 /** Metrics of the model version in use and of trainings. */
-import { faultKinds, type FaultKind } from '../domain/faults';
+import { faultKinds, type FaultKind } from '../domain/fault-kinds';
 import {
   modelFailures,
   rejectReasons,

@@ -85,7 +85,30 @@ export function createCanaryWatch({
     if (following?.partition === partition) follow(following, decoded);
     if (following !== undefined && now() - following.heardAt > patienceMs) following = undefined;
     if (following !== undefined || running !== undefined || stopping.signal.aborted) return;
-    if (now() - startedAt >= intervalMs) following = begin(decoded, partition, active);
+    if (now() - startedAt < intervalMs) return;
+    if (active.detector.shape.pixels === true) judgeImage(decoded, active);
+    else following = begin(decoded, partition, active);
+  }
+
+  /** An image has a window of its own and no memory, so that nothing needs to be followed. */
+  function judgeImage({ records, rows }: DecodedMessages, active: ActiveDetector): void {
+    const row = rows[Math.floor(random.uniform() * rows.length)];
+    if (typeof row !== 'number') return;
+    const { channels, conditions } = active.detector.shape;
+    startedAt = now();
+    const stretch = {
+      key: records.keys[row]!,
+      values: records.values.slice(row * channels, (row + 1) * channels),
+      conditions: records.conditions.slice(row * conditions, (row + 1) * conditions),
+      timestamps: records.timestamps.slice(row, row + 1),
+      known: 0,
+      from: 0,
+    };
+    start({ active, stretch });
+  }
+
+  function start(what: Pick<Following, 'active' | 'stretch'>): void {
+    running = borrowed(judge(what)).finally(() => (running = undefined));
   }
 
   /** Copies the window and the memory of a device of the batch, if both are complete. */
@@ -103,11 +126,11 @@ export function createCanaryWatch({
     if (memory === undefined || windows.lacks(key) || !windows.isFull(key)) return undefined;
     if (baselines!.lacks(key, messages[at]!.origin.offset)) return undefined;
     const { shape } = active.detector;
-    const { length, channels, conditions, pixels = false } = shape;
+    const { length, channels, conditions } = shape;
     const batch = createWindowBatch(shape, 1);
     windows.copy(key, batch);
-    const total = length + (pixels ? 1 : watchedRecords);
-    const values = createValues(total * channels, pixels);
+    const total = length + watchedRecords;
+    const values = createValues(total * channels, false);
     values.set(batch.values);
     const columns = {
       values,
@@ -138,12 +161,12 @@ export function createCanaryWatch({
       into.heardAt = now();
       if (into.count < timestamps.length) continue;
       following = undefined;
-      running = borrowed(judge(into)).finally(() => (running = undefined));
+      start(into);
       return;
     }
   }
 
-  async function judge({ active, stretch }: Following): Promise<void> {
+  async function judge({ active, stretch }: Pick<Following, 'active' | 'stretch'>): Promise<void> {
     try {
       const { detector, threshold } = active;
       const options = { threshold, time, random: random.fork(), signal: stopping.signal };

@@ -5,15 +5,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MemorySnapshot } from '../calibration/memory';
 import type { TimeRules } from '../domain/continuity';
-import {
-  imageFaults,
-  putFault,
-  putImageFault,
-  recordFaults,
-  type FaultKind,
-  type ImageFault,
-  type RecordFault,
-} from '../domain/faults';
+import type { FaultKind } from '../domain/fault-kinds';
+import { putFault, recordFaults, type RecordFault } from '../domain/faults';
+import { imageFaults, putImageFault, type ImageFault } from '../domain/image-faults';
 import type { Values } from '../domain/record';
 import { clearWindows, type RecordColumns } from '../domain/window';
 import { createWindowStore } from '../domain/window-store';

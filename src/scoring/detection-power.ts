@@ -1,5 +1,5 @@
 /** Detection power: the share of canaries (canaries.ts) that a version finds at its threshold, by kind and size of the fault. */
-import type { FaultKind } from '../domain/faults';
+import type { FaultKind } from '../domain/fault-kinds';
 
 /** Stored in the report of a version. */
 export interface DetectionPower {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { runCli } from '../../src/cli/cli';
+import { imageFaults } from '../../src/domain/image-faults';
+import { powerByKind, type DetectionPower } from '../../src/scoring/detection-power';
 import { createRandom, tf } from '../../src/tensor';
 import { removeFolders, writeFolder } from '../config/folder';
 import { captureContext } from './capture';
@@ -69,6 +71,11 @@ test('a folder of PNG files is trained on; the model draws images and encodes th
   expect(trained).toMatchObject({ code: 0 });
   expect(trained.out).toContain(`"records": ${count - 1}`);
   expect(trained.out).toContain('"rejectedRecords": 1');
+  const { detectionPower } = JSON.parse(trained.out.slice(trained.out.indexOf('{'))) as {
+    detectionPower: DetectionPower;
+  };
+  expect(Object.keys(powerByKind(detectionPower)).sort()).toEqual(Object.keys(imageFaults).sort());
+  expect(powerByKind(detectionPower).occlusion).toBeGreaterThan(0.5);
 
   const png = inFolder('samples.png');
   expect(await vaemon('generate', inFolder('camera.yaml'), '-n', '10', '--out', png)).toMatchObject({

@@ -192,3 +192,61 @@ test('an error is logged and delays nothing; after the end nothing is begun', as
   await deliverMany(deliver, 4);
   expect(borrowed).toHaveLength(ended);
 });
+
+test('an image gets its faults at once: it has no window of others, and no memory', async () => {
+  const image = { width: 6, height: 5, colour: 'grey' } as const;
+  const pixels = 30;
+  // Surprise is the number of pixels that differ from a grey image with a bright corner.
+  const normal = Uint8Array.from({ length: pixels }, (_, i) => (i === 0 ? 200 : 100));
+  const fake = createFakeDetector({
+    version: 'v1',
+    shape: { length: 1, channels: pixels, conditions: 0, pixels: true },
+    scoresOf({ count, values }) {
+      const surprise = Float64Array.from(
+        { length: count },
+        (_, i) =>
+          values
+            .subarray(i * pixels, (i + 1) * pixels)
+            .filter((value, at) => Math.abs(value - normal[at]!) > 40).length,
+      );
+      return { count, surprise, statistics: {}, extrapolated: new Uint8Array(count) } as never;
+    },
+  });
+  const active: ActiveDetector = { detector: { ...fake, state: { image } as never }, threshold: 2 };
+  const live: Partial<Record<string, number>>[] = [];
+  const borrowed: Promise<unknown>[] = [];
+  const watch = createCanaryWatch({
+    time,
+    seed: 1,
+    borrowed(work) {
+      borrowed.push(work);
+      return work;
+    },
+    metrics: { detectionPower: { trained: () => undefined, live: (power) => void live.push(power) } },
+    log: createRecordedLog(),
+    intervalMs: 0,
+    now: () => 0,
+  });
+  const records = createRecordBatch({ ...schema, kind: 'image', image, channels: [] }, 1);
+  records.values.set(normal);
+  records.count = 1;
+  const decoded = { records, rows: [0], messages: [] } as unknown as DecodedMessages;
+  for (let i = 0; i < 8; i++) {
+    watch.observe(decoded, {} as PartitionState, active);
+    await Promise.all(borrowed);
+  }
+  expect(live).toHaveLength(1);
+  // Both corners of a flipped image differ; a shift of a fifth of the range is 51, of a twentieth 13.
+  expect(live[0]).toMatchObject({ flip: 1, 'colour-shift': 0.5 });
+  expect(Object.keys(live[0]!).sort()).toEqual([
+    'blot',
+    'blur',
+    'colour-shift',
+    'cut-paste',
+    'flip',
+    'noise',
+    'occlusion',
+    'scratch',
+    'turn',
+  ]);
+});
