@@ -29,7 +29,7 @@ export const pastSection = {
     {
       doc:
         'Largest number of devices whose scores and newest records are kept; of others only the events are. For each minute of ' +
-        '`past.scores` a device takes 16 bytes of memory and of disk, and for each record 16 bytes of memory and 8 per channel.',
+        '`past.scores` a device takes 20 bytes of memory and of disk, and for each record 20 bytes of memory and 8 per channel.',
       default: 5000,
     },
     { min: 0 },

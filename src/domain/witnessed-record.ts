@@ -5,7 +5,10 @@ export interface WitnessedRecord {
   /** Event time, Unix ms. */
   timestamp: number;
   surprise: number;
+  /** Surprise from which it is anomalous; the baseline of its device raises it. */
   threshold: number;
+  /** The surprise less that rise: what the threshold of the detector is compared with. */
+  aboveBaseline: number;
   anomalous: boolean;
 }
 

@@ -19,6 +19,7 @@ import {
   type PastEvent,
   type WholeEvent,
 } from './event-records';
+import type { DeviceMinutes } from './supposed-events';
 import { createRecentRecords, emptyColumns, type RecentRecords, type RecordColumns } from './recent-records';
 import {
   createScoreMinutes,
@@ -39,6 +40,8 @@ export interface PastOptions {
   directory: string;
   detector: string;
   settings: DetectorSettings['past'];
+  /** When an event opens. */
+  events: Pick<DetectorSettings['events'], 'openRecords' | 'openWindow'>;
   /** Whether the detector continues its open events after a restart. If not, those of an earlier process are over. */
   continues: boolean;
   log: { warn(message: string, fields: Record<string, unknown>): unknown };
@@ -53,7 +56,7 @@ export type Past = Awaited<ReturnType<typeof openPast>>;
 
 /** Reads what an earlier process has saved. Files that cannot be read are logged and left out. */
 export async function openPast(options: PastOptions) {
-  const { directory, detector, settings, continues, log, now = Date.now } = options;
+  const { directory, detector, settings, events, continues, log, now = Date.now } = options;
   const minutes = Math.max(1, Math.round(settings.scoresMs / minuteMs));
   const folder = join(directory, detector, 'past');
   const files = createEventFiles(join(folder, 'events'));
@@ -86,7 +89,9 @@ export async function openPast(options: PastOptions) {
       if (topic !== scoresName) continue;
       const stored = await scoreStore.load(topic, partition).catch(warn);
       if (stored === undefined) continue;
-      const { keys, counts } = stored.content as { keys: string[]; counts: number[] };
+      const { keys, counts, width } = stored.content as { keys: string[]; counts: number[]; width?: number };
+      // Of another version of vaemon.
+      if (width !== minuteColumns) continue;
       const cells = stored.columns['minutes'] as Int32Array;
       let at = 0;
       keys.forEach((key, i) => {
@@ -189,6 +194,7 @@ export async function openPast(options: PastOptions) {
       const content = {
         keys: own.map(([key]) => key),
         counts: cells.map(({ length }) => length / minuteColumns),
+        width: minuteColumns,
       };
       await scoreStore.save(scoresName, partition, { offset: -1n, content, columns: { minutes: column } });
       unsaved.delete(partition);
@@ -199,19 +205,17 @@ export async function openPast(options: PastOptions) {
 
   return {
     /** Call for each live record with a decision, in the order of the records of a key. */
-    observe(
-      { partition, key, timestamp, surprise, threshold, anomalous }: WitnessedRecord,
-      names: readonly string[],
-      write: WriteValues,
-    ): void {
+    observe(record: WitnessedRecord, names: readonly string[], write: WriteValues): void {
       channels = names;
+      const { partition, key, timestamp, surprise, threshold, aboveBaseline } = record;
       const device = roomFor(key, partition, names.length);
       if (device === undefined) return;
       device.partition = partition;
-      device.recent.add(timestamp, surprise, threshold, write);
-      device.minutes.add(timestamp, surprise, threshold, anomalous);
+      const { recent } = device;
+      recent.add(timestamp, surprise, threshold, aboveBaseline, write);
+      device.minutes.add(record, () => recent.opening(events.openRecords, events.openWindow));
       unsaved.add(partition);
-      records.follow(key, device.recent);
+      records.follow(key, recent);
     },
     /** Call with the events that the newest record opens or closes. */
     report,
@@ -248,6 +252,11 @@ export async function openPast(options: PastOptions) {
     /** Start of the newest minute of any device, event time, Unix ms; 0 without scores. */
     newest: (): number =>
       minuteMs * [...devices.values()].reduce((most, one) => Math.max(most, one.minutes.newest), 0),
+    /** The minutes of every device, by number. */
+    minutes: (): DeviceMinutes[] =>
+      [...devices].map(([key, { partition, minutes: scores }]) => ({ key, partition, minutes: scores })),
+    /** How many minutes are kept. */
+    kept: minutes,
     /** By minute, the oldest first; undefined for an unknown device. */
     scores: (key: string): MinuteScore[] | undefined => devices.get(key)?.minutes.list(),
     /** The newest records of a device, with the names of their channels. */

@@ -14,8 +14,8 @@ export interface RecordColumns {
   expected: number[][];
 }
 
-/** The columns of a record before its values: surprise and threshold. */
-const scoreColumns = 2;
+/** The columns of a record before its values: surprise, threshold, and surprise above the baseline. */
+const scoreColumns = 3;
 
 export type RecentRecords = ReturnType<typeof createRecentRecords>;
 
@@ -37,6 +37,7 @@ export function createRecentRecords(capacity: number, channels: number) {
       timestamp: number,
       surprise: number,
       threshold: number,
+      aboveBaseline: number,
       write: (into: Float32Array, at: number) => void,
     ): void {
       // A recording that begins again.
@@ -45,9 +46,24 @@ export function createRecentRecords(capacity: number, channels: number) {
       timestamps[next] = timestamp;
       rows[at] = surprise;
       rows[at + 1] = threshold;
+      rows[at + 2] = aboveBaseline;
       write(rows, at + scoreColumns);
       next = (next + 1) % capacity;
       if (count < capacity) count++;
+    },
+    /**
+     * The largest threshold at which an event would begin with the newest record: with it, `enough` of the newest `of` records reach
+     * that threshold above the baseline. −Infinity with fewer records.
+     */
+    opening(enough: number, of: number): number {
+      const wanted = Math.min(of, count);
+      if (wanted < enough) return -Infinity;
+      const above = Float32Array.from(
+        { length: wanted },
+        (_, i) => rows[((next - 1 - i + capacity) % capacity) * stride + 2]!,
+      );
+      const newest = above[0]!;
+      return Math.min(newest, above.sort()[wanted - enough]!);
     },
     /** Appends the newest `most` records to columns, the oldest of them first. */
     appendTo(columns: RecordColumns, most = capacity): void {

@@ -1,4 +1,8 @@
-/** The scores of one device by minute of event time: the most surprising record of each, over the last hours. */
+/**
+ * The scores of one device by minute of event time, over the last hours: the most surprising record of each, and the threshold up to
+ * which an event would have begun in it.
+ */
+import type { WitnessedRecord } from '../domain/witnessed-record';
 
 /** One minute. */
 export interface MinuteScore {
@@ -13,12 +17,24 @@ export interface MinuteScore {
   anomalous: number;
 }
 
+/** What it takes of a record. */
+export type MinuteRecord = Pick<
+  WitnessedRecord,
+  'timestamp' | 'surprise' | 'threshold' | 'aboveBaseline' | 'anomalous'
+>;
+
 export const minuteMs = 60_000;
 
-/** Columns of a minute: its number since 1970, surprise and threshold in thousandths, the counts in 16 bits each. */
-export const minuteColumns = 4;
+/**
+ * Columns of a minute: its number since 1970; surprise and threshold in thousandths; the counts in 16 bits each; the largest surprise
+ * above the baseline and the largest `opening` in hundredths, in 16 bits each.
+ */
+export const minuteColumns = 5;
 const scale = 1000;
 const mostCounted = 0xffff;
+const hundredths = 100;
+/** No event would have begun at any threshold. */
+const noOpening = -0x8000;
 /** No minute. */
 const none = -1;
 
@@ -35,7 +51,11 @@ export function createScoreMinutes(minutes: number) {
     get newest() {
       return newest;
     },
-    add(timestamp: number, surprise: number, threshold: number, anomalous: boolean): void {
+    /** @param opening the largest threshold at which an event would begin with the record; asked for where it may be the largest of the minute */
+    add(
+      { timestamp, surprise, threshold, aboveBaseline, anomalous }: MinuteRecord,
+      opening: () => number,
+    ): void {
       const minute = Math.floor(timestamp / minuteMs);
       if (minute < 0 || minute <= newest - minutes) return;
       const at = (minute % minutes) * minuteColumns;
@@ -43,6 +63,7 @@ export function createScoreMinutes(minutes: number) {
       if (isNew) {
         cells[at] = minute;
         cells[at + 3] = 0;
+        cells[at + 4] = pack(noOpening, noOpening);
         newest = Math.max(newest, minute);
       }
       const scaled = Math.round(surprise * scale);
@@ -54,7 +75,19 @@ export function createScoreMinutes(minutes: number) {
       const records = Math.min(mostCounted, (counts & mostCounted) + 1);
       const alarms = Math.min(mostCounted, (counts >>> 16) + (anomalous ? 1 : 0));
       cells[at + 3] = (alarms << 16) | records;
+      const above = inHundredths(aboveBaseline);
+      // An opening is not above the surprise of its record.
+      if (above <= openingIn(at)) return;
+      cells[at + 4] = pack(Math.max(above, aboveIn(at)), Math.max(openingIn(at), inHundredths(opening())));
     },
+    /** Scored records of a minute, by its number since 1970; 0 without any. */
+    records(minute: number): number {
+      const at = placeOf(minute);
+      return at === undefined ? 0 : cells[at + 3]! & mostCounted;
+    },
+    /** Largest surprise above the baseline of a minute with records, and the largest threshold at which an event would have begun. */
+    above: (minute: number): number => aboveIn(placeOf(minute)!) / hundredths,
+    opening: (minute: number): number => openingIn(placeOf(minute)!) / hundredths,
     /** The oldest first; minutes without a record are left out. */
     list: (): MinuteScore[] =>
       stored().map((at) => ({
@@ -86,6 +119,17 @@ export function createScoreMinutes(minutes: number) {
     },
   };
 
+  function placeOf(minute: number): number | undefined {
+    const at = (minute % minutes) * minuteColumns;
+    return cells[at] === minute ? at : undefined;
+  }
+  function aboveIn(at: number): number {
+    return cells[at + 4]! >> 16;
+  }
+  function openingIn(at: number): number {
+    return (cells[at + 4]! << 16) >> 16;
+  }
+
   /** Places of the minutes, the oldest first. */
   function stored(): number[] {
     const places: number[] = [];
@@ -93,4 +137,13 @@ export function createScoreMinutes(minutes: number) {
       if (cells[at]! > newest - minutes && cells[at] !== none) places.push(at);
     return places.sort((a, b) => cells[a]! - cells[b]!);
   }
+}
+
+/** Rounded down, so that a record below a threshold does not reach it. */
+function inHundredths(value: number): number {
+  return Math.min(0x7fff, Math.max(noOpening, Math.floor(value * hundredths)));
+}
+
+function pack(above: number, opening: number): number {
+  return (above << 16) | (opening & 0xffff);
 }

@@ -102,6 +102,7 @@ export async function decideChunk(
           timestamp,
           surprise,
           threshold: raised,
+          aboveBaseline: surprise - (raised - threshold),
           anomalous,
         },
         detector.state.channels,

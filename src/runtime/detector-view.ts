@@ -14,9 +14,10 @@ import type { CanaryWatch } from './canary-watch';
 import type { LabelWriter } from './label-writer';
 import type { ModelLifecycle } from './model-lifecycle';
 import type { ModelSlot } from './model-slot';
+import { supposeTarget } from './what-if';
 
 export interface ViewParts {
-  settings: Pick<DetectorSettings, 'calibration' | 'events' | 'window'>;
+  settings: Pick<DetectorSettings, 'calibration' | 'events' | 'window' | 'past'>;
   past: Past;
   states: Pick<PartitionStates, 'partitions'>;
   slot: Pick<ModelSlot, 'current'>;
@@ -76,6 +77,11 @@ export function createDetectorView(parts: ViewParts): DetectorView {
         training: parts.isTraining(),
         ...(model && { model }),
       };
+    },
+    whatIf(target) {
+      const active = slot.current();
+      if (active === undefined) throw new ApiError(409, 'there is no model in use yet');
+      return supposeTarget(target, { settings, past, version: active.detector.state });
     },
     async versions() {
       const pinned = await store.pinned();

@@ -138,6 +138,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     directory: store.path,
     detector: name,
     settings: settings.past,
+    events: settings.events,
     continues: !from.bounded,
     log,
   });

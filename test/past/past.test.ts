@@ -35,6 +35,7 @@ async function start(
     directory,
     detector,
     settings: { ...usual, ...settings },
+    events: { openRecords: 3, openWindow: 5 },
     continues,
     log,
   });
@@ -50,6 +51,7 @@ function observe(past: Past, key: string, i: number, anomalous = false, width = 
     timestamp: began + 1000 * i,
     surprise: anomalous ? 5 : 1,
     threshold: 3,
+    aboveBaseline: anomalous ? 5 : 1,
     anomalous,
   };
   const names = Array.from({ length: width }, (_, j) => channels[j] ?? `channel-${j}`);
@@ -148,7 +150,15 @@ test('a long event keeps a bounded number of records, its peak among them', asyn
   for (let i = 0; i < 5000; i++) {
     if (i === 2001)
       past.observe(
-        { partition: 0, key: 'a', timestamp: began + 1000 * i, surprise: 9, threshold: 3, anomalous: true },
+        {
+          partition: 0,
+          key: 'a',
+          timestamp: began + 1000 * i,
+          surprise: 9,
+          threshold: 3,
+          aboveBaseline: 9,
+          anomalous: true,
+        },
         channels,
         (into, at) => into.fill(0, at, at + 4),
       );

@@ -9,7 +9,7 @@ import {
 
 /** A record of two channels: its number, and the same negative; the model expects one more. */
 function add(ring: ReturnType<typeof createRecentRecords>, i: number): void {
-  ring.add(1000 * i, i / 10, 3, (into, at) => into.set([i, -i, i + 1, -i + 1], at));
+  ring.add(1000 * i, i / 10, 3, i / 10, (into, at) => into.set([i, -i, i + 1, -i + 1], at));
 }
 
 function columns(ring: ReturnType<typeof createRecentRecords>, most?: number): RecordColumns {
@@ -92,4 +92,13 @@ describe('the band', () => {
     unknown.expected[0]!.fill(NaN);
     expect(bandOf(unknown, 60)).toEqual([NaN]);
   });
+});
+
+test('an event would begin with a record if it and enough of those before it reach the threshold', () => {
+  const ring = createRecentRecords(6, 0);
+  const openings = [1, 5, 2, 4, 3, 9, 0, 8].map((above, i) => {
+    ring.add(i, above, 3, above, () => undefined);
+    return ring.opening(3, 4);
+  });
+  expect(openings).toEqual([-Infinity, -Infinity, 1, 2, 3, 3, 0, 3]);
 });

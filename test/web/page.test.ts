@@ -145,6 +145,7 @@ inBrowser('the page', () => {
         'events',
         `event/${encodeURIComponent(eventOf('pump-7', 'open').id)}`,
         'versions',
+        'what-if',
       ]) {
         await page.goto(`${started.url}/#/${route}`);
         await page.waitForSelector('main h1');
@@ -182,6 +183,23 @@ inBrowser('the page', () => {
     await page.click('button:has-text("Remove")');
     await page.waitForSelector('main:has-text("Nothing is muted")');
     expect(started.mutes.list()).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
+  test('shows which events another target would have opened, by keyboard', async () => {
+    play(started.past, 'pump-7');
+    await page.goto(started.url);
+    await page.click('nav a:has-text("What if")');
+    await page.waitForSelector('tr[data-key="pump-7"]');
+    expect(await textOf('#supposed')).toContain('Events\n1');
+    expect(await textOf('tr[data-key="pump-7"] .wide')).toBe('flow 9, expected 1');
+    expect(await textOf('output')).toBe('5 per day (as configured)');
+    await page.focus('#target');
+    await page.keyboard.press('Home');
+    await page.waitForSelector('h2:has-text("would have missed")');
+    expect(await textOf('output')).toBe('0.05 per day');
+    await page.click('li a:has-text("pump-7: flow 9, expected 1")');
+    await page.waitForSelector('h1:has-text("pump-7")');
     expect(problems).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import type { LabelName } from '../../domain/label';
 import type { PastEvent } from '../../past/event-records';
 import type { Mutes } from '../../past/mutes';
 import type { Past } from '../../past/past';
+import type { SupposedEvent } from '../../past/supposed-events';
 
 export interface DetectorState {
   /** Events of each kind that are open. */
@@ -38,6 +39,22 @@ export interface DetectorState {
   training: boolean;
 }
 
+/** The alarms that another false-alarm target would have given over the minutes that are kept. */
+export interface WhatIf {
+  /** As in a configuration. */
+  target: string;
+  configured: string;
+  /** Surprise above the baseline from which a record would be anomalous. */
+  threshold: number;
+  /** Event time of the span, Unix ms. */
+  from: number;
+  to: number;
+  /** `event`: id of the event that there was at that time, if one is kept. */
+  events: readonly (SupposedEvent & { event?: string })[];
+  /** Ids of the events that opened in that time, and would not have opened. */
+  missed: readonly string[];
+}
+
 export interface VersionSummary {
   version: string;
   /** ISO 8601. */
@@ -57,6 +74,8 @@ export interface DetectorView {
   versions(): Promise<VersionSummary[]>;
   /** The report of a version; undefined if there is no such version. */
   report(version: string): Promise<Record<string, unknown> | undefined>;
+  /** @param target as in a configuration; undefined = the configured one */
+  whatIf(target: string | undefined): Promise<WhatIf>;
   /** Adds a label to where trainings read labels. */
   label(past: PastEvent, label: LabelName, note: string): Promise<PastEvent>;
   /** Starts a training, or requests it of the process that trains. */

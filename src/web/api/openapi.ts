@@ -32,12 +32,12 @@ const failures: Readonly<Record<string, string>> = {
   403: 'The request comes from a page of another site, or changes are off',
   404: 'There is no such thing, or no longer',
   405: 'The path has other methods',
+  409: 'It is not possible now, or someone else has changed it in the meantime',
   429: 'Too many requests',
   503: 'The detector does not run',
 };
 
 const failuresOfChanges: Readonly<Record<string, string>> = {
-  409: 'Someone else has changed it in the meantime, or it is not possible now',
   413: 'The body is too large',
   415: 'The content type is not application/json',
 };

@@ -207,6 +207,33 @@ export const schemas: Readonly<Record<string, Schema>> = {
     },
     ['recurring'],
   ),
+  WhatIf: objectOf({
+    target: textOf('The target that is supposed'),
+    configured: textOf('The configured one'),
+    threshold: numberOf('Surprise above the baseline of its device from which a record would be anomalous'),
+    from: timeOf('First minute of the span, event time'),
+    to: timeOf('End of the span, event time'),
+    events: listOf(
+      objectOf(
+        {
+          key: textOf('The device'),
+          status: {
+            type: 'string',
+            enum: ['open', 'closed', 'held_back'],
+            description: '`held_back`: by the alarm budget',
+          },
+          start: timeOf('Minute in which it would have begun, event time'),
+          end: timeOf('Minute of its last anomalous record'),
+          peakSurprise: numberOf('Largest surprise above the baseline'),
+          event: textOf('Id of the event that there was at that time'),
+        },
+        ['event'],
+        'The newest 500, in the order of their starts',
+      ),
+    ),
+    total: numberOf('Number of events'),
+    missed: listOf(textOf('Id of an event that opened in that time, and would not have opened')),
+  }),
   VersionReport: objectOf({
     version: textOf('Its name'),
     report: { type: 'object', description: 'What its training found' },

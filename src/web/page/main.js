@@ -8,6 +8,7 @@ import { eventsView } from './views/events.js';
 import { mutesView } from './views/mutes.js';
 import { overviewView } from './views/overview.js';
 import { versionsView } from './views/versions.js';
+import { whatIfView } from './views/what-if.js';
 
 const views = {
   '': overviewView,
@@ -17,6 +18,7 @@ const views = {
   device: deviceView,
   mutes: mutesView,
   versions: versionsView,
+  'what-if': whatIfView,
 };
 
 const main = document.getElementById('main');

@@ -33,7 +33,7 @@ async function create(given: Partial<RemoteWriteSettings> = {}, status: (n: numb
   const sink = createRemoteWriteSink({ settings, detector: 'plant', counts, log, timing });
   const observe = (key: string, timestamp: number) =>
     sink.observe(
-      { partition: 0, key, timestamp, surprise: 1, threshold: 3, anomalous: false },
+      { partition: 0, key, timestamp, surprise: 1, threshold: 3, aboveBaseline: 1, anomalous: false },
       ['flow', 'pressure'],
       (into, at) => into.set([1, 2, 3, NaN], at),
     );

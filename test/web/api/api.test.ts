@@ -144,6 +144,50 @@ describe('what it returns', () => {
     expect(list).toEqual({ devices: [{ key: 'a', newest: began + 60_000 }], total: 1 });
   });
 
+  describe('of another target', () => {
+    const template = '/detectors/{detector}/what-if';
+    const whatIf = (target?: string, status = 200) =>
+      ask(
+        template,
+        `/detectors/plant/what-if${target === undefined ? '' : `?target=${encodeURIComponent(target)}`}`,
+        status,
+      );
+
+    test('the events that it would have opened, those that there were by their ids, and those missed', async () => {
+      play(started.past, 'a');
+      play(started.past, 'C/1');
+      expect(await whatIf()).toMatchObject({
+        target: '5 per day',
+        configured: '5 per day',
+        from: began + 60_000 - 239 * 60_000,
+        to: began + 120_000,
+        total: 2,
+        events: [
+          { key: 'a', status: 'closed', start: began, end: began, peakSurprise: 6, event: idOf('a') },
+          { key: 'C/1', event: idOf('C/1') },
+        ],
+        missed: [],
+      });
+      // Records have a surprise of 1 or 6.
+      expect(await whatIf('0.5')).toMatchObject({ threshold: -Math.log10(0.5), total: 2, missed: [] });
+      const strict = await whatIf('0.0000005');
+      expect(strict).toMatchObject({ total: 0, events: [], missed: expect.arrayContaining([idOf('a')]) });
+    });
+
+    test.each([
+      ['2', 'must be a ratio above 0 and below 1'],
+      ['often', 'must be a ratio above 0 and below 1'],
+      ['1 per year', 'ask for more, or train on more records'],
+    ])('%s is refused', async (target, message) => {
+      play(started.past, 'a');
+      expect((await whatIf(target, 400))['error']).toContain(message);
+    });
+
+    test('without scores there is nothing to suppose', async () => {
+      expect(await whatIf('0.01', 409)).toMatchObject({ error: 'there are no scores yet' });
+    });
+  });
+
   test('of versions', async () => {
     const { versions } = await ask('/detectors/{detector}/versions', '/detectors/plant/versions');
     expect(versions).toHaveLength(1);

@@ -64,6 +64,7 @@ export async function startApi({
     directory,
     detector,
     settings: { events: 1000, records: 30, scoresMs: 4 * 3_600_000, devices: 100, saveIntervalMs: 60_000 },
+    events: { openRecords: 3, openWindow: 5 },
     continues: true,
     log: { warn: () => undefined },
   });
@@ -80,7 +81,15 @@ export async function startApi({
   const told: Started['told'] = { trainings: 0, labelled: 0, used: [], isTraining: false };
   const settings = {
     calibration: { falseAlarmTarget: { kind: 'rate', count: 5, perMs: 86_400_000 } },
-    events: { budget: 'auto', silentDevices: false },
+    events: {
+      budget: 'auto',
+      silentDevices: false,
+      openRecords: 3,
+      openWindow: 5,
+      closeAfter: 10,
+      silenceMs: 3_600_000,
+    },
+    past: { records: 30 },
     window: { maxKeys: 10 },
     training: { labels: { file: labels ? labelFile : '', topic: '' } },
   } as DetectorSettings;
@@ -93,7 +102,11 @@ export async function startApi({
       slot: {
         current: () =>
           ({
-            detector: { version },
+            detector: {
+              version,
+              // Ten records a second, every one a cluster of its own.
+              state: { recordsPerMs: 0.01, calibration: { effectiveSize: 10_000, extremalIndex: 1 } },
+            },
             threshold: 3.2,
             drift: { active: false, evidenceRatio: 0.1 },
             power,
@@ -181,7 +194,15 @@ export function play(past: Past, key: string, from = 0, to = 80): void {
     const isBroken = i >= 40 && i < 60;
     const timestamp = began + 1000 * i;
     past.observe(
-      { partition: 0, key, timestamp, surprise: isBroken ? 6 : 1, threshold: 3.2, anomalous: isBroken },
+      {
+        partition: 0,
+        key,
+        timestamp,
+        surprise: isBroken ? 6 : 1,
+        threshold: 3.2,
+        aboveBaseline: isBroken ? 6 : 1,
+        anomalous: isBroken,
+      },
       channels,
       (into, at) => into.set([isBroken ? 9 : 1 + (i % 2) / 10, 5, 1, i === 3 ? NaN : 5], at),
     );

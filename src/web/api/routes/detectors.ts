@@ -1,7 +1,7 @@
 /** The detectors, and what they are doing. */
 import { powerByKind, type DetectionPower } from '../../../scoring/detection-power';
 import type { DetectorEntry } from '../detector-view';
-import { ApiError, listOf, objectOf, ref, type Route } from '../route';
+import { ApiError, detectorOf, listOf, objectOf, ref, type Route } from '../route';
 
 export const detectorRoutes: readonly Route[] = [
   {
@@ -23,7 +23,29 @@ export const detectorRoutes: readonly Route[] = [
       return describe(entry);
     },
   },
+  {
+    method: 'GET',
+    path: '/detectors/{detector}/what-if',
+    summary:
+      'The alarms that another false-alarm target would have given over the minutes that are kept (past.scores), a day at most',
+    query: {
+      target: {
+        type: 'string',
+        description: 'As `calibration.falseAlarmTarget`: `0.001` or `5 per day`; absent = the configured one',
+      },
+    },
+    answer: ref('WhatIf'),
+    async handle(call, context) {
+      const { target } = call.params as { target?: string };
+      const supposed = await detectorOf(call, context).view.whatIf(target);
+      const { events } = supposed;
+      return { ...supposed, events: events.slice(-mostSupposed), total: events.length };
+    },
+  },
 ];
+
+/** Most events of an answer of `what-if`: the newest. */
+const mostSupposed = 500;
 
 function describe({ name, ready, reason, view }: DetectorEntry): Record<string, unknown> {
   if (view === undefined) return { name, ready, reason };

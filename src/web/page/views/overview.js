@@ -92,7 +92,8 @@ function modelText(name, { version, createdAt, coldStart, threshold }) {
   const age = duration(Date.now() - createdAt);
   return [
     h('a', { href: `#/versions/${encodeURIComponent(name)}`, title: version }, `${age} old`),
-    `, alarms from surprise ${number(threshold)}`,
+    ', ',
+    h('a', { href: `#/what-if/${encodeURIComponent(name)}` }, `alarms from surprise ${number(threshold)}`),
     coldStart && h('span', { class: 'warn' }, ', cold start'),
   ];
 }

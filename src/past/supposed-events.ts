@@ -1,0 +1,120 @@
+/**
+ * The events that another false-alarm target would have opened, from the minutes of each device. Resolution: one minute. Of
+ * the rules of events, the number of records that open one and close it, the silence that ends it, and the alarm budget
+ * hold; what they remember from before the first minute is not known, so that the budget begins unspent. Devices that fall silent
+ * or freeze together are not supposed.
+ */
+import { createAlarmBudget } from '../domain/alarm-budget';
+import type { EventPolicy } from '../domain/event';
+import { minuteMs, type ScoreMinutes } from './score-minutes';
+
+export interface DeviceMinutes {
+  key: string;
+  partition: number;
+  minutes: Pick<ScoreMinutes, 'records' | 'above' | 'opening'>;
+}
+
+export interface SupposedRules extends Pick<EventPolicy, 'closeAfter' | 'silenceMs' | 'eventsPerMs'> {
+  /** Surprise above the baseline from which a record is anomalous. */
+  threshold: number;
+  /** Decades above it from which an event opens. */
+  eventMargin: number;
+}
+
+export interface SupposedEvent {
+  key: string;
+  status: 'open' | 'closed' | 'held_back';
+  /** Start of the minute in which it would have begun, and of the last one with an anomalous record, Unix ms. */
+  start: number;
+  end: number;
+  /** Largest surprise above the baseline. */
+  peakSurprise: number;
+}
+
+/** Surprise that only a violated limit has: its event is outside the budget. */
+const limitSurprise = 200;
+
+/** An event that is not over. */
+interface Current {
+  event: SupposedEvent;
+  opened: boolean;
+  quietRecords: number;
+  /** Start of the newest minute with records, Unix ms. */
+  heardAt: number;
+}
+
+/** Goes through the minutes of all devices in their order. */
+export function createSupposition(
+  devices: readonly DeviceMinutes[],
+  { threshold, eventMargin, closeAfter, silenceMs, eventsPerMs }: SupposedRules,
+) {
+  const partitions = new Set(devices.map(({ partition }) => partition));
+  const isShared = devices.length > partitions.size;
+  const budgets = new Map(
+    [...partitions].map((partition) => {
+      const budget = eventsPerMs === undefined ? undefined : createAlarmBudget(eventsPerMs);
+      budget?.divide(partitions.size, 0);
+      return [partition, budget];
+    }),
+  );
+  const current = new Map<string, Current>();
+  const over: SupposedEvent[] = [];
+
+  function end(key: string, { event, opened }: Current): void {
+    current.delete(key);
+    const wouldOpen = event.peakSurprise - threshold >= eventMargin;
+    if (opened || wouldOpen) over.push({ ...event, status: opened ? 'closed' : 'held_back' });
+  }
+
+  function tryOpen(one: Current, partition: number): void {
+    const { event } = one;
+    const margin = event.peakSurprise - threshold - eventMargin;
+    if (one.opened || margin < 0) return;
+    const budget = budgets.get(partition);
+    if (event.peakSurprise < limitSurprise && budget !== undefined) {
+      if (!budget.admits(event.key, margin, event.end, isShared)) return;
+      budget.charge(`${event.key}/${event.start}`, event.key, event.end);
+    }
+    one.opened = true;
+    event.status = 'open';
+  }
+
+  return {
+    /** The next minute, by its number since 1970. */
+    minute(minute: number): void {
+      const at = minute * minuteMs;
+      for (const { key, partition, minutes } of devices) {
+        const records = minutes.records(minute);
+        let one = current.get(key);
+        if (one !== undefined && at - one.heardAt > silenceMs + minuteMs) {
+          end(key, one);
+          one = undefined;
+        }
+        if (records === 0) continue;
+        const above = minutes.above(minute);
+        if (one !== undefined) one.heardAt = at;
+        if (one === undefined && minutes.opening(minute) >= threshold) {
+          const event: SupposedEvent = { key, status: 'held_back', start: at, end: at, peakSurprise: above };
+          one = { event, opened: false, quietRecords: 0, heardAt: at };
+          current.set(key, one);
+        } else if (one !== undefined && above >= threshold) {
+          one.event.end = at;
+          one.event.peakSurprise = Math.max(one.event.peakSurprise, above);
+          one.quietRecords = 0;
+        } else if (one !== undefined) {
+          one.quietRecords += records;
+          if (one.quietRecords >= closeAfter) end(key, one);
+          continue;
+        }
+        if (one !== undefined) tryOpen(one, partition);
+      }
+    },
+    /** Every event so far, in the order of their starts. */
+    events(): SupposedEvent[] {
+      const going = [...current.values()].filter(
+        ({ event, opened }) => opened || event.peakSurprise - threshold >= eventMargin,
+      );
+      return [...over, ...going.map(({ event }) => ({ ...event }))].sort((a, b) => a.start - b.start);
+    },
+  };
+}

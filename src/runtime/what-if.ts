@@ -1,0 +1,105 @@
+/** The alarms that another false-alarm target would have given over the recent past. */
+import { setImmediate as breathe } from 'node:timers/promises';
+import { calibrationSection, configuredThreshold, eventPolicy } from '../config/calibration';
+import type { DetectorSettings } from '../config/settings';
+import type { Past } from '../past/past';
+import { minuteMs } from '../past/score-minutes';
+import { createSupposition, type SupposedEvent } from '../past/supposed-events';
+import { messageOf } from '../system/error-text';
+import type { WhatIf } from '../web/api/detector-view';
+import { ApiError } from '../web/api/route';
+
+export interface WhatIfParts {
+  settings: Pick<DetectorSettings, 'calibration' | 'events' | 'window' | 'past'>;
+  past: Pick<Past, 'minutes' | 'kept' | 'newest' | 'events'>;
+  /** Record rate and calibration of the version in use. */
+  version: Parameters<typeof configuredThreshold>[1];
+}
+
+const { falseAlarmTarget } = calibrationSection;
+
+/** Longest span, minutes. */
+const day = 1440;
+/** Minutes of all devices after which other work goes first: some milliseconds. */
+const stretch = 100_000;
+
+/**
+ * @param target as in a configuration; undefined = the configured one
+ * @throws ApiError if it is not a target, or not one that the version can have
+ */
+export async function supposeTarget(
+  target: string | undefined,
+  { settings, past, version }: WhatIfParts,
+): Promise<WhatIf> {
+  const configured = falseAlarmTarget.print(settings.calibration.falseAlarmTarget);
+  const { openWindow } = settings.events;
+  if (openWindow > settings.past.records)
+    throw new ApiError(
+      409,
+      'too few records of each device are kept to suppose events',
+      `set past.records to events.openWindow (${openWindow}) or more`,
+    );
+  const { threshold, rules } = rulesFor(target ?? String(configured), settings, version);
+  const devices = past.minutes();
+  if (devices.length === 0) throw new ApiError(409, 'there are no scores yet');
+  const supposition = createSupposition(devices, rules);
+  const last = past.newest() / minuteMs;
+  const first = last - Math.min(day, past.kept) + 1;
+  let worked = 0;
+  for (let minute = first; minute <= last; minute++) {
+    supposition.minute(minute);
+    worked += devices.length;
+    if (worked < stretch) continue;
+    worked = 0;
+    await breathe();
+  }
+  const from = first * minuteMs;
+  return {
+    target: target ?? String(configured),
+    configured: String(configured),
+    threshold,
+    from,
+    to: (last + 1) * minuteMs,
+    ...compare(supposition.events(), past.events(), from),
+  };
+}
+
+function rulesFor(
+  target: string,
+  settings: WhatIfParts['settings'],
+  version: WhatIfParts['version'],
+): { threshold: number; rules: Parameters<typeof createSupposition>[1] } {
+  try {
+    const supposed = {
+      ...settings,
+      calibration: { ...settings.calibration, falseAlarmTarget: falseAlarmTarget.parse(target) },
+    };
+    const { surprise: threshold, eventMargin } = configuredThreshold(supposed, version);
+    return { threshold, rules: { ...eventPolicy(supposed), threshold, eventMargin } };
+  } catch (error) {
+    throw new ApiError(400, `target ${messageOf(error)}`);
+  }
+}
+
+/** Finds the events that there were for those that are supposed. */
+function compare(
+  supposed: readonly SupposedEvent[],
+  past: ReturnType<Past['events']>,
+  from: number,
+): Pick<WhatIf, 'events' | 'missed'> {
+  const known = past.map(({ event }) => event).filter(({ kind, end }) => kind === 'anomaly' && end >= from);
+  const met = new Set<string>();
+  const events = supposed.map((one) => {
+    const same = known.filter(
+      ({ key, keys = [key], start, end }) =>
+        keys.includes(one.key) && start < one.end + minuteMs && end >= one.start,
+    );
+    if (one.status !== 'held_back') for (const { id } of same) met.add(id);
+    const event = same.at(-1)?.id;
+    return { ...one, ...(event !== undefined && { event }) };
+  });
+  const missed = known.filter(
+    ({ id, status, openedAt }) => status !== 'held_back' && openedAt >= from && !met.has(id),
+  );
+  return { events, missed: missed.map(({ id }) => id) };
+}
