@@ -139,6 +139,10 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       : createSilentDevices(
           { maxDevices: policy.watchedDevices, acceptAfter: policy.acceptAfter },
           admitTogether,
+          (event, forgotten) => {
+            const newNormal = { modelVersion: event.modelVersion, mark: [], forgotten };
+            past.add({ ...spanOf(event), id: event.id, newNormal });
+          },
           beginning?.silent,
         );
   const frozen = createFrozenDevices(
@@ -367,7 +371,8 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   /** Notes the events of several devices that are over. */
   function noted(events: readonly AnomalyEvent[]): readonly AnomalyEvent[] {
     for (const event of events)
-      if (event.status === 'closed' && costs(event.id)) past.add({ ...spanOf(event), id: event.id });
+      if (event.status === 'closed' && costs(event.id) && !past.has(event.id))
+        past.add({ ...spanOf(event), id: event.id });
     return events;
   }
 
@@ -474,6 +479,10 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       const { refunds, undoes, accepts } = meaningOf[label];
       if (refunds) budget?.refund(id, clock);
       const undone = undoes ? past.undo(id) : undefined;
+      if (undone?.newNormal.forgotten !== undefined) {
+        silent?.remember(undone.newNormal.forgotten);
+        return { events: none };
+      }
       if (undone !== undefined) {
         const [key] = undone.keys;
         const suspicion = suspicions.get(key!);

@@ -1,5 +1,6 @@
 /** Events that are over, as long as a label can act on them: those that are not paid, and new normals. */
 import type { LabelledSpan } from './label';
+import type { ForgottenDevices } from './silent-devices';
 
 /** What undoes a new normal. */
 export interface NewNormal {
@@ -7,6 +8,8 @@ export interface NewNormal {
   modelVersion: string;
   /** Of the baseline of the device, when the event began. */
   mark: readonly number[];
+  /** Of a silence that was accepted. */
+  forgotten?: ForgottenDevices;
 }
 
 export interface PastEvent extends LabelledSpan {
@@ -21,6 +24,7 @@ const mostNewNormals = 100;
 /** @param costs whether an event is not paid */
 export function createPastEvents(costs: (id: string) => boolean, beginning: readonly PastEvent[] = []) {
   let events = beginning;
+  const isOfUse = ({ id, newNormal }: PastEvent): boolean => newNormal !== undefined || costs(id);
 
   return {
     add(event: PastEvent): void {
@@ -30,17 +34,16 @@ export function createPastEvents(costs: (id: string) => boolean, beginning: read
       );
       const all = [...others, event];
       const newest = new Set(all.filter((one) => one.newNormal !== undefined).slice(-mostNewNormals));
-      events = all
-        .map((one) => (newest.has(one) ? one : withoutNormal(one)))
-        .filter((one) => one.newNormal !== undefined || costs(one.id));
+      events = all.map((one) => (newest.has(one) ? one : withoutNormal(one))).filter(isOfUse);
     },
+    has: (id: string): boolean => events.some((one) => one.id === id),
     /** The oldest first. */
     list: (): readonly PastEvent[] => events,
     /** The event is no new normal. Returns it as it was; undefined if it was none. */
     undo(id: string): (PastEvent & { newNormal: NewNormal }) | undefined {
       const event = events.find((one) => one.id === id && one.newNormal !== undefined);
       if (event?.newNormal === undefined) return undefined;
-      events = events.map((one) => (one === event ? withoutNormal(one) : one));
+      events = events.map((one) => (one === event ? withoutNormal(one) : one)).filter(isOfUse);
       return { ...event, newNormal: event.newNormal };
     },
   };

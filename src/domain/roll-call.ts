@@ -22,6 +22,8 @@ export interface Device {
   interval: number;
   /** Gaps so far. */
   gaps: number;
+  /** Its silence is no new normal, as a label says. */
+  missed?: boolean;
 }
 
 export interface RollCallSnapshot {
@@ -52,16 +54,18 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
   let leastInterval = beginning?.leastInterval ?? Infinity;
   let nextUpdate = beginning?.nextUpdate ?? Infinity;
 
-  function add(key: string, { time, heardAt, interval, gaps }: Device): void {
-    const device = { key, time, heardAt, interval, gaps, before: undefined, after: undefined };
+  function add(key: string, { time, heardAt, interval, gaps, missed = false }: Device): void {
+    const device = { key, time, heardAt, interval, gaps, missed, before: undefined, after: undefined };
     devices.set(key, device);
     heard.append(device);
   }
 
-  function forget(key: string): boolean {
+  function forget(key: string): Device | undefined {
     const device = devices.get(key);
-    if (device !== undefined) heard.remove(device);
-    return devices.delete(key);
+    if (device === undefined) return undefined;
+    heard.remove(device);
+    devices.delete(key);
+    return stateOf(device);
   }
 
   const isKnown = ({ gaps }: Device): boolean => gaps >= leastGaps;
@@ -99,6 +103,7 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
       if (interval <= 0) return undefined;
       heard.touch(device);
       const length = isKnown(device) ? (now - device.heardAt) / device.interval : undefined;
+      device.missed = false;
       device.time = timestamp;
       device.heardAt = now;
       adapt(device, interval);
@@ -109,7 +114,14 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
       return length;
     },
     isKnown,
+    /** Returns the device as it was, if it was known. */
     forget,
+    /** A device that was forgotten counts again, unless it has sent a record since. */
+    remember(key: string, device: Device): void {
+      if (devices.has(key)) return;
+      if (devices.size >= maxDevices && heard.oldest !== undefined) forget(heard.oldest.key);
+      add(key, { ...device, missed: true });
+    },
     get: (key: string): Device | undefined => devices.get(key),
     /** How long a device has been silent, in its intervals. */
     silenceOf,
@@ -125,12 +137,13 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
       clock,
       leastInterval,
       nextUpdate,
-      devices: [...heard].map(({ key, time, heardAt, interval, gaps }) => [
-        key,
-        { time, heardAt, interval, gaps },
-      ]),
+      devices: [...heard].map((device) => [device.key, stateOf(device)]),
     }),
   };
+}
+
+function stateOf({ time, heardAt, interval, gaps, missed }: Device): Device {
+  return { time, heardAt, interval, gaps, ...(missed === true && { missed }) };
 }
 
 /** Follows the median by steps on a logarithmic scale (Robbins & Monro 1951): up at a longer gap, down at a shorter one. */

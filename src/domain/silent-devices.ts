@@ -2,6 +2,9 @@
 import type { AnomalyEvent, EventEnding } from './anomaly-event';
 import { createRollCall, type Device, type RollCallSnapshot } from './roll-call';
 
+/** Devices that were forgotten, as they were. */
+export type ForgottenDevices = readonly (readonly [key: string, device: Device])[];
+
 /** How silences are assessed, by the model version in use. */
 export interface SilenceRules {
   detector: string;
@@ -28,11 +31,17 @@ interface Group {
   heldBack: boolean;
   /** Its devices that are still silent. */
   silent: Set<string>;
+  /** Its devices whose silence was accepted. */
+  forgotten: [key: string, device: Device][];
 }
 
 export interface SilentDevicesSnapshot {
   rollCall: RollCallSnapshot;
-  groups: readonly (Omit<Group, 'silent'> & { silent: readonly string[] })[];
+  groups: readonly (Omit<Group, 'silent' | 'forgotten'> & {
+    silent: readonly string[];
+    /** Absent in the state of older versions. */
+    forgotten?: ForgottenDevices;
+  })[];
   version: string;
   nextReview: number;
 }
@@ -45,10 +54,14 @@ export interface SilencePolicy {
 
 const none: readonly AnomalyEvent[] = [];
 
-/** @param admit charges the alarm budget for an event with this margin, in decades; false = it is spent */
+/**
+ * @param admit charges the alarm budget for an event with this margin, in decades; false = it is spent
+ * @param onAccepted receives each event whose devices were forgotten
+ */
 export function createSilentDevices(
   { maxDevices, acceptAfter }: SilencePolicy,
   admit: (event: AnomalyEvent, margin: number) => boolean,
+  onAccepted: (event: AnomalyEvent, forgotten: ForgottenDevices) => void,
   beginning?: SilentDevicesSnapshot,
 ) {
   const rollCall = createRollCall(maxDevices, beginning?.rollCall);
@@ -56,6 +69,7 @@ export function createSilentDevices(
     ...one,
     event: { ...one.event },
     silent: new Set(one.silent),
+    forgotten: (one.forgotten ?? []).map(([key, device]) => [key, device]),
   }));
   let version = beginning?.version ?? '';
   /** Time of the roll call before which no device can fall silent, and no event open. */
@@ -70,8 +84,10 @@ export function createSilentDevices(
   function over(group: Group, closedBy: EventEnding, end: number): AnomalyEvent[] {
     group.event.end = end;
     groups = groups.filter((one) => one !== group);
-    if (group.opened) return [{ ...snapshot(group), status: 'closed', closedBy }];
-    return group.heldBack ? [{ ...snapshot(group), closedBy }] : [];
+    const { opened, heldBack, forgotten } = group;
+    if ((opened || heldBack) && forgotten.length > 0) onAccepted(snapshot(group), forgotten);
+    if (opened) return [{ ...snapshot(group), status: 'closed', closedBy }];
+    return heldBack ? [{ ...snapshot(group), closedBy }] : [];
   }
 
   /** The device is no longer silent, or no longer expected. */
@@ -81,6 +97,11 @@ export function createSilentDevices(
     groupOf.delete(key);
     group.silent.delete(key);
     return group.silent.size === 0 ? over(group, closedBy, end) : none;
+  }
+
+  function forget(key: string): void {
+    const device = rollCall.forget(key);
+    if (device !== undefined) groupOf.get(key)?.forgotten.push([key, device]);
   }
 
   function raise({ event }: Group, surprise: number, timestamp: number): void {
@@ -100,6 +121,7 @@ export function createSilentDevices(
         opened: false,
         heldBack: false,
         silent: new Set(),
+        forgotten: [],
       };
       groups.push(group);
     }
@@ -125,21 +147,22 @@ export function createSilentDevices(
     const events: AnomalyEvent[] = [];
     nextReview = Infinity;
     for (const [key, device] of rollCall.known()) {
-      const { heardAt, interval } = device;
+      const { heardAt, interval, missed } = device;
       const length = rollCall.silenceOf(device);
       let group = groupOf.get(key);
       if (group === undefined && length < rules.shortest) {
         nextReview = Math.min(nextReview, heardAt + rules.shortest * interval);
         continue;
       }
-      if (acceptAfter > 0 && length >= acceptAfter) {
-        rollCall.forget(key);
+      const isAcceptable = acceptAfter > 0 && missed !== true;
+      if (isAcceptable && length >= acceptAfter) {
+        forget(key);
         continue;
       }
       group ??= join(key, device, rules);
       group.event.end = timestamp;
       raise(group, rules.surpriseAt(length), timestamp);
-      if (acceptAfter > 0) nextReview = Math.min(nextReview, heardAt + acceptAfter * interval);
+      if (isAcceptable) nextReview = Math.min(nextReview, heardAt + acceptAfter * interval);
     }
     for (const key of [...groupOf.keys()])
       if (rollCall.get(key) === undefined) events.push(...leave(key, 'accepted', timestamp));
@@ -186,9 +209,14 @@ export function createSilentDevices(
     accept(id: string, clock: number): readonly AnomalyEvent[] {
       const group = groups.find(({ event }) => event.id === id);
       return [...(group?.silent ?? [])].flatMap((key) => {
-        rollCall.forget(key);
+        forget(key);
         return leave(key, 'accepted', clock);
       });
+    },
+    /** Devices that were forgotten are missed until they send again; their event opens again, and is not accepted by itself. */
+    remember(forgotten: ForgottenDevices): void {
+      for (const [key, device] of forgotten) rollCall.remember(key, device);
+      nextReview = rollCall.now;
     },
     /** Ends all events at the end of the input. */
     closeAll(clock: number): AnomalyEvent[] {
@@ -208,7 +236,12 @@ export function createSilentDevices(
     },
     snapshot: (): SilentDevicesSnapshot => ({
       rollCall: rollCall.snapshot(),
-      groups: groups.map((one) => ({ ...one, event: { ...one.event }, silent: [...one.silent] })),
+      groups: groups.map((one) => ({
+        ...one,
+        event: { ...one.event },
+        silent: [...one.silent],
+        forgotten: [...one.forgotten],
+      })),
       version,
       nextReview,
     }),

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { AnomalyEvent } from '../../src/domain/event';
 import { createEventTracker, type EventPolicy } from '../../src/domain/event';
+import type { Label, LabelName } from '../../src/domain/label';
 import type { SilenceRules } from '../../src/domain/silent-devices';
 import { seededUniform } from '../calibration/seeded';
 import { eventPolicy } from './event-policy';
@@ -124,6 +125,73 @@ describe('a device that stops speaking', () => {
       { watchedDevices: 5 },
     );
     expect(brief(events).at(-1)).toEqual(['accepted', 'd2']);
+  });
+});
+
+describe('a silence that was accepted', () => {
+  const rounds = 260;
+  const lost = (key: string, round: number) => key === 'd2' && round >= 40 && round < 220;
+  const label = (name: LabelName): Label => ({ key: 'd2', from: 0, to: 45 * interval, label: name });
+
+  /** All events of a partition that gets labels before a round, and is restored from its snapshot with each of them. */
+  function listenWith(labels: Readonly<Record<number, Label>>, acceptAfter = 50) {
+    let tracker = createEventTracker({ ...policy, acceptAfter });
+    const events: AnomalyEvent[] = [];
+    const known: Label[] = [];
+    let round = 0;
+    for (const { key, time } of plant(4, rounds, lost)) {
+      while (time >= round * interval) {
+        const given = labels[round++];
+        if (given !== undefined) {
+          known.push(given);
+          tracker = createEventTracker(
+            { ...policy, acceptAfter },
+            JSON.parse(JSON.stringify(tracker.snapshot())) as ReturnType<typeof tracker.snapshot>,
+          );
+        }
+        for (const found of tracker.labelled([...known])) events.push(...tracker.label(found).events);
+      }
+      events.push(...tracker.hear(key, time, rules));
+    }
+    return { tracker, events };
+  }
+
+  test('is undone by a label: the device is missed again, until it sends', () => {
+    const { events, tracker } = listenWith({ 120: label('anomaly') });
+    expect(brief(events)).toEqual([
+      ['open', 'd2'],
+      ['accepted', 'd2'],
+      ['open', 'd2'],
+      ['resumed', 'd2'],
+    ]);
+    const [open, , again, resumed] = events;
+    expect([again!.id, again!.start]).toEqual([open!.id, open!.start]);
+    expect(again!.openedAt / interval).toBeCloseTo(121, 0);
+    expect(resumed!.end / interval).toBeCloseTo(220.5, 0);
+    expect(tracker.open).toBe(0);
+  });
+
+  test('and so is one that a label has accepted', () => {
+    const { events } = listenWith({ 60: label('new normal'), 120: label('anomaly') }, 0);
+    expect(brief(events)).toEqual([
+      ['open', 'd2'],
+      ['accepted', 'd2'],
+      ['open', 'd2'],
+      ['resumed', 'd2'],
+    ]);
+  });
+
+  test('is no longer undone once the device has sent again', () => {
+    const { events } = listenWith({ 230: label('anomaly') });
+    expect(brief(events)).toEqual([
+      ['open', 'd2'],
+      ['accepted', 'd2'],
+    ]);
+  });
+
+  test('is undone although another label says that it was normal, if that was given before', () => {
+    const { events } = listenWith({ 100: label('normal'), 120: label('anomaly') });
+    expect(events.filter(({ status }) => status === 'open')).toHaveLength(2);
   });
 });
 
