@@ -138,6 +138,20 @@ describe('the alert rules', () => {
   });
 });
 
+test('the chart has the same alert rules: UPDATE_DOCS=1 npx jest test/deploy.test.ts', () => {
+  const copy = 'helm/vaemon/files/vaemon.rules.yml';
+  if (process.env['UPDATE_DOCS'] === '1')
+    writeFileSync(path.join(deploy, copy), read('prometheus/vaemon.rules.yml'));
+  expect(read(copy)).toBe(read('prometheus/vaemon.rules.yml'));
+});
+
+test('the chart has the version of the program', () => {
+  const { version } = JSON.parse(readFileSync(path.join(deploy, '../package.json'), 'utf8')) as {
+    version: string;
+  };
+  expect(parse(read('helm/vaemon/Chart.yaml'))).toMatchObject({ version, appVersion: version });
+});
+
 describe.each(Object.entries(dashboards))('the dashboard %s', (file, generated) => {
   interface Panel {
     id: number;
