@@ -73,6 +73,19 @@ export async function openApi(
   };
 }
 
+/** Does the work by the daemon, or, where none answers, in the store. */
+export async function byDaemonOrStore<T>(
+  { stderr }: CommandContext,
+  byDaemon: () => Promise<T>,
+  inStore: () => Promise<T>,
+): Promise<T> {
+  return byDaemon().catch((error: unknown) => {
+    if (!(error instanceof UnreachableError)) throw error;
+    stderr.write('no daemon answers: this is done in the store\n');
+    return inStore();
+  });
+}
+
 function addressOf({ host, port }: Settings['daemon']['http']): string {
   const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;

@@ -1,11 +1,10 @@
 /** `vaemon events`: the events that a daemon keeps, or, where none runs, those in the store. */
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { AnomalyEvent } from '../domain/event';
-import { createEventFiles } from '../past/event-files';
+import { createEventFiles, eventFolder } from '../past/event-files';
 import { summarize } from '../sinks/notification/describe';
 import { isObject } from '../system/json';
-import { openApi, route, UnreachableError, urlHelp, type ApiClient, type ApiOptions } from './api-client';
+import { byDaemonOrStore, openApi, route, urlHelp, type ApiClient, type ApiOptions } from './api-client';
 import type { CommandContext, Register } from './context';
 import { detectorCommand, jsonText, wholeFrom } from './options';
 
@@ -31,20 +30,19 @@ export const register: Register = (program: Command, context) => {
 };
 
 async function listEvents(path: string, options: EventsOptions, context: CommandContext): Promise<void> {
-  const { stdout, stderr } = context;
+  const { stdout } = context;
   const { json = false, follow = false } = options;
   const api = await openApi(path, options, context);
-  let events: Shown[];
-  try {
+  const fromDaemon = async (): Promise<Shown[]> => {
     const { detector, status, key, limit } = options;
     const wanted = Object.entries({ detector, status, key, limit: String(limit) });
     const given = wanted.filter((one): one is [string, string] => one[1] !== undefined);
-    ({ events } = (await api.request('GET', `/events?${new URLSearchParams(given).toString()}`)) as never);
-  } catch (error) {
-    if (!(error instanceof UnreachableError) || follow) throw error;
-    stderr.write('no daemon answers: these are the events in the store\n');
-    events = await readStored(api, options);
-  }
+    return (await api.request('GET', `/events?${new URLSearchParams(given).toString()}`))['events'] as never;
+  };
+  // In the store nothing happens.
+  const events = follow
+    ? await fromDaemon()
+    : await byDaemonOrStore(context, fromDaemon, () => readStored(api, options));
   const print = (event: Shown): void =>
     void stdout.write(json ? `${JSON.stringify(event)}\n` : `${describe(event)}\n`);
   if (json && !follow) stdout.write(jsonText({ events }));
@@ -59,7 +57,7 @@ async function readStored(
   const all: Shown[] = [];
   for (const { settings: one } of settings.detectors) {
     if (detector !== undefined && detector !== one.detector) continue;
-    const folder = join(settings.daemon.store.path, one.detector, 'past', 'events');
+    const folder = eventFolder(settings.daemon.store.path, one.detector);
     const stored = await createEventFiles(folder).readAll(() => undefined);
     all.push(...stored.map(({ event, label }) => ({ ...event, ...(label && { label }) })));
   }

@@ -1,8 +1,13 @@
 /** `vaemon label`: what an event was, for trainings, the alarm budget and new normals. */
 import { Argument } from 'commander';
-import { labelNames } from '../domain/label';
-import { openApi, route, urlHelp, type ApiOptions } from './api-client';
-import type { Register } from './context';
+import type { Settings } from '../config/settings';
+import { labelNames, type LabelName } from '../domain/label';
+import { createLogger } from '../logger';
+import { createEventFiles, eventFolder } from '../past/event-files';
+import type { EventLabel } from '../past/event-records';
+import { createLabelWriter } from '../runtime/label-writer';
+import { byDaemonOrStore, openApi, route, urlHelp, type ApiOptions } from './api-client';
+import type { CommandContext, Register } from './context';
 import { configurationCommand, jsonText } from './options';
 
 interface LabelOptions extends ApiOptions {
@@ -10,20 +15,49 @@ interface LabelOptions extends ApiOptions {
 }
 
 export const register: Register = (program, context) => {
-  configurationCommand(program, 'label', 'label an event of a running daemon')
+  configurationCommand(program, 'label', 'label an event, by the daemon or, if none runs, in the store')
     .argument('<event>', 'id of the event, as `vaemon events` prints it')
     .addArgument(new Argument('<label>', 'what it was').choices(labelNames))
     .option('--note <text>', 'why', '')
     .option('--url <url>', urlHelp)
     .option('--json', 'print the event as JSON')
-    .action(async (path: string, id: string, label: string, options: LabelOptions) => {
+    .action(async (path: string, id: string, label: LabelName, options: LabelOptions) => {
       const api = await openApi(path, options, context);
-      const { revision } = await api.request('GET', route`/events/${id}`);
-      const event = await api.request('POST', route`/events/${id}/label`, {
-        label,
-        note: options.note,
-        revision,
-      });
+      const { note } = options;
+      const event = await byDaemonOrStore(
+        context,
+        async () => {
+          const { revision } = await api.request('GET', route`/events/${id}`);
+          return api.request('POST', route`/events/${id}/label`, { label, note, revision });
+        },
+        () => labelStored(api.settings, context, id, { label, note, at: Date.now() }),
+      );
       context.stdout.write(options.json === true ? jsonText(event) : `${id}: ${label}\n`);
     });
 };
+
+/** @throws Error if no detector has the event, or if there is no place for its label */
+async function labelStored(
+  { daemon, detectors }: Settings,
+  { stderr }: CommandContext,
+  id: string,
+  label: EventLabel,
+): Promise<object> {
+  for (const { settings } of detectors) {
+    const files = createEventFiles(eventFolder(daemon.store.path, settings.detector));
+    const whole = await files.read(id);
+    if (whole === undefined) continue;
+    const writer = await createLabelWriter(settings, createLogger({ ...daemon.log, stream: stderr }));
+    if (writer === undefined)
+      throw new Error(
+        'labels have no place: set training.labels.file or training.labels.topic, so that trainings read them',
+      );
+    const { event, revision } = whole;
+    const { key, keys = [key], start, end } = event;
+    await writer.write({ id, keys, start, end, label: label.label, note: label.note });
+    const labelled = { updatedAt: label.at, label, revision: revision + 1 };
+    await files.write({ ...whole, ...labelled });
+    return { ...event, reportedAt: whole.reportedAt, ...labelled };
+  }
+  throw new Error(`there is no event ${JSON.stringify(id)} in the store`);
+}

@@ -1,6 +1,11 @@
 /** `vaemon mute`: keeps events of devices or channels from alarming people, for a time or in windows that recur. */
 import { InvalidArgumentError } from 'commander';
-import { openApi, route, urlHelp, type ApiOptions } from './api-client';
+import type { Settings } from '../config/settings';
+import { isInForce, type Mute as StoredMute } from '../domain/mute';
+import { openMutes } from '../past/mutes';
+import { configuredSource } from '../sources/configured';
+import { readMute, type MuteRequest } from '../web/api/routes/changes';
+import { byDaemonOrStore, openApi, route, urlHelp, type ApiOptions } from './api-client';
 import { nameDetector } from './detector-name';
 import type { Register } from './context';
 import { detectorCommand, jsonText } from './options';
@@ -20,7 +25,7 @@ export const register: Register = (program, context) => {
   detectorCommand(
     program,
     'mute',
-    'mute events of a running daemon: they are kept, but not sent to sinks for people',
+    'mute events, by the daemon or, if none runs, in the store: they are kept, but not sent to sinks for people',
   )
     .option('--key <device>', 'events of this device (default: of all)')
     .option('--channel <name>', 'events in which this channel ranks first (default: all)')
@@ -38,37 +43,86 @@ export const register: Register = (program, context) => {
     .option('--json', 'print as JSON')
     .action(async (path: string, options: MuteOptions) => {
       const api = await openApi(path, options, context);
-      const print = (answer: object, text: string): void =>
-        void context.stdout.write(options.json === true ? jsonText(answer) : text);
+      const { stdout } = context;
       if (options.list === true) {
-        const answer = await api.request('GET', '/mutes');
-        print(answer, (answer['mutes'] as Mute[]).map(describe).join(''));
+        const mutes = await byDaemonOrStore(
+          context,
+          async () => (await api.request('GET', '/mutes'))['mutes'] as Mute[],
+          () => listStored(api.settings),
+        );
+        stdout.write(options.json === true ? jsonText({ mutes }) : mutes.map(describe).join(''));
         return;
       }
       const detector = nameDetector(api.settings, options.detector);
-      if (options.remove !== undefined) {
-        const answer = await api.request('DELETE', route`/detectors/${detector}/mutes/${options.remove}`);
-        print(answer, `${options.remove} is removed\n`);
+      const { remove: id } = options;
+      if (id !== undefined) {
+        await byDaemonOrStore(
+          context,
+          () => api.request('DELETE', route`/detectors/${detector}/mutes/${id}`).then(() => undefined),
+          () => removeStored(api.settings, detector, id),
+        );
+        stdout.write(options.json === true ? jsonText({ removed: id }) : `${id} is removed\n`);
         return;
       }
-      const { key, channel, note, cron, timeZone, for: forMs } = options;
-      if (forMs === undefined) throw new Error('--for is missing: how long, such as 8h');
-      const time = cron === undefined ? { forMs } : { recurring: { cron, forMs, timeZone } };
-      const wanted = { key, channel, note };
-      const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
-      const mute = await api.request('POST', route`/detectors/${detector}/mutes`, { ...given, ...time });
-      print(mute, describe(mute as unknown as Mute));
+      const wanted = readRequest(options);
+      const mute = await byDaemonOrStore(
+        context,
+        async () =>
+          (await api.request('POST', route`/detectors/${detector}/mutes`, wanted)) as unknown as Mute,
+        () => addStored(api.settings, detector, wanted),
+      );
+      stdout.write(options.json === true ? jsonText(mute) : describe(mute));
     });
 };
 
-interface Mute {
+interface Mute extends StoredMute {
   detector: string;
-  id: string;
-  key: string;
-  channel: string;
-  until: number | null;
-  recurring?: { cron: string };
   inForce: boolean;
+}
+
+function readRequest({ key, channel, note, cron, timeZone, for: forMs }: MuteOptions): MuteRequest {
+  if (forMs === undefined) throw new Error('--for is missing: how long, such as 8h');
+  const time = cron === undefined ? { forMs } : { recurring: { cron, forMs, timeZone } };
+  const given = Object.entries({ key, channel, note }).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(given), ...time };
+}
+
+function openStored(settings: Settings, detector: string): ReturnType<typeof openMutes> {
+  return openMutes({
+    directory: settings.daemon.store.path,
+    detector,
+    now: Date.now,
+    reported: () => undefined,
+    log: {
+      error(message, { err }) {
+        throw new Error(message, { cause: err });
+      },
+    },
+  });
+}
+
+async function listStored(settings: Settings): Promise<Mute[]> {
+  const all: Mute[] = [];
+  for (const { settings: one } of settings.detectors) {
+    const { detector } = one;
+    const mutes = await openStored(settings, detector);
+    all.push(...mutes.list().map((mute) => ({ detector, ...mute, inForce: isInForce(mute, Date.now()) })));
+  }
+  return all;
+}
+
+async function addStored(settings: Settings, detector: string, request: MuteRequest): Promise<Mute> {
+  const { source } = settings.detectors.find((one) => one.settings.detector === detector)!.settings;
+  if (configuredSource(source).replayRate !== undefined)
+    throw new Error('mutes follow the times of the recording: start the daemon');
+  const mutes = await openStored(settings, detector);
+  const mute = await mutes.add(readMute(request, Date.now()));
+  return { detector, ...mute, inForce: isInForce(mute, Date.now()) };
+}
+
+async function removeStored(settings: Settings, detector: string, id: string): Promise<void> {
+  const mutes = await openStored(settings, detector);
+  if (!(await mutes.remove(id))) throw new Error('there is no such mute, or no longer');
 }
 
 function describe({ detector, id, key, channel, until, recurring, inForce }: Mute): string {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { createModelStore, type ModelStore } from '../store/model-store';
 import type { VersionSummary } from '../web/api/detector-view';
-import { openApi, route, UnreachableError, urlHelp, type ApiClient, type ApiOptions } from './api-client';
+import { byDaemonOrStore, openApi, route, urlHelp, type ApiClient, type ApiOptions } from './api-client';
 import type { CommandContext, Register } from './context';
 import { nameDetector } from './detector-name';
 import { detectorCommand, jsonText } from './options';
@@ -136,11 +136,11 @@ async function run<T extends object>(
 ): Promise<void> {
   const api = await openApi(path, options, context);
   const detector = nameDetector(api.settings, options.detector);
-  const result = await byApi(api, detector).catch((error: unknown) => {
-    if (!(error instanceof UnreachableError)) throw error;
-    context.stderr.write('no daemon answers: this is done in the store\n');
-    return inStore(createModelStore({ directory: api.settings.daemon.store.path, detector }));
-  });
+  const result = await byDaemonOrStore(
+    context,
+    () => byApi(api, detector),
+    () => inStore(createModelStore({ directory: api.settings.daemon.store.path, detector })),
+  );
   context.stdout.write(options.json === true ? jsonText(result) : format(result));
 }
 

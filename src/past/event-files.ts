@@ -18,6 +18,11 @@ const schema = 1;
 
 export type EventFiles = ReturnType<typeof createEventFiles>;
 
+/** Folder of the events of a detector in a store. */
+export function eventFolder(store: string, detector: string): string {
+  return join(store, detector, 'past', 'events');
+}
+
 export function createEventFiles(folder: string) {
   let prepared = false;
   const pathOf = (id: string): string =>

@@ -3,7 +3,6 @@
  * told of each record and keeps it in memory; files are written beside, so that no record waits for them. What the last save did
  * not contain is lost with the process, and nothing else depends on it.
  */
-import { join } from 'node:path';
 import type { AnomalyEvent } from '../domain/event';
 import type { WitnessedRecord, WriteValues } from '../domain/witnessed-record';
 import type { DetectorSettings } from '../config/settings';
@@ -11,7 +10,7 @@ import type { Sink } from '../sinks/sink';
 import { createStateStore } from '../state/store';
 import { messageOf } from '../system/error-text';
 import { pause } from '../system/pause';
-import { createEventFiles } from './event-files';
+import { createEventFiles, eventFolder } from './event-files';
 import {
   createEventRecords,
   withTopChannels,
@@ -58,8 +57,7 @@ export type Past = Awaited<ReturnType<typeof openPast>>;
 export async function openPast(options: PastOptions) {
   const { directory, detector, settings, events, continues, log, now = Date.now } = options;
   const minutes = Math.max(1, Math.round(settings.scoresMs / minuteMs));
-  const folder = join(directory, detector, 'past');
-  const files = createEventFiles(join(folder, 'events'));
+  const files = createEventFiles(eventFolder(directory, detector));
   const scoreStore = createStateStore({ directory, detector, folder: 'past' });
   const records = createEventRecords({ around: settings.records, now });
   const devices = new Map<string, Device>();

@@ -1,7 +1,8 @@
 /** Commands on a running daemon, and on its store while none runs. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCli } from '../../src/cli/cli';
+import { createEventFiles, eventFolder } from '../../src/past/event-files';
 import { removeFolders, minimalDetector, writeFolder } from '../config/folder';
 import { changeToken, eventOf, play, startApi, type Started } from '../web/api/harness';
 import { captureContext } from './capture';
@@ -50,21 +51,18 @@ test('events lists them, the newest last, with the id that label takes', async (
 });
 
 test('events --follow prints events as they happen, until the daemon ends', async () => {
-  const following = run('events', folder, '--follow', '--json');
-  const timer = setInterval(() => {
-    if (started.past.events().length === 0) play(started.past, 'pump-7', 0, 50);
-  }, 300);
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  clearInterval(timer);
+  const captured = captureContext({});
+  const following = runCli(['events', folder, '--follow', '--json'], captured.context);
+  // Each client of the stream is sent this event until one has printed it.
+  while (captured.stdout() === '') {
+    started.past.report([eventOf('pump-7', 'open')], []);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   await started.stop();
   stopped = true;
-  const { stdout } = await following;
-  expect(
-    stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as object),
-  ).toMatchObject([{ id, status: 'open' }]);
+  await following;
+  const [stdout] = captured.stdout().trim().split('\n') as [string];
+  expect(JSON.parse(stdout)).toMatchObject({ id, status: 'open' });
 });
 
 test('label labels an event, again as well', async () => {
@@ -138,15 +136,119 @@ describe.each(['by the daemon', 'in the store while none runs'])('versions, %s',
   });
 });
 
-test('the events of the store are listed while no daemon runs', async () => {
-  play(started.past, 'pump-7');
-  await started.past.save();
-  writeFileSync(join(folder, 'daemon.yaml'), `http: { port: 1 }\nstore: { path: '${started.directory}' }\n`);
-  const { stdout, stderr } = await run('events', folder);
-  expect(stdout).toContain(id);
-  expect(stderr).toContain('no daemon answers');
-  expect(await run('label', folder, id, 'normal')).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining('no daemon answers at http://127.0.0.1:1') as string,
+describe('in the store while no daemon runs', () => {
+  let labels: string;
+  beforeEach(async () => {
+    play(started.past, 'pump-7');
+    await started.past.save();
+    labels = join(started.directory, 'offline-labels.csv');
+    // There no daemon answers.
+    writeFileSync(
+      join(folder, 'daemon.yaml'),
+      `http: { port: 1 }\nstore: { path: '${started.directory}' }\n`,
+    );
+  });
+
+  const withLabels = (): string[] => ['-s', `training.labels.file=${labels}`];
+
+  test('events are listed, but not followed', async () => {
+    const { stdout, stderr } = await run('events', folder);
+    expect(stdout).toContain(id);
+    expect(stderr).toContain('no daemon answers');
+    expect(JSON.parse((await run('events', folder, '--json')).stdout)).toMatchObject({ events: [{ id }] });
+    expect((await run('events', folder, '--status', 'open')).stdout).toBe('');
+    expect(await run('events', folder, '--follow')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no daemon answers at http://127.0.0.1:1') as string,
+    });
+  });
+
+  test('an event is labelled where trainings read labels, and the next daemon knows it', async () => {
+    const labelled = await run(
+      'label',
+      folder,
+      id,
+      'normal',
+      '--note',
+      'cleaning',
+      '--json',
+      ...withLabels(),
+    );
+    expect(labelled).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('no daemon answers') as string,
+    });
+    expect(JSON.parse(labelled.stdout)).toMatchObject({ id, revision: 1, label: { label: 'normal' } });
+    await run('label', folder, id, 'anomaly', ...withLabels());
+    expect(readFileSync(labels, 'utf8').trim().split('\n')).toEqual([
+      'start,end,key,label,note',
+      '2026-01-05T00:00:40.000Z,2026-01-05T00:00:59.000Z,pump-7,normal,cleaning',
+      '2026-01-05T00:00:40.000Z,2026-01-05T00:00:59.000Z,pump-7,anomaly,',
+    ]);
+    const stored = createEventFiles(eventFolder(started.directory, 'plant'));
+    const { records, channels, ...past } = (await stored.read(id))!;
+    expect(past).toMatchObject({ revision: 2, label: { label: 'anomaly' }, event: { status: 'closed' } });
+    expect([records.timestamps.length, channels]).toEqual([expect.any(Number), ['flow', 'power']]);
+    expect(records.timestamps.length).toBeGreaterThan(40);
+    expect((await run('events', folder)).stdout).toContain('(anomaly)');
+  });
+
+  test('a label that is not possible is refused, with what to do', async () => {
+    expect(await run('label', folder, 'nothing', 'anomaly', ...withLabels())).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('there is no event "nothing" in the store') as string,
+    });
+    expect(await run('label', folder, id, 'anomaly')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('training.labels.file') as string,
+    });
+    expect((await run('events', folder)).stdout).not.toContain('(anomaly)');
+  });
+
+  test('mutes are added, listed and removed, and a running daemon follows them', async () => {
+    const added = await run('mute', folder, '--key', 'pump-7', '--for', '8h', '--json');
+    expect(JSON.parse(added.stdout)).toMatchObject({ detector: 'plant', key: 'pump-7', inForce: true });
+    await run('mute', folder, '--cron', '0 2 * * 0', '--for', '2h');
+    await started.mutes.refresh();
+    const [first, second] = started.mutes.list();
+    expect([first, second]).toMatchObject([
+      { key: 'pump-7', channel: '' },
+      { key: '', until: null },
+    ]);
+    const listed = JSON.parse((await run('mute', folder, '--list', '--json')).stdout) as { mutes: object[] };
+    expect(listed.mutes).toHaveLength(2);
+    expect((await run('mute', folder, '--list')).stdout).toContain(`${first!.id}  plant/pump-7  until `);
+    expect((await run('mute', folder, '--remove', first!.id)).stdout).toContain('is removed');
+    await started.mutes.refresh();
+    expect(started.mutes.list()).toEqual([second]);
+    expect(await run('mute', folder, '--remove', first!.id)).toMatchObject({ code: 1 });
+    expect(await run('mute', folder, '--cron', 'x', '--for', '2h')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('recurring.cron') as string,
+    });
+  });
+
+  test('damaged mutes are not replaced', async () => {
+    const path = join(started.directory, 'plant', 'mutes.json');
+    writeFileSync(path, '[{');
+    expect(await run('mute', folder, '--key', 'pump-7', '--for', '8h')).toMatchObject({ code: 1 });
+    expect(readFileSync(path, 'utf8')).toBe('[{');
+  });
+
+  test('the mutes of a recording need its time, and so the daemon', async () => {
+    const recorded = [
+      '-s',
+      'source.kind=file',
+      '-s',
+      'source.file.path=x.csv',
+      '-s',
+      'source.file.rate=60',
+      '-s',
+      'source.file.clock=records',
+    ];
+    expect(await run('mute', folder, '--key', 'pump-7', '--for', '8h', ...recorded)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('times of the recording') as string,
+    });
   });
 });

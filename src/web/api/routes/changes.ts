@@ -131,12 +131,13 @@ function allMutes({ detectors }: ApiContext): (Mute & { detector: string; inForc
   );
 }
 
-interface MuteRequest extends Partial<Omit<Mute, 'id' | 'until'>> {
+export interface MuteRequest extends Partial<Omit<Mute, 'id' | 'until'>> {
   forMs?: number;
   until?: number;
 }
 
-function readMute(request: MuteRequest, now: number): Omit<Mute, 'id'> {
+/** @throws ApiError if it is not possible */
+export function readMute(request: MuteRequest, now: number): Omit<Mute, 'id'> {
   const { key = '', channel = '', from = now, forMs, until, recurring: windows, note: why = '' } = request;
   if (forMs !== undefined && until !== undefined) throw new ApiError(400, 'body has both forMs and until');
   const end = until ?? (forMs === undefined ? null : from + forMs);
