@@ -1,6 +1,7 @@
 /** Intervals that no training may learn from: events and their surroundings. Kept on disk for the next training. */
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Logger } from '../logger';
 import { privateFolder, writeAtomically } from '../system/atomic-write';
 import { errorCode } from '../system/file-system';
 import type { Interval } from '../training/exclusion';
@@ -25,6 +26,31 @@ const maxIntervals = 10_000;
 /** Path of a detector's quarantine in the folder of the store. */
 export function quarantinePath(storePath: string, detector: string): string {
   return join(storePath, detector, 'quarantine.json');
+}
+
+/**
+ * The quarantine of a detector.
+ * @param isColdStart what a cold start has not seen yet is no anomaly: the configured model has to learn from it
+ */
+export async function openQuarantine(
+  path: string,
+  marginMs: number,
+  isColdStart: () => boolean,
+  log: Pick<Logger, 'error'>,
+) {
+  const quarantine = await Quarantine.open(path, marginMs, (err) =>
+    log.error('quarantine is unreadable: the next trainings learn from earlier events; a copy is kept', {
+      copy: `${path}.damaged`,
+      err,
+    }),
+  );
+  return {
+    path,
+    add(key: string, start: number, end: number): void {
+      if (!isColdStart()) quarantine.add(key, start, end);
+    },
+    save: (current: readonly CurrentEvent[]): Promise<void> => quarantine.save(isColdStart() ? [] : current),
+  };
 }
 
 /** Several processes may share a file: each adds its own intervals, and checks at its next save that they are still there. */

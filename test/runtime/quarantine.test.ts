@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Quarantine, readQuarantine } from '../../src/runtime/quarantine';
+import { openQuarantine, Quarantine, readQuarantine } from '../../src/runtime/quarantine';
+import { createRecordedLog } from './recorded-log';
 
 let directory: string;
 let path: string;
@@ -124,4 +125,16 @@ test('a truncated file is reported and kept aside, and only its owner can read t
   await quarantine.save([]);
   expect(await readQuarantine(path)).toEqual([{ key: 'b', from: 1, to: 2 }]);
   expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test('what a cold start takes for an event is not kept from the training that replaces it', async () => {
+  let isColdStart = true;
+  const quarantine = await openQuarantine(path, 1000, () => isColdStart, createRecordedLog());
+  quarantine.add('pump-1', 10_000, 20_000);
+  await quarantine.save([{ key: 'pump-2', start: 10_000, end: 20_000 }]);
+  expect(await readQuarantine(path)).toEqual([]);
+  isColdStart = false;
+  quarantine.add('pump-1', 30_000, 40_000);
+  await quarantine.save([]);
+  expect(await readQuarantine(path)).toEqual([{ key: 'pump-1', from: 29_000, to: 41_000 }]);
 });

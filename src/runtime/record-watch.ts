@@ -1,0 +1,38 @@
+/** What becomes of the records that a detector receives: their rate, whether any is scored, and a word on those that are not. */
+import type { DetectorSettings } from '../config/settings';
+import type { Logger } from '../logger';
+import type { DetectorMetrics } from '../metrics/metrics';
+import type { Outcome } from '../pipeline/outcome';
+import type { PartitionStates } from '../state/partitions';
+import { createRecordRate } from './record-rate';
+import { createRecordReports } from './record-reports';
+import { createScoreWatch } from './score-watch';
+
+/** @param length records of a window */
+export function createRecordWatch(
+  { window: { maxKeys } }: Pick<DetectorSettings, 'window'>,
+  length: number,
+  states: Pick<PartitionStates, 'partitions'>,
+  metrics: Pick<DetectorMetrics, 'openEvents' | 'scoresNothing'>,
+  log: Logger,
+) {
+  const keys = (): number => states.partitions.reduce((sum, { windows }) => sum + windows.size, 0);
+  const scoreWatch = createScoreWatch(length, keys, Date.now);
+  const reports = createRecordReports({ maxKeys, scoreWatch, log, now: Date.now });
+  const rate = createRecordRate(() => performance.now());
+  return {
+    /** Takes an outcome that all sinks have. */
+    observe(outcome: Outcome): void {
+      rate.add(outcome.counts.consumed - outcome.counts.warmUps);
+      scoreWatch.observe(outcome);
+      reports.observe(outcome);
+      metrics.openEvents.ended(outcome.events);
+      metrics.scoresNothing(scoreWatch.problem() !== undefined);
+    },
+    /** Why the detector scores nothing of what it receives, if so. */
+    problem: () => scoreWatch.problem(),
+    perSecond: () => rate.perSecond(),
+    /** Reports the records since the last report. */
+    flush: () => reports.flush(),
+  };
+}

@@ -1,0 +1,97 @@
+/** The events of one detector as people see them: kept in the recent past, marked where a person has muted them, counted while open. */
+import type { DetectorSettings } from '../config/settings';
+import type { Logger } from '../logger';
+import type { DetectorMetrics } from '../metrics/metrics';
+import type { PastEvent } from '../past/event-records';
+import { openMutes } from '../past/mutes';
+import { openPast } from '../past/past';
+import type { Witness } from '../pipeline/decision';
+import type { Sink } from '../sinks/sink';
+import type { PartitionStates } from '../state/partitions';
+import { Cleanup } from './cleanup';
+import { closeEvents } from './partition-states';
+import { Poll } from './poll';
+import { unmutedEvents } from './unmuted-events';
+
+export interface ReportedEventsOptions {
+  settings: Pick<DetectorSettings, 'detector' | 'events' | 'past'>;
+  /** Folder of the store. */
+  directory: string;
+  pollIntervalMs: number;
+  states: PartitionStates;
+  sinks: readonly Sink[];
+  metrics: DetectorMetrics;
+  /** Number of open events that `/metrics` lists. */
+  listed: number;
+  /** A finite source: its events end with it, and those of the next start are new. */
+  bounded: boolean;
+  /** Faster than the wall clock: the present is the newest record. */
+  replayed: boolean;
+  /** Called with each event that is reported or labelled. */
+  onEvent: (past: PastEvent) => void;
+  log: Logger;
+}
+
+export type ReportedEvents = Awaited<ReturnType<typeof openReportedEvents>>;
+
+export async function openReportedEvents(options: ReportedEventsOptions) {
+  const { settings, directory, states, sinks, metrics, listed: most, log } = options;
+  const { detector } = settings;
+  const cleanup = new Cleanup();
+  const past = await openPast({
+    directory,
+    detector,
+    settings: settings.past,
+    events: settings.events,
+    continues: !options.bounded,
+    log,
+  });
+  past.subscribe(options.onEvent);
+  cleanup.add('past', () => past.stop());
+  const now = (): number => (options.replayed ? past.newest() : Date.now());
+  const reported = (id: string) => past.event(id)?.event;
+  const mutes = await openMutes({ directory, detector, now, reported, log });
+  const poll = new Poll(options.pollIntervalMs, mutes.refresh);
+  cleanup.add('mutes', () => poll.stop());
+
+  const open = unmutedEvents((limit) => states.openEvents(limit), mutes);
+  metrics.openEvents.from(() => {
+    const listed = open(most);
+    // A list that is not full has all of them.
+    return { listed, others: listed.length < most ? 0 : states.open - listed.length };
+  });
+  cleanup.add('open events', () => metrics.openEvents.from(() => ({ listed: [], others: 0 })));
+
+  const observers = sinks.filter(({ observe }) => observe !== undefined);
+  const witness: Witness = {
+    observe(...record) {
+      past.observe(...record);
+      for (const sink of observers) sink.observe?.(...record);
+    },
+    report(events, channels) {
+      const marked = mutes.mark(events);
+      past.report(marked, channels);
+      return marked;
+    },
+  };
+
+  /** Ends and reports the events of a source that has no more records. */
+  const closeAll = (): Promise<void> =>
+    closeEvents({ closeEvents: () => [...mutes.mark(states.closeEvents())] }, [...sinks, past.sink], metrics);
+  if (options.bounded)
+    cleanup.add('events', () =>
+      closeAll().catch((err: unknown) => log.warn('open events could not be closed', { err })),
+    );
+
+  return {
+    past,
+    mutes,
+    /** Unix ms. */
+    now,
+    /** The most surprising open events that are not muted. */
+    open,
+    witness,
+    closeAll,
+    stop: () => cleanup.release(),
+  };
+}
