@@ -25,6 +25,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY backbone ./backbone
+COPY docs/runbooks.md ./docs/
 COPY config ./config
 COPY data/host/*.csv* ./data/host/
 # `node` by number, so that Kubernetes can tell that it is not root.

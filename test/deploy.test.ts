@@ -3,6 +3,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { dashboards } from '../scripts/dashboards';
 import { daemonSchema } from '../src/config/daemon';
+import { readRunbooks, runbooksPath } from '../src/web/runbooks';
 
 const deploy = path.join(__dirname, '../deploy');
 const read = (file: string) => readFileSync(path.join(deploy, file), 'utf8');
@@ -79,8 +80,19 @@ describe('the alert rules', () => {
       expect(annotations).toMatchObject({
         summary: expect.any(String),
         description: expect.any(String),
-        runbook_url: `https://vaemon.example/docs/runbooks.md#${alert.toLowerCase()}`,
+        runbook_url: `http://localhost:${String(daemonSchema.http.port.default)}/runbooks#${alert.toLowerCase()}`,
       });
+  });
+
+  test('the page that the daemon serves has the anchor that each link leads to', () => {
+    const served = String(readRunbooks().body);
+    const links = rules.map(({ annotations }) => new URL(annotations['runbook_url']!));
+    expect(links.length).toBeGreaterThan(20);
+    for (const { pathname, hash } of links) {
+      expect(pathname).toBe(runbooksPath);
+      expect(served).toContain(`<h3 id="${hash.slice(1)}">`);
+    }
+    expect(served).not.toMatch(/\*\*|\]\(|`/);
   });
 
   test('each section has its meaning, where to look, the remedy, and when to silence the alert', () => {

@@ -80,6 +80,19 @@ export const processingMetrics = {
     'Failures to save or restore the windows, baselines and events of a partition; scoring continues.',
     fixedLabel('reason', stateErrorReasons),
   ),
+  past: combined(
+    {
+      bytes: gauge(
+        'vaemon_past_bytes',
+        'Disk space of the recent past: events with the records around them, and scores.',
+      ),
+      saveFailed: counter(
+        'vaemon_past_save_failures_total',
+        'Failures to save the recent past; scoring continues.',
+      ),
+    },
+    (recordings) => recordings,
+  ),
   clockJumped: counter(
     'vaemon_clock_jumps_total',
     'Times that the system clock was set by more than five seconds, or that the machine was asleep.',

@@ -18,9 +18,14 @@ const schema = 1;
 
 export type EventFiles = ReturnType<typeof createEventFiles>;
 
-/** Folder of the events of a detector in a store. */
+/** Folder of the recent past of a detector in a store. */
+export function pastFolder(store: string, detector: string): string {
+  return join(store, detector, 'past');
+}
+
+/** Folder of its events. */
 export function eventFolder(store: string, detector: string): string {
-  return join(store, detector, 'past', 'events');
+  return join(pastFolder(store, detector), 'events');
 }
 
 export function createEventFiles(folder: string) {

@@ -7,10 +7,12 @@ import type { AnomalyEvent } from '../domain/event';
 import type { WitnessedRecord, WriteValues } from '../domain/witnessed-record';
 import type { DetectorSettings } from '../config/settings';
 import type { Sink } from '../sinks/sink';
+import nodeFs from 'node:fs/promises';
 import { createStateStore } from '../state/store';
 import { messageOf } from '../system/error-text';
+import { folderBytes } from '../system/file-system';
 import { pause } from '../system/pause';
-import { createEventFiles, eventFolder } from './event-files';
+import { createEventFiles, eventFolder, pastFolder } from './event-files';
 import {
   createEventRecords,
   withTopChannels,
@@ -43,6 +45,8 @@ export interface PastOptions {
   events: Pick<DetectorSettings['events'], 'openRecords' | 'openWindow'>;
   /** Whether the detector continues its open events after a restart. If not, those of an earlier process are over. */
   continues: boolean;
+  /** Disk space in bytes, after a save, and saves that failed. */
+  metrics: { bytes(bytes: number): void; saveFailed(): void };
   log: { warn(message: string, fields: Record<string, unknown>): unknown };
   /** Unix ms. */
   now?: () => number;
@@ -55,7 +59,7 @@ export type Past = Awaited<ReturnType<typeof openPast>>;
 
 /** Reads what an earlier process has saved. Files that cannot be read are logged and left out. */
 export async function openPast(options: PastOptions) {
-  const { directory, detector, settings, events, continues, log, now = Date.now } = options;
+  const { directory, detector, settings, events, continues, metrics, log, now = Date.now } = options;
   const minutes = Math.max(1, Math.round(settings.scoresMs / minuteMs));
   const files = createEventFiles(eventFolder(directory, detector));
   const scoreStore = createStateStore({ directory, detector, folder: 'past' });
@@ -69,6 +73,7 @@ export async function openPast(options: PastOptions) {
   const stopping = new AbortController();
   let sweptAt = -Infinity;
   let scoresSavedAt = now();
+  let measuredAt = -Infinity;
   let scoresTookMs = 0;
   let inProgress: Promise<void> = Promise.resolve();
   let failure = '';
@@ -146,13 +151,22 @@ export async function openPast(options: PastOptions) {
         await saveEvents();
         if (all || now() - scoresSavedAt >= savingShare * scoresTookMs) await saveScores();
         failure = '';
+        await measure();
       } catch (err) {
+        metrics.saveFailed();
         const text = messageOf(err);
         if (text !== failure) log.warn('the recent past could not be saved', { err });
         failure = text;
       }
     });
     return inProgress;
+  }
+
+  /** Once a minute at most: there may be thousands of files. */
+  async function measure(): Promise<void> {
+    if (now() - measuredAt < minuteMs) return;
+    measuredAt = now();
+    metrics.bytes(await folderBytes(nodeFs, pastFolder(directory, detector)));
   }
 
   async function saveEvents(): Promise<void> {

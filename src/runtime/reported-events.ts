@@ -44,6 +44,7 @@ export async function openReportedEvents(options: ReportedEventsOptions) {
     settings: settings.past,
     events: settings.events,
     continues: !options.bounded,
+    metrics: metrics.past,
     log,
   });
   past.subscribe(options.onEvent);

@@ -5,6 +5,7 @@ import type { Logger } from '../logger';
 import { readSecret } from '../system/secret';
 import { isLoopbackAddress, shortestToken, type AccessRules } from '../web/api/access';
 import { createApi, type ApiOptions } from '../web/api/api';
+import { readRunbooks, runbooksPath } from '../web/runbooks';
 import { readPage } from '../web/static';
 import { createAudit } from '../web/api/audit';
 import { createWebServer, type WebServerOptions } from '../web/server';
@@ -37,7 +38,13 @@ export async function startWeb({ daemon, version, detectors, log, ...pages }: We
     audit: createAudit(join(store.path, 'audit.log')),
     log,
   });
-  const web = await createWebServer({ ...http, ...pages, page: readPage(), api, log });
+  const web = await createWebServer({
+    ...http,
+    ...pages,
+    page: new Map([...readPage(), [runbooksPath, readRunbooks()]]),
+    api,
+    log,
+  });
   const { url, host } = web.address;
   const reading = describeReading(settings, host);
   const changes =

@@ -1,7 +1,7 @@
 /** Reading of files and folders, and the part of node:fs/promises that tests replace. */
 import { constants } from 'node:fs';
 import nodeFs from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** The calls of node:fs/promises that stores make; tests pass implementations that fail. */
 export type FileSystem = Pick<typeof nodeFs, 'open' | 'mkdir' | 'rename' | 'readdir' | 'lstat' | 'rm'>;
@@ -35,6 +35,17 @@ export async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined>
 /** The entries of a folder; none if it does not exist. */
 export async function entriesOf(fs: FileSystem, folder: string) {
   return (await unlessMissing(fs.readdir(folder, { withFileTypes: true }))) ?? [];
+}
+
+/** Size of the files in a folder and those below it, bytes; a file that is removed meanwhile counts as nothing. */
+export async function folderBytes(fs: FileSystem, folder: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await entriesOf(fs, folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) bytes += await folderBytes(fs, path);
+    else bytes += (await unlessMissing(fs.lstat(path)))?.size ?? 0;
+  }
+  return bytes;
 }
 
 /**

@@ -22,7 +22,8 @@ const policy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-const headers = {
+/** Headers of everything that a browser shows. */
+export const pageHeaders = {
   'content-security-policy': policy,
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
@@ -45,7 +46,7 @@ export function readPage(): ReadonlyMap<string, Answer> {
       const contentType = contentTypes[extname(name)] ?? 'application/octet-stream';
       return [
         name === 'index.html' ? '/' : `/page/${name}`,
-        { status: 200, contentType, body: readFileSync(file), headers },
+        { status: 200, contentType, body: readFileSync(file), headers: pageHeaders },
       ];
     }),
   );

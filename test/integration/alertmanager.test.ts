@@ -112,7 +112,7 @@ withPrograms('a real Alertmanager', () => {
     }
     const [first] = anomalies(ofRules, 'firing');
     expect(first!.alerts[0]!.annotations).toMatchObject({
-      runbook_url: expect.stringMatching(/docs\/runbooks\.md#vaemonanomaly$/),
+      runbook_url: expect.stringMatching(/\/runbooks#vaemonanomaly$/),
       dashboard_url: expect.stringContaining(`var-detector=plant&var-key=${first!.groupLabels['key']!}`),
     });
   });

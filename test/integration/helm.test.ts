@@ -136,7 +136,7 @@ withHelm('the chart', () => {
   test('has the alert rules of deploy/prometheus, with the addresses of the values', () => {
     const file = readFileSync(path.join(root, 'deploy/prometheus/vaemon.rules.yml'), 'utf8');
     const expected = file
-      .replaceAll('https://vaemon.example', 'https://wiki.example.com/vaemon')
+      .replaceAll('http://localhost:9464/runbooks', 'https://vaemon.example.com/runbooks')
       .replaceAll('http://localhost:3000', 'https://grafana.example.com');
     expect(fleet.find(({ kind }) => kind === 'PrometheusRule')!.spec).toEqual(parse(expected));
   });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AnomalyEvent } from '../../src/domain/event';
@@ -9,10 +9,12 @@ const directory = mkdtempSync(join(tmpdir(), 'vaemon-past-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const warnings: string[] = [];
+const measured = { bytes: 0, failures: 0 };
 const open: Past[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((past) => past.stop()));
   warnings.length = 0;
+  Object.assign(measured, { bytes: 0, failures: 0 });
 });
 
 const channels = ['flow', 'power'];
@@ -37,6 +39,10 @@ async function start(
     settings: { ...usual, ...settings },
     events: { openRecords: 3, openWindow: 5 },
     continues,
+    metrics: {
+      bytes: (bytes) => (measured.bytes = bytes),
+      saveFailed: () => measured.failures++,
+    },
     log,
   });
   open.push(past);
@@ -240,10 +246,14 @@ test('a store that cannot be written is logged once; records and events go on, a
   await past.save();
   await past.save();
   expect(warnings).toEqual(['the recent past could not be saved']);
+  expect(measured).toEqual({ bytes: 0, failures: 2 });
   expect((await past.whole('pump/a/10'))!.event.status).toBe('closed');
   rmSync(join(directory, past.detector));
   await past.save();
-  expect(readdirSync(join(past.folder, 'events'))).toHaveLength(1);
+  const [name] = readdirSync(join(past.folder, 'events')) as [string];
+  const files = [join('events', name), 'scores-0.state'];
+  const bytes = files.reduce((sum, file) => sum + statSync(join(past.folder, file)).size, 0);
+  expect(measured).toEqual({ bytes, failures: 2 });
 });
 
 test('a label is saved at once, and each changes the revision', async () => {

@@ -221,6 +221,13 @@ inBrowser('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  test('has the runbook that an alert links to', async () => {
+    await page.goto(`${started.url}/runbooks#vaemonanomaly`);
+    expect(await textOf('h3:target')).toBe('VaemonAnomaly');
+    expect(await textOf('h3:target + ul')).toContain('Meaning: an event of this device is open');
+    expect(problems).toEqual([]);
+  });
+
   test('says what is wrong: no such event, and no right to read', async () => {
     await page.goto(`${started.url}/#/event/nothing`);
     await page.waitForSelector('#notice:not([hidden])');

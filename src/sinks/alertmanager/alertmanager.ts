@@ -9,7 +9,14 @@ import { baseUrl } from '../../system/http';
 import { backOffMs, settledWithin } from '../../system/pause';
 import { shorten } from '../../system/shorten';
 import { closeGraceMs, maxPauseMs } from '../notification/delivery';
-import { dashboardLink, describe, pageLink, summarize, type LinkSettings } from '../notification/describe';
+import {
+  dashboardLink,
+  describe,
+  pageLink,
+  summarize,
+  type LinkSettings,
+  runbookLink,
+} from '../notification/describe';
 import { RefusedError, send, type EndpointSettings } from '../notification/endpoint';
 import type { EventSinkOptions } from '../notification/event-sink';
 import { createBell, systemTiming } from '../notification/timing';
@@ -137,7 +144,7 @@ function createFeed(base: string, options: AlertmanagerOptions) {
     const now = timing.now();
     const dashboard = dashboardLink(settings.links, event);
     const page = pageLink(settings.links, event);
-    const { runbook } = settings.links;
+    const runbook = runbookLink(settings.links);
     const ends = state === 'resolved' ? now : now + expiryRepeats * settings.repeatMs;
     return {
       labels: {

@@ -14,7 +14,10 @@ export const linksSection = {
     doc: 'URL of a dashboard of one device. `var-detector` and `var-key` are added, as Grafana expects them.',
     default: '',
   }),
-  runbook: url({ doc: 'URL of the instructions for events (docs/runbooks.md).', default: '' }),
+  runbook: url({
+    doc: 'URL of the instructions for events (docs/runbooks.md). Empty: those that vaemon serves, if `page` is set.',
+    default: '',
+  }),
 } satisfies Section;
 
 export type LinkSettings = Parsed<typeof linksSection>;
@@ -61,6 +64,12 @@ export function describe(event: AnomalyEvent): string {
 /** The event on the page of vaemon; empty where that is not configured. */
 export function pageLink({ page }: LinkSettings, { id }: AnomalyEvent): string {
   return page === '' ? '' : `${page.replace(/\/$/, '')}/#/event/${encodeURIComponent(id)}`;
+}
+
+/** The instructions for events; empty where neither they nor the page of vaemon are configured. */
+export function runbookLink({ runbook, page }: LinkSettings): string {
+  if (runbook !== '' || page === '') return runbook;
+  return `${page.replace(/\/$/, '')}/runbooks#vaemonanomaly`;
 }
 
 /** Empty where no dashboard is configured. */

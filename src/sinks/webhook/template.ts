@@ -3,7 +3,14 @@ import { leadOf, type AnomalyEvent } from '../../domain/anomaly-event';
 import { didYouMean, nearest } from '../../schema/suggest';
 import { messageOf } from '../../system/error-text';
 import { eventDocument } from '../event-document';
-import { dashboardLink, describe, pageLink, summarize, type LinkSettings } from '../notification/describe';
+import {
+  dashboardLink,
+  describe,
+  pageLink,
+  runbookLink,
+  summarize,
+  type LinkSettings,
+} from '../notification/describe';
 
 type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
 
@@ -29,7 +36,7 @@ const fields = {
   modelVersion: ({ modelVersion }: AnomalyEvent) => modelVersion,
   page: (event: AnomalyEvent, links: LinkSettings) => pageLink(links, event),
   dashboard: (event: AnomalyEvent, links: LinkSettings) => dashboardLink(links, event),
-  runbook: (_: AnomalyEvent, { runbook }: LinkSettings) => runbook,
+  runbook: (_: AnomalyEvent, links: LinkSettings) => runbookLink(links),
   event: eventDocument,
 } satisfies Record<string, (event: AnomalyEvent, links: LinkSettings) => unknown>;
 
@@ -51,7 +58,7 @@ export const standardTemplate: Template = (event, links) =>
       summary: summarize(event),
       ...(links.page !== '' && { page: pageLink(links, event) }),
       ...(links.dashboard !== '' && { dashboard: dashboardLink(links, event) }),
-      ...(links.runbook !== '' && { runbook: links.runbook }),
+      ...(runbookLink(links) !== '' && { runbook: runbookLink(links) }),
     },
   });
 

@@ -4,6 +4,7 @@ import {
   describe as describeEvent,
   pageLink,
   summarize,
+  runbookLink,
 } from '../../../src/sinks/notification/describe';
 import { createEvent } from '../events';
 
@@ -43,6 +44,12 @@ test('a link has the device, whatever its key', () => {
   expect(pageLink(links, createEvent({ id: 'plant/a b/2026' }))).toBe(
     'https://v:9464/#/event/plant%2Fa%20b%2F2026',
   );
+  expect(runbookLink(links)).toBe('https://v:9464/runbooks#vaemonanomaly');
+  expect(runbookLink({ ...links, runbook: 'https://wiki/pumps' })).toBe('https://wiki/pumps');
   const none = { page: '', dashboard: '', runbook: '' };
-  expect([dashboardLink(none, createEvent()), pageLink(none, createEvent())]).toEqual(['', '']);
+  expect([dashboardLink(none, createEvent()), pageLink(none, createEvent()), runbookLink(none)]).toEqual([
+    '',
+    '',
+    '',
+  ]);
 });

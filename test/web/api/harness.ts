@@ -15,6 +15,7 @@ import { createApi, type ApiOptions } from '../../../src/web/api/api';
 import { createAudit } from '../../../src/web/api/audit';
 import type { DetectorEntry, DetectorView } from '../../../src/web/api/detector-view';
 import { createWebServer } from '../../../src/web/server';
+import { readRunbooks, runbooksPath } from '../../../src/web/runbooks';
 import { readPage } from '../../../src/web/static';
 
 export const changeToken = 'a-token-for-changes';
@@ -66,6 +67,7 @@ export async function startApi({
     settings: { events: 1000, records: 30, scoresMs: 4 * 3_600_000, devices: 100, saveIntervalMs: 60_000 },
     events: { openRecords: 3, openWindow: 5 },
     continues: true,
+    metrics: { bytes: () => undefined, saveFailed: () => undefined },
     log: { warn: () => undefined },
   });
   const mutes = await openMutes({
@@ -153,7 +155,7 @@ export async function startApi({
     metrics: { contentType: 'text/plain', text: () => Promise.resolve('') },
     health: () => ({ ok: true, details: {} }),
     readiness: () => ({ ready: true, detectors: [] }),
-    page: readPage(),
+    page: new Map([...readPage(), [runbooksPath, readRunbooks()]]),
     api,
   });
   const { url } = server.address;
