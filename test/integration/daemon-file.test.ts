@@ -10,7 +10,7 @@ import { copyStore, createPump, newFolder, removeFolders, toCsv, windowLength, w
 import { endAllVaemon, startVaemon, trainingPidOf } from './vaemon-process';
 import type { SettingsOverrides, VaemonProcess } from './vaemon-process';
 
-jest.setTimeout(240_000);
+jest.setTimeout(600_000);
 
 const historyRecords = 600;
 const liveRecords = 1_200;
