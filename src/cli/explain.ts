@@ -33,7 +33,7 @@ export const register: Register = (program, context) => {
       if (from === undefined)
         throw new Error(`detector "${picked.detector}" does not read a file: name a file with records`);
       const { version, files } = await readVersion(opened, options.modelVersion);
-      const recordDecoder = createRecordDecoder(picked, 'json');
+      const recordDecoder = createRecordDecoder(picked, { format: 'json' });
       const engines = await openEngines(settings.daemon.engine);
       const detector = await decodeBundle(version, files, recordDecoder.table, engines.openScoring);
       try {

@@ -43,6 +43,8 @@ export const register: Register = (program, context) => {
         });
         const { graphProblem: reason, released, counters, seasons } = report;
         const levels = collapsedLevels(report);
+        if (report.historyFrom !== undefined)
+          log.info('older records were read from a file', { ...report.historyFrom });
         if (counters.length > 0) log.info('channels that only grow are scored by their rate', { counters });
         if (seasons.length > 0)
           log.info('the history has seasons: they are conditions of the model', { seasons });

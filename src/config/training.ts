@@ -1,8 +1,21 @@
 /** `training`: when models are trained, and on which records. */
-import { choice, cron, duration, flag, path, shareOrNone, timeZone, topic, whole } from '../schema/formats';
+import {
+  choice,
+  cron,
+  duration,
+  flag,
+  path,
+  shareOrNone,
+  show,
+  timeZone,
+  topic,
+  whole,
+} from '../schema/formats';
 import type { Parsed, Section } from '../schema/key';
 import type { Rule } from '../schema/rule';
 import type { SourceSettings } from '../sources/configured';
+import { columnsProblem, columnsSection, isCsv } from '../sources/file/spec';
+import type { RecordScope } from '../sources/spec';
 
 export const trainingSection = {
   atStart: choice(
@@ -69,6 +82,19 @@ export const trainingSection = {
     { doc: 'How far back the history of a Kafka topic, or of Prometheus, is read.', default: '14d' },
     { min: 1000 },
   ),
+  historyFrom: {
+    path: path(
+      {
+        doc:
+          'CSV or NDJSON file (`.csv`, `.ndjson`, `.jsonl`, also `.gz`) with older records, for a Kafka topic or a Prometheus that keeps too ' +
+          'few. A training reads it in addition: of each device the records before the first one of the source, the newest ones, up to ' +
+          '`training.maxRecords` in all. Empty: none.',
+        default: '',
+      },
+      { empty: true },
+    ),
+    columns: columnsSection,
+  },
   quarantine: duration({
     doc: 'Records closer to an event than this are left out of training.',
     default: '1m',
@@ -110,12 +136,33 @@ export const trainingSection = {
   }),
 } satisfies Section;
 
-interface TrainingSettings {
+interface TrainingSettings extends Pick<RecordScope, 'record'> {
   source: SourceSettings;
+  fields: { key: string; timestamp: string };
   training: Parsed<typeof trainingSection>;
 }
 
 export const trainingRules: readonly Rule<TrainingSettings>[] = [
+  {
+    keys: ['training.historyFrom.path', 'source.kind', 'record.kind', 'fields.key', 'fields.timestamp'],
+    problem({ training: { historyFrom }, source, record, fields }) {
+      const { path: file } = historyFrom;
+      if (file === '') return undefined;
+      if (source.kind === 'file') return 'is for other sources: a file source has its history in source.file';
+      if (record.kind === 'image') return 'is for sensor records only';
+      if (!/\.(csv|ndjson|jsonl)(\.gz)?$/.test(file))
+        return `must be a CSV or NDJSON file (got ${show(file)})`;
+      const absent = (['key', 'timestamp'] as const).find((name) => fields[name] === '');
+      return isCsv(file) || absent === undefined
+        ? undefined
+        : `has lines without a message around them, so that fields.${absent} must not be empty (got ${show(file)})`;
+    },
+  },
+  {
+    keys: ['training.historyFrom.columns.conditions', 'training.historyFrom.path', 'record.conditions'],
+    problem: ({ training: { historyFrom }, record }) =>
+      isCsv(historyFrom.path) ? columnsProblem(historyFrom.columns, record.conditions) : undefined,
+  },
   {
     keys: ['training.labels.topic', 'source.kind', 'source.kafka.topic'],
     problem({ training: { labels }, source }) {

@@ -81,7 +81,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     replayRate === undefined ? wallClock : createRecordClock(Math.ceil(replayRate * trainingSeconds));
   for (const key of exposedSecrets(settings))
     log.warn('a secret is sent unencrypted: the URL begins with http://', { key });
-  const recordDecoder = createRecordDecoder(settings, undefined, undefined, log.info);
+  const recordDecoder = createRecordDecoder(settings, { log: log.info });
 
   const quarantine = await openQuarantine(
     quarantinePath(store.path, name),

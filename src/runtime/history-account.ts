@@ -70,7 +70,9 @@ export class HistoryAccount {
       const where = from.bounded
         ? ''
         : ` in the last ${formatDuration(training.historyMs)} (training.history)`;
-      return `the history has no records: ${from.topic} contains none${where}`;
+      const { path } = training.historyFrom;
+      const nor = path === '' ? '' : `, nor does ${path} (training.historyFrom)`;
+      return `the history has no records: ${from.topic} contains none${where}${nor}`;
     }
     const parts = [
       `${this.records} records read, ${this.records - this.rejected} used, of ${this.keys} devices`,

@@ -5,42 +5,28 @@ import type { DetectorSettings } from '../config/settings';
 import { checkColdStart, coldStartSettings } from './cold-start';
 import type { Engines } from './engines';
 import { HistoryAccount, type HistorySummary } from './history-account';
-import { meaningOf, type Label } from '../domain/label';
 import type { TimeConditionSpec } from '../domain/record';
-import { createLimitCheck } from '../domain/signal';
 import { createWindowBatch } from '../domain/window';
 import { LeaseError, TrainingError } from '../errors';
 import { disposeModel } from '../models/model';
 import { encodeBundle } from '../scoring/bundle';
-import type { ReadHistory } from '../sources/history';
-import { configuredSource } from '../sources/configured';
 import type { DetectionPower } from '../scoring/detection-power';
 import type { ModelStore } from '../store/model-store';
 import { messageOf } from '../system/error-text';
 import type { StoredTensor } from '../tensor';
 import { measurePower } from '../training/canary';
 import { findCounters, withRates } from '../training/counters';
-import { createGapReader, type GapReader } from '../training/gaps';
-import { createDatasetBuilder, type Dataset } from '../training/dataset';
-import type { Interval } from '../training/exclusion';
+import { createGapReader } from '../training/gaps';
+import type { Dataset } from '../training/dataset';
 import type { TrainingReport } from '../training/report';
 import { findSeasons } from '../training/seasons';
 import { train, type Progress, type TrainingOptions } from '../training/train';
 import { readBackbone } from './backbone';
+import { readDataset, type FileHistoryReport, type HistoryParts } from './read-history';
 
-export interface TrainerParts {
-  settings: DetectorSettings;
-  readHistory: ReadHistory;
+export interface TrainerParts extends HistoryParts {
   store: Pick<ModelStore, 'publish'>;
   engines: Pick<Engines, 'tensors' | 'openScoring' | 'openTraining'>;
-  /** Intervals to leave out: events and their surroundings. */
-  exclude: readonly Interval[];
-  /** Labels that people gave to intervals; they override the exclusion. */
-  labels?: readonly Label[];
-  /** Called with the labels, if any, in whose interval no record of the history lies; `keys` are those of the history. */
-  onUnmatchedLabels?: (labels: readonly Label[], keys: readonly string[]) => void;
-  /** Called when the history has been read. */
-  onHistory?: ((history: HistorySummary) => void) | undefined;
   /** Library versions by package name. */
   writtenBy: Readonly<Record<string, string>>;
   /** Weights in PyTorch's layout to calibrate instead of training. */
@@ -50,8 +36,6 @@ export interface TrainerParts {
   /** Train the linear model that scores until there is another one. */
   coldStart?: boolean;
   onProgress: (progress: Progress) => void;
-  /** Unix ms. */
-  now: () => number;
 }
 
 export interface HistoryReport {
@@ -60,6 +44,8 @@ export interface HistoryReport {
   /** Records that are left out: they cannot be used, or are not newer than the newest one of their device. */
   rejectedRecords: number;
   rejectedByReason: HistorySummary['rejected'];
+  /** Absent without training.historyFrom. */
+  historyFrom?: FileHistoryReport;
   /** Absent where the held-out records are too few. */
   detectionPower?: DetectionPower;
 }
@@ -83,10 +69,10 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   const { record, model, training, calibration } = settings;
   // Every value of the history, so that the frequent ones are found among those that occur once.
   const categories = settings.training.maxRecords * Math.max(1, record.conditions.length);
-  const recordDecoder = createRecordDecoder(parts.settings, undefined, categories);
+  const recordDecoder = createRecordDecoder(parts.settings, { maxCategories: categories });
   const account = new HistoryAccount(settings);
   const gapReader = createGapReader(settings.window.maxKeys);
-  const levels = await readDataset(parts, recordDecoder, account, gapReader);
+  const { dataset: levels, fromFile } = await readDataset(parts, recordDecoder, account, gapReader);
   const { rejected: rejectedByReason } = account.summary();
   const kindOf = (name: string) => record.signals.find(({ channel }) => channel === name)?.kind ?? 'auto';
   const counters = findCounters(levels, record.channels, kindOf);
@@ -126,6 +112,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
       ...(power && { detectionPower: power }),
       rejectedRecords: account.rejected,
       rejectedByReason,
+      ...(fromFile && { historyFrom: fromFile }),
     };
     const golden = pickGolden(dataset, trained.report.windows.fit);
     const files = await encodeBundle({ ...trained, report }, golden, recordDecoder.table, openScoring);
@@ -152,43 +139,6 @@ function seasonsOf(dataset: Dataset, { record, training }: DetectorSettings): Ti
   if (record.seasons === 'off' || record.kind === 'image') return [];
   const known = record.conditions.map(({ kind }) => kind);
   return findSeasons(dataset, known, training.timeZone);
-}
-
-async function readDataset(
-  { settings, readHistory, exclude, labels = [], onUnmatchedLabels, onHistory, now }: TrainerParts,
-  { decode, shape }: ReturnType<typeof createRecordDecoder>,
-  account: HistoryAccount,
-  gaps: GapReader,
-): Promise<Dataset> {
-  const builder = createDatasetBuilder(shape, (...stale) => account.leftOut(...stale));
-  const { maxRecords, historyMs, blocks } = settings.training;
-  const from = configuredSource(settings.source).bounded ? undefined : now() - historyMs;
-  let share = 1;
-  const onShare = (read: number): void => void (share = read);
-  for await (const messages of readHistory({ from, to: undefined, maxRecords, blocks, onShare })) {
-    const { records, rows } = await decode(messages, now());
-    account.read(rows);
-    builder.add(records, messages.block);
-    rows.forEach((row, i) => {
-      if (typeof row !== 'number') return;
-      const { topic, partition } = messages[i]!.origin;
-      gaps.add(`${messages.block ?? ''}/${topic}/${partition}`, records.keys[row]!, records.timestamps[row]!);
-    });
-  }
-  const unmatched = builder.withoutRecords(labels);
-  if (unmatched.length > 0) onUnmatchedLabels?.(unmatched, builder.keys);
-  const dataset = builder.build(shape, {
-    time: settings.window,
-    exclude,
-    share,
-    incidents: labels.filter(({ label }) => !meaningOf[label].isLearned),
-    normal: labels.filter(({ label }) => meaningOf[label].isLearned),
-    maxExcludedShare: settings.training.maxExcludedShare,
-    limits: createLimitCheck(settings.record.channels, settings.record.signals),
-  });
-  account.built(dataset, builder.keys.length, builder.dropped);
-  onHistory?.(account.summary());
-  return dataset;
 }
 
 /** Windows spread evenly over the oldest `windows` ones of the training data. */

@@ -9,8 +9,11 @@ import { createSeries, type Series } from './series';
 
 /** Collects records of any number of keys, in order within a key. */
 export interface DatasetBuilder {
-  /** @param block name of the part of the history that the records are from: records between two parts may be missing */
-  add(batch: RecordBatch, block?: string): void;
+  /**
+   * @param block name of the part of the history that the records are from: records between two parts may be missing
+   * @param rows of the batch; default all
+   */
+  add(batch: RecordBatch, block?: string, rows?: readonly number[]): void;
   /** Records that are kept. */
   readonly records: number;
   /** Records that are dropped as they were far ahead of the next ones of their key. */
@@ -90,8 +93,10 @@ export function createDatasetBuilder(
       return [...seriesByKey.keys()];
     },
     withoutRecords: (intervals) => withoutRecords(intervals, timesByKey()),
-    add(batch, block = '') {
-      for (let row = 0; row < batch.count; row++) {
+    add(batch, block = '', rows) {
+      const count = rows?.length ?? batch.count;
+      for (let i = 0; i < count; i++) {
+        const row = rows?.[i] ?? i;
         const key = batch.keys[row]!;
         let series = seriesByKey.get(key);
         if (series === undefined) {

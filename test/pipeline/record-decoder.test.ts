@@ -127,7 +127,7 @@ test('binary records are read where the detector says so, and JSON where a file 
   const now = Date.parse('2026-03-01T12:00:00Z');
   const read = async (value: Buffer, format?: 'json') => {
     const message = { key: null, value, timestamp: now, origin: { topic: 't', partition: 0, offset: '0' } };
-    const { records, rows } = await createRecordDecoder(detector, format).decode(
+    const { records, rows } = await createRecordDecoder(detector, format && { format }).decode(
       [{ ...message, warmUp: false }],
       now,
     );

@@ -8,6 +8,28 @@ import { readLabels } from './fault-labels';
 import { readCsvFormat, withoutColumn } from './csv';
 import { createFileHistory, createFileSource, defaultColumns } from './file';
 
+/** Also of a file that is the history of another source. */
+export const columnsSection = {
+  key: column(
+    {
+      doc: 'CSV column of the device (key). Empty: the file has one device, called after the file.',
+      default: defaultColumns.key,
+    },
+    { empty: true },
+  ),
+  timestamp: column(
+    {
+      doc: 'CSV column of the event time. Empty: the file has no times; its records get times a second apart.',
+      default: defaultColumns.timestamp,
+    },
+    { empty: true },
+  ),
+  conditions: names({
+    doc: 'CSV columns of conditions. Every other column is a channel.',
+    default: defaultColumns.conditions,
+  }),
+} satisfies Section;
+
 const section = {
   path: path(
     {
@@ -40,26 +62,7 @@ const section = {
     },
     { min: 0 },
   ),
-  columns: {
-    key: column(
-      {
-        doc: 'CSV column of the device (key). Empty: the file has one device, called after the file.',
-        default: defaultColumns.key,
-      },
-      { empty: true },
-    ),
-    timestamp: column(
-      {
-        doc: 'CSV column of the event time. Empty: the file has no times; its records get times a second apart.',
-        default: defaultColumns.timestamp,
-      },
-      { empty: true },
-    ),
-    conditions: names({
-      doc: 'CSV columns of conditions. Every other column is a channel.',
-      default: defaultColumns.conditions,
-    }),
-  },
+  columns: columnsSection,
   labels: path(
     {
       doc: 'CSV of known faults (`start,end,kind,channels`) that the summary of a replay is compared with. Never used for training.',
@@ -71,7 +74,19 @@ const section = {
 
 export type FileSettings = Parsed<typeof section>;
 
-const isCsv = (file: string): boolean => /\.csv(\.gz)?$/.test(file);
+export const isCsv = (file: string): boolean => /\.csv(\.gz)?$/.test(file);
+
+/** Why the columns of a CSV file do not have what a record needs. */
+export function columnsProblem(
+  columns: Pick<FileSettings['columns'], 'conditions'>,
+  conditions: RecordScope['record']['conditions'],
+): string | undefined {
+  const absent = conditions.filter(
+    ({ kind, name }) => (kind === 'category' || kind === 'number') && !columns.conditions.includes(name),
+  );
+  const list = absent.map(({ name }) => show(name)).join(', ');
+  return absent.length > 0 ? `must name the column of every condition (missing: ${list})` : undefined;
+}
 
 const rules: readonly SectionRule<FileSettings, RecordScope>[] = [
   {
@@ -88,14 +103,8 @@ const rules: readonly SectionRule<FileSettings, RecordScope>[] = [
   {
     keys: ['columns.conditions', 'path'],
     beside: ['record.conditions'],
-    problem({ path: file, columns }, { record }) {
-      if (!isCsv(file)) return undefined;
-      const absent = record.conditions.filter(
-        ({ kind, name }) => (kind === 'category' || kind === 'number') && !columns.conditions.includes(name),
-      );
-      const list = absent.map(({ name }) => show(name)).join(', ');
-      return absent.length > 0 ? `must name the column of every condition (missing: ${list})` : undefined;
-    },
+    problem: ({ path: file, columns }, { record }) =>
+      isCsv(file) ? columnsProblem(columns, record.conditions) : undefined,
   },
   {
     keys: ['path'],

@@ -1,0 +1,212 @@
+/** The history of a training as a data set: that of the source and, where one is configured, older records from a file. */
+import type { DetectorSettings } from '../config/settings';
+import { meaningOf, type Label } from '../domain/label';
+import type { Origin } from '../domain/record';
+import { createLimitCheck } from '../domain/signal';
+import type { DecodedBatch } from '../codecs/codec';
+import { createRecordDecoder, type RecordDecoder } from '../pipeline/record-decoder';
+import { configuredSource } from '../sources/configured';
+import { createFileHistory, defaultColumns } from '../sources/file/file';
+import { isCsv } from '../sources/file/spec';
+import type { HistoryRange, ReadHistory } from '../sources/history';
+import { createDatasetBuilder, type Dataset, type DatasetBuilder } from '../training/dataset';
+import type { Interval } from '../training/exclusion';
+import type { GapReader } from '../training/gaps';
+import type { HistoryAccount, HistorySummary } from './history-account';
+
+export interface HistoryParts {
+  settings: DetectorSettings;
+  readHistory: ReadHistory;
+  /** Intervals to leave out: events and their surroundings. */
+  exclude: readonly Interval[];
+  /** Labels that people gave to intervals; they override the exclusion. */
+  labels?: readonly Label[];
+  /** Called with the labels, if any, in whose interval no record of the history lies; `keys` are those of the history. */
+  onUnmatchedLabels?: (labels: readonly Label[], keys: readonly string[]) => void;
+  /** Called when the history has been read. */
+  onHistory?: ((history: HistorySummary) => void) | undefined;
+  /** Unix ms. */
+  now: () => number;
+}
+
+/** What a training has read of the file of `training.historyFrom`. */
+export interface FileHistoryReport {
+  path: string;
+  /** Records that are older than those of the source, and within training.maxRecords. */
+  records: number;
+  /** Records of times that the source has as well; they are not read twice. */
+  overlapping: number;
+}
+
+/** Decoded messages in order, possibly without some of them. */
+interface Chunk extends DecodedBatch {
+  /** Of each message. */
+  origins: readonly Origin[];
+  block: string | undefined;
+}
+
+/** Part of the history that the records of the file are. */
+const fileBlock = 'training.historyFrom';
+
+export async function readDataset(
+  parts: HistoryParts,
+  decoder: RecordDecoder,
+  account: HistoryAccount,
+  gaps: GapReader,
+): Promise<{ dataset: Dataset; fromFile: FileHistoryReport | undefined }> {
+  const { settings, readHistory, exclude, labels = [], onUnmatchedLabels, onHistory, now } = parts;
+  const { shape, decode } = decoder;
+  const { maxRecords, historyMs, blocks, historyFrom } = settings.training;
+  const builder = createDatasetBuilder(shape, (...stale) => account.leftOut(...stale));
+  const from = configuredSource(settings.source).bounded ? undefined : now() - historyMs;
+  let share = 1;
+  const onShare = (read: number): void => void (share = read);
+  const chunks = decoded(readHistory, { from, to: undefined, maxRecords, blocks, onShare }, decode, now);
+
+  function take(chunk: Chunk): void {
+    account.read(chunk.rows);
+    builder.add(chunk.records, chunk.block, numbersIn(chunk.rows));
+    noteGaps(chunk, gaps);
+  }
+
+  let fromFile: FileHistoryReport | undefined;
+  if (historyFrom.path === '') for await (const chunk of chunks) take(chunk);
+  else {
+    // The file has older records, so that it comes first, and gets the rest of `maxRecords`.
+    const newer: Chunk[] = [];
+    for await (const chunk of chunks) newer.push(chunk);
+    const older = await readOlder(settings, decoder, newer, now);
+    older.chunks.forEach(take);
+    newer.forEach(take);
+    share = shareOfBoth(older.chunks, newer, share);
+    fromFile = older.report;
+  }
+  const unmatched = builder.withoutRecords(labels);
+  if (unmatched.length > 0) onUnmatchedLabels?.(unmatched, builder.keys);
+  const dataset = build(builder, decoder, settings, { exclude, labels, share });
+  account.built(dataset, builder.keys.length, builder.dropped);
+  onHistory?.(account.summary());
+  return { dataset, fromFile };
+}
+
+function build(
+  builder: DatasetBuilder,
+  { shape }: RecordDecoder,
+  { window, training, record }: DetectorSettings,
+  { exclude, labels, share }: { exclude: readonly Interval[]; labels: readonly Label[]; share: number },
+): Dataset {
+  return builder.build(shape, {
+    time: window,
+    exclude,
+    share,
+    incidents: labels.filter(({ label }) => !meaningOf[label].isLearned),
+    normal: labels.filter(({ label }) => meaningOf[label].isLearned),
+    maxExcludedShare: training.maxExcludedShare,
+    limits: createLimitCheck(record.channels, record.signals),
+  });
+}
+
+async function* decoded(
+  readHistory: ReadHistory,
+  range: HistoryRange,
+  decode: RecordDecoder['decode'],
+  now: () => number,
+): AsyncGenerator<Chunk> {
+  for await (const messages of readHistory(range)) {
+    const { records, rows } = await decode(messages, now());
+    yield { records, rows, origins: messages.map(({ origin }) => origin), block: messages.block };
+  }
+}
+
+function noteGaps({ records, rows, origins, block = '' }: Chunk, gaps: GapReader): void {
+  rows.forEach((row, i) => {
+    if (typeof row !== 'number') return;
+    const { topic, partition } = origins[i]!;
+    gaps.add(`${block}/${topic}/${partition}`, records.keys[row]!, records.timestamps[row]!);
+  });
+}
+
+/** The newest records of the file that are older than the first one of their device in the source. */
+async function readOlder(
+  settings: DetectorSettings,
+  { table }: RecordDecoder,
+  newer: readonly Chunk[],
+  now: () => number,
+): Promise<{ chunks: Chunk[]; report: FileHistoryReport }> {
+  const { training, fields } = settings;
+  const { path, columns } = training.historyFrom;
+  const { timestampUnit, timeZone } = fields;
+  const limit = Math.max(0, training.maxRecords - newer.reduce((sum, { rows }) => sum + rows.length, 0));
+  const readFile = createFileHistory({ path, columns, timestampUnit, timeZone }, Infinity);
+  const { decode } = createRecordDecoder(
+    isCsv(path) ? { ...settings, fields: { ...fields, ...csvFields } } : settings,
+    { format: 'json', table },
+  );
+  const first = firstTimes(newer);
+  const isOlder = ({ records }: Chunk, row: number): boolean =>
+    records.timestamps[row]! < (first.get(records.keys[row]!) ?? Infinity);
+
+  let chunks: Chunk[] = [];
+  let overlapping = 0;
+  const range = { from: undefined, to: undefined, maxRecords: training.maxRecords };
+  for await (const chunk of decoded(readFile, range, decode, now)) {
+    const older = filtered(chunk, (row) => typeof row !== 'number' || isOlder(chunk, row));
+    overlapping += chunk.rows.length - older.rows.length;
+    chunks.push({ ...older, block: fileBlock });
+  }
+  let excess = chunks.reduce((sum, { rows }) => sum + rows.length, 0) - limit;
+  chunks = chunks.map((chunk) => {
+    const cut = Math.min(Math.max(0, excess), chunk.rows.length);
+    excess -= cut;
+    return cut === 0 ? chunk : filtered(chunk, (_, i) => i >= cut);
+  });
+  const records = chunks.reduce((sum, { rows }) => sum + numbersIn(rows).length, 0);
+  return { chunks, report: { path, records, overlapping } };
+}
+
+/** Where the reader of CSV files puts the parts of a record. */
+const csvFields = {
+  key: defaultColumns.key,
+  timestamp: defaultColumns.timestamp,
+  values: 'values',
+  conditions: 'conditions',
+} as const;
+
+/** The chunk without the messages for which `isKept` is false. */
+function filtered(chunk: Chunk, isKept: (row: Chunk['rows'][number], i: number) => boolean): Chunk {
+  const { rows, origins } = chunk;
+  return { ...chunk, rows: rows.filter(isKept), origins: origins.filter((_, i) => isKept(rows[i]!, i)) };
+}
+
+/** Time of the first record of each device. */
+function firstTimes(chunks: readonly Chunk[]): ReadonlyMap<string, number> {
+  const first = new Map<string, number>();
+  for (const { records } of chunks)
+    for (let row = 0; row < records.count; row++) {
+      const [key, time] = [records.keys[row]!, records.timestamps[row]!];
+      if (time < (first.get(key) ?? Infinity)) first.set(key, time);
+    }
+  return first;
+}
+
+/** Share of the time from the first to the last record that was read, given the share of the newer part. */
+function shareOfBoth(older: readonly Chunk[], newer: readonly Chunk[], share: number): number {
+  const [a, b] = [spanOf(older), spanOf(newer)];
+  const total = Math.max(a.last, b.last) - Math.min(a.first, b.first);
+  if (!(a.last >= a.first && b.last >= b.first && total > 0)) return share;
+  const gap = Math.max(0, b.first - a.last);
+  return (total - gap - (1 - share) * (b.last - b.first)) / total;
+}
+
+function spanOf(chunks: readonly Chunk[]): { first: number; last: number } {
+  let [first, last] = [Infinity, -Infinity];
+  for (const { records, rows } of chunks)
+    for (const row of rows) {
+      if (typeof row !== 'number') continue;
+      first = Math.min(first, records.timestamps[row]!);
+      last = Math.max(last, records.timestamps[row]!);
+    }
+  return { first, last };
+}
+
+const numbersIn = (rows: Chunk['rows']): number[] => rows.filter((row) => typeof row === 'number');
