@@ -38,6 +38,7 @@ Examples:
   $ vaemon events config/demo --follow         events of the running daemon, as they happen
   $ vaemon versions list config/demo           model versions: which is in use, which is pinned
   $ vaemon doctor                              which engine scores here, why, and how fast
+  $ vaemon doctor config/kafka --create-topics look at brokers, topics, rights, servers and the store
   $ vaemon config check config/demo            every problem of every file, at once
   $ vaemon config print config/demo            all settings, including defaults
   $ vaemon config check config/demo --set window.length=20

@@ -6,9 +6,8 @@ import { loadSettings } from '../config/load';
 import { daemonSchema } from '../config/daemon';
 import { detectorSchema } from '../config/detector';
 import type { Settings } from '../config/settings';
-import { windowShape } from '../domain/window';
-import { windowBytes } from '../domain/window-ring';
 import { ConfigError } from '../errors';
+import { windowMemory } from '../offline/doctor/memory';
 import { exitCodes, type Register } from './context';
 import { configurationCommand, jsonText, type DetectorOptions } from './options';
 
@@ -31,12 +30,6 @@ function effectiveYaml(all: Settings): string {
   return [{ file: 'daemon', settings: daemon }, ...detectors]
     .map(({ file, settings }) => `# ${file}\n${stringify(settings)}`)
     .join('---\n');
-}
-
-/** An estimate; the model and its baselines come in addition. */
-function windowMemory({ settings: { detector, record, window } }: Settings['detectors'][number]) {
-  const perDevice = windowBytes(windowShape(record, window.length));
-  return { detector, maxKeys: window.maxKeys, bytesPerDevice: perDevice, bytes: window.maxKeys * perDevice };
 }
 
 function describeMemory({
@@ -68,10 +61,10 @@ export const register: Register = (program, { env, stdout, setExitCode }) => {
                 ok: true,
                 detectors,
                 problems: [],
-                windowMemory: settings.detectors.map(windowMemory),
+                windowMemory: settings.detectors.map((one) => windowMemory(one.settings)),
               })
             : `${path}: no problems; detectors: ${detectors.join(', ')}\n` +
-                settings.detectors.map(windowMemory).map(describeMemory).join(''),
+                settings.detectors.map((one) => describeMemory(windowMemory(one.settings))).join(''),
         );
       } catch (error) {
         if (!json || !(error instanceof ConfigError)) throw error;

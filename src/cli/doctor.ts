@@ -1,37 +1,74 @@
-/** `vaemon doctor`: what this machine has, which engine scores and which trains, why, and how fast that is. */
+/**
+ * `vaemon doctor`: what this machine has, which engine scores and which trains, why, and how fast that is; of a configuration,
+ * whether everything is there that it depends on.
+ */
 import { cpus, totalmem } from 'node:os';
 import { loadSettings } from '../config/load';
-import type { EngineSettings } from '../config/settings';
-import { openEngines, usualEngines } from '../runtime/engines';
+import { openEngines, usualEngines, type Engines } from '../runtime/engines';
 import { whyNoOnnxRuntime } from '../onnx/session';
 import { measureScoring } from '../scoring/probe';
 import { loadSharp } from '../codecs/image/sharp';
+import { examine, type DoctorFinding } from '../offline/doctor/doctor';
 import { firstLineOf } from '../system/error-text';
-import type { Register } from './context';
+import { printable } from '../system/printable';
+import { exitCodes, type Register } from './context';
 import { configurationHelp, jsonText, setOption, type DetectorOptions } from './options';
 import { installedVersion, vaemonVersion } from './version';
 
-type Report = Awaited<ReturnType<typeof examine>>;
+type Report = Awaited<ReturnType<typeof describeMachine>>;
 
-export const register: Register = (program, { env, stdout }) => {
+interface Options extends DetectorOptions {
+  createTopics?: boolean;
+}
+
+export const register: Register = (program, { env, stdout, setExitCode }) => {
   program
     .command('doctor')
-    .description('print the hardware, the engines that score and train, and the reasons for their choice')
-    .argument('[path]', `${configurationHelp}, for its \`engine\``)
+    .description(
+      'look at this machine, and at everything that a configuration depends on: brokers, topics, rights, servers, the store, its models',
+    )
+    .argument('[path]', configurationHelp)
     .addOption(setOption())
+    .option(
+      '--create-topics',
+      'create the topics of detections, rejected records and labels that do not exist',
+    )
     .option('--json', 'print as JSON')
-    .action(async (path: string | undefined, { set: overrides, json }: DetectorOptions) => {
-      const wanted =
-        path === undefined ? usualEngines : (await loadSettings(path, { env, overrides })).daemon.engine;
-      const report = await examine(wanted);
-      stdout.write(json === true ? jsonText(report) : describe(report));
+    .action(async (path: string | undefined, options: Options) => {
+      const { set: overrides, json = false, createTopics = false } = options;
+      const settings = path === undefined ? undefined : await loadSettings(path, { env, overrides });
+      const engines = await openEngines(settings?.daemon.engine ?? usualEngines);
+      try {
+        const machine = await describeMachine(engines);
+        if (!json) stdout.write(describe(machine));
+        if (settings === undefined) {
+          if (json) stdout.write(jsonText(machine));
+          return;
+        }
+        const { openScoring: openSession } = engines;
+        const findings = await examine({ settings, openSession, createTopics, now: Date.now });
+        const ok = findings.every(({ level }) => level !== 'wrong');
+        stdout.write(json ? jsonText({ ...machine, ok, findings }) : describeFindings(findings));
+        if (!ok) setExitCode(exitCodes.failure);
+      } finally {
+        await engines.close();
+      }
     });
 };
 
-async function examine(wanted: EngineSettings) {
-  const engines = await openEngines(wanted);
+/** One line each, and below it what mends it. */
+function describeFindings(findings: readonly DoctorFinding[]): string {
+  const lines = findings.flatMap(({ level, detector, subject, message, mend }) => [
+    `${level.padEnd(8)} ${detector === undefined ? '' : `${detector}: `}${subject}: ${message}`,
+    ...(mend === undefined ? [] : [`         -> ${mend}`]),
+  ]);
+  const count = (level: DoctorFinding['level']) => findings.filter((one) => one.level === level).length;
+  return `\n${lines.map(printable).join('\n')}\n\n${count('wrong')} wrong, ${count('warning')} warnings\n`;
+}
+
+async function describeMachine(engines: Engines) {
   const { scoring, training, tensors } = engines;
-  const report = {
+  return {
     vaemon: vaemonVersion(),
     node: process.versions.node,
     machine: {
@@ -51,8 +88,6 @@ async function examine(wanted: EngineSettings) {
       sharp: { version: installedVersion('sharp'), problem: await problemOf(loadSharp) },
     },
   };
-  await engines.close();
-  return report;
 }
 
 async function problemOf(load: () => Promise<unknown>): Promise<string | undefined> {

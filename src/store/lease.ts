@@ -179,18 +179,37 @@ async function refuseWhileAlive(
   folder: string,
   { timeoutMs, detector }: LeaseOptions,
 ): Promise<void> {
+  const holder = await livingHolder(root, folder, timeoutMs);
+  if (holder !== undefined)
+    throw new LeaseError(
+      `${holder.name} trains detector "${detector}": it holds the lease ${folder}, last renewed ${holder.seconds} s ago (store.leaseTimeout: ${timeoutMs / 1000} s)`,
+    );
+}
+
+/** The holder of a lease, if it may be alive, and the seconds since it renewed the lease. */
+async function livingHolder(root: string, folder: string, timeoutMs: number) {
   const heartbeat = join(folder, 'heartbeat');
   const holder = await readHolder(heartbeat);
-  if (holder?.machine === machine && !isAlive(holder.pid, folder)) return;
+  if (holder?.machine === machine && !isAlive(holder.pid, folder)) return undefined;
   const stat = await nodeFs.stat(heartbeat).catch(() => nodeFs.stat(folder).catch(() => undefined));
   // The holder released the lease in the meantime.
-  if (stat === undefined) return;
+  if (stat === undefined) return undefined;
   const ageMs = (await timeOf(root)) - stat.mtimeMs;
-  if (ageMs > timeoutMs) return;
+  if (ageMs > timeoutMs) return undefined;
   const name = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
-  throw new LeaseError(
-    `${name} trains detector "${detector}": it holds the lease ${folder}, last renewed ${Math.max(0, Math.round(ageMs / 1000))} s ago (store.leaseTimeout: ${timeoutMs / 1000} s)`,
-  );
+  return { name, seconds: Math.max(0, Math.round(ageMs / 1000)) };
+}
+
+/** Who holds the lease, such as `process 12 on host`; undefined if it is free. Takes nothing. */
+export async function findHolder({
+  directory,
+  detector,
+  timeoutMs,
+}: LeaseOptions): Promise<string | undefined> {
+  const root = join(directory, detector, 'lease');
+  const newest = (await tokensIn(root)).at(-1);
+  if (newest?.kind !== 'holder') return undefined;
+  return (await livingHolder(root, leaseFolder(directory, detector, newest.token), timeoutMs))?.name;
 }
 
 function isAlive(pid: number, folder: string): boolean {

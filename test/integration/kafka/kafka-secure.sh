@@ -3,6 +3,7 @@
 #   For kafka-up.sh --secure: adds listeners with TLS and SASL on these ports to DIR/server.properties. In DIR/secure it makes
 #   ca.pem, client.pem and client.key, other-ca.pem (which has signed nothing), password (of the user alice, for PLAIN and SCRAM),
 #   jwt.key and jwks.json (of the provider whose tokens OAUTHBEARER takes: issuer `test-provider`, audience `kafka`).
+#   Without SASL everyone may do everything; other users may use what has no ACL.
 set -euo pipefail
 DIR=$1 SSL=$2 MTLS=$3 SASL_SSL=$4 SASL_PLAINTEXT=$5
 CONFIG=$DIR/server.properties
@@ -41,6 +42,9 @@ ssl.truststore.type=PEM
 ssl.truststore.location=$DIR/secure/ca.pem
 listener.name.mtls.ssl.client.auth=required
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+allow.everyone.if.no.acl.found=true
 P
 for listener in sasl_ssl sasl_plaintext; do
   cat >>"$CONFIG" <<P

@@ -1,0 +1,78 @@
+/** Looks at everything that a configuration depends on. It changes nothing, except for topics that it is told to create. */
+import { access, constants } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { DetectorSettings, Settings } from '../../config/settings';
+import type { OpenSession } from '../../onnx/session';
+import { firstLineOf } from '../../system/error-text';
+import { ok, wrong, type Finding } from './finding';
+import { examineKafka } from './kafka';
+import { examineMemory } from './memory';
+import { examineServices } from './services';
+import { examineStore, examineStored } from './store';
+
+/** A finding about one detector, or about what all share. */
+export type DoctorFinding = Finding & { detector?: string };
+
+export interface ExaminationOptions {
+  settings: Settings;
+  /** Undefined where tfjs scores. */
+  openSession: OpenSession | undefined;
+  createTopics: boolean;
+  /** Unix ms. */
+  now: () => number;
+}
+
+export async function examine({
+  settings: { daemon, detectors },
+  openSession,
+  createTopics,
+  now,
+}: ExaminationOptions): Promise<DoctorFinding[]> {
+  const findings: DoctorFinding[] = await examineStore(daemon);
+  for (const { settings } of detectors) {
+    const { detector } = settings;
+    const kafka = await examineKafka(settings, { createTopics, now: now() });
+    const own = [
+      ...kafka.findings,
+      ...(await examineServices(settings, now())),
+      ...(await examineFiles(settings)),
+      examineMemory(settings, kafka.partitions),
+      ...(await examineStored({ settings, daemon, openSession })),
+    ];
+    findings.push(...own.map((finding) => ({ ...finding, detector })));
+  }
+  return findings;
+}
+
+async function examineFiles({ source, sinks, training }: DetectorSettings): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const read = async (key: string, path: string): Promise<void> => {
+    if (path !== '') findings.push(await examineFile(key, path));
+  };
+  if (source.kind === 'file') await read('source.file.path', source.file.path);
+  await read('training.historyFrom.path', training.historyFrom.path);
+  await read('training.labels.file', training.labels.file);
+  const { deadLetters } = sinks.file;
+  if (deadLetters !== '') {
+    const folder = dirname(deadLetters);
+    const problem = await access(folder, constants.W_OK | constants.X_OK).then(
+      () => undefined,
+      (error: unknown) => firstLineOf(error),
+    );
+    findings.push(
+      problem === undefined
+        ? ok(`folder ${folder}`, 'can be written (sinks.file.deadLetters)')
+        : wrong(`folder ${folder}`, problem, `mkdir -p ${folder}, or correct sinks.file.deadLetters`),
+    );
+  }
+  return findings;
+}
+
+async function examineFile(key: string, path: string): Promise<Finding> {
+  try {
+    await access(path, constants.R_OK);
+    return ok(`file ${path}`, `can be read (${key})`);
+  } catch (error) {
+    return wrong(`file ${path}`, firstLineOf(error), `correct ${key}`);
+  }
+}

@@ -1,0 +1,20 @@
+/** What `vaemon doctor` finds, one line each. */
+export interface Finding {
+  /** `wrong`: the detector does not work like this. `warning`: it works, but not as one might expect. */
+  level: 'ok' | 'warning' | 'wrong';
+  /** The thing that was examined, such as `topic plant.sensors`. */
+  subject: string;
+  message: string;
+  /** The command or the setting that mends it. */
+  mend?: string;
+}
+
+export const ok = (subject: string, message: string): Finding => ({ level: 'ok', subject, message });
+
+export function warning(subject: string, message: string, mend?: string): Finding {
+  return { level: 'warning', subject, message, ...(mend !== undefined && { mend }) };
+}
+
+export function wrong(subject: string, message: string, mend?: string): Finding {
+  return { level: 'wrong', subject, message, ...(mend !== undefined && { mend }) };
+}
