@@ -21,6 +21,12 @@ export interface Logger {
   child(fields: Fields): Logger;
 }
 
+/** The logger of the process, whose level can be changed. */
+export interface RootLogger extends Logger {
+  /** Of this logger and its children. */
+  setLevel(level: LogSettings['level']): void;
+}
+
 export type LogStream = NodeJS.WritableStream & { isTTY?: boolean };
 
 /** `auto` is text on a terminal, and JSON otherwise. */
@@ -92,7 +98,7 @@ export function createLogger({
   level = 'info',
   format = 'auto',
   stream = process.stdout,
-}: Partial<LogSettings> & { stream?: LogStream }): Logger {
+}: Partial<LogSettings> & { stream?: LogStream }): RootLogger {
   const { combine, json } = winston.format;
   const isText = format === 'text' || (format === 'auto' && stream.isTTY === true);
   const coloured = stream.isTTY === true && (process.env.NO_COLOR ?? '') === '';
@@ -120,7 +126,7 @@ export function createLogger({
       child: (fields) => withContext({ ...context, ...fields }),
     };
   }
-  return withContext({});
+  return { ...withContext({}), setLevel: (next) => void (out.level = next) };
 }
 
 /** Distinct problems to compare with. */

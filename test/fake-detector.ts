@@ -11,8 +11,6 @@ const nothing: RawScores = {
   meanErrors: new Float32Array(),
   deviations: new Float32Array(),
   expected: new Float32Array(),
-  deviance: new Float32Array(),
-  expectedValues: new Float32Array(),
   unknownConditions: 0,
 };
 
@@ -49,7 +47,7 @@ export function createFakeDetector({ version, shape, scoresOf }: FakeDetectorPar
     createBatch: (capacity) => createWindowBatch(shape, capacity),
     applyCalibration: (batch, _, memoryOf) => applyCalibration(batch, memoryOf),
     score: (batch, memoryOf) => Promise.resolve().then(() => applyCalibration(batch, memoryOf)),
-    heat: () => Promise.resolve({ ofPixels: new Float32Array(), high: undefined, regions: [] }),
+    heat: () => Promise.resolve(new Float32Array()),
     createMemories: (policy, snapshot) => createMemories(2, createFakeMemory, policy, snapshot),
     release: () => undefined,
     dispose: () => undefined,

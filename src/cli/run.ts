@@ -1,6 +1,12 @@
 /** `vaemon run`: the daemon. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Option } from 'commander';
+import { hashConfigFiles } from '../config/files';
 import { loadSettings } from '../config/load';
+import type { Settings } from '../config/settings';
+import { writeSettings } from '../config/written';
 import { startDaemon } from '../runtime/daemon';
 import { runTrainingProcess } from '../runtime/training-process';
 import type { RunTraining } from '../runtime/training-run';
@@ -34,20 +40,29 @@ export async function runDaemon(
   overrides: Readonly<Record<string, string>>,
   { env, stdout, setExitCode }: CommandContext,
 ): Promise<void> {
-  const settings = await loadSettings(path, { env, overrides });
+  const load = (): Promise<Settings> => loadSettings(path, { env, overrides });
+  // Before the files are read: a change meanwhile is found later.
+  const loadedHash = await hashConfigFiles(path);
+  const files = { hash: () => hashConfigFiles(path), load, loadedHash };
+  const settings = await load();
   const status = stdout.isTTY === true ? createStatusLine(stdout) : undefined;
   const output = status?.stream ?? stdout;
   const log = createLogger({ ...settings.daemon.log, stream: output });
   const signal = waitForSignal();
-  const hangUp = (): void => log.warn('SIGHUP has no effect: restart vaemon to load a changed configuration');
-  process.on('SIGHUP', hangUp);
+  // Before the daemon listens to it, the signal would end the process.
+  let hangUp = (): void => undefined;
+  const onHangUp = (): void => hangUp();
+  process.on('SIGHUP', onHangUp);
   const daemon = await startDaemon({
     settings,
     version: vaemonVersion(),
     log,
-    runTraining: (detector) => createTrainingRun(path, detector, overrides, env, log),
+    setLogLevel: (level) => log.setLevel(level),
+    files,
+    runTraining: (detector, inForce) => createTrainingRun(inForce, detector, overrides, env, log),
     observer: createConsole({ settings, stdout: output, status, log }),
   });
+  hangUp = () => void daemon.reload();
   const fail = (message: string, err: unknown): void => {
     log.error(message, { err });
     setExitCode(exitCodes.failure);
@@ -65,7 +80,7 @@ export async function runDaemon(
     fail('could not stop cleanly', err);
   }
   signal.release();
-  process.off('SIGHUP', hangUp);
+  process.off('SIGHUP', onHangUp);
 }
 
 /** The first SIGTERM or SIGINT requests an orderly stop; a second one ends the process at once. */
@@ -83,15 +98,16 @@ function waitForSignal() {
   return { received, release };
 }
 
-/** Runs the command `train` of this program with the same configuration. */
+/** Runs the command `train` of this program with the configuration in force, which may differ from its files. */
 function createTrainingRun(
-  path: string,
+  inForce: () => Settings,
   detector: string,
   overrides: Readonly<Record<string, string>>,
   env: CommandContext['env'],
   log: Logger,
 ): RunTraining {
-  return ({ quarantinePath, lease, fileRecords, coldStart }, { onProgress, onHistory }, signal) => {
+  return async ({ quarantinePath, lease, fileRecords, coldStart }, { onProgress, onHistory }, signal) => {
+    const path = await mkdtemp(join(tmpdir(), 'vaemon-'));
     const args = ['train', path, '--child', `--detector=${detector}`];
     args.push(`--quarantine=${quarantinePath}`, `--lease=${lease}`);
     if (fileRecords !== undefined) args.push(`--file-records=${fileRecords}`);
@@ -99,6 +115,11 @@ function createTrainingRun(
     // Its warnings are repeated in the log of the daemon.
     const command = ownCommand(args, { ...overrides, 'log.format': 'json' });
     const own = log.child({ component: detector, detector });
-    return runTrainingProcess({ command, env, onProgress, onHistory, log: own, signal });
+    try {
+      await writeSettings(path, inForce(), detector);
+      return await runTrainingProcess({ command, env, onProgress, onHistory, log: own, signal });
+    } finally {
+      await rm(path, { recursive: true, force: true });
+    }
   };
 }

@@ -24,6 +24,7 @@ export const calibrationSection = {
       'Acceptable false alarms; the alarm threshold follows from it. A rate is also the alarm budget, unless `events.budget` is ' +
       'set.',
     default: 0.001,
+    reloads: true,
   }),
   share: ratio({ doc: 'Newest share of the history, which calibrates and is not trained on.', default: 0.3 }),
   statistics: choices(
@@ -51,6 +52,7 @@ export const driftSection = {
   falseStartTarget: falseAlarmTarget({
     doc: 'Acceptable false drift detections, on average.',
     default: '1 per year',
+    reloads: true,
   }),
 } satisfies Section;
 
@@ -59,21 +61,28 @@ export const eventsSection = {
     {
       doc: 'An event opens when this many of the last `events.openWindow` records of a device are anomalous.',
       default: 3,
+      reloads: true,
     },
     { max: 10_000 },
   ),
   openWindow: whole(
-    { doc: 'Number of last records of a device among which anomalous ones are counted.', default: 5 },
+    {
+      doc: 'Number of last records of a device among which anomalous ones are counted.',
+      default: 5,
+      reloads: true,
+    },
     { max: 10_000 },
   ),
-  minRecords: whole({ doc: 'Smallest number of anomalous records of an event.', default: 1 }),
+  minRecords: whole({ doc: 'Smallest number of anomalous records of an event.', default: 1, reloads: true }),
   minLength: duration({
     doc: 'Shortest event time of an event. A shorter one is not reported.',
     default: '0s',
+    reloads: true,
   }),
   closeAfter: whole({
     doc: 'An event closes after this many records in a row that are not anomalous.',
     default: 10,
+    reloads: true,
   }),
   silence: duration(
     {
@@ -81,18 +90,21 @@ export const eventsSection = {
         'An event also closes when its device sends nothing for this long (event time) while others of its partition do, or ' +
         'no value of an odd channel.',
       default: '1h',
+      reloads: true,
     },
     { min: 1 },
   ),
   suppressFor: duration({
     doc: 'After an event, no other event opens for its device for this long (event time). 0: not suppressed.',
     default: '0s',
+    reloads: true,
   }),
   silentDevices: flag({
     doc:
       'Open an event when a device sends nothing for longer than history makes likely, while others of its partition continue ' +
       '(docs/rules.md).',
     default: true,
+    reloads: true,
   }),
   acceptAfter: whole(
     {
@@ -113,6 +125,7 @@ export const eventsSection = {
         'it is spent, only more surprising events open, and the others are held back: written with `status: held_back`, but no ' +
         'alarm. `auto`: the rate of `calibration.falseAlarmTarget`; none where that is a ratio. docs/rules.md has the rule.',
       default: 'auto',
+      reloads: true,
     },
     ['auto', 'none'],
   ),

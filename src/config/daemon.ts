@@ -23,11 +23,16 @@ export const daemonSchema = nameVariables({
           'Who may read the API and so the page (docs/api.md). `loopback`: programs on this machine, and others with a token. ' +
           '`token`: those with a token alone. `open`: everyone who reaches the port, as a proxy in front of it checks them.',
         default: 'loopback',
+        reloads: true,
       },
       ['loopback', 'token', 'open'],
     ),
     readTokenFile: path(
-      { doc: 'File with a token that allows reading: at least 16 characters. Empty: none.', default: '' },
+      {
+        doc: 'File with a token that allows reading: at least 16 characters. Empty: none.',
+        default: '',
+        reloads: true,
+      },
       { empty: true },
     ),
     tokenFile: path(
@@ -47,12 +52,13 @@ export const daemonSchema = nameVariables({
           'Open events of a detector that `/metrics` lists with their key, the most surprising first. The others are in ' +
           '`vaemon_events_open` alone.',
         default: 100,
+        reloads: true,
       },
       { min: 0, max: 1000 },
     ),
   },
   log: {
-    level: choice({ doc: 'Least severe level that is logged.', default: 'info' }, [
+    level: choice({ doc: 'Least severe level that is logged.', default: 'info', reloads: true }, [
       'error',
       'warn',
       'info',
@@ -64,6 +70,17 @@ export const daemonSchema = nameVariables({
         default: 'auto',
       },
       ['auto', 'json', 'text'],
+    ),
+  },
+  reload: {
+    interval: duration(
+      {
+        doc:
+          'How often the files of the configuration are compared with those in force. A change is used once it has been the same ' +
+          'twice, since a file may be half written. SIGHUP reads them at once. 0: only SIGHUP does.',
+        default: '5s',
+      },
+      { timer: true },
     ),
   },
   store: {

@@ -22,6 +22,8 @@ const introduction = `# Configuration
 - A secret is read from its environment variable, or from a file that another key names; never from these files.
 - An unknown key is an error. \`vaemon config check PATH\` reports every problem of every file and exits with code 78 if
   there is one. \`vaemon config print PATH\` prints the configuration in force.
+- **Reloaded** keys are followed while the daemon runs, and read again on SIGHUP: a change is checked whole, and used
+  from the next batch on, by all detectors at once ([reload](operations.md#reload)). Other keys need a restart.
 - In Kubernetes, a service called \`vaemon-…\` adds variables that begin with \`VAEMON_\`: set \`enableServiceLinks: false\`.
 `;
 
@@ -42,11 +44,13 @@ function inYaml(value: unknown): string {
   return stringify(value, { collectionStyle: 'flow', flowCollectionPadding: false }).trim();
 }
 
-function describeKey(path: string, { doc, type, default: standard, env }: Key<unknown>): string {
+function describeKey(path: string, key: Key<unknown>): string {
+  const { doc, type, default: standard, env } = key;
   const facts = [
     `Value: ${type.replace(/^an? /, '')}.`,
     standard === null ? '**Required**.' : `Default: \`${inYaml(standard)}\`.`,
     ...(env === undefined ? [] : [`Variable: \`${env}\`.`]),
+    ...(key.reloads === undefined ? [] : ['**Reloaded**.']),
   ];
   return `${item(`\`${path}\`: ${doc}`)}\n${item(facts.join(' ')).replace(/^-/, ' ')}`;
 }

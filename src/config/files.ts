@@ -1,4 +1,5 @@
 /** Finds and reads the files of a configuration. */
+import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
@@ -109,5 +110,30 @@ export async function readConfigFiles(path: string): Promise<ConfigFiles> {
       detectors: [],
       problems: [{ file: path, key: '', message: reasonOf(error) }],
     };
+  }
+}
+
+/**
+ * SHA-256 of the names and contents of the files at a path, in hexadecimal: equal as long as nothing changes, also where links lead
+ * elsewhere. A file that cannot be read counts as its error. Never rejects.
+ */
+export async function hashConfigFiles(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of await configFilesAt(path)) {
+    const content = await readFile(file).catch((error: unknown) => Buffer.from(reasonOf(error)));
+    // Lengths, so that no content can pass for the name of a file.
+    hash.update(`${file.length} ${file} ${content.length} `).update(content);
+  }
+  return hash.digest('hex');
+}
+
+async function configFilesAt(path: string): Promise<string[]> {
+  try {
+    if (!(await stat(path)).isDirectory()) return [path];
+    const inside = async (folder: string): Promise<string[]> =>
+      (await yamlFiles(folder)).map((name) => join(folder, name));
+    return [...(await inside(path)), ...(await inside(join(path, 'detectors')))];
+  } catch {
+    return [path];
   }
 }

@@ -62,6 +62,16 @@ export function settingsFingerprint({
   return fingerprintOf(relevant);
 }
 
+/** Changes if records are decided differently, by the same model version. */
+export function rulesFingerprint({ record, calibration, events, window }: DetectorSettings): string {
+  return fingerprintOf({
+    limits: record.signals.map(({ channel, limits }) => [channel, limits]),
+    target: calibration.falseAlarmTarget,
+    events,
+    maxKeys: window.maxKeys,
+  }).slice(0, 8);
+}
+
 function fingerprintOf(relevant: object): string {
   return createHash('sha256').update(JSON.stringify(relevant)).digest('hex').slice(0, 16);
 }

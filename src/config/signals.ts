@@ -1,4 +1,5 @@
 /** `record.signals`: a map from the name of a channel to prior knowledge of it. */
+import { isDeepStrictEqual } from 'node:util';
 import { signalKinds } from '../domain/counter';
 import type { SignalSpec } from '../domain/signal';
 import { key, oneOf, show, type About } from '../schema/formats';
@@ -78,7 +79,7 @@ function readLimits(
 
 /** Prior knowledge of channels. Several problems are reported in one message. */
 export function signals(about: About): Key<readonly SignalSpec[]> {
-  return key<readonly SignalSpec[]>(about, {
+  const format = key<readonly SignalSpec[]>(about, {
     type: `a map \`channel: {kind, direction, deadband, limits: {min, max}}\`; kind is ${oneOf(signalKinds)}, direction is ${oneOf(directions)}`,
     read(value) {
       if (typeof value !== 'object' || value === null) return undefined;
@@ -92,4 +93,13 @@ export function signals(about: About): Key<readonly SignalSpec[]> {
     },
     print: (specs) => Object.fromEntries(specs.map(({ channel, ...spec }) => [channel, spec])),
   });
+  const withoutLimits = (specs: readonly SignalSpec[]): SignalSpec[] =>
+    specs
+      .map((spec) => ({ ...spec, limits: {} }))
+      .filter(({ kind, direction, deadband }) => kind !== 'auto' || direction !== 'both' || deadband !== 0);
+  // A model depends on all else.
+  return {
+    ...format,
+    reloads: (before, after) => isDeepStrictEqual(withoutLimits(before), withoutLimits(after)),
+  };
 }

@@ -25,42 +25,57 @@ export const trainingSection = {
     },
     ['if-missing', 'always'],
   ),
-  schedule: cron({ doc: 'When a new model is trained. Empty: not on a schedule.', default: '0 3 * * *' }),
+  schedule: cron({
+    doc: 'When a new model is trained. Empty: not on a schedule.',
+    default: '0 3 * * *',
+    reloads: true,
+  }),
   timeZone: timeZone({
     doc: 'Time zone of the schedule, and of the seasons of `record.seasons`.',
     default: 'UTC',
+    reloads: true,
   }),
-  jitter: duration({ doc: 'Longest random delay of a scheduled training.', default: '5m' }, { timer: true }),
+  jitter: duration(
+    { doc: 'Longest random delay of a scheduled training.', default: '5m', reloads: true },
+    { timer: true },
+  ),
   timeout: duration(
-    { doc: 'A training that takes longer than this is stopped.', default: '30m' },
+    { doc: 'A training that takes longer than this is stopped.', default: '30m', reloads: true },
     { timer: true, min: 1000 },
   ),
-  seed: whole({ doc: 'Seed of all random numbers.', default: 1 }, { min: 0, max: 2 ** 32 - 1 }),
+  seed: whole(
+    { doc: 'Seed of all random numbers.', default: 1, reloads: true },
+    { min: 0, max: 2 ** 32 - 1 },
+  ),
   epochs: whole(
     {
       doc: 'Largest number of passes over the training windows. 0: derived from the number of windows.',
       default: 0,
+      reloads: true,
     },
     { min: 0, max: 100_000 },
   ),
   batchSize: whole(
-    { doc: 'Windows per training step. 0: derived from the number of windows.', default: 0 },
+    { doc: 'Windows per training step. 0: derived from the number of windows.', default: 0, reloads: true },
     { min: 0, max: 65_536 },
   ),
   learningRate: shareOrNone({
     doc: 'Step size of Adam. 0: derived from the number of windows.',
     default: 0,
+    reloads: true,
   }),
   patience: whole(
     {
       doc: 'Epochs without a better validation loss after which training ends. 0: derived from the number of epochs.',
       default: 0,
+      reloads: true,
     },
     { min: 0 },
   ),
   maxRecords: whole({
     doc: 'Largest number of records that a training reads: the newest ones, unless `training.blocks` is above 1.',
     default: 200_000,
+    reloads: true,
   }),
   blocks: whole(
     {
@@ -68,6 +83,7 @@ export const trainingSection = {
         'Number of stretches, spread evenly over `training.history`, that the records of a Kafka topic or of Prometheus are read from. Each must be ' +
         'long enough for windows of every device.',
       default: 1,
+      reloads: true,
     },
     { max: 10_000 },
   ),
@@ -75,11 +91,16 @@ export const trainingSection = {
     {
       doc: 'With fewer windows than this the configured model is not trained; a linear one scores until then (docs/rules.md).',
       default: 1000,
+      reloads: true,
     },
     { min: 100 },
   ),
   history: duration(
-    { doc: 'How far back the history of a Kafka topic, or of Prometheus, is read.', default: '14d' },
+    {
+      doc: 'How far back the history of a Kafka topic, or of Prometheus, is read.',
+      default: '14d',
+      reloads: true,
+    },
     { min: 1000 },
   ),
   historyFrom: {
@@ -121,18 +142,28 @@ export const trainingSection = {
   maxExcludedShare: shareOrNone({
     doc: 'Largest share of the history that events and labels exclude. Above it the longest events are trained on.',
     default: 0.5,
+    reloads: true,
   }),
-  onDrift: flag({ doc: 'Train when drift is detected, in addition to the schedule.', default: false }),
+  onDrift: flag({
+    doc: 'Train when drift is detected, in addition to the schedule.',
+    default: false,
+    reloads: true,
+  }),
   onDriftAfter: duration({
     doc: 'Shortest time between two trainings that drift starts.',
     default: '1h',
+    reloads: true,
   }),
-  keepVersions: whole({ doc: 'Smallest number of model versions kept on disk.', default: 5 }, { max: 1000 }),
+  keepVersions: whole(
+    { doc: 'Smallest number of model versions kept on disk.', default: 5, reloads: true },
+    { max: 1000 },
+  ),
   keepFor: duration({
     doc:
       'Further model versions, up to a hundred in all, are kept if they were current within this time, so that detections of ' +
       'that age can be replayed.',
     default: '14d',
+    reloads: true,
   }),
 } satisfies Section;
 

@@ -1,5 +1,6 @@
 /** The metrics of the daemon: the groups below, the build, and those of the process. */
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import { configurationMetrics } from './configuration';
 import { eventMetrics } from './events';
 import { modelMetrics } from './model';
 import { openEventMetrics } from './open-events';
@@ -67,6 +68,7 @@ export function createMetricsOf<Recorders extends Record<string, Recorder<unknow
   const { registry, descriptions } = declarations;
   const buildInfo = new Gauge<string>(declare(declarations, buildDescription));
   buildInfo.set({ version, engine, node: process.versions.node }, 1);
+  const configuration = configurationMetrics(declarations);
   const start = combined(recorders, (recordings) => recordings)(declarations);
   if (withProcess) collectProcessMetrics(registry);
 
@@ -80,6 +82,8 @@ export function createMetricsOf<Recorders extends Record<string, Recorder<unknow
       for (const update of updates) update();
       return registry.metrics();
     },
+    /** Of the process. */
+    configuration,
     /** Descriptions of the metrics of vaemon, for the documentation. */
     describe: (): readonly MetricDescription[] => descriptions,
     /**

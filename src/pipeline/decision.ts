@@ -3,11 +3,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DriftWatch } from '../calibration/drift';
 import type { SilenceScale } from '../calibration/gaps';
 import type { Detection } from '../domain/detection';
-import type { AnomalyEvent } from '../domain/event';
+import type { AnomalyEvent, EventPolicy } from '../domain/event';
 import type { ExplanationRule } from '../domain/explanations';
 import type { Values } from '../domain/record';
 import type { SilenceRules } from '../domain/silent-devices';
-import type { LimitViolation } from '../domain/signal';
+import type { CheckLimits, LimitViolation } from '../domain/signal';
 import type { RawScores } from '../scoring/assess';
 import type { DetectionPower } from '../scoring/detection-power';
 import type { Past } from '../past/past';
@@ -17,6 +17,14 @@ import { buildDetection, isAnomalous, recordSurprise, recordThreshold, type Expl
 import type { Outcome } from './outcome';
 import type { Chunk, DecodedMessages } from './windowing';
 
+/** What records are decided by, besides scores and threshold. It changes between two batches. */
+export interface RecordRules {
+  /** Differs where any setting that decides on records does. */
+  name: string;
+  events: EventPolicy;
+  limits: CheckLimits;
+}
+
 /** A model version in use. */
 export interface ActiveDetector {
   detector: Detector;
@@ -24,6 +32,8 @@ export interface ActiveDetector {
   threshold: number;
   /** Decades above the threshold from which an event opens; 0 if absent. */
   eventMargin?: number;
+  /** If absent, those that the pipeline and its states were created with. */
+  rules?: RecordRules;
   /** Compares live scores with the calibration of this version. */
   drift?: DriftWatch;
   /** Surprise of silences; absent where the version contains no gaps. */
@@ -123,7 +133,6 @@ export async function decideChunk(
       scores: scored,
       window,
       explanation: isDue ? await explain(scored!, window, explanations!) : undefined,
-      frame: records.frames?.get(chunk.rows[at]!),
       missing,
       incomplete: missingParts(lacksRecords, lacksBaselines),
       modelVersion: detector.version,

@@ -4,7 +4,6 @@
  */
 import type { DecodeBatch } from '../codecs/codec';
 import { UnavailableError } from '../errors';
-import type { Detector } from '../scoring/detector';
 import type { Batch, HandleBatch } from '../sources/source';
 import type { PartitionState } from '../state/partition';
 import type { PartitionStates } from '../state/partitions';
@@ -13,7 +12,7 @@ import { countOutcome, writeOutcome, type Outcome } from './outcome';
 import { createScoring, type ScoringParts } from './scoring';
 import { createTurns } from './turns';
 
-export type { ActiveDetector } from './decision';
+export type { ActiveDetector, RecordRules } from './decision';
 
 export interface PipelineParts extends ScoringParts {
   decode: DecodeBatch;
@@ -108,10 +107,11 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   /** Returns the version to score with: another one may come into use while baselines are read or written. */
   async function prepare(batch: Batch, partition: PartitionState): Promise<ActiveDetector> {
     let active = parts.current();
-    for (let prepared: Detector | undefined; prepared !== active.detector;) {
-      prepared = active.detector;
-      await partition.prepare(batch, prepared);
+    for (let isPrepared = false; !isPrepared;) {
+      const { detector, rules } = active;
+      await partition.prepare(batch, detector, rules);
       active = parts.current();
+      isPrepared = active.detector === detector && active.rules === rules;
     }
     return active;
   }

@@ -35,6 +35,7 @@ export function createScoring(parts: ScoringParts) {
 
   return async (batch: Batch, decoded: DecodedBatch, partition: PartitionState, active: ActiveDetector) => {
     const { detector, threshold, drift } = active;
+    const limits = active.rules?.limits ?? parts.limits;
     const { messages } = batch;
     const outcome = createOutcome(batch, partition, sinks, threshold);
     const now = parts.now();
@@ -61,7 +62,7 @@ export function createScoring(parts: ScoringParts) {
       // The events of warm-up records were written when these were first scored.
       if (!messages[from]!.warmUp) outcome.events.push(...ended);
       const chunk = chunks.take(detector);
-      fillChunk(chunk, records, from, to, partition, rules, outcome);
+      fillChunk(chunk, records, from, to, partition, { ...rules, limits }, outcome);
       // Only one batch at a time is given to the engine.
       await previous?.raw;
       const raw = chunk.windows.count === 0 ? undefined : detector.assess(chunk.windows);

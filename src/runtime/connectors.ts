@@ -36,6 +36,8 @@ export async function createSinks(
       ...configured.map(({ sink }) => withoutMuted(sink)),
     ],
     committer: configured.find(({ committer }) => committer !== undefined)?.committer,
+    /** Takes other settings of the sinks into force, of the keys that are reloaded. */
+    reload: (next: DetectorSettings['sinks']) => configured.forEach((one) => one.reload?.(next)),
   };
 }
 

@@ -6,7 +6,7 @@ import { privateFolder } from '../system/atomic-write';
 import { firstLineOf } from '../system/error-text';
 import { makeFolder } from '../system/file-system';
 import type { DetectorSettings, Settings } from '../config/settings';
-import { withoutRepeats, type Logger } from '../logger';
+import { withoutRepeats, type Logger, type RootLogger } from '../logger';
 import { createMetrics } from '../metrics/metrics';
 import type { PastEvent } from '../past/event-records';
 import { configuredSource } from '../sources/configured';
@@ -16,6 +16,7 @@ import { startDetector, type DetectorObserver } from './detector';
 import { openEngines } from './engines';
 import { createHealth } from './health';
 import { createSupervision } from './supervision';
+import { createReload, type ConfigurationFiles, type Reload } from './reload';
 import type { RunTraining } from './training-run';
 import { startWeb } from './web';
 
@@ -27,8 +28,11 @@ export interface DaemonParts {
   /** Version of vaemon. */
   version: string;
   log: Logger;
-  /** Trains one detector in a separate process. */
-  runTraining: (detector: string) => RunTraining;
+  setLogLevel: RootLogger['setLevel'];
+  /** Where the settings come from. */
+  files: ConfigurationFiles;
+  /** Trains one detector in a separate process, with the settings that are in force then. */
+  runTraining: (detector: string, inForce: () => Settings) => RunTraining;
   observer: DetectorObserver;
 }
 
@@ -37,6 +41,7 @@ export async function startDaemon(parts: DaemonParts) {
   const { daemon, detectors } = parts.settings;
   const cleanup = new Cleanup();
   let stopping = false;
+  let reload: Reload | undefined;
   await checkStore(parts.settings, log);
   try {
     const kafka = detectors.filter(({ settings }) => usesKafka(settings));
@@ -54,6 +59,9 @@ export async function startDaemon(parts: DaemonParts) {
     const metrics = createMetrics({ version, engine: engines.scoring.name });
     /** Reaches the clients of the API; set once the web server listens. */
     let publish: (past: PastEvent) => void = () => undefined;
+    const inForce = (): Settings => reload?.settings() ?? parts.settings;
+    const ofDetector = (all: Settings, name: string): DetectorSettings =>
+      all.detectors.find(({ settings }) => settings.detector === name)!.settings;
     const supervision = createSupervision(
       detectors.map(({ settings }) => {
         const { detector: name } = settings;
@@ -63,11 +71,11 @@ export async function startDaemon(parts: DaemonParts) {
           isRestartable: !configuredSource(settings.source).bounded,
           start: () =>
             startDetector({
-              settings,
-              daemon,
+              settings: ofDetector(inForce(), name),
+              daemon: inForce().daemon,
               metrics,
               log: withoutRepeats(detectorLog, repeatedProblemMs),
-              runTraining: parts.runTraining(name),
+              runTraining: parts.runTraining(name, inForce),
               openSession: engines.openScoring,
               observer: parts.observer,
               onEvent: (past) => publish(past),
@@ -79,7 +87,7 @@ export async function startDaemon(parts: DaemonParts) {
     const health = createHealth({ scoringThread: engines.threadHealth, log });
     cleanup.add('health', () => health.stop());
     const web = await startWeb({
-      daemon,
+      daemon: () => inForce().daemon,
       version,
       metrics,
       health() {
@@ -104,7 +112,26 @@ export async function startDaemon(parts: DaemonParts) {
     const { finished } = supervision;
     finished.catch(() => undefined);
     await supervision.start();
+    reload = createReload({
+      files: parts.files,
+      settings: parts.settings,
+      intervalMs: daemon.reload.intervalMs,
+      prepare(next) {
+        const begin = supervision
+          .all()
+          .map((detector) => detector.reload(ofDetector(next, detector.name), next.daemon));
+        return () => {
+          for (const one of begin) one();
+          parts.setLogLevel(next.daemon.log.level);
+        };
+      },
+      metrics: metrics.configuration,
+      log,
+    });
+    cleanup.add('reload', () => reload?.stop());
     return {
+      /** Reads the configuration again. Never rejects. */
+      reload: () => reload!.now(),
       /** Resolves when every source has ended; rejects when no detector is at work and one has failed. */
       finished,
       /** Finishes the batches in progress and releases everything. Idempotent. */

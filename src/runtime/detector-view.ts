@@ -17,7 +17,8 @@ import type { ModelSlot } from './model-slot';
 import { supposeTarget } from './what-if';
 
 export interface ViewParts {
-  settings: Pick<DetectorSettings, 'calibration' | 'events' | 'window' | 'past'>;
+  /** Those in force. */
+  settings: () => Pick<DetectorSettings, 'calibration' | 'events' | 'window' | 'past'>;
   past: Past;
   states: Pick<PartitionStates, 'partitions'>;
   slot: Pick<ModelSlot, 'current'>;
@@ -38,8 +39,6 @@ const dayMs = 86_400_000;
 
 export function createDetectorView(parts: ViewParts): DetectorView {
   const { settings, past, states, slot, canaries, store } = parts;
-  const { eventsPerMs } = eventPolicy(settings);
-
   function modelState(): DetectorState['model'] {
     const active = slot.current();
     if (active === undefined) return undefined;
@@ -60,6 +59,7 @@ export function createDetectorView(parts: ViewParts): DetectorView {
     now: parts.now,
     state() {
       const { partitions } = states;
+      const { eventsPerMs } = eventPolicy(settings());
       const since = parts.now() - dayMs;
       const today = past.events().filter(({ event }) => event.openedAt >= since);
       const heldBack = today.filter(({ event }) => event.status === 'held_back').length;
@@ -81,7 +81,7 @@ export function createDetectorView(parts: ViewParts): DetectorView {
     whatIf(target) {
       const active = slot.current();
       if (active === undefined) throw new ApiError(409, 'there is no model in use yet');
-      return supposeTarget(target, { settings, past, version: active.detector.state });
+      return supposeTarget(target, { settings: settings(), past, version: active.detector.state });
     },
     async versions() {
       const pinned = await store.pinned();

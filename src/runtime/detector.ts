@@ -72,6 +72,8 @@ export async function startDetector(parts: DetectorParts) {
 async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const { settings, daemon, observer, log } = parts;
   const { role, store, shutdownTimeoutMs } = daemon;
+  /** In force, of the keys that are reloaded. */
+  const live = { settings, daemon };
   const { detector: name } = settings;
   const from = configuredSource(settings.source);
   const stopping = new AbortController();
@@ -92,7 +94,11 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const summary = await createSummary(settings);
   // Sinks for people are at work before the events and the metrics, which need the sinks, exist.
   const started: { events?: ReportedEvents; metrics?: DetectorMetrics } = {};
-  const { sinks, committer } = await createSinks(settings, quarantine, summary, {
+  const {
+    sinks,
+    committer,
+    reload: reloadSinks,
+  } = await createSinks(settings, quarantine, summary, {
     onTransaction: (result) => metrics.transaction(result),
     openEvents: (limit) => started.events?.open(limit) ?? [],
     notifications: countNotifications(() => started.metrics?.notifications),
@@ -119,13 +125,13 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     () => labels?.current() ?? [],
   );
   const events = await openReportedEvents({
-    settings,
+    settings: () => live.settings,
     directory: store.path,
     pollIntervalMs: store.pollIntervalMs,
     states,
     sinks,
     metrics,
-    listed: daemon.metrics.openEvents,
+    listed: () => live.daemon.metrics.openEvents,
     bounded: from.bounded,
     replayed: replayRate !== undefined,
     onEvent: parts.onEvent,
@@ -189,7 +195,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   cleanup.add('source', () => source.stop());
 
   const view = createDetectorView({
-    settings,
+    settings: () => live.settings,
     past: events.past,
     states,
     slot,
@@ -246,6 +252,19 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     name,
     readiness: () => readiness.report(),
     view,
+    /**
+     * Checks other settings, which differ in keys that are reloaded alone.
+     * @returns takes them into force, from the next batch on; call it at once
+     * @throws Error if the model in use cannot decide by them
+     */
+    reload(next: DetectorParts['settings'], nextDaemon: DetectorParts['daemon']): () => void {
+      const reloadModels = models.reload(next);
+      return () => {
+        Object.assign(live, { settings: next, daemon: nextDaemon });
+        reloadModels();
+        reloadSinks(next.sinks);
+      };
+    },
     /** Resolves when the source has ended; rejects on an error that the detector cannot recover from. */
     finished,
     /** Stops fetching, finishes and acknowledges the batch in progress, and releases everything. */

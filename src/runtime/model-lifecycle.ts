@@ -1,4 +1,6 @@
 /** Composition of the model of one detector: where it is stored, which version is in use, when a new one is trained. */
+import { isDeepStrictEqual } from 'node:util';
+import { configuredThreshold } from '../config/calibration';
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
@@ -10,7 +12,7 @@ import type { Clock } from './clock';
 import { hasColdStart } from './cold-start';
 import { endColdStart, obtainFirstModel } from './first-model';
 import { LeaseHolder } from './lease-holder';
-import { createModelLoader, type DecodeModel } from './model-loader';
+import { createModelLoader, watchDrift, withSettings, type DecodeModel } from './model-loader';
 import { ModelSlot } from './model-slot';
 import { startPeerExchange } from './peer-exchange';
 import type { Readiness } from './readiness';
@@ -36,7 +38,9 @@ export interface ModelLifecycleOptions extends Omit<TrainingRunOptions, 'leaseHo
 export type ModelLifecycle = ReturnType<typeof createModelLifecycle>;
 
 export function createModelLifecycle(options: ModelLifecycleOptions) {
-  const { settings, daemon, clock, readiness, stopping, metrics, log } = options;
+  const { daemon, clock, readiness, stopping, metrics, log } = options;
+  /** Those in force. */
+  let settings = options.settings;
   const { path: directory, pollIntervalMs: intervalMs, leaseTimeoutMs: timeoutMs } = daemon.store;
   const { role } = daemon;
   const { detector } = settings;
@@ -53,23 +57,26 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
 
   const store = createModelStore({ directory, detector, lease: () => leaseHolder.folder() });
   const slot = new ModelSlot(metrics);
-  const load = createModelLoader({ settings, store, decode: options.decode, metrics, log });
+  const load = createModelLoader({ settings: () => settings, store, decode: options.decode, metrics, log });
+
+  /** They may have changed since the model was loaded. */
+  const use = (model: ActiveDetector): void => slot.use(withSettings(model, settings));
 
   const retrainer = createRetrainer<ActiveDetector>({
-    ...settings.training,
+    settings: () => settings.training,
     runTraining: createTrainingRun({ ...options, leaseHolder }),
     store,
     load,
     async onSwap(model) {
       await clock.modelDue();
-      slot.use(model);
+      use(model);
     },
     observer: metrics.training,
     log,
   });
   const training = createTraining({
     role,
-    settings: settings.training,
+    settings: () => settings.training,
     retrainer,
     clock,
     requests: new TrainingRequests(directory, detector),
@@ -87,7 +94,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
     inUse: () => slot.version(),
     isBusy: () => training.isRunning() || stopping.aborted || readiness.isStarting(),
     load,
-    onSwap: (model) => slot.use(model),
+    onSwap: use,
     log,
   });
   cleanup.add('version watch', () => watch.stop());
@@ -115,8 +122,27 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
         await store.unpin();
         await store.setCurrent(version);
       }
-      slot.use(model);
+      use(model);
       log.info('model version chosen by a person', { version, pinned: pin });
+    },
+    /**
+     * Checks whether the version in use can decide by other settings.
+     * @returns takes the settings into force, from the next batch on; call it at once
+     * @throws RangeError if the target is too rare for the version
+     */
+    reload(next: DetectorSettings): () => void {
+      const active = slot.current();
+      const adjusted = active && withSettings(active, next);
+      return () => {
+        const { drift, training: before } = settings;
+        settings = next;
+        if (adjusted !== undefined) {
+          const isWatchKept = isDeepStrictEqual(drift, next.drift);
+          slot.adjust(isWatchKept ? adjusted : { ...adjusted, drift: watchDrift(next, adjusted.detector) });
+          metrics.falseAlarmTarget(configuredThreshold(next, adjusted.detector.state).ratio);
+        }
+        if (!isDeepStrictEqual(before, next.training)) training.follow();
+      };
     },
     /** Resolves when the slot has a model, or when the daemon stops. Rejects if there will never be one. */
     obtainFirst: () =>

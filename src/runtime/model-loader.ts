@@ -2,13 +2,14 @@
 import { createDriftWatch, type DriftWatch } from '../calibration/drift';
 import { createSilenceScale } from '../calibration/gaps';
 import { targetRatio } from '../calibration/threshold';
-import { configuredThreshold } from '../config/calibration';
-import { settingsFingerprint } from '../config/fingerprint';
+import { configuredThreshold, eventPolicy } from '../config/calibration';
+import { rulesFingerprint, settingsFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
+import { createLimitCheck } from '../domain/signal';
 import { ModelVersionError } from '../errors';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
-import type { ActiveDetector } from '../pipeline/pipeline';
+import type { ActiveDetector, RecordRules } from '../pipeline/pipeline';
 import type { VerifiedDetector } from '../scoring/bundle';
 import {
   powerByKind,
@@ -29,7 +30,8 @@ export type LoadModel = (version: string) => Promise<ActiveDetector>;
 export type DecodeModel = (version: string, files: BundleFiles) => Promise<VerifiedDetector>;
 
 export interface ModelLoaderOptions {
-  settings: DetectorSettings;
+  /** Those in force. */
+  settings: () => DetectorSettings;
   store: Pick<ModelStore, 'read'>;
   decode: DecodeModel;
   metrics: Pick<DetectorMetrics, 'modelLoadFailed' | 'falseAlarmTarget' | 'detectionPower'>;
@@ -42,11 +44,31 @@ interface Loaded {
   power: DetectionPower | undefined;
 }
 
-export function createModelLoader({ settings, store, decode, metrics, log }: ModelLoaderOptions): LoadModel {
+/**
+ * The version as the settings decide with it.
+ * @throws RangeError if the target is too rare for its calibration
+ */
+export function withSettings(model: ActiveDetector, settings: DetectorSettings): ActiveDetector {
+  const { surprise, eventMargin } = configuredThreshold(settings, model.detector.state);
+  return { ...model, threshold: surprise, eventMargin, rules: recordRules(settings) };
+}
+
+function recordRules(settings: DetectorSettings): RecordRules {
+  const { channels, signals } = settings.record;
+  return {
+    name: rulesFingerprint(settings),
+    events: eventPolicy(settings),
+    limits: createLimitCheck(channels, signals),
+  };
+}
+
+export function createModelLoader(options: ModelLoaderOptions): LoadModel {
+  const { store, decode, metrics, log } = options;
+
   async function read(version: string): Promise<Loaded> {
     const { files } = await store.read(version);
     const detector = await decode(version, files);
-    if (detector.state.settingsFingerprint === settingsFingerprint(settings))
+    if (detector.state.settingsFingerprint === settingsFingerprint(options.settings()))
       return { detector, power: readPower(files.get('report.json')) };
     detector.dispose();
     throw new ModelVersionError(
@@ -57,6 +79,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
   }
 
   function activate({ detector, power }: Loaded): ActiveDetector {
+    const settings = options.settings();
     const { calibration, channels, counters, gaps, scaler, seasons } = detector.state;
     const { ratio, surprise, eventMargin, extrapolated } = configuredThreshold(settings, detector.state);
     if (extrapolated) {
@@ -91,6 +114,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
       detector,
       threshold: surprise,
       eventMargin,
+      rules: recordRules(settings),
       drift: watchDrift(settings, detector),
       silence: gaps && createSilenceScale(gaps),
       power,
@@ -108,7 +132,7 @@ export function createModelLoader({ settings, store, decode, metrics, log }: Mod
   };
 }
 
-function watchDrift({ drift, training }: DetectorSettings, { state }: Detector): DriftWatch {
+export function watchDrift({ drift, training }: DetectorSettings, { state }: Detector): DriftWatch {
   const random = createRandom(training.seed);
   return createDriftWatch({
     recordsPerFalseStart:

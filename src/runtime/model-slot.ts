@@ -37,6 +37,11 @@ export class ModelSlot {
     this.filling.abort();
   }
 
+  /** Decides with the model in use by other settings, from the next batch on. */
+  adjust(model: ActiveDetector): void {
+    this.active = model;
+  }
+
   /** Notes that a batch is in progress until the promise settles, and returns the promise. */
   scoring(batch: Promise<void>): Promise<void> {
     return (this.batch = batch);

@@ -14,7 +14,8 @@ import { Poll } from './poll';
 import { unmutedEvents } from './unmuted-events';
 
 export interface ReportedEventsOptions {
-  settings: Pick<DetectorSettings, 'detector' | 'events' | 'past'>;
+  /** In force. */
+  settings: () => Pick<DetectorSettings, 'detector' | 'events' | 'past'>;
   /** Folder of the store. */
   directory: string;
   pollIntervalMs: number;
@@ -22,7 +23,7 @@ export interface ReportedEventsOptions {
   sinks: readonly Sink[];
   metrics: DetectorMetrics;
   /** Number of open events that `/metrics` lists. */
-  listed: number;
+  listed: () => number;
   /** A finite source: its events end with it, and those of the next start are new. */
   bounded: boolean;
   /** Faster than the wall clock: the present is the newest record. */
@@ -35,14 +36,21 @@ export interface ReportedEventsOptions {
 export type ReportedEvents = Awaited<ReturnType<typeof openReportedEvents>>;
 
 export async function openReportedEvents(options: ReportedEventsOptions) {
-  const { settings, directory, states, sinks, metrics, listed: most, log } = options;
-  const { detector } = settings;
+  const { settings, directory, states, sinks, metrics, log } = options;
+  const { detector, past: kept } = settings();
   const cleanup = new Cleanup();
   const past = await openPast({
     directory,
     detector,
-    settings: settings.past,
-    events: settings.events,
+    settings: kept,
+    events: {
+      get openRecords() {
+        return settings().events.openRecords;
+      },
+      get openWindow() {
+        return settings().events.openWindow;
+      },
+    },
     continues: !options.bounded,
     metrics: metrics.past,
     log,
@@ -57,6 +65,7 @@ export async function openReportedEvents(options: ReportedEventsOptions) {
 
   const open = unmutedEvents((limit) => states.openEvents(limit), mutes);
   metrics.openEvents.from(() => {
+    const most = options.listed();
     const listed = open(most);
     // A list that is not full has all of them.
     return { listed, others: listed.length < most ? 0 : states.open - listed.length };

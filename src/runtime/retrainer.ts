@@ -25,6 +25,11 @@ export interface RetrainerOptions<Model> {
   onSwap: (model: Model, version: string) => void | Promise<void>;
   observer: DetectorMetrics['training'];
   log: Logger;
+  /** Those in force. */
+  settings: () => RetrainerSettings;
+}
+
+export interface RetrainerSettings {
   /** A longer training is aborted. */
   timeoutMs: number;
   keepVersions: number;
@@ -39,7 +44,7 @@ const longestTimeoutMs = 2 ** 31 - 1;
 
 /** The retrainer of one detector. */
 export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
-  const { runTraining, store, load, onSwap, observer, log, timeoutMs, keepVersions, keepForMs = 0 } = options;
+  const { runTraining, store, load, onSwap, observer, log, settings } = options;
   let inProgress: Promise<TrainingOutcome> | undefined;
   let aborting: AbortController | undefined;
   let stopped = false;
@@ -82,6 +87,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
   }
 
   async function withTimeout(abort: AbortController, trigger: TrainingTrigger): Promise<string> {
+    const { timeoutMs } = settings();
     const late = `training took longer than ${timeoutMs} ms (training.timeoutMs)`;
     const expire = (): void => abort.abort(new Interruption('timeout', late));
     const timer = setTimeout(expire, Math.min(timeoutMs, longestTimeoutMs));
@@ -121,6 +127,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
 
   /** Also after a failure: the remains of an interrupted training may be what fills the disk. */
   async function prune(): Promise<void> {
+    const { keepVersions, keepForMs = 0 } = settings();
     try {
       const removed = await store.prune(keepVersions, ...(keepForMs > 0 ? [Date.now() - keepForMs] : []));
       if (removed.length > 0) log.info('old model versions removed', { versions: removed });

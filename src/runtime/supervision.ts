@@ -124,6 +124,11 @@ export function createSupervision<Running extends Supervised>(
     },
     /** Resolves when every source has ended; rejects when no detector is at work and one has failed. */
     finished: finish(),
+    /** The detectors that run. */
+    all: (): Running[] =>
+      [...states.values()].flatMap(({ running, failure: failed }) =>
+        running === undefined || failed !== undefined ? [] : [running],
+      ),
     /** A detector that runs. */
     running: (name: string): Running | undefined => {
       const { running, failure: failed } = states.get(name) ?? {};

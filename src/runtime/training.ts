@@ -11,7 +11,8 @@ import type { TrainingRequests } from './training-request';
 
 export interface TrainingOptions {
   role: DaemonSettings['role'];
-  settings: Pick<
+  /** Those in force. */
+  settings: () => Pick<
     DetectorSettings['training'],
     'schedule' | 'timeZone' | 'jitterMs' | 'onDrift' | 'onDriftAfterMs'
   >;
@@ -30,8 +31,8 @@ export function createTraining(options: TrainingOptions) {
   const { role, settings, retrainer, clock, requests, store, metrics, onEnd, stopping, log } = options;
   let schedule: Schedule | undefined;
   stopping.addEventListener('abort', () => schedule?.stop());
-  /** Model whose drift has been reported. */
-  let drifted: ActiveDetector | undefined;
+  /** The model whose drift has been reported. */
+  let drifted: ActiveDetector['detector'] | undefined;
   /** Time of the last training for drift, or of the last request for one. */
   let driftTrainingAt = -Infinity;
 
@@ -57,10 +58,13 @@ export function createTraining(options: TrainingOptions) {
   }
 
   function follow(): void {
+    schedule?.stop();
     if (stopping.aborted) return;
+    const { schedule: cron, timeZone, jitterMs } = settings();
     schedule = createSchedule({
-      ...settings,
-      cron: settings.schedule,
+      cron,
+      timeZone,
+      jitterMs,
       clock,
       onDue: () => train('schedule'),
       onSkipped: () => log.warn('scheduled training skipped: the previous one is still running'),
@@ -82,20 +86,25 @@ export function createTraining(options: TrainingOptions) {
     startSchedule() {
       if (role !== 'score') clock.onStart(follow);
     },
+    /** Trains by the schedule as it is configured now, if it is followed. */
+    follow() {
+      if (schedule !== undefined) follow();
+    },
     /** Call after each batch while the model in use has drifted. */
     reportDrift(model: ActiveDetector) {
       const { version } = model.detector;
-      if (drifted !== model) {
-        drifted = model;
+      const { onDrift, onDriftAfterMs } = settings();
+      if (drifted !== model.detector) {
+        drifted = model.detector;
         metrics.driftStarted();
         log.warn('drift detected: records no longer match the calibration', {
           version,
-          training: settings.onDrift,
+          training: onDrift,
         });
       }
-      if (!settings.onDrift || stopping.aborted || retrainer.running()) return;
+      if (!onDrift || stopping.aborted || retrainer.running()) return;
       const now = clock.now();
-      if (now - driftTrainingAt < settings.onDriftAfterMs) return;
+      if (now - driftTrainingAt < onDriftAfterMs) return;
       driftTrainingAt = now;
       void (role === 'score' ? requestTraining(version) : trainForDrift(version));
     },
@@ -103,7 +112,7 @@ export function createTraining(options: TrainingOptions) {
     async answerRequests() {
       if (stopping.aborted) return;
       const { version, byPerson = false } = (await requests.take()) ?? {};
-      if (!settings.onDrift && !byPerson) return;
+      if (!settings().onDrift && !byPerson) return;
       // The requested training may have taken place in the meantime.
       if (version === undefined || version !== (await store.current()) || retrainer.running()) return;
       log.info('training requested by a scoring process', { version, byPerson });

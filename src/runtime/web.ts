@@ -11,17 +11,20 @@ import { createAudit } from '../web/api/audit';
 import { createWebServer, type WebServerOptions } from '../web/server';
 
 export interface WebParts extends Pick<WebServerOptions, 'metrics' | 'health' | 'readiness'> {
-  daemon: Pick<DaemonSettings, 'http' | 'api' | 'store'>;
+  /** In force. */
+  daemon: () => Pick<DaemonSettings, 'http' | 'api' | 'store'>;
   version: string;
   detectors: ApiOptions['detectors'];
   log: Pick<Logger, 'error' | 'warn' | 'info'>;
 }
 
 export async function startWeb({ daemon, version, detectors, log, ...pages }: WebParts) {
-  const { http, api: settings, store } = daemon;
+  const { http, api: settings, store } = daemon();
   const access: AccessRules = {
-    reading: settings.reading,
-    readToken: () => readToken(settings.readTokenFile),
+    get reading() {
+      return daemon().api.reading;
+    },
+    readToken: () => readToken(daemon().api.readTokenFile),
     changeToken: () => readToken(settings.tokenFile),
   };
   for (const file of [settings.readTokenFile, settings.tokenFile]) {

@@ -8,6 +8,8 @@ import type { Key, Section, Variants } from './key';
 export interface About {
   doc: string;
   default?: unknown;
+  /** A change is applied while the daemon runs. */
+  reloads?: true;
 }
 
 interface Format<T> {
@@ -18,6 +20,11 @@ interface Format<T> {
   print?(setting: T): unknown;
 }
 
+/** Changes are applied while the daemon runs, but for those from or to nothing. */
+export function reloadedWhileSet(about: Key<string>): Key<string> {
+  return { ...about, reloads: (before, after) => before !== '' && after !== '' };
+}
+
 /** A value as text for a message. */
 export function show(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
@@ -26,12 +33,13 @@ export function show(value: unknown): string {
 }
 
 /** A key with this format. */
-export function key<T>({ doc, default: standard = null }: About, format: Format<T>): Key<T> {
+export function key<T>({ doc, default: standard = null, reloads }: About, format: Format<T>): Key<T> {
   return {
     doc,
     format: 'vaemon',
     default: standard,
     type: format.type,
+    ...(reloads === true && { reloads: () => true }),
     parse(value) {
       if (standard === null && (value === null || value === undefined)) {
         throw new Error(`is required: ${format.type}`);

@@ -19,6 +19,8 @@ export interface Key<T> {
   selects?: true;
   /** Never shown, and read from the environment only: other people read files and arguments. */
   secret?: boolean;
+  /** Whether a change of the setting is applied while the daemon runs; absent = it needs a restart. */
+  reloads?(before: T, after: T): boolean;
   /** The setting for a value of YAML, the environment or an argument. @throws Error if it is invalid */
   parse(value: unknown): T;
   /** The setting in the form of YAML. */
@@ -104,14 +106,17 @@ export function nameVariables<S extends Section>(section: S, without: readonly s
   return name(section, '', variablePrefix) as S;
 }
 
-/** The settings as a YAML document, the inverse of loading. Secrets are hidden. */
-export function toDocument(section: Section, settings: object): Record<string, unknown> {
+/**
+ * The settings as a YAML document, the inverse of loading.
+ * @param hidden in the place of secrets
+ */
+export function toDocument(section: Section, settings: object, hidden = '[hidden]'): Record<string, unknown> {
   const values = settings as Readonly<Record<string, unknown>>;
   return Object.fromEntries(
     nodesInUse(section, (name) => values[name]).map(([name, node]) => {
-      if (!isKey(node)) return [name, toDocument(node, values[name] as object)];
+      if (!isKey(node)) return [name, toDocument(node, values[name] as object, hidden)];
       const setting = values[settingName(name, node)];
-      return [name, node.secret === true && setting !== '' ? '[hidden]' : node.print(setting)];
+      return [name, node.secret === true && setting !== '' ? hidden : node.print(setting)];
     }),
   );
 }

@@ -29,11 +29,12 @@ export const sinkRules: readonly Rule<SinkScope & { sinks: SinkSettings }>[] = s
 export async function createConfiguredSinks(
   settings: SinkSettings,
   context: SinkContext,
-): Promise<CreatedSink[]> {
-  const created: CreatedSink[] = [];
+): Promise<CreatedSink<SinkSettings>[]> {
+  const created: CreatedSink<SinkSettings>[] = [];
   for (const [name, spec] of specs) {
     const sink = await spec.create(ownSettings(settings, name), context);
-    if (sink !== undefined) created.push(sink);
+    if (sink === undefined) continue;
+    created.push({ ...sink, reload: (next) => sink.reload?.(ownSettings(next, name)) });
   }
   return created;
 }

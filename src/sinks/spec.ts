@@ -27,8 +27,10 @@ export interface SinkContext {
   notifications: (sink: string) => NotificationCounts;
 }
 
-export interface CreatedSink {
+export interface CreatedSink<Settings extends object = object> {
   sink: Sink;
+  /** Takes other settings into force, of the keys that are reloaded. */
+  reload?(settings: Settings): void;
   /** Commits the offsets of the source together with the detections. */
   committer?: OffsetCommitter;
 }
@@ -39,7 +41,7 @@ export interface SinkSpec<S extends Section, Settings extends object = Parsed<S>
   section: S;
   rules: readonly SectionRule<Settings, SinkScope>[];
   /** Undefined where the settings do not ask for it. */
-  create(settings: Settings, context: SinkContext): Promise<CreatedSink | undefined>;
+  create(settings: Settings, context: SinkContext): Promise<CreatedSink<Settings> | undefined>;
 }
 
 /** A sink of unknown kind. */

@@ -19,6 +19,8 @@ export function createContents(
   return {
     windows: createWindowStore(shape, windows, beginning.windows ?? (lost ? 'unknown' : 'empty')),
     events: createEventTracker(events, beginning.events),
+    /** Of `events`. */
+    policy: events,
     baselines: undefined as VersionBaselines | undefined,
     /** Restored baselines, until the model version that scores is known. */
     restoredBaselines: beginning.baselines,

@@ -3,7 +3,8 @@
  * on nothing else, and the state depends only on the earlier records of the partition. So it is kept as strictly as offsets:
  * the stored state is never ahead of the committed offset, and the records between the two are processed again after a start.
  */
-import type { AnomalyEvent, EventLabel } from '../domain/event';
+import { isDeepStrictEqual } from 'node:util';
+import { createEventTracker, type AnomalyEvent, type EventLabel, type EventPolicy } from '../domain/event';
 import type { Detector } from '../scoring/detector';
 import type { Assignment, Batch } from '../sources/source';
 import {
@@ -32,6 +33,8 @@ export function createPartitionState(topic: string, partition: number, rules: St
   /** Loaded by `restorePoint`, for the assignment that follows. */
   let restored: Contents | undefined;
   let assignment: Assignment | undefined;
+  /** Of the rules by which records were decided last. */
+  let rulesName: string | undefined;
 
   function report(reason: StateErrorReason, fields: Record<string, unknown> = {}): void {
     rules.onError?.(reason, { topic, partition, ...fields });
@@ -72,6 +75,21 @@ export function createPartitionState(topic: string, partition: number, rules: St
     };
     saving?.beginBaselines(start);
     return createVersionBaselines(start, detector, policy!);
+  }
+
+  /**
+   * Decides by other rules from the next record on. The state up to it is saved first, where the source has committed it: after a
+   * crash, records that were decided by the earlier rules are not decided by these.
+   */
+  function followRules({ name, events: next }: { name: string; events: EventPolicy }): void {
+    if (name === rulesName && contents.policy === next) return;
+    if (rulesName !== undefined && name !== rulesName) saving?.change(takeSnapshot(contents));
+    rulesName = name;
+    if (!isDeepStrictEqual(next, contents.policy)) {
+      contents.events = createEventTracker(next, contents.events.snapshot());
+      contents.events.divideBudget(assignment?.partitions ?? 1);
+    }
+    contents.policy = next;
   }
 
   /** Finds the labels that change something from the next record on, and records them, so that a restart repeats them there. */
@@ -151,8 +169,17 @@ export function createPartitionState(topic: string, partition: number, rules: St
       contents.events.divideBudget(partitions);
       return isKept;
     },
-    /** Call before a batch is scored: begins the baselines of a new version, finds labels, and saves the state if it is due. */
-    async prepare(batch: Batch, detector: Detector): Promise<void> {
+    /**
+     * Call before a batch is scored: follows the rules, begins the baselines of a new version, finds labels, and saves the state if it
+     * is due.
+     * @param deciding undefined = the rules do not change
+     */
+    async prepare(
+      batch: Batch,
+      detector: Detector,
+      deciding?: { name: string; events: EventPolicy },
+    ): Promise<void> {
+      if (deciding !== undefined) followRules(deciding);
       if (policy !== undefined && contents.baselines?.version !== detector.version)
         contents.baselines = followVersion(detector, batch);
       await findLabels(batch);

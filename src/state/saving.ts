@@ -52,6 +52,11 @@ export function createSaving(stored: StoredPartition, saveEvery = defaultSaveEve
     begin: (start: PartitionSnapshot): void => restart(start.offset, { partition: start }, start.labels),
     /** The partition continues from the stored state at this offset. */
     continue: (offset: bigint, since: readonly RecordedLabel[]): void => restart(offset, undefined, since),
+    /** What follows the snapshot depends on other rules: it is saved as soon as the source has committed it. */
+    change(snapshot: PartitionSnapshot): void {
+      waiting = snapshot;
+      takenAt = snapshot.offset;
+    },
     /** The baselines of a model version begin, which is saved before any other snapshot. */
     beginBaselines(start: BaselinesStart): void {
       if (waiting !== undefined) waiting = { ...waiting, baselines: start };

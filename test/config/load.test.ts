@@ -55,6 +55,7 @@ describe('what a configuration yields', () => {
       role: 'all',
       http: { host: '127.0.0.1', port: 9464 },
       api: { reading: 'loopback', readTokenFile: '', tokenFile: '' },
+      reload: { intervalMs: 5000 },
       metrics: { openEvents: 100 },
       log: { level: 'info', format: 'auto' },
       store: { path: './var/models', pollIntervalMs: 5_000, leaseTimeoutMs: 30_000 },

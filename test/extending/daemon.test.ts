@@ -41,6 +41,8 @@ test('a daemon reads the toy source with the toy codec, trains the toy model, an
     settings,
     version: 'test',
     log,
+    setLogLevel: noop,
+    files: { hash: () => Promise.resolve('0'), load: () => Promise.resolve(settings), loadedHash: '0' },
     observer: { trainingProgress: noop, trainingEnded: noop, passEnded: noop },
     runTraining:
       () =>

@@ -10,7 +10,7 @@ import { createPump, newFolder, removeFolders, toCsv, writeConfig } from './plan
 import { freePort, hasPrometheus, startPrometheus, until, type PrometheusServer } from './prometheus-server';
 import { endAllVaemon, startVaemon, type VaemonProcess } from './vaemon-process';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 const history = 750;
 /** Records of each pump while one fails; both send a hundred records a second together. */

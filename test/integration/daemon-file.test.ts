@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmdirSync } from 'node:fs';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { copyStore, createPump, newFolder, removeFolders, toCsv, windowLength, w
 import { endAllVaemon, startVaemon, trainingPidOf } from './vaemon-process';
 import type { SettingsOverrides, VaemonProcess } from './vaemon-process';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 const historyRecords = 600;
 const liveRecords = 1_200;
@@ -404,12 +404,69 @@ test.each([
   expect(daemon.stderr()).toContain(store());
 });
 
-test('SIGHUP does not end it', async () => {
-  const daemon = startReplay(await copyStore(trainedStore));
+/** A configuration as Kubernetes mounts a ConfigMap: behind a link, which `swap` replaces in one step. */
+async function mountConfig() {
+  const mount = await newFolder();
+  const text = await readFile(path.join(config, 'detectors', 'plant.yaml'), 'utf8');
+  let count = 0;
+  async function swap(change: (text: string) => string): Promise<void> {
+    const folder = `..${++count}`;
+    await mkdir(path.join(mount, folder));
+    await writeFile(path.join(mount, folder, 'plant.yaml'), change(text));
+    await symlink(folder, path.join(mount, '..next'));
+    await rename(path.join(mount, '..next'), path.join(mount, '..data'));
+  }
+  await swap((same) => same);
+  await symlink(path.join('..data', 'plant.yaml'), path.join(mount, 'plant.yaml'));
+  return { file: path.join(mount, 'plant.yaml'), swap };
+}
+
+test('follows its configuration while it scores, keeps it where the next one is bad, and reads it on SIGHUP', async () => {
+  const { file, swap } = await mountConfig();
+  const settings = { ...replay, ...files(), 'source.file.rate': 200, 'source.file.loop': 'true' };
+  const daemon = startVaemon(['run'], file, {
+    ...settings,
+    'source.file.labels': '',
+    'store.path': await copyStore(trainedStore),
+    'reload.interval': '100ms',
+  });
   await daemon.ready();
+  const threshold = async (): Promise<number> => {
+    const { body } = await daemon.get('/api/v1/detectors/plant');
+    return (JSON.parse(body) as { model: { threshold: number } }).model.threshold;
+  };
+  const before = await threshold();
+  const useTarget = (ratio: number) => (text: string) =>
+    text.replace(/falseAlarmTarget: [^\n}]+/, `falseAlarmTarget: ${ratio}`);
+  await swap(useTarget(0.05));
+  await until('the configuration to be read again', () => daemon.log('configuration reloaded').length > 0);
+  expect(daemon.log('configuration reloaded')[0]).toMatchObject({
+    keys: ['plant: calibration.falseAlarmTarget'],
+  });
+  expect(await threshold()).toBeCloseTo(-Math.log10(0.05), 10);
+  expect(before).not.toBeCloseTo(-Math.log10(0.05), 3);
+
+  const failed = 'the changed configuration cannot be used: the one before stays in force';
+  await swap(useTarget(7));
+  await until('the bad configuration to be refused', () => daemon.log(failed).length > 0);
+  expect(await daemon.metric('vaemon_config_last_reload_successful')).toBe(0);
+  // The version in use cannot have a target as rare as this.
+  await swap(useTarget(1e-12));
   process.kill(daemon.pid, 'SIGHUP');
+  await until('the target to be refused', () => daemon.log(failed).length > 1);
+  expect(JSON.stringify(daemon.log(failed)[1])).toContain('calibration.falseAlarmTarget is 1.0e-12');
+  expect(await threshold()).toBeCloseTo(-Math.log10(0.05), 10);
+
+  await swap((text) => `${useTarget(0.02)(text)}past: { events: 7 }\n`);
+  process.kill(daemon.pid, 'SIGHUP');
+  const waits = 'the configuration has changes that need a restart';
+  await until('the next configuration to be read', () => daemon.log(waits).length > 0);
+  expect(daemon.log(waits)[0]).toMatchObject({ keys: ['plant: past.events'] });
+  expect(await threshold()).toBeCloseTo(-Math.log10(0.02), 10);
+  expect(await daemon.metric('vaemon_config_last_reload_successful')).toBe(1);
+  expect(await daemon.metric('vaemon_config_restart_keys')).toBe(1);
   await untilScored(daemon, 200);
-  expect(daemon.log().filter(({ message }) => message.startsWith('SIGHUP has no effect'))).toHaveLength(1);
+  await expectNoGap(daemon);
   expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
 });
 

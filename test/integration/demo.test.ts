@@ -3,7 +3,7 @@ import path from 'node:path';
 import { newFolder, removeFolders } from './plant';
 import { endAllVaemon, startVaemon } from './vaemon-process';
 
-jest.setTimeout(600_000);
+jest.setTimeout(480_000);
 
 const config = path.join(__dirname, '../../config/demo');
 

@@ -6,7 +6,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { loadSettings } from '../../src/config/load';
 import { removeFolders, writeFolder } from '../config/folder';
 
-jest.setTimeout(600_000);
+jest.setTimeout(120_000);
 
 const root = path.join(__dirname, '../..');
 const chart = path.join(root, 'deploy/helm/vaemon');

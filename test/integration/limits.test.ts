@@ -7,7 +7,7 @@ import { until } from './kafka/broker';
 import { createPump, newFolder, removeFolders, toCsv, writeConfig, type PlantRecord } from './plant';
 import { endAllVaemon, startVaemon, type SettingsOverrides, type VaemonProcess } from './vaemon-process';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 const history = 600;
 const start = Date.UTC(2026, 0, 1);

@@ -20,7 +20,7 @@ import {
 } from './prometheus-server';
 import { endAllVaemon, startVaemon } from './vaemon-process';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 const withPrometheus = hasPrometheus() ? describe : describe.skip;
 

@@ -8,7 +8,7 @@ import { hasPrometheus, startPrometheus, until } from './prometheus-server';
 import type { PrometheusServer } from './prometheus-server';
 import { endAllVaemon, startVaemon, type VaemonProcess } from './vaemon-process';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 const root = path.join(__dirname, '../..');
 const deployed = path.join(root, 'deploy/prometheus');

@@ -44,7 +44,7 @@ function create({
   const powers: unknown[] = [];
   const log = createRecordedLog();
   const load = createModelLoader({
-    settings,
+    settings: () => settings,
     store: { read },
     decode: () => Promise.resolve({ ...model.detector, state, reach } as unknown as VerifiedDetector),
     metrics: {

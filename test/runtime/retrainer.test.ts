@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ModelVersionError, TrainingError } from '../../src/errors';
-import { createRetrainer, type RetrainerOptions } from '../../src/runtime/retrainer';
+import { createRetrainer, type RetrainerOptions, type RetrainerSettings } from '../../src/runtime/retrainer';
 import { createRecordedLog } from './recorded-log';
 
 /** A store in memory: names and a pointer. */
@@ -35,7 +35,10 @@ function createMemoryStore(...published: string[]) {
 
 /** A retrainer beside a store that holds v1; its training publishes v2. */
 function create(
-  options: Partial<RetrainerOptions<string>> & { store?: ReturnType<typeof createMemoryStore> } = {},
+  options: Partial<Omit<RetrainerOptions<string>, 'settings'>> & {
+    settings?: Partial<RetrainerSettings>;
+    store?: ReturnType<typeof createMemoryStore>;
+  } = {},
 ) {
   const store = options.store ?? createMemoryStore('v1');
   const log = createRecordedLog();
@@ -51,10 +54,9 @@ function create(
       trainingStarted: () => void observed.push(['started']),
       trainingEnded: (...args) => void observed.push(['ended', ...args]),
     },
-    timeoutMs: 60_000,
-    keepVersions: 3,
     log,
     ...options,
+    settings: () => ({ timeoutMs: 60_000, keepVersions: 3, ...options.settings }),
     store,
   });
   return { retrainer, store, log, inUse, observed };
@@ -84,7 +86,7 @@ afterEach(() => {
 it('trains, loads what was published, swaps it in and prunes', async () => {
   const { retrainer, store, inUse, observed, log } = create({
     store: createMemoryStore('v0', 'v1'),
-    keepVersions: 2,
+    settings: { keepVersions: 2 },
   });
   expect(await retrainer.train('schedule')).toEqual({ result: 'swapped', version: 'v2' });
   expect(inUse).toEqual(['model of v2']);
@@ -244,7 +246,7 @@ it('survives a store that cannot be pointed back', async () => {
 });
 
 it('ends a training that takes too long, and counts that as timeout', async () => {
-  const { retrainer, observed, log } = create({ runTraining: untilAborted, timeoutMs: 20 });
+  const { retrainer, observed, log } = create({ runTraining: untilAborted, settings: { timeoutMs: 20 } });
   expect(await retrainer.train('schedule')).toMatchObject({ result: 'failed', reason: 'timeout' });
   expect(observed).toContainEqual(['ended', 'timeout', expect.any(Number)]);
   const err = log.entries.at(-1)!.fields['err'] as Error;
@@ -252,7 +254,10 @@ it('ends a training that takes too long, and counts that as timeout', async () =
 });
 
 it('supports a timeout of years', async () => {
-  const { retrainer } = create({ timeoutMs: 1e12, runTraining: (signal) => sleep(50, 'v2', { signal }) });
+  const { retrainer } = create({
+    settings: { timeoutMs: 1e12 },
+    runTraining: (signal) => sleep(50, 'v2', { signal }),
+  });
   expect(await retrainer.train('schedule')).toMatchObject({ result: 'swapped' });
 });
 

@@ -19,7 +19,7 @@ function create({
   ...options
 }: Partial<Omit<TrainingOptions, 'settings'>> & {
   outcome?: TrainingOutcome;
-  settings?: Partial<TrainingOptions['settings']>;
+  settings?: Partial<ReturnType<TrainingOptions['settings']>>;
 } = {}) {
   const log = createRecordedLog();
   const stop = new AbortController();
@@ -35,14 +35,14 @@ function create({
   const ended: TrainingOutcome[] = [];
   const training = createTraining({
     role: 'all',
-    settings: {
+    settings: () => ({
       schedule: '',
       timeZone: 'UTC',
       jitterMs: 0,
       onDrift: true,
       onDriftAfterMs: 60_000,
       ...settings,
-    },
+    }),
     retrainer: {
       train(trigger) {
         triggers.push(trigger);

@@ -3,7 +3,8 @@ import { duration, names, urls, whole } from '../../schema/formats';
 import type { Section } from '../../schema/key';
 import { linksSection } from '../notification/describe';
 import { endpointSection } from '../notification/endpoint';
-import { createEventFilter, filterSection } from '../notification/filter';
+import { filterSection } from '../notification/filter';
+import { createLiveSettings } from '../notification/live-settings';
 import type { SinkSpec } from '../spec';
 import { splitLabel } from './alertmanager';
 
@@ -57,14 +58,14 @@ export const alertmanagerSink: SinkSpec<typeof section> = {
   ],
   async create(settings, { log, openEvents, notifications }) {
     if (settings.urls.length === 0) return undefined;
+    const live = createLiveSettings(settings);
     const { createAlertmanagerSink } = await import('./alertmanager');
     const sink = createAlertmanagerSink({
-      settings,
-      passes: createEventFilter(settings.filter),
+      ...live,
       openEvents,
       counts: notifications('alertmanager'),
       log,
     });
-    return { sink };
+    return { sink, reload: (next) => live.reload(next) };
   },
 };

@@ -34,10 +34,10 @@ const maxTagLength = 100;
 
 export function createGrafanaSink(options: GrafanaOptions): Sink {
   const { settings } = options;
-  const { url, tokenFile, dashboardUid, tags, links, maxQueued } = settings;
-  const base = baseUrl(url);
 
   async function call(path: string, request: Omit<EndpointRequest, 'url'>): Promise<unknown> {
+    const { tokenFile } = settings;
+    const base = baseUrl(settings.url);
     const headers = {
       accept: 'application/json',
       ...(tokenFile !== '' && { authorization: `Bearer ${readSecret('', tokenFile)}` }),
@@ -59,6 +59,7 @@ export function createGrafanaSink(options: GrafanaOptions): Sink {
   }
 
   async function annotate(event: AnomalyEvent, signal: AbortSignal): Promise<void> {
+    const { tags, links, dashboardUid } = settings;
     const own = `vaemon-event:${createHash('sha256').update(event.id).digest('hex').slice(0, 16)}`;
     const lines = [summarize(event), describe(event), pageLink(links, event), dashboardLink(links, event)];
     const annotation = {
@@ -84,5 +85,5 @@ export function createGrafanaSink(options: GrafanaOptions): Sink {
       await call(`api/annotations/${known}`, { method: 'PATCH', body: JSON.stringify(annotation), signal });
   }
 
-  return createEventSink('grafana', maxQueued, options, annotate);
+  return createEventSink('grafana', settings.maxQueued, options, annotate);
 }

@@ -1,22 +1,26 @@
 /** Events as annotations of Grafana. */
-import { identifier, names, path, url, whole } from '../../schema/formats';
+import { identifier, names, path, reloadedWhileSet, url, whole } from '../../schema/formats';
 import type { Section } from '../../schema/key';
 import { linksSection } from '../notification/describe';
 import { endpointSection } from '../notification/endpoint';
-import { createEventFilter, filterSection } from '../notification/filter';
+import { filterSection } from '../notification/filter';
+import { createLiveSettings } from '../notification/live-settings';
 import type { SinkSpec } from '../spec';
 
 const section = {
-  url: url({
-    doc: 'Base URL of Grafana, in which each event becomes an annotation. Empty: none.',
-    default: '',
-  }),
+  url: reloadedWhileSet(
+    url({
+      doc: 'Base URL of Grafana, in which each event becomes an annotation. Empty: none.',
+      default: '',
+    }),
+  ),
   tokenFile: path(
     {
       doc:
         'File with the token of a service account that may read, create and write annotations. It is read before each request. ' +
         'Empty: none is sent.',
       default: '',
+      reloads: true,
     },
     { empty: true },
   ),
@@ -26,12 +30,14 @@ const section = {
         'UID of the dashboard that shows the annotations. Empty: any dashboard of the organisation can show them by their tags, as ' +
         'those of deploy/grafana do.',
       default: '',
+      reloads: true,
     },
     { empty: true },
   ),
   tags: names({
     doc: 'Tags of each annotation, in addition to `detector:…`, `key:…`, `kind:…` and one of its event.',
     default: ['vaemon'],
+    reloads: true,
   }),
   maxQueued: whole({
     doc: 'Annotations that wait for Grafana. The oldest of more are dropped, and counted.',
@@ -47,14 +53,14 @@ export const grafanaSink: SinkSpec<typeof section> = {
   rules: [],
   async create(settings, { log, openEvents, notifications }) {
     if (settings.url === '') return undefined;
+    const live = createLiveSettings(settings);
     const { createGrafanaSink } = await import('./grafana');
     const sink = createGrafanaSink({
-      settings,
-      passes: createEventFilter(settings.filter),
+      ...live,
       openEvents,
       counts: notifications('grafana'),
       log,
     });
-    return { sink };
+    return { sink, reload: (next) => live.reload(next) };
   },
 };

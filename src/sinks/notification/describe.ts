@@ -9,14 +9,17 @@ export const linksSection = {
   page: url({
     doc: 'URL at which people reach the page of vaemon. Notifications link to the page of their event.',
     default: '',
+    reloads: true,
   }),
   dashboard: url({
     doc: 'URL of a dashboard of one device. `var-detector` and `var-key` are added, as Grafana expects them.',
     default: '',
+    reloads: true,
   }),
   runbook: url({
     doc: 'URL of the instructions for events (docs/runbooks.md). Empty: those that vaemon serves, if `page` is set.',
     default: '',
+    reloads: true,
   }),
 } satisfies Section;
 

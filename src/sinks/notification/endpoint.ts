@@ -11,14 +11,22 @@ export const endpointSection = {
         'File of HTTP headers such as `Authorization`, one per line, with a colon after the name. It is read before each request, ' +
         'so that it can be replaced. Empty: none.',
       default: '',
+      reloads: true,
     },
     { empty: true },
   ),
   ca: path(
-    { doc: 'PEM file of the trusted certificate authorities. Empty: those of Node.js.', default: '' },
+    {
+      doc: 'PEM file of the trusted certificate authorities. Empty: those of Node.js.',
+      default: '',
+      reloads: true,
+    },
     { empty: true },
   ),
-  timeout: duration({ doc: 'Limit of one request.', default: '10s' }, { min: 100, timer: true }),
+  timeout: duration(
+    { doc: 'Limit of one request.', default: '10s', reloads: true },
+    { min: 100, timer: true },
+  ),
 } satisfies Section;
 
 export type EndpointSettings = Parsed<typeof endpointSection>;

@@ -4,23 +4,26 @@ import { amount, choices, names } from '../../schema/formats';
 import type { Parsed, Section } from '../../schema/key';
 
 export const filterSection = {
-  kinds: choices({ doc: 'Kinds of events that are sent.', default: ['anomaly', 'silent'] }, [
+  kinds: choices({ doc: 'Kinds of events that are sent.', default: ['anomaly', 'silent'], reloads: true }, [
     'anomaly',
     'silent',
   ]),
   keys: names({
     doc: 'Devices whose events are sent; `*` stands for any characters. Empty: all.',
     default: [],
+    reloads: true,
   }),
   channels: names({
     doc:
       'Channels of which at least one must be unusual or beyond a limit in the event; `*` stands for any characters. Silent devices ' +
       'have no channels and always pass. Empty: all.',
     default: [],
+    reloads: true,
   }),
   minSurprise: amount({
     doc: 'Least peak surprise. An event that reaches it later is sent then.',
     default: 0,
+    reloads: true,
   }),
 } satisfies Section;
 

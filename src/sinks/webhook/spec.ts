@@ -1,19 +1,27 @@
 /** Events to a webhook. */
-import { path, url, whole } from '../../schema/formats';
+import { path, reloadedWhileSet, url, whole } from '../../schema/formats';
 import type { Section } from '../../schema/key';
 import { linksSection } from '../notification/describe';
 import { endpointSection } from '../notification/endpoint';
-import { createEventFilter, filterSection } from '../notification/filter';
+import { filterSection } from '../notification/filter';
+import { createLiveSettings } from '../notification/live-settings';
 import type { SinkSpec } from '../spec';
 
 const section = {
-  url: url({
-    doc: 'URL to which each event is posted when it opens and when it ends. Empty, and no `urlFile`: none.',
-    default: '',
-  }),
-  urlFile: path(
-    { doc: 'File with the URL, where that contains a secret. It is read before each request.', default: '' },
-    { empty: true },
+  url: reloadedWhileSet(
+    url({
+      doc: 'URL to which each event is posted when it opens and when it ends. Empty, and no `urlFile`: none.',
+      default: '',
+    }),
+  ),
+  urlFile: reloadedWhileSet(
+    path(
+      {
+        doc: 'File with the URL, where that contains a secret. It is read before each request.',
+        default: '',
+      },
+      { empty: true },
+    ),
   ),
   template: path(
     {
@@ -30,6 +38,7 @@ const section = {
         'File with the secret that signs requests (HMAC-SHA256, Standard Webhooks). It is read before each request. Empty: not ' +
         'signed.',
       default: '',
+      reloads: true,
     },
     { empty: true },
   ),
@@ -53,14 +62,14 @@ export const webhookSink: SinkSpec<typeof section> = {
   ],
   async create(settings, { log, openEvents, notifications }) {
     if (settings.url === '' && settings.urlFile === '') return undefined;
+    const live = createLiveSettings(settings);
     const { createWebhookSink } = await import('./webhook');
     const sink = createWebhookSink({
-      settings,
-      passes: createEventFilter(settings.filter),
+      ...live,
       openEvents,
       counts: notifications('webhook'),
       log,
     });
-    return { sink };
+    return { sink, reload: (next) => live.reload(next) };
   },
 };

@@ -32,12 +32,13 @@ export interface WebhookOptions extends EventSinkOptions {
 /** @throws Error if the template cannot be used */
 export function createWebhookSink(options: WebhookOptions): Sink {
   const { settings, log, timing = systemTiming } = options;
-  const { template, links, secretFile, maxQueued } = settings;
+  const { template, maxQueued } = settings;
   const render = template === '' ? standardTemplate : parseTemplate(readText(template), template);
 
   if (settings.urlFile !== '') warnIfUnencrypted(settings, log);
 
   async function post(event: AnomalyEvent, signal: AbortSignal): Promise<void> {
+    const { links, secretFile } = settings;
     const body = render(event, links);
     const url = readUrl(settings);
     const id = `evt_${createHash('sha256').update(`${event.id}/${event.status}`).digest('hex').slice(0, 32)}`;

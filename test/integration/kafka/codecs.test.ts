@@ -10,7 +10,7 @@ import { endAllVaemon, startVaemon } from '../vaemon-process';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 const run = promisify(execFile);
 // Counted as skipped where kcat is not installed; .ci/run installs it.

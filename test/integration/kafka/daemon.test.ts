@@ -19,7 +19,7 @@ import {
 } from './outcomes';
 import { readProgress, untilCommitted } from './readings';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 let config: string;

@@ -11,7 +11,7 @@ import type { TestBroker } from './broker';
 import { openGate, startRegistry } from './registry';
 import type { Gate, TestRegistry } from './registry';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 const channels = ['load', 'current', 'temperature', 'vibration'];
 const start = Date.now() - 3_600_000;

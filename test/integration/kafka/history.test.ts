@@ -6,7 +6,7 @@ import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
 import { numbered, startConsuming, stopConsuming } from './consuming';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 

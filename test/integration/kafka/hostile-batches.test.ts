@@ -5,7 +5,7 @@ import type { Message } from '../../../src/sources/source';
 import { startBroker, until, type TestBroker } from './broker';
 import { startConsuming, stopConsuming } from './consuming';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 

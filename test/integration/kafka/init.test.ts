@@ -13,7 +13,7 @@ import { removeFolders, writeFolder } from '../../config/folder';
 import { debezium, interleaved, pumps, t0, telegraf } from '../../offline/init/samples';
 import { startBroker, type TestBroker } from './broker';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 beforeAll(async () => {

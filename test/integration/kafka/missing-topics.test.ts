@@ -6,7 +6,7 @@ import { removeFolders, writeFolder } from '../../config/folder';
 import { createRecordedLog } from '../../runtime/recorded-log';
 import { startBroker, type TestBroker } from './broker';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 beforeAll(async () => {

@@ -83,7 +83,7 @@ export async function readProgress(
   }
 }
 
-export function untilCommitted(kafka: Kafka, group: GroupTopic, timeoutMs = 180_000): Promise<void> {
+export function untilCommitted(kafka: Kafka, group: GroupTopic, timeoutMs = 60_000): Promise<void> {
   return until(
     'every offset to be committed',
     async () => {

@@ -12,7 +12,7 @@ import type { FleetFeed } from './fleet-feed';
 import { groupOf, plantSettings } from './outcomes';
 import { readTopic, readOutput, untilCommitted } from './readings';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 let config: string;

@@ -17,7 +17,7 @@ import { startBroker, until } from './broker';
 import { standalone } from './consuming';
 import type { TestBroker } from './broker';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 let config: string;

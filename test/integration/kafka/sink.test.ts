@@ -7,7 +7,7 @@ import type { DeadLetter, Sink, DetectionBatch } from '../../../src/sinks/sink';
 import { startBroker } from './broker';
 import type { TestBroker } from './broker';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 const open: Sink[] = [];

@@ -3,7 +3,7 @@ import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
 import { numbered, range, sorted, startConsuming, stopConsuming, valuesOf } from './consuming';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 

@@ -8,7 +8,7 @@ import type { TestBroker } from './broker';
 import { readProgress, untilCommitted } from './readings';
 import { numbered, range, startConsuming, stopConsuming, valuesOf } from './consuming';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 

@@ -8,7 +8,7 @@ import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
 import { readProgress, readTopic } from './readings';
 
-jest.setTimeout(600_000);
+jest.setTimeout(240_000);
 
 let broker: TestBroker;
 const open: TransactionalSink[] = [];

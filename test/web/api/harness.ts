@@ -97,7 +97,7 @@ export async function startApi({
   } as DetectorSettings;
   const view: DetectorView = {
     ...createDetectorView({
-      settings,
+      settings: () => settings,
       past,
       mutes,
       states: { partitions: [] },

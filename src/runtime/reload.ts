@@ -1,0 +1,96 @@
+/**
+ * Hot reload: follows the files of the configuration by a hash of their contents, which is the same for files, links and the
+ * swapped links of a Kubernetes ConfigMap, on every file system. A change is read whole, compared with the settings in force, checked
+ * by every detector, and then taken into force by all of them in one turn of the event loop.
+ */
+import { compareSettings } from '../config/changes';
+import type { Settings } from '../config/settings';
+import type { Logger } from '../logger';
+import type { ConfigurationMetrics } from '../metrics/configuration';
+import { Poll } from './poll';
+
+export interface ConfigurationFiles {
+  /** Hash of the files as they are now. */
+  hash: () => Promise<string>;
+  /** Reads and checks them. @throws ConfigError with every problem */
+  load: () => Promise<Settings>;
+  /** Hash of those that the settings in force come from. */
+  loadedHash: string;
+}
+
+export interface ReloadOptions {
+  files: ConfigurationFiles;
+  /** In force at the start. */
+  settings: Settings;
+  /** 0 = only on demand. */
+  intervalMs: number;
+  /**
+   * Checks the settings against what runs. @returns takes them into force, at once
+   * @throws Error if they cannot be used
+   */
+  prepare: (settings: Settings) => () => void;
+  metrics: ConfigurationMetrics;
+  log: Pick<Logger, 'info' | 'warn' | 'error'>;
+  /** Unix ms. */
+  now?: () => number;
+}
+
+export type Reload = ReturnType<typeof createReload>;
+
+export function createReload(options: ReloadOptions) {
+  const { files, prepare, metrics, log, intervalMs, now = Date.now } = options;
+  let inForce = options.settings;
+  /** Of the files that were read last. */
+  let seen = files.loadedHash;
+  /** Of files that have changed since: used once they stay the same, as a file may be half written. */
+  let changed: string | undefined;
+  let inTurn = Promise.resolve();
+  metrics.loaded(seen, now(), 0);
+
+  async function look(): Promise<void> {
+    const found = await files.hash();
+    if (found === seen) changed = undefined;
+    else if (found !== changed) changed = found;
+    else await read(found);
+  }
+
+  async function read(hash: string): Promise<void> {
+    seen = hash;
+    changed = undefined;
+    try {
+      const { settings, applied, restart } = compareSettings(inForce, await files.load());
+      prepare(settings)();
+      inForce = settings;
+      metrics.loaded(hash, now(), restart.length);
+      if (applied.length > 0) log.info('configuration reloaded', { keys: applied });
+      else if (restart.length === 0) log.info('configuration read again: nothing has changed');
+      if (restart.length > 0)
+        log.warn('the configuration has changes that need a restart', { keys: restart });
+    } catch (err) {
+      metrics.failed();
+      log.error('the changed configuration cannot be used: the one before stays in force', { err });
+    }
+  }
+
+  /** One after the other. Never rejects. */
+  function next(work: () => Promise<void>): Promise<void> {
+    inTurn = inTurn
+      .then(work)
+      .catch((err: unknown) => log.error('the configuration cannot be followed', { err }));
+    return inTurn;
+  }
+
+  const poll = intervalMs === 0 ? undefined : new Poll(intervalMs, () => next(look));
+  return {
+    /** Looks whether the files have changed. */
+    look: (): Promise<void> => next(look),
+    /** Reads the files now, whether they have changed or not. */
+    now: (): Promise<void> => next(async () => read(await files.hash())),
+    /** The settings in force. */
+    settings: (): Settings => inForce,
+    async stop(): Promise<void> {
+      await poll?.stop();
+      await inTurn;
+    },
+  };
+}
