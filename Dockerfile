@@ -1,11 +1,13 @@
 # syntax=docker/dockerfile:1
-# docker build -t vaemon . ; with --build-arg NPM_FLAGS=--ignore-scripts it leaves out libtensorflow, which neither scores nor
-# trains where ONNX Runtime does. (--omit=optional would leave out what decodes images and unpacks Kafka's batches, too.)
-ARG BUILD_IMAGE=node:20-bookworm-slim
-ARG RUN_IMAGE=node:20-bookworm-slim
+# docker build -t vaemon .
+# Pinned to what you have checked: --build-arg BUILD_IMAGE=node@sha256:… --build-arg RUN_IMAGE=node@sha256:…
+ARG BUILD_IMAGE=node:24-bookworm-slim
+ARG RUN_IMAGE=node:24-bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build
-ARG NPM_FLAGS=
+# libtensorflow neither scores nor trains where ONNX Runtime does. --build-arg NPM_FLAGS= installs it, and needs the internet: it is the only
+# package with a script. (--omit=optional would leave out what decodes images and unpacks Kafka's batches, too.)
+ARG NPM_FLAGS=--ignore-scripts
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # Twice, for the compiler must not end up in the image, and what a version needs must not depend on it.
@@ -15,10 +17,9 @@ COPY src ./src
 RUN npm run build && npm ci --omit=dev ${NPM_FLAGS}
 
 FROM ${RUN_IMAGE}
+# The file has defaults: what a configuration or the environment of a container has takes precedence.
 ENV NODE_ENV=production \
-    VAEMON_HTTP_HOST=0.0.0.0 \
-    VAEMON_LOG_FORMAT=json \
-    VAEMON_STORE_PATH=/var/lib/vaemon/models
+    VAEMON_DEFAULTS=/app/config/image.yaml
 RUN install --directory --owner=1000 --group=1000 /var/lib/vaemon
 WORKDIR /app
 COPY --from=build /app/package.json ./
@@ -32,8 +33,9 @@ COPY data/host/*.csv* ./data/host/
 USER 1000:1000
 VOLUME /var/lib/vaemon
 EXPOSE 9464
-# A first training does not block this page; /readyz is for whoever sends traffic.
+# A first training does not block this page; /readyz is for whoever sends traffic. Where a file has another http.port, set
+# VAEMON_HTTP_PORT to it, too.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.VAEMON_HTTP_PORT ?? 9464}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "dist/main.js"]
-CMD ["run", "config/demo"]
+CMD ["demo"]

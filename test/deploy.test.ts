@@ -12,6 +12,7 @@ interface Service {
   volumes?: string[];
   privileged?: boolean;
   ports?: string[];
+  mem_limit?: string;
 }
 const compose = parse(read('compose.yaml')) as {
   services: Record<string, Service>;
@@ -49,11 +50,19 @@ describe('the compose file', () => {
     expect(readFileSync(path.join(deploy, '../Dockerfile'), 'utf8')).toContain(`EXPOSE ${port}\n`);
   });
 
-  test('creates the topics of the configuration', () => {
-    const text = readFileSync(path.join(deploy, '../config/kafka/detectors/plant.yaml'), 'utf8');
+  test('creates the topics of the configuration, which are retained for longer than trainings read', () => {
+    const text = readFileSync(path.join(deploy, '../config/compose/detectors/host.yaml'), 'utf8');
     const topics = [...text.matchAll(/[tT]opic: (\S+)/g)].map(([, topic]) => topic!);
-    expect(topics).toHaveLength(3);
-    for (const topic of topics) expect(read('compose.yaml')).toContain(topic);
+    const created = [...read('compose.yaml').matchAll(/^ +create (\S+) (\d+)$/gm)];
+    expect(created.map(([, topic]) => topic)).toEqual(topics);
+    const { training } = parse(text) as { training: { history: string } };
+    expect(training.history).toBe('24h');
+    for (const [, , retention] of created) expect(Number(retention)).toBeGreaterThan(86_400_000);
+  });
+
+  test('limits the memory of every service', () => {
+    for (const [name, { mem_limit: limit }] of Object.entries(compose.services))
+      expect({ name, limit }).toEqual({ name, limit: expect.stringMatching(/^\d+[mg]$/) });
   });
 
   test('mounts the dashboards into the folder that Grafana reads', () => {

@@ -16,6 +16,7 @@ const introduction = `# Configuration
 
 - Precedence, lowest first: default, preset, file, environment, \`--set key=value\`. A variable or an argument applies to
   every detector. An empty variable counts as absent.
+- \`VAEMON_DEFAULTS\` names a file like \`daemon.yaml\` with other defaults, such as those of an image.
 - Keys are dotted here and nested in files: \`window.length\` is \`length\` under \`window\`.
 - In the environment and in arguments, a list is written \`a,b,c\`.
 - A duration has a unit: \`500ms\`, \`30s\`, \`5m\`, \`24h\`, \`14d\`.

@@ -74,7 +74,8 @@ function parseYaml(file: string, source: string): ConfigFile {
   }
 }
 
-async function readConfigFile(file: string): Promise<ConfigFile> {
+/** Reads one file. Never rejects. */
+export async function readConfigFile(file: string): Promise<ConfigFile> {
   try {
     return parseYaml(file, await readFile(file, 'utf8'));
   } catch (error) {

@@ -1,7 +1,7 @@
 /** Loads a configuration: complete, checked and frozen settings, or every problem of every file. */
 import { ConfigError, type ConfigProblem } from '../errors';
 import { argumentOrigin, evaluate, type Layers } from '../schema/evaluate';
-import { readConfigFiles, type ConfigFile } from './files';
+import { readConfigFile, readConfigFiles, type ConfigFile } from './files';
 import { listKeys } from '../schema/key';
 import { presetNames, presets } from './presets';
 import { daemonSchema } from './daemon';
@@ -38,6 +38,9 @@ const serviceVariable =
 /** Variables of scripts around vaemon, which they pass on. */
 const scriptVariable = /^VAEMON_(?:DIR|PYTHON|EVENTS_BUDGET|(?:TEST|BENCH|FUZZ|FAULT)_\w+)$/;
 
+/** Names a `daemon.yaml` whose values apply where the configuration has none: that of an image. */
+const defaultsVariable = 'VAEMON_DEFAULTS';
+
 /** A misspelt variable would have no effect. */
 function unknownVariables(env: Layers['env']): ConfigProblem[] {
   const known = [...listKeys(daemonSchema).values(), ...listKeys(detectorSchema).values()].flatMap(
@@ -45,7 +48,7 @@ function unknownVariables(env: Layers['env']): ConfigProblem[] {
   );
   return Object.keys(env)
     .filter((name) => name.startsWith('VAEMON_') && env[name] !== '' && !known.includes(name))
-    .filter((name) => !serviceVariable.test(name) && !scriptVariable.test(name))
+    .filter((name) => name !== defaultsVariable && !serviceVariable.test(name) && !scriptVariable.test(name))
     .map((name) => ({
       file: 'environment',
       key: name,
@@ -64,6 +67,14 @@ function duplicateNames(detectors: Settings['detectors']): ConfigProblem[] {
       ? []
       : [{ file, key: 'detector', message: `"${detector}" is already the name of the detector in ${other}` }];
   });
+}
+
+/** The file of `VAEMON_DEFAULTS`, checked by itself. */
+async function readDefaults({ [defaultsVariable]: file = '' }: Layers['env']): Promise<ConfigFile> {
+  if (file === '') return { file, document: undefined, problems: [] };
+  const { document, problems } = await readConfigFile(file);
+  const alone = evaluate(daemonSchema, [], file, document, { env: {}, overrides: {} });
+  return { file, document, problems: [...problems, ...alone.problems] };
 }
 
 /** The preset that a document selects. The schema reports an unknown name. */
@@ -101,7 +112,11 @@ export async function loadSettings(
   const readable = (file: ConfigFile): boolean => file.problems.length === 0;
 
   const daemonFile = files.daemon ?? { file: path, document: undefined, problems: [] };
-  const daemon = evaluate(daemonSchema, [], daemonFile.file, daemonFile.document, layers);
+  const defaults = await readDefaults(env);
+  const daemon = evaluate(daemonSchema, [], daemonFile.file, daemonFile.document, {
+    ...layers,
+    ...(defaults.problems.length === 0 && { assumed: [defaults.document] }),
+  });
   const detectors = files.detectors.filter(readable).map(({ file, document }) => ({
     file,
     ...evaluate(detectorSchema, detectorRules, file, document, {
@@ -112,6 +127,7 @@ export async function loadSettings(
 
   const problems = [
     ...files.problems,
+    ...defaults.problems,
     ...daemonFile.problems,
     ...daemon.problems,
     ...files.detectors.flatMap((file) => file.problems),

@@ -156,6 +156,37 @@ describe('which value wins', () => {
     expect((await loadDetector(text, { env: { VAEMON_WINDOW_LENGTH: '' } })).window.length).toBe(20);
   });
 
+  test('the defaults of an image apply where nothing else has a value', async () => {
+    const image =
+      'http: { host: 0.0.0.0, port: 9000 }\nlog: { format: json }\nstore: { path: /var/lib/vaemon }\n';
+    const folder = await writeFolder({
+      'image.yaml': image,
+      'own/daemon.yaml': 'http: { host: 127.0.0.1 }\nstore: { path: /models }\n',
+      'own/detectors/pump.yaml': minimalDetector(),
+    });
+    const env = { VAEMON_DEFAULTS: join(folder, 'image.yaml'), VAEMON_LOG_FORMAT: 'text' };
+    const { daemon } = await loadSettings(join(folder, 'own'), { env });
+    expect(daemon.http).toEqual({ host: '127.0.0.1', port: 9000 });
+    expect(daemon.store.path).toBe('/models');
+    expect(daemon.log.format).toBe('text');
+  });
+
+  test.each([
+    [
+      'htp: { port: 1 }',
+      [{ file: 'image.yaml', key: 'htp', message: expect.stringContaining('did you mean "http"') }],
+    ],
+    ['http: { port: many }', [{ file: 'image.yaml', key: 'http.port', message: expect.any(String) }]],
+    [undefined, [{ file: 'image.yaml', key: '', message: 'does not exist' }]],
+  ])('defaults that are wrong are problems of their file, once: %s', async (text, problems) => {
+    const folder = await writeFolder({
+      'detectors/pump.yaml': minimalDetector(),
+      ...(text !== undefined && { 'image.yaml': text }),
+    });
+    const env = { VAEMON_DEFAULTS: join(folder, 'image.yaml') };
+    expect(await problemsOf(folder, { env })).toEqual(problems);
+  });
+
   test('an argument goes to every file whose schema has the key', async () => {
     const folder = await writeFolder({
       'detectors/a.yaml': minimalDetector('a'),
