@@ -24,7 +24,12 @@ const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> 
   import: () => import('./import'),
   config: () => import('./config'),
   doctor: () => import('./doctor'),
+  completion: () => import('./completion'),
+  man: () => import('./man'),
 };
+
+/** Commands that describe all others, and so need them. */
+const describing = ['completion', 'man'];
 
 const examples = `
 Examples:
@@ -62,7 +67,7 @@ async function createProgram(name: string | undefined, context: CommandContext):
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-  const named = name === undefined ? undefined : commands[name];
+  const named = name === undefined || describing.includes(name) ? undefined : commands[name];
   for (const load of named === undefined ? Object.values(commands) : [named])
     (await load()).register(program, context);
   refuseRepeats(program);

@@ -38,7 +38,12 @@ test('is smaller than 5 MB, without sources and tests', async () => {
   const { stdout } = await run('tar', ['--list', '--file', tarball], folder);
   const files = stdout.trim().split('\n');
   expect(files).toEqual(
-    expect.arrayContaining(['package/LICENSE', 'package/README.md', 'package/dist/main.js']),
+    expect.arrayContaining([
+      'package/LICENSE',
+      'package/README.md',
+      'package/dist/main.js',
+      'package/dist/vaemon.1',
+    ]),
   );
   expect(files.filter((file) => /^package\/(src|test|bench|scripts)\/|\.map$/.test(file))).toEqual([]);
 });
