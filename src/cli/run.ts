@@ -8,6 +8,7 @@ import { loadSettings } from '../config/load';
 import type { Settings } from '../config/settings';
 import { writeSettings } from '../config/written';
 import { startDaemon } from '../runtime/daemon';
+import { startServiceReports } from '../runtime/service-manager';
 import { runTrainingProcess } from '../runtime/training-process';
 import type { RunTraining } from '../runtime/training-run';
 import { createLogger, type Logger } from '../logger';
@@ -63,6 +64,7 @@ export async function runDaemon(
     observer: createConsole({ settings, stdout: output, status, log }),
   });
   hangUp = () => void daemon.reload();
+  const service = startServiceReports({ env, report: daemon.report, log });
   const fail = (message: string, err: unknown): void => {
     log.error(message, { err });
     setExitCode(exitCodes.failure);
@@ -74,7 +76,7 @@ export async function runDaemon(
     fail('no detector is at work', err);
   }
   try {
-    await daemon.stop();
+    await Promise.all([service.stopping(), daemon.stop()]);
     log.info('stopped');
   } catch (err) {
     fail('could not stop cleanly', err);

@@ -134,6 +134,14 @@ export async function startDaemon(parts: DaemonParts) {
       reload: () => reload!.now(),
       /** Resolves when every source has ended; rejects when no detector is at work and one has failed. */
       finished,
+      /** Health of the process, and the state of each detector in a line. */
+      report: () => ({
+        ok: health.report().ok,
+        status: supervision
+          .readiness()
+          .map(({ name, ready, reason }) => `${name}: ${ready ? '' : 'not ready, '}${reason}`)
+          .join('; '),
+      }),
       /** Finishes the batches in progress and releases everything. Idempotent. */
       async stop(): Promise<void> {
         stopping = true;
