@@ -108,12 +108,13 @@ function createTrainingRun(
   env: CommandContext['env'],
   log: Logger,
 ): RunTraining {
-  return async ({ quarantinePath, lease, fileRecords, coldStart }, { onProgress, onHistory }, signal) => {
+  return async ({ quarantinePath, lease, fileRecords, coldStart, onTrial }, { onProgress, onHistory }, signal) => {
     const path = await mkdtemp(join(tmpdir(), 'vaemon-'));
     const args = ['train', path, '--child', `--detector=${detector}`];
     args.push(`--quarantine=${quarantinePath}`, `--lease=${lease}`);
     if (fileRecords !== undefined) args.push(`--file-records=${fileRecords}`);
     if (coldStart) args.push('--cold-start');
+    if (onTrial) args.push('--on-trial');
     // Its warnings are repeated in the log of the daemon.
     const command = ownCommand(args, { ...overrides, 'log.format': 'json' });
     const own = log.child({ component: detector, detector });

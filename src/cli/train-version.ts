@@ -20,7 +20,7 @@ import { packageVersions } from './version';
 export async function trainVersion(
   opened: OpenDetector,
   options: TrainingOptions,
-  parts: Pick<TrainerParts, 'onProgress' | 'onHistory' | 'weights' | 'coldStart'>,
+  parts: Pick<TrainerParts, 'onProgress' | 'onHistory' | 'weights' | 'coldStart' | 'onTrial'>,
 ): Promise<TrainingResult> {
   const { settings, detector, log } = opened;
   const engines = await openEngines(settings.daemon.engine);

@@ -9,6 +9,13 @@ import { openDetector } from './detector';
 import { jsonText, trainingCommand, type TrainingOptions } from './options';
 import { trainVersion } from './train-version';
 
+/** Of a training that the daemon starts. */
+interface ChildOptions {
+  child?: boolean;
+  coldStart?: boolean;
+  onTrial?: boolean;
+}
+
 export const register: Register = (program, context) => {
   const { stdout, setExitCode } = context;
   trainingCommand(program, 'train', "train a detector's next model version and make it the current one")
@@ -17,8 +24,9 @@ export const register: Register = (program, context) => {
     .addOption(
       new Option('--cold-start', 'train the linear model that scores until there is another').hideHelp(),
     )
+    .addOption(new Option('--on-trial', 'keep the current version').hideHelp())
     .addOption(new Option('--lease <token>', 'of the daemon that started this process').hideHelp())
-    .action(async (path: string, options: TrainingOptions & { child?: boolean; coldStart?: boolean }) => {
+    .action(async (path: string, options: TrainingOptions & ChildOptions) => {
       const asJson = options.json === true || options.child === true;
       if (options.child === true) exitWhenParentIsGone();
       const opened = await openDetector(path, options, context);
@@ -30,6 +38,7 @@ export const register: Register = (program, context) => {
         const began = performance.now();
         const { version, report } = await trainVersion(opened, options, {
           coldStart: options.coldStart === true,
+          onTrial: options.onTrial === true,
           onHistory({ records, rejected, reasons }) {
             if (reasons.length > 0)
               log.warn('records of the history were rejected', { rejected: sum(rejected), records, reasons });

@@ -154,6 +154,34 @@ export const trainingSection = {
     default: '1h',
     reloads: true,
   }),
+  challenger: {
+    enabled: flag({
+      doc:
+        'A version that is trained while another one is in use scores in its shadow first, and comes into use only when its gates ' +
+        'pass (docs/rules.md). `false`: at once.',
+      default: true,
+    }),
+    for: duration({ doc: 'How long a new version scores in the shadow.', default: '1h' }, { min: 1000 }),
+    devices: whole({
+      doc: 'Number of devices whose records are scored in the shadow, in each process, at any one time.',
+      default: 20,
+    }),
+    records: whole(
+      {
+        doc:
+          'Largest number of records that are scored in the shadow, in each process. A version is not judged before a twentieth of ' +
+          'them.',
+        default: 20_000,
+      },
+      { min: 20 },
+    ),
+    rollbackWithin: duration({
+      doc:
+        'How long a version that has passed its gates is watched after it came into use: the previous one scores in its shadow, and ' +
+        'comes back if a gate fails. 0: not watched.',
+      default: '6h',
+    }),
+  },
   keepVersions: whole(
     { doc: 'Smallest number of model versions kept on disk.', default: 5, reloads: true },
     { max: 1000 },

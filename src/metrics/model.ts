@@ -11,6 +11,8 @@ import { combined, counter, counterBy, fixedLabel, flag, gauge, gaugeBy, histogr
 
 /** Seconds. */
 const trainingBuckets = [1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
+const trialResults = ['promoted', 'refused', 'kept', 'rolled_back', 'withdrawn'] as const;
+type TrialResult = (typeof trialResults)[number];
 const trainingResults = ['ok', ...retrainingFailures] as const;
 
 export const modelMetrics = {
@@ -124,6 +126,45 @@ export const modelMetrics = {
         read(records);
         for (const reason of rejectReasons) rejected(reason, byReason[reason]);
       },
+  ),
+  /** Records that a version has scored in the shadow of the one in use, and the seconds that this took. */
+  shadowScored: combined(
+    {
+      records: counter(
+        'vaemon_shadow_records_total',
+        'Records that were scored in the shadow of the version in use.',
+      ),
+      seconds: counter('vaemon_shadow_seconds_total', 'Time that this took.'),
+    },
+    ({ records, seconds }) =>
+      (count: number, took: number) => {
+        records(count);
+        seconds(took);
+      },
+  ),
+  /** A trial of a version has reached another state. */
+  trial: combined(
+    {
+      ended: counterBy(
+        'vaemon_model_trials_total',
+        'States that new model versions have reached in their trial, counted by the process that judges.',
+        fixedLabel('state', trialResults),
+      ),
+      inProgress: gaugeBy(
+        'vaemon_model_trial_active',
+        '1 while a model version is on trial; the label is its state.',
+        {
+          name: 'state',
+          meaning: '`shadow`: it scores in the shadow; `promoted`: it is in use, and may go back.',
+        },
+      ),
+    },
+    ({ ended, inProgress }) => ({
+      reached: (state: TrialResult) => ended(state),
+      active(state: 'shadow' | 'promoted' | undefined) {
+        for (const one of ['shadow', 'promoted'] as const) inProgress(one, one === state ? 1 : undefined);
+      },
+    }),
   ),
   storeError: counter(
     'vaemon_store_errors_total',

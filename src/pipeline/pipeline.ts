@@ -4,6 +4,7 @@
  */
 import type { DecodeBatch } from '../codecs/codec';
 import { UnavailableError } from '../errors';
+import type { DetectorMetrics } from '../metrics/metrics';
 import type { Batch, HandleBatch } from '../sources/source';
 import type { PartitionState } from '../state/partition';
 import type { PartitionStates } from '../state/partitions';
@@ -12,9 +13,10 @@ import { countOutcome, writeOutcome, type Outcome } from './outcome';
 import { createScoring, type ScoringParts } from './scoring';
 import { createTurns } from './turns';
 
-export type { ActiveDetector, RecordRules } from './decision';
+export type { ActiveDetector, RecordRules, VersionFacts } from './decision';
 
 export interface PipelineParts extends ScoringParts {
+  metrics: DetectorMetrics;
   decode: DecodeBatch;
   states: PartitionStates;
   /** The model version to score with. Called once per batch: a swap takes effect between two batches. */

@@ -19,7 +19,7 @@ import {
 
 export interface ScoringParts extends WindowingRules, Pick<DecisionRules, 'explanations' | 'witness'> {
   sinks: readonly Sink[];
-  metrics: DetectorMetrics;
+  metrics: Pick<DetectorMetrics, 'drift'>;
   /** Unix ms. */
   now: () => number;
   /** Called after each batch while drift is active. */

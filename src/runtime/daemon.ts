@@ -14,6 +14,7 @@ import { settledWithin } from '../system/pause';
 import { Cleanup } from './cleanup';
 import { startDetector, type DetectorObserver } from './detector';
 import { openEngines } from './engines';
+import { createAudit } from '../web/api/audit';
 import { createHealth } from './health';
 import { createSupervision } from './supervision';
 import { createReload, type ConfigurationFiles, type Reload } from './reload';
@@ -57,6 +58,7 @@ export async function startDaemon(parts: DaemonParts) {
       tensors: engines.tensors.name,
     });
     const metrics = createMetrics({ version, engine: engines.scoring.name });
+    const audit = createAudit(join(daemon.store.path, 'audit.log'));
     /** Reaches the clients of the API; set once the web server listens. */
     let publish: (past: PastEvent) => void = () => undefined;
     const inForce = (): Settings => reload?.settings() ?? parts.settings;
@@ -78,6 +80,7 @@ export async function startDaemon(parts: DaemonParts) {
               runTraining: parts.runTraining(name, inForce),
               openSession: engines.openScoring,
               observer: parts.observer,
+              audit,
               onEvent: (past) => publish(past),
             }),
         };
@@ -90,6 +93,7 @@ export async function startDaemon(parts: DaemonParts) {
       daemon: () => inForce().daemon,
       version,
       metrics,
+      audit,
       health() {
         const { ok, details } = health.report();
         return { ok, details: { version, uptimeSeconds: process.uptime(), ...details } };

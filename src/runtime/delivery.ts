@@ -10,6 +10,7 @@ export function createDelivery(
   slot: Pick<ModelSlot, 'scoring'>,
   readiness: Pick<Readiness, 'batchEnded'>,
   clock: Pick<Clock, 'advance'>,
+  betweenBatches: () => Promise<void>,
 ): HandleBatch {
   return async (batch) => {
     try {
@@ -20,5 +21,6 @@ export function createDelivery(
     }
     readiness.batchEnded();
     await clock.advance(batch.messages);
+    await betweenBatches();
   };
 }

@@ -11,6 +11,8 @@ import type { ReplaySummary } from '../sinks/summary';
 import { configuredSource } from '../sources/configured';
 import { createOffsetStore } from '../state/offsets';
 import { aborted } from '../system/pause';
+import { meanPower } from '../scoring/detection-power';
+import type { Audit } from '../web/api/audit';
 import { createCanaryWatch } from './canary-watch';
 import { Cleanup } from './cleanup';
 import { createRecordClock, wallClock } from './clock';
@@ -46,6 +48,8 @@ export interface DetectorParts extends Pick<
   /** Opens the graphs that score; undefined where tfjs scores. */
   openSession: OpenSession | undefined;
   observer: DetectorObserver;
+  /** Adds an entry to the audit log. */
+  audit: Audit;
   /** Called with each event that is reported or labelled. */
   onEvent: (past: PastEvent) => void;
 }
@@ -172,6 +176,12 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     clock,
     fileRecords: () => source.position?.(),
     decode: (version, files) => decodeBundle(version, files, recordDecoder.table, parts.openSession),
+    decoder: recordDecoder,
+    livePower() {
+      const power = canaries.live();
+      return power && meanPower(power);
+    },
+    audit: (entry) => parts.audit({ detector: name, ...entry }),
     readiness,
     metrics,
     onProgress(progress) {
@@ -182,7 +192,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     onTrainingEnd: (outcome) => observer.trainingEnded(name, outcome),
     stopping: stopping.signal,
   });
-  const { slot, training } = models;
+  const { slot, training, trials } = models;
   cleanup.add('models', () => models.stop());
   const canaries = createCanaryWatch({
     time: settings.window,
@@ -218,12 +228,15 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     limits: createLimitCheck(settings.record.channels, settings.record.signals),
     current: () => slot.current()!,
     explanations: createExplanationRule(explanationBudget),
-    witness: events.witness,
+    witness: trials.following(events.witness),
     sinks,
     metrics,
     now: () => clockWatch.latest(),
     onDrift: () => training.reportDrift(slot.current()!),
-    onScored: (...scored) => canaries.observe(...scored),
+    onScored(...scored) {
+      canaries.observe(...scored);
+      trials.observe(...scored);
+    },
     onWritten: (outcome) => records.observe(outcome),
     onBroken: (error) => broken.abort(error),
   });
@@ -233,12 +246,15 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     if (stopping.signal.aborted) return;
     readiness.running();
     metrics.ready(() => readiness.report().ready);
+    await trials.refresh();
     training.startSchedule();
     void models.endColdStart();
     if (role === 'train') await aborted(stopping.signal);
     else {
       await labels?.refresh();
-      const delivery = source.run(createDelivery(process, slot, readiness, clock));
+      const delivery = source.run(
+        createDelivery(process, slot, readiness, clock, () => trials.betweenBatches()),
+      );
       await Promise.race([delivery, aborted(broken.signal).then((error) => Promise.reject(error as Error))]);
       clock.end();
     }

@@ -16,6 +16,8 @@ export interface FirstModelOptions {
   /** Whether waiting brings more records to train on: a topic grows, a file does not. */
   sourceGrows: boolean;
   store: Pick<ModelStore, 'current' | 'list' | 'setCurrent'>;
+  /** Versions that failed a gate: they are not used again. */
+  refused: () => Promise<readonly string[]>;
   load: LoadModel;
   slot: Pick<ModelSlot, 'current' | 'use' | 'filled'>;
   train: () => Promise<TrainingOutcome>;
@@ -83,8 +85,9 @@ function failedFor(outcome: TrainingOutcome, reason: RetrainingFailure): boolean
   return outcome.result === 'failed' && outcome.reason === reason;
 }
 
-function reasonOf(outcome: Exclude<TrainingOutcome, { result: 'swapped' }>): string {
-  return outcome.result === 'failed' ? messageOf(outcome.error) : outcome.because;
+function reasonOf(outcome: TrainingOutcome): string {
+  if (outcome.result === 'failed') return messageOf(outcome.error);
+  return outcome.result === 'refused' ? outcome.because : outcome.result;
 }
 
 export interface EndColdStartOptions extends Pick<
@@ -120,13 +123,17 @@ export async function loadStoredModel({
   store,
   load,
   slot,
+  refused,
   log,
-}: Pick<FirstModelOptions, 'role' | 'store' | 'load' | 'slot' | 'log'>): Promise<boolean> {
+}: Pick<FirstModelOptions, 'role' | 'store' | 'load' | 'slot' | 'refused' | 'log'>): Promise<boolean> {
   const current = await store.current().catch((err: unknown) => {
     log.error('pointer to the current model version is unreadable', { err });
     return undefined;
   });
-  const others = (await store.list()).map(({ version }) => version).filter((one) => one !== current);
+  const unwanted = await refused();
+  const others = (await store.list())
+    .map(({ version }) => version)
+    .filter((one) => one !== current && !unwanted.includes(one));
   for (const version of [...(current === undefined ? [] : [current]), ...others]) {
     try {
       slot.use(await load(version));

@@ -5,21 +5,32 @@ import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
+import { eventPolicy } from '../config/calibration';
 import { configuredSource } from '../sources/configured';
+import type { StateRules } from '../state/rules';
 import { createModelStore } from '../store/model-store';
+import { createTrialStore, isActive, isRefused } from '../store/trials';
 import { Cleanup } from './cleanup';
 import type { Clock } from './clock';
 import { hasColdStart } from './cold-start';
 import { endColdStart, obtainFirstModel } from './first-model';
 import { LeaseHolder } from './lease-holder';
-import { createModelLoader, watchDrift, withSettings, type DecodeModel } from './model-loader';
+import {
+  createModelLoader,
+  watchDrift,
+  withSettings,
+  type DecodeModel,
+  type ModelLoaderOptions,
+} from './model-loader';
 import { ModelSlot } from './model-slot';
 import { startPeerExchange } from './peer-exchange';
 import type { Readiness } from './readiness';
 import { createRetrainer, type TrainingOutcome } from './retrainer';
+import { createShadow } from './shadow';
 import { createTraining } from './training';
 import { TrainingRequests } from './training-request';
 import { createTrainingRun, type TrainingRunOptions } from './training-run';
+import { createTrials, type TrialsParts } from './trials';
 import { watchVersions } from './version-watch';
 
 export interface ModelLifecycleOptions extends Omit<TrainingRunOptions, 'leaseHolder'> {
@@ -27,6 +38,10 @@ export interface ModelLifecycleOptions extends Omit<TrainingRunOptions, 'leaseHo
   daemon: DaemonSettings;
   clock: Clock;
   decode: DecodeModel;
+  /** Of the record decoder. */
+  decoder: Pick<StateRules, 'shape' | 'categories' | 'table'>;
+  livePower: TrialsParts['livePower'];
+  audit: TrialsParts['audit'];
   readiness: Readiness;
   metrics: DetectorMetrics;
   onTrainingEnd: (outcome: TrainingOutcome) => void;
@@ -34,6 +49,16 @@ export interface ModelLifecycleOptions extends Omit<TrainingRunOptions, 'leaseHo
   stopping: AbortSignal;
   log: Logger;
 }
+
+/** Of versions that do not come into use. */
+const quiet: Pick<ModelLoaderOptions, 'metrics' | 'log'> = {
+  metrics: {
+    modelLoadFailed: () => undefined,
+    falseAlarmTarget: () => undefined,
+    detectionPower: { trained: () => undefined, live: () => undefined },
+  },
+  log: { info: () => undefined, warn: () => undefined },
+};
 
 export type ModelLifecycle = ReturnType<typeof createModelLifecycle>;
 
@@ -61,11 +86,60 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
 
   /** They may have changed since the model was loaded. */
   const use = (model: ActiveDetector): void => slot.use(withSettings(model, settings));
+  const followsRecords = configuredSource(settings.source).replayRate !== undefined;
+  const trialStore = createTrialStore(directory, detector);
+  const trials = createTrials({
+    role,
+    settings: () => settings.training.challenger,
+    eventsPerMs: () => eventPolicy(settings).eventsPerMs,
+    intervalMs,
+    store,
+    trials: trialStore,
+    slot: { current: () => slot.current(), version: () => slot.version(), use },
+    lease: leaseHolder,
+    clock,
+    followsRecords,
+    load,
+    loadQuietly: createModelLoader({ settings: () => settings, store, decode: options.decode, ...quiet }),
+    openShadow: (model, progress) =>
+      createShadow({
+        settings,
+        decoder: options.decoder,
+        model,
+        measures: !followsRecords,
+        progress,
+        borrowed: (work) => slot.borrowed(work),
+        metrics,
+      }),
+    livePower: options.livePower,
+    audit: options.audit,
+    metrics,
+    log,
+  });
+  cleanup.add('trials', () => trials.stop());
+  const refused = async (): Promise<string[]> =>
+    (await trialStore.list()).filter(isRefused).map(({ version }) => version);
 
   const retrainer = createRetrainer<ActiveDetector>({
     settings: () => settings.training,
     runTraining: createTrainingRun({ ...options, leaseHolder }),
     store,
+    trial: {
+      // What replaces a cold start is the first model.
+      isWanted: (trigger) =>
+        settings.training.challenger.enabled &&
+        trigger !== 'start' &&
+        trigger !== 'cold start' &&
+        slot.current() !== undefined &&
+        !slot.isColdStart(),
+      pending: () => trials.pending(),
+      async begin(version) {
+        await clock.modelDue();
+        await trials.begin(version);
+      },
+      versions: async () =>
+        (await trialStore.list()).filter(isActive).flatMap(({ version, before }) => [version, before]),
+    },
     load,
     async onSwap(model) {
       await clock.modelDue();
@@ -114,6 +188,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
     slot,
     store,
     training,
+    trials,
     /** Uses a stored version from the next batch on, and makes it the current one. @throws ModelVersionError if it is unusable */
     async useVersion(version: string, pin: boolean): Promise<void> {
       const model = await load(version);
@@ -123,6 +198,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
         await store.setCurrent(version);
       }
       use(model);
+      await trials.chosen(version);
       log.info('model version chosen by a person', { version, pinned: pin });
     },
     /**
@@ -154,6 +230,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
         store,
         load,
         slot,
+        refused,
         train: () => training.trainFirst(),
         ...(hasColdStart(settings) && { trainColdStart: () => training.trainColdStart() }),
         onWaiting: (reason) => readiness.obtainingModel(reason),

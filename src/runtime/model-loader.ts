@@ -12,10 +12,11 @@ import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector, RecordRules } from '../pipeline/pipeline';
 import type { VerifiedDetector } from '../scoring/bundle';
 import {
+  meanPower,
   powerByKind,
   powerFields,
   powerMessage,
-  readPower,
+  readReport,
   type DetectionPower,
 } from '../scoring/detection-power';
 import type { Detector } from '../scoring/detector';
@@ -42,6 +43,8 @@ interface Loaded {
   detector: VerifiedDetector;
   /** At training; undefined if the version has none. */
   power: DetectionPower | undefined;
+  /** On held-out windows at the training, nats per window. */
+  validationLoss: number | undefined;
 }
 
 /**
@@ -69,7 +72,7 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
     const { files } = await store.read(version);
     const detector = await decode(version, files);
     if (detector.state.settingsFingerprint === settingsFingerprint(options.settings()))
-      return { detector, power: readPower(files.get('report.json')) };
+      return { detector, ...readReport(files.get('report.json')) };
     detector.dispose();
     throw new ModelVersionError(
       version,
@@ -78,7 +81,7 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
     );
   }
 
-  function activate({ detector, power }: Loaded): ActiveDetector {
+  function activate({ detector, power, validationLoss }: Loaded): ActiveDetector {
     const settings = options.settings();
     const { calibration, channels, counters, gaps, scaler, seasons } = detector.state;
     const { ratio, surprise, eventMargin, extrapolated } = configuredThreshold(settings, detector.state);
@@ -119,6 +122,13 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
       silence: gaps && createSilenceScale(gaps),
       power,
       coldStart,
+      facts: {
+        target: ratio,
+        extremalIndex: calibration.extremalIndex,
+        reach: detector.reach,
+        loss: lossPerValue(validationLoss, detector),
+        power: power && meanPower(power),
+      },
     };
   }
 
@@ -130,6 +140,15 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
       throw error;
     }
   };
+}
+
+/** A version that its training scaled otherwise has another loss for the same errors: that of unscaled values is comparable. */
+function lossPerValue(perWindow: number | undefined, { state, shape }: Detector): number | undefined {
+  if (perWindow === undefined || state.image !== undefined) return undefined;
+  const { scale } = state.scaler;
+  let logScale = 0;
+  for (let j = 0; j < shape.channels; j++) logScale += Math.log(scale[j]!) / shape.channels;
+  return perWindow / (shape.length * shape.channels) + logScale;
 }
 
 export function watchDrift({ drift, training }: DetectorSettings, { state }: Detector): DriftWatch {

@@ -11,14 +11,25 @@ export type TrainingTrigger = 'cold start' | 'start' | 'schedule' | 'request' | 
 /** Outcome of `train`. */
 export type TrainingOutcome =
   | { result: 'swapped'; version: string }
+  /** It scores in the shadow of the version in use. */
+  | { result: 'on trial'; version: string }
   | { result: 'failed'; reason: RetrainingFailure; error: unknown }
-  /** No training was started: another one runs, the retrainer has been stopped, or a version is pinned. */
-  | { result: 'refused'; because: 'running' | 'stopped' | 'pinned' };
+  /** No training was started: another one runs, the retrainer has been stopped, a version is pinned, or one is on trial. */
+  | { result: 'refused'; because: 'running' | 'stopped' | 'pinned' | 'on trial' };
 
 export interface RetrainerOptions<Model> {
   /** Trains and publishes; resolves to the name of the version. On abort it rejects soon. */
-  runTraining: (signal: AbortSignal, trigger: TrainingTrigger) => Promise<string>;
+  runTraining: (signal: AbortSignal, trigger: TrainingTrigger, onTrial: boolean) => Promise<string>;
   store: Pick<ModelStore, 'current' | 'setCurrent' | 'list' | 'prune' | 'pinned'>;
+  trial: {
+    /** Whether a version that is trained now is put on trial. */
+    isWanted: (trigger: TrainingTrigger) => boolean;
+    /** The version whose time on trial is not over. */
+    pending: () => string | undefined;
+    begin: (version: string) => Promise<void>;
+    /** Versions that a trial needs. */
+    versions: () => Promise<readonly string[]>;
+  };
   /** Reads and verifies a version. Rejects if it must not be used. */
   load: (version: string) => Promise<Model>;
   /** Takes a model into use. Rejects only if the previous one stays in use. */
@@ -44,7 +55,7 @@ const longestTimeoutMs = 2 ** 31 - 1;
 
 /** The retrainer of one detector. */
 export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
-  const { runTraining, store, load, onSwap, observer, log, settings } = options;
+  const { runTraining, store, trial, load, onSwap, observer, log, settings } = options;
   let inProgress: Promise<TrainingOutcome> | undefined;
   let aborting: AbortController | undefined;
   let stopped = false;
@@ -55,6 +66,12 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     if (pinned !== undefined) {
       log.info('training skipped: a model version is pinned', { trigger, version: pinned });
       return { result: 'refused', because: 'pinned' };
+    }
+    const onTrial = trial.pending();
+    // Else a version that is trained often would never come into use.
+    if (onTrial !== undefined && (trigger === 'schedule' || trigger === 'drift')) {
+      log.info('training skipped: a model version is on trial', { trigger, version: onTrial });
+      return { result: 'refused', because: 'on trial' };
     }
     const startedAt = performance.now();
     observer.trainingStarted();
@@ -73,12 +90,17 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
 
   async function attempt(abort: AbortController, trigger: TrainingTrigger): Promise<TrainingOutcome> {
     let version: string;
+    const onTrial = trial.isWanted(trigger);
     try {
-      version = await withTimeout(abort, trigger);
+      version = await withTimeout(abort, trigger, onTrial);
     } catch (error) {
       return { result: 'failed', reason: reasonOf(error, abort.signal), error };
     }
     try {
+      if (onTrial) {
+        await trial.begin(version);
+        return { result: 'on trial', version };
+      }
       await onSwap(await load(version), version);
       return { result: 'swapped', version };
     } catch (error) {
@@ -86,13 +108,17 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     }
   }
 
-  async function withTimeout(abort: AbortController, trigger: TrainingTrigger): Promise<string> {
+  async function withTimeout(
+    abort: AbortController,
+    trigger: TrainingTrigger,
+    onTrial: boolean,
+  ): Promise<string> {
     const { timeoutMs } = settings();
     const late = `training took longer than ${timeoutMs} ms (training.timeoutMs)`;
     const expire = (): void => abort.abort(new Interruption('timeout', late));
     const timer = setTimeout(expire, Math.min(timeoutMs, longestTimeoutMs));
     try {
-      return await runTraining(abort.signal, trigger);
+      return await runTraining(abort.signal, trigger, onTrial);
     } finally {
       clearTimeout(timer);
     }
@@ -129,7 +155,8 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
   async function prune(): Promise<void> {
     const { keepVersions, keepForMs = 0 } = settings();
     try {
-      const removed = await store.prune(keepVersions, ...(keepForMs > 0 ? [Date.now() - keepForMs] : []));
+      const newestSince = keepForMs > 0 ? Date.now() - keepForMs : Infinity;
+      const removed = await store.prune(keepVersions, await trial.versions(), newestSince);
       if (removed.length > 0) log.info('old model versions removed', { versions: removed });
     } catch (err) {
       log.warn('old model versions could not be removed', { err });
@@ -138,10 +165,14 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
 
   function report(outcome: TrainingOutcome, trigger: TrainingTrigger, elapsed: number): void {
     if (outcome.result === 'refused') return;
-    observer.trainingEnded(outcome.result === 'swapped' ? 'ok' : outcome.reason, elapsed);
+    observer.trainingEnded(outcome.result === 'failed' ? outcome.reason : 'ok', elapsed);
     const seconds = Number(elapsed.toFixed(1));
     if (outcome.result === 'swapped') {
       log.info('new model in use', { trigger, seconds, version: outcome.version });
+      return;
+    }
+    if (outcome.result === 'on trial') {
+      log.info('training ended', { trigger, seconds, version: outcome.version });
       return;
     }
     const { reason, error: err } = outcome;

@@ -35,6 +35,8 @@ export interface TrainerParts extends HistoryParts {
   backbonePath?: string;
   /** Train the linear model that scores until there is another one. */
   coldStart?: boolean;
+  /** The version that is in use stays the current one. */
+  onTrial?: boolean;
   onProgress: (progress: Progress) => void;
 }
 
@@ -152,11 +154,11 @@ function pickGolden(dataset: Dataset, windows: number): ReturnType<typeof create
 }
 
 async function publish(
-  { store, writtenBy }: TrainerParts,
+  { store, writtenBy, onTrial = false }: TrainerParts,
   files: ReadonlyMap<string, Uint8Array>,
 ): Promise<string> {
   try {
-    return await store.publish(files, writtenBy);
+    return await store.publish(files, writtenBy, { onTrial });
   } catch (cause) {
     if (cause instanceof LeaseError) throw new TrainingError('lease', cause.message, { cause });
     const problem = `the new version could not be stored: ${messageOf(cause)}`;

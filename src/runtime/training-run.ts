@@ -16,6 +16,8 @@ export interface TrainingRequest {
   fileRecords: number | undefined;
   /** Whether to train the linear model that scores until there is another one. */
   coldStart: boolean;
+  /** Whether the version does not come into use at once. */
+  onTrial: boolean;
 }
 
 /** Resolves to the name of the published version. */
@@ -42,9 +44,9 @@ export interface TrainingRunOptions extends TrainingObserver {
 /** The training rejects with a TrainingError `lease` if another process trains. */
 export function createTrainingRun(
   options: TrainingRunOptions,
-): (signal: AbortSignal, trigger: TrainingTrigger) => Promise<string> {
+): (signal: AbortSignal, trigger: TrainingTrigger, onTrial: boolean) => Promise<string> {
   const { leaseHolder, quarantinePath, saveQuarantine, clock, fileRecords, runTraining } = options;
-  return async (signal, trigger) => {
+  return async (signal, trigger, onTrial) => {
     const lease = await leaseHolder.acquire();
     await saveQuarantine().catch((cause: unknown) => {
       // Without it the training would learn from records that have just been detected as anomalous.
@@ -55,6 +57,7 @@ export function createTrainingRun(
       lease: lease.token,
       fileRecords: fileRecords(),
       coldStart: trigger === 'cold start',
+      onTrial,
     };
     // Other processes wait the full timeout from this heartbeat on.
     await lease.renew();

@@ -1,5 +1,4 @@
 /** The web server of the process: metrics, health, readiness, and the API of its detectors. */
-import { join } from 'node:path';
 import type { DaemonSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import { readSecret } from '../system/secret';
@@ -7,19 +6,19 @@ import { isLoopbackAddress, shortestToken, type AccessRules } from '../web/api/a
 import { createApi, type ApiOptions } from '../web/api/api';
 import { readRunbooks, runbooksPath } from '../web/runbooks';
 import { readPage } from '../web/static';
-import { createAudit } from '../web/api/audit';
 import { createWebServer, type WebServerOptions } from '../web/server';
 
 export interface WebParts extends Pick<WebServerOptions, 'metrics' | 'health' | 'readiness'> {
   /** In force. */
-  daemon: () => Pick<DaemonSettings, 'http' | 'api' | 'store'>;
+  daemon: () => Pick<DaemonSettings, 'http' | 'api'>;
   version: string;
   detectors: ApiOptions['detectors'];
+  audit: ApiOptions['audit'];
   log: Pick<Logger, 'error' | 'warn' | 'info'>;
 }
 
-export async function startWeb({ daemon, version, detectors, log, ...pages }: WebParts) {
-  const { http, api: settings, store } = daemon();
+export async function startWeb({ daemon, version, detectors, audit, log, ...pages }: WebParts) {
+  const { http, api: settings } = daemon();
   const access: AccessRules = {
     get reading() {
       return daemon().api.reading;
@@ -38,7 +37,7 @@ export async function startWeb({ daemon, version, detectors, log, ...pages }: We
     version,
     access,
     detectors,
-    audit: createAudit(join(store.path, 'audit.log')),
+    audit,
     log,
   });
   const web = await createWebServer({

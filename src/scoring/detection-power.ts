@@ -22,10 +22,15 @@ export interface FaultPower {
   found: readonly number[];
 }
 
-/** The power in report.json of a version; undefined if it has none: those of 0.1.0 do not. */
-export function readPower(report: Uint8Array | undefined): DetectionPower | undefined {
-  if (report === undefined) return undefined;
-  return (JSON.parse(Buffer.from(report).toString()) as { detectionPower?: DetectionPower }).detectionPower;
+/** What a load needs of report.json of a version; undefined where it has none: those of 0.1.0 have no power. */
+export function readReport(report: Uint8Array | undefined): {
+  power: DetectionPower | undefined;
+  validationLoss: number | undefined;
+} {
+  const { detectionPower, validationLoss } = (
+    report === undefined ? {} : JSON.parse(Buffer.from(report).toString())
+  ) as { detectionPower?: DetectionPower; validationLoss?: number | null };
+  return { power: detectionPower, validationLoss: validationLoss ?? undefined };
 }
 
 /** The powers together, canary by canary; undefined without any. */

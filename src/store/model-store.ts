@@ -76,8 +76,13 @@ export function createModelStore({
   /**
    * Writes a new version under a temporary name, syncs it, renames it into place, and moves the pointer. Readers never see an
    * incomplete version. Returns the name of the version.
+   * @param options `onTrial`: the pointer stays
    */
-  async function publish(files: BundleFiles, writtenBy: Manifest['writtenBy']): Promise<string> {
+  async function publish(
+    files: BundleFiles,
+    writtenBy: Manifest['writtenBy'],
+    { onTrial = false } = {},
+  ): Promise<string> {
     if (files.size === 0) throw new Error('a model version needs at least one file');
     for (const name of files.keys()) {
       if (!isBundleFileName(name))
@@ -88,7 +93,7 @@ export function createModelStore({
       const version = await writeVersion(files, writtenBy);
       try {
         await syncDirectory(fs, versions);
-        if ((await pinned()) === undefined) await movePointer(version);
+        if (!onTrial && (await pinned()) === undefined) await movePointer(version);
       } catch (error) {
         // If only the sync failed, the pointer has moved, and the version must stay.
         if ((await current().catch(() => undefined)) !== version)
@@ -251,9 +256,14 @@ export function createModelStore({
   /**
    * Deletes all versions except the newest `keep` and the current one, and temporary files of interrupted publications. Returns the
    * deleted versions.
+   * @param wanted versions that are kept, too
    * @param newestSince also keeps versions that were the newest at this time (Unix ms) or later, at most 100 versions in all
    */
-  async function prune(keep: number, newestSince = Infinity): Promise<string[]> {
+  async function prune(
+    keep: number,
+    wanted: readonly string[] = [],
+    newestSince = Infinity,
+  ): Promise<string[]> {
     if (!Number.isSafeInteger(keep) || keep < 0) {
       throw new Error(`the number of versions to keep must be a whole number of at least 0 (got ${keep})`);
     }
@@ -265,7 +275,7 @@ export function createModelStore({
       const successor = names[i - 1];
       const newestUntil = successor === undefined ? Infinity : Date.parse(versionCreatedAt(successor));
       const isYoung = newestSince < Infinity && newestUntil >= newestSince;
-      if (i < keep || (isYoung && i < maxKeptVersions)) continue;
+      if (i < keep || wanted.includes(version) || (isYoung && i < maxKeptVersions)) continue;
       // Read each time, because another process may make an old version the current one meanwhile.
       if (version === (await current())) continue;
       await remove(version);

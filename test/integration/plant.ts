@@ -27,6 +27,8 @@ training:
   learningRate: 0.005
   minRecords: 300
   quarantine: 10s
+  # Most tests are of what happens at a swap.
+  challenger: { enabled: false }
 calibration:
   falseAlarmTarget: 0.01
 `;

@@ -17,14 +17,15 @@ function create(process: () => Promise<void>) {
         return Promise.resolve();
       },
     },
+    () => Promise.resolve(void steps.push('between batches')),
   );
   return { steps, deliver };
 }
 
-test('the clock advances after the batch is processed', async () => {
+test('the clock advances after the batch is processed, and then the version may change', async () => {
   const { steps, deliver } = create(() => Promise.resolve());
   await deliver(batch);
-  expect(steps).toEqual(['processed', [1, 2]]);
+  expect(steps).toEqual(['processed', [1, 2], 'between batches']);
 });
 
 test('a failed batch is reported with its causes and rejected, and the clock does not advance', async () => {

@@ -46,6 +46,7 @@ function create(
         ? Promise.reject(new ModelVersionError(version, 'checksum', 'damaged'))
         : Promise.resolve(createModel(version).model),
     slot,
+    refused: () => Promise.resolve([]),
     train,
     onWaiting: (reason) => void waiting.push(reason),
     stopping: stop.signal,

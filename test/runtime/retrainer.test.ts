@@ -46,6 +46,12 @@ function create(
   const observed: unknown[][] = [];
   const retrainer = createRetrainer<string>({
     runTraining: () => Promise.resolve(store.publish('v2')),
+    trial: {
+      isWanted: () => false,
+      pending: () => undefined,
+      begin: () => Promise.reject(new Error('no trial')),
+      versions: () => Promise.resolve([]),
+    },
     load: (version) => Promise.resolve(`model of ${version}`),
     onSwap: (model) => {
       inUse.push(model);
@@ -306,4 +312,54 @@ test('while a version is pinned, nothing is trained', async () => {
   expect([observed, inUse, store.versions]).toEqual([[], [], ['v1']]);
   store.pinned.mockResolvedValue(undefined);
   expect(await retrainer.train('schedule')).toMatchObject({ result: 'swapped' });
+});
+
+describe('a version on trial', () => {
+  const trial = { pending: () => undefined, versions: () => Promise.resolve(['v1', 'v2']) };
+
+  it('does not come into use, and what the trial needs is not pruned', async () => {
+    const begun: string[] = [];
+    const onTrials: boolean[] = [];
+    const { retrainer, store, inUse, observed, log } = create({
+      trial: {
+        ...trial,
+        isWanted: (trigger) => trigger === 'schedule',
+        begin: (version) => Promise.resolve(void begun.push(version)),
+      },
+      runTraining(_, __, onTrial) {
+        onTrials.push(onTrial);
+        return Promise.resolve('v2');
+      },
+    });
+    expect(await retrainer.train('schedule')).toEqual({ result: 'on trial', version: 'v2' });
+    expect(begun).toEqual(['v2']);
+    expect(onTrials).toEqual([true]);
+    expect(inUse).toEqual([]);
+    expect(store.setCurrent).not.toHaveBeenCalled();
+    expect(store.prune).toHaveBeenCalledWith(3, ['v1', 'v2'], Infinity);
+    expect(observed.at(-1)).toEqual(['ended', 'ok', expect.any(Number)]);
+    expect(log.entries.at(-1)).toMatchObject({ level: 'info', message: 'training ended' });
+    expect(await retrainer.train('start')).toMatchObject({ result: 'swapped' });
+  });
+
+  it('is not replaced by a scheduled one before its time is over, but by one that a person wants', async () => {
+    const { retrainer, log } = create({
+      trial: { ...trial, isWanted: () => true, pending: () => 'v2', begin: () => Promise.resolve() },
+    });
+    for (const trigger of ['schedule', 'drift'] as const)
+      expect(await retrainer.train(trigger)).toEqual({ result: 'refused', because: 'on trial' });
+    expect(log.entries).toMatchObject([
+      { message: 'training skipped: a model version is on trial' },
+      { message: 'training skipped: a model version is on trial' },
+    ]);
+    expect(await retrainer.train('request')).toMatchObject({ result: 'on trial' });
+  });
+
+  it('that cannot be put on trial is a failure', async () => {
+    const { retrainer, inUse } = create({
+      trial: { ...trial, isWanted: () => true, begin: () => Promise.reject(new Error('disk full')) },
+    });
+    expect(await retrainer.train('schedule')).toMatchObject({ result: 'failed', reason: 'load' });
+    expect(inUse).toEqual([]);
+  });
 });

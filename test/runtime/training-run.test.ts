@@ -57,28 +57,31 @@ const untilAborted = (signal: AbortSignal) =>
 
 test('a training has the lease, a written quarantine and a fresh heartbeat before it starts', async () => {
   const { run, steps, requested } = create();
-  expect(await run(never, 'start')).toBe('v1');
+  expect(await run(never, 'start', false)).toBe('v1');
   expect(steps).toEqual(['lease', 'quarantine', 'heartbeat', 'clock', 'training']);
   expect(requested()).toEqual({
     quarantinePath: '/store/pump/quarantine.json',
     lease: 7,
     fileRecords: 42,
     coldStart: false,
+    onTrial: false,
   });
-  await run(never, 'cold start');
+  await run(never, 'cold start', false);
   expect(requested()?.coldStart).toBe(true);
+  await run(never, 'schedule', true);
+  expect(requested()).toMatchObject({ coldStart: false, onTrial: true });
 });
 
 test('nothing is trained without the lease', async () => {
   const error = new TrainingError('lease', 'another process trains');
   const { run, steps } = create({ acquire: () => Promise.reject(error) });
-  await expect(run(never, 'start')).rejects.toBe(error);
+  await expect(run(never, 'start', false)).rejects.toBe(error);
   expect(steps).toEqual(['lease']);
 });
 
 test('nothing is trained while the quarantine cannot be written', async () => {
   const { run, steps } = create({ save: () => Promise.reject(new Error('ENOSPC')) });
-  await expect(run(never, 'start')).rejects.toMatchObject({
+  await expect(run(never, 'start', false)).rejects.toMatchObject({
     reason: 'store',
     message: 'cannot write /store/pump/quarantine.json: ENOSPC',
   });
@@ -87,7 +90,7 @@ test('nothing is trained while the quarantine cannot be written', async () => {
 
 test('a training that loses its lease is aborted, and fails for that reason', async () => {
   const { run, lost } = create({ train: untilAborted });
-  const running = run(never, 'start');
+  const running = run(never, 'start', false);
   setImmediate(() => lost.abort(new Error('taken over by host-2')));
   await expect(running).rejects.toMatchObject({
     reason: 'lease',
@@ -99,7 +102,7 @@ test('a training that loses its lease is aborted, and fails for that reason', as
 test('a training that is aborted fails with its own error', async () => {
   const { run } = create({ train: untilAborted });
   const abort = new AbortController();
-  const running = run(abort.signal, 'start');
+  const running = run(abort.signal, 'start', false);
   setImmediate(() => abort.abort());
   await expect(running).rejects.toMatchObject({ reason: 'killed' });
 });

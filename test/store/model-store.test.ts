@@ -503,22 +503,23 @@ describe('prune', () => {
     expect(await nodeFs.readdir(versionsPath())).toEqual([published[0]]);
   });
 
-  it('also keeps versions that were the newest at a given time or later', async () => {
+  it('also keeps versions that were the newest at a given time or later, and wanted ones', async () => {
     // One second apart.
     const store = openStore();
     const published: string[] = [];
     for (let i = 0; i < 5; i++) published.push(await store.publish(bundle(), writtenBy));
     const since = Date.parse((await store.read(published[3]!)).manifest.createdAt) - 1;
     // The third version was the newest until the fourth.
-    expect(await store.prune(1, since)).toEqual([published[1], published[0]]);
-    expect(await store.prune(1, since + 1_000)).toEqual([published[2]]);
-    expect(await store.prune(1, since + 1_000_000)).toEqual([published[3]]);
+    expect(await store.prune(1, [published[1]!], since)).toEqual([published[0]]);
+    expect(await store.prune(1, [], since)).toEqual([published[1]]);
+    expect(await store.prune(1, [], since + 1_000)).toEqual([published[2]]);
+    expect(await store.prune(1, [], since + 1_000_000)).toEqual([published[3]]);
   });
 
   it('keeps at most a hundred of these', async () => {
     const store = openStore();
     for (let i = 0; i < 103; i++) await store.publish(bundle(), writtenBy);
-    expect(await store.prune(5, 0)).toHaveLength(3);
+    expect(await store.prune(5, [], 0)).toHaveLength(3);
   });
 
   it.each([-1, 1.5, NaN])('refuses to keep %p versions', async (keep) => {

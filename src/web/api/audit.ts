@@ -1,4 +1,4 @@
-/** The audit log: who changed what through the API, one JSON object per line. */
+/** The audit log: who changed what through the API, and versions that the daemon changed by itself; one JSON object per line. */
 import { appendFile, rename, stat } from 'node:fs/promises';
 import { privateFile } from '../../system/atomic-write';
 import { unlessMissing } from '../../system/file-system';
@@ -7,8 +7,8 @@ import { unlessMissing } from '../../system/file-system';
 const maxBytes = 10_485_760;
 
 export interface AuditEntry {
-  /** Number of the request in this process: that of the line of its outcome, too. */
-  request: number;
+  /** Number of the request in this process: that of the line of its outcome, too. Absent for what the daemon does by itself. */
+  request?: number;
   [field: string]: unknown;
 }
 

@@ -1,0 +1,266 @@
+/**
+ * The gates of a new model version: what decides whether it comes into use, and whether it stays. The two versions have scored the same
+ * records, one of them in the shadow.
+ */
+
+/** What was seen of two versions while one of them was in use. Those of several processes are added. */
+export interface TrialEvidence {
+  /** Live records of all devices. */
+  records: number;
+  /** Events of these records that opened, and those that the alarm budget held back. */
+  events: number;
+  /** The records that both versions have scored. */
+  sample: {
+    records: number;
+    /** Anomalous ones by the version in use, and by the one in the shadow. */
+    alarms: { inUse: number; shadow: number };
+    /** Surprise of some of them by both versions. */
+    surprises: readonly (readonly [inUse: number, shadow: number])[];
+  };
+  /** Share found of the canaries in live records by the version in use, mean over the kinds; absent with too few of them. */
+  livePower?: number;
+  /** Time to score a record, s; absent where it was not measured. */
+  secondsPerRecord?: { inUse: number; shadow: number };
+  /** Why the version in the shadow cannot be used, or cannot score. */
+  problem?: string;
+}
+
+export const gateNames = ['usable', 'alarms', 'rank', 'loss', 'power', 'cost', 'events'] as const;
+export type GateName = (typeof gateNames)[number];
+
+/** Outcome of one gate. */
+export interface Gate {
+  gate: GateName;
+  passed: boolean;
+  /** What was measured and the bound that it was compared with; absent where there was nothing to measure. */
+  value?: number;
+  limit?: number;
+  /** One sentence. */
+  text: string;
+}
+
+export interface ChallengerFacts {
+  evidence: TrialEvidence;
+  /** Share of normal records that may alarm at the challenger's threshold, and its extremal index: 1 / mean size of a cluster. */
+  target: number;
+  extremalIndex: number;
+  /** Largest surprise of a golden anomaly, and the threshold. */
+  reach: number;
+  threshold: number;
+  /** Loss on held-out records, nats per value; absent where a version has none. */
+  loss?: { inUse: number; challenger: number } | undefined;
+  /** Share found of the canaries, mean over the kinds; absent where a version has none. */
+  power: { inUse?: number | undefined; challenger?: number | undefined };
+}
+
+/** Alarms beyond this multiple of the expected ones refuse a version … */
+const alarmFactor = 3;
+/** … in addition to this many clusters … */
+const alarmClusters = 5;
+/** … unless the version in use has raised at least one alarm for so many of its own: what both see is an incident. */
+const sharedFactor = 2;
+/** Smallest rank correlation of surprise between two versions. Those of unrelated scores are near 0. */
+const leastAgreement = 0.2;
+/** Fewest pairs that a correlation is computed of. */
+const fewestPairs = 100;
+/** Nats per value by which the held-out loss may be worse: errors 1.65 times as large. */
+const worseLoss = 0.5;
+/** Share of the power of the version in use that is needed, as in the alert VaemonBlind. */
+const powerShare = 0.5;
+/** A version is not refused for being slower than this times the version in use. */
+const costFactor = 3;
+/** Events beyond this multiple of the budget, and of the burst that it allows, send a promoted version back. */
+const eventFactor = 3;
+const eventBurst = 10;
+
+/** Evidence of several processes. */
+export function addEvidence(parts: readonly TrialEvidence[]): TrialEvidence {
+  const sum = (of: (one: TrialEvidence) => number): number =>
+    parts.reduce((total, one) => total + of(one), 0);
+  const mean = (values: readonly number[]): number =>
+    values.reduce((total, value) => total + value, 0) / values.length;
+  const times = parts.flatMap(({ secondsPerRecord }) => secondsPerRecord ?? []);
+  const powers = parts.flatMap(({ livePower }) => livePower ?? []);
+  const problem = parts.find((one) => one.problem !== undefined)?.problem;
+  return {
+    records: sum(({ records }) => records),
+    events: sum(({ events }) => events),
+    sample: {
+      records: sum(({ sample }) => sample.records),
+      alarms: {
+        inUse: sum(({ sample }) => sample.alarms.inUse),
+        shadow: sum(({ sample }) => sample.alarms.shadow),
+      },
+      surprises: parts.flatMap(({ sample }) => sample.surprises),
+    },
+    ...(powers.length > 0 && { livePower: mean(powers) }),
+    ...(times.length > 0 && {
+      secondsPerRecord: {
+        inUse: mean(times.map(({ inUse }) => inUse)),
+        shadow: mean(times.map(({ shadow }) => shadow)),
+      },
+    }),
+    ...(problem !== undefined && { problem }),
+  };
+}
+
+/** The gates of a version before it comes into use: all must pass. */
+export function judgeChallenger(facts: ChallengerFacts): Gate[] {
+  const { evidence, loss } = facts;
+  const { problem } = evidence;
+  if (problem !== undefined) return [{ gate: 'usable', passed: false, text: problem }];
+  return [
+    judgeAlarms(facts),
+    judgeAgreement(evidence.sample.surprises),
+    judgeLoss(loss),
+    judgeSight(facts),
+    judgeCost(evidence),
+  ];
+}
+
+function judgeAlarms({ evidence: { sample }, target, extremalIndex }: ChallengerFacts): Gate {
+  const { records, alarms } = sample;
+  const expected = target * records;
+  const limit = Math.max(alarmFactor * expected + alarmClusters / extremalIndex, sharedFactor * alarms.inUse);
+  return {
+    gate: 'alarms',
+    passed: alarms.shadow <= limit,
+    value: alarms.shadow,
+    limit,
+    text:
+      `${alarms.shadow} of ${records} records alarm; the target allows ${show(expected)}, the version in use raised ` +
+      `${alarms.inUse}, the limit is ${show(limit)}`,
+  };
+}
+
+function judgeAgreement(pairs: TrialEvidence['sample']['surprises']): Gate {
+  if (pairs.length < fewestPairs)
+    return { gate: 'rank', passed: true, text: `not judged: fewer than ${fewestPairs} records to compare` };
+  const value = rankCorrelation(pairs);
+  return {
+    gate: 'rank',
+    passed: value >= leastAgreement,
+    value,
+    limit: leastAgreement,
+    text: `rank correlation with the version in use is ${show(value)}; at least ${leastAgreement} is needed`,
+  };
+}
+
+function judgeLoss(loss: ChallengerFacts['loss']): Gate {
+  if (loss === undefined) return { gate: 'loss', passed: true, text: 'not judged: a version has no loss' };
+  const value = loss.challenger - loss.inUse;
+  return {
+    gate: 'loss',
+    passed: value <= worseLoss,
+    value,
+    limit: worseLoss,
+    text: `loss on held-out records is ${show(value)} nats per value above that of the version in use; at most ${worseLoss} is allowed`,
+  };
+}
+
+function judgeSight({ reach, threshold, power }: ChallengerFacts): Gate {
+  if (reach < threshold)
+    return {
+      gate: 'power',
+      passed: false,
+      value: reach,
+      limit: threshold,
+      text: `blind: its largest surprise of a made anomaly is ${show(reach)}, its threshold ${show(threshold)}`,
+    };
+  const { inUse, challenger } = power;
+  if (inUse === undefined || challenger === undefined)
+    return { gate: 'power', passed: true, text: 'not judged: a version has no canaries' };
+  const limit = powerShare * inUse;
+  return {
+    gate: 'power',
+    passed: challenger > 0 && challenger >= limit,
+    value: challenger,
+    limit,
+    text: `finds ${percent(challenger)} of the canaries, the version in use ${percent(inUse)}; at least ${percent(limit)} is needed`,
+  };
+}
+
+function judgeCost({ secondsPerRecord: seconds }: TrialEvidence): Gate {
+  if (seconds === undefined) return { gate: 'cost', passed: true, text: 'not judged: no time was measured' };
+  const limit = costFactor * seconds.inUse;
+  return {
+    gate: 'cost',
+    passed: seconds.shadow <= limit,
+    value: seconds.shadow,
+    limit,
+    text: `${show(1e6 * seconds.shadow)} µs per record, the version in use ${show(1e6 * seconds.inUse)}; at most ${costFactor} times as much is allowed`,
+  };
+}
+
+export interface PromotedFacts {
+  /** With the promoted version in use, and the previous one in the shadow. */
+  evidence: TrialEvidence;
+  /** Events that the budget or the target allows for these records. */
+  allowedEvents: number;
+  /** Share found of the canaries at the training of the promoted version; absent if it has none. */
+  trainedPower?: number | undefined;
+}
+
+/** The gates of a promoted version in its first hours: it goes back if one fails. */
+export function judgePromoted({ evidence, allowedEvents, trainedPower: trained }: PromotedFacts): Gate[] {
+  const { events, sample, livePower: live } = evidence;
+  const limit = eventFactor * allowedEvents + eventBurst;
+  const { inUse, shadow } = sample.alarms;
+  // Else it is an incident, which no rollback ends.
+  const alarmsMore = inUse > sharedFactor * shadow + alarmClusters;
+  const isBlind = live !== undefined && trained !== undefined && live < powerShare * trained;
+  return [
+    {
+      gate: 'events',
+      passed: events <= limit || !alarmsMore,
+      value: events,
+      limit,
+      text:
+        `${events} events, those held back included; the target or the budget allows ${show(allowedEvents)}, the limit is ${show(limit)}` +
+        (events > limit && !alarmsMore
+          ? ', but on the same records the previous version alarms as often'
+          : ''),
+    },
+    {
+      gate: 'power',
+      passed: !isBlind,
+      ...(live !== undefined && trained !== undefined && { value: live, limit: powerShare * trained }),
+      text:
+        live === undefined || trained === undefined
+          ? 'not judged: too few canaries in live records'
+          : `finds ${percent(live)} of the canaries in live records, ${percent(trained)} at its training`,
+    },
+  ];
+}
+
+/** Spearman's rank correlation; values that are equal share their mean rank. 0 where a column is constant. */
+export function rankCorrelation(pairs: readonly (readonly [number, number])[]): number {
+  const first = meanRanks(pairs.map(([a]) => a));
+  const second = meanRanks(pairs.map(([, b]) => b));
+  const middle = (pairs.length - 1) / 2;
+  let covariance = 0;
+  let ofFirst = 0;
+  let ofSecond = 0;
+  for (let i = 0; i < pairs.length; i++) {
+    const a = first[i]! - middle;
+    const b = second[i]! - middle;
+    covariance += a * b;
+    ofFirst += a * a;
+    ofSecond += b * b;
+  }
+  return ofFirst === 0 || ofSecond === 0 ? 0 : covariance / Math.sqrt(ofFirst * ofSecond);
+}
+
+function meanRanks(values: readonly number[]): Float64Array {
+  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!);
+  const ranks = new Float64Array(values.length);
+  for (let from = 0, to; from < order.length; from = to) {
+    to = from + 1;
+    while (to < order.length && values[order[to]!] === values[order[from]!]) to++;
+    for (let i = from; i < to; i++) ranks[order[i]!] = (from + to - 1) / 2;
+  }
+  return ranks;
+}
+
+const show = (value: number): string => String(Number(value.toPrecision(2)));
+const percent = (ratio: number): string => `${Math.round(100 * ratio)} %`;
