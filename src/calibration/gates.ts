@@ -3,7 +3,7 @@
  * records, one of them in the shadow.
  */
 
-/** What was seen of two versions while one of them was in use. Those of several processes are added. */
+/** Observations of two versions while one of them was in use. Those of several processes are added. */
 export interface TrialEvidence {
   /** Live records of all devices. */
   records: number;
@@ -32,7 +32,7 @@ export type GateName = (typeof gateNames)[number];
 export interface Gate {
   gate: GateName;
   passed: boolean;
-  /** What was measured and the bound that it was compared with; absent where there was nothing to measure. */
+  /** The measured value and its bound; absent where there was nothing to measure. */
   value?: number;
   limit?: number;
   /** One sentence. */
@@ -57,7 +57,7 @@ export interface ChallengerFacts {
 const alarmFactor = 3;
 /** … in addition to this many clusters … */
 const alarmClusters = 5;
-/** … unless the version in use has raised at least one alarm for so many of its own: what both see is an incident. */
+/** … unless the version in use has raised one alarm for this many: both then see an incident. */
 const sharedFactor = 2;
 /** Smallest rank correlation of surprise between two versions. Those of unrelated scores are near 0. */
 const leastAgreement = 0.2;
@@ -135,7 +135,11 @@ function judgeAlarms({ evidence: { sample }, target, extremalIndex }: Challenger
 
 function judgeAgreement(pairs: TrialEvidence['sample']['surprises']): Gate {
   if (pairs.length < fewestPairs)
-    return { gate: 'rank', passed: true, text: `not judged: fewer than ${fewestPairs} records to compare` };
+    return {
+      gate: 'rank',
+      passed: true,
+      text: `not evaluated: fewer than ${fewestPairs} records to compare`,
+    };
   const value = rankCorrelation(pairs);
   return {
     gate: 'rank',
@@ -147,7 +151,7 @@ function judgeAgreement(pairs: TrialEvidence['sample']['surprises']): Gate {
 }
 
 function judgeLoss(loss: ChallengerFacts['loss']): Gate {
-  if (loss === undefined) return { gate: 'loss', passed: true, text: 'not judged: a version has no loss' };
+  if (loss === undefined) return { gate: 'loss', passed: true, text: 'not evaluated: a version has no loss' };
   const value = loss.challenger - loss.inUse;
   return {
     gate: 'loss',
@@ -169,7 +173,7 @@ function judgeSight({ reach, threshold, power }: ChallengerFacts): Gate {
     };
   const { inUse, challenger } = power;
   if (inUse === undefined || challenger === undefined)
-    return { gate: 'power', passed: true, text: 'not judged: a version has no canaries' };
+    return { gate: 'power', passed: true, text: 'not evaluated: a version has no canaries' };
   const limit = powerShare * inUse;
   return {
     gate: 'power',
@@ -181,7 +185,8 @@ function judgeSight({ reach, threshold, power }: ChallengerFacts): Gate {
 }
 
 function judgeCost({ secondsPerRecord: seconds }: TrialEvidence): Gate {
-  if (seconds === undefined) return { gate: 'cost', passed: true, text: 'not judged: no time was measured' };
+  if (seconds === undefined)
+    return { gate: 'cost', passed: true, text: 'not evaluated: no time was measured' };
   const limit = costFactor * seconds.inUse;
   return {
     gate: 'cost',
@@ -227,7 +232,7 @@ export function judgePromoted({ evidence, allowedEvents, trainedPower: trained }
       ...(live !== undefined && trained !== undefined && { value: live, limit: powerShare * trained }),
       text:
         live === undefined || trained === undefined
-          ? 'not judged: too few canaries in live records'
+          ? 'not evaluated: too few canaries in live records'
           : `finds ${percent(live)} of the canaries in live records, ${percent(trained)} at its training`,
     },
   ];

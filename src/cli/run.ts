@@ -108,7 +108,11 @@ function createTrainingRun(
   env: CommandContext['env'],
   log: Logger,
 ): RunTraining {
-  return async ({ quarantinePath, lease, fileRecords, coldStart, onTrial }, { onProgress, onHistory }, signal) => {
+  return async (
+    { quarantinePath, lease, fileRecords, coldStart, onTrial },
+    { onProgress, onHistory },
+    signal,
+  ) => {
     const path = await mkdtemp(join(tmpdir(), 'vaemon-'));
     const args = ['train', path, '--child', `--detector=${detector}`];
     args.push(`--quarantine=${quarantinePath}`, `--lease=${lease}`);

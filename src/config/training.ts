@@ -160,18 +160,24 @@ export const trainingSection = {
         'A version that is trained while another one is in use scores in its shadow first, and comes into use only when its gates ' +
         'pass (docs/rules.md). `false`: at once.',
       default: true,
+      reloads: true,
     }),
-    for: duration({ doc: 'How long a new version scores in the shadow.', default: '1h' }, { min: 1000 }),
+    for: duration(
+      { doc: 'How long a new version scores in the shadow.', default: '1h', reloads: true },
+      { min: 1000 },
+    ),
     devices: whole({
       doc: 'Number of devices whose records are scored in the shadow, in each process, at any one time.',
       default: 20,
+      reloads: true,
     }),
     records: whole(
       {
         doc:
-          'Largest number of records that are scored in the shadow, in each process. A version is not judged before a twentieth of ' +
+          'Largest number of records that are scored in the shadow, in each process. Its gates are not evaluated before a twentieth of ' +
           'them.',
         default: 20_000,
+        reloads: true,
       },
       { min: 20 },
     ),
@@ -180,6 +186,7 @@ export const trainingSection = {
         'How long a version that has passed its gates is watched after it came into use: the previous one scores in its shadow, and ' +
         'comes back if a gate fails. 0: not watched.',
       default: '6h',
+      reloads: true,
     }),
   },
   keepVersions: whole(

@@ -12,7 +12,6 @@ import { combined, counter, counterBy, fixedLabel, flag, gauge, gaugeBy, histogr
 /** Seconds. */
 const trainingBuckets = [1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200];
 const trialResults = ['promoted', 'refused', 'kept', 'rolled_back', 'withdrawn'] as const;
-type TrialResult = (typeof trialResults)[number];
 const trainingResults = ['ok', ...retrainingFailures] as const;
 
 export const modelMetrics = {
@@ -134,7 +133,7 @@ export const modelMetrics = {
         'vaemon_shadow_records_total',
         'Records that were scored in the shadow of the version in use.',
       ),
-      seconds: counter('vaemon_shadow_seconds_total', 'Time that this took.'),
+      seconds: counter('vaemon_shadow_seconds_total', 'Time spent on scoring in the shadow.'),
     },
     ({ records, seconds }) =>
       (count: number, took: number) => {
@@ -142,29 +141,17 @@ export const modelMetrics = {
         seconds(took);
       },
   ),
-  /** A trial of a version has reached another state. */
+  /** A trial of a new version. */
   trial: combined(
     {
       ended: counterBy(
         'vaemon_model_trials_total',
-        'States that new model versions have reached in their trial, counted by the process that judges.',
-        fixedLabel('state', trialResults),
+        'Results of the trials of new model versions, counted by the process that evaluates their gates.',
+        fixedLabel('result', trialResults),
       ),
-      inProgress: gaugeBy(
-        'vaemon_model_trial_active',
-        '1 while a model version is on trial; the label is its state.',
-        {
-          name: 'state',
-          meaning: '`shadow`: it scores in the shadow; `promoted`: it is in use, and may go back.',
-        },
-      ),
+      active: flag('vaemon_shadow_active', 'Whether a model version scores in the shadow of the one in use.'),
     },
-    ({ ended, inProgress }) => ({
-      reached: (state: TrialResult) => ended(state),
-      active(state: 'shadow' | 'promoted' | undefined) {
-        for (const one of ['shadow', 'promoted'] as const) inProgress(one, one === state ? 1 : undefined);
-      },
-    }),
+    ({ ended, active }) => ({ ended, active }),
   ),
   storeError: counter(
     'vaemon_store_errors_total',

@@ -52,8 +52,15 @@ interface Loaded {
  * @throws RangeError if the target is too rare for its calibration
  */
 export function withSettings(model: ActiveDetector, settings: DetectorSettings): ActiveDetector {
-  const { surprise, eventMargin } = configuredThreshold(settings, model.detector.state);
-  return { ...model, threshold: surprise, eventMargin, rules: recordRules(settings) };
+  const { ratio, surprise, eventMargin } = configuredThreshold(settings, model.detector.state);
+  const facts = model.facts && { ...model.facts, target: ratio };
+  return {
+    ...model,
+    threshold: surprise,
+    eventMargin,
+    rules: recordRules(settings),
+    ...(facts && { facts }),
+  };
 }
 
 function recordRules(settings: DetectorSettings): RecordRules {

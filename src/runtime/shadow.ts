@@ -42,7 +42,7 @@ const devicesPerBatch = 0.25;
 const mostPairs = 2000;
 /** Its multiples, modulo 1, are spread evenly. */
 const goldenRatio = (Math.sqrt(5) - 1) / 2;
-/** Batches that may wait while records go on. */
+/** Batches that may wait while records continue. */
 const mostWaiting = 2;
 /** The shortest of this many runs is the time that a version needs. */
 const timedRuns = 5;
@@ -200,7 +200,7 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
       observe(decoded, partition);
       time(inUse.detector);
     },
-    /** Resolves at once unless the shadow has fallen behind. @param wholly wait until it has scored everything */
+    /** Resolves at once unless several batches wait for the shadow. @param wholly wait until it has scored everything */
     async keepUp(wholly: boolean): Promise<void> {
       if (waiting > (wholly ? 0 : mostWaiting)) await last;
     },

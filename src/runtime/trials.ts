@@ -2,7 +2,7 @@
  * The trial of a new model version. It scores in the shadow of the version in use, and comes into use when its gates pass
  * (calibration/gates.ts); in its first hours the previous version scores in its shadow, and comes back if a gate fails.
  *
- * Each process that scores follows the trial in the store, and reports there what it sees. A process that trains judges what all of
+ * Each process that scores follows the trial in the store, and reports there what it sees. The process that trains evaluates what all of
  * them have seen, and moves the pointer, which the others follow.
  */
 import { randomUUID } from 'node:crypto';
@@ -34,9 +34,10 @@ import type { Shadow } from './shadow';
 
 export interface TrialsParts {
   role: DaemonSettings['role'];
-  settings: DetectorSettings['training']['challenger'];
+  /** In force. */
+  settings: () => DetectorSettings['training']['challenger'];
   /** Alarm budget of the detector; undefined without one. */
-  eventsPerMs: number | undefined;
+  eventsPerMs: () => number | undefined;
   /** Interval at which the trial in the store is followed, ms. */
   intervalMs: number;
   store: Pick<ModelStore, 'current' | 'pinned' | 'setCurrent'>;
@@ -72,23 +73,23 @@ interface Phase {
   /** Live records, and their events. */
   records: number;
   events: number;
-  /** Time of the next judgement. */
+  /** Time of the next evaluation. */
   nextAt: number;
   isWaiting: boolean;
 }
 
-/** A version is judged with this share of the records that it may score. */
+/** The gates of a version are evaluated with this share of the records that it may score, or more. */
 const leastShare = 1 / 20;
-/** Judgements of a promoted version while it is watched, and the time between two at most, ms. */
-const judgements = 60;
+/** Evaluations of a promoted version while it is watched, and the longest time between two, ms. */
+const evaluations = 60;
 const longestPauseMs = 60_000;
 
 export type Trials = ReturnType<typeof createTrials>;
 
 export function createTrials(parts: TrialsParts) {
-  const { role, settings, store, trials, slot, lease, clock, load, metrics, log } = parts;
-  const { followsRecords, livePower } = parts;
-  const needed = Math.ceil(settings.records * leastShare);
+  const { role, store, trials, slot, lease, clock, load, metrics, log } = parts;
+  const { settings, followsRecords, livePower } = parts;
+  const needed = (): number => Math.ceil(settings().records * leastShare);
   /** Of this life of the process. */
   const own = randomUUID();
   let phase: Phase | undefined;
@@ -112,7 +113,7 @@ export function createTrials(parts: TrialsParts) {
         (err: unknown) => {
           const text = messageOf(err);
           if (text !== failure)
-            log.error('the trial of a model version cannot go on; it is tried again', { err });
+            log.error('the trial of a model version cannot continue; it is tried again', { err });
           failure = text;
         },
       );
@@ -128,7 +129,7 @@ export function createTrials(parts: TrialsParts) {
     const { shadow } = phase ?? {};
     phase = undefined;
     await shadow?.stop();
-    metrics.trial.active(trial?.state as 'shadow' | 'promoted' | undefined);
+    metrics.trial.active(trial !== undefined);
     if (trial === undefined || id === undefined) return;
     const next: Phase = {
       id,
@@ -156,7 +157,7 @@ export function createTrials(parts: TrialsParts) {
   }
 
   function durationOf({ trial: { state } }: Phase): number {
-    return state === 'shadow' ? settings.forMs : settings.rollbackWithinMs;
+    return state === 'shadow' ? settings().forMs : settings().rollbackWithinMs;
   }
 
   function elapsed(one: Phase): number {
@@ -187,12 +188,12 @@ export function createTrials(parts: TrialsParts) {
 
   function isDue(one: Phase): boolean {
     if (one.trial.state === 'promoted') return clock.now() >= one.nextAt;
-    return elapsed(one) >= settings.forMs || evidenceOf(one).problem !== undefined;
+    return elapsed(one) >= settings().forMs || evidenceOf(one).problem !== undefined;
   }
 
   async function step(): Promise<void> {
     if (phase === undefined || role === 'score' || !isDue(phase)) return;
-    phase.nextAt = clock.now() + Math.min(longestPauseMs, settings.rollbackWithinMs / judgements);
+    phase.nextAt = clock.now() + Math.min(longestPauseMs, settings().rollbackWithinMs / evaluations);
     await judge(phase, elapsed(phase));
   }
 
@@ -201,7 +202,7 @@ export function createTrials(parts: TrialsParts) {
     try {
       await lease.acquire();
     } catch {
-      // Another process judges.
+      // Another process evaluates the gates.
       return;
     }
     // A person may have chosen in the meantime.
@@ -223,12 +224,12 @@ export function createTrials(parts: TrialsParts) {
 
   async function judgeShadow(judged: Phase, evidence: TrialEvidence, inUse: ActiveDetector): Promise<void> {
     const { trial, facts } = judged;
-    if (evidence.sample.records < needed && evidence.problem === undefined) {
+    if (evidence.sample.records < needed() && evidence.problem === undefined) {
       if (!judged.isWaiting)
-        log.info('model version stays in the shadow: there are too few records to judge it', {
+        log.info('model version stays in the shadow: there are too few records for its gates', {
           version: trial.version,
           records: evidence.sample.records,
-          needed,
+          needed: needed(),
         });
       judged.isWaiting = true;
       return;
@@ -270,8 +271,8 @@ export function createTrials(parts: TrialsParts) {
     spent: number,
   ): Promise<void> {
     const { trial } = judged;
-    if (spent >= settings.rollbackWithinMs) return end(trial, 'kept', trial.gates, undefined);
-    const { eventsPerMs } = parts;
+    if (spent >= settings().rollbackWithinMs) return end(trial, 'kept', trial.gates, undefined);
+    const eventsPerMs = parts.eventsPerMs();
     const gates = judgePromoted({
       evidence,
       allowedEvents:
@@ -314,11 +315,11 @@ export function createTrials(parts: TrialsParts) {
     gates: readonly Gate[],
     reason: string | undefined,
   ): Promise<void> {
-    const state = reached === 'promoted' && settings.rollbackWithinMs === 0 ? 'kept' : reached;
+    const state = reached === 'promoted' && settings().rollbackWithinMs === 0 ? 'kept' : reached;
     const { version, before } = trial;
     const changes = { state, since: clock.now(), changedAt: Date.now(), gates } as const;
     await trials.put({ ...trial, ...changes, ...(reason !== undefined && { reason }) });
-    metrics.trial.reached(reached);
+    metrics.trial.ended(reached);
     const failed = gates.filter(({ passed }) => !passed).map(({ gate, text }) => `${gate}: ${text}`);
     const fields = {
       version,
@@ -350,7 +351,7 @@ export function createTrials(parts: TrialsParts) {
         await trials.put({ version, before, state: 'shadow', ...at, by: 'gates', gates: [] });
         log.info('model version scores in the shadow until its gates pass', {
           version,
-          minutes: Math.round(settings.forMs / 6_000) / 10,
+          minutes: Math.round(settings().forMs / 6_000) / 10,
         });
         await follow();
       });
@@ -359,7 +360,7 @@ export function createTrials(parts: TrialsParts) {
     },
     /** The version that must not be replaced yet by another new one: its time in the shadow is not over. */
     pending: (): string | undefined =>
-      phase?.trial.state === 'shadow' && elapsed(phase) < settings.forMs ? phase.trial.version : undefined,
+      phase?.trial.state === 'shadow' && elapsed(phase) < settings().forMs ? phase.trial.version : undefined,
     /** Call with each live record on which there is a decision. */
     witness(record: WitnessedRecord): void {
       if (phase === undefined) return;
@@ -381,7 +382,7 @@ export function createTrials(parts: TrialsParts) {
       if (phase === undefined) return;
       await phase.shadow?.keepUp(followsRecords);
       // With too few records here, those of other processes are looked at when the store is.
-      const mayWait = phase.isWaiting && evidenceOf(phase).sample.records < needed;
+      const mayWait = phase.isWaiting && evidenceOf(phase).sample.records < needed();
       if (isDue(phase) && !mayWait) await inTurn(step);
     },
     /** A person uses a version. */
@@ -389,7 +390,7 @@ export function createTrials(parts: TrialsParts) {
       const ended = (await trials.list()).filter((trial) => isActive(trial) && trial.version !== version);
       await trials.choose(version, Date.now());
       for (const trial of ended) {
-        metrics.trial.reached('withdrawn');
+        metrics.trial.ended('withdrawn');
         log.info(endings.withdrawn, { version: trial.version, reason: `a person uses version ${version}` });
       }
       await inTurn(follow);
@@ -400,7 +401,7 @@ export function createTrials(parts: TrialsParts) {
       phase && {
         version: phase.trial.version,
         records: evidenceOf(phase).sample.records,
-        needed,
+        needed: needed(),
         share: Math.min(1, elapsed(phase) / durationOf(phase)),
       },
     /** Follows the trial in the store now. Never rejects. */

@@ -31,7 +31,7 @@ export interface Trial {
   changedAt: number;
   by: 'gates' | 'person';
   gates: readonly Gate[];
-  /** Why it ended, where no gate says so. */
+  /** Why it ended, where that was for no gate. */
   reason?: string;
 }
 
@@ -45,7 +45,7 @@ export function isRefused({ state }: Pick<Trial, 'state'>): boolean {
   return state === 'refused' || state === 'rolled_back';
 }
 
-/** Largest number of trials that are remembered: more than there are versions. */
+/** Largest number of trials that are kept: more than there are versions. */
 const mostTrials = 200;
 
 export type TrialStore = ReturnType<typeof createTrialStore>;

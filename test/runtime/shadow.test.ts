@@ -90,6 +90,7 @@ function create({ devices = 2, records = 1000, more = 1, measures = true } = {})
         key,
         timestamp,
         surprise: values[key]!,
+        aboveBaseline: values[key]!,
         threshold: 3,
         anomalous: values[key]! >= 3,
       });

@@ -50,14 +50,14 @@ function create(overrides: Partial<TrialsParts> = {}) {
   const trialStore = createTrialStore(directory, 'pump');
   const trials = createTrials({
     role: 'all',
-    settings: {
+    settings: () => ({
       enabled: true,
       forMs: hourMs,
       devices: 20,
       records: 20_000,
       rollbackWithinMs: 6 * hourMs,
-    },
-    eventsPerMs: undefined,
+    }),
+    eventsPerMs: () => undefined,
     intervalMs: 1e9,
     store: {
       current: () => Promise.resolve(pointer.current),
@@ -79,12 +79,15 @@ function create(overrides: Partial<TrialsParts> = {}) {
         observe: () => undefined,
         keepUp: () => Promise.resolve(),
         evidence: () => state.seen,
-        stop: () => Promise.resolve(model.detector.dispose()),
+        stop() {
+          model.detector.dispose();
+          return Promise.resolve();
+        },
       };
     },
     livePower: () => state.livePower,
     audit: (entry) => Promise.resolve(void audited.push(entry)),
-    metrics: { trial: { reached: (one) => void reached.push(one), active: () => undefined } },
+    metrics: { trial: { ended: (one) => void reached.push(one), active: () => undefined } },
     log,
     ...overrides,
   });
@@ -113,7 +116,15 @@ async function after(ms: number, { trials, clock }: Created): Promise<void> {
   await trials.betweenBatches();
 }
 
-const live = { partition: 0, key: 'a', timestamp: 0, surprise: 1, threshold: 3, anomalous: false };
+const live = {
+  partition: 0,
+  key: 'a',
+  timestamp: 0,
+  surprise: 1,
+  aboveBaseline: 1,
+  threshold: 3,
+  anomalous: false,
+};
 const opened = (count: number) => Array.from({ length: count }, () => ({ status: 'open' }) as never);
 
 describe('a version on trial', () => {
@@ -334,7 +345,7 @@ describe('a promoted version', () => {
   });
 
   test('stays with a budget of as many events', async () => {
-    const created = await promoted({ eventsPerMs: 20 / hourMs });
+    const created = await promoted({ eventsPerMs: () => 20 / hourMs });
     const { trials, slot, state } = created;
     trials.count(opened(60));
     state.seen = { sample: { records: 1000, alarms: { inUse: 60, shadow: 1 }, surprises: [] } };
@@ -363,7 +374,7 @@ describe('a promoted version', () => {
 
   test('is not watched where that is not wanted', async () => {
     const settings = { enabled: true, forMs: hourMs, devices: 20, records: 20_000, rollbackWithinMs: 0 };
-    const created = await promoted({ settings });
+    const created = await promoted({ settings: () => settings });
     expect(await created.states()).toEqual({ [v2]: 'kept' });
     expect(created.shadows).toEqual([v2]);
     await created.trials.stop();
