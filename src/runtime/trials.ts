@@ -14,11 +14,10 @@ import {
   type TrialEvidence,
 } from '../calibration/gates';
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
-import type { AnomalyEvent } from '../domain/event';
-import type { WitnessedRecord } from '../domain/witnessed-record';
 import { ModelVersionError } from '../errors';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
+import type { Witness } from '../pipeline/decision';
 import type { ActiveDetector, VersionFacts } from '../pipeline/pipeline';
 import type { DecodedMessages } from '../pipeline/windowing';
 import type { PartitionState } from '../state/partition';
@@ -361,17 +360,21 @@ export function createTrials(parts: TrialsParts) {
     /** The version that must not be replaced yet by another new one: its time in the shadow is not over. */
     pending: (): string | undefined =>
       phase?.trial.state === 'shadow' && elapsed(phase) < settings().forMs ? phase.trial.version : undefined,
-    /** Call with each live record on which there is a decision. */
-    witness(record: WitnessedRecord): void {
-      if (phase === undefined) return;
-      phase.records++;
-      phase.shadow?.witness(record);
-    },
-    /** Call with the events of live records. */
-    count(events: readonly AnomalyEvent[]): void {
-      if (phase === undefined) return;
-      for (const { status } of events) if (status === 'open' || status === 'held_back') phase.events++;
-    },
+    /** Those who see the live records and events, with this one. */
+    following: (witness: Witness): Witness => ({
+      observe(record, ...rest) {
+        witness.observe(record, ...rest);
+        if (phase === undefined) return;
+        phase.records++;
+        phase.shadow?.witness(record);
+      },
+      report(events, channels) {
+        const marked = witness.report(events, channels);
+        for (const { status } of phase === undefined ? [] : marked)
+          if (status === 'open' || status === 'held_back') phase!.events++;
+        return marked;
+      },
+    }),
     /** Call after each batch, with the state that it has left. */
     observe(decoded: DecodedMessages, partition: PartitionState, active: ActiveDetector): void {
       if (phase === undefined || !isInUse(active.detector.version, phase)) return;

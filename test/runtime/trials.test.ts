@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TrialEvidence } from '../../src/calibration/gates';
 import { ModelVersionError } from '../../src/errors';
+import type { Witness } from '../../src/pipeline/decision';
 import type { ActiveDetector } from '../../src/pipeline/pipeline';
 import { ModelSlot } from '../../src/runtime/model-slot';
 import type { Shadow } from '../../src/runtime/shadow';
@@ -116,6 +117,7 @@ async function after(ms: number, { trials, clock }: Created): Promise<void> {
   await trials.betweenBatches();
 }
 
+const nobody: Witness = { observe: () => undefined, report: (events) => events };
 const live = {
   partition: 0,
   key: 'a',
@@ -325,12 +327,13 @@ describe('a promoted version', () => {
   test('goes back if it opens far more events than the target allows, and the previous one would not', async () => {
     const created = await promoted();
     const { trials, slot, pointer, state, reached, audited, states, log } = created;
-    for (let i = 0; i < 1000; i++) trials.witness(live);
-    trials.count(opened(10));
+    const witness = trials.following(nobody);
+    for (let i = 0; i < 1000; i++) witness.observe(live, [], () => undefined);
+    witness.report(opened(10), []);
     state.seen = { sample: { records: 1000, alarms: { inUse: 60, shadow: 1 }, surprises: [] } };
     await after(hourMs, created);
     expect(slot.version()).toBe(v2);
-    trials.count(opened(4));
+    witness.report(opened(4), []);
     await after(hourMs, created);
     expect(slot.version()).toBe(v1);
     expect(pointer.current).toBe(v1);
@@ -347,7 +350,7 @@ describe('a promoted version', () => {
   test('stays with a budget of as many events', async () => {
     const created = await promoted({ eventsPerMs: () => 20 / hourMs });
     const { trials, slot, state } = created;
-    trials.count(opened(60));
+    trials.following(nobody).report(opened(60), []);
     state.seen = { sample: { records: 1000, alarms: { inUse: 60, shadow: 1 }, surprises: [] } };
     await after(hourMs, created);
     expect(slot.version()).toBe(v2);
