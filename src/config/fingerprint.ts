@@ -1,6 +1,7 @@
 /** Fingerprints of settings: data stored under one fingerprint is not read under another. */
 import { createHash } from 'node:crypto';
 import { imageOf } from '../domain/record';
+import { chooseFeatures } from '../models/features';
 import type { DetectorSettings } from './settings';
 
 /** Changes if windows that were filled under other settings are no longer usable. */
@@ -25,6 +26,7 @@ export function settingsFingerprint({
   events,
 }: DetectorSettings): string {
   const image = imageOf(record);
+  const features = chooseFeatures(model.features, image);
   const relevant = {
     channels: record.channels,
     // Settings that change the pixels. Absent for sensors, so that their models stay usable.
@@ -53,7 +55,7 @@ export function settingsFingerprint({
     gaps: window.gaps,
     padding: window.padding,
     // Absent by default, so that older versions stay usable.
-    model: { ...model, features: model.features === 'pixels' ? undefined : model.features },
+    model: { ...model, features: features === 'pixels' ? undefined : features },
     statistics: calibration.statistics,
     acceptAfter: events.acceptAfter,
     // Absent without groups, so that older versions stay usable.

@@ -108,7 +108,7 @@ export const modelRules: readonly ModelRule[] = [
   onlyFor('image', 'network', ['conv2d']),
   onlyFor('sensor', 'network', ['conv1d']),
   onlyFor('image', 'likelihood', ['bernoulli', 'discretised-logistic', 'auto']),
-  onlyFor('image', 'features', ['gradients', 'backbone']),
+  onlyFor('image', 'features', ['gradients', 'backbone', 'auto']),
   {
     keys: ['model.likelihood', 'model.features'],
     problem: ({ model: { likelihood, features } }) =>

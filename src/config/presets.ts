@@ -13,10 +13,10 @@ export const presets: Readonly<Record<PresetName, object>> = {
     events: { budget: '1 per day' },
   },
   image: {
-    // docs/models.md has the reasons for gradients, dense layers and these statistics.
+    // docs/models.md has the reasons for features, dense layers and these statistics.
     model: {
       kind: 'vae',
-      features: 'gradients',
+      features: 'auto',
       network: 'mlp',
       hidden: [256, 64],
       latentDim: 16,

@@ -83,12 +83,16 @@ export function createBackbone(): Backbone {
       let x = relu6(convolve(tf.sub<tf.Tensor4D>(pixels.mul(255 / 128), 127 / 128), 'stem', 2));
       const maps: tf.Tensor4D[] = [];
       blocks.forEach(({ expansion, outputs, stride }, i) => {
-        const wide = expansion === 1 ? x : relu6(convolve(x, `${i}/expand`));
-        const name = `${i}/depthwise`;
-        const y = relu6(biased(tf.depthwiseConv2d(wide, kernelOf(name), stride, 'same'), name));
-        const projected = convolve(y, `${i}/project`);
-        const isResidual = stride === 1 && x.shape[3] === outputs;
-        x = isResidual ? tf.add<tf.Tensor4D>(projected, x) : projected;
+        const given = x;
+        // The wide maps inside a block are freed at once: they are most of the memory.
+        x = tf.tidy(() => {
+          const wide = expansion === 1 ? given : relu6(convolve(given, `${i}/expand`));
+          const name = `${i}/depthwise`;
+          const y = relu6(biased(tf.depthwiseConv2d(wide, kernelOf(name), stride, 'same'), name));
+          const projected = convolve(y, `${i}/project`);
+          const isResidual = stride === 1 && given.shape[3] === outputs;
+          return isResidual ? tf.add<tf.Tensor4D>(projected, given) : projected;
+        });
         if (read.includes(i)) maps.push(x);
       });
       return maps;

@@ -3,8 +3,9 @@ import type { tf } from '../tensor';
 import { backboneChannels, backboneFeatures, backboneGrid, createBackbone } from './backbone';
 import { gradientChannels, gradientGrid, gradientsOf } from './gradients';
 import type { GridShape } from './grid';
-import type { ModelSpec } from './model';
+import type { Features, ModelSpec } from './model';
 import type { Weights } from './network';
+import type { SharedOptions } from './options';
 
 export interface FeatureStage {
   /** The cells. */
@@ -21,6 +22,19 @@ export function hasFeatures({ features = 'pixels' }: Pick<ModelSpec, 'features'>
   return features !== 'pixels';
 }
 
+/** With fewer pixels on a side the backbone has less than 8 × 8 cells, whose neighbourhoods are most of the image. */
+const leastSide = 64;
+
+/** @param size of the images; absent for windows */
+export function chooseFeatures(
+  features: SharedOptions['features'],
+  size: Pick<GridShape, 'height' | 'width'> | undefined,
+): Features {
+  if (features !== 'auto') return features;
+  if (size === undefined) return 'pixels';
+  return Math.min(size.height, size.width) < leastSide ? 'gradients' : 'backbone';
+}
+
 /**
  * How a model of features is made. Stored in the version.
  * @param images number of images to learn from; as many typical ones would be the images themselves
@@ -29,7 +43,7 @@ export function featureOptions(
   features: ModelSpec['features'],
   images: number,
 ): Pick<ModelSpec, 'patches' | 'bank'> {
-  if (features === 'backbone') return { patches: true, bank: Math.min(2000, 16 * images) };
+  if (features === 'backbone') return { patches: true, bank: Math.min(4000, 16 * images) };
   return features === 'gradients' ? { bank: Math.min(500, Math.ceil(images / 2)) } : {};
 }
 

@@ -70,11 +70,14 @@ export interface NegativeLogJoint {
   expected: tf.Tensor2D;
 }
 
+/** What a model of images reads; `auto` is resolved from their size (features.ts). */
+export type Features = Exclude<SharedOptions['features'], 'auto'>;
+
 /** Everything that decides the shape of a model, with the options of its kind. It is stored in the model version. */
 export interface ModelSpec extends Omit<SharedOptions, 'likelihood' | 'features'> {
   kind: string;
   /** Absent = pixels. */
-  features?: SharedOptions['features'];
+  features?: Features;
   /** Whether the model is one of single cells of features; absent = of all cells of an image together. */
   patches?: boolean;
   /** Number of typical cells that the statistic `bank` compares with; absent = none. */

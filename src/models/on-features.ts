@@ -8,7 +8,7 @@ import { createFeatures, type FeatureStage } from './features';
 import { createGrid } from './grid';
 import type { Assessment, Examples, Model, ModelSpec, NegativeLogJoint, WindowArrays } from './model';
 import { createVariable, sideBySide, type Weights } from './network';
-import { findTypical } from './typical';
+import { findCoreset, findTypical } from './typical';
 
 /** Coordinates of a cell, which are conditions of a model of single cells. */
 const placeDim = 2;
@@ -22,8 +22,9 @@ export function innerSpec<Spec extends ModelSpec>(spec: Spec, { grid, channels }
     : { ...own, length: cells, width: grid.across };
 }
 
-/** Windows whose features are computed at once: bounds memory. */
-const chunk = 16;
+/** Values of images whose features are computed at once: bounds memory. */
+const valuesAtOnce = 100_000;
+const rowsAtOnce = (dim: number): number => Math.max(1, Math.floor(valuesAtOnce / dim));
 
 /** A feature that hardly varies in training has this share of the mean variance. */
 const leastShare = 0.01;
@@ -142,7 +143,15 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
     return tf.reshape(squared.div(partDim), [-1, parts]);
   }
 
-  const largest = (ofEach: tf.Tensor2D): tf.Tensor1D => tf.max(ofEach, 1);
+  /**
+   * Of cells of an object the worst one. Of those of a surface the mean of their fourth powers, to which the worst few
+   * contribute most: a defect is seldom in one cell alone, and the worst of many normal cells varies.
+   */
+  function worst(ofEach: tf.Tensor2D): tf.Tensor1D {
+    if (parts === 1) return tf.max(ofEach, 1);
+    const mean = tf.mean<tf.Tensor1D>(ofEach.square().square(), 1);
+    return mean.sqrt().sqrt();
+  }
 
   /** Images are scored whole; masks are those of explanations. */
   function assess(examples: Examples): Assessment {
@@ -155,8 +164,8 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
     return {
       statistics: {
         ...(Object.fromEntries(statistics) as Assessment['statistics']),
-        patch: largest(ofCells(assessed.deviance)),
-        ...(typical && { bank: largest(distances(given.x)) }),
+        patch: worst(ofCells(assessed.deviance)),
+        ...(typical && { bank: worst(distances(given.x)) }),
       },
       ...valuesOnPixels(assessed, examples.x),
     };
@@ -183,10 +192,13 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
     assign(learned.scale, scale);
     assign(learned.mean, momentsOf(x.subarray(0, count * dim), dim).mean);
     if (typical === undefined) return;
-    const standardised = ofStage.map(
-      (value, i) => (value - moments.mean[i % partDim]!) / scale[i % partDim]!,
-    );
-    assign(typical, findTypical(standardised, partDim, bank, random));
+    // In place: they may be hundreds of megabytes.
+    ofStage.forEach((value, i) => {
+      ofStage[i] = (value - moments.mean[i % partDim]!) / scale[i % partDim]!;
+    });
+    // The mean of similar cells is smoother than each of them; images are too different for a coreset, which would be the oddest ones.
+    const find = parts === 1 ? findTypical : findCoreset;
+    assign(typical, find(ofStage, partDim, bank, random));
   }
 
   // What the model inside solves is not of images.
@@ -230,8 +242,8 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
         const read = { x: new Float32Array(count * values), mask: new Float32Array(count * values) };
         const innerConditions = inner.spec.conditionDim;
         const conditions = new Float32Array(count * parts * innerConditions);
-        for (let from = 0; from < count; from += chunk) {
-          const rows = Math.min(chunk, count - from);
+        for (let from = 0; from < count; from += rowsAtOnce(dim)) {
+          const rows = Math.min(rowsAtOnce(dim), count - from);
           const part = (all: Float32Array, width: number): tf.Tensor2D =>
             tf.tensor2d(all.slice(from * width, (from + rows) * width), [rows, width]);
           scoped(() => {
@@ -263,8 +275,8 @@ function inChunks(
   compute: (x: tf.Tensor2D) => tf.Tensor2D,
 ): Float32Array {
   let all: Float32Array | undefined;
-  for (let from = 0; from < count; from += chunk) {
-    const rows = Math.min(chunk, count - from);
+  for (let from = 0; from < count; from += rowsAtOnce(dim)) {
+    const rows = Math.min(rowsAtOnce(dim), count - from);
     const part = x.slice(from * dim, (from + rows) * dim);
     const values = scoped(() =>
       compute(tf.tensor2d(part, [rows, dim]))

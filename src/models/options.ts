@@ -18,10 +18,10 @@ export const sharedOptions = {
       doc:
         'Values that a model of images reads. `gradients`: histograms of the directions of edges in cells of 4 × 4 pixels, which ' +
         'differ where pixels look alike. `backbone`: features of each 8 × 8 pixels by the first layers of a network that has ' +
-        'learned from photographs, for surfaces.',
+        'learned from photographs, for surfaces. `auto`: `backbone` for images of at least 64 × 64 pixels, `gradients` for smaller ones.',
       default: 'pixels',
     },
-    ['pixels', 'gradients', 'backbone'],
+    ['pixels', 'gradients', 'backbone', 'auto'],
   ),
   hidden: widths({
     doc: 'Widths of the hidden layers of the encoder, or numbers of filters. The decoder has the same in reverse.',

@@ -1,4 +1,7 @@
-/** Typical vectors of many: the centres that k-means finds (Lloyd 1982), from vectors drawn at random. */
+/**
+ * Typical vectors of many: the centres that k-means finds (Lloyd 1982), or a coreset, of which no vector is far (the greedy k-centre
+ * algorithm, Gonzalez 1985, as in PatchCore, Roth 2022, § 3.2).
+ */
 import { matMul, scoped, tf, type Random } from '../tensor';
 
 /** Vectors to learn from, at most: bounds the time. */
@@ -15,16 +18,13 @@ const chunk = 1024;
  * @returns the centres, shape [dim, size]
  */
 export function findTypical(vectors: Float32Array, dim: number, size: number, random: Random): Float32Array {
-  const order = Int32Array.from({ length: vectors.length / dim }, (_, i) => i);
-  random.shuffle(order);
-  const used = order.subarray(0, mostVectors);
-  const some = new Float32Array(used.length * dim);
-  used.forEach((row, i) => some.set(vectors.subarray(row * dim, (row + 1) * dim), i * dim));
-  const centres = new Float32Array(dim * size);
-  for (let i = 0; i < centres.length; i++) {
-    const [j, centre] = [Math.floor(i / size), i % size];
-    centres[i] = some[(centre % used.length) * dim + j]!;
-  }
+  const some = drawn(vectors, dim, mostVectors, random);
+  const count = some.length / dim;
+  const centres = columnsOf(
+    some,
+    dim,
+    Int32Array.from({ length: size }, (_, i) => i % count),
+  );
   for (let iteration = 0; iteration < iterations; iteration++) {
     const counts = new Float64Array(size);
     const sums = new Float64Array(dim * size);
@@ -38,6 +38,70 @@ export function findTypical(vectors: Float32Array, dim: number, size: number, ra
     }
   }
   return centres;
+}
+
+/** Dimensions of a random projection, which keeps distances well enough to choose by them (Johnson & Lindenstrauss 1984). */
+const projected = 48;
+
+/**
+ * Chooses again and again the vector that is furthest from those that are chosen.
+ * @param vectors shape [count, dim]
+ * @param size number of vectors to choose; with fewer vectors some are equal
+ * @returns the chosen ones, shape [dim, size]
+ */
+export function findCoreset(vectors: Float32Array, dim: number, size: number, random: Random): Float32Array {
+  const some = drawn(vectors, dim, mostVectors, random);
+  const count = some.length / dim;
+  const width = Math.min(dim, projected);
+  const shorter = width === dim ? some : projection(some, dim, width, random);
+  const distances = new Float64Array(count).fill(Infinity);
+  const chosen = new Int32Array(size);
+  // The order of the vectors is random.
+  let next = 0;
+  for (let i = 0; i < size; i++) {
+    chosen[i] = next;
+    const at = next * width;
+    let furthest = 0;
+    for (let row = 0; row < count; row++) {
+      let squared = 0;
+      for (let j = 0; j < width; j++) {
+        const difference = shorter[row * width + j]! - shorter[at + j]!;
+        squared += difference * difference;
+      }
+      if (squared < distances[row]!) distances[row] = squared;
+      if (distances[row]! > distances[furthest]!) furthest = row;
+    }
+    next = furthest;
+  }
+  return columnsOf(some, dim, chosen);
+}
+
+/** Shape [count, dim] → [count, width]. */
+function projection(vectors: Float32Array, dim: number, width: number, random: Random): Float32Array {
+  return scoped(() =>
+    matMul(tf.tensor2d(vectors, [vectors.length / dim, dim]), random.normalTensor([dim, width]))
+      .dataSync<'float32'>()
+      .slice(),
+  );
+}
+
+/** At most `most` vectors, drawn at random, in a random order. */
+function drawn(vectors: Float32Array, dim: number, most: number, random: Random): Float32Array {
+  const order = Int32Array.from({ length: vectors.length / dim }, (_, i) => i);
+  random.shuffle(order);
+  const used = order.subarray(0, most);
+  const some = new Float32Array(used.length * dim);
+  used.forEach((row, i) => some.set(vectors.subarray(row * dim, (row + 1) * dim), i * dim));
+  return some;
+}
+
+/** Some vectors as columns. Shape [dim, rows.length]. */
+function columnsOf(vectors: Float32Array, dim: number, rows: Int32Array): Float32Array {
+  const columns = new Float32Array(dim * rows.length);
+  rows.forEach((row, i) => {
+    for (let j = 0; j < dim; j++) columns[j * rows.length + i] = vectors[row * dim + j]!;
+  });
+  return columns;
 }
 
 /** The nearest centre of each vector. */

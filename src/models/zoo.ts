@@ -6,7 +6,7 @@ import { betaVae } from './beta-vae';
 import { cvae } from './cvae';
 import { hvae } from './hvae';
 import { linear } from './linear-vae';
-import type { AnyModelFamily, Model, ModelSpec } from './model';
+import type { AnyModelFamily, Features, Model, ModelSpec } from './model';
 import { hasFeatures } from './features';
 import { onFeatures } from './on-features';
 import type { SharedOptions } from './options';
@@ -33,8 +33,7 @@ type Intersection<U> = (U extends unknown ? (member: U) => void : never) extends
 export type OwnOptionKeys = Intersection<(typeof zoo)[ModelKind]['options']>;
 
 /** Options as they are configured, of all models. */
-export type ModelChoice = { kind: string } & Omit<SharedOptions, 'features'> &
-  Partial<Pick<SharedOptions, 'features'>> &
+export type ModelChoice = { kind: string; features?: Features } & Omit<SharedOptions, 'features'> &
   Parsed<OwnOptionKeys>;
 
 /** A specification with the options of all models. */

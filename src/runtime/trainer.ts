@@ -5,9 +5,10 @@ import type { DetectorSettings } from '../config/settings';
 import { checkColdStart, coldStartSettings } from './cold-start';
 import type { Engines } from './engines';
 import { HistoryAccount, type HistorySummary } from './history-account';
-import type { TimeConditionSpec } from '../domain/record';
+import { imageOf, type TimeConditionSpec } from '../domain/record';
 import { createWindowBatch } from '../domain/window';
 import { LeaseError, TrainingError } from '../errors';
+import { chooseFeatures } from '../models/features';
 import { disposeModel } from '../models/model';
 import { encodeBundle } from '../scoring/bundle';
 import type { DetectionPower } from '../scoring/detection-power';
@@ -68,7 +69,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   const { engines, weights, coldStart = false, onProgress } = parts;
   const settings = coldStart ? coldStartSettings(parts.settings) : parts.settings;
   const { tensors, openScoring, openTraining } = engines;
-  const { record, model, training, calibration } = settings;
+  const { record, training, calibration } = settings;
   // Every value of the history, so that the frequent ones are found among those that occur once.
   const categories = settings.training.maxRecords * Math.max(1, record.conditions.length);
   const recordDecoder = createRecordDecoder(parts.settings, { maxCategories: categories });
@@ -88,7 +89,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     gaps: gapReader.statistics(),
     counters,
     seasons: seasonsOf(dataset, settings),
-    ...featuresOf(model, parts.backbonePath),
+    ...featuresOf(settings, parts.backbonePath),
     calibrationShare: calibration.share,
     engine: tensors.name,
     settingsFingerprint: settingsFingerprint(parts.settings),
@@ -126,9 +127,10 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
 
 /** The model with the weights of its backbone, or, if they cannot be read, one of gradients and the reason. */
 function featuresOf(
-  model: DetectorSettings['model'],
+  { model: given, record }: Pick<DetectorSettings, 'model' | 'record'>,
   path: string | undefined,
 ): Pick<TrainingOptions, 'model' | 'backbone'> & { featuresProblem?: string } {
+  const model = { ...given, features: chooseFeatures(given.features, imageOf(record)) };
   if (model.features !== 'backbone') return { model };
   try {
     return { model, backbone: readBackbone(path) };

@@ -14,7 +14,7 @@ export async function openGraph(graph: Uint8Array, open: OpenSession): Promise<O
 }
 
 /** Values of windows in a run, at most, unless they are fewer rows than an engine runs: bounds memory. */
-const valuesAtOnce = 4_000_000;
+const valuesAtOnce = 500_000;
 
 function createOnnxEngine(session: Session, encoder: WindowEncoder): ScoringEngine {
   const { dim, conditionDim } = encoder;

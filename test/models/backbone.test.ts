@@ -3,10 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { backboneChannels, backboneFeatures, backboneGrid, createBackbone } from '../../src/models/backbone';
-import { writeWeights } from '../../src/models/model';
+import { disposeModel, writeWeights } from '../../src/models/model';
+import { createModel } from '../../src/models/zoo';
 import { readBackbone } from '../../src/runtime/backbone';
-import { decodeSafetensors, scoped, tf } from '../../src/tensor';
+import { createRandom, decodeSafetensors, scoped, tf } from '../../src/tensor';
 import { openTestBackend } from '../backend';
+import { createSpec } from './spec';
 
 beforeAll(() => openTestBackend('wasm'));
 
@@ -43,6 +45,50 @@ test('the maps of two strides of noise and of a picture are those of PyTorch to 
     expect(features.dataSync()[0]).toBeCloseTo(corner, 3);
   });
   for (const variable of backbone.weights.values()) variable.dispose();
+});
+
+test('a model of cells finds a spot on a surface', () => {
+  const side = 48;
+  const spec = createSpec({
+    kind: 'vae',
+    features: 'backbone',
+    patches: true,
+    bank: 64,
+    length: side * side,
+    width: side,
+    channels: 1,
+    conditionDim: 0,
+  });
+  const random = createRandom(5);
+  const surfaceOf = (): Float32Array => {
+    const [phase, level] = [6 * random.uniform(), 0.45 + 0.1 * random.uniform()];
+    return Float32Array.from(
+      { length: side * side },
+      (_, i) => level + 0.1 * Math.sin((i % side) * 0.8 + phase) + 0.02 * random.uniform(),
+    );
+  };
+  const model = createModel(spec, random);
+  writeWeights({ weights: model.frozen! }, readBackbone());
+  const count = 24;
+  const x = Float32Array.from(Array.from({ length: count }, surfaceOf).flatMap((image) => Array.from(image)));
+  model.prepare!({ x, mask: x.map(() => 1), c: new Float32Array(), count }, random);
+  scoped(() => {
+    const clean = surfaceOf();
+    const spot = clean.map((value, i) =>
+      Math.hypot((i % side) - 30, Math.floor(i / side) - 16) < 5 ? 0.9 : value,
+    );
+    const given = tf.tensor2d([...clean, ...spot], [2, side * side]);
+    const { statistics } = model.assess({
+      x: given,
+      mask: tf.ones([2, side * side]),
+      c: undefined,
+    });
+    for (const name of ['patch', 'bank']) {
+      const [ofClean, ofSpot] = statistics[name]!.dataSync();
+      expect(ofSpot).toBeGreaterThan(1.5 * ofClean!);
+    }
+  });
+  disposeModel(model);
 });
 
 describe('a file', () => {

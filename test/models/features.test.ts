@@ -1,5 +1,6 @@
 /** Features of images: what gradients tell apart, and a model of them that reads and returns pixels. */
 import { directions, gradientChannels, gradientGrid, gradientsOf } from '../../src/models/gradients';
+import { chooseFeatures } from '../../src/models/features';
 import { createGrid, gridOf } from '../../src/models/grid';
 import { disposeModel, type Examples, type Model } from '../../src/models/model';
 import { createModel } from '../../src/models/zoo';
@@ -95,6 +96,16 @@ test('a grid has means of its cells, and distributes values over pixels without 
     expect(corner[69]).toBeGreaterThan(0);
     expect(corner[0]).toBe(0);
   });
+});
+
+test.each([
+  ['auto', { height: 64, width: 200 }, 'backbone'],
+  ['auto', { height: 200, width: 63 }, 'gradients'],
+  ['auto', undefined, 'pixels'],
+  ['pixels', { height: 200, width: 200 }, 'pixels'],
+  ['backbone', { height: 28, width: 28 }, 'backbone'],
+] as const)('features %s of images of %j are %s', (features, of, chosen) => {
+  expect(chooseFeatures(features, of)).toBe(chosen);
 });
 
 describe('a model of gradients', () => {

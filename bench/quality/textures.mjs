@@ -1,0 +1,266 @@
+#!/usr/bin/env node
+/**
+ * Defects of surfaces: scratches, blots, pasted, missing and stained places of 8, 16 and 32 pixels at a tenth, a fifth and two fifths
+ * of the range of a texture, in photographs of brick, grass and gravel (scikit-image), and in surfaces that are made at random,
+ * of which every image is another one. Crops to train with, to calibrate with and to test with never overlap. Prints ROC-AUC by
+ * contrast, the share of normal images that are flagged, and time and memory of the training.
+ *
+ *   npm run bench:textures -- --pictures FOLDER [--sets brick,cast] [--seed N] [--images N] [--set KEY=VALUE ...]
+ *
+ * FOLDER is skimage/data of an installed scikit-image; without it only the surfaces that are made are measured.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const require = createRequire(import.meta.url);
+const { rocAuc } = require('../../dist/offline/evaluate/quality/ranking');
+const { readPlainPng } = require('../../dist/codecs/image/plain-png');
+const { createRandom } = require('../../dist/tensor');
+
+const { values: options } = parseArgs({
+  options: {
+    pictures: { type: 'string' },
+    sets: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    images: { type: 'string', default: '300' },
+    set: { type: 'string', multiple: true, default: [] },
+  },
+});
+
+/** Pixels of a side: of a photograph, of its blocks, of the crops within a block, and of an image, to which a crop is enlarged. */
+const [picture, block, crop, side] = [512, 128, 64, 128];
+const blocksAcross = picture / block;
+/** Blocks of a photograph from which history comes; the others are shown in the test. */
+const historyBlocks = 12;
+const pixels = side * side;
+const tested = 100;
+/** Defects of each kind, size and contrast. */
+const repetitions = 4;
+const kinds = ['scratch', 'blot', 'paste', 'missing', 'stain'];
+const sizes = [8, 16, 32];
+const contrasts = [0.1, 0.2, 0.4];
+
+const random = createRandom(Number(options.seed));
+const below = (count) => Math.floor(random.uniform() * count);
+const between = (low, high) => low + (high - low) * random.uniform();
+const normal = () =>
+  Math.sqrt(-2 * Math.log(1 - random.uniform())) * Math.cos(2 * Math.PI * random.uniform());
+
+/** Means over boxes of 2·down + 1 by 2·across + 1, around the edges. */
+function blurred(image, down, across) {
+  const along = (of, radius, step, at) => {
+    if (radius === 0) return of;
+    return of.map((_, i) => {
+      const place = at(i);
+      let sum = 0;
+      for (let d = -radius; d <= radius; d++)
+        sum += of[i + ((((place + d) % side) + side) % side) * step - place * step];
+      return sum / (2 * radius + 1);
+    });
+  };
+  const rows = along(image, across, 1, (i) => i % side);
+  return along(rows, down, side, (i) => Math.floor(i / side));
+}
+
+/** Noise of standard deviation 1. */
+function noise(down, across) {
+  const smooth = blurred(blurred(Float64Array.from({ length: pixels }, normal), down, across), down, across);
+  const spread = Math.sqrt(smooth.reduce((sum, value) => sum + value * value, 0) / pixels);
+  return smooth.map((value) => value / spread);
+}
+
+/** Surfaces of which every image is another one, in 0 … 1, under light from another side. */
+const made = {
+  cast: () => {
+    const [coarse, middle, grain] = [noise(12, 12), noise(3, 3), noise(0, 0)];
+    return coarse.map((value, i) => 0.04 * value + 0.03 * middle[i] + 0.025 * grain[i]);
+  },
+  brushed: () => {
+    const [strokes, grain] = [noise(0, 20), noise(0, 0)];
+    return strokes.map((value, i) => 0.06 * value + 0.015 * grain[i]);
+  },
+  weave: () => {
+    const [bend, coarse, grain] = [noise(10, 10), noise(5, 5), noise(0, 0)];
+    const pitch = (2 * Math.PI) / between(7.6, 8.4);
+    const wave = (at, i) => Math.sin(pitch * at + 0.4 * bend[i]);
+    return coarse.map(
+      (value, i) =>
+        0.08 * wave(i % side, i) * wave(Math.floor(i / side), i) + 0.03 * value + 0.015 * grain[i],
+    );
+  },
+};
+
+function lit(surface) {
+  const [level, angle, strength] = [between(0.4, 0.6), between(0, 2 * Math.PI), between(0, 0.12)];
+  return surface.map((value, i) => {
+    const [x, y] = [(i % side) / side - 0.5, Math.floor(i / side) / side - 0.5];
+    return value + level + strength * (x * Math.cos(angle) + y * Math.sin(angle));
+  });
+}
+
+/** A crop of a block, mirrored or not, enlarged. */
+function cropOf(photograph, of) {
+  const [left, top] = [(of % blocksAcross) * block, Math.floor(of / blocksAcross) * block];
+  const [x0, y0] = [left + below(block - crop + 1), top + below(block - crop + 1)];
+  const isMirrored = random.uniform() < 0.5;
+  const scale = crop / side;
+  return Float64Array.from({ length: pixels }, (_, i) => {
+    const column = isMirrored ? side - 1 - (i % side) : i % side;
+    const at = (place) => Math.min(crop - 1, Math.max(0, (place + 0.5) * scale - 0.5));
+    const [x, y] = [at(column), at(Math.floor(i / side))];
+    const [left0, top0] = [Math.min(crop - 2, Math.floor(x)), Math.min(crop - 2, Math.floor(y))];
+    const [u, v] = [x - left0, y - top0];
+    const value = (dx, dy) => photograph[(y0 + top0 + dy) * picture + x0 + left0 + dx] / 255;
+    return (
+      (1 - v) * ((1 - u) * value(0, 0) + u * value(1, 0)) + v * ((1 - u) * value(0, 1) + u * value(1, 1))
+    );
+  });
+}
+
+/** Draws images: `history(i, count)` in the order of time, `test()`. */
+function sourceOf(name) {
+  if (name in made) return { history: () => lit(made[name]()), test: () => lit(made[name]()) };
+  const bytes = readFileSync(join(options.pictures, `${name}.png`));
+  const photograph = readPlainPng(bytes, { width: picture, height: picture, colour: 'grey' });
+  const blocks = Int32Array.from({ length: blocksAcross ** 2 }, (_, i) => i);
+  random.shuffle(blocks);
+  return {
+    // Block after block, so that the newest images, which calibrate, are of other blocks than those that are learned.
+    history: (i, count) => cropOf(photograph, blocks[Math.floor((i * historyBlocks) / count)]),
+    test: () => cropOf(photograph, blocks[historyBlocks + below(blocks.length - historyBlocks)]),
+  };
+}
+
+function withDefect(image, other, kind, size, step) {
+  const [left, top] = [4 + below(side - size - 8), 4 + below(side - size - 8)];
+  const sign = random.uniform() < 0.5 ? -1 : 1;
+  const [angle, width, turn] = [between(0, Math.PI), random.uniform() < 0.5 ? 1 : 2, 1 + below(3)];
+  const [fromX, fromY] = [below(side - size), below(side - size)];
+  const smooth = kind === 'missing' ? blurred(image, 8, 8) : undefined;
+  // Of what replaces a place, so that it is whole at the largest contrast.
+  const share = step.contrast / Math.max(...contrasts);
+  return image.map((value, i) => {
+    const [x, y] = [(i % side) - left, Math.floor(i / side) - top];
+    const [dx, dy] = [x - size / 2, y - size / 2];
+    const isInside = x >= 0 && y >= 0 && x < size && y < size;
+    switch (kind) {
+      case 'scratch': {
+        const across = Math.abs(dx * Math.sin(angle) - dy * Math.cos(angle));
+        const along = Math.abs(dx * Math.cos(angle) + dy * Math.sin(angle));
+        return across <= width / 2 && along <= size / 2 ? value + sign * step.height : value;
+      }
+      case 'blot':
+        return dx * dx + dy * dy <= (size / 2) ** 2 ? value + sign * step.height : value;
+      case 'stain':
+        return value + sign * step.height * Math.exp(-(dx * dx + dy * dy) / (2 * (size / 3) ** 2));
+      case 'missing':
+        return isInside ? (1 - share) * value + share * smooth[i] : value;
+      default: {
+        if (!isInside) return value;
+        let [u, v] = [x, y];
+        for (let n = 0; n < turn; n++) [u, v] = [v, size - 1 - u];
+        return (1 - share) * value + share * other[(fromY + v) * side + fromX + u];
+      }
+    }
+  });
+}
+
+/** Difference of a high and a low quantile of what images deviate from their means. */
+function rangeOf(images) {
+  const deviations = images.flatMap((image) => {
+    const mean = image.reduce((sum, value) => sum + value / pixels, 0);
+    return Array.from(image, (value) => value - mean);
+  });
+  const sorted = Float64Array.from(deviations).sort();
+  return sorted[Math.floor(0.995 * sorted.length)] - sorted[Math.floor(0.005 * sorted.length)];
+}
+
+function writeImages(path, images) {
+  const head = Buffer.alloc(16);
+  [0x803, images.length, side, side].forEach((value, i) => head.writeUInt32BE(value, 4 * i));
+  const bytes = images.map((image) =>
+    Buffer.from(image.map((value) => Math.round(255 * Math.min(1, Math.max(0, value))))),
+  );
+  writeFileSync(path, Buffer.concat([head, ...bytes]));
+}
+
+/** Writes the images of a set. @returns size and contrast of each defect, after the `tested` normal images */
+function prepare(name, folder) {
+  const { history, test } = sourceOf(name);
+  const count = Number(options.images);
+  const known = Array.from({ length: count }, (_, i) => history(i, count));
+  const range = rangeOf(known.slice(0, 20));
+  const defects = kinds.flatMap((kind) =>
+    sizes.flatMap((size) =>
+      contrasts.flatMap((contrast) => Array.from({ length: repetitions }, () => ({ kind, size, contrast }))),
+    ),
+  );
+  const usual = Array.from({ length: tested }, test);
+  const broken = defects.map(({ kind, size, contrast }) =>
+    withDefect(test(), test(), kind, size, { contrast, height: contrast * range }),
+  );
+  mkdirSync(folder);
+  writeImages(join(folder, 'surface.train.idx3'), known);
+  writeImages(join(folder, 'surface.test.idx3'), [...usual, ...broken]);
+  return defects;
+}
+
+function evaluate(folder) {
+  const out = join(folder, 'scores.csv');
+  const { status, stderr } = spawnSync(
+    'time',
+    [
+      ...['-f', '%U %M', process.execPath, join(root, 'dist/main.js'), 'evaluate'],
+      ...[join(root, 'config/evaluate/image.yaml'), '--train', folder, '--test', folder, '--out', out],
+      ...[`--set=training.seed=${options.seed}`, ...options.set.map((one) => `--set=${one}`)],
+    ],
+    { encoding: 'utf8', maxBuffer: 1 << 28 },
+  );
+  if (status !== 0) throw new Error(stderr);
+  const [seconds, kilobytes] = stderr.trim().split('\n').at(-1).split(' ').map(Number);
+  const rows = readFileSync(out, 'utf8').trim().split('\n').slice(1);
+  const column = (at) => Float64Array.from(rows, (row) => Number(row.split(',')[at]));
+  return { scores: column(2), flags: column(3), seconds, megabytes: kilobytes / 1000 };
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'vaemon-textures-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+
+const photographs = ['brick', 'grass', 'gravel'].filter(
+  (name) => options.pictures !== undefined && existsSync(join(options.pictures, `${name}.png`)),
+);
+if (photographs.length === 0)
+  console.error('bench:textures: no --pictures: only surfaces that are made at random');
+const sets = options.sets?.split(',') ?? [...photographs, ...Object.keys(made)];
+const head = ['surface', 'all', '.1', '.2', '.4', '.4, 16 and 32 px', 'flagged', 'found', 's of CPU', 'MB'];
+console.log(`| ${head.join(' | ')} |\n|${head.map(() => '---').join('|')}|`);
+for (const name of sets) {
+  const folder = join(scratch, name);
+  const defects = prepare(name, folder);
+  const { scores, flags, seconds, megabytes } = evaluate(folder);
+  const auc = (isChosen) => {
+    const chosen = [...defects.keys()].filter((i) => isChosen(defects[i])).map((i) => scores[tested + i]);
+    const labels = Uint8Array.from({ length: tested + chosen.length }, (_, i) => (i < tested ? 0 : 1));
+    return rocAuc(labels, Float64Array.of(...scores.subarray(0, tested), ...chosen))
+      .toFixed(3)
+      .replace(/^0/, '');
+  };
+  const share = (values) =>
+    `${((100 * values.reduce((sum, value) => sum + value, 0)) / values.length).toFixed(0)} %`;
+  const cells = [
+    auc(() => true),
+    ...contrasts.map((one) => auc(({ contrast }) => contrast === one)),
+    auc(({ contrast, size }) => contrast === 0.4 && size > 8),
+    share(flags.subarray(0, tested)),
+    share(flags.subarray(tested)),
+    seconds.toFixed(0),
+    megabytes.toFixed(0),
+  ];
+  console.log(`| ${[name, ...cells].join(' | ')} |`);
+}
