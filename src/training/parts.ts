@@ -8,9 +8,9 @@ import type { ExampleSource } from './fit';
 import type { Encoded } from './stepper';
 
 /** Values of the parts to learn from, at most: bounds memory. */
-export const mostValues = 20_000_000;
+export const mostValues = 10_000_000;
 /** Values of the windows that are read at once. */
-const valuesAtOnce = 4_000_000;
+const valuesAtOnce = 1_000_000;
 
 export const layoutOf = ({ spec }: Model): ExampleLayout => ({
   dim: inputDim(spec),

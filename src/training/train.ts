@@ -225,13 +225,15 @@ function fitInputs(
 
 /** Largest number of windows to fit the variances of the channels to. */
 const maxVarianceWindows = 2048;
+/** The same of parts of windows. A step reads all of them at once. */
+const maxVarianceParts = 5000;
 
 /** Values of the windows that a model prepares itself with, at most, unless they are fewer windows than this. */
 const valuesToPrepare = 10_000_000;
 const leastToPrepare = 100;
 
 /** Share of the parts of windows that would fit into memory, for windows that are held out. */
-const heldOutShare = 0.1;
+const heldOutShare = 0.2;
 
 interface FitModelParts {
   model: Model;
@@ -288,7 +290,7 @@ async function fitModel(
   const heldOut =
     inside === undefined
       ? encodeSome(dataset, heldOutEnds, encoder, maxVarianceWindows)
-      : partsOf(heldOutEnds, heldOutShare);
+      : partsOf(heldOutEnds, Math.min(heldOutShare, (maxVarianceParts * layout.dim) / mostValues));
   if (fitted.solve !== undefined) {
     const most = windowsToSolve(layout.dim);
     const examples =
