@@ -43,7 +43,7 @@ export function featureOptions(
   features: ModelSpec['features'],
   images: number,
 ): Pick<ModelSpec, 'patches' | 'bank'> {
-  if (features === 'backbone') return { patches: true, bank: Math.min(4000, 16 * images) };
+  if (features === 'backbone') return { patches: true, bank: Math.min(2000, 16 * images) };
   return features === 'gradients' ? { bank: Math.min(500, Math.ceil(images / 2)) } : {};
 }
 
