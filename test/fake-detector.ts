@@ -11,6 +11,8 @@ const nothing: RawScores = {
   meanErrors: new Float32Array(),
   deviations: new Float32Array(),
   expected: new Float32Array(),
+  deviance: new Float32Array(),
+  expectedValues: new Float32Array(),
   unknownConditions: 0,
 };
 
@@ -47,7 +49,7 @@ export function createFakeDetector({ version, shape, scoresOf }: FakeDetectorPar
     createBatch: (capacity) => createWindowBatch(shape, capacity),
     applyCalibration: (batch, _, memoryOf) => applyCalibration(batch, memoryOf),
     score: (batch, memoryOf) => Promise.resolve().then(() => applyCalibration(batch, memoryOf)),
-    heat: () => Promise.resolve(new Float32Array()),
+    heat: () => Promise.resolve({ ofPixels: new Float32Array(), high: undefined, regions: [] }),
     createMemories: (policy, snapshot) => createMemories(2, createFakeMemory, policy, snapshot),
     release: () => undefined,
     dispose: () => undefined,

@@ -1,4 +1,5 @@
 /** The result for one record. */
+import type { Box } from './image';
 import type { Origin } from './record';
 import type { LimitViolation } from './signal';
 
@@ -17,10 +18,13 @@ export type StatisticName = (typeof statisticNames)[number];
 
 /** The share of one channel in the score of a record, and the value that the model expects. */
 export interface Contribution {
+  /** Of an image the region, such as `x 0-6, y 7-13`. */
   channel: string;
+  /** The region of an image, in pixels of the image as it came. Absent for sensors. */
+  region?: Box;
   /**
    * Nats; negative for a channel that fits better than usual. The contributions sum to the statistic `reconstruction`, or,
-   * with a nearest normal, to the reconstruction by that.
+   * with a nearest normal, to the reconstruction by that. Those of an image are the nats of its regions.
    */
   contribution: number;
   /** How unusual the channel is by itself: −log10 of the p-value of its contribution, or of its repetitions. */

@@ -20,6 +20,9 @@ export interface EventChannelsSnapshot {
 /** Maximum number of channels in an event; a detection has all of them. */
 const namedChannels = 10;
 
+/** Maximum number of regions of images that are kept. */
+const keptRegions = 64;
+
 interface Merged {
   worst: EventContribution;
   /**
@@ -45,6 +48,15 @@ export function createEventChannels(beginning?: EventChannelsSnapshot) {
 
   beginning?.limits.forEach(addLimit);
 
+  /** Regions differ from image to image, so that their number has no end. */
+  function keepBest(): void {
+    if (channels.size <= keptRegions) return;
+    const ranked = [...channels].sort(
+      ([, a], [, b]) => b.weight - a.weight || b.worst.surprise - a.worst.surprise,
+    );
+    for (const [name] of ranked.slice(keptRegions)) channels.delete(name);
+  }
+
   return {
     add({ contributions, limits: violations, threshold, timestamp }: Detection): void {
       for (const violation of violations) addLimit(violation);
@@ -57,6 +69,7 @@ export function createEventChannels(beginning?: EventChannelsSnapshot) {
           weight: (known?.weight ?? 0) + 1 / (rank + 1),
         });
       });
+      if (contributions[0]?.region !== undefined) keepBest();
     },
     /** Channels beyond a limit first, then those that ranked highest over the records. */
     contributions: (): readonly EventContribution[] =>

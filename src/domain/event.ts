@@ -536,8 +536,9 @@ function copy<From, To>(
   };
 }
 
-/** The channels beyond a limit, or else the most unusual one. */
+/** The channels beyond a limit, or else the most unusual one. No value of an image is ever missing. */
 function leadingChannels({ limits, contributions }: Detection): string[] {
+  if (contributions[0]?.region !== undefined) return [];
   return contributions.slice(0, Math.max(1, limits.length)).map(({ channel }) => channel);
 }
 

@@ -27,3 +27,58 @@ export function colourChannels({ colour }: Pick<ImageShape, 'colour'>): 1 | 3 {
 export function imageBytes(image: ImageShape): number {
   return image.width * image.height * colourChannels(image);
 }
+
+/** A rectangle of whole pixels. */
+export interface Box {
+  /** Its left column and its upper row, from 0. */
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** `x 0-6, y 7-13`: both ends included. */
+export function nameOfBox({ x, y, width, height }: Box): string {
+  return `x ${x}-${x + width - 1}, y ${y}-${y + height - 1}`;
+}
+
+/** Where an image of a detector lies in the one that it was scaled from. */
+export interface Frame {
+  /** Of the original, upright, in pixels. */
+  width: number;
+  height: number;
+  /** Place of the left upper corner in the original; negative beyond a border that was added. */
+  x: number;
+  y: number;
+  /** Pixels of the original for each pixel. */
+  across: number;
+  down: number;
+}
+
+/** @returns undefined if the original has the size of the detector */
+export function frameOf(
+  { width, height, fit }: Pick<ImageFormat, 'width' | 'height' | 'fit'>,
+  original: { width: number; height: number },
+): Frame | undefined {
+  if (original.width === width && original.height === height) return undefined;
+  const [byWidth, byHeight] = [original.width / width, original.height / height];
+  const scale = fit === 'cover' ? Math.min(byWidth, byHeight) : Math.max(byWidth, byHeight);
+  const [across, down] = fit === 'fill' ? [byWidth, byHeight] : [scale, scale];
+  return {
+    ...original,
+    x: (original.width - across * width) / 2,
+    y: (original.height - down * height) / 2,
+    across,
+    down,
+  };
+}
+
+/** The box in the original image that contains a box of the detector's; at least a pixel. */
+export function toOriginal(box: Box, { width, height, x, y, across, down }: Frame): Box {
+  const clamp = (at: number, end: number): number => Math.max(0, Math.min(end, at));
+  const left = clamp(Math.floor(x + box.x * across), width - 1);
+  const top = clamp(Math.floor(y + box.y * down), height - 1);
+  const right = clamp(Math.ceil(x + (box.x + box.width) * across), width);
+  const bottom = clamp(Math.ceil(y + (box.y + box.height) * down), height);
+  return { x: left, y: top, width: Math.max(1, right - left), height: Math.max(1, bottom - top) };
+}

@@ -1,5 +1,5 @@
 /** Records: decoded messages. */
-import { imageBytes, type ImageShape } from './image';
+import { imageBytes, type Frame, type ImageShape } from './image';
 
 /** Where a record comes from: enough to find it again and to replay its detection. */
 export interface Origin {
@@ -56,6 +56,8 @@ export interface RecordBatch {
   readonly values: Values;
   /** Given conditions as numbers (see `createConditionReader`). Shape [capacity, given conditions]. */
   readonly conditions: Float64Array;
+  /** By row, where images came in another size. */
+  readonly frames?: Map<number, Frame>;
 }
 
 export function createRecordBatch(schema: RecordSchema, capacity: number): RecordBatch {
@@ -66,6 +68,7 @@ export function createRecordBatch(schema: RecordSchema, capacity: number): Recor
     timestamps: new Float64Array(capacity),
     values: createValues(capacity * valuesPerRecord(schema), imageOf(schema) !== undefined),
     conditions: new Float64Array(capacity * givenConditions(schema.conditions).length),
+    ...(imageOf(schema) && { frames: new Map<number, Frame>() }),
   };
 }
 

@@ -148,6 +148,7 @@ export async function decideChunk(
       scores: scored,
       window,
       explanation: isDue ? await explain(scored!, window, explanations!) : undefined,
+      frame: records.frames?.get(chunk.rows[at]!),
       missing,
       incomplete: missingParts(lacksRecords, lacksBaselines),
       modelVersion: detector.version,

@@ -1,6 +1,7 @@
 /** A detection from the scores of a record's window and its limit violations. */
 import { largestSurprise } from '../calibration/threshold';
 import type { Contribution, Detection } from '../domain/detection';
+import { nameOfBox, toOriginal, type Frame } from '../domain/image';
 import type { LimitViolation } from '../domain/signal';
 import type { Scores } from '../scoring/detector';
 
@@ -16,16 +17,21 @@ export interface DetectionParts extends Pick<
   window: number;
   /** Replaces the contributions of `scores`. */
   explanation: Explanation | undefined;
+  /** Of an image that came in another size. */
+  frame?: Frame | undefined;
   missing: Detection['missing'];
   incomplete: Detection['incomplete'];
 }
 
 export function buildDetection(parts: DetectionParts): Detection {
-  const { limits, threshold, scores, window, explanation } = parts;
+  const { limits, threshold, scores, window, frame } = parts;
+  const explanation = parts.explanation && inOriginal(parts.explanation, frame);
   const surprise = recordSurprise(limits, scores, window);
   const anomalous = isAnomalous(limits, surprise, threshold);
   const baseline = scores?.baselineOf(window);
-  const contributions = explanation?.contributions ?? (anomalous ? scores?.contributions(window) : undefined);
+  const contributions =
+    explanation?.contributions ??
+    (anomalous ? inOriginal(scoredOf(scores, window), frame).contributions : []);
   return {
     detector: parts.detector,
     key: parts.key,
@@ -39,10 +45,40 @@ export function buildDetection(parts: DetectionParts): Detection {
     limits,
     statistics: scores?.statisticsOf(window) ?? {},
     ...(baseline && { baseline }),
-    contributions: violatedFirst(limits, contributions ?? []),
+    contributions: violatedFirst(limits, contributions),
     ...(explanation && { nearestNormal: explanation.nearestNormal }),
     ...(parts.incomplete && { incomplete: parts.incomplete }),
     modelVersion: parts.modelVersion,
+  };
+}
+
+function scoredOf(scores: Scores | undefined, window: number): Pick<Explanation, 'contributions'> {
+  return { contributions: scores?.contributions(window) ?? [] };
+}
+
+/** The same with the regions of an image in pixels of the image as it came. */
+function inOriginal<Explained extends Pick<Explanation, 'contributions'> & Partial<Explanation>>(
+  explained: Explained,
+  frame: Frame | undefined,
+): Explained {
+  if (frame === undefined) return explained;
+  const names = new Map<string, string>();
+  const contributions = explained.contributions.map((one) => {
+    if (one.region === undefined) return one;
+    const region = toOriginal(one.region, frame);
+    names.set(one.channel, nameOfBox(region));
+    return { ...one, channel: nameOfBox(region), region };
+  });
+  const { nearestNormal } = explained;
+  return {
+    ...explained,
+    contributions,
+    ...(nearestNormal && {
+      nearestNormal: {
+        ...nearestNormal,
+        leftOut: nearestNormal.leftOut.map((name) => names.get(name) ?? name),
+      },
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Windows to raw scores: encode, run the model, impute, and add the statistic that no model computes. */
 import { createConditionEncoder, type CategoryTable } from '../domain/condition';
+import type { ImageShape } from '../domain/image';
 import { createScaler, type Scaler } from '../domain/scaler';
 import { createCounts } from '../domain/signal';
 import type { EncodedWindows, WindowBatch, WindowShape } from '../domain/window';
@@ -24,6 +25,10 @@ export interface RawScores {
   expected: Float32Array;
   /** Deviations of the newest record from the linear sibling, scaled. Shape [count, channels]; empty for images. */
   deviations: Float32Array;
+  /** What each value of an image adds to the reconstruction, in nats. Shape [count, values]; empty for windows. */
+  deviance: Float32Array;
+  /** Mean of p(x|z) for each value of an image, scaled. Shape [count, values]; empty for windows. */
+  expectedValues: Float32Array;
   /** Categories that training has not seen. */
   unknownConditions: number;
 }
@@ -32,12 +37,12 @@ export interface Assessor {
   readonly shape: WindowShape;
   readonly scaler: Scaler;
   readonly channelMap: ChannelMap;
+  /** Undefined for windows. */
+  readonly image: ImageShape | undefined;
   readonly encoder: WindowEncoder;
   readonly engine: ScoringEngine;
   /** One batch at a time. */
   assess(batch: WindowBatch): Promise<RawScores>;
-  /** What each single value adds to the reconstruction, e.g. a pixel. Shape [count, values of a window]. */
-  deviance(batch: WindowBatch): Promise<Float32Array>;
 }
 
 /** @param openEngine the engine that scores; tfjs by default */
@@ -57,7 +62,11 @@ export function createAssessor(
   const impute = createImputation(shape, scaler, counts);
   const statisticsOfModel = outputStatistics(model, channelMap);
   const { contributions, meanErrors, expectedOfChannels } = outputNames;
-  const usual = [...statisticsOfModel, contributions, meanErrors, expectedOfChannels];
+  const usual = [
+    ...statisticsOfModel,
+    ...[contributions, meanErrors, expectedOfChannels],
+    ...(image === undefined ? [] : [outputNames.deviance, outputNames.expected]),
+  ];
   const { channels } = shape;
   const linear = state.linear && createLinear(state.linear, channels, encoder.terms.size);
   const terms = new Float32Array(encoder.terms.size);
@@ -122,6 +131,7 @@ export function createAssessor(
     shape,
     scaler,
     channelMap,
+    image,
     encoder,
     engine,
     async assess(batch) {
@@ -138,10 +148,11 @@ export function createAssessor(
         contributions: outputs[contributions]!,
         meanErrors: outputs[meanErrors]!,
         expected: outputs[expectedOfChannels]!,
+        deviance: outputs[outputNames.deviance] ?? new Float32Array(),
+        expectedValues: outputs[outputNames.expected] ?? new Float32Array(),
         unknownConditions: encoded.unknownConditions,
       };
     },
-    deviance: async (batch) => (await run(batch, [outputNames.deviance])).outputs[outputNames.deviance],
   };
 }
 

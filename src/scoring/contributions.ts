@@ -1,8 +1,8 @@
 /**
- * From single values to the channels that a detection names: the sensors of a window, or regions of an image, because nobody
- * reads 784 contributions and a fault in an image is seldom one pixel.
+ * From single values to channels, each of which is calibrated by itself: the sensors of a window, which a detection names, or the
+ * parts of a coarse grid over an image. What a detection names of an image is found in oddness.ts.
  */
-import { colourChannels, type ImageShape } from '../domain/image';
+import { colourChannels, nameOfBox, type ImageShape } from '../domain/image';
 import type { Values } from '../domain/record';
 import type { WindowShape } from '../domain/window';
 import type { Examples } from '../models/model';
@@ -13,8 +13,6 @@ export interface ChannelMap {
   readonly kind: 'window' | 'image';
   /** Number of channels. */
   readonly channels: number;
-  /** The channel of a value of a window. */
-  channelOf(value: number): number;
   /** What each channel adds to the reconstruction statistic. Shape [batch, values of a window] → [batch, channels]. */
   sum(perValue: tf.Tensor2D): tf.Tensor2D;
   /**
@@ -54,7 +52,6 @@ export function createWindowMap({ length, channels }: Pick<WindowShape, 'length'
   return {
     kind: 'window',
     channels,
-    channelOf: (value) => value % channels,
     sum(perValue) {
       const sums = sumOverRecords(perValue);
       if (length === 1) return sums;
@@ -72,11 +69,11 @@ export function createWindowMap({ length, channels }: Pick<WindowShape, 'length'
   };
 }
 
-/** Largest number of regions across and down: enough to show where to look. */
+/** Largest number of regions across and down. */
 const regionsPerSide = 4;
 
 interface Region {
-  /** `x 0-6, y 7-13`: its pixels, both ends included. */
+  /** `x 0-6, y 7-13`. */
   name: string;
   pixels: number;
 }
@@ -95,7 +92,7 @@ export function regionsOf({ width, height }: Pick<ImageShape, 'width' | 'height'
       const region = row * (across.length - 1) + column;
       for (let y = top; y < bottom; y++) regionOfPixel.fill(region, y * width + left, y * width + right);
       return {
-        name: `x ${left}-${right - 1}, y ${top}-${bottom - 1}`,
+        name: nameOfBox({ x: left, y: top, width: right - left, height: bottom - top }),
         pixels: (right - left) * (bottom - top),
       };
     }),
@@ -138,7 +135,6 @@ export function createImageMap(image: ImageShape): ChannelMap {
   return {
     kind: 'image',
     channels: regions.length,
-    channelOf: (value) => regionOfPixel[Math.floor(value / colours)]!,
     sum,
     represent,
     meanError: ({ x }, expected) => represent(x.sub(expected)),

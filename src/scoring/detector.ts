@@ -3,14 +3,18 @@ import type { MemoryPolicy, MemorySnapshot } from '../calibration/memory';
 import { createSurpriseScale, type Tests } from '../calibration/surprise';
 import type { CategoryTable } from '../domain/condition';
 import type { Contribution, DeviceBaseline, NearestNormal } from '../domain/detection';
+import type { Box } from '../domain/image';
+import type { Values } from '../domain/record';
 import type { WindowBatch, WindowShape } from '../domain/window';
 import { disposeModel, type Model } from '../models/model';
 import { createAssessor, type RawScores } from './assess';
 import { createChannelStatistic } from './channels';
 import type { OpenEngine } from './engine';
-import { createExplainer, offDimensions } from './explain';
+import { createExplainer, createImageExplainer, offDimensions } from './explain';
 import { createGroupReader } from './group';
 import { createMemoryFactory, type DeviceMemories, type DeviceMemory } from './memory';
+import { describeRegions, isInside } from './odd-regions';
+import { createOddness, type OddRegion } from './oddness';
 import { createRanking } from './ranking';
 import { meaned, meanOf } from './statistics';
 import { createVersionBatch, type VersionState } from './version-state';
@@ -28,7 +32,7 @@ export interface Scores extends Calibrated {
   markOf(window: number): readonly number[];
   /** Categories that training has not seen. */
   unknownConditions: number;
-  /** The contribution of each channel of one window, the most unusual channel first. */
+  /** The contribution of each channel of one window, the most unusual first; of an image, of its odd regions. */
   contributions(window: number): Contribution[];
   /**
    * Writes the actual value of each channel in the newest record of a window, and after them what the model expects, as in the
@@ -72,14 +76,24 @@ export interface Detector {
   applyCalibration(batch: WindowBatch, raw: RawScores, memoryOf?: MemoryOf): Scores;
   /** `assess`, then `applyCalibration`. */
   score(batch: WindowBatch, memoryOf?: MemoryOf): Promise<Scores>;
-  /** What each value adds to the reconstruction statistic, in nats. Shape [count, values of a window]. */
-  heat(batch: WindowBatch): Promise<Float32Array>;
+  /** How odd each place of an image is. Of the first window of the batch. @throws Error unless windows are images */
+  heat(batch: WindowBatch): Promise<Heat>;
   /** Memories of devices, which begin as history left them. */
   createMemories(policy: MemoryPolicy, snapshot?: MemorySnapshot): DeviceMemories;
   /** Disposes the engine but not the model. */
   release(): void;
   /** Disposes engine and model. */
   dispose(): void;
+}
+
+/** How odd each pixel of an image is. */
+export interface Heat {
+  /** 1 = as usual at that place. Shape [height, width]. */
+  ofPixels: Float32Array;
+  /** The largest value in one normal image of a hundred; undefined if the version does not know it. */
+  high: number | undefined;
+  /** The regions that a detection names. */
+  regions: readonly Box[];
 }
 
 /** Columns of a batch that depend on the memory of devices. Each of shape [count]. */
@@ -111,6 +125,9 @@ export function createDetector(
   const scale = createSurpriseScale(state.calibration);
   const groupOf = createGroupReader(state, table);
   const rank = createRanking(state, assessor, channel);
+  const { image, oddness: oddnessState } = state;
+  const oddness = image && createOddness(image, oddnessState);
+  const findNearestImage = createImageExplainer({ model, encoder, shape });
   const findNearestNormal = createExplainer({
     model,
     encoder,
@@ -196,7 +213,43 @@ export function createDetector(
     }
   }
 
-  function explain(batch: WindowBatch, window: number): ReturnType<Scores['explain']> {
+  const valuesOf = <T extends Values | Float32Array>(values: T, window: number): T =>
+    values.subarray(window * valuesPerWindow, (window + 1) * valuesPerWindow) as T;
+
+  const regionsOf = (raw: RawScores, window: number): OddRegion[] =>
+    oddness!.regions(oddness!.map(valuesOf(raw.deviance, window)));
+
+  function contributionsOf(batch: WindowBatch, raw: RawScores, window: number): Contribution[] {
+    if (image === undefined) {
+      const ofChannels = (values: Float32Array): Float32Array =>
+        values.subarray(window * channelCount, (window + 1) * channelCount);
+      return rank(batch, window, ofChannels(raw.contributions), ofChannels(raw.expected));
+    }
+    const values = {
+      actual: valuesOf(batch.values, window),
+      expected: valuesOf(raw.expectedValues, window),
+      deviance: valuesOf(raw.deviance, window),
+    };
+    return describeRegions(regionsOf(raw, window), image, values, scaler);
+  }
+
+  function explainImage(batch: WindowBatch, raw: RawScores, window: number): ReturnType<Scores['explain']> {
+    const regions = regionsOf(raw, window);
+    const { latent, ...nearest } = findNearestImage(batch, window, isInside(regions, image!));
+    const values = { actual: valuesOf(batch.values, window), ...nearest };
+    const contributions = describeRegions(regions, image!, values, scaler);
+    return {
+      contributions,
+      nearestNormal: {
+        reconstruction: nearest.deviance.reduce((sum, nats) => sum + nats, 0),
+        leftOut: contributions.map(({ channel }) => channel),
+        latent: offDimensions(latent, model.latentDims),
+      },
+    };
+  }
+
+  function explain(batch: WindowBatch, raw: RawScores, window: number): ReturnType<Scores['explain']> {
+    if (image !== undefined) return explainImage(batch, raw, window);
     const nearest = findNearestNormal(batch, window);
     return {
       contributions: rank(batch, window, nearest.contributions, nearest.expected),
@@ -239,10 +292,9 @@ export function createDetector(
       baselineOf: (window) => memoryOf && { rise: stored.rise[window]!, shifts: shiftsOf(batch, window) },
       markOf: (window) => stored.marks.get(window) ?? [],
       unknownConditions: raw.unknownConditions,
-      contributions: (window) =>
-        rank(batch, window, ofWindow(raw.contributions, window), ofWindow(raw.expected, window)),
+      contributions: (window) => contributionsOf(batch, raw, window),
       writeValues: (window, into, at) => writeValues(batch, raw.expected, window, into, at),
-      explain: (window) => explain(batch, window),
+      explain: (window) => explain(batch, raw, window),
     };
   }
 
@@ -256,7 +308,15 @@ export function createDetector(
     assess: (batch) => assessor.assess(batch),
     applyCalibration,
     score: async (batch, memoryOf) => applyCalibration(batch, await assessor.assess(batch), memoryOf),
-    heat: (batch) => assessor.deviance(batch),
+    async heat(batch) {
+      if (oddness === undefined) throw new Error('only images have a heat map');
+      const map = oddness.map(valuesOf((await assessor.assess(batch)).deviance, 0));
+      return {
+        ofPixels: oddness.heat(map),
+        high: oddness.high,
+        regions: oddness.regions(map).map(({ box }) => box),
+      };
+    },
     createMemories,
     release: () => engine.dispose(),
     dispose() {

@@ -70,7 +70,7 @@ export function createExplainer(
     filling: tf.Tensor2D,
   ): Examples {
     const kept = lists.flatMap((left) =>
-      Array.from({ length: encoder.dim }, (_, i) => (left.includes(channelMap.channelOf(i)) ? 0 : 1)),
+      Array.from({ length: encoder.dim }, (_, i) => (left.includes(i % channelMap.channels) ? 0 : 1)),
     );
     const keep = tf.tensor2d(kept, [lists.length, encoder.dim]);
     const tile = (rows: tf.Tensor2D): tf.Tensor2D => tf.tile(rows, [lists.length, 1]);
@@ -156,6 +156,44 @@ function copyWindow(from: WindowBatch, window: number, shape: WindowShape, to: W
   to.keys[0] = from.keys[window]!;
   to.recalled.shifted = from.recalled.shifted;
   to.recalled.shifts = from.recalled.shifts.slice(window * shape.channels, (window + 1) * shape.channels);
+}
+
+/** The nearest normal of an image, and what its values add to the reconstruction there. */
+export interface NearestImage extends Pick<NearestWindow, 'latent'> {
+  /** In nats. Shape [values]. */
+  deviance: Float32Array;
+  /** Scaled. Shape [values]. */
+  expected: Float32Array;
+}
+
+/** Repeatable. The odd regions are left out, so that the rest of the image shows what belongs there. */
+export function createImageExplainer({
+  model,
+  encoder,
+  shape,
+}: Pick<ExplainerParts, 'model' | 'encoder' | 'shape'>) {
+  const one = createWindowBatch(shape, 1);
+  const buffers = encoder.createBuffers(1);
+
+  /** @param isLeftOut by index of the value */
+  return (batch: WindowBatch, window: number, isLeftOut: (value: number) => boolean): NearestImage => {
+    copyWindow(batch, window, shape, one);
+    encoder.encode(one, buffers);
+    return scoped(() => {
+      const examples = toExamples(encoder, buffers, 0, 1);
+      const scored = model.encode(examples);
+      const kept = Float32Array.from({ length: encoder.dim }, (_, i) => (isLeftOut(i) ? 0 : 1));
+      const { codes } = findLikeliestCodes(model, { ...examples, mask: tf.tensor2d(kept, [1, encoder.dim]) });
+      const { deviance, expected } = model.negativeLogJoint(tf.tensor2d(codes, [1, codes.length]), examples);
+      const values = scored.dataSync();
+      const nats = model.negativeLogJoint(scored, examples).priorDeviance.dataSync();
+      return {
+        deviance: deviance.dataSync<'float32'>().slice(),
+        expected: expected.dataSync<'float32'>().slice(),
+        latent: Array.from(values, (value, i) => ({ value, expected: codes[i]!, nats: nats[i]! })),
+      };
+    });
+  };
 }
 
 /** Latent dimensions in an explanation. */

@@ -1,4 +1,5 @@
-/** Where an image is odd, as a picture: the image in dark grey, overlaid with its odd pixels in red to yellow. */
+/** Where an image is odd, as a picture: the image in dark grey, overlaid with its odd places in red to yellow, and outlined. */
+import type { Box } from '../domain/image';
 
 export interface HeatMapShape {
   /** Pixels. */
@@ -14,42 +15,46 @@ const shade = 0.4;
 /** Quantile of the heat that is shown in full: a single extreme pixel does not darken the others. */
 const hottest = 0.995;
 
+const outline = [255, 255, 255] as const;
+
 /**
  * RGB bytes, row by row. Shape [height, width, 3].
  * @param image values in [0, 1], shape [height, width, colours]
- * @param heat of each value, e.g. its distortion less the usual one, in nats; negative values count as 0. The image's shape
- * @param scale heat of a pixel that is shown in full; by default a high quantile of this image
+ * @param heat of each pixel; negative values count as 0. Shape [height, width]
+ * @param full heat that is shown in full, unless a high quantile of this image is higher
+ * @param boxes outlined
  */
 export function paintHeatMap(
   image: ArrayLike<number>,
   heat: ArrayLike<number>,
   { width, height, colours }: HeatMapShape,
-  scale?: number,
+  full = 0,
+  boxes: readonly Box[] = [],
 ): Uint8Array {
   const pixels = width * height;
-  if (image.length !== pixels * colours || heat.length !== pixels * colours)
+  if (image.length !== pixels * colours || heat.length !== pixels)
     throw new RangeError(
-      `an image of ${width} × ${height} × ${colours} has ${pixels * colours} values, got ${image.length} and ` +
-        `${heat.length} of heat`,
+      `an image of ${width} × ${height} × ${colours} has ${pixels * colours} values and ${pixels} of heat, got ` +
+        `${image.length} and ${heat.length}`,
     );
-  const ofPixel = (values: ArrayLike<number>): Float64Array =>
-    Float64Array.from({ length: pixels }, (_, i) => {
-      let sum = 0;
-      for (let colour = 0; colour < colours; colour++) sum += values[i * colours + colour]!;
-      return sum;
-    });
-  const heats = ofPixel(heat).map((value) => Math.max(0, value));
-  const brightness = ofPixel(image);
+  const heats = Float64Array.from(heat, (value) => Math.max(0, value));
   const sorted = heats.slice().sort();
-  const full = scale ?? sorted[Math.min(pixels - 1, Math.floor(hottest * pixels))]!;
+  const most = Math.max(full, sorted[Math.min(pixels - 1, Math.floor(hottest * pixels))]!);
 
   const bytes = new Uint8Array(pixels * 3);
   for (let i = 0; i < pixels; i++) {
-    const share = full > 0 ? Math.min(1, heats[i]! / full) : 0;
-    const grey = shade * Math.max(0, Math.min(1, brightness[i]! / colours));
+    const share = most > 0 ? Math.min(1, heats[i]! / most) : 0;
+    let brightness = 0;
+    for (let colour = 0; colour < colours; colour++) brightness += image[i * colours + colour]! / colours;
+    const grey = shade * Math.max(0, Math.min(1, brightness));
     // Black-body colours: red comes first, then green to make it yellow.
     const colour = [Math.min(1, 2 * share), Math.max(0, 2 * share - 1), 0];
     colour.forEach((part, c) => (bytes[3 * i + c] = Math.round(255 * ((1 - share) * grey + share * part))));
   }
+  for (const { x, y, width: across, height: down } of boxes)
+    for (let row = y; row < y + down; row++)
+      for (let column = x; column < x + across; column++)
+        if (row === y || row === y + down - 1 || column === x || column === x + across - 1)
+          bytes.set(outline, 3 * (row * width + column));
   return bytes;
 }

@@ -19,11 +19,12 @@ import {
 import type { LinearState } from '../models/linear';
 import type { ModelSpec } from '../models/model';
 import type { ChannelState } from './channels';
+import type { OddnessState } from './oddness';
 
 /** Learned before the calibration. */
 export interface LearnedState {
   spec: ModelSpec;
-  /** What a detection names: sensors, or regions of an image. */
+  /** Sensors, or the parts of a grid over an image. */
   channels: readonly string[];
   /** The shape that images are resized to; absent if records are no images. */
   image?: ImageShape;
@@ -55,6 +56,8 @@ export interface VersionState extends LearnedState {
   /** Calibration of each channel's contribution to the reconstruction statistic. */
   channelCalibrations: ChannelState;
   calibration: SurpriseState;
+  /** Of images; absent in older versions. */
+  oddness?: OddnessState;
   baseline: BaselineState;
   /** Absent where history is too short for the slow test. */
   slow?: SlowState;

@@ -24,7 +24,9 @@ import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
 import type { Assessor } from '../scoring/assess';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
+import { engineRows } from '../scoring/encode';
 import type { GroupReader } from '../scoring/group';
+import { deviancesOfCells, fitOddness } from '../scoring/oddness';
 import { evidenceNames, meaned, meanOf, scaleOf } from '../scoring/statistics';
 import type { VersionState } from '../scoring/version-state';
 import type { Dataset } from './dataset';
@@ -43,7 +45,7 @@ export interface CalibrationOptions {
 
 export type Calibrated = Pick<
   VersionState,
-  'channelCalibrations' | 'calibration' | 'baseline' | 'slow' | 'independentAfter'
+  'channelCalibrations' | 'calibration' | 'oddness' | 'baseline' | 'slow' | 'independentAfter'
 >;
 
 /** The windows of a device: places [from, to). */
@@ -64,6 +66,8 @@ interface Assessed {
   contributions: Float64Array;
   meanErrors: Float64Array;
   deviations: Float64Array;
+  /** Of images, in the order of the rows (scoring/oddness.ts). */
+  maps: readonly Float64Array[];
 }
 
 /** @throws TrainingError if the model has none of the statistics */
@@ -137,6 +141,7 @@ export async function calibrate(
   return {
     channelCalibrations,
     calibration,
+    ...(isImage && { oddness: fitOddness(assessed.maps) }),
     baseline: baselineOf(values, inBlock),
     ...(slow && { slow }),
     // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
@@ -286,17 +291,22 @@ function fitGroups(
   );
 }
 
-/** Windows assessed at once: bounds memory, does not change a result. */
-const chunk = 512;
+/** Windows assessed at once, and their values: bounds memory, does not change a result. */
+const mostAtOnce = 512;
+const valuesAtOnce = 4_000_000;
 
 /** The raw scores of the windows that end at `ends`, in the order of the rows; shapes as in `RawScores`. */
 async function assessAll(assessor: Assessor, dataset: Dataset, ends: Int32Array): Promise<Assessed> {
-  const { channels } = assessor.channelMap;
+  const { channelMap, image, shape } = assessor;
+  const { channels } = channelMap;
+  const perWindow = shape.length * shape.channels;
+  const chunk = Math.max(engineRows, Math.min(mostAtOnce, Math.floor(valuesAtOnce / perWindow)));
   const rows = Int32Array.from(ends).sort();
   const statistics: Record<string, Float64Array> = {};
   const contributions = new Float64Array(rows.length * channels);
   const meanErrors = new Float64Array(rows.length * channels);
   let deviations = new Float64Array();
+  const maps: Float64Array[] = [];
   const batch = createWindowBatch(dataset.shape, chunk);
   for (let from = 0; from < rows.length; from += chunk) {
     batch.count = 0;
@@ -308,9 +318,12 @@ async function assessAll(assessor: Assessor, dataset: Dataset, ends: Int32Array)
       if (deviations.length === 0) deviations = new Float64Array(rows.length * channels);
       deviations.set(raw.deviations, from * channels);
     }
+    if (image !== undefined)
+      for (let i = 0; i < batch.count; i++)
+        maps.push(deviancesOfCells(image, raw.deviance.subarray(i * perWindow, (i + 1) * perWindow)));
     for (const [name, values] of Object.entries(raw.statistics)) {
       (statistics[name] ??= new Float64Array(rows.length)).set(values, from);
     }
   }
-  return { rows, statistics, contributions, meanErrors, deviations };
+  return { rows, statistics, contributions, meanErrors, deviations, maps };
 }

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { runCli } from '../../src/cli/cli';
+import type { Detection } from '../../src/domain/detection';
+import { nameOfBox } from '../../src/domain/image';
 import { imageFaults } from '../../src/domain/image-faults';
 import { powerByKind, type DetectionPower } from '../../src/scoring/detection-power';
 import { createRandom, tf } from '../../src/tensor';
@@ -163,11 +165,18 @@ test('one image is explained, with a picture of where it does not fit', async ()
     '--json',
   );
   expect(run).toMatchObject({ code: 0, err: '' });
+  const { contributions } = JSON.parse(run.out) as Detection;
+  const bright = bar(5001, true);
+  const column = Array.from(bright.subarray(0, side)).indexOf(Math.max(...bright.subarray(0, side)));
+  // Around the bar: high and narrow.
+  const { region, channel, contribution } = contributions[0]!;
+  expect(channel).toBe(nameOfBox(region!));
+  expect(region!.x <= column && column < region!.x + region!.width).toBe(true);
+  expect(region!.height).toBeGreaterThan(region!.width);
+  expect(contribution).toBeGreaterThan(0);
   const { data, info } = await sharp(map).raw().toBuffer({ resolveWithObject: true });
   expect([info.width, info.height, info.channels]).toEqual([side, side, 3]);
   // Where the bar runs down, at any height, it is redder than beside it.
-  const bright = bar(5001, true);
-  const column = Array.from(bright.subarray(0, side)).indexOf(Math.max(...bright.subarray(0, side)));
   const meanRed = (keep: (x: number) => boolean): number => {
     const reds = range(0, side * side).flatMap((i) => (keep(i % side) ? [data[3 * i]!] : []));
     return reds.reduce((sum, red) => sum + red, 0) / reds.length;

@@ -3,7 +3,7 @@
  * The bytes are untrusted: the first bytes decide on the format, a header with too many pixels is rejected before anything
  * is unpacked, and so is an image that cannot be decoded completely.
  */
-import { imageBytes, type ImageFormat, type ImageShape } from '../../domain/image';
+import { frameOf, imageBytes, type Frame, type ImageFormat, type ImageShape } from '../../domain/image';
 import { DecodeError } from '../../errors';
 import type { Message } from '../../sources/source';
 import { runConcurrently } from '../../system/concurrency';
@@ -22,6 +22,12 @@ export interface ImageFields extends EnvelopeFields {
 
 /** Pixels of one image; those of more than 8 bits are scaled to bytes later, in the order of the messages. */
 type Pixels = Uint8Array | Uint16Array;
+
+interface Unpacked {
+  pixels: Pixels;
+  /** Where they lie in an image of another size. */
+  frame?: Frame | undefined;
+}
 
 /** Images that are decoded in parallel, on the threads of libuv. */
 const decodedAtOnce = 4;
@@ -43,11 +49,14 @@ export function createImageDecoder(
   const readImage = createPath(fields.image);
   const toBytes = createDepthScale(image.bits ?? 0, log);
 
-  async function decode({ value }: Message): Promise<{ record: JsonObject; pixels: Pixels }> {
+  async function decode({ value }: Message): Promise<Unpacked & { record: JsonObject }> {
     const whole = bytesOf(value, limits.maxBytes);
     const record = inJson ? parseObject(whole) : {};
     const bytes = inJson ? parseBase64(readImage(record), fields.image) : whole;
-    return { record, pixels: image.format === 'raw' ? checkSize(bytes, image) : await unpack(bytes, image) };
+    return {
+      record,
+      ...(image.format === 'raw' ? { pixels: checkSize(bytes, image) } : await unpack(bytes, image)),
+    };
   }
 
   return async (messages, now) => {
@@ -60,6 +69,7 @@ export function createImageDecoder(
       if (outcome instanceof DecodeError) throw outcome;
       writeEnvelope(readEnvelope(message, outcome.record), batch, row, now);
       batch.values.set(toBytes(outcome.pixels), row * size);
+      if (outcome.frame !== undefined) batch.frames?.set(row, outcome.frame);
     });
   };
 }
@@ -118,18 +128,18 @@ function createDepthScale(bits: number, log: ImageLog): (pixels: Pixels) => Uint
 }
 
 /** @throws DecodeError for an image that is neither PNG nor JPEG, is damaged, or has too many pixels */
-async function unpack(bytes: Buffer, image: ImageFormat): Promise<Pixels> {
+async function unpack(bytes: Buffer, image: ImageFormat): Promise<Unpacked> {
   const { width, height, maxPixels } = image;
   if (!isPng(bytes) && !isJpeg(bytes))
     throw new DecodeError('not_an_image', 'the first bytes are those of neither PNG nor JPEG');
   const plain = isPng(bytes) && width * height <= maxPixels ? readPlainPng(bytes, image) : undefined;
-  if (plain !== undefined) return plain;
+  if (plain !== undefined) return { pixels: plain };
   try {
     return await unpackStrictly(bytes, image);
   } catch (error) {
     const corrected = isJpeg(bytes) ? withCorrectHeaders(bytes) : undefined;
-    const pixels = corrected && (await unpackStrictly(corrected, image).catch(() => undefined));
-    if (pixels !== undefined) return pixels;
+    const unpacked = corrected && (await unpackStrictly(corrected, image).catch(() => undefined));
+    if (unpacked !== undefined) return unpacked;
     const text = firstLineOf(error);
     if (text.includes('exceeds pixel limit'))
       throw new DecodeError('too_many_pixels', `more pixels than record.image.maxPixels (${maxPixels})`);
@@ -138,24 +148,25 @@ async function unpack(bytes: Buffer, image: ImageFormat): Promise<Pixels> {
 }
 
 /** @throws Error of sharp, also for a warning: damaged pixels are one */
-async function unpackStrictly(
-  bytes: Buffer,
-  { width, height, colour, fit, maxPixels }: ImageFormat,
-): Promise<Pixels> {
+async function unpackStrictly(bytes: Buffer, image: ImageFormat): Promise<Unpacked> {
+  const { width, height, colour, fit, maxPixels } = image;
   const sharp = await loadSharp();
-  const scaled = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'warning', autoOrient: true })
-    .flatten()
-    .resize(width, height, { fit });
-  if (!isDeepPng(bytes))
-    return await scaled
+  const file = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'warning', autoOrient: true });
+  const scaled = file.flatten().resize(width, height, { fit });
+  const { autoOrient: upright } = await file.metadata();
+  const frame = frameOf(image, { width: upright.width, height: upright.height });
+  if (!isDeepPng(bytes)) {
+    const pixels = await scaled
       .toColourspace(colour === 'grey' ? 'b-w' : 'srgb')
       .raw()
       .toBuffer();
+    return { pixels, frame };
+  }
   const deep = await scaled
     .toColourspace(colour === 'grey' ? 'grey16' : 'rgb16')
     .raw({ depth: 'ushort' })
     .toBuffer();
-  return new Uint16Array(deep.buffer, deep.byteOffset, deep.length / 2);
+  return { pixels: new Uint16Array(deep.buffer, deep.byteOffset, deep.length / 2), frame };
 }
 
 function isPng(bytes: Buffer): boolean {

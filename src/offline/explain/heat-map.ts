@@ -1,4 +1,4 @@
-/** A PNG that shows where an image does not fit the model. */
+/** A PNG that shows where an image is odd: its heat map, and the regions that its detection names. */
 import { loadSharp } from '../../codecs/image/sharp';
 import { colourChannels, type ImageShape } from '../../domain/image';
 import type { WindowBatch } from '../../domain/window';
@@ -13,8 +13,9 @@ export async function drawHeatMap(
 ): Promise<Buffer> {
   const { width, height } = image;
   const brightness = Float64Array.from(window.values, (byte) => byte / 255);
-  const heat = await detector.heat(window);
-  const pixels = paintHeatMap(brightness, heat, { width, height, colours: colourChannels(image) });
+  const { ofPixels, high, regions } = await detector.heat(window);
+  const shape = { width, height, colours: colourChannels(image) };
+  const pixels = paintHeatMap(brightness, ofPixels, shape, high, regions);
   const sharp = await loadSharp();
   return sharp(pixels, { raw: { width, height, channels: 3 } })
     .png()

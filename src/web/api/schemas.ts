@@ -2,16 +2,31 @@
 import { labelNames } from '../../domain/label';
 import { flagOf, listOf, numberOf, numberOrNull, objectOf, ref, textOf, timeOf, type Schema } from './route';
 
-const contribution = objectOf({
-  channel: textOf('Name of the channel, or of a region of an image'),
-  contribution: numberOf('Nats that it adds to the reconstruction statistic, at its most unusual record'),
-  surprise: numberOf('−log10 of the p-value of the channel by itself'),
-  actual: numberOrNull('Its value, in its unit'),
-  expected: numberOrNull('What the model expected, in its unit'),
-  repeats: numberOf('Repetitions of the value in a row'),
-  at: timeOf('Event time of that record'),
-  records: numberOf('Anomalous records in which the channel alone reached the threshold'),
-});
+const regionSchema = objectOf(
+  {
+    x: numberOf('Left column, from 0'),
+    y: numberOf('Upper row, from 0'),
+    width: numberOf('Columns'),
+    height: numberOf('Rows'),
+  },
+  [],
+  'The region of an image, in its pixels; absent for channels',
+);
+
+const contribution = objectOf(
+  {
+    channel: textOf('Name of the channel, or of a region of an image'),
+    region: regionSchema,
+    contribution: numberOf('Nats that it adds to the reconstruction statistic, at its most unusual record'),
+    surprise: numberOf('−log10 of the p-value of the channel by itself'),
+    actual: numberOrNull('Its value, in its unit'),
+    expected: numberOrNull('What the model expected, in its unit'),
+    repeats: numberOf('Repetitions of the value in a row'),
+    at: timeOf('Event time of that record'),
+    records: numberOf('Anomalous records in which the channel alone reached the threshold'),
+  },
+  ['region'],
+);
 
 const limit = objectOf({
   channel: textOf('Name of the channel'),
