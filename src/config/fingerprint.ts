@@ -9,8 +9,7 @@ export function windowFingerprint({ record, fields, window }: DetectorSettings):
   const { length, ttlMs, intervalMs, gaps, padding } = window;
   return fingerprintOf({
     channels: record.channels,
-    // Absent by default, so that older state stays usable.
-    image: imageOf(record) && { ...record.image, bits: record.image.bits || undefined },
+    image: imageOf(record) && { ...record.image, ...unlessDefault(record.image) },
     conditions: record.conditions,
     fields,
     window: { length, ttlMs, intervalMs, gaps, padding },
@@ -35,7 +34,7 @@ export function settingsFingerprint({
         ...record.image,
         format: undefined,
         maxPixels: undefined,
-        bits: record.image.bits || undefined,
+        ...unlessDefault(record.image),
       },
     }),
     conditions: record.conditions,
@@ -76,4 +75,9 @@ export function rulesFingerprint({ record, calibration, events, window }: Detect
 
 function fingerprintOf(relevant: object): string {
   return createHash('sha256').update(JSON.stringify(relevant)).digest('hex').slice(0, 16);
+}
+
+/** Settings of images that are absent by default, so that older versions and state stay usable. */
+function unlessDefault({ bits, normalise }: DetectorSettings['record']['image']) {
+  return { bits: bits || undefined, normalise: normalise === 'none' ? undefined : normalise };
 }

@@ -12,6 +12,8 @@ export interface ImageFormat extends ImageShape {
   format: 'auto' | 'raw';
   /** For images of another aspect ratio: stretch, cut two sides, or add a black border. */
   fit: 'fill' | 'cover' | 'contain';
+  /** Whether the light of each image is evened out: its mean, or its standard deviation as well. Absent = not at all. */
+  normalise?: 'none' | 'brightness' | 'contrast';
   /** Images with more pixels are rejected before they are unpacked: a few bytes can unpack to gigabytes. */
   maxPixels: number;
   /** Bits that the values of 16-bit files use; 0 or absent = by their values. */

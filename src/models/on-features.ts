@@ -28,6 +28,8 @@ const rowsAtOnce = (dim: number): number => Math.max(1, Math.floor(valuesAtOnce 
 
 /** A feature that hardly varies in training has this share of the mean variance. */
 const leastShare = 0.01;
+/** Of identical images features vary by rounding alone. */
+const leastVariance = 1e-6;
 
 /**
  * @param spec of images, with `features`
@@ -177,8 +179,7 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
    */
   function scalesOf(variances: Float64Array): Float64Array {
     const whole = variances.reduce((sum, variance) => sum + variance / partDim, 0);
-    // Without any variation at all every scale is as good as another.
-    const least = whole > 0 ? leastShare * whole : 1;
+    const least = Math.max(leastVariance, leastShare * whole);
     return variances.map((variance) =>
       Math.sqrt(parts === 1 ? Math.max(whole, least) : Math.max(variance, least)),
     );

@@ -13,6 +13,7 @@ import { decodeRows, toRejection, type DecodeBatch, type EnvelopeFields, type Re
 import { bytesOf, createEnvelopeReader, createEnvelopeWriter, createPath, parseObject } from '../envelope';
 import { withCorrectHeaders } from './jpeg-headers';
 import { readPlainPng } from './plain-png';
+import { normalised } from './normalise';
 import { loadSharp } from './sharp';
 
 export interface ImageFields extends EnvelopeFields {
@@ -68,7 +69,7 @@ export function createImageDecoder(
       const outcome = decoded[i]!;
       if (outcome instanceof DecodeError) throw outcome;
       writeEnvelope(readEnvelope(message, outcome.record), batch, row, now);
-      batch.values.set(toBytes(outcome.pixels), row * size);
+      batch.values.set(normalised(toBytes(outcome.pixels), image.normalise), row * size);
       if (outcome.frame !== undefined) batch.frames?.set(row, outcome.frame);
     });
   };

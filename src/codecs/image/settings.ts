@@ -29,6 +29,16 @@ export const imageSection = {
     },
     ['fill', 'cover', 'contain'],
   ),
+  normalise: choice(
+    {
+      doc:
+        'Whether the light of each image is evened out, for cameras whose brightness drifts. `brightness`: the mean of its values ' +
+        'becomes 128. `contrast`: their standard deviation becomes 48 as well, by a factor of 4 at most. Images that are as a whole ' +
+        'too dark or too bright are then normal.',
+      default: 'none',
+    },
+    ['none', 'brightness', 'contrast'],
+  ),
   maxPixels: whole({
     doc: 'Images whose header states more pixels are rejected before they are unpacked.',
     default: 25_000_000,

@@ -179,6 +179,97 @@ describe('images are converted to', () => {
   });
 });
 
+describe('the light of an image', () => {
+  const dim = pixels.map((value) => 10 + Math.round(value / 4));
+  const light = pixels.map((value) => 60 + Math.round(value / 4));
+  const drawn = (bytes: Uint8Array): Promise<Buffer> =>
+    picture(Buffer.from(bytes), 8, 6, 1).toColourspace('b-w').png().toBuffer();
+  const mean = (values: readonly number[]): number => sum(values) / values.length;
+
+  test('is evened out: a darker and a lighter image are the same', async () => {
+    const { pixels: decoded } = await decode([await drawn(dim), await drawn(light)], {
+      image: { normalise: 'brightness' },
+    });
+    expect(decoded[0]).toEqual(decoded[1]);
+    expect(mean(decoded[0]!)).toBeCloseTo(128, 0);
+    const given = Math.max(...dim) - Math.min(...dim);
+    expect(Math.max(...decoded[0]!) - Math.min(...decoded[0]!)).toBe(given);
+  });
+
+  test('and its contrast, by a factor of four at most', async () => {
+    const weak = dim.map((value) => 100 + Math.round(value / 32));
+    const way: Way = { image: { normalise: 'contrast' } };
+    const { pixels: decoded } = await decode([await drawn(dim), await drawn(weak)], way);
+    const deviation = (values: readonly number[]): number =>
+      Math.sqrt(mean(values.map((value) => (value - mean(values)) ** 2)));
+    expect(deviation(decoded[0]!)).toBeCloseTo(48, 0);
+    expect(deviation(decoded[1]!)).toBeCloseTo(4 * deviation([...weak]), 0);
+  });
+
+  test('of one colour is grey', async () => {
+    for (const normalise of ['brightness', 'contrast'] as const) {
+      const { pixels: decoded } = await decode([await drawn(Buffer.alloc(48, 7))], { image: { normalise } });
+      expect(new Set(decoded[0])).toEqual(new Set([128]));
+    }
+  });
+});
+
+describe('an image of a camera that is none of the usual ones', () => {
+  const halves = (width: number, height: number): Buffer =>
+    Buffer.from(Array.from({ length: width * height }, (_, i) => (i % width < width / 2 ? 255 : 0)));
+
+  test('of one pixel fills the image with it', async () => {
+    const one = await picture(Buffer.of(77), 1, 1, 1).toColourspace('b-w').png().toBuffer();
+    const { pixels: decoded, records } = await decode([one]);
+    expect(new Set(decoded[0])).toEqual(new Set([77]));
+    expect(records.frames!.get(0)).toMatchObject({ width: 1, height: 1 });
+  });
+
+  test('of 10,000 × 10 pixels is scaled, or cropped', async () => {
+    const wide = await picture(halves(10_000, 10), 10_000, 10, 1).png().toBuffer();
+    const way = { image: { maxPixels: 100_000 } };
+    const { pixels: decoded, records } = await decode([wide], way);
+    const row = decoded[0]!.slice(0, 8);
+    expect(row.slice(0, 3).every((value) => value > 250)).toBe(true);
+    expect(row.slice(5).every((value) => value < 5)).toBe(true);
+    expect(records.frames!.get(0)).toMatchObject({ width: 10_000, height: 10, across: 1250, x: 0 });
+    expect((await decode([wide], { image: { maxPixels: 99_999 } })).reasons).toEqual(['too_many_pixels']);
+  });
+
+  test('in CMYK has the colours that people see', async () => {
+    const red = Buffer.from(Array.from({ length: 48 }, () => [200, 30, 30]).flat());
+    const cmyk = await picture(red, 8, 6, 3).toColourspace('cmyk').jpeg({ quality: 100 }).toBuffer();
+    expect((await sharp(cmyk).metadata()).space).toBe('cmyk');
+    const { pixels: decoded } = await decode([cmyk], { image: { colour: 'rgb' } });
+    const [r, g, b] = decoded[0]!;
+    expect(r).toBeGreaterThan(150);
+    expect(Math.max(g!, b!)).toBeLessThan(90);
+  });
+
+  test('that is half transparent is darker by half', async () => {
+    const half = Buffer.from(Array.from({ length: 48 }, () => [200, 200, 200, 128]).flat());
+    const { pixels: decoded } = await decode([await picture(half, 8, 6, 4).png().toBuffer()]);
+    expect(decoded[0]!.every((value) => Math.abs(value - 100) <= 2)).toBe(true);
+  });
+
+  test('that moves is rejected by its format', async () => {
+    const frames = Buffer.concat([noise(8, 6, 3, 1), noise(8, 6, 3, 2)]);
+    const moving = sharp(frames, { raw: { width: 8, height: 12, channels: 3, pageHeight: 6 } });
+    const files = [await moving.clone().gif().toBuffer(), await moving.clone().webp().toBuffer()];
+    const { reasons } = await decode(files);
+    expect(reasons).toEqual(['not_an_image', 'not_an_image']);
+  });
+
+  test('has the place of its pixels in the image as it came, upright', async () => {
+    const high = await picture(halves(12, 32), 12, 32, 1).jpeg({ quality: 100 }).toBuffer();
+    const lying = await sharp(high).withMetadata({ orientation: 6 }).jpeg({ quality: 100 }).toBuffer();
+    const { records } = await decode([high, lying, await png()]);
+    expect(records.frames!.get(0)).toMatchObject({ width: 12, height: 32, across: 1.5, down: 32 / 6 });
+    expect(records.frames!.get(1)).toMatchObject({ width: 32, height: 12, across: 4, down: 2 });
+    expect(records.frames!.has(2)).toBe(false);
+  });
+});
+
 describe('an image in JSON', () => {
   const record = { key: 'a', timestamp: now - 1, image: '', conditions: { product: 'cream' } };
   const json = (changes: object): Buffer => Buffer.from(JSON.stringify({ ...record, ...changes }));
