@@ -1,17 +1,20 @@
 /**
- * Events in files, one per event, each replaced in one step:
+ * Events in files, one per event, each replaced in one step by the process that has its partition; and the labels of people, which any
+ * process adds, each to a file that only one of them can create:
  *
  *     <store>/<detector>/past/events/<hash of the id>.json
+ *     <store>/<detector>/past/events/<hash of the id>.<revision>.label
  */
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { link, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
-import { privateFolder, writeAtomically } from '../system/atomic-write';
+import { privateFile, privateFolder, writeAtomically } from '../system/atomic-write';
+import { runConcurrently } from '../system/concurrency';
 import { unlessMissing } from '../system/file-system';
 import { isObject } from '../system/json';
 import { removeTemporaries } from '../system/temporary-names';
-import type { PastEvent, WholeEvent } from './event-records';
+import type { EventLabel, PastEvent, WholeEvent } from './event-records';
 import { emptyColumns, type RecordColumns } from './recent-records';
 
 const schema = 1;
@@ -30,12 +33,30 @@ export function eventFolder(store: string, detector: string): string {
 
 export function createEventFiles(folder: string) {
   let prepared = false;
-  const pathOf = (id: string): string =>
-    join(folder, `${createHash('sha256').update(id).digest('hex').slice(0, 32)}.json`);
+  const stemOf = (id: string): string => createHash('sha256').update(id).digest('hex').slice(0, 32);
+  const pathOf = (id: string): string => join(folder, `${stemOf(id)}.json`);
+  const labelPath = (id: string, revision: number): string => join(folder, `${stemOf(id)}.${revision}.label`);
+  /** By name, the state of the file that is known here. */
+  const known = new Map<string, string>();
+  /** Of the folder when it was looked at last: it changes with each file that is replaced in it. */
+  let lookedAt = '';
 
   async function read(path: string): Promise<WholeEvent | undefined> {
     const text = await unlessMissing(readFile(path, 'utf8'));
-    return text === undefined ? undefined : decodeEvent(text, path);
+    if (text === undefined) return undefined;
+    let whole = decodeEvent(text, path);
+    for (;;) {
+      const revision = whole.revision + 1;
+      const label = await readLabel(whole.event.id, revision);
+      if (label === undefined) return whole;
+      whole = { ...whole, label, revision };
+    }
+  }
+
+  /** The label with this number, if there is one. */
+  async function readLabel(id: string, revision: number): Promise<EventLabel | undefined> {
+    const text = await unlessMissing(readFile(labelPath(id, revision), 'utf8'));
+    return text === undefined ? undefined : (JSON.parse(text) as EventLabel);
   }
 
   return {
@@ -46,20 +67,86 @@ export function createEventFiles(folder: string) {
         await removeTemporaries(nodeFs, folder, Date.now());
         prepared = true;
       }
-      await writeAtomically(pathOf(whole.event.id), encodeEvent(whole));
+      const path = pathOf(whole.event.id);
+      await writeAtomically(path, encodeEvent(whole));
+      known.set(`${stemOf(whole.event.id)}.json`, await stateOf(path));
     },
-    remove: (id: string) => rm(pathOf(id), { force: true }),
+    async remove(id: string): Promise<void> {
+      const labels = ((await unlessMissing(readdir(folder))) ?? []).filter(
+        (name) => name.startsWith(`${stemOf(id)}.`) && name.endsWith('.label'),
+      );
+      for (const name of labels) await rm(join(folder, name), { force: true });
+      await rm(pathOf(id), { force: true });
+      known.delete(`${stemOf(id)}.json`);
+    },
+    /** Adds the label with this number; false if another process, or another request, has added one. */
+    async addLabel(id: string, revision: number, label: EventLabel): Promise<boolean> {
+      const path = labelPath(id, revision);
+      await mkdir(folder, { recursive: true, mode: privateFolder });
+      const temporary = `${path}.${randomUUID()}.tmp`;
+      await writeFile(temporary, JSON.stringify(label), { mode: privateFile, flush: true });
+      try {
+        // Fails where there is one, and shows nobody a part of it.
+        await link(temporary, path);
+        return true;
+      } catch (error) {
+        if (errorCode(error) === 'EEXIST') return false;
+        throw error;
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    },
+    /** Ids of the events that have a label beyond their revision. */
+    async labelled(events: readonly PastEvent[]): Promise<string[]> {
+      const names = new Set((await unlessMissing(readdir(folder))) ?? []);
+      const isLabelled = ({ event: { id }, revision }: PastEvent): boolean =>
+        names.has(`${stemOf(id)}.${revision + 1}.label`);
+      return events.filter(isLabelled).map(({ event }) => event.id);
+    },
+    /** Takes the label back. */
+    removeLabel: (id: string, revision: number) => rm(labelPath(id, revision), { force: true }),
+    readLabel,
+    /**
+     * The events whose files others have written since the last call, and whether there may be new labels. Costs one look at the folder
+     * while nothing is written in it, else one at each file.
+     */
+    async changes(onBad: (err: unknown) => void): Promise<{ events: WholeEvent[]; changed: boolean }> {
+      const state = await stateOf(folder);
+      if (state === lookedAt) return { events: [], changed: false };
+      const names = ((await unlessMissing(readdir(folder))) ?? []).filter((name) => isEventFile.test(name));
+      const found = await runConcurrently(names, mostReads, async (name) => {
+        const path = join(folder, name);
+        const now = await stateOf(path);
+        if (now === known.get(name)) return [];
+        known.set(name, now);
+        return (await read(path).catch(onBad)) ?? [];
+      });
+      lookedAt = state;
+      return { events: found.flat(), changed: true };
+    },
     /** Every event, in the order in which they were reported first; calls `onBad` for files that contain none. */
     async readAll(onBad: (err: unknown) => void): Promise<WholeEvent[]> {
       const names = (await unlessMissing(readdir(folder))) ?? [];
       const events: WholeEvent[] = [];
-      for (const name of names.filter((one) => /^[0-9a-f]{32}\.json$/.test(one))) {
+      for (const name of names.filter((one) => isEventFile.test(one))) {
+        known.set(name, await stateOf(join(folder, name)));
         const event = await read(join(folder, name)).catch(onBad);
         if (event !== undefined) events.push(event);
       }
       return events.sort((a, b) => a.reportedAt - b.reportedAt);
     },
   };
+}
+
+const isEventFile = /^[0-9a-f]{32}\.json$/;
+
+/** Files that are read at the same time. */
+const mostReads = 16;
+
+/** Differs after each replacement. */
+async function stateOf(path: string): Promise<string> {
+  const found = await unlessMissing(stat(path, { bigint: true }));
+  return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeNs}`;
 }
 
 /** Seven digits are what single precision has. */

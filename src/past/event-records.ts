@@ -69,6 +69,8 @@ export function createEventRecords({ around, now }: EventRecordsOptions) {
   const events = new Map<string, PastEvent>();
   /** Records of events that are over and not stored yet. */
   const finished = new Map<string, WholeEvent>();
+  /** Events that another process, or an earlier one, has reported last. */
+  const foreign = new Set<string>();
   /** Events that changed since `takeChanged`. */
   const changed = new Set<string>();
 
@@ -133,6 +135,7 @@ export function createEventRecords({ around, now }: EventRecordsOptions) {
         updatedAt: at,
       };
       events.set(event.id, past);
+      foreign.delete(event.id);
       changed.add(event.id);
       const one = followed.get(event.key);
       // A recording that is replayed has the same event again.
@@ -156,6 +159,7 @@ export function createEventRecords({ around, now }: EventRecordsOptions) {
       const { channels, records, ...past } = whole;
       const { id, key, status, kind } = past.event;
       events.set(id, past);
+      foreign.add(id);
       if (status === 'open' && kind === 'anomaly')
         followed.set(key, {
           ...past,
@@ -176,12 +180,28 @@ export function createEventRecords({ around, now }: EventRecordsOptions) {
       const over = finished.get(id);
       return over && wholeOf(over);
     },
-    label(id: string, label: EventLabel): PastEvent | undefined {
+    /** Takes in what another process has written of an event; undefined if this one knows more. */
+    adopt({ channels, records, ...theirs }: WholeEvent): PastEvent | undefined {
+      const { id, key } = theirs.event;
+      const known = events.get(id);
+      if (known !== undefined && changed.has(id)) return undefined;
+      const isLabelledHere = known !== undefined && known.revision > theirs.revision;
+      const { label, revision } = isLabelledHere ? known : theirs;
+      const past = { ...theirs, ...(label && { label }), revision };
+      events.set(id, past);
+      foreign.add(id);
+      // Its partition is elsewhere now.
+      if (followed.get(key)?.event.id === id) followed.delete(key);
+      return past;
+    },
+    /** @param revision number of the label */
+    label(id: string, label: EventLabel, revision: number): PastEvent | undefined {
       const known = events.get(id);
       if (known === undefined) return undefined;
-      const past = { ...known, label, updatedAt: now(), revision: known.revision + 1 };
+      const past = { ...known, label, updatedAt: now(), revision };
       events.set(id, past);
-      changed.add(id);
+      // The file of another process's event is not replaced: that one may know more. The label has a file of its own.
+      if (!foreign.has(id)) changed.add(id);
       return past;
     },
     get: (id: string): PastEvent | undefined => events.get(id),
@@ -204,6 +224,7 @@ export function createEventRecords({ around, now }: EventRecordsOptions) {
         events.delete(id);
         finished.delete(id);
         changed.delete(id);
+        foreign.delete(id);
       }
       return ids;
     },

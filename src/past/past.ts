@@ -81,16 +81,36 @@ export async function openPast(options: PastOptions) {
   await restore();
   const saving = saveRepeatedly();
 
+  function warnUnreadable(err: unknown): void {
+    log.warn('a file of the recent past is unreadable', { err });
+  }
+
+  function notice(past: PastEvent | undefined): PastEvent | undefined {
+    if (past !== undefined) for (const listener of listeners) listener(past);
+    return past;
+  }
+
+  /** Labels that were added after the event was saved. */
+  async function readLabels(): Promise<void> {
+    for (const id of await files.labelled(records.list())) {
+      for (;;) {
+        const revision = records.get(id)!.revision + 1;
+        const label = await files.readLabel(id, revision);
+        if (label === undefined) break;
+        notice(records.label(id, label, revision));
+      }
+    }
+  }
+
   async function restore(): Promise<void> {
-    const warn = (err: unknown): void => void log.warn('a file of the recent past is unreadable', { err });
-    for (const whole of await files.readAll(warn)) {
+    for (const whole of await files.readAll(warnUnreadable)) {
       const { event } = whole;
       const isOver = !continues && event.status === 'open';
       records.restore(isOver ? { ...whole, event: { ...event, status: 'closed', closedBy: 'end' } } : whole);
     }
     for (const { topic, partition } of await scoreStore.list().catch(() => [])) {
       if (topic !== scoresName) continue;
-      const stored = await scoreStore.load(topic, partition).catch(warn);
+      const stored = await scoreStore.load(topic, partition).catch(warnUnreadable);
       if (stored === undefined) continue;
       const { keys, counts, width } = stored.content as { keys: string[]; counts: number[]; width?: number };
       // Of another version of vaemon.
@@ -250,13 +270,42 @@ export async function openPast(options: PastOptions) {
       if (past === undefined) return undefined;
       return records.unstored(id) ?? { ...(await readStored(id)), ...past };
     },
-    /** Notes the label of a person on an event, and saves it. */
-    async label(id: string, label: EventLabel): Promise<PastEvent | undefined> {
-      const past = records.label(id, label);
-      if (past === undefined) return undefined;
-      for (const listener of listeners) listener(past);
+    /**
+     * Notes the label of a person on an event, and saves it. Of several processes or requests that label at once, one succeeds.
+     * @param write puts the label where trainings read it; if it rejects, there is no label
+     * @returns undefined for an unknown event, or one that another has labelled meanwhile
+     */
+    async label(
+      id: string,
+      label: EventLabel,
+      write: () => Promise<void> = () => Promise.resolve(),
+    ): Promise<PastEvent | undefined> {
+      const known = records.get(id);
+      if (known === undefined) return undefined;
+      const revision = known.revision + 1;
+      if (!(await files.addLabel(id, revision, label))) {
+        await readLabels();
+        return undefined;
+      }
+      try {
+        await write();
+      } catch (error) {
+        await files.removeLabel(id, revision);
+        throw error;
+      }
+      const past = notice(records.label(id, label, revision));
       await save(false);
       return past;
+    },
+    /** Takes in what other processes have written: events of their partitions, and labels. Never rejects. */
+    async refresh(): Promise<void> {
+      try {
+        const { events: found, changed } = await files.changes(warnUnreadable);
+        for (const whole of found) notice(records.adopt(whole));
+        if (changed) await readLabels();
+      } catch (err) {
+        warnUnreadable(err);
+      }
     },
     /** Devices with scores: the newest minute, by key. */
     devices: (): { key: string; newest: number }[] =>

@@ -96,11 +96,16 @@ export function createDetectorView(parts: ViewParts): DetectorView {
           'set training.labels.file or training.labels.topic, so that trainings read them',
         );
       const { id, key, keys = [key], start, end } = event;
-      await parts.labels.write({ id, keys, start, end, label, note }).catch((error: unknown) => {
-        throw new ApiError(503, 'the label could not be written', messageOf(error));
-      });
+      const { labels } = parts;
+      const labelled = await past
+        .label(id, { label, note, at: Date.now() }, () => labels.write({ id, keys, start, end, label, note }))
+        .catch((error: unknown) => {
+          throw new ApiError(503, 'the label could not be written', messageOf(error));
+        });
+      if (labelled === undefined)
+        throw new ApiError(409, 'someone else has labelled the event', 'look at the event again');
       parts.onLabelled();
-      return (await past.label(id, { label, note, at: Date.now() }))!;
+      return labelled;
     },
     async train() {
       const version = slot.current()?.detector.version;

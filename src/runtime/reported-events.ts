@@ -60,8 +60,11 @@ export async function openReportedEvents(options: ReportedEventsOptions) {
   const now = (): number => (options.replayed ? past.newest() : Date.now());
   const reported = (id: string) => past.event(id)?.event;
   const mutes = await openMutes({ directory, detector, now, reported, log });
-  const poll = new Poll(options.pollIntervalMs, mutes.refresh);
-  cleanup.add('mutes', () => poll.stop());
+  const poll = new Poll(options.pollIntervalMs, async () => {
+    await mutes.refresh();
+    await past.refresh();
+  });
+  cleanup.add('events of other processes', () => poll.stop());
 
   const open = unmutedEvents((limit) => states.openEvents(limit), mutes);
   metrics.openEvents.from(() => {

@@ -279,3 +279,111 @@ test('a recording that is replayed has the same event again, with its new record
   expect(numbersOf(await past.whole('pump/a/10'))).toEqual([6, 7, 8, 9, 10, 11]);
   expect(past.events()).toHaveLength(1);
 });
+
+describe('two processes on one store', () => {
+  const note = { label: 'normal' as const, note: 'lunch', at: 7 };
+
+  test('each lists the events of both, with the records around them, as they open and close', async () => {
+    const one = await start();
+    const other = await start(one.detector);
+    const seen: string[] = [];
+    other.subscribe((past) => seen.push(`${past.event.id} ${past.event.status}`));
+    play(one, 'a', 0, 12);
+    await one.save();
+    await other.refresh();
+    await other.refresh();
+    expect(seen).toEqual(['pump/a/10 open']);
+    play(one, 'a', 12, 30);
+    play(other, 'b');
+    await Promise.all([one.save(), other.save()]);
+    await Promise.all([one.refresh(), other.refresh()]);
+    for (const past of [one, other])
+      expect(
+        past
+          .events()
+          .map(({ event: { id, status } }) => `${id} ${status}`)
+          .sort(),
+      ).toEqual(['pump/a/10 closed', 'pump/b/10 closed']);
+    expect(numbersOf(await other.whole('pump/a/10'))).toEqual(numbersOf(await one.whole('pump/a/10')));
+    expect(warnings).toEqual([]);
+  });
+
+  test('an event that moves with its partition is continued by the other process, with its label', async () => {
+    const one = await start();
+    play(one, 'a', 0, 12);
+    expect(await one.label('pump/a/10', note)).toMatchObject({ revision: 1 });
+    const other = await start(one.detector);
+    other.report([closed('a', 10)], channels);
+    await other.save();
+    await one.refresh();
+    for (const past of [one, other])
+      expect(past.event('pump/a/10')).toMatchObject({
+        event: { status: 'closed' },
+        revision: 1,
+        label: note,
+      });
+    // What this process had in memory is not written over it.
+    await one.save();
+    await other.refresh();
+    expect(other.event('pump/a/10')).toMatchObject({ event: { status: 'closed' }, revision: 1 });
+  });
+
+  test('a label given to one is that of both, and survives what the other one saves', async () => {
+    const one = await start();
+    play(one, 'a', 0, 12);
+    await one.save();
+    const other = await start(one.detector);
+    expect(await other.label('pump/a/10', note)).toMatchObject({ revision: 1, label: note });
+    play(one, 'a', 12, 30);
+    await one.save();
+    await Promise.all([one.refresh(), other.refresh()]);
+    const expected = { event: { status: 'closed' }, revision: 1, label: note };
+    expect(one.event('pump/a/10')).toMatchObject(expected);
+    expect(other.event('pump/a/10')).toMatchObject(expected);
+    await Promise.all(open.splice(0).map((past) => past.stop()));
+    const next = await start(one.detector);
+    expect(next.event('pump/a/10')).toMatchObject(expected);
+  });
+
+  test('of two labels at once, one is given, and the other person is told', async () => {
+    const one = await start();
+    play(one, 'a');
+    await one.save();
+    const other = await start(one.detector);
+    const written: string[] = [];
+    const given = await Promise.all(
+      [one, other, one].map((past, i) =>
+        past.label('pump/a/10', { ...note, note: `person ${i}` }, () => {
+          written.push(`person ${i}`);
+          return Promise.resolve();
+        }),
+      ),
+    );
+    const winners = given.filter((past) => past !== undefined);
+    expect(winners).toHaveLength(1);
+    expect(written).toEqual([winners[0]!.label!.note]);
+    await Promise.all([one.refresh(), other.refresh()]);
+    for (const past of [one, other]) expect(past.event('pump/a/10')!.label!.note).toBe(written[0]);
+    // The one who was told can replace it.
+    expect(await other.label('pump/a/10', { ...note, label: 'anomaly' })).toMatchObject({ revision: 2 });
+  });
+
+  test('a label that trainings would not find is taken back', async () => {
+    const past = await start();
+    play(past, 'a');
+    await expect(past.label('pump/a/10', note, () => Promise.reject(new Error('away')))).rejects.toThrow(
+      'away',
+    );
+    expect(past.event('pump/a/10')).toMatchObject({ revision: 0 });
+    expect(await past.label('pump/a/10', note)).toMatchObject({ revision: 1 });
+  });
+
+  test('labels are removed with their event', async () => {
+    const past = await start(undefined, { events: 1 });
+    play(past, 'a');
+    await past.label('pump/a/10', note);
+    play(past, 'b');
+    await past.save();
+    expect(readdirSync(join(past.folder, 'events')).filter((name) => !name.endsWith('.json'))).toEqual([]);
+  });
+});
