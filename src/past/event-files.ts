@@ -5,15 +5,15 @@
  *     <store>/<detector>/past/events/<hash of the id>.json
  *     <store>/<detector>/past/events/<hash of the id>.<revision>.label
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
 import { privateFile, privateFolder, writeAtomically } from '../system/atomic-write';
 import { runConcurrently } from '../system/concurrency';
-import { unlessMissing } from '../system/file-system';
+import { errorCode, unlessMissing } from '../system/file-system';
 import { isObject } from '../system/json';
-import { removeTemporaries } from '../system/temporary-names';
+import { incomingName, removeTemporaries } from '../system/temporary-names';
 import type { EventLabel, PastEvent, WholeEvent } from './event-records';
 import { emptyColumns, type RecordColumns } from './recent-records';
 
@@ -83,10 +83,10 @@ export function createEventFiles(folder: string) {
     async addLabel(id: string, revision: number, label: EventLabel): Promise<boolean> {
       const path = labelPath(id, revision);
       await mkdir(folder, { recursive: true, mode: privateFolder });
-      const temporary = `${path}.${randomUUID()}.tmp`;
+      const temporary = join(folder, incomingName('label'));
       await writeFile(temporary, JSON.stringify(label), { mode: privateFile, flush: true });
       try {
-        // Fails where there is one, and shows nobody a part of it.
+        // Fails where there is one, and no reader finds a part of it.
         await link(temporary, path);
         return true;
       } catch (error) {
@@ -175,7 +175,7 @@ function decodeEvent(text: string, path: string): WholeEvent {
   try {
     const stored: unknown = JSON.parse(text);
     if (!isObject(stored) || stored['schema'] !== schema) throw new Error(`no event of the schema ${schema}`);
-    const { event, reportedAt, updatedAt, revision, label, channels, records } =
+    const { event, reportedAt, updatedAt, by, revision, label, channels, records } =
       stored as unknown as PastEvent & {
         channels: string[];
         records: Record<keyof RecordColumns, never[]>;
@@ -187,6 +187,7 @@ function decodeEvent(text: string, path: string): WholeEvent {
       event,
       reportedAt,
       updatedAt,
+      ...(by !== undefined && { by }),
       revision,
       ...(label && { label }),
       channels,

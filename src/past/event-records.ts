@@ -26,6 +26,8 @@ export interface PastEvent {
   reportedAt: number;
   updatedAt: number;
   label?: EventLabel;
+  /** Process that reported it last; absent in files of older versions. */
+  by?: string;
   /** Number of labels given so far: who labels an event states which one they have seen. */
   revision: number;
 }
@@ -58,13 +60,15 @@ interface Followed extends WholeEvent {
 export interface EventRecordsOptions {
   /** Records before an event and after it. */
   around: number;
+  /** Name of this process. */
+  by: string;
   /** Unix ms. */
   now: () => number;
 }
 
 export type EventRecords = ReturnType<typeof createEventRecords>;
 
-export function createEventRecords({ around, now }: EventRecordsOptions) {
+export function createEventRecords({ around, by, now }: EventRecordsOptions) {
   const followed = new Map<string, Followed>();
   const events = new Map<string, PastEvent>();
   /** Records of events that are over and not stored yet. */
@@ -133,6 +137,7 @@ export function createEventRecords({ around, now }: EventRecordsOptions) {
         ...(known ?? { reportedAt: at, revision: 0 }),
         event,
         updatedAt: at,
+        by,
       };
       events.set(event.id, past);
       foreign.delete(event.id);
@@ -180,8 +185,8 @@ export function createEventRecords({ around, now }: EventRecordsOptions) {
       const over = finished.get(id);
       return over && wholeOf(over);
     },
-    /** Takes in what another process has written of an event; undefined if this one knows more. */
-    adopt({ channels, records, ...theirs }: WholeEvent): PastEvent | undefined {
+    /** Takes in what another process has written of an event; undefined if this one has newer ones to write. */
+    adopt(theirs: PastEvent): PastEvent | undefined {
       const { id, key } = theirs.event;
       const known = events.get(id);
       if (known !== undefined && changed.has(id)) return undefined;
@@ -200,7 +205,7 @@ export function createEventRecords({ around, now }: EventRecordsOptions) {
       if (known === undefined) return undefined;
       const past = { ...known, label, updatedAt: now(), revision };
       events.set(id, past);
-      // The file of another process's event is not replaced: that one may know more. The label has a file of its own.
+      // The file of another process's event is not replaced: that one may have more. The label has a file of its own.
       if (!foreign.has(id)) changed.add(id);
       return past;
     },

@@ -13,6 +13,7 @@ import { messageOf } from '../system/error-text';
 import { folderBytes } from '../system/file-system';
 import { pause } from '../system/pause';
 import { createEventFiles, eventFolder, pastFolder } from './event-files';
+import { processName } from './processes';
 import {
   createEventRecords,
   withTopChannels,
@@ -43,6 +44,8 @@ export interface PastOptions {
   settings: DetectorSettings['past'];
   /** When an event opens. */
   events: Pick<DetectorSettings['events'], 'openRecords' | 'openWindow'>;
+  /** Name of this process among those that share the store. */
+  process?: string;
   /** Whether the detector continues its open events after a restart. If not, those of an earlier process are over. */
   continues: boolean;
   /** Disk space in bytes, after a save, and saves that failed. */
@@ -63,7 +66,7 @@ export async function openPast(options: PastOptions) {
   const minutes = Math.max(1, Math.round(settings.scoresMs / minuteMs));
   const files = createEventFiles(eventFolder(directory, detector));
   const scoreStore = createStateStore({ directory, detector, folder: 'past' });
-  const records = createEventRecords({ around: settings.records, now });
+  const records = createEventRecords({ around: settings.records, by: options.process ?? processName, now });
   const devices = new Map<string, Device>();
   /** Of the newest version. */
   let channels: readonly string[] = [];
@@ -301,7 +304,7 @@ export async function openPast(options: PastOptions) {
     async refresh(): Promise<void> {
       try {
         const { events: found, changed } = await files.changes(warnUnreadable);
-        for (const whole of found) notice(records.adopt(whole));
+        for (const whole of found) notice(records.adopt(withoutRecords(whole)));
         if (changed) await readLabels();
       } catch (err) {
         warnUnreadable(err);
@@ -344,3 +347,10 @@ export async function openPast(options: PastOptions) {
 }
 
 const scoresName = 'scores';
+
+function withoutRecords(whole: WholeEvent): PastEvent {
+  const past: PastEvent & Partial<WholeEvent> = { ...whole };
+  delete past.channels;
+  delete past.records;
+  return past;
+}

@@ -4,7 +4,7 @@ import type { DetectorSettings } from '../config/settings';
 import { ModelVersionError } from '../errors';
 import type { Mutes } from '../past/mutes';
 import type { Past } from '../past/past';
-import type { PartitionStates } from '../state/partitions';
+import type { ScoringProcess } from '../past/processes';
 import type { ModelStore } from '../store/model-store';
 import { versionCreatedAt } from '../store/version-name';
 import type { DetectorState, DetectorView } from '../web/api/detector-view';
@@ -20,7 +20,6 @@ export interface ViewParts {
   /** Those in force. */
   settings: () => Pick<DetectorSettings, 'calibration' | 'events' | 'window' | 'past'>;
   past: Past;
-  states: Pick<PartitionStates, 'partitions'>;
   slot: Pick<ModelSlot, 'current'>;
   canaries: Pick<CanaryWatch, 'live'>;
   store: Pick<ModelStore, 'list' | 'read' | 'current' | 'pinned' | 'unpin'>;
@@ -30,15 +29,19 @@ export interface ViewParts {
   /** Called after a label is written. */
   onLabelled: () => void;
   changes: Pick<ModelLifecycle, 'useVersion' | 'training'>;
-  recordsPerSecond: () => number;
+  /** The processes that score, this one first. */
+  processes: () => ScoringProcess[];
   /** Unix ms. */
   now: () => number;
 }
 
 const dayMs = 86_400_000;
 
+const sum = (processes: readonly ScoringProcess[], of: (one: ScoringProcess) => number): number =>
+  processes.reduce((total, one) => total + of(one), 0);
+
 export function createDetectorView(parts: ViewParts): DetectorView {
-  const { settings, past, states, slot, canaries, store } = parts;
+  const { settings, past, slot, canaries, store } = parts;
   function modelState(): DetectorState['model'] {
     const active = slot.current();
     if (active === undefined) return undefined;
@@ -58,23 +61,25 @@ export function createDetectorView(parts: ViewParts): DetectorView {
     past,
     now: parts.now,
     state() {
-      const { partitions } = states;
       const { eventsPerMs } = eventPolicy(settings());
+      const processes = parts.processes();
       const since = parts.now() - dayMs;
       const today = past.events().filter(({ event }) => event.openedAt >= since);
       const heldBack = today.filter(({ event }) => event.status === 'held_back').length;
       const model = modelState();
       return {
-        openEvents: partitions.reduce((sum, { events }) => sum + events.open, 0),
-        recordsPerSecond: parts.recordsPerSecond(),
-        devices: partitions.reduce((sum, { windows }) => sum + windows.size, 0),
+        openEvents: sum(processes, ({ openEvents }) => openEvents),
+        // Of a process that has died nothing comes.
+        recordsPerSecond: sum(processes, (one) => (one.stale ? 0 : one.recordsPerSecond)),
+        devices: sum(processes, ({ devices }) => devices),
         budget: {
           eventsPerDay: eventsPerMs === undefined ? null : eventsPerMs * dayMs,
-          spentRatio: Math.max(0, ...partitions.map(({ events }) => events.budgetSpentRatio)),
+          spentRatio: Math.max(0, ...processes.map(({ spentRatio }) => spentRatio)),
           openedToday: today.length - heldBack,
           heldBackToday: heldBack,
         },
         training: parts.isTraining(),
+        processes,
         ...(model && { model }),
       };
     },
@@ -87,6 +92,10 @@ export function createDetectorView(parts: ViewParts): DetectorView {
       const pinned = await store.pinned();
       return (await store.list()).map((one) => ({ ...one, pinned: one.version === pinned }));
     },
+    staleSince: ({ by, event }) =>
+      event.status === 'open'
+        ? parts.processes().find(({ name, stale }) => stale && name === by)?.at
+        : undefined,
     mutes: parts.mutes,
     async label({ event }, label, note) {
       if (parts.labels === undefined)

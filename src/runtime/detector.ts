@@ -2,6 +2,7 @@
 import { createExplanationRule } from '../domain/explanations';
 import { createLimitCheck } from '../domain/signal';
 import type { PastEvent } from '../past/event-records';
+import { createProcesses } from '../past/processes';
 import type { DetectorMetrics, Metrics } from '../metrics/metrics';
 import type { OpenSession } from '../onnx/session';
 import { createPipeline } from '../pipeline/pipeline';
@@ -23,6 +24,7 @@ import { createLabelWriter } from './label-writer';
 import { watchLabels } from './labels';
 import { createModelLifecycle, type ModelLifecycleOptions } from './model-lifecycle';
 import { createDetectorStates } from './partition-states';
+import { Poll } from './poll';
 import { openQuarantine, quarantinePath } from './quarantine';
 import { Readiness } from './readiness';
 import { createRecordWatch } from './record-watch';
@@ -204,15 +206,34 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   cleanup.add('canaries', () => canaries.stop());
   cleanup.add('source', () => source.stop());
 
+  const processes = createProcesses({
+    directory: store.path,
+    detector: name,
+    intervalMs: store.pollIntervalMs,
+    describe: () => ({
+      partitions: states.partitions.map(({ partition }) => partition),
+      openEvents: states.open,
+      recordsPerSecond: records.perSecond(),
+      devices: records.devices(),
+      spentRatio: Math.max(0, ...states.partitions.map(({ events: tracker }) => tracker.budgetSpentRatio)),
+      version: slot.version() ?? '',
+    }),
+    log,
+  });
+  const exchange = new Poll(store.pollIntervalMs, () => processes.exchange());
+  cleanup.add('processes', async () => {
+    await exchange.stop();
+    await processes.leave();
+  });
+
   const view = createDetectorView({
     settings: () => live.settings,
     past: events.past,
-    states,
+    processes: () => processes.list(),
     slot,
     canaries,
     store: models.store,
     isTraining: () => training.isRunning(),
-    recordsPerSecond: () => records.perSecond(),
     now: events.now,
     mutes: events.mutes,
     labels: labelWriter,

@@ -32,6 +32,8 @@ export function createRecordWatch(
     /** Why the detector scores nothing of what it receives, if so. */
     problem: () => scoreWatch.problem(),
     perSecond: () => rate.perSecond(),
+    /** Devices with a window. */
+    devices: keys,
     /** Reports the records since the last report. */
     flush: () => reports.flush(),
   };

@@ -4,6 +4,7 @@ import type { LabelName } from '../../domain/label';
 import type { PastEvent } from '../../past/event-records';
 import type { Mutes } from '../../past/mutes';
 import type { Past } from '../../past/past';
+import type { ScoringProcess } from '../../past/processes';
 import type { SupposedEvent } from '../../past/supposed-events';
 
 export interface DetectorState {
@@ -37,6 +38,8 @@ export interface DetectorState {
     power: { trained?: DetectionPower; live?: DetectionPower };
   };
   training: boolean;
+  /** The processes that score, this one first; a stale one has died, and no other one has its partitions yet. */
+  processes: ScoringProcess[];
 }
 
 /** The alarms that another false-alarm target would have given over the minutes that are kept. */
@@ -71,6 +74,8 @@ export interface DetectorView {
   /** The time that "now" means for its records, Unix ms: that of the newest record where a recording is replayed. */
   now(): number;
   state(): DetectorState;
+  /** Since when an open event is no longer followed, as its process has died and no other one has its partition; Unix ms. */
+  staleSince(past: PastEvent): number | undefined;
   versions(): Promise<VersionSummary[]>;
   /** The report of a version; undefined if there is no such version. */
   report(version: string): Promise<Record<string, unknown> | undefined>;

@@ -102,8 +102,9 @@ const eventProperties: Record<string, Schema> = {
   label,
   revision: numberOf('Number of labels given so far; send it with the next one'),
   muted: flagOf('It was not sent to sinks for people'),
+  staleSince: timeOf('It is open, but its process has died, and no other one follows it'),
 };
-const optionalOfEvent = ['keys', 'closedBy', 'nearestNormal', 'label', 'muted'];
+const optionalOfEvent = ['keys', 'closedBy', 'nearestNormal', 'label', 'muted', 'staleSince'];
 
 const columns = {
   timestamps: listOf(timeOf('Event time')),
@@ -148,11 +149,23 @@ export const schemas: Readonly<Record<string, Schema>> = {
       recordsPerSecond: numberOf('Records received per second'),
       devices: numberOf('Devices with a window'),
       training: flagOf('Whether a training runs'),
+      processes: listOf(ref('Process')),
       budget: ref('Budget'),
       model: ref('Model'),
     },
-    ['openEvents', 'recordsPerSecond', 'devices', 'training', 'budget', 'model'],
+    ['openEvents', 'recordsPerSecond', 'devices', 'training', 'processes', 'budget', 'model'],
   ),
+  Process: objectOf({
+    name: textOf('Machine and number of the process; the one that answers is the first'),
+    at: timeOf('When it wrote this, by its own clock'),
+    stale: flagOf('It has died, and no other process has all of its partitions: its part is as it was then'),
+    partitions: listOf({ type: 'integer' }),
+    openEvents: numberOf('Open events'),
+    recordsPerSecond: numberOf('Records received per second'),
+    devices: numberOf('Devices with a window'),
+    spentRatio: numberOf('Spent share of the alarm budget'),
+    version: textOf('Model version in use; empty before there is one'),
+  }),
   Budget: objectOf({
     eventsPerDay: numberOrNull('Events that may open in the long run; null without an alarm budget'),
     spentRatio: numberOf('0 = nothing is spent; from 1 on no event opens'),

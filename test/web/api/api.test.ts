@@ -112,6 +112,34 @@ describe('what it returns', () => {
     expect(second).not.toHaveProperty('next');
   });
 
+  test('of all processes that score: sums, and what is stale since when', async () => {
+    const [own] = started.told.processes;
+    started.told.processes.push(
+      { ...own!, name: 'other', partitions: [1], devices: 4, openEvents: 2, spentRatio: 0.5 },
+      { ...own!, name: 'dead', partitions: [2], devices: 3, openEvents: 1, stale: true, at: began + 5 },
+    );
+    expect(await ask('/detectors/{detector}', '/detectors/plant')).toMatchObject({
+      devices: 7,
+      openEvents: 3,
+      // Nothing comes to the dead one.
+      recordsPerSecond: 25,
+      budget: { spentRatio: 0.5 },
+      processes: [
+        { stale: false },
+        { name: 'other', stale: false },
+        { name: 'dead', stale: true, at: began + 5 },
+      ],
+    });
+    started.past.report([eventOf('b', 'open', { id: 'plant/b/2' })], []);
+    const event = async (): Promise<unknown> =>
+      (await ask('/events/{id}', `/events/${encodeURIComponent('plant/b/2')}`))['staleSince'];
+    expect(await event()).toBeUndefined();
+    Object.assign(own!, { stale: true, at: began + 9 });
+    expect(await event()).toBe(began + 9);
+    started.past.report([eventOf('b', 'closed', { id: 'plant/b/2' })], []);
+    expect(await event()).toBeUndefined();
+  });
+
   test('of one event: the records around it, what is expected, and the usual band', async () => {
     play(started.past, 'C/1');
     const event = await ask('/events/{id}', `/events/${encodeURIComponent(idOf('C/1'))}`);

@@ -6,6 +6,7 @@ import type { DetectorSettings } from '../../../src/config/settings';
 import type { AnomalyEvent } from '../../../src/domain/event';
 import { openMutes, type Mutes } from '../../../src/past/mutes';
 import { openPast, type Past } from '../../../src/past/past';
+import { processName, type ScoringProcess } from '../../../src/past/processes';
 import type { ActiveDetector } from '../../../src/pipeline/pipeline';
 import { createDetectorView } from '../../../src/runtime/detector-view';
 import { createLabelWriter } from '../../../src/runtime/label-writer';
@@ -39,7 +40,13 @@ export interface Started {
   labelFile: string;
   store: ModelStore;
   /** What the detector was told to do, and whether a training runs. */
-  told: { trainings: number; labelled: number; used: [version: string, pin: boolean][]; isTraining: boolean };
+  told: {
+    trainings: number;
+    labelled: number;
+    used: [version: string, pin: boolean][];
+    isTraining: boolean;
+    processes: ScoringProcess[];
+  };
   get(path: string, init?: RequestInit): Promise<Response>;
   /** With the token of changes. */
   change(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
@@ -80,7 +87,25 @@ export async function startApi({
   const store = createModelStore({ directory, detector, clock: () => Date.parse('2026-01-01T00:00:00Z') });
   const report = Buffer.from(JSON.stringify({ epochs: 12 }));
   const version = await store.publish(new Map([['report.json', report]]), {});
-  const told: Started['told'] = { trainings: 0, labelled: 0, used: [], isTraining: false };
+  const told: Started['told'] = {
+    trainings: 0,
+    labelled: 0,
+    used: [],
+    isTraining: false,
+    processes: [
+      {
+        name: processName,
+        at: began,
+        stale: false,
+        partitions: [0],
+        openEvents: 0,
+        recordsPerSecond: 12.5,
+        devices: 0,
+        spentRatio: 0,
+        version,
+      },
+    ],
+  };
   const settings = {
     calibration: { falseAlarmTarget: { kind: 'rate', count: 5, perMs: 86_400_000 } },
     events: {
@@ -100,7 +125,7 @@ export async function startApi({
       settings: () => settings,
       past,
       mutes,
-      states: { partitions: [] },
+      processes: () => told.processes,
       slot: {
         current: () =>
           ({
@@ -131,7 +156,6 @@ export async function startApi({
         } as unknown as ModelLifecycle['training'],
       },
       isTraining: () => told.isTraining,
-      recordsPerSecond: () => 12.5,
       now: () => past.newest(),
     }),
     ...viewChanges,

@@ -53,7 +53,11 @@ export const eventRoutes: readonly Route[] = [
         );
       const page = matching.slice(from, from + limit);
       const next = from + limit < matching.length ? page.at(-1)?.event.id : undefined;
-      return { events: page.map(describeEvent), total: matching.length, ...(next !== undefined && { next }) };
+      return {
+        events: page.map((past) => describeOf(past, context)),
+        total: matching.length,
+        ...(next !== undefined && { next }),
+      };
     },
   },
   {
@@ -68,7 +72,7 @@ export const eventRoutes: readonly Route[] = [
       if (whole === undefined) throw new ApiError(404, 'the event is no longer kept');
       const { channels, records } = whole;
       return {
-        ...describeEvent(whole),
+        ...describeOf(whole, context),
         rarity: describeRarity(whole.event.peakSurprise),
         channels,
         records,
@@ -80,6 +84,13 @@ export const eventRoutes: readonly Route[] = [
 
 export function describeEvent({ event, reportedAt, updatedAt, label, revision }: PastEvent) {
   return { ...event, reportedAt, updatedAt, ...(label && { label }), revision };
+}
+
+/** With `staleSince`, where no process follows the event. */
+function describeOf(past: PastEvent, { detectors }: ApiContext) {
+  const entry = detectors().find(({ name }) => name === past.event.detector);
+  const staleSince = entry?.view?.staleSince(past);
+  return { ...describeEvent(past), ...(staleSince !== undefined && { staleSince }) };
 }
 
 /** @throws ApiError if no running detector has it */

@@ -1,0 +1,124 @@
+/**
+ * The processes that score a detector, each of which writes what it does into a file of its own at an interval, so that any of them can
+ * answer for all:
+ *
+ *     <store>/<detector>/past/processes/<name>.json
+ *
+ * Clocks of machines differ: whether a process is gone is measured from when its file has changed last, on the clock of the reader.
+ */
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { privateFolder, writeAtomically } from '../system/atomic-write';
+import { unlessMissing } from '../system/file-system';
+import { messageOf } from '../system/error-text';
+import { pastFolder } from './event-files';
+
+/** What a process has of a detector. */
+export interface ProcessState {
+  /** Partitions that are assigned to it. */
+  partitions: readonly number[];
+  openEvents: number;
+  recordsPerSecond: number;
+  /** Devices with a window. */
+  devices: number;
+  /** Spent share of the alarm budget, of the partition with the largest one. */
+  spentRatio: number;
+  /** Model version in use; empty before there is one. */
+  version: string;
+}
+
+export interface ScoringProcess extends ProcessState {
+  name: string;
+  /** When it wrote this, by its own clock, Unix ms. */
+  at: number;
+  /** It no longer writes, and another process does not have all of its partitions: its part is as it was then. */
+  stale: boolean;
+}
+
+/** A process that has not written for this many intervals is gone. */
+const missedWrites = 4;
+/** Files of processes that are gone are kept for this long, ms. */
+const keptMs = 86_400_000;
+
+/** Of this process: the same after a restart of its container. */
+export const processName = `${hostname()}-${process.pid}`;
+
+export interface ProcessesOptions {
+  directory: string;
+  detector: string;
+  /** Between two writes, ms. */
+  intervalMs: number;
+  describe: () => ProcessState;
+  log: { warn(message: string, fields: Record<string, unknown>): unknown };
+  name?: string;
+  /** Unix ms. */
+  now?: () => number;
+}
+
+export type Processes = ReturnType<typeof createProcesses>;
+
+export function createProcesses(options: ProcessesOptions) {
+  const { directory, detector, intervalMs, describe, log, name = processName, now = Date.now } = options;
+  const folder = join(pastFolder(directory, detector), 'processes');
+  const path = join(folder, `${name}.json`);
+  const others = new Map<string, { state: Omit<ScoringProcess, 'stale'>; changedAt: number }>();
+  let failure = '';
+
+  async function read(file: string): Promise<void> {
+    const text = await unlessMissing(readFile(join(folder, file), 'utf8'));
+    if (text === undefined) return;
+    const state = JSON.parse(text) as Omit<ScoringProcess, 'stale'>;
+    const known = others.get(state.name);
+    if (known?.state.at === state.at) return;
+    // A file that is there at the first look may be old; its own clock is the best guess.
+    others.set(state.name, { state, changedAt: known === undefined ? Math.min(now(), state.at) : now() });
+  }
+
+  async function exchange(): Promise<void> {
+    await mkdir(folder, { recursive: true, mode: privateFolder });
+    await writeAtomically(path, `${JSON.stringify({ name, at: now(), ...describe() })}\n`);
+    const files = (await readdir(folder)).filter((file) => file.endsWith('.json') && file !== `${name}.json`);
+    for (const file of files) await read(file).catch(() => undefined);
+    for (const [other, { changedAt }] of others) {
+      if (!files.includes(`${other}.json`)) others.delete(other);
+      else if (now() - changedAt > keptMs) await rm(join(folder, `${other}.json`), { force: true });
+    }
+  }
+
+  const isGone = ({ changedAt }: { changedAt: number }): boolean =>
+    now() - changedAt > missedWrites * intervalMs;
+
+  return {
+    /** Writes the state of this process and reads those of the others. Never rejects. */
+    async exchange(): Promise<void> {
+      try {
+        await exchange();
+        failure = '';
+      } catch (err) {
+        const text = messageOf(err);
+        if (text !== failure)
+          log.warn('the state of this process cannot be exchanged with those that share the store', { err });
+        failure = text;
+      }
+    },
+    /** All of them, this one first, without those whose partitions others have taken over. */
+    list(): ScoringProcess[] {
+      const own = { name, at: now(), ...describe(), stale: false };
+      const living = [...others.values()].filter((one) => !isGone(one));
+      const taken = new Set(
+        [own, ...living.map(({ state }) => state)].flatMap(({ partitions }) => partitions),
+      );
+      const lost = [...others.values()].filter(
+        (one) => isGone(one) && one.state.partitions.some((partition) => !taken.has(partition)),
+      );
+      return [
+        own,
+        ...living.map(({ state }) => ({ ...state, stale: false })),
+        ...lost.map(({ state }) => ({ ...state, stale: true })),
+      ];
+    },
+    /** The process is going: its partitions move to others. */
+    leave: () => rm(path, { force: true }),
+  };
+}
