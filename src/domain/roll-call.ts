@@ -22,7 +22,7 @@ export interface Device {
   interval: number;
   /** Gaps so far. */
   gaps: number;
-  /** Its silence is no new normal, as a label says. */
+  /** A label has undone that its silence is a new normal. */
   missed?: boolean;
 }
 

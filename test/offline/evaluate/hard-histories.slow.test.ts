@@ -183,3 +183,26 @@ test('a clock that jumps ahead by hours: what follows is judged as before', asyn
   expect(found).toBeGreaterThan(0.5);
   expect(falseAlarms).toBeLessThan(0.03);
 }, 60_000);
+
+test('a history that is all fault, without a label: the repair is an event, then the new normal, and the fault is found', async () => {
+  const { normal } = createRandom(8);
+  const history = 1500;
+  const repaired = 100;
+  const back = { from: 600, to: 640 };
+  const [train, test] = split(history, (i) => {
+    const record = i - history;
+    const isHot = record < repaired || (record >= back.from && record < back.to);
+    const load = Math.sin(i / 5);
+    return [20 + load + (isHot ? 8 : 0) + 0.2 * normal(), 3 - load + 0.2 * normal(), normal()];
+  });
+  const outcome = await evaluate(train, test, { 'events.acceptAfter': '200', 'events.budget': 'none' });
+  const recordAt = (time: number): number => (time - start) / intervalMs - history;
+  expect(outcome.events.map((event) => Math.round(recordAt(event.start) / 100))).toEqual([1, 6]);
+  // Nobody has said that the history is a fault: it is normal, until other records have come for long enough.
+  expect(flagged(outcome, (record) => record < repaired)).toBeLessThan(0.03);
+  expect(flagged(outcome, (record) => record >= repaired + 5 && record < repaired + 150)).toBeGreaterThan(
+    0.9,
+  );
+  expect(flagged(outcome, (record) => record >= 330 && record < back.from)).toBeLessThan(0.03);
+  expect(flagged(outcome, (record) => record >= back.from && record < back.to)).toBeGreaterThan(0.9);
+}, 60_000);
