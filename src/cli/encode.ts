@@ -17,6 +17,7 @@ export const register: Register = (program, context) => {
         const source = configuredSource(detector.source);
         const readHistory = await source.createHistory({
           log,
+          folder: '',
           records: options.fileRecords,
           timestampUnit: detector.fields.timestampUnit,
           timeZone: detector.fields.timeZone,

@@ -20,11 +20,26 @@ import { vaemonVersion } from './version';
 
 export const register: Register = (program, context) => {
   configurationCommand(program, 'run', 'score records until SIGTERM or SIGINT')
+    .argument('[input]', '`-`: score the lines of standard input, whatever the source of the configuration')
     .addOption(onceOption())
-    .action((path: string, options: DetectorOptions & { once?: boolean }) =>
-      runDaemon(path, { ...options.set, ...onePass(options) }, context),
+    .action((path: string, input: string | undefined, options: DetectorOptions & { once?: boolean }) =>
+      runDaemon(path, { ...options.set, ...onePass(options), ...fromInput(path, input) }, context),
     );
 };
+
+/**
+ * Overrides for an input that is named in place of the source.
+ * @throws Error if it is not standard input, or there is no configuration
+ */
+function fromInput(path: string, input: string | undefined): Readonly<Record<string, string>> {
+  if (path === '-')
+    throw new Error(
+      'standard input has records, not a configuration: vaemon run CONFIG - (vaemon init proposes one)',
+    );
+  if (input === undefined) return {};
+  if (input !== '-') throw new Error(`the input must be - for standard input (got ${input})`);
+  return { 'source.kind': 'stdin' };
+}
 
 export function onceOption(): Option {
   return new Option('--once', 'end after one pass over each file source');

@@ -1,4 +1,5 @@
 /** What commands that make a model version have in common: its history, what is left out of it, where it is published. */
+import { join } from 'node:path';
 import { openEngines } from '../runtime/engines';
 import { nearest } from '../schema/suggest';
 import { LeaseError, TrainingError } from '../errors';
@@ -32,6 +33,7 @@ export async function trainVersion(
   const source = configuredSource(detector.source);
   const readHistory = await source.createHistory({
     log,
+    folder: join(settings.daemon.store.path, detector.detector),
     records: options.fileRecords,
     timestampUnit: detector.fields.timestampUnit,
     timeZone: detector.fields.timeZone,

@@ -1,4 +1,5 @@
 /** Composition of one detector: from its source through the pipeline to its sinks, with the model in use. */
+import { join } from 'node:path';
 import { createExplanationRule } from '../domain/explanations';
 import { createLimitCheck } from '../domain/signal';
 import type { PastEvent } from '../past/event-records';
@@ -154,6 +155,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     timestampUnit: settings.fields.timestampUnit,
     timeZone: settings.fields.timeZone,
     committer,
+    folder: join(store.path, name),
     offsets: createOffsetStore({ directory: store.path, detector: name, topic: from.topic }),
     shutdownTimeoutMs,
     async onPassEnd(pass) {

@@ -37,7 +37,7 @@ export interface TrainingRunOptions extends TrainingObserver {
   quarantinePath: string;
   saveQuarantine: () => Promise<void>;
   clock: Pick<Clock, 'trainingStarted'>;
-  fileRecords: () => number | undefined;
+  fileRecords: () => number | undefined | Promise<number | undefined>;
   runTraining: RunTraining;
 }
 
@@ -55,7 +55,7 @@ export function createTrainingRun(
     const request = {
       quarantinePath,
       lease: lease.token,
-      fileRecords: fileRecords(),
+      fileRecords: await fileRecords(),
       coldStart: trigger === 'cold start',
       onTrial,
     };

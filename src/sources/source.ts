@@ -63,8 +63,11 @@ export type HandleBatch = (batch: Batch) => Promise<void>;
 export interface Source {
   /** Whether the source can deliver (Kafka: connected, with partitions assigned). For /readyz. */
   ready(): { ready: boolean; reason: string };
-  /** Bounded sources: number of records delivered, history included. A training may use these. */
-  position?(): number;
+  /**
+   * Bounded sources: number of records delivered, history included. A training may use these. Before `run`, a source may wait for
+   * its history; it does not deliver these records then.
+   */
+  position?(): number | Promise<number>;
   /** Delivers until the source ends (a file) or `stop()`; then resolves. Rejects on an error that is not retriable. */
   run(handle: HandleBatch): Promise<void>;
   /** Stops fetching, waits for the batch in progress and acknowledges it. Idempotent. */

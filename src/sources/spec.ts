@@ -29,6 +29,8 @@ export interface SourceContext {
   restorePoints: RestorePoints;
   /** Undefined: the source commits its offsets itself. */
   committer: OffsetCommitter | undefined;
+  /** Folder of the detector in the store, for what the source keeps itself. */
+  folder: string;
   /** Keeps committed offsets where the transport does not. */
   offsets: OffsetStore;
   /** Called by a bounded source each time it has delivered all of its records. */
@@ -43,6 +45,8 @@ export interface SourceContext {
 
 export interface HistoryContext {
   log: Logger;
+  /** Folder of the detector in the store; empty where there is none. */
+  folder: string;
   /** Of a bounded source: its first records that count as history; undefined: as many as its settings state. */
   records: number | undefined;
   /** Unit of Unix times in records. */

@@ -283,7 +283,7 @@ events: { openRecords: 6 }
     const [first, ...rest] = await problemsIn('');
     expect(first).toMatch(/^detector: is required: a name of up to 63 /);
     expect(rest).toEqual([
-      'source.kind: is required: `file`, `kafka` or `prometheus`',
+      'source.kind: is required: `file`, `kafka`, `prometheus` or `stdin`',
       'record.channels: is required: a list of names, at least one',
     ]);
   });

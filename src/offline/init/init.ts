@@ -108,6 +108,7 @@ async function readMessages(
 ): Promise<Message[]> {
   const context = {
     log,
+    folder: '',
     records: rows,
     timestampUnit: settings.fields.timestampUnit,
     timeZone: settings.fields.timeZone,

@@ -44,7 +44,11 @@ const optionsFor = (separator: string, fromLine: number): Options => ({
  * @throws Error that names the line of the header, if the file is ambiguous
  */
 export async function readCsvFormat(path: string): Promise<CsvFormat> {
-  const sample = await readSample(path);
+  return csvFormatOf(await readSample(path));
+}
+
+/** The same of the beginning of a file, up to the end of a line. */
+export function csvFormatOf(sample: string): CsvFormat {
   const lines = sample.split(/\r\n|\n|\r/);
   const header = lines.findIndex((line) => line.trim() !== '' && !line.startsWith('#'));
   const headerLine = header + 1;
@@ -63,12 +67,17 @@ export async function readCsvFormat(path: string): Promise<CsvFormat> {
 }
 
 /** The rows after the header. */
-export async function* readCsv(path: string, format: CsvFormat): AsyncGenerator<CsvRow> {
+export function readCsv(path: string, format: CsvFormat): AsyncGenerator<CsvRow> {
+  return readCsvFrom(openFile(path), format);
+}
+
+/** @param bytes from the beginning */
+export async function* readCsvFrom(bytes: Readable, format: CsvFormat): AsyncGenerator<CsvRow> {
   const { separator, headerLine, columns } = format;
   if (columns.length === 0) return;
   const parser = parse({ ...optionsFor(separator, headerLine), info: true });
   // An error of the file is an error of the parser.
-  pipeline(openFile(path), parser, () => undefined);
+  pipeline(bytes, parser, () => undefined);
   let isHeader = true;
   for await (const { record, info } of parser as AsyncIterable<{
     record: string[];

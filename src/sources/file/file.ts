@@ -5,7 +5,7 @@ import { earliestTime, parseTime, TimeError, type TimestampUnit } from '../../do
 import { DecodeError } from '../../errors';
 import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
-import { createCellReader, openFile, readCsv, readCsvFormat } from './csv';
+import { createCellReader, openFile, readCsv, readCsvFormat, type CsvFormat, type CsvRow } from './csv';
 import { countRecordedImages, holdsImages, imageTickMs, readRecordedImages } from './image-files';
 import type { HandleBatch, Message, Source } from '../source';
 
@@ -55,7 +55,7 @@ const tickMs = 100;
 export function createFileSource(
   settings: FileSourceSettings,
   onPassEnd: (pass: number) => void | Promise<void> = () => undefined,
-): Source & { position(): number } {
+): Omit<Source, 'position'> & { position(): number } {
   const { rate, path, historyRecords } = settings;
   const stopping = new AbortController();
   /** A call, because the compiler keeps the value of a property across an await. */
@@ -239,11 +239,19 @@ async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<File
       if (line !== '') yield { timestamp: undefined, raw: Buffer.from(line) };
     return;
   }
-  const { key, timestamp, conditions } = columns;
-  const given = new Set(conditions);
   const format = await readCsvFormat(path);
+  yield* csvRecords(readCsv(path, format), format, columns);
+}
+
+/** The rows of a CSV file as records. */
+export async function* csvRecords(
+  rows: AsyncIterable<CsvRow>,
+  format: CsvFormat,
+  { key, timestamp, conditions }: FileColumns,
+): AsyncGenerator<FileRecord> {
+  const given = new Set(conditions);
   const readers = new Map(format.columns.map((name) => [name, createCellReader(format)]));
-  for await (const { line, cells, problem, isShort } of readCsv(path, format)) {
+  for await (const { line, cells, problem, isShort } of rows) {
     const record: FileRecord = {
       key: cells[key],
       timestamp: cells[timestamp],

@@ -1,0 +1,69 @@
+/**
+ * The newest records of standard input, in files, since a training is another process:
+ *
+ *     <spool>.ndjson      the newest ones
+ *     <spool>.1.ndjson    those before
+ */
+import { appendFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { privateFile, privateFolder } from '../../system/atomic-write';
+import { unlessMissing } from '../../system/file-system';
+import { createFileHistory, type FileRecords } from '../file/file';
+import type { HistoryChunk, ReadHistory } from '../history';
+import type { Message } from '../source';
+
+/** Records of one file. */
+const recordsPerFile = 100_000;
+
+const lineFeed = Buffer.from('\n');
+
+export type Spool = ReturnType<typeof createSpool>;
+
+/** Begins empty. */
+export function createSpool(path: string, limit = recordsPerFile) {
+  const [newest, older] = [`${path}.ndjson`, `${path}.1.ndjson`];
+  let isPrepared = false;
+  let inNewest = 0;
+  let inOlder = 0;
+
+  return {
+    count: (): number => inOlder + inNewest,
+    async add(messages: readonly Message[]): Promise<void> {
+      if (!isPrepared) {
+        await mkdir(dirname(path), { recursive: true, mode: privateFolder });
+        await Promise.all([newest, older].map((file) => rm(file, { force: true })));
+        isPrepared = true;
+      }
+      if (inNewest >= limit) {
+        await rename(newest, older);
+        [inOlder, inNewest] = [inNewest, 0];
+      }
+      const lines = messages.flatMap(({ value, problem }) =>
+        value === null || problem !== undefined ? [] : [value, lineFeed],
+      );
+      await appendFile(newest, Buffer.concat(lines), { mode: privateFile });
+      inNewest += lines.length / 2;
+    },
+  };
+}
+
+/** All records in the files; a training that begins while more are added leaves those out. */
+export function createSpoolHistory(
+  path: string,
+  records: Pick<FileRecords, 'columns' | 'timestampUnit' | 'timeZone'>,
+): ReadHistory {
+  return async function* readHistory(range) {
+    const chunks: HistoryChunk[] = [];
+    for (const file of [`${path}.1.ndjson`, `${path}.ndjson`]) {
+      if ((await unlessMissing(stat(file))) === undefined) continue;
+      for await (const chunk of createFileHistory({ ...records, path: file }, Infinity)(range))
+        chunks.push(chunk);
+    }
+    let excess = chunks.reduce((sum, { length }) => sum + length, 0) - range.maxRecords;
+    for (const chunk of chunks) {
+      const left = chunk.slice(Math.max(0, excess));
+      excess -= chunk.length - left.length;
+      if (left.length > 0) yield left;
+    }
+  };
+}

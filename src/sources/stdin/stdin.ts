@@ -1,0 +1,188 @@
+/** Standard input as a source: lines are delivered as they come, until the input ends. */
+import { PassThrough, type Readable } from 'node:stream';
+import { DecodeError } from '../../errors';
+import { csvFormatOf, readCsvFrom } from '../file/csv';
+import { csvRecords, timeOf, type FileRecord, type FileRecords } from '../file/file';
+import type { Message, Source } from '../source';
+import { createSpool } from './spool';
+
+interface StdinSourceSettings extends Omit<FileRecords, 'path'> {
+  format: 'auto' | 'ndjson' | 'csv';
+  /** Records at the beginning that a training before the first record uses. */
+  historyRecords: number;
+}
+
+export interface StdinSourceOptions {
+  settings: StdinSourceSettings;
+  /** Name of the origin of all records, and of their device where they have none. */
+  topic: string;
+  input: Readable;
+  /** Path of the files that trainings read, without their endings. */
+  spool: string;
+  onPassEnd: (pass: number) => void | Promise<void>;
+}
+
+const maxBatch = 256;
+
+/** Rows of CSV that show its format. */
+const sampleLines = 21;
+
+/** Longest line, characters. */
+const maxLine = 64 * 1024 * 1024;
+
+export function createStdinSource(options: StdinSourceOptions): Source {
+  const { settings, topic, input, spool: path, onPassEnd } = options;
+  const batches = inBatches(toMessages(readRecords(input, settings), options), maxBatch);
+  const spool = createSpool(path);
+  const stopping = new AbortController();
+  /** A call, because the compiler keeps the value of a property across an await. */
+  const isStopping = (): boolean => stopping.signal.aborted;
+  let history: Promise<void> | undefined;
+  /** Records after the history that were read with it. */
+  let rest: Message[] = [];
+  let running: Promise<void> | undefined;
+
+  async function readHistory(): Promise<void> {
+    for (let left = settings.historyRecords; left > 0;) {
+      const next = await batches.next();
+      if (next.done === true) return;
+      await spool.add(next.value.slice(0, left));
+      rest = next.value.slice(left);
+      left -= next.value.length;
+    }
+  }
+
+  async function deliver(handle: Parameters<Source['run']>[0]): Promise<void> {
+    await history;
+    const deliverOne = async (messages: readonly Message[]): Promise<void> => {
+      await handle({ topic: topic, partition: 0, messages, lag: undefined });
+      await spool.add(messages);
+    };
+    if (rest.length > 0 && !isStopping()) await deliverOne(rest);
+    for (;;) {
+      const next = await batches.next();
+      if (isStopping()) return;
+      if (next.done === true) break;
+      await deliverOne(next.value);
+    }
+    await onPassEnd(1);
+  }
+
+  return {
+    ready: () => ({ ready: true, reason: '' }),
+    async position() {
+      if (running === undefined) await (history ??= readHistory());
+      return spool.count();
+    },
+    run: (handle) =>
+      (running ??= deliver(handle).catch((error: unknown) => {
+        // The input that stop() closes ends too early.
+        if (!isStopping()) throw error;
+      })),
+    async stop() {
+      stopping.abort();
+      // A read that waits ends with the input.
+      input.destroy();
+      // Its error is for the caller of run.
+      await running?.catch(() => undefined);
+    },
+  };
+}
+
+async function* toMessages(
+  records: AsyncIterable<FileRecord>,
+  { topic, settings: { timestampUnit, timeZone } }: StdinSourceOptions,
+): AsyncGenerator<Message> {
+  let index = 0;
+  for await (const { key = topic, timestamp, values, conditions, raw, problem } of records) {
+    const value = raw ?? Buffer.from(JSON.stringify({ key, timestamp, values, conditions }));
+    yield {
+      ...(problem !== undefined && { problem: new DecodeError('damaged_record', problem) }),
+      key: raw === undefined ? null : Buffer.from(topic),
+      value,
+      timestamp: timeOf(timestamp, timestampUnit, timeZone),
+      origin: { topic: topic, partition: 0, offset: String(index++) },
+      warmUp: false,
+    };
+  }
+}
+
+async function* readRecords(
+  input: Readable,
+  { format, columns }: StdinSourceSettings,
+): AsyncGenerator<FileRecord> {
+  const lines = readLines(input);
+  const first: string[] = [];
+  const isCsv = (): boolean =>
+    format === 'csv' || (format === 'auto' && first[0] !== undefined && !/^\s*\{/.test(first[0]));
+  // A loop that is left would close the input.
+  for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
+    first.push(next.value);
+    if (!isCsv() || first.length === sampleLines) break;
+  }
+  if (!isCsv()) {
+    for (const line of first) yield { timestamp: undefined, raw: Buffer.from(line) };
+    for await (const line of lines) yield { timestamp: undefined, raw: Buffer.from(line) };
+    return;
+  }
+  const sample = `${first.join('\n')}\n`;
+  const csv = csvFormatOf(sample);
+  const bytes = new PassThrough();
+  bytes.write(sample);
+  const copying = (async () => {
+    try {
+      for await (const line of lines) if (!bytes.write(`${line}\n`)) await drained(bytes);
+      bytes.end();
+    } catch (error) {
+      bytes.destroy(error as Error);
+    }
+  })();
+  yield* csvRecords(readCsvFrom(bytes, csv), csv, columns);
+  await copying;
+}
+
+function drained(stream: PassThrough): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once('drain', resolve);
+    stream.once('close', resolve);
+  });
+}
+
+/** Lines without blank ones. @throws Error for a line that is too long */
+async function* readLines(input: Readable): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of input.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (rest + chunk).split(/\r?\n/);
+    rest = lines.pop() ?? '';
+    if (rest.length > maxLine)
+      throw new Error(`a line of standard input has more than ${maxLine} characters`);
+    for (const line of lines) if (line.trim() !== '') yield line;
+  }
+  if (rest.trim() !== '') yield rest;
+}
+
+/** Items that are there without waiting come in one batch. */
+async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  const iterator = items[Symbol.asyncIterator]();
+  let pending = iterator.next();
+  for (;;) {
+    const first = await pending;
+    if (first.done === true) return;
+    const batch = [first.value];
+    pending = iterator.next();
+    // Its error is thrown where it is awaited.
+    pending.catch(() => undefined);
+    while (batch.length < size) {
+      const next = await Promise.race([pending, immediate()]);
+      if (next === undefined || next.done === true) break;
+      batch.push(next.value);
+      pending = iterator.next();
+      pending.catch(() => undefined);
+    }
+    yield batch;
+  }
+}
+
+function immediate(): Promise<undefined> {
+  return new Promise((resolve) => setImmediate(() => resolve(undefined)));
+}
