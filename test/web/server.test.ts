@@ -306,9 +306,9 @@ describe('many connections', () => {
       connectTo(server, 'GET /me').catch(() => undefined),
     );
     const sockets = await Promise.all(connecting);
-    const began = performance.now();
     expect((await fetch(`${server.address.url}/healthz`)).status).toBe(200);
-    expect(performance.now() - began).toBeLessThan(2_000);
+    // It did not have to wait until they were given up.
+    expect(sockets.some((socket) => socket?.readyState === 'open')).toBe(true);
     sockets.forEach((socket) => socket?.destroy());
   });
 });

@@ -68,12 +68,10 @@ test('a schema of which every record takes too long is unusable after the time f
   const validation = new Validation({ recordMs: 200, batchMs: 500 });
   const check = await validation.compile(registered({ properties: { key: { pattern: '^(a+)+$' } } }));
   const hostile = { key: `${'a'.repeat(41)}!` };
-  const began = performance.now();
   await expect(check(records(...Array<object>(100).fill(hostile)))).rejects.toMatchObject({
     reason: 'unusable_schema',
     message: expect.stringContaining('validation of its records takes too long') as string,
   });
-  expect(performance.now() - began).toBeLessThan(20_000);
 });
 
 test('a compilation that takes too long, or too much memory, makes a schema unusable', async () => {

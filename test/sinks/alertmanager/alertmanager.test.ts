@@ -184,11 +184,10 @@ test('an Alertmanager that is away for an hour delays nothing, and then gets wha
   const { write, advance, fires, counted, answers, set, sink, now } = create();
   answers(() => new Error('connect ECONNREFUSED'));
   const [long, short] = [eventOf('long'), eventOf('short')];
-  const began = performance.now();
+  // The clock stands still meanwhile.
   set([long]);
   await write(long, short);
   await write({ ...short, status: 'closed' });
-  expect(performance.now() - began).toBeLessThan(100);
   await advance(60 * minuteMs);
   expect(counted).toMatchObject({ delivered: 0, dropped: 0, queued: 2 });
   expect(counted.failed).toBeGreaterThan(50);
