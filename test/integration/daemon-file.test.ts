@@ -509,6 +509,62 @@ test('follows its configuration while it scores, keeps it where the next one is 
   expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
 });
 
+test('two processes on one store answer for each other, also when one is killed', async () => {
+  const store = await copyStore(trainedStore);
+  const tokenFile = path.join(await newFolder(), 'token');
+  const token = 'a-token-for-this-test';
+  await writeFile(tokenFile, token);
+  const second = path.join(config, 'second.csv');
+  await writeFile(second, (await readFile(recording, 'utf8')).replaceAll('pump-1', 'pump-2'));
+  const given = path.join(config, 'given.csv');
+  const shared = {
+    'store.pollInterval': '200ms',
+    'past.saveInterval': '200ms',
+    'api.tokenFile': tokenFile,
+    'training.labels.file': given,
+  };
+  const one = startReplay(store, shared);
+  const other = startReplay(store, { ...shared, 'source.file.path': second });
+  await Promise.all([one.ready(), other.ready()]);
+  interface Listed {
+    events: { id: string; key: string; revision: number; label?: { note: string } }[];
+  }
+  const eventsOf = async (daemon: VaemonProcess): Promise<Listed['events']> =>
+    (JSON.parse((await daemon.get('/api/v1/events?kind=anomaly')).body) as Listed).events;
+  const lists = async (daemon: VaemonProcess, key: string): Promise<boolean> =>
+    (await eventsOf(daemon)).some((event) => event.key === key);
+  for (const daemon of [one, other])
+    for (const key of ['pump-1', 'pump-2'])
+      await until(`an event of ${key} in both`, () => lists(daemon, key));
+  const processes = async (daemon: VaemonProcess): Promise<number> => {
+    const { body } = await daemon.get('/api/v1/detectors/plant');
+    return (JSON.parse(body) as { processes: unknown[] }).processes.length;
+  };
+  await until('both processes in the list', async () => (await processes(other)) === 2);
+
+  // An event of the first process, labelled at the other one.
+  const event = (await eventsOf(other)).find(({ key }) => key === 'pump-1')!;
+  const url = String(other.log('web server listens')[0]!['url']);
+  const label = (note: string): Promise<Response> =>
+    fetch(`${url}/api/v1/events/${encodeURIComponent(event.id)}/label`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body: JSON.stringify({ label: 'anomaly', note, revision: event.revision }),
+    });
+  const answers = await Promise.all([label('one person'), label('another person')]);
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+  const noteAt = async (daemon: VaemonProcess): Promise<string | undefined> =>
+    (await eventsOf(daemon)).find(({ id }) => id === event.id)?.label?.note;
+  await until('the label in the first process', async () => (await noteAt(one)) !== undefined);
+  expect(await noteAt(one)).toBe(await noteAt(other));
+  expect((await readFile(given, 'utf8')).trim().split('\n')).toHaveLength(2);
+
+  await one.signal('SIGKILL');
+  expect(await lists(other, 'pump-1')).toBe(true);
+  expect(await noteAt(other)).toMatch(/person$/);
+  expect(await other.signal('SIGTERM')).toEqual(cleanExit);
+});
+
 test('says so when its port is in use', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
