@@ -559,6 +559,10 @@ test('two processes on one store answer for each other, also when one is killed'
   expect(await noteAt(one)).toBe(await noteAt(other));
   expect((await readFile(given, 'utf8')).trim().split('\n')).toHaveLength(2);
 
+  // The token is replaced while the process runs.
+  await writeFile(tokenFile, 'another-token-of-this-test');
+  expect((await label('with the old token')).status).toBe(401);
+
   await one.signal('SIGKILL');
   expect(await lists(other, 'pump-1')).toBe(true);
   expect(await noteAt(other)).toMatch(/person$/);
