@@ -1,7 +1,15 @@
 /** `vaemon versions`: the model versions of a detector, by the daemon or, if none runs, in the store. */
 import type { Command } from 'commander';
 import { createModelStore, type ModelStore } from '../store/model-store';
-import type { VersionSummary } from '../web/api/detector-view';
+import { createTrialStore, type TrialStore } from '../store/trials';
+import {
+  compareVersions,
+  listVersions,
+  promotable,
+  versionBefore,
+  type Comparison,
+  type VersionSummary,
+} from '../store/versions';
 import { byDaemonOrStore, openApi, route, urlHelp, type ApiClient, type ApiOptions } from './api-client';
 import type { CommandContext, Register } from './context';
 import { nameDetector } from './detector-name';
@@ -10,13 +18,15 @@ import { detectorCommand, jsonText } from './options';
 /** What a command does, by the API and without a daemon. */
 interface Work<T> {
   byApi: (api: ApiClient, detector: string) => Promise<T>;
-  inStore: (store: ModelStore) => Promise<T>;
+  inStore: (store: ModelStore, trials: TrialStore) => Promise<T>;
 }
 
 export const register: Register = (program, context) => {
   const versions = program
     .command('versions')
-    .description('list, show, use and pin model versions, by the daemon or, if none runs, in the store');
+    .description(
+      'list, show, compare, use, pin and promote model versions, by the daemon or, if none runs, in the store',
+    );
   const add = (name: string, description: string): Command =>
     detectorCommand(versions, name, description)
       .option('--url <url>', urlHelp)
@@ -58,13 +68,39 @@ export const register: Register = (program, context) => {
       options,
       context,
       {
-        byApi: async (api, detector) =>
-          choosing(before(await listing.byApi(api, detector)), false).byApi(api, detector),
-        inStore: async (store) => choosing(before(await listing.inStore(store)), false).inStore(store),
+        async byApi(api, detector) {
+          const { versions: listed } = await listing.byApi(api, detector);
+          return choosing(versionBefore(listed), false).byApi(api, detector);
+        },
+        async inStore(...stores) {
+          const { versions: listed } = await listing.inStore(...stores);
+          return choosing(versionBefore(listed), false).inStore(...stores);
+        },
       },
       formatVersions,
     ),
   );
+  add('promote', 'use a version that is on trial, or that failed a gate, without its gates')
+    .argument('[version]', 'its name; without it, the newest such version')
+    .action((path: string, version: string | undefined, options: ApiOptions) =>
+      run(path, options, context, promoting(version), formatVersions),
+    );
+  add('compare', 'show what differs between two versions: settings, records, report, gates')
+    .argument('<a>', 'name of a version')
+    .argument('<b>', 'name of another one')
+    .action((path: string, a: string, b: string, options: ApiOptions) =>
+      run(
+        path,
+        options,
+        context,
+        {
+          byApi: (api, detector) =>
+            api.request('GET', route`/detectors/${detector}/comparison?a=${a}&b=${b}`) as never,
+          inStore: (store, trials) => compareVersions(store, trials, [a, b]),
+        },
+        formatComparison,
+      ),
+    );
   add('unpin', 'let the next version that is trained come into use').action(
     (path: string, options: ApiOptions) =>
       run(
@@ -73,9 +109,9 @@ export const register: Register = (program, context) => {
         context,
         {
           byApi: (api, detector) => api.request('DELETE', route`/detectors/${detector}/pin`) as never,
-          async inStore(store) {
-            await store.unpin();
-            return listing.inStore(store);
+          async inStore(...stores) {
+            await stores[0].unpin();
+            return listing.inStore(...stores);
           },
         },
         formatVersions,
@@ -89,10 +125,7 @@ interface Listed {
 
 const listing: Work<Listed> = {
   byApi: (api, detector) => api.request('GET', route`/detectors/${detector}/versions`) as never,
-  async inStore(store) {
-    const pinned = await store.pinned();
-    return { versions: (await store.list()).map((one) => ({ ...one, pinned: one.version === pinned })) };
-  },
+  inStore: async (store, trials) => ({ versions: await listVersions(store, trials) }),
 };
 
 function choosing(version: string, pin: boolean): Work<Listed> {
@@ -101,13 +134,31 @@ function choosing(version: string, pin: boolean): Work<Listed> {
       const expected = currentOf(await listing.byApi(api, detector));
       return api.request('PUT', route`/detectors/${detector}/current`, { version, expected, pin }) as never;
     },
-    async inStore(store) {
+    async inStore(store, trials) {
       if (pin) await store.pin(version);
       else {
         await store.unpin();
         await store.setCurrent(version);
       }
-      return listing.inStore(store);
+      await trials.choose(version, Date.now());
+      return listing.inStore(store, trials);
+    },
+  };
+}
+
+function promoting(wanted: string | undefined): Work<Listed> {
+  return {
+    async byApi(api, detector) {
+      const listed = await listing.byApi(api, detector);
+      const body = { version: wanted ?? promotable(listed.versions), expected: currentOf(listed) };
+      return api.request('POST', route`/detectors/${detector}/promotion`, body) as never;
+    },
+    async inStore(...stores) {
+      const { versions } = await listing.inStore(...stores);
+      const version = wanted ?? promotable(versions);
+      // Throws if it is not on trial.
+      promotable(versions.filter((one) => one.version === version));
+      return choosing(version, false).inStore(...stores);
     },
   };
 }
@@ -116,15 +167,6 @@ function currentOf({ versions }: Listed): string {
   const current = versions.find((one) => one.current);
   if (current === undefined) throw new Error('there is no current version');
   return current.version;
-}
-
-/** The version before the current one. */
-function before(listed: Listed): string {
-  const { versions } = listed;
-  const at = versions.findIndex(({ version }) => version === currentOf(listed));
-  const older = versions[at + 1];
-  if (older === undefined) throw new Error('there is no version before the current one');
-  return older.version;
 }
 
 async function run<T extends object>(
@@ -136,10 +178,11 @@ async function run<T extends object>(
 ): Promise<void> {
   const api = await openApi(path, options, context);
   const detector = nameDetector(api.settings, options.detector);
+  const { path: directory } = api.settings.daemon.store;
   const result = await byDaemonOrStore(
     context,
     () => byApi(api, detector),
-    () => inStore(createModelStore({ directory: api.settings.daemon.store.path, detector })),
+    () => inStore(createModelStore({ directory, detector }), createTrialStore(directory, detector)),
   );
   context.stdout.write(options.json === true ? jsonText(result) : format(result));
 }
@@ -148,8 +191,27 @@ function formatVersions({ versions }: Listed): string {
   if (versions.length === 0) return 'there are no versions yet\n';
   return versions
     .map(
-      ({ version, current, pinned }) =>
-        `${version}${current ? '  current' : ''}${pinned ? '  pinned' : ''}\n`,
+      ({ version, current, pinned, trial }) =>
+        `${version}${current ? '  current' : ''}${pinned ? '  pinned' : ''}${trial ? `  ${trial.state}` : ''}\n`,
     )
     .join('');
+}
+
+function formatComparison({ versions, differences }: Comparison): string {
+  const gates = versions.flatMap(({ version, trial }) =>
+    trial === undefined
+      ? []
+      : [
+          `${version}  ${trial.state}, compared with ${trial.before}`,
+          ...trial.gates.map(
+            ({ gate, passed, text }) => `  ${passed ? 'passed' : 'failed'}  ${gate}: ${text}`,
+          ),
+        ],
+  );
+  const width = Math.max(0, ...differences.map(({ what }) => what.length));
+  const lines = differences.map(
+    ({ what, values }) =>
+      `${what.padEnd(width)}  ${values.map((value) => JSON.stringify(value)).join('  →  ')}`,
+  );
+  return [...gates, ...(lines.length === 0 ? ['no differences'] : lines), ''].join('\n');
 }

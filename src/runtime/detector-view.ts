@@ -7,6 +7,7 @@ import type { Past } from '../past/past';
 import type { ScoringProcess } from '../past/processes';
 import type { ModelStore } from '../store/model-store';
 import { versionCreatedAt } from '../store/version-name';
+import { compareVersions, listVersions } from '../store/versions';
 import type { DetectorState, DetectorView } from '../web/api/detector-view';
 import { messageOf } from '../system/error-text';
 import { ApiError } from '../web/api/route';
@@ -14,6 +15,7 @@ import type { CanaryWatch } from './canary-watch';
 import type { LabelWriter } from './label-writer';
 import type { ModelLifecycle } from './model-lifecycle';
 import type { ModelSlot } from './model-slot';
+import type { Trials } from './trials';
 import { supposeTarget } from './what-if';
 
 export interface ViewParts {
@@ -31,6 +33,7 @@ export interface ViewParts {
   changes: Pick<ModelLifecycle, 'useVersion' | 'training'>;
   /** The processes that score, this one first. */
   processes: () => ScoringProcess[];
+  trials: Pick<Trials, 'list' | 'progress'>;
   /** Unix ms. */
   now: () => number;
 }
@@ -41,7 +44,7 @@ const sum = (processes: readonly ScoringProcess[], of: (one: ScoringProcess) => 
   processes.reduce((total, one) => total + of(one), 0);
 
 export function createDetectorView(parts: ViewParts): DetectorView {
-  const { settings, past, slot, canaries, store } = parts;
+  const { settings, past, slot, canaries, store, trials } = parts;
   function modelState(): DetectorState['model'] {
     const active = slot.current();
     if (active === undefined) return undefined;
@@ -88,9 +91,15 @@ export function createDetectorView(parts: ViewParts): DetectorView {
       if (active === undefined) throw new ApiError(409, 'there is no model in use yet');
       return supposeTarget(target, { settings: settings(), past, version: active.detector.state });
     },
-    async versions() {
-      const pinned = await store.pinned();
-      return (await store.list()).map((one) => ({ ...one, pinned: one.version === pinned }));
+    versions: () => listVersions(store, trials),
+    trial: () => trials.progress(),
+    async compare(...names) {
+      try {
+        return await compareVersions(store, trials, names);
+      } catch (error) {
+        if (error instanceof ModelVersionError) return undefined;
+        throw error;
+      }
     },
     staleSince: ({ by, event }) =>
       event.status === 'open'

@@ -241,6 +241,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     labels: labelWriter,
     onLabelled: () => void labels?.refresh(),
     changes: models,
+    trials,
   });
 
   const process = createPipeline({

@@ -49,6 +49,9 @@ export interface HistoryReport {
   rejectedByReason: HistorySummary['rejected'];
   /** Absent without training.historyFrom. */
   historyFrom?: FileHistoryReport;
+  /** Event times of the first and the last window, Unix ms. */
+  span: { from: number; to: number };
+  settings: Pick<DetectorSettings, 'training' | 'calibration'>;
   /** Absent where the held-out records are too few. */
   detectionPower?: DetectionPower;
 }
@@ -116,6 +119,8 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
       rejectedRecords: account.rejected,
       rejectedByReason,
       ...(fromFile && { historyFrom: fromFile }),
+      span: spanOf(dataset),
+      settings: { training, calibration },
     };
     const golden = pickGolden(dataset, trained.report.windows.fit);
     const files = await encodeBundle({ ...trained, report }, golden, recordDecoder.table, openScoring);
@@ -143,6 +148,10 @@ function seasonsOf(dataset: Dataset, { record, training }: DetectorSettings): Ti
   if (record.seasons === 'off' || record.kind === 'image') return [];
   const known = record.conditions.map(({ kind }) => kind);
   return findSeasons(dataset, known, training.timeZone);
+}
+
+function spanOf({ ends, timestamps }: Dataset): HistoryReport['span'] {
+  return { from: timestamps[ends[0]!]!, to: timestamps[ends.at(-1)!]! };
 }
 
 /** Windows spread evenly over the oldest `windows` ones of the training data. */

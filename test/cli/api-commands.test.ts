@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCli } from '../../src/cli/cli';
+import { createTrialStore } from '../../src/store/trials';
 import { createEventFiles, eventFolder } from '../../src/past/event-files';
 import { removeFolders, minimalDetector, writeFolder } from '../config/folder';
 import { changeToken, eventOf, play, startApi, type Started } from '../web/api/harness';
@@ -250,5 +251,44 @@ describe('in the store while no daemon runs', () => {
       code: 1,
       stderr: expect.stringContaining('times of the recording') as string,
     });
+  });
+});
+
+describe.each(['by the daemon', 'in the store while none runs'])('a version on trial, %s', (how) => {
+  const first = '20260101T000000.000Z';
+
+  test('is listed, compared, skipped by a rollback, and promoted', async () => {
+    const files = new Map([['report.json', Buffer.from('{"epochs":3}')]]);
+    const second = await started.store.publish(files, {}, { onTrial: true });
+    const third = await started.store.publish(files, {}, { onTrial: true });
+    if (how.startsWith('in'))
+      writeFileSync(
+        join(folder, 'daemon.yaml'),
+        `http: { port: 1 }\nstore: { path: '${started.directory}' }\n`,
+      );
+    const trials = createTrialStore(started.directory, 'plant');
+    const trial = { before: first, since: 1, changedAt: 1, by: 'gates' } as const;
+    const gates = [{ gate: 'power', passed: false, text: 'blind' } as const];
+    const versions = (...argv: string[]) => run('versions', argv[0]!, folder, ...argv.slice(1));
+    expect(await versions('promote')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no version on trial') as string,
+    });
+    await trials.put({ version: second, state: 'refused', gates, ...trial });
+    await trials.put({ version: third, state: 'shadow', gates: [], ...trial });
+    const states = `${third}  shadow\n${second}  refused\n${first}  current\n`;
+    expect((await versions('list')).stdout).toBe(states);
+    expect((await versions('compare', first, second)).stdout).toBe(
+      `${second}  refused, compared with ${first}\n  failed  power: blind\nreport.epochs  12  →  3\n`,
+    );
+    const compared = await versions('compare', second, third, '--json');
+    expect(JSON.parse(compared.stdout)).toMatchObject({ versions: [{}, {}], differences: [] });
+    expect(await versions('compare', first, '20250101T000000.000Z')).toMatchObject({ code: 1 });
+
+    expect((await versions('promote')).stdout).toContain(`${third}  current  kept\n`);
+    // The one that failed a gate is not what a rollback leads to.
+    expect((await versions('rollback')).stdout).toContain(`${first}  current`);
+    expect((await versions('promote', second)).stdout).toContain(`${second}  current  kept\n`);
+    expect(await versions('promote', second)).toMatchObject({ code: 1 });
   });
 });

@@ -1,6 +1,7 @@
 /** The page in a real browser: Chromium, where it is installed. */
 import { existsSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
+import { createTrialStore } from '../../src/store/trials';
 import { changeToken, eventOf, play, startApi, type Started } from './api/harness';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
@@ -218,6 +219,29 @@ inBrowser('the page', () => {
     await page.click('button:has-text("Train now")');
     await page.waitForTimeout(300);
     expect(started.told.trainings).toBe(1);
+    expect(problems).toEqual([]);
+  });
+
+  test('shows the gates of a version that failed one, and promotes it', async () => {
+    const files = new Map([['report.json', Buffer.from('{"records":7}')]]);
+    const second = await started.store.publish(files, {}, { onTrial: true });
+    await createTrialStore(started.directory, 'plant').put({
+      version: second,
+      before: '20260101T000000.000Z',
+      state: 'refused',
+      since: 1,
+      changedAt: 1,
+      by: 'gates',
+      gates: [{ gate: 'power', passed: false, text: 'finds 3 % of the canaries' }],
+    });
+    await page.goto(started.url);
+    await page.evaluate(`sessionStorage.setItem('vaemon-token', '${changeToken}')`);
+    await page.goto(`${started.url}/#/versions`);
+    await page.click('details:has-text("failed a gate") summary');
+    expect(await textOf('details[open] dl')).toContain('failed: finds 3 % of the canaries');
+    await page.click('details[open] button:has-text("Promote")');
+    await page.waitForSelector('.tag:has-text("trial over")');
+    expect(started.told.used).toEqual([[second, false]]);
     expect(problems).toEqual([]);
   });
 

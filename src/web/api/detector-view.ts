@@ -1,6 +1,7 @@
 /** What the API shows of a detector, and what it can have it do. */
 import type { DetectionPower } from '../../scoring/detection-power';
 import type { LabelName } from '../../domain/label';
+import type { Comparison, VersionSummary } from '../../store/versions';
 import type { PastEvent } from '../../past/event-records';
 import type { Mutes } from '../../past/mutes';
 import type { Past } from '../../past/past';
@@ -58,13 +59,13 @@ export interface WhatIf {
   missed: readonly string[];
 }
 
-export interface VersionSummary {
+export interface TrialProgress {
   version: string;
-  /** ISO 8601. */
-  createdAt: string;
-  current: boolean;
-  /** It stays current, whatever is trained. */
-  pinned: boolean;
+  /** Records that this process has had scored by both versions, and the number that is needed in all. */
+  records: number;
+  needed: number;
+  /** Share of its time that has passed. */
+  share: number;
 }
 
 /** A detector that runs. Its changes throw an ApiError where they are not possible. */
@@ -77,6 +78,8 @@ export interface DetectorView {
   /** Since when an open event is no longer followed, as its process has died and no other one has its partition; Unix ms. */
   staleSince(past: PastEvent): number | undefined;
   versions(): Promise<VersionSummary[]>;
+  /** How far the trial in progress has come in this process; undefined without one. */
+  trial(): TrialProgress | undefined;
   /** The report of a version; undefined if there is no such version. */
   report(version: string): Promise<Record<string, unknown> | undefined>;
   /** @param target as in a configuration; undefined = the configured one */
@@ -92,6 +95,8 @@ export interface DetectorView {
    */
   use(version: string, pin: boolean, expected: string): Promise<void>;
   unpin(): Promise<void>;
+  /** What differs between two versions; undefined if one of them does not exist. */
+  compare(first: string, second: string): Promise<Comparison | undefined>;
 }
 
 /** Every configured detector, in the order of the configuration. */

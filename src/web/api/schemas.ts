@@ -1,4 +1,6 @@
 /** The schemas of what the API returns, by their names in the OpenAPI document. */
+import { gateNames } from '../../calibration/gates';
+import { trialStates } from '../../store/trials';
 import { labelNames } from '../../domain/label';
 import { flagOf, listOf, numberOf, numberOrNull, objectOf, ref, textOf, timeOf, type Schema } from './route';
 
@@ -215,11 +217,69 @@ export const schemas: Readonly<Record<string, Schema>> = {
       numberOrNull('By channel: three usual errors of normal records, in its unit; null = too few'),
     ),
   }),
-  Version: objectOf({
-    version: textOf('Its name'),
-    createdAt: textOf('When it was published, ISO 8601'),
-    current: flagOf('Whether processes use it, or will within store.pollInterval'),
-    pinned: flagOf('Whether it stays so, whatever is trained'),
+  Version: objectOf(
+    {
+      version: textOf('Its name'),
+      createdAt: textOf('When it was published, ISO 8601'),
+      current: flagOf('Whether processes use it, or will within store.pollInterval'),
+      pinned: flagOf('Whether it stays so, whatever is trained'),
+      trial: ref('Trial'),
+    },
+    ['trial'],
+  ),
+  Trial: objectOf(
+    {
+      version: textOf('The version'),
+      before: textOf('The version in use when it began'),
+      state: {
+        type: 'string',
+        enum: trialStates,
+        description:
+          '`shadow`: it scores in the shadow; `promoted`: it is in use and watched; `kept`: its trial is over; `refused`, ' +
+          '`rolled_back`: a gate failed, before or after it came into use; `withdrawn`: ended without a result',
+      },
+      since: timeOf('Since when, by the clock of the detector'),
+      changedAt: timeOf('Since when, by the clock of the machine'),
+      by: { type: 'string', enum: ['gates', 'person'] },
+      gates: listOf(
+        objectOf(
+          {
+            gate: { type: 'string', enum: gateNames },
+            passed: flagOf('Whether the version passes'),
+            value: numberOrNull('The measured value; absent where there was nothing to measure'),
+            limit: numberOrNull('Its bound'),
+            text: textOf('Both in words'),
+          },
+          ['value', 'limit'],
+        ),
+      ),
+      reason: textOf('Why it ended, where that was for no gate'),
+    },
+    ['reason'],
+  ),
+  TrialProgress: objectOf({
+    version: textOf('The version on trial'),
+    records: numberOf('Records that this process has had scored by both versions'),
+    needed: numberOf('Records that are needed in all processes'),
+    share: numberOf('Share of its time that has passed'),
+  }),
+  Comparison: objectOf({
+    versions: listOf(
+      objectOf(
+        {
+          version: textOf('Its name'),
+          createdAt: textOf('When it was published, ISO 8601'),
+          trial: ref('Trial'),
+        },
+        ['trial'],
+      ),
+    ),
+    differences: listOf(
+      objectOf({
+        what: textOf('A path in what describes a version: its model, its report, its detection power'),
+        values: { type: 'array', description: 'Of each version; null = it has none' },
+      }),
+    ),
   }),
   Mute: objectOf(
     {

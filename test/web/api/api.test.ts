@@ -1,3 +1,4 @@
+import { createTrialStore } from '../../../src/store/trials';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import Ajv from 'ajv/dist/2020';
@@ -489,6 +490,55 @@ describe('changes', () => {
       {},
       { pinned: false },
     ]);
+  });
+
+  test('a version on trial is shown with its gates, compared and promoted', async () => {
+    const first = '20260101T000000.000Z';
+    const report = { epochs: 20, span: { from: 1, to: 2 } };
+    const files = new Map([['report.json', Buffer.from(JSON.stringify(report))]]);
+    const second = await started.store.publish(files, {}, { onTrial: true });
+    const promote = (body: object, status: number) =>
+      change('POST', '/detectors/{detector}/promotion', '/detectors/plant/promotion', body, status);
+    // Without a trial it is used like any other version.
+    await promote({ version: second, expected: first }, 409);
+    const trials = createTrialStore(started.directory, 'plant');
+    const gates = [
+      { gate: 'alarms', passed: false, value: 7, limit: 2, text: '7 of 9 records alarm' } as const,
+    ];
+    const at = { since: 1, changedAt: 2 };
+    await trials.put({ version: second, before: first, state: 'refused', ...at, by: 'gates', gates });
+    expect(
+      (await ask('/detectors/{detector}/versions', '/detectors/plant/versions'))['versions'],
+    ).toMatchObject([
+      { version: second, current: false, trial: { state: 'refused', before: first, gates } },
+      { version: first, current: true },
+    ]);
+
+    const compare = (query: string, status = 200) =>
+      ask('/detectors/{detector}/comparison', `/detectors/plant/comparison?${query}`, status);
+    expect(await compare(`a=${first}&b=${second}`)).toEqual({
+      versions: [
+        expect.objectContaining({ version: first }),
+        expect.objectContaining({ version: second, trial: expect.objectContaining({ gates }) }),
+      ],
+      differences: [
+        { what: 'report.epochs', values: [12, 20] },
+        { what: 'report.span.from', values: [null, 1] },
+        { what: 'report.span.to', values: [null, 2] },
+      ],
+    });
+    await compare(`a=${first}`, 400);
+    await compare(`a=${first}&b=../current`, 404);
+
+    await promote({ version: '20250101T000000.000Z', expected: first }, 404);
+    await promote({ version: second, expected: second }, 409);
+    expect((await promote({ version: second, expected: first }, 200))['versions']).toMatchObject([
+      { version: second, current: true, trial: { state: 'kept', by: 'person' } },
+      { version: first, current: false },
+    ]);
+    expect(started.told.used).toEqual([[second, false]]);
+    await promote({ version: second, expected: second }, 409);
+    expect(started.audited().filter(({ path }) => String(path).endsWith('/promotion'))).toHaveLength(5);
   });
 
   test('nothing is changed while the audit log cannot be written', async () => {

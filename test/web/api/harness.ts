@@ -12,6 +12,7 @@ import { createDetectorView } from '../../../src/runtime/detector-view';
 import { createLabelWriter } from '../../../src/runtime/label-writer';
 import type { ModelLifecycle } from '../../../src/runtime/model-lifecycle';
 import { createModelStore, type ModelStore } from '../../../src/store/model-store';
+import { createTrialStore } from '../../../src/store/trials';
 import { createApi, type ApiOptions } from '../../../src/web/api/api';
 import { createAudit } from '../../../src/web/api/audit';
 import type { DetectorEntry, DetectorView } from '../../../src/web/api/detector-view';
@@ -147,6 +148,7 @@ export async function startApi({
         async useVersion(wanted, pin) {
           told.used.push([wanted, pin]);
           await (pin ? store.pin(wanted) : store.setCurrent(wanted));
+          await createTrialStore(directory, detector).choose(wanted, 0);
         },
         training: {
           trainNow() {
@@ -155,6 +157,7 @@ export async function startApi({
           },
         } as unknown as ModelLifecycle['training'],
       },
+      trials: { ...createTrialStore(directory, detector), progress: () => undefined },
       isTraining: () => told.isTraining,
       now: () => past.newest(),
     }),

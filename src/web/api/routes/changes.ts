@@ -3,6 +3,7 @@ import { Cron } from 'croner';
 import { isInForce, type Mute } from '../../../domain/mute';
 import { labelNames, type LabelName } from '../../../domain/label';
 import { mostMutes } from '../../../past/mutes';
+import { isRefused } from '../../../store/trials';
 import { messageOf } from '../../../system/error-text';
 import { ApiError, detectorOf, listOf, objectOf, ref, textOf, type ApiContext, type Route } from '../route';
 import { recurring } from '../schemas';
@@ -109,6 +110,28 @@ export const changeRoutes: readonly Route[] = [
       if (!versions.some((one) => one.version === version))
         throw new ApiError(404, `there is no version ${JSON.stringify(version)}`);
       await view.use(version, pin, expected);
+      return { versions: await view.versions() };
+    },
+  },
+  {
+    method: 'POST',
+    path: '/detectors/{detector}/promotion',
+    summary:
+      'Use a version that is on trial, or that failed a gate: without its gates, and it is not rolled back',
+    body: objectOf({
+      version: { ...name, description: 'The version to use' },
+      expected: { ...name, description: 'The current version as the person has seen it' },
+    }),
+    answer: objectOf({ versions: listOf(ref('Version')) }),
+    async handle(call, context) {
+      const { view } = detectorOf(call, context);
+      const { version, expected } = call.body as { version: string; expected: string };
+      const wanted = (await view.versions()).find((one) => one.version === version);
+      if (wanted === undefined) throw new ApiError(404, `there is no version ${JSON.stringify(version)}`);
+      const { current, trial } = wanted;
+      if (current || trial === undefined || (trial.state !== 'shadow' && !isRefused(trial)))
+        throw new ApiError(409, `version ${version} is not on trial`, 'PUT …/current uses any version');
+      await view.use(version, false, expected);
       return { versions: await view.versions() };
     },
   },

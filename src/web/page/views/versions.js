@@ -9,13 +9,18 @@ export async function versionsView({ place, parts, signal, changing, setTitle })
   const [wanted] = parts;
   for (const { name, model } of detectors.filter((one) => wanted === undefined || one.name === wanted)) {
     if (model === undefined) continue;
-    const { versions } = await get(path`/detectors/${name}/versions`, signal);
+    const { versions, trial: progress } = await get(path`/detectors/${name}/versions`, signal);
     const expected = versions.find(({ current }) => current)?.version;
     const isPinned = versions.some(({ pinned }) => pinned);
     const button = (text, onclick) => h('button', { type: 'button', onclick }, text);
     const use = (version, pin) =>
       changing('PUT', path`/detectors/${name}/current`, () => ({ version, expected, pin }));
-    const actionsOf = ({ version, current, pinned }) => [
+    const promote = (version) =>
+      changing('POST', path`/detectors/${name}/promotion`, () => ({ version, expected }));
+    const isPromotable = ({ current, trial }) =>
+      !current && trial !== undefined && ['shadow', 'refused', 'rolled_back'].includes(trial.state);
+    const actionsOf = ({ version, current, pinned, trial }) => [
+      isPromotable({ current, trial }) && button('Promote without its gates', promote(version)),
       !current && button('Use', use(version, false)),
       !pinned && button('Use and pin', use(version, true)),
     ];
@@ -34,16 +39,19 @@ export async function versionsView({ place, parts, signal, changing, setTitle })
         'div',
         {},
         ...versions.map((version) =>
-          versionDetails(name, version, model.version, actionsOf(version), signal),
+          versionDetails(name, version, model.version, progress, actionsOf(version), signal),
         ),
       ),
     );
   }
 }
 
-function versionDetails(name, { version, createdAt, current, pinned }, inUse, actions, signal) {
+function versionDetails(name, listed, inUse, progress, actions, signal) {
+  const { version, createdAt, current, pinned, trial } = listed;
   const report = h('div');
-  const card = h('div', { class: 'card' }, report, h('p', { class: 'actions' }, actions));
+  const ofTrial = progress?.version === version ? progress : undefined;
+  const gates = trial && describeTrial(trial, ofTrial);
+  const card = h('div', { class: 'card' }, gates, report, h('p', { class: 'actions' }, actions));
   const details = h(
     'details',
     {
@@ -62,11 +70,39 @@ function versionDetails(name, { version, createdAt, current, pinned }, inUse, ac
       ' ',
       version === inUse && h('span', { class: 'tag good' }, 'in use'),
       pinned && h('span', { class: 'tag' }, 'pinned'),
+      trial && h('span', { class: `tag ${trialClass[trial.state] ?? ''}` }, trialText[trial.state]),
       current && version !== inUse && h('span', { class: 'tag warn' }, 'comes into use'),
     ),
     card,
   );
   return details;
+}
+
+const trialText = {
+  shadow: 'on trial, in the shadow',
+  promoted: 'on trial, in use',
+  kept: 'trial over',
+  refused: 'failed a gate',
+  rolled_back: 'rolled back',
+  withdrawn: 'trial ended',
+};
+const trialClass = { shadow: 'warn', promoted: 'warn', refused: 'bad', rolled_back: 'bad' };
+
+function describeTrial({ before, gates, reason }, progress) {
+  return descriptions([
+    ['Compared with', time(Date.parse(createdAtOf(before)))],
+    ['Trial ended', reason],
+    [
+      'In the shadow',
+      progress && `${percent(progress.share)} of its time, ${progress.records} of ${progress.needed} records`,
+    ],
+    ...gates.map(({ gate, passed, text }) => [`Gate: ${gate}`, `${passed ? 'passed' : 'failed'}: ${text}`]),
+  ]);
+}
+
+/** `20260131T030000.123Z` → ISO 8601. */
+function createdAtOf(version) {
+  return version.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d\.\d{3})Z.*$/, '$1-$2-$3T$4:$5:$6Z');
 }
 
 function describe(report) {
