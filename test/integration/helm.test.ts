@@ -139,6 +139,9 @@ withHelm('the chart', () => {
       .replaceAll('http://localhost:9464/runbooks', 'https://vaemon.example.com/runbooks')
       .replaceAll('http://localhost:3000', 'https://grafana.example.com');
     expect(fleet.find(({ kind }) => kind === 'PrometheusRule')!.spec).toEqual(parse(expected));
+    expect(expected).toContain('https://vaemon.example.com/runbooks');
+    expect(expected).toContain('https://grafana.example.com/');
+    expect(JSON.stringify(parse(expected))).not.toContain('localhost');
   });
 
   test('gives targets the job that the alert rules select', () => {

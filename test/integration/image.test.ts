@@ -150,7 +150,7 @@ test('the image runs the demo, answers its health check, and has no other packag
       () =>
         spawnSync(check!, args, { cwd, env }).status === 0 &&
         output.includes('"message":"web server listens"'),
-      120_000,
+      300_000,
     );
   } finally {
     demo.kill('SIGTERM');
