@@ -29,7 +29,9 @@ interface Group {
   opensFrom: number;
   opened: boolean;
   heldBack: boolean;
-  /** Its devices that are still silent. */
+  /** All of its devices, in the order in which they fell silent; `keys` of the event where it is reported. */
+  keys: Set<string>;
+  /** Those that are still silent. */
   silent: Set<string>;
   /** Its devices whose silence was accepted. */
   forgotten: [key: string, device: Device][];
@@ -37,7 +39,7 @@ interface Group {
 
 export interface SilentDevicesSnapshot {
   rollCall: RollCallSnapshot;
-  groups: readonly (Omit<Group, 'silent' | 'forgotten'> & {
+  groups: readonly (Omit<Group, 'keys' | 'silent' | 'forgotten'> & {
     silent: readonly string[];
     /** Absent in the state of older versions. */
     forgotten?: ForgottenDevices;
@@ -68,6 +70,7 @@ export function createSilentDevices(
   let groups: Group[] = (beginning?.groups ?? []).map((one) => ({
     ...one,
     event: { ...one.event },
+    keys: new Set(one.event.keys),
     silent: new Set(one.silent),
     forgotten: (one.forgotten ?? []).map(([key, device]) => [key, device]),
   }));
@@ -77,8 +80,8 @@ export function createSilentDevices(
 
   const groupOf = new Map(groups.flatMap((group) => [...group.silent].map((key) => [key, group] as const)));
 
-  function snapshot({ event, heldBack }: Group): AnomalyEvent {
-    return { ...event, status: heldBack ? 'held_back' : 'open', keys: [...(event.keys ?? [])] };
+  function snapshot({ event, keys, heldBack }: Group): AnomalyEvent {
+    return { ...event, status: heldBack ? 'held_back' : 'open', keys: [...keys] };
   }
 
   function over(group: Group, closedBy: EventEnding, end: number): AnomalyEvent[] {
@@ -120,14 +123,15 @@ export function createSilentDevices(
         opensFrom: rollCall.now + interval,
         opened: false,
         heldBack: false,
+        keys: new Set(),
         silent: new Set(),
         forgotten: [],
       };
       groups.push(group);
     }
+    group.keys.add(key);
     group.silent.add(key);
     groupOf.set(key, group);
-    group.event.keys = [...new Set([...(group.event.keys ?? []), key])];
     return group;
   }
 
@@ -236,9 +240,9 @@ export function createSilentDevices(
     },
     snapshot: (): SilentDevicesSnapshot => ({
       rollCall: rollCall.snapshot(),
-      groups: groups.map((one) => ({
+      groups: groups.map(({ keys, ...one }) => ({
         ...one,
-        event: { ...one.event },
+        event: { ...one.event, keys: [...keys] },
         silent: [...one.silent],
         forgotten: [...one.forgotten],
       })),
