@@ -106,7 +106,8 @@ export function backboneGrid({ height, width }: Pick<GridShape, 'height' | 'widt
 }
 
 /**
- * The maps of both strides side by side, each averaged over 3 × 3 of its own values: a value that a defect changes is seldom alone.
+ * The maps of both strides side by side: to each cell of the finer maps the nearest one of the coarser maps. Not averaged over
+ * neighbours, which hides small defects (docs/quality.md).
  * @param x pixels in [0, 1], shape [batch, height · width · colours]
  * @returns shape [batch, down · across · backboneChannels]
  */
@@ -118,25 +119,19 @@ export function backboneFeatures(
 ): tf.Tensor2D {
   const given = tf.reshape<tf.Rank.R4>(x, [-1, height, width, colours]);
   const coloured = colours === 1 ? tf.tile(given, [1, 1, 1, 3]) : given;
-  const sampled = backbone
-    .maps(coloured)
-    .map((of) =>
-      resample(
-        tf.transpose(of, [0, 3, 1, 2]),
-        tf.tensor2d(neighbourhoods(of.shape[1], down), [of.shape[1], down]),
-        tf.tensor2d(neighbourhoods(of.shape[2], across), [of.shape[2], across]),
-      ),
-    );
-  return tf.reshape(tf.concat(sampled, 3), [-1, down * across * backboneChannels]);
+  const [finer, coarser] = backbone.maps(coloured) as [tf.Tensor4D, tf.Tensor4D];
+  const repeated = resample(
+    tf.transpose(coarser, [0, 3, 1, 2]),
+    tf.tensor2d(nearest(coarser.shape[1], down), [coarser.shape[1], down]),
+    tf.tensor2d(nearest(coarser.shape[2], across), [coarser.shape[2], across]),
+  );
+  return tf.reshape(tf.concat([finer, repeated], 3), [-1, down * across * backboneChannels]);
 }
 
-/** The mean of a value and its neighbours, for the nearest value to each of `outputs` places. Shape [inputs, outputs]. */
-function neighbourhoods(inputs: number, outputs: number): Float32Array {
+/** Of each of `outputs` places the nearest input. Shape [inputs, outputs]. */
+function nearest(inputs: number, outputs: number): Float32Array {
   const weights = new Float32Array(inputs * outputs);
-  for (let output = 0; output < outputs; output++) {
-    const centre = Math.floor((output * inputs) / outputs);
-    const [from, to] = [Math.max(0, centre - 1), Math.min(inputs - 1, centre + 1)];
-    for (let i = from; i <= to; i++) weights[i * outputs + output] = 1 / (to - from + 1);
-  }
+  for (let output = 0; output < outputs; output++)
+    weights[Math.floor((output * inputs) / outputs) * outputs + output] = 1;
   return weights;
 }
