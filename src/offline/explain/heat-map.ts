@@ -15,7 +15,9 @@ export async function drawHeatMap(
   const brightness = Float64Array.from(window.values, (byte) => byte / 255);
   const { ofPixels, high, regions } = await detector.heat(window);
   const shape = { width, height, colours: colourChannels(image) };
-  const pixels = paintHeatMap(brightness, ofPixels, shape, high, regions);
+  // Usual places stay dark.
+  const heat = ofPixels.map((oddness) => oddness - 1);
+  const pixels = paintHeatMap(brightness, heat, shape, high && high - 1, regions);
   const sharp = await loadSharp();
   return sharp(pixels, { raw: { width, height, channels: 3 } })
     .png()
