@@ -1,5 +1,6 @@
 /**
- * The lease to publish model versions of a detector, which one process holds at a time while it renews its heartbeat.
+ * A lease on a detector, which one process holds at a time while it renews its heartbeat: to publish model versions, or in
+ * `scoring-lease` in place of `lease`, to score records of a source that does not divide them between processes.
  *
  *     <directory>/<detector>/lease/holder-<token>/heartbeat    the holder, which rewrites this file regularly
  *     <directory>/<detector>/lease/ended-<token>/              the previous holder
@@ -33,6 +34,8 @@ export interface LeaseOptions {
   /** Directory of the store. */
   directory: string;
   detector: string;
+  /** What the holder alone may do; default `trains`. */
+  duty?: 'trains' | 'scores';
   /** Age of the heartbeat from which another process may take the lease over, ms. */
   timeoutMs: number;
   /** Writes heartbeats on a separate thread, for a process that blocks its event loop longer than the timeout. */
@@ -56,7 +59,11 @@ const nameOf = (kind: 'holder' | 'ended', token: number): string =>
 /** Folders of the leases that this process holds: after a restart, its process id may occur in an old heartbeat. */
 const ours = new Set<string>();
 
-/** Folder of the lease with this token, which may have ended. */
+function rootOf({ directory, detector, duty = 'trains' }: LeaseOptions): string {
+  return join(directory, detector, duty === 'trains' ? 'lease' : 'scoring-lease');
+}
+
+/** Folder of the lease to train with this token, which may have ended. */
 export function leaseFolder(directory: string, detector: string, token: number): string {
   return join(directory, detector, 'lease', nameOf('holder', token));
 }
@@ -66,19 +73,19 @@ export function leaseFolder(directory: string, detector: string, token: number):
  * @throws LeaseError that names the current holder
  */
 export async function acquireLease(options: LeaseOptions): Promise<Lease> {
-  const { directory, detector, force = false } = options;
-  const root = join(directory, detector, 'lease');
+  const { detector, force = false } = options;
+  const root = rootOf(options);
   await nodeFs.mkdir(root, { recursive: true, mode: privateFolder });
   await removeTemporaries(nodeFs, root, Date.now());
   for (let attempt = 0; attempt < 5; attempt++) {
     const known = await tokensIn(root);
     const newest = known.at(-1);
     if (newest?.kind === 'holder') {
-      if (!force) await refuseWhileAlive(root, leaseFolder(directory, detector, newest.token), options);
+      if (!force) await refuseWhileAlive(root, join(root, nameOf('holder', newest.token)), options);
       if (!(await ended(root, newest.token))) continue;
     }
     const token = (newest?.token ?? 0) + 1;
-    const folder = leaseFolder(directory, detector, token);
+    const folder = join(root, nameOf('holder', token));
     if (!(await succeeds(nodeFs.mkdir(folder, { mode: privateFolder }), 'EEXIST'))) continue;
     // Another process may have taken and released a newer lease since the tokens were read.
     if ((await tokensIn(root)).at(-1)?.token !== token) {
@@ -97,7 +104,7 @@ async function holdLease(
   root: string,
   folder: string,
   token: number,
-  { timeoutMs, detector, threaded = false }: LeaseOptions,
+  { timeoutMs, detector, duty = 'trains', threaded = false }: LeaseOptions,
 ): Promise<Lease> {
   const heartbeat = join(folder, 'heartbeat');
   const lost = new AbortController();
@@ -118,7 +125,7 @@ async function holdLease(
         return;
       }
       const error = new LeaseError(
-        `another process took over lease ${token} of detector "${detector}"; this process publishes no more versions`,
+        `another process took over lease ${token} of detector "${detector}"; this process ${duty === 'trains' ? 'publishes no more versions' : 'scores no more records'}`,
       );
       if (released === undefined) lost.abort(error);
       throw error;
@@ -177,12 +184,12 @@ async function tokensIn(root: string): Promise<{ kind: string; token: number }[]
 async function refuseWhileAlive(
   root: string,
   folder: string,
-  { timeoutMs, detector }: LeaseOptions,
+  { timeoutMs, detector, duty = 'trains' }: LeaseOptions,
 ): Promise<void> {
   const holder = await livingHolder(root, folder, timeoutMs);
   if (holder !== undefined)
     throw new LeaseError(
-      `${holder.name} trains detector "${detector}": it holds the lease ${folder}, last renewed ${holder.seconds} s ago (store.leaseTimeout: ${timeoutMs / 1000} s)`,
+      `${holder.name} ${duty} detector "${detector}": it holds the lease ${folder}, last renewed ${holder.seconds} s ago (store.leaseTimeout: ${timeoutMs / 1000} s)`,
     );
 }
 
@@ -201,15 +208,11 @@ async function livingHolder(root: string, folder: string, timeoutMs: number) {
 }
 
 /** Who holds the lease, such as `process 12 on host`; undefined if it is free. Takes nothing. */
-export async function findHolder({
-  directory,
-  detector,
-  timeoutMs,
-}: LeaseOptions): Promise<string | undefined> {
-  const root = join(directory, detector, 'lease');
+export async function findHolder(options: LeaseOptions): Promise<string | undefined> {
+  const root = rootOf(options);
   const newest = (await tokensIn(root)).at(-1);
   if (newest?.kind !== 'holder') return undefined;
-  return (await livingHolder(root, leaseFolder(directory, detector, newest.token), timeoutMs))?.name;
+  return (await livingHolder(root, join(root, nameOf('holder', newest.token)), options.timeoutMs))?.name;
 }
 
 function isAlive(pid: number, folder: string): boolean {

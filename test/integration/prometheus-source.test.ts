@@ -9,7 +9,12 @@ import {
   type PrometheusSourceSettings,
 } from '../../src/sources/prometheus/prometheus';
 import type { Message, OffsetStore } from '../../src/sources/source';
-import { clientOf, createSimulatedClock, sourceSettings } from '../sources/prometheus/fake-prometheus';
+import {
+  clientOf,
+  createSimulatedClock,
+  freeLease,
+  sourceSettings,
+} from '../sources/prometheus/fake-prometheus';
 import { newFolder, removeFolders } from './plant';
 import {
   hasPrometheus,
@@ -107,6 +112,7 @@ withPrometheus('a fleet of 200 devices with 6 channels', () => {
       },
       restorePoints: { keepOnly: () => undefined, restorePoint: () => Promise.resolve(undefined) },
       offsets,
+      acquireLease: freeLease,
       log: { info: () => undefined, warn: () => undefined },
       stopTimeoutMs: 5_000,
       clock,

@@ -15,7 +15,10 @@ afterEach(async () => {
   await nodeFs.rm(directory, { recursive: true, force: true });
 });
 
-async function acquire(timeoutMs = 60_000, options: { threaded?: boolean } = {}): Promise<Lease> {
+async function acquire(
+  timeoutMs = 60_000,
+  options: { threaded?: boolean; duty?: 'trains' | 'scores' } = {},
+): Promise<Lease> {
   const lease = await acquireLease({ directory, detector: 'pump', timeoutMs, ...options });
   held.push(lease);
   return lease;
@@ -38,6 +41,12 @@ test('one process holds the lease; others get an error that names the holder', a
   expect(String(error)).toMatch(new RegExp(`process ${process.pid} on .* trains detector "pump"`));
   await lease.release();
   expect((await acquire()).token).toBe(lease.token + 1);
+});
+
+test('a lease to score leaves the one to train free, and names what its holder does', async () => {
+  await acquire(60_000, { duty: 'scores' });
+  await acquire();
+  await expect(acquire(60_000, { duty: 'scores' })).rejects.toThrow(/ scores detector "pump"/);
 });
 
 test('of many simultaneous requests one gets the lease, repeatedly, and the tokens increase', async () => {

@@ -84,14 +84,28 @@ export async function examineStored(parts: StoredParts): Promise<Finding[]> {
   ];
 }
 
-async function examineLease({ settings: { detector }, daemon }: StoredParts): Promise<Finding[]> {
+async function examineLease({ settings, daemon }: StoredParts): Promise<Finding[]> {
+  const { detector, source } = settings;
   const { path: directory, leaseTimeoutMs: timeoutMs } = daemon.store;
+  const findings: Finding[] = [];
+  if (source.kind === 'prometheus') {
+    const scorer = await findHolder({ directory, detector, timeoutMs, duty: 'scores' });
+    if (scorer !== undefined)
+      findings.push(
+        warning(
+          'scoring lease',
+          `taken by ${scorer}: another process with this store waits`,
+          'expected while the daemon runs; else end that process',
+        ),
+      );
+  }
   const holder = await findHolder({ directory, detector, timeoutMs });
-  if (holder === undefined) return [ok('lease', 'free: no process trains this detector')];
+  if (holder === undefined) return [...findings, ok('lease', 'free: no process trains this detector')];
   const message = `taken by ${holder}`;
   return daemon.role === 'score'
-    ? [ok('lease', message)]
+    ? [...findings, ok('lease', message)]
     : [
+        ...findings,
         warning(
           'lease',
           `${message}: another process with role ${daemon.role} does not train`,

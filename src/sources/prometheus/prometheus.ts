@@ -41,10 +41,19 @@ export interface PrometheusSourceOptions {
   observer: SourceObserver;
   restorePoints: RestorePoints;
   offsets: OffsetStore;
+  /** Rejects while another process scores the same detector. */
+  acquireLease: () => Promise<ScoringLease>;
   log: Pick<Logger, 'info' | 'warn'>;
   /** How long `stop()` waits for the batch in progress, ms; after that it is scored again at the next start. */
   stopTimeoutMs: number;
   clock?: SourceClock;
+}
+
+/** Several processes that score one detector would each score everything. */
+export interface ScoringLease {
+  /** Aborted when another process scores. */
+  lost: AbortSignal;
+  release(): Promise<void>;
 }
 
 const partition = 0;
@@ -75,10 +84,19 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Source
   }
 
   async function supervise(handle: HandleBatch): Promise<void> {
-    const progress = new Progress({ ...options, clock, handle, signal, report });
+    let lease: ScoringLease | undefined;
+    let progress: Progress | undefined;
     report(false, 'reading where to continue');
     for (let attempt = 0; !isStopping();) {
       try {
+        if (lease === undefined || progress === undefined || lease.lost.aborted) {
+          progress = undefined;
+          lease = await options.acquireLease();
+          // The state of another process continues in the store.
+          options.restorePoints.keepOnly([]);
+          const either = AbortSignal.any([signal, lease.lost]);
+          progress = new Progress({ ...options, clock, handle, signal: either, report });
+        }
         await progress.next();
         attempt = 0;
       } catch (cause) {
@@ -88,6 +106,7 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Source
         await clock.pause(backOffMs(attempt++, maxBackOffMs), signal);
       }
     }
+    await lease?.release();
     report(false, 'stopped');
   }
 

@@ -1,8 +1,10 @@
 /** Records from Prometheus, or from another server with its HTTP API: the results of queries at regular times. */
 import { createHash } from 'node:crypto';
+import { basename, dirname } from 'node:path';
 import { duration, names, path, secret, show, text, textByName, url, whole } from '../../schema/formats';
 import type { Parsed, Section } from '../../schema/key';
 import type { SectionRule } from '../../schema/rule';
+import { acquireLease } from '../../store/lease';
 import type { RecordScope, SourceSpec } from '../spec';
 import { prometheusTopic } from './records';
 
@@ -183,6 +185,9 @@ const rules: readonly SectionRule<PrometheusSettings, RecordScope>[] = [
   },
 ];
 
+/** Time without a sign of life after which another process scores, ms. */
+const leaseTimeoutMs = 30_000;
+
 /** Steps between two saves of the state. */
 const saveEverySteps = 20;
 
@@ -204,7 +209,7 @@ export const prometheusSource: SourceSpec<typeof section> = {
       maxReplay: maxReplayMs,
     };
   },
-  async create(settings, { log, observer, restorePoints, offsets, shutdownTimeoutMs }) {
+  async create(settings, { log, observer, restorePoints, offsets, folder, shutdownTimeoutMs }) {
     const { createPrometheusClient } = await import('./client');
     const { createPrometheusSource } = await import('./prometheus');
     return createPrometheusSource({
@@ -213,6 +218,13 @@ export const prometheusSource: SourceSpec<typeof section> = {
       observer,
       restorePoints,
       offsets,
+      acquireLease: () =>
+        acquireLease({
+          directory: dirname(folder),
+          detector: basename(folder),
+          duty: 'scores',
+          timeoutMs: leaseTimeoutMs,
+        }),
       log,
       // The rest is for the sinks.
       stopTimeoutMs: (3 * shutdownTimeoutMs) / 4,

@@ -241,8 +241,15 @@ test.each<[string, Listener, SettingsOverrides, RegExp]>([
     ...files,
   });
   await until('the log line', () => daemon.log('source error').length > 0, 60_000);
-  const { status, body } = await daemon.get('/readyz');
-  expect([status, body]).toEqual([503, expect.stringMatching(reason)]);
+  // Between two attempts; during one the reason is that it connects.
+  await until(
+    'the reason',
+    async () => {
+      const { status, body } = await daemon.get('/readyz');
+      return status === 503 && reason.test(body);
+    },
+    60_000,
+  );
   expect(await daemon.get('/healthz')).toMatchObject({ status: 200 });
   expect(await daemon.signal('SIGTERM')).toEqual({ code: 0, signal: null });
 });

@@ -150,3 +150,7 @@ export function createSimulatedClock(now: number) {
   };
   return clock;
 }
+
+/** A lease that no other process wants. */
+export const freeLease = () =>
+  Promise.resolve({ lost: new AbortController().signal, release: () => Promise.resolve() });

@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Batch, OffsetStore, Source } from '../../../src/sources/source';
 import {
   createPrometheusSource,
+  type PrometheusSourceOptions,
   type PrometheusSourceSettings,
 } from '../../../src/sources/prometheus/prometheus';
 import {
   clientOf,
   createSimulatedClock,
+  freeLease,
   sourceSettings,
   startFakePrometheus,
   stopFakes,
@@ -54,6 +56,7 @@ interface Given {
   settings?: Partial<PrometheusSourceSettings>;
   restorePoint?: (liveFrom: bigint) => bigint | undefined;
   timeoutMs?: number;
+  acquireLease?: PrometheusSourceOptions['acquireLease'];
 }
 
 function startSource({
@@ -62,6 +65,7 @@ function startSource({
   settings,
   restorePoint,
   timeoutMs = 5_000,
+  acquireLease = freeLease,
 }: Given = {}) {
   const clock = createSimulatedClock(now);
   const batches: Batch[] = [];
@@ -82,6 +86,7 @@ function startSource({
       restorePoint: (_, liveFrom) => Promise.resolve(restorePoint?.(liveFrom)),
     },
     offsets,
+    acquireLease,
     log: {
       info: (message, fields) => logged.push([message, fields]),
       warn: (message, fields) => logged.push([message, fields]),
@@ -335,4 +340,41 @@ test('stop waits for the batch in progress, and stores it', async () => {
   await source.stop();
   expect(offsets.stored).toBe(BigInt(at(98) + 1));
   expect(source.ready()).toEqual({ ready: false, reason: 'stopped' });
+});
+
+test('while another process scores the detector nothing is scored; after that it continues where the other one ended', async () => {
+  const offsets = createOffsets(BigInt(at(90) + 1));
+  let isFree = false;
+  let released = 0;
+  const other = new AbortController();
+  const acquireLease = () =>
+    isFree
+      ? Promise.resolve({
+          lost: other.signal,
+          release() {
+            released++;
+            return Promise.resolve();
+          },
+        })
+      : Promise.reject(new Error('process 7 on host scores detector "web"'));
+  const { clock, steps, source, errors } = startSource({ offsets, acquireLease });
+  await clock.goTo(at(101));
+  expect(steps('live')).toEqual([]);
+  expect(source.ready()).toEqual({ ready: false, reason: 'process 7 on host scores detector "web"' });
+  expect(errors[0]).toMatch(/process 7/);
+
+  offsets.stored = BigInt(at(95) + 1);
+  isFree = true;
+  await clock.goTo(at(110));
+  expect(steps('live')).toEqual(range(96, 107));
+
+  // Another process takes over, scores some steps, and ends.
+  isFree = false;
+  other.abort();
+  await clock.goTo(at(115));
+  const after = steps('live').length;
+  expect(source.ready().ready).toBe(false);
+  expect(after).toBe(range(96, 107).length);
+  await source.stop();
+  expect(released).toBe(1);
 });

@@ -10,6 +10,7 @@ import {
   sourceSettings,
   startFakePrometheus,
   stopFakes,
+  freeLease,
 } from './fake-prometheus';
 
 const stepMs = 10;
@@ -82,6 +83,7 @@ async function runProcess(
       load: disk.offsets.load,
       save: (...offset) => (isAlive() ? disk.offsets.save(...offset) : Promise.reject(new Error('crashed'))),
     },
+    acquireLease: freeLease,
     log: { info: () => undefined, warn: () => undefined },
     stopTimeoutMs: 1_000,
     clock,
