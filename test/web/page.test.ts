@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { createTrialStore } from '../../src/store/trials';
+import { contrast, walk } from './accessibility';
 import { changeToken, eventOf, play, startApi, type Started } from './api/harness';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
@@ -108,6 +109,44 @@ inBrowser('the page', () => {
         return seen.size;
       });
   }
+
+  test('shows the nearest normal record, and where an image is odd', async () => {
+    play(started.past, 'pump-7');
+    await page.goto(`${started.url}/#/event/${encodeURIComponent(eventOf('pump-7', 'open').id)}`);
+    await page.waitForSelector('h2:has-text("Nearest normal record")');
+    expect(await textOf('main')).toContain('given all channels but flow, which do not fit the others');
+    expect(await page.locator('.heat').count()).toBe(0);
+    const [first] = eventOf('camera', 'closed').contributions;
+    const regions = [
+      {
+        ...first!,
+        channel: 'x 30-59, y 0-19',
+        region: { x: 30, y: 0, width: 30, height: 20 },
+        contribution: 50,
+      },
+      {
+        ...first!,
+        channel: 'x 0-29, y 20-39',
+        region: { x: 0, y: 20, width: 30, height: 20 },
+        contribution: 25,
+      },
+    ];
+    started.past.report([eventOf('camera', 'closed', { contributions: regions })], []);
+    await page.goto(`${started.url}/#/event/${encodeURIComponent(eventOf('camera', 'open').id)}`);
+    await page.waitForSelector('.heat');
+    const boxes = await page.locator('.heat span').evaluateAll((areas) =>
+      areas.map((area) => {
+        const { left, top, width, height, opacity } = (area as unknown as { style: Record<string, string> })
+          .style;
+        return [left, top, width, height, Number(opacity)];
+      }),
+    );
+    expect(boxes).toEqual([
+      ['0%', '50%', '50%', '50%', 0.575],
+      ['50%', '0%', '50%', '50%', 1],
+    ]);
+    expect(problems).toEqual([]);
+  });
 
   test('treats what comes from outside as text', async () => {
     const key = '<img src=x onerror=alert(1)>';
@@ -262,15 +301,76 @@ inBrowser('the page', () => {
     expect(await textOf('#notice')).toContain('wrong token');
   });
 
-  test('shows the newest hundred of a thousand events, and more on demand', async () => {
+  /** Every view, of a detector with an event, a label and a mute. */
+  const allViews = [
+    '',
+    'events',
+    `event/${encodeURIComponent(eventOf('pump-7', 'open').id)}`,
+    'devices',
+    'device/plant/pump-7',
+    'mutes',
+    'versions',
+    'what-if',
+  ];
+  async function fill(): Promise<void> {
+    play(started.past, 'pump-7');
+    await started.mutes.add({ key: 'pump-8', channel: '', from: 0, until: 9e12, note: 'cleaning' });
+  }
+
+  test.each(allViews)('Tab reaches each control of "%s", with a name and a visible focus', async (route) => {
+    await fill();
+    await page.goto(`${started.url}/#/${route}`);
+    await page.waitForSelector('main[aria-busy="false"]');
+    const { controls, met } = await walk(page);
+    expect(controls.length).toBeGreaterThan(7);
+    expect(met.map(({ tag, text }) => ({ tag, text }))).toEqual(controls);
+    expect(met.filter(({ name, isSeen }) => name === '' || !isSeen)).toEqual([]);
+  });
+
+  test.each(['light', 'dark'] as const)(
+    'texts differ enough from their background: %s',
+    async (colorScheme) => {
+      await fill();
+      await page.emulateMedia({ colorScheme });
+      for (const route of allViews) {
+        await page.goto('about:blank');
+        await page.goto(`${started.url}/#/${route}`);
+        await page.waitForSelector('main[aria-busy="false"]');
+        const { checked, pale } = await contrast(page);
+        expect({ route, some: checked > 10, pale }).toEqual({ route, some: true, pale: [] });
+      }
+    },
+  );
+
+  test('loads little for 10,000 devices and a thousand events, and more on demand', async () => {
+    await started.stop();
+    started = await startApi({ devices: 10_000 });
+    await openPage();
+    for (let i = 0; i < 10_000; i++) play(started.past, `pump-${i}`, 0, 1);
     for (let i = 0; i < 1000; i++)
       started.past.report(
         [eventOf(`pump-${i}`, 'closed', { id: `plant/pump-${i}`, openedAt: 1e12 + i })],
         [],
       );
+    const asked = new Set<string>();
+    const sizes: number[] = [];
+    page.on('response', (response) => {
+      if (!response.url().includes('/api/') || response.url().endsWith('/stream')) return;
+      asked.add(response.url());
+      sizes.push(Number(response.headers()['content-length']));
+    });
+    await page.goto(started.url);
+    await page.waitForSelector('tr[data-id] >> nth=7');
+    expect(asked.size).toBe(2);
+    expect(Math.max(...sizes)).toBeLessThan(20_000);
+    await page.goto(`${started.url}/#/devices`);
+    await page.waitForSelector('td a >> nth=99');
+    expect(await textOf('main h2')).toBe('plant: 10,000 devices');
+    expect(await page.locator('td a').count()).toBe(100);
     await page.goto(`${started.url}/#/events`);
     await page.waitForSelector('tr[data-id] >> nth=99');
     expect(await page.locator('tr[data-id]').count()).toBe(100);
+    expect(Math.max(...sizes)).toBeLessThan(200_000);
     await page.click('button:has-text("More")');
     await page.waitForSelector('tr[data-id] >> nth=199');
     expect(problems).toEqual([]);

@@ -64,6 +64,9 @@ export function tick(value) {
 
 export const percent = (ratio) => `${Math.round(100 * ratio)} %`;
 
+/** For a style, which has no space. */
+export const cssPercent = (ratio) => `${100 * ratio}%`;
+
 /** The route of an event, a device. */
 export const eventLink = (id) => `#/event/${encodeURIComponent(id)}`;
 export const deviceLink = (detector, key) =>

@@ -90,11 +90,13 @@ async function show() {
   try {
     const view = views[name];
     if (view === undefined) throw new Error('There is no such page');
+    main.setAttribute('aria-busy', 'true');
     main.replaceChildren(place);
     await view(context);
   } catch (error) {
     failed(error);
   }
+  if (!signal.aborted) main.setAttribute('aria-busy', 'false');
 }
 
 const dialog = document.getElementById('token-dialog');

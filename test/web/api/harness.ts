@@ -59,11 +59,14 @@ export interface Started {
 interface Changes extends Partial<ApiOptions> {
   view?: Partial<DetectorView>;
   labels?: boolean;
+  /** Most devices with scores. */
+  devices?: number;
 }
 
 export async function startApi({
   view: viewChanges,
   labels = true,
+  devices = 100,
   ...changes
 }: Changes = {}): Promise<Started> {
   const directory = mkdtempSync(join(tmpdir(), 'vaemon-api-'));
@@ -72,7 +75,7 @@ export async function startApi({
   const past = await openPast({
     directory,
     detector,
-    settings: { events: 1000, records: 30, scoresMs: 4 * 3_600_000, devices: 100, saveIntervalMs: 60_000 },
+    settings: { events: 1000, records: 30, scoresMs: 4 * 3_600_000, devices, saveIntervalMs: 60_000 },
     events: { openRecords: 3, openWindow: 5 },
     continues: true,
     metrics: { bytes: () => undefined, saveFailed: () => undefined },

@@ -23,14 +23,12 @@ export async function devicesView({ place, query, signal, setTitle }) {
       h('button', { type: 'submit' }, 'Search'),
     ),
   );
-  for (const { name, ready } of detectors) {
+  // Of those that run.
+  for (const { name } of detectors.filter(({ devices }) => devices !== undefined)) {
     const answer = await get(
       `${path`/detectors/${name}/devices`}?${new URLSearchParams({ search })}`,
       signal,
-    ).catch((error) => {
-      if (ready) throw error;
-    });
-    if (answer === undefined) continue;
+    );
     const { devices, total } = answer;
     place.append(
       h('h2', {}, `${name}: ${total.toLocaleString('en')} devices`),

@@ -1,7 +1,18 @@
 /** One event: what happened, how it differs from normal, and why. */
 import { get, path } from '../api.js';
 import { channelChart, legend, surpriseChart } from '../charts.js';
-import { descriptions, deviceLink, duration, h, number, statusTag, summary, time } from '../dom.js';
+import {
+  cssPercent,
+  descriptions,
+  deviceLink,
+  duration,
+  h,
+  number,
+  percent,
+  statusTag,
+  summary,
+  time,
+} from '../dom.js';
 
 /** Channels that are drawn at once. */
 const mostCharts = 6;
@@ -45,6 +56,9 @@ function draw(shown, event, context) {
     mute(event, context),
   );
   if (event.contributions.length > 0) facts.append(contributions(event));
+  if (event.nearestNormal !== undefined) facts.append(nearestNormal(event));
+  const areas = areasOf(event);
+  if (areas.length > 0) charts.append(heatMap(areas));
 
   const interval = [event.start, event.end];
   if (records.timestamps.length === 0)
@@ -172,9 +186,70 @@ function describe(event) {
     [event.status === 'open' ? 'So far' : 'To', [time(event.end), ` (${duration(event.end - event.start)})`]],
     ['Anomalous records', isSilent ? undefined : event.anomalousRecords.toLocaleString('en')],
     ['Peak surprise', `${number(event.peakSurprise)} (threshold ${number(event.threshold)})`],
-    ['Misfits', event.nearestNormal?.leftOut.length > 0 ? event.nearestNormal.leftOut.join(', ') : undefined],
     ['Model version', event.modelVersion],
   ]);
+}
+
+/** What the record would be if it were normal. */
+function nearestNormal({ nearestNormal: { leftOut, latent, reconstruction } }) {
+  const [first] = latent;
+  return h(
+    'section',
+    { class: 'card' },
+    h('h2', {}, 'Nearest normal record'),
+    h(
+      'p',
+      {},
+      'Its values are those expected above: the likeliest record',
+      leftOut.length > 0
+        ? ` given all channels but ${leftOut.join(', ')}, which do not fit the others.`
+        : '.',
+    ),
+    descriptions([
+      ['Distance', `${number(reconstruction)} nats`],
+      [
+        'In the code',
+        first &&
+          `dimension ${first.dimension} of level ${first.level}: ${number(first.value)}, normal ${number(first.expected)}`,
+      ],
+    ]),
+  );
+}
+
+/** The odd areas of an image, in pixels of it, with their share of the largest contribution; none of other records. */
+function areasOf({ contributions: all }) {
+  const most = Math.max(...all.map(({ contribution }) => contribution), 1e-9);
+  return all
+    .filter(({ region }) => region !== undefined)
+    .map(({ channel, region, contribution }) => ({
+      channel,
+      ...region,
+      heat: Math.max(0, contribution / most),
+    }));
+}
+
+/** Where the image is odd. The image itself is not kept: its extent is that of the areas. */
+function heatMap(areas) {
+  const width = Math.max(...areas.map((area) => area.x + area.width));
+  const height = Math.max(...areas.map((area) => area.y + area.height));
+  const map = h('div', {
+    class: 'heat',
+    role: 'img',
+    'aria-label': `Odd areas of the image, the oddest first: ${areas.map(({ channel }) => channel).join('; ')}`,
+  });
+  map.style.aspectRatio = `${width} / ${height}`;
+  for (const { channel, x, y, heat, ...size } of areas.toReversed()) {
+    const area = h('span', { title: `${channel}: ${percent(heat)} of the oddest` });
+    Object.assign(area.style, {
+      left: cssPercent(x / width),
+      top: cssPercent(y / height),
+      width: cssPercent(size.width / width),
+      height: cssPercent(size.height / height),
+      opacity: 0.15 + 0.85 * heat,
+    });
+    map.append(area);
+  }
+  return h('section', { class: 'card' }, h('h2', {}, 'Where'), map);
 }
 
 function contributions(event) {

@@ -1,6 +1,6 @@
 /** Every detector: whether it scores, how much it alarms, what it would find. */
 import { get } from '../api.js';
-import { descriptions, duration, h, number, percent } from '../dom.js';
+import { cssPercent, descriptions, duration, h, number, percent } from '../dom.js';
 import { eventRows } from './events.js';
 
 export async function overviewView({ place, signal, every, listen, setTitle }) {
@@ -73,7 +73,7 @@ function alarms({ openedToday, heldBackToday, eventsPerDay, spentRatio }) {
   const spent = Math.min(1, spentRatio);
   const text = `${openedToday} (budget ${number(eventsPerDay)} a day, ${percent(spent)} spent)${heldBack}`;
   const bar = h('span', {});
-  bar.style.width = percent(spent);
+  bar.style.width = cssPercent(spent);
   return [text, h('span', { class: spentRatio >= 1 ? 'meter spent' : 'meter', 'aria-hidden': 'true' }, bar)];
 }
 
