@@ -37,7 +37,6 @@ test('the demo finds the known faults, keeps its false-alarm target, and retrain
   expect(daemon.log('training ended').map(({ trigger }) => trigger)).toEqual(['schedule']);
   const promoted = daemon.log('model version passed its gates: it is in use');
   expect(promoted).toMatchObject([{ before: first[0]!['version'] }]);
-  process.stdout.write(`${summary}\n`);
   expect(daemon.log().filter(({ level }) => level === 'error')).toEqual([]);
   const opened = daemon.log('event opened');
   expect(opened.length).toBeGreaterThan(0);
