@@ -86,7 +86,8 @@ export async function byDaemonOrStore<T>(
   });
 }
 
-function addressOf({ host, port }: Settings['daemon']['http']): string {
+/** Where a daemon on this machine is reached. */
+export function addressOf({ host, port }: Settings['daemon']['http']): string {
   const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
 }

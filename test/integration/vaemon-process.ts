@@ -40,6 +40,7 @@ const running = new Set<ChildProcess>();
 /**
  * Starts `vaemon COMMAND FOLDER --set …`, with secrets in its environment. It logs JSON, and listens on a port of its own
  * unless told otherwise.
+ * @param folder configuration; empty = the command has none
  * @param descriptors most open files, connections included
  */
 export function startVaemon(
@@ -54,7 +55,7 @@ export function startVaemon(
   const sets = Object.entries(all).map(([key, value]) => `--set=${key}=${value}`);
   const [name, ...options] = command;
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('VAEMON_')));
-  const argv = [process.execPath, program, name!, folder, ...options, ...sets];
+  const argv = [process.execPath, program, name!, ...(folder === '' ? [] : [folder]), ...options, ...sets];
   const limited = ['bash', '-c', `ulimit -n ${descriptors ?? 0}; exec "$0" "$@"`, ...argv];
   const [file, ...args] = descriptors === undefined ? argv : limited;
   const child = spawn(file!, args, {
