@@ -62,7 +62,7 @@ const proposals: Record<string, (script: string, line: string) => string[]> = {
 describe.each(Object.keys(proposals))('completion in %s', (shell) => {
   const cases: [line: string, words: string[]][] = [
     ['vaemon ver', ['versions']],
-    ['vaemon versions ', ['list', 'show', 'use', 'rollback', 'pin', 'unpin']],
+    ['vaemon versions un', ['unpin']],
     ['vaemon run --on', ['--once']],
     ['vaemon run pum', ['pumps.yaml']],
     ['vaemon completion ', ['bash', 'zsh', 'fish']],
