@@ -27,6 +27,8 @@ export interface HttpAnswer {
   body: string;
   /** Time of the server, Unix ms, in whole seconds; NaN = not stated. */
   time: number;
+  /** Time after which the server wants to be asked again (`Retry-After`), ms; 0 = not stated. */
+  retryAfterMs: number;
 }
 
 /** Largest answer, bytes, unless a request allows more. */
@@ -72,7 +74,8 @@ export function ask({
       function finish(): void {
         const text = Buffer.concat(parts).subarray(0, cutAfter).toString();
         const time = Date.parse(response.headers.date ?? '');
-        resolve({ status: response.statusCode ?? 0, body: text, time });
+        const retryAfterMs = readRetryAfter(response.headers['retry-after']);
+        resolve({ status: response.statusCode ?? 0, body: text, time, retryAfterMs });
       }
     });
     function fail(cause: Error): void {
@@ -81,6 +84,12 @@ export function ask({
     request.once('error', fail);
     request.end(body);
   });
+}
+
+/** Seconds, or a date. */
+function readRetryAfter(header = ''): number {
+  const ms = /^\d+$/.test(header) ? 1000 * Number(header) : Date.parse(header) - Date.now();
+  return ms > 0 ? ms : 0;
 }
 
 /** Whether requests to a URL leave this machine without encryption. */

@@ -74,7 +74,8 @@ export function createPrometheusClient(connection: PrometheusConnection): QueryR
       throw failed(firstLineOf(cause), cause);
     });
     const content = parseContent(answer.body);
-    if (answer.status !== 200) throw failed(describeRefusal(answer, content));
+    if (answer.status !== 200)
+      throw Object.assign(failed(describeRefusal(answer, content)), { retryAfterMs: answer.retryAfterMs });
     return {
       ...readAnswer(content, range, connection.maxSeries, failed),
       serverTime: answer.time,

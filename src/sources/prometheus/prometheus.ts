@@ -103,7 +103,9 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Source
         if (isStopping()) break;
         report(false, messageOf(cause));
         observer.error(toError(cause));
-        await clock.pause(backOffMs(attempt++, maxBackOffMs), signal);
+        const { retryAfterMs = 0 } = cause as { retryAfterMs?: number };
+        const wantedMs = Math.min(retryAfterMs, longestPauseMs);
+        await clock.pause(Math.max(backOffMs(attempt++, maxBackOffMs), wantedMs), signal);
       }
     }
     await lease?.release();

@@ -378,3 +378,12 @@ test('while another process scores the detector nothing is scored; after that it
   await source.stop();
   expect(released).toBe(1);
 });
+
+test('a server that states when it wants to be asked again is not asked before', async () => {
+  const { clock, steps } = startSource({ offsets: createOffsets(BigInt(at(90) + 1)) });
+  prometheus.instead.push((response) => response.writeHead(503, { 'retry-after': '40' }).end('{}'));
+  await clock.goTo(at(104));
+  expect([prometheus.requests.length, steps('live')]).toEqual([1, []]);
+  await clock.goTo(at(105));
+  expect(steps('live')).toEqual(range(91, 102));
+});
