@@ -88,11 +88,13 @@ function compare(
   from: number,
 ): Pick<WhatIf, 'events' | 'missed'> {
   const known = past.map(({ event }) => event).filter(({ kind, end }) => kind === 'anomaly' && end >= from);
+  const byKey = new Map<string, typeof known>();
+  for (const event of known)
+    for (const key of event.keys ?? [event.key]) byKey.set(key, [...(byKey.get(key) ?? []), event]);
   const met = new Set<string>();
   const events = supposed.map((one) => {
-    const same = known.filter(
-      ({ key, keys = [key], start, end }) =>
-        keys.includes(one.key) && start < one.end + minuteMs && end >= one.start,
+    const same = (byKey.get(one.key) ?? []).filter(
+      ({ start, end }) => start < one.end + minuteMs && end >= one.start,
     );
     if (one.status !== 'held_back') for (const { id } of same) met.add(id);
     const event = same.at(-1)?.id;
