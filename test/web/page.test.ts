@@ -70,6 +70,20 @@ inBrowser('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  test('shows a process that has died, and the events that nobody follows', async () => {
+    const [own] = started.told.processes;
+    started.told.processes.push({ ...own!, name: 'scorer-2', partitions: [1], stale: true });
+    started.past.report([eventOf('pump-1', 'open', { id: 'plant/pump-1/0' })], []);
+    await page.goto(started.url);
+    await page.waitForSelector('.card');
+    expect(await textOf('.card')).toContain('1 scoring, scorer-2 not since 20');
+    Object.assign(own!, { stale: true });
+    await page.goto(`${started.url}/#/event/${encodeURIComponent('plant/pump-1/0')}`);
+    await page.waitForSelector('h1:has-text("pump-1")');
+    expect(await textOf('main')).toContain('not followed since 20');
+    expect(problems).toEqual([]);
+  });
+
   test('shows events as they happen, and one of them with its curves', async () => {
     await page.goto(`${started.url}/#/events`);
     await page.waitForSelector('.live.on');

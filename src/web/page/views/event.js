@@ -47,6 +47,14 @@ function draw(shown, event, context) {
       statusTag(event),
       ` ${event.rarity}`,
       event.muted && h('span', { class: 'quiet' }, ', muted: nobody was told'),
+      event.staleSince !== undefined &&
+        h(
+          'span',
+          { class: 'warn' },
+          ', not followed since ',
+          time(event.staleSince),
+          ': its process has died',
+        ),
     ),
     h('div', { class: 'split' }, charts, facts),
   );

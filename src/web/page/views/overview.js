@@ -1,6 +1,6 @@
 /** Every detector: whether it scores, how much it alarms, what it would find. */
 import { get } from '../api.js';
-import { cssPercent, descriptions, duration, h, number, percent } from '../dom.js';
+import { cssPercent, descriptions, duration, h, number, percent, time } from '../dom.js';
 import { eventRows } from './events.js';
 
 export async function overviewView({ place, signal, every, listen, setTitle }) {
@@ -53,6 +53,7 @@ function card({ name, ready, reason, model, budget, training, ...state }) {
         state.recordsPerSecond === undefined ? undefined : `${number(state.recordsPerSecond)} per second`,
       ],
       ['Devices', state.devices?.toLocaleString('en')],
+      ['Processes', state.processes?.length > 1 ? processes(state.processes) : undefined],
       [
         'Open events',
         state.openEvents === undefined
@@ -65,6 +66,15 @@ function card({ name, ready, reason, model, budget, training, ...state }) {
       ['Drift', model && drift(model.drift)],
     ]),
   );
+}
+
+/** Those that have died are named: nobody scores their partitions. */
+function processes(all) {
+  const gone = all.filter(({ stale }) => stale);
+  return [
+    `${all.length - gone.length} scoring`,
+    gone.map(({ name, at }) => h('span', { class: 'bad' }, `, ${name} not since `, time(at))),
+  ].flat();
 }
 
 function alarms({ openedToday, heldBackToday, eventsPerDay, spentRatio }) {
