@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { stateErrorReasons } from '../../../src/state/rules';
-import { copyStore, newFolder, windowLength, writeConfig } from '../plant';
+import { copyStore, createPump, newFolder, windowLength, writeConfig } from '../plant';
 import { startVaemon } from '../vaemon-process';
 import type { SettingsOverrides, VaemonProcess } from '../vaemon-process';
 import { startBroker, until } from './broker';
@@ -17,7 +20,7 @@ import {
   plantSettings,
   type PlantSettings,
 } from './outcomes';
-import { readProgress, untilCommitted } from './readings';
+import { readProgress, readTopic, untilCommitted } from './readings';
 
 jest.setTimeout(240_000);
 
@@ -383,4 +386,70 @@ test('waits for a broker that starts later, with and without a model', async () 
     expect(await countsOf(daemon)).toEqual(all);
     expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
   }
+});
+
+test('a label of a person is a message of its topic: it takes effect, and a daemon that starts later has it', async () => {
+  const [topic, labelTopic] = [await broker.createTopic(), await broker.createTopic()];
+  const records = createPump('pump-1', {
+    seed: 1,
+    count: 820,
+    start: Date.now() - 3_600_000,
+    disturb(values, i) {
+      if (i >= 700 && i < 720) values[2]! += 30;
+    },
+  });
+  const produce = (from: number, to: number) =>
+    broker.produce(
+      topic,
+      records.slice(from, to).map((record) => ({ key: record.key, value: JSON.stringify(record) })),
+    );
+  await produce(0, 600);
+  const folder = await newFolder();
+  const tokenFile = path.join(folder, 'token');
+  const token = randomBytes(32).toString('hex');
+  await writeFile(tokenFile, `${token}\n`);
+  const settings = {
+    ...(await plantSettings(broker, topic, folder)),
+    'training.labels.topic': labelTopic,
+    // Which an event of a fault does not spend.
+    'events.budget': '5 per day',
+    'api.tokenFile': tokenFile,
+  };
+  await train(settings);
+  const first = startVaemon(['run'], config, settings);
+  await first.ready();
+  await produce(600, 800);
+  await until('an event', () => first.log('event opened').length > 0);
+  const api = `${String(first.log('web server listens')[0]!['url'])}/api/v1`;
+  const ask = async (route: string, sent?: object) => {
+    const answer = await fetch(`${api}${route}`, {
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', connection: 'close' },
+      ...(sent && { method: 'POST', body: JSON.stringify(sent) }),
+    });
+    const body = (await answer.json()) as { events: { id: string; revision: number }[] };
+    return { status: answer.status, body };
+  };
+  const [event] = (await ask('/events')).body.events;
+  const route = `/events/${encodeURIComponent(event!.id)}/label`;
+  const { status } = await ask(route, { label: 'anomaly', note: 'bearing', revision: event!.revision });
+  expect(status).toBe(200);
+  await until('it to be read', () => first.log('labels were read').at(-1)?.['labels'] === 1);
+  // Before the next record is scored.
+  await produce(800, 820);
+  await until('its effect', () => first.log('label took effect').length > 0);
+  expect(first.log('label took effect')[0]).toMatchObject({ event: event!.id, label: 'anomaly' });
+  const [message] = await readTopic(broker.client(), labelTopic);
+  expect(JSON.parse(String(message!.value))).toMatchObject({
+    key: 'pump-1',
+    label: 'anomaly',
+    note: 'bearing',
+  });
+  await untilAllIsCommitted(settings);
+  expect(await first.signal('SIGTERM')).toEqual(cleanExit);
+
+  const second = startVaemon(['run'], config, settings);
+  await second.ready();
+  const { events } = JSON.parse((await second.get('/api/v1/events')).body) as { events: object[] };
+  expect(events).toMatchObject([{ id: event!.id, label: { label: 'anomaly' } }]);
+  expect(await second.signal('SIGTERM')).toEqual(cleanExit);
 });
