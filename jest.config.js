@@ -1,6 +1,6 @@
 /**
- * Three projects: `unit` is quick, `slow` trains models (*.slow.test.ts), `integration` needs the programs that .ci/run
- * installs.
+ * Three projects: `unit` is quick, `slow` takes long (*.slow.test.ts: trainings, long sequences, a browser), `integration` needs
+ * the programs that .ci/run installs.
  */
 const common = {
   transform: { '^.+\\.ts$': ['ts-jest', { tsconfig: 'tsconfig.json', diagnostics: false }] },
