@@ -66,9 +66,9 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     outcome.settle();
     countOutcome(outcome, batch.topic, metrics);
     parts.onWritten?.(outcome);
-    metrics.eventsOpen(sum(states.partitions, ({ events }) => events.open));
-    metrics.budgetSpent(Math.max(0, ...states.partitions.map(({ events }) => events.budgetSpentRatio)));
-    metrics.windowKeys(sum(states.partitions, ({ windows }) => windows.size));
+    metrics.eventsOpen(states.open);
+    metrics.budgetSpent(states.budgetSpentRatio);
+    metrics.windowKeys(states.devices);
     return secondsSince(began);
   }
 
@@ -121,8 +121,4 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
 
 function secondsSince(began: number): number {
   return (performance.now() - began) / 1000;
-}
-
-function sum<T>(items: readonly T[], of: (item: T) => number): number {
-  return items.reduce((total, item) => total + of(item), 0);
 }

@@ -12,12 +12,11 @@ import { createScoreWatch } from './score-watch';
 export function createRecordWatch(
   { window: { maxKeys } }: Pick<DetectorSettings, 'window'>,
   length: number,
-  states: Pick<PartitionStates, 'partitions'>,
+  states: Pick<PartitionStates, 'devices'>,
   metrics: Pick<DetectorMetrics, 'openEvents' | 'scoresNothing'>,
   log: Logger,
 ) {
-  const keys = (): number => states.partitions.reduce((sum, { windows }) => sum + windows.size, 0);
-  const scoreWatch = createScoreWatch(length, keys, Date.now);
+  const scoreWatch = createScoreWatch(length, () => states.devices, Date.now);
   const reports = createRecordReports({ maxKeys, scoreWatch, log, now: Date.now });
   const rate = createRecordRate(() => performance.now());
   return {
@@ -32,8 +31,6 @@ export function createRecordWatch(
     /** Why the detector scores nothing of what it receives, if so. */
     problem: () => scoreWatch.problem(),
     perSecond: () => rate.perSecond(),
-    /** Devices with a window. */
-    devices: keys,
     /** Reports the records since the last report. */
     flush: () => reports.flush(),
   };

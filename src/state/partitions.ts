@@ -30,6 +30,14 @@ export function createPartitionStates(rules: StateRules) {
     get open(): number {
       return all().reduce((sum, { events }) => sum + events.open, 0);
     },
+    /** Number of devices with a window. */
+    get devices(): number {
+      return all().reduce((sum, { windows }) => sum + windows.size, 0);
+    },
+    /** Spent share of the alarm budget, of the partition with the largest one. */
+    get budgetSpentRatio(): number {
+      return Math.max(0, ...all().map(({ events }) => events.budgetSpentRatio));
+    },
     /** The most surprising open events of all partitions, at most `limit`. */
     openEvents: (limit: number): readonly AnomalyEvent[] =>
       highest(

@@ -46,6 +46,26 @@ function createActive(version: string, sees: { now: 'all' | 'nothing' | 'error' 
   return { detector, threshold: 5, power } satisfies ActiveDetector;
 }
 
+/** @param now ms */
+function createWatch(intervalMs: number, now: () => number) {
+  const log = createRecordedLog();
+  const live: Partial<Record<string, number>>[] = [];
+  const borrowed: Promise<unknown>[] = [];
+  const watch = createCanaryWatch({
+    time,
+    seed: 1,
+    borrowed(work) {
+      borrowed.push(work);
+      return work;
+    },
+    metrics: { detectionPower: { trained: () => undefined, live: (power) => void live.push(power) } },
+    log,
+    intervalMs,
+    now,
+  });
+  return { watch, log, live, borrowed };
+}
+
 function create(intervalMs = 0) {
   const sees: { now: 'all' | 'nothing' | 'error' } = { now: 'all' };
   let active = createActive('v1', sees);
@@ -58,22 +78,8 @@ function create(intervalMs = 0) {
   };
   const baselines = createVersionBaselines(start, active.detector, { maxKeys: 10, records: 0 });
   const partition = { windows, baselines } as unknown as PartitionState;
-  const log = createRecordedLog();
-  const live: Partial<Record<string, number>>[] = [];
-  const borrowed: Promise<unknown>[] = [];
   let now = 0;
-  const watch = createCanaryWatch({
-    time,
-    seed: 1,
-    borrowed(work) {
-      borrowed.push(work);
-      return work;
-    },
-    metrics: { detectionPower: { trained: () => undefined, live: (power) => void live.push(power) } },
-    log,
-    intervalMs,
-    now: () => now,
-  });
+  const { watch, log, live, borrowed } = createWatch(intervalMs, () => now);
   const random = createRandom(2);
   let sent = 0;
 
@@ -213,20 +219,7 @@ test('an image gets its faults at once: it has no window of others, and no memor
     },
   });
   const active: ActiveDetector = { detector: { ...fake, state: { image } as never }, threshold: 2 };
-  const live: Partial<Record<string, number>>[] = [];
-  const borrowed: Promise<unknown>[] = [];
-  const watch = createCanaryWatch({
-    time,
-    seed: 1,
-    borrowed(work) {
-      borrowed.push(work);
-      return work;
-    },
-    metrics: { detectionPower: { trained: () => undefined, live: (power) => void live.push(power) } },
-    log: createRecordedLog(),
-    intervalMs: 0,
-    now: () => 0,
-  });
+  const { watch, live, borrowed } = createWatch(0, () => 0);
   const records = createRecordBatch({ ...schema, kind: 'image', image, channels: [] }, 1);
   records.values.set(normal);
   records.count = 1;

@@ -62,6 +62,33 @@ async function failureOf(
   return { message, history: histories[0] };
 }
 
+type TrainerParts = Parameters<typeof trainDetector>[0];
+
+/** Report and files of the version that a training publishes. */
+async function trained(
+  parts: Pick<TrainerParts, 'settings' | 'readHistory' | 'coldStart' | 'backbonePath'>,
+): Promise<{
+  report: Awaited<ReturnType<typeof trainDetector>>['report'];
+  files: ReadonlyMap<string, Uint8Array>;
+}> {
+  const published: ReadonlyMap<string, Uint8Array>[] = [];
+  const { report } = await trainDetector({
+    ...parts,
+    store: {
+      publish(files) {
+        published.push(files);
+        return Promise.resolve('v1');
+      },
+    },
+    engines: { tensors: { name: 'wasm', reason: '' } } as never,
+    exclude: [],
+    writtenBy: {},
+    onProgress: () => undefined,
+    now: () => now,
+  });
+  return { report, files: published[0]! };
+}
+
 const at = (i: number): string => new Date(now - 1e6 + i * 1000).toISOString();
 const records = (of: (i: number) => object, count = 600) =>
   Array.from({ length: count }, (_, i) =>
@@ -221,24 +248,8 @@ calibration: { groupBy: mode }
       const flow = random.normal();
       return { values: { flow, power: flow + 0.3 * random.normal() }, conditions: { mode: 'idle' } };
     }, count);
-    const published: ReadonlyMap<string, Uint8Array>[] = [];
-    await trainDetector({
-      settings,
-      readHistory: historyOf(values),
-      store: {
-        publish(files) {
-          published.push(files);
-          return Promise.resolve('v1');
-        },
-      },
-      engines: { tensors: { name: 'wasm', reason: '' } } as never,
-      exclude: [],
-      writtenBy: {},
-      coldStart: true,
-      onProgress: () => undefined,
-      now: () => now,
-    });
-    return { settings, files: published[0]! };
+    const { files } = await trained({ settings, readHistory: historyOf(values), coldStart: true });
+    return { settings, files };
   }
 
   test('is a version that the configured settings accept, whatever kind of model they ask for', async () => {
@@ -289,24 +300,12 @@ training: { epochs: 2 }
     const images = Array.from({ length: 120 }, (_, i) =>
       Buffer.from(Array.from({ length: side * side }, (__, at) => pixel(i, at))),
     );
-    const published: ReadonlyMap<string, Uint8Array>[] = [];
-    const { report } = await trainDetector({
+    const { report, files } = await trained({
       settings: detectors[0]!.settings,
       readHistory: historyOf(images, Buffer.from('cam')),
-      store: {
-        publish(files) {
-          published.push(files);
-          return Promise.resolve('v1');
-        },
-      },
-      engines: { tensors: { name: 'wasm', reason: '' } } as never,
-      exclude: [],
-      writtenBy: {},
-      onProgress: () => undefined,
-      now: () => now,
       ...(backbonePath !== undefined && { backbonePath }),
     });
-    const detector = await decodeBundle('v1', published[0]!, createCategoryTable());
+    const detector = await decodeBundle('v1', files, createCategoryTable());
     const { spec } = detector.state;
     detector.dispose();
     return { spec, report };

@@ -125,6 +125,18 @@ export interface ProcessOptions {
   timeField?: string;
 }
 
+/** Events that open, close and are accepted within a few records. */
+export const quickEvents = {
+  openRecords: 2,
+  openWindow: 3,
+  minRecords: 1,
+  minLengthMs: 0,
+  closeAfter: 2,
+  silenceMs: 60,
+  suppressForMs: 20,
+  acceptAfter: 6,
+} as const;
+
 /** A scoring process; to kill it, drop it. */
 export function createProcess(options: ProcessOptions) {
   const detections: Detection[] = [];
@@ -148,14 +160,7 @@ export function createProcess(options: ProcessOptions) {
     shape,
     windows: { ...limits, ...windows },
     events: {
-      openRecords: 2,
-      openWindow: 3,
-      minRecords: 1,
-      minLengthMs: 0,
-      closeAfter: 2,
-      silenceMs: 60,
-      suppressForMs: 20,
-      acceptAfter: 6,
+      ...quickEvents,
       ...(silence && { watchedDevices: 7 }),
       eventsPerMs,
     },

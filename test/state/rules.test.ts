@@ -7,21 +7,12 @@ import {
   createProcess,
   createStream,
   offsetsOf,
+  quickEvents,
   type Process,
 } from './harness';
 
 const count = 400;
-const policy: EventPolicy = {
-  openRecords: 2,
-  openWindow: 3,
-  minRecords: 1,
-  minLengthMs: 0,
-  closeAfter: 2,
-  silenceMs: 60,
-  suppressForMs: 20,
-  acceptAfter: 6,
-  eventsPerMs: 0.01,
-};
+const policy: EventPolicy = { ...quickEvents, eventsPerMs: 0.01 };
 const before: RecordRules = { name: 'before', events: policy, limits: () => [] };
 const after: RecordRules = {
   name: 'after',

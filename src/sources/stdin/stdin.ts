@@ -55,7 +55,7 @@ export function createStdinSource(options: StdinSourceOptions): Source {
   async function deliver(handle: Parameters<Source['run']>[0]): Promise<void> {
     await history;
     const deliverOne = async (messages: readonly Message[]): Promise<void> => {
-      await handle({ topic: topic, partition: 0, messages, lag: undefined });
+      await handle({ topic, partition: 0, messages, lag: undefined });
       await spool.add(messages);
     };
     if (rest.length > 0 && !isStopping()) await deliverOne(rest);
@@ -101,7 +101,7 @@ async function* toMessages(
       key: raw === undefined ? null : Buffer.from(topic),
       value,
       timestamp: timeOf(timestamp, timestampUnit, timeZone),
-      origin: { topic: topic, partition: 0, offset: String(index++) },
+      origin: { topic, partition: 0, offset: String(index++) },
       warmUp: false,
     };
   }
