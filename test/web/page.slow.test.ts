@@ -91,6 +91,7 @@ inBrowser('the page', () => {
     await page.waitForSelector('tr[data-id]');
     expect(await textOf('tr[data-id]')).toContain('flow 9, expected 1');
     expect(await textOf('tr[data-id] .tag')).toBe('open');
+    expect(await textOf('main')).toContain('1 event\n');
     play(started.past, 'pump-7', 50);
     await page.waitForSelector('tr[data-id] .tag.quiet');
     await page.click('tr[data-id] .wide a');
@@ -217,13 +218,19 @@ inBrowser('the page', () => {
   test('labels and mutes with a token, which it asks for', async () => {
     play(started.past, 'pump-7');
     await page.goto(`${started.url}/#/event/${encodeURIComponent(eventOf('pump-7', 'open').id)}`);
-    await page.click('button:has-text("False alarm")');
-    await page.waitForSelector('dialog[open]');
-    await page.fill('#token-input', changeToken);
-    await page.click('dialog button.primary');
-    await page.waitForSelector('#token:has-text("Token set")');
     await page.fill('[aria-label="Note"]', 'cleaning');
     await page.click('button:has-text("False alarm")');
+    await page.waitForSelector('dialog[open]');
+    await page.click('#token-cancel');
+    await page.click('button:has-text("False alarm")');
+    await page.fill('#token-input', 'wrong');
+    await page.keyboard.press('Enter');
+    // It asks again, and then does what was asked for.
+    await page.waitForSelector('#notice:has-text("token")');
+    await page.waitForSelector('dialog[open]');
+    await page.fill('#token-input', changeToken);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#token:has-text("Token set")');
     await page.waitForSelector('button[aria-pressed="true"]:has-text("False alarm")');
     expect(started.past.event(eventOf('pump-7', 'open').id)).toMatchObject({
       label: { label: 'normal', note: 'cleaning' },
@@ -231,13 +238,20 @@ inBrowser('the page', () => {
     });
     await page.selectOption('[aria-label="For"]', { label: 'for a day' });
     await page.click('button:text-is("Mute")');
+    await page.waitForSelector('.mute:has-text("pump-7 until 20")');
+    await page.click('.mute button');
+    await page.waitForSelector('.mute', { state: 'detached' });
+    expect(started.mutes.list()).toEqual([]);
+    await page.click('button:text-is("Mute")');
+    await page.waitForSelector('.mute');
     await page.click('nav a:has-text("Mutes")');
     await page.waitForSelector('td:has-text("pump-7")');
     expect(started.mutes.list()).toMatchObject([{ key: 'pump-7', channel: '' }]);
     await page.click('button:has-text("Remove")');
     await page.waitForSelector('main:has-text("Nothing is muted")');
     expect(started.mutes.list()).toEqual([]);
-    expect(problems).toEqual([]);
+    // The refused token.
+    expect(problems).toEqual([expect.stringContaining('401')]);
   });
 
   test('shows which events another target would have opened, by keyboard', async () => {
@@ -246,6 +260,7 @@ inBrowser('the page', () => {
     await page.click('nav a:has-text("What if")');
     await page.waitForSelector('tr[data-key="pump-7"]');
     expect(await textOf('#supposed')).toContain('Events\n1');
+    expect(await textOf('main')).not.toContain('false\n');
     expect(await textOf('tr[data-key="pump-7"] .wide')).toBe('flow 9, expected 1');
     expect(await textOf('output')).toBe('5 per day (as configured)');
     await page.focus('#target');

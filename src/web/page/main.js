@@ -64,16 +64,17 @@ async function show() {
      * @returns what runs on a click
      */
     changing: (method, path, body) => async () => {
-      if (token.get() === '') {
-        askForToken();
-        return;
-      }
-      try {
-        await change(method, path, body?.());
-        await show();
-      } catch (error) {
-        failed(error);
-      }
+      const run = async () => {
+        try {
+          await change(method, path, body?.());
+          await show();
+        } catch (error) {
+          failed(error);
+          if (error.status === 401) askForToken(run);
+        }
+      };
+      if (token.get() === '') askForToken(run);
+      else await run();
     },
     /** Calls `listener` with each event while the view is shown. */
     listen: (listener) => (onEvent = listener),
@@ -102,21 +103,26 @@ async function show() {
 const dialog = document.getElementById('token-dialog');
 const input = document.getElementById('token-input');
 const button = document.getElementById('token');
+let afterToken = show;
 
 function showToken() {
   button.textContent = token.get() === '' ? 'Token' : 'Token set';
 }
-function askForToken() {
+/** @param then what the person wanted to do */
+function askForToken(then = show) {
+  afterToken = then;
   input.value = token.get();
+  dialog.returnValue = '';
   dialog.showModal();
 }
-button.addEventListener('click', askForToken);
+button.addEventListener('click', () => askForToken());
+document.getElementById('token-cancel').addEventListener('click', () => dialog.close());
 dialog.addEventListener('close', () => {
   if (dialog.returnValue !== 'use') return;
   token.set(input.value.trim());
   input.value = '';
   showToken();
-  void show();
+  void (token.get() === '' ? show() : afterToken());
 });
 
 showToken();

@@ -24,10 +24,10 @@ export async function eventView(context) {
   place.append(shown);
 
   async function refresh() {
-    const event = await get(path`/events/${id}`, signal);
+    const [event, { mutes }] = await Promise.all([get(path`/events/${id}`, signal), get('/mutes', signal)]);
     setTitle(`${event.key}: ${summary(event)}`);
     shown.replaceChildren();
-    draw(shown, event, context);
+    draw(shown, event, mutes, context);
   }
   await refresh();
   listen((event) => {
@@ -35,7 +35,7 @@ export async function eventView(context) {
   });
 }
 
-function draw(shown, event, context) {
+function draw(shown, event, mutes, context) {
   const { records } = event;
   const charts = h('div');
   const facts = h('div');
@@ -61,7 +61,7 @@ function draw(shown, event, context) {
   facts.append(
     h('section', { class: 'card' }, h('h2', {}, 'Facts'), describe(event)),
     judge(event, context),
-    mute(event, context),
+    mute(event, mutes, context),
   );
   if (event.contributions.length > 0) facts.append(contributions(event));
   if (event.nearestNormal !== undefined) facts.append(nearestNormal(event));
@@ -144,7 +144,11 @@ function judge(event, { changing }) {
 
 const hour = 3_600_000;
 
-function mute(event, { changing }) {
+function mute(event, mutes, { changing }) {
+  const own = mutes.filter(
+    ({ detector, key, inForce }) =>
+      inForce && detector === event.detector && (key === '' || (event.keys ?? [event.key]).includes(key)),
+  );
   const select = (label, options) =>
     h('select', { 'aria-label': label }, ...options.map(([value, text]) => h('option', { value }, text)));
   const length = select('For', [
@@ -163,6 +167,25 @@ function mute(event, { changing }) {
     { class: 'card' },
     h('h2', {}, 'Mute'),
     h('p', { class: 'quiet' }, 'Events that open from now on are kept, but alarm nobody.'),
+    ...own.map(({ id, key, channel, until }) => {
+      const what = `${key === '' ? 'all devices' : key}${channel === '' ? '' : `, ${channel}`}`;
+      return h(
+        'p',
+        { class: 'mute' },
+        h('strong', {}, what),
+        ...(until === null ? [' now'] : [' until ', time(until)]),
+        ' ',
+        h(
+          'button',
+          {
+            type: 'button',
+            'aria-label': `Remove the mute of ${what}`,
+            onclick: changing('DELETE', path`/detectors/${event.detector}/mutes/${id}`),
+          },
+          'Remove',
+        ),
+      );
+    }),
     h(
       'p',
       { class: 'actions' },

@@ -108,14 +108,19 @@ export async function eventsView({ place, query, signal, listen, report, setTitl
 
   const wanted = new URLSearchParams([...query].filter(([name]) => names.includes(name)));
   let next;
+  let total = 0;
+  function showTotal() {
+    const events = total === 1 ? 'event' : 'events';
+    count.textContent = total === 0 ? 'No events match.' : `${total.toLocaleString('en')} ${events}`;
+  }
   async function load(after) {
     const all = new URLSearchParams(wanted);
     if (after !== undefined) all.set('after', after);
     const answer = await get(`/events?${all}`, signal);
     next = answer.next;
     more.hidden = next === undefined;
-    count.textContent =
-      answer.total === 0 ? 'No events match.' : `${answer.total.toLocaleString('en')} events`;
+    total = answer.total;
+    showTotal();
     return answer.events;
   }
   async function loadMore() {
@@ -128,8 +133,14 @@ export async function eventsView({ place, query, signal, listen, report, setTitl
     const body = list.querySelector('tbody');
     const shown = [...body.rows].find((one) => one.dataset.id === event.id);
     if (shown !== undefined && matches(event, wanted)) shown.replaceWith(row(event));
-    else if (shown !== undefined) shown.remove();
-    else if (matches(event, wanted)) body.prepend(row(event, true));
+    else if (shown !== undefined) {
+      shown.remove();
+      total--;
+    } else if (matches(event, wanted)) {
+      body.prepend(row(event, true));
+      total++;
+    }
+    showTotal();
   });
 }
 

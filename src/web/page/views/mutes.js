@@ -6,10 +6,16 @@ export async function mutesView({ place, signal, changing, setTitle }) {
   setTitle('Mutes');
   const { mutes } = await get('/mutes', signal);
   place.append(h('h1', {}, 'Mutes'));
-  if (mutes.length === 0) {
-    place.append(h('p', { class: 'quiet' }, 'Nothing is muted. The page of an event has a button for that.'));
-    return;
-  }
+  place.append(
+    h(
+      'p',
+      { class: 'quiet' },
+      `${mutes.length === 0 ? 'Nothing is muted. ' : ''}The page of an event mutes its device; `,
+      h('code', {}, 'vaemon mute --cron'),
+      ' adds windows that recur, as for maintenance.',
+    ),
+  );
+  if (mutes.length === 0) return;
   place.append(
     h(
       'table',

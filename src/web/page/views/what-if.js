@@ -56,21 +56,26 @@ export async function whatIfView({ place, parts, signal, report, setTitle }) {
       { class: 'quiet' },
       `Move the slider to see which events another false-alarm target (calibration.falseAlarmTarget) would have opened over the last ${duration(current.to - current.from)}. Nothing is changed.`,
     ),
-    running.length > 1 &&
-      h(
-        'p',
-        {},
-        h(
-          'label',
-          {},
-          'Detector ',
+    ...(running.length > 1
+      ? [
           h(
-            'select',
-            { onchange: ({ target }) => (location.hash = `#/what-if/${encodeURIComponent(target.value)}`) },
-            ...running.map((one) => h('option', { value: one, selected: one === name }, one)),
+            'p',
+            {},
+            h(
+              'label',
+              {},
+              'Detector ',
+              h(
+                'select',
+                {
+                  onchange: ({ target }) => (location.hash = `#/what-if/${encodeURIComponent(target.value)}`),
+                },
+                ...running.map((one) => h('option', { value: one, selected: one === name }, one)),
+              ),
+            ),
           ),
-        ),
-      ),
+        ]
+      : []),
     h(
       'div',
       { class: 'card slider' },
