@@ -1,10 +1,12 @@
 /** The API of a daemon, for commands: where it is and which token it takes follows from the configuration. */
 import { loadSettings } from '../config/load';
 import type { Settings } from '../config/settings';
+import { messageOf } from '../system/error-text';
 import { ask } from '../system/http';
 import { errorCode } from '../system/file-system';
 import { isObject, type JsonObject } from '../system/json';
 import { readSecret } from '../system/secret';
+import { auditChange, createAudit } from '../web/api/audit';
 import { apiPrefix } from '../web/api/openapi';
 import type { CommandContext } from './context';
 import type { DetectorOptions } from './options';
@@ -84,6 +86,23 @@ export async function byDaemonOrStore<T>(
     stderr.write('no daemon answers: this is done in the store\n');
     return inStore();
   });
+}
+
+/**
+ * Makes a change in the store, with its entries in the audit log.
+ * @throws Error with nothing changed if that cannot be written
+ */
+export function changeStore<T>(
+  { daemon }: Settings,
+  { stderr }: CommandContext,
+  entry: { detector: string; action: string } & Record<string, unknown>,
+  change: () => Promise<T>,
+): Promise<T> {
+  const audit = createAudit(daemon.store.path);
+  const user = process.getuid?.();
+  return auditChange(audit, { request: 1, by: 'command', user, ...entry }, change, (_, err) =>
+    stderr.write(`the outcome is not in the audit log: ${messageOf(err)}\n`),
+  );
 }
 
 /** Where a daemon on this machine is reached. */

@@ -6,7 +6,7 @@ import { createLogger } from '../logger';
 import { createEventFiles, eventFolder } from '../past/event-files';
 import type { EventLabel } from '../past/event-records';
 import { createLabelWriter } from '../runtime/label-writer';
-import { byDaemonOrStore, openApi, route, urlHelp, type ApiOptions } from './api-client';
+import { byDaemonOrStore, changeStore, openApi, route, urlHelp, type ApiOptions } from './api-client';
 import type { CommandContext, Register } from './context';
 import { configurationCommand, jsonText } from './options';
 
@@ -38,26 +38,36 @@ export const register: Register = (program, context) => {
 
 /** @throws Error if no detector has the event, or if there is no place for its label */
 async function labelStored(
-  { daemon, detectors }: Settings,
-  { stderr }: CommandContext,
+  all: Settings,
+  context: CommandContext,
   id: string,
   label: EventLabel,
 ): Promise<object> {
+  const { daemon, detectors } = all;
   for (const { settings } of detectors) {
     const files = createEventFiles(eventFolder(daemon.store.path, settings.detector));
     const whole = await files.read(id);
     if (whole === undefined) continue;
-    const writer = await createLabelWriter(settings, createLogger({ ...daemon.log, stream: stderr }));
+    const writer = await createLabelWriter(settings, createLogger({ ...daemon.log, stream: context.stderr }));
     if (writer === undefined)
       throw new Error(
         'labels have no place: set training.labels.file or training.labels.topic, so that trainings read them',
       );
-    const { event, revision } = whole;
+    const { event } = whole;
+    const revision = whole.revision + 1;
     const { key, keys = [key], start, end } = event;
-    await writer.write({ id, keys, start, end, label: label.label, note: label.note });
-    const labelled = { updatedAt: label.at, label, revision: revision + 1 };
-    await files.write({ ...whole, ...labelled });
-    return { ...event, reportedAt: whole.reportedAt, ...labelled };
+    const { detector } = settings;
+    await changeStore(all, context, { detector, action: 'label', id, body: label }, async () => {
+      if (!(await files.addLabel(id, revision, label)))
+        throw new Error('someone else has labelled the event');
+      try {
+        await writer.write({ id, keys, start, end, label: label.label, note: label.note });
+      } catch (error) {
+        await files.removeLabel(id, revision);
+        throw error;
+      }
+    });
+    return { ...event, reportedAt: whole.reportedAt, updatedAt: label.at, label, revision };
   }
   throw new Error(`there is no event ${JSON.stringify(id)} in the store`);
 }

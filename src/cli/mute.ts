@@ -5,9 +5,9 @@ import { isInForce, type Mute as StoredMute } from '../domain/mute';
 import { openMutes } from '../past/mutes';
 import { configuredSource } from '../sources/configured';
 import { readMute, type MuteRequest } from '../web/api/routes/changes';
-import { byDaemonOrStore, openApi, route, urlHelp, type ApiOptions } from './api-client';
+import { byDaemonOrStore, changeStore, openApi, route, urlHelp, type ApiOptions } from './api-client';
 import { nameDetector } from './detector-name';
-import type { Register } from './context';
+import type { CommandContext, Register } from './context';
 import { detectorCommand, jsonText } from './options';
 
 interface MuteOptions extends ApiOptions {
@@ -48,7 +48,7 @@ export const register: Register = (program, context) => {
         const mutes = await byDaemonOrStore(
           context,
           async () => (await api.request('GET', '/mutes'))['mutes'] as Mute[],
-          () => listStored(api.settings),
+          () => listStored(api.settings, context),
         );
         stdout.write(options.json === true ? jsonText({ mutes }) : mutes.map(describe).join(''));
         return;
@@ -59,7 +59,7 @@ export const register: Register = (program, context) => {
         await byDaemonOrStore(
           context,
           () => api.request('DELETE', route`/detectors/${detector}/mutes/${id}`).then(() => undefined),
-          () => removeStored(api.settings, detector, id),
+          () => removeStored(api.settings, context, detector, id),
         );
         stdout.write(options.json === true ? jsonText({ removed: id }) : `${id} is removed\n`);
         return;
@@ -69,7 +69,7 @@ export const register: Register = (program, context) => {
         context,
         async () =>
           (await api.request('POST', route`/detectors/${detector}/mutes`, wanted)) as unknown as Mute,
-        () => addStored(api.settings, detector, wanted),
+        () => addStored(api.settings, context, detector, wanted),
       );
       stdout.write(options.json === true ? jsonText(mute) : describe(mute));
     });
@@ -87,42 +87,57 @@ function readRequest({ key, channel, note, cron, timeZone, for: forMs }: MuteOpt
   return { ...Object.fromEntries(given), ...time };
 }
 
-function openStored(settings: Settings, detector: string): ReturnType<typeof openMutes> {
+function openStored(
+  settings: Settings,
+  { stderr }: CommandContext,
+  detector: string,
+): ReturnType<typeof openMutes> {
   return openMutes({
     directory: settings.daemon.store.path,
     detector,
     now: Date.now,
     reported: () => undefined,
     log: {
-      error(message, { err }) {
-        throw new Error(message, { cause: err });
-      },
+      error: (message, { reason }) => stderr.write(`${message}: ${String(reason)}\n`),
     },
   });
 }
 
-async function listStored(settings: Settings): Promise<Mute[]> {
+async function listStored(settings: Settings, context: CommandContext): Promise<Mute[]> {
   const all: Mute[] = [];
   for (const { settings: one } of settings.detectors) {
     const { detector } = one;
-    const mutes = await openStored(settings, detector);
+    const mutes = await openStored(settings, context, detector);
     all.push(...mutes.list().map((mute) => ({ detector, ...mute, inForce: isInForce(mute, Date.now()) })));
   }
   return all;
 }
 
-async function addStored(settings: Settings, detector: string, request: MuteRequest): Promise<Mute> {
+async function addStored(
+  settings: Settings,
+  context: CommandContext,
+  detector: string,
+  request: MuteRequest,
+): Promise<Mute> {
   const { source } = settings.detectors.find((one) => one.settings.detector === detector)!.settings;
   if (configuredSource(source).replayRate !== undefined)
     throw new Error('mutes follow the times of the recording: start the daemon');
-  const mutes = await openStored(settings, detector);
-  const mute = await mutes.add(readMute(request, Date.now()));
+  const mutes = await openStored(settings, context, detector);
+  const entry = { detector, action: 'mute', body: request };
+  const mute = await changeStore(settings, context, entry, () => mutes.add(readMute(request, Date.now())));
   return { detector, ...mute, inForce: isInForce(mute, Date.now()) };
 }
 
-async function removeStored(settings: Settings, detector: string, id: string): Promise<void> {
-  const mutes = await openStored(settings, detector);
-  if (!(await mutes.remove(id))) throw new Error('there is no such mute, or no longer');
+async function removeStored(
+  settings: Settings,
+  context: CommandContext,
+  detector: string,
+  id: string,
+): Promise<void> {
+  const mutes = await openStored(settings, context, detector);
+  await changeStore(settings, context, { detector, action: 'unmute', id }, async () => {
+    if (!(await mutes.remove(id))) throw new Error('there is no such mute, or no longer');
+  });
 }
 
 function describe({ detector, id, key, channel, until, recurring, inForce }: Mute): string {

@@ -10,7 +10,15 @@ import {
   type Comparison,
   type VersionSummary,
 } from '../store/versions';
-import { byDaemonOrStore, openApi, route, urlHelp, type ApiClient, type ApiOptions } from './api-client';
+import {
+  byDaemonOrStore,
+  changeStore,
+  openApi,
+  route,
+  urlHelp,
+  type ApiClient,
+  type ApiOptions,
+} from './api-client';
 import type { CommandContext, Register } from './context';
 import { nameDetector } from './detector-name';
 import { detectorCommand, jsonText } from './options';
@@ -18,8 +26,14 @@ import { detectorCommand, jsonText } from './options';
 /** What a command does, by the API and without a daemon. */
 interface Work<T> {
   byApi: (api: ApiClient, detector: string) => Promise<T>;
-  inStore: (store: ModelStore, trials: TrialStore) => Promise<T>;
+  inStore: (store: ModelStore, trials: TrialStore, change: Change) => Promise<T>;
 }
+
+/** Makes a change, with its entries in the audit log. */
+type Change = (
+  entry: { action: string; version?: string },
+  change: () => Promise<unknown>,
+) => Promise<unknown>;
 
 export const register: Register = (program, context) => {
   const versions = program
@@ -110,7 +124,8 @@ export const register: Register = (program, context) => {
         {
           byApi: (api, detector) => api.request('DELETE', route`/detectors/${detector}/pin`) as never,
           async inStore(...stores) {
-            await stores[0].unpin();
+            const [store, , change] = stores;
+            await change({ action: 'unpin' }, () => store.unpin());
             return listing.inStore(...stores);
           },
         },
@@ -134,14 +149,16 @@ function choosing(version: string, pin: boolean): Work<Listed> {
       const expected = currentOf(await listing.byApi(api, detector));
       return api.request('PUT', route`/detectors/${detector}/current`, { version, expected, pin }) as never;
     },
-    async inStore(store, trials) {
-      if (pin) await store.pin(version);
-      else {
-        await store.unpin();
-        await store.setCurrent(version);
-      }
-      await trials.choose(version, Date.now());
-      return listing.inStore(store, trials);
+    async inStore(store, trials, change) {
+      await change({ action: pin ? 'pin' : 'use', version }, async () => {
+        if (pin) await store.pin(version);
+        else {
+          await store.unpin();
+          await store.setCurrent(version);
+        }
+        await trials.choose(version, Date.now());
+      });
+      return listing.inStore(store, trials, change);
     },
   };
 }
@@ -182,7 +199,12 @@ async function run<T extends object>(
   const result = await byDaemonOrStore(
     context,
     () => byApi(api, detector),
-    () => inStore(createModelStore({ directory, detector }), createTrialStore(directory, detector)),
+    () =>
+      inStore(
+        createModelStore({ directory, detector }),
+        createTrialStore(directory, detector),
+        (entry, change) => changeStore(api.settings, context, { detector, ...entry }, change),
+      ),
   );
   context.stdout.write(options.json === true ? jsonText(result) : format(result));
 }

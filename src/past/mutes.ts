@@ -1,10 +1,15 @@
-/** The mutes of a detector, in `<store>/<detector>/mutes.json`; processes that share the store share them. */
+/**
+ * The mutes of a detector, each in a file that is written once, so that processes which share the store add and remove at the same time:
+ *
+ *     <store>/<detector>/mutes/<id>.json
+ */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AnomalyEvent } from '../domain/event';
 import { isMuted, type Mute } from '../domain/mute';
 import { privateFolder, writeAtomically } from '../system/atomic-write';
+import { messageOf } from '../system/error-text';
 import { unlessMissing } from '../system/file-system';
 
 /** Most mutes; each event that opens is compared with all of them. */
@@ -25,32 +30,41 @@ export interface MutesOptions {
 }
 
 export async function openMutes({ directory, detector, now, reported, log }: MutesOptions) {
-  const path = join(directory, detector, 'mutes.json');
+  const folder = join(directory, detector, 'mutes');
+  const pathOf = (id: string): string => join(folder, `${id}.json`);
   let mutes: readonly Mute[] = [];
-  let text = '[]';
   let failure = '';
 
-  /** Reads what another process may have written. A file that is damaged leaves the mutes as they are. */
+  /** Reads what other processes have added and removed. One that is damaged is left out. */
   async function refresh(): Promise<void> {
+    const problems: string[] = [];
     try {
-      const found = (await unlessMissing(readFile(path, 'utf8'))) ?? '[]';
-      if (found !== text) mutes = JSON.parse(found) as Mute[];
-      text = found;
-      failure = '';
-    } catch (err) {
-      const message = (err as Error).message;
-      if (message !== failure)
-        log.error('mutes are unreadable; those read before stay in force', { path, err });
-      failure = message;
+      const names = ((await unlessMissing(readdir(folder))) ?? []).filter((name) => isMuteFile.test(name));
+      const known = new Map(mutes.map((mute) => [mute.id, mute]));
+      const found: Mute[] = [];
+      for (const name of names) {
+        const id = name.slice(0, -'.json'.length);
+        try {
+          const mute = known.get(id) ?? (await read(id));
+          if (mute !== undefined) found.push(mute);
+        } catch (error) {
+          problems.push(`${pathOf(id)}: ${messageOf(error)}`);
+        }
+      }
+      mutes = found.sort((a, b) => a.from - b.from || (a.id < b.id ? -1 : 1));
+    } catch (error) {
+      problems.push(messageOf(error));
     }
+    const text = problems.sort().join('; ');
+    if (text !== '' && text !== failure)
+      log.error('mutes are unreadable: they are not in force', { reason: text });
+    failure = text;
   }
 
-  async function save(next: readonly Mute[]): Promise<void> {
-    const written = `${JSON.stringify(next, null, 2)}\n`;
-    await mkdir(dirname(path), { recursive: true, mode: privateFolder });
-    await writeAtomically(path, written);
-    mutes = next;
-    text = written;
+  /** Undefined if another process has removed it. */
+  async function read(id: string): Promise<Mute | undefined> {
+    const text = await unlessMissing(readFile(pathOf(id), 'utf8'));
+    return text === undefined ? undefined : { ...(JSON.parse(text) as Mute), id };
   }
 
   await refresh();
@@ -59,17 +73,21 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
     list: (): readonly Mute[] => mutes,
     /** @throws Error if it cannot be saved; it is then not in force */
     async add(mute: Omit<Mute, 'id'>): Promise<Mute> {
-      await refresh();
-      const kept = mutes.filter(({ until }) => until === null || until > now() - keptMs);
       const added = { id: randomUUID(), ...mute };
-      await save([...kept, added]);
+      await mkdir(folder, { recursive: true, mode: privateFolder });
+      await writeAtomically(pathOf(added.id), `${JSON.stringify(added, null, 2)}\n`);
+      await refresh();
+      const expired = mutes.filter(({ until }) => until !== null && until <= now() - keptMs);
+      for (const { id } of expired) await rm(pathOf(id), { force: true });
+      mutes = mutes.filter((one) => !expired.includes(one));
       return added;
     },
     /** Returns whether there was one. */
     async remove(id: string): Promise<boolean> {
       await refresh();
       if (!mutes.some((mute) => mute.id === id)) return false;
-      await save(mutes.filter((mute) => mute.id !== id));
+      await rm(pathOf(id), { force: true });
+      mutes = mutes.filter((mute) => mute.id !== id);
       return true;
     },
     /** Marks the events that are muted: one stays what it was when it opened, so that an alarm is also resolved. */
@@ -85,3 +103,5 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
     },
   };
 }
+
+const isMuteFile = /^[0-9a-f-]{36}\.json$/;

@@ -58,7 +58,7 @@ export async function startDaemon(parts: DaemonParts) {
       tensors: engines.tensors.name,
     });
     const metrics = createMetrics({ version, engine: engines.scoring.name });
-    const audit = createAudit(join(daemon.store.path, 'audit.log'));
+    const audit = createAudit(daemon.store.path);
     /** Reaches the clients of the API; set once the web server listens. */
     let publish: (past: PastEvent) => void = () => undefined;
     const inForce = (): Settings => reload?.settings() ?? parts.settings;

@@ -1,6 +1,7 @@
 /** Commands on a running daemon, and on its store while none runs. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { runCli } from '../../src/cli/cli';
 import { createTrialStore } from '../../src/store/trials';
 import { createEventFiles, eventFolder } from '../../src/past/event-files';
@@ -123,6 +124,17 @@ describe.each(['by the daemon', 'in the store while none runs'])('versions, %s',
     const unpinned = await versions('unpin', '--json');
     expect(JSON.parse(unpinned.stdout)).toMatchObject({ versions: [{ pinned: false }, {}] });
     expect(await versions('use', '20250101T000000.000Z')).toMatchObject({ code: 1 });
+    if (how.startsWith('in'))
+      expect(started.audited()).toMatchObject([
+        { by: 'command', detector: 'plant', action: 'use', version: first, process: process.pid },
+        { done: true },
+        { action: 'pin', version: second },
+        { done: true },
+        { action: 'unpin' },
+        { done: true },
+        { action: 'use', version: '20250101T000000.000Z' },
+        { done: false },
+      ]);
     expect(told.used).toEqual(
       how.startsWith('in')
         ? []
@@ -192,6 +204,21 @@ describe('in the store while no daemon runs', () => {
     expect([records.timestamps.length, channels]).toEqual([expect.any(Number), ['flow', 'power']]);
     expect(records.timestamps.length).toBeGreaterThan(40);
     expect((await run('events', folder)).stdout).toContain('(anomaly)');
+    expect(started.audited()).toMatchObject([
+      { by: 'command', action: 'label', id, body: { label: 'normal', note: 'cleaning' } },
+      { done: true },
+      { action: 'label', id, body: { label: 'anomaly' } },
+      { done: true },
+    ]);
+  });
+
+  test('nothing is changed where the audit log cannot be written', async () => {
+    mkdirSync(join(started.directory, 'audit.log'));
+    const refused = { code: 1, stderr: expect.stringContaining('the audit log cannot be written') as string };
+    expect(await run('label', folder, id, 'normal', ...withLabels())).toMatchObject(refused);
+    expect(await run('mute', folder, '--key', 'pump-7', '--for', '8h')).toMatchObject(refused);
+    expect((await run('events', folder)).stdout).not.toContain('(normal)');
+    expect((await run('mute', folder, '--list')).stdout).toBe('');
   });
 
   test('a label that is not possible is refused, with what to do', async () => {
@@ -223,16 +250,29 @@ describe('in the store while no daemon runs', () => {
     await started.mutes.refresh();
     expect(started.mutes.list()).toEqual([second]);
     expect(await run('mute', folder, '--remove', first!.id)).toMatchObject({ code: 1 });
+    expect(started.audited()).toMatchObject([
+      { by: 'command', detector: 'plant', action: 'mute', body: { key: 'pump-7' } },
+      { done: true },
+      { action: 'mute', body: { recurring: { cron: '0 2 * * 0' } } },
+      { done: true },
+      { action: 'unmute', id: first!.id },
+      { done: true },
+      { action: 'unmute' },
+      { done: false },
+    ]);
     expect(await run('mute', folder, '--cron', 'x', '--for', '2h')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('recurring.cron') as string,
     });
   });
 
-  test('damaged mutes are not replaced', async () => {
-    const path = join(started.directory, 'plant', 'mutes.json');
+  test('a damaged mute is named, and stays as it is', async () => {
+    const path = join(started.directory, 'plant', 'mutes', `${randomUUID()}.json`);
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, '[{');
-    expect(await run('mute', folder, '--key', 'pump-7', '--for', '8h')).toMatchObject({ code: 1 });
+    const { code, stderr } = await run('mute', folder, '--key', 'pump-7', '--for', '8h');
+    expect(code).toBe(0);
+    expect(stderr).toContain(`mutes are unreadable: they are not in force: ${path}`);
     expect(readFileSync(path, 'utf8')).toBe('[{');
   });
 

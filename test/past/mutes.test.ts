@@ -59,10 +59,27 @@ test('mutes survive a restart, and reach other processes', async () => {
   expect(second.mutes.list()).toHaveLength(1);
 });
 
-test('a damaged file leaves them in force', async () => {
+test('two processes that add at the same time lose none, and each removes what the other has added', async () => {
+  const first = await start();
+  const second = await start(first.detector);
+  const added = await Promise.all(
+    Array.from({ length: 20 }, (_, i) =>
+      (i % 2 === 0 ? first : second).mutes.add({ ...mute, key: String(i) }),
+    ),
+  );
+  await Promise.all([first.mutes.refresh(), second.mutes.refresh()]);
+  expect(first.mutes.list()).toHaveLength(20);
+  expect(second.mutes.list()).toEqual(first.mutes.list());
+  await Promise.all(added.map(({ id }, i) => (i % 2 === 0 ? second : first).mutes.remove(id)));
+  expect((await start(first.detector)).mutes.list()).toEqual([]);
+});
+
+test('a damaged file leaves those in force that were read, and the others', async () => {
   const { mutes, mark, detector } = await start();
-  await mutes.add(mute);
-  writeFileSync(join(directory, detector, 'mutes.json'), '[{');
+  const { id } = await mutes.add(mute);
+  const folder = join(directory, detector, 'mutes');
+  writeFileSync(join(folder, `${id}.json`), '[{');
+  writeFileSync(join(folder, `${id.replaceAll(/[0-9a-f]/g, '0')}.json`), '{');
   await mutes.refresh();
   await mutes.refresh();
   expect(logged).toHaveLength(1);

@@ -2,12 +2,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { loadAjv, type AnySchema } from '../../codecs/json-schema/ajv';
-import { messageOf } from '../../system/error-text';
 import { isObject } from '../../system/json';
 import { json, pathOf, usualHeaders, type Answer } from '../answer';
 import { refuseChange, refuseReading, type AccessRules } from './access';
 import type { DetectorEntry } from './detector-view';
-import type { Audit } from './audit';
+import { AuditError, auditChange, type Audit } from './audit';
 import { createEventStream } from './event-stream';
 import { apiPrefix, openApiDocument, pathNames } from './openapi';
 import { createRateLimit } from './rate-limit';
@@ -135,31 +134,22 @@ export function createApi(options: ApiOptions) {
     call: ApiCall,
     change: () => Promise<Answer>,
   ): Promise<Answer> {
-    const number = ++requests;
-    const result = lastChange.then(async () => {
-      const { method } = request;
-      const entry = {
-        method,
-        path: pathOf(request),
-        from: request.socket.remoteAddress,
-        body: call.body,
-      };
-      await audit({ request: number, ...entry }).catch((err: unknown) => {
-        log?.error('nothing was changed: the audit log cannot be written', { err });
-        throw new ApiError(503, 'nothing was changed: the audit log cannot be written');
-      });
-      let outcome: Record<string, unknown> = { done: true };
-      try {
-        return await change();
-      } catch (error) {
-        outcome = { done: false, error: messageOf(error) };
-        throw error;
-      } finally {
-        await audit({ request: number, ...outcome }).catch((err: unknown) =>
-          log?.error('the outcome of a change is not in the audit log', { ...entry, ...outcome, err }),
-        );
-      }
-    });
+    const entry = {
+      request: ++requests,
+      method: request.method,
+      path: pathOf(request),
+      from: request.socket.remoteAddress,
+      body: call.body,
+    };
+    const result = lastChange.then(() =>
+      auditChange(audit, entry, change, (outcome, err) =>
+        log?.error('the outcome of a change is not in the audit log', { ...entry, ...outcome, err }),
+      ).catch((error: unknown) => {
+        if (!(error instanceof AuditError)) throw error;
+        log?.error(error.message, { err: error.cause });
+        throw new ApiError(503, error.message);
+      }),
+    );
     lastChange = result.then(
       () => undefined,
       () => undefined,

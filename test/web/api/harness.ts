@@ -175,7 +175,7 @@ export async function startApi({
     version: '1.2.3',
     access: { reading: 'loopback', readToken: () => undefined, changeToken: () => changeToken },
     detectors: () => entries,
-    audit: createAudit(auditFile),
+    audit: createAudit(directory),
     ...changes,
   });
   past.subscribe(api.publish);
