@@ -1,9 +1,10 @@
-/** A sink for people: each event as a message when it opens and when it ends, one after the other. */
+/** A sink for people: each event as a message when it opens and when it ends, one after the other; silent devices in groups. */
 import type { AnomalyEvent } from '../../domain/event';
 import type { Logger } from '../../logger';
 import type { Sink } from '../sink';
 import { createDelivery, type NotificationCounts } from './delivery';
 import type { EventFilter } from './filter';
+import { createGroups } from './groups';
 import { systemTiming, type Timing } from './timing';
 import { createEventWatch } from './watch';
 
@@ -24,7 +25,8 @@ export function createEventSink(
   send: (event: AnomalyEvent, signal: AbortSignal) => Promise<void>,
 ): Sink {
   const delivery = createDelivery<AnomalyEvent>({ send, maxQueued, timing, counts, log });
-  const watch = createEventWatch({ passes, openEvents, notify: (event) => delivery.add(event) });
+  const groups = createGroups({ notify: (event) => delivery.add(event), timing });
+  const watch = createEventWatch({ passes, openEvents, notify: (event) => groups.add(event) });
   return {
     name,
     anomaliesOnly: true,
@@ -35,6 +37,7 @@ export function createEventSink(
     },
     async close() {
       await watch.close();
+      groups.close();
       await delivery.close();
     },
   };

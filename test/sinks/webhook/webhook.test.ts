@@ -63,6 +63,18 @@ test('each event is posted when it opens and when it ends, with all of it', asyn
   await sink.close();
 });
 
+test('devices of two partitions that fall silent together are one request', async () => {
+  const { sink, write, requests } = await create();
+  for (const key of ['a', 'b'])
+    await write(
+      createEvent({ id: `plant/${key}/silent`, kind: 'silent', key, keys: [key], contributions: [] }),
+    );
+  await sink.close();
+  expect(requests.map(({ body }) => JSON.parse(body) as object)).toMatchObject([
+    { type: 'vaemon.event.open', data: { keys: ['a', 'b'], summary: 'a: silent, 2 devices in all' } },
+  ]);
+});
+
 test('a request that is repeated has the same id, and each event and status another one', async () => {
   const { sink, write, requests, counted, until } = await create({}, (n) => (n <= 2 ? 503 : 200));
   await write(createEvent(), createEvent({ status: 'closed' }));
