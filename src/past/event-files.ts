@@ -6,12 +6,12 @@
  *     <store>/<detector>/past/events/<hash of the id>.<revision>.label
  */
 import { createHash } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
 import { privateFile, privateFolder, writeAtomically } from '../system/atomic-write';
 import { runConcurrently } from '../system/concurrency';
-import { errorCode, unlessMissing } from '../system/file-system';
+import { errorCode, fileState, unlessMissing } from '../system/file-system';
 import { isObject } from '../system/json';
 import { incomingName, removeTemporaries } from '../system/temporary-names';
 import type { EventLabel, PastEvent, WholeEvent } from './event-records';
@@ -69,7 +69,7 @@ export function createEventFiles(folder: string) {
       }
       const path = pathOf(whole.event.id);
       await writeAtomically(path, encodeEvent(whole));
-      known.set(`${stemOf(whole.event.id)}.json`, await stateOf(path));
+      known.set(`${stemOf(whole.event.id)}.json`, await fileState(path));
     },
     async remove(id: string): Promise<void> {
       const labels = ((await unlessMissing(readdir(folder))) ?? []).filter(
@@ -111,12 +111,12 @@ export function createEventFiles(folder: string) {
      * while nothing is written in it, else one at each file.
      */
     async changes(onBad: (err: unknown) => void): Promise<{ events: WholeEvent[]; changed: boolean }> {
-      const state = await stateOf(folder);
+      const state = await fileState(folder);
       if (state === lookedAt) return { events: [], changed: false };
       const names = ((await unlessMissing(readdir(folder))) ?? []).filter((name) => isEventFile.test(name));
       const found = await runConcurrently(names, mostReads, async (name) => {
         const path = join(folder, name);
-        const now = await stateOf(path);
+        const now = await fileState(path);
         if (now === known.get(name)) return [];
         known.set(name, now);
         return (await read(path).catch(onBad)) ?? [];
@@ -129,7 +129,7 @@ export function createEventFiles(folder: string) {
       const names = (await unlessMissing(readdir(folder))) ?? [];
       const events: WholeEvent[] = [];
       for (const name of names.filter((one) => isEventFile.test(one))) {
-        known.set(name, await stateOf(join(folder, name)));
+        known.set(name, await fileState(join(folder, name)));
         const event = await read(join(folder, name)).catch(onBad);
         if (event !== undefined) events.push(event);
       }
@@ -142,12 +142,6 @@ const isEventFile = /^[0-9a-f]{32}\.json$/;
 
 /** Files that are read at the same time. */
 const mostReads = 16;
-
-/** Differs after each replacement. */
-async function stateOf(path: string): Promise<string> {
-  const found = await unlessMissing(stat(path, { bigint: true }));
-  return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeNs}`;
-}
 
 /** Seven digits are what single precision has. */
 const digits = (value: number): number | null =>

@@ -8,7 +8,6 @@ import type { WitnessedRecord, WriteValues } from '../domain/witnessed-record';
 import type { DetectorSettings } from '../config/settings';
 import type { Sink } from '../sinks/sink';
 import nodeFs from 'node:fs/promises';
-import { createStateStore } from '../state/store';
 import { messageOf } from '../system/error-text';
 import { folderBytes } from '../system/file-system';
 import { pause } from '../system/pause';
@@ -21,20 +20,12 @@ import {
   type PastEvent,
   type WholeEvent,
 } from './event-records';
-import type { DeviceMinutes } from './supposed-events';
 import { createRecentRecords, emptyColumns, type RecentRecords, type RecordColumns } from './recent-records';
-import {
-  createScoreMinutes,
-  minuteColumns,
-  minuteMs,
-  type MinuteScore,
-  type ScoreMinutes,
-} from './score-minutes';
+import { createScoreMinutes, minuteMs, type MinuteScore } from './score-minutes';
+import { createStoredScores, type DeviceScores } from './stored-scores';
 
-interface Device {
-  partition: number;
+interface Device extends DeviceScores {
   recent: RecentRecords;
-  minutes: ScoreMinutes;
 }
 
 export interface PastOptions {
@@ -65,7 +56,14 @@ export async function openPast(options: PastOptions) {
   const { directory, detector, settings, events, continues, metrics, log, now = Date.now } = options;
   const minutes = Math.max(1, Math.round(settings.scoresMs / minuteMs));
   const files = createEventFiles(eventFolder(directory, detector));
-  const scoreStore = createStateStore({ directory, detector, folder: 'past' });
+  const stored = createStoredScores({
+    directory,
+    detector,
+    minutes,
+    intervalMs: settings.saveIntervalMs,
+    onBad: warnUnreadable,
+    now,
+  });
   const records = createEventRecords({ around: settings.records, by: options.process ?? processName, now });
   const devices = new Map<string, Device>();
   /** Of the newest version. */
@@ -111,21 +109,12 @@ export async function openPast(options: PastOptions) {
       const isOver = !continues && event.status === 'open';
       records.restore(isOver ? { ...whole, event: { ...event, status: 'closed', closedBy: 'end' } } : whole);
     }
-    for (const { topic, partition } of await scoreStore.list().catch(() => [])) {
-      if (topic !== scoresName) continue;
-      const stored = await scoreStore.load(topic, partition).catch(warnUnreadable);
-      if (stored === undefined) continue;
-      const { keys, counts, width } = stored.content as { keys: string[]; counts: number[]; width?: number };
-      // Of another version of vaemon.
-      if (width !== minuteColumns) continue;
-      const cells = stored.columns['minutes'] as Int32Array;
-      let at = 0;
-      keys.forEach((key, i) => {
-        const length = counts[i]! * minuteColumns;
-        roomFor(key, partition, 0)?.minutes.restore(cells.subarray(at, at + length));
-        at += length;
-      });
-    }
+    adopt(await stored.takeAll());
+  }
+
+  function adopt(scores: readonly DeviceScores[]): void {
+    for (const { key, partition, minutes: earlier } of scores)
+      roomFor(key, partition, 0)?.minutes.restore(earlier.cells());
   }
 
   /** The device of a key; undefined if there is no room for another one. */
@@ -134,6 +123,7 @@ export async function openPast(options: PastOptions) {
     if (device === undefined) {
       if (devices.size >= settings.devices && !makeRoom()) return undefined;
       device = {
+        key,
         partition,
         recent: createRecentRecords(settings.records, width),
         minutes: createScoreMinutes(minutes),
@@ -151,6 +141,16 @@ export async function openPast(options: PastOptions) {
     const newest = [...devices.values()].reduce((most, one) => Math.max(most, one.minutes.newest), 0);
     for (const [key, one] of devices) if (one.minutes.newest <= newest - minutes) devices.delete(key);
     return devices.size < settings.devices;
+  }
+
+  /** By key, of this process and of others: the newest of each device, whose partition may have moved. */
+  function allScores(): Map<string, DeviceScores> {
+    const all = new Map<string, DeviceScores>(devices);
+    for (const one of stored.others()) {
+      const own = all.get(one.key);
+      if (own === undefined || own.minutes.newest < one.minutes.newest) all.set(one.key, one);
+    }
+    return all;
   }
 
   function report(events: readonly AnomalyEvent[], names = channels): void {
@@ -218,20 +218,11 @@ export async function openPast(options: PastOptions) {
   async function saveScores(): Promise<void> {
     const began = performance.now();
     for (const partition of [...unsaved]) {
-      const own = [...devices].filter(([, one]) => one.partition === partition);
-      const cells = own.map(([, one]) => one.minutes.cells());
-      const column = new Int32Array(cells.reduce((sum, { length }) => sum + length, 0));
-      let at = 0;
-      for (const one of cells) {
-        column.set(one, at);
-        at += one.length;
-      }
-      const content = {
-        keys: own.map(([key]) => key),
-        counts: cells.map(({ length }) => length / minuteColumns),
-        width: minuteColumns,
-      };
-      await scoreStore.save(scoresName, partition, { offset: -1n, content, columns: { minutes: column } });
+      await stored.save(partition, () => {
+        // Another process had the partition before.
+        adopt(stored.take(partition));
+        return [...devices.values()].filter((one) => one.partition === partition);
+      });
       unsaved.delete(partition);
     }
     scoresSavedAt = now();
@@ -302,6 +293,7 @@ export async function openPast(options: PastOptions) {
     },
     /** Takes in what other processes have written: events of their partitions, and labels. Never rejects. */
     async refresh(): Promise<void> {
+      stored.forgetUnused();
       try {
         const { events: found, changed } = await files.changes(warnUnreadable);
         for (const whole of found) notice(records.adopt(withoutRecords(whole)));
@@ -310,19 +302,20 @@ export async function openPast(options: PastOptions) {
         warnUnreadable(err);
       }
     },
+    /** Reads the scores that other processes have saved, for `devices`, `minutes` and `scores`. */
+    readScores: () => stored.refresh(),
     /** Devices with scores: the newest minute, by key. */
     devices: (): { key: string; newest: number }[] =>
-      [...devices].map(([key, one]) => ({ key, newest: one.minutes.newest * minuteMs })),
-    /** Start of the newest minute of any device, event time, Unix ms; 0 without scores. */
+      [...allScores().values()].map((one) => ({ key: one.key, newest: one.minutes.newest * minuteMs })),
+    /** Start of the newest minute of any device of this process, event time, Unix ms; 0 without scores. */
     newest: (): number =>
       minuteMs * [...devices.values()].reduce((most, one) => Math.max(most, one.minutes.newest), 0),
     /** The minutes of every device, by number. */
-    minutes: (): DeviceMinutes[] =>
-      [...devices].map(([key, { partition, minutes: scores }]) => ({ key, partition, minutes: scores })),
+    minutes: (): DeviceScores[] => [...allScores().values()],
     /** How many minutes are kept. */
     kept: minutes,
     /** By minute, the oldest first; undefined for an unknown device. */
-    scores: (key: string): MinuteScore[] | undefined => devices.get(key)?.minutes.list(),
+    scores: (key: string): MinuteScore[] | undefined => allScores().get(key)?.minutes.list(),
     /** The newest records of a device, with the names of their channels. */
     recent(key: string): { channels: readonly string[]; records: RecordColumns } | undefined {
       const device = devices.get(key);
@@ -345,8 +338,6 @@ export async function openPast(options: PastOptions) {
     },
   };
 }
-
-const scoresName = 'scores';
 
 function withoutRecords(whole: WholeEvent): PastEvent {
   const past: PastEvent & Partial<WholeEvent> = { ...whole };

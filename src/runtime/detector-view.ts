@@ -16,7 +16,7 @@ import type { LabelWriter } from './label-writer';
 import type { ModelLifecycle } from './model-lifecycle';
 import type { ModelSlot } from './model-slot';
 import type { Trials } from './trials';
-import { supposeTarget } from './what-if';
+import { createWhatIf } from './what-if';
 
 export interface ViewParts {
   /** Those in force. */
@@ -45,6 +45,7 @@ const sum = (processes: readonly ScoringProcess[], of: (one: ScoringProcess) => 
 
 export function createDetectorView(parts: ViewParts): DetectorView {
   const { settings, past, slot, canaries, store, trials } = parts;
+  const whatIf = createWhatIf();
   function modelState(): DetectorState['model'] {
     const active = slot.current();
     if (active === undefined) return undefined;
@@ -86,11 +87,12 @@ export function createDetectorView(parts: ViewParts): DetectorView {
         ...(model && { model }),
       };
     },
-    whatIf(target) {
-      const active = slot.current();
-      if (active === undefined) throw new ApiError(409, 'there is no model in use yet');
-      return supposeTarget(target, { settings: settings(), past, version: active.detector.state });
-    },
+    whatIf: (target) =>
+      whatIf(target, () => {
+        const active = slot.current();
+        if (active === undefined) throw new ApiError(409, 'there is no model in use yet');
+        return { settings: settings(), past, version: active.detector.state };
+      }),
     versions: () => listVersions(store, trials),
     trial: () => trials.progress(),
     async compare(...names) {

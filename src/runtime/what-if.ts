@@ -11,7 +11,7 @@ import { ApiError } from '../web/api/route';
 
 export interface WhatIfParts {
   settings: Pick<DetectorSettings, 'calibration' | 'events' | 'window' | 'past'>;
-  past: Pick<Past, 'minutes' | 'kept' | 'newest' | 'events'>;
+  past: Pick<Past, 'readScores' | 'minutes' | 'kept' | 'events'>;
   /** Record rate and calibration of the version in use. */
   version: Parameters<typeof configuredThreshold>[1];
 }
@@ -23,6 +23,23 @@ const day = 1440;
 /** Minutes of all devices after which other work goes first: some milliseconds. */
 const stretch = 100_000;
 
+/** Questions of one detector that are answered or wait; each may take a processor for a second. */
+const mostQuestions = 4;
+
+/** Answers the questions of a detector one after the other, as records need the processor, too. */
+export function createWhatIf() {
+  let questions = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  /** @throws ApiError if there are too many; otherwise as `supposeTarget` */
+  return async (target: string | undefined, parts: () => WhatIfParts): Promise<WhatIf> => {
+    if (questions >= mostQuestions) throw new ApiError(429, 'too many questions at once', 'wait a moment');
+    questions++;
+    const answer = last.then(() => supposeTarget(target, parts()));
+    last = answer.catch(() => undefined);
+    return answer.finally(() => questions--);
+  };
+}
+
 /**
  * @param target as in a configuration; undefined = the configured one
  * @throws ApiError if it is not a target, or not one that the version can have
@@ -31,6 +48,7 @@ export async function supposeTarget(
   target: string | undefined,
   { settings, past, version }: WhatIfParts,
 ): Promise<WhatIf> {
+  await past.readScores();
   const configured = falseAlarmTarget.print(settings.calibration.falseAlarmTarget);
   const { openWindow } = settings.events;
   if (openWindow > settings.past.records)
@@ -43,7 +61,7 @@ export async function supposeTarget(
   const devices = past.minutes();
   if (devices.length === 0) throw new ApiError(409, 'there are no scores yet');
   const supposition = createSupposition(devices, rules);
-  const last = past.newest() / minuteMs;
+  const last = devices.reduce((most, { minutes }) => Math.max(most, minutes.newest), 0);
   const first = last - Math.min(day, past.kept) + 1;
   let worked = 0;
   for (let minute = first; minute <= last; minute++) {

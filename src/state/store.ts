@@ -60,6 +60,8 @@ export function createStateStore(options: StateStoreOptions) {
   }
 
   return {
+    /** The file of a partition. */
+    pathOf,
     /** The partitions with a saved state. */
     async list(): Promise<{ topic: string; partition: number }[]> {
       const names = (await entriesOf(fs, folder)).map(({ name }) => /^([^.].*)-(\d+)\.state$/.exec(name));

@@ -32,6 +32,12 @@ export async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined>
   }
 }
 
+/** Of a file or folder: differs after each replacement; empty if there is none. */
+export async function fileState(path: string): Promise<string> {
+  const found = await unlessMissing(nodeFs.stat(path, { bigint: true }));
+  return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeNs}`;
+}
+
 /** The entries of a folder; none if it does not exist. */
 export async function entriesOf(fs: FileSystem, folder: string) {
   return (await unlessMissing(fs.readdir(folder, { withFileTypes: true }))) ?? [];

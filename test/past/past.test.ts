@@ -129,6 +129,59 @@ test('a restart keeps events, their records and the scores', async () => {
   expect(second.events().map((one) => one.event.id)).toEqual(['pump/a/10', 'pump/b/3']);
 });
 
+test('processes that share the store know the scores of each other, and a partition that moves keeps its scores', async () => {
+  const score = (past: Past, partition: number, key: string, minute: number) =>
+    past.observe(
+      {
+        partition,
+        key,
+        timestamp: began + minute * minuteMs,
+        surprise: 1,
+        threshold: 3,
+        aboveBaseline: 1,
+        anomalous: false,
+      },
+      channels,
+      (into, at) => into.fill(0, at, at + 4),
+    );
+  const keysOf = (past: Past) =>
+    past
+      .devices()
+      .map(({ key }) => key)
+      .sort();
+  const first = await start(undefined, { saveIntervalMs: 20 });
+  const second = await start(first.detector, { saveIntervalMs: 20 });
+  score(first, 0, 'a', 0);
+  score(second, 1, 'b', 0);
+  await Promise.all([first.save(), second.save()]);
+  for (const past of [first, second]) {
+    while (keysOf(past).length < 2) {
+      await past.readScores();
+      await new Promise((wait) => setTimeout(wait, 20));
+    }
+    expect(keysOf(past)).toEqual(['a', 'b']);
+    expect(past.minutes().map(({ key, partition }) => [key, partition])).toEqual(
+      expect.arrayContaining([
+        ['a', 0],
+        ['b', 1],
+      ]),
+    );
+  }
+  expect(second.scores('a')).toMatchObject([{ at: began }]);
+  expect(second.recent('a')).toBeUndefined();
+  // The partition of `a` moves; what the first process has stored of it stays.
+  score(second, 0, 'a', 1);
+  await second.save();
+  expect(second.scores('a')).toMatchObject([{ at: began }, { at: began + minuteMs }]);
+  while (first.scores('a')!.length < 2) {
+    await first.readScores();
+    await new Promise((wait) => setTimeout(wait, 20));
+  }
+  const third = await start(first.detector);
+  expect(third.scores('a')).toEqual(second.scores('a'));
+  expect(warnings).toEqual([]);
+});
+
 test('a process that dies loses what came after its last save, and no more', async () => {
   const first = await start(undefined, { saveIntervalMs: 100 });
   play(first, 'a', 0, 12);

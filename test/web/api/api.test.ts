@@ -1,6 +1,7 @@
 import { createTrialStore } from '../../../src/store/trials';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import Ajv from 'ajv/dist/2020';
 import { routes } from '../../../src/web/api/api';
 import { openApiDocument } from '../../../src/web/api/openapi';
@@ -408,6 +409,27 @@ describe('changes', () => {
     const answer = await label({ label: 'normal', revision: 0 }, 503);
     expect(answer['hint']).toContain('has no column key, label');
     expect(started.past.event(idOf('pump-7'))!.revision).toBe(0);
+  });
+
+  test('an event whose version is gone is shown and labelled; the version is said not to exist', async () => {
+    const gone = await started.store.publish(new Map([['report.json', Buffer.from('{}')]]), {});
+    await started.store.setCurrent('20260101T000000.000Z');
+    started.past.report([eventOf('pump-7', 'open', { modelVersion: gone })], []);
+    started.past.report([eventOf('pump-7', 'closed', { modelVersion: gone })], []);
+    rmSync(join(started.directory, 'plant', 'versions', gone), { recursive: true });
+    const path = labelPath.replace('/label', '');
+    expect(await ask('/events/{id}', path)).toMatchObject({ modelVersion: gone });
+    await label({ label: 'normal', revision: 0 });
+    expect(labels()).toHaveLength(1);
+    expect(started.past.event(idOf('pump-7'))).toMatchObject({ revision: 1 });
+    const versions = '/detectors/plant/versions';
+    expect(await started.get(`${versions}/${gone}`).then(({ status }) => status)).toBe(404);
+    const { versions: listed } = await ask('/detectors/{detector}/versions', versions);
+    expect(listed).toEqual([expect.objectContaining({ current: true })]);
+    const expected = '20260101T000000.000Z';
+    const use = await started.change('PUT', '/detectors/plant/current', { version: gone, expected });
+    expect([use.status, await use.json()]).toEqual([404, { error: `there is no version "${gone}"` }]);
+    expect(await started.store.current()).toBe(expected);
   });
 
   test('a mute concerns the events that open from now on, and can be removed', async () => {

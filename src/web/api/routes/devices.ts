@@ -12,10 +12,12 @@ export const deviceRoutes: readonly Route[] = [
       limit: { type: 'integer', minimum: 1, maximum: 10_000, description: 'Most devices; default 100' },
     },
     answer: objectOf({ devices: listOf(ref('Device')), total: { type: 'integer' } }),
-    handle(call, context) {
+    async handle(call, context) {
       const { search = '', limit = 100 } = call.params as { search?: string; limit?: number };
-      const devices = detectorOf(call, context)
-        .view.past.devices()
+      const { past } = detectorOf(call, context).view;
+      await past.readScores();
+      const devices = past
+        .devices()
         .filter(({ key }) => key.toLowerCase().includes(search.toLowerCase()))
         .sort((a, b) => b.newest - a.newest || (a.key < b.key ? -1 : 1));
       return { devices: devices.slice(0, limit), total: devices.length };
@@ -26,8 +28,9 @@ export const deviceRoutes: readonly Route[] = [
     path: '/detectors/{detector}/devices/{key}',
     summary: 'The scores of a device by minute, and its newest records',
     answer: ref('DeviceScores'),
-    handle(call, context) {
+    async handle(call, context) {
       const { past } = detectorOf(call, context).view;
+      await past.readScores();
       const key = String(call.params['key']);
       const minutes = past.scores(key);
       if (minutes === undefined)

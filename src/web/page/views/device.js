@@ -40,7 +40,16 @@ export async function deviceView({ place, parts, signal, report, listen, setTitl
     undefined,
     'the most surprising record of each minute',
   );
-  records.append(h('h2', {}, 'Newest records'), legend());
+  records.append(
+    h('h2', {}, 'Newest records'),
+    channels.length > 0
+      ? legend()
+      : h(
+          'p',
+          { class: 'quiet' },
+          'The process that has the partition of this device keeps them, since its start.',
+        ),
+  );
   for (const channel of channels.slice(0, mostCharts)) channelChart(records, device, channel);
   if (channels.length > mostCharts)
     records.append(
