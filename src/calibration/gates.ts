@@ -39,18 +39,24 @@ export interface Gate {
   text: string;
 }
 
+/** What is known of a version from its training. */
+export interface VersionFacts {
+  /** Share of normal records that may alarm at its threshold. */
+  target: number;
+  /** 1 / mean size of a cluster of such alarms. */
+  extremalIndex: number;
+  /** Largest surprise of a golden anomaly. */
+  reach: number;
+  /** Loss on held-out records in the unit of the records, nats per value; absent for images, and if the version has none. */
+  loss?: number | undefined;
+  /** Share found of canaries in held-out records, mean over the kinds; absent if it has none. */
+  power?: number | undefined;
+}
+
 export interface ChallengerFacts {
   evidence: TrialEvidence;
-  /** Share of normal records that may alarm at the challenger's threshold, and its extremal index: 1 / mean size of a cluster. */
-  target: number;
-  extremalIndex: number;
-  /** Largest surprise of a golden anomaly, and the threshold. */
-  reach: number;
-  threshold: number;
-  /** Loss on held-out records, nats per value; absent where a version has none. */
-  loss?: { inUse: number; challenger: number } | undefined;
-  /** Share found of the canaries, mean over the kinds; absent where a version has none. */
-  power: { inUse?: number | undefined; challenger?: number | undefined };
+  challenger: VersionFacts;
+  inUse: Pick<VersionFacts, 'loss' | 'power'>;
 }
 
 /** Alarms beyond this multiple of the expected ones refuse a version … */
@@ -104,21 +110,23 @@ export function addEvidence(parts: readonly TrialEvidence[]): TrialEvidence {
   };
 }
 
+/** The gate of a version that cannot be used, or cannot score. */
+export function unusable(problem: string): Gate {
+  return { gate: 'usable', passed: false, text: problem };
+}
+
 /** The gates of a version before it comes into use: all must pass. */
-export function judgeChallenger(facts: ChallengerFacts): Gate[] {
-  const { evidence, loss } = facts;
-  const { problem } = evidence;
-  if (problem !== undefined) return [{ gate: 'usable', passed: false, text: problem }];
+export function judgeChallenger({ evidence, challenger, inUse }: ChallengerFacts): Gate[] {
   return [
-    judgeAlarms(facts),
+    judgeAlarms(evidence, challenger),
     judgeAgreement(evidence.sample.surprises),
-    judgeLoss(loss),
-    judgeSight(facts),
+    judgeLoss(inUse.loss, challenger.loss),
+    judgeSight(challenger, inUse.power),
     judgeCost(evidence),
   ];
 }
 
-function judgeAlarms({ evidence: { sample }, target, extremalIndex }: ChallengerFacts): Gate {
+function judgeAlarms({ sample }: TrialEvidence, { target, extremalIndex }: VersionFacts): Gate {
   const { records, alarms } = sample;
   const expected = target * records;
   const limit = Math.max(alarmFactor * expected + alarmClusters / extremalIndex, sharedFactor * alarms.inUse);
@@ -150,9 +158,10 @@ function judgeAgreement(pairs: TrialEvidence['sample']['surprises']): Gate {
   };
 }
 
-function judgeLoss(loss: ChallengerFacts['loss']): Gate {
-  if (loss === undefined) return { gate: 'loss', passed: true, text: 'not evaluated: a version has no loss' };
-  const value = loss.challenger - loss.inUse;
+function judgeLoss(inUse: number | undefined, challenger: number | undefined): Gate {
+  if (inUse === undefined || challenger === undefined)
+    return { gate: 'loss', passed: true, text: 'not evaluated: a version has no loss' };
+  const value = challenger - inUse;
   return {
     gate: 'loss',
     passed: value <= worseLoss,
@@ -162,7 +171,8 @@ function judgeLoss(loss: ChallengerFacts['loss']): Gate {
   };
 }
 
-function judgeSight({ reach, threshold, power }: ChallengerFacts): Gate {
+function judgeSight({ reach, target, power: challenger }: VersionFacts, inUse: number | undefined): Gate {
+  const threshold = -Math.log10(target);
   if (reach < threshold)
     return {
       gate: 'power',
@@ -171,7 +181,6 @@ function judgeSight({ reach, threshold, power }: ChallengerFacts): Gate {
       limit: threshold,
       text: `blind: its largest surprise of a made anomaly is ${show(reach)}, its threshold ${show(threshold)}`,
     };
-  const { inUse, challenger } = power;
   if (inUse === undefined || challenger === undefined)
     return { gate: 'power', passed: true, text: 'not evaluated: a version has no canaries' };
   const limit = powerShare * inUse;

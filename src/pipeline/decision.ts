@@ -42,21 +42,6 @@ export interface ActiveDetector {
   coldStart?: boolean;
   /** At the training of the version; absent if it has none. */
   power?: DetectionPower | undefined;
-  /** What the gates of a trial compare; absent where no trial takes place. */
-  facts?: VersionFacts;
-}
-
-export interface VersionFacts {
-  /** Share of normal records that may alarm at the threshold. */
-  target: number;
-  /** 1 / mean size of a cluster of such alarms. */
-  extremalIndex: number;
-  /** Largest surprise of a golden anomaly. */
-  reach: number;
-  /** Loss on held-out records in the unit of the records, nats per value; absent for images, and if the version has none. */
-  loss?: number | undefined;
-  /** Share found of canaries in held-out records, mean over the kinds; absent if it has none. */
-  power?: number | undefined;
 }
 
 export interface DecisionRules {

@@ -13,7 +13,7 @@ import { countOutcome, writeOutcome, type Outcome } from './outcome';
 import { createScoring, type ScoringParts } from './scoring';
 import { createTurns } from './turns';
 
-export type { ActiveDetector, RecordRules, VersionFacts } from './decision';
+export type { ActiveDetector, RecordRules } from './decision';
 
 export interface PipelineParts extends ScoringParts {
   metrics: DetectorMetrics;

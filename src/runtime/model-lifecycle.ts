@@ -4,7 +4,6 @@ import { configuredThreshold } from '../config/calibration';
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
-import type { ActiveDetector } from '../pipeline/pipeline';
 import { eventPolicy } from '../config/calibration';
 import { configuredSource } from '../sources/configured';
 import type { StateRules } from '../state/rules';
@@ -20,6 +19,7 @@ import {
   watchDrift,
   withSettings,
   type DecodeModel,
+  type LoadedModel,
   type ModelLoaderOptions,
 } from './model-loader';
 import { ModelSlot } from './model-slot';
@@ -85,7 +85,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
   const load = createModelLoader({ settings: () => settings, store, decode: options.decode, metrics, log });
 
   /** They may have changed since the model was loaded. */
-  const use = (model: ActiveDetector): void => slot.use(withSettings(model, settings));
+  const use = (model: LoadedModel): void => slot.use(withSettings(model, settings));
   const followsRecords = configuredSource(settings.source).replayRate !== undefined;
   const trialStore = createTrialStore(directory, detector);
   const trials = createTrials({
@@ -120,7 +120,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
   const refused = async (): Promise<string[]> =>
     (await trialStore.list()).filter(isRefused).map(({ version }) => version);
 
-  const retrainer = createRetrainer<ActiveDetector>({
+  const retrainer = createRetrainer<LoadedModel>({
     settings: () => settings.training,
     runTraining: createTrainingRun({ ...options, leaseHolder }),
     store,

@@ -1,6 +1,7 @@
 /** From a stored model version to a detector that can score: read, decoded, verified, with its alarm threshold. */
 import { createDriftWatch, type DriftWatch } from '../calibration/drift';
 import { createSilenceScale } from '../calibration/gaps';
+import type { VersionFacts } from '../calibration/gates';
 import { targetRatio } from '../calibration/threshold';
 import { configuredThreshold, eventPolicy } from '../config/calibration';
 import { rulesFingerprint, settingsFingerprint } from '../config/fingerprint';
@@ -25,8 +26,14 @@ import type { ModelStore } from '../store/model-store';
 import { createRandom } from '../tensor';
 import { isColdStart } from './cold-start';
 
+/** A stored version that can be used. */
+export interface LoadedModel extends ActiveDetector {
+  /** What the gates of a trial compare. */
+  facts: VersionFacts;
+}
+
 /** Rejects with a ModelVersionError if the version must not be used. */
-export type LoadModel = (version: string) => Promise<ActiveDetector>;
+export type LoadModel = (version: string) => Promise<LoadedModel>;
 
 export type DecodeModel = (version: string, files: BundleFiles) => Promise<VerifiedDetector>;
 
@@ -51,15 +58,14 @@ interface Loaded {
  * The version as the settings decide with it.
  * @throws RangeError if the target is too rare for its calibration
  */
-export function withSettings(model: ActiveDetector, settings: DetectorSettings): ActiveDetector {
+export function withSettings(model: LoadedModel, settings: DetectorSettings): LoadedModel {
   const { ratio, surprise, eventMargin } = configuredThreshold(settings, model.detector.state);
-  const facts = model.facts && { ...model.facts, target: ratio };
   return {
     ...model,
     threshold: surprise,
     eventMargin,
     rules: recordRules(settings),
-    ...(facts && { facts }),
+    facts: { ...model.facts, target: ratio },
   };
 }
 
@@ -88,7 +94,7 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
     );
   }
 
-  function activate({ detector, power, validationLoss }: Loaded): ActiveDetector {
+  function activate({ detector, power, validationLoss }: Loaded): LoadedModel {
     const settings = options.settings();
     const { calibration, channels, counters, gaps, scaler, seasons } = detector.state;
     const { ratio, surprise, eventMargin, extrapolated } = configuredThreshold(settings, detector.state);

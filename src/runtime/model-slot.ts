@@ -1,10 +1,10 @@
 /** The model version in use. A new one takes effect between two batches; the old one is disposed when no batch uses it. */
 import type { DetectorMetrics } from '../metrics/metrics';
-import type { ActiveDetector } from '../pipeline/pipeline';
 import { versionCreatedAt } from '../store/version-name';
+import type { LoadedModel } from './model-loader';
 
 export class ModelSlot {
-  private active: ActiveDetector | undefined;
+  private active: LoadedModel | undefined;
   private batch: Promise<void> = Promise.resolve();
   private other: Promise<unknown> = Promise.resolve();
   private readonly filling = new AbortController();
@@ -13,7 +13,7 @@ export class ModelSlot {
 
   constructor(private readonly metrics: Pick<DetectorMetrics, 'modelLoaded' | 'coldStart'>) {}
 
-  current(): ActiveDetector | undefined {
+  current(): LoadedModel | undefined {
     return this.active;
   }
 
@@ -27,7 +27,7 @@ export class ModelSlot {
   }
 
   /** Uses this model from the next batch on; the batch in progress finishes with the old one. */
-  use(model: ActiveDetector): void {
+  use(model: LoadedModel): void {
     const old = this.active?.detector;
     this.active = model;
     void Promise.allSettled([this.batch, this.other]).then(() => old?.dispose());
@@ -38,7 +38,7 @@ export class ModelSlot {
   }
 
   /** Decides with the model in use by other settings, from the next batch on. */
-  adjust(model: ActiveDetector): void {
+  adjust(model: LoadedModel): void {
     this.active = model;
   }
 

@@ -1,8 +1,8 @@
-import type { ActiveDetector } from '../../src/pipeline/pipeline';
+import type { LoadedModel } from '../../src/runtime/model-loader';
 import { createFakeDetector } from '../fake-detector';
 
 /** A model that counts how often it is disposed. */
-export function createModel(version: string): { model: ActiveDetector; disposed: () => number } {
+export function createModel(version: string): { model: LoadedModel; disposed: () => number } {
   let disposed = 0;
   const detector = {
     ...createFakeDetector({
@@ -16,5 +16,6 @@ export function createModel(version: string): { model: ActiveDetector; disposed:
       disposed++;
     },
   };
-  return { model: { detector, threshold: 3 }, disposed: () => disposed };
+  const facts = { target: 0.001, extremalIndex: 1, reach: 9 };
+  return { model: { detector, threshold: 3, facts }, disposed: () => disposed };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TrialEvidence } from '../../src/calibration/gates';
 import { ModelVersionError } from '../../src/errors';
 import type { Witness } from '../../src/pipeline/decision';
-import type { ActiveDetector } from '../../src/pipeline/pipeline';
+import type { LoadedModel } from '../../src/runtime/model-loader';
 import { ModelSlot } from '../../src/runtime/model-slot';
 import type { Shadow } from '../../src/runtime/shadow';
 import { createTrials, type TrialsParts } from '../../src/runtime/trials';
@@ -36,7 +36,7 @@ function create(overrides: Partial<TrialsParts> = {}) {
   const shadows: string[] = [];
   const reached: string[] = [];
   const audited: Record<string, unknown>[] = [];
-  const modelOf = (version: string): ActiveDetector => {
+  const modelOf = (version: string): LoadedModel => {
     const { model } = createModel(version);
     const facts = { target: 0.001, extremalIndex: 1, reach: 9, power: 0.8 };
     const detector = { ...model.detector, dispose: () => void disposed.push(version) };

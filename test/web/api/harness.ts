@@ -7,7 +7,7 @@ import type { AnomalyEvent } from '../../../src/domain/event';
 import { openMutes, type Mutes } from '../../../src/past/mutes';
 import { openPast, type Past } from '../../../src/past/past';
 import { processName, type ScoringProcess } from '../../../src/past/processes';
-import type { ActiveDetector } from '../../../src/pipeline/pipeline';
+import type { LoadedModel } from '../../../src/runtime/model-loader';
 import { createDetectorView } from '../../../src/runtime/detector-view';
 import { createLabelWriter } from '../../../src/runtime/label-writer';
 import type { ModelLifecycle } from '../../../src/runtime/model-lifecycle';
@@ -141,7 +141,7 @@ export async function startApi({
             threshold: 3.2,
             drift: { active: false, evidenceRatio: 0.1 },
             power,
-          }) as unknown as ActiveDetector,
+          }) as unknown as LoadedModel,
       },
       canaries: { live: () => undefined },
       store,

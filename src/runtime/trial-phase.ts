@@ -1,0 +1,132 @@
+/** What one process sees of a trial while that has one state: the version that is not in use, in the shadow, and the live records. */
+import type { TrialEvidence, VersionFacts } from '../calibration/gates';
+import type { DaemonSettings, DetectorSettings } from '../config/settings';
+import { ModelVersionError } from '../errors';
+import type { AnomalyEvent } from '../domain/event';
+import type { WitnessedRecord } from '../domain/witnessed-record';
+import type { ActiveDetector } from '../pipeline/pipeline';
+import type { Trial } from '../store/trials';
+import type { Clock } from './clock';
+import type { LoadModel } from './model-loader';
+import type { Shadow } from './shadow';
+
+export interface PhaseParts {
+  role: DaemonSettings['role'];
+  /** In force. */
+  settings: () => DetectorSettings['training']['challenger'];
+  clock: Pick<Clock, 'now'>;
+  /** Loads a version that scores in the shadow, or whose facts are wanted: without a word of it. */
+  loadQuietly: LoadModel;
+  openShadow: (model: ActiveDetector, progress: () => number) => Shadow;
+  /** Share found of canaries in live records, mean over the kinds. */
+  livePower: () => number | undefined;
+}
+
+/** The version that is not in use. Without a shadow in a process that only trains. */
+type Subject = { facts: VersionFacts; shadow: Shadow | undefined } | { problem: string };
+
+/** A version that is watched is judged so often, and at this interval at least, ms. */
+const evaluations = 60;
+const longestPauseMs = 60_000;
+
+export type TrialPhase = Awaited<ReturnType<typeof openPhase>>;
+
+/** Differs where the version or the state of the trial does. */
+export function phaseId({ version, state, changedAt }: Trial): string {
+  return `${version} ${state} ${changedAt}`;
+}
+
+/** The version that is in use while a trial has its state, and the one that is not. */
+export function versionsOf({ state, version, before }: Trial): { inUse: string; other: string } {
+  return state === 'shadow' ? { inUse: before, other: version } : { inUse: version, other: before };
+}
+
+/** @throws Error if the store cannot be read; a version that cannot be used is a problem of the trial */
+export async function openPhase(trial: Trial, parts: PhaseParts) {
+  const { role, settings, clock, loadQuietly, openShadow, livePower } = parts;
+  const { inUse, other } = versionsOf(trial);
+  const isWatched = trial.state === 'promoted';
+  /** By the clock of the detector, Unix ms; undefined before that has a time. */
+  let from: number | undefined;
+  let records = 0;
+  let events = 0;
+  let nextAt = -Infinity;
+  elapsed();
+  const subject = await openSubject();
+
+  async function openSubject(): Promise<Subject> {
+    try {
+      const model = await loadQuietly(other);
+      const { facts } = model;
+      if (role === 'train') {
+        model.detector.dispose();
+        return { facts, shadow: undefined };
+      }
+      return { facts, shadow: openShadow(model, () => elapsed() / duration()) };
+    } catch (error) {
+      if (!(error instanceof ModelVersionError)) throw error;
+      return { problem: error.message };
+    }
+  }
+
+  function duration(): number {
+    return isWatched ? settings().rollbackWithinMs : settings().forMs;
+  }
+
+  /** Ms. */
+  function elapsed(): number {
+    const now = clock.now();
+    if (Number.isNaN(now)) return 0;
+    // A recording that is replayed begins again.
+    from ??= Math.min(now, trial.since);
+    return now - from;
+  }
+
+  function evidence(): TrialEvidence {
+    const nothing = { records: 0, alarms: { inUse: 0, shadow: 0 }, surprises: [] };
+    const power = isWatched ? livePower() : undefined;
+    return {
+      records,
+      events,
+      sample: nothing,
+      ...(power !== undefined && { livePower: power }),
+      ...('problem' in subject ? subject : subject.shadow?.evidence()),
+    };
+  }
+
+  const shadow = 'problem' in subject ? undefined : subject.shadow;
+
+  return {
+    id: phaseId(trial),
+    trial,
+    /** Of the version that is not in use; undefined if it cannot be used, which is then a problem of the evidence. */
+    facts: 'problem' in subject ? undefined : subject.facts,
+    elapsed,
+    evidence,
+    /** Share of the time of the phase that has passed. */
+    share: (): number => Math.min(1, elapsed() / duration()),
+    isOver: (): boolean => elapsed() >= duration(),
+    /** Whether the gates are to be evaluated. */
+    isDue: (): boolean =>
+      isWatched ? clock.now() >= nextAt : elapsed() >= duration() || evidence().problem !== undefined,
+    /** They are evaluated now. */
+    evaluated(): void {
+      nextAt = clock.now() + Math.min(longestPauseMs, settings().rollbackWithinMs / evaluations);
+    },
+    /** A live record, as the version in use has scored it. */
+    witness(record: WitnessedRecord): void {
+      records++;
+      shadow?.witness(record);
+    },
+    report(reported: readonly AnomalyEvent[]): void {
+      for (const { status } of reported) if (status === 'open' || status === 'held_back') events++;
+    },
+    /** Call after each batch. */
+    observe(...[decoded, partition, active]: Parameters<Shadow['observe']>): void {
+      if (active.detector.version === inUse) shadow?.observe(decoded, partition, active);
+    },
+    keepUp: async (wholly: boolean): Promise<void> => shadow?.keepUp(wholly),
+    /** Idempotent. */
+    stop: async (): Promise<void> => shadow?.stop(),
+  };
+}
