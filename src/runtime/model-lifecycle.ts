@@ -148,12 +148,13 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
     observer: metrics.training,
     log,
   });
+  const requests = new TrainingRequests(directory, detector);
   const training = createTraining({
     role,
     settings: () => settings.training,
     retrainer,
     clock,
-    requests: new TrainingRequests(directory, detector),
+    requests,
     store,
     metrics,
     onEnd: options.onTrainingEnd,
@@ -179,6 +180,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
     leaseHolder,
     saveQuarantine: options.saveQuarantine,
     answerRequests: () => training.answerRequests(),
+    isRequested: () => requests.isWaiting(),
     onError: () => metrics.storeError(),
     log,
   });

@@ -11,18 +11,21 @@ export interface PeerExchangeOptions {
   /** The process that trains reads the quarantine of those that score. */
   saveQuarantine: () => Promise<void>;
   answerRequests: () => Promise<void>;
+  /** Whether a process that only scores has requested a training. */
+  isRequested: () => Promise<boolean>;
   /** Called for each failure. */
   onError: () => void;
   log: Pick<Logger, 'warn'>;
 }
 
 export function startPeerExchange(options: PeerExchangeOptions): Poll {
-  const { role, intervalMs, leaseHolder, saveQuarantine, answerRequests, log } = options;
+  const { role, intervalMs, leaseHolder, saveQuarantine, answerRequests, isRequested, log } = options;
   return new Poll(intervalMs, async () => {
     try {
       if (role !== 'train') await saveQuarantine();
-      // A process that only trains takes over as soon as no other process trains.
-      if (role === 'train' && !leaseHolder.isHeld()) await leaseHolder.acquire().catch(() => undefined);
+      // A process that only trains takes over as soon as no other process trains; one that scores, too, when it is asked to.
+      const isWanted = role === 'train' || (role === 'all' && (await isRequested()));
+      if (isWanted && !leaseHolder.isHeld()) await leaseHolder.acquire().catch(() => undefined);
       if (leaseHolder.isHeld()) await answerRequests();
     } catch (err) {
       options.onError();

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { privateFolder, writeAtomically } from '../system/atomic-write';
-import { errorCode } from '../system/file-system';
+import { errorCode, fileState } from '../system/file-system';
 
 export class TrainingRequests {
   private readonly path: string;
@@ -18,6 +18,11 @@ export class TrainingRequests {
   async request(version: string, byPerson = false): Promise<void> {
     await mkdir(dirname(this.path), { recursive: true, mode: privateFolder });
     await writeAtomically(this.path, JSON.stringify({ version, ...(byPerson && { byPerson }) }));
+  }
+
+  /** Whether there is a request. */
+  async isWaiting(): Promise<boolean> {
+    return (await fileState(this.path)) !== '';
   }
 
   /** Removes the request; returns the version that it wants replaced, or undefined if there is none. */

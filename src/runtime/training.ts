@@ -45,14 +45,15 @@ export function createTraining(options: TrainingOptions) {
     return outcome;
   }
 
-  async function trainForDrift(version: string): Promise<void> {
-    const outcome = await train('drift');
-    // The process that trains may not have seen this drift.
-    if (outcome.result === 'failed' && outcome.reason === 'lease') await requestTraining(version);
+  /** Trains, or requests it of the process that trains, which may not have seen the drift. */
+  async function trainSomewhere(trigger: 'drift' | 'request', version: string): Promise<void> {
+    const outcome = await train(trigger);
+    if (outcome.result === 'failed' && outcome.reason === 'lease')
+      await requestTraining(version, trigger === 'request');
   }
 
-  async function requestTraining(version: string): Promise<void> {
-    await requests.request(version).catch((err: unknown) => {
+  async function requestTraining(version: string, byPerson = false): Promise<void> {
+    await requests.request(version, byPerson).catch((err: unknown) => {
       log.warn('training could not be requested', { err });
     });
   }
@@ -106,7 +107,7 @@ export function createTraining(options: TrainingOptions) {
       const now = clock.now();
       if (now - driftTrainingAt < onDriftAfterMs) return;
       driftTrainingAt = now;
-      void (role === 'score' ? requestTraining(version) : trainForDrift(version));
+      void (role === 'score' ? requestTraining(version) : trainSomewhere('drift', version));
     },
     /** Starts the training that a scoring process has requested, if it is still needed. */
     async answerRequests() {
@@ -116,7 +117,7 @@ export function createTraining(options: TrainingOptions) {
       // The requested training may have taken place in the meantime.
       if (version === undefined || version !== (await store.current()) || retrainer.running()) return;
       log.info('training requested by a scoring process', { version, byPerson });
-      void (byPerson ? train('request') : trainForDrift(version));
+      void trainSomewhere(byPerson ? 'request' : 'drift', version);
     },
     /** Starts a training now, or requests it of the process that trains. Rejects if that cannot be requested. */
     async trainNow(version: string): Promise<'started' | 'requested'> {
@@ -124,7 +125,7 @@ export function createTraining(options: TrainingOptions) {
         await requests.request(version, true);
         return 'requested';
       }
-      void train('request');
+      void trainSomewhere('request', version);
       return 'started';
     },
     /** Ends a running training and waits until it has ended. Idempotent. */

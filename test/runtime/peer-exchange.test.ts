@@ -1,7 +1,7 @@
 import { startPeerExchange, type PeerExchangeOptions } from '../../src/runtime/peer-exchange';
 import { createRecordedLog } from './recorded-log';
 
-function create(options: Partial<PeerExchangeOptions> & { held?: boolean } = {}) {
+function create(options: Partial<PeerExchangeOptions> & { held?: boolean; requested?: boolean } = {}) {
   const steps: string[] = [];
   const log = createRecordedLog();
   let held = options.held ?? false;
@@ -18,6 +18,7 @@ function create(options: Partial<PeerExchangeOptions> & { held?: boolean } = {})
     },
     saveQuarantine: () => Promise.resolve(void steps.push('quarantine')),
     answerRequests: () => Promise.resolve(void steps.push('requests')),
+    isRequested: () => Promise.resolve(options.requested ?? false),
     onError: () => steps.push('error'),
     log,
     ...options,
@@ -33,6 +34,16 @@ test.each([
   ['train', false, ['lease', 'requests']],
 ] as const)('a process with role %s (lease held: %s) exchanges %j', async (role, held, expected) => {
   const { peers, steps } = create({ role, held });
+  await peers.run();
+  expect(steps).toEqual(expected);
+  await peers.stop();
+});
+
+test.each([
+  ['score', ['quarantine']],
+  ['all', ['quarantine', 'lease', 'requests']],
+] as const)('a process with role %s that is asked to train exchanges %j', async (role, expected) => {
+  const { peers, steps } = create({ role, requested: true });
   await peers.run();
   expect(steps).toEqual(expected);
   await peers.stop();

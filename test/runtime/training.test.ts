@@ -250,6 +250,13 @@ describe('a training that a person wants', () => {
     expect(triggers).toEqual(['request']);
   });
 
+  test('is requested if another process has the lease', async () => {
+    const { training, requested } = create({ outcome: leftToOthers });
+    expect(await training.trainNow(v1)).toBe('started');
+    await settled();
+    expect(requested).toEqual([v1]);
+  });
+
   test('is requested by a process that only scores', async () => {
     const { training, triggers, requested } = create({ role: 'score' });
     expect(await training.trainNow(v1)).toBe('requested');
