@@ -80,6 +80,8 @@ export interface Detection {
   surprise: number;
   /** −log10 of the false-alarm target, and what the baseline of the device adds; a record is anomalous from this surprise on. */
   threshold: number;
+  /** Without what the baseline adds, so that a replay decides by the target that was in force. */
+  targetThreshold: number;
   anomalous: boolean;
   /** The p-value comes from the fitted tail, beyond all calibration records. */
   extrapolated: boolean;

@@ -128,7 +128,7 @@ export async function decideChunk(
       key,
       timestamp,
       origin: messages[chunk.messages[at]!]!.origin,
-      threshold: raised,
+      targetThreshold: threshold,
       limits,
       scores: scored,
       window,

@@ -9,7 +9,7 @@ export type Explanation = ReturnType<Scores['explain']>;
 
 export interface DetectionParts extends Pick<
   Detection,
-  'detector' | 'key' | 'timestamp' | 'origin' | 'threshold' | 'limits' | 'modelVersion'
+  'detector' | 'key' | 'timestamp' | 'origin' | 'targetThreshold' | 'limits' | 'modelVersion'
 > {
   /** Scores of the batch with the record's window; undefined while the window is not full. */
   scores: Scores | undefined;
@@ -24,7 +24,8 @@ export interface DetectionParts extends Pick<
 }
 
 export function buildDetection(parts: DetectionParts): Detection {
-  const { limits, threshold, scores, window, frame } = parts;
+  const { limits, targetThreshold, scores, window, frame } = parts;
+  const threshold = recordThreshold(targetThreshold, scores, window);
   const explanation = parts.explanation && inOriginal(parts.explanation, frame);
   const surprise = recordSurprise(limits, scores, window);
   const anomalous = isAnomalous(limits, surprise, threshold);
@@ -39,6 +40,7 @@ export function buildDetection(parts: DetectionParts): Detection {
     origin: parts.origin,
     surprise,
     threshold,
+    targetThreshold,
     anomalous,
     extrapolated: limits.length === 0 && scores?.extrapolated[window] === 1,
     ...(parts.missing && { missing: parts.missing }),

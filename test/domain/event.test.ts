@@ -12,6 +12,7 @@ function detection(timestamp: number, surprise: number, key = 'pump-1'): Detecti
     origin: { topic: 't', partition: 0, offset: String(timestamp) },
     surprise,
     threshold: 3,
+    targetThreshold: 3,
     anomalous: surprise >= 3,
     extrapolated: false,
     limits: [],

@@ -30,6 +30,7 @@ function detection(key: string, timestamp: number, state: State): Detection {
     origin: { topic: 't', partition: 0, offset: String(timestamp) },
     surprise: state === 'normal' ? 0 : 9,
     threshold: 3,
+    targetThreshold: 3,
     anomalous: state !== 'normal',
     extrapolated: false,
     limits: [],

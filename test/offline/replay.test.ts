@@ -120,6 +120,60 @@ test('detections derived from the middle of the stream are identical, with the b
   expect(report.alarms.records).toBe(all);
 });
 
+test('each detection is decided by the target that was in force, not by the present one', async () => {
+  // The middle third was decided by a target of 0.01, as after two reloads.
+  const strict = {
+    ...settings,
+    calibration: { ...settings.calibration, falseAlarmTarget: { kind: 'ratio', ratio: 0.01 } as const },
+  };
+  const partitions = [partitionFrom(0, 0)];
+  const parts = { settings: strict, engines, readVersion, partitions, recorded: new Map() };
+  const { detector, detections } = await derive(parts, version, 'followed');
+  detector.dispose();
+  const isStrict = (origin: string) => {
+    const offset = Number(origin.split('/')[1]);
+    return offset >= 400 && offset < 500;
+  };
+  const mixed = new Map(
+    [...recorded].map(([origin, all]) => [
+      origin,
+      isStrict(origin)
+        ? [JSON.parse(String(encodeDetection(detections.get(origin)!).value)) as RecordedDetection]
+        : all,
+    ]),
+  );
+  expect(mixed.get('0/450')![0]!.targetThreshold).toBe(2);
+  const report = await replayed({ recorded: mixed });
+  expect(report).toMatchObject({ identical: count - liveFrom, different: 0, differences: [] });
+  expect(report.alarms.alarms).toBeLessThan((await replayed()).alarms.alarms);
+  // A threshold that somebody has changed is found.
+  const origin = '0/450';
+  const changed = { ...mixed.get(origin)![0]!, threshold: 1 };
+  expect(await replayed({ recorded: new Map([...mixed, [origin, [changed]]]) })).toMatchObject({
+    different: 1,
+    differences: [{ origin, field: 'threshold', recorded: 1 }],
+  });
+  // Where anomalies alone are written, a record without a detection has the target of the one before it.
+  const sinks = { ...settings.sinks, kafka: { ...settings.sinks.kafka, emit: 'anomalies' as const } };
+  const anomalies = new Map([...mixed].filter(([, [one]]) => one!.anomalous));
+  const quiet = await replayed({ settings: { ...settings, sinks }, recorded: anomalies });
+  expect(quiet).toMatchObject({ different: 0 });
+});
+
+test('detections of older versions, which do not name their target, have the present one', async () => {
+  const old = new Map(
+    [...recorded].map(([origin, all]) => [
+      origin,
+      all.map((one) => {
+        const copy = { ...one };
+        delete copy.targetThreshold;
+        return copy;
+      }),
+    ]),
+  );
+  expect(await replayed({ recorded: old })).toMatchObject({ identical: count - liveFrom, different: 0 });
+});
+
 test('a changed detection is reported as different, with the field', async () => {
   const origin = `0/${liveFrom + 5}`;
   const changed = { ...recorded.get(origin)![0]!, surprise: 99 };
@@ -186,6 +240,7 @@ test('a device that falls silent is among the events, where the version contains
     origin: { topic: 't', partition: 0, offset: String(i) },
     surprise: 0,
     threshold: 1,
+    targetThreshold: 1,
     anomalous: false,
     extrapolated: false,
     limits: [],

@@ -29,6 +29,7 @@ function detection(key: string, i: number, surprise: number, threshold: number):
     origin: { topic: 't', partition: 0, offset: String(i) },
     surprise,
     threshold,
+    targetThreshold: threshold,
     anomalous: surprise >= threshold,
     extrapolated: false,
     limits: [],

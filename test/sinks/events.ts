@@ -51,6 +51,7 @@ export function createDetection(timestamp: number, overrides: Partial<Detection>
     origin: { topic: 't', partition: 0, offset: String(timestamp) },
     surprise: 1,
     threshold: 3,
+    targetThreshold: 3,
     anomalous: false,
     extrapolated: false,
     limits: [],

@@ -53,6 +53,8 @@ export async function derive(
     };
     const changes = baselines === 'recorded' ? { recordedBaselines } : {};
     const active = { detector, threshold, eventMargin };
+    const thresholds =
+      baselines === 'recorded' ? thresholdsInForce(recorded, version, threshold) : () => () => threshold;
     const handle = createOfflinePipeline({
       settings,
       recordDecoder,
@@ -66,20 +68,43 @@ export async function derive(
     const { topic } = sourceOf(settings, 'kafka').kafka;
     for (const { partition, from, liveFrom, messages } of partitions) {
       const assignment = { from, liveFrom, after: undefined, processedBefore: from > 0n };
-      for (let at = 0; at < messages.length; at += batchRecords)
+      const inForce = thresholds(partition, messages);
+      for (let at = 0, end; at < messages.length; at = end) {
+        end = at + 1;
+        while (end < messages.length && end - at < batchRecords && inForce(end) === inForce(at)) end++;
+        active.threshold = inForce(at);
         await handle({
           topic,
           partition,
-          messages: messages.slice(at, at + batchRecords),
+          messages: messages.slice(at, end),
           lag: undefined,
           assignment: at === 0 ? assignment : undefined,
         });
+      }
     }
     return { detector, detections };
   } catch (error) {
     detector.dispose();
     throw error;
   }
+}
+
+/**
+ * The threshold that was in force for each message of a partition: that of its detection by this version, else of the one before it,
+ * else of the one after it.
+ * @param otherwise where no detection tells
+ */
+function thresholdsInForce(recorded: RecordedDetections, version: string, otherwise: number) {
+  return (partition: number, messages: ReplayedPartition['messages']): ((message: number) => number) => {
+    const told = messages.map(
+      ({ origin }) =>
+        recorded.get(`${partition}/${origin.offset}`)?.find(({ modelVersion }) => modelVersion === version)
+          ?.targetThreshold,
+    );
+    let latest = told.find((one) => one !== undefined) ?? otherwise;
+    const inForce = told.map((one) => (latest = one ?? latest));
+    return (message) => inForce[message]!;
+  };
 }
 
 /** What the score of a record took from its device, from its detection; undefined where that has none. */

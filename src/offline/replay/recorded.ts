@@ -13,6 +13,8 @@ export type RecordedDetection = Readonly<Record<string, unknown>> & {
   modelVersion: string;
   anomalous: boolean;
   surprise: number;
+  /** Absent in those of older versions of vaemon. */
+  targetThreshold?: number;
   baseline?: DeviceBaseline;
   statistics?: Readonly<Record<string, number>>;
 };

@@ -28,6 +28,7 @@ const detection: Detection = {
   origin,
   surprise: 4.5,
   threshold: 3,
+  targetThreshold: 3,
   anomalous: true,
   extrapolated: true,
   limits: [],

@@ -29,6 +29,7 @@ const detection = (offset: number): Detection => ({
   origin: { topic: 'source', partition, offset: String(offset) },
   surprise: 4.5,
   threshold: 3,
+  targetThreshold: 3,
   anomalous: true,
   extrapolated: false,
   limits: [],

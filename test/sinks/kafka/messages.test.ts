@@ -9,6 +9,7 @@ const detection: Detection = {
   origin: { topic: 'sensors', partition: 0, offset: '1' },
   surprise: 1,
   threshold: 3,
+  targetThreshold: 3,
   anomalous: false,
   extrapolated: false,
   limits: [],
