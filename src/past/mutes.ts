@@ -51,7 +51,7 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
           problems.push(`${pathOf(id)}: ${messageOf(error)}`);
         }
       }
-      mutes = found.sort((a, b) => a.from - b.from || (a.id < b.id ? -1 : 1));
+      mutes = found.sort((a, b) => (a.id < b.id ? -1 : 1));
     } catch (error) {
       problems.push(messageOf(error));
     }
@@ -73,7 +73,7 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
     list: (): readonly Mute[] => mutes,
     /** @throws Error if it cannot be saved; it is then not in force */
     async add(mute: Omit<Mute, 'id'>): Promise<Mute> {
-      const added = { id: randomUUID(), ...mute };
+      const added = { id: newId(), ...mute };
       await mkdir(folder, { recursive: true, mode: privateFolder });
       await writeAtomically(pathOf(added.id), `${JSON.stringify(added, null, 2)}\n`);
       await refresh();
@@ -102,6 +102,15 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
       });
     },
   };
+}
+
+let newest = 0;
+
+/** Ids sort by the time at which they were made (UUID version 7, RFC 9562, section 5.7). */
+function newId(): string {
+  newest = Math.max(Date.now(), newest + 1);
+  const time = newest.toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
 
 const isMuteFile = /^[0-9a-f-]{36}\.json$/;

@@ -70,6 +70,9 @@ test('two processes that add at the same time lose none, and each removes what t
   await Promise.all([first.mutes.refresh(), second.mutes.refresh()]);
   expect(first.mutes.list()).toHaveLength(20);
   expect(second.mutes.list()).toEqual(first.mutes.list());
+  // In the order in which a process has added them.
+  const even = first.mutes.list().filter(({ key }) => Number(key) % 2 === 0);
+  expect(even.map(({ key }) => Number(key))).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 18]);
   await Promise.all(added.map(({ id }, i) => (i % 2 === 0 ? second : first).mutes.remove(id)));
   expect((await start(first.detector)).mutes.list()).toEqual([]);
 });

@@ -29,6 +29,7 @@ describe('a record with a full window', () => {
         origin: { topic: 't', partition: 0, offset: '1' },
         surprise: 6,
         threshold: 3,
+        targetThreshold: 3,
         anomalous: true,
         extrapolated: true,
         limits: [],
