@@ -39,7 +39,7 @@ export interface Gate {
   text: string;
 }
 
-/** What is known of a version from its training. */
+/** Results of the training of a version. */
 export interface VersionFacts {
   /** Share of normal records that may alarm at its threshold. */
   target: number;

@@ -14,7 +14,7 @@ export interface DeviceScores {
   minutes: ScoreMinutes;
 }
 
-/** Scores of other processes that nobody has asked for so long are dropped from memory, ms. */
+/** Scores of other processes are dropped from memory after this time without a request, ms. */
 const keptMs = 600_000;
 
 export type StoredScores = ReturnType<typeof createStoredScores>;
@@ -75,7 +75,7 @@ export function createStoredScores(options: StoredScoresOptions) {
   }
 
   return {
-    /** Takes what is stored of all partitions, at the start. */
+    /** Takes the stored scores of all partitions, at the start. */
     async takeAll(): Promise<DeviceScores[]> {
       for (const partition of await partitions()) await readChanged(partition);
       return [...known.keys()].flatMap((partition) => this.take(partition));
@@ -88,7 +88,7 @@ export function createStoredScores(options: StoredScoresOptions) {
       return one.devices;
     },
     /**
-     * Replaces what is stored of a partition.
+     * Replaces the stored scores of a partition.
      * @param devices called once `take` has what another process has stored of it, which had it before
      */
     async save(partition: number, devices: () => readonly DeviceScores[]): Promise<void> {
@@ -116,7 +116,7 @@ export function createStoredScores(options: StoredScoresOptions) {
       lookedAt = askedAt;
       for (const partition of await partitions()) await readChanged(partition);
     },
-    /** Drops what nobody has asked for lately. */
+    /** Drops scores of other processes that were not requested lately. */
     forgetUnused(): void {
       if (now() - askedAt < keptMs) return;
       for (const [partition, { devices }] of known) if (devices.length > 0) known.delete(partition);

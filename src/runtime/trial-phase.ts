@@ -25,7 +25,7 @@ export interface PhaseParts {
 /** The version that is not in use. Without a shadow in a process that only trains. */
 type Subject = { facts: VersionFacts; shadow: Shadow | undefined } | { problem: string };
 
-/** A version that is watched is judged so often, and at this interval at least, ms. */
+/** Evaluations of a promoted version while it is watched, and the longest time between two, ms. */
 const evaluations = 60;
 const longestPauseMs = 60_000;
 
@@ -106,7 +106,7 @@ export async function openPhase(trial: Trial, parts: PhaseParts) {
     /** Share of the time of the phase that has passed. */
     share: (): number => Math.min(1, elapsed() / duration()),
     isOver: (): boolean => elapsed() >= duration(),
-    /** Whether the gates are to be evaluated. */
+    /** Whether it is time to evaluate the gates. */
     isDue: (): boolean =>
       isWatched ? clock.now() >= nextAt : elapsed() >= duration() || evidence().problem !== undefined,
     /** They are evaluated now. */

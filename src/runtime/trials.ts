@@ -46,7 +46,7 @@ export function createTrials(parts: TrialsParts) {
   /** Of this life of the process. */
   const own = randomUUID();
   let phase: TrialPhase | undefined;
-  /** The phase whose gates wait for records: said once. */
+  /** The phase whose gates wait for records: logged once. */
   let waiting: TrialPhase | undefined;
   let lastWork: Promise<unknown> = Promise.resolve();
   let failure = '';

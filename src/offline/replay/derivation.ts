@@ -92,7 +92,7 @@ export async function derive(
 /**
  * The threshold that was in force for each message of a partition: that of its detection by this version, else of the one before it,
  * else of the one after it.
- * @param otherwise where no detection tells
+ * @param otherwise where there is no such detection
  */
 function thresholdsInForce(recorded: RecordedDetections, version: string, otherwise: number) {
   return (partition: number, messages: ReplayedPartition['messages']): ((message: number) => number) => {
