@@ -36,6 +36,7 @@ Examples:
   $ vaemon demo                                replay a recorded machine with known faults
   $ vaemon init --file records.csv             propose a detector for own records
   $ vaemon init --brokers localhost:9092 --topic plant.sensors
+  $ vaemon init --prometheus http://localhost:9090 --query 'cpu=rate(process_cpu_seconds_total[1m])'
   $ kcat -C -b kafka -t plant -o beginning -e | vaemon run config/kafka -
   $ vaemon train config/kafka -d plant         train now, without a running daemon
   $ vaemon generate config/demo -n 100         synthetic windows from the current model

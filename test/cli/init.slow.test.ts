@@ -1,9 +1,11 @@
 /** `vaemon init` on files: what it writes passes `config check`, and bad input writes nothing. */
-import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import sharp from 'sharp';
 import { parse } from 'yaml';
 import { runCli } from '../../src/cli/cli';
+import { createRandom } from '../../src/tensor';
 import { removeFolders, writeFolder } from '../config/folder';
 import { pumps } from '../offline/init/samples';
 import { captureContext } from './capture';
@@ -146,8 +148,8 @@ test('an existing file is left as it is', async () => {
 });
 
 test.each([
-  [[], 'name either --file or --topic'],
-  [['--file', 'a.csv', '--topic', 'a'], 'name either --file or --topic'],
+  [[], 'name one of --file, --topic and --prometheus'],
+  [['--file', 'a.csv', '--topic', 'a'], 'name one of --file, --topic and --prometheus'],
   [['--topic', 'a'], 'name the brokers'],
   [['--file', 'a.csv', '--registry', 'http://r'], 'belong to --topic'],
   [['--topic', 'a', '--brokers', 'b:1', '--set', 'window.length=3'], 'only keys of source.kafka'],
@@ -205,3 +207,47 @@ test.each([
   },
   60_000,
 );
+
+test('a folder of images becomes a detector that trains and explains; other files and sizes are named', async () => {
+  const random = createRandom(7);
+  const folder = await writeFolder({});
+  const images = join(folder, 'caps');
+  await mkdir(join(images, 'bad'), { recursive: true });
+  const image = (width: number, height: number, isOdd = false): Promise<Buffer> => {
+    const light = 120 + 20 * random.uniform();
+    const pixels = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
+      const x = Math.floor(i / 3) % width;
+      const isRed = i % 3 === 0;
+      return light + 10 * random.uniform() + (isRed ? 40 : 0) + (isOdd && x > width / 2 ? -100 : 0);
+    });
+    return sharp(pixels, { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer();
+  };
+  for (let i = 0; i < 130; i++)
+    await writeFile(join(images, `${String(i).padStart(3, '0')}.png`), await image(48, i === 60 ? 40 : 32));
+  await writeFile(join(images, '131.png'), 'damaged');
+  await writeFile(join(images, 'notes.txt'), 'caps');
+  await writeFile(join(images, 'bad', 'a.png'), await image(48, 32, true));
+
+  const out = join(folder, 'caps.yaml');
+  const { out: report, code, err } = await vaemon(['init', '--file', images, '--out', out, '--yes']);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(report).toContain('size       48 × 32 pixels, scaled to 48 × 32');
+  expect(report).toContain('check      1 other file of the folder: not read');
+  expect(report).toContain('check      images in folders within are not read: bad: 1');
+  expect(report).toContain('2 different sizes, such as 48 × 32 and 48 × 40');
+  expect(report).toContain('rejected   1 record as not_an_image');
+  expect(report).toMatch(/1\. 0\.01 +none +\d/);
+  expect(parse(await readFile(out, 'utf8'))).toMatchObject({
+    preset: 'image',
+    source: { file: { path: images, historyRecords: 100 } },
+    record: { kind: 'image', image: { width: 48, height: 32, colour: 'rgb', fit: 'contain' } },
+    calibration: { falseAlarmTarget: 0.01 },
+  });
+  const store = ['--set', `store.path=${join(folder, 'models')}`];
+  expect(await vaemon(['config', 'check', out])).toMatchObject({ code: 0 });
+  expect(await vaemon(['train', out, ...store])).toMatchObject({ code: 0 });
+  const explained = await vaemon(['explain', out, join(images, 'bad'), '-i', '0', '--json', ...store]);
+  expect(JSON.parse(explained.out)).toMatchObject({ anomalous: true });
+}, 120_000);

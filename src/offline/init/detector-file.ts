@@ -5,13 +5,16 @@ import { percent, type Proposal } from './inference/infer';
 import { nameOf, pathText } from './inference/sample';
 import {
   deadLetterTopic,
+  detectionsTopic,
   kafkaSection,
   titleOf,
+  withConnection,
   type FileOrigin,
+  type PrometheusOrigin,
   type SampleOrigin,
   type TopicOrigin,
 } from './origin';
-import type { RecordedSample } from './recorded-sample';
+import type { RecordedSample, SeriesChoice } from './recorded-sample';
 
 export interface DetectorFile {
   name: string;
@@ -37,7 +40,8 @@ export const usualTarget: Target = { falseAlarmTarget: '0.005', budget: '1 per d
 /** Marks a line that a person should check. */
 export const doubtMark = 'CHECK: ';
 
-type Entry = { comment?: readonly string[] } & (
+/** A key of the file, with the lines of its comment. */
+export type Entry = { comment?: readonly string[] } & (
   { key: string; value: unknown } | { key: string; entries: readonly Entry[] }
 );
 
@@ -88,7 +92,11 @@ export function renderDetector(file: DetectorFile): string {
     `${count(device.devices, 'device')}${Number.isNaN(cadence.intervalMs) ? '' : `, a record every ${durationText(cadence.intervalMs)}`}.`,
     `Lines with ${doubtMark.trim()} are guesses. docs/configuration.md has every key; \`vaemon config check\` checks this file.`,
   ];
-  const fields = [...(recorded.format.kind !== 'csv' ? pathEntries(proposal) : []), ...timeEntries(proposal)];
+  // The records of Prometheus have the usual fields.
+  const fields =
+    recorded.series === undefined
+      ? [...(recorded.format.kind !== 'csv' ? pathEntries(proposal) : []), ...timeEntries(proposal)]
+      : [];
   const entries: Entry[] = [
     { comment: head, key: 'detector', value: name },
     {
@@ -98,19 +106,75 @@ export function renderDetector(file: DetectorFile): string {
     },
     {
       key: 'source',
-      entries:
-        origin.kind === 'file'
-          ? fileEntries(file, origin)
-          : topicEntries(origin, [...recorded.notes, ...(proposal.doubts['source.kafka.topic'] ?? [])]),
+      entries: sourceEntries(file),
     },
     ...(fields.length === 0 ? [] : [{ key: 'fields', entries: fields }]),
     { key: 'record', entries: recordEntries(file) },
     { key: 'window', entries: windowEntries(file) },
     ...modelEntries(proposal),
     ...alarmEntries(file),
-    ...(origin.kind === 'kafka' ? sinkEntries(origin) : []),
+    ...(origin.kind === 'kafka' ? sinkEntries(origin, recorded.missingTopics ?? []) : []),
   ];
-  return entries.map((entry) => render(entry, '')).join('\n');
+  return renderEntries(entries);
+}
+
+/** YAML, with an empty line between the sections. */
+export const renderEntries = (entries: readonly Entry[]): string =>
+  entries.map((entry) => render(entry, '')).join('\n');
+
+function sourceEntries(file: DetectorFile): Entry[] {
+  const { origin, recorded, proposal } = file;
+  if (origin.kind === 'file') return fileEntries(file, origin);
+  return origin.kind === 'kafka'
+    ? topicEntries(origin, [...recorded.notes, ...(proposal.doubts['source.kafka.topic'] ?? [])])
+    : seriesEntries(file, origin, recorded.series!);
+}
+
+function seriesEntries(
+  file: DetectorFile,
+  { url, queries, connection }: PrometheusOrigin,
+  { stepMs, keyLabels, channelLabel, doubts, stepDoubts }: SeriesChoice,
+): Entry[] {
+  const conditions = conditionNames(file);
+  const used = [...channelNames(file.proposal), ...conditions];
+  // With a label for the channels a query can return several of them.
+  const kept = channelLabel === '' ? queries.filter(({ name }) => used.includes(name)) : queries;
+  const chosen = {
+    keyLabels: [...keyLabels],
+    ...(channelLabel !== '' && { channelLabel }),
+    ...(conditions.length > 0 && { conditions }),
+  };
+  const others = Object.keys(connection).filter((key) => key !== 'step' && !(key in chosen));
+  const section = withConnection({}, Object.fromEntries(others.map((key) => [key, connection[key]!])));
+  return [
+    { key: 'kind', value: 'prometheus' },
+    {
+      key: 'prometheus',
+      entries: [
+        { key: 'url', value: url },
+        {
+          key: 'queries',
+          entries: kept.map(({ name, text }) => ({ key: name, value: text })),
+        },
+        {
+          comment: ['Time between two records of a device.', ...marked(stepDoubts)],
+          key: 'step',
+          value: formatDuration(stepMs),
+        },
+        ...Object.entries(chosen).map(([key, value]) => ({
+          comment: key === 'keyLabels' ? ['Labels that name a device.', ...marked(doubts)] : [],
+          key,
+          value,
+        })),
+        ...Object.entries(section).map(([key, value]) => ({ key, value })),
+      ],
+    },
+  ];
+}
+
+/** Names of the conditions that are fields. */
+export function conditionNames({ proposal }: Pick<DetectorFile, 'proposal'>): string[] {
+  return proposal.conditions.map(nameOf);
 }
 
 function fileEntries(
@@ -176,12 +240,16 @@ function topicEntries(origin: TopicOrigin, notes: readonly string[]): Entry[] {
 }
 
 /** A Kafka source needs a place for rejected records. */
-function sinkEntries({ topic }: TopicOrigin): Entry[] {
+function sinkEntries({ topic }: TopicOrigin, missing: readonly string[]): Entry[] {
   return [
     {
       comment: [
         'Topics of detections and events, and of rejected records with their reason.',
-        `${doubtMark}create them, or name others.`,
+        ...(missing.length === 0
+          ? []
+          : marked([
+              `\`vaemon doctor\` with --create-topics creates ${missing.join(' and ')}; or name others`,
+            ])),
       ],
       key: 'sinks',
       entries: [
@@ -189,7 +257,7 @@ function sinkEntries({ topic }: TopicOrigin): Entry[] {
           key: 'kafka',
           entries: [
             { key: 'enabled', value: true },
-            { key: 'detectionsTopic', value: `${topic}.detections` },
+            { key: 'detectionsTopic', value: detectionsTopic(topic) },
             { key: 'deadLetterTopic', value: deadLetterTopic(topic) },
           ],
         },
@@ -302,7 +370,7 @@ function recordEntries({ proposal, recorded: { format } }: DetectorFile): Entry[
   ];
 }
 
-function windowEntries({ proposal, recorded: { isMore } }: DetectorFile): Entry[] {
+function windowEntries({ proposal, recorded: { isMore, series } }: DetectorFile): Entry[] {
   const { cadence, device, doubts } = proposal;
   const length = windowLength(proposal);
   const ttlMs = windowTtl(proposal);
@@ -332,6 +400,16 @@ function windowEntries({ proposal, recorded: { isMore } }: DetectorFile): Entry[
             key: 'ttl',
             value: formatDuration(ttlMs),
           },
+        ]),
+    ...(series === undefined
+      ? []
+      : [
+          {
+            comment: ['The step, so that gaps are seen.'],
+            key: 'interval',
+            value: formatDuration(series.stepMs),
+          },
+          { comment: ['Absent records have missing values.'], key: 'gaps', value: 'fill' },
         ]),
     ...(isShort
       ? [{ comment: ['Scores from the first record of a device on.'], key: 'padding', value: 'missing' }]
@@ -373,13 +451,7 @@ function alarmEntries({ target, priceLines, proposal }: DetectorFile): Entry[] {
     {
       key: 'calibration',
       entries: [
-        {
-          comment: ['Share of normal records, or a rate such as `2 per day`.', ...priceLines],
-          key: 'falseAlarmTarget',
-          value: /^[\d.]+$/.test(target.falseAlarmTarget)
-            ? Number(target.falseAlarmTarget)
-            : target.falseAlarmTarget,
-        },
+        targetEntry(target, ['Share of normal records, or a rate such as `2 per day`.', ...priceLines]),
       ],
     },
     {
@@ -404,7 +476,13 @@ function alarmEntries({ target, priceLines, proposal }: DetectorFile): Entry[] {
   ];
 }
 
-const marked = (doubts: readonly string[] | undefined): string[] =>
+export const targetEntry = ({ falseAlarmTarget: target }: Target, comment: readonly string[]): Entry => ({
+  comment,
+  key: 'falseAlarmTarget',
+  value: /^[\d.]+$/.test(target) ? Number(target) : target,
+});
+
+export const marked = (doubts: readonly string[] | undefined): string[] =>
   (doubts ?? []).map((text) => `${doubtMark}${text}`);
 
 function render(entry: Entry, indent: string): string {

@@ -1,4 +1,5 @@
 /** Where a sample comes from. */
+import type { NamedQuery } from '../../sources/prometheus/client';
 
 export interface FileOrigin {
   kind: 'file';
@@ -15,10 +16,24 @@ export interface TopicOrigin {
   connection: Readonly<Record<string, string>>;
 }
 
-export type SampleOrigin = FileOrigin | TopicOrigin;
+export interface PrometheusOrigin {
+  kind: 'prometheus';
+  url: string;
+  /** By name. */
+  queries: readonly NamedQuery[];
+  /** Further keys of `source.prometheus`, with dots. */
+  connection: Readonly<Record<string, string>>;
+}
 
-export const titleOf = (origin: SampleOrigin): string =>
-  origin.kind === 'file' ? origin.path : `topic ${origin.topic}`;
+export type SampleOrigin = FileOrigin | TopicOrigin | PrometheusOrigin;
+
+export function titleOf(origin: SampleOrigin): string {
+  if (origin.kind === 'file') return origin.path;
+  return origin.kind === 'kafka' ? `topic ${origin.topic}` : `Prometheus at ${new URL(origin.url).host}`;
+}
+
+/** Topic of the detections and events of a topic. */
+export const detectionsTopic = (topic: string): string => `${topic}.detections`;
 
 /** Topic of the records that a detector of a topic rejects. */
 export const deadLetterTopic = (topic: string): string => `${topic}.dead-letters`;
@@ -27,6 +42,14 @@ export const deadLetterTopic = (topic: string): string => `${topic}.dead-letters
 export function kafkaSection({ brokers, topic, registry, connection }: TopicOrigin): Record<string, unknown> {
   const section: Record<string, unknown> = { brokers: [...brokers], topic };
   if (registry !== '') section['registry'] = { url: registry };
+  return withConnection(section, connection);
+}
+
+/** Adds keys with dots to a section. */
+export function withConnection(
+  section: Record<string, unknown>,
+  connection: Readonly<Record<string, string>>,
+): Record<string, unknown> {
   for (const [key, value] of Object.entries(connection)) {
     const steps = key.split('.');
     const last = steps.pop()!;

@@ -2,7 +2,7 @@
 import type { FalseAlarmTarget } from '../../calibration/threshold';
 import { detectorSchema, type DetectorSettings } from '../../config/detector';
 import type { Detection } from '../../domain/detection';
-import type { DecodeError } from '../../errors';
+import { TrainingError, type DecodeError } from '../../errors';
 import { createRecordDecoder } from '../../pipeline/record-decoder';
 import { openEngines, usualEngines } from '../../runtime/engines';
 import type { Detector } from '../../scoring/detector';
@@ -11,6 +11,7 @@ import { merged } from '../evaluate/series';
 import { trainOnce } from '../evaluate/evaluator';
 import { countAlarmsAt } from '../replay/alarms';
 import { usualTarget, type Target } from './detector-file';
+import { UnusableSampleError } from './inference/unusable';
 
 export interface Price extends Target {
   /** Surprise from which a record is anomalous; undefined if the sample is too short to calibrate the target. */
@@ -41,7 +42,7 @@ export interface UnknownPrices {
 }
 
 /** Targets whose price is shown: the usual one first. */
-const targets: readonly Target[] = [
+const recordTargets: readonly Target[] = [
   usualTarget,
   { falseAlarmTarget: '5 per day', budget: 'auto' },
   { falseAlarmTarget: '1 per day', budget: 'auto' },
@@ -50,8 +51,17 @@ const targets: readonly Target[] = [
   { falseAlarmTarget: '0.001', budget: 'none' },
 ];
 
+/** Images of a folder have no times, so that no rate is known, and alarms are not limited by a rate. */
+export const imageTargets: readonly Target[] = ['0.01', '0.003', '0.001'].map((falseAlarmTarget) => ({
+  falseAlarmTarget,
+  budget: 'none',
+}));
+
+/** With more rejected records the proposal is wrong, or the file is. */
+const maxRejected = 0.5;
 /** Share of the sample, the oldest part, that the quick model is trained on. */
 const trainShare = 0.65;
+const maxTrainShare = 0.85;
 const dayMs = 86_400_000;
 const batchRecords = 1000;
 
@@ -61,6 +71,14 @@ export interface DecodedSample {
   /** Rejected ones by reason, with the first error. */
   rejected: Readonly<Record<string, { records: number; example: string }>>;
   rejectedRecords: number;
+}
+
+export interface PriceFacts {
+  /** Whether the records have times of their own. */
+  isTimed: boolean;
+  /** Of the records in their time, the share that is in the sample. */
+  share: number;
+  targets?: readonly Target[];
 }
 
 /** Decodes the messages as the detector would. */
@@ -102,16 +120,15 @@ export async function decodeSample(
 
 /**
  * Trains on the older part of the sample and scores the newer one.
- * @param facts `isTimed`: whether the records have times of their own; `share`: of the records in their time that are in the sample
  * @throws TrainingError when the sample is too small
  */
-export async function priceTargets(
+async function priceTargets(
   settings: DetectorSettings,
   messages: readonly Message[],
-  { isTimed, share }: { isTimed: boolean; share: number },
+  { isTimed, share, targets = recordTargets }: PriceFacts,
 ): Promise<Prices> {
   const began = performance.now();
-  const cut = Math.floor(trainShare * messages.length);
+  const cut = trainedOf(messages.length, settings);
   const numbered = (part: readonly Message[], warmUp: boolean): Message[] =>
     part.map((message, i) => ({
       ...message,
@@ -142,6 +159,36 @@ export async function priceTargets(
   } finally {
     trained.dispose();
     await engines.close();
+  }
+}
+
+/** How many records, the oldest, are trained on. Images are few, and each is a window: as many as a training needs. */
+function trainedOf(records: number, { record, training: { minRecords } }: DetectorSettings): number {
+  const usual = Math.floor(trainShare * records);
+  const most = Math.floor(maxTrainShare * records);
+  return record.kind === 'image' ? Math.max(usual, Math.min(minRecords, most)) : usual;
+}
+
+/** @throws UnusableSampleError if the detector rejects most records */
+export function refuseRejected({ messages, rejected, rejectedRecords }: DecodedSample): void {
+  if (rejectedRecords <= maxRejected * (messages.length + rejectedRecords)) return;
+  const [reason, { records, example }] = Object.entries(rejected).sort(
+    (a, b) => b[1].records - a[1].records,
+  )[0]!;
+  throw new UnusableSampleError(
+    `${rejectedRecords} of ${messages.length + rejectedRecords} records would be rejected, ${records} of them as ${reason}: ${example}`,
+  );
+}
+
+/** Prices, or why the sample is too small for them. */
+export async function priceOrProblem(
+  ...sample: Parameters<typeof priceTargets>
+): Promise<Prices | UnknownPrices> {
+  try {
+    return await priceTargets(...sample);
+  } catch (error) {
+    if (!(error instanceof TrainingError)) throw error;
+    return { problem: error.message };
   }
 }
 

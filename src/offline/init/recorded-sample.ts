@@ -1,14 +1,21 @@
 /** What was read of a source. */
 import type { Message } from '../../sources/source';
+import type { LabelRoles } from './inference/labels';
 import type { Sample } from './inference/sample';
 
 /** How the records are written. */
 export interface SampleFormat {
   /** `json` and the others: the formats of a topic; a file of `json` has one object per line. */
-  kind: 'csv' | 'json' | 'json-schema' | 'avro';
+  kind: 'csv' | 'json' | 'json-schema' | 'avro' | 'series';
   /** Separator of a CSV file. */
   separator?: string;
   decimalComma?: boolean;
+}
+
+export interface SeriesChoice extends LabelRoles {
+  stepMs: number;
+  /** What a person should check about the step. */
+  stepDoubts: readonly string[];
 }
 
 export interface RecordedSample {
@@ -22,6 +29,10 @@ export interface RecordedSample {
   share: number;
   /** Messages of a topic; those of a file are read again by the source of the proposed detector. */
   messages?: readonly Message[];
+  /** Topics that the detector of a topic writes, and that do not exist. */
+  missingTopics?: readonly string[];
+  /** Of Prometheus: how series become records. */
+  series?: SeriesChoice;
   /** What a person should know of the source. */
   notes: readonly string[];
 }

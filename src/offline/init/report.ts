@@ -6,12 +6,12 @@ import { percent, type Proposal } from './inference/infer';
 import { nameOf, pathText, type Column } from './inference/sample';
 import type { DecodedSample, Price, Prices, UnknownPrices } from './prices';
 import { titleOf, type SampleOrigin } from './origin';
-import type { RecordedSample, SampleFormat } from './recorded-sample';
+import type { RecordedSample, SampleFormat, SeriesChoice } from './recorded-sample';
 
 /** What the sample seems to contain. */
 export function describeProposal(
   origin: SampleOrigin,
-  { format, isMore, notes }: RecordedSample,
+  { format, isMore, notes, series }: RecordedSample,
   proposal: Proposal,
 ): string {
   const { time, device, conditions, counters, cadence, unused, doubts, valuesPath, conditionsPath } =
@@ -19,7 +19,7 @@ export function describeProposal(
   const lines: (readonly [string, string])[] = [
     [
       'records',
-      `${count(proposal.records, 'record')}${isMore ? `, ${origin.kind === 'file' ? 'the first of the file' : 'from several times of the topic'}` : ''}, ${formatText(format)}`,
+      `${count(proposal.records, 'record')}${isMore ? `, ${partText[origin.kind]}` : ''}, ${formatText(format)}`,
     ],
     [
       'time',
@@ -29,7 +29,7 @@ export function describeProposal(
     ],
     [
       'device',
-      `${device.column === undefined ? 'none named' : fieldText(device.column, 'the key of the message')}, ${count(device.devices, 'device')}`,
+      `${series === undefined ? fieldOfDevice(device) : labelsText(series)}, ${count(device.devices, 'device')}`,
     ],
     [
       'channels',
@@ -60,6 +60,18 @@ export function describeProposal(
   return `${printable(titleOf(origin))}\n${lines.map(([name, text]) => `  ${name.padEnd(11)}${printable(text)}\n`).join('')}`;
 }
 
+const partText: Readonly<Record<SampleOrigin['kind'], string>> = {
+  file: 'the first of the file',
+  kafka: 'from several times of the topic',
+  prometheus: 'from several times of its history',
+};
+
+const fieldOfDevice = ({ column }: Proposal['device']): string =>
+  column === undefined ? 'none named' : fieldText(column, 'the key of the message');
+
+const labelsText = ({ keyLabels }: SeriesChoice): string =>
+  keyLabels.length === 0 ? 'no label' : `label ${keyLabels.join(' and ')}`;
+
 /** Share of anomalous records above which the older part of the sample does not describe the newer one. */
 const maxAnomalous = 0.1;
 
@@ -68,6 +80,7 @@ const minRatedMs = 600_000;
 
 function formatText({ kind, separator }: SampleFormat): string {
   if (kind === 'csv') return `CSV with ${JSON.stringify(separator)}`;
+  if (kind === 'series') return 'series of queries';
   return kind === 'json' ? 'JSON objects' : `${kind} with a registry`;
 }
 

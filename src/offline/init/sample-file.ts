@@ -1,12 +1,12 @@
 /** A bounded sample of a recorded file. */
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { isIdxPath } from '../../domain/recording';
 import { readCsvFormat, openFile } from '../../sources/file/csv';
 import { readFileRecords } from '../../sources/file/file';
 import { messageOf } from '../../system/error-text';
 import { isObject, type JsonObject } from '../../system/json';
-import { UnusableSampleError } from './inference/infer';
+import { UnusableSampleError } from './inference/unusable';
 import { createSampleBuilder } from './inference/sample';
 import type { RecordedSample, SampleFormat } from './recorded-sample';
 
@@ -66,15 +66,12 @@ async function formatOf(path: string): Promise<SampleFormat> {
 
 /** @throws Error for files of another kind, with what to do */
 async function checkKind(path: string): Promise<void> {
-  const isFolder = await stat(path).then(
-    (one) => one.isDirectory(),
-    (cause: unknown) => {
-      throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
-    },
-  );
-  if (isFolder || isIdxPath(path))
+  await access(path, constants.R_OK).catch((cause: unknown) => {
+    throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
+  });
+  if (isIdxPath(path))
     throw new Error(
-      `${path} has images: copy config/digits and set record.image; init proposes detectors of sensor records`,
+      `${path} has raw images: copy config/digits and set record.image; of images, init looks at folders of PNG and JPEG files`,
     );
   const first = await firstByte(path);
   if (first === undefined) throw new Error(`${path} is empty`);

@@ -1,4 +1,5 @@
 /** A bounded sample of a Kafka topic, from several times of its history. */
+import type { Admin } from 'kafkajs';
 import { stringify } from 'yaml';
 import { createAvroObjectReader } from '../../codecs/avro/object';
 import { createSchemaRegistry } from '../../codecs/confluent/schema-registry';
@@ -10,9 +11,10 @@ import { configuredSource } from '../../sources/configured';
 import type { Message } from '../../sources/source';
 import { isObject, type JsonObject } from '../../system/json';
 import { messageOf } from '../../system/error-text';
-import { infer, percent, UnusableSampleError } from './inference/infer';
+import { infer, percent } from './inference/infer';
+import { UnusableSampleError } from './inference/unusable';
 import { createSampleBuilder, type Sample } from './inference/sample';
-import { deadLetterTopic, kafkaSection, type TopicOrigin } from './origin';
+import { deadLetterTopic, detectionsTopic, kafkaSection, type TopicOrigin } from './origin';
 import { loadText } from './load-text';
 import type { RecordedSample, SampleFormat } from './recorded-sample';
 
@@ -47,6 +49,7 @@ export async function sampleTopic(
   const { sample, format, counts, most, messages, share } =
     isSpread && blocks < usualBlocks ? await readSample(settings, { maxRecords, blocks, log }) : spread;
   const others = [...counts].filter(([kind, n]) => kind !== most && n >= minOther * messages.length);
+  const { notes, missingTopics } = await lookAtTopics(settings, log);
   return {
     format,
     sample,
@@ -64,8 +67,9 @@ export async function sampleTopic(
         ([kind, n]) =>
           `${percent(n / messages.length)} of the messages are ${formatNames[kind]}, and are rejected`,
       ),
-      ...(await compactionNote(settings, log)),
+      ...notes,
     ],
+    missingTopics,
   };
 }
 
@@ -260,29 +264,42 @@ function keyOf(message: Message): string | undefined {
   }
 }
 
-/** Compaction deletes the past that a training needs. Without the right to ask, nothing is reported. */
-async function compactionNote(settings: DetectorSettings, log: Logger): Promise<string[]> {
-  const { ConfigResourceTypes } = await import('kafkajs');
+/** Whether the topic keeps the past, and which topics are missing. Without the right to ask, nothing is reported. */
+async function lookAtTopics(
+  settings: DetectorSettings,
+  log: Logger,
+): Promise<{ notes: string[]; missingTopics: string[] }> {
   const { createKafkaClient } = await import('../../kafka/client');
   const { kafka: connection } = sourceOf(settings, 'kafka');
+  const { topic } = connection;
   const admin = createKafkaClient({ ...connection, purpose: 'train', log }).admin();
   try {
     await admin.connect();
-    const { resources } = await admin.describeConfigs({
-      includeSynonyms: false,
-      resources: [
-        { type: ConfigResourceTypes.TOPIC, name: connection.topic, configNames: ['cleanup.policy'] },
-      ],
-    });
-    const policy = resources[0]?.configEntries[0]?.configValue ?? '';
-    return policy.includes('compact')
-      ? [
-          `the topic is compacted (cleanup.policy=${policy}): older records of a device are deleted, so trainings find little history`,
-        ]
-      : [];
+    const existing = await admin.listTopics();
+    const missingTopics = [detectionsTopic(topic), deadLetterTopic(topic)].filter(
+      (name) => !existing.includes(name),
+    );
+    return { notes: await compactionNotes(admin, topic), missingTopics };
   } catch {
-    return [];
+    return { notes: [], missingTopics: [] };
   } finally {
     await admin.disconnect().catch(() => undefined);
   }
+}
+
+/** Compaction deletes the past that a training needs. */
+async function compactionNotes(admin: Admin, topic: string): Promise<string[]> {
+  const { ConfigResourceTypes } = await import('kafkajs');
+  const { resources } = await admin
+    .describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy'] }],
+    })
+    .catch(() => ({ resources: [] }));
+  const policy = resources[0]?.configEntries[0]?.configValue ?? '';
+  return policy.includes('compact')
+    ? [
+        `the topic is compacted (cleanup.policy=${policy}): older records of a device are deleted, so trainings find little history`,
+      ]
+    : [];
 }

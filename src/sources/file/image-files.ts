@@ -12,9 +12,11 @@ export async function holdsImages(path: string): Promise<boolean> {
   return isIdxPath(path) || ((await stat(path).catch(() => undefined))?.isDirectory() ?? false);
 }
 
+export const isImageName = (name: string): boolean => /\.(png|jpe?g)$/i.test(name);
+
 /** The names of the image files in a folder, in their order. @throws Error naming a folder without any */
 async function imageNames(path: string): Promise<string[]> {
-  const names = (await readdir(path)).filter((name) => /\.(png|jpe?g)$/i.test(name)).sort();
+  const names = (await readdir(path)).filter(isImageName).sort();
   if (names.length === 0) throw new Error(`${path} is a folder without PNG and JPEG files`);
   return names;
 }

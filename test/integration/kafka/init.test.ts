@@ -64,6 +64,7 @@ test('nested JSON becomes a detector with prices and its topics', async () => {
   const { document, report, code, err } = await init(topic);
   expect({ code, err }).toEqual({ code: 0, err: '' });
   expect(report).toMatch(/1\. 0\.005 +1 per day +\d/);
+  expect(report).toContain(`--create-topics   # creates ${topic}.detections, ${topic}.dead-letters\n`);
   expect(document).toMatchObject({
     source: { kind: 'kafka', kafka: { brokers: [broker.bootstrap], topic } },
     fields: { key: 'device.id', timestamp: 'ts', values: 'm', conditions: 'state' },

@@ -1,5 +1,6 @@
 /** What is proposed for a sample of records. */
-import { infer, UnusableSampleError, type Proposal } from '../../../src/offline/init/inference/infer';
+import { infer, type Proposal } from '../../../src/offline/init/inference/infer';
+import { UnusableSampleError } from '../../../src/offline/init/inference/unusable';
 import { nameOf, pathText } from '../../../src/offline/init/inference/sample';
 import { windowLength, windowTtl } from '../../../src/offline/init/detector-file';
 import { debezium, interleaved, pumps, sampleOf, t0, telegraf } from './samples';

@@ -78,7 +78,11 @@ function mostDevices(column: Column, records: number): number {
 
 function rankOf({ path }: Column): number {
   // The key of the messages: often the device, but a field that is called so is clearer.
-  if (path.length === 0) return 1.5;
+  return path.length === 0 ? 1.5 : nameRank(path);
+}
+
+/** How much a name is that of a device: 0 = not at all, 2 = clearly. @param path at least one name */
+export function nameRank(path: readonly string[]): number {
   const text = path.slice(-2).join('.');
   return deviceName.test(text) ? 2 : idName.test(path.at(-1)!) ? 1 : 0;
 }

@@ -5,11 +5,7 @@ import { findKinds, type Kinds } from './kinds';
 import { assignRoles, findCounterColumns, type Role } from './roles';
 import { countKinds, nameOf, pathText, type Column, type Sample } from './sample';
 import { findTime, type TimeChoice } from './time';
-
-/** A sample from which no detector can be proposed. The message has the reason, and what would help. */
-export class UnusableSampleError extends Error {
-  override readonly name = 'UnusableSampleError';
-}
+import { UnusableSampleError } from './unusable';
 
 /** Decisions of a person, which take precedence. Paths are written as in a configuration. */
 export interface Choices {

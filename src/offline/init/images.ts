@@ -1,0 +1,330 @@
+/** Proposes a detector for a folder of images, and shows how many of them each target would have flagged. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadSharp } from '../../codecs/image/sharp';
+import type { Logger } from '../../logger';
+import { isImageName } from '../../sources/file/image-files';
+import { runConcurrently } from '../../system/concurrency';
+import { firstLineOf } from '../../system/error-text';
+import { printable } from '../../system/printable';
+import { count, marked, renderEntries, targetEntry, type Target } from './detector-file';
+import { UnusableSampleError } from './inference/unusable';
+import { loadText } from './load-text';
+import { decodeSample, imageTargets, priceOrProblem, refuseRejected } from './prices';
+import { readMessages } from './read-messages';
+import { priceTable } from './report';
+
+export interface ImageFolder {
+  path: string;
+  /** PNG and JPEG files. */
+  images: number;
+  /** Of these, the first ones in the order of their names, which the model is tried on. */
+  read: number;
+  /** Size that images are scaled to, in pixels. */
+  width: number;
+  height: number;
+  /** Size of most of them. */
+  usual: Size;
+  colour: 'grey' | 'rgb';
+  /** Whether the images have different shapes. */
+  isMixed: boolean;
+  notes: readonly string[];
+}
+
+interface Size {
+  width: number;
+  height: number;
+}
+
+/** Images whose size and colour are looked at, spread evenly. */
+const maxProbed = 200;
+const probedAtOnce = 4;
+const maxRead = 2000;
+const maxBytes = 256 * 1024 * 1024;
+/** Longest side that images are scaled to. */
+const longestSide = 224;
+/** Cells of the gradients have 4 × 4 pixels, and an image has several of them. */
+const leastSide = 8;
+/** Largest ratio of two shapes that are taken for the same. */
+const sameShape = 1.05;
+/** Difference of two colours of a pixel, of 255, from which an image has colours. */
+const minColour = 16;
+/** Side to which an image is scaled to look at its colours. */
+const colourSide = 64;
+const historyShare = 0.7;
+
+export const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (one) => one.isDirectory(),
+    () => false,
+  );
+
+/** @throws UnusableSampleError naming what the folder has instead of images */
+export async function lookAtFolder(path: string, maxRecords: number): Promise<ImageFolder> {
+  const entries = await readdir(path, { withFileTypes: true });
+  const names = entries.filter((one) => !one.isDirectory() && isImageName(one.name)).map(({ name }) => name);
+  names.sort();
+  const folders = await foldersOfImages(
+    path,
+    entries.filter((one) => one.isDirectory()).map(({ name }) => name),
+  );
+  if (names.length === 0)
+    throw new UnusableSampleError(
+      folders.length === 0
+        ? 'the folder has no PNG and JPEG files'
+        : `the images are in folders within (${folders.slice(0, 5).join(', ')}): name the one with the good images`,
+    );
+  const others = entries.length - names.length - folders.length;
+  const { sizes, hasColour, problems } = await probe(path, names);
+  const [usual] = sizes;
+  if (usual === undefined)
+    throw new UnusableSampleError(`none of ${count(names.length, 'image')} can be read: ${problems[0]!}`);
+  if (Math.min(usual.width, usual.height) < leastSide)
+    throw new UnusableSampleError(
+      `images of ${sizeText(usual)} pixels are too small: a side needs ${leastSide} at least`,
+    );
+  const shapes = sizes.map(({ width, height }) => width / height);
+  const isMixed = Math.max(...shapes) > sameShape * Math.min(...shapes);
+  const smallest = sizes.reduce((a, b) => (b.width * b.height < a.width * a.height ? b : a));
+  const scale = Math.min(1, longestSide / Math.max(usual.width, usual.height));
+  return {
+    path,
+    images: names.length,
+    read: await countWithin(path, names.slice(0, Math.min(maxRead, maxRecords))),
+    width: Math.max(leastSide, Math.round(usual.width * scale)),
+    height: Math.max(leastSide, Math.round(usual.height * scale)),
+    usual,
+    colour: hasColour ? 'rgb' : 'grey',
+    isMixed,
+    notes: [
+      ...(others === 0 ? [] : [`${count(others, 'other file')} of the folder: not read`]),
+      ...(folders.length === 0
+        ? []
+        : [`images in folders within are not read: ${folders.slice(0, 5).join(', ')}`]),
+      ...(sizes.length === 1
+        ? []
+        : [
+            `the images have ${sizes.length} different sizes, such as ${sizeText(usual)} and ${sizeText(smallest === usual ? sizes[1]! : smallest)}`,
+          ]),
+    ],
+  };
+}
+
+export const sizeText = ({ width, height }: Size): string => `${width} × ${height}`;
+
+/** Those with images, with their number. */
+async function foldersOfImages(path: string, names: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of names) {
+    const images = (await readdir(join(path, name)).catch(() => [])).filter(isImageName).length;
+    if (images > 0) found.push(`${name}: ${images}`);
+  }
+  return found;
+}
+
+/** Different sizes, the most frequent first. */
+async function probe(path: string, names: readonly string[]) {
+  const step = Math.max(1, names.length / maxProbed);
+  const some = Array.from(
+    { length: Math.min(maxProbed, names.length) },
+    (_, i) => names[Math.floor(i * step)]!,
+  );
+  const sharp = await loadSharp();
+  const sizes = new Map<string, Size & { images: number }>();
+  const problems: string[] = [];
+  let hasColour = false;
+  await runConcurrently(some, probedAtOnce, async (name) => {
+    try {
+      const image = sharp(await readFile(join(path, name)), { autoOrient: true });
+      const { autoOrient: size, channels } = await image.metadata();
+      if (!hasColour && channels >= 3) {
+        const pixels = await image
+          .flatten()
+          .resize(colourSide, colourSide, { fit: 'fill' })
+          .toColourspace('srgb')
+          .raw()
+          .toBuffer();
+        hasColour ||= isColoured(pixels);
+      }
+      const known = sizes.get(sizeText(size));
+      sizes.set(sizeText(size), { ...size, images: (known?.images ?? 0) + 1 });
+    } catch (error) {
+      problems.push(`${name}: ${firstLineOf(error)}`);
+    }
+  });
+  return {
+    sizes: [...sizes.values()].sort((a, b) => b.images - a.images),
+    hasColour,
+    problems: problems.sort(),
+  };
+}
+
+function isColoured(rgb: Uint8Array): boolean {
+  for (let i = 0; i + 2 < rgb.length; i += 3) {
+    const [r, g, b] = [rgb[i]!, rgb[i + 1]!, rgb[i + 2]!];
+    if (Math.max(r, g, b) - Math.min(r, g, b) >= minColour) return true;
+  }
+  return false;
+}
+
+/** How many files, from the first on, are together no larger than the limit; at least one. */
+async function countWithin(path: string, names: readonly string[]): Promise<number> {
+  let bytes = 0;
+  for (const [i, name] of names.entries()) {
+    bytes += (await stat(join(path, name))).size;
+    if (bytes > maxBytes) return Math.max(1, i);
+  }
+  return names.length;
+}
+
+export interface ImageParts {
+  name: string;
+  env: Readonly<Record<string, string | undefined>>;
+  log: Logger;
+  now: () => number;
+  onTraining: () => void;
+}
+
+/** @throws UnusableSampleError if too few of the images can be read for a training */
+export async function proposeImages(folder: ImageFolder, { name, env, log, now, onTraining }: ImageParts) {
+  const file = { name, folder, target: imageTargets[0]!, priceLines: [] };
+  const settings = await loadText(renderImages(file), env);
+  const { minRecords } = settings.training;
+  if (folder.images < minRecords)
+    throw new UnusableSampleError(
+      `${count(folder.images, 'image')}, and a detector learns from ${minRecords} at least`,
+    );
+  const decoded = await decodeSample(settings, await readMessages(settings, folder.read, log), now());
+  refuseRejected(decoded);
+  const { messages, rejectedRecords, rejected } = decoded;
+  if (messages.length < minRecords)
+    throw new UnusableSampleError(
+      `${count(messages.length, 'image')} can be read of ${messages.length + rejectedRecords}, and a detector learns from ${minRecords} at least: ${Object.values(rejected)[0]?.example ?? ''}`,
+    );
+  onTraining();
+  const prices = await priceOrProblem(settings, messages, {
+    isTimed: false,
+    share: 1,
+    targets: imageTargets,
+  });
+  const priceLines =
+    'problem' in prices ? [`Alarms could not be estimated: ${prices.problem}.`] : priceTable(prices);
+  return {
+    usual: file.target,
+    decoded,
+    prices,
+    render: (target: Target) => renderImages({ ...file, target, priceLines, least: minRecords }),
+  };
+}
+
+interface ImageFile {
+  name: string;
+  folder: ImageFolder;
+  target: Target;
+  priceLines: readonly string[];
+  /** Images that a training needs. */
+  least?: number;
+}
+
+function renderImages({ name, folder, target, priceLines, least = 1 }: ImageFile): string {
+  const { path, images, width, height, usual, colour, isMixed, notes } = folder;
+  const factor = Math.max(usual.width, usual.height) / Math.max(width, height);
+  return renderEntries([
+    {
+      comment: [
+        `Proposed by \`vaemon init\` from ${count(images, 'image')} of ${path}, most of ${sizeText(usual)} pixels.`,
+        'Lines with CHECK: are guesses. docs/images.md describes detectors of pictures.',
+      ],
+      key: 'detector',
+      value: name,
+    },
+    { comment: ['Defaults for images, measured in docs/models.md.'], key: 'preset', value: 'image' },
+    {
+      key: 'source',
+      entries: [
+        { key: 'kind', value: 'file' },
+        {
+          key: 'file',
+          entries: [
+            { comment: marked(notes), key: 'path', value: path },
+            {
+              comment: [
+                'The first model is trained on these images, in the order of their names; those after them are scored.',
+                ...marked(['nearly all of them must be good ones']),
+              ],
+              key: 'historyRecords',
+              value: Math.max(least, Math.floor(historyShare * images)),
+            },
+          ],
+        },
+      ],
+    },
+    {
+      key: 'record',
+      entries: [
+        { key: 'kind', value: 'image' },
+        {
+          key: 'image',
+          entries: [
+            {
+              comment:
+                factor > 1
+                  ? [
+                      'Images are scaled to this size.',
+                      ...marked([`details of less than ${Math.ceil(factor)} pixels may vanish`]),
+                    ]
+                  : [],
+              key: 'width',
+              value: width,
+            },
+            { key: 'height', value: height },
+            { key: 'colour', value: colour },
+            ...(isMixed
+              ? [
+                  {
+                    comment: marked(['the images have different shapes: black borders keep that of each']),
+                    key: 'fit',
+                    value: 'contain',
+                  },
+                ]
+              : []),
+          ],
+        },
+      ],
+    },
+    {
+      key: 'calibration',
+      entries: [targetEntry(target, ['Share of good images that may be flagged.', ...priceLines])],
+    },
+    {
+      key: 'events',
+      entries: [
+        {
+          comment: ['Images of a folder have no times by which alarms can be limited.'],
+          key: 'budget',
+          value: target.budget,
+        },
+      ],
+    },
+  ]);
+}
+
+/** What the folder seems to contain. */
+export function describeFolder({
+  path,
+  images,
+  read,
+  width,
+  height,
+  usual,
+  colour,
+  notes,
+}: ImageFolder): string {
+  const lines = [
+    ['images', `${count(images, 'image')}${read < images ? `, the first ${read} are tried` : ''}`],
+    ['size', `${sizeText(usual)} pixels, scaled to ${sizeText({ width, height })}`],
+    ['colour', colour],
+    ...notes.map((note) => ['check', note]),
+  ];
+  return `${printable(path)}\n${lines.map(([key, text]) => `  ${key!.padEnd(11)}${printable(text!)}\n`).join('')}`;
+}

@@ -1,0 +1,193 @@
+/** Which labels of the series of queries name the device, the channel and conditions. */
+import { nameRank } from './device';
+import { UnusableSampleError } from './unusable';
+
+export interface LabelledSeries {
+  labels: Readonly<Record<string, string>>;
+  /** Times with a value. */
+  times: readonly number[];
+}
+
+export interface LabelledQuery {
+  name: string;
+  /** At least one. */
+  series: readonly LabelledSeries[];
+}
+
+export interface LabelRoles {
+  /** Empty: all series are of one device. */
+  keyLabels: readonly string[];
+  /** Empty: each query is a channel. */
+  channelLabel: string;
+  /** Labels that change within a device. */
+  conditions: readonly string[];
+  /** What a person should check; empty = clear. */
+  doubts: readonly string[];
+  /** Other labels that every series has. */
+  candidates: readonly string[];
+}
+
+/** Roles that a person has chosen. */
+export interface ChosenLabels {
+  keyLabels?: readonly string[] | undefined;
+  channelLabel?: string | undefined;
+}
+
+/** More values name devices rather than channels. */
+const maxChannels = 32;
+/** Share of the devices that have a value of a label which names channels. */
+const minDevices = 0.9;
+const nameLabel = '__name__';
+
+/** @throws UnusableSampleError where no labels make one series of each query for each device */
+export function assignLabels(queries: readonly LabelledQuery[], chosen: ChosenLabels = {}): LabelRoles {
+  const shared = sharedLabels(queries);
+  const doubts: string[] = [];
+  const keyLabels = [...(chosen.keyLabels ?? firstKey(queries, shared))];
+  let channelLabel = chosen.channelLabel ?? '';
+  for (;;) {
+    const clash = findClash(queries, keyLabels, channelLabel);
+    if (clash === undefined) break;
+    const { query, labels } = clash;
+    if (labels.includes('le'))
+      throw new UnusableSampleError(
+        `query "${query.name}" returns the buckets of a histogram: apply histogram_quantile to it`,
+      );
+    if (labels.includes(nameLabel) && queries.length > 1)
+      throw new UnusableSampleError(`query "${query.name}" returns several metrics: give each a query`);
+    const split = labels.includes(nameLabel) ? nameLabel : best(labels);
+    if (split === undefined || chosen.keyLabels !== undefined)
+      throw new UnusableSampleError(
+        `query "${query.name}" returns several series for one device${labelText(labels)}: aggregate them, such as sum by (${keyLabels.join(', ') || 'instance'}) (…)`,
+      );
+    if (
+      channelLabel === '' &&
+      chosen.channelLabel === undefined &&
+      namesChannels(split, query, queries, keyLabels)
+    ) {
+      channelLabel = split;
+      if (split !== nameLabel)
+        doubts.push(
+          `the label "${split}" names a channel, as each device has the same values of it: aggregate where it does not`,
+        );
+    } else if (shared.includes(split)) {
+      keyLabels.push(split);
+      doubts.push(`"${split}" is part of the device: aggregate where it is not`);
+    } else
+      throw new UnusableSampleError(
+        `query "${query.name}" returns several series for one device, by the label "${split}", which other queries lack: aggregate them, such as sum by (${keyLabels.join(', ') || 'instance'}) (…)`,
+      );
+  }
+  return {
+    keyLabels,
+    channelLabel,
+    conditions: shared.filter(
+      (label) =>
+        !keyLabels.includes(label) &&
+        ![channelLabel, nameLabel].includes(label) &&
+        changesWithin(label, queries, keyLabels),
+    ),
+    doubts,
+    candidates: shared.filter((label) => label !== nameLabel && !keyLabels.includes(label)),
+  };
+}
+
+const labelText = (labels: readonly string[]): string =>
+  labels.length === 0 ? '' : `, by the label ${labels.map((label) => `"${label}"`).join(' or ')}`;
+
+const rankOf = (label: string): number => (label === 'instance' ? 3 : nameRank([label]));
+
+/** The label that is most clearly that of a device. */
+const best = (labels: readonly string[]): string | undefined =>
+  [...labels].sort((a, b) => rankOf(b) - rankOf(a))[0];
+
+/** Labels that every series of every query has. */
+function sharedLabels(queries: readonly LabelledQuery[]): string[] {
+  const all = queries.flatMap(({ series }) => series);
+  return Object.keys(all[0]?.labels ?? {}).filter((label) =>
+    all.every(({ labels }) => (labels[label] ?? '') !== ''),
+  );
+}
+
+/** Of labels that differ, the one that is called like a device; without any, a label with one value. */
+function firstKey(queries: readonly LabelledQuery[], shared: readonly string[]): string[] {
+  const called = shared.filter((label) => rankOf(label) > 0).sort((a, b) => rankOf(b) - rankOf(a));
+  const differing = called.find((label) => queries.some(({ series }) => distinct(series, label) > 1));
+  const first = differing ?? called[0];
+  if (first !== undefined) return [first];
+  // No label is called like a device: that with the most values, if any differ.
+  const [most] = shared
+    .filter((label) => label !== nameLabel)
+    .map((label) => ({ label, values: Math.max(...queries.map(({ series }) => distinct(series, label))) }))
+    .filter(({ values }) => values > 1)
+    .sort((a, b) => b.values - a.values);
+  return most === undefined ? [] : [most.label];
+}
+
+const distinct = (series: readonly LabelledSeries[], label: string): number =>
+  new Set(series.map(({ labels }) => labels[label])).size;
+
+/** A query with two series for a device, a channel and a time, and the labels in which they differ. */
+function findClash(
+  queries: readonly LabelledQuery[],
+  keyLabels: readonly string[],
+  channelLabel: string,
+): { query: LabelledQuery; labels: string[] } | undefined {
+  const parts = channelLabel === '' ? keyLabels : [...keyLabels, channelLabel];
+  for (const query of queries) {
+    const seen = new Map<string, LabelledSeries['labels']>();
+    for (const { labels, times } of query.series)
+      for (const time of times) {
+        const id = `${time}\0${identity(labels, parts)}`;
+        const other = seen.get(id);
+        if (other !== undefined) {
+          const names = new Set([...Object.keys(labels), ...Object.keys(other)]);
+          return { query, labels: [...names].filter((label) => labels[label] !== other[label]) };
+        }
+        seen.set(id, labels);
+      }
+  }
+  return undefined;
+}
+
+const identity = (labels: LabelledSeries['labels'], parts: readonly string[]): string =>
+  parts.map((label) => labels[label] ?? '').join('\0');
+
+/** Whether a label names channels: one query has it, and nearly all devices have its few values. */
+function namesChannels(
+  label: string,
+  query: LabelledQuery,
+  queries: readonly LabelledQuery[],
+  keyLabels: readonly string[],
+): boolean {
+  if (label === nameLabel) return true;
+  const users = queries.filter(({ series }) => series.some(({ labels }) => labels[label] !== undefined));
+  if (users.length > 1) return false;
+  const values = new Map<string, Set<string>>();
+  const devices = new Set<string>();
+  for (const { labels } of query.series) {
+    const device = identity(labels, keyLabels);
+    devices.add(device);
+    const value = labels[label] ?? '';
+    values.set(value, (values.get(value) ?? new Set()).add(device));
+  }
+  // Numbers count parts, such as cores; and a label called like a device names one.
+  const isNamed = [...values.keys()].every((value) => value !== '' && Number.isNaN(Number(value)));
+  const isCommon = [...values.values()].every(({ size }) => size >= minDevices * devices.size);
+  return isNamed && isCommon && rankOf(label) === 0 && values.size <= maxChannels;
+}
+
+function changesWithin(
+  label: string,
+  queries: readonly LabelledQuery[],
+  keyLabels: readonly string[],
+): boolean {
+  const first = new Map<string, string | undefined>();
+  return queries.some(({ series }) =>
+    series.some(({ labels }) => {
+      const device = identity(labels, keyLabels);
+      if (!first.has(device)) first.set(device, labels[label]);
+      return first.get(device) !== labels[label];
+    }),
+  );
+}
