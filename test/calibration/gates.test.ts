@@ -8,6 +8,7 @@ import {
   type TrialEvidence,
   type VersionFacts,
 } from '../../src/calibration/gates';
+import { createRandom } from '../../src/tensor';
 
 /** 10,000 records on which two versions agree, with ten alarms each at a target of 0.001. */
 function evidence(changes: Partial<TrialEvidence['sample']> = {}): TrialEvidence {
@@ -59,6 +60,36 @@ describe('a challenger', () => {
 
   it('is not refused for an incident that the version in use sees, too', () => {
     expect(failedGates({ evidence: evidence({ alarms: { inUse: 400, shadow: 700 } }) })).toEqual([]);
+  });
+
+  it.each([
+    // Of versions that keep their target none is refused; of those that alarm ten times as often these at least.
+    { records: 20_000, target: 0.001, extremalIndex: 1, caught: 0.99 },
+    { records: 20_000, target: 0.001, extremalIndex: 0.2, caught: 0.95 },
+    { records: 1_000, target: 0.01, extremalIndex: 0.2, caught: 0.8 },
+    { records: 20_000, target: 0.0001, extremalIndex: 1, caught: 0.9 },
+  ])('has a known power: $records records, target $target, extremal index $extremalIndex', (given) => {
+    const { records, target, extremalIndex, caught } = given;
+    const random = createRandom(1);
+    const runs = 500;
+    const refusedShare = (factor: number): number => {
+      let refused = 0;
+      for (let run = 0; run < runs; run++) {
+        // A Poisson process of clusters with geometric sizes.
+        const clusters = target * factor * records * extremalIndex;
+        let shadow = 0;
+        for (let at = -Math.log(1 - random.uniform()); at < clusters; at -= Math.log(1 - random.uniform())) {
+          shadow++;
+          while (random.uniform() > extremalIndex) shadow++;
+        }
+        const seen = evidence({ records, alarms: { inUse: target * records, shadow } });
+        const known = challenger({ target, extremalIndex });
+        refused += failedGates({ ...known, evidence: seen }).includes('alarms') ? 1 : 0;
+      }
+      return refused / runs;
+    };
+    expect(refusedShare(1)).toBeLessThan(0.01);
+    expect(refusedShare(10)).toBeGreaterThan(caught);
   });
 
   it('is refused if its scores have nothing to do with those of the version in use', () => {
