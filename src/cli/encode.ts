@@ -19,7 +19,7 @@ export const register: Register = (program, context) => {
           log,
           folder: '',
           records: options.fileRecords,
-          timestampUnit: detector.fields.timestampUnit,
+          timestampFormat: detector.fields.timestampFormat,
           timeZone: detector.fields.timeZone,
         });
         const write = (line: string): void => void context.stdout.write(line);

@@ -313,7 +313,9 @@ function resultOf({ recorded, proposal }: ProposedDetector) {
     records: proposal.records,
     isWhole: !recorded.isMore,
     time:
-      time.field === undefined ? null : { field: pathText(time.field.column.path), unit: time.field.unit },
+      time.field === undefined
+        ? null
+        : { field: pathText(time.field.column.path), format: time.field.format },
     device: {
       field: device.column === undefined ? null : pathText(device.column.path),
       devices: device.devices,

@@ -35,7 +35,7 @@ export async function trainVersion(
     log,
     folder: join(settings.daemon.store.path, detector.detector),
     records: options.fileRecords,
-    timestampUnit: detector.fields.timestampUnit,
+    timestampFormat: detector.fields.timestampFormat,
     timeZone: detector.fields.timeZone,
   });
   return withPublishing(opened, options, (store) =>

@@ -4,7 +4,7 @@
  */
 import type { ReadConditions } from '../domain/condition';
 import { createRecordBatch, type RecordBatch, type RecordSchema } from '../domain/record';
-import type { TimestampUnit } from '../domain/time';
+import type { TimestampFormat } from '../domain/time';
 import { DecodeError } from '../errors';
 import type { Message } from '../sources/source';
 import type { SchemaRegistry } from './confluent/schema-registry';
@@ -16,7 +16,7 @@ export interface EnvelopeFields {
   /** Empty = the time of the message. */
   timestamp: string;
   /** Unit of numeric timestamps; absent = `auto`. */
-  timestampUnit?: TimestampUnit | undefined;
+  timestampFormat?: TimestampFormat | undefined;
   /** Of times without a zone; absent or empty: they are rejected. */
   timeZone?: string | undefined;
   /** Empty = the record itself. */

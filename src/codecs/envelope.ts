@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { isExact } from '../domain/exact';
 import type { RecordBatch } from '../domain/record';
-import { earliestTime, parseTime, TimeError, tooEarly, type TimestampUnit } from '../domain/time';
+import { earliestTime, parseTime, TimeError, tooEarly, type TimestampFormat } from '../domain/time';
 import { DecodeError } from '../errors';
 import type { Message } from '../sources/source';
 import { isObject, type JsonObject } from '../system/json';
@@ -13,8 +13,8 @@ export interface Envelope {
   key: unknown;
   /** Unix time, or ISO 8601 with a zone. */
   timestamp: unknown;
-  /** Unit of a numeric timestamp if the format states it; `message`: ms, of a message; absent = `fields.timestampUnit`. */
-  unit?: TimestampUnit | 'message' | undefined;
+  /** Unit of a numeric timestamp if the format states it; `message`: ms, of a message; absent = `fields.timestampFormat`. */
+  unit?: TimestampFormat | 'message' | undefined;
   /** An object by name; anything else counts as no conditions. */
   conditions: unknown;
 }
@@ -62,12 +62,12 @@ function checkText(key: unknown, { value }: Message): unknown {
  */
 export function createEnvelopeWriter(
   keyField: string,
-  { limits, readConditions, fields: { timestampUnit = 'auto', timeZone } = {} }: EnvelopeContext,
+  { limits, readConditions, fields: { timestampFormat = 'auto', timeZone } = {} }: EnvelopeContext,
 ): (envelope: Envelope, batch: RecordBatch, row: number, now: number) => void {
   return ({ key, timestamp: time, unit, conditions }, batch, row, now) => {
     batch.keys[row] = parseKey(key, keyField);
-    const timestamp = parseTimestamp(time, unit === 'message' ? 'ms' : (unit ?? timestampUnit), timeZone);
-    if (timestamp < earliestTime && timestampUnit === 'auto' && unit !== 'message')
+    const timestamp = parseTimestamp(time, unit === 'message' ? 'ms' : (unit ?? timestampFormat), timeZone);
+    if (timestamp < earliestTime && timestampFormat === 'auto' && unit !== 'message')
       throw new DecodeError('bad_timestamp', `timestamp ${tooEarly(timestamp)}`);
     if (timestamp > now + limits.maxAheadMs) {
       throw new DecodeError(
@@ -82,7 +82,7 @@ export function createEnvelopeWriter(
 }
 
 type EnvelopeContext = Pick<RecordContext, 'limits' | 'readConditions'> & {
-  fields?: Pick<EnvelopeFields, 'timestampUnit' | 'timeZone'>;
+  fields?: Pick<EnvelopeFields, 'timestampFormat' | 'timeZone'>;
 };
 
 /**
@@ -162,7 +162,7 @@ function parseKey(value: unknown, field: string): string {
   throw new DecodeError('missing_key', `no key in ${field === '' ? 'the message' : `"${field}"${advice}`}`);
 }
 
-function parseTimestamp(value: unknown, unit: TimestampUnit, timeZone: string | undefined): number {
+function parseTimestamp(value: unknown, unit: TimestampFormat, timeZone: string | undefined): number {
   if (value === undefined || value === null)
     throw new DecodeError('missing_timestamp', 'the record has no timestamp');
   try {

@@ -2,6 +2,7 @@
 import { formatKey } from '../codecs/settings';
 import { imageRules, imageSection } from '../codecs/image/settings';
 import { timestampUnits } from '../domain/time';
+import { createTimePattern } from '../domain/time-pattern';
 import {
   choice,
   duration,
@@ -17,6 +18,7 @@ import {
 import type { Parsed, Section } from '../schema/key';
 import { rulesOf, type Rule } from '../schema/rule';
 import { didYouMean, nearest } from '../schema/suggest';
+import { messageOf } from '../system/error-text';
 import { conditions } from './conditions';
 import { signals } from './signals';
 
@@ -35,14 +37,18 @@ export const fieldsSection = {
     },
     { empty: true },
   ),
-  timestampUnit: choice(
+  timestampFormat: key(
     {
       doc:
-        'Unit of Unix times. `auto`: by the size of the number, for times from 2001-09-09 to 2286-11-20; times before 2001-09-09 ' +
-        'are rejected. Any other value allows these, too.',
+        'How times are written that are not ISO 8601. A unit of Unix times; `auto`: by the size of the number, for times from ' +
+        '2001-09-09 to 2286-11-20, and times before 2001-09-09 are rejected, which any other value allows. Or a pattern such as ' +
+        '`dd.MM.yyyy HH:mm:ss`, `M/d/yyyy h:mm:ss a` or `dd-MMM-yyyy HH:mm:ss.SSS` (docs/formats.md).',
       default: 'auto',
     },
-    timestampUnits,
+    {
+      type: `${oneOf(timestampUnits)}, or a pattern of times`,
+      read: (value) => (typeof value === 'string' ? readTimestampFormat(value) : undefined),
+    },
   ),
   timeZone: key(
     {
@@ -203,3 +209,17 @@ export const recordRules: readonly Rule<RecordSettings>[] = [
     ({ record }) => record.image,
   ),
 ];
+
+/** @throws Error if it is neither a unit nor a pattern */
+function readTimestampFormat(format: string): string {
+  if ((timestampUnits as readonly string[]).includes(format)) return format;
+  try {
+    createTimePattern(format);
+  } catch (cause) {
+    throw new Error(
+      `is neither ${oneOf(timestampUnits)} nor a pattern of times (got ${show(format)}): it ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+  return format;
+}

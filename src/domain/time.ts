@@ -1,10 +1,16 @@
-/** The reader of times, for records of every format, CSV cells, labels and options: ISO 8601 with a zone, or Unix time. */
-
-import { fromLocalTime } from './time-zone';
+/** The reader of times, for records of every format, CSV cells, labels and options: ISO 8601 with a zone, Unix time, or a pattern. */
+import { fromCalendar, type CalendarTime } from './calendar';
+import { fractionMs, timePattern } from './time-pattern';
 
 /** Unit of Unix times; `auto`: the unit follows from the size of the number. */
 export const timestampUnits = ['auto', 's', 'ms', 'us', 'ns'] as const;
-export type TimestampUnit = (typeof timestampUnits)[number];
+type TimestampUnit = (typeof timestampUnits)[number];
+
+/** The unit of Unix times, or a pattern of times that are text (time-pattern.ts). ISO 8601 is read in any case. */
+export type TimestampFormat = TimestampUnit | (string & {});
+
+const isUnit = (format: TimestampFormat): format is TimestampUnit =>
+  (timestampUnits as readonly string[]).includes(format);
 
 /** A time that cannot be read. The message continues a sentence that begins with the name of the time. */
 export class TimeError extends Error {
@@ -24,13 +30,20 @@ const maxTime = 8.64e15;
 /**
  * A time in Unix ms; digits below a millisecond are kept as a fraction.
  * @param value a number or text
- * @param unit of a number, also as text
  * @param timeZone of times without a zone; empty: they are rejected
  * @throws TimeError with the reason why it is not a time
  */
-export function parseTime(value: unknown, unit: TimestampUnit = 'auto', timeZone = ''): number {
+export function parseTime(value: unknown, format: TimestampFormat = 'auto', timeZone = ''): number {
+  const isPattern = !isUnit(format);
+  const unit = isPattern ? 'auto' : format;
   if (typeof value === 'number') return parseNumber(value, unit);
-  if (typeof value === 'string') return parseText(value.trim(), unit, timeZone);
+  if (typeof value === 'string') {
+    const text = value.trim();
+    const time = isPattern ? timePattern(format)(text) : undefined;
+    return time === undefined
+      ? parseText(text, unit, timeZone, isPattern ? format : undefined)
+      : existing(time, timeZone, shown(text));
+  }
   throw notATime(Array.isArray(value) ? 'a list' : value === null ? 'null' : `the type ${typeof value}`);
 }
 
@@ -52,7 +65,7 @@ function recognise(value: number): Exclude<TimestampUnit, 'auto'> {
   );
 }
 
-const unitAdvice = '; if it is right, set fields.timestampUnit';
+const unitAdvice = '; if it is right, set fields.timestampFormat';
 
 /** Message that a time before `earliestTime` needs an explicit unit. */
 export function tooEarly(time: number): string {
@@ -79,50 +92,52 @@ const unixText = /^[+-]?\d+([.,]\d+)?$/;
 const isoText =
   /^(\d{4})(-?)(\d\d)\2(\d\d)(?:[T ](\d\d)(?:(:?)(\d\d)(?:\6(\d\d)(?:[.,](\d+))?)?)?)?( ?(?:Z|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?))?$/i;
 
-function parseText(text: string, unit: TimestampUnit, timeZone: string): number {
+/** @param pattern that the text does not have */
+function parseText(text: string, unit: TimestampUnit, timeZone: string, pattern?: string): number {
   if (unixText.test(text)) return parseNumber(Number(text.replace(',', '.')), unit);
   const parts = isoText.exec(text);
-  const shown = JSON.stringify(text.slice(0, 38));
-  if (parts === null) throw notATime(shown);
+  if (parts === null) throw notATime(shown(text), pattern);
   const [, years, , months, days, hours, , minutes, seconds = '0', fraction = ''] = parts;
   const [zone, sign, zoneHours = '0', zoneMinutes = '0'] = parts.slice(10);
-  if (zone === undefined && timeZone === '') {
-    throw new TimeError(
-      `has no zone, so it would be another time on another machine, got ${shown}; add Z, or an offset such as +01:00, or set fields.timeZone`,
-    );
-  }
-  if (minutes === undefined) throw notATime(shown);
-  const [year, month, day] = [Number(years), Number(months), Number(days)];
-  const [hour, minute, second] = [Number(hours), Number(minutes), Number(seconds)];
-  const ms = Number(`${fraction.slice(0, 3).padEnd(3, '0')}.${fraction.slice(3)}`);
-  if (!isDate(year, month, day)) throw new TimeError(`has a date that does not exist, got ${shown}`);
-  const isTime = minute < 60 && second < 60 && Number(zoneHours) < 24 && Number(zoneMinutes) < 60;
-  const isMidnight = hour === 24 && minute === 0 && second === 0 && ms === 0;
-  if (!isTime || !(hour < 24 || isMidnight))
-    throw new TimeError(`has a time of day or an offset that does not exist, got ${shown}`);
+  if (zone === undefined && timeZone === '') throw noZone(shown(text));
+  if (minutes === undefined) throw notATime(shown(text), pattern);
+  const time = {
+    year: Number(years),
+    month: Number(months),
+    day: Number(days),
+    hour: Number(hours),
+    minute: Number(minutes),
+    second: Number(seconds),
+    ms: fractionMs(fraction),
+  };
+  if (!(Number(zoneHours) < 24 && Number(zoneMinutes) < 60))
+    throw new TimeError(`has an offset that does not exist, got ${shown(text)}`);
   const offset = (sign === '-' ? -1 : 1) * (Number(zoneHours) * 60 + Number(zoneMinutes));
-  const time = utcDay(year, month, day) + ((hour * 60 + minute - offset) * 60 + second) * 1000 + ms;
-  return zone === undefined ? fromLocalTime(time, timeZone) : time;
+  return existing({ ...time, ...(zone !== undefined && { offset }) }, timeZone, shown(text));
 }
 
-const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-
-/** Whether a date exists, in the Gregorian calendar. Also false for NaN. */
-export function isDate(year: number, month: number, day: number): boolean {
-  if (!(day >= 1 && month >= 1 && month <= 12)) return false;
-  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  return day <= (month === 2 && isLeap ? 29 : monthDays[month - 1]!);
+/** @throws TimeError if it does not exist, or states no offset and there is no zone */
+function existing(time: CalendarTime, timeZone: string, got: string): number {
+  if (time.offset === undefined && timeZone === '') throw noZone(got);
+  try {
+    return fromCalendar(time, timeZone);
+  } catch (error) {
+    throw new TimeError(`has ${(error as Error).message} that does not exist, got ${got}`);
+  }
 }
 
-/** Start of a day, Unix ms. */
-export function utcDay(year: number, month: number, day: number): number {
-  // Date.UTC takes the years 0 to 99 for 1900 to 1999; the calendar repeats after 400 years.
-  const repeat = 146_097 * 86_400_000;
-  return year < 100 ? Date.UTC(year + 400, month - 1, day) - repeat : Date.UTC(year, month - 1, day);
-}
+const shown = (text: string): string => JSON.stringify(text.slice(0, 38));
 
-function notATime(shown: string): TimeError {
+function noZone(got: string): TimeError {
   return new TimeError(
-    `must be ISO 8601 with a zone, such as 2026-01-31T12:00:00Z, or Unix time, got ${shown}`,
+    `has no zone, so it would be another time on another machine, got ${got}; add Z, or an offset such as +01:00, or set fields.timeZone`,
+  );
+}
+
+function notATime(got: string, pattern?: string): TimeError {
+  return new TimeError(
+    pattern === undefined
+      ? `must be ISO 8601 with a zone, such as 2026-01-31T12:00:00Z, or Unix time, got ${got}`
+      : `must be like ${JSON.stringify(pattern)} (fields.timestampFormat), or ISO 8601, got ${got}`,
   );
 }

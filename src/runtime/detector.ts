@@ -152,7 +152,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
 
   const source = await createSource(from, metrics, states, {
     channels: settings.record.channels,
-    timestampUnit: settings.fields.timestampUnit,
+    timestampFormat: settings.fields.timestampFormat,
     timeZone: settings.fields.timeZone,
     committer,
     folder: join(store.path, name),

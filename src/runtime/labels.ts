@@ -19,7 +19,7 @@ export function createLabelReader(
 ): () => Promise<readonly Label[]> {
   const { detector, fields, training } = settings;
   const { file, topic } = training.labels;
-  const unit = fields.timestampUnit;
+  const unit = fields.timestampFormat;
   let ofTopic: ReturnType<typeof createTopicLabels> | undefined;
   let ofFile: readonly Label[] = [];
   let fileState = '';

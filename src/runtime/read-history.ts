@@ -135,9 +135,9 @@ async function readOlder(
 ): Promise<{ chunks: Chunk[]; report: FileHistoryReport }> {
   const { training, fields } = settings;
   const { path, columns } = training.historyFrom;
-  const { timestampUnit, timeZone } = fields;
+  const { timestampFormat, timeZone } = fields;
   const limit = Math.max(0, training.maxRecords - newer.reduce((sum, { rows }) => sum + rows.length, 0));
-  const readFile = createFileHistory({ path, columns, timestampUnit, timeZone }, Infinity);
+  const readFile = createFileHistory({ path, columns, timestampFormat, timeZone }, Infinity);
   const { decode } = createRecordDecoder(
     isCsv(path) ? { ...settings, fields: { ...fields, ...csvFields } } : settings,
     { format: 'json', table },

@@ -4,14 +4,14 @@
  */
 import type { Kafka } from 'kafkajs';
 import { labelNames, type Label, type LabelName } from '../domain/label';
-import { parseTime, TimeError, type TimestampUnit } from '../domain/time';
+import { parseTime, TimeError, type TimestampFormat } from '../domain/time';
 import { readCsvTable } from './file/csv';
 import { findRanges, readKafkaRanges } from './kafka/history';
 import { keepNewest } from './kafka/offsets';
 import type { Message } from './source';
 
 /** @throws Error that names the wrong field */
-function parseLabel(row: Readonly<Record<string, unknown>>, unit: TimestampUnit): Label {
+function parseLabel(row: Readonly<Record<string, unknown>>, unit: TimestampFormat): Label {
   const from = timeOf(row, 'start', unit);
   const to = timeOf(row, 'end', unit);
   if (!(from <= to)) throw new Error('start and end must be times, start not after end');
@@ -28,7 +28,7 @@ function parseLabel(row: Readonly<Record<string, unknown>>, unit: TimestampUnit)
 
 const isLabelName = (name: unknown): name is LabelName => labelNames.some((one) => one === name);
 
-function timeOf(row: Readonly<Record<string, unknown>>, name: 'start' | 'end', unit: TimestampUnit): number {
+function timeOf(row: Readonly<Record<string, unknown>>, name: 'start' | 'end', unit: TimestampFormat): number {
   try {
     return parseTime(row[name], unit);
   } catch (error) {
@@ -40,7 +40,7 @@ function timeOf(row: Readonly<Record<string, unknown>>, name: 'start' | 'end', u
 }
 
 /** @throws Error that names the file and the line */
-export async function readLabelFile(path: string, unit: TimestampUnit = 'auto'): Promise<Label[]> {
+export async function readLabelFile(path: string, unit: TimestampFormat = 'auto'): Promise<Label[]> {
   const rows = await readCsvTable(path).catch((cause: unknown) => {
     throw new Error(`training.labels.file: ${(cause as Error).message}`, { cause });
   });
@@ -57,7 +57,7 @@ export interface LabelTopic {
   kafka: Kafka;
   settings: { topic: string; groupId: string };
   /** Unit of Unix times; absent = `auto`. */
-  unit?: TimestampUnit;
+  unit?: TimestampFormat;
   /** Called for each message that is no label; it has no effect. */
   onBadLabel: (origin: Message['origin'], reason: string) => void;
   /** Called if the topic could not be read to its end. */

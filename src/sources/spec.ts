@@ -1,6 +1,6 @@
 /** What a kind of source consists of. Each is a folder beside this file and a line in sources.ts. */
 import type { ConditionSpec } from '../domain/record';
-import type { TimestampUnit } from '../domain/time';
+import type { TimestampFormat } from '../domain/time';
 import type { Logger } from '../logger';
 import type { Parsed, Section } from '../schema/key';
 import type { SectionRule } from '../schema/rule';
@@ -36,7 +36,7 @@ export interface SourceContext {
   /** Called by a bounded source each time it has delivered all of its records. */
   onPassEnd: (pass: number) => void | Promise<void>;
   /** Unit of Unix times in records. */
-  timestampUnit: TimestampUnit;
+  timestampFormat: TimestampFormat;
   /** Of times without a zone; empty: they are rejected. */
   timeZone: string;
   /** Time within which the whole detector has to stop, ms. */
@@ -50,7 +50,7 @@ export interface HistoryContext {
   /** Of a bounded source: its first records that count as history; undefined: as many as its settings state. */
   records: number | undefined;
   /** Unit of Unix times in records. */
-  timestampUnit: TimestampUnit;
+  timestampFormat: TimestampFormat;
   /** Of times without a zone; empty: they are rejected. */
   timeZone: string;
 }

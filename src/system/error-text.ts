@@ -10,7 +10,7 @@ export function firstLineOf(error: unknown): string {
   return messageOf(error).split('\n', 1)[0]!;
 }
 
-/** The message with those of all causes: `cannot connect ← connect ECONNREFUSED`. */
+/** The message with those of all causes that it does not repeat: `cannot connect ← connect ECONNREFUSED`. */
 export function errorChain(error: unknown, depth = 0): string {
   if (!(error instanceof Error)) return String(error);
   const inner = [
@@ -18,9 +18,9 @@ export function errorChain(error: unknown, depth = 0): string {
     ...(error.cause === undefined ? [] : [error.cause]),
   ];
   const own = error.message === '' ? error.name : error.message;
-  return inner.length === 0 || depth >= 8
-    ? own
-    : `${own} ← ${inner.map((one) => errorChain(one, depth + 1)).join('; ')}`;
+  if (depth >= 8) return own;
+  const chains = inner.map((one) => errorChain(one, depth + 1)).filter((chain) => !own.includes(chain));
+  return chains.length === 0 ? own : `${own} ← ${chains.join('; ')}`;
 }
 
 /** The thrown value as an Error. */

@@ -280,7 +280,7 @@ describe('labels', () => {
 
   test.each([
     ['without a zone', '2026-03-01 00:00:00,2026-03-01 01:00:00', 'start has no zone'],
-    ['that are row numbers', '0,29', 'fields.timestampUnit'],
+    ['that are row numbers', '0,29', 'fields.timestampFormat'],
   ])(
     '%s end a training',
     async (_, times, reason) => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { parseTime, TimeError, type TimestampUnit } from '../../src/domain/time';
+import { parseTime, TimeError, type TimestampFormat } from '../../src/domain/time';
+import { createTimePattern } from '../../src/domain/time-pattern';
 
 const time = Date.UTC(2026, 2, 1, 12, 30, 15);
 
@@ -37,6 +38,55 @@ test.each<[string, unknown, number]>([
   expect(parseTime(value)).toBe(expected);
 });
 
+test.each([
+  ['dd.MM.yyyy HH:mm:ss', '01.03.2026 12:30:15', time],
+  ['dd.MM.yyyy HH:mm:ss', '1.3.2026 12:30:15', time],
+  ['dd.MM.yyyy HH:mm', '01.03.2026 12:30', time - 15_000],
+  ['M/d/yyyy h:mm:ss a', '3/1/2026 12:30:15 PM', time],
+  ['M/d/yyyy h:mm:ss a', '3/1/2026 12:30:15 a.m.', time - 12 * 3_600_000],
+  ['MM/dd/yy HH:mm:ss', '03/01/26 12:30:15', time],
+  ['dd-MMM-yyyy HH:mm:ss', '01-Mar-2026 12:30:15', time],
+  ['d MMMM yyyy, HH:mm:ss', '1 march 2026,  12:30:15', time],
+  ['dd-MMM-yyyy HH:mm:ss.SSS', '01-MAR-2026 12:30:15.250', time + 250],
+  ['yyyyMMddHHmmss', '20260301123015', time],
+  ["yyyy/MM/dd'T'HH:mm:ssX", '2026/03/01T14:00:15+01:30', time],
+  ['dd.MM.yyyy HH:mm:ss', '2026-03-01T12:30:15Z', time],
+  ['dd.MM.yyyy HH:mm:ss', time, time],
+  ['dd.MM.yy HH:mm', '31.12.69 23:00', Date.UTC(1969, 11, 31, 23)],
+])('reads the pattern %s: %s', (pattern, value, expected) => {
+  expect(parseTime(value, pattern, 'UTC')).toBe(expected);
+});
+
+test('reads a pattern in a time zone', () => {
+  expect(parseTime('01.07.2026 12:00', 'dd.MM.yyyy HH:mm', 'Europe/Berlin')).toBe(Date.UTC(2026, 6, 1, 10));
+});
+
+test.each([
+  [
+    'of another form',
+    '2026/03/01 12:00',
+    'UTC',
+    /must be like "dd\.MM\.yyyy HH:mm".*got "2026\/03\/01 12:00"/,
+  ],
+  ['with a date that does not exist', '30.02.2026 12:00', 'UTC', /a date that does not exist/],
+  ['with an hour that does not exist', '01.03.2026 25:00', 'UTC', /a time of day that does not exist/],
+  ['without a zone', '01.03.2026 12:00', '', /has no zone.*fields\.timeZone/],
+])('refuses a text %s', (_, value, zone, message) => {
+  expect(() => parseTime(value, 'dd.MM.yyyy HH:mm', zone)).toThrow(message);
+});
+
+test.each([
+  ['dd.MM HH:mm', 'lacks yyyy or yy'],
+  ['dd.MM.yyyy', 'lacks H or h'],
+  ['dd.MM.yyyy hh:mm', 'needs h and a together, or H'],
+  ['dd.MM.yyyy HH:mm:ss QQ', 'has QQ, which is none of'],
+  ['DD.MM.YYYY HH:mm', 'has DD, which is none of'],
+  ["dd.MM.yyyy HH'Uhr", 'has an opening quote without a closing one'],
+  ['dd.dd.MM.yyyy HH', 'names a part of the time twice'],
+])('refuses the pattern %s', (pattern, message) => {
+  expect(() => createTimePattern(pattern)).toThrow(message);
+});
+
 test.each<[string, unknown, RegExp]>([
   ['a time without a zone', '2026-03-01T12:30:15', /has no zone.*got "2026-03-01T12:30:15"; add Z/],
   ['a time without a zone, with a space', '2026-03-01 12:30:15', /has no zone/],
@@ -52,13 +102,13 @@ test.each<[string, unknown, RegExp]>([
   ['minute 60', '2026-03-01T12:60:00Z', /time of day/],
   ['second 60', '2026-03-01T12:30:60Z', /time of day/],
   ['an offset of a day', '2026-03-01T12:30:15+24:00', /offset/],
-  ['a row number', 17, /not a Unix time.*got 17; .*fields\.timestampUnit/],
-  ['a row number as text', '17', /fields\.timestampUnit/],
-  ['seconds before 2001', 999_999_999, /fields\.timestampUnit/],
-  ['seconds after 2286', 10_000_000_000, /fields\.timestampUnit/],
-  ['milliseconds before 2001', 999_999_999_999, /fields\.timestampUnit/],
-  ['a date as a number', '20260301', /fields\.timestampUnit/],
-  ['a time before 1970', -1, /fields\.timestampUnit/],
+  ['a row number', 17, /not a Unix time.*got 17; .*fields\.timestampFormat/],
+  ['a row number as text', '17', /fields\.timestampFormat/],
+  ['seconds before 2001', 999_999_999, /fields\.timestampFormat/],
+  ['seconds after 2286', 10_000_000_000, /fields\.timestampFormat/],
+  ['milliseconds before 2001', 999_999_999_999, /fields\.timestampFormat/],
+  ['a date as a number', '20260301', /fields\.timestampFormat/],
+  ['a time before 1970', -1, /fields\.timestampFormat/],
   ['infinity', Infinity, /must be ISO 8601/],
   ['NaN', NaN, /must be ISO 8601/],
   ['an exponent, which may have lost digits', '1.77232E+12', /must be ISO 8601/],
@@ -71,7 +121,7 @@ test.each<[string, unknown, RegExp]>([
   expect(() => parseTime(value)).toThrow(reason);
 });
 
-test.each<[TimestampUnit, unknown, number]>([
+test.each<[TimestampFormat, unknown, number]>([
   ['s', 17, 17_000],
   ['s', '17.5', 17_500],
   ['ms', 17, 17],

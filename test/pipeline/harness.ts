@@ -154,7 +154,7 @@ export function createTestPipeline({
           fields: {
             key: 'key',
             timestamp: 'time',
-            timestampUnit: 'ms',
+            timestampFormat: 'ms',
             values: 'values',
             conditions: 'conditions',
           },

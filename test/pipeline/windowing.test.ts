@@ -62,7 +62,7 @@ describe('filling a chunk', () => {
     const fields = {
       key: 'key',
       timestamp: 'time',
-      timestampUnit: 'ms',
+      timestampFormat: 'ms',
       values: 'values',
       conditions: 'conditions',
     } as const;

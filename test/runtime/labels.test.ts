@@ -12,7 +12,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 const settingsWith = (file: string, topic = ''): DetectorSettings =>
   ({
     detector: 'plant',
-    fields: { timestampUnit: 'ms' },
+    fields: { timestampFormat: 'ms' },
     training: { labels: { file, topic } },
   }) as unknown as DetectorSettings;
 

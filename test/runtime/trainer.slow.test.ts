@@ -115,7 +115,7 @@ test.each<[string, (i: number) => object, string[]]>([
   [
     'bad_timestamp',
     () => ({ timestamp: 'yesterday' }),
-    ['600 bad_timestamp', '"yesterday"', 'fields.timestampUnit'],
+    ['600 bad_timestamp', '"yesterday"', 'fields.timestampFormat'],
   ],
   [
     'out_of_order',

@@ -55,7 +55,7 @@ test.each([
   ],
   ['end\n2026-03-01', /labels\.csv:2: start and end/],
   ['start,end\n2026-03-01 10:00:00,2026-03-01 11:00:00', /labels\.csv:2: .*: start has no zone/],
-  ['start,end\n395,805', /labels\.csv:2: .*: start is not a Unix time .* set fields\.timestampUnit/],
+  ['start,end\n395,805', /labels\.csv:2: .*: start is not a Unix time .* set fields\.timestampFormat/],
 ])('what is no label is named by file and line: %p', async (text, message) => {
   await expect(read(text)).rejects.toThrow(message);
 });

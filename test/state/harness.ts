@@ -189,7 +189,7 @@ export function createProcess(options: ProcessOptions) {
         fields: {
           key: 'key',
           timestamp: options.timeField ?? 'time',
-          timestampUnit: 'ms',
+          timestampFormat: 'ms',
           values: 'values',
           conditions: 'conditions',
         },

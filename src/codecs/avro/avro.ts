@@ -17,7 +17,7 @@ import { checkCount, checkNumber, missingValue, notANumber, unknownChannel } fro
 interface Draft {
   key: unknown;
   timestamp: unknown;
-  /** Absent = `fields.timestampUnit`. */
+  /** Absent = `fields.timestampFormat`. */
   unit: Envelope['unit'];
   conditions: Record<string, unknown>;
   /** NaN = not read. */

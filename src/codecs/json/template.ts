@@ -6,7 +6,7 @@
  */
 
 import { isUtf8 } from 'node:buffer';
-import { isDate, utcDay } from '../../domain/time';
+import { isDate, utcDay } from '../../domain/calendar';
 
 /** Role of a value in the record. */
 export type Role =

@@ -162,7 +162,7 @@ export async function evaluateGroup(
         // The times that stand in for absent ones begin in 1970, and are a second apart.
         seasons: recorded.hasTimes ? settings.record.seasons : 'off',
       },
-      fields: recorded.hasTimes ? settings.fields : { ...settings.fields, timestampUnit: 'ms' },
+      fields: recorded.hasTimes ? settings.fields : { ...settings.fields, timestampFormat: 'ms' },
     },
     train: recorded.train,
     engines,

@@ -1,5 +1,5 @@
 /** Recorded series as messages: CSV files with sensor records, or idx files with images. */
-import type { TimestampUnit } from '../../domain/time';
+import type { TimestampFormat } from '../../domain/time';
 import { readFileRecords, timeOf, type FileRecord, type FileSourceSettings } from '../../sources/file/file';
 import { readIdxImages, type IdxImages } from '../../sources/file/idx';
 import { imageTickMs } from '../../sources/file/image-files';
@@ -82,7 +82,7 @@ export function toMessages(
   part: Part,
   key: string,
   tick: number,
-  { timestampUnit, timeZone }: { timestampUnit: TimestampUnit; timeZone?: string },
+  { timestampFormat, timeZone }: { timestampFormat: TimestampFormat; timeZone?: string },
 ): Message[] {
   const messages = records.map((record, index): Message => ({
     key: null,
@@ -96,7 +96,7 @@ export function toMessages(
     timestamp:
       record.timestamp === undefined
         ? (tick + index) * tickMs
-        : timeOf(record.timestamp, timestampUnit, timeZone),
+        : timeOf(record.timestamp, timestampFormat, timeZone),
     // The paths may be the same.
     origin: { topic: part, partition: 0, offset: String(index) },
     warmUp: part === 'train',

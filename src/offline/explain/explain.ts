@@ -52,7 +52,7 @@ export async function explainRecord(
 
   const columns = source.kind === 'file' ? source.file.columns : defaultColumns;
   const readRecords = createFileHistory(
-    { columns, path, timestampUnit: settings.fields.timestampUnit, timeZone: settings.fields.timeZone },
+    { columns, path, timestampFormat: settings.fields.timestampFormat, timeZone: settings.fields.timeZone },
     index + 1,
   );
   let count = 0;

@@ -268,11 +268,11 @@ function sinkEntries({ topic }: TopicOrigin, missing: readonly string[]): Entry[
 
 /** How times are read; CSV files have no paths. */
 function timeEntries({ time, doubts }: Proposal): Entry[] {
-  const { unit = 'auto', timeZone = '' } = time.field ?? {};
+  const { format = 'auto', timeZone = '' } = time.field ?? {};
   return [
-    ...(unit === 'auto'
+    ...(format === 'auto'
       ? []
-      : [{ comment: marked(doubts['fields.timestampUnit']), key: 'timestampUnit', value: unit }]),
+      : [{ comment: marked(doubts['fields.timestampFormat']), key: 'timestampFormat', value: format }]),
     ...(timeZone === ''
       ? []
       : [{ comment: marked(doubts['fields.timeZone']), key: 'timeZone', value: timeZone }]),

@@ -10,8 +10,8 @@ export async function readMessages(
   rows: number,
   log: Logger,
 ): Promise<Message[]> {
-  const { timestampUnit, timeZone } = settings.fields;
-  const context = { log, folder: '', records: rows, timestampUnit, timeZone };
+  const { timestampFormat, timeZone } = settings.fields;
+  const context = { log, folder: '', records: rows, timestampFormat, timeZone };
   const read = await configuredSource(settings.source).createHistory(context);
   const messages: Message[] = [];
   for await (const chunk of read({ from: undefined, to: undefined, maxRecords: rows }))

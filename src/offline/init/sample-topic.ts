@@ -126,7 +126,7 @@ async function readSample(settings: DetectorSettings, reading: Reading) {
 }
 
 async function readTopic(settings: DetectorSettings, { maxRecords, blocks, log }: Reading) {
-  const context = { log, folder: '', records: undefined, timestampUnit: 'auto' as const, timeZone: '' };
+  const context = { log, folder: '', records: undefined, timestampFormat: 'auto' as const, timeZone: '' };
   const history = await configuredSource(settings.source).createHistory(context);
   const messages: Message[] = [];
   const blockOf: string[] = [];

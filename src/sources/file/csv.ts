@@ -27,7 +27,9 @@ export interface CsvRow {
   isShort: boolean;
 }
 
-const separators = [',', ';', '\t'];
+const separators = [',', ';', '\t', '|'];
+/** The line in which spreadsheets state the separator, before the header. */
+const separatorLine = /^"?sep=([,;\t|])"?$/i;
 const sampleBytes = 65_536;
 const sampleRows = 20;
 
@@ -36,6 +38,8 @@ const optionsFor = (separator: string, fromLine: number): Options => ({
   from_line: fromLine,
   bom: true,
   relax_column_count: true,
+  // Spaces around a cell without quotes are not part of it. A tab that separates is no such space.
+  trim: separator !== '\t',
   skip_empty_lines: true,
 });
 
@@ -50,11 +54,14 @@ export async function readCsvFormat(path: string): Promise<CsvFormat> {
 /** The same of the beginning of a file, up to the end of a line. */
 export function csvFormatOf(sample: string): CsvFormat {
   const lines = sample.split(/\r\n|\n|\r/);
-  const header = lines.findIndex((line) => line.trim() !== '' && !line.startsWith('#'));
+  const isBefore = (line: string): boolean =>
+    line.trim() === '' || line.startsWith('#') || separatorLine.test(line);
+  const header = lines.findIndex((line) => !isBefore(line));
   const headerLine = header + 1;
   if (header === -1) return { separator: ',', headerLine: 1, columns: [], decimalComma: false };
   try {
-    if (/[\0\ufffd]/.test(lines[header]!)) throw new Error('the file is not UTF-8 text');
+    if (/[\0\ufffd]/.test(lines[header]!))
+      throw new Error('the file is not UTF-8 text: save it in this encoding');
     const { separator, rows } = findSeparator(sample, headerLine);
     const columns = rows[0]!.map((name) => name.trim());
     checkNames(columns);
@@ -204,8 +211,10 @@ function checkNames(columns: readonly string[]): void {
   if (twice !== undefined) throw new Error(`more than one column is called ${quote(twice)}`);
   if (columns.includes('__proto__')) throw new Error('"__proto__" cannot be the name of a column');
   const isNumber = (name: string): boolean => Number.isFinite(Number(name.replace(',', '.')));
-  if (columns.every((name) => name !== '' && isNumber(name)) && !columns.every((name) => /^\d+$/.test(name)))
-    throw new Error('the file has no header: its first row has only numbers');
+  const isTime = (name: string): boolean => /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(name);
+  const isValue = (name: string): boolean => name !== '' && (isNumber(name) || isTime(name));
+  if (columns.every(isValue) && !columns.every((name) => /^\d+$/.test(name)))
+    throw new Error('the file has no header: its first row has only numbers and times');
 }
 
 function hasDecimalComma(cells: readonly string[], separator: string): boolean {

@@ -1,7 +1,7 @@
 /** Records from a CSV or NDJSON file, or recorded images, delivered at a chosen rate: for demos, replays and tests. */
 import { basename } from 'node:path';
 import type { Readable } from 'node:stream';
-import { earliestTime, parseTime, TimeError, type TimestampUnit } from '../../domain/time';
+import { earliestTime, parseTime, TimeError, type TimestampFormat } from '../../domain/time';
 import { DecodeError } from '../../errors';
 import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
@@ -31,12 +31,12 @@ export interface FileSourceSettings {
   historyRecords: number;
   columns: FileColumns;
   /** Unit of Unix times in a CSV file; absent = `auto`. */
-  timestampUnit?: TimestampUnit;
+  timestampFormat?: TimestampFormat;
   /** Of times without a zone in a CSV file; absent or empty: they are rejected. */
   timeZone?: string | undefined;
 }
 
-export type FileRecords = Pick<FileSourceSettings, 'path' | 'columns' | 'timestampUnit' | 'timeZone'>;
+export type FileRecords = Pick<FileSourceSettings, 'path' | 'columns' | 'timestampFormat' | 'timeZone'>;
 
 /** Moves a pass on from the file, so that it follows the previous one in event time and offsets. */
 interface Shift {
@@ -178,14 +178,14 @@ async function* readMessages(
       yield messageOf(Buffer.from(key), bytes, index++ * imageTickMs);
     return;
   }
-  const { columns, timestampUnit, timeZone } = settings;
+  const { columns, timestampFormat, timeZone } = settings;
   const name = basename(topic).replace(/\.(csv|ndjson|jsonl)(\.gz)?$/, '');
   for await (const record of readFileRecords(settings)) {
     if (index++ < skip) continue;
     const { raw, problem, values, conditions } = record;
     const key = columns.key === '' ? name : record.key;
     const given = columns.timestamp === '' ? untimedRecord(index - 1) : record.timestamp;
-    const time = timeOf(given, timestampUnit, timeZone);
+    const time = timeOf(given, timestampFormat, timeZone);
     const timestamp = Number.isNaN(time) || shift.ms === 0 ? given : new Date(time + shift.ms).toISOString();
     const value = raw ?? Buffer.from(JSON.stringify({ key, timestamp, values, conditions }));
     yield messageOf(raw === undefined ? null : Buffer.from(name), value, time, problem);
@@ -275,7 +275,7 @@ export async function* csvRecords(
 }
 
 /** Unix ms; NaN for a time that cannot be read, which the decoder rejects. */
-export function timeOf(text: unknown, unit: TimestampUnit | undefined, timeZone?: string): number {
+export function timeOf(text: unknown, unit: TimestampFormat | undefined, timeZone?: string): number {
   try {
     return parseTime(text, unit, timeZone);
   } catch (error) {

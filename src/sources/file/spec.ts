@@ -155,12 +155,12 @@ export const fileSource: SourceSpec<typeof section> = {
   async create(settings, context) {
     await logColumns(settings, context);
     return createFileSource(
-      { ...settings, timestampUnit: context.timestampUnit, timeZone: context.timeZone },
+      { ...settings, timestampFormat: context.timestampFormat, timeZone: context.timeZone },
       context.onPassEnd,
     );
   },
-  createHistory: (settings, { records, timestampUnit, timeZone }) =>
+  createHistory: (settings, { records, timestampFormat, timeZone }) =>
     Promise.resolve(
-      createFileHistory({ ...settings, timestampUnit, timeZone }, records ?? settings.historyRecords),
+      createFileHistory({ ...settings, timestampFormat, timeZone }, records ?? settings.historyRecords),
     ),
 };

@@ -56,11 +56,11 @@ export const stdinSource: SourceSpec<typeof section> = {
   rules,
   bounded: true,
   topic: () => stdinTopic,
-  async create(settings, { folder, timestampUnit, timeZone, onPassEnd }) {
+  async create(settings, { folder, timestampFormat, timeZone, onPassEnd }) {
     if (isTaken) throw new Error('standard input has one reader: another detector of this process reads it');
     isTaken = true;
     const { createStdinSource } = await import('./stdin');
-    const records = { ...settings, timestampUnit, timeZone };
+    const records = { ...settings, timestampFormat, timeZone };
     return createStdinSource({
       settings: records,
       topic: stdinTopic,
@@ -69,8 +69,8 @@ export const stdinSource: SourceSpec<typeof section> = {
       onPassEnd,
     });
   },
-  async createHistory(settings, { folder, timestampUnit, timeZone }) {
+  async createHistory(settings, { folder, timestampFormat, timeZone }) {
     const { createSpoolHistory } = await import('./spool');
-    return createSpoolHistory(join(folder, 'stdin'), { ...settings, timestampUnit, timeZone });
+    return createSpoolHistory(join(folder, 'stdin'), { ...settings, timestampFormat, timeZone });
   },
 };

@@ -50,7 +50,7 @@ export function createSpool(path: string, limit = recordsPerFile) {
 /** All records in the files; a training that begins while more are added leaves those out. */
 export function createSpoolHistory(
   path: string,
-  records: Pick<FileRecords, 'columns' | 'timestampUnit' | 'timeZone'>,
+  records: Pick<FileRecords, 'columns' | 'timestampFormat' | 'timeZone'>,
 ): ReadHistory {
   return async function* readHistory(range) {
     const chunks: HistoryChunk[] = [];

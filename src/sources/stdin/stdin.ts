@@ -91,7 +91,7 @@ export function createStdinSource(options: StdinSourceOptions): Source {
 
 async function* toMessages(
   records: AsyncIterable<FileRecord>,
-  { topic, settings: { timestampUnit, timeZone } }: StdinSourceOptions,
+  { topic, settings: { timestampFormat, timeZone } }: StdinSourceOptions,
 ): AsyncGenerator<Message> {
   let index = 0;
   for await (const { key = topic, timestamp, values, conditions, raw, problem } of records) {
@@ -100,7 +100,7 @@ async function* toMessages(
       ...(problem !== undefined && { problem: new DecodeError('damaged_record', problem) }),
       key: raw === undefined ? null : Buffer.from(topic),
       value,
-      timestamp: timeOf(timestamp, timestampUnit, timeZone),
+      timestamp: timeOf(timestamp, timestampFormat, timeZone),
       origin: { topic, partition: 0, offset: String(index++) },
       warmUp: false,
     };

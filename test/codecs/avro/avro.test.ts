@@ -358,7 +358,7 @@ test('skips all other fields of a record', () => {
         }),
       }),
       (value) => {
-        expect(decode(type.toBuffer(value), rich, { fields: { timestampUnit: 'ms' } })).toEqual({
+        expect(decode(type.toBuffer(value), rich, { fields: { timestampFormat: 'ms' } })).toEqual({
           key: value.key,
           timestamp: value.timestamp,
           values: [value.values.flow, value.values.pressure],

@@ -124,7 +124,7 @@ describe('accepts', () => {
     [
       'a time before 1970, if the unit is set',
       { ...good, timestamp: -1 },
-      { fields: { timestampUnit: 'ms' } },
+      { fields: { timestampFormat: 'ms' } },
       { timestamp: -1 },
     ],
     ['milliseconds as text', { ...good, timestamp: '1700000000000' }, {}, { timestamp: 1_700_000_000_000 }],
@@ -132,7 +132,7 @@ describe('accepts', () => {
     [
       'row numbers, if the unit is set',
       { ...good, timestamp: 17 },
-      { fields: { timestampUnit: 's' } },
+      { fields: { timestampFormat: 's' } },
       { timestamp: 17_000 },
     ],
     [

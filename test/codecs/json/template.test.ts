@@ -132,7 +132,7 @@ describe('repeated layouts are read as JSON.parse reads them', () => {
     ['with the key of the message', { ...fields, key: '' }],
     ['with the time of the message', { ...fields, timestamp: '' }],
     ['with the values at the top', { ...fields, values: '', conditions: 'meta' }],
-    ['with a set unit', { ...fields, timestampUnit: 's' } as const],
+    ['with a set unit', { ...fields, timestampFormat: 's' } as const],
     ['with a field for two things', { ...fields, timestamp: 'values.flow' }],
   ])('are read as JSON.parse reads them, %s', (_, used) => {
     fc.assert(

@@ -32,7 +32,7 @@ sinks: { kafka: { enabled: true, detectionsTopic: ham.detections, deadLetterTopi
 test('topics that do not exist are named by history, source and sink, in one line each', async () => {
   const { source, sinks, delivery } = await settingsOf(broker.bootstrap);
   const log = createRecordedLog();
-  const context = { log, folder: '', records: undefined, timestampUnit: 'auto' as const, timeZone: '' };
+  const context = { log, folder: '', records: undefined, timestampFormat: 'auto' as const, timeZone: '' };
   const missing = (topics: string, verb: string) =>
     `${topics} not exist on ${broker.bootstrap}, or may not be ${verb}`;
 
@@ -103,7 +103,7 @@ test('brokers that do not answer are named', async () => {
     log: createRecordedLog(),
     folder: '',
     records: undefined,
-    timestampUnit: 'auto' as const,
+    timestampFormat: 'auto' as const,
     timeZone: '',
   };
   const history = await configuredSource(source).createHistory(context);

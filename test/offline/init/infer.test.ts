@@ -123,15 +123,56 @@ test('times without a zone are taken as UTC, and marked; numbers that are no dat
   expect(doubts['fields.timeZone']).toHaveLength(1);
   const elapsed = Array.from({ length: 50 }, (_, i) => ({ time: i * 0.25, value: i % 7 }));
   const started = infer(sampleOf(elapsed));
-  expect([started.time.field?.unit, started.cadence.intervalMs]).toEqual(['s', 250]);
-  expect(started.doubts['fields.timestampUnit']).toHaveLength(1);
+  expect([started.time.field?.format, started.cadence.intervalMs]).toEqual(['s', 250]);
+  expect(started.doubts['fields.timestampFormat']).toHaveLength(1);
 });
 
-test('a time that cannot be read is not used, with its reason', () => {
-  const records = Array.from({ length: 50 }, (_, i) => ({ date: `01/02/2020 10:${10 + i}`, value: i % 7 }));
+const every = (stepMs: number, text: (time: Date) => string) =>
+  sampleOf(
+    Array.from({ length: 60 }, (_, i) => ({
+      date: text(new Date(Date.UTC(2026, 2, 1) + i * stepMs)),
+      value: i % 7,
+    })),
+  );
+const [year, month, day] = [
+  (time: Date) => String(time.getUTCFullYear()),
+  (time: Date) => String(time.getUTCMonth() + 1).padStart(2, '0'),
+  (time: Date) => String(time.getUTCDate()).padStart(2, '0'),
+];
+const clock = (time: Date) => time.toISOString().slice(11, 19);
+
+test.each([
+  ['dd.MM.yyyy HH:mm:ss', (time: Date) => `${day(time)}.${month(time)}.${year(time)} ${clock(time)}`],
+  ['dd/MM/yyyy HH:mm:ss', (time: Date) => `${day(time)}/${month(time)}/${year(time)} ${clock(time)}`],
+  ['MM/dd/yyyy HH:mm:ss', (time: Date) => `${month(time)}/${day(time)}/${year(time)} ${clock(time)}`],
+  ['dd-MMM-yyyy HH:mm:ss', (time: Date) => `${day(time)}-Mar-${year(time)} ${clock(time)}`],
+  ['yyyy/MM/dd HH:mm:ss', (time: Date) => `${year(time)}/${month(time)}/${day(time)} ${clock(time)}`],
+])('the pattern %s is found, and its records follow one another evenly', (format, text) => {
+  const { time, cadence, doubts } = infer(every(3_600_000, text));
+  expect([time.field?.format, cadence.intervalMs]).toEqual([format, 3_600_000]);
+  expect(doubts['fields.timeZone']).toHaveLength(1);
+});
+
+test('where day and month can be swapped, that is said', () => {
+  const within = infer(every(60_000, (time) => `${day(time)}/${month(time)}/${year(time)} ${clock(time)}`));
+  expect(within.time.field?.format).toBe('dd/MM/yyyy HH:mm:ss');
+  expect(within.doubts['fields.timestampFormat']?.join()).toContain('MM/dd/yyyy HH:mm:ss fits, too');
+  const days = infer(every(86_400_000, (time) => `${day(time)}/${month(time)}/${year(time)} ${clock(time)}`));
+  expect(days.doubts['fields.timestampFormat']).toBeUndefined();
+});
+
+test.each([
+  ['of another form', (i: number) => `2020-W01-${1 + (i % 7)}`, 'ISO 8601'],
+  [
+    'that is a serial date of a spreadsheet',
+    (i: number) => 46_082 + i / 1440,
+    'serial date of a spreadsheet',
+  ],
+])('a time %s is not used, with its reason', (_, date, reason) => {
+  const records = Array.from({ length: 50 }, (__, i) => ({ date: date(i), value: i % 7 }));
   const { time, unused } = infer(sampleOf(records));
   expect(time.field).toBeUndefined();
-  expect(unused).toEqual([{ field: 'date', reason: expect.stringContaining('ISO 8601') as string }]);
+  expect(unused).toEqual([{ field: 'date', reason: expect.stringContaining(reason) as string }]);
 });
 
 test('repeated, late and missing records and values are counted', () => {

@@ -67,6 +67,21 @@ describe('the separator', () => {
   });
 });
 
+test.each([
+  ['the line of spreadsheets before the header', 'sep=;\r\nflow;temp\r\n1.5;2\r\n'],
+  ['vertical bars', 'flow|temp\n1.5|2\n'],
+  ['spaces around the separator', 'flow | temp\n1.5 | 2\n'],
+  ['spaces around quotes', 'flow , temp\n"1.5" , 2\n'],
+])('a file with %s is read', async (_, content) => {
+  expect(await readValues(content)).toEqual([{ flow: 1.5, temp: 2 }]);
+});
+
+test('an empty cell between tabs, and spaces within quotes, are kept', async () => {
+  expect(await readValues('flow\ttemp\tnote\n\t2\t" on "\n')).toEqual([
+    { flow: null, temp: 2, note: ' on ' },
+  ]);
+});
+
 describe('the decimal comma', () => {
   test('has three digits after it in a file with semicolons', async () => {
     expect(await readValues('flow;temp\n1,250;2\n')).toEqual([{ flow: 1.25, temp: 2 }]);
@@ -149,6 +164,11 @@ describe('a header is refused', () => {
       '"__proto__" cannot be the name of a column',
     ],
     ['that is the first row', '1.5,2\n1.6,2\n', 'the file has no header: its first row has only numbers'],
+    [
+      'that is the first row, with a time',
+      '2026-03-01 12:00:00,2\n',
+      'the file has no header: its first row has only numbers and times',
+    ],
     ['of a file in UTF-16', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le'), 'the file is not UTF-8 text'],
   ])('%s', async (_, content, message) => {
     await expect(readValues(content)).rejects.toThrow(`line 1: ${message}`);

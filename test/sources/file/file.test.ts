@@ -161,7 +161,7 @@ describe('a CSV file', () => {
 
   test('has row numbers as times if the unit is set', async () => {
     const path = write('a.csv', 'time,device,x\n0,h,1\n1,h,1\n');
-    const { messages } = await readAll(settingsOf(path, { timestampUnit: 's' }));
+    const { messages } = await readAll(settingsOf(path, { timestampFormat: 's' }));
     expect(messages.map(({ timestamp }) => timestamp)).toEqual([0, 1000]);
   });
 

@@ -63,8 +63,13 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
       `the field "${choices.time}" has no times${time.unreadable.map(({ reason }) => `: it ${reason}`).join('')}`,
     );
   const times = time.field?.times;
-  if (time.field?.unit !== 'auto' && time.field !== undefined)
-    doubt('fields.timestampUnit', 'the numbers ascend, but are no dates: they are taken for seconds');
+  if (time.field?.format === 's')
+    doubt('fields.timestampFormat', 'the numbers ascend, but are no dates: they are taken for seconds');
+  if (time.field?.otherFormat !== undefined)
+    doubt(
+      'fields.timestampFormat',
+      `the times are taken for ${time.field.format}, which is most even; ${time.field.otherFormat} fits, too`,
+    );
   if (time.field !== undefined && time.field.timeZone !== '')
     doubt('fields.timeZone', `the times state no zone: ${time.field.timeZone} is assumed`);
   const device = findDevice(sample, times, time.field?.column, choices.key);

@@ -1,11 +1,13 @@
 /** Which field is the event time. */
-import { parseTime, TimeError, type TimestampUnit } from '../../../domain/time';
+import { parseTime, TimeError, type TimestampFormat } from '../../../domain/time';
 import { nameOf, pathText, someValues, isNumber, type Column, type Sample } from './sample';
 
 export interface TimeField {
   column: Column;
-  /** `auto`: the unit follows from the numbers; or the times are text. */
-  unit: TimestampUnit;
+  /** `auto`: the unit follows from the numbers; or the times are ISO 8601. */
+  format: TimestampFormat;
+  /** Another pattern that the times have, too, with day and month swapped. */
+  otherFormat?: string | undefined;
   /** Zone that is assumed where the times state none; empty where they do. */
   timeZone: string;
   /** Unix ms by record; NaN = not a time. Shape [records]. */
@@ -14,13 +16,27 @@ export interface TimeField {
 
 /** The time of the messages, for records without a time. */
 function messageTime({ messageTime: column }: Sample): TimeField | undefined {
-  return column && { column, unit: 'auto', timeZone: '', times: readTimes(column, 'ms', '') };
+  return column && { column, format: 'auto', timeZone: '', times: readTimes(column, 'ms', '') };
 }
 
-type Reading = Pick<TimeField, 'unit' | 'timeZone'>;
+type Reading = Pick<TimeField, 'format' | 'otherFormat' | 'timeZone'>;
 
 /** Zone of times that state none. */
 const assumedZone = 'UTC';
+
+const dates = [
+  'dd.MM.yyyy',
+  'dd/MM/yyyy',
+  'MM/dd/yyyy',
+  'dd-MM-yyyy',
+  'MM-dd-yyyy',
+  'yyyy/MM/dd',
+  'yyyy.MM.dd',
+];
+const datesWithNames = ['dd-MMM-yyyy', 'dd MMM yyyy', 'dd-MMM-yy'];
+const timesOfDay = ['HH:mm:ss', 'HH:mm', 'HH:mm:ss.S', 'h:mm:ss a', 'h:mm a'];
+/** Patterns that are tried where times are neither ISO 8601 nor Unix times. */
+const patterns = [...dates, ...datesWithNames].flatMap((date) => timesOfDay.map((time) => `${date} ${time}`));
 
 export interface TimeChoice {
   field: TimeField | undefined;
@@ -40,7 +56,7 @@ const timeName =
   /(^|[^a-z])(ts|time|timestamp|datetime|date|at)([^a-z]|$)|(time|timestamp|date|Time|At)(_?ms|_?ns)?$/;
 /** Times of the transport instead of the measurement. */
 const transportName = /source|ingest|receiv|process|kafka|insert|created|updated|transaction/i;
-const dateText = /^(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4})/;
+const dateText = /^(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4}|\d\d?[- ][a-z]{3,9}[- ]\d\d)/i;
 
 const hasTimeName = (column: Column): boolean =>
   timeName.test(nameOf(column)) || eventName.test(nameOf(column));
@@ -64,13 +80,13 @@ export function findTime(sample: Sample, wanted?: string): TimeChoice {
     field:
       best === undefined
         ? messageTime(sample)
-        : { ...best, times: readTimes(best.column, best.unit, best.timeZone) },
+        : { ...best, times: readTimes(best.column, best.format, best.timeZone) },
     candidates: fields.map(({ column }) => column),
     unreadable,
   };
 }
 
-/** The unit with which a column has times, why it has none although it seems to, or undefined. */
+/** The format in which a column has times, why it has none although it seems to, or undefined. */
 function tryTimes(column: Column, isNamed: boolean): Reading | { reason: string } | undefined {
   const values = someValues(column, triedValues);
   if (values.length < minShare * Math.min(triedValues, column.values.length)) return undefined;
@@ -78,23 +94,56 @@ function tryTimes(column: Column, isNamed: boolean): Reading | { reason: string 
   const looksLikeDate = values.every((value) => typeof value === 'string' && dateText.test(value.trim()));
   const numbers = values.map((value) => (typeof value === 'string' ? Number(value) : value)).filter(isNumber);
   if (!isTimely && !looksLikeDate) return undefined;
-  const stated = failuresOf(values, '');
-  if (stated.count <= (1 - minShare) * values.length) return { unit: 'auto', timeZone: '' };
-  const assumed = failuresOf(values, assumedZone);
-  if (assumed.count <= (1 - minShare) * values.length) return { unit: 'auto', timeZone: assumedZone };
-  // Time since a start, which is no date; row numbers are not taken for it.
-  const ascending =
-    numbers.length === values.length && numbers.every((value, i) => i === 0 || value >= numbers[i - 1]!);
-  if (ascending && numbers.some((value) => !Number.isInteger(value))) return { unit: 's', timeZone: '' };
+  const most = (1 - minShare) * values.length;
+  const stated = failuresOf(values, 'auto', '');
+  if (stated.count <= most) return { format: 'auto', timeZone: '' };
+  if (failuresOf(values, 'auto', assumedZone).count <= most) return { format: 'auto', timeZone: assumedZone };
+  const [format, otherFormat] = looksLikeDate ? patternsOf(values, most) : [];
+  if (format !== undefined) return { format, otherFormat, timeZone: assumedZone };
+  if (numbers.length === values.length && numbers.every((value, i) => i === 0 || value >= numbers[i - 1]!)) {
+    if (numbers.every(isSerialDate) && numbers.at(-1)! - numbers[0]! < numbers.length)
+      return {
+        reason: `seems to be the serial date of a spreadsheet, got ${numbers[0]}; write it as ISO 8601`,
+      };
+    // Time since a start, which is no date; row numbers are not taken for it.
+    if (numbers.some((value) => !Number.isInteger(value))) return { format: 's', timeZone: '' };
+  }
   return looksLikeDate || isTimely ? { reason: stated.reason } : undefined;
 }
 
+/** A day of the years 1990 to 2099, counted from 1900. */
+const isSerialDate = (value: number): boolean => value >= 32_874 && value < 73_051;
+
+/**
+ * The patterns that the values have: the one in which they follow one another most evenly, and the one after it.
+ * @param most values that may be of another form
+ */
+function patternsOf(values: readonly unknown[], most: number): string[] {
+  return patterns
+    .filter((pattern) => failuresOf(values, pattern, assumedZone).count <= most)
+    .map((pattern) => ({ pattern, jump: longestJump(values, pattern) }))
+    .sort((a, b) => a.jump - b.jump)
+    .map(({ pattern }) => pattern);
+}
+
+/** Longest time between two values in a row, forwards or backwards, ms. */
+function longestJump(values: readonly unknown[], pattern: string): number {
+  const times = values
+    .map((value) => timeOf(value, pattern, assumedZone))
+    .filter((time) => !Number.isNaN(time));
+  return times.reduce((most, time, i) => Math.max(most, Math.abs(time - (times[i - 1] ?? time))), 0);
+}
+
 /** Values that are not times, and why the first one is not. */
-function failuresOf(values: readonly unknown[], timeZone: string): { count: number; reason: string } {
+function failuresOf(
+  values: readonly unknown[],
+  format: TimestampFormat,
+  timeZone: string,
+): { count: number; reason: string } {
   let [count, reason] = [0, ''];
   for (const value of values) {
     try {
-      parseTime(value, 'auto', timeZone);
+      parseTime(value, format, timeZone);
     } catch (error) {
       if (!(error instanceof TimeError)) throw error;
       if (count++ === 0) reason = error.message;
@@ -103,15 +152,18 @@ function failuresOf(values: readonly unknown[], timeZone: string): { count: numb
   return { count, reason };
 }
 
-function readTimes({ values }: Column, unit: TimestampUnit, timeZone: string): Float64Array {
-  return Float64Array.from(values, (value) => {
-    try {
-      return parseTime(value, unit, timeZone);
-    } catch (error) {
-      if (error instanceof TimeError) return NaN;
-      throw error;
-    }
-  });
+function readTimes({ values }: Column, format: TimestampFormat, timeZone: string): Float64Array {
+  return Float64Array.from(values, (value) => timeOf(value, format, timeZone));
+}
+
+/** Unix ms; NaN = not a time. */
+function timeOf(value: unknown, format: TimestampFormat, timeZone: string): number {
+  try {
+    return parseTime(value, format, timeZone);
+  } catch (error) {
+    if (error instanceof TimeError) return NaN;
+    throw error;
+  }
 }
 
 function scoreOf(column: Column, crowd: ReadonlyMap<string, number>): number {

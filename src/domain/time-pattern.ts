@@ -1,0 +1,107 @@
+/**
+ * Patterns of times, in the letters of Unicode (UTS #35, part 4, "Date Format Patterns"): `dd.MM.yyyy HH:mm:ss`, `M/d/yy h:mm a`,
+ * `dd-MMM-yyyy HH:mm:ss.SSS`. Names of months are English. Text in single quotes stands for itself.
+ */
+import type { CalendarTime } from './calendar';
+
+/** Reads the time at which a text of the pattern stands; undefined if it is of another form. */
+export type ReadPattern = (text: string) => CalendarTime | undefined;
+
+const twoDigits = /^(MM?|dd?|HH?|hh?|mm?|ss?|yy)$/;
+
+const groups: Record<string, string> = {
+  yyyy: '(?<year>\\d{4})',
+  yy: '(?<year>\\d\\d)',
+  MMMM: '(?<month>[a-z]{3,9})',
+  MMM: '(?<month>[a-z]{3,9})',
+  M: '(?<month>\\d\\d?)',
+  d: '(?<day>\\d\\d?)',
+  H: '(?<hour>\\d\\d?)',
+  h: '(?<hour>\\d\\d?)',
+  m: '(?<minute>\\d\\d?)',
+  s: '(?<second>\\d\\d?)',
+  S: '(?<fraction>\\d+)',
+  a: '(?<half>[ap])\\.?m\\.?',
+  X: '(?<zone>Z|[+-]\\d\\d(?::?\\d\\d)?)',
+};
+
+const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+
+/** @throws Error that says what is wrong with the pattern */
+export function createTimePattern(pattern: string): ReadPattern {
+  const parts = pattern.match(/'[^']*'|([A-Za-z])\1*|[^A-Za-z']/g) ?? [];
+  if (parts.join('') !== pattern) throw new Error('has an opening quote without a closing one');
+  const names = new Set<string>();
+  const source = parts.map((part, i) => {
+    if (part.startsWith("'")) return literal(part.slice(1, -1));
+    if (!/^[A-Za-z]/.test(part)) return literal(part);
+    const isNumber = twoDigits.test(part);
+    const name = isNumber && part !== 'yy' ? part[0]! : /^[SX]+$/.test(part) ? part[0]! : part;
+    const group = groups[name];
+    if (group === undefined) throw new Error(`has ${part}, which is none of ${known}`);
+    names.add(name);
+    // Without a separator behind it, a number has all its digits.
+    return isNumber && /^[A-Za-z]/.test(parts[i + 1] ?? '') ? group.replace('\\d\\d?', '\\d\\d') : group;
+  });
+  const missing = [['yyyy', 'yy'], ['M', 'MMM', 'MMMM'], ['d'], ['H', 'h']].find(
+    (choices) => !choices.some((name) => names.has(name)),
+  );
+  if (missing !== undefined) throw new Error(`lacks ${missing.join(' or ')}`);
+  if (names.has('h') !== names.has('a')) throw new Error('needs h and a together, or H');
+  return compile(source.join(''));
+}
+
+const known = 'yyyy yy MMMM MMM MM M dd d HH H hh h mm m ss s S a X';
+
+function compile(source: string): ReadPattern {
+  let expression: RegExp;
+  try {
+    expression = new RegExp(`^${source}$`, 'i');
+  } catch {
+    throw new Error('names a part of the time twice');
+  }
+  return (text) => {
+    const found = expression.exec(text)?.groups;
+    if (found === undefined) return undefined;
+    const { year = '', month = '', day, minute = '0', second = '0', fraction = '', half, zone } = found;
+    const hour = Number(found['hour']);
+    if (half !== undefined && !(hour >= 1 && hour <= 12)) return undefined;
+    const named = months.findIndex((name) => month.toLowerCase().startsWith(name)) + 1;
+    return {
+      // As in Excel and POSIX: 69 is 1969.
+      year: year.length === 2 ? Number(year) + (Number(year) < 69 ? 2000 : 1900) : Number(year),
+      month: /^\d/.test(month) ? Number(month) : named,
+      day: Number(day),
+      hour: half === undefined ? hour : (hour % 12) + (half.toLowerCase() === 'p' ? 12 : 0),
+      minute: Number(minute),
+      second: Number(second),
+      ms: fractionMs(fraction),
+      ...(zone !== undefined && { offset: offsetOf(zone) }),
+    };
+  };
+}
+
+/** @param zone `Z`, `+01`, `-0130` or `+01:30` */
+function offsetOf(zone: string): number {
+  const [, sign, hours = '0', minutes = '0'] = /^([+-])?(\d\d)?:?(\d\d)?/.exec(zone)!;
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
+}
+
+/** The digits behind the decimal sign of a second, as ms. */
+export function fractionMs(digits: string): number {
+  return Number(`${digits.slice(0, 3).padEnd(3, '0')}.${digits.slice(3)}`);
+}
+
+const literal = (text: string): string =>
+  text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&').replace(/\s+/g, '\\s+');
+
+const patterns = new Map<string, ReadPattern>();
+
+/** As `createTimePattern`, for a pattern that was checked before. */
+export function timePattern(pattern: string): ReadPattern {
+  const existing = patterns.get(pattern);
+  if (existing !== undefined) return existing;
+  const created = createTimePattern(pattern);
+  patterns.set(pattern, created);
+  return created;
+}
