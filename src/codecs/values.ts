@@ -26,7 +26,20 @@ export function missingValue(channel: string, schema: RecordSchema): number {
 export function parseValue(value: unknown, channel: string, schema: RecordSchema): number {
   if (typeof value === 'number') return checkNumber(value, channel, schema);
   if (value === undefined || value === null) return missingValue(channel, schema);
+  if (typeof value === 'string') return parseText(value, channel, schema);
   throw notANumber(channel, value);
+}
+
+/** Whether text has the form of a number in JSON, with spaces around it. */
+export const isNumberText = (text: string): boolean =>
+  /^\s*-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?\s*$/i.test(text);
+
+/** @throws DecodeError if the text neither stands for a missing value nor is a number that may be text */
+function parseText(text: string, channel: string, schema: RecordSchema): number {
+  const { texts = 'reject', missingTexts = [] } = schema;
+  if (missingTexts.includes(text.trim())) return missingValue(channel, schema);
+  if (texts === 'numbers' && isNumberText(text)) return checkNumber(Number(text), channel, schema);
+  throw notANumber(channel, text);
 }
 
 export function notANumber(channel: string, value: unknown): DecodeError {

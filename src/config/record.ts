@@ -98,6 +98,19 @@ export const recordSection = {
     },
     ['reject', 'mask'],
   ),
+  texts: choice(
+    {
+      doc:
+        'Effect of text as the value of a channel. `reject`: the record is rejected. `numbers`: text that is a number in the form of ' +
+        'JSON, such as `"19.5"`, is read as the number; other text is rejected.',
+      default: 'reject',
+    },
+    ['reject', 'numbers'],
+  ),
+  missingTexts: names({
+    doc: 'Texts that stand for a missing value of a channel, such as `N/A` or `Bad Input`: as if the channel were null.',
+    default: [],
+  }),
   extraChannels: choice(
     {
       doc: 'Effect of a channel that is not listed. `reject`: the record is rejected. `ignore`: the value is ignored.',

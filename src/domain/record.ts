@@ -21,6 +21,10 @@ export interface RecordSchema {
   channels: readonly string[];
   /** For a channel that is absent or null: reject the record, or mask the value. */
   missingChannels: 'reject' | 'mask';
+  /** For text as a value: reject the record, or read numbers. Absent = `reject`. */
+  texts?: 'reject' | 'numbers';
+  /** Texts that count as null. Absent = none. */
+  missingTexts?: readonly string[];
   /** For a channel that is not in the schema. */
   extraChannels: 'reject' | 'ignore';
   conditions: readonly ConditionSpec[];

@@ -11,7 +11,7 @@ import { createSkip, numberReaderOf, scalarReaderOf, timeUnitOf, type Skip } fro
 import type { CodecSpec, RecordContext } from '../codec';
 import { createWireFormatDecoder, type SchemaReader } from '../confluent/wire-format';
 import { createEnvelopeWriter, messageKey, stepsOf, type Envelope } from '../envelope';
-import { checkCount, checkNumber, missingValue, notANumber, unknownChannel } from '../values';
+import { checkCount, checkNumber, missingValue, notANumber, parseValue, unknownChannel } from '../values';
 
 /** The parts of a record that was read so far. */
 interface Draft {
@@ -233,12 +233,8 @@ class AvroReaderCompiler {
         return (value, into) => {
           if (value === null) return;
           const number = of.kind === 'long' ? Number(value) : value;
-          if (typeof number !== 'number') throw notANumber(this.schema.channels[want.index]!, value);
-          into.values[into.offset + want.index] = checkNumber(
-            number,
-            this.schema.channels[want.index]!,
-            this.schema,
-          );
+          const channel = this.schema.channels[want.index]!;
+          into.values[into.offset + want.index] = parseValue(number, channel, this.schema);
         };
       default:
         // A scalar contains neither values nor conditions.

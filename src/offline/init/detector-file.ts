@@ -327,6 +327,10 @@ function recordEntries({ proposal, recorded: { format } }: DetectorFile): Entry[
       key: 'missingChannels',
       value: 'mask',
     },
+    ...(proposal.numbersAreText
+      ? [{ comment: marked(doubts['record.texts']), key: 'texts', value: 'numbers' }]
+      : []),
+    ...(proposal.missingTexts.length > 0 ? [{ key: 'missingTexts', value: [...proposal.missingTexts] }] : []),
     ...(format.kind === 'csv' && unused.length === 0 ? [] : [{ key: 'extraChannels', value: 'ignore' }]),
     ...(cadence.duplicates === 0
       ? []

@@ -167,6 +167,30 @@ describe('accepts', () => {
     expect(decode(values(1), mask).values).toEqual([1, NaN]);
   });
 
+  test.each([
+    ['numbers as text', { texts: 'numbers' }, ' -1.5e2 ', -150],
+    [
+      'a text that stands for a missing value',
+      { missingTexts: ['N/A'], missingChannels: 'mask' },
+      ' N/A',
+      NaN,
+    ],
+    ['both', { texts: 'numbers', missingTexts: ['-'], missingChannels: 'mask' }, '-', NaN],
+  ] as const)('%s, if they are allowed', (_, own, text, value) => {
+    const given = { ...good, values: { flow: text, pressure: 2 } };
+    expect([...decode(given, { schema: own }).values]).toEqual([value, 2]);
+  });
+
+  test.each([
+    ['no number', { texts: 'numbers' }, '1,5', 'not_a_number'],
+    ['empty', { texts: 'numbers' }, '', 'not_a_number'],
+    ['beyond float32', { texts: 'numbers' }, '1e300', 'out_of_range'],
+    ['missing where values are required', { missingTexts: ['N/A'] }, 'N/A', 'missing_channel'],
+  ] as const)('no text that is %s', (_, own, text, reason) => {
+    const given = { ...good, values: { flow: text, pressure: 2 } };
+    expect(() => decode(given, { schema: own })).toThrow(expect.objectContaining({ reason }) as Error);
+  });
+
   test('an extra channel, if extra channels are ignored', () => {
     const ignore: Way = { schema: { extraChannels: 'ignore' } };
     expect(decode({ ...good, values: { ...good.values, extra: 'x' } }, ignore).values).toEqual([1.5, -2]);

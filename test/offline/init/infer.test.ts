@@ -253,7 +253,7 @@ test('choices of a person take precedence', () => {
 test.each([
   ['no records', [], 'no readable record'],
   ['nothing but nulls', Array.from({ length: 9 }, () => ({ a: null, b: null })), 'no value in any record'],
-  ['numbers as text', Array.from({ length: 9 }, (_, i) => ({ a: `${i / 2}` })), 'numbers are text'],
+  ['numbers with a unit', Array.from({ length: 99 }, (_, i) => ({ a: `${i / 2} bar` })), 'such as "0 bar"'],
 ])('no detector is proposed for %s', (_, records, reason) => {
   expect(() => infer(sampleOf(records))).toThrow(UnusableSampleError);
   expect(() => infer(sampleOf(records))).toThrow(reason);
@@ -263,4 +263,20 @@ test('records with a field for each device are bounded', () => {
   const wide = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`s${i}`, i + 0.5]));
   const { omittedFields, channels } = infer(sampleOf(Array.from({ length: 5 }, () => wide)));
   expect([channels.length, omittedFields]).toEqual([1000, 1000]);
+});
+
+test('numbers that are text are channels, and texts among them missing values', () => {
+  const records = Array.from({ length: 60 }, (_, i) => ({
+    time: t0 + i * 1000,
+    flow: i % 9 === 0 ? 'N/A' : String(i % 7),
+    heat: i % 8 === 0 ? 'Bad Input' : i % 5,
+    noted: i % 2 === 0 ? `note ${i}` : i,
+  }));
+  const { channels, numbersAreText, missingTexts, doubts, unused } = infer(sampleOf(records));
+  expect(channels.map(nameOf)).toEqual(['flow', 'heat', 'noted']);
+  expect([numbersAreText, missingTexts, unused]).toEqual([true, ['N/A', 'Bad Input'], []]);
+  expect(doubts['record.texts']).toEqual(['the numbers of flow are text']);
+  expect(doubts['record.channels']?.join()).toMatch(
+    /heat: 8 records have text in it, which counts as missing: "Bad Input".*noted: 30 records .* are rejected/,
+  );
 });

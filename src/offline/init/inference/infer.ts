@@ -24,6 +24,9 @@ export interface Proposal {
   /** Object with the channels; empty = the record itself. */
   valuesPath: readonly string[];
   channels: readonly Column[];
+  numbersAreText: boolean;
+  /** Texts that stand for a missing value of a channel. */
+  missingTexts: readonly string[];
   /** Number of values if channels are a list without names. */
   listLength: number | undefined;
   conditionsPath: readonly string[];
@@ -102,6 +105,12 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
   for (const { column, doubt: text } of given.kept)
     if (text !== undefined) doubt('record.conditions', `${nameOf(column)}: ${text}`);
   const channels = values.kept.map(({ column }) => column);
+  const ofText = values.kept.filter(({ isText }) => isText === true).map(({ column }) => nameOf(column));
+  if (ofText.length > 0)
+    doubt(
+      'record.texts',
+      `the numbers of ${ofText.slice(0, 5).join(', ')}${ofText.length > 5 ? ', …' : ''} are text`,
+    );
   const kinds = findKinds(sample, channels);
   if (kinds !== undefined) doubt('record.channels', kindsDoubt(kinds));
   const cadence = findCadence(devices, sample.blocks);
@@ -126,6 +135,8 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
     device,
     valuesPath: values.path,
     channels,
+    numbersAreText: ofText.length > 0,
+    missingTexts: [...new Set(values.kept.flatMap(({ missingTexts = [] }) => missingTexts))],
     listLength: listLength(channels),
     conditionsPath: given.path,
     conditions: given.kept.map(({ column }) => column),

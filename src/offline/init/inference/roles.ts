@@ -1,4 +1,5 @@
 /** What each field is: a channel, a condition, or neither, and why. */
+import { isNumberText } from '../../../codecs/values';
 import { isIndex, isLabel } from '../../../domain/column-role';
 import { createCounterTest } from '../../../domain/counter';
 import { countKinds, distinctValues, isNumber, nameOf, pathText, type Column } from './sample';
@@ -10,6 +11,10 @@ export interface Role {
   reason: string;
   /** What a person should check; undefined = clear. */
   doubt?: string;
+  /** Of a channel: texts in it that are no numbers. */
+  missingTexts?: readonly string[];
+  /** Whether its numbers are text. `column` has them as numbers. */
+  isText?: boolean;
 }
 
 export interface Devices {
@@ -50,6 +55,8 @@ const timeName = /(^|[^a-z])(ts|time|timestamp|datetime|date)([^a-z]|$)|(time|ti
 const maxCategories = 64;
 /** Most values of a category that is a number. */
 const maxNumberCategories = 12;
+/** More texts among numbers are no words for a missing value. */
+const maxMissingTexts = 8;
 /** Least records for each value of a category. */
 const minPerCategory = 20;
 
@@ -58,14 +65,30 @@ export function assignRoles(columns: readonly Column[], devices: Devices, taken:
   const rows = rowsByDevice(devices.keys);
   return columns
     .filter((column) => !taken.includes(column))
-    .map((column) => ({ column, ...roleOf(column, rows) }));
+    .map((column) => {
+      const numeric = withNumbers(column);
+      return numeric === undefined
+        ? { column, ...roleOf(column, rows) }
+        : { column: numeric, ...roleOf(numeric, rows), isText: true };
+    });
+}
+
+/** A column most of whose values are numbers as text, with these as numbers. */
+function withNumbers(column: Column): Column | undefined {
+  const { texts, absent } = countKinds(column);
+  if (texts === 0) return undefined;
+  const values = column.values.map((value) =>
+    typeof value === 'string' && isNumberText(value) ? Number(value) : value,
+  );
+  const numbers = values.filter((value, i) => value !== column.values[i]).length;
+  return 2 * numbers > values.length - absent ? { ...column, values } : undefined;
 }
 
 function roleOf(column: Column, rows: readonly number[][]): Omit<Role, 'column'> {
   const { numbers, texts, booleans, lists, absent } = countKinds(column);
   if (absent === column.values.length) return unused('it has no value in any record');
   if (lists > 0) return roleOfList(column);
-  if (numbers > 0 && numbers >= texts + booleans) return roleOfNumbers(column, rows, texts);
+  if (numbers > 0 && numbers >= texts + booleans) return roleOfNumbers(column, rows);
   return roleOfTexts(column, rows);
 }
 
@@ -82,7 +105,7 @@ function roleOfList({ values }: Column): Omit<Role, 'column'> {
     : unused('it is a list that is not of as many numbers each time');
 }
 
-function roleOfNumbers(column: Column, rows: readonly number[][], texts: number): Omit<Role, 'column'> {
+function roleOfNumbers(column: Column, rows: readonly number[][]): Omit<Role, 'column'> {
   const name = nameOf(column);
   const values = column.values.filter(isNumber);
   if (isLabel(name, values)) return unused('it looks like a label: 1 for anomalous records');
@@ -105,25 +128,32 @@ function roleOfNumbers(column: Column, rows: readonly number[][], texts: number)
     };
   if (isWhole && verdictName.test(name) && !isMore)
     return unused('it seems to report faults, not to measure');
+  return { kind: 'channel', reason: '', ...textsIn(column) };
+}
+
+/** Texts among the numbers of a channel: a few of them stand for missing values. */
+function textsIn({ values }: Column): Pick<Role, 'doubt' | 'missingTexts'> {
+  const texts = values.filter((value) => typeof value === 'string').map((text) => text.trim());
+  if (texts.length === 0) return {};
+  const { values: distinct, isMore } = distinctValues(texts, maxMissingTexts);
+  const shown = [...distinct]
+    .slice(0, maxMissingTexts)
+    .map((text) => JSON.stringify(text))
+    .join(', ');
+  if (isMore) return { doubt: `${texts.length} records have text in it, and are rejected: ${shown}, …` };
   return {
-    kind: 'channel',
-    reason: '',
-    ...(texts > 0 && { doubt: `${texts} records have text in it, and are rejected` }),
+    doubt: `${texts.length} records have text in it, which counts as missing: ${shown}`,
+    missingTexts: [...distinct] as string[],
   };
 }
 
 function roleOfTexts(column: Column, rows: readonly number[][]): Omit<Role, 'column'> {
   const name = nameOf(column);
   const present = column.values.filter((value) => value !== undefined && value !== null);
-  if (
-    present.every(
-      (value) => typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value)),
-    )
-  )
-    return unused('its numbers are text, which the decoder does not read as channels');
   if (timeName.test(name)) return unused('it is another time');
   const { values: distinct, isMore } = distinctValues(present, maxCategories);
-  if (isMore) return unused(`it has more than ${maxCategories} texts`);
+  if (isMore)
+    return unused(`it has more than ${maxCategories} texts, such as ${JSON.stringify([...distinct][0])}`);
   if (distinct.size === 1) return unused('it is the same in all records');
   if (versionName.test(name)) return unused('it looks like a version');
   if (rows.length > 1 && isConstantPerDevice(column, rows)) return unused('it is constant for each device');
