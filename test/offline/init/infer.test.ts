@@ -253,6 +253,16 @@ test('choices of a person take precedence', () => {
 test.each([
   ['no records', [], 'no readable record'],
   ['nothing but nulls', Array.from({ length: 9 }, () => ({ a: null, b: null })), 'no value in any record'],
+  [
+    'records in the reverse order of time',
+    Array.from({ length: 60 }, (_, i) => ({ time: t0 - i * 1000, a: i % 7 })),
+    'sort them by time',
+  ],
+  [
+    'records of one time',
+    Array.from({ length: 60 }, (_, i) => ({ time: t0, a: i % 7 })),
+    'all records have the same time',
+  ],
   ['numbers with a unit', Array.from({ length: 99 }, (_, i) => ({ a: `${i / 2} bar` })), 'such as "0 bar"'],
 ])('no detector is proposed for %s', (_, records, reason) => {
   expect(() => infer(sampleOf(records))).toThrow(UnusableSampleError);

@@ -99,7 +99,7 @@ export function infer(sample: Sample, choices: Choices = {}): Proposal {
   const given = fullest(ofKind('condition'));
   if (values.kept.length === 0) throw new UnusableSampleError(noChannel(roles));
   if (choices.key === undefined && device.conflicts > mostConflicts)
-    throw new UnusableSampleError(noSeparation(device));
+    throw new UnusableSampleError(noSeparation(device, times));
   for (const { column, doubt: text } of values.kept)
     if (text !== undefined) doubt('record.channels', `${nameOf(column)}: ${text}`);
   for (const { column, doubt: text } of given.kept)
@@ -192,7 +192,13 @@ function shareInSeveral(keys: readonly string[], partitions: readonly number[]):
   return several.size / Math.max(1, first.size);
 }
 
-function noSeparation({ column, conflicts, candidates }: DeviceField): string {
+function noSeparation(
+  { column, conflicts, candidates }: DeviceField,
+  times: Float64Array = new Float64Array(),
+): string {
+  if (times.every((time) => time === times[0])) return 'all records have the same time';
+  if (times.every((time, i) => i === 0 || time <= times[i - 1]!))
+    return 'the newest record is the first one, and the oldest the last: sort them by time';
   const fields = candidates.slice(0, 3).map(({ path }) => `"${pathText(path)}"`);
   return (
     `${percent(conflicts)} of the records are not newer than the one before of their device, ` +
