@@ -18,7 +18,7 @@ export interface CalendarTime {
 /**
  * Unix ms.
  * @param timeZone if the time has no offset; not empty
- * @throws RangeError that says what does not exist
+ * @throws RangeError whose message names what does not exist
  */
 export function fromCalendar(time: CalendarTime, timeZone: string): number {
   const { year, month, day, hour, minute, second, ms, offset } = time;

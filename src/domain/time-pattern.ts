@@ -27,7 +27,7 @@ const groups: Record<string, string> = {
 
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
-/** @throws Error that says what is wrong with the pattern */
+/** @throws Error whose message continues a sentence that begins with the pattern */
 export function createTimePattern(pattern: string): ReadPattern {
   const parts = pattern.match(/'[^']*'|([A-Za-z])\1*|[^A-Za-z']/g) ?? [];
   if (parts.join('') !== pattern) throw new Error('has an opening quote without a closing one');
@@ -40,7 +40,7 @@ export function createTimePattern(pattern: string): ReadPattern {
     const group = groups[name];
     if (group === undefined) throw new Error(`has ${part}, which is none of ${known}`);
     names.add(name);
-    // Without a separator behind it, a number has all its digits.
+    // Without a separator after it, a number has all its digits.
     return isNumber && /^[A-Za-z]/.test(parts[i + 1] ?? '') ? group.replace('\\d\\d?', '\\d\\d') : group;
   });
   const missing = [['yyyy', 'yy'], ['M', 'MMM', 'MMMM'], ['d'], ['H', 'h']].find(
@@ -87,7 +87,7 @@ function offsetOf(zone: string): number {
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
 }
 
-/** The digits behind the decimal sign of a second, as ms. */
+/** The digits after the decimal sign of a second, as ms. */
 export function fractionMs(digits: string): number {
   return Number(`${digits.slice(0, 3).padEnd(3, '0')}.${digits.slice(3)}`);
 }

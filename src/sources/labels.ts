@@ -28,7 +28,11 @@ function parseLabel(row: Readonly<Record<string, unknown>>, unit: TimestampForma
 
 const isLabelName = (name: unknown): name is LabelName => labelNames.some((one) => one === name);
 
-function timeOf(row: Readonly<Record<string, unknown>>, name: 'start' | 'end', unit: TimestampFormat): number {
+function timeOf(
+  row: Readonly<Record<string, unknown>>,
+  name: 'start' | 'end',
+  unit: TimestampFormat,
+): number {
   try {
     return parseTime(row[name], unit);
   } catch (error) {

@@ -115,7 +115,7 @@ function tryTimes(column: Column, isNamed: boolean): Reading | { reason: string 
 const isSerialDate = (value: number): boolean => value >= 32_874 && value < 73_051;
 
 /**
- * The patterns that the values have: the one in which they follow one another most evenly, and the one after it.
+ * The patterns that the values have: the one in which their steps are most even, and the one after it.
  * @param most values that may be of another form
  */
 function patternsOf(values: readonly unknown[], most: number): string[] {
