@@ -40,9 +40,9 @@ export const fieldsSection = {
   timestampFormat: key(
     {
       doc:
-        'How times are written that are not ISO 8601. A unit of Unix times; `auto`: by the size of the number, for times from ' +
-        '2001-09-09 to 2286-11-20, and times before 2001-09-09 are rejected, which any other value allows. Or a pattern such as ' +
-        '`dd.MM.yyyy HH:mm:ss`, `M/d/yyyy h:mm:ss a` or `dd-MMM-yyyy HH:mm:ss.SSS` (docs/formats.md).',
+        'How times are written that are not ISO 8601: by a pattern (docs/formats.md), such as `dd.MM.yyyy HH:mm:ss`, or in a unit ' +
+        'of Unix times. `auto`: the unit follows from the size of the number, for times from 2001-09-09 to 2286-11-20, and times ' +
+        'before 2001-09-09 are rejected, which any other value allows.',
       default: 'auto',
     },
     {
