@@ -60,8 +60,7 @@ export function csvFormatOf(sample: string): CsvFormat {
   const headerLine = header + 1;
   if (header === -1) return { separator: ',', headerLine: 1, columns: [], decimalComma: false };
   try {
-    if (/[\0\ufffd]/.test(lines[header]!))
-      throw new Error('the file is not UTF-8 text: save it in this encoding');
+    if (/[\0\ufffd]/.test(lines[header]!)) throw new Error(notText(sample));
     const { separator, rows } = findSeparator(sample, headerLine);
     const columns = rows[0]!.map((name) => name.trim());
     checkNames(columns);
@@ -71,6 +70,12 @@ export function csvFormatOf(sample: string): CsvFormat {
     if (error instanceof CsvError) throw error;
     throw new Error(`line ${headerLine}: ${(error as Error).message}`);
   }
+}
+
+function notText(sample: string): string {
+  if (sample.startsWith('PK')) return 'the file is a spreadsheet or another packed file: export it as CSV';
+  if (sample.startsWith('PAR1')) return 'the file is in the format Parquet: export it as CSV';
+  return 'the file is not UTF-8 text: save it in this encoding';
 }
 
 /** The rows after the header. */

@@ -286,11 +286,11 @@ export function timeOf(text: unknown, unit: TimestampFormat | undefined, timeZon
 
 /** Not node:readline: it does not pass on the error of its input. */
 async function* readLines(bytes: Readable): AsyncGenerator<string> {
-  let rest = '';
+  let rest: string | undefined;
   for await (const chunk of bytes.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (rest + chunk).split(/\r?\n/);
+    const lines = (rest === undefined ? chunk.replace(/^\ufeff/, '') : rest + chunk).split(/\r?\n/);
     rest = lines.pop() ?? '';
     yield* lines;
   }
-  yield rest;
+  yield rest ?? '';
 }

@@ -169,6 +169,8 @@ describe('a header is refused', () => {
       '2026-03-01 12:00:00,2\n',
       'the file has no header: its first row has only numbers and times',
     ],
+    ['of a spreadsheet', Buffer.from('PK\x03\x04\0\0'), 'the file is a spreadsheet or another packed file'],
+    ['of Parquet', Buffer.from('PAR1\x15\0'), 'the file is in the format Parquet: export it as CSV'],
     ['of a file in UTF-16', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le'), 'the file is not UTF-8 text'],
   ])('%s', async (_, content, message) => {
     await expect(readValues(content)).rejects.toThrow(`line 1: ${message}`);

@@ -184,6 +184,7 @@ describe('an NDJSON file', () => {
 
   test.each([
     ['a.ndjson', Buffer.from(lines.join('\n'))],
+    ['marked.ndjson', Buffer.from(`\ufeff${lines.join('\n')}`)],
     ['a.jsonl', Buffer.from(`${lines.join('\r\n\r\n')}\r\n`)],
     ['a.ndjson.gz', gzipSync(lines.join('\n'))],
   ])('(%s) is handed over line by line as it is, without blank lines', async (name, content) => {

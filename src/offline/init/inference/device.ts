@@ -15,7 +15,7 @@ export interface DeviceField {
 }
 
 const deviceName =
-  /(^|[^a-z])(key|device|sensor|machine|asset|host|hostname|node|station|meter|equipment|instance|vehicle|turbine|robot|motor|pump|engine|plc|thing|unit|well|server|serial)s?([ _.-]?(id|name|no|nr|number|key|uuid))?$/i;
+  /(^|[^a-z])(key|device|sensor|machine|asset|host|hostname|node|station|meter|equipment|instance|vehicle|turbine|robot|motor|pump|engine|plc|thing|unit|well|server|serial|dev|compressor|inverter|battery|truck|chiller|boiler)s?([ _.-]?(id|name|no|nr|number|key|uuid))?$/i;
 const idName = /^(id|name|.*[ _-](id|key)|.*[a-z](Id|ID|Key))$/;
 
 /** More values than this share of the records are numbers of records, not devices. */
