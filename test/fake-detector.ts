@@ -68,7 +68,7 @@ function writeNewest(
   for (const place of [at, at + channels]) into.set(values.subarray(from, from + channels), place);
 }
 
-/** Cells: records seen, and an exponential mean of the evidence. */
+/** Cells: records seen, and an exponential mean of the evidence. The channel has a new normal with each fortieth record. */
 function createFakeMemory(cells: Float64Array): DeviceMemory {
   return {
     get seen() {
@@ -76,6 +76,9 @@ function createFakeMemory(cells: Float64Array): DeviceMemory {
     },
     enter() {
       cells[0]!++;
+    },
+    get newNormal() {
+      return cells[0]! % 40 === 0 ? ['value'] : [];
     },
     recall: () => undefined,
     means: () => undefined,

@@ -16,11 +16,13 @@ export interface LevelState {
   /** Least and largest level in history. */
   lowest: readonly number[];
   highest: readonly number[];
-  /** Outside of these bounds no normal value is. */
+  /** Outside of these bounds hardly a normal value is. */
   low: readonly number[];
   high: readonly number[];
   /** Records outside the bounds that make a new normal; 0 = never, and no level is followed. */
   acceptAfter: number;
+  /** Share, 0 to 1, of the records of history with a value of the channel. Absent in older versions: each has one. */
+  density?: readonly number[];
   /** Levels at the end of history, by device. */
   devices: Readonly<Record<string, readonly number[]>>;
 }
@@ -43,6 +45,11 @@ export interface History {
   to: number;
 }
 
+/** Values of a channel that its level remembers. @param memory records */
+function memoryOf(memory: number, density: number): number {
+  return Math.max(leastMemory, memory * density);
+}
+
 /** @param at scaled value of a row and channel; NaN = missing */
 export function fitLevel(
   at: (row: number, channel: number) => number,
@@ -50,7 +57,8 @@ export function fitLevel(
   histories: readonly History[],
   acceptAfter: number,
 ): LevelState {
-  const records = histories.reduce((sum, { from, to }) => sum + to - from, 0) / Math.max(1, histories.length);
+  const total = histories.reduce((sum, { from, to }) => sum + to - from, 0);
+  const records = total / Math.max(1, histories.length);
   const memory = Math.max(leastMemory, records / blocks);
   const kept = [...histories].sort((a, b) => b.to - b.from - (a.to - a.from)).slice(0, maxDevices);
   const devices = new Map(kept.map(({ key }) => [key, new Float64Array(channels)]));
@@ -60,13 +68,15 @@ export function fitLevel(
       for (let row = from; row < to; row++)
         if (!Number.isNaN(at(row, channel))) values.push(at(row, channel));
     const sorted = Float64Array.from(values).sort();
+    const density = sorted.length / Math.max(1, total);
+    const own = memoryOf(memory, density);
     const mean = sorted.length === 0 ? 0 : sorted.reduce((sum, value) => sum + value / sorted.length, 0);
     let [lowest, highest] = [Infinity, -Infinity];
     for (const { key, from, to } of histories) {
       let level = mean;
       for (let row = from; row < to; row++) {
         const value = at(row, channel);
-        if (!Number.isNaN(value)) level += (value - level) / memory;
+        if (!Number.isNaN(value)) level += (value - level) / own;
         lowest = Math.min(lowest, level);
         highest = Math.max(highest, level);
       }
@@ -77,7 +87,8 @@ export function fitLevel(
     const quantile = (q: number): number =>
       sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
     const [least, largest] = [quantile(trimmed), quantile(1 - trimmed)];
-    const room = Math.max(largest - least, leastDeviation) / 2;
+    // What swings slowly may go further next time, and stay there for long.
+    const room = Math.max(leastDeviation, (highest - lowest) / 2);
     return {
       share: wanderShare(at, channel, histories),
       mean,
@@ -85,6 +96,7 @@ export function fitLevel(
       highest,
       low: least - room,
       high: largest + room,
+      density,
     };
   });
   const each = (name: keyof (typeof fits)[number]): number[] => fits.map((fit) => fit[name]);
@@ -97,6 +109,7 @@ export function fitLevel(
     low: each('low'),
     high: each('high'),
     acceptAfter,
+    density: each('density'),
     devices: Object.fromEntries([...devices].map(([key, levels]) => [key, Array.from(levels)])),
   };
 }
@@ -149,29 +162,43 @@ export interface Level extends Part {
    * @returns whether anything is taken off
    */
   step(cells: Float64Array, x: ArrayLike<number>, time: number, shift: Float32Array, to: number): boolean;
+  /** Channels with a new normal from the record after that of the last `step` on. */
+  readonly moved: readonly number[];
   /** Channels that have been outside for most of the newest `records` records get their new normal now. */
   accept(cells: Float64Array, records: number, time: number): void;
-  /** Channels with a new normal since a time go back to where they stood before. */
+  /** Channels with a new normal since a time go back to where they stood before; for the others, none is on its way any more. */
   undo(cells: Float64Array, since: number): void;
 }
 
 /** A share outside of more than this is a new normal; an exponential share passes it after `acceptAfter` records. */
-const acceptedShare = 0.9;
+const acceptedShare = 0.5;
 
 /** While a channel is inside, and has been outside less often than this, no new normal is on its way. */
 const quietShare = 0.1;
 
+/** A channel that reports in few records has a new normal after this many values at least. */
+const leastValues = 10;
+
 const cellsPerChannel = 8;
+const none: readonly number[] = [];
 
 /**
  * Cells, by channel: level, offset of the new normal, share outside, and the sum of the values outside with the same weights; then
  * what undoes a new normal: the level while none was on its way, the event time of the newest new normal, and offset and level before it.
+ * Levels are those of the values less the offset.
  * @param first cell
  */
 export function createLevel(state: LevelState, first = 0): Level {
-  const { memory, share, mean, lowest, highest, low, high, acceptAfter, devices } = state;
+  const { memory, share, mean, lowest, highest, low, high, acceptAfter, density, devices } = state;
   const channels = mean.length;
-  const rate = acceptAfter === 0 ? 0 : 1 - (1 - acceptedShare) ** (1 / acceptAfter);
+  const densityOf = (channel: number): number => density?.[channel] ?? 1;
+  const memories = mean.map((_, j) => memoryOf(memory, densityOf(j)));
+  /** Of the share outside, by channel. Only values count. */
+  const rates = mean.map((_, j) => {
+    const values = Math.max(Math.min(acceptAfter, leastValues), acceptAfter * densityOf(j));
+    return acceptAfter === 0 ? 0 : 1 - (1 - acceptedShare) ** (1 / values);
+  });
+  let moved: readonly number[] = none;
 
   /** The part of a level beyond the range of history that is taken off. */
   function beyondHistory(level: number, channel: number): number {
@@ -181,15 +208,20 @@ export function createLevel(state: LevelState, first = 0): Level {
   /** The weighted mean of the values outside takes the place of the mean. */
   function moveTo(cells: Float64Array, channel: number, time: number): void {
     const at = first + cellsPerChannel * channel;
+    const offset = cells[at + 1]!;
     cells[at + 5] = time;
-    cells[at + 6] = cells[at + 1]!;
+    cells[at + 6] = offset;
     cells[at + 7] = cells[at + 4]!;
-    cells[at + 1] = cells[at + 3]! / cells[at + 2]! - mean[channel]! - beyondHistory(cells[at]!, channel);
+    cells[at + 1] = cells[at + 3]! / cells[at + 2]! - mean[channel]!;
+    cells[at]! -= cells[at + 1]! - offset;
     cells[at + 2] = cells[at + 3] = 0;
   }
 
   return {
     size: acceptAfter === 0 ? 0 : cellsPerChannel * channels,
+    get moved() {
+      return moved;
+    },
     begin(cells, key) {
       if (acceptAfter === 0) return;
       const ends = Object.hasOwn(devices, key) ? devices[key]! : mean;
@@ -201,7 +233,7 @@ export function createLevel(state: LevelState, first = 0): Level {
     },
     accept(cells, records, time) {
       if (acceptAfter === 0) return;
-      const enough = (1 - (1 - rate) ** records) / 2;
+      const enough = (1 - (1 - acceptedShare) ** (records / acceptAfter)) / 2;
       for (let j = 0; j < channels; j++)
         if (cells[first + cellsPerChannel * j + 2]! > enough) moveTo(cells, j, time);
     },
@@ -209,14 +241,15 @@ export function createLevel(state: LevelState, first = 0): Level {
       if (acceptAfter === 0) return;
       for (let j = 0; j < channels; j++) {
         const at = first + cellsPerChannel * j;
+        cells[at + 2] = cells[at + 3] = 0;
         if (!(cells[at + 5]! >= since)) continue;
         cells[at + 1] = cells[at + 6]!;
         cells[at] = cells[at + 4] = cells[at + 7]!;
-        cells[at + 2] = cells[at + 3] = 0;
         cells[at + 5] = -Infinity;
       }
     },
     step(cells, x, time, shift, to) {
+      moved = none;
       if (acceptAfter === 0) return false;
       let any = false;
       for (let j = 0; j < channels; j++) {
@@ -227,13 +260,18 @@ export function createLevel(state: LevelState, first = 0): Level {
         if (off !== 0) any = true;
         const value = x[j]!;
         if (Number.isNaN(value)) continue;
-        const seen = value - off;
+        // Whether its level is followed or not: following distorts what swings slowly, and a new normal ends that.
+        const seen = value - cells[at + 1]!;
+        cells[at]! += (seen - level) / memories[j]!;
         const isOutside = seen < low[j]! || seen > high[j]!;
+        const rate = rates[j]!;
         cells[at + 2]! += ((isOutside ? 1 : 0) - cells[at + 2]!) * rate;
         cells[at + 3]! += ((isOutside ? value : 0) - cells[at + 3]!) * rate;
         if (!isOutside && cells[at + 2]! < quietShare) cells[at + 4] = level;
-        else if (cells[at + 2]! > acceptedShare) moveTo(cells, j, time);
-        cells[at]! += (value - cells[at + 1]! - level) / memory;
+        else if (cells[at + 2]! > acceptedShare) {
+          moveTo(cells, j, time);
+          moved = [...moved, j];
+        }
       }
       return any;
     },

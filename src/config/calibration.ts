@@ -80,7 +80,7 @@ export const eventsSection = {
     reloads: true,
   }),
   closeAfter: whole({
-    doc: 'An event closes after this many records in a row that are not anomalous.',
+    doc: 'An event closes after this many records in a row that are not anomalous, of those with a value of each odd channel.',
     default: 10,
     reloads: true,
   }),
@@ -112,7 +112,7 @@ export const eventsSection = {
         'An event with this many anomalous records is accepted as the new normal, unless its peak surprise has risen by more than ' +
         'one decade in the second half of them: it then closes as `accepted`, and no other one opens until it is over or ' +
         'becomes more surprising. A violated limit is never accepted. A device that is silent for this many of its intervals is ' +
-        'forgotten. After as many records outside of all that history has shown, a channel has a new level; and the threshold of ' +
+        'forgotten. After as many records outside of its range in history, a channel has a new level; and the threshold of ' +
         'a device follows the median of as many, within bounds. 0: nothing is accepted, and normal stays as in training.',
       default: 1500,
     },

@@ -101,9 +101,10 @@ interface Suspicion<Channels = EventChannels> {
   gathering: Gathering<Channels> | undefined;
   /** Peak surprise of the event that was accepted and is not over. */
   accepted?: number | undefined;
+  /** Normal records in a row, of those that have a value of each odd channel. */
   quietRecords: number;
-  /** Channels that led an anomalous record, and have had no value in a normal record since. Absent in the state of older versions. */
-  odd?: readonly string[];
+  /** Channels that led an anomalous record, with their values in normal records since the last one. Absent in the state of older versions. */
+  oddChannels?: readonly (readonly [channel: string, normalValues: number])[];
   /** Event time of the newest record that counted: anomalous, or normal with a value of each odd channel. Unix ms. */
   countedAt?: number;
   /** Event time of the key's newest record, Unix ms. */
@@ -228,7 +229,6 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       recent: [],
       gathering: undefined,
       quietRecords: 0,
-      odd: [],
       countedAt: timestamp,
       newest: timestamp,
       heardAt: clock,
@@ -237,13 +237,22 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     suspicions.set(key, suspicion);
     suspicion.newest = timestamp;
     suspicion.heardAt = clock;
-    const { odd = [] } = suspicion;
-    suspicion.odd =
-      detection === undefined
-        ? odd.filter((channel) => missing.includes(channel))
-        : [...new Set([...odd, ...leadingChannels(detection)])];
-    if (detection !== undefined) suspicion.quietRecords = 0;
-    else if (suspicion.odd.length === 0) suspicion.quietRecords++;
+    const { oddChannels: odd = [] } = suspicion;
+    if (detection === undefined) {
+      suspicion.oddChannels = odd.map(([channel, values]) => [
+        channel,
+        values + (missing.includes(channel) ? 0 : 1),
+      ]);
+      // A channel that reports in few records is no more normal for those without a value of it.
+      suspicion.quietRecords = suspicion.oddChannels.reduce(
+        (least, [, values]) => Math.min(least, values),
+        suspicion.quietRecords + 1,
+      );
+    } else {
+      const channels = new Set([...odd.map(([channel]) => channel), ...leadingChannels(detection)]);
+      suspicion.oddChannels = Array.from(channels, (channel) => [channel, 0]);
+      suspicion.quietRecords = 0;
+    }
     return suspicion;
   }
 
@@ -255,11 +264,14 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     mark: () => readonly number[],
   ): readonly AnomalyEvent[] {
     if (isSuppressed(heard)) return none;
+    const quietBefore = suspicions.get(heard.key)?.quietRecords ?? 0;
     const suspicion = hear(heard, detection);
     if (suspicion === undefined) return none;
-    // A record without a value of an odd channel counts neither as anomalous nor as normal.
-    const { odd = [], countedAt = heard.timestamp } = suspicion;
-    if (detection === undefined && odd.length > 0) {
+    // A record without a value of an odd channel counts neither as anomalous nor as normal: after one normal value it does for
+    // the next event, but not for the end of this one.
+    const { countedAt = heard.timestamp, quietRecords, gathering, accepted: peak } = suspicion;
+    const isOpen = quietRecords === 0 || gathering !== undefined || peak !== undefined;
+    if (detection === undefined && quietRecords === quietBefore && isOpen) {
       const isSilent = heard.timestamp - countedAt > policy.silenceMs;
       return isSilent ? end(heard.key, suspicion, 'silence', heard.timestamp) : none;
     }
@@ -423,6 +435,17 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       // The usual case.
       if (suspicions.size === 0 && suppressed.size === 0) return none;
       return observe({ key, timestamp, anomalous: false, ...(missing && { missing }) }, undefined, 0, noMark);
+    },
+    /**
+     * Channels of the device have a new normal from the next record on: an event that one of them leads is accepted.
+     * @returns the event that is over by that
+     */
+    settle(key: string, channels: readonly string[]): readonly AnomalyEvent[] {
+      const suspicion = suspicions.get(key);
+      const gathering = suspicion?.gathering;
+      if (gathering === undefined || !isEvent(gathering) || gathering.margin === Infinity) return none;
+      const [lead] = gathering.channels.contributions();
+      return lead !== undefined && channels.includes(lead.channel) ? accept(suspicion!, gathering) : none;
     },
     /** The events of anomalous records that are not over, as they are so far; those held back, too. */
     currentEvents: (): readonly AnomalyEvent[] => [

@@ -121,6 +121,7 @@ export async function decideChunk(
     }
     if (!anomalous && (warmUp || anomaliesOnly)) {
       addEvents(partition.events.pass(key, timestamp, missing));
+      settle(at, key);
       continue;
     }
     const detection = buildDetection({
@@ -140,8 +141,14 @@ export async function decideChunk(
     });
     if (!warmUp) outcome.detections.push(detection);
     addEvents(partition.events.observe(detection, eventMargin, () => scored?.markOf(window) ?? []));
+    settle(at, key);
   }
   if (!warmUp) counts.unknownConditions += scores?.unknownConditions ?? 0;
+
+  function settle(at: number, key: string): void {
+    const channels = chunk.newNormals.get(at);
+    if (channels !== undefined) addEvents(partition.events.settle(key, channels));
+  }
 
   function addEvents(events: readonly AnomalyEvent[]): void {
     // The events of warm-up records were written when these were first scored.

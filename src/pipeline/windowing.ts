@@ -47,6 +47,8 @@ export function createChunk(windows: WindowBatch) {
     memories: [] as (DeviceMemory | undefined)[],
     /** By record, where there are any. */
     limits: new Map<number, readonly LimitViolation[]>(),
+    /** By record, the channels of its device that have a new normal from the next one on, where there are any. */
+    newNormals: new Map<number, readonly string[]>(),
   };
 }
 
@@ -89,6 +91,7 @@ export function createChunkPool() {
         idle.get(detector)?.pop() ?? createChunk(detector.createBatch(chunkRecords(detector.shape)));
       clearWindows(chunk.windows);
       chunk.limits.clear();
+      chunk.newNormals.clear();
       chunk.memories.length = 0;
       chunk.count = 0;
       return chunk;
@@ -157,6 +160,7 @@ export function fillChunk(
         const memory = baselines?.of(key, offset);
         memory?.enter(records.values, row * valuesPerRecord, records.timestamps[row]!);
         chunk.lacksBaselines[at] = baselines?.lacks(key, offset) === true ? 1 : 0;
+        if (memory !== undefined && memory.newNormal.length > 0) chunk.newNormals.set(at, memory.newNormal);
         windows.copy(key, chunk.windows);
         // Kept, as later records of the chunk may drop the device.
         chunk.memories.push(memory);

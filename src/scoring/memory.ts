@@ -30,6 +30,8 @@ export interface DeviceMemory {
    * @param time event time, Unix ms
    */
   enter(values: Values, from: number, time: number): void;
+  /** Channels with a new normal from the record after the last one on. */
+  readonly newNormal: readonly string[];
   /** Writes shift and runs of the record into the window at `place`. */
   recall(batch: WindowBatch, place: number): void;
   /** @param out gets the mean of each over the newest records, from `to` on */
@@ -55,6 +57,7 @@ export type MemoryState = Pick<
 
 /** Cell of the number of records that were entered. */
 const seenAt = 0;
+const none: readonly string[] = [];
 const counter: Part = { size: 1, begin: () => undefined };
 
 /** @returns creates the memories of all devices, those of a snapshot or none */
@@ -80,6 +83,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
   class Device implements DeviceMemory {
     private runSurprise = 0;
     private isShifted = false;
+    newNormal: readonly string[] = none;
     /** Exists from the first shift on. */
     private shift: Float32Array | undefined;
     private readonly centre: Float64Array | undefined;
@@ -107,6 +111,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
         x[j] = Number.isFinite(scaled) ? scaled : NaN;
       }
       this.isShifted = level.step(cells, x, time, shift, 0);
+      this.newNormal = level.moved.length === 0 ? none : level.moved.map((j) => state.channels[j]!);
       if (this.isShifted) (this.shift ??= new Float32Array(channels)).set(shift);
     }
 

@@ -70,6 +70,9 @@ function createRecordedMemory(
 ): DeviceMemory {
   return {
     seen: followed?.seen ?? 0,
+    get newNormal() {
+      return followed?.newNormal ?? [];
+    },
     enter: (values, from, time) => followed?.enter(values, from, time),
     recall(batch: WindowBatch, place: number) {
       batch.recalled.runs[place] = runs;

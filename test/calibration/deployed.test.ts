@@ -100,6 +100,36 @@ describe('levels', () => {
     expect(shiftAfter(level, far(220))).toBeCloseTo(12, 0);
   });
 
+  test('one that reports in each tenth record has its new normal after as many records, not values', () => {
+    const normal = seededNormal(9);
+    const rarely = (value: () => number) => (i: number) => (i % 10 === 0 ? value() : NaN);
+    const level = fit(rarely(normal));
+    const far = (records: number): number[] => Array.from({ length: records }, (_, i) => rarely(() => 12)(i));
+    expect(shiftAfter(level, far(170))).toBeLessThan(0.5);
+    expect(shiftAfter(level, far(220))).toBeCloseTo(12, 0);
+  });
+
+  test('a shift by four standard deviations is a new normal, and a slow swing that goes further than before is none', () => {
+    const normal = seededNormal(10);
+    const steady = fit(() => normal());
+    const shifted = Array.from({ length: 260 }, () => 4 + normal());
+    expect(Math.abs(shiftAfter(steady, shifted) - 4)).toBeLessThan(0.5);
+    const swinging = fit((row) => Math.sin(row / 120) + 0.1 * normal());
+    const further = Array.from({ length: 260 }, () => 1.3 + 0.1 * normal());
+    expect(Math.abs(shiftAfter(swinging, further))).toBeLessThan(0.5);
+  });
+
+  test('a channel whose swings are as slow as its level has a new normal, after which they are not followed', () => {
+    const normal = seededNormal(11);
+    const swing = (i: number): number => Math.sin(i / 30) + 0.1 * normal();
+    const device = follow(fit(swing));
+    device.feed(swing, 400);
+    device.feed((i) => 16 + swing(i), 260);
+    const offsets = Array.from({ length: 4 }, (_, part) => device.feed((i) => 16 + swing(47 * part + i), 47));
+    for (const offset of offsets) expect(Math.abs(offset - 16)).toBeLessThan(0.6);
+    expect(Math.max(...offsets) - Math.min(...offsets)).toBeLessThan(0.1);
+  });
+
   /** Records of one channel at times 0, 1, …; returns what is taken off the next record. */
   function follow(level: ReturnType<typeof fit>) {
     const cells = new Float64Array(level.size);
@@ -113,6 +143,7 @@ describe('levels', () => {
         level.step(cells.slice(), [0], time, shift, 0);
         return shift[0]!;
       },
+      undo: (since: number) => level.undo(cells, since),
       get time() {
         return time;
       },
@@ -161,6 +192,15 @@ describe('levels', () => {
     expect(odd.feed(() => 12, 0)).toBeCloseTo(0, 1);
     level.undo(steady.cells, 0);
     expect(steady.feed(() => 12, 0)).toBeCloseTo(0, 1);
+  });
+
+  test('one that is on its way begins anew when a label says that it is none', () => {
+    const normal = seededNormal(12);
+    const device = follow(fit(() => normal()));
+    expect(device.feed(() => 12, 150)).toBeLessThan(0.5);
+    device.undo(0);
+    expect(device.feed(() => 12, 150)).toBeLessThan(0.5);
+    expect(device.feed(() => 12, 70)).toBeCloseTo(12, 0);
   });
 });
 

@@ -261,9 +261,11 @@ describe('a channel that reports in some records only', () => {
     ],
     ['opens none if its values in between are normal', '!_.._!', {}, '------'],
     ['keeps the event open where it has no value', '!!_____!____', {}, '-o----------'],
-    ['closes it with a normal value and the records after that', '!!___._', {}, '-o----c'],
+    ['closes it after as many normal values as are configured', '!!___.__.', {}, '-o------c'],
+    ['keeps the event open after a normal value among odd ones', '!!___.__!___.', {}, '-o-----------'],
     ['does not hold it open for another channel without a value', '!!ll', {}, '-o-c'],
     ['closes it by silence if it never has a value again', '!!________', { silenceMs: 5 }, '-o-----c--'],
+    ['… or none after a normal one', '!!_.______', { silenceMs: 5 }, '-o-------c'],
   ])('%s', (_, pattern, overrides, expected) => {
     expect(replayFlow(pattern, overrides)).toBe(expected);
   });
@@ -453,6 +455,7 @@ describe('a label', () => {
   test.each([
     ['by itself', (tracker: Tracker) => void feed(tracker, 3, [9, 9, 9])],
     ['by a label', (tracker: Tracker) => void apply(tracker, label('new normal', 0, 2))],
+    ['when its levels moved', (tracker: Tracker) => void tracker.settle('pump-1', ['at-0'])],
   ])('`anomaly` undoes a new normal that was accepted %s, once, also after a restart', (_, accept) => {
     const before = createEventTracker(rules);
     feed(before, 0, [9, 9, 9]);
@@ -476,6 +479,27 @@ describe('a label', () => {
     expect(tracker.labelled([label('anomaly', 0, 5)])).toHaveLength(1);
     expect(apply(tracker, label('anomaly', 0, 5))).toEqual([{ events: [] }]);
     expect(apply(tracker, label('anomaly', 6, 11))).toMatchObject([{ undone: { since: 6 } }]);
+  });
+
+  test('an event is accepted when the channel that leads it has a new normal, and stays open for another one', () => {
+    const tracker = createEventTracker(rules);
+    feed(tracker, 0, [9, 4, 4]);
+    expect(tracker.settle('pump-1', ['at-9'])).toEqual([]);
+    expect(tracker.settle('pump-2', ['at-0'])).toEqual([]);
+    expect(tracker.settle('pump-1', ['at-9', 'at-0'])).toMatchObject([
+      { status: 'closed', closedBy: 'accepted', anomalousRecords: 3 },
+    ]);
+    expect(tracker.settle('pump-1', ['at-0'])).toEqual([]);
+    expect(feed(tracker, 3, [9, 9, 0, 9])).toBe('');
+    expect(feed(tracker, 9, [0, 0, 9])).toBe('open');
+  });
+
+  test('a violated limit is no new normal, though its level has moved', () => {
+    const tracker = createEventTracker(rules);
+    const limits = [{ channel: 'level', limit: 'max', bound: 9, actual: 10 } as const];
+    tracker.observe({ ...detection(0, 300), limits });
+    expect(tracker.settle('pump-1', ['at-0'])).toEqual([]);
+    expect(tracker.open).toBe(1);
   });
 
   test('for the time ahead takes effect when there is an event', () => {

@@ -206,3 +206,30 @@ test('a history that is all fault, without a label: the repair is an event, then
   expect(flagged(outcome, (record) => record >= 330 && record < back.from)).toBeLessThan(0.03);
   expect(flagged(outcome, (record) => record >= back.from && record < back.to)).toBeGreaterThan(0.9);
 }, 60_000);
+
+describe('a shift of one channel that lasts is one event, and then the new normal, where the channel', () => {
+  const { normal } = createRandom(9);
+  test.each<[string, number, (i: number) => number]>([
+    ['reports in each record', 4, () => normal()],
+    ['reports in each tenth record', 8, (i) => (i % 10 === 0 ? normal() : NaN)],
+    ['reports in each twentieth record', 8, (i) => (i % 20 === 0 ? normal() : NaN)],
+    ['swings slowly', 23, (i) => 3 * Math.sin(i / 30) + 0.3 * normal()],
+  ])('%s', async (_, shift, valueAt) => {
+    const [train, test] = split(1500, (i) => {
+      const load = Math.sin(i / 20);
+      const isShifted = i >= 1500 + 200;
+      return [load + 0.2 * normal(), 3 - load + 0.2 * normal(), valueAt(i) + (isShifted ? shift : 0)];
+    });
+    const outcome = await evaluate(train, test, {
+      'model.kind': 'linear',
+      'events.acceptAfter': '200',
+      'events.budget': 'none',
+    });
+    const recordAt = (time: number): number => (time - start) / intervalMs - 1500;
+    const during = outcome.events.filter(({ end }) => recordAt(end) >= 200 && recordAt(end) < 460);
+    expect(during).toHaveLength(1);
+    expect(recordAt(during[0]!.start)).toBeGreaterThan(150);
+    expect(recordAt(during[0]!.start)).toBeLessThan(250);
+    expect(flagged(outcome, (record) => record >= 460)).toBeLessThan(0.04);
+  });
+});
