@@ -45,7 +45,7 @@ export interface History {
   to: number;
 }
 
-/** Values of a channel that its level remembers. @param memory records */
+/** Values of a channel in its level. @param memory records */
 function memoryOf(memory: number, density: number): number {
   return Math.max(leastMemory, memory * density);
 }
@@ -166,7 +166,7 @@ export interface Level extends Part {
   readonly moved: readonly number[];
   /** Channels that have been outside for most of the newest `records` records get their new normal now. */
   accept(cells: Float64Array, records: number, time: number): void;
-  /** Channels with a new normal since a time go back to where they stood before; for the others, none is on its way any more. */
+  /** Channels with a new normal since a time go back to where they stood before; for the others, none is on its way. */
   undo(cells: Float64Array, since: number): void;
 }
 
