@@ -27,13 +27,13 @@ events: { acceptAfter: 64 }
 `;
 const count = 600;
 /** First offset to replay. */
-const liveFrom = 300;
+const liveFrom = 250;
 
 /** After 200 records the flow rises for good, which baselines follow. */
 const records = (() => {
   const random = createRandom(1);
   return Array.from({ length: count }, (_, i) => {
-    const flow = 10 + random.normal() + (i >= 200 ? 3 : 0) + (i % 50 === 0 ? 30 : 0);
+    const flow = 10 + random.normal() + (i >= 200 ? 60 : 0) + (i % 50 === 0 ? 30 : 0);
     const values = { flow, pressure: flow / 5 + 0.1 * random.normal() };
     return JSON.stringify({ key: 'a', timestamp: Date.UTC(2026, 0, 1) + i * 1000, values });
   });
@@ -112,7 +112,11 @@ const replayed = (parts: Partial<ReplayParts> = {}) =>
   });
 
 test('detections derived from the middle of the stream are identical, with the baselines that were recorded', async () => {
-  expect(recorded.get(`0/${count - 1}`)![0]!.baseline!.rise).toBeGreaterThan(0);
+  const { rise, shifts } = recorded.get(`0/${count - 1}`)![0]!.baseline!;
+  expect(rise).toBeGreaterThan(0);
+  // Its new level came after `liveFrom`.
+  expect(shifts.flow).toBeGreaterThan(50);
+  expect(recorded.get(`0/${liveFrom}`)![0]!.baseline!.shifts.flow).toBeLessThan(5);
   const report = await replayed();
   const all = count - liveFrom;
   expect(report).toMatchObject({ records: all, identical: all, different: 0, incomplete: 0, unrecorded: 0 });
