@@ -56,7 +56,6 @@ export function alarmThreshold(
   // A rate counts clusters.
   const ratio =
     target.kind === 'ratio' ? asked : Math.max(asked, Math.min(mostClustered, asked / extremalIndex));
-  const clustersPerMs = version.recordsPerMs * extremalIndex;
   const least = 1 / (reach * (effectiveSize + 1));
   if (ratio < least) {
     throw new RangeError(
@@ -64,16 +63,20 @@ export function alarmThreshold(
         `${Math.round(effectiveSize)} independent ones support ${least.toPrecision(2)} and more: ask for more, or train on more records`,
     );
   }
+  const lasting =
+    eventsPerMs === undefined ? 0 : Math.log10(version.recordsPerMs / eventsPerMs) - surpriseOf(ratio);
   return {
     /** Share of normal records that alarm. */
     ratio,
     /** −log10 of it. */
     surprise: surpriseOf(ratio),
-    /** Decades above the threshold from which clusters of normal records are as rare as the alarm budget. */
-    eventMargin:
-      eventsPerMs === undefined
-        ? 0
-        : Math.max(0, Math.log10(clustersPerMs / eventsPerMs) - surpriseOf(ratio)),
+    /** From where an event opens, decades above the threshold. */
+    eventBar: {
+      /** Clusters of normal records are as rare as the alarm budget. */
+      margin: Math.max(0, lasting + Math.log10(extremalIndex)),
+      /** Normal records are as rare. */
+      lasting,
+    },
     /** Less than one calibration record is expected to alarm, so that the threshold rests on the fitted tail. */
     extrapolated: ratio * (effectiveSize + 1) < 1,
   };

@@ -5,6 +5,7 @@ import { bySurprise, type AnomalyEvent, type EventEnding } from './anomaly-event
 import type { Detection } from './detection';
 import { createFrozenDevices, isFrozen, type FrozenDevicesSnapshot } from './frozen-devices';
 import { highest } from './highest';
+import { lastingMargin, noExceedances, withMargin, type Exceedances } from './lasting-evidence';
 import { labelOf, meaningOf, type Label, type LabelledSpan, type LabelName } from './label';
 import { createPastEvents, type PastEvent } from './past-events';
 import { createSilentDevices, type SilenceRules, type SilentDevicesSnapshot } from './silent-devices';
@@ -36,6 +37,16 @@ export interface EventPolicy {
   /** Devices of a partition that are watched for silence; if absent, none is. */
   watchedDevices?: number | undefined;
 }
+
+/** From where an event opens, decades. By default each event opens, by its strongest record. */
+export interface EventBar {
+  /** Of its largest surprise above the threshold. */
+  margin: number;
+  /** Of the margin of what lasts: the number of anomalous records to one event of the alarm budget, as its logarithm. */
+  lasting: number;
+}
+
+export const noBar: EventBar = { margin: 0, lasting: Infinity };
 
 export type EventTracker = ReturnType<typeof createEventTracker>;
 
@@ -84,6 +95,8 @@ interface Gathering<Channels = EventChannels> {
   heldBack: boolean;
   /** Largest surprise above the threshold of its record, decades; infinite once a limit is violated. */
   margin: number;
+  /** Absent in the state of older versions. */
+  exceedances?: Exceedances;
   /** Peak surprise in the first half of the last `acceptAfter` anomalous records, and before. */
   earlierPeak: number;
   /** Of the baseline of the device when it began. Absent in the state of older versions. */
@@ -260,7 +273,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   function observeKey(
     heard: RecordFacts,
     detection: Detection | undefined,
-    eventMargin: number,
+    bar: EventBar,
     mark: () => readonly number[],
   ): readonly AnomalyEvent[] {
     if (isSuppressed(heard)) return none;
@@ -288,7 +301,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     } else if (detection !== undefined) extend(suspicion.gathering, detection);
     else if (suspicion.quietRecords >= policy.closeAfter)
       return end(heard.key, suspicion, 'quiet', heard.timestamp);
-    const opened = tryOpen(suspicion.gathering, heard, eventMargin);
+    const opened = tryOpen(suspicion.gathering, heard, bar);
     if (detection === undefined) return opened;
     const accepted = tryAccept(suspicion, suspicion.gathering);
     return accepted.length === 0 ? opened : [...opened, ...accepted];
@@ -320,11 +333,11 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   function observe(
     heard: RecordFacts,
     detection: Detection | undefined,
-    eventMargin: number,
+    bar: EventBar,
     mark: () => readonly number[],
   ): readonly AnomalyEvent[] {
     const silent = endSilent();
-    const own = observeKey(heard, detection, eventMargin, mark);
+    const own = observeKey(heard, detection, bar, mark);
     return silent.length === 0 ? own : [...silent, ...own];
   }
 
@@ -347,18 +360,19 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   function tryOpen(
     gathering: Gathering,
     { anomalous, timestamp }: RecordFacts,
-    eventMargin: number,
+    bar: EventBar,
   ): readonly AnomalyEvent[] {
-    const { event, margin } = gathering;
+    const { event, margin, exceedances = noExceedances } = gathering;
     const isLongEnough =
       event.anomalousRecords >= policy.minRecords && event.end - event.start >= policy.minLengthMs;
     if (gathering.opened || !anomalous || !isLongEnough) return none;
-    if (margin < eventMargin) return none;
-    if (isPartOfOthers(gathering)) return frozen.tryOpen(event.key, margin - eventMargin, timestamp, clock);
+    const above = Math.max(margin - bar.margin, lastingMargin(exceedances) - bar.lasting);
+    if (above < 0) return none;
+    if (isPartOfOthers(gathering)) return frozen.tryOpen(event.key, above, timestamp, clock);
     if (!gathering.heldBack) event.openedAt = timestamp;
     // A violated limit is outside the budget.
     if (budget !== undefined && margin < Infinity) {
-      gathering.heldBack = !budget.admits(event.key, margin - eventMargin, clock, shared);
+      gathering.heldBack = !budget.admits(event.key, above, clock, shared);
       if (gathering.heldBack) return none;
       budget.charge(event.id, event.key, clock);
     }
@@ -421,20 +435,24 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     },
     /**
      * Call once per detection, in order within a key.
-     * @param eventMargin decades above the threshold from which an event opens
      * @param mark of the baseline of the device, to which it goes back if the event is accepted and a label undoes that
      * @returns the events that this detection opens or closes; other keys may have fallen silent
      */
-    observe(detection: Detection, eventMargin = 0, mark = noMark): readonly AnomalyEvent[] {
+    observe(detection: Detection, bar = noBar, mark = noMark): readonly AnomalyEvent[] {
       meet(detection.key, detection.timestamp);
-      return observe(detection, detection.anomalous ? detection : undefined, eventMargin, mark);
+      return observe(detection, detection.anomalous ? detection : undefined, bar, mark);
     },
     /** As `observe`, for a record that is not anomalous. */
     pass(key: string, timestamp: number, missing?: readonly string[]): readonly AnomalyEvent[] {
       meet(key, timestamp);
       // The usual case.
       if (suspicions.size === 0 && suppressed.size === 0) return none;
-      return observe({ key, timestamp, anomalous: false, ...(missing && { missing }) }, undefined, 0, noMark);
+      return observe(
+        { key, timestamp, anomalous: false, ...(missing && { missing }) },
+        undefined,
+        noBar,
+        noMark,
+      );
     },
     /**
      * Channels of the device have a new normal from the next record on: an event that one of them leads is accepted.
@@ -609,6 +627,7 @@ function extend(gathering: Gathering, detection: Detection): void {
   const { event, channels } = gathering;
   const margin = detection.limits.length > 0 ? Infinity : detection.surprise - detection.threshold;
   gathering.margin = Math.max(gathering.margin, margin);
+  gathering.exceedances = withMargin(gathering.exceedances ?? noExceedances, margin);
   event.end = detection.timestamp;
   event.anomalousRecords++;
   if (isFrozen(detection)) gathering.frozenRecords = (gathering.frozenRecords ?? 0) + 1;

@@ -2,10 +2,11 @@
  * The events that another false-alarm target would have opened, from the minutes of each device. Resolution: one minute. Of
  * the rules of events, the number of records that open one and close it, the silence that ends it, and the alarm budget
  * hold; what they remember from before the first minute is not known, so that the budget begins unspent. Devices that fall silent
- * or freeze together are not supposed.
+ * or freeze together are not supposed. For how long an event lasts, all records of a minute count where one is anomalous.
  */
 import { createAlarmBudget } from '../domain/alarm-budget';
-import type { EventPolicy } from '../domain/event';
+import type { EventBar, EventPolicy } from '../domain/event';
+import { lastingMargin, noExceedances, withMargin, type Exceedances } from '../domain/lasting-evidence';
 import { minuteMs, type ScoreMinutes } from './score-minutes';
 
 export interface DeviceMinutes {
@@ -17,8 +18,7 @@ export interface DeviceMinutes {
 export interface SupposedRules extends Pick<EventPolicy, 'closeAfter' | 'silenceMs' | 'eventsPerMs'> {
   /** Surprise above the baseline from which a record is anomalous. */
   threshold: number;
-  /** Decades above it from which an event opens. */
-  eventMargin: number;
+  eventBar: EventBar;
 }
 
 export interface SupposedEvent {
@@ -38,6 +38,7 @@ const limitSurprise = 200;
 interface Current {
   event: SupposedEvent;
   opened: boolean;
+  exceedances: Exceedances;
   quietRecords: number;
   /** Start of the newest minute with records, Unix ms. */
   heardAt: number;
@@ -46,7 +47,7 @@ interface Current {
 /** Goes through the minutes of all devices in their order. */
 export function createSupposition(
   devices: readonly DeviceMinutes[],
-  { threshold, eventMargin, closeAfter, silenceMs, eventsPerMs }: SupposedRules,
+  { threshold, eventBar, closeAfter, silenceMs, eventsPerMs }: SupposedRules,
 ) {
   const partitions = new Set(devices.map(({ partition }) => partition));
   const isShared = devices.length > partitions.size;
@@ -60,15 +61,25 @@ export function createSupposition(
   const current = new Map<string, Current>();
   const over: SupposedEvent[] = [];
 
-  function end(key: string, { event, opened }: Current): void {
+  /** How far an event is above the bar, decades. */
+  const marginOf = ({ event, exceedances }: Current): number =>
+    Math.max(event.peakSurprise - threshold - eventBar.margin, lastingMargin(exceedances) - eventBar.lasting);
+
+  function add(one: Current, surprise: number, records: number): void {
+    const [ofMinute = 0, ...stronger] = withMargin(one.exceedances, surprise - threshold);
+    one.exceedances = [ofMinute + records - 1, ...stronger];
+    one.event.peakSurprise = Math.max(one.event.peakSurprise, surprise);
+  }
+
+  function end(key: string, one: Current): void {
+    const { event, opened } = one;
     current.delete(key);
-    const wouldOpen = event.peakSurprise - threshold >= eventMargin;
-    if (opened || wouldOpen) over.push({ ...event, status: opened ? 'closed' : 'held_back' });
+    if (opened || marginOf(one) >= 0) over.push({ ...event, status: opened ? 'closed' : 'held_back' });
   }
 
   function tryOpen(one: Current, partition: number): void {
     const { event } = one;
-    const margin = event.peakSurprise - threshold - eventMargin;
+    const margin = marginOf(one);
     if (one.opened || margin < 0) return;
     const budget = budgets.get(partition);
     if (event.peakSurprise < limitSurprise && budget !== undefined) {
@@ -95,11 +106,12 @@ export function createSupposition(
         if (one !== undefined) one.heardAt = at;
         if (one === undefined && minutes.opening(minute) >= threshold) {
           const event: SupposedEvent = { key, status: 'held_back', start: at, end: at, peakSurprise: above };
-          one = { event, opened: false, quietRecords: 0, heardAt: at };
+          one = { event, opened: false, exceedances: noExceedances, quietRecords: 0, heardAt: at };
           current.set(key, one);
+          add(one, above, records);
         } else if (one !== undefined && above >= threshold) {
           one.event.end = at;
-          one.event.peakSurprise = Math.max(one.event.peakSurprise, above);
+          add(one, above, records);
           one.quietRecords = 0;
         } else if (one !== undefined) {
           one.quietRecords += records;
@@ -111,9 +123,7 @@ export function createSupposition(
     },
     /** Every event so far, in the order of their starts. */
     events(): SupposedEvent[] {
-      const going = [...current.values()].filter(
-        ({ event, opened }) => opened || event.peakSurprise - threshold >= eventMargin,
-      );
+      const going = [...current.values()].filter((one) => one.opened || marginOf(one) >= 0);
       return [...over, ...going.map(({ event }) => ({ ...event }))].sort((a, b) => a.start - b.start);
     },
   };

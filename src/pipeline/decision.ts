@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DriftWatch } from '../calibration/drift';
 import type { SilenceScale } from '../calibration/gaps';
 import type { Detection } from '../domain/detection';
-import type { AnomalyEvent, EventPolicy } from '../domain/event';
+import { noBar, type AnomalyEvent, type EventBar, type EventPolicy } from '../domain/event';
 import type { ExplanationRule } from '../domain/explanations';
 import type { Values } from '../domain/record';
 import type { SilenceRules } from '../domain/silent-devices';
@@ -30,8 +30,8 @@ export interface ActiveDetector {
   detector: Detector;
   /** Surprise from which a record is anomalous. */
   threshold: number;
-  /** Decades above the threshold from which an event opens; 0 if absent. */
-  eventMargin?: number;
+  /** If absent, each event opens. */
+  eventBar?: EventBar;
   /** If absent, those that the pipeline and its states were created with. */
   rules?: RecordRules;
   /** Compares live scores with the calibration of this version. */
@@ -71,7 +71,7 @@ export async function decideChunk(
   chunk: Chunk,
   raw: RawScores | undefined,
   { messages, records }: DecodedMessages,
-  { detector, drift, threshold, eventMargin = 0, silence }: ActiveDetector,
+  { detector, drift, threshold, eventBar = noBar, silence }: ActiveDetector,
   partition: PartitionState,
   { detectorName, explanations, anomaliesOnly, witness }: DecisionRules,
   outcome: Outcome,
@@ -82,7 +82,8 @@ export async function decideChunk(
   const keyOf = (at: number): string => records.keys[chunk.rows[at]!]!;
   const memoryOf: MemoryOf | undefined = partition.baselines && ((window) => chunk.memories[window]);
   const scores = raw && detector.applyCalibration(chunk.windows, raw, memoryOf);
-  const silenceRules = silence && silenceRulesOf(detectorName, detector, silence, threshold + eventMargin);
+  const silenceRules =
+    silence && silenceRulesOf(detectorName, detector, silence, threshold + eventBar.margin);
   for (let at = 0; at < chunk.count; at++) {
     const key = keyOf(at);
     const timestamp = records.timestamps[chunk.rows[at]!]!;
@@ -140,7 +141,7 @@ export async function decideChunk(
       modelVersion: detector.version,
     });
     if (!warmUp) outcome.detections.push(detection);
-    addEvents(partition.events.observe(detection, eventMargin, () => scored?.markOf(window) ?? []));
+    addEvents(partition.events.observe(detection, eventBar, () => scored?.markOf(window) ?? []));
     settle(at, key);
   }
   if (!warmUp) counts.unknownConditions += scores?.unknownConditions ?? 0;

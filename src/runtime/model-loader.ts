@@ -59,11 +59,11 @@ interface Loaded {
  * @throws RangeError if the target is too rare for its calibration
  */
 export function withSettings(model: LoadedModel, settings: DetectorSettings): LoadedModel {
-  const { ratio, surprise, eventMargin } = configuredThreshold(settings, model.detector.state);
+  const { ratio, surprise, eventBar } = configuredThreshold(settings, model.detector.state);
   return {
     ...model,
     threshold: surprise,
-    eventMargin,
+    eventBar,
     rules: recordRules(settings),
     facts: { ...model.facts, target: ratio },
   };
@@ -97,7 +97,7 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
   function activate({ detector, power, validationLoss }: Loaded): LoadedModel {
     const settings = options.settings();
     const { calibration, channels, counters, gaps, scaler, seasons } = detector.state;
-    const { ratio, surprise, eventMargin, extrapolated } = configuredThreshold(settings, detector.state);
+    const { ratio, surprise, eventBar, extrapolated } = configuredThreshold(settings, detector.state);
     if (extrapolated) {
       // The alarm threshold then rests on the fitted tail, not on observed records.
       log.warn('false-alarm target lies beyond the calibration records', {
@@ -129,7 +129,7 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
     return {
       detector,
       threshold: surprise,
-      eventMargin,
+      eventBar,
       rules: recordRules(settings),
       drift: watchDrift(settings, detector),
       silence: gaps && createSilenceScale(gaps),

@@ -92,8 +92,8 @@ function rulesFor(
       ...settings,
       calibration: { ...settings.calibration, falseAlarmTarget: falseAlarmTarget.parse(target) },
     };
-    const { surprise: threshold, eventMargin } = configuredThreshold(supposed, version);
-    return { threshold, rules: { ...eventPolicy(supposed), threshold, eventMargin } };
+    const { surprise: threshold, eventBar } = configuredThreshold(supposed, version);
+    return { threshold, rules: { ...eventPolicy(supposed), threshold, eventBar } };
   } catch (error) {
     throw new ApiError(400, `target ${messageOf(error)}`);
   }

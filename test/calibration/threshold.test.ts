@@ -56,7 +56,12 @@ describe('the threshold', () => {
     );
 
   test('rests on calibration records if one is expected beyond it', () => {
-    expect(of(0.01, 1000)).toEqual({ ratio: 0.01, surprise: 2, eventMargin: 0, extrapolated: false });
+    expect(of(0.01, 1000)).toEqual({
+      ratio: 0.01,
+      surprise: 2,
+      eventBar: { margin: 0, lasting: 0 },
+      extrapolated: false,
+    });
     expect(of(0.001, 99)).toMatchObject({ surprise: 3, extrapolated: true });
   });
 
@@ -74,9 +79,15 @@ describe('the threshold', () => {
 
   test('leaves to the budget what it opens: clusters above the margin are as rare as the budget', () => {
     const at = (eventsPerMs?: number) =>
-      alarmThreshold({ kind: 'ratio', ratio: 0.01 }, version, eventsPerMs).eventMargin;
-    expect(at(1e-5)).toBeCloseTo(2, 10);
-    expect(at(0.01)).toBe(0);
-    expect(at()).toBe(0);
+      alarmThreshold({ kind: 'ratio', ratio: 0.01 }, version, eventsPerMs).eventBar;
+    expect(at(1e-5).margin).toBeCloseTo(2, 10);
+    expect(at(0.01).margin).toBe(0);
+    expect(at().margin).toBe(0);
+  });
+
+  test('an event lasts for long if it has as many anomalous records as normal ones give in the time of one event', () => {
+    // One record in a hundred, one event in 100,000.
+    const { lasting } = alarmThreshold({ kind: 'ratio', ratio: 0.01 }, version, 1e-5).eventBar;
+    expect(10 ** lasting).toBeCloseTo(1000, 6);
   });
 });

@@ -234,6 +234,35 @@ describe('the channels of an event', () => {
   });
 });
 
+describe('a weak event', () => {
+  const bar = { margin: 2, lasting: 1 };
+  /** The anomalous record of the given surprise with which it opens; its threshold is 3. */
+  function openedWith(surprise: number, overrides: Partial<EventPolicy> = {}): number {
+    const tracker = createEventTracker({ ...policy, openRecords: 1, openWindow: 1, ...overrides });
+    for (let i = 1; i <= 1000; i++)
+      if (tracker.observe(detection(i, surprise), bar)[0]?.status === 'open') return i;
+    return NaN;
+  }
+
+  test('opens once it has lasted for as many records as make it as rare as a strong one', () => {
+    expect(openedWith(5)).toBe(1);
+    expect(openedWith(3.1)).toBe(10);
+    expect(openedWith(3.6)).toBe(4);
+    expect(openedWith(3.1, { minRecords: 20 })).toBe(20);
+  });
+
+  test('opens later while the budget is spent', () => {
+    const tracker = createEventTracker({ ...policy, openRecords: 1, openWindow: 1, eventsPerMs: 1e-9 });
+    for (let i = 0; i < 4; i++) tracker.observe(detection(i, 9, `other-${i}`), bar);
+    expect(tracker.open).toBe(4);
+    // Four of eight events spent raise the bar by a decade.
+    const opened = Array.from({ length: 200 }, (_, i) =>
+      tracker.observe(detection(4 + i, 3.1), bar),
+    ).findIndex(([event]) => event?.status === 'open');
+    expect(opened).toBe(99);
+  });
+});
+
 describe('a channel that reports in some records only', () => {
   /** `!`: flow is odd; `.`: a normal record; `_`: one without a value of flow; `l`: one without a value of load. */
   function replayFlow(pattern: string, overrides: Partial<EventPolicy> = {}): string {
@@ -404,7 +433,9 @@ describe('a label', () => {
   /** Records at times `from`, `from` + 1, …; returns their statuses. */
   function feed(tracker: Tracker, from: number, surprises: readonly number[], key = 'pump-1'): string {
     return surprises
-      .flatMap((surprise, i) => tracker.observe(detection(from + i, surprise, key), 0, () => [from + i]))
+      .flatMap((surprise, i) =>
+        tracker.observe(detection(from + i, surprise, key), undefined, () => [from + i]),
+      )
       .map(({ status, closedBy }) => closedBy ?? status)
       .join();
   }
@@ -597,6 +628,7 @@ test('a tracker that goes on from a snapshot says what the one it was taken of w
         acceptAfter: 6,
         eventsPerMs: 0.05,
       };
+      const bar = { margin: 0.8, lasting: 0.6 };
       const whole = createEventTracker(rules);
       let parted = createEventTracker(rules);
       let time = 0;
@@ -618,7 +650,7 @@ test('a tracker that goes on from a snapshot says what the one it was taken of w
           ...(limited && { limits: [violation] }),
           ...(explained && { nearestNormal: { reconstruction: i, leftOut: [], latent: [] } }),
         };
-        expect(parted.observe(seen)).toEqual(whole.observe(seen));
+        expect(parted.observe(seen, bar)).toEqual(whole.observe(seen, bar));
         expect(parted.open).toBe(whole.open);
         expect(whole.open).toBe(whole.currentEvents().filter(({ status }) => status === 'open').length);
       });

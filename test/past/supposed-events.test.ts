@@ -54,7 +54,12 @@ function real(
       const surprise = surprises[i];
       if (surprise === undefined) continue;
       tracker.hear(key, began + intervalMs * i, undefined);
-      events.push(...tracker.observe(detection(key, i, surprise, threshold), eventMargin));
+      events.push(
+        ...tracker.observe(detection(key, i, surprise, threshold), {
+          margin: eventMargin,
+          lasting: Infinity,
+        }),
+      );
     }
   return events.filter(({ status }) => status === 'open');
 }
@@ -79,7 +84,8 @@ function supposed(
     });
     return { key, partition: 0, minutes };
   });
-  const rules = { ...policy, threshold, eventMargin, ...(eventsPerMs !== undefined && { eventsPerMs }) };
+  const eventBar = { margin: eventMargin, lasting: Infinity };
+  const rules = { ...policy, threshold, eventBar, ...(eventsPerMs !== undefined && { eventsPerMs }) };
   const supposition = createSupposition(kept, rules);
   const newest =
     (intervalMs * (Math.max(...Object.values(devices).map(({ length }) => length)) - 1)) / minuteMs;

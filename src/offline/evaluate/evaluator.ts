@@ -190,10 +190,10 @@ async function trainVersion(
   const began = performance.now();
   const { files, report } = await trainOn({ settings, engines, share }, history, exclude);
   const detector = await decodeBundle(name, files, table, engines.openScoring);
-  const { ratio, surprise, eventMargin } = configuredThreshold(settings, detector.state);
+  const { ratio, surprise, eventBar } = configuredThreshold(settings, detector.state);
   const { gaps } = detector.state;
   return {
-    active: { detector, threshold: surprise, eventMargin, silence: gaps && createSilenceScale(gaps) },
+    active: { detector, threshold: surprise, eventBar, silence: gaps && createSilenceScale(gaps) },
     report,
     facts: {
       target: ratio,

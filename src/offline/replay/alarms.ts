@@ -29,11 +29,11 @@ export function countAlarms(
   const rulesOf = new Map<string, ReturnType<typeof rulesFor>>();
   function rulesFor(version: string) {
     const detector = detectorOf(version);
-    const { surprise, eventMargin } = configuredThreshold(settings, detector.state);
+    const { surprise, eventBar } = configuredThreshold(settings, detector.state);
     const { gaps } = detector.state;
     const scale = gaps && createSilenceScale(gaps);
-    const silence = scale && silenceRulesOf(settings.detector, detector, scale, surprise + eventMargin);
-    return { eventMargin, silence };
+    const silence = scale && silenceRulesOf(settings.detector, detector, scale, surprise + eventBar.margin);
+    return { eventBar, silence };
   }
   let opened = 0;
   for (const detection of detections) {
@@ -43,7 +43,7 @@ export function countAlarms(
     const tracker = trackers.get(origin.partition)!;
     const events = [
       ...tracker.hear(key, timestamp, rules.silence),
-      ...tracker.observe(detection, rules.eventMargin),
+      ...tracker.observe(detection, rules.eventBar),
     ];
     opened += events.filter(({ status }) => status === 'open').length;
   }

@@ -43,7 +43,7 @@ export async function derive(
   try {
     if (detector.state.settingsFingerprint !== settingsFingerprint(settings))
       throw new ModelVersionError(version, 'schema', 'it was trained under other settings');
-    const { surprise: threshold, eventMargin } = configuredThreshold(settings, detector.state);
+    const { surprise: threshold, eventBar } = configuredThreshold(settings, detector.state);
     /** By `partition/offset`. */
     const detections = new Map<string, Detection>();
     // Baselines depend on all records since the version came into use; a detection records the part that its score needs.
@@ -52,7 +52,7 @@ export async function derive(
       return detection && recordedBaseline(detector.state, detection);
     };
     const changes = baselines === 'recorded' ? { recordedBaselines } : {};
-    const active = { detector, threshold, eventMargin };
+    const active = { detector, threshold, eventBar };
     const thresholds =
       baselines === 'recorded' ? thresholdsInForce(recorded, version, threshold) : () => () => threshold;
     const handle = createOfflinePipeline({
