@@ -1,4 +1,5 @@
 /** The newest records of one device: what they were, what the model expected, and how surprising they were. */
+import { bandWidth, fewestForBand } from '../domain/band';
 
 /** Records in the order of their arrival, column by column. */
 export interface RecordColumns {
@@ -128,12 +129,6 @@ export function dropNewest({ timestamps, surprise, threshold, actual, expected }
 export function onlyChannels(columns: RecordColumns, channels: readonly number[]): RecordColumns {
   return pick(columns, () => true, channels);
 }
-
-/** Fewest normal records from which a band is computed. */
-const fewestForBand = 20;
-
-/** Half the width of a band, in root mean squares of the errors. */
-const bandWidth = 3;
 
 /**
  * How far the values of normal records lie from what the model expects: for each channel three root mean squares of the errors of

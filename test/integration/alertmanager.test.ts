@@ -144,6 +144,8 @@ withPrograms('a real Alertmanager', () => {
         labels: [],
         links: { page: '', dashboard: '', runbook: '' },
         headersFile: '',
+        clientCert: '',
+        clientKey: '',
         ca: '',
         timeoutMs: 5_000,
       },

@@ -2,6 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { send } from '../../src/sinks/notification/endpoint';
+import { encodeLabels, encodeWriteRequest, writeHeaders } from '../../src/sinks/remote-write/write-request';
 import type { PrometheusConnection } from '../../src/sources/prometheus/client';
 import { createPrometheusHistory } from '../../src/sources/prometheus/history';
 import {
@@ -351,6 +353,36 @@ basic_auth_users: { admin: '$2b$12$hNf2lSsxfm0.i4a.1kVpSOVyBCfIB51VRjgBUyv6kdnyT
       'gone.key cannot be read',
     );
   });
+
+  test('remote writes have a client certificate and headers, too', async () => {
+    const basic = Buffer.from(`admin:${password}`).toString('base64');
+    await writeFile(file('headers'), `Authorization: Basic ${basic}\n`);
+    const endpoint = {
+      headersFile: file('headers'),
+      ca: file('ca.pem'),
+      clientCert: file('client.pem'),
+      clientKey: file('client.key'),
+      timeoutMs: 5_000,
+    };
+    const now = Date.now();
+    const body = await encodeWriteRequest([
+      { labels: encodeLabels({ __name__: 'written', instance: 'a' }), samples: [[now, 1.5]] },
+    ]);
+    const url = new URL(`${at(prometheus.url)}/api/v1/write`);
+    const write = (given: Partial<typeof endpoint>) =>
+      send({ ...endpoint, ...given }, { url, body, headers: writeHeaders });
+    await expect(write({ clientCert: '', clientKey: '' })).rejects.toThrow(
+      /bad certificate|certificate required|ECONNRESET|EPIPE/,
+    );
+    await expect(write({ headersFile: '' })).rejects.toThrow('HTTP 401');
+    await write({});
+    const step = 1000 * Math.ceil(now / 1000);
+    const { series } = await clientOf({ url: at(prometheus.url) }, secured())(
+      { name: 'written', text: 'written' },
+      { from: step, to: step, step: 1000 },
+    );
+    expect(series).toMatchObject([{ labels: { instance: 'a' }, samples: [[step, '1.5']] }]);
+  });
 });
 
 withPrometheus('the daemon', () => {
@@ -463,6 +495,11 @@ sinks: { remoteWrite: { url: '${prometheus.url}/api/v1/write', keyLabel: instanc
       const flow = new Map(await raw(`flow{instance="${instance}"}`));
       const errors = expected.map(([at, value]) => Math.abs(Number(value) - Number(flow.get(at))));
       expect(errors.length).toBe(times.length);
+      const band = `{instance="${instance}",channel="flow"}`;
+      const upper = new Map(await raw(`vaemon_record_expected_upper${band}`));
+      const lower = await raw(`vaemon_record_expected_lower${band}`);
+      expect(lower.length).toBeGreaterThan(0);
+      for (const [time, value] of lower) expect(Number(value)).toBeLessThan(Number(upper.get(time)));
       expect(errors.reduce((sum, error) => sum + error) / errors.length).toBeLessThan(0.3);
     }
   });

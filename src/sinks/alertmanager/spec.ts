@@ -2,7 +2,7 @@
 import { duration, names, urls, whole } from '../../schema/formats';
 import type { Section } from '../../schema/key';
 import { linksSection } from '../notification/describe';
-import { endpointSection } from '../notification/endpoint';
+import { endpointRules, endpointSection } from '../notification/endpoint';
 import { filterSection } from '../notification/filter';
 import { createLiveSettings } from '../notification/live-settings';
 import type { SinkSpec } from '../spec';
@@ -46,6 +46,7 @@ const fixedLabels = ['alertname', 'detector', 'key', 'kind'];
 export const alertmanagerSink: SinkSpec<typeof section> = {
   section,
   rules: [
+    ...endpointRules,
     {
       keys: ['labels'],
       problem({ labels }) {

@@ -2,7 +2,7 @@
 import { identifier, names, path, reloadedWhileSet, url, whole } from '../../schema/formats';
 import type { Section } from '../../schema/key';
 import { linksSection } from '../notification/describe';
-import { endpointSection } from '../notification/endpoint';
+import { endpointRules, endpointSection } from '../notification/endpoint';
 import { filterSection } from '../notification/filter';
 import { createLiveSettings } from '../notification/live-settings';
 import type { SinkSpec } from '../spec';
@@ -50,7 +50,7 @@ const section = {
 
 export const grafanaSink: SinkSpec<typeof section> = {
   section,
-  rules: [],
+  rules: endpointRules,
   async create(settings, { log, openEvents, notifications }) {
     if (settings.url === '') return undefined;
     const live = createLiveSettings(settings);

@@ -1,6 +1,7 @@
 /** HTTP requests of sinks for people: headers from a file, a limit of time, and answers that decide whether to try again. */
 import { duration, path } from '../../schema/formats';
 import type { Parsed, Section } from '../../schema/key';
+import type { SectionRule } from '../../schema/rule';
 import { ask, type HttpRequest } from '../../system/http';
 import { readText } from '../../system/secret';
 
@@ -23,6 +24,22 @@ export const endpointSection = {
     },
     { empty: true },
   ),
+  clientCert: path(
+    {
+      doc: 'PEM file of the client certificate, where the receiver requires one (mTLS). Read before each request. Empty: none.',
+      default: '',
+      reloads: true,
+    },
+    { empty: true },
+  ),
+  clientKey: path(
+    {
+      doc: 'PEM file of the private key of the client certificate. Read before each request.',
+      default: '',
+      reloads: true,
+    },
+    { empty: true },
+  ),
   timeout: duration(
     { doc: 'Limit of one request.', default: '10s', reloads: true },
     { min: 100, timer: true },
@@ -30,6 +47,14 @@ export const endpointSection = {
 } satisfies Section;
 
 export type EndpointSettings = Parsed<typeof endpointSection>;
+
+export const endpointRules: readonly SectionRule<EndpointSettings, object>[] = [
+  {
+    keys: ['clientCert', 'clientKey'],
+    problem: ({ clientCert, clientKey }) =>
+      (clientCert === '') === (clientKey === '') ? undefined : 'and clientKey must be set together',
+  },
+];
 
 /** Longest part of an answer that is read, bytes. */
 const maxAnswerBytes = 65_536;
@@ -55,7 +80,7 @@ export interface EndpointRequest extends Pick<HttpRequest, 'body' | 'method' | '
  * @throws RefusedError if another attempt makes no sense; Error without the path of the URL and without a secret otherwise
  */
 export async function send(
-  { headersFile, ca, timeoutMs }: EndpointSettings,
+  { headersFile, ca, clientCert, clientKey, timeoutMs }: EndpointSettings,
   { url, headers, ...request }: EndpointRequest,
 ): Promise<string> {
   const { status, body } = await ask({
@@ -71,6 +96,7 @@ export async function send(
       ...(headersFile !== '' && parseHeaders(readText(headersFile), headersFile)),
     },
     ca: ca === '' ? undefined : readText(ca),
+    identity: clientCert === '' ? undefined : { cert: readText(clientCert), key: readText(clientKey) },
     timeoutMs,
     cutAfter: maxAnswerBytes,
   });

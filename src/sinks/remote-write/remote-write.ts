@@ -1,7 +1,8 @@
 /**
- * Scores as series of Prometheus, by remote write: surprise and threshold of each device, and what the model expects of each
- * channel. They are sent later than they are accepted, so that no record waits for them.
+ * Scores as series of Prometheus, by remote write: surprise and threshold of each device, and of each channel what the model
+ * expects, with the bounds of the values that are usual. They are sent later than they are accepted, so that no record waits for them.
  */
+import { RunningBand } from '../../domain/band';
 import type { ObserveRecord } from '../../domain/witnessed-record';
 import type { Logger } from '../../logger';
 import { createDelivery, type NotificationCounts } from '../notification/delivery';
@@ -35,10 +36,14 @@ export interface RemoteWriteOptions {
 /** Samples after which a request is sent before the interval is over. */
 const maxSamples = 10_000;
 
+/** Series of each channel. */
+const expectedSeries = ['expected', 'expected_lower', 'expected_upper'] as const;
+
 /** A device with series. */
 interface Device {
   channels: readonly string[];
-  /** Encoded labels of surprise, threshold and the expected value of each channel. */
+  band: RunningBand;
+  /** Encoded labels of surprise, threshold, and the expected value and its bounds of each channel. */
   labels: readonly Uint8Array[];
 }
 
@@ -47,7 +52,7 @@ interface DeviceRecords {
   device: Device;
   /** Unix ms. */
   times: number[];
-  /** Surprise, threshold and the expected values of each record. */
+  /** Surprise, threshold, and the expected values with their bounds of each record. */
   rows: number[];
 }
 
@@ -110,17 +115,18 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
       areLeftOut = true;
       return undefined;
     }
-    const labels = [
-      { __name__: 'vaemon_record_surprise', detector, [keyLabel]: key },
-      { __name__: 'vaemon_record_threshold', detector, [keyLabel]: key },
-      ...channels.map((channel) => ({
-        __name__: 'vaemon_record_expected',
+    const series = (name: string, channel?: string): Uint8Array =>
+      encodeLabels({
+        __name__: `vaemon_record_${name}`,
         detector,
         [keyLabel]: key,
-        channel,
-      })),
+        ...(channel !== undefined && { channel }),
+      });
+    const labels = [
+      ...['surprise', 'threshold'].map((name) => series(name)),
+      ...channels.flatMap((channel) => expectedSeries.map((name) => series(name, channel))),
     ];
-    const device = { channels, labels: labels.map(encodeLabels) };
+    const device = { channels, band: new RunningBand(channels.length), labels };
     devices.set(key, device);
     return device;
   }
@@ -129,7 +135,7 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
     name: 'remoteWrite',
     anomaliesOnly: true,
     notifies: true,
-    observe({ key, timestamp, surprise, threshold }, channels, write) {
+    observe({ key, timestamp, surprise, threshold, anomalous }, channels, write) {
       const records = recordsOf(key, channels);
       if (records === undefined) return;
       const count = channels.length;
@@ -137,8 +143,15 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
       write(values, 0);
       records.times.push(Math.round(timestamp));
       records.rows.push(surprise, threshold);
-      for (let j = count; j < 2 * count; j++) records.rows.push(values[j]!);
-      samples += 2 + count;
+      const { band } = records.device;
+      for (let j = 0; j < count; j++) {
+        const expected = values[count + j]!;
+        const half = band.halfWidth(j);
+        records.rows.push(expected, expected - half, expected + half);
+        // An anomaly does not widen the band by which it is judged.
+        if (!anomalous) band.add(j, values[j]! - expected);
+      }
+      samples += 2 + expectedSeries.length * count;
       if (samples >= maxSamples) flush();
     },
     write: () => Promise.resolve(),

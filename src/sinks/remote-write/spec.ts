@@ -1,14 +1,15 @@
 /** Scores as series of Prometheus. */
 import { duration, text, url, whole } from '../../schema/formats';
 import type { Section } from '../../schema/key';
-import { endpointSection } from '../notification/endpoint';
+import { endpointRules, endpointSection } from '../notification/endpoint';
 import type { SinkSpec } from '../spec';
 
 const section = {
   url: url({
     doc:
       'URL of a receiver of remote writes (1.0), such as `http://prometheus:9090/api/v1/write`. It gets `vaemon_record_surprise` and ' +
-      '`vaemon_record_threshold` of each device, and `vaemon_record_expected` of each channel. Empty: none.',
+      '`vaemon_record_threshold` of each device, and `vaemon_record_expected` of each channel with its bounds `vaemon_record_expected_lower` and ' +
+      '`vaemon_record_expected_upper`. Empty: none.',
     default: '',
   }),
   keyLabel: text(
@@ -20,7 +21,7 @@ const section = {
     (value) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(value) && !/^(detector|channel|__name__)$/.test(value),
   ),
   maxDevices: whole({
-    doc: 'Devices that have series: the first ones since the start. Each has two, and one more for each channel.',
+    doc: 'Devices that have series: the first ones since the start. Each has two, and three more for each channel.',
     default: 1_000,
   }),
   interval: duration({ doc: 'Time between two requests.', default: '5s' }, { min: 100, timer: true }),
@@ -33,7 +34,7 @@ const section = {
 
 export const remoteWriteSink: SinkSpec<typeof section> = {
   section,
-  rules: [],
+  rules: endpointRules,
   async create(settings, { detector: { detector }, log, notifications }) {
     if (settings.url === '') return undefined;
     const { createRemoteWriteSink } = await import('./remote-write');

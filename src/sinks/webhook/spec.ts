@@ -2,7 +2,7 @@
 import { path, reloadedWhileSet, url, whole } from '../../schema/formats';
 import type { Section } from '../../schema/key';
 import { linksSection } from '../notification/describe';
-import { endpointSection } from '../notification/endpoint';
+import { endpointRules, endpointSection } from '../notification/endpoint';
 import { filterSection } from '../notification/filter';
 import { createLiveSettings } from '../notification/live-settings';
 import type { SinkSpec } from '../spec';
@@ -54,6 +54,7 @@ const section = {
 export const webhookSink: SinkSpec<typeof section> = {
   section,
   rules: [
+    ...endpointRules,
     {
       keys: ['urlFile', 'url'],
       problem: ({ url: given, urlFile }) =>

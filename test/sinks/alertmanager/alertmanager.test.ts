@@ -43,6 +43,8 @@ function create(
         runbook: 'https://r/runbooks.md#vaemonanomaly',
       },
       headersFile: '',
+      clientCert: '',
+      clientKey: '',
       ca: '',
       timeoutMs: 1_000,
     },

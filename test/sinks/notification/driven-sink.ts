@@ -6,7 +6,7 @@ import { createRecordedLog } from '../../runtime/recorded-log';
 import { createCounts, createSimulatedTiming } from './simulated';
 
 /** Settings of every endpoint. */
-export const endpoint = { headersFile: '', ca: '', timeoutMs: 2_000 };
+export const endpoint = { headersFile: '', ca: '', clientCert: '', clientKey: '', timeoutMs: 2_000 };
 
 export function driveSink(createSink: (options: EventSinkOptions) => Sink) {
   const { counted, counts } = createCounts();

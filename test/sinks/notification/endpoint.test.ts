@@ -15,7 +15,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const settings = { headersFile: '', ca: '', timeoutMs: 2_000 };
+const settings = { headersFile: '', ca: '', clientCert: '', clientKey: '', timeoutMs: 2_000 };
 
 test.each([
   [200, undefined],

@@ -1,8 +1,11 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { uncompress } from 'snappy';
 import {
   createRemoteWriteSink,
   type RemoteWriteSettings,
 } from '../../../src/sinks/remote-write/remote-write';
+import { encodeLabels, encodeWriteRequest, type Sample } from '../../../src/sinks/remote-write/write-request';
 import { createRecordedLog } from '../../runtime/recorded-log';
 import { startServer, stopServers } from '../../system/http-server';
 import { createCounts, createSimulatedTiming } from '../notification/simulated';
@@ -26,6 +29,8 @@ async function create(given: Partial<RemoteWriteSettings> = {}, status: (n: numb
     intervalMs: 5_000,
     maxQueued: 2,
     headersFile: '',
+    clientCert: '',
+    clientKey: '',
     ca: '',
     timeoutMs: 2_000,
     ...given,
@@ -101,4 +106,52 @@ test('what waits is sent at the stop', async () => {
   observe('a', 1000);
   await sink.close();
   expect(counted.delivered).toBe(1);
+});
+
+test('each channel has the expected value, and its bounds from the twenty-first normal record on', async () => {
+  const bodies: Buffer[] = [];
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      bodies.push(Buffer.concat(parts));
+      response.writeHead(204).end();
+    });
+  }).listen(0, '127.0.0.1');
+  try {
+    await new Promise((resolve) => server.once('listening', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { sink } = await create({ url });
+    // Errors of 2, and one of 100 that is an anomaly: it does not widen the band.
+    for (let i = 1; i <= 22; i++) {
+      const anomalous = i === 10;
+      sink.observe(
+        { partition: 0, key: 'a', timestamp: i, surprise: 1, threshold: 3, aboveBaseline: 1, anomalous },
+        ['flow'],
+        (into, at) => into.set([anomalous ? 107 : 9, 7], at),
+      );
+    }
+    await sink.close();
+    const samples = (values: readonly number[], from: number): Sample[] =>
+      values.map((value, i): Sample => [from + i, value]);
+    const labels = (name: string, channel?: string) =>
+      encodeLabels({
+        __name__: `vaemon_record_${name}`,
+        detector: 'plant',
+        key: 'a',
+        ...(channel && { channel }),
+      });
+    const expected = await encodeWriteRequest([
+      { labels: labels('surprise'), samples: samples(new Array<number>(22).fill(1), 1) },
+      { labels: labels('threshold'), samples: samples(new Array<number>(22).fill(3), 1) },
+      { labels: labels('expected', 'flow'), samples: samples(new Array<number>(22).fill(7), 1) },
+      { labels: labels('expected_lower', 'flow'), samples: samples([1], 22) },
+      { labels: labels('expected_upper', 'flow'), samples: samples([13], 22) },
+    ]);
+    expect(bodies).toHaveLength(1);
+    expect(await uncompress(bodies[0]!)).toEqual(await uncompress(expected));
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });
