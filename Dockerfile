@@ -33,9 +33,8 @@ COPY data/host/*.csv* ./data/host/
 USER 1000:1000
 VOLUME /var/lib/vaemon
 EXPOSE 9464
-# A first training does not block this page; /readyz is for whoever sends traffic. Where a file has another http.port, set
-# VAEMON_HTTP_PORT to it, too.
+# A first training does not block this page; /readyz is for whoever sends traffic. The port is that of the configuration (http.portFile).
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.VAEMON_HTTP_PORT ?? 9464}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const port = require('fs').readFileSync(process.env.VAEMON_HTTP_PORT_FILE ?? '/tmp/vaemon-port', 'utf8').trim(); fetch(`http://127.0.0.1:${port}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "dist/main.js"]
 CMD ["demo"]

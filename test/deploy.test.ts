@@ -166,6 +166,13 @@ test('the chart has the same alert rules: UPDATE_DOCS=1 npx jest test/deploy.tes
   expect(read(copy)).toBe(read('prometheus/vaemon.rules.yml'));
 });
 
+test.each(Object.keys(dashboards))('the chart has the dashboard %s', (file) => {
+  const copy = `helm/vaemon/files/dashboards/${path.basename(file)}`;
+  const original = `grafana/dashboards/${path.basename(file)}`;
+  if (process.env['UPDATE_DOCS'] === '1') writeFileSync(path.join(deploy, copy), read(original));
+  expect(read(copy)).toBe(read(original));
+});
+
 test('the chart has the version of the program', () => {
   const { version } = JSON.parse(readFileSync(path.join(deploy, '../package.json'), 'utf8')) as {
     version: string;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { hashConfigFiles } from '../config/files';
-import { loadSettings } from '../config/load';
+import { defaultsFile, loadSettings } from '../config/load';
 import type { Settings } from '../config/settings';
 import { writeSettings } from '../config/written';
 import { startDaemon } from '../runtime/daemon';
@@ -58,8 +58,8 @@ export async function runDaemon(
 ): Promise<void> {
   const load = (): Promise<Settings> => loadSettings(path, { env, overrides });
   // Before the files are read: a change meanwhile is found later.
-  const loadedHash = await hashConfigFiles(path);
-  const files = { hash: () => hashConfigFiles(path), load, loadedHash };
+  const hash = (): Promise<string> => hashConfigFiles(path, defaultsFile(env));
+  const files = { load, loadedHash: await hash(), hash };
   const settings = await load();
   const status = stdout.isTTY === true ? createStatusLine(stdout) : undefined;
   const output = status?.stream ?? stdout;

@@ -15,6 +15,13 @@ export const daemonSchema = nameVariables({
   http: {
     host: host({ doc: 'Address that the HTTP server listens on.', default: '127.0.0.1' }),
     port: whole({ doc: 'Port of the HTTP server. 0: any free port.', default: 9464 }, { min: 0, max: 65535 }),
+    portFile: path(
+      {
+        doc: 'File to which the port is written once the server listens, for a check of health that does not know it. Empty: none.',
+        default: '',
+      },
+      { empty: true },
+    ),
   },
   api: {
     reading: choice(

@@ -69,8 +69,12 @@ function duplicateNames(detectors: Settings['detectors']): ConfigProblem[] {
   });
 }
 
+/** The file of `VAEMON_DEFAULTS`; empty = none. */
+export const defaultsFile = ({ [defaultsVariable]: file = '' }: Layers['env']): string => file;
+
 /** The file of `VAEMON_DEFAULTS`, checked by itself. */
-async function readDefaults({ [defaultsVariable]: file = '' }: Layers['env']): Promise<ConfigFile> {
+async function readDefaults(env: Layers['env']): Promise<ConfigFile> {
+  const file = defaultsFile(env);
   if (file === '') return { file, document: undefined, problems: [] };
   const { document, problems } = await readConfigFile(file);
   const alone = evaluate(daemonSchema, [], file, document, { env: {}, overrides: {} });

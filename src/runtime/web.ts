@@ -1,6 +1,7 @@
 /** The web server of the process: metrics, health, readiness, and the API of its detectors. */
 import type { DaemonSettings } from '../config/settings';
 import type { Logger } from '../logger';
+import { writeAtomically } from '../system/atomic-write';
 import { readSecret } from '../system/secret';
 import { isLoopbackAddress, shortestToken, type AccessRules } from '../web/api/access';
 import { createApi, type ApiOptions } from '../web/api/api';
@@ -48,6 +49,10 @@ export async function startWeb({ daemon, version, detectors, audit, log, ...page
     log,
   });
   const { url, host } = web.address;
+  if (http.portFile !== '')
+    await writeAtomically(http.portFile, `${new URL(url).port}\n`).catch((err: unknown) =>
+      log.error('the port cannot be written to its file', { path: http.portFile, err }),
+    );
   const reading = describeReading(settings, host);
   const changes =
     settings.tokenFile === '' ? 'off, as api.tokenFile is not set' : 'with the token of api.tokenFile';

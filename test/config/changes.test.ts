@@ -122,4 +122,11 @@ test('the hash of the files changes with their contents and names, also behind l
   await writeFile(join(path, 'detectors/fan.yaml'), '');
   expect(await hashConfigFiles(path)).not.toBe(second);
   expect(await hashConfigFiles(join(folder, 'nothing'))).not.toBe(first);
+  // The file of VAEMON_DEFAULTS is followed, too.
+  const defaults = join(folder, 'defaults.yaml');
+  await writeFile(defaults, 'log: { level: info }');
+  const withDefaults = await hashConfigFiles(path, defaults);
+  expect(await hashConfigFiles(path, defaults)).toBe(withDefaults);
+  await writeFile(defaults, 'log: { level: debug }');
+  expect(await hashConfigFiles(path, defaults)).not.toBe(withDefaults);
 });

@@ -53,7 +53,7 @@ describe('what a configuration yields', () => {
     const { daemon, detectors } = await loadSettings(join(folder, 'pump.yaml'), { env: {} });
     expect(daemon).toEqual({
       role: 'all',
-      http: { host: '127.0.0.1', port: 9464 },
+      http: { host: '127.0.0.1', port: 9464, portFile: '' },
       api: { reading: 'loopback', readTokenFile: '', tokenFile: '' },
       reload: { intervalMs: 5000 },
       metrics: { openEvents: 100 },
@@ -166,7 +166,7 @@ describe('which value wins', () => {
     });
     const env = { VAEMON_DEFAULTS: join(folder, 'image.yaml'), VAEMON_LOG_FORMAT: 'text' };
     const { daemon } = await loadSettings(join(folder, 'own'), { env });
-    expect(daemon.http).toEqual({ host: '127.0.0.1', port: 9000 });
+    expect(daemon.http).toMatchObject({ host: '127.0.0.1', port: 9000 });
     expect(daemon.store.path).toBe('/models');
     expect(daemon.log.format).toBe('text');
   });

@@ -144,6 +144,20 @@ withHelm('the chart', () => {
     expect(JSON.stringify(parse(expected))).not.toContain('localhost');
   });
 
+  test('the dashboards are those of deploy/grafana, with the label of the sidecar of Grafana', () => {
+    const map = fleet.find(({ metadata }) => metadata.name.endsWith('-dashboards')) as unknown as {
+      metadata: { labels: Record<string, string> };
+      data: Record<string, string>;
+    };
+    expect(map.metadata.labels).toMatchObject({ grafana_dashboard: '1' });
+    const folder = path.join(__dirname, '../../deploy/grafana/dashboards');
+    const wanted = readdirSync(folder).map((name) => [
+      name,
+      readFileSync(path.join(folder, name), 'utf8').trim(),
+    ]);
+    expect(map.data).toEqual(Object.fromEntries(wanted));
+  });
+
   test('gives targets the job that the alert rules select', () => {
     const spec = fleet.find(({ kind }) => kind === 'ServiceMonitor')!.spec as { jobLabel: string };
     const service = fleet.find(({ kind }) => kind === 'Service')!;

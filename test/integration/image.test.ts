@@ -7,7 +7,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { until } from './kafka/broker';
-import { freePort } from './prometheus-server';
 
 jest.setTimeout(900_000);
 
@@ -120,9 +119,14 @@ test('the image runs the demo, answers its health check, and has no other packag
   const { stage, start } = build();
   const cwd = placed(stage.workdir, stage);
   const [node, ...program] = start['ENTRYPOINT']!;
-  const port = String(await freePort());
   const store = path.join(stage.folder, 'var/lib/vaemon');
-  const env = { ...environmentOf(stage), VAEMON_HTTP_PORT: port, VAEMON_STORE_PATH: store };
+  // The check finds the port that the program has chosen.
+  const env = {
+    ...environmentOf(stage),
+    VAEMON_HTTP_PORT: '0',
+    VAEMON_HTTP_PORT_FILE: path.join(stage.folder, 'vaemon-port'),
+    VAEMON_STORE_PATH: store,
+  };
 
   const settings = execFileSync(node!, [...program, 'config', 'print', 'config/kafka'], {
     cwd,

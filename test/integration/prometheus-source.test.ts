@@ -465,7 +465,7 @@ sinks: { remoteWrite: { url: '${prometheus.url}/api/v1/write', keyLabel: instanc
     expect(second.log('reading from Prometheus')[0]).toMatchObject({
       scoredUpTo: new Date(stored - 1).toISOString(),
     });
-    await until(async () => (await scored(second)) >= 15 * devices.length, 60_000);
+    await until(async () => (await scored(second)) >= 30 * devices.length, 60_000);
     const [consumed, warmUps] = [
       await second.metric('vaemon_records_consumed_total'),
       await second.metric('vaemon_records_warm_up_total'),

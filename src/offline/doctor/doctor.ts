@@ -7,6 +7,7 @@ import { firstLineOf } from '../../system/error-text';
 import { ok, wrong, type Finding } from './finding';
 import { examineKafka } from './kafka';
 import { examineMemory } from './memory';
+import { examinePast } from './past';
 import { examineServices } from './services';
 import { examineStore, examineStored } from './store';
 
@@ -38,6 +39,7 @@ export async function examine({
       ...(await examineFiles(settings)),
       examineMemory(settings, kafka.partitions),
       ...(await examineStored({ settings, daemon, openSession })),
+      ...(await examinePast(settings, daemon)),
     ];
     findings.push(...own.map((finding) => ({ ...finding, detector })));
   }

@@ -148,7 +148,7 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
         const expected = values[count + j]!;
         const half = band.halfWidth(j);
         records.rows.push(expected, expected - half, expected + half);
-        // An anomaly does not widen the band by which it is judged.
+        // An anomaly does not widen the band.
         if (!anomalous) band.add(j, values[j]! - expected);
       }
       samples += 2 + expectedSeries.length * count;
