@@ -1,4 +1,6 @@
 /** `vaemon init --prometheus` against a real Prometheus: the proposal, and queries that make no detector. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { parse } from 'yaml';
@@ -56,6 +58,16 @@ withPrometheus('three pumps, two hours', () => {
         { __name__: 'energy_total', instance, job: 'plant' },
         15_000,
         (time) => (time - end) / 1000 + 1e6,
+      ),
+      series(
+        { __name__: 'process_cpu_seconds_total', instance, job: 'plant' },
+        15_000,
+        (time) => (time - end) / 9000 + 900 + wave(time, 7),
+      ),
+      series(
+        { __name__: 'process_resident_memory_bytes', instance, job: 'plant' },
+        15_000,
+        (time) => 2e8 + 1e7 * wave(time, 7),
       ),
       series({ __name__: 'nothing', instance, job: 'plant' }, 15_000, () => NaN),
       series({ __name__: 'endless', instance, job: 'plant' }, 15_000, () => Infinity),
@@ -178,6 +190,27 @@ withPrometheus('three pumps, two hours', () => {
     expect(parse(text)).toMatchObject({
       source: { prometheus: { step: '30s', delay: '2m', keyLabels: ['job', 'instance'] } },
     });
+  });
+
+  test('the commands of docs/prometheus.md, with this server', () => {
+    const root = path.join(__dirname, '../..');
+    const page = readFileSync(path.join(root, 'docs/prometheus.md'), 'utf8');
+    const [, commands] = /```sh\n(.*?)```/s.exec(page)!;
+    expect(commands).toContain('http://localhost:9090');
+    const output = execFileSync(
+      'bash',
+      [
+        '-ec',
+        `vaemon() { node ${path.join(root, 'dist/main.js')} "$@"; }\n${commands!.replaceAll('http://localhost:9090', prometheus.url)}`,
+      ],
+      {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...process.env, VAEMON_STORE_PATH: path.join(folder, 'store') },
+      },
+    );
+    expect(output).toMatch(/2 channels in values: .*process_resident_memory_bytes/);
+    expect(output).toMatch(/^0 wrong, \d+ warnings$/m);
   });
 
   test('another answer to the question of the labels is sampled again', async () => {
