@@ -1,9 +1,11 @@
 /** `training`: when models are trained, and on which records. */
+import { givenConditions } from '../domain/record';
 import {
   choice,
   cron,
   duration,
   flag,
+  oneOf,
   path,
   shareOrNone,
   show,
@@ -109,7 +111,7 @@ export const trainingSection = {
         doc:
           'CSV or NDJSON file (`.csv`, `.ndjson`, `.jsonl`, also `.gz`) with older records, for a Kafka topic or a Prometheus that keeps too ' +
           'few. A training reads it in addition: of each device the records before the first one of the source, the newest ones, up to ' +
-          '`training.maxRecords` in all. Empty: none.',
+          '`training.maxRecords` in all. For images: a folder of PNG and JPEG files, or an idx file. Empty: none.',
         default: '',
       },
       { empty: true },
@@ -215,7 +217,14 @@ export const trainingRules: readonly Rule<TrainingSettings>[] = [
       const { path: file } = historyFrom;
       if (file === '') return undefined;
       if (source.kind === 'file') return 'is for other sources: a file source has its history in source.file';
-      if (record.kind === 'image') return 'is for sensor records only';
+      if (record.kind === 'image') {
+        const given = givenConditions(record.conditions);
+        if (given.length > 0)
+          return `has images without conditions, but the detector has ${oneOf(given.map(({ name }) => name))}`;
+        return /\.(csv|ndjson|jsonl)(\.gz)?$/.test(file)
+          ? `must be a folder of PNG and JPEG files, or an idx file (got ${show(file)})`
+          : undefined;
+      }
       if (!/\.(csv|ndjson|jsonl)(\.gz)?$/.test(file))
         return `must be a CSV or NDJSON file (got ${show(file)})`;
       const absent = (['key', 'timestamp'] as const).find((name) => fields[name] === '');

@@ -10,6 +10,19 @@ export interface WitnessedRecord {
   /** The surprise less that rise: what the threshold of the detector is compared with. */
   aboveBaseline: number;
   anomalous: boolean;
+  /** Of an anomalous image: keeps what is needed to draw where it is odd. */
+  image?: () => OddImage;
+}
+
+/** Draws an image with the places where it is odd. */
+export type OddImage = () => DrawnImage;
+
+export interface DrawnImage {
+  /** Pixels. */
+  width: number;
+  height: number;
+  /** RGB, row by row. Shape [height, width, 3]. */
+  pixels: Uint8Array;
 }
 
 /** Writes the actual value of each channel, and after them the expected ones, from `at` on; NaN where there is none. */

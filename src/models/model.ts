@@ -126,8 +126,8 @@ export interface Model {
   readonly warmUpSteps: number;
   /** Weights that come from elsewhere and are never trained, by the names that they have there; absent if there are none. */
   readonly frozen?: Weights;
-  /** Learns constants such as scales, once before the training; absent if there are none. */
-  readonly prepare?: (windows: WindowArrays, random: Random) => void;
+  /** Learns constants such as scales from `count` windows in turn, once before the training; absent if there are none. */
+  readonly prepare?: (windows: Iterable<WindowArrays>, count: number, random: Random) => void;
   /** The model inside that a training fits instead, to its examples of windows; absent if it is the model itself. */
   readonly inside?: {
     readonly model: Model;

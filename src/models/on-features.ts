@@ -185,13 +185,26 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
     );
   }
 
-  function prepare({ x, count }: WindowArrays, random: Random): void {
-    const ofStage = inChunks(x, dim, count, (rows) => stage.apply(rows));
+  function prepare(windows: Iterable<WindowArrays>, images: number, random: Random): void {
+    const ofStage = new Float32Array(images * values);
+    const mean = new Float64Array(dim);
+    let image = 0;
+    for (const { x, count } of windows) {
+      for (let i = 0; i < count * dim; i++) mean[i % dim]! += x[i]! / images;
+      for (let from = 0; from < count; from += rowsAtOnce(dim)) {
+        const rows = Math.min(rowsAtOnce(dim), count - from);
+        const part = x.slice(from * dim, (from + rows) * dim);
+        scoped(() =>
+          ofStage.set(stage.apply(tf.tensor2d(part, [rows, dim])).dataSync(), (image + from) * values),
+        );
+      }
+      image += count;
+    }
     const moments = momentsOf(ofStage, partDim);
     const scale = scalesOf(moments.variance);
     assign(learned.centre, moments.mean);
     assign(learned.scale, scale);
-    assign(learned.mean, momentsOf(x.subarray(0, count * dim), dim).mean);
+    assign(learned.mean, mean);
     if (typical === undefined) return;
     // In place: they may be hundreds of megabytes.
     ofStage.forEach((value, i) => {
@@ -266,28 +279,6 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
 
 function assign(variable: tf.Variable, values: Float32Array | Float64Array): void {
   scoped(() => variable.assign(tf.tensor(Float32Array.from(values), variable.shape)));
-}
-
-/** The values that are computed of rows of x, row by row. */
-function inChunks(
-  x: Float32Array,
-  dim: number,
-  count: number,
-  compute: (x: tf.Tensor2D) => tf.Tensor2D,
-): Float32Array {
-  let all: Float32Array | undefined;
-  for (let from = 0; from < count; from += rowsAtOnce(dim)) {
-    const rows = Math.min(rowsAtOnce(dim), count - from);
-    const part = x.slice(from * dim, (from + rows) * dim);
-    const values = scoped(() =>
-      compute(tf.tensor2d(part, [rows, dim]))
-        .dataSync<'float32'>()
-        .slice(),
-    );
-    all ??= new Float32Array((values.length / rows) * count);
-    all.set(values, (values.length / rows) * from);
-  }
-  return all ?? new Float32Array();
 }
 
 /** Mean and variance of each column. */

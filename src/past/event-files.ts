@@ -14,6 +14,7 @@ import { runConcurrently } from '../system/concurrency';
 import { errorCode, fileState, unlessMissing } from '../system/file-system';
 import { isObject } from '../system/json';
 import { incomingName, removeTemporaries } from '../system/temporary-names';
+import { storedPicture } from './event-picture';
 import type { EventLabel, PastEvent, WholeEvent } from './event-records';
 import { emptyColumns, type RecordColumns } from './recent-records';
 
@@ -68,7 +69,7 @@ export function createEventFiles(folder: string) {
         prepared = true;
       }
       const path = pathOf(whole.event.id);
-      await writeAtomically(path, encodeEvent(whole));
+      await writeAtomically(path, await encodeEvent(whole));
       known.set(`${stemOf(whole.event.id)}.json`, await fileState(path));
     },
     async remove(id: string): Promise<void> {
@@ -147,7 +148,8 @@ const mostReads = 16;
 const digits = (value: number): number | null =>
   Number.isFinite(value) ? Number(value.toPrecision(7)) : null;
 
-function encodeEvent({ channels, records, ...past }: WholeEvent): string {
+async function encodeEvent({ channels, records, picture, ...past }: WholeEvent): Promise<string> {
+  const jpeg = await picture?.jpeg();
   const { timestamps, surprise, threshold, actual, expected } = records;
   const stored = {
     schema,
@@ -160,6 +162,7 @@ function encodeEvent({ channels, records, ...past }: WholeEvent): string {
       actual: actual.map((values) => values.map(digits)),
       expected: expected.map((values) => values.map(digits)),
     },
+    ...(picture && jpeg !== undefined && { picture: { surprise: picture.surprise, jpeg } }),
   };
   return `${JSON.stringify(stored)}\n`;
 }
@@ -169,10 +172,11 @@ function decodeEvent(text: string, path: string): WholeEvent {
   try {
     const stored: unknown = JSON.parse(text);
     if (!isObject(stored) || stored['schema'] !== schema) throw new Error(`no event of the schema ${schema}`);
-    const { event, reportedAt, updatedAt, by, revision, label, channels, records } =
+    const { event, reportedAt, updatedAt, by, revision, label, channels, records, picture } =
       stored as unknown as PastEvent & {
         channels: string[];
         records: Record<keyof RecordColumns, never[]>;
+        picture?: { surprise: number; jpeg: string };
       };
     if (typeof event.id !== 'string' || typeof reportedAt !== 'number') throw new Error('no event');
     const columns = emptyColumns(channels.length);
@@ -192,6 +196,7 @@ function decodeEvent(text: string, path: string): WholeEvent {
         actual: columns.actual.map((_, j) => numbers(records.actual[j]!)),
         expected: columns.expected.map((_, j) => numbers(records.expected[j]!)),
       },
+      ...(picture && { picture: storedPicture(picture.surprise, picture.jpeg) }),
     };
   } catch (cause) {
     throw new Error(`${path} is not an event: ${(cause as Error).message}`, { cause });

@@ -1,6 +1,8 @@
 /** The events of a detector with the records around each, bounded in number and size. */
 import type { AnomalyEvent } from '../domain/event';
 import type { LabelName } from '../domain/label';
+import type { OddImage } from '../domain/witnessed-record';
+import { createEventPicture, type EventPicture } from './event-picture';
 import {
   dropNewest,
   emptyColumns,
@@ -37,6 +39,25 @@ export interface WholeEvent extends PastEvent {
   /** Names of the channels of `records`. */
   channels: readonly string[];
   records: RecordColumns;
+  /** Of images. */
+  picture?: EventPicture;
+}
+
+/** An anomalous image. */
+export interface ObservedImage {
+  /** Event time, Unix ms. */
+  timestamp: number;
+  picture: EventPicture;
+}
+
+/** The more surprising one of the newest image and an earlier one. */
+export function odderImage(
+  earlier: ObservedImage | undefined,
+  { timestamp, surprise }: { timestamp: number; surprise: number },
+  keep: () => OddImage,
+): ObservedImage {
+  if (earlier !== undefined && earlier.picture.surprise >= surprise) return earlier;
+  return { timestamp, picture: createEventPicture(surprise, keep()) };
 }
 
 /** Most records of an event after those before it; beyond it, every second one is dropped. */
@@ -84,7 +105,12 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
     changed.add(one.event.id);
   }
 
-  function begin(past: PastEvent, channels: readonly string[], recent: RecentRecords | undefined): void {
+  function begin(
+    past: PastEvent,
+    channels: readonly string[],
+    recent: RecentRecords | undefined,
+    image: ObservedImage | undefined,
+  ): void {
     const { event } = past;
     const earlier = followed.get(event.key);
     if (earlier !== undefined) finish(earlier);
@@ -94,6 +120,7 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       ...past,
       channels,
       records,
+      ...(image !== undefined && image.timestamp >= event.start && { picture: image.picture }),
       left: undefined,
       before: records.timestamps.length,
       stride: 1,
@@ -124,13 +151,22 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
     one.stride *= 2;
   }
 
-  function wholeOf({ event: { id }, channels, records }: WholeEvent): WholeEvent {
-    return { ...events.get(id)!, channels, records };
+  function wholeOf({ event: { id }, channels, records, picture }: WholeEvent): WholeEvent {
+    return { ...events.get(id)!, channels, records, ...(picture && { picture }) };
   }
 
   return {
-    /** Notes an event as it is reported. @param recent the newest records of its device */
-    report(event: AnomalyEvent, channels: readonly string[], recent: RecentRecords | undefined): PastEvent {
+    /**
+     * Notes an event as it is reported.
+     * @param recent the newest records of its device
+     * @param image the oddest of its newest images
+     */
+    report(
+      event: AnomalyEvent,
+      channels: readonly string[],
+      recent: RecentRecords | undefined,
+      image?: ObservedImage,
+    ): PastEvent {
       const known = events.get(event.id);
       const at = now();
       const past: PastEvent = {
@@ -147,13 +183,27 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       const isAgain = event.status === 'open' && known !== undefined && known.event.status !== 'open';
       if (one?.event.id === event.id && !isAgain) {
         if (event.status !== 'open') one.left = around;
-      } else if (event.kind === 'anomaly' && (known === undefined || isAgain)) begin(past, channels, recent);
+      } else if (event.kind === 'anomaly' && (known === undefined || isAgain))
+        begin(past, channels, recent, image);
       return past;
     },
-    /** Adds the newest record of a device, if one of its events is followed. Cheap if none is. */
-    follow(key: string, recent: RecentRecords): void {
+    /**
+     * Adds the newest record of a device, if one of its events is followed. Cheap if none is.
+     * @param image the oddest of its newest images
+     */
+    follow(key: string, recent: RecentRecords, image?: ObservedImage): void {
       if (followed.size === 0) return;
       const one = followed.get(key);
+      if (
+        one?.left === undefined &&
+        image !== undefined &&
+        one !== undefined &&
+        image.timestamp >= one.event.start &&
+        image.picture.surprise > (one.picture?.surprise ?? -Infinity)
+      ) {
+        one.picture = image.picture;
+        changed.add(one.event.id);
+      }
       // After a restart the event has its most important channels alone, and gets no further records.
       if (one === undefined || one.channels.length !== recent.channels) return;
       addRecord(one, recent);
@@ -161,7 +211,7 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
     },
     /** Takes in an event of an earlier process. */
     restore(whole: WholeEvent): void {
-      const { channels, records, ...past } = whole;
+      const { channels, records, picture, ...past } = whole;
       const { id, key, status, kind } = past.event;
       events.set(id, past);
       foreign.add(id);
@@ -170,6 +220,7 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
           ...past,
           channels,
           records,
+          ...(picture && { picture }),
           left: undefined,
           before: Math.min(around, records.timestamps.length),
           stride: 1,

@@ -16,7 +16,9 @@ import { processName } from './processes';
 import {
   createEventRecords,
   withTopChannels,
+  odderImage,
   type EventLabel,
+  type ObservedImage,
   type PastEvent,
   type WholeEvent,
 } from './event-records';
@@ -26,6 +28,8 @@ import { createStoredScores, type DeviceScores } from './stored-scores';
 
 interface Device extends DeviceScores {
   recent: RecentRecords;
+  /** The oddest of its newest anomalous images in a row. */
+  image?: ObservedImage | undefined;
 }
 
 export interface PastOptions {
@@ -155,7 +159,9 @@ export async function openPast(options: PastOptions) {
 
   function report(events: readonly AnomalyEvent[], names = channels): void {
     for (const event of events) {
-      const past = records.report(event, names, devices.get(event.key)?.recent);
+      const device = devices.get(event.key);
+      const past = records.report(event, names, device?.recent, device?.image);
+      if (event.status !== 'open') delete device?.image;
       for (const listener of listeners) listener(past);
     }
   }
@@ -210,9 +216,10 @@ export async function openPast(options: PastOptions) {
   }
 
   /** An event whose file is missing or damaged has no records. */
-  async function readStored(id: string): Promise<Pick<WholeEvent, 'channels' | 'records'>> {
+  async function readStored(id: string): Promise<Pick<WholeEvent, 'channels' | 'records' | 'picture'>> {
     const stored = await files.read(id).catch(() => undefined);
-    return { channels: stored?.channels ?? [], records: stored?.records ?? emptyColumns(0) };
+    const { channels: names = [], records: columns = emptyColumns(0), picture } = stored ?? {};
+    return { channels: names, records: columns, ...(picture && { picture }) };
   }
 
   async function saveScores(): Promise<void> {
@@ -241,7 +248,8 @@ export async function openPast(options: PastOptions) {
       recent.add(timestamp, surprise, threshold, aboveBaseline, write);
       device.minutes.add(record, () => recent.opening(events.openRecords, events.openWindow));
       unsaved.add(partition);
-      records.follow(key, recent);
+      device.image = record.image && odderImage(device.image, record, record.image);
+      records.follow(key, recent, device.image);
     },
     /** Call with the events that the newest record opens or closes. */
     report,
@@ -343,5 +351,6 @@ function withoutRecords(whole: WholeEvent): PastEvent {
   const past: PastEvent & Partial<WholeEvent> = { ...whole };
   delete past.channels;
   delete past.records;
+  delete past.picture;
   return past;
 }

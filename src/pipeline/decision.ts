@@ -115,6 +115,7 @@ export async function decideChunk(
           threshold: raised,
           aboveBaseline: surprise - (raised - threshold),
           anomalous,
+          ...(anomalous && scored?.keepImage && { image: () => scored.keepImage!(window) }),
         },
         detector.state.channels,
         (into, from) => writeValues(scored, window, records, chunk.rows[at]!, into, from),

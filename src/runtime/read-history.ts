@@ -2,6 +2,7 @@
 import type { DetectorSettings } from '../config/settings';
 import { meaningOf, type Label } from '../domain/label';
 import type { Origin } from '../domain/record';
+import { isIdxPath } from '../domain/recording';
 import { createLimitCheck } from '../domain/signal';
 import type { DecodedBatch } from '../codecs/codec';
 import { createRecordDecoder, type RecordDecoder } from '../pipeline/record-decoder';
@@ -138,10 +139,7 @@ async function readOlder(
   const { timestampFormat, timeZone } = fields;
   const limit = Math.max(0, training.maxRecords - newer.reduce((sum, { rows }) => sum + rows.length, 0));
   const readFile = createFileHistory({ path, columns, timestampFormat, timeZone }, Infinity);
-  const { decode } = createRecordDecoder(
-    isCsv(path) ? { ...settings, fields: { ...fields, ...csvFields } } : settings,
-    { format: 'json', table },
-  );
+  const { decode } = createRecordDecoder(asInFile(settings), { format: 'json', table });
   const first = firstTimes(newer);
   const isOlder = ({ records }: Chunk, row: number): boolean =>
     records.timestamps[row]! < (first.get(records.keys[row]!) ?? Infinity);
@@ -162,6 +160,20 @@ async function readOlder(
   });
   const records = chunks.reduce((sum, { rows }) => sum + numbersIn(rows).length, 0);
   return { chunks, report: { path, records, overlapping } };
+}
+
+/** How the records of the file are read, where it differs from those of the source. */
+function asInFile(settings: DetectorSettings): DetectorSettings {
+  const { fields, record, training } = settings;
+  if (isCsv(training.historyFrom.path)) return { ...settings, fields: { ...fields, ...csvFields } };
+  if (record.kind !== 'image') return settings;
+  // Each file is an image, whatever is around those of the source.
+  const format = isIdxPath(training.historyFrom.path) ? 'raw' : 'auto';
+  return {
+    ...settings,
+    fields: { ...fields, image: '' },
+    record: { ...record, image: { ...record.image, format } },
+  };
 }
 
 /** Where the reader of CSV files puts the parts of a record. */

@@ -3,9 +3,9 @@ import type { MemoryPolicy, MemorySnapshot } from '../calibration/memory';
 import { createSurpriseScale, type Tests } from '../calibration/surprise';
 import type { CategoryTable } from '../domain/condition';
 import type { Contribution, DeviceBaseline, NearestNormal } from '../domain/detection';
-import type { Box } from '../domain/image';
 import type { Values } from '../domain/record';
 import type { WindowBatch, WindowShape } from '../domain/window';
+import type { OddImage } from '../domain/witnessed-record';
 import { disposeModel, type Model } from '../models/model';
 import { createAssessor, type RawScores } from './assess';
 import { createChannelStatistic } from './channels';
@@ -14,7 +14,8 @@ import { createExplainer, createImageExplainer, offDimensions } from './explain'
 import { createGroupReader } from './group';
 import { createMemoryFactory, type DeviceMemories, type DeviceMemory } from './memory';
 import { describeRegions, isInside } from './odd-regions';
-import { createOddness, type OddRegion } from './oddness';
+import { paintHeat } from './heat-map';
+import { createOddness, type Heat, type OddRegion } from './oddness';
 import { createRanking } from './ranking';
 import { meaned, meanOf } from './statistics';
 import { createVersionBatch, type VersionState } from './version-state';
@@ -44,6 +45,8 @@ export interface Scores extends Calibrated {
    * `nearestNormal.reconstruction`. Repeatable.
    */
   explain(window: number): { contributions: Contribution[]; nearestNormal: NearestNormal };
+  /** Keeps of an image what is needed to draw where it is odd, after the batch has changed. Of images only. */
+  keepImage?(window: number): OddImage;
 }
 
 /** Surprise of a batch. */
@@ -84,16 +87,6 @@ export interface Detector {
   release(): void;
   /** Disposes engine and model. */
   dispose(): void;
-}
-
-/** How odd each pixel of an image is. */
-export interface Heat {
-  /** 1 = as usual at that place. Shape [height, width]. */
-  ofPixels: Float32Array;
-  /** The largest value in one normal image of a hundred; undefined if the version does not know it. */
-  high: number | undefined;
-  /** The regions that a detection names. */
-  regions: readonly Box[];
 }
 
 /** Columns of a batch that depend on the memory of devices. Each of shape [count]. */
@@ -219,6 +212,12 @@ export function createDetector(
   const regionsOf = (raw: RawScores, window: number): OddRegion[] =>
     oddness!.regions(oddness!.map(valuesOf(raw.deviance, window)));
 
+  function keepImage(batch: WindowBatch, raw: RawScores, window: number): OddImage {
+    const bytes = valuesOf(batch.values, window).slice();
+    const map = oddness!.map(valuesOf(raw.deviance, window));
+    return () => paintHeat(bytes, image!, oddness!.heat(map));
+  }
+
   function contributionsOf(batch: WindowBatch, raw: RawScores, window: number): Contribution[] {
     if (image === undefined) {
       const ofChannels = (values: Float32Array): Float32Array =>
@@ -295,6 +294,7 @@ export function createDetector(
       contributions: (window) => contributionsOf(batch, raw, window),
       writeValues: (window, into, at) => writeValues(batch, raw.expected, window, into, at),
       explain: (window) => explain(batch, raw, window),
+      ...(image && { keepImage: (window) => keepImage(batch, raw, window) }),
     };
   }
 
@@ -310,12 +310,7 @@ export function createDetector(
     score: async (batch, memoryOf) => applyCalibration(batch, await assessor.assess(batch), memoryOf),
     async heat(batch) {
       if (oddness === undefined) throw new Error('only images have a heat map');
-      const map = oddness.map(valuesOf((await assessor.assess(batch)).deviance, 0));
-      return {
-        ofPixels: oddness.heat(map),
-        high: oddness.high,
-        regions: oddness.regions(map).map(({ box }) => box),
-      };
+      return oddness.heat(oddness.map(valuesOf((await assessor.assess(batch)).deviance, 0)));
     },
     createMemories,
     release: () => engine.dispose(),

@@ -1,5 +1,8 @@
 /** Where an image is odd, as a picture: the image in dark grey, overlaid with its odd places in red to yellow, and outlined. */
-import type { Box } from '../domain/image';
+import { colourChannels, type Box, type ImageShape } from '../domain/image';
+import type { Values } from '../domain/record';
+import type { DrawnImage } from '../domain/witnessed-record';
+import type { Heat } from './oddness';
 
 export interface HeatMapShape {
   /** Pixels. */
@@ -57,4 +60,14 @@ export function paintHeatMap(
         if (row === y || row === y + down - 1 || column === x || column === x + across - 1)
           bytes.set(outline, 3 * (row * width + column));
   return bytes;
+}
+
+/** @param bytes of the image, shape [height, width, colours] */
+export function paintHeat(bytes: Values, image: ImageShape, { ofPixels, high, regions }: Heat): DrawnImage {
+  const { width, height } = image;
+  const brightness = Float64Array.from(bytes, (byte) => byte / 255);
+  // Usual places stay dark.
+  const heat = ofPixels.map((oddness) => oddness - 1);
+  const shape = { width, height, colours: colourChannels(image) };
+  return { width, height, pixels: paintHeatMap(brightness, heat, shape, high && high - 1, regions) };
 }

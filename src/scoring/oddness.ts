@@ -112,6 +112,16 @@ export function fitOddness(maps: readonly Float64Array[]): OddnessState {
   return { typical, level: some[Math.floor(0.99 * some.length)]!, peaks: fitTail(peaks) };
 }
 
+/** How odd each pixel of an image is. */
+export interface Heat {
+  /** 1 = as usual at that place. Shape [height, width]. */
+  ofPixels: Float32Array;
+  /** The largest value in one normal image of a hundred; undefined if the version does not know it. */
+  high: number | undefined;
+  /** The regions that a detection names. */
+  regions: readonly Box[];
+}
+
 export type Oddness = ReturnType<typeof createOddness>;
 
 /** @param state undefined for versions without one: every place then counts alike */
@@ -134,43 +144,51 @@ export function createOddness(image: ImageShape, state: OddnessState | undefined
     return { x, y, width: right - x, height: bottom - y };
   }
 
+  /** The oddest first; at least one, and at most 8. */
+  function regions({ cells }: OddnessMap): OddRegion[] {
+    const peak = cells.reduce((most, value) => Math.max(most, value), 0);
+    const level = state !== undefined && peak >= state.level ? state.level : enclosed * peak;
+    const peakOf = (area: readonly number[]): number =>
+      area.reduce((most, cell) => Math.max(most, cells[cell]!), 0);
+    return areasAbove(cells, across, level)
+      .flatMap((area) => {
+        const inside = new Float64Array(cells.length).fill(-1);
+        for (const cell of area) inside[cell] = cells[cell]!;
+        return areasAbove(inside, across, enclosed * peakOf(area));
+      })
+      .map((area) => ({ peak: peakOf(area), box: boxOf(area), surprise: surpriseOf(peakOf(area)) }))
+      .sort((a, b) => b.peak - a.peak)
+      .filter(({ surprise }, i) => i === 0 || surprise >= leastSurprise)
+      .slice(0, mostRegions)
+      .map(({ box, surprise }) => ({ box, surprise }));
+  }
+
+  /** Between the centres of cells by distance. Shape [height, width]. */
+  function ofPixels({ cells }: OddnessMap): Float32Array {
+    const [ofX, ofY] = [placesOf(width, across, pitch), placesOf(height, down, pitch)];
+    const heat = new Float32Array(width * height);
+    for (let y = 0; y < height; y++) {
+      const [top, bottom, dy] = ofY[y]!;
+      for (let x = 0; x < width; x++) {
+        const [left, right, dx] = ofX[x]!;
+        const row = (at: number): number =>
+          (1 - dx) * cells[at * across + left]! + dx * cells[at * across + right]!;
+        heat[y * width + x] = (1 - dy) * row(top) + dy * row(bottom);
+      }
+    }
+    return heat;
+  }
+
+  const high = state && state.peaks.scores[Math.floor(0.99 * state.peaks.scores.length)];
+
   return {
     map,
-    /** The oddest first; at least one, and at most 8. */
-    regions({ cells }: OddnessMap): OddRegion[] {
-      const peak = cells.reduce((most, value) => Math.max(most, value), 0);
-      const level = state !== undefined && peak >= state.level ? state.level : enclosed * peak;
-      const peakOf = (area: readonly number[]): number =>
-        area.reduce((most, cell) => Math.max(most, cells[cell]!), 0);
-      return areasAbove(cells, across, level)
-        .flatMap((area) => {
-          const inside = new Float64Array(cells.length).fill(-1);
-          for (const cell of area) inside[cell] = cells[cell]!;
-          return areasAbove(inside, across, enclosed * peakOf(area));
-        })
-        .map((area) => ({ peak: peakOf(area), box: boxOf(area), surprise: surpriseOf(peakOf(area)) }))
-        .sort((a, b) => b.peak - a.peak)
-        .filter(({ surprise }, i) => i === 0 || surprise >= leastSurprise)
-        .slice(0, mostRegions)
-        .map(({ box, surprise }) => ({ box, surprise }));
-    },
-    /** Between the centres of cells by distance. Shape [height, width]. */
-    heat({ cells }: OddnessMap): Float32Array {
-      const [ofX, ofY] = [placesOf(width, across, pitch), placesOf(height, down, pitch)];
-      const heat = new Float32Array(width * height);
-      for (let y = 0; y < height; y++) {
-        const [top, bottom, dy] = ofY[y]!;
-        for (let x = 0; x < width; x++) {
-          const [left, right, dx] = ofX[x]!;
-          const row = (at: number): number =>
-            (1 - dx) * cells[at * across + left]! + dx * cells[at * across + right]!;
-          heat[y * width + x] = (1 - dy) * row(top) + dy * row(bottom);
-        }
-      }
-      return heat;
-    },
-    /** The oddness of one normal image in a hundred; undefined for versions without a state. */
-    high: state && state.peaks.scores[Math.floor(0.99 * state.peaks.scores.length)],
+    regions,
+    heat: (of: OddnessMap): Heat => ({
+      ofPixels: ofPixels(of),
+      high,
+      regions: regions(of).map(({ box }) => box),
+    }),
   };
 }
 

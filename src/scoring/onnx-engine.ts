@@ -15,15 +15,19 @@ export async function openGraph(graph: Uint8Array, open: OpenSession): Promise<O
 
 /** Values of windows in a run, at most, unless they are fewer rows than an engine runs: bounds memory. */
 const valuesAtOnce = 500_000;
+/** Rows of a run of windows that are larger: always as many, so that the scores of a row do not depend on the others. */
+const fewRows = 4;
 
 function createOnnxEngine(session: Session, encoder: WindowEncoder): ScoringEngine {
   const { dim, conditionDim } = encoder;
-  const atOnce = engineRows * Math.max(1, Math.floor(valuesAtOnce / dim / engineRows));
+  const fitting = Math.floor(valuesAtOnce / dim);
+  const atOnce = fitting < engineRows ? fewRows : engineRows * Math.floor(fitting / engineRows);
   return {
     name: 'onnxruntime',
     onThread: session.onThread,
     async run(encoded, count, wanted) {
-      const rows = Math.ceil(count / engineRows) * engineRows;
+      const multiple = Math.min(atOnce, engineRows);
+      const rows = Math.ceil(count / multiple) * multiple;
       /** A part of the rows. */
       const run = (from: number, to: number): Promise<Record<string, Float32Array>> => {
         const part = (data: Float32Array, width: number) => ({

@@ -24,7 +24,6 @@ import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
 import type { Assessor } from '../scoring/assess';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
-import { engineRows } from '../scoring/encode';
 import type { GroupReader } from '../scoring/group';
 import { deviancesOfCells, fitOddness } from '../scoring/oddness';
 import { evidenceNames, meaned, meanOf, scaleOf } from '../scoring/statistics';
@@ -293,14 +292,15 @@ function fitGroups(
 
 /** Windows assessed at once, and their values: bounds memory, does not change a result. */
 const mostAtOnce = 512;
-const valuesAtOnce = 4_000_000;
+const leastAtOnce = 4;
+const valuesAtOnce = 1_000_000;
 
 /** The raw scores of the windows that end at `ends`, in the order of the rows; shapes as in `RawScores`. */
 async function assessAll(assessor: Assessor, dataset: Dataset, ends: Int32Array): Promise<Assessed> {
   const { channelMap, image, shape } = assessor;
   const { channels } = channelMap;
   const perWindow = shape.length * shape.channels;
-  const chunk = Math.max(engineRows, Math.min(mostAtOnce, Math.floor(valuesAtOnce / perWindow)));
+  const chunk = Math.max(leastAtOnce, Math.min(mostAtOnce, Math.floor(valuesAtOnce / perWindow)));
   const rows = Int32Array.from(ends).sort();
   const statistics: Record<string, Float64Array> = {};
   const contributions = new Float64Array(rows.length * channels);

@@ -23,9 +23,29 @@ export function encodeSome(
   encoder: WindowEncoder,
   count: number,
 ): Encoded {
-  if (ends.length <= count) return encodeWindows(dataset, ends, encoder);
-  const some = Int32Array.from({ length: count }, (_, i) => ends[Math.floor((i * ends.length) / count)]!);
-  return encodeWindows(dataset, some, encoder);
+  return encodeWindows(dataset, evenlySpread(ends, count), encoder);
+}
+
+/** At most `count` of them. */
+export function evenlySpread(ends: Int32Array, count: number): Int32Array {
+  if (ends.length <= count) return ends;
+  return Int32Array.from({ length: count }, (_, i) => ends[Math.floor((i * ends.length) / count)]!);
+}
+
+/** Values of windows that are encoded at once, unless a single one has more: bounds memory. */
+const valuesAtOnce = 1_000_000;
+
+/** Part after part of the windows that end at `ends`. */
+export function* encodeInTurn(
+  dataset: Dataset,
+  ends: Int32Array,
+  encoder: WindowEncoder,
+): Generator<ExampleArrays & { count: number }> {
+  const atOnce = Math.max(1, Math.floor(valuesAtOnce / encoder.dim));
+  for (let from = 0; from < ends.length; from += atOnce) {
+    const { buffers, count } = encodeWindows(dataset, ends.subarray(from, from + atOnce), encoder);
+    yield { ...buffers, count };
+  }
 }
 
 function encodeWindows(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder): Encoded {

@@ -17,9 +17,10 @@ const mostlyDarkOrBright = 0.5;
  */
 export function chooseLikelihood(
   choice: SharedOptions['likelihood'],
-  pixels: Values,
+  pixelsOf: () => Values,
 ): ModelSpec['likelihood'] {
   if (choice !== 'auto') return choice;
+  const pixels = pixelsOf();
   let [sum, squares] = [0, 0];
   for (const pixel of pixels) {
     const value = pixel / 255;

@@ -3,14 +3,14 @@ import { inputDim, type Model } from '../models/model';
 import { createExampleArrays, type ExampleLayout, type WindowEncoder } from '../scoring/encode';
 import type { Random } from '../tensor';
 import type { Dataset } from './dataset';
-import { encodeSome } from './encode-windows';
+import { encodeInTurn } from './encode-windows';
 import type { ExampleSource } from './fit';
 import type { Encoded } from './stepper';
 
 /** Values of the parts to learn from, at most: bounds memory. */
 export const mostValues = 10_000_000;
-/** Values of the windows that are read at once. */
-const valuesAtOnce = 1_000_000;
+/** Parts of a chunk: bounds the memory of an evaluation, does not change its result. */
+const chunk = 2048;
 
 export const layoutOf = ({ spec }: Model): ExampleLayout => ({
   dim: inputDim(spec),
@@ -36,12 +36,10 @@ export function readParts(
   const examples = createExampleArrays(layout, kept);
   const copy = (from: Float32Array, part: number, to: Float32Array, width: number): void =>
     to.set(from.subarray(part * width, (part + 1) * width), count * width);
-  const atOnce = Math.max(1, Math.floor(valuesAtOnce / encoder.dim));
   let count = 0;
-  for (let from = 0; from < ends.length && count < kept; from += atOnce) {
-    const some = ends.subarray(from, from + atOnce);
-    const { buffers, count: windows } = encodeSome(dataset, some, encoder, atOnce);
-    const found = inside.read({ ...buffers, count: windows });
+  for (const windows of encodeInTurn(dataset, ends, encoder)) {
+    if (count === kept) break;
+    const found = inside.read(windows);
     for (let part = 0; part < found.count && count < kept; part++) {
       if (kept < all && random.uniform() >= kept / all) continue;
       copy(found.x, part, examples.x, layout.dim);
@@ -51,6 +49,23 @@ export function readParts(
     }
   }
   return { buffers: examples, count };
+}
+
+/** The same parts, without a copy. */
+export function inChunks({ buffers, count }: Encoded, { dim, conditionDim }: ExampleLayout): Encoded[] {
+  return Array.from({ length: Math.ceil(count / chunk) }, (_, i) => {
+    const [from, to] = [i * chunk, Math.min(count, (i + 1) * chunk)];
+    const rows = (column: Float32Array, width: number): Float32Array =>
+      column.subarray(from * width, to * width);
+    return {
+      buffers: {
+        x: rows(buffers.x, dim),
+        mask: rows(buffers.mask, dim),
+        c: rows(buffers.c, conditionDim),
+      },
+      count: to - from,
+    };
+  });
 }
 
 /** @param forget may hide conditions of the parts that are read */

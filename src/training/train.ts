@@ -38,12 +38,12 @@ import { createRandom, scoped, type Random, type StoredTensor } from '../tensor'
 import { calibrate, type Calibrated } from './calibrate';
 import type { Dataset } from './dataset';
 import { chooseEffort, type Effort } from './effort';
-import { encodeChunks, encodeSome, windowSource } from './encode-windows';
+import { encodeChunks, encodeInTurn, encodeSome, evenlySpread, windowSource } from './encode-windows';
 import { createConditionDropout, fit, solve, withoutSteps, type Fitting, type Progress } from './fit';
 import { fitHistory } from './fit-history';
 import { fitHeldOutVariance } from './held-out-variance';
 import { chooseLikelihood } from './likelihood';
-import { layoutOf, mostValues, partSource, readParts } from './parts';
+import { inChunks, layoutOf, mostValues, partSource, readParts } from './parts';
 import type { TrainingReport } from './report';
 import { beforeCalibration, splitByTime, type Split } from './split';
 import type { Encoded } from './stepper';
@@ -198,7 +198,7 @@ function fitInputs(
   const image = imageOf(schema);
   const scaler =
     image === undefined
-      ? fitScaler(records.values, records.count, schema.channels.length)
+      ? fitScaler(records.values(), records.count, schema.channels.length)
       : pixelScaler(image);
   const conditions = fitConditions(
     [...schema.conditions, ...seasons],
@@ -226,7 +226,7 @@ function fitInputs(
 /** Largest number of windows to fit the variances of the channels to. */
 const maxVarianceWindows = 2048;
 /** The same of parts of windows. A step reads all of them at once. */
-const maxVarianceParts = 5000;
+const maxVarianceParts = 2048;
 
 /** Values of the windows that a model prepares itself with, at most, unless they are fewer windows than this. */
 const valuesToPrepare = 10_000_000;
@@ -272,7 +272,7 @@ async function fitModel(
   const readValidation = (): Encoded[] =>
     inside === undefined
       ? encodeChunks(dataset, split.validation, encoder)
-      : [partsOf(split.validation, heldOutShare)];
+      : inChunks(partsOf(split.validation, heldOutShare), layout);
 
   if (options.weights !== undefined) {
     writeWeights(model, fromTorchWeights(model.weights, options.weights));
@@ -282,8 +282,8 @@ async function fitModel(
   if (model.frozen !== undefined) writeWeights({ weights: model.frozen }, options.backbone ?? new Map());
   if (prepare !== undefined) {
     const most = Math.max(leastToPrepare, Math.floor(valuesToPrepare / encoder.dim));
-    const { buffers, count } = encodeSome(dataset, split.fit, encoder, most);
-    prepare({ ...buffers, count }, random.fork());
+    const ends = evenlySpread(split.fit, most);
+    prepare(encodeInTurn(dataset, ends, encoder), ends.length, random.fork());
   }
   const validation = readValidation();
   const heldOutEnds = Int32Array.from([...split.validation, ...split.calibration]);
@@ -395,17 +395,22 @@ async function calibrateOn(
 function recordsUpTo(
   dataset: Dataset,
   ends: Int32Array,
-): { values: Values; conditions: Float64Array; count: number } {
+): { values: () => Values; conditions: Float64Array; count: number } {
   const { channels, conditions: given, length, pixels = false } = dataset.shape;
   const used = new Uint8Array(dataset.timestamps.length);
   for (const end of ends) used.fill(1, end - length + 1, end + 1);
   const rows = Int32Array.from(used.keys()).filter((row) => used[row] === 1);
-  const values = createValues(rows.length * channels, pixels);
+  const values = (): Values => {
+    const all = createValues(rows.length * channels, pixels);
+    rows.forEach((row, i) =>
+      all.set(dataset.values.subarray(row * channels, (row + 1) * channels), i * channels),
+    );
+    return all;
+  };
   const conditions = new Float64Array(rows.length * given);
-  rows.forEach((row, i) => {
-    values.set(dataset.values.subarray(row * channels, (row + 1) * channels), i * channels);
-    conditions.set(dataset.conditions.subarray(row * given, (row + 1) * given), i * given);
-  });
+  rows.forEach((row, i) =>
+    conditions.set(dataset.conditions.subarray(row * given, (row + 1) * given), i * given),
+  );
   return { values, conditions, count: rows.length };
 }
 

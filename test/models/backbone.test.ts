@@ -72,7 +72,7 @@ test('a model of cells finds a spot on a surface', () => {
   writeWeights({ weights: model.frozen! }, readBackbone());
   const count = 24;
   const x = Float32Array.from(Array.from({ length: count }, surfaceOf).flatMap((image) => Array.from(image)));
-  model.prepare!({ x, mask: x.map(() => 1), c: new Float32Array(), count }, random);
+  model.prepare!([{ x, mask: x.map(() => 1), c: new Float32Array(), count }], count, random);
   scoped(() => {
     const clean = surfaceOf();
     const spot = clean.map((value, i) =>

@@ -137,7 +137,7 @@ describe('a model of gradients', () => {
   test('standardises the features of the images that it prepares with', () => {
     withModel((model, images) => {
       const before = model.assess(images).statistics['reconstruction']!.dataSync().slice();
-      model.prepare!(arraysOf(images), createRandom(4));
+      model.prepare!([arraysOf(images)], 32, createRandom(4));
       expect(model.assess(images).statistics['reconstruction']!.dataSync()).not.toEqual(before);
       const centre = model.weights.get('features/centre/bias')!.dataSync();
       expect(centre).toHaveLength(9 * gradientChannels(colours));
@@ -147,7 +147,7 @@ describe('a model of gradients', () => {
 
   test('returns values of pixels, whose sum is the reconstruction of the features', () => {
     withModel((model, images) => {
-      model.prepare!(arraysOf(images), createRandom(4));
+      model.prepare!([arraysOf(images)], 32, createRandom(4));
       const { distortion, deviance, expected, statistics } = model.assess(images);
       for (const tensor of [distortion, deviance, expected]) expect(tensor.shape).toEqual([32, dim]);
       const sums = tf.sum(distortion, 1).dataSync();
@@ -160,7 +160,7 @@ describe('a model of gradients', () => {
 
   test('a cell with a masked pixel does not count', () => {
     withModel((model, images) => {
-      model.prepare!(arraysOf(images), createRandom(4));
+      model.prepare!([arraysOf(images)], 32, createRandom(4));
       const upper = Array.from({ length: dim }, (_, i) => (i < dim / 4 ? 0 : 1));
       const mask = tf.tile(tf.tensor2d([upper]), [32, 1]);
       const { deviance } = model.negativeLogJoint(model.encode(images), { ...images, mask });
@@ -173,7 +173,7 @@ describe('a model of gradients', () => {
   test('images without any variation are learned without numbers that are not finite', () => {
     withModel((model, images) => {
       const x = tf.fill<tf.Rank.R2>([32, dim], 0.4);
-      model.prepare!(arraysOf({ ...images, x }), createRandom(4));
+      model.prepare!([arraysOf({ ...images, x })], 32, createRandom(4));
       const { statistics } = model.assess(images);
       expect(statistics['reconstruction']!.dataSync().every(Number.isFinite)).toBe(true);
     });

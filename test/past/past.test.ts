@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import type { AnomalyEvent } from '../../src/domain/event';
 import { openPast, type Past, type PastOptions } from '../../src/past/past';
 import { minuteMs } from '../../src/past/score-minutes';
@@ -194,6 +195,63 @@ test('a process that dies loses what came after its last save, and no more', asy
   expect(numbersOf(await second.whole('pump/a/10'))).toEqual([
     6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
   ]);
+});
+
+describe('images', () => {
+  /** Surprises of images; 0 = normal. Each image is of one grey, its surprise. */
+  function show(past: Past, surprises: readonly number[], from = 0): void {
+    surprises.forEach((surprise, i) => {
+      const anomalous = surprise > 0;
+      past.observe(
+        {
+          ...{ partition: 0, key: 'camera', timestamp: began + 1000 * (from + i), surprise, threshold: 3 },
+          ...{ aboveBaseline: surprise, anomalous },
+          ...(anomalous && {
+            image: () => () => ({ width: 700, height: 70, pixels: new Uint8Array(147_000).fill(surprise) }),
+          }),
+        },
+        channels,
+        (into, at) => into.fill(0, at, at + 4),
+      );
+    });
+  }
+
+  /** Size and grey of the picture of an event. */
+  async function pictureOf(past: Past, id: string): Promise<number[] | undefined> {
+    const { picture } = (await past.whole(id))!;
+    if (picture === undefined) return undefined;
+    const { data, info } = await sharp(Buffer.from((await picture.jpeg())!, 'base64'))
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    return [info.width, info.height, Math.round(data[0]! / 10)];
+  }
+
+  test('an event has its oddest image, also after a restart, and takes an odder one that comes then', async () => {
+    const first = await start();
+    show(first, [200, 0, 100, 160, 120]);
+    first.report([event('camera', 2)], channels);
+    const id = 'pump/camera/2';
+    expect(await pictureOf(first, id)).toEqual([512, 51, 16]);
+    show(first, [140, 180], 5);
+    expect(await pictureOf(first, id)).toEqual([512, 51, 18]);
+    await first.stop();
+    const second = await start(first.detector);
+    expect(await pictureOf(second, id)).toEqual([512, 51, 18]);
+    show(second, [170, 240], 7);
+    expect(await pictureOf(second, id)).toEqual([512, 51, 24]);
+  });
+
+  test('images before an event, and those after it, are not its own', async () => {
+    const past = await start();
+    show(past, [250, 90]);
+    past.report([event('camera', 1)], channels);
+    expect(await pictureOf(past, 'pump/camera/1')).toBeUndefined();
+    show(past, [0, 80], 2);
+    expect(await pictureOf(past, 'pump/camera/1')).toEqual([512, 51, 8]);
+    past.report([closed('camera', 1)], channels);
+    show(past, [255], 4);
+    expect(await pictureOf(past, 'pump/camera/1')).toEqual([512, 51, 8]);
+  });
 });
 
 test('without a stored state, the open events of an earlier process are over', async () => {

@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import sharp from 'sharp';
 import { createRecordDecoder } from '../../src/pipeline/record-decoder';
 import { loadSettings } from '../../src/config/load';
 import { HistoryAccount } from '../../src/runtime/history-account';
@@ -156,6 +158,58 @@ test('a topic that is empty leaves the file alone', async () => {
   const { rows, fromFile } = await read({ file: ['old.csv', csv(minutes('a', -9, 9))], topic: [] });
   expect(rows).toHaveLength(9);
   expect(fromFile).toMatchObject({ records: 9, overlapping: 0 });
+});
+
+test('a detector of images on a topic learns from a folder of pictures as well', async () => {
+  const folder = await writeFolder({
+    'camera.yaml': `detector: camera
+source: { kind: kafka, kafka: { brokers: [b:9092], topic: parts } }
+fields: { image: photo, key: line, timestamp: at }
+record: { kind: image, image: { width: 4, height: 2 } }
+model: { latentDim: 2 }
+training: { historyFrom: { path: PATH } }
+sinks: { kafka: { deadLetterTopic: dead } }
+`,
+  });
+  const { detectors } = await loadSettings(`${folder}/camera.yaml`, {
+    env: {},
+    overrides: { 'training.historyFrom.path': `${folder}/good` },
+  });
+  const { settings } = detectors[0]!;
+  const png = (grey: number): Promise<Buffer> =>
+    sharp({ create: { width: 4, height: 2, channels: 3, background: { r: grey, g: grey, b: grey } } })
+      .png()
+      .toBuffer();
+  mkdirSync(`${folder}/good`);
+  for (const i of [0, 1, 2]) writeFileSync(`${folder}/good/${i}.png`, await png(10 * i));
+  writeFileSync(`${folder}/good/3.png`, 'no picture');
+  const message: Message = {
+    key: null,
+    value: Buffer.from(
+      JSON.stringify({ line: 'a', at: topicStart, photo: (await png(90)).toString('base64') }),
+    ),
+    timestamp: topicStart,
+    origin: { topic: 'parts', partition: 0, offset: '0' },
+    warmUp: false,
+  };
+  const account = new HistoryAccount(settings);
+  const { dataset, fromFile } = await readDataset(
+    {
+      settings,
+      // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
+      async *readHistory() {
+        yield [message];
+      },
+      exclude: [],
+      now: () => now,
+    },
+    createRecordDecoder(settings),
+    account,
+    createGapReader(100),
+  );
+  expect(Array.from(dataset.ends, (end) => dataset.values[8 * end])).toEqual([0, 10, 20, 90]);
+  expect(fromFile).toMatchObject({ records: 3, overlapping: 0 });
+  expect(account.rejected).toBe(1);
 });
 
 test.each([

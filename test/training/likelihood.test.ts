@@ -15,14 +15,9 @@ test.each([
   ['nothing but black', (): number => 0, 'gaussian'],
   ['nothing but white', (): number => 255, 'gaussian'],
 ] as const)('%s', (_, draw, likelihood) => {
-  expect(chooseLikelihood('auto', pixels(draw))).toBe(likelihood);
+  expect(chooseLikelihood('auto', () => pixels(draw))).toBe(likelihood);
 });
 
 test('a configured likelihood is not changed', () => {
-  expect(
-    chooseLikelihood(
-      'student-t',
-      pixels(() => 0),
-    ),
-  ).toBe('student-t');
+  expect(chooseLikelihood('student-t', () => pixels(() => 0))).toBe('student-t');
 });

@@ -163,6 +163,30 @@ inBrowser('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  test('shows the image of an event under its heat map', async () => {
+    const id = 'plant/camera/9';
+    const [first] = eventOf('camera', 'closed').contributions;
+    const region = { x: 30, y: 0, width: 30, height: 20 };
+    const { key, start: timestamp } = eventOf('camera', 'open');
+    const surprise = 9;
+    started.past.observe(
+      {
+        ...{ partition: 0, key, timestamp, surprise, threshold: 3, aboveBaseline: surprise, anomalous: true },
+        image: () => () => ({ width: 90, height: 60, pixels: new Uint8Array(16_200).fill(200) }),
+      },
+      [],
+      () => undefined,
+    );
+    started.past.report([eventOf('camera', 'open', { id, contributions: [{ ...first!, region }] })], []);
+    await page.goto(`${started.url}/#/event/${encodeURIComponent(id)}`);
+    const map = page.locator('img.heat-map');
+    await map.waitFor();
+    expect(await map.getAttribute('alt')).toContain('Odd areas of the image');
+    await page.waitForFunction('document.querySelector("img.heat-map").naturalWidth === 90');
+    expect(await map.evaluate((element) => element.clientWidth / element.clientHeight)).toBeCloseTo(1.5, 1);
+    expect(problems).toEqual([]);
+  });
+
   test('treats what comes from outside as text', async () => {
     const key = '<img src=x onerror=alert(1)>';
     play(started.past, key);

@@ -196,8 +196,9 @@ export const schemas: Readonly<Record<string, Schema>> = {
       band: listOf(
         numberOrNull('By channel: three usual errors of normal records, in its unit; null = too few'),
       ),
+      heatMap: textOf('Of images: the oddest one with where it is odd, a JPEG file in base64'),
     },
-    optionalOfEvent,
+    [...optionalOfEvent, 'heatMap'],
   ),
   Device: objectOf({ key: textOf('The device'), newest: timeOf('Start of the minute of its newest record') }),
   DeviceScores: objectOf({

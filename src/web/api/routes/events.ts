@@ -71,12 +71,14 @@ export const eventRoutes: readonly Route[] = [
       const whole = await view.past.whole(past.event.id);
       if (whole === undefined) throw new ApiError(404, 'the event is no longer kept');
       const { channels, records } = whole;
+      const heatMap = await whole.picture?.jpeg();
       return {
         ...describeOf(whole, context),
         rarity: describeRarity(whole.event.peakSurprise),
         channels,
         records,
         band: bandOf(records, whole.event.start),
+        ...(heatMap !== undefined && { heatMap }),
       };
     },
   },

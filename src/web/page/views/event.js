@@ -66,7 +66,7 @@ function draw(shown, event, mutes, context) {
   if (event.contributions.length > 0) facts.append(contributions(event));
   if (event.nearestNormal !== undefined) facts.append(nearestNormal(event));
   const areas = areasOf(event);
-  if (areas.length > 0) charts.append(heatMap(areas));
+  if (areas.length > 0) charts.append(heatMap(areas, event.heatMap));
 
   const interval = [event.start, event.end];
   if (records.timestamps.length === 0)
@@ -259,15 +259,20 @@ function areasOf({ contributions: all }) {
     }));
 }
 
-/** Where the image is odd. The image itself is not kept: its extent is that of the areas. */
-function heatMap(areas) {
+/**
+ * Where the image is odd: the image under its heat map, or, without one, the areas alone, whose extent stands for that of the image.
+ * @param jpeg in base64
+ */
+function heatMap(areas, jpeg) {
+  const label = `Odd areas of the image, the oddest first: ${areas.map(({ channel }) => channel).join('; ')}`;
+  const card = (map) => h('section', { class: 'card' }, h('h2', {}, 'Where'), map);
+  if (jpeg !== undefined) {
+    const source = `data:image/jpeg;base64,${jpeg}`;
+    return card(h('img', { class: 'heat-map', src: source, alt: label }));
+  }
   const width = Math.max(...areas.map((area) => area.x + area.width));
   const height = Math.max(...areas.map((area) => area.y + area.height));
-  const map = h('div', {
-    class: 'heat',
-    role: 'img',
-    'aria-label': `Odd areas of the image, the oddest first: ${areas.map(({ channel }) => channel).join('; ')}`,
-  });
+  const map = h('div', { class: 'heat', role: 'img', 'aria-label': label });
   map.style.aspectRatio = `${width} / ${height}`;
   for (const { channel, x, y, heat, ...size } of areas.toReversed()) {
     const area = h('span', { title: `${channel}: ${percent(heat)} of the oddest` });
@@ -280,7 +285,7 @@ function heatMap(areas) {
     });
     map.append(area);
   }
-  return h('section', { class: 'card' }, h('h2', {}, 'Where'), map);
+  return card(map);
 }
 
 function contributions(event) {

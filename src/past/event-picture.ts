@@ -1,0 +1,32 @@
+/** The oddest image of an event, drawn with where it is odd. Drawn and compressed when it is first needed: no record waits for it. */
+import { loadSharp } from '../codecs/image/sharp';
+import type { OddImage } from '../domain/witnessed-record';
+
+export interface EventPicture {
+  /** Of the image. */
+  surprise: number;
+  /** A JPEG file in base64; undefined if none can be written on this machine. */
+  jpeg: () => Promise<string | undefined>;
+}
+
+/** Pixels of the longer side, at most: an event is a file of tens of kilobytes. */
+const mostPixels = 512;
+
+export function createEventPicture(surprise: number, draw: OddImage): EventPicture {
+  let drawn: Promise<string | undefined> | undefined;
+  return { surprise, jpeg: () => (drawn ??= compress(draw).catch(() => undefined)) };
+}
+
+export function storedPicture(surprise: number, jpeg: string): EventPicture {
+  return { surprise, jpeg: () => Promise.resolve(jpeg) };
+}
+
+async function compress(draw: OddImage): Promise<string> {
+  const { width, height, pixels } = draw();
+  const sharp = await loadSharp();
+  const jpeg = await sharp(pixels, { raw: { width, height, channels: 3 } })
+    .resize({ width: mostPixels, height: mostPixels, fit: 'inside', withoutEnlargement: true })
+    .jpeg()
+    .toBuffer();
+  return jpeg.toString('base64');
+}
