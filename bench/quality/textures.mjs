@@ -5,9 +5,10 @@
  * of which every image is another one. Crops to train with, to calibrate with and to test with never overlap. Prints ROC-AUC by
  * contrast, the share of normal images that are flagged, and time and memory of the training.
  *
- *   npm run bench:textures -- --pictures FOLDER [--sets brick,cast] [--seed N] [--images N] [--set KEY=VALUE ...]
+ *   npm run bench:textures -- --pictures FOLDER [--sets brick,cast] [--seed N] [--images N] [--mislabelled SHARE] [--set KEY=VALUE ...]
  *
- * FOLDER is skimage/data of an installed scikit-image; without it only the surfaces that are made are measured.
+ * FOLDER is skimage/data of an installed scikit-image; without it only the surfaces that are made are measured. With SHARE so many of the
+ * training images have a defect of 32 pixels at the strongest contrast.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -29,6 +30,7 @@ const { values: options } = parseArgs({
     sets: { type: 'string' },
     seed: { type: 'string', default: '1' },
     images: { type: 'string', default: '300' },
+    mislabelled: { type: 'string', default: '0' },
     set: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -206,7 +208,15 @@ function prepare(name, folder) {
     withDefect(test(), test(), kind, size, { contrast, height: contrast * range }),
   );
   mkdirSync(folder);
-  writeImages(join(folder, 'surface.train.idx3'), known);
+  const most = { contrast: Math.max(...contrasts), height: Math.max(...contrasts) * range };
+  const share = Number(options.mislabelled);
+  const every = Math.round(1 / share);
+  const learned = known.map((image, i) =>
+    share > 0 && i % every === 1
+      ? withDefect(image, known[0], kinds[Math.floor(i / every) % kinds.length], 32, most)
+      : image,
+  );
+  writeImages(join(folder, 'surface.train.idx3'), learned);
   writeImages(join(folder, 'surface.test.idx3'), [...usual, ...broken]);
   return defects;
 }
