@@ -140,7 +140,7 @@ async function drawHeatMaps() {
 
 /** Of each darkness as many bad pictures, and of good ones. */
 const tested = 100;
-const darkness = [50, 35, 20];
+const darkness = [30, 20, 12];
 
 /** The share of bad pictures that are found, for each share of good ones that alarm. */
 function drawFound() {

@@ -151,8 +151,9 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
    */
   function worst(ofEach: tf.Tensor2D): tf.Tensor1D {
     if (parts === 1) return tf.max(ofEach, 1);
-    const mean = tf.mean<tf.Tensor1D>(ofEach.square().square(), 1);
-    return mean.sqrt().sqrt();
+    // A sum, not a mean, whose last bits would depend on the place of the image in its batch (onnx/operators.ts).
+    const sum = tf.sum<tf.Tensor1D>(ofEach.square().square(), 1);
+    return sum.div(cells).sqrt().sqrt();
   }
 
   /** Images are scored whole; masks are those of explanations. */

@@ -45,7 +45,7 @@ export interface Scores extends Calibrated {
    * `nearestNormal.reconstruction`. Repeatable.
    */
   explain(window: number): { contributions: Contribution[]; nearestNormal: NearestNormal };
-  /** Keeps of an image what is needed to draw where it is odd, after the batch has changed. Of images only. */
+  /** Keeps the data of an image to draw where it is odd, after the batch has changed. Of images only. */
   keepImage?(window: number): OddImage;
 }
 

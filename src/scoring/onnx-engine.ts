@@ -10,18 +10,21 @@ import type { OpenEngine, Outputs, ScoringEngine } from './engine';
  */
 export async function openGraph(graph: Uint8Array, open: OpenSession): Promise<OpenEngine> {
   const session = await open(graph);
-  return (_, encoder) => createOnnxEngine(session, encoder);
+  return ({ inside }, encoder) => createOnnxEngine(session, encoder, inside?.parts ?? 1);
 }
 
 /** Values of windows in a run, at most, unless they are fewer rows than an engine runs: bounds memory. */
 const valuesAtOnce = 500_000;
-/** Rows of a run of windows that are larger: always as many, so that the scores of a row do not depend on the others. */
-const fewRows = 4;
 
-function createOnnxEngine(session: Session, encoder: WindowEncoder): ScoringEngine {
+/** Rows of a run of windows that are larger: always as many, with a number of parts that is a multiple of what engines run. */
+const fewestRows = (parts: number): number =>
+  [4, 8].find((rows) => (rows * parts) % engineRows === 0) ?? engineRows;
+
+/** @param parts of a window that the model computes as rows of their own */
+function createOnnxEngine(session: Session, encoder: WindowEncoder, parts: number): ScoringEngine {
   const { dim, conditionDim } = encoder;
   const fitting = Math.floor(valuesAtOnce / dim);
-  const atOnce = fitting < engineRows ? fewRows : engineRows * Math.floor(fitting / engineRows);
+  const atOnce = fitting < engineRows ? fewestRows(parts) : engineRows * Math.floor(fitting / engineRows);
   return {
     name: 'onnxruntime',
     onThread: session.onThread,

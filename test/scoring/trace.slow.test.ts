@@ -20,7 +20,10 @@ beforeAll(async () => {
   await openTestBackend('wasm');
 });
 
-const image = { width: 7, height: 6, colour: 'grey' } as const;
+const small = { width: 7, height: 6, colour: 'grey' } as const;
+/** Few of them are in a run. 21 × 25 cells of the backbone, and 24 × 24. */
+const large = { width: 200, height: 168, colour: 'grey' } as const;
+const square = { width: 192, height: 192, colour: 'grey' } as const;
 
 interface Case {
   model: Model;
@@ -32,9 +35,13 @@ interface Case {
 }
 
 /** A model with random weights and a made-up state. */
-async function createCase(options: Partial<AnyModelSpec>, conditional: boolean): Promise<Case> {
-  const pixels = options.network === 'conv2d';
-  const [length, channels] = pixels ? [42, 1] : [6, 3];
+async function createCase(
+  options: Partial<AnyModelSpec>,
+  conditional: boolean,
+  image: typeof small | typeof large | typeof square = small,
+): Promise<Case> {
+  const pixels = options.network === 'conv2d' || options.features !== undefined;
+  const [length, channels] = pixels ? [image.width * image.height, 1] : [6, 3];
   const table = createCategoryTable();
   const specs = conditional
     ? ([{ name: 'mode', kind: 'category', maxValues: 4, missing: 'unknown' }] as const)
@@ -180,7 +187,7 @@ describe.each(cases)('%s', (_, options) => {
     const { spec } = of.learned;
     const values =
       options.network === 'conv2d'
-        ? new Tensor('uint8', batch.values as Uint8Array, [5, image.height, image.width, 1])
+        ? new Tensor('uint8', batch.values as Uint8Array, [5, small.height, small.width, 1])
         : new Tensor('float64', batch.values as Float64Array, [5, spec.length, spec.channels]);
     const c = new Tensor('float32', Float32Array.from(encoded.c.subarray(0, 5 * 8)), [5, 8]);
     const outputs = await session.run({ values, c });
@@ -191,27 +198,39 @@ describe.each(cases)('%s', (_, options) => {
   });
 });
 
-test.each<[string, Partial<AnyModelSpec>]>([
+test.each<[string, Partial<AnyModelSpec>, (typeof large | typeof square)?]>([
   ['vae', { kind: 'vae' }],
   ['hvae', { kind: 'hvae' }],
   ['aae with a mixture', { kind: 'aae', prior: 'mixture', latentDim: 3, mixtureModes: 5 }],
   ['vae with conv1d and student-t', { kind: 'vae', network: 'conv1d', likelihood: 'student-t' }],
   ['cvae with conv2d and discretised-logistic', { network: 'conv2d', likelihood: 'discretised-logistic' }],
   ['cvae of gradients', { network: 'conv2d', features: 'gradients' }],
+  ['cvae of gradients of large images', { features: 'gradients', bank: 20 }, large],
+  ['cvae of the cells of large images', { features: 'backbone', patches: true, bank: 20 }, large],
+  [
+    'hvae of the cells of square images',
+    { kind: 'hvae', features: 'backbone', patches: true, bank: 20 },
+    square,
+  ],
 ])(
   'a window of a %s has the same score to the bit in every batch and at every position',
-  async (_, options) => {
-    const of = await createCase(options, true);
-    const whole = windowsFor(of, 300);
+  async (_, options, image) => {
+    const all = image === undefined ? 300 : 9;
+    const of = await createCase(options, true, image);
+    const whole = windowsFor(of, all);
     const expected = await run(of, of.engines.onnx, whole);
     const { length, channels, conditions } = shapeOf(of.learned);
-    for (const [from, count] of [
-      [0, 1],
-      [17, 1],
-      [3, 16],
-      [100, 33],
-      [250, 50],
-    ] as const) {
+    for (const [from, count] of (
+      [
+        [0, 1],
+        [6, 1],
+        [1, 5],
+        [17, 1],
+        [3, 16],
+        [100, 33],
+        [250, 50],
+      ] as const
+    ).filter(([first, length]) => first + length <= all)) {
       const part = createWindowBatch(shapeOf(of.learned), count);
       part.count = count;
       const dim = length * channels;
@@ -221,7 +240,7 @@ test.each<[string, Partial<AnyModelSpec>]>([
       );
       const actual = await run(of, of.engines.onnx, part);
       for (const name of of.wanted) {
-        const width = expected[name]!.length / 300;
+        const width = expected[name]!.length / all;
         expect([name, from, Array.from(actual[name]!)]).toEqual([
           name,
           from,
