@@ -37,14 +37,18 @@ export function createEvidence(state: EvidenceState): (statistics: ArrayLike<num
   return (statistics) => {
     let sum = 0;
     for (let i = 0; i < standards.length; i++) {
-      const { scale, centre, spread } = standards[i]!;
       const value = statistics[i]!;
       // Overflow of a value beyond all measure; another statistic has it as infinite.
       if (Number.isNaN(value)) continue;
-      sum += ((scale === 'log' ? logarithm(value) : value) - centre) / spread;
+      sum += standardise(value, standards[i]!);
     }
     return sum / standards.length;
   };
+}
+
+/** In standard deviations from the centre. */
+export function standardise(value: number, { scale, centre, spread }: Standard): number {
+  return ((scale === 'log' ? logarithm(value) : value) - centre) / spread;
 }
 
 function logarithm(value: number): number {

@@ -1,7 +1,8 @@
 /**
- * The calibration of a model version: from the statistics of a record to one surprise. Three tests look at different times: the
- * evidence of the newest records, a slow test for what is weak and lasts, and the runs of equal values. With weights that sum to 1,
- * p = min(p_i / w_i) is a p-value whatever the dependence between them (Bonferroni; Wasserman & Roeder 2006).
+ * The calibration of a model version: from the statistics of a record to one surprise. Four tests look for different faults: the
+ * evidence of the newest records; a slow test for what is weak and lasts; the sections of the channels, for what is in a few of many;
+ * and the runs of equal values. With weights that sum to 1, p = min(p_i / w_i) is a p-value whatever the dependence between them
+ * (Bonferroni; Wasserman & Roeder 2006).
  */
 import { createEvidence, type EvidenceState } from './evidence';
 import { createSurprise, type TailState } from './tail';
@@ -28,13 +29,18 @@ export interface SurpriseState extends SurpriseGroup {
   groups?: Readonly<Record<string, SurpriseGroup>>;
   /** Absent where history is too short for the slow test. */
   slow?: TailState;
+  /** Of the largest section of channels; absent where there is only one. */
+  sections?: TailState;
   /** Whether runs of equal values are tested. */
   runs: boolean;
 }
 
-const weights = { slow: 0.1, runs: 0.02 };
+const weights = { slow: 0.1, sections: 0.02, runs: 0.02 };
 
-/** The slow test finds that something is wrong, not how much: its surprise ends a decade above what its calibration has seen. */
+/**
+ * The slow test and that of sections find that something is wrong, not how much: their surprise ends a decade above what their
+ * calibration has seen.
+ */
 const decadesBeyond = 1;
 
 export interface Surprise {
@@ -51,6 +57,8 @@ export interface Tests {
   statistics: ArrayLike<number>;
   /** T² of the slow test; ignored without its calibration. */
   slow: number;
+  /** The largest section; ignored without its calibration. */
+  sections: number;
   /** Surprise of the runs. */
   runs: number;
   group: string | undefined;
@@ -63,22 +71,28 @@ export function createSurpriseScale(state: SurpriseState) {
   const byGroup = new Map(
     Object.entries(state.groups ?? {}).map(([group, own]) => [group, createGroupScale(own)]),
   );
-  const slowSurprise = state.slow && createSurprise(state.slow);
-  const mostSlow = Math.log10((state.slow?.scores.length ?? 0) + 1) + decadesBeyond;
-  const left = 1 - (state.slow ? weights.slow : 0) - (state.runs ? weights.runs : 0);
-  const [ofFast, ofSlow, ofRuns] = [left, weights.slow, weights.runs].map(Math.log10) as [
-    number,
-    number,
-    number,
-  ];
+  const slowSurprise = state.slow && createBounded(state.slow, weights.slow);
+  const sectionsSurprise = state.sections && createBounded(state.sections, weights.sections);
+  const left =
+    1 -
+    (state.slow ? weights.slow : 0) -
+    (state.sections ? weights.sections : 0) -
+    (state.runs ? weights.runs : 0);
+  const [ofFast, ofRuns] = [left, weights.runs].map(Math.log10) as [number, number];
   return {
     names: Object.keys(state.evidence),
     /** @param rise of the baseline for an evidence */
-    surpriseOf({ statistics, slow, runs, group }: Tests, rise: (evidence: number) => number): Surprise {
+    surpriseOf(
+      { statistics, slow, sections, runs, group }: Tests,
+      rise: (evidence: number) => number,
+    ): Surprise {
       const scale = (group === undefined ? undefined : byGroup.get(group)) ?? common;
       const evidence = scale.evidence(statistics);
       let others = 0;
-      if (slowSurprise !== undefined) others = Math.min(mostSlow, slowSurprise(slow)) + ofSlow;
+      if (slowSurprise !== undefined) others = slowSurprise(slow);
+      // Below its tail it must not reorder quiet records.
+      if (sectionsSurprise !== undefined && sections > state.sections!.foot)
+        others = Math.max(others, sectionsSurprise(sections));
       if (state.runs) others = Math.max(others, runs + ofRuns);
       const fast = scale.surprise(evidence) + ofFast;
       return {
@@ -88,6 +102,14 @@ export function createSurpriseScale(state: SurpriseState) {
       };
     },
   };
+}
+
+/** The surprise of a test with a weight, which has a bound. */
+function createBounded(tail: TailState, weight: number): (statistic: number) => number {
+  const surprise = createSurprise(tail);
+  const most = Math.log10(tail.scores.length + 1) + decadesBeyond;
+  const ofWeight = Math.log10(weight);
+  return (statistic) => Math.min(most, surprise(statistic)) + ofWeight;
 }
 
 function bounded(surprise: number): number {

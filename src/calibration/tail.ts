@@ -5,9 +5,8 @@
  */
 import { createRank } from './rank';
 
-/** Stored in the model version. */
-export interface TailState {
-  /** Calibration scores in ascending order. */
+/** Scores of a stretch of records, in ascending order, and the tail above them. */
+interface Stretch {
   scores: readonly number[];
   /** The tail begins above this score. */
   foot: number;
@@ -17,18 +16,46 @@ export interface TailState {
   scale: number;
 }
 
+/** Of the calibration block. Stored in the model version. */
+export interface TailState extends Stretch {
+  /**
+   * Of the records before the calibration block. The model has learned from them, so where they go further in spite of it, the block
+   * has not seen what the plant does.
+   */
+  before?: HistoryState;
+}
+
+interface HistoryState extends Stretch {
+  /** Of the scores every `step`-th one is stored, from the highest down. */
+  step: number;
+}
+
 /** Least number of excesses, unless there are fewer scores. */
 const minExcesses = 10;
 
 /** A constant statistic has no tail; nothing beyond it is that much rarer. */
 const leastScale = 1e-9;
 
+/** Scores of the records before the calibration block. */
+const mostStored = 2000;
+
 /**
  * @param scores statistic of calibration records, larger = more anomalous; never of training records
+ * @param before the same of the records before them, as far as it is known
  * @throws RangeError if there is no score, or one is not finite
  */
-export function fitTail(scores: Float64Array): TailState {
+export function fitTail(scores: Float64Array, before: Float64Array = new Float64Array()): TailState {
   if (scores.length === 0) throw new RangeError('no calibration scores');
+  const own = fitStretch(scores);
+  const known = before.filter(Number.isFinite);
+  if (known.length === 0) return own;
+  const step = Math.ceil(known.length / mostStored);
+  const history = fitStretch(known);
+  const stored = history.scores.filter((_, i) => (known.length - 1 - i) % step === 0);
+  return { ...own, before: { ...history, step, scores: stored } };
+}
+
+function fitStretch(scores: Float64Array): Stretch {
   const sorted = Float64Array.from(scores).sort();
   if (!sorted.every(Number.isFinite)) throw new RangeError('calibration scores must be finite');
   const n = sorted.length;
@@ -40,19 +67,33 @@ export function fitTail(scores: Float64Array): TailState {
 }
 
 /**
- * Up to the foot −log10 of (1 + #{calibration ≥ score}) / (n + 1) (Vovk, Gammerman & Shafer 2005, § 2.2). Above it the predictive
+ * Of a p-value by the calibration block and one by the records before it, the larger one counts. It never falls as the score grows.
+ * @returns the surprise of a score, ≥ 0; 0 for NaN
+ */
+export function createSurprise({ before, ...block }: TailState): (score: number) => number {
+  const byBlock = createOfStretch(block, 1);
+  if (before === undefined) return byBlock;
+  const byHistory = createOfStretch(before, before.step);
+  return (score) => Math.min(byBlock(score), byHistory(score));
+}
+
+/**
+ * Up to the foot −log10 of (1 + #{scores ≥ score}) / (n + 1) (Vovk, Gammerman & Shafer 2005, § 2.2). Above it the predictive
  * distribution of an exponential whose scale is known from k excesses alone, p = (1 + y / (k·scale))^−k: an exponential for
  * large k, more careful for small ones.
- * @returns the surprise of a score, ≥ 0, which never falls as the score grows; 0 for NaN
+ * @param step scores that each stored one stands for
  */
-export function createSurprise({ scores, foot, excesses, scale }: TailState): (score: number) => number {
-  const n = scores.length;
+function createOfStretch(
+  { scores, foot, excesses, scale }: Stretch,
+  step: number,
+): (score: number) => number {
+  const n = scores.length * step;
   const rank = createRank(Float64Array.from(scores));
   const atFoot = Math.log10((n + 1) / (excesses + 1));
   const perExcess = 1 / (excesses * scale);
   return (score) => {
     if (Number.isNaN(score)) return 0;
-    if (score <= foot) return -Math.log10((1 + n - rank(score)) / (n + 1));
+    if (score <= foot) return -Math.log10((1 + n - step * rank(score)) / (n + 1));
     return atFoot + (excesses * Math.log1p((score - foot) * perExcess)) / Math.LN10;
   };
 }

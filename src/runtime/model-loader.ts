@@ -107,7 +107,7 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
       });
     }
     if (detector.reach < surprise)
-      log.warn('the version finds no anomaly: the newest part of its history may contain anomalies', {
+      log.warn('the version finds no anomaly: its history may contain anomalies', {
         reach: detector.reach,
         threshold: surprise,
       });

@@ -1,5 +1,6 @@
 /** A loaded model version: windows in, surprise out. */
 import type { MemoryPolicy, MemorySnapshot } from '../calibration/memory';
+import { createSections } from '../calibration/sections';
 import { createSurpriseScale, type Tests } from '../calibration/surprise';
 import type { CategoryTable } from '../domain/condition';
 import type { Contribution, DeviceBaseline, NearestNormal } from '../domain/detection';
@@ -134,6 +135,7 @@ export function createDetector(
   const meanedAt = meaned(state.calibration.evidence).map((name) => scale.names.indexOf(name));
   const meansAt = meaned(state.calibration.evidence).map((name) => scale.names.indexOf(meanOf(name)));
   const channelCount = state.channels.length;
+  const sections = state.sections && createSections(state.sections, channelCount);
   const errors = new Float64Array(2 * channelCount);
   const latest = new Float64Array(meanedAt.length);
   const recent = new Float64Array(meanedAt.length);
@@ -153,7 +155,7 @@ export function createDetector(
     const columns = scale.names.map((name) => statistics[name]);
     const row = new Float64Array(columns.length);
     // One for all windows: this runs for every record.
-    const tests: Tests = { statistics: row, slow: 0, runs: 0, group: undefined };
+    const tests: Tests = { statistics: row, slow: 0, sections: 0, runs: 0, group: undefined };
     for (let i = 0; i < count; i++) {
       const memory = memoryOf?.(i);
       for (let s = 0; s < columns.length; s++) row[s] = columns[s]?.[i] ?? 0;
@@ -168,6 +170,7 @@ export function createDetector(
         }
         tests.slow = stored.slow[i] = memory.slow(errors);
       }
+      if (sections !== undefined) tests.sections = sections(raw.contributions, i * channelCount);
       tests.runs = batch.recalled.runs[i]!;
       tests.group = groupOf?.(batch, i);
       const result = scale.surpriseOf(tests, (evidence) => (stored.rise[i] = memory?.rise(evidence) ?? 0));
@@ -285,6 +288,7 @@ export function createDetector(
         ...rowOf(raw.statistics, window),
         ...Object.fromEntries(meansAt.map((at, m) => [scale.names[at]!, stored.means[m]![window]!])),
         ...(state.slow && { slow: stored.slow[window]! }),
+        ...(sections && { sections: sections(raw.contributions, window * channelCount) }),
         ...(state.runs && { runs: batch.recalled.runs[window]! }),
         channel: channel.assess(ofWindow(raw.contributions, window), 1)[0]!,
       }),

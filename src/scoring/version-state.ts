@@ -3,6 +3,7 @@ import type { BaselineState } from '../calibration/baseline';
 import type { GapStatistics } from '../calibration/gaps';
 import type { LevelState } from '../calibration/level';
 import type { RunState } from '../calibration/run-lengths';
+import type { SectionsState } from '../calibration/sections';
 import type { SlowState } from '../calibration/slow-test';
 import type { SurpriseState } from '../calibration/surprise';
 import type { ConditionState } from '../domain/condition';
@@ -61,6 +62,8 @@ export interface VersionState extends LearnedState {
   baseline: BaselineState;
   /** Absent where history is too short for the slow test. */
   slow?: SlowState;
+  /** Absent where all channels are one section. */
+  sections?: SectionsState;
   /** Condition for each of whose values the false-alarm target holds. */
   groupBy?: string;
   /** Records of a key after which its surprise is nearly independent. */

@@ -7,6 +7,7 @@ import { createBaseline, fitBaseline, type BaselineState } from '../calibration/
 import { createEvidence, fitStandard, type EvidenceState } from '../calibration/evidence';
 import { extremalIndex } from '../calibration/extremal-index';
 import { createRecentMeans } from '../calibration/recent-means';
+import { createSections, fitSections, type SectionsState } from '../calibration/sections';
 import {
   addToMean,
   createCentres,
@@ -44,7 +45,7 @@ export interface CalibrationOptions {
 
 export type Calibrated = Pick<
   VersionState,
-  'channelCalibrations' | 'calibration' | 'oddness' | 'baseline' | 'slow' | 'independentAfter'
+  'channelCalibrations' | 'calibration' | 'oddness' | 'baseline' | 'slow' | 'sections' | 'independentAfter'
 >;
 
 /** The windows of a device: places [from, to). */
@@ -83,8 +84,9 @@ export async function calibrate(
   const placeOf = new Map(Array.from(rows, (row, i) => [row, i]));
   /** Places among the assessed windows of the calibration block, in the order of the rows: device after device. */
   const block = Int32Array.from(split.calibration, (end) => placeOf.get(end)!).sort();
+  /** Those before it; of images they are not assessed. */
   const fitted = isImage
-    ? block
+    ? new Int32Array()
     : Int32Array.from(beforeCalibration(split), (end) => placeOf.get(end)!).sort();
 
   const own = take(assessed.contributions, block, channels);
@@ -108,32 +110,43 @@ export async function calibrate(
       baselineRecords,
       new Map(of.map(({ key, from, to }) => [key, values.subarray(from, to)])),
     );
-  const fitGroup = (of: Int32Array): SurpriseGroup => {
+  const fitGroup = (of: Int32Array, before: Int32Array): SurpriseGroup => {
     const evidence: EvidenceState = Object.fromEntries(
       names.map((name) => [name, fitStandard(take(columns[name]!, of), scaleOf(name))]),
     );
     const values = evidenceOf(evidence, columns, of);
     const within = devicesIn(devices, of);
-    const above = aboveBaseline(values, within, baselineOf(values, within));
+    const earlier = evidenceOf(evidence, columns, before);
+    const baseline = baselineOf(values, within);
     return {
       evidence,
-      tail: fitTail(values),
-      aboveBaseline: fitTail(above),
+      tail: fitTail(values, earlier),
+      aboveBaseline: fitTail(
+        aboveBaseline(values, within, baseline),
+        aboveBaseline(earlier, devicesIn(devices, before), baseline),
+      ),
       effectiveSize: Math.max(1, values.length / autocorrelationTime(values)),
     };
   };
-  const common = fitGroup(block);
+  const common = fitGroup(block, fitted);
   const values = evidenceOf(common.evidence, columns, block);
   const inBlock = devicesIn(devices, block);
   const exceedances = inBlock.map(({ from, to }) =>
     block.slice(from, to).filter((_, i) => values[from + i]! > common.tail.foot),
   );
   const { state: slow, statistic } = slowTest(assessed, fitted, block, devices, channels);
+  const sections = isImage ? undefined : fitSections(own, channels);
   const calibration: SurpriseState = {
     ...common,
     extremalIndex: extremalIndex(exceedances),
-    ...(groupOf && { groups: fitGroups(dataset, rows, block, groupOf, fitGroup) }),
+    ...(groupOf && { groups: fitGroups(dataset, rows, [block, fitted], groupOf, fitGroup) }),
     ...(statistic && { slow: fitTail(statistic) }),
+    ...(sections && {
+      sections: fitTail(
+        largestSections(sections, own, channels),
+        largestSections(sections, take(assessed.contributions, fitted, channels), channels),
+      ),
+    }),
     runs,
   };
   const tau = autocorrelationTime(values);
@@ -143,6 +156,7 @@ export async function calibrate(
     ...(isImage && { oddness: fitOddness(assessed.maps) }),
     baseline: baselineOf(values, inBlock),
     ...(slow && { slow }),
+    ...(sections && { sections }),
     // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
     independentAfter: Math.max(dataset.shape.length, Math.ceil(2 * tau)),
   };
@@ -270,23 +284,36 @@ function slowTest(
   return { state, statistic: Float64Array.from(byDevice.flatMap((values) => Array.from(values))) };
 }
 
+function largestSections(state: SectionsState, contributions: Float64Array, channels: number): Float64Array {
+  const largest = createSections(state, channels);
+  return Float64Array.from({ length: contributions.length / channels }, (_, i) =>
+    largest(contributions, i * channels),
+  );
+}
+
 function fitGroups(
   dataset: Dataset,
   rows: Int32Array,
-  block: Int32Array,
+  [block, before]: readonly [Int32Array, Int32Array],
   groupOf: GroupReader,
-  fit: (places: Int32Array) => SurpriseGroup,
+  fit: (places: Int32Array, before: Int32Array) => SurpriseGroup,
 ): Record<string, SurpriseGroup> {
   const one = createWindowBatch(dataset.shape, 1);
-  const groups = Array.from(block, (place) => {
-    one.count = 0;
-    dataset.copy(rows[place]!, one);
-    return groupOf(one, 0);
-  });
+  const byGroup = (places: Int32Array): Map<string, Int32Array> => {
+    const groups = Array.from(places, (place) => {
+      one.count = 0;
+      dataset.copy(rows[place]!, one);
+      return groupOf(one, 0);
+    });
+    return new Map(
+      [...rowsByKey(groups)].map(([group, of]) => [group, Int32Array.from(of, (i) => places[i]!)]),
+    );
+  };
+  const earlier = byGroup(before);
   return Object.fromEntries(
-    [...rowsByKey(groups)]
+    [...byGroup(block)]
       .filter(([, { length }]) => length >= minGroup)
-      .map(([group, of]) => [group, fit(Int32Array.from(of, (i) => block[i]!))]),
+      .map(([group, of]) => [group, fit(of, earlier.get(group) ?? new Int32Array())]),
   );
 }
 

@@ -1,4 +1,5 @@
 /** The parts that lead from statistics to surprise. */
+import fc from 'fast-check';
 import { createBaseline, fitBaseline } from '../../src/calibration/baseline';
 import { createLevel, fitLevel } from '../../src/calibration/level';
 import { createRunLengths, fitRuns } from '../../src/calibration/run-lengths';
@@ -29,6 +30,77 @@ describe('the tail', () => {
     const constant = createSurprise(fitTail(new Float64Array(50)));
     expect(constant(0)).toBeCloseTo(0, 9);
     expect(constant(1)).toBeGreaterThan(3);
+  });
+});
+
+describe('the tail of the records before the calibration block', () => {
+  const drawn = (seed: number, count: number, spread = 1): Float64Array => {
+    const normal = seededNormal(seed);
+    return Float64Array.from({ length: count }, () => spread * normal());
+  };
+  const block = drawn(5, 1000);
+  const alone = createSurprise(fitTail(block));
+
+  test('raises the score that is surprising where they went further, and lowers none where they did not', () => {
+    const further = createSurprise(fitTail(block, drawn(6, 3000, 2)));
+    expect(alone(4)).toBeGreaterThan(3);
+    expect(further(4)).toBeCloseTo(-Math.log10(0.0228), 0);
+    const nearer = createSurprise(fitTail(block, drawn(7, 3000, 0.5)));
+    for (const score of [1, 2, 3, 4, 8]) expect(nearer(score)).toBe(alone(score));
+  });
+
+  test('keeps the order of scores that the calibration block has not reached, but history has', () => {
+    const surprise = createSurprise(fitTail(block, drawn(8, 3000, 20)));
+    let last = surprise(5);
+    for (let score = 5.5; score < 200; score += 0.5) {
+      expect(surprise(score)).toBeGreaterThan(last);
+      last = surprise(score);
+    }
+    expect(surprise(12)).toBeLessThan(1);
+  });
+
+  test.each([1999, 2001, 7001, 50_000])(
+    'of %i records a part is stored, which hardly moves a surprise',
+    (count) => {
+      const before = drawn(9, count, 2);
+      const { before: history } = fitTail(block, before);
+      expect(history!.scores.length).toBeLessThanOrEqual(2000);
+      const all = createSurprise(fitTail(before));
+      const part = createSurprise({ ...fitTail(before), before: history! });
+      const sorted = Float64Array.from(before).sort();
+      let last = -1;
+      for (const score of sorted.filter((_, i) => i % 10 === 0)) {
+        const surprise = part(score);
+        expect(surprise).toBeGreaterThanOrEqual(last);
+        last = surprise;
+      }
+      for (const score of [-4, -1, 0, 1, 2, 3, 4, 5, 6, 9])
+        expect(Math.abs(part(score) - all(score))).toBeLessThan(0.1);
+    },
+  );
+
+  test('never falls as the score grows, and is never above that of the block alone', () => {
+    const scores = (minLength: number, maxLength: number) =>
+      fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength, maxLength });
+    fc.assert(
+      fc.property(scores(1, 60), scores(0, 2100), scores(2, 20), (own, earlier, asked) => {
+        const tail = fitTail(Float64Array.from(own), Float64Array.from(earlier));
+        const surprise = createSurprise(JSON.parse(JSON.stringify(tail)) as typeof tail);
+        const ofBlock = createSurprise(fitTail(Float64Array.from(own)));
+        let last = 0;
+        for (const score of [...asked, ...own, ...earlier.slice(0, 20)].sort((a, b) => a - b)) {
+          expect(surprise(score)).toBeGreaterThanOrEqual(last);
+          expect(surprise(score)).toBeLessThanOrEqual(ofBlock(score));
+          last = surprise(score);
+        }
+      }),
+    );
+  });
+
+  test('what is not a number does not count', () => {
+    const surprise = createSurprise(fitTail(block, Float64Array.of(NaN, Infinity)));
+    expect(surprise(3)).toBe(alone(3));
+    expect(surprise(NaN)).toBe(0);
   });
 });
 

@@ -17,7 +17,7 @@ test('the demo finds the known faults, keeps its false-alarm target, and retrain
   // A training has the lowest priority, so on a crowded machine it may take minutes.
   await daemon.ready(300_000);
   expect((await daemon.get('/healthz')).status).toBe(200);
-  expect(await daemon.metric('vaemon_false_alarm_target_ratio')).toBe(0.001);
+  expect(await daemon.metric('vaemon_false_alarm_target_ratio')).toBe(0.015);
   expect(await daemon.ended).toEqual({ code: 0, signal: null });
 
   const summary = daemon.stdout();
@@ -27,9 +27,9 @@ test('the demo finds the known faults, keeps its false-alarm target, and retrain
   // Which model is in use at which fault is always the same; how a machine rounds is not. 15 of 19 were seen.
   expect(found! / faults!).toBeGreaterThan(0.65);
   expect(normal).toBeGreaterThan(1000);
-  // Far above the target of 0.001: in the last minutes of the recording the disk stalls again and again, which nobody
-  // induced and hence nobody labelled. A detector that is out of tune alarms far more often than this.
-  expect(alarms! / normal!).toBeLessThan(0.05);
+  // A quarter of the target was seen.
+  expect(alarms! / normal!).toBeLessThan(0.015);
+  expect(Number(/false events +(\d+)/.exec(summary)![1])).toBeLessThanOrEqual(2);
 
   // That of the start, and one of 13:00 of the recording: ten minutes later in the shadow, another ten minutes later in use.
   const first = daemon.log('new model in use');

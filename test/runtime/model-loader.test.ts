@@ -12,7 +12,10 @@ import { createRecordedLog } from './recorded-log';
 const version = '20260101T000000.000Z';
 let settings: DetectorSettings;
 beforeAll(async () => {
-  const { detectors } = await loadSettings(path.join(__dirname, '../../config/demo'), { env: {} });
+  const { detectors } = await loadSettings(path.join(__dirname, '../../config/demo'), {
+    env: {},
+    overrides: { 'calibration.falseAlarmTarget': '0.001' },
+  });
   settings = detectors[0]!.settings;
 });
 
@@ -82,7 +85,6 @@ test('a loaded version has the alarm threshold of the configured target, and wat
   const { load, targets, failures, log } = create();
   const { detector, threshold, drift } = await load(version);
   expect(detector.version).toBe(version);
-  // The demo's target is 0.001.
   expect(threshold).toBeCloseTo(3, 10);
   expect(drift).toBeDefined();
   expect(targets).toEqual([0.001]);

@@ -170,10 +170,11 @@ export async function trainOnce(parts: TrainingParts) {
 }
 
 /** What enters the score of a version. */
-function namesOf({ state: { calibration, slow } }: Detector): string[] {
+function namesOf({ state: { calibration, slow, sections } }: Detector): string[] {
   return [
     ...Object.keys(calibration.evidence),
     ...(slow ? ['slow'] : []),
+    ...(sections ? ['sections'] : []),
     ...(calibration.runs ? ['runs'] : []),
   ];
 }
