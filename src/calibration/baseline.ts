@@ -106,7 +106,11 @@ export function createBaseline(state: BaselineState, at = 0): Baseline {
       }
       return rise;
     },
-    mark: (cells) => Array.from(cells.subarray(at, at + size)),
+    mark(cells) {
+      const mark = new Array<number>(size);
+      for (let i = 0; i < size; i++) mark[i] = cells[at + i]!;
+      return mark;
+    },
     goBack(cells, mark) {
       if (mark.length === size) cells.set(mark, at);
     },

@@ -20,6 +20,10 @@ export const rhythmSize = 4;
 
 export const unknownRhythm = (): Rhythm => ({ interval: 0, anchor: -Infinity, jump: 0, pending: 0 });
 
+export function resetRhythm(rhythm: Rhythm): void {
+  Object.assign(rhythm, unknownRhythm());
+}
+
 /** A step of more than this many intervals is a jump. */
 const jumpIntervals = 10;
 

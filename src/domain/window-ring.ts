@@ -1,18 +1,59 @@
 /** The window of one key: a ring of its newest records. */
 import { joinConditions } from './condition';
 import { toRates } from './counter';
-import { createValues, type Values } from './record';
+import type { Values } from './record';
 import type { Linked } from './recency';
-import { unknownRhythm, type Rhythm } from './rhythm';
+import { resetRhythm, type Rhythm } from './rhythm';
+import type { Slab } from './slab';
 import type { EncodedWindows, RecordEncoder, WindowBatch, WindowShape } from './window';
 
-export class KeyWindow implements Linked<KeyWindow> {
+/** Where the parts of a window are, from the beginning of its memory, in numbers of their kind. */
+export interface RingLayout {
+  /** Last value of each channel before the window, NaN = none, and its event time, Unix ms. Absent for images. */
+  readonly priorValues: number;
+  readonly priorTimes: number;
+  readonly timestamps: number;
+  readonly conditions: number;
+  readonly values: number;
+  /** Values as one encoder has encoded them; windows of one record share theirs. */
+  readonly encoded: number;
+  /** Channels with a last value before the window. */
+  readonly priors: number;
+  readonly bytes: number;
+}
+
+/** Event time of the newest record, and those of the rhythm. */
+const ownNumbers = 4;
+
+export function layOutRing({ length, channels, conditions, pixels }: WindowShape): RingLayout {
+  const priors = pixels === true ? 0 : channels;
+  const priorValues = ownNumbers;
+  const priorTimes = priorValues + priors;
+  const timestamps = priorTimes + priors;
+  const conditionsAt = timestamps + length;
+  const numbers = conditionsAt + length * conditions;
+  const perValue = pixels === true ? 1 : Float64Array.BYTES_PER_ELEMENT;
+  const valuesEnd = 8 * numbers + length * channels * perValue;
+  const encoded = Math.ceil(valuesEnd / Float32Array.BYTES_PER_ELEMENT);
+  return {
+    priors,
+    priorValues,
+    priorTimes,
+    timestamps,
+    conditions: conditionsAt,
+    values: (8 * numbers) / perValue,
+    encoded,
+    bytes: Float32Array.BYTES_PER_ELEMENT * (encoded + (length === 1 ? 0 : length * channels)),
+  };
+}
+
+const nothing = new Float32Array();
+
+export class KeyWindow implements Linked<KeyWindow>, Rhythm {
   before: KeyWindow | undefined;
   after: KeyWindow | undefined;
   /** Records pushed so far, those that fill gaps included. Record i is in row i modulo the length. */
   pushed = 0;
-  /** Event time of the newest record, Unix ms; −Infinity = none. */
-  newest = -Infinity;
   /** Number of the newest record with a missing value; −1 = none. */
   missingAt = -1;
   /**
@@ -20,35 +61,76 @@ export class KeyWindow implements Linked<KeyWindow> {
    * even the newest one is unknown.
    */
   lacking: number;
-  encoded: EncodedRing | undefined;
-  rhythm: Rhythm = unknownRhythm();
+  /** Of the rhythm. */
+  pending = 0;
+  /** Has encoded the first `encodedTo` of the pushed records. */
+  encoder: RecordEncoder | undefined;
+  encodedTo = 0;
+  /** Their conditions. Shape [length, recordConditionDim] */
+  encodedConditions: Float32Array = nothing;
+  /** Memory of all numbers of the window, and its values. */
+  readonly numbers: Float64Array;
+  readonly encoded: Float32Array;
   readonly values: Values;
-  readonly conditions: Float64Array;
-  readonly timestamps: Float64Array;
-  /** Last value of each channel before the window, NaN = none, and its event time, Unix ms. Empty for images. */
-  readonly priorValues: Float64Array;
-  readonly priorTimes: Float64Array;
+  /** Where they begin there. */
+  readonly priorValuesAt: number;
+  readonly priorTimesAt: number;
+  readonly timestampsAt: number;
+  readonly conditionsAt: number;
+  readonly valuesAt: number;
+  readonly encodedAt: number;
+  private readonly at: number;
 
   constructor(
     public key: string,
-    { length, channels, conditions, pixels }: WindowShape,
+    { length, pixels }: WindowShape,
+    readonly layout: RingLayout,
+    { slab, at }: { slab: Slab; at: number },
   ) {
     this.lacking = length + 1;
-    this.values = createValues(length * channels, pixels === true);
-    this.conditions = new Float64Array(length * conditions);
-    this.timestamps = new Float64Array(length);
-    this.priorValues = new Float64Array(pixels === true ? 0 : channels).fill(NaN);
-    this.priorTimes = new Float64Array(this.priorValues.length);
+    this.numbers = slab.float64;
+    this.encoded = slab.float32;
+    this.values = pixels === true ? slab.bytes : slab.float64;
+    const number = (this.at = at / Float64Array.BYTES_PER_ELEMENT);
+    this.priorValuesAt = number + layout.priorValues;
+    this.priorTimesAt = number + layout.priorTimes;
+    this.timestampsAt = number + layout.timestamps;
+    this.conditionsAt = number + layout.conditions;
+    this.valuesAt = at / this.values.BYTES_PER_ELEMENT + layout.values;
+    this.encodedAt = at / Float32Array.BYTES_PER_ELEMENT + layout.encoded;
+    this.newest = -Infinity;
+    resetRhythm(this);
+    emptyWindow(this);
   }
-}
 
-/** The records of a ring as one encoder has encoded them. */
-interface EncodedRing {
-  encoder: RecordEncoder;
-  /** Number of the pushed records that are encoded. */
-  upTo: number;
-  x: Float32Array;
-  c: Float32Array;
+  /** Event time of the newest record, Unix ms; −Infinity = none. */
+  get newest(): number {
+    return this.numbers[this.at]!;
+  }
+  set newest(time: number) {
+    this.numbers[this.at] = time;
+  }
+
+  get interval(): number {
+    return this.numbers[this.at + 1]!;
+  }
+  set interval(interval: number) {
+    this.numbers[this.at + 1] = interval;
+  }
+
+  get anchor(): number {
+    return this.numbers[this.at + 2]!;
+  }
+  set anchor(time: number) {
+    this.numbers[this.at + 2] = time;
+  }
+
+  get jump(): number {
+    return this.numbers[this.at + 3]!;
+  }
+  set jump(jump: number) {
+    this.numbers[this.at + 3] = jump;
+  }
 }
 
 /** Bytes of an object and of its entries in a map and a list, about. */
@@ -63,33 +145,37 @@ export function windowBytes({ length, channels, conditions, pixels }: WindowShap
 }
 
 export function emptyWindow(window: KeyWindow): void {
+  const { numbers, priorValuesAt, priorTimesAt, layout } = window;
   window.pushed = 0;
   window.missingAt = -1;
-  window.priorValues.fill(NaN);
-  window.priorTimes.fill(0);
-  if (window.encoded !== undefined) window.encoded.upTo = 0;
+  numbers.fill(NaN, priorValuesAt, priorValuesAt + layout.priors);
+  numbers.fill(0, priorTimesAt, priorTimesAt + layout.priors);
+  window.encodedTo = 0;
 }
 
 /** The row for the next record. The record there, if any, is now before the window. */
 function freeSlot(window: KeyWindow, length: number): number {
   const slot = window.pushed % length;
-  if (window.pushed >= length) rememberRow(window, slot, window.priorValues, window.priorTimes);
+  if (window.pushed >= length)
+    rememberRow(window, slot, window.numbers, window.priorValuesAt, window.numbers, window.priorTimesAt);
   return slot;
 }
 
 /** Writes the values of a row, as far as they are not missing, and their event times. */
 export function rememberRow(
-  { values, timestamps }: KeyWindow,
+  { values, valuesAt, numbers, timestampsAt, layout: { priors } }: KeyWindow,
   row: number,
   before: Float64Array,
+  beforeFrom: number,
   beforeAt: Float64Array,
+  beforeAtFrom: number,
 ): void {
-  const channels = before.length;
-  for (let i = 0; i < channels; i++) {
-    const value = values[row * channels + i]!;
+  const time = numbers[timestampsAt + row]!;
+  for (let i = 0; i < priors; i++) {
+    const value = values[valuesAt + row * priors + i]!;
     if (Number.isNaN(value)) continue;
-    before[i] = value;
-    beforeAt[i] = timestamps[row]!;
+    before[beforeFrom + i] = value;
+    beforeAt[beforeAtFrom + i] = time;
   }
 }
 
@@ -103,29 +189,34 @@ export function pushRecord(
   conditions: Float64Array,
 ): void {
   const slot = freeSlot(window, length);
+  const { values: ring, numbers } = window;
+  const at = window.valuesAt + slot * channels;
   for (let i = 0; i < channels; i++) {
     const value = values[row * channels + i]!;
-    window.values[slot * channels + i] = value;
+    ring[at + i] = value;
     if (Number.isNaN(value)) window.missingAt = window.pushed;
   }
   window.pushed++;
-  for (let i = 0; i < given; i++) window.conditions[slot * given + i] = conditions[row * given + i]!;
-  window.timestamps[slot] = timestamp;
+  const conditionsAt = window.conditionsAt + slot * given;
+  for (let i = 0; i < given; i++) numbers[conditionsAt + i] = conditions[row * given + i]!;
+  numbers[window.timestampsAt + slot] = timestamp;
 }
 
-/** Pushes a record without values, under the conditions in row `row`. */
+/** Pushes a record without values, under the conditions from index `from` on. */
 export function pushFiller(
   window: KeyWindow,
   { length, channels, conditions: given }: WindowShape,
   timestamp: number,
   conditions: Float64Array,
-  row: number,
+  from: number,
 ): void {
   const slot = freeSlot(window, length);
+  const { values, valuesAt, numbers } = window;
   window.missingAt = window.pushed++;
-  window.values.fill(NaN, slot * channels, (slot + 1) * channels);
-  for (let i = 0; i < given; i++) window.conditions[slot * given + i] = conditions[row * given + i]!;
-  window.timestamps[slot] = timestamp;
+  values.fill(NaN, valuesAt + slot * channels, valuesAt + (slot + 1) * channels);
+  const conditionsAt = window.conditionsAt + slot * given;
+  for (let i = 0; i < given; i++) numbers[conditionsAt + i] = conditions[from + i]!;
+  numbers[window.timestampsAt + slot] = timestamp;
 }
 
 /** Copies a full window to the end of `batch`, with the rates of its counters; returns its number there. */
@@ -138,31 +229,38 @@ export function copyWindow(
   const place = batch.count++;
   batch.keys[place] = window.key;
   const at = place * length;
-  copyRows(window.values, first, length, channels, batch.values, at);
-  if (given > 0) copyRows(window.conditions, first, length, given, batch.conditions, at);
-  copyRows(window.timestamps, first, length, 1, batch.timestamps, at);
+  copyRing(window.values, window.valuesAt, length, first, length, channels, batch.values, at);
+  if (given > 0)
+    copyRing(window.numbers, window.conditionsAt, length, first, length, given, batch.conditions, at);
+  copyRing(window.numbers, window.timestampsAt, length, first, length, 1, batch.timestamps, at);
   const { counters } = batch;
-  if (counters.length > 0)
-    toRates(batch, { counters, channels }, at, length, window.priorValues, window.priorTimes);
+  if (counters.length > 0) {
+    const { numbers, priorValuesAt, priorTimesAt } = window;
+    const prior = numbers.subarray(priorValuesAt, priorValuesAt + channels);
+    const priorTimes = numbers.subarray(priorTimesAt, priorTimesAt + channels);
+    toRates(batch, { counters, channels }, at, length, prior, priorTimes);
+  }
   return place;
 }
 
-/** Copies `count` rows of `width` numbers, from row `first` of a ring to row `row` of `out`. */
-export function copyRows(
+/** Copies `count` rows of `width` numbers, from row `first` of a ring of `length` rows at `at` to row `row` of `out`. */
+export function copyRing(
   ring: Values | Float32Array,
+  at: number,
+  length: number,
   first: number,
   count: number,
   width: number,
   out: Values | Float32Array,
   row: number,
 ): void {
-  const untilEnd = Math.min(count, ring.length / width - first);
-  copyRun(ring, first * width, untilEnd * width, out, row * width);
-  if (untilEnd < count) copyRun(ring, 0, (count - untilEnd) * width, out, (row + untilEnd) * width);
+  const untilEnd = Math.min(count, length - first);
+  copyRun(ring, at + first * width, untilEnd * width, out, row * width);
+  if (untilEnd < count) copyRun(ring, at, (count - untilEnd) * width, out, (row + untilEnd) * width);
 }
 
 /** Up to this many numbers, a loop is faster than `set`, which needs a view of the array. */
-const fewNumbers = 64;
+const fewNumbers = 24;
 
 function copyRun(
   from: Values | Float32Array,
@@ -180,20 +278,16 @@ function copyRun(
  * batch, which is the copy of `window`.
  */
 export function createEncodedCopy({ length, channels }: WindowShape) {
-  /** Shared by all keys if windows have one record: no later window contains it. */
-  let shared: EncodedRing | undefined;
+  /** Of one record; shared by all keys, as no later window contains it. */
+  let conditionsOfOne = nothing;
 
-  function encodedBy(encoder: RecordEncoder, window: KeyWindow): EncodedRing {
-    const kept = length === 1 ? shared : window.encoded;
-    if (kept?.encoder === encoder) {
-      if (length === 1) kept.upTo = 0;
-      return kept;
-    }
-    const x = new Float32Array(length * channels);
-    const encoded = { encoder, upTo: 0, x, c: new Float32Array(length * encoder.recordConditionDim) };
-    if (length === 1) shared = encoded;
-    else window.encoded = encoded;
-    return encoded;
+  /** What the encoder has not encoded yet is encoded next. */
+  function followEncoder(encoder: RecordEncoder, window: KeyWindow): void {
+    if (window.encoder === encoder) return;
+    window.encoder = encoder;
+    window.encodedTo = 0;
+    const size = length * encoder.recordConditionDim;
+    if (window.encodedConditions.length !== size) window.encodedConditions = new Float32Array(size);
   }
 
   /** Whether a value is missing, or the rate of the first value of a counter. */
@@ -208,18 +302,34 @@ export function createEncodedCopy({ length, channels }: WindowShape) {
     const isLacking = lacksValue(window, batch, at);
     out.lacking[at] = isLacking ? 1 : 0;
     if (isLacking) out.lackingCount++;
-    const encoded = encodedBy(encoder, window);
-    let unknown = 0;
-    const oldest = window.pushed - length;
-    for (let i = Math.max(encoded.upTo, oldest); i < window.pushed; i++) {
-      const slot = i % length;
-      unknown = encoder.encodeRecord(batch, at * length + i - oldest, encoded.x, slot, encoded.c, slot);
+    if (length === 1) {
+      if (conditionsOfOne.length !== recordConditionDim)
+        conditionsOfOne = new Float32Array(recordConditionDim);
+      out.unknownConditions += encoder.encodeRecord(batch, at, out.x, at * channels, conditionsOfOne, 0);
+      if (recordConditionDim > 0) joinConditions(conditionsOfOne, 0, 1, recordConditionDim, out.c, at);
+    } else {
+      followEncoder(encoder, window);
+      const { encoded, encodedAt, encodedConditions } = window;
+      let unknown = 0;
+      const oldest = window.pushed - length;
+      for (let i = Math.max(window.encodedTo, oldest); i < window.pushed; i++) {
+        const slot = i % length;
+        unknown = encoder.encodeRecord(
+          batch,
+          at * length + i - oldest,
+          encoded,
+          encodedAt + slot * channels,
+          encodedConditions,
+          slot,
+        );
+      }
+      window.encodedTo = window.pushed;
+      out.unknownConditions += unknown;
+      const first = window.pushed % length;
+      copyRing(encoded, encodedAt, length, first, length, channels, out.x, at * length);
+      if (recordConditionDim > 0)
+        joinConditions(encodedConditions, first, length, recordConditionDim, out.c, at);
     }
-    encoded.upTo = window.pushed;
-    out.unknownConditions += unknown;
-    const first = window.pushed % length;
-    copyRows(encoded.x, first, length, channels, out.x, at * length);
-    if (recordConditionDim > 0) joinConditions(encoded.c, first, length, recordConditionDim, out.c, at);
     if (out.count === at) out.count++;
   };
 }

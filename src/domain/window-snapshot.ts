@@ -2,7 +2,7 @@
 import { rhythmSize } from './rhythm';
 import { createValues, type Values } from './record';
 import type { WindowShape } from './window';
-import { copyRows, rememberRow, type KeyWindow } from './window-ring';
+import { copyRing, rememberRow, type KeyWindow } from './window-ring';
 
 export interface WindowsSnapshot {
   /** The least recently seen first. */
@@ -48,16 +48,17 @@ export function takeWindowsSnapshot(
   windows.forEach((window, k) => {
     const count = counts[k]!;
     const first = (window.pushed - count) % length;
-    copyRows(window.values, first, count, channels, values, row);
-    copyRows(window.conditions, first, count, given, conditions, row);
-    copyRows(window.timestamps, first, count, 1, timestamps, row);
+    const { numbers, priorValuesAt, priorTimesAt, layout } = window;
+    copyRing(window.values, window.valuesAt, length, first, count, channels, values, row);
+    copyRing(numbers, window.conditionsAt, length, first, count, given, conditions, row);
+    copyRing(numbers, window.timestampsAt, length, first, count, 1, timestamps, row);
     row += count;
-    const ofKey = priorValues.subarray(k * channels, (k + 1) * channels);
-    const atOfKey = priorTimes.subarray(k * channels, (k + 1) * channels);
-    ofKey.set(window.priorValues);
-    atOfKey.set(window.priorTimes);
+    const prior = k * layout.priors;
+    priorValues.set(numbers.subarray(priorValuesAt, priorValuesAt + layout.priors), prior);
+    priorTimes.set(numbers.subarray(priorTimesAt, priorTimesAt + layout.priors), prior);
     // The next record takes the place of the oldest one of a full window.
-    if (window.pushed >= length) rememberRow(window, window.pushed % length, ofKey, atOfKey);
+    if (window.pushed >= length)
+      rememberRow(window, window.pushed % length, priorValues, prior, priorTimes, prior);
   });
   return {
     keys: windows.map(({ key }) => key),
@@ -65,7 +66,7 @@ export function takeWindowsSnapshot(
     counts,
     lacking: Int32Array.from(windows, ({ lacking }) => lacking),
     rhythms: Float64Array.from(
-      windows.flatMap(({ rhythm: { interval, anchor, jump, pending } }) => [interval, anchor, jump, pending]),
+      windows.flatMap(({ interval, anchor, jump, pending }) => [interval, anchor, jump, pending]),
     ),
     values,
     conditions,
@@ -102,16 +103,18 @@ export function restoreWindows(
     window.lacking = snapshot.lacking[k]!;
     if (snapshot.rhythms !== undefined) {
       const [interval, anchor, jump, pending] = snapshot.rhythms.subarray(k * rhythmSize);
-      window.rhythm = { interval: interval!, anchor: anchor!, jump: jump!, pending: pending! };
+      Object.assign(window, { interval, anchor, jump, pending });
     }
-    window.values.set(snapshot.values.subarray(from * channels, to * channels));
-    window.conditions.set(snapshot.conditions.subarray(from * given, to * given));
-    window.timestamps.set(snapshot.timestamps.subarray(from, to));
-    const ofKey = [k * channels, (k + 1) * channels] as const;
-    if (snapshot.priorValues !== undefined) window.priorValues.set(snapshot.priorValues.subarray(...ofKey));
-    if (snapshot.priorTimes !== undefined) window.priorTimes.set(snapshot.priorTimes.subarray(...ofKey));
+    const { numbers, valuesAt, priorValuesAt, priorTimesAt, layout } = window;
+    window.values.set(snapshot.values.subarray(from * channels, to * channels), valuesAt);
+    numbers.set(snapshot.conditions.subarray(from * given, to * given), window.conditionsAt);
+    numbers.set(snapshot.timestamps.subarray(from, to), window.timestampsAt);
+    const ofKey = [k * layout.priors, (k + 1) * layout.priors] as const;
+    if (snapshot.priorValues !== undefined)
+      numbers.set(snapshot.priorValues.subarray(...ofKey), priorValuesAt);
+    if (snapshot.priorTimes !== undefined) numbers.set(snapshot.priorTimes.subarray(...ofKey), priorTimesAt);
     for (let i = 0; i < count * channels; i++)
-      if (Number.isNaN(window.values[i]!)) window.missingAt = Math.floor(i / channels);
+      if (Number.isNaN(window.values[valuesAt + i]!)) window.missingAt = Math.floor(i / channels);
   });
 }
 

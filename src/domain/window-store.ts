@@ -9,10 +9,19 @@ import {
 } from './continuity';
 import type { Values } from './record';
 import { RecencyList } from './recency';
-import { contradictsJump, noteStep, patience, undoJump, unknownRhythm } from './rhythm';
+import { contradictsJump, noteStep, patience, resetRhythm, undoJump } from './rhythm';
+import { createSlabs } from './slab';
 import { createUnreadRecords } from './unread-records';
 import type { WindowBatch, WindowShape } from './window';
-import { copyWindow, createEncodedCopy, emptyWindow, KeyWindow, pushFiller, pushRecord } from './window-ring';
+import {
+  copyWindow,
+  createEncodedCopy,
+  emptyWindow,
+  KeyWindow,
+  layOutRing,
+  pushFiller,
+  pushRecord,
+} from './window-ring';
 import { restoreWindows, takeWindowsSnapshot, type WindowsSnapshot } from './window-snapshot';
 
 export interface WindowLimits extends TimeRules {
@@ -56,6 +65,8 @@ export function createWindowStore(
   beginning: 'empty' | 'unknown' | WindowsSnapshot = 'empty',
 ) {
   const { length } = shape;
+  const layout = layOutRing(shape);
+  const takeMemory = createSlabs(layout.bytes);
   const windows = new Map<string, KeyWindow>();
   const seen = new RecencyList<KeyWindow>();
   const continuityOf = createContinuity(limits, length);
@@ -68,14 +79,14 @@ export function createWindowStore(
   );
   const counts: WindowCounts = { evicted: 0, expired: 0, broken: 0, undone: 0 };
   if (typeof beginning === 'object')
-    restoreWindows(beginning, shape, limits.maxKeys, (key) => add(new KeyWindow(key, shape)));
+    restoreWindows(beginning, shape, limits.maxKeys, create);
 
   /** The window of a key, which is now the most recently seen one; undefined if there is no room for it. */
   function see(key: string, timestamp: number): KeyWindow | undefined {
     if (seen.latest?.key === key) return seen.latest;
     const window = windows.get(key);
     if (window === undefined) {
-      if (windows.size < limits.maxKeys) return add(new KeyWindow(key, shape));
+      if (windows.size < limits.maxKeys) return create(key);
       const free = takeSilent(timestamp);
       if (free === undefined) return undefined;
       free.key = key;
@@ -83,6 +94,10 @@ export function createWindowStore(
     }
     seen.touch(window);
     return window;
+  }
+
+  function create(key: string): KeyWindow {
+    return add(new KeyWindow(key, shape, layout, takeMemory()));
   }
 
   function add(window: KeyWindow): KeyWindow {
@@ -105,20 +120,20 @@ export function createWindowStore(
     emptyWindow(window);
     window.newest = -Infinity;
     window.lacking = length + 1;
-    window.rhythm = unknownRhythm();
+    resetRhythm(window);
     return window;
   }
 
-  function isSilent({ newest, rhythm }: KeyWindow, timestamp: number): boolean {
+  function isSilent(window: KeyWindow, timestamp: number): boolean {
     // A window of one record is full with the next one, so no key has to wait.
-    return length === 1 || timestamp - newest > patience(rhythm, length, limits.ttlMs);
+    return length === 1 || timestamp - window.newest > patience(window, length, limits.ttlMs);
   }
 
   /** Drops the records of a window after a jump that turned out to be an error. */
   function dropJump(window: KeyWindow, timestamp: number): void {
     emptyWindow(window);
-    window.newest = window.rhythm.anchor;
-    undoJump(window.rhythm, timestamp);
+    window.newest = window.anchor;
+    undoJump(window, timestamp);
     counts.undone++;
   }
 
@@ -141,12 +156,12 @@ export function createWindowStore(
     conditions: Float64Array,
   ): void {
     const { restart, fillers } = continuation;
-    const before = (window.pushed - 1 + length) % length;
+    const before = window.conditionsAt + ((window.pushed - 1 + length) % length) * shape.conditions;
     if (restart) emptyWindow(window);
     for (let i = 0; i < fillers; i++) {
       const time = fillerTime(continuation, window.newest, timestamp, i);
-      if (restart) pushFiller(window, shape, time, conditions, row);
-      else pushFiller(window, shape, time, window.conditions, before);
+      if (restart) pushFiller(window, shape, time, conditions, row * shape.conditions);
+      else pushFiller(window, shape, time, window.numbers, before);
     }
   }
 
@@ -164,11 +179,11 @@ export function createWindowStore(
       if (window === undefined) return 'no_room';
       const stale = staleness(window.newest, timestamp);
       if (stale !== undefined) {
-        if (!contradictsJump(window.rhythm, window.newest, timestamp)) return stale;
+        if (!contradictsJump(window, window.newest, timestamp)) return stale;
         dropJump(window, timestamp);
       }
       const { newest } = window;
-      if (newest !== -Infinity) noteStep(window.rhythm, newest, timestamp - newest, length);
+      if (newest !== -Infinity) noteStep(window, newest, timestamp - newest, length);
       const continuation = continuityOf(window.newest, timestamp);
       if (window.lacking > 0) window.lacking = unread.after(window.lacking, timestamp, continuation);
       if (continuation.restart) countCut(newest, timestamp);

@@ -44,7 +44,7 @@ export interface RecordEncoder {
   readonly recordConditionDim: number;
   /**
    * Encodes row `row` of columns shaped as in RecordBatch.
-   * @param x gets the values, scaled, as row `xRow`
+   * @param x gets the values, scaled, from index `xAt` on
    * @param c gets the conditions, as row `cRow`
    * @returns number of unknown conditions
    */
@@ -52,7 +52,7 @@ export interface RecordEncoder {
     columns: RecordColumns,
     row: number,
     x: Float32Array,
-    xRow: number,
+    xAt: number,
     c: Float32Array,
     cRow: number,
   ): number;

@@ -72,8 +72,8 @@ export function createWindowEncoder(
   /** By window of the batch, whether its mask differs from the usual one. */
   const unusual = new WeakMap<EncodedWindows, Uint8Array>();
 
-  const encodeRecord: RecordEncoder['encodeRecord'] = (columns, row, x, xRow, c, cRow) => {
-    scaler.scaleRow(columns.values, row * channels, channels, x, xRow * channels);
+  const encodeRecord: RecordEncoder['encodeRecord'] = (columns, row, x, xAt, c, cRow) => {
+    scaler.scaleRow(columns.values, row * channels, channels, x, xAt);
     const time = columns.timestamps[row]!;
     return conditions.encode(columns.conditions, row * given, time, c, cRow * recordConditionDim);
   };
@@ -106,7 +106,8 @@ export function createWindowEncoder(
       for (let window = 0; window < batch.count; window++) {
         const from = window * length;
         let unknown = 0;
-        for (let i = 0; i < length; i++) unknown = encodeRecord(batch, from + i, out.x, from + i, rows, i);
+        for (let i = 0; i < length; i++)
+          unknown = encodeRecord(batch, from + i, out.x, (from + i) * channels, rows, i);
         out.unknownConditions += unknown;
         if (recordConditionDim > 0) joinConditions(rows, 0, length, recordConditionDim, out.c, window);
         const lacks = hasMissing(batch.values, window * dim, dim);
