@@ -2,7 +2,7 @@
  * The memory that a model version keeps of each device: numbers in one array, its cells, of which each part of the memory has a stretch.
  * So a device costs little, and its state is saved and restored to the last bit.
  */
-import { RecencyList, type Linked } from '../domain/recency';
+import { RecencyMap, type DeviceLinks, type Listed } from '../domain/recency';
 
 /** A part of the memory of a device, with its stretch of the cells. */
 export interface Part {
@@ -46,8 +46,7 @@ export interface MemorySnapshot {
   cells: Float64Array;
 }
 
-interface Entry<Device> extends Linked<Entry<Device>> {
-  readonly key: string;
+interface Entry<Device> extends Listed<Entry<Device>> {
   readonly cells: Float64Array;
   readonly device: Device;
 }
@@ -65,8 +64,7 @@ export function createMemories<Device>(
   { maxKeys }: MemoryPolicy,
   snapshot: MemorySnapshot = { keys: [], cells: new Float64Array() },
 ) {
-  const entries = new Map<string, Entry<Device>>();
-  const seen = new RecencyList<Entry<Device>>();
+  const entries = new RecencyMap<Entry<Device>>();
   if (snapshot.cells.length !== snapshot.keys.length * size)
     throw new RangeError('the memory of the devices has another size');
   snapshot.keys.forEach((key, k) => {
@@ -76,26 +74,23 @@ export function createMemories<Device>(
 
   function add(key: string, cells: Float64Array, isNew: boolean): Entry<Device> {
     const device = create(cells, key, isNew);
-    const entry: Entry<Device> = { key, cells, device, before: undefined, after: undefined };
-    entries.set(key, entry);
-    seen.append(entry);
+    const entry = { key, cells, device, before: undefined, after: undefined, home: undefined };
+    entries.add(entry);
     return entry;
   }
 
   return {
-    of(key: string): Device {
-      if (seen.latest?.key === key) return seen.latest.device;
-      const entry = entries.get(key);
-      if (entry !== undefined) {
-        seen.touch(entry);
-        return entry.device;
+    /** @param links keeps the item of the device */
+    of(key: string, links?: DeviceLinks): Device {
+      let entry = entries.get(key, links?.memory as Entry<Device> | undefined);
+      if (entry !== undefined) entries.touch(entry);
+      else {
+        const { oldest } = entries;
+        if (entries.size >= maxKeys && oldest !== undefined) entries.delete(oldest);
+        entry = add(key, new Float64Array(size), true);
       }
-      const { oldest } = seen;
-      if (entries.size >= maxKeys && oldest !== undefined) {
-        entries.delete(oldest.key);
-        seen.remove(oldest);
-      }
-      return add(key, new Float64Array(size), true).device;
+      if (links !== undefined) links.memory = entry;
+      return entry.device;
     },
     /** Does not make the device the most recently seen one. */
     peek: (key: string): Device | undefined => entries.get(key)?.device,
@@ -110,7 +105,7 @@ export function createMemories<Device>(
     snapshot(): MemorySnapshot {
       const cells = new Float64Array(entries.size * size);
       const keys: string[] = [];
-      for (const entry of seen) {
+      for (const entry of entries) {
         cells.set(entry.cells, keys.length * size);
         keys.push(entry.key);
       }

@@ -79,9 +79,13 @@ export function createSurpriseScale(state: SurpriseState) {
     (state.sections ? weights.sections : 0) -
     (state.runs ? weights.runs : 0);
   const [ofFast, ofRuns] = [left, weights.runs].map(Math.log10) as [number, number];
+  const result: Surprise = { surprise: 0, aboveBaseline: 0, extrapolated: false };
   return {
     names: Object.keys(state.evidence),
-    /** @param rise of the baseline for an evidence */
+    /**
+     * The result is reused by the next call.
+     * @param rise of the baseline for an evidence
+     */
     surpriseOf(
       { statistics, slow, sections, runs, group }: Tests,
       rise: (evidence: number) => number,
@@ -95,11 +99,12 @@ export function createSurpriseScale(state: SurpriseState) {
         others = Math.max(others, sectionsSurprise(sections));
       if (state.runs) others = Math.max(others, runs + ofRuns);
       const fast = scale.surprise(evidence) + ofFast;
-      return {
-        surprise: bounded(Math.max(fast, others)),
-        aboveBaseline: bounded(Math.max(scale.aboveBaseline(evidence - rise(evidence)) + ofFast, others)),
-        extrapolated: fast >= others && fast > scale.largestSeen,
-      };
+      result.surprise = bounded(Math.max(fast, others));
+      result.aboveBaseline = bounded(
+        Math.max(scale.aboveBaseline(evidence - rise(evidence)) + ofFast, others),
+      );
+      result.extrapolated = fast >= others && fast > scale.largestSeen;
+      return result;
     },
   };
 }

@@ -44,7 +44,7 @@ export function createBinaryDecoder(
     const time = bytes.readDoubleLE(8);
     writeEnvelope(
       {
-        key: bitmap > key ? parseText(bytes.subarray(key, bitmap)) : messageKey(message),
+        key: bitmap > key ? parseText(bytes, key, bitmap) : messageKey(message),
         timestamp: Number.isNaN(time) ? message.timestamp : time,
         unit: Number.isNaN(time) ? 'message' : 'ms',
         conditions: given,
@@ -99,11 +99,14 @@ function readHeader(bytes: Buffer, layout: number): boolean {
   return (flagBits & flags.bitmap) !== 0;
 }
 
+const noConditions = Object.freeze(Object.create(null)) as Record<string, unknown>;
+
 /** The conditions by name, which end the record. Conditions that the detector does not have are ignored. */
 function readGiven(bytes: Buffer, from: number, names: readonly string[]): Record<string, unknown> {
-  const given = Object.create(null) as Record<string, unknown>;
+  const count = bytes[18]!;
+  const given = count === 0 ? noConditions : (Object.create(null) as Record<string, unknown>);
   let at = from;
-  for (let i = 0; i < bytes[18]!; i++) {
+  for (let i = 0; i < count; i++) {
     const tag = bytes[at];
     let value: unknown;
     if (tag === tags.number && at + 9 <= bytes.length) {
@@ -111,7 +114,7 @@ function readGiven(bytes: Buffer, from: number, names: readonly string[]): Recor
       at += 9;
     } else if (tag === tags.text && at + 2 <= bytes.length) {
       const end = at + 2 + bytes[at + 1]!;
-      if (end <= bytes.length) value = parseText(bytes.subarray(at + 2, end));
+      if (end <= bytes.length) value = parseText(bytes, at + 2, end);
       at = end;
     } else if (tag === tags.missing) at += 1;
     else throw damaged(bytes, at);

@@ -135,9 +135,17 @@ export function stepsOf(path: string): string[] {
  * Text in a binary format.
  * @throws DecodeError if it is not UTF-8, because replacement characters could make different keys equal
  */
-export function parseText(bytes: Buffer): string {
-  if (!isUtf8(bytes)) throw new DecodeError('damaged_record', 'text is not UTF-8');
-  return bytes.toString();
+export function parseText(bytes: Buffer, from: number, to: number): string {
+  // The usual case: a view, which others need, costs more than the text.
+  if (isAscii(bytes, from, to)) return bytes.toString('latin1', from, to);
+  const text = bytes.subarray(from, to);
+  if (!isUtf8(text)) throw new DecodeError('damaged_record', 'text is not UTF-8');
+  return text.toString();
+}
+
+function isAscii(bytes: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i]! >= 0x80) return false;
+  return true;
 }
 
 /** Limits memory: state is kept for thousands of keys. */

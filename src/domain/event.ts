@@ -8,6 +8,7 @@ import { highest } from './highest';
 import { lastingMargin, noExceedances, withMargin, type Exceedances } from './lasting-evidence';
 import { labelOf, meaningOf, type Label, type LabelledSpan, type LabelName } from './label';
 import { createPastEvents, type PastEvent } from './past-events';
+import type { DeviceLinks } from './recency';
 import { createSilentDevices, type SilenceRules, type SilentDevicesSnapshot } from './silent-devices';
 
 export type { AnomalyEvent, EventEnding } from './anomaly-event';
@@ -140,6 +141,8 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   const suppressed = new Map<string, number>(beginning?.suppressed);
   /** The newest event time of any key. Silence is measured on it from the arrival of a record, as keys may lag. */
   let clock = beginning?.clock ?? -Infinity;
+  /** No suspicion was heard before this event time of the detector, Unix ms. */
+  let heardSince = -Infinity;
   /** By their event: the most surprising ones are found without a look at the others' suspicions. */
   const open = new Map<AnomalyEvent, Gathering>();
   for (const { gathering } of suspicions.values())
@@ -207,15 +210,26 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return [{ ...snapshot(gathering), status: 'closed', closedBy }];
   }
 
-  function endSilent(): AnomalyEvent[] {
+  function endSilent(): readonly AnomalyEvent[] {
+    // This runs for every record.
+    const closed = clock - heardSince <= policy.silenceMs ? none : endSilentSuspicions();
+    if (suppressed.size > 0)
+      for (const [key, until] of suppressed) {
+        if (until >= clock) break;
+        suppressed.delete(key);
+      }
+    return closed;
+  }
+
+  function endSilentSuspicions(): AnomalyEvent[] {
     const closed: AnomalyEvent[] = [];
+    heardSince = clock;
     for (const [key, suspicion] of suspicions) {
-      if (clock - suspicion.heardAt <= policy.silenceMs) break;
+      if (clock - suspicion.heardAt <= policy.silenceMs) {
+        heardSince = suspicion.heardAt;
+        break;
+      }
       closed.push(...end(key, suspicion, 'silence', suspicion.newest + policy.silenceMs));
-    }
-    for (const [key, until] of suppressed) {
-      if (until >= clock) break;
-      suppressed.delete(key);
     }
     return closed;
   }
@@ -426,12 +440,19 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     /**
      * Call for each record before its detection, and for those without one.
      * @param rules undefined = silences are not assessed
+     * @param links keeps the item of the device
      * @returns the events of silent devices that open or close
      */
-    hear(key: string, timestamp: number, rules: SilenceRules | undefined): readonly AnomalyEvent[] {
+    hear(
+      key: string,
+      timestamp: number,
+      rules: SilenceRules | undefined,
+      links?: DeviceLinks,
+    ): readonly AnomalyEvent[] {
       if (silent === undefined) return none;
       meet(key, timestamp);
-      return noted(silent.hear(key, timestamp, clock, rules));
+      const events = silent.hear(key, timestamp, clock, rules, links);
+      return events.length === 0 ? none : noted(events);
     },
     /**
      * Call once per detection, in order within a key.
@@ -446,7 +467,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     pass(key: string, timestamp: number, missing?: readonly string[]): readonly AnomalyEvent[] {
       meet(key, timestamp);
       // The usual case.
-      if (suspicions.size === 0 && suppressed.size === 0) return none;
+      if (!suspicions.has(key) && !suppressed.has(key)) return endSilent();
       return observe(
         { key, timestamp, anomalous: false, ...(missing && { missing }) },
         undefined,

@@ -38,3 +38,44 @@ export class RecencyList<T extends Linked<T>> {
     for (let item = this.oldest; item !== undefined; item = item.after) yield item;
   }
 }
+
+/** An item of a `RecencyMap`. */
+export interface Listed<T extends Listed<T>> extends Linked<T> {
+  readonly key: string;
+  /** The map that it is in; undefined after it was deleted. */
+  home: RecencyMap<T> | undefined;
+}
+
+/** Items by key, in the order in which they were last seen. */
+export class RecencyMap<T extends Listed<T>> extends RecencyList<T> {
+  private readonly items = new Map<string, T>();
+
+  get size(): number {
+    return this.items.size;
+  }
+
+  /** @param known an item that probably is that of the key, which saves the look-up: with many devices it costs more than the rest */
+  get(key: string, known?: T): T | undefined {
+    if (known?.home === this && known.key === key) return known;
+    return this.latest?.key === key ? this.latest : this.items.get(key);
+  }
+
+  /** Adds an item that is in no map as the latest. */
+  add(item: T): void {
+    item.home = this;
+    this.items.set(item.key, item);
+    this.append(item);
+  }
+
+  delete(item: T): void {
+    item.home = undefined;
+    this.items.delete(item.key);
+    this.remove(item);
+  }
+}
+
+/** Items of a device that the maps of a partition have found for it. */
+export interface DeviceLinks {
+  memory: unknown;
+  heard: unknown;
+}

@@ -21,7 +21,8 @@ export const rhythmSize = 4;
 export const unknownRhythm = (): Rhythm => ({ interval: 0, anchor: -Infinity, jump: 0, pending: 0 });
 
 export function resetRhythm(rhythm: Rhythm): void {
-  Object.assign(rhythm, unknownRhythm());
+  rhythm.interval = rhythm.jump = rhythm.pending = 0;
+  rhythm.anchor = -Infinity;
 }
 
 /** A step of more than this many intervals is a jump. */

@@ -2,7 +2,7 @@
  * When each device of a partition has sent its last record, and how often it usually sends one. Time passes only while records come:
  * when the whole partition is silent, at most the shortest interval of a device counts, so that no device is missed after an outage of all.
  */
-import { RecencyList, type Linked } from './recency';
+import { RecencyMap, type DeviceLinks, type Listed } from './recency';
 
 /** The interval of a device is known from this number of gaps on. */
 const leastGaps = 20;
@@ -37,14 +37,11 @@ export interface RollCallSnapshot {
 
 export type RollCall = ReturnType<typeof createRollCall>;
 
-interface Heard extends Device, Linked<Heard> {
-  readonly key: string;
-}
+interface Heard extends Device, Listed<Heard> {}
 
 /** @param maxDevices beyond it, the device that was heard longest ago is forgotten */
 export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot) {
-  const devices = new Map<string, Heard>();
-  const heard = new RecencyList<Heard>();
+  const devices = new RecencyMap<Heard>();
   for (const [key, device] of beginning?.devices ?? []) add(key, device);
   /** Newest event time of any device. */
   let clock = beginning?.clock ?? -Infinity;
@@ -54,17 +51,17 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
   let leastInterval = beginning?.leastInterval ?? Infinity;
   let nextUpdate = beginning?.nextUpdate ?? Infinity;
 
-  function add(key: string, { time, heardAt, interval, gaps, missed = false }: Device): void {
-    const device = { key, time, heardAt, interval, gaps, missed, before: undefined, after: undefined };
-    devices.set(key, device);
-    heard.append(device);
+  function add(key: string, { time, heardAt, interval, gaps, missed = false }: Device): Heard {
+    const links = { before: undefined, after: undefined, home: undefined };
+    const device: Heard = { key, time, heardAt, interval, gaps, missed, ...links };
+    devices.add(device);
+    return device;
   }
 
   function forget(key: string): Device | undefined {
     const device = devices.get(key);
     if (device === undefined) return undefined;
-    heard.remove(device);
-    devices.delete(key);
+    devices.delete(device);
     return stateOf(device);
   }
 
@@ -80,7 +77,7 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
   /** Takes time in proportion to the devices. */
   function updateLeastInterval(): void {
     leastInterval = Infinity;
-    for (const device of devices.values())
+    for (let device = devices.oldest; device !== undefined; device = device.after)
       if (isKnown(device) && silenceOf(device) <= lostAfter)
         leastInterval = Math.min(leastInterval, device.interval);
     nextUpdate = now + lostAfter * leastInterval;
@@ -90,18 +87,21 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
     /**
      * A record of the device; returns the length of the gap before it in intervals of the device, or undefined if that is not
      * known yet, or the record is not newer than its newest one.
+     * @param links keeps the item of the device
      */
-    hear(key: string, timestamp: number): number | undefined {
+    hear(key: string, timestamp: number, links?: DeviceLinks): number | undefined {
       advance(timestamp);
-      const device = devices.get(key);
+      const device = devices.get(key, links?.heard as Heard | undefined);
       if (device === undefined) {
-        if (devices.size >= maxDevices && heard.oldest !== undefined) forget(heard.oldest.key);
-        add(key, { time: timestamp, heardAt: now, interval: 0, gaps: 0 });
+        if (devices.size >= maxDevices && devices.oldest !== undefined) forget(devices.oldest.key);
+        const added = add(key, { time: timestamp, heardAt: now, interval: 0, gaps: 0 });
+        if (links !== undefined) links.heard = added;
         return undefined;
       }
+      if (links !== undefined) links.heard = device;
       const interval = timestamp - device.time;
       if (interval <= 0) return undefined;
-      heard.touch(device);
+      devices.touch(device);
       const length = isKnown(device) ? (now - device.heardAt) / device.interval : undefined;
       device.missed = false;
       device.time = timestamp;
@@ -118,8 +118,8 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
     forget,
     /** A device that was forgotten counts again, unless it has sent a record since. */
     remember(key: string, device: Device): void {
-      if (devices.has(key)) return;
-      if (devices.size >= maxDevices && heard.oldest !== undefined) forget(heard.oldest.key);
+      if (devices.get(key) !== undefined) return;
+      if (devices.size >= maxDevices && devices.oldest !== undefined) forget(devices.oldest.key);
       add(key, { ...device, missed: true });
     },
     get: (key: string): Device | undefined => devices.get(key),
@@ -127,7 +127,7 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
     silenceOf,
     /** The devices whose interval is known. */
     known: (): (readonly [key: string, device: Device])[] =>
-      [...heard].filter(isKnown).map((device) => [device.key, device]),
+      [...devices].filter(isKnown).map((device) => [device.key, device]),
     /** Time that has passed, ms. */
     get now() {
       return now;
@@ -137,7 +137,7 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
       clock,
       leastInterval,
       nextUpdate,
-      devices: [...heard].map((device) => [device.key, stateOf(device)]),
+      devices: [...devices].map((device) => [device.key, stateOf(device)]),
     }),
   };
 }

@@ -95,7 +95,7 @@ export function createScaler(state: ScalerState) {
     knows: (channel: number): boolean => count[channel]! > 0,
     scale: scaleOne,
     /** Scales the `n` values of one record, from index `from` of `values` to index `at` of `out`. */
-    scaleRow(values: Values, from: number, n: number, out: Float32Array, at: number): void {
+    scaleRow(values: Values, from: number, n: number, out: Float32Array | Float64Array, at: number): void {
       if (values instanceof Uint8Array) {
         const table = (ofBytes ??= tableOfBytes());
         for (let i = 0; i < n; i += channels)

@@ -1,5 +1,6 @@
 /** Events of devices that stop sending while others of their partition continue. */
 import type { AnomalyEvent, EventEnding } from './anomaly-event';
+import type { DeviceLinks } from './recency';
 import { createRollCall, type Device, type RollCallSnapshot } from './roll-call';
 
 /** Devices that were forgotten, as they were. */
@@ -182,14 +183,16 @@ export function createSilentDevices(
      * Call for each record. Returns the events that it closes, as the device sends again, and those that open.
      * @param rules undefined = silences are not assessed
      * @param clock newest event time of the partition, Unix ms
+     * @param links keeps the item of the device
      */
     hear(
       key: string,
       timestamp: number,
       clock: number,
       rules: SilenceRules | undefined,
+      links?: DeviceLinks,
     ): readonly AnomalyEvent[] {
-      const length = rollCall.hear(key, timestamp);
+      const length = rollCall.hear(key, timestamp, links);
       const group = groupOf.get(key);
       if (group !== undefined && length !== undefined && rules !== undefined)
         raise(group, rules.surpriseAt(length), clock);

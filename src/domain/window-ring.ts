@@ -2,7 +2,7 @@
 import { joinConditions } from './condition';
 import { toRates } from './counter';
 import type { Values } from './record';
-import type { Linked } from './recency';
+import type { DeviceLinks, Listed, RecencyMap } from './recency';
 import { resetRhythm, type Rhythm } from './rhythm';
 import type { Slab } from './slab';
 import type { EncodedWindows, RecordEncoder, WindowBatch, WindowShape } from './window';
@@ -49,9 +49,12 @@ export function layOutRing({ length, channels, conditions, pixels }: WindowShape
 
 const nothing = new Float32Array();
 
-export class KeyWindow implements Linked<KeyWindow>, Rhythm {
+export class KeyWindow implements Listed<KeyWindow>, Rhythm, DeviceLinks {
   before: KeyWindow | undefined;
   after: KeyWindow | undefined;
+  home: RecencyMap<KeyWindow> | undefined;
+  memory: unknown;
+  heard: unknown;
   /** Records pushed so far, those that fill gaps included. Record i is in row i modulo the length. */
   pushed = 0;
   /** Number of the newest record with a missing value; −1 = none. */
@@ -293,7 +296,9 @@ export function createEncodedCopy({ length, channels }: WindowShape) {
   /** Whether a value is missing, or the rate of the first value of a counter. */
   function lacksValue(window: KeyWindow, { values, counters }: WindowBatch, at: number): boolean {
     if (window.missingAt >= 0 && window.pushed - window.missingAt <= length) return true;
-    return counters.some((channel) => Number.isNaN(values[at * length * channels + channel]!));
+    for (let i = 0; i < counters.length; i++)
+      if (Number.isNaN(values[at * length * channels + counters[i]!]!)) return true;
+    return false;
   }
 
   return (window: KeyWindow, batch: WindowBatch, out: EncodedWindows, at: number): void => {

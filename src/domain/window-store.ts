@@ -8,7 +8,7 @@ import {
   type TimeRules,
 } from './continuity';
 import type { Values } from './record';
-import { RecencyList } from './recency';
+import { RecencyMap } from './recency';
 import { contradictsJump, noteStep, patience, resetRhythm, undoJump } from './rhythm';
 import { createSlabs } from './slab';
 import { createUnreadRecords } from './unread-records';
@@ -67,8 +67,7 @@ export function createWindowStore(
   const { length } = shape;
   const layout = layOutRing(shape);
   const takeMemory = createSlabs(layout.bytes);
-  const windows = new Map<string, KeyWindow>();
-  const seen = new RecencyList<KeyWindow>();
+  const windows = new RecencyMap<KeyWindow>();
   const continuityOf = createContinuity(limits, length);
   const copyEncoded = createEncodedCopy(shape);
   const knownFrom = beginning === 'unknown' ? Infinity : -Infinity;
@@ -78,12 +77,10 @@ export function createWindowStore(
     typeof beginning === 'object' ? beginning.knownFrom : knownFrom,
   );
   const counts: WindowCounts = { evicted: 0, expired: 0, broken: 0, undone: 0 };
-  if (typeof beginning === 'object')
-    restoreWindows(beginning, shape, limits.maxKeys, create);
+  if (typeof beginning === 'object') restoreWindows(beginning, shape, limits.maxKeys, create);
 
   /** The window of a key, which is now the most recently seen one; undefined if there is no room for it. */
   function see(key: string, timestamp: number): KeyWindow | undefined {
-    if (seen.latest?.key === key) return seen.latest;
     const window = windows.get(key);
     if (window === undefined) {
       if (windows.size < limits.maxKeys) return create(key);
@@ -92,7 +89,7 @@ export function createWindowStore(
       free.key = key;
       return add(free);
     }
-    seen.touch(window);
+    windows.touch(window);
     return window;
   }
 
@@ -101,22 +98,20 @@ export function createWindowStore(
   }
 
   function add(window: KeyWindow): KeyWindow {
-    windows.set(window.key, window);
-    seen.append(window);
+    windows.add(window);
     return window;
   }
 
   /** The emptied window of the key that was silent longest, if it can be given away. */
   function takeSilent(timestamp: number): KeyWindow | undefined {
     // Not only the oldest: its clock may be ahead, or its rhythm slow.
-    let window = seen.oldest;
+    let window = windows.oldest;
     for (let i = 0; i < candidates && window !== undefined && !isSilent(window, timestamp); i++)
       window = i + 1 < candidates ? window.after : undefined;
     if (window === undefined) return undefined;
     const silence = timestamp - window.newest;
     if (silence <= limits.ttlMs) counts.evicted++;
-    windows.delete(window.key);
-    seen.remove(window);
+    windows.delete(window);
     emptyWindow(window);
     window.newest = -Infinity;
     window.lacking = length + 1;
@@ -141,10 +136,6 @@ export function createWindowStore(
     if (newest === -Infinity) return;
     if (timestamp - newest > limits.ttlMs) counts.expired++;
     else counts.broken++;
-  }
-
-  function windowOf(key: string): KeyWindow | undefined {
-    return seen.latest?.key === key ? seen.latest : windows.get(key);
   }
 
   /** Prepares the window for a record: restarts it, or fills the gap before the record. */
@@ -193,25 +184,29 @@ export function createWindowStore(
       window.newest = timestamp;
       return window.pushed >= length ? 'ready' : 'not_full';
     },
+    /** The window that a record joined last. */
+    get latest(): KeyWindow | undefined {
+      return windows.latest;
+    },
     /** Copies the window of a key that is 'ready' to the end of `batch`, with its encoding if the batch has one. */
     copy(key: string, batch: WindowBatch): void {
-      const window = windowOf(key)!;
+      const window = windows.get(key)!;
       const place = copyWindow(window, shape, batch);
       if (batch.encoded !== undefined) copyEncoded(window, batch, batch.encoded, place);
     },
     /** Whether a window of the key can be copied. */
-    isFull: (key: string): boolean => (windowOf(key)?.pushed ?? 0) >= length,
+    isFull: (key: string): boolean => (windows.get(key)?.pushed ?? 0) >= length,
     /** Whether the window of a key may lack records before its newest one, which this process has not read; no window lacks none. */
-    lacks: (key: string): boolean => (windowOf(key)?.lacking ?? 0) > 1,
+    lacks: (key: string): boolean => (windows.get(key)?.lacking ?? 0) > 1,
     /** As `lacks`, but for windows with counters, whose first rate needs the record before the window. */
-    lacksWithCounters: (key: string): boolean => (windowOf(key)?.lacking ?? 0) > 0,
+    lacksWithCounters: (key: string): boolean => (windows.get(key)?.lacking ?? 0) > 0,
     /** Records may be missing before the next record of each key. */
     interrupt(): void {
-      for (const window of windows.values()) window.lacking = length + 1;
+      for (const window of windows) window.lacking = length + 1;
       unread.interrupt();
     },
     /** Contents, from which `createWindowStore` continues bit for bit. */
-    snapshot: (): WindowsSnapshot => takeWindowsSnapshot([...seen], shape, unread.knownFrom),
+    snapshot: (): WindowsSnapshot => takeWindowsSnapshot([...windows], shape, unread.knownFrom),
     counts: counts as Readonly<WindowCounts>,
     /** Keys. */
     get size() {

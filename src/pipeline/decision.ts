@@ -79,15 +79,14 @@ export async function decideChunk(
 ): Promise<void> {
   const { warmUp } = chunk;
   const { counts } = outcome;
-  const keyOf = (at: number): string => records.keys[chunk.rows[at]!]!;
   const memoryOf: MemoryOf | undefined = partition.baselines && ((window) => chunk.memories[window]);
   const scores = raw && detector.applyCalibration(chunk.windows, raw, memoryOf);
   const silenceRules =
     silence && silenceRulesOf(detectorName, detector, silence, threshold + eventBar.margin);
   for (let at = 0; at < chunk.count; at++) {
-    const key = keyOf(at);
+    const key = chunk.keys[at]!;
     const timestamp = records.timestamps[chunk.rows[at]!]!;
-    addEvents(partition.events.hear(key, timestamp, silenceRules));
+    addEvents(partition.events.hear(key, timestamp, silenceRules, chunk.devices[at]));
     if (chunk.decided[at] === 0) continue;
     const window = chunk.places[at]!;
     const scored = window < 0 ? undefined : scores;

@@ -1,5 +1,6 @@
 /** Decoded records into the windows of their keys, and from there into chunks to score. */
 import type { Staleness } from '../domain/continuity';
+import type { DeviceLinks } from '../domain/recency';
 import type { RecordBatch, Values } from '../domain/record';
 import type { CheckLimits, LimitViolation } from '../domain/signal';
 import { clearWindows, type WindowBatch, type WindowShape } from '../domain/window';
@@ -35,6 +36,9 @@ export function createChunk(windows: WindowBatch) {
     messages: new Int32Array(capacity),
     /** Row of each record among the decoded records. Shape [capacity]. */
     rows: new Int32Array(capacity),
+    /** Key of each record, and the links of its device; undefined where there was no room for its window. */
+    keys: new Array<string>(capacity).fill(''),
+    devices: new Array<DeviceLinks | undefined>(capacity).fill(undefined),
     /** Index of each record's window in `windows`; −1 while its window is not full. Shape [capacity]. */
     places: new Int32Array(capacity),
     /** 1 = there is a decision on the record; 0 = its window is not full, and it only counts as heard. Shape [capacity]. */
@@ -44,7 +48,7 @@ export function createChunk(windows: WindowBatch) {
     /** 1 = the baselines of its device may differ from those of an uninterrupted process. Shape [capacity]. */
     lacksBaselines: new Uint8Array(capacity),
     /** The memory of the device of each window; undefined before baselines begin. */
-    memories: [] as (DeviceMemory | undefined)[],
+    memories: new Array<DeviceMemory | undefined>(capacity).fill(undefined),
     /** By record, where there are any. */
     limits: new Map<number, readonly LimitViolation[]>(),
     /** By record, the channels of its device that have a new normal from the next one on, where there are any. */
@@ -92,7 +96,6 @@ export function createChunkPool() {
       clearWindows(chunk.windows);
       chunk.limits.clear();
       chunk.newNormals.clear();
-      chunk.memories.length = 0;
       chunk.count = 0;
       return chunk;
     },
@@ -141,29 +144,34 @@ export function fillChunk(
       if (!warmUp) deadLetters.push(toDeadLetter(detectorName, message, row));
       continue;
     }
-    const key = records.keys[row]!;
-    const result = windows.push(key, row, records.timestamps, records.values, records.conditions);
+    const written = records.keys[row]!;
+    const result = windows.push(written, row, records.timestamps, records.values, records.conditions);
     if (result === 'ready' || result === 'not_full' || result === 'no_room') {
       if (warmUp && !partition.rescores) continue;
+      const device = result === 'no_room' ? undefined : windows.latest;
+      // The same string for all records of a device: it is compared by its place in memory.
+      const key = device?.key ?? written;
       const limits = limitsOf(records.values, row * valuesPerRecord);
       const lacks = hasCounters ? windows.lacksWithCounters(key) : windows.lacks(key);
       const isDecidable = result === 'ready' || limits.length > 0;
       const at = chunk.count++;
       chunk.messages[at] = i;
       chunk.rows[at] = row;
+      chunk.keys[at] = key;
+      chunk.devices[at] = device;
       chunk.places[at] = result === 'ready' ? chunk.windows.count : -1;
       chunk.decided[at] = isDecidable ? 1 : 0;
       chunk.lacks[at] = lacks ? 1 : 0;
       if (limits.length > 0) chunk.limits.set(at, limits);
       if (result === 'ready') {
         const { offset } = message.origin;
-        const memory = baselines?.of(key, offset);
+        const memory = baselines?.of(key, offset, device);
         memory?.enter(records.values, row * valuesPerRecord, records.timestamps[row]!);
         chunk.lacksBaselines[at] = baselines?.lacks(key, offset) === true ? 1 : 0;
         if (memory !== undefined && memory.newNormal.length > 0) chunk.newNormals.set(at, memory.newNormal);
         windows.copy(key, chunk.windows);
         // Kept, as later records of the chunk may drop the device.
-        chunk.memories.push(memory);
+        chunk.memories[chunk.places[at]] = memory;
         memory?.recall(chunk.windows, chunk.windows.count - 1);
       }
       if (warmUp) continue;

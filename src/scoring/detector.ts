@@ -156,8 +156,11 @@ export function createDetector(
     const row = new Float64Array(columns.length);
     // One for all windows: this runs for every record.
     const tests: Tests = { statistics: row, slow: 0, sections: 0, runs: 0, group: undefined };
-    for (let i = 0; i < count; i++) {
-      const memory = memoryOf?.(i);
+    let i = 0;
+    let memory: DeviceMemory | undefined;
+    const rise = (evidence: number): number => (stored.rise[i] = memory?.rise(evidence) ?? 0);
+    for (; i < count; i++) {
+      memory = memoryOf?.(i);
       for (let s = 0; s < columns.length; s++) row[s] = columns[s]?.[i] ?? 0;
       for (let m = 0; m < meanedAt.length; m++) latest[m] = recent[m] = row[meanedAt[m]!]!;
       memory?.means(latest, recent, 0);
@@ -173,7 +176,7 @@ export function createDetector(
       if (sections !== undefined) tests.sections = sections(raw.contributions, i * channelCount);
       tests.runs = batch.recalled.runs[i]!;
       tests.group = groupOf?.(batch, i);
-      const result = scale.surpriseOf(tests, (evidence) => (stored.rise[i] = memory?.rise(evidence) ?? 0));
+      const result = scale.surpriseOf(tests, rise);
       surprise[i] = result.surprise;
       aboveBaseline[i] = result.aboveBaseline;
       extrapolated[i] = result.extrapolated ? 1 : 0;

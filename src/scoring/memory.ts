@@ -80,6 +80,8 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
     (_, j) => state.counters?.includes(state.channels[j]!) === true,
   );
 
+  const isKnown = Array.from({ length: channels }, (_, j) => scaler.knows(j));
+
   class Device implements DeviceMemory {
     private runSurprise = 0;
     private isShifted = false;
@@ -105,11 +107,10 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
       for (let j = 0; j < channels; j++) record[j] = isCounter[j] ? NaN : values[from + j]!;
       if (runs !== undefined) this.runSurprise = runs.step(cells, record, 0);
       if (level === undefined) return;
-      for (let j = 0; j < channels; j++) {
-        const value = record[j]!;
-        const scaled = Number.isNaN(value) || !scaler.knows(j) ? NaN : scaler.scale(value, j);
-        x[j] = Number.isFinite(scaled) ? scaled : NaN;
-      }
+      // All values in one call: a number that a function returns is an object.
+      scaler.scaleRow(record, 0, channels, x, 0);
+      for (let j = 0; j < channels; j++)
+        if (Number.isNaN(record[j]!) || !isKnown[j] || !Number.isFinite(x[j]!)) x[j] = NaN;
       this.isShifted = level.step(cells, x, time, shift, 0);
       this.newNormal = level.moved.length === 0 ? none : level.moved.map((j) => state.channels[j]!);
       if (this.isShifted) (this.shift ??= new Float32Array(channels)).set(shift);

@@ -1,14 +1,18 @@
 /** The memory of the devices of a partition, which their records are scored with. */
 import type { MemorySnapshot } from '../calibration/memory';
 import { setShift, type WindowBatch } from '../domain/window';
+import type { DeviceLinks } from '../domain/recency';
 import type { Detector } from '../scoring/detector';
 import type { DeviceMemory } from '../scoring/memory';
 import type { BaselinesStart } from './snapshot';
 import type { BaselinePolicy, RecordedBaseline } from './rules';
 
 export interface PartitionBaselines {
-  /** For the record of `key` at `offset`, in order; undefined for a record before the baselines begin. */
-  of(key: string, offset: string): DeviceMemory | undefined;
+  /**
+   * For the record of `key` at `offset`, in order; undefined for a record before the baselines begin.
+   * @param links keeps the item of the device
+   */
+  of(key: string, offset: string, links?: DeviceLinks): DeviceMemory | undefined;
   /** Whether the baseline of a device may differ, for the record at `offset`, from that of an uninterrupted process. */
   lacks(key: string, offset: string): boolean;
   /** A copy of the memory of a device; undefined where there is none. */
@@ -27,10 +31,10 @@ export function createVersionBaselines(start: BaselinesStart, detector: Detector
   let hasBegun = false;
   return {
     version,
-    of(key: string, offset: string): DeviceMemory | undefined {
+    of(key: string, offset: string, links?: DeviceLinks): DeviceMemory | undefined {
       // Offsets ascend: most records need no look at theirs.
       hasBegun ||= BigInt(offset) > from;
-      return hasBegun ? devices.of(key) : undefined;
+      return hasBegun ? devices.of(key, links) : undefined;
     },
     copyOf: (key: string): MemorySnapshot | undefined => devices.snapshotOf(key),
     /** The memory of a device that is known. */
@@ -53,8 +57,8 @@ export function createRecordedBaselines(
   recordedAt: (offset: bigint) => RecordedBaseline | undefined,
 ): PartitionBaselines {
   return {
-    of(key, offset) {
-      const memory = followed.of(key, offset);
+    of(key, offset, links) {
+      const memory = followed.of(key, offset, links);
       const recorded = recordedAt(BigInt(offset));
       return recorded === undefined ? memory : createRecordedMemory(recorded, memory);
     },

@@ -75,7 +75,7 @@ export function longText({ bytes }: Cursor, from: number, to: number): string {
 export function readText(cursor: Cursor): string {
   const length = readLong(cursor);
   const from = take(cursor, length);
-  return parseText(cursor.bytes.subarray(from, cursor.at));
+  return parseText(cursor.bytes, from, cursor.at);
 }
 
 /** A big-endian whole number in two's complement, of any length. */
