@@ -19,7 +19,9 @@ export function errorChain(error: unknown, depth = 0): string {
   ];
   const own = error.message === '' ? error.name : error.message;
   if (depth >= 8) return own;
-  const chains = inner.map((one) => errorChain(one, depth + 1)).filter((chain) => !own.endsWith(`: ${chain}`));
+  const chains = inner
+    .map((one) => errorChain(one, depth + 1))
+    .filter((chain) => !own.endsWith(`: ${chain}`));
   return chains.length === 0 ? own : `${own} ← ${chains.join('; ')}`;
 }
 
