@@ -81,7 +81,9 @@ for (const name of names) {
       .join();
   const channels = isAssumed ? chooseChannels(train, Object.keys(train.records[0].values)).channels : listed;
   // Files without times count milliseconds from 1970.
-  const fields = hasTimestamps(train.records) ? settings.fields : { ...settings.fields, timestampFormat: 'ms' };
+  const fields = hasTimestamps(train.records)
+    ? settings.fields
+    : { ...settings.fields, timestampFormat: 'ms' };
   const own = { ...settings, fields, record: { ...settings.record, channels } };
   const messages = {
     train: toMessages(train, 'train', name, 0),
