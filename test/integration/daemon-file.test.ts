@@ -146,9 +146,11 @@ test('a new version scores in the shadow first, and comes into use when its gate
   await daemon.ready();
   const inShadow = 'model version scores in the shadow until its gates pass';
   await until('a version on trial', () => daemon.log(inShadow).length > 0);
-  const version = String(daemon.log(inShadow)[0]!['version']);
-  await until('its end', () => endOf(version) !== undefined);
-  expect(endOf(version)).toMatchObject({ level: 'info', before: versions[1] });
+  // On a busy machine, the shadow of the first one may seem to cost too much.
+  const passed = 'model version passed its gates: it is in use';
+  await until('a version that passes its gates', () => daemon.log(passed).length > 0);
+  const version = String(daemon.log(passed)[0]!['version']);
+  expect(daemon.log(passed)[0]).toMatchObject({ level: 'info', before: versions[1] });
   await until('the new version to score', async () => (await daemon.metric('vaemon_model_swaps_total')) >= 1);
   expect(await daemon.metric('vaemon_shadow_records_total')).toBeGreaterThanOrEqual(100);
   expect(await daemon.metric('vaemon_model_trials_total', { result: 'promoted' })).toBeGreaterThanOrEqual(1);
@@ -159,19 +161,13 @@ test('a new version scores in the shadow first, and comes into use when its gate
   const { gates } = trials.find((one) => one.version === version)!;
   expect(gates.map(({ gate }) => gate)).toEqual(['alarms', 'rank', 'loss', 'power', 'cost']);
   const audit = (await readFile(path.join(store, 'audit.log'), 'utf8')).trim().split('\n');
-  expect(JSON.parse(audit[0]!)).toMatchObject({ detector: 'plant', by: 'gates', action: 'promote', version });
+  expect(audit.map((line) => JSON.parse(line) as unknown)).toContainEqual(
+    expect.objectContaining({ detector: 'plant', by: 'gates', action: 'promote', version }),
+  );
   // The shadow has left no trace in what the daemon does: as many verdicts as records.
   await expectNoGap(daemon);
   expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
   expect(daemon.log().filter(({ level }) => level === 'error')).toEqual([]);
-
-  function endOf(of: string) {
-    const ends = [
-      'model version passed its gates: it is in use',
-      'model version refused: it fails a gate; the previous one stays in use',
-    ];
-    return ends.flatMap((message) => daemon.log(message)).find((line) => line['version'] === of);
-  }
 });
 
 test('a normal that moves is noticed, and starts a training where that is wanted', async () => {
