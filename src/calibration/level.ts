@@ -47,7 +47,7 @@ export interface History {
 
 /** Values of a channel in its level. @param memory records */
 function memoryOf(memory: number, density: number): number {
-  return Math.max(leastMemory, memory * density);
+  return Math.max(Math.min(memory, leastMemory), memory * density);
 }
 
 /** @param at scaled value of a row and channel; NaN = missing */
