@@ -1,53 +1,32 @@
 /** Merges the detections of a key into events. */
 import { createAlarmBudget, type AlarmBudgetSnapshot } from './alarm-budget';
-import { createEventChannels, type EventChannels, type EventChannelsSnapshot } from './event-channels';
 import { bySurprise, type AnomalyEvent, type EventEnding } from './anomaly-event';
 import type { Detection } from './detection';
-import { createFrozenDevices, isFrozen, type FrozenDevicesSnapshot } from './frozen-devices';
+import { createEventChannels, type EventChannelsSnapshot } from './event-channels';
+import { createLabelFinder, type EventLabel, type LabellableEvent } from './event-labels';
+import { noBar, type EventBar, type EventPolicy } from './event-policy';
+import { createFrozenDevices, type FrozenDevicesSnapshot } from './frozen-devices';
+import { extend, isEvent, snapshotOf, spanOf, type Gathering } from './gathering';
 import { highest } from './highest';
-import { lastingMargin, noExceedances, withMargin, type Exceedances } from './lasting-evidence';
-import { labelOf, meaningOf, type Label, type LabelledSpan, type LabelName } from './label';
+import { meaningOf, type Label } from './label';
+import { lastingMargin, noExceedances } from './lasting-evidence';
 import { createPastEvents, type PastEvent } from './past-events';
 import type { DeviceLinks } from './recency';
 import { createSilentDevices, type SilenceRules, type SilentDevicesSnapshot } from './silent-devices';
+import {
+  beginSuspicion,
+  copySuspicion,
+  gather,
+  growth,
+  hearRecord,
+  isAccepted,
+  type RecordFacts,
+  type Suspicion,
+} from './suspicion';
 
 export type { AnomalyEvent, EventEnding } from './anomaly-event';
-
-export interface EventPolicy {
-  /** An event opens when at least this many … */
-  openRecords: number;
-  /** … of this many newest records of a key are anomalous … */
-  openWindow: number;
-  /** … and it has at least this many anomalous records … */
-  minRecords: number;
-  /** … over at least this event time, ms. If it ends earlier, there is no event. */
-  minLengthMs: number;
-  /** It closes after this many normal records in a row, of those that have a value of each odd channel … */
-  closeAfter: number;
-  /** … or when the detector's event time has advanced by more than this since the last record of the key, ms. */
-  silenceMs: number;
-  /** After an event has closed, no other one of its key opens for this event time, ms. */
-  suppressForMs: number;
-  /**
-   * An event with this many anomalous records is accepted as the new normal, unless it still becomes more surprising; 0 = never. No
-   * other event of its key opens then, until it is over or becomes more surprising.
-   */
-  acceptAfter: number;
-  /** Alarm budget of the detector, events per ms; if absent, every event opens. */
-  eventsPerMs?: number | undefined;
-  /** Devices of a partition that are watched for silence; if absent, none is. */
-  watchedDevices?: number | undefined;
-}
-
-/** From where an event opens, decades. By default each event opens, by its strongest record. */
-export interface EventBar {
-  /** Of its largest surprise above the threshold. */
-  margin: number;
-  /** Of the margin of what lasts: the number of anomalous records to one event of the alarm budget, as its logarithm. */
-  lasting: number;
-}
-
-export const noBar: EventBar = { margin: 0, lasting: Infinity };
+export type { EventLabel } from './event-labels';
+export { noBar, type EventBar, type EventPolicy } from './event-policy';
 
 export type EventTracker = ReturnType<typeof createEventTracker>;
 
@@ -68,13 +47,6 @@ export interface EventsSnapshot {
   frozen?: FrozenDevicesSnapshot;
 }
 
-/** A label that acts on an event. */
-export interface EventLabel {
-  /** Id of the event. */
-  event: string;
-  label: LabelName;
-}
-
 export interface LabelEffect {
   /** Events that are over by it. */
   events: readonly AnomalyEvent[];
@@ -84,58 +56,13 @@ export interface LabelEffect {
   accepted?: readonly { key: string; records: number; at: number }[];
 }
 
-/** Growth of the peak surprise, decades, from which an event is another one. */
-const growth = 1;
-
-/** Anomalous records of one key that belong together; an event once `opened`. */
-interface Gathering<Channels = EventChannels> {
-  event: AnomalyEvent;
-  channels: Channels;
-  opened: boolean;
-  /** It would have opened, but for the budget. */
-  heldBack: boolean;
-  /** Largest surprise above the threshold of its record, decades; infinite once a limit is violated. */
-  margin: number;
-  /** Absent in the state of older versions. */
-  exceedances?: Exceedances;
-  /** Peak surprise in the first half of the last `acceptAfter` anomalous records, and before. */
-  earlierPeak: number;
-  /** Of the baseline of the device when it began. Absent in the state of older versions. */
-  mark?: readonly number[];
-  /** Anomalous records in which the device was frozen. Absent in the state of older versions. */
-  frozenRecords?: number;
-  /** Its event is a part of that of devices that froze together. */
-  isPart?: boolean;
-}
-
-/** State of a key with a recent anomaly; other keys have none. */
-interface Suspicion<Channels = EventChannels> {
-  /** The anomalous records among the last `openWindow`, oldest first, with the number of records since. */
-  recent: { detection: Detection; age: number }[];
-  gathering: Gathering<Channels> | undefined;
-  /** Peak surprise of the event that was accepted and is not over. */
-  accepted?: number | undefined;
-  /** Normal records in a row, of those that have a value of each odd channel. */
-  quietRecords: number;
-  /** Channels that led an anomalous record, with their values in normal records since the last one. Absent in the state of older versions. */
-  oddChannels?: readonly (readonly [channel: string, normalValues: number])[];
-  /** Event time of the newest record that counted: anomalous, or normal with a value of each odd channel. Unix ms. */
-  countedAt?: number;
-  /** Event time of the key's newest record, Unix ms. */
-  newest: number;
-  /** Event time of the detector at that record, Unix ms. */
-  heardAt: number;
-}
-
-type RecordFacts = Pick<Detection, 'key' | 'timestamp' | 'anomalous' | 'missing'>;
-
 const none: readonly AnomalyEvent[] = [];
 
 /** Keeps the events of all keys. */
 export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapshot) {
   /** In the order of their last record. */
   const suspicions = new Map<string, Suspicion>(
-    beginning?.suspicions.map(([key, suspicion]) => [key, copy(suspicion, createEventChannels)]),
+    beginning?.suspicions.map(([key, suspicion]) => [key, copySuspicion(suspicion, createEventChannels)]),
   );
   /** By key, the event time until which no event opens, Unix ms. */
   const suppressed = new Map<string, number>(beginning?.suppressed);
@@ -163,14 +90,13 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
           beginning?.silent,
         );
   const frozen = createFrozenDevices(
-    (key) => snapshot(suspicions.get(key)!.gathering!),
+    (key) => snapshotOf(suspicions.get(key)!.gathering!),
     admitTogether,
     beginning?.frozen,
   );
   const past = createPastEvents(costs, beginning?.past);
   let { firstKey, shared } = beginning ?? { firstKey: undefined, shared: false };
-  /** Labels that may concern an event, of those that were given last. */
-  const relevant = { of: undefined as readonly Label[] | undefined, since: Infinity, labels: [] as Label[] };
+  const findLabels = createLabelFinder(costs);
 
   function costs(id: string): boolean {
     return budget?.costs(id, clock) === true;
@@ -204,10 +130,10 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     const newNormal = closedBy === 'accepted' && { modelVersion: event.modelVersion, mark: mark ?? [] };
     if (newNormal || costs(event.id))
       past.add({ ...spanOf(event), id: event.id, ...(newNormal && { newNormal }) });
-    if (gathering.isPart === true) return [...noted(frozen.leave(snapshot(gathering), closedBy))];
-    if (!gathering.opened) return [{ ...snapshot(gathering), closedBy }];
+    if (gathering.isPart === true) return [...noted(frozen.leave(snapshotOf(gathering), closedBy))];
+    if (!gathering.opened) return [{ ...snapshotOf(gathering), closedBy }];
     open.delete(gathering.event);
-    return [{ ...snapshot(gathering), status: 'closed', closedBy }];
+    return [{ ...snapshotOf(gathering), status: 'closed', closedBy }];
   }
 
   function endSilent(): readonly AnomalyEvent[] {
@@ -245,44 +171,6 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return true;
   }
 
-  /** Updates the state of a key for a record; undefined if there is none and needs none. */
-  function hear(
-    { key, timestamp, missing = [] }: RecordFacts,
-    detection: Detection | undefined,
-  ): Suspicion | undefined {
-    let suspicion = suspicions.get(key);
-    if (suspicion === undefined && detection === undefined) return undefined;
-    suspicion ??= {
-      recent: [],
-      gathering: undefined,
-      quietRecords: 0,
-      countedAt: timestamp,
-      newest: timestamp,
-      heardAt: clock,
-    };
-    suspicions.delete(key);
-    suspicions.set(key, suspicion);
-    suspicion.newest = timestamp;
-    suspicion.heardAt = clock;
-    const { oddChannels: odd = [] } = suspicion;
-    if (detection === undefined) {
-      suspicion.oddChannels = odd.map(([channel, values]) => [
-        channel,
-        values + (missing.includes(channel) ? 0 : 1),
-      ]);
-      // A channel that reports in few records is no more normal for those without a value of it.
-      suspicion.quietRecords = suspicion.oddChannels.reduce(
-        (least, [, values]) => Math.min(least, values),
-        suspicion.quietRecords + 1,
-      );
-    } else {
-      const channels = new Set([...odd.map(([channel]) => channel), ...leadingChannels(detection)]);
-      suspicion.oddChannels = Array.from(channels, (channel) => [channel, 0]);
-      suspicion.quietRecords = 0;
-    }
-    return suspicion;
-  }
-
   /** @param detection of the record, if it is anomalous */
   function observeKey(
     heard: RecordFacts,
@@ -292,8 +180,11 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   ): readonly AnomalyEvent[] {
     if (isSuppressed(heard)) return none;
     const quietBefore = suspicions.get(heard.key)?.quietRecords ?? 0;
-    const suspicion = hear(heard, detection);
+    const suspicion = suspicions.get(heard.key) ?? (detection && beginSuspicion(heard.timestamp, clock));
     if (suspicion === undefined) return none;
+    suspicions.delete(heard.key);
+    suspicions.set(heard.key, suspicion);
+    hearRecord(suspicion, heard, detection, clock);
     // A record without a value of an odd channel counts neither as anomalous nor as normal: after one normal value it does for
     // the next event, but not for the end of this one.
     const { countedAt = heard.timestamp, quietRecords, gathering, accepted: peak } = suspicion;
@@ -303,10 +194,10 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       return isSilent ? end(heard.key, suspicion, 'silence', heard.timestamp) : none;
     }
     suspicion.countedAt = heard.timestamp;
-    if (isAccepted(suspicion, detection)) return none;
+    if (isAccepted(suspicion, detection, policy.closeAfter)) return none;
     suspicion.accepted = undefined;
     if (suspicion.gathering === undefined) {
-      const gathered = gather(suspicion, detection, mark);
+      const gathered = gather(suspicion, detection, mark, policy);
       if (gathered === undefined) {
         if (suspicion.recent.length === 0) suspicions.delete(heard.key);
         return none;
@@ -319,13 +210,6 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     if (detection === undefined) return opened;
     const accepted = tryAccept(suspicion, suspicion.gathering);
     return accepted.length === 0 ? opened : [...opened, ...accepted];
-  }
-
-  /** Whether the record belongs to an event that was accepted. */
-  function isAccepted(suspicion: Suspicion, detection: Detection | undefined): boolean {
-    if (suspicion.accepted === undefined) return false;
-    if (detection === undefined) return suspicion.quietRecords < policy.closeAfter;
-    return detection.limits.length === 0 && detection.surprise <= suspicion.accepted + growth;
   }
 
   /** Accepts an event whose peak in the newest half of `acceptAfter` records is hardly above that before. */
@@ -355,22 +239,6 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     return silent.length === 0 ? own : [...silent, ...own];
   }
 
-  /** Begins to gather once enough of the last records are anomalous. */
-  function gather(
-    suspicion: Suspicion,
-    detection: Detection | undefined,
-    mark: () => readonly number[],
-  ): Gathering | undefined {
-    for (const seen of suspicion.recent) seen.age++;
-    suspicion.recent = suspicion.recent.filter((seen) => seen.age < policy.openWindow);
-    if (detection !== undefined) suspicion.recent.push({ detection, age: 0 });
-    if (suspicion.recent.length < policy.openRecords) return undefined;
-    const gathering = begin(suspicion.recent[0]!.detection, mark());
-    for (const seen of suspicion.recent) extend(gathering, seen.detection);
-    suspicion.recent = [];
-    return gathering;
-  }
-
   function tryOpen(
     gathering: Gathering,
     { anomalous, timestamp }: RecordFacts,
@@ -394,7 +262,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     gathering.opened = true;
     event.openedAt = timestamp;
     open.set(gathering.event, gathering);
-    return [snapshot(gathering)];
+    return [snapshotOf(gathering)];
   }
 
   /** Whether its device is one of several that may have frozen together. */
@@ -417,7 +285,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   }
 
   /** The events that a label can act on. */
-  function labellable(): (LabelledSpan & { id: string; isAccepted: boolean; isAcceptable: boolean })[] {
+  function labellable(): LabellableEvent[] {
     const current = [...suspicions.values()].flatMap(({ gathering }) =>
       gathering !== undefined && isEvent(gathering) && gathering.isPart !== true
         ? [{ event: gathering.event, isAcceptable: gathering.margin < Infinity }]
@@ -490,14 +358,14 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     currentEvents: (): readonly AnomalyEvent[] => [
       ...[...suspicions.values()].flatMap(({ gathering }) =>
         gathering !== undefined && isEvent(gathering) && gathering.isPart !== true
-          ? [snapshot(gathering)]
+          ? [snapshotOf(gathering)]
           : [],
       ),
       ...frozen.current(),
     ],
     /** The most surprising open events, as they are so far, at most `limit`. */
     openEvents(limit: number): readonly AnomalyEvent[] {
-      const own = highest(open.keys(), limit, bySurprise).map((event) => snapshot(open.get(event)!));
+      const own = highest(open.keys(), limit, bySurprise).map((event) => snapshotOf(open.get(event)!));
       return highest([...own, ...frozen.openEvents(), ...(silent?.openEvents() ?? [])], limit, bySurprise);
     },
     /** Ends all events at the end of the input. */
@@ -521,21 +389,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       budget?.divide(partitions, clock);
     },
     /** What labels change now: each event obeys its last label, once. */
-    labelled(labels: readonly Label[]): EventLabel[] {
-      if (labels.length === 0) return [];
-      const events = labellable();
-      const since = events.reduce((least, { start }) => Math.min(least, start), Infinity);
-      if (labels !== relevant.of || since < relevant.since)
-        Object.assign(relevant, { of: labels, since, labels: labels.filter(({ to }) => to >= since) });
-      return events.flatMap((one) => {
-        const label = labelOf(relevant.labels, one);
-        if (label === undefined) return [];
-        const { refunds, undoes, accepts } = meaningOf[label];
-        const acts =
-          (refunds && costs(one.id)) || (undoes && one.isAccepted) || (accepts && one.isAcceptable);
-        return acts ? [{ event: one.id, label }] : [];
-      });
-    },
+    labelled: (labels: readonly Label[]): EventLabel[] => findLabels(labels, labellable),
     /** A label takes effect; none if it has had it. */
     label({ event: id, label }: EventLabel): LabelEffect {
       const { refunds, undoes, accepts } = meaningOf[label];
@@ -570,7 +424,10 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     /** JSON data, from which `createEventTracker` continues as without an interruption. Times may be infinite. */
     snapshot: (): EventsSnapshot => ({
       clock,
-      suspicions: [...suspicions].map(([key, one]) => [key, copy(one, (channels) => channels.snapshot())]),
+      suspicions: [...suspicions].map(([key, one]) => [
+        key,
+        copySuspicion(one, (channels) => channels.snapshot()),
+      ]),
       suppressed: [...suppressed],
       firstKey,
       shared,
@@ -582,89 +439,4 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   };
 }
 
-/** A copy, from or to a snapshot. */
-function copy<From, To>(
-  { recent, gathering, ...rest }: Suspicion<From>,
-  convert: (channels: From) => To,
-): Suspicion<To> {
-  return {
-    ...rest,
-    recent: recent.map((seen) => ({ ...seen })),
-    gathering: gathering && {
-      ...gathering,
-      event: { ...gathering.event },
-      channels: convert(gathering.channels),
-    },
-  };
-}
-
-/** The channels beyond a limit, or else the most unusual one. No value of an image is ever missing. */
-function leadingChannels({ limits, contributions }: Detection): string[] {
-  if (contributions[0]?.region !== undefined) return [];
-  return contributions.slice(0, Math.max(1, limits.length)).map(({ channel }) => channel);
-}
-
 const noMark = (): readonly number[] => [];
-
-function spanOf({ key, keys = [key], start, end }: AnomalyEvent): LabelledSpan {
-  return { keys, start, end };
-}
-
-/** An event that begins with this record, but does not contain it yet. */
-function begin(
-  { detector, key, timestamp, threshold, modelVersion }: Detection,
-  mark: readonly number[],
-): Gathering {
-  return {
-    event: {
-      id: `${detector}/${key}/${new Date(timestamp).toISOString()}`,
-      detector,
-      key,
-      kind: 'anomaly',
-      status: 'open',
-      start: timestamp,
-      end: timestamp,
-      openedAt: timestamp,
-      anomalousRecords: 0,
-      peakSurprise: -Infinity,
-      peakAt: timestamp,
-      threshold,
-      contributions: [],
-      limits: [],
-      modelVersion,
-    },
-    channels: createEventChannels(),
-    opened: false,
-    heldBack: false,
-    margin: -Infinity,
-    earlierPeak: -Infinity,
-    mark,
-  };
-}
-
-const isEvent = ({ opened, heldBack, isPart }: Gathering): boolean => opened || heldBack || isPart === true;
-
-function extend(gathering: Gathering, detection: Detection): void {
-  const { event, channels } = gathering;
-  const margin = detection.limits.length > 0 ? Infinity : detection.surprise - detection.threshold;
-  gathering.margin = Math.max(gathering.margin, margin);
-  gathering.exceedances = withMargin(gathering.exceedances ?? noExceedances, margin);
-  event.end = detection.timestamp;
-  event.anomalousRecords++;
-  if (isFrozen(detection)) gathering.frozenRecords = (gathering.frozenRecords ?? 0) + 1;
-  if (detection.nearestNormal !== undefined) event.nearestNormal = detection.nearestNormal;
-  channels.add(detection);
-  if (detection.surprise <= event.peakSurprise) return;
-  event.peakSurprise = detection.surprise;
-  event.peakAt = detection.timestamp;
-}
-
-/** A copy of the event, which later records do not change. */
-function snapshot({ event, channels, heldBack }: Gathering): AnomalyEvent {
-  return {
-    ...event,
-    status: heldBack ? 'held_back' : 'open',
-    contributions: channels.contributions(),
-    limits: channels.limits(),
-  };
-}

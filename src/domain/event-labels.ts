@@ -1,0 +1,39 @@
+/** Which labels act on which events: each event obeys its last label, once. */
+import { labelOf, meaningOf, type Label, type LabelledSpan, type LabelName } from './label';
+
+/** A label that acts on an event. */
+export interface EventLabel {
+  /** Id of the event. */
+  event: string;
+  label: LabelName;
+}
+
+/** An event that labels can act on. */
+export interface LabellableEvent extends LabelledSpan {
+  id: string;
+  /** As a new normal, which a label undoes. */
+  isAccepted: boolean;
+  isAcceptable: boolean;
+}
+
+/** @param costs whether something of an event is not paid from the alarm budget */
+export function createLabelFinder(costs: (id: string) => boolean) {
+  /** Labels that may concern an event, of those that were given last. */
+  let relevant = { of: undefined as readonly Label[] | undefined, since: Infinity, labels: [] as Label[] };
+
+  /** What labels change now. @param list the events */
+  return (labels: readonly Label[], list: () => readonly LabellableEvent[]): EventLabel[] => {
+    if (labels.length === 0) return [];
+    const events = list();
+    const since = events.reduce((least, { start }) => Math.min(least, start), Infinity);
+    if (labels !== relevant.of || since < relevant.since)
+      relevant = { of: labels, since, labels: labels.filter(({ to }) => to >= since) };
+    return events.flatMap((one) => {
+      const label = labelOf(relevant.labels, one);
+      if (label === undefined) return [];
+      const { refunds, undoes, accepts } = meaningOf[label];
+      const acts = (refunds && costs(one.id)) || (undoes && one.isAccepted) || (accepts && one.isAcceptable);
+      return acts ? [{ event: one.id, label }] : [];
+    });
+  };
+}

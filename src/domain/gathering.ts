@@ -1,0 +1,94 @@
+/** Anomalous records of one device that belong together: an event, once it has opened. */
+import type { AnomalyEvent } from './anomaly-event';
+import type { Detection } from './detection';
+import { createEventChannels, type EventChannels } from './event-channels';
+import { isFrozen } from './frozen-devices';
+import type { LabelledSpan } from './label';
+import { noExceedances, withMargin, type Exceedances } from './lasting-evidence';
+
+export interface Gathering<Channels = EventChannels> {
+  event: AnomalyEvent;
+  channels: Channels;
+  opened: boolean;
+  /** It would have opened, but for the budget. */
+  heldBack: boolean;
+  /** Largest surprise above the threshold of its record, decades; infinite once a limit is violated. */
+  margin: number;
+  /** Absent in the state of older versions. */
+  exceedances?: Exceedances;
+  /** Peak surprise in the first half of the last `acceptAfter` anomalous records, and before. */
+  earlierPeak: number;
+  /** Of the baseline of the device when it began. Absent in the state of older versions. */
+  mark?: readonly number[];
+  /** Anomalous records in which the device was frozen. Absent in the state of older versions. */
+  frozenRecords?: number;
+  /** Its event is a part of that of devices that froze together. */
+  isPart?: boolean;
+}
+
+/** An event that begins with this record, but does not contain it yet. */
+export function beginGathering(
+  { detector, key, timestamp, threshold, modelVersion }: Detection,
+  mark: readonly number[],
+): Gathering {
+  return {
+    event: {
+      id: `${detector}/${key}/${new Date(timestamp).toISOString()}`,
+      detector,
+      key,
+      kind: 'anomaly',
+      status: 'open',
+      start: timestamp,
+      end: timestamp,
+      openedAt: timestamp,
+      anomalousRecords: 0,
+      peakSurprise: -Infinity,
+      peakAt: timestamp,
+      threshold,
+      contributions: [],
+      limits: [],
+      modelVersion,
+    },
+    channels: createEventChannels(),
+    opened: false,
+    heldBack: false,
+    margin: -Infinity,
+    earlierPeak: -Infinity,
+    mark,
+  };
+}
+
+/** Whether it is an event, or would be one but for the budget. */
+export const isEvent = ({ opened, heldBack, isPart }: Gathering): boolean =>
+  opened || heldBack || isPart === true;
+
+/** Adds an anomalous record. */
+export function extend(gathering: Gathering, detection: Detection): void {
+  const { event, channels } = gathering;
+  const margin = detection.limits.length > 0 ? Infinity : detection.surprise - detection.threshold;
+  gathering.margin = Math.max(gathering.margin, margin);
+  gathering.exceedances = withMargin(gathering.exceedances ?? noExceedances, margin);
+  event.end = detection.timestamp;
+  event.anomalousRecords++;
+  if (isFrozen(detection)) gathering.frozenRecords = (gathering.frozenRecords ?? 0) + 1;
+  if (detection.nearestNormal !== undefined) event.nearestNormal = detection.nearestNormal;
+  channels.add(detection);
+  if (detection.surprise <= event.peakSurprise) return;
+  event.peakSurprise = detection.surprise;
+  event.peakAt = detection.timestamp;
+}
+
+/** A copy of the event, which later records do not change. */
+export function snapshotOf({ event, channels, heldBack }: Gathering): AnomalyEvent {
+  return {
+    ...event,
+    status: heldBack ? 'held_back' : 'open',
+    contributions: channels.contributions(),
+    limits: channels.limits(),
+  };
+}
+
+/** The stretch of its devices that a label can cover. */
+export function spanOf({ key, keys = [key], start, end }: AnomalyEvent): LabelledSpan {
+  return { keys, start, end };
+}
