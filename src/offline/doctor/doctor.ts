@@ -5,7 +5,7 @@ import type { DetectorSettings, Settings } from '../../config/settings';
 import type { OpenSession } from '../../onnx/session';
 import { firstLineOf } from '../../system/error-text';
 import { ok, wrong, type Finding } from './finding';
-import { examineKafka } from './kafka';
+import { examineKafka } from './kafka/kafka';
 import { examineMemory } from './memory';
 import { examinePast } from './past';
 import { examineServices } from './services';

@@ -4,7 +4,7 @@ import type { PrometheusSettings } from '../../sources/prometheus/spec';
 import { ask, baseUrl } from '../../system/http';
 import { firstLineOf } from '../../system/error-text';
 import { readSecret, readText } from '../../system/secret';
-import { daysOf } from './kafka';
+import { daysOf } from './amounts';
 import { ok, warning, wrong, type Finding } from './finding';
 import { addressOfUrl, whyUnreachable } from './reach';
 
