@@ -113,7 +113,7 @@ withHelm.each(readdirSync(examples))('the chart with %s', (file) => {
     const folder = await writeFolder(Object.fromEntries(files) as Record<string, string>);
     const { daemon, detectors } = await loadSettings(folder, { env: {} });
     expect(daemon.store.path).toBe('/var/lib/vaemon');
-    expect(daemon.http).toEqual({ host: '0.0.0.0', port: 9464 });
+    expect(daemon.http).toMatchObject({ host: '0.0.0.0', port: 9464 });
     expect(detectors.length).toBeGreaterThan(0);
   });
 

@@ -121,6 +121,7 @@ test('a detection and an event arrive as JSON with the key of their record and a
     timestampMs: 1767323045678,
     surprise: 4.5,
     threshold: 3,
+    targetThreshold: 3,
     anomalous: true,
     extrapolated: true,
     limits: [],
