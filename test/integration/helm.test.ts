@@ -230,3 +230,14 @@ withHelm('the chart', () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(message) });
   });
 });
+
+(hasPrograms ? test : test.skip)(
+  'the command of docs/kubernetes.md names a chart and values that render',
+  () => {
+    const page = readFileSync(path.join(root, 'docs/kubernetes.md'), 'utf8');
+    const [, args] = /^helm install (.*)$/m.exec(page)!;
+    // Without a cluster, what would be installed is rendered.
+    const { status, stderr } = run('helm', ['template', '--kube-version=1.34', ...args!.split(' ')]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  },
+);
