@@ -95,30 +95,38 @@ test('a version is tried on two processes, promoted once, and each partition cha
   });
   feed.start(300);
 
-  // A process that does not train asks the one that does.
-  expect(await ask(scorer, 'POST', '/training', {})).toEqual({ training: 'requested' });
-  await until('a trial', () => trialsOf().some(({ state }) => state === 'shadow'), 90_000);
-  const [{ version: second, before }] = trialsOf() as [Trial];
-  expect(before).toBe(first);
-  // Both score it in the shadow, and the one in use stays.
-  const seen = new Map<string, number>();
-  await until(
-    'both to have seen records',
-    async () => {
-      for (const one of both) {
-        const { trial } = (await ask(one, 'GET', '/versions')) as {
-          trial?: { version: string; records: number };
-        };
-        if (trial?.version === second) seen.set(String(one.pid), trial.records);
-      }
-      return [...seen.values()].filter((records) => records > 0).length === 2;
-    },
-    60_000,
-  );
-
-  await until('its promotion', () => current() === second, 90_000);
-  await until('the end of its trial', () => trialsOf()[0]?.state === 'kept', 90_000);
-  const [{ gates }] = trialsOf() as [Trial];
+  // A process that does not train asks the one that does. On a busy machine a gate may refuse a version: then the next one is tried.
+  let second = first;
+  while (current() === first) {
+    const tried = trialsOf().map(({ version }) => version);
+    expect(tried.length).toBeLessThan(3);
+    expect(await ask(scorer, 'POST', '/training', {})).toEqual({ training: 'requested' });
+    const newest = () => trialsOf().find(({ version }) => !tried.includes(version));
+    await until('a trial', () => newest() !== undefined, 90_000);
+    second = newest()!.version;
+    expect(newest()!.before).toBe(first);
+    // Both score it in the shadow, and the one in use stays.
+    const seen = new Map<string, number>();
+    await until(
+      'both to have seen records',
+      async () => {
+        for (const one of both) {
+          const { trial } = (await ask(one, 'GET', '/versions')) as {
+            trial?: { version: string; records: number };
+          };
+          if (trial?.version === second) seen.set(String(one.pid), trial.records);
+        }
+        return [...seen.values()].filter((records) => records > 0).length === 2;
+      },
+      60_000,
+    );
+    await until('the end of its shadow', () => newest()?.state !== 'shadow', 90_000);
+    if (newest()!.state === 'refused') continue;
+    await until('its promotion', () => current() === second, 90_000);
+  }
+  const trialOf = () => trialsOf().find(({ version }) => version === second);
+  await until('the end of its trial', () => trialOf()?.state === 'kept', 90_000);
+  const { gates } = trialOf()!;
   await until('both to score with it', async () => {
     const inUse = await Promise.all(both.map(async (one) => (await one.get('/metrics')).body));
     return inUse.every((text) => text.includes(`model="${second}"`));
@@ -134,7 +142,7 @@ test('a version is tried on two processes, promoted once, and each partition cha
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
-  expect(entries.filter(({ by }) => by === 'gates')).toEqual([
+  expect(entries.filter(({ by, action }) => by === 'gates' && action === 'promote')).toEqual([
     expect.objectContaining({ action: 'promote', version: second, before: first, detector: 'plant' }),
   ]);
 
@@ -160,4 +168,4 @@ test('a version is tried on two processes, promoted once, and each partition cha
   expect(report.identical).toBe(detections.size);
   expect(Object.keys(report.versions).sort()).toEqual([first, second].sort());
   expect(code).toBe(0);
-}, 300_000);
+}, 600_000);
