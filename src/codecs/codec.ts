@@ -15,7 +15,7 @@ export interface EnvelopeFields {
   key: string;
   /** Empty = the time of the message. */
   timestamp: string;
-  /** Unit of numeric timestamps; absent = `auto`. */
+  /** How times are written; absent = `auto`. */
   timestampFormat?: TimestampFormat | undefined;
   /** Of times without a zone; absent or empty: they are rejected. */
   timeZone?: string | undefined;

@@ -2,7 +2,14 @@
 import { isUtf8 } from 'node:buffer';
 import { isExact } from '../domain/exact';
 import type { RecordBatch } from '../domain/record';
-import { earliestTime, parseTime, TimeError, tooEarly, type TimestampFormat } from '../domain/time';
+import {
+  earliestTime,
+  parseTime,
+  TimeError,
+  tooEarly,
+  type TimestampFormat,
+  type TimestampUnit,
+} from '../domain/time';
 import { DecodeError } from '../errors';
 import type { Message } from '../sources/source';
 import { isObject, type JsonObject } from '../system/json';
@@ -11,10 +18,10 @@ import type { EnvelopeFields, RecordContext } from './codec';
 /** The envelope of one record, before validation. */
 export interface Envelope {
   key: unknown;
-  /** Unix time, or ISO 8601 with a zone. */
+  /** As `fields.timestampFormat` has it, Unix time, or ISO 8601. */
   timestamp: unknown;
   /** Unit of a numeric timestamp if the format states it; `message`: ms, of a message; absent = `fields.timestampFormat`. */
-  unit?: TimestampFormat | 'message' | undefined;
+  unit?: TimestampUnit | 'message' | undefined;
   /** An object by name; anything else counts as no conditions. */
   conditions: unknown;
 }
@@ -170,11 +177,11 @@ function parseKey(value: unknown, field: string): string {
   throw new DecodeError('missing_key', `no key in ${field === '' ? 'the message' : `"${field}"${advice}`}`);
 }
 
-function parseTimestamp(value: unknown, unit: TimestampFormat, timeZone: string | undefined): number {
+function parseTimestamp(value: unknown, format: TimestampFormat, timeZone: string | undefined): number {
   if (value === undefined || value === null)
     throw new DecodeError('missing_timestamp', 'the record has no timestamp');
   try {
-    return parseTime(value, unit, timeZone);
+    return parseTime(value, format, timeZone);
   } catch (error) {
     if (error instanceof TimeError) throw new DecodeError('bad_timestamp', `timestamp ${error.message}`);
     throw error;

@@ -1,7 +1,7 @@
 /** `fields` and `record`: what records contain, and where. */
 import { formatKey } from '../codecs/settings';
 import { imageRules, imageSection } from '../codecs/image/settings';
-import { timestampUnits } from '../domain/time';
+import { isTimestampUnit, timestampUnits } from '../domain/time';
 import { createTimePattern } from '../domain/time-pattern';
 import {
   choice,
@@ -225,7 +225,7 @@ export const recordRules: readonly Rule<RecordSettings>[] = [
 
 /** @throws Error if it is neither a unit nor a pattern */
 function readTimestampFormat(format: string): string {
-  if ((timestampUnits as readonly string[]).includes(format)) return format;
+  if (isTimestampUnit(format)) return format;
   try {
     createTimePattern(format);
   } catch (cause) {

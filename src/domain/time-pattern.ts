@@ -4,21 +4,26 @@
  */
 import type { CalendarTime } from './calendar';
 
-/** Reads the time at which a text of the pattern stands; undefined if it is of another form. */
+/** Reads a text that is written by the pattern; undefined for any other text. */
 export type ReadPattern = (text: string) => CalendarTime | undefined;
 
-const twoDigits = /^(MM?|dd?|HH?|hh?|mm?|ss?|yy)$/;
-
+/** Letters with their group. A doubled letter accepts one digit, too; `S` and `X` may be repeated. */
 const groups: Record<string, string> = {
   yyyy: '(?<year>\\d{4})',
   yy: '(?<year>\\d\\d)',
   MMMM: '(?<month>[a-z]{3,9})',
   MMM: '(?<month>[a-z]{3,9})',
+  MM: '(?<month>\\d\\d?)',
   M: '(?<month>\\d\\d?)',
+  dd: '(?<day>\\d\\d?)',
   d: '(?<day>\\d\\d?)',
+  HH: '(?<hour>\\d\\d?)',
   H: '(?<hour>\\d\\d?)',
+  hh: '(?<hour>\\d\\d?)',
   h: '(?<hour>\\d\\d?)',
+  mm: '(?<minute>\\d\\d?)',
   m: '(?<minute>\\d\\d?)',
+  ss: '(?<second>\\d\\d?)',
   s: '(?<second>\\d\\d?)',
   S: '(?<fraction>\\d+)',
   a: '(?<half>[ap])\\.?m\\.?',
@@ -31,27 +36,28 @@ const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 export function createTimePattern(pattern: string): ReadPattern {
   const parts = pattern.match(/'[^']*'|([A-Za-z])\1*|[^A-Za-z']/g) ?? [];
   if (parts.join('') !== pattern) throw new Error('has an opening quote without a closing one');
-  const names = new Set<string>();
+  const letters = new Set<string>();
   const source = parts.map((part, i) => {
     if (part.startsWith("'")) return literal(part.slice(1, -1));
     if (!/^[A-Za-z]/.test(part)) return literal(part);
-    const isNumber = twoDigits.test(part);
-    const name = isNumber && part !== 'yy' ? part[0]! : /^[SX]+$/.test(part) ? part[0]! : part;
-    const group = groups[name];
-    if (group === undefined) throw new Error(`has ${part}, which is none of ${known}`);
-    names.add(name);
+    const group = groups[/^[SX]/.test(part) ? part[0]! : part];
+    if (group === undefined)
+      throw new Error(`has ${part}, which is none of ${Object.keys(groups).join(' ')}`);
+    letters.add(part[0]!);
     // Without a separator after it, a number has all its digits.
-    return isNumber && /^[A-Za-z]/.test(parts[i + 1] ?? '') ? group.replace('\\d\\d?', '\\d\\d') : group;
+    return /^[A-Za-z]/.test(parts[i + 1] ?? '') ? group.replace('\\d\\d?', '\\d\\d') : group;
   });
-  const missing = [['yyyy', 'yy'], ['M', 'MMM', 'MMMM'], ['d'], ['H', 'h']].find(
-    (choices) => !choices.some((name) => names.has(name)),
-  );
-  if (missing !== undefined) throw new Error(`lacks ${missing.join(' or ')}`);
-  if (names.has('h') !== names.has('a')) throw new Error('needs h and a together, or H');
+  for (const [letter, choices] of needed) if (!letters.has(letter)) throw new Error(`lacks ${choices}`);
+  if (!letters.has('H') && !letters.has('h')) throw new Error('lacks H or h');
+  if (letters.has('h') !== letters.has('a')) throw new Error('needs h and a together, or H');
   return compile(source.join(''));
 }
 
-const known = 'yyyy yy MMMM MMM MM M dd d HH H hh h mm m ss s S a X';
+const needed = [
+  ['y', 'yyyy or yy'],
+  ['M', 'M or MMM or MMMM'],
+  ['d', 'd'],
+] as const;
 
 function compile(source: string): ReadPattern {
   let expression: RegExp;

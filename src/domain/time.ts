@@ -4,13 +4,14 @@ import { fractionMs, timePattern } from './time-pattern';
 
 /** Unit of Unix times; `auto`: the unit follows from the size of the number. */
 export const timestampUnits = ['auto', 's', 'ms', 'us', 'ns'] as const;
-type TimestampUnit = (typeof timestampUnits)[number];
+export type TimestampUnit = (typeof timestampUnits)[number];
 
 /** The unit of Unix times, or a pattern of times that are text (time-pattern.ts). ISO 8601 is read in any case. */
 export type TimestampFormat = TimestampUnit | (string & {});
 
-const isUnit = (format: TimestampFormat): format is TimestampUnit =>
-  (timestampUnits as readonly string[]).includes(format);
+export function isTimestampUnit(format: TimestampFormat): format is TimestampUnit {
+  return (timestampUnits as readonly string[]).includes(format);
+}
 
 /** A time that cannot be read. The message continues a sentence that begins with the name of the time. */
 export class TimeError extends Error {
@@ -34,7 +35,7 @@ const maxTime = 8.64e15;
  * @throws TimeError with the reason why it is not a time
  */
 export function parseTime(value: unknown, format: TimestampFormat = 'auto', timeZone = ''): number {
-  const isPattern = !isUnit(format);
+  const isPattern = !isTimestampUnit(format);
   const unit = isPattern ? 'auto' : format;
   if (typeof value === 'number') return parseNumber(value, unit);
   if (typeof value === 'string') {

@@ -11,9 +11,9 @@ import { keepNewest } from './kafka/offsets';
 import type { Message } from './source';
 
 /** @throws Error that names the wrong field */
-function parseLabel(row: Readonly<Record<string, unknown>>, unit: TimestampFormat): Label {
-  const from = timeOf(row, 'start', unit);
-  const to = timeOf(row, 'end', unit);
+function parseLabel(row: Readonly<Record<string, unknown>>, format: TimestampFormat): Label {
+  const from = timeOf(row, 'start', format);
+  const to = timeOf(row, 'end', format);
   if (!(from <= to)) throw new Error('start and end must be times, start not after end');
   const { key = '', label = 'anomaly' } = row;
   if (typeof key !== 'string')
@@ -31,10 +31,10 @@ const isLabelName = (name: unknown): name is LabelName => labelNames.some((one) 
 function timeOf(
   row: Readonly<Record<string, unknown>>,
   name: 'start' | 'end',
-  unit: TimestampFormat,
+  format: TimestampFormat,
 ): number {
   try {
-    return parseTime(row[name], unit);
+    return parseTime(row[name], format);
   } catch (error) {
     if (!(error instanceof TimeError)) throw error;
     throw new Error(`start and end must be times, start not after end: ${name} ${error.message}`, {
@@ -44,13 +44,13 @@ function timeOf(
 }
 
 /** @throws Error that names the file and the line */
-export async function readLabelFile(path: string, unit: TimestampFormat = 'auto'): Promise<Label[]> {
+export async function readLabelFile(path: string, format: TimestampFormat = 'auto'): Promise<Label[]> {
   const rows = await readCsvTable(path).catch((cause: unknown) => {
     throw new Error(`training.labels.file: ${(cause as Error).message}`, { cause });
   });
   return rows.map(({ line, cells }) => {
     try {
-      return parseLabel(cells, unit);
+      return parseLabel(cells, format);
     } catch (cause) {
       throw new Error(`${path}:${line}: ${(cause as Error).message}`, { cause });
     }
@@ -60,8 +60,8 @@ export async function readLabelFile(path: string, unit: TimestampFormat = 'auto'
 export interface LabelTopic {
   kafka: Kafka;
   settings: { topic: string; groupId: string };
-  /** Unit of Unix times; absent = `auto`. */
-  unit?: TimestampFormat;
+  /** How times are written; absent = `auto`. */
+  format?: TimestampFormat;
   /** Called for each message that is no label; it has no effect. */
   onBadLabel: (origin: Message['origin'], reason: string) => void;
   /** Called if the topic could not be read to its end. */
@@ -72,7 +72,7 @@ export interface LabelTopic {
 const maxLabels = 100_000;
 
 /** The labels of a topic, read again and again: each call reads the messages since the last one. */
-export function createTopicLabels({ onBadLabel, unit = 'auto', ...reading }: LabelTopic) {
+export function createTopicLabels({ onBadLabel, format = 'auto', ...reading }: LabelTopic) {
   const { kafka, settings } = reading;
   let labels = new Map<string, Label>();
   /** By partition, the first offset that is not read. */
@@ -86,7 +86,7 @@ export function createTopicLabels({ onBadLabel, unit = 'auto', ...reading }: Lab
     try {
       const row: unknown = JSON.parse(value.toString());
       if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new Error('not a JSON object');
-      labels.set(id, parseLabel(row as Record<string, unknown>, unit));
+      labels.set(id, parseLabel(row as Record<string, unknown>, format));
     } catch (error) {
       onBadLabel(origin, (error as Error).message);
     }

@@ -35,7 +35,7 @@ export interface SourceContext {
   offsets: OffsetStore;
   /** Called by a bounded source each time it has delivered all of its records. */
   onPassEnd: (pass: number) => void | Promise<void>;
-  /** Unit of Unix times in records. */
+  /** How times are written in records. */
   timestampFormat: TimestampFormat;
   /** Of times without a zone; empty: they are rejected. */
   timeZone: string;
@@ -49,7 +49,7 @@ export interface HistoryContext {
   folder: string;
   /** Of a bounded source: its first records that count as history; undefined: as many as its settings state. */
   records: number | undefined;
-  /** Unit of Unix times in records. */
+  /** How times are written in records. */
   timestampFormat: TimestampFormat;
   /** Of times without a zone; empty: they are rejected. */
   timeZone: string;

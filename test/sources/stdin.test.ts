@@ -57,6 +57,14 @@ test('each line is a record; the source ends with the input, after the last batc
   expect(passes).toEqual([1]);
 });
 
+test('a byte-order mark at the beginning is no part of the first line', async () => {
+  const { input, source, handle, texts } = await open();
+  const running = source.run(handle);
+  input.end(`\ufeff${lines(0, 2).join('\n')}`);
+  await running;
+  expect(texts()).toEqual(lines(0, 2));
+});
+
 test('a line is delivered before the next one comes', async () => {
   const { input, source, texts } = await open();
   const arrivals: (() => void)[] = [];

@@ -1,5 +1,5 @@
 /** Readers and skippers for values of Avro types. */
-import type { TimestampFormat } from '../../domain/time';
+import type { TimestampUnit } from '../../domain/time';
 import { DecodeError } from '../../errors';
 import {
   damaged,
@@ -130,7 +130,7 @@ export function scalarReaderOf(type: AvroType): (cursor: Cursor) => unknown {
   }
 }
 
-const units = new Map<string, TimestampFormat>([
+const units = new Map<string, TimestampUnit>([
   ['timestamp-millis', 'ms'],
   ['timestamp-micros', 'us'],
   ['timestamp-nanos', 'ns'],
@@ -142,7 +142,7 @@ const noMoments = /^(date|time-|local-timestamp-|decimal$|duration$)/;
  * The unit of times of a type; undefined if the schema states none.
  * @throws DecodeError for a type that is not a point in time
  */
-export function timeUnitOf(type: AvroType): TimestampFormat | undefined {
+export function timeUnitOf(type: AvroType): TimestampUnit | undefined {
   const { logicalType = '' } = type as { logicalType?: string };
   if (noMoments.test(logicalType))
     throw new DecodeError('bad_timestamp', `timestamp must be a point in time, got a ${logicalType}`);

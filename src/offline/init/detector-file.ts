@@ -28,6 +28,9 @@ export interface DetectorFile {
   priceLines: readonly string[];
 }
 
+/** Share of the records, the oldest, on which the first model is trained. */
+export const historyShare = 0.7;
+
 /** What alarms are limited by. */
 export interface Target {
   falseAlarmTarget: string;

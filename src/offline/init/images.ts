@@ -6,13 +6,12 @@ import type { Logger } from '../../logger';
 import { isImageName } from '../../sources/file/image-files';
 import { runConcurrently } from '../../system/concurrency';
 import { firstLineOf } from '../../system/error-text';
-import { printable } from '../../system/printable';
-import { count, marked, renderEntries, targetEntry, type Target } from './detector-file';
+import { count, historyShare, marked, renderEntries, targetEntry, type Target } from './detector-file';
 import { UnusableSampleError } from './inference/unusable';
 import { loadText } from './load-text';
 import { decodeSample, imageTargets, priceOrProblem, refuseRejected } from './prices';
 import { readMessages } from './read-messages';
-import { priceTable } from './report';
+import { priceTable, renderFacts } from './report';
 
 export interface ImageFolder {
   path: string;
@@ -51,7 +50,6 @@ const sameShape = 1.05;
 const minColour = 16;
 /** Side to which an image is scaled to look at its colours. */
 const colourSide = 64;
-const historyShare = 0.7;
 
 export const isFolder = (path: string): Promise<boolean> =>
   stat(path).then(
@@ -320,11 +318,10 @@ export function describeFolder({
   colour,
   notes,
 }: ImageFolder): string {
-  const lines = [
+  return renderFacts(path, [
     ['images', `${count(images, 'image')}${read < images ? `, the first ${read} are tried` : ''}`],
     ['size', `${sizeText(usual)} pixels, scaled to ${sizeText({ width, height })}`],
     ['colour', colour],
-    ...notes.map((note) => ['check', note]),
-  ];
-  return `${printable(path)}\n${lines.map(([key, text]) => `  ${key!.padEnd(11)}${printable(text!)}\n`).join('')}`;
+    ...notes.map((note) => ['check', note] as const),
+  ]);
 }

@@ -1,8 +1,14 @@
 /** Proposes a detector for recorded data, and shows what its alarms would have cost. */
 import { basename } from 'node:path';
-
 import type { Logger } from '../../logger';
-import { conditionNames, renderDetector, usualTarget, type DetectorFile, type Target } from './detector-file';
+import {
+  conditionNames,
+  historyShare,
+  renderDetector,
+  usualTarget,
+  type DetectorFile,
+  type Target,
+} from './detector-file';
 import { infer, type Choices, type Proposal } from './inference/infer';
 import { UnusableSampleError } from './inference/unusable';
 import {
@@ -44,9 +50,6 @@ export interface ProposedDetector {
   /** The file with a target. */
   render(target: Target): string;
 }
-
-/** Share of the records of the sample on which the first model is trained. */
-const historyShare = 0.7;
 
 /** Reads the sample; `propose` then makes a detector of it, again if a person decides otherwise. */
 export async function openSample({ origin, maxRecords, name, env, log, now }: InitParts) {

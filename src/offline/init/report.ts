@@ -57,7 +57,16 @@ export function describeProposal(
       texts.map((text) => ['check', `${key}: ${text}`] as const),
     ),
   ];
-  return `${printable(titleOf(origin))}\n${lines.map(([name, text]) => `  ${name.padEnd(11)}${printable(text)}\n`).join('')}`;
+  return renderFacts(titleOf(origin), lines);
+}
+
+/** A title, and a line for each fact with its name. */
+export function renderFacts(
+  title: string,
+  facts: readonly (readonly [name: string, text: string])[],
+): string {
+  const lines = facts.map(([name, text]) => `  ${name.padEnd(11)}${printable(text)}\n`);
+  return `${printable(title)}\n${lines.join('')}`;
 }
 
 const partText: Readonly<Record<SampleOrigin['kind'], string>> = {

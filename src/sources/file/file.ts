@@ -1,12 +1,12 @@
 /** Records from a CSV or NDJSON file, or recorded images, delivered at a chosen rate: for demos, replays and tests. */
 import { basename } from 'node:path';
-import type { Readable } from 'node:stream';
 import { earliestTime, parseTime, TimeError, type TimestampFormat } from '../../domain/time';
 import { DecodeError } from '../../errors';
 import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
 import { createCellReader, openFile, readCsv, readCsvFormat, type CsvFormat, type CsvRow } from './csv';
 import { countRecordedImages, holdsImages, imageTickMs, readRecordedImages } from './image-files';
+import { readLines } from './lines';
 import type { HandleBatch, Message, Source } from '../source';
 
 /** Names of the columns of a CSV file; every other column is a channel. */
@@ -30,7 +30,7 @@ export interface FileSourceSettings {
   /** This many records at the beginning are history: the source starts after them. */
   historyRecords: number;
   columns: FileColumns;
-  /** Unit of Unix times in a CSV file; absent = `auto`. */
+  /** How times are written in a CSV file; absent = `auto`. */
   timestampFormat?: TimestampFormat;
   /** Of times without a zone in a CSV file; absent or empty: they are rejected. */
   timeZone?: string | undefined;
@@ -275,22 +275,11 @@ export async function* csvRecords(
 }
 
 /** Unix ms; NaN for a time that cannot be read, which the decoder rejects. */
-export function timeOf(text: unknown, unit: TimestampFormat | undefined, timeZone?: string): number {
+export function timeOf(text: unknown, format: TimestampFormat | undefined, timeZone?: string): number {
   try {
-    return parseTime(text, unit, timeZone);
+    return parseTime(text, format, timeZone);
   } catch (error) {
     if (error instanceof TimeError) return NaN;
     throw error;
   }
-}
-
-/** Not node:readline: it does not pass on the error of its input. */
-async function* readLines(bytes: Readable): AsyncGenerator<string> {
-  let rest: string | undefined;
-  for await (const chunk of bytes.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (rest === undefined ? chunk.replace(/^\ufeff/, '') : rest + chunk).split(/\r?\n/);
-    rest = lines.pop() ?? '';
-    yield* lines;
-  }
-  yield rest ?? '';
 }

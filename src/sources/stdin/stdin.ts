@@ -2,6 +2,7 @@
 import { PassThrough, type Readable } from 'node:stream';
 import { DecodeError } from '../../errors';
 import { csvFormatOf, readCsvFrom } from '../file/csv';
+import { readLines } from '../file/lines';
 import { csvRecords, timeOf, type FileRecord, type FileRecords } from '../file/file';
 import type { Message, Source } from '../source';
 import { createSpool } from './spool';
@@ -111,7 +112,7 @@ async function* readRecords(
   input: Readable,
   { format, columns }: StdinSourceSettings,
 ): AsyncGenerator<FileRecord> {
-  const lines = readLines(input);
+  const lines = filledLines(input);
   const first: string[] = [];
   const isCsv = (): boolean =>
     format === 'csv' || (format === 'auto' && first[0] !== undefined && !/^\s*\{/.test(first[0]));
@@ -149,16 +150,12 @@ function drained(stream: PassThrough): Promise<void> {
 }
 
 /** Lines without blank ones. @throws Error for a line that is too long */
-async function* readLines(input: Readable): AsyncGenerator<string> {
-  let rest = '';
-  for await (const chunk of input.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (rest + chunk).split(/\r?\n/);
-    rest = lines.pop() ?? '';
+async function* filledLines(input: Readable): AsyncGenerator<string> {
+  const checkRest = (rest: string): void => {
     if (rest.length > maxLine)
       throw new Error(`a line of standard input has more than ${maxLine} characters`);
-    for (const line of lines) if (line.trim() !== '') yield line;
-  }
-  if (rest.trim() !== '') yield rest;
+  };
+  for await (const line of readLines(input, checkRest)) if (line.trim() !== '') yield line;
 }
 
 /** Items that are there without waiting come in one batch. */

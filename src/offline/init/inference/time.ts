@@ -1,5 +1,6 @@
 /** Which field is the event time. */
 import { parseTime, TimeError, type TimestampFormat } from '../../../domain/time';
+import { timeOf } from '../../../sources/file/file';
 import { nameOf, pathText, someValues, isNumber, type Column, type Sample } from './sample';
 
 export interface TimeField {
@@ -95,9 +96,9 @@ function tryTimes(column: Column, isNamed: boolean): Reading | { reason: string 
   const numbers = values.map((value) => (typeof value === 'string' ? Number(value) : value)).filter(isNumber);
   if (!isTimely && !looksLikeDate) return undefined;
   const most = (1 - minShare) * values.length;
-  const stated = failuresOf(values, 'auto', '');
+  const stated = failuresOf(values, '');
   if (stated.count <= most) return { format: 'auto', timeZone: '' };
-  if (failuresOf(values, 'auto', assumedZone).count <= most) return { format: 'auto', timeZone: assumedZone };
+  if (failuresOf(values, assumedZone).count <= most) return { format: 'auto', timeZone: assumedZone };
   const [format, otherFormat] = looksLikeDate ? patternsOf(values, most) : [];
   if (format !== undefined) return { format, otherFormat, timeZone: assumedZone };
   if (numbers.length === values.length && numbers.every((value, i) => i === 0 || value >= numbers[i - 1]!)) {
@@ -120,30 +121,27 @@ const isSerialDate = (value: number): boolean => value >= 32_874 && value < 73_0
  */
 function patternsOf(values: readonly unknown[], most: number): string[] {
   return patterns
-    .filter((pattern) => failuresOf(values, pattern, assumedZone).count <= most)
-    .map((pattern) => ({ pattern, jump: longestJump(values, pattern) }))
+    .map((pattern) => ({
+      pattern,
+      times: values.map((value) => timeOf(value, pattern, assumedZone)).filter((time) => !Number.isNaN(time)),
+    }))
+    .filter(({ times }) => values.length - times.length <= most)
+    .map(({ pattern, times }) => ({ pattern, jump: longestJump(times) }))
     .sort((a, b) => a.jump - b.jump)
     .map(({ pattern }) => pattern);
 }
 
-/** Longest time between two values in a row, forwards or backwards, ms. */
-function longestJump(values: readonly unknown[], pattern: string): number {
-  const times = values
-    .map((value) => timeOf(value, pattern, assumedZone))
-    .filter((time) => !Number.isNaN(time));
+/** Longest time between two times in a row, forwards or backwards, ms. */
+function longestJump(times: readonly number[]): number {
   return times.reduce((most, time, i) => Math.max(most, Math.abs(time - (times[i - 1] ?? time))), 0);
 }
 
 /** Values that are not times, and why the first one is not. */
-function failuresOf(
-  values: readonly unknown[],
-  format: TimestampFormat,
-  timeZone: string,
-): { count: number; reason: string } {
+function failuresOf(values: readonly unknown[], timeZone: string): { count: number; reason: string } {
   let [count, reason] = [0, ''];
   for (const value of values) {
     try {
-      parseTime(value, format, timeZone);
+      parseTime(value, 'auto', timeZone);
     } catch (error) {
       if (!(error instanceof TimeError)) throw error;
       if (count++ === 0) reason = error.message;
@@ -154,16 +152,6 @@ function failuresOf(
 
 function readTimes({ values }: Column, format: TimestampFormat, timeZone: string): Float64Array {
   return Float64Array.from(values, (value) => timeOf(value, format, timeZone));
-}
-
-/** Unix ms; NaN = not a time. */
-function timeOf(value: unknown, format: TimestampFormat, timeZone: string): number {
-  try {
-    return parseTime(value, format, timeZone);
-  } catch (error) {
-    if (error instanceof TimeError) return NaN;
-    throw error;
-  }
 }
 
 function scoreOf(column: Column, crowd: ReadonlyMap<string, number>): number {
