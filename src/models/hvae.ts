@@ -17,6 +17,7 @@ import { createLikelihood } from './likelihood';
 import type { Examples, Model, ModelFamily, SpecWith } from './model';
 import { createMlp, sideBySide } from './network';
 import { exampleKeys, type OptionRule } from './options';
+import { createImageHvae } from './image-hvae';
 import { meanRate, rateAboveFreeBits } from './rate';
 
 /** Codes of the levels, from the uppermost on. Each has shape [batch, dim of its level]. */
@@ -198,4 +199,10 @@ const rules: readonly OptionRule<Options>[] = [
   },
 ];
 
-export const hvae: ModelFamily<typeof options> = { options, rules, create: createHvae };
+export const hvae: ModelFamily<typeof options> = {
+  options,
+  rules,
+  create: (spec, random) =>
+    spec.patches === true ? createImageHvae(spec, random) : createHvae(spec, random),
+  hasImageLevel: true,
+};

@@ -78,7 +78,7 @@ export interface ModelSpec extends Omit<SharedOptions, 'likelihood' | 'features'
   kind: string;
   /** Absent = pixels. */
   features?: Features;
-  /** Whether the model is one of single cells of features; absent = of all cells of an image together. */
+  /** Whether cells of features are examples of one kind, given their place; absent = an image is one vector of all its cells. */
   patches?: boolean;
   /** Number of typical cells that the statistic `bank` compares with; absent = none. */
   bank?: number;
@@ -105,6 +105,8 @@ export interface ModelFamily<O extends OwnOptions, Spec extends ModelSpec = Spec
   /** Rules between its options. */
   rules: readonly OptionRule<Parsed<O> & SharedOptions>[];
   create(spec: Spec, random: Random): Model;
+  /** Whether a model with `patches` reads all cells of an image together: it has a code of the image besides those of cells. */
+  hasImageLevel?: true;
 }
 
 /** A model of unknown kind. */
@@ -112,6 +114,7 @@ export interface AnyModelFamily {
   options: OwnOptions;
   rules: readonly OptionRule<never>[];
   create(spec: ModelSpec, random: Random): Model;
+  hasImageLevel?: true;
 }
 
 export interface Model {

@@ -1,26 +1,41 @@
 /**
  * A model of the features of an image instead of its pixels. It reads and returns values of pixels, as a model of pixels does:
  * features are computed first, and the nats of a cell are distributed over its pixels. What it has inside is a model of the kind
- * that is configured: of all cells of an image together, or of each cell by itself, given its place.
+ * that is configured: of all cells of an image together, of each cell by itself, given its place, or of cells below and the image above.
  */
-import { matMul, scoped, tf, type Random } from '../tensor';
+import { createRandom, matMul, scoped, tf, type Random } from '../tensor';
 import { createFeatures, type FeatureStage } from './features';
 import { createGrid } from './grid';
+import { placeDim, withCells } from './image-hvae';
 import type { Assessment, Examples, Model, ModelSpec, NegativeLogJoint, WindowArrays } from './model';
 import { createVariable, sideBySide, type Weights } from './network';
 import { findCoreset, findTypical } from './typical';
 
-/** Coordinates of a cell, which are conditions of a model of single cells. */
-const placeDim = 2;
-
-/** The spec of the model inside. */
-export function innerSpec<Spec extends ModelSpec>(spec: Spec, { grid, channels }: FeatureStage): Spec {
-  const cells = grid.down * grid.across;
-  const own = { ...spec, features: 'pixels' as const, channels };
-  return spec.patches === true
-    ? { ...own, length: 1, width: 1, conditionDim: spec.conditionDim + placeDim }
-    : { ...own, length: cells, width: grid.across };
+/** Examples of the model inside, and of how many cells each is. */
+interface Parts {
+  /** In an image. */
+  count: number;
+  cells: number;
 }
+
+/** The spec of the model inside. The places of cells that are examples of one kind are conditions. */
+function innerSpec<Spec extends ModelSpec>(
+  spec: Spec,
+  { grid, channels }: FeatureStage,
+  { count, cells }: Parts,
+): Spec {
+  const own = {
+    ...spec,
+    features: 'pixels' as const,
+    channels,
+    length: cells,
+    width: count === 1 ? grid.across : 1,
+  };
+  return spec.patches === true ? { ...own, conditionDim: spec.conditionDim + cells * placeDim } : own;
+}
+
+/** Cells of an image that an example to learn from has, of a model that reads all of them together: bounds memory. */
+const mostCellsToLearn = 64;
 
 /** Values of images whose features are computed at once: bounds memory. */
 const valuesAtOnce = 100_000;
@@ -34,32 +49,39 @@ const leastVariance = 1e-6;
 /**
  * @param spec of images, with `features`
  * @param createInner creates the model inside; its weights become those of the result
+ * @param together whether a model of cells of one kind reads those of an image together
  */
-export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spec: Spec) => Model): Model {
+export function onFeatures<Spec extends ModelSpec>(
+  spec: Spec,
+  createInner: (spec: Spec) => Model,
+  together = false,
+): Model {
   const stage = createFeatures(spec);
   const { grid, channels } = stage;
-  const inner = createInner(innerSpec(spec, stage));
   const colours = spec.channels;
   const pixels = spec.length;
   const dim = pixels * colours;
   const cells = grid.down * grid.across;
   const values = cells * channels;
-  /** Examples of the model inside in an image. */
-  const parts = spec.patches === true ? cells : 1;
-  const partDim = values / parts;
+  /** Whether cells are of one kind: they have one scale for each feature, and one bank. */
+  const alike = spec.patches === true;
+  const vectors = alike ? cells : 1;
+  const vectorDim = values / vectors;
+  const parts = alike && !together ? cells : 1;
+  const inner = createInner(innerSpec(spec, stage, { count: parts, cells: cells / parts }));
   const codeDim = inner.latentDims.reduce((sum, one) => sum + one, 0);
   const { bank = 0 } = spec;
 
   const each = (size: number, value: number): tf.Variable => createVariable(() => tf.fill([size], value));
-  /** Learned from the training images in one pass. Cells by themselves have one centre and scale for each feature. */
+  /** Learned from the training images in one pass. */
   const learned = {
-    centre: each(partDim, 0),
-    scale: each(partDim, 1),
+    centre: each(vectorDim, 0),
+    scale: each(vectorDim, 1),
     /** The mean image. */
     mean: each(dim, 0),
   };
-  /** Typical parts. Shape [partDim, bank]. */
-  const typical = bank > 0 ? createVariable(() => tf.zeros([partDim, bank])) : undefined;
+  /** Typical cells, or images. Shape [vectorDim, bank]. */
+  const typical = bank > 0 ? createVariable(() => tf.zeros([vectorDim, bank])) : undefined;
   const weights: Weights = new Map([
     ...[...stage.weights].map(([name, variable]) => [`backbone/${name}`, variable] as const),
     ...Object.entries(learned).map(([name, variable]) => [`features/${name}/bias`, variable] as const),
@@ -67,9 +89,12 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
     ...inner.weights,
   ]);
 
-  /** Standardised. Shape [batch · parts, partDim]. */
+  /** Standardised. Shape [batch · vectors, vectorDim]. */
   const featuresOf = (x: tf.Tensor2D): tf.Tensor2D =>
-    tf.reshape<tf.Rank.R2>(stage.apply(x), [-1, partDim]).sub(learned.centre).div(learned.scale);
+    tf.reshape<tf.Rank.R2>(stage.apply(x), [-1, vectorDim]).sub(learned.centre).div(learned.scale);
+  /** Of single cells or of images, as the model inside reads them. */
+  const toExamples = (x: tf.Tensor2D): tf.Tensor2D =>
+    vectors === parts ? x : tf.reshape(x, [-1, values / parts]);
 
   /** A cell with a masked pixel is masked. */
   function maskOf(mask: tf.Tensor2D): tf.Tensor2D {
@@ -77,42 +102,38 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
     const images = tf.reshape<tf.Rank.R4>(seen, [-1, 1, grid.height, grid.width]);
     const whole = tf.greater<tf.Tensor4D>(createGrid(grid).mean(images), 0.999);
     const ofCells = tf.reshape(tf.cast(whole, 'float32'), [-1, cells, 1]);
-    return tf.reshape(tf.tile(ofCells, [1, 1, channels]), [-1, partDim]);
+    return tf.reshape(tf.tile(ofCells, [1, 1, channels]), [-1, values / parts]);
   }
 
-  /** The conditions of each part: those of its image, and its place. */
+  /** The conditions of each part: those of its image, and the places of its cells. */
   function conditionsOf(c: tf.Tensor2D | undefined, features: tf.Tensor2D): tf.Tensor2D | undefined {
-    if (parts === 1) return c;
+    if (!alike) return c;
     const repeated =
-      c && tf.reshape<tf.Rank.R2>(tf.tile(tf.expandDims(c, 1), [1, parts, 1]), [-1, spec.conditionDim]);
+      parts === 1 || c === undefined
+        ? c
+        : tf.reshape<tf.Rank.R2>(tf.tile(tf.expandDims(c, 1), [1, parts, 1]), [-1, spec.conditionDim]);
     // Zeros of the batch's size, to which the places are added.
     const zeros = tf.slice(features, [0, 0], [-1, placeDim]).mul(0);
-    const ofAll = tf.reshape(zeros, [-1, parts, placeDim]).add(tf.reshape(places(), [1, parts, placeDim]));
-    return sideBySide(repeated, tf.reshape(ofAll, [-1, placeDim]));
+    const ofAll = tf.reshape(zeros, [-1, cells, placeDim]).add(tf.reshape(places(), [1, cells, placeDim]));
+    return sideBySide(repeated, tf.reshape(ofAll, [-1, (cells / parts) * placeDim]));
   }
 
-  /** From −1 to 1. Shape [parts, placeDim]. */
+  /** From −1 to 1. Shape [cells, placeDim]. */
   function places(): tf.Tensor2D {
     const along = (at: number, count: number): number => (2 * (at + 0.5)) / count - 1;
-    const rows = Array.from({ length: parts }, (_, i) => [
+    const rows = Array.from({ length: cells }, (_, i) => [
       along(i % grid.across, grid.across),
       along(Math.floor(i / grid.across), grid.down),
     ]);
-    return tf.tensor2d(rows, [parts, placeDim]);
+    return tf.tensor2d(rows, [cells, placeDim]);
   }
 
   function toParts({ x, mask, c }: Examples): Examples {
     const features = featuresOf(x);
-    return { x: features, mask: maskOf(mask), c: conditionsOf(c, features) };
+    return { x: toExamples(features), mask: maskOf(mask), c: conditionsOf(c, features) };
   }
 
-  /** The same of whole images, of which no pixel is masked. */
-  function toSeenParts({ x, c }: Examples): Examples {
-    const features = featuresOf(x);
-    return { x: features, mask: features.mul(0).add(1), c: conditionsOf(c, features) };
-  }
-
-  /** Of each feature to each cell. Shape [batch · parts, partDim] → [batch, cells]. */
+  /** Of each feature to each cell. Shape [batch · parts, values of a part] → [batch, cells]. */
   const ofCells = (perValue: tf.Tensor2D): tf.Tensor2D =>
     tf.sum<tf.Tensor2D>(tf.reshape(perValue, [-1, cells, channels]), 2);
 
@@ -136,13 +157,13 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
     expected: x.mul(0).add(learned.mean),
   });
 
-  /** Squared distance of each part to the nearest typical one, by the number of its features. Shape [batch, parts]. */
+  /** Squared distance of each cell or image to the nearest typical one, by the number of its features. Shape [batch, vectors]. */
   function distances(features: tf.Tensor2D): tf.Tensor2D {
     const bankOf = typical as unknown as tf.Tensor2D;
     const squares = tf.sum<tf.Tensor2D>(bankOf.square(), 0, true);
     const least = tf.min<tf.Tensor1D>(squares.sub(matMul(features, bankOf).mul(2)), 1);
     const squared = tf.sum<tf.Tensor1D>(features.square(), 1).add(least).relu();
-    return tf.reshape(squared.div(partDim), [-1, parts]);
+    return tf.reshape(squared.div(vectorDim), [-1, vectors]);
   }
 
   /**
@@ -150,7 +171,7 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
    * contribute most: a defect is seldom in one cell alone, and the worst of many normal cells varies.
    */
   function worst(ofEach: tf.Tensor2D): tf.Tensor1D {
-    if (parts === 1) return tf.max(ofEach, 1);
+    if (!alike) return tf.max(ofEach, 1);
     // A sum, not a mean, whose last bits would depend on the place of the image in its batch (onnx/operators.ts).
     const sum = tf.sum<tf.Tensor1D>(ofEach.square().square(), 1);
     return sum.div(cells).sqrt().sqrt();
@@ -158,8 +179,9 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
 
   /** Images are scored whole; masks are those of explanations. */
   function assess(examples: Examples): Assessment {
-    const given = toSeenParts(examples);
-    const assessed = inner.assess(given);
+    const features = featuresOf(examples.x);
+    const x = toExamples(features);
+    const assessed = inner.assess({ x, mask: x.mul(0).add(1), c: conditionsOf(examples.c, features) });
     const statistics = Object.entries(assessed.statistics).map(([name, values]) => [
       name,
       parts === 1 ? values : tf.sum<tf.Tensor1D>(tf.reshape(values, [-1, parts]), 1),
@@ -168,7 +190,7 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
       statistics: {
         ...(Object.fromEntries(statistics) as Assessment['statistics']),
         patch: worst(ofCells(assessed.deviance)),
-        ...(typical && { bank: worst(distances(given.x)) }),
+        ...(typical && { bank: worst(distances(features)) }),
       },
       ...valuesOnPixels(assessed, examples.x),
     };
@@ -179,10 +201,10 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
    * feature, whose units differ.
    */
   function scalesOf(variances: Float64Array): Float64Array {
-    const whole = variances.reduce((sum, variance) => sum + variance / partDim, 0);
+    const whole = variances.reduce((sum, variance) => sum + variance / vectorDim, 0);
     const least = Math.max(leastVariance, leastShare * whole);
     return variances.map((variance) =>
-      Math.sqrt(parts === 1 ? Math.max(whole, least) : Math.max(variance, least)),
+      Math.sqrt(!alike ? Math.max(whole, least) : Math.max(variance, least)),
     );
   }
 
@@ -201,7 +223,7 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
       }
       image += count;
     }
-    const moments = momentsOf(ofStage, partDim);
+    const moments = momentsOf(ofStage, vectorDim);
     const scale = scalesOf(moments.variance);
     assign(learned.centre, moments.mean);
     assign(learned.scale, scale);
@@ -209,11 +231,11 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
     if (typical === undefined) return;
     // In place: they may be hundreds of megabytes.
     ofStage.forEach((value, i) => {
-      ofStage[i] = (value - moments.mean[i % partDim]!) / scale[i % partDim]!;
+      ofStage[i] = (value - moments.mean[i % vectorDim]!) / scale[i % vectorDim]!;
     });
     // The mean of similar cells is smoother than each of them; images are too different for a coreset, which would be the oddest ones.
-    const find = parts === 1 ? findTypical : findCoreset;
-    assign(typical, find(ofStage, partDim, bank, random));
+    const find = alike ? findCoreset : findTypical;
+    assign(typical, find(ofStage, vectorDim, bank, random));
   }
 
   // What the model inside solves is not of images.
@@ -250,32 +272,74 @@ export function onFeatures<Spec extends ModelSpec>(spec: Spec, createInner: (spe
     },
     ...(stage.weights.size > 0 && { frozen: stage.weights }),
     prepare,
-    inside: {
-      model: inner,
-      parts,
-      read({ x, mask, c, count }) {
-        const read = { x: new Float32Array(count * values), mask: new Float32Array(count * values) };
-        const innerConditions = inner.spec.conditionDim;
-        const conditions = new Float32Array(count * parts * innerConditions);
-        for (let from = 0; from < count; from += rowsAtOnce(dim)) {
-          const rows = Math.min(rowsAtOnce(dim), count - from);
-          const part = (all: Float32Array, width: number): tf.Tensor2D =>
-            tf.tensor2d(all.slice(from * width, (from + rows) * width), [rows, width]);
-          scoped(() => {
-            const given = toParts({
-              x: part(x, dim),
-              mask: part(mask, dim),
-              c: spec.conditionDim === 0 ? undefined : part(c, spec.conditionDim),
-            });
-            read.x.set(given.x.dataSync(), from * values);
-            read.mask.set(given.mask.dataSync(), from * values);
-            if (given.c !== undefined) conditions.set(given.c.dataSync(), from * parts * innerConditions);
-          });
-        }
-        return { ...read, c: conditions, count: count * parts };
-      },
-    },
+    inside: alike && together ? ofSomeCells() : { model: inner, parts, read },
   };
+
+  /** Examples of the model inside in images. */
+  function read({ x, mask, c, count }: WindowArrays): WindowArrays {
+    const all = { x: new Float32Array(count * values), mask: new Float32Array(count * values) };
+    const innerConditions = inner.spec.conditionDim;
+    const conditions = new Float32Array(count * parts * innerConditions);
+    for (let from = 0; from < count; from += rowsAtOnce(dim)) {
+      const rows = Math.min(rowsAtOnce(dim), count - from);
+      const part = (of: Float32Array, width: number): tf.Tensor2D =>
+        tf.tensor2d(of.slice(from * width, (from + rows) * width), [rows, width]);
+      scoped(() => {
+        const given = toParts({
+          x: part(x, dim),
+          mask: part(mask, dim),
+          c: spec.conditionDim === 0 ? undefined : part(c, spec.conditionDim),
+        });
+        all.x.set(given.x.dataSync(), from * values);
+        all.mask.set(given.mask.dataSync(), from * values);
+        if (given.c !== undefined) conditions.set(given.c.dataSync(), from * parts * innerConditions);
+      });
+    }
+    return { ...all, c: conditions, count: count * parts };
+  }
+
+  /** What a model of images of cells learns from: each image in parts of some cells, which are drawn at random. */
+  function ofSomeCells(): NonNullable<Model['inside']> {
+    const seen = Math.min(cells, mostCellsToLearn);
+    const perImage = Math.floor(cells / seen);
+    const model = withCells(inner, seen);
+    const { conditionDim } = model.spec;
+    const order = Int32Array.from({ length: cells }, (_, i) => i);
+    // Which cells are seen together does not matter.
+    const random = createRandom(1);
+    return {
+      model,
+      parts: perImage,
+      read(windows) {
+        const images = read(windows);
+        const count = images.count * perImage;
+        const some = [count * seen * channels, count * seen * channels, count * conditionDim];
+        const [x, mask, c] = some.map((length) => new Float32Array(length)) as [
+          Float32Array,
+          Float32Array,
+          Float32Array,
+        ];
+        for (let part = 0; part < count; part++) {
+          if (part % perImage === 0) random.shuffle(order);
+          const image = Math.floor(part / perImage);
+          const given = image * inner.spec.conditionDim;
+          c.set(images.c.subarray(given, given + spec.conditionDim), part * conditionDim);
+          for (let i = 0; i < seen; i++) {
+            const cell = order[(part % perImage) * seen + i]!;
+            const [from, to] = [(image * cells + cell) * channels, (part * seen + i) * channels];
+            x.set(images.x.subarray(from, from + channels), to);
+            mask.set(images.mask.subarray(from, from + channels), to);
+            const place = given + spec.conditionDim + cell * placeDim;
+            c.set(
+              images.c.subarray(place, place + placeDim),
+              part * conditionDim + spec.conditionDim + i * placeDim,
+            );
+          }
+        }
+        return { x, mask, c, count };
+      },
+    };
+  }
 }
 
 function assign(variable: tf.Variable, values: Float32Array | Float64Array): void {

@@ -45,5 +45,5 @@ export function createModel(spec: ModelSpec, random: Random): Model {
   if (family === undefined)
     throw new RangeError(`no model is called "${spec.kind}"; there is ${modelKinds.join(', ')}`);
   const create = (of: ModelSpec): Model => family.create(of, random);
-  return hasFeatures(spec) ? onFeatures(spec, create) : create(spec);
+  return hasFeatures(spec) ? onFeatures(spec, create, family.hasImageLevel === true) : create(spec);
 }

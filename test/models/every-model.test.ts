@@ -29,6 +29,12 @@ const variants: [string, Partial<AnyModelSpec>, ((x: tf.Tensor2D) => tf.Tensor2D
       llrLevels: 2,
     },
   ],
+  // Four numbers of the image, and two of the place of each of its three cells.
+  ['hvae of cells', { kind: 'hvae', patches: true, conditionDim: 10 }],
+  [
+    'hvae of cells without conditions, of three levels',
+    { kind: 'hvae', patches: true, conditionDim: 6, levels: [2, 2, 2], llrLevels: 2 },
+  ],
   ['beta-vae with a capacity', { kind: 'beta-vae', capacity: 3, capacitySteps: 10 }],
   ['beta-vae with free bits', { kind: 'beta-vae', freeBits: 0.1, betaSchedule: 'warm-up' }],
   ['cvae with conv1d', { kind: 'cvae', network: 'conv1d', hidden: [4, 4] }],
