@@ -6,14 +6,14 @@
  *     <store>/<detector>/past/events/<hash of the id>.<revision>.label
  */
 import { createHash } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
-import { privateFile, privateFolder, writeAtomically } from '../system/atomic-write';
+import { createAtomically, privateFolder, writeAtomically } from '../system/atomic-write';
 import { runConcurrently } from '../system/concurrency';
-import { errorCode, fileState, unlessMissing } from '../system/file-system';
+import { fileState, unlessMissing } from '../system/file-system';
 import { isObject } from '../system/json';
-import { incomingName, removeTemporaries } from '../system/temporary-names';
+import { removeTemporaries } from '../system/temporary-names';
 import { storedPicture } from './event-picture';
 import type { EventLabel, PastEvent, WholeEvent } from './event-records';
 import { emptyColumns, type RecordColumns } from './recent-records';
@@ -82,20 +82,8 @@ export function createEventFiles(folder: string) {
     },
     /** Adds the label with this number; false if another process, or another request, has added one. */
     async addLabel(id: string, revision: number, label: EventLabel): Promise<boolean> {
-      const path = labelPath(id, revision);
       await mkdir(folder, { recursive: true, mode: privateFolder });
-      const temporary = join(folder, incomingName('label'));
-      await writeFile(temporary, JSON.stringify(label), { mode: privateFile, flush: true });
-      try {
-        // Fails where there is one, and no reader finds a part of it.
-        await link(temporary, path);
-        return true;
-      } catch (error) {
-        if (errorCode(error) === 'EEXIST') return false;
-        throw error;
-      } finally {
-        await rm(temporary, { force: true });
-      }
+      return await createAtomically(labelPath(id, revision), JSON.stringify(label));
     },
     /** Ids of the events that have a label beyond their revision. */
     async labelled(events: readonly PastEvent[]): Promise<string[]> {

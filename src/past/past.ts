@@ -338,6 +338,8 @@ export async function openPast(options: PastOptions) {
       return () => void listeners.delete(listener);
     },
     save: () => save(true),
+    /** Saves the events now, for other processes. Never rejects. */
+    share: () => save(false),
     /** Saves everything. Idempotent. */
     async stop(): Promise<void> {
       stopping.abort();

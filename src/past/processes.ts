@@ -118,6 +118,11 @@ export function createProcesses(options: ProcessesOptions) {
         ...lost.map(({ state }) => ({ ...state, stale: true })),
       ];
     },
+    /** Whether another process is at work. */
+    isAlive(other: string): boolean {
+      const known = others.get(other);
+      return known !== undefined && !isGone(known);
+    },
     /** The process is going: its partitions move to others. */
     leave: () => rm(path, { force: true }),
   };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createExplanationRule } from '../domain/explanations';
 import { createLimitCheck } from '../domain/signal';
 import type { PastEvent } from '../past/event-records';
-import { createProcesses } from '../past/processes';
+import { createProcesses, type Processes } from '../past/processes';
 import type { DetectorMetrics, Metrics } from '../metrics/metrics';
 import type { OpenSession } from '../onnx/session';
 import { createPipeline } from '../pipeline/pipeline';
@@ -31,6 +31,7 @@ import { Readiness } from './readiness';
 import { createRecordWatch } from './record-watch';
 import { openReportedEvents, type ReportedEvents } from './reported-events';
 import type { TrainingOutcome } from './retrainer';
+import { createFleet } from './fleet';
 import { exposedSecrets } from './exposed-secrets';
 import { watchClock } from './clock-watch';
 import type { TrainingProgress } from './training-message';
@@ -100,7 +101,12 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   );
   const summary = await createSummary(settings);
   // Sinks for people are at work before the events and the metrics, which need the sinks, exist.
-  const started: { events?: ReportedEvents; metrics?: DetectorMetrics } = {};
+  const started: {
+    events?: ReportedEvents;
+    metrics?: DetectorMetrics;
+    processes?: Processes;
+    exchange?: Poll;
+  } = {};
   const {
     sinks,
     committer,
@@ -108,6 +114,8 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   } = await createSinks(settings, quarantine, summary, {
     onTransaction: (result) => metrics.transaction(result),
     openEvents: (limit) => started.events?.open(limit) ?? [],
+    // Records of a source without a group belong to one process.
+    fleet: from.state && createFleet(store.path, name, () => started),
     notifications: countNotifications(() => started.metrics?.notifications),
     log,
   });
@@ -223,6 +231,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     log,
   });
   const exchange = new Poll(store.pollIntervalMs, () => processes.exchange());
+  Object.assign(started, { processes, exchange });
   cleanup.add('processes', async () => {
     await exchange.stop();
     await processes.leave();

@@ -5,6 +5,7 @@ import type { Parsed, Section } from '../schema/key';
 import type { SectionRule } from '../schema/rule';
 import type { OffsetCommitter } from '../sources/source';
 import type { SourceSettings } from '../sources/configured';
+import type { Fleet } from './notification/claims';
 import type { NotificationCounts } from './notification/delivery';
 import type { Sink, TransactionResult } from './sink';
 
@@ -23,6 +24,8 @@ export interface SinkContext {
   onTransaction: (result: TransactionResult) => void;
   /** The most surprising open events, as they are now; none until the detector has started. */
   openEvents: (limit: number) => readonly AnomalyEvent[];
+  /** Absent where no other process can score the detector. */
+  fleet?: Fleet | undefined;
   /** Counts the notifications of the sink with this name. */
   notifications: (sink: string) => NotificationCounts;
 }

@@ -1,7 +1,7 @@
 /** Files that survive a power cut: written under a temporary name, synced, renamed into place. */
 import nodeFs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { errorCode, type FileSystem } from './file-system';
+import { errorCode, succeeds, type FileSystem } from './file-system';
 import { incomingName } from './temporary-names';
 
 /** Modes of what the store contains: values of records and names of devices may be confidential. */
@@ -28,6 +28,18 @@ export async function writeAtomically(
     const failure = error as Error;
     failure.message = failure.message.replaceAll(incoming, path);
     throw failure;
+  }
+}
+
+/** Creates a file with its whole content in one step. Of several processes one succeeds; false = there is one already. */
+export async function createAtomically(path: string, text: string): Promise<boolean> {
+  const incoming = join(dirname(path), incomingName(basename(path)));
+  try {
+    await writeSynced(nodeFs, incoming, text);
+    // Fails where there is one, and no reader finds a part of it.
+    return await succeeds(nodeFs.link(incoming, path), 'EEXIST');
+  } finally {
+    await nodeFs.rm(incoming, { force: true });
   }
 }
 

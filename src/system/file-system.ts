@@ -88,6 +88,7 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
     if (errorCode(error) !== 'ENOENT' || (await unlessMissing(nodeFs.stat(dirname(path)))) !== undefined)
       throw error;
     await makeFolder(dirname(path), mode);
-    await nodeFs.mkdir(path, { mode });
+    // Another process may have created it meanwhile.
+    await succeeds(nodeFs.mkdir(path, { mode }), 'EEXIST');
   }
 }

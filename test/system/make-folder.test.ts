@@ -16,6 +16,12 @@ test('a folder is created with those above it, once', async () => {
   expect((await stat(join(folder, 'a'))).mode & 0o777).toBe(0o700);
 });
 
+test('several processes may create the same folders at once', async () => {
+  const path = join(folder, 'a', 'b', 'c');
+  await Promise.all(Array.from({ length: 20 }, () => makeFolder(path)));
+  expect((await stat(path)).isDirectory()).toBe(true);
+});
+
 test('where no folder can be, the error comes at once', async () => {
   await writeFile(join(folder, 'file'), '');
   await symlink(join(folder, 'nowhere', 'x'), join(folder, 'dangling'));

@@ -51,13 +51,14 @@ const section = {
 export const grafanaSink: SinkSpec<typeof section> = {
   section,
   rules: endpointRules,
-  async create(settings, { log, openEvents, notifications }) {
+  async create(settings, { log, openEvents, fleet, notifications }) {
     if (settings.url === '') return undefined;
     const live = createLiveSettings(settings);
     const { createGrafanaSink } = await import('./grafana');
     const sink = createGrafanaSink({
       ...live,
       openEvents,
+      fleet,
       counts: notifications('grafana'),
       log,
     });

@@ -2,6 +2,7 @@
 import type { AnomalyEvent } from '../../domain/event';
 import type { Logger } from '../../logger';
 import type { Sink } from '../sink';
+import { alone, createClaims, type Fleet } from './claims';
 import { createDelivery, type NotificationCounts } from './delivery';
 import type { EventFilter } from './filter';
 import { createGroups } from './groups';
@@ -13,7 +14,9 @@ export interface EventSinkOptions {
   /** The most surprising open events. */
   openEvents: (limit: number) => readonly AnomalyEvent[];
   counts: NotificationCounts;
-  log: Pick<Logger, 'warn' | 'error'>;
+  /** Absent: no other process shares the store. */
+  fleet?: Fleet | undefined;
+  log: Pick<Logger, 'info' | 'warn' | 'error'>;
   timing?: Timing;
 }
 
@@ -21,11 +24,17 @@ export interface EventSinkOptions {
 export function createEventSink(
   name: string,
   maxQueued: number,
-  { passes, openEvents, counts, log, timing = systemTiming }: EventSinkOptions,
+  { passes, openEvents, counts, fleet, log, timing = systemTiming }: EventSinkOptions,
   send: (event: AnomalyEvent, signal: AbortSignal) => Promise<void>,
 ): Sink {
   const delivery = createDelivery<AnomalyEvent>({ send, maxQueued, timing, counts, log });
-  const groups = createGroups({ notify: (event) => delivery.add(event), timing });
+  if (fleet !== undefined)
+    log.info('devices that fall silent together are one message of all processes that share the store', {
+      sink: name,
+      store: fleet.folder,
+    });
+  const claims = fleet === undefined ? alone : createClaims({ sink: name, fleet, passes, log });
+  const groups = createGroups({ notify: (event) => delivery.add(event), claims, timing });
   const watch = createEventWatch({ passes, openEvents, notify: (event) => groups.add(event) });
   return {
     name,
@@ -37,7 +46,7 @@ export function createEventSink(
     },
     async close() {
       await watch.close();
-      groups.close();
+      await groups.close();
       await delivery.close();
     },
   };

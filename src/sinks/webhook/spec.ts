@@ -61,13 +61,14 @@ export const webhookSink: SinkSpec<typeof section> = {
         given !== '' && urlFile !== '' ? 'must be empty where url is set' : undefined,
     },
   ],
-  async create(settings, { log, openEvents, notifications }) {
+  async create(settings, { log, openEvents, fleet, notifications }) {
     if (settings.url === '' && settings.urlFile === '') return undefined;
     const live = createLiveSettings(settings);
     const { createWebhookSink } = await import('./webhook');
     const sink = createWebhookSink({
       ...live,
       openEvents,
+      fleet,
       counts: notifications('webhook'),
       log,
     });
