@@ -1,6 +1,7 @@
 /** Composition of one detector: from its source through the pipeline to its sinks, with the model in use. */
 import { join } from 'node:path';
 import { createExplanationRule } from '../domain/explanations';
+import type { Label } from '../domain/label';
 import { createLimitCheck } from '../domain/signal';
 import type { PastEvent } from '../past/event-records';
 import { createProcesses, type Processes } from '../past/processes';
@@ -62,6 +63,8 @@ export type RunningDetector = Awaited<ReturnType<typeof startDetector>>;
 
 /** A twentieth of the time, about ten explanations at once: scoring keeps up even if a whole fleet fails. */
 const explanationBudget = { share: 0.05, burstMs: 100 };
+
+const noLabels: readonly Label[] = [];
 
 /** On the record clock: time from the start of a training to the use of its model, s. */
 const trainingSeconds = 10;
@@ -131,14 +134,8 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const labelWriter = daemon.api.tokenFile === '' ? undefined : await createLabelWriter(settings, log);
   const labels = watchLabels(settings, store.pollIntervalMs, log);
   if (labels !== undefined) cleanup.add('labels', () => labels.stop());
-  const states = createDetectorStates(
-    settings,
-    store.path,
-    recordDecoder,
-    metrics,
-    log,
-    () => labels?.current() ?? [],
-  );
+  const knownLabels = (): readonly Label[] => labels?.current() ?? noLabels;
+  const states = createDetectorStates(settings, store.path, recordDecoder, metrics, log, knownLabels);
   const events = await openReportedEvents({
     settings: () => live.settings,
     directory: store.path,
@@ -189,6 +186,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     fileRecords: () => source.position?.(),
     decode: (version, files) => decodeBundle(version, files, recordDecoder.table, parts.openSession),
     decoder: recordDecoder,
+    labels: knownLabels,
     livePower() {
       const power = canaries.live();
       return power && meanPower(power);

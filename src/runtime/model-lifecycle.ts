@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { configuredThreshold } from '../config/calibration';
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
+import type { Label } from '../domain/label';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import { eventPolicy } from '../config/calibration';
@@ -40,6 +41,8 @@ export interface ModelLifecycleOptions extends Omit<TrainingRunOptions, 'leaseHo
   decode: DecodeModel;
   /** Of the record decoder. */
   decoder: Pick<StateRules, 'shape' | 'categories' | 'table'>;
+  /** Labels of people that are known now. */
+  labels: () => readonly Label[];
   livePower: TrialsParts['livePower'];
   audit: TrialsParts['audit'];
   readiness: Readiness;
@@ -101,13 +104,15 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
     followsRecords,
     load,
     loadQuietly: createModelLoader({ settings: () => settings, store, decode: options.decode, ...quiet }),
-    openShadow: (model, progress) =>
+    openShadow: (model, { since, progress }) =>
       createShadow({
         settings,
         decoder: options.decoder,
         model,
         measures: !followsRecords,
         progress,
+        labels: options.labels,
+        since,
         borrowed: (work) => slot.borrowed(work),
         metrics,
       }),

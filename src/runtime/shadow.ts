@@ -9,6 +9,7 @@ import type { TrialEvidence } from '../calibration/gates';
 import type { DetectorSettings } from '../config/settings';
 import { createLimitCheck } from '../domain/signal';
 import type { WitnessedRecord } from '../domain/witnessed-record';
+import type { Label } from '../domain/label';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
 import { createScoring } from '../pipeline/scoring';
@@ -30,6 +31,10 @@ export interface ShadowParts {
   measures: boolean;
   /** Share of the time of the shadow that has passed. */
   progress: () => number;
+  /** Labels of people that are known now. */
+  labels: () => readonly Label[];
+  /** When its trial began, event time, Unix ms. */
+  since: number;
   /** Keeps the model in use until the promise settles. */
   borrowed: <T>(work: Promise<T>) => Promise<T>;
   metrics: Pick<DetectorMetrics, 'shadowScored'>;
@@ -52,10 +57,12 @@ export type Shadow = ReturnType<typeof createShadow>;
 export function createShadow({ settings, decoder, model, ...parts }: ShadowParts) {
   const { devices: mostDevices, records: mostRecords } = settings.training.challenger;
   const { measures, progress, borrowed, metrics } = parts;
+  const labels = createLastingLabels(parts.labels, parts.since);
   const rules: StateRules = {
     // Its events are not counted.
     ...stateRules({ ...settings, events: { ...settings.events, budget: 'none' } }, decoder),
     windows: { ...settings.window, maxKeys: mostDevices },
+    labels,
   };
   const score = createScoring({
     detectorName: settings.detector,
@@ -216,6 +223,30 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
       await last;
       detector.dispose();
     },
+  };
+}
+
+/**
+ * The labels, in which a new normal of the time since the trial began lasts: it may begin with the device only afterwards, in another
+ * stretch, process, or life of one. One that has another label since does not last.
+ */
+export function createLastingLabels(read: () => readonly Label[], since: number): () => readonly Label[] {
+  let from: readonly Label[] | undefined;
+  let lasting: readonly Label[] = [];
+  return () => {
+    const labels = read();
+    if (labels === from) return lasting;
+    from = labels;
+    lasting = labels.map((one, i) => {
+      const { label, key, to } = one;
+      const isReplaced = (): boolean =>
+        labels.some(
+          (later, j) =>
+            j > i && (later.key === key || later.key === '') && later.from <= to && later.to >= one.from,
+        );
+      return label === 'new normal' && to >= since && !isReplaced() ? { ...one, to: Infinity } : one;
+    });
+    return lasting;
   };
 }
 

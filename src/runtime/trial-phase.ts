@@ -17,7 +17,7 @@ export interface PhaseParts {
   clock: Pick<Clock, 'now'>;
   /** Loads a version that scores in the shadow, or whose facts are wanted: without a word of it. */
   loadQuietly: LoadModel;
-  openShadow: (model: ActiveDetector, progress: () => number) => Shadow;
+  openShadow: (model: ActiveDetector, trial: { since: number; progress: () => number }) => Shadow;
   /** Share found of canaries in live records, mean over the kinds. */
   livePower: () => number | undefined;
 }
@@ -62,7 +62,10 @@ export async function openPhase(trial: Trial, parts: PhaseParts) {
         model.detector.dispose();
         return { facts, shadow: undefined };
       }
-      return { facts, shadow: openShadow(model, () => elapsed() / duration()) };
+      return {
+        facts,
+        shadow: openShadow(model, { since: trial.since, progress: () => elapsed() / duration() }),
+      };
     } catch (error) {
       if (!(error instanceof ModelVersionError)) throw error;
       return { problem: error.message };

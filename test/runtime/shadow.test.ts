@@ -3,7 +3,8 @@ import { createCategoryTable } from '../../src/domain/condition';
 import { createRecordBatch } from '../../src/domain/record';
 import type { ActiveDetector } from '../../src/pipeline/pipeline';
 import type { DecodedMessages } from '../../src/pipeline/windowing';
-import { createShadow } from '../../src/runtime/shadow';
+import type { Label } from '../../src/domain/label';
+import { createLastingLabels, createShadow } from '../../src/runtime/shadow';
 import type { PartitionState } from '../../src/state/partition';
 import { createFakeDetector } from '../fake-detector';
 
@@ -15,16 +16,16 @@ const schema = {
 } as const;
 const shape = { length: 2, channels: 1, conditions: 0 };
 
-/** Surprise is the newest value plus `more`; a value of 99 ends the engine. */
+/** Surprise is the newest value plus `more`, or 0 where the device has a new normal; a value of 99 ends the engine. */
 function createActive(version: string, more: number) {
   const disposed: string[] = [];
   const fake = createFakeDetector({
     version,
     shape,
-    scoresOf({ count, values }) {
+    scoresOf({ count, values }, memoryOf) {
       const newest = Float64Array.from({ length: count }, (_, window) => values[2 * window + 1]!);
       if (newest.includes(99)) throw new Error('the engine is gone');
-      const surprise = newest.map((value) => value + more);
+      const surprise = newest.map((value, window) => (memoryOf?.(window)?.mark()[0] ? 0 : value + more));
       return {
         count,
         surprise,
@@ -42,8 +43,10 @@ function createActive(version: string, more: number) {
   return { active: { detector, threshold: 3 } satisfies ActiveDetector, disposed };
 }
 
-function create({ devices = 2, records = 1000, more = 1, measures = true } = {}) {
-  const state = { progress: 1 };
+const noLabels: readonly Label[] = [];
+
+function create({ devices = 2, records = 1000, more = 1, measures = true, labels = noLabels } = {}) {
+  const state = { progress: 1, labels };
   const scored: number[] = [];
   const { active: model, disposed } = createActive('v2', more);
   const { active: inUse } = createActive('v1', 0);
@@ -53,7 +56,17 @@ function create({ devices = 2, records = 1000, more = 1, measures = true } = {})
     record: { ...schema, kind: 'sensors', signals: [] },
     window: { length: 2, maxKeys: 100, ttlMs: 1e9, intervalMs: 0, gaps: 'ignore', padding: 'none' },
     calibration: { falseAlarmTarget: { kind: 'ratio', ratio: 0.001 } },
-    events: { openRecords: 1, openWindow: 1, closeAfter: 1, acceptAfter: 0, silentDevices: true },
+    events: {
+      openRecords: 1,
+      openWindow: 1,
+      minRecords: 1,
+      minLengthMs: 0,
+      closeAfter: 1,
+      silenceMs: 1e9,
+      suppressForMs: 0,
+      acceptAfter: 0,
+      silentDevices: true,
+    },
     training: { challenger: { devices, records } },
   } as unknown as DetectorSettings;
   const shadow = createShadow({
@@ -62,6 +75,8 @@ function create({ devices = 2, records = 1000, more = 1, measures = true } = {})
     model,
     measures,
     progress: () => state.progress,
+    labels: () => state.labels,
+    since: 5000,
     borrowed: (work) => work,
     metrics: { shadowScored: (count) => void scored.push(count) },
   });
@@ -118,6 +133,81 @@ test('counts the alarms of both', async () => {
   for (const value of [1, 1, 2.5, 4, 1]) await deliver({ a: value });
   expect(shadow.evidence().sample).toMatchObject({ records: 4, alarms: { inUse: 1, shadow: 2 } });
   await shadow.stop();
+});
+
+describe('labels of people', () => {
+  /** The alarms in the shadow of one device that works like this from its fifth record on, at 5 s. */
+  async function alarmsOf(given: Partial<Label>, { stretch = false } = {}): Promise<number> {
+    const { shadow, deliver, state } = create({ devices: 1, records: stretch ? 40 : 1000 });
+    state.progress = 0.1;
+    for (const value of [1, 1, 1, 1, 5, 5]) await deliver({ a: value });
+    state.labels = [{ key: 'a', from: 5000, to: 6000, label: 'new normal', ...given }];
+    if (stretch) {
+      // It has scored its records of this stretch, and begins anew with the device in the next one.
+      for (let i = 0; i < 10; i++) await deliver({ a: 1 });
+      state.progress = 0.9;
+      for (let i = 0; i < 6; i++) await deliver({ a: 5 });
+    } else for (let i = 0; i < 4; i++) await deliver({ a: 5 });
+    const { alarms } = shadow.evidence().sample;
+    await shadow.stop();
+    return alarms.shadow;
+  }
+
+  test('a new normal is one in the shadow from the next batch on', async () => {
+    expect(await alarmsOf({ key: 'b' })).toBe(6);
+    expect(await alarmsOf({ label: 'normal' })).toBe(6);
+    expect(await alarmsOf({})).toBe(2);
+  });
+
+  test('it stays one where the shadow begins anew with the device, if it is of the time of the trial', async () => {
+    const stretch = true;
+    expect(await alarmsOf({}, { stretch })).toBeLessThan(await alarmsOf({ from: 0, to: 4999 }, { stretch }));
+  });
+});
+
+test('a process that begins a shadow after the label, as after a restart, knows it', async () => {
+  const alarms = [];
+  for (const from of [0, 5000]) {
+    const labels: Label[] = [{ key: 'a', from, to: from + 500, label: 'new normal' }];
+    const { shadow, deliver } = create({ devices: 1, labels });
+    for (let i = 0; i < 20; i++) await deliver({ a: i < 10 ? 1 : 5 });
+    alarms.push(shadow.evidence().sample.alarms.shadow);
+    await shadow.stop();
+  }
+  expect(alarms).toEqual([10, 1]);
+});
+
+test('a new normal of the time since the trial began lasts, unless it has another label since', () => {
+  const label = (key: string, from: number, to: number, name: Label['label'] = 'new normal'): Label => ({
+    key,
+    from,
+    to,
+    label: name,
+  });
+  const labels = [
+    label('before', 0, 99),
+    label('since', 50, 100),
+    label('fault', 100, 200, 'anomaly'),
+    label('corrected', 100, 200),
+    label('corrected', 150, 160, 'anomaly'),
+    label('other time', 100, 200),
+    label('other time', 300, 400, 'anomaly'),
+  ];
+  const state = { labels };
+  const lasting = createLastingLabels(() => state.labels, 100);
+  expect(lasting().map(({ key, to }) => [key, to])).toEqual([
+    ['before', 99],
+    ['since', Infinity],
+    ['fault', 200],
+    ['corrected', 200],
+    ['corrected', 160],
+    ['other time', Infinity],
+    ['other time', 400],
+  ]);
+  // The same list as long as they are: it is looked through for each batch.
+  expect(lasting()).toBe(lasting());
+  state.labels = [...labels, label('', 0, 1000, 'normal')];
+  expect(lasting().every(({ to }) => to < Infinity)).toBe(true);
 });
 
 test('leaves out warm-up: other processes have scored these records', async () => {
