@@ -16,7 +16,7 @@ import {
 import type { Parsed, Section } from '../schema/key';
 import type { Rule } from '../schema/rule';
 import type { SourceSettings } from '../sources/configured';
-import { columnsProblem, columnsSection, isCsv } from '../sources/file/spec';
+import { columnsProblem, foldersProblem, isCsv, recordingSection } from '../sources/file/spec';
 import type { RecordScope } from '../sources/spec';
 
 export const trainingSection = {
@@ -116,7 +116,7 @@ export const trainingSection = {
       },
       { empty: true },
     ),
-    columns: columnsSection,
+    columns: recordingSection,
   },
   quarantine: duration({
     doc: 'Records closer to an event than this are left out of training.',
@@ -212,15 +212,26 @@ interface TrainingSettings extends Pick<RecordScope, 'record'> {
 
 export const trainingRules: readonly Rule<TrainingSettings>[] = [
   {
-    keys: ['training.historyFrom.path', 'source.kind', 'record.kind', 'fields.key', 'fields.timestamp'],
+    keys: [
+      'training.historyFrom.path',
+      'training.historyFrom.columns.folders',
+      'source.kind',
+      'record.kind',
+      'fields.key',
+      'fields.timestamp',
+    ],
     problem({ training: { historyFrom }, source, record, fields }) {
       const { path: file } = historyFrom;
       if (file === '') return undefined;
       if (source.kind === 'file') return 'is for other sources: a file source has its history in source.file';
       if (record.kind === 'image') {
-        const given = givenConditions(record.conditions);
-        if (given.length > 0)
-          return `has images without conditions, but the detector has ${oneOf(given.map(({ name }) => name))}`;
+        const given = givenConditions(record.conditions).map(({ name }) => name);
+        const { folders } = historyFrom.columns;
+        const absent = given.filter((name) => !folders.includes(name));
+        if (absent.length > 0)
+          return `has images without conditions, but the detector has ${oneOf(absent)}: name it in training.historyFrom.columns.folders if folders stand for it`;
+        const problem = foldersProblem(folders, record.conditions);
+        if (problem !== undefined) return `has columns.folders, which ${problem}`;
         return /\.(csv|ndjson|jsonl)(\.gz)?$/.test(file)
           ? `must be a folder of PNG and JPEG files, or an idx file (got ${show(file)})`
           : undefined;

@@ -169,12 +169,16 @@ function asInFile(settings: DetectorSettings): DetectorSettings {
   if (record.kind !== 'image') return settings;
   // Each file is an image, whatever is around those of the source.
   const format = isIdxPath(training.historyFrom.path) ? 'raw' : 'auto';
+  const isInJson = training.historyFrom.columns.folders.length > 0;
   return {
     ...settings,
-    fields: { ...fields, image: '' },
+    fields: isInJson ? { ...fields, ...folderFields } : { ...fields, image: '' },
     record: { ...record, image: { ...record.image, format } },
   };
 }
+
+/** Where the reader of folders puts images and conditions. */
+const folderFields = { key: '', timestamp: '', image: 'image', conditions: 'conditions' } as const;
 
 /** Where the reader of CSV files puts the parts of a record. */
 const csvFields = {

@@ -16,7 +16,7 @@ export interface RecordScope {
     channels: readonly string[];
     conditions: readonly ConditionSpec[];
   };
-  fields: { image: string };
+  fields: { image: string; key: string; timestamp: string };
 }
 
 /** What a source is created with besides its settings. */

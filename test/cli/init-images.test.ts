@@ -26,7 +26,12 @@ test.each<[string, () => Promise<Record<string, Buffer>>, string | RegExp]>([
   [
     'images in folders',
     async () => ({ 'ok/a.png': await png(16), 'ok/b.JPG': await png(16), 'nok/a.png': await png(16) }),
-    'the images are in folders within (nok: 1, ok: 2): name the one with the good images',
+    /the images of .*parts are in folders within \(nok: 1, ok: 2\): name the one with the good images/,
+  ],
+  [
+    'folders of too few images',
+    async () => ({ 'monday/a.png': await png(16), 'tuesday/b.png': await png(16) }),
+    '2 images, and a detector learns from 100 at least',
   ],
   [
     'damaged images',

@@ -251,3 +251,62 @@ test('a folder of images becomes a detector that trains and explains; other file
   const explained = await vaemon(['explain', out, join(images, 'bad'), '-i', '0', '--json', ...store]);
   expect(JSON.parse(explained.out)).toMatchObject({ anomalous: true });
 }, 120_000);
+
+test('folders of products become a condition: an image of one product is odd in the folder of another one', async () => {
+  const random = createRandom(7);
+  const side = 24;
+  const image = (product: string): Promise<Buffer> => {
+    const phase = 6 * random.uniform();
+    const pixels = Uint8Array.from({ length: side * side }, (_, i) => {
+      const along = product === 'bolt' ? i % side : Math.floor(i / side);
+      return 120 + 60 * Math.sin(along + phase) + 10 * random.uniform();
+    });
+    return sharp(pixels, { raw: { width: side, height: side, channels: 1 } })
+      .png()
+      .toBuffer();
+  };
+  const folder = await writeFolder({});
+  const write = async (place: string, product: string, count: number): Promise<void> => {
+    await mkdir(join(folder, place), { recursive: true });
+    for (let i = 0; i < count; i++)
+      await writeFile(join(folder, place, `${String(i).padStart(3, '0')}.png`), await image(product));
+  };
+  await write('parts/bolt', 'bolt', 160);
+  await write('parts/nut', 'nut', 90);
+  await write('shown/bolt', 'bolt', 10);
+  await write('shown/nut', 'bolt', 10);
+
+  const out = join(folder, 'parts.yaml');
+  const {
+    out: report,
+    code,
+    err,
+  } = await vaemon(['init', '--file', join(folder, 'parts'), '--out', out, '--yes']);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(report).toContain('check      the folders within are taken for products: bolt: 160, nut: 90');
+  expect(parse(await readFile(out, 'utf8'))).toMatchObject({
+    source: { file: { columns: { folders: ['product'] } } },
+    fields: { key: '', timestamp: '', image: 'image' },
+    record: { conditions: { product: { kind: 'category' } } },
+    model: { kind: 'cvae' },
+  });
+  const store = ['--set', `store.path=${join(folder, 'models')}`];
+  expect(await vaemon(['config', 'check', out])).toMatchObject({ code: 0 });
+  expect(await vaemon(['train', out, ...store])).toMatchObject({ code: 0 });
+  const anomalous: boolean[] = [];
+  for (let i = 0; i < 20; i++) {
+    const explained = await vaemon([
+      'explain',
+      out,
+      join(folder, 'shown'),
+      '-i',
+      String(i),
+      '--json',
+      ...store,
+    ]);
+    anomalous.push((JSON.parse(explained.out) as { anomalous: boolean }).anomalous);
+  }
+  // The images of both folders alternate.
+  expect(anomalous.filter((_, i) => i % 2 === 1).filter(Boolean).length).toBeGreaterThanOrEqual(9);
+  expect(anomalous.filter((_, i) => i % 2 === 0).filter(Boolean).length).toBeLessThanOrEqual(1);
+}, 240_000);

@@ -705,3 +705,44 @@ describe('variables', () => {
     await expect(load(env)).resolves.toBeDefined();
   });
 });
+
+describe('folders of images that stand for conditions', () => {
+  const parts = (fields: string, folders: string, file = 'parts'): string =>
+    `detector: parts
+preset: image
+fields: { ${fields} }
+record: { kind: image, conditions: { product: { kind: category } }, image: { width: 32, height: 32 } }
+source: { kind: file, file: { path: ${file}, columns: { folders: [${folders}] } } }
+`;
+  const asJson = "key: '', timestamp: '', image: image";
+
+  test.each([
+    ['a condition that is none', parts(asJson, 'produkt'), 'with the kind "category" (not "produkt")'],
+    [
+      'images without JSON around them',
+      parts("key: '', timestamp: '', image: photo", 'product'),
+      'needs fields.image "image"',
+    ],
+    ['an idx file', parts(asJson, 'product', 'parts.idx3'), 'is for folders of images'],
+  ])('%s is a problem', async (_, text, message) => {
+    expect((await problemsIn(text)).join('\n')).toContain(`source.file.columns.folders: `);
+    expect((await problemsIn(text)).join('\n')).toContain(message);
+  });
+
+  test('fit a topic, too, whose records have the same conditions', async () => {
+    const topic = (columns: string): string =>
+      `detector: parts
+preset: image
+fields: { image: photo }
+record: { kind: image, conditions: { product: { kind: category } }, image: { width: 32, height: 32 } }
+source: { kind: kafka, kafka: { brokers: ['kafka:9092'], topic: parts } }
+training: { historyFrom: { path: good${columns} } }
+sinks: { kafka: { detectionsTopic: parts.detections, deadLetterTopic: parts.rejected } }
+`;
+    expect((await problemsIn(topic(''))).join('\n')).toContain(
+      'has images without conditions, but the detector has `product`: name it in training.historyFrom.columns.folders',
+    );
+    const { training } = await loadDetector(topic(', columns: { folders: [product] }'));
+    expect(training.historyFrom.columns.folders).toEqual(['product']);
+  });
+});

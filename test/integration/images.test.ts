@@ -46,10 +46,12 @@ test('from good pictures to a detector: it learns, each bad part is an event wit
     }
     expect(found.length).toBeLessThan(bad.length + 5);
 
-    const [written, topic] = blocksOf('yaml');
+    const [written, topic, products] = blocksOf('yaml');
     expect(readFileSync(path.join(folder, 'var/surface/surface.yaml'), 'utf8')).toBe(written);
     writeFileSync(path.join(folder, 'topic.yaml'), topic!);
     expect(run('vaemon config check topic.yaml')).toContain('no problems; detectors: line-4');
+    writeFileSync(path.join(folder, 'products.yaml'), products!);
+    expect(run('vaemon config check products.yaml')).toContain('no problems; detectors: parts');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

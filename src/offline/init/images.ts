@@ -1,11 +1,12 @@
 /** Proposes a detector for a folder of images, and shows how many of them each target would have flagged. */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { loadSharp } from '../../codecs/image/sharp';
+import { rowsByKey } from '../../domain/rows-by-key';
 import type { Logger } from '../../logger';
-import { isImageName } from '../../sources/file/image-files';
+import { folderWithin, imagePaths, isImageName, listFolders } from '../../sources/file/image-files';
 import { runConcurrently } from '../../system/concurrency';
-import { firstLineOf } from '../../system/error-text';
+import { firstLineOf, messageOf } from '../../system/error-text';
 import { count, historyShare, marked, renderEntries, targetEntry, type Target } from './detector-file';
 import { UnusableSampleError } from './inference/unusable';
 import { loadText } from './load-text';
@@ -27,6 +28,8 @@ export interface ImageFolder {
   colour: 'grey' | 'rgb';
   /** Whether the images have different shapes. */
   isMixed: boolean;
+  /** Whether the folders within are taken for products, which become a condition. */
+  hasProducts: boolean;
   notes: readonly string[];
 }
 
@@ -59,20 +62,20 @@ export const isFolder = (path: string): Promise<boolean> =>
 
 /** @throws UnusableSampleError naming what the folder has instead of images */
 export async function lookAtFolder(path: string, maxRecords: number): Promise<ImageFolder> {
-  const entries = await readdir(path, { withFileTypes: true });
-  const names = entries.filter((one) => !one.isDirectory() && isImageName(one.name)).map(({ name }) => name);
-  names.sort();
-  const folders = await foldersOfImages(
-    path,
-    entries.filter((one) => one.isDirectory()).map(({ name }) => name),
-  );
-  if (names.length === 0)
-    throw new UnusableSampleError(
-      folders.length === 0
-        ? 'the folder has no PNG and JPEG files'
-        : `the images are in folders within (${folders.slice(0, 5).join(', ')}): name the one with the good images`,
-    );
-  const others = entries.length - names.length - folders.length;
+  const entries = await readdir(path, { withFileTypes: true, recursive: true });
+  const files = entries.filter((one) => !one.isDirectory()).length;
+  if (!entries.some((one) => !one.isDirectory() && isImageName(one.name)))
+    throw new UnusableSampleError('the folder has no PNG and JPEG files');
+  const inOrder = await imagePaths(path, false).catch((cause: unknown) => {
+    throw new UnusableSampleError(messageOf(cause));
+  });
+  const hasProducts = areProducts(rowsByKey(inOrder.map(folderWithin)), inOrder.length);
+  const names = hasProducts ? await imagePaths(path, true) : inOrder;
+  const images = entries
+    .filter((one) => !one.isDirectory() && isImageName(one.name))
+    .map(({ parentPath, name }) => relative(path, join(parentPath, name)));
+  const unread = images.filter((one) => !inOrder.includes(one));
+  const others = files - images.length;
   const { sizes, hasColour, problems } = await probe(path, names);
   const [usual] = sizes;
   if (usual === undefined)
@@ -94,11 +97,17 @@ export async function lookAtFolder(path: string, maxRecords: number): Promise<Im
     usual,
     colour: hasColour ? 'rgb' : 'grey',
     isMixed,
+    hasProducts,
     notes: [
       ...(others === 0 ? [] : [`${count(others, 'other file')} of the folder: not read`]),
-      ...(folders.length === 0
+      ...(unread.length === 0 ? [] : [`images in folders within are not read: ${listFolders(unread)}`]),
+      ...(folderWithin(inOrder[0]!) === undefined
         ? []
-        : [`images in folders within are not read: ${folders.slice(0, 5).join(', ')}`]),
+        : [
+            hasProducts
+              ? `the folders within are taken for products: ${listFolders(inOrder)}`
+              : `the images are those of folders within: ${listFolders(inOrder)}`,
+          ]),
       ...(sizes.length === 1
         ? []
         : [
@@ -110,14 +119,20 @@ export async function lookAtFolder(path: string, maxRecords: number): Promise<Im
 
 export const sizeText = ({ width, height }: Size): string => `${width} × ${height}`;
 
-/** Those with images, with their number. */
-async function foldersOfImages(path: string, names: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  for (const name of names) {
-    const images = (await readdir(join(path, name)).catch(() => [])).filter(isImageName).length;
-    if (images > 0) found.push(`${name}: ${images}`);
-  }
-  return found;
+const mostProducts = 16;
+/** Fewer images of a product are too few to tell it from the others. */
+const leastOfProduct = 20;
+
+/** Whether all images are in a few folders, each of which has some of them, whose names are not those of days or batches. */
+function areProducts(folders: ReadonlyMap<string, readonly number[]>, images: number): boolean {
+  const counts = [...folders.values()].map((rows) => rows.length);
+  return (
+    folders.size > 1 &&
+    folders.size <= mostProducts &&
+    Math.min(...counts) >= leastOfProduct &&
+    counts.reduce((sum, one) => sum + one, 0) === images &&
+    [...folders.keys()].every((name) => /^\p{L}/u.test(name))
+  );
 }
 
 /** Different sizes, the most frequent first. */
@@ -225,7 +240,7 @@ interface ImageFile {
 }
 
 function renderImages({ name, folder, target, priceLines, least = 1 }: ImageFile): string {
-  const { path, images, width, height, usual, colour, isMixed, notes } = folder;
+  const { path, images, width, height, usual, colour, isMixed, hasProducts, notes } = folder;
   const factor = Math.max(usual.width, usual.height) / Math.max(width, height);
   return renderEntries([
     {
@@ -245,6 +260,7 @@ function renderImages({ name, folder, target, priceLines, least = 1 }: ImageFile
           key: 'file',
           entries: [
             { comment: marked(notes), key: 'path', value: path },
+            ...(hasProducts ? [{ key: 'columns', entries: [{ key: 'folders', value: ['product'] }] }] : []),
             {
               comment: [
                 'The first model is trained on these images, in the order of their names; those after them are scored.',
@@ -257,10 +273,36 @@ function renderImages({ name, folder, target, priceLines, least = 1 }: ImageFile
         },
       ],
     },
+    ...(hasProducts
+      ? [
+          {
+            comment: ['Images and their products come as JSON.'],
+            key: 'fields',
+            entries: [
+              { key: 'key', value: '' },
+              { key: 'timestamp', value: '' },
+              { key: 'image', value: 'image' },
+            ],
+          },
+          {
+            comment: ['A good image of one product is odd as another one.'],
+            key: 'model',
+            entries: [{ key: 'kind', value: 'cvae' }],
+          },
+        ]
+      : []),
     {
       key: 'record',
       entries: [
         { key: 'kind', value: 'image' },
+        ...(hasProducts
+          ? [
+              {
+                key: 'conditions',
+                entries: [{ key: 'product', entries: [{ key: 'kind', value: 'category' }] }],
+              },
+            ]
+          : []),
         {
           key: 'image',
           entries: [

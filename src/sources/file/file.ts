@@ -16,9 +16,16 @@ export interface FileColumns {
   /** Empty: the records are a second apart. */
   timestamp: string;
   conditions: readonly string[];
+  /** Of images: the conditions that folders within stand for, the uppermost first. */
+  folders?: readonly string[];
 }
 
-export const defaultColumns: FileColumns = { key: 'key', timestamp: 'timestamp', conditions: [] };
+export const defaultColumns: FileColumns = {
+  key: 'key',
+  timestamp: 'timestamp',
+  conditions: [],
+  folders: [],
+};
 
 export interface FileSourceSettings {
   /** CSV with a header, NDJSON (`.ndjson`, `.jsonl`) or idx images; `.gz` is unpacked. Or a folder of PNG and JPEG. */
@@ -119,7 +126,11 @@ export function createFileHistory(file: FileRecords, limit: number): ReadHistory
   return async function* readHistory({ from = -Infinity, to = Infinity, maxRecords }) {
     if (await holdsImages(file.path)) {
       // Images are not kept in memory: their times follow from their positions.
-      const count = Math.min(limit, Math.ceil(to / imageTickMs), await countRecordedImages(file.path));
+      const count = Math.min(
+        limit,
+        Math.ceil(to / imageTickMs),
+        await countRecordedImages(file.path, file.columns.folders),
+      );
       const first = Math.max(0, Math.ceil(from / imageTickMs), count - maxRecords);
       yield* inBatches(readMessages(file, first, { ms: 0, records: 0 }, count), maxBatch);
       return;
@@ -174,7 +185,7 @@ async function* readMessages(
   });
   if (await holdsImages(topic)) {
     index = skip;
-    for await (const { key, bytes } of readRecordedImages(topic, skip, end))
+    for await (const { key, bytes } of readRecordedImages(topic, settings.columns.folders, skip, end))
       yield messageOf(Buffer.from(key), bytes, index++ * imageTickMs);
     return;
   }
@@ -247,7 +258,7 @@ async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<File
 export async function* csvRecords(
   rows: AsyncIterable<CsvRow>,
   format: CsvFormat,
-  { key, timestamp, conditions }: FileColumns,
+  { key, timestamp, conditions }: Omit<FileColumns, 'folders'>,
 ): AsyncGenerator<FileRecord> {
   const given = new Set(conditions);
   const readers = new Map(format.columns.map((name) => [name, createCellReader(format)]));

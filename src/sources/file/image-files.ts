@@ -1,7 +1,8 @@
 /** Recorded images, in the order of an idx file, or of the names in a folder. */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { isIdxPath } from '../../domain/recording';
+import { rowsByKey } from '../../domain/rows-by-key';
 import { readIdxImages } from './idx';
 
 /** Interval of recorded images, which have no times, ms. */
@@ -14,24 +15,68 @@ export async function holdsImages(path: string): Promise<boolean> {
 
 export const isImageName = (name: string): boolean => /\.(png|jpe?g)$/i.test(name);
 
-/** The names of the image files in a folder, in their order. @throws Error naming a folder without any */
-async function imageNames(path: string): Promise<string[]> {
-  const names = (await readdir(path)).filter(isImageName).sort();
-  if (names.length === 0) throw new Error(`${path} is a folder without PNG and JPEG files`);
-  return names;
+/** Names of folders that sort images into good and bad ones. */
+const verdicts =
+  /^(n?ok|ng|n?io|good|bad|pass(ed)?|fail(ed|ures?)?|reject(s|ed)?|scrap|broken|defect\w*|fault\w*|anomal\w*|normal)$/i;
+
+/** The folder within that an image is in, the uppermost one; undefined for those of the folder itself. */
+export const folderWithin = (image: string): string | undefined =>
+  image.includes(sep) ? image.split(sep)[0] : undefined;
+
+/**
+ * The paths of the images of a folder, in their order: its own, or, if it has none, those of the folders within it. Where these stand
+ * for conditions, the images of each are spread evenly: the first ones, which are learned from, are of all of them.
+ * @throws Error naming a folder without any, or whose folders sort images into good and bad ones
+ */
+export async function imagePaths(path: string, areConditions: boolean): Promise<string[]> {
+  const all = (await readdir(path, { recursive: true })).filter((one) => isImageName(one) && !isHidden(one));
+  if (all.length === 0) throw new Error(`${path} is a folder without PNG and JPEG files`);
+  all.sort();
+  const own = all.filter((one) => folderWithin(one) === undefined);
+  if (own.length > 0 && !areConditions) return own;
+  if (!areConditions && all.some((one) => verdicts.test(folderWithin(one)!)))
+    throw new Error(
+      `the images of ${path} are in folders within (${listFolders(all)}): name the one with the good images`,
+    );
+  if (!areConditions) return all;
+  const places = [...rowsByKey(all.map((one) => dirname(one)))].flatMap(([, rows]) =>
+    rows.map((row, i) => ({ row, place: (i + 0.5) / rows.length })),
+  );
+  return places.sort((a, b) => a.place - b.place || a.row - b.row).map(({ row }) => all[row]!);
 }
 
-export async function countRecordedImages(path: string): Promise<number> {
-  return isIdxPath(path) ? (await readIdxImages(path)).images.length : (await imageNames(path)).length;
+/** `bolt: 120, nut: 80`: the folders within and their images, some of them. */
+export function listFolders(images: readonly string[]): string {
+  const listed = [...rowsByKey(images.map(folderWithin))].map(([name, { length }]) => `${name}: ${length}`);
+  return listed.slice(0, 5).join(', ') + (listed.length > 5 ? ', …' : '');
+}
+
+/** Whether a part of a path begins with a dot, as those of thumbnails do. */
+const isHidden = (path: string): boolean => path.split(sep).some((part) => part.startsWith('.'));
+
+/** By name what the folders of an image stand for, the uppermost first. */
+const conditionsOf = (path: string, folders: readonly string[]): Record<string, string> => {
+  const parts = dirname(path).split(sep);
+  return Object.fromEntries(
+    folders.flatMap((name, i) => (parts[i] === undefined || parts[i] === '.' ? [] : [[name, parts[i]]])),
+  );
+};
+
+export async function countRecordedImages(path: string, folders: readonly string[] = []): Promise<number> {
+  return isIdxPath(path)
+    ? (await readIdxImages(path)).images.length
+    : (await imagePaths(path, folders.length > 0)).length;
 }
 
 /**
- * The bytes of the images from `first` to `end`. The key is the name of the file or folder without its ending: images have no
- * device of their own.
+ * The images from `first` to `end`. The key is the name of the file or folder without its ending: images have no device of their own.
+ * @param folders names of the conditions that the folders within stand for, the uppermost first
+ * @returns the bytes of each image; with such conditions JSON with `image`, in base64, and `conditions`
  * @throws Error naming the file that cannot be read, or the folder without images
  */
 export async function* readRecordedImages(
   path: string,
+  folders: readonly string[] = [],
   first = 0,
   end = Infinity,
 ): AsyncGenerator<{ key: string; bytes: Buffer }> {
@@ -40,6 +85,12 @@ export async function* readRecordedImages(
     for (const bytes of (await readIdxImages(path)).images.slice(first, end)) yield { key, bytes };
     return;
   }
-  for (const name of (await imageNames(path)).slice(first, end))
-    yield { key, bytes: await readFile(join(path, name)) };
+  for (const name of (await imagePaths(path, folders.length > 0)).slice(first, end)) {
+    const bytes = await readFile(join(path, name));
+    if (folders.length === 0) yield { key, bytes };
+    else {
+      const record = { image: bytes.toString('base64'), conditions: conditionsOf(name, folders) };
+      yield { key, bytes: Buffer.from(JSON.stringify(record)) };
+    }
+  }
 }

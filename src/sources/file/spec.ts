@@ -8,7 +8,7 @@ import { readLabels } from './fault-labels';
 import { readCsvFormat, withoutColumn } from './csv';
 import { createFileHistory, createFileSource, defaultColumns } from './file';
 
-/** Also of a file that is the history of another source. */
+/** Of rows, also those of standard input. */
 export const columnsSection = {
   key: column(
     {
@@ -30,12 +30,23 @@ export const columnsSection = {
   }),
 } satisfies Section;
 
+/** Of a file or folder, also one that is the history of another source. */
+export const recordingSection = {
+  ...columnsSection,
+  folders: names({
+    doc:
+      'Of a folder of images: conditions that the folders within it stand for, the uppermost first, such as `[product]` for ' +
+      '`bolt/0001.png`. The images of all folders then come evenly mixed. Empty: the folders within mean nothing.',
+    default: [],
+  }),
+} satisfies Section;
+
 const section = {
   path: path(
     {
       doc:
         'File to read; required. CSV with a header, NDJSON (`.ndjson`, `.jsonl`), images in the format of MNIST (`.idx3`), or a ' +
-        'folder of PNG and JPEG files. A name that ends in `.gz` is unpacked.',
+        'folder of PNG and JPEG files, also in folders within it. A name that ends in `.gz` is unpacked.',
       default: '',
     },
     { empty: true },
@@ -62,7 +73,7 @@ const section = {
     },
     { min: 0 },
   ),
-  columns: columnsSection,
+  columns: recordingSection,
   labels: path(
     {
       doc: 'CSV of known faults (`start,end,kind,channels`) that the summary of a replay is compared with. Never used for training.',
@@ -75,6 +86,18 @@ const section = {
 export type FileSettings = Parsed<typeof section>;
 
 export const isCsv = (file: string): boolean => /\.csv(\.gz)?$/.test(file);
+
+/** Why folders do not give the conditions that images need. */
+export function foldersProblem(
+  folders: readonly string[],
+  conditions: RecordScope['record']['conditions'],
+): string | undefined {
+  const categories = conditions.filter(({ kind }) => kind === 'category').map(({ name }) => name);
+  const unknown = folders.filter((name) => !categories.includes(name));
+  return unknown.length > 0
+    ? `must name conditions of record.conditions with the kind "category" (not ${unknown.map(show).join(', ')})`
+    : undefined;
+}
 
 /** Why the columns of a CSV file do not have what a record needs. */
 export function columnsProblem(
@@ -105,6 +128,18 @@ const rules: readonly SectionRule<FileSettings, RecordScope>[] = [
     beside: ['record.conditions'],
     problem: ({ path: file, columns }, { record }) =>
       isCsv(file) ? columnsProblem(columns, record.conditions) : undefined,
+  },
+  {
+    keys: ['columns.folders', 'path'],
+    beside: ['record.conditions', 'fields.image', 'fields.key', 'fields.timestamp'],
+    problem({ columns: { folders }, path: file }, { record, fields }) {
+      if (folders.length === 0) return undefined;
+      if (record.kind !== 'image' || isIdxPath(file) || isCsv(file)) return 'is for folders of images';
+      const { image, key, timestamp } = fields;
+      return image === 'image' && key === '' && timestamp === ''
+        ? foldersProblem(folders, record.conditions)
+        : 'needs fields.image "image", and fields.key and fields.timestamp empty: images and conditions then come as JSON';
+    },
   },
   {
     keys: ['path'],
