@@ -1,7 +1,7 @@
 /** `vaemon mute`: keeps events of devices or channels from alarming people, for a time or in windows that recur. */
 import { InvalidArgumentError } from 'commander';
 import type { Settings } from '../config/settings';
-import { isInForce, type Mute as StoredMute } from '../domain/mute';
+import { muteStatus, type Mute as StoredMute, type MuteStatus } from '../domain/mute';
 import { openMutes } from '../past/mutes';
 import { configuredSource } from '../sources/configured';
 import { readMute, type MuteRequest } from '../web/api/routes/changes';
@@ -75,9 +75,8 @@ export const register: Register = (program, context) => {
     });
 };
 
-interface Mute extends StoredMute {
+interface Mute extends StoredMute, MuteStatus {
   detector: string;
-  inForce: boolean;
 }
 
 function readRequest({ key, channel, note, cron, timeZone, for: forMs }: MuteOptions): MuteRequest {
@@ -108,7 +107,7 @@ async function listStored(settings: Settings, context: CommandContext): Promise<
   for (const { settings: one } of settings.detectors) {
     const { detector } = one;
     const mutes = await openStored(settings, context, detector);
-    all.push(...mutes.list().map((mute) => ({ detector, ...mute, inForce: isInForce(mute, Date.now()) })));
+    all.push(...mutes.list().map((mute) => ({ detector, ...mute, ...muteStatus(mute, Date.now()) })));
   }
   return all;
 }
@@ -125,7 +124,7 @@ async function addStored(
   const mutes = await openStored(settings, context, detector);
   const entry = { detector, action: 'mute', body: request };
   const mute = await changeStore(settings, context, entry, () => mutes.add(readMute(request, Date.now())));
-  return { detector, ...mute, inForce: isInForce(mute, Date.now()) };
+  return { detector, ...mute, ...muteStatus(mute, Date.now()) };
 }
 
 async function removeStored(
@@ -140,10 +139,14 @@ async function removeStored(
   });
 }
 
-function describe({ detector, id, key, channel, until, recurring, inForce }: Mute): string {
+function describe({ detector, id, key, channel, until, recurring, inForce, next }: Mute): string {
   const what = `${detector}/${key === '' ? '*' : key}${channel === '' ? '' : ` ${channel}`}`;
   const end = until === null ? 'no end' : `until ${new Date(until).toISOString()}`;
-  return `${id}  ${what}  ${end}${recurring ? `, cron ${recurring.cron}` : ''}${inForce ? '' : ', not in force'}\n`;
+  const windows = recurring
+    ? `, cron ${recurring.cron} for ${recurring.forMs / 60_000} min, ${recurring.timeZone}`
+    : '';
+  const state = inForce ? 'in force' : next === undefined ? 'over' : `next ${new Date(next).toISOString()}`;
+  return `${id}  ${what}  ${end}${windows}, ${state}\n`;
 }
 
 function readDuration(text: string): number {

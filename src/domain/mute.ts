@@ -27,6 +27,30 @@ export function isInForce({ from, until, recurring }: Mute, at: number): boolean
   return began !== null && began.getTime() <= at;
 }
 
+export interface MuteStatus {
+  inForce: boolean;
+  /** When it comes into force next, Unix ms. Absent while it is in force, and once it is over. */
+  next?: number;
+}
+
+/** Whether a mute is in force at a time, Unix ms, and when it will be. */
+export function muteStatus(mute: Mute, at: number): MuteStatus {
+  if (isInForce(mute, at)) return { inForce: true };
+  const next = nextBeginning(mute, at);
+  return { inForce: false, ...(next !== undefined && { next }) };
+}
+
+/** Of a mute that is not in force. */
+function nextBeginning(mute: Mute, at: number): number | undefined {
+  const { from, until, recurring } = mute;
+  const earliest = Math.max(from, at);
+  if (isInForce(mute, earliest)) return earliest;
+  if (recurring === undefined) return undefined;
+  const { cron, timeZone } = recurring;
+  const began = new Cron(cron, { timezone: timeZone, paused: true }).nextRun(new Date(earliest))?.getTime();
+  return began === undefined || (until !== null && began >= until) ? undefined : began;
+}
+
 /** Whether a mute concerns an event: if it has several devices, each must be muted by one. */
 function concerns({ key, channel }: Mute, event: AnomalyEvent, device: string): boolean {
   if (key !== '' && key !== device) return false;

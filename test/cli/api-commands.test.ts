@@ -90,7 +90,7 @@ test('mute mutes, lists and removes', async () => {
   const [first, second] = started.mutes.list();
   expect(second).toMatchObject({ key: '', until: null, recurring: { cron: '0 2 * * 0', forMs: 7_200_000 } });
   expect((await run('mute', folder, '--list')).stdout).toBe(
-    `${first!.id}  plant/pump-7  until 2026-01-05T08:00:00.000Z\n${second!.id}  plant/*  no end, cron 0 2 * * 0, not in force\n`,
+    `${first!.id}  plant/pump-7  until 2026-01-05T08:00:00.000Z, in force\n${second!.id}  plant/*  no end, cron 0 2 * * 0 for 120 min, Europe/Berlin, next 2026-01-11T01:00:00.000Z\n`,
   );
   expect((await run('mute', folder, '--remove', first!.id)).stdout).toContain('is removed');
   expect(started.mutes.list()).toEqual([second]);

@@ -1,5 +1,5 @@
 import type { AnomalyEvent } from '../../src/domain/event';
-import { isInForce, isMuted, type Mute } from '../../src/domain/mute';
+import { isInForce, isMuted, muteStatus, type Mute } from '../../src/domain/mute';
 
 const at = Date.parse('2026-03-01T12:00:00Z');
 const hour = 3_600_000;
@@ -56,6 +56,27 @@ describe('a mute that recurs', () => {
   test('ends', () => {
     expect(isInForce({ ...weekly, until: at - hour }, Date.parse('2026-03-08T01:30:00Z'))).toBe(false);
   });
+});
+
+describe('the status of a mute', () => {
+  const daily = { cron: '0 14 * * *', forMs: 2 * hour, timeZone: 'UTC' };
+  test.each<[string, Partial<Mute>, ReturnType<typeof muteStatus>]>([
+    ['in force', {}, { inForce: true }],
+    ['begins later', { from: at + 5, until: at + hour }, { inForce: false, next: at + 5 }],
+    ['over', { from: 0, until: at }, { inForce: false }],
+    [
+      'recurs, and is in force',
+      { until: null, recurring: { ...daily, cron: '0 11 * * *' } },
+      { inForce: true },
+    ],
+    ['recurs', { until: null, recurring: daily }, { inForce: false, next: at + 2 * hour }],
+    [
+      'begins within one of its windows',
+      { from: at + 3 * hour, until: null, recurring: daily },
+      { inForce: false, next: at + 3 * hour },
+    ],
+    ['ends before its next window', { until: at + 2 * hour, recurring: daily }, { inForce: false }],
+  ])('%s', (_, more, expected) => expect(muteStatus(mute(more), at)).toEqual(expected));
 });
 
 test.each<[string, Partial<Mute>, Partial<AnomalyEvent>, boolean]>([

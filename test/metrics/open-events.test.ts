@@ -133,9 +133,10 @@ test('with an open event of each of 100,000 devices, a scrape has less than 1 MB
   const times: number[] = [];
   openEvents.from(() => tracker.openEvents(Number(daemonSchema.metrics.openEvents.default)));
   for (let i = 0; i < 10; i++) {
-    const began = performance.now();
+    const began = process.cpuUsage();
     await metrics.text();
-    times.push(performance.now() - began);
+    const { user, system } = process.cpuUsage(began);
+    times.push((user + system) / 1000);
   }
   // The largest number that can be configured.
   openEvents.from(() => tracker.openEvents(1_000));
@@ -145,6 +146,6 @@ test('with an open event of each of 100,000 devices, a scrape has less than 1 MB
   // The most surprising is the last one.
   expect(open[0]).toContain('/pump-99999"');
   expect(Buffer.byteLength(text)).toBeLessThan(1_000_000);
-  // The best of some, as other processes share the machine.
+  // Of the processor, and the best of some, as other processes share the machine.
   expect(Math.min(...times)).toBeLessThan(50);
 });

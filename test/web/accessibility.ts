@@ -7,9 +7,14 @@ const listControls = `(() =>
     .filter((one) => !one.disabled && one.checkVisibility({ visibilityProperty: true }))
     .map((one) => ({ tag: one.tagName, text: (one.textContent || one.name || one.id).trim() })))()`;
 
-/** Runs in the browser: the element in focus, its name for screen readers, and whether the focus is seen. */
+/**
+ * Runs in the browser: the element in focus, its name for screen readers, and whether the focus is seen; null if it is the last one
+ * still, as the parts of a date are.
+ */
 const describeFocus = `(() => {
   const one = document.activeElement;
+  if (one === window.lastFocus) return null;
+  window.lastFocus = one;
   const label = one.labels?.[0]?.textContent ?? '';
   const by = document.getElementById(one.getAttribute('aria-labelledby') ?? '')?.textContent ?? '';
   const style = getComputedStyle(one);
@@ -34,10 +39,11 @@ export async function walk(
 ): Promise<{ controls: Omit<Focus, 'name' | 'isSeen'>[]; met: Focus[] }> {
   const controls: Omit<Focus, 'name' | 'isSeen'>[] = await page.evaluate(listControls);
   const met: Focus[] = [];
-  await page.evaluate('document.activeElement.blur()');
+  await page.evaluate('document.activeElement.blur(); window.lastFocus = undefined');
   for (;;) {
     await page.keyboard.press('Tab');
-    const focus: Focus = await page.evaluate(describeFocus);
+    const focus: Focus | null = await page.evaluate(describeFocus);
+    if (focus === null) continue;
     if (focus.tag === 'BODY' || met.length > 500) break;
     met.push(focus);
   }

@@ -223,12 +223,15 @@ inBrowser('the page', () => {
         '',
         'events',
         `event/${encodeURIComponent(eventOf('pump-7', 'open').id)}`,
+        'device/plant/pump-7',
+        'mutes',
         'versions',
         'what-if',
       ]) {
         await page.goto(`${started.url}/#/${route}`);
         await page.waitForSelector('main h1');
         await page.waitForTimeout(200);
+        await openMuteForm();
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
       }
     }
@@ -238,6 +241,13 @@ inBrowser('the page', () => {
     expect(Math.max(...(background as number[]))).toBeLessThan(60);
     expect(problems).toEqual([]);
   });
+
+  /** Shows all that the form of a mute has, where there is one. */
+  async function openMuteForm(): Promise<void> {
+    await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))");
+    const when = page.getByLabel('When');
+    if ((await when.count()) > 0) await when.selectOption({ label: 'every week …' });
+  }
 
   test('labels and mutes with a token, which it asks for', async () => {
     play(started.past, 'pump-7');
@@ -260,7 +270,7 @@ inBrowser('the page', () => {
       label: { label: 'normal', note: 'cleaning' },
       revision: 1,
     });
-    await page.selectOption('[aria-label="For"]', { label: 'for a day' });
+    await page.getByLabel('When').selectOption({ label: 'for a day' });
     await page.click('button:text-is("Mute")');
     await page.waitForSelector('.mute:has-text("pump-7 until 20")');
     await page.click('.mute button');
@@ -276,6 +286,133 @@ inBrowser('the page', () => {
     expect(started.mutes.list()).toEqual([]);
     // The refused token.
     expect(problems).toEqual([expect.stringContaining('401')]);
+  });
+
+  describe('mutes that recur', () => {
+    const add = async (more: () => Promise<unknown>): Promise<void> => {
+      const before = started.mutes.list().length;
+      await page.waitForSelector('form button:text-is("Mute") >> visible=true');
+      await more();
+      await page.click('form button:text-is("Mute")');
+      await page.waitForSelector(`button:text-is("Remove") >> nth=${before}`);
+    };
+    const newest = (): unknown => started.mutes.list().at(-1);
+    const field = (label: string) =>
+      page.locator('label', { hasText: new RegExp(`^${label}`) }).locator('input, select');
+    const choose = (label: string, option: string) => field(label).selectOption({ label: option });
+
+    beforeEach(async () => {
+      play(started.past, 'pump-7');
+      await page.goto(started.url);
+      await page.evaluate(`sessionStorage.setItem('vaemon-token', '${changeToken}')`);
+      await page.context().close();
+      // Half past ten in the evening of 2026-01-05, a Monday, in Berlin; the records are those of half past midnight UTC.
+      const context = await browser.newContext({ timezoneId: 'Europe/Berlin' });
+      await context.addInitScript(`sessionStorage.setItem('vaemon-token', '${changeToken}')`);
+      page = await context.newPage();
+      page.on('pageerror', (error) => problems.push(error.message));
+    });
+
+    test('every week, on the page of a device', async () => {
+      await page.goto(`${started.url}/#/device/plant/pump-7`);
+      await page.click('summary:text-is("Mute")');
+      await add(async () => {
+        await choose('When', 'every week …');
+        await choose('Day', 'Sunday');
+        await field('From').fill('22:30');
+        await field('Hours').fill('2.5');
+        await choose('Channel', 'power');
+        await field('Note').fill('lubrication');
+      });
+      expect(newest()).toMatchObject({
+        key: 'pump-7',
+        channel: 'power',
+        until: null,
+        recurring: { cron: '30 22 * * 0', forMs: 9_000_000, timeZone: 'Europe/Berlin' },
+        note: 'lubrication',
+      });
+      expect(await textOf('.mute')).toMatch(
+        /^pump-7, power Sundays 22:30–01:00 \(Europe\/Berlin\) next 2026-01-11 22:30:00 Remove$/,
+      );
+      expect(problems).toEqual([]);
+    });
+
+    test('every day until a day, on the page of an event', async () => {
+      await page.goto(`${started.url}/#/event/${encodeURIComponent(eventOf('pump-7', 'open').id)}`);
+      await add(async () => {
+        await choose('When', 'every day …');
+        await field('From').fill('01:00');
+        await field('Last day').fill('2027-03-31');
+      });
+      expect(newest()).toMatchObject({
+        key: 'pump-7',
+        channel: '',
+        // Midnight of summer time.
+        until: Date.parse('2027-03-31T22:00:00Z'),
+        recurring: { cron: '0 1 * * *', forMs: 7_200_000, timeZone: 'Europe/Berlin' },
+        note: `from the event ${eventOf('pump-7', 'open').id}`,
+      });
+      expect(await textOf('.mute')).toContain(
+        'daily 01:00–03:00 (Europe/Berlin), until 2027-04-01 00:00:00 in force',
+      );
+      await page.click('.mute button');
+      await page.waitForSelector('.mute', { state: 'detached' });
+      expect(started.mutes.list()).toEqual([]);
+      expect(problems).toEqual([]);
+    });
+
+    test('on all devices, in the list of mutes, by keyboard alone', async () => {
+      await page.goto(`${started.url}/#/mutes`);
+      await page.waitForSelector('form');
+      expect(await textOf('main')).toContain('Nothing is muted');
+      const tabTo = async (label: string): Promise<void> => {
+        for (let i = 0; i < 40; i++) {
+          if (await page.evaluate(`document.activeElement.labels?.[0]?.textContent.startsWith('${label}')`))
+            return;
+          await page.keyboard.press('Tab');
+        }
+        throw new Error(`Tab does not lead to ${label}`);
+      };
+      await tabTo('Channel');
+      await page.keyboard.type('flow');
+      await tabTo('When');
+      await page.keyboard.type('Monday to');
+      await tabTo('From');
+      await page.keyboard.type('0600AM');
+      await tabTo('Hours');
+      await page.keyboard.type('3');
+      await page.keyboard.press('Enter');
+      await page.waitForSelector('tbody tr');
+      expect(newest()).toMatchObject({
+        key: '',
+        channel: 'flow',
+        until: null,
+        recurring: { cron: '0 6 * * 1-5', forMs: 3 * 3_600_000, timeZone: 'Europe/Berlin' },
+      });
+      expect(await textOf('tbody tr')).toMatch(
+        /all devices plant\s+flow\s+Monday to Friday 06:00–09:00 \(Europe\/Berlin\)\s+next 2026-01-05 06:00:00/,
+      );
+      // One that it cannot be: the form says so, and nothing is sent.
+      await choose('When', 'every day …');
+      await field('Hours').fill('0');
+      await page.click('form button:text-is("Mute")');
+      expect(await page.locator('input:invalid').count()).toBe(1);
+      expect(started.mutes.list()).toHaveLength(1);
+      expect(problems).toEqual([]);
+    });
+
+    test('once, later', async () => {
+      await page.goto(`${started.url}/#/mutes`);
+      await add(async () => {
+        await field('Device').fill('pump-8');
+        await choose('When', 'on a day …');
+        await field('Date').fill('2027-07-01');
+        await field('From').fill('08:00');
+      });
+      const from = Date.parse('2027-07-01T06:00:00Z');
+      expect(newest()).toMatchObject({ key: 'pump-8', from, until: from + 7_200_000 });
+      expect(await textOf('tbody tr')).toContain('from 2027-07-01 08:00:00 until 2027-07-01 10:00:00');
+    });
   });
 
   test('shows which events another target would have opened, by keyboard', async () => {
@@ -374,6 +511,7 @@ inBrowser('the page', () => {
     await fill();
     await page.goto(`${started.url}/#/${route}`);
     await page.waitForSelector('main[aria-busy="false"]');
+    await openMuteForm();
     const { controls, met } = await walk(page);
     expect(controls.length).toBeGreaterThan(7);
     expect(met.map(({ tag, text }) => ({ tag, text }))).toEqual(controls);
@@ -389,6 +527,7 @@ inBrowser('the page', () => {
         await page.goto('about:blank');
         await page.goto(`${started.url}/#/${route}`);
         await page.waitForSelector('main[aria-busy="false"]');
+        await openMuteForm();
         const { checked, pale } = await contrast(page);
         expect({ route, some: checked > 10, pale }).toEqual({ route, some: true, pale: [] });
       }

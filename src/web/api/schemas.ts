@@ -293,8 +293,9 @@ export const schemas: Readonly<Record<string, Schema>> = {
       recurring,
       note: textOf('Why'),
       inForce: flagOf('Whether it is in force now'),
+      next: timeOf('When it comes into force next; absent while it is in force, and once it is over'),
     },
-    ['recurring'],
+    ['recurring', 'next'],
   ),
   WhatIf: objectOf({
     target: textOf('The target that is supposed'),

@@ -68,6 +68,8 @@ async function show() {
         try {
           await change(method, path, body?.());
           await show();
+          // The button that was pressed is gone.
+          main.focus({ preventScroll: true });
         } catch (error) {
           failed(error);
           if (error.status === 401) askForToken(run);

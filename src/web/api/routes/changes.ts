@@ -1,6 +1,6 @@
 /** What people change: labels, mutes, trainings, the version in use. */
 import { Cron } from 'croner';
-import { isInForce, type Mute } from '../../../domain/mute';
+import { muteStatus, type Mute, type MuteStatus } from '../../../domain/mute';
 import { labelNames, type LabelName } from '../../../domain/label';
 import { mostMutes } from '../../../past/mutes';
 import { isRefused } from '../../../store/trials';
@@ -62,7 +62,7 @@ export const changeRoutes: readonly Route[] = [
       if (view.mutes.list().length >= mostMutes)
         throw new ApiError(409, `there are ${mostMutes} mutes already`, 'remove some of them');
       const mute = await view.mutes.add(readMute(call.body as unknown as MuteRequest, view.now()));
-      return { detector, ...mute, inForce: isInForce(mute, view.now()) };
+      return { detector, ...mute, ...muteStatus(mute, view.now()) };
     },
   },
   {
@@ -148,9 +148,9 @@ export const changeRoutes: readonly Route[] = [
   },
 ];
 
-function allMutes({ detectors }: ApiContext): (Mute & { detector: string; inForce: boolean })[] {
+function allMutes({ detectors }: ApiContext): (Mute & MuteStatus & { detector: string })[] {
   return detectors().flatMap(({ name: detector, view }) =>
-    (view?.mutes.list() ?? []).map((mute) => ({ detector, ...mute, inForce: isInForce(mute, view!.now()) })),
+    (view?.mutes.list() ?? []).map((mute) => ({ detector, ...mute, ...muteStatus(mute, view!.now()) })),
   );
 }
 

@@ -2,18 +2,26 @@
 import { get, path } from '../api.js';
 import { channelChart, legend, surpriseChart } from '../charts.js';
 import { h } from '../dom.js';
+import { muteForm, mutesOf } from '../mutes.js';
 import { eventRows } from './events.js';
 
 /** Channels that are drawn at once. */
 const mostCharts = 8;
 
-export async function deviceView({ place, parts, signal, report, listen, setTitle }) {
+export async function deviceView({ place, parts, signal, report, listen, changing, setTitle }) {
   const [detector, key] = parts;
   setTitle(key);
   const scores = h('div');
   const records = h('div');
   const events = h('div');
-  place.append(h('h1', {}, key, h('span', { class: 'quiet' }, ` ${detector}`)), scores, events, records);
+  const muting = h('div');
+  place.append(
+    h('h1', {}, key, h('span', { class: 'quiet' }, ` ${detector}`)),
+    muting,
+    scores,
+    events,
+    records,
+  );
 
   async function showEvents() {
     const { events: all } = await get(
@@ -30,7 +38,27 @@ export async function deviceView({ place, parts, signal, report, listen, setTitl
   });
   await showEvents();
 
-  const device = await get(path`/detectors/${detector}/devices/${key}`, signal);
+  const [device, { mutes }] = await Promise.all([
+    get(path`/detectors/${detector}/devices/${key}`, signal),
+    get('/mutes', signal),
+  ]);
+  muting.append(
+    ...mutesOf(mutes, detector, [key], changing),
+    h(
+      'details',
+      {},
+      h('summary', {}, 'Mute'),
+      muteForm(
+        {
+          detectors: [detector],
+          keys: [key],
+          // Another process may have them.
+          channels: device.channels.length > 0 ? ['', ...device.channels] : undefined,
+        },
+        changing,
+      ),
+    ),
+  );
   const { minutes, channels } = device;
   const column = (name) => minutes.map((minute) => minute[name]);
   scores.append(h('h2', {}, 'Scores'));

@@ -13,6 +13,7 @@ import {
   summary,
   time,
 } from '../dom.js';
+import { muteForm, mutesOf } from '../mutes.js';
 
 /** Channels that are drawn at once. */
 const mostCharts = 6;
@@ -142,68 +143,25 @@ function judge(event, { changing }) {
   );
 }
 
-const hour = 3_600_000;
-
 function mute(event, mutes, { changing }) {
-  const own = mutes.filter(
-    ({ detector, key, inForce }) =>
-      inForce && detector === event.detector && (key === '' || (event.keys ?? [event.key]).includes(key)),
-  );
-  const select = (label, options) =>
-    h('select', { 'aria-label': label }, ...options.map(([value, text]) => h('option', { value }, text)));
-  const length = select('For', [
-    [hour, 'for an hour'],
-    [8 * hour, 'for eight hours'],
-    [24 * hour, 'for a day'],
-    [7 * 24 * hour, 'for a week'],
-  ]);
-  const channel = event.limits[0]?.channel ?? event.contributions[0]?.channel;
-  const what = select('What', [
-    ['device', event.key],
-    ...(channel === undefined ? [] : [['channel', `${event.key}, ${channel}`]]),
-  ]);
+  const { detector, limits, contributions: ranked } = event;
+  const keys = event.keys ?? [event.key];
+  const channels = new Set([...limits, ...ranked].map(({ channel }) => channel));
   return h(
     'section',
     { class: 'card' },
     h('h2', {}, 'Mute'),
     h('p', { class: 'quiet' }, 'Events that open from now on are kept, but alarm nobody.'),
-    ...own.map(({ id, key, channel, until }) => {
-      const what = `${key === '' ? 'all devices' : key}${channel === '' ? '' : `, ${channel}`}`;
-      return h(
-        'p',
-        { class: 'mute' },
-        h('strong', {}, what),
-        ...(until === null ? [' now'] : [' until ', time(until)]),
-        ' ',
-        h(
-          'button',
-          {
-            type: 'button',
-            'aria-label': `Remove the mute of ${what}`,
-            onclick: changing('DELETE', path`/detectors/${event.detector}/mutes/${id}`),
-          },
-          'Remove',
-        ),
-      );
-    }),
-    h(
-      'p',
-      { class: 'actions' },
-      what,
-      length,
-      h(
-        'button',
-        {
-          type: 'button',
-          onclick: changing('POST', path`/detectors/${event.detector}/mutes`, () => ({
-            key: event.key,
-            ...(what.value === 'channel' && { channel }),
-            forMs: Number(length.value),
-            note: `from the event ${event.id}`.slice(0, 500),
-          })),
-        },
-        'Mute',
-      ),
+    ...mutesOf(mutes, detector, keys, changing),
+    muteForm(
+      {
+        detectors: [detector],
+        // All of those that are silent together, or one.
+        keys: keys.length > 1 ? ['', ...keys] : keys,
+        channels: ['', ...channels],
+        note: `from the event ${event.id}`.slice(0, 500),
+      },
+      changing,
     ),
   );
 }
