@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /**
- * Draws docs/page.png and docs/overview.png: the page of the demo, in Chromium. `npm start` must have replayed a few faults.
+ * Draws docs/page.png, docs/overview.png and docs/mutes.png: the page of the demo, in Chromium. `npm start` must have replayed a few
+ * faults. With the token of the demo, it adds the mutes that it draws.
  *
- *   node scripts/page-picture.mjs http://127.0.0.1:9464
+ *   node scripts/page-picture.mjs http://127.0.0.1:9464 "$(cat var/models/demo-token)"
  */
 import { chromium } from 'playwright-core';
 import sharp from 'sharp';
 
-const url = process.argv[2] ?? 'http://127.0.0.1:9464';
+const [url = 'http://127.0.0.1:9464', token = ''] = process.argv.slice(2);
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
@@ -21,6 +22,20 @@ await page.goto(`${url}/#/event/${encodeURIComponent(clearest.id)}`);
 await page.waitForSelector('.chart canvas');
 await page.waitForTimeout(500);
 await save('docs/page.png');
+await page.setViewportSize({ width: 1180, height: 440 });
+for (const body of [
+  { recurring: { cron: '0 2 * * 0', forMs: 7_200_000, timeZone: 'Europe/Berlin' }, note: 'updates' },
+  { key: 'host-1', channel: 'io_wait', forMs: 8 * 3_600_000, note: 'the disk is replaced today' },
+])
+  await fetch(`${url}/api/v1/detectors/host/mutes`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+await page.goto(`${url}/#/mutes`);
+await page.waitForSelector('tbody tr');
+await page.locator('label', { hasText: /^When/ }).locator('select').selectOption({ label: 'every week …' });
+await save('docs/mutes.png');
 await browser.close();
 
 async function save(path) {

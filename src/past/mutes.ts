@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AnomalyEvent } from '../domain/event';
-import { isMuted, type Mute } from '../domain/mute';
+import { isInForce, isMuted, type Mute } from '../domain/mute';
 import { privateFolder, writeAtomically } from '../system/atomic-write';
 import { messageOf } from '../system/error-text';
 import { unlessMissing } from '../system/file-system';
@@ -64,7 +64,11 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
   /** Undefined if another process has removed it. */
   async function read(id: string): Promise<Mute | undefined> {
     const text = await unlessMissing(readFile(pathOf(id), 'utf8'));
-    return text === undefined ? undefined : { ...(JSON.parse(text) as Mute), id };
+    if (text === undefined) return undefined;
+    const mute = { ...(JSON.parse(text) as Mute), id };
+    // One whose windows cannot be computed would fail with each event.
+    isInForce(mute, now());
+    return mute;
   }
 
   await refresh();

@@ -72,8 +72,12 @@ function readToken(file: string): string | undefined {
   return token;
 }
 
-function describeReading({ reading, readTokenFile }: DaemonSettings['api'], host: string): string {
+function describeReading({ reading, readTokenFile, tokenFile }: DaemonSettings['api'], host: string): string {
   if (reading === 'open') return 'open to everyone who reaches the port';
+  if (readTokenFile === '' && tokenFile === '')
+    return reading === 'token'
+      ? 'by nobody, as api.readTokenFile is not set'
+      : 'from this machine only, as api.readTokenFile is not set';
   const token = readTokenFile === '' ? 'the token of api.tokenFile' : 'the token of api.readTokenFile';
   if (reading === 'token') return `with ${token}`;
   return isLoopbackAddress(host) ? 'from this machine' : `from this machine, and from others with ${token}`;

@@ -96,3 +96,15 @@ test('those that ended a day ago are dropped with the next one', async () => {
   await mutes.add({ ...mute, until: clock.now + 1 });
   expect(mutes.list()).toHaveLength(1);
 });
+
+test('a mute whose windows cannot be computed is left out and logged, and fails no event', async () => {
+  const { mutes, mark, detector } = await start();
+  await mutes.add({ ...mute, until: null, recurring: { cron: '0 2 * * 0', forMs: 1, timeZone: 'UTC' } });
+  const name = '01a22a07-93f6-7473-881b-a277b9c40e96';
+  const wrong = { ...mute, recurring: { cron: '0 2 * * 0', forMs: 1, timeZone: 'Mars/Base' } };
+  writeFileSync(join(directory, detector, 'mutes', `${name}.json`), JSON.stringify(wrong));
+  await mutes.refresh();
+  expect(mutes.list()).toHaveLength(1);
+  expect(logged.at(-1)).toContain('mutes are unreadable');
+  expect(mark(event('1', 'open'))).toBe(false);
+});

@@ -42,6 +42,10 @@ function intervalPlugin(interval, fill) {
   };
 }
 
+/** Without seconds where no tick needs them. */
+const timesOf = (_, seconds, ...[, , step]) =>
+  seconds.map((at) => new Date(at * 1000).toLocaleTimeString('sv').slice(0, step < 60 ? 8 : 5));
+
 function draw(parent, data, series, bands, interval, height) {
   const colours = palette();
   const axis = {
@@ -57,8 +61,10 @@ function draw(parent, data, series, bands, interval, height) {
       cursor: { sync: { key: 'records' } },
       series: [{}, ...series(colours)],
       bands,
+      // The last time of the axis is wider than uPlot expects.
+      padding: [null, 26, null, null],
       axes: [
-        { ...axis, values: '{HH}:{mm}:{ss}', space: 80, size: 28 },
+        { ...axis, values: timesOf, space: (...[, , , , length]) => (length < 400 ? 55 : 80), size: 28 },
         { ...axis, size: 64, values: (_, ticks) => ticks.map(tick) },
       ],
       plugins: [intervalPlugin(interval, shade(colours.bad, 0.13))],

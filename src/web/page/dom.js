@@ -49,9 +49,12 @@ export function duration(ms) {
   return `${Math.floor(seconds / size)} ${unit}${rest ? ` ${rest} ${units[first + 1][0]}` : ''}`;
 }
 
+/** Millions and billions with their letter: `413.6M`. */
 export function number(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return '–';
-  if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e9)) return value.toExponential(2);
+  if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e12)) return value.toExponential(2);
+  if (Math.abs(value) >= 1e6)
+    return value.toLocaleString('en', { notation: 'compact', maximumSignificantDigits: digits + 1 });
   return Number(value.toPrecision(Math.abs(value) >= 1000 ? digits + 1 : digits)).toLocaleString('en', {
     maximumFractionDigits: 6,
   });

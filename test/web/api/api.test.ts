@@ -393,6 +393,14 @@ describe('changes', () => {
     expect(labels()).toHaveLength(2);
   });
 
+  test('a revision that the event has not reached is refused', async () => {
+    play(started.past, 'pump-7');
+    expect(await label({ label: 'normal', revision: 7 }, 409)).toMatchObject({
+      error: 'the event has no label',
+      hint: 'send the revision 0',
+    });
+  });
+
   test('a label without a place for labels is refused, with what to configure', async () => {
     await started.stop();
     started = await startApi({ labels: false });
@@ -466,6 +474,14 @@ describe('changes', () => {
     [{ until: 5 }, 'over before it begins'],
     [{ recurring: { cron: 'x', forMs: 60_000, timeZone: 'UTC' } }, 'not valid'],
     [{ recurring: { cron: '0 2 * * 0', forMs: 60_000, timeZone: 'Mars/Base' } }, 'not valid'],
+    [{ recurring: { cron: '* * * * * *', forMs: 60_000, timeZone: 'UTC' } }, 'not valid'],
+    [{ recurring: { cron: '0 2 31 2 *', forMs: 60_000, timeZone: 'UTC' } }, 'no window of the mute begins'],
+    [
+      { until: began + 3_600_000, recurring: { cron: '0 2 * * *', forMs: 60_000, timeZone: 'UTC' } },
+      'no window of the mute begins before it ends',
+    ],
+    [{ until: Number.MAX_SAFE_INTEGER }, 'too far away'],
+    [{ from: Number.MIN_SAFE_INTEGER, until: began + 3_600_000 }, 'too far away'],
     [{ forMs: 1e6, colour: 'red' }, 'colour'],
     [{ forMs: '1000' }, 'forMs must be integer'],
     [{ forMs: 1e6, note: 'x'.repeat(501) }, 'note must NOT have more than 500 characters'],

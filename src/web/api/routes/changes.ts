@@ -1,5 +1,4 @@
 /** What people change: labels, mutes, trainings, the version in use. */
-import { Cron } from 'croner';
 import { muteStatus, type Mute, type MuteStatus } from '../../../domain/mute';
 import { labelNames, type LabelName } from '../../../domain/label';
 import { mostMutes } from '../../../past/mutes';
@@ -23,12 +22,15 @@ export const changeRoutes: readonly Route[] = [
     async handle({ params, body }, context) {
       const wanted = body as { label: LabelName; note?: string; revision: number };
       const { view, past } = findEvent(String(params['id']), context);
-      if (past.revision !== wanted.revision)
-        throw new ApiError(
-          409,
-          'someone else has labelled the event',
-          `it is "${past.label?.label}" now; send the revision ${past.revision} to replace that`,
-        );
+      const { revision: known, label } = past;
+      if (known !== wanted.revision)
+        throw label === undefined
+          ? new ApiError(409, 'the event has no label', `send the revision ${known}`)
+          : new ApiError(
+              409,
+              'someone else has labelled the event',
+              `it is "${label.label}" now; send the revision ${known} to replace that`,
+            );
       return describeEvent(await view.label(past, wanted.label, wanted.note ?? ''));
     },
   },
@@ -168,12 +170,23 @@ export function readMute(request: MuteRequest, now: number): Omit<Mute, 'id'> {
     throw new ApiError(400, 'body has no end: forMs, until, or recurring is needed');
   if (end !== null && end <= Math.max(from, now))
     throw new ApiError(400, 'the mute is over before it begins');
-  if (windows !== undefined) {
-    try {
-      new Cron(windows.cron, { timezone: windows.timeZone, paused: true }).nextRun();
-    } catch (error) {
-      throw new ApiError(400, 'recurring.cron or recurring.timeZone is not valid', messageOf(error));
-    }
+  if (Math.max(Math.abs(from), end ?? 0) > lastDate)
+    throw new ApiError(400, 'the time is too far away', 'from, until and forMs are in milliseconds');
+  const mute = { key, channel, from, until: end, ...(windows && { recurring: windows }), note: why };
+  if (windows !== undefined && windows.cron.trim().split(/\s+/).length !== 5)
+    throw new ApiError(
+      400,
+      'recurring.cron is not valid',
+      'it has five fields: minute, hour, day, month, weekday',
+    );
+  try {
+    const { inForce, next } = muteStatus({ id: '', ...mute }, now);
+    if (inForce || next !== undefined) return mute;
+  } catch (error) {
+    throw new ApiError(400, 'recurring.cron or recurring.timeZone is not valid', messageOf(error));
   }
-  return { key, channel, from, until: end, ...(windows && { recurring: windows }), note: why };
+  throw new ApiError(400, 'no window of the mute begins before it ends');
 }
+
+/** The last time that a Date can have, Unix ms (ECMAScript). */
+const lastDate = 8_640_000_000_000_000;

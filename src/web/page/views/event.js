@@ -173,9 +173,9 @@ function describe(event) {
     ['Devices', isSilent ? event.keys.join(', ') : undefined],
     ['From', time(event.start)],
     [event.status === 'open' ? 'So far' : 'To', [time(event.end), ` (${duration(event.end - event.start)})`]],
-    ['Anomalous records', isSilent ? undefined : event.anomalousRecords.toLocaleString('en')],
+    ['Records', isSilent ? undefined : `${event.anomalousRecords.toLocaleString('en')} anomalous`],
     ['Peak surprise', `${number(event.peakSurprise)} (threshold ${number(event.threshold)})`],
-    ['Model version', event.modelVersion],
+    ['Model', event.modelVersion],
   ]);
 }
 
