@@ -76,7 +76,7 @@ function describeReading({ reading, readTokenFile, tokenFile }: DaemonSettings['
   if (reading === 'open') return 'open to everyone who reaches the port';
   if (readTokenFile === '' && tokenFile === '')
     return reading === 'token'
-      ? 'by nobody, as api.readTokenFile is not set'
+      ? 'with a token only, but api.readTokenFile is not set'
       : 'from this machine only, as api.readTokenFile is not set';
   const token = readTokenFile === '' ? 'the token of api.tokenFile' : 'the token of api.readTokenFile';
   if (reading === 'token') return `with ${token}`;

@@ -100,7 +100,7 @@ test.each<[Partial<Api>, string, string]>([
   [{ tokenFile: '/t' }, '127.0.0.1', 'from this machine'],
   [{ tokenFile: '/t' }, '0.0.0.0', 'from this machine, and from others with the token of api.tokenFile'],
   [{ reading: 'token', readTokenFile: '/r' }, '0.0.0.0', 'with the token of api.readTokenFile'],
-  [{ reading: 'token' }, '0.0.0.0', 'by nobody, as api.readTokenFile is not set'],
+  [{ reading: 'token' }, '0.0.0.0', 'with a token only, but api.readTokenFile is not set'],
   [{ reading: 'open' }, '0.0.0.0', 'open to everyone who reaches the port'],
 ])('the log says who reads with %j at %s', async (api, host, reading) => {
   await start(api, host);
