@@ -27,11 +27,10 @@ export class UnreachableError extends Error {
 
 export interface ApiClient {
   settings: Settings;
-  /** Address with the prefix of the API, without a slash at its end. */
-  base: string;
-  headers: Readonly<Record<string, string>>;
   /** @throws UnreachableError; Error with the text of the API */
   request(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<JsonObject>;
+  /** Follows a stream of server-sent events. @throws as `request` */
+  stream(path: string): Promise<ReadableStream<Uint8Array>>;
 }
 
 export async function openApi(
@@ -48,10 +47,10 @@ export async function openApi(
     'content-type': 'application/json',
     ...(token !== '' && { authorization: `Bearer ${token}` }),
   };
+  const unreachable = (cause: unknown): UnreachableError =>
+    new UnreachableError(`no daemon answers at ${base}: start it, or name its address with --url`, { cause });
   return {
     settings,
-    base,
-    headers,
     async request(method, route, body) {
       const { status, body: text } = await ask({
         url: new URL(base + route),
@@ -61,18 +60,26 @@ export async function openApi(
         timeoutMs,
       }).catch((cause: unknown) => {
         const code = errorCode(cause);
-        throw code === 'ECONNREFUSED' || code === 'ENOTFOUND'
-          ? new UnreachableError(`no daemon answers at ${base}: start it, or name its address with --url`, {
-              cause,
-            })
-          : cause;
+        throw code === 'ECONNREFUSED' || code === 'ENOTFOUND' ? unreachable(cause) : cause;
       });
       const answer = parse(text);
       if (status >= 200 && status < 300) return answer;
-      const { error = `status ${status}`, hint } = answer as { error?: string; hint?: string };
-      throw new Error(hint === undefined ? error : `${error}: ${hint}`);
+      throw refusal(status, answer);
+    },
+    async stream(route) {
+      const response = await fetch(base + route, { headers }).catch((cause: unknown) => {
+        throw unreachable(cause);
+      });
+      if (!response.ok || response.body === null)
+        throw refusal(response.status, parse(await response.text()));
+      return response.body;
     },
   };
+}
+
+function refusal(status: number, answer: JsonObject): Error {
+  const { error = `status ${status}`, hint } = answer as { error?: string; hint?: string };
+  return new Error(hint === undefined ? error : `${error}: ${hint}`);
 }
 
 /** Does the work by the daemon, or, where none answers, in the store. */

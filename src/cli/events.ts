@@ -4,7 +4,8 @@ import type { AnomalyEvent } from '../domain/event';
 import { createEventFiles, eventFolder } from '../past/event-files';
 import { summarize } from '../sinks/notification/describe';
 import { isObject } from '../system/json';
-import { byDaemonOrStore, openApi, route, urlHelp, type ApiClient, type ApiOptions } from './api-client';
+import { describeEvent } from '../web/api/routes/events';
+import { byDaemonOrStore, openApi, urlHelp, type ApiClient, type ApiOptions } from './api-client';
 import type { CommandContext, Register } from './context';
 import { detectorCommand, jsonText, wholeFrom } from './options';
 
@@ -39,6 +40,8 @@ async function listEvents(path: string, options: EventsOptions, context: Command
     const given = wanted.filter((one): one is [string, string] => one[1] !== undefined);
     return (await api.request('GET', `/events?${new URLSearchParams(given).toString()}`))['events'] as never;
   };
+  // Before the list, so that no event is between them.
+  const stream = follow ? await api.stream('/events/stream') : undefined;
   // In the store nothing happens.
   const events = follow
     ? await fromDaemon()
@@ -47,48 +50,45 @@ async function listEvents(path: string, options: EventsOptions, context: Command
     void stdout.write(json ? `${JSON.stringify(event)}\n` : `${describe(event)}\n`);
   if (json && !follow) stdout.write(jsonText({ events }));
   else events.toReversed().forEach(print);
-  if (follow) await followEvents(api, options, print);
+  if (stream !== undefined) await followEvents(stream, options, print);
 }
 
-async function readStored(
-  { settings }: ApiClient,
-  { detector, status, key, limit }: EventsOptions,
-): Promise<Shown[]> {
+function isWanted(event: Shown, { detector, status, key }: EventsOptions): boolean {
+  return (
+    (detector ?? event.detector) === event.detector &&
+    (status ?? event.status) === event.status &&
+    (key === undefined || (event.keys ?? [event.key]).includes(key))
+  );
+}
+
+async function readStored({ settings }: ApiClient, options: EventsOptions): Promise<Shown[]> {
+  const { detector, limit } = options;
   const all: Shown[] = [];
   for (const { settings: one } of settings.detectors) {
     if (detector !== undefined && detector !== one.detector) continue;
     const folder = eventFolder(settings.daemon.store.path, one.detector);
     const stored = await createEventFiles(folder).readAll(() => undefined);
-    all.push(...stored.map(({ event, label }) => ({ ...event, ...(label && { label }) })));
+    all.push(...stored.map(describeEvent));
   }
   return all
-    .filter((event) => status === undefined || event.status === status)
-    .filter((event) => key === undefined || (event.keys ?? [event.key]).includes(key))
+    .filter((event) => isWanted(event, options))
     .sort((a, b) => b.openedAt - a.openedAt)
     .slice(0, limit);
 }
 
 /** Until the daemon ends the stream. */
 async function followEvents(
-  { base, headers }: ApiClient,
-  { detector, status, key }: EventsOptions,
+  stream: ReadableStream<Uint8Array>,
+  options: EventsOptions,
   print: (event: Shown) => void,
 ): Promise<void> {
-  const response = await fetch(base + route`/events/stream`, { headers });
-  if (!response.ok || response.body === null) throw new Error(`the daemon answered ${response.status}`);
   let rest = '';
-  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
     const messages = (rest + chunk).split('\n\n');
     rest = messages.pop()!;
     for (const data of messages.flatMap((message) => /^data: (.*)$/m.exec(message)?.[1] ?? [])) {
       const event: unknown = JSON.parse(data);
-      if (!isObject(event)) continue;
-      const shown = event as unknown as Shown;
-      const isWanted =
-        (detector ?? shown.detector) === shown.detector &&
-        (status ?? shown.status) === shown.status &&
-        (key ?? shown.key) === shown.key;
-      if (isWanted) print(shown);
+      if (isObject(event) && isWanted(event as unknown as Shown, options)) print(event as unknown as Shown);
     }
   }
 }

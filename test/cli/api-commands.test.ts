@@ -67,6 +67,25 @@ test('events --follow prints events as they happen, until the daemon ends', asyn
   expect(JSON.parse(stdout)).toMatchObject({ id, status: 'open' });
 });
 
+test('events --follow --key prints those of a device, and of a group with it', async () => {
+  const captured = captureContext({});
+  const following = runCli(['events', folder, '--follow', '--json', '--key', 'pump-9'], captured.context);
+  const group = { kind: 'silent', keys: ['pump-8', 'pump-9'], contributions: [] } as const;
+  while (captured.stdout() === '') {
+    started.past.report([eventOf('pump-7', 'open'), eventOf('pump-8', 'open', group)], []);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await started.stop();
+  stopped = true;
+  await following;
+  const keys = captured
+    .stdout()
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { key: string }).key);
+  expect(new Set(keys)).toEqual(new Set(['pump-8']));
+});
+
 test('label labels an event, again as well', async () => {
   play(started.past, 'pump-7');
   expect(await run('label', folder, id, 'normal', '--note', 'cleaning')).toMatchObject({
@@ -168,7 +187,9 @@ describe('in the store while no daemon runs', () => {
     const { stdout, stderr } = await run('events', folder);
     expect(stdout).toContain(id);
     expect(stderr).toContain('no daemon answers');
-    expect(JSON.parse((await run('events', folder, '--json')).stdout)).toMatchObject({ events: [{ id }] });
+    expect(JSON.parse((await run('events', folder, '--json')).stdout)).toMatchObject({
+      events: [{ id, revision: 0, reportedAt: expect.any(Number) as number }],
+    });
     expect((await run('events', folder, '--status', 'open')).stdout).toBe('');
     expect(await run('events', folder, '--follow')).toMatchObject({
       code: 1,

@@ -34,7 +34,7 @@ export async function deviceView({ place, parts, signal, report, listen, changin
     );
   }
   listen((event) => {
-    if (event.key === key && event.detector === detector) showEvents().catch(report);
+    if (event.detector === detector && (event.keys ?? [event.key]).includes(key)) showEvents().catch(report);
   });
   await showEvents();
 

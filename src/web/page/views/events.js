@@ -152,5 +152,6 @@ function matches(event, wanted) {
   const keys = event.keys ?? [event.key];
   if (!keys.some((key) => key.toLowerCase().includes(given('search').toLowerCase()))) return false;
   if (event.peakSurprise < Number(given('minSurprise') || -Infinity)) return false;
-  return given('channel') === '' || event.contributions.some(({ channel }) => channel === given('channel'));
+  const leading = [...event.contributions, ...event.limits];
+  return given('channel') === '' || leading.some(({ channel }) => channel === given('channel'));
 }
