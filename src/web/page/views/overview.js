@@ -7,7 +7,13 @@ export async function overviewView({ place, signal, every, listen, setTitle }) {
   setTitle('');
   const cards = h('div', { class: 'cards' });
   const events = h('div');
-  place.append(h('h1', {}, 'Detectors'), cards, h('h2', {}, 'Newest events'), events);
+  const layout = h(
+    'div',
+    { class: 'overview' },
+    cards,
+    h('section', {}, h('h2', {}, 'Newest events'), events),
+  );
+  place.append(h('h1', {}, 'Detectors'), layout);
 
   async function refresh() {
     const [{ detectors }, { events: newest }] = await Promise.all([
@@ -15,6 +21,7 @@ export async function overviewView({ place, signal, every, listen, setTitle }) {
       get('/events?limit=8', signal),
     ]);
     cards.replaceChildren(...detectors.map(card));
+    layout.classList.toggle('beside', detectors.length <= 2);
     events.replaceChildren(
       newest.length === 0 ? h('p', { class: 'quiet' }, 'No events so far.') : eventRows(newest),
     );
