@@ -13,16 +13,18 @@ const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 const page = await browser.newPage({ viewport: { width: 1180, height: 800 } });
+await page.setViewportSize({ width: 1180, height: 500 });
 await page.goto(url);
 await page.waitForSelector('tr[data-id]');
 await save('docs/overview.png');
+await page.setViewportSize({ width: 1180, height: 800 });
 const { events } = await (await fetch(`${url}/api/v1/events?status=closed&limit=100`)).json();
 const clearest = events.toSorted((a, b) => b.peakSurprise - a.peakSurprise)[0];
 await page.goto(`${url}/#/event/${encodeURIComponent(clearest.id)}`);
 await page.waitForSelector('.chart canvas');
 await page.waitForTimeout(500);
 await save('docs/page.png');
-await page.setViewportSize({ width: 1180, height: 440 });
+await page.setViewportSize({ width: 1180, height: 500 });
 for (const body of [
   { recurring: { cron: '0 2 * * 0', forMs: 7_200_000, timeZone: 'Europe/Berlin' }, note: 'updates' },
   { key: 'host-1', channel: 'io_wait', forMs: 8 * 3_600_000, note: 'the disk is replaced today' },

@@ -229,7 +229,8 @@ inBrowser('the page', () => {
         'what-if',
       ]) {
         await page.goto(`${started.url}/#/${route}`);
-        await page.waitForSelector('main h1');
+        await page.waitForSelector(`nav a[aria-current="page"][href^="#/${route.split('/')[0]}"]`);
+        await page.waitForSelector('main[aria-busy="false"]');
         await page.waitForTimeout(200);
         await openMuteForm();
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);

@@ -126,7 +126,7 @@ export function muteForm({ detectors, keys, channels, note = '' }, changing) {
     [labelled('Day', weekday), () => when.value === 'week'],
     [labelled(`From (${timeZone})`, at), () => !isLength()],
     [labelled('Hours', hours), () => !isLength()],
-    [labelled('Last day (empty: no end)', last), () => !isLength() && !isOnce()],
+    [labelled('Last day, if any', last), () => !isLength() && !isOnce()],
   ];
   function showFields() {
     for (const [label, isShown] of optional) {
