@@ -1,10 +1,10 @@
 /** Adds the labels that people give to events to where labels are read from: the topic, or else the file. */
-import { appendFile, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { sourceOf, type DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import { readCsvFormat } from '../sources/file/csv';
-import { writeAtomically } from '../system/atomic-write';
+import { appendWhole, writeAtomically } from '../system/atomic-write';
 import { makeFolder, unlessMissing } from '../system/file-system';
 
 export interface WrittenLabel {
@@ -64,7 +64,7 @@ function createFileWriter(path: string): LabelWriter {
           .map((name) => quoted(values[name] ?? '', format.separator))
           .join(format.separator);
       });
-      await appendFile(path, `${(await endsLine(path)) ? '' : '\n'}${rows.join('\n')}\n`, { flush: true });
+      await appendWhole(path, `${(await endsLine(path)) ? '' : '\n'}${rows.join('\n')}\n`);
     },
   };
 }

@@ -75,11 +75,12 @@ function judgeShadow({ evidence, facts, settings }: TrialFacts, inUse: VersionFa
 
 function judgeInUse(given: TrialFacts, inUse: VersionFacts): Verdict {
   const { trial, evidence, isOver, elapsed, eventsPerMs } = given;
-  if (isOver) return { then: 'end', as: 'kept', gates: trial.gates };
   const gates = judgePromoted({
     evidence,
     allowedEvents: eventsPerMs === undefined ? inUse.target * evidence.records : eventsPerMs * elapsed,
     trainedPower: inUse.power,
   });
-  return gates.every(({ passed }) => passed) ? { then: 'continue' } : { then: 'roll back', gates };
+  // Also when they are over: the process may not have run at their end.
+  if (gates.some(({ passed }) => !passed)) return { then: 'roll back', gates };
+  return isOver ? { then: 'end', as: 'kept', gates: trial.gates } : { then: 'continue' };
 }

@@ -43,6 +43,25 @@ export async function createAtomically(path: string, text: string): Promise<bool
   }
 }
 
+/** Adds to a file, which is created if there is none; returns once it is on the disk. Of what does not fit, nothing is left. */
+export async function appendWhole(path: string, text: string, fs: FileSystem = nodeFs): Promise<void> {
+  const file = await fs.open(path, 'a', privateFile);
+  try {
+    const { size } = await file.stat();
+    try {
+      await file.appendFile(text);
+      await file.sync();
+    } catch (error) {
+      // On a full disk, a part of a line would make the file unreadable. What another process has added stays.
+      if ((await file.stat()).size < size + Buffer.byteLength(text))
+        await file.truncate(size).catch(() => undefined);
+      throw error;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
 /** Writes a file, replacing its content in place, and returns once it is on the disk. */
 export async function writeSynced(fs: FileSystem, path: string, bytes: Uint8Array | string): Promise<void> {
   const file = await fs.open(path, 'w', privateFile);

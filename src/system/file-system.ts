@@ -85,9 +85,9 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
     await nodeFs.mkdir(path, { mode });
   } catch (error) {
     if (errorCode(error) === 'EEXIST' && (await nodeFs.stat(path)).isDirectory()) return;
-    if (errorCode(error) !== 'ENOENT' || (await unlessMissing(nodeFs.stat(dirname(path)))) !== undefined)
-      throw error;
-    await makeFolder(dirname(path), mode);
+    if (errorCode(error) !== 'ENOENT') throw error;
+    if ((await unlessMissing(nodeFs.stat(dirname(path)))) === undefined)
+      await makeFolder(dirname(path), mode);
     // Another process may have created it meanwhile.
     await succeeds(nodeFs.mkdir(path, { mode }), 'EEXIST');
   }

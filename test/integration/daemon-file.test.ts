@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { startServer, stopServers } from '../system/http-server';
 import { until } from './kafka/broker';
 import { copyStore, createPump, newFolder, removeFolders, toCsv, windowLength, writeConfig } from './plant';
 import { endAllVaemon, startVaemon, trainingPidOf } from './vaemon-process';
@@ -52,6 +53,7 @@ beforeAll(async () => {
   versions = (await readdir(path.join(trainedStore, 'plant', 'versions'))).sort();
 });
 afterEach(endAllVaemon);
+afterEach(stopServers);
 afterAll(removeFolders);
 
 const replay: SettingsOverrides = {
@@ -501,6 +503,42 @@ test('follows its configuration while it scores, keeps it where the next one is 
   await untilScored(daemon, 200);
   await expectNoGap(daemon);
   expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+});
+
+test('sinks for people that answer 500, never, or with 10 MB hold up no record, and get what waits when they are back', async () => {
+  let isBroken = true;
+  const types: string[] = [];
+  const webhook = await startServer((_, body) => {
+    if (isBroken) return [500, 'x'];
+    types.push((JSON.parse(body) as { type: string }).type);
+    return [200, ''];
+  });
+  const grafana = await startServer(() => [200, 'x'.repeat(10_000_000)]);
+  const alertmanager = await startServer(() => [-1, '']);
+  const daemon = startReplay(await copyStore(trainedStore), {
+    'sinks.webhook.url': webhook.url,
+    'sinks.grafana.url': grafana.url,
+    'sinks.grafana.timeout': '1s',
+    'sinks.alertmanager.urls': alertmanager.url,
+    'sinks.alertmanager.timeout': '1s',
+  });
+  await daemon.ready();
+  for (const sink of ['webhook', 'grafana', 'alertmanager'])
+    await until(
+      `${sink} to fail`,
+      async () => (await daemon.metric('vaemon_notification_failures_total', { sink })) > 1,
+    );
+  expect(types).toEqual([]);
+  await untilScored(daemon, 1_000);
+  await expectNoGap(daemon);
+  isBroken = false;
+  await until('what waits to arrive', () => types.includes('vaemon.event.closed'), 90_000);
+  expect(types[0]).toBe('vaemon.event.open');
+  for (const metric of ['sink_errors', 'notifications_dropped', 'notifications_refused'])
+    expect(await daemon.metric(`vaemon_${metric}_total`)).toBe(0);
+  const began = Date.now();
+  expect(await daemon.signal('SIGTERM')).toEqual(cleanExit);
+  expect(Date.now() - began).toBeLessThan(30_000);
 });
 
 test('two processes on one store answer for each other, also when one is killed', async () => {

@@ -347,6 +347,19 @@ describe('a promoted version', () => {
     await trials.stop();
   });
 
+  test('goes back for what it did in its first hours, also if its process stood still at their end', async () => {
+    const created = await promoted();
+    const { trials, slot, state, states } = created;
+    const witness = trials.following(nobody);
+    for (let i = 0; i < 1000; i++) witness.observe(live, [], () => undefined);
+    witness.report(opened(14), []);
+    state.seen = { sample: { records: 1000, alarms: { inUse: 60, shadow: 1 }, surprises: [] } };
+    await after(100 * hourMs, created);
+    expect(slot.version()).toBe(v1);
+    expect(await states()).toEqual({ [v2]: 'rolled_back' });
+    await trials.stop();
+  });
+
   test('stays with a budget of as many events', async () => {
     const created = await promoted({ eventsPerMs: () => 20 / hourMs });
     const { trials, slot, state } = created;

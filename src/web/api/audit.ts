@@ -2,9 +2,9 @@
  * The audit log: who changed what through the API or by a command on the store, and versions that the daemon changed by itself; one
  * JSON object per line.
  */
-import { appendFile, rename, stat } from 'node:fs/promises';
+import { rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { privateFile, privateFolder } from '../../system/atomic-write';
+import { appendWhole, privateFolder } from '../../system/atomic-write';
 import { messageOf } from '../../system/error-text';
 import { makeFolder, unlessMissing } from '../../system/file-system';
 
@@ -27,7 +27,7 @@ export function createAudit(store: string): Audit {
     const { size } = (await unlessMissing(stat(path))) ?? { size: 0 };
     if (size >= maxBytes) await rename(path, `${path}.1`);
     const line = `${JSON.stringify({ at: new Date().toISOString(), process: process.pid, ...entry })}\n`;
-    await appendFile(path, line, { mode: privateFile, flush: true });
+    await appendWhole(path, line);
   };
 }
 
