@@ -50,6 +50,8 @@ test('from good pictures to a detector: it learns, each bad part is an event wit
     expect(readFileSync(path.join(folder, 'var/surface/surface.yaml'), 'utf8')).toBe(written);
     writeFileSync(path.join(folder, 'topic.yaml'), topic!);
     expect(run('vaemon config check topic.yaml')).toContain('no problems; detectors: line-4');
+    // Without this the topics are named, and nothing is written to them.
+    expect(topic).toContain('sinks: { kafka: { enabled: true, detectionsTopic:');
     writeFileSync(path.join(folder, 'products.yaml'), products!);
     expect(run('vaemon config check products.yaml')).toContain('no problems; detectors: parts');
   } finally {

@@ -120,7 +120,7 @@ export async function lookAtFolder(path: string, maxRecords: number): Promise<Im
 export const sizeText = ({ width, height }: Size): string => `${width} × ${height}`;
 
 const mostProducts = 16;
-/** Fewer images of a product are too few to tell it from the others. */
+/** Fewer images of a product are too few to learn it. */
 const leastOfProduct = 20;
 
 /** Whether all images are in a few folders, each of which has some of them, whose names are not those of days or batches. */
