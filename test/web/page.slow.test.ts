@@ -338,6 +338,15 @@ inBrowser('the page', () => {
       expect(problems).toEqual([]);
     });
 
+    test('on the page of a device without scores', async () => {
+      await page.goto(`${started.url}/#/device/plant/pump-8`);
+      await page.click('summary:text-is("Mute")');
+      expect(await textOf('main')).toContain('No scores are kept of this device');
+      await add(() => field('Channel').fill('flow'));
+      expect(newest()).toMatchObject({ key: 'pump-8', channel: 'flow' });
+      expect(problems).toEqual([]);
+    });
+
     test('every day until a day, on the page of an event', async () => {
       await page.goto(`${started.url}/#/event/${encodeURIComponent(eventOf('pump-7', 'open').id)}`);
       await add(async () => {

@@ -39,7 +39,10 @@ export async function deviceView({ place, parts, signal, report, listen, changin
   await showEvents();
 
   const [device, { mutes }] = await Promise.all([
-    get(path`/detectors/${detector}/devices/${key}`, signal),
+    get(path`/detectors/${detector}/devices/${key}`, signal).catch((error) => {
+      if (error.status !== 404) throw error;
+      return undefined;
+    }),
     get('/mutes', signal),
   ]);
   muting.append(
@@ -53,15 +56,25 @@ export async function deviceView({ place, parts, signal, report, listen, changin
           detectors: [detector],
           keys: [key],
           // Another process may have them.
-          channels: device.channels.length > 0 ? ['', ...device.channels] : undefined,
+          channels: device?.channels.length > 0 ? ['', ...device.channels] : undefined,
         },
         changing,
       ),
     ),
   );
+  scores.append(h('h2', {}, 'Scores'));
+  if (device === undefined) {
+    scores.append(
+      h(
+        'p',
+        { class: 'quiet' },
+        'No scores are kept of this device: it sent nothing yet, or there are more than past.devices.',
+      ),
+    );
+    return;
+  }
   const { minutes, channels } = device;
   const column = (name) => minutes.map((minute) => minute[name]);
-  scores.append(h('h2', {}, 'Scores'));
   surpriseChart(
     scores,
     { timestamps: column('at'), surprise: column('surprise'), threshold: column('threshold') },

@@ -30,8 +30,9 @@ export async function devicesView({ place, query, signal, setTitle }) {
       signal,
     );
     const { devices, total } = answer;
+    place.append(h('h2', {}, `${name}: ${total.toLocaleString('en')} ${total === 1 ? 'device' : 'devices'}`));
+    if (total === 0) continue;
     place.append(
-      h('h2', {}, `${name}: ${total.toLocaleString('en')} devices`),
       h(
         'table',
         {},

@@ -111,7 +111,9 @@ export async function eventsView({ place, query, signal, listen, report, setTitl
   let total = 0;
   function showTotal() {
     const events = total === 1 ? 'event' : 'events';
-    count.textContent = total === 0 ? 'No events match.' : `${total.toLocaleString('en')} ${events}`;
+    const none = wanted.size === 0 ? 'No events so far.' : 'No events match.';
+    count.textContent = total === 0 ? none : `${total.toLocaleString('en')} ${events}`;
+    list.hidden = total === 0;
   }
   async function load(after) {
     const all = new URLSearchParams(wanted);

@@ -39,8 +39,10 @@ export async function overviewView({ place, signal, every, listen, setTitle }) {
   });
 }
 
-function card({ name, ready, reason, model, budget, training, ...state }) {
+function card({ name, ready, reason, model, budget, training, ...counts }) {
   const query = `detector=${encodeURIComponent(name)}`;
+  // A first training is no fault.
+  const state = ready ? 'good' : training ? 'warn' : 'bad';
   return h(
     'section',
     { class: 'card', 'aria-label': name },
@@ -49,23 +51,23 @@ function card({ name, ready, reason, model, budget, training, ...state }) {
       {},
       name,
       ' ',
-      h('span', { class: `tag ${ready ? 'good' : 'bad'}` }, ready ? 'scoring' : 'not ready'),
+      h('span', { class: `tag ${state}` }, ready ? 'scoring' : 'not ready'),
       ' ',
       training && h('span', { class: 'tag' }, 'training'),
     ),
-    !ready && h('p', { class: 'bad' }, reason),
+    !ready && h('p', { class: state }, reason),
     descriptions([
       [
         'Records',
-        state.recordsPerSecond === undefined ? undefined : `${number(state.recordsPerSecond)} per second`,
+        counts.recordsPerSecond === undefined ? undefined : `${number(counts.recordsPerSecond)} per second`,
       ],
-      ['Devices', state.devices?.toLocaleString('en')],
-      ['Processes', state.processes?.length > 1 ? processes(state.processes) : undefined],
+      ['Devices', counts.devices?.toLocaleString('en')],
+      ['Processes', counts.processes?.length > 1 ? processes(counts.processes) : undefined],
       [
         'Open events',
-        state.openEvents === undefined
+        counts.openEvents === undefined
           ? undefined
-          : h('a', { href: `#/events?${query}&status=open` }, state.openEvents.toLocaleString('en')),
+          : h('a', { href: `#/events?${query}&status=open` }, counts.openEvents.toLocaleString('en')),
       ],
       ['Alarms today', budget && alarms(budget)],
       ['Finds', model && power(model.power)],

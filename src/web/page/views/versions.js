@@ -7,6 +7,8 @@ export async function versionsView({ place, parts, signal, changing, setTitle })
   const { detectors } = await get('/detectors', signal);
   place.append(h('h1', {}, 'Model versions'));
   const [wanted] = parts;
+  if (detectors.every(({ model }) => model === undefined))
+    place.append(h('p', { class: 'quiet' }, 'No detector has a model yet.'));
   for (const { name, model } of detectors.filter((one) => wanted === undefined || one.name === wanted)) {
     if (model === undefined) continue;
     const { versions, trial: progress } = await get(path`/detectors/${name}/versions`, signal);
