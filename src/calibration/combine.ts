@@ -1,22 +1,16 @@
 /** Combines the p-values of one record by a rule that holds under dependence. */
 
 /**
- * Cauchy combination (Liu & Xie 2020, eq. 2): the weighted mean of tan((½ − pᵢ)·π), whose tail is nearly that of one
+ * Cauchy combination (Liu & Xie 2020, eq. 2): the mean of tan((½ − pᵢ)·π), whose tail is nearly that of one
  * Cauchy variable, whatever the dependence between the pᵢ. Only p below ½ is evidence; above it a line replaces the tangent,
  * which falls without bound: one very normal statistic must not outvote an odd one. The combination is calibrated again, so
  * that it need not be exact.
  * @param pValues each in (0, 1]
- * @param weights ≥ 0, one for each p-value; equal by default
  */
-export function cauchyCombination(pValues: ArrayLike<number>, weights?: ArrayLike<number>): number {
+export function cauchyCombination(pValues: ArrayLike<number>): number {
   let sum = 0;
-  let total = 0;
-  for (let i = 0; i < pValues.length; i++) {
-    const weight = weights?.[i] ?? 1;
-    sum += weight * evidence(pValues[i]!);
-    total += weight;
-  }
-  return sum / total;
+  for (let i = 0; i < pValues.length; i++) sum += evidence(pValues[i]!);
+  return sum / pValues.length;
 }
 
 function evidence(p: number): number {
@@ -27,9 +21,9 @@ function evidence(p: number): number {
 
 /**
  * The combination on a scale that can be calibrated: its logarithm above 1, itself below. The tail of the raw combination has no
- * mean, which a Pareto fit needs; its logarithm has an exponential tail and the same order.
+ * mean, which a fitted tail (tail.ts) needs; its logarithm has an exponential tail and the same order.
  */
-export function logEvidence(pValues: ArrayLike<number>, weights?: ArrayLike<number>): number {
-  const cauchy = cauchyCombination(pValues, weights);
+export function logEvidence(pValues: ArrayLike<number>): number {
+  const cauchy = cauchyCombination(pValues);
   return cauchy > 1 ? 1 + Math.log(cauchy) : cauchy;
 }
