@@ -92,6 +92,27 @@ test('a model of cells finds a spot on a surface', () => {
   disposeModel(model);
 });
 
+test.each([
+  [1, 1],
+  [1, 40],
+  [130, 3],
+])('an image of %i × %i pixels has finite features that depend on it', (height, width) => {
+  const backbone = createBackbone();
+  writeWeights(backbone, readBackbone());
+  const grid = backboneGrid({ height, width });
+  const features = [0.1, 0.9].map((grey) =>
+    scoped(() =>
+      backboneFeatures(backbone, tf.fill([1, height * width], grey), grid, 1)
+        .dataSync<'float32'>()
+        .slice(),
+    ),
+  );
+  expect(features[0]).toHaveLength(Math.ceil(height / 8) * Math.ceil(width / 8) * backboneChannels);
+  expect(features.flatMap((one) => Array.from(one)).every(Number.isFinite)).toBe(true);
+  expect(features[0]).not.toEqual(features[1]);
+  for (const variable of backbone.weights.values()) variable.dispose();
+});
+
 describe('a file', () => {
   let folder: string;
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'backbone-'))));

@@ -1,4 +1,5 @@
 /** What a training that ends without a model reports. */
+import { join } from 'node:path';
 import { loadSettings } from '../../src/config/load';
 import { settingsFingerprint } from '../../src/config/fingerprint';
 import { createCategoryTable } from '../../src/domain/condition';
@@ -321,11 +322,19 @@ training: { epochs: 2 }
     expect(report.featuresProblem).toBeUndefined();
   }, 60_000);
 
-  test('are read as gradients if the file of the backbone is missing, and the report has the reason', async () => {
-    const { spec, report } = await trainOn(bars, { 'model.features': 'backbone' }, '/nowhere/backbone');
-    expect(spec).toMatchObject({ features: 'gradients' });
-    expect(report.featuresProblem).toMatch(/ENOENT.*nowhere/);
-  }, 60_000);
+  test.each([
+    ['missing', 'nowhere', undefined, /ENOENT.*nowhere/],
+    ['damaged', 'cut', 'not the weights', /cut is damaged: its SHA-256 is/],
+  ])(
+    'are read as gradients if the file of the backbone is %s, and the report has the reason',
+    async (_, name, content, reason) => {
+      const folder = await writeFolder(content === undefined ? {} : { [name]: content });
+      const { spec, report } = await trainOn(bars, { 'model.features': 'backbone' }, join(folder, name));
+      expect(spec).toMatchObject({ features: 'gradients' });
+      expect(report.featuresProblem).toMatch(reason);
+    },
+    60_000,
+  );
 
   test('of one colour, or all alike, still give a version that finds another image', async () => {
     for (const pixel of [() => 90, (_: number, at: number) => at % 256])

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { createCategoryTable, createConditionReader } from '../../../src/domain/condition';
 import type { ImageFormat } from '../../../src/domain/image';
@@ -258,6 +259,27 @@ describe('an image of a camera that is none of the usual ones', () => {
     const files = [await moving.clone().gif().toBuffer(), await moving.clone().webp().toBuffer()];
     const { reasons } = await decode(files);
     expect(reasons).toEqual(['not_an_image', 'not_an_image']);
+  });
+
+  test('that moves as a PNG shows its first frame', async () => {
+    const still = await png();
+    const chunk = (name: string, data: Buffer): Buffer => {
+      const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
+      length.writeUInt32BE(data.length);
+      check.writeUInt32BE(crc32(Buffer.concat([Buffer.from(name), data])));
+      return Buffer.concat([length, Buffer.from(name), data, check]);
+    };
+    /** After the signature and the header, and before the end. */
+    const [headEnd, end] = [33, still.length - 12];
+    const moving = Buffer.concat([
+      still.subarray(0, headEnd),
+      chunk('acTL', Buffer.of(0, 0, 0, 2, 0, 0, 0, 0)),
+      still.subarray(headEnd, end),
+      chunk('fdAT', Buffer.concat([Buffer.of(0, 0, 0, 1), Buffer.alloc(20, 7)])),
+      still.subarray(end),
+    ]);
+    const { pixels: decoded } = await decode([still, moving]);
+    expect(decoded[1]).toEqual(decoded[0]);
   });
 
   test('has the place of its pixels in the image as it came, upright', async () => {
