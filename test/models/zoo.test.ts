@@ -1,10 +1,6 @@
-/** The default kind of model; zoo.slow.test.ts has the others. */
 import { createModel, modelKinds } from '../../src/models/zoo';
 import { createRandom } from '../../src/tensor';
 import { createSpec } from './spec';
-import { testTrainedModels } from './trained-models';
-
-testTrainedModels([['cvae', { kind: 'cvae' }]]);
 
 test('an unknown kind is refused with a list of the known ones', () => {
   expect(() => createModel(createSpec({ kind: 'gan' }), createRandom(1))).toThrow(

@@ -1,7 +1,10 @@
-/** Interruptions with further kinds of windows; partition.test.ts has the default kind. */
+/** Interruptions with other settings than those of partition.test.ts. */
 import { testInterruptions } from './interruptions';
 
 testInterruptions([
+  ['no baselines', { baselines: false }],
+  ['an alarm budget', { gain: 10, eventsPerMs: 0.01 }],
+  ['watched devices', { silence: true, eventsPerMs: 0.1 }],
   ['padded windows', { baselines: true, windows: { padding: 'missing' } }],
   ['filled gaps', { baselines: false, windows: { intervalMs: 4, gaps: 'fill' } }],
 ]);

@@ -38,12 +38,7 @@ test('the stream has devices that fall silent', async () => {
   );
 });
 
-testInterruptions([
-  ['baselines', { baselines: true }],
-  ['no baselines', { baselines: false }],
-  ['an alarm budget', { gain: 10, eventsPerMs: 0.01 }],
-  ['watched devices', { silence: true, eventsPerMs: 0.1 }],
-]);
+testInterruptions([['baselines', { baselines: true }]]);
 
 test('without a store, detections that differ after an interruption are marked incomplete, and missing ones counted', async () => {
   let marked = 0;

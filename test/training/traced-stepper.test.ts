@@ -1,16 +1,13 @@
-/** Traced training steps of the default kind of model; traced-stepper.slow.test.ts has the others. */
 import { disposeModel, writeWeights } from '../../src/models/model';
 import { openSession } from '../../src/onnx/session';
 import { createRandom, tf } from '../../src/tensor';
 import { createTracedStepper } from '../../src/training/traced-stepper';
 import { openTestBackend } from '../backend';
-import { createCase, examplesOf, testSteppers } from './stepper-comparison';
+import { createCase, examplesOf } from './stepper-comparison';
 
 beforeAll(async () => {
   await openTestBackend('wasm');
 });
-
-testSteppers([['cvae', { kind: 'cvae' }]]);
 
 test('a step that is not finite is skipped and changes nothing, and no tensor leaks', async () => {
   const { model, encoder } = createCase({ kind: 'cvae' });
