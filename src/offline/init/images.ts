@@ -7,12 +7,14 @@ import type { Logger } from '../../logger';
 import { folderWithin, imagePaths, isImageName, listFolders } from '../../sources/file/image-files';
 import { runConcurrently } from '../../system/concurrency';
 import { firstLineOf, messageOf } from '../../system/error-text';
-import { count, historyShare, marked, renderEntries, targetEntry, type Target } from './detector-file';
+import { commented, marked, renderYaml } from './commented-yaml';
+import { historyShare, targetValue, type Target } from './detector-file';
 import { UnusableSampleError } from './inference/unusable';
 import { loadText } from './load-text';
 import { decodeSample, imageTargets, priceOrProblem, refuseRejected } from './prices';
 import { readMessages } from './read-messages';
 import { priceTable, renderFacts } from './report';
+import { count } from './wording';
 
 export interface ImageFolder {
   path: string;
@@ -242,111 +244,56 @@ interface ImageFile {
 function renderImages({ name, folder, target, priceLines, least = 1 }: ImageFile): string {
   const { path, images, width, height, usual, colour, isMixed, hasProducts, notes } = folder;
   const factor = Math.max(usual.width, usual.height) / Math.max(width, height);
-  return renderEntries([
-    {
-      comment: [
-        `Proposed by \`vaemon init\` from ${count(images, 'image')} of ${path}, most of ${sizeText(usual)} pixels.`,
-        'Lines with CHECK: are guesses. docs/images.md describes detectors of pictures.',
-      ],
-      key: 'detector',
-      value: name,
+  const aboutSize = [
+    'Images are scaled to this size.',
+    ...marked([`details of less than ${Math.ceil(factor)} pixels may vanish`]),
+  ];
+  return renderYaml({
+    detector: commented(name, [
+      `Proposed by \`vaemon init\` from ${count(images, 'image')} of ${path}, most of ${sizeText(usual)} pixels.`,
+      'Lines with CHECK: are guesses. docs/images.md describes detectors of pictures.',
+    ]),
+    preset: commented('image', ['Defaults for images, measured in docs/models.md.']),
+    source: {
+      kind: 'file',
+      file: {
+        path: commented(path, marked(notes)),
+        columns: hasProducts ? { folders: ['product'] } : undefined,
+        historyRecords: commented(Math.max(least, Math.floor(historyShare * images)), [
+          'The first model is trained on these images, in the order of their names; those after them are scored.',
+          ...marked(['nearly all of them must be good ones']),
+        ]),
+      },
     },
-    { comment: ['Defaults for images, measured in docs/models.md.'], key: 'preset', value: 'image' },
-    {
-      key: 'source',
-      entries: [
-        { key: 'kind', value: 'file' },
-        {
-          key: 'file',
-          entries: [
-            { comment: marked(notes), key: 'path', value: path },
-            ...(hasProducts ? [{ key: 'columns', entries: [{ key: 'folders', value: ['product'] }] }] : []),
-            {
-              comment: [
-                'The first model is trained on these images, in the order of their names; those after them are scored.',
-                ...marked(['nearly all of them must be good ones']),
-              ],
-              key: 'historyRecords',
-              value: Math.max(least, Math.floor(historyShare * images)),
-            },
-          ],
-        },
-      ],
+    fields: commented(hasProducts ? { key: '', timestamp: '', image: 'image' } : undefined, [
+      'Images and their products come as JSON.',
+    ]),
+    model: commented(hasProducts ? { kind: 'cvae' } : undefined, [
+      'A good image of one product is odd as another one.',
+    ]),
+    record: {
+      kind: 'image',
+      conditions: hasProducts ? { product: { kind: 'category' } } : undefined,
+      image: {
+        width: commented(width, factor > 1 ? aboutSize : []),
+        height,
+        colour,
+        fit: commented(
+          isMixed ? 'contain' : undefined,
+          marked(['the images have different shapes: black borders keep that of each']),
+        ),
+      },
     },
-    ...(hasProducts
-      ? [
-          {
-            comment: ['Images and their products come as JSON.'],
-            key: 'fields',
-            entries: [
-              { key: 'key', value: '' },
-              { key: 'timestamp', value: '' },
-              { key: 'image', value: 'image' },
-            ],
-          },
-          {
-            comment: ['A good image of one product is odd as another one.'],
-            key: 'model',
-            entries: [{ key: 'kind', value: 'cvae' }],
-          },
-        ]
-      : []),
-    {
-      key: 'record',
-      entries: [
-        { key: 'kind', value: 'image' },
-        ...(hasProducts
-          ? [
-              {
-                key: 'conditions',
-                entries: [{ key: 'product', entries: [{ key: 'kind', value: 'category' }] }],
-              },
-            ]
-          : []),
-        {
-          key: 'image',
-          entries: [
-            {
-              comment:
-                factor > 1
-                  ? [
-                      'Images are scaled to this size.',
-                      ...marked([`details of less than ${Math.ceil(factor)} pixels may vanish`]),
-                    ]
-                  : [],
-              key: 'width',
-              value: width,
-            },
-            { key: 'height', value: height },
-            { key: 'colour', value: colour },
-            ...(isMixed
-              ? [
-                  {
-                    comment: marked(['the images have different shapes: black borders keep that of each']),
-                    key: 'fit',
-                    value: 'contain',
-                  },
-                ]
-              : []),
-          ],
-        },
-      ],
+    calibration: {
+      falseAlarmTarget: commented(targetValue(target), [
+        'Share of good images that may be flagged.',
+        ...priceLines,
+      ]),
     },
-    {
-      key: 'calibration',
-      entries: [targetEntry(target, ['Share of good images that may be flagged.', ...priceLines])],
+    events: {
+      budget: commented(target.budget, ['Images of a folder have no times by which alarms can be limited.']),
     },
-    {
-      key: 'events',
-      entries: [
-        {
-          comment: ['Images of a folder have no times by which alarms can be limited.'],
-          key: 'budget',
-          value: target.budget,
-        },
-      ],
-    },
-  ]);
+  });
 }
 
 /** What the folder seems to contain. */

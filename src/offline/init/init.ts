@@ -76,7 +76,7 @@ export async function openSample({ origin, maxRecords, name, env, log, now }: In
       const messages = recorded.messages ?? (await readMessages(settings, recorded.read, log));
       const decoded = await decodeSample(
         settings,
-        recorded.series === undefined ? messages : withConditions(messages, conditionNames(file)),
+        recorded.series === undefined ? messages : withConditions(messages, conditionNames(proposal)),
         now(),
       );
       refuseRejected(decoded);

@@ -1,12 +1,14 @@
 /** What `vaemon init` tells a person. */
 import { printable } from '../../system/printable';
 import { formatTable } from '../table';
-import { channelNames, count, doubtMark, durationText, iso } from './detector-file';
-import { percent, type Proposal } from './inference/infer';
+import { doubtMark } from './commented-yaml';
+import type { Proposal } from './inference/infer';
 import { nameOf, pathText, type Column } from './inference/sample';
+import { channelNames } from './inference/window';
 import type { DecodedSample, Price, Prices, UnknownPrices } from './prices';
 import { titleOf, type SampleOrigin } from './origin';
 import type { RecordedSample, SampleFormat, SeriesChoice } from './recorded-sample';
+import { count, durationText, iso, percent } from './wording';
 
 /** What the sample seems to contain. */
 export function describeProposal(

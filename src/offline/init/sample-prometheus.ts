@@ -13,7 +13,6 @@ import { createPrometheusHistory } from '../../sources/prometheus/history';
 import { stepAtOrAfter, stepAtOrBefore } from '../../sources/prometheus/reader';
 import { runConcurrently } from '../../system/concurrency';
 import { isObject, type JsonObject } from '../../system/json';
-import { durationText } from './detector-file';
 import { assignLabels } from './inference/labels';
 import { createSampleBuilder } from './inference/sample';
 import { selectorsOf } from './inference/selectors';
@@ -21,6 +20,7 @@ import { UnusableSampleError } from './inference/unusable';
 import { loadText } from './load-text';
 import { withConnection, type PrometheusOrigin } from './origin';
 import type { RecordedSample, SeriesChoice } from './recorded-sample';
+import { durationText } from './wording';
 
 type Settings = Extract<DetectorSettings['source'], { kind: 'prometheus' }>['prometheus'];
 

@@ -11,12 +11,13 @@ import { configuredSource } from '../../sources/configured';
 import type { Message } from '../../sources/source';
 import { isObject, type JsonObject } from '../../system/json';
 import { messageOf } from '../../system/error-text';
-import { infer, percent } from './inference/infer';
+import { infer } from './inference/infer';
 import { UnusableSampleError } from './inference/unusable';
 import { createSampleBuilder, type Sample } from './inference/sample';
 import { deadLetterTopic, detectionsTopic, kafkaSection, type TopicOrigin } from './origin';
 import { loadText } from './load-text';
 import type { RecordedSample, SampleFormat } from './recorded-sample';
+import { percent } from './wording';
 
 /** Stretches of the topic that the sample consists of. */
 const usualBlocks = 20;

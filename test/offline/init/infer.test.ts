@@ -2,7 +2,7 @@
 import { infer, type Proposal } from '../../../src/offline/init/inference/infer';
 import { UnusableSampleError } from '../../../src/offline/init/inference/unusable';
 import { nameOf, pathText } from '../../../src/offline/init/inference/sample';
-import { windowLength, windowTtl } from '../../../src/offline/init/detector-file';
+import { windowLength, windowTtl } from '../../../src/offline/init/inference/window';
 import { debezium, interleaved, pumps, sampleOf, t0, telegraf } from './samples';
 
 function summary({ time, device, channels, valuesPath, conditions, conditionsPath, unused }: Proposal) {

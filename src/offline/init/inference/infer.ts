@@ -5,6 +5,7 @@ import { findKinds, type Kinds } from './kinds';
 import { assignRoles, findCounterColumns, type Role } from './roles';
 import { countKinds, nameOf, pathText, type Column, type Sample } from './sample';
 import { findTime, type TimeChoice } from './time';
+import { percent } from '../wording';
 import { UnusableSampleError } from './unusable';
 
 /** Decisions of a person, which take precedence. Paths are written as in a configuration. */
@@ -278,8 +279,3 @@ function noChannel(roles: readonly Role[]): string {
 
 const place = (path: readonly string[]): string =>
   path.length === 0 ? 'the record itself' : `"${pathText(path)}"`;
-
-/** With two digits. */
-export function percent(share: number): string {
-  return share >= 0.995 ? '100 %' : `${(100 * share).toPrecision(2)} %`;
-}
