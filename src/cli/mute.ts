@@ -3,6 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Settings } from '../config/settings';
 import { muteStatus, type Mute as StoredMute, type MuteStatus } from '../domain/mute';
 import { openMutes } from '../past/mutes';
+import { parseDuration } from '../schema/durations';
 import { configuredSource } from '../sources/configured';
 import { readMute, type MuteRequest } from '../web/api/routes/changes';
 import { byDaemonOrStore, changeStore, openApi, route, urlHelp, type ApiOptions } from './api-client';
@@ -150,8 +151,7 @@ function describe({ detector, id, key, channel, until, recurring, inForce, next 
 }
 
 function readDuration(text: string): number {
-  const { amount, unit } = /^(?<amount>\d+)(?<unit>[smhd])$/.exec(text)?.groups ?? {};
-  if (amount === undefined || unit === undefined)
-    throw new InvalidArgumentError('Expected a time such as 30m, 8h or 2d.');
-  return Number(amount) * { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as 's' | 'm' | 'h' | 'd'];
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('Expected a time such as 30m, 8h or 2d.');
+  return ms;
 }

@@ -2,7 +2,7 @@
 import type { DetectorSettings } from '../config/settings';
 import { DecodeError, type RejectReason } from '../errors';
 import { Refusals } from '../pipeline/refusals';
-import { formatDuration } from '../schema/formats';
+import { formatDuration } from '../schema/durations';
 import { configuredSource } from '../sources/configured';
 import type { Dataset } from '../training/dataset';
 

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { CronPattern, Cron } from 'croner';
 import type { FalseAlarmTarget } from '../calibration/threshold';
+import { formatDuration, parseDuration } from './durations';
 import type { Key, Section, Variants } from './key';
 
 /** Documentation and default of a key. Without `default` the key is required. */
@@ -356,24 +357,8 @@ export function widths(about: About): Key<readonly number[]> {
   });
 }
 
-const unitMs = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
-const units = Object.keys(unitMs) as (keyof typeof unitMs)[];
-
 /** Longest delay of a Node timer, ms: a longer one would fire at once. */
 const maxTimerMs = 2 ** 31 - 1;
-
-function readDuration(value: unknown): number | undefined {
-  if (value === 0) return 0;
-  const parts = /^(?<count>\d+(?:\.\d+)?) ?(?<unit>ms|s|m|h|d)$/.exec(typeof value === 'string' ? value : '');
-  if (parts?.groups === undefined) return value === '0' ? 0 : undefined;
-  return Math.round(Number(parts.groups.count) * unitMs[parts.groups.unit as keyof typeof unitMs]);
-}
-
-/** A duration in the largest unit that divides it: 90000 → `90s`. */
-export function formatDuration(ms: number): string {
-  const unit = ms === 0 ? 's' : (units.find((one) => ms % unitMs[one] === 0) ?? 'ms');
-  return `${ms / unitMs[unit]}${unit}`;
-}
 
 /** A duration with its unit, parsed to ms. A number without a unit is ambiguous and rejected. */
 export function duration(
@@ -384,7 +369,7 @@ export function duration(
   const format: Format<number> = {
     type: `a duration such as \`30s\`, \`5m\` or \`24h\`${bounds.length > 0 ? `, ${bounds.join(', ')}` : ''}`,
     read(value) {
-      const ms = readDuration(value);
+      const ms = parseDuration(value);
       return ms !== undefined && ms >= min && (!timer || ms <= maxTimerMs) ? ms : undefined;
     },
     print: formatDuration,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { brokers, duration, falseAlarmTarget, formatDuration, host } from '../../src/schema/formats';
+import { formatDuration } from '../../src/schema/durations';
+import { brokers, duration, falseAlarmTarget, host } from '../../src/schema/formats';
 
 const about = { doc: 'for the test', default: '' };
 

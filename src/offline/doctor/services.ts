@@ -4,7 +4,7 @@ import type { PrometheusSettings } from '../../sources/prometheus/spec';
 import { ask, baseUrl } from '../../system/http';
 import { firstLineOf } from '../../system/error-text';
 import { readSecret, readText } from '../../system/secret';
-import { daysOf } from './amounts';
+import { durationText } from '../wording';
 import { ok, warning, wrong, type Finding } from './finding';
 import { addressOfUrl, whyUnreachable } from './reach';
 
@@ -64,7 +64,7 @@ async function examinePrometheus(
         findings.push(
           warning(
             'clock',
-            `that of Prometheus differs by ${daysOf(Math.abs(serverTime - now))} from this one`,
+            `that of Prometheus differs by ${durationText(Math.abs(serverTime - now))} from this one`,
             'synchronise the clocks, such as with chronyd',
           ),
         );
@@ -74,7 +74,7 @@ async function examinePrometheus(
         findings.push(
           warning(
             subject,
-            `had no series ${daysOf(historyMs)} ago: trainings read less than training.history`,
+            `had no series ${durationText(historyMs)} ago: trainings read less than training.history`,
             'raise --storage.tsdb.retention.time of Prometheus, or set training.historyFrom',
           ),
         );

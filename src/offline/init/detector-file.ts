@@ -1,5 +1,5 @@
 /** The file of a proposed detector: commented YAML, with what is uncertain marked. */
-import { formatDuration } from '../../schema/formats';
+import { formatDuration } from '../../schema/durations';
 import { commented, doubtMark, marked, renderYaml } from './commented-yaml';
 import type { Proposal } from './inference/infer';
 import { nameOf, pathText, type Column } from './inference/sample';
@@ -16,7 +16,7 @@ import {
   type TopicOrigin,
 } from './origin';
 import type { RecordedSample, SeriesChoice } from './recorded-sample';
-import { count, durationText, iso, percent } from './wording';
+import { count, durationText, iso, percent } from '../wording';
 
 export interface DetectorFile {
   name: string;

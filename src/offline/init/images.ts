@@ -14,7 +14,7 @@ import { loadText } from './load-text';
 import { decodeSample, imageTargets, priceOrProblem, refuseRejected } from './prices';
 import { readMessages } from './read-messages';
 import { priceTable, renderFacts } from './report';
-import { count } from './wording';
+import { count } from '../wording';
 
 export interface ImageFolder {
   path: string;

@@ -8,7 +8,7 @@ import { channelNames } from './inference/window';
 import type { DecodedSample, Price, Prices, UnknownPrices } from './prices';
 import { titleOf, type SampleOrigin } from './origin';
 import type { RecordedSample, SampleFormat, SeriesChoice } from './recorded-sample';
-import { count, durationText, iso, percent } from './wording';
+import { count, durationText, iso, percent } from '../wording';
 
 /** What the sample seems to contain. */
 export function describeProposal(

@@ -20,7 +20,7 @@ import { UnusableSampleError } from './inference/unusable';
 import { loadText } from './load-text';
 import { withConnection, type PrometheusOrigin } from './origin';
 import type { RecordedSample, SeriesChoice } from './recorded-sample';
-import { durationText } from './wording';
+import { durationText } from '../wording';
 
 type Settings = Extract<DetectorSettings['source'], { kind: 'prometheus' }>['prometheus'];
 

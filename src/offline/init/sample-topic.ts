@@ -17,7 +17,7 @@ import { createSampleBuilder, type Sample } from './inference/sample';
 import { deadLetterTopic, detectionsTopic, kafkaSection, type TopicOrigin } from './origin';
 import { loadText } from './load-text';
 import type { RecordedSample, SampleFormat } from './recorded-sample';
-import { percent } from './wording';
+import { percent } from '../wording';
 
 /** Stretches of the topic that the sample consists of. */
 const usualBlocks = 20;

@@ -139,7 +139,7 @@ test('an empty topic, a short retention and a compacted topic are warned of', as
   });
   expect(short.of('retention')[0]).toMatchObject({
     level: 'warning',
-    message: 'records are kept for 1 days, and trainings ask for 14d (training.history)',
+    message: 'records are kept for 24 h, and trainings ask for 14d (training.history)',
     mend: expect.stringMatching(/^kafka-configs\.sh .*--add-config retention\.ms=1209600000/) as string,
   });
   const compacted = await doctor({

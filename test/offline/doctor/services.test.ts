@@ -43,7 +43,7 @@ test('each query of Prometheus is asked now and at the beginning of the history'
     {
       level: 'warning',
       subject: 'query cpu',
-      message: 'had no series 1 days ago: trainings read less than training.history',
+      message: 'had no series 24 h ago: trainings read less than training.history',
     },
     { level: 'warning', subject: 'query memory', mend: 'correct source.prometheus.queries.memory' },
     { level: 'ok', subject: 'records', message: '2 devices' },

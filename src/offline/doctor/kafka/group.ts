@@ -1,6 +1,6 @@
 /** Whether the consumer group may be used, is used by others, and how far it is behind the end of the topic. */
 import type { GroupDescription } from 'kafkajs';
-import { count } from '../amounts';
+import { count } from '../../wording';
 import { ok, warning, wrong, type Finding } from '../finding';
 import type { Cluster } from './cluster';
 import { quoted } from './commands';
@@ -73,8 +73,8 @@ function describeLag(
   if (lost > 0n)
     return warning(
       subject,
-      `${who}; retention has deleted ${count(Number(lost))} messages that were not scored`,
+      `${who}; retention has deleted ${count(Number(lost), 'message')} that were not scored`,
       'run more scorers, or keep records longer',
     );
-  return ok(subject, `${who}; ${count(Number(lag))} messages are not scored yet`);
+  return ok(subject, `${who}; ${count(Number(lag), 'message')} are not scored yet`);
 }

@@ -1,7 +1,7 @@
 /** Whether the topic that is read exists, may be read and has messages. */
 import { didYouMean, nearest } from '../../../schema/suggest';
 import { firstLineOf } from '../../../system/error-text';
-import { count, daysOf } from '../amounts';
+import { count, durationText } from '../../wording';
 import { ok, warning, wrong } from '../finding';
 import type { Cluster } from './cluster';
 import type { Reading } from './duties';
@@ -50,8 +50,10 @@ export async function examineReadTopic(
       ),
     );
   } else {
-    const age = times.length === 0 ? '' : `, the oldest of ${daysOf(now - Math.min(...times))} ago`;
-    report(ok(subject, `can be read: ${partitions} partitions, ${count(messages)} messages${age}`));
+    const age = times.length === 0 ? '' : `, the oldest of ${durationText(now - Math.min(...times))} ago`;
+    report(
+      ok(subject, `can be read: ${count(partitions, 'partition')}, ${count(messages, 'message')}${age}`),
+    );
   }
   return { partitions, isReadable: true };
 }

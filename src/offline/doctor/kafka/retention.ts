@@ -1,8 +1,8 @@
 /** Whether the topic that is read keeps records for as long as trainings ask for. */
 import type { Admin } from 'kafkajs';
-import { formatDuration } from '../../../schema/formats';
+import { formatDuration } from '../../../schema/durations';
 import { firstLineOf } from '../../../system/error-text';
-import { daysOf } from '../amounts';
+import { durationText } from '../../wording';
 import { ok, warning } from '../finding';
 import type { Cluster } from './cluster';
 import type { Reading } from './duties';
@@ -18,7 +18,7 @@ export async function examineRetention(
     return;
   }
   const { retentionMs, policy } = config;
-  const kept = `records are kept ${retentionMs < 0 ? 'for ever' : `for ${daysOf(retentionMs)}`}`;
+  const kept = `records are kept ${retentionMs < 0 ? 'for ever' : `for ${durationText(retentionMs)}`}`;
   if (historyFrom !== '') {
     report(ok(subject, `${kept}; trainings read ${historyFrom} in addition`));
     return;

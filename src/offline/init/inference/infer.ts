@@ -5,7 +5,7 @@ import { findKinds, type Kinds } from './kinds';
 import { assignRoles, findCounterColumns, type Role } from './roles';
 import { countKinds, nameOf, pathText, type Column, type Sample } from './sample';
 import { findTime, type TimeChoice } from './time';
-import { percent } from '../wording';
+import { percent } from '../../wording';
 import { UnusableSampleError } from './unusable';
 
 /** Decisions of a person, which take precedence. Paths are written as in a configuration. */
