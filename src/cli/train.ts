@@ -33,7 +33,7 @@ export const register: Register = (program, context) => {
       const { detector } = opened.detector;
       const log = opened.log.child({ detector });
       const { channels } = opened.detector.record;
-      if (options.child !== true && channels.length > 0) log.info('training', { channels });
+      if (options.child !== true && channels.length > 0) log.info('training started', { channels });
       try {
         const began = performance.now();
         const { version, report } = await trainVersion(opened, options, {
@@ -68,7 +68,7 @@ export const register: Register = (program, context) => {
         if (reason !== undefined)
           log.warn('the model cannot be traced: tfjs will score, more slowly', { reason });
         if (released.length > 0) {
-          log.warn('events took more of the history than may be left out: the longest are learned from', {
+          log.warn('events cover too much of the history: the longest of them are trained on', {
             stretches: released.length,
             longest: released[0],
           });

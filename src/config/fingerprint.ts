@@ -63,7 +63,7 @@ export function settingsFingerprint({
   return fingerprintOf(relevant);
 }
 
-/** Changes if records are decided differently, by the same model version. */
+/** Of the settings that decide which records are anomalous and which events open, with the same model version. */
 export function rulesFingerprint({ record, calibration, events, window }: DetectorSettings): string {
   return fingerprintOf({
     limits: record.signals.map(({ channel, limits }) => [channel, limits]),

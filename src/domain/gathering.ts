@@ -10,7 +10,7 @@ export interface Gathering<Channels = EventChannels> {
   event: AnomalyEvent;
   channels: Channels;
   opened: boolean;
-  /** It would have opened, but for the budget. */
+  /** The alarm budget kept it from opening. */
   heldBack: boolean;
   /** Largest surprise above the threshold of its record, decades; infinite once a limit is violated. */
   margin: number;

@@ -4,11 +4,11 @@ import type { ForgottenDevices } from './silent-devices';
 
 /** What undoes a new normal. */
 export interface NewNormal {
-  /** The version whose baselines moved with it. */
+  /** Version whose baselines learned the new normal. */
   modelVersion: string;
-  /** Of the baseline of the device, when the event began. */
+  /** State of the baseline of the device when the event began. */
   mark: readonly number[];
-  /** Of a silence that was accepted. */
+  /** Devices whose silence was accepted. */
   forgotten?: ForgottenDevices;
 }
 

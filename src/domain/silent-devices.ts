@@ -26,7 +26,7 @@ interface Group {
   event: AnomalyEvent;
   /** Interval of its first device, ms. */
   interval: number;
-  /** Time of the roll call from which it may open: the others of a gateway are then silent, too. */
+  /** The event opens at the first roll call from this time on: by then all devices of a failed gateway are silent. */
   opensFrom: number;
   opened: boolean;
   heldBack: boolean;

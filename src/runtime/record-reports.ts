@@ -30,9 +30,12 @@ export function createRecordReports({ maxKeys, scoreWatch, log, now }: RecordRep
     if (evicted > 0)
       log.warn('more devices than window.maxKeys: windows were dropped', { windows: evicted, maxKeys });
     if (undone > 0)
-      log.warn('records far ahead of their device were dropped: its next records continue earlier ones', {
-        records: undone,
-      });
+      log.warn(
+        'records with times far ahead were dropped: later records of their devices have the earlier times',
+        {
+          records: undone,
+        },
+      );
     refusals.clear();
     counts = noRecords();
   }

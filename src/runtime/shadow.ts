@@ -49,7 +49,7 @@ const mostPairs = 2000;
 const goldenRatio = (Math.sqrt(5) - 1) / 2;
 /** Batches that may wait while records continue. */
 const mostWaiting = 2;
-/** The shortest of this many runs is the time that a version needs. */
+/** Runs that measure how long scoring with a version takes: the shortest of them counts. */
 const timedRuns = 5;
 
 export type Shadow = ReturnType<typeof createShadow>;

@@ -117,7 +117,8 @@ function readOutput(
     /** Last lines of the error output. */
     tail: [] as string[],
     finish() {
-      if (lines > maxLoggedLines) log.debug('training process wrote more', { lines: lines - maxLoggedLines });
+      if (lines > maxLoggedLines)
+        log.debug('training process wrote more lines than are logged', { lines: lines - maxLoggedLines });
     },
   };
   readLines(child.stderr, maxLineLength, (line) => {

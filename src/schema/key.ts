@@ -23,7 +23,7 @@ export interface Key<T> {
   reloads?(before: T, after: T): boolean;
   /** The setting for a value of YAML, the environment or an argument. @throws Error if it is invalid */
   parse(value: unknown): T;
-  /** The setting in the form of YAML. */
+  /** The value that YAML has for a setting: `print` of 90000 ms is `90s`. */
   print(setting: T): unknown;
 }
 

@@ -76,7 +76,7 @@ export function stateRules(
     shape,
     windows: window,
     events: eventPolicy(settings),
-    // Images have no memory.
+    // Each image is scored by itself, without a baseline of its device.
     baselines:
       record.kind === 'image'
         ? undefined

@@ -65,7 +65,7 @@ export function recordKernels(
   const known = new Set<number>();
   const calls: KernelCall[] = [];
   const constants: RecordedConstant[] = [];
-  /** Whether a kernel runs: kernels that it calls itself are not recorded. */
+  /** Whether a kernel is running: the kernels that it calls are not recorded. */
   let within = false;
   /** The original of each copy that tfjs saves within a kernel for its gradient, by id. */
   const copies = new Map<number, number>();

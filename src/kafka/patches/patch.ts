@@ -17,7 +17,7 @@ export interface MethodReplacement<Class> {
   path: string;
   name: keyof Class & string;
   replacement: (this: Class, ...args: never[]) => unknown;
-  /** Words in the source of the method that is replaced. */
+  /** Text in the source of the method that the patch was written for; a method without it is not replaced. */
   mentions: readonly string[];
   /** Methods that the replacement calls. */
   needs?: readonly (keyof Class & string)[];

@@ -146,7 +146,7 @@ function logOutcome(
   if (seasons.length > 0)
     log.info('the history has seasons: they are conditions of the model', { series, seasons });
   if (ignoredColumns.length > 0)
-    log.info('columns that are not channels of the detector', { series, columns: ignoredColumns });
+    log.info('columns are ignored: the detector has no such channels', { series, columns: ignoredColumns });
   for (const failed of failedTrainings)
     log.warn('training failed: the version in use stays', {
       series,

@@ -13,7 +13,7 @@ import { UnusableSampleError } from './inference/unusable';
 import { loadText } from './load-text';
 import { decodeSample, imageTargets, priceOrProblem, refuseRejected } from './prices';
 import { readMessages } from './read-messages';
-import { priceTable, renderFacts } from './report';
+import { priceLines, renderFacts } from './report';
 import { count } from '../wording';
 
 export interface ImageFolder {
@@ -222,13 +222,12 @@ export async function proposeImages(folder: ImageFolder, { name, env, log, now, 
     share: 1,
     targets: imageTargets,
   });
-  const priceLines =
-    'problem' in prices ? [`Alarms could not be estimated: ${prices.problem}.`] : priceTable(prices);
   return {
     usual: file.target,
     decoded,
     prices,
-    render: (target: Target) => renderImages({ ...file, target, priceLines, least: minRecords }),
+    render: (target: Target) =>
+      renderImages({ ...file, target, priceLines: priceLines(prices), least: minRecords }),
   };
 }
 

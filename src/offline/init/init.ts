@@ -1,14 +1,7 @@
 /** Proposes a detector for recorded data, and shows what its alarms would have cost. */
 import { basename } from 'node:path';
 import type { Logger } from '../../logger';
-import {
-  conditionNames,
-  historyShare,
-  renderDetector,
-  usualTarget,
-  type DetectorFile,
-  type Target,
-} from './detector-file';
+import { conditionNames, historyShare, renderDetector, usualTarget, type Target } from './detector-file';
 import { infer, type Choices, type Proposal } from './inference/infer';
 import { UnusableSampleError } from './inference/unusable';
 import {
@@ -19,7 +12,7 @@ import {
   type Prices,
   type UnknownPrices,
 } from './prices';
-import { priceTable } from './report';
+import { priceLines } from './report';
 import { loadText } from './load-text';
 import { readMessages } from './read-messages';
 import type { SampleOrigin } from './origin';
@@ -85,16 +78,13 @@ export async function openSample({ origin, maxRecords, name, env, log, now }: In
         isTimed: proposal.time.field !== undefined,
         share: recorded.share,
       });
-      const priceLines =
-        'problem' in prices ? [`Alarms could not be estimated: ${prices.problem}.`] : priceTable(prices);
-      const complete: Omit<DetectorFile, 'target'> = { ...file, priceLines };
       return {
         name,
         recorded,
         proposal,
         decoded,
         prices,
-        render: (target) => renderDetector({ ...complete, target }),
+        render: (target) => renderDetector({ ...file, target, priceLines: priceLines(prices) }),
       };
     },
   };

@@ -106,22 +106,13 @@ export function describePrices({ rejected: reasons }: DecodedSample, prices: Pri
     ([reason, { records, example }]) =>
       `  rejected   ${count(records, 'record')} as ${reason}: ${printable(example)}\n`,
   );
-  const text =
-    'problem' in prices
-      ? `Alarms could not be estimated: ${prices.problem}.\n`
-      : `${priceTable(prices).join('\n')}\n`;
-  return `${rejected.join('')}\n${text}`;
+  return `${rejected.join('')}\n${priceLines(prices).join('\n')}\n`;
 }
 
-/** Lines about what each target would have given. */
-export function priceTable({
-  trainedRecords,
-  heldOutRecords,
-  heldOutMs,
-  seconds,
-  seasons,
-  prices,
-}: Prices): string[] {
+/** Lines about what each target would have given, or why that is not known. */
+export function priceLines(found: Prices | UnknownPrices): string[] {
+  if ('problem' in found) return [`Alarms could not be estimated: ${found.problem}.`];
+  const { trainedRecords, heldOutRecords, heldOutMs, seconds, seasons, prices } = found;
   const isTimed = !Number.isNaN(heldOutMs);
   const next = `${heldOutRecords.toLocaleString('en')}${isTimed ? `, ${durationText(heldOutMs)}` : ''}`;
   const seasonal = seasons.length === 0 ? '' : ` The sample has a rhythm: ${seasons.join(', ')}.`;

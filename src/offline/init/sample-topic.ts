@@ -1,22 +1,19 @@
 /** A bounded sample of a Kafka topic, from several times of its history. */
 import type { Admin } from 'kafkajs';
 import { stringify } from 'yaml';
-import { createAvroObjectReader } from '../../codecs/avro/object';
-import { createSchemaRegistry } from '../../codecs/confluent/schema-registry';
 import { messageKey } from '../../codecs/envelope';
 import { sourceOf, type DetectorSettings } from '../../config/settings';
 import { DecodeError } from '../../errors';
 import type { Logger } from '../../logger';
 import { configuredSource } from '../../sources/configured';
 import type { Message } from '../../sources/source';
-import { isObject, type JsonObject } from '../../system/json';
-import { messageOf } from '../../system/error-text';
 import { infer } from './inference/infer';
 import { UnusableSampleError } from './inference/unusable';
 import { createSampleBuilder, type Sample } from './inference/sample';
 import { deadLetterTopic, detectionsTopic, kafkaSection, type TopicOrigin } from './origin';
 import { loadText } from './load-text';
-import type { RecordedSample, SampleFormat } from './recorded-sample';
+import { formatNames, formatOf, readerOf, type MessageFormat } from './message-reader';
+import type { RecordedSample } from './recorded-sample';
 import { percent } from '../wording';
 
 /** Stretches of the topic that the sample consists of. */
@@ -26,10 +23,6 @@ const minRecordsInARow = 50;
 const maxBytes = 512 * 1024 * 1024;
 /** Smallest share of messages of another format that is reported. */
 const minOther = 0.001;
-/** Start of the record in the Confluent wire format. */
-const headerBytes = 5;
-
-type MessageFormat = 'json' | 'registered' | 'binary' | 'empty' | 'other';
 
 /**
  * @throws UnusableSampleError if the topic is empty, or its messages cannot be read
@@ -73,14 +66,6 @@ export async function sampleTopic(
     missingTopics,
   };
 }
-
-const formatNames: Readonly<Record<MessageFormat, string>> = {
-  json: 'JSON objects',
-  registered: 'in the Confluent wire format',
-  binary: "in vaemon's binary format",
-  empty: 'without a value',
-  other: 'in an unknown format',
-};
 
 /** Settings with which the topic can be read, whatever its records are. */
 async function probeSettings(
@@ -153,106 +138,6 @@ function recordsInARow(sample: Sample): number {
   } catch (error) {
     if (error instanceof UnusableSampleError) return Infinity;
     throw error;
-  }
-}
-
-function formatOf(value: Buffer | null): MessageFormat {
-  if (value === null || value.length === 0) return 'empty';
-  if (value[0] === 0 && value.length > headerBytes) return 'registered';
-  if (value[0] === 0x56 && value[1] === 0x52) return 'binary';
-  return /^\s*\{/.test(value.toString('latin1', 0, 64)) ? 'json' : 'other';
-}
-
-type ReadObject = (value: Buffer) => JsonObject | undefined;
-
-async function readerOf(
-  kind: MessageFormat,
-  messages: readonly Message[],
-  settings: DetectorSettings,
-): Promise<{ format: SampleFormat; read: ReadObject }> {
-  switch (kind) {
-    case 'json':
-      return { format: { kind: 'json' }, read: (value) => parseObject(value.toString()) };
-    case 'registered':
-      return registeredReader(messages, settings);
-    case 'binary':
-      throw new UnusableSampleError(
-        "the messages have vaemon's binary format, which has no names: set record.format to binary, and record.channels in the order of the values (docs/formats.md)",
-      );
-    case 'empty':
-      throw new UnusableSampleError('most messages have no value');
-    default: {
-      const example = messages.find(({ value }) => formatOf(value) === 'other')!.value!;
-      throw new UnusableSampleError(
-        `most messages are neither JSON objects nor in the Confluent wire format; one begins with ${JSON.stringify(example.toString('latin1', 0, 24))}`,
-      );
-    }
-  }
-}
-
-/** Reader of messages with the id of a schema. */
-async function registeredReader(
-  messages: readonly Message[],
-  settings: DetectorSettings,
-): Promise<{ format: SampleFormat; read: ReadObject }> {
-  const { registry } = sourceOf(settings, 'kafka').kafka;
-  if (registry.url === '')
-    throw new UnusableSampleError(
-      'the messages have the Confluent wire format: name the schema registry with --registry',
-    );
-  const ids = [
-    ...new Set(
-      messages.flatMap(({ value }) => (formatOf(value) === 'registered' ? [value!.readInt32BE(1)] : [])),
-    ),
-  ];
-  const schemas = await createSchemaRegistry(registry).find(ids.slice(0, maxSchemas));
-  const readers = new Map<number, (value: Buffer) => unknown>();
-  const types = new Set<string>();
-  const problems: string[] = [];
-  for (const [id, schema] of schemas) {
-    if (schema === undefined || schema instanceof DecodeError) {
-      problems.push(schema === undefined ? `the registry has no schema ${id}` : schema.message);
-      continue;
-    }
-    types.add(schema.type);
-    try {
-      if (schema.type === 'AVRO') {
-        const read = createAvroObjectReader(schema);
-        readers.set(id, (value) => read(value, headerBytes));
-      } else if (schema.type === 'JSON')
-        readers.set(id, (value) => parseObject(value.toString('utf8', headerBytes)));
-      else problems.push(`schema ${id} is of type ${schema.type}, and only Avro and JSON Schema can be read`);
-    } catch (error) {
-      problems.push(messageOf(error));
-    }
-  }
-  if (readers.size === 0) throw new UnusableSampleError(problems[0] ?? 'no schema can be read');
-  if (types.has('AVRO') && types.has('JSON'))
-    throw new UnusableSampleError('some messages are Avro, others JSON Schema: a detector reads one of them');
-  return {
-    format: { kind: types.has('AVRO') ? 'avro' : 'json-schema' },
-    read(value) {
-      try {
-        const record = readers.get(value.readInt32BE(1))?.(value);
-        return isObject(record) ? record : undefined;
-      } catch (error) {
-        // The detector's decoder counts it.
-        if (error instanceof DecodeError) return undefined;
-        throw error;
-      }
-    },
-  };
-}
-
-/** Schemas of the sample that are requested. */
-const maxSchemas = 100;
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
   }
 }
 

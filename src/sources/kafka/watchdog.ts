@@ -53,7 +53,7 @@ export class Watchdog {
     );
   }
 
-  /** The next offset of a partition. */
+  /** A partition has been read up to the offset `next`. */
   moved(partition: number, next: bigint): void {
     const position = this.positions.get(partition);
     if (position === undefined || next === position.next) return;

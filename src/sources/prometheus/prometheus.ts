@@ -288,7 +288,7 @@ class Progress {
     if (empty.length > 0) log.warn('queries returned no series', { queries: empty });
     if (warnings.length > 0) log.warn('Prometheus warns', { warnings: [...new Set(warnings)].slice(0, 10) });
     if (before !== '' && empty.length === 0 && warnings.length === 0)
-      log.info('all queries return series', {});
+      log.info('all queries return series again, without warnings', {});
   }
 
   private reportLate(late: number): void {

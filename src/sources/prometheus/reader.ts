@@ -26,7 +26,7 @@ const concurrency = 4;
 /** Evaluation times of the first request. */
 const firstSteps = 100;
 
-/** Values of all queries that a read aims at: some tens of megabytes of records. */
+/** Values that one read asks for, of all queries together: some tens of megabytes of records. */
 const targetValues = 100_000;
 
 export type StepReader = ReturnType<typeof createStepReader>;

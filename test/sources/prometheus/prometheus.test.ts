@@ -240,7 +240,7 @@ test('a gap leaves no records, moves on, and is named', async () => {
   expect(source.ready()).toEqual({ ready: true, reason: '' });
   expect(logged.slice(1)).toEqual([
     ['queries returned no series', { queries: ['cpu'] }],
-    ['all queries return series', {}],
+    ['all queries return series again, without warnings', {}],
   ]);
 });
 
