@@ -222,20 +222,28 @@ export function pushFiller(
   numbers[window.timestampsAt + slot] = timestamp;
 }
 
-/** Copies a full window to the end of `batch`, with the rates of its counters; returns its number there. */
-export function copyWindow(
-  window: KeyWindow,
+/** Copies `count` rows of a ring, from row `first` on, to the last rows of the window at `place`. */
+export function copyRows(
+  { values, valuesAt, numbers, conditionsAt, timestampsAt }: KeyWindow,
   { length, channels, conditions: given }: WindowShape,
+  first: number,
+  count: number,
   batch: WindowBatch,
-): number {
-  const first = window.pushed % length;
+  place: number,
+): void {
+  const to = (place + 1) * length - count;
+  copyRing(values, valuesAt, length, first, count, channels, batch.values, to);
+  if (given > 0) copyRing(numbers, conditionsAt, length, first, count, given, batch.conditions, to);
+  copyRing(numbers, timestampsAt, length, first, count, 1, batch.timestamps, to);
+}
+
+/** Copies a full window to the end of `batch`, with the rates of its counters; returns its number there. */
+export function copyWindow(window: KeyWindow, shape: WindowShape, batch: WindowBatch): number {
+  const { length, channels } = shape;
   const place = batch.count++;
   batch.keys[place] = window.key;
   const at = place * length;
-  copyRing(window.values, window.valuesAt, length, first, length, channels, batch.values, at);
-  if (given > 0)
-    copyRing(window.numbers, window.conditionsAt, length, first, length, given, batch.conditions, at);
-  copyRing(window.numbers, window.timestampsAt, length, first, length, 1, batch.timestamps, at);
+  copyRows(window, shape, window.pushed % length, length, batch, place);
   const { counters } = batch;
   if (counters.length > 0) {
     const { numbers, priorValuesAt, priorTimesAt } = window;
@@ -244,6 +252,16 @@ export function copyWindow(
     toRates(batch, { counters, channels }, at, length, prior, priorTimes);
   }
   return place;
+}
+
+/** Whether of a full window only the newest record is not encoded yet, and no value is missing. */
+export function isEncodedBefore(
+  { pushed, missingAt, encoder, encodedTo }: KeyWindow,
+  length: number,
+  { encoded }: WindowBatch,
+): boolean {
+  const lacks = missingAt >= 0 && pushed - missingAt <= length;
+  return encoder !== undefined && encoder === encoded?.encoder && encodedTo === pushed - 1 && !lacks;
 }
 
 /** Copies `count` rows of `width` numbers, from row `first` of a ring of `length` rows at `at` to row `row` of `out`. */

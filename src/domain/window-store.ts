@@ -7,6 +7,7 @@ import {
   type Staleness,
   type TimeRules,
 } from './continuity';
+import { createDeferral } from './deferred-windows';
 import type { Values } from './record';
 import { RecencyMap } from './recency';
 import { contradictsJump, noteStep, patience, resetRhythm, undoJump } from './rhythm';
@@ -17,6 +18,7 @@ import {
   copyWindow,
   createEncodedCopy,
   emptyWindow,
+  isEncodedBefore,
   KeyWindow,
   layOutRing,
   pushFiller,
@@ -70,6 +72,7 @@ export function createWindowStore(
   const windows = new RecencyMap<KeyWindow>();
   const continuityOf = createContinuity(limits, length);
   const copyEncoded = createEncodedCopy(shape);
+  const deferral = createDeferral(shape);
   const knownFrom = beginning === 'unknown' ? Infinity : -Infinity;
   const unread = createUnreadRecords(
     length + 1,
@@ -151,6 +154,7 @@ export function createWindowStore(
     if (restart) emptyWindow(window);
     for (let i = 0; i < fillers; i++) {
       const time = fillerTime(continuation, window.newest, timestamp, i);
+      deferral.keepRow(window);
       if (restart) pushFiller(window, shape, time, conditions, row * shape.conditions);
       else pushFiller(window, shape, time, window.numbers, before);
     }
@@ -180,6 +184,7 @@ export function createWindowStore(
       if (continuation.restart) countCut(newest, timestamp);
       if (continuation.restart || continuation.fillers > 0)
         bridge(window, continuation, row, timestamp, conditions);
+      deferral.keepRow(window);
       pushRecord(window, shape, row, timestamp, values, conditions);
       window.newest = timestamp;
       return window.pushed >= length ? 'ready' : 'not_full';
@@ -188,10 +193,16 @@ export function createWindowStore(
     get latest(): KeyWindow | undefined {
       return windows.latest;
     },
-    /** Copies the window of a key that is 'ready' to the end of `batch`, with its encoding if the batch has one. */
+    /**
+     * Copies the window of a key that is 'ready' to the end of `batch`, with its encoding if the batch has one. A batch that defers
+     * must be filled before the next one.
+     */
     copy(key: string, batch: WindowBatch): void {
       const window = windows.get(key)!;
-      const place = copyWindow(window, shape, batch);
+      const place =
+        batch.defers && isEncodedBefore(window, length, batch)
+          ? deferral.defer(window, batch)
+          : copyWindow(window, shape, batch);
       if (batch.encoded !== undefined) copyEncoded(window, batch, batch.encoded, place);
     },
     /** Whether a window of the key can be copied. */

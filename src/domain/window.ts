@@ -16,6 +16,10 @@ export interface WindowBatch {
   readonly encoded?: EncodedWindows;
   /** Indices of the counters, whose values are rates (domain/counter.ts). */
   readonly counters: readonly number[];
+  /** Whether windows may have only their newest records, until `completeWindow`. */
+  readonly defers: boolean;
+  /** Those that have; undefined where none has. */
+  deferred: DeferredWindows | undefined;
   /** Shape [capacity, length, channels], not scaled; NaN = missing. */
   readonly values: Values;
   /** Shape [capacity, length, given conditions], as read. */
@@ -26,6 +30,14 @@ export interface WindowBatch {
   readonly keys: string[];
   /** From the memory that a detector keeps of the device of each window; nothing in training. */
   readonly recalled: Recalled;
+}
+
+/** The windows of a batch whose values, conditions and timestamps are copied later, but for those of the newest record. */
+export interface DeferredWindows {
+  /** Copies those of the window at `place`, unless they are there. */
+  complete(place: number): void;
+  /** Nobody asks for the windows any more. */
+  end(): void;
 }
 
 /** Of each window, as of its newest record. */
@@ -113,12 +125,14 @@ export function createWindowBatch(
   shape: WindowShape,
   capacity: number,
   encoded?: EncodedWindows,
-  counters: readonly number[] = [],
+  { counters = [], defers = false }: Partial<Pick<WindowBatch, 'counters' | 'defers'>> = {},
 ): WindowBatch {
   return {
     capacity,
     count: 0,
     counters,
+    defers,
+    deferred: undefined,
     ...(encoded && { encoded }),
     values: createValues(capacity * shape.length * shape.channels, shape.pixels === true),
     conditions: new Float64Array(capacity * shape.length * shape.conditions),
@@ -136,7 +150,13 @@ export function setShift(batch: WindowBatch, place: number, shift: Float32Array)
   recalled.shifted++;
 }
 
+/** Makes all records of the window at `place` available. */
+export function completeWindow({ deferred }: WindowBatch, place: number): void {
+  deferred?.complete(place);
+}
+
 export function clearWindows(batch: WindowBatch): void {
+  batch.deferred?.end();
   batch.count = 0;
   batch.recalled.runs.fill(0);
   if (batch.recalled.shifted > 0) batch.recalled.shifts.fill(0);

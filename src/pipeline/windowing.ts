@@ -92,7 +92,7 @@ export function createChunkPool() {
     /** An empty chunk. */
     take(detector: Detector): Chunk {
       const chunk =
-        idle.get(detector)?.pop() ?? createChunk(detector.createBatch(chunkRecords(detector.shape)));
+        idle.get(detector)?.pop() ?? createChunk(detector.createBatch(chunkRecords(detector.shape), true));
       clearWindows(chunk.windows);
       chunk.limits.clear();
       chunk.newNormals.clear();
@@ -100,6 +100,7 @@ export function createChunkPool() {
       return chunk;
     },
     giveBack(detector: Detector, chunk: Chunk): void {
+      chunk.windows.deferred?.end();
       const chunks = idle.get(detector);
       if (chunks === undefined) idle.set(detector, [chunk]);
       else chunks.push(chunk);

@@ -3,7 +3,7 @@ import { createConditionEncoder, type CategoryTable } from '../domain/condition'
 import type { ImageShape } from '../domain/image';
 import { createScaler, type Scaler } from '../domain/scaler';
 import { createCounts } from '../domain/signal';
-import type { EncodedWindows, WindowBatch, WindowShape } from '../domain/window';
+import { completeWindow, type EncodedWindows, type WindowBatch, type WindowShape } from '../domain/window';
 import { createLinear } from '../models/linear';
 import type { Model } from '../models/model';
 import { createChannelMap, type ChannelMap } from './contributions';
@@ -78,7 +78,10 @@ export function createAssessor(
     if (encoded === undefined)
       buffersOf.set(batch, (encoded = encoder.createBuffers(batch.capacity, engine.onThread)));
     if (encoded.count === batch.count) encoder.mask(batch, encoded);
-    else encoder.encode(batch, encoded);
+    else {
+      for (let window = 0; window < batch.count; window++) completeWindow(batch, window);
+      encoder.encode(batch, encoded);
+    }
     encoder.shift(batch, encoded);
     // Imputation overwrites them: the next use must encode again.
     encoded.count = 0;

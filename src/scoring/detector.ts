@@ -5,7 +5,7 @@ import { createSurpriseScale, type Tests } from '../calibration/surprise';
 import type { CategoryTable } from '../domain/condition';
 import type { Contribution, DeviceBaseline, NearestNormal } from '../domain/detection';
 import type { Values } from '../domain/record';
-import type { WindowBatch, WindowShape } from '../domain/window';
+import { completeWindow, type WindowBatch, type WindowShape } from '../domain/window';
 import type { OddImage } from '../domain/witnessed-record';
 import { disposeModel, type Model } from '../models/model';
 import { createAssessor, type RawScores } from './assess';
@@ -69,8 +69,11 @@ export interface Detector {
   readonly shape: WindowShape;
   /** Name of the engine that scores. */
   readonly engine: string;
-  /** A batch with buffers for encoded windows, so that a window store can encode record by record. */
-  createBatch(capacity: number): WindowBatch;
+  /**
+   * A batch with buffers for encoded windows, so that a window store can encode record by record.
+   * @param mayDefer whether raw records may be copied only when they are needed
+   */
+  createBatch(capacity: number, mayDefer?: boolean): WindowBatch;
   /**
    * Runs the model. Repeatable: the scores of a window do not depend on its batch. The batch must not change, and must not
    * be assessed again, until `applyCalibration` has returned.
@@ -298,9 +301,15 @@ export function createDetector(
       baselineOf: (window) => memoryOf && { rise: stored.rise[window]!, shifts: shiftsOf(batch, window) },
       markOf: (window) => stored.marks.get(window) ?? [],
       unknownConditions: raw.unknownConditions,
-      contributions: (window) => contributionsOf(batch, raw, window),
+      contributions(window) {
+        completeWindow(batch, window);
+        return contributionsOf(batch, raw, window);
+      },
       writeValues: (window, into, at) => writeValues(batch, raw.expected, window, into, at),
-      explain: (window) => explain(batch, raw, window),
+      explain(window) {
+        completeWindow(batch, window);
+        return explain(batch, raw, window);
+      },
       ...(image && { keepImage: (window) => keepImage(batch, raw, window) }),
     };
   }
@@ -310,8 +319,8 @@ export function createDetector(
     state,
     shape,
     engine: engine.name,
-    createBatch: (capacity) =>
-      createVersionBatch(state, capacity, encoder.createBuffers(capacity, engine.onThread)),
+    createBatch: (capacity, mayDefer) =>
+      createVersionBatch(state, capacity, encoder.createBuffers(capacity, engine.onThread), mayDefer),
     assess: (batch) => assessor.assess(batch),
     applyCalibration,
     score: async (batch, memoryOf) => applyCalibration(batch, await assessor.assess(batch), memoryOf),

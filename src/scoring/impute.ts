@@ -24,7 +24,7 @@ export function createImputation(
 ): Impute {
   const dim = length * channels;
 
-  return ({ values, count, recalled: { shifts } }, expected, { x, mask }) => {
+  return ({ values, count, recalled: { shifts } }, expected, { x, mask, lacking }) => {
     const shiftAt = (i: number): number => shifts[Math.floor(i / dim) * channels + (i % channels)] ?? 0;
     /** The scaled value that the model should read at place i: the value itself, or what the model expects. */
     const wanted = (i: number): number => {
@@ -46,7 +46,7 @@ export function createImputation(
     };
     let changed = false;
     for (let from = 0; from < count * dim; from += dim) {
-      if (counts === undefined && !values.subarray(from, from + dim).some(Number.isNaN)) continue;
+      if (counts === undefined && lacking[from / dim] === 0) continue;
       if (largestChange(from) <= settledWithin) continue;
       changed = true;
       for (let i = from; i < from + dim; i++) {

@@ -9,7 +9,7 @@ import type { SurpriseState } from '../calibration/surprise';
 import type { ConditionState } from '../domain/condition';
 import type { ImageShape } from '../domain/image';
 import type { ScalerState } from '../domain/scaler';
-import type { SignalRule } from '../domain/signal';
+import { createCounts, type SignalRule } from '../domain/signal';
 import {
   createWindowBatch,
   windowShape,
@@ -81,12 +81,20 @@ export function shapeOf({
   return windowShape(image === undefined ? schema : { ...schema, kind: 'image', image }, spec.length);
 }
 
-/** A batch for windows as the version reads them, with the rates of its counters. */
+/**
+ * A batch for windows as the version reads them, with the rates of its counters.
+ * @param mayDefer whether raw records may be copied later; whoever fills the batch then calls `completeWindow` before reading them
+ */
 export function createVersionBatch(
-  state: Pick<LearnedState, 'spec' | 'image' | 'channels' | 'conditions' | 'counters'>,
+  state: Pick<LearnedState, 'spec' | 'image' | 'channels' | 'conditions' | 'counters' | 'signals'>,
   capacity: number,
   encoded?: EncodedWindows,
+  mayDefer = false,
 ): WindowBatch {
   const counters = (state.counters ?? []).map((name) => state.channels.indexOf(name));
-  return createWindowBatch(shapeOf(state), capacity, encoded, counters);
+  const shape = shapeOf(state);
+  // Rates are computed from raw values, and imputation compares with them.
+  const isRead = counters.length > 0 || createCounts(state.channels, state.signals) !== undefined;
+  const defers = mayDefer && shape.length > 1 && !isRead;
+  return createWindowBatch(shape, capacity, encoded, { counters, defers });
 }

@@ -33,7 +33,7 @@ function createComparison(shape: WindowShape) {
   return {
     createBatch() {
       resetEncoded(kept);
-      return createWindowBatch(shape, 1, kept, [1]);
+      return createWindowBatch(shape, 1, kept, { counters: [1] });
     },
     compare(batch: ReturnType<typeof createWindowBatch>): void {
       encoder.mask(batch, kept);
