@@ -4,8 +4,9 @@
  * device that lies above the others there begins as far above), so that half of its records have to be high before it moves at
  * all, and it is bounded.
  */
-import { median, sortedMedian } from './evidence';
+import { median } from './evidence';
 import type { Part } from './memory';
+import { valueAt } from './rank';
 
 /** Sampled values of a device: enough for a median, few enough for a fleet. */
 const samples = 64;
@@ -86,7 +87,7 @@ export function createBaseline(state: BaselineState, at = 0): Baseline {
   const sample = new Float64Array(samples);
   const riseOf = (cells: Float64Array): number => {
     for (let i = 0; i < samples; i++) sample[i] = cells[first + i]!;
-    return clamp(sortedMedian(sample) - middle, bound * spread);
+    return clamp(valueAt(sample, samples >> 1) - middle, bound * spread);
   };
   return {
     size,

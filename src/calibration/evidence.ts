@@ -57,10 +57,5 @@ function logarithm(value: number): number {
 
 /** The middle value, or the upper one of the two. NaN for an empty array. */
 export function median(values: Float64Array): number {
-  return sortedMedian(Float64Array.from(values));
-}
-
-/** As `median`, but sorts the values in place. */
-export function sortedMedian(values: Float64Array): number {
-  return values.sort()[values.length >> 1] ?? NaN;
+  return Float64Array.from(values).sort()[values.length >> 1] ?? NaN;
 }

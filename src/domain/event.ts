@@ -335,7 +335,9 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     pass(key: string, timestamp: number, missing?: readonly string[]): readonly AnomalyEvent[] {
       meet(key, timestamp);
       // The usual case.
-      if (!suspicions.has(key) && !suppressed.has(key)) return endSilent();
+      const isNoted =
+        (suspicions.size > 0 && suspicions.has(key)) || (suppressed.size > 0 && suppressed.has(key));
+      if (!isNoted) return endSilent();
       return observe(
         { key, timestamp, anomalous: false, ...(missing && { missing }) },
         undefined,

@@ -96,6 +96,8 @@ export function createSilentDevices(
 
   /** The device is no longer silent, or no longer expected. */
   function leave(key: string, closedBy: EventEnding, end: number): readonly AnomalyEvent[] {
+    // The usual case: this runs for every record.
+    if (groupOf.size === 0) return none;
     const group = groupOf.get(key);
     if (group === undefined) return none;
     groupOf.delete(key);
@@ -193,7 +195,7 @@ export function createSilentDevices(
       links?: DeviceLinks,
     ): readonly AnomalyEvent[] {
       const length = rollCall.hear(key, timestamp, links);
-      const group = groupOf.get(key);
+      const group = groupOf.size === 0 ? undefined : groupOf.get(key);
       if (group !== undefined && length !== undefined && rules !== undefined)
         raise(group, rules.surpriseAt(length), clock);
       const back = leave(key, 'resumed', clock);

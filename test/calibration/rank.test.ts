@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { createRank } from '../../src/calibration/rank';
+import { createRank, valueAt } from '../../src/calibration/rank';
 
 const number = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),
@@ -23,4 +23,15 @@ test('is the number of values below', () => {
 test('of values whose range overflows', () => {
   const rank = createRank(Float64Array.of(-1e308, 0, 1.5e308));
   expect([-1e308, -5e307, 1e308, 1.5e308].map(rank)).toEqual([0, 1, 2, 2]);
+});
+
+test('the value of a rank is the one that sorting would put there', () => {
+  fc.assert(
+    fc.property(fc.array(number, { minLength: 1, maxLength: 70 }), fc.nat(69), (values, place) => {
+      const sorted = Float64Array.from(values).sort();
+      const rank = place % values.length;
+      // −0 and 0 are equal.
+      expect(valueAt(Float64Array.from(values), rank) + 0).toBe(sorted[rank]! + 0);
+    }),
+  );
 });
