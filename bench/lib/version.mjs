@@ -25,15 +25,19 @@ export function writeWeights(model, path) {
   writeFileSync(path, encodeSafetensors(new Map(tensors)));
 }
 
-/** From which value on the only statistic of a version is anomalous at a false-alarm target. */
+/** From which reconstruction on a record is anomalous at a false-alarm target, if its mean over the newest records is as large. */
 export function thresholdOf({ calibration }, target) {
   const { createSurpriseScale } = dist('calibration/surprise');
   const { surpriseOf } = dist('calibration/threshold');
   const scale = createSurpriseScale(calibration);
+  const surpriseAt = (value) => {
+    const statistics = scale.names.map(() => value);
+    return scale.surpriseOf({ statistics, slow: 0, sections: 0, runs: 0, group: undefined }, () => 0).surprise;
+  };
   let [low, high] = [0, 1e6];
   for (let i = 0; i < 200; i++) {
     const middle = (low + high) / 2;
-    if (surpriseOf(scale.pValue([middle]).p) >= surpriseOf(target)) high = middle;
+    if (surpriseAt(middle) >= surpriseOf(target)) high = middle;
     else low = middle;
   }
   return high;

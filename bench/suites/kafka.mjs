@@ -39,7 +39,7 @@ export async function run({ rounds, records, liveSeconds, log }) {
     const contenders = [
       vaemon('vaemon', broker, folder, {}),
       vaemon('vaemon, all its statistics', broker, folder, {
-        'calibration.statistics': 'reconstruction,bias,llr,stuck',
+        'calibration.statistics': 'reconstruction,linear,newest',
         'store.path': join(folder, 'store-all'),
       }),
       ...pythonContenders(broker, folder, settings, log),
@@ -108,7 +108,7 @@ sinks: { log: { enabled: false }, kafka: { enabled: true, detectionsTopic: nowhe
   await broker.createTopic('dead', 1);
   for (const [store, statistics] of [
     ['store', 'reconstruction'],
-    ['store-all', 'reconstruction,bias,llr,stuck'],
+    ['store-all', 'reconstruction,linear,newest'],
   ])
     command('train', folder, {
       'store.path': join(folder, store),

@@ -23,7 +23,7 @@ export function createDeferral(shape: WindowShape) {
   /** Ring and row in it, of each. */
   let rings: KeyWindow[] = [];
   let slots: number[] = [];
-  /** Rows before these, which nobody needs. */
+  /** Number of the rows before these, which are no longer kept. */
   let dropped = 0;
   /** Batches with deferred windows, in order, and the number of rows that had been overwritten before each. */
   const open = new Map<Deferred, number>();

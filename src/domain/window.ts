@@ -36,7 +36,7 @@ export interface WindowBatch {
 export interface DeferredWindows {
   /** Copies those of the window at `place`, unless they are there. */
   complete(place: number): void;
-  /** Nobody asks for the windows any more. */
+  /** No window is asked for after this. */
   end(): void;
 }
 

@@ -83,7 +83,7 @@ export function shapeOf({
 
 /**
  * A batch for windows as the version reads them, with the rates of its counters.
- * @param mayDefer whether raw records may be copied later; whoever fills the batch then calls `completeWindow` before reading them
+ * @param mayDefer whether raw records may be copied later: they are read after `completeWindow` only
  */
 export function createVersionBatch(
   state: Pick<LearnedState, 'spec' | 'image' | 'channels' | 'conditions' | 'counters' | 'signals'>,
