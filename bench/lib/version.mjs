@@ -32,7 +32,8 @@ export function thresholdOf({ calibration }, target) {
   const scale = createSurpriseScale(calibration);
   const surpriseAt = (value) => {
     const statistics = scale.names.map(() => value);
-    return scale.surpriseOf({ statistics, slow: 0, sections: 0, runs: 0, group: undefined }, () => 0).surprise;
+    return scale.surpriseOf({ statistics, slow: 0, sections: 0, runs: 0, group: undefined }, () => 0)
+      .surprise;
   };
   let [low, high] = [0, 1e6];
   for (let i = 0; i < 200; i++) {

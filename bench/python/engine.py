@@ -13,7 +13,7 @@ from model import Cvae, read_safetensors
 engine, folder = sys.argv[1], Path(sys.argv[2])
 torch.set_num_threads(1)
 torch.set_num_interop_threads(1)
-WANTED = ["reconstruction", "latent", "parts", "errors", "typical"]
+WANTED = ["reconstruction", "latent", "contributions", "meanErrors", "expectedOfChannels"]
 SHAPES = {
     "M1": dict(length=32, channels=8, latent=16, likelihood="gaussian"),
     "M2": dict(length=784, channels=1, latent=20, likelihood="bernoulli"),

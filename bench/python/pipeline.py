@@ -46,7 +46,7 @@ def create_scorer():
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(settings["onnx"], options, providers=["CPUExecutionProvider"])
-        return lambda x, mask, c: session.run(["reconstruction", "parts"], {"x": x, "mask": mask, "c": c})
+        return lambda x, mask, c: session.run(["reconstruction", "contributions"], {"x": x, "mask": mask, "c": c})
     import torch
     from model import Cvae, read_safetensors
 
