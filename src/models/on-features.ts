@@ -141,11 +141,8 @@ export function onFeatures<Spec extends ModelSpec>(
     tf.sum<tf.Tensor2D>(tf.reshape(perValue, [-1, cells, channels]), 2);
 
   /** Of each feature to each value of the image; keeps the sum. */
-  const toPixels = (perValue: tf.Tensor2D): tf.Tensor2D => spread(ofCells(perValue));
-
-  /** Of each cell to each value of the image; keeps the sum. Shape [batch, cells] → [batch, dim]. */
-  function spread(perCell: tf.Tensor2D): tf.Tensor2D {
-    const ofPixels = createGrid(grid).spread(perCell);
+  function toPixels(perValue: tf.Tensor2D): tf.Tensor2D {
+    const ofPixels = createGrid(grid).spread(ofCells(perValue));
     if (colours === 1) return ofPixels;
     return tf.reshape(tf.tile(tf.reshape(ofPixels.div(colours), [-1, pixels, 1]), [1, 1, colours]), [
       -1,
@@ -196,15 +193,12 @@ export function onFeatures<Spec extends ModelSpec>(
   }
 
   /** The geometric mean over the maps: what one map sees is not outvoted by what varies more in another one. */
-  function farthest(ofMaps: readonly tf.Tensor2D[]): tf.Tensor1D {
-    const logarithms = ofMaps.map((distances) => worst(distances).maximum(leastDistance).log());
-    return tf.exp(logarithms.reduce((sum, one) => sum.add(one)).div(ofMaps.length));
+  function farthest(features: tf.Tensor2D): tf.Tensor1D {
+    const logarithms = maps.map((map) => worst(distances(features, map)).maximum(leastDistance).log());
+    return tf.exp(logarithms.reduce((sum, one) => sum.add(one)).div(maps.length));
   }
 
-  /**
-   * Images are scored whole; masks are those of explanations. The nats of cells are weighted by their distances to typical ones:
-   * around a defect some of the three are large, and in it all.
-   */
+  /** Images are scored whole; masks are those of explanations. */
   function assess(examples: Examples): Assessment {
     const features = featuresOf(examples.x);
     const x = toExamples(features);
@@ -213,16 +207,13 @@ export function onFeatures<Spec extends ModelSpec>(
       name,
       parts === 1 ? values : tf.sum<tf.Tensor1D>(tf.reshape(values, [-1, parts]), 1),
     ]);
-    const nats = ofCells(assessed.deviance);
-    const ofMaps = typical && maps.map((map) => distances(features, map));
     return {
       statistics: {
         ...(Object.fromEntries(statistics) as Assessment['statistics']),
-        patch: worst(nats),
-        ...(ofMaps && { bank: farthest(ofMaps) }),
+        patch: worst(ofCells(assessed.deviance)),
+        ...(typical && { bank: farthest(features) }),
       },
       ...valuesOnPixels(assessed, examples.x),
-      ...(alike && ofMaps && { deviance: spread(ofMaps.reduce((product, one) => product.mul(one), nats)) }),
     };
   }
 
