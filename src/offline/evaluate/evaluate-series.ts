@@ -23,10 +23,13 @@ import {
   valuesOf,
   type RecordedFile,
 } from './series';
+import { findTimeColumn } from './time-column';
 import type { Cadence } from './retraining';
 import { seriesName, type SeriesFiles } from './series-files';
 
 const dayMs = 86_400_000;
+/** Between records without times, if `window.interval` is not configured. */
+const usualStepMs = 1000;
 
 export interface EvaluatedDetector {
   /** A detector's file. */
@@ -108,6 +111,8 @@ export interface SeriesOutcome extends Awaited<ReturnType<typeof scoreTest>> {
   channels: readonly string[];
   /** Columns that are not channels. */
   ignoredColumns: readonly string[];
+  /** Column with the times, where the configuration names none that the files have. */
+  timeColumn: string | undefined;
   /** Channels with one value in all training records. */
   constantChannels: readonly string[];
   /** Channels that are scored by their rate. */
@@ -142,11 +147,12 @@ export async function evaluateGroup(
   onOutcome: (outcome: SeriesOutcome) => void = () => undefined,
 ): Promise<SeriesOutcome[]> {
   const began = performance.now();
-  const { detector: settings, columns } = await loadSeriesSettings(evaluated, group);
+  const { detector: configured, columns } = await loadSeriesSettings(evaluated, group);
   const recorded =
-    settings.record.kind === 'image'
-      ? await recordedImages(settings, group)
-      : await recordedColumns(settings, columns, group);
+    configured.record.kind === 'image'
+      ? await recordedImages(configured, group)
+      : await recordedColumns(configured, columns, group);
+  const settings = withoutTimes(configured, recorded);
   const { retrain } = evaluated;
   if (retrain !== undefined && 'cron' in retrain && !recorded.hasTimes)
     throw new Error(
@@ -159,10 +165,8 @@ export async function evaluateGroup(
       record: {
         ...settings.record,
         channels: recorded.channels,
-        // The times that stand in for absent ones begin in 1970, and are a second apart.
-        seasons: recorded.hasTimes ? settings.record.seasons : 'off',
       },
-      fields: recorded.hasTimes ? settings.fields : { ...settings.fields, timestampFormat: 'ms' },
+      fields: recorded.fields,
     },
     train: recorded.train,
     engines,
@@ -172,6 +176,7 @@ export async function evaluateGroup(
   const shared = {
     channels: recorded.channels,
     ignoredColumns: recorded.ignored,
+    timeColumn: recorded.timeColumn,
     constantChannels: recorded.constant,
     counters: trained.counters,
     seasons: trained.seasons,
@@ -192,6 +197,17 @@ export async function evaluateGroup(
     trained.dispose();
   }
   return outcomes;
+}
+
+/** Times that stand in for absent ones have no season, and unless the interval is configured no events a day. */
+function withoutTimes(settings: DetectorSettings, { hasTimes }: Recorded): DetectorSettings {
+  if (hasTimes) return settings;
+  const { record, events, window } = settings;
+  return {
+    ...settings,
+    record: { ...record, seasons: 'off' },
+    events: window.intervalMs > 0 ? events : { ...events, budget: 'none' },
+  };
 }
 
 async function scoreTest(
@@ -235,6 +251,10 @@ interface Recorded {
   constant: readonly string[];
   warnings: readonly string[];
   hasTimes: boolean;
+  /** Column that was found to have the times. */
+  timeColumn: string | undefined;
+  /** With the format of the times that the messages have. */
+  fields: DetectorSettings['fields'];
   readTest: (path: string) => Promise<RecordedTest>;
 }
 
@@ -252,13 +272,34 @@ function defaultKey({ train, tests }: SeriesGroup): string {
   return tests.length === 1 ? tests[0]!.name : seriesName(train, 'train');
 }
 
+/** Reads the training records; their times are in the column that is configured, in one that is found, or stand for none. */
+async function readTraining(settings: DetectorSettings, { train: path, tests }: SeriesGroup) {
+  const { fields } = settings;
+  const { columns } = sourceOf(settings, 'file').file;
+  const file = await readRecords(path, 'train', columns);
+  if (hasTimestamps(file.records)) return { file, columns, fields, timeColumn: undefined };
+  const found = findTimeColumn(file);
+  const inTests = await Promise.all(
+    tests.map(async ({ test }) => found !== undefined && (await readColumns(test)).includes(found.column)),
+  );
+  if (found === undefined || inTests.includes(false))
+    return { file, columns, fields: { ...fields, timestampFormat: 'ms' as const }, timeColumn: undefined };
+  const { column, timestampFormat, timeZone } = found;
+  const timed = { ...columns, timestamp: column };
+  return {
+    file: await readRecords(path, 'train', timed),
+    columns: timed,
+    fields: { ...fields, timestampFormat, ...(timeZone !== '' && { timeZone }) },
+    timeColumn: column,
+  };
+}
+
 async function recordedColumns(
   settings: DetectorSettings,
   columns: readonly string[],
   group: SeriesGroup,
 ): Promise<Recorded> {
-  const fileColumns = sourceOf(settings, 'file').file.columns;
-  const train = await readRecords(group.train, 'train', fileColumns);
+  const { file: train, columns: fileColumns, fields, timeColumn } = await readTraining(settings, group);
   const { channels } = settings.record;
   const assumed = assumedChannels(columns);
   const isAssumed = channels.length === assumed.length && channels.every((name, i) => name === assumed[i]);
@@ -272,17 +313,20 @@ async function recordedColumns(
   for (const path of [group.train, ...group.tests.map(({ test }) => test)])
     checkColumns(path, await readColumns(path), kept);
   const key = defaultKey(group);
+  const times = { ...fields, stepMs: settings.window.intervalMs || usualStepMs };
   return {
-    train: toMessages(train, 'train', key, 0, settings.fields),
+    train: toMessages(train, 'train', key, 0, times),
     channels: kept,
     ignored: [...known.filter((column) => !kept.includes(column)), ...unnamed],
     constant: constantChannels(train, kept),
     warnings: chosen.warnings,
     hasTimes: hasTimestamps(train.records),
+    timeColumn,
+    fields,
     async readTest(path) {
       const test = await readRecords(path, 'test', fileColumns);
       return {
-        messages: toMessages(test, 'test', key, train.records.length, settings.fields),
+        messages: toMessages(test, 'test', key, train.records.length, times),
         keys:
           test.records[0]!.key === undefined ? undefined : test.records.map((record) => record.key ?? key),
         hasTimes: hasTimestamps(test.records),
@@ -322,6 +366,8 @@ async function recordedImages(settings: DetectorSettings, group: SeriesGroup): P
     constant: [],
     warnings: [],
     hasTimes: false,
+    timeColumn: undefined,
+    fields: settings.fields,
     async readTest(path) {
       const test = await readImages(path);
       return {

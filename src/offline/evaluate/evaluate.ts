@@ -121,6 +121,7 @@ function logOutcome(
     scoringSeconds,
     channels,
     ignoredColumns,
+    timeColumn,
     constantChannels,
     counters,
     seasons,
@@ -145,6 +146,8 @@ function logOutcome(
   if (counters.length > 0) log.info('channels that only grow are scored by their rate', { series, counters });
   if (seasons.length > 0)
     log.info('the history has seasons: they are conditions of the model', { series, seasons });
+  if (timeColumn !== undefined)
+    log.info('a column of the files has the times of the records', { series, column: timeColumn });
   if (ignoredColumns.length > 0)
     log.info('columns are ignored: the detector has no such channels', { series, columns: ignoredColumns });
   for (const failed of failedTrainings)

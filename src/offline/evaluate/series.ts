@@ -67,22 +67,23 @@ export function valuesOf(channel: string, files: readonly RecordedFile[], key?: 
   );
 }
 
-/** Interval of records without timestamps. */
-const tickMs = 1000;
-
 /**
  * Messages whose offset is the number of the row. Those of several devices are in order of time, as in a topic, however the
  * file is sorted; those of one device are in the order of the file. Messages of train are warm-up messages.
  * @param key of records without one
- * @param tick of the first record: records without times are a second apart, from 1970 on
- * @param fields unit of Unix times, and zone of times without one
+ * @param before records before the first one
+ * @param times unit of Unix times, and zone of times without one; records without times are `stepMs` apart, from 1970 on
  */
 export function toMessages(
   { records }: RecordedFile,
   part: Part,
   key: string,
-  tick: number,
-  { timestampFormat, timeZone }: { timestampFormat: TimestampFormat; timeZone?: string },
+  before: number,
+  {
+    timestampFormat,
+    timeZone,
+    stepMs,
+  }: { timestampFormat: TimestampFormat; timeZone?: string; stepMs: number },
 ): Message[] {
   const messages = records.map((record, index): Message => ({
     key: null,
@@ -90,12 +91,12 @@ export function toMessages(
       JSON.stringify({
         ...record,
         key: record.key ?? key,
-        timestamp: record.timestamp ?? (tick + index) * tickMs,
+        timestamp: record.timestamp ?? (before + index) * stepMs,
       }),
     ),
     timestamp:
       record.timestamp === undefined
-        ? (tick + index) * tickMs
+        ? (before + index) * stepMs
         : timeOf(record.timestamp, timestampFormat, timeZone),
     // The paths may be the same.
     origin: { topic: part, partition: 0, offset: String(index) },

@@ -430,10 +430,22 @@ test('a daily season becomes a condition, so that a value of the day is odd at n
     evaluateSeries({ ...evaluated(), overrides: { ...fast, 'record.seasons': seasons } }, files);
   const [found, off] = [await run('auto'), await run('off')];
   expect([found.seasons, off.seasons]).toEqual([['hour-of-day'], []]);
+  // Without a column of the configured name, the column of dates is found.
+  const named = (rows: string) => rows.replace('timestamp', 'Date');
+  const other = await evaluateSeries(
+    { ...evaluated(), overrides: { ...fast, 'record.seasons': 'auto' } },
+    {
+      name: 'season',
+      train: await file('date.train.csv', named(csv(rows(1008, 0), header))),
+      test: await file('date.test.csv', named(csv(rows(144, 1008, true), header))),
+    },
+  );
+  expect([other.timeColumn, found.timeColumn]).toEqual(['Date', undefined]);
+  expect(other.scores).toEqual(found.scores);
   const atNight = ({ scores }: typeof found) => scores.slice(16, 36).sort((a, b) => a - b);
   expect(atNight(found)[0]).toBeGreaterThan(1.5);
   expect(atNight(off)[10]).toBeLessThan(1);
-}, 60_000);
+}, 120_000);
 
 test('a European export is scored as the file with commas', async () => {
   const european = (text: string): string => text.replaceAll(',', ';').replaceAll('.', ',');
