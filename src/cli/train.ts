@@ -4,6 +4,7 @@ import { failureMessage, formatTrainingMessage } from '../runtime/training-messa
 import { exitWhenParentIsGone } from '../runtime/training-process';
 import { powerFields, powerMessage } from '../scoring/detection-power';
 import { collapsedLevels } from '../training/report';
+import { decisiveStretches, type TailStretch } from '../training/tail-stretches';
 import { exitCodes, type Register } from './context';
 import { openDetector } from './detector';
 import { jsonText, trainingCommand, type TrainingOptions } from './options';
@@ -73,6 +74,13 @@ export const register: Register = (program, context) => {
             longest: released[0],
           });
         }
+        const { block, before } = report.tails;
+        const decisive = [block, ...(before ? [before] : [])].flatMap(decisiveStretches);
+        if (decisive.length > 0)
+          log.info(
+            'few short stretches of the history set the alarm threshold: label those that were faults as anomaly, and train again',
+            { stretches: decisive.map(stretchFields) },
+          );
         if (asJson) stdout.write(formatTrainingMessage({ type: 'published', version }));
         else stdout.write(`${detector}: version ${version}\n${jsonText(report)}`);
       } catch (err) {
@@ -83,6 +91,10 @@ export const register: Register = (program, context) => {
       }
     });
 };
+
+function stretchFields({ key, from, to, records }: TailStretch) {
+  return { key, from: new Date(from).toISOString(), to: new Date(to).toISOString(), records };
+}
 
 const sum = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0);

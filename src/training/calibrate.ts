@@ -31,6 +31,7 @@ import { evidenceNames, meaned, meanOf, scaleOf } from '../scoring/statistics';
 import type { VersionState } from '../scoring/version-state';
 import type { Dataset } from './dataset';
 import { beforeCalibration, type Split } from './split';
+import { tailStretches, type TailRest } from './tail-stretches';
 
 export interface CalibrationOptions {
   /** The statistics that the score combines, as far as the model has them. The others are only reported. */
@@ -47,6 +48,13 @@ export type Calibrated = Pick<
   VersionState,
   'channelCalibrations' | 'calibration' | 'oddness' | 'baseline' | 'slow' | 'sections' | 'independentAfter'
 >;
+
+/** What the calibration is, and what it rests on. */
+export interface Calibration {
+  calibrated: Calibrated;
+  /** Of the evidence, in the calibration block and before it. */
+  tails: { block: TailRest; before?: TailRest };
+}
 
 /** The windows of a device: places [from, to). */
 interface Device {
@@ -76,7 +84,7 @@ export async function calibrate(
   dataset: Dataset,
   split: Split,
   { statistics: wanted, baselineRecords, groupOf, runs }: CalibrationOptions,
-): Promise<Calibrated> {
+): Promise<Calibration> {
   const isImage = assessor.channelMap.kind === 'image';
   const { channels } = assessor.channelMap;
   const assessed = await assessAll(assessor, dataset, isImage ? split.calibration : dataset.ends);
@@ -150,15 +158,41 @@ export async function calibrate(
     runs,
   };
   const tau = autocorrelationTime(values);
+  // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
+  const independentAfter = Math.max(dataset.shape.length, Math.ceil(2 * tau));
+  const restOf = (
+    part: Int32Array,
+    evidence: Float64Array,
+    tail: { foot: number; excesses: number },
+  ): TailRest => {
+    const times = Float64Array.from(part, (place) => dataset.timestamps[rows[place]!]!);
+    const of = devicesIn(devices, part).map(({ key, from, to }) => ({
+      key,
+      times: times.subarray(from, to),
+      values: evidence.subarray(from, to),
+    }));
+    return {
+      excesses: tail.excesses,
+      windows: part.length,
+      stretches: tailStretches(of, tail.foot, independentAfter),
+    };
+  };
   return {
-    channelCalibrations,
-    calibration,
-    ...(isImage && { oddness: fitOddness(assessed.maps) }),
-    baseline: baselineOf(values, inBlock),
-    ...(slow && { slow }),
-    ...(sections && { sections }),
-    // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
-    independentAfter: Math.max(dataset.shape.length, Math.ceil(2 * tau)),
+    calibrated: {
+      channelCalibrations,
+      calibration,
+      ...(isImage && { oddness: fitOddness(assessed.maps) }),
+      baseline: baselineOf(values, inBlock),
+      ...(slow && { slow }),
+      ...(sections && { sections }),
+      independentAfter,
+    },
+    tails: {
+      block: restOf(block, values, common.tail),
+      ...(common.tail.before && {
+        before: restOf(fitted, evidenceOf(common.evidence, columns, fitted), common.tail.before),
+      }),
+    },
   };
 }
 

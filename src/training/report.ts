@@ -1,5 +1,6 @@
 /** report.json of a model version: the data of the training and its result. */
 import type { Interval } from './exclusion';
+import type { TailRest } from './tail-stretches';
 
 export interface TrainingReport {
   records: number;
@@ -27,8 +28,13 @@ export interface TrainingReport {
   latentDims: readonly number[];
   /** Number of them in use. 0 = the posterior of that level has collapsed. */
   activeUnitsPerLevel: readonly number[];
-  /** The exponential tail of the evidence, in standard deviations, and the number of calibration records that it rests on. */
-  tail: { scale: number; excesses: number };
+  /** Scale of the exponential tail of the evidence, in standard deviations. */
+  tail: { scale: number };
+  /**
+   * The records that the alarm threshold rests on, in the calibration block and before it; of each the few stretches with the most
+   * of them. A fault among them that is not labelled raises the threshold.
+   */
+  tails: { block: TailRest; before?: TailRest };
   /** Whether the slow test is in use: the history has enough independent stretches for it. */
   slowTest: boolean;
   /** Engine that computed the steps. */

@@ -35,7 +35,7 @@ import { openGraph } from '../scoring/onnx-engine';
 import { traceScoring } from '../scoring/trace';
 import type { LearnedState } from '../scoring/version-state';
 import { createRandom, scoped, type Random, type StoredTensor } from '../tensor';
-import { calibrate, type Calibrated } from './calibrate';
+import { calibrate, type Calibration } from './calibrate';
 import type { Dataset } from './dataset';
 import { chooseEffort, type Effort } from './effort';
 import { encodeChunks, encodeInTurn, encodeSome, evenlySpread, windowSource } from './encode-windows';
@@ -45,6 +45,7 @@ import { fitHeldOutVariance } from './held-out-variance';
 import { chooseLikelihood } from './likelihood';
 import { inChunks, layoutOf, mostValues, partSource, readParts } from './parts';
 import type { TrainingReport } from './report';
+import type { TailRest } from './tail-stretches';
 import { beforeCalibration, splitByTime, type Split } from './split';
 import type { Encoded } from './stepper';
 
@@ -111,7 +112,7 @@ export async function train(
     const learned = learnedState(dataset, split, { ...inputs, spec: model.spec }, options, table);
     const grouping = options.groupBy === '' ? {} : { groupBy: options.groupBy };
     const { graph, graphProblem } = tryTrace(model, learned);
-    const { calibrated, engine } = await calibrateOn(
+    const { calibrated, tails, engine } = await calibrateOn(
       { model, learned, graph },
       dataset,
       split,
@@ -132,9 +133,10 @@ export async function train(
       ...fitting,
       latentDims: fitted.latentDims,
       activeUnitsPerLevel,
-      tail: {
-        scale: calibrated.calibration.tail.scale,
-        excesses: calibrated.calibration.tail.excesses,
+      tail: { scale: calibrated.calibration.tail.scale },
+      tails: {
+        block: withFirst(tails.block),
+        ...(tails.before && { before: withFirst(tails.before) }),
       },
       slowTest: calibrated.slow !== undefined,
       scoringEngine: engine,
@@ -146,6 +148,14 @@ export async function train(
     throw error;
   }
 }
+
+/** Stretches of the tail in the report, those with the most records. */
+const reportedStretches = 5;
+
+const withFirst = ({ stretches, ...rest }: TailRest): TailRest => ({
+  ...rest,
+  stretches: stretches.slice(0, reportedStretches),
+});
 
 /** With fewer windows to calibrate with, no tail can be fitted. */
 const leastCalibration = 10;
@@ -373,19 +383,19 @@ async function calibrateOn(
   split: Split,
   table: CategoryTable,
   { openScoring, groupBy, acceptAfter, statistics }: TrainingOptions,
-): Promise<{ calibrated: Calibrated; engine: string }> {
+): Promise<Calibration & { engine: string }> {
   const openEngine = graph && openScoring && (await openGraph(graph, openScoring));
   const assessor = createAssessor(learned, model, table, openEngine);
   try {
     const groupOf = createGroupReader({ conditions: learned.conditions, groupBy }, table);
-    const calibrated = await calibrate(assessor, dataset, split, {
+    const calibration = await calibrate(assessor, dataset, split, {
       statistics,
       // Within a group a baseline would move with each change of the group.
       baselineRecords: groupBy === '' && learned.image === undefined ? acceptAfter : 0,
       groupOf,
       runs: learned.runs !== undefined,
     });
-    return { calibrated, engine: assessor.engine.name };
+    return { ...calibration, engine: assessor.engine.name };
   } finally {
     assessor.engine.dispose();
   }

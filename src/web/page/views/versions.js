@@ -122,10 +122,24 @@ function describe(report) {
       'Windows',
       windows && `${windows.fit} fit, ${windows.validation} validation, ${windows.calibration} calibration`,
     ],
+    ['Threshold set by', report.tails && tailsOf(report.tails)],
     ['Epochs', report.epochs && `${report.epochs}, the best was ${report.bestEpoch}`],
     ['Validation loss', report.validationLoss && `${number(report.validationLoss)} nats`],
     ['Latent dimensions in use', report.activeUnitsPerLevel?.join(', ')],
     ['Finds', kinds && kinds.map((kind) => `${kind} ${percent(share(kind))}`).join(', ')],
     ['Trained by', report.trainingEngine],
   ]);
+}
+
+/** Where in the history the records are that the alarm threshold rests on, the most of them first. */
+function tailsOf({ block, before }) {
+  return [...block.stretches, ...(before?.stretches ?? [])]
+    .sort((a, b) => b.records - a.records)
+    .slice(0, 3)
+    .flatMap(({ key, from, to, records }, i) => [
+      `${i > 0 ? '; ' : ''}${records} records of ${key}, `,
+      time(from),
+      ' to ',
+      time(to),
+    ]);
 }
