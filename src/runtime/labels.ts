@@ -19,7 +19,6 @@ export function createLabelReader(
 ): () => Promise<readonly Label[]> {
   const { detector, fields, training } = settings;
   const { file, topic } = training.labels;
-  const format = fields.timestampFormat;
   let ofTopic: ReturnType<typeof createTopicLabels> | undefined;
   let ofFile: readonly Label[] = [];
   let fileState = '';
@@ -32,7 +31,7 @@ export function createLabelReader(
     return createTopicLabels({
       kafka: createKafkaClient({ ...kafka, ...(purpose && { purpose }), log }),
       settings: { topic, groupId: kafka.groupId },
-      format,
+      times: fields,
       onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
       onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),
     });
@@ -45,7 +44,7 @@ export function createLabelReader(
     const found = await stat(file).catch(() => undefined);
     const state = `${found?.ino} ${found?.size} ${found?.mtimeMs}`;
     if (found !== undefined && state === fileState) return false;
-    ofFile = await readLabelFile(file, format);
+    ofFile = await readLabelFile(file, fields);
     fileState = state;
     return true;
   }

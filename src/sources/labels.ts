@@ -10,10 +10,19 @@ import { findRanges, readKafkaRanges } from './kafka/history';
 import { keepNewest } from './kafka/offsets';
 import type { Message } from './source';
 
+/** How times are written, as those of the records are. */
+export interface LabelTimes {
+  timestampFormat: TimestampFormat;
+  /** Of times without a zone; absent or empty: they are rejected. */
+  timeZone?: string | undefined;
+}
+
+const ownTimes: LabelTimes = { timestampFormat: 'auto' };
+
 /** @throws Error that names the wrong field */
-function parseLabel(row: Readonly<Record<string, unknown>>, format: TimestampFormat): Label {
-  const from = timeOf(row, 'start', format);
-  const to = timeOf(row, 'end', format);
+function parseLabel(row: Readonly<Record<string, unknown>>, times: LabelTimes): Label {
+  const from = timeOf(row, 'start', times);
+  const to = timeOf(row, 'end', times);
   if (!(from <= to)) throw new Error('start and end must be times, start not after end');
   const { key = '', label = 'anomaly' } = row;
   if (typeof key !== 'string')
@@ -31,10 +40,10 @@ const isLabelName = (name: unknown): name is LabelName => labelNames.some((one) 
 function timeOf(
   row: Readonly<Record<string, unknown>>,
   name: 'start' | 'end',
-  format: TimestampFormat,
+  { timestampFormat, timeZone }: LabelTimes,
 ): number {
   try {
-    return parseTime(row[name], format);
+    return parseTime(row[name], timestampFormat, timeZone);
   } catch (error) {
     if (!(error instanceof TimeError)) throw error;
     throw new Error(`start and end must be times, start not after end: ${name} ${error.message}`, {
@@ -44,13 +53,13 @@ function timeOf(
 }
 
 /** @throws Error that names the file and the line */
-export async function readLabelFile(path: string, format: TimestampFormat = 'auto'): Promise<Label[]> {
+export async function readLabelFile(path: string, times: LabelTimes = ownTimes): Promise<Label[]> {
   const rows = await readCsvTable(path).catch((cause: unknown) => {
     throw new Error(`training.labels.file: ${(cause as Error).message}`, { cause });
   });
   return rows.map(({ line, cells }) => {
     try {
-      return parseLabel(cells, format);
+      return parseLabel(cells, times);
     } catch (cause) {
       throw new Error(`${path}:${line}: ${(cause as Error).message}`, { cause });
     }
@@ -60,8 +69,8 @@ export async function readLabelFile(path: string, format: TimestampFormat = 'aut
 export interface LabelTopic {
   kafka: Kafka;
   settings: { topic: string; groupId: string };
-  /** How times are written; absent = `auto`. */
-  format?: TimestampFormat;
+  /** Absent: ISO 8601 with a zone, or Unix times. */
+  times?: LabelTimes;
   /** Called for each message that is no label; it has no effect. */
   onBadLabel: (origin: Message['origin'], reason: string) => void;
   /** Called if the topic could not be read to its end. */
@@ -72,7 +81,7 @@ export interface LabelTopic {
 const maxLabels = 100_000;
 
 /** The labels of a topic, read again and again: each call reads the messages since the last one. */
-export function createTopicLabels({ onBadLabel, format = 'auto', ...reading }: LabelTopic) {
+export function createTopicLabels({ onBadLabel, times = ownTimes, ...reading }: LabelTopic) {
   const { kafka, settings } = reading;
   let labels = new Map<string, Label>();
   /** By partition, the first offset that is not read. */
@@ -86,7 +95,7 @@ export function createTopicLabels({ onBadLabel, format = 'auto', ...reading }: L
     try {
       const row: unknown = JSON.parse(value.toString());
       if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new Error('not a JSON object');
-      labels.set(id, parseLabel(row as Record<string, unknown>, format));
+      labels.set(id, parseLabel(row as Record<string, unknown>, times));
     } catch (error) {
       onBadLabel(origin, (error as Error).message);
     }

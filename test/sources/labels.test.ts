@@ -1,16 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readLabelFile } from '../../src/sources/labels';
+import { readLabelFile, type LabelTimes } from '../../src/sources/labels';
 
 let directory: string;
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'vaemon-labels-'))));
 afterEach(() => rmSync(directory, { recursive: true }));
 
-function read(text: string) {
+function read(text: string, times?: LabelTimes) {
   const path = join(directory, 'labels.csv');
   writeFileSync(path, text);
-  return readLabelFile(path);
+  return readLabelFile(path, times);
 }
 const at = (hour: number) => Date.UTC(2026, 2, 1, hour);
 
@@ -35,6 +35,13 @@ test.each([
   ['a space and an offset', '2026-03-01 10:00:00+00:00', '2026-03-01 12:00:00+01:00'],
 ])('times may be written as %s', async (_, start, end) => {
   expect(await read(`start,end\n${start},${end}\n`)).toMatchObject([{ from: at(10), to: at(11) }]);
+});
+
+test('times without a zone are in that of the records', async () => {
+  const times = { timestampFormat: 'dd.MM.yyyy HH:mm', timeZone: 'Europe/Berlin' };
+  expect(await read('start,end\n01.03.2026 11:00,2026-03-01 12:00\n', times)).toMatchObject([
+    { from: at(10), to: at(11) },
+  ]);
 });
 
 test('the file of known faults is one, too: of all devices', async () => {

@@ -7,6 +7,7 @@ import { checkColumns, chooseChannels, constantChannels } from './columns';
 import { openEngines, usualEngines } from '../../runtime/engines';
 import { trainOnce, type TrainedDetector } from './evaluator';
 import { readColumns } from '../../sources/file/file';
+import { readLabelFile } from '../../sources/labels';
 import type { Message } from '../../sources/source';
 import { isIdxPath } from '../../domain/recording';
 import { readIdxImages } from '../../sources/file/idx';
@@ -158,6 +159,8 @@ export async function evaluateGroup(
     throw new Error(
       `${group.train} has no times for the schedule "${retrain.cron}": give a number of records instead`,
     );
+  const labelFile = settings.training.labels.file;
+  const labels = labelFile === '' ? [] : await readLabelFile(labelFile, recorded.fields);
   const engines = await openEngines(usualEngines);
   const trained = await trainOnce({
     settings: {
@@ -169,6 +172,7 @@ export async function evaluateGroup(
       fields: recorded.fields,
     },
     train: recorded.train,
+    labels,
     engines,
     retrain,
   });

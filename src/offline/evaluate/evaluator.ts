@@ -12,6 +12,7 @@ import { decodeBundle } from '../../scoring/bundle';
 import type { DetectionPower } from '../../scoring/detection-power';
 import type { Detector } from '../../scoring/detector';
 import type { DetectionBatch } from '../../sinks/sink';
+import type { Label } from '../../domain/label';
 import type { Message } from '../../sources/source';
 import type { BundleFiles } from '../../store/bundle';
 import { trainDetector } from '../../runtime/trainer';
@@ -24,6 +25,8 @@ export interface TrainingParts {
   /** Warm-up messages, in order of time. */
   train: readonly Message[];
   engines: Engines;
+  /** What people have called records of train and of the test, for the trainings. */
+  labels?: readonly Label[];
   /** Share of the records in the time of train that it has; default 1. */
   share?: number;
   /** When to train again on the records of a test; undefined = never. */
@@ -183,13 +186,13 @@ type TrainedVersion = Awaited<ReturnType<typeof trainVersion>>;
 
 async function trainVersion(
   name: string,
-  { settings, engines, share = 1 }: TrainingParts,
+  { settings, engines, labels = [], share = 1 }: TrainingParts,
   { table }: RecordDecoder,
   history: readonly Message[],
   exclude: readonly Interval[],
 ) {
   const began = performance.now();
-  const { files, report } = await trainOn({ settings, engines, share }, history, exclude);
+  const { files, report } = await trainOn({ settings, engines, labels, share }, history, exclude);
   const detector = await decodeBundle(name, files, table, engines.openScoring);
   const { ratio, surprise, eventBar } = configuredThreshold(settings, detector.state);
   const { gaps } = detector.state;
@@ -216,7 +219,12 @@ function before(messages: readonly Message[]): Message[] {
 }
 
 async function trainOn(
-  { settings, engines, share }: Required<Pick<TrainingParts, 'settings' | 'engines' | 'share'>>,
+  {
+    settings,
+    engines,
+    labels,
+    share,
+  }: Required<Pick<TrainingParts, 'settings' | 'engines' | 'labels' | 'share'>>,
   history: readonly Message[],
   exclude: readonly Interval[],
 ) {
@@ -237,6 +245,7 @@ async function trainOn(
     },
     engines,
     exclude,
+    labels,
     writtenBy: {},
     onProgress: () => undefined,
     now: Date.now,

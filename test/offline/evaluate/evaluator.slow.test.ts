@@ -447,6 +447,37 @@ test('a daily season becomes a condition, so that a value of the day is odd at n
   expect(atNight(off)[10]).toBeLessThan(1);
 }, 120_000);
 
+test('a fault in the history that a label names is not learned, and the report names the one that is not', async () => {
+  const stepMs = 60_000;
+  const start = Date.UTC(2026, 0, 5);
+  const at = (i: number) => new Date(start + i * stepMs).toISOString();
+  const timed = (rows: readonly string[][], from: number) =>
+    csv(
+      rows.map((row, i) => [at(from + i), ...row]),
+      'time,load,power,constant,word',
+    );
+  const train = await file(
+    'faulty.train.csv',
+    timed(
+      rowsOf(1500, 0, (i) => (i >= 1300 && i < 1330 ? 6 : 0)),
+      0,
+    ),
+  );
+  const test_ = await file('faulty.test.csv', timed(rowsOf(300, 1500, fault), 1500));
+  const labels = await file('faults.csv', `start,end\n${at(1300)},${at(1330)}\n`);
+  const run = (overrides: Readonly<Record<string, string>>) =>
+    evaluateSeries(
+      { ...evaluated(), overrides: { ...fast, ...overrides } },
+      { name: 'faulty', train, test: test_ },
+    );
+  const [unlabelled, labelled] = [await run({}), await run({ 'training.labels.file': labels })];
+  const found = ({ flags }: typeof labelled) => flags.slice(200, 230).filter((flag) => flag === 1).length;
+  expect(found(labelled)).toBeGreaterThan(found(unlabelled) + 10);
+  expect([unlabelled, labelled].map(({ training }) => training.excludedRecords)).toEqual([0, 31]);
+  const [first] = unlabelled.training.tails.block.stretches;
+  expect(new Date(first!.from) >= new Date(at(1300)) && new Date(first!.to) <= new Date(at(1340))).toBe(true);
+}, 120_000);
+
 test('a European export is scored as the file with commas', async () => {
   const european = (text: string): string => text.replaceAll(',', ';').replaceAll('.', ',');
   const train = await file('point.train.csv', training());
