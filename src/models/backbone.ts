@@ -40,7 +40,12 @@ const blocks: readonly Block[] = [
 const read: readonly number[] = [4, 10];
 /** Pixels from one value of the finer maps to the next. */
 const finerStride = 8;
-export const backboneChannels = read.reduce((sum, i) => sum + blocks[i]!.outputs, 0);
+/** Features of each map, side by side in a cell. */
+export const backboneMaps = read.map((i, map) => ({
+  from: read.slice(0, map).reduce((sum, before) => sum + blocks[before]!.outputs, 0),
+  size: blocks[i]!.outputs,
+}));
+export const backboneChannels = backboneMaps.reduce((sum, { size }) => sum + size, 0);
 
 /** Shapes of kernels and biases by name, as in the file. */
 export function backboneShapes(): Map<string, readonly number[]> {

@@ -1,17 +1,26 @@
 /** What a model of images may read instead of pixels: vectors of features at the cells of a grid. */
 import type { tf } from '../tensor';
-import { backboneChannels, backboneFeatures, backboneGrid, createBackbone } from './backbone';
+import { backboneChannels, backboneFeatures, backboneGrid, backboneMaps, createBackbone } from './backbone';
 import { gradientChannels, gradientGrid, gradientsOf } from './gradients';
 import type { GridShape } from './grid';
 import type { Features, ModelSpec } from './model';
 import type { Weights } from './network';
 import type { SharedOptions } from './options';
 
+/** The features of a cell that come from one map. */
+export interface FeatureMap {
+  /** Index of the first one. */
+  from: number;
+  size: number;
+}
+
 export interface FeatureStage {
   /** The cells. */
   readonly grid: GridShape;
   /** Features of a cell. */
   readonly channels: number;
+  /** The maps whose features stand side by side in a cell. */
+  readonly maps: readonly FeatureMap[];
   /** Frozen; they are no weights of a loss. */
   readonly weights: Weights;
   /** Pixels in [0, 1], shape [batch, height · width · colours] → [batch, down · across · channels]. */
@@ -55,14 +64,17 @@ export function createFeatures({ features, length, width, channels: colours }: M
     return {
       grid,
       channels: backboneChannels,
+      maps: backboneMaps,
       weights: backbone.weights,
       apply: (x) => backboneFeatures(backbone, x, grid, colours),
     };
   }
   const grid = gradientGrid(size);
+  const channels = gradientChannels(colours);
   return {
     grid,
-    channels: gradientChannels(colours),
+    channels,
+    maps: [{ from: 0, size: channels }],
     weights: new Map(),
     apply: (x) => gradientsOf(x, grid, colours),
   };

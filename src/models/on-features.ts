@@ -4,7 +4,7 @@
  * that is configured: of all cells of an image together, of each cell by itself, given its place, or of cells below and the image above.
  */
 import { createRandom, matMul, scoped, tf, type Random } from '../tensor';
-import { createFeatures, type FeatureStage } from './features';
+import { createFeatures, type FeatureMap, type FeatureStage } from './features';
 import { createGrid } from './grid';
 import { placeDim, withCells } from './image-hvae';
 import type { Assessment, Examples, Model, ModelSpec, NegativeLogJoint, WindowArrays } from './model';
@@ -43,6 +43,9 @@ const rowsAtOnce = (dim: number): number => Math.max(1, Math.floor(valuesAtOnce 
 
 /** A feature that hardly varies in training has this share of the mean variance. */
 const leastShare = 0.01;
+/** Distances below it count as it: their logarithm is finite. */
+const leastDistance = 1e-6;
+
 /** Of identical images features vary by rounding alone. */
 const leastVariance = 1e-6;
 
@@ -157,24 +160,42 @@ export function onFeatures<Spec extends ModelSpec>(
     expected: x.mul(0).add(learned.mean),
   });
 
-  /** Squared distance of each cell or image to the nearest typical one, by the number of its features. Shape [batch, vectors]. */
-  function distances(features: tf.Tensor2D): tf.Tensor2D {
-    const bankOf = typical as unknown as tf.Tensor2D;
+  /** Features of each map in a vector: where they begin, and how many. Maps have banks of their own. */
+  const maps = alike ? stage.maps : [{ from: 0, size: vectorDim }];
+
+  /**
+   * By the features of one map, the squared distance of each cell or image to the nearest typical one, by the number of features.
+   * Shape [batch, vectors].
+   */
+  function distances(features: tf.Tensor2D, { from, size }: FeatureMap): tf.Tensor2D {
+    const whole = typical as unknown as tf.Tensor2D;
+    const bankOf: tf.Tensor2D = size === vectorDim ? whole : tf.slice(whole, [from, 0], [size, bank]);
+    const own: tf.Tensor2D = size === vectorDim ? features : tf.slice(features, [0, from], [-1, size]);
     const squares = tf.sum<tf.Tensor2D>(bankOf.square(), 0, true);
-    const least = tf.min<tf.Tensor1D>(squares.sub(matMul(features, bankOf).mul(2)), 1);
-    const squared = tf.sum<tf.Tensor1D>(features.square(), 1).add(least).relu();
-    return tf.reshape(squared.div(vectorDim), [-1, vectors]);
+    const least = tf.min<tf.Tensor1D>(squares.sub(matMul(own, bankOf).mul(2)), 1);
+    const squared = tf.sum<tf.Tensor1D>(own.square(), 1).add(least).relu();
+    return tf.reshape(squared.div(size), [-1, vectors]);
   }
 
   /**
-   * Of cells of an object the worst one. Of those of a surface the mean of their fourth powers, to which the worst few
+   * Of cells of an object the worst one. Of those of a surface the mean of their eighth powers, to which the worst few
    * contribute most: a defect is seldom in one cell alone, and the worst of many normal cells varies.
    */
   function worst(ofEach: tf.Tensor2D): tf.Tensor1D {
-    if (!alike) return tf.max(ofEach, 1);
+    const most = tf.max<tf.Tensor1D>(ofEach, 1);
+    if (!alike) return most;
+    // Divided by the largest one first: eighth powers overflow.
+    const scale = most.maximum(leastDistance);
+    const shares: tf.Tensor2D = ofEach.div(tf.expandDims(scale, 1));
     // A sum, not a mean, whose last bits would depend on the place of the image in its batch (onnx/operators.ts).
-    const sum = tf.sum<tf.Tensor1D>(ofEach.square().square(), 1);
-    return sum.div(cells).sqrt().sqrt();
+    const sum = tf.sum<tf.Tensor1D>(shares.square().square().square(), 1);
+    return sum.div(cells).sqrt().sqrt().sqrt().mul(scale);
+  }
+
+  /** The geometric mean over the maps: what one map sees is not outvoted by what varies more in another one. */
+  function farthest(features: tf.Tensor2D): tf.Tensor1D {
+    const logarithms = maps.map((map) => worst(distances(features, map)).maximum(leastDistance).log());
+    return tf.exp(logarithms.reduce((sum, one) => sum.add(one)).div(maps.length));
   }
 
   /** Images are scored whole; masks are those of explanations. */
@@ -190,7 +211,7 @@ export function onFeatures<Spec extends ModelSpec>(
       statistics: {
         ...(Object.fromEntries(statistics) as Assessment['statistics']),
         patch: worst(ofCells(assessed.deviance)),
-        ...(typical && { bank: worst(distances(features)) }),
+        ...(typical && { bank: farthest(features) }),
       },
       ...valuesOnPixels(assessed, examples.x),
     };
@@ -235,7 +256,8 @@ export function onFeatures<Spec extends ModelSpec>(
     });
     // The mean of similar cells is smoother than each of them; images are too different for a coreset, which would be the oddest ones.
     const find = alike ? findCoreset : findTypical;
-    assign(typical, find(ofStage, vectorDim, bank, random));
+    const found = maps.map((map) => find(ofStage, vectorDim, bank, random, map));
+    assign(typical, Float32Array.from(found.flatMap((columns) => [...columns])));
   }
 
   // What the model inside solves is not of images.

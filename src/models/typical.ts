@@ -11,14 +11,27 @@ const iterations = 6;
 /** Vectors that are compared with all centres at once: bounds memory. */
 const chunk = 1024;
 
+/** The columns of the vectors that count. */
+export interface Columns {
+  from: number;
+  size: number;
+}
+
 /**
  * A centre without any vector stays where it is.
- * @param vectors shape [count, dim]
+ * @param vectors shape [count, width]
  * @param size number of centres; with fewer vectors some are equal
- * @returns the centres, shape [dim, size]
+ * @returns the centres, shape [columns.size, size]
  */
-export function findTypical(vectors: Float32Array, dim: number, size: number, random: Random): Float32Array {
-  const some = drawn(vectors, dim, mostVectors, random);
+export function findTypical(
+  vectors: Float32Array,
+  width: number,
+  size: number,
+  random: Random,
+  columns: Columns = { from: 0, size: width },
+): Float32Array {
+  const some = drawn(vectors, width, columns, random);
+  const dim = columns.size;
   const count = some.length / dim;
   const centres = columnsOf(
     some,
@@ -45,27 +58,34 @@ const projected = 48;
 
 /**
  * Chooses again and again the vector that is furthest from those that are chosen.
- * @param vectors shape [count, dim]
+ * @param vectors shape [count, width]
  * @param size number of vectors to choose; with fewer vectors some are equal
- * @returns the chosen ones, shape [dim, size]
+ * @returns the chosen ones, shape [columns.size, size]
  */
-export function findCoreset(vectors: Float32Array, dim: number, size: number, random: Random): Float32Array {
-  const some = drawn(vectors, dim, mostVectors, random);
+export function findCoreset(
+  vectors: Float32Array,
+  width: number,
+  size: number,
+  random: Random,
+  columns: Columns = { from: 0, size: width },
+): Float32Array {
+  const some = drawn(vectors, width, columns, random);
+  const dim = columns.size;
   const count = some.length / dim;
-  const width = Math.min(dim, projected);
-  const shorter = width === dim ? some : projection(some, dim, width, random);
+  const short = Math.min(dim, projected);
+  const shorter = short === dim ? some : projection(some, dim, short, random);
   const distances = new Float64Array(count).fill(Infinity);
   const chosen = new Int32Array(size);
   // The order of the vectors is random.
   let next = 0;
   for (let i = 0; i < size; i++) {
     chosen[i] = next;
-    const at = next * width;
+    const at = next * short;
     let furthest = 0;
     for (let row = 0; row < count; row++) {
       let squared = 0;
-      for (let j = 0; j < width; j++) {
-        const difference = shorter[row * width + j]! - shorter[at + j]!;
+      for (let j = 0; j < short; j++) {
+        const difference = shorter[row * short + j]! - shorter[at + j]!;
         squared += difference * difference;
       }
       if (squared < distances[row]!) distances[row] = squared;
@@ -85,13 +105,15 @@ function projection(vectors: Float32Array, dim: number, width: number, random: R
   );
 }
 
-/** At most `most` vectors, drawn at random, in a random order. */
-function drawn(vectors: Float32Array, dim: number, most: number, random: Random): Float32Array {
-  const order = Int32Array.from({ length: vectors.length / dim }, (_, i) => i);
+/** Some columns of at most `mostVectors` vectors, drawn at random, in a random order. */
+function drawn(vectors: Float32Array, width: number, { from, size }: Columns, random: Random): Float32Array {
+  const order = Int32Array.from({ length: vectors.length / width }, (_, i) => i);
   random.shuffle(order);
-  const used = order.subarray(0, most);
-  const some = new Float32Array(used.length * dim);
-  used.forEach((row, i) => some.set(vectors.subarray(row * dim, (row + 1) * dim), i * dim));
+  const used = order.subarray(0, mostVectors);
+  const some = new Float32Array(used.length * size);
+  used.forEach((row, i) =>
+    some.set(vectors.subarray(row * width + from, row * width + from + size), i * size),
+  );
   return some;
 }
 

@@ -2,8 +2,14 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { backboneChannels, backboneFeatures, backboneGrid, createBackbone } from '../../src/models/backbone';
-import { disposeModel, writeWeights } from '../../src/models/model';
+import {
+  backboneChannels,
+  backboneFeatures,
+  backboneGrid,
+  backboneMaps,
+  createBackbone,
+} from '../../src/models/backbone';
+import { disposeModel, writeWeights, type Model } from '../../src/models/model';
 import { createModel } from '../../src/models/zoo';
 import { readBackbone } from '../../src/runtime/backbone';
 import { createRandom, decodeSafetensors, scoped, tf } from '../../src/tensor';
@@ -48,18 +54,10 @@ test('the maps of two strides of noise and of a picture are those of PyTorch to 
   for (const variable of backbone.weights.values()) variable.dispose();
 });
 
-test('a model of cells finds a spot on a surface', () => {
+describe('a model of cells', () => {
   const side = 48;
-  const spec = createSpec({
-    kind: 'vae',
-    features: 'backbone',
-    patches: true,
-    bank: 64,
-    length: side * side,
-    width: side,
-    channels: 1,
-    conditionDim: 0,
-  });
+  const cells = 36;
+  const count = 24;
   const random = createRandom(5);
   const surfaceOf = (): Float32Array => {
     const [phase, level] = [6 * random.uniform(), 0.45 + 0.1 * random.uniform()];
@@ -68,28 +66,99 @@ test('a model of cells finds a spot on a surface', () => {
       (_, i) => level + 0.1 * Math.sin((i % side) * 0.8 + phase) + 0.02 * random.uniform(),
     );
   };
-  const model = createModel(spec, random);
-  writeWeights({ weights: model.frozen! }, readBackbone());
-  const count = 24;
-  const x = Float32Array.from(Array.from({ length: count }, surfaceOf).flatMap((image) => Array.from(image)));
-  model.prepare!([{ x, mask: x.map(() => 1), c: new Float32Array(), count }], count, random);
-  scoped(() => {
-    const clean = surfaceOf();
-    const spot = clean.map((value, i) =>
-      Math.hypot((i % side) - 30, Math.floor(i / side) - 16) < 5 ? 0.9 : value,
+  const clean = surfaceOf();
+  const spot = clean.map((value, i) =>
+    Math.hypot((i % side) - 30, Math.floor(i / side) - 16) < 5 ? 0.9 : value,
+  );
+
+  /** Learns from images; gives the statistics of the clean one and of the one with a spot. */
+  function withStatistics(
+    learned: readonly Float32Array[],
+    use: (statistics: Readonly<Record<string, Float32Array>>, model: Model, given: tf.Tensor2D) => void,
+    scale = 1,
+  ): void {
+    const model = createModel(
+      createSpec({
+        kind: 'vae',
+        features: 'backbone',
+        patches: true,
+        bank: 64,
+        length: side * side,
+        width: side,
+        channels: 1,
+        conditionDim: 0,
+      }),
+      createRandom(6),
     );
-    const given = tf.tensor2d([...clean, ...spot], [2, side * side]);
-    const { statistics } = model.assess({
-      x: given,
-      mask: tf.ones([2, side * side]),
-      c: undefined,
+    writeWeights({ weights: model.frozen! }, readBackbone());
+    const x = Float32Array.from(learned.flatMap((image) => Array.from(image)));
+    const all = { x, mask: x.map(() => 1), c: new Float32Array(), count: learned.length };
+    model.prepare!([all], learned.length, createRandom(7));
+    scoped(() => {
+      const scales = model.weights.get('features/scale/bias')!;
+      scales.assign(scales.mul(scale));
+      const given = tf.tensor2d([...clean, ...spot], [2, side * side]);
+      const { statistics } = model.assess({ x: given, mask: tf.ones([2, side * side]), c: undefined });
+      const values = Object.entries(statistics).map(([name, of]) => [name, of.dataSync<'float32'>()]);
+      use(Object.fromEntries(values) as Record<string, Float32Array>, model, given);
     });
-    for (const name of ['patch', 'bank']) {
-      const [ofClean, ofSpot] = statistics[name]!.dataSync();
-      expect(ofSpot).toBeGreaterThan(1.5 * ofClean!);
-    }
+    disposeModel(model);
+  }
+
+  test('finds a spot on a surface', () => {
+    withStatistics(Array.from({ length: count }, surfaceOf), (statistics) => {
+      for (const name of ['patch', 'bank']) {
+        const [ofClean, ofSpot] = statistics[name]!;
+        expect([name, ofSpot! > 1.5 * ofClean!]).toEqual([name, true]);
+      }
+    });
   });
-  disposeModel(model);
+
+  test('has a bank of each map: `bank` is the geometric mean over the maps of eighth powers over the cells', () => {
+    withStatistics(Array.from({ length: count }, surfaceOf), (statistics, model, given) => {
+      const weights = (name: string): Float32Array =>
+        model.weights.get(`features/${name}`)!.dataSync<'float32'>();
+      const [centre, scale, bank] = ['centre/bias', 'scale/bias', 'typical/kernel'].map(weights);
+      const size = bank!.length / backboneChannels;
+      const grid = backboneGrid({ height: side, width: side });
+      const backbone = createBackbone();
+      writeWeights(backbone, readBackbone());
+      const features = backboneFeatures(backbone, given, grid, 1).dataSync();
+      for (const variable of backbone.weights.values()) variable.dispose();
+      const distance = (cell: number, typical: number, map: { from: number; size: number }): number => {
+        let sum = 0;
+        for (let j = map.from; j < map.from + map.size; j++)
+          sum +=
+            ((features[cell * backboneChannels + j]! - centre![j]!) / scale![j]! -
+              bank![j * size + typical]!) **
+              2 /
+            map.size;
+        return sum;
+      };
+      statistics['bank']!.forEach((actual, image) => {
+        const ofMaps = backboneMaps.map((map) => {
+          let sum = 0;
+          for (let cell = image * cells; cell < (image + 1) * cells; cell++)
+            sum +=
+              Math.min(...Array.from({ length: size }, (_, typical) => distance(cell, typical, map))) ** 8;
+          return (sum / cells) ** (1 / 8);
+        });
+        const expected = ofMaps.reduce((product, one) => product * one, 1) ** (1 / ofMaps.length);
+        expect(actual / expected).toBeCloseTo(1, 2);
+      });
+    });
+  });
+
+  test('whose features hardly vary in training has finite statistics of an image that is far from all', () => {
+    withStatistics(
+      Array.from({ length: count }, surfaceOf),
+      ({ patch, bank }) => {
+        expect([...patch!, ...bank!].map(Number.isFinite)).toEqual([true, true, true, true]);
+        expect(bank![1]).toBeGreaterThan(1e5);
+      },
+      1e-3,
+    );
+  });
 });
 
 test.each([

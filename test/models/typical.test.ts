@@ -35,3 +35,15 @@ test('a coreset larger than what is given repeats vectors', () => {
   const coreset = findCoreset(vectors.subarray(0, 2 * dim), dim, 5, createRandom(1));
   expect(new Set(coreset.slice(0, 5)).size).toBe(2);
 });
+
+test('a coreset of some columns is that of vectors that have no others', () => {
+  const columns = { from: 7, size: 20 };
+  const count = vectors.length / dim;
+  const narrow = Float32Array.from(
+    { length: count * columns.size },
+    (_, i) => vectors[Math.floor(i / columns.size) * dim + columns.from + (i % columns.size)]!,
+  );
+  expect(findCoreset(vectors, dim, 9, createRandom(1), columns)).toEqual(
+    findCoreset(narrow, columns.size, 9, createRandom(1)),
+  );
+});
