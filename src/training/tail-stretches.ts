@@ -21,7 +21,7 @@ export interface TailRest {
   stretches: readonly TailStretch[];
 }
 
-/** A tail of which few and short stretches hold so much says what happened there, rather than how the plant usually is. */
+/** A tail of which few and short stretches hold so much means what happened there, rather than how the plant usually is. */
 const few = 3;
 const leastShare = 0.8;
 const shortShare = 0.05;
