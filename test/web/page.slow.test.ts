@@ -243,6 +243,17 @@ inBrowser('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  test('a view that is left while an answer comes goes on with none', async () => {
+    await page.goto(started.url);
+    const outcome = await page.evaluate(`(async () => {
+      const { get } = await import('/page/api.js');
+      const view = new AbortController();
+      window.fetch = async () => ({ ok: true, json: async () => { view.abort(); throw view.signal.reason; } });
+      return get('/detectors', view.signal).then((answer) => typeof answer, (error) => error.name);
+    })()`);
+    expect(outcome).toBe('AbortError');
+  });
+
   /** Shows all that the form of a mute has, where there is one. */
   async function openMuteForm(): Promise<void> {
     await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))");

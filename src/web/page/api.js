@@ -25,7 +25,8 @@ async function request(method, path, body, signal) {
     headers: { ...headers(), ...(method !== 'GET' && { 'content-type': 'application/json' }) },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
-  const answer = await response.json().catch(() => undefined);
+  // A view that is left while an answer comes has none.
+  const answer = await response.json().catch(() => signal?.throwIfAborted());
   if (!response.ok) throw new ApiError(response.status, answer);
   return answer;
 }

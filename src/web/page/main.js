@@ -58,7 +58,8 @@ async function show() {
     parts: rest,
     query,
     signal,
-    report,
+    /** Shows an error, or none, while the view is shown. */
+    report: (error) => failed(error),
     /**
      * Changes something, then shows the view again. Without a token, it asks for one.
      * @returns what runs on a click
