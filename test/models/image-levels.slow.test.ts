@@ -259,7 +259,6 @@ test('hvae: a stored and loaded version of features finds images of halves of tw
   expect(trained.report).toMatchObject({
     skippedSteps: 0,
     latentDims: [4, 512],
-    scoringEngine: 'onnxruntime',
   });
   const golden = createWindowBatch(shape, 4);
   fill(golden, good(1, 4));
