@@ -78,7 +78,7 @@ export const register: Register = (program, context) => {
         const decisive = [block, ...(before ? [before] : [])].flatMap(decisiveStretches);
         if (decisive.length > 0)
           log.info(
-            'few short stretches of the history set the alarm threshold: label those that were faults as anomaly, and train again',
+            'a few short stretches of the history set the alarm threshold: label those that were faults as anomaly, and train again',
             { stretches: decisive.map(stretchFields) },
           );
         if (asJson) stdout.write(formatTrainingMessage({ type: 'published', version }));

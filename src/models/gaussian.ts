@@ -9,6 +9,13 @@ export interface Gaussian {
 
 const log2Pi = Math.log(2 * Math.PI);
 
+/** The code of a level, drawn from its posterior q, with its prior p. Each has shape [rows, dim]; that of p may be [1, dim]. */
+export interface Inferred {
+  q: Gaussian;
+  p: Gaussian;
+  z: tf.Tensor2D;
+}
+
 /** Bound of a log-variance: the latents are standardised, so that none needs a larger or smaller variance. */
 export const maxLogVar = 6;
 

@@ -11,27 +11,25 @@ import type { Parsed } from '../schema/key';
 import { tf, type Random } from '../tensor';
 import { createDecoder, createEncoder } from './coder';
 import { gaussianTerms, trainByElbo, type NegativeElbo, type Sampler } from './elbo';
-import { drawGaussian, gaussianFrom, kl, klPerDimension, standardNormal, type Gaussian } from './gaussian';
+import {
+  drawGaussian,
+  gaussianFrom,
+  kl,
+  klPerDimension,
+  standardNormal,
+  type Gaussian,
+  type Inferred,
+} from './gaussian';
 import { assessmentOf, createLatentModel } from './latent-model';
 import { createLikelihood } from './likelihood';
 import type { Examples, Model, ModelFamily, SpecWith } from './model';
 import { createMlp, sideBySide } from './network';
 import { exampleKeys, type OptionRule } from './options';
 import { createImageHvae } from './image-hvae';
-import { meanRate, rateAboveFreeBits } from './rate';
+import { meanRate, rateAboveFreeBits, sumOf } from './rate';
 
 /** Codes of the levels, from the uppermost on. Each has shape [batch, dim of its level]. */
 type Codes = readonly tf.Tensor2D[];
-
-/** A level whose code was inferred. */
-interface Inferred {
-  q: Gaussian;
-  p: Gaussian;
-  z: tf.Tensor2D;
-}
-
-const sumOf = <R extends tf.Rank>(terms: readonly tf.Tensor<R>[]): tf.Tensor<R> =>
-  terms.reduce((sum, term) => sum.add(term));
 
 const options = {
   levels: widths({

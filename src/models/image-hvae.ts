@@ -8,12 +8,19 @@
  */
 import { matMul, tf, type Random } from '../tensor';
 import { gaussianTerms, trainByElbo, type NegativeElbo, type Sampler } from './elbo';
-import { drawGaussian, gaussianFrom, klPerDimension, standardNormal, type Gaussian } from './gaussian';
+import {
+  drawGaussian,
+  gaussianFrom,
+  klPerDimension,
+  standardNormal,
+  type Gaussian,
+  type Inferred,
+} from './gaussian';
 import { assessmentOf, createLatentModel } from './latent-model';
 import { createLikelihood, type Likelihood } from './likelihood';
 import type { Examples, Model, ModelSpec } from './model';
 import { createMlp, sideBySide } from './network';
-import { meanRate, rateAboveFreeBits } from './rate';
+import { meanRate, rateAboveFreeBits, sumOf } from './rate';
 
 /** Coordinates of a cell. */
 export const placeDim = 2;
@@ -24,16 +31,6 @@ interface Options {
   levelFreeBits: readonly number[];
   llrLevels: number;
 }
-
-/** A level whose code was inferred: of the image [batch, dim], or of its cells [batch · n, dim]. */
-interface Inferred {
-  q: Gaussian;
-  p: Gaussian;
-  z: tf.Tensor2D;
-}
-
-const sumOf = <R extends tf.Rank>(terms: readonly tf.Tensor<R>[]): tf.Tensor<R> =>
-  terms.reduce((sum, term) => sum.add(term));
 
 /**
  * @param spec of images of `length` cells. Their conditions are those of the image, then the places of its cells, of which there are
@@ -104,7 +101,7 @@ export function createImageHvae(spec: ModelSpec & Options, random: Random): Mode
     return network === undefined ? standardNormal(dims[l]!) : gaussianFrom(network.apply(given!));
   }
 
-  /** The code of each level, given those above it. */
+  /** The code of each level, given those above it: of the image [batch, dim], of its cells [batch · n, dim]. */
   function infer(examples: Examples, sample: Sampler): Inferred[] {
     const rows: tf.Tensor2D = tf.reshape(examples.x, [-1, channels]);
     const c = rowsOf(examples.c);

@@ -19,6 +19,10 @@ export function rateAboveFreeBits(perDimension: tf.Tensor2D, free: number): tf.S
   return perDimension.mean(0).maximum(free).sum();
 }
 
+/** Of terms of several levels. */
+export const sumOf = <R extends tf.Rank>(terms: readonly tf.Tensor<R>[]): tf.Tensor<R> =>
+  terms.reduce((sum, term) => sum.add(term));
+
 export interface RatePenalty {
   /**
    * The term of the loss that stands for the rate.

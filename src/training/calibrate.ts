@@ -31,7 +31,7 @@ import { evidenceNames, meaned, meanOf, scaleOf } from '../scoring/statistics';
 import type { VersionState } from '../scoring/version-state';
 import type { Dataset } from './dataset';
 import { beforeCalibration, type Split } from './split';
-import { tailStretches, type TailRest } from './tail-stretches';
+import { tailStretches, type TailBasis } from './tail-stretches';
 
 export interface CalibrationOptions {
   /** The statistics that the score combines, as far as the model has them. The others are only reported. */
@@ -53,7 +53,7 @@ export type Calibrated = Pick<
 export interface Calibration {
   calibrated: Calibrated;
   /** Of the evidence, in the calibration block and before it. */
-  tails: { block: TailRest; before?: TailRest };
+  tails: { block: TailBasis; before?: TailBasis };
 }
 
 /** The windows of a device: places [from, to). */
@@ -160,11 +160,11 @@ export async function calibrate(
   const tau = autocorrelationTime(values);
   // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
   const independentAfter = Math.max(dataset.shape.length, Math.ceil(2 * tau));
-  const restOf = (
+  const basisOf = (
     part: Int32Array,
     evidence: Float64Array,
     tail: { foot: number; excesses: number },
-  ): TailRest => {
+  ): TailBasis => {
     const times = Float64Array.from(part, (place) => dataset.timestamps[rows[place]!]!);
     const of = devicesIn(devices, part).map(({ key, from, to }) => ({
       key,
@@ -188,9 +188,9 @@ export async function calibrate(
       independentAfter,
     },
     tails: {
-      block: restOf(block, values, common.tail),
+      block: basisOf(block, values, common.tail),
       ...(common.tail.before && {
-        before: restOf(fitted, evidenceOf(common.evidence, columns, fitted), common.tail.before),
+        before: basisOf(fitted, evidenceOf(common.evidence, columns, fitted), common.tail.before),
       }),
     },
   };

@@ -1,6 +1,6 @@
 /** report.json of a model version: the data of the training and its result. */
 import type { Interval } from './exclusion';
-import type { TailRest } from './tail-stretches';
+import type { TailBasis } from './tail-stretches';
 
 export interface TrainingReport {
   records: number;
@@ -31,10 +31,9 @@ export interface TrainingReport {
   /** Scale of the exponential tail of the evidence, in standard deviations. */
   tail: { scale: number };
   /**
-   * The records that the alarm threshold rests on, in the calibration block and before it; of each the few stretches with the most
-   * of them. A fault among them that is not labelled raises the threshold.
+   * The records that the alarm threshold rests on, in the calibration block and before it. A fault among them that is not labelled raises the threshold.
    */
-  tails: { block: TailRest; before?: TailRest };
+  tails: { block: TailBasis; before?: TailBasis };
   /** Whether the slow test is in use: the history has enough independent stretches for it. */
   slowTest: boolean;
   /** Engine that computed the steps. */

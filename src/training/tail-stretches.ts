@@ -12,22 +12,22 @@ export interface TailStretch extends Interval {
 }
 
 /** What a tail rests on. */
-export interface TailRest {
+export interface TailBasis {
   /** Number of records that it is fitted to. */
   excesses: number;
   /** Number of windows among which they are the largest. */
   windows: number;
-  /** Where they are; those with the most of them first. */
+  /** Where most of them are; the stretches with the most of them first. */
   stretches: readonly TailStretch[];
 }
 
-/** A tail of which few and short stretches hold so much means what happened there, rather than how the plant usually is. */
+/** A tail of which a few short stretches hold so much shows what happened there, and not how the plant usually is. */
 const few = 3;
 const leastShare = 0.8;
 const shortShare = 0.05;
 
 /** The stretches that decide a tail, where they are few and short. */
-export function decisiveStretches({ excesses, windows, stretches }: TailRest): readonly TailStretch[] {
+export function decisiveStretches({ excesses, windows, stretches }: TailBasis): readonly TailStretch[] {
   const first = stretches.slice(0, few);
   const sum = (of: 'records' | 'windows'): number => first.reduce((total, one) => total + one[of], 0);
   return sum('records') >= leastShare * excesses && sum('windows') <= shortShare * windows ? first : [];
@@ -41,8 +41,11 @@ interface Evidence {
   values: Float64Array;
 }
 
+/** Stretches that are listed. */
+const mostStretches = 5;
+
 /**
- * The stretches with the most records above the foot of the tail first.
+ * The stretches with the most records above the foot of the tail, at most five.
  * @param apart windows between two such records that belong to different stretches
  */
 export function tailStretches(devices: Iterable<Evidence>, foot: number, apart: number): TailStretch[] {
@@ -61,5 +64,5 @@ export function tailStretches(devices: Iterable<Evidence>, foot: number, apart: 
       last = i;
     });
   }
-  return stretches.sort((a, b) => b.records - a.records);
+  return stretches.sort((a, b) => b.records - a.records).slice(0, mostStretches);
 }

@@ -45,7 +45,6 @@ import { fitHeldOutVariance } from './held-out-variance';
 import { chooseLikelihood } from './likelihood';
 import { inChunks, layoutOf, mostValues, partSource, readParts } from './parts';
 import type { TrainingReport } from './report';
-import type { TailRest } from './tail-stretches';
 import { beforeCalibration, splitByTime, type Split } from './split';
 import type { Encoded } from './stepper';
 
@@ -134,10 +133,7 @@ export async function train(
       latentDims: fitted.latentDims,
       activeUnitsPerLevel,
       tail: { scale: calibrated.calibration.tail.scale },
-      tails: {
-        block: withFirst(tails.block),
-        ...(tails.before && { before: withFirst(tails.before) }),
-      },
+      tails,
       slowTest: calibrated.slow !== undefined,
       scoringEngine: engine,
       ...(graphProblem !== undefined && { graphProblem }),
@@ -148,14 +144,6 @@ export async function train(
     throw error;
   }
 }
-
-/** Stretches of the tail in the report, those with the most records. */
-const reportedStretches = 5;
-
-const withFirst = ({ stretches, ...rest }: TailRest): TailRest => ({
-  ...rest,
-  stretches: stretches.slice(0, reportedStretches),
-});
 
 /** With fewer windows to calibrate with, no tail can be fitted. */
 const leastCalibration = 10;

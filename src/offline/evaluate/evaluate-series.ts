@@ -153,14 +153,14 @@ export async function evaluateGroup(
     configured.record.kind === 'image'
       ? await recordedImages(configured, group)
       : await recordedColumns(configured, columns, group);
-  const settings = withoutTimes(configured, recorded);
+  const settings = withTimes(configured, recorded);
   const { retrain } = evaluated;
   if (retrain !== undefined && 'cron' in retrain && !recorded.hasTimes)
     throw new Error(
       `${group.train} has no times for the schedule "${retrain.cron}": give a number of records instead`,
     );
   const labelFile = settings.training.labels.file;
-  const labels = labelFile === '' ? [] : await readLabelFile(labelFile, recorded.fields);
+  const labels = labelFile === '' ? [] : await readLabelFile(labelFile, settings.fields);
   const engines = await openEngines(usualEngines);
   const trained = await trainOnce({
     settings: {
@@ -169,7 +169,6 @@ export async function evaluateGroup(
         ...settings.record,
         channels: recorded.channels,
       },
-      fields: recorded.fields,
     },
     train: recorded.train,
     labels,
@@ -203,12 +202,16 @@ export async function evaluateGroup(
   return outcomes;
 }
 
-/** Times that stand in for absent ones have no season, and unless the interval is configured no events a day. */
-function withoutTimes(settings: DetectorSettings, { hasTimes }: Recorded): DetectorSettings {
-  if (hasTimes) return settings;
+/**
+ * The settings for the times that the messages have. Those that stand in for absent ones are in ms from 1970 on, have no season and,
+ * unless the interval is configured, no events a day.
+ */
+function withTimes(settings: DetectorSettings, { hasTimes, fields }: Recorded): DetectorSettings {
+  if (hasTimes) return { ...settings, fields };
   const { record, events, window } = settings;
   return {
     ...settings,
+    fields: { ...fields, timestampFormat: 'ms' },
     record: { ...record, seasons: 'off' },
     events: window.intervalMs > 0 ? events : { ...events, budget: 'none' },
   };
@@ -257,7 +260,7 @@ interface Recorded {
   hasTimes: boolean;
   /** Column that was found to have the times. */
   timeColumn: string | undefined;
-  /** With the format of the times that the messages have. */
+  /** With the format of the times, where the files have some. */
   fields: DetectorSettings['fields'];
   readTest: (path: string) => Promise<RecordedTest>;
 }
@@ -286,8 +289,7 @@ async function readTraining(settings: DetectorSettings, { train: path, tests }: 
   const inTests = await Promise.all(
     tests.map(async ({ test }) => found !== undefined && (await readColumns(test)).includes(found.column)),
   );
-  if (found === undefined || inTests.includes(false))
-    return { file, columns, fields: { ...fields, timestampFormat: 'ms' as const }, timeColumn: undefined };
+  if (found === undefined || inTests.includes(false)) return { file, columns, fields, timeColumn: undefined };
   const { column, timestampFormat, timeZone } = found;
   const timed = { ...columns, timestamp: column };
   return {
