@@ -7,7 +7,9 @@ import { checkColumns, chooseChannels, constantChannels } from './columns';
 import { openEngines, usualEngines } from '../../runtime/engines';
 import { trainOnce, type TrainedDetector } from './evaluator';
 import { readColumns } from '../../sources/file/file';
+import type { Label } from '../../domain/label';
 import { readLabelFile } from '../../sources/labels';
+import { printable } from '../../system/printable';
 import type { Message } from '../../sources/source';
 import { isIdxPath } from '../../domain/recording';
 import { readIdxImages } from '../../sources/file/idx';
@@ -217,6 +219,17 @@ function withTimes(settings: DetectorSettings, { hasTimes, fields }: Recorded): 
   };
 }
 
+/** At most one warning. */
+function warnOfLabels(unmatched: readonly Label[]): string[] {
+  if (unmatched.length === 0) return [];
+  const { key, from, to } = unmatched[0]!;
+  const [start, end] = [from, to].map((time) => new Date(time).toISOString());
+  return [
+    `labels of training.labels.file have no effect (${unmatched.length}), as no record of the training lies in their time: ` +
+      `the first is from ${start} to ${end}${key === '' ? '' : ` of ${printable(key)}`}`,
+  ];
+}
+
 async function scoreTest(
   trained: TrainedDetector,
   { readTest }: Recorded,
@@ -229,7 +242,8 @@ async function scoreTest(
     throw new Error(
       `${path} is not in order of time over all devices, which a training during the test needs`,
     );
-  const { scores, flags, statistics, recordsPerDay, ...rest } = await trained.score(messages);
+  const { scores, flags, statistics, recordsPerDay, unmatchedLabels, ...rest } =
+    await trained.score(messages);
   return {
     scores: Array.from(scores),
     flags: Array.from(flags),
@@ -244,7 +258,7 @@ async function scoreTest(
     keys,
     recordsPerDay: hasTimes ? recordsPerDay : undefined,
     tsbWindow,
-    warnings,
+    warnings: [...warnings, ...warnOfLabels(unmatchedLabels)] as readonly string[],
     scoringSeconds: (performance.now() - began) / 1000,
   };
 }

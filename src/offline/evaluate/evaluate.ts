@@ -11,7 +11,7 @@ import {
 import type { FailedTraining, UsedVersion } from './evaluator';
 import { mergePower, type DetectionPower } from '../../scoring/detection-power';
 import { createReport, type EvaluationReport } from './quality/report';
-import { readRecordLabels, type RecordLabels } from './record-labels';
+import { readRecordLabels, unusedLabels, type RecordLabels } from './record-labels';
 import { findSeries, type SeriesFiles, type SeriesSelection } from './series-files';
 import { runSeriesProcess } from './series-process';
 
@@ -49,6 +49,13 @@ export async function evaluate({
   const labels = await readLabels(selection);
   const { daemon } = await loadSeriesSettings(evaluated, series[0]!);
   const log = createLogger({ ...daemon.log, stream: stderr });
+  const names = series.map(({ name }) => name);
+  for (const { series: name, labels: count, nearestSeries } of unusedLabels(labels, names))
+    log.warn('labels have no effect: no series of the evaluation has their name', {
+      series: name,
+      labels: count,
+      ...(nearestSeries !== undefined && { nearestSeries }),
+    });
   const logged = (outcome: SeriesOutcome): void => logOutcome(outcome, log);
   const { train } = series[0]!;
   const all = series.every((one) => one.train === train)

@@ -100,6 +100,7 @@ export async function trainOnce(parts: TrainingParts) {
      */
     async score(test: readonly Message[], onDetections?: (detections: DetectionBatch) => void) {
       let used = first;
+      let unmatched = first.unmatched;
       const versions: UsedVersion[] = [{ from: 0, ...first.facts }];
       const failedTrainings: FailedTraining[] = [];
       const recording = createRecording(test.length, namesOf(first.active.detector), onDetections);
@@ -137,6 +138,7 @@ export async function trainOnce(parts: TrainingParts) {
         const name = `evaluation-${versions.length + 1}`;
         try {
           use(await trainVersion(name, parts, recordDecoder, history, exclude));
+          unmatched = unmatched.filter((label) => used.unmatched.includes(label));
           versions.push({ from: row, ...used.facts });
         } catch (error) {
           if (!(error instanceof TrainingError)) throw error;
@@ -166,6 +168,8 @@ export async function trainOnce(parts: TrainingParts) {
         /** The first one was trained on the training file alone. */
         versions,
         failedTrainings,
+        /** Those in whose time no training had a record. */
+        unmatchedLabels: unmatched,
       };
     },
     dispose: () => first.active.detector.dispose(),
@@ -192,13 +196,14 @@ async function trainVersion(
   exclude: readonly Interval[],
 ) {
   const began = performance.now();
-  const { files, report } = await trainOn({ settings, engines, labels, share }, history, exclude);
+  const { files, report, unmatched } = await trainOn({ settings, engines, labels, share }, history, exclude);
   const detector = await decodeBundle(name, files, table, engines.openScoring);
   const { ratio, surprise, eventBar } = configuredThreshold(settings, detector.state);
   const { gaps } = detector.state;
   return {
     active: { detector, threshold: surprise, eventBar, silence: gaps && createSilenceScale(gaps) },
     report,
+    unmatched,
     facts: {
       target: ratio,
       threshold: surprise,
@@ -229,6 +234,7 @@ async function trainOn(
   exclude: readonly Interval[],
 ) {
   const published: BundleFiles[] = [];
+  let unmatched: readonly Label[] = [];
   const { report } = await trainDetector({
     settings,
     // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
@@ -246,11 +252,12 @@ async function trainOn(
     engines,
     exclude,
     labels,
+    onUnmatchedLabels: (found) => (unmatched = found),
     writtenBy: {},
     onProgress: () => undefined,
     now: Date.now,
   });
-  return { files: published[0]!, report };
+  return { files: published[0]!, report, unmatched };
 }
 
 /** An event of the detector, by rows of the test file; times in Unix ms. */

@@ -4,6 +4,7 @@
  */
 import { readCsvTable } from '../../sources/file/csv';
 import { isIdxLabels, parseIdxLabels, readPlain } from '../../sources/file/idx';
+import { nearest } from '../../schema/suggest';
 
 /** By row of the test file, from 0; 1 = anomalous. */
 export type RecordLabels = ReadonlyMap<number, 0 | 1>;
@@ -33,4 +34,22 @@ export async function readRecordLabels(path: string, series: string): Promise<Ma
     labels.set(Number(index), Number(label) === 1 ? 1 : 0);
   }
   return all;
+}
+
+export interface UnusedLabels {
+  /** The series that they name; empty for a file of several series that has no column `series`. */
+  series: string;
+  labels: number;
+  /** A series of the evaluation with a similar name. */
+  nearestSeries: string | undefined;
+}
+
+/** The labels of series that are not evaluated. */
+export function unusedLabels(
+  labels: ReadonlyMap<string, RecordLabels>,
+  evaluated: readonly string[],
+): UnusedLabels[] {
+  return [...labels]
+    .filter(([series]) => !evaluated.includes(series))
+    .map(([series, { size }]) => ({ series, labels: size, nearestSeries: nearest(series, evaluated) }));
 }

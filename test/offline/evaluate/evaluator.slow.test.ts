@@ -474,6 +474,12 @@ test('a fault in the history that a label names is not learned, and the report n
   const found = ({ flags }: typeof labelled) => flags.slice(200, 230).filter((flag) => flag === 1).length;
   expect(found(labelled)).toBeGreaterThan(found(unlabelled) + 10);
   expect([unlabelled, labelled].map(({ training }) => training.excludedRecords)).toEqual([0, 31]);
+  expect(labelled.warnings).toEqual([]);
+  const late = await file('late.csv', `start,end\n${at(1300)},${at(1330)}\n${at(9000)},${at(9100)}\n`);
+  expect((await run({ 'training.labels.file': late })).warnings).toEqual([
+    'labels of training.labels.file have no effect (1), as no record of the training lies in their time: ' +
+      `the first is from ${at(9000)} to ${at(9100)}`,
+  ]);
   const [first] = unlabelled.training.tails.block.stretches;
   expect(new Date(first!.from) >= new Date(at(1300)) && new Date(first!.to) <= new Date(at(1340))).toBe(true);
 }, 120_000);

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { readRecordLabels } from '../../../src/offline/evaluate/record-labels';
+import { readRecordLabels, unusedLabels } from '../../../src/offline/evaluate/record-labels';
 
 let folder: string;
 beforeAll(async () => {
@@ -36,4 +36,14 @@ test('with a column for the series there may be several', async () => {
 
 test.each(['0,2', '-1,0', 'x,1', '0.5,1', '1,'])('%s names the file and the line', async (row) => {
   await expect(read(`index,label\n3,0\n${row}\n`)).rejects.toThrow(/labels\.csv:3: index must be/);
+});
+
+test('labels of a series that is not evaluated are found, with the series that was meant', async () => {
+  const labels = await read('series,index,label\npump-1,0,0\npmp-2,0,1\npmp-2,1,1\nwheel,4,1\n');
+  expect(unusedLabels(labels, ['pump-1', 'pump-2'])).toEqual([
+    { series: 'pmp-2', labels: 2, nearestSeries: 'pump-2' },
+    { series: 'wheel', labels: 1, nearestSeries: undefined },
+  ]);
+  const unnamed = await readRecordLabels(join(folder, 'labels.csv'), '');
+  expect(unusedLabels(unnamed, ['pump-1', 'pmp-2', 'wheel'])).toEqual([]);
 });
