@@ -36,6 +36,8 @@ export interface AnomalyEvent {
   peakSurprise: number;
   /** Event time of the most surprising record, Unix ms. */
   peakAt: number;
+  /** Of images of a folder: the file of the most surprising one, within the folder. */
+  peakFile?: string;
   threshold: number;
   /** The channels that ranked highest over the records first, each at its most unusual record. */
   contributions: readonly EventContribution[];

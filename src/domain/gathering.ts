@@ -76,6 +76,7 @@ export function extend(gathering: Gathering, detection: Detection): void {
   if (detection.surprise <= event.peakSurprise) return;
   event.peakSurprise = detection.surprise;
   event.peakAt = detection.timestamp;
+  if (detection.origin.file !== undefined) event.peakFile = detection.origin.file;
 }
 
 /** A copy of the event, which later records do not change. */

@@ -44,6 +44,7 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
     start: new Date(event.start).toISOString(),
     ...(event.kind === 'silent' && { kind: event.kind }),
     ...(event.keys && { devices: event.keys.join(', ') }),
+    ...(event.peakFile !== undefined && { file: event.peakFile }),
     ...(event.status !== 'open' && {
       end: new Date(event.end).toISOString(),
       ...(event.kind === 'anomaly' && { records: event.anomalousRecords }),
@@ -105,7 +106,9 @@ function moreDevices(keys: readonly string[]): string {
 
 const timeOf = (at: number): string => new Date(at).toISOString().slice(11, 19);
 
-const nameOf = ({ detector, key }: AnomalyEvent): string => cut(`${detector}/${textValue(key)}`, nameColumns);
+/** Images of a folder have one key, but each its own file. */
+const nameOf = ({ detector, key, peakFile = key }: AnomalyEvent): string =>
+  cut(`${detector}/${textValue(peakFile)}`, nameColumns);
 
 /** The first of the texts that fits into a line; the last one is cut. */
 function fit(texts: readonly string[]): string {

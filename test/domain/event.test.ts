@@ -682,3 +682,16 @@ describe('the most surprising open events', () => {
     expect(tracker.openEvents(0)).toEqual([]);
   });
 });
+
+test('an event of images has the file of the most surprising one', () => {
+  const tracker = createEventTracker(policy);
+  const ofFile = (at: number, surprise: number, file: string): Detection => ({
+    ...detection(at, surprise),
+    origin: { topic: 't', partition: 0, offset: String(at), file },
+  });
+  tracker.observe(ofFile(1000, 4, 'a.png'));
+  expect(tracker.observe(ofFile(2000, 5, 'b.png'))).toMatchObject([{ peakFile: 'b.png' }]);
+  tracker.observe(ofFile(3000, 4.5, 'c.png'));
+  expect(tracker.observe(ofFile(4000, 0, 'd.png'))).toEqual([]);
+  expect(tracker.observe(ofFile(5000, 0, 'e.png'))).toMatchObject([{ status: 'closed', peakFile: 'b.png' }]);
+});

@@ -43,6 +43,7 @@ test('from good pictures to a detector: it learns, each bad part is an event wit
     for (const at of bad) {
       const event = found.find((one) => one.event.start <= at && at <= one.event.end);
       expect(event?.picture?.jpeg.length).toBeGreaterThan(1000);
+      expect(event?.event.peakFile).toMatch(/^\d{4}\.png$/);
     }
     expect(found.length).toBeLessThan(bad.length + 5);
 
@@ -60,6 +61,6 @@ test('from good pictures to a detector: it learns, each bad part is an event wit
 }, 900_000);
 
 interface StoredEvent {
-  event: { start: number; end: number };
+  event: { start: number; end: number; peakFile?: string };
   picture?: { jpeg: string };
 }

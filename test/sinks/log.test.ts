@@ -264,3 +264,10 @@ describe('the text of an event', () => {
     expect(await textOf({ status: 'closed', closedBy, end: 12_500 })).toBe(`00:00:12 plant/pump-3 ${text}`);
   });
 });
+
+test('an event of an image is called after its file, whose name may be anything', async () => {
+  const { sink, lines } = createSink();
+  await sink.write({ ...nothing, events: [createEvent({ peakFile: 'left/scratch 3\n.png' })] });
+  expect(lines[0]!.fields['file']).toBe('left/scratch 3\n.png');
+  expect(lines[0]!.text).toContain(' plant/"left/scratch 3\\n.png" flow 1.23');
+});

@@ -23,7 +23,8 @@ export function formatExplanation(detection: Detection): string {
   ]);
   return [
     `detector ${detection.detector}, model version ${detection.modelVersion}`,
-    `key ${printable(detection.key)}, ${new Date(detection.timestamp).toISOString()}, record ${origin.offset} of ${origin.topic}`,
+    `key ${printable(detection.key)}, ${new Date(detection.timestamp).toISOString()}, record ${origin.offset} of ${origin.topic}` +
+      (origin.file === undefined ? '' : ` (${printable(origin.file)})`),
     '',
     `surprise ${surprise.toFixed(2)} (${describeRarity(surprise)}), ` +
       (detection.anomalous ? 'anomalous' : 'normal') +

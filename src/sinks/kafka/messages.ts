@@ -15,7 +15,12 @@ export function encodeDetection(detection: Detection): Message {
     timestampMs: timestamp,
     ...rest,
     // The offset is text: JSON readers lose numbers above 2^53.
-    source: { topic: origin.topic, partition: origin.partition, offset: origin.offset },
+    source: {
+      topic: origin.topic,
+      partition: origin.partition,
+      offset: origin.offset,
+      ...(origin.file !== undefined && { file: origin.file }),
+    },
   };
   return { key, value: JSON.stringify(value), headers: { type: 'detection', detector } };
 }

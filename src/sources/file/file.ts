@@ -185,8 +185,10 @@ async function* readMessages(
   });
   if (await holdsImages(topic)) {
     index = skip;
-    for await (const { key, bytes } of readRecordedImages(topic, settings.columns.folders, skip, end))
-      yield messageOf(Buffer.from(key), bytes, index++ * imageTickMs);
+    for await (const { key, bytes, file } of readRecordedImages(topic, settings.columns.folders, skip, end)) {
+      const message = messageOf(Buffer.from(key), bytes, index++ * imageTickMs);
+      yield { ...message, origin: { ...message.origin, ...(file !== undefined && { file }) } };
+    }
     return;
   }
   const { columns, timestampFormat, timeZone } = settings;

@@ -71,7 +71,7 @@ export async function countRecordedImages(path: string, folders: readonly string
 /**
  * The images from `first` to `end`. The key is the name of the file or folder without its ending: images have no device of their own.
  * @param folders names of the conditions that the folders within stand for, the uppermost first
- * @returns the bytes of each image; with such conditions JSON with `image`, in base64, and `conditions`
+ * @returns the bytes of each image, and the path of its file within a folder; with such conditions JSON with `image`, in base64, and `conditions`
  * @throws Error naming the file that cannot be read, or the folder without images
  */
 export async function* readRecordedImages(
@@ -79,7 +79,7 @@ export async function* readRecordedImages(
   folders: readonly string[] = [],
   first = 0,
   end = Infinity,
-): AsyncGenerator<{ key: string; bytes: Buffer }> {
+): AsyncGenerator<{ key: string; bytes: Buffer; file?: string }> {
   const key = basename(path).replace(/[.-]idx3(-ubyte)?(\.gz)?$/, '');
   if (isIdxPath(path)) {
     for (const bytes of (await readIdxImages(path)).images.slice(first, end)) yield { key, bytes };
@@ -87,10 +87,10 @@ export async function* readRecordedImages(
   }
   for (const name of (await imagePaths(path, folders.length > 0)).slice(first, end)) {
     const bytes = await readFile(join(path, name));
-    if (folders.length === 0) yield { key, bytes };
+    if (folders.length === 0) yield { key, bytes, file: name };
     else {
       const record = { image: bytes.toString('base64'), conditions: conditionsOf(name, folders) };
-      yield { key, bytes: Buffer.from(JSON.stringify(record)) };
+      yield { key, bytes: Buffer.from(JSON.stringify(record)), file: name };
     }
   }
 }

@@ -94,6 +94,7 @@ const eventProperties: Record<string, Schema> = {
   anomalousRecords: numberOf('Number of anomalous records'),
   peakSurprise: numberOf('Largest surprise, −log10 of a p-value'),
   peakAt: timeOf('Event time of that record'),
+  peakFile: textOf('Of images of a folder, the file of that image within the folder'),
   threshold: numberOf('Surprise from which records were anomalous'),
   contributions: listOf(contribution),
   limits: listOf(limit),
@@ -106,7 +107,7 @@ const eventProperties: Record<string, Schema> = {
   muted: flagOf('It was not sent to sinks for people'),
   staleSince: timeOf('It is open, but its process has died, and no other one follows it'),
 };
-const optionalOfEvent = ['keys', 'closedBy', 'nearestNormal', 'label', 'muted', 'staleSince'];
+const optionalOfEvent = ['keys', 'closedBy', 'peakFile', 'nearestNormal', 'label', 'muted', 'staleSince'];
 
 const columns = {
   timestamps: listOf(timeOf('Event time')),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createFileHistory, defaultColumns } from '../../../src/sources/file/file';
 import { imagePaths } from '../../../src/sources/file/image-files';
+import type { Message } from '../../../src/sources/source';
 
 let folder: string;
 beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'vaemon-folders-'))));
@@ -16,16 +17,18 @@ async function write(...names: string[]): Promise<void> {
   }
 }
 
-async function messages(folders?: string[]) {
-  const read = createFileHistory(
+async function read(folders?: string[]) {
+  const readHistory = createFileHistory(
     { path: folder, columns: { ...defaultColumns, ...(folders && { folders }) } },
     Infinity,
   );
-  const values: string[] = [];
-  for await (const batch of read({ from: undefined, to: undefined, maxRecords: 1000 }))
-    values.push(...batch.map(({ value }) => value!.toString()));
-  return values;
+  const all: Message[] = [];
+  for await (const batch of readHistory({ from: undefined, to: undefined, maxRecords: 1000 }))
+    all.push(...batch);
+  return all;
 }
+
+const messages = async (folders?: string[]) => (await read(folders)).map(({ value }) => value!.toString());
 
 test('images of folders a day come day by day; other files and hidden folders do not', async () => {
   await write(
@@ -84,3 +87,15 @@ test('a folder without images is named', async () => {
   await write('notes.txt');
   await expect(imagePaths(folder, false)).rejects.toThrow(`${folder} is a folder without PNG and JPEG files`);
 });
+
+test.each([[undefined], [['product']]])(
+  'an image has its file within the folder, also where folders are %j',
+  async (folders) => {
+    await write('bolt/a.png', 'bolt/b.png');
+    const origins = (await read(folders)).map(({ origin }) => origin);
+    expect(origins).toMatchObject([
+      { topic: folder, offset: '0', file: join('bolt', 'a.png') },
+      { topic: folder, offset: '1', file: join('bolt', 'b.png') },
+    ]);
+  },
+);

@@ -175,6 +175,7 @@ function describe(event) {
     [event.status === 'open' ? 'So far' : 'To', [time(event.end), ` (${duration(event.end - event.start)})`]],
     ['Records', isSilent ? undefined : `${event.anomalousRecords.toLocaleString('en')} anomalous`],
     ['Peak surprise', `${number(event.peakSurprise)} (threshold ${number(event.threshold)})`],
+    ['Image', event.peakFile],
     ['Model', event.modelVersion],
   ]);
 }
