@@ -2,7 +2,7 @@
 import { createMemories } from '../src/calibration/memory';
 import { createWindowBatch, type WindowBatch, type WindowShape } from '../src/domain/window';
 import type { DeviceMemory } from '../src/scoring/memory';
-import type { RawScores } from '../src/scoring/assess';
+import type { RawScores } from '../src/scoring/assessor';
 import { rowOf, type Detector, type MemoryOf, type Scores } from '../src/scoring/detector';
 
 const nothing: RawScores = {

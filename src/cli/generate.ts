@@ -1,6 +1,7 @@
 /** `vaemon generate`: synthetic windows as CSV, or synthetic images as one PNG. */
 import { writeFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option } from 'commander';
+import { modelImage } from '../domain/tiles';
 import { formatWindows, generate } from '../offline/generate/generate';
 import { encodeGrid } from '../offline/generate/image-grid';
 import type { Register } from './context';
@@ -44,7 +45,7 @@ export const register: Register = (program, context) => {
         const windows = generate(state, model, { count, conditions, timestamp, temperature, seed });
         if (state.image !== undefined) {
           if (out === undefined) throw new Error('images are written to a file: --out samples.png');
-          await writeFile(out, await encodeGrid(windows, state.image));
+          await writeFile(out, await encodeGrid(windows, modelImage(state.image)));
         } else if (out !== undefined) await writeFile(out, formatWindows(windows, state));
         else context.stdout.write(formatWindows(windows, state));
       }),

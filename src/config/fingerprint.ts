@@ -1,6 +1,7 @@
 /** Fingerprints of settings: data stored under one fingerprint is not read under another. */
 import { createHash } from 'node:crypto';
 import { imageOf } from '../domain/record';
+import { modelImage } from '../domain/tiles';
 import { chooseFeatures } from '../models/features';
 import type { DetectorSettings } from './settings';
 
@@ -25,7 +26,7 @@ export function settingsFingerprint({
   events,
 }: DetectorSettings): string {
   const image = imageOf(record);
-  const features = chooseFeatures(model.features, image);
+  const features = chooseFeatures(model.features, image && modelImage(image));
   const relevant = {
     channels: record.channels,
     // Settings that change the pixels. Absent for sensors, so that their models stay usable.
@@ -78,6 +79,10 @@ function fingerprintOf(relevant: object): string {
 }
 
 /** Settings of images that are absent by default, so that older versions and state stay usable. */
-function unlessDefault({ bits, normalise }: DetectorSettings['record']['image']) {
-  return { bits: bits || undefined, normalise: normalise === 'none' ? undefined : normalise };
+function unlessDefault({ bits, normalise, tile }: DetectorSettings['record']['image']) {
+  return {
+    bits: bits || undefined,
+    normalise: normalise === 'none' ? undefined : normalise,
+    tile: tile || undefined,
+  };
 }

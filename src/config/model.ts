@@ -1,6 +1,7 @@
 /** `model`: which autoencoder, and its options. Each option and its rules stand in the file of a model (src/models). */
 import { imageBytes } from '../domain/image';
 import { imageOf, type RecordSchema } from '../domain/record';
+import { modelImage } from '../domain/tiles';
 import type { AnyModelFamily } from '../models/model';
 import { sharedOptions, sharedRules, type ExampleSize, type OptionRule } from '../models/options';
 import { zoo, type ModelKind, type OwnOptionKeys } from '../models/zoo';
@@ -61,11 +62,11 @@ function foreignOption(option: keyof typeof ownOptions): ModelRule {
 function sizeOf({ record, window }: ModelSettings): ExampleSize {
   const image = imageOf(record);
   if (image !== undefined) {
-    const { width, height, colour } = image;
-    const dim = imageBytes(image);
+    const { width, height, colour } = modelImage(image);
+    const dim = imageBytes({ width, height, colour });
     return {
       dim,
-      names: 'the numbers of an image',
+      names: `the numbers of ${image.tile ? 'a tile' : 'an image'}`,
       product: `${width} × ${height} pixels in ${colour} = ${dim}`,
     };
   }

@@ -4,6 +4,8 @@ export interface ImageShape {
   width: number;
   height: number;
   colour: 'grey' | 'rgb';
+  /** Side of the squares that a model reads one by one, in pixels (tiles.ts); 0 or absent = it reads the whole image. */
+  tile?: number;
 }
 
 /** The format of images in messages, and how they are scaled to the shape of the detector. */

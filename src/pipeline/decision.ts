@@ -8,7 +8,7 @@ import type { ExplanationRule } from '../domain/explanations';
 import type { Values } from '../domain/record';
 import type { SilenceRules } from '../domain/silent-devices';
 import type { CheckLimits, LimitViolation } from '../domain/signal';
-import type { RawScores } from '../scoring/assess';
+import type { RawScores } from '../scoring/assessor';
 import type { DetectionPower } from '../scoring/detection-power';
 import type { Past } from '../past/past';
 import type { Detector, MemoryOf, Scores } from '../scoring/detector';

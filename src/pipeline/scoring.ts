@@ -1,5 +1,5 @@
 /** A decoded batch to its outcome, chunk by chunk: windows, scores, detections. One chunk is filled while another is scored. */
-import type { RawScores } from '../scoring/assess';
+import type { RawScores } from '../scoring/assessor';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { DecodedBatch } from '../codecs/codec';
 import type { Sink } from '../sinks/sink';

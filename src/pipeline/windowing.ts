@@ -15,11 +15,8 @@ import { toDeadLetter, type Outcome } from './outcome';
 /** Most records of a chunk. A larger batch is scored in several chunks. */
 const maxChunkRecords = 1024;
 
-/** Most values of the windows of a chunk, of which two exist at a time: chunks of large images are small. */
+/** Most values of the windows of a chunk, of which two exist at a time, unless one has more: chunks of large images are small. */
 const maxChunkValues = 4_000_000;
-
-/** Fewest records of a chunk, however large its windows are. */
-const minChunkRecords = 16;
 
 /** Records to decide on, in columns. */
 export type Chunk = ReturnType<typeof createChunk>;
@@ -63,7 +60,7 @@ export interface DecodedMessages extends DecodedBatch {
 /** Records of a chunk of windows of this shape. */
 export function chunkRecords({ length, channels }: WindowShape): number {
   const fitting = Math.floor(maxChunkValues / (length * channels));
-  return Math.max(minChunkRecords, Math.min(maxChunkRecords, fitting));
+  return Math.max(1, Math.min(maxChunkRecords, fitting));
 }
 
 /**

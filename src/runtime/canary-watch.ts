@@ -20,6 +20,7 @@ import {
 } from '../scoring/detection-power';
 import type { PartitionState } from '../state/partition';
 import { createRandom } from '../tensor';
+import { tileCount } from '../domain/tiles';
 
 /** A stretch costs some milliseconds of the processor for a small model, so that this is much less than 1 %. */
 const usualIntervalMs = 60_000;
@@ -85,7 +86,8 @@ export function createCanaryWatch({
     if (following?.partition === partition) follow(following, decoded);
     if (following !== undefined && now() - following.heardAt > patienceMs) following = undefined;
     if (following !== undefined || running !== undefined || stopping.signal.aborted) return;
-    if (now() - startedAt < intervalMs) return;
+    // Each tile of an image costs as much as an image.
+    if (now() - startedAt < intervalMs * tileCount(active.detector.state.image)) return;
     if (active.detector.shape.pixels === true) judgeImage(decoded, active);
     else following = begin(decoded, partition, active);
   }

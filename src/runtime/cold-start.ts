@@ -5,6 +5,7 @@
 import type { DetectorSettings } from '../config/settings';
 import { imageBytes } from '../domain/image';
 import { imageOf } from '../domain/record';
+import { modelImage } from '../domain/tiles';
 import { TrainingError } from '../errors';
 import type { ModelSpec } from '../models/model';
 import type { Dataset } from '../training/dataset';
@@ -33,7 +34,7 @@ export function isColdStart(
 export function coldStartSettings(settings: DetectorSettings): DetectorSettings {
   const { record, window, model, training, calibration } = settings;
   const image = imageOf(record);
-  const dim = image === undefined ? record.channels.length * window.length : imageBytes(image);
+  const dim = image === undefined ? record.channels.length * window.length : imageBytes(modelImage(image));
   return {
     ...settings,
     record: {

@@ -6,6 +6,7 @@ import { checkColdStart, coldStartSettings } from './cold-start';
 import type { Engines } from './engines';
 import { HistoryAccount, type HistorySummary } from './history-account';
 import { imageOf, type TimeConditionSpec } from '../domain/record';
+import { modelImage } from '../domain/tiles';
 import { createWindowBatch } from '../domain/window';
 import { LeaseError, TrainingError } from '../errors';
 import { chooseFeatures } from '../models/features';
@@ -135,7 +136,8 @@ function featuresOf(
   { model: given, record }: Pick<DetectorSettings, 'model' | 'record'>,
   path: string | undefined,
 ): Pick<TrainingOptions, 'model' | 'backbone'> & { featuresProblem?: string } {
-  const model = { ...given, features: chooseFeatures(given.features, imageOf(record)) };
+  const image = imageOf(record);
+  const model = { ...given, features: chooseFeatures(given.features, image && modelImage(image)) };
   if (model.features !== 'backbone') return { model };
   try {
     return { model, backbone: readBackbone(path) };

@@ -1,49 +1,18 @@
 /** Windows to raw scores: encode, run the model, impute, and add the statistic that no model computes. */
 import { createConditionEncoder, type CategoryTable } from '../domain/condition';
-import type { ImageShape } from '../domain/image';
-import { createScaler, type Scaler } from '../domain/scaler';
+import { createScaler } from '../domain/scaler';
 import { createCounts } from '../domain/signal';
-import { completeWindow, type EncodedWindows, type WindowBatch, type WindowShape } from '../domain/window';
+import { completeWindow, type EncodedWindows, type WindowBatch } from '../domain/window';
 import { createLinear } from '../models/linear';
 import type { Model } from '../models/model';
-import { createChannelMap, type ChannelMap } from './contributions';
-import { createWindowEncoder, type WindowEncoder } from './encode';
-import { createTfjsEngine, type OpenEngine, type Outputs, type ScoringEngine } from './engine';
+import type { Assessor } from './assessor';
+import { createChannelMap } from './contributions';
+import { createWindowEncoder } from './encode';
+import { createTfjsEngine, type OpenEngine, type Outputs } from './engine';
 import { createImputation } from './impute';
 import { outputNames, outputStatistics } from './outputs';
+import { createTiledAssessor } from './tiled-assessor';
 import { shapeOf, type LearnedState } from './version-state';
-
-/** Scores of a batch of windows, not calibrated. */
-export interface RawScores {
-  /** By name, larger = more anomalous, in nats. Shape [count]. */
-  statistics: Readonly<Record<string, ArrayLike<number>>>;
-  /** What each channel adds to the reconstruction statistic. Shape [count, channels]. */
-  contributions: Float32Array;
-  /** Mean error of each channel over the window, or of each region, scaled. Shape [count, channels]. */
-  meanErrors: Float32Array;
-  /** Mean of p(x|z) for the newest record, or over a region of an image, scaled. Shape [count, channels]. */
-  expected: Float32Array;
-  /** Deviations of the newest record from the linear sibling, scaled. Shape [count, channels]; empty for images. */
-  deviations: Float32Array;
-  /** What each value of an image adds to the reconstruction, in nats. Shape [count, values]; empty for windows. */
-  deviance: Float32Array;
-  /** Mean of p(x|z) for each value of an image, scaled. Shape [count, values]; empty for windows. */
-  expectedValues: Float32Array;
-  /** Categories that training has not seen. */
-  unknownConditions: number;
-}
-
-export interface Assessor {
-  readonly shape: WindowShape;
-  readonly scaler: Scaler;
-  readonly channelMap: ChannelMap;
-  /** Undefined for windows. */
-  readonly image: ImageShape | undefined;
-  readonly encoder: WindowEncoder;
-  readonly engine: ScoringEngine;
-  /** One batch at a time. */
-  assess(batch: WindowBatch): Promise<RawScores>;
-}
 
 /** @param openEngine the engine that scores; tfjs by default */
 export function createAssessor(
@@ -52,8 +21,12 @@ export function createAssessor(
   table: CategoryTable,
   openEngine: OpenEngine = createTfjsEngine,
 ): Assessor {
-  const shape = shapeOf(state);
   const { image } = state;
+  if (image?.tile)
+    return createTiledAssessor({ ...state, image }, (ofTiles) =>
+      createAssessor(ofTiles, model, table, openEngine),
+    );
+  const shape = shapeOf(state);
   const scaler = createScaler(state.scaler);
   const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
   const channelMap = createChannelMap(state);

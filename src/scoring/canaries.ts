@@ -62,20 +62,23 @@ export async function findFaults(
       powers.push({ within, stretches: 0, alarming: 1, faults: [] });
       continue;
     }
-    const canaries = plant(detector, stretch, random).map((planted) => ({
-      ...planted,
-      run: judge.begin(stretch, planted.values, from, memory),
-    }));
-    // Record by record, so that a canary that is found costs no more.
-    for (let to = from + 1; to <= stretch.timestamps.length; to++) {
-      for (const { run } of canaries) await judge.enter(run, to);
-      await judge.flush();
+    const faults: FaultPower[] = [];
+    for (const group of inGroups(plant(detector, stretch, random), stretch.values.length)) {
+      const canaries = group.map((planted) => ({
+        ...planted,
+        run: judge.begin(stretch, planted.values, from, memory),
+      }));
+      // Record by record, so that a canary that is found costs no more.
+      for (let to = from + 1; to <= stretch.timestamps.length; to++) {
+        for (const { run } of canaries) await judge.enter(run, to);
+        await judge.flush();
+      }
+      if (isAborted()) return undefined;
+      for (const { kind, size, unit, run } of canaries) {
+        const found = within.map((records) => (run.foundAt < records ? 1 : 0));
+        faults.push({ kind, size, unit, canaries: 1, found });
+      }
     }
-    if (isAborted()) return undefined;
-    const faults = canaries.map(({ kind, size, unit, run }): FaultPower => {
-      const found = within.map((records) => (run.foundAt < records ? 1 : 0));
-      return { kind, size, unit, canaries: 1, found };
-    });
     powers.push({ within, stretches: 1, alarming: 0, faults });
   }
   const power = mergePower(powers);
@@ -90,24 +93,49 @@ interface Planted {
   values: Values;
 }
 
+/** Values of the windows that are scored at once, and of canaries at a time, unless one has more: bounds memory. */
+const mostValues = 4_000_000;
+
+/** @param size values of a canary */
+function* inGroups(planted: Iterable<Planted>, size: number): Generator<Planted[]> {
+  let group: Planted[] = [];
+  for (const one of planted) {
+    group.push(one);
+    if ((group.length + 1) * size <= mostValues) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
+
 /** One canary of each kind and size. */
-function plant({ state, shape }: Detector, { values, from }: CanaryStretch, random: Random): Planted[] {
+function* plant(
+  { state, shape }: Detector,
+  { values, from }: CanaryStretch,
+  random: Random,
+): Generator<Planted> {
   const { image, channels, counters, scaler } = state;
   const width = shape.channels;
-  const planted: Planted[] = [];
-  const add = (kind: FaultKind, size: number, unit: string, first: number, faulty: Values | undefined) => {
+  function* plantOne(
+    kind: FaultKind,
+    size: number,
+    unit: string,
+    first: number,
+    faulty: Values | undefined,
+  ): Generator<Planted> {
     if (faulty === undefined) return;
     const all = values.slice();
     all.set(faulty, first * width);
-    planted.push({ kind, size, unit, values: all });
-  };
+    yield { kind, size, unit, values: all };
+  }
   if (image !== undefined) {
     const pixels = values.subarray(from * width, (from + 1) * width) as Uint8Array;
     for (const kind of Object.keys(imageFaults) as ImageFault[]) {
       const { sizes, unit } = imageFaults[kind];
-      for (const size of sizes) add(kind, size, unit, from, putImageFault(kind, size, pixels, image, random));
+      for (const size of sizes)
+        yield* plantOne(kind, size, unit, from, putImageFault(kind, size, pixels, image, random));
     }
-    return planted;
+    return;
   }
   // The scale of a counter is that of its rate.
   const known = channels.flatMap((name, j) =>
@@ -118,9 +146,9 @@ function plant({ state, shape }: Detector, { values, from }: CanaryStretch, rand
   const site = { values: values.subarray(first * width), width, from: from - first };
   for (const kind of Object.keys(recordFaults) as RecordFault[]) {
     const { sizes, unit } = recordFaults[kind];
-    for (const size of sizes) add(kind, size, unit, first, putFault(kind, size, site, scales, random));
+    for (const size of sizes)
+      yield* plantOne(kind, size, unit, first, putFault(kind, size, site, scales, random));
   }
-  return planted;
 }
 
 /** A run of the detector over a stretch. */
@@ -140,7 +168,8 @@ interface Run {
 /** Scores the records of stretches as the daemon does. */
 function createJudge(detector: Detector, threshold: number, time: TimeRules, isAborted: () => boolean) {
   const { shape } = detector;
-  const batch = detector.createBatch(engineRows);
+  const fitting = Math.floor(mostValues / (shape.length * shape.channels));
+  const batch = detector.createBatch(Math.max(1, Math.min(engineRows, fitting)));
   /** Of each window of the batch. */
   let judged: { run: Run; row: number }[] = [];
 
@@ -167,7 +196,7 @@ function createJudge(detector: Detector, threshold: number, time: TimeRules, isA
       run.windows.copy(key, batch);
       run.memory.recall(batch, batch.count - 1);
       judged.push({ run, row });
-      if (batch.count === engineRows) await flush();
+      if (batch.count === batch.capacity) await flush();
       if (isAborted()) return;
     }
   }

@@ -8,13 +8,14 @@ import type { Values } from '../domain/record';
 import { completeWindow, type WindowBatch, type WindowShape } from '../domain/window';
 import type { OddImage } from '../domain/witnessed-record';
 import { disposeModel, type Model } from '../models/model';
-import { createAssessor, type RawScores } from './assess';
+import { createAssessor } from './assess';
+import type { RawScores } from './assessor';
 import { createChannelStatistic } from './channels';
 import type { OpenEngine } from './engine';
-import { createExplainer, createImageExplainer, offDimensions } from './explain';
+import { createExplainer, createImageExplainer, offDimensions, type NearestImage } from './explain';
 import { createGroupReader } from './group';
 import { createMemoryFactory, type DeviceMemories, type DeviceMemory } from './memory';
-import { describeRegions, isInside } from './odd-regions';
+import { describeRegions, isInside, within } from './odd-regions';
 import { paintHeat } from './heat-map';
 import { createOddness, type Heat, type OddRegion } from './oddness';
 import { createRanking } from './ranking';
@@ -116,7 +117,7 @@ export function createDetector(
   openEngine?: OpenEngine,
 ): Detector {
   const assessor = createAssessor(state, model, table, openEngine);
-  const { shape, scaler, encoder, engine, channelMap } = assessor;
+  const { shape, scaler, encoder, engine, channelMap, tiles } = assessor;
   const createMemories = createMemoryFactory(state, scaler);
   const channel = createChannelStatistic(state.channelCalibrations);
   const scale = createSurpriseScale(state.calibration);
@@ -124,7 +125,7 @@ export function createDetector(
   const rank = createRanking(state, assessor, channel);
   const { image, oddness: oddnessState } = state;
   const oddness = image && createOddness(image, oddnessState);
-  const findNearestImage = createImageExplainer({ model, encoder, shape });
+  const findNearestImage = createImageExplainer({ model, encoder, shape: tiles?.shape ?? shape });
   const findNearestNormal = createExplainer({
     model,
     encoder,
@@ -241,11 +242,21 @@ export function createDetector(
     return describeRegions(regionsOf(raw, window), image, values, scaler);
   }
 
+  /** Of an image, or of the tile that its oddest region lies in. */
+  function nearestOf(batch: WindowBatch, window: number, regions: readonly OddRegion[]): NearestImage {
+    if (tiles === undefined) return findNearestImage(batch, window, isInside(regions, image!));
+    const { batch: single, tile } = tiles.around(batch, window, regions[0]!.box);
+    return findNearestImage(single, 0, isInside(within(regions, tile), tiles.image));
+  }
+
   function explainImage(batch: WindowBatch, raw: RawScores, window: number): ReturnType<Scores['explain']> {
     const regions = regionsOf(raw, window);
-    const { latent, ...nearest } = findNearestImage(batch, window, isInside(regions, image!));
+    const { latent, ...nearest } = nearestOf(batch, window, regions);
     const values = { actual: valuesOf(batch.values, window), ...nearest };
-    const contributions = describeRegions(regions, image!, values, scaler);
+    // Of an image with tiles one tile is compared with its nearest normal; its regions are as they were scored.
+    const contributions = tiles
+      ? contributionsOf(batch, raw, window)
+      : describeRegions(regions, image!, values, scaler);
     return {
       contributions,
       nearestNormal: {
@@ -320,7 +331,12 @@ export function createDetector(
     shape,
     engine: engine.name,
     createBatch: (capacity, mayDefer) =>
-      createVersionBatch(state, capacity, encoder.createBuffers(capacity, engine.onThread), mayDefer),
+      createVersionBatch(
+        state,
+        capacity,
+        tiles ? undefined : encoder.createBuffers(capacity, engine.onThread),
+        mayDefer,
+      ),
     assess: (batch) => assessor.assess(batch),
     applyCalibration,
     score: async (batch, memoryOf) => applyCalibration(batch, await assessor.assess(batch), memoryOf),

@@ -7,7 +7,7 @@ import { createWindowBatch, type WindowBatch } from '../domain/window';
 import type { Model } from '../models/model';
 import { createRandom, scoped, tf } from '../tensor';
 import { createWindowEncoder, toExamples } from './encode';
-import { shapeOf, type LearnedState } from './version-state';
+import { modelState, shapeOf, type LearnedState } from './version-state';
 
 export interface GenerateOptions {
   count: number;
@@ -21,7 +21,8 @@ export interface GenerateOptions {
 }
 
 /**
- * Windows in the channels' own units, shape [count, length, channels]; or images in bytes, [count, height, width, colours].
+ * Windows in the channels' own units, shape [count, length, channels]; or images, or tiles of images, in bytes,
+ * [count, height, width, colours].
  * @throws DecodeError if a condition is missing, has the wrong type or is not known to the model
  */
 export function generateWindows(
@@ -31,7 +32,7 @@ export function generateWindows(
   { count, conditions, timestamp, temperature, seed }: GenerateOptions,
 ): Float64Array {
   checkCategories(state.conditions, conditions);
-  const shape = shapeOf(state);
+  const shape = shapeOf(modelState(state));
   const scaler = createScaler(state.scaler);
   const encoder = createWindowEncoder(shape, scaler, createConditionEncoder(state.conditions, table));
   const batch = createWindowBatch(shape, 1);
@@ -72,12 +73,16 @@ function checkCategories(
 
 const listed = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
 
-/** The codes of the windows of a batch: posterior means, all levels side by side. Shape [count, sum of latentDims]. */
+/**
+ * The codes of the windows of a batch: posterior means, all levels side by side. Shape [count, sum of latentDims].
+ * @throws Error if the model reads tiles: an image then has no code
+ */
 export function createLatentEncoder(
   state: LearnedState,
   model: Model,
   table: CategoryTable,
 ): (batch: WindowBatch) => Float32Array {
+  if (state.image?.tile) throw new Error('an image with tiles (record.image.tile) has no code of its own');
   const encoder = createWindowEncoder(
     shapeOf(state),
     createScaler(state.scaler),

@@ -6,7 +6,7 @@ import type { CategoryTable } from '../domain/condition';
 import { givenConditions } from '../domain/record';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
 import { ModelVersionError } from '../errors';
-import type { RawScores } from './assess';
+import type { RawScores } from './assessor';
 import { rowOf, type Detector, type Scores } from './detector';
 
 export interface Golden {

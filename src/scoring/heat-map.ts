@@ -62,12 +62,29 @@ export function paintHeatMap(
   return bytes;
 }
 
+/** Longest side that is drawn: of a larger image every n-th pixel of each row and column. */
+const longestSide = 1280;
+
 /** @param bytes of the image, shape [height, width, colours] */
 export function paintHeat(bytes: Values, image: ImageShape, { ofPixels, high, regions }: Heat): DrawnImage {
-  const { width, height } = image;
-  const brightness = Float64Array.from(bytes, (byte) => byte / 255);
-  // Usual places stay dark.
-  const heat = ofPixels.map((oddness) => oddness - 1);
-  const shape = { width, height, colours: colourChannels(image) };
-  return { width, height, pixels: paintHeatMap(brightness, heat, shape, high && high - 1, regions) };
+  const step = Math.ceil(Math.max(image.width, image.height) / longestSide);
+  const [width, height] = [Math.ceil(image.width / step), Math.ceil(image.height / step)];
+  const colours = colourChannels(image);
+  const brightness = new Float64Array(width * height * colours);
+  const heat = new Float32Array(width * height);
+  for (let y = 0, pixel = 0; y < height; y++)
+    for (let x = 0; x < width; x++, pixel++) {
+      const from = y * step * image.width + x * step;
+      // Usual places stay dark.
+      heat[pixel] = ofPixels[from]! - 1;
+      for (let colour = 0; colour < colours; colour++)
+        brightness[pixel * colours + colour] = bytes[from * colours + colour]! / 255;
+    }
+  const boxes = regions.map((box): Box => {
+    const [x, y] = [Math.floor(box.x / step), Math.floor(box.y / step)];
+    const [right, bottom] = [Math.ceil((box.x + box.width) / step), Math.ceil((box.y + box.height) / step)];
+    return { x, y, width: right - x, height: bottom - y };
+  });
+  const pixels = paintHeatMap(brightness, heat, { width, height, colours }, high && high - 1, boxes);
+  return { width, height, pixels };
 }

@@ -24,6 +24,16 @@ export function isInside(regions: readonly OddRegion[], image: ImageShape): (val
   return (value) => inside[Math.floor(value / colours)] === 1;
 }
 
+/** The parts of regions that lie in a tile, by its own coordinates. */
+export function within(regions: readonly OddRegion[], tile: Box): OddRegion[] {
+  return regions.flatMap(({ box, surprise }) => {
+    const [x, y] = [Math.max(0, box.x - tile.x), Math.max(0, box.y - tile.y)];
+    const width = Math.min(tile.width, box.x + box.width - tile.x) - x;
+    const height = Math.min(tile.height, box.y + box.height - tile.y) - y;
+    return width > 0 && height > 0 ? [{ box: { x, y, width, height }, surprise }] : [];
+  });
+}
+
 /** Nats, and the mean actual and expected value, of each region. */
 export function describeRegions(
   regions: readonly OddRegion[],

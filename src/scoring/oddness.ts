@@ -40,20 +40,30 @@ const mostRegions = 8;
 /** Least surprise of a further region: one normal image in a hundred has one. */
 const leastSurprise = 2;
 
-/** Cells of a map: `pitch` pixels wide and high, but for the last ones. */
-function gridOf({ width, height }: Pick<ImageShape, 'width' | 'height'>): {
+/** The same of an image with tiles, as many pixels wide as a cell of the backbone at least. */
+const [cellsOfTiles, leastPitch] = [224, 16];
+
+/**
+ * Cells of a map: `pitch` pixels wide and high, but for the last ones.
+ * @returns `deviation` of the Gaussian that smooths them, in cells: the side of a cell of the largest map of what a model reads
+ */
+function gridOf({ width, height, tile = 0 }: ImageShape): {
   pitch: number;
   across: number;
   down: number;
+  deviation: number;
 } {
-  const pitch = Math.ceil(Math.max(width, height) / cellsPerSide);
-  return { pitch, across: Math.ceil(width / pitch), down: Math.ceil(height / pitch) };
+  const side = Math.max(width, height);
+  const pitch =
+    tile === 0 ? Math.ceil(side / cellsPerSide) : Math.max(leastPitch, Math.ceil(side / cellsOfTiles));
+  const deviation = (tile === 0 ? side : tile) / cellsPerSide / pitch;
+  return { pitch, across: Math.ceil(width / pitch), down: Math.ceil(height / pitch), deviation };
 }
 
 /** Smoothed means of the cells of one image, from the deviance of its values. */
 export function deviancesOfCells(image: ImageShape, deviance: Float32Array): Float64Array {
   const { width, height } = image;
-  const { pitch, across, down } = gridOf(image);
+  const { pitch, across, down, deviation } = gridOf(image);
   const colours = colourChannels(image);
   const sums = new Float64Array(across * down);
   const counts = new Float64Array(across * down);
@@ -63,8 +73,6 @@ export function deviancesOfCells(image: ImageShape, deviance: Float32Array): Flo
       counts[cell]!++;
       for (let colour = 0; colour < colours; colour++, i++) sums[cell]! += deviance[i]!;
     }
-  // A Gaussian by distance in cells, whose deviation is the side of a cell of the largest map.
-  const deviation = Math.max(width, height) / cellsPerSide / pitch;
   const kernel = [0, 1, 2].map((distance) => Math.exp(-0.5 * (distance / deviation) ** 2));
   return smooth(
     sums.map((sum, cell) => sum / counts[cell]!),

@@ -4,7 +4,7 @@ import { largestSurprise } from '../calibration/threshold';
 import type { Contribution } from '../domain/detection';
 import type { Values } from '../domain/record';
 import type { WindowBatch } from '../domain/window';
-import type { Assessor } from './assess';
+import type { Assessor } from './assessor';
 import type { ChannelStatistic } from './channels';
 import type { VersionState } from './version-state';
 

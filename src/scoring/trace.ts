@@ -9,7 +9,7 @@ import type { Model } from '../models/model';
 import { createRandom, recordKernels, tf } from '../tensor';
 import { createChannelMap } from './contributions';
 import { createScoringOutputs } from './outputs';
-import type { LearnedState } from './version-state';
+import { modelState, type LearnedState } from './version-state';
 
 /** Two sizes, so that what depends on the size of a batch shows. */
 const batchSizes = [2, 3] as const;
@@ -29,13 +29,13 @@ export function traceScoring(model: Model, learned: LearnedState): Uint8Array {
  * @throws UntranslatableError naming a kernel that ONNX has no counterpart for
  */
 export function traceWithScaler(model: Model, learned: LearnedState): Uint8Array {
-  return trace(model, learned, (graph) => scale(graph, learned));
+  return trace(model, learned, (graph) => scale(graph, modelState(learned)));
 }
 
 function trace(model: Model, learned: LearnedState, prelude?: GraphParts['prelude']): Uint8Array {
   const { spec, weights } = model;
   const dim = spec.length * spec.channels;
-  const computeOutputs = createScoringOutputs(model, createChannelMap(learned));
+  const computeOutputs = createScoringOutputs(model, createChannelMap(modelState(learned)));
   const random = createRandom(0);
   const traces = batchSizes.map((rows) => {
     const inputs = {

@@ -8,6 +8,7 @@ import type { SlowState } from '../calibration/slow-test';
 import type { SurpriseState } from '../calibration/surprise';
 import type { ConditionState } from '../domain/condition';
 import type { ImageShape } from '../domain/image';
+import { modelImage } from '../domain/tiles';
 import type { ScalerState } from '../domain/scaler';
 import { createCounts, type SignalRule } from '../domain/signal';
 import {
@@ -68,6 +69,12 @@ export interface VersionState extends LearnedState {
   groupBy?: string;
   /** Records of a key after which its surprise is nearly independent. */
   independentAfter: number;
+}
+
+/** The state as the model by itself has it: of images with tiles, the tiles are its images. */
+export function modelState<State extends LearnedState>(state: State): State {
+  const { image } = state;
+  return image?.tile ? { ...state, image: modelImage(image) } : state;
 }
 
 /** The windows that a model version reads. */

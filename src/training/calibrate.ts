@@ -23,7 +23,7 @@ import type { StatisticName } from '../domain/detection';
 import { rowsByKey } from '../domain/rows-by-key';
 import { createWindowBatch } from '../domain/window';
 import { TrainingError } from '../errors';
-import type { Assessor } from '../scoring/assess';
+import type { Assessor } from '../scoring/assessor';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import type { GroupReader } from '../scoring/group';
 import { deviancesOfCells, fitOddness } from '../scoring/oddness';
@@ -353,7 +353,6 @@ function fitGroups(
 
 /** Windows assessed at once, and their values: bounds memory, does not change a result. */
 const mostAtOnce = 512;
-const leastAtOnce = 4;
 const valuesAtOnce = 1_000_000;
 
 /** The raw scores of the windows that end at `ends`, in the order of the rows; shapes as in `RawScores`. */
@@ -361,6 +360,7 @@ async function assessAll(assessor: Assessor, dataset: Dataset, ends: Int32Array)
   const { channelMap, image, shape } = assessor;
   const { channels } = channelMap;
   const perWindow = shape.length * shape.channels;
+  const leastAtOnce = image?.tile ? 1 : 4;
   const chunk = Math.max(leastAtOnce, Math.min(mostAtOnce, Math.floor(valuesAtOnce / perWindow)));
   const rows = Int32Array.from(ends).sort();
   const statistics: Record<string, Float64Array> = {};

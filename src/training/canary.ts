@@ -3,6 +3,7 @@ import { slowRecords } from '../calibration/slow-test';
 import { alarmThreshold, type FalseAlarmTarget } from '../calibration/threshold';
 import type { CategoryTable } from '../domain/condition';
 import type { TimeRules } from '../domain/continuity';
+import { tileCount } from '../domain/tiles';
 import type { OpenSession } from '../onnx/session';
 import type { Trained } from '../scoring/bundle';
 import { findFaults, watchedRecords, type CanaryStretch } from '../scoring/canaries';
@@ -15,6 +16,8 @@ import type { Dataset } from './dataset';
 
 /** Enough for a share to within a tenth, few enough to cost less than the calibration. */
 const mostStretches = 32;
+/** The same of large images, each of whose tiles costs as much as an image. */
+const fewestStretches = 2;
 /** Stretches begin this many records apart at least, in the calibration block. */
 const spacing = 8;
 
@@ -22,10 +25,12 @@ const spacing = 8;
  * Stretches spread evenly over the calibration block, each with the records that fill the memory of its device before it.
  * @param dataset with counts, not rates
  * @param calibration rows that end the windows of the block
+ * @param most stretches
  */
 export function pickStretches(
   { devices, values, conditions, timestamps, shape, ends }: Dataset,
   calibration: Int32Array,
+  most = mostStretches,
 ): CanaryStretch[] {
   const { length, channels, conditions: given, pixels } = shape;
   const watched = pixels === true ? 1 : watchedRecords;
@@ -46,7 +51,7 @@ export function pickStretches(
   const lasts = Int32Array.from(calibration)
     .sort()
     .filter((row) => held[row]! >= watched && whole[row]! >= watched + filled);
-  const count = Math.min(mostStretches, Math.ceil(lasts.length / spacing));
+  const count = Math.min(most, Math.ceil(lasts.length / spacing));
   return Array.from({ length: count }, (_, i) => {
     const last = lasts[Math.floor(((i + 0.5) * lasts.length) / count)]!;
     const from = last - watched + 1;
@@ -90,7 +95,8 @@ export async function measurePower(
   const openEngine = graph && openScoring && (await openGraph(graph, openScoring));
   const detector = createDetector('new', state, model, table, openEngine);
   try {
-    const stretches = pickStretches(levels, splitByTime(levels, share).calibration);
+    const most = Math.max(fewestStretches, Math.floor(mostStretches / tileCount(state.image)));
+    const stretches = pickStretches(levels, splitByTime(levels, share).calibration, most);
     return await findFaults(detector, stretches, { threshold, time, random: createRandom(seed) });
   } finally {
     detector.release();

@@ -40,8 +40,14 @@ export interface DatasetOptions {
   share?: number;
 }
 
-export interface Dataset {
+/** Windows that can be copied. */
+export interface WindowSource {
   readonly shape: WindowShape;
+  /** Appends the window that ends at row `end` to `batch`. */
+  copy(end: number, batch: WindowBatch): void;
+}
+
+export interface Dataset extends WindowSource {
   /** Records read. The columns have further rows that fill gaps and pad windows. */
   readonly records: number;
   /** Records in no window: near events, or beyond a limit. */
@@ -62,8 +68,6 @@ export interface Dataset {
   readonly starts: Int32Array;
   /** Records per millisecond over all keys, from the time span that they cover. */
   readonly recordsPerMs: number;
-  /** Appends the window that ends at row `end` to `batch`. */
-  copy(end: number, batch: WindowBatch): void;
 }
 
 export interface WindowCuts {

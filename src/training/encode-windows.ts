@@ -1,7 +1,7 @@
 /** Windows of a dataset, encoded for a model. */
 import { createWindowBatch } from '../domain/window';
 import type { ExampleArrays, WindowEncoder } from '../scoring/encode';
-import type { Dataset } from './dataset';
+import type { WindowSource } from './dataset';
 import type { ExampleSource } from './fit';
 import type { Encoded } from './stepper';
 
@@ -9,7 +9,7 @@ import type { Encoded } from './stepper';
 const chunk = 512;
 
 /** All windows that end at `ends`. */
-export function encodeChunks(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder): Encoded[] {
+export function encodeChunks(dataset: WindowSource, ends: Int32Array, encoder: WindowEncoder): Encoded[] {
   const chunks: Encoded[] = [];
   for (let from = 0; from < ends.length; from += chunk)
     chunks.push(encodeWindows(dataset, ends.subarray(from, from + chunk), encoder));
@@ -18,7 +18,7 @@ export function encodeChunks(dataset: Dataset, ends: Int32Array, encoder: Window
 
 /** At most `count` of the windows that end at `ends`, evenly spread. */
 export function encodeSome(
-  dataset: Dataset,
+  dataset: WindowSource,
   ends: Int32Array,
   encoder: WindowEncoder,
   count: number,
@@ -37,7 +37,7 @@ const valuesAtOnce = 1_000_000;
 
 /** Part after part of the windows that end at `ends`. */
 export function* encodeInTurn(
-  dataset: Dataset,
+  dataset: WindowSource,
   ends: Int32Array,
   encoder: WindowEncoder,
 ): Generator<ExampleArrays & { count: number }> {
@@ -48,7 +48,7 @@ export function* encodeInTurn(
   }
 }
 
-function encodeWindows(dataset: Dataset, ends: Int32Array, encoder: WindowEncoder): Encoded {
+function encodeWindows(dataset: WindowSource, ends: Int32Array, encoder: WindowEncoder): Encoded {
   const batch = createWindowBatch(dataset.shape, ends.length);
   for (const end of ends) dataset.copy(end, batch);
   const buffers = encoder.createBuffers(ends.length);
@@ -58,7 +58,7 @@ function encodeWindows(dataset: Dataset, ends: Int32Array, encoder: WindowEncode
 
 /** Windows that end at `ends` as examples to learn from. @param forget may hide conditions of the windows that are read */
 export function windowSource(
-  dataset: Dataset,
+  dataset: WindowSource,
   ends: Int32Array,
   encoder: WindowEncoder,
   batchSize: number,

@@ -2,7 +2,7 @@
 import { inputDim, type Model } from '../models/model';
 import { createExampleArrays, type ExampleLayout, type WindowEncoder } from '../scoring/encode';
 import type { Random } from '../tensor';
-import type { Dataset } from './dataset';
+import type { WindowSource } from './dataset';
 import { encodeInTurn } from './encode-windows';
 import type { ExampleSource } from './fit';
 import type { Encoded } from './stepper';
@@ -22,7 +22,7 @@ export const layoutOf = ({ spec }: Model): ExampleLayout => ({
  * @param share of the parts that would fit
  */
 export function readParts(
-  dataset: Dataset,
+  dataset: WindowSource,
   ends: Int32Array,
   encoder: WindowEncoder,
   inside: NonNullable<Model['inside']>,

@@ -16,6 +16,7 @@ import {
   type TimeConditionSpec,
   type Values,
 } from '../domain/record';
+import { modelImage } from '../domain/tiles';
 import { createScaler, fitScaler, pixelScaler, type ScalerState } from '../domain/scaler';
 import type { SignalRule } from '../domain/signal';
 import { TrainingError } from '../errors';
@@ -36,7 +37,7 @@ import { traceScoring } from '../scoring/trace';
 import type { LearnedState } from '../scoring/version-state';
 import { createRandom, scoped, type Random, type StoredTensor } from '../tensor';
 import { calibrate, type Calibration } from './calibrate';
-import type { Dataset } from './dataset';
+import type { Dataset, WindowSource } from './dataset';
 import { chooseEffort, type Effort } from './effort';
 import { encodeChunks, encodeInTurn, encodeSome, evenlySpread, windowSource } from './encode-windows';
 import { createConditionDropout, fit, solve, withoutSteps, type Fitting, type Progress } from './fit';
@@ -46,6 +47,7 @@ import { chooseLikelihood } from './likelihood';
 import { inChunks, layoutOf, mostValues, partSource, readParts } from './parts';
 import type { TrainingReport } from './report';
 import { beforeCalibration, splitByTime, type Split } from './split';
+import { tiledDataset, type TiledDataset } from './tiled-dataset';
 import type { Encoded } from './stepper';
 
 /** An effort of 0 is chosen from the number of windows. */
@@ -99,11 +101,15 @@ export async function train(
 ): Promise<Trained & { report: TrainingReport }> {
   const split = splitOf(dataset, options);
   const random = createRandom(options.seed);
-  const inputs = fitInputs(dataset, split.fit, table, options);
+  const image = imageOf(options.schema);
+  const examples = image?.tile
+    ? tiledDataset(dataset, split, image, createRandom(options.seed))
+    : { dataset, split };
+  const inputs = fitInputs(dataset, split.fit, examples, table, options);
   const model = createModel(inputs.spec, random.fork());
   try {
     const { fitting, fitted, activeUnitsPerLevel } = await fitModel(
-      { model, dataset, split, inputs },
+      { model, ...examples, inputs },
       options,
       random,
       onProgress,
@@ -189,11 +195,13 @@ interface Inputs {
 function fitInputs(
   dataset: Dataset,
   ends: Int32Array,
+  examples: TiledDataset,
   table: CategoryTable,
   { schema, seasons = [], model }: Pick<TrainingOptions, 'schema' | 'seasons' | 'model'>,
 ): Inputs {
   const records = recordsUpTo(dataset, ends);
-  const image = imageOf(schema);
+  const whole = imageOf(schema);
+  const image = whole && modelImage(whole);
   const scaler =
     image === undefined
       ? fitScaler(records.values(), records.count, schema.channels.length)
@@ -205,12 +213,12 @@ function fitInputs(
     records.count,
   );
   const conditionEncoder = createConditionEncoder(conditions, table);
-  const encoder = createWindowEncoder(dataset.shape, createScaler(scaler), conditionEncoder);
+  const encoder = createWindowEncoder(examples.dataset.shape, createScaler(scaler), conditionEncoder);
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- not part of a spec
   const { conditionDropout, likelihood, ...modelOptions } = model;
   const spec: ModelSpec = {
     ...modelOptions,
-    ...featureOptions(model.features, records.count),
+    ...featureOptions(model.features, whole?.tile ? examples.split.fit.length : records.count),
     likelihood:
       hasFeatures(model) && likelihood === 'auto' ? 'gaussian' : chooseLikelihood(likelihood, records.values),
     ...(image === undefined
@@ -235,7 +243,7 @@ const heldOutShare = 0.2;
 
 interface FitModelParts {
   model: Model;
-  dataset: Dataset;
+  dataset: WindowSource;
   split: Split;
   inputs: Inputs;
 }
@@ -337,7 +345,14 @@ function learnedState(
   return {
     spec,
     channels: image === undefined ? schema.channels : regionsOf(image).regions.map(({ name }) => name),
-    ...(image && { image: { width: image.width, height: image.height, colour: image.colour } }),
+    ...(image && {
+      image: {
+        width: image.width,
+        height: image.height,
+        colour: image.colour,
+        ...(image.tile && { tile: image.tile }),
+      },
+    }),
     scaler,
     conditions,
     ...(counters.length > 0 && { counters }),

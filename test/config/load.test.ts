@@ -406,6 +406,17 @@ ${lines}`;
     test.each([
       ['', 'height: 20', 'record.image.width: is required for images, in pixels'],
       ['', 'width: 20', 'record.image.height: is required for images, in pixels'],
+      ['', 'width: 280, height: 200, tile: 20', 'record.image.tile: must be 0, or 32 at least (got 20)'],
+      [
+        '',
+        'width: 280, height: 200, tile: 224',
+        'record.image.tile: must not be larger than the image of 280 × 200 (got 224)',
+      ],
+      [
+        'model: { latentDim: 1024 }',
+        'width: 280, height: 200, tile: 32',
+        'model.latentDim: must be below the numbers of a tile (got 1024, with 32 × 32 pixels in grey = 1024)',
+      ],
       ['window: { length: 5 }', undefined, /^window\.length: must be left out for images/],
       [
         'model: { network: conv1d }',

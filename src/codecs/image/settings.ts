@@ -13,6 +13,16 @@ export const imageSection = {
     { min: 0, max: 4096 },
   ),
   colour: choice({ doc: 'Colours that images are converted to.', default: 'grey' }, ['grey', 'rgb']),
+  tile: whole(
+    {
+      doc:
+        'Side of the tiles that large images are cut into, in pixels, such as 224; tiles overlap by an eighth at least. The model reads ' +
+        'tile by tile, so that small defects of large images are seen, and the score of an image is that of its most unusual tile. ' +
+        '0: the model reads the whole image.',
+      default: 0,
+    },
+    { min: 0, max: 512 },
+  ),
   format: choice(
     {
       doc:
@@ -71,4 +81,21 @@ const bitsRule: SectionRule<Parsed<typeof imageSection>, { record: { kind: 'sens
   problem: ({ bits }) => (bits === 0 || bits >= 8 ? undefined : `must be 0, or from 8 to 16 (got ${bits})`),
 };
 
-export const imageRules = [size('width'), size('height'), bitsRule];
+/** On a smaller tile the backbone and the gradients have few cells. */
+const leastTile = 32;
+
+const tileRule: SectionRule<Parsed<typeof imageSection>, { record: { kind: 'sensor' | 'image' } }> = {
+  keys: ['tile', 'width', 'height'],
+  beside: ['record.kind'],
+  problem({ tile, width, height }, { record }) {
+    if (tile === 0) return undefined;
+    if (record.kind !== 'image') return 'has no effect unless record.kind is "image"';
+    if (tile < leastTile) return `must be 0, or ${leastTile} at least (got ${tile})`;
+    const side = Math.min(width, height);
+    return tile <= side
+      ? undefined
+      : `must not be larger than the image of ${width} × ${height} (got ${tile})`;
+  },
+};
+
+export const imageRules = [size('width'), size('height'), bitsRule, tileRule];

@@ -1,0 +1,115 @@
+/**
+ * Images that a model reads tile by tile (domain/tiles.ts). A statistic of an image is that of its most unusual tile, and is
+ * calibrated so. What each value adds to the reconstruction, and what is expected of it, is put together over the image.
+ */
+import { colourChannels, type ImageShape } from '../domain/image';
+import { createTiles } from '../domain/tiles';
+import { createWindowBatch, type WindowBatch } from '../domain/window';
+import type { Assessor, RawScores } from './assessor';
+import { createImageMap, regionsOf } from './contributions';
+import { engineRows } from './encode';
+import { modelState, shapeOf, type LearnedState } from './version-state';
+
+/** Values of tiles that are assessed at once, unless they are fewer tiles than this: bounds memory. */
+const valuesAtOnce = 250_000;
+const fewestTiles = 4;
+
+/** @param createInner creates the assessor of the tiles, for the state of the model */
+export function createTiledAssessor(
+  state: LearnedState & { image: ImageShape },
+  createInner: (state: LearnedState) => Assessor,
+): Assessor {
+  const { image } = state;
+  const inner = createInner(modelState(state));
+  const shape = shapeOf(state);
+  const tiles = createTiles(image);
+  const dim = shape.channels;
+  const tileDim = inner.shape.channels;
+  const fitting = fewestTiles * Math.floor(valuesAtOnce / tileDim / fewestTiles);
+  const atOnce = Math.max(fewestTiles, Math.min(engineRows, fitting));
+  /** Of each batch its own, since several may be assessed in turns. */
+  const tilesOf = new WeakMap<WindowBatch, WindowBatch>();
+  const single = createWindowBatch(inner.shape, 1);
+  const sumRegions = createRegionSums(image);
+
+  function append(from: WindowBatch, window: number, tile: number, to: WindowBatch): void {
+    const place = to.count++;
+    tiles.cut(from.values, window * dim, tile, to.values, place * tileDim);
+    const given = shape.conditions;
+    to.conditions.set(from.conditions.subarray(window * given, (window + 1) * given), place * given);
+    to.timestamps[place] = from.timestamps[window]!;
+    to.keys[place] = from.keys[window]!;
+  }
+
+  async function assess(batch: WindowBatch): Promise<RawScores> {
+    const { count } = batch;
+    const some = tilesOf.get(batch) ?? createWindowBatch(inner.shape, atOnce);
+    tilesOf.set(batch, some);
+    const statistics: Record<string, Float64Array> = {};
+    const deviance = new Float32Array(count * dim);
+    const expectedValues = new Float32Array(count * dim);
+    let unknownConditions = 0;
+    for (let window = 0; window < count; window++)
+      for (let first = 0; first < tiles.boxes.length; first += atOnce) {
+        some.count = 0;
+        const last = Math.min(tiles.boxes.length, first + atOnce);
+        for (let tile = first; tile < last; tile++) append(batch, window, tile, some);
+        const raw = await inner.assess(some);
+        for (const [name, values] of Object.entries(raw.statistics)) {
+          const most = (statistics[name] ??= new Float64Array(count).fill(-Infinity));
+          for (let i = 0; i < some.count; i++) most[window] = Math.max(most[window]!, values[i]!);
+        }
+        for (let i = 0; i < some.count; i++) {
+          tiles.add(raw.deviance, i * tileDim, first + i, deviance, window * dim);
+          tiles.add(raw.expectedValues, i * tileDim, first + i, expectedValues, window * dim);
+        }
+        // Each tile has the conditions of the image.
+        if (first === 0) unknownConditions += raw.unknownConditions / some.count;
+      }
+    const means = sumRegions(expectedValues, count);
+    return {
+      statistics,
+      contributions: sumRegions(deviance, count),
+      meanErrors: new Float32Array(),
+      expected: means.map((sum, i) => sum / sumRegions.sizes[i % sumRegions.sizes.length]!),
+      deviations: new Float32Array(),
+      deviance,
+      expectedValues,
+      unknownConditions,
+    };
+  }
+
+  return {
+    ...inner,
+    shape,
+    image,
+    channelMap: createImageMap(image),
+    tiles: {
+      image: tiles.shape,
+      shape: inner.shape,
+      around(batch, window, box) {
+        const tile = tiles.around(box);
+        single.count = 0;
+        append(batch, window, tile, single);
+        return { batch: single, tile: tiles.boxes[tile]! };
+      },
+    },
+    assess,
+  };
+}
+
+/** Sums over the regions of images. Shape [count, values of an image] → [count, regions]. */
+function createRegionSums(image: ImageShape) {
+  const { regions, regionOfPixel } = regionsOf(image);
+  const colours = colourChannels(image);
+  const dim = regionOfPixel.length * colours;
+  const sum = (values: Float32Array, count: number): Float32Array => {
+    const sums = new Float64Array(count * regions.length);
+    for (let i = 0; i < count * dim; i++) {
+      const pixel = Math.floor((i % dim) / colours);
+      sums[Math.floor(i / dim) * regions.length + regionOfPixel[pixel]!]! += values[i]!;
+    }
+    return Float32Array.from(sums);
+  };
+  return Object.assign(sum, { sizes: regions.map(({ pixels }) => pixels * colours) });
+}

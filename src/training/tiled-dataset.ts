@@ -1,0 +1,53 @@
+/** Images that a model reads tile by tile, as the images that it learns from: a part of their tiles. */
+import type { ImageShape } from '../domain/image';
+import { createTiles } from '../domain/tiles';
+import type { Random } from '../tensor';
+import type { Dataset, WindowSource } from './dataset';
+import type { Split } from './split';
+
+/** Tiles to learn from, and to stop by, at most: bounds the time of a training. More teach little about one kind of surface. */
+const mostToFit = 800;
+const mostToValidate = 160;
+
+export interface TiledDataset {
+  /** Its rows are tiles. */
+  dataset: WindowSource;
+  split: Split;
+}
+
+/** @param split of the images */
+export function tiledDataset(images: Dataset, split: Split, image: ImageShape, random: Random): TiledDataset {
+  const tiles = createTiles(image);
+  const perImage = tiles.boxes.length;
+  const { channels: imageDim, conditions: given } = images.shape;
+  const dim = tiles.shape.width * tiles.shape.height * (imageDim / (image.width * image.height));
+
+  /** Drawn over all images and all places alike. */
+  function draw(rows: Int32Array, most: number): Int32Array {
+    const all = new Int32Array(rows.length * perImage);
+    rows.forEach((row, i) => {
+      for (let tile = 0; tile < perImage; tile++) all[i * perImage + tile] = row * perImage + tile;
+    });
+    random.shuffle(all);
+    return all.slice(0, most);
+  }
+
+  return {
+    dataset: {
+      shape: { ...images.shape, channels: dim },
+      copy(end, batch) {
+        const [row, tile] = [Math.floor(end / perImage), end % perImage];
+        const at = batch.count++;
+        tiles.cut(images.values, row * imageDim, tile, batch.values, at * dim);
+        batch.conditions.set(images.conditions.subarray(row * given, (row + 1) * given), at * given);
+        batch.timestamps[at] = images.timestamps[row]!;
+        batch.keys[at] = images.devices.find(({ to }) => row < to)!.key;
+      },
+    },
+    split: {
+      fit: draw(split.fit, mostToFit),
+      validation: draw(split.validation, mostToValidate),
+      calibration: draw(split.calibration, mostToValidate),
+    },
+  };
+}
