@@ -47,6 +47,8 @@ const maxRead = 2000;
 const maxBytes = 256 * 1024 * 1024;
 /** Longest side that images are scaled to. */
 const longestSide = 224;
+/** Scale from which on defects of some pixels vanish. */
+const tiledBelow = 0.5;
 /** Cells of the gradients have 4 × 4 pixels, and an image has several of them. */
 const leastSide = 8;
 /** Largest ratio of two shapes that are taken for the same. */
@@ -90,12 +92,14 @@ export async function lookAtFolder(path: string, maxRecords: number): Promise<Im
   const isMixed = Math.max(...shapes) > sameShape * Math.min(...shapes);
   const smallest = sizes.reduce((a, b) => (b.width * b.height < a.width * a.height ? b : a));
   const scale = Math.min(1, longestSide / Math.max(usual.width, usual.height));
+  const width = Math.max(leastSide, Math.round(usual.width * scale));
+  const height = Math.max(leastSide, Math.round(usual.height * scale));
   return {
     path,
     images: names.length,
     read: await countWithin(path, names.slice(0, Math.min(maxRead, maxRecords))),
-    width: Math.max(leastSide, Math.round(usual.width * scale)),
-    height: Math.max(leastSide, Math.round(usual.height * scale)),
+    width,
+    height,
     usual,
     colour: hasColour ? 'rgb' : 'grey',
     isMixed,
@@ -109,6 +113,11 @@ export async function lookAtFolder(path: string, maxRecords: number): Promise<Im
             hasProducts
               ? `the folders within are taken for products: ${listFolders(inOrder)}`
               : `the images are those of folders within: ${listFolders(inOrder)}`,
+          ]),
+      ...(scale > tiledBelow
+        ? []
+        : [
+            `the images are scaled to ${width} × ${height}: to see small defects, set record.image.tile (docs/images.md)`,
           ]),
       ...(sizes.length === 1
         ? []
