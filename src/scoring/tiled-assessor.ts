@@ -1,13 +1,15 @@
 /**
- * Images that a model reads tile by tile (domain/tiles.ts). A statistic of an image is that of its most unusual tile, and is
+ * Images that a model reads tile by tile (domain/tiles.ts). A statistic of an image is that of its most unusual tiles, and is
  * calibrated so. What each value adds to the reconstruction, and what is expected of it, is put together over the image.
  */
+import type { Standard } from '../calibration/evidence';
 import { colourChannels, type ImageShape } from '../domain/image';
 import { createTiles } from '../domain/tiles';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
 import type { Assessor, RawScores } from './assessor';
 import { createImageMap, regionsOf } from './contributions';
 import { engineRows } from './encode';
+import { scaleOf } from './statistics';
 import { modelState, shapeOf, type LearnedState } from './version-state';
 
 /** Values of tiles that are assessed at once, unless they are fewer tiles than this: bounds memory. */
@@ -46,19 +48,18 @@ export function createTiledAssessor(
     const some = tilesOf.get(batch) ?? createWindowBatch(inner.shape, atOnce);
     tilesOf.set(batch, some);
     const statistics: Record<string, Float64Array> = {};
+    const ofTiles: Record<string, Float64Array> = {};
     const deviance = new Float32Array(count * dim);
     const expectedValues = new Float32Array(count * dim);
     let unknownConditions = 0;
-    for (let window = 0; window < count; window++)
+    for (let window = 0; window < count; window++) {
       for (let first = 0; first < tiles.boxes.length; first += atOnce) {
         some.count = 0;
         const last = Math.min(tiles.boxes.length, first + atOnce);
         for (let tile = first; tile < last; tile++) append(batch, window, tile, some);
         const raw = await inner.assess(some);
-        for (const [name, values] of Object.entries(raw.statistics)) {
-          const most = (statistics[name] ??= new Float64Array(count).fill(-Infinity));
-          for (let i = 0; i < some.count; i++) most[window] = Math.max(most[window]!, values[i]!);
-        }
+        for (const [name, values] of Object.entries(raw.statistics))
+          (ofTiles[name] ??= new Float64Array(tiles.boxes.length)).set(Array.from(values), first);
         for (let i = 0; i < some.count; i++) {
           tiles.add(raw.deviance, i * tileDim, first + i, deviance, window * dim);
           tiles.add(raw.expectedValues, i * tileDim, first + i, expectedValues, window * dim);
@@ -66,6 +67,9 @@ export function createTiledAssessor(
         // Each tile has the conditions of the image.
         if (first === 0) unknownConditions += raw.unknownConditions / some.count;
       }
+      for (const [name, values] of Object.entries(ofTiles))
+        (statistics[name] ??= new Float64Array(count))[window] = worst(values, scaleOf(name));
+    }
     const means = sumRegions(expectedValues, count);
     return {
       statistics,
@@ -96,6 +100,17 @@ export function createTiledAssessor(
     },
     assess,
   };
+}
+
+/**
+ * Of what changes by factors the mean of the eighth powers, as of the cells of a tile (models/on-features.ts): the worst few tiles
+ * count most, and it varies less among normal images than the largest. Of others, which may be negative, the largest.
+ */
+function worst(values: Float64Array, scale: Standard['scale']): number {
+  const most = values.reduce((largest, value) => Math.max(largest, value), -Infinity);
+  if (scale === 'linear' || !(most > 0)) return most;
+  const mean = values.reduce((sum, value) => sum + Math.max(0, value / most) ** 8 / values.length, 0);
+  return most * mean ** (1 / 8);
 }
 
 /** Sums over the regions of images. Shape [count, values of an image] → [count, regions]. */
