@@ -88,6 +88,7 @@ function createFakeMemory(cells: Float64Array): DeviceMemory {
       return before;
     },
     slow: () => 0,
+    context: () => NaN,
     mark: () => [cells[1]!],
     accept(records) {
       cells[1]! += records / 100;

@@ -1,4 +1,5 @@
 /** A loaded model version: windows in, surprise out. */
+import { createContext, type ContextState } from '../calibration/context';
 import type { MemoryPolicy, MemorySnapshot } from '../calibration/memory';
 import { createSections } from '../calibration/sections';
 import { createSurpriseScale, type Tests } from '../calibration/surprise';
@@ -141,6 +142,7 @@ export function createDetector(
   const channelCount = state.channels.length;
   const sections = state.sections && createSections(state.sections, channelCount);
   const errors = new Float64Array(2 * channelCount);
+  const context = state.context && createContextReader(state.context);
   const latest = new Float64Array(meanedAt.length);
   const recent = new Float64Array(meanedAt.length);
 
@@ -165,6 +167,8 @@ export function createDetector(
     const rise = (evidence: number): number => (stored.rise[i] = memory?.rise(evidence) ?? 0);
     for (; i < count; i++) {
       memory = memoryOf?.(i);
+      if (context !== undefined)
+        (statistics['linear'] as Float64Array)[i] = context(batch, i, raw.deviations, memory);
       for (let s = 0; s < columns.length; s++) row[s] = columns[s]?.[i] ?? 0;
       for (let m = 0; m < meanedAt.length; m++) latest[m] = recent[m] = row[meanedAt[m]!]!;
       memory?.means(latest, recent, 0);
@@ -187,6 +191,27 @@ export function createDetector(
       if (memory !== undefined && result.surprise >= markedFrom) stored.marks.set(i, memory.mark());
     }
     return { surprise, aboveBaseline, extrapolated };
+  }
+
+  /** T² of the newest record of a window given its context, which is that of an unknown device without a memory. */
+  function createContextReader(contextState: ContextState) {
+    const unknown = createContext(contextState);
+    const cells = new Float64Array(unknown.size);
+    const x = new Float64Array(channelCount);
+    return (batch: WindowBatch, window: number, deviations: Float32Array, memory?: DeviceMemory): number => {
+      const newest = (window * shape.length + shape.length - 1) * channelCount;
+      const from = window * channelCount;
+      for (let j = 0; j < channelCount; j++) {
+        const value = batch.values[newest + j]!;
+        x[j] =
+          Number.isNaN(value) || !scaler.knows(j)
+            ? NaN
+            : scaler.scale(value, j) - (batch.recalled.shifts[from + j] ?? 0);
+      }
+      if (memory !== undefined) return memory.context(x, deviations, from);
+      unknown.begin(cells, '');
+      return unknown.step(cells, x, 0, deviations, from);
+    };
   }
 
   /** The shift of each channel of a window, in its unit. */
@@ -285,8 +310,12 @@ export function createDetector(
     const ofWindow = (values: Float32Array, window: number): Float32Array =>
       values.subarray(window * channelCount, (window + 1) * channelCount);
     let ofChannels: Float64Array | undefined;
-    const statistics = {
+    const ofRecords = {
       ...raw.statistics,
+      ...(context && { linear: new Float64Array(count) }),
+    };
+    const statistics = {
+      ...ofRecords,
       get channel() {
         return (ofChannels ??= channel.assess(raw.contributions, count));
       },
@@ -302,7 +331,7 @@ export function createDetector(
       ...calibrate(batch, raw, statistics, memoryOf, stored),
       statistics,
       statisticsOf: (window) => ({
-        ...rowOf(raw.statistics, window),
+        ...rowOf(ofRecords, window),
         ...Object.fromEntries(meansAt.map((at, m) => [scale.names[at]!, stored.means[m]![window]!])),
         ...(state.slow && { slow: stored.slow[window]! }),
         ...(sections && { sections: sections(raw.contributions, window * channelCount) }),

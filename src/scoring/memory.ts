@@ -1,8 +1,9 @@
 /**
  * The memory that a model version keeps of a device: the level of its channels, its runs of equal values, the means of its newest
- * statistics, its baseline, and the mean of its signed errors. With the window nothing else decides a score.
+ * statistics, its baseline, the mean of its signed errors, and the context of its channels. With the window nothing else decides a score.
  */
 import { createBaseline } from '../calibration/baseline';
+import { createContext } from '../calibration/context';
 import { createLevel } from '../calibration/level';
 import {
   createLayout,
@@ -40,6 +41,12 @@ export interface DeviceMemory {
   rise(evidence: number): number;
   /** The statistic of the slow test, with these errors added. */
   slow(errors: ArrayLike<number>): number;
+  /**
+   * T² of the record given its context, then adds it; of a version with a context only.
+   * @param x scaled, NaN = missing. Shape [channels]
+   * @param deviations from the linear sibling, from index `from` on
+   */
+  context(x: Float64Array, deviations: ArrayLike<number>, from: number): number;
   /** Of the baseline, for `undo`. */
   mark(): readonly number[];
   /** Most of the newest `records` records are a new normal, from this event time on, Unix ms. */
@@ -52,7 +59,7 @@ export type DeviceMemories = Memories<DeviceMemory>;
 
 export type MemoryState = Pick<
   VersionState,
-  'channels' | 'counters' | 'level' | 'runs' | 'baseline' | 'slow' | 'calibration'
+  'channels' | 'counters' | 'level' | 'runs' | 'baseline' | 'slow' | 'context' | 'calibration'
 >;
 
 /** Cell of the number of records that were entered. */
@@ -63,7 +70,7 @@ const counter: Part = { size: 1, begin: () => undefined };
 /** @returns creates the memories of all devices, those of a snapshot or none */
 export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
   const { channels } = scaler;
-  const { level: levelState, runs: runState, slow: slowState } = state;
+  const { level: levelState, runs: runState, slow: slowState, context: contextState } = state;
   const layout = createLayout();
   layout.place(() => counter);
   const level = levelState && layout.place((at) => createLevel(levelState, at));
@@ -71,6 +78,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
   const means = layout.place((at) => createRecentMeans(meaned(state.calibration.evidence).length, at));
   const baseline = layout.place((at) => createBaseline(state.baseline, at));
   const slow = slowState && layout.place((at) => createSlowTest(slowState, at));
+  const context = contextState && layout.place((at) => createContext(contextState, at));
   const x = new Float64Array(channels);
   const record = new Float64Array(channels);
   const shift = new Float32Array(channels);
@@ -131,6 +139,10 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
 
     slow(errors: ArrayLike<number>): number {
       return slow?.step(this.cells, errors, this.centre!) ?? 0;
+    }
+
+    context(x: Float64Array, deviations: ArrayLike<number>, from: number): number {
+      return context?.step(this.cells, x, 0, deviations, from) ?? NaN;
     }
 
     mark(): readonly number[] {

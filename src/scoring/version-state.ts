@@ -1,5 +1,6 @@
 /** What a model version has learned beside its weights: model.json of a bundle. */
 import type { BaselineState } from '../calibration/baseline';
+import type { ContextState } from '../calibration/context';
 import type { GapStatistics } from '../calibration/gaps';
 import type { LevelState } from '../calibration/level';
 import type { RunState } from '../calibration/run-lengths';
@@ -61,6 +62,8 @@ export interface VersionState extends LearnedState {
   /** Of images; absent in older versions. */
   oddness?: OddnessState;
   baseline: BaselineState;
+  /** Absent where means longer than the window explain no channel. */
+  context?: ContextState;
   /** Absent where history is too short for the slow test. */
   slow?: SlowState;
   /** Absent where all channels are one section. */

@@ -69,7 +69,7 @@ export function createRecordedBaselines(
 
 /** The memory of a device as a detection has recorded it. @param followed learns from the record, too */
 function createRecordedMemory(
-  { rise, shift, means, slow, runs }: RecordedBaseline,
+  { rise, shift, means, slow, linear, runs }: RecordedBaseline,
   followed: DeviceMemory | undefined,
 ): DeviceMemory {
   return {
@@ -93,6 +93,10 @@ function createRecordedMemory(
     slow(errors) {
       followed?.slow(errors);
       return slow;
+    },
+    context(x, deviations, from) {
+      followed?.context(x, deviations, from);
+      return linear;
     },
     mark: () => followed?.mark() ?? [],
     accept: (...newNormal) => followed?.accept(...newNormal),

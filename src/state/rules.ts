@@ -35,6 +35,8 @@ export interface RecordedBaseline {
   /** Means in the evidence, in its order. */
   means: readonly number[];
   slow: number;
+  /** T² of the linear sibling, given the context. */
+  linear: number;
   runs: number;
 }
 

@@ -4,6 +4,7 @@
  */
 import { autocorrelationTime } from '../calibration/autocorrelation';
 import { createBaseline, fitBaseline, type BaselineState } from '../calibration/baseline';
+import { contextOfHistory, fitContext, type ContextHistory } from '../calibration/context';
 import { createEvidence, fitStandard, type EvidenceState } from '../calibration/evidence';
 import { extremalIndex } from '../calibration/extremal-index';
 import { createRecentMeans } from '../calibration/recent-means';
@@ -46,7 +47,14 @@ export interface CalibrationOptions {
 
 export type Calibrated = Pick<
   VersionState,
-  'channelCalibrations' | 'calibration' | 'oddness' | 'baseline' | 'slow' | 'sections' | 'independentAfter'
+  | 'channelCalibrations'
+  | 'calibration'
+  | 'oddness'
+  | 'baseline'
+  | 'context'
+  | 'slow'
+  | 'sections'
+  | 'independentAfter'
 >;
 
 /** What the calibration is, and what it rests on. */
@@ -110,6 +118,9 @@ export async function calibrate(
   if (names.length === 0)
     throw new TrainingError('failed', `the model has none of calibration.statistics: ${wanted.join(', ')}`);
   const devices = devicesIn(dataset.devices, rows);
+  const history = names.includes('linear') && contextHistory(assessor, dataset, assessed, devices, fitted);
+  const context = history ? fitContext(history, channels) : undefined;
+  if (history && context !== undefined) columns['linear'] = contextOfHistory(context, history);
   addMeans(columns, names, devices);
 
   const baselineOf = (values: Float64Array, of: readonly Device[]): BaselineState =>
@@ -183,6 +194,7 @@ export async function calibrate(
       calibration,
       ...(isImage && { oddness: fitOddness(assessed.maps) }),
       baseline: baselineOf(values, inBlock),
+      ...(context && { context }),
       ...(slow && { slow }),
       ...(sections && { sections }),
       independentAfter,
@@ -215,6 +227,24 @@ function devicesIn(devices: readonly Pick<Device, 'key' | 'to'>[], part: Int32Ar
     while (place < part.length && part[place]! < to) place++;
     return { key, from, to: place };
   });
+}
+
+function contextHistory(
+  { scaler }: Assessor,
+  { values, timestamps }: Dataset,
+  { rows, deviations }: Assessed,
+  devices: readonly Device[],
+  before: Int32Array,
+): ContextHistory {
+  const { channels } = scaler;
+  const x = new Float64Array(rows.length * channels);
+  rows.forEach((row, place) => {
+    for (let j = 0; j < channels; j++) {
+      const value = values[row * channels + j]!;
+      x[place * channels + j] = Number.isNaN(value) || !scaler.knows(j) ? NaN : scaler.scale(value, j);
+    }
+  });
+  return { x, deviations, devices, times: Float64Array.from(rows, (row) => timestamps[row]!), before };
 }
 
 /** Adds the columns of the means, which run over the windows of each device. */

@@ -121,6 +121,7 @@ function recordedBaseline(
       : undefined,
     means: meaned(calibration.evidence).map((name) => statistics[meanOf(name)] ?? NaN),
     slow: statistics['slow'] ?? 0,
+    linear: statistics['linear'] ?? NaN,
     runs: statistics['runs'] ?? 0,
   };
 }
