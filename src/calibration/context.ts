@@ -13,7 +13,7 @@ export interface ContextChannel {
   intercept: number;
   /** Of each mean; 0 for its own. Shape [channels, time constants]. */
   coefficients: readonly number[];
-  /** A value further than this from what is expected enters the means as this. */
+  /** A value further than this from the expected value enters the means as this. */
   limit: number;
 }
 
@@ -26,7 +26,7 @@ export interface ContextState {
   reach: readonly number[];
   /** Where history left the means of each device. */
   devices: Readonly<Record<string, readonly number[]>>;
-  /** Inverse covariance of the deviations from what is expected. Shape [channels, channels]. */
+  /** Inverse covariance of the deviations from expected values. Shape [channels, channels]. */
   precision: readonly number[];
 }
 
