@@ -24,7 +24,7 @@ export interface ContextState {
   centre: readonly number[];
   /** How far a mean counts from there. The same shape. */
   reach: readonly number[];
-  /** Where history left the means of each device. */
+  /** Where history left the means of each device, and the number of its records. */
   devices: Readonly<Record<string, readonly number[]>>;
   /** Inverse covariance of the deviations from expected values. Shape [channels, channels]. */
   precision: readonly number[];
@@ -44,6 +44,8 @@ const earlierShare = 2 / 3;
 const neededConstants = 3;
 const reachDeviations = 5;
 const limitDeviations = 4;
+/** After so many records less than e⁻¹⁰ of the beginning is left in a mean. */
+const forgotten = 10 * longest;
 const maxRecords = 8000;
 /** With more channels the regressions would take too long. */
 const maxChannels = 64;
@@ -130,10 +132,11 @@ function precisionAndEnds(
   let count = 0;
   const large = devices.toSorted((a, b) => b.to - b.from - (a.to - a.from));
   large.forEach(({ key, from, to }, d) => {
-    const cells = firstMeans(x, from, channels);
+    const cells = new Float64Array(follow.size);
+    follow.begin(cells, 0);
     for (let record = from; record < to; record++) {
       const at = record * channels;
-      follow(cells, 0, x, at, deviations, at, rest);
+      follow.step(cells, 0, x, at, deviations, at, rest);
       if (inBefore[record] !== 1 || record < from + longest) continue;
       count++;
       for (let i = 0; i < channels; i++)
@@ -266,8 +269,8 @@ function addToMeans(
 }
 
 /**
- * @returns writes how far a record deviates from what the sibling and the means before it expect into `rest`, then adds it to the means.
- *   A deviation of 0 is that of a value which is missing or does not count, and stays 0.
+ * Cells of a device: its means, and the number of its records. While these are few, the means are still near where they began, and what
+ * is expected from them is as uncertain as the share of the beginning in them is large.
  */
 function createFollower(state: Omit<ContextState, 'precision'>, channels: number) {
   const size = channels * constants;
@@ -276,34 +279,70 @@ function createFollower(state: Omit<ContextState, 'precision'>, channels: number
   const expected = state.channels.map(({ coefficients, ...of }) => ({
     ...of,
     coefficients: Float64Array.from(coefficients),
+    // Variance from the beginning, of the means of each time constant, in variances of the residual.
+    ofBeginning: contextRecords.map((_, k) =>
+      coefficients.reduce(
+        (sum, coefficient, i) =>
+          i % constants === k
+            ? sum + ((coefficient * reach[i]! * limitDeviations) / reachDeviations / of.limit) ** 2
+            : sum,
+        0,
+      ),
+    ),
   }));
   const counted = new Float64Array(size);
   const entering = new Float64Array(channels);
-  return (
-    cells: Float64Array,
-    at: number,
-    x: ArrayLike<number>,
-    xAt: number,
-    deviations: ArrayLike<number>,
-    deviationsAt: number,
-    rest: Float64Array,
-  ): void => {
-    for (let i = 0; i < size; i++) {
-      const mean = cells[at + i]! - centre[i]!;
-      counted[i] = centre[i]! + (mean > reach[i]! ? reach[i]! : mean < -reach[i]! ? -reach[i]! : mean);
-    }
-    for (let j = 0; j < channels; j++) {
-      rest[j] = deviations[deviationsAt + j]!;
-      entering[j] = x[xAt + j]!;
-    }
-    for (const { channel, intercept, coefficients, limit } of expected) {
-      if (rest[channel] === 0) continue;
-      let value = rest[channel]! - intercept;
-      for (let i = 0; i < size; i++) value -= coefficients[i]! * counted[i]!;
-      rest[channel] = value;
-      if (Math.abs(value) > limit) entering[channel]! -= value - Math.sign(value) * limit;
-    }
-    addToMeans(cells, at, entering, 0, channels);
+  const seenAt = size;
+
+  /** Standard deviation of a residual after so many records, in that of one of a device that is long known. */
+  function uncertainty(ofBeginning: readonly number[], seen: number): number {
+    if (seen > forgotten) return 1;
+    let variance = 1;
+    for (let k = 0; k < constants; k++)
+      variance += ofBeginning[k]! * (1 - 1 / contextRecords[k]!) ** (2 * seen);
+    return Math.sqrt(variance);
+  }
+
+  return {
+    size: size + 1,
+    /** A device that history does not have. */
+    begin(cells: Float64Array, at: number): void {
+      cells.set(centre, at);
+      cells[at + seenAt] = 0;
+    },
+    /**
+     * Writes how far a record deviates from what the sibling and the means before it expect into `rest`, then adds it to the means.
+     * A deviation of 0 is that of a value which is missing or does not count, and stays 0.
+     */
+    step(
+      cells: Float64Array,
+      at: number,
+      x: ArrayLike<number>,
+      xAt: number,
+      deviations: ArrayLike<number>,
+      deviationsAt: number,
+      rest: Float64Array,
+    ): void {
+      for (let i = 0; i < size; i++) {
+        const mean = cells[at + i]! - centre[i]!;
+        counted[i] = centre[i]! + (mean > reach[i]! ? reach[i]! : mean < -reach[i]! ? -reach[i]! : mean);
+      }
+      for (let j = 0; j < channels; j++) {
+        rest[j] = deviations[deviationsAt + j]!;
+        entering[j] = x[xAt + j]!;
+      }
+      const seen = cells[at + seenAt]!++;
+      for (const { channel, intercept, coefficients, limit, ofBeginning } of expected) {
+        if (rest[channel] === 0) continue;
+        let value = rest[channel]! - intercept;
+        for (let i = 0; i < size; i++) value -= coefficients[i]! * counted[i]!;
+        const scale = uncertainty(ofBeginning, seen);
+        rest[channel] = value / scale;
+        const most = limit * scale;
+        if (Math.abs(value) > most) entering[channel]! -= value - Math.sign(value) * most;
+      }
+      addToMeans(cells, at, entering, 0, channels);
+    },
   };
 }
 
@@ -323,21 +362,22 @@ export interface Context extends Part {
 }
 
 /**
- * Cells: the means of each channel.
+ * Cells: the means of each channel, and the number of records.
  * @param at the first one
  */
 export function createContext(state: ContextState, at = 0): Context {
-  const size = state.centre.length;
-  const channels = size / constants;
+  const channels = state.centre.length / constants;
   const follow = createFollower(state, channels);
   const precision = Float64Array.from(state.precision);
   const rest = new Float64Array(channels);
   return {
-    size,
-    begin: (cells, key) =>
-      cells.set(Object.hasOwn(state.devices, key) ? state.devices[key]! : state.centre, at),
+    size: follow.size,
+    begin(cells, key) {
+      if (Object.hasOwn(state.devices, key)) cells.set(state.devices[key]!, at);
+      else follow.begin(cells, at);
+    },
     step(cells, x, xAt, deviations, deviationsAt) {
-      follow(cells, at, x, xAt, deviations, deviationsAt, rest);
+      follow.step(cells, at, x, xAt, deviations, deviationsAt, rest);
       const distance = quadraticForm(precision, channels, rest);
       return Number.isFinite(distance) ? distance : Infinity;
     },
@@ -353,7 +393,9 @@ export function contextOfHistory(
   const context = createContext(state);
   const distances = new Float64Array(deviations.length / channels);
   for (const { from, to } of devices) {
-    const cells = firstMeans(x, from, channels);
+    const cells = new Float64Array(context.size);
+    // History has no records before its first ones.
+    context.begin(cells, '');
     for (let record = from; record < to; record++)
       distances[record] = context.step(cells, x, record * channels, deviations, record * channels);
   }

@@ -58,6 +58,9 @@ function run(x: Float64Array): number[] {
   );
 }
 
+/** A record at the mean. */
+const plantMean = new Float64Array(channels).fill(1e-9);
+
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value / values.length, 0);
 
@@ -97,8 +100,8 @@ test('a lasting offset within the range of the channel stays far beyond what nor
 test('a value that is far off hardly moves the means', () => {
   const context = createContext(state);
   const [clean, odd] = [new Float64Array(context.size), new Float64Array(context.size)];
-  context.begin(clean, 'new');
-  context.begin(odd, 'new');
+  context.begin(clean, 'pump');
+  context.begin(odd, 'pump');
   const one = plant(3, 1);
   context.step(clean, one, 0, one, 0);
   const spike = one.slice();
@@ -106,6 +109,20 @@ test('a value that is far off hardly moves the means', () => {
   context.step(odd, spike, 0, spike, 0);
   const { limit } = state.channels.find(({ channel }) => channel === 1)!;
   expect(Math.abs(odd[4]! - clean[4]!)).toBeLessThan((2.1 * limit) / 10);
+});
+
+test('while a device is new, little is expected of it', () => {
+  const context = createContext(state);
+  const known = new Float64Array(context.size);
+  const unknown = new Float64Array(context.size);
+  context.begin(known, 'pump');
+  context.begin(unknown, 'other');
+  // The temperature is not that of the load.
+  const x = Float64Array.of(known[0]!, known[4]! + 1, 0);
+  const first = context.step(unknown, x, 0, x, 0);
+  expect(first).toBeLessThan(context.step(known, x, 0, x, 0) / 20);
+  for (let record = 0; record < 3000; record++) context.step(unknown, plantMean, 0, plantMean, 0);
+  expect(context.step(unknown, x, 0, x, 0)).toBeGreaterThan(20 * first);
 });
 
 test('a known device begins where history left it, and so goes on as if it had not ended', () => {
