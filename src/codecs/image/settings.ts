@@ -17,7 +17,7 @@ export const imageSection = {
     {
       doc:
         'Side of the tiles that large images are cut into, in pixels, such as 224; tiles overlap by an eighth at least. The model reads ' +
-        'tile by tile, so that small defects of large images are seen, and the score of an image is that of its most unusual tile. ' +
+        'tile by tile, so that small defects of large images are seen, and the score of an image is that of its most unusual tiles. ' +
         '0: the model reads the whole image.',
       default: 0,
     },
