@@ -64,8 +64,6 @@ export interface Tests {
   group: string | undefined;
 }
 
-export type SurpriseScale = ReturnType<typeof createSurpriseScale>;
-
 export function createSurpriseScale(state: SurpriseState) {
   const common = createGroupScale(state);
   const byGroup = new Map(

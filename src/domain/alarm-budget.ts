@@ -47,8 +47,6 @@ export interface AlarmBudgetSnapshot {
   partitions: number;
 }
 
-export type AlarmBudget = ReturnType<typeof createAlarmBudget>;
-
 /**
  * The budget of one partition. Times are event times, which never go back; all of them may be asked for in any order of calls.
  * @param eventsPerMs α of the whole detector

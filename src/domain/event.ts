@@ -28,8 +28,6 @@ export type { AnomalyEvent, EventEnding } from './anomaly-event';
 export type { EventLabel } from './event-labels';
 export { noBar, type EventBar, type EventPolicy } from './event-policy';
 
-export type EventTracker = ReturnType<typeof createEventTracker>;
-
 /** Keys in the order of their last record. */
 export interface EventsSnapshot {
   clock: number;

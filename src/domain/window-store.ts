@@ -55,8 +55,6 @@ export interface WindowCounts {
 /** Windows that a newcomer looks at, those seen longest ago first. */
 const candidates = 8;
 
-export type WindowStore = ReturnType<typeof createWindowStore>;
-
 /**
  * @param beginning the records before the first one: none, unknown ones, or those of a snapshot
  * @throws RangeError when a snapshot has windows of another shape

@@ -38,7 +38,7 @@ export function createLazyCodec(name: string, packageName: string, load: () => P
   let loading: Promise<Codec> | undefined;
   function loaded(): Promise<Codec> {
     return (loading ??= load().catch((cause: unknown) => {
-      // Trying again without the package is of no use.
+      // Not retriable: loading would fail again until the package is installed.
       throw new KafkaJSNonRetriableError(
         `Kafka messages compressed with ${name} cannot be read or written: package ${packageName} cannot be loaded: ${messageOf(cause)}`,
       );

@@ -88,7 +88,7 @@ export interface ModelSpec extends Omit<SharedOptions, 'likelihood' | 'features'
   length: number;
   /** Positions in a row: 1 for a window. */
   width: number;
-  /** Values at a position. */
+  /** Number of values at each position. */
   channels: number;
   conditionDim: number;
 }

@@ -5,7 +5,7 @@ export const count = (n: number, noun: string): string =>
 
 export const iso = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** With two digits. */
+/** A share in percent, with two significant digits. */
 export function percent(share: number): string {
   return share >= 0.995 ? '100 %' : `${(100 * share).toPrecision(2)} %`;
 }

@@ -20,8 +20,6 @@ import { emptyColumns, type RecordColumns } from './recent-records';
 
 const schema = 1;
 
-export type EventFiles = ReturnType<typeof createEventFiles>;
-
 /** Folder of the recent past of a detector in a store. */
 export function pastFolder(store: string, detector: string): string {
   return join(store, detector, 'past');

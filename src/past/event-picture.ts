@@ -3,7 +3,7 @@ import { loadSharp } from '../codecs/image/sharp';
 import type { OddImage } from '../domain/witnessed-record';
 
 export interface EventPicture {
-  /** Of the image. */
+  /** Surprise of the image that the picture is made of. */
   surprise: number;
   /** A JPEG file in base64; undefined if none can be written on this machine. */
   jpeg: () => Promise<string | undefined>;

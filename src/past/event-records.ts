@@ -87,8 +87,6 @@ export interface EventRecordsOptions {
   now: () => number;
 }
 
-export type EventRecords = ReturnType<typeof createEventRecords>;
-
 export function createEventRecords({ around, by, now }: EventRecordsOptions) {
   const followed = new Map<string, Followed>();
   const events = new Map<string, PastEvent>();

@@ -17,8 +17,6 @@ export interface DeviceScores {
 /** Scores of other processes are dropped from memory after this time without a request, ms. */
 const keptMs = 600_000;
 
-export type StoredScores = ReturnType<typeof createStoredScores>;
-
 export interface StoredScoresOptions {
   directory: string;
   detector: string;

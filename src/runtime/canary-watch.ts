@@ -153,7 +153,7 @@ export function createCanaryWatch({
     for (const row of rows) {
       if (typeof row !== 'number' || records.keys[row] !== key) continue;
       if (records.timestamps[row]! <= timestamps[into.count - 1]!) {
-        // A few are late or sent twice; a recording that begins again never comes to newer ones.
+        // A few records are late or sent twice. More of them mean that the recording began again.
         if (++into.stale > watchedRecords) following = undefined;
         continue;
       }

@@ -59,8 +59,6 @@ export interface DetectorParts extends Pick<
   onEvent: (past: PastEvent) => void;
 }
 
-export type RunningDetector = Awaited<ReturnType<typeof startDetector>>;
-
 /** A twentieth of the time, about ten explanations at once: scoring keeps up even if a whole fleet fails. */
 const explanationBudget = { share: 0.05, burstMs: 100 };
 

@@ -130,8 +130,6 @@ export interface Heat {
   regions: readonly Box[];
 }
 
-export type Oddness = ReturnType<typeof createOddness>;
-
 /** @param state undefined for versions without one: every place then counts alike */
 export function createOddness(image: ImageShape, state: OddnessState | undefined) {
   const { width, height } = image;

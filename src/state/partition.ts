@@ -33,7 +33,7 @@ export function createPartitionState(topic: string, partition: number, rules: St
   /** Loaded by `restorePoint`, for the assignment that follows. */
   let restored: Contents | undefined;
   let assignment: Assignment | undefined;
-  /** Of the rules by which records were decided last. */
+  /** Name of the rules that decided the newest records. */
   let rulesName: string | undefined;
 
   function report(reason: StateErrorReason, fields: Record<string, unknown> = {}): void {

@@ -29,8 +29,6 @@ export interface Outgoing {
   letter: DeadLetter | undefined;
 }
 
-export type Outbox = ReturnType<typeof createOutbox>;
-
 export function createOutbox(settings: KafkaSinkSettings) {
   /** Limit for values of dead letters; halved when the broker refuses one. */
   let deadLetterBytes = 900_000;

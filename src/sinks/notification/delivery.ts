@@ -28,8 +28,6 @@ export interface DeliveryOptions<T> {
   log: Pick<Logger, 'warn' | 'error'>;
 }
 
-export type Delivery<T> = ReturnType<typeof createDelivery<T>>;
-
 /** Longest pause before another attempt, ms. */
 export const maxPauseMs = 60_000;
 

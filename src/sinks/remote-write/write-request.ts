@@ -37,7 +37,7 @@ const fixedSampleBytes = 2 + 9 + 1;
 /** Field and length of a series, at most. */
 const seriesHeadBytes = 1 + 5;
 
-/** Samples and series are many, so all are written to one buffer. */
+/** Writes all series to one buffer, not one a sample: there are many samples. */
 function encode(series: readonly EncodedSeries[]): Buffer {
   const lengths = series.map(({ labels, samples }) =>
     samples.reduce((sum, [time]) => sum + fixedSampleBytes + varintBytes(time), labels.length),

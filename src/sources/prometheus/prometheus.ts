@@ -73,7 +73,7 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Source
   const { observer, stopTimeoutMs, clock = systemClock } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
-  /** A call, because the compiler keeps the value of a property across an await. */
+  /** A function, because TypeScript would narrow `signal.aborted` to false for the lines after an await. */
   const isStopping = (): boolean => signal.aborted;
   let state = { ready: false, reason: 'not started' };
   let running: Promise<void> | undefined;

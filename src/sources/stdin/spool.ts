@@ -17,8 +17,6 @@ const recordsPerFile = 100_000;
 
 const lineFeed = Buffer.from('\n');
 
-export type Spool = ReturnType<typeof createSpool>;
-
 /** Begins empty. */
 export function createSpool(path: string, limit = recordsPerFile) {
   const [newest, older] = [`${path}.ndjson`, `${path}.1.ndjson`];

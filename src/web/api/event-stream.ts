@@ -11,8 +11,6 @@ const heartbeatMs = 15_000;
 /** Time that a client waits before it connects again, ms. */
 const retryMs = 3_000;
 
-export type EventStream = ReturnType<typeof createEventStream>;
-
 /** @param describe what a client gets of an event */
 export function createEventStream(describe: (past: PastEvent) => unknown) {
   const clients = new Set<ServerResponse>();

@@ -1,7 +1,5 @@
 /** The ratio of alarms, with an interval that accounts for bursts. */
 
-export type AlarmRatio = ReturnType<typeof alarmRatio>;
-
 /**
  * Low and high are the 95 % interval.
  * @param runs flags of one device of a series each, in order of time; 1 = alarm

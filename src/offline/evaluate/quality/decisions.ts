@@ -1,8 +1,6 @@
 /** Quality of the flags, at the threshold of the detector. */
 
 export type Confusion = ReturnType<typeof countConfusion>;
-export type Rates = ReturnType<typeof ratesOf>;
-
 /** Number of records by label and flag. Both columns: 1 = anomalous. */
 export function countConfusion(labels: Uint8Array, flags: Uint8Array) {
   const counts = { truePositives: 0, trueNegatives: 0, falsePositives: 0, falseNegatives: 0 };
