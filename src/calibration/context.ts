@@ -44,7 +44,7 @@ const earlierShare = 2 / 3;
 const neededConstants = 3;
 const reachDeviations = 5;
 const limitDeviations = 4;
-/** After so many records less than e⁻¹⁰ of the beginning is left in a mean. */
+/** Number of records after which less than e⁻¹⁰ of the beginning is left in a mean. */
 const forgotten = 10 * longest;
 const maxRecords = 8000;
 /** With more channels the regressions would take too long. */
@@ -269,8 +269,8 @@ function addToMeans(
 }
 
 /**
- * Cells of a device: its means, and the number of its records. While these are few, the means are still near where they began, and what
- * is expected from them is as uncertain as the share of the beginning in them is large.
+ * Cells of a device: its means, and the number of its records. While these are few, the means are still near where they began, and
+ * the values expected from them are as uncertain as the share of the beginning in them is large.
  */
 function createFollower(state: Omit<ContextState, 'precision'>, channels: number) {
   const size = channels * constants;
@@ -294,7 +294,7 @@ function createFollower(state: Omit<ContextState, 'precision'>, channels: number
   const entering = new Float64Array(channels);
   const seenAt = size;
 
-  /** Standard deviation of a residual after so many records, in that of one of a device that is long known. */
+  /** Standard deviation of a residual after `seen` records, as a multiple of that of a device that has been known for long. */
   function uncertainty(ofBeginning: readonly number[], seen: number): number {
     if (seen > forgotten) return 1;
     let variance = 1;
