@@ -28,7 +28,7 @@ async function prepare(name) {
   const { model, state, encoder, channelMap } = createBenchModel(name);
   const open = traced ? await openGraph(traceScoring(model, state), openSession) : createTfjsEngine;
   const engine = open(model, encoder, channelMap);
-  const parts = { model, phases: model.phases, encoder, learningRate: 1e-3 };
+  const parts = { model, phases: model.phases, layout: encoder, learningRate: 1e-3 };
   const stepper = traced ? await createTracedStepper(parts, openSession) : createTfjsStepper(parts);
   const { tensors } = decodeSafetensors(readFileSync(join(folder, `${name}.inputs.safetensors`)));
   const inputs = Object.fromEntries([...tensors].map(([key, { data }]) => [key, data]));
