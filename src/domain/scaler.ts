@@ -94,6 +94,9 @@ export function createScaler(state: ScalerState) {
     /** Whether training had any value of the channel. */
     knows: (channel: number): boolean => count[channel]! > 0,
     scale: scaleOne,
+    /** The same, but NaN for a missing value and for a channel without values in training. */
+    scaleKnown: (value: number, channel: number): number =>
+      Number.isNaN(value) || count[channel] === 0 ? NaN : scaleOne(value, channel),
     /** Scales the `n` values of one record, from index `from` of `values` to index `at` of `out`. */
     scaleRow(values: Values, from: number, n: number, out: Float32Array | Float64Array, at: number): void {
       if (values instanceof Uint8Array) {

@@ -1,6 +1,7 @@
 /** Tiles of a large image: overlapping squares, all of one size, that cover it. A model reads them one by one. */
-import { colourChannels, type Box, type ImageShape } from './image';
+import { colourChannels, imageBytes, type Box, type ImageShape } from './image';
 import type { Values } from './record';
+import type { RecordColumns, WindowBatch } from './window';
 
 /** Least overlap of two neighbours, as a share of the side: a defect on a border lies whole in one of them. */
 const leastOverlap = 1 / 8;
@@ -22,6 +23,8 @@ export interface Tiles {
   readonly boxes: readonly Box[];
   /** Copies the values of a tile, row by row. @param from index of the image's first value */
   cut(values: Values, from: number, tile: number, into: Values, at: number): void;
+  /** Appends a tile of the image in row `row` to a batch of tiles, with the conditions and the time of the image. */
+  append(images: RecordColumns, row: number, key: string, tile: number, to: WindowBatch): void;
   /**
    * Adds the values of a tile to those of the image. Where tiles overlap each counts for its part, so that the image gets their
    * mean. @param at index of the image's first value
@@ -41,14 +44,26 @@ export function createTiles(image: ImageShape): Tiles {
   const rowValues = shape.width * colours;
   const rowOf = ({ x, y }: Box, row: number): number => ((y + row) * image.width + x) * colours;
 
+  const [imageValues, tileValues] = [imageBytes(image), imageBytes(shape)];
+
+  const cut: Tiles['cut'] = (values, from, tile, into, at) => {
+    for (let row = 0; row < shape.height; row++) {
+      const start = from + rowOf(boxes[tile]!, row);
+      into.set(values.subarray(start, start + rowValues), at + row * rowValues);
+    }
+  };
+
   return {
     shape,
     boxes,
-    cut(values, from, tile, into, at) {
-      for (let row = 0; row < shape.height; row++) {
-        const start = from + rowOf(boxes[tile]!, row);
-        into.set(values.subarray(start, start + rowValues), at + row * rowValues);
-      }
+    cut,
+    append({ values, conditions, timestamps }, row, key, tile, to) {
+      const at = to.count++;
+      const given = conditions.length / timestamps.length;
+      cut(values, row * imageValues, tile, to.values, at * tileValues);
+      to.conditions.set(conditions.subarray(row * given, (row + 1) * given), at * given);
+      to.timestamps[at] = timestamps[row]!;
+      to.keys[at] = key;
     },
     add(ofTile, from, tile, into, at) {
       const box = boxes[tile]!;

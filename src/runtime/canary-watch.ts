@@ -3,6 +3,7 @@
  * while the window and the memory of a device are copied, its next records are followed, and faults are put into that copy.
  * Neither the state nor a detection depends on it, and live scoring waits for one batch of 16 windows at most.
  */
+import { tileCount } from '../domain/tiles';
 import type { TimeRules } from '../domain/continuity';
 import { createValues } from '../domain/record';
 import { createWindowBatch } from '../domain/window';
@@ -20,7 +21,6 @@ import {
 } from '../scoring/detection-power';
 import type { PartitionState } from '../state/partition';
 import { createRandom } from '../tensor';
-import { tileCount } from '../domain/tiles';
 
 /** A stretch costs some milliseconds of the processor for a small model, so that this is much less than 1 %. */
 const usualIntervalMs = 60_000;
@@ -71,6 +71,8 @@ export function createCanaryWatch({
   let following: Following | undefined;
   let running: Promise<void> | undefined;
   let startedAt = -Infinity;
+  /** Least time between the beginnings of two stretches of the current version. */
+  let waitMs = intervalMs;
   /** The version that the powers are of. */
   let current: ActiveDetector | undefined;
   let powers: DetectionPower[] = [];
@@ -79,6 +81,8 @@ export function createCanaryWatch({
   function observe(decoded: DecodedMessages, partition: PartitionState, active: ActiveDetector): void {
     if (current !== active) {
       current = active;
+      // Each tile of an image costs as much as an image.
+      waitMs = intervalMs * tileCount(active.detector.state.image);
       powers = [];
       following = undefined;
       isBlind = false;
@@ -86,8 +90,7 @@ export function createCanaryWatch({
     if (following?.partition === partition) follow(following, decoded);
     if (following !== undefined && now() - following.heardAt > patienceMs) following = undefined;
     if (following !== undefined || running !== undefined || stopping.signal.aborted) return;
-    // Each tile of an image costs as much as an image.
-    if (now() - startedAt < intervalMs * tileCount(active.detector.state.image)) return;
+    if (now() - startedAt < waitMs) return;
     if (active.detector.shape.pixels === true) judgeImage(decoded, active);
     else following = begin(decoded, partition, active);
   }

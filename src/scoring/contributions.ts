@@ -27,7 +27,12 @@ export interface ChannelMap {
    * @param from index of the window's first value
    * @param at index in `into` of the first channel
    */
-  writeActual(values: Values, from: number, into: Float32Array | Float64Array, at: number): void;
+  writeActual(
+    values: Values | Float32Array,
+    from: number,
+    into: Float32Array | Float64Array,
+    at: number,
+  ): void;
 }
 
 /** The channels of windows, or the regions of images, as the state has them. */

@@ -16,7 +16,7 @@ import type { OpenEngine } from './engine';
 import { createExplainer, createImageExplainer, offDimensions, type NearestImage } from './explain';
 import { createGroupReader } from './group';
 import { createMemoryFactory, type DeviceMemories, type DeviceMemory } from './memory';
-import { describeRegions, isInside, within } from './odd-regions';
+import { describeRegions, isInside, within, type ImageValues } from './odd-regions';
 import { paintHeat } from './heat-map';
 import { createOddness, type Heat, type OddRegion } from './oddness';
 import { createRanking } from './ranking';
@@ -202,11 +202,8 @@ export function createDetector(
       const newest = (window * shape.length + shape.length - 1) * channelCount;
       const from = window * channelCount;
       for (let j = 0; j < channelCount; j++) {
-        const value = batch.values[newest + j]!;
-        x[j] =
-          Number.isNaN(value) || !scaler.knows(j)
-            ? NaN
-            : scaler.scale(value, j) - (batch.recalled.shifts[from + j] ?? 0);
+        const shift = batch.recalled.shifts[from + j] ?? 0;
+        x[j] = scaler.scaleKnown(batch.values[newest + j]!, j) - shift;
       }
       if (memory !== undefined) return memory.context(x, deviations, from);
       unknown.begin(cells, '');
@@ -253,18 +250,19 @@ export function createDetector(
     return () => paintHeat(bytes, image!, oddness!.heat(map));
   }
 
+  const asScored = (batch: WindowBatch, raw: RawScores, window: number): ImageValues => ({
+    actual: valuesOf(batch.values, window),
+    expected: valuesOf(raw.expectedValues, window),
+    deviance: valuesOf(raw.deviance, window),
+  });
+
   function contributionsOf(batch: WindowBatch, raw: RawScores, window: number): Contribution[] {
     if (image === undefined) {
       const ofChannels = (values: Float32Array): Float32Array =>
         values.subarray(window * channelCount, (window + 1) * channelCount);
       return rank(batch, window, ofChannels(raw.contributions), ofChannels(raw.expected));
     }
-    const values = {
-      actual: valuesOf(batch.values, window),
-      expected: valuesOf(raw.expectedValues, window),
-      deviance: valuesOf(raw.deviance, window),
-    };
-    return describeRegions(regionsOf(raw, window), image, values, scaler);
+    return describeRegions(regionsOf(raw, window), image, asScored(batch, raw, window), scaler);
   }
 
   /** Of an image, or of the tile that its oddest region lies in. */
@@ -277,11 +275,10 @@ export function createDetector(
   function explainImage(batch: WindowBatch, raw: RawScores, window: number): ReturnType<Scores['explain']> {
     const regions = regionsOf(raw, window);
     const { latent, ...nearest } = nearestOf(batch, window, regions);
-    const values = { actual: valuesOf(batch.values, window), ...nearest };
+    const scored = asScored(batch, raw, window);
     // Of an image with tiles one tile is compared with its nearest normal; its regions are as they were scored.
-    const contributions = tiles
-      ? contributionsOf(batch, raw, window)
-      : describeRegions(regions, image!, values, scaler);
+    const values = tiles === undefined ? { ...scored, ...nearest } : scored;
+    const contributions = describeRegions(regions, image!, values, scaler);
     return {
       contributions,
       nearestNormal: {

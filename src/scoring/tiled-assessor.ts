@@ -30,23 +30,27 @@ export function createTiledAssessor(
   const fitting = fewestTiles * Math.floor(valuesAtOnce / tileDim / fewestTiles);
   const atOnce = Math.max(fewestTiles, Math.min(engineRows, fitting));
   /** Of each batch its own, since several may be assessed in turns. */
-  const tilesOf = new WeakMap<WindowBatch, WindowBatch>();
+  const batchesOfTiles = new WeakMap<WindowBatch, WindowBatch>();
   const single = createWindowBatch(inner.shape, 1);
-  const sumRegions = createRegionSums(image);
+  const channelMap = createImageMap(image);
+  /** Values of each region. */
+  const sizes = regionsOf(image).regions.map(({ pixels }) => pixels * colourChannels(image));
 
-  function append(from: WindowBatch, window: number, tile: number, to: WindowBatch): void {
-    const place = to.count++;
-    tiles.cut(from.values, window * dim, tile, to.values, place * tileDim);
-    const given = shape.conditions;
-    to.conditions.set(from.conditions.subarray(window * given, (window + 1) * given), place * given);
-    to.timestamps[place] = from.timestamps[window]!;
-    to.keys[place] = from.keys[window]!;
+  const append = (from: WindowBatch, window: number, tile: number, to: WindowBatch): void =>
+    tiles.append(from, window, from.keys[window]!, tile, to);
+
+  /** Means over the regions of images. Shape [count, values of an image] → [count, regions]. */
+  function meansOfRegions(values: Float32Array, count: number): Float32Array {
+    const means = new Float32Array(count * channelMap.channels);
+    for (let window = 0; window < count; window++)
+      channelMap.writeActual(values, window * dim, means, window * channelMap.channels);
+    return means;
   }
 
   async function assess(batch: WindowBatch): Promise<RawScores> {
     const { count } = batch;
-    const some = tilesOf.get(batch) ?? createWindowBatch(inner.shape, atOnce);
-    tilesOf.set(batch, some);
+    const some = batchesOfTiles.get(batch) ?? createWindowBatch(inner.shape, atOnce);
+    batchesOfTiles.set(batch, some);
     const statistics: Record<string, Float64Array> = {};
     const ofTiles: Record<string, Float64Array> = {};
     const deviance = new Float32Array(count * dim);
@@ -70,12 +74,11 @@ export function createTiledAssessor(
       for (const [name, values] of Object.entries(ofTiles))
         (statistics[name] ??= new Float64Array(count))[window] = worst(values, scaleOf(name));
     }
-    const means = sumRegions(expectedValues, count);
     return {
       statistics,
-      contributions: sumRegions(deviance, count),
+      contributions: meansOfRegions(deviance, count).map((mean, i) => mean * sizes[i % sizes.length]!),
       meanErrors: new Float32Array(),
-      expected: means.map((sum, i) => sum / sumRegions.sizes[i % sumRegions.sizes.length]!),
+      expected: meansOfRegions(expectedValues, count),
       deviations: new Float32Array(),
       deviance,
       expectedValues,
@@ -87,7 +90,7 @@ export function createTiledAssessor(
     ...inner,
     shape,
     image,
-    channelMap: createImageMap(image),
+    channelMap,
     tiles: {
       image: tiles.shape,
       shape: inner.shape,
@@ -111,20 +114,4 @@ function worst(values: Float64Array, scale: Standard['scale']): number {
   if (scale === 'linear' || !(most > 0)) return most;
   const mean = values.reduce((sum, value) => sum + Math.max(0, value / most) ** 8 / values.length, 0);
   return most * mean ** (1 / 8);
-}
-
-/** Sums over the regions of images. Shape [count, values of an image] → [count, regions]. */
-function createRegionSums(image: ImageShape) {
-  const { regions, regionOfPixel } = regionsOf(image);
-  const colours = colourChannels(image);
-  const dim = regionOfPixel.length * colours;
-  const sum = (values: Float32Array, count: number): Float32Array => {
-    const sums = new Float64Array(count * regions.length);
-    for (let i = 0; i < count * dim; i++) {
-      const pixel = Math.floor((i % dim) / colours);
-      sums[Math.floor(i / dim) * regions.length + regionOfPixel[pixel]!]! += values[i]!;
-    }
-    return Float32Array.from(sums);
-  };
-  return Object.assign(sum, { sizes: regions.map(({ pixels }) => pixels * colours) });
 }

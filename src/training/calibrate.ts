@@ -240,8 +240,7 @@ function contextHistory(
   const x = new Float64Array(rows.length * channels);
   rows.forEach((row, place) => {
     for (let j = 0; j < channels; j++) {
-      const value = values[row * channels + j]!;
-      x[place * channels + j] = Number.isNaN(value) || !scaler.knows(j) ? NaN : scaler.scale(value, j);
+      x[place * channels + j] = scaler.scaleKnown(values[row * channels + j]!, j);
     }
   });
   return { x, deviations, devices, times: Float64Array.from(rows, (row) => timestamps[row]!), before };

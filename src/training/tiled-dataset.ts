@@ -1,5 +1,5 @@
 /** Images that a model reads tile by tile, as the images that it learns from: a part of their tiles. */
-import type { ImageShape } from '../domain/image';
+import { imageBytes, type ImageShape } from '../domain/image';
 import { createTiles } from '../domain/tiles';
 import type { Random } from '../tensor';
 import type { Dataset, WindowSource } from './dataset';
@@ -19,8 +19,6 @@ export interface TiledDataset {
 export function tiledDataset(images: Dataset, split: Split, image: ImageShape, random: Random): TiledDataset {
   const tiles = createTiles(image);
   const perImage = tiles.boxes.length;
-  const { channels: imageDim, conditions: given } = images.shape;
-  const dim = tiles.shape.width * tiles.shape.height * (imageDim / (image.width * image.height));
 
   /** Drawn over all images and all places alike. */
   function draw(rows: Int32Array, most: number): Int32Array {
@@ -34,14 +32,11 @@ export function tiledDataset(images: Dataset, split: Split, image: ImageShape, r
 
   return {
     dataset: {
-      shape: { ...images.shape, channels: dim },
+      shape: { ...images.shape, channels: imageBytes(tiles.shape) },
       copy(end, batch) {
-        const [row, tile] = [Math.floor(end / perImage), end % perImage];
-        const at = batch.count++;
-        tiles.cut(images.values, row * imageDim, tile, batch.values, at * dim);
-        batch.conditions.set(images.conditions.subarray(row * given, (row + 1) * given), at * given);
-        batch.timestamps[at] = images.timestamps[row]!;
-        batch.keys[at] = images.devices.find(({ to }) => row < to)!.key;
+        const row = Math.floor(end / perImage);
+        const { key } = images.devices.find(({ to }) => row < to)!;
+        tiles.append(images, row, key, end % perImage, batch);
       },
     },
     split: {

@@ -200,8 +200,8 @@ function fitInputs(
   { schema, seasons = [], model }: Pick<TrainingOptions, 'schema' | 'seasons' | 'model'>,
 ): Inputs {
   const records = recordsUpTo(dataset, ends);
-  const whole = imageOf(schema);
-  const image = whole && modelImage(whole);
+  const images = imageOf(schema);
+  const image = images && modelImage(images);
   const scaler =
     image === undefined
       ? fitScaler(records.values(), records.count, schema.channels.length)
@@ -218,7 +218,7 @@ function fitInputs(
   const { conditionDropout, likelihood, ...modelOptions } = model;
   const spec: ModelSpec = {
     ...modelOptions,
-    ...featureOptions(model.features, whole?.tile ? examples.split.fit.length : records.count),
+    ...featureOptions(model.features, examples.split.fit.length),
     likelihood:
       hasFeatures(model) && likelihood === 'auto' ? 'gaussian' : chooseLikelihood(likelihood, records.values),
     ...(image === undefined

@@ -1,6 +1,6 @@
 /** What models of cells make of the image and its conditions: cells that are usual, but not together, or not of this product. */
 import { createCategoryTable } from '../../src/domain/condition';
-import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
+import { createRecordBatch } from '../../src/domain/record';
 import { createLimitCheck } from '../../src/domain/signal';
 import { createWindowBatch, windowShape, type WindowBatch } from '../../src/domain/window';
 import { placeDim } from '../../src/models/image-hvae';
@@ -14,6 +14,7 @@ import { createRandom, scoped, tf, type Random } from '../../src/tensor';
 import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
 import { train, type TrainingOptions } from '../../src/training/train';
 import { openTestBackend, testEngine } from '../backend';
+import { imageSchema } from '../image-schema';
 import { createSpec, modelOptions } from './spec';
 
 beforeAll(() => openTestBackend('wasm'));
@@ -119,17 +120,10 @@ describe('cells of two products', () => {
 
 const side = 64;
 const image = { width: side, height: side, colour: 'grey' } as const;
-const schema: RecordSchema = {
-  kind: 'image',
-  image,
-  channels: [],
-  missingChannels: 'reject',
-  extraChannels: 'reject',
-  conditions: [
-    { name: 'product', kind: 'category', maxValues: 8, missing: 'reject' },
-    { name: 'camera', kind: 'category', maxValues: 8, missing: 'reject' },
-  ],
-};
+const schema = imageSchema(image, [
+  { name: 'product', kind: 'category', maxValues: 8, missing: 'reject' },
+  { name: 'camera', kind: 'category', maxValues: 8, missing: 'reject' },
+]);
 const shape = windowShape(schema, 10);
 const options = (model: Partial<TrainingOptions['model']>, statistics: string[]): TrainingOptions => ({
   schema,

@@ -1,6 +1,6 @@
 /** Every model on images: trained, stored, loaded and scored. */
 import { createCategoryTable } from '../../src/domain/condition';
-import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
+import { createRecordBatch } from '../../src/domain/record';
 import { createLimitCheck } from '../../src/domain/signal';
 import { createWindowBatch, windowShape, type WindowBatch } from '../../src/domain/window';
 import { modelKinds } from '../../src/models/zoo';
@@ -12,16 +12,10 @@ import { train, type TrainingOptions } from '../../src/training/train';
 import { disposeModel } from '../../src/models/model';
 import { modelOptions } from './spec';
 import { openTestBackend, testEngine } from '../backend';
+import { imageSchema } from '../image-schema';
 
 const image = { width: 8, height: 8, colour: 'rgb' } as const;
-const schema: RecordSchema = {
-  kind: 'image',
-  image,
-  channels: [],
-  missingChannels: 'reject',
-  extraChannels: 'reject',
-  conditions: [],
-};
+const schema = imageSchema(image);
 const shape = windowShape(schema, 10);
 
 beforeAll(() => openTestBackend('wasm'));

@@ -1,7 +1,7 @@
 /** Images that a model reads tile by tile: small defects of large images, found and placed, by stored versions. */
 import { createCategoryTable } from '../../src/domain/condition';
 import { imageBytes, type Box } from '../../src/domain/image';
-import { createRecordBatch, type RecordSchema } from '../../src/domain/record';
+import { createRecordBatch } from '../../src/domain/record';
 import { createLimitCheck } from '../../src/domain/signal';
 import { createWindowBatch, windowShape, type WindowBatch } from '../../src/domain/window';
 import { disposeModel } from '../../src/models/model';
@@ -14,17 +14,11 @@ import { createDatasetBuilder } from '../../src/training/dataset';
 import { measurePower } from '../../src/training/canary';
 import { train } from '../../src/training/train';
 import { openTestBackend, testEngine } from '../backend';
+import { imageSchema } from '../image-schema';
 import { modelOptions } from '../models/spec';
 
 const image = { width: 120, height: 80, colour: 'grey', tile: 40 } as const;
-const schema: RecordSchema = {
-  kind: 'image',
-  image,
-  channels: [],
-  missingChannels: 'reject',
-  extraChannels: 'reject',
-  conditions: [],
-};
+const schema = imageSchema(image);
 const shape = windowShape(schema, 10);
 const bytes = imageBytes(image);
 const table = createCategoryTable();

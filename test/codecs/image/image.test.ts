@@ -7,6 +7,7 @@ import { DecodeError, rejectReasons, type RejectReason } from '../../../src/erro
 import { createImageDecoder, type ImageFields } from '../../../src/codecs/image/image';
 import type { Message } from '../../../src/sources/source';
 import { createRandom } from '../../../src/tensor';
+import { imageSchema } from '../../image-schema';
 
 const now = Date.UTC(2026, 0, 1);
 const grey: ImageFormat = {
@@ -40,15 +41,7 @@ function messageOf(value: Buffer | null, changes: Partial<Message> = {}): Messag
 
 async function decode(values: readonly (Buffer | null)[], way: Way = {}) {
   const image = { ...grey, ...way.image };
-  const schema: RecordSchema = {
-    kind: 'image',
-    image,
-    channels: [],
-    missingChannels: 'reject',
-    extraChannels: 'reject',
-    conditions: [],
-    ...way.schema,
-  };
+  const schema = { ...imageSchema(image), ...way.schema };
   const table = createCategoryTable();
   const decodeBatch = createImageDecoder(
     {
