@@ -5,7 +5,7 @@ import type { Label } from '../domain/label';
 import type { KafkaLog } from '../kafka/client';
 import type { Logger } from '../logger';
 import { createTopicLabels, readLabelFile } from '../sources/labels';
-import { messageOf } from '../system/error-text';
+import { createAttempts } from '../system/attempts';
 import { Poll } from './poll';
 
 /**
@@ -84,18 +84,15 @@ export function watchLabels(
   if (file === '' && topic === '') return undefined;
   const read = createLabelReader(settings, log);
   let labels: readonly Label[] = [];
-  let failure = '';
-  const poll = new Poll(intervalMs, async () => {
-    try {
+  const attempt = createAttempts((err) =>
+    log.error('labels could not be read; those read before are in use', { err }),
+  );
+  const poll = new Poll(intervalMs, () =>
+    attempt(async () => {
       const before = labels;
       labels = await read();
       if (labels !== before) log.info('labels were read', { labels: labels.length });
-      failure = '';
-    } catch (err) {
-      const text = messageOf(err);
-      if (text !== failure) log.error('labels could not be read; those read before are in use', { err });
-      failure = text;
-    }
-  });
+    }),
+  );
   return { current: () => labels, refresh: () => poll.run(), stop: () => poll.stop() };
 }

@@ -6,6 +6,7 @@ import type { Past } from '../past/past';
 import { minuteMs } from '../past/score-minutes';
 import { createSupposition, type SupposedEvent } from '../past/supposed-events';
 import { messageOf } from '../system/error-text';
+import { SerialQueue } from '../system/serial-queue';
 import type { WhatIf } from '../web/api/detector-view';
 import { ApiError } from '../web/api/route';
 
@@ -29,14 +30,12 @@ const mostQuestions = 4;
 /** Answers the questions of a detector one after the other, as records need the processor, too. */
 export function createWhatIf() {
   let questions = 0;
-  let last: Promise<unknown> = Promise.resolve();
+  const queue = new SerialQueue();
   /** @throws ApiError if there are too many; otherwise as `supposeTarget` */
   return async (target: string | undefined, parts: () => WhatIfParts): Promise<WhatIf> => {
     if (questions >= mostQuestions) throw new ApiError(429, 'too many questions at once', 'wait a moment');
     questions++;
-    const answer = last.then(() => supposeTarget(target, parts()));
-    last = answer.catch(() => undefined);
-    return answer.finally(() => questions--);
+    return queue.run(() => supposeTarget(target, parts())).finally(() => questions--);
   };
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { DecodeError } from '../../errors';
 import { messageOf } from '../../system/error-text';
+import { SerialQueue } from '../../system/serial-queue';
 import type { RegisteredSchema } from '../confluent/schema-registry';
 import { stages, type ValidationAnswer, type ValidationRequest } from './validation-thread';
 
@@ -48,7 +49,7 @@ export class Validation {
   private readonly limits: ValidationLimits;
   private thread: ValidationThread | undefined;
   private schemas = 0;
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly queue = new SerialQueue();
 
   constructor(limits: Partial<ValidationLimits> = {}) {
     this.limits = { ...defaultLimits, ...limits };
@@ -57,14 +58,8 @@ export class Validation {
   /** @throws DecodeError if the schema is unusable */
   async compile({ text, references }: RegisteredSchema): Promise<CheckRecords> {
     const request = { id: this.schemas++, schema: { text, references } };
-    await this.inTurn(() => this.ask(request, []));
-    return (records) => this.inTurn(() => this.check(request, records));
-  }
-
-  private inTurn<T>(perform: () => Promise<T>): Promise<T> {
-    const result = this.last.then(perform);
-    this.last = result.catch(() => undefined);
-    return result;
+    await this.queue.run(() => this.ask(request, []));
+    return (records) => this.queue.run(() => this.check(request, records));
   }
 
   private async check(

@@ -4,6 +4,7 @@ import { open, rename, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from '../../system/file-system';
 import { printable } from '../../system/printable';
+import { SerialQueue } from '../../system/serial-queue';
 import type { DeadLetter, Sink } from '../sink';
 
 export interface FileSinkSettings {
@@ -18,7 +19,7 @@ export async function createFileSink({ deadLetters: path, maxBytes }: FileSinkSe
   await makeFolder(dirname(path));
   let file = await openAppending(path);
   /** Several partitions write at the same time. */
-  let last: Promise<void> = Promise.resolve();
+  const queue = new SerialQueue();
   let closed = false;
 
   async function append(letters: readonly DeadLetter[]): Promise<void> {
@@ -36,16 +37,13 @@ export async function createFileSink({ deadLetters: path, maxBytes }: FileSinkSe
   return {
     name: 'file',
     anomaliesOnly: true,
-    write({ deadLetters: letters }) {
-      if (letters.length === 0) return Promise.resolve();
-      const written = last.then(() => append(letters));
-      last = written.catch(() => undefined);
-      return written;
+    async write({ deadLetters: letters }) {
+      if (letters.length > 0) await queue.run(() => append(letters));
     },
     async close() {
       if (closed) return;
       closed = true;
-      await last;
+      await queue.settled();
       await file.close();
     },
   };

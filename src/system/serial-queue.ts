@@ -1,0 +1,15 @@
+/** Runs work one piece after the other, in the order of the calls. A failure rejects its own call alone. */
+export class SerialQueue {
+  private last: Promise<unknown> = Promise.resolve();
+
+  run<T>(work: () => T | Promise<T>): Promise<T> {
+    const result = this.last.then(work);
+    this.last = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Resolves when all work so far has ended. */
+  async settled(): Promise<void> {
+    await this.last;
+  }
+}
