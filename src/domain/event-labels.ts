@@ -1,5 +1,8 @@
 /** Which labels act on which events: each event obeys its last label, once. */
+import type { AnomalyEvent } from './anomaly-event';
+import { spanOf, type Gathering } from './gathering';
 import { labelOf, meaningOf, type Label, type LabelledSpan, type LabelName } from './label';
+import type { PastEvent } from './past-events';
 
 /** A label that acts on an event. */
 export interface EventLabel {
@@ -14,6 +17,28 @@ export interface LabellableEvent extends LabelledSpan {
   /** As a new normal, which a label undoes. */
   isAccepted: boolean;
   isAcceptable: boolean;
+}
+
+/**
+ * The events that labels can act on, in the order in which they do.
+ * @param groups those of several devices that are not over
+ */
+export function labellable(
+  gatherings: readonly Gathering[],
+  groups: readonly AnomalyEvent[],
+  past: readonly PastEvent[],
+): LabellableEvent[] {
+  const current = (event: AnomalyEvent, isAcceptable: boolean): LabellableEvent => ({
+    ...spanOf(event),
+    id: event.id,
+    isAccepted: false,
+    isAcceptable,
+  });
+  return [
+    ...gatherings.map(({ event, margin }) => current(event, margin < Infinity)),
+    ...groups.map((event) => current(event, true)),
+    ...past.map((one) => ({ ...one, isAccepted: one.newNormal !== undefined, isAcceptable: false })),
+  ];
 }
 
 /** @param costs whether something of an event is not paid from the alarm budget */

@@ -38,6 +38,8 @@ export interface FrozenDevicesSnapshot {
   groups: readonly (Omit<Group, 'members'> & { members: readonly string[] })[];
 }
 
+export type FrozenDevices = ReturnType<typeof createFrozenDevices>;
+
 /**
  * @param eventOf the event of a device that is not over, as it is so far
  * @param admit charges the alarm budget for an event with this margin, in decades; false = it is spent

@@ -2,9 +2,10 @@
 import type { AnomalyEvent } from './anomaly-event';
 import type { Detection } from './detection';
 import { createEventChannels, type EventChannels } from './event-channels';
+import type { EventBar, EventPolicy } from './event-policy';
 import { isFrozen } from './frozen-devices';
 import type { LabelledSpan } from './label';
-import { noExceedances, withMargin, type Exceedances } from './lasting-evidence';
+import { lastingMargin, noExceedances, withMargin, type Exceedances } from './lasting-evidence';
 
 export interface Gathering<Channels = EventChannels> {
   event: AnomalyEvent;
@@ -77,6 +78,31 @@ export function extend(gathering: Gathering, detection: Detection): void {
   event.peakSurprise = detection.surprise;
   event.peakAt = detection.timestamp;
   if (detection.origin.file !== undefined) event.peakFile = detection.origin.file;
+}
+
+/** By how many decades it is above the bar for an event; below 0 = none opens. */
+export function aboveBar(
+  { event, margin, exceedances = noExceedances }: Gathering,
+  bar: EventBar,
+  { minRecords, minLengthMs }: Pick<EventPolicy, 'minRecords' | 'minLengthMs'>,
+): number {
+  if (event.anomalousRecords < minRecords || event.end - event.start < minLengthMs) return -Infinity;
+  return Math.max(margin - bar.margin, lastingMargin(exceedances) - bar.lasting);
+}
+
+/** Growth of the peak surprise, decades, from which an event is another one. */
+export const growth = 1;
+
+/**
+ * Call after each record. Whether it is an event that no longer becomes more surprising: its peak in the newest half of `acceptAfter`
+ * records is hardly above that before.
+ */
+export function isSteady(gathering: Gathering, acceptAfter: number): boolean {
+  const { event, margin, earlierPeak } = gathering;
+  const half = Math.ceil(acceptAfter / 2);
+  if (half === 0 || margin === Infinity || event.anomalousRecords % half > 0) return false;
+  gathering.earlierPeak = event.peakSurprise;
+  return event.peakSurprise <= earlierPeak + growth && isEvent(gathering);
 }
 
 /** A copy of the event, which later records do not change. */

@@ -1,4 +1,6 @@
 /** Events that are over, as long as a label can act on them: those that are not paid, and new normals. */
+import type { AnomalyEvent } from './anomaly-event';
+import { spanOf } from './gathering';
 import type { LabelledSpan } from './label';
 import type { ForgottenDevices } from './silent-devices';
 
@@ -18,29 +20,46 @@ export interface PastEvent extends LabelledSpan {
   newNormal?: NewNormal;
 }
 
+/** An event that was accepted. */
+export type AcceptedEvent = PastEvent & { newNormal: NewNormal };
+
 /** New normals of a partition that can be undone: the newest ones. */
 const mostNewNormals = 100;
+
+export type PastEvents = ReturnType<typeof createPastEvents>;
 
 /** @param costs whether an event is not paid */
 export function createPastEvents(costs: (id: string) => boolean, beginning: readonly PastEvent[] = []) {
   let events = beginning;
   const isOfUse = ({ id, newNormal }: PastEvent): boolean => newNormal !== undefined || costs(id);
 
+  function add(event: PastEvent): void {
+    const { newNormal, keys } = event;
+    const others = events.map((one) =>
+      newNormal !== undefined && one.keys.some((key) => keys.includes(key)) ? withoutNormal(one) : one,
+    );
+    const all = [...others, event];
+    const newest = new Set(all.filter((one) => one.newNormal !== undefined).slice(-mostNewNormals));
+    events = all.map((one) => (newest.has(one) ? one : withoutNormal(one))).filter(isOfUse);
+  }
+
   return {
-    add(event: PastEvent): void {
-      const { newNormal, keys } = event;
-      const others = events.map((one) =>
-        newNormal !== undefined && one.keys.some((key) => keys.includes(key)) ? withoutNormal(one) : one,
-      );
-      const all = [...others, event];
-      const newest = new Set(all.filter((one) => one.newNormal !== undefined).slice(-mostNewNormals));
-      events = all.map((one) => (newest.has(one) ? one : withoutNormal(one))).filter(isOfUse);
+    /** An event is over. @param newNormal of one that was accepted */
+    note(event: AnomalyEvent, newNormal?: NewNormal): void {
+      if (newNormal !== undefined || costs(event.id))
+        add({ ...spanOf(event), id: event.id, ...(newNormal && { newNormal }) });
     },
-    has: (id: string): boolean => events.some((one) => one.id === id),
+    /** Notes those of several devices that are over. */
+    noteGroups(reported: readonly AnomalyEvent[]): readonly AnomalyEvent[] {
+      for (const event of reported)
+        if (event.status === 'closed' && costs(event.id) && !events.some(({ id }) => id === event.id))
+          add({ ...spanOf(event), id: event.id });
+      return reported;
+    },
     /** The oldest first. */
     list: (): readonly PastEvent[] => events,
     /** The event is no new normal. Returns it as it was; undefined if it was none. */
-    undo(id: string): (PastEvent & { newNormal: NewNormal }) | undefined {
+    undo(id: string): AcceptedEvent | undefined {
       const event = events.find((one) => one.id === id && one.newNormal !== undefined);
       if (event?.newNormal === undefined) return undefined;
       events = events.map((one) => (one === event ? withoutNormal(one) : one)).filter(isOfUse);

@@ -1,8 +1,9 @@
 /** What is known of a device with a recent anomaly: whether it is odd, quiet again, or has a new normal. */
+import type { EventEnding } from './anomaly-event';
 import type { Detection } from './detection';
 import type { EventChannels } from './event-channels';
 import type { EventPolicy } from './event-policy';
-import { beginGathering, extend, type Gathering } from './gathering';
+import { beginGathering, extend, growth, type Gathering } from './gathering';
 
 /** State of a key with a recent anomaly; other keys have none. */
 export interface Suspicion<Channels = EventChannels> {
@@ -23,10 +24,7 @@ export interface Suspicion<Channels = EventChannels> {
   heardAt: number;
 }
 
-export type RecordFacts = Pick<Detection, 'key' | 'timestamp' | 'anomalous' | 'missing'>;
-
-/** Growth of the peak surprise, decades, from which an event is another one. */
-export const growth = 1;
+export type RecordFacts = Pick<Detection, 'key' | 'timestamp' | 'missing'>;
 
 /** A device without a recent anomaly has one. @param clock event time of the detector, Unix ms */
 export function beginSuspicion(timestamp: number, clock: number): Suspicion {
@@ -41,11 +39,40 @@ export function beginSuspicion(timestamp: number, clock: number): Suspicion {
 }
 
 /**
- * Notes a record.
+ * What a record makes of a suspicion: its event, if it has one, ends; or the record adds to what the device has gathered; or it changes
+ * nothing, as for one that belongs to an accepted event.
  * @param detection of the record, if it is anomalous
- * @param clock event time of the detector, Unix ms
+ * @param clock event time of the partition, Unix ms
+ * @param mark of the baseline of the device
  */
-export function hearRecord(
+export function advance(
+  suspicion: Suspicion,
+  heard: RecordFacts,
+  detection: Detection | undefined,
+  clock: number,
+  mark: () => readonly number[],
+  policy: EventPolicy,
+): EventEnding | 'gathered' | 'waiting' {
+  const quietBefore = suspicion.quietRecords;
+  hearRecord(suspicion, heard, detection, clock);
+  // A record without a value of an odd channel counts neither as anomalous nor as normal: after one normal value it does for
+  // the next event, but not for the end of this one.
+  const { countedAt = heard.timestamp, quietRecords, gathering, accepted: peak } = suspicion;
+  const isOpen = quietRecords === 0 || gathering !== undefined || peak !== undefined;
+  if (detection === undefined && quietRecords === quietBefore && isOpen)
+    return heard.timestamp - countedAt > policy.silenceMs ? 'silence' : 'waiting';
+  suspicion.countedAt = heard.timestamp;
+  if (isAccepted(suspicion, detection, policy.closeAfter)) return 'waiting';
+  suspicion.accepted = undefined;
+  if (gathering === undefined) {
+    suspicion.gathering = gather(suspicion, detection, mark, policy);
+    if (suspicion.gathering === undefined) return suspicion.recent.length === 0 ? 'quiet' : 'waiting';
+  } else if (detection !== undefined) extend(gathering, detection);
+  else if (quietRecords >= policy.closeAfter) return 'quiet';
+  return detection === undefined ? 'waiting' : 'gathered';
+}
+
+function hearRecord(
   suspicion: Suspicion,
   { timestamp, missing = [] }: RecordFacts,
   detection: Detection | undefined,
@@ -72,7 +99,7 @@ export function hearRecord(
 }
 
 /** Begins to gather once enough of the last records are anomalous. */
-export function gather(
+function gather(
   suspicion: Suspicion,
   detection: Detection | undefined,
   mark: () => readonly number[],
@@ -89,11 +116,7 @@ export function gather(
 }
 
 /** Whether the record belongs to an event that was accepted. */
-export function isAccepted(
-  suspicion: Suspicion,
-  detection: Detection | undefined,
-  closeAfter: number,
-): boolean {
+function isAccepted(suspicion: Suspicion, detection: Detection | undefined, closeAfter: number): boolean {
   if (suspicion.accepted === undefined) return false;
   if (detection === undefined) return suspicion.quietRecords < closeAfter;
   return detection.limits.length === 0 && detection.surprise <= suspicion.accepted + growth;

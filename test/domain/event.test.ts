@@ -2,27 +2,8 @@ import fc from 'fast-check';
 import type { Detection } from '../../src/domain/detection';
 import { createEventTracker, type EventPolicy, type LabelEffect } from '../../src/domain/event';
 import type { Label, LabelName } from '../../src/domain/label';
+import { detection } from './detections';
 import { eventPolicy as policy } from './event-policy';
-
-function detection(timestamp: number, surprise: number, key = 'pump-1'): Detection {
-  return {
-    detector: 'plant',
-    key,
-    timestamp,
-    origin: { topic: 't', partition: 0, offset: String(timestamp) },
-    surprise,
-    threshold: 3,
-    targetThreshold: 3,
-    anomalous: surprise >= 3,
-    extrapolated: false,
-    limits: [],
-    statistics: {},
-    contributions: [
-      { channel: `at-${timestamp}`, contribution: 1, actual: 1, expected: 0, surprise: 3, repeats: 0 },
-    ],
-    modelVersion: 'v1',
-  };
-}
 
 /** One letter a record: `!` is anomalous, `.` is not. Returns what each record did. */
 function replay(pattern: string, overrides: Partial<EventPolicy> = {}): string {
