@@ -195,12 +195,19 @@ export function createCanaryWatch({
     isBlind = blind;
   }
 
+  /** The power in live records; undefined with too few of them. */
+  const live = (): DetectionPower | undefined =>
+    powers.length < fewestStretches ? undefined : mergePower(powers);
+
   return {
     /** Call after each batch, with the state that it has left. */
     observe,
-    /** The power in live records; undefined with too few of them. */
-    live: (): DetectionPower | undefined =>
-      powers.length < fewestStretches ? undefined : mergePower(powers),
+    live,
+    /** Mean of it over the kinds of faults. */
+    meanLive: (): number | undefined => {
+      const power = live();
+      return power && meanPower(power);
+    },
     /** Ends the work in progress. Idempotent. */
     async stop(): Promise<void> {
       stopping.abort();

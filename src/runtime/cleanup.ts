@@ -8,6 +8,12 @@ export class Cleanup {
     this.stack.push({ name, release });
   }
 
+  /** Takes something over that has just been acquired, to stop it; returns it. */
+  own<T extends { stop(): void | Promise<void> }>(name: string, acquired: T): T {
+    this.add(name, () => acquired.stop());
+    return acquired;
+  }
+
   /** Releases everything once. Rejects with an AggregateError if any release failed. */
   release(): Promise<void> {
     return (this.released ??= this.releaseAll());

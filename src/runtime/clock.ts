@@ -41,6 +41,14 @@ export const wallClock: Clock = {
   end: () => undefined,
 };
 
+/** On the record clock: time from the start of a training to the use of its model, s. */
+const trainingSeconds = 10;
+
+/** @param replayRate records per second of a replay that follows the time of its records; undefined: the wall clock */
+export function createClock(replayRate: number | undefined): Clock {
+  return replayRate === undefined ? wallClock : createRecordClock(Math.ceil(replayRate * trainingSeconds));
+}
+
 type Gate = ReturnType<typeof createGate>;
 
 /** Steps of the training that the records follow. */

@@ -1,11 +1,12 @@
 /** The labels that people give to records of a detector, from where it is configured: a file, a topic, or both. */
 import { stat } from 'node:fs/promises';
-import { sourceOf, type DetectorSettings } from '../config/settings';
+import { sourceOf, type DaemonSettings, type DetectorSettings } from '../config/settings';
 import type { Label } from '../domain/label';
 import type { KafkaLog } from '../kafka/client';
 import type { Logger } from '../logger';
 import { createTopicLabels, readLabelFile } from '../sources/labels';
 import { createAttempts } from '../system/attempts';
+import { createLabelWriter } from './label-writer';
 import { Poll } from './poll';
 
 /**
@@ -69,6 +70,28 @@ export interface LabelWatch {
   /** Reads them now. */
   refresh(): Promise<void>;
   stop(): Promise<void>;
+}
+
+const noLabels: readonly Label[] = [];
+
+export type Labels = Awaited<ReturnType<typeof openLabels>>;
+
+/** The labels of a detector that runs: those known, and where people add others. */
+export async function openLabels(
+  settings: DetectorSettings,
+  { api, store }: Pick<DaemonSettings, 'api' | 'store'>,
+  log: Logger,
+) {
+  // Before labels are read: it creates a file that does not exist.
+  const writer = api.tokenFile === '' ? undefined : await createLabelWriter(settings, log);
+  const watch = watchLabels(settings, store.pollIntervalMs, log);
+  return {
+    /** Undefined where no labels can be added. */
+    writer,
+    current: (): readonly Label[] => watch?.current() ?? noLabels,
+    refresh: async (): Promise<void> => watch?.refresh(),
+    stop: async (): Promise<void> => watch?.stop(),
+  };
 }
 
 /**

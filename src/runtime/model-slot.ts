@@ -3,6 +3,8 @@ import type { DetectorMetrics } from '../metrics/metrics';
 import { versionCreatedAt } from '../store/version-name';
 import type { LoadedModel } from './model-loader';
 
+export type ModelSlotMetrics = Pick<DetectorMetrics, 'modelLoaded' | 'coldStart'>;
+
 export class ModelSlot {
   private active: LoadedModel | undefined;
   private batch: Promise<void> = Promise.resolve();
@@ -11,7 +13,7 @@ export class ModelSlot {
   /** Aborted as soon as there is a model: cancels the wait for one. */
   readonly filled = this.filling.signal;
 
-  constructor(private readonly metrics: Pick<DetectorMetrics, 'modelLoaded' | 'coldStart'>) {}
+  constructor(private readonly metrics: ModelSlotMetrics) {}
 
   current(): LoadedModel | undefined {
     return this.active;

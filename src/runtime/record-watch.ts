@@ -8,6 +8,8 @@ import { createRecordRate } from './record-rate';
 import { createRecordReports } from './record-reports';
 import { createScoreWatch } from './score-watch';
 
+export type RecordWatch = ReturnType<typeof createRecordWatch>;
+
 /** @param length records of a window */
 export function createRecordWatch(
   { window: { maxKeys } }: Pick<DetectorSettings, 'window'>,

@@ -1,5 +1,5 @@
 /** The events of one detector as people see them: kept in the recent past, marked where a person has muted them, counted while open. */
-import type { DetectorSettings } from '../config/settings';
+import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { PastEvent } from '../past/event-records';
@@ -7,6 +7,7 @@ import { openMutes } from '../past/mutes';
 import { openPast } from '../past/past';
 import type { Witness } from '../pipeline/decision';
 import type { Sink } from '../sinks/sink';
+import type { ConfiguredSource } from '../sources/configured';
 import type { PartitionStates } from '../state/partitions';
 import { Cleanup } from './cleanup';
 import { closeEvents } from './partition-states';
@@ -16,18 +17,11 @@ import { unmutedEvents } from './unmuted-events';
 export interface ReportedEventsOptions {
   /** In force. */
   settings: () => Pick<DetectorSettings, 'detector' | 'events' | 'past'>;
-  /** Folder of the store. */
-  directory: string;
-  pollIntervalMs: number;
+  daemon: () => Pick<DaemonSettings, 'store' | 'metrics'>;
+  source: Pick<ConfiguredSource, 'bounded' | 'replayRate'>;
   states: PartitionStates;
   sinks: readonly Sink[];
   metrics: DetectorMetrics;
-  /** Number of open events that `/metrics` lists. */
-  listed: () => number;
-  /** A finite source: its events end with it, and those of the next start are new. */
-  bounded: boolean;
-  /** Faster than the wall clock: the present is the newest record. */
-  replayed: boolean;
   /** Called with each event that is reported or labelled. */
   onEvent: (past: PastEvent) => void;
   log: Logger;
@@ -36,8 +30,9 @@ export interface ReportedEventsOptions {
 export type ReportedEvents = Awaited<ReturnType<typeof openReportedEvents>>;
 
 export async function openReportedEvents(options: ReportedEventsOptions) {
-  const { settings, directory, states, sinks, metrics, log } = options;
+  const { settings, daemon, source, states, sinks, metrics, log } = options;
   const { detector, past: kept } = settings();
+  const { path: directory, pollIntervalMs } = daemon().store;
   const cleanup = new Cleanup();
   const past = await openPast({
     directory,
@@ -51,16 +46,18 @@ export async function openReportedEvents(options: ReportedEventsOptions) {
         return settings().events.openWindow;
       },
     },
-    continues: !options.bounded,
+    // The events of a finite source end with it, and those of the next start are new.
+    continues: !source.bounded,
     metrics: metrics.past,
     log,
   });
   past.subscribe(options.onEvent);
   cleanup.add('past', () => past.stop());
-  const now = (): number => (options.replayed ? past.newest() : Date.now());
+  /** Where a recording is replayed faster than the wall clock, the present is the newest record. */
+  const now = (): number => (source.replayRate === undefined ? Date.now() : past.newest());
   const reported = (id: string) => past.event(id)?.event;
   const mutes = await openMutes({ directory, detector, now, reported, log });
-  const poll = new Poll(options.pollIntervalMs, async () => {
+  const poll = new Poll(pollIntervalMs, async () => {
     await mutes.refresh();
     await past.refresh();
   });
@@ -68,7 +65,7 @@ export async function openReportedEvents(options: ReportedEventsOptions) {
 
   const open = unmutedEvents((limit) => states.openEvents(limit), mutes);
   metrics.openEvents.from(() => {
-    const most = options.listed();
+    const most = daemon().metrics.openEvents;
     const listed = open(most);
     // A list that is not full has all of them.
     return { listed, others: listed.length < most ? 0 : states.open - listed.length };
@@ -91,7 +88,7 @@ export async function openReportedEvents(options: ReportedEventsOptions) {
   /** Ends and reports the events of a source that has no more records. */
   const closeAll = (): Promise<void> =>
     closeEvents({ closeEvents: () => [...mutes.mark(states.closeEvents())] }, [...sinks, past.sink], metrics);
-  if (options.bounded)
+  if (source.bounded)
     cleanup.add('events', () =>
       closeAll().catch((err: unknown) => log.warn('open events could not be closed', { err })),
     );

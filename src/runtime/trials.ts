@@ -7,16 +7,21 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Witness } from '../pipeline/decision';
-import { isActive } from '../store/trials';
+import { isActive, isRefused } from '../store/trials';
 import { createAttempts } from '../system/attempts';
 import { SerialQueue } from '../system/serial-queue';
+import type { Clock } from './clock';
+import type { ModelSlot } from './model-slot';
 import { Poll } from './poll';
+import type { TrainingTrigger } from './retrainer';
 import { endings, endTrial } from './trial-ending';
 import { createTrialJudge, type JudgeParts } from './trial-judge';
 import { openPhase, phaseId, type PhaseParts, type TrialPhase } from './trial-phase';
 import { recordsNeeded } from './trial-verdict';
 
 export interface TrialsParts extends PhaseParts, JudgeParts {
+  clock: Pick<Clock, 'now' | 'modelDue'>;
+  slot: Pick<ModelSlot, 'current' | 'version' | 'isColdStart' | 'use'>;
   /** Interval at which the trial in the store is followed, ms. */
   intervalMs: number;
   /** Whether the clock is that of the records, so that what happens must not depend on the speed of the machine. */
@@ -87,8 +92,16 @@ export function createTrials(parts: TrialsParts) {
   }
 
   return {
+    /** Whether a version that is trained now is put on trial: what replaces a cold start is the first model. */
+    isWanted: (trigger: TrainingTrigger): boolean =>
+      settings().enabled &&
+      trigger !== 'start' &&
+      trigger !== 'cold start' &&
+      slot.current() !== undefined &&
+      !slot.isColdStart(),
     /** Puts a version on trial that has been trained. Rejects if that cannot be stored. */
     async begin(version: string): Promise<void> {
+      await clock.modelDue();
       const before = slot.version();
       if (before === undefined) throw new Error('there is no version in use');
       await queue.run(() => begin(version, before));
@@ -129,6 +142,11 @@ export function createTrials(parts: TrialsParts) {
       await inTurn(follow);
     },
     list: trials.list,
+    /** Versions that the trials in progress need. */
+    versions: async () =>
+      (await trials.list()).filter(isActive).flatMap(({ version, before }) => [version, before]),
+    /** Versions that failed a gate. */
+    refused: async () => (await trials.list()).filter(isRefused).map(({ version }) => version),
     /** Records that this process has seen two versions score, and those that are needed; undefined without a trial. */
     progress: () =>
       phase && {

@@ -31,3 +31,12 @@ test('a failure does not stop the rest, and is reported with its name', async ()
   expect(released).toEqual(['lease']);
   expect(error.errors).toMatchObject([{ message: 'could not release sink', cause: { message: 'away' } }]);
 });
+
+test('what it owns is stopped', async () => {
+  const cleanup = new Cleanup();
+  let stops = 0;
+  const watch = { stop: () => void (stops += 1) };
+  expect(cleanup.own('watch', watch)).toBe(watch);
+  await cleanup.release();
+  expect(stops).toBe(1);
+});

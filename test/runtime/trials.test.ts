@@ -29,7 +29,7 @@ const good: ShadowEvidence = {
 /** A process that trains and scores with v1; what its shadow sees is that of the test. */
 function create(overrides: Partial<TrialsParts> = {}) {
   const log = createRecordedLog();
-  const clock = { time: 0, now: () => clock.time };
+  const clock = { time: 0, now: () => clock.time, modelDue: () => Promise.resolve() };
   const pointer = { current: v1, pinned: undefined as string | undefined };
   const state = { seen: good, gone: new Set<string>(), livePower: undefined as number | undefined };
   const disposed: string[] = [];

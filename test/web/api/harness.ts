@@ -10,7 +10,6 @@ import { processName, type ScoringProcess } from '../../../src/past/processes';
 import type { LoadedModel } from '../../../src/runtime/model-loader';
 import { createDetectorView } from '../../../src/runtime/detector-view';
 import { createLabelWriter } from '../../../src/runtime/label-writer';
-import type { ModelLifecycle } from '../../../src/runtime/model-lifecycle';
 import { createModelStore, type ModelStore } from '../../../src/store/model-store';
 import { createTrialStore } from '../../../src/store/trials';
 import { createApi, type ApiOptions } from '../../../src/web/api/api';
@@ -127,42 +126,45 @@ export async function startApi({
   const view: DetectorView = {
     ...createDetectorView({
       settings: () => settings,
-      past,
-      mutes,
-      processes: () => told.processes,
-      slot: {
-        current: () =>
-          ({
-            detector: {
-              version,
-              // Ten records a second, every one a cluster of its own.
-              state: { recordsPerMs: 0.01, calibration: { effectiveSize: 10_000, extremalIndex: 1 } },
-            },
-            threshold: 3.2,
-            drift: { active: false, evidenceRatio: 0.1 },
-            power,
-          }) as unknown as LoadedModel,
+      events: { past, mutes, now: () => past.newest() },
+      processes: { list: () => told.processes },
+      labels: {
+        writer: await createLabelWriter(settings, undefined as never),
+        refresh: () => {
+          told.labelled++;
+          return Promise.resolve();
+        },
       },
-      canaries: { live: () => undefined },
-      store,
-      labels: await createLabelWriter(settings, undefined as never),
-      onLabelled: () => told.labelled++,
-      changes: {
+      models: {
+        store,
+        slot: {
+          current: () =>
+            ({
+              detector: {
+                version,
+                // Ten records a second, every one a cluster of its own.
+                state: { recordsPerMs: 0.01, calibration: { effectiveSize: 10_000, extremalIndex: 1 } },
+              },
+              threshold: 3.2,
+              drift: { active: false, evidenceRatio: 0.1 },
+              power,
+            }) as unknown as LoadedModel,
+        },
         async useVersion(wanted, pin) {
           told.used.push([wanted, pin]);
           await (pin ? store.pin(wanted) : store.setCurrent(wanted));
           await createTrialStore(directory, detector).choose(wanted, 0);
         },
         training: {
+          isRunning: () => told.isTraining,
           trainNow() {
             told.trainings++;
             return Promise.resolve('started');
           },
-        } as unknown as ModelLifecycle['training'],
+        },
+        canaries: { live: () => undefined },
+        trials: { ...createTrialStore(directory, detector), progress: () => undefined },
       },
-      trials: { ...createTrialStore(directory, detector), progress: () => undefined },
-      isTraining: () => told.isTraining,
-      now: () => past.newest(),
     }),
     ...viewChanges,
   };
