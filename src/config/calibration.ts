@@ -1,10 +1,11 @@
 /** `calibration`, `drift` and `events`: from scores to alarms. */
 import { alarmThreshold } from '../calibration/threshold';
-import { statisticNames } from '../domain/detection';
+import { statisticNames, type StatisticName } from '../domain/detection';
 import type { EventPolicy } from '../domain/event';
 import type { ConditionSpec } from '../domain/record';
+import type { Features } from '../models/model';
 import {
-  choices,
+  choicesOr,
   conditionName,
   duration,
   falseAlarmTarget,
@@ -18,6 +19,8 @@ import type { Parsed, Section } from '../schema/key';
 import type { Rule } from '../schema/rule';
 import { didYouMean, nearest } from '../schema/suggest';
 
+const sensorStatistics = ['reconstruction', 'linear', 'newest'] as const satisfies readonly StatisticName[];
+
 export const calibrationSection = {
   falseAlarmTarget: falseAlarmTarget({
     doc:
@@ -27,7 +30,7 @@ export const calibrationSection = {
     reloads: true,
   }),
   share: ratio({ doc: 'Newest share of the history, which calibrates and is not trained on.', default: 0.3 }),
-  statistics: choices(
+  statistics: choicesOr(
     {
       doc:
         'Statistics that the score is combined from. `reconstruction`: how badly the model explains the window. `linear`: how ' +
@@ -35,9 +38,11 @@ export const calibrationSection = {
         '`newest`: how badly the model explains the newest record. `latent`: how unlikely the code is. `llr` (`hvae`): how much ' +
         'the lower levels have to explain. `channel`: the most unusual channels. Of images by `model.features`: `patch`: how badly ' +
         'the model explains the cell that it explains worst. `bank`: how far the image, or one of its cells, is from the nearest ' +
-        'typical one.',
-      default: ['reconstruction', 'linear', 'newest'],
+        'typical one. `auto`: `patch` and `bank` of `backbone`; `patch`, `channel` and `bank` of `gradients`; `channel` of `pixels`; ' +
+        'the default of windows.',
+      default: sensorStatistics,
     },
+    'auto',
     statisticNames,
   ),
   groupBy: conditionName({
@@ -130,6 +135,20 @@ export const eventsSection = {
     ['auto', 'none'],
   ),
 } satisfies Section;
+
+/**
+ * The statistics that the score is combined from.
+ * @param features that the model reads; undefined for windows
+ */
+export function chosenStatistics(
+  statistics: Parsed<typeof calibrationSection>['statistics'],
+  features: Features | undefined,
+): readonly StatisticName[] {
+  if (statistics !== 'auto') return statistics;
+  if (features === undefined) return sensorStatistics;
+  // docs/quality.md: over the cells of the backbone the regions of `channel` add nothing, and on objects it costs.
+  return features === 'backbone' ? ['patch', 'bank'] : ['patch', 'channel', 'bank'];
+}
 
 /** The policy of events that the settings demand. */
 export function eventPolicy({

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { imageOf } from '../domain/record';
 import { modelImage } from '../domain/tiles';
 import { chooseFeatures } from '../models/features';
+import { chosenStatistics } from './calibration';
 import type { DetectorSettings } from './settings';
 
 /** Changes if windows that were filled under other settings are no longer usable. */
@@ -56,7 +57,7 @@ export function settingsFingerprint({
     padding: window.padding,
     // Absent by default, so that older versions stay usable.
     model: { ...model, features: features === 'pixels' ? undefined : features },
-    statistics: calibration.statistics,
+    statistics: chosenStatistics(calibration.statistics, image && features),
     acceptAfter: events.acceptAfter,
     // Absent without groups, so that older versions stay usable.
     ...(calibration.groupBy !== '' && { groupBy: calibration.groupBy }),

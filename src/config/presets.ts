@@ -23,7 +23,7 @@ export const presets: Readonly<Record<PresetName, object>> = {
       likelihood: 'auto',
     },
     training: { minRecords: 100, epochs: 15 },
-    calibration: { falseAlarmTarget: 0.01, statistics: ['patch', 'channel', 'bank'] },
+    calibration: { falseAlarmTarget: 0.01, statistics: 'auto' },
     // Each image is of another part: one bad part is an event, and a good one ends it.
     events: { openRecords: 1, openWindow: 1, closeAfter: 1 },
   },

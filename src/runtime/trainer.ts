@@ -1,5 +1,6 @@
 /** Composition of a training: history → decode → data set → train → store. Runs in a separate process. */
 import { createRecordDecoder } from '../pipeline/record-decoder';
+import { chosenStatistics } from '../config/calibration';
 import { settingsFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
 import { checkColdStart, coldStartSettings } from './cold-start';
@@ -10,7 +11,7 @@ import { modelImage } from '../domain/tiles';
 import { createWindowBatch } from '../domain/window';
 import { LeaseError, TrainingError } from '../errors';
 import { chooseFeatures } from '../models/features';
-import { disposeModel } from '../models/model';
+import { disposeModel, type Features } from '../models/model';
 import { encodeBundle } from '../scoring/bundle';
 import type { DetectionPower } from '../scoring/detection-power';
 import type { ModelStore } from '../store/model-store';
@@ -84,16 +85,19 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   const kindOf = (name: string) => record.signals.find(({ channel }) => channel === name)?.kind ?? 'auto';
   const counters = findCounters(levels, record.channels, kindOf);
   const dataset = withRates(levels, record.channels, counters);
+  const read = featuresOf(settings, parts.backbonePath);
+  const statistics = chosenStatistics(calibration.statistics, imageOf(record) && read.model.features);
   const options = {
     ...training,
     ...calibration,
+    statistics,
     acceptAfter: settings.events.acceptAfter,
     schema: record,
     signals: record.signals,
     gaps: gapReader.statistics(),
     counters,
     seasons: seasonsOf(dataset, settings),
-    ...featuresOf(settings, parts.backbonePath),
+    ...read,
     calibrationShare: calibration.share,
     engine: tensors.name,
     settingsFingerprint: settingsFingerprint(parts.settings),
@@ -121,7 +125,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
       rejectedByReason,
       ...(fromFile && { historyFrom: fromFile }),
       span: spanOf(dataset),
-      settings: { training, calibration },
+      settings: { training, calibration: { ...calibration, statistics } },
     };
     const golden = pickGolden(dataset, trained.report.windows.fit);
     const files = await encodeBundle({ ...trained, report }, golden, recordDecoder.table, openScoring);
@@ -135,7 +139,10 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
 function featuresOf(
   { model: given, record }: Pick<DetectorSettings, 'model' | 'record'>,
   path: string | undefined,
-): Pick<TrainingOptions, 'model' | 'backbone'> & { featuresProblem?: string } {
+): Pick<TrainingOptions, 'backbone'> & {
+  model: TrainingOptions['model'] & { features: Features };
+  featuresProblem?: string;
+} {
   const image = imageOf(record);
   const model = { ...given, features: chooseFeatures(given.features, image && modelImage(image)) };
   if (model.features !== 'backbone') return { model };

@@ -144,6 +144,20 @@ export function choices<const T extends string>(about: About, all: readonly T[])
   });
 }
 
+/** The same, or one word for a choice that follows from other keys. */
+export function choicesOr<const W extends string, const T extends string>(
+  about: About,
+  word: W,
+  all: readonly T[],
+): Key<W | readonly T[]> {
+  const type = `\`${word}\`, or a list of ${oneOf(all)}, at least one`;
+  const chosen = list(about, type, { min: 1, item: (value) => all.find((one) => one === value) });
+  return key<W | readonly T[]>(about, {
+    type,
+    read: (value) => (value === word ? word : chosen.parse(value)),
+  });
+}
+
 /** Words as a phrase: "`a`, `b` or `c`". */
 export function oneOf(words: readonly string[]): string {
   const quoted = words.map((word) => `\`${word}\``);

@@ -1,6 +1,7 @@
 import { chmod, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { eventPolicy } from '../../src/config/calibration';
+import { chosenStatistics, eventPolicy } from '../../src/config/calibration';
+import { settingsFingerprint } from '../../src/config/fingerprint';
 import { loadSettings } from '../../src/config/load';
 import type { LoadOptions } from '../../src/config/load';
 import type { DetectorSettings } from '../../src/config/settings';
@@ -45,6 +46,47 @@ test.each([
   expect(eventsPerMs === undefined ? undefined : eventsPerMs * 86_400_000).toEqual(
     perDay === undefined ? undefined : expect.closeTo(perDay, 9),
   );
+});
+
+describe('the statistics of images', () => {
+  const camera = (keys = ''): string => `detector: camera
+preset: image
+source: { kind: file, file: { path: parts } }
+record: { kind: image, image: { width: 64, height: 64 } }
+${keys}`;
+
+  test.each([
+    ['backbone', ['patch', 'bank']],
+    ['gradients', ['patch', 'channel', 'bank']],
+    ['pixels', ['patch', 'channel', 'bank']],
+    [undefined, ['reconstruction', 'linear', 'newest']],
+  ] as const)('of %s follow from these features with the preset', async (features, names) => {
+    const { statistics } = (await loadDetector(camera())).calibration;
+    expect(statistics).toBe('auto');
+    expect(chosenStatistics(statistics, features)).toEqual(names);
+  });
+
+  test('are those of the configuration if it has any, from an argument, too', async () => {
+    const { calibration } = await loadDetector(camera('calibration: { statistics: [bank] }'));
+    expect(chosenStatistics(calibration.statistics, 'backbone')).toEqual(['bank']);
+    const overrides = { 'calibration.statistics': 'patch,llr' };
+    const given = await loadDetector(camera(), { env: {}, overrides });
+    expect(chosenStatistics(given.calibration.statistics, 'backbone')).toEqual(['patch', 'llr']);
+    expect(await problemsIn(camera('calibration: { statistics: [patch, auto] }'))).toEqual([
+      expect.stringMatching(
+        /^calibration\.statistics: must be `auto`, or a list of .* \(item 2 is "auto"\)$/,
+      ),
+    ]);
+  });
+
+  test('leave the versions usable that have the same ones by name', async () => {
+    const fingerprintOf = async (keys: string): Promise<string> =>
+      settingsFingerprint(await loadDetector(camera(keys)));
+    const before = 'calibration: { statistics: [patch, channel, bank] }';
+    const gradients = 'model: { features: gradients }\n';
+    expect(await fingerprintOf(gradients)).toBe(await fingerprintOf(`${gradients}${before}`));
+    expect(await fingerprintOf('')).not.toBe(await fingerprintOf(before));
+  });
 });
 
 describe('what a configuration yields', () => {

@@ -307,9 +307,9 @@ training: { epochs: 2 }
       ...(backbonePath !== undefined && { backbonePath }),
     });
     const detector = await decodeBundle('v1', files, createCategoryTable());
-    const { spec } = detector.state;
+    const { spec, calibration } = detector.state;
     detector.dispose();
-    return { spec, report };
+    return { spec, report, evidence: Object.keys(calibration.evidence) };
   }
 
   /** A bright bar at one of some places, on noise. */
@@ -317,8 +317,10 @@ training: { epochs: 2 }
     at % side === 4 + (i % 7) ? 200 : Math.floor(20 * Math.abs(Math.sin(i + 7 * at)));
 
   test('are read by the backbone if it is configured, cell by cell', async () => {
-    const { spec, report } = await trainOn(bars, { 'model.features': 'backbone' });
+    const { spec, report, evidence } = await trainOn(bars, { 'model.features': 'backbone' });
     expect(spec).toMatchObject({ features: 'backbone', patches: true });
+    expect(evidence).toEqual(['patch', 'bank']);
+    expect(report.settings.calibration.statistics).toEqual(evidence);
     expect(report.featuresProblem).toBeUndefined();
   }, 60_000);
 
@@ -329,8 +331,13 @@ training: { epochs: 2 }
     'are read as gradients if the file of the backbone is %s, and the report has the reason',
     async (_, name, content, reason) => {
       const folder = await writeFolder(content === undefined ? {} : { [name]: content });
-      const { spec, report } = await trainOn(bars, { 'model.features': 'backbone' }, join(folder, name));
+      const { spec, report, evidence } = await trainOn(
+        bars,
+        { 'model.features': 'backbone' },
+        join(folder, name),
+      );
       expect(spec).toMatchObject({ features: 'gradients' });
+      expect(evidence).toEqual(['patch', 'channel', 'bank']);
       expect(report.featuresProblem).toMatch(reason);
     },
     60_000,
