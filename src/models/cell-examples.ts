@@ -5,7 +5,8 @@
 import { createRandom, scoped, tf } from '../tensor';
 import { batches, type CellFeatures } from './cell-features';
 import { createGrid } from './grid';
-import { placeDim, withCells } from './image-hvae';
+import { placeDim } from './image-cells';
+import { withCells } from './image-hvae';
 import type { Examples, Model, ModelSpec, WindowArrays } from './model';
 import { sideBySide } from './network';
 

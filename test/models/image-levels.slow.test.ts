@@ -3,7 +3,7 @@ import { createCategoryTable } from '../../src/domain/condition';
 import { createRecordBatch } from '../../src/domain/record';
 import { createLimitCheck } from '../../src/domain/signal';
 import { createWindowBatch, windowShape, type WindowBatch } from '../../src/domain/window';
-import { placeDim } from '../../src/models/image-hvae';
+import { placeDim } from '../../src/models/image-cells';
 import { disposeModel, type Examples, type Model } from '../../src/models/model';
 import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
 import { createModel } from '../../src/models/zoo';
