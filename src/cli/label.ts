@@ -4,7 +4,7 @@ import type { Settings } from '../config/settings';
 import { labelNames, type LabelName } from '../domain/label';
 import { createLogger } from '../logger';
 import { createEventFiles, eventFolder } from '../past/event-files';
-import type { EventLabel } from '../past/event-records';
+import type { EventLabel } from '../past/past-event';
 import { createLabelWriter } from '../runtime/label-writer';
 import { byDaemonOrStore, changeStore, openApi, route, urlHelp, type ApiOptions } from './api-client';
 import type { CommandContext, Register } from './context';

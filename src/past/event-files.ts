@@ -15,7 +15,7 @@ import { fileState, unlessMissing } from '../system/file-system';
 import { isObject } from '../system/json';
 import { removeTemporaries } from '../system/temporary-names';
 import { storedPicture } from './event-picture';
-import type { EventLabel, PastEvent, WholeEvent } from './event-records';
+import type { EventLabel, PastEvent, WholeEvent } from './past-event';
 import { emptyColumns, type RecordColumns } from './recent-records';
 
 const schema = 1;

@@ -1,82 +1,15 @@
 /** The events of a detector with the records around each, bounded in number and size. */
 import type { AnomalyEvent } from '../domain/event';
-import type { LabelName } from '../domain/label';
-import type { OddImage } from '../domain/witnessed-record';
-import { createEventPicture, type EventPicture } from './event-picture';
+import { addImage, addRecord, beginFollowing, continueFollowing, type Followed } from './followed-event';
 import {
-  dropNewest,
-  emptyColumns,
-  onlyChannels,
-  thin,
-  type RecentRecords,
-  type RecordColumns,
-} from './recent-records';
-
-/** What a person found an event to be. */
-export interface EventLabel {
-  /** It was a fault (`anomaly`), it was none (`normal`), or the device works like this from now on (`new normal`). */
-  label: LabelName;
-  note: string;
-  /** Unix ms. */
-  at: number;
-}
-
-/** An event as it was reported last. */
-export interface PastEvent {
-  event: AnomalyEvent;
-  /** When it was reported first, and last, by the clock of the machine. Unix ms. */
-  reportedAt: number;
-  updatedAt: number;
-  label?: EventLabel;
-  /** Process that reported it last; absent in files of older versions. */
-  by?: string;
-  /** Number of labels given so far: who labels an event states which one they have seen. */
-  revision: number;
-}
-
-/** With the records around it. */
-export interface WholeEvent extends PastEvent {
-  /** Names of the channels of `records`. */
-  channels: readonly string[];
-  records: RecordColumns;
-  /** Of images. */
-  picture?: EventPicture;
-}
-
-/** An anomalous image. */
-export interface ObservedImage {
-  /** Event time, Unix ms. */
-  timestamp: number;
-  picture: EventPicture;
-}
-
-/** The more surprising one of the newest image and an earlier one. */
-export function odderImage(
-  earlier: ObservedImage | undefined,
-  { timestamp, surprise }: { timestamp: number; surprise: number },
-  keep: () => OddImage,
-): ObservedImage {
-  if (earlier !== undefined && earlier.picture.surprise >= surprise) return earlier;
-  return { timestamp, picture: createEventPicture(surprise, keep()) };
-}
-
-/** Most records of an event after those before it; beyond it, every second one is dropped. */
-const mostRecords = 480;
-
-/** Most channels of an event that is over: those that rank highest. */
-export const mostChannels = 16;
-
-/** An event whose device is followed. */
-interface Followed extends WholeEvent {
-  /** Records after its end that are still to come; undefined while it is open. */
-  left: number | undefined;
-  /** Records before the event. */
-  before: number;
-  /** Number of records that one stands for: it doubles each time that the columns are thinned. */
-  stride: number;
-  /** Records that the newest one stands for so far. */
-  merged: number;
-}
+  withoutRecords,
+  withTopChannels,
+  type EventLabel,
+  type ObservedImage,
+  type PastEvent,
+  type WholeEvent,
+} from './past-event';
+import type { RecentRecords } from './recent-records';
 
 export interface EventRecordsOptions {
   /** Records before an event and after it. */
@@ -103,50 +36,13 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
     changed.add(one.event.id);
   }
 
-  function begin(
-    past: PastEvent,
-    channels: readonly string[],
-    recent: RecentRecords | undefined,
-    image: ObservedImage | undefined,
-  ): void {
-    const { event } = past;
-    const earlier = followed.get(event.key);
+  /** Of several events of a device, the newest one is followed. */
+  function begin(one: Followed): void {
+    const { key, status } = one.event;
+    const earlier = followed.get(key);
     if (earlier !== undefined) finish(earlier);
-    const records = emptyColumns(channels.length);
-    if (recent?.channels === channels.length) recent.appendTo(records);
-    const one: Followed = {
-      ...past,
-      channels,
-      records,
-      ...(image !== undefined && image.timestamp >= event.start && { picture: image.picture }),
-      left: undefined,
-      before: records.timestamps.length,
-      stride: 1,
-      merged: 1,
-    };
-    if (event.status === 'open') followed.set(event.key, one);
+    if (status === 'open') followed.set(key, one);
     else finish(one);
-  }
-
-  /** Of the records that one stands for, the most surprising one is kept. */
-  function addRecord(one: Followed, recent: RecentRecords): void {
-    const { surprise } = one.records;
-    recent.appendTo(one.records, 1);
-    if (one.merged < one.stride) {
-      one.merged++;
-      const [before, newest] = surprise.slice(-2) as [number, number];
-      if (newest <= before) dropNewest(one.records);
-      else {
-        dropNewest(one.records);
-        dropNewest(one.records);
-        recent.appendTo(one.records, 1);
-      }
-      return;
-    }
-    one.merged = 1;
-    if (one.records.timestamps.length - one.before <= mostRecords) return;
-    one.records = thin(one.records, one.before);
-    one.stride *= 2;
   }
 
   function wholeOf({ event: { id }, channels, records, picture }: WholeEvent): WholeEvent {
@@ -182,7 +78,7 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       if (one?.event.id === event.id && !isAgain) {
         if (event.status !== 'open') one.left = around;
       } else if (event.kind === 'anomaly' && (known === undefined || isAgain))
-        begin(past, channels, recent, image);
+        begin(beginFollowing(past, channels, recent, image));
       return past;
     },
     /**
@@ -192,38 +88,19 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
     follow(key: string, recent: RecentRecords, image?: ObservedImage): void {
       if (followed.size === 0) return;
       const one = followed.get(key);
-      if (
-        one?.left === undefined &&
-        image !== undefined &&
-        one !== undefined &&
-        image.timestamp >= one.event.start &&
-        image.picture.surprise > (one.picture?.surprise ?? -Infinity)
-      ) {
-        one.picture = image.picture;
-        changed.add(one.event.id);
-      }
+      if (one === undefined) return;
+      if (addImage(one, image)) changed.add(one.event.id);
       // After a restart the event has its most important channels alone, and gets no further records.
-      if (one === undefined || one.channels.length !== recent.channels) return;
+      if (one.channels.length !== recent.channels) return;
       addRecord(one, recent);
       if (one.left !== undefined && --one.left <= 0) finish(one);
     },
     /** Takes in an event of an earlier process. */
     restore(whole: WholeEvent): void {
-      const { channels, records, picture, ...past } = whole;
-      const { id, key, status, kind } = past.event;
-      events.set(id, past);
+      const { id, key, status, kind } = whole.event;
+      events.set(id, withoutRecords(whole));
       foreign.add(id);
-      if (status === 'open' && kind === 'anomaly')
-        followed.set(key, {
-          ...past,
-          channels,
-          records,
-          ...(picture && { picture }),
-          left: undefined,
-          before: Math.min(around, records.timestamps.length),
-          stride: 1,
-          merged: 1,
-        });
+      if (status === 'open' && kind === 'anomaly') followed.set(key, continueFollowing(whole, around));
     },
     /** The records of an event that are not stored, or not all of them; undefined if they are, or if there are none. */
     unstored(id: string): WholeEvent | undefined {
@@ -297,14 +174,4 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       if (finished.get(id)?.records === whole.records) finished.delete(id);
     },
   };
-}
-
-/** With the records of the channels that rank highest in the event alone. */
-export function withTopChannels(whole: WholeEvent): WholeEvent {
-  const { event, channels, records } = whole;
-  if (channels.length <= mostChannels) return whole;
-  const ranked = event.contributions.map(({ channel }) => channels.indexOf(channel)).filter((j) => j >= 0);
-  const others = [...channels.keys()].filter((j) => !ranked.includes(j));
-  const chosen = [...ranked, ...others].slice(0, mostChannels);
-  return { ...whole, channels: chosen.map((j) => channels[j]!), records: onlyChannels(records, chosen) };
 }

@@ -8,7 +8,7 @@ import { makeFolder } from '../system/file-system';
 import type { DetectorSettings, Settings } from '../config/settings';
 import { withoutRepeats, type Logger, type RootLogger } from '../logger';
 import { createMetrics } from '../metrics/metrics';
-import type { PastEvent } from '../past/event-records';
+import type { PastEvent } from '../past/past-event';
 import { configuredSource } from '../sources/configured';
 import { settledWithin } from '../system/pause';
 import { Cleanup } from './cleanup';

@@ -1,5 +1,5 @@
 /** The state of a detector, summed over the processes that score it. */
-import type { PastEvent } from '../past/event-records';
+import type { PastEvent } from '../past/past-event';
 import type { ScoringProcess } from '../past/processes';
 import type { ActiveDetector } from '../pipeline/pipeline';
 import type { DetectionPower } from '../scoring/detection-power';

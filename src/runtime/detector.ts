@@ -1,7 +1,7 @@
 /** Composition of one detector: from its source through the pipeline to its sinks, with the model in use. */
 import { createExplanationRule } from '../domain/explanations';
 import { createLimitCheck } from '../domain/signal';
-import type { PastEvent } from '../past/event-records';
+import type { PastEvent } from '../past/past-event';
 import type { Metrics } from '../metrics/metrics';
 import { createPipeline } from '../pipeline/pipeline';
 import { createRecordDecoder } from '../pipeline/record-decoder';

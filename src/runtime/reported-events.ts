@@ -2,7 +2,7 @@
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
-import type { PastEvent } from '../past/event-records';
+import type { PastEvent } from '../past/past-event';
 import { openMutes } from '../past/mutes';
 import { openPast } from '../past/past';
 import type { Witness } from '../pipeline/decision';

@@ -1,4 +1,4 @@
-import type { PastEvent } from '../../src/past/event-records';
+import type { PastEvent } from '../../src/past/past-event';
 import type { ScoringProcess } from '../../src/past/processes';
 import type { ActiveDetector } from '../../src/pipeline/pipeline';
 import { detectorState, type StateParts } from '../../src/runtime/detector-state';

@@ -16,7 +16,7 @@ import { detectorRoutes } from './routes/detectors';
 import { deviceRoutes } from './routes/devices';
 import { describeEvent, eventRoutes } from './routes/events';
 import { versionRoutes } from './routes/versions';
-import type { PastEvent } from '../../past/event-records';
+import type { PastEvent } from '../../past/past-event';
 
 export interface ApiOptions {
   /** Version of vaemon. */

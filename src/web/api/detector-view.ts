@@ -2,7 +2,7 @@
 import type { DetectionPower } from '../../scoring/detection-power';
 import type { LabelName } from '../../domain/label';
 import type { Comparison, VersionSummary } from '../../store/versions';
-import type { PastEvent } from '../../past/event-records';
+import type { PastEvent } from '../../past/past-event';
 import type { Mutes } from '../../past/mutes';
 import type { Past } from '../../past/past';
 import type { ScoringProcess } from '../../past/processes';

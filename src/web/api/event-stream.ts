@@ -1,6 +1,6 @@
 /** Events as they happen, as server-sent events (WHATWG HTML, section 9.2). */
 import type { ServerResponse } from 'node:http';
-import type { PastEvent } from '../../past/event-records';
+import type { PastEvent } from '../../past/past-event';
 
 /** Most clients; each holds a connection. */
 const mostClients = 32;

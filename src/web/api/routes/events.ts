@@ -1,5 +1,5 @@
 /** Events: what is or was anomalous, and why. */
-import type { PastEvent } from '../../../past/event-records';
+import type { PastEvent } from '../../../past/past-event';
 import { bandOf } from '../../../past/recent-records';
 import { describeRarity } from '../../../sinks/log';
 import type { DetectorEntry, DetectorView } from '../detector-view';

@@ -1,0 +1,75 @@
+/** An event of the recent past, with the records around it. */
+import type { AnomalyEvent } from '../domain/event';
+import type { LabelName } from '../domain/label';
+import type { OddImage } from '../domain/witnessed-record';
+import { createEventPicture, type EventPicture } from './event-picture';
+import { onlyChannels, type RecordColumns } from './recent-records';
+
+/** What a person found an event to be. */
+export interface EventLabel {
+  /** It was a fault (`anomaly`), it was none (`normal`), or the device works like this from now on (`new normal`). */
+  label: LabelName;
+  note: string;
+  /** Unix ms. */
+  at: number;
+}
+
+/** An event as it was reported last. */
+export interface PastEvent {
+  event: AnomalyEvent;
+  /** When it was reported first, and last, by the clock of the machine. Unix ms. */
+  reportedAt: number;
+  updatedAt: number;
+  label?: EventLabel;
+  /** Process that reported it last; absent in files of older versions. */
+  by?: string;
+  /** Number of labels given so far: who labels an event states which one they have seen. */
+  revision: number;
+}
+
+/** With the records around it. */
+export interface WholeEvent extends PastEvent {
+  /** Names of the channels of `records`. */
+  channels: readonly string[];
+  records: RecordColumns;
+  /** Of images. */
+  picture?: EventPicture;
+}
+
+/** An anomalous image. */
+export interface ObservedImage {
+  /** Event time, Unix ms. */
+  timestamp: number;
+  picture: EventPicture;
+}
+
+/** The more surprising one of the newest image and an earlier one. */
+export function odderImage(
+  earlier: ObservedImage | undefined,
+  { timestamp, surprise }: { timestamp: number; surprise: number },
+  keep: () => OddImage,
+): ObservedImage {
+  if (earlier !== undefined && earlier.picture.surprise >= surprise) return earlier;
+  return { timestamp, picture: createEventPicture(surprise, keep()) };
+}
+
+/** Most channels of an event that is over: those that rank highest. */
+const mostChannels = 16;
+
+/** With the records of the channels that rank highest in the event alone. */
+export function withTopChannels(whole: WholeEvent): WholeEvent {
+  const { event, channels, records } = whole;
+  if (channels.length <= mostChannels) return whole;
+  const ranked = event.contributions.map(({ channel }) => channels.indexOf(channel)).filter((j) => j >= 0);
+  const others = [...channels.keys()].filter((j) => !ranked.includes(j));
+  const chosen = [...ranked, ...others].slice(0, mostChannels);
+  return { ...whole, channels: chosen.map((j) => channels[j]!), records: onlyChannels(records, chosen) };
+}
+
+export function withoutRecords(whole: WholeEvent): PastEvent {
+  const past: PastEvent & Partial<WholeEvent> = { ...whole };
+  delete past.channels;
+  delete past.records;
+  delete past.picture;
+  return past;
+}
