@@ -10,30 +10,14 @@
  */
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
-import { LeaseError, ModelVersionError } from '../errors';
-import { privateFolder, syncDirectory, writeAtomically, writeSynced } from '../system/atomic-write';
+import { LeaseError } from '../errors';
 import { messageOf } from '../system/error-text';
-import {
-  entriesOf,
-  errorCode,
-  readRegularFile,
-  succeeds,
-  unlessMissing,
-  type FileSystem,
-} from '../system/file-system';
-import { incomingName, removeTemporaries } from '../system/temporary-names';
-import {
-  bundleSchemaVersion,
-  describeFiles,
-  isBundleFileName,
-  manifestName,
-  maxManifestBytes,
-  parseManifest,
-  sha256,
-  type BundleFiles,
-  type Manifest,
-} from './bundle';
-import { formatVersion, isVersionName, maxVersionsPerMillisecond, versionCreatedAt } from './version-name';
+import { errorCode, type FileSystem } from '../system/file-system';
+import { removeTemporaries } from '../system/temporary-names';
+import { isBundleFileName, type BundleFiles, type Manifest } from './bundle';
+import { createVersionFolders } from './version-folders';
+import { versionCreatedAt } from './version-name';
+import { createVersionPointer } from './version-pointer';
 
 export interface ModelStoreOptions {
   /** Has one folder per detector; created if it does not exist. */
@@ -69,9 +53,8 @@ export function createModelStore({
     );
   }
   const root = join(directory, detector);
-  const versions = join(root, 'versions');
-  const pointer = join(root, 'current');
-  const pin = join(root, 'pinned');
+  const folders = createVersionFolders({ versions: join(root, 'versions'), detector, clock, fs });
+  const pointer = createVersionPointer({ root, lease, fs });
 
   /**
    * Writes a new version under a temporary name, syncs it, renames it into place, and moves the pointer. Readers never see an
@@ -89,15 +72,14 @@ export function createModelStore({
         throw new Error(`not a valid name for a file of a bundle: ${JSON.stringify(name)}`);
     }
     try {
-      await makeDirectories();
-      const version = await writeVersion(files, writtenBy);
+      const version = await folders.write(files, writtenBy);
       try {
-        await syncDirectory(fs, versions);
-        if (!onTrial && (await pinned()) === undefined) await movePointer(version);
+        await folders.sync();
+        if (!onTrial && (await pointer.pinned()) === undefined) await pointer.move(version);
       } catch (error) {
         // If only the sync failed, the pointer has moved, and the version must stay.
-        if ((await current().catch(() => undefined)) !== version)
-          await remove(version).catch(() => undefined);
+        if ((await pointer.current().catch(() => undefined)) !== version)
+          await folders.remove(version).catch(() => undefined);
         throw error;
       }
       return version;
@@ -106,146 +88,10 @@ export function createModelStore({
     }
   }
 
-  async function makeDirectories(): Promise<void> {
-    if ((await fs.mkdir(versions, { recursive: true, mode: privateFolder })) === undefined) return;
-    await syncDirectory(fs, root);
-    await syncDirectory(fs, directory);
-  }
-
-  /** Writes all files under a temporary name and renames them at the end. Leaves no files after a failure. */
-  async function writeVersion(files: BundleFiles, writtenBy: Manifest['writtenBy']): Promise<string> {
-    const time = clock();
-    const incoming = join(versions, incomingName(formatVersion(time, 0)));
-    try {
-      await fs.mkdir(incoming, { mode: privateFolder });
-      for (const [name, bytes] of files) await writeSynced(fs, join(incoming, name), bytes);
-      for (let ordinal = 0; ordinal < maxVersionsPerMillisecond; ordinal++) {
-        const version = formatVersion(time, ordinal);
-        const manifest: Manifest = {
-          schemaVersion: bundleSchemaVersion,
-          version,
-          detector,
-          createdAt: versionCreatedAt(version),
-          writtenBy,
-          files: describeFiles(files),
-        };
-        await writeSynced(fs, join(incoming, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
-        await syncDirectory(fs, incoming);
-        // Free of races, because a rename cannot replace a folder that is not empty.
-        const renamed = fs.rename(incoming, join(versions, version));
-        if (await succeeds(renamed, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return version;
-      }
-      throw new Error(`every version name of ${formatVersion(time, 0)} is in use`);
-    } catch (error) {
-      // If this fails, too (the disk is full or broken), prune() tries again later.
-      await fs.rm(incoming, { recursive: true, force: true }).catch(() => undefined);
-      throw error;
-    }
-  }
-
-  async function movePointer(version: string): Promise<void> {
-    const fence = lease();
-    try {
-      await writeAtomically(pointer, `${version}\n`, { fs, folder: fence ?? root });
-    } catch (error) {
-      if (fence === undefined || errorCode(error) !== 'ENOENT') throw error;
-      const message = `version ${version} was not published: another process took over the lease ${fence}`;
-      throw new LeaseError(message, { cause: error });
-    }
-  }
-
-  /** Name of the current version, if any was published. */
-  async function current(): Promise<string | undefined> {
-    const bytes = await unlessMissing(readRegularFile(fs, pointer, refuseAbove(256, pointer))).catch(
-      (cause: unknown) => {
-        throw new ModelVersionError('current', 'unreadable', `cannot read ${pointer}`, { cause });
-      },
-    );
-    if (bytes === undefined) return undefined;
-    const version = new TextDecoder().decode(bytes).trim();
-    if (isVersionName(version)) return version;
-    throw new ModelVersionError(
-      'current',
-      'unreadable',
-      `${pointer} contains no version name (${JSON.stringify(version)}); write the name of a version in ${versions} into it`,
-    );
-  }
-
-  /** Name of the version that stays the current one whatever is published, if any. */
-  async function pinned(): Promise<string | undefined> {
-    const bytes = await unlessMissing(readRegularFile(fs, pin, refuseAbove(256, pin)));
-    const version = new TextDecoder().decode(bytes).trim();
-    return isVersionName(version) ? version : undefined;
-  }
-
-  /** Makes a version the current one and keeps it that, until `unpin`. */
-  async function pinTo(version: string): Promise<void> {
-    await folderOf(version);
-    await writeAtomically(pin, `${version}\n`, { fs });
-    await movePointer(version);
-  }
-
-  /** Reads and verifies a version. Rejects with a ModelVersionError if a file is missing, altered or of another schema. */
-  async function read(version: string): Promise<{ manifest: Manifest; files: BundleFiles }> {
-    const folder = await folderOf(version);
-    const listed = await readVersionFile(version, manifestName, refuseAbove(maxManifestBytes, manifestName));
-    const manifest = parseManifest(version, detector, listed);
-    const files = new Map<string, Uint8Array>();
-    for (const [name, expected] of Object.entries(manifest.files)) {
-      const damaged = (message: string) =>
-        new ModelVersionError(version, 'checksum', `${join(folder, name)} is damaged: ${message}`);
-      const bytes = await readVersionFile(version, name, (size) => {
-        if (size !== expected.bytes) throw damaged(`${size} bytes instead of ${expected.bytes}`);
-      });
-      if (sha256(bytes) !== expected.sha256) throw damaged('its checksum differs from the manifest');
-      files.set(name, bytes);
-    }
-    return { manifest, files };
-  }
-
-  async function readVersionFile(version: string, name: string, accept: (bytes: number) => void) {
-    const path = join(versions, version, name);
-    try {
-      return await readRegularFile(fs, path, accept);
-    } catch (cause) {
-      if (cause instanceof ModelVersionError) throw cause;
-      const isMissing = errorCode(cause) === 'ENOENT';
-      const message = isMissing ? `${name} is missing in ${join(versions, version)}` : `cannot read ${path}`;
-      throw new ModelVersionError(version, isMissing ? 'missing_file' : 'unreadable', message, { cause });
-    }
-  }
-
-  /** Path of a version; rejects with a ModelVersionError unless it is a real folder in this store. */
-  async function folderOf(version: string): Promise<string> {
-    if (!isVersionName(version)) {
-      const message = 'not a version name; an example is 20260131T030000.123Z';
-      throw new ModelVersionError(version, 'unreadable', message);
-    }
-    const folder = join(versions, version);
-    const stat = await fs.lstat(folder).catch((cause: unknown) => {
-      const missing = errorCode(cause) === 'ENOENT';
-      const message = missing ? `there is no such version in ${versions}` : `cannot read ${folder}`;
-      throw new ModelVersionError(version, missing ? 'missing_file' : 'unreadable', message, { cause });
-    });
-    // A link could lead to files outside the store, which may change.
-    if (!stat.isDirectory()) throw new ModelVersionError(version, 'unreadable', `${folder} is not a folder`);
-    return folder;
-  }
-
-  /** Newest first. */
-  async function versionNames(): Promise<string[]> {
-    const entries = await entriesOf(fs, versions);
-    return entries
-      .filter((entry) => entry.isDirectory() && isVersionName(entry.name))
-      .map((entry) => entry.name)
-      .sort()
-      .reverse();
-  }
-
   /** Newest first. */
   async function list() {
     // A damaged pointer does not hide the versions.
-    const [names, now] = [await versionNames(), await current().catch(() => undefined)];
+    const [names, now] = [await folders.names(), await pointer.current().catch(() => undefined)];
     return names.map((version) => ({
       version,
       createdAt: versionCreatedAt(version),
@@ -268,52 +114,41 @@ export function createModelStore({
       throw new Error(`the number of versions to keep must be a whole number of at least 0 (got ${keep})`);
     }
     await removeTemporaries(fs, root, clock());
-    await removeTemporaries(fs, versions, clock());
+    await folders.removeTemporaries();
     const removed: string[] = [];
-    const names = await versionNames();
+    const names = await folders.names();
     for (const [i, version] of names.entries()) {
       const successor = names[i - 1];
       const newestUntil = successor === undefined ? Infinity : Date.parse(versionCreatedAt(successor));
       const isYoung = newestSince < Infinity && newestUntil >= newestSince;
       if (i < keep || wanted.includes(version) || (isYoung && i < maxKeptVersions)) continue;
       // Read each time, because another process may make an old version the current one meanwhile.
-      if (version === (await current())) continue;
-      await remove(version);
+      if (version === (await pointer.current())) continue;
+      await folders.remove(version);
       removed.push(version);
     }
     return removed;
   }
 
-  /** Renames the folder first, so that an interrupted removal leaves no incomplete version. */
-  async function remove(version: string): Promise<void> {
-    const hidden = join(versions, incomingName(version));
-    await fs.rename(join(versions, version), hidden);
-    await fs.rm(hidden, { recursive: true, force: true });
-  }
-
-  /** Makes an existing version the current one (a rollback, or the newest is damaged). */
-  async function setCurrent(version: string): Promise<void> {
-    await folderOf(version);
-    await movePointer(version);
-  }
-
   return {
     publish,
-    current,
-    read,
-    setCurrent,
+    current: pointer.current,
+    read: folders.read,
+    /** Makes an existing version the current one (a rollback, or the newest is damaged). */
+    async setCurrent(version: string): Promise<void> {
+      await folders.folderOf(version);
+      await pointer.move(version);
+    },
     list,
     prune,
-    pinned,
-    pin: pinTo,
+    pinned: pointer.pinned,
+    /** Makes an existing version the current one and keeps it that, until `unpin`. */
+    async pin(version: string): Promise<void> {
+      await folders.folderOf(version);
+      await pointer.pin(version);
+    },
     /** The next version that is published becomes the current one. */
-    unpin: () => fs.rm(pin, { force: true }),
-  };
-}
-
-function refuseAbove(maxBytes: number, what: string): (bytes: number) => void {
-  return (bytes) => {
-    if (bytes > maxBytes) throw new Error(`${what} has ${bytes} bytes, more than the limit of ${maxBytes}`);
+    unpin: pointer.unpin,
   };
 }
 

@@ -92,3 +92,10 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
     await succeeds(nodeFs.mkdir(path, { mode }), 'EEXIST');
   }
 }
+
+/** For `readRegularFile`: throws an error that names `what` if a file is larger. */
+export function refuseAbove(maxBytes: number, what: string): (bytes: number) => void {
+  return (bytes) => {
+    if (bytes > maxBytes) throw new Error(`${what} has ${bytes} bytes, more than the limit of ${maxBytes}`);
+  };
+}
