@@ -1,8 +1,10 @@
 /** Contents of a partition's state, and their snapshots. */
-import { createEventTracker } from '../domain/event';
+import { isDeepStrictEqual } from 'node:util';
+import { createEventTracker, type EventPolicy } from '../domain/event';
 import { createWindowStore } from '../domain/window-store';
-import type { VersionBaselines } from './baselines';
-import type { StateRules } from './rules';
+import type { Detector } from '../scoring/detector';
+import { createVersionBaselines, type VersionBaselines } from './baselines';
+import type { BaselinePolicy, StateRules } from './rules';
 import type { PartitionSnapshot } from './snapshot';
 
 export type Contents = ReturnType<typeof createContents>;
@@ -43,4 +45,36 @@ export function takeSnapshot(contents: Contents): PartitionSnapshot {
     baselines: baselines === undefined ? restoredBaselines : baselines.snapshot(),
     labels,
   };
+}
+
+/** Events open and close by another policy from the next record on. @param partitions that the alarm budget is divided over */
+export function decideBy(contents: Contents, policy: EventPolicy, partitions: number): void {
+  if (!isDeepStrictEqual(policy, contents.policy)) {
+    contents.events = createEventTracker(policy, contents.events.snapshot());
+    contents.events.divideBudget(partitions);
+  }
+  contents.policy = policy;
+}
+
+/**
+ * Takes the restored baselines if they are of the version that scores; others are dropped.
+ * @returns `afterLoss`: those that begin instead lack records that this process has not read
+ */
+export function takeRestoredBaselines(
+  contents: Contents,
+  detector: Detector,
+  policy: BaselinePolicy,
+  onUnreadable: (err: unknown) => void,
+): { restored?: VersionBaselines; afterLoss: boolean } {
+  const { restoredBaselines: stored, baselines, lost } = contents;
+  contents.restoredBaselines = undefined;
+  // Baselines of another version are not lost: those of this version begin.
+  if (stored?.version !== detector.version)
+    return { afterLoss: stored === undefined && baselines === undefined && lost };
+  try {
+    return { restored: createVersionBaselines(stored, detector, policy), afterLoss: false };
+  } catch (err) {
+    onUnreadable(err);
+    return { afterLoss: true };
+  }
 }

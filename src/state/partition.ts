@@ -3,8 +3,7 @@
  * on nothing else, and the state depends only on the earlier records of the partition. So it is kept as strictly as offsets:
  * the stored state is never ahead of the committed offset, and the records between the two are processed again after a start.
  */
-import { isDeepStrictEqual } from 'node:util';
-import { createEventTracker, type AnomalyEvent, type EventLabel, type EventPolicy } from '../domain/event';
+import type { AnomalyEvent, EventPolicy } from '../domain/event';
 import type { Detector } from '../scoring/detector';
 import type { Assignment, Batch } from '../sources/source';
 import {
@@ -13,7 +12,8 @@ import {
   type PartitionBaselines,
   type VersionBaselines,
 } from './baselines';
-import { createContents, takeSnapshot, type Contents } from './contents';
+import { createContents, decideBy, takeRestoredBaselines, takeSnapshot, type Contents } from './contents';
+import { newLabels, takeLabels } from './pending-labels';
 import type { StateErrorReason, StateRules } from './rules';
 import { beforeAll, createSaving } from './saving';
 import { createStoredPartition } from './stored';
@@ -52,27 +52,15 @@ export function createPartitionState(topic: string, partition: number, rules: St
 
   /** The baselines of a version: restored if they are of this version, else from calibration on. */
   function followVersion(detector: Detector, batch: Batch): VersionBaselines | undefined {
-    const { restoredBaselines, baselines } = contents;
-    contents.restoredBaselines = undefined;
-    // Baselines of another version are not lost: those of this version begin.
-    let afterLoss = restoredBaselines === undefined && baselines === undefined && contents.lost;
-    if (restoredBaselines?.version === detector.version) {
-      try {
-        return createVersionBaselines(restoredBaselines, detector, policy!);
-      } catch (err) {
-        report('unreadable', { err });
-        afterLoss = true;
-      }
-    }
+    const { restored: earlier, afterLoss } = takeRestoredBaselines(contents, detector, policy!, (err) =>
+      report('unreadable', { err }),
+    );
+    if (earlier !== undefined) return earlier;
     const liveFrom = assignment?.liveFrom ?? firstLiveOffset(batch);
     if (liveFrom === undefined) return undefined;
     const from = contents.to >= liveFrom ? contents.to : liveFrom - 1n;
-    const start = {
-      version: detector.version,
-      from,
-      afterLoss,
-      devices: { keys: [], cells: new Float64Array() },
-    };
+    const devices = { keys: [], cells: new Float64Array() };
+    const start = { version: detector.version, from, afterLoss, devices };
     saving?.beginBaselines(start);
     return createVersionBaselines(start, detector, policy!);
   }
@@ -85,36 +73,18 @@ export function createPartitionState(topic: string, partition: number, rules: St
     if (name === rulesName && contents.policy === next) return;
     if (rulesName !== undefined && name !== rulesName) saving?.change(takeSnapshot(contents));
     rulesName = name;
-    if (!isDeepStrictEqual(next, contents.policy)) {
-      contents.events = createEventTracker(next, contents.events.snapshot());
-      contents.events.divideBudget(assignment?.partitions ?? 1);
-    }
-    contents.policy = next;
+    decideBy(contents, next, assignment?.partitions ?? 1);
   }
 
   /** Finds the labels that change something from the next record on, and records them, so that a restart repeats them there. */
   async function findLabels({ messages }: Batch): Promise<void> {
     // The labels of records that were scored before are recorded with them.
     if (rules.labels === undefined || messages[0]?.warmUp !== false) return;
-    const { labels: waiting, to: after } = contents;
-    const found = contents.events
-      .labelled(rules.labels())
-      .filter(({ event }) => !waiting.some((one) => one.event === event))
-      .map((label) => ({ ...label, after }));
+    const found = newLabels(contents, rules.labels());
     if (found.length === 0) return;
-    contents.labels = [...waiting, ...found];
+    contents.labels = [...contents.labels, ...found];
     await saving?.recordLabels(found);
     found.forEach((label) => rules.onLabel?.(label));
-  }
-
-  function applyLabel(label: EventLabel): readonly AnomalyEvent[] {
-    const { events, baselines } = contents;
-    const { events: ended, undone, accepted } = events.label(label);
-    // Those of another version have begun since.
-    if (undone !== undefined && undone.modelVersion === baselines?.version)
-      baselines.peek(undone.key)?.undo(undone.since, undone.mark);
-    for (const { key, records, at } of accepted ?? []) baselines?.peek(key)?.accept(records, at);
-    return ended;
   }
 
   return {
@@ -135,10 +105,7 @@ export function createPartitionState(topic: string, partition: number, rules: St
     /** The last offset before `liveFrom` that a usable state in memory or the store includes: reading can continue after it. */
     async restorePoint(liveFrom: bigint): Promise<bigint | undefined> {
       restored = undefined;
-      // Processed but unsettled messages belong to a refused batch: usable only if that batch comes next.
-      const isSettled = contents.to === settledTo || settledTo + 1n === liveFrom;
-      const isRecent = settledTo < liveFrom && liveFrom - settledTo <= BigInt(maxReplay);
-      const inMemory = isSettled && isRecent ? settledTo : undefined;
+      const inMemory = continuesAfter(contents.to, settledTo, liveFrom, maxReplay);
       // Another process may have scored records with labels that this one does not know.
       if (inMemory === liveFrom - 1n && rules.labels === undefined) return inMemory;
       const loaded = await load(liveFrom);
@@ -195,12 +162,7 @@ export function createPartitionState(topic: string, partition: number, rules: St
     /** Offsets of the records after which labels take effect. */
     labelledAfter: (): readonly bigint[] => contents.labels.map(({ after }) => after),
     /** The labels before the record at `offset` take effect. Returns the events that are over by that. */
-    takeLabels(offset: bigint): readonly AnomalyEvent[] {
-      const due = contents.labels.filter(({ after }) => after < offset);
-      if (due.length === 0) return [];
-      contents.labels = contents.labels.filter(({ after }) => after >= offset);
-      return due.flatMap(applyLabel);
-    },
+    takeLabels: (offset: bigint): readonly AnomalyEvent[] => takeLabels(contents, offset),
     hasProcessed: (offset: bigint): boolean => offset <= contents.to,
     /** Whether warm-up records must be scored, since events and baselines lack them. */
     get rescores() {
@@ -225,4 +187,17 @@ export function createPartitionState(topic: string, partition: number, rules: St
 function firstLiveOffset({ messages }: Batch): bigint | undefined {
   const first = messages.find(({ warmUp }) => !warmUp);
   return first && BigInt(first.origin.offset);
+}
+
+/** Offset after which reading can continue with the state in memory; undefined if it cannot. */
+function continuesAfter(
+  processedTo: bigint,
+  settledTo: bigint,
+  liveFrom: bigint,
+  maxReplay: number,
+): bigint | undefined {
+  // Processed but unsettled messages belong to a refused batch: usable only if that batch comes next.
+  const isSettled = processedTo === settledTo || settledTo + 1n === liveFrom;
+  const isRecent = settledTo < liveFrom && liveFrom - settledTo <= BigInt(maxReplay);
+  return isSettled && isRecent ? settledTo : undefined;
 }

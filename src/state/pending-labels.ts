@@ -1,0 +1,30 @@
+/** Labels of people that take effect on the events and baselines of a partition, each after the record at an offset. */
+import type { AnomalyEvent, EventLabel } from '../domain/event';
+import type { Label } from '../domain/label';
+import type { Contents } from './contents';
+import type { RecordedLabel } from './snapshot';
+
+/** The labels that change something from the next record on, without those that are pending. */
+export function newLabels({ events, labels, to: after }: Contents, given: readonly Label[]): RecordedLabel[] {
+  return events
+    .labelled(given)
+    .filter(({ event }) => !labels.some((one) => one.event === event))
+    .map((label) => ({ ...label, after }));
+}
+
+/** The labels before the record at `offset` take effect. Returns the events that are over by that. */
+export function takeLabels(contents: Contents, offset: bigint): readonly AnomalyEvent[] {
+  const due = contents.labels.filter(({ after }) => after < offset);
+  if (due.length === 0) return [];
+  contents.labels = contents.labels.filter(({ after }) => after >= offset);
+  return due.flatMap((label) => apply(contents, label));
+}
+
+function apply({ events, baselines }: Contents, label: EventLabel): readonly AnomalyEvent[] {
+  const { events: ended, undone, accepted } = events.label(label);
+  // Those of another version have begun since.
+  if (undone !== undefined && undone.modelVersion === baselines?.version)
+    baselines.peek(undone.key)?.undo(undone.since, undone.mark);
+  for (const { key, records, at } of accepted ?? []) baselines?.peek(key)?.accept(records, at);
+  return ended;
+}
