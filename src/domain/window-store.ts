@@ -1,17 +1,9 @@
 /** The window of each key, as raw values, so that a new model version can score them too. */
-import {
-  createContinuity,
-  fillerTime,
-  staleness,
-  type Continuation,
-  type Staleness,
-  type TimeRules,
-} from './continuity';
+import { createContinuity, fillerTime, staleness, type Continuation, type Staleness } from './continuity';
 import { createDeferral } from './deferred-windows';
+import { KeyWindows, type WindowLimits } from './key-windows';
 import type { Values } from './record';
-import { RecencyMap } from './recency';
-import { contradictsJump, noteStep, patience, resetRhythm, undoJump } from './rhythm';
-import { createSlabs } from './slab';
+import { contradictsJump, noteStep, undoJump } from './rhythm';
 import { createUnreadRecords } from './unread-records';
 import type { WindowBatch, WindowShape } from './window';
 import {
@@ -19,20 +11,13 @@ import {
   createEncodedCopy,
   emptyWindow,
   isEncodedBefore,
-  KeyWindow,
-  layOutRing,
   pushFiller,
   pushRecord,
+  type KeyWindow,
 } from './window-ring';
 import { restoreWindows, takeWindowsSnapshot, type WindowsSnapshot } from './window-snapshot';
 
-export interface WindowLimits extends TimeRules {
-  /**
-   * Maximum number of keys. A further key takes the window of the one that was silent longest, if that silence is longer than
-   * the time of a window of its own; else it waits: if each newcomer took a window, none would ever be full.
-   */
-  maxKeys: number;
-}
+export type { WindowLimits } from './key-windows';
 
 /**
  * The record completes a window, does not yet, finds no room for a window of its key, or is not newer than the newest record
@@ -52,9 +37,6 @@ export interface WindowCounts {
   undone: number;
 }
 
-/** Windows that a newcomer looks at, those seen longest ago first. */
-const candidates = 8;
-
 /**
  * @param beginning the records before the first one: none, unknown ones, or those of a snapshot
  * @throws RangeError when a snapshot has windows of another shape
@@ -65,9 +47,8 @@ export function createWindowStore(
   beginning: 'empty' | 'unknown' | WindowsSnapshot = 'empty',
 ) {
   const { length } = shape;
-  const layout = layOutRing(shape);
-  const takeMemory = createSlabs(layout.bytes);
-  const windows = new RecencyMap<KeyWindow>();
+  const counts: WindowCounts = { evicted: 0, expired: 0, broken: 0, undone: 0 };
+  const windows = new KeyWindows(shape, limits, () => counts.evicted++);
   const continuityOf = createContinuity(limits, length);
   const copyEncoded = createEncodedCopy(shape);
   const deferral = createDeferral(shape);
@@ -77,53 +58,8 @@ export function createWindowStore(
     limits.ttlMs,
     typeof beginning === 'object' ? beginning.knownFrom : knownFrom,
   );
-  const counts: WindowCounts = { evicted: 0, expired: 0, broken: 0, undone: 0 };
-  if (typeof beginning === 'object') restoreWindows(beginning, shape, limits.maxKeys, create);
-
-  /** The window of a key, which is now the most recently seen one; undefined if there is no room for it. */
-  function see(key: string, timestamp: number): KeyWindow | undefined {
-    const window = windows.get(key);
-    if (window === undefined) {
-      if (windows.size < limits.maxKeys) return create(key);
-      const free = takeSilent(timestamp);
-      if (free === undefined) return undefined;
-      free.key = key;
-      return add(free);
-    }
-    windows.touch(window);
-    return window;
-  }
-
-  function create(key: string): KeyWindow {
-    return add(new KeyWindow(key, shape, layout, takeMemory()));
-  }
-
-  function add(window: KeyWindow): KeyWindow {
-    windows.add(window);
-    return window;
-  }
-
-  /** The emptied window of the key that was silent longest, if it can be given away. */
-  function takeSilent(timestamp: number): KeyWindow | undefined {
-    // Not only the oldest: its clock may be ahead, or its rhythm slow.
-    let window = windows.oldest;
-    for (let i = 0; i < candidates && window !== undefined && !isSilent(window, timestamp); i++)
-      window = i + 1 < candidates ? window.after : undefined;
-    if (window === undefined) return undefined;
-    const silence = timestamp - window.newest;
-    if (silence <= limits.ttlMs) counts.evicted++;
-    windows.delete(window);
-    emptyWindow(window);
-    window.newest = -Infinity;
-    window.lacking = length + 1;
-    resetRhythm(window);
-    return window;
-  }
-
-  function isSilent(window: KeyWindow, timestamp: number): boolean {
-    // A window of one record is full with the next one, so no key has to wait.
-    return length === 1 || timestamp - window.newest > patience(window, length, limits.ttlMs);
-  }
+  if (typeof beginning === 'object')
+    restoreWindows(beginning, shape, limits.maxKeys, (key) => windows.create(key));
 
   /** Drops the records of a window after a jump that turned out to be an error. */
   function dropJump(window: KeyWindow, timestamp: number): void {
@@ -168,7 +104,7 @@ export function createWindowStore(
       conditions: Float64Array,
     ): PushResult {
       const timestamp = timestamps[row]!;
-      const window = see(key, timestamp);
+      const window = windows.see(key, timestamp);
       if (window === undefined) return 'no_room';
       const stale = staleness(window.newest, timestamp);
       if (stale !== undefined) {
