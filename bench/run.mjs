@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const suites = ['engine', 'kafka', 'images', 'growth', 'memory'];
+const suites = ['engine', 'kafka', 'images', 'growth', 'memory', 'scale'];
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'boolean' }, quick: { type: 'boolean' }, picture: { type: 'string' } },
@@ -54,6 +54,7 @@ const size = options.quick
       liveSeconds: 6,
       growthRecords: 20_000,
       memoryRecords: 200_000,
+      scaleSize: { partitions: 40, scorers: 3, devices: 50, watchedPartitions: 8 },
     }
   : {
       rounds: 5,
@@ -62,6 +63,7 @@ const size = options.quick
       liveSeconds: 20,
       growthRecords: 200_000,
       memoryRecords: 10_000_000,
+      scaleSize: { partitions: 1000, scorers: 4, devices: 50, watchedPartitions: 16 },
     };
 const log = (line) => process.stderr.write(`${line}\n`);
 const machine = {

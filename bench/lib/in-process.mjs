@@ -19,7 +19,15 @@ export async function loadDetector(settings, engines, files) {
   const active = { detector, threshold };
   return {
     engine: detector.engine,
-    createHandle: (onOutcome, anomaliesOnly = true) =>
-      createOfflinePipeline({ settings, recordDecoder, current: () => active, onOutcome, anomaliesOnly }),
+    recordDecoder,
+    createHandle: (onOutcome, anomaliesOnly = true, states = undefined) =>
+      createOfflinePipeline({
+        settings,
+        recordDecoder,
+        current: () => active,
+        onOutcome,
+        anomaliesOnly,
+        ...(states && { states }),
+      }),
   };
 }

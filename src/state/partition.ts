@@ -26,7 +26,7 @@ const defaultMaxReplay = 1_000_000;
 export function createPartitionState(topic: string, partition: number, rules: StateRules) {
   const { baselines: policy, recordedBaselines: recorded, store, maxReplay = defaultMaxReplay } = rules;
   const stored = store && createStoredPartition(topic, partition, store, { ...rules, maxReplay }, report);
-  const saving = stored && createSaving(stored, rules.saveEvery);
+  const saving = stored && createSaving(stored, rules.saveEvery, maxReplay);
   let contents = createContents(rules, { lost: false, offset: beforeAll });
   /** Offset of the last message whose outcome is written. */
   let settledTo = beforeAll;
@@ -106,8 +106,9 @@ export function createPartitionState(topic: string, partition: number, rules: St
     async restorePoint(liveFrom: bigint): Promise<bigint | undefined> {
       restored = undefined;
       const inMemory = continuesAfter(contents.to, settledTo, liveFrom, maxReplay);
-      // Another process may have scored records with labels that this one does not know.
-      if (inMemory === liveFrom - 1n && rules.labels === undefined) return inMemory;
+      // Another process may have scored records with labels that this one does not know. It has stored them first.
+      const isNewest = inMemory === liveFrom - 1n;
+      if (isNewest && (rules.labels === undefined || (await stored?.isOwn()) === true)) return inMemory;
       const loaded = await load(liveFrom);
       if (loaded === undefined) return inMemory;
       const isKnown = loaded.labels.every(saving!.hasRecorded);
@@ -125,8 +126,13 @@ export function createPartitionState(topic: string, partition: number, rules: St
           ? restored!
           : createContents(rules, { lost: processedBefore && from > 0n, offset: from - 1n });
         settledTo = contents.to;
-        if (isRestored) saving?.continue(settledTo, contents.labels);
-        else saving?.begin(takeSnapshot(contents));
+        if (isRestored) {
+          stored?.adopt();
+          saving?.continue(settledTo, contents.labels);
+        } else {
+          stored?.leave();
+          saving?.begin(takeSnapshot(contents));
+        }
       }
       restored = undefined;
       if (after !== undefined && from > after + 1n) {

@@ -21,7 +21,15 @@ export interface Saved {
 /** What must be saved before any other snapshot: the beginning of the partition, or a change of its stored state. */
 type Beginning = { partition: PartitionSnapshot } | Partial<Pick<PartitionSnapshot, 'baselines' | 'labels'>>;
 
-export function createSaving(stored: StoredPartition, saveEvery = defaultSaveEvery) {
+/**
+ * @param saveEvery minimum number of offsets between two saves
+ * @param maxReplay a state that lies further back than this number of offsets is not used: many devices must not lead to that
+ */
+export function createSaving(
+  stored: Pick<StoredPartition, 'save' | 'amend'>,
+  saveEvery = defaultSaveEvery,
+  maxReplay = Infinity,
+) {
   let beginning: Beginning | undefined;
   /** Taken, but the source has not committed beyond it yet. */
   let waiting: PartitionSnapshot | undefined;
@@ -81,7 +89,8 @@ export function createSaving(stored: StoredPartition, saveEvery = defaultSaveEve
     async saveDue({ to, devices, take }: Saved, committed: bigint | undefined): Promise<void> {
       await saveBeginning();
       if (committed === undefined) return;
-      if (waiting === undefined && to - takenAt >= BigInt(Math.max(saveEvery, recordsPerDevice * devices))) {
+      const forDevices = Math.min(recordsPerDevice * devices, Math.floor(maxReplay / 2));
+      if (waiting === undefined && to - takenAt >= BigInt(Math.max(saveEvery, forDevices))) {
         waiting = take();
         takenAt = to;
       }

@@ -10,7 +10,14 @@ import { createHash } from 'node:crypto';
 import nodeFs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { privateFolder, syncDirectory, writeAtomically } from '../system/atomic-write';
-import { entriesOf, errorCode, readRegularFile, type FileSystem } from '../system/file-system';
+import {
+  entriesOf,
+  errorCode,
+  readRegularFile,
+  readStart,
+  unlessMissing,
+  type FileSystem,
+} from '../system/file-system';
 import { removeTemporaries } from '../system/temporary-names';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../tensor/safetensors';
 
@@ -26,7 +33,7 @@ export interface StoredState {
 }
 
 /** What the states of partitions are saved to. */
-export type PartitionStore = Pick<ReturnType<typeof createStateStore>, 'load' | 'save'>;
+export type PartitionStore = Pick<ReturnType<typeof createStateStore>, 'load' | 'save' | 'checksum'>;
 
 interface StateStoreOptions {
   /** The store: one folder per detector, with its model versions. */
@@ -86,12 +93,18 @@ export function createStateStore(options: StateStoreOptions) {
         throw new Error(`${path} ${(cause as Error).message}`, { cause });
       }
     },
-    /** Replaces the saved state; resolves when the new one is on the disk. */
-    async save(topic: string, partition: number, state: StoredState): Promise<void> {
+    /** Replaces the saved state; resolves, with its checksum, when the new one is on the disk. */
+    async save(topic: string, partition: number, state: StoredState): Promise<string> {
       const path = pathOf(topic, partition);
       const bytes = encodeState(state);
       await prepareFolder();
       await writeAtomically(path, bytes, { fs });
+      return storedChecksum(bytes);
+    },
+    /** Of the saved state, of which only the beginning is read and nothing is checked; undefined if there is none. */
+    async checksum(topic: string, partition: number): Promise<string | undefined> {
+      const start = await unlessMissing(readStart(fs, pathOf(topic, partition), checksumEnd));
+      return start && storedChecksum(start);
     },
   };
 }
@@ -145,12 +158,16 @@ function checksumOf(bytes: Uint8Array): string {
   return hash.update(bytes.subarray(checksumEnd)).digest('hex');
 }
 
+/** The checksum at the beginning of a file. */
+function storedChecksum(bytes: Uint8Array): string {
+  return Buffer.from(bytes.subarray(checksumAt, checksumEnd)).toString('latin1');
+}
+
 /** @throws Error whose message completes a sentence that begins with the name of the file */
 function decodeState(bytes: Uint8Array): StoredState {
   const text = (from: number, to: number): string => Buffer.from(bytes.subarray(from, to)).toString('latin1');
   if (text(8, checksumAt) !== prefix) throw new Error('is not a partition state, or has an older layout');
-  if (text(checksumAt, checksumEnd) !== checksumOf(bytes))
-    throw new Error('is damaged: its checksum does not match');
+  if (storedChecksum(bytes) !== checksumOf(bytes)) throw new Error('is damaged: its checksum does not match');
   const { tensors, metadata } = decodeSafetensors(bytes);
   if (metadata['schema'] !== schema)
     throw new Error(`has the schema ${metadata['schema']}; this version of vaemon reads ${schema}`);

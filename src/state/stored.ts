@@ -14,11 +14,18 @@ export function createStoredPartition(
   report: (reason: StateErrorReason, fields?: Record<string, unknown>) => void,
 ) {
   const format = createSnapshotFormat(rules);
+  /** Checksum of the stored state that the contents in memory have saved or continue, and of the one that was loaded last. */
+  let own: string | undefined;
+  let loaded: string | undefined;
+
+  async function isOwn(): Promise<boolean> {
+    return own !== undefined && (await store.checksum(topic, partition)) === own;
+  }
 
   /** Returns whether the snapshot is on disk. */
   async function save(snapshot: PartitionSnapshot): Promise<boolean> {
     try {
-      await store.save(topic, partition, format.encode(snapshot));
+      own = await store.save(topic, partition, format.encode(snapshot));
       return true;
     } catch (err) {
       report('unsaved', { err });
@@ -30,6 +37,8 @@ export function createStoredPartition(
     /** The state, if processing at `liveFrom` can continue from it. */
     async load(liveFrom: bigint): Promise<PartitionSnapshot | undefined> {
       try {
+        // Before the state: if another process replaces that meanwhile, it is only loaded once more.
+        loaded = await store.checksum(topic, partition);
         const state = await store.load(topic, partition);
         if (state === undefined) return undefined;
         const offsets = { offset: String(state.offset), liveFrom: String(liveFrom) };
@@ -43,12 +52,33 @@ export function createStoredPartition(
       return undefined;
     },
     save,
+    /** The contents in memory are those that were loaded last. */
+    adopt(): void {
+      own = loaded;
+    },
+    /** The contents in memory begin without a stored state. */
+    leave(): void {
+      own = undefined;
+    },
+    /** Whether no other process has replaced the state that the contents in memory have saved or continue. */
+    async isOwn(): Promise<boolean> {
+      try {
+        return await isOwn();
+      } catch {
+        // Loading reports why.
+        return false;
+      }
+    },
     /** Replaces a part of the state; returns whether that is on disk. False where there is no state. */
     async amend(part: Partial<Pick<PartitionSnapshot, 'baselines' | 'labels'>>): Promise<boolean> {
       try {
         const state = await store.load(topic, partition);
         if (state === undefined || !format.hasTheseSettings(state)) return false;
-        return await save({ ...format.decode(state), ...part });
+        const wasOwn = await isOwn();
+        const isSaved = await save({ ...format.decode(state), ...part });
+        // The rest of it is not known here.
+        if (!wasOwn) own = undefined;
+        return isSaved;
       } catch (err) {
         report('unsaved', { err });
         return false;

@@ -1,6 +1,6 @@
 /** Reading of files and folders, and the part of node:fs/promises that tests replace. */
 import { constants } from 'node:fs';
-import nodeFs from 'node:fs/promises';
+import nodeFs, { type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** The calls of node:fs/promises that stores make; tests pass implementations that fail. */
@@ -63,13 +63,32 @@ export async function readRegularFile(
   path: string,
   accept: (bytes: number) => void,
 ): Promise<Uint8Array> {
+  return withRegularFile(fs, path, (file, size) => {
+    accept(size);
+    return file.readFile();
+  });
+}
+
+/** As `readRegularFile`, but at most the first `bytes` bytes of the file. */
+export function readStart(fs: FileSystem, path: string, bytes: number): Promise<Uint8Array> {
+  return withRegularFile(fs, path, async (file) => {
+    const buffer = new Uint8Array(bytes);
+    const { bytesRead } = await file.read(buffer, 0, bytes, 0);
+    return buffer.subarray(0, bytesRead);
+  });
+}
+
+async function withRegularFile<T>(
+  fs: FileSystem,
+  path: string,
+  read: (file: FileHandle, size: number) => Promise<T>,
+): Promise<T> {
   // Without O_NONBLOCK, opening a pipe would wait for a writer that never comes.
   const file = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
-    accept(stat.size);
-    return await file.readFile();
+    return await read(file, stat.size);
   } finally {
     await file.close();
   }

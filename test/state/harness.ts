@@ -77,14 +77,31 @@ export function createSimpleDetector(version: string, table = createCategoryTabl
 
 /** Keeps states in memory; can fail like a disk. */
 export function createMemoryStore() {
+  const checksums = new WeakMap<StoredState, string>();
+  let numbered = 0;
+  /** Another one for each state that was saved. */
+  const checksumOf = (state: StoredState): string => {
+    const known = checksums.get(state) ?? String(numbered++);
+    checksums.set(state, known);
+    return known;
+  };
   const files = new Map<string, StoredState>();
-  const store: PartitionStore & { refuse: boolean; saves: StoredState[]; damage(): void } = {
+  const store: PartitionStore & {
+    refuse: boolean;
+    saves: StoredState[];
+    loads: number;
+    damage(): void;
+  } = {
     refuse: false,
     saves: [],
+    loads: 0,
     damage() {
       files.set('t-0', { ...files.get('t-0')!, columns: {} });
     },
-    load: (topic, partition) => Promise.resolve(files.get(`${topic}-${partition}`)),
+    load(topic, partition) {
+      store.loads++;
+      return Promise.resolve(files.get(`${topic}-${partition}`));
+    },
     save(topic, partition, state) {
       if (store.refuse) return Promise.reject(new Error('disk is full'));
       const columns = Object.entries(state.columns).map(([name, column]) => [name, column.slice()] as const);
@@ -95,7 +112,11 @@ export function createMemoryStore() {
       };
       store.saves.push(copy);
       files.set(`${topic}-${partition}`, copy);
-      return Promise.resolve();
+      return Promise.resolve(checksumOf(copy));
+    },
+    checksum(topic, partition) {
+      const state = files.get(`${topic}-${partition}`);
+      return Promise.resolve(state && checksumOf(state));
     },
   };
   return store;

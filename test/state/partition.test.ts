@@ -157,7 +157,7 @@ function group(detections: readonly Detection[]): Map<string, Detection[]> {
 
 describe('a partition that cannot be continued starts empty, which is reported and marked', () => {
   async function restartedAfter(
-    spoil: (store: ReturnType<typeof createMemoryStore>) => Promise<void> | void,
+    spoil: (store: ReturnType<typeof createMemoryStore>) => unknown,
     next: ProcessOptions = {},
   ) {
     const store = createMemoryStore();
@@ -274,6 +274,54 @@ test('a version that comes into use while the state is saved scores the batch', 
   const deliverNext = await createPartition(createStream(100, 7)).assign(process);
   await deliverNext(100);
   expect(new Set(process.detections.map(({ modelVersion }) => modelVersion))).toEqual(new Set(['v2']));
+});
+
+describe('a partition that stays in a process', () => {
+  const messages = createStream(600, 9);
+  const options = { saveEvery: 100, labels: () => [] };
+
+  test('continues without its stored state being read, until another process has replaced that', async () => {
+    const store = createMemoryStore();
+    const partition = createPartition(messages);
+    const one = createProcess({ ...options, store });
+    for (let i = 0; i < 5; i++) {
+      const deliverNext = await partition.assign(one);
+      for (let j = 0; j < 4; j++) await deliverNext(20);
+    }
+    expect(store.saves.length).toBeGreaterThan(2);
+    expect(store.loads).toBe(0);
+    const other = createProcess({ ...options, store });
+    const deliverOther = await partition.assign(other);
+    for (let j = 0; j < 8; j++) await deliverOther(20);
+    expect(store.loads).toBe(1);
+    const deliverNext = await partition.assign(one);
+    expect(store.loads).toBe(2);
+    while (await deliverNext(20));
+    const alone = createProcess({});
+    await deliver(alone.handle, messages);
+    const written = [...one.detections, ...other.detections];
+    const byOffset = new Map(written.map((detection) => [detection.origin.offset, detection]));
+    expect([...byOffset.values()]).toHaveLength(alone.detections.length);
+    for (const detection of alone.detections)
+      expect(byOffset.get(detection.origin.offset)).toEqual(detection);
+  });
+
+  test('reads the state again that it has loaded in vain', async () => {
+    const store = createMemoryStore();
+    const partition = createPartition(messages);
+    const [one, other] = [createProcess({ ...options, store }), createProcess({ ...options, store })];
+    for (const process of [one, other]) {
+      const deliverNext = await partition.assign(process);
+      for (let j = 0; j < 8; j++) await deliverNext(20);
+    }
+    const before = store.loads;
+    // The first assignment is followed by another one before a record.
+    await partition.assign(one);
+    const deliverNext = await partition.assign(one);
+    expect(store.loads).toBe(before + 2);
+    await deliverNext(20);
+    expect(one.errors).toEqual([]);
+  });
 });
 
 test('a partition that is assigned to another process is dropped, and no other', async () => {

@@ -22,7 +22,7 @@ const labelAfter = (offset: number): RecordedLabel => ({
 });
 
 /** Logs what is saved: offset, version of the baselines, and the labels. */
-function createTestSaving(saveEvery = 10) {
+function createTestSaving(saveEvery = 10, maxReplay?: number) {
   const log: string[] = [];
   const disk = { full: false };
   const write = (text: string): Promise<boolean> => {
@@ -30,14 +30,13 @@ function createTestSaving(saveEvery = 10) {
     return Promise.resolve(!disk.full);
   };
   const namesOf = (labels: readonly RecordedLabel[]): string => labels.map(({ event }) => event).join(' ');
-  const stored: StoredPartition = {
-    load: () => Promise.resolve(undefined),
+  const stored: Pick<StoredPartition, 'save' | 'amend'> = {
     save: ({ offset, baselines, labels }) =>
       write([offset, baselines?.version, namesOf(labels)].join(' ').trim()),
     amend: ({ baselines, labels = [] }) =>
       write(['amend', baselines?.version, namesOf(labels)].filter((part) => part).join(' ')),
   };
-  const saving = createSaving(stored, saveEvery);
+  const saving = createSaving(stored, saveEvery, maxReplay);
   const saveDue = async (to: number, committed: number | undefined, devices = 0) => {
     const contents: Saved = { to: BigInt(to), devices, take: () => snapshotAt(to) };
     await saving.saveDue(contents, committed === undefined ? undefined : BigInt(committed));
@@ -84,6 +83,13 @@ test('saves are rarer if there are many devices', async () => {
   saving.continue(0n, []);
   expect(await saveDue(100, 1000, 6)).toEqual([]);
   expect(await saveDue(120, 1000, 6)).toEqual(['120']);
+});
+
+test('saves are frequent enough for the state to be used, however many devices there are', async () => {
+  const { saving, saveDue } = createTestSaving(10, 100);
+  saving.continue(0n, []);
+  expect(await saveDue(40, 1000, 1000)).toEqual([]);
+  expect(await saveDue(50, 1000, 1000)).toEqual(['50']);
 });
 
 describe('baselines of a new version', () => {

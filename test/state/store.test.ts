@@ -40,6 +40,16 @@ test('returns the state that was saved last for a topic and partition, to the la
   expect((await nodeFs.readdir(fileOf('.'))).sort()).toEqual(['sensors-0-1.state', 'sensors-0.state']);
 });
 
+test('tells states apart by their checksums, without reading them', async () => {
+  const store = open();
+  expect(await store.checksum('sensors', 0)).toBeUndefined();
+  const first = await store.save('sensors', 0, state);
+  expect(await open().checksum('sensors', 0)).toBe(first);
+  const second = await store.save('sensors', 0, { ...state, offset: 5n });
+  expect(second).not.toBe(first);
+  expect(await open().checksum('sensors', 0)).toBe(second);
+});
+
 test('keeps columns of any length and content of any kind', async () => {
   await fc.assert(
     fc.asyncProperty(

@@ -1,9 +1,13 @@
 /** Start offsets of newly assigned partitions. */
 import type { TopicAdmin } from '../../kafka/admin';
 import { unstableOffset } from '../../kafka/patches/stable-offsets';
+import { runConcurrently } from '../../system/concurrency';
 import type { Assignment } from '../source';
 import { findStart, firstOffsetToRead, type PartitionOffsets } from './offsets';
 import type { KafkaSourceSettings, SessionOptions } from './settings';
+
+/** States that are restored at once: while one is read, another one is decoded. More only wait, as bytes, in memory. */
+const restoredAtOnce = 4;
 
 /** Where one partition starts. */
 export type StartPlan = Awaited<ReturnType<typeof planStart>>;
@@ -11,11 +15,13 @@ export type StartPlan = Awaited<ReturnType<typeof planStart>>;
 export interface PlanningParts extends Pick<SessionOptions, 'progress' | 'restorePoints' | 'committer'> {
   admin: Pick<TopicAdmin, 'fetchOffsets' | 'fetchTopicOffsets'>;
   settings: Pick<KafkaSourceSettings, 'topic' | 'groupId' | 'startFrom' | 'warmUpRecords'>;
+  /** Whether no other assignment has followed: its restore points must not be disturbed by those of this one. Default: always. */
+  isCurrent?: () => boolean;
 }
 
 /**
  * Plans all partitions of an assignment, so that none starts before all are known.
- * @throws Error if an offset may still change, or a partition no longer exists
+ * @throws Error if an offset may still change, a partition no longer exists, or another assignment has followed
  */
 export async function planStarts(partitions: readonly number[], parts: PlanningParts): Promise<StartPlan[]> {
   const { admin, progress } = parts;
@@ -29,7 +35,8 @@ export async function planStarts(partitions: readonly number[], parts: PlanningP
   const committed = (groupOffsets[0]?.partitions ?? []).filter((one) => partitions.includes(one.partition));
   if (committed.some(({ offset }) => offset === unstableOffset))
     throw new Error('a transaction of the previous owner is not finished yet');
-  const plans = partitions.map((partition) => {
+  return runConcurrently(partitions, restoredAtOnce, (partition) => {
+    if (parts.isCurrent?.() === false) throw new Error('another assignment has followed');
     const bound = bounds.find((one) => one.partition === partition);
     if (bound === undefined) throw new Error(`topic "${topic}" no longer has partition ${partition}`);
     const offsets = {
@@ -40,7 +47,6 @@ export async function planStarts(partitions: readonly number[], parts: PlanningP
     };
     return planStart(partition, offsets, bounds.length, parts);
   });
-  return Promise.all(plans);
 }
 
 async function planStart(

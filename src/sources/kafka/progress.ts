@@ -3,6 +3,8 @@ import type { Progress } from './offsets';
 
 export class TopicProgress {
   private readonly known = new Map<number, Progress>();
+  /** Assigned last; their state is still in this process, also while it joins the group again. */
+  owned: readonly number[] = [];
 
   of(partition: number): Progress | undefined {
     return this.known.get(partition);

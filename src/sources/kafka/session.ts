@@ -1,8 +1,9 @@
 /** One consumer, from its connection to its end. `phase.ts` lists the phases. */
-import type { Consumer, Kafka } from 'kafkajs';
+import { PartitionAssigners, type Consumer } from 'kafkajs';
 import { createTopicAdmin, type TopicAdmin } from '../../kafka/admin';
 import { backOffMs, pause, settledWithin } from '../../system/pause';
 import type { RestartReason } from '../source';
+import { createStickyAssigner } from './assigner';
 import { Commits } from './commits';
 import { createConsumption } from './consumption';
 import { createDelivery, type AssignedPartition } from './delivery';
@@ -31,8 +32,13 @@ function rebalanceTimeoutMs({ sessionTimeoutMs }: KafkaSourceSettings): number {
   return Math.max(60_000, sessionTimeoutMs);
 }
 
-function createConsumer(kafka: Kafka, settings: KafkaSourceSettings): Consumer {
+function createConsumer({ kafka, settings, progress }: SessionOptions): Consumer {
   return kafka.consumer({
+    // A group takes what all members know: the second one, as long as an older version is among them.
+    partitionAssigners: [
+      createStickyAssigner(settings.topic, () => progress.owned),
+      PartitionAssigners.roundRobin,
+    ],
     groupId: settings.groupId,
     sessionTimeout: settings.sessionTimeoutMs,
     rebalanceTimeout: rebalanceTimeoutMs(settings),
@@ -60,7 +66,7 @@ class KafkaSession {
   constructor(private readonly options: SessionOptions) {
     const { kafka, settings, observer, progress, committer, report } = options;
     const { topic } = settings;
-    this.consumer = createConsumer(kafka, settings);
+    this.consumer = createConsumer(options);
     this.admin = createTopicAdmin(kafka);
     this.ending = createEnding(options.signal);
     const end = (reason: RestartReason, message: string, cause?: unknown) =>
@@ -161,6 +167,7 @@ class KafkaSession {
   private assign(partitions: readonly number[]): void {
     const assigned = new Map<number, AssignedPartition>();
     this.assigned = assigned;
+    this.options.progress.owned = partitions;
     this.commits.discard();
     this.watchdog.joining();
     this.consumer.pause([{ topic: this.options.settings.topic, partitions: [...partitions] }]);
@@ -179,7 +186,7 @@ class KafkaSession {
     restorePoints.keepOnly(partitions);
     for (let attempt = 0; isCurrent() && !signal.aborted; attempt++) {
       try {
-        const plans = await planStarts(partitions, { ...this.options, admin: this.admin });
+        const plans = await planStarts(partitions, { ...this.options, admin: this.admin, isCurrent });
         // Checked last: a commit for an outdated assignment would undo a later one.
         if (!isCurrent()) return;
         await Promise.all(

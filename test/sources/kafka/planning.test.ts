@@ -104,3 +104,38 @@ test('a partition that no longer exists is an error', async () => {
   const { parts } = createPlanning();
   await expect(planStarts([3], parts)).rejects.toThrow('topic "sensors" no longer has partition 3');
 });
+
+describe('of many partitions', () => {
+  const many = Array.from({ length: 20 }, (_, partition) => partition);
+  function createMany() {
+    const test = createPlanning();
+    let [atOnce, most] = [0, 0];
+    for (const partition of many) {
+      test.bounds.set(partition, { low: 0, high: 50 });
+      test.committed.set(partition, 30);
+    }
+    test.parts.restorePoints.restorePoint = async (partition) => {
+      test.asked.push(String(partition));
+      most = Math.max(most, ++atOnce);
+      await new Promise(setImmediate);
+      atOnce--;
+      return undefined;
+    };
+    return { ...test, most: () => most };
+  }
+
+  test('only a few states are in memory as files at once', async () => {
+    const { parts, most, asked } = createMany();
+    const plans = await planStarts(many, parts);
+    expect(plans.map(({ partition }) => partition)).toEqual(many);
+    expect(asked).toHaveLength(20);
+    expect(most()).toBe(4);
+  });
+
+  test('no further state is restored once another assignment has followed', async () => {
+    const { parts, asked } = createMany();
+    const planned = planStarts(many, { ...parts, isCurrent: () => asked.length < 6 });
+    await expect(planned).rejects.toThrow('another assignment has followed');
+    expect(asked).toHaveLength(6);
+  });
+});

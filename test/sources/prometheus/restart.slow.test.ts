@@ -57,6 +57,7 @@ async function runProcess(
   const process = createProcess({
     store: {
       load: disk.states.load,
+      checksum: disk.states.checksum,
       save: (...state) => (isAlive() ? disk.states.save(...state) : Promise.reject(new Error('crashed'))),
     },
     saveEvery: 5 * stepMs,
