@@ -232,6 +232,14 @@ function written() {
   return { seen: all };
 }
 
-const steps = { open, assign, judge, written };
+/** As a process that is stopped in order: it saves what it has processed since the last save. */
+async function stop() {
+  const end = await begin();
+  for (const [partition, { committed }] of assigned)
+    await states.of(topic, partition).save?.(BigInt(committed));
+  return end();
+}
+
+const steps = { open, assign, judge, written, stop };
 await answer({ node: process.version }, ({ what, ...request }) => steps[what](request));
 process.exit(0);

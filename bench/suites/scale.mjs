@@ -149,7 +149,7 @@ async function undisturbed(folder, keys, high) {
 
 /**
  * @param assignTo gives the partitions to members
- * @param steps who comes and goes: `join`, `leave`, in turn
+ * @param steps who comes and goes
  */
 async function simulate({ folder, scaleSize, assignTo, steps, log }) {
   const { partitions, scorers: count, devices: keys, watchedPartitions } = scaleSize;
@@ -164,7 +164,7 @@ async function simulate({ folder, scaleSize, assignTo, steps, log }) {
   let owners = new Map();
   let previous = new Map();
 
-  async function join_() {
+  async function startScorer() {
     const id = nextId();
     const scorer = await startContender(id, process.execPath, [script('scorer')]);
     await scorer.ask({
@@ -184,14 +184,17 @@ async function simulate({ folder, scaleSize, assignTo, steps, log }) {
       seen.set(partition, [...(seen.get(partition) ?? []), ...detections]);
   }
 
-  async function leave() {
+  /** @param inOrder whether the process is stopped, or dies */
+  async function leave(inOrder) {
     const [id, scorer] = [...members][0];
     await collect(scorer);
+    const stopped = inOrder ? await scorer.ask({ what: 'stop' }) : undefined;
     await scorer.end();
     members.delete(id);
+    return stopped;
   }
 
-  async function rebalance(name) {
+  async function rebalance(name, stopped) {
     owners = assignTo([...members.keys()], partitions, previous);
     const moved = [...owners].flatMap(([id, own]) => own.filter((p) => previous.get(p) !== id)).length;
     for (const [id, own] of owners) for (const p of own) previous.set(p, id);
@@ -227,6 +230,7 @@ async function simulate({ folder, scaleSize, assignTo, steps, log }) {
       replayed: sum(all(({ first }) => first.replayed)),
       meanPauseMs: sum(pauses) / pauses.length,
       longestPauseMs: Math.max(...pauses),
+      ...(stopped && { stopMs: stopped.ms, stopCpuMs: stopped.cpuMs, stopSaves: stopped.saves }),
       planPeak: Math.max(...all(({ planned }) => planned.peak)),
       peak: Math.max(...all(({ first }) => first.peak)),
     };
@@ -255,14 +259,17 @@ async function simulate({ folder, scaleSize, assignTo, steps, log }) {
     return row;
   }
 
+  const changes = {
+    'one stops': () => leave(true),
+    'one dies': () => leave(false),
+    'one joins': () => startScorer(),
+  };
+
   try {
-    for (let i = 0; i < count; i++) await join_();
+    for (let i = 0; i < count; i++) await startScorer();
     await rebalance('all start');
     const steady = await judge(recordsPerDevice * keys);
-    for (const step of steps) {
-      await (step === 'join' ? join_() : leave());
-      await rebalance(step === 'join' ? 'one joins' : 'one leaves');
-    }
+    for (const step of steps) await rebalance(step, await changes[step]());
     for (const scorer of members.values()) await collect(scorer);
     return { bytes, rows, steady, seen, high: Math.max(...committed) };
   } finally {
@@ -303,7 +310,13 @@ export async function run({ scaleSize, log }) {
     let high = 0;
     for (const [name, assignTo] of Object.entries(strategies)) {
       log(name);
-      const result = await simulate({ folder, scaleSize, assignTo, steps: ['leave', 'join'], log });
+      const result = await simulate({
+        folder,
+        scaleSize,
+        assignTo,
+        steps: ['one stops', 'one joins', 'one dies'],
+        log,
+      });
       simulations.push({ name, ...result });
       high = Math.max(high, result.high);
     }

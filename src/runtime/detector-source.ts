@@ -47,6 +47,7 @@ export function createDetectorSource(source: ConfiguredSource, parts: DetectorSo
     restorePoints: {
       keepOnly: (partitions) => states.keepOnly(topic, partitions),
       restorePoint: (partition, liveFrom) => states.of(topic, partition).restorePoint(liveFrom),
+      save: (partition, committed) => states.of(topic, partition).save(committed),
     },
   });
 }

@@ -55,6 +55,11 @@ export interface RestorePoints {
   keepOnly(partitions: readonly number[]): void;
   /** Last offset before `liveFrom` after which reading can continue; undefined = no stored state. Must not reject. */
   restorePoint(partition: number, liveFrom: bigint): Promise<bigint | undefined>;
+  /**
+   * Saves the state of a partition that this process gives back, if everything before `committed` is processed and nothing else: the
+   * next process then reads nothing again. Must not reject. Absent where no state is stored.
+   */
+  save?(partition: number, committed: bigint): Promise<void>;
 }
 
 /** Resolves when every sink has the batch; the source must not acknowledge it earlier. Delivered again after a rejection. */

@@ -160,6 +160,13 @@ export function createPartitionState(topic: string, partition: number, rules: St
       const devices = Math.max(windows.size, baselines?.size ?? 0);
       await saving?.saveDue({ to, devices, take: () => takeSnapshot(contents) }, batch.committed);
     },
+    /** Saves the state before the partition is given back, if the source has committed all that is processed. */
+    async save(committed: bigint): Promise<void> {
+      const isSettled = contents.to === settledTo && contents.to < committed;
+      // A state that another process has stored since is that of a later owner.
+      if (isSettled && (await stored?.isOwn()) === true)
+        await saving!.saveNow({ to: contents.to, take: () => takeSnapshot(contents) });
+    },
     /** Messages before the next one are missing. */
     interrupt(): void {
       report('records_missing', { offset: String(contents.to) });

@@ -48,6 +48,12 @@ export function createSaving(
     return stored.save({ ...snapshot, labels: labels.filter(({ after }) => after >= snapshot.offset) });
   }
 
+  async function saveTaken(snapshot: PartitionSnapshot): Promise<void> {
+    if (!(await save(snapshot))) return;
+    beginning = undefined;
+    labels = labels.filter(({ after }) => after >= snapshot.offset);
+  }
+
   async function saveBeginning(): Promise<void> {
     if (beginning === undefined) return;
     const isSaved =
@@ -85,6 +91,13 @@ export function createSaving(
       if (beginning === undefined || !('partition' in beginning)) beginning = { ...beginning, labels };
       await saveBeginning();
     },
+    /** Saves the state, whether or not it is due, unless it is saved. The source has committed beyond it. */
+    async saveNow({ to, take }: Pick<Saved, 'to' | 'take'>): Promise<void> {
+      if (takenAt === to && waiting === undefined) return;
+      waiting = undefined;
+      takenAt = to;
+      await saveTaken(take());
+    },
     /** Saves the state if it is due, given the committed offset of the source; undefined where it commits nothing. */
     async saveDue({ to, devices, take }: Saved, committed: bigint | undefined): Promise<void> {
       await saveBeginning();
@@ -97,9 +110,7 @@ export function createSaving(
       if (waiting === undefined || waiting.offset >= committed) return;
       const snapshot = waiting;
       waiting = undefined;
-      if (!(await save(snapshot))) return;
-      beginning = undefined;
-      labels = labels.filter(({ after }) => after >= snapshot.offset);
+      await saveTaken(snapshot);
     },
   };
 }

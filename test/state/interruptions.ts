@@ -44,6 +44,8 @@ const batch = fc.record({
 const life = fc.record({
   process: fc.constantFrom(0, 1),
   restart: fc.boolean(),
+  /** Whether the process gives the partition back in order. */
+  save: fc.boolean(),
   batches: fc.array(batch, { minLength: 1, maxLength: 12 }),
 });
 
@@ -64,7 +66,7 @@ export function testInterruptions(variants: readonly [name: string, options: Pro
             const processes = [start(), start()];
             const all = [...processes];
             const partition = createPartition(messages, { warmUpRecords: 0 });
-            for (const { process, restart, batches } of lives) {
+            for (const { process, restart, save, batches } of lives) {
               if (restart) all.push((processes[process] = start()));
               const deliverNext = await partition.assign(processes[process]!);
               for (const { size, commit, refuse, full } of batches) {
@@ -73,6 +75,7 @@ export function testInterruptions(variants: readonly [name: string, options: Pro
                 processes[process]!.sink.refuse = refuse;
                 await deliverNext(size, commit).catch(() => undefined);
               }
+              if (save) await processes[process]!.states.of('t', 0).save(BigInt(partition.committed()));
             }
             store.refuse = false;
             // The last process has only the stored state.

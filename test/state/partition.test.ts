@@ -276,6 +276,57 @@ test('a version that comes into use while the state is saved scores the batch', 
   expect(new Set(process.detections.map(({ modelVersion }) => modelVersion))).toEqual(new Set(['v2']));
 });
 
+describe('a partition that is given back', () => {
+  const messages = createStream(300, 10);
+  const lastSaved = (store: ReturnType<typeof createMemoryStore>) => offsetsOf(store).at(-1);
+
+  async function startedWith(store: ReturnType<typeof createMemoryStore>) {
+    const partition = createPartition(messages);
+    const one = createProcess({ store });
+    const deliverNext = await partition.assign(one);
+    for (let i = 0; i < 4; i++) await deliverNext(30);
+    const save = () => one.states.of('t', 0).save(BigInt(partition.committed()));
+    return { partition, one, deliverNext, save };
+  }
+
+  test('is saved, so that the next process reads nothing again', async () => {
+    const store = createMemoryStore();
+    const { partition, one, save } = await startedWith(store);
+    expect(lastSaved(store)).toBe(-1);
+    await save();
+    expect(lastSaved(store)).toBe(119);
+    await save();
+    expect(store.saves).toHaveLength(2);
+    const other = createProcess({ store });
+    expect(await other.states.of('t', 0).restorePoint(120n)).toBe(119n);
+    const deliverNext = await partition.assign(other);
+    while (await deliverNext(30));
+    const alone = createProcess({});
+    await deliver(alone.handle, messages);
+    expect([...one.detections, ...other.detections]).toEqual(alone.detections);
+  });
+
+  test('is not saved ahead of the committed offset', async () => {
+    const store = createMemoryStore();
+    const { deliverNext, save } = await startedWith(store);
+    await deliverNext(30, false);
+    await save();
+    expect(lastSaved(store)).toBe(-1);
+  });
+
+  test('is not saved over the state of the process that has it since', async () => {
+    const store = createMemoryStore();
+    const { partition, save } = await startedWith(store);
+    const other = createProcess({ store, saveEvery: 50 });
+    const deliverNext = await partition.assign(other);
+    while (await deliverNext(30));
+    const after = lastSaved(store);
+    expect(after).toBeGreaterThan(119);
+    await save();
+    expect(lastSaved(store)).toBe(after);
+  });
+});
+
 describe('a partition that stays in a process', () => {
   const messages = createStream(600, 9);
   const options = { saveEvery: 100, labels: () => [] };

@@ -1,6 +1,7 @@
 /** One consumer, from its connection to its end. `phase.ts` lists the phases. */
 import { PartitionAssigners, type Consumer } from 'kafkajs';
 import { createTopicAdmin, type TopicAdmin } from '../../kafka/admin';
+import { runConcurrently } from '../../system/concurrency';
 import { backOffMs, pause, settledWithin } from '../../system/pause';
 import type { RestartReason } from '../source';
 import { createStickyAssigner } from './assigner';
@@ -12,6 +13,9 @@ import { planStarts, type StartPlan } from './planning';
 import { createEnding, SessionEnd, toSessionEnd } from './session-end';
 import type { KafkaSourceSettings, SessionOptions } from './settings';
 import { startStallMonitor, Watchdog } from './watchdog';
+
+/** States that are saved at once when the source stops: while one is written, another one is encoded. */
+const savedAtOnce = 2;
 
 /** Reason that /readyz shows in a phase before messages arrive. */
 const waitingFor: Partial<Record<Phase, string>> = {
@@ -241,22 +245,22 @@ class KafkaSession {
     this.commits.stop();
     this.ending.release();
     await settledWithin(starting, stopTimeoutMs);
-    await this.finishBatch();
+    if (await this.finishBatch()) await this.saveStates();
     this.phase.enter('closed');
     this.assigned = new Map();
     const disconnected = Promise.allSettled([this.consumer.disconnect(), this.admin.disconnect()]);
     await settledWithin(disconnected, stopTimeoutMs);
   }
 
-  /** Waits for the batch in progress, abandons it at the deadline, and commits. */
-  private async finishBatch(): Promise<void> {
+  /** Waits for the batch in progress, abandons it at the deadline, and commits. Returns whether all of that is done. */
+  private async finishBatch(): Promise<boolean> {
     const { observer, settings, stopTimeoutMs } = this.options;
-    if (this.assigned === undefined) return;
+    if (this.assigned === undefined) return false;
     try {
       this.consumer.pause([{ topic: settings.topic }]);
     } catch {
       // A crashed consumer can neither pause nor commit.
-      return;
+      return false;
     }
     if (this.inProgress !== undefined && !(await settledWithin(this.inProgress, stopTimeoutMs))) {
       observer.error(new Error('batch did not finish before the shutdown timeout; it will be redelivered'));
@@ -264,6 +268,21 @@ class KafkaSession {
       this.abandonment.abort();
       await this.inProgress.catch(() => undefined);
     }
-    await settledWithin(this.commits.flush(), stopTimeoutMs);
+    return settledWithin(this.commits.flush(), stopTimeoutMs);
+  }
+
+  /** Saves what has been processed since the last save, which the next owner would read again. What takes too long is left out. */
+  private async saveStates(): Promise<void> {
+    const { restorePoints, signal, stopTimeoutMs } = this.options;
+    // A session that ended otherwise is followed by another one, with the states in memory.
+    if (!signal.aborted) return;
+    const deadline = performance.now() + stopTimeoutMs;
+    const partitions = [...this.assigned!.keys()];
+    const saved = runConcurrently(partitions, savedAtOnce, async (partition) => {
+      const committed = this.commits.confirmed(partition);
+      if (committed !== undefined && performance.now() < deadline)
+        await restorePoints.save?.(partition, committed);
+    });
+    await settledWithin(saved, stopTimeoutMs);
   }
 }

@@ -36,7 +36,11 @@ function createTest({
       return handle(batch);
     },
     progress,
-    restorePoints: { keepOnly: () => undefined, restorePoint: () => Promise.resolve(undefined) },
+    restorePoints: {
+      keepOnly: () => undefined,
+      restorePoint: () => Promise.resolve(undefined),
+      save: (partition, committed) => Promise.resolve(void fake.calls.push(`save ${partition}:${committed}`)),
+    },
     committer,
     signal: stop.signal,
     stopTimeoutMs,
@@ -79,6 +83,7 @@ test('a session joins, starts its partitions, delivers, commits, and stops', asy
     'resolve 5',
     'pause',
     'commit 0:6',
+    'save 0:6',
     'disconnect',
   ]);
   expect(reports).toEqual([
