@@ -114,12 +114,17 @@ export async function run({ rounds, seconds, log }) {
       );
       const results = [...fast, ...others].map(([name, answers]) => {
         const values = answers.map(({ perSecond }) => perSecond);
-        return { name, perSecond: median(values), spread: spread(values) };
+        const perCpuSecond = median(answers.map((each) => each.perCpuSecond));
+        return { name, perSecond: median(values), perCpuSecond, spread: spread(values) };
       });
-      const peer = results.find(({ name }) => name === 'Python, pytorch')?.perSecond;
+      const peer = results.find(({ name }) => name === 'Python, pytorch');
       rows.push({
         ...one,
-        results: results.map((result) => ({ ...result, ratio: result.perSecond / peer })),
+        results: results.map((result) => ({
+          ...result,
+          ratio: result.perSecond / peer?.perSecond,
+          cpuRatio: result.perCpuSecond / peer?.perCpuSecond,
+        })),
       });
       log(
         `${one.what} ${one.model}, batch ${one.batch}: ${results.map(({ name, perSecond }) => `${name} ${Math.round(perSecond)}/s`).join('; ')}`,
@@ -134,15 +139,16 @@ export async function run({ rounds, seconds, log }) {
 
 export function format({ rows }) {
   const lines = [
-    '| what | model | batch | engine | a second | spread | × PyTorch |',
-    '| ---- | ----- | ----- | ------ | -------- | ------ | --------- |',
+    '| what | model | batch | engine | a second | spread | a CPU second | × PyTorch | × PyTorch, a CPU second |',
+    '| ---- | ----- | ----: | ------ | -------: | ------ | -----------: | --------: | ----------------------: |',
   ];
   for (const { what, model, batch, results } of rows) {
-    for (const { name, perSecond, spread: range, ratio } of results) {
+    for (const { name, perSecond, perCpuSecond, spread: range, ratio, cpuRatio } of results) {
       const unit = what === 'score' ? 'windows' : 'steps';
-      lines.push(
-        `| ${what} | ${model} | ${batch} | ${name} | ${Math.round(perSecond).toLocaleString('en')} ${unit} | ${range} | ${Number.isFinite(ratio) ? ratio.toFixed(2) : '–'} |`,
-      );
+      const times = (value) => (Number.isFinite(value) ? value.toFixed(2) : '–');
+      const whole = (value) => Math.round(value).toLocaleString('en');
+      const cells = [what, model, batch, name, `${whole(perSecond)} ${unit}`, range, whole(perCpuSecond)];
+      lines.push(`| ${[...cells, times(ratio), times(cpuRatio)].join(' | ')} |`);
     }
   }
   return lines.join('\n');
