@@ -19,6 +19,8 @@ const streams = 4;
 const recordsPerDevice = 20;
 /** Rounds of all devices before the first rebalance: windows are full, and a save has followed. */
 const filledRounds = 44;
+/** Rounds of all devices that are judged between the start and the rebalances. */
+const steadyRounds = 5;
 /** Devices of one partition, for what state takes as it grows. */
 const partitionSizes = [100, 1000, 10_000];
 /** Partitions of that size that one process restores in one assignment. */
@@ -268,7 +270,7 @@ async function simulate({ folder, scaleSize, assignTo, steps, log }) {
   try {
     for (let i = 0; i < count; i++) await startScorer();
     await rebalance('all start');
-    const steady = await judge(recordsPerDevice * keys);
+    const steady = await judge(steadyRounds * keys);
     for (const step of steps) await rebalance(step, await changes[step]());
     for (const scorer of members.values()) await collect(scorer);
     return { bytes, rows, steady, seen, high: Math.max(...committed) };
@@ -333,6 +335,74 @@ export async function run({ scaleSize, log }) {
   }
 }
 
-export function format(result) {
-  return JSON.stringify(result, null, 2);
+const whole = (value) => Math.round(value).toLocaleString('en');
+const table = (head, rows) =>
+  [head, head.map((_, i) => (i === 0 ? '-' : '-:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+
+export function format({ partitions, scorers, devices, sizes, simulations }) {
+  const sizeRows = sizes.map(({ keys, bytes, saveMs, restoreMs, restoreCpuMs, together: many }) => [
+    whole(keys),
+    whole(bytes),
+    ...[saveMs, restoreMs, restoreCpuMs].map((ms) => `${whole(ms)} ms`),
+    `${((1000 * many.cpuMs) / (keys * together)).toFixed(0)} µs`,
+    `${whole(many.blockedMs)} ms`,
+    `${whole(many.rss)} MB`,
+    `${whole(many.peak)} MB`,
+  ]);
+  const rows = simulations.flatMap(({ name: strategy, rows: steps }) =>
+    steps.map((step) => [
+      strategy,
+      step.name,
+      whole(step.moved),
+      whole(step.loads),
+      step.stopSaves === undefined ? '' : `${whole(step.stopCpuMs)} ms`,
+      `${whole(step.planMs)} ms`,
+      `${whole(step.planCpuMs)} ms`,
+      `${whole(step.blockedMs)} ms`,
+      whole(step.replayed),
+      `${(step.meanPauseMs / 1000).toFixed(1)} s`,
+      `${(step.longestPauseMs / 1000).toFixed(1)} s`,
+      `${whole(step.peak)} MB`,
+    ]),
+  );
+  return [
+    `State of a partition, 8 channels, windows of 32; ${together} partitions together in one process:`,
+    '',
+    ...table(
+      [
+        'devices',
+        'bytes a device',
+        'save',
+        'restore',
+        'of it CPU',
+        'together: CPU a device',
+        'event loop blocked',
+        'RSS',
+        'peak',
+      ],
+      sizeRows,
+    ),
+    '',
+    `${whole(partitions)} partitions of ${devices} devices, ${scorers} scorers:`,
+    '',
+    ...table(
+      [
+        'partitions are given',
+        'step',
+        'move',
+        'read',
+        'saves of the one that stops, CPU',
+        'plan',
+        'CPU of all',
+        'event loop blocked',
+        'records read again',
+        'pause of a partition',
+        'longest',
+        'peak RSS',
+      ],
+      rows,
+    ),
+    '',
+    `${simulations.map(({ compared }) => whole(compared)).join(' and ')} detections compared with those of a process that nothing disturbs: the same to the last bit.`,
+  ].join('\n');
 }

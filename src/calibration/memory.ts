@@ -67,10 +67,10 @@ export function createMemories<Device>(
   const entries = new RecencyMap<Entry<Device>>();
   if (snapshot.cells.length !== snapshot.keys.length * size)
     throw new RangeError('the memory of the devices has another size');
-  snapshot.keys.forEach((key, k) => {
-    if (k < snapshot.keys.length - maxKeys) return;
-    add(key, snapshot.cells.slice(k * size, (k + 1) * size), false);
-  });
+  // No function here may refer to the snapshot: it would be kept as long as the memories are.
+  const { keys, cells } = snapshot;
+  for (let k = Math.max(0, keys.length - maxKeys); k < keys.length; k++)
+    add(keys[k]!, cells.slice(k * size, (k + 1) * size), false);
 
   function add(key: string, cells: Float64Array, isNew: boolean): Entry<Device> {
     const device = create(cells, key, isNew);

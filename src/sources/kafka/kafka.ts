@@ -63,7 +63,7 @@ export function createKafkaSource(given: KafkaSourceOptions): Source {
     async stop() {
       stopping.abort();
       // The session has a deadline for each of its steps; this one holds even if kafkajs hangs.
-      if (running !== undefined && !(await settledWithin(running, 4 * stopTimeoutMs))) {
+      if (running !== undefined && !(await settledWithin(running, 3 * stopTimeoutMs))) {
         observer.error(new Error('the Kafka consumer did not stop in time; its connections stay open'));
       }
     },

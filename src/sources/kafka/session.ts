@@ -241,11 +241,12 @@ class KafkaSession {
 
   private async shutDown(starting: Promise<void>): Promise<void> {
     const { stopTimeoutMs } = this.options;
+    const deadline = performance.now() + stopTimeoutMs;
     this.phase.enter('stopping');
     this.commits.stop();
     this.ending.release();
     await settledWithin(starting, stopTimeoutMs);
-    if (await this.finishBatch()) await this.saveStates();
+    if (await this.finishBatch()) await this.saveStates(deadline);
     this.phase.enter('closed');
     this.assigned = new Map();
     const disconnected = Promise.allSettled([this.consumer.disconnect(), this.admin.disconnect()]);
@@ -271,18 +272,17 @@ class KafkaSession {
     return settledWithin(this.commits.flush(), stopTimeoutMs);
   }
 
-  /** Saves what has been processed since the last save, which the next owner would read again. What takes too long is left out. */
-  private async saveStates(): Promise<void> {
-    const { restorePoints, signal, stopTimeoutMs } = this.options;
+  /** Saves what has been processed since the last save, which the next owner would read again, as far as the time suffices. */
+  private async saveStates(deadline: number): Promise<void> {
+    const { restorePoints, signal } = this.options;
     // A session that ended otherwise is followed by another one, with the states in memory.
     if (!signal.aborted) return;
-    const deadline = performance.now() + stopTimeoutMs;
     const partitions = [...this.assigned!.keys()];
     const saved = runConcurrently(partitions, savedAtOnce, async (partition) => {
       const committed = this.commits.confirmed(partition);
       if (committed !== undefined && performance.now() < deadline)
         await restorePoints.save?.(partition, committed);
     });
-    await settledWithin(saved, stopTimeoutMs);
+    await settledWithin(saved, deadline - performance.now());
   }
 }
