@@ -272,7 +272,7 @@ class KafkaSession {
     return settledWithin(this.commits.flush(), stopTimeoutMs);
   }
 
-  /** Saves what has been processed since the last save, which the next owner would read again, as far as the time suffices. */
+  /** Saves the states, as far as the time suffices: the next owner would read again all records since the last save. */
   private async saveStates(deadline: number): Promise<void> {
     const { restorePoints, signal } = this.options;
     // A session that ended otherwise is followed by another one, with the states in memory.
@@ -283,6 +283,6 @@ class KafkaSession {
       if (committed !== undefined && performance.now() < deadline)
         await restorePoints.save?.(partition, committed);
     });
-    await settledWithin(saved, deadline - performance.now());
+    await settledWithin(saved, Math.max(0, deadline - performance.now()));
   }
 }
