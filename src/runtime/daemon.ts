@@ -17,7 +17,7 @@ import { openEngines } from './engines';
 import { createAudit } from '../web/api/audit';
 import { createHealth } from './health';
 import { createSupervision } from './supervision';
-import { createReload, type ConfigurationFiles, type Reload } from './reload';
+import { createReload, type ConfigurationFiles } from './reload';
 import type { RunTraining } from './training-run';
 import { startWeb } from './web';
 
@@ -38,127 +38,117 @@ export interface DaemonParts {
 }
 
 export async function startDaemon(parts: DaemonParts) {
-  const { log, version } = parts;
-  const { daemon, detectors } = parts.settings;
+  await checkStore(parts.settings, parts.log);
   const cleanup = new Cleanup();
-  let stopping = false;
-  let reload: Reload | undefined;
-  await checkStore(parts.settings, log);
   try {
-    const kafka = detectors.filter(({ settings }) => usesKafka(settings));
-    if (kafka.length > 0) {
-      const { reportPatches } = await import('../kafka/patches/patches');
-      reportPatches({ exactlyOnce: kafka.some(({ settings }) => settings.delivery === 'exactly-once'), log });
-    }
-    const engines = await openEngines(daemon.engine, { threaded: true });
-    cleanup.add('engines', () => engines.close());
-    log.info('engine chosen', {
-      engine: engines.scoring.name,
-      reason: engines.scoring.reason,
-      tensors: engines.tensors.name,
-    });
-    const metrics = createMetrics({ version, engine: engines.scoring.name });
-    const audit = createAudit(daemon.store.path);
-    /** Reaches the clients of the API; set once the web server listens. */
-    let publish: (past: PastEvent) => void = () => undefined;
-    const inForce = (): Settings => reload?.settings() ?? parts.settings;
-    const ofDetector = (all: Settings, name: string): DetectorSettings =>
-      all.detectors.find(({ settings }) => settings.detector === name)!.settings;
-    const supervision = createSupervision(
-      detectors.map(({ settings }) => {
-        const { detector: name } = settings;
-        const detectorLog = log.child({ component: name, detector: name });
-        return {
-          name,
-          isRestartable: !configuredSource(settings.source).bounded,
-          start: () =>
-            startDetector({
-              settings: ofDetector(inForce(), name),
-              daemon: inForce().daemon,
-              metrics,
-              log: withoutRepeats(detectorLog, repeatedProblemMs),
-              runTraining: parts.runTraining(name, inForce),
-              openSession: engines.openScoring,
-              observer: parts.observer,
-              audit,
-              onEvent: (past) => publish(past),
-            }),
-        };
-      }),
-      { log, stopTimeoutMs: daemon.shutdownTimeoutMs },
-    );
-    const health = createHealth({ scoringThread: engines.threadHealth, log });
-    cleanup.add('health', () => health.stop());
-    const web = await startWeb({
-      daemon: () => inForce().daemon,
-      version,
-      metrics,
-      audit,
-      health() {
-        const { ok, details } = health.report();
-        return { ok, details: { version, uptimeSeconds: process.uptime(), ...details } };
-      },
-      readiness() {
-        const states = supervision.readiness();
-        return { ready: !stopping && states.every(({ ready }) => ready), detectors: states };
-      },
-      detectors: () =>
-        supervision
-          .readiness()
-          .map((state) => ({ ...state, view: stopping ? undefined : supervision.running(state.name)?.view })),
-      log,
-    });
-    publish = web.publish;
-    cleanup.add('web server', () => web.close());
-
-    // In parallel: they share one deadline.
-    cleanup.add('detectors', () => supervision.stop());
-    const { finished } = supervision;
-    finished.catch(() => undefined);
-    await supervision.start();
-    reload = createReload({
-      files: parts.files,
-      settings: parts.settings,
-      intervalMs: daemon.reload.intervalMs,
-      prepare(next) {
-        const begin = supervision
-          .all()
-          .map((detector) => detector.reload(ofDetector(next, detector.name), next.daemon));
-        return () => {
-          for (const one of begin) one();
-          parts.setLogLevel(next.daemon.log.level);
-        };
-      },
-      metrics: metrics.configuration,
-      log,
-    });
-    cleanup.add('reload', () => reload?.stop());
-    return {
-      /** Reads the configuration again. Never rejects. */
-      reload: () => reload!.now(),
-      /** Resolves when every source has ended; rejects when no detector is at work and one has failed. */
-      finished,
-      /** Health of the process, and the state of each detector in a line. */
-      report: () => ({
-        ok: health.report().ok,
-        status: supervision
-          .readiness()
-          .map(({ name, ready, reason }) => `${name}: ${ready ? '' : 'not ready, '}${reason}`)
-          .join('; '),
-      }),
-      /** Finishes the batches in progress and releases everything. Idempotent. */
-      async stop(): Promise<void> {
-        stopping = true;
-        const released = cleanup.release();
-        if (!(await settledWithin(released, daemon.shutdownTimeoutMs)))
-          throw new Error(`stopping took longer than ${daemon.shutdownTimeoutMs} ms (shutdownTimeout)`);
-        await released;
-      },
-    };
+    return await composeDaemon(parts, cleanup);
   } catch (error) {
-    await cleanup.release().catch((err: unknown) => log.warn('could not stop cleanly', { err }));
+    await cleanup.release().catch((err: unknown) => parts.log.warn('could not stop cleanly', { err }));
     throw error;
   }
+}
+
+async function composeDaemon(parts: DaemonParts, cleanup: Cleanup) {
+  const { log, version, files } = parts;
+  const { daemon, detectors } = parts.settings;
+  let stopping = false;
+  let inForce = (): Settings => parts.settings;
+  await reportKafkaPatches(detectors, log);
+  const engines = await openEngines(daemon.engine, { threaded: true });
+  cleanup.add('engines', () => engines.close());
+  const { scoring, tensors } = engines;
+  log.info('engine chosen', { engine: scoring.name, reason: scoring.reason, tensors: tensors.name });
+  const metrics = createMetrics({ version, engine: scoring.name });
+  const audit = createAudit(daemon.store.path);
+  /** Reaches the clients of the API; set once the web server listens. */
+  let publish: (past: PastEvent) => void = () => undefined;
+  const supervision = createSupervision(
+    detectors.map(({ settings: { detector: name, source } }) => ({
+      name,
+      isRestartable: !configuredSource(source).bounded,
+      start: () =>
+        startDetector({
+          settings: settingsOf(inForce(), name),
+          daemon: inForce().daemon,
+          metrics,
+          log: withoutRepeats(log.child({ component: name, detector: name }), repeatedProblemMs),
+          runTraining: parts.runTraining(name, () => inForce()),
+          openSession: engines.openScoring,
+          observer: parts.observer,
+          audit,
+          onEvent: (past) => publish(past),
+        }),
+    })),
+    { log, stopTimeoutMs: daemon.shutdownTimeoutMs },
+  );
+  const health = cleanup.own('health', createHealth({ scoringThread: engines.threadHealth, log }));
+  const web = await startWeb({
+    daemon: () => inForce().daemon,
+    version,
+    metrics,
+    audit,
+    health() {
+      const { ok, details } = health.report();
+      return { ok, details: { version, uptimeSeconds: process.uptime(), ...details } };
+    },
+    readiness() {
+      const states = supervision.readiness();
+      return { ready: !stopping && states.every(({ ready }) => ready), detectors: states };
+    },
+    detectors: () =>
+      supervision
+        .readiness()
+        .map((state) => ({ ...state, view: stopping ? undefined : supervision.running(state.name)?.view })),
+    log,
+  });
+  publish = web.publish;
+  cleanup.add('web server', () => web.close());
+
+  // In parallel: they share one deadline.
+  cleanup.own('detectors', supervision);
+  const { finished } = supervision;
+  finished.catch(() => undefined);
+  await supervision.start();
+  const reload = createReload({
+    files,
+    settings: parts.settings,
+    intervalMs: daemon.reload.intervalMs,
+    prepare(next) {
+      const begin = supervision
+        .all()
+        .map((detector) => detector.reload(settingsOf(next, detector.name), next.daemon));
+      return () => {
+        for (const one of begin) one();
+        parts.setLogLevel(next.daemon.log.level);
+      };
+    },
+    metrics: metrics.configuration,
+    log,
+  });
+  inForce = () => reload.settings();
+  cleanup.own('reload', reload);
+  return {
+    /** Reads the configuration again. Never rejects. */
+    reload: () => reload.now(),
+    /** Resolves when every source has ended; rejects when no detector is at work and one has failed. */
+    finished,
+    /** Health of the process, and the state of each detector in a line. */
+    report: () => ({
+      ok: health.report().ok,
+      status: supervision
+        .readiness()
+        .map(({ name, ready, reason }) => `${name}: ${ready ? '' : 'not ready, '}${reason}`)
+        .join('; '),
+    }),
+    /** Finishes the batches in progress and releases everything. Idempotent. */
+    async stop(): Promise<void> {
+      stopping = true;
+      const released = cleanup.release();
+      if (!(await settledWithin(released, daemon.shutdownTimeoutMs)))
+        throw new Error(`stopping took longer than ${daemon.shutdownTimeoutMs} ms (shutdownTimeout)`);
+      await released;
+    },
+  };
 }
 
 /**
@@ -182,6 +172,18 @@ async function checkStore({ daemon, detectors }: Settings, log: Logger): Promise
     await Promise.all(stored).catch(() => refuse(err));
     log.error('store.path cannot be written: no model is trained, and no state is saved', { err });
   }
+}
+
+async function reportKafkaPatches(detectors: Settings['detectors'], log: Logger): Promise<void> {
+  const kafka = detectors.filter(({ settings }) => usesKafka(settings));
+  if (kafka.length === 0) return;
+  // Only a process that needs the client loads it.
+  const { reportPatches } = await import('../kafka/patches/patches');
+  reportPatches({ exactlyOnce: kafka.some(({ settings }) => settings.delivery === 'exactly-once'), log });
+}
+
+function settingsOf({ detectors }: Settings, name: string): DetectorSettings {
+  return detectors.find(({ settings }) => settings.detector === name)!.settings;
 }
 
 function usesKafka({ source, sinks }: DetectorSettings): boolean {

@@ -7,7 +7,7 @@ import { aborted, backOffMs, pause } from '../system/pause';
 import { messageOf } from '../system/error-text';
 import type { LoadModel } from './model-loader';
 import type { ModelSlot } from './model-slot';
-import type { TrainingOutcome } from './retrainer';
+import type { TrainingOutcome } from './training-outcome';
 
 export interface FirstModelOptions {
   detector: string;

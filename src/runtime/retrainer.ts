@@ -1,21 +1,10 @@
 /** One training at a time, from its start to the use of its model. After any failure the model in use stays. */
-import { TrainingError, type RetrainingFailure } from '../errors';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ModelStore } from '../store/model-store';
-import { messageOf } from '../system/error-text';
-
-/** Why a training was started. */
-export type TrainingTrigger = 'cold start' | 'start' | 'schedule' | 'request' | 'drift';
-
-/** Outcome of `train`. */
-export type TrainingOutcome =
-  | { result: 'swapped'; version: string }
-  /** It scores in the shadow of the version in use. */
-  | { result: 'on trial'; version: string }
-  | { result: 'failed'; reason: RetrainingFailure; error: unknown }
-  /** No training was started: another one runs, the retrainer has been stopped, a version is pinned, or one is on trial. */
-  | { result: 'refused'; because: 'running' | 'stopped' | 'pinned' | 'on trial' };
+import { failureOf, interruptAfter, Interruption } from './interruption';
+import { createPointerGuard } from './pointer-guard';
+import { reportOutcome, type TrainingOutcome, type TrainingTrigger } from './training-outcome';
 
 export interface RetrainerOptions<Model> {
   /** Trains and publishes; resolves to the name of the version. On abort it rejects soon. */
@@ -48,14 +37,14 @@ export interface RetrainerSettings {
   keepForMs?: number;
 }
 
-export type Retrainer = ReturnType<typeof createRetrainer>;
+type Attempted = Exclude<TrainingOutcome, { result: 'refused' }>;
 
-/** setTimeout fires at once for more than a 31-bit number of ms. */
-const longestTimeoutMs = 2 ** 31 - 1;
+export type Retrainer = ReturnType<typeof createRetrainer>;
 
 /** The retrainer of one detector. */
 export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
   const { runTraining, store, trial, load, onSwap, observer, log, settings } = options;
+  const pointer = createPointerGuard(store, log);
   let inProgress: Promise<TrainingOutcome> | undefined;
   let aborting: AbortController | undefined;
   let stopped = false;
@@ -76,25 +65,27 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     const startedAt = performance.now();
     observer.trainingStarted();
     log.info('training started', { trigger });
-    const before = await readStore();
+    const before = await pointer.read();
     const outcome = await attempt(abort, trigger);
     // Without the lease another process owns the pointer and the versions.
     const isOurs = outcome.result !== 'failed' || outcome.reason !== 'lease';
-    if (isOurs && outcome.result === 'failed') await restorePointer(before);
+    if (isOurs && outcome.result === 'failed') await pointer.restore(before);
     if (isOurs) await prune();
 
     const seconds = (performance.now() - startedAt) / 1000;
-    report(outcome, trigger, seconds);
+    reportOutcome(outcome, trigger, seconds, options);
     return outcome;
   }
 
-  async function attempt(abort: AbortController, trigger: TrainingTrigger): Promise<TrainingOutcome> {
+  async function attempt(abort: AbortController, trigger: TrainingTrigger): Promise<Attempted> {
     let version: string;
     const onTrial = trial.isWanted(trigger);
     try {
-      version = await withTimeout(abort, trigger, onTrial);
+      version = await interruptAfter(settings().timeoutMs, abort, (signal) =>
+        runTraining(signal, trigger, onTrial),
+      );
     } catch (error) {
-      return { result: 'failed', reason: reasonOf(error, abort.signal), error };
+      return { result: 'failed', reason: failureOf(error, abort.signal), error };
     }
     try {
       if (onTrial) {
@@ -108,49 +99,6 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     }
   }
 
-  async function withTimeout(
-    abort: AbortController,
-    trigger: TrainingTrigger,
-    onTrial: boolean,
-  ): Promise<string> {
-    const { timeoutMs } = settings();
-    const late = `training took longer than ${timeoutMs} ms (training.timeoutMs)`;
-    const expire = (): void => abort.abort(new Interruption('timeout', late));
-    const timer = setTimeout(expire, Math.min(timeoutMs, longestTimeoutMs));
-    try {
-      return await runTraining(abort.signal, trigger, onTrial);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** The pointer and the versions before a training. */
-  async function readStore() {
-    try {
-      const versions = new Set((await store.list()).map(({ version }) => version));
-      return { current: await store.current(), versions };
-    } catch (err) {
-      // A damaged pointer must not prevent the training that replaces it.
-      log.warn('model store could not be read before the training', { err });
-      return { current: undefined, versions: new Set<string>() };
-    }
-  }
-
-  /**
-   * Publishing moves the pointer. If the new version is not used, the next start must find the model in use now. A pointer
-   * that was moved to an older version in the meantime stays.
-   */
-  async function restorePointer({ current, versions }: Awaited<ReturnType<typeof readStore>>): Promise<void> {
-    try {
-      const now = await store.current();
-      if (current === undefined || now === undefined || versions.has(now)) return;
-      await store.setCurrent(current);
-      log.warn('model version discarded; the previous one stays in use', { version: now, current });
-    } catch (err) {
-      log.error('pointer could not be moved back to the previous model version', { current, err });
-    }
-  }
-
   /** Also after a failure: the remains of an interrupted training may be what fills the disk. */
   async function prune(): Promise<void> {
     const { keepVersions, keepForMs = 0 } = settings();
@@ -161,24 +109,6 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     } catch (err) {
       log.warn('old model versions could not be removed', { err });
     }
-  }
-
-  function report(outcome: TrainingOutcome, trigger: TrainingTrigger, elapsed: number): void {
-    if (outcome.result === 'refused') return;
-    observer.trainingEnded(outcome.result === 'failed' ? outcome.reason : 'ok', elapsed);
-    const seconds = Number(elapsed.toFixed(1));
-    if (outcome.result === 'swapped') {
-      log.info('new model in use', { trigger, seconds, version: outcome.version });
-      return;
-    }
-    if (outcome.result === 'on trial') {
-      log.info('training ended', { trigger, seconds, version: outcome.version });
-      return;
-    }
-    const { reason, error: err } = outcome;
-    if (reason === 'lease') log.info('training left to another process', { trigger, reason: messageOf(err) });
-    else if (reason === 'stopped') log.info('training stopped', { trigger, seconds });
-    else log.error('training failed', { trigger, seconds, reason, err });
   }
 
   return {
@@ -203,20 +133,4 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
       await inProgress;
     },
   };
-}
-
-/** Why a training is aborted. */
-class Interruption extends Error {
-  override readonly name = 'Interruption';
-  constructor(
-    readonly kind: 'timeout' | 'stopped',
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
-function reasonOf(error: unknown, signal: AbortSignal): RetrainingFailure {
-  if (signal.reason instanceof Interruption) return signal.reason.kind;
-  return error instanceof TrainingError ? error.reason : 'failed';
 }

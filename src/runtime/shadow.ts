@@ -8,18 +8,22 @@
 import type { TrialEvidence } from '../calibration/gates';
 import type { DetectorSettings } from '../config/settings';
 import { createLimitCheck } from '../domain/signal';
+import type { WindowBatch } from '../domain/window';
 import type { WitnessedRecord } from '../domain/witnessed-record';
 import type { Label } from '../domain/label';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
 import { createScoring } from '../pipeline/scoring';
 import type { DecodedMessages } from '../pipeline/windowing';
-import { engineRows } from '../scoring/encode';
 import type { Detector } from '../scoring/detector';
 import { createPartitionStates } from '../state/partitions';
 import type { PartitionState } from '../state/partition';
 import { stateRules, type StateRules } from '../state/rules';
 import { messageOf } from '../system/error-text';
+import { createLastingLabels } from './lasting-labels';
+import { ShadowDevices } from './shadow-devices';
+import { ShadowSample } from './shadow-sample';
+import { fullWindows, timeVersions } from './version-timing';
 
 export interface ShadowParts {
   settings: DetectorSettings;
@@ -41,29 +45,21 @@ export interface ShadowParts {
 }
 
 const stretches = 10;
-/** A batch gives at most this share of the devices, so that they come from several batches. */
-const devicesPerBatch = 0.25;
-/** Largest number of pairs of surprises that are kept: every second one is dropped when there are more. */
-const mostPairs = 2000;
-/** Its multiples, modulo 1, are spread evenly. */
-const goldenRatio = (Math.sqrt(5) - 1) / 2;
 /** Batches that may wait while records continue. */
 const mostWaiting = 2;
-/** Runs that measure how long scoring with a version takes: the shortest of them counts. */
-const timedRuns = 5;
 
 export type Shadow = ReturnType<typeof createShadow>;
 
 export function createShadow({ settings, decoder, model, ...parts }: ShadowParts) {
   const { devices: mostDevices, records: mostRecords } = settings.training.challenger;
   const { measures, progress, borrowed, metrics } = parts;
-  const labels = createLastingLabels(parts.labels, parts.since);
   const rules: StateRules = {
     // Its events are not counted.
     ...stateRules({ ...settings, events: { ...settings.events, budget: 'none' } }, decoder),
     windows: { ...settings.window, maxKeys: mostDevices },
-    labels,
+    labels: createLastingLabels(parts.labels, parts.since),
   };
+  const sample = new ShadowSample();
   const score = createScoring({
     detectorName: settings.detector,
     limits: createLimitCheck(settings.record.channels, settings.record.signals),
@@ -71,48 +67,32 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
     sinks: [],
     metrics: { drift: () => undefined },
     now: Date.now,
-    witness: { observe: compare, report: (events) => events },
+    witness: { observe: (record) => sample.compare(record), report: (events) => events },
   });
   const { detector } = model;
-  const sample = { records: 0, alarms: { inUse: 0, shadow: 0 }, surprises: [] as [number, number][] };
-  let every = 1;
   let secondsPerRecord: TrialEvidence['secondsPerRecord'];
   let problem: string | undefined;
 
-  /** The devices of this stretch, and the state of their partitions. */
-  let devices = new Set<string>();
+  /** Those of this stretch, and the state of their partitions. */
+  const devices = new ShadowDevices(mostDevices);
   let states = createPartitionStates(rules);
   let timed = false;
-  /** In [0, 1): where in a batch the last device was found. */
-  let place = 0;
-  /** Live records of these devices as the version in use has scored them, by `idOf`. */
-  let scored = new Map<string, { surprise: number; anomalous: boolean }>();
   let waiting = 0;
   let last: Promise<void> = Promise.resolve();
   let stopped = false;
 
   function isResting(): boolean {
     const stretch = Math.min(stretches - 1, Math.floor(stretches * progress())) + 1;
-    return sample.records >= (mostRecords * stretch) / stretches;
+    return sample.evidence.records >= (mostRecords * stretch) / stretches;
   }
 
   /** Other devices in the next stretch. */
   function rest(): void {
-    if (devices.size === 0) return;
-    devices = new Set();
+    if (devices.keys.size === 0) return;
+    devices.clear();
     states = createPartitionStates(rules);
-    scored = new Map();
+    sample.forgetAll();
     timed = false;
-  }
-
-  /** Devices from all over a batch: neighbours may be of one kind, and each batch may have the same order. */
-  function choose({ records, rows }: DecodedMessages): void {
-    const wanted = Math.min(Math.ceil(devicesPerBatch * mostDevices), mostDevices - devices.size);
-    for (let i = 0; i < wanted; i++) {
-      place = (place + goldenRatio) % 1;
-      const row = rows[Math.floor(place * rows.length)];
-      if (typeof row === 'number') devices.add(records.keys[row]!);
-    }
   }
 
   function observe(
@@ -124,17 +104,12 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
       rest();
       return;
     }
-    if (devices.size < mostDevices) choose(decoded);
-    const { records } = decoded;
-    const chosen = decoded.rows.flatMap((row, i) =>
-      typeof row === 'number' && !decoded.messages[i]!.warmUp && devices.has(records.keys[row]!) ? [i] : [],
-    );
-    if (chosen.length === 0) return;
-    const messages = chosen.map((i) => decoded.messages[i]!);
-    const rows = chosen.map((i) => decoded.rows[i]!);
+    devices.choose(decoded);
+    const own = devices.recordsOf(decoded);
+    if (own === undefined) return;
     const state = states.of(topic, partition);
     waiting++;
-    last = last.then(() => run({ messages, records, rows }, state)).finally(() => waiting--);
+    last = last.then(() => run(own, state)).finally(() => waiting--);
   }
 
   async function run({ messages, records, rows }: DecodedMessages, state: PartitionState): Promise<void> {
@@ -146,49 +121,24 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
       await state.prepare(batch, detector);
       await score(batch, { records, rows }, state, model);
       metrics.shadowScored(messages.length, (performance.now() - began) / 1000);
-      for (const row of rows)
-        scored.delete(idOf(partition, records.keys[row as number]!, records.timestamps[row as number]!));
+      for (const row of rows as number[])
+        sample.forget(partition, records.keys[row]!, records.timestamps[row]!);
     } catch (error) {
       problem = `it cannot score: ${messageOf(error)}`;
     }
   }
 
-  /** Called for each record that the version in the shadow has scored. */
-  function compare({ partition, key, timestamp, surprise, anomalous }: WitnessedRecord): void {
-    const inUse = scored.get(idOf(partition, key, timestamp));
-    if (inUse === undefined) return;
-    sample.records++;
-    if (inUse.anomalous) sample.alarms.inUse++;
-    if (anomalous) sample.alarms.shadow++;
-    if (sample.records % every !== 0) return;
-    sample.surprises.push([inUse.surprise, surprise]);
-    if (sample.surprises.length < mostPairs) return;
-    sample.surprises = sample.surprises.filter((_, i) => i % 2 === 1);
-    every *= 2;
-  }
-
   /** Times both versions on the same windows, once in each stretch. */
   function time(inUse: Detector): void {
     if (!measures || timed || stopped || problem !== undefined) return;
-    const windowsOf = (one: Detector) => {
-      const batch = one.createBatch(engineRows);
-      for (const { windows } of states.partitions)
-        for (const key of devices)
-          if (batch.count < engineRows && windows.isFull(key)) windows.copy(key, batch);
-      return batch;
-    };
-    const [ofInUse, ofShadow] = [windowsOf(inUse), windowsOf(detector)];
+    const [ofInUse, ofShadow] = [inUse, detector].map((one) =>
+      fullWindows(one, states.partitions, devices.keys),
+    ) as [WindowBatch, WindowBatch];
     if (ofInUse.count === 0) return;
     timed = true;
     waiting++;
     const work = async (): Promise<void> => {
-      const shortest = { inUse: Infinity, shadow: Infinity };
-      for (let i = 0; i < timedRuns && !stopped; i++) {
-        shortest.inUse = Math.min(shortest.inUse, await secondsOf(() => inUse.assess(ofInUse)));
-        shortest.shadow = Math.min(shortest.shadow, await secondsOf(() => detector.assess(ofShadow)));
-      }
-      const { count } = ofInUse;
-      secondsPerRecord = { inUse: shortest.inUse / count, shadow: shortest.shadow / count };
+      secondsPerRecord = await timeVersions([inUse, ofInUse], [detector, ofShadow], () => stopped);
     };
     // At once, so that the version in use is not disposed before its turn.
     last = borrowed(last.then(work))
@@ -199,8 +149,8 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
   return {
     version: detector.version,
     /** Call with each live record that the version in use has scored. */
-    witness({ partition, key, timestamp, surprise, anomalous }: WitnessedRecord): void {
-      if (devices.has(key)) scored.set(idOf(partition, key, timestamp), { surprise, anomalous });
+    witness(record: WitnessedRecord): void {
+      if (devices.keys.has(record.key)) sample.expect(record);
     },
     /** Call after each batch, with the version that has scored it. */
     observe(decoded: DecodedMessages, partition: PartitionState, inUse: ActiveDetector): void {
@@ -212,7 +162,7 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
       if (waiting > (wholly ? 0 : mostWaiting)) await last;
     },
     evidence: () => ({
-      sample,
+      sample: sample.evidence,
       ...(secondsPerRecord && { secondsPerRecord }),
       ...(problem !== undefined && { problem }),
     }),
@@ -224,38 +174,4 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
       detector.dispose();
     },
   };
-}
-
-/**
- * The labels, in which a new normal of the time since the trial began lasts: it may begin with the device only afterwards, in another
- * stretch, process, or life of one. One that has another label since does not last.
- */
-export function createLastingLabels(read: () => readonly Label[], since: number): () => readonly Label[] {
-  let from: readonly Label[] | undefined;
-  let lasting: readonly Label[] = [];
-  return () => {
-    const labels = read();
-    if (labels === from) return lasting;
-    from = labels;
-    lasting = labels.map((one, i) => {
-      const { label, key, to } = one;
-      const isReplaced = (): boolean =>
-        labels.some(
-          (later, j) =>
-            j > i && (later.key === key || later.key === '') && later.from <= to && later.to >= one.from,
-        );
-      return label === 'new normal' && to >= since && !isReplaced() ? { ...one, to: Infinity } : one;
-    });
-    return lasting;
-  };
-}
-
-function idOf(partition: number, key: string, timestamp: number): string {
-  return `${partition} ${timestamp} ${key}`;
-}
-
-async function secondsOf(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return (performance.now() - began) / 1000;
 }

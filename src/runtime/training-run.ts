@@ -3,7 +3,7 @@ import { TrainingError } from '../errors';
 import { messageOf } from '../system/error-text';
 import type { Clock } from './clock';
 import type { LeaseHolder } from './lease-holder';
-import type { TrainingTrigger } from './retrainer';
+import type { TrainingTrigger } from './training-outcome';
 import type { TrainingHistory, TrainingProgress } from './training-message';
 
 /** What the training process needs from the daemon that starts it. */

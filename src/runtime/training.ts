@@ -5,7 +5,8 @@ import type { DetectorMetrics } from '../metrics/metrics';
 import type { ActiveDetector } from '../pipeline/pipeline';
 import type { ModelStore } from '../store/model-store';
 import type { Clock } from './clock';
-import type { Retrainer, TrainingOutcome, TrainingTrigger } from './retrainer';
+import type { Retrainer } from './retrainer';
+import type { TrainingOutcome, TrainingTrigger } from './training-outcome';
 import { createSchedule, type Schedule } from './schedule';
 import type { TrainingRequests } from './training-request';
 

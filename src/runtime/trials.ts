@@ -13,7 +13,7 @@ import { SerialQueue } from '../system/serial-queue';
 import type { Clock } from './clock';
 import type { ModelSlot } from './model-slot';
 import { Poll } from './poll';
-import type { TrainingTrigger } from './retrainer';
+import type { TrainingTrigger } from './training-outcome';
 import { endings, endTrial } from './trial-ending';
 import { createTrialJudge, type JudgeParts } from './trial-judge';
 import { openPhase, phaseId, type PhaseParts, type TrialPhase } from './trial-phase';

@@ -36,3 +36,8 @@ export function send(request: IncomingMessage, response: ServerResponse, answer:
 export function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0]!;
 }
+
+/** The answer to a request that fails, with a hint on what to do. */
+export function failure(status: number, error: string, hint?: string, headers?: Answer['headers']): Answer {
+  return json(status, { error, ...(hint !== undefined && { hint }) }, headers);
+}

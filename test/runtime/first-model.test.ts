@@ -1,7 +1,7 @@
 import { ModelVersionError, TrainingError } from '../../src/errors';
 import { endColdStart, obtainFirstModel, type FirstModelOptions } from '../../src/runtime/first-model';
 import { ModelSlot } from '../../src/runtime/model-slot';
-import type { TrainingOutcome } from '../../src/runtime/retrainer';
+import type { TrainingOutcome } from '../../src/runtime/training-outcome';
 import { createModel } from './model';
 import { createRecordedLog } from './recorded-log';
 

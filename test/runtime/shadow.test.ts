@@ -4,7 +4,7 @@ import { createRecordBatch } from '../../src/domain/record';
 import type { ActiveDetector } from '../../src/pipeline/pipeline';
 import type { DecodedMessages } from '../../src/pipeline/windowing';
 import type { Label } from '../../src/domain/label';
-import { createLastingLabels, createShadow } from '../../src/runtime/shadow';
+import { createShadow } from '../../src/runtime/shadow';
 import type { PartitionState } from '../../src/state/partition';
 import { createFakeDetector } from '../fake-detector';
 
@@ -175,39 +175,6 @@ test('a process that begins a shadow after the label, as after a restart, knows 
     await shadow.stop();
   }
   expect(alarms).toEqual([10, 1]);
-});
-
-test('a new normal of the time since the trial began lasts, unless it has another label since', () => {
-  const label = (key: string, from: number, to: number, name: Label['label'] = 'new normal'): Label => ({
-    key,
-    from,
-    to,
-    label: name,
-  });
-  const labels = [
-    label('before', 0, 99),
-    label('since', 50, 100),
-    label('fault', 100, 200, 'anomaly'),
-    label('corrected', 100, 200),
-    label('corrected', 150, 160, 'anomaly'),
-    label('other time', 100, 200),
-    label('other time', 300, 400, 'anomaly'),
-  ];
-  const state = { labels };
-  const lasting = createLastingLabels(() => state.labels, 100);
-  expect(lasting().map(({ key, to }) => [key, to])).toEqual([
-    ['before', 99],
-    ['since', Infinity],
-    ['fault', 200],
-    ['corrected', 200],
-    ['corrected', 160],
-    ['other time', Infinity],
-    ['other time', 400],
-  ]);
-  // The same list as long as they are: it is looked through for each batch.
-  expect(lasting()).toBe(lasting());
-  state.labels = [...labels, label('', 0, 1000, 'normal')];
-  expect(lasting().every(({ to }) => to < Infinity)).toBe(true);
 });
 
 test('leaves out warm-up: other processes have scored these records', async () => {

@@ -1,5 +1,6 @@
 import { ConfigError } from '../../src/errors';
-import { createSupervision, type DetectorEntry, type Supervised } from '../../src/runtime/supervision';
+import type { DetectorEntry, Supervised } from '../../src/runtime/restarting-detector';
+import { createSupervision } from '../../src/runtime/supervision';
 import { createRecordedLog } from './recorded-log';
 
 /** A detector whose end a test decides on. */

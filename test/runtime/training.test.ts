@@ -1,6 +1,6 @@
 import { TrainingError } from '../../src/errors';
 import { createRecordClock, wallClock, type Clock } from '../../src/runtime/clock';
-import type { TrainingOutcome, TrainingTrigger } from '../../src/runtime/retrainer';
+import type { TrainingOutcome, TrainingTrigger } from '../../src/runtime/training-outcome';
 import { createTraining, type TrainingOptions } from '../../src/runtime/training';
 import { createModel } from './model';
 import { createRecordedLog } from './recorded-log';
