@@ -4,7 +4,7 @@
  */
 import type { AnomalyEvent, EventEnding } from './anomaly-event';
 import type { Detection } from './detection';
-import { togetherWithin } from './silent-devices';
+import { togetherWithin } from './silent-groups';
 
 /** Whether each value of a device repeats, for longer than its history makes likely. */
 export function isFrozen({ statistics, contributions }: Detection): boolean {

@@ -2,7 +2,7 @@
 import type { AnomalyEvent } from './anomaly-event';
 import { spanOf } from './gathering';
 import type { LabelledSpan } from './label';
-import type { ForgottenDevices } from './silent-devices';
+import type { ForgottenDevices } from './silent-groups';
 
 /** What undoes a new normal. */
 export interface NewNormal {

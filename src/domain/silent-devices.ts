@@ -1,10 +1,8 @@
 /** Events of devices that stop sending while others of their partition continue. */
-import type { AnomalyEvent, EventEnding } from './anomaly-event';
+import type { AnomalyEvent } from './anomaly-event';
 import type { DeviceLinks } from './recency';
-import { createRollCall, type Device, type RollCallSnapshot } from './roll-call';
-
-/** Devices that were forgotten, as they were. */
-export type ForgottenDevices = readonly (readonly [key: string, device: Device])[];
+import { createRollCall, type RollCallSnapshot } from './roll-call';
+import { createSilentGroups, raise, type ForgottenDevices, type GroupSnapshot } from './silent-groups';
 
 /** How silences are assessed, by the model version in use. */
 export interface SilenceRules {
@@ -18,33 +16,9 @@ export interface SilenceRules {
   surpriseAt(length: number): number;
 }
 
-/** Devices that fell silent, or froze, within this many of their intervals are one event. */
-export const togetherWithin = 3;
-
-/** Silent devices that are one event. */
-interface Group {
-  event: AnomalyEvent;
-  /** Interval of its first device, ms. */
-  interval: number;
-  /** The event opens at the first roll call from this time on: by then all devices of a failed gateway are silent. */
-  opensFrom: number;
-  opened: boolean;
-  heldBack: boolean;
-  /** All of its devices, in the order in which they fell silent; `keys` of the event where it is reported. */
-  keys: Set<string>;
-  /** Those that are still silent. */
-  silent: Set<string>;
-  /** Its devices whose silence was accepted. */
-  forgotten: [key: string, device: Device][];
-}
-
 export interface SilentDevicesSnapshot {
   rollCall: RollCallSnapshot;
-  groups: readonly (Omit<Group, 'keys' | 'silent' | 'forgotten'> & {
-    silent: readonly string[];
-    /** Absent in the state of older versions. */
-    forgotten?: ForgottenDevices;
-  })[];
+  groups: readonly GroupSnapshot[];
   version: string;
   nextReview: number;
 }
@@ -54,8 +28,6 @@ export interface SilencePolicy {
   /** A device that is silent for this many of its intervals is forgotten, and its event closes; 0 = never. */
   acceptAfter: number;
 }
-
-const none: readonly AnomalyEvent[] = [];
 
 /**
  * @param admit charges the alarm budget for an event with this margin, in decades; false = it is spent
@@ -68,85 +40,14 @@ export function createSilentDevices(
   beginning?: SilentDevicesSnapshot,
 ) {
   const rollCall = createRollCall(maxDevices, beginning?.rollCall);
-  let groups: Group[] = (beginning?.groups ?? []).map((one) => ({
-    ...one,
-    event: { ...one.event },
-    keys: new Set(one.event.keys),
-    silent: new Set(one.silent),
-    forgotten: (one.forgotten ?? []).map(([key, device]) => [key, device]),
-  }));
+  const groups = createSilentGroups(admit, onAccepted, beginning?.groups);
   let version = beginning?.version ?? '';
   /** Time of the roll call before which no device can fall silent, and no event open. */
   let nextReview = beginning?.nextReview ?? Infinity;
 
-  const groupOf = new Map(groups.flatMap((group) => [...group.silent].map((key) => [key, group] as const)));
-
-  function snapshot({ event, keys, heldBack }: Group): AnomalyEvent {
-    return { ...event, status: heldBack ? 'held_back' : 'open', keys: [...keys] };
-  }
-
-  function over(group: Group, closedBy: EventEnding, end: number): AnomalyEvent[] {
-    group.event.end = end;
-    groups = groups.filter((one) => one !== group);
-    const { opened, heldBack, forgotten } = group;
-    if ((opened || heldBack) && forgotten.length > 0) onAccepted(snapshot(group), forgotten);
-    if (opened) return [{ ...snapshot(group), status: 'closed', closedBy }];
-    return heldBack ? [{ ...snapshot(group), closedBy }] : [];
-  }
-
-  /** The device is no longer silent, or no longer expected. */
-  function leave(key: string, closedBy: EventEnding, end: number): readonly AnomalyEvent[] {
-    // The usual case: this runs for every record.
-    if (groupOf.size === 0) return none;
-    const group = groupOf.get(key);
-    if (group === undefined) return none;
-    groupOf.delete(key);
-    group.silent.delete(key);
-    return group.silent.size === 0 ? over(group, closedBy, end) : none;
-  }
-
   function forget(key: string): void {
     const device = rollCall.forget(key);
-    if (device !== undefined) groupOf.get(key)?.forgotten.push([key, device]);
-  }
-
-  function raise({ event }: Group, surprise: number, timestamp: number): void {
-    if (surprise <= event.peakSurprise) return;
-    event.peakSurprise = surprise;
-    event.peakAt = timestamp;
-  }
-
-  function join(key: string, device: Device, rules: SilenceRules): Group {
-    const { time, interval } = device;
-    let group = groups.find(({ event }) => Math.abs(event.start - time) <= togetherWithin * interval);
-    if (group === undefined) {
-      group = {
-        event: newEvent(key, time, rules),
-        interval,
-        opensFrom: rollCall.now + interval,
-        opened: false,
-        heldBack: false,
-        keys: new Set(),
-        silent: new Set(),
-        forgotten: [],
-      };
-      groups.push(group);
-    }
-    group.keys.add(key);
-    group.silent.add(key);
-    groupOf.set(key, group);
-    return group;
-  }
-
-  function tryOpen(group: Group, timestamp: number, { threshold }: SilenceRules): AnomalyEvent[] {
-    const { event } = group;
-    if (group.opened || rollCall.now < group.opensFrom) return [];
-    if (!group.heldBack) event.openedAt = timestamp;
-    group.heldBack = !admit(event, event.peakSurprise - threshold);
-    if (group.heldBack) return [];
-    group.opened = true;
-    event.openedAt = timestamp;
-    return [snapshot(group)];
+    if (device !== undefined) groups.of(key)?.forgotten.push([key, device]);
   }
 
   /** Looks at all devices; costs time in proportion to them. */
@@ -156,7 +57,7 @@ export function createSilentDevices(
     for (const [key, device] of rollCall.known()) {
       const { heardAt, interval, missed } = device;
       const length = rollCall.silenceOf(device);
-      let group = groupOf.get(key);
+      let group = groups.of(key);
       if (group === undefined && length < rules.shortest) {
         nextReview = Math.min(nextReview, heardAt + rules.shortest * interval);
         continue;
@@ -166,15 +67,15 @@ export function createSilentDevices(
         forget(key);
         continue;
       }
-      group ??= join(key, device, rules);
+      group ??= groups.join(device, newEvent(key, device.time, rules), rollCall.now);
       group.event.end = timestamp;
       raise(group, rules.surpriseAt(length), timestamp);
       if (isAcceptable) nextReview = Math.min(nextReview, heardAt + acceptAfter * interval);
     }
-    for (const key of [...groupOf.keys()])
-      if (rollCall.get(key) === undefined) events.push(...leave(key, 'accepted', timestamp));
-    for (const group of groups) {
-      events.push(...tryOpen(group, timestamp, rules));
+    for (const key of groups.silent())
+      if (rollCall.get(key) === undefined) events.push(...groups.leave(key, 'accepted', timestamp));
+    for (const group of groups.all()) {
+      events.push(...groups.tryOpen(group, timestamp, rollCall.now, rules.threshold));
       if (!group.opened) nextReview = Math.min(nextReview, rollCall.now + group.interval);
     }
     return events;
@@ -195,10 +96,10 @@ export function createSilentDevices(
       links?: DeviceLinks,
     ): readonly AnomalyEvent[] {
       const length = rollCall.hear(key, timestamp, links);
-      const group = groupOf.size === 0 ? undefined : groupOf.get(key);
+      const group = groups.of(key);
       if (group !== undefined && length !== undefined && rules !== undefined)
         raise(group, rules.surpriseAt(length), clock);
-      const back = leave(key, 'resumed', clock);
+      const back = groups.leave(key, 'resumed', clock);
       if (rules === undefined) return back;
       if (rules.modelVersion !== version) {
         version = rules.modelVersion;
@@ -212,14 +113,13 @@ export function createSilentDevices(
       return found.length === 0 ? back : [...back, ...found];
     },
     /** The events that are not over, as they are so far; those held back, too. */
-    current: (): readonly AnomalyEvent[] =>
-      groups.filter(({ opened, heldBack }) => opened || heldBack).map(snapshot),
+    current: groups.current,
     /** Forgets the devices of an event. Returns it, if there is one. */
     accept(id: string, clock: number): readonly AnomalyEvent[] {
-      const group = groups.find(({ event }) => event.id === id);
+      const group = groups.all().find(({ event }) => event.id === id);
       return [...(group?.silent ?? [])].flatMap((key) => {
         forget(key);
-        return leave(key, 'accepted', clock);
+        return groups.leave(key, 'accepted', clock);
       });
     },
     /** Devices that were forgotten are missed until they send again; their event opens again, and is not accepted by itself. */
@@ -228,12 +128,9 @@ export function createSilentDevices(
       nextReview = rollCall.now;
     },
     /** Ends all events at the end of the input. */
-    closeAll(clock: number): AnomalyEvent[] {
-      groupOf.clear();
-      return groups.flatMap((group) => over(group, 'end', clock));
-    },
+    closeAll: (clock: number): AnomalyEvent[] => groups.closeAll(clock),
     /** The open events, as they are so far. */
-    openEvents: (): readonly AnomalyEvent[] => groups.filter(({ opened }) => opened).map(snapshot),
+    openEvents: groups.openEvents,
     /** Of a device, ms; undefined if it is not known. */
     intervalOf(key: string): number | undefined {
       const device = rollCall.get(key);
@@ -241,16 +138,11 @@ export function createSilentDevices(
     },
     /** Number of open events. */
     get open() {
-      return groups.filter(({ opened }) => opened).length;
+      return groups.all().filter(({ opened }) => opened).length;
     },
     snapshot: (): SilentDevicesSnapshot => ({
       rollCall: rollCall.snapshot(),
-      groups: groups.map(({ keys, ...one }) => ({
-        ...one,
-        event: { ...one.event, keys: [...keys] },
-        silent: [...one.silent],
-        forgotten: [...one.forgotten],
-      })),
+      groups: groups.snapshot(),
       version,
       nextReview,
     }),
