@@ -63,7 +63,7 @@ const size = options.quick
       liveSeconds: 20,
       growthRecords: 200_000,
       memoryRecords: 10_000_000,
-      scaleSize: { partitions: 1000, scorers: 4, devices: 50, watchedPartitions: 16 },
+      scaleSize: { partitions: 1000, scorers: 4, devices: 20, watchedPartitions: 16 },
     };
 const log = (line) => process.stderr.write(`${line}\n`);
 const machine = {

@@ -23,11 +23,11 @@ const { stateRules } = dist('state/rules');
 const { createStateStore } = dist('state/store');
 
 const topic = 'bench';
-/** What kafkajs fetches of a partition at once, records, and what is handled at once. */
+/** What kafkajs fetches of a partition at once, records. */
 const fetchRecords = 4000;
-const chunkRecords = 1000;
 
 let settings;
+let keys;
 let streams;
 let states;
 let handle;
@@ -96,6 +96,7 @@ async function begin() {
 
 async function open({ sizes, path, store, watch, recordsPerSave }) {
   settings = await createSettings(sizes);
+  keys = sizes.keys;
   streams = Array.from({ length: sizes.streams }, (_, i) => createStream(sizes.channels, sizes.keys, i));
   const engines = await openEngines(usualEngines, { threaded: true });
   const detector = await loadDetector(settings, engines, deserialize(readFileSync(path)));
@@ -191,6 +192,7 @@ async function judge({ records }) {
   while (rest.length > 0) {
     for (const [partition, one] of rest) {
       const until = ends.get(partition);
+      const chunkRecords = Math.min(1000, 4 * keys);
       for (let i = 0; i < fetchRecords && one.next < until; i += chunkRecords) {
         const { liveFrom } = one.assignment;
         const count = Math.min(chunkRecords, Number(until - one.next));

@@ -324,6 +324,9 @@ export async function run({ scaleSize, log }) {
     }
     const expected = await undisturbed(folder, scaleSize.devices, high);
     const compared = simulations.map(({ seen }) => compare(seen, expected));
+    for (const { seen } of simulations)
+      if (seen.size !== scaleSize.watchedPartitions)
+        throw new Error(`detections of ${seen.size} partitions, not of ${scaleSize.watchedPartitions}`);
     log(`${compared.join(', ')} detections are those of an undisturbed process`);
     return {
       ...scaleSize,
