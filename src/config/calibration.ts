@@ -4,17 +4,8 @@ import { statisticNames, type StatisticName } from '../domain/detection';
 import type { EventPolicy } from '../domain/event';
 import type { ConditionSpec } from '../domain/record';
 import type { Features } from '../models/model';
-import {
-  choicesOr,
-  conditionName,
-  duration,
-  falseAlarmTarget,
-  flag,
-  rateOr,
-  ratio,
-  show,
-  whole,
-} from '../schema/formats';
+import { choicesOr, conditionName, flag, ratio, show, whole } from '../schema/formats';
+import { duration, falseAlarmTarget, rateOr } from '../schema/time-formats';
 import type { Parsed, Section } from '../schema/key';
 import type { Rule } from '../schema/rule';
 import { didYouMean, nearest } from '../schema/suggest';

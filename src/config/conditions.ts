@@ -1,6 +1,7 @@
 /** `record.conditions`: a map from the name of a condition to how it is read. */
 import type { ConditionSpec } from '../domain/record';
-import { isTimeZone, key, oneOf, show, timeZoneType, type About } from '../schema/formats';
+import { key, oneOf, show, type About } from '../schema/formats';
+import { isTimeZone, timeZoneType } from '../schema/time-formats';
 import type { Key } from '../schema/key';
 import { didYouMean, nearest } from '../schema/suggest';
 

@@ -1,5 +1,7 @@
 /** `daemon.yaml`: what all detectors of a process share. */
-import { choice, duration, host, path, whole } from '../schema/formats';
+import { choice, path, whole } from '../schema/formats';
+import { host } from '../schema/network-formats';
+import { duration } from '../schema/time-formats';
 import { nameVariables, type Parsed, type Section } from '../schema/key';
 
 export const daemonSchema = nameVariables({

@@ -1,5 +1,6 @@
 /** `past`: the recent past that is kept for people. No detection depends on it. */
-import { duration, whole } from '../schema/formats';
+import { whole } from '../schema/formats';
+import { duration } from '../schema/time-formats';
 import type { Section } from '../schema/key';
 
 export const pastSection = {

@@ -3,18 +3,8 @@ import { formatKey } from '../codecs/settings';
 import { imageRules, imageSection } from '../codecs/image/settings';
 import { isTimestampUnit, timestampUnits } from '../domain/time';
 import { createTimePattern } from '../domain/time-pattern';
-import {
-  choice,
-  duration,
-  field,
-  isTimeZone,
-  key,
-  names,
-  oneOf,
-  show,
-  timeZoneType,
-  whole,
-} from '../schema/formats';
+import { choice, field, key, names, oneOf, show, whole } from '../schema/formats';
+import { duration, isTimeZone, timeZoneType } from '../schema/time-formats';
 import type { Parsed, Section } from '../schema/key';
 import { rulesOf, type Rule } from '../schema/rule';
 import { didYouMean, nearest } from '../schema/suggest';

@@ -1,18 +1,8 @@
 /** `training`: when models are trained, and on which records. */
 import { givenConditions } from '../domain/record';
-import {
-  choice,
-  cron,
-  duration,
-  flag,
-  oneOf,
-  path,
-  shareOrNone,
-  show,
-  timeZone,
-  topic,
-  whole,
-} from '../schema/formats';
+import { choice, flag, oneOf, path, shareOrNone, show, whole } from '../schema/formats';
+import { topic } from '../schema/network-formats';
+import { cron, duration, timeZone } from '../schema/time-formats';
 import type { Parsed, Section } from '../schema/key';
 import type { Rule } from '../schema/rule';
 import type { SourceSettings } from '../sources/configured';

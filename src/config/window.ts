@@ -1,5 +1,6 @@
 /** `window`: the records of a device that are scored together. */
-import { choice, duration, whole } from '../schema/formats';
+import { choice, whole } from '../schema/formats';
+import { duration } from '../schema/time-formats';
 import type { Parsed, Section } from '../schema/key';
 import type { Rule } from '../schema/rule';
 

@@ -1,5 +1,6 @@
 /** Keys of a connection to Kafka, which the source and the sink both have: brokers, TLS and SASL. */
-import { show, brokers, choice, flag, path, secret, text, url } from '../schema/formats';
+import { show, choice, flag, path, secret, text } from '../schema/formats';
+import { brokers, url } from '../schema/network-formats';
 import type { Parsed, Section } from '../schema/key';
 import type { SectionRule } from '../schema/rule';
 

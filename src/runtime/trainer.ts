@@ -23,7 +23,8 @@ import { createGapReader } from '../training/gaps';
 import type { Dataset } from '../training/dataset';
 import type { TrainingReport } from '../training/report';
 import { findSeasons } from '../training/seasons';
-import { train, type Progress, type TrainingOptions } from '../training/train';
+import { train, type Progress } from '../training/train';
+import { type TrainingOptions } from '../training/options';
 import { readBackbone } from './backbone';
 import { readDataset, type FileHistoryReport, type HistoryParts } from './read-history';
 

@@ -1,8 +1,4 @@
-/** The formats of keys. A key rejects values that do not have its format. */
-import { isIP } from 'node:net';
-import { CronPattern, Cron } from 'croner';
-import type { FalseAlarmTarget } from '../calibration/threshold';
-import { formatDuration, parseDuration } from './durations';
+/** The formats of keys; those of the network and of time have files of their own. A key rejects values that do not have its format. */
 import type { Key, Section, Variants } from './key';
 
 /** Documentation and default of a key. Without `default` the key is required. */
@@ -13,7 +9,7 @@ export interface About {
   reloads?: true;
 }
 
-interface Format<T> {
+export interface Format<T> {
   /** The valid values as a noun with its article. */
   type: string;
   /** The setting, or undefined for an invalid value. May throw an Error with a more specific message. */
@@ -54,7 +50,7 @@ export function key<T>({ doc, default: standard = null, reloads }: About, format
 }
 
 /** Numbers of the environment and of arguments are text. `parseFloat` would read `10x` as 10. */
-function readNumber(value: unknown): number | undefined {
+export function readNumber(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value !== 'string' || !/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value)) return undefined;
   return Number(value);
@@ -194,37 +190,6 @@ export function secret(about: Omit<About, 'default'>): Key<string> {
   };
 }
 
-/** Address of an HTTP service, or empty. Credentials have keys of their own, which are hidden. */
-export function url(about: About): Key<string> {
-  const type = 'a URL that begins with `http://` or `https://`, or empty';
-  return key(about, {
-    type,
-    read(value) {
-      if (value === '') return value;
-      // The value is not repeated: it may contain a password.
-      if (typeof value === 'string' && value.includes('@'))
-        throw new Error('must not contain a user or a password: they have keys of their own');
-      const isUrl = typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value);
-      return isUrl ? value : undefined;
-    },
-  });
-}
-
-/** Addresses of HTTP services, each once. */
-export function urls(about: About): Key<readonly string[]> {
-  const one = url(about);
-  return list(about, 'a list of URLs that begin with `http://` or `https://`', {
-    item(value) {
-      if (typeof value === 'string' && value.includes('@')) return one.parse(value);
-      try {
-        return value === '' ? undefined : one.parse(value);
-      } catch {
-        return undefined;
-      }
-    },
-  });
-}
-
 /** Name of a column of a CSV file. */
 export function column(about: About, { empty = false } = {}): Key<string> {
   const type = empty ? 'the name of a column, or empty' : 'the name of a column';
@@ -251,46 +216,7 @@ export function detectorName(about: About): Key<string> {
   );
 }
 
-/** Name of a Kafka topic, or empty. */
-export function topic(about: About): Key<string> {
-  return text(
-    about,
-    'a topic name (letters, digits, `.`, `_` and `-`, at most 249), or empty',
-    (value) => value === '' || (/^[A-Za-z0-9._-]{1,249}$/.test(value) && !/^\.\.?$/.test(value)),
-  );
-}
-
-/** An id in the logs and metrics of brokers. */
-export function identifier(about: About, { empty = false } = {}): Key<string> {
-  return text(
-    about,
-    `a name of letters, digits, \`.\`, \`_\` and \`-\`${empty ? ', or empty' : ''}`,
-    (value) => (empty && value === '') || /^[A-Za-z0-9._-]{1,249}$/.test(value),
-  );
-}
-
-const hostName =
-  /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$/;
-
-/** An invalid IPv4 address such as `300.1.1.1` is not accepted as a host name. */
-function isHost(value: string): boolean {
-  return isIP(value) !== 0 || (hostName.test(value) && !/^[\d.]+$/.test(value));
-}
-
-/** Host name or address to listen on. */
-export function host(about: About): Key<string> {
-  return text(about, 'a host name or an IP address', isHost);
-}
-
-function isBroker(value: string): boolean {
-  const parts = /^(?:\[(?<address>[^\]]+)\]|(?<name>[^:]+)):(?<port>\d{1,5})$/.exec(value)?.groups;
-  if (parts === undefined) return false;
-  const { address, name = '', port } = parts;
-  const hostFits = address === undefined ? isHost(name) : isIP(address) === 6;
-  return hostFits && Number(port) >= 1 && Number(port) <= 65535;
-}
-
-function list<T extends string | number>(
+export function list<T extends string | number>(
   about: About,
   type: string,
   { min = 0, item }: { min?: number; item: (value: unknown) => T | undefined },
@@ -344,13 +270,6 @@ export function textByName(about: About, type: string): Key<readonly { name: str
   });
 }
 
-/** Addresses of brokers, each once. */
-export function brokers(about: About): Key<readonly string[]> {
-  return list(about, 'a list of brokers, each `host:port`', {
-    item: (value) => (typeof value === 'string' && isBroker(value) ? value : undefined),
-  });
-}
-
 /** Any count of numbers of at least 0. */
 export function amounts(about: About): Key<readonly number[]> {
   return list(about, 'a list of numbers of at least 0', {
@@ -369,117 +288,4 @@ export function widths(about: About): Key<readonly number[]> {
         : undefined;
     },
   });
-}
-
-/** Longest delay of a Node timer, ms: a longer one would fire at once. */
-const maxTimerMs = 2 ** 31 - 1;
-
-/** A duration with its unit, parsed to ms. A number without a unit is ambiguous and rejected. */
-export function duration(
-  about: About,
-  { min = 0, timer = false }: { min?: number; timer?: boolean } = {},
-): Key<number> & { suffix: 'Ms' } {
-  const bounds = [...(min > 0 ? [`at least ${formatDuration(min)}`] : []), ...(timer ? ['at most 24d'] : [])];
-  const format: Format<number> = {
-    type: `a duration such as \`30s\`, \`5m\` or \`24h\`${bounds.length > 0 ? `, ${bounds.join(', ')}` : ''}`,
-    read(value) {
-      const ms = parseDuration(value);
-      return ms !== undefined && ms >= min && (!timer || ms <= maxTimerMs) ? ms : undefined;
-    },
-    print: formatDuration,
-  };
-  return { ...key(about, format), suffix: 'Ms' };
-}
-
-/** A cron expression that comes due at some time, or empty for never. */
-export function cron(about: About): Key<string> {
-  return key(about, {
-    type: 'a cron expression of 5 or 6 fields (seconds first), or empty',
-    read(value) {
-      if (typeof value !== 'string') return undefined;
-      if (value === '') return value;
-      try {
-        // CronPattern rejects a date, which Cron accepts as a time that comes due once.
-        new CronPattern(value);
-      } catch (cause) {
-        // The reason quotes the value, with its line breaks.
-        const reason = (cause as Error).message.replace(/^CronPattern: /, '').replace(/[\p{Cc}\s]+/gu, ' ');
-        throw new Error(`is not a cron expression (got ${show(value)}): ${reason.slice(0, 120)}`, { cause });
-      }
-      if (new Cron(value, { paused: true }).nextRun() !== null) return value;
-      throw new Error(`never comes due (got ${show(value)})`);
-    },
-  });
-}
-
-/** Whether Intl supports the time zone. Offsets are rejected: only newer versions of Node support them. */
-export function isTimeZone(value: unknown): value is string {
-  if (typeof value !== 'string' || !/^[A-Za-z]/.test(value)) return false;
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: value });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-export const timeZoneType = 'an IANA time zone such as `UTC` or `Europe/Berlin`';
-
-/** A time zone by its IANA name. */
-export function timeZone(about: About): Key<string> {
-  return text(about, timeZoneType, isTimeZone);
-}
-
-const periodMs = {
-  minute: 60_000,
-  hour: 3_600_000,
-  day: 86_400_000,
-  week: 604_800_000,
-  year: 31_536_000_000,
-} as const;
-
-const rateType = 'a rate such as `2 per day` (minute, hour, day, week, year)';
-
-function readRate(value: unknown): Extract<FalseAlarmTarget, { kind: 'rate' }> | undefined {
-  const parts = /^(?<count>\d+(?:\.\d+)?) (?:per|an?) (?<period>minute|hour|day|week|year)$/.exec(
-    String(value),
-  );
-  if (parts?.groups === undefined) return undefined;
-  const count = Number(parts.groups.count);
-  const perMs = periodMs[parts.groups.period as keyof typeof periodMs];
-  return count > 0 ? { kind: 'rate', count, perMs } : undefined;
-}
-
-/** Acceptable false alarms: a ratio of normal records, or a number per period. */
-export function falseAlarmTarget(about: About): Key<FalseAlarmTarget> {
-  return key<FalseAlarmTarget>(about, {
-    type: `a ratio above 0 and below 1 such as \`0.001\`, or ${rateType}`,
-    read(value) {
-      const number = readNumber(value);
-      if (number !== undefined) {
-        return number > 0 && number < 1 ? { kind: 'ratio', ratio: number } : undefined;
-      }
-      return readRate(value);
-    },
-    print: printFalseAlarmTarget,
-  });
-}
-
-/** A number per period, or one of the words. */
-export function rateOr<const T extends string>(
-  about: About,
-  words: readonly T[],
-): Key<Extract<FalseAlarmTarget, { kind: 'rate' }> | T> {
-  return key(about, {
-    type: `${rateType}, ${oneOf(words)}`,
-    read: (value) => words.find((word) => word === value) ?? readRate(value),
-    print: (setting) => (typeof setting === 'string' ? setting : printFalseAlarmTarget(setting)),
-  });
-}
-
-/** As it is written in a configuration. */
-export function printFalseAlarmTarget(target: FalseAlarmTarget): number | string {
-  if (target.kind === 'ratio') return target.ratio;
-  const period = Object.entries(periodMs).find(([, ms]) => ms === target.perMs)?.[0];
-  return `${target.count} per ${period ?? formatDuration(target.perMs)}`;
 }

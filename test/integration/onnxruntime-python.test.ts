@@ -11,7 +11,8 @@ import { decodeBundle, decodeModel, encodeBundle } from '../../src/scoring/bundl
 import { traceWithScaler } from '../../src/scoring/trace';
 import { createModelStore } from '../../src/store/model-store';
 import type { Dataset } from '../../src/training/dataset';
-import { train, type TrainingOptions } from '../../src/training/train';
+import { train } from '../../src/training/train';
+import { type TrainingOptions } from '../../src/training/options';
 import { openTestBackend } from '../backend';
 import { createDataset, options } from '../models/synthetic';
 

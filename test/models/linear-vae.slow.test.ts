@@ -6,7 +6,8 @@ import { disposeModel } from '../../src/models/model';
 import { createDetector, type Detector } from '../../src/scoring/detector';
 import { createRandom } from '../../src/tensor';
 import type { Dataset } from '../../src/training/dataset';
-import { train, type TrainingOptions } from '../../src/training/train';
+import { train } from '../../src/training/train';
+import { type TrainingOptions } from '../../src/training/options';
 import { openTestBackend } from '../backend';
 import { options, toDataset } from './synthetic';
 

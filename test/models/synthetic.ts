@@ -4,7 +4,7 @@ import { createRecordBatch, type RecordBatch, type RecordSchema } from '../../sr
 import type { WindowShape } from '../../src/domain/window';
 import { createRandom } from '../../src/tensor';
 import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
-import type { TrainingOptions } from '../../src/training/train';
+import type { TrainingOptions } from '../../src/training/options';
 import { modelOptions } from './spec';
 import { testEngine } from '../backend';
 

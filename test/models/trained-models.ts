@@ -7,7 +7,8 @@ import { decodeBundle, encodeBundle } from '../../src/scoring/bundle';
 import { createDetector, type Detector } from '../../src/scoring/detector';
 import { createRandom, tf } from '../../src/tensor';
 import type { Dataset } from '../../src/training/dataset';
-import { train, type TrainingOptions } from '../../src/training/train';
+import { train } from '../../src/training/train';
+import { type TrainingOptions } from '../../src/training/options';
 import { createDataset, createRecords, options, toDataset } from './synthetic';
 import { openTestBackend } from '../backend';
 

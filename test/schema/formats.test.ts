@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { formatDuration } from '../../src/schema/durations';
-import { brokers, duration, falseAlarmTarget, host } from '../../src/schema/formats';
+import { brokers, host } from '../../src/schema/network-formats';
+import { duration, falseAlarmTarget } from '../../src/schema/time-formats';
 
 const about = { doc: 'for the test', default: '' };
 

@@ -12,7 +12,8 @@ import { openSession } from '../../src/onnx/session';
 import { tf } from '../../src/tensor';
 import { createDatasetBuilder, type Dataset } from '../../src/training/dataset';
 import { collapsedLevels } from '../../src/training/report';
-import { train, type TrainingOptions } from '../../src/training/train';
+import { train } from '../../src/training/train';
+import { type TrainingOptions } from '../../src/training/options';
 import { createDataset, createRecords, options, schema, shape, stepMs, toDataset } from '../models/synthetic';
 import { openTestBackend } from '../backend';
 

@@ -14,7 +14,8 @@ import {
   stepsOf,
   type Envelope,
 } from '../envelope';
-import { createTemplates, type Path, type Role, type Roles, type TemplateValues } from './template';
+import { createTemplates, type TemplateValues } from './template';
+import { type Path, type Role, type Roles } from './template-scan';
 import { checkCount, checkNumber, parseValue, unknownChannel } from '../values';
 
 /** Reads records by a template (template.ts) if they have the layout of an earlier record, and by JSON.parse otherwise. */

@@ -2,12 +2,8 @@
 import { csvLine } from '../csv';
 import { createLogger, type Logger, type LogStream } from '../../logger';
 import { runConcurrently } from '../../system/concurrency';
-import {
-  evaluateGroup,
-  loadSeriesSettings,
-  type EvaluatedDetector,
-  type SeriesOutcome,
-} from './evaluate-series';
+import { evaluateGroup, type SeriesOutcome } from './evaluate-series';
+import { loadSeriesSettings, type EvaluatedDetector } from './series-settings';
 import type { FailedTraining, UsedVersion } from './evaluator';
 import { mergePower, type DetectionPower } from '../../scoring/detection-power';
 import { createReport, type EvaluationReport } from './quality/report';

@@ -1,5 +1,5 @@
 /** When an evaluation trains again, and on which records: as the daemon does at that cadence. */
-import { cron } from '../../schema/formats';
+import { cron } from '../../schema/time-formats';
 import { parseCron } from '../../runtime/schedule';
 import type { DetectorSettings } from '../../config/settings';
 import type { Message } from '../../sources/source';

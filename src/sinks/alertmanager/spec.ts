@@ -1,5 +1,7 @@
 /** Events to Alertmanager. */
-import { duration, names, urls, whole } from '../../schema/formats';
+import { names, whole } from '../../schema/formats';
+import { urls } from '../../schema/network-formats';
+import { duration } from '../../schema/time-formats';
 import type { Section } from '../../schema/key';
 import { linksSection } from '../notification/describe';
 import { endpointRules, endpointSection } from '../notification/endpoint';

@@ -1,5 +1,6 @@
 /** Events as annotations of Grafana. */
-import { identifier, names, path, reloadedWhileSet, url, whole } from '../../schema/formats';
+import { names, path, reloadedWhileSet, whole } from '../../schema/formats';
+import { identifier, url } from '../../schema/network-formats';
 import type { Section } from '../../schema/key';
 import { linksSection } from '../notification/describe';
 import { endpointRules, endpointSection } from '../notification/endpoint';

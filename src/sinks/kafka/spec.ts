@@ -4,7 +4,8 @@ import {
   connectionSection,
   type KafkaConnectionSettings,
 } from '../../kafka/connection-settings';
-import { choice, flag, show, topic as topicName } from '../../schema/formats';
+import { choice, flag, show } from '../../schema/formats';
+import { topic as topicName } from '../../schema/network-formats';
 import type { Parsed, Section } from '../../schema/key';
 import type { SectionRule } from '../../schema/rule';
 import type { SourceSettings } from '../../sources/configured';

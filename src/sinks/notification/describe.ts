@@ -1,6 +1,6 @@
 /** An event in words, and links, for people. */
 import { leadOf, maxKeyLabel, type AnomalyEvent } from '../../domain/anomaly-event';
-import { url } from '../../schema/formats';
+import { url } from '../../schema/network-formats';
 import type { Parsed, Section } from '../../schema/key';
 import { shorten } from '../../system/shorten';
 import { describeRarity, formatValue } from '../log';

@@ -1,5 +1,6 @@
 /** HTTP requests of sinks for people: headers from a file, a limit of time, and answers that decide whether to try again. */
-import { duration, path } from '../../schema/formats';
+import { path } from '../../schema/formats';
+import { duration } from '../../schema/time-formats';
 import type { Parsed, Section } from '../../schema/key';
 import type { SectionRule } from '../../schema/rule';
 import { ask, type HttpRequest } from '../../system/http';

@@ -1,5 +1,7 @@
 /** Scores as series of Prometheus. */
-import { duration, text, url, whole } from '../../schema/formats';
+import { text, whole } from '../../schema/formats';
+import { url } from '../../schema/network-formats';
+import { duration } from '../../schema/time-formats';
 import type { Section } from '../../schema/key';
 import { endpointRules, endpointSection } from '../notification/endpoint';
 import type { SinkSpec } from '../spec';

@@ -1,5 +1,6 @@
 /** Events to a webhook. */
-import { path, reloadedWhileSet, url, whole } from '../../schema/formats';
+import { path, reloadedWhileSet, whole } from '../../schema/formats';
+import { url } from '../../schema/network-formats';
 import type { Section } from '../../schema/key';
 import { linksSection } from '../notification/describe';
 import { endpointRules, endpointSection } from '../notification/endpoint';

@@ -7,16 +7,9 @@ import {
   connectionSection,
   optionalFile,
 } from '../../kafka/connection-settings';
-import {
-  choice,
-  duration,
-  identifier,
-  secret,
-  text,
-  topic as topicName,
-  url,
-  whole,
-} from '../../schema/formats';
+import { choice, secret, text, whole } from '../../schema/formats';
+import { identifier, topic as topicName, url } from '../../schema/network-formats';
+import { duration } from '../../schema/time-formats';
 import type { Parsed, Section } from '../../schema/key';
 import type { SectionRule } from '../../schema/rule';
 import type { SourceSpec } from '../spec';

@@ -1,7 +1,9 @@
 /** Records from Prometheus, or from another server with its HTTP API: the results of queries at regular times. */
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
-import { duration, names, path, secret, show, text, textByName, url, whole } from '../../schema/formats';
+import { names, path, secret, show, text, textByName, whole } from '../../schema/formats';
+import { url } from '../../schema/network-formats';
+import { duration } from '../../schema/time-formats';
 import type { Parsed, Section } from '../../schema/key';
 import type { SectionRule } from '../../schema/rule';
 import { acquireLease } from '../../store/lease';

@@ -6,7 +6,8 @@ import { DecodeError } from '../../../src/errors';
 import { parseObject } from '../../../src/codecs/envelope';
 import type { RecordFields } from '../../../src/codecs/codec';
 import { createJsonDecoder, createObjectWriter } from '../../../src/codecs/json/json';
-import { createTemplates, type Roles } from '../../../src/codecs/json/template';
+import { createTemplates } from '../../../src/codecs/json/template';
+import { type Roles } from '../../../src/codecs/json/template-scan';
 import type { Message } from '../../../src/sources/source';
 
 const now = Date.parse('2026-03-01T12:00:00Z');

@@ -1,5 +1,5 @@
 /** A toy sink in one folder: it keeps what it is given under a name. */
-import { identifier } from '../../../src/schema/formats';
+import { identifier } from '../../../src/schema/network-formats';
 import type { DetectionBatch } from '../../../src/sinks/sink';
 import type { SinkSpec } from '../../../src/sinks/spec';
 
