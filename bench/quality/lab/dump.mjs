@@ -18,7 +18,7 @@ import { parseArgs } from 'node:util';
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const load = createRequire(import.meta.url);
 const dist = (path) => load(join(root, 'dist', path));
-const { loadSeriesSettings } = dist('offline/evaluate/evaluate-series');
+const { loadSeriesSettings } = dist('offline/evaluate/series-settings');
 const { openEngines, usualEngines } = dist('runtime/engines');
 const { createRecordDecoder } = dist('pipeline/record-decoder');
 const { hasTimestamps, readRecords, toMessages } = dist('offline/evaluate/series');
