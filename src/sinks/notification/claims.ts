@@ -7,14 +7,11 @@
  * Only one process can create the file with a number, and it has read all before it: so an event is in one message. Numbers
  * ascend, and the newest file is never removed. The events of a process that is gone are claimed again. No clock decides.
  */
-import nodeFs, { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AnomalyEvent } from '../../domain/anomaly-event';
 import type { Logger } from '../../logger';
-import { createAtomically, privateFolder } from '../../system/atomic-write';
 import { messageOf } from '../../system/error-text';
-import { entriesOf, unlessMissing } from '../../system/file-system';
-import { removeTemporaries } from '../../system/temporary-names';
+import { createClaimFiles, type ClaimEntry, type StoredClaim } from './claim-files';
 
 /** The processes that score a detector and share its store. */
 export interface Fleet {
@@ -64,15 +61,6 @@ export const alone: Claims = {
   share: () => undefined,
 };
 
-/** Content of a file. */
-interface Stored {
-  process: string;
-  /** Id of the message. */
-  as: string;
-  /** Ids of the events. */
-  events: readonly string[];
-}
-
 export interface ClaimsOptions {
   sink: string;
   fleet: Fleet;
@@ -81,93 +69,41 @@ export interface ClaimsOptions {
 }
 
 export function createClaims({ sink, fleet, passes, log }: ClaimsOptions): Claims {
-  const folder = join(fleet.folder, 'notified', sink);
+  const files = createClaimFiles(join(fleet.folder, 'notified', sink));
   /** Numbers of this life of the process; those of an earlier one count as another process's that is gone. */
   const ours = new Set<number>();
   const over = new Set<number>();
-  /** By number: a file never changes. */
-  let known = new Map<number, Stored>();
-  let prepared = false;
   let failure = '';
 
-  /** By number, ascending. */
-  async function read(): Promise<[number, Stored][]> {
-    if (!prepared) {
-      await nodeFs.mkdir(folder, { recursive: true, mode: privateFolder });
-      await removeTemporaries(nodeFs, folder, Date.now());
-      prepared = true;
-    }
-    const numbers = (await entriesOf(nodeFs, folder))
-      .flatMap(({ name }) => /^(\d+)\.json$/.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => a - b);
-    const found = new Map<number, Stored>();
-    for (const number of numbers) {
-      const stored = known.get(number) ?? (await readOne(number));
-      if (stored !== undefined) found.set(number, stored);
-    }
-    known = found;
-    return [...found];
-  }
-
-  const pathOf = (number: number): string => join(folder, `${number}.json`);
-
-  /** Undefined if it has been removed. One that is damaged claims nothing. */
-  async function readOne(number: number): Promise<Stored | undefined> {
-    const text = await unlessMissing(readFile(pathOf(number), 'utf8'));
-    if (text === undefined) return undefined;
-    try {
-      return JSON.parse(text) as Stored;
-    } catch {
-      return { process: '', as: '', events: [] };
-    }
-  }
-
-  const isHeld = (number: number, { process }: Stored): boolean =>
+  const isHeld = (number: number, { process }: StoredClaim): boolean =>
     ours.has(number) || (process !== fleet.name && fleet.isAlive(process));
 
-  async function tidy(stored: readonly [number, Stored][]): Promise<void> {
+  async function tidy(stored: readonly ClaimEntry[]): Promise<void> {
     for (const [number, one] of stored)
-      if (over.delete(number) || !isHeld(number, one)) await rm(pathOf(number), { force: true });
+      if (over.delete(number) || !isHeld(number, one)) await files.remove(number);
   }
 
   async function claim(own: readonly AnomalyEvent[]): Promise<Claim | undefined> {
     await fleet.refresh();
     for (;;) {
-      const stored = await read();
-      const held = new Set(
-        stored.filter(([number, one]) => isHeld(number, one)).flatMap(([, one]) => one.events),
-      );
+      const stored = await files.read();
+      const held = idsOf(stored.filter((entry) => isHeld(...entry)));
       const events = own.filter(({ id }) => !held.has(id));
       if (events.length === 0) return undefined;
       // A message of a process that is gone is repeated as it was.
       const abandoned = stored
-        .filter(([number, one]) => !isHeld(number, one))
+        .filter((entry) => !isHeld(...entry))
         .filter(([, one]) => one.events.some((id) => events.some((event) => event.id === id)));
-      const inherited = new Set(abandoned.flatMap(([, one]) => one.events));
-      const free = new Map(
-        fleet
-          .silences()
-          .filter((one) => !held.has(one.id) && passes(one))
-          .map((one) => [one.id, one]),
-      );
-      // Grows while it is read: what belongs to one that belongs to them.
-      for (const event of events) {
-        free.delete(event.id);
-        for (const one of free.values())
-          if (inherited.has(one.id) || areTogether(event, one)) {
-            free.delete(one.id);
-            events.push(one);
-          }
-      }
+      const free = fleet.silences().filter((one) => !held.has(one.id) && passes(one));
+      addTogether(events, free, idsOf(abandoned));
       const number = (stored.at(-1)?.[0] ?? 0) + 1;
       const as = abandoned.at(-1)?.[1].as;
-      const content: Stored = {
+      const content: StoredClaim = {
         process: fleet.name,
         as: as ?? firstOf(events).id,
         events: events.map(({ id }) => id),
       };
-      if (!(await createAtomically(pathOf(number), JSON.stringify(content)))) continue;
+      if (!(await files.add(number, content))) continue;
       ours.add(number);
       await tidy(stored).catch(() => undefined);
       return { number, as, events };
@@ -178,10 +114,10 @@ export function createClaims({ sink, fleet, passes, log }: ClaimsOptions): Claim
     if (number === undefined) return true;
     ours.delete(number);
     over.add(number);
-    const stored = await read();
+    const stored = await files.read();
     const ids = new Set(events.map(({ id }) => id));
     const newest = stored.at(-1)?.[0] ?? 0;
-    if (number < newest && over.delete(number)) await rm(pathOf(number), { force: true });
+    if (number < newest && over.delete(number)) await files.remove(number);
     return !stored.some(([other, one]) => other > number && one.events.some((id) => ids.has(id)));
   }
 
@@ -207,6 +143,28 @@ export function createClaims({ sink, fleet, passes, log }: ClaimsOptions): Claim
     reported: (id) => fleet.reported(id),
     share: () => void fleet.share(),
   };
+}
+
+function idsOf(entries: readonly ClaimEntry[]): Set<string> {
+  return new Set(entries.flatMap(([, one]) => one.events));
+}
+
+/** Adds to `events` those of `free` that belong to one of them, or to one that belongs to them, and the `inherited` ones. */
+export function addTogether(
+  events: AnomalyEvent[],
+  free: readonly AnomalyEvent[],
+  inherited: ReadonlySet<string>,
+): void {
+  const left = new Map(free.map((one) => [one.id, one]));
+  // Grows while it is read.
+  for (const event of events) {
+    left.delete(event.id);
+    for (const one of left.values())
+      if (inherited.has(one.id) || areTogether(event, one)) {
+        left.delete(one.id);
+        events.push(one);
+      }
+  }
 }
 
 /** Each began before the other one opened: this needs no time scale, and is the same after a restart. */
