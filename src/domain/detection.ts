@@ -6,6 +6,7 @@ import type { LimitViolation } from './signal';
 /** Statistics of a window, which are then calibrated; described in docs/configuration.md. */
 export const statisticNames = [
   'reconstruction',
+  'balanced',
   'linear',
   'newest',
   'latent',

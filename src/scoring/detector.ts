@@ -1,4 +1,5 @@
 /** A loaded model version: windows in, surprise out. */
+import { createBalance } from '../calibration/balance';
 import { createContext, type ContextState } from '../calibration/context';
 import type { MemoryPolicy, MemorySnapshot } from '../calibration/memory';
 import { createSections } from '../calibration/sections';
@@ -140,6 +141,7 @@ export function createDetector(
   const meanedAt = meaned(state.calibration.evidence).map((name) => scale.names.indexOf(name));
   const meansAt = meaned(state.calibration.evidence).map((name) => scale.names.indexOf(meanOf(name)));
   const channelCount = state.channels.length;
+  const balance = state.balance && createBalance(state.balance);
   const sections = state.sections && createSections(state.sections, channelCount);
   const errors = new Float64Array(2 * channelCount);
   const context = state.context && createContextReader(state.context);
@@ -309,6 +311,7 @@ export function createDetector(
     let ofChannels: Float64Array | undefined;
     const ofRecords = {
       ...raw.statistics,
+      ...(balance && { balanced: balance(raw.contributions, count) }),
       ...(context && { linear: new Float64Array(count) }),
     };
     const statistics = {

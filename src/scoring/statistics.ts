@@ -5,6 +5,7 @@ import type { StatisticName } from '../domain/detection';
 /** A sum of squares changes by factors, so that its logarithm is standardised. */
 const scales: Readonly<Record<string, Standard['scale']>> = {
   reconstruction: 'log',
+  balanced: 'log',
   linear: 'log',
   newest: 'log',
   latent: 'linear',
@@ -18,7 +19,7 @@ const scales: Readonly<Record<string, Standard['scale']>> = {
 export const scaleOf = (name: string): Standard['scale'] => scales[name] ?? 'log';
 
 /** Statistics that enter the evidence twice, as they are and as means over the newest records (calibration/recent-means.ts). */
-const atTwoScales: readonly string[] = ['reconstruction', 'linear'] satisfies StatisticName[];
+const atTwoScales: readonly string[] = ['reconstruction', 'balanced', 'linear'] satisfies StatisticName[];
 
 /** Name of the mean of a statistic over the newest records. */
 export const meanOf = (name: string): string => `${name}-mean`;

@@ -1,4 +1,5 @@
 /** What a model version has learned beside its weights: model.json of a bundle. */
+import type { BalanceState } from '../calibration/balance';
 import type { BaselineState } from '../calibration/baseline';
 import type { ContextState } from '../calibration/context';
 import type { GapStatistics } from '../calibration/gaps';
@@ -62,6 +63,8 @@ export interface VersionState extends LearnedState {
   /** Of images; absent in older versions. */
   oddness?: OddnessState;
   baseline: BaselineState;
+  /** Absent in older versions. */
+  balance?: BalanceState;
   /** Absent where means longer than the window explain no channel. */
   context?: ContextState;
   /** Absent where history is too short for the slow test. */

@@ -3,6 +3,7 @@
  * block of windows with it, by the same code as in the daemon.
  */
 import { autocorrelationTime } from '../calibration/autocorrelation';
+import { createBalance, fitBalance } from '../calibration/balance';
 import { createBaseline, fitBaseline, type BaselineState } from '../calibration/baseline';
 import { contextOfHistory, fitContext, type ContextHistory } from '../calibration/context';
 import { createEvidence, fitStandard, type EvidenceState } from '../calibration/evidence';
@@ -51,6 +52,7 @@ export type Calibrated = Pick<
   | 'calibration'
   | 'oddness'
   | 'baseline'
+  | 'balance'
   | 'context'
   | 'slow'
   | 'sections'
@@ -107,8 +109,12 @@ export async function calibrate(
 
   const own = take(assessed.contributions, block, channels);
   const channelCalibrations = fitChannels(own, channels);
+  const balance = fitBalance(own, channels, (record, channel) =>
+    isImage ? true : !Number.isNaN(dataset.values[rows[block[record]!]! * channels + channel]!),
+  );
   const columns: Record<string, Float64Array> = {
     ...assessed.statistics,
+    balanced: createBalance(balance)(assessed.contributions, rows.length),
     channel: createChannelStatistic(channelCalibrations).assess(assessed.contributions, rows.length),
   };
   const names = evidenceNames(
@@ -194,6 +200,7 @@ export async function calibrate(
       calibration,
       ...(isImage && { oddness: fitOddness(assessed.maps) }),
       baseline: baselineOf(values, inBlock),
+      balance,
       ...(context && { context }),
       ...(slow && { slow }),
       ...(sections && { sections }),

@@ -117,7 +117,7 @@ describe('what a configuration yields', () => {
         calibration: {
           falseAlarmTarget: { kind: 'ratio', ratio: 0.001 },
           share: 0.3,
-          statistics: ['reconstruction', 'linear', 'newest'],
+          statistics: ['balanced', 'linear', 'newest'],
           groupBy: '',
         },
         events: { openRecords: 3, openWindow: 5, closeAfter: 10 },

@@ -60,7 +60,7 @@ function trainOn(history: Dataset): ReturnType<typeof train> {
     schema: schemaOf(channels),
     minRecords: 1,
     calibrationShare: 0.5,
-    statistics: ['reconstruction', 'linear', 'newest'],
+    statistics: ['balanced', 'linear', 'newest'],
     model: { ...options.model, kind: 'linear', latentDim: 8 },
   };
   return train(history, table, own);

@@ -43,7 +43,7 @@ function createDataset(count: number): Dataset {
 beforeAll(async () => {
   await openTestBackend('wasm');
   dataset = createDataset(1500);
-  const statistics = ['reconstruction', 'linear', 'newest'] as const;
+  const statistics = ['balanced', 'linear', 'newest'] as const;
   trained = await train(dataset, table, { ...options, schema, statistics, epochs: 15 });
   power = (await measurePower(trained, dataset, canaries, table))!;
 }, 60_000);

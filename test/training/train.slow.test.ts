@@ -289,7 +289,7 @@ describe('the graph of a version', () => {
     expect(traced.engine).toBe('onnxruntime');
     const batch = windowsOf(dataset, dataset.ends.slice(0, 300));
     const [expected, actual] = [await detector.score(batch), await traced.score(batch)];
-    for (const name of ['reconstruction', 'latent', 'newest', 'linear']) {
+    for (const name of ['reconstruction', 'balanced', 'latent', 'newest', 'linear']) {
       const [here, there] = [expected.statistics[name]!, actual.statistics[name]!];
       for (let i = 0; i < batch.count; i++)
         expect(Math.abs(there[i]! - here[i]!) / Math.max(1, Math.abs(here[i]!))).toBeLessThan(1e-4);

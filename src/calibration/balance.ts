@@ -1,0 +1,49 @@
+/**
+ * The balanced reconstruction: each channel in its own unit. The plain sum over the channels varies as its noisiest channel does, so
+ * that a channel with heavy noise hides what is odd in a quiet one. A unit is what the channel exceeds in one of ten normal records;
+ * a quantile, because a mean would follow the few largest. docs/quality.md compares it with other units.
+ */
+
+/** Nats that the contribution of each channel is divided by. Stored in the model version. */
+export type BalanceState = readonly number[];
+
+/** Share of the records whose contribution is at most the unit. */
+const quantile = 0.9;
+
+/** Of the mean unit, at least: a channel that the model explains without any error would otherwise outweigh all the others. */
+const leastShare = 0.1;
+
+/**
+ * @param contributions to the reconstruction in the calibration block. Shape [records, channels]
+ * @param hasValue whether the record has a value of the channel: a channel that seldom reports has the unit of its reports
+ */
+export function fitBalance(
+  contributions: Float64Array,
+  channels: number,
+  hasValue: (record: number, channel: number) => boolean,
+): BalanceState {
+  const quantiles = Array.from({ length: channels }, (_, channel) => {
+    const seen = contributions
+      .filter((__, i) => i % channels === channel && hasValue(Math.floor(i / channels), channel))
+      .sort();
+    return seen[Math.floor(quantile * seen.length)] ?? 0;
+  });
+  const mean = quantiles.reduce((sum, value) => sum + value / channels, 0);
+  return quantiles.map((value) => Math.max(value, leastShare * mean) || 1);
+}
+
+/** Of each record the sum of its contributions, each in its unit. Shape [count, channels] → [count]. */
+export function createBalance(
+  units: BalanceState,
+): (contributions: ArrayLike<number>, count: number) => Float64Array {
+  const channels = units.length;
+  return (contributions, count) => {
+    const sums = new Float64Array(count);
+    for (let record = 0; record < count; record++) {
+      let sum = 0;
+      for (let j = 0; j < channels; j++) sum += contributions[record * channels + j]! / units[j]!;
+      sums[record] = sum;
+    }
+    return sums;
+  };
+}
