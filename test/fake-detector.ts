@@ -87,6 +87,7 @@ function createFakeMemory(cells: Float64Array): DeviceMemory {
       cells[1] = before + (evidence - before) / 50;
       return before;
     },
+    linearMean: () => 0,
     slow: () => 0,
     context: () => NaN,
     mark: () => [cells[1]!],

@@ -351,6 +351,7 @@ export interface Context extends Part {
    * T² of a record given the means of the records before it; adds it to them.
    * @param x scaled, NaN = missing, from index `xAt` on
    * @param deviations of the record from the linear sibling, from index `deviationsAt` on
+   * @param rest gets what the context leaves of the deviations. Shape [channels]
    */
   step(
     cells: Float64Array,
@@ -358,6 +359,7 @@ export interface Context extends Part {
     xAt: number,
     deviations: ArrayLike<number>,
     deviationsAt: number,
+    rest?: Float64Array,
   ): number;
 }
 
@@ -369,14 +371,14 @@ export function createContext(state: ContextState, at = 0): Context {
   const channels = state.centre.length / constants;
   const follow = createFollower(state, channels);
   const precision = Float64Array.from(state.precision);
-  const rest = new Float64Array(channels);
+  const unused = new Float64Array(channels);
   return {
     size: follow.size,
     begin(cells, key) {
       if (Object.hasOwn(state.devices, key)) cells.set(state.devices[key]!, at);
       else follow.begin(cells, at);
     },
-    step(cells, x, xAt, deviations, deviationsAt) {
+    step(cells, x, xAt, deviations, deviationsAt, rest = unused) {
       follow.step(cells, at, x, xAt, deviations, deviationsAt, rest);
       const distance = quadraticForm(precision, channels, rest);
       return Number.isFinite(distance) ? distance : Infinity;
@@ -384,20 +386,25 @@ export function createContext(state: ContextState, at = 0): Context {
   };
 }
 
-/** T² of each record of history, as deployed. Shape [records]. */
+/** T² of each record of history, shape [records], and what the context leaves of its deviations, as deployed. */
 export function contextOfHistory(
   state: ContextState,
   { x, deviations, devices }: ContextHistory,
-): Float64Array {
+): { distances: Float64Array; rests: Float64Array } {
   const channels = state.centre.length / constants;
   const context = createContext(state);
   const distances = new Float64Array(deviations.length / channels);
+  const rests = new Float64Array(deviations.length);
+  const rest = new Float64Array(channels);
   for (const { from, to } of devices) {
     const cells = new Float64Array(context.size);
     // History has no records before its first ones.
     context.begin(cells, '');
-    for (let record = from; record < to; record++)
-      distances[record] = context.step(cells, x, record * channels, deviations, record * channels);
+    for (let record = from; record < to; record++) {
+      const at = record * channels;
+      distances[record] = context.step(cells, x, at, deviations, at, rest);
+      rests.set(rest, at);
+    }
   }
-  return distances;
+  return { distances, rests };
 }

@@ -1,28 +1,21 @@
 /**
- * The slow test, for what is weak and lasts: T² of an exponential mean of signed errors (a multivariate EWMA chart, Lowry et al.
- * 1992). It is used only where history can say what such a mean looks like: it needs many independent stretches.
+ * The slow test, for what is weaker and lasts longer than the means in the evidence: a chart of means over 60 records. It is used
+ * only where history can say what such a mean looks like: it needs many independent stretches.
  */
 import { autocorrelationTime } from './autocorrelation';
-import { inverse, quadraticForm } from './matrix';
+import { addToMeans, createMeanChart, fitChart, type ChartState } from './mean-chart';
 import type { Part } from './memory';
 
 /** Stored in the model version. */
-export interface SlowState {
+export interface SlowState extends ChartState {
   /** Mean of each error over the fit block. Shape [errors]. */
   centre: readonly number[];
   /** The same of each device that has enough records there. */
   devices: Readonly<Record<string, readonly number[]>>;
-  /** Standard deviation of each mean. Shape [errors]. */
-  spread: readonly number[];
-  /** Inverse of the correlation of the means, shrunk. Shape [errors, errors]. */
-  precision: readonly number[];
 }
 
 /** Records of the exponential mean. */
 export const slowRecords = 60;
-const rate = 2 / (slowRecords + 1);
-const leastSpread = 0.05 * Math.sqrt(rate);
-const noise = 0.01;
 /** Independent stretches of the calibration block that the test needs. */
 const neededStretches = 100;
 const leastDeviation = 0.05;
@@ -70,29 +63,7 @@ export function fitCentres(
 
 /** @param means exponential means of the errors over the fit block. Shape [records, errors] */
 export function fitSlow(means: Float64Array, centres: Centres): SlowState {
-  const { centre } = centres;
-  const size = centre.length;
-  const records = means.length / size;
-  const spread = centre.map((_, j) => {
-    let [sum, squares] = [0, 0];
-    for (let i = j; i < means.length; i += size) {
-      sum += means[i]! / records;
-      squares += means[i]! ** 2 / records;
-    }
-    return Math.max(leastSpread, Math.sqrt(Math.max(0, squares - sum ** 2)));
-  });
-  const correlation = new Float64Array(size * size);
-  for (let row = 0; row < records; row++)
-    for (let i = 0; i < size; i++)
-      for (let j = 0; j <= i; j++)
-        correlation[i * size + j]! +=
-          (means[row * size + i]! * means[row * size + j]!) / (spread[i]! * spread[j]! * records);
-  for (let i = 0; i < size; i++)
-    for (let j = 0; j <= i; j++) {
-      const value = (1 - noise) * correlation[i * size + j]! + (i === j ? noise : 0);
-      correlation[i * size + j] = correlation[j * size + i] = value;
-    }
-  return { ...centres, spread, precision: Array.from(inverse(correlation, size)) };
+  return { ...centres, ...fitChart(means, centres.centre.length, slowRecords) };
 }
 
 export interface SlowTest extends Part {
@@ -108,18 +79,9 @@ export function createCentres({ centre, devices }: Centres): (key: string) => Fl
   return (key) => own.get(key) ?? common;
 }
 
-/** Adds errors to their exponential mean, the cells from index `at` on. */
-export function addToMean(
-  cells: Float64Array,
-  errors: ArrayLike<number>,
-  centre: ArrayLike<number>,
-  at = 0,
-): void {
-  for (let i = 0; i < centre.length; i++) {
-    const error = errors[i]!;
-    // An overflow must not stay in the mean for good.
-    if (Number.isFinite(error)) cells[at + i]! += (error - centre[i]! - cells[at + i]!) * rate;
-  }
+/** Adds errors to their means, the cells. */
+export function addToMean(cells: Float64Array, errors: ArrayLike<number>, centre: ArrayLike<number>): void {
+  addToMeans(cells, 0, errors, 0, centre, slowRecords);
 }
 
 /**
@@ -127,19 +89,12 @@ export function addToMean(
  * @param at the first one
  */
 export function createSlowTest(state: SlowState, at = 0): SlowTest {
-  const { spread, precision } = state;
-  const size = spread.length;
-  const matrix = Float64Array.from(precision);
-  const z = new Float64Array(size);
+  const chart = createMeanChart(state, slowRecords, at);
   return {
-    size,
-    begin: () => undefined,
+    size: chart.size,
+    begin: chart.begin,
     centreOf: createCentres(state),
-    step(cells, errors, centre) {
-      addToMean(cells, errors, centre, at);
-      for (let i = 0; i < size; i++) z[i] = cells[at + i]! / spread[i]!;
-      return quadraticForm(matrix, size, z);
-    },
+    step: (cells, errors, centre) => chart.step(cells, errors, 0, centre),
   };
 }
 

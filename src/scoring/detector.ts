@@ -2,6 +2,8 @@
 import { createBalance } from '../calibration/balance';
 import { createContext, type ContextState } from '../calibration/context';
 import type { MemoryPolicy, MemorySnapshot } from '../calibration/memory';
+import { createMeanChart } from '../calibration/mean-chart';
+import { meanRecords } from '../calibration/recent-means';
 import { createSections } from '../calibration/sections';
 import { createSurpriseScale, type Tests } from '../calibration/surprise';
 import type { CategoryTable } from '../domain/condition';
@@ -21,7 +23,7 @@ import { describeRegions, isInside, within, type ImageValues } from './odd-regio
 import { paintHeat } from './heat-map';
 import { createOddness, type Heat, type OddRegion } from './oddness';
 import { createRanking } from './ranking';
-import { meaned, meanOf } from './statistics';
+import { linearMean, meaned, meanOf } from './statistics';
 import { createVersionBatch, type VersionState } from './version-state';
 
 /** Calibrated scores of a batch of windows, column by column. */
@@ -99,6 +101,7 @@ export interface Detector {
 /** Columns of a batch that depend on the memory of devices. Each of shape [count]. */
 interface Stored {
   means: readonly Float64Array[];
+  linearMean: Float64Array;
   slow: Float64Array;
   rise: Float64Array;
   /** Of windows with a surprise of `markedFrom`. */
@@ -145,6 +148,8 @@ export function createDetector(
   const sections = state.sections && createSections(state.sections, channelCount);
   const errors = new Float64Array(2 * channelCount);
   const context = state.context && createContextReader(state.context);
+  const lasting = createLastingReader();
+  const linearMeanAt = scale.names.indexOf(linearMean);
   const latest = new Float64Array(meanedAt.length);
   const recent = new Float64Array(meanedAt.length);
 
@@ -170,11 +175,16 @@ export function createDetector(
     for (; i < count; i++) {
       memory = memoryOf?.(i);
       if (context !== undefined)
-        (statistics['linear'] as Float64Array)[i] = context(batch, i, raw.deviations, memory);
+        (statistics['linear'] as Float64Array)[i] = context.read(batch, i, raw.deviations, memory);
       for (let s = 0; s < columns.length; s++) row[s] = columns[s]?.[i] ?? 0;
       for (let m = 0; m < meanedAt.length; m++) latest[m] = recent[m] = row[meanedAt[m]!]!;
       memory?.means(latest, recent, 0);
       for (let m = 0; m < meansAt.length; m++) stored.means[m]![i] = row[meansAt[m]!] = recent[m]!;
+      if (lasting !== undefined)
+        stored.linearMean[i] = row[linearMeanAt] =
+          context === undefined
+            ? lasting(raw.deviations, i * channelCount, memory)
+            : lasting(context.rest, 0, memory);
       tests.slow = 0;
       if (state.slow !== undefined && memory !== undefined) {
         for (let j = 0; j < channelCount; j++) {
@@ -200,17 +210,36 @@ export function createDetector(
     const unknown = createContext(contextState);
     const cells = new Float64Array(unknown.size);
     const x = new Float64Array(channelCount);
-    return (batch: WindowBatch, window: number, deviations: Float32Array, memory?: DeviceMemory): number => {
+    const rest = new Float64Array(channelCount);
+    const read = (
+      batch: WindowBatch,
+      window: number,
+      deviations: Float32Array,
+      memory?: DeviceMemory,
+    ): number => {
       const newest = (window * shape.length + shape.length - 1) * channelCount;
       const from = window * channelCount;
       for (let j = 0; j < channelCount; j++) {
         const shift = batch.recalled.shifts[from + j] ?? 0;
         x[j] = scaler.scaleKnown(batch.values[newest + j]!, j) - shift;
       }
-      if (memory !== undefined) return memory.context(x, deviations, from);
+      if (memory !== undefined) return memory.context(x, deviations, from, rest);
       unknown.begin(cells, '');
-      return unknown.step(cells, x, 0, deviations, from);
+      return unknown.step(cells, x, 0, deviations, from, rest);
     };
+    return { read, /** What the context leaves of the deviations of the window that was read last. */ rest };
+  }
+
+  /** T² of the mean deviation from the linear sibling; without a memory that of a device with this record alone. */
+  function createLastingReader() {
+    if (state.linearMean === undefined) return undefined;
+    const unknown = createMeanChart(state.linearMean, meanRecords);
+    const cells = new Float64Array(channelCount);
+    const centre = new Float64Array(channelCount);
+    return (deviations: ArrayLike<number>, from: number, memory?: DeviceMemory): number =>
+      memory === undefined
+        ? unknown.step(cells.fill(0), deviations, from, centre)
+        : memory.linearMean(deviations, from);
   }
 
   /** The shift of each channel of a window, in its unit. */
@@ -322,6 +351,7 @@ export function createDetector(
     };
     const stored: Stored = {
       means: meansAt.map(() => new Float64Array(count)),
+      linearMean: new Float64Array(lasting === undefined ? 0 : count),
       slow: new Float64Array(state.slow === undefined ? 0 : count),
       rise: new Float64Array(count),
       marks: new Map(),
@@ -333,6 +363,7 @@ export function createDetector(
       statisticsOf: (window) => ({
         ...rowOf(ofRecords, window),
         ...Object.fromEntries(meansAt.map((at, m) => [scale.names[at]!, stored.means[m]![window]!])),
+        ...(lasting && { [linearMean]: stored.linearMean[window]! }),
         ...(state.slow && { slow: stored.slow[window]! }),
         ...(sections && { sections: sections(raw.contributions, window * channelCount) }),
         ...(state.runs && { runs: batch.recalled.runs[window]! }),

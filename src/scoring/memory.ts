@@ -1,6 +1,6 @@
 /**
  * The memory that a model version keeps of a device: the level of its channels, its runs of equal values, the means of its newest
- * statistics, its baseline, the mean of its signed errors, and the context of its channels. With the window nothing else decides a score.
+ * statistics, its baseline, the means of its signed errors, and the context of its channels. With the window nothing else decides a score.
  */
 import { createBaseline } from '../calibration/baseline';
 import { createContext } from '../calibration/context';
@@ -13,7 +13,8 @@ import {
   type MemorySnapshot,
   type Part,
 } from '../calibration/memory';
-import { createRecentMeans } from '../calibration/recent-means';
+import { createMeanChart } from '../calibration/mean-chart';
+import { createRecentMeans, meanRecords } from '../calibration/recent-means';
 import { createRunLengths } from '../calibration/run-lengths';
 import { createSlowTest } from '../calibration/slow-test';
 import type { Values } from '../domain/record';
@@ -39,14 +40,17 @@ export interface DeviceMemory {
   means(statistics: ArrayLike<number>, out: Float64Array, to: number): void;
   /** How far the baseline lies above calibration; then adds the evidence. */
   rise(evidence: number): number;
+  /** T² of the mean deviation from the linear sibling, with those added that begin at index `from`. */
+  linearMean(deviations: ArrayLike<number>, from: number): number;
   /** The statistic of the slow test, with these errors added. */
   slow(errors: ArrayLike<number>): number;
   /**
    * T² of the record given its context, then adds it; of a version with a context only.
    * @param x scaled, NaN = missing. Shape [channels]
    * @param deviations from the linear sibling, from index `from` on
+   * @param rest gets what the context leaves of them
    */
-  context(x: Float64Array, deviations: ArrayLike<number>, from: number): number;
+  context(x: Float64Array, deviations: ArrayLike<number>, from: number, rest: Float64Array): number;
   /** Of the baseline, for `undo`. */
   mark(): readonly number[];
   /** Most of the newest `records` records are a new normal, from this event time on, Unix ms. */
@@ -59,7 +63,7 @@ export type DeviceMemories = Memories<DeviceMemory>;
 
 export type MemoryState = Pick<
   VersionState,
-  'channels' | 'counters' | 'level' | 'runs' | 'baseline' | 'slow' | 'context' | 'calibration'
+  'channels' | 'counters' | 'level' | 'runs' | 'baseline' | 'linearMean' | 'slow' | 'context' | 'calibration'
 >;
 
 /** Cell of the number of records that were entered. */
@@ -70,15 +74,17 @@ const counter: Part = { size: 1, begin: () => undefined };
 /** @returns creates the memories of all devices, those of a snapshot or none */
 export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
   const { channels } = scaler;
-  const { level: levelState, runs: runState, slow: slowState, context: contextState } = state;
+  const { level: levelState, runs: runState, linearMean, slow: slowState, context: contextState } = state;
   const layout = createLayout();
   layout.place(() => counter);
   const level = levelState && layout.place((at) => createLevel(levelState, at));
   const runs = runState && layout.place((at) => createRunLengths(runState, at));
   const means = layout.place((at) => createRecentMeans(meaned(state.calibration.evidence).length, at));
   const baseline = layout.place((at) => createBaseline(state.baseline, at));
+  const chart = linearMean && layout.place((at) => createMeanChart(linearMean, meanRecords, at));
   const slow = slowState && layout.place((at) => createSlowTest(slowState, at));
   const context = contextState && layout.place((at) => createContext(contextState, at));
+  const noCentre = new Float64Array(channels);
   const x = new Float64Array(channels);
   const record = new Float64Array(channels);
   const shift = new Float32Array(channels);
@@ -137,12 +143,16 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
       return baseline.observe(this.cells, evidence);
     }
 
+    linearMean(deviations: ArrayLike<number>, from: number): number {
+      return chart?.step(this.cells, deviations, from, noCentre) ?? NaN;
+    }
+
     slow(errors: ArrayLike<number>): number {
       return slow?.step(this.cells, errors, this.centre!) ?? 0;
     }
 
-    context(x: Float64Array, deviations: ArrayLike<number>, from: number): number {
-      return context?.step(this.cells, x, 0, deviations, from) ?? NaN;
+    context(x: Float64Array, deviations: ArrayLike<number>, from: number, rest: Float64Array): number {
+      return context?.step(this.cells, x, 0, deviations, from, rest) ?? NaN;
     }
 
     mark(): readonly number[] {

@@ -18,11 +18,19 @@ const scales: Readonly<Record<string, Standard['scale']>> = {
 /** The scale of a statistic or of a mean. */
 export const scaleOf = (name: string): Standard['scale'] => scales[name] ?? 'log';
 
-/** Statistics that enter the evidence twice, as they are and as means over the newest records (calibration/recent-means.ts). */
+/**
+ * Statistics that enter the evidence twice, as they are and of the newest records: as their mean (calibration/recent-means.ts), of the
+ * linear sibling as T² of the mean deviation (calibration/mean-chart.ts).
+ */
 const atTwoScales: readonly string[] = ['reconstruction', 'balanced', 'linear'] satisfies StatisticName[];
 
+/** Name of T² of the mean deviation from the linear sibling. */
+export const linearMean = meanOf('linear');
+
 /** Name of the mean of a statistic over the newest records. */
-export const meanOf = (name: string): string => `${name}-mean`;
+export function meanOf(name: string): string {
+  return `${name}-mean`;
+}
 
 /** Names in the evidence: those of statistics, and then of the means. */
 export function evidenceNames(statistics: readonly string[], isImage: boolean): string[] {
@@ -32,5 +40,5 @@ export function evidenceNames(statistics: readonly string[], isImage: boolean): 
 
 /** The statistics whose means the evidence contains, in its order. */
 export function meaned(evidence: EvidenceState): string[] {
-  return atTwoScales.filter((name) => Object.hasOwn(evidence, meanOf(name)));
+  return atTwoScales.filter((name) => name !== 'linear' && Object.hasOwn(evidence, meanOf(name)));
 }

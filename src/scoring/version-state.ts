@@ -4,6 +4,7 @@ import type { BaselineState } from '../calibration/baseline';
 import type { ContextState } from '../calibration/context';
 import type { GapStatistics } from '../calibration/gaps';
 import type { LevelState } from '../calibration/level';
+import type { ChartState } from '../calibration/mean-chart';
 import type { RunState } from '../calibration/run-lengths';
 import type { SectionsState } from '../calibration/sections';
 import type { SlowState } from '../calibration/slow-test';
@@ -67,6 +68,8 @@ export interface VersionState extends LearnedState {
   balance?: BalanceState;
   /** Absent where means longer than the window explain no channel. */
   context?: ContextState;
+  /** Of the deviations from the linear sibling, given their context; absent where they do not enter the evidence. */
+  linearMean?: ChartState;
   /** Absent where history is too short for the slow test. */
   slow?: SlowState;
   /** Absent where all channels are one section. */

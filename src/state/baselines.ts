@@ -69,7 +69,7 @@ export function createRecordedBaselines(
 
 /** The memory of a device as a detection has recorded it. @param followed learns from the record, too */
 function createRecordedMemory(
-  { rise, shift, means, slow, linear, runs }: RecordedBaseline,
+  { rise, shift, means, linearMean, slow, linear, runs }: RecordedBaseline,
   followed: DeviceMemory | undefined,
 ): DeviceMemory {
   return {
@@ -90,12 +90,16 @@ function createRecordedMemory(
       followed?.rise(evidence);
       return rise;
     },
+    linearMean(deviations, from) {
+      followed?.linearMean(deviations, from);
+      return linearMean;
+    },
     slow(errors) {
       followed?.slow(errors);
       return slow;
     },
-    context(x, deviations, from) {
-      followed?.context(x, deviations, from);
+    context(x, deviations, from, rest) {
+      followed?.context(x, deviations, from, rest);
       return linear;
     },
     mark: () => followed?.mark() ?? [],

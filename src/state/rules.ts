@@ -34,6 +34,8 @@ export interface RecordedBaseline {
   shift: Float32Array | undefined;
   /** Means in the evidence, in its order. */
   means: readonly number[];
+  /** T² of the mean deviation from the linear sibling. */
+  linearMean: number;
   slow: number;
   /** T² of the linear sibling, given the context. */
   linear: number;

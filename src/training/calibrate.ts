@@ -8,7 +8,8 @@ import { createBaseline, fitBaseline, type BaselineState } from '../calibration/
 import { contextOfHistory, fitContext, type ContextHistory } from '../calibration/context';
 import { createEvidence, fitStandard, type EvidenceState } from '../calibration/evidence';
 import { extremalIndex } from '../calibration/extremal-index';
-import { createRecentMeans } from '../calibration/recent-means';
+import { addToMeans, createMeanChart, fitChart, type ChartState } from '../calibration/mean-chart';
+import { createRecentMeans, meanRecords } from '../calibration/recent-means';
 import { createSections, fitSections, type SectionsState } from '../calibration/sections';
 import {
   addToMean,
@@ -29,7 +30,7 @@ import type { Assessor } from '../scoring/assessor';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import type { GroupReader } from '../scoring/group';
 import { deviancesOfCells, fitOddness } from '../scoring/oddness';
-import { evidenceNames, meaned, meanOf, scaleOf } from '../scoring/statistics';
+import { evidenceNames, linearMean, meaned, meanOf, scaleOf } from '../scoring/statistics';
 import type { VersionState } from '../scoring/version-state';
 import type { Dataset } from './dataset';
 import { beforeCalibration, type Split } from './split';
@@ -54,6 +55,7 @@ export type Calibrated = Pick<
   | 'baseline'
   | 'balance'
   | 'context'
+  | 'linearMean'
   | 'slow'
   | 'sections'
   | 'independentAfter'
@@ -126,7 +128,12 @@ export async function calibrate(
   const devices = devicesIn(dataset.devices, rows);
   const history = names.includes('linear') && contextHistory(assessor, dataset, assessed, devices, fitted);
   const context = history ? fitContext(history, channels) : undefined;
-  if (history && context !== undefined) columns['linear'] = contextOfHistory(context, history);
+  const given = history && context && contextOfHistory(context, history);
+  if (given) columns['linear'] = given.distances;
+  const lasting = names.includes('linear')
+    ? meanDeviation(given ? given.rests : assessed.deviations, devices, fitted, channels)
+    : undefined;
+  if (lasting) columns[linearMean] = lasting.distances;
   addMeans(columns, names, devices);
 
   const baselineOf = (values: Float64Array, of: readonly Device[]): BaselineState =>
@@ -202,6 +209,7 @@ export async function calibrate(
       baseline: baselineOf(values, inBlock),
       balance,
       ...(context && { context }),
+      ...(lasting && { linearMean: lasting.state }),
       ...(slow && { slow }),
       ...(sections && { sections }),
       independentAfter,
@@ -277,6 +285,33 @@ function addMeans(
       added.forEach((column, m) => (column[place] = out[m]!));
     }
   }
+}
+
+/** The chart of the mean deviations, and T² of each record, as deployed. @param deviations shape [rows, channels] */
+function meanDeviation(
+  deviations: Float64Array,
+  devices: readonly Device[],
+  fitted: Int32Array,
+  channels: number,
+): { state: ChartState; distances: Float64Array } {
+  const centre = new Float64Array(channels);
+  const means = new Float64Array(deviations.length);
+  for (const { from, to } of devices) {
+    const cells = new Float64Array(channels);
+    for (let place = from; place < to; place++) {
+      addToMeans(cells, 0, deviations, place * channels, centre, meanRecords);
+      means.set(cells, place * channels);
+    }
+  }
+  const state = fitChart(take(means, fitted, channels), channels, meanRecords);
+  const chart = createMeanChart(state, meanRecords);
+  const distances = new Float64Array(deviations.length / channels);
+  for (const { from, to } of devices) {
+    const cells = new Float64Array(channels);
+    for (let place = from; place < to; place++)
+      distances[place] = chart.step(cells, deviations, place * channels, centre);
+  }
+  return { state, distances };
 }
 
 function evidenceOf(

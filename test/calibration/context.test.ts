@@ -132,7 +132,7 @@ test('a known device begins where history left it, and so goes on as if it had n
   context.begin(cells, 'pump');
   const x = plant(1, 8500);
   for (let record = 8000; record < 8500; record++)
-    expect(context.step(cells, x, record * channels, x, record * channels)).toBeCloseTo(all[record]!, 9);
+    expect(context.step(cells, x, record * channels, x, record * channels)).toBeCloseTo(all.distances[record]!, 9);
 });
 
 test('a missing value leaves its means as they are', () => {
@@ -149,5 +149,5 @@ test('a constant channel has no context, and T² stays finite', () => {
   const x = plant(1, 8000).map((value, i) => (i % channels === 2 ? 0 : value));
   const constant = fitContext(historyOf(x), channels)!;
   expect(constant.channels.map(({ channel }) => channel)).not.toContain(2);
-  expect(contextOfHistory(constant, historyOf(x)).every(Number.isFinite)).toBe(true);
+  expect(contextOfHistory(constant, historyOf(x)).distances.every(Number.isFinite)).toBe(true);
 });

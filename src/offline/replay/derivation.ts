@@ -8,7 +8,7 @@ import { createRecordDecoder } from '../../pipeline/record-decoder';
 import type { Engines } from '../../runtime/engines';
 import { decodeBundle } from '../../scoring/bundle';
 import type { Detector } from '../../scoring/detector';
-import { meaned, meanOf } from '../../scoring/statistics';
+import { linearMean, meaned, meanOf } from '../../scoring/statistics';
 import type { RecordedBaseline } from '../../state/rules';
 import type { BundleFiles } from '../../store/bundle';
 import { createOfflinePipeline, createOfflineStates } from '../pipeline';
@@ -120,6 +120,7 @@ function recordedBaseline(
       ? Float32Array.from(channels, (name, j) => (baseline.shifts[name] ?? 0) / scaler.scale[j]!)
       : undefined,
     means: meaned(calibration.evidence).map((name) => statistics[meanOf(name)] ?? NaN),
+    linearMean: statistics[linearMean] ?? NaN,
     slow: statistics['slow'] ?? 0,
     linear: statistics['linear'] ?? NaN,
     runs: statistics['runs'] ?? 0,
