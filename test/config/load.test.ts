@@ -59,7 +59,7 @@ ${keys}`;
     ['backbone', ['patch', 'bank']],
     ['gradients', ['patch', 'channel', 'bank']],
     ['pixels', ['patch', 'channel', 'bank']],
-    [undefined, ['reconstruction', 'linear', 'newest']],
+    [undefined, ['balanced', 'linear', 'newest']],
   ] as const)('of %s follow from these features with the preset', async (features, names) => {
     const { statistics } = (await loadDetector(camera())).calibration;
     expect(statistics).toBe('auto');
