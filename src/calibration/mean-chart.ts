@@ -17,7 +17,7 @@ export interface ChartState {
 const leastSpread = 0.05;
 const noise = 0.01;
 
-/** Weight of the newest record in an exponential mean, which then varies as a plain mean over so many records does. */
+/** Weight of the newest record in an exponential mean, which then varies as a plain mean over that number of records does. */
 const rateOf = (records: number): number => 2 / (records + 1);
 
 /**

@@ -132,7 +132,10 @@ test('a known device begins where history left it, and so goes on as if it had n
   context.begin(cells, 'pump');
   const x = plant(1, 8500);
   for (let record = 8000; record < 8500; record++)
-    expect(context.step(cells, x, record * channels, x, record * channels)).toBeCloseTo(all.distances[record]!, 9);
+    expect(context.step(cells, x, record * channels, x, record * channels)).toBeCloseTo(
+      all.distances[record]!,
+      9,
+    );
 });
 
 test('a missing value leaves its means as they are', () => {
