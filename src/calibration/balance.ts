@@ -1,6 +1,6 @@
 /**
  * The balanced reconstruction: each channel in its own unit. The plain sum over the channels varies as its noisiest channel does, so
- * that a channel with heavy noise hides what is odd in a quiet one. A unit is what the channel exceeds in one of ten normal records;
+ * that a channel with heavy noise hides a fault of a quiet one. A unit is what the channel exceeds in one of ten normal records;
  * a quantile, because a mean would follow the few largest. docs/quality.md compares it with other units.
  */
 
