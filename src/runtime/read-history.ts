@@ -77,10 +77,11 @@ export async function readDataset(
     const newer: Chunk[] = [];
     for await (const chunk of chunks) newer.push(chunk);
     const older = await readOlder(settings, decoder, newer, now);
-    older.chunks.forEach(take);
-    newer.forEach(take);
     share = shareOfBoth(older.chunks, newer, share);
     fromFile = older.report;
+    // Each is freed when it has been taken.
+    for (const chunks of [older.chunks, newer])
+      for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) take(chunk);
   }
   const unmatched = builder.withoutRecords(labels);
   if (unmatched.length > 0) onUnmatchedLabels?.(unmatched, builder.keys);

@@ -21,6 +21,7 @@ export interface DatasetBuilder {
   readonly keys: readonly string[];
   /** The intervals in which no record lies. */
   withoutRecords<T extends Interval>(intervals: readonly T[]): T[];
+  /** Once: the records become those of the dataset, so that images are not in memory twice. */
   build(shape: WindowShape, options: DatasetOptions): Dataset;
 }
 
@@ -191,8 +192,8 @@ function createColumns(
     timestamps[row++] = timestamp;
   }
 
-  function writeRecord(series: Series, from: Values, i: number): void {
-    for (let c = 0; c < channels; c++) values[row * channels + c] = from[i * channels + c]!;
+  function writeRecord(series: Series, i: number): void {
+    series.takeValues(i, values, row * channels);
     for (let c = 0; c < given; c++) conditions[row * given + c] = series.conditions[i * given + c]!;
     timestamps[row++] = series.timestamps[i]!;
   }
@@ -210,7 +211,6 @@ function createColumns(
     },
     append(key, series, excluded) {
       devices.push({ key, from: row, to: row });
-      const from = series.values();
       /** Rows since the last gap or excluded record. */
       let run = 0;
       let isAfterExcluded = false;
@@ -226,7 +226,7 @@ function createColumns(
           writeFiller(series, restart ? i : i - 1, fillerTime(continuation, newest, timestamp, f));
         run += fillers;
         newest = timestamp;
-        writeRecord(series, from, i);
+        writeRecord(series, i);
         const isExcluded = (isAfterExcluded =
           excluded.some((interval) => timestamp >= interval.from && timestamp <= interval.to) ||
           limits(values, (row - 1) * channels).length > 0);

@@ -1,7 +1,8 @@
 /** Records of one key in order of event time, in arrays that grow. */
 import { staleness, type Staleness } from '../domain/continuity';
 import { contradictsJump, noteStep, undoJump, unknownRhythm } from '../domain/rhythm';
-import { createValues, type RecordBatch, type Values } from '../domain/record';
+import type { RecordBatch, Values } from '../domain/record';
+import { createGrowingRows } from './growing-rows';
 
 export interface Series {
   /** Unix ms, ascending. */
@@ -10,8 +11,8 @@ export interface Series {
   readonly conditions: readonly number[];
   /** Records before which others may be missing. */
   readonly breaks: ReadonlySet<number>;
-  /** Shape [records, channels]. */
-  values(): Values;
+  /** Copies the values of a record. Records are taken in order, once: those before it are no longer kept. */
+  takeValues(record: number, into: Values, at: number): void;
   /** Records that were dropped as they were far ahead: the next ones continue those before them. */
   readonly dropped: number;
   /**
@@ -52,7 +53,7 @@ export function createSeries(channels: number, given: number, length: number, pi
     timestamps,
     conditions,
     breaks,
-    values: () => values.all(),
+    takeValues: (record, into, at) => values.take(record, into, at),
     push(batch, row, block) {
       const timestamp = batch.timestamps[row]!;
       const newest = timestamps.at(-1) ?? -Infinity;
@@ -74,29 +75,5 @@ export function createSeries(channels: number, given: number, length: number, pi
       for (let i = 0; i < given; i++) conditions.push(batch.conditions[row * given + i]!);
       return undefined;
     },
-  };
-}
-
-/** Rows of numbers in an array that doubles: a plain array takes eight bytes for each pixel. */
-function createGrowingRows(
-  width: number,
-  pixels: boolean,
-): { push(from: Values, row: number): void; truncate(rows: number): void; all(): Values } {
-  let data = createValues(16 * width, pixels);
-  let used = 0;
-  return {
-    push(from, row) {
-      if (used + width > data.length) {
-        const larger = createValues(2 * data.length, pixels);
-        larger.set(data);
-        data = larger;
-      }
-      for (let i = 0; i < width; i++) data[used + i] = from[row * width + i]!;
-      used += width;
-    },
-    truncate(rows) {
-      used = rows * width;
-    },
-    all: () => data.subarray(0, used),
   };
 }

@@ -56,14 +56,18 @@ async function write(name: string, images: readonly Buffer[]): Promise<string> {
 }
 
 /** A detector that has learned from these images. */
-async function trainedOn(name: string, images: readonly Buffer[], normalise = 'none'): Promise<string> {
+async function trainedOn(
+  name: string,
+  images: readonly Buffer[],
+  shape = `width: ${side}, height: ${side}`,
+): Promise<string> {
   const path = await write(name, images);
   const config = join(folder, `${name}.yaml`);
   await writeFile(
     config,
     `detector: ${name}
 preset: image
-record: { kind: image, image: { width: ${side}, height: ${side}, normalise: ${normalise} } }
+record: { kind: image, image: { ${shape} } }
 source: { kind: file, file: { path: ${path}, historyRecords: ${images.length} } }
 `,
   );
@@ -140,8 +144,58 @@ test('identical images are learned, and another one is found', async () => {
 test('a weaker lamp is normal with evened-out light', async () => {
   const dim = await png(Buffer.from(part(8000).map((value) => value * 0.6)));
   const [given] = await detections(await trainedOn('given', await many(1, count)), 'given-dim', [dim]);
-  const config = await trainedOn('even', await many(1, count), 'contrast');
+  const config = await trainedOn(
+    'even',
+    await many(1, count),
+    `width: ${side}, height: ${side}, normalise: contrast`,
+  );
   const [even] = await detections(config, 'even-dim', [dim]);
   expect(even!.surprise).toBeLessThan(given!.surprise);
   expect(even!.anomalous).toBe(false);
 }, 120_000);
+
+describe('with tiles', () => {
+  /** As cameras have it: smaller than a tile, than the image, as large, larger, of another shape, and in colour. */
+  const sizes = [
+    [24, 24, 'b-w'],
+    [40, 40, 'srgb'],
+    [64, 48, 'b-w'],
+    [90, 120, 'srgb'],
+  ] as const;
+
+  /** Fine waves from left to right, as at 64 × 48 pixels; from top to bottom in a square in the middle of an odd one. */
+  function surface(seed: number, isOdd = false): Promise<Buffer> {
+    const random = createRandom(seed);
+    const phase = 6 * random.uniform();
+    const pixels = Buffer.from(
+      Array.from({ length: 64 * 48 }, (_, i) => {
+        const [x, y] = [i % 64, Math.floor(i / 64)];
+        const along = isOdd && Math.hypot(x - 32, y - 24) < 9 ? y : x;
+        return Math.round(128 + 70 * Math.sin(0.5 * along + phase) + 8 * random.normal());
+      }),
+    );
+    const [width, height, space] = sizes[seed % sizes.length]!;
+    return sharp(pixels, { raw: { width: 64, height: 48, channels: 1 } })
+      .resize(width, height, { fit: 'fill' })
+      .toColourspace(space)
+      .png()
+      .toBuffer();
+  }
+  const surfaces = (from: number, length: number, isOdd = false): Promise<Buffer[]> =>
+    Promise.all(Array.from({ length }, (_, i) => surface(from + i, isOdd)));
+
+  test('images of all sizes, grey and in colour, are read together, and regions are in pixels of each', async () => {
+    const config = await trainedOn('mixed', await surfaces(0, 100), 'width: 64, height: 48, tile: 32');
+    const normal = await detections(config, 'mixed-normal', await surfaces(1000, 4));
+    const odd = await detections(config, 'mixed-odd', await surfaces(2000, 4, true));
+    expect(smallest(odd)).toBeGreaterThan([...surprises(normal)].sort((a, b) => a - b)[2]!);
+    for (const [i, { contributions }] of odd.entries()) {
+      const [width, height] = sizes[i % sizes.length]!;
+      const { region } = contributions[0]!;
+      expect(region!.x + region!.width).toBeLessThanOrEqual(width);
+      expect(region!.y + region!.height).toBeLessThanOrEqual(height);
+      expect(Math.abs(region!.x + region!.width / 2 - width / 2)).toBeLessThan(width / 4);
+      expect(Math.abs(region!.y + region!.height / 2 - height / 2)).toBeLessThan(height / 4);
+    }
+  }, 240_000);
+});

@@ -1,0 +1,86 @@
+/** Rows of numbers of which it is not known how many will come. */
+import { createValues, type Values } from '../domain/record';
+
+export interface GrowingRows {
+  /** Appends a row of `from`. */
+  push(from: Values, row: number): void;
+  /** Keeps the first rows. */
+  truncate(rows: number): void;
+  /** Copies a row. Rows before it may be given back to the system: rows are taken in order, once. */
+  take(row: number, into: Values, at: number): void;
+}
+
+/**
+ * @param width values of a row
+ * @param pixels whether values are bytes, of which a row may have millions
+ */
+export function createGrowingRows(width: number, pixels: boolean): GrowingRows {
+  return pixels ? growingPixels(width) : growingNumbers(width);
+}
+
+/** In an array that doubles: a plain array of numbers grows slower. */
+function growingNumbers(width: number): GrowingRows {
+  let data = createValues(16 * width, false);
+  let used = 0;
+  return {
+    push(from, row) {
+      if (used + width > data.length) {
+        const larger = createValues(2 * data.length, false);
+        larger.set(data);
+        data = larger;
+      }
+      for (let i = 0; i < width; i++) data[used + i] = from[row * width + i]!;
+      used += width;
+    },
+    truncate(rows) {
+      used = rows * width;
+    },
+    take(row, into, at) {
+      for (let i = 0; i < width; i++) into[at + i] = data[row * width + i]!;
+    },
+  };
+}
+
+/** Of a part, at most; it has a row at least. There may be many devices with few images. */
+const [bytesOfPart, rowsOfPart] = [1 << 24, 256];
+
+/** An array buffer that shrinks in place (ES2024, since Node 20). */
+type Shrinking = ArrayBuffer & { resize(bytes: number): void };
+const ShrinkingBuffer = ArrayBuffer as unknown as new (
+  bytes: number,
+  of: { maxByteLength: number },
+) => Shrinking;
+
+/**
+ * In parts, each of which is given back as soon as the rows after it are taken: history is not in memory twice while it is copied.
+ * An array that is no longer used would stay in memory until the next garbage collection, which copying does not cause.
+ */
+function growingPixels(width: number): GrowingRows {
+  const perPart = Math.max(1, Math.min(rowsOfPart, Math.floor(bytesOfPart / width)));
+  const parts: Shrinking[] = [];
+  let used = 0;
+  let given = 0;
+  const partOf = (row: number): Uint8Array => new Uint8Array(parts[Math.floor(row / perPart)]!);
+  const release = (part: number): void => parts[part]!.resize(0);
+  return {
+    push(from, row) {
+      if (used === parts.length * perPart) {
+        const bytes = perPart * width;
+        parts.push(new ShrinkingBuffer(bytes, { maxByteLength: bytes }));
+      }
+      partOf(used).set(from.subarray(row * width, (row + 1) * width), (used % perPart) * width);
+      used++;
+    },
+    truncate(rows) {
+      used = rows;
+      const kept = Math.ceil(rows / perPart);
+      for (let part = kept; part < parts.length; part++) release(part);
+      parts.length = kept;
+    },
+    take(row, into, at) {
+      for (const before = Math.floor(row / perPart); given < before; given++) release(given);
+      const from = (row % perPart) * width;
+      into.set(partOf(row).subarray(from, from + width), at);
+    },
+  };
+}
