@@ -34,8 +34,8 @@ const cellsPerSide = 56;
 const leastShare = 0.1;
 /** Cells that the level is computed from, at most. */
 const mostCells = 200_000;
-/** Share of the peak of an area from which its cells belong to regions. */
-const enclosed = 0.3;
+/** Share of the peak of an area from which its cells belong to regions: beyond half of it lie cells that see a defect from beside. */
+const enclosed = 0.5;
 const mostRegions = 8;
 /** Least surprise of a further region: one normal image in a hundred has one. */
 const leastSurprise = 2;
