@@ -34,8 +34,11 @@ const cellsPerSide = 56;
 const leastShare = 0.1;
 /** Cells that the level is computed from, at most. */
 const mostCells = 200_000;
-/** Share of the peak of an area from which its cells belong to regions: beyond half of it lie cells that see a defect from beside. */
-const enclosed = 0.5;
+/**
+ * Share of the peak of an area from which its cells belong to regions. Features of larger images reach over several cells: those beyond
+ * half of the peak see a defect next to them.
+ */
+const enclosedOf = (pitch: number): number => (pitch === 1 ? 0.3 : 0.5);
 const mostRegions = 8;
 /** Least surprise of a further region: one normal image in a hundred has one. */
 const leastSurprise = 2;
@@ -134,6 +137,7 @@ export interface Heat {
 export function createOddness(image: ImageShape, state: OddnessState | undefined) {
   const { width, height } = image;
   const { pitch, across, down } = gridOf(image);
+  const enclosed = enclosedOf(pitch);
   const surpriseOf = state === undefined ? () => 0 : createSurprise(state.peaks);
 
   function map(deviance: Float32Array): OddnessMap {

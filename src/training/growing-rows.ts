@@ -6,7 +6,7 @@ export interface GrowingRows {
   push(from: Values, row: number): void;
   /** Keeps the first rows. */
   truncate(rows: number): void;
-  /** Copies a row. Rows before it may be given back to the system: rows are taken in order, once. */
+  /** Copies a row. Rows before it may be given back to the system: each is taken once, the first one first. */
   take(row: number, into: Values, at: number): void;
 }
 

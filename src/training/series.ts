@@ -11,7 +11,7 @@ export interface Series {
   readonly conditions: readonly number[];
   /** Records before which others may be missing. */
   readonly breaks: ReadonlySet<number>;
-  /** Copies the values of a record. Records are taken in order, once: those before it are no longer kept. */
+  /** Copies the values of a record. Those before it are no longer kept: each is taken once, the oldest first. */
   takeValues(record: number, into: Values, at: number): void;
   /** Records that were dropped as they were far ahead: the next ones continue those before them. */
   readonly dropped: number;
