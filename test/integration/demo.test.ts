@@ -17,18 +17,18 @@ test('the demo finds the known faults, keeps its false-alarm target, and retrain
   // A training has the lowest priority, so on a crowded machine it may take minutes.
   await daemon.ready(300_000);
   expect((await daemon.get('/healthz')).status).toBe(200);
-  expect(await daemon.metric('vaemon_false_alarm_target_ratio')).toBe(0.015);
+  expect(await daemon.metric('vaemon_false_alarm_target_ratio')).toBe(0.03);
   expect(await daemon.ended).toEqual({ code: 0, signal: null });
 
   const summary = daemon.stdout();
   const [, found, faults] = /faults found +(\d+) of (\d+)/.exec(summary)!.map(Number);
   const [, alarms, normal] = /false alarms +(\d+) of (\d+) normal records/.exec(summary)!.map(Number);
   expect(faults).toBeGreaterThanOrEqual(12);
-  // Which model is in use at which fault is always the same; how a machine rounds is not. 15 of 19 were seen.
-  expect(found! / faults!).toBeGreaterThan(0.65);
+  // Which model is in use at which fault is always the same; how a machine rounds is not. 17 of 19 were seen.
+  expect(found! / faults!).toBeGreaterThan(0.75);
   expect(normal).toBeGreaterThan(1000);
-  // A quarter of the target was seen.
-  expect(alarms! / normal!).toBeLessThan(0.015);
+  // Half of the target was seen.
+  expect(alarms! / normal!).toBeLessThan(0.03);
   expect(Number(/false events +(\d+)/.exec(summary)![1])).toBeLessThanOrEqual(2);
 
   // That of the start, and one of 13:00 of the recording: ten minutes later in the shadow, another ten minutes later in use.

@@ -402,13 +402,18 @@ test('a channel that only grows is scored by its rate, and hides no fault of ano
     'level.yaml',
     'detector: any\nrecord: { channels: [load, power, bytes], signals: { bytes: { kind: level } } }\n',
   );
-  const asLevel = await evaluateSeries(
-    { ...evaluated(), path: level },
-    { name: 'counter', train, test: test_ },
-  );
-  expect(asLevel.counters).toEqual([]);
+  // It grows by half as much again, which its rate shows and its level does not.
+  const faster = rows(300, 600).map(([load, power, bytes], i) => {
+    const extra = 750 * Math.min(Math.max(0, i - 200), 30);
+    return [load!, power!, (Number(bytes) + extra).toFixed(0)];
+  });
+  const files = { name: 'faster', train, test: await file('faster.test.csv', csv(faster, header)) };
+  const asRate = await evaluateSeries(evaluated(), files);
+  const asLevel = await evaluateSeries({ ...evaluated(), path: level }, files);
+  expect([asRate.counters, asLevel.counters]).toEqual([['bytes'], []]);
   const contrast = ({ scores, threshold }: typeof outcome) => Math.min(...scores.slice(202, 230)) - threshold;
-  expect(contrast(asLevel)).toBeLessThan(contrast(outcome));
+  expect(contrast(asRate)).toBeGreaterThan(0);
+  expect(contrast(asLevel)).toBeLessThan(0);
 }, 60_000);
 
 test('a daily season becomes a condition, so that a value of the day is odd at night', async () => {

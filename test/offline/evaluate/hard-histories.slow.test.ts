@@ -208,17 +208,17 @@ test('a history that is all fault, without a label: the repair is an event, then
 }, 60_000);
 
 describe('a shift of one channel that lasts is one event, and then the new normal, where the channel', () => {
-  const { normal } = createRandom(9);
-  test.each<[string, number, (i: number) => number]>([
-    ['reports in each record', 4, () => normal()],
-    ['reports in each tenth record', 8, (i) => (i % 10 === 0 ? normal() : NaN)],
-    ['reports in each twentieth record', 8, (i) => (i % 20 === 0 ? normal() : NaN)],
-    ['swings slowly', 23, (i) => 3 * Math.sin(i / 30) + 0.3 * normal()],
+  test.each<[string, number, (i: number, normal: () => number) => number]>([
+    ['reports in each record', 4, (_, normal) => normal()],
+    ['reports in each tenth record', 8, (i, normal) => (i % 10 === 0 ? normal() : NaN)],
+    ['reports in each twentieth record', 8, (i, normal) => (i % 20 === 0 ? normal() : NaN)],
+    ['swings slowly', 23, (i, normal) => 3 * Math.sin(i / 30) + 0.3 * normal()],
   ])('%s', async (_, shift, valueAt) => {
+    const { normal } = createRandom(9);
     const [train, test] = split(1500, (i) => {
       const load = Math.sin(i / 20);
       const isShifted = i >= 1500 + 200;
-      return [load + 0.2 * normal(), 3 - load + 0.2 * normal(), valueAt(i) + (isShifted ? shift : 0)];
+      return [load + 0.2 * normal(), 3 - load + 0.2 * normal(), valueAt(i, normal) + (isShifted ? shift : 0)];
     });
     const outcome = await evaluate(train, test, {
       'model.kind': 'linear',
