@@ -92,7 +92,7 @@ test('the first pass over a file ends with a summary, later ones do not', () => 
   const { observer, written } = create();
   observer.passEnded('host', 1, summary);
   const once = written();
-  expect(once).toContain('target 0.015\n');
+  expect(once).toContain('target 0.03\n');
   expect(once).toContain('http://127.0.0.1:9464/metrics');
   observer.passEnded('host', 2, summary);
   expect(written()).toBe(once);
