@@ -48,6 +48,8 @@ export function cron(about: About): Key<string> {
 
 /** Whether Intl supports the time zone. Offsets are rejected: only newer versions of Node support them. */
 export function isTimeZone(value: unknown): value is string {
+  // The default of most keys: a formatter takes longer than all else of reading a file.
+  if (value === 'UTC') return true;
   if (typeof value !== 'string' || !/^[A-Za-z]/.test(value)) return false;
   try {
     new Intl.DateTimeFormat('en', { timeZone: value });
