@@ -22,11 +22,12 @@ export function fitBalance(
   channels: number,
   hasValue: (record: number, channel: number) => boolean,
 ): BalanceState {
+  const records = contributions.length / channels;
   const quantiles = Array.from({ length: channels }, (_, channel) => {
-    const seen = contributions
-      .filter((__, i) => i % channels === channel && hasValue(Math.floor(i / channels), channel))
-      .sort();
-    return seen[Math.floor(quantile * seen.length)] ?? 0;
+    const seen: number[] = [];
+    for (let record = 0; record < records; record++)
+      if (hasValue(record, channel)) seen.push(contributions[record * channels + channel]!);
+    return Float64Array.from(seen).sort()[Math.floor(quantile * seen.length)] ?? 0;
   });
   const mean = quantiles.reduce((sum, value) => sum + value / channels, 0);
   return quantiles.map((value) => Math.max(value, leastShare * mean) || 1);

@@ -71,6 +71,20 @@ export function addToMeans(
   }
 }
 
+/** T² of the means in an array, from index `at` on. */
+export function createDistance({
+  spread,
+  precision,
+}: ChartState): (means: ArrayLike<number>, at: number) => number {
+  const size = spread.length;
+  const matrix = Float64Array.from(precision);
+  const z = new Float64Array(size);
+  return (means, at) => {
+    for (let i = 0; i < size; i++) z[i] = means[at + i]! / spread[i]!;
+    return quadraticForm(matrix, size, z);
+  };
+}
+
 /** Cells: the mean of each error. They begin at 0, at which a device is as normal as can be. */
 export interface MeanChart extends Part {
   /** Adds the errors of a record, from index `from` on, to their means; returns T² of the means. */
@@ -81,17 +95,14 @@ export interface MeanChart extends Part {
  * @param records of a mean
  * @param at the first cell
  */
-export function createMeanChart({ spread, precision }: ChartState, records: number, at = 0): MeanChart {
-  const size = spread.length;
-  const matrix = Float64Array.from(precision);
-  const z = new Float64Array(size);
+export function createMeanChart(state: ChartState, records: number, at = 0): MeanChart {
+  const distance = createDistance(state);
   return {
-    size,
+    size: state.spread.length,
     begin: () => undefined,
     step(cells, errors, from, centre) {
       addToMeans(cells, at, errors, from, centre, records);
-      for (let i = 0; i < size; i++) z[i] = cells[at + i]! / spread[i]!;
-      return quadraticForm(matrix, size, z);
+      return distance(cells, at);
     },
   };
 }

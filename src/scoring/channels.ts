@@ -13,7 +13,12 @@ export type ChannelState = readonly TailState[];
 /** @param contributions to the reconstruction statistic in the calibration windows, shape [count, channels] */
 export function fitChannels(contributions: Float64Array, channels: number): ChannelState {
   return Array.from({ length: channels }, (_, channel) =>
-    fitTail(contributions.filter((_, i) => i % channels === channel)),
+    fitTail(
+      Float64Array.from(
+        { length: contributions.length / channels },
+        (_, record) => contributions[record * channels + channel]!,
+      ),
+    ),
   );
 }
 

@@ -8,7 +8,7 @@ import { createBaseline, fitBaseline, type BaselineState } from '../calibration/
 import { contextOfHistory, fitContext, type ContextHistory } from '../calibration/context';
 import { createEvidence, fitStandard, type EvidenceState } from '../calibration/evidence';
 import { extremalIndex } from '../calibration/extremal-index';
-import { addToMeans, createMeanChart, fitChart, type ChartState } from '../calibration/mean-chart';
+import { addToMeans, createDistance, fitChart, type ChartState } from '../calibration/mean-chart';
 import { createRecentMeans, meanRecords } from '../calibration/recent-means';
 import { createSections, fitSections, type SectionsState } from '../calibration/sections';
 import {
@@ -128,10 +128,10 @@ export async function calibrate(
   const devices = devicesIn(dataset.devices, rows);
   const history = names.includes('linear') && contextHistory(assessor, dataset, assessed, devices, fitted);
   const context = history ? fitContext(history, channels) : undefined;
-  const given = history && context && contextOfHistory(context, history);
-  if (given) columns['linear'] = given.distances;
+  const inContext = history && context && contextOfHistory(context, history);
+  if (inContext) columns['linear'] = inContext.distances;
   const lasting = names.includes('linear')
-    ? meanDeviation(given ? given.rests : assessed.deviations, devices, fitted, channels)
+    ? meanDeviation(inContext ? inContext.rests : assessed.deviations, devices, fitted, channels)
     : undefined;
   if (lasting) columns[linearMean] = lasting.distances;
   addMeans(columns, names, devices);
@@ -304,14 +304,13 @@ function meanDeviation(
     }
   }
   const state = fitChart(take(means, fitted, channels), channels, meanRecords);
-  const chart = createMeanChart(state, meanRecords);
-  const distances = new Float64Array(deviations.length / channels);
-  for (const { from, to } of devices) {
-    const cells = new Float64Array(channels);
-    for (let place = from; place < to; place++)
-      distances[place] = chart.step(cells, deviations, place * channels, centre);
-  }
-  return { state, distances };
+  const distance = createDistance(state);
+  return {
+    state,
+    distances: Float64Array.from({ length: deviations.length / channels }, (_, place) =>
+      distance(means, place * channels),
+    ),
+  };
 }
 
 function evidenceOf(
