@@ -2,8 +2,8 @@
 /**
  * How good the detector is, as shipped, on the recorded sets of a folder (`skab`, `smd`, `asd`, `tep`, `smap`, `msl`, `nab`,
  * `pumps`, and images of `fashion digits`, `fashion upside-down`, `fashion turned`) and on the project's own (`host`, `host
- * retrained`): prints a markdown table, writes all that was measured as JSON, and notes what it does on standard error. Set after
- * set, so that the wall times are those of a quiet machine.
+ * retrained`, and `plants`, which are computed): prints a markdown table, writes all that was measured as JSON, and notes what
+ * it does on standard error. Set after set, so that the wall times are those of a quiet machine.
  *
  *   npm run bench:quality -- [--data FOLDER] [--sets skab,smd] [--series valve1-0,machine-1-7] [--seeds 3] [--out FILE.json]
  *     [--baselines] [--untimed] [--detector FILE] [--set key=value]… [--retrain CADENCE] [--jobs N]

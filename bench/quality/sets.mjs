@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { judgeHost, prepareHost } from './host.mjs';
 import { imageSets, prepareImages } from './images.mjs';
 import { nabScore, prepareNab } from './nab.mjs';
+import { judgePlants, preparePlants } from './plants.mjs';
 import { judgePumps, preparePumps } from './pumps.mjs';
 
 const secondMs = 1000;
@@ -38,6 +39,7 @@ export const setNames = [
   'msl',
   'nab',
   'pumps',
+  'plants',
 ].concat(imageSets);
 
 /** Faults of the Tennessee Eastman plant that can hardly be seen. */
@@ -84,6 +86,10 @@ export function prepareSet(set, folder, options) {
   }
   if (imageSets.includes(set)) {
     return prepareImages(join(data, 'images'), set, folder) ? prepared(shipped('image')) : undefined;
+  }
+  if (set === 'plants') {
+    const faults = preparePlants(folder, isWanted);
+    return prepared(shipped('sensor'), { facts: ({ details }) => judgePlants(faults, details) });
   }
   const source = join(data, set);
   if (!existsSync(source)) return undefined;

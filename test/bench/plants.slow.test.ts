@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+
+const plants = join(__dirname, '../../bench/quality/plants');
+const kinds = evaluate('Object.keys(kinds)') as string[];
+
+interface Plant {
+  readonly history: readonly string[];
+  readonly test: readonly string[];
+  readonly labels: readonly number[];
+  readonly faults: readonly { kind: string; start: number; end: number; key?: string }[];
+}
+
+/** The value of an expression on what index.mjs exports, which Jest cannot import. */
+function evaluate(expression: string): unknown {
+  const script = `import * as plants from 'file://${plants}/index.mjs';
+    const { kinds, computePlant } = plants;
+    process.stdout.write(JSON.stringify(${expression}));`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    maxBuffer: 2 ** 30,
+  });
+  return JSON.parse(output.toString());
+}
+
+function cellsOf(row: string): string[] {
+  return row.split(',');
+}
+
+describe.each(kinds)('the plant %s', (kind) => {
+  const [plant, healthy] = evaluate(
+    `[computePlant('${kind}', 1), computePlant('${kind}', 1, { acting: () => false })]`,
+  ) as [Plant, Plant];
+  /** Indices of the test records of a fault. */
+  const recordsOf = ({ start, end, key }: Plant['faults'][number]): number[] =>
+    plant.test.flatMap((row, i) => {
+      const [timestamp, device] = cellsOf(row);
+      const time = Date.parse(timestamp!);
+      return time >= start && time <= end && (key === undefined || device === key) ? [i] : [];
+    });
+
+  test('is written the same each time, and otherwise for another seed', () => {
+    const contents = [1, 1, 2].map((seed) => {
+      const folder = mkdtempSync(join(tmpdir(), 'plants-'));
+      const options = ['--out', folder, '--plants', kind, '--seeds', String(seed)];
+      execFileSync(process.execPath, [join(plants, 'make.mjs'), ...options]);
+      const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+        file.endsWith('.gz'),
+      );
+      const text = files.sort().map((file) => gunzipSync(readFileSync(join(folder, file))).toString());
+      rmSync(folder, { recursive: true });
+      return text;
+    });
+    expect(contents[0]).toHaveLength(3);
+    expect(contents[1]).toEqual(contents[0]);
+    expect(contents[2]).not.toEqual(contents[0]);
+    expect(contents[0]!.some((text) => text.includes('NaN') || text.includes('Infinity'))).toBe(false);
+  });
+
+  test('has eight or nine faults, and labels for their records alone', () => {
+    expect([8, 9]).toContain(plant.faults.length);
+    const expected = plant.test.map(() => 0);
+    for (const i of plant.faults.flatMap(recordsOf)) expected[i] = 1;
+    expect(plant.labels).toEqual(expected);
+  });
+
+  test('has a history without a fault', () => {
+    expect(plant.history).toEqual(healthy.history);
+  });
+
+  test('is as it would be without faults until the first, and each fault changes a good part of its records', () => {
+    const first = plant.labels.indexOf(1);
+    expect(plant.test.slice(0, first)).toEqual(healthy.test.slice(0, first));
+    // Alone, since the noise is the same, whatever acts: what differs is of the fault.
+    const alone = evaluate(
+      `computePlant('${kind}', 1).faults.map((_, n) => computePlant('${kind}', 1, { acting: (i) => i === n }).test)`,
+    ) as string[][];
+    const changed = plant.faults.map((fault, n) => {
+      const records = recordsOf(fault);
+      const share = records.filter((i) => alone[n]![i] !== healthy.test[i]).length / records.length;
+      return { kind: fault.kind, isChanged: share >= 0.1 };
+    });
+    expect(changed).toEqual(plant.faults.map((fault) => ({ kind: fault.kind, isChanged: true })));
+  });
+});
