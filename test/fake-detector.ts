@@ -1,9 +1,10 @@
 /** A detector without a model, which scores windows with a function of the test. */
 import { createMemories } from '../src/calibration/memory';
 import { createWindowBatch, type WindowBatch, type WindowShape } from '../src/domain/window';
-import type { DeviceMemory } from '../src/scoring/memory';
+import type { DeviceMemory, MemoryOf } from '../src/scoring/memory';
 import type { RawScores } from '../src/scoring/assessor';
-import { rowOf, type Detector, type MemoryOf, type Scores } from '../src/scoring/detector';
+import { rowOf } from '../src/scoring/calibrated-batch';
+import type { Detector, Scores } from '../src/scoring/detector';
 
 const nothing: RawScores = {
   statistics: {},

@@ -7,7 +7,8 @@ import { givenConditions } from '../domain/record';
 import { createWindowBatch, type WindowBatch } from '../domain/window';
 import { ModelVersionError } from '../errors';
 import type { RawScores } from './assessor';
-import { rowOf, type Detector, type Scores } from './detector';
+import { rowOf } from './calibrated-batch';
+import type { Detector, Scores } from './detector';
 
 export interface Golden {
   windows: readonly GoldenWindow[];

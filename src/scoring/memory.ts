@@ -61,6 +61,9 @@ export interface DeviceMemory {
 
 export type DeviceMemories = Memories<DeviceMemory>;
 
+/** The memory of a window's device: its score depends on it, and it stores the statistics. */
+export type MemoryOf = (window: number) => DeviceMemory | undefined;
+
 export type MemoryState = Pick<
   VersionState,
   'channels' | 'counters' | 'level' | 'runs' | 'baseline' | 'linearMean' | 'slow' | 'context' | 'calibration'
