@@ -30,9 +30,13 @@ function cellsOf(row: string): string[] {
 }
 
 describe.each(kinds)('the plant %s', (kind) => {
-  const [plant, healthy] = evaluate(
-    `[computePlant('${kind}', 1), computePlant('${kind}', 1, { acting: () => false })]`,
-  ) as [Plant, Plant];
+  let plant: Plant;
+  let healthy: Plant;
+  beforeAll(() => {
+    [plant, healthy] = evaluate(
+      `[computePlant('${kind}', 1), computePlant('${kind}', 1, { acting: () => false })]`,
+    ) as [Plant, Plant];
+  });
   /** Indices of the test records of a fault. */
   const recordsOf = ({ start, end, key }: Plant['faults'][number]): number[] =>
     plant.test.flatMap((row, i) => {
