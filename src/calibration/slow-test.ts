@@ -3,7 +3,7 @@
  * only where history can say what such a mean looks like: it needs many independent stretches.
  */
 import { autocorrelationTime } from './autocorrelation';
-import { addToMeans, createMeanChart, fitChart, type ChartState } from './mean-chart';
+import { createMeanChart, fitChart, type ChartState } from './mean-chart';
 import type { Part } from './memory';
 
 /** Stored in the model version. */
@@ -77,11 +77,6 @@ export function createCentres({ centre, devices }: Centres): (key: string) => Fl
   const common = Float64Array.from(centre);
   const own = new Map(Object.entries(devices).map(([key, values]) => [key, Float64Array.from(values)]));
   return (key) => own.get(key) ?? common;
-}
-
-/** Adds errors to their means, the cells. */
-export function addToMean(cells: Float64Array, errors: ArrayLike<number>, centre: ArrayLike<number>): void {
-  addToMeans(cells, 0, errors, 0, centre, slowRecords);
 }
 
 /**

@@ -1,4 +1,4 @@
-/** From the raw scores of a batch to its surprise: each window in turn, with what is remembered of its device. */
+/** From the raw scores of a batch to its surprise: each window in turn, with what its device has in memory. */
 import { createBalance } from '../calibration/balance';
 import { createSections } from '../calibration/sections';
 import { createSurpriseScale, type Tests } from '../calibration/surprise';
@@ -34,7 +34,7 @@ export interface CalibratedBatch {
 export type CalibrateBatch = (batch: WindowBatch, raw: RawScores, memoryOf?: MemoryOf) => CalibratedBatch;
 
 /** Columns of a batch that depend on the memory of devices. Each of shape [count], or empty if the version has none. */
-interface Remembered {
+interface Stored {
   means: readonly Float64Array[];
   linearMean: Float64Array;
   slow: Float64Array;
@@ -65,13 +65,13 @@ export function createBatchCalibration(
   const recent = new Float64Array(meanedAt.length);
   const errors = new Float64Array(2 * channelCount);
 
-  /** @param remembered gets the means, the slow test's statistic, the rise and the mark of each window */
+  /** @param stored gets the means, the slow test's statistic, the rise and the mark of each window */
   function surpriseOf(
     batch: WindowBatch,
     raw: RawScores,
     statistics: CalibratedBatch['statistics'],
     memoryOf: MemoryOf | undefined,
-    remembered: Remembered,
+    stored: Stored,
   ): Pick<CalibratedBatch, 'surprise' | 'aboveBaseline' | 'extrapolated'> {
     const { count } = batch;
     const surprise = new Float64Array(count);
@@ -83,7 +83,7 @@ export function createBatchCalibration(
     const tests: Tests = { statistics: row, slow: 0, sections: 0, runs: 0, group: undefined };
     let i = 0;
     let memory: DeviceMemory | undefined;
-    const rise = (evidence: number): number => (remembered.rise[i] = memory?.rise(evidence) ?? 0);
+    const rise = (evidence: number): number => (stored.rise[i] = memory?.rise(evidence) ?? 0);
     for (; i < count; i++) {
       memory = memoryOf?.(i);
       if (linear.inContext !== undefined)
@@ -91,16 +91,16 @@ export function createBatchCalibration(
       for (let s = 0; s < columns.length; s++) row[s] = columns[s]?.[i] ?? 0;
       for (let m = 0; m < meanedAt.length; m++) latest[m] = recent[m] = row[meanedAt[m]!]!;
       memory?.means(latest, recent, 0);
-      for (let m = 0; m < meansAt.length; m++) remembered.means[m]![i] = row[meansAt[m]!] = recent[m]!;
+      for (let m = 0; m < meansAt.length; m++) stored.means[m]![i] = row[meansAt[m]!] = recent[m]!;
       if (linear.mean !== undefined)
-        remembered.linearMean[i] = row[linearMeanAt] = linear.mean(i, raw.deviations, memory);
+        stored.linearMean[i] = row[linearMeanAt] = linear.mean(i, raw.deviations, memory);
       tests.slow = 0;
       if (state.slow !== undefined && memory !== undefined) {
         for (let j = 0; j < channelCount; j++) {
           errors[j] = raw.deviations[i * channelCount + j]!;
           errors[channelCount + j] = raw.meanErrors[i * channelCount + j]!;
         }
-        tests.slow = remembered.slow[i] = memory.slow(errors);
+        tests.slow = stored.slow[i] = memory.slow(errors);
       }
       if (sections !== undefined) tests.sections = sections(raw.contributions, i * channelCount);
       tests.runs = batch.recalled.runs[i]!;
@@ -109,7 +109,7 @@ export function createBatchCalibration(
       surprise[i] = result.surprise;
       aboveBaseline[i] = result.aboveBaseline;
       extrapolated[i] = result.extrapolated ? 1 : 0;
-      if (memory !== undefined && result.surprise >= markedFrom) remembered.marks.set(i, memory.mark());
+      if (memory !== undefined && result.surprise >= markedFrom) stored.marks.set(i, memory.mark());
     }
     return { surprise, aboveBaseline, extrapolated };
   }
@@ -138,7 +138,7 @@ export function createBatchCalibration(
         return (ofChannels ??= channel.assess(raw.contributions, count));
       },
     };
-    const remembered: Remembered = {
+    const stored: Stored = {
       means: meansAt.map(() => new Float64Array(count)),
       linearMean: new Float64Array(linear.mean === undefined ? 0 : count),
       slow: new Float64Array(state.slow === undefined ? 0 : count),
@@ -148,19 +148,19 @@ export function createBatchCalibration(
     const contributionsOf = (window: number): Float32Array =>
       raw.contributions.subarray(window * channelCount, (window + 1) * channelCount);
     return {
-      ...surpriseOf(batch, raw, statistics, memoryOf, remembered),
+      ...surpriseOf(batch, raw, statistics, memoryOf, stored),
       statistics,
       statisticsOf: (window) => ({
         ...rowOf(ofRecords, window),
-        ...Object.fromEntries(meansAt.map((at, m) => [scale.names[at]!, remembered.means[m]![window]!])),
-        ...(linear.mean && { [linearMean]: remembered.linearMean[window]! }),
-        ...(state.slow && { slow: remembered.slow[window]! }),
+        ...Object.fromEntries(meansAt.map((at, m) => [scale.names[at]!, stored.means[m]![window]!])),
+        ...(linear.mean && { [linearMean]: stored.linearMean[window]! }),
+        ...(state.slow && { slow: stored.slow[window]! }),
         ...(sections && { sections: sections(raw.contributions, window * channelCount) }),
         ...(state.runs && { runs: batch.recalled.runs[window]! }),
         channel: channel.assess(contributionsOf(window), 1)[0]!,
       }),
-      baselineOf: (window) => memoryOf && { rise: remembered.rise[window]!, shifts: shiftsOf(batch, window) },
-      markOf: (window) => remembered.marks.get(window) ?? [],
+      baselineOf: (window) => memoryOf && { rise: stored.rise[window]!, shifts: shiftsOf(batch, window) },
+      markOf: (window) => stored.marks.get(window) ?? [],
     };
   };
 }

@@ -1,5 +1,5 @@
 /**
- * What the linear sibling says of the newest record of a window, given what is remembered of its device: T² given the context, and T²
+ * What the linear sibling says of the newest record of a window, with the memory of its device: T² given the context, and T²
  * of the mean deviation. Without a memory the device is one that has sent this record alone.
  */
 import { createContext, type ContextState } from '../calibration/context';

@@ -4,22 +4,10 @@
  */
 import { autocorrelationTime } from '../calibration/autocorrelation';
 import { createBalance, fitBalance } from '../calibration/balance';
-import { createBaseline, fitBaseline, type BaselineState } from '../calibration/baseline';
 import { contextOfHistory, fitContext, type ContextHistory } from '../calibration/context';
-import { createEvidence, fitStandard, type EvidenceState } from '../calibration/evidence';
 import { extremalIndex } from '../calibration/extremal-index';
-import { addToMeans, createDistance, fitChart, type ChartState } from '../calibration/mean-chart';
-import { createRecentMeans, meanRecords } from '../calibration/recent-means';
+import { createRecentMeans } from '../calibration/recent-means';
 import { createSections, fitSections, type SectionsState } from '../calibration/sections';
-import {
-  addToMean,
-  createCentres,
-  createSlowTest,
-  fitCentres,
-  fitSlow,
-  isSlowTestUsable,
-  type SlowState,
-} from '../calibration/slow-test';
 import type { SurpriseGroup, SurpriseState } from '../calibration/surprise';
 import { fitTail } from '../calibration/tail';
 import type { StatisticName } from '../domain/detection';
@@ -30,9 +18,12 @@ import type { Assessor } from '../scoring/assessor';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import type { GroupReader } from '../scoring/group';
 import { deviancesOfCells, fitOddness } from '../scoring/oddness';
-import { evidenceNames, linearMean, meaned, meanOf, scaleOf } from '../scoring/statistics';
+import { evidenceNames, linearMean, meaned, meanOf } from '../scoring/statistics';
 import type { VersionState } from '../scoring/version-state';
 import type { Dataset } from './dataset';
+import { devicesIn, take, type Device } from './device-places';
+import { createGroupFit, type FitGroup } from './group-fit';
+import { fitMeanDeviation, fitSlowTest } from './mean-charts';
 import { beforeCalibration, type Split } from './split';
 import { tailStretches, type TailBasis } from './tail-stretches';
 
@@ -66,13 +57,6 @@ export interface Calibration {
   calibrated: Calibrated;
   /** Of the evidence, in the calibration block and before it. */
   tails: { block: TailBasis; before?: TailBasis };
-}
-
-/** The windows of a device: places [from, to). */
-interface Device {
-  key: string;
-  from: number;
-  to: number;
 }
 
 /** Fewer records of a group are calibrated with the others. */
@@ -131,48 +115,24 @@ export async function calibrate(
   const inContext = history && context && contextOfHistory(context, history);
   if (inContext) columns['linear'] = inContext.distances;
   const lasting = names.includes('linear')
-    ? meanDeviation(inContext ? inContext.rests : assessed.deviations, devices, fitted, channels)
+    ? fitMeanDeviation(inContext ? inContext.rests : assessed.deviations, channels, devices, fitted)
     : undefined;
   if (lasting) columns[linearMean] = lasting.distances;
   addMeans(columns, names, devices);
 
-  const baselineOf = (values: Float64Array, of: readonly Device[]): BaselineState =>
-    fitBaseline(
-      values,
-      baselineRecords,
-      new Map(of.map(({ key, from, to }) => [key, values.subarray(from, to)])),
-    );
-  const fitGroup = (of: Int32Array, before: Int32Array): SurpriseGroup => {
-    const evidence: EvidenceState = Object.fromEntries(
-      names.map((name) => [name, fitStandard(take(columns[name]!, of), scaleOf(name))]),
-    );
-    const values = evidenceOf(evidence, columns, of);
-    const within = devicesIn(devices, of);
-    const earlier = evidenceOf(evidence, columns, before);
-    const baseline = baselineOf(values, within);
-    return {
-      evidence,
-      tail: fitTail(values, earlier),
-      aboveBaseline: fitTail(
-        aboveBaseline(values, within, baseline),
-        aboveBaseline(earlier, devicesIn(devices, before), baseline),
-      ),
-      effectiveSize: Math.max(1, values.length / autocorrelationTime(values)),
-    };
-  };
-  const common = fitGroup(block, fitted);
-  const values = evidenceOf(common.evidence, columns, block);
-  const inBlock = devicesIn(devices, block);
-  const exceedances = inBlock.map(({ from, to }) =>
-    block.slice(from, to).filter((_, i) => values[from + i]! > common.tail.foot),
+  const fit = createGroupFit(columns, names, devices, baselineRecords);
+  const common = fit(block, fitted);
+  const { tail } = common.group;
+  const exceedances = devicesIn(devices, block).map(({ from, to }) =>
+    block.slice(from, to).filter((_, i) => common.values[from + i]! > tail.foot),
   );
-  const { state: slow, statistic } = slowTest(assessed, fitted, block, devices, channels);
+  const slow = fitSlowTest(assessed, channels, devices, fitted, block);
   const sections = isImage ? undefined : fitSections(own, channels);
   const calibration: SurpriseState = {
-    ...common,
+    ...common.group,
     extremalIndex: extremalIndex(exceedances),
-    ...(groupOf && { groups: fitGroups(dataset, rows, [block, fitted], groupOf, fitGroup) }),
-    ...(statistic && { slow: fitTail(statistic) }),
+    ...(groupOf && { groups: fitGroups(dataset, rows, [block, fitted], groupOf, fit) }),
+    ...(slow && { slow: fitTail(slow.statistic) }),
     ...(sections && {
       sections: fitTail(
         largestSections(sections, own, channels),
@@ -181,24 +141,23 @@ export async function calibrate(
     }),
     runs,
   };
-  const tau = autocorrelationTime(values);
   // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
-  const independentAfter = Math.max(dataset.shape.length, Math.ceil(2 * tau));
+  const independentAfter = Math.max(dataset.shape.length, Math.ceil(2 * autocorrelationTime(common.values)));
   const basisOf = (
     part: Int32Array,
-    evidence: Float64Array,
-    tail: { foot: number; excesses: number },
+    values: Float64Array,
+    of: { foot: number; excesses: number },
   ): TailBasis => {
     const times = Float64Array.from(part, (place) => dataset.timestamps[rows[place]!]!);
-    const of = devicesIn(devices, part).map(({ key, from, to }) => ({
+    const byDevice = devicesIn(devices, part).map(({ key, from, to }) => ({
       key,
       times: times.subarray(from, to),
-      values: evidence.subarray(from, to),
+      values: values.subarray(from, to),
     }));
     return {
-      excesses: tail.excesses,
+      excesses: of.excesses,
       windows: part.length,
-      stretches: tailStretches(of, tail.foot, independentAfter),
+      stretches: tailStretches(byDevice, of.foot, independentAfter),
     };
   };
   return {
@@ -206,42 +165,19 @@ export async function calibrate(
       channelCalibrations,
       calibration,
       ...(isImage && { oddness: fitOddness(assessed.maps) }),
-      baseline: baselineOf(values, inBlock),
+      baseline: common.baseline,
       balance,
       ...(context && { context }),
       ...(lasting && { linearMean: lasting.state }),
-      ...(slow && { slow }),
+      ...(slow && { slow: slow.state }),
       ...(sections && { sections }),
       independentAfter,
     },
     tails: {
-      block: basisOf(block, values, common.tail),
-      ...(common.tail.before && {
-        before: basisOf(fitted, evidenceOf(common.evidence, columns, fitted), common.tail.before),
-      }),
+      block: basisOf(block, common.values, tail),
+      ...(tail.before && { before: basisOf(fitted, common.earlier, tail.before) }),
     },
   };
-}
-
-/** Rows of `values`, shape [all, width], at these places. */
-function take(values: Float64Array, places: Int32Array, width = 1): Float64Array {
-  const taken = new Float64Array(places.length * width);
-  places.forEach((place, i) => taken.set(values.subarray(place * width, (place + 1) * width), i * width));
-  return taken;
-}
-
-/**
- * Where the rows of each device lie in a part of them.
- * @param devices each ends before row `to`
- * @param part rows, ascending
- */
-function devicesIn(devices: readonly Pick<Device, 'key' | 'to'>[], part: Int32Array): Device[] {
-  let place = 0;
-  return devices.map(({ key, to }) => {
-    const from = place;
-    while (place < part.length && part[place]! < to) place++;
-    return { key, from, to: place };
-  });
 }
 
 function contextHistory(
@@ -287,107 +223,6 @@ function addMeans(
   }
 }
 
-/** The chart of the mean deviations, and T² of each record, as deployed. @param deviations shape [rows, channels] */
-function meanDeviation(
-  deviations: Float64Array,
-  devices: readonly Device[],
-  fitted: Int32Array,
-  channels: number,
-): { state: ChartState; distances: Float64Array } {
-  const centre = new Float64Array(channels);
-  const means = new Float64Array(deviations.length);
-  for (const { from, to } of devices) {
-    const cells = new Float64Array(channels);
-    for (let place = from; place < to; place++) {
-      addToMeans(cells, 0, deviations, place * channels, centre, meanRecords);
-      means.set(cells, place * channels);
-    }
-  }
-  const state = fitChart(take(means, fitted, channels), channels, meanRecords);
-  const distance = createDistance(state);
-  return {
-    state,
-    distances: Float64Array.from({ length: deviations.length / channels }, (_, place) =>
-      distance(means, place * channels),
-    ),
-  };
-}
-
-function evidenceOf(
-  state: EvidenceState,
-  columns: Readonly<Record<string, Float64Array>>,
-  places: Int32Array,
-): Float64Array {
-  const evidence = createEvidence(state);
-  const of = Object.keys(state).map((name) => columns[name]!);
-  return Float64Array.from(places, (place) => evidence(of.map((column) => column[place]!)));
-}
-
-/** The evidence less the rise of its baseline, which runs over the block. */
-function aboveBaseline(
-  evidence: Float64Array,
-  devices: readonly Device[],
-  state: BaselineState,
-): Float64Array {
-  const baseline = createBaseline(state);
-  const above = new Float64Array(evidence.length);
-  for (const { key, from, to } of devices) {
-    const cells = new Float64Array(baseline.size);
-    baseline.begin(cells, key);
-    for (let i = from; i < to; i++) above[i] = evidence[i]! - baseline.observe(cells, evidence[i]!);
-  }
-  return above;
-}
-
-/** The slow test, where the calibration block is long enough for it, with its statistic there. */
-function slowTest(
-  { deviations, meanErrors, rows }: Assessed,
-  fitted: Int32Array,
-  block: Int32Array,
-  devices: readonly Device[],
-  channels: number,
-): { state?: SlowState; statistic?: Float64Array } {
-  if (deviations.length === 0) return {};
-  const size = 2 * channels;
-  const errorsAt = (place: number): Float64Array => {
-    const errors = new Float64Array(size);
-    errors.set(deviations.subarray(place * channels, (place + 1) * channels));
-    errors.set(meanErrors.subarray(place * channels, (place + 1) * channels), channels);
-    return errors;
-  };
-  const inFit = new Uint8Array(rows.length);
-  for (const place of fitted) inFit[place] = 1;
-  const placesInFit = new Map(
-    devicesIn(devices, fitted).map(({ key, from, to }) => [key, fitted.subarray(from, to)]),
-  );
-  const centres = fitCentres(errorsAt, size, placesInFit);
-  const centreOf = createCentres(centres);
-  const means = new Float64Array(fitted.length * size);
-  let at = 0;
-  for (const { key, from, to } of devices) {
-    const cells = new Float64Array(size);
-    for (let place = from; place < to; place++) {
-      addToMean(cells, errorsAt(place), centreOf(key));
-      if (inFit[place] === 1) means.set(cells, size * at++);
-    }
-  }
-  const state = fitSlow(means, centres);
-  const test = createSlowTest(state);
-  const inBlock = new Uint8Array(rows.length);
-  for (const place of block) inBlock[place] = 1;
-  const byDevice = devices.map(({ key, from, to }) => {
-    const cells = new Float64Array(size);
-    const values: number[] = [];
-    for (let place = from; place < to; place++) {
-      const value = test.step(cells, errorsAt(place), centreOf(key));
-      if (inBlock[place] === 1) values.push(value);
-    }
-    return Float64Array.from(values);
-  });
-  if (!isSlowTestUsable(byDevice)) return {};
-  return { state, statistic: Float64Array.from(byDevice.flatMap((values) => Array.from(values))) };
-}
-
 function largestSections(state: SectionsState, contributions: Float64Array, channels: number): Float64Array {
   const largest = createSections(state, channels);
   return Float64Array.from({ length: contributions.length / channels }, (_, i) =>
@@ -400,7 +235,7 @@ function fitGroups(
   rows: Int32Array,
   [block, before]: readonly [Int32Array, Int32Array],
   groupOf: GroupReader,
-  fit: (places: Int32Array, before: Int32Array) => SurpriseGroup,
+  fit: FitGroup,
 ): Record<string, SurpriseGroup> {
   const one = createWindowBatch(dataset.shape, 1);
   const byGroup = (places: Int32Array): Map<string, Int32Array> => {
@@ -417,7 +252,7 @@ function fitGroups(
   return Object.fromEntries(
     [...byGroup(block)]
       .filter(([, { length }]) => length >= minGroup)
-      .map(([group, of]) => [group, fit(of, earlier.get(group) ?? new Int32Array())]),
+      .map(([group, of]) => [group, fit(of, earlier.get(group) ?? new Int32Array()).group]),
   );
 }
 
