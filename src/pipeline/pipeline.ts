@@ -21,6 +21,8 @@ export interface PipelineParts extends ScoringParts {
   states: PartitionStates;
   /** The model version to score with. Called once per batch: a swap takes effect between two batches. */
   current: () => ActiveDetector;
+  /** Brings the version that the store names into use; never rejects. If absent, no other process changes that. */
+  followStore?: () => Promise<void>;
   /** Called with each outcome that all sinks have. */
   onWritten?: (outcome: Outcome) => void;
   /** The pipeline accepts no further batch; the process must restart. */
@@ -108,6 +110,10 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
 
   /** Returns the version to score with: another one may come into use while baselines are read or written. */
   async function prepare(batch: Batch, partition: PartitionState): Promise<ActiveDetector> {
+    const { restoredVersion } = partition;
+    // The process before may have seen a version that this one has not: with that one its records have the same scores again.
+    if (restoredVersion !== undefined && restoredVersion !== parts.current().detector.version)
+      await parts.followStore?.();
     let active = parts.current();
     for (let isPrepared = false; !isPrepared;) {
       const { detector, rules } = active;

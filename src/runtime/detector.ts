@@ -143,6 +143,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     stale: { duplicate: record.duplicates, out_of_order: record.outOfOrder },
     limits: createLimitCheck(record.channels, record.signals),
     current: () => slot.current()!,
+    followStore: models.followStore,
     explanations: createExplanationRule(explanationBudget),
     witness: trials.following(events.witness),
     sinks,

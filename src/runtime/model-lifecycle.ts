@@ -92,6 +92,7 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
     isBusy: () => training.isRunning() || stopping.aborted || readiness.isStarting(),
     load,
     onSwap: use,
+    dispose: ({ detector: unused }) => unused.dispose(),
     log,
   });
   cleanup.own('version watch', watch);
@@ -127,6 +128,8 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
   return {
     ...versions,
     training,
+    /** Brings the version that the store names into use. Never rejects. */
+    followStore: watch.follow,
     /**
      * Checks whether the version in use can decide by other settings.
      * @returns takes the settings into force, from the next batch on; call it at once

@@ -3,6 +3,7 @@ import { ModelVersionError } from '../errors';
 import type { Logger } from '../logger';
 import type { ModelStore } from '../store/model-store';
 import { messageOf } from '../system/error-text';
+import { SerialQueue } from '../system/serial-queue';
 import { Poll } from './poll';
 
 export interface VersionWatchOptions<Model> {
@@ -11,32 +12,37 @@ export interface VersionWatchOptions<Model> {
   intervalMs: number;
   /** Version in use. */
   inUse: () => string | undefined;
-  /** While true, the watch does nothing: the model is about to change or to be released. */
+  /** While true, the watch does nothing by itself: the model is about to change or to be released. */
   isBusy: () => boolean;
   /** Reads and verifies a version. Rejects if it must not be used. */
   load: (version: string) => Promise<Model>;
   onSwap: (model: Model) => void;
+  /** Releases a model that does not come into use. */
+  dispose: (model: Model) => void;
   log: Logger;
 }
 
-/** Each run reads the pointer; afterwards its version is in use or refused. */
-export function watchVersions<Model>(options: VersionWatchOptions<Model>): Poll {
-  const { store, intervalMs, inUse, isBusy, load, onSwap, log } = options;
+export function watchVersions<Model>(options: VersionWatchOptions<Model>) {
+  const { store, intervalMs, inUse, isBusy, load, onSwap, dispose, log } = options;
   /** Unusable version: not tried again until the pointer moves. */
   let refused: string | undefined;
   /** Last error, which is logged once. */
   let failure = '';
+  const queue = new SerialQueue();
 
-  return new Poll(intervalMs, async () => {
+  async function follow(mayFollow: () => boolean): Promise<void> {
     try {
       const version = await store.current();
-      if (version === undefined || version === inUse() || version === refused || isBusy()) return;
+      if (version === undefined || version === inUse() || version === refused || !mayFollow()) return;
       refused = undefined;
+      const before = inUse();
       try {
         const model = await load(version);
-        // A training that has started in the meantime will replace it.
-        onSwap(model);
-        log.info('model version of the store in use', { version });
+        // A version that has come into use meanwhile is newer; one of a training that has not ended will replace this one.
+        if (inUse() === before) {
+          onSwap(model);
+          log.info('model version of the store in use', { version });
+        } else dispose(model);
       } catch (error) {
         if (error instanceof ModelVersionError) refused = version;
         throw error;
@@ -47,5 +53,18 @@ export function watchVersions<Model>(options: VersionWatchOptions<Model>): Poll 
       if (text !== failure) log.error('model version of the store is unusable', { err });
       failure = text;
     }
-  });
+  }
+
+  const poll = new Poll(intervalMs, () => queue.run(() => follow(() => !isBusy())));
+  return {
+    /** Reads the pointer unless the watch is stopped; afterwards its version is in use or refused, or the watch is busy. Never rejects. */
+    run: () => poll.run(),
+    /** Reads the pointer, even while the watch is busy; afterwards its version is in use or refused. Never rejects. */
+    follow: () => queue.run(() => follow(() => true)),
+    /** Ends the repetition and waits for work in progress. Idempotent. */
+    async stop(): Promise<void> {
+      await poll.stop();
+      await queue.settled();
+    },
+  };
 }

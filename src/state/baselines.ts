@@ -31,6 +31,7 @@ export function createVersionBaselines(start: BaselinesStart, detector: Detector
   let hasBegun = false;
   return {
     version,
+    from,
     of(key: string, offset: string, links?: DeviceLinks): DeviceMemory | undefined {
       // Offsets ascend: most records need no look at theirs.
       hasBegun ||= BigInt(offset) > from;

@@ -35,6 +35,12 @@ export function createContents(
   };
 }
 
+/** Whether both follow the records with the same version since the same offset. */
+export function haveSameBaselines(a: Contents, b: Contents): boolean {
+  const [one, other] = [a, b].map(({ baselines, restoredBaselines }) => baselines ?? restoredBaselines);
+  return one?.version === other?.version && one?.from === other?.from;
+}
+
 export function takeSnapshot(contents: Contents): PartitionSnapshot {
   const { windows, events, baselines, restoredBaselines, lost, labels, to } = contents;
   return {

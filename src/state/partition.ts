@@ -12,7 +12,14 @@ import {
   type PartitionBaselines,
   type VersionBaselines,
 } from './baselines';
-import { createContents, decideBy, takeRestoredBaselines, takeSnapshot, type Contents } from './contents';
+import {
+  createContents,
+  decideBy,
+  haveSameBaselines,
+  takeRestoredBaselines,
+  takeSnapshot,
+  type Contents,
+} from './contents';
 import { newLabels, takeLabels } from './pending-labels';
 import type { StateErrorReason, StateRules } from './rules';
 import { beforeAll, createSaving } from './saving';
@@ -96,6 +103,10 @@ export function createPartitionState(topic: string, partition: number, rules: St
     get events() {
       return contents.events;
     },
+    /** The version whose baselines are restored, until a version scores. */
+    get restoredVersion(): string | undefined {
+      return contents.restoredBaselines?.version;
+    },
     /** Undefined where none are followed. */
     get baselines(): PartitionBaselines | undefined {
       const { baselines } = contents;
@@ -106,12 +117,11 @@ export function createPartitionState(topic: string, partition: number, rules: St
     async restorePoint(liveFrom: bigint): Promise<bigint | undefined> {
       restored = undefined;
       const inMemory = continuesAfter(contents.to, settledTo, liveFrom, maxReplay);
-      // Another process may have scored records with labels that this one does not know. It has stored them first.
-      const isNewest = inMemory === liveFrom - 1n;
-      if (isNewest && (rules.labels === undefined || (await stored?.isOwn()) === true)) return inMemory;
+      if (stored === undefined || (inMemory !== undefined && (await stored.isOwn()))) return inMemory;
       const loaded = await load(liveFrom);
       if (loaded === undefined) return inMemory;
-      const isKnown = loaded.labels.every(saving!.hasRecorded);
+      // Another process may have scored records with a version, or labels, that this one does not know. It has stored them first.
+      const isKnown = haveSameBaselines(contents, loaded) && loaded.labels.every(saving!.hasRecorded);
       if (inMemory !== undefined && inMemory >= loaded.to && isKnown) return inMemory;
       restored = loaded;
       return loaded.to;

@@ -144,6 +144,8 @@ export interface ProcessOptions {
   written?: Detection[];
   /** Field of the event time; default `time`. */
   timeField?: string;
+  /** The version that the store names; default `v1`. */
+  pointer?: { readonly version: string };
 }
 
 /** Events that open, close and are accepted within a few records. */
@@ -168,15 +170,19 @@ export function createProcess(options: ProcessOptions) {
   const table = createCategoryTable();
   // Each process has other codes for the same categories.
   for (let i = Math.floor(Math.random() * 3); i > 0; i--) table.code(`other-${i}`);
-  const { gain = 1, eventsPerMs, silence = false } = options;
+  const { gain = 1, eventsPerMs, silence = false, pointer = { version: 'v1' } } = options;
   const active: ActiveDetector = {
-    detector: createSimpleDetector('v1', table, gain),
+    detector: createSimpleDetector(pointer.version, table, gain),
     threshold: 1.2 * gain,
     ...(silence && { silence: createSilenceScale({ count: 1e6, longest: [4, 3, 3, 3] }) }),
   };
   /** Whether the sink fails at the next write. */
   const sink = { refuse: false };
   const { baselines = true, windows, store, saveEvery, maxReplay, fingerprint = 'f' } = options;
+  const follow = (): void => {
+    if (active.detector.version !== pointer.version)
+      active.detector = createSimpleDetector(pointer.version, table, gain);
+  };
   const rules: StateRules = {
     shape,
     windows: { ...limits, ...windows },
@@ -223,6 +229,10 @@ export function createProcess(options: ProcessOptions) {
     limits: createLimitCheck(schema.channels, []),
     stale: { duplicate: 'reject', out_of_order: 'reject' },
     current: () => ({ ...active }),
+    followStore() {
+      follow();
+      return Promise.resolve();
+    },
     sinks: [
       {
         name: 'test',
@@ -257,6 +267,8 @@ export function createProcess(options: ProcessOptions) {
     /** Labels that this process has found to take effect. */
     labelled,
     active,
+    /** Uses the version that the store names from the next batch on. */
+    follow,
     sink,
     counted,
     /** By partition. */
