@@ -1,5 +1,6 @@
 /** `vaemon train`: trains one detector's next model version from its history. The daemon runs it as a process, too. */
 import { Option } from 'commander';
+import { describePart } from '../runtime/history-account';
 import { failureMessage, formatTrainingMessage } from '../runtime/training-message';
 import { exitWhenParentIsGone } from '../runtime/training-process';
 import { powerFields, powerMessage } from '../scoring/detection-power';
@@ -40,7 +41,9 @@ export const register: Register = (program, context) => {
         const { version, report } = await trainVersion(opened, options, {
           coldStart: options.coldStart === true,
           onTrial: options.onTrial === true,
-          onHistory({ records, rejected, reasons }) {
+          onHistory({ records, rejected, reasons, part }) {
+            if (part !== undefined)
+              log.warn(describePart(part, opened.detector.training.maxRecords), { ...part });
             if (reasons.length > 0)
               log.warn('records of the history were rejected', { rejected: sum(rejected), records, reasons });
             if (asJson) stdout.write(formatTrainingMessage({ type: 'history', records, rejected }));

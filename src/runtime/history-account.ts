@@ -6,6 +6,20 @@ import { formatDuration } from '../schema/durations';
 import { configuredSource } from '../sources/configured';
 import type { Dataset } from '../training/dataset';
 
+/** The part of a large fleet that a history holds. */
+export interface FleetPart {
+  /** Number of partitions that were read, newest records first until the devices have windows. */
+  partitions: number;
+  /** Number of partitions with records. */
+  ofPartitions: number;
+  /** Number of devices in the history. */
+  devices: number;
+  /** Share of the devices of these partitions, in [0, 1]. */
+  deviceShare: number;
+  /** Records in the history. */
+  records: number;
+}
+
 export interface HistorySummary {
   /** Records read. */
   records: number;
@@ -13,6 +27,8 @@ export interface HistorySummary {
   rejected: Partial<Record<RejectReason, number>>;
   /** One entry for each reason, with an example and the settings that it depends on. */
   reasons: readonly string[];
+  /** Absent where no device was left out. */
+  part?: FleetPart;
 }
 
 export class HistoryAccount {
@@ -21,6 +37,7 @@ export class HistoryAccount {
   private keys = 0;
   private cuts: Dataset['cuts'] | undefined;
   private excluded = 0;
+  private part: FleetPart | undefined;
 
   constructor(
     private readonly settings: Pick<DetectorSettings, 'source' | 'window' | 'training' | 'record'>,
@@ -54,12 +71,18 @@ export class HistoryAccount {
     );
   }
 
+  /** The history has records of a part of the devices alone. */
+  ofPart(part: FleetPart): void {
+    this.part = part;
+  }
+
   get rejected(): number {
     return this.refusals.total;
   }
 
   summary(): HistorySummary {
-    return { records: this.records, rejected: this.refusals.counts(), reasons: this.refusals.describe() };
+    const { records, refusals, part } = this;
+    return { records, rejected: refusals.counts(), reasons: refusals.describe(), ...(part && { part }) };
   }
 
   /** Where the records went, for the error of a training that has too few windows. */
@@ -75,8 +98,9 @@ export class HistoryAccount {
       return `the history has no records: ${from.topic} contains none${where}${nor}`;
     }
     const parts = [
-      `${this.records} records read, ${this.records - this.rejected} used, of ${this.keys} devices`,
+      `${this.records} records read, ${this.part?.records ?? this.records - this.rejected} used, of ${this.keys} devices`,
     ];
+    if (this.part !== undefined) parts.push(describePart(this.part, training.maxRecords));
     if (this.rejected > 0) parts.push(`rejected: ${this.refusals.describe().join(', ')}`);
     if (this.excluded > 0)
       parts.push(
@@ -101,4 +125,17 @@ export class HistoryAccount {
       );
     return parts.join('; ');
   }
+}
+
+/** What the history holds, and why not more. */
+export function describePart(
+  { partitions, ofPartitions, deviceShare }: FleetPart,
+  maxRecords: number,
+): string {
+  const share =
+    deviceShare < 1 ? `${Number((100 * deviceShare).toPrecision(2))} % of the devices` : 'the devices';
+  return (
+    `the history has ${share} of ${partitions} of ${ofPartitions} partitions: ` +
+    `whole windows of more devices are more than ${maxRecords} records (training.maxRecords)`
+  );
 }

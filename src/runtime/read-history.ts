@@ -9,11 +9,14 @@ import { createRecordDecoder, type RecordDecoder } from '../pipeline/record-deco
 import { configuredSource } from '../sources/configured';
 import { createFileHistory, defaultColumns } from '../sources/file/file';
 import { isCsv } from '../sources/file/spec';
-import type { HistoryRange, ReadHistory } from '../sources/history';
+import type { HistoryRange, PartitionExtent, ReadHistory } from '../sources/history';
 import { createDatasetBuilder, type Dataset, type DatasetBuilder } from '../training/dataset';
+import { createDeviceChoice } from '../training/device-choice';
 import type { Interval } from '../training/exclusion';
-import type { GapReader } from '../training/gaps';
-import type { HistoryAccount, HistorySummary } from './history-account';
+import { createGapReader, type GapReader } from '../training/gaps';
+import { hasEnoughWindows } from '../training/train';
+import { HistoryAccount, type HistorySummary } from './history-account';
+import { deeperReading, type Reading } from './history-reading';
 
 export interface HistoryParts {
   settings: DetectorSettings;
@@ -49,46 +52,132 @@ interface Chunk extends DecodedBatch {
 /** Part of the history that the records of the file are. */
 const fileBlock = 'training.historyFrom';
 
-export async function readDataset(
+/** A history that has been read. */
+export interface ReadDataset {
+  dataset: Dataset;
+  account: HistoryAccount;
+  gaps: GapReader;
+  /** Absent without training.historyFrom. */
+  fromFile: FileHistoryReport | undefined;
+}
+
+/** Reads the newest records; where too many devices share them, those of a part of the devices, further back. */
+export async function readDataset(parts: HistoryParts, decoder: RecordDecoder): Promise<ReadDataset> {
+  let reading: Reading | undefined = { records: parts.settings.training.maxRecords };
+  for (;;) {
+    // Nothing of a reading that is not enough stays in memory during the next one.
+    const { found, next } = await tryReading(parts, decoder, reading);
+    if (found !== undefined) return found;
+    reading = next;
+  }
+}
+
+/** The history by a reading, or the reading that is needed in its place. */
+async function tryReading(
   parts: HistoryParts,
   decoder: RecordDecoder,
-  account: HistoryAccount,
-  gaps: GapReader,
-): Promise<{ dataset: Dataset; fromFile: FileHistoryReport | undefined }> {
-  const { settings, readHistory, exclude, labels = [], onUnmatchedLabels, onHistory, now } = parts;
-  const { shape, decode } = decoder;
-  const { maxRecords, historyMs, blocks, historyFrom } = settings.training;
-  const builder = createDatasetBuilder(shape, (...stale) => account.leftOut(...stale));
-  const from = configuredSource(settings.source).bounded ? undefined : now() - historyMs;
-  let share = 1;
-  const onShare = (read: number): void => void (share = read);
-  const chunks = decoded(readHistory, { from, to: undefined, maxRecords, blocks, onShare }, decode, now);
+  reading: Reading,
+): Promise<{ found: ReadDataset; next?: undefined } | { found?: undefined; next: Reading }> {
+  const { settings, exclude, labels = [], onUnmatchedLabels, onHistory } = parts;
+  const { maxRecords } = settings.training;
+  const account = new HistoryAccount(settings);
+  const gaps = createGapReader(settings.window.maxKeys);
+  const builder = createDatasetBuilder(decoder.shape, (...stale) => account.leftOut(...stale));
+  const choice = reading.partitions === undefined ? undefined : createDeviceChoice(maxRecords / 2);
 
   function take(chunk: Chunk): void {
-    account.read(chunk.rows);
-    builder.add(chunk.records, chunk.block, numbersIn(chunk.rows));
+    const { records, rows, block } = chunk;
+    account.read(rows);
     noteGaps(chunk, gaps);
+    const usable = numbersIn(rows);
+    const chosen = choice ? usable.filter((row) => choice.add(records.keys[row]!)) : usable;
+    builder.add(records, block, chosen);
+    if (choice) builder.remove(choice.fit(maxRecords, maxRecords / 4));
   }
 
-  let fromFile: FileHistoryReport | undefined;
-  if (historyFrom.path === '') for await (const chunk of chunks) take(chunk);
-  else {
-    // The file has older records, so that it comes first, and gets the rest of `maxRecords`.
-    const newer: Chunk[] = [];
-    for await (const chunk of chunks) newer.push(chunk);
-    const older = await readOlder(settings, decoder, newer, now);
-    share = shareOfBoth(older.chunks, newer, share);
-    fromFile = older.report;
-    // Each is freed when it has been taken.
-    for (const chunks of [older.chunks, newer])
-      for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) take(chunk);
-  }
+  const { share, extent, fromFile } = await readInto(take, parts, decoder, reading);
+  if (choice) builder.remove(choice.fit(maxRecords));
+  const counts = builder.counts;
   const unmatched = builder.withoutRecords(labels);
+  const dataset = build(builder, decoder, settings, {
+    exclude,
+    labels,
+    share: share * (choice?.recordShare ?? 1),
+  });
+  const next = nextReading(settings, dataset, counts, reading, extent);
+  if (next !== undefined) return { next };
   if (unmatched.length > 0) onUnmatchedLabels?.(unmatched, builder.keys);
-  const dataset = build(builder, decoder, settings, { exclude, labels, share });
   account.built(dataset, builder.keys.length, builder.dropped);
+  if (choice && extent)
+    account.ofPart({
+      partitions: extent.read,
+      ofPartitions: extent.all,
+      devices: counts.length,
+      deviceShare: choice.deviceShare,
+      records: dataset.records,
+    });
   onHistory?.(account.summary());
-  return { dataset, fromFile };
+  return { found: { dataset, account, gaps, fromFile } };
+}
+
+/** The reading that is needed in place of one with too few windows; undefined if there is none. */
+function nextReading(
+  { training, calibration }: DetectorSettings,
+  dataset: Dataset,
+  counts: readonly number[],
+  reading: Reading,
+  extent: PartitionExtent | undefined,
+): Reading | undefined {
+  if (extent === undefined) return undefined;
+  const { minRecords, maxRecords, blocks } = training;
+  const calibrationShare = calibration.share;
+  // A history of all devices that can be trained on is not replaced.
+  if (reading.partitions === undefined && hasEnoughWindows(dataset, { minRecords, calibrationShare }))
+    return undefined;
+  const limits = { maxRecords, blocks, length: dataset.shape.length, calibrationShare };
+  return deeperReading(reading, extent, counts, limits);
+}
+
+/** Calls `take` with the records of a reading: those of the file, if there is room for them, and then those of the source. */
+async function readInto(
+  take: (chunk: Chunk) => void,
+  { settings, readHistory, now }: HistoryParts,
+  decoder: RecordDecoder,
+  { partitions, records: maxRecords }: Reading,
+): Promise<{
+  share: number;
+  extent: PartitionExtent | undefined;
+  fromFile: FileHistoryReport | undefined;
+}> {
+  const { historyMs, blocks, historyFrom } = settings.training;
+  const from = configuredSource(settings.source).bounded ? undefined : now() - historyMs;
+  let share = 1;
+  let extent: PartitionExtent | undefined;
+  const range: HistoryRange = {
+    from,
+    to: undefined,
+    maxRecords,
+    blocks,
+    ...(partitions !== undefined && { partitions }),
+    onShare: (read) => void (share = read),
+    onPartitions: (read) => void (extent = read),
+  };
+  const chunks = decoded(readHistory, range, decoder.decode, now);
+  const { path } = historyFrom;
+  if (path === '' || partitions !== undefined) {
+    for await (const chunk of chunks) take(chunk);
+    // The source alone has more records than fit.
+    return { share, extent, fromFile: path === '' ? undefined : { path, records: 0, overlapping: 0 } };
+  }
+  // The file has older records, so that it comes first, and gets the rest of `maxRecords`.
+  const newer: Chunk[] = [];
+  for await (const chunk of chunks) newer.push(chunk);
+  const older = await readOlder(settings, decoder, newer, now);
+  share = shareOfBoth(older.chunks, newer, share);
+  // Each is freed when it has been taken.
+  for (const chunks of [older.chunks, newer])
+    for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) take(chunk);
+  return { share, extent, fromFile: older.report };
 }
 
 function build(

@@ -5,7 +5,7 @@ import { settingsFingerprint } from '../config/fingerprint';
 import type { DetectorSettings } from '../config/settings';
 import { checkColdStart, coldStartSettings } from './cold-start';
 import type { Engines } from './engines';
-import { HistoryAccount, type HistorySummary } from './history-account';
+import type { FleetPart, HistorySummary } from './history-account';
 import { imageOf, type TimeConditionSpec } from '../domain/record';
 import { modelImage } from '../domain/tiles';
 import { createWindowBatch } from '../domain/window';
@@ -19,7 +19,6 @@ import { messageOf } from '../system/error-text';
 import type { StoredTensor } from '../tensor';
 import { measurePower } from '../training/canary';
 import { findCounters, withRates } from '../training/counters';
-import { createGapReader } from '../training/gaps';
 import type { Dataset } from '../training/dataset';
 import type { TrainingReport } from '../training/report';
 import { findSeasons } from '../training/seasons';
@@ -52,6 +51,8 @@ export interface HistoryReport {
   rejectedByReason: HistorySummary['rejected'];
   /** Absent without training.historyFrom. */
   historyFrom?: FileHistoryReport;
+  /** Absent where the history has records of all devices. */
+  part?: FleetPart;
   /** Event times of the first and the last window, Unix ms. */
   span: { from: number; to: number };
   settings: Pick<DetectorSettings, 'training' | 'calibration'>;
@@ -79,10 +80,8 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   // Every value of the history, so that the frequent ones are found among those that occur once.
   const categories = settings.training.maxRecords * Math.max(1, record.conditions.length);
   const recordDecoder = createRecordDecoder(parts.settings, { maxCategories: categories });
-  const account = new HistoryAccount(settings);
-  const gapReader = createGapReader(settings.window.maxKeys);
-  const { dataset: levels, fromFile } = await readDataset(parts, recordDecoder, account, gapReader);
-  const { rejected: rejectedByReason } = account.summary();
+  const { dataset: levels, fromFile, account, gaps } = await readDataset(parts, recordDecoder);
+  const { rejected: rejectedByReason, part } = account.summary();
   const kindOf = (name: string) => record.signals.find(({ channel }) => channel === name)?.kind ?? 'auto';
   const counters = findCounters(levels, record.channels, kindOf);
   const dataset = withRates(levels, record.channels, counters);
@@ -95,7 +94,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
     acceptAfter: settings.events.acceptAfter,
     schema: record,
     signals: record.signals,
-    gaps: gapReader.statistics(),
+    gaps: gaps.statistics(),
     counters,
     seasons: seasonsOf(dataset, settings),
     ...read,
@@ -125,6 +124,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
       rejectedRecords: account.rejected,
       rejectedByReason,
       ...(fromFile && { historyFrom: fromFile }),
+      ...(part && { part }),
       span: spanOf(dataset),
       settings: { training, calibration: { ...calibration, statistics } },
     };

@@ -10,8 +10,22 @@ export interface HistoryRange {
   maxRecords: number;
   /** If there are more messages: number of ranges to read, spread over the whole time, instead of the newest messages. */
   blocks?: number;
+  /** Largest number of partitions to read, always the same ones; a smaller number is part of a larger one. Default: all. */
+  partitions?: number;
   /** Called before the first chunk with the share of the messages that is read, in [0, 1]. */
   onShare?: (share: number) => void;
+  /** Called before the first chunk by a source that can read a part of its partitions. */
+  onPartitions?: (extent: PartitionExtent) => void;
+}
+
+/** Partitions of a topic in a range of time. */
+export interface PartitionExtent {
+  /** Number of partitions that are read. */
+  read: number;
+  /** Number of partitions with messages. */
+  all: number;
+  /** Messages of the partitions that are read. */
+  available: number;
 }
 
 /** Messages in order. `block`: messages are left out between different blocks; absent if none are. */

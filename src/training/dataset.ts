@@ -16,6 +16,10 @@ export interface DatasetBuilder {
   add(batch: RecordBatch, block?: string, rows?: readonly number[]): void;
   /** Records that are kept. */
   readonly records: number;
+  /** Number of records of each key. */
+  readonly counts: readonly number[];
+  /** Removes all records of these keys. */
+  remove(keys: readonly string[]): void;
   /** Records that are dropped as they were far ahead of the next ones of their key. */
   readonly dropped: number;
   readonly keys: readonly string[];
@@ -111,6 +115,12 @@ export function createDatasetBuilder(
         const stale = series.push(batch, row, block);
         if (stale !== undefined) onStale(stale, key, batch.timestamps[row]!);
       }
+    },
+    get counts() {
+      return Array.from(seriesByKey.values(), ({ timestamps }) => timestamps.length);
+    },
+    remove(keys) {
+      for (const key of keys) seriesByKey.delete(key);
     },
     get records() {
       return recordsOf(seriesByKey.values());

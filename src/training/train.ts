@@ -91,6 +91,20 @@ export async function train(
 /** With fewer windows to calibrate with, no tail can be fitted. */
 const leastCalibration = 10;
 
+/** Whether a training from the dataset would not end for want of windows. */
+export function hasEnoughWindows(
+  dataset: Dataset,
+  options: Pick<TrainingOptions, 'minRecords' | 'calibrationShare'>,
+): boolean {
+  try {
+    splitOf(dataset, options);
+    return true;
+  } catch (error) {
+    if (error instanceof TrainingError) return false;
+    throw error;
+  }
+}
+
 /** @throws TrainingError if there are too few windows to fit or to calibrate */
 function splitOf(
   dataset: Dataset,

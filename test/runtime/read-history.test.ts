@@ -2,11 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { createRecordDecoder } from '../../src/pipeline/record-decoder';
 import { loadSettings } from '../../src/config/load';
-import { HistoryAccount } from '../../src/runtime/history-account';
 import { readDataset } from '../../src/runtime/read-history';
 import type { HistoryRange } from '../../src/sources/history';
+import { countMessages, keepBlocks, keepPartitions } from '../../src/sources/kafka/offsets';
 import type { Message } from '../../src/sources/source';
-import { createGapReader } from '../../src/training/gaps';
+import type { Dataset } from '../../src/training/dataset';
+import { splitByTime } from '../../src/training/split';
 import { removeFolders, writeFolder } from '../config/folder';
 
 afterAll(removeFolders);
@@ -53,8 +54,7 @@ sinks: { kafka: { deadLetterTopic: dead } }
     warmUp: false,
   }));
   const decoder = createRecordDecoder(settings);
-  const account = new HistoryAccount(settings);
-  const { dataset, fromFile } = await readDataset(
+  const { dataset, fromFile, account } = await readDataset(
     {
       settings,
       // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
@@ -66,8 +66,6 @@ sinks: { kafka: { deadLetterTopic: dead } }
       now: () => now,
     },
     decoder,
-    account,
-    createGapReader(100),
   );
   const rows = dataset.devices.flatMap(({ key, from, to }) =>
     Array.from({ length: to - from }, (_, i) => ({
@@ -192,8 +190,7 @@ sinks: { kafka: { deadLetterTopic: dead } }
     origin: { topic: 'parts', partition: 0, offset: '0' },
     warmUp: false,
   };
-  const account = new HistoryAccount(settings);
-  const { dataset, fromFile } = await readDataset(
+  const { dataset, fromFile, account } = await readDataset(
     {
       settings,
       // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
@@ -204,8 +201,6 @@ sinks: { kafka: { deadLetterTopic: dead } }
       now: () => now,
     },
     createRecordDecoder(settings),
-    account,
-    createGapReader(100),
   );
   expect(Array.from(dataset.ends, (end) => dataset.values[8 * end])).toEqual([0, 10, 20, 90]);
   expect(fromFile).toMatchObject({ records: 3, overlapping: 0 });
@@ -234,4 +229,139 @@ sinks: { kafka: { deadLetterTopic: dead } }
 `,
   });
   await expect(loadSettings(`${folder}/x.yaml`, { env: {} })).rejects.toThrow(problem);
+});
+
+/** A topic whose devices send one record a minute each, in turn. Device d is on partition d modulo their number. */
+async function readFleet(fleet: { partitions: number; devices: number; minutes: number; more?: string }) {
+  const folder = await writeFolder({
+    'plant.yaml': `detector: plant
+source: { kind: kafka, kafka: { brokers: [b:9092], topic: plant } }
+record: { channels: [flow] }
+window: { length: 8 }
+model: { latentDim: 2 }
+training: { minRecords: 100, maxRecords: 2000, ${fleet.more ?? ''} }
+sinks: { kafka: { deadLetterTopic: dead } }
+`,
+  });
+  const { detectors } = await loadSettings(`${folder}/plant.yaml`, { env: {} });
+  const { settings } = detectors[0]!;
+  const own = fleet.devices / fleet.partitions;
+  const all = Array.from({ length: fleet.partitions }, (_, partition) => ({
+    partition,
+    start: 0n,
+    end: BigInt(own * fleet.minutes),
+  }));
+  const messageAt = (partition: number, offset: number): Message => {
+    const at = now - (fleet.minutes - Math.floor(offset / own)) * minute;
+    const key = `pump-${partition + fleet.partitions * (offset % own)}`;
+    return {
+      key: null,
+      value: Buffer.from(JSON.stringify({ key, timestamp: at, values: { flow: at % 7 } })),
+      timestamp: at,
+      origin: { topic: 'plant', partition, offset: String(offset) },
+      warmUp: false,
+    };
+  };
+  const ranges: HistoryRange[] = [];
+  const messages: number[] = [];
+  // eslint-disable-next-line @typescript-eslint/require-await -- ReadHistory is asynchronous
+  async function* readHistory(range: HistoryRange) {
+    ranges.push(range);
+    const chosen = keepPartitions(all, range.partitions ?? Infinity);
+    const kept = keepBlocks(chosen, range.maxRecords, range.blocks ?? 1);
+    range.onShare?.(countMessages(range.blocks === 1 ? chosen : kept) / countMessages(all));
+    range.onPartitions?.({ read: chosen.length, all: all.length, available: countMessages(chosen) });
+    messages.push(countMessages(kept));
+    // Partitions arrive in another order each time.
+    for (const { partition, start, end } of ranges.length % 2 === 0 ? kept : [...kept].reverse())
+      for (let from = Number(start); from < Number(end); from += 500) {
+        const length = Math.min(500, Number(end) - from);
+        const chunk = Array.from({ length }, (_, i) => messageAt(partition, from + i));
+        yield Object.assign(chunk, { block: `${partition}/${start}` });
+      }
+  }
+  const read = () =>
+    readDataset({ settings, readHistory, exclude: [], now: () => now }, createRecordDecoder(settings));
+  return { read, ranges, messages };
+}
+
+const devicesOf = (dataset: Dataset) =>
+  dataset.devices.map(({ key, from, to }) => ({ key, records: to - from, first: dataset.timestamps[from]! }));
+
+test('a fleet whose newest records are windows of all devices is read as before, once', async () => {
+  const { read, ranges } = await readFleet({ partitions: 10, devices: 50, minutes: 1000 });
+  const { dataset, account } = await read();
+  expect(ranges).toHaveLength(1);
+  expect(ranges[0]).toMatchObject({ maxRecords: 2000, blocks: 1 });
+  expect(ranges[0]!.partitions).toBeUndefined();
+  expect(dataset.devices).toHaveLength(50);
+  expect(devicesOf(dataset).every(({ records }) => records === 40)).toBe(true);
+  expect(account.summary().part).toBeUndefined();
+});
+
+test('of a topic with many partitions whole series of some devices are read, seven windows of each', async () => {
+  const { read, messages } = await readFleet({ partitions: 200, devices: 4000, minutes: 3000 });
+  const { dataset, account } = await read();
+  const devices = devicesOf(dataset);
+  expect(devices).toHaveLength(Math.floor(2000 / devices[0]!.records));
+  expect(devices.every(({ records, first }) => records >= 56 && first === now - records * minute)).toBe(true);
+  // Several partitions, and each message that was read counts.
+  const partitions = new Set(devices.map(({ key }) => Number(key.slice(5)) % 200));
+  expect(partitions.size).toBeGreaterThan(3);
+  expect(account.summary()).toMatchObject({
+    records: messages.at(-1),
+    part: { ofPartitions: 200, devices: devices.length, records: dataset.records },
+  });
+  expect(account.describe()).toMatch(
+    /the history has [\d.]+ % of the devices of \d+ of 200 partitions: .*training\.maxRecords/,
+  );
+  // Enough windows for all uses.
+  const { fit, validation, calibration } = splitByTime(dataset, 0.3);
+  expect(Math.min(fit.length, validation.length, calibration.length)).toBeGreaterThan(100);
+});
+
+test('memory is bounded: at most twenty records are read for each that is kept', async () => {
+  const { read, messages } = await readFleet({ partitions: 1, devices: 3000, minutes: 3000 });
+  const { dataset } = await read();
+  expect(messages).toEqual([2000, 40_000]);
+  expect(dataset.records).toBeLessThanOrEqual(2000);
+  expect(devicesOf(dataset).every(({ records }) => records >= 13)).toBe(true);
+});
+
+test('one partition of many devices is enough to train', async () => {
+  const { read } = await readFleet({ partitions: 1, devices: 1000, minutes: 3000 });
+  const { dataset, account } = await read();
+  expect(devicesOf(dataset).every(({ records }) => records === 40)).toBe(true);
+  expect(dataset.devices).toHaveLength(50);
+  expect(account.summary().part).toMatchObject({ partitions: 1, ofPartitions: 1 });
+});
+
+test('reading again chooses the same devices and records, in whatever order partitions arrive', async () => {
+  const { read } = await readFleet({ partitions: 50, devices: 1000, minutes: 2000 });
+  const [first, second, third] = [await read(), await read(), await read()];
+  const sorted = ({ dataset }: typeof first) => devicesOf(dataset).sort((a, b) => (a.key < b.key ? -1 : 1));
+  expect(sorted(second)).toEqual(sorted(first));
+  expect(sorted(third)).toEqual(sorted(first));
+});
+
+test('the record rate is that of the whole fleet', async () => {
+  const { read } = await readFleet({ partitions: 50, devices: 5000, minutes: 3000 });
+  const { dataset } = await read();
+  expect(dataset.devices.length).toBeLessThan(100);
+  // 5,000 devices send one record a minute.
+  expect(dataset.recordsPerMs * minute).toBeGreaterThan(4900);
+  expect(dataset.recordsPerMs * minute).toBeLessThan(5200);
+});
+
+test('with training.blocks the stretches of each device are whole windows', async () => {
+  const { read } = await readFleet({ partitions: 50, devices: 1000, minutes: 3000, more: 'blocks: 4,' });
+  const { dataset } = await read();
+  const { key, from, to } = dataset.devices[0]!;
+  const times = Array.from(dataset.timestamps.subarray(from, to), (time) => (now - time) / minute);
+  expect(key).toMatch(/^pump-/);
+  // They lie in the whole time.
+  expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(2000);
+  expect(dataset.ends.length).toBeGreaterThan(dataset.records / 2);
+  expect(dataset.recordsPerMs * minute).toBeGreaterThan(800);
+  expect(dataset.recordsPerMs * minute).toBeLessThan(1300);
 });

@@ -6,7 +6,7 @@ import { settledWithin } from '../../system/pause';
 import { Channel } from './channel';
 import { createTopicAdmin } from '../../kafka/admin';
 import type { HistoryChunk, HistoryRange, ReadHistory } from '../history';
-import { keepBlocks } from './offsets';
+import { countMessages, keepBlocks, keepPartitions } from './offsets';
 import type { OffsetRange } from './offsets';
 import { toMessages } from './messages';
 
@@ -36,11 +36,14 @@ const maxRestarts = 5;
 export function createKafkaHistory(options: KafkaHistoryOptions): ReadHistory {
   const { kafka, settings, explain = (error: unknown) => Promise.resolve(toError(error)) } = options;
   return async function* readHistory(range) {
-    const { maxRecords, blocks = 1, onShare } = range;
+    const { maxRecords, blocks = 1, partitions = Infinity, onShare, onPartitions } = range;
     try {
-      const all = await findRanges(kafka, settings.topic, range);
-      const ranges = keepBlocks(all, maxRecords, blocks);
-      onShare?.(blocks === 1 ? 1 : shareOf(ranges, all));
+      const found = await findRanges(kafka, settings.topic, range);
+      const all = found.filter(({ start, end }) => end > start);
+      const chosen = keepPartitions(all, partitions);
+      const ranges = keepBlocks(chosen, maxRecords, blocks);
+      onShare?.(shareOf(blocks === 1 ? chosen : ranges, all));
+      onPartitions?.({ read: chosen.length, all: all.length, available: countMessages(chosen) });
       for await (const messages of readKafkaRanges(options, ranges)) {
         const wanted = messages.filter((m) => isWithin(m.timestamp, range));
         if (wanted.length > 0) yield Object.assign(wanted, { block: messages.block });
@@ -52,9 +55,8 @@ export function createKafkaHistory(options: KafkaHistoryOptions): ReadHistory {
 }
 
 function shareOf(some: readonly OffsetRange[], all: readonly OffsetRange[]): number {
-  const count = (ranges: readonly OffsetRange[]) =>
-    ranges.reduce((sum, { start, end }) => sum + Number(end - start), 0);
-  return count(all) === 0 ? 1 : count(some) / count(all);
+  const total = countMessages(all);
+  return total === 0 ? 1 : countMessages(some) / total;
 }
 
 /** Offsets of each partition between two message times, up to its present end. */

@@ -95,6 +95,24 @@ export function keepNewest(ranges: readonly OffsetRange[], maxRecords: number): 
     .filter(({ start, end }) => end > start);
 }
 
+/** Steps of this part of a whole spread evenly and follow no rhythm (golden section). */
+const evenStep = 0.618033988749895;
+
+/** Keeps `count` of the partitions, spread evenly; a smaller number of them is part of a larger one. */
+export function keepPartitions(ranges: readonly OffsetRange[], count: number): OffsetRange[] {
+  if (ranges.length <= count) return [...ranges];
+  const placeOf = ({ partition }: OffsetRange): number => (partition * evenStep) % 1;
+  return [...ranges]
+    .sort((a, b) => placeOf(a) - placeOf(b))
+    .slice(0, count)
+    .sort((a, b) => a.partition - b.partition);
+}
+
+/** Offsets in the ranges: messages, and those that a compacted topic no longer has. */
+export function countMessages(ranges: readonly OffsetRange[]): number {
+  return ranges.reduce((sum, { start, end }) => sum + Number(end - start), 0);
+}
+
 /**
  * Keeps `blocks` ranges of each partition, at most `maxRecords` messages in total: one range in each of `blocks` equal parts,
  * at varying positions, so that the ranges do not follow the rhythm of hours or days. The newest range ends with the partition.
@@ -116,9 +134,8 @@ export function keepBlocks(
     const length = Math.floor(kept / count);
     const part = total / count;
     return Array.from({ length: count }, (_, i) => {
-      // Steps of the golden section spread evenly and follow no rhythm.
       if (i === count - 1) return { partition, start: all.end - BigInt(length), end: all.end };
-      const place = ((i + 1) * 0.618033988749895) % 1;
+      const place = ((i + 1) * evenStep) % 1;
       const first = all.start + BigInt(Math.floor(i * part + place * (part - length)));
       return { partition, start: first, end: first + BigInt(length) };
     });
