@@ -65,7 +65,9 @@ export const trainingSection = {
     { min: 0 },
   ),
   maxRecords: whole({
-    doc: 'Largest number of records that a training reads: the newest ones, unless `training.blocks` is above 1.',
+    doc:
+      'Largest number of records that a training learns from: the newest ones, unless `training.blocks` is above 1. Where ' +
+      'these are no full windows, as a Kafka topic has too many devices: those of some devices, further back (docs/kafka.md).',
     default: 200_000,
     reloads: true,
   }),

@@ -1,7 +1,7 @@
 /** How much of a topic a training reads that has more devices than windows of all of them fit into `training.maxRecords`. */
 import type { PartitionExtent } from '../sources/history';
 
-/** What is read of a topic. */
+/** The records to read of a topic. */
 export interface Reading {
   /** Largest number of partitions; undefined: all. */
   partitions?: number;
@@ -27,7 +27,7 @@ const readForEach = 20;
  * A reading further back, of fewer partitions if need be, where most records of the last reading are of devices that have no
  * full window in each stretch, or in the part that calibrates; undefined where there is none, or none is needed.
  *
- * It is to give a device √(maxRecords · length) records: the history then has as many devices as each of them has windows
+ * A device then has about √(maxRecords · length) records, so that the history has as many devices as each of them has windows
  * without a common record.
  * @param counts records of each device in the last reading
  */
@@ -50,7 +50,7 @@ export function deeperReading(
   return { partitions, records: partitions * depth };
 }
 
-/** Half of the records are of devices with at least so many; Infinity without records. */
+/** Half of the records are of devices with at least this number of records; Infinity without records. */
 function typicalCount(counts: readonly number[]): number {
   const descending = Float64Array.from(counts).sort().reverse();
   const total = descending.reduce((sum, count) => sum + count, 0);

@@ -22,7 +22,7 @@ interface Device {
 
 /**
  * Chooses the devices in the order of a hash of their keys, as far as their records fit. Keys and counts decide alone, and not the order
- * in which partitions are read. What is kept of other devices is nothing, so that memory is bounded by the records that fit.
+ * in which partitions are read. Nothing is kept of other devices, so that memory is bounded by the records that fit.
  * @param most a device with more records than this is not chosen, as it would leave no room for others
  */
 export function createDeviceChoice(most: number): DeviceChoice {
