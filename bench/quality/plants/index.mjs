@@ -15,14 +15,31 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { battery } from './battery.mjs';
 import { chiller } from './chiller.mjs';
+import { furnace } from './furnace.mjs';
 import { machine } from './machine.mjs';
 import { createRandom } from './numbers.mjs';
+import { pumping } from './pumping.mjs';
+import { reactor } from './reactor.mjs';
 import { createSensors } from './sensors.mjs';
 import { service } from './service.mjs';
+import { trucks } from './trucks.mjs';
+import { turbine } from './turbine.mjs';
 import { water } from './water.mjs';
 
-export const kinds = { water, chiller, machine, service };
+export const kinds = {
+  water,
+  chiller,
+  machine,
+  service,
+  turbine,
+  pumping,
+  trucks,
+  battery,
+  reactor,
+  furnace,
+};
 export const seeds = [1, 2];
 export const plantNames = Object.keys(kinds).flatMap((kind) => seeds.map((seed) => `${kind}-${seed}`));
 
