@@ -23,7 +23,7 @@ export interface Logger {
 
 /** The logger of the process, whose level can be changed. */
 export interface RootLogger extends Logger {
-  /** Of this logger and its children. */
+  /** Sets the level of this logger and its children. */
   setLevel(level: LogSettings['level']): void;
 }
 

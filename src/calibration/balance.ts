@@ -10,7 +10,7 @@ export type BalanceState = readonly number[];
 /** Share of the records whose contribution is at most the unit. */
 const quantile = 0.9;
 
-/** Of the mean unit, at least: a channel that the model explains without any error would otherwise outweigh all the others. */
+/** The least unit, as a share of the mean unit: a channel that the model explains without any error would otherwise outweigh all the others. */
 const leastShare = 0.1;
 
 /**
@@ -33,7 +33,7 @@ export function fitBalance(
   return quantiles.map((value) => Math.max(value, leastShare * mean) || 1);
 }
 
-/** Of each record the sum of its contributions, each in its unit. Shape [count, channels] → [count]. */
+/** Sums the contributions of each record, each in its unit. Shape [count, channels] → [count]. */
 export function createBalance(
   units: BalanceState,
 ): (contributions: ArrayLike<number>, count: number) => Float64Array {

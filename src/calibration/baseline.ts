@@ -18,7 +18,7 @@ const bound = 2;
 export interface BaselineState {
   /** Newest records of a device that its baseline is the median of; 0: there is no baseline. */
   records: number;
-  /** Of the evidence in the calibration block. */
+  /** Median of the evidence in the calibration block. */
   median: number;
   spread: number;
   /** Quantiles of the evidence in the calibration block: the sample of a new device. */

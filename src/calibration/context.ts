@@ -11,7 +11,7 @@ import type { Part } from './memory';
 export interface ContextChannel {
   channel: number;
   intercept: number;
-  /** Of each mean; 0 for its own. Shape [channels, time constants]. */
+  /** Weight of each mean; 0 for means of the channel itself. Shape [channels, time constants]. */
   coefficients: readonly number[];
   /** A value further than this from the expected value enters the means as this. */
   limit: number;
@@ -40,7 +40,7 @@ const leastGain = 1;
 const ridges = [0.001, 0.01, 0.1] as const;
 /** Share of the records before calibration that the coefficients to be compared are fitted to. */
 const earlierShare = 2 / 3;
-/** Records needed, in the longest time constant. */
+/** Least number of records, as a multiple of the longest time constant. */
 const neededConstants = 3;
 const reachDeviations = 5;
 const limitDeviations = 4;
@@ -243,7 +243,7 @@ function momentsOf(means: Float64Array, size: number): { centre: Float64Array; s
   return { centre, spread: spread.map((value) => Math.sqrt(value) + leastSpread) };
 }
 
-/** Of a device whose records begin: its first values, and 0 where they are missing. */
+/** The means of a device whose records begin: its first values, and 0 where they are missing. */
 function firstMeans(x: ArrayLike<number>, record: number, channels: number): Float64Array {
   return Float64Array.from({ length: channels * constants }, (_, i) => {
     const value = x[record * channels + Math.floor(i / constants)]!;

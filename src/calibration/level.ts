@@ -193,7 +193,7 @@ export function createLevel(state: LevelState, first = 0): Level {
   const channels = mean.length;
   const densityOf = (channel: number): number => density?.[channel] ?? 1;
   const memories = mean.map((_, j) => memoryOf(memory, densityOf(j)));
-  /** Of the share outside, by channel. Only values count. */
+  /** Rate at which the share outside follows, by channel. Only values count. */
   const rates = mean.map((_, j) => {
     const values = Math.max(Math.min(acceptAfter, leastValues), acceptAfter * densityOf(j));
     return acceptAfter === 0 ? 0 : 1 - (1 - acceptedShare) ** (1 / values);

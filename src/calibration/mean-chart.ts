@@ -13,7 +13,7 @@ export interface ChartState {
   precision: readonly number[];
 }
 
-/** Of errors in standard deviations of the channel. */
+/** The least spread of errors, in standard deviations of the channel. */
 const leastSpread = 0.05;
 const noise = 0.01;
 

@@ -97,7 +97,7 @@ export function createMemories<Device>(
     get size() {
       return entries.size;
     },
-    /** Of one device; undefined if it is not known. */
+    /** The snapshot of one device; undefined if it is not known. */
     snapshotOf(key: string): MemorySnapshot | undefined {
       const entry = entries.get(key);
       return entry && { keys: [key], cells: entry.cells.slice() };

@@ -17,7 +17,7 @@ export interface RunCounts {
 /** The runs of a channel at one resolution. */
 interface RunTable {
   all: RunCounts;
-  /** Of values that do not rest. */
+  /** Runs of values that do not rest. */
   rest: RunCounts;
   /** Values that rest again and again, with their own runs. */
   own: readonly { value: number; runs: RunCounts }[];

@@ -6,7 +6,7 @@
  */
 import { fitStandard, standardise, type Standard } from './evidence';
 
-/** By section, over the calibration block. Stored in the model version. */
+/** Median and spread of each section over the calibration block. Stored in the model version. */
 export type SectionsState = readonly Standard[];
 
 /** Channels of a section at most. */

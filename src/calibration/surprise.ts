@@ -12,7 +12,7 @@ import { largestSurprise } from './threshold';
 export interface SurpriseGroup {
   evidence: EvidenceState;
   tail: TailState;
-  /** Of the evidence less the rise of its baseline (baseline.ts): what a threshold is compared with. */
+  /** Tail of the evidence less the rise of its baseline (baseline.ts): what a threshold is compared with. */
   aboveBaseline: TailState;
   /** Number of independent records that the calibration block is worth. */
   effectiveSize: number;
@@ -20,7 +20,7 @@ export interface SurpriseGroup {
 
 /** Stored in the model version. */
 export interface SurpriseState extends SurpriseGroup {
-  /** Of the evidence in the calibration block, at the foot of its tail. */
+  /** Extremal index of the evidence in the calibration block, at the foot of its tail. */
   extremalIndex: number;
   /**
    * Separate calibrations, so that the target holds in each group (Mondrian conformal prediction: Vovk, Gammerman & Shafer
@@ -29,7 +29,7 @@ export interface SurpriseState extends SurpriseGroup {
   groups?: Readonly<Record<string, SurpriseGroup>>;
   /** Absent where history is too short for the slow test. */
   slow?: TailState;
-  /** Of the largest section of channels; absent where there is only one. */
+  /** Tail of the largest section of channels; absent where there is only one. */
   sections?: TailState;
   /** Whether runs of equal values are tested. */
   runs: boolean;
@@ -53,7 +53,7 @@ export interface Surprise {
 }
 
 export interface Tests {
-  /** Of the statistics, in the order of the state. */
+  /** Values of the statistics, in the order of the state. */
   statistics: ArrayLike<number>;
   /** T² of the slow test; ignored without its calibration. */
   slow: number;

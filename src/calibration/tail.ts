@@ -16,7 +16,7 @@ interface Stretch {
   scale: number;
 }
 
-/** Of the calibration block. Stored in the model version. */
+/** The tail of the scores in the calibration block. Stored in the model version. */
 export interface TailState extends Stretch {
   /**
    * Of the records before the calibration block. The model has learned from them, so where they go further in spite of it, the block
@@ -26,7 +26,7 @@ export interface TailState extends Stretch {
 }
 
 interface HistoryState extends Stretch {
-  /** Of the scores every `step`-th one is stored, from the highest down. */
+  /** Every `step`-th score is stored, from the highest down. */
   step: number;
 }
 
@@ -67,7 +67,7 @@ function fitStretch(scores: Float64Array): Stretch {
 }
 
 /**
- * Of a p-value by the calibration block and one by the records before it, the larger one counts. It never falls as the score grows.
+ * The larger of two p-values counts: by the calibration block, and by the records before it. Surprise never falls as the score grows.
  * @returns the surprise of a score, ≥ 0; 0 for NaN
  */
 export function createSurprise({ before, ...block }: TailState): (score: number) => number {

@@ -13,7 +13,7 @@ export interface CommandDescription {
 export interface OptionDescription {
   /** As in the help: `-s, --set <key=value>`. */
   flags: string;
-  /** Of the flags, the first is `--long` if there is one. */
+  /** All names; the first is `--long` if there is one. */
   names: readonly string[];
   description: string;
   /** `none`: the option takes no value. */

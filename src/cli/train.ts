@@ -11,7 +11,7 @@ import { openDetector } from './detector';
 import { jsonText, trainingCommand, type TrainingOptions } from './options';
 import { trainVersion } from './train-version';
 
-/** Of a training that the daemon starts. */
+/** Options of a training that the daemon starts. */
 interface ChildOptions {
   child?: boolean;
   coldStart?: boolean;

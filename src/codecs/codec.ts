@@ -17,7 +17,7 @@ export interface EnvelopeFields {
   timestamp: string;
   /** How times are written; absent = `auto`. */
   timestampFormat?: TimestampFormat | undefined;
-  /** Of times without a zone; absent or empty: they are rejected. */
+  /** Time zone of times that name none; absent or empty: they are rejected. */
   timeZone?: string | undefined;
   /** Empty = the record itself. */
   conditions: string;

@@ -70,7 +70,7 @@ function merge(section: Section, before: Values, after: Values, prefix = ''): Me
   for (const [name, node] of nodesInUse(section, (word) => before[word])) {
     const key = prefix === '' ? name : `${prefix}.${name}`;
     if (!isKey(node)) {
-      // Of variants another one may be in use, whose `kind` differs.
+      // Another variant may be in use, whose `kind` differs.
       if (after[name] === undefined) continue;
       const inner = merge(node, before[name] as Values, after[name] as Values, key);
       merged.settings[name] = inner.settings;

@@ -65,7 +65,7 @@ export function settingsFingerprint({
   return fingerprintOf(relevant);
 }
 
-/** Of the settings that decide which records are anomalous and which events open, with the same model version. */
+/** Fingerprint of the settings that decide which records are anomalous and which events open, with the same model version. */
 export function rulesFingerprint({ record, calibration, events, window }: DetectorSettings): string {
   return fingerprintOf({
     limits: record.signals.map(({ channel, limits }) => [channel, limits]),

@@ -30,9 +30,9 @@ function barAt(spent: number): number {
 
 /** What an event still costs. */
 interface Charge {
-  /** Of the event. */
+  /** Id of the event. */
   id: string;
-  /** Of the device. */
+  /** Key of the device. */
   key: string;
   /** 0 to 1 event. */
   unpaid: number;

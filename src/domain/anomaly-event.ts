@@ -17,7 +17,7 @@ export interface AnomalyEvent {
   /** Detector, key and start: the same in a replay. */
   id: string;
   detector: string;
-  /** Of several devices, the first one. */
+  /** The device; the first one of several. */
   key: string;
   /** Anomalous records, or devices that stopped sending. */
   kind: 'anomaly' | 'silent';
@@ -36,14 +36,14 @@ export interface AnomalyEvent {
   peakSurprise: number;
   /** Event time of the most surprising record, Unix ms. */
   peakAt: number;
-  /** Of images of a folder: the file of the most surprising one, within the folder. */
+  /** File of the most surprising image, within its folder; absent unless records are images of a folder. */
   peakFile?: string;
   threshold: number;
   /** The channels that ranked highest over the records first, each at its most unusual record. */
   contributions: readonly EventContribution[];
   /** The largest violation of each limit. */
   limits: readonly LimitViolation[];
-  /** Of the last explained record. */
+  /** The nearest normal of the last explained record. */
   nearestNormal?: NearestNormal;
   /** A person does not want to be alarmed by it. */
   muted?: boolean;

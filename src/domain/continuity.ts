@@ -16,7 +16,7 @@ export interface TimeRules {
 
 /** What happens to the window of a key before a record enters it. */
 export interface Continuation {
-  /** The window is emptied. */
+  /** Whether the window is emptied. */
   restart: boolean;
   /**
    * Number of records without values to push first. After a restart, they have time and conditions of the record; in a gap,

@@ -14,7 +14,7 @@ interface Deferred extends DeferredWindows {
   since: number[];
 }
 
-/** Of the windows of a store, which must fill one batch after the other. */
+/** Defers copying the windows of a store, which must fill one batch after the other. */
 export function createDeferral(shape: WindowShape) {
   const { length, channels, conditions: given } = shape;
   /** Rows that were overwritten: values, conditions and event time. Shape [rows, width] */

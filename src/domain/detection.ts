@@ -19,7 +19,7 @@ export type StatisticName = (typeof statisticNames)[number];
 
 /** The share of one channel in the score of a record, and the value that the model expects. */
 export interface Contribution {
-  /** Of an image the region, such as `x 0-6, y 7-13`. */
+  /** Name of the channel; for an image that of the region, such as `x 0-6, y 7-13`. */
   channel: string;
   /** The region of an image, in pixels of the image as it came. Absent for sensors. */
   region?: Box;
@@ -44,9 +44,9 @@ export interface LatentDeviation {
   level: number;
   /** Within the level, from 1. */
   dimension: number;
-  /** Of the scored window. */
+  /** In the scored window. */
   value: number;
-  /** Of the nearest normal. */
+  /** In the nearest normal. */
   expected: number;
   /** How much less likely the value is than the likeliest one, given the levels above, in nats. */
   nats: number;
@@ -96,7 +96,7 @@ export interface Detection {
   baseline?: DeviceBaseline;
   /** Channels beyond a limit first, then the most unusual ones. Empty for a normal record without an explanation. */
   contributions: readonly Contribution[];
-  /** Of explained records, where an anomaly begins or grows. The contributions and expected values refer to it. */
+  /** Given for explained records, where an anomaly begins or grows. The contributions and expected values refer to it. */
   nearestNormal?: NearestNormal;
   /** After an interruption: the parts that may not be based on all records of the device. Absent if complete. */
   incomplete?: readonly ('window' | 'baselines')[];

@@ -21,7 +21,7 @@ export interface EventParts {
   suspicions: Suspicions;
   suppressed: Suppressed;
   frozen: FrozenDevices;
-  /** Of a device, ms; undefined if it is not known. */
+  /** Interval between records of a device, ms; undefined if it is not known. */
   intervalOf: (key: string) => number | undefined;
 }
 

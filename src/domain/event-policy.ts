@@ -28,9 +28,9 @@ export interface EventPolicy {
 
 /** From where an event opens, decades. By default each event opens, by its strongest record. */
 export interface EventBar {
-  /** Of its largest surprise above the threshold. */
+  /** Least margin of its strongest record: surprise above the threshold. */
   margin: number;
-  /** Of the margin of what lasts: the number of anomalous records to one event of the alarm budget, as its logarithm. */
+  /** Least margin of what lasts (lasting-evidence.ts): the logarithm of the number of anomalous records to one event of the alarm budget. */
   lasting: number;
 }
 

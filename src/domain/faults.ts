@@ -31,7 +31,7 @@ export interface FaultScales {
 }
 
 export interface FaultDescription {
-  /** Of the sizes. */
+  /** Unit of the sizes. */
   unit: string;
   /** Ascending. */
   sizes: readonly number[];

@@ -19,7 +19,7 @@ export interface Gathering<Channels = EventChannels> {
   exceedances?: Exceedances;
   /** Peak surprise in the first half of the last `acceptAfter` anomalous records, and before. */
   earlierPeak: number;
-  /** Of the baseline of the device when it began. Absent in the state of older versions. */
+  /** Mark of the baseline of the device when the event began. Absent in the state of older versions. */
   mark?: readonly number[];
   /** Anomalous records in which the device was frozen. Absent in the state of older versions. */
   frozenRecords?: number;

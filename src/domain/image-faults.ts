@@ -26,7 +26,7 @@ type Draws = Pick<Random, 'uniform' | 'normal'>;
 type Paint = (x: number, y: number, colour: number) => number;
 
 interface Site extends ImageShape {
-  /** Of the fault. */
+  /** Size of the fault. */
   size: number;
   /** The value at a pixel, which may lie beyond the border. */
   at: Paint;

@@ -48,7 +48,7 @@ export function nameOfBox({ x, y, width, height }: Box): string {
 
 /** Where an image of a detector lies in the one that it was scaled from. */
 export interface Frame {
-  /** Of the original, upright, in pixels. */
+  /** Size of the original, upright, in pixels. */
   width: number;
   height: number;
   /** Place of the left upper corner in the original; negative beyond a border that was added. */

@@ -19,11 +19,11 @@ export interface Label {
 interface Meaning {
   /** Whether training learns from the records: if so, even with alarms; if not, without exception. */
   isLearned: boolean;
-  /** Of an event: the alarm budget gets back what the event still costs. */
+  /** Whether the alarm budget gets back what the event still costs. */
   refunds: boolean;
-  /** Of an event that was accepted as a new normal: it is none. */
+  /** Whether the new normal of an event that was accepted as one is undone. */
   undoes: boolean;
-  /** Of an event that is not over: it is a new normal. */
+  /** Whether an event that is not over is accepted as a new normal. */
   accepts: boolean;
 }
 

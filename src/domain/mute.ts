@@ -40,7 +40,7 @@ export function muteStatus(mute: Mute, at: number): MuteStatus {
   return { inForce: false, ...(next !== undefined && { next }) };
 }
 
-/** Of a mute that is not in force. */
+/** When a mute that is not in force begins again. */
 function nextBeginning(mute: Mute, at: number): number | undefined {
   const { from, until, recurring } = mute;
   const earliest = Math.max(from, at);

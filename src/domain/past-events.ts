@@ -16,7 +16,7 @@ export interface NewNormal {
 
 export interface PastEvent extends LabelledSpan {
   id: string;
-  /** Of an event that was accepted, until that is undone. Only the newest one of a device. */
+  /** Set for an event that was accepted, until that is undone; only for the newest one of a device. */
   newNormal?: NewNormal;
 }
 
@@ -44,12 +44,12 @@ export function createPastEvents(costs: (id: string) => boolean, beginning: read
   }
 
   return {
-    /** An event is over. @param newNormal of one that was accepted */
+    /** An event is over. @param newNormal the new normal, if the event was accepted as one */
     note(event: AnomalyEvent, newNormal?: NewNormal): void {
       if (newNormal !== undefined || costs(event.id))
         add({ ...spanOf(event), id: event.id, ...(newNormal && { newNormal }) });
     },
-    /** Notes those of several devices that are over. */
+    /** Notes the events of several devices that are over. */
     noteGroups(reported: readonly AnomalyEvent[]): readonly AnomalyEvent[] {
       for (const event of reported)
         if (event.status === 'closed' && costs(event.id) && !events.some(({ id }) => id === event.id))

@@ -9,7 +9,7 @@ export interface Origin {
   partition: number;
   /** Kafka offset, or the number of the record in the file, as a decimal string (offsets exceed 2^53). */
   offset: string;
-  /** Of an image of a folder, the path of its file within. Names of files are untrusted text. */
+  /** Path of the file of an image, within its folder. Names of files are untrusted text. */
   file?: string;
 }
 

@@ -131,7 +131,7 @@ export function createSilentDevices(
     closeAll: (clock: number): AnomalyEvent[] => groups.closeAll(clock),
     /** The open events, as they are so far. */
     openEvents: groups.openEvents,
-    /** Of a device, ms; undefined if it is not known. */
+    /** Interval between records of a device, ms; undefined if it is not known. */
     intervalOf(key: string): number | undefined {
       const device = rollCall.get(key);
       return device !== undefined && rollCall.isKnown(device) ? device.interval : undefined;

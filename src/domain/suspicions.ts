@@ -26,7 +26,7 @@ export class Suspicions extends Map<string, Suspicion> {
     super(beginning?.map(([key, suspicion]) => [key, copySuspicion(suspicion, createEventChannels)]));
   }
 
-  /** Of a key that has sent a record now. */
+  /** Adds the suspicion of a key that has sent a record now. */
   putLast(key: string, suspicion: Suspicion): void {
     this.delete(key);
     this.set(key, suspicion);

@@ -93,7 +93,7 @@ const unixText = /^[+-]?\d+([.,]\d+)?$/;
 const isoText =
   /^(\d{4})(-?)(\d\d)\2(\d\d)(?:[T ](\d\d)(?:(:?)(\d\d)(?:\6(\d\d)(?:[.,](\d+))?)?)?)?( ?(?:Z|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?))?$/i;
 
-/** @param pattern that the text does not have */
+/** @param pattern the configured format, which the text does not match: for the error */
 function parseText(text: string, unit: TimestampUnit, timeZone: string, pattern?: string): number {
   if (unixText.test(text)) return parseNumber(Number(text.replace(',', '.')), unit);
   const parts = isoText.exec(text);

@@ -64,7 +64,7 @@ export class KeyWindow implements Listed<KeyWindow>, Rhythm, DeviceLinks {
    * even the newest one is unknown.
    */
   lacking: number;
-  /** Of the rhythm. */
+  /** See Rhythm. */
   pending = 0;
   /** Has encoded the first `encodedTo` of the pushed records. */
   encoder: RecordEncoder | undefined;
@@ -296,7 +296,7 @@ function copyRun(
  * batch, which is the copy of `window`.
  */
 export function createEncodedCopy({ length, channels }: WindowShape) {
-  /** Of one record; shared by all keys, as no later window contains it. */
+  /** Conditions of one record; shared by all keys, as no later window contains it. */
   let conditionsOfOne = nothing;
 
   /** What the encoder has not encoded yet is encoded next. */

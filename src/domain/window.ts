@@ -40,7 +40,7 @@ export interface DeferredWindows {
   end(): void;
 }
 
-/** Of each window, as of its newest record. */
+/** Level shifts and runs of each window, at its newest record. */
 export interface Recalled {
   /** Number of windows with a shift. */
   shifted: number;

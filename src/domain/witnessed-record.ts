@@ -10,7 +10,7 @@ export interface WitnessedRecord {
   /** The surprise less that rise: what the threshold of the detector is compared with. */
   aboveBaseline: number;
   anomalous: boolean;
-  /** Of an anomalous image: keeps the data to draw where it is odd. */
+  /** Keeps the data to draw where an anomalous image is odd. */
   image?: () => OddImage;
 }
 

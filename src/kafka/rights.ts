@@ -104,7 +104,7 @@ export async function openRights(kafka: Kafka) {
   };
 }
 
-/** Answers of a broker that has checked the right first. */
+/** Errors that a broker returns only after it has checked the right: the right is there. */
 const beyondTheRight: readonly unknown[] = [
   'UNKNOWN_TOPIC_OR_PARTITION',
   'UNKNOWN_MEMBER_ID',

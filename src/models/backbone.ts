@@ -133,7 +133,7 @@ export function backboneFeatures(
   return tf.reshape(tf.concat([finer, repeated], 3), [-1, down * across * backboneChannels]);
 }
 
-/** Of each of `outputs` places the nearest input. Shape [inputs, outputs]. */
+/** For each of `outputs` places the nearest input. Shape [inputs, outputs]. */
 function nearest(inputs: number, outputs: number): Float32Array {
   const weights = new Float32Array(inputs * outputs);
   for (let output = 0; output < outputs; output++)

@@ -16,7 +16,7 @@ const mostCellsToLearn = 64;
 export interface CellExamples {
   /** Parts of an image. */
   readonly parts: number;
-  /** Of images with features y. A cell with a masked pixel is masked; without a mask everything is seen. */
+  /** Examples of the cells of images with features y. A cell with a masked pixel is masked; without a mask everything is seen. */
   of(images: Pick<Examples, 'c'> & Partial<Pick<Examples, 'mask'>>, y: tf.Tensor2D): Examples;
   /** The same for arrays of images. */
   readonly read: (windows: WindowArrays) => WindowArrays;

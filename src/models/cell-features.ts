@@ -13,7 +13,7 @@ const valuesAtOnce = 100_000;
 /** A feature that hardly varies in training has this share of the mean variance. */
 const leastShare = 0.01;
 
-/** Of identical images features vary by rounding alone. */
+/** The least variance of a feature: those of identical images vary by rounding alone. */
 const leastVariance = 1e-6;
 
 /** The sizes of an image and of its features. */

@@ -43,7 +43,7 @@ type Spec = ModelSpec & Options;
 
 /** One for each symbol, of the image first and then of cells. */
 interface Networks {
-  /** Of a cell; q(z1|x) reads its mean over the cells. */
+  /** Network that reads one cell; q(z1|x) reads the mean of its outputs over the cells. */
   statistic: Network;
   posteriors: readonly Network[];
   /** Nothing is above z1: without conditions its prior is N(0, I), and undefined. */
@@ -188,7 +188,7 @@ export function createImageHvae(spec: Spec, random: Random): Model {
     const inferred = infer(examples, sample);
     const output = decode(sideBySideCodes(codesOf(inferred), n), examples.c);
     const distortion = likelihood.negativeLogLikelihood(examples, output).sum(1).mean();
-    /** Of an image: a level of cells has the sum over them. */
+    /** How often a level counts in an image: a level of cells once for each cell. */
     const times = (l: number): number => (l === 0 ? 1 : n);
     const rates = inferred.map(({ q, p }) => klPerDimension(q, p));
     const weighted = rates.map((rate, l) =>

@@ -9,7 +9,7 @@ type OnPixels = Pick<NegativeLogJoint, 'distortion' | 'deviance' | 'expected'>;
 export interface PixelNats {
   /** The sum over the features of each cell. Shape [batch · parts, values of a part] → [batch, cells]. */
   ofCells(perValue: tf.Tensor2D): tf.Tensor2D;
-  /** Of images x, shape [batch, dim]. Features have no pixels: the mean image stands for the expected ones. */
+  /** Distortion and deviance on the pixels of images x, shape [batch, dim]. Features have no pixels: the mean image stands for the expected ones. */
   onPixels(of: Omit<OnPixels, 'expected'>, x: tf.Tensor2D): OnPixels;
 }
 

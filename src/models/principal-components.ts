@@ -4,7 +4,7 @@ import { createRandom } from '../tensor';
 export interface Components {
   /** Variances, largest first. Shape [count]. */
   variances: Float64Array;
-  /** Of unit length. Shape [count, dim]. */
+  /** Directions of unit length. Shape [count, dim]. */
   directions: Float64Array;
   /** Variance of all directions together. */
   total: number;

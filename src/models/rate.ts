@@ -19,7 +19,7 @@ export function rateAboveFreeBits(perDimension: tf.Tensor2D, free: number): tf.S
   return perDimension.mean(0).maximum(free).sum();
 }
 
-/** Of terms of several levels. */
+/** The sum of the terms of several levels. */
 export const sumOf = <R extends tf.Rank>(terms: readonly tf.Tensor<R>[]): tf.Tensor<R> =>
   terms.reduce((sum, term) => sum.add(term));
 

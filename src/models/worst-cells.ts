@@ -5,7 +5,7 @@ import { tf } from '../tensor';
 export const leastDistance = 1e-6;
 
 /**
- * Of the cells of an object the worst one. Of those of a surface ( 1/n Σ_i d_i⁸ )^⅛, to which the worst few contribute most: a
+ * The worst one of the cells of an object; of those of a surface ( 1/n Σ_i d_i⁸ )^⅛, to which the worst few contribute most: a
  * defect is seldom in one cell alone, and the worst of many normal cells varies.
  * @param ofEach ≥ 0, shape [batch, n] → [batch]
  * @param alike whether cells are of one kind, as those of a surface

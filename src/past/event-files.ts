@@ -37,7 +37,7 @@ export function createEventFiles(folder: string) {
   const labelPath = (id: string, revision: number): string => join(folder, `${stemOf(id)}.${revision}.label`);
   /** By name, the state of the file that is known here. */
   const known = new Map<string, string>();
-  /** Of the folder when it was looked at last: it changes with each file that is replaced in it. */
+  /** State of the folder when it was looked at last: it changes with each file that is replaced in it. */
   let lookedAt = '';
 
   async function read(path: string): Promise<WholeEvent | undefined> {

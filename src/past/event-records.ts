@@ -36,7 +36,7 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
     changed.add(one.event.id);
   }
 
-  /** Of several events of a device, the newest one is followed. */
+  /** Follows an event: the newest one, if a device has several. */
   function begin(one: Followed): void {
     const { key, status } = one.event;
     const earlier = followed.get(key);

@@ -30,7 +30,7 @@ export function beginFollowing(
   return follow(whole, records.timestamps.length);
 }
 
-/** Of an earlier process. @param around records before an event */
+/** Follows an event of an earlier process. @param around records before an event */
 export function continueFollowing(whole: WholeEvent, around: number): Followed {
   return follow(whole, Math.min(around, whole.records.timestamps.length));
 }

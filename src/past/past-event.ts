@@ -32,7 +32,7 @@ export interface WholeEvent extends PastEvent {
   /** Names of the channels of `records`. */
   channels: readonly string[];
   records: RecordColumns;
-  /** Of images. */
+  /** The oddest image of the event, where records are images. */
   picture?: EventPicture;
 }
 

@@ -55,7 +55,7 @@ export async function openPast(options: PastOptions) {
     now,
   });
   const devices = createDevices({ directory, detector, settings, minutes, onBad, now });
-  /** Of the newest version. */
+  /** Channels of the newest version. */
   let channels: readonly string[] = [];
   await events.restore(options.continues);
   await devices.restore();

@@ -41,7 +41,7 @@ const missedWrites = 4;
 /** Files of processes that are gone are kept for this long, ms. */
 const keptMs = 86_400_000;
 
-/** Of this process: the same after a restart of its container. */
+/** Name of this process: the same after a restart of its container. */
 export const processName = `${hostname()}-${process.pid}`;
 
 export interface ProcessesOptions {

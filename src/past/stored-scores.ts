@@ -43,7 +43,7 @@ export function createStoredScores(options: StoredScoresOptions) {
     const stored = await store.load(name, partition);
     if (stored === undefined) return [];
     const { keys, counts, width } = stored.content as { keys: string[]; counts: number[]; width?: number };
-    // Of another version of vaemon.
+    // Another version of vaemon has written the file.
     if (width !== minuteColumns) return [];
     const cells = stored.columns['minutes'] as Int32Array;
     let at = 0;
@@ -87,7 +87,7 @@ export function createStoredScores(options: StoredScoresOptions) {
     },
     /**
      * Replaces the stored scores of a partition.
-     * @param devices called once `take` has what another process has stored of it, which had it before
+     * @param devices its scores; called once `take` gives those of the process that had the partition before
      */
     async save(partition: number, devices: () => readonly DeviceScores[]): Promise<void> {
       await readChanged(partition);
@@ -120,7 +120,7 @@ export function createStoredScores(options: StoredScoresOptions) {
       for (const [partition, { devices }] of known) if (devices.length > 0) known.delete(partition);
       lookedAt = -Infinity;
     },
-    /** Of other processes, as of the last `refresh`. */
+    /** Scores of other processes, as of the last `refresh`. */
     others: (): DeviceScores[] => [...known.values()].flatMap(({ devices }) => devices),
   };
 }

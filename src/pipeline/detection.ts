@@ -17,7 +17,7 @@ export interface DetectionParts extends Pick<
   window: number;
   /** Replaces the contributions of `scores`. */
   explanation: Explanation | undefined;
-  /** Of an image that came in another size. */
+  /** The original frame of an image that came in another size. */
   frame?: Frame | undefined;
   missing: Detection['missing'];
   incomplete: Detection['incomplete'];

@@ -16,7 +16,7 @@ export function createOutcome(
   threshold: number,
 ) {
   return {
-    /** Of all scored records, or of the anomalous ones alone. */
+    /** Detections of all scored records, or of the anomalous ones alone. */
     detections: [] as Detection[],
     events: [] as AnomalyEvent[],
     deadLetters: [] as DeadLetter[],
@@ -48,7 +48,7 @@ export function createOutcome(
       unknownConditions: 0,
     },
     threshold,
-    /** Of the scored records. Shape [messages]; the first `counts.scored` are set. */
+    /** Surprise of the scored records. Shape [messages]; the first `counts.scored` are set. */
     surprises: new Float64Array(batch.messages.length),
     decodeSeconds: 0,
     scoreSeconds: 0,

@@ -11,7 +11,7 @@ import { createSchemaRegistry } from '../codecs/confluent/schema-registry';
 export type RecordDecoder = ReturnType<typeof createRecordDecoder>;
 
 export interface RecordDecoderOptions {
-  /** Of the messages, where it is not that of the source: files have JSON. */
+  /** Format of the messages, where it is not that of the source: files have JSON. */
   format?: DetectorSettings['record']['format'];
   /** Values of conditions that are kept apart; default 65,535. */
   maxCategories?: number;

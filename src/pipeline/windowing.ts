@@ -46,9 +46,9 @@ export function createChunk(windows: WindowBatch) {
     lacksBaselines: new Uint8Array(capacity),
     /** The memory of the device of each window; undefined before baselines begin. */
     memories: new Array<DeviceMemory | undefined>(capacity).fill(undefined),
-    /** By record, where there are any. */
+    /** Hard limits that a record violates, by record. */
     limits: new Map<number, readonly LimitViolation[]>(),
-    /** By record, the channels of its device that have a new normal from the next one on, where there are any. */
+    /** Channels of the device of a record that have a new normal from its next record on, by record. */
     newNormals: new Map<number, readonly string[]>(),
   };
 }

@@ -17,7 +17,7 @@ export interface ActiveModelOptions extends Omit<ModelLoaderOptions, 'settings'>
   metrics: ModelLoaderOptions['metrics'] & ModelSlotMetrics;
 }
 
-/** Of versions that do not come into use. */
+/** Metrics and log of versions that do not come into use: none. */
 const quiet: Pick<ModelLoaderOptions, 'metrics' | 'log'> = {
   metrics: {
     modelLoadFailed: () => undefined,

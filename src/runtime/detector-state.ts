@@ -31,7 +31,7 @@ export function detectorState(parts: StateParts): DetectorState {
   const heldBack = today.filter(({ event }) => event.status === 'held_back').length;
   return {
     openEvents: sum(({ openEvents }) => openEvents),
-    // Of a process that has died nothing comes.
+    // A process that has died sends nothing more.
     recordsPerSecond: sum((one) => (one.stale ? 0 : one.recordsPerSecond)),
     devices: sum(({ devices }) => devices),
     budget: {

@@ -8,7 +8,7 @@ import { appendWhole, writeAtomically } from '../system/atomic-write';
 import { makeFolder, unlessMissing } from '../system/file-system';
 
 export interface WrittenLabel {
-  /** Of the event. */
+  /** Id of the event. */
   id: string;
   /** Devices. */
   keys: readonly string[];

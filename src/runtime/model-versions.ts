@@ -25,7 +25,7 @@ export interface ModelVersionsOptions {
   clock: Clock;
   /** Opens the graphs that score; undefined where tfjs scores. */
   openSession: OpenSession | undefined;
-  /** Of the record decoder. */
+  /** Shape and categories of the record decoder. */
   decoder: Pick<StateRules, 'shape' | 'categories' | 'table'>;
   /** Labels of people that are known now. */
   labels: () => readonly Label[];

@@ -6,7 +6,7 @@ import { privateFolder, writeAtomically } from '../system/atomic-write';
 import { errorCode } from '../system/file-system';
 import type { Interval } from '../training/exclusion';
 
-/** An event so far; times are Unix ms. */
+/** An event, as far as it has lasted; times are Unix ms. */
 interface CurrentEvent {
   key: string;
   /** Devices, if there are several. */

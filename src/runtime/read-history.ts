@@ -44,7 +44,7 @@ export interface FileHistoryReport {
 
 /** Decoded messages in order, possibly without some of them. */
 interface Chunk extends DecodedBatch {
-  /** Of each message. */
+  /** Origin of each message. */
   origins: readonly Origin[];
   block: string | undefined;
 }

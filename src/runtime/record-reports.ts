@@ -31,7 +31,7 @@ export function createRecordReports({ maxKeys, scoreWatch, log, now }: RecordRep
       log.warn('more devices than window.maxKeys: windows were dropped', { windows: evicted, maxKeys });
     if (undone > 0)
       log.warn(
-        'records with times far ahead were dropped: later records of their devices have the earlier times',
+        'records with times far ahead were dropped: later records of their devices have earlier times',
         {
           records: undone,
         },

@@ -40,9 +40,9 @@ export type Reload = ReturnType<typeof createReload>;
 export function createReload(options: ReloadOptions) {
   const { files, prepare, metrics, log, intervalMs, now = Date.now } = options;
   let inForce = options.settings;
-  /** Of the files that were read last. */
+  /** Hash of the files that were read last. */
   let seen = files.loadedHash;
-  /** Of files that have changed since: used once they stay the same, as a file may be half written. */
+  /** Hash of files that have changed since: used once they stay the same, as a file may be half written. */
   let changed: string | undefined;
   let inTurn = Promise.resolve();
   metrics.loaded(seen, now(), 0);

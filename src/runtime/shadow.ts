@@ -27,7 +27,7 @@ import { fullWindows, timeVersions } from './version-timing';
 
 export interface ShadowParts {
   settings: DetectorSettings;
-  /** Of the record decoder. */
+  /** Shape and categories of the record decoder. */
   decoder: Pick<StateRules, 'shape' | 'categories' | 'table'>;
   /** The version in the shadow, which is disposed with it. */
   model: ActiveDetector;

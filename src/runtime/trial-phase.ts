@@ -102,7 +102,7 @@ export async function openPhase(trial: Trial, parts: PhaseParts) {
   return {
     id: phaseId(trial),
     trial,
-    /** Of the version that is not in use; undefined if it cannot be used, which is then a problem of the evidence. */
+    /** Facts on the version that is not in use; undefined if it cannot be used, which is then a problem of the evidence. */
     facts: 'problem' in subject ? undefined : subject.facts,
     elapsed,
     evidence,

@@ -14,16 +14,16 @@ import { versionsOf } from './trial-phase';
 export interface TrialFacts {
   trial: Trial;
   settings: DetectorSettings['training']['challenger'];
-  /** Of all processes. */
+  /** Evidence of all processes. */
   evidence: TrialEvidence;
-  /** Of the version that is not in use; undefined if it cannot be used. */
+  /** Facts on the version that is not in use; undefined if it cannot be used. */
   facts: VersionFacts | undefined;
   /** The version in use in this process; undefined before there is one. */
   inUse: { version: string; facts: VersionFacts } | undefined;
   /** In the store. */
   current: string | undefined;
   pinned: string | undefined;
-  /** Of the time of this state, ms. */
+  /** Time in this state so far, ms. */
   elapsed: number;
   /** Whether that is over. */
   isOver: boolean;

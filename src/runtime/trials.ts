@@ -32,7 +32,7 @@ export type Trials = ReturnType<typeof createTrials>;
 
 export function createTrials(parts: TrialsParts) {
   const { role, trials, slot, clock, metrics, log, settings, followsRecords } = parts;
-  /** Of this life of the process. */
+  /** Id of this run of the process. */
   const own = randomUUID();
   const judge = createTrialJudge(own, parts);
   const queue = new SerialQueue();

@@ -32,7 +32,7 @@ export interface Assessor {
   readonly channelMap: ChannelMap;
   /** Undefined for windows. */
   readonly image: ImageShape | undefined;
-  /** Of what the model reads. */
+  /** Encodes what the model reads. */
   readonly encoder: WindowEncoder;
   readonly engine: ScoringEngine;
   /** What the model reads instead of whole images; undefined if it reads these. */

@@ -39,7 +39,7 @@ interface Stored {
   linearMean: Float64Array;
   slow: Float64Array;
   rise: Float64Array;
-  /** Of windows with a surprise of `markedFrom`. */
+  /** Marks of windows with a surprise of `markedFrom` at least. */
   marks: Map<number, readonly number[]>;
 }
 

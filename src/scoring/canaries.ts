@@ -89,7 +89,7 @@ interface Planted {
   kind: FaultKind;
   size: number;
   unit: string;
-  /** Of the whole stretch. */
+  /** Values of the whole stretch. */
   values: Values;
 }
 
@@ -170,7 +170,7 @@ function createJudge(detector: Detector, threshold: number, time: TimeRules, isA
   const { shape } = detector;
   const fitting = Math.floor(mostValues / (shape.length * shape.channels));
   const batch = detector.createBatch(Math.max(1, Math.min(engineRows, fitting)));
-  /** Of each window of the batch. */
+  /** The run and the row of each window of the batch. */
   let judged: { run: Run; row: number }[] = [];
 
   async function flush(): Promise<void> {

@@ -15,7 +15,7 @@ export interface DetectionPower {
 export interface FaultPower {
   kind: FaultKind;
   size: number;
-  /** Of the size. */
+  /** Unit of the size. */
   unit: string;
   canaries: number;
   /** Those found within N records, N by `DetectionPower.within`. */

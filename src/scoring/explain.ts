@@ -18,7 +18,7 @@ export interface NearestWindow {
   leftOut: readonly number[];
   /** What each channel adds to the reconstruction at the nearest normal, in nats. Shape [channels]. */
   contributions: Float64Array;
-  /** Of the newest record, or over a region. Shape [channels]. */
+  /** What the model expects of the newest record, or the mean over a region. Shape [channels]. */
   expected: Float64Array;
   /** All latent dimensions, the upper level first. */
   latent: readonly LatentValue[];

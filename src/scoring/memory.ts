@@ -51,7 +51,7 @@ export interface DeviceMemory {
    * @param rest gets what the context leaves of them
    */
   context(x: Float64Array, deviations: ArrayLike<number>, from: number, rest: Float64Array): number;
-  /** Of the baseline, for `undo`. */
+  /** Mark of the baseline, for `undo`. */
   mark(): readonly number[];
   /** Most of the newest `records` records are a new normal, from this event time on, Unix ms. */
   accept(records: number, time: number): void;

@@ -36,7 +36,7 @@ export function createScoringOutputs(
     const ofNewest = channelMap.represent(deviance);
     return {
       ...statistics,
-      // Replaces that of the model: expected noise does not count, and the worst of the earlier records is left out.
+      // Replaces the reconstruction of the model: here expected noise does not count, and the worst of the earlier records is left out.
       reconstruction: contributions.sum(1),
       // The newest record alone.
       ...(channelMap.kind === 'window' && { newest: ofNewest.sum(1) }),

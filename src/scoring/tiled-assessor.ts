@@ -29,7 +29,7 @@ export function createTiledAssessor(
   const tileDim = inner.shape.channels;
   const fitting = fewestTiles * Math.floor(valuesAtOnce / tileDim / fewestTiles);
   const atOnce = Math.max(fewestTiles, Math.min(engineRows, fitting));
-  /** Of each batch its own, since several may be assessed in turns. */
+  /** Each batch has its own, since several may be assessed in turns. */
   const batchesOfTiles = new WeakMap<WindowBatch, WindowBatch>();
   const single = createWindowBatch(inner.shape, 1);
   const channelMap = createImageMap(image);

@@ -61,14 +61,14 @@ export interface VersionState extends LearnedState {
   /** Calibration of each channel's contribution to the reconstruction statistic. */
   channelCalibrations: ChannelState;
   calibration: SurpriseState;
-  /** Of images; absent in older versions. */
+  /** Usual oddness of each place of an image; absent in older versions. */
   oddness?: OddnessState;
   baseline: BaselineState;
   /** Absent in older versions. */
   balance?: BalanceState;
   /** Absent where means longer than the window explain no channel. */
   context?: ContextState;
-  /** Of the deviations from the linear sibling, given their context; absent where they do not enter the evidence. */
+  /** Chart of the mean deviation from the linear sibling, given its context; absent where it does not enter the evidence. */
   linearMean?: ChartState;
   /** Absent where history is too short for the slow test. */
   slow?: SlowState;

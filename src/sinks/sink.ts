@@ -17,7 +17,7 @@ export interface DeadLetter {
 
 /** Results of one batch, in the order of its records. */
 export interface DetectionBatch {
-  /** Of all records, or only of the anomalous ones if no sink uses the others. */
+  /** Detections of all records, or only of the anomalous ones if no sink uses the others. */
   detections: readonly Detection[];
   events: readonly AnomalyEvent[];
   deadLetters: readonly DeadLetter[];

@@ -13,7 +13,7 @@ import type { Message } from './source';
 /** How times are written, as those of the records are. */
 export interface LabelTimes {
   timestampFormat: TimestampFormat;
-  /** Of times without a zone; absent or empty: they are rejected. */
+  /** Time zone of times that name none; absent or empty: they are rejected. */
   timeZone?: string | undefined;
 }
 

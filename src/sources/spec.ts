@@ -37,7 +37,7 @@ export interface SourceContext {
   onPassEnd: (pass: number) => void | Promise<void>;
   /** How times are written in records. */
   timestampFormat: TimestampFormat;
-  /** Of times without a zone; empty: they are rejected. */
+  /** Time zone of times that name none; empty: they are rejected. */
   timeZone: string;
   /** Time within which the whole detector has to stop, ms. */
   shutdownTimeoutMs: number;
@@ -47,11 +47,11 @@ export interface HistoryContext {
   log: Logger;
   /** Folder of the detector in the store; empty where there is none. */
   folder: string;
-  /** Of a bounded source: its first records that count as history; undefined: as many as its settings state. */
+  /** Number of first records of a bounded source that count as history; undefined: as many as its settings state. */
   records: number | undefined;
   /** How times are written in records. */
   timestampFormat: TimestampFormat;
-  /** Of times without a zone; empty: they are rejected. */
+  /** Time zone of times that name none; empty: they are rejected. */
   timeZone: string;
 }
 

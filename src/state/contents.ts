@@ -21,7 +21,7 @@ export function createContents(
   return {
     windows: createWindowStore(shape, windows, beginning.windows ?? (lost ? 'unknown' : 'empty')),
     events: createEventTracker(events, beginning.events),
-    /** Of `events`. */
+    /** The policy that `events` follows. */
     policy: events,
     baselines: undefined as VersionBaselines | undefined,
     /** Restored baselines, until the model version that scores is known. */

@@ -59,7 +59,7 @@ export interface StateRules {
   table: CategoryTable;
   /** If absent, state ends with the process. */
   store?: PartitionStore | undefined;
-  /** Of the settings that windows depend on. Stored state with another fingerprint is not used. */
+  /** Fingerprint of the settings that windows depend on. Stored state with another fingerprint is not used. */
   fingerprint: string;
   /** Minimum number of offsets between two saves of a partition; default 10,000. */
   saveEvery?: number;

@@ -23,7 +23,7 @@ export interface RecordedLabel extends EventLabel {
 }
 
 export interface PartitionSnapshot {
-  /** Of the last message that the snapshot includes. */
+  /** Offset of the last message that the snapshot includes. */
   offset: bigint;
   /** Records before its first one were scored, but not read. */
   lost: boolean;

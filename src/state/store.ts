@@ -101,7 +101,7 @@ export function createStateStore(options: StateStoreOptions) {
       await writeAtomically(path, bytes, { fs });
       return storedChecksum(bytes);
     },
-    /** Of the saved state, of which only the beginning is read and nothing is checked; undefined if there is none. */
+    /** Checksum of the saved state, of which only the beginning is read and nothing is checked; undefined if there is none. */
     async checksum(topic: string, partition: number): Promise<string | undefined> {
       const start = await unlessMissing(readStart(fs, pathOf(topic, partition), checksumEnd));
       return start && storedChecksum(start);

@@ -61,7 +61,7 @@ export interface Comparison {
   differences: readonly { what: string; values: readonly [unknown, unknown] }[];
 }
 
-/** Of the model: the rest is learned, or a part of the report. */
+/** Keys of the state that describe a model: the others are learned, or a part of the report. */
 const describedState = ['spec', 'channels', 'counters', 'seasons', 'signals', 'engine', 'slow', 'groupBy'];
 
 /** @throws ModelVersionError if a version is missing or damaged */

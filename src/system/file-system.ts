@@ -32,7 +32,7 @@ export async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined>
   }
 }
 
-/** Of a file or folder: differs after each replacement; empty if there is none. */
+/** A text that differs after each replacement of a file or folder; empty if there is none. */
 export async function fileState(path: string): Promise<string> {
   const found = await unlessMissing(nodeFs.stat(path, { bigint: true }));
   return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeNs}`;

@@ -55,7 +55,7 @@ export type Calibrated = Pick<
 /** What the calibration is, and what it rests on. */
 export interface Calibration {
   calibrated: Calibrated;
-  /** Of the evidence, in the calibration block and before it. */
+  /** What the tail of the evidence rests on, in the calibration block and before it. */
   tails: { block: TailBasis; before?: TailBasis };
 }
 

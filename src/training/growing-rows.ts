@@ -41,7 +41,7 @@ function growingNumbers(width: number): GrowingRows {
   };
 }
 
-/** Of a part, at most; it has a row at least. There may be many devices with few images. */
+/** Bytes and rows of a part, at most; it has a row at least. There may be many devices with few images. */
 const [bytesOfPart, rowsOfPart] = [1 << 24, 256];
 
 /** An array buffer that shrinks in place (ES2024, since Node 20). */

@@ -13,7 +13,7 @@ import { devicesIn, type Device } from './device-places';
 
 /** Errors of each record, and how long their means are. */
 export interface RunningErrors {
-  /** Errors of a record. */
+  /** Number of errors of a record. */
   size: number;
   errorsAt: (place: number) => ArrayLike<number>;
   /** Mean errors of a device. Shape [size]. */
@@ -75,11 +75,11 @@ export function fitMeanDeviation(
   return { state, distances: distancesOf(meansAt(all, devices, running), state) };
 }
 
-/** Of the history that the slow test is fitted to. Shape [records, channels] each. */
+/** Errors in the history that the slow test is fitted to. Shape [records, channels] each. */
 export interface SlowErrors {
   /** From the linear sibling; empty for images. */
   deviations: Float64Array;
-  /** Of the model. */
+  /** Mean errors of the model. */
   meanErrors: Float64Array;
 }
 

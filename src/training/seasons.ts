@@ -29,7 +29,7 @@ const seasons: readonly Season[] = [
 /** Periods in a history with a season. */
 const minPeriods = 2;
 
-/** Of many channels one seems to have a season by chance: at least this share of those that vary must have it. */
+/** Least share of the channels that vary which must have a season: among many channels, one seems to have it by chance. */
 const minShare = 0.1;
 
 /**

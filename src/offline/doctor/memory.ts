@@ -34,7 +34,7 @@ export function examineMemory(
 
 const mebibytes = (bytes: number): string => Math.max(1, Math.round(bytes / 2 ** 20)).toLocaleString('en');
 
-/** Of this machine, or of the container if it has a limit, bytes. */
+/** Memory of this machine, or of the container if it has a limit, bytes. */
 function availableMemory(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();

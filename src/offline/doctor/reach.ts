@@ -31,13 +31,13 @@ export async function whyUnreachable(
   }
 }
 
-/** Of `host:port`, also `[::1]:9092`. */
+/** Reads `host:port`, also `[::1]:9092`. */
 export function addressOf(text: string): Address {
   const at = text.lastIndexOf(':');
   return { host: text.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(at + 1)) };
 }
 
-/** Of a URL. */
+/** The host and port that a URL names. */
 export function addressOfUrl(url: string): Address {
   const { hostname, port, protocol } = new URL(url);
   return {

@@ -23,7 +23,7 @@ export interface EvaluateParts {
 }
 
 export interface Evaluation {
-  /** Of the series with a scored record. */
+  /** Outcomes of the series with a scored record. */
   outcomes: readonly SeriesOutcome[];
   report: EvaluationReport;
   /** Names of the series without a scored record. */

@@ -23,7 +23,7 @@ export interface DetectorFile {
   origin: SampleOrigin;
   recorded: RecordedSample;
   proposal: Proposal;
-  /** Of a file. */
+  /** Records of a file that are history. */
   historyRecords: number;
   target: Target;
   /** Lines about what each target would have given. */

@@ -20,7 +20,7 @@ export interface ImageFolder {
   path: string;
   /** PNG and JPEG files. */
   images: number;
-  /** Of these, the first ones in the order of their names, which the model is tried on. */
+  /** Number of images that the model is tried on: the first ones in the order of their names. */
   read: number;
   /** Size that images are scaled to, in pixels. */
   width: number;

@@ -38,9 +38,9 @@ export interface ProposedDetector {
   recorded: RecordedSample;
   proposal: Proposal;
   decoded: DecodedSample;
-  /** Or why the sample is too small. */
+  /** What each target would have given, or why the sample is too small for that. */
   prices: Prices | UnknownPrices;
-  /** The file with a target. */
+  /** The text of the detector file, with this target. */
   render(target: Target): string;
 }
 

@@ -76,7 +76,7 @@ export interface DecodedSample {
 export interface PriceFacts {
   /** Whether the records have times of their own. */
   isTimed: boolean;
-  /** Of the records in their time, the share that is in the sample. */
+  /** Share of the records in their time that is in the sample. */
   share: number;
   targets?: readonly Target[];
 }

@@ -31,7 +31,7 @@ export interface RecordedSample {
   messages?: readonly Message[];
   /** Topics that the detector of a topic writes, and that do not exist. */
   missingTopics?: readonly string[];
-  /** Of Prometheus: how series become records. */
+  /** How series of Prometheus become records. */
   series?: SeriesChoice;
   /** What a person should know of the source. */
   notes: readonly string[];

@@ -89,7 +89,7 @@ export function compare(
 ) {
   const counts = createCounts(origins.length);
   const differences: Difference[] = [];
-  /** Of surprise. */
+  /** Largest difference of surprise. */
   let largestDifference = 0;
   /** One detection per record, where there is one: by the version that scored it. */
   const derived: Detection[] = [];

@@ -54,7 +54,7 @@ export async function replay(parts: ReplayParts) {
       ...compared.counts,
       /** The first ones. */
       differences: compared.differences,
-      /** Of surprise. */
+      /** Largest difference of surprise. */
       largestDifference: compared.largestDifference,
       alarms: countAlarms(settings, compared.derived, (of) => derivations.get(of)!.detector),
       whatIf: whatIf && (await suppose(parts, whatIf, compared.derived, derivations, origins)),

@@ -27,7 +27,7 @@ export interface GroupsOptions {
 }
 
 export function createGroups({ notify, claims, timing }: GroupsOptions) {
-  /** Of which this process has sent no message. */
+  /** Groups of which this process has sent no message. */
   const waiting = new Set<Group>();
   const groupOf = new Map<string, Group>();
   const atWork = new Set<Promise<void>>();

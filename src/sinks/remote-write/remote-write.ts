@@ -164,7 +164,7 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
   };
 }
 
-/** Of detectors, usually the same list. */
+/** Whether two lists of names are equal; usually they are the same list. */
 function haveSameNames(some: readonly string[], others: readonly string[]): boolean {
   return some === others || (some.length === others.length && some.every((name, i) => name === others[i]));
 }

@@ -16,7 +16,7 @@ export interface FileColumns {
   /** Empty: the records are a second apart. */
   timestamp: string;
   conditions: readonly string[];
-  /** Of images: the conditions that folders within stand for, the uppermost first. */
+  /** Conditions that folders of images within stand for, the uppermost first. */
   folders?: readonly string[];
 }
 
@@ -39,7 +39,7 @@ export interface FileSourceSettings {
   columns: FileColumns;
   /** How times are written in a CSV file; absent = `auto`. */
   timestampFormat?: TimestampFormat;
-  /** Of times without a zone in a CSV file; absent or empty: they are rejected. */
+  /** Time zone of times in a CSV file that name none; absent or empty: they are rejected. */
   timeZone?: string | undefined;
 }
 

@@ -8,7 +8,7 @@ import { readLabels } from './fault-labels';
 import { readCsvFormat, withoutColumn } from './csv';
 import { createFileHistory, createFileSource, defaultColumns } from './file';
 
-/** Of rows, also those of standard input. */
+/** Keys of the columns of rows, also of those of standard input. */
 export const columnsSection = {
   key: column(
     {
@@ -30,7 +30,7 @@ export const columnsSection = {
   }),
 } satisfies Section;
 
-/** Of a file or folder, also one that is the history of another source. */
+/** Keys of a file or folder, also of one that is the history of another source. */
 export const recordingSection = {
   ...columnsSection,
   folders: names({

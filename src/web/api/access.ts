@@ -16,7 +16,7 @@ export interface AccessRules {
 export interface Caller {
   remoteAddress: string | undefined;
   method: string;
-  /** Of node:http: names in lower case. */
+  /** Headers as node:http gives them: names in lower case. */
   headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 

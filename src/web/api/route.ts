@@ -23,7 +23,7 @@ export interface ApiContext {
 }
 
 export interface ApiCall {
-  /** Of the path and of the query, checked against the schemas; numbers are numbers. */
+  /** Parameters of the path and of the query, checked against the schemas; numbers are numbers. */
   params: Readonly<Record<string, string | number | undefined>>;
   /** Checked against the schema of the route; undefined without one. */
   body: Readonly<Record<string, unknown>> | undefined;
@@ -40,7 +40,7 @@ export interface Route {
   /** Status of a successful answer; default 200. */
   status?: 200 | 202;
   answer: Schema;
-  /** Of the answer; default application/json. */
+  /** Media type of the answer; default application/json. */
   mediaType?: string;
   handle(call: ApiCall, context: ApiContext): unknown;
 }

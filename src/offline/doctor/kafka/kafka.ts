@@ -17,7 +17,7 @@ import { examineLabelsTopic, examineWrittenTopic } from './written-topics';
 
 export interface KafkaExamination {
   findings: Finding[];
-  /** Of the topic that is read; undefined if there is none, or it is unknown. */
+  /** Partitions of the topic that is read; undefined if there is none, or the number is unknown. */
   partitions: number | undefined;
 }
 

@@ -14,7 +14,7 @@ export async function examineLabelsTopic(cluster: Cluster, topic: string, creati
   else await examineMissing(cluster, topic, creation, { 'cleanup.policy': 'compact' });
 }
 
-/** Of detections or dead letters. */
+/** Examines the topic of detections, or that of dead letters. */
 export async function examineWrittenTopic(
   cluster: Cluster,
   topic: string,

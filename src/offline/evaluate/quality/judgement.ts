@@ -41,7 +41,7 @@ export function judge(all: readonly JudgedSeries[], maxBuffer = 100) {
   const series = all.map((one) => judgeSeries(one, maxBuffer));
   return {
     series: Object.fromEntries(all.map(({ name }, i) => [name, series[i]!])),
-    /** Of the series with several versions. */
+    /** Metrics by version, of the series with several versions. */
     versions: Object.fromEntries(
       all.flatMap((one) =>
         (one.versionStarts ?? []).length > 1 ? [[one.name, judgeVersions(one, maxBuffer)]] : [],

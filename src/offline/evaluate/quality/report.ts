@@ -43,7 +43,7 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
     ? judged.flatMap(({ scores, labels, keys }) => byDevice(scores, keys, (row) => labels[row] === 0))
     : all.flatMap(({ scores, keys }) => byDevice(scores, keys));
   return {
-    /** Of the labelled series. */
+    /** Quality over the labelled series. */
     judgement: labelled ? judge(judged) : undefined,
     /** PR-AUC of the surprise and of what it is made of; undefined if no series has both labels and statistics. */
     rank: rankOfAll(judged),

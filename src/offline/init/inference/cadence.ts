@@ -71,7 +71,7 @@ export function findCadence({ keys, times }: Devices, blocks?: readonly string[]
   };
 }
 
-/** Of sorted values; NaN of none. */
+/** A quantile of sorted values; NaN without values. */
 function quantile(sorted: readonly number[], share: number): number {
   return sorted.length === 0 ? NaN : sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }

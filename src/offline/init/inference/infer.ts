@@ -243,7 +243,7 @@ function fullest(roles: readonly Role[]): { path: readonly string[]; kept: Role[
     const path = isList ? column.path : column.path.slice(0, -1);
     const group = groups.get(path.join('\0')) ?? { path, roles: [], weight: 0 };
     group.roles.push(role);
-    // Of two alike objects, such as before and after a change, the one that is there more often.
+    // Two objects may be alike, such as before and after a change: the one that is there more often wins.
     group.weight += (listLength([column]) ?? 1) * (1 - absentIn(column) / Math.max(1, column.values.length));
     groups.set(path.join('\0'), group);
   }

@@ -109,7 +109,7 @@ function sharedLabels(queries: readonly LabelledQuery[]): string[] {
   );
 }
 
-/** Of labels that differ, the one that is called like a device; without any, a label with one value. */
+/** The label that differs and is called like a device; without any, a label with one value. */
 function firstKey(queries: readonly LabelledQuery[], shared: readonly string[]): string[] {
   const called = shared.filter((label) => rankOf(label) > 0).sort((a, b) => rankOf(b) - rankOf(a));
   const differing = called.find((label) => queries.some(({ series }) => distinct(series, label) > 1));

@@ -11,7 +11,7 @@ export interface Role {
   reason: string;
   /** What a person should check; undefined = clear. */
   doubt?: string;
-  /** Of a channel: texts in it that are no numbers. */
+  /** Texts in a channel that are no numbers. */
   missingTexts?: readonly string[];
   /** Whether its numbers are text. `column` has them as numbers. */
   isText?: boolean;

@@ -161,7 +161,7 @@ export interface MuteRequest extends Partial<Omit<Mute, 'id' | 'until'>> {
   until?: number;
 }
 
-/** @throws ApiError if it is not possible */
+/** The mute that a request asks for. @throws ApiError if there can be none like it */
 export function readMute(request: MuteRequest, now: number): Omit<Mute, 'id'> {
   const { key = '', channel = '', from = now, forMs, until, recurring: windows, note: why = '' } = request;
   if (forMs !== undefined && until !== undefined) throw new ApiError(400, 'body has both forMs and until');
