@@ -136,6 +136,6 @@ export function describePart(
     deviceShare < 1 ? `${Number((100 * deviceShare).toPrecision(2))} % of the devices` : 'the devices';
   return (
     `the history has ${share} of ${partitions} of ${ofPartitions} partitions: ` +
-    `whole windows of more devices are more than ${maxRecords} records (training.maxRecords)`
+    `windows of all devices do not fit into ${maxRecords} records (training.maxRecords)`
   );
 }

@@ -20,7 +20,8 @@ export function createGrowingRows(width: number, pixels: boolean): GrowingRows {
 
 /** In an array that doubles: a plain array of numbers grows slower. */
 function growingNumbers(width: number): GrowingRows {
-  let data = createValues(16 * width, false);
+  // Of a large fleet, most devices may have a record or two.
+  let data = createValues(width, false);
   let used = 0;
   return {
     push(from, row) {
