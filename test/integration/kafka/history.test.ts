@@ -1,7 +1,12 @@
 import type { Kafka } from 'kafkajs';
+import { loadSettings } from '../../../src/config/load';
+import { createRecordDecoder } from '../../../src/pipeline/record-decoder';
+import { readDataset } from '../../../src/runtime/read-history';
+import type { PartitionExtent } from '../../../src/sources/history';
 import { createKafkaHistory } from '../../../src/sources/kafka/history';
 import type { Message } from '../../../src/sources/source';
 import { createTopicLabels } from '../../../src/sources/labels';
+import { removeFolders, writeFolder } from '../../config/folder';
 import { startBroker, until } from './broker';
 import type { TestBroker } from './broker';
 import { numbered, startConsuming, stopConsuming } from './consuming';
@@ -14,7 +19,10 @@ beforeAll(async () => {
   broker = await startBroker();
 }, 180_000);
 afterEach(stopConsuming);
-afterAll(() => broker.remove());
+afterAll(async () => {
+  await removeFolders();
+  await broker.remove();
+});
 
 const epoch = Date.UTC(2026, 0, 1);
 const read = async (topic: string, range: { from?: number; to?: number; maxRecords?: number } = {}) => {
@@ -95,6 +103,70 @@ test('reads ranges from the whole time on request, and separates them', async ()
   }
   expect([...stretches.keys()].filter((block) => block.startsWith('1/')).at(-1)).toBe('1/930');
   expect(share).toBeCloseTo(200 / 1_900);
+});
+
+test('reads some of the partitions on request, always the same, and states their share', async () => {
+  const topic = await fill(10, 2_000);
+  const history = createKafkaHistory({ kafka: broker.client(), settings: { topic, groupId: 'live' } });
+  async function partitionsOf(partitions: number) {
+    const read = new Map<number, number>();
+    const facts: unknown[] = [];
+    const range = { from: epoch, to: undefined, maxRecords: 100 * partitions, partitions };
+    const noting = {
+      onShare: (share: number) => facts.push(share),
+      onPartitions: (extent: PartitionExtent) => facts.push(extent),
+    };
+    for await (const chunk of history({ ...range, ...noting }))
+      for (const { origin } of chunk) read.set(origin.partition, (read.get(origin.partition) ?? 0) + 1);
+    return { read, facts };
+  }
+  const { read, facts } = await partitionsOf(4);
+  expect([...read.values()]).toEqual([100, 100, 100, 100]);
+  expect(facts).toEqual([0.4, { read: 4, all: 10, available: 800 }]);
+  expect(new Map([...(await partitionsOf(4)).read].sort())).toEqual(new Map([...read].sort()));
+  for (const partition of (await partitionsOf(2)).read.keys()) expect(read.has(partition)).toBe(true);
+});
+
+test('a topic with more devices than records of a training has full windows of some of them', async () => {
+  const [partitions, devices, rounds] = [100, 2_000, 60];
+  const topic = await broker.createTopic({ partitions, config: { 'retention.ms': '-1' } });
+  const began = Date.now() - rounds * 60_000;
+  for (let round = 0; round < rounds; round++)
+    await broker.produce(
+      topic,
+      Array.from({ length: devices }, (_, device) => ({
+        partition: device % partitions,
+        value: JSON.stringify({
+          key: `pump-${device}`,
+          timestamp: began + round * 60_000,
+          values: { flow: device + round },
+        }),
+      })),
+    );
+  const folder = await writeFolder({
+    'plant.yaml': `detector: plant
+source: { kind: kafka, kafka: { brokers: [${broker.bootstrap}], topic: ${topic} } }
+record: { channels: [flow] }
+window: { length: 8 }
+model: { latentDim: 2 }
+training: { minRecords: 100, maxRecords: 2000 }
+sinks: { kafka: { deadLetterTopic: dead } }
+`,
+  });
+  const { detectors } = await loadSettings(`${folder}/plant.yaml`, { env: {} });
+  const { settings } = detectors[0]!;
+  const readHistory = createKafkaHistory({ kafka: broker.client(), settings: { topic, groupId: 'live' } });
+  const parts = { settings, readHistory, exclude: [], now: Date.now };
+  const read = () => readDataset(parts, createRecordDecoder(settings));
+  const { dataset, account } = await read();
+  // A record of each would be all that fits.
+  expect(dataset.devices.length).toBeGreaterThan(20);
+  for (const { from, to } of dataset.devices) expect(to - from).toBe(rounds);
+  expect(dataset.ends.length).toBe(dataset.devices.length * (rounds - 7));
+  expect(account.summary().part).toMatchObject({ ofPartitions: partitions, devices: dataset.devices.length });
+  const again = await read();
+  const keysOf = ({ devices: all }: typeof dataset) => all.map(({ key }) => key).sort();
+  expect(keysOf(again.dataset)).toEqual(keysOf(dataset));
 });
 
 test('an empty topic and an empty range end at once', async () => {
