@@ -1,9 +1,9 @@
 /** The events of a detector with the records around each, bounded in number and size. */
 import type { AnomalyEvent } from '../domain/event';
-import { addImage, addRecord, beginFollowing, continueFollowing, type Followed } from './followed-event';
+import { beginFollowing } from './followed-event';
+import { createFollowing } from './following';
 import {
   withoutRecords,
-  withTopChannels,
   type EventLabel,
   type ObservedImage,
   type PastEvent,
@@ -21,33 +21,21 @@ export interface EventRecordsOptions {
 }
 
 export function createEventRecords({ around, by, now }: EventRecordsOptions) {
-  const followed = new Map<string, Followed>();
   const events = new Map<string, PastEvent>();
-  /** Records of events that are over and not stored yet. */
-  const finished = new Map<string, WholeEvent>();
   /** Events that another process, or an earlier one, has reported last. */
   const foreign = new Set<string>();
   /** Events that changed since `takeChanged`. */
   const changed = new Set<string>();
-
-  function finish(one: Followed): void {
-    if (followed.get(one.event.key) === one) followed.delete(one.event.key);
-    finished.set(one.event.id, withTopChannels(wholeOf(one)));
-    changed.add(one.event.id);
-  }
-
-  /** Follows an event: the newest one, if a device has several. */
-  function begin(one: Followed): void {
-    const { key, status } = one.event;
-    const earlier = followed.get(key);
-    if (earlier !== undefined) finish(earlier);
-    if (status === 'open') followed.set(key, one);
-    else finish(one);
-  }
-
-  function wholeOf({ event: { id }, channels, records, picture }: WholeEvent): WholeEvent {
-    return { ...events.get(id)!, channels, records, ...(picture && { picture }) };
-  }
+  const following = createFollowing({
+    around,
+    newest: ({ event, channels, records, picture }) => ({
+      ...events.get(event.id)!,
+      channels,
+      records,
+      ...(picture && { picture }),
+    }),
+    onChange: (id) => changed.add(id),
+  });
 
   return {
     /**
@@ -72,48 +60,30 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       events.set(event.id, past);
       foreign.delete(event.id);
       changed.add(event.id);
-      const one = followed.get(event.key);
       // A recording that is replayed has the same event again.
       const isAgain = event.status === 'open' && known !== undefined && known.event.status !== 'open';
-      if (one?.event.id === event.id && !isAgain) {
-        if (event.status !== 'open') one.left = around;
+      if (following.has(event) && !isAgain) {
+        if (event.status !== 'open') following.end(event);
       } else if (event.kind === 'anomaly' && (known === undefined || isAgain))
-        begin(beginFollowing(past, channels, recent, image));
+        following.begin(beginFollowing(past, channels, recent, image));
       return past;
     },
-    /**
-     * Adds the newest record of a device, if one of its events is followed. Cheap if none is.
-     * @param image the oddest of its newest images
-     */
-    follow(key: string, recent: RecentRecords, image?: ObservedImage): void {
-      if (followed.size === 0) return;
-      const one = followed.get(key);
-      if (one === undefined) return;
-      if (addImage(one, image)) changed.add(one.event.id);
-      // After a restart the event has its most important channels alone, and gets no further records.
-      if (one.channels.length !== recent.channels) return;
-      addRecord(one, recent);
-      if (one.left !== undefined && --one.left <= 0) finish(one);
-    },
+    follow: following.add,
     /** Takes in an event of an earlier process. */
     restore(whole: WholeEvent): void {
-      const { id, key, status, kind } = whole.event;
+      const { id, status, kind } = whole.event;
       events.set(id, withoutRecords(whole));
       foreign.add(id);
-      if (status === 'open' && kind === 'anomaly') followed.set(key, continueFollowing(whole, around));
+      if (status === 'open' && kind === 'anomaly') following.continue(whole);
     },
     /** The records of an event that are not stored, or not all of them; undefined if they are, or if there are none. */
     unstored(id: string): WholeEvent | undefined {
       const past = events.get(id);
-      if (past === undefined) return undefined;
-      const one = followed.get(past.event.key);
-      if (one?.event.id === id) return wholeOf(one);
-      const over = finished.get(id);
-      return over && wholeOf(over);
+      return past && following.unstored(past.event);
     },
     /** Takes in what another process has written of an event; undefined if this one has newer ones to write. */
     adopt(theirs: PastEvent): PastEvent | undefined {
-      const { id, key } = theirs.event;
+      const { id } = theirs.event;
       const known = events.get(id);
       if (known !== undefined && changed.has(id)) return undefined;
       const isLabelledHere = known !== undefined && known.revision > theirs.revision;
@@ -121,8 +91,7 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       const past = { ...theirs, ...(label && { label }), revision };
       events.set(id, past);
       foreign.add(id);
-      // Its partition is elsewhere now.
-      if (followed.get(key)?.event.id === id) followed.delete(key);
+      following.leave(theirs.event);
       return past;
     },
     /** @param revision number of the label */
@@ -138,9 +107,6 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
     get: (id: string): PastEvent | undefined => events.get(id),
     /** In the order in which they were reported first. */
     list: (): PastEvent[] => [...events.values()],
-    get size() {
-      return events.size;
-    },
     /** Forgets the events reported longest ago beyond `most`, open ones last. Returns their ids. */
     prune(most: number): string[] {
       if (events.size <= most) return [];
@@ -150,10 +116,8 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       );
       const ids = order.slice(0, events.size - most).map(({ event }) => event.id);
       for (const id of ids) {
-        const { key } = events.get(id)!.event;
-        if (followed.get(key)?.event.id === id) followed.delete(key);
+        following.forget(events.get(id)!.event);
         events.delete(id);
-        finished.delete(id);
         changed.delete(id);
         foreign.delete(id);
       }
@@ -169,9 +133,6 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
     keepChanged(id: string): void {
       if (events.has(id)) changed.add(id);
     },
-    /** The records of an event are stored as they are in `whole`. */
-    stored(id: string, whole: WholeEvent): void {
-      if (finished.get(id)?.records === whole.records) finished.delete(id);
-    },
+    stored: following.stored,
   };
 }
