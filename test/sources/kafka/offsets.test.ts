@@ -4,6 +4,7 @@ import {
   findStart,
   keepBlocks,
   keepNewest,
+  keepPartitions,
   missingBetween,
 } from '../../../src/sources/kafka/offsets';
 
@@ -173,6 +174,29 @@ describe('keepNewest', () => {
         );
       }),
     );
+  });
+});
+
+describe('keepPartitions', () => {
+  const ranges = Array.from({ length: 100 }, (_, partition) => ({ partition, start: 0n, end: 9n }));
+  const numbers = (count: number) => keepPartitions(ranges, count).map(({ partition }) => partition);
+
+  test('takes all when there are no more, and else as many as are wanted, in order', () => {
+    expect(keepPartitions(ranges, 100)).toEqual(ranges);
+    expect(keepPartitions(ranges, Infinity)).toEqual(ranges);
+    for (const count of [1, 7, 99]) {
+      expect(numbers(count)).toHaveLength(count);
+      expect(numbers(count)).toEqual([...numbers(count)].sort((a, b) => a - b));
+    }
+  });
+
+  test('a smaller number is part of a larger one, and each is spread over all', () => {
+    for (let count = 1; count < 100; count++) {
+      expect(numbers(count + 1)).toEqual(expect.arrayContaining(numbers(count)));
+      const edges = [...numbers(count), 100];
+      const gaps = edges.map((edge, i) => edge - (edges[i - 1] ?? 0));
+      expect(Math.max(...gaps)).toBeLessThanOrEqual(Math.ceil(300 / count));
+    }
   });
 });
 
