@@ -28,6 +28,7 @@ async function run(
     signal?: AbortSignal;
     graceMs?: number;
     nodeArgs?: string[];
+    env?: NodeJS.ProcessEnv;
     onLine?: (line: string) => void;
     onHistory?: (history: TrainingHistory) => void;
   } = {},
@@ -41,7 +42,7 @@ async function run(
   };
   const result = await runTrainingProcess({
     command: [process.execPath, ...(options.nodeArgs ?? []), '-e', logPid + script],
-    env: {},
+    env: options.env ?? {},
     onProgress: (p) => progress.push(p),
     ...(options.onHistory && { onHistory: options.onHistory }),
     log,
@@ -99,6 +100,15 @@ it('passes on how much of the history was rejected, without reasons that do not 
   expect(onHistory.mock.calls).toEqual([
     [{ type: 'history', records: 600, rejected: { not_a_number: 599 } }],
   ]);
+});
+
+it('asks glibc to give freed memory back at once, unless the environment has another value', async () => {
+  const script =
+    "const v = process.env.MALLOC_TRIM_THRESHOLD_; console.log(JSON.stringify({ type: 'published', version: v }))";
+  expect(await run(script)).toMatchObject({ version: '131072' });
+  expect(await run(script, { env: { MALLOC_TRIM_THRESHOLD_: '1000000' } })).toMatchObject({
+    version: '1000000',
+  });
 });
 
 it('repeats the warnings of its log, and nothing else, as warnings', async () => {
