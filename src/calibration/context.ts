@@ -31,7 +31,7 @@ export interface ContextState {
 }
 
 /** Time constants, in records. */
-export const contextRecords = [10, 30, 100, 300] as const;
+const contextRecords = [10, 30, 100, 300] as const;
 const constants = contextRecords.length;
 const longest = Math.max(...contextRecords);
 /** Gain in nats per record that a channel needs: its variance falls to a seventh. */

@@ -179,7 +179,7 @@ function fitTable(at: (row: number) => number, histories: readonly History[]): R
 }
 
 /** Runs by their length. @param lengths in any order */
-export function countRuns(lengths: readonly number[] | Float64Array): RunCounts {
+function countRuns(lengths: readonly number[] | Float64Array): RunCounts {
   const counts = new Map<number, number>();
   for (const length of lengths) counts.set(length, (counts.get(length) ?? 0) + 1);
   const ascending = [...counts.keys()].sort((a, b) => a - b);
@@ -187,7 +187,7 @@ export function countRuns(lengths: readonly number[] | Float64Array): RunCounts 
 }
 
 /** P(a run is at least as long); 1 without any run. */
-export function createRunSurvival({ lengths, counts }: RunCounts): (length: number) => number {
+function createRunSurvival({ lengths, counts }: RunCounts): (length: number) => number {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const longest = lengths.at(-1) ?? 0;
   return (length) => {

@@ -21,7 +21,7 @@ export const urlHelp = 'address of the daemon (default: http.host and http.port 
 const timeoutMs = 60_000;
 
 /** No daemon listens there. */
-export class UnreachableError extends Error {
+class UnreachableError extends Error {
   override readonly name = 'UnreachableError';
 }
 

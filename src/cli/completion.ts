@@ -46,15 +46,11 @@ function quoted(text: string): string {
 }
 
 /** Branches of a shell's `case`, for commands that have any words. */
-function branches(
-  all: readonly CommandDescription[],
-  body: (command: CommandDescription) => string,
-  indent: string,
-): string {
+function branches(all: readonly CommandDescription[], body: (command: CommandDescription) => string): string {
   return all
     .map((command) => [command, body(command)] as const)
     .filter(([, text]) => text !== '')
-    .map(([command, text]) => `${indent}${quoted(placeOf(command))}) ${text} ;;`)
+    .map(([command, text]) => `    ${quoted(placeOf(command))}) ${text} ;;`)
     .join('\n');
 }
 
@@ -105,7 +101,7 @@ _vaemon() {
 ${valueBranches(all, 'mapfile -t COMPREPLY < <(compgen -f -- "$current")', (choices) => `mapfile -t COMPREPLY < <(compgen -W ${quoted(choices)} -- "$current")`)}
   esac
   case "$place" in
-${branches(all, (command) => `options=${quoted(optionNames(command))} words=${quoted(words(command))}${takesFiles(command) ? ' files=yes' : ''}`, '    ')}
+${branches(all, (command) => `options=${quoted(optionNames(command))} words=${quoted(words(command))}${takesFiles(command) ? ' files=yes' : ''}`)}
   esac
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
@@ -141,7 +137,7 @@ _vaemon() {
 ${valueBranches(all, '_files', (choices) => `compadd -- ${choices}`)}
   esac
   case "$place" in
-${branches(all, (command) => `options=(${options(command)}); after=(${described(wordsAfter(command, all))})${takesFiles(command) ? '; files=yes' : ''}`, '    ')}
+${branches(all, (command) => `options=(${options(command)}); after=(${described(wordsAfter(command, all))})${takesFiles(command) ? '; files=yes' : ''}`)}
   esac
   if [[ $current == -* ]]; then
     _describe option options

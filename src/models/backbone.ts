@@ -48,7 +48,7 @@ export const backboneMaps = read.map((i, map) => ({
 export const backboneChannels = backboneMaps.reduce((sum, { size }) => sum + size, 0);
 
 /** Shapes of kernels and biases by name, as in the file. */
-export function backboneShapes(): Map<string, readonly number[]> {
+function backboneShapes(): Map<string, readonly number[]> {
   const shapes = new Map<string, readonly number[]>();
   const add = (name: string, kernel: readonly number[], outputs: number): void => {
     shapes.set(`${name}/kernel`, kernel).set(`${name}/bias`, [outputs]);

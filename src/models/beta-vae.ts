@@ -13,7 +13,7 @@ import { createVaeParts } from './vae';
 
 const options = { latentDim, ...ratePenaltyOptions };
 
-export function createBetaVae(spec: SpecWith<typeof options>, random: Random): Model {
+function createBetaVae(spec: SpecWith<typeof options>, random: Random): Model {
   const parts = createVaeParts(spec, random);
   const { posterior, prior, decode, likelihood } = parts;
   const ratePenalty = createRatePenalty(spec);

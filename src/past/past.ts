@@ -27,22 +27,18 @@ export interface PastOptions {
   settings: DetectorSettings['past'];
   /** When an event opens. */
   events: Pick<DetectorSettings['events'], 'openRecords' | 'openWindow'>;
-  /** Name of this process among those that share the store. */
-  process?: string;
   /** Whether the detector continues its open events after a restart. If not, those of an earlier process are over. */
   continues: boolean;
   /** Disk space in bytes, after a save, and saves that failed. */
   metrics: { bytes(bytes: number): void; saveFailed(): void };
   log: { warn(message: string, fields: Record<string, unknown>): unknown };
-  /** Unix ms. */
-  now?: () => number;
 }
 
 export type Past = Awaited<ReturnType<typeof openPast>>;
 
 /** Reads what an earlier process has saved. Files that cannot be read are logged and left out. */
 export async function openPast(options: PastOptions) {
-  const { directory, detector, settings, log, now = Date.now } = options;
+  const { directory, detector, settings, log } = options;
   const { openRecords, openWindow } = options.events;
   const minutes = Math.max(1, Math.round(settings.scoresMs / minuteMs));
   const onBad = (err: unknown): void => void log.warn('a file of the recent past is unreadable', { err });
@@ -50,16 +46,16 @@ export async function openPast(options: PastOptions) {
     folder: eventFolder(directory, detector),
     most: settings.events,
     around: settings.records,
-    by: options.process ?? processName,
+    by: processName,
     onBad,
-    now,
+    now: Date.now,
   });
-  const devices = createDevices({ directory, detector, settings, minutes, onBad, now });
+  const devices = createDevices({ directory, detector, settings, minutes, onBad, now: Date.now });
   /** Channels of the newest version. */
   let channels: readonly string[] = [];
   await events.restore(options.continues);
   await devices.restore();
-  const saving = saveRepeatedly(options, now, async (all) => {
+  const saving = saveRepeatedly(options, async (all) => {
     await events.save();
     await devices.save(all);
   });
@@ -161,7 +157,6 @@ export async function openPast(options: PastOptions) {
  */
 function saveRepeatedly(
   { directory, detector, settings, metrics, log }: PastOptions,
-  now: () => number,
   saveNow: (all: boolean) => Promise<void>,
 ) {
   const stopping = new AbortController();
@@ -196,8 +191,8 @@ function saveRepeatedly(
 
   /** Once a minute at most: there may be thousands of files. */
   async function measure(): Promise<void> {
-    if (now() - measuredAt < minuteMs) return;
-    measuredAt = now();
+    if (Date.now() - measuredAt < minuteMs) return;
+    measuredAt = Date.now();
     metrics.bytes(await folderBytes(nodeFs, pastFolder(directory, detector)));
   }
 

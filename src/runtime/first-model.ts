@@ -118,7 +118,7 @@ export async function endColdStart({
 }
 
 /** Uses the current version or, if it is unusable, the newest other one that is usable. Returns whether there was any. */
-export async function loadStoredModel({
+async function loadStoredModel({
   role,
   store,
   load,

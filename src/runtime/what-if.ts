@@ -43,7 +43,7 @@ export function createWhatIf() {
  * @param target as in a configuration; undefined = the configured one
  * @throws ApiError if it is not a target, or not one that the version can have
  */
-export async function supposeTarget(
+async function supposeTarget(
   target: string | undefined,
   { settings, past, version }: WhatIfParts,
 ): Promise<WhatIf> {

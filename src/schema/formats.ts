@@ -241,9 +241,8 @@ export function list<T extends string | number>(
 }
 
 /** Names, each once. */
-export function names(about: About, { min = 0 } = {}): Key<readonly string[]> {
-  return list(about, min === 0 ? 'a list of names' : 'a list of names, at least one', {
-    min,
+export function names(about: About): Key<readonly string[]> {
+  return list(about, 'a list of names', {
     item: (value) =>
       typeof value === 'string' && value !== '' && value.trim() === value ? value : undefined,
   });

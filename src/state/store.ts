@@ -41,13 +41,11 @@ interface StateStoreOptions {
   detector: string;
   /** Default `partitions`. */
   folder?: string;
-  /** Unix ms. */
-  clock?: () => number;
   fs?: FileSystem;
 }
 
 export function createStateStore(options: StateStoreOptions) {
-  const { directory, detector, clock = Date.now, fs = nodeFs } = options;
+  const { directory, detector, fs = nodeFs } = options;
   const folder = join(directory, detector, options.folder ?? 'partitions');
   let prepared = false;
 
@@ -62,7 +60,7 @@ export function createStateStore(options: StateStoreOptions) {
     if (prepared) return;
     if ((await fs.mkdir(folder, { recursive: true, mode: privateFolder })) !== undefined)
       await syncDirectory(fs, dirname(folder));
-    await removeTemporaries(fs, folder, clock());
+    await removeTemporaries(fs, folder, Date.now());
     prepared = true;
   }
 

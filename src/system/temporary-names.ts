@@ -18,7 +18,7 @@ export function incomingName(what: string): string {
 }
 
 /** Whether a temporary name is abandoned: its process on this machine has ended, or it is older than an hour. */
-export function isTemporary(name: string, ageMs: number): boolean {
+function isTemporary(name: string, ageMs: number): boolean {
   const [, writer, pid] = pattern.exec(name) ?? [];
   if (writer === undefined) return false;
   return ageMs > temporaryMaxAgeMs || (writer === machine && !isRunning(Number(pid)));

@@ -60,7 +60,7 @@ export interface Calibration {
 }
 
 /** Fewer records of a group are calibrated with the others. */
-export const minGroup = 200;
+const minGroup = 200;
 
 /** The assessed windows of a history, by row. Key after key, each in order of time. */
 interface Assessed {

@@ -18,7 +18,7 @@ export function readRunbooks(): Answer {
 }
 
 /** Headings, lists, paragraphs and code, which are what the page consists of. Each `###` has the anchor of its alert. */
-export function renderRunbooks(markdown: string): string {
+function renderRunbooks(markdown: string): string {
   const blocks = markdown.split(/\n{2,}/).map(renderBlock);
   return `<!doctype html>
 <html lang="en">

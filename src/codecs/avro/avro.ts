@@ -149,8 +149,7 @@ class AvroReaderCompiler {
   /** Reader of a named part of a record or map. */
   private compileNamed(name: string, inner: AvroType, wanted: readonly Want[]): Read {
     const here = this.descend(wanted, name);
-    const isExtra =
-      here.length === 0 && wanted.some(isHere('values')) && this.schema.extraChannels === 'reject';
+    const isExtra = here.length === 0 && wanted.some(areValuesHere) && this.schema.extraChannels === 'reject';
     if (!isExtra) return this.compile(inner, here);
     return () => {
       throw unknownChannel(name);
@@ -162,7 +161,7 @@ class AvroReaderCompiler {
     const byName = new Map(
       this.namesIn(wanted).map((name) => [name, this.compileNamed(name, inner, wanted)]),
     );
-    const isStrict = wanted.some(isHere('values')) && this.schema.extraChannels === 'reject';
+    const isStrict = wanted.some(areValuesHere) && this.schema.extraChannels === 'reject';
     const skip = this.skipOf(inner);
     return (cursor, into) => {
       receive(into);
@@ -179,7 +178,7 @@ class AvroReaderCompiler {
   /** An array can only be the values, in the order of the channels. */
   private compileArray(of: AvroType & { kind: 'array' }, wanted: readonly Want[]): Read {
     const receive = this.receiverOf(wanted);
-    if (!wanted.some(isHere('values'))) {
+    if (!wanted.some(areValuesHere)) {
       const skip = this.skipOf(of);
       return (cursor, into) => {
         receive(into);
@@ -277,10 +276,10 @@ class AvroReaderCompiler {
   }
 }
 
-const isHere =
-  (role: Want['role']) =>
-  (want: Want): boolean =>
-    want.role === role && want.steps.length === 0;
+/** Whether the values of the channels are expected at this place. */
+function areValuesHere({ role, steps }: Want): boolean {
+  return role === 'values' && steps.length === 0;
+}
 
 function compileUnion(branches: readonly Read[]): Read {
   return (cursor, draft) => {

@@ -128,7 +128,7 @@ export async function lookAtFolder(path: string, maxRecords: number): Promise<Im
   };
 }
 
-export const sizeText = ({ width, height }: Size): string => `${width} × ${height}`;
+const sizeText = ({ width, height }: Size): string => `${width} × ${height}`;
 
 const mostProducts = 16;
 /** Fewer images of a product are too few to learn it. */

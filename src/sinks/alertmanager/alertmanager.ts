@@ -43,7 +43,7 @@ export interface AlertmanagerOptions extends EventSinkOptions {
 /** Alerts of one request, as Prometheus sends. */
 const maxBatch = 64;
 /** Repetitions that may fail before an alert ends by itself. */
-export const expiryRepeats = 4;
+const expiryRepeats = 4;
 /** Interval at which the open events are read, ms. */
 const pollMs = 5_000;
 

@@ -55,7 +55,7 @@ async function openAppending(path: string): Promise<FileHandle> {
 }
 
 /** One line of JSON. Bytes that are not UTF-8 are in base64, as `keyBase64` and `valueBase64`. */
-export function formatDeadLetter({ key, value, ...rest }: DeadLetter): string {
+function formatDeadLetter({ key, value, ...rest }: DeadLetter): string {
   const line = JSON.stringify({ ...rest, ...asText('key', key), ...asText('value', value) });
   // JSON escapes no marks of direction.
   return `${printable(line)}\n`;
