@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /**
  * Where a defect is: the ROC-AUC of single pixels by the heat map, and how often the first region of a detection meets the defect,
- * on clothes (Fashion-MNIST) and on surfaces that are made at random, with the local faults of the canaries put into images of
- * the test. A pixel belongs to a defect if it was changed by more than 8 of 255.
+ * on clothes (Fashion-MNIST) and on surfaces (surfaces.mjs), with the local faults of the canaries put into images of the test.
+ * A pixel belongs to a defect if it was changed by more than 8 of 255.
  *
- *   npm run bench:places -- [--data FOLDER] [--sets clothes,cast,brushed] [--seed N] [--images N] [--set KEY=VALUE ...]
+ *   npm run bench:places -- [--data FOLDER] [--pictures FOLDER] [--sets clothes,cast] [--seed N] [--images N] [--set KEY=VALUE ...]
+ *
+ * The pictures are in skimage/data of an installed scikit-image; without them only the surfaces that are made are measured.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import { createSurfaces, toBytes, side as surfaceSide } from './surfaces.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const load = createRequire(import.meta.url);
@@ -28,9 +31,10 @@ const { createRandom } = load('../../dist/tensor');
 const { values: options } = parseArgs({
   options: {
     data: { type: 'string', default: join(root, '../shared/data') },
-    sets: { type: 'string', default: 'clothes,cast,brushed' },
+    pictures: { type: 'string' },
+    sets: { type: 'string' },
     seed: { type: 'string', default: '1' },
-    images: { type: 'string', default: '300' },
+    images: { type: 'string', default: '120' },
     set: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -43,8 +47,6 @@ const defects = [
 ];
 /** Of each kind of defect, and of images without any. */
 const tested = 40;
-const random = createRandom(Number(options.seed));
-
 function clothes() {
   const path = (part) => join(options.data, `images/fmnist-${part}.idx3.gz`);
   if (!existsSync(path('train-12k'))) return undefined;
@@ -60,50 +62,18 @@ function clothes() {
   };
 }
 
-/** Noise that is smooth along rows and columns by so many pixels; its deviation is 1. */
-function noise(side, across, down) {
-  let values = Float64Array.from({ length: side * side }, () => random.normal());
-  for (const [radius, step] of [
-    [across, 1],
-    [down, side],
-  ])
-    for (let pass = 0; pass < 2 && radius > 0; pass++)
-      values = values.map((_, i) => {
-        const at = step === 1 ? i % side : Math.floor(i / side);
-        let sum = 0;
-        for (let d = -radius; d <= radius; d++) sum += values[i + (((at + d + side) % side) - at) * step];
-        return sum / (2 * radius + 1);
-      });
-  const deviation = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
-  return values.map((value) => value / deviation);
-}
-
-function surface(layers) {
-  const side = 128;
-  const draw = () => {
-    const sums = new Float64Array(side * side).fill(110 + 30 * random.uniform());
-    for (const [amount, across, down] of layers)
-      noise(side, across, down).forEach((value, i) => (sums[i] += amount * value));
-    return Uint8Array.from(sums, (value) => Math.max(0, Math.min(255, Math.round(value))));
+function surface(name) {
+  const { history, test } = createSurfaces(createRandom(Number(options.seed)), options.pictures).sourceOf(
+    name,
+  );
+  const count = Number(options.images);
+  return {
+    side: surfaceSide,
+    model: 'features: backbone',
+    history: Array.from({ length: count }, (_, i) => toBytes(history(i, count))),
+    test: Array.from({ length: 5 * tested }, () => toBytes(test())),
   };
-  const many = (length) => Array.from({ length }, draw);
-  return { side, model: 'features: backbone', history: many(Number(options.images)), test: many(200) };
 }
-
-const sets = {
-  clothes,
-  cast: () =>
-    surface([
-      [10, 12, 12],
-      [8, 3, 3],
-      [6, 0, 0],
-    ]),
-  brushed: () =>
-    surface([
-      [15, 20, 0],
-      [4, 0, 0],
-    ]),
-};
 
 const scratch = mkdtempSync(join(tmpdir(), 'vaemon-places-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
@@ -164,9 +134,12 @@ const format = (value) => value.toFixed(3).replace(/^0/, '');
 console.log(
   `| set | ${defects.map(([kind, size]) => `${kind} ${size}`).join(' | ')} | all | meets | overlap |`,
 );
-for (const name of options.sets.split(',')) {
-  const set = sets[name]();
+const { names } = createSurfaces(createRandom(0), options.pictures);
+for (const name of options.sets?.split(',') ?? ['clothes', ...names]) {
+  const set = name === 'clothes' ? clothes() : surface(name);
   if (set === undefined) continue;
+  // Each set has draws of its own, whichever others are measured.
+  const random = createRandom(Number(options.seed));
   const { side, test } = set;
   const { detector, close } = await trainedOn(name, set);
   const normal = { heat: [], labels: [] };

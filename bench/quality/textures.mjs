@@ -11,17 +11,17 @@
  * training images have a defect of 32 pixels at the strongest contrast.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { blurred, createSurfaces, pixels, side, toBytes } from './surfaces.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const require = createRequire(import.meta.url);
 const { rocAuc } = require('../../dist/offline/evaluate/quality/ranking');
-const { readPlainPng } = require('../../dist/codecs/image/plain-png');
 const { createRandom } = require('../../dist/tensor');
 
 const { values: options } = parseArgs({
@@ -35,12 +35,6 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Pixels of a side: of a photograph, of its blocks, of the crops within a block, and of an image, to which a crop is enlarged. */
-const [picture, block, crop, side] = [512, 128, 64, 128];
-const blocksAcross = picture / block;
-/** Blocks of a photograph from which history comes; the others are shown in the test. */
-const historyBlocks = 12;
-const pixels = side * side;
 const tested = 100;
 /** Defects of each kind, size and contrast. */
 const repetitions = 4;
@@ -49,95 +43,7 @@ const sizes = [8, 16, 32];
 const contrasts = [0.1, 0.2, 0.4];
 
 const random = createRandom(Number(options.seed));
-const below = (count) => Math.floor(random.uniform() * count);
-const between = (low, high) => low + (high - low) * random.uniform();
-const normal = () =>
-  Math.sqrt(-2 * Math.log(1 - random.uniform())) * Math.cos(2 * Math.PI * random.uniform());
-
-/** Means over boxes of 2·down + 1 by 2·across + 1, around the edges. */
-function blurred(image, down, across) {
-  const along = (of, radius, step, at) => {
-    if (radius === 0) return of;
-    return of.map((_, i) => {
-      const place = at(i);
-      let sum = 0;
-      for (let d = -radius; d <= radius; d++)
-        sum += of[i + ((((place + d) % side) + side) % side) * step - place * step];
-      return sum / (2 * radius + 1);
-    });
-  };
-  const rows = along(image, across, 1, (i) => i % side);
-  return along(rows, down, side, (i) => Math.floor(i / side));
-}
-
-/** Noise of standard deviation 1. */
-function noise(down, across) {
-  const smooth = blurred(blurred(Float64Array.from({ length: pixels }, normal), down, across), down, across);
-  const spread = Math.sqrt(smooth.reduce((sum, value) => sum + value * value, 0) / pixels);
-  return smooth.map((value) => value / spread);
-}
-
-/** Surfaces of which every image is another one, in 0 … 1, under light from another side. */
-const made = {
-  cast: () => {
-    const [coarse, middle, grain] = [noise(12, 12), noise(3, 3), noise(0, 0)];
-    return coarse.map((value, i) => 0.04 * value + 0.03 * middle[i] + 0.025 * grain[i]);
-  },
-  brushed: () => {
-    const [strokes, grain] = [noise(0, 20), noise(0, 0)];
-    return strokes.map((value, i) => 0.06 * value + 0.015 * grain[i]);
-  },
-  weave: () => {
-    const [bend, coarse, grain] = [noise(10, 10), noise(5, 5), noise(0, 0)];
-    const pitch = (2 * Math.PI) / between(7.6, 8.4);
-    const wave = (at, i) => Math.sin(pitch * at + 0.4 * bend[i]);
-    return coarse.map(
-      (value, i) =>
-        0.08 * wave(i % side, i) * wave(Math.floor(i / side), i) + 0.03 * value + 0.015 * grain[i],
-    );
-  },
-};
-
-function lit(surface) {
-  const [level, angle, strength] = [between(0.4, 0.6), between(0, 2 * Math.PI), between(0, 0.12)];
-  return surface.map((value, i) => {
-    const [x, y] = [(i % side) / side - 0.5, Math.floor(i / side) / side - 0.5];
-    return value + level + strength * (x * Math.cos(angle) + y * Math.sin(angle));
-  });
-}
-
-/** A crop of a block, mirrored or not, enlarged. */
-function cropOf(photograph, of) {
-  const [left, top] = [(of % blocksAcross) * block, Math.floor(of / blocksAcross) * block];
-  const [x0, y0] = [left + below(block - crop + 1), top + below(block - crop + 1)];
-  const isMirrored = random.uniform() < 0.5;
-  const scale = crop / side;
-  return Float64Array.from({ length: pixels }, (_, i) => {
-    const column = isMirrored ? side - 1 - (i % side) : i % side;
-    const at = (place) => Math.min(crop - 1, Math.max(0, (place + 0.5) * scale - 0.5));
-    const [x, y] = [at(column), at(Math.floor(i / side))];
-    const [left0, top0] = [Math.min(crop - 2, Math.floor(x)), Math.min(crop - 2, Math.floor(y))];
-    const [u, v] = [x - left0, y - top0];
-    const value = (dx, dy) => photograph[(y0 + top0 + dy) * picture + x0 + left0 + dx] / 255;
-    return (
-      (1 - v) * ((1 - u) * value(0, 0) + u * value(1, 0)) + v * ((1 - u) * value(0, 1) + u * value(1, 1))
-    );
-  });
-}
-
-/** Draws images: `history(i, count)` in the order of time, `test()`. */
-function sourceOf(name) {
-  if (name in made) return { history: () => lit(made[name]()), test: () => lit(made[name]()) };
-  const bytes = readFileSync(join(options.pictures, `${name}.png`));
-  const photograph = readPlainPng(bytes, { width: picture, height: picture, colour: 'grey' });
-  const blocks = Int32Array.from({ length: blocksAcross ** 2 }, (_, i) => i);
-  random.shuffle(blocks);
-  return {
-    // Block after block, so that the newest images, which calibrate, are of other blocks than those that are learned.
-    history: (i, count) => cropOf(photograph, blocks[Math.floor((i * historyBlocks) / count)]),
-    test: () => cropOf(photograph, blocks[historyBlocks + below(blocks.length - historyBlocks)]),
-  };
-}
+const { below, between, names, sourceOf } = createSurfaces(random, options.pictures);
 
 function withDefect(image, other, kind, size, step) {
   const [left, top] = [4 + below(side - size - 8), 4 + below(side - size - 8)];
@@ -186,10 +92,7 @@ function rangeOf(images) {
 function writeImages(path, images) {
   const head = Buffer.alloc(16);
   [0x803, images.length, side, side].forEach((value, i) => head.writeUInt32BE(value, 4 * i));
-  const bytes = images.map((image) =>
-    Buffer.from(image.map((value) => Math.round(255 * Math.min(1, Math.max(0, value))))),
-  );
-  writeFileSync(path, Buffer.concat([head, ...bytes]));
+  writeFileSync(path, Buffer.concat([head, ...images.map(toBytes)]));
 }
 
 /** Writes the images of a set. @returns size and contrast of each defect, after the `tested` normal images */
@@ -242,12 +145,9 @@ function evaluate(folder) {
 const scratch = mkdtempSync(join(tmpdir(), 'vaemon-textures-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
-const photographs = ['brick', 'grass', 'gravel'].filter(
-  (name) => options.pictures !== undefined && existsSync(join(options.pictures, `${name}.png`)),
-);
-if (photographs.length === 0)
+if (!names.includes('brick'))
   console.error('bench:textures: no --pictures: only surfaces that are made at random');
-const sets = options.sets?.split(',') ?? [...photographs, ...Object.keys(made)];
+const sets = options.sets?.split(',') ?? names;
 const head = ['surface', 'all', '.1', '.2', '.4', '.4, 16 and 32 px', 'flagged', 'found', 's of CPU', 'MB'];
 console.log(`| ${head.join(' | ')} |\n|${head.map(() => '---').join('|')}|`);
 for (const name of sets) {
