@@ -14,6 +14,7 @@ const nothing: RawScores = {
   expected: new Float32Array(),
   deviance: new Float32Array(),
   expectedValues: new Float32Array(),
+  oddness: new Float32Array(),
   unknownConditions: 0,
 };
 

@@ -13,8 +13,10 @@ import { leastDistance, worst } from './worst-cells';
 
 export interface Bank {
   readonly weights: Weights;
-  /** The statistic. @param features y of images, shape [batch · vectors, vectorDim] → [batch] */
-  farthest(features: tf.Tensor2D): tf.Tensor1D;
+  /** δ of each map. @param features y of images, shape [batch · vectors, vectorDim] → [batch, vectors] each */
+  distances(features: tf.Tensor2D): tf.Tensor2D[];
+  /** The statistic. @param distances of each map, shape [batch, vectors] each → [batch] */
+  farthest(distances: readonly tf.Tensor2D[]): tf.Tensor1D;
   /** Finds the typical vectors. @param features y of training images, shape [images · vectors, vectorDim] */
   learn(features: Float32Array, random: Random): void;
 }
@@ -25,7 +27,7 @@ export function createBank({ shape, maps }: CellFeatures, size: number): Bank {
   const typical = createVariable(() => tf.zeros([vectorDim, size]));
 
   /** δ by the features of one map. Shape [batch, vectors]. */
-  function distances(features: tf.Tensor2D, { from, size: width }: FeatureMap): tf.Tensor2D {
+  function distancesBy(features: tf.Tensor2D, { from, size: width }: FeatureMap): tf.Tensor2D {
     const whole = typical as unknown as tf.Tensor2D;
     const isWhole = width === vectorDim;
     const bank: tf.Tensor2D = isWhole ? whole : tf.slice(whole, [from, 0], [width, size]);
@@ -38,10 +40,9 @@ export function createBank({ shape, maps }: CellFeatures, size: number): Bank {
 
   return {
     weights: new Map([['features/typical/kernel', typical]]),
-    farthest(features) {
-      const logarithms = maps.map((map) =>
-        worst(distances(features, map), alike).maximum(leastDistance).log(),
-      );
+    distances: (features) => maps.map((map) => distancesBy(features, map)),
+    farthest(distances) {
+      const logarithms = distances.map((of) => worst(of, alike).maximum(leastDistance).log());
       return tf.exp(logarithms.reduce((sum, one) => sum.add(one)).div(maps.length));
     },
     learn(features, random) {

@@ -51,8 +51,8 @@ export function chooseFeatures(
 export function featureOptions(
   features: ModelSpec['features'],
   images: number,
-): Pick<ModelSpec, 'patches' | 'bank'> {
-  if (features === 'backbone') return { patches: true, bank: Math.min(2000, 16 * images) };
+): Pick<ModelSpec, 'patches' | 'bank' | 'oddness'> {
+  if (features === 'backbone') return { patches: true, bank: Math.min(2000, 16 * images), oddness: true };
   return features === 'gradients' ? { bank: Math.min(500, Math.ceil(images / 2)) } : {};
 }
 

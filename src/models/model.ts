@@ -54,6 +54,8 @@ export interface Assessment {
   deviance: tf.Tensor2D;
   /** Mean of p(x|z). Shape [batch, dim]. */
   expected: tf.Tensor2D;
+  /** How odd each cell of features is, a logarithm, if the spec asks for it. Shape [batch, cells]. */
+  oddness?: tf.Tensor2D;
 }
 
 /** −log p(x,z|c) = −log p(x|z,c) − log p(z|c) for given codes, term by term, in nats. */
@@ -82,6 +84,8 @@ export interface ModelSpec extends Omit<SharedOptions, 'likelihood' | 'features'
   patches?: boolean;
   /** Number of typical cells that the statistic `bank` compares with; absent = none. */
   bank?: number;
+  /** Whether heat maps are made of how odd each cell is; absent = of the nats of pixels, as in older versions. */
+  oddness?: true;
   /** `auto` is resolved from the pixels (training/likelihood.ts). */
   likelihood: Exclude<SharedOptions['likelihood'], 'auto'>;
   /** Positions of an example: records of a window, or pixels of an image. */

@@ -4,7 +4,8 @@
  *
  *   −log p(y|z,c)     of the model inside; its deviance in cell i is d_i
  *   patch(x) = worst_i d_i                                            (worst-cells.ts)
- *   bank(x)  = how far the y_i are from typical ones                  (bank.ts)
+ *   bank(x)  = how far the y_i are from typical ones, δ_im by map m   (bank.ts)
+ *   oddness_i = 1/2 ( log d_i + 1/M Σ_m log δ_im )                    what heat maps are made of
  *
  * It reads and returns values of pixels, as a model of pixels does: the nats of a cell are distributed over its pixels.
  */
@@ -14,7 +15,14 @@ import { createCellExamples, innerSpec, ofSomeCells } from './cell-examples';
 import { createCellFeatures } from './cell-features';
 import type { Assessment, Examples, Model, ModelSpec } from './model';
 import { createPixelNats } from './pixel-nats';
-import { worst } from './worst-cells';
+import { leastDistance, worst } from './worst-cells';
+
+/** @param nats d of cells, and `distances` δ by each map. Shape [batch, cells] each, as the result */
+function oddness(nats: tf.Tensor2D, distances: readonly tf.Tensor2D[]): tf.Tensor2D {
+  const log = (of: tf.Tensor2D): tf.Tensor2D => of.maximum(leastDistance).log();
+  const sum = distances.map(log).reduce((all, one) => all.add(one));
+  return log(nats).add(sum.div(distances.length)).div(2);
+}
 
 /**
  * @param spec of images, with `features`
@@ -46,14 +54,17 @@ export function onFeatures<Spec extends ModelSpec>(
   /** Images are scored whole; masks are those of explanations. */
   function assess(images: Examples): Assessment {
     const y = features.of(images.x);
+    const distances = bank?.distances(y);
     const assessed = inner.assess(examples.of({ c: images.c }, y));
+    const ofCells = nats.ofCells(assessed.deviance);
     const statistics = Object.entries(assessed.statistics).map(([name, of]) => [name, sumOfParts(of)]);
     return {
       statistics: {
         ...(Object.fromEntries(statistics) as Assessment['statistics']),
-        patch: worst(nats.ofCells(assessed.deviance), alike),
-        ...(bank && { bank: bank.farthest(y) }),
+        patch: worst(ofCells, alike),
+        ...(distances && { bank: bank!.farthest(distances) }),
       },
+      ...(distances && spec.oddness && { oddness: oddness(ofCells, distances) }),
       ...nats.onPixels(assessed, images.x),
     };
   }

@@ -10,6 +10,7 @@ import { createChannelMap } from './contributions';
 import { createWindowEncoder } from './encode';
 import { createTfjsEngine, type OpenEngine, type Outputs } from './engine';
 import { createImputation } from './impute';
+import { createMapReader } from './map-cells';
 import { outputNames, outputStatistics } from './outputs';
 import { createTiledAssessor } from './tiled-assessor';
 import { shapeOf, type LearnedState } from './version-state';
@@ -39,6 +40,7 @@ export function createAssessor(
     ...statisticsOfModel,
     ...[contributions, meanErrors, expectedOfChannels],
     ...(image === undefined ? [] : [outputNames.deviance, outputNames.expected]),
+    ...(state.spec.oddness ? [outputNames.oddness] : []),
   ];
   const { channels } = shape;
   const linear = state.linear && createLinear(state.linear, channels, encoder.terms.size);
@@ -108,6 +110,7 @@ export function createAssessor(
     scaler,
     channelMap,
     image,
+    readMap: image && createMapReader(image, state.spec),
     encoder,
     engine,
     async assess(batch) {
@@ -126,6 +129,7 @@ export function createAssessor(
         expected: outputs[expectedOfChannels]!,
         deviance: outputs[outputNames.deviance] ?? new Float32Array(),
         expectedValues: outputs[outputNames.expected] ?? new Float32Array(),
+        oddness: outputs[outputNames.oddness] ?? new Float32Array(),
         unknownConditions: encoded.unknownConditions,
       };
     },

@@ -5,6 +5,7 @@ import type { WindowBatch, WindowShape } from '../domain/window';
 import type { ChannelMap } from './contributions';
 import type { WindowEncoder } from './encode';
 import type { ScoringEngine } from './engine';
+import type { MapReader } from './map-cells';
 
 /** Scores of a batch of windows, not calibrated. */
 export interface RawScores {
@@ -22,6 +23,11 @@ export interface RawScores {
   deviance: Float32Array;
   /** Mean of p(x|z) for each value of an image, scaled. Shape [count, values]; empty for windows. */
   expectedValues: Float32Array;
+  /**
+   * How odd each cell of features is, a logarithm; tile after tile. Shape [count, cells]; empty unless the spec of the model asks
+   * for it.
+   */
+  oddness: Float32Array;
   /** Categories that training has not seen. */
   unknownConditions: number;
 }
@@ -32,6 +38,8 @@ export interface Assessor {
   readonly channelMap: ChannelMap;
   /** Undefined for windows. */
   readonly image: ImageShape | undefined;
+  /** How odd the cells of a map are, from the raw scores of an image; undefined for windows. */
+  readonly readMap: MapReader | undefined;
   /** Encodes what the model reads. */
   readonly encoder: WindowEncoder;
   readonly engine: ScoringEngine;

@@ -9,7 +9,7 @@ import type { ChannelStatistic } from './channels';
 import { createExplainer, createImageExplainer, offDimensions, type NearestImage } from './explain';
 import { paintHeat } from './heat-map';
 import { describeRegions, isInside, within, type ImageValues } from './odd-regions';
-import { createOddness, type Heat, type OddRegion } from './oddness';
+import { createOddness, type Heat, type OddnessMap, type OddRegion } from './oddness';
 import { createRanking } from './ranking';
 import type { VersionState } from './version-state';
 
@@ -77,7 +77,7 @@ export function createChannelExplanations(
 export function createImageExplanations(
   { image, oddness: oddnessState }: VersionState & Required<Pick<VersionState, 'image'>>,
   model: Model,
-  { shape, scaler, encoder, tiles }: Assessor,
+  { shape, scaler, encoder, readMap, tiles }: Assessor,
 ): ImageExplanations {
   const oddness = createOddness(image, oddnessState);
   const findNearest = createImageExplainer({ model, encoder, shape: tiles?.shape ?? shape });
@@ -86,8 +86,9 @@ export function createImageExplanations(
   const valuesOf = <T extends Values | Float32Array>(values: T, window: number): T =>
     values.subarray(window * valuesPerWindow, (window + 1) * valuesPerWindow) as T;
 
-  const regionsOf = (raw: RawScores, window: number): OddRegion[] =>
-    oddness.regions(oddness.map(valuesOf(raw.deviance, window)));
+  const mapOf = (raw: RawScores, window: number): OddnessMap => oddness.map(readMap!(raw, window));
+
+  const regionsOf = (raw: RawScores, window: number): OddRegion[] => oddness.regions(mapOf(raw, window));
 
   const asScored = (batch: WindowBatch, raw: RawScores, window: number): ImageValues => ({
     actual: valuesOf(batch.values, window),
@@ -123,9 +124,9 @@ export function createImageExplanations(
     },
     keepImage(batch, raw, window) {
       const bytes = valuesOf(batch.values, window).slice();
-      const map = oddness.map(valuesOf(raw.deviance, window));
+      const map = mapOf(raw, window);
       return () => paintHeat(bytes, image, oddness.heat(map));
     },
-    heatOf: (raw, window) => oddness.heat(oddness.map(valuesOf(raw.deviance, window))),
+    heatOf: (raw, window) => oddness.heat(mapOf(raw, window)),
   };
 }

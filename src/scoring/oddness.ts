@@ -1,13 +1,14 @@
 /**
- * Where an image is odd. The deviance of its pixels is averaged over cells, smoothed, and divided by what is usual at that place:
- * the map of oddness. Connected areas of it above a level are the regions of a detection.
+ * Where an image is odd. How odd each cell of a map is (map-cells.ts), divided by what is usual at that place, is the map of oddness.
+ * Connected areas of it above a level are the regions of a detection.
  */
 import { createSurprise, fitTail, type TailState } from '../calibration/tail';
-import { colourChannels, type Box, type ImageShape } from '../domain/image';
+import type { Box, ImageShape } from '../domain/image';
+import { mapGrid } from './map-cells';
 
 /** Learned from calibration images. Stored in the version. */
 export interface OddnessState {
-  /** Mean deviance of each cell, in nats. Shape [down, across]. */
+  /** Mean of each cell. Shape [down, across]. */
   typical: readonly number[];
   /** The oddness that one cell in a hundred exceeds. */
   level: number;
@@ -28,8 +29,6 @@ export interface OddnessMap {
   cells: Float64Array;
 }
 
-/** Cells along the longer side, at most: enough to outline a defect. */
-const cellsPerSide = 56;
 /** A cell that hardly varies in normal images counts as this share of the mean. */
 const leastShare = 0.1;
 /** Cells that the level is computed from, at most. */
@@ -43,67 +42,7 @@ const mostRegions = 8;
 /** Least surprise of a further region: one normal image in a hundred has one. */
 const leastSurprise = 2;
 
-/** The same of an image with tiles, as many pixels wide as a cell of the backbone at least. */
-const [cellsOfTiles, leastPitch] = [224, 16];
-
-/**
- * Cells of a map: `pitch` pixels wide and high, but for the last ones.
- * @returns `deviation` of the Gaussian that smooths them, in cells: the side of a cell of the largest map of what a model reads
- */
-function gridOf({ width, height, tile = 0 }: ImageShape): {
-  pitch: number;
-  across: number;
-  down: number;
-  deviation: number;
-} {
-  const side = Math.max(width, height);
-  const pitch =
-    tile === 0 ? Math.ceil(side / cellsPerSide) : Math.max(leastPitch, Math.ceil(side / cellsOfTiles));
-  const deviation = (tile === 0 ? side : tile) / cellsPerSide / pitch;
-  return { pitch, across: Math.ceil(width / pitch), down: Math.ceil(height / pitch), deviation };
-}
-
-/** Smoothed means of the cells of one image, from the deviance of its values. */
-export function deviancesOfCells(image: ImageShape, deviance: Float32Array): Float64Array {
-  const { width, height } = image;
-  const { pitch, across, down, deviation } = gridOf(image);
-  const colours = colourChannels(image);
-  const sums = new Float64Array(across * down);
-  const counts = new Float64Array(across * down);
-  for (let y = 0, i = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      const cell = Math.floor(y / pitch) * across + Math.floor(x / pitch);
-      counts[cell]!++;
-      for (let colour = 0; colour < colours; colour++, i++) sums[cell]! += deviance[i]!;
-    }
-  const kernel = [0, 1, 2].map((distance) => Math.exp(-0.5 * (distance / deviation) ** 2));
-  return smooth(
-    sums.map((sum, cell) => sum / counts[cell]!),
-    across,
-    down,
-    kernel,
-  );
-}
-
-function smooth(cells: Float64Array, across: number, down: number, kernel: readonly number[]): Float64Array {
-  const along = (from: Float64Array, count: number, other: number, step: number, otherStep: number) => {
-    const to = new Float64Array(from.length);
-    for (let o = 0; o < other; o++)
-      for (let i = 0; i < count; i++) {
-        let [sum, weights] = [0, 0];
-        for (let k = Math.max(0, i - 2); k <= Math.min(count - 1, i + 2); k++) {
-          const weight = kernel[Math.abs(k - i)]!;
-          sum += weight * from[o * otherStep + k * step]!;
-          weights += weight;
-        }
-        to[o * otherStep + i * step] = sum / weights;
-      }
-    return to;
-  };
-  return along(along(cells, across, down, 1, across), down, across, across, 1);
-}
-
-/** @param maps `deviancesOfCells` of calibration images */
+/** @param maps of calibration images, shape [down, across] each (map-cells.ts) */
 export function fitOddness(maps: readonly Float64Array[]): OddnessState {
   const size = maps[0]!.length;
   const mean = new Float64Array(size);
@@ -136,12 +75,12 @@ export interface Heat {
 /** @param state undefined for versions without one: every place then counts alike */
 export function createOddness(image: ImageShape, state: OddnessState | undefined) {
   const { width, height } = image;
-  const { pitch, across, down } = gridOf(image);
+  const { pitch, across, down } = mapGrid(image);
   const enclosed = enclosedOf(pitch);
   const surpriseOf = state === undefined ? () => 0 : createSurprise(state.peaks);
 
-  function map(deviance: Float32Array): OddnessMap {
-    const cells = deviancesOfCells(image, deviance);
+  /** @param cells how odd each is. Shape [down, across] (map-cells.ts) */
+  function map(cells: Float64Array): OddnessMap {
     const mean = cells.reduce((sum, value) => sum + value / cells.length, 0) || 1;
     return { across, down, cells: cells.map((value, cell) => value / (state?.typical[cell] ?? mean)) };
   }

@@ -18,6 +18,8 @@ export const outputNames = {
   deviance: 'deviance',
   /** Mean of p(x|z) for each value, scaled. Shape [batch, dim]. */
   expected: 'expected',
+  /** How odd each cell of features is, a logarithm; of models with `spec.oddness`. Shape [batch, cells]. */
+  oddness: 'oddness',
 } as const;
 
 /** Names of the statistics among the outputs. */
@@ -31,7 +33,7 @@ export function createScoringOutputs(
   channelMap: ChannelMap,
 ): (examples: Examples) => ScoringOutputs {
   return (examples) => {
-    const { statistics, deviance, expected } = model.assess(examples);
+    const { statistics, deviance, expected, oddness } = model.assess(examples);
     const contributions = channelMap.sum(deviance);
     const ofNewest = channelMap.represent(deviance);
     return {
@@ -45,6 +47,7 @@ export function createScoringOutputs(
       [outputNames.expectedOfChannels]: channelMap.represent(expected),
       [outputNames.deviance]: deviance,
       [outputNames.expected]: expected,
+      ...(oddness && { [outputNames.oddness]: oddness }),
     };
   };
 }

@@ -9,6 +9,7 @@ import { createWindowBatch, type WindowBatch } from '../domain/window';
 import type { Assessor, RawScores } from './assessor';
 import { createImageMap, regionsOf } from './contributions';
 import { engineRows } from './encode';
+import { createMapReader } from './map-cells';
 import { scaleOf } from './statistics';
 import { modelState, shapeOf, type LearnedState } from './version-state';
 
@@ -55,6 +56,7 @@ export function createTiledAssessor(
     const ofTiles: Record<string, Float64Array> = {};
     const deviance = new Float32Array(count * dim);
     const expectedValues = new Float32Array(count * dim);
+    let oddness: Float32Array | undefined;
     let unknownConditions = 0;
     for (let window = 0; window < count; window++) {
       for (let first = 0; first < tiles.boxes.length; first += atOnce) {
@@ -64,6 +66,9 @@ export function createTiledAssessor(
         const raw = await inner.assess(some);
         for (const [name, values] of Object.entries(raw.statistics))
           (ofTiles[name] ??= new Float64Array(tiles.boxes.length)).set(Array.from(values), first);
+        const cells = raw.oddness.length / some.count;
+        oddness ??= new Float32Array(count * tiles.boxes.length * cells);
+        oddness.set(raw.oddness, (window * tiles.boxes.length + first) * cells);
         for (let i = 0; i < some.count; i++) {
           tiles.add(raw.deviance, i * tileDim, first + i, deviance, window * dim);
           tiles.add(raw.expectedValues, i * tileDim, first + i, expectedValues, window * dim);
@@ -82,6 +87,7 @@ export function createTiledAssessor(
       deviations: new Float32Array(),
       deviance,
       expectedValues,
+      oddness: oddness ?? new Float32Array(),
       unknownConditions,
     };
   }
@@ -91,6 +97,7 @@ export function createTiledAssessor(
     shape,
     image,
     channelMap,
+    readMap: createMapReader(image, state.spec),
     tiles: {
       image: tiles.shape,
       shape: inner.shape,

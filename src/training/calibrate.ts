@@ -17,7 +17,7 @@ import { TrainingError } from '../errors';
 import type { Assessor } from '../scoring/assessor';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import type { GroupReader } from '../scoring/group';
-import { deviancesOfCells, fitOddness } from '../scoring/oddness';
+import { fitOddness } from '../scoring/oddness';
 import { evidenceNames, linearMean, meaned, meanOf } from '../scoring/statistics';
 import type { VersionState } from '../scoring/version-state';
 import type { Dataset } from './dataset';
@@ -262,7 +262,7 @@ const valuesAtOnce = 1_000_000;
 
 /** The raw scores of the windows that end at `ends`, in the order of the rows; shapes as in `RawScores`. */
 async function assessAll(assessor: Assessor, dataset: Dataset, ends: Int32Array): Promise<Assessed> {
-  const { channelMap, image, shape } = assessor;
+  const { channelMap, image, readMap, shape } = assessor;
   const { channels } = channelMap;
   const perWindow = shape.length * shape.channels;
   const leastAtOnce = image?.tile ? 1 : 4;
@@ -284,9 +284,7 @@ async function assessAll(assessor: Assessor, dataset: Dataset, ends: Int32Array)
       if (deviations.length === 0) deviations = new Float64Array(rows.length * channels);
       deviations.set(raw.deviations, from * channels);
     }
-    if (image !== undefined)
-      for (let i = 0; i < batch.count; i++)
-        maps.push(deviancesOfCells(image, raw.deviance.subarray(i * perWindow, (i + 1) * perWindow)));
+    if (readMap !== undefined) for (let i = 0; i < batch.count; i++) maps.push(readMap(raw, i));
     for (const [name, values] of Object.entries(raw.statistics)) {
       (statistics[name] ??= new Float64Array(rows.length)).set(values, from);
     }

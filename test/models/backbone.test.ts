@@ -9,7 +9,7 @@ import {
   backboneMaps,
   createBackbone,
 } from '../../src/models/backbone';
-import { disposeModel, writeWeights, type Model } from '../../src/models/model';
+import { disposeModel, writeWeights, type Assessment, type Model } from '../../src/models/model';
 import { createModel } from '../../src/models/zoo';
 import { readBackbone } from '../../src/runtime/backbone';
 import { createRandom, decodeSafetensors, scoped, tf } from '../../src/tensor';
@@ -74,7 +74,12 @@ describe('a model of cells', () => {
   /** Learns from images; gives the statistics of the clean one and of the one with a spot. */
   function withStatistics(
     learned: readonly Float32Array[],
-    use: (statistics: Readonly<Record<string, Float32Array>>, model: Model, given: tf.Tensor2D) => void,
+    use: (
+      statistics: Readonly<Record<string, Float32Array>>,
+      model: Model,
+      given: tf.Tensor2D,
+      assessment: Assessment,
+    ) => void,
     scale = 1,
   ): void {
     const model = createModel(
@@ -83,6 +88,7 @@ describe('a model of cells', () => {
         features: 'backbone',
         patches: true,
         bank: 64,
+        oddness: true,
         length: side * side,
         width: side,
         channels: 1,
@@ -98,9 +104,12 @@ describe('a model of cells', () => {
       const scales = model.weights.get('features/scale/bias')!;
       scales.assign(scales.mul(scale));
       const given = tf.tensor2d([...clean, ...spot], [2, side * side]);
-      const { statistics } = model.assess({ x: given, mask: tf.ones([2, side * side]), c: undefined });
-      const values = Object.entries(statistics).map(([name, of]) => [name, of.dataSync<'float32'>()]);
-      use(Object.fromEntries(values) as Record<string, Float32Array>, model, given);
+      const assessment = model.assess({ x: given, mask: tf.ones([2, side * side]), c: undefined });
+      const values = Object.entries(assessment.statistics).map(([name, of]) => [
+        name,
+        of.dataSync<'float32'>(),
+      ]);
+      use(Object.fromEntries(values) as Record<string, Float32Array>, model, given, assessment);
     });
     disposeModel(model);
   }
@@ -114,8 +123,8 @@ describe('a model of cells', () => {
     });
   });
 
-  test('has a bank of each map: `bank` is the geometric mean over the maps of eighth powers over the cells', () => {
-    withStatistics(Array.from({ length: count }, surfaceOf), (statistics, model, given) => {
+  test('has a bank of each map: `bank` is the geometric mean over the maps of eighth powers over the cells, and the oddness of a cell that of its nats and distances', () => {
+    withStatistics(Array.from({ length: count }, surfaceOf), (statistics, model, given, assessment) => {
       const weights = (name: string): Float32Array =>
         model.weights.get(`features/${name}`)!.dataSync<'float32'>();
       const [centre, scale, bank] = ['centre/bias', 'scale/bias', 'typical/kernel'].map(weights);
@@ -135,17 +144,28 @@ describe('a model of cells', () => {
             map.size;
         return sum;
       };
+      const nearest = backboneMaps.map((map) =>
+        Array.from({ length: 2 * cells }, (_, cell) =>
+          Math.min(...Array.from({ length: size }, (_, typical) => distance(cell, typical, map))),
+        ),
+      );
       statistics['bank']!.forEach((actual, image) => {
-        const ofMaps = backboneMaps.map((map) => {
-          let sum = 0;
-          for (let cell = image * cells; cell < (image + 1) * cells; cell++)
-            sum +=
-              Math.min(...Array.from({ length: size }, (_, typical) => distance(cell, typical, map))) ** 8;
-          return (sum / cells) ** (1 / 8);
+        const ofMaps = nearest.map((distances) => {
+          const own = distances.slice(image * cells, (image + 1) * cells);
+          return (own.reduce((sum, one) => sum + one ** 8, 0) / cells) ** (1 / 8);
         });
         const expected = ofMaps.reduce((product, one) => product * one, 1) ** (1 / ofMaps.length);
         expect(actual / expected).toBeCloseTo(1, 2);
       });
+      const [oddness, deviance] = [assessment.oddness!.dataSync(), assessment.deviance.dataSync()];
+      // What the distances leave of the product are the nats, which sum to those of the pixels.
+      for (const image of [0, 1]) {
+        let [ofCells, ofPixels] = [0, 0];
+        for (let cell = image * cells; cell < (image + 1) * cells; cell++)
+          ofCells += Math.exp(2 * oddness[cell]!) / Math.sqrt(nearest[0]![cell]! * nearest[1]![cell]!);
+        for (const nats of deviance.slice(image * side * side, (image + 1) * side * side)) ofPixels += nats;
+        expect(ofCells / ofPixels).toBeCloseTo(1, 2);
+      }
     });
   });
 

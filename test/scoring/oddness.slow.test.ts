@@ -1,7 +1,8 @@
 /** Where an image is odd: regions of maps with known defects. */
 import type { Box, ImageShape } from '../../src/domain/image';
 import { describeRegions, isInside } from '../../src/scoring/odd-regions';
-import { createOddness, deviancesOfCells, fitOddness } from '../../src/scoring/oddness';
+import { deviancesOfCells } from '../../src/scoring/map-cells';
+import { createOddness, fitOddness } from '../../src/scoring/oddness';
 import { createRandom } from '../../src/tensor';
 
 const random = createRandom(1);
@@ -33,11 +34,12 @@ const overlap = (a: Box, b: Box): number => {
 const small = { width: 28, height: 28, colour: 'grey' } as const;
 const large = { width: 120, height: 72, colour: 'rgb' } as const;
 
+/** The map of an image with that deviance. */
+const cellsOf = (image: ImageShape, boxes: readonly [Box, number][] = []): Float64Array =>
+  deviancesOfCells(image, devianceOf(image, boxes));
+
 function learn(image: ImageShape, count = 60) {
-  return createOddness(
-    image,
-    fitOddness(Array.from({ length: count }, () => deviancesOfCells(image, devianceOf(image)))),
-  );
+  return createOddness(image, fitOddness(Array.from({ length: count }, () => cellsOf(image))));
 }
 
 describe.each([
@@ -48,14 +50,14 @@ describe.each([
 
   test('a defect is boxed, and a second one beside it', () => {
     for (let i = 0; i < 5; i++) {
-      const [one, ...others] = oddness.regions(oddness.map(devianceOf(image, [[first, 30]])));
+      const [one, ...others] = oddness.regions(oddness.map(cellsOf(image, [[first, 30]])));
       expect(overlap(one!.box, first)).toBeGreaterThan(0.5);
       expect(one!.surprise).toBeGreaterThan(2);
       // One normal image in a hundred has a surprise of 2 somewhere.
       for (const { surprise } of others) expect(surprise).toBeLessThan(3);
       const both = oddness.regions(
         oddness.map(
-          devianceOf(image, [
+          cellsOf(image, [
             [first, 30],
             [second, 100],
           ]),
@@ -69,7 +71,7 @@ describe.each([
 
   test('a normal image has one region, which is not surprising, within the image', () => {
     const surprises = Array.from({ length: 30 }, () => {
-      const regions = oddness.regions(oddness.map(devianceOf(image)));
+      const regions = oddness.regions(oddness.map(cellsOf(image)));
       for (const { box } of regions) {
         expect(box.x).toBeGreaterThanOrEqual(0);
         expect(box.x + box.width).toBeLessThanOrEqual(image.width);
@@ -81,7 +83,7 @@ describe.each([
   });
 
   test('heat is that of the map between the centres of its cells, and largest in the defect', () => {
-    const map = oddness.map(devianceOf(image, [[first, 100]]));
+    const map = oddness.map(cellsOf(image, [[first, 100]]));
     const { ofPixels: heat, high } = oddness.heat(map);
     expect(heat).toHaveLength(image.width * image.height);
     const hottest = heat.indexOf(heat.reduce((most, value) => Math.max(most, value), 0));
@@ -99,7 +101,7 @@ test('at most eight regions, the oddest first', () => {
     { x: 24 * (i % 5) + 6, y: 24 * Math.floor(i / 5) + 6, width: 12, height: 12 },
     40 + 10 * i,
   ]);
-  const regions = oddness.regions(oddness.map(devianceOf(large, boxes)));
+  const regions = oddness.regions(oddness.map(cellsOf(large, boxes)));
   expect(regions).toHaveLength(8);
   expect(regions.map(({ surprise }) => surprise)).toEqual(
     regions.map(({ surprise }) => surprise).sort((a, b) => b - a),
@@ -109,7 +111,7 @@ test('at most eight regions, the oddest first', () => {
 test('a version without a state boxes the largest deviance', () => {
   const oddness = createOddness(small, undefined);
   const defect = { x: 4, y: 6, width: 6, height: 5 };
-  const map = oddness.map(devianceOf(small, [[defect, 50]]));
+  const map = oddness.map(cellsOf(small, [[defect, 50]]));
   const regions = oddness.regions(map);
   expect(regions).toHaveLength(1);
   expect(overlap(regions[0]!.box, defect)).toBeGreaterThan(0.5);
@@ -118,8 +120,8 @@ test('a version without a state boxes the largest deviance', () => {
 
 test('images without any deviance, and of a pixel, have a map', () => {
   for (const image of [small, { width: 1, height: 1, colour: 'rgb' } as const]) {
-    const none = new Float32Array(image.width * image.height * 3);
-    const oddness = createOddness(image, fitOddness([deviancesOfCells(image, none)]));
+    const none = deviancesOfCells(image, new Float32Array(image.width * image.height * 3));
+    const oddness = createOddness(image, fitOddness([none]));
     expect(oddness.regions(oddness.map(none))).toHaveLength(1);
     expect(oddness.heat(oddness.map(none)).ofPixels.every((value) => value === 0)).toBe(true);
     expect(createOddness(image, undefined).regions(oddness.map(none))).toHaveLength(1);

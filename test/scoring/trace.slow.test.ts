@@ -97,7 +97,10 @@ async function createCase(
     model,
     learned,
     encoder,
-    wanted: [...outputStatistics(model, channelMap), ...Object.values(outputNames)],
+    wanted: [
+      ...outputStatistics(model, channelMap),
+      ...Object.values(outputNames).filter((name) => name !== 'oddness' || spec.oddness),
+    ],
     engines: { tfjs, onnx },
     close() {
       onnx.dispose();
@@ -210,10 +213,14 @@ test.each<[string, Partial<AnyModelSpec>, typeof large | typeof square | undefin
   ],
   ['cvae of gradients', { network: 'conv2d', features: 'gradients' }, undefined],
   ['cvae of gradients of large images', { features: 'gradients', bank: 20 }, large],
-  ['cvae of the cells of large images', { features: 'backbone', patches: true, bank: 20 }, large],
+  [
+    'cvae of the cells of large images',
+    { features: 'backbone', patches: true, bank: 20, oddness: true },
+    large,
+  ],
   [
     'hvae of the cells of square images',
-    { kind: 'hvae', features: 'backbone', patches: true, bank: 20 },
+    { kind: 'hvae', features: 'backbone', patches: true, bank: 20, oddness: true },
     square,
   ],
 ])(
@@ -255,3 +262,20 @@ test.each<[string, Partial<AnyModelSpec>, typeof large | typeof square | undefin
     of.close();
   },
 );
+
+test('what heat maps are made of leaves every other output of a model of cells as it is, to the bit', async () => {
+  const options = { features: 'backbone', patches: true, bank: 20 } as const;
+  const [without, withOddness] = [
+    await createCase(options, true, large),
+    await createCase({ ...options, oddness: true }, true, large),
+  ];
+  const batch = windowsFor(without, 5);
+  const [expected, actual] = [
+    await run(without, without.engines.onnx, batch),
+    await run(withOddness, withOddness.engines.onnx, batch),
+  ];
+  expect(withOddness.wanted).toEqual([...without.wanted, outputNames.oddness]);
+  for (const name of without.wanted)
+    expect([name, Array.from(actual[name]!)]).toEqual([name, Array.from(expected[name]!)]);
+  for (const of of [without, withOddness]) of.close();
+});

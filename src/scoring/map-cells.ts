@@ -1,0 +1,157 @@
+/**
+ * How odd the cells of a map over an image are, ≥ 0 and before anything is compared with what is usual there: the deviance of their
+ * pixels, or, if the model tells how odd each cell of its features is, that of the nearest ones.
+ */
+import { colourChannels, imageBytes, type ImageShape } from '../domain/image';
+import { createTiles } from '../domain/tiles';
+import { backboneGrid } from '../models/backbone';
+import type { ModelSpec } from '../models/model';
+import type { RawScores } from './assessor';
+
+/** Cells along the longer side, at most: enough to outline a defect. */
+const cellsPerSide = 56;
+/** The same of an image with tiles, as many pixels wide as a cell of the backbone at least. */
+const [cellsOfTiles, leastPitch] = [224, 16];
+
+/**
+ * Cells of a map: `pitch` pixels wide and high, but for the last ones.
+ * @returns `deviation` of the Gaussian that smooths them, in cells: the side of a cell of the largest map of what a model reads
+ */
+export function mapGrid({ width, height, tile = 0 }: ImageShape): {
+  pitch: number;
+  across: number;
+  down: number;
+  deviation: number;
+} {
+  const side = Math.max(width, height);
+  const pitch =
+    tile === 0 ? Math.ceil(side / cellsPerSide) : Math.max(leastPitch, Math.ceil(side / cellsOfTiles));
+  const deviation = (tile === 0 ? side : tile) / cellsPerSide / pitch;
+  return { pitch, across: Math.ceil(width / pitch), down: Math.ceil(height / pitch), deviation };
+}
+
+/** Smoothed means of the cells of one image, from the deviance of its values. */
+export function deviancesOfCells(image: ImageShape, deviance: Float32Array): Float64Array {
+  const { width, height } = image;
+  const { pitch, across, down, deviation } = mapGrid(image);
+  const colours = colourChannels(image);
+  const sums = new Float64Array(across * down);
+  const counts = new Float64Array(across * down);
+  for (let y = 0, i = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const cell = Math.floor(y / pitch) * across + Math.floor(x / pitch);
+      counts[cell]!++;
+      for (let colour = 0; colour < colours; colour++, i++) sums[cell]! += deviance[i]!;
+    }
+  const kernel = [0, 1, 2].map((distance) => Math.exp(-0.5 * (distance / deviation) ** 2));
+  return smooth(
+    sums.map((sum, cell) => sum / counts[cell]!),
+    across,
+    down,
+    kernel,
+  );
+}
+
+function smooth(cells: Float64Array, across: number, down: number, kernel: readonly number[]): Float64Array {
+  const along = (from: Float64Array, count: number, other: number, step: number, otherStep: number) => {
+    const to = new Float64Array(from.length);
+    for (let o = 0; o < other; o++)
+      for (let i = 0; i < count; i++) {
+        let [sum, weights] = [0, 0];
+        for (let k = Math.max(0, i - 2); k <= Math.min(count - 1, i + 2); k++) {
+          const weight = kernel[Math.abs(k - i)]!;
+          sum += weight * from[o * otherStep + k * step]!;
+          weights += weight;
+        }
+        to[o * otherStep + i * step] = sum / weights;
+      }
+    return to;
+  };
+  return along(along(cells, across, down, 1, across), down, across, across, 1);
+}
+
+/** Deviation of the Gaussian by which a cell of features counts, in sides of it: with more, boxes are too large (docs/quality.md). */
+const featureDeviation = 0.5;
+/** The same in cells of the map, at least: with less a cell of features between the centres of theirs would not count. */
+const leastDeviation = 0.5;
+
+/** What a place takes of the cells of features along a side; the weights sum to 1. */
+interface Share {
+  cell: number;
+  weight: number;
+}
+
+/** @param image whose cells of features have a logarithm of how odd they are, tile after tile. Shape [tiles, down, across] */
+function createFeatureReader(image: ImageShape): {
+  /** Cells of features of an image. */
+  size: number;
+  read: (oddness: Float32Array) => Float64Array;
+} {
+  const map = mapGrid(image);
+  const { shape, boxes } = createTiles(image);
+  const { down, across } = backboneGrid(shape);
+  const xs = [...new Set(boxes.map(({ x }) => x))];
+  const ys = [...new Set(boxes.map(({ y }) => y))];
+  const ofX = sharesAlong(image.width, map.across, map.pitch, xs, shape.width / across, across);
+  const ofY = sharesAlong(image.height, map.down, map.pitch, ys, shape.height / down, down);
+  /** Where the cells of features in a row over all tiles begin. */
+  const rowAt = (row: number, tileX: number): number =>
+    ((Math.floor(row / down) * xs.length + tileX) * down + (row % down)) * across;
+
+  function read(oddness: Float32Array): Float64Array {
+    const rows = Array.from({ length: ys.length * down }, (_, row) =>
+      ofX.map((shares) =>
+        shares.reduce(
+          (sum, { cell, weight }) =>
+            sum + weight * oddness[rowAt(row, Math.floor(cell / across)) + (cell % across)]!,
+          0,
+        ),
+      ),
+    );
+    return Float64Array.from({ length: map.down * map.across }, (_, i) => {
+      const [y, x] = [Math.floor(i / map.across), i % map.across];
+      return Math.exp(ofY[y]!.reduce((sum, { cell, weight }) => sum + weight * rows[cell]![x]!, 0));
+    });
+  }
+
+  return { size: boxes.length * down * across, read };
+}
+
+/**
+ * @param places cells of the map along the side, `pitch` pixels each
+ * @param starts where tiles begin; each has `cells` cells of features, `size` pixels wide
+ */
+function sharesAlong(
+  pixels: number,
+  places: number,
+  pitch: number,
+  starts: readonly number[],
+  size: number,
+  cells: number,
+): Share[][] {
+  const centres = starts.flatMap((start) =>
+    Array.from({ length: cells }, (_, i) => start + (i + 0.5) * size),
+  );
+  const deviation = Math.max(featureDeviation * size, leastDeviation * pitch);
+  return Array.from({ length: places }, (_, place) => {
+    const at = (pitch * place + Math.min(pixels, pitch * (place + 1))) / 2;
+    const near = centres
+      .map((centre, cell) => ({ cell, distance: Math.abs(centre - at) / deviation }))
+      .filter(({ distance }) => distance < 3)
+      .map(({ cell, distance }) => ({ cell, weight: Math.exp(-0.5 * distance ** 2) }));
+    const sum = near.reduce((all, { weight }) => all + weight, 0);
+    return near.map(({ cell, weight }) => ({ cell, weight: weight / sum }));
+  });
+}
+
+/** Reads the map of one image of a batch. Shape [down, across]. */
+export type MapReader = (raw: Pick<RawScores, 'deviance' | 'oddness'>, window: number) => Float64Array;
+
+export function createMapReader(image: ImageShape, { oddness: isOfFeatures }: ModelSpec): MapReader {
+  const rowOf = (values: Float32Array, window: number, size: number): Float32Array =>
+    values.subarray(window * size, (window + 1) * size);
+  if (!isOfFeatures)
+    return ({ deviance }, window) => deviancesOfCells(image, rowOf(deviance, window, imageBytes(image)));
+  const { size, read } = createFeatureReader(image);
+  return ({ oddness }, window) => read(rowOf(oddness, window, size));
+}
