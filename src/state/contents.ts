@@ -5,7 +5,7 @@ import { createWindowStore } from '../domain/window-store';
 import type { Detector } from '../scoring/detector';
 import { createVersionBaselines, type VersionBaselines } from './baselines';
 import type { BaselinePolicy, StateRules } from './rules';
-import type { PartitionSnapshot } from './snapshot';
+import type { BaselinesStart, PartitionSnapshot } from './snapshot';
 
 export type Contents = ReturnType<typeof createContents>;
 
@@ -60,6 +60,31 @@ export function decideBy(contents: Contents, policy: EventPolicy, partitions: nu
     contents.events.divideBudget(partitions);
   }
   contents.policy = policy;
+}
+
+/** How a version is followed. */
+export interface FollowingVersion {
+  policy: BaselinePolicy;
+  /** Offset of the first live message; undefined if it is not known yet. */
+  liveFrom: bigint | undefined;
+  /** Records where baselines begin, so that a restart repeats them there. */
+  onBegin: (start: BaselinesStart) => void;
+  onUnreadable: (err: unknown) => void;
+}
+
+/** The baselines of a version: restored if they are of this version, else from calibration on; none before the first live message. */
+export function followVersion(
+  contents: Contents,
+  detector: Detector,
+  { policy, liveFrom, onBegin, onUnreadable }: FollowingVersion,
+): VersionBaselines | undefined {
+  const { restored, afterLoss } = takeRestoredBaselines(contents, detector, policy, onUnreadable);
+  if (restored !== undefined || liveFrom === undefined) return restored;
+  const from = contents.to >= liveFrom ? contents.to : liveFrom - 1n;
+  const devices = { keys: [], cells: new Float64Array() };
+  const start = { version: detector.version, from, afterLoss, devices };
+  onBegin(start);
+  return createVersionBaselines(start, detector, policy);
 }
 
 /**

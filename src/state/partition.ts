@@ -6,21 +6,16 @@
 import type { AnomalyEvent, EventPolicy } from '../domain/event';
 import type { Detector } from '../scoring/detector';
 import type { Assignment, Batch } from '../sources/source';
-import {
-  createRecordedBaselines,
-  createVersionBaselines,
-  type PartitionBaselines,
-  type VersionBaselines,
-} from './baselines';
+import { createRecordedBaselines, type PartitionBaselines } from './baselines';
 import {
   createContents,
   decideBy,
   haveSameBaselines,
-  takeRestoredBaselines,
+  followVersion,
   takeSnapshot,
   type Contents,
 } from './contents';
-import { newLabels, takeLabels } from './pending-labels';
+import { addLabels, takeLabels } from './pending-labels';
 import type { StateErrorReason, StateRules } from './rules';
 import { beforeAll, createSaving } from './saving';
 import { createStoredPartition } from './stored';
@@ -57,21 +52,6 @@ export function createPartitionState(topic: string, partition: number, rules: St
     }
   }
 
-  /** The baselines of a version: restored if they are of this version, else from calibration on. */
-  function followVersion(detector: Detector, batch: Batch): VersionBaselines | undefined {
-    const { restored: earlier, afterLoss } = takeRestoredBaselines(contents, detector, policy!, (err) =>
-      report('unreadable', { err }),
-    );
-    if (earlier !== undefined) return earlier;
-    const liveFrom = assignment?.liveFrom ?? firstLiveOffset(batch);
-    if (liveFrom === undefined) return undefined;
-    const from = contents.to >= liveFrom ? contents.to : liveFrom - 1n;
-    const devices = { keys: [], cells: new Float64Array() };
-    const start = { version: detector.version, from, afterLoss, devices };
-    saving?.beginBaselines(start);
-    return createVersionBaselines(start, detector, policy!);
-  }
-
   /**
    * Decides by other rules from the next record on. The state up to it is saved first, where the source has committed it: after a
    * crash, records that were decided by the earlier rules are not decided by these.
@@ -81,17 +61,6 @@ export function createPartitionState(topic: string, partition: number, rules: St
     if (rulesName !== undefined && name !== rulesName) saving?.change(takeSnapshot(contents));
     rulesName = name;
     decideBy(contents, next, assignment?.partitions ?? 1);
-  }
-
-  /** Finds the labels that change something from the next record on, and records them, so that a restart repeats them there. */
-  async function findLabels({ messages }: Batch): Promise<void> {
-    // The labels of records that were scored before are recorded with them.
-    if (rules.labels === undefined || messages[0]?.warmUp !== false) return;
-    const found = newLabels(contents, rules.labels());
-    if (found.length === 0) return;
-    contents.labels = [...contents.labels, ...found];
-    await saving?.recordLabels(found);
-    found.forEach((label) => rules.onLabel?.(label));
   }
 
   return {
@@ -164,8 +133,15 @@ export function createPartitionState(topic: string, partition: number, rules: St
     ): Promise<void> {
       if (deciding !== undefined) followRules(deciding);
       if (policy !== undefined && contents.baselines?.version !== detector.version)
-        contents.baselines = followVersion(detector, batch);
-      await findLabels(batch);
+        contents.baselines = followVersion(contents, detector, {
+          policy,
+          liveFrom: assignment?.liveFrom ?? firstLiveOffset(batch),
+          onBegin: (start) => saving?.beginBaselines(start),
+          onUnreadable: (err) => report('unreadable', { err }),
+        });
+      // The labels of records that were scored before are recorded with them.
+      if (batch.messages[0]?.warmUp === false)
+        await addLabels(contents, rules, async (found) => saving?.recordLabels(found));
       const { windows, baselines, to } = contents;
       const devices = Math.max(windows.size, baselines?.size ?? 0);
       await saving?.saveDue({ to, devices, take: () => takeSnapshot(contents) }, batch.committed);

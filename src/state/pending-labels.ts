@@ -2,6 +2,7 @@
 import type { AnomalyEvent, EventLabel } from '../domain/event';
 import type { Label } from '../domain/label';
 import type { Contents } from './contents';
+import type { StateRules } from './rules';
 import type { RecordedLabel } from './snapshot';
 
 /** The labels that change something from the next record on, without those that are pending. */
@@ -10,6 +11,22 @@ export function newLabels({ events, labels, to: after }: Contents, given: readon
     .labelled(given)
     .filter(({ event }) => !labels.some((one) => one.event === event))
     .map((label) => ({ ...label, after }));
+}
+
+/**
+ * Adds the labels that change something from the next record on.
+ * @param record records them, so that a restart repeats them there
+ */
+export async function addLabels(
+  contents: Contents,
+  { labels, onLabel }: Pick<StateRules, 'labels' | 'onLabel'>,
+  record: (found: readonly RecordedLabel[]) => Promise<void>,
+): Promise<void> {
+  const found = labels === undefined ? [] : newLabels(contents, labels());
+  if (found.length === 0) return;
+  contents.labels = [...contents.labels, ...found];
+  await record(found);
+  found.forEach((label) => onLabel?.(label));
 }
 
 /** The labels before the record at `offset` take effect. Returns the events that are over by that. */

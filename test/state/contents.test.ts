@@ -1,5 +1,11 @@
-import { createContents, decideBy, takeRestoredBaselines, type Contents } from '../../src/state/contents';
-import { newLabels, takeLabels } from '../../src/state/pending-labels';
+import {
+  createContents,
+  decideBy,
+  followVersion,
+  takeRestoredBaselines,
+  type Contents,
+} from '../../src/state/contents';
+import { addLabels, newLabels, takeLabels } from '../../src/state/pending-labels';
 import type { BaselinesStart, PartitionSnapshot } from '../../src/state/snapshot';
 import { detection } from '../domain/detections';
 import { eventPolicy } from '../domain/event-policy';
@@ -54,6 +60,36 @@ describe('restored baselines', () => {
     expect(take(create({ baselines: broken }), errors)).toEqual({ afterLoss: true });
     expect(errors).toHaveLength(1);
   });
+});
+
+test('the baselines of a new version begin after what is processed, but not before the first live message', () => {
+  const contents = create();
+  contents.to = 7n;
+  const begun: bigint[] = [];
+  const follow = (liveFrom: bigint | undefined) =>
+    followVersion(contents, createSimpleDetector('v1'), {
+      policy: baselinePolicy,
+      liveFrom,
+      onBegin: ({ from }) => begun.push(from),
+      onUnreadable: () => undefined,
+    });
+  expect(follow(undefined)).toBeUndefined();
+  expect([follow(3n)?.version, follow(20n)?.version]).toEqual(['v1', 'v1']);
+  expect(begun).toEqual([7n, 19n]);
+});
+
+test('labels are recorded before anybody is told of them, and once', async () => {
+  const contents = create();
+  contents.events.observe(detection(0, 9));
+  const steps: string[] = [];
+  const rules = {
+    labels: () => [{ key: 'pump-1', from: 0, to: 0, label: 'new normal' as const }],
+    onLabel: () => steps.push('told'),
+  };
+  const record = () => Promise.resolve().then(() => void steps.push('recorded'));
+  await addLabels(contents, rules, record);
+  await addLabels(contents, rules, record);
+  expect([steps, contents.labels.length]).toEqual([['recorded', 'told'], 1]);
 });
 
 test('a label is pending once, and takes effect after its record', () => {
