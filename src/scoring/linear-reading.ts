@@ -3,8 +3,7 @@
  * of the mean deviation. Without a memory the device is one that has sent this record alone.
  */
 import { createContext, type ContextState } from '../calibration/context';
-import { createMeanChart, type ChartState } from '../calibration/mean-chart';
-import { meanRecords } from '../calibration/recent-means';
+import { createMeanChart, meanRecords, type ChartState } from '../calibration/mean-chart';
 import type { WindowBatch } from '../domain/window';
 import type { Assessor } from './assessor';
 import type { DeviceMemory } from './memory';

@@ -1,5 +1,4 @@
-import { createMeanChart } from '../../src/calibration/mean-chart';
-import { meanRecords } from '../../src/calibration/recent-means';
+import { createMeanChart, meanRecords } from '../../src/calibration/mean-chart';
 import { devicesIn } from '../../src/training/device-places';
 import { fitMeanDeviation, fitSlowTest, meansAt } from '../../src/training/mean-charts';
 import { seededNormal } from '../calibration/seeded';
