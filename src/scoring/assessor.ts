@@ -5,7 +5,6 @@ import type { WindowBatch, WindowShape } from '../domain/window';
 import type { ChannelMap } from './contributions';
 import type { WindowEncoder } from './encode';
 import type { ScoringEngine } from './engine';
-import type { MapReader } from './map-cells';
 
 /** Scores of a batch of windows, not calibrated. */
 export interface RawScores {
@@ -31,6 +30,9 @@ export interface RawScores {
   /** Categories that training has not seen. */
   unknownConditions: number;
 }
+
+/** Reads the map of one image of a batch. Shape [down, across]. */
+export type MapReader = (raw: Pick<RawScores, 'deviance' | 'oddness'>, window: number) => Float64Array;
 
 export interface Assessor {
   readonly shape: WindowShape;

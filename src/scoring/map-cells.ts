@@ -6,7 +6,7 @@ import { colourChannels, imageBytes, type ImageShape } from '../domain/image';
 import { createTiles } from '../domain/tiles';
 import { backboneGrid } from '../models/backbone';
 import type { ModelSpec } from '../models/model';
-import type { RawScores } from './assessor';
+import type { MapReader } from './assessor';
 
 /** Cells along the longer side, at most: enough to outline a defect. */
 const cellsPerSide = 56;
@@ -143,9 +143,6 @@ function sharesAlong(
     return near.map(({ cell, weight }) => ({ cell, weight: weight / sum }));
   });
 }
-
-/** Reads the map of one image of a batch. Shape [down, across]. */
-export type MapReader = (raw: Pick<RawScores, 'deviance' | 'oddness'>, window: number) => Float64Array;
 
 export function createMapReader(image: ImageShape, { oddness: isOfFeatures }: ModelSpec): MapReader {
   const rowOf = (values: Float32Array, window: number, size: number): Float32Array =>
