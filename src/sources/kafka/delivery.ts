@@ -30,10 +30,7 @@ export interface Chunk {
   gap: boolean;
 }
 
-export interface DeliveryOptions extends Pick<
-  SessionOptions,
-  'handle' | 'committer' | 'maxBackOffMs' | 'signal'
-> {
+export interface DeliveryOptions extends Pick<SessionOptions, 'handle' | 'maxBackOffMs' | 'signal'> {
   settings: { topic: string };
   observer: Pick<SourceObserver, 'error'>;
   /** The group's confirmed offset. */
@@ -66,7 +63,11 @@ export function createDelivery(options: DeliveryOptions): Deliver {
   }
 
   return async (chunk, membership) => {
-    for (let attempts = 0; !membership.isLost() && !signal.aborted; attempts++) {
+    for (let attempts = 0; !signal.aborted; attempts++) {
+      // After an outage or a long pause of the process another one may own the partition: this one must not fence it, nor begin a
+      // model version in state that is no longer its own. kafkajs sends a heartbeat only if the last one is old enough.
+      await membership.check();
+      if (membership.isLost()) return false;
       try {
         return await attempt(chunk);
       } catch (cause) {
@@ -75,9 +76,7 @@ export function createDelivery(options: DeliveryOptions): Deliver {
           options.onFenced(cause);
           return false;
         }
-        // Repeated here, not by an error to kafkajs, which would cost the membership if the problem lasts. After a long
-        // pause of the process another one may own the partition; this one must not fence it by another attempt.
-        if (options.committer !== undefined) await membership.check();
+        // Repeated here, not by an error to kafkajs, which would cost the membership if the problem lasts.
         await pause(backOffMs(attempts, options.maxBackOffMs), signal);
       }
     }
