@@ -83,6 +83,7 @@ function createFakeMemory(cells: Float64Array): DeviceMemory {
       return cells[0]! % 40 === 0 ? ['value'] : [];
     },
     recall: () => undefined,
+    means: () => undefined,
     rise(evidence) {
       const before = cells[1]!;
       cells[1] = before + (evidence - before) / 50;

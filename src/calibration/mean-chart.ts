@@ -13,9 +13,6 @@ export interface ChartState {
   precision: readonly number[];
 }
 
-/** Records of the mean deviation from the linear sibling. */
-export const meanRecords = 10;
-
 /** The least spread of errors, in standard deviations of the channel. */
 const leastSpread = 0.05;
 const noise = 0.01;

@@ -26,7 +26,7 @@ export const calibrationSection = {
       doc:
         'Statistics that the score is combined from. `reconstruction`: how badly the model explains the window. ' +
         '`balanced`: the same, each channel in a unit of its own, so that a noisy one does not hide a quiet one. `linear`: how ' +
-        'badly its linear sibling explains the newest record, and the ten newest ones (not for images). ' +
+        'badly its linear sibling explains the newest record (not for images). These also count over ten records. ' +
         '`newest`: how badly the model explains the newest record. `latent`: how unlikely the code is. `llr` (`hvae`): how much ' +
         'the lower levels have to explain. `channel`: the most unusual channels. Of images by `model.features`: `patch`: how badly ' +
         'the model explains the cell that it explains worst. `bank`: how far the image, or one of its cells, is from the nearest ' +

@@ -9,7 +9,7 @@ import type { ChannelStatistic } from './channels';
 import type { GroupReader } from './group';
 import { createLinearReading } from './linear-reading';
 import type { DeviceMemory, MemoryOf } from './memory';
-import { linearMean } from './statistics';
+import { linearMean, meaned, meanOf } from './statistics';
 import type { VersionState } from './version-state';
 
 /** Surprise of a batch, column by column, and what it was made of. */
@@ -35,6 +35,7 @@ export type CalibrateBatch = (batch: WindowBatch, raw: RawScores, memoryOf?: Mem
 
 /** Columns of a batch that depend on the memory of devices. Each of shape [count], or empty if the version has none. */
 interface Stored {
+  means: readonly Float64Array[];
   linearMean: Float64Array;
   slow: Float64Array;
   rise: Float64Array;
@@ -57,9 +58,14 @@ export function createBatchCalibration(
   const sections = state.sections && createSections(state.sections, channelCount);
   const linear = createLinearReading(state, assessor);
   const linearMeanAt = scale.names.indexOf(linearMean);
+  /** Places of the statistics with a mean in the evidence, and of their means. */
+  const meanedAt = meaned(state.calibration.evidence).map((name) => scale.names.indexOf(name));
+  const meansAt = meaned(state.calibration.evidence).map((name) => scale.names.indexOf(meanOf(name)));
+  const latest = new Float64Array(meanedAt.length);
+  const recent = new Float64Array(meanedAt.length);
   const errors = new Float64Array(2 * channelCount);
 
-  /** @param stored gets T² of the mean deviation, the slow test's statistic, the rise and the mark of each window */
+  /** @param stored gets the means, the slow test's statistic, the rise and the mark of each window */
   function surpriseOf(
     batch: WindowBatch,
     raw: RawScores,
@@ -83,6 +89,9 @@ export function createBatchCalibration(
       if (linear.inContext !== undefined)
         (statistics['linear'] as Float64Array)[i] = linear.inContext(batch, i, raw.deviations, memory);
       for (let s = 0; s < columns.length; s++) row[s] = columns[s]?.[i] ?? 0;
+      for (let m = 0; m < meanedAt.length; m++) latest[m] = recent[m] = row[meanedAt[m]!]!;
+      memory?.means(latest, recent, 0);
+      for (let m = 0; m < meansAt.length; m++) stored.means[m]![i] = row[meansAt[m]!] = recent[m]!;
       if (linear.mean !== undefined)
         stored.linearMean[i] = row[linearMeanAt] = linear.mean(i, raw.deviations, memory);
       tests.slow = 0;
@@ -130,6 +139,7 @@ export function createBatchCalibration(
       },
     };
     const stored: Stored = {
+      means: meansAt.map(() => new Float64Array(count)),
       linearMean: new Float64Array(linear.mean === undefined ? 0 : count),
       slow: new Float64Array(state.slow === undefined ? 0 : count),
       rise: new Float64Array(count),
@@ -142,6 +152,7 @@ export function createBatchCalibration(
       statistics,
       statisticsOf: (window) => ({
         ...rowOf(ofRecords, window),
+        ...Object.fromEntries(meansAt.map((at, m) => [scale.names[at]!, stored.means[m]![window]!])),
         ...(linear.mean && { [linearMean]: stored.linearMean[window]! }),
         ...(state.slow && { slow: stored.slow[window]! }),
         ...(sections && { sections: sections(raw.contributions, window * channelCount) }),

@@ -3,7 +3,8 @@
  * of the mean deviation. Without a memory the device is one that has sent this record alone.
  */
 import { createContext, type ContextState } from '../calibration/context';
-import { createMeanChart, meanRecords, type ChartState } from '../calibration/mean-chart';
+import { createMeanChart, type ChartState } from '../calibration/mean-chart';
+import { meanRecords } from '../calibration/recent-means';
 import type { WindowBatch } from '../domain/window';
 import type { Assessor } from './assessor';
 import type { DeviceMemory } from './memory';

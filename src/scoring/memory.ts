@@ -1,6 +1,6 @@
 /**
- * The memory that a model version keeps of a device: the level of its channels, its runs of equal values, its baseline, the means of its
- * signed errors, and the context of its channels. With the window nothing else decides a score.
+ * The memory that a model version keeps of a device: the level of its channels, its runs of equal values, the means of its newest
+ * statistics, its baseline, the means of its signed errors, and the context of its channels. With the window nothing else decides a score.
  */
 import { createBaseline } from '../calibration/baseline';
 import { createContext } from '../calibration/context';
@@ -13,12 +13,14 @@ import {
   type MemorySnapshot,
   type Part,
 } from '../calibration/memory';
-import { createMeanChart, meanRecords } from '../calibration/mean-chart';
+import { createMeanChart } from '../calibration/mean-chart';
+import { createRecentMeans, meanRecords } from '../calibration/recent-means';
 import { createRunLengths } from '../calibration/run-lengths';
 import { createSlowTest } from '../calibration/slow-test';
 import type { Values } from '../domain/record';
 import type { Scaler } from '../domain/scaler';
 import { setShift, type WindowBatch } from '../domain/window';
+import { meaned } from './statistics';
 import type { VersionState } from './version-state';
 
 /** One device. Call `enter` for each of its records, in order, then, if its window is full, `recall` and the others once. */
@@ -34,6 +36,8 @@ export interface DeviceMemory {
   readonly newNormal: readonly string[];
   /** Writes shift and runs of the record into the window at `place`. */
   recall(batch: WindowBatch, place: number): void;
+  /** @param out gets the mean of each over the newest records, from `to` on */
+  means(statistics: ArrayLike<number>, out: Float64Array, to: number): void;
   /** How far the baseline lies above calibration; then adds the evidence. */
   rise(evidence: number): number;
   /** T² of the mean deviation from the linear sibling, with those added that begin at index `from`. */
@@ -62,7 +66,7 @@ export type MemoryOf = (window: number) => DeviceMemory | undefined;
 
 export type MemoryState = Pick<
   VersionState,
-  'channels' | 'counters' | 'level' | 'runs' | 'baseline' | 'linearMean' | 'slow' | 'context'
+  'channels' | 'counters' | 'level' | 'runs' | 'baseline' | 'linearMean' | 'slow' | 'context' | 'calibration'
 >;
 
 /** Cell of the number of records that were entered. */
@@ -78,6 +82,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
   layout.place(() => counter);
   const level = levelState && layout.place((at) => createLevel(levelState, at));
   const runs = runState && layout.place((at) => createRunLengths(runState, at));
+  const means = layout.place((at) => createRecentMeans(meaned(state.calibration.evidence).length, at));
   const baseline = layout.place((at) => createBaseline(state.baseline, at));
   const chart = linearMean && layout.place((at) => createMeanChart(linearMean, meanRecords, at));
   const slow = slowState && layout.place((at) => createSlowTest(slowState, at));
@@ -131,6 +136,10 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
     recall(batch: WindowBatch, place: number): void {
       batch.recalled.runs[place] = this.runSurprise;
       if (this.isShifted) setShift(batch, place, this.shift!);
+    }
+
+    means(statistics: ArrayLike<number>, out: Float64Array, to: number): void {
+      means.step(this.cells, statistics, out, to);
     }
 
     rise(evidence: number): number {

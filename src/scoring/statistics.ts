@@ -1,5 +1,5 @@
 /** How the evidence is made of statistics. */
-import type { Standard } from '../calibration/evidence';
+import type { EvidenceState, Standard } from '../calibration/evidence';
 import type { StatisticName } from '../domain/detection';
 
 /** A sum of squares changes by factors, so that its logarithm is standardised. */
@@ -15,13 +15,30 @@ const scales: Readonly<Record<string, Standard['scale']>> = {
   bank: 'log',
 } satisfies Record<StatisticName, Standard['scale']>;
 
-/** The scale of a name in the evidence. */
+/** The scale of a statistic or of a mean. */
 export const scaleOf = (name: string): Standard['scale'] => scales[name] ?? 'log';
 
-/** Name of T² of the mean deviation from the linear sibling (calibration/mean-chart.ts). */
-export const linearMean = 'linear-mean';
+/**
+ * Statistics that enter the evidence twice, as they are and of the newest records: as their mean (calibration/recent-means.ts), of the
+ * linear sibling as T² of the mean deviation (calibration/mean-chart.ts).
+ */
+const atTwoScales: readonly string[] = ['reconstruction', 'balanced', 'linear'] satisfies StatisticName[];
 
-/** Names in the evidence: the statistics, and of windows `linear` over the newest records, too. */
+/** Name of T² of the mean deviation from the linear sibling. */
+export const linearMean = meanOf('linear');
+
+/** Name of the mean of a statistic over the newest records. */
+export function meanOf(name: string): string {
+  return `${name}-mean`;
+}
+
+/** Names in the evidence: those of statistics, and then of the means. */
 export function evidenceNames(statistics: readonly string[], isImage: boolean): string[] {
-  return !isImage && statistics.includes('linear') ? [...statistics, linearMean] : [...statistics];
+  const means = isImage ? [] : atTwoScales.filter((name) => statistics.includes(name));
+  return [...statistics, ...means.map(meanOf)];
+}
+
+/** The statistics whose means the evidence contains, in its order. */
+export function meaned(evidence: EvidenceState): string[] {
+  return atTwoScales.filter((name) => name !== 'linear' && Object.hasOwn(evidence, meanOf(name)));
 }

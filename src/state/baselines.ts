@@ -70,7 +70,7 @@ export function createRecordedBaselines(
 
 /** The memory of a device as a detection has recorded it. @param followed learns from the record, too */
 function createRecordedMemory(
-  { rise, shift, linearMean, slow, linear, runs }: RecordedBaseline,
+  { rise, shift, means, linearMean, slow, linear, runs }: RecordedBaseline,
   followed: DeviceMemory | undefined,
 ): DeviceMemory {
   return {
@@ -82,6 +82,10 @@ function createRecordedMemory(
     recall(batch: WindowBatch, place: number) {
       batch.recalled.runs[place] = runs;
       if (shift !== undefined) setShift(batch, place, shift);
+    },
+    means(statistics, out, to) {
+      followed?.means(statistics, out, to);
+      out.set(means, to);
     },
     rise(evidence) {
       followed?.rise(evidence);

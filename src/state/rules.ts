@@ -32,6 +32,8 @@ export interface RecordedBaseline {
   rise: number;
   /** Scaled. Shape [channels]; undefined = nothing. */
   shift: Float32Array | undefined;
+  /** Means in the evidence, in its order. */
+  means: readonly number[];
   /** T² of the mean deviation from the linear sibling. */
   linearMean: number;
   slow: number;

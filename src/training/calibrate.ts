@@ -6,6 +6,7 @@ import { autocorrelationTime } from '../calibration/autocorrelation';
 import { createBalance, fitBalance } from '../calibration/balance';
 import { contextOfHistory, fitContext, type ContextHistory } from '../calibration/context';
 import { extremalIndex } from '../calibration/extremal-index';
+import { createRecentMeans } from '../calibration/recent-means';
 import { createSections, fitSections, type SectionsState } from '../calibration/sections';
 import type { SurpriseGroup, SurpriseState } from '../calibration/surprise';
 import { fitTail } from '../calibration/tail';
@@ -17,7 +18,7 @@ import type { Assessor } from '../scoring/assessor';
 import { createChannelStatistic, fitChannels } from '../scoring/channels';
 import type { GroupReader } from '../scoring/group';
 import { fitOddness } from '../scoring/oddness';
-import { evidenceNames, linearMean } from '../scoring/statistics';
+import { evidenceNames, linearMean, meaned, meanOf } from '../scoring/statistics';
 import type { VersionState } from '../scoring/version-state';
 import type { Dataset } from './dataset';
 import { devicesIn, take, type Device } from './device-places';
@@ -117,6 +118,7 @@ export async function calibrate(
     ? fitMeanDeviation(inContext ? inContext.rests : assessed.deviations, channels, devices, fitted)
     : undefined;
   if (lasting) columns[linearMean] = lasting.distances;
+  addMeans(columns, names, devices);
 
   const fit = createGroupFit(columns, names, devices, baselineRecords);
   const common = fit(block, fitted);
@@ -193,6 +195,32 @@ function contextHistory(
     }
   });
   return { x, deviations, devices, times: Float64Array.from(rows, (row) => timestamps[row]!), before };
+}
+
+/** Adds the columns of the means, which run over the windows of each device. */
+function addMeans(
+  columns: Record<string, Float64Array>,
+  names: readonly string[],
+  devices: readonly Device[],
+): void {
+  const of = meaned(Object.fromEntries(names.map((name) => [name, null])) as never);
+  if (of.length === 0) return;
+  const means = createRecentMeans(of.length);
+  const length = columns[of[0]!]!.length;
+  const added = of.map((name) => (columns[meanOf(name)] = new Float64Array(length)));
+  const out = new Float64Array(of.length);
+  for (const { from, to } of devices) {
+    const cells = new Float64Array(means.size);
+    for (let place = from; place < to; place++) {
+      means.step(
+        cells,
+        of.map((name) => columns[name]![place]!),
+        out,
+        0,
+      );
+      added.forEach((column, m) => (column[place] = out[m]!));
+    }
+  }
 }
 
 function largestSections(state: SectionsState, contributions: Float64Array, channels: number): Float64Array {

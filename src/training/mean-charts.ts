@@ -1,11 +1,6 @@
 /** Charts of exponential means (calibration/mean-chart.ts), fitted before the calibration block and run over the history as deployed. */
-import {
-  addToMeans,
-  createDistance,
-  fitChart,
-  meanRecords,
-  type ChartState,
-} from '../calibration/mean-chart';
+import { addToMeans, createDistance, fitChart, type ChartState } from '../calibration/mean-chart';
+import { meanRecords } from '../calibration/recent-means';
 import {
   createCentres,
   fitCentres,

@@ -35,7 +35,7 @@ function batchOf() {
 function newDevice(state: Pick<MemoryState, 'context' | 'linearMean'>): DeviceMemory {
   const baseline = { records: 0, median: 0, spread: 1, start: [], devices: {} };
   const memoryState = { channels, baseline, calibration: { evidence: {} }, ...state };
-  return createMemoryFactory(memoryState, scaler)({ maxKeys: 1 }).of('new');
+  return createMemoryFactory(memoryState as unknown as MemoryState, scaler)({ maxKeys: 1 }).of('new');
 }
 
 test.each([{ context, linearMean }, { context }, { linearMean }])(

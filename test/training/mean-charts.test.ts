@@ -1,4 +1,5 @@
-import { createMeanChart, meanRecords } from '../../src/calibration/mean-chart';
+import { createMeanChart } from '../../src/calibration/mean-chart';
+import { meanRecords } from '../../src/calibration/recent-means';
 import { devicesIn } from '../../src/training/device-places';
 import { fitMeanDeviation, fitSlowTest, meansAt } from '../../src/training/mean-charts';
 import { seededNormal } from '../calibration/seeded';

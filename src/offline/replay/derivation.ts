@@ -8,7 +8,7 @@ import { createRecordDecoder } from '../../pipeline/record-decoder';
 import type { Engines } from '../../runtime/engines';
 import { decodeBundle } from '../../scoring/bundle';
 import type { Detector } from '../../scoring/detector';
-import { linearMean } from '../../scoring/statistics';
+import { linearMean, meaned, meanOf } from '../../scoring/statistics';
 import type { RecordedBaseline } from '../../state/rules';
 import type { BundleFiles } from '../../store/bundle';
 import { createOfflinePipeline, createOfflineStates } from '../pipeline';
@@ -109,7 +109,7 @@ function thresholdsInForce(recorded: RecordedDetections, version: string, otherw
 
 /** What the score of a record took from its device, from its detection; undefined where that has none. */
 function recordedBaseline(
-  { channels, scaler }: Detector['state'],
+  { channels, scaler, calibration }: Detector['state'],
   { baseline, statistics = {} }: RecordedDetection,
 ): RecordedBaseline | undefined {
   if (baseline === undefined) return undefined;
@@ -119,6 +119,7 @@ function recordedBaseline(
     shift: isShifted
       ? Float32Array.from(channels, (name, j) => (baseline.shifts[name] ?? 0) / scaler.scale[j]!)
       : undefined,
+    means: meaned(calibration.evidence).map((name) => statistics[meanOf(name)] ?? NaN),
     linearMean: statistics[linearMean] ?? NaN,
     slow: statistics['slow'] ?? 0,
     linear: statistics['linear'] ?? NaN,
