@@ -60,8 +60,8 @@ describe.each(kinds)('the plant %s', (kind) => {
       return time >= start && time <= end && (key === undefined || device === key) ? [i] : [];
     });
 
-  test('is written the same each time and on each machine, and otherwise for another seed', () => {
-    const contents = [1, 1, 2].map((seed) => {
+  test('is written the same on each machine, and otherwise for another seed', () => {
+    const [first, second] = [1, 2].map((seed) => {
       const folder = mkdtempSync(join(tmpdir(), 'plants-'));
       const options = ['--out', folder, '--plants', kind, '--seeds', String(seed)];
       execFileSync(process.execPath, [join(plants, 'make.mjs'), ...options]);
@@ -72,10 +72,9 @@ describe.each(kinds)('the plant %s', (kind) => {
       rmSync(folder, { recursive: true });
       return text;
     });
-    expect(contents[1]).toEqual(contents[0]);
-    expect(createHash('sha256').update(contents[0]!.join()).digest('hex').slice(0, 16)).toBe(digests[kind]);
-    expect(contents[2]).not.toEqual(contents[0]);
-    expect(contents[0]!.some((text) => text.includes('NaN') || text.includes('Infinity'))).toBe(false);
+    expect(createHash('sha256').update(first!.join()).digest('hex').slice(0, 16)).toBe(digests[kind]);
+    expect(second).not.toEqual(first);
+    expect(first!.some((text) => text.includes('NaN') || text.includes('Infinity'))).toBe(false);
   });
 
   test('has eight or nine faults, and labels for their records alone', () => {
@@ -92,13 +91,14 @@ describe.each(kinds)('the plant %s', (kind) => {
   test('is as it would be without faults until the first, and each fault changes a good part of its records', () => {
     const first = plant.labels.indexOf(1);
     expect(plant.test.slice(0, first)).toEqual(healthy.test.slice(0, first));
-    // Alone, since the noise is the same, whatever acts: what differs is of the fault.
-    const alone = evaluate(
-      `computePlant('${kind}', 1).faults.map((_, n) => computePlant('${kind}', 1, { acting: (i) => i === n }).test)`,
-    ) as string[][];
+    // The noise is the same, whatever acts: what differs is of the fault. Every second one acts, so that nothing is left of the one before.
+    const [even, odd] = evaluate(
+      `[0, 1].map((rest) => computePlant('${kind}', 1, { acting: (i) => i % 2 === rest }).test)`,
+    ) as [string[], string[]];
     const changed = plant.faults.map((fault, n) => {
       const records = recordsOf(fault);
-      const share = records.filter((i) => alone[n]![i] !== healthy.test[i]).length / records.length;
+      const share =
+        records.filter((i) => (n % 2 === 0 ? even : odd)[i] !== healthy.test[i]).length / records.length;
       return { kind: fault.kind, isChanged: share >= 0.1 };
     });
     expect(changed).toEqual(plant.faults.map((fault) => ({ kind: fault.kind, isChanged: true })));
