@@ -39,7 +39,7 @@ const digests: Record<string, string> = {
   turbine: 'e86468494f54a4f4',
   pumping: '9db97d730d58bca6',
   trucks: 'b51371af329efe3d',
-  battery: '21b9cb94c2ee312f',
+  battery: '2ced38b056c2af7e',
   reactor: '355b47b065632bf1',
   furnace: '48d70d99f98b71db',
 };

@@ -20,12 +20,21 @@ const channels = [
   { name: 'insulation_kohm', decimals: 0, every: 30 },
 ];
 
+/** After it has discharged itself, a cell is charged by the service, which takes this long. */
+const serviceRecords = 300;
+
 /** In records of a minute. */
 function faults(random) {
   const cell = () => random.whole(0, cellCount - 1);
   return [
     { kind: 'resistance of a cell rises', lasts: [300, 600], cell: cell(), by: random.uniform(0.5, 1.1) },
-    { kind: 'cell discharges itself', lasts: [400, 600], cell: cell(), by: random.uniform(4, 9) },
+    {
+      kind: 'cell discharges itself',
+      lasts: [400, 600],
+      recovers: serviceRecords,
+      cell: cell(),
+      by: random.uniform(4, 9),
+    },
     { kind: 'terminal is loose', lasts: [150, 450], cell: cell(), by: random.uniform(0.6, 1.3) },
     { kind: 'fan does not turn', lasts: [120, 400], recovers: 60 },
     { kind: 'temperature is stuck', lasts: [120, 500], sensor: 'temp2', how: 'stuck' },
@@ -75,6 +84,7 @@ function start(random) {
     resistance: constants.near(0.00055, 0.08),
     charge: constants.uniform(0.45, 0.47),
     lag: 0,
+    service: 0,
   }));
   const temps = { cells: [22, 23, 23, 22], inverter: 26 };
   const state = { estimate: 0.46, mode: 'rest' };
@@ -89,12 +99,17 @@ function start(random) {
     for (const [c, cell] of pack.entries()) {
       const own = isFault('cell discharges itself') && fault.cell === c ? fault.by : 0;
       cell.charge = clamp(cell.charge + (current - own) / 60 / cell.capacity, 0, 1);
+      if (own > 0) cell.service = serviceRecords;
+      else if (cell.service > 0) {
+        cell.service--;
+        cell.charge += 0.03 * (meanCharge() - cell.charge);
+      }
       // Diffusion follows the current with a lag.
       cell.lag += 0.08 * (current - cell.lag);
     }
     balance();
     state.estimate += current / 60 / capacity;
-    const mean = pack.reduce((sum, { charge }) => sum + charge, 0) / cellCount;
+    const mean = meanCharge();
     state.estimate = clamp(state.estimate + 0.01 * (mean - state.estimate), 0, 1);
 
     const shake = 1 + 0.5 * jitter();
@@ -164,9 +179,13 @@ function start(random) {
     return clamp(wanted, state.mode === 'empty' ? 0 : -95, most);
   }
 
+  function meanCharge() {
+    return pack.reduce((sum, { charge }) => sum + charge, 0) / cellCount;
+  }
+
   /** Near the end of a charge, the balancer draws from the cells above the mean. */
   function balance() {
-    const mean = pack.reduce((sum, { charge }) => sum + charge, 0) / cellCount;
+    const mean = meanCharge();
     if (mean < 0.9) return;
     for (const cell of pack) cell.charge -= 0.006 * Math.max(0, cell.charge - mean);
   }
