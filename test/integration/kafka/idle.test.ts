@@ -50,8 +50,8 @@ test('an idle daemon uses little CPU, logs nothing, and reports its last fetch',
   await pause(idleSeconds);
   const share = (cpuSeconds(daemon.pid) - before) / ((performance.now() - began) / 1000);
   process.stdout.write(`idle: ${(100 * share).toFixed(2)} % of a core over ${idleSeconds} s\n`);
-  // Below 0.01 on an idle machine; more if others use the machine.
-  expect(share).toBeLessThan(0.05);
+  // Below 0.01 on an idle machine, up to 0.09 on a slow or busy one; a loop without a pause takes a whole core.
+  expect(share).toBeLessThan(0.2);
   expect(daemon.log().slice(lines)).toEqual([]);
   expect(daemon.stderr()).not.toMatch(/Warning/);
   const fetched = await daemon.metric('vaemon_source_last_fetch_timestamp_seconds');
