@@ -2,7 +2,6 @@
  * Calibration of a trained model as it is deployed: what it remembers of each device runs over the history, and over the newest
  * block of windows with it, by the same code as in the daemon.
  */
-import { autocorrelationTime } from '../calibration/autocorrelation';
 import { createBalance, fitBalance } from '../calibration/balance';
 import { contextOfHistory, fitContext, type ContextHistory } from '../calibration/context';
 import { extremalIndex } from '../calibration/extremal-index';
@@ -142,7 +141,7 @@ export async function calibrate(
     runs,
   };
   // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
-  const independentAfter = Math.max(dataset.shape.length, Math.ceil(2 * autocorrelationTime(common.values)));
+  const independentAfter = Math.max(dataset.shape.length, Math.ceil(2 * common.tau));
   const basisOf = (
     part: Int32Array,
     values: Float64Array,

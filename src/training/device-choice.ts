@@ -16,7 +16,7 @@ export interface DeviceChoice {
 
 interface Device {
   hash: number;
-  /** So far. */
+  /** Records counted so far. */
   records: number;
 }
 

@@ -14,6 +14,8 @@ export interface FittedGroup {
   /** Evidence of its records in the calibration block, and of those before it. */
   values: Float64Array;
   earlier: Float64Array;
+  /** Autocorrelation time of `values`, in records. */
+  tau: number;
 }
 
 /** @param block places of the group in the calibration block, ascending. @param before those before it */
@@ -36,6 +38,7 @@ export function createGroupFit(
     );
     const values = evidenceOf(evidence, columns, block);
     const earlier = evidenceOf(evidence, columns, before);
+    const tau = autocorrelationTime(values);
     const within = devicesIn(devices, block);
     const byDevice = new Map(within.map(({ key, from, to }) => [key, values.subarray(from, to)]));
     const baseline = fitBaseline(values, baselineRecords, byDevice);
@@ -47,11 +50,12 @@ export function createGroupFit(
           aboveBaseline(values, within, baseline),
           aboveBaseline(earlier, devicesIn(devices, before), baseline),
         ),
-        effectiveSize: Math.max(1, values.length / autocorrelationTime(values)),
+        effectiveSize: Math.max(1, values.length / tau),
       },
       baseline,
       values,
       earlier,
+      tau,
     };
   };
 }

@@ -20,7 +20,7 @@ export function createGrowingRows(width: number, pixels: boolean): GrowingRows {
 
 /** In an array that doubles: a plain array of numbers grows slower. */
 function growingNumbers(width: number): GrowingRows {
-  // Of a large fleet, most devices may have a record or two.
+  // Most devices of a large fleet may have a record or two.
   let data = createValues(width, false);
   let used = 0;
   return {

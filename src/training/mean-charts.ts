@@ -9,7 +9,7 @@ import {
   slowRecords,
   type SlowState,
 } from '../calibration/slow-test';
-import { devicesIn, type Device } from './device-places';
+import { devicesIn, take, type Device } from './device-places';
 
 /** Errors of each record, and how long their means are. */
 export interface RunningErrors {
@@ -70,9 +70,10 @@ export function fitMeanDeviation(
     centreOf: () => noCentre,
     records: meanRecords,
   };
-  const state = fitChart(meansAt(fitted, devices, running), channels, meanRecords);
   const all = Int32Array.from({ length: deviations.length / channels }, (_, place) => place);
-  return { state, distances: distancesOf(meansAt(all, devices, running), state) };
+  const means = meansAt(all, devices, running);
+  const state = fitChart(take(means, fitted, channels), channels, meanRecords);
+  return { state, distances: distancesOf(means, state) };
 }
 
 /** Errors in the history that the slow test is fitted to. Shape [records, channels] each. */
