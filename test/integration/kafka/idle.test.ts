@@ -23,6 +23,9 @@ afterAll(async () => {
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
+/** Share of a core: below 0.01 on an idle machine; more if others use the machine. */
+const mostIdle = 0.05;
+
 /** CPU time of all threads of a process, s (Linux). */
 function cpuSeconds(pid: number): number {
   // The name of the program, in brackets, may contain spaces.
@@ -45,13 +48,16 @@ test('an idle daemon uses little CPU, logs nothing, and reports its last fetch',
   await pause(20);
 
   const lines = daemon.log().length;
-  const before = cpuSeconds(daemon.pid);
-  const began = performance.now();
-  await pause(idleSeconds);
-  const share = (cpuSeconds(daemon.pid) - before) / ((performance.now() - began) / 1000);
-  process.stdout.write(`idle: ${(100 * share).toFixed(2)} % of a core over ${idleSeconds} s\n`);
-  // Below 0.01 on an idle machine, up to 0.09 on a slow or busy one; a loop without a pause takes a whole core.
-  expect(share).toBeLessThan(0.2);
+  let share = Infinity;
+  // A daemon that works without need does so in each interval; what others on the machine take differs.
+  for (let interval = 0; interval < 3 && share >= mostIdle; interval++) {
+    const before = cpuSeconds(daemon.pid);
+    const began = performance.now();
+    await pause(idleSeconds);
+    share = (cpuSeconds(daemon.pid) - before) / ((performance.now() - began) / 1000);
+    process.stdout.write(`idle: ${(100 * share).toFixed(2)} % of a core over ${idleSeconds} s\n`);
+  }
+  expect(share).toBeLessThan(mostIdle);
   expect(daemon.log().slice(lines)).toEqual([]);
   expect(daemon.stderr()).not.toMatch(/Warning/);
   const fetched = await daemon.metric('vaemon_source_last_fetch_timestamp_seconds');
