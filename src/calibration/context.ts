@@ -46,6 +46,11 @@ const reachDeviations = 5;
 const limitDeviations = 4;
 /** Number of records after which less than e⁻¹⁰ of the beginning is left in a mean. */
 const forgotten = 10 * longest;
+/** Share of the beginning in the square of each mean, by number of records. Shape [forgotten + 1, time constants]. */
+const shareOfBeginning = Float64Array.from(
+  { length: (forgotten + 1) * constants },
+  (_, i) => (1 - 1 / contextRecords[i % constants]!) ** (2 * Math.floor(i / constants)),
+);
 const maxRecords = 8000;
 /** With more channels the regressions would take too long. */
 const maxChannels = 64;
@@ -298,8 +303,7 @@ function createFollower(state: Omit<ContextState, 'precision'>, channels: number
   function uncertainty(ofBeginning: readonly number[], seen: number): number {
     if (seen > forgotten) return 1;
     let variance = 1;
-    for (let k = 0; k < constants; k++)
-      variance += ofBeginning[k]! * (1 - 1 / contextRecords[k]!) ** (2 * seen);
+    for (let k = 0; k < constants; k++) variance += ofBeginning[k]! * shareOfBeginning[seen * constants + k]!;
     return Math.sqrt(variance);
   }
 

@@ -46,14 +46,23 @@ export function createChannelMap({
   return image === undefined ? createWindowMap(spec) : createImageMap(image);
 }
 
+/** Largest number for which one product with copies of I is faster. A window of 32 × 24 takes .46 µs that way, .21 µs the other. */
+const fewChannels = 16;
+
 /**
  * Channels of a window. The newest record counts in full; of the records before it the worst is left out, so that one odd
  * record does not make all windows that contain it odd.
  */
 export function createWindowMap({ length, channels }: Pick<WindowShape, 'length' | 'channels'>): ChannelMap {
-  /** Over all records of the window: a product with copies of I, which is faster than a sum along the middle dimension. */
-  const sumOverRecords = (perValue: tf.Tensor2D): tf.Tensor2D =>
-    tf.matMul(perValue, tf.tile(tf.eye(channels), [length, 1]));
+  /**
+   * Over all records of the window, as a product: the order of onnxruntime's own sum depends on where in the batch a window
+   * is. Few channels: one product with copies of I; many, where that would mostly multiply by 0: one with ones for each window.
+   */
+  const sumOverRecords = (perValue: tf.Tensor2D): tf.Tensor2D => {
+    if (channels <= fewChannels) return tf.matMul(perValue, tf.tile(tf.eye(channels), [length, 1]));
+    const records = tf.reshape(perValue, [-1, length, channels]);
+    return tf.reshape(tf.matMul(tf.ones([1, 1, length]), records), [-1, channels]);
+  };
   return {
     kind: 'window',
     channels,

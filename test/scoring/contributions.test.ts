@@ -82,6 +82,28 @@ describe('channels of a window', () => {
     expect(actualOf(map, Float64Array.from(perValue[0]!))).toEqual([2, 30]);
   });
 
+  test('many channels are summed as few are', () => {
+    const [length, channels] = [5, 24];
+    const random = createRandom(2);
+    const whole = (): number => Math.floor(100 * random.uniform());
+    const windows = [0, 1, 2].map(() =>
+      Array.from({ length }, () => Array.from({ length: channels }, whole)),
+    );
+    const wide = createWindowMap({ length, channels });
+    const expected = windows.flatMap((records) =>
+      records[0]!.map((_, channel) => {
+        const values = records.map((record) => record[channel]!);
+        return values.reduce((sum, value) => sum + value) - Math.max(...values.slice(0, -1));
+      }),
+    );
+    expect(
+      read(
+        windows.map((records) => records.flat()),
+        (values) => wide.sum(values),
+      ),
+    ).toEqual(expected);
+  });
+
   test('a window of one record is that record', () => {
     const single = createWindowMap({ length: 1, channels: 2 });
     expect(read([[3, 4]], (values) => single.sum(values))).toEqual([3, 4]);

@@ -39,9 +39,10 @@ async function createCase(
   options: Partial<AnyModelSpec>,
   conditional: boolean,
   image: typeof small | typeof large | typeof square = small,
+  sensors = 3,
 ): Promise<Case> {
   const pixels = options.network === 'conv2d' || options.features !== undefined;
-  const [length, channels] = pixels ? [image.width * image.height, 1] : [6, 3];
+  const [length, channels] = pixels ? [image.width * image.height, 1] : [6, sensors];
   const table = createCategoryTable();
   const specs = conditional
     ? ([{ name: 'mode', kind: 'category', maxValues: 4, missing: 'unknown' }] as const)
@@ -163,6 +164,22 @@ const cases: [string, Partial<AnyModelSpec>][] = modelKinds.flatMap((kind) =>
     ),
   ),
 );
+
+test('of windows of many channels too, and to the bit wherever in a batch a window is', async () => {
+  const of = await createCase({ kind: 'vae', network: 'mlp' }, false, small, 24);
+  const batch = windowsFor(of, 37);
+  const actual = await run(of, of.engines.onnx, batch);
+  expect(furthest(await run(of, of.engines.tfjs, batch), actual)).toBeLessThan(1e-4);
+  const turned = windowsFor(of, 37);
+  const size = batch.values.length / 37;
+  for (let i = 0; i < 37; i++)
+    turned.values.set(batch.values.subarray(i * size, (i + 1) * size), ((i + 5) % 37) * size);
+  for (const [name, values] of Object.entries(await run(of, of.engines.onnx, turned))) {
+    const width = values.length / 37;
+    expect([...values.subarray(5 * width), ...values.subarray(0, 5 * width)]).toEqual([...actual[name]!]);
+  }
+  of.close();
+});
 
 cases.push(['vae, conv2d, of gradients', { kind: 'vae', network: 'conv2d', features: 'gradients' }]);
 
