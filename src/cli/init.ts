@@ -10,7 +10,7 @@ import {
   type InitParts,
   type ProposedDetector,
 } from '../offline/init/init';
-import { usualTarget, type Target } from '../offline/init/detector-file';
+import { doubtsOf, usualTarget, type Target } from '../offline/init/detector-file';
 import type { Choices, Proposal } from '../offline/init/inference/infer';
 import { pathText, nameOf } from '../offline/init/inference/sample';
 import { selectorsOf } from '../offline/init/inference/selectors';
@@ -327,7 +327,7 @@ function resultOf({ recorded, proposal }: ProposedDetector) {
     incomplete: proposal.incomplete,
     cadence,
     unused: proposal.unused,
-    doubts: proposal.doubts,
+    doubts: doubtsOf({ recorded, proposal }),
     ...(recorded.series && { series: recorded.series }),
     notes: recorded.notes,
   };

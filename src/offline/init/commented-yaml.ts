@@ -45,12 +45,20 @@ export function renderYaml(
     const head = [...comment, ...marked(doubts[path.join('.')])]
       .flatMap((text) => wrap(text, width - indent.length - 2))
       .map((line) => `${indent}# ${line}\n`);
-    const entries = isBlock(value, path.length) ? entriesOf(value) : undefined;
+    const isOpen = isBlock(value, path.length) || (isObject(value) && hasDoubtWithin(path));
+    const entries = isOpen ? entriesOf(value) : undefined;
     const content =
       entries === undefined
         ? renderValue(value, indent)
         : `\n${entries.map((entry) => render(entry, path)).join('')}`;
     return `${head.join('')}${indent}${inline(key)}:${content}`;
+  }
+
+  /** A comment needs a line of its own for the key that it is about. */
+  function hasDoubtWithin(path: readonly string[]): boolean {
+    return Object.entries(doubts).some(
+      ([key, texts]) => texts !== undefined && key.startsWith(`${path.join('.')}.`),
+    );
   }
 }
 

@@ -53,7 +53,6 @@ const manyDevices = 5000;
 
 export function renderDetector(file: DetectorFile): string {
   const { name, origin, recorded, proposal, target, priceLines } = file;
-  const { doubts } = proposal;
   const silenceMs = eventSilence(proposal);
   const document = {
     detector: commented(name, headOf(file)),
@@ -78,8 +77,21 @@ export function renderDetector(file: DetectorFile): string {
     },
     sinks: origin.kind === 'kafka' ? sinksSection(origin, recorded.missingTopics ?? []) : undefined,
   };
-  // A CSV file names its columns in the section of the source.
-  return renderYaml(document, { ...doubts, 'source.file.columns.key': doubts['fields.key'] });
+  return renderYaml(document, doubtsOf(file));
+}
+
+/** What a person should check, by the key that the file has: a CSV file names its columns in the section of the source. */
+export function doubtsOf({
+  recorded,
+  proposal,
+}: Pick<DetectorFile, 'recorded' | 'proposal'>): Proposal['doubts'] {
+  if (recorded.format.kind !== 'csv') return proposal.doubts;
+  return Object.fromEntries(
+    Object.entries(proposal.doubts).map(([key, texts]) => [
+      key === 'fields.key' ? 'source.file.columns.key' : key,
+      texts,
+    ]),
+  );
 }
 
 function headOf({ origin, proposal: { records, cadence, device } }: DetectorFile): string[] {

@@ -2,6 +2,7 @@
 import { printable } from '../../system/printable';
 import { formatTable } from '../table';
 import { doubtMark } from './commented-yaml';
+import { doubtsOf } from './detector-file';
 import type { Proposal } from './inference/infer';
 import { nameOf, pathText, type Column } from './inference/sample';
 import { channelNames } from './inference/window';
@@ -11,13 +12,9 @@ import type { RecordedSample, SampleFormat, SeriesChoice } from './recorded-samp
 import { count, durationText, iso, percent } from '../wording';
 
 /** What the sample seems to contain. */
-export function describeProposal(
-  origin: SampleOrigin,
-  { format, isMore, notes, series }: RecordedSample,
-  proposal: Proposal,
-): string {
-  const { time, device, conditions, counters, cadence, unused, doubts, valuesPath, conditionsPath } =
-    proposal;
+export function describeProposal(origin: SampleOrigin, recorded: RecordedSample, proposal: Proposal): string {
+  const { format, isMore, notes, series } = recorded;
+  const { time, device, conditions, counters, cadence, unused, valuesPath, conditionsPath } = proposal;
   const lines: (readonly [string, string])[] = [
     [
       'records',
@@ -55,7 +52,7 @@ export function describeProposal(
       ? []
       : [['not read', count(proposal.omittedFields, 'further field')] as const]),
     ...notes.map((note) => ['check', note] as const),
-    ...Object.entries(doubts).flatMap(([key, texts]) =>
+    ...Object.entries(doubtsOf({ recorded, proposal })).flatMap(([key, texts]) =>
       texts.map((text) => ['check', `${key}: ${text}`] as const),
     ),
   ];

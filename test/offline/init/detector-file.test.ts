@@ -4,14 +4,19 @@ import { renderDetector, usualTarget } from '../../../src/offline/init/detector-
 import { infer } from '../../../src/offline/init/inference/infer';
 import { loadText } from '../../../src/offline/init/load-text';
 import type { SampleOrigin } from '../../../src/offline/init/origin';
+import type { SampleFormat } from '../../../src/offline/init/recorded-sample';
+import type { Sample } from '../../../src/offline/init/inference/sample';
 import { interleaved, pumps, sampleOf, t0 } from './samples';
 
 function render(records: readonly object[], origin: SampleOrigin): string {
-  const sample = sampleOf(records);
+  return renderSample(sampleOf(records), origin, { kind: 'json' });
+}
+
+function renderSample(sample: Sample, origin: SampleOrigin, format: SampleFormat): string {
   return renderDetector({
     name: 'plant',
     origin,
-    recorded: { format: { kind: 'json' }, sample, read: records.length, isMore: false, share: 1, notes: [] },
+    recorded: { format, sample, read: sample.records, isMore: false, share: 1, notes: [] },
     proposal: infer(sample),
     historyRecords: 100,
     target: usualTarget,
@@ -72,4 +77,21 @@ test('many channels are a list of lines', () => {
   const text = render(wide, topic);
   expect(text).toContain('\n    - channel_0\n    - channel_1\n');
   expect((parse(text) as { record: { channels: string[] } }).record.channels).toHaveLength(40);
+});
+
+test('a doubt about the device of a CSV file is marked at the column that the file names', () => {
+  const text = renderSample(
+    sampleOf(
+      interleaved(80, 2, (i, device, normal) => ({
+        when: new Date(t0 + i * 1000).toISOString(),
+        Pumpe: `P${device}`,
+        flow: normal(),
+      })),
+    ),
+    { kind: 'file', path: 'pumps.csv' },
+    { kind: 'csv', separator: ';' },
+  );
+  expect(text).toMatch(
+    /columns:\n +# CHECK: the field is chosen only for its name or its values\n +key: Pumpe\n/,
+  );
 });
