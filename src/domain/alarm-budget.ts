@@ -23,23 +23,23 @@ export const budgetRange = 4;
 /** Events that open at once, if they are surprising enough. */
 export const burst = 8;
 
-/** Decades that an event needs. @param spent events */
+/** Decades above the threshold that an event needs. @param spent events that the budget has paid for */
 function barAt(spent: number): number {
   return budgetRange * (spent / burst) ** 2;
 }
 
-/** What an event still costs. */
+/** The part of an event that the alarm budget has not paid off yet. */
 interface Charge {
   /** Id of the event. */
   id: string;
   /** Key of the device. */
   key: string;
-  /** 0 to 1 event. */
+  /** From 0 to 1 event. */
   unpaid: number;
 }
 
 export interface AlarmBudgetSnapshot {
-  /** At event time `at`, the oldest first. Their sum is n. */
+  /** Charges at event time `at`, the oldest first. The sum of their unpaid parts is n. */
   charges: readonly Charge[];
   /** Unix ms; −Infinity before the first record. */
   at: number;
@@ -48,7 +48,7 @@ export interface AlarmBudgetSnapshot {
 }
 
 /**
- * The budget of one partition. Times are event times, which never go back; all of them may be asked for in any order of calls.
+ * The budget of one partition. Times are event times and never decrease, whichever methods are called.
  * @param eventsPerMs α of the whole detector
  */
 export function createAlarmBudget(eventsPerMs: number, beginning?: AlarmBudgetSnapshot) {
@@ -56,7 +56,7 @@ export function createAlarmBudget(eventsPerMs: number, beginning?: AlarmBudgetSn
   // States of older versions have no charges.
   let charges: readonly Charge[] = beginning?.charges ?? [];
 
-  /** The unpaid parts at a time. */
+  /** The charges with the parts that are unpaid at a time. */
   function unpaidAt(time: number): readonly Charge[] {
     if (!(time > at) || charges.length === 0) return charges;
     let paid = (eventsPerMs * (time - at)) / partitions;
@@ -67,7 +67,7 @@ export function createAlarmBudget(eventsPerMs: number, beginning?: AlarmBudgetSn
     });
   }
 
-  /** Applies the time that has passed. */
+  /** Pays charges off for the time since the last call. */
   function settle(time: number): void {
     charges = unpaidAt(time);
     at = Math.max(at, time);
@@ -81,25 +81,25 @@ export function createAlarmBudget(eventsPerMs: number, beginning?: AlarmBudgetSn
       const bar = barAt(sumOf(all)) + barAt(sumOf(own));
       return bar === 0 || Math.min(margin, budgetRange) > bar;
     },
-    /** An event of the device has opened. */
+    /** Charges for an event of the device that has opened. */
     charge(id: string, key: string, time: number): void {
       settle(time);
       charges = [...charges, { id, key, unpaid: 1 }];
     },
-    /** An event was right, and costs nothing from now on. */
+    /** Removes the charge of an event that a label calls right. */
     refund(id: string, time: number): void {
       settle(time);
       charges = charges.filter((charge) => charge.id !== id);
     },
-    /** Whether something of an event is not paid. */
+    /** Whether a part of an event's charge is still unpaid. */
     costs: (id: string, time: number): boolean => unpaidAt(time).some((charge) => charge.id === id),
-    /** The budget of the detector is divided over this many partitions from `time` on. */
+    /** Divides the budget of the detector over this many partitions from `time` on. */
     divide(over: number, time: number): void {
       if (over === partitions) return;
       settle(time);
       partitions = over;
     },
-    /** 0 = nothing is spent; from 1 on no event opens. */
+    /** Spent share of the burst: 0 = nothing is spent; from 1 on no event opens. */
     spentRatio: (time: number): number => sumOf(unpaidAt(time)) / burst,
     snapshot: (): AlarmBudgetSnapshot => ({ charges: [...charges], at, partitions }),
   };

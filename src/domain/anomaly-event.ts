@@ -1,4 +1,4 @@
-/** What is reported about an event. */
+/** What a detector reports about an event. */
 import type { NearestNormal } from './detection';
 import type { EventContribution } from './event-channels';
 import type { LimitViolation } from './signal';
@@ -21,16 +21,19 @@ export interface AnomalyEvent {
   key: string;
   /** Anomalous records, or devices that stopped sending. */
   kind: 'anomaly' | 'silent';
-  /** The devices that were silent, or froze together; an open event has those so far. Absent for the anomalous records of one device. */
+  /**
+   * Devices that fell silent or froze together; an open event has those found so far. Absent for the anomalous records of one
+   * device.
+   */
   keys?: readonly string[];
   status: 'open' | 'closed' | 'held_back';
-  /** Only of an event that is over. */
+  /** Set once the event is over. */
   closedBy?: EventEnding;
   /** Event time of the first anomalous record, or of the last one before a silence, Unix ms. */
   start: number;
   /** Event time of the newest anomalous record, or of the first one after a silence, Unix ms. */
   end: number;
-  /** Event time of the record with which the event opened; of one that was held back, with which it would have opened. */
+  /** Event time of the record with which the event opened, or with which an event that was held back would have opened. */
   openedAt: number;
   anomalousRecords: number;
   peakSurprise: number;
@@ -39,13 +42,13 @@ export interface AnomalyEvent {
   /** File of the most surprising image, within its folder; absent unless records are images of a folder. */
   peakFile?: string;
   threshold: number;
-  /** The channels that ranked highest over the records first, each at its most unusual record. */
+  /** Channels of the event, each at its most unusual record; those that ranked highest over all records come first. */
   contributions: readonly EventContribution[];
   /** The largest violation of each limit. */
   limits: readonly LimitViolation[];
   /** The nearest normal of the last explained record. */
   nearestNormal?: NearestNormal;
-  /** A person does not want to be alarmed by it. */
+  /** A mute covers the event, so no notification is sent. */
   muted?: boolean;
   modelVersion: string;
 }
@@ -59,7 +62,10 @@ export function bySurprise(a: Rank, b: Rank): number {
   );
 }
 
-/** The channel that stands for an event, at its most unusual record: the channel is empty and the values are NaN where there is none. */
+/**
+ * The channel that ranks first in an event, at its most unusual record. Without one, the channel is empty and the values are
+ * NaN.
+ */
 export function leadOf({ contributions: [first], limits: [limit] }: AnomalyEvent) {
   if (first !== undefined) return { channel: first.channel, value: first.actual, expected: first.expected };
   return { channel: limit?.channel ?? '', value: limit?.actual ?? NaN, expected: NaN };

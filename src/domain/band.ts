@@ -6,7 +6,7 @@ export const fewestForBand = 20;
 /** Half the width of a band, in root mean squares of the errors. */
 export const bandWidth = 3;
 
-/** Records over which a running band forgets. */
+/** Number of records over which a running band averages. */
 const memory = 1000;
 
 /** The bands of the channels of one device, over its records so far. */
@@ -19,7 +19,7 @@ export class RunningBand {
     this.counts = new Uint32Array(channels);
   }
 
-  /** Three root mean squares of the errors, in the unit of the channel; NaN with fewer than 20 of them. */
+  /** Three root mean squares of the errors, in the unit of the channel; NaN with fewer than 20 errors. */
   halfWidth(channel: number): number {
     return this.counts[channel]! < fewestForBand ? NaN : bandWidth * Math.sqrt(this.squares[channel]!);
   }

@@ -11,7 +11,7 @@ export interface CalendarTime {
   minute: number;
   second: number;
   ms: number;
-  /** From UTC, minutes; absent = none is stated. */
+  /** Offset from UTC, minutes; absent if the text states none. */
   offset?: number | undefined;
 }
 
@@ -40,7 +40,7 @@ export function isDate(year: number, month: number, day: number): boolean {
 
 /** Start of a day, Unix ms. */
 export function utcDay(year: number, month: number, day: number): number {
-  // Date.UTC takes the years 0 to 99 for 1900 to 1999; the calendar repeats after 400 years.
+  // Date.UTC reads the years 0 to 99 as 1900 to 1999. The calendar repeats after 400 years, so such a year is moved by that.
   const repeat = 146_097 * 86_400_000;
   return year < 100 ? Date.UTC(year + 400, month - 1, day) - repeat : Date.UTC(year, month - 1, day);
 }

@@ -1,6 +1,6 @@
 /**
- * The terms that a linear model regresses on. A network finds by itself that each mode has a rhythm of its own and that the
- * first records after a change are unlike the later ones; a linear model can use that only where it is a term.
+ * The terms that a linear model regresses on. A network learns that each mode has its own rhythm, and that the first records
+ * after a change differ from later ones. A linear model can use this only if it has a term for it.
  */
 import type { ConditionSpec } from './record';
 
@@ -11,7 +11,7 @@ export interface ConditionSlot {
   size: number;
 }
 
-/** More products than this are not worth their coefficients. */
+/** Maximum number of products: more are not worth their coefficients. */
 const maxProducts = 64;
 
 export interface ConditionTerms {

@@ -1,7 +1,7 @@
 /**
  * Conditions: values that a score is conditioned on, read from records as numbers and encoded for the model.
  *
- * A category is one-hot, with one more slot for unknown values. A number is standardised. Hour of day and day of week are
+ * A category is one-hot, with an additional slot for unknown values. A number is standardised. Hour of day and day of week are
  * sine and cosine, so that 23:59 and 00:00 are neighbours.
  */
 import { DecodeError } from '../errors';
@@ -18,7 +18,9 @@ import {
 /** The code of a missing category, or of one that exceeds the table. */
 export const unknownCategory = 0;
 
-/** Maximum number of codes; further categories are unknown. Bounds the memory of a stream with ever new values. */
+/**
+ * Maximum number of codes; further categories are unknown. This bounds the memory of a stream that always brings new values.
+ */
 const maxCodes = 65_536;
 
 /** Longer values are rejected, as the table keeps every value. */
@@ -43,7 +45,7 @@ export function createCategoryTable(most = maxCodes) {
   return {
     code: (value: string): number =>
       codes.get(value) ?? (values.length >= most ? unknownCategory : add(value)),
-    /** The code of a value that a model has learned, even if the table is full of values that records brought. */
+    /** The code of a category of the training data, even if live records have filled the table. */
     learnedCode: (value: string): number => codes.get(value) ?? add(value),
     value: (code: number): string | undefined => values[code],
   };
@@ -62,7 +64,7 @@ export function createConditionReader(specs: readonly ConditionSpec[], table: Ca
   return (raw, out, offset) => {
     for (let i = 0; i < given.length; i++) {
       const spec = given[i]!;
-      // Own properties only: every object inherits a "constructor".
+      // Only own properties: every object inherits a "constructor".
       const value = Object.hasOwn(raw, spec.name) ? raw[spec.name] : undefined;
       out[offset + i] = readCondition(spec, value, table);
     }
@@ -97,14 +99,14 @@ function badCondition({ name }: GivenConditionSpec, expected: string, value: unk
   return new DecodeError('bad_condition', `condition "${name}" must be ${expected}, got ${describe(value)}`);
 }
 
-/** Does not descend into objects, which may be nested deeper than the stack. */
+/** Text of a value for an error. Does not descend into objects, which may be nested deeper than the stack. */
 function describe(value: unknown): string {
   if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object';
   const text = JSON.stringify(typeof value === 'string' ? value.slice(0, 40) : value);
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
-/** Learned properties of the conditions, stored in the model version. */
+/** Categories and scales that were learned from the training records, stored in the model version. */
 export interface ConditionState {
   specs: readonly ConditionSpec[];
   /** Known values by category, most frequent first. */
@@ -228,7 +230,7 @@ export function createConditionEncoder(state: ConditionState, table: CategoryTab
   return {
     /** Length of one encoding. */
     dim,
-    /** What a linear model of a window regresses on. */
+    /** Terms for the regression of a linear model. */
     terms: createConditionTerms(slots, dim),
     encode,
     /** Condition dropout: replaces every category of one encoding by the unknown one, with the same weight. */

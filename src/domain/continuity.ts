@@ -1,7 +1,7 @@
 /** How the records of a key follow each other in time. The rules are the same live and in training. */
 
 export interface TimeRules {
-  /** A key starts a new window if its last record is older than this (event time, ms), whatever `gaps` is. */
+  /** A key starts a new window if its last record is older than this (event time, ms), for every value of `gaps`. */
   ttlMs: number;
   /** Regular event time between two records of a key, ms; 0 = irregular, so no gap is recognised. */
   intervalMs: number;
@@ -14,7 +14,7 @@ export interface TimeRules {
   padding: 'none' | 'missing';
 }
 
-/** What happens to the window of a key before a record enters it. */
+/** What to do with the window of a key before a record enters it. */
 export interface Continuation {
   /** Whether the window is emptied. */
   restart: boolean;
@@ -48,7 +48,7 @@ export function createContinuity(
     if (gaps === 'ignore' || intervalMs === 0) return goOn;
     const missing = Math.round(passed / intervalMs) - 1;
     if (missing < 1) return goOn;
-    // A gap as long as the window leaves no earlier record in it.
+    // The gap is at least as long as the window, so no earlier record remains in it.
     return gaps === 'break' || missing >= length ? restart : { restart: false, fillers: missing };
   };
 }

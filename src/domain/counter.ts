@@ -1,10 +1,10 @@
 /**
- * Counters: channels that only grow, such as bytes sent or hours of operation, but for resets. They have no normal level, so
- * they are scored by their rate: the growth per second since the last value before.
+ * Counters: channels that only grow except for resets, such as bytes sent or hours of operation. They have no normal level, so
+ * they are scored by their rate: the growth per second since the previous value.
  */
 import type { Values } from './record';
 
-/** How the values of a channel are scored; `auto`: as a counter if the history is that of one. */
+/** How the values of a channel are scored; `auto`: as a counter if the history shows that the channel is one. */
 export const signalKinds = ['auto', 'level', 'counter'] as const;
 export type SignalKind = (typeof signalKinds)[number];
 
@@ -47,16 +47,16 @@ export function toRates(
   }
 }
 
-/** Fewer steps between values are too few for a decision. */
+/** Fewest steps between values for a decision. */
 const minSteps = 100;
-/** Fewer steps up may be those of a set point. */
+/** Fewest steps up: a set point that changes can have fewer. */
 const minGrowths = 20;
 /** Least number of steps up for each reset: a rare pulse falls as often as it rises. */
 const minGrowthsPerReset = 100;
 /** Smallest share of the growth in each half of the history: a machine that warms up grows only at its beginning. */
 const minHalfShare = 0.1;
 
-/** The steps of one channel of the history; from one value to the next of the same key. */
+/** Decides whether a channel is a counter, from the steps between successive values of each key in the history. */
 export function createCounterTest() {
   let [steps, growths, resets, otherDrops] = [0, 0, 0, 0];
   const growth = [0, 0];

@@ -1,15 +1,15 @@
 /**
- * Windows to score whose raw records are copied only when somebody asks for them: a model reads encoded records, and only what is
- * odd needs the others. Meanwhile later records overwrite rows of the rings, which are kept until nobody can ask any more.
+ * Windows to score whose raw records are copied only on request: a model reads encoded records, and only anomalous windows need
+ * the raw ones. Later records overwrite rows of the rings; those rows are kept until every batch that may need them has ended.
  */
 import type { DeferredWindows, WindowBatch, WindowShape } from './window';
 import { copyRows, type KeyWindow } from './window-ring';
 
 interface Deferred extends DeferredWindows {
   batch: WindowBatch;
-  /** By window of the batch: its ring; undefined where all records are copied. */
+  /** Ring of each window of the batch; undefined where all records are copied already. */
   windows: (KeyWindow | undefined)[];
-  /** Records of the ring, and rows that had been overwritten, when it was deferred. By window of the batch. */
+  /** By window of the batch: records in the ring when the window was deferred. */
   pushed: number[];
   since: number[];
 }
@@ -20,12 +20,12 @@ export function createDeferral(shape: WindowShape) {
   /** Rows that were overwritten: values, conditions and event time. Shape [rows, width] */
   let rows = new Float64Array();
   const width = channels + given + 1;
-  /** Ring and row in it, of each. */
+  /** Ring of each overwritten row, and the number of the row in it. */
   let rings: KeyWindow[] = [];
   let slots: number[] = [];
-  /** Number of the rows before these, which are no longer kept. */
+  /** Number of earlier overwritten rows that are no longer kept. */
   let dropped = 0;
-  /** Batches with deferred windows, in order, and the number of rows that had been overwritten before each. */
+  /** Batches with deferred windows, in order, with the number of rows that had been overwritten before each batch. */
   const open = new Map<Deferred, number>();
   const idle: Deferred[] = [];
 
@@ -71,7 +71,7 @@ export function createDeferral(shape: WindowShape) {
   function restore(ring: KeyWindow, pushed: number, since: number, batch: WindowBatch, place: number): void {
     const first = pushed % length;
     copyRows(ring, shape, first, length, batch, place);
-    // Of the rows that took the same place, the one that was overwritten first is the one of the window.
+    // If several overwritten rows had the same place, the one that was overwritten first belongs to the window.
     for (let i = rings.length - 1; i >= since - dropped; i--) {
       if (rings[i] !== ring) continue;
       const row = place * length + ((slots[i]! - first + length) % length);
@@ -100,7 +100,7 @@ export function createDeferral(shape: WindowShape) {
       for (let j = 0; j < given; j++) rows[at + channels + j] = numbers[conditionsAt + slot * given + j]!;
       rows[at + width - 1] = numbers[timestampsAt + slot]!;
     },
-    /** Adds a full window to a batch, but copies only its newest record. Returns its number there. */
+    /** Adds a full window to a batch, but copies only its newest record. Returns the number of the window in the batch. */
     defer(ring: KeyWindow, batch: WindowBatch): number {
       const deferred = (batch.deferred as Deferred | undefined) ?? begin(batch);
       const place = batch.count++;

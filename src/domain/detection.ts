@@ -19,13 +19,13 @@ export type StatisticName = (typeof statisticNames)[number];
 
 /** The share of one channel in the score of a record, and the value that the model expects. */
 export interface Contribution {
-  /** Name of the channel; for an image that of the region, such as `x 0-6, y 7-13`. */
+  /** Name of the channel, or of the region of an image, such as `x 0-6, y 7-13`. */
   channel: string;
   /** The region of an image, in pixels of the image as it came. Absent for sensors. */
   region?: Box;
   /**
-   * Nats; negative for a channel that fits better than usual. The contributions sum to the statistic `reconstruction`, or,
-   * with a nearest normal, to the reconstruction by that. Those of an image are the nats of its regions.
+   * Nats; negative for a channel that fits better than usual. The contributions sum to the statistic `reconstruction`; with a
+   * nearest normal, to its `reconstruction`. For an image, a contribution is the sum over a region.
    */
   contribution: number;
   /** How unusual the channel is by itself: −log10 of the p-value of its contribution, or of its repetitions. */
@@ -34,13 +34,13 @@ export interface Contribution {
   actual: number;
   /** Mean of p(x|z), in the channel's unit. */
   expected: number;
-  /** Repetitions of the value in a row, up to the length of the window. */
+  /** Successive records with the same value, up to the length of the window. */
   repeats: number;
 }
 
 /** One dimension of the latent code of a window. */
 export interface LatentDeviation {
-  /** 1 is the top level; only hvae has more. */
+  /** Latent level; 1 is the top. Only hvae has more than one. */
   level: number;
   /** Within the level, from 1. */
   dimension: number;
@@ -62,11 +62,13 @@ export interface NearestNormal {
   latent: readonly LatentDeviation[];
 }
 
-/** What a score depends on besides its window. */
+/** The parts of a score that come from the earlier records of the device. */
 export interface DeviceBaseline {
   /** How far the evidence of the device lies above calibration, in its standard deviations; it raises the threshold. */
   rise: number;
-  /** By channel, the amount that was subtracted for its level, in its unit; 0 is absent. */
+  /**
+   * By channel, the amount that was subtracted for its level, in the unit of the channel. Channels without a shift are absent.
+   */
   shifts: Readonly<Record<string, number>>;
 }
 
@@ -79,20 +81,20 @@ export interface Detection {
   origin: Origin;
   /** −log10 of the calibrated p-value; the largest possible one if a limit is violated. */
   surprise: number;
-  /** −log10 of the false-alarm target, and what the baseline of the device adds; a record is anomalous from this surprise on. */
+  /** −log10 of the false-alarm target, plus the rise of the device's baseline. A record is anomalous from this surprise on. */
   threshold: number;
-  /** Without what the baseline adds, so that a replay decides by the target that was in force. */
+  /** The threshold without the rise of the baseline. A replay decides by the target that was in force. */
   targetThreshold: number;
   anomalous: boolean;
   /** The p-value comes from the fitted tail, beyond all calibration records. */
   extrapolated: boolean;
   /** Channels without a value in the record. Absent if there are none. */
   missing?: readonly string[];
-  /** Violated limits. A record with any is anomalous. */
+  /** Violated limits. A record with at least one is anomalous. */
   limits: readonly LimitViolation[];
-  /** By name, in nats. Empty if the window of the key is not full, and a limit is violated. */
+  /** By name, in nats. Empty if a limit is violated before the window of the key is full. */
   statistics: Readonly<Record<string, number>>;
-  /** What the score took from the earlier records of the device. Absent if the detector keeps nothing of it. */
+  /** What the score took from the earlier records of the device. Absent if the detector keeps no baselines. */
   baseline?: DeviceBaseline;
   /** Channels beyond a limit first, then the most unusual ones. Empty for a normal record without an explanation. */
   contributions: readonly Contribution[];

@@ -1,4 +1,7 @@
-/** From the anomalous records of a device to its event, which opens, closes or is accepted; or is a part of that of several devices. */
+/**
+ * Turns the anomalous records of a device into its event, which opens, closes or is accepted, or which belongs to an event of
+ * several devices.
+ */
 import type { AnomalyEvent, EventEnding } from './anomaly-event';
 import type { Detection } from './detection';
 import type { EventBudget, PartitionClock } from './event-budget';
@@ -29,7 +32,7 @@ export function createDeviceEvents(
   policy: EventPolicy,
   { clock, budget, past, suspicions, suppressed, frozen, intervalOf }: EventParts,
 ) {
-  /** By their event: the most surprising ones are found without a look at the others' suspicions. */
+  /** Gatherings by their open event: the most surprising events are found without a search through all suspicions. */
   const open = new Map<AnomalyEvent, Gathering>();
   for (const gathering of suspicions.own()) if (gathering.opened) open.set(gathering.event, gathering);
 
@@ -98,7 +101,7 @@ export function createDeviceEvents(
     if (above < 0) return none;
     if (isPartOfOthers(gathering)) return frozen.tryOpen(event.key, above, timestamp, clock.now);
     if (!gathering.heldBack) event.openedAt = timestamp;
-    // A violated limit is outside the budget.
+    // An event with a violated limit opens whatever the budget is.
     gathering.heldBack = margin < Infinity && !budget.admit(event, above);
     if (gathering.heldBack) return none;
     gathering.opened = true;
@@ -107,7 +110,7 @@ export function createDeviceEvents(
     return [snapshotOf(gathering)];
   }
 
-  /** Whether its device is one of several that may have frozen together. */
+  /** Whether the device is one of several that may have frozen together. */
   function isPartOfOthers(gathering: Gathering): boolean {
     const { event, margin, heldBack, frozenRecords } = gathering;
     if (gathering.isPart === true) return true;
@@ -135,9 +138,9 @@ export function createDeviceEvents(
       const own = follow(heard, detection, bar, mark);
       return silent.length === 0 ? own : [...silent, ...own];
     },
-    /** As `observe`, for a normal record of a key that has neither a suspicion nor a suppressed one. */
+    /** As `observe`, for a normal record of a key that has neither a suspicion nor a suppressed event. */
     endSilent,
-    /** Accepts the event of a device if a channel among `channels` leads it. */
+    /** Accepts the event of a device if one of `channels` leads it. */
     settle(key: string, channels: readonly string[]): readonly AnomalyEvent[] {
       const suspicion = suspicions.get(key);
       const gathering = suspicion?.gathering;
@@ -167,7 +170,7 @@ export function createDeviceEvents(
       suppressed.clear();
       return closed;
     },
-    /** The open events of one device each, which later records change. */
+    /** The open events of single devices, which later records change. */
     open: open as ReadonlyMap<AnomalyEvent, Gathering>,
   };
 }

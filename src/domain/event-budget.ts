@@ -1,12 +1,13 @@
-/** Event time of a partition, and what its events cost of the alarm budget. */
+/** Event time of a partition, and the part of the alarm budget that its events use. */
 import { createAlarmBudget, type AlarmBudgetSnapshot } from './alarm-budget';
 import type { AnomalyEvent } from './anomaly-event';
 
 /** Advances with each record of any key. */
 export class PartitionClock {
   /**
-   * @param now the newest event time of any key, Unix ms; silence is measured on it from the arrival of a record, as keys may lag
-   * @param shared whether other keys have followed the first one
+   * @param now the newest event time of any key, Unix ms. Silence is measured on this clock from the arrival of a record, as
+   * keys may lag
+   * @param shared whether the partition has several keys
    */
   constructor(
     public now = -Infinity,
@@ -14,7 +15,7 @@ export class PartitionClock {
     public shared = false,
   ) {}
 
-  /** Takes note of a record's key and time. */
+  /** Advances the clock to a record's time, and notes whether it has another key. */
   meet(key: string, timestamp: number): void {
     if (timestamp > this.now) this.now = timestamp;
     this.firstKey ??= key;
@@ -38,12 +39,12 @@ export function createEventBudget(
       budget?.charge(id, key, clock.now);
       return true;
     },
-    /** Whether something of an event is not paid. */
+    /** Whether a part of an event's charge is still unpaid. */
     costs: (id: string): boolean => budget?.costs(id, clock.now) === true,
     refund: (id: string): void => budget?.refund(id, clock.now),
-    /** The budget of the detector is divided over this many partitions. */
+    /** Divides the budget of the detector over this many partitions. */
     divide: (partitions: number): void => budget?.divide(partitions, clock.now),
-    /** 0 = nothing is spent, or there is no budget; from 1 on no event opens. */
+    /** Spent share of the burst: 0 = nothing is spent, or there is no budget; from 1 on no event opens. */
     get spentRatio() {
       return budget?.spentRatio(clock.now) ?? 0;
     },

@@ -20,7 +20,7 @@ export interface EventChannelsSnapshot {
 /** Maximum number of channels in an event; a detection has all of them. */
 const namedChannels = 10;
 
-/** Maximum number of regions of images that are kept. */
+/** Maximum number of image regions that are kept per event. */
 const keptRegions = 64;
 
 interface Merged {
@@ -48,7 +48,7 @@ export function createEventChannels(beginning?: EventChannelsSnapshot) {
 
   beginning?.limits.forEach(addLimit);
 
-  /** Regions differ from image to image, so that their number has no end. */
+  /** Regions differ from image to image, so their number would grow without bound. */
   function keepBest(): void {
     if (channels.size <= keptRegions) return;
     const ranked = [...channels].sort(
@@ -84,7 +84,10 @@ export function createEventChannels(beginning?: EventChannelsSnapshot) {
         .slice(0, namedChannels)
         .map(({ worst }) => worst),
     limits: (): readonly LimitViolation[] => [...limits.values()],
-    /** JSON data, from which `createEventChannels` continues. Elements are replaced, never changed: no deep copy is needed. */
+    /**
+     * JSON data, from which `createEventChannels` continues. Elements are replaced and never changed, so no deep copy is
+     * needed.
+     */
     snapshot: (): EventChannelsSnapshot => ({
       channels: [...channels.values()],
       limits: [...limits.values()],

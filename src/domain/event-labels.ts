@@ -14,14 +14,14 @@ export interface EventLabel {
 /** An event that labels can act on. */
 export interface LabellableEvent extends LabelledSpan {
   id: string;
-  /** As a new normal, which a label undoes. */
+  /** Whether the event was accepted as a new normal; a label can undo that. */
   isAccepted: boolean;
   isAcceptable: boolean;
 }
 
 /**
- * The events that labels can act on, in the order in which they do.
- * @param groups those of several devices that are not over
+ * The events that labels can act on, in the order in which labels are applied.
+ * @param groups events of several devices that are not over
  */
 export function labellable(
   gatherings: readonly Gathering[],
@@ -41,12 +41,12 @@ export function labellable(
   ];
 }
 
-/** @param costs whether something of an event is not paid from the alarm budget */
+/** @param costs whether a part of an event's charge is still unpaid */
 export function createLabelFinder(costs: (id: string) => boolean) {
-  /** Labels that may concern an event, of those that were given last. */
+  /** Cache: the labels that may concern an event, among the labels of the last call. */
   let relevant = { of: undefined as readonly Label[] | undefined, since: Infinity, labels: [] as Label[] };
 
-  /** What labels change now. @param list the events */
+  /** Returns the labels that have an effect now. @param list the events */
   return (labels: readonly Label[], list: () => readonly LabellableEvent[]): EventLabel[] => {
     if (labels.length === 0) return [];
     const events = list();

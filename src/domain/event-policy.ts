@@ -3,21 +3,21 @@
 export interface EventPolicy {
   /** An event opens when at least this many … */
   openRecords: number;
-  /** … of this many newest records of a key are anomalous … */
+  /** … of the last this many records of a key are anomalous … */
   openWindow: number;
   /** … and it has at least this many anomalous records … */
   minRecords: number;
   /** … over at least this event time, ms. If it ends earlier, there is no event. */
   minLengthMs: number;
-  /** It closes after this many normal records in a row, of those that have a value of each odd channel … */
+  /** It closes after this many successive normal records that have a value of each odd channel … */
   closeAfter: number;
   /** … or when the detector's event time has advanced by more than this since the last record of the key, ms. */
   silenceMs: number;
-  /** After an event has closed, no other one of its key opens for this event time, ms. */
+  /** After an event has closed, no other event of its key opens for this event time, ms. */
   suppressForMs: number;
   /**
-   * An event with this many anomalous records is accepted as the new normal, unless it still becomes more surprising; 0 = never. No
-   * other event of its key opens then, until it is over or becomes more surprising.
+   * An event with this many anomalous records is accepted as the new normal, unless it still becomes more surprising; 0 =
+   * never. No other event of its key opens until the accepted one is over or becomes more surprising.
    */
   acceptAfter: number;
   /** Alarm budget of the detector, events per ms; if absent, every event opens. */
@@ -26,11 +26,14 @@ export interface EventPolicy {
   watchedDevices?: number | undefined;
 }
 
-/** From where an event opens, decades. By default each event opens, by its strongest record. */
+/** The bar that an event must reach to open, in decades. The default bar admits every event, by its strongest record. */
 export interface EventBar {
-  /** Least margin of its strongest record: surprise above the threshold. */
+  /** Least margin of its strongest record, where margin is surprise above the threshold. */
   margin: number;
-  /** Least margin of what lasts (lasting-evidence.ts): the logarithm of the number of anomalous records to one event of the alarm budget. */
+  /**
+   * Least margin of its duration (lasting-evidence.ts): the logarithm of the number of anomalous records per event of the alarm
+   * budget.
+   */
   lasting: number;
 }
 

@@ -35,9 +35,9 @@ export interface EventsSnapshot {
 }
 
 export interface LabelEffect {
-  /** Events that are over by it. */
+  /** Events that the label ends. */
   events: readonly AnomalyEvent[];
-  /** A device whose new normal since a time, Unix ms, is none: its baseline goes back to the mark. */
+  /** A device whose new normal since a time, Unix ms, is undone: its baseline returns to the mark. */
   undone?: { key: string; since: number; modelVersion: string; mark: readonly number[] };
   accepted?: AcceptedDevices;
 }
@@ -45,7 +45,7 @@ export interface LabelEffect {
 const none: readonly AnomalyEvent[] = [];
 const noMark = (): readonly number[] => [];
 
-/** Keeps the events of all keys. */
+/** Tracks the events of all keys of a partition. */
 export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapshot) {
   const { watchedDevices: maxDevices, acceptAfter } = policy;
   const clock = new PartitionClock(beginning?.clock, beginning?.firstKey, beginning?.shared);
@@ -68,7 +68,7 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
   const devices = createDeviceEvents(policy, parts);
   const findLabels = createLabelFinder(budget.costs);
 
-  /** An event is no new normal. */
+  /** Undoes the new normal of an event. */
   function undo({ keys, start, newNormal }: AcceptedEvent): LabelEffect {
     if (newNormal.forgotten !== undefined) {
       silent?.remember(newNormal.forgotten);
@@ -100,8 +100,8 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     },
     /**
      * Call once per detection, in order within a key.
-     * @param mark of the baseline of the device, to which it goes back if the event is accepted and a label undoes that
-     * @returns the events that this detection opens or closes; other keys may have fallen silent
+     * @param mark of the baseline of the device, to which it returns if the event is accepted and a label undoes that
+     * @returns the events that this detection opens or closes, those of keys that have fallen silent included
      */
     observe(detection: Detection, bar = noBar, mark = noMark): readonly AnomalyEvent[] {
       clock.meet(detection.key, detection.timestamp);
@@ -110,20 +110,20 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     /** As `observe`, for a record that is not anomalous. */
     pass(key: string, timestamp: number, missing?: readonly string[]): readonly AnomalyEvent[] {
       clock.meet(key, timestamp);
-      // The usual case.
+      // Fast path for the usual case.
       if (suspicions.size === 0 && suppressed.size === 0) return none;
       if (!suspicions.has(key) && !suppressed.has(key)) return devices.endSilent();
       return devices.observe({ key, timestamp, ...(missing && { missing }) }, undefined, noBar, noMark);
     },
     /**
-     * Channels of the device have a new normal from the next record on: an event that one of them leads is accepted.
+     * Channels of the device have a new normal from the next record on: accepts an event that one of them leads.
      * @returns the event that is over by that
      */
     settle: (key: string, channels: readonly string[]): readonly AnomalyEvent[] =>
       devices.settle(key, channels),
-    /** The events of anomalous records that are not over, as they are so far; those held back, too. */
+    /** Events of anomalous records that are not over, in their present state, those held back included. */
     currentEvents: (): readonly AnomalyEvent[] => [...suspicions.own().map(snapshotOf), ...frozen.current()],
-    /** The most surprising open events, as they are so far, at most `limit`. */
+    /** The most surprising open events in their present state, at most `limit`. */
     openEvents(limit: number): readonly AnomalyEvent[] {
       const own = highest(devices.open.keys(), limit, bySurprise).map((event) =>
         snapshotOf(devices.open.get(event)!),
@@ -140,14 +140,14 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
     get suppressedRecords() {
       return suppressed.records;
     },
-    /** The budget of the detector is divided over this many partitions. */
+    /** Divides the budget of the detector over this many partitions. */
     divideBudget: (partitions: number): void => budget.divide(partitions),
-    /** What labels change now: each event obeys its last label, once. */
+    /** The labels that have an effect now: each event obeys its last label, once. */
     labelled: (labels: readonly Label[]): EventLabel[] =>
       findLabels(labels, () =>
         labellable(suspicions.own(), [...(silent?.current() ?? []), ...frozen.current()], past.list()),
       ),
-    /** A label takes effect; none if it has had it. */
+    /** Applies a label to its event. A label that was applied before has no effect. */
     label({ event: id, label }: EventLabel): LabelEffect {
       const { refunds, undoes, accepts } = meaningOf[label];
       if (refunds) budget.refund(id);
@@ -157,11 +157,11 @@ export function createEventTracker(policy: EventPolicy, beginning?: EventsSnapsh
       const { events, accepted } = devices.accept(id);
       return { events: [...events, ...past.noteGroups(silent?.accept(id, clock.now) ?? none)], accepted };
     },
-    /** 0 = nothing of the budget is spent, or there is none; from 1 on no event opens. */
+    /** Spent share of the burst: 0 = nothing is spent, or there is no budget; from 1 on no event opens. */
     get budgetSpentRatio() {
       return budget.spentRatio;
     },
-    /** JSON data, from which `createEventTracker` continues as without an interruption. Times may be infinite. */
+    /** JSON data, from which `createEventTracker` continues as without an interruption. It may contain infinite times. */
     snapshot(): EventsSnapshot {
       const spent = budget.snapshot();
       return {

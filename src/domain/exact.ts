@@ -1,4 +1,4 @@
-/** Numbers that identify something, such as keys. */
+/** Numbers that identify something, such as numeric keys. */
 
 /**
  * Whether a number certainly has the digits that its record had. Whole numbers beyond 2^53 and fractions with more than 15

@@ -3,20 +3,23 @@
 import type { Detection } from './detection';
 
 export interface ExplanationBudget {
-  /** Maximum share of the time in the long run. */
+  /** Maximum long-run share of the time that explanations may take. */
   share: number;
-  /** Maximum time at once, ms; the last explanation may exceed it. */
+  /** Maximum time that explanations may take at once, ms; the last one may exceed it. */
   burstMs: number;
 }
 
-/** Within the budget, explains the first anomalous record of a run, and each ten times less probable than the last explained. */
+/**
+ * Within the budget, explains the first anomalous record of a run, and each record that is ten times less probable than the
+ * last explained one.
+ */
 export type ExplanationRule = ReturnType<typeof createExplanationRule>;
 
-/** A factor of ten in probability. */
+/** Growth of surprise that calls for a new explanation: a factor of ten in probability. */
 const growth = 1;
 
 export function createExplanationRule({ share, burstMs }: ExplanationBudget) {
-  /** Surprise of the last explained record, of keys with an anomaly only. */
+  /** Surprise of the last explained record of each key, while its anomaly lasts. */
   const explained = new Map<string, number>();
   let leftMs = burstMs;
   let at: number | undefined;
@@ -35,7 +38,7 @@ export function createExplanationRule({ share, burstMs }: ExplanationBudget) {
       }
       leftMs = Math.min(burstMs, leftMs + Math.max(0, now - (at ?? now)) * share);
       at = now;
-      // If the budget is spent, the key stays due.
+      // Without budget, nothing is noted, so that the next record of the key can be explained.
       if (surprise < (explained.get(key) ?? -Infinity) + growth || leftMs <= 0) return false;
       explained.set(key, surprise);
       return true;

@@ -13,9 +13,9 @@
 import type { Random } from '../tensor';
 import type { Values } from './record';
 
-/** The records of one device in a row. */
+/** Consecutive records of one device. */
 export interface FaultSite {
-  /** Raw; NaN = missing. Shape [records, width]. */
+  /** Values as measured; NaN = missing. Shape [records, width]. */
   values: Values;
   /** Values per record. */
   width: number;
@@ -31,9 +31,9 @@ export interface FaultScales {
 }
 
 export interface FaultDescription {
-  /** Unit of the sizes. */
+  /** Unit of `sizes`. */
   unit: string;
-  /** Ascending. */
+  /** Sizes of the fault, ascending. */
   sizes: readonly number[];
 }
 
@@ -55,8 +55,8 @@ export const recordFaults = {
 
 export type RecordFault = keyof typeof recordFaults;
 /**
- * The values of a site with a fault in one channel, or in two or all where the kind is one of several.
- * @returns undefined if it changes no record, such as a frozen channel that rests anyway
+ * The values of a site with a fault in one channel; some kinds change two channels, or all.
+ * @returns undefined if the fault changes no record, such as a frozen channel that is constant anyway
  */
 export function putFault(
   kind: RecordFault,
@@ -70,7 +70,7 @@ export function putFault(
   random.shuffle(order);
   const sign = random.uniform() < 0.5 ? -1 : 1;
   const records = site.values.length / width;
-  /** Rows with the fault, where it lasts `size` records. */
+  /** End of the rows with the fault, if it lasts `size` records. */
   const until = Math.min(records, from + size);
   const x = site.values;
 

@@ -1,12 +1,12 @@
 /**
- * Devices that freeze together, such as those of a gateway: one event with the list of them, and one charge to the alarm budget. Each
- * device gathers its anomalous records by itself; its event is a part of the one of all.
+ * Devices that freeze together, such as those of one gateway: one event lists all of them and is charged once to the alarm
+ * budget. Each device gathers its own anomalous records, and its event becomes a part of the joint one.
  */
 import type { AnomalyEvent, EventEnding } from './anomaly-event';
 import type { Detection } from './detection';
 import { togetherWithin } from './silent-groups';
 
-/** Whether each value of a device repeats, for longer than its history makes likely. */
+/** Whether every channel of a device repeats its value for longer than its history makes likely. */
 export function isFrozen({ statistics, contributions }: Detection): boolean {
   return (
     (statistics['runs'] ?? 0) > 0 &&
@@ -16,18 +16,18 @@ export function isFrozen({ statistics, contributions }: Detection): boolean {
 }
 
 interface Group {
-  /** That of the first device: id and start are its own. */
+  /** Id of the event of the first device; the joint event has its id and its start. */
   id: string;
   start: number;
   /** Devices, the first one first. */
   keys: string[];
-  /** Those whose events are not over. */
+  /** Devices whose own event is not over. */
   members: Set<string>;
-  /** The events that are over, as one. */
+  /** The events of single devices that are over, merged; undefined while there are none. */
   over: AnomalyEvent | undefined;
   /** Largest margin of a device, decades. */
   margin: number;
-  /** Event time of the partition from which it opens: the others of a gateway are then frozen, too. */
+  /** Event time of the partition from which the event may open. Until then, the other devices of a gateway can join. */
   opensFrom: number;
   openedAt: number;
   opened: boolean;
@@ -41,7 +41,7 @@ export interface FrozenDevicesSnapshot {
 export type FrozenDevices = ReturnType<typeof createFrozenDevices>;
 
 /**
- * @param eventOf the event of a device that is not over, as it is so far
+ * @param eventOf the present state of a device's event that is not over
  * @param admit charges the alarm budget for an event with this margin, in decades; false = it is spent
  */
 export function createFrozenDevices(
@@ -81,7 +81,7 @@ export function createFrozenDevices(
   }
 
   return {
-    /** The event of a device begins, or joins that of others that began within a few intervals of the device. */
+    /** Begins an event for the device, or adds the device to an event that began within a few of its intervals. */
     join({ id, key, start }: AnomalyEvent, interval: number, clock: number): void {
       const group = groups.find((one) => Math.abs(one.start - start) <= togetherWithin * interval);
       if (group === undefined)
@@ -103,7 +103,7 @@ export function createFrozenDevices(
         group.start = Math.min(group.start, start);
       }
     },
-    /** A device with a group has another anomalous record at `timestamp`. Returns the event if it opens. */
+    /** Call when a device of a group has another anomalous record. Returns the event if it opens. */
     tryOpen(key: string, margin: number, timestamp: number, clock: number): AnomalyEvent[] {
       const group = groupOf(key)!;
       group.margin = Math.max(group.margin, margin);
@@ -114,7 +114,7 @@ export function createFrozenDevices(
       group.openedAt = timestamp;
       return [snapshot(group)];
     },
-    /** The event of a device is over. Returns the event of all if it is over, too. */
+    /** Call when the event of a device is over. Returns the joint event if it is over, too. */
     leave(event: AnomalyEvent, closedBy: EventEnding): AnomalyEvent[] {
       const group = groupOf(event.key)!;
       group.members.delete(event.key);
@@ -122,7 +122,7 @@ export function createFrozenDevices(
       if (group.members.size > 0) return [];
       groups = groups.filter((one) => one !== group);
       if (Number.isNaN(group.openedAt)) group.openedAt = event.end;
-      // Over before the others of a gateway could be expected.
+      // The group ends before the other devices of a gateway could have joined it.
       const opened = group.opened || group.heldBack ? [] : open(group);
       const closed = snapshot(group);
       return [...opened, { ...closed, ...(group.opened && { status: 'closed' }), closedBy }];
@@ -130,7 +130,7 @@ export function createFrozenDevices(
     isOpen: (key: string): boolean => groupOf(key)?.opened === true,
     /** The devices of an event that are not over. */
     members: (id: string): readonly string[] => [...(groups.find((one) => one.id === id)?.members ?? [])],
-    /** The events that are not over, as they are so far; those held back, too. */
+    /** Events that are not over, in their present state, those held back included. */
     current: (): readonly AnomalyEvent[] =>
       groups.filter(({ opened, heldBack }) => opened || heldBack).map(snapshot),
     openEvents: (): readonly AnomalyEvent[] => groups.filter(({ opened }) => opened).map(snapshot),
@@ -144,7 +144,7 @@ export function createFrozenDevices(
   };
 }
 
-/** The times and the peak of two events in one of them. */
+/** The first event, with the times and the peak of both. */
 function merged(event: AnomalyEvent, other: AnomalyEvent): AnomalyEvent {
   const isHigher = other.peakSurprise > event.peakSurprise;
   return {
@@ -155,7 +155,7 @@ function merged(event: AnomalyEvent, other: AnomalyEvent): AnomalyEvent {
   };
 }
 
-/** As one event, with the channels of the first device if it is one of them. */
+/** Merges two events. The channels are those of the first device if it is one of the two. */
 function joined(over: AnomalyEvent, event: AnomalyEvent, first: string): AnomalyEvent {
   const base = event.key === first ? event : over;
   return {

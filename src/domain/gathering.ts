@@ -1,4 +1,4 @@
-/** Anomalous records of one device that belong together: an event, once it has opened. */
+/** Anomalous records of one device that belong together. They are an event once it has opened. */
 import type { AnomalyEvent } from './anomaly-event';
 import type { Detection } from './detection';
 import { createEventChannels, type EventChannels } from './event-channels';
@@ -11,19 +11,19 @@ export interface Gathering<Channels = EventChannels> {
   event: AnomalyEvent;
   channels: Channels;
   opened: boolean;
-  /** The alarm budget kept it from opening. */
+  /** Whether the alarm budget kept the event from opening. */
   heldBack: boolean;
-  /** Largest surprise above the threshold of its record, decades; infinite once a limit is violated. */
+  /** Largest surprise of a record above its threshold, decades; infinite once a limit is violated. */
   margin: number;
-  /** Absent in the state of older versions. */
+  /** Number of records by margin. Absent in the state of older versions. */
   exceedances?: Exceedances;
-  /** Peak surprise in the first half of the last `acceptAfter` anomalous records, and before. */
+  /** Peak surprise of the records before the newest half of `acceptAfter` anomalous records. */
   earlierPeak: number;
   /** Mark of the baseline of the device when the event began. Absent in the state of older versions. */
   mark?: readonly number[];
   /** Anomalous records in which the device was frozen. Absent in the state of older versions. */
   frozenRecords?: number;
-  /** Its event is a part of that of devices that froze together. */
+  /** Whether its event is a part of an event of devices that froze together. */
   isPart?: boolean;
 }
 
@@ -59,7 +59,7 @@ export function beginGathering(
   };
 }
 
-/** Whether it is an event, or would be one but for the budget. */
+/** Whether the gathering is an event, or would be one if the budget allowed it. */
 export const isEvent = ({ opened, heldBack, isPart }: Gathering): boolean =>
   opened || heldBack || isPart === true;
 
@@ -80,7 +80,7 @@ export function extend(gathering: Gathering, detection: Detection): void {
   if (detection.origin.file !== undefined) event.peakFile = detection.origin.file;
 }
 
-/** By how many decades it is above the bar for an event; below 0 = none opens. */
+/** Decades by which the gathering exceeds the bar for an event; no event opens while it is below 0. */
 export function aboveBar(
   { event, margin, exceedances = noExceedances }: Gathering,
   bar: EventBar,
@@ -90,12 +90,12 @@ export function aboveBar(
   return Math.max(margin - bar.margin, lastingMargin(exceedances) - bar.lasting);
 }
 
-/** Growth of the peak surprise, decades, from which an event is another one. */
+/** Growth of the peak surprise, decades, from which an event counts as another one. */
 export const growth = 1;
 
 /**
- * Call after each record. Whether it is an event that no longer becomes more surprising: its peak in the newest half of `acceptAfter`
- * records is hardly above that before.
+ * Whether an event no longer becomes more surprising: its peak in the newest half of `acceptAfter` records is hardly above the
+ * earlier peak. Call after each record.
  */
 export function isSteady(gathering: Gathering, acceptAfter: number): boolean {
   const { event, margin, earlierPeak } = gathering;
@@ -115,7 +115,7 @@ export function snapshotOf({ event, channels, heldBack }: Gathering): AnomalyEve
   };
 }
 
-/** The stretch of its devices that a label can cover. */
+/** The devices and the time of an event, to compare with those of labels. */
 export function spanOf({ key, keys = [key], start, end }: AnomalyEvent): LabelledSpan {
   return { keys, start, end };
 }

@@ -1,4 +1,7 @@
-/** Faults to put into normal images, to see whether a detector finds them. Pixels beyond the border are those at the border. */
+/**
+ * Faults to put into normal images, to see whether a detector finds them. A pixel beyond the border has the value of the
+ * nearest pixel at the border.
+ */
 import type { Random } from '../tensor';
 import type { FaultDescription } from './faults';
 import { colourChannels, type ImageShape } from './image';
@@ -22,18 +25,18 @@ export type ImageFault = keyof typeof imageFaults;
 
 type Draws = Pick<Random, 'uniform' | 'normal'>;
 
-/** The new value at a pixel. */
+/** Returns the new value of a pixel. */
 type Paint = (x: number, y: number, colour: number) => number;
 
 interface Site extends ImageShape {
   /** Size of the fault. */
   size: number;
-  /** The value at a pixel, which may lie beyond the border. */
+  /** Returns the value of a pixel, which may lie beyond the border. */
   at: Paint;
   random: Draws;
 }
 
-/** @returns the image with the fault; undefined if that changes nothing */
+/** @returns the image with the fault; undefined if the fault changes no pixel */
 export function putImageFault(
   kind: ImageFault,
   size: number,
@@ -56,20 +59,20 @@ export function putImageFault(
 }
 
 const painters: Record<ImageFault, (site: Site) => Paint> = {
-  /** A square of one grey. */
+  /** A square of one grey level. */
   occlusion(site) {
     const covers = square(site);
     const grey = Math.floor(site.random.uniform() * 256);
     return (x, y, colour) => (covers(x, y) ? grey : site.at(x, y, colour));
   },
-  /** A square that shows another place of the image (CutPaste: Li et al. 2021). */
+  /** A square copied from another place of the image (CutPaste: Li et al. 2021). */
   'cut-paste'(site) {
     const covers = square(site);
     const [dx, dy] = [site.width, site.height].map((side) => Math.floor(site.random.uniform() * side));
     return (x, y, colour) =>
       covers(x, y) ? site.at((x + dx!) % site.width, (y + dy!) % site.height, colour) : site.at(x, y, colour);
   },
-  /** A line of one grey, with a width of a hundredth of the side. */
+  /** A line of one grey level; its width is a hundredth of the side. */
   scratch(site) {
     const [x0, y0, length] = placeOf(site);
     const angle = site.random.uniform() * Math.PI;
@@ -91,12 +94,12 @@ const painters: Record<ImageFault, (site: Site) => Paint> = {
       return (1 - share) * site.at(x, y, colour) + share * grey;
     };
   },
-  /** Left and right exchanged. */
+  /** Exchanges left and right. */
   flip:
     ({ width, at }) =>
     (x, y, colour) =>
       at(width - 1 - x, y, colour),
-  /** Turned about its centre. */
+  /** Rotates the image about its centre. */
   turn({ width, height, size, at }) {
     const angle = (size * Math.PI) / 180;
     const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
@@ -106,7 +109,7 @@ const painters: Record<ImageFault, (site: Site) => Paint> = {
       return at(Math.round(centreX + cos * dx + sin * dy), Math.round(centreY - sin * dx + cos * dy), colour);
     };
   },
-  /** Normal noise on each value. */
+  /** Adds Gaussian noise to each value. */
   noise:
     ({ size, at, random }) =>
     (x, y, colour) =>
@@ -119,7 +122,7 @@ const painters: Record<ImageFault, (site: Site) => Paint> = {
     const side = 2 * size + 1;
     return (x, y, one) => sums[one]!(x, y, side) / side ** 2;
   },
-  /** All values of one colour higher or lower; of a grey image, its brightness. */
+  /** Raises or lowers all values of one colour; of a grey image, its brightness. */
   'colour-shift'({ size, at, random, colour: colours }) {
     const chosen = Math.floor(random.uniform() * colourChannels({ colour: colours }));
     const by = (random.uniform() < 0.5 ? -1 : 1) * (size / 100) * 255;
@@ -129,7 +132,9 @@ const painters: Record<ImageFault, (site: Site) => Paint> = {
 
 const sideOf = ({ width, height }: ImageShape): number => Math.min(width, height);
 
-/** Sums over squares, by their left upper corner and side, from one table of sums (Crow 1984). */
+/**
+ * Returns a function for the sum over a square, given its left upper corner and side, from one summed-area table (Crow 1984).
+ */
 function createSums(
   width: number,
   height: number,
@@ -146,7 +151,7 @@ function createSums(
   return (x, y, side) => upTo(x + side, y + side) - upTo(x, y + side) - upTo(x + side, y) + upTo(x, y);
 }
 
-/** Whether a pixel lies in a square of the fault's size, somewhere in the image. */
+/** Places a square of the fault's size at random; returns whether a pixel lies in it. */
 function square(site: Site): (x: number, y: number) => boolean {
   const side = Math.max(1, Math.round((site.size / 100) * sideOf(site)));
   const [left, top] = [site.width, site.height].map((end) =>
@@ -155,14 +160,14 @@ function square(site: Site): (x: number, y: number) => boolean {
   return (x, y) => x >= left && x < left + side && y >= top && y < top + side;
 }
 
-/** A centre that leaves room for most of the fault, and its length in pixels. */
+/** Draws the centre of a fault with room for most of it, and its length in pixels. */
 function placeOf(site: Site): [x: number, y: number, length: number] {
   const length = Math.max(1, (site.size / 100) * sideOf(site));
   const along = (end: number): number => length / 2 + site.random.uniform() * Math.max(0, end - 1 - length);
   return [along(site.width), along(site.height), length];
 }
 
-/** A grey that differs from the place by a quarter of the range to a half. */
+/** Draws a grey level that differs from that at the place by a quarter to a half of the range. */
 function contrasting({ at, random }: Site, x: number, y: number): number {
   const there = at(Math.round(x), Math.round(y), 0);
   const by = 64 + 64 * random.uniform();

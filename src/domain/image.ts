@@ -4,21 +4,23 @@ export interface ImageShape {
   width: number;
   height: number;
   colour: 'grey' | 'rgb';
-  /** Side of the squares that a model reads one by one, in pixels (tiles.ts); 0 or absent = it reads the whole image. */
+  /** Side of the squares that a model reads separately, in pixels (tiles.ts); 0 or absent = it reads the whole image. */
   tile?: number;
 }
 
 /** The format of images in messages, and how they are scaled to the shape of the detector. */
 export interface ImageFormat extends ImageShape {
-  /** `auto`: PNG or JPEG, by the first bytes; `raw`: one byte per value, row by row, in the size of the detector. */
+  /**
+   * `auto`: PNG or JPEG, recognised by the first bytes; `raw`: one byte per value, row by row, in the size of the detector.
+   */
   format: 'auto' | 'raw';
   /** For images of another aspect ratio: stretch, cut two sides, or add a black border. */
   fit: 'fill' | 'cover' | 'contain';
   /** Whether the light of each image is evened out: its mean, or its standard deviation as well. Absent = not at all. */
   normalise?: 'none' | 'brightness' | 'contrast';
-  /** Images with more pixels are rejected before they are unpacked: a few bytes can unpack to gigabytes. */
+  /** Images with more pixels are rejected before they are decoded: a few bytes can decode to gigabytes. */
   maxPixels: number;
-  /** Bits that the values of 16-bit files use; 0 or absent = by their values. */
+  /** Bits that the values of 16-bit files use; 0 or absent = derived from the values. */
   bits?: number;
 }
 
@@ -34,7 +36,7 @@ export function imageBytes(image: ImageShape): number {
 
 /** A rectangle of whole pixels. */
 export interface Box {
-  /** Its left column and its upper row, from 0. */
+  /** Left column, from 0. `y` is the upper row. */
   x: number;
   y: number;
   width: number;
@@ -46,15 +48,15 @@ export function nameOfBox({ x, y, width, height }: Box): string {
   return `x ${x}-${x + width - 1}, y ${y}-${y + height - 1}`;
 }
 
-/** Where an image of a detector lies in the one that it was scaled from. */
+/** Name of a box, such as `x 0-6, y 7-13`: both ends are included. */
 export interface Frame {
-  /** Size of the original, upright, in pixels. */
+  /** Width of the original after its EXIF rotation, in pixels. */
   width: number;
   height: number;
   /** Place of the left upper corner in the original; negative beyond a border that was added. */
   x: number;
   y: number;
-  /** Pixels of the original for each pixel. */
+  /** Width of a pixel of the image, in pixels of the original. */
   across: number;
   down: number;
 }
@@ -77,7 +79,7 @@ export function frameOf(
   };
 }
 
-/** The box in the original image that contains a box of the detector's; at least a pixel. */
+/** The box of the original image that contains a box of the detector's image; at least one pixel. */
 export function toOriginal(box: Box, { width, height, x, y, across, down }: Frame): Box {
   const clamp = (at: number, end: number): number => Math.max(0, Math.min(end, at));
   const left = clamp(Math.floor(x + box.x * across), width - 1);

@@ -1,4 +1,4 @@
-/** Which keys have a window, in the order in which they were last seen. */
+/** The keys that have a window, in the order in which they were last seen. */
 import type { TimeRules } from './continuity';
 import { RecencyMap } from './recency';
 import { patience, resetRhythm } from './rhythm';
@@ -8,13 +8,13 @@ import { emptyWindow, KeyWindow, layOutRing, type RingLayout } from './window-ri
 
 export interface WindowLimits extends TimeRules {
   /**
-   * Maximum number of keys. A further key takes the window of the one that was silent longest, if that silence is longer than
-   * the time of a window of its own; else it waits: if each newcomer took a window, none would ever be full.
+   * Maximum number of keys. A further key takes the window of the key that was silent longest, if that silence is longer than
+   * the time to fill a window. Otherwise it gets none: if each new key took a window, none would ever be full.
    */
   maxKeys: number;
 }
 
-/** Windows that a newcomer looks at, those seen longest ago first. */
+/** Windows that are considered for a new key, those seen longest ago first. */
 const candidates = 8;
 
 export class KeyWindows extends RecencyMap<KeyWindow> {
@@ -55,7 +55,7 @@ export class KeyWindows extends RecencyMap<KeyWindow> {
 
   /** The emptied window of the key that was silent longest, if it can be given away. */
   private takeSilent(timestamp: number): KeyWindow | undefined {
-    // Not only the oldest: its clock may be ahead, or its rhythm slow.
+    // Checks more than the oldest window: the clock of its key may be ahead, or its records rare.
     let window = this.oldest;
     for (let i = 0; i < candidates && window !== undefined && !this.isSilent(window, timestamp); i++)
       window = i + 1 < candidates ? window.after : undefined;
@@ -70,7 +70,7 @@ export class KeyWindows extends RecencyMap<KeyWindow> {
   }
 
   private isSilent(window: KeyWindow, timestamp: number): boolean {
-    // A window of one record is full with the next one, so no key has to wait.
+    // A window of one record is full with the next record, so every key may take one at once.
     const { length } = this.shape;
     return length === 1 || timestamp - window.newest > patience(window, length, this.limits.ttlMs);
   }

@@ -1,8 +1,8 @@
 /** Labels of people for stretches of records, and their effect on training, the alarm budget, and new normals. */
 
 /**
- * `anomaly`: it was one. `normal`: it was normal, whatever alarms there were. `new normal`: it is normal from now on, although it is
- * unlike all before.
+ * `anomaly`: there was an anomaly. `normal`: the records were normal, whatever alarms there were. `new normal`: the records are
+ * normal from now on, although they differ from all earlier ones.
  */
 export const labelNames = ['anomaly', 'normal', 'new normal'] as const;
 export type LabelName = (typeof labelNames)[number];
@@ -17,13 +17,13 @@ export interface Label {
 }
 
 interface Meaning {
-  /** Whether training learns from the records: if so, even with alarms; if not, without exception. */
+  /** Whether training uses the records. If true, it uses them despite alarms; if false, it never does. */
   isLearned: boolean;
-  /** Whether the alarm budget gets back what the event still costs. */
+  /** Whether the alarm budget is refunded the unpaid part of the event. */
   refunds: boolean;
-  /** Whether the new normal of an event that was accepted as one is undone. */
+  /** Whether the label undoes an event's acceptance as a new normal. */
   undoes: boolean;
-  /** Whether an event that is not over is accepted as a new normal. */
+  /** Whether the label accepts an event that is not over as a new normal. */
   accepts: boolean;
 }
 
@@ -33,7 +33,7 @@ export const meaningOf: Readonly<Record<LabelName, Meaning>> = {
   'new normal': { isLearned: true, refunds: false, undoes: false, accepts: true },
 };
 
-/** An event so far, for labels. */
+/** The stretch of an event up to now, to compare with labels. */
 export interface LabelledSpan {
   /** Devices. */
   keys: readonly string[];
@@ -42,7 +42,7 @@ export interface LabelledSpan {
   end: number;
 }
 
-/** The label of an event: the last one of the list whose stretch and device it has in part. */
+/** The label of an event: the last label whose time and device overlap those of the event. */
 export function labelOf(labels: readonly Label[], { keys, start, end }: LabelledSpan): LabelName | undefined {
   return labels.findLast(
     ({ key, from, to }) => from <= end && to >= start && (key === '' || keys.includes(key)),

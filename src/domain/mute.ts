@@ -1,4 +1,4 @@
-/** Mutes: events that people do not want to be alarmed by, for a time or in windows that recur. */
+/** Mutes: rules by which events raise no notification, for a time or in recurring windows. */
 import { Cron } from 'croner';
 import type { AnomalyEvent } from './anomaly-event';
 
@@ -6,13 +6,16 @@ export interface Mute {
   id: string;
   /** Device; empty = all. */
   key: string;
-  /** Channel that ranks first in the event, or whose limit is violated; empty = all. */
+  /** Channel that ranks first in the event, or whose limit is violated; empty = every channel. */
   channel: string;
   /** Unix ms. */
   from: number;
-  /** Unix ms; null = no end, only where it recurs. */
+  /** Unix ms; null = no end, which only a recurring mute can have. */
   until: number | null;
-  /** Windows within that time: each begins at a time of the cron pattern. Absent = the whole time. */
+  /**
+   * Recurring windows between `from` and `until`, each beginning at a time of the cron pattern. Absent = the mute is always in
+   * force.
+   */
   recurring?: { cron: string; forMs: number; timeZone: string };
   note: string;
 }
@@ -22,25 +25,25 @@ export function isInForce({ from, until, recurring }: Mute, at: number): boolean
   if (at < from || (until !== null && at >= until)) return false;
   if (recurring === undefined) return true;
   const { cron, forMs, timeZone } = recurring;
-  // The window that began last, if it began within `forMs`.
+  // The window that began last, if it is still open.
   const began = new Cron(cron, { timezone: timeZone, paused: true }).nextRun(new Date(at - forMs));
   return began !== null && began.getTime() <= at;
 }
 
 export interface MuteStatus {
   inForce: boolean;
-  /** When it comes into force next, Unix ms. Absent while it is in force, and once it is over. */
+  /** Time at which the mute next comes into force, Unix ms. Absent while it is in force, and once it is over. */
   next?: number;
 }
 
-/** Whether a mute is in force at a time, Unix ms, and when it will be. */
+/** Whether a mute is in force at a time, Unix ms, and when it is next. */
 export function muteStatus(mute: Mute, at: number): MuteStatus {
   if (isInForce(mute, at)) return { inForce: true };
   const next = nextBeginning(mute, at);
   return { inForce: false, ...(next !== undefined && { next }) };
 }
 
-/** When a mute that is not in force begins again. */
+/** Time at which a mute that is not in force begins again. */
 function nextBeginning(mute: Mute, at: number): number | undefined {
   const { from, until, recurring } = mute;
   const earliest = Math.max(from, at);
@@ -51,7 +54,7 @@ function nextBeginning(mute: Mute, at: number): number | undefined {
   return began === undefined || (until !== null && began >= until) ? undefined : began;
 }
 
-/** Whether a mute concerns an event: if it has several devices, each must be muted by one. */
+/** Whether a mute covers an event for one of its devices; each device of an event must be muted by some mute. */
 function concerns({ key, channel }: Mute, event: AnomalyEvent, device: string): boolean {
   if (key !== '' && key !== device) return false;
   if (channel === '') return true;

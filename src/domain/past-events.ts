@@ -1,10 +1,10 @@
-/** Events that are over, as long as a label can act on them: those that are not paid, and new normals. */
+/** Events that are over and that a label can still act on: those with an unpaid charge, and new normals. */
 import type { AnomalyEvent } from './anomaly-event';
 import { spanOf } from './gathering';
 import type { LabelledSpan } from './label';
 import type { ForgottenDevices } from './silent-groups';
 
-/** What undoes a new normal. */
+/** The data needed to undo a new normal. */
 export interface NewNormal {
   /** Version whose baselines learned the new normal. */
   modelVersion: string;
@@ -16,19 +16,19 @@ export interface NewNormal {
 
 export interface PastEvent extends LabelledSpan {
   id: string;
-  /** Set for an event that was accepted, until that is undone; only for the newest one of a device. */
+  /** Set for an event that was accepted, until the acceptance is undone. Only the newest event of a device has it. */
   newNormal?: NewNormal;
 }
 
 /** An event that was accepted. */
 export type AcceptedEvent = PastEvent & { newNormal: NewNormal };
 
-/** New normals of a partition that can be undone: the newest ones. */
+/** Maximum number of new normals of a partition that can be undone, the newest ones. */
 const mostNewNormals = 100;
 
 export type PastEvents = ReturnType<typeof createPastEvents>;
 
-/** @param costs whether an event is not paid */
+/** @param costs whether a part of an event's charge is still unpaid */
 export function createPastEvents(costs: (id: string) => boolean, beginning: readonly PastEvent[] = []) {
   let events = beginning;
   const isOfUse = ({ id, newNormal }: PastEvent): boolean => newNormal !== undefined || costs(id);
@@ -44,21 +44,23 @@ export function createPastEvents(costs: (id: string) => boolean, beginning: read
   }
 
   return {
-    /** An event is over. @param newNormal the new normal, if the event was accepted as one */
+    /** Adds an event that is over. @param newNormal the new normal, if the event was accepted as one */
     note(event: AnomalyEvent, newNormal?: NewNormal): void {
       if (newNormal !== undefined || costs(event.id))
         add({ ...spanOf(event), id: event.id, ...(newNormal && { newNormal }) });
     },
-    /** Notes the events of several devices that are over. */
+    /** Adds the events of several devices that are over, and returns all events. */
     noteGroups(reported: readonly AnomalyEvent[]): readonly AnomalyEvent[] {
       for (const event of reported)
         if (event.status === 'closed' && costs(event.id) && !events.some(({ id }) => id === event.id))
           add({ ...spanOf(event), id: event.id });
       return reported;
     },
-    /** The oldest first. */
+    /** Events, the oldest first. */
     list: (): readonly PastEvent[] => events,
-    /** The event is no new normal. Returns it as it was; undefined if it was none. */
+    /**
+     * Marks that an event is no longer a new normal. Returns the event as it was before; undefined if it was no new normal.
+     */
     undo(id: string): AcceptedEvent | undefined {
       const event = events.find((one) => one.id === id && one.newNormal !== undefined);
       if (event?.newNormal === undefined) return undefined;

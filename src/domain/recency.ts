@@ -42,7 +42,7 @@ export class RecencyList<T extends Linked<T>> {
 /** An item of a `RecencyMap`. */
 export interface Listed<T extends Listed<T>> extends Linked<T> {
   readonly key: string;
-  /** The map that it is in; undefined after it was deleted. */
+  /** The map that contains the item; undefined after it was deleted. */
   home: RecencyMap<T> | undefined;
 }
 
@@ -54,13 +54,16 @@ export class RecencyMap<T extends Listed<T>> extends RecencyList<T> {
     return this.items.size;
   }
 
-  /** @param known an item that probably is that of the key, which saves the look-up: with many devices it costs more than the rest */
+  /**
+   * @param known an item that probably belongs to the key. It saves the look-up, which with many devices costs more than all
+   * else
+   */
   get(key: string, known?: T): T | undefined {
     if (known?.home === this && known.key === key) return known;
     return this.latest?.key === key ? this.latest : this.items.get(key);
   }
 
-  /** Adds an item that is in no map as the latest. */
+  /** Adds an item as the latest. The item must be in no map. */
   add(item: T): void {
     item.home = this;
     this.items.set(item.key, item);
@@ -74,7 +77,7 @@ export class RecencyMap<T extends Listed<T>> extends RecencyList<T> {
   }
 }
 
-/** Items of a device that the maps of a partition have found for it. */
+/** Items of one device that the maps of a partition have found, to save look-ups. */
 export interface DeviceLinks {
   memory: unknown;
   heard: unknown;

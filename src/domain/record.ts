@@ -9,7 +9,7 @@ export interface Origin {
   partition: number;
   /** Kafka offset, or the number of the record in the file, as a decimal string (offsets exceed 2^53). */
   offset: string;
-  /** Path of the file of an image, within its folder. Names of files are untrusted text. */
+  /** Path of the file of an image, within its folder. Untrusted text. */
   file?: string;
 }
 
@@ -21,13 +21,13 @@ export interface RecordSchema {
   image?: ImageShape;
   /** Empty for images. */
   channels: readonly string[];
-  /** For a channel that is absent or null: reject the record, or mask the value. */
+  /** If a channel is absent or null: reject the record, or mask the value. */
   missingChannels: 'reject' | 'mask';
-  /** For text as a value: reject the record, or read numbers. Absent = `reject`. */
+  /** If a value is text: reject the record, or read the text as a number. Absent = `reject`. */
   texts?: 'reject' | 'numbers';
   /** Texts that count as null. Absent = none. */
   missingTexts?: readonly string[];
-  /** For a channel that is not in the schema. */
+  /** If a record has a channel that is not in the schema. */
   extraChannels: 'reject' | 'ignore';
   conditions: readonly ConditionSpec[];
 }
@@ -40,7 +40,7 @@ export type GivenConditionSpec =
   | { name: string; kind: 'category'; maxValues: number; missing: 'reject' | 'unknown' }
   | { name: string; kind: 'number'; missing: 'reject' | 'unknown' };
 
-/** A condition that follows from the event time. */
+/** A condition that is computed from the event time. */
 export interface TimeConditionSpec {
   name: string;
   kind: 'hour-of-day' | 'day-of-week';
@@ -62,7 +62,7 @@ export interface RecordBatch {
   readonly values: Values;
   /** Given conditions as numbers (see `createConditionReader`). Shape [capacity, given conditions]. */
   readonly conditions: Float64Array;
-  /** By row, where images came in another size. */
+  /** By row, the place of the image in its original, for images that came in another size. */
   readonly frames?: Map<number, Frame>;
 }
 

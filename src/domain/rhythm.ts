@@ -1,9 +1,9 @@
 /**
- * The rhythm of a key: how far apart its records usually are. It separates a silent key from one whose next record is not due,
- * and a record with a wrong time far ahead from a gap.
+ * The rhythm of a key: the usual time between its records. It distinguishes a silent key from a key whose next record is not
+ * due, and a record with a time wrongly far ahead from a gap.
  */
 
-/** Plain numbers, so that a snapshot of a store holds them in a column. */
+/** Numbers only, so that a snapshot of a store can keep them in a column. */
 export interface Rhythm {
   /** Longest recent time between two records, ms; 0 = unknown. */
   interval: number;
@@ -11,7 +11,7 @@ export interface Rhythm {
   anchor: number;
   /** Size of that jump, ms. */
   jump: number;
-  /** Records after which the jump is confirmed; 0 = no jump is open. */
+  /** Further records until the jump is confirmed; 0 = no jump is pending. */
   pending: number;
 }
 
@@ -32,11 +32,11 @@ const jumpIntervals = 10;
 const fading = 0.98;
 
 /**
- * Records the time from the newest record of a key to the next one, ms.
+ * Updates the rhythm with the time from the newest record of a key to the next one, ms.
  * @param length records after which a jump is confirmed
  */
 export function noteStep(rhythm: Rhythm, newest: number, step: number, length: number): void {
-  // Whether the first step is the rhythm or a jump is known with the second one.
+  // The second step shows whether the first one was the rhythm or a jump.
   if (rhythm.interval === 0 && rhythm.pending > 0) rhythm.interval = rhythm.jump;
   if (rhythm.interval === 0 || step > jumpIntervals * rhythm.interval) {
     if (rhythm.pending > 0) rhythm.interval = Math.max(rhythm.interval, rhythm.jump);
@@ -49,7 +49,7 @@ export function noteStep(rhythm: Rhythm, newest: number, step: number, length: n
   if (rhythm.pending > 0 && --rhythm.pending === 0) rhythm.interval = Math.max(rhythm.interval, rhythm.jump);
 }
 
-/** Whether a record that is older than the newest one continues the records before a jump: then the jump was an error. */
+/** Whether a record that is older than the newest one continues the records before a jump. If so, the jump was an error. */
 export function contradictsJump({ anchor, pending }: Rhythm, newest: number, timestamp: number): boolean {
   if (pending === 0 || timestamp <= anchor) return false;
   return newest - timestamp > jumpIntervals * (timestamp - anchor);
@@ -62,7 +62,7 @@ export function undoJump(rhythm: Rhythm, timestamp: number): void {
 }
 
 /**
- * Silence after which a key can give its window away, ms: the time that a window of its own takes.
+ * Silence after which a key can lose its window, ms: the time to fill a window.
  * @param ttlMs silence after which it starts a new window in any case
  */
 export function patience({ interval, jump, pending }: Rhythm, length: number, ttlMs: number): number {

@@ -1,10 +1,11 @@
 /**
- * When each device of a partition has sent its last record, and how often it usually sends one. Time passes only while records come:
- * when the whole partition is silent, at most the shortest interval of a device counts, so that no device is missed after an outage of all.
+ * Time of the last record of each device of a partition, and its usual interval. Time advances only with records: after a
+ * silence of the whole partition, at most the shortest interval of a device counts, so that an outage of all makes no device
+ * silent.
  */
 import { RecencyMap, type DeviceLinks, type Listed } from './recency';
 
-/** The interval of a device is known from this number of gaps on. */
+/** Gaps from which the interval of a device is known. */
 const leastGaps = 20;
 
 /** A device that has been silent for this many of its intervals no longer counts for the shortest one. */
@@ -16,13 +17,13 @@ const leastStep = 0.05;
 export interface Device {
   /** Event time of its newest record, Unix ms. */
   time: number;
-  /** Time of the roll call at its newest record, ms. */
+  /** Time of the roll call at the device's newest record, ms. */
   heardAt: number;
   /** Estimated median interval of its event times, ms; 0 before the second record. */
   interval: number;
-  /** Gaps so far. */
+  /** Number of gaps so far. */
   gaps: number;
-  /** A label has undone that its silence is a new normal. */
+  /** Set if a label undid the acceptance of the device's silence. */
   missed?: boolean;
 }
 
@@ -31,7 +32,7 @@ export interface RollCallSnapshot {
   clock: number;
   leastInterval: number;
   nextUpdate: number;
-  /** In the order of their last record. */
+  /** Devices in the order of their last record. */
   devices: readonly (readonly [key: string, device: Device])[];
 }
 
@@ -39,15 +40,15 @@ export type RollCall = ReturnType<typeof createRollCall>;
 
 interface Heard extends Device, Listed<Heard> {}
 
-/** @param maxDevices beyond it, the device that was heard longest ago is forgotten */
+/** @param maxDevices with more devices, the one that was heard longest ago is forgotten */
 export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot) {
   const devices = new RecencyMap<Heard>();
   for (const [key, device] of beginning?.devices ?? []) add(key, device);
   /** Newest event time of any device. */
   let clock = beginning?.clock ?? -Infinity;
-  /** Time that has passed, ms. */
+  /** Time of the roll call, ms. */
   let now = beginning?.now ?? 0;
-  /** Shortest interval of a device, ms, at the last update; shorter ones since then are included. */
+  /** Shortest interval of a device, ms: at the last update, or a shorter one since. */
   let leastInterval = beginning?.leastInterval ?? Infinity;
   let nextUpdate = beginning?.nextUpdate ?? Infinity;
 
@@ -74,7 +75,7 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
     if (now >= nextUpdate) updateLeastInterval();
   }
 
-  /** Takes time in proportion to the devices. */
+  /** Takes time proportional to the number of devices. */
   function updateLeastInterval(): void {
     leastInterval = Infinity;
     for (let device = devices.oldest; device !== undefined; device = device.after)
@@ -85,8 +86,8 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
 
   return {
     /**
-     * A record of the device; returns the length of the gap before it in intervals of the device, or undefined if that is not
-     * known yet, or the record is not newer than its newest one.
+     * Notes a record of the device. Returns the length of the gap before it in intervals of the device; undefined if the
+     * interval is not known yet, or if the record is not newer than the newest one.
      * @param links keeps the item of the device
      */
     hear(key: string, timestamp: number, links?: DeviceLinks): number | undefined {
@@ -114,9 +115,9 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
       return length;
     },
     isKnown,
-    /** Returns the device as it was, if it was known. */
+    /** Removes a device and returns it; undefined if there was none. */
     forget,
-    /** A device that was forgotten counts again, unless it has sent a record since. */
+    /** Adds a device that was forgotten, unless it has sent a record since. */
     remember(key: string, device: Device): void {
       if (devices.get(key) !== undefined) return;
       if (devices.size >= maxDevices && devices.oldest !== undefined) forget(devices.oldest.key);
@@ -125,10 +126,10 @@ export function createRollCall(maxDevices: number, beginning?: RollCallSnapshot)
     get: (key: string): Device | undefined => devices.get(key),
     /** How long a device has been silent, in its intervals. */
     silenceOf,
-    /** The devices whose interval is known. */
+    /** The devices with a known interval. */
     known: (): (readonly [key: string, device: Device])[] =>
       [...devices].filter(isKnown).map((device) => [device.key, device]),
-    /** Time that has passed, ms. */
+    /** Time of the roll call, ms. */
     get now() {
       return now;
     },
@@ -146,7 +147,9 @@ function stateOf({ time, heardAt, interval, gaps, missed }: Device): Device {
   return { time, heardAt, interval, gaps, ...(missed === true && { missed }) };
 }
 
-/** Follows the median by steps on a logarithmic scale (Robbins & Monro 1951): up at a longer gap, down at a shorter one. */
+/**
+ * Follows the median by steps on a logarithmic scale (Robbins & Monro 1951): up after a longer gap, down after a shorter one.
+ */
 function adapt(device: Device, interval: number): void {
   device.gaps++;
   if (device.interval === 0) {

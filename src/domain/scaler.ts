@@ -2,7 +2,7 @@
 import { colourChannels, type ImageShape } from './image';
 import type { Values } from './record';
 
-/** Learned properties of each channel, stored in the model version. */
+/** Scale and range of each channel, learned in training and stored in the model version. */
 export interface ScalerState {
   center: readonly number[];
   scale: readonly number[];
@@ -15,7 +15,7 @@ export interface ScalerState {
 
 export type Scaler = ReturnType<typeof createScaler>;
 
-/** Scaled values beyond this, which no normal value is, are compressed: 1e30 must not overflow float32. */
+/** Scaled values beyond this, which no normal value reaches, are compressed: 1e30 must not overflow float32. */
 export const softLimit = 20;
 
 /** Share of the values at each end that the fit ignores. */
@@ -58,7 +58,7 @@ export function fitScaler(values: Values, count: number, channels: number): Scal
   };
 }
 
-/** Maps bytes to 0 … 1, the same for every pixel: the range of a byte needs no fit. */
+/** Maps bytes to 0 … 1 for every pixel: a byte has a known range, so no fit is needed. */
 export function pixelScaler(image: ImageShape): ScalerState {
   const each = (value: number): number[] => new Array<number>(colourChannels(image)).fill(value);
   return { center: each(0), scale: each(255), min: each(0), max: each(255), count: each(1) };
@@ -77,7 +77,7 @@ export function createScaler(state: ScalerState) {
   /** 0 for a missing value, and for a channel without values in training. Beyond `softLimit`, grows with the logarithm. */
   function scaleOne(value: number, channel: number): number {
     const scaled = (value - center[channel]!) / scale[channel]!;
-    // This order takes one comparison in the usual case; comparisons with NaN are false.
+    // The usual case takes one comparison in this order; comparisons with NaN are false.
     if (Math.abs(scaled) <= softLimit) return count[channel] === 0 ? 0 : scaled;
     if (Number.isNaN(scaled) || count[channel] === 0) return 0;
     return Math.sign(scaled) * (softLimit + Math.log1p(Math.abs(scaled) - softLimit));
@@ -94,7 +94,7 @@ export function createScaler(state: ScalerState) {
     /** Whether training had any value of the channel. */
     knows: (channel: number): boolean => count[channel]! > 0,
     scale: scaleOne,
-    /** The same, but NaN for a missing value and for a channel without values in training. */
+    /** As `scale`, but NaN for a missing value and for a channel without values in training. */
     scaleKnown: (value: number, channel: number): number =>
       Number.isNaN(value) || count[channel] === 0 ? NaN : scaleOne(value, channel),
     /** Scales the `n` values of one record, from index `from` of `values` to index `at` of `out`. */
@@ -108,7 +108,10 @@ export function createScaler(state: ScalerState) {
       for (let i = 0; i < n; i += channels)
         for (let j = 0; j < channels; j++) out[at + i + j] = scaleOne(values[from + i + j]!, j);
     },
-    /** Inverse of `scale`, clipped to the range of training: a model may expect impossible values, such as −57,030 bytes. */
+    /**
+     * Inverse of `scale`, clipped to the range of the training data: a model may expect impossible values, such as −57,030
+     * bytes.
+     */
     unscale(scaled: number, channel: number): number {
       const beyond = Math.abs(scaled) - softLimit;
       const linear = beyond <= 0 ? scaled : Math.sign(scaled) * (softLimit + Math.expm1(beyond));

@@ -2,18 +2,18 @@
 import type { SignalKind } from './counter';
 import type { Values } from './record';
 
-/** Which deviations of a channel from its expected value count. A deviation that does not count is treated as none. */
+/** Which deviations of a channel from its expected value count. Other deviations are treated as zero. */
 export interface SignalRule {
   channel: string;
   /** `up`: only values above the expected one count; `down`: only those below. */
   direction: 'up' | 'down' | 'both';
-  /** Smaller deviations do not count. In the channel's unit, of a counter per second. */
+  /** Deviations below this do not count. In the channel's unit; for a counter, per second. */
   deadband: number;
 }
 
 export interface SignalSpec extends SignalRule {
   kind: SignalKind;
-  /** Values outside are anomalous whatever the model reports; those on a limit are not. */
+  /** Values outside are anomalous whatever the model reports. A value equal to a limit is inside. */
   limits: { min?: number; max?: number };
 }
 
@@ -26,10 +26,10 @@ export interface LimitViolation {
   actual: number;
 }
 
-/** Whether a deviation counts. Both values in the channel's unit. */
+/** Whether a deviation counts. Both values are in the channel's unit. */
 export type Counts = (channel: number, actual: number, expected: number) => boolean;
 
-/** Undefined if every deviation of every channel counts. */
+/** Returns undefined if every deviation of every channel counts. */
 export function createCounts(channels: readonly string[], rules: readonly SignalRule[]): Counts | undefined {
   const byChannel = channels.map((name) => {
     const rule = rules.find(({ channel }) => channel === name);

@@ -8,9 +8,9 @@ import { createSilentGroups, raise, type ForgottenDevices, type GroupSnapshot } 
 export interface SilenceRules {
   detector: string;
   modelVersion: string;
-  /** Surprise from which a device is silent. */
+  /** Surprise from which a device counts as silent. */
   threshold: number;
-  /** Shortest silence with this surprise, in intervals of the device. */
+  /** Shortest silence that reaches the threshold, in intervals of the device. */
   shortest: number;
   /** Surprise of a silence of this many intervals. */
   surpriseAt(length: number): number;
@@ -42,7 +42,7 @@ export function createSilentDevices(
   const rollCall = createRollCall(maxDevices, beginning?.rollCall);
   const groups = createSilentGroups(admit, onAccepted, beginning?.groups);
   let version = beginning?.version ?? '';
-  /** Time of the roll call before which no device can fall silent, and no event open. */
+  /** Time of the roll call before which no device can fall silent and no event can open. */
   let nextReview = beginning?.nextReview ?? Infinity;
 
   function forget(key: string): void {
@@ -50,7 +50,7 @@ export function createSilentDevices(
     if (device !== undefined) groups.of(key)?.forgotten.push([key, device]);
   }
 
-  /** Looks at all devices; costs time in proportion to them. */
+  /** Checks all devices; takes time proportional to their number. */
   function review(timestamp: number, rules: SilenceRules): AnomalyEvent[] {
     const events: AnomalyEvent[] = [];
     nextReview = Infinity;
@@ -83,7 +83,7 @@ export function createSilentDevices(
 
   return {
     /**
-     * Call for each record. Returns the events that it closes, as the device sends again, and those that open.
+     * Call for each record. Returns the events that open, and those that close because the device sends again.
      * @param rules undefined = silences are not assessed
      * @param clock newest event time of the partition, Unix ms
      * @param links keeps the item of the device
@@ -112,9 +112,9 @@ export function createSilentDevices(
       const found = review(clock, rules);
       return found.length === 0 ? back : [...back, ...found];
     },
-    /** The events that are not over, as they are so far; those held back, too. */
+    /** Events that are not over, in their present state, those held back included. */
     current: groups.current,
-    /** Forgets the devices of an event. Returns it, if there is one. */
+    /** Accepts an event and forgets its devices. Returns the event, if it exists. */
     accept(id: string, clock: number): readonly AnomalyEvent[] {
       const group = groups.all().find(({ event }) => event.id === id);
       return [...(group?.silent ?? [])].flatMap((key) => {
@@ -122,14 +122,14 @@ export function createSilentDevices(
         return groups.leave(key, 'accepted', clock);
       });
     },
-    /** Devices that were forgotten are missed until they send again; their event opens again, and is not accepted by itself. */
+    /** Undoes the acceptance of silent devices: their event opens again, and is not accepted automatically. */
     remember(forgotten: ForgottenDevices): void {
       for (const [key, device] of forgotten) rollCall.remember(key, device);
       nextReview = rollCall.now;
     },
     /** Ends all events at the end of the input. */
     closeAll: (clock: number): AnomalyEvent[] => groups.closeAll(clock),
-    /** The open events, as they are so far. */
+    /** The open events in their present state. */
     openEvents: groups.openEvents,
     /** Interval between records of a device, ms; undefined if it is not known. */
     intervalOf(key: string): number | undefined {

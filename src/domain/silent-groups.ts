@@ -1,27 +1,27 @@
-/** Devices that fell silent together are one event: it opens, and closes when none of them is silent any longer. */
+/** Devices that fell silent together are one event, which opens once and closes when none of them is silent any longer. */
 import type { AnomalyEvent, EventEnding } from './anomaly-event';
 import type { Device } from './roll-call';
 
-/** Devices that were forgotten, as they were. */
+/** Devices that were forgotten, in the state before that. */
 export type ForgottenDevices = readonly (readonly [key: string, device: Device])[];
 
 /** Devices that fell silent, or froze, within this many of their intervals are one event. */
 export const togetherWithin = 3;
 
-/** Silent devices that are one event. */
+/** Silent devices that share an event. */
 export interface Group {
   event: AnomalyEvent;
   /** Interval of its first device, ms. */
   interval: number;
-  /** The event opens at the first roll call from this time on: by then all devices of a failed gateway are silent. */
+  /** The event opens at the first roll call from this time on. By then all devices of a failed gateway are silent. */
   opensFrom: number;
   opened: boolean;
   heldBack: boolean;
-  /** All of its devices, in the order in which they fell silent; `keys` of the event where it is reported. */
+  /** All devices of the group, in the order in which they fell silent; the event gets them as `keys` when it is reported. */
   keys: Set<string>;
-  /** Those that are still silent. */
+  /** Devices that are still silent. */
   silent: Set<string>;
-  /** Its devices whose silence was accepted. */
+  /** Devices whose silence was accepted. */
   forgotten: [key: string, device: Device][];
 }
 
@@ -49,7 +49,7 @@ export function createSilentGroups(
     silent: new Set(one.silent),
     forgotten: (one.forgotten ?? []).map(([key, device]) => [key, device]),
   }));
-  /** By silent device. */
+  /** Group of each silent device. */
   const groupOf = new Map(groups.flatMap((group) => [...group.silent].map((key) => [key, group] as const)));
 
   function over(group: Group, closedBy: EventEnding, end: number): AnomalyEvent[] {
@@ -61,9 +61,9 @@ export function createSilentGroups(
     return heldBack ? [{ ...reported(group), closedBy }] : [];
   }
 
-  /** The device is no longer silent, or no longer expected. */
+  /** Removes a device that is no longer silent, or no longer expected. */
   function leave(key: string, closedBy: EventEnding, end: number): readonly AnomalyEvent[] {
-    // The usual case: this runs for every record.
+    // Fast path for the usual case: this runs for every record.
     if (groupOf.size === 0) return none;
     const group = groupOf.get(key);
     if (group === undefined) return none;
@@ -77,7 +77,10 @@ export function createSilentGroups(
     of: (key: string): Group | undefined => (groupOf.size === 0 ? undefined : groupOf.get(key)),
     /** The silent devices. */
     silent: (): string[] => [...groupOf.keys()],
-    /** A device is silent: its event begins, or is that of others that fell silent within a few of its intervals. */
+    /**
+     * Begins an event for a silent device, or adds the device to an event of others that fell silent within a few of its
+     * intervals.
+     */
     join({ time, interval }: Device, event: AnomalyEvent, now: number): Group {
       const { key } = event;
       let group = groups.find((one) => Math.abs(one.event.start - time) <= togetherWithin * interval);
@@ -100,7 +103,7 @@ export function createSilentGroups(
       return group;
     },
     leave,
-    /** The event of a group opens, once it may. @param now time of the roll call */
+    /** Opens the event of a group, if its time has come. @param now time of the roll call */
     tryOpen(group: Group, timestamp: number, now: number, threshold: number): AnomalyEvent[] {
       const { event } = group;
       if (group.opened || now < group.opensFrom) return [];
@@ -112,10 +115,10 @@ export function createSilentGroups(
       return [reported(group)];
     },
     all: (): readonly Group[] => groups,
-    /** The events that are not over, as they are so far; those held back, too. */
+    /** Events that are not over, in their present state, those held back included. */
     current: (): readonly AnomalyEvent[] =>
       groups.filter(({ opened, heldBack }) => opened || heldBack).map(reported),
-    /** The open events, as they are so far. */
+    /** The open events in their present state. */
     openEvents: (): readonly AnomalyEvent[] => groups.filter(({ opened }) => opened).map(reported),
     /** Ends all events at the end of the input. */
     closeAll(clock: number): AnomalyEvent[] {
@@ -137,7 +140,7 @@ function reported({ event, keys, heldBack }: Group): AnomalyEvent {
   return { ...event, status: heldBack ? 'held_back' : 'open', keys: [...keys] };
 }
 
-/** A silence of a device of the group is as surprising as this. */
+/** Raises the surprise of a group's event to that of a device's silence, if that is larger. */
 export function raise({ event }: Group, surprise: number, timestamp: number): void {
   if (surprise <= event.peakSurprise) return;
   event.peakSurprise = surprise;

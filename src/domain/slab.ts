@@ -1,5 +1,5 @@
 /**
- * Memory for many items of one size, cut from large buffers. Arrays of their own would lie far apart in memory, and thousands of
+ * Memory for many items of one size, cut from large buffers. Separate arrays would lie far apart in memory, and thousands of
  * them slow each garbage collection down.
  */
 
@@ -12,12 +12,13 @@ export interface Slab {
 
 /** Items begin at a cache line. */
 const lineBytes = 64;
-/** A buffer is at least one item large. */
+/** Size of a buffer, unless one item is larger. */
 const slabBytes = 1 << 20;
 
 /**
  * @param size of an item, bytes
- * @returns takes the memory of the next item, filled with 0; `at` is its first byte, a multiple of 64. It is freed with the others of its slab
+ * @returns a function that allocates the memory of the next item, filled with 0; `at` is its first byte, a multiple of 64. The
+ * memory is freed with all other items of its slab
  */
 export function createSlabs(size: number): () => { slab: Slab; at: number } {
   const stride = Math.ceil(size / lineBytes) * lineBytes;

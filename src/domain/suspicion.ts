@@ -1,4 +1,4 @@
-/** What is known of a device with a recent anomaly: whether it is odd, quiet again, or has a new normal. */
+/** State of a device with a recent anomaly: whether it is anomalous, quiet again, or has a new normal. */
 import type { EventEnding } from './anomaly-event';
 import type { Detection } from './detection';
 import type { EventChannels } from './event-channels';
@@ -10,9 +10,9 @@ export interface Suspicion<Channels = EventChannels> {
   /** The anomalous records among the last `openWindow`, oldest first, with the number of records since. */
   recent: { detection: Detection; age: number }[];
   gathering: Gathering<Channels> | undefined;
-  /** Peak surprise of the event that was accepted and is not over. */
+  /** Peak surprise of an accepted event that is not over. */
   accepted?: number | undefined;
-  /** Normal records in a row, of those that have a value of each odd channel. */
+  /** Successive normal records that have a value of each odd channel. */
   quietRecords: number;
   /** Channels that led an anomalous record, with their values in normal records since the last one. Absent in the state of older versions. */
   oddChannels?: readonly (readonly [channel: string, normalValues: number])[];
@@ -26,7 +26,7 @@ export interface Suspicion<Channels = EventChannels> {
 
 export type RecordFacts = Pick<Detection, 'key' | 'timestamp' | 'missing'>;
 
-/** A device without a recent anomaly has one. @param clock event time of the detector, Unix ms */
+/** The suspicion of a device that has none yet. @param clock event time of the detector, Unix ms */
 export function beginSuspicion(timestamp: number, clock: number): Suspicion {
   return {
     recent: [],
@@ -39,8 +39,8 @@ export function beginSuspicion(timestamp: number, clock: number): Suspicion {
 }
 
 /**
- * What a record makes of a suspicion: its event, if it has one, ends; or the record adds to what the device has gathered; or it changes
- * nothing, as for one that belongs to an accepted event.
+ * Updates a suspicion by a record: its event ends, or the record joins the anomalous records of the device, or nothing changes,
+ * as for a record of an accepted event.
  * @param detection of the record, if it is anomalous
  * @param clock event time of the partition, Unix ms
  * @param mark of the baseline of the device
@@ -55,8 +55,8 @@ export function advance(
 ): EventEnding | 'gathered' | 'waiting' {
   const quietBefore = suspicion.quietRecords;
   hearRecord(suspicion, heard, detection, clock);
-  // A record without a value of an odd channel counts neither as anomalous nor as normal: after one normal value it does for
-  // the next event, but not for the end of this one.
+  // A record without a value of an odd channel counts neither as anomalous nor as normal. After one normal value of the
+  // channel it counts as normal for the next event, but not for the end of this one.
   const { countedAt = heard.timestamp, quietRecords, gathering, accepted: peak } = suspicion;
   const isOpen = quietRecords === 0 || gathering !== undefined || peak !== undefined;
   if (detection === undefined && quietRecords === quietBefore && isOpen)
@@ -86,7 +86,7 @@ function hearRecord(
       channel,
       values + (missing.includes(channel) ? 0 : 1),
     ]);
-    // A channel that reports in few records is no more normal for those without a value of it.
+    // Records without a value of a channel do not show that the channel is normal.
     suspicion.quietRecords = suspicion.oddChannels.reduce(
       (least, [, values]) => Math.min(least, values),
       suspicion.quietRecords + 1,
@@ -98,7 +98,7 @@ function hearRecord(
   }
 }
 
-/** Begins to gather once enough of the last records are anomalous. */
+/** Begins a gathering once enough of the last records are anomalous. */
 function gather(
   suspicion: Suspicion,
   detection: Detection | undefined,
@@ -122,13 +122,13 @@ function isAccepted(suspicion: Suspicion, detection: Detection | undefined, clos
   return detection.limits.length === 0 && detection.surprise <= suspicion.accepted + growth;
 }
 
-/** The channels beyond a limit, or else the most unusual one. No value of an image is ever missing. */
+/** The channels beyond a limit, or else the most unusual one. */
 function leadingChannels({ limits, contributions }: Detection): string[] {
   if (contributions[0]?.region !== undefined) return [];
   return contributions.slice(0, Math.max(1, limits.length)).map(({ channel }) => channel);
 }
 
-/** A copy, from or to a snapshot. */
+/** A deep copy, to or from a snapshot. */
 export function copySuspicion<From, To>(
   { recent, gathering, ...rest }: Suspicion<From>,
   convert: (channels: From) => To,

@@ -15,7 +15,7 @@ const none: Entries = [];
 
 /** By key, in the order of their last record. */
 export class Suspicions extends Map<string, Suspicion> {
-  /** None was heard before this event time of the partition, Unix ms. */
+  /** No key has been silent since before this event time of the partition, Unix ms. */
   private heardSince = -Infinity;
 
   /** @param silenceMs a device without a record for longer than this is no longer suspicious */
@@ -32,9 +32,11 @@ export class Suspicions extends Map<string, Suspicion> {
     this.set(key, suspicion);
   }
 
-  /** Those without a record for too long, at event time `clock` of the partition; the caller deletes them. */
+  /**
+   * Suspicions of keys that have sent no record for too long, at event time `clock` of the partition. The caller deletes them.
+   */
   silent(clock: number): Entries {
-    // This runs for every record.
+    // Fast path: this runs for every record.
     return clock - this.heardSince <= this.silenceMs ? none : this.findSilent(clock);
   }
 
@@ -51,14 +53,14 @@ export class Suspicions extends Map<string, Suspicion> {
     return silent;
   }
 
-  /** Those that are events of one device. */
+  /** Gatherings that are events of one device. */
   own(): Gathering[] {
     return [...this.values()].flatMap(({ gathering }) =>
       gathering !== undefined && isEvent(gathering) && gathering.isPart !== true ? [gathering] : [],
     );
   }
 
-  /** The event of a device that has one, as it is so far. */
+  /** The present state of the event of a device. The device must have one. */
   eventOf(key: string): AnomalyEvent {
     return snapshotOf(this.get(key)!.gathering!);
   }
@@ -68,12 +70,12 @@ export class Suspicions extends Map<string, Suspicion> {
   }
 }
 
-/** By key, the event time until which no event opens, as one has just closed, Unix ms. */
+/** By key, the event time until which no event opens, because one has just closed, Unix ms. */
 export class Suppressed extends Map<string, number> {
-  /** Anomalous records so far that belong to no event because of this. */
+  /** Number of anomalous records so far that belong to no event because of this. */
   records = 0;
 
-  /** Whether a record comes too early to belong to an event. */
+  /** Whether a record comes too early after an event to belong to another one. */
   covers({ key, timestamp }: RecordFacts, anomalous: boolean): boolean {
     const until = this.get(key);
     if (until === undefined) return false;
@@ -85,9 +87,9 @@ export class Suppressed extends Map<string, number> {
     return true;
   }
 
-  /** Forgets keys whose time is over. @param clock event time of the partition, Unix ms */
+  /** Removes keys whose time is over. @param clock event time of the partition, Unix ms */
   expire(clock: number): void {
-    // This runs for every record.
+    // Fast path: this runs for every record.
     if (this.size === 0) return;
     for (const [key, until] of this) {
       if (until >= clock) break;

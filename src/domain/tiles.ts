@@ -3,7 +3,7 @@ import { colourChannels, imageBytes, type Box, type ImageShape } from './image';
 import type { Values } from './record';
 import type { RecordColumns, WindowBatch } from './window';
 
-/** Least overlap of two neighbours, as a share of the side: a defect on a border lies whole in one of them. */
+/** Least overlap of two neighbours, as a share of the side: a defect on the border of one tile is complete in the other. */
 const leastOverlap = 1 / 8;
 
 /** What a model reads of an image: one tile, or the whole image if it has no tiles. */
@@ -19,22 +19,22 @@ export function tileCount(image: ImageShape | undefined): number {
 export interface Tiles {
   /** The shape of a tile. */
   readonly shape: ImageShape;
-  /** Row by row. */
+  /** Tiles in the image, row by row. */
   readonly boxes: readonly Box[];
   /** Copies the values of a tile, row by row. @param from index of the image's first value */
   cut(values: Values, from: number, tile: number, into: Values, at: number): void;
   /** Appends a tile of the image in row `row` to a batch of tiles, with the conditions and the time of the image. */
   append(images: RecordColumns, row: number, key: string, tile: number, to: WindowBatch): void;
   /**
-   * Adds the values of a tile to those of the image. Where tiles overlap each counts for its part, so that the image gets their
-   * mean. @param at index of the image's first value
+   * Adds the values of a tile to those of the image. Overlapping tiles are weighted, so that the image gets their mean.
+   * @param at index of the image's first value
    */
   add(ofTile: Float32Array, from: number, tile: number, into: Float32Array, at: number): void;
   /** The tile whose centre is nearest to that of a box. */
   around(box: Box): number;
 }
 
-/** @param image with a tile that is no larger than it */
+/** @param image must be at least as large as its tile */
 export function createTiles(image: ImageShape): Tiles {
   const shape = modelImage(image);
   const colours = colourChannels(image);

@@ -44,7 +44,7 @@ export function createTimePattern(pattern: string): ReadPattern {
     if (group === undefined)
       throw new Error(`has ${part}, which is none of ${Object.keys(groups).join(' ')}`);
     letters.add(part[0]!);
-    // Without a separator after it, a number has all its digits.
+    // A number without a separator after it must have all its digits.
     return /^[A-Za-z]/.test(parts[i + 1] ?? '') ? group.replace('\\d\\d?', '\\d\\d') : group;
   });
   for (const [letter, choices] of needed) if (!letters.has(letter)) throw new Error(`lacks ${choices}`);
@@ -74,7 +74,7 @@ function compile(source: string): ReadPattern {
     if (half !== undefined && !(hour >= 1 && hour <= 12)) return undefined;
     const named = months.findIndex((name) => month.toLowerCase().startsWith(name)) + 1;
     return {
-      // As in Excel and POSIX: 69 is 1969.
+      // As in Excel and POSIX: 69 means 1969, 68 means 2068.
       year: year.length === 2 ? Number(year) + (Number(year) < 69 ? 2000 : 1900) : Number(year),
       month: /^\d/.test(month) ? Number(month) : named,
       day: Number(day),
@@ -103,7 +103,7 @@ const literal = (text: string): string =>
 
 const patterns = new Map<string, ReadPattern>();
 
-/** As `createTimePattern`, for a pattern that was checked before. */
+/** As `createTimePattern`, for a pattern that is known to be valid. */
 export function timePattern(pattern: string): ReadPattern {
   const existing = patterns.get(pattern);
   if (existing !== undefined) return existing;

@@ -34,15 +34,15 @@ export function createUtcOffset(timeZone: string): (timestamp: number) => number
 const offsets = new Map<string, (timestamp: number) => number>();
 
 /**
- * The Unix time of a local time, both in ms. A local time that a change of clocks skips or repeats is taken with the offset
- * before the change.
+ * The Unix time of a local time, both in ms. For a local time that a change of clocks skips or repeats, the offset before the
+ * change applies.
  * @param timeZone an IANA time zone
  */
 export function fromLocalTime(local: number, timeZone: string): number {
   let offsetAt = offsets.get(timeZone);
   if (offsetAt === undefined) offsets.set(timeZone, (offsetAt = createUtcOffset(timeZone)));
   const first = local - offsetAt(local - offsetAt(local));
-  // A day earlier no change of clocks has happened yet.
+  // The day before has the offset before the change.
   const before = local - offsetAt(local - 86_400_000);
   return before + offsetAt(before) === local ? before : first;
 }

@@ -1,19 +1,19 @@
-/** The reader of times, for records of every format, CSV cells, labels and options: ISO 8601 with a zone, Unix time, or a pattern. */
+/** Reads times in records of every format, CSV cells, labels and options: ISO 8601 with a zone, Unix time, or a pattern. */
 import { fromCalendar, type CalendarTime } from './calendar';
 import { fractionMs, timePattern } from './time-pattern';
 
-/** Unit of Unix times; `auto`: the unit follows from the size of the number. */
+/** Unit of Unix times; `auto`: the unit is derived from the size of the number. */
 export const timestampUnits = ['auto', 's', 'ms', 'us', 'ns'] as const;
 export type TimestampUnit = (typeof timestampUnits)[number];
 
-/** The unit of Unix times, or a pattern of times that are text (time-pattern.ts). ISO 8601 is read in any case. */
+/** The unit of Unix times, or a pattern for times as text (time-pattern.ts). ISO 8601 is always accepted. */
 export type TimestampFormat = TimestampUnit | (string & {});
 
 export function isTimestampUnit(format: TimestampFormat): format is TimestampUnit {
   return (timestampUnits as readonly string[]).includes(format);
 }
 
-/** A time that cannot be read. The message continues a sentence that begins with the name of the time. */
+/** The error for a time that cannot be read. The message continues a sentence that begins with the name of the time. */
 export class TimeError extends Error {
   override readonly name = 'TimeError';
 }
@@ -31,7 +31,7 @@ const maxTime = 8.64e15;
 /**
  * A time in Unix ms; digits below a millisecond are kept as a fraction.
  * @param value a number or text
- * @param timeZone of times without a zone; empty: they are rejected
+ * @param timeZone for times without a zone; empty = such times are rejected
  * @throws TimeError with the reason why it is not a time
  */
 export function parseTime(value: unknown, format: TimestampFormat = 'auto', timeZone = ''): number {
@@ -78,7 +78,7 @@ function toMs(value: number, unit: Exclude<TimestampUnit, 'auto'>): number {
     case 'ms':
       return value;
     case 's':
-      // The product has rounding errors, which a whole number of microseconds does not have.
+      // The product has rounding errors; a whole number of microseconds has none.
       return Number.isInteger(value) ? value * 1e3 : Math.round(value * 1e6) / 1e3;
     case 'us':
       return value / 1e3;
@@ -89,11 +89,11 @@ function toMs(value: number, unit: Exclude<TimestampUnit, 'auto'>): number {
 
 const unixText = /^[+-]?\d+([.,]\d+)?$/;
 
-/** Separators are optional together, as in the basic format. */
+/** The separators may be absent, all of them together, as in the basic format of ISO 8601. */
 const isoText =
   /^(\d{4})(-?)(\d\d)\2(\d\d)(?:[T ](\d\d)(?:(:?)(\d\d)(?:\6(\d\d)(?:[.,](\d+))?)?)?)?( ?(?:Z|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?))?$/i;
 
-/** @param pattern the configured format, which the text does not match: for the error */
+/** @param pattern the configured format, which the text does not match; the error names it */
 function parseText(text: string, unit: TimestampUnit, timeZone: string, pattern?: string): number {
   if (unixText.test(text)) return parseNumber(Number(text.replace(',', '.')), unit);
   const parts = isoText.exec(text);
@@ -117,7 +117,7 @@ function parseText(text: string, unit: TimestampUnit, timeZone: string, pattern?
   return existing({ ...time, ...(zone !== undefined && { offset }) }, timeZone, shown(text));
 }
 
-/** @throws TimeError if it does not exist, or states no offset and there is no zone */
+/** @throws TimeError if the time does not exist, or if there is neither an offset nor a time zone */
 function existing(time: CalendarTime, timeZone: string, got: string): number {
   if (time.offset === undefined && timeZone === '') throw noZone(got);
   try {

@@ -7,22 +7,22 @@ import { resetRhythm, type Rhythm } from './rhythm';
 import type { Slab } from './slab';
 import type { EncodedWindows, RecordEncoder, WindowBatch, WindowShape } from './window';
 
-/** Where the parts of a window are, from the beginning of its memory, in numbers of their kind. */
+/** Offsets of the parts of a window in its memory, counted in numbers of their type. */
 export interface RingLayout {
-  /** Last value of each channel before the window, NaN = none, and its event time, Unix ms. Absent for images. */
+  /** Last value of each channel before the window, NaN = none, with its event time, Unix ms. Absent for images. */
   readonly priorValues: number;
   readonly priorTimes: number;
   readonly timestamps: number;
   readonly conditions: number;
   readonly values: number;
-  /** Values as one encoder has encoded them; windows of one record share theirs. */
+  /** The encoded values. Windows of one record share their memory. */
   readonly encoded: number;
-  /** Channels with a last value before the window. */
+  /** Number of channels with a last value before the window. */
   readonly priors: number;
   readonly bytes: number;
 }
 
-/** Event time of the newest record, and those of the rhythm. */
+/** Numbers besides the records: the event time of the newest record and those of the rhythm. */
 const ownNumbers = 4;
 
 export function layOutRing({ length, channels, conditions, pixels }: WindowShape): RingLayout {
@@ -55,7 +55,7 @@ export class KeyWindow implements Listed<KeyWindow>, Rhythm, DeviceLinks {
   home: RecencyMap<KeyWindow> | undefined;
   memory: unknown;
   heard: unknown;
-  /** Records pushed so far, those that fill gaps included. Record i is in row i modulo the length. */
+  /** Records pushed so far, fillers included. Record i is in row i modulo the length. */
   pushed = 0;
   /** Number of the newest record with a missing value; −1 = none. */
   missingAt = -1;
@@ -66,16 +66,16 @@ export class KeyWindow implements Listed<KeyWindow>, Rhythm, DeviceLinks {
   lacking: number;
   /** See Rhythm. */
   pending = 0;
-  /** Has encoded the first `encodedTo` of the pushed records. */
+  /** The encoder of the first `encodedTo` pushed records. */
   encoder: RecordEncoder | undefined;
   encodedTo = 0;
-  /** Their conditions. Shape [length, recordConditionDim] */
+  /** Encoded conditions of these records. Shape [length, recordConditionDim] */
   encodedConditions: Float32Array = nothing;
-  /** Memory of all numbers of the window, and its values. */
+  /** Memory of all numbers of the window, and of its values. */
   readonly numbers: Float64Array;
   readonly encoded: Float32Array;
   readonly values: Values;
-  /** Where they begin there. */
+  /** Offset of the prior values in `numbers`. */
   readonly priorValuesAt: number;
   readonly priorTimesAt: number;
   readonly timestampsAt: number;
@@ -136,7 +136,7 @@ export class KeyWindow implements Listed<KeyWindow>, Rhythm, DeviceLinks {
   }
 }
 
-/** Bytes of the object, its key, and its entry in a map: as measured. */
+/** Bytes of the object, its key, and its entry in a map, as measured. */
 const overheadBytes = 300;
 
 /** Memory that the window of one key takes, bytes, without the encoding of its conditions. */
@@ -153,7 +153,7 @@ export function emptyWindow(window: KeyWindow): void {
   window.encodedTo = 0;
 }
 
-/** The row for the next record. The record there, if any, is now before the window. */
+/** The row for the next record. Its present record, if any, no longer belongs to the window. */
 function freeSlot(window: KeyWindow, length: number): number {
   const slot = window.pushed % length;
   if (window.pushed >= length)
@@ -161,7 +161,7 @@ function freeSlot(window: KeyWindow, length: number): number {
   return slot;
 }
 
-/** Writes the values of a row, as far as they are not missing, and their event times. */
+/** Writes the values of a row that are not missing, and their event times. */
 export function rememberRow(
   { values, valuesAt, numbers, timestampsAt, layout: { priors } }: KeyWindow,
   row: number,
@@ -202,7 +202,7 @@ export function pushRecord(
   numbers[window.timestampsAt + slot] = timestamp;
 }
 
-/** Pushes a record without values, under the conditions from index `from` on. */
+/** Pushes a record without values, with the conditions from index `from` on. */
 export function pushFiller(
   window: KeyWindow,
   { length, channels, conditions: given }: WindowShape,
@@ -234,7 +234,7 @@ export function copyRows(
   copyRing(numbers, timestampsAt, length, first, count, 1, batch.timestamps, to);
 }
 
-/** Copies a full window to the end of `batch`, with the rates of its counters; returns its number there. */
+/** Copies a full window to the end of `batch`, with the rates of its counters. Returns its number in the batch. */
 export function copyWindow(window: KeyWindow, shape: WindowShape, batch: WindowBatch): number {
   const { length, channels } = shape;
   const place = batch.count++;
@@ -251,7 +251,7 @@ export function copyWindow(window: KeyWindow, shape: WindowShape, batch: WindowB
   return place;
 }
 
-/** Whether of a full window only the newest record is not encoded yet, and no value is missing. */
+/** Whether a full window has no missing value, and only its newest record is not encoded yet. */
 export function isEncodedBefore(
   { pushed, missingAt, encoder, encodedTo }: KeyWindow,
   length: number,
@@ -292,14 +292,14 @@ function copyRun(
 }
 
 /**
- * Encodes each record of a window once, although several windows contain it. The result writes the encoding of window `at` of a
- * batch, which is the copy of `window`.
+ * Encodes each record once, although several windows contain it. The returned function writes the encoding of window `at` of a
+ * batch, which is a copy of `window`.
  */
 export function createEncodedCopy({ length, channels }: WindowShape) {
-  /** Conditions of one record; shared by all keys, as no later window contains it. */
+  /** Conditions of one record. All keys share them, as no later window contains the record. */
   let conditionsOfOne = nothing;
 
-  /** What the encoder has not encoded yet is encoded next. */
+  /** Resets the window if another encoder has encoded it, so that its records are encoded again. */
   function followEncoder(encoder: RecordEncoder, window: KeyWindow): void {
     if (window.encoder === encoder) return;
     window.encoder = encoder;
@@ -308,7 +308,7 @@ export function createEncodedCopy({ length, channels }: WindowShape) {
     if (window.encodedConditions.length !== size) window.encodedConditions = new Float32Array(size);
   }
 
-  /** Whether a value is missing, or the rate of the first value of a counter. */
+  /** Whether a value is missing, or the first rate of a counter. */
   function lacksValue(window: KeyWindow, { values, counters }: WindowBatch, at: number): boolean {
     if (window.missingAt >= 0 && window.pushed - window.missingAt <= length) return true;
     for (let i = 0; i < counters.length; i++)

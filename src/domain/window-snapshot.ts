@@ -1,11 +1,11 @@
-/** The windows of all keys as columns: of each key the records that its next window contains beside its next record. */
+/** The windows of all keys as columns. A key has those records that its next window contains besides the next record. */
 import { rhythmSize } from './rhythm';
 import { createValues, type Values } from './record';
 import type { WindowShape } from './window';
 import { copyRing, rememberRow, type KeyWindow } from './window-ring';
 
 export interface WindowsSnapshot {
-  /** The least recently seen first. */
+  /** Keys, the least recently seen one first. */
   readonly keys: readonly string[];
   /** Event time of the newest record of each key, Unix ms. Shape [keys]. */
   readonly newest: Float64Array;
@@ -13,9 +13,9 @@ export interface WindowsSnapshot {
   readonly counts: Int32Array;
   /** Number of records that the window of each key, and the record before it, may lack. Shape [keys]. */
   readonly lacking: Int32Array;
-  /** Interval, anchor, jump and pending records of each key; absent in the state of older versions. Shape [keys, 4]. */
+  /** Interval, anchor, jump and pending records of each key. Absent in the state of older versions. Shape [keys, 4]. */
   readonly rhythms?: Float64Array | undefined;
-  /** Key after key, the oldest record of each first. Shape [records, channels]. */
+  /** Values key by key, the oldest record of each key first. Shape [records, channels]. */
   readonly values: Values;
   /** Shape [records, given conditions]. */
   readonly conditions: Float64Array;
@@ -28,7 +28,7 @@ export interface WindowsSnapshot {
   readonly priorValues?: Float64Array | undefined;
   /** Event times of these values, Unix ms. */
   readonly priorTimes?: Float64Array | undefined;
-  /** Event time from which on a key without a window is new, Unix ms. */
+  /** Event time from which a key without a window counts as new, Unix ms. */
   readonly knownFrom: number;
 }
 
@@ -56,7 +56,7 @@ export function takeWindowsSnapshot(
     const prior = k * layout.priors;
     priorValues.set(numbers.subarray(priorValuesAt, priorValuesAt + layout.priors), prior);
     priorTimes.set(numbers.subarray(priorTimesAt, priorTimesAt + layout.priors), prior);
-    // The next record takes the place of the oldest one of a full window.
+    // The next record overwrites the oldest one of a full window.
     if (window.pushed >= length)
       rememberRow(window, window.pushed % length, priorValues, prior, priorTimes, prior);
   });

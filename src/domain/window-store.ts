@@ -1,4 +1,4 @@
-/** The window of each key, as raw values, so that a new model version can score them too. */
+/** The window of each key, as raw values, so that every model version can score it. */
 import { createContinuity, fillerTime, staleness, type Continuation, type Staleness } from './continuity';
 import { createDeferral } from './deferred-windows';
 import { KeyWindows, type WindowLimits } from './key-windows';
@@ -20,26 +20,26 @@ import { restoreWindows, takeWindowsSnapshot, type WindowsSnapshot } from './win
 export type { WindowLimits } from './key-windows';
 
 /**
- * The record completes a window, does not yet, finds no room for a window of its key, or is not newer than the newest record
- * of its key.
+ * `ready`: the record completes a window. `not_full`: it does not yet. `no_room`: there is no window for its key. Otherwise the
+ * record is not newer than the newest record of its key.
  */
 type PushResult = 'ready' | 'not_full' | 'no_room' | Staleness;
 
-/** What happened to windows so far. */
+/** Numbers of windows that were lost or cut so far. */
 export interface WindowCounts {
   /** Windows that another key took before their time to live had passed. */
   evicted: number;
-  /** Windows that a silence above the time to live has cut. */
+  /** Windows that were cut by a silence above the time to live. */
   expired: number;
-  /** Windows that a gap has cut. */
+  /** Windows that were cut by a gap. */
   broken: number;
-  /** Times that a record far ahead was dropped, as the next records of its key continue the earlier ones. */
+  /** Jumps that were undone: a record far ahead was dropped, as the next records of its key continue the earlier ones. */
   undone: number;
 }
 
 /**
  * @param beginning the records before the first one: none, unknown ones, or those of a snapshot
- * @throws RangeError when a snapshot has windows of another shape
+ * @throws RangeError if a snapshot has windows of another shape
  */
 export function createWindowStore(
   shape: WindowShape,
@@ -128,8 +128,8 @@ export function createWindowStore(
       return windows.latest;
     },
     /**
-     * Copies the window of a key that is 'ready' to the end of `batch`, with its encoding if the batch has one. A batch that defers
-     * must be filled before the next one.
+     * Copies the window of a key that is 'ready' to the end of `batch`, with its encoding if the batch has one. A batch with
+     * deferred windows must be filled before the next one.
      */
     copy(key: string, batch: WindowBatch): void {
       const window = windows.get(key)!;
@@ -141,11 +141,14 @@ export function createWindowStore(
     },
     /** Whether a window of the key can be copied. */
     isFull: (key: string): boolean => (windows.get(key)?.pushed ?? 0) >= length,
-    /** Whether the window of a key may lack records before its newest one, which this process has not read; no window lacks none. */
+    /**
+     * Whether the window of a key may lack records before its newest one that this process has not read. False for a key
+     * without a window.
+     */
     lacks: (key: string): boolean => (windows.get(key)?.lacking ?? 0) > 1,
     /** As `lacks`, but for windows with counters, whose first rate needs the record before the window. */
     lacksWithCounters: (key: string): boolean => (windows.get(key)?.lacking ?? 0) > 0,
-    /** Records may be missing before the next record of each key. */
+    /** Call after a gap in the offsets: records may be missing before the next record of each key. */
     interrupt(): void {
       for (const window of windows) window.lacking = length + 1;
       unread.interrupt();
@@ -153,7 +156,7 @@ export function createWindowStore(
     /** Contents, from which `createWindowStore` continues bit for bit. */
     snapshot: (): WindowsSnapshot => takeWindowsSnapshot([...windows], shape, unread.knownFrom),
     counts: counts as Readonly<WindowCounts>,
-    /** Keys. */
+    /** Number of keys. */
     get size() {
       return windows.size;
     },

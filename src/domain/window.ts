@@ -16,27 +16,27 @@ export interface WindowBatch {
   readonly encoded?: EncodedWindows;
   /** Indices of the counters, whose values are rates (domain/counter.ts). */
   readonly counters: readonly number[];
-  /** Whether windows may have only their newest records, until `completeWindow`. */
+  /** Whether windows may have only their newest records until `completeWindow` is called. */
   readonly defers: boolean;
-  /** Those that have; undefined where none has. */
+  /** The windows of which only the newest record is copied; undefined if there are none. */
   deferred: DeferredWindows | undefined;
   /** Shape [capacity, length, channels], not scaled; NaN = missing. */
   readonly values: Values;
-  /** Shape [capacity, length, given conditions], as read. */
+  /** Conditions as read from the records. Shape [capacity, length, given conditions]. */
   readonly conditions: Float64Array;
   /** Shape [capacity, length], Unix ms. */
   readonly timestamps: Float64Array;
   /** Device of each window. Shape [capacity]. */
   readonly keys: string[];
-  /** From the memory that a detector keeps of the device of each window; nothing in training. */
+  /** Level shifts and runs from the memory of each window's device; empty in training. */
   readonly recalled: Recalled;
 }
 
-/** The windows of a batch whose values, conditions and timestamps are copied later, but for those of the newest record. */
+/** Windows of a batch whose values, conditions and timestamps are copied later, except those of the newest record. */
 export interface DeferredWindows {
-  /** Copies those of the window at `place`, unless they are there. */
+  /** Copies the records of the window at `place`, if that has not been done. */
   complete(place: number): void;
-  /** No window is asked for after this. */
+  /** Call when no further window is needed. */
   end(): void;
 }
 
@@ -44,7 +44,10 @@ export interface DeferredWindows {
 export interface Recalled {
   /** Number of windows with a shift. */
   shifted: number;
-  /** What to take off every record of the window, scaled (calibration/level.ts). Shape [capacity, channels]; empty = nothing. */
+  /**
+   * Amount to subtract from every record of the window, scaled (calibration/level.ts). Shape [capacity, channels]; empty =
+   * nothing.
+   */
   shifts: Float32Array;
   /** Surprise of the runs of equal values (calibration/run-lengths.ts). Shape [capacity]. */
   runs: Float64Array;
@@ -77,22 +80,22 @@ export interface RecordColumns {
   readonly timestamps: Float64Array;
 }
 
-/** Encoded windows, row by row; reused. */
+/** Encoded windows, row by row. The arrays are reused. */
 export interface EncodedWindows {
   readonly encoder: RecordEncoder;
   /** Number of encoded windows, from the first on. Set it to 0 after changing `x` or `mask`. */
   count: number;
-  /** Shape [capacity, length × channels], the capacity rounded up to the batch size of the engines. */
+  /** Encoded values. Shape [capacity, length × channels]; the capacity is rounded up to the batch size of the engines. */
   readonly x: Float32Array;
-  /** 0 = missing. Not filled unless a value is missing. */
+  /** 0 = missing. Filled only if a value is missing. */
   readonly mask: Float32Array;
-  /** Shape [capacity, 2 × encoder.recordConditionDim]. */
+  /** Encoded conditions. Shape [capacity, 2 × encoder.recordConditionDim]. */
   readonly c: Float32Array;
-  /** 1 = values are missing. Shape [capacity]. */
+  /** 1 = some values are missing. Shape [capacity]. */
   readonly lacking: Uint8Array;
   /** Number of windows with missing values. */
   lackingCount: number;
-  /** Number of unknown conditions, of the newest record of each window. */
+  /** Number of unknown conditions in the newest records of the windows. */
   unknownConditions: number;
 }
 
@@ -103,7 +106,7 @@ export interface WindowShape {
   channels: number;
   /** Given conditions per record. */
   conditions: number;
-  /** The values are bytes, and none is missing. */
+  /** Set if the values are bytes and none is missing. */
   pixels?: true;
 }
 

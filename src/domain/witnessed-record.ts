@@ -1,34 +1,34 @@
-/** A record on which there is a decision, as those see it who show it to people. */
+/** A scored record as the web page shows it. */
 export interface WitnessedRecord {
   partition: number;
   key: string;
   /** Event time, Unix ms. */
   timestamp: number;
   surprise: number;
-  /** Surprise from which it is anomalous; the baseline of its device raises it. */
+  /** Surprise from which the record is anomalous, raised by the baseline of its device. */
   threshold: number;
-  /** The surprise less that rise: what the threshold of the detector is compared with. */
+  /** The surprise less the rise of the baseline, for comparison with the threshold of the detector. */
   aboveBaseline: number;
   anomalous: boolean;
-  /** Keeps the data to draw where an anomalous image is odd. */
+  /** Keeps the data needed to draw where an anomalous image is anomalous. */
   image?: () => OddImage;
 }
 
-/** Draws an image with the places where it is odd. */
+/** Draws an image with its anomalous regions marked. */
 export type OddImage = () => DrawnImage;
 
 export interface DrawnImage {
   /** Pixels. */
   width: number;
   height: number;
-  /** RGB, row by row. Shape [height, width, 3]. */
+  /** RGB values, row by row. Shape [height, width, 3]. */
   pixels: Uint8Array;
 }
 
-/** Writes the actual value of each channel, and after them the expected ones, from `at` on; NaN where there is none. */
+/** Writes the actual value of each channel, followed by the expected values, from `at` on; NaN = none. */
 export type WriteValues = (into: Float32Array, at: number) => void;
 
-/** Called for each live record with a decision, in the order of the records of a key; returns soon. */
+/** Called for each scored live record, in order within a key. It must return quickly. */
 export type ObserveRecord = (
   record: WitnessedRecord,
   channels: readonly string[],
