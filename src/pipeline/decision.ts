@@ -1,4 +1,4 @@
-/** The scores of a chunk into detections and events. */
+/** Turns the scores of a chunk into detections and events. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DriftWatch } from '../calibration/drift';
 import type { SilenceScale } from '../calibration/gaps';
@@ -18,9 +18,9 @@ import { buildDetection, isAnomalous, recordSurprise, recordThreshold, type Expl
 import type { Outcome } from './outcome';
 import type { Chunk, DecodedMessages } from './windowing';
 
-/** What records are decided by, besides scores and threshold. It changes between two batches. */
+/** Rules by which records are decided on, besides scores and threshold. They change only between two batches. */
 export interface RecordRules {
-  /** Differs where any setting that decides on records does. */
+  /** Name of the rules; it differs if any setting that decides on records differs. */
   name: string;
   events: EventPolicy;
   limits: CheckLimits;
@@ -33,38 +33,39 @@ export interface ActiveDetector {
   threshold: number;
   /** If absent, each event opens. */
   eventBar?: EventBar;
-  /** If absent, those that the pipeline and its states were created with. */
+  /** If absent, the rules that the pipeline and its states were created with. */
   rules?: RecordRules;
   /** Compares live scores with the calibration of this version. */
   drift?: DriftWatch;
-  /** Surprise of silences; absent where the version contains no gaps. */
+  /** Surprise of silences; absent if the version contains no gaps. */
   silence?: SilenceScale | undefined;
-  /** It scores until a model of the configured kind is trained. */
+  /** Set if the version scores only until a model of the configured kind is trained. */
   coldStart?: boolean;
-  /** At the training of the version; absent if it has none. */
+  /** Detection power at the training of the version; absent if it was not measured. */
   power?: DetectionPower | undefined;
 }
 
 export interface DecisionRules {
   detectorName: string;
-  /** Chooses the records to explain; if absent, none is. */
+  /** Chooses the records to explain; if absent, no record is explained. */
   explanations?: ExplanationRule;
   /** No sink uses the detections of records that are not anomalous, so none is created. */
   anomaliesOnly: boolean;
-  /** Sees each live record and event. */
+  /** Receives each live record and event. */
   witness?: Witness;
 }
 
-/** Keeps the recent past for people; its methods return soon. */
+/** Keeps the recent past for the web page; its methods return quickly. */
 export interface Witness extends Pick<Past, 'observe'> {
-  /** Returns the events as they are written: muted ones are marked. */
+  /** Returns the events to write, with the muted ones marked. */
   report(events: readonly AnomalyEvent[], channels: readonly string[]): readonly AnomalyEvent[];
 }
 
 const noLimits: readonly LimitViolation[] = [];
 
 /**
- * Decides on the records of a chunk in their order: updates baselines, drift and events, and adds what results to `outcome`.
+ * Decides on the records of a chunk in their order: updates baselines, drift and events, and adds detections and events to
+ * `outcome`.
  * @param raw scores of the windows of the chunk; undefined if it has none
  * @param now Unix ms, for the explanation budget
  */
@@ -153,13 +154,13 @@ export async function decideChunk(
   }
 
   function addEvents(events: readonly AnomalyEvent[]): void {
-    // The events of warm-up records were written when these were first scored.
+    // The events of warm-up records were written when the records were first scored.
     if (warmUp || events.length === 0) return;
     outcome.events.push(...(witness?.report(events, detector.state.channels) ?? events));
   }
 }
 
-/** The values of a record and what the model expects, which is nothing while its window is not full. */
+/** Writes the values of a record and the values that the model expects, which are NaN while the window is not full. */
 function writeValues(
   scores: Scores | undefined,
   window: number,
@@ -193,7 +194,7 @@ export function silenceRulesOf(
   };
 }
 
-/** Takes some milliseconds, so other work in the event loop goes first. */
+/** An explanation takes some milliseconds, so other work in the event loop runs first. */
 async function explain(scores: Scores, window: number, rule: ExplanationRule): Promise<Explanation> {
   await nextTurn();
   const began = performance.now();

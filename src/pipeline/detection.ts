@@ -58,7 +58,7 @@ function scoredOf(scores: Scores | undefined, window: number): Pick<Explanation,
   return { contributions: scores?.contributions(window) ?? [] };
 }
 
-/** The same with the regions of an image in pixels of the image as it came. */
+/** A copy with the regions in pixels of the original image. */
 function inOriginal<Explained extends Pick<Explanation, 'contributions'> & Partial<Explanation>>(
   explained: Explained,
   frame: Frame | undefined,
@@ -93,7 +93,7 @@ export function recordSurprise(
   return limits.length > 0 ? largestSurprise : scores!.surprise[window]!;
 }
 
-/** The threshold of a record, which the baseline of its device raises. */
+/** The threshold of a record, raised by the baseline of its device. */
 export function recordThreshold(threshold: number, scores: Scores | undefined, window: number): number {
   if (scores === undefined) return threshold;
   return threshold + scores.surprise[window]! - scores.aboveBaseline[window]!;

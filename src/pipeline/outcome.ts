@@ -1,4 +1,4 @@
-/** The outcome of a batch: what is written to the sinks, and what is counted once they have it. */
+/** The outcome of a batch: the data to write to the sinks, and the counts for the metrics, recorded once the sinks have it. */
 import type { Detection } from '../domain/detection';
 import type { AnomalyEvent } from '../domain/event';
 import type { DecodeError } from '../errors';
@@ -16,35 +16,35 @@ export function createOutcome(
   threshold: number,
 ) {
   return {
-    /** Detections of all scored records, or of the anomalous ones alone. */
+    /** Detections of all scored records, or only of the anomalous ones. */
     detections: [] as Detection[],
     events: [] as AnomalyEvent[],
     deadLetters: [] as DeadLetter[],
-    /** Sinks that have not taken the outcome yet. */
+    /** Sinks that have not accepted the outcome yet. */
     pendingSinks: new Set(sinks),
     advance: advanceOf(batch, partition),
-    /** Numbers of records, unless noted. */
+    /** Numbers of records, unless stated otherwise. */
     counts: {
       consumed: batch.messages.length,
       scored: 0,
       windowNotFull: 0,
-      /** Records of further keys, which wait for a window. */
+      /** Records of keys for which there was no window. */
       noRoom: 0,
       /** Scored records all of whose values are missing. */
       withoutValues: 0,
       windowsEvicted: 0,
       /** Windows cut by a silence or a gap. */
       windowsCut: { expired: 0, broken: 0 },
-      /** Records dropped as they were far ahead of the next ones of their key. */
+      /** Records dropped because they were far ahead of the next records of their key. */
       jumpsUndone: 0,
       /** Records with an incomplete window or incomplete baselines, scored or not. */
       incomplete: 0,
-      /** Violations. */
+      /** Number of violations, not of records. */
       limitViolations: 0,
       suppressed: 0,
       ignored: { duplicate: 0, out_of_order: 0 },
       warmUps: 0,
-      /** Conditions. */
+      /** Number of unknown conditions, not of records. */
       unknownConditions: 0,
     },
     threshold,
@@ -57,7 +57,7 @@ export function createOutcome(
   };
 }
 
-/** Offset range that acknowledging the batch advances: from its first message that has not been processed. */
+/** Offset range that acknowledging the batch advances; it starts at the first message that has not been processed. */
 function advanceOf(
   { topic, partition, messages, committed, next }: Batch,
   state: PartitionState,
@@ -77,7 +77,7 @@ export function toDeadLetter(
 }
 
 /**
- * Writes to all pending sinks at once. Waits for every sink, and removes those that took the outcome.
+ * Writes to all pending sinks concurrently. Waits for every sink, and removes those that accepted the outcome.
  * @throws Error naming the sink that failed, or AggregateError if several did
  */
 export async function writeOutcome(

@@ -21,11 +21,11 @@ export interface PipelineParts extends ScoringParts {
   states: PartitionStates;
   /** The model version to score with. Called once per batch: a swap takes effect between two batches. */
   current: () => ActiveDetector;
-  /** Brings the version that the store names into use; never rejects. If absent, no other process changes that. */
+  /** Uses the version that the store's pointer names; never rejects. If absent, no other process changes the pointer. */
   followStore?: () => Promise<void>;
-  /** Called with each outcome that all sinks have. */
+  /** Called with each outcome that all sinks have accepted. */
   onWritten?: (outcome: Outcome) => void;
-  /** The pipeline accepts no further batch; the process must restart. */
+  /** Called when the pipeline can accept no further batch; the process must restart. */
   onBroken: (error: Error) => void;
 }
 
@@ -34,19 +34,19 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   const score = createScoring(parts);
   const inTurn = createTurns();
   /**
-   * Outcomes that a sink refused. Windows and events have already advanced when the batch is redelivered, perhaps with other
+   * Outcomes that a sink rejected. Windows and events have already advanced when the batch is redelivered, perhaps with other
    * bounds, so its outcome is kept and written first: the same detections, and none missing.
    */
   const unwritten = new WeakMap<PartitionState, Outcome>();
   let broken: Error | undefined;
 
-  // A source that stopped waiting for a batch may deliver the next one while that is still in progress.
+  // A source that stopped waiting for a batch may deliver the next one while the earlier one is still in progress.
   return (batch) => inTurn(`${batch.topic}/${batch.partition}`, () => handle(batch));
 
   async function handle(batch: Batch): Promise<void> {
     const began = performance.now();
     const partition = states.of(batch.topic, batch.partition);
-    // Another process may have handled the refused batch since.
+    // Another process may have handled the rejected batch since.
     if (batch.assignment !== undefined && !partition.assign(batch.assignment)) unwritten.delete(partition);
     const refused = unwritten.get(partition);
     const refusedSeconds = refused === undefined ? 0 : await write(batch, partition, refused);
@@ -60,7 +60,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     metrics.lag(batch.topic, batch.partition, batch.lag);
   }
 
-  /** Counts an outcome only after it is written; returns the seconds that this took. */
+  /** Writes an outcome and then counts it; returns the seconds that writing took. */
   async function write(batch: Batch, partition: PartitionState, outcome: Outcome): Promise<number> {
     const began = performance.now();
     await writeOutcome(outcome, metrics);
@@ -75,11 +75,11 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
   }
 
   /**
-   * After an error in scoring, the windows contain records without a detection, which would pass for duplicates. Only a
-   * restart, which fills the windows again, repairs that: until then every batch is refused, so none is acknowledged.
+   * After an error in scoring, the windows contain records without a detection, which would count as duplicates. Only a
+   * restart, which fills the windows again, repairs that. Until then every batch is rejected, so none is acknowledged.
    *
-   * The whole batch is decoded first, as decoding may wait for other work. From the first record in a window to the last
-   * detection, one model version is used, whichever comes into use meanwhile.
+   * The whole batch is decoded first, as decoding may wait for other work. From its first record in a window to its last
+   * detection, one model version is used, even if another one comes into use meanwhile.
    */
   async function scoreOrBreak(batch: Batch, partition: PartitionState): Promise<Outcome> {
     assertUnbroken();
@@ -95,7 +95,7 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
       return outcome;
     } catch (cause) {
       assertUnbroken();
-      // No record of the batch is in a window yet.
+      // An unavailable service leaves the state intact, as no record of the batch is in a window yet.
       if (cause instanceof UnavailableError) throw cause;
       broken = new Error('decoding or scoring failed; the windows must be filled again', { cause });
       parts.onBroken(broken);
@@ -108,10 +108,11 @@ export function createPipeline(parts: PipelineParts): HandleBatch {
     if (broken !== undefined) throw broken;
   }
 
-  /** Returns the version to score with: another one may come into use while baselines are read or written. */
+  /** Prepares the state of the partition, and returns the version to score with: another one may come into use meanwhile. */
   async function prepare(batch: Batch, partition: PartitionState): Promise<ActiveDetector> {
     const { restoredVersion } = partition;
-    // The process before may have seen a version that this one has not: with that one its records have the same scores again.
+    // The previous process may have used a version that this one has not loaded. With that version the records get the same
+    // scores again.
     if (restoredVersion !== undefined && restoredVersion !== parts.current().detector.version)
       await parts.followStore?.();
     let active = parts.current();

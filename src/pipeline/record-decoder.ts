@@ -1,4 +1,4 @@
-/** The record decoder of a detector: from messages to columns of values. The daemon and training share it. */
+/** The record decoder of a detector turns messages into columns of values. The daemon and training share it. */
 import { sourceOf, type DetectorSettings } from '../config/settings';
 import { createCategoryTable, createConditionReader, type CategoryTable } from '../domain/condition';
 import { givenConditions } from '../domain/record';
@@ -11,13 +11,13 @@ import { createSchemaRegistry } from '../codecs/confluent/schema-registry';
 export type RecordDecoder = ReturnType<typeof createRecordDecoder>;
 
 export interface RecordDecoderOptions {
-  /** Format of the messages, where it is not that of the source: files have JSON. */
+  /** Format of the messages, if it differs from `record.format`: files have JSON. */
   format?: DetectorSettings['record']['format'];
-  /** Values of conditions that are kept apart; default 65,535. */
+  /** Number of category values that are distinguished; default 65,535. */
   maxCategories?: number;
-  /** Codes of categories that this decoder shares with another one; by default it has its own. */
+  /** Codes of categories to share with another decoder; by default the decoder has its own table. */
   table?: CategoryTable;
-  /** Gets notes about images, such as a change of their scale. */
+  /** Receives notes about images, such as a change of their scale. */
   log?: ImageLog;
 }
 

@@ -1,7 +1,7 @@
-/** Rejected records by reason, with an example of each: what a person needs who asks why there is no model or no score. */
+/** Counts rejected records by reason, with an example of each. The counts explain why there is no model or no score. */
 import type { RejectReason } from '../errors';
 
-/** The settings that decide on a reason; a reason without one is a matter of the records. */
+/** The settings that affect each reason; a reason without an entry depends on the records alone. */
 const settingsOf: Readonly<Partial<Record<RejectReason, string>>> = {
   too_large: 'record.maxBytes',
   unknown_format: 'record.format',
@@ -31,10 +31,10 @@ const exampleLength = 200;
 
 export class Refusals {
   private readonly reasons = new Map<RejectReason, { count: number; example: string }>();
-  /** Rejected records of all reasons. */
+  /** Number of rejected records, of all reasons. */
   total = 0;
 
-  /** @param example message of one such record */
+  /** @param example error message of such a record */
   add(reason: RejectReason, example: string, count = 1): void {
     if (count === 0) return;
     this.total += count;

@@ -1,4 +1,7 @@
-/** A decoded batch to its outcome, chunk by chunk: windows, scores, detections. One chunk is filled while another is scored. */
+/**
+ * Turns a decoded batch into its outcome, chunk by chunk: windows, scores, detections. One chunk is filled while another is
+ * scored.
+ */
 import type { RawScores } from '../scoring/assessor';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { DecodedBatch } from '../codecs/codec';
@@ -24,7 +27,7 @@ export interface ScoringParts extends WindowingRules, Pick<DecisionRules, 'expla
   now: () => number;
   /** Called after each batch while drift is active. */
   onDrift?: () => void;
-  /** Called after the decisions of each batch, with the state that they have left; returns soon. */
+  /** Called after the decisions of each batch, with the resulting state. It must return quickly. */
   onScored?: (decoded: DecodedMessages, partition: PartitionState, active: ActiveDetector) => void;
 }
 
@@ -54,19 +57,19 @@ export function createScoring(parts: ScoringParts) {
     for (const [from, to] of chunkRanges(messages, chunkRecords(detector.shape), labelledAfter)) {
       const offset = BigInt(messages[from]!.origin.offset);
       if (previous !== undefined && partition.labelledAfter().some((after) => after < offset)) {
-        // A label takes effect between two records: on what the earlier ones have left.
+        // A label takes effect between two records, so the decisions on the earlier records come first.
         await decide(previous);
         previous = undefined;
       }
       const ended = partition.takeLabels(offset);
-      // The events of warm-up records were written when these were first scored.
+      // The events of warm-up records were written when the records were first scored.
       if (!messages[from]!.warmUp) outcome.events.push(...ended);
       const chunk = chunks.take(detector);
       fillChunk(chunk, records, from, to, partition, { ...rules, limits }, outcome);
-      // Only one batch at a time is given to the engine.
+      // The engine receives one batch at a time.
       await previous?.raw;
       const raw = chunk.windows.count === 0 ? undefined : detector.assess(chunk.windows);
-      // Awaited later; without this Node reports its error as unhandled before.
+      // The promise is awaited later. Without a handler, Node would report its rejection as unhandled before that.
       raw?.catch(() => undefined);
       if (previous !== undefined) await decide(previous);
       previous = { chunk, raw };

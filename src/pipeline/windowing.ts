@@ -1,4 +1,4 @@
-/** Decoded records into the windows of their keys, and from there into chunks to score. */
+/** Pushes decoded records into the windows of their keys, and collects the windows in chunks to score. */
 import type { Staleness } from '../domain/continuity';
 import type { DeviceLinks } from '../domain/recency';
 import type { RecordBatch, Values } from '../domain/record';
@@ -12,10 +12,13 @@ import type { Message } from '../sources/source';
 import type { PartitionState } from '../state/partition';
 import { toDeadLetter, type Outcome } from './outcome';
 
-/** Most records of a chunk. A larger batch is scored in several chunks. */
+/** Maximum number of records of a chunk. A larger batch is scored in several chunks. */
 const maxChunkRecords = 1024;
 
-/** Most values of the windows of a chunk, of which two exist at a time, unless one has more: chunks of large images are small. */
+/**
+ * Maximum number of values in the windows of a chunk, unless a single window has more. Two chunks exist at a time, so those of
+ * large images have few records.
+ */
 const maxChunkValues = 4_000_000;
 
 /** Records to decide on, in columns. */
@@ -27,28 +30,31 @@ export function createChunk(windows: WindowBatch) {
     windows,
     /** The records were scored before: they only update the state of their partition. */
     warmUp: false,
-    /** Records that joined a window, or violate a limit. */
+    /** Number of records that joined a window, or violate a limit. */
     count: 0,
     /** Index of each record's message in the batch. Shape [capacity]. */
     messages: new Int32Array(capacity),
-    /** Row of each record among the decoded records. Shape [capacity]. */
+    /** Row of each record in the columns of decoded records. Shape [capacity]. */
     rows: new Int32Array(capacity),
-    /** Key of each record, and the links of its device; undefined where there was no room for its window. */
+    /** Key of each record. `links`: items of its device, undefined if there was no room for a window. */
     keys: new Array<string>(capacity).fill(''),
     devices: new Array<DeviceLinks | undefined>(capacity).fill(undefined),
     /** Index of each record's window in `windows`; −1 while its window is not full. Shape [capacity]. */
     places: new Int32Array(capacity),
-    /** 1 = there is a decision on the record; 0 = its window is not full, and it only counts as heard. Shape [capacity]. */
+    /**
+     * 1 = a decision is made on the record; 0 = its window is not full, and the record only shows that the device sends. Shape
+     * [capacity].
+     */
     decided: new Uint8Array(capacity),
     /** 1 = the window may lack records. Shape [capacity]. */
     lacks: new Uint8Array(capacity),
     /** 1 = the baselines of its device may differ from those of an uninterrupted process. Shape [capacity]. */
     lacksBaselines: new Uint8Array(capacity),
-    /** The memory of the device of each window; undefined before baselines begin. */
+    /** The memory of the device of each window; undefined for records before the baselines begin. */
     memories: new Array<DeviceMemory | undefined>(capacity).fill(undefined),
     /** Hard limits that a record violates, by record. */
     limits: new Map<number, readonly LimitViolation[]>(),
-    /** Channels of the device of a record that have a new normal from its next record on, by record. */
+    /** By record: channels of its device that have a new normal from the device's next record on. */
     newNormals: new Map<number, readonly string[]>(),
   };
 }
@@ -57,15 +63,15 @@ export interface DecodedMessages extends DecodedBatch {
   messages: readonly Message[];
 }
 
-/** Records of a chunk of windows of this shape. */
+/** Number of records of a chunk for windows of this shape. */
 export function chunkRecords({ length, channels }: WindowShape): number {
   const fitting = Math.floor(maxChunkValues / (length * channels));
   return Math.max(1, Math.min(maxChunkRecords, fitting));
 }
 
 /**
- * Message ranges [from, to) of the chunks of a batch. Warm-up messages, which come first, have their own chunks, and no chunk reaches
- * over one of the offsets `after`.
+ * Message ranges [from, to) of the chunks of a batch. Warm-up messages come first and have their own chunks. Each of the
+ * offsets `after` ends a chunk.
  */
 export function* chunkRanges(
   messages: readonly Message[],
@@ -82,7 +88,7 @@ export function* chunkRanges(
   }
 }
 
-/** Reuses chunks. A batch in progress needs two: one is filled while the other is scored. */
+/** A pool of reusable chunks. A batch in progress needs two: one is filled while the other is scored. */
 export function createChunkPool() {
   const idle = new WeakMap<Detector, Chunk[]>();
   return {
@@ -108,13 +114,13 @@ export function createChunkPool() {
 export interface WindowingRules {
   detectorName: string;
   limits: CheckLimits;
-  /** Whether a record that is not newer than the newest one of its key becomes a dead letter or is only counted. */
+  /** Whether a record that is not newer than the newest one of its key becomes a dead letter, or is only counted. */
   stale: Readonly<Record<Staleness, 'reject' | 'ignore'>>;
 }
 
 /**
- * Pushes the records of messages [from, to) into their windows. Adds them to the chunk, or to the dead letters of `outcome`;
- * counts those without a decision. Of warm-up messages only those that events and baselines lack are added.
+ * Pushes the records of messages [from, to) into their windows, and adds them to the chunk or to the dead letters of `outcome`.
+ * Records without a decision are counted. Of warm-up messages, only those that events and baselines lack are added.
  */
 export function fillChunk(
   chunk: Chunk,
@@ -129,14 +135,14 @@ export function fillChunk(
   const valuesPerRecord = records.values.length / records.capacity;
   const hasCounters = chunk.windows.counters.length > 0;
   const warmUp = (chunk.warmUp = messages[from]!.warmUp);
-  // Offsets ascend: after the first unprocessed message all are unprocessed.
+  // Offsets ascend, so all messages after the first unprocessed one are unprocessed.
   let maybeProcessed = true;
   for (let i = from; i < to; i++) {
     const message = messages[i]!;
     const row = rows[i]!;
     maybeProcessed &&= partition.hasProcessed(BigInt(message.origin.offset));
     if (warmUp || maybeProcessed) counts.warmUps++;
-    // Its offset was not committed, but its outcome has been written.
+    // The offset of the message was not committed, but its outcome has been written.
     if (maybeProcessed) continue;
     if (row instanceof DecodeError) {
       if (!warmUp) deadLetters.push(toDeadLetter(detectorName, message, row));
@@ -147,7 +153,7 @@ export function fillChunk(
     if (result === 'ready' || result === 'not_full' || result === 'no_room') {
       if (warmUp && !partition.rescores) continue;
       const device = result === 'no_room' ? undefined : windows.latest;
-      // The same string for all records of a device: it is compared by its place in memory.
+      // All records of a device share one string, so that keys are compared by reference.
       const key = device?.key ?? written;
       const limits = limitsOf(records.values, row * valuesPerRecord);
       const lacks = hasCounters ? windows.lacksWithCounters(key) : windows.lacks(key);
@@ -168,7 +174,7 @@ export function fillChunk(
         chunk.lacksBaselines[at] = baselines?.lacks(key, offset) === true ? 1 : 0;
         if (memory !== undefined && memory.newNormal.length > 0) chunk.newNormals.set(at, memory.newNormal);
         windows.copy(key, chunk.windows);
-        // Kept, as later records of the chunk may drop the device.
+        // Stored in the chunk, as later records of the chunk may drop the device.
         chunk.memories[chunk.places[at]] = memory;
         memory?.recall(chunk.windows, chunk.windows.count - 1);
       }
@@ -185,7 +191,7 @@ export function fillChunk(
   }
 }
 
-/** Whether each value of a record is missing. Bytes are never missing. */
+/** Whether all values of a record are missing. Bytes are never missing. */
 function isEmpty(values: Values, row: number, width: number): boolean {
   for (let i = row * width; i < (row + 1) * width; i++) if (!Number.isNaN(values[i]!)) return false;
   return true;

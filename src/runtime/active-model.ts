@@ -1,4 +1,4 @@
-/** The model of a detector under the settings in force: which version is in use, and how it decides. */
+/** The model of a detector under the current settings: which version is in use, and how it decides. */
 import { isDeepStrictEqual } from 'node:util';
 import { configuredThreshold } from '../config/calibration';
 import type { DetectorSettings } from '../config/settings';
@@ -12,12 +12,12 @@ import {
 import { ModelSlot, type ModelSlotMetrics } from './model-slot';
 
 export interface ActiveModelOptions extends Omit<ModelLoaderOptions, 'settings'> {
-  /** At the start. */
+  /** Settings at the start. */
   settings: DetectorSettings;
   metrics: ModelLoaderOptions['metrics'] & ModelSlotMetrics;
 }
 
-/** Metrics and log of versions that do not come into use: none. */
+/** A loader with these options neither logs nor counts; it is for versions that do not come into use. */
 const quiet: Pick<ModelLoaderOptions, 'metrics' | 'log'> = {
   metrics: {
     modelLoadFailed: () => undefined,
@@ -36,13 +36,13 @@ export function createActiveModel(options: ActiveModelOptions) {
     slot,
     settings,
     load: createModelLoader({ ...options, settings }),
-    /** For a version that does not come into use: it is neither logged nor counted. */
+    /** Loads a version that does not come into use, without logs and metrics. */
     loadQuietly: createModelLoader({ ...options, ...quiet, settings }),
-    /** Uses a model from the next batch on, by the settings in force: they may have changed since it was loaded. */
+    /** Uses a model from the next batch on, with the current settings: they may have changed since it was loaded. */
     use: (model: LoadedModel): void => slot.use(withSettings(model, inForce)),
     /**
      * Checks whether the version in use can decide by other settings.
-     * @returns takes the settings into force, from the next batch on; call it at once
+     * @returns a function that applies the settings from the next batch on; call it in the same turn of the event loop
      * @throws RangeError if the target is too rare for the version
      */
     reload(next: DetectorSettings): () => void {

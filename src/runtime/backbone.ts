@@ -6,7 +6,7 @@ import { decodeSafetensors } from '../tensor';
 
 const file = join(__dirname, '../../backbone/efficientnet-lite0.safetensors');
 
-/** SHA-256 of the file: other weights would be other features under the same name. */
+/** SHA-256 of the file: other weights would yield other features under the same name. */
 const checksum = '6e85fbaa1dfaf814b8b741e792bca0bf7625484363a7e80d672f5d3b40d27030';
 
 /**

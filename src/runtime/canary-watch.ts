@@ -1,7 +1,7 @@
 /**
- * Canaries in live records: whether the detector still finds what it found at its training, whatever made it blind. Once in a
- * while the window and the memory of a device are copied, its next records are followed, and faults are put into that copy.
- * Neither the state nor a detection depends on it, and live scoring waits for one batch of 16 windows at most.
+ * Canaries in live records: whether the detector still finds the faults that it found at its training. At intervals, the window
+ * and the memory of a device are copied, its next records are followed, and faults are put into that copy. The canaries affect
+ * neither the state nor any detection, and delay live scoring by at most one batch of 16 windows.
  */
 import { tileCount } from '../domain/tiles';
 import type { TimeRules } from '../domain/continuity';
@@ -16,7 +16,7 @@ import { createRandom } from '../tensor';
 import { FollowedStretch, imageStretch } from './followed-stretch';
 import { LivePower } from './live-power';
 
-/** A stretch costs some milliseconds of the processor for a small model, so that this is much less than 1 %. */
+/** A stretch takes some milliseconds of CPU for a small model, so this interval keeps the cost far below 1 %. */
 const usualIntervalMs = 60_000;
 /** A device without a record for this long is no longer followed. */
 const patienceMs = 86_400_000;
@@ -27,9 +27,9 @@ export interface CanaryWatchParts {
   borrowed: <T>(work: Promise<T>) => Promise<T>;
   metrics: Pick<DetectorMetrics, 'detectionPower'>;
   log: Pick<Logger, 'warn' | 'info'>;
-  /** Least time between the beginnings of two stretches. */
+  /** Shortest time from the beginning of one stretch to that of the next. */
   intervalMs?: number;
-  /** Ms, of a clock that is not set. */
+  /** Monotonic time, ms. */
   now?: () => number;
 }
 
@@ -49,9 +49,9 @@ export function createCanaryWatch({
   let following: FollowedStretch | undefined;
   let running: Promise<void> | undefined;
   let startedAt = -Infinity;
-  /** Least time between the beginnings of two stretches of the current version. */
+  /** Shortest time from the beginning of one stretch to that of the next, for the current version. */
   let waitMs = intervalMs;
-  /** The version that the powers are of. */
+  /** The version whose detection power is measured. */
   let current: ActiveDetector | undefined;
   const power = new LivePower(metrics, log);
 
@@ -69,7 +69,7 @@ export function createCanaryWatch({
     if (now() - startedAt >= waitMs) begin(decoded, partition, active);
   }
 
-  /** Begins with a record of the batch that is drawn at random. */
+  /** Begins a stretch with a record drawn at random from the batch. */
   function begin(decoded: DecodedMessages, partition: PartitionState, active: ActiveDetector): void {
     const { records, rows } = decoded;
     const { shape } = active.detector;
@@ -104,11 +104,11 @@ export function createCanaryWatch({
   }
 
   return {
-    /** Call after each batch, with the state that it has left. */
+    /** Call after each batch, with the resulting state. */
     observe,
-    /** The power in live records; undefined with too few of them. */
+    /** Detection power in live records; undefined with too few of them. */
     live: (): DetectionPower | undefined => power.current(),
-    /** Mean of it over the kinds of faults. */
+    /** Mean of the live detection power over the kinds of faults. */
     meanLive: (): number | undefined => {
       const live = power.current();
       return live && meanPower(live);

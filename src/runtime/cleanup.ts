@@ -8,7 +8,7 @@ export class Cleanup {
     this.stack.push({ name, release });
   }
 
-  /** Takes something over that has just been acquired, to stop it; returns it. */
+  /** Registers something that has just been acquired, to stop it at the release. Returns it. */
   own<T extends { stop(): void | Promise<void> }>(name: string, acquired: T): T {
     this.add(name, () => acquired.stop());
     return acquired;

@@ -1,16 +1,21 @@
-/** The wall clock, and a bound for times of records that a clock that is set back does not move. */
+/** The wall clock, and a bound for the times of records that does not move when the clock is set back. */
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import { Poll } from './poll';
 
-/** Interval at which the wall clock is compared with the time that has passed, ms, and the difference that is reported. */
+/**
+ * Interval at which the wall clock is compared with the monotonic clock, ms; also the smallest difference that is reported.
+ */
 const checkMs = 5_000;
 const reportedJumpMs = 5_000;
 
 export interface ClockWatch {
-  /** Unix ms: at least the time at the start plus the time passed since. A clock set back must not reject good records. */
+  /**
+   * Unix ms: at least the time at the start plus the time passed since, so that valid records are not rejected after the clock
+   * was set back.
+   */
   latest(): number;
-  /** How far the wall clock has jumped since the last call, ms; positive: ahead. Also after a sleep of the machine. */
+  /** How far the wall clock has jumped since the last call, ms; positive = ahead. A sleep of the machine is a jump, too. */
   jump(): number;
 }
 

@@ -1,20 +1,20 @@
 /**
  * Time of a detector: the wall clock, or the event time of its records (`source.file.clock: records`).
  *
- * On the record clock a training starts when the records reach its time, learns from the records delivered until then, and
- * its model comes into use a fixed number of records later; the next records wait for a training that takes longer. So the
+ * On the record clock, a training starts when the records reach its time, and learns from the records delivered until then. Its
+ * model comes into use a fixed number of records later; if the training takes longer, the next records wait for it. So the
  * detections of a recording depend neither on the speed of the machine nor on the time of the start.
  */
 export interface Clock {
-  /** Unix ms. */
+  /** Calls back once after `delayMs`; the returned function cancels the call. */
   now(): number;
-  /** Calls back once after `delayMs`; the returned function cancels that. */
+  /** Calls back once the time is known: the record clock starts with its first record. */
   after(delayMs: number, callback: () => void): () => void;
-  /** Calls back once the time is known: the record clock starts with the first record. */
+  /** Uniform in [0, 1), for the jitter of schedules; 0 on the record clock, so that schedules have no jitter. */
   onStart(callback: () => void): void;
-  /** Uniform in [0, 1), for the jitter of schedules; 0 on the record clock, which has no jitter. */
+  /** Call when a training is requested. The training ends when the promise settles. */
   random(): number;
-  /** Call when a training is requested; it ends when the promise settles. */
+  /** Call when the range of records that the training reads is fixed. */
   trainingRequested(training: Promise<unknown>): void;
   /** Call when it is settled which records the training reads. */
   trainingStarted(): void;
@@ -22,7 +22,7 @@ export interface Clock {
   modelDue(): Promise<void>;
   /** Call after records were processed; the next ones wait until it resolves. Timestamps are Unix ms, NaN if unknown. */
   advance(records: readonly { timestamp: number }[]): Promise<void>;
-  /** Call when no more records come: nothing waits for the clock any longer. Idempotent. */
+  /** Call when no more records come: releases all that wait for the clock. Idempotent. */
   end(): void;
 }
 
@@ -41,7 +41,7 @@ export const wallClock: Clock = {
   end: () => undefined,
 };
 
-/** On the record clock: time from the start of a training to the use of its model, s. */
+/** On the record clock, time from the start of a training to the use of its model, s. */
 const trainingSeconds = 10;
 
 /** @param replayRate records per second of a replay that follows the time of its records; undefined: the wall clock */
@@ -51,12 +51,12 @@ export function createClock(replayRate: number | undefined): Clock {
 
 type Gate = ReturnType<typeof createGate>;
 
-/** Steps of the training that the records follow. */
+/** A training and its position in the record stream. */
 interface FollowedTraining {
   started: Gate;
   due: Gate;
   over: Gate;
-  /** Records delivered when the training was requested. */
+  /** Number of records delivered when the training was requested. */
   from: number;
 }
 
@@ -66,9 +66,9 @@ function createGate() {
   return { open, passed };
 }
 
-/** @param trainingRecords records from the start of a training to the first one that its model scores */
+/** @param trainingRecords number of records between the start of a training and the first record that its model scores */
 export function createRecordClock(trainingRecords: number): Clock {
-  /** NaN before the first record. */
+  /** Event time of the newest record; NaN before the first record. */
   let now = NaN;
   let records = 0;
   let ended = false;
@@ -80,7 +80,7 @@ export function createRecordClock(trainingRecords: number): Clock {
     for (const gate of [started, due, over]) gate.open();
   };
 
-  /** Calls back everything that is due, including timers set by these callbacks. Returns whether there was any. */
+  /** Runs all callbacks that are due, those that they add included. Returns whether there were any. */
   function callBack(): boolean {
     let any = false;
     for (;;) {

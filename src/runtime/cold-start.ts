@@ -1,6 +1,6 @@
 /**
- * Cold start: a detector without a model begins with a linear one, which needs a hundred records and no training steps, and scores
- * with it until the configured model is trained.
+ * Cold start: a detector without a model begins with a linear one, which needs a hundred records and no training steps. It
+ * scores until the configured model is trained.
  */
 import type { DetectorSettings } from '../config/settings';
 import { imageBytes } from '../domain/image';
@@ -14,15 +14,15 @@ const kind = 'linear';
 
 const neededRecords = 100;
 
-/** Half of so short a history calibrates: a linear model learns from few records, and p-values do not. */
+/** Share of the history for calibration: a linear model learns from few records, but p-values need many. */
 const share = 0.5;
 
-/** Whether another model can score until the configured one is trained. */
+/** Whether a linear model can score until the configured one is trained. */
 export function hasColdStart({ model }: Pick<DetectorSettings, 'model'>): boolean {
   return model.kind !== kind;
 }
 
-/** Whether a version is a cold start, and the configured model is still to come. */
+/** Whether a version is a cold start although another model is configured. */
 export function isColdStart(
   spec: Pick<ModelSpec, 'kind'>,
   settings: Pick<DetectorSettings, 'model'>,
@@ -30,7 +30,7 @@ export function isColdStart(
   return spec.kind === kind && hasColdStart(settings);
 }
 
-/** The settings that its version is trained with. */
+/** The settings for the training of a cold start. */
 export function coldStartSettings(settings: DetectorSettings): DetectorSettings {
   const { record, window, model, training, calibration } = settings;
   const image = imageOf(record);
@@ -39,7 +39,7 @@ export function coldStartSettings(settings: DetectorSettings): DetectorSettings 
     ...settings,
     record: {
       ...record,
-      // Hours and weekdays explain nothing before history has several of them.
+      // Hours and weekdays explain nothing until the history contains several of them.
       conditions: record.conditions.filter(({ kind: of }) => of === 'category' || of === 'number'),
       seasons: 'off',
     },
@@ -55,7 +55,7 @@ export function coldStartSettings(settings: DetectorSettings): DetectorSettings 
   };
 }
 
-/** @throws TrainingError if history is too short for a cold start */
+/** @throws TrainingError if the history is too short for a cold start */
 export function checkColdStart({
   records,
   excludedRecords,

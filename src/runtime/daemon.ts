@@ -21,7 +21,7 @@ import { createReload, type ConfigurationFiles } from './reload';
 import type { RunTraining } from './training-run';
 import { startWeb } from './web';
 
-/** Time within which a problem that occurs again is logged at debug, ms. */
+/** Time within which a repeated problem is logged at debug level, ms. */
 const repeatedProblemMs = 600_000;
 
 export interface DaemonParts {
@@ -30,9 +30,9 @@ export interface DaemonParts {
   version: string;
   log: Logger;
   setLogLevel: RootLogger['setLevel'];
-  /** Where the settings come from. */
+  /** Files of the configuration. */
   files: ConfigurationFiles;
-  /** Trains one detector in a separate process, with the settings that are in force then. */
+  /** Trains one detector in a separate process, with the settings in force at that time. */
   runTraining: (detector: string, inForce: () => Settings) => RunTraining;
   observer: DetectorObserver;
 }
@@ -60,7 +60,7 @@ async function composeDaemon(parts: DaemonParts, cleanup: Cleanup) {
   log.info('engine chosen', { engine: scoring.name, reason: scoring.reason, tensors: tensors.name });
   const metrics = createMetrics({ version, engine: scoring.name });
   const audit = createAudit(daemon.store.path);
-  /** Reaches the clients of the API; set once the web server listens. */
+  /** Sends an event to the clients of the API; set once the web server listens. */
   let publish: (past: PastEvent) => void = () => undefined;
   const supervision = createSupervision(
     detectors.map(({ settings: { detector: name, source } }) => ({
@@ -104,7 +104,7 @@ async function composeDaemon(parts: DaemonParts, cleanup: Cleanup) {
   publish = web.publish;
   cleanup.add('web server', () => web.close());
 
-  // In parallel: they share one deadline.
+  // Detectors stop concurrently, as they share one deadline.
   cleanup.own('detectors', supervision);
   const { finished } = supervision;
   finished.catch(() => undefined);
@@ -130,9 +130,9 @@ async function composeDaemon(parts: DaemonParts, cleanup: Cleanup) {
   return {
     /** Reads the configuration again. Never rejects. */
     reload: () => reload.now(),
-    /** Resolves when every source has ended; rejects when no detector is at work and one has failed. */
+    /** Resolves when every source has ended; rejects when no detector runs and one has failed. */
     finished,
-    /** Health of the process, and the state of each detector in a line. */
+    /** Health of the process, and the state of each detector in one line. */
     report: () => ({
       ok: health.report().ok,
       status: supervision
@@ -152,8 +152,8 @@ async function composeDaemon(parts: DaemonParts, cleanup: Cleanup) {
 }
 
 /**
- * A process that trains must be able to write to the store: else each of its trainings would fail.
- * @throws Error if the store cannot be used, or cannot be written to while a detector has no model in it
+ * A process that trains must be able to write to the store: otherwise each of its trainings would fail.
+ * @throws Error if the store cannot be used, or cannot be written to while one of its detectors has no model
  */
 async function checkStore({ daemon, detectors }: Settings, log: Logger): Promise<void> {
   const {
@@ -177,7 +177,7 @@ async function checkStore({ daemon, detectors }: Settings, log: Logger): Promise
 async function reportKafkaPatches(detectors: Settings['detectors'], log: Logger): Promise<void> {
   const kafka = detectors.filter(({ settings }) => usesKafka(settings));
   if (kafka.length === 0) return;
-  // Only a process that needs the client loads it.
+  // Loaded only in a process that needs the Kafka client.
   const { reportPatches } = await import('../kafka/patches/patches');
   reportPatches({ exactlyOnce: kafka.some(({ settings }) => settings.delivery === 'exactly-once'), log });
 }

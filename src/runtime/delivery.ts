@@ -1,4 +1,4 @@
-/** What surrounds the processing of a batch: its outcome reaches /readyz, and the clock advances after it. */
+/** Wraps the processing of a batch: /readyz reports its outcome, and the clock advances after it. */
 import type { HandleBatch } from '../sources/source';
 import { errorChain } from '../system/error-text';
 import type { Clock } from './clock';

@@ -1,4 +1,4 @@
-/** What people can change about a detector that runs, or why they cannot. */
+/** The changes to a running detector that the API can make, and the reasons to refuse them. */
 import { ModelVersionError } from '../errors';
 import type { Past } from '../past/past';
 import type { ModelStore } from '../store/model-store';

@@ -1,4 +1,4 @@
-/** The life of a detector that has been composed: it obtains a model, then receives records until its source ends. */
+/** The run of a composed detector: it obtains a model, then receives records until its source ends. */
 import type { DaemonSettings } from '../config/settings';
 import type { DetectorMetrics } from '../metrics/metrics';
 import { aborted } from '../system/pause';

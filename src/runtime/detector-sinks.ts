@@ -1,4 +1,4 @@
-/** The sinks of one detector, as its configuration demands, and the metrics of the detector, which count for each of them. */
+/** The configured sinks of one detector, and the metrics of the detector, which count for each of them. */
 import type { DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics, Metrics } from '../metrics/metrics';
@@ -23,12 +23,14 @@ export interface DetectorSinksParts {
   log: Logger;
 }
 
-/** What sinks for people look at, once it exists: they are at work before. */
+/** Parts that notification sinks read. The sinks start earlier, so a part may be absent at first. */
 export interface Surroundings extends FleetParts {
   events?: Pick<ReportedEvents, 'open' | 'past'>;
 }
 
-/** Time after a fault whose records the summary of a replay counts neither as normal nor as faulty, ms. */
+/**
+ * After the end of a fault, the summary of a replay ignores records for this time, ms, as they are neither normal nor faulty.
+ */
 const afterEffectsMs = 60_000;
 
 export async function createDetectorSinks(parts: DetectorSinksParts, cleanup: Cleanup) {
@@ -43,7 +45,7 @@ export async function createDetectorSinks(parts: DetectorSinksParts, cleanup: Cl
     detector: settings,
     onTransaction: (result) => counting.metrics?.transaction(result),
     openEvents: (limit) => surroundings.events?.open(limit) ?? [],
-    // Records of a source without a group belong to one process.
+    // A source without a consumer group is read by one process.
     fleet: source.state && createFleet(directory, detector, surroundings),
     notifications: countNotifications(() => counting.metrics?.notifications),
     log,
@@ -64,16 +66,16 @@ export async function createDetectorSinks(parts: DetectorSinksParts, cleanup: Cl
     sinks,
     metrics,
     surroundings,
-    /** Undefined where no faults of a recording are known. */
+    /** Undefined unless the faults of a recording are known. */
     summary,
-    /** Commits offsets together with detections, if a sink does that. */
+    /** The sink that commits offsets together with detections, if there is one. */
     committer: configured.find(({ committer }) => committer !== undefined)?.committer,
-    /** Takes other settings of the sinks into force, of the keys that are reloaded. */
+    /** Applies other settings of the sinks, for keys that can be reloaded. */
     reload: (next: DetectorSettings['sinks']): void => configured.forEach((one) => one.reload?.(next)),
   };
 }
 
-/** The counts of the sinks for people; none before the metrics exist. */
+/** Counts of the notification sinks; zero before the metrics exist. */
 function countNotifications(
   metrics: () => DetectorMetrics['notifications'] | undefined,
 ): SinkContext['notifications'] {

@@ -1,4 +1,4 @@
-/** The source of one detector, as its configuration demands. */
+/** The configured source of one detector. */
 import { join } from 'node:path';
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { DetectorMetrics } from '../metrics/metrics';

@@ -9,13 +9,13 @@ import type { DetectorState } from '../web/api/detector-view';
 const dayMs = 86_400_000;
 
 export interface StateParts {
-  /** The processes that score, this one first. */
+  /** The processes that score, beginning with this one. */
   processes: ScoringProcess[];
-  /** Those that are kept. */
+  /** Events that are still kept. */
   events: readonly PastEvent[];
   /** Alarm budget; undefined without one. */
   eventsPerMs: number | undefined;
-  /** The version in use, if there is one, and what it finds of faults in live records, if that is known. */
+  /** The version in use, if there is one, and its detection power in live records, if known. */
   active: ActiveDetector | undefined;
   livePower: DetectionPower | undefined;
   training: boolean;
@@ -31,7 +31,7 @@ export function detectorState(parts: StateParts): DetectorState {
   const heldBack = today.filter(({ event }) => event.status === 'held_back').length;
   return {
     openEvents: sum(({ openEvents }) => openEvents),
-    // A process that has died sends nothing more.
+    // A stale process has died, so it receives no records.
     recordsPerSecond: sum((one) => (one.stale ? 0 : one.recordsPerSecond)),
     devices: sum(({ devices }) => devices),
     budget: {

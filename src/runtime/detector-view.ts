@@ -1,4 +1,4 @@
-/** What the API shows of a detector that runs, from its parts. */
+/** The data of a running detector for the API. */
 import { eventPolicy } from '../config/calibration';
 import type { DetectorSettings } from '../config/settings';
 import { ModelVersionError } from '../errors';
@@ -15,10 +15,10 @@ import type { Trials } from './trials';
 import { createWhatIf } from './what-if';
 
 export interface ViewParts extends Omit<ChangesParts, 'past'> {
-  /** Those in force. */
+  /** Settings in force. */
   settings: () => Pick<DetectorSettings, 'calibration' | 'events' | 'window' | 'past'>;
   events: Pick<ReportedEvents, 'past' | 'mutes' | 'now'>;
-  /** The processes that score, this one first. */
+  /** The processes that score, beginning with this one. */
   processes: { list: () => ScoringProcess[] };
   models: ChangesParts['models'] & {
     store: Pick<ModelStore, 'list' | 'read'>;
@@ -68,7 +68,7 @@ export function createDetectorView(parts: ViewParts): DetectorView {
   };
 }
 
-/** The result, or undefined where a version is missing or damaged. */
+/** The result; undefined if a version is missing or damaged. */
 function unlessUnusable<T>(work: Promise<T>): Promise<T | undefined> {
   return work.catch((error: unknown) => {
     if (error instanceof ModelVersionError) return undefined;

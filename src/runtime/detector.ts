@@ -1,4 +1,4 @@
-/** Composition of one detector: from its source through the pipeline to its sinks, with the model in use. */
+/** Composition of one detector: source, pipeline and sinks, with the model in use. */
 import { createExplanationRule } from '../domain/explanations';
 import { createLimitCheck } from '../domain/signal';
 import type { PastEvent } from '../past/past-event';
@@ -25,9 +25,9 @@ import { joinProcesses } from './fleet';
 import { exposedSecrets } from './exposed-secrets';
 import { watchClock } from './clock-watch';
 
-/** What the console shows. */
+/** Callbacks for the console output of `vaemon run`. */
 export interface DetectorObserver extends TrainingsObserver {
-  /** A file has been read to its end; the first pass is 1. */
+  /** Called at the end of each pass over a file; the first pass is 1. */
   passEnded(detector: string, pass: number, summary: ReplaySummary | undefined): void;
 }
 
@@ -41,10 +41,10 @@ export interface DetectorParts extends Pick<
   onEvent: (past: PastEvent) => void;
 }
 
-/** A twentieth of the time, about ten explanations at once: scoring keeps up even if a whole fleet fails. */
+/** A twentieth of the time, and about ten explanations at once: scoring keeps up even if a whole fleet fails. */
 const explanationBudget = { share: 0.05, burstMs: 100 };
 
-/** Starts a detector; a failed start releases what it has opened. */
+/** Starts a detector. If the start fails, everything opened so far is released. */
 export async function startDetector(parts: DetectorParts) {
   const cleanup = new Cleanup();
   try {
@@ -59,7 +59,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
   const { settings, daemon, observer, log } = parts;
   const { detector: name, record } = settings;
   const { role, store } = daemon;
-  /** In force, of the keys that are reloaded. */
+  /** Settings in force, for keys that can be reloaded. */
   const live = { settings, daemon };
   const stopping = new AbortController();
   const broken = new AbortController();
@@ -167,7 +167,7 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     stopping: stopping.signal,
     broken: broken.signal,
   });
-  // `finished` reports the error, possibly before it is awaited.
+  // The caller reads the error from `finished`, possibly after it has rejected.
   finished.catch(() => undefined);
 
   return {
@@ -175,9 +175,9 @@ async function composeDetector(parts: DetectorParts, cleanup: Cleanup) {
     readiness: () => readiness.report(),
     view,
     /**
-     * Checks other settings, which differ in keys that are reloaded alone.
-     * @returns takes them into force, from the next batch on; call it at once
-     * @throws Error if the model in use cannot decide by them
+     * Checks settings that differ only in keys that can be reloaded.
+     * @returns a function that applies the settings from the next batch on; call it in the same turn of the event loop
+     * @throws Error if the model in use cannot decide by the settings
      */
     reload(next: DetectorParts['settings'], nextDaemon: DetectorParts['daemon']): () => void {
       const reloadModels = models.reload(next);

@@ -1,4 +1,4 @@
-/** The engines of this process: tfjs, which every model is written in, and ONNX Runtime, which runs traced graphs. */
+/** The engines of this process: tfjs, which all models are written for, and ONNX Runtime, which runs traced graphs. */
 import type { EngineSettings } from '../config/settings';
 import { openSession, whyNoOnnxRuntime } from '../onnx/session';
 import { startSessionThread } from '../onnx/worker-session';
@@ -10,9 +10,9 @@ export type Engines = Awaited<ReturnType<typeof openEngines>>;
 export const usualEngines: EngineSettings = { scoring: 'auto', training: 'auto', tensors: 'auto' };
 
 /**
- * Starts tfjs and looks for ONNX Runtime.
+ * Starts tfjs, and ONNX Runtime if it is available.
  * @param threaded whether scoring runs on a separate thread, so that it does not block the event loop
- * @throws Error if a requested engine does not load, or if tfjs does not
+ * @throws Error if tfjs or a requested engine does not load
  */
 export async function openEngines(wanted: EngineSettings, { threaded = false } = {}) {
   const missing = await whyNoOnnxRuntime();
@@ -21,7 +21,7 @@ export async function openEngines(wanted: EngineSettings, { threaded = false } =
       throw new Error(`engine.${what} is onnxruntime, which does not load here: ${missing}`);
   }
   const tensors = await openBackend(wanted.tensors);
-  /** Name of the engine, and the reason for its choice, for the log. */
+  /** Name of the chosen engine, and the reason for the choice, for the log. */
   const choose = (what: 'scoring' | 'training') => {
     if (wanted[what] === 'tfjs') return { name: `tfjs-${tensors.name}`, reason: `engine.${what}` };
     if (missing === undefined) return { name: 'onnxruntime', reason: 'first choice' };
@@ -30,7 +30,7 @@ export async function openEngines(wanted: EngineSettings, { threaded = false } =
   const [scoring, training] = [choose('scoring'), choose('training')];
   const thread = threaded && scoring.name === 'onnxruntime' ? startSessionThread() : undefined;
   return {
-    /** tfjs and its backend: traces graphs, explains, and computes models without a graph. */
+    /** tfjs and its backend: traces graphs, computes explanations, and runs models without a graph. */
     tensors,
     /** Scores versions that have a graph. */
     scoring,
@@ -40,7 +40,7 @@ export async function openEngines(wanted: EngineSettings, { threaded = false } =
     openScoring: scoring.name === 'onnxruntime' ? (thread?.openSession ?? openSession) : undefined,
     /** Opens graphs that train; undefined if tfjs trains. */
     openTraining: training.name === 'onnxruntime' ? openSession : undefined,
-    /** Health of the thread that scores; undefined if there is none. */
+    /** Health of the scoring thread; undefined if there is none. */
     threadHealth: thread && (() => thread.health()),
     close: async () => thread?.close(),
   };

@@ -1,8 +1,8 @@
-/** Secrets that would be sent unencrypted, for a warning at the start. */
+/** Secrets that would be sent unencrypted. They cause a warning at the start. */
 import type { DetectorSettings } from '../config/settings';
 import { isUnencrypted } from '../system/http';
 
-/** One entry for each secret: the key of its URL. Kafka's own connections are checked by their client. */
+/** The keys of URLs with such secrets. The Kafka client checks its own connections. */
 export function exposedSecrets({ source, sinks }: DetectorSettings): string[] {
   const exposed: string[] = [];
   const check = (key: string, url: string, hasSecret: boolean): void => {

@@ -13,17 +13,17 @@ export interface FirstModelOptions {
   detector: string;
   role: DaemonSettings['role'];
   atStart: DetectorSettings['training']['atStart'];
-  /** Whether waiting brings more records to train on: a topic grows, a file does not. */
+  /** Whether more records to train on may arrive: a topic grows, a file does not. */
   sourceGrows: boolean;
   store: Pick<ModelStore, 'current' | 'list' | 'setCurrent'>;
-  /** Versions that failed a gate: they are not used again. */
+  /** Versions that failed a gate; they are not used again. */
   refused: () => Promise<readonly string[]>;
   load: LoadModel;
   slot: Pick<ModelSlot, 'current' | 'use' | 'filled'>;
   train: () => Promise<TrainingOutcome>;
-  /** Trains a linear model, for the time until `train` succeeds; absent if the configured model is linear. */
+  /** Trains a linear model to score until `train` succeeds; absent if the configured model is linear. */
   trainColdStart?: () => Promise<TrainingOutcome>;
-  /** What the detector does about its missing model, for /readyz. */
+  /** Receives the present step towards a first model, for /readyz. */
   onWaiting: (reason: string) => void;
   stopping: AbortSignal;
   /** Longest pause between two trainings, ms. */
@@ -31,10 +31,10 @@ export interface FirstModelOptions {
   log: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 
-/** Resolves when the slot has a model, or when the daemon stops. Rejects if there will never be one. */
+/** Resolves when the slot has a model, or when the daemon stops. Rejects if there can never be a model. */
 export async function obtainFirstModel(options: FirstModelOptions): Promise<void> {
   const { role, atStart, slot, stopping, onWaiting, log } = options;
-  // Another process may publish a model in the meantime.
+  // Another process may publish a model during the pause.
   const waitOver = AbortSignal.any([stopping, slot.filled]);
   if ((role === 'score' || atStart === 'if-missing') && (await loadStoredModel(options))) return;
   if (role !== 'score') return trainFirstModel(options, waitOver);
@@ -45,7 +45,7 @@ export async function obtainFirstModel(options: FirstModelOptions): Promise<void
 
 async function trainFirstModel(options: FirstModelOptions, waitOver: AbortSignal): Promise<void> {
   const { detector, sourceGrows, stopping, onWaiting, maxRetryMs = 30_000, log } = options;
-  /** A call, so that the compiler does not assume that the value outlives an await. */
+  /** A function, because the compiler would assume that the property keeps its value across an await. */
   const isStopping = (): boolean => stopping.aborted;
   let failure: string | undefined;
   for (let attempt = 0; !isStopping() && (attempt === 0 || !waitOver.aborted); attempt++) {
@@ -63,8 +63,9 @@ async function trainFirstModel(options: FirstModelOptions, waitOver: AbortSignal
 }
 
 /**
- * Records of a topic continue to come while its first model is trained, so that a cold start comes first. A file waits, and its detections must not
- * depend on how long a training takes: it has a cold start only if it is too short for the configured model.
+ * Records of a topic continue to arrive while its first model is trained, so a cold start comes first. A file waits, and its
+ * detections must not depend on how long a training takes: it has a cold start only if it is too short for the configured
+ * model.
  */
 async function trainOnce(options: FirstModelOptions): Promise<TrainingOutcome | 'stored model'> {
   const { atStart, sourceGrows, train, trainColdStart, stopping } = options;
@@ -97,7 +98,7 @@ export interface EndColdStartOptions extends Pick<
   slot: Pick<ModelSlot, 'isColdStart'>;
 }
 
-/** Trains until the model in use is no cold start. Resolves when that is so, or when the daemon stops. */
+/** Trains until a model of the configured kind is in use. Resolves then, or when the daemon stops. */
 export async function endColdStart({
   role,
   sourceGrows,
@@ -117,7 +118,7 @@ export async function endColdStart({
   }
 }
 
-/** Uses the current version or, if it is unusable, the newest other one that is usable. Returns whether there was any. */
+/** Uses the current version or, if it is unusable, the newest usable one. Returns whether there was any. */
 async function loadStoredModel({
   role,
   store,

@@ -1,4 +1,4 @@
-/** The processes that share the store of a detector: as they see each other, and as sinks for people see them. */
+/** The processes that share the store of a detector, and the data about them for notification sinks. */
 import { join } from 'node:path';
 import { createProcesses, processName, type Processes } from '../past/processes';
 import type { DaemonSettings } from '../config/settings';
@@ -10,7 +10,7 @@ import { Poll } from './poll';
 import type { RecordWatch } from './record-watch';
 import type { ReportedEvents } from './reported-events';
 
-/** Exchanges with the other processes what each of them has of the detector, until it is stopped. */
+/** Exchanges the state of the detector with the other processes, until stopped. */
 export function joinProcesses(
   detector: string,
   { path: directory, pollIntervalMs: intervalMs }: DaemonSettings['store'],
@@ -51,7 +51,7 @@ export interface FleetParts {
   processes?: Pick<ReturnType<typeof joinProcesses>, 'isAlive' | 'refresh'>;
 }
 
-/** @param parts those that exist: sinks are at work before the events and the processes are known */
+/** @param parts parts that exist already: sinks start before the events and the processes are known */
 export function createFleet(store: string, detector: string, parts: FleetParts): Fleet {
   return {
     folder: join(store, detector),

@@ -1,11 +1,11 @@
-/** A stretch of live records to put faults into: an image, or the window of a device with the records that follow. */
+/** A stretch of live records to put faults into: an image, or the window of a device and the records after it. */
 import { createValues, type RecordBatch } from '../domain/record';
 import { createWindowBatch, type WindowShape } from '../domain/window';
 import type { DecodedMessages } from '../pipeline/windowing';
 import { watchedRecords, type CanaryStretch } from '../scoring/canaries';
 import type { PartitionState } from '../state/partition';
 
-/** An image has a window of its own and no memory, so that nothing needs to be followed. */
+/** Each image is a window and needs no memory, so no further records are followed. */
 export function imageStretch(
   records: RecordBatch,
   row: number,
@@ -24,14 +24,14 @@ export function imageStretch(
 export class FollowedStretch {
   /** Records so far. */
   private count: number;
-  /** Records that are not newer than the newest one. */
+  /** Number of records that are not newer than the newest one. */
   private stale = 0;
 
   private constructor(
     readonly partition: PartitionState,
     readonly stretch: CanaryStretch,
     private readonly shape: WindowShape,
-    /** Ms, of a clock that is not set. */
+    /** Monotonic time, ms. */
     public heardAt: number,
   ) {
     this.count = shape.length;
@@ -71,7 +71,7 @@ export class FollowedStretch {
     return new FollowedStretch(partition, stretch, shape, now);
   }
 
-  /** Adds the records of the device, in order as its window has them. @returns `lost`: they cannot be followed */
+  /** Adds the records of the device, in the order of its window. @returns `lost` if the device can no longer be followed */
   take({ records, rows }: DecodedMessages, now: number): 'following' | 'complete' | 'lost' {
     const { key, values, conditions, timestamps } = this.stretch;
     const { channels, conditions: given } = this.shape;
@@ -79,7 +79,7 @@ export class FollowedStretch {
     for (const row of rows) {
       if (typeof row !== 'number' || records.keys[row] !== key) continue;
       if (records.timestamps[row]! <= timestamps[this.count - 1]!) {
-        // A few records are late or sent twice. More of them mean that the recording began again.
+        // A few records are late or duplicates. More of them mean that the recording began again.
         if (++this.stale > watchedRecords) state = 'lost';
         continue;
       }

@@ -3,25 +3,25 @@ import { performance } from 'node:perf_hooks';
 
 /** A thread that answers requests. */
 export interface ThreadHealth {
-  /** Why it has ended; undefined while it runs. */
+  /** Reason why the thread has ended; undefined while it runs. */
   ended: string | undefined;
   /** Age of the oldest request without an answer, s; 0 = none. */
   oldestRequestSeconds: number;
 }
 
 export interface HealthOptions {
-  /** Undefined: scoring has no thread of its own. */
+  /** Undefined if scoring has no separate thread. */
   scoringThread: (() => ThreadHealth) | undefined;
   log: { warn(message: string, fields: Record<string, unknown>): void };
   /** Interval of the measurement, ms. */
   intervalMs?: number;
-  /** ms, from any start. */
+  /** Monotonic time, ms. */
   now?: () => number;
 }
 
-/** Delay of the event loop that is logged, s. While it stands still nothing is answered, /healthz included. */
+/** Delay of the event loop that is logged, s. While the loop is blocked, nothing is answered, /healthz included. */
 const longDelaySeconds = 5;
-/** Time for which the longest delay is shown, s. */
+/** Time for which the longest delay is reported, s. */
 const shownSeconds = 60;
 /** Age of a request from which the scoring thread counts as hung, s. */
 const hungSeconds = 60;
@@ -34,7 +34,7 @@ export function createHealth({
   intervalMs = 500,
   now = () => performance.now(),
 }: HealthOptions) {
-  /** Delays of the last minute that are longer than those after them, s. */
+  /** Delays of the last minute that are longer than all later ones, s. */
   let delays: { at: number; seconds: number }[] = [];
   let last = now();
   const timer = setInterval(measure, intervalMs).unref();
@@ -49,7 +49,7 @@ export function createHealth({
   }
 
   return {
-    /** `ok` is false for what a restart can repair. */
+    /** `ok` is false for problems that a restart can repair. */
     report(): { ok: boolean; details: Record<string, unknown> } {
       const thread = scoringThread?.();
       const problem =

@@ -1,4 +1,6 @@
-/** What a training has read: how many records, which were rejected and why, and how windows were cut. */
+/**
+ * Account of the history that a training has read: how many records, which were rejected and why, and how windows were cut.
+ */
 import type { DetectorSettings } from '../config/settings';
 import { DecodeError, type RejectReason } from '../errors';
 import { Refusals } from '../pipeline/refusals';
@@ -6,15 +8,15 @@ import { formatDuration } from '../schema/durations';
 import { configuredSource } from '../sources/configured';
 import type { Dataset } from '../training/dataset';
 
-/** The part of a large fleet that a history holds. */
+/** The part of a large fleet that a history contains. */
 export interface FleetPart {
-  /** Number of partitions that were read, newest records first until the devices have windows. */
+  /** Number of partitions that were read, from their newest records back until the devices have full windows. */
   partitions: number;
   /** Number of partitions with records. */
   ofPartitions: number;
   /** Number of devices in the history. */
   devices: number;
-  /** Share of the devices of these partitions, in [0, 1]. */
+  /** Share of the devices of these partitions that the history contains, in [0, 1]. */
   deviceShare: number;
   /** Records in the history. */
   records: number;
@@ -27,7 +29,7 @@ export interface HistorySummary {
   rejected: Partial<Record<RejectReason, number>>;
   /** One entry for each reason, with an example and the settings that it depends on. */
   reasons: readonly string[];
-  /** Absent where no device was left out. */
+  /** Absent if the history has all devices. */
   part?: FleetPart;
 }
 
@@ -43,7 +45,7 @@ export class HistoryAccount {
     private readonly settings: Pick<DetectorSettings, 'source' | 'window' | 'training' | 'record'>,
   ) {}
 
-  /** @param rows of the decoded messages: a row, or why the message is rejected */
+  /** @param rows by decoded message: its row, or the reason for its rejection */
   read(rows: readonly (number | DecodeError)[]): void {
     this.records += rows.length;
     for (const row of rows) if (row instanceof DecodeError) this.refusals.add(row.reason, row.message);
@@ -55,7 +57,7 @@ export class HistoryAccount {
     this.refusals.add(reason, `key ${JSON.stringify(key)} has ${problem} ${time}`);
   }
 
-  /** @param dropped records far ahead of the next ones of their key */
+  /** @param dropped records that were dropped because they were far ahead of the next ones of their key */
   built(
     { cuts, excludedRecords }: Pick<Dataset, 'cuts' | 'excludedRecords'>,
     keys: number,
@@ -71,7 +73,7 @@ export class HistoryAccount {
     );
   }
 
-  /** The history has records of a part of the devices alone. */
+  /** Notes that the history has records of only a part of the devices. */
   ofPart(part: FleetPart): void {
     this.part = part;
   }
@@ -85,7 +87,7 @@ export class HistoryAccount {
     return { records, rejected: refusals.counts(), reasons: refusals.describe(), ...(part && { part }) };
   }
 
-  /** Where the records went, for the error of a training that has too few windows. */
+  /** Text on the use of the records, for the error of a training that has too few windows. */
   describe(): string {
     const { source, window, training } = this.settings;
     const from = configuredSource(source);
@@ -127,7 +129,7 @@ export class HistoryAccount {
   }
 }
 
-/** What the history holds, and why not more. */
+/** Text on the part of the fleet that the history contains, and on the reason for it. */
 export function describePart(
   { partitions, ofPartitions, deviceShare }: FleetPart,
   maxRecords: number,

@@ -1,34 +1,34 @@
-/** How much of a topic a training reads that has more devices than windows of all of them fit into `training.maxRecords`. */
+/** How far back a training reads a topic, if windows of all its devices do not fit into `training.maxRecords`. */
 import type { PartitionExtent } from '../sources/history';
 
 /** The records to read of a topic. */
 export interface Reading {
   /** Largest number of partitions; undefined: all. */
   partitions?: number;
-  /** Records, the newest ones of each partition. */
+  /** Number of records, the newest ones of each partition. */
   records: number;
 }
 
 export interface ReadingLimits {
-  /** Records that fit. */
+  /** Number of records that the data set can have. */
   maxRecords: number;
-  /** Stretches that the records of a partition are read from. */
+  /** Number of stretches from which the records of a partition are read. */
   blocks: number;
   /** Records per window. */
   length: number;
-  /** Newest share of the history, which calibrates. */
+  /** Share of the history that calibrates: the newest part. */
   calibrationShare: number;
 }
 
-/** Records that are read for each one that fits, at most. */
+/** At most this many records are read for each one that the data set can have. */
 const readForEach = 20;
 
 /**
- * A reading further back, of fewer partitions if need be, where most records of the last reading are of devices that have no
- * full window in each stretch, or in the part that calibrates; undefined where there is none, or none is needed.
+ * A reading further back, of fewer partitions if need be. It is needed if most records of the last reading are of devices that
+ * have no full window in each stretch, or in the part that calibrates. Undefined if it is not needed, or not possible.
  *
- * A device then has about √(maxRecords · length) records, so that the history has as many devices as each of them has windows
- * without a common record.
+ * A device then has about √(maxRecords · length) records, so that the number of devices equals the number of non-overlapping
+ * windows per device.
  * @param counts records of each device in the last reading
  */
 export function deeperReading(
@@ -43,14 +43,14 @@ export function deeperReading(
   if (length === 1 || typical >= least || read === 0) return undefined;
   const wanted = Math.min(maxRecords / 4, Math.max(2 * least, Math.sqrt(maxRecords * length)));
   const most = readForEach * maxRecords;
-  /** Records of a partition. */
+  /** Number of records per partition. */
   const depth = Math.floor(Math.min((records / read) * (wanted / typical), available / read, most));
   if (depth <= records / read) return undefined;
   const partitions = Math.max(1, Math.min(all, Math.floor(most / depth)));
   return { partitions, records: partitions * depth };
 }
 
-/** Half of the records are of devices with at least this number of records; Infinity without records. */
+/** Half of the records belong to devices with at least this number of records; Infinity without records. */
 function typicalCount(counts: readonly number[]): number {
   const descending = Float64Array.from(counts).sort().reverse();
   const total = descending.reduce((sum, count) => sum + count, 0);

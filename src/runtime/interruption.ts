@@ -1,4 +1,4 @@
-/** Why a training is aborted: it takes too long, or the daemon stops. */
+/** Reasons to abort a training: it takes too long, or the daemon stops. */
 import { TrainingError, type RetrainingFailure } from '../errors';
 
 export class Interruption extends Error {
@@ -11,7 +11,7 @@ export class Interruption extends Error {
   }
 }
 
-/** setTimeout fires at once for more than a 31-bit number of ms. */
+/** With a larger delay, setTimeout fires at once: it accepts a 31-bit number of ms. */
 const longestTimeoutMs = 2 ** 31 - 1;
 
 /** Aborts work that takes longer than `timeoutMs`. */
@@ -30,7 +30,7 @@ export async function interruptAfter<T>(
   }
 }
 
-/** Why work under the signal has failed. */
+/** Reason why work with this signal has failed. */
 export function failureOf(error: unknown, signal: AbortSignal): RetrainingFailure {
   if (signal.reason instanceof Interruption) return signal.reason.kind;
   return error instanceof TrainingError ? error.reason : 'failed';

@@ -1,4 +1,4 @@
-/** Adds the labels that people give to events to where labels are read from: the topic, or else the file. */
+/** Writes labels for events to the place from which labels are read: the topic or, without one, the file. */
 import { open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { sourceOf, type DetectorSettings } from '../config/settings';
@@ -8,9 +8,9 @@ import { appendWhole, writeAtomically } from '../system/atomic-write';
 import { makeFolder, unlessMissing } from '../system/file-system';
 
 export interface WrittenLabel {
-  /** Id of the event. */
+  /** Id of the labelled event. */
   id: string;
-  /** Devices. */
+  /** Its devices. */
   keys: readonly string[];
   /** Event time, Unix ms. */
   start: number;
@@ -20,13 +20,13 @@ export interface WrittenLabel {
 }
 
 export interface LabelWriter {
-  /** @throws Error if the label is not safe where labels are read from */
+  /** @throws Error if the label could not be stored durably */
   write(label: WrittenLabel): Promise<void>;
 }
 
 const columns = ['start', 'end', 'key', 'label', 'note'];
 
-/** @returns undefined if no place for labels is configured */
+/** @returns undefined if neither a file nor a topic for labels is configured */
 export async function createLabelWriter(
   settings: DetectorSettings,
   log: Logger,
@@ -34,7 +34,7 @@ export async function createLabelWriter(
   const { file, topic } = settings.training.labels;
   if (topic !== '') return createTopicWriter(settings, log);
   if (file === '') return undefined;
-  // A training refuses a file that does not exist.
+  // Creates the file, as a training rejects a configured file that does not exist.
   try {
     if ((await unlessMissing(stat(file))) === undefined) {
       await makeFolder(dirname(file));
@@ -103,7 +103,7 @@ function createTopicWriter(settings: DetectorSettings, log: Logger): LabelWriter
       await producer.connect();
       try {
         const range = { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
-        // A later label of the event replaces this one.
+        // The key of the message makes a later label of the event replace this one.
         const messages = keys.map((key) => ({
           key: `${id}/${key}`,
           value: JSON.stringify({ ...range, key, label, note }),

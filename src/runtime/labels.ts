@@ -1,4 +1,4 @@
-/** The labels that people give to records of a detector, from where it is configured: a file, a topic, or both. */
+/** Reads the labels of a detector's records from a file, a topic, or both, as configured. */
 import { stat } from 'node:fs/promises';
 import { sourceOf, type DaemonSettings, type DetectorSettings } from '../config/settings';
 import type { Label } from '../domain/label';
@@ -10,8 +10,8 @@ import { createLabelWriter } from './label-writer';
 import { Poll } from './poll';
 
 /**
- * @returns reads all labels, those of the topic after those of the file; a further call reads only the changes. It rejects with
- * an error that names the file and the line of an invalid label; invalid messages of a topic are logged
+ * @returns a function that reads all labels, those of the topic after those of the file; later calls read only the changes. It
+ * rejects with an error that names the file and the line of an invalid label. Invalid messages of a topic are logged
  */
 export function createLabelReader(
   settings: DetectorSettings,
@@ -26,7 +26,7 @@ export function createLabelReader(
   let latest: readonly Label[] = [];
 
   async function openTopic(): Promise<ReturnType<typeof createTopicLabels>> {
-    // Only a detector that needs the client loads it.
+    // Loaded only for a detector that needs the Kafka client.
     const { createKafkaClient } = await import('../kafka/client');
     const { kafka } = sourceOf(settings, 'kafka');
     return createTopicLabels({
@@ -38,10 +38,10 @@ export function createLabelReader(
     });
   }
 
-  /** Returns whether the file has been read. */
+  /** Reads the file if it has changed. Returns whether it was read. */
   async function readFile(): Promise<boolean> {
     if (file === '') return false;
-    // A file that does not exist is named by the reader.
+    // If the file does not exist, reading it below yields an error with its name.
     const found = await stat(file).catch(() => undefined);
     const state = `${found?.ino} ${found?.size} ${found?.mtimeMs}`;
     if (found !== undefined && state === fileState) return false;
@@ -65,9 +65,9 @@ function isSame(some: readonly Label[], others: readonly Label[]): boolean {
 }
 
 export interface LabelWatch {
-  /** Those read last. */
+  /** The labels that were read last. */
   current(): readonly Label[];
-  /** Reads them now. */
+  /** Reads the labels now. */
   refresh(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -76,17 +76,17 @@ const noLabels: readonly Label[] = [];
 
 export type Labels = Awaited<ReturnType<typeof openLabels>>;
 
-/** The labels of a detector that runs: those known, and where people add others. */
+/** The labels of a running detector, and the writer for new ones. */
 export async function openLabels(
   settings: DetectorSettings,
   { api, store }: Pick<DaemonSettings, 'api' | 'store'>,
   log: Logger,
 ) {
-  // Before labels are read: it creates a file that does not exist.
+  // The writer comes first, because it creates a missing file.
   const writer = api.tokenFile === '' ? undefined : await createLabelWriter(settings, log);
   const watch = watchLabels(settings, store.pollIntervalMs, log);
   return {
-    /** Undefined where no labels can be added. */
+    /** Undefined if no labels can be written. */
     writer,
     current: (): readonly Label[] => watch?.current() ?? noLabels,
     refresh: async (): Promise<void> => watch?.refresh(),
@@ -95,7 +95,7 @@ export async function openLabels(
 }
 
 /**
- * Follows the labels, at an interval in ms. What cannot be read is logged once, and the labels read before stay.
+ * Reads the labels at an interval, ms. A problem is logged once, and the earlier labels stay.
  * @returns undefined if no labels are configured
  */
 export function watchLabels(

@@ -1,9 +1,13 @@
-/** Labels for a state that begins now and then: those of a new normal last, so that it knows them. */
+/**
+ * Labels for a state that may be created later than the label: those of a new normal stay in force, so that the state applies
+ * them.
+ */
 import type { Label } from '../domain/label';
 
 /**
- * The labels, in which a new normal of the time since the trial began lasts: it may begin with the device only afterwards, in another
- * stretch, process, or life of one. One that has another label since does not last.
+ * The labels, with each new normal since the beginning of the trial in force indefinitely: in the shadow, the event may begin
+ * only later, in another stretch or process, or after the device was dropped. A new normal that was labelled differently since
+ * then is excluded.
  */
 export function createLastingLabels(read: () => readonly Label[], since: number): () => readonly Label[] {
   let from: readonly Label[] | undefined;

@@ -1,4 +1,6 @@
-/** The lease of a process that trains: taken before its first training, kept until it stops or another process takes it. */
+/**
+ * The lease of a process that trains: acquired before its first training, kept until the process stops or another one takes it.
+ */
 import { LeaseError, TrainingError } from '../errors';
 import type { Logger } from '../logger';
 import { acquireLease, type Lease, type LeaseOptions } from '../store/lease';
@@ -11,26 +13,26 @@ export class LeaseHolder {
 
   constructor(private readonly options: LeaseOptions & { log: Logger; onChange: (held: boolean) => void }) {}
 
-  /** Whether this process holds the lease, unless it expired since the last renewal. */
+  /** Whether this process holds the lease and has renewed it in time. */
   isHeld(): boolean {
     return !this.released && this.lease?.lost.aborted === false;
   }
 
-  /** Folder of the newest lease of this process, even after its loss; undefined if it never had one. */
+  /** Folder of the newest lease of this process, even after its loss; undefined if the process never had a lease. */
   folder(): string | undefined {
     return this.lease?.folder;
   }
 
-  /** Resolves to the lease of this process. Rejects with a TrainingError (`lease`, `store`) if there is none to get. */
+  /** Resolves to the lease of this process. Rejects with a TrainingError (`lease`, `store`) if it cannot be acquired. */
   async acquire(): Promise<Lease> {
     if (this.released) throw new TrainingError('lease', 'the daemon is stopping');
     if (this.lease !== undefined && this.isHeld()) return this.lease;
-    // Concurrent calls share one attempt: the second would find the lease of the first.
+    // Concurrent calls share one attempt: a second attempt would find the lease of the first.
     this.acquiring ??= this.take().finally(() => (this.acquiring = undefined));
     return this.acquiring;
   }
 
-  /** Gives the lease back; `acquire` rejects from then on. Idempotent. */
+  /** Releases the lease; `acquire` rejects from then on. Idempotent. */
   async release(): Promise<void> {
     const held = this.isHeld();
     this.released = true;

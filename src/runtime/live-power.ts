@@ -9,7 +9,7 @@ import {
   type DetectionPower,
 } from '../scoring/detection-power';
 
-/** Newest stretches that the power is computed from, and the fewest. */
+/** Maximum number of stretches that the power is computed from; the minimum is next to it. */
 const mostStretches = 24;
 const fewestStretches = 8;
 
@@ -22,13 +22,13 @@ export class LivePower {
     private readonly log: Pick<Logger, 'warn'>,
   ) {}
 
-  /** Begins again, for another version. */
+  /** Discards all stretches, for another version. */
   clear(): void {
     this.powers = [];
     this.isBlind = false;
   }
 
-  /** Undefined with too few stretches. */
+  /** Detection power; undefined with too few stretches. */
   current(): DetectionPower | undefined {
     return this.powers.length < fewestStretches ? undefined : mergePower(this.powers);
   }
@@ -40,7 +40,7 @@ export class LivePower {
     if (live === undefined) return;
     this.metrics.detectionPower.live(powerByKind(live));
     if (trained === undefined) return;
-    // As the alert VaemonBlind.
+    // Same bound as in the alert VaemonBlind.
     const blind = meanPower(live) < 0.5 * meanPower(trained);
     if (blind && !this.isBlind)
       this.log.warn('detection power has fallen below half of that at the training', powerFields(live));

@@ -1,4 +1,4 @@
-/** Composition of the model of one detector: its versions, when a new one is trained, and by which process. */
+/** Composition of the model of one detector: its versions, the trainings, and the choice of the process that trains. */
 import { isDeepStrictEqual } from 'node:util';
 import type { DetectorSettings } from '../config/settings';
 import { configuredSource } from '../sources/configured';
@@ -17,7 +17,7 @@ import { TrainingRequests } from './training-request';
 import { createTrainingRun, type TrainingRunOptions } from './training-run';
 import { watchVersions } from './version-watch';
 
-/** Follows the trainings of each detector. */
+/** Called at the steps of each training of a detector. */
 export interface TrainingsObserver {
   trainingProgress(detector: string, progress: TrainingProgress): void;
   trainingEnded(detector: string, outcome: TrainingOutcome): void;
@@ -128,11 +128,11 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
   return {
     ...versions,
     training,
-    /** Brings the version that the store names into use. Never rejects. */
+    /** Uses the version that the store's pointer names. Never rejects. */
     followStore: watch.follow,
     /**
      * Checks whether the version in use can decide by other settings.
-     * @returns takes the settings into force, from the next batch on; call it at once
+     * @returns a function that applies the settings from the next batch on; call it in the same turn of the event loop
      * @throws RangeError if the target is too rare for the version
      */
     reload(next: DetectorSettings): () => void {
@@ -143,12 +143,12 @@ export function createModelLifecycle(options: ModelLifecycleOptions) {
         if (!isDeepStrictEqual(before, next.training)) training.follow();
       };
     },
-    /** Resolves when the slot has a model, or when the daemon stops. Rejects if there will never be one. */
+    /** Resolves when the slot has a model, or when the daemon stops. Rejects if there can never be a model. */
     obtainFirst: () =>
       obtainFirstModel({ ...first, onWaiting: (reason) => readiness.obtainingModel(reason) }),
-    /** Replaces a cold start, unless its records do not grow. Resolves when that is done, or when the daemon stops. */
+    /** Replaces a cold start, unless its source does not grow. Resolves then, or when the daemon stops. */
     endColdStart: () => endColdStart({ ...first, onWaiting: (reason) => readiness.awaitingModel(reason) }),
-    /** Ends a running training, and gives the lease back. Idempotent. */
+    /** Aborts a running training and releases the lease. Idempotent. */
     stop: () => cleanup.release(),
   };
 }

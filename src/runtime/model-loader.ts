@@ -1,4 +1,7 @@
-/** From a stored model version to a detector that can score: read, decoded, verified, with its alarm threshold. */
+/**
+ * Loads a stored model version into a detector that can score: reads, decodes and verifies it, and computes its alarm
+ * threshold.
+ */
 import { createDriftWatch, type DriftWatch } from '../calibration/drift';
 import { createSilenceScale } from '../calibration/gaps';
 import type { VersionFacts } from '../calibration/gates';
@@ -28,7 +31,7 @@ import { isColdStart } from './cold-start';
 
 /** A stored version that can be used. */
 export interface LoadedModel extends ActiveDetector {
-  /** What the gates of a trial compare. */
+  /** Facts that the gates of a trial compare. */
   facts: VersionFacts;
 }
 
@@ -38,7 +41,7 @@ export type LoadModel = (version: string) => Promise<LoadedModel>;
 export type DecodeModel = (version: string, files: BundleFiles) => Promise<VerifiedDetector>;
 
 export interface ModelLoaderOptions {
-  /** Those in force. */
+  /** Settings in force. */
   settings: () => DetectorSettings;
   store: Pick<ModelStore, 'read'>;
   decode: DecodeModel;
@@ -48,14 +51,14 @@ export interface ModelLoaderOptions {
 
 interface Loaded {
   detector: VerifiedDetector;
-  /** At training; undefined if the version has none. */
+  /** Detection power at training; undefined if it was not measured. */
   power: DetectionPower | undefined;
-  /** On held-out windows at the training, nats per window. */
+  /** Loss on held-out windows at training, nats per window. */
   validationLoss: number | undefined;
 }
 
 /**
- * The version as the settings decide with it.
+ * The version with the threshold and rules of the settings.
  * @throws RangeError if the target is too rare for its calibration
  */
 export function withSettings(model: LoadedModel, settings: DetectorSettings): LoadedModel {
@@ -99,7 +102,7 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
     const { calibration, channels, counters, gaps, scaler, seasons } = detector.state;
     const { ratio, surprise, eventBar, extrapolated } = configuredThreshold(settings, detector.state);
     if (extrapolated) {
-      // The alarm threshold then rests on the fitted tail, not on observed records.
+      // The alarm threshold then depends on the fitted tail, not on observed records.
       log.warn('false-alarm target lies beyond the calibration records', {
         target: ratio,
         calibrated: calibration.tail.scores.length,
@@ -155,7 +158,7 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
   };
 }
 
-/** A version that its training scaled otherwise has another loss for the same errors: that of unscaled values is comparable. */
+/** Loss per value, corrected for the scale: versions with different scales have different losses for the same errors. */
 function lossPerValue(perWindow: number | undefined, { state, shape }: Detector): number | undefined {
   if (perWindow === undefined || state.image !== undefined) return undefined;
   const { scale } = state.scaler;

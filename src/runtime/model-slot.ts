@@ -10,7 +10,7 @@ export class ModelSlot {
   private batch: Promise<void> = Promise.resolve();
   private other: Promise<unknown> = Promise.resolve();
   private readonly filling = new AbortController();
-  /** Aborted as soon as there is a model: cancels the wait for one. */
+  /** Aborted as soon as there is a model; cancels the wait for one. */
   readonly filled = this.filling.signal;
 
   constructor(private readonly metrics: ModelSlotMetrics) {}
@@ -23,12 +23,12 @@ export class ModelSlot {
     return this.active?.detector.version;
   }
 
-  /** Whether the model in use scores until one of the configured kind is trained. */
+  /** Whether the model in use scores only until one of the configured kind is trained. */
   isColdStart(): boolean {
     return this.active?.coldStart === true;
   }
 
-  /** Uses this model from the next batch on; the batch in progress finishes with the old one. */
+  /** Uses this model from the next batch on. The batch in progress finishes with the old one. */
   use(model: LoadedModel): void {
     const old = this.active?.detector;
     this.active = model;
@@ -39,17 +39,17 @@ export class ModelSlot {
     this.filling.abort();
   }
 
-  /** Decides with the model in use by other settings, from the next batch on. */
+  /** Applies other settings to the model in use, from the next batch on. */
   adjust(model: LoadedModel): void {
     this.active = model;
   }
 
-  /** Notes that a batch is in progress until the promise settles, and returns the promise. */
+  /** Marks a batch as in progress until the promise settles, and returns the promise. */
   scoring(batch: Promise<void>): Promise<void> {
     return (this.batch = batch);
   }
 
-  /** Notes that other work uses the model until the promise settles, and returns the promise. */
+  /** Keeps the model until the promise of other work that uses it settles, and returns the promise. */
   borrowed<T>(work: Promise<T>): Promise<T> {
     this.other = Promise.allSettled([this.other, work]);
     return work;

@@ -1,4 +1,4 @@
-/** The versions of one detector's model: where they are stored, which one is in use, and which one is on trial. */
+/** The versions of one detector's model: their store, the version in use, and the version on trial. */
 import { eventPolicy } from '../config/calibration';
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Label } from '../domain/label';
@@ -23,11 +23,11 @@ export interface ModelVersionsOptions {
   settings: DetectorSettings;
   daemon: DaemonSettings;
   clock: Clock;
-  /** Opens the graphs that score; undefined where tfjs scores. */
+  /** Opens the graphs that score; undefined if tfjs scores. */
   openSession: OpenSession | undefined;
   /** Shape and categories of the record decoder. */
   decoder: Pick<StateRules, 'shape' | 'categories' | 'table'>;
-  /** Labels of people that are known now. */
+  /** Labels known at present. */
   labels: () => readonly Label[];
   /** Adds an entry to the audit log. */
   audit: Audit;
@@ -101,7 +101,7 @@ export function createModelVersions(options: ModelVersionsOptions, cleanup: Clea
     store,
     canaries,
     trials,
-    /** Call after each batch, with the state that it has left. */
+    /** Call after each batch, with the resulting state. */
     observe: (...batch: Parameters<typeof canaries.observe>): void => {
       canaries.observe(...batch);
       trials.observe(...batch);

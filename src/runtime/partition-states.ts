@@ -1,4 +1,4 @@
-/** The partition states of one detector, as its configuration demands. */
+/** Creates the partition states of one detector as configured. */
 import type { DetectorSettings } from '../config/settings';
 import type { Label } from '../domain/label';
 import type { Logger } from '../logger';
@@ -49,7 +49,7 @@ export function createDetectorStates(
   });
 }
 
-/** Ends and reports the current events of a finite source, which has no more records. */
+/** Closes and reports the open events of a finite source, which has no more records. */
 export async function closeEvents(
   states: Pick<PartitionStates, 'closeEvents'>,
   sinks: readonly Sink[],

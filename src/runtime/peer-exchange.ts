@@ -1,4 +1,4 @@
-/** What processes that share a model store exchange through it, at intervals: quarantine, lease, training requests. */
+/** Data that processes exchange at intervals through their model store: quarantine, lease, training requests. */
 import type { DaemonSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { LeaseHolder } from './lease-holder';
@@ -8,12 +8,12 @@ export interface PeerExchangeOptions {
   role: DaemonSettings['role'];
   intervalMs: number;
   leaseHolder: Pick<LeaseHolder, 'isHeld' | 'acquire'>;
-  /** The process that trains reads the quarantine of those that score. */
+  /** Saves the quarantine, which the process that trains reads. */
   saveQuarantine: () => Promise<void>;
   answerRequests: () => Promise<void>;
   /** Whether a process that only scores has requested a training. */
   isRequested: () => Promise<boolean>;
-  /** Called for each failure. */
+  /** Called for each failed exchange. */
   onError: () => void;
   log: Pick<Logger, 'warn'>;
 }
@@ -23,7 +23,8 @@ export function startPeerExchange(options: PeerExchangeOptions): Poll {
   return new Poll(intervalMs, async () => {
     try {
       if (role !== 'train') await saveQuarantine();
-      // A process that only trains takes over as soon as no other process trains; one that scores, too, when it is asked to.
+      // A process that only trains takes the lease as soon as no other process trains. A process that also scores takes it if
+      // a training is requested.
       const isWanted = role === 'train' || (role === 'all' && (await isRequested()));
       if (isWanted && !leaseHolder.isHeld()) await leaseHolder.acquire().catch(() => undefined);
       if (leaseHolder.isHeld()) await answerRequests();

@@ -1,4 +1,6 @@
-/** Keeps the pointer of the store on the model in use while a training that may fail publishes its version. */
+/**
+ * Keeps the store's pointer on the model in use while a training publishes its version, as that version may prove unusable.
+ */
 import type { Logger } from '../logger';
 import type { ModelStore } from '../store/model-store';
 
@@ -18,14 +20,14 @@ export function createPointerGuard(
         const versions = new Set((await store.list()).map(({ version }) => version));
         return { current: await store.current(), versions };
       } catch (err) {
-        // A damaged pointer must not prevent the training that replaces it.
+        // A damaged pointer must not prevent a training, whose version replaces it.
         log.warn('model store could not be read before the training', { err });
         return { current: undefined, versions: new Set<string>() };
       }
     },
     /**
-     * Publishing moves the pointer. If the new version is not used, the next start must find the model in use now. A pointer
-     * that was moved to an older version in the meantime stays.
+     * Publishing moves the pointer. If the new version is not used, the next start must find the model in use now. If the
+     * pointer was moved to an older version meanwhile, it is left there.
      */
     async restore({ current, versions }: Before): Promise<void> {
       try {

@@ -1,4 +1,4 @@
-/** Work that is repeated at an interval and on demand, one run at a time. The timer does not keep the process alive. */
+/** Repeats work at an interval and on demand, one run at a time. The timer does not keep the process alive. */
 export class Poll {
   private readonly timer: NodeJS.Timeout;
   private inProgress: Promise<void> | undefined;
@@ -20,7 +20,7 @@ export class Poll {
     await this.inProgress;
   }
 
-  /** Ends the repetition and waits for a run in progress. Idempotent. */
+  /** Stops the repetition and waits for a run in progress. Idempotent. */
   async stop(): Promise<void> {
     this.stopped = true;
     clearInterval(this.timer);

@@ -1,4 +1,4 @@
-/** Intervals that no training may learn from: events and their surroundings. Kept on disk for the next training. */
+/** Intervals that no training may learn from: events and the time around them. The file is kept for the next training. */
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Logger } from '../logger';
@@ -6,7 +6,7 @@ import { privateFolder, writeAtomically } from '../system/atomic-write';
 import { errorCode } from '../system/file-system';
 import type { Interval } from '../training/exclusion';
 
-/** An event, as far as it has lasted; times are Unix ms. */
+/** An event with its end so far; times are Unix ms. */
 interface CurrentEvent {
   key: string;
   /** Devices, if there are several. */
@@ -15,12 +15,12 @@ interface CurrentEvent {
   end: number;
 }
 
-/** The interval that an event keeps from training: it, and `marginMs` on both sides. */
+/** The interval that an event excludes from training: the event, and `marginMs` on both sides. */
 export function quarantined({ key, start, end }: CurrentEvent, marginMs: number): Interval {
   return { key, from: start - marginMs, to: end + marginMs };
 }
 
-/** Intervals kept; the oldest are dropped first. */
+/** Maximum number of intervals; the oldest are dropped first. */
 const maxIntervals = 10_000;
 
 /** Path of a detector's quarantine in the folder of the store. */
@@ -30,7 +30,8 @@ export function quarantinePath(storePath: string, detector: string): string {
 
 /**
  * The quarantine of a detector.
- * @param isColdStart what a cold start has not seen yet is no anomaly: the configured model has to learn from it
+ * @param isColdStart a cold start adds nothing: records that are new to it are not anomalous, and the configured model must
+ * learn from them
  */
 export async function openQuarantine(
   path: string,
@@ -53,13 +54,13 @@ export async function openQuarantine(
   };
 }
 
-/** Several processes may share a file: each adds its own intervals, and checks at its next save that they are still there. */
+/** Several processes may share a file. Each adds its own intervals, and checks at its next save that they are still in it. */
 export class Quarantine {
   /** Intervals added by this process, by key and start. */
   private readonly own = new Map<string, Interval>();
   private known: readonly Interval[];
   private changed: boolean;
-  /** Written, but perhaps overwritten since by another process that had read the file before. */
+  /** Whether the file was written, but another process that had read it before may have overwritten it. */
   private unconfirmed = false;
 
   private constructor(
@@ -72,7 +73,7 @@ export class Quarantine {
   }
 
   /**
-   * Continues the content of the file. A damaged one counts as empty; it is renamed to `<path>.damaged`.
+   * Opens the file and continues its content. A damaged file is renamed to `<path>.damaged` and counts as empty.
    * @param onDamage called with the reason
    */
   static async open(
@@ -101,7 +102,7 @@ export class Quarantine {
     this.changed = true;
   }
 
-  /** Writes everything added, and the events that are not over, atomically. */
+  /** Writes the file atomically: everything added, and the events that are not over. */
   async save(current: readonly CurrentEvent[]): Promise<void> {
     for (const { key, keys = [key], start, end } of current)
       for (const one of keys) this.add(one, start, end);
@@ -126,7 +127,7 @@ export class Quarantine {
 
 const idOf = ({ key, from }: Pick<Interval, 'key' | 'from'>): string => `${from} ${key}`;
 
-/** An open event is added repeatedly, a little longer each time: the longest one counts. */
+/** An open event is added repeatedly with a later end: the longest one is used. */
 function union(stored: readonly Interval[], own: ReadonlyMap<string, Interval>): Interval[] {
   const all = new Map(stored.map((one) => [idOf(one), one]));
   for (const [id, one] of own) {

@@ -1,4 +1,4 @@
-/** The history of a training as a data set: that of the source and, where one is configured, older records from a file. */
+/** Reads the history of a training as a data set: records of the source and, if configured, older records from a file. */
 import type { DetectorSettings } from '../config/settings';
 import { meaningOf, type Label } from '../domain/label';
 import type { Origin } from '../domain/record';
@@ -21,11 +21,11 @@ import { deeperReading, type Reading } from './history-reading';
 export interface HistoryParts {
   settings: DetectorSettings;
   readHistory: ReadHistory;
-  /** Intervals to leave out: events and their surroundings. */
+  /** Intervals to leave out: events and the time around them. */
   exclude: readonly Interval[];
-  /** Labels that people gave to intervals; they override the exclusion. */
+  /** Labels of intervals; they override the exclusion. */
   labels?: readonly Label[];
-  /** Called with the labels, if any, in whose interval no record of the history lies; `keys` are those of the history. */
+  /** Called with the labels whose interval contains no record of the history, if any; `keys` are the keys of the history. */
   onUnmatchedLabels?: (labels: readonly Label[], keys: readonly string[]) => void;
   /** Called when the history has been read. */
   onHistory?: ((history: HistorySummary) => void) | undefined;
@@ -33,23 +33,23 @@ export interface HistoryParts {
   now: () => number;
 }
 
-/** What a training has read of the file of `training.historyFrom`. */
+/** What a training has read from the file of `training.historyFrom`. */
 export interface FileHistoryReport {
   path: string;
-  /** Records that are older than those of the source, and within training.maxRecords. */
+  /** Number of records that are older than those of the source and fit into training.maxRecords. */
   records: number;
-  /** Records of times that the source has as well; they are not read twice. */
+  /** Number of records at times that the source also covers; they are skipped. */
   overlapping: number;
 }
 
-/** Decoded messages in order, possibly without some of them. */
+/** Decoded messages in order; some may have been removed. */
 interface Chunk extends DecodedBatch {
   /** Origin of each message. */
   origins: readonly Origin[];
   block: string | undefined;
 }
 
-/** Part of the history that the records of the file are. */
+/** Name of the block that the records of the file form in the history. */
 const fileBlock = 'training.historyFrom';
 
 /** A history that has been read. */
@@ -61,18 +61,18 @@ export interface ReadDataset {
   fromFile: FileHistoryReport | undefined;
 }
 
-/** Reads the newest records; where too many devices share them, those of a part of the devices, further back. */
+/** Reads the newest records. If too many devices share them, reads further back, for a part of the devices. */
 export async function readDataset(parts: HistoryParts, decoder: RecordDecoder): Promise<ReadDataset> {
   let reading: Reading | undefined = { records: parts.settings.training.maxRecords };
   for (;;) {
-    // Nothing of a reading that is not enough stays in memory during the next one.
+    // A separate function, so that a reading that is replaced can be freed during the next one.
     const { found, next } = await tryReading(parts, decoder, reading);
     if (found !== undefined) return found;
     reading = next;
   }
 }
 
-/** The history by a reading, or the reading that is needed in its place. */
+/** The history by a reading, or the reading that must replace it. */
 async function tryReading(
   parts: HistoryParts,
   decoder: RecordDecoder,
@@ -120,7 +120,7 @@ async function tryReading(
   return { found: { dataset, account, gaps, fromFile } };
 }
 
-/** The reading that is needed in place of one with too few windows; undefined if there is none. */
+/** The reading that must replace one with too few windows; undefined if there is none. */
 function nextReading(
   { training, calibration }: DetectorSettings,
   dataset: Dataset,
@@ -131,14 +131,16 @@ function nextReading(
   if (extent === undefined) return undefined;
   const { minRecords, maxRecords, blocks } = training;
   const calibrationShare = calibration.share;
-  // A history of all devices that can be trained on is not replaced.
+  // A history of all devices with enough windows is kept.
   if (reading.partitions === undefined && hasEnoughWindows(dataset, { minRecords, calibrationShare }))
     return undefined;
   const limits = { maxRecords, blocks, length: dataset.shape.length, calibrationShare };
   return deeperReading(reading, extent, counts, limits);
 }
 
-/** Calls `take` with the records of a reading: those of the file, if there is room for them, and then those of the source. */
+/**
+ * Calls `take` with the records of a reading: first those of the file, if there is room for them, then those of the source.
+ */
 async function readInto(
   take: (chunk: Chunk) => void,
   { settings, readHistory, now }: HistoryParts,
@@ -166,15 +168,15 @@ async function readInto(
   const { path } = historyFrom;
   if (path === '' || partitions !== undefined) {
     for await (const chunk of chunks) take(chunk);
-    // The source alone has more records than fit.
+    // The source alone has more records than fit, so the file is not read.
     return { share, extent, fromFile: path === '' ? undefined : { path, records: 0, overlapping: 0 } };
   }
-  // The file has older records, so that it comes first, and gets the rest of `maxRecords`.
+  // The records of the file are older, so they come first, and get the rest of `maxRecords`.
   const newer: Chunk[] = [];
   for await (const chunk of chunks) newer.push(chunk);
   const older = await readOlder(settings, decoder, newer, now);
   share = shareOfBoth(older.chunks, newer, share);
-  // Each is freed when it has been taken.
+  // Each chunk is freed when it has been taken.
   for (const chunks of [older.chunks, newer])
     for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) take(chunk);
   return { share, extent, fromFile: older.report };
@@ -217,7 +219,7 @@ function noteGaps({ records, rows, origins, block = '' }: Chunk, gaps: GapReader
   });
 }
 
-/** The newest records of the file that are older than the first one of their device in the source. */
+/** The newest records of the file that are older than the first record of their device in the source. */
 async function readOlder(
   settings: DetectorSettings,
   { table }: RecordDecoder,
@@ -252,12 +254,12 @@ async function readOlder(
   return { chunks, report: { path, records, overlapping } };
 }
 
-/** How the records of the file are read, where it differs from those of the source. */
+/** Settings to read the file with, where they differ from those of the source. */
 function asInFile(settings: DetectorSettings): DetectorSettings {
   const { fields, record, training } = settings;
   if (isCsv(training.historyFrom.path)) return { ...settings, fields: { ...fields, ...csvFields } };
   if (record.kind !== 'image') return settings;
-  // Each file is an image, whatever is around those of the source.
+  // Each file is a bare image, even if the messages of the source contain images in JSON.
   const format = isIdxPath(training.historyFrom.path) ? 'raw' : 'auto';
   const isInJson = training.historyFrom.columns.folders.length > 0;
   return {
@@ -267,10 +269,10 @@ function asInFile(settings: DetectorSettings): DetectorSettings {
   };
 }
 
-/** Where the reader of folders puts images and conditions. */
+/** Fields in which the reader of folders puts images and conditions. */
 const folderFields = { key: '', timestamp: '', image: 'image', conditions: 'conditions' } as const;
 
-/** Where the reader of CSV files puts the parts of a record. */
+/** Fields in which the reader of CSV files puts the parts of a record. */
 const csvFields = {
   key: defaultColumns.key,
   timestamp: defaultColumns.timestamp,
@@ -295,7 +297,7 @@ function firstTimes(chunks: readonly Chunk[]): ReadonlyMap<string, number> {
   return first;
 }
 
-/** Share of the time from the first to the last record that was read, given the share of the newer part. */
+/** Share of the whole time span, given the share of the newer part. */
 function shareOfBoth(older: readonly Chunk[], newer: readonly Chunk[], share: number): number {
   const [a, b] = [spanOf(older), spanOf(newer)];
   const total = Math.max(a.last, b.last) - Math.min(a.first, b.first);

@@ -1,4 +1,4 @@
-/** State of a detector for /readyz: starting → obtaining a model → running → stopping, the last of them final. */
+/** State of a detector for /readyz: starting → obtaining a model → running → stopping. The last state is final. */
 import type { DaemonSettings } from '../config/settings';
 import type { Source } from '../sources/source';
 import type { TrainingProgress } from './training-message';
@@ -13,13 +13,13 @@ type State =
 
 export class Readiness {
   private state: State = { phase: 'starting' };
-  /** What the detector does about its missing model. */
+  /** The present step towards a first model. */
   private pending = '';
 
   constructor(
     private readonly role: DaemonSettings['role'],
     private readonly sourceReady: Source['ready'],
-    /** Why the detector scores nothing of what it receives, if so. */
+    /** Reason why the detector scores none of the records that it receives, if so. */
     private readonly scoringProblem: () => string | undefined = () => undefined,
     /** Whether a linear model scores until the configured one is trained. */
     private readonly isColdStart: () => boolean = () => false,
@@ -29,18 +29,18 @@ export class Readiness {
     return this.state.phase === 'starting';
   }
 
-  /** @param reason what the detector does about its missing model */
+  /** @param reason the present step towards a first model */
   obtainingModel(reason: string): void {
     this.pending = reason;
     this.enter({ phase: 'obtaining model' });
   }
 
-  /** The same while a cold start scores. */
+  /** As `obtainingModel`, while a cold start scores. */
   awaitingModel(reason: string): void {
     this.pending = reason;
   }
 
-  /** Progress of a training, which is of interest while there is no model. */
+  /** Progress of a training, which is shown while there is no model. */
   training({ epoch, epochs }: Pick<TrainingProgress, 'epoch' | 'epochs'>): void {
     this.pending = `training the first model (epoch ${epoch} of at most ${epochs})`;
   }
@@ -53,7 +53,7 @@ export class Readiness {
     this.enter({ phase: 'stopping' });
   }
 
-  /** @param failure why the newest batch failed: a detector that cannot reach its sink is not ready */
+  /** @param failure why the newest batch failed. A detector that cannot reach its sink is not ready */
   batchEnded(failure?: string): void {
     if (this.state.phase === 'running') this.state.failure = failure;
   }

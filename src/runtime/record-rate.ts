@@ -2,13 +2,13 @@
 
 const slots = 30;
 
-/** @param now ms, of a clock that is not set */
+/** @param now monotonic time, ms */
 export function createRecordRate(now: () => number) {
   const counts = new Float64Array(slots);
   const began = Math.floor(now() / 1000);
   let newest = began;
 
-  /** Empties the seconds since the newest one. */
+  /** Clears the slots of the seconds since the newest one. */
   function advance(): number {
     const second = Math.floor(now() / 1000);
     for (let at = Math.max(newest + 1, second - slots + 1); at <= second; at++) counts[at % slots] = 0;

@@ -1,4 +1,4 @@
-/** Log lines on records that are not scored as they should be: at most one of each kind a minute, with a sample. */
+/** Log lines about records that are not scored as expected: at most one of each kind per minute, with a sample. */
 import type { Logger } from '../logger';
 import { Refusals } from '../pipeline/refusals';
 import type { ScoreWatch, WrittenOutcome } from './score-watch';
@@ -57,13 +57,13 @@ export function createRecordReports({ maxKeys, scoreWatch, log, now }: RecordRep
       for (const { reason, message } of deadLetters) refusals.add(reason, message);
       reportScoreWatch();
       const at = now();
-      // A clock that was set back does not end the reports.
+      // Reports continue if the clock was set back.
       if (at >= reportedAt && at - reportedAt < reportEveryMs) return;
       const any = refusals.total + counts.noRoom + counts.evicted + counts.undone > 0;
       if (any) reportedAt = at;
       report();
     },
-    /** Reports the rest, as no more records come. */
+    /** Reports the rest at the end of the records. */
     flush: report,
   };
 }

@@ -1,4 +1,4 @@
-/** What becomes of the records that a detector receives: their rate, whether any is scored, and a word on those that are not. */
+/** Follows the outcome of received records: their rate, whether any is scored, and reports on those that are not. */
 import type { DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
@@ -10,7 +10,7 @@ import { createScoreWatch } from './score-watch';
 
 export type RecordWatch = ReturnType<typeof createRecordWatch>;
 
-/** @param length records of a window */
+/** @param length records per window */
 export function createRecordWatch(
   { window: { maxKeys } }: Pick<DetectorSettings, 'window'>,
   length: number,
@@ -22,7 +22,7 @@ export function createRecordWatch(
   const reports = createRecordReports({ maxKeys, scoreWatch, log, now: Date.now });
   const rate = createRecordRate(() => performance.now());
   return {
-    /** Takes an outcome that all sinks have. */
+    /** Call with each outcome that all sinks have accepted. */
     observe(outcome: Outcome): void {
       rate.add(outcome.counts.consumed - outcome.counts.warmUps);
       scoreWatch.observe(outcome);
@@ -30,7 +30,7 @@ export function createRecordWatch(
       metrics.openEvents.ended(outcome.events);
       metrics.scoresNothing(scoreWatch.problem() !== undefined);
     },
-    /** Why the detector scores nothing of what it receives, if so. */
+    /** Reason why the detector scores none of the records that it receives, if so. */
     problem: () => scoreWatch.problem(),
     perSecond: () => rate.perSecond(),
     /** Reports the records since the last report. */

@@ -1,7 +1,7 @@
 /**
- * Hot reload: follows the files of the configuration by a hash of their contents, which is the same for files, links and the
- * swapped links of a Kubernetes ConfigMap, on every file system. A change is read whole, compared with the settings in force, checked
- * by every detector, and then taken into force by all of them in one turn of the event loop.
+ * Hot reload: follows the files of the configuration by a hash of their contents, which works for files, links and the swapped
+ * links of a Kubernetes ConfigMap on every file system. A changed configuration is read completely, compared with the settings
+ * in force, checked by every detector, and then applied by all of them in one turn of the event loop.
  */
 import { compareSettings } from '../config/changes';
 import type { Settings } from '../config/settings';
@@ -12,21 +12,22 @@ import { Poll } from './poll';
 export interface ConfigurationFiles {
   /** Hash of the files as they are now. */
   hash: () => Promise<string>;
-  /** Reads and checks them. @throws ConfigError with every problem */
+  /** Reads and checks the files. @throws ConfigError with every problem */
   load: () => Promise<Settings>;
-  /** Hash of those that the settings in force come from. */
+  /** Hash of the files from which the settings in force were loaded. */
   loadedHash: string;
 }
 
 export interface ReloadOptions {
   files: ConfigurationFiles;
-  /** In force at the start. */
+  /** Settings in force at the start. */
   settings: Settings;
   /** 0 = only on demand. */
   intervalMs: number;
   /**
-   * Checks the settings against what runs. @returns takes them into force, at once
-   * @throws Error if they cannot be used
+   * Checks the settings against the running detectors.
+   * @returns a function that applies them synchronously
+   * @throws Error if they cannot be applied
    */
   prepare: (settings: Settings) => () => void;
   metrics: ConfigurationMetrics;
@@ -42,7 +43,7 @@ export function createReload(options: ReloadOptions) {
   let inForce = options.settings;
   /** Hash of the files that were read last. */
   let seen = files.loadedHash;
-  /** Hash of files that have changed since: used once they stay the same, as a file may be half written. */
+  /** Hash of changed files. They are read once the hash stays the same, as a file may be half written. */
   let changed: string | undefined;
   let inTurn = Promise.resolve();
   metrics.loaded(seen, now(), 0);
@@ -72,7 +73,7 @@ export function createReload(options: ReloadOptions) {
     }
   }
 
-  /** One after the other. Never rejects. */
+  /** Runs work one after the other. Never rejects. */
   function next(work: () => Promise<void>): Promise<void> {
     inTurn = inTurn
       .then(work)
@@ -82,9 +83,9 @@ export function createReload(options: ReloadOptions) {
 
   const poll = intervalMs === 0 ? undefined : new Poll(intervalMs, () => next(look));
   return {
-    /** Looks whether the files have changed. */
+    /** Checks whether the files have changed, and reads them if so. */
     look: (): Promise<void> => next(look),
-    /** Reads the files now, whether they have changed or not. */
+    /** Reads the files now, whether or not they have changed. */
     now: (): Promise<void> => next(async () => read(await files.hash())),
     /** The settings in force. */
     settings: (): Settings => inForce,

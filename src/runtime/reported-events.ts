@@ -1,4 +1,4 @@
-/** The events of one detector as people see them: kept in the recent past, marked where a person has muted them, counted while open. */
+/** The events of one detector for people: kept in the recent past, marked if muted, and counted while open. */
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
@@ -15,7 +15,7 @@ import { Poll } from './poll';
 import { unmutedEvents } from './unmuted-events';
 
 export interface ReportedEventsOptions {
-  /** In force. */
+  /** Settings in force. */
   settings: () => Pick<DetectorSettings, 'detector' | 'events' | 'past'>;
   daemon: () => Pick<DaemonSettings, 'store' | 'metrics'>;
   source: Pick<ConfiguredSource, 'bounded' | 'replayRate'>;
@@ -46,14 +46,14 @@ export async function openReportedEvents(options: ReportedEventsOptions) {
         return settings().events.openWindow;
       },
     },
-    // The events of a finite source end with it, and those of the next start are new.
+    // The events of a finite source end with it; the next start creates new ones.
     continues: !source.bounded,
     metrics: metrics.past,
     log,
   });
   past.subscribe(options.onEvent);
   cleanup.add('past', () => past.stop());
-  /** Where a recording is replayed faster than the wall clock, the present is the newest record. */
+  /** If a recording is replayed faster than the wall clock, "now" is the time of the newest record. */
   const now = (): number => (source.replayRate === undefined ? Date.now() : past.newest());
   const reported = (id: string) => past.event(id)?.event;
   const mutes = await openMutes({ directory, detector, now, reported, log });
@@ -67,7 +67,7 @@ export async function openReportedEvents(options: ReportedEventsOptions) {
   metrics.openEvents.from(() => {
     const most = daemon().metrics.openEvents;
     const listed = open(most);
-    // A list that is not full has all of them.
+    // A list below the limit is complete.
     return { listed, others: listed.length < most ? 0 : states.open - listed.length };
   });
   cleanup.add('open events', () => metrics.openEvents.from(() => ({ listed: [], others: 0 })));
@@ -85,7 +85,7 @@ export async function openReportedEvents(options: ReportedEventsOptions) {
     },
   };
 
-  /** Ends and reports the events of a source that has no more records. */
+  /** Closes and reports the open events of a source that has no more records. */
   const closeAll = (): Promise<void> =>
     closeEvents({ closeEvents: () => [...mutes.mark(states.closeEvents())] }, [...sinks, past.sink], metrics);
   if (source.bounded)

@@ -1,4 +1,4 @@
-/** One detector of a process, which is started again after a failure. */
+/** A detector of the process that is started again after a failure. */
 import { ConfigError } from '../errors';
 import type { Logger } from '../logger';
 import { errorChain, toError } from '../system/error-text';
@@ -14,7 +14,7 @@ export interface Supervised {
 
 export interface DetectorEntry<Running extends Supervised> {
   name: string;
-  /** Whether another start continues where this one ended: not for a file, which would begin again. */
+  /** Whether another start continues where this one ended. False for a file, which would begin again. */
   isRestartable: boolean;
   start: () => Promise<Running>;
 }
@@ -23,7 +23,7 @@ export interface RestartOptions {
   log: Pick<Logger, 'error' | 'info'>;
   /** Time that stopping a failed detector may take, ms. */
   stopTimeoutMs: number;
-  /** Pause before the first attempt to start a failed detector again, ms; it doubles with each. */
+  /** Pause before a failed detector is started again, ms; it doubles with each attempt. */
   pauseMs: number;
   /** Aborted when the process stops. */
   stopping: AbortSignal;
@@ -34,7 +34,7 @@ const maxPauseMs = 300_000;
 
 export class RestartingDetector<Running extends Supervised> {
   readonly name: string;
-  /** Also one that has failed, until it is stopped. */
+  /** Also set for a detector that has failed, until it is stopped. */
   private started: Running | undefined;
   private failed: Error | undefined;
   private hasEnded = false;
@@ -46,7 +46,7 @@ export class RestartingDetector<Running extends Supervised> {
     this.name = entry.name;
   }
 
-  /** The detector while it runs: also after the end of its source. */
+  /** The running detector, even after the end of its source. */
   running(): Running | undefined {
     return this.failed === undefined ? this.started : undefined;
   }
@@ -65,7 +65,7 @@ export class RestartingDetector<Running extends Supervised> {
     return this.started?.readiness() ?? { ready: false, reason: 'starting' };
   }
 
-  /** A failure is kept. @throws ConfigError */
+  /** Starts the detector. A failure is stored for `watch`. @throws ConfigError */
   async start(): Promise<void> {
     try {
       this.started = await this.entry.start();
@@ -77,8 +77,8 @@ export class RestartingDetector<Running extends Supervised> {
   }
 
   /**
-   * Waits for its end, and starts it again after a failure. Resolves when it is not started again.
-   * @param isIdle called at each end: whether no detector is at work
+   * Waits for the end of the detector, and starts it again after a failure. Resolves when it will not be started again.
+   * @param isIdle called at each end; whether no detector runs
    */
   async watch(isIdle: () => boolean): Promise<void> {
     const { log, stopTimeoutMs, pauseMs, stopping } = this.options;
@@ -89,7 +89,7 @@ export class RestartingDetector<Running extends Supervised> {
       if (isIdle() || this.hasEnded || stopping.aborted || !this.entry.isRestartable) return;
       if (this.started !== undefined) await settledWithin(this.started.stop(), stopTimeoutMs);
       this.started = undefined;
-      // One that was at work for long is started again soon.
+      // After a long run, the first pause is short again.
       if (performance.now() - began > maxPauseMs) pauseBeforeMs = pauseMs;
       await pause(pauseBeforeMs, stopping);
       if (this.isStopping()) return;
@@ -117,7 +117,7 @@ export class RestartingDetector<Running extends Supervised> {
     this.options.log.error('detector cannot continue', { detector: this.name, err: error });
   }
 
-  /** A call, because the compiler keeps the value of a property across an await. */
+  /** A method, because the compiler would assume that the property keeps its value across an await. */
   private isStopping(): boolean {
     return this.options.stopping.aborted;
   }

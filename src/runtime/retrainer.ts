@@ -1,4 +1,4 @@
-/** One training at a time, from its start to the use of its model. After any failure the model in use stays. */
+/** Runs one training at a time, from its start to the use of its model. After any failure the model in use stays. */
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
 import type { ModelStore } from '../store/model-store';
@@ -7,13 +7,13 @@ import { createPointerGuard } from './pointer-guard';
 import { reportOutcome, type TrainingOutcome, type TrainingTrigger } from './training-outcome';
 
 export interface RetrainerOptions<Model> {
-  /** Trains and publishes; resolves to the name of the version. On abort it rejects soon. */
+  /** Trains and publishes; resolves to the name of the version. Rejects soon after an abort. */
   runTraining: (signal: AbortSignal, trigger: TrainingTrigger, onTrial: boolean) => Promise<string>;
   store: Pick<ModelStore, 'current' | 'setCurrent' | 'list' | 'prune' | 'pinned'>;
   trial: {
-    /** Whether a version that is trained now is put on trial. */
+    /** Whether a new version is put on trial before it is used. */
     isWanted: (trigger: TrainingTrigger) => boolean;
-    /** The version whose time on trial is not over. */
+    /** The version on trial that must not be replaced yet. */
     pending: () => string | undefined;
     begin: (version: string) => Promise<void>;
     /** Versions that a trial needs. */
@@ -21,19 +21,19 @@ export interface RetrainerOptions<Model> {
   };
   /** Reads and verifies a version. Rejects if it must not be used. */
   load: (version: string) => Promise<Model>;
-  /** Takes a model into use. Rejects only if the previous one stays in use. */
+  /** Puts a model into use. Rejects only if the previous one stays in use. */
   onSwap: (model: Model, version: string) => void | Promise<void>;
   observer: DetectorMetrics['training'];
   log: Logger;
-  /** Those in force. */
+  /** Settings in force. */
   settings: () => RetrainerSettings;
 }
 
 export interface RetrainerSettings {
-  /** A longer training is aborted. */
+  /** A training that takes longer is aborted. */
   timeoutMs: number;
   keepVersions: number;
-  /** Versions that were the newest one within this time are kept in addition, ms; default 0. */
+  /** In addition, versions that were the newest one within this time are kept, ms; default 0. */
   keepForMs?: number;
 }
 
@@ -50,14 +50,14 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
   let stopped = false;
 
   async function trainAndSwap(trigger: TrainingTrigger, abort: AbortController): Promise<TrainingOutcome> {
-    // A file that cannot be read prevents no training.
+    // An unreadable file must not prevent the training.
     const pinned = await store.pinned().catch(() => undefined);
     if (pinned !== undefined) {
       log.info('training skipped: a model version is pinned', { trigger, version: pinned });
       return { result: 'refused', because: 'pinned' };
     }
     const onTrial = trial.pending();
-    // Else a version that is trained often would never come into use.
+    // Otherwise, frequent trainings would replace each version before its trial ends.
     if (onTrial !== undefined && (trigger === 'schedule' || trigger === 'drift')) {
       log.info('training skipped: a model version is on trial', { trigger, version: onTrial });
       return { result: 'refused', because: 'on trial' };
@@ -67,7 +67,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     log.info('training started', { trigger });
     const before = await pointer.read();
     const outcome = await attempt(abort, trigger);
-    // Without the lease another process owns the pointer and the versions.
+    // Without the lease, the pointer and the versions belong to another process.
     const isOurs = outcome.result !== 'failed' || outcome.reason !== 'lease';
     if (isOurs && outcome.result === 'failed') await pointer.restore(before);
     if (isOurs) await prune();
@@ -99,7 +99,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
     }
   }
 
-  /** Also after a failure: the remains of an interrupted training may be what fills the disk. */
+  /** Runs after a failure, too: the remains of an interrupted training may have filled the disk. */
   async function prune(): Promise<void> {
     const { keepVersions, keepForMs = 0 } = settings();
     try {
@@ -112,7 +112,7 @@ export function createRetrainer<Model>(options: RetrainerOptions<Model>) {
   }
 
   return {
-    /** Trains and takes the new model into use. Never rejects: a failure is logged, counted and returned. */
+    /** Trains and puts the new model into use. Never rejects: a failure is logged, counted and returned. */
     async train(trigger: TrainingTrigger): Promise<TrainingOutcome> {
       if (stopped) return { result: 'refused', because: 'stopped' };
       if (inProgress !== undefined) return { result: 'refused', because: 'running' };

@@ -1,8 +1,8 @@
 /**
  * Calls back at the times of a cron expression, in a time zone.
  *
- * When the clocks change, croner decides: a time that is skipped in spring comes at the same distance from midnight
- * (02:30 runs at 03:30 summer time); a time that occurs twice in autumn runs once, at its second occurrence.
+ * When the clocks change, croner decides: a time that is skipped in spring is moved by the change (02:30 runs at 03:30 summer
+ * time); a time that occurs twice in autumn runs once, at its second occurrence.
  */
 import { Cron } from 'croner';
 import { messageOf } from '../system/error-text';
@@ -14,31 +14,31 @@ export interface ScheduleOptions {
   /** IANA name, e.g. `Europe/Berlin`. */
   timeZone: string;
   /**
-   * Each due time is delayed by a random part of this, so that many daemons do not train at once. Due times during a
-   * delay are left out, so it should be shorter than the time between two.
+   * Each due time is delayed by a random part of this, so that many daemons do not train at once. Due times during a delay are
+   * skipped, so the jitter should be shorter than the time between two.
    */
   jitterMs: number;
-  /** Never called again before its promise has settled. */
+  /** Not called again until its promise has settled. */
   onDue: () => Promise<unknown>;
   /** Called instead of `onDue` when the previous call has not settled. */
   onSkipped: () => void;
-  /** The clock was set back by this much, ms; the schedule is planned again. */
+  /** Called if the clock was set back, by this many ms; the schedule is planned again. */
   onSetBack?: (ms: number) => void;
-  /** `onDue` rejected; the schedule continues. */
+  /** Called if `onDue` rejected; the schedule continues. */
   onError: (error: unknown) => void;
-  /** The wall clock unless given. */
+  /** Default: the wall clock. */
   clock?: Pick<Clock, 'now' | 'after' | 'random'>;
 }
 
 export type Schedule = ReturnType<typeof createSchedule>;
 
 /**
- * Longest timer, ms: setTimeout accepts at most 24.8 days, and does not notice that the clock was set or that the machine
- * was asleep.
+ * Longest timer, ms: setTimeout accepts at most 24.8 days, and does not notice that the clock was set or that the machine was
+ * asleep.
  */
 const longestWaitMs = 60_000;
 
-/** A clock that is set back by less is slewed by NTP; the plan stays. */
+/** Smaller steps back come from NTP, which adjusts the clock gradually; the plan stays. */
 const setBackMs = 5_000;
 
 /** Starts at once. Throws if the expression or the time zone is invalid, or if the expression never comes due. */
@@ -56,7 +56,7 @@ export function createSchedule({
   let next: number | undefined;
   let cancel: (() => void) | undefined;
   let running = false;
-  /** Latest time that was seen. */
+  /** Latest time of the clock so far. */
   let seen = -Infinity;
 
   function plan(): void {
@@ -71,12 +71,12 @@ export function createSchedule({
     cancel = clock.after(Math.min(Math.max(next - seen, 0), longestWaitMs), () => {
       const back = seen - clock.now();
       if (next !== undefined && back > setBackMs) {
-        // Planned by a clock that was ahead: the next time may be days away.
+        // The plan was made by a clock that was ahead, so the next time may be days away.
         plan();
         onSetBack(back);
       } else if (next !== undefined && clock.now() < next) wait();
       else {
-        // Plans first, so that `onDue` may call stop().
+        // Plans before the call, so that `onDue` may call stop().
         plan();
         due();
       }
@@ -96,9 +96,9 @@ export function createSchedule({
 
   plan();
   return {
-    /** Time of the next call of `onDue`, delay included; undefined = never. */
+    /** Time of the next call of `onDue`, with its delay; undefined = never. */
     next: () => (next === undefined ? undefined : new Date(next)),
-    /** Ends the calls; one in progress continues. Idempotent. */
+    /** Stops the schedule; a call in progress continues. Idempotent. */
     stop() {
       cancel?.();
       next = undefined;

@@ -1,22 +1,22 @@
 /**
- * Whether a detector scores what it receives. Records may arrive and yield no score: all are rejected, wait for a window, have
- * windows that silences cut, or have no values.
+ * Detects that a detector receives records but scores none: all are rejected, have no values, or wait for a window that never
+ * fills.
  */
 import type { Outcome } from '../pipeline/outcome';
 import { Refusals } from '../pipeline/refusals';
 
 export type WrittenOutcome = Pick<Outcome, 'counts' | 'deadLetters'>;
 
-/** Windows of each device that may pass without a scored record. */
+/** Number of windows per device that may pass without a scored record. */
 const toleratedWindows = 3;
 
-/** Fewest records without a scored one that count as a problem. */
+/** Least number of records without a scored one that counts as a problem. */
 const fewestRecords = 30;
 
 export type ScoreWatch = ReturnType<typeof createScoreWatch>;
 
 /**
- * @param windowLength records
+ * @param windowLength records per window
  * @param keys number of devices that have a window
  * @param now Unix ms
  */
@@ -44,7 +44,7 @@ export function createScoreWatch(windowLength: number, keys: () => number, now: 
       counts.evicted += batch.windowsEvicted;
       for (const { reason, message } of deadLetters) refusals.add(reason, message);
     },
-    /** Why the detector scores nothing; undefined while it does, or as long as it has received few records. */
+    /** Reason why the detector scores nothing; undefined while it scores, or while it has received few records. */
     problem(): string | undefined {
       const limit = Math.max(fewestRecords, toleratedWindows * windowLength * keys());
       if (counts.received <= limit) return undefined;

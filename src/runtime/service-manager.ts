@@ -1,6 +1,7 @@
 /**
- * Reports to systemd that the process is ready, alive and stopping: the protocol of sd_notify(3), for a unit with Type=notify. Node has
- * no datagram sockets of Unix, so the program systemd-notify, which is part of systemd, sends each message; the unit needs NotifyAccess=all.
+ * Reports to systemd that the process is ready, alive or stopping, by the protocol of sd_notify(3), for a unit with
+ * Type=notify. Node has no Unix datagram sockets, so each message is sent by the program systemd-notify, a part of systemd. The
+ * unit needs NotifyAccess=all.
  */
 import { spawn } from 'node:child_process';
 import { firstLineOf } from '../system/error-text';
@@ -9,21 +10,21 @@ import type { Logger } from '../logger';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface ServiceManagerOptions {
-  /** NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID as systemd sets them. */
+  /** NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, as set by systemd. */
   env: Environment;
-  /** `ok` is false for what a restart can repair; `status` is a line for people. */
+  /** `ok` is false for problems that a restart can repair; `status` is one line of text. */
   report: () => { ok: boolean; status: string };
   log: Pick<Logger, 'warn'>;
   /** Sends variables such as `READY=1`. */
   send?: (variables: readonly string[], env: Environment) => Promise<void>;
 }
 
-/** Messages in the time within which systemd expects one. */
+/** Number of messages per watchdog timeout. */
 const perTimeout = 3;
-/** Interval of the status where no watchdog is set, ms. */
+/** Interval of status messages without a watchdog, ms. */
 const statusMs = 30_000;
 
-/** Reports nothing if systemd has not asked for it. */
+/** Reports only if systemd asks for it. */
 export function startServiceReports({ env, report, log, send = systemdNotify }: ServiceManagerOptions) {
   let hasFailed = false;
   let isSending = false;
@@ -57,7 +58,7 @@ export function startServiceReports({ env, report, log, send = systemdNotify }: 
   };
 }
 
-/** ms */
+/** Interval of the messages, ms. */
 function intervalOf({ WATCHDOG_USEC: timeout = '', WATCHDOG_PID: pid = '' }: Environment): number {
   const isMeant = Number(timeout) > 0 && (pid === '' || Number(pid) === process.pid);
   return isMeant ? Number(timeout) / 1000 / perTimeout : statusMs;

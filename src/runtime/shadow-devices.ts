@@ -1,14 +1,17 @@
-/** A few devices, from all over the batches: neighbours may be of one kind, and each batch may have the same order. */
+/**
+ * A few devices for the shadow, taken from different places of the batches: neighbours may be of one kind, and each batch may
+ * have the same order.
+ */
 import type { DecodedMessages } from '../pipeline/windowing';
 
-/** A batch gives at most this share of the devices, so that they come from several batches. */
+/** At most this share of the devices is taken from one batch, so that they come from several batches. */
 const devicesPerBatch = 0.25;
-/** Its multiples, modulo 1, are spread evenly. */
+/** Multiples of the golden ratio, modulo 1, are evenly spread. */
 const goldenRatio = (Math.sqrt(5) - 1) / 2;
 
 export class ShadowDevices {
   private chosen = new Set<string>();
-  /** In [0, 1): where in a batch the last device was found. */
+  /** Relative place in a batch where the last device was found, in [0, 1). */
   private place = 0;
 
   constructor(private readonly most: number) {}
@@ -17,7 +20,7 @@ export class ShadowDevices {
     return this.chosen;
   }
 
-  /** Adds devices of a batch while there are too few. */
+  /** Adds devices of a batch until there are enough. */
   choose({ records, rows }: DecodedMessages): void {
     const wanted = Math.min(Math.ceil(devicesPerBatch * this.most), this.most - this.chosen.size);
     for (let i = 0; i < wanted; i++) {
@@ -27,7 +30,7 @@ export class ShadowDevices {
     }
   }
 
-  /** The records of these devices in a batch, without those of a warm-up; undefined if it has none. */
+  /** The live records of the chosen devices in a batch; undefined if there are none. */
   recordsOf({ messages, records, rows }: DecodedMessages): DecodedMessages | undefined {
     const own = rows.flatMap((row, i) =>
       typeof row === 'number' && !messages[i]!.warmUp && this.chosen.has(records.keys[row]!) ? [i] : [],
@@ -36,7 +39,7 @@ export class ShadowDevices {
     return { messages: own.map((i) => messages[i]!), records, rows: own.map((i) => rows[i]!) };
   }
 
-  /** Others are chosen from now on. */
+  /** Drops the devices, so that others are chosen. */
   clear(): void {
     this.chosen = new Set();
   }

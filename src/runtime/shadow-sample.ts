@@ -1,10 +1,10 @@
-/** What two versions have found in the same records: the alarms of both, and pairs of surprises from all of the time. */
+/** Results of two versions on the same records: the alarms of both, and pairs of surprises from the whole time. */
 import type { TrialEvidence } from '../calibration/gates';
 import type { WitnessedRecord } from '../domain/witnessed-record';
 
 type Found = Pick<WitnessedRecord, 'partition' | 'key' | 'timestamp' | 'surprise' | 'anomalous'>;
 
-/** Largest number of pairs of surprises that are kept: every second one is dropped when there are more. */
+/** Maximum number of pairs of surprises. If there are more, every second one is dropped. */
 const mostPairs = 2000;
 
 export class ShadowSample {
@@ -14,15 +14,15 @@ export class ShadowSample {
     surprises: [] as [number, number][],
   } satisfies TrialEvidence['sample'];
   private every = 1;
-  /** Records as the version in use has scored them, by `idOf`. */
+  /** Results of the version in use, by `idOf` the record. */
   private scored = new Map<string, Pick<Found, 'surprise' | 'anomalous'>>();
 
-  /** Takes a record that the version in use has scored. */
+  /** Adds the result of the version in use for a record. */
   expect({ partition, key, timestamp, surprise, anomalous }: Found): void {
     this.scored.set(idOf(partition, key, timestamp), { surprise, anomalous });
   }
 
-  /** Takes a record that the version in the shadow has scored. One that is not expected does not count. */
+  /** Adds the result of the version in the shadow for a record. A record that is not expected is ignored. */
   compare({ partition, key, timestamp, surprise, anomalous }: Found): void {
     const inUse = this.scored.get(idOf(partition, key, timestamp));
     if (inUse === undefined) return;
@@ -37,12 +37,12 @@ export class ShadowSample {
     this.every *= 2;
   }
 
-  /** A record is no longer expected. */
+  /** Removes a record from those that are expected. */
   forget(partition: number, key: string, timestamp: number): void {
     this.scored.delete(idOf(partition, key, timestamp));
   }
 
-  /** Nothing is expected from now on. */
+  /** Removes all records from those that are expected. */
   forgetAll(): void {
     this.scored = new Map();
   }

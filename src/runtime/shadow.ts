@@ -1,9 +1,9 @@
 /**
- * A model version that scores a sample of the live records in the shadow of the one in use. It has windows, memory and events of its
- * own, so that neither the state nor a detection depends on it, and nothing that it finds is written.
+ * A model version that scores a sample of the live records in the shadow of the one in use. It has its own windows, memory and
+ * events, so it affects neither the state nor any detection, and nothing that it finds is written.
  *
- * Its cost is bounded: a few devices at a time, and a number of records that is spread over ten stretches of its time. Records do
- * not wait for it; if it falls behind, the next batch does.
+ * Its cost is bounded: a few devices at a time, and a number of records that is spread over ten stretches of its time. Records
+ * do not wait for it, but if it falls behind, the next batch does.
  */
 import type { TrialEvidence } from '../calibration/gates';
 import type { DetectorSettings } from '../config/settings';
@@ -29,15 +29,15 @@ export interface ShadowParts {
   settings: DetectorSettings;
   /** Shape and categories of the record decoder. */
   decoder: Pick<StateRules, 'shape' | 'categories' | 'table'>;
-  /** The version in the shadow, which is disposed with it. */
+  /** The version in the shadow; disposed when the shadow stops. */
   model: ActiveDetector;
-  /** Whether the time that scoring takes is measured: not where the detections must not depend on it. */
+  /** Whether to measure the time that scoring takes. False if detections must not depend on the speed of the machine. */
   measures: boolean;
-  /** Share of the time of the shadow that has passed. */
+  /** Share of the shadow's time that has passed, in [0, 1]. */
   progress: () => number;
-  /** Labels of people that are known now. */
+  /** Labels known at present. */
   labels: () => readonly Label[];
-  /** When its trial began, event time, Unix ms. */
+  /** Event time at which its trial began, Unix ms. */
   since: number;
   /** Keeps the model in use until the promise settles. */
   borrowed: <T>(work: Promise<T>) => Promise<T>;
@@ -45,7 +45,7 @@ export interface ShadowParts {
 }
 
 const stretches = 10;
-/** Batches that may wait while records continue. */
+/** Number of batches that may wait for the shadow before live records wait, too. */
 const mostWaiting = 2;
 
 export type Shadow = ReturnType<typeof createShadow>;
@@ -54,7 +54,7 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
   const { devices: mostDevices, records: mostRecords } = settings.training.challenger;
   const { measures, progress, borrowed, metrics } = parts;
   const rules: StateRules = {
-    // Its events are not counted.
+    // The alarm budget does not apply to the events of the shadow.
     ...stateRules({ ...settings, events: { ...settings.events, budget: 'none' } }, decoder),
     windows: { ...settings.window, maxKeys: mostDevices },
     labels: createLastingLabels(parts.labels, parts.since),
@@ -73,7 +73,7 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
   let secondsPerRecord: TrialEvidence['secondsPerRecord'];
   let problem: string | undefined;
 
-  /** Those of this stretch, and the state of their partitions. */
+  /** Devices of this stretch. `partitions` has the state of their partitions. */
   const devices = new ShadowDevices(mostDevices);
   let states = createPartitionStates(rules);
   let timed = false;
@@ -86,7 +86,7 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
     return sample.evidence.records >= (mostRecords * stretch) / stretches;
   }
 
-  /** Other devices in the next stretch. */
+  /** Ends a stretch; the next one has other devices. */
   function rest(): void {
     if (devices.keys.size === 0) return;
     devices.clear();
@@ -128,7 +128,7 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
     }
   }
 
-  /** Times both versions on the same windows, once in each stretch. */
+  /** Measures both versions on the same windows, once in each stretch. */
   function time(inUse: Detector): void {
     if (!measures || timed || stopped || problem !== undefined) return;
     const [ofInUse, ofShadow] = [inUse, detector].map((one) =>
@@ -140,7 +140,7 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
     const work = async (): Promise<void> => {
       secondsPerRecord = await timeVersions([inUse, ofInUse], [detector, ofShadow], () => stopped);
     };
-    // At once, so that the version in use is not disposed before its turn.
+    // Borrowed now, so that the version in use is not disposed while the work waits.
     last = borrowed(last.then(work))
       .catch((error: unknown) => void (problem = `it cannot score: ${messageOf(error)}`))
       .finally(() => waiting--);
@@ -157,7 +157,7 @@ export function createShadow({ settings, decoder, model, ...parts }: ShadowParts
       observe(decoded, partition);
       time(inUse.detector);
     },
-    /** Resolves at once unless several batches wait for the shadow. @param wholly wait until it has scored everything */
+    /** Resolves at once unless several batches wait for the shadow. @param wholly wait until it has scored all of them */
     async keepUp(wholly: boolean): Promise<void> {
       if (waiting > (wholly ? 0 : mostWaiting)) await last;
     },

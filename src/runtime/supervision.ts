@@ -1,6 +1,6 @@
 /**
- * Supervision of the detectors of a process: one that cannot continue leaves the others at work, and is started again after a
- * pause. When none is at work any more, the process ends, so that whatever supervises the process starts it again.
+ * Supervision of the detectors of a process: if one fails, the others continue, and it is started again after a pause. When
+ * none runs any longer, the process ends, so that its supervisor starts it again.
  */
 import { aborted } from '../system/pause';
 import {
@@ -11,7 +11,7 @@ import {
 } from './restarting-detector';
 
 export interface SupervisionOptions extends Pick<RestartOptions, 'log' | 'stopTimeoutMs'> {
-  /** Pause before the first attempt to start a failed detector again, ms. */
+  /** Pause before a failed detector is started again, ms; it doubles with each attempt. */
   pauseMs?: number;
 }
 
@@ -25,14 +25,14 @@ export function createSupervision<Running extends Supervised>(
   const detectors = entries.map((entry) => new RestartingDetector(entry, options));
   let watching: Promise<void>[] = [];
 
-  /** Whether no detector is at work: then the process has nothing left to do. */
+  /** Whether no detector runs, so that the process has nothing left to do. */
   function isIdle(): boolean {
     const none = !detectors.some((detector) => detector.isAtWork());
     if (none) idle.abort();
     return none;
   }
 
-  /** The failure of a detector, if any has failed. */
+  /** The failure of a detector, if one has failed. */
   const failure = (): Error | undefined => detectors.find((one) => one.failure() !== undefined)?.failure();
 
   async function finish(): Promise<void> {
@@ -48,7 +48,7 @@ export function createSupervision<Running extends Supervised>(
       if (detectors.length > 0 && isIdle()) throw failure()!;
       watching = detectors.map((detector) => detector.watch(isIdle));
     },
-    /** Resolves when every source has ended; rejects when no detector is at work and one has failed. */
+    /** Resolves when every source has ended; rejects when no detector runs and one has failed. */
     finished: finish(),
     /** The detectors that run. */
     all: (): Running[] => detectors.flatMap((detector) => detector.running() ?? []),

@@ -1,4 +1,4 @@
-/** Composition of a training: history → decode → data set → train → store. Runs in a separate process. */
+/** Composition of a training: history → decode → data set → train → store. It runs in a separate process. */
 import { createRecordDecoder } from '../pipeline/record-decoder';
 import { chosenStatistics } from '../config/calibration';
 import { settingsFingerprint } from '../config/fingerprint';
@@ -34,11 +34,11 @@ export interface TrainerParts extends HistoryParts {
   writtenBy: Readonly<Record<string, string>>;
   /** Weights in PyTorch's layout to calibrate instead of training. */
   weights?: ReadonlyMap<string, StoredTensor>;
-  /** File with the weights of the backbone; by default the one of the product. */
+  /** File with the weights of the backbone; default: the one in the package. */
   backbonePath?: string;
-  /** Train the linear model that scores until there is another one. */
+  /** Whether to train the linear model that scores until the configured one is trained. */
   coldStart?: boolean;
-  /** The version that is in use stays the current one. */
+  /** Whether the version in use stays the current one, as the new version is put on trial. */
   onTrial?: boolean;
   onProgress: (progress: Progress) => void;
 }
@@ -51,12 +51,12 @@ export interface HistoryReport {
   rejectedByReason: HistorySummary['rejected'];
   /** Absent without training.historyFrom. */
   historyFrom?: FileHistoryReport;
-  /** Absent where the history has records of all devices. */
+  /** Absent if the history has records of all devices. */
   part?: FleetPart;
   /** Event times of the first and the last window, Unix ms. */
   span: { from: number; to: number };
   settings: Pick<DetectorSettings, 'training' | 'calibration'>;
-  /** Absent where the held-out records are too few. */
+  /** Absent if there are too few held-out records. */
   detectionPower?: DetectionPower;
 }
 
@@ -68,16 +68,17 @@ export interface TrainingResult {
 /** Windows stored with their scores: enough to detect a wrong model, few enough to check at every load. */
 const goldenRecords = 8;
 
-/** Limit of the values of these windows, for large images; there are at least two windows. */
+/** Maximum number of values in these windows, for large images; there are at least two windows. */
 const goldenValues = 100_000;
 
-/** @throws TrainingError with the reason why there is no new version */
+/** @throws TrainingError with the reason why no version was published */
 export async function trainDetector(parts: TrainerParts): Promise<TrainingResult> {
   const { engines, weights, coldStart = false, onProgress } = parts;
   const settings = coldStart ? coldStartSettings(parts.settings) : parts.settings;
   const { tensors, openScoring, openTraining } = engines;
   const { record, training, calibration } = settings;
-  // Every value of the history, so that the frequent ones are found among those that occur once.
+  // Limit of categories: every value of the history is kept, so that the frequent ones can be found among those that occur
+  // once.
   const categories = settings.training.maxRecords * Math.max(1, record.conditions.length);
   const recordDecoder = createRecordDecoder(parts.settings, { maxCategories: categories });
   const { dataset: levels, fromFile, account, gaps } = await readDataset(parts, recordDecoder);
@@ -136,7 +137,7 @@ export async function trainDetector(parts: TrainerParts): Promise<TrainingResult
   }
 }
 
-/** The model with the weights of its backbone, or, if they cannot be read, one of gradients and the reason. */
+/** The weights of the backbone; if they cannot be read, the model reads gradients, and the reason is returned. */
 function featuresOf(
   { model: given, record }: Pick<DetectorSettings, 'model' | 'record'>,
   path: string | undefined,
@@ -164,7 +165,7 @@ function spanOf({ ends, timestamps }: Dataset): HistoryReport['span'] {
   return { from: timestamps[ends[0]!]!, to: timestamps[ends.at(-1)!]! };
 }
 
-/** Windows spread evenly over the oldest `windows` ones of the training data. */
+/** Evenly spaced windows among the oldest `windows` ones of the training data. */
 function pickGolden(dataset: Dataset, windows: number): ReturnType<typeof createWindowBatch> {
   const { length, channels } = dataset.shape;
   const fitting = Math.max(2, Math.floor(goldenValues / (length * channels)));

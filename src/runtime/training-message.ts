@@ -5,7 +5,7 @@ import { messageOf } from '../system/error-text';
 export interface TrainingProgress {
   /** The first is 1. */
   epoch: number;
-  /** At most this many. */
+  /** Maximum number of epochs. */
   epochs: number;
   /** NaN = not finite. */
   trainLoss: number;
@@ -24,11 +24,11 @@ export interface TrainingHistory {
 export type TrainingMessage =
   | ({ type: 'progress' } & TrainingProgress)
   | ({ type: 'history' } & TrainingHistory)
-  /** A version was published to the store. */
+  /** Sent when a version was published to the store. */
   | { type: 'published'; version: string }
   | { type: 'failed'; reason: TrainingError['reason']; message: string };
 
-/** The message as a line with a line feed. */
+/** Formats a message as a line with a line feed. */
 export function formatTrainingMessage(message: TrainingMessage): string {
   return `${JSON.stringify(message)}\n`;
 }
@@ -42,7 +42,7 @@ export function failureMessage(error: unknown): TrainingMessage {
   };
 }
 
-/** The message in a line; undefined for any other line, as libraries write to standard output, too. */
+/** Parses a line; undefined for a line that is no message, as libraries write to standard output, too. */
 export function parseTrainingMessage(line: string): TrainingMessage | undefined {
   if (!line.startsWith('{')) return undefined;
   let parsed: Record<string, unknown>;

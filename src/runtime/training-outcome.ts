@@ -1,4 +1,4 @@
-/** Why a training was started, and what came of it. */
+/** Reason for a training, and its outcome. */
 import type { RetrainingFailure } from '../errors';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
@@ -9,10 +9,12 @@ export type TrainingTrigger = 'cold start' | 'start' | 'schedule' | 'request' | 
 
 export type TrainingOutcome =
   | { result: 'swapped'; version: string }
-  /** It scores in the shadow of the version in use. */
+  /** The version scores in the shadow of the one in use. */
   | { result: 'on trial'; version: string }
   | { result: 'failed'; reason: RetrainingFailure; error: unknown }
-  /** No training was started: another one runs, the retrainer has been stopped, a version is pinned, or one is on trial. */
+  /**
+   * No training was started: another one runs, the retrainer has been stopped, a version is pinned, or a version is on trial.
+   */
   | { result: 'refused'; because: 'running' | 'stopped' | 'pinned' | 'on trial' };
 
 /** @param elapsed s */

@@ -1,6 +1,6 @@
 /**
- * Training in a separate process at a lower priority: in the daemon it would block the heartbeats, and running out of memory
- * would end the scoring.
+ * Runs a training in a separate process at a lower priority: in the daemon it would block the heartbeats, and if it ran out of
+ * memory, scoring would end.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import os from 'node:os';
@@ -19,13 +19,13 @@ export interface TrainingProcessOptions {
   /** Program and arguments. The program writes messages of training-message.ts to its standard output. */
   command: readonly [string, ...string[]];
   env: NodeJS.ProcessEnv;
-  /** Priority of the operating system: 0 = normal, 19 = lowest; never higher than that of the daemon. */
+  /** Priority of the operating system: 0 = normal, 19 = lowest. It is never higher than that of the daemon. */
   priority?: number;
   onProgress: (progress: TrainingProgress) => void;
   onHistory?: (history: TrainingHistory) => void;
-  /** Other output of the process is logged, up to 500 lines: warnings of its log as such, all else at debug. */
+  /** Receives up to 500 lines of other output: warnings of the process's own log as warnings, all else at debug level. */
   log: Logger;
-  /** Ends the process. */
+  /** Aborts the training. */
   signal: AbortSignal;
   /** Time between SIGTERM and SIGKILL, ms. */
   graceMs?: number;
@@ -33,15 +33,15 @@ export interface TrainingProcessOptions {
 
 type TrainingProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 
-/** glibc then gives freed memory back at once, which is a sixth of what a training takes (docs/performance.md). */
+/** With these variables, glibc returns freed memory at once: a sixth of the memory of a training (docs/performance.md). */
 const givingBack = { MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
 
 const maxLineLength = 16_384;
-/** Lines of output that are logged; the rest is only counted. */
+/** Maximum number of output lines that are logged; further lines are only counted. */
 const maxLoggedLines = 500;
-/** Last lines of the error output that become the cause of an error. */
+/** Number of last lines of the error output that become the cause of an error. */
 const tailLines = 20;
-/** Longest wait for the end of the output after the end of the process, ms: a grandchild may keep it open. */
+/** Longest wait for the end of the output after the process has ended, ms: a grandchild may keep it open. */
 const closeWaitMs = 1000;
 
 /** Runs one training; resolves to the published version. Rejects with a TrainingError after the process has ended. */
@@ -70,8 +70,8 @@ export async function runTrainingProcess({
 }
 
 /**
- * For the training process: ends it when the daemon that started it has ended for any reason. Reads standard input, so it is
- * not for a process that a person starts.
+ * For the training process: ends it when its daemon has ended for any reason. It reads standard input, so it must not be used
+ * in a process that a person starts.
  */
 export function exitWhenParentIsGone(
   exit: () => void = () => void process.kill(process.pid, 'SIGTERM'),
@@ -90,7 +90,7 @@ function start([program, ...args]: TrainingProcessOptions['command'], env: NodeJ
     try {
       // The child reads its input only to notice the end of this process: see exitWhenParentIsGone.
       const child = spawn(program, args, { env: { ...givingBack, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
-      // Never removed: an `error` event without a listener would end the daemon.
+      // This listener is never removed: an `error` event without a listener would end the daemon.
       child.on('error', refuse);
       child.once('spawn', () => resolve(child));
     } catch (cause) {
@@ -140,7 +140,10 @@ function readOutput(
   return output;
 }
 
-/** A warning of the logger in JSON; undefined for any other line. The log of the daemon has its own time and detector. */
+/**
+ * Parses a warning that the logger wrote as JSON; undefined for any other line. Time and detector are left out, as the daemon's
+ * log has its own.
+ */
 function parseWarning(line: string): { message: string; fields: Record<string, unknown> } | undefined {
   try {
     // eslint-disable-next-line @typescript-eslint/no-unused-vars -- replaced by those of the daemon's line
@@ -154,7 +157,7 @@ function parseWarning(line: string): { message: string; fields: Record<string, u
   }
 }
 
-/** Sends SIGTERM on abort, and SIGKILL `graceMs` later; the returned function ends that. */
+/** Sends SIGTERM on abort, and SIGKILL `graceMs` later; the returned function cancels both. */
 function endOnAbort(child: TrainingProcess, signal: AbortSignal, graceMs: number) {
   let timer: NodeJS.Timeout | undefined;
   const abort = () => {
@@ -162,7 +165,7 @@ function endOnAbort(child: TrainingProcess, signal: AbortSignal, graceMs: number
     timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
   };
   signal.addEventListener('abort', abort, { once: true });
-  // It may have been aborted while the process was starting.
+  // The signal may have been aborted while the process was starting.
   if (signal.aborted) abort();
   return () => {
     signal.removeEventListener('abort', abort);
@@ -172,10 +175,10 @@ function endOnAbort(child: TrainingProcess, signal: AbortSignal, graceMs: number
 
 function lowerPriority(child: TrainingProcess, priority: number, log: Logger): void {
   try {
-    // Never above that of the daemon, which root could set.
+    // Never a higher priority than that of the daemon, which root could set.
     if (child.pid !== undefined) os.setPriority(child.pid, Math.max(priority, os.getPriority()));
   } catch (err) {
-    // Either the process has ended, or it trains at the priority of the daemon.
+    // Either the process has ended, or it continues at the priority of the daemon.
     log.debug('could not lower the priority of the training process', { err, priority });
   }
 }
@@ -198,10 +201,10 @@ function ended(child: TrainingProcess): Promise<{ code: number | null; killedBy:
 }
 
 function failure(code: number | null, killedBy: NodeJS.Signals | null, output: Output): TrainingError {
-  // The message is complete; the error output is the log of the training.
+  // The message explains the failure; the error output is only the log of the training.
   if (output.failed !== undefined) return new TrainingError(output.failed.reason, output.failed.message);
   const options = output.tail.length > 0 ? { cause: new Error(output.tail.join('\n')) } : {};
-  // A shell reports signal n, which ended its child, as exit code 128 + n.
+  // A shell reports a child that signal n ended by exit code 128 + n.
   if (killedBy !== null || (code !== null && code > 128)) {
     const what = killedBy ?? `exit code ${String(code)}`;
     return new TrainingError('killed', `training was killed (${what})${adviceOn(killedBy ?? code)}`, options);
@@ -210,7 +213,7 @@ function failure(code: number | null, killedBy: NodeJS.Signals | null, output: O
   return new TrainingError('failed', `training ended with exit code ${String(code)}`, options);
 }
 
-/** Node exits with SIGABRT, SIGTRAP or SIGILL when its heap is full; Linux kills with SIGKILL when memory is. */
+/** Node ends with SIGABRT, SIGTRAP or SIGILL when its heap is full; Linux sends SIGKILL when memory is exhausted. */
 function adviceOn(end: NodeJS.Signals | number | null): string {
   const outOfMemory = ['SIGABRT', 'SIGTRAP', 'SIGILL', 'SIGKILL', 132, 133, 134, 137];
   return end !== null && outOfMemory.includes(end)

@@ -1,4 +1,4 @@
-/** Request to the process that trains a detector, from one that only scores: a file beside the model versions. */
+/** A request from a process that only scores to the process that trains a detector: a file next to the model versions. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,8 @@ export class TrainingRequests {
   }
 
   /**
-   * Requests a training because records no longer match `version`, or because a person wants one. Only the newest request is kept.
+   * Requests a training because records no longer match `version`, or because a person wants one. Only the newest request is
+   * kept.
    */
   async request(version: string, byPerson = false): Promise<void> {
     await mkdir(dirname(this.path), { recursive: true, mode: privateFolder });
@@ -25,7 +26,7 @@ export class TrainingRequests {
     return (await fileState(this.path)) !== '';
   }
 
-  /** Removes the request; returns the version that it wants replaced, or undefined if there is none. */
+  /** Removes the request. Returns the version to replace; undefined if there is no request. */
   async take(): Promise<{ version: string; byPerson: boolean } | undefined> {
     const taken = `${this.path}.${randomUUID()}.tmp`;
     try {

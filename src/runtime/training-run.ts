@@ -1,4 +1,4 @@
-/** One training: take the lease, write the quarantine, then train in a process of its own. */
+/** Runs one training: acquires the lease, writes the quarantine, then trains in a separate process. */
 import { TrainingError } from '../errors';
 import { messageOf } from '../system/error-text';
 import type { Clock } from './clock';
@@ -12,11 +12,11 @@ export interface TrainingRequest {
   quarantinePath: string;
   /** Token of the lease under which the version is published. */
   lease: number;
-  /** Records that a file source has delivered so far; undefined for other sources. */
+  /** Number of records that a file source has delivered so far; undefined for other sources. */
   fileRecords: number | undefined;
-  /** Whether to train the linear model that scores until there is another one. */
+  /** Whether to train the linear model that scores until the configured one is trained. */
   coldStart: boolean;
-  /** Whether the version does not come into use at once. */
+  /** Whether the version is put on trial before it is used. */
   onTrial: boolean;
 }
 
@@ -41,7 +41,7 @@ export interface TrainingRunOptions extends TrainingObserver {
   runTraining: RunTraining;
 }
 
-/** The training rejects with a TrainingError `lease` if another process trains. */
+/** The returned function rejects with a TrainingError `lease` if another process trains. */
 export function createTrainingRun(
   options: TrainingRunOptions,
 ): (signal: AbortSignal, trigger: TrainingTrigger, onTrial: boolean) => Promise<string> {
@@ -49,7 +49,7 @@ export function createTrainingRun(
   return async (signal, trigger, onTrial) => {
     const lease = await leaseHolder.acquire();
     await saveQuarantine().catch((cause: unknown) => {
-      // Without it the training would learn from records that have just been detected as anomalous.
+      // Without the quarantine, the training would learn from records that have just been detected as anomalous.
       throw new TrainingError('store', `cannot write ${quarantinePath}: ${messageOf(cause)}`, { cause });
     });
     const request = {
@@ -59,7 +59,7 @@ export function createTrainingRun(
       coldStart: trigger === 'cold start',
       onTrial,
     };
-    // Other processes wait the full timeout from this heartbeat on.
+    // Other processes wait for the full timeout from this heartbeat on.
     await lease.renew();
     clock.trainingStarted();
     try {

@@ -1,4 +1,4 @@
-/** When a detector trains: at the start, by its schedule, on drift, and at the request of a process that only scores. */
+/** When a detector trains: at the start, on schedule, on drift, and at the request of a process that only scores. */
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
 import type { DetectorMetrics } from '../metrics/metrics';
@@ -12,7 +12,7 @@ import type { TrainingRequests } from './training-request';
 
 export interface TrainingOptions {
   role: DaemonSettings['role'];
-  /** Those in force. */
+  /** Settings in force. */
   settings: () => Pick<
     DetectorSettings['training'],
     'schedule' | 'timeZone' | 'jitterMs' | 'onDrift' | 'onDriftAfterMs'
@@ -32,7 +32,7 @@ export function createTraining(options: TrainingOptions) {
   const { role, settings, retrainer, clock, requests, store, metrics, onEnd, stopping, log } = options;
   let schedule: Schedule | undefined;
   stopping.addEventListener('abort', () => schedule?.stop());
-  /** The model whose drift has been reported. */
+  /** The model whose drift has been reported already. */
   let drifted: ActiveDetector['detector'] | undefined;
   /** Time of the last training for drift, or of the last request for one. */
   let driftTrainingAt = -Infinity;
@@ -40,13 +40,13 @@ export function createTraining(options: TrainingOptions) {
   async function train(trigger: TrainingTrigger): Promise<TrainingOutcome> {
     const isFirst = !retrainer.running();
     const outcome = retrainer.train(trigger);
-    // No records are delivered before the first model, so the clock cannot follow its training.
+    // No records are delivered before the first model, so the clock cannot follow the training.
     if (isFirst && trigger !== 'start' && trigger !== 'cold start') clock.trainingRequested(outcome);
     onEnd(await outcome);
     return outcome;
   }
 
-  /** Trains, or requests it of the process that trains, which may not have seen the drift. */
+  /** Trains, or requests a training from the process that trains, as that process may not have observed the drift. */
   async function trainSomewhere(trigger: 'drift' | 'request', version: string): Promise<void> {
     const outcome = await train(trigger);
     if (outcome.result === 'failed' && outcome.reason === 'lease')
@@ -81,14 +81,14 @@ export function createTraining(options: TrainingOptions) {
   return {
     /** Trains the first model. Never rejects. */
     trainFirst: () => train('start'),
-    /** Trains the linear model that scores until there is another one. Never rejects. */
+    /** Trains the linear model that scores until the configured one is trained. Never rejects. */
     trainColdStart: () => train('cold start'),
     isRunning: () => retrainer.running(),
-    /** Trains by the schedule from now on, unless the process only scores. */
+    /** Starts the schedule, unless the process only scores. */
     startSchedule() {
       if (role !== 'score') clock.onStart(follow);
     },
-    /** Trains by the schedule as it is configured now, if it is followed. */
+    /** Follows a change of the configured schedule, if the schedule was started. */
     follow() {
       if (schedule !== undefined) follow();
     },
@@ -110,17 +110,17 @@ export function createTraining(options: TrainingOptions) {
       driftTrainingAt = now;
       void (role === 'score' ? requestTraining(version) : trainSomewhere('drift', version));
     },
-    /** Starts the training that a scoring process has requested, if it is still needed. */
+    /** Starts a training that a scoring process has requested, if it is still needed. */
     async answerRequests() {
       if (stopping.aborted) return;
       const { version, byPerson = false } = (await requests.take()) ?? {};
       if (!settings().onDrift && !byPerson) return;
-      // The requested training may have taken place in the meantime.
+      // A training may have replaced the version since the request.
       if (version === undefined || version !== (await store.current()) || retrainer.running()) return;
       log.info('training requested by a scoring process', { version, byPerson });
       void trainSomewhere(byPerson ? 'request' : 'drift', version);
     },
-    /** Starts a training now, or requests it of the process that trains. Rejects if that cannot be requested. */
+    /** Starts a training now, or requests it from the process that trains. Rejects if the request cannot be written. */
     async trainNow(version: string): Promise<'started' | 'requested'> {
       if (role === 'score') {
         await requests.request(version, true);
@@ -129,7 +129,7 @@ export function createTraining(options: TrainingOptions) {
       void trainSomewhere('request', version);
       return 'started';
     },
-    /** Ends a running training and waits until it has ended. Idempotent. */
+    /** Aborts a running training and waits for its end. Idempotent. */
     stop: () => retrainer.stop(),
   };
 }

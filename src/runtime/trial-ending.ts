@@ -1,4 +1,4 @@
-/** The end of a trial: in the store, in the metrics and in the log. */
+/** Ends a trial in the store, in the metrics and in the log. */
 import type { Gate } from '../calibration/gates';
 import type { DetectorSettings } from '../config/settings';
 import type { Logger } from '../logger';
@@ -8,7 +8,7 @@ import type { Clock } from './clock';
 import type { Ending } from './trial-verdict';
 
 export interface EndingParts {
-  /** In force. */
+  /** Settings in force. */
   settings: () => DetectorSettings['training']['challenger'];
   clock: Pick<Clock, 'now'>;
   trials: TrialStore;
@@ -19,7 +19,7 @@ export interface EndingParts {
 export interface TrialEnd {
   as: Ending;
   gates: readonly Gate[];
-  /** Where it is no gate. */
+  /** Reason for the end, if it is not a gate. */
   reason?: string;
 }
 
@@ -31,7 +31,7 @@ export const endings: Record<Ending, string> = {
   withdrawn: 'trial of a model version ended without a result',
 };
 
-/** Ends the state of a trial that is in progress: a promoted version is on trial still, unless it is not watched. */
+/** Ends the present phase of a trial. A promoted version stays on trial, unless it is not watched. */
 export async function endTrial(
   trial: Trial,
   { as, gates, reason }: TrialEnd,

@@ -1,4 +1,7 @@
-/** The judge of a trial, in the process that trains: evaluates the gates by what all processes have seen, and does what follows. */
+/**
+ * Evaluates the gates of a trial, in the process that trains, by the evidence of all processes, and promotes, rejects or rolls
+ * back.
+ */
 import { addEvidence, unusable, type Gate } from '../calibration/gates';
 import type { DaemonSettings } from '../config/settings';
 import { ModelVersionError } from '../errors';
@@ -18,18 +21,18 @@ export interface JudgeParts extends EndingParts {
   store: Pick<ModelStore, 'current' | 'pinned' | 'setCurrent'>;
   slot: Pick<ModelSlot, 'current' | 'version' | 'use'>;
   lease: Pick<LeaseHolder, 'acquire'>;
-  /** Loads a version to take it into use. */
+  /** Loads a version to use it. */
   load: LoadModel;
   audit: (entry: Record<string, unknown>) => Promise<void>;
 }
 
-/** @param own name of the reports of this process */
+/** @param own name under which this process reports its evidence */
 export function createTrialJudge(own: string, parts: JudgeParts) {
   const { role, store, trials, slot, lease, load, log, settings } = parts;
-  /** The phase whose gates wait for records: logged once. */
+  /** The phase whose gates wait for records; used to log that once. */
   let waiting: TrialPhase | undefined;
 
-  /** The facts of a trial now, in this process and in the store. */
+  /** The present facts of a trial, from this process and the store. */
   async function factsOf(phase: TrialPhase): Promise<Omit<TrialFacts, 'elapsed' | 'isOver'>> {
     const { trial, id, facts } = phase;
     const [current, pinned] = [await store.current(), await store.pinned()];
@@ -63,7 +66,7 @@ export function createTrialJudge(own: string, parts: JudgeParts) {
     return { as: 'kept', gates, reason: problem.message };
   }
 
-  /** Takes a version into use, in the store and here. @returns why it cannot be used, if so */
+  /** Uses a version, in the store and in this process. @returns the reason if it cannot be used */
   async function moveTo(
     version: string,
     entry: Record<string, unknown>,
@@ -87,10 +90,10 @@ export function createTrialJudge(own: string, parts: JudgeParts) {
   }
 
   return {
-    /** Whether the gates of a phase were evaluated, and lacked records. */
+    /** Whether the gates of a phase could not be evaluated for lack of records. */
     isWaiting: (phase: TrialPhase): boolean => waiting === phase,
     /**
-     * Evaluates the gates, unless they are not due, or another process does.
+     * Evaluates the gates, unless they are not due, or another process evaluates them.
      * @returns whether the trial in the store has changed
      */
     async evaluate(phase: TrialPhase): Promise<boolean> {
@@ -103,7 +106,7 @@ export function createTrialJudge(own: string, parts: JudgeParts) {
         return false;
       }
       const { trial } = phase;
-      // A person may have chosen in the meantime.
+      // A person may have chosen a version in the meantime.
       const known = (await trials.list()).find(({ version }) => version === trial.version);
       if (known?.changedAt !== trial.changedAt) return true;
       const verdict = judgeTrial({ ...(await factsOf(phase)), ...time });

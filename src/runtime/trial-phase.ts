@@ -1,4 +1,7 @@
-/** What one process sees of a trial while that has one state: the version that is not in use, in the shadow, and the live records. */
+/**
+ * One phase of a trial in one process: the version that is not in use scores live records in the shadow, and evidence is
+ * collected.
+ */
 import type { TrialEvidence, VersionFacts } from '../calibration/gates';
 import type { DaemonSettings, DetectorSettings } from '../config/settings';
 import { ModelVersionError } from '../errors';
@@ -12,41 +15,41 @@ import type { Shadow } from './shadow';
 
 export interface PhaseParts {
   role: DaemonSettings['role'];
-  /** In force. */
+  /** Settings in force. */
   settings: () => DetectorSettings['training']['challenger'];
   clock: Pick<Clock, 'now'>;
-  /** Loads a version that scores in the shadow, or whose facts are wanted: without a word of it. */
+  /** Loads a version for the shadow, or for its facts, without logs and metrics. */
   loadQuietly: LoadModel;
   openShadow: (model: ActiveDetector, trial: { since: number; progress: () => number }) => Shadow;
-  /** Share found of canaries in live records, mean over the kinds. */
+  /** Detection power in live records, as the mean over the kinds of faults. */
   livePower: () => number | undefined;
 }
 
-/** The version that is not in use. Without a shadow in a process that only trains. */
+/** The version that is not in use. A process that only trains has no shadow. */
 type Subject = { facts: VersionFacts; shadow: Shadow | undefined } | { problem: string };
 
-/** Evaluations of a promoted version while it is watched, and the longest time between two, ms. */
+/** Number of evaluations of a promoted version while it is watched, and the longest time between two, ms. */
 const evaluations = 60;
 const longestPauseMs = 60_000;
 
 export type TrialPhase = Awaited<ReturnType<typeof openPhase>>;
 
-/** Differs where the version or the state of the trial does. */
+/** Id that differs if the version or the state of the trial differs. */
 export function phaseId({ version, state, changedAt }: Trial): string {
   return `${version} ${state} ${changedAt}`;
 }
 
-/** The version that is in use while a trial has its state, and the one that is not. */
+/** The version in use during the present state of a trial, and the other one. */
 export function versionsOf({ state, version, before }: Trial): { inUse: string; other: string } {
   return state === 'shadow' ? { inUse: before, other: version } : { inUse: version, other: before };
 }
 
-/** @throws Error if the store cannot be read; a version that cannot be used is a problem of the trial */
+/** @throws Error if the store cannot be read. A version that cannot be used is recorded as a problem of the trial */
 export async function openPhase(trial: Trial, parts: PhaseParts) {
   const { role, settings, clock, loadQuietly, openShadow, livePower } = parts;
   const { inUse, other } = versionsOf(trial);
   const isWatched = trial.state === 'promoted';
-  /** By the clock of the detector, Unix ms; undefined before that has a time. */
+  /** Start of the phase by the clock of the detector, Unix ms; undefined before the clock has a time. */
   let from: number | undefined;
   let records = 0;
   let events = 0;
@@ -76,11 +79,11 @@ export async function openPhase(trial: Trial, parts: PhaseParts) {
     return isWatched ? settings().rollbackWithinMs : settings().forMs;
   }
 
-  /** Ms. */
+  /** Time since the start of the phase, ms. */
   function elapsed(): number {
     const now = clock.now();
     if (Number.isNaN(now)) return 0;
-    // A recording that is replayed begins again.
+    // When a replayed recording begins again, its time is earlier than that of the trial.
     from ??= Math.min(now, trial.since);
     return now - from;
   }
@@ -102,21 +105,21 @@ export async function openPhase(trial: Trial, parts: PhaseParts) {
   return {
     id: phaseId(trial),
     trial,
-    /** Facts on the version that is not in use; undefined if it cannot be used, which is then a problem of the evidence. */
+    /** Facts about the version that is not in use; undefined if it cannot be used, which the evidence reports as a problem. */
     facts: 'problem' in subject ? undefined : subject.facts,
     elapsed,
     evidence,
-    /** Share of the time of the phase that has passed. */
+    /** Share of the duration of the phase that has passed, in [0, 1]. */
     share: (): number => Math.min(1, elapsed() / duration()),
     isOver: (): boolean => elapsed() >= duration(),
     /** Whether it is time to evaluate the gates. */
     isDue: (): boolean =>
       isWatched ? clock.now() >= nextAt : elapsed() >= duration() || evidence().problem !== undefined,
-    /** They are evaluated now. */
+    /** Call when the gates have been evaluated. */
     evaluated(): void {
       nextAt = clock.now() + Math.min(longestPauseMs, settings().rollbackWithinMs / evaluations);
     },
-    /** A live record, as the version in use has scored it. */
+    /** Adds a live record with its score by the version in use. */
     witness(record: WitnessedRecord): void {
       records++;
       shadow?.witness(record);

@@ -1,4 +1,4 @@
-/** What follows for a trial from what all processes have seen. */
+/** Decides how a trial continues, by the evidence of all processes. */
 import {
   judgeChallenger,
   judgePromoted,
@@ -20,12 +20,12 @@ export interface TrialFacts {
   facts: VersionFacts | undefined;
   /** The version in use in this process; undefined before there is one. */
   inUse: { version: string; facts: VersionFacts } | undefined;
-  /** In the store. */
+  /** The version that the store's pointer names. */
   current: string | undefined;
   pinned: string | undefined;
   /** Time in this state so far, ms. */
   elapsed: number;
-  /** Whether that is over. */
+  /** Whether the time of the state is over. */
   isOver: boolean;
   /** Alarm budget of the detector; undefined without one. */
   eventsPerMs: number | undefined;
@@ -39,7 +39,7 @@ export type Verdict =
   | { then: 'promote' | 'roll back'; gates: readonly Gate[] }
   | { then: 'end'; as: Ending; gates: readonly Gate[]; reason?: string };
 
-/** The gates of a version are evaluated with this share of the records that it may score, or more. */
+/** The gates are evaluated once a version has scored this share of its maximum number of records. */
 const leastShare = 1 / 20;
 
 /** Records that both versions must have scored before the gates are evaluated. */
@@ -50,13 +50,13 @@ export function recordsNeeded({ records }: TrialFacts['settings']): number {
 export function judgeTrial(given: TrialFacts): Verdict {
   const { trial, current, pinned, inUse } = given;
   const isShadow = trial.state === 'shadow';
-  // A process has ended between the pointer and the trial.
+  // A process ended after it moved the pointer, before it updated the trial.
   if (isShadow && current === trial.version) return { then: 'end', as: 'promoted', gates: [] };
   if (current !== versionsOf(trial).inUse)
     return { then: 'end', as: 'withdrawn', gates: [], reason: `version ${current} is in use` };
   if (isShadow && pinned !== undefined)
     return { then: 'end', as: 'withdrawn', gates: [], reason: `version ${pinned} is pinned` };
-  // This process does not follow the pointer yet.
+  // This process does not use the version of the pointer yet.
   if (inUse?.version !== current) return { then: 'continue' };
   return isShadow ? judgeShadow(given, inUse.facts) : judgeInUse(given, inUse.facts);
 }
@@ -80,7 +80,7 @@ function judgeInUse(given: TrialFacts, inUse: VersionFacts): Verdict {
     allowedEvents: eventsPerMs === undefined ? inUse.target * evidence.records : eventsPerMs * elapsed,
     trainedPower: inUse.power,
   });
-  // Also when they are over: the process may not have run at their end.
+  // The gates are checked even after the end of the watch, as the process may not have run then.
   if (gates.some(({ passed }) => !passed)) return { then: 'roll back', gates };
   return isOver ? { then: 'end', as: 'kept', gates: trial.gates } : { then: 'continue' };
 }

@@ -1,9 +1,10 @@
 /**
- * The trial of a new model version. It scores in the shadow of the version in use, and comes into use when its gates pass
- * (calibration/gates.ts); in its first hours the previous version scores in its shadow, and comes back if a gate fails.
+ * The trial of a new model version. It scores in the shadow of the version in use, and is promoted when its gates pass
+ * (calibration/gates.ts). In the hours after that, the previous version scores in its shadow, and is used again if a gate
+ * fails.
  *
- * Each process that scores follows the trial in the store, and reports there what it sees (trial-phase.ts). The process that trains
- * decides by what all of them have seen (trial-judge.ts), and moves the pointer, which the others follow.
+ * Each process that scores follows the trial in the store, and writes its evidence there (trial-phase.ts). The process that
+ * trains decides by the evidence of all processes (trial-judge.ts), and moves the pointer, which the others follow.
  */
 import { randomUUID } from 'node:crypto';
 import type { Witness } from '../pipeline/decision';
@@ -24,7 +25,7 @@ export interface TrialsParts extends PhaseParts, JudgeParts {
   slot: Pick<ModelSlot, 'current' | 'version' | 'isColdStart' | 'use'>;
   /** Interval at which the trial in the store is followed, ms. */
   intervalMs: number;
-  /** Whether the clock is that of the records, so that what happens must not depend on the speed of the machine. */
+  /** Whether the clock is that of the records. If so, no decision may depend on the speed of the machine. */
   followsRecords: boolean;
 }
 
@@ -44,17 +45,17 @@ export function createTrials(parts: TrialsParts) {
 
   const poll = new Poll(parts.intervalMs, async () => {
     await inTurn(follow);
-    // On the clock of the records only between two batches, so that it is always between the same ones.
+    // On the record clock, steps are taken only between two batches, so that they always fall between the same records.
     if (!followsRecords) await inTurn(step);
     await inTurn(report);
   });
 
-  /** One thing at a time. What fails is tried again at the next occasion. */
+  /** Runs work one at a time. Failed work is repeated at the next occasion. */
   function inTurn(work: () => Promise<void>): Promise<void> {
     return queue.run(() => (stopped ? undefined : attempt(work)));
   }
 
-  /** Takes part in the trial that is in the store. */
+  /** Follows the trial that the store contains. */
   async function follow(): Promise<void> {
     const trial = (await trials.list()).find(isActive);
     if ((trial && phaseId(trial)) === phase?.id) return;
@@ -73,7 +74,7 @@ export function createTrials(parts: TrialsParts) {
     if (phase !== undefined && (await judge.evaluate(phase))) await follow();
   }
 
-  /** Puts a version on trial, in place of one that is on trial. */
+  /** Puts a version on trial, in place of any other. */
   async function begin(version: string, before: string): Promise<void> {
     const reason = `version ${version} is newer`;
     for (const trial of (await trials.list()).filter(isActive)) {
@@ -92,24 +93,24 @@ export function createTrials(parts: TrialsParts) {
   }
 
   return {
-    /** Whether a version that is trained now is put on trial: what replaces a cold start is the first model. */
+    /** Whether a version trained now is put on trial. The replacement of a cold start is not, as it is the first model. */
     isWanted: (trigger: TrainingTrigger): boolean =>
       settings().enabled &&
       trigger !== 'start' &&
       trigger !== 'cold start' &&
       slot.current() !== undefined &&
       !slot.isColdStart(),
-    /** Puts a version on trial that has been trained. Rejects if that cannot be stored. */
+    /** Puts a new version on trial. Rejects if the trial cannot be stored. */
     async begin(version: string): Promise<void> {
       await clock.modelDue();
       const before = slot.version();
       if (before === undefined) throw new Error('there is no version in use');
       await queue.run(() => begin(version, before));
     },
-    /** The version that must not be replaced yet by another new one: its time in the shadow is not over. */
+    /** The version that no newer one may replace yet, because its time in the shadow is not over. */
     pending: (): string | undefined =>
       phase?.trial.state === 'shadow' && !phase.isOver() ? phase.trial.version : undefined,
-    /** Those who see the live records and events, with this one. */
+    /** A witness that also passes live records to this trial. */
     following: (witness: Witness): Witness => ({
       observe(record, ...rest) {
         witness.observe(record, ...rest);
@@ -121,17 +122,17 @@ export function createTrials(parts: TrialsParts) {
         return marked;
       },
     }),
-    /** Call after each batch, with the state that it has left. */
+    /** Call after each batch, with the resulting state. */
     observe: (...batch: Parameters<TrialPhase['observe']>): void => phase?.observe(...batch),
-    /** Call between two batches: here a version comes into use, or goes. */
+    /** Call between two batches. On the record clock, a version comes into use or leaves it only here. */
     async betweenBatches(): Promise<void> {
       if (phase === undefined) return;
       await phase.keepUp(followsRecords);
-      // With too few records here, those of other processes are looked at when the store is.
+      // With too few records in this process, the evidence of others is read only when the store is followed.
       const mayWait = judge.isWaiting(phase) && phase.evidence().sample.records < recordsNeeded(settings());
       if (phase.isDue() && !mayWait) await inTurn(step);
     },
-    /** A person uses a version. */
+    /** Call when a person chooses a version. */
     async chosen(version: string): Promise<void> {
       const ended = (await trials.list()).filter((trial) => isActive(trial) && trial.version !== version);
       await trials.choose(version, Date.now());
@@ -142,12 +143,12 @@ export function createTrials(parts: TrialsParts) {
       await inTurn(follow);
     },
     list: trials.list,
-    /** Versions that the trials in progress need. */
+    /** Versions that the trials in progress use. */
     versions: async () =>
       (await trials.list()).filter(isActive).flatMap(({ version, before }) => [version, before]),
-    /** Versions that failed a gate. */
+    /** Versions that failed a gate; they are not used again. */
     refused: async () => (await trials.list()).filter(isRefused).map(({ version }) => version),
-    /** Records that this process has seen two versions score, and those that are needed; undefined without a trial. */
+    /** Number of records that both versions have scored in this process, and the number needed; undefined without a trial. */
     progress: () =>
       phase && {
         version: phase.trial.version,

@@ -5,11 +5,13 @@ export type OpenEvents = (limit: number) => readonly AnomalyEvent[];
 
 interface MuteBook {
   list(): readonly unknown[];
-  /** The events, with `muted` where one is. */
+  /** Returns the events with `muted` set on those that are muted. */
   mark(events: readonly AnomalyEvent[]): readonly AnomalyEvent[];
 }
 
-/** Asks for more until there are enough: to mark all open events of 100,000 devices at each scrape would take too long. */
+/**
+ * Requests more events until enough are unmuted: to mark all open events of 100,000 devices at each scrape would take too long.
+ */
 export function unmutedEvents(openEvents: OpenEvents, mutes: MuteBook): OpenEvents {
   return (limit) => {
     if (mutes.list().length === 0) return openEvents(limit);

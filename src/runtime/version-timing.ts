@@ -1,14 +1,14 @@
-/** The time that two versions take to score the same windows. */
+/** Measures the time that two versions take to score the same windows. */
 import type { TrialEvidence } from '../calibration/gates';
 import type { WindowBatch } from '../domain/window';
 import { engineRows } from '../scoring/encode';
 import type { Detector } from '../scoring/detector';
 import type { PartitionState } from '../state/partition';
 
-/** Runs that measure how long scoring with a version takes: the shortest of them counts. */
+/** Number of runs per measurement; the shortest one counts. */
 const timedRuns = 5;
 
-/** The full windows of these devices, as many as an engine scores at once. */
+/** The full windows of these devices, at most one batch of an engine. */
 export function fullWindows(
   detector: Pick<Detector, 'createBatch'>,
   partitions: readonly Pick<PartitionState, 'windows'>[],

@@ -1,4 +1,4 @@
-/** Follows the pointer of the store, so that every process that scores uses the same model version. */
+/** Follows the store's pointer, so that every process that scores uses the same model version. */
 import { ModelVersionError } from '../errors';
 import type { Logger } from '../logger';
 import type { ModelStore } from '../store/model-store';
@@ -12,7 +12,7 @@ export interface VersionWatchOptions<Model> {
   intervalMs: number;
   /** Version in use. */
   inUse: () => string | undefined;
-  /** While true, the watch does nothing by itself: the model is about to change or to be released. */
+  /** While true, the timer does nothing, because the model is about to change or to be released. */
   isBusy: () => boolean;
   /** Reads and verifies a version. Rejects if it must not be used. */
   load: (version: string) => Promise<Model>;
@@ -24,7 +24,7 @@ export interface VersionWatchOptions<Model> {
 
 export function watchVersions<Model>(options: VersionWatchOptions<Model>) {
   const { store, intervalMs, inUse, isBusy, load, onSwap, dispose, log } = options;
-  /** Unusable version: not tried again until the pointer moves. */
+  /** Unusable version; it is not tried again until the pointer moves. */
   let refused: string | undefined;
   /** Last error, which is logged once. */
   let failure = '';
@@ -38,7 +38,8 @@ export function watchVersions<Model>(options: VersionWatchOptions<Model>) {
       const before = inUse();
       try {
         const model = await load(version);
-        // A version that has come into use meanwhile is newer; one of a training that has not ended will replace this one.
+        // If the version in use has changed meanwhile, it is newer than the loaded one, or a training in progress will
+        // replace it.
         if (inUse() === before) {
           onSwap(model);
           log.info('model version of the store in use', { version });
@@ -57,11 +58,14 @@ export function watchVersions<Model>(options: VersionWatchOptions<Model>) {
 
   const poll = new Poll(intervalMs, () => queue.run(() => follow(() => !isBusy())));
   return {
-    /** Reads the pointer unless the watch is stopped; afterwards its version is in use or refused, or the watch is busy. Never rejects. */
+    /**
+     * Follows the pointer unless the watch is stopped. Afterwards its version is in use or refused, or the watch is busy. Never
+     * rejects.
+     */
     run: () => poll.run(),
-    /** Reads the pointer, even while the watch is busy; afterwards its version is in use or refused. Never rejects. */
+    /** Follows the pointer even while the watch is busy. Afterwards its version is in use or refused. Never rejects. */
     follow: () => queue.run(() => follow(() => true)),
-    /** Ends the repetition and waits for work in progress. Idempotent. */
+    /** Stops the repetition and waits for work in progress. Idempotent. */
     async stop(): Promise<void> {
       await poll.stop();
       await queue.settled();

@@ -10,7 +10,7 @@ import { readPage } from '../web/static';
 import { createWebServer, type WebServerOptions } from '../web/server';
 
 export interface WebParts extends Pick<WebServerOptions, 'metrics' | 'health' | 'readiness'> {
-  /** In force. */
+  /** Settings in force. */
   daemon: () => Pick<DaemonSettings, 'http' | 'api'>;
   version: string;
   detectors: ApiOptions['detectors'];
@@ -61,7 +61,7 @@ export async function startWeb({ daemon, version, detectors, audit, log, ...page
   return { ...web, publish: api.publish };
 }
 
-/** @throws Error if the file cannot be read, or if its token is short enough to be guessed */
+/** @throws Error if the file cannot be read, or if its token is short enough to guess */
 function readToken(file: string): string | undefined {
   if (file === '') return undefined;
   const token = readSecret('', file);

@@ -1,4 +1,4 @@
-/** The alarms that another false-alarm target would have given over the recent past. */
+/** The alarms that another false-alarm target would have raised over the recent past. */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { calibrationSection, configuredThreshold, eventPolicy } from '../config/calibration';
 import type { DetectorSettings } from '../config/settings';
@@ -19,15 +19,15 @@ export interface WhatIfParts {
 
 const { falseAlarmTarget } = calibrationSection;
 
-/** Longest span, minutes. */
+/** Minutes of the longest span. */
 const day = 1440;
-/** Minutes of all devices after which other work goes first: some milliseconds. */
+/** After this many minutes, summed over devices, other work in the event loop runs: every few milliseconds. */
 const stretch = 100_000;
 
-/** Questions of one detector that are answered or wait; each may take a processor for a second. */
+/** Maximum number of questions of one detector in progress or waiting; each may take a CPU for a second. */
 const mostQuestions = 4;
 
-/** Answers the questions of a detector one after the other, as records need the processor, too. */
+/** Answers the questions of a detector one after the other, as scoring needs the CPU, too. */
 export function createWhatIf() {
   let questions = 0;
   const queue = new SerialQueue();
@@ -41,7 +41,7 @@ export function createWhatIf() {
 
 /**
  * @param target as in a configuration; undefined = the configured one
- * @throws ApiError if it is not a target, or not one that the version can have
+ * @throws ApiError if it is not a valid target, or if the version does not support it
  */
 async function supposeTarget(
   target: string | undefined,
@@ -98,7 +98,7 @@ function rulesFor(
   }
 }
 
-/** Finds the events that there were for those that are supposed. */
+/** Matches the supposed events with the events that opened. */
 function compare(
   supposed: readonly SupposedEvent[],
   past: ReturnType<Past['events']>,

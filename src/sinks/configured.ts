@@ -1,4 +1,4 @@
-/** The part `sinks` of a configuration, composed from the list of sinks, and the sinks that it asks for. */
+/** The section `sinks` of a configuration, composed from the list of sinks, and the sinks that a configuration enables. */
 import type { Parsed, Section } from '../schema/key';
 import { rulesOf, type Rule } from '../schema/rule';
 import { sinks } from './sinks';
@@ -8,7 +8,7 @@ type Sections = { [Name in keyof typeof sinks]: (typeof sinks)[Name]['section'] 
 
 const specs: readonly [string, AnySinkSpec][] = Object.entries(sinks);
 
-/** `sinks`: a section for each. */
+/** Section `sinks`: one section per sink. */
 export const sinksSection = Object.fromEntries(
   specs.map(([name, { section }]): [string, Section] => [name, section]),
 ) as Sections;
@@ -25,7 +25,7 @@ export const sinkRules: readonly Rule<SinkScope & { sinks: SinkSettings }>[] = s
     ),
 );
 
-/** The sinks that the settings ask for. */
+/** Creates the sinks that the settings enable. */
 export async function createConfiguredSinks(
   settings: SinkSettings,
   context: SinkContext,

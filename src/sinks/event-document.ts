@@ -17,7 +17,7 @@ export function eventDocument(event: AnomalyEvent) {
   };
 }
 
-/** Null for a time that JavaScript cannot format; the field in ms keeps it. */
+/** Null for a time that JavaScript cannot format; the field in ms contains it. */
 export function isoTime(ms: number): string | null {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? null : date.toISOString();

@@ -1,20 +1,23 @@
-/** Events for people: one log line when an event opens, and one when it closes, or when one ends that was held back. */
+/**
+ * Writes events as log lines for people: one when an event opens and one when it closes, or one at the end of an event that was
+ * held back.
+ */
 import type { AnomalyEvent, EventEnding } from '../domain/event';
 import { textValue, type Logger } from '../logger';
 import { flag } from '../schema/formats';
 import type { Sink } from './sink';
 import type { SinkSpec } from './spec';
 
-/** Columns of a terminal that a line in text format fits into. */
+/** Width of a terminal that a line in text format must fit into. */
 const lineColumns = 120;
 
-/** Columns for the detector and the key in such a line. */
+/** Maximum width of the detector and the key in such a line. */
 const nameColumns = 32;
 
-/** Repetitions of a value from which a line mentions them: rounded values often repeat a few times. */
+/** Number of repetitions of a value from which a line reports them: rounded values often repeat a few times. */
 const noteworthyRepeats = 4;
 
-/** Channels named in the field `why`; the detections on Kafka name all of them. */
+/** Maximum number of channels in the field `why`; the detections on Kafka contain all of them. */
 const namedChannels = 3;
 
 export function createLogSink(log: Pick<Logger, 'warn' | 'info'>): Sink {
@@ -58,7 +61,7 @@ function describe(event: AnomalyEvent): Record<string, unknown> {
   };
 }
 
-/** Time, key, actual and expected value, and surprise; the least important parts are left out of a line that is too long. */
+/** Time, key, actual and expected value, and surprise. The least important parts are left out if the line is too long. */
 function formatOpened(event: AnomalyEvent): string {
   const { kind, keys = [], start, openedAt, contributions, limits, peakSurprise } = event;
   if (kind === 'silent')
@@ -106,11 +109,11 @@ function moreDevices(keys: readonly string[]): string {
 
 const timeOf = (at: number): string => new Date(at).toISOString().slice(11, 19);
 
-/** Images of a folder have one key, but each its own file. */
+/** Images of a folder share a key, so the file of an image is its name. */
 const nameOf = ({ detector, key, peakFile = key }: AnomalyEvent): string =>
   cut(`${detector}/${textValue(peakFile)}`, nameColumns);
 
-/** The first of the texts that fits into a line; the last one is cut. */
+/** The first text that fits into a line; if none fits, the last one is cut. */
 function fit(texts: readonly string[]): string {
   return texts.find((text) => text.length <= lineColumns) ?? cut(texts.at(-1)!, lineColumns);
 }
@@ -119,13 +122,13 @@ function cut(text: string, columns: number): string {
   return text.length <= columns ? text : `${text.slice(0, columns - 1)}…`;
 }
 
-/** 10^surprise in words; calibration data never suffices for "once in 10^20". */
+/** 10^surprise in words, up to a limit: calibration data never suffices for "once in 10^20". */
 export function describeRarity(surprise: number): string {
   if (surprise > 9) return 'once in over a billion normal records';
   return `once in ${Number((10 ** surprise).toPrecision(2)).toLocaleString('en')} normal records`;
 }
 
-/** The finding for each channel: violated limits, then the most unusual of the other channels. */
+/** Reasons by channel: violated limits, then the most unusual other channels. */
 function reasonsOf({ limits, contributions }: AnomalyEvent) {
   const others = contributions.filter(({ channel }) => !limits.some((one) => one.channel === channel));
   return [

@@ -1,4 +1,4 @@
-/** Keeps muted events from the sinks that alarm people. */
+/** Excludes muted events from the sinks that notify people. */
 import type { Sink } from './sink';
 
 export function withoutMuted(sink: Sink): Sink {

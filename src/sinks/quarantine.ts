@@ -1,4 +1,7 @@
-/** Adds events that are over to the quarantine, so that no training learns from them: those held back, too. A silence has no records. */
+/**
+ * Adds events that are over, those held back included, to the quarantine, so that no training learns from them. A silence has
+ * no records, so it is not added.
+ */
 import type { Sink } from './sink';
 
 /** Accepts intervals of event time of one key, Unix ms. */

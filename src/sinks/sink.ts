@@ -5,7 +5,7 @@ import type { ObserveRecord } from '../domain/witnessed-record';
 import type { Origin } from '../domain/record';
 import type { RejectReason } from '../errors';
 
-/** A rejected record, complete, so that it can be examined and sent again. */
+/** A rejected record in full, so that it can be examined and sent again. */
 export interface DeadLetter {
   detector: string;
   reason: RejectReason;
@@ -21,7 +21,7 @@ export interface DetectionBatch {
   detections: readonly Detection[];
   events: readonly AnomalyEvent[];
   deadLetters: readonly DeadLetter[];
-  /** Offsets that are committed with them; absent if nothing is committed. */
+  /** Offsets to commit with the results; absent if nothing is committed. */
   advance?: Advance | undefined;
 }
 
@@ -43,15 +43,15 @@ export type TransactionResult = (typeof transactionResults)[number];
 
 export interface Sink {
   name: string;
-  /** Whether it ignores detections of normal records: most are normal, and each detection has its cost. */
+  /** Whether the sink ignores detections of normal records: most records are normal, and creating a detection costs time. */
   readonly anomaliesOnly?: boolean;
-  /** Whether it sends events to people, later than it accepts them. Its deliveries are counted. */
+  /** Whether the sink sends events to people, after it has accepted them. Its deliveries are counted. */
   readonly notifies?: boolean;
-  /** Whether it is read by people: muted events are kept from it, and from sinks that notify. */
+  /** Whether people read the sink: it gets no muted events, like sinks that notify. */
   readonly forPeople?: boolean;
-  /** Sees each live record with a decision, before the results of its batch are written. */
+  /** Called with each scored live record, before the results of its batch are written. */
   observe?: ObserveRecord;
-  /** Resolves when the results are safe. If it rejects, the source delivers the batch again. */
+  /** Resolves when the results are stored safely. If it rejects, the source delivers the batch again. */
   write(batch: DetectionBatch): Promise<void>;
   /** Flushes and disconnects. Idempotent. */
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-/** What a kind of sink consists of. Each is a file or folder beside this file and a line in sinks.ts. */
+/** The parts of a kind of sink. Each kind is a file or folder next to this file, and a line in sinks.ts. */
 import type { AnomalyEvent } from '../domain/event';
 import type { Logger } from '../logger';
 import type { Parsed, Section } from '../schema/key';
@@ -22,9 +22,9 @@ export interface SinkContext {
   detector: SinkScope;
   log: Logger;
   onTransaction: (result: TransactionResult) => void;
-  /** The most surprising open events, as they are now; none until the detector has started. */
+  /** The most surprising open events in their present state; none until the detector has started. */
   openEvents: (limit: number) => readonly AnomalyEvent[];
-  /** Absent where no other process can score the detector. */
+  /** Absent if no other process can score the detector. */
   fleet?: Fleet | undefined;
   /** Counts the notifications of the sink with this name. */
   notifications: (sink: string) => NotificationCounts;
@@ -32,18 +32,18 @@ export interface SinkContext {
 
 export interface CreatedSink<Settings extends object = object> {
   sink: Sink;
-  /** Takes other settings into force, of the keys that are reloaded. */
+  /** Applies other settings, for keys that can be reloaded. */
   reload?(settings: Settings): void;
-  /** Commits the offsets of the source together with the detections. */
+  /** Set if the sink commits the offsets of the source together with the detections. */
   committer?: OffsetCommitter;
 }
 
-/** A kind of sink. Its functions are methods, so that those of different settings fit into one list. */
+/** A kind of sink. Its functions are declared as methods, so that kinds with different settings fit into one list. */
 export interface SinkSpec<S extends Section, Settings extends object = Parsed<S>> {
-  /** Its keys, under `sinks.<name>`. */
+  /** Keys of the sink, under `sinks.<name>`. */
   section: S;
   rules: readonly SectionRule<Settings, SinkScope>[];
-  /** Undefined where the settings do not ask for it. */
+  /** Returns undefined if the settings do not enable the sink. */
   create(settings: Settings, context: SinkContext): Promise<CreatedSink<Settings> | undefined>;
 }
 

@@ -1,4 +1,4 @@
-/** Compares the detections of a recording with its known faults, for people only. */
+/** Compares the detections of a recording with its known faults, for a summary on the console. */
 import type { AnomalyEvent } from '../domain/event';
 import type { KnownFault } from '../sources/spec';
 import type { DetectionBatch } from './sink';
@@ -8,13 +8,13 @@ export type SummarySink = ReturnType<typeof createSummarySink>;
 export type ReplaySummary = ReturnType<SummarySink['take']>;
 
 /**
- * @param afterEffectsMs time after a fault in which records count neither as normal nor as faulty: they are still in the windows
- *   and in moving averages of the machine
+ * @param afterEffectsMs time after a fault in which records count neither as normal nor as faulty, as the windows and the
+ * machine's own moving averages still contain the fault
  */
 export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs: number) {
   /** Newest state of each opened event by id. */
   let known = new Map<string, AnomalyEvent>();
-  /** Normal records lie outside of all faults and their after-effects; a false alarm is an anomalous one of them. */
+  /** Normal records lie outside of all faults and their after-effects. An anomalous one among them is a false alarm. */
   let counts = { records: 0, normalRecords: 0, falseAlarms: 0 };
   const near = (from: number, to: number): boolean =>
     faults.some(({ start, end }) => to >= start && from <= end + afterEffectsMs);
@@ -32,7 +32,7 @@ export function createSummarySink(faults: readonly KnownFault[], afterEffectsMs:
       return Promise.resolve();
     },
     close: () => Promise.resolve(),
-    /** Summary since the previous call. */
+    /** Returns the summary since the previous call. */
     take() {
       const summary = {
         ...counts,
@@ -52,9 +52,12 @@ function findFault(fault: KnownFault, events: readonly AnomalyEvent[]) {
   const event = events.find(({ start, end }) => start <= fault.end && end >= fault.start);
   return {
     fault,
-    /** From the start of the fault to the record that opened an event, 0 if one was already open; undefined = not found. */
+    /**
+     * Time from the start of the fault to the record that opened an event; 0 if an event was open already, undefined if the
+     * fault was missed.
+     */
     delayMs: event === undefined ? undefined : Math.max(0, event.openedAt - fault.start),
-    /** The most surprising channel of that event. */
+    /** Most surprising channel of the event. */
     channel: event?.contributions[0]?.channel,
   };
 }

@@ -1,4 +1,4 @@
-/** The part `source` of a configuration, composed from the list of sources, and the source that it selects. */
+/** The section `source` of a configuration, composed from the list of sources, and the source that it selects. */
 import { variants } from '../schema/formats';
 import type { Parsed, Section } from '../schema/key';
 import { rulesOf, type Rule } from '../schema/rule';
@@ -9,7 +9,7 @@ type Sections = { [Kind in SourceKind]: (typeof sources)[Kind]['section'] };
 
 const specs: readonly [string, AnySourceSpec][] = Object.entries(sources);
 
-/** `source`: the kind, and a section for each kind. */
+/** Section `source`: the kind, and a section for each kind. */
 export const sourceSection = variants(
   {
     doc: `Where records come from. ${specs.map(([kind, { doc }]) => `\`${kind}\`: ${doc}`).join(' ')}`,
@@ -19,7 +19,7 @@ export const sourceSection = variants(
 
 export type SourceSettings = Parsed<typeof sourceSection>;
 
-/** The section of the kind that is in use. */
+/** The settings of the configured kind. */
 const ownSettings = (source: SourceSettings): object =>
   (source as unknown as Record<string, object>)[source.kind]!;
 
@@ -50,10 +50,10 @@ export function configuredSource(source: SourceSettings) {
 
 export type ConfiguredSource = ReturnType<typeof configuredSource>;
 
-/** The settings with defaults that depend on the name of the detector. */
+/** Fills in settings whose defaults depend on the name of the detector. */
 export function completeSource(source: SourceSettings, detector: string): SourceSettings {
   const spec: AnySourceSpec = sources[source.kind];
   if (spec.complete === undefined) return source;
-  // The same kind with the same keys.
+  // Safe: `complete` keeps the kind and its keys.
   return { kind: source.kind, [source.kind]: spec.complete(ownSettings(source), detector) } as SourceSettings;
 }

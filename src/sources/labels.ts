@@ -1,6 +1,7 @@
 /**
- * Labels that people give to stretches of records. From a CSV file (`start,end`, optionally `key` and `label`), or from a Kafka topic
- * (the same as a JSON object; a later message with the same key replaces an earlier one, and one without a value deletes it).
+ * Labels that people give to stretches of records. They come from a CSV file (`start,end`, optionally `key` and `label`), or
+ * from a Kafka topic (JSON objects with the same fields; a later message with the same key replaces an earlier one, and one
+ * without a value deletes it).
  */
 import type { Kafka } from 'kafkajs';
 import { labelNames, type Label, type LabelName } from '../domain/label';
@@ -10,16 +11,16 @@ import { findRanges, readKafkaRanges } from './kafka/history';
 import { keepNewest } from './kafka/offsets';
 import type { Message } from './source';
 
-/** How times are written, as those of the records are. */
+/** Format of the times, the same as in the records. */
 export interface LabelTimes {
   timestampFormat: TimestampFormat;
-  /** Time zone of times that name none; absent or empty: they are rejected. */
+  /** Time zone for times that state none; absent or empty = such times are rejected. */
   timeZone?: string | undefined;
 }
 
 const ownTimes: LabelTimes = { timestampFormat: 'auto' };
 
-/** @throws Error that names the wrong field */
+/** @throws Error that contains the name of the invalid field */
 function parseLabel(row: Readonly<Record<string, unknown>>, times: LabelTimes): Label {
   const from = timeOf(row, 'start', times);
   const to = timeOf(row, 'end', times);
@@ -52,7 +53,7 @@ function timeOf(
   }
 }
 
-/** @throws Error that names the file and the line */
+/** @throws Error that contains the file and the line */
 export async function readLabelFile(path: string, times: LabelTimes = ownTimes): Promise<Label[]> {
   const rows = await readCsvTable(path).catch((cause: unknown) => {
     throw new Error(`training.labels.file: ${(cause as Error).message}`, { cause });
@@ -69,22 +70,22 @@ export async function readLabelFile(path: string, times: LabelTimes = ownTimes):
 export interface LabelTopic {
   kafka: Kafka;
   settings: { topic: string; groupId: string };
-  /** Absent: ISO 8601 with a zone, or Unix times. */
+  /** Absent = times are ISO 8601 with a zone, or Unix times. */
   times?: LabelTimes;
-  /** Called for each message that is no label; it has no effect. */
+  /** Called for each message that is not a valid label; it is ignored. */
   onBadLabel: (origin: Message['origin'], reason: string) => void;
   /** Called if the topic could not be read to its end. */
   onUnread: () => void;
 }
 
-/** Newest messages that are read; people write few labels. */
+/** Maximum number of messages that are read, the newest ones. */
 const maxLabels = 100_000;
 
-/** The labels of a topic, read again and again: each call reads the messages since the last one. */
+/** Reads the labels of a topic repeatedly: each call reads the messages since the last one. */
 export function createTopicLabels({ onBadLabel, times = ownTimes, ...reading }: LabelTopic) {
   const { kafka, settings } = reading;
   let labels = new Map<string, Label>();
-  /** By partition, the first offset that is not read. */
+  /** By partition, the first offset that has not been read. */
   let next = new Map<number, bigint>();
 
   function take({ key, value, origin }: Message): void {
@@ -106,7 +107,7 @@ export function createTopicLabels({ onBadLabel, times = ownTimes, ...reading }: 
     async read(): Promise<Label[]> {
       const ranges = await findRanges(kafka, settings.topic, { from: undefined, to: undefined });
       if (ranges.some(({ partition, end }) => end < (next.get(partition) ?? 0n))) {
-        // The topic was created again.
+        // The topic was recreated.
         labels = new Map();
         next = new Map();
       }

@@ -1,4 +1,4 @@
-/** What a kind of source consists of. Each is a folder beside this file and a line in sources.ts. */
+/** The parts of a kind of source. Each kind is a folder next to this file, and a line in sources.ts. */
 import type { ConditionSpec } from '../domain/record';
 import type { TimestampFormat } from '../domain/time';
 import type { Logger } from '../logger';
@@ -7,7 +7,7 @@ import type { SectionRule } from '../schema/rule';
 import type { ReadHistory } from './history';
 import type { OffsetCommitter, OffsetStore, RestorePoints, Source, SourceObserver } from './source';
 
-/** What the rules of a source can read of a detector besides their own section. */
+/** Settings of a detector that the rules of a source can read besides their own section. */
 export interface RecordScope {
   record: {
     kind: 'sensor' | 'image';
@@ -19,49 +19,49 @@ export interface RecordScope {
   fields: { image: string; key: string; timestamp: string };
 }
 
-/** What a source is created with besides its settings. */
+/** Arguments with which a source is created, besides its settings. */
 export interface SourceContext {
   log: Logger;
   /** Channels of the detector; empty for images. */
   channels: readonly string[];
   observer: SourceObserver;
-  /** Where reading of a partition can continue. */
+  /** Positions from which reading of a partition can continue. */
   restorePoints: RestorePoints;
-  /** Undefined: the source commits its offsets itself. */
+  /** Undefined if the source commits its offsets itself. */
   committer: OffsetCommitter | undefined;
-  /** Folder of the detector in the store, for what the source keeps itself. */
+  /** Folder of the detector in the store, for files of the source. */
   folder: string;
-  /** Keeps committed offsets where the transport does not. */
+  /** Store for committed offsets, for a source whose transport keeps none. */
   offsets: OffsetStore;
   /** Called by a bounded source each time it has delivered all of its records. */
   onPassEnd: (pass: number) => void | Promise<void>;
-  /** How times are written in records. */
+  /** Format of times in records. */
   timestampFormat: TimestampFormat;
-  /** Time zone of times that name none; empty: they are rejected. */
+  /** Time zone for times that state none; empty = such times are rejected. */
   timeZone: string;
-  /** Time within which the whole detector has to stop, ms. */
+  /** Time within which the whole detector must stop, ms. */
   shutdownTimeoutMs: number;
 }
 
 export interface HistoryContext {
   log: Logger;
-  /** Folder of the detector in the store; empty where there is none. */
+  /** Folder of the detector in the store; empty if there is none. */
   folder: string;
-  /** Number of first records of a bounded source that count as history; undefined: as many as its settings state. */
+  /** Number of first records of a bounded source that are history; undefined = the number in its settings. */
   records: number | undefined;
-  /** How times are written in records. */
+  /** Format of times in records. */
   timestampFormat: TimestampFormat;
-  /** Time zone of times that name none; empty: they are rejected. */
+  /** Time zone for times that state none; empty = such times are rejected. */
   timeZone: string;
 }
 
-/** How the state of a source's partitions is stored. */
+/** Settings for the stored state of a source's partitions. */
 export interface StateSettings {
-  /** State that was stored for another group is not used: that group may be at another offset. */
+  /** Name of the consumer group. State stored for another group is not used, as that group may be at another offset. */
   group: string;
-  /** Offsets between two saves of a partition, at least. */
+  /** Minimum number of offsets between two saves of a partition. */
   saveEvery: number;
-  /** Offsets between the stored state and the next record that are read again, at most. */
+  /** Maximum number of offsets between the stored state and the next record. They are read again. */
   maxReplay: number;
 }
 
@@ -73,26 +73,26 @@ export interface KnownFault {
   channels: readonly string[];
 }
 
-/** A kind of source. Its functions are methods, so that those of different settings fit into one list. */
+/** A kind of source. Its functions are declared as methods, so that kinds with different settings fit into one list. */
 export interface SourceSpec<S extends Section, Settings extends object = Parsed<S>> {
-  /** One sentence for the documentation of `source.kind`. */
+  /** One sentence on the kind, for the documentation of `source.kind`. */
   doc: string;
-  /** Its keys, under `source.<kind>`. */
+  /** Keys of the source, under `source.<kind>`. */
   section: S;
   rules: readonly SectionRule<Settings, RecordScope>[];
-  /** Whether its records come to an end: then open events are closed there, and without enough history there is no model. */
+  /** Whether its records end. If so, open events are closed at the end, and without enough history there is no model. */
   bounded: boolean;
-  /** Fills in settings whose default depends on the detector. */
+  /** Fills in settings whose defaults depend on the detector. */
   complete?(settings: Settings, detector: string): Settings;
-  /** The topic or path that names the origin of its records. */
+  /** The topic or path that is the origin of its records. */
   topic(settings: Settings): string;
-  /** Absent: the state is not stored, and each start begins with an empty one. */
+  /** If absent, the state is not stored, and each start begins with an empty one. */
   state?(settings: Settings): StateSettings;
-  /** Records per second of a replay whose schedule follows the time of its records; undefined: it follows the wall clock. */
+  /** Records per second of a replay whose schedule follows the time of its records; undefined if it follows the wall clock. */
   replayRate?(settings: Settings): number | undefined;
-  /** Faults that are known to be in a recording; undefined where none are stated. */
+  /** Known faults of a recording; undefined if none are stated. */
   knownFaults?(settings: Settings): Promise<readonly KnownFault[]> | undefined;
-  /** Loads the implementation, which the check of a configuration does without. */
+  /** Loads the implementation. To check a configuration, it is not needed. */
   create(settings: Settings, context: SourceContext): Promise<Source>;
   createHistory(settings: Settings, context: HistoryContext): Promise<ReadHistory>;
 }

@@ -1,4 +1,4 @@
-/** The memory of the devices of a partition, which their records are scored with. */
+/** The memory of the devices of a partition, by which their records are scored. */
 import type { MemorySnapshot } from '../calibration/memory';
 import { setShift, type WindowBatch } from '../domain/window';
 import type { DeviceLinks } from '../domain/recency';
@@ -9,13 +9,13 @@ import type { BaselinePolicy, RecordedBaseline } from './rules';
 
 export interface PartitionBaselines {
   /**
-   * For the record of `key` at `offset`, in order; undefined for a record before the baselines begin.
+   * The memory of a device for its record at `offset`; undefined for a record before the baselines begin. Call in order.
    * @param links keeps the item of the device
    */
   of(key: string, offset: string, links?: DeviceLinks): DeviceMemory | undefined;
   /** Whether the baseline of a device may differ, for the record at `offset`, from that of an uninterrupted process. */
   lacks(key: string, offset: string): boolean;
-  /** A copy of the memory of a device; undefined where there is none. */
+  /** A copy of the memory of a device; undefined if there is none. */
   copyOf(key: string): MemorySnapshot | undefined;
 }
 
@@ -33,15 +33,15 @@ export function createVersionBaselines(start: BaselinesStart, detector: Detector
     version,
     from,
     of(key: string, offset: string, links?: DeviceLinks): DeviceMemory | undefined {
-      // Offsets ascend: most records need no look at theirs.
+      // Offsets ascend, so most records need no comparison.
       hasBegun ||= BigInt(offset) > from;
       return hasBegun ? devices.of(key, links) : undefined;
     },
     copyOf: (key: string): MemorySnapshot | undefined => devices.snapshotOf(key),
-    /** The memory of a device that is known. */
+    /** The memory of a known device. */
     peek: (key: string): DeviceMemory | undefined => devices.peek(key),
     lacks: (key: string): boolean => afterLoss && (devices.peek(key)?.seen ?? 0) <= policy.records,
-    /** Devices. */
+    /** Number of devices. */
     get size() {
       return devices.size;
     },
@@ -50,7 +50,8 @@ export function createVersionBaselines(start: BaselinesStart, detector: Detector
 }
 
 /**
- * Followed baselines, except for records whose detection contains what the score took from them.
+ * Baselines that follow the records; but if a detection recorded the baseline that its record was scored with, that one is
+ * used.
  * @param recordedAt the baseline in the detection of the record at an offset
  */
 export function createRecordedBaselines(
@@ -68,7 +69,7 @@ export function createRecordedBaselines(
   };
 }
 
-/** The memory of a device as a detection has recorded it. @param followed learns from the record, too */
+/** The memory of a device as a detection has recorded it. @param followed memory that learns from the record, too */
 function createRecordedMemory(
   { rise, shift, means, linearMean, slow, linear, runs }: RecordedBaseline,
   followed: DeviceMemory | undefined,

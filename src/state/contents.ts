@@ -10,8 +10,8 @@ import type { BaselinesStart, PartitionSnapshot } from './snapshot';
 export type Contents = ReturnType<typeof createContents>;
 
 /**
- * @param beginning a snapshot, or, for empty contents, what precedes them
- * @throws Error when the snapshot has windows of another shape
+ * @param beginning a snapshot, or the records before empty contents
+ * @throws Error if the snapshot has windows of another shape
  */
 export function createContents(
   { shape, windows, events }: Pick<StateRules, 'shape' | 'windows' | 'events'>,
@@ -26,7 +26,7 @@ export function createContents(
     baselines: undefined as VersionBaselines | undefined,
     /** Restored baselines, until the model version that scores is known. */
     restoredBaselines: beginning.baselines,
-    /** Records before the first one of these contents were scored elsewhere, but not read here. */
+    /** Whether records before these contents were scored elsewhere, but not read here. */
     lost,
     /** Labels that have not taken effect yet, in the order of their offsets. */
     labels: beginning.labels ?? [],
@@ -35,7 +35,7 @@ export function createContents(
   };
 }
 
-/** Whether both follow the records with the same version since the same offset. */
+/** Whether the baselines of both have followed the same version since the same offset. */
 export function haveSameBaselines(a: Contents, b: Contents): boolean {
   const [one, other] = [a, b].map(({ baselines, restoredBaselines }) => baselines ?? restoredBaselines);
   return one?.version === other?.version && one?.from === other?.from;
@@ -53,7 +53,7 @@ export function takeSnapshot(contents: Contents): PartitionSnapshot {
   };
 }
 
-/** Events open and close by another policy from the next record on. @param partitions that the alarm budget is divided over */
+/** Applies another event policy from the next record on. @param partitions that the alarm budget is divided over */
 export function decideBy(contents: Contents, policy: EventPolicy, partitions: number): void {
   if (!isDeepStrictEqual(policy, contents.policy)) {
     contents.events = createEventTracker(policy, contents.events.snapshot());
@@ -62,17 +62,20 @@ export function decideBy(contents: Contents, policy: EventPolicy, partitions: nu
   contents.policy = policy;
 }
 
-/** How a version is followed. */
+/** Parameters to follow a version with. */
 export interface FollowingVersion {
   policy: BaselinePolicy;
-  /** Offset of the first live message; undefined if it is not known yet. */
+  /** Offset of the first live message; undefined while unknown. */
   liveFrom: bigint | undefined;
-  /** Records where baselines begin, so that a restart repeats them there. */
+  /** Called with the beginning of new baselines, so that a restart repeats it at the same record. */
   onBegin: (start: BaselinesStart) => void;
   onUnreadable: (err: unknown) => void;
 }
 
-/** The baselines of a version: restored if they are of this version, else from calibration on; none before the first live message. */
+/**
+ * The baselines of a version: restored if they belong to it, otherwise those of its calibration; none before the first live
+ * message.
+ */
 export function followVersion(
   contents: Contents,
   detector: Detector,
@@ -88,8 +91,8 @@ export function followVersion(
 }
 
 /**
- * Takes the restored baselines if they are of the version that scores; others are dropped.
- * @returns `afterLoss`: those that begin instead lack records that this process has not read
+ * Takes the restored baselines if they belong to the version that scores, and drops others.
+ * @returns `afterLoss`: whether new baselines lack records that this process has not read
  */
 export function takeRestoredBaselines(
   contents: Contents,
@@ -99,7 +102,7 @@ export function takeRestoredBaselines(
 ): { restored?: VersionBaselines; afterLoss: boolean } {
   const { restoredBaselines: stored, baselines, lost } = contents;
   contents.restoredBaselines = undefined;
-  // Baselines of another version are not lost: those of this version begin.
+  // Baselines of another version are no loss, as those of this version begin here.
   if (stored?.version !== detector.version)
     return { afterLoss: stored === undefined && baselines === undefined && lost };
   try {

@@ -3,7 +3,7 @@
  *
  *     <directory>/<detector>/partitions/<topic>-<partition>.offset
  *
- * A file holds the first offset that is not handled yet, as decimal text. It is replaced in one atomic step.
+ * A file contains the first offset that is not handled yet, as decimal text. It is replaced in one atomic step.
  */
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { privateFolder, writeAtomically } from '../system/atomic-write';
 import { readRegularFile, unlessMissing, type FileSystem } from '../system/file-system';
 
 interface OffsetStoreOptions {
-  /** The store: one folder per detector, with its model versions. */
+  /** Folder of the store. It has one folder per detector, with its model versions. */
   directory: string;
   detector: string;
   topic: string;

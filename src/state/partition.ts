@@ -1,7 +1,7 @@
 /**
- * State of one partition: the windows, baselines and events of its devices. With the record and the model, a detection depends
- * on nothing else, and the state depends only on the earlier records of the partition. So it is kept as strictly as offsets:
- * the stored state is never ahead of the committed offset, and the records between the two are processed again after a start.
+ * State of one partition: the windows, baselines and events of its devices. A detection depends only on this state, the record
+ * and the model, and the state depends only on the earlier records of the partition. So it is kept as strictly as offsets: the
+ * stored state is never ahead of the committed offset, and the records between the two are processed again after a start.
  */
 import type { AnomalyEvent, EventPolicy } from '../domain/event';
 import type { Detector } from '../scoring/detector';
@@ -22,7 +22,7 @@ import { createStoredPartition } from './stored';
 
 export type PartitionState = ReturnType<typeof createPartitionState>;
 
-/** Some minutes of scoring. */
+/** Number of records that take some minutes to score. */
 const defaultMaxReplay = 1_000_000;
 
 export function createPartitionState(topic: string, partition: number, rules: StateRules) {
@@ -30,12 +30,12 @@ export function createPartitionState(topic: string, partition: number, rules: St
   const stored = store && createStoredPartition(topic, partition, store, { ...rules, maxReplay }, report);
   const saving = stored && createSaving(stored, rules.saveEvery, maxReplay);
   let contents = createContents(rules, { lost: false, offset: beforeAll });
-  /** Offset of the last message whose outcome is written. */
+  /** Offset of the last message whose outcome has been written. */
   let settledTo = beforeAll;
-  /** Loaded by `restorePoint`, for the assignment that follows. */
+  /** Contents loaded by `restorePoint` for the next assignment. */
   let restored: Contents | undefined;
   let assignment: Assignment | undefined;
-  /** Name of the rules that decided the newest records. */
+  /** Name of the rules by which the newest records were decided. */
   let rulesName: string | undefined;
 
   function report(reason: StateErrorReason, fields: Record<string, unknown> = {}): void {
@@ -53,8 +53,8 @@ export function createPartitionState(topic: string, partition: number, rules: St
   }
 
   /**
-   * Decides by other rules from the next record on. The state up to it is saved first, where the source has committed it: after a
-   * crash, records that were decided by the earlier rules are not decided by these.
+   * Applies other rules from the next record on. If the source has committed the state up to there, it is saved first, so that
+   * after a crash the earlier records are not decided again by the new rules.
    */
   function followRules({ name, events: next }: { name: string; events: EventPolicy }): void {
     if (name === rulesName && contents.policy === next) return;
@@ -72,30 +72,33 @@ export function createPartitionState(topic: string, partition: number, rules: St
     get events() {
       return contents.events;
     },
-    /** The version whose baselines are restored, until a version scores. */
+    /** Model version of the restored baselines; undefined once a version scores. */
     get restoredVersion(): string | undefined {
       return contents.restoredBaselines?.version;
     },
-    /** Undefined where none are followed. */
+    /** Undefined if no baselines are followed. */
     get baselines(): PartitionBaselines | undefined {
       const { baselines } = contents;
       if (recorded === undefined || baselines === undefined) return baselines;
       return createRecordedBaselines(baselines, (offset) => recorded(partition, offset));
     },
-    /** The last offset before `liveFrom` that a usable state in memory or the store includes: reading can continue after it. */
+    /**
+     * The last offset before `liveFrom` that a usable state includes, in memory or in the store. Reading can continue after it.
+     */
     async restorePoint(liveFrom: bigint): Promise<bigint | undefined> {
       restored = undefined;
       const inMemory = continuesAfter(contents.to, settledTo, liveFrom, maxReplay);
       if (stored === undefined || (inMemory !== undefined && (await stored.isOwn()))) return inMemory;
       const loaded = await load(liveFrom);
       if (loaded === undefined) return inMemory;
-      // Another process may have scored records with a version, or labels, that this one does not know. It has stored them first.
+      // Another process may have scored records with a version or labels that this process has not seen. Such a process
+      // stores both first.
       const isKnown = haveSameBaselines(contents, loaded) && loaded.labels.every(saving!.hasRecorded);
       if (inMemory !== undefined && inMemory >= loaded.to && isKnown) return inMemory;
       restored = loaded;
       return loaded.to;
     },
-    /** Continues after the restore point of the assignment, or starts empty; returns whether the state in memory is kept. */
+    /** Continues after the restore point of the assignment, or starts empty. Returns whether the state in memory is kept. */
     assign(next: Assignment): boolean {
       const { from, after, processedBefore, partitions = 1 } = (assignment = next);
       const isRestored = restored !== undefined && restored.to === after;
@@ -122,8 +125,8 @@ export function createPartitionState(topic: string, partition: number, rules: St
       return isKept;
     },
     /**
-     * Call before a batch is scored: follows the rules, begins the baselines of a new version, finds labels, and saves the state if it
-     * is due.
+     * Call before a batch is scored: applies rules, begins the baselines of a new version, finds labels, and saves the state if
+     * it is due.
      * @param deciding undefined = the rules do not change
      */
     async prepare(
@@ -139,44 +142,44 @@ export function createPartitionState(topic: string, partition: number, rules: St
           onBegin: (start) => saving?.beginBaselines(start),
           onUnreadable: (err) => report('unreadable', { err }),
         });
-      // The labels of records that were scored before are recorded with them.
+      // Warm-up records were scored before, and their labels are recorded in the state.
       if (batch.messages[0]?.warmUp === false)
         await addLabels(contents, rules, async (found) => saving?.recordLabels(found));
       const { windows, baselines, to } = contents;
       const devices = Math.max(windows.size, baselines?.size ?? 0);
       await saving?.saveDue({ to, devices, take: () => takeSnapshot(contents) }, batch.committed);
     },
-    /** Saves the state before the partition is given back, if the source has committed all that is processed. */
+    /** Saves the state before the partition is released, if the source has committed all processed messages. */
     async save(committed: bigint): Promise<void> {
       const isSettled = contents.to === settledTo && contents.to < committed;
-      // A state that another process has stored since is that of a later owner.
+      // If another process has stored a state since, it is that of a later owner and must stay.
       if (isSettled && (await stored?.isOwn()) === true)
         await saving!.saveNow({ to: contents.to, take: () => takeSnapshot(contents) });
     },
-    /** Messages before the next one are missing. */
+    /** Call when the messages before the next one are missing. */
     interrupt(): void {
       report('records_missing', { offset: String(contents.to) });
       contents.windows.interrupt();
     },
     /** Offsets of the records after which labels take effect. */
     labelledAfter: (): readonly bigint[] => contents.labels.map(({ after }) => after),
-    /** The labels before the record at `offset` take effect. Returns the events that are over by that. */
+    /** Applies the labels before the record at `offset`. Returns the events that end by them. */
     takeLabels: (offset: bigint): readonly AnomalyEvent[] => takeLabels(contents, offset),
     hasProcessed: (offset: bigint): boolean => offset <= contents.to,
-    /** Whether warm-up records must be scored, since events and baselines lack them. */
+    /** Whether warm-up records must be scored, because events and baselines lack them. */
     get rescores() {
       return assignment?.after !== undefined;
     },
-    /** All messages up to `offset` are processed. */
+    /** Marks all messages up to `offset` as processed. */
     advance(offset: bigint): void {
       if (offset > contents.to) contents.to = offset;
     },
-    /** Call the result once the outcome of all messages processed so far is written. */
+    /** Returns a function to call once the outcome of all messages processed so far is written. */
     settlement(): () => void {
       const processed = contents;
       const { to } = contents;
       return () => {
-        // Has no effect on contents that have replaced these since.
+        // Ignored if other contents have replaced these since.
         if (processed === contents && to > settledTo) settledTo = to;
       };
     },
@@ -195,7 +198,7 @@ function continuesAfter(
   liveFrom: bigint,
   maxReplay: number,
 ): bigint | undefined {
-  // Processed but unsettled messages belong to a refused batch: usable only if that batch comes next.
+  // Processed but unsettled messages belong to a rejected batch: the state is usable only if that batch comes next.
   const isSettled = processedTo === settledTo || settledTo + 1n === liveFrom;
   const isRecent = settledTo < liveFrom && liveFrom - settledTo <= BigInt(maxReplay);
   return isSettled && isRecent ? settledTo : undefined;

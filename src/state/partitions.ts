@@ -1,4 +1,4 @@
-/** State of all partitions that a detector has in this process. */
+/** State of all partitions of a detector in this process. */
 import { bySurprise, type AnomalyEvent } from '../domain/anomaly-event';
 import { highest } from '../domain/highest';
 import { createPartitionState, type PartitionState } from './partition';
@@ -10,14 +10,14 @@ export function createPartitionStates(rules: StateRules) {
   const states = new Map<string, PartitionState>();
   const all = () => [...states.values()];
   return {
-    /** Created with the first call. */
+    /** The state of a partition, created at the first call. */
     of(topic: string, partition: number): PartitionState {
       const id = `${topic}/${partition}`;
       let state = states.get(id);
       if (state === undefined) states.set(id, (state = createPartitionState(topic, partition, rules)));
       return state;
     },
-    /** Drops the other partitions of the topic: they are assigned to other processes. */
+    /** Drops the other partitions of the topic, which are assigned to other processes. */
     keepOnly(topic: string, kept: readonly number[]): void {
       for (const [id, state] of states)
         if (state.topic === topic && !kept.includes(state.partition)) states.delete(id);
@@ -30,11 +30,11 @@ export function createPartitionStates(rules: StateRules) {
     get open(): number {
       return all().reduce((sum, { events }) => sum + events.open, 0);
     },
-    /** Number of devices with a window. */
+    /** Number of devices that have a window. */
     get devices(): number {
       return all().reduce((sum, { windows }) => sum + windows.size, 0);
     },
-    /** Spent share of the alarm budget, of the partition with the largest one. */
+    /** Spent share of the alarm budget, in the partition with the largest share. */
     get budgetSpentRatio(): number {
       return Math.max(0, ...all().map(({ events }) => events.budgetSpentRatio));
     },
@@ -45,7 +45,7 @@ export function createPartitionStates(rules: StateRules) {
         limit,
         bySurprise,
       ),
-    /** Ends the current events, as no more records follow. */
+    /** Closes the open events when no more records follow. */
     closeEvents: () => all().flatMap(({ events }) => events.closeAll()),
   };
 }

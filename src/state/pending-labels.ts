@@ -1,11 +1,11 @@
-/** Labels of people that take effect on the events and baselines of a partition, each after the record at an offset. */
+/** Labels that take effect on the events and baselines of a partition, each after the record at a given offset. */
 import type { AnomalyEvent, EventLabel } from '../domain/event';
 import type { Label } from '../domain/label';
 import type { Contents } from './contents';
 import type { StateRules } from './rules';
 import type { RecordedLabel } from './snapshot';
 
-/** The labels that change something from the next record on, without those that are pending. */
+/** Labels that have an effect from the next record on, except those that are pending. */
 export function newLabels({ events, labels, to: after }: Contents, given: readonly Label[]): RecordedLabel[] {
   return events
     .labelled(given)
@@ -14,8 +14,8 @@ export function newLabels({ events, labels, to: after }: Contents, given: readon
 }
 
 /**
- * Adds the labels that change something from the next record on.
- * @param record records them, so that a restart repeats them there
+ * Adds the labels that have an effect from the next record on.
+ * @param record stores them, so that a restart applies them at the same record
  */
 export async function addLabels(
   contents: Contents,
@@ -29,7 +29,7 @@ export async function addLabels(
   found.forEach((label) => onLabel?.(label));
 }
 
-/** The labels before the record at `offset` take effect. Returns the events that are over by that. */
+/** Applies the labels before the record at `offset`. Returns the events that end by them. */
 export function takeLabels(contents: Contents, offset: bigint): readonly AnomalyEvent[] {
   const due = contents.labels.filter(({ after }) => after < offset);
   if (due.length === 0) return [];
@@ -39,7 +39,7 @@ export function takeLabels(contents: Contents, offset: bigint): readonly Anomaly
 
 function apply({ events, baselines }: Contents, label: EventLabel): readonly AnomalyEvent[] {
   const { events: ended, undone, accepted } = events.label(label);
-  // Those of another version have begun since.
+  // Baselines of another version may have begun since.
   if (undone !== undefined && undone.modelVersion === baselines?.version)
     baselines.peek(undone.key)?.undo(undone.since, undone.mark);
   for (const { key, records, at } of accepted ?? []) baselines?.peek(key)?.accept(records, at);

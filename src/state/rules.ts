@@ -1,4 +1,4 @@
-/** Settings of partition state, and what can go wrong with it. */
+/** Settings of partition state, and its possible errors. */
 import type { MemoryPolicy } from '../calibration/memory';
 import { configuredSource } from '../sources/configured';
 import { eventPolicy } from '../config/calibration';
@@ -11,7 +11,7 @@ import type { WindowShape } from '../domain/window';
 import type { WindowLimits } from '../domain/window-store';
 import type { PartitionStore } from './store';
 
-/** None of these stops scoring; each may change detections after a restart. */
+/** None of these errors stops scoring; each may change detections after a restart. */
 export const stateErrorReasons = [
   'unreadable',
   'unsaved',
@@ -23,16 +23,16 @@ export const stateErrorReasons = [
 export type StateErrorReason = (typeof stateErrorReasons)[number];
 
 export interface BaselinePolicy extends MemoryPolicy {
-  /** Records after which nothing that was lost of a device decides its score. */
+  /** Number of records after which a lost baseline no longer affects the score of a device. */
   records: number;
 }
 
-/** What the score of a record took from its device. */
+/** Baseline that the score of a record was computed with. */
 export interface RecordedBaseline {
   rise: number;
-  /** Scaled. Shape [channels]; undefined = nothing. */
+  /** Shift, scaled. Shape [channels]; undefined = none. */
   shift: Float32Array | undefined;
-  /** Means in the evidence, in its order. */
+  /** Means in the evidence, in the order of its statistics. */
   means: readonly number[];
   /** T² of the mean deviation from the linear sibling. */
   linearMean: number;
@@ -48,27 +48,27 @@ export interface StateRules {
   events: EventPolicy;
   /** If absent, baselines are not followed. */
   baselines?: BaselinePolicy | undefined;
-  /** What scores took from baselines, where that is recorded. */
+  /** Baselines recorded with the detections of past records, if there are any. */
   recordedBaselines?: (partition: number, offset: bigint) => RecordedBaseline | undefined;
-  /** The labels of people that are known now; if absent, there are none. */
+  /** Labels known at present; absent = none. */
   labels?: () => readonly Label[];
-  /** Called when a label is found that takes effect on an event. */
+  /** Called when a label is found that has an effect on an event. */
   onLabel?: (label: EventLabel) => void;
   /** For each given condition, whether it is a category. */
   categories: readonly boolean[];
   table: CategoryTable;
-  /** If absent, state ends with the process. */
+  /** If absent, the state ends with the process. */
   store?: PartitionStore | undefined;
   /** Fingerprint of the settings that windows depend on. Stored state with another fingerprint is not used. */
   fingerprint: string;
   /** Minimum number of offsets between two saves of a partition; default 10,000. */
   saveEvery?: number;
-  /** Maximum number of offsets from the stored state to the next record, which are read again; default a million. */
+  /** Maximum number of offsets from the stored state to the next record. They are read again; default a million. */
   maxReplay?: number;
   onError?: (reason: StateErrorReason, fields: Record<string, unknown>) => void;
 }
 
-/** The slow test depends on about this many records. */
+/** Least number of records; a slow test checks that about this many suffice. */
 const leastRecords = 500;
 
 export function stateRules(
@@ -80,14 +80,14 @@ export function stateRules(
     shape,
     windows: window,
     events: eventPolicy(settings),
-    // Each image is scored by itself, without a baseline of its device.
+    // Images have no baselines, as each one is scored by itself.
     baselines:
       record.kind === 'image'
         ? undefined
         : { records: Math.max(events.acceptAfter, leastRecords), maxKeys: window.maxKeys },
     categories,
     table,
-    // Another consumer group has other offsets.
+    // The source is included, as another consumer group has other offsets.
     fingerprint: `${windowFingerprint(settings)} ${configuredSource(source).state?.group ?? ''}`,
   };
 }

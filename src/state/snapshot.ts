@@ -9,29 +9,29 @@ import type { Column, StoredState } from './store';
 /** The baselines of a model version. */
 export interface BaselinesStart {
   version: string;
-  /** They follow the records after this offset. */
+  /** The baselines follow the records after this offset. */
   from: bigint;
-  /** They began because earlier ones were lost. */
+  /** Whether they began because earlier baselines were lost. */
   afterLoss: boolean;
   devices: MemorySnapshot;
 }
 
 /** A label that took effect between two records. */
 export interface RecordedLabel extends EventLabel {
-  /** Offset of the record before. */
+  /** Offset of the record before the label. */
   after: bigint;
 }
 
 export interface PartitionSnapshot {
   /** Offset of the last message that the snapshot includes. */
   offset: bigint;
-  /** Records before its first one were scored, but not read. */
+  /** Whether records before the state's first one were scored, but not read. */
   lost: boolean;
   windows: WindowsSnapshot;
-  /** Undefined if they were built under another event policy. */
+  /** Undefined if the events were built under another event policy. */
   events: EventsSnapshot | undefined;
   baselines: BaselinesStart | undefined;
-  /** Those that took effect after the snapshot: the records that follow are processed again with them. */
+  /** Labels that took effect after the snapshot. The records that follow it are processed again with them. */
   labels: readonly RecordedLabel[];
 }
 
@@ -108,7 +108,7 @@ export function createSnapshotFormat(
         },
       };
     },
-    /** @throws Error when the state was not made by `encode` */
+    /** @throws Error if the state was not written by `encode` */
     decode({ offset, content, columns }: StoredState): PartitionSnapshot {
       const given = content as Content;
       if (!isListOfText(given.keys) || !isListOfText(given.categories))
@@ -150,7 +150,7 @@ function valuesOf(columns: StoredState['columns']): Float64Array | Uint8Array {
   return values instanceof Uint8Array ? values : columnOf(columns, 'values', Float64Array);
 }
 
-/** @throws Error when there is no such column, or it has another type */
+/** @throws Error if there is no such column, or if it has another type */
 function columnOf<C extends Column>(
   columns: StoredState['columns'],
   name: string,
@@ -161,7 +161,7 @@ function columnOf<C extends Column>(
   throw new Error(`has no column "${name}" of ${kind.name}`);
 }
 
-/** Undefined in the state of older versions. */
+/** A column that is absent, and so undefined, in the state of older versions. */
 function newerColumn(columns: StoredState['columns'], name: string): Float64Array | undefined {
   return name in columns ? columnOf(columns, name, Float64Array) : undefined;
 }

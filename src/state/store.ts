@@ -27,16 +27,16 @@ export type Column = Float64Array | Int32Array | Uint8Array;
 export interface StoredState {
   /** Offset of the last message that the state includes; −1 = none. */
   offset: bigint;
-  /** JSON data, whose numbers may be infinite or NaN. */
+  /** JSON data; numbers may be infinite or NaN. */
   content: unknown;
   columns: Readonly<Record<string, Column>>;
 }
 
-/** What the states of partitions are saved to. */
+/** Store for the states of partitions. */
 export type PartitionStore = Pick<ReturnType<typeof createStateStore>, 'load' | 'save' | 'checksum'>;
 
 interface StateStoreOptions {
-  /** The store: one folder per detector, with its model versions. */
+  /** Folder of the store. It has one folder per detector, with its model versions. */
   directory: string;
   detector: string;
   /** Default `partitions`. */
@@ -50,7 +50,7 @@ export function createStateStore(options: StateStoreOptions) {
   let prepared = false;
 
   function pathOf(topic: string, partition: number): string {
-    // The names that Kafka allows; none of them leads to another folder.
+    // Names that Kafka allows; none of them leads to another folder.
     if (!/^[A-Za-z0-9._-]{1,249}$/.test(topic))
       throw new Error(`not a valid topic name: ${JSON.stringify(topic)}`);
     return join(folder, `${topic}-${partition}.state`);
@@ -72,7 +72,7 @@ export function createStateStore(options: StateStoreOptions) {
       const names = (await entriesOf(fs, folder)).map(({ name }) => /^([^.].*)-(\d+)\.state$/.exec(name));
       return names.flatMap((match) => (match ? [{ topic: match[1]!, partition: Number(match[2]) }] : []));
     },
-    /** The state that was saved last, if any. Rejects with an error that names the file if the file is unusable. */
+    /** The state that was saved last, if any. Rejects with an error that contains the name of an unusable file. */
     async load(topic: string, partition: number): Promise<StoredState | undefined> {
       const path = pathOf(topic, partition);
       let bytes: Uint8Array;
@@ -91,7 +91,7 @@ export function createStateStore(options: StateStoreOptions) {
         throw new Error(`${path} ${(cause as Error).message}`, { cause });
       }
     },
-    /** Replaces the saved state; resolves, with its checksum, when the new one is on the disk. */
+    /** Replaces the saved state. Resolves to its checksum when it is on the disk. */
     async save(topic: string, partition: number, state: StoredState): Promise<string> {
       const path = pathOf(topic, partition);
       const bytes = encodeState(state);
@@ -99,7 +99,7 @@ export function createStateStore(options: StateStoreOptions) {
       await writeAtomically(path, bytes, { fs });
       return storedChecksum(bytes);
     },
-    /** Checksum of the saved state, of which only the beginning is read and nothing is checked; undefined if there is none. */
+    /** Checksum of the saved state, read from the beginning of the file without verification; undefined if there is none. */
     async checksum(topic: string, partition: number): Promise<string | undefined> {
       const start = await unlessMissing(readStart(fs, pathOf(topic, partition), checksumEnd));
       return start && storedChecksum(start);
@@ -107,14 +107,14 @@ export function createStateStore(options: StateStoreOptions) {
   };
 }
 
-/** Layout of the file; other layouts are refused. */
+/** Layout of the file; other layouts are rejected. */
 const schema = '2';
-/** Larger than the state of any process. */
+/** Larger than the state of any process can be. */
 const maxBytes = 2 ** 32;
 
 const contentName = 'content.json';
 
-/** Start of a file after the 8 bytes that hold the length of the header; the checksum follows. */
+/** Start of a file after the 8 bytes that contain the length of the header; the checksum follows. */
 const prefix = '{"__metadata__":{"sha256":"';
 const checksumAt = 8 + prefix.length;
 const checksumEnd = checksumAt + 64;
@@ -139,7 +139,7 @@ function tensorOf(data: Column): StoredTensor {
   return data instanceof Int32Array ? { dtype: 'I32', shape, data } : { dtype: 'U8', shape, data };
 }
 
-/** JSON has no NaN and no infinite numbers. */
+/** Replaces NaN and infinite numbers, which JSON does not have. */
 function writeNumber(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? { number: String(value) } : value;
 }

@@ -5,7 +5,7 @@ import type { PartitionStore } from './store';
 
 export type StoredPartition = ReturnType<typeof createStoredPartition>;
 
-/** Reports why a state is not used, or not saved, and never rejects. */
+/** Reports the reason if a state is not used or not saved; never rejects. */
 export function createStoredPartition(
   topic: string,
   partition: number,
@@ -14,7 +14,10 @@ export function createStoredPartition(
   report: (reason: StateErrorReason, fields?: Record<string, unknown>) => void,
 ) {
   const format = createSnapshotFormat(rules);
-  /** Checksum of the stored state that the contents in memory have saved or continue, and of the one that was loaded last. */
+  /**
+   * Checksum of the stored state that the contents in memory have saved or continue, and checksum of the state that was loaded
+   * last.
+   */
   let own: string | undefined;
   let loaded: string | undefined;
 
@@ -22,7 +25,7 @@ export function createStoredPartition(
     return own !== undefined && (await store.checksum(topic, partition)) === own;
   }
 
-  /** Returns whether the snapshot is on disk. */
+  /** Saves a snapshot; returns whether it is on the disk. */
   async function save(snapshot: PartitionSnapshot): Promise<boolean> {
     try {
       own = await store.save(topic, partition, format.encode(snapshot));
@@ -37,7 +40,7 @@ export function createStoredPartition(
     /** The state, if processing at `liveFrom` can continue from it. */
     async load(liveFrom: bigint): Promise<PartitionSnapshot | undefined> {
       try {
-        // Before the state: if another process replaces that meanwhile, it is only loaded once more.
+        // Read before the state: if another process replaces the state meanwhile, it is only loaded once more.
         loaded = await store.checksum(topic, partition);
         const state = await store.load(topic, partition);
         if (state === undefined) return undefined;
@@ -52,31 +55,31 @@ export function createStoredPartition(
       return undefined;
     },
     save,
-    /** The contents in memory are those that were loaded last. */
+    /** Call when the contents in memory continue the state that was loaded last. */
     adopt(): void {
       own = loaded;
     },
-    /** The contents in memory begin without a stored state. */
+    /** Call when the contents in memory begin without a stored state. */
     leave(): void {
       own = undefined;
     },
-    /** Whether no other process has replaced the state that the contents in memory have saved or continue. */
+    /** Whether no other process has replaced the stored state that the contents in memory have saved or continue. */
     async isOwn(): Promise<boolean> {
       try {
         return await isOwn();
       } catch {
-        // Loading reports why.
+        // `load` reports the reason.
         return false;
       }
     },
-    /** Replaces a part of the state; returns whether that is on disk. False where there is no state. */
+    /** Replaces a part of the stored state; returns whether it is on the disk. False if there is no stored state. */
     async amend(part: Partial<Pick<PartitionSnapshot, 'baselines' | 'labels'>>): Promise<boolean> {
       try {
         const state = await store.load(topic, partition);
         if (state === undefined || !format.hasTheseSettings(state)) return false;
         const wasOwn = await isOwn();
         const isSaved = await save({ ...format.decode(state), ...part });
-        // The rest of it is not known here.
+        // The rest of the state is that of another process.
         if (!wasOwn) own = undefined;
         return isSaved;
       } catch (err) {

@@ -27,7 +27,7 @@ export function send(request: IncomingMessage, response: ServerResponse, answer:
     'content-length': Buffer.byteLength(body),
     ...usualHeaders,
     ...headers,
-    // The body of a rejected request is not read.
+    // The body of a rejected request is not read, so the connection must close.
     ...(request.method !== 'GET' && !request.complete && { connection: 'close' }),
   });
   response.end(request.method === 'HEAD' ? undefined : body);

@@ -1,4 +1,4 @@
-/** docs/runbooks.md as a page, so that the links of alerts lead somewhere. It needs no script. */
+/** Renders docs/runbooks.md as a page, so that the links of alerts work. It needs no script. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Answer } from './answer';
@@ -7,7 +7,7 @@ import { pageHeaders } from './static';
 export const runbooksPath = '/runbooks';
 
 export function readRunbooks(): Answer {
-  // The same in src/ and in dist/.
+  // The path is the same from src/ and from dist/.
   const text = readFileSync(join(__dirname, '../../docs/runbooks.md'), 'utf8');
   return {
     status: 200,
@@ -17,7 +17,7 @@ export function readRunbooks(): Answer {
   };
 }
 
-/** Headings, lists, paragraphs and code, which are what the page consists of. Each `###` has the anchor of its alert. */
+/** Renders headings, lists, paragraphs and code, the only elements of the page. Each `###` has the anchor of its alert. */
 function renderRunbooks(markdown: string): string {
   const blocks = markdown.split(/\n{2,}/).map(renderBlock);
   return `<!doctype html>
@@ -52,7 +52,7 @@ function renderBlock(block: string): string {
   return `<ul>${items.map((item) => `<li>${renderText(item.trim())}</li>`).join('')}</ul>`;
 }
 
-/** Code, bold words, and links to other pages of docs/, which are not served: of them the text is left. */
+/** Renders code, bold words and links. Other pages of docs/ are not served, so links to them become plain text. */
 function renderText(text: string): string {
   return text
     .split(/(`[^`]*`)/)

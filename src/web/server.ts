@@ -12,20 +12,20 @@ export interface WebServerOptions {
   metrics: { contentType: string; text(): Promise<string> };
   /** Health of the process and its workers: only failures that a restart can repair. */
   health: () => { ok: boolean; details: Readonly<Record<string, unknown>> };
-  /** `reason`: why a detector is not ready. */
+  /** `reason`: the reason why a detector is not ready. */
   readiness: () => { ready: boolean; detectors: readonly { name: string; ready: boolean; reason: string }[] };
-  /** Files for people by their path: `/` and what it loads. */
+  /** Files for the browser by their path: `/` and the files that it loads. */
   page?: ReadonlyMap<string, Answer>;
-  /** Answers below /api/; without it there is nothing. */
+  /** Answers requests below /api/; absent = no API. */
   api?: Pick<Api, 'handle' | 'close'>;
   /** Default 256. */
   maxConnections?: number;
   log?: { error(message: string, fields: Record<string, unknown>): unknown };
 }
 
-/** Limit of connections: beyond it the oldest that waits for a request is closed, so that a probe is always answered. */
+/** Maximum number of connections. Beyond it, the oldest idle one is closed, so that a probe is always answered. */
 const maxConnections = 256;
-/** Time for requests in progress when the server closes. */
+/** Time for requests in progress to finish when the server closes, ms. */
 const closeGraceMs = 250;
 const methods = ['GET', 'HEAD'];
 
@@ -90,7 +90,7 @@ function createPages({ metrics, health, readiness, page = new Map() }: WebServer
 }
 
 function limitConnections(server: Server, max: number): void {
-  /** The oldest first. */
+  /** Open connections, the oldest first. */
   const open = new Set<Socket>();
   const busy = new WeakSet<Socket>();
   server.on('connection', (socket) => {

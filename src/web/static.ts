@@ -1,4 +1,4 @@
-/** The files of the page, which are read once. */
+/** The files of the web page, read once. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import type { Answer } from './answer';
@@ -10,7 +10,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** Nothing is loaded from elsewhere, nothing inline runs, and no other page contains this one. */
+/** Nothing is loaded from other hosts, no inline script runs, and no other page can embed this one. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -29,7 +29,7 @@ export const pageHeaders = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/** Answers by path: `/` and what it loads from `/page/`. */
+/** Answers by path: `/`, and the files below `/page/` that it loads. */
 export function readPage(): ReadonlyMap<string, Answer> {
   const folder = join(__dirname, 'page');
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })

@@ -1,7 +1,7 @@
 /**
- * Open events as alerts of Alertmanager (API v2, `POST /api/v2/alerts`): an alert is sent when its event opens, again while it is
- * open, and once more with its end. Each replica of an Alertmanager gets all alerts, as it expects. An alert that is no longer sent
- * ends by itself after `expiryRepeats` repetitions, so that a process that dies leaves no alert.
+ * Sends open events as alerts to Alertmanager (API v2, `POST /api/v2/alerts`): an alert is sent when its event opens,
+ * repeatedly while the event is open, and once more with its end. Each replica of an Alertmanager gets all alerts, as it
+ * expects. An alert that is no longer sent expires after `expiryRepeats` repetitions, so a process that dies leaves no alert.
  */
 import { maxKeyLabel, type AnomalyEvent } from '../../domain/anomaly-event';
 import { toError } from '../../system/error-text';
@@ -29,7 +29,7 @@ export interface AlertmanagerSettings extends EndpointSettings {
   repeatMs: number;
   minFiringMs: number;
   maxAlerts: number;
-  /** Further labels, `name=value`. */
+  /** Additional labels, `name=value`. */
   labels: readonly string[];
   links: LinkSettings;
 }
@@ -40,9 +40,9 @@ export interface AlertmanagerOptions extends EventSinkOptions {
   post?: (url: URL, body: string, signal: AbortSignal) => Promise<unknown>;
 }
 
-/** Alerts of one request, as Prometheus sends. */
+/** Maximum number of alerts in one request, as in Prometheus. */
 const maxBatch = 64;
-/** Repetitions that may fail before an alert ends by itself. */
+/** Number of failed repetitions after which an alert expires. */
 const expiryRepeats = 4;
 /** Interval at which the open events are read, ms. */
 const pollMs = 5_000;
@@ -87,7 +87,7 @@ function createFeed(base: string, options: AlertmanagerOptions) {
   const stopping = new AbortController();
   const bell = createBell(timing);
   let closing = false;
-  /** A call, because the compiler keeps the value of a variable across an await. */
+  /** A function, because the compiler would assume that the variable keeps its value across an await. */
   const isClosing = (): boolean => closing;
 
   async function run(): Promise<void> {
@@ -100,7 +100,7 @@ function createFeed(base: string, options: AlertmanagerOptions) {
         attempt = 0;
         await bell.wait(Math.min(pollMs, settings.repeatMs));
       } else {
-        // News must not shorten the pause.
+        // The pause is not shortened by a new event.
         await bell.pause(backOffMs(attempt++, Math.min(maxPauseMs, settings.repeatMs)), isClosing);
       }
     }

@@ -1,21 +1,24 @@
 /**
- * The alerts of one detector towards one Alertmanager: which ones fire, and when each must be sent. Alertmanager identifies an alert
+ * The alerts of one detector at one Alertmanager: which ones fire, and when each must be sent. Alertmanager identifies an alert
  * by its labels, so a device has one alert for each kind of event, however often its event changes.
  */
 import type { AnomalyEvent } from '../../domain/event';
 
 export interface AlertRules {
-  /** An alert that fires is sent again after this long, ms. */
+  /** A firing alert is sent again after this time, ms. */
   repeatMs: number;
-  /** Least time from the first delivery to the resolution, ms: Alertmanager notifies of no alert that ends before its group_wait. */
+  /**
+   * Shortest time from the first delivery to the resolution, ms: Alertmanager sends no notification of an alert that ends
+   * before its group_wait.
+   */
   minFiringMs: number;
-  /** The least surprising ones of more alerts are left out. */
+  /** Maximum number of alerts; the least surprising others are left out. */
   maxAlerts: number;
 }
 
 export interface Alert {
   event: AnomalyEvent;
-  /** The event is over. */
+  /** Whether the event is over. */
   closed: boolean;
   /** When the alert began, Unix ms. */
   since: number;
@@ -29,16 +32,16 @@ export type AlertState = 'firing' | 'resolved';
 
 export function createAlerts({ repeatMs, minFiringMs, maxAlerts }: AlertRules) {
   const alerts = new Map<string, Alert>();
-  /** Surprise up to which new events find no room. */
+  /** When all places are taken, new events up to this surprise get no alert. */
   let bar = -Infinity;
 
   const identityOf = ({ kind, key }: AnomalyEvent): string => `${kind}/${key}`;
 
-  /** Whether the event is the one of the alert, or a later one of the same device. */
+  /** Whether the event belongs to the alert: its own event, or a later one of the same device. */
   const concerns = (alert: Alert, event: AnomalyEvent): boolean =>
     event.id === alert.event.id || event.start > alert.event.start;
 
-  /** Makes room by the least surprising alert; false if that is the new one. */
+  /** Removes the least surprising alert; returns false if that is the new one. */
   function makeRoom(surprise: number): boolean {
     if (surprise <= bar) return false;
     let least: [string, number] = ['', Infinity];
@@ -51,7 +54,7 @@ export function createAlerts({ repeatMs, minFiringMs, maxAlerts }: AlertRules) {
   }
 
   return {
-    /** @returns the alerts that were left out for want of room: 0 or 1 */
+    /** @returns the number of alerts that were left out because all places are taken: 0 or 1 */
     put(event: AnomalyEvent, now: number): number {
       const identity = identityOf(event);
       const closed = event.status === 'closed';
@@ -70,8 +73,8 @@ export function createAlerts({ repeatMs, minFiringMs, maxAlerts }: AlertRules) {
     /** Whether the event has an alert. */
     has: (event: AnomalyEvent): boolean => alerts.get(identityOf(event))?.event.id === event.id,
     /**
-     * Follows the open events. An alert whose event is not among them, though it is more surprising than the last one, is no longer
-     * sent and expires: another process has its partition.
+     * Follows the open events. An alert is no longer sent, and so expires, if its event is not among them although it is more
+     * surprising than the last one: then another process has its partition.
      * @param open the most surprising `maxAlerts` open events, the most surprising first
      */
     follow(open: readonly AnomalyEvent[], passes: (event: AnomalyEvent) => boolean, now: number): void {
@@ -98,7 +101,7 @@ export function createAlerts({ repeatMs, minFiringMs, maxAlerts }: AlertRules) {
       }
       return due.sort(([a], [b]) => b.event.peakSurprise - a.event.peakSurprise);
     },
-    /** @returns whether this was news: the first delivery, or the resolution */
+    /** @returns whether this was the first delivery or the resolution of the alert */
     sent(alert: Alert, state: AlertState, now: number): boolean {
       if (state === 'resolved') {
         // A later event of the device may have begun during the request.
@@ -113,7 +116,7 @@ export function createAlerts({ repeatMs, minFiringMs, maxAlerts }: AlertRules) {
       alert.firedAt = now;
       return true;
     },
-    /** Alertmanager never accepts this one. */
+    /** Removes an alert that Alertmanager rejects permanently. */
     discard(alert: Alert): void {
       const identity = identityOf(alert.event);
       if (alerts.get(identity) === alert) alerts.delete(identity);

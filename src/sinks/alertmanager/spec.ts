@@ -1,4 +1,4 @@
-/** Events to Alertmanager. */
+/** Sends events to Alertmanager. */
 import { names, whole } from '../../schema/formats';
 import { urls } from '../../schema/network-formats';
 import { duration } from '../../schema/time-formats';

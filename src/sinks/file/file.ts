@@ -1,4 +1,4 @@
-/** Appends dead letters to a file, which is bounded: a producer must not fill the disk. */
+/** Appends dead letters to a file of bounded size: a producer of invalid records must not fill the disk. */
 import { isUtf8 } from 'node:buffer';
 import { open, rename, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -8,9 +8,9 @@ import { SerialQueue } from '../../system/serial-queue';
 import type { DeadLetter, Sink } from '../sink';
 
 export interface FileSinkSettings {
-  /** Path. */
+  /** Path of the file. */
   deadLetters: string;
-  /** Size at which the file is replaced. */
+  /** Size from which the file is replaced. */
   maxBytes: number;
 }
 
@@ -18,7 +18,7 @@ export interface FileSinkSettings {
 export async function createFileSink({ deadLetters: path, maxBytes }: FileSinkSettings): Promise<Sink> {
   await makeFolder(dirname(path));
   let file = await openAppending(path);
-  /** Several partitions write at the same time. */
+  /** Several partitions may write at the same time. */
   const queue = new SerialQueue();
   let closed = false;
 
@@ -49,7 +49,7 @@ export async function createFileSink({ deadLetters: path, maxBytes }: FileSinkSe
   };
 }
 
-/** Records may be confidential. */
+/** Only the owner can read the file, as records may be confidential. */
 async function openAppending(path: string): Promise<FileHandle> {
   return open(path, 'a', 0o600);
 }
@@ -57,7 +57,7 @@ async function openAppending(path: string): Promise<FileHandle> {
 /** One line of JSON. Bytes that are not UTF-8 are in base64, as `keyBase64` and `valueBase64`. */
 function formatDeadLetter({ key, value, ...rest }: DeadLetter): string {
   const line = JSON.stringify({ ...rest, ...asText('key', key), ...asText('value', value) });
-  // JSON escapes no marks of direction.
+  // JSON does not escape Unicode marks that change the direction of text.
   return `${printable(line)}\n`;
 }
 

@@ -1,4 +1,4 @@
-/** Dead letters to a file. */
+/** Writes dead letters to a file. */
 import { path, whole } from '../../schema/formats';
 import type { Section } from '../../schema/key';
 import type { SinkSpec } from '../spec';

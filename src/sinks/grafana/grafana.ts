@@ -1,6 +1,7 @@
 /**
- * Events as annotations of Grafana (HTTP API, `/api/annotations`): a point when an event opens, which becomes a region with its end.
- * Each has a tag with a hash of the event, so that an annotation is found again after a restart and none is written twice.
+ * Writes events as annotations of Grafana (HTTP API, `/api/annotations`): a point when an event opens, which becomes a region
+ * when it ends. Each annotation has a tag with a hash of the event, by which it is found after a restart, so that none is
+ * written twice.
  */
 import { createHash } from 'node:crypto';
 import type { AnomalyEvent } from '../../domain/event';
@@ -46,12 +47,12 @@ export function createGrafanaSink(options: GrafanaOptions): Sink {
     try {
       return JSON.parse(answer) as unknown;
     } catch {
-      // A proxy may answer with a page.
+      // A proxy may answer with an HTML page.
       throw new Error(`${new URL(base).host} does not answer with JSON: check sinks.grafana.url`);
     }
   }
 
-  /** The number of the annotation that has this tag. */
+  /** Id of the annotation that has this tag. */
   async function find(tag: string, signal: AbortSignal): Promise<number | undefined> {
     const found = await call(`api/annotations?tags=${encodeURIComponent(tag)}&limit=1`, { signal });
     const [first] = Array.isArray(found) ? (found as unknown[]) : [];

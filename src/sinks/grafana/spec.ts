@@ -1,4 +1,4 @@
-/** Events as annotations of Grafana. */
+/** Writes events as annotations of Grafana. */
 import { names, path, reloadedWhileSet, whole } from '../../schema/formats';
 import { identifier, url } from '../../schema/network-formats';
 import type { Section } from '../../schema/key';

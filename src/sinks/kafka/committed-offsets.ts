@@ -5,7 +5,7 @@ import { pause } from '../../system/pause';
 /** Committed offset of a group that has none. */
 export const noOffset = -1n;
 
-/** kafkajs of other processes writes −2 to reset a group; lower values are unstable offsets. */
+/** A reset of the group by kafkajs writes −2; lower values are unstable offsets. */
 const lowestStable = -2n;
 const maxAttempts = 20;
 
@@ -18,8 +18,8 @@ export class CommittedOffsets {
   ) {}
 
   /**
-   * Committed offsets of the partitions, in their order; −1 = none. Waits for pending transactions.
-   * @throws Error if that takes too long
+   * Committed offsets of the partitions, in the same order; −1 = none. Waits for pending transactions.
+   * @throws Error if they do not end in time
    */
   async read(topic: string, partitions: readonly number[]): Promise<bigint[]> {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {

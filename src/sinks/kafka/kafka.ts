@@ -1,4 +1,4 @@
-/** Detections and events to one Kafka topic, dead letters to another. */
+/** Writes detections and events to one Kafka topic, and dead letters to another. */
 import type { Kafka, Producer } from 'kafkajs';
 import {
   createOutbox,
@@ -15,9 +15,9 @@ import type { Sink } from '../sink';
 export interface KafkaSinkOptions {
   kafka: Kafka;
   settings: KafkaSinkSettings;
-  /** Names the topics and the cause in an error of kafkajs. Never rejects. */
+  /** Turns an error of kafkajs into one that contains the topics and the cause. Never rejects. */
   explain?: (error: unknown) => Promise<Error>;
-  /** Messages per request, bytes, below the broker's `message.max.bytes`; a larger message is sent alone. */
+  /** Maximum size of a request, bytes, below the broker's `message.max.bytes`; a larger message is sent alone. */
   maxRequestBytes?: number;
 }
 
@@ -46,7 +46,10 @@ export function createKafkaSink({
     await producer.sendBatch(requestOf(outgoing, settings));
   }
 
-  /** After a failed request, kafkajs' sequence numbers may differ from the broker's, so the next one uses a new producer. */
+  /**
+   * After a failed request, the sequence numbers of kafkajs may differ from the broker's, so the next request uses a new
+   * producer.
+   */
   function discardProducer(): void {
     void connected?.then((producer) => producer.disconnect()).catch(() => undefined);
     connected = undefined;
@@ -62,7 +65,7 @@ export function createKafkaSink({
     }
   }
 
-  /** Halves a request that the broker has refused for its size; a single dead letter is cut. */
+  /** Halves a request that the broker has rejected for its size; a single dead letter is cut. */
   async function sendSmaller(outgoing: readonly Outgoing[], error: unknown): Promise<void> {
     if (outgoing.length > 1) {
       const middle = Math.ceil(outgoing.length / 2);

@@ -25,7 +25,7 @@ export function encodeDetection(detection: Detection): Message {
   return { key, value: JSON.stringify(value), headers: { type: 'detection', detector } };
 }
 
-/** An event, open or closed: `eventDocument`, with the key of its records. */
+/** Encodes an event, open or closed, as its `eventDocument`, with the key of its records. */
 export function encodeEvent(event: AnomalyEvent): Message {
   return {
     key: event.key,
@@ -35,8 +35,8 @@ export function encodeEvent(event: AnomalyEvent): Message {
 }
 
 /**
- * A refused record unchanged, with the reason and its origin in headers. A value longer than `maxValueBytes` is cut and has the
- * headers `truncated` and `original-bytes`; the whole value is at its origin.
+ * Encodes a rejected record unchanged, with the reason and its origin in headers. A value longer than `maxValueBytes` is cut
+ * and has the headers `truncated` and `original-bytes`; the record at its origin is complete.
  */
 export function encodeDeadLetter(letter: DeadLetter, maxValueBytes: number): Message {
   const { detector, reason, message, origin, key, value } = letter;
@@ -44,7 +44,7 @@ export function encodeDeadLetter(letter: DeadLetter, maxValueBytes: number): Mes
     type: 'dead-letter',
     detector,
     reason,
-    // The message may quote the record.
+    // Bounded, as the message may quote the record.
     message: message.slice(0, 1_000),
     'source-topic': origin.topic,
     'source-partition': String(origin.partition),

@@ -22,7 +22,7 @@ const compressionTypes = {
   zstd: CompressionTypes.ZSTD,
 };
 
-/** One message, and the dead letter in it, which may be cut if the broker refuses the message for its size. */
+/** One message. It contains a dead letter, if any, which may be cut when the broker rejects the message for its size. */
 export interface Outgoing {
   topic: string;
   message: Message;
@@ -30,7 +30,7 @@ export interface Outgoing {
 }
 
 export function createOutbox(settings: KafkaSinkSettings) {
-  /** Limit for values of dead letters; halved when the broker refuses one. */
+  /** Limit for values of dead letters; halved when the broker rejects one. */
   let deadLetterBytes = 900_000;
   const deadLetter = (letter: DeadLetter): Outgoing => ({
     topic: settings.deadLetterTopic,
@@ -52,7 +52,10 @@ export function createOutbox(settings: KafkaSinkSettings) {
         ...deadLetters.map(deadLetter),
       ];
     },
-    /** A smaller version of a message that is too large; later dead letters get its limit. Undefined if nothing can be cut. */
+    /**
+     * A smaller version of a message that is too large; undefined if nothing can be cut. The limit applies to later dead
+     * letters, too.
+     */
     cut({ letter }: Outgoing): Outgoing | undefined {
       const bytes = Math.min(letter?.value?.length ?? 0, deadLetterBytes);
       if (letter === undefined || bytes === 0) return undefined;
@@ -62,7 +65,7 @@ export function createOutbox(settings: KafkaSinkSettings) {
   };
 }
 
-/** A request that sends the messages, as kafkajs takes it: acknowledged by all in-sync replicas, and grouped by topic. */
+/** A request of kafkajs that sends the messages, acknowledged by all in-sync replicas and grouped by topic. */
 export function requestOf(outgoing: readonly Outgoing[], { compression }: KafkaSinkSettings): ProducerBatch {
   const topics = [...new Set(outgoing.map(({ topic }) => topic))];
   return {
@@ -79,7 +82,7 @@ export function bytesOf(outgoing: readonly Outgoing[]): number {
   return outgoing.reduce((sum, { message }) => sum + sizeOf(message), 0);
 }
 
-/** Divides messages into requests, usually one: the broker limits their size, and kafkajs does not divide. */
+/** Divides messages into requests, usually one: the broker limits their size, and kafkajs does not divide them. */
 export function* inRequests(outgoing: readonly Outgoing[], maxBytes: number): Generator<Outgoing[]> {
   let request: Outgoing[] = [];
   let bytes = 0;
@@ -96,7 +99,7 @@ export function* inRequests(outgoing: readonly Outgoing[], maxBytes: number): Ge
   if (request.length > 0) yield request;
 }
 
-/** Whether the broker has refused a request for its size; kafkajs may wrap the error. */
+/** Whether the broker has rejected a request for its size; kafkajs may wrap the error. */
 export function isTooLarge(error: unknown): boolean {
   const types = [...causesOf(error)].map((cause) => (cause as { type?: unknown }).type);
   return types.includes('MESSAGE_TOO_LARGE') || types.includes('RECORD_LIST_TOO_LARGE');

@@ -1,4 +1,4 @@
-/** Transactions of one partition that is read: messages and its committed offset become visible together. */
+/** Transactions for one source partition: the messages of a batch and the committed offset become visible together. */
 import type { Producer, Transaction } from 'kafkajs';
 import { FencedError } from '../../errors';
 import { pause, settledWithin } from '../../system/pause';
@@ -11,7 +11,7 @@ export interface PartitionWriterOptions {
   partition: number;
   groupId: string;
   settings: KafkaSinkSettings;
-  /** Each one with the transactional id of the partition. */
+  /** Creates a producer with the transactional id of the partition. */
   createProducer: () => Producer;
   readCommitted: () => Promise<bigint>;
   onTransaction: (result: TransactionResult) => void;
@@ -23,15 +23,15 @@ const maxConcurrentAttempts = 50;
 
 /** Writes for a partition until another process fences it. */
 export class PartitionWriter {
-  /** The group's offset after the last transaction. */
+  /** Committed offset of the group after the last transaction. */
   reached = noOffset;
-  /** The result of the last transaction is unknown. */
+  /** Whether the result of the last transaction is unknown. */
   private isUncertain = false;
 
   private constructor(
     private readonly options: PartitionWriterOptions,
     private producer: Producer,
-    /** Open and empty: beginning a transaction is what fences other processes. */
+    /** An open and empty transaction: to begin one fences other processes. */
     private begun: Transaction | undefined,
   ) {}
 
@@ -46,13 +46,14 @@ export class PartitionWriter {
   }
 
   /**
-   * Determines the result of an uncertain transaction that should have moved the group to `to`. Returns whether it was committed.
-   * @throws FencedError if another process has moved the group
+   * Determines the result of an uncertain transaction that should have moved the group's offset to `to`. Returns whether it was
+   * committed.
+   * @throws FencedError if another process has moved the offset
    */
   async settle(to: bigint): Promise<boolean> {
     if (!this.isUncertain) return false;
     void this.close();
-    // The broker finishes or aborts the transaction before a producer of the same id may begin.
+    // The broker finishes or aborts the transaction before a producer with the same id can begin another one.
     ({ producer: this.producer, begun: this.begun } = await begin(this.options));
     const committed = await this.options.readCommitted();
     if (committed !== to && committed !== this.reached) {
@@ -63,15 +64,15 @@ export class PartitionWriter {
     return committed === to;
   }
 
-  /** Reports and creates the error of a partition that belongs to another process. */
+  /** Reports and returns the error of a partition that belongs to another process. */
   fenced(problem: string): FencedError {
     this.options.onTransaction('fenced');
     return new FencedError(problem);
   }
 
   /**
-   * Writes messages and moves the group to `to`, in requests of at most `requestBytes`.
-   * @throws RequestTooLarge if the broker refuses one for its size
+   * Writes messages and moves the group's offset to `to`, in requests of at most `requestBytes`.
+   * @throws RequestTooLarge if the broker rejects one for its size
    */
   async commit(outgoing: readonly Outgoing[], to: bigint, requestBytes: number): Promise<void> {
     const { topic, partition, groupId, onTransaction } = this.options;
@@ -80,7 +81,7 @@ export class PartitionWriter {
     this.isUncertain = true;
     try {
       const partitions = [{ partition, offset: String(to) }];
-      // Offsets first: the request that is repeated while the broker finishes the previous transaction should be small.
+      // Offsets come first: this request is repeated while the broker finishes the previous transaction, and should be small.
       await retryWhileConcurrent(() =>
         transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic, partitions }] }),
       );
@@ -88,7 +89,8 @@ export class PartitionWriter {
       await transaction.commit();
     } catch (error) {
       onTransaction('failed');
-      // An open transaction blocks read_committed consumers. If the abort fails, the next producer or the timeout ends it.
+      // An open transaction blocks read_committed consumers. If the abort fails, the next producer or the timeout ends the
+      // transaction.
       if (transaction.isActive()) await transaction.abort().catch(() => undefined);
       throw error;
     }
@@ -121,7 +123,7 @@ async function begin({ createProducer }: PartitionWriterOptions) {
   }
 }
 
-/** A request of a transaction that the broker has refused for its size. */
+/** The broker has rejected a request of a transaction for its size. */
 export class RequestTooLarge extends Error {
   override readonly name = 'RequestTooLarge';
   constructor(
@@ -132,7 +134,7 @@ export class RequestTooLarge extends Error {
   }
 }
 
-/** Repeats work while the broker finishes the previous transaction; kafkajs repeats only requests with messages. */
+/** Repeats a request while the broker finishes the previous transaction; kafkajs repeats only requests with messages. */
 async function retryWhileConcurrent(work: () => Promise<void>): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {

@@ -2,7 +2,7 @@
 import { Partitioners } from 'kafkajs';
 import type { Kafka, Producer, ProducerConfig } from 'kafkajs';
 
-/** @param transactions a new producer with the same id fences the previous one */
+/** @param transactions transactional id; a new producer with the same id fences the previous one */
 export function createProducer(
   kafka: Kafka,
   transactions?: Pick<ProducerConfig, 'transactionalId' | 'transactionTimeout'>,

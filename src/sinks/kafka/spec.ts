@@ -1,4 +1,4 @@
-/** Detections, events and dead letters to Kafka topics. */
+/** Writes detections, events and dead letters to Kafka topics. */
 import {
   connectionRules,
   connectionSection,
@@ -41,7 +41,10 @@ const section = {
 type KafkaSinkSettings = Parsed<typeof section>;
 type KafkaRule = SectionRule<KafkaSinkSettings, SinkScope>;
 
-/** Its own brokers, or the connection of the source. Credentials go to no other cluster. */
+/**
+ * The sink's own brokers or, without them, the connection of the source. Credentials of the source are used only for its
+ * cluster.
+ */
 export function sinkConnection(
   sink: KafkaConnectionSettings,
   source: SourceSettings,
@@ -50,7 +53,7 @@ export function sinkConnection(
   return sink.brokers.length > 0 || source.kind !== 'kafka' ? { ...sink, clientId } : source.kafka;
 }
 
-/** A topic that is both read and written would feed the detector with its own detections. */
+/** If a topic were both read and written, the detector would read its own detections. */
 function loopRule(name: 'detectionsTopic' | 'deadLetterTopic'): KafkaRule {
   return {
     keys: [name, 'brokers'],
@@ -114,7 +117,7 @@ const rules: readonly KafkaRule[] = [
   },
 ];
 
-/** A Kafka source always writes its dead letters, even where detections are not written. */
+/** A Kafka source always writes its dead letters, even if detections are not written. */
 function deadLettersOnly(sink: Sink): Sink {
   return {
     name: sink.name,

@@ -1,10 +1,10 @@
 /**
- * Detections to Kafka, each batch in one transaction with the offsets of its records: both become visible, or neither.
+ * Writes detections to Kafka, each batch in one transaction with the offsets of its records: both become visible, or neither.
  *
- * Each partition that is read has its own transactional id, so a process that takes it over fences the previous owner: the broker
- * refuses what a process sends that was paused meanwhile. A transaction with an unknown result (a timeout, a lost broker)
- * is settled before the next write: the next producer of the same id makes the broker finish or abort it, and the group's offset
- * then shows which.
+ * Each source partition has its own transactional id, so a process that takes it over fences the previous owner: the broker
+ * rejects messages of an owner that was paused meanwhile. A transaction with an unknown result (a timeout, a lost broker) is
+ * settled before the next write: the next producer with the same id makes the broker finish or abort it, and the group's offset
+ * then shows the result.
  */
 import type { Kafka } from 'kafkajs';
 import { FencedError, isFenced } from '../../errors';
@@ -20,9 +20,9 @@ export interface TransactionalSinkOptions {
   settings: KafkaSinkSettings;
   /** The consumer group whose offsets are committed. */
   groupId: string;
-  /** The broker aborts a transaction that is open for longer, ms. */
+  /** The broker aborts a transaction that is open for longer than this, ms. */
   transactionTimeoutMs?: number;
-  /** Names the topics and the cause in an error of kafkajs. Never rejects. */
+  /** Turns an error of kafkajs into one that contains the topics and the cause. Never rejects. */
   explain?: (error: unknown) => Promise<Error>;
   onTransaction: (result: TransactionResult) => void;
 }
@@ -32,7 +32,10 @@ export type TransactionalSink = ReturnType<typeof createTransactionalSink>;
 export function createTransactionalSink(options: TransactionalSinkOptions) {
   const { kafka, settings, groupId, transactionTimeoutMs = 60_000, onTransaction } = options;
   const { explain = (error: unknown) => Promise.resolve(toError(error)) } = options;
-  /** Messages per request, bytes. What the broker refuses for its size is sent in smaller requests of one transaction. */
+  /**
+   * Maximum size of a request, bytes. Messages that the broker rejects for their size are sent in smaller requests of one
+   * transaction.
+   */
   let requestBytes = 700_000;
   const outbox = createOutbox(settings);
   const offsets = new CommittedOffsets(kafka, groupId);
@@ -63,7 +66,7 @@ export function createTransactionalSink(options: TransactionalSinkOptions) {
     return writer;
   }
 
-  /** Writes all messages or none, in smaller requests after each refusal. */
+  /** Writes all messages or none, with smaller requests after each rejection for size. */
   async function commitFitting(
     writer: PartitionWriter,
     outgoing: readonly Outgoing[],
@@ -99,19 +102,19 @@ export function createTransactionalSink(options: TransactionalSinkOptions) {
     name: 'kafka',
     anomaliesOnly: settings.emit === 'anomalies',
     /**
-     * Fences every other process that writes for these partitions of a topic, and releases all other partitions. Must be
-     * called at an assignment, before the committed offsets are read.
+     * Fences every other process that writes for these partitions of a topic, and releases all other partitions. Must be called
+     * at an assignment, before the committed offsets are read.
      */
     async fence(topic: string, partitions: readonly number[]): Promise<void> {
       await release();
       const opened = await Promise.all(partitions.map((partition) => openWriter(topic, partition)));
-      // Only this process can change the offsets now.
+      // From here on, only this process can change the offsets.
       const reached = await offsets.read(topic, partitions);
       opened.forEach((writer, i) => (writer.reached = reached[i]!));
     },
     /**
-     * Commits an offset without detections, also in a transaction: a commit of the consumer that kafkajs retries may land after the
-     * transactions of the next owner.
+     * Commits an offset without detections, also in a transaction: a consumer's commit that kafkajs retries might arrive after
+     * the transactions of the next owner.
      * @throws FencedError if the partition is not fenced by this process
      */
     async commitStartOffset(topic: string, partition: number, offset: bigint): Promise<void> {

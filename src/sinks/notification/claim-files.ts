@@ -1,4 +1,6 @@
-/** The claims of the processes of a sink, one file each. The number of a file is given once, and a file never changes. */
+/**
+ * The claims of the processes of a sink, one file each. The number of a file is never used twice, and a file never changes.
+ */
 import nodeFs, { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAtomically, privateFolder } from '../../system/atomic-write';
@@ -16,12 +18,12 @@ export interface StoredClaim {
 export type ClaimEntry = readonly [number: number, claim: StoredClaim];
 
 export function createClaimFiles(folder: string) {
-  /** By number. */
+  /** Claims that have been read, by number. */
   let known = new Map<number, StoredClaim>();
   let prepared = false;
   const pathOf = (number: number): string => join(folder, `${number}.json`);
 
-  /** By number, ascending. */
+  /** All claims, ascending by number. */
   async function read(): Promise<readonly ClaimEntry[]> {
     if (!prepared) {
       await nodeFs.mkdir(folder, { recursive: true, mode: privateFolder });
@@ -41,7 +43,7 @@ export function createClaimFiles(folder: string) {
     return [...found];
   }
 
-  /** Undefined if it has been removed. One that is damaged claims nothing. */
+  /** Undefined if the claim has been removed. A damaged file claims nothing. */
   async function readOne(number: number): Promise<StoredClaim | undefined> {
     const text = await unlessMissing(readFile(pathOf(number), 'utf8'));
     if (text === undefined) return undefined;
@@ -54,7 +56,7 @@ export function createClaimFiles(folder: string) {
 
   return {
     read,
-    /** Creates the file with a number; false if another process has. */
+    /** Creates the file with a number; false if another process has created it. */
     add: (number: number, claim: StoredClaim): Promise<boolean> =>
       createAtomically(pathOf(number), JSON.stringify(claim)),
     remove: (number: number): Promise<void> => rm(pathOf(number), { force: true }),

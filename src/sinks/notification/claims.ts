@@ -1,11 +1,12 @@
 /**
- * One message for the silent devices of several processes. Each sees the events of the others through the store, and claims those that it
- * is about to report, for each sink:
+ * One message for the silent devices of several processes. Each process reads the events of the others through the store.
+ * Before it reports events, it claims them for each sink:
  *
  *     <store>/<detector>/notified/<sink>/<number>.json     the process that reports these events, now and at their end
  *
- * Only one process can create the file with a number, and it has read all before it: so an event is in one message. Numbers
- * ascend, and the newest file is never removed. The events of a process that is gone are claimed again. No clock decides.
+ * Only one process can create the file with a number, and it has read all earlier ones, so an event is in one message only.
+ * Numbers ascend, and the newest file is never removed. The events of a process that has ended are claimed again. No decision
+ * depends on a clock.
  */
 import { join } from 'node:path';
 import type { AnomalyEvent } from '../../domain/anomaly-event';
@@ -19,41 +20,41 @@ export interface Fleet {
   folder: string;
   /** Name of this process. */
   name: string;
-  /** Whether another process is at work. */
+  /** Whether another process runs. */
   isAlive(name: string): boolean;
-  /** Reads what the others have written. Never rejects. */
+  /** Reads the state of the other processes. Never rejects. */
   refresh(): Promise<void>;
-  /** Lets the others know at once what this process has reported. Never rejects. */
+  /** Publishes the events reported by this process to the others at once. Never rejects. */
   share(): Promise<void>;
-  /** Events of silent devices, of all processes, that are not muted. */
+  /** Unmuted events of silent devices, of all processes. */
   silences(): readonly AnomalyEvent[];
-  /** An event as it was reported last, by any process. */
+  /** The newest report of an event, by any process. */
   reported(id: string): AnomalyEvent | undefined;
 }
 
 /** Events that this process reports. */
 export interface Claim {
-  /** Undefined where the store has failed. */
+  /** Number of the claim's file; undefined if the store has failed. */
   number: number | undefined;
-  /** Id of the message of a process that is gone, which it repeats. */
+  /** Id of the message of a process that has ended, which this claim repeats. */
   as: string | undefined;
   events: readonly AnomalyEvent[];
 }
 
 export interface Claims {
   /**
-   * Claims events together with those of other processes that belong to them. Never rejects: where the store fails, an event is reported
-   * twice rather than never.
+   * Claims events together with those of other processes that belong to them. Never rejects: if the store fails, an event is
+   * reported twice rather than never.
    * @returns undefined if other processes report all of them
    */
   claim(own: readonly AnomalyEvent[]): Promise<Claim | undefined>;
-  /** Ends a claim. @returns whether it was still this process's own. Never rejects */
+  /** Ends a claim. @returns whether it still belonged to this process. Never rejects */
   release(claim: Claim): Promise<boolean>;
   reported: Fleet['reported'];
   share(): void;
 }
 
-/** A process that shares its store with no other one. */
+/** Claims of a process that shares its store with no other one. */
 export const alone: Claims = {
   claim: (events) => Promise.resolve({ number: undefined, as: undefined, events }),
   release: () => Promise.resolve(true),
@@ -70,7 +71,9 @@ export interface ClaimsOptions {
 
 export function createClaims({ sink, fleet, passes, log }: ClaimsOptions): Claims {
   const files = createClaimFiles(join(fleet.folder, 'notified', sink));
-  /** Numbers of this life of the process; those of an earlier one count as another process's that is gone. */
+  /**
+   * Numbers of the claims of this run. Those of an earlier run with the same name count as claims of a process that has ended.
+   */
   const ours = new Set<number>();
   const over = new Set<number>();
   let failure = '';
@@ -90,7 +93,7 @@ export function createClaims({ sink, fleet, passes, log }: ClaimsOptions): Claim
       const held = idsOf(stored.filter((entry) => isHeld(...entry)));
       const events = own.filter(({ id }) => !held.has(id));
       if (events.length === 0) return undefined;
-      // A message of a process that is gone is repeated as it was.
+      // A message of a process that has ended is repeated unchanged.
       const abandoned = stored
         .filter((entry) => !isHeld(...entry))
         .filter(([, one]) => one.events.some((id) => events.some((event) => event.id === id)));
@@ -149,14 +152,16 @@ function idsOf(entries: readonly ClaimEntry[]): Set<string> {
   return new Set(entries.flatMap(([, one]) => one.events));
 }
 
-/** Adds to `events` those of `free` that belong to one of them, or to one that belongs to them, and the `inherited` ones. */
+/**
+ * Adds to `events` the `inherited` events and those of `free` that belong to any event of the list, directly or through others.
+ */
 export function addTogether(
   events: AnomalyEvent[],
   free: readonly AnomalyEvent[],
   inherited: ReadonlySet<string>,
 ): void {
   const left = new Map(free.map((one) => [one.id, one]));
-  // Grows while it is read.
+  // The list grows during the loop.
   for (const event of events) {
     left.delete(event.id);
     for (const one of left.values())
@@ -167,12 +172,12 @@ export function addTogether(
   }
 }
 
-/** Each began before the other one opened: this needs no time scale, and is the same after a restart. */
+/** Whether each event began before the other one opened. This needs no time scale, and is the same after a restart. */
 export function areTogether(one: AnomalyEvent, other: AnomalyEvent): boolean {
   return one.start <= other.openedAt && other.start <= one.openedAt;
 }
 
-/** The event that began first, of those that are open if there are any. */
+/** The event that began first, among the open ones if there are any. */
 export function firstOf(events: readonly AnomalyEvent[]): AnomalyEvent {
   const open = events.filter(({ status }) => status === 'open');
   return (open.length > 0 ? open : events).reduce((a, b) =>

@@ -1,4 +1,6 @@
-/** Delivers messages one after the other, each until the receiver accepts it, from a bounded queue that delays no record. */
+/**
+ * Delivers messages one after the other, each until the receiver accepts it, from a bounded queue. Records never wait for it.
+ */
 import { toError } from '../../system/error-text';
 import { backOffMs, settledWithin } from '../../system/pause';
 import type { Logger } from '../../logger';
@@ -7,15 +9,15 @@ import { createBell, type Timing } from './timing';
 
 /** Counts of the messages of one sink. */
 export interface NotificationCounts {
-  /** Accepted by the receiver. */
+  /** Messages accepted by the receiver. */
   delivered(messages: number): void;
-  /** Discarded, since the queue was full, or the process stopped. */
+  /** Messages discarded because the queue was full or the process stopped. */
   dropped(messages: number): void;
-  /** Not accepted by the receiver, and not sent again. */
+  /** Messages rejected by the receiver, which are not sent again. */
   refused(messages: number): void;
-  /** A request failed, and is repeated. */
+  /** A request failed, and will be repeated. */
   failed(): void;
-  /** Messages that wait. */
+  /** Number of messages in the queue. */
   queued(messages: number): void;
 }
 
@@ -31,7 +33,7 @@ export interface DeliveryOptions<T> {
 /** Longest pause before another attempt, ms. */
 export const maxPauseMs = 60_000;
 
-/** Time for the messages that wait when the process stops, ms. */
+/** Time to send the remaining messages when the process stops, ms. */
 export const closeGraceMs = 5_000;
 
 export function createDelivery<T>({ send, maxQueued, timing, counts, log }: DeliveryOptions<T>) {
@@ -39,7 +41,7 @@ export function createDelivery<T>({ send, maxQueued, timing, counts, log }: Deli
   const stopping = new AbortController();
   const bell = createBell(timing);
   let closing = false;
-  /** A call, because the compiler keeps the value of a variable across an await. */
+  /** A function, because the compiler would assume that the variable keeps its value across an await. */
   const isClosing = (): boolean => closing;
   let inFlight = 0;
 
@@ -54,13 +56,13 @@ export function createDelivery<T>({ send, maxQueued, timing, counts, log }: Deli
         attempt = 0;
       } else {
         if (closing) return;
-        // A new message must not shorten the pause.
+        // The pause is not shortened by a new message.
         await bell.pause(backOffMs(attempt++, maxPauseMs), isClosing);
       }
     }
   }
 
-  /** Whether the message is settled: accepted or refused. */
+  /** Returns whether the message is settled: accepted or rejected. */
   async function attemptTo(message: T): Promise<boolean> {
     inFlight = 1;
     try {
@@ -87,7 +89,7 @@ export function createDelivery<T>({ send, maxQueued, timing, counts, log }: Deli
   const finished = run();
 
   return {
-    /** Returns at once. Where the queue is full, the message that has waited longest is dropped. */
+    /** Returns at once. If the queue is full, the oldest message is dropped. */
     add(message: T): void {
       if (closing) return;
       if (queue.length >= maxQueued) {
@@ -99,7 +101,7 @@ export function createDelivery<T>({ send, maxQueued, timing, counts, log }: Deli
       counts.queued(queue.length);
       bell.ring();
     },
-    /** Sends the messages that wait, as long as the receiver accepts them, for `graceMs` at most. */
+    /** Sends the remaining messages while the receiver accepts them, for at most `graceMs`. */
     async close(graceMs = closeGraceMs): Promise<void> {
       closing = true;
       bell.ring();

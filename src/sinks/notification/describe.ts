@@ -1,4 +1,4 @@
-/** An event in words, and links, for people. */
+/** Texts and links that describe an event to people. */
 import { leadOf, maxKeyLabel, type AnomalyEvent } from '../../domain/anomaly-event';
 import { url } from '../../schema/network-formats';
 import type { Parsed, Section } from '../../schema/key';
@@ -25,7 +25,7 @@ export const linksSection = {
 
 export type LinkSettings = Parsed<typeof linksSection>;
 
-/** `pump-7: vib_mm_s 4.1, expected 1.8` */
+/** Summary of an event, such as `pump-7: vib_mm_s 4.1, expected 1.8`. */
 export function summarize(event: AnomalyEvent): string {
   const { key, kind, keys = [] } = event;
   if (kind === 'silent')
@@ -42,7 +42,7 @@ export function summarize(event: AnomalyEvent): string {
   return `${key}: ${channel} ${formatValue(value, expected)}${instead}`;
 }
 
-/** A sentence or two: since when, how rare, which other channels. */
+/** A sentence or two: when it started, how rare it is, which other channels it has. */
 export function describe(event: AnomalyEvent): string {
   const { detector, kind, start, peakSurprise, contributions, anomalousRecords } = event;
   const since = `since ${new Date(start).toISOString()}`;
@@ -64,18 +64,18 @@ export function describe(event: AnomalyEvent): string {
   );
 }
 
-/** The event on the page of vaemon; empty where that is not configured. */
+/** Link to the event on vaemon's page; empty if its address is not configured. */
 export function pageLink({ page }: LinkSettings, { id }: AnomalyEvent): string {
   return page === '' ? '' : `${page.replace(/\/$/, '')}/#/event/${encodeURIComponent(id)}`;
 }
 
-/** The instructions for events; empty where neither they nor the page of vaemon are configured. */
+/** Link to the instructions for events; empty if neither a runbook nor vaemon's page is configured. */
 export function runbookLink({ runbook, page }: LinkSettings): string {
   if (runbook !== '' || page === '') return runbook;
   return `${page.replace(/\/$/, '')}/runbooks#vaemonanomaly`;
 }
 
-/** Empty where no dashboard is configured. */
+/** Empty if no dashboard is configured. */
 export function dashboardLink({ dashboard }: LinkSettings, { detector, key }: AnomalyEvent): string {
   if (dashboard === '') return '';
   const link = new URL(dashboard);

@@ -1,4 +1,4 @@
-/** HTTP requests of sinks for people: headers from a file, a limit of time, and answers that decide whether to try again. */
+/** HTTP requests of notification sinks: headers from a file, a timeout, and whether an answer calls for another attempt. */
 import { path } from '../../schema/formats';
 import { duration } from '../../schema/time-formats';
 import type { Parsed, Section } from '../../schema/key';
@@ -57,17 +57,16 @@ export const endpointRules: readonly SectionRule<EndpointSettings, object>[] = [
   },
 ];
 
-/** Longest part of an answer that is read, bytes. */
+/** The receiver rejects this message permanently. */
 const maxAnswerBytes = 65_536;
 
-/** The receiver does not accept this message, whenever it is sent. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
 }
 
 /**
- * Answers that another attempt cannot change. All others are repeated: a credential, a proxy or the receiver may be replaced, and
- * the queue is bounded anyway.
+ * Status codes that another attempt cannot change. All others are repeated: a credential, a proxy or the receiver may be
+ * replaced, and the queue is bounded anyway.
  */
 const refusals = [400, 405, 409, 413, 415, 422];
 
@@ -78,7 +77,8 @@ export interface EndpointRequest extends Pick<HttpRequest, 'body' | 'method' | '
 
 /**
  * Sends JSON and returns the beginning of the answer.
- * @throws RefusedError if another attempt makes no sense; Error without the path of the URL and without a secret otherwise
+ * @throws RefusedError if another attempt cannot succeed; otherwise an Error that contains neither the path of the URL nor a
+ * secret
  */
 export async function send(
   { headersFile, ca, clientCert, clientKey, timeoutMs }: EndpointSettings,
@@ -109,7 +109,7 @@ export async function send(
 /** Header names that the request itself sets. */
 const reserved = ['content-length', 'content-type', 'transfer-encoding', 'connection'];
 
-/** @throws Error with the number of the line, without its text, which may be a secret */
+/** @throws Error with the number of the line, but without its text, which may be a secret */
 export function parseHeaders(text: string, file: string): Record<string, string> {
   const headers: Record<string, string> = {};
   text.split(/\r?\n/).forEach((line, i) => {

@@ -1,4 +1,7 @@
-/** A sink for people: each event as a message when it opens and when it ends, one after the other; silent devices in groups. */
+/**
+ * A notification sink: sends each event as a message when it opens and when it ends, one after the other; silent devices in
+ * groups.
+ */
 import type { AnomalyEvent } from '../../domain/event';
 import type { Logger } from '../../logger';
 import type { Sink } from '../sink';
@@ -14,7 +17,7 @@ export interface EventSinkOptions {
   /** The most surprising open events. */
   openEvents: (limit: number) => readonly AnomalyEvent[];
   counts: NotificationCounts;
-  /** Absent: no other process shares the store. */
+  /** Absent if no other process shares the store. */
   fleet?: Fleet | undefined;
   log: Pick<Logger, 'info' | 'warn' | 'error'>;
   timing?: Timing;

@@ -1,4 +1,4 @@
-/** Which events a sink for people receives. */
+/** Filters the events that a notification sink receives. */
 import type { AnomalyEvent } from '../../domain/event';
 import { amount, choices, names } from '../../schema/formats';
 import type { Parsed, Section } from '../../schema/key';

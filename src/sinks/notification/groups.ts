@@ -1,22 +1,25 @@
 /**
- * One message for the devices of a gateway. Devices of one partition that fall silent together are one event; those of several
- * partitions are an event in each. Events of silent devices wait a short time for the others, as alerts do in Alertmanager
- * (`group_wait`), and those that belong together are sent as one event, and once more when all of them are over. Of several
- * processes one sends it (claims.ts).
+ * One message for the devices of a gateway. Devices of one partition that fall silent together are one event, but those of
+ * several partitions are one event per partition. So events of silent devices wait a short time for others, like alerts in
+ * Alertmanager (`group_wait`). Those that belong together are sent as one event, and once more when all of them are over. If
+ * there are several processes, one of them sends it (claims.ts).
  */
 import type { AnomalyEvent } from '../../domain/anomaly-event';
 import { areTogether, firstOf, type Claim, type Claims } from './claims';
 import { createBell, type Timing } from './timing';
 
-/** How long the event of silent devices waits for others, ms. Events whose message another process sends are looked at as often. */
+/**
+ * Time for which the event of silent devices waits for others, ms. Also the interval of checks on events whose message another
+ * process sends.
+ */
 export const groupWaitMs = 30_000;
-/** Events that are not known to be over; the oldest of more are forgotten. */
+/** Maximum number of events that are not known to be over; the oldest are dropped first. */
 const maxKnown = 10_000;
 
 interface Group {
-  /** By id, as they were reported last. */
+  /** The newest report of each event, by id. */
   members: Map<string, AnomalyEvent>;
-  /** Rung when one of them changes. */
+  /** Rung when a member changes. */
   bell: ReturnType<typeof createBell>;
 }
 
@@ -27,7 +30,7 @@ export interface GroupsOptions {
 }
 
 export function createGroups({ notify, claims, timing }: GroupsOptions) {
-  /** Groups of which this process has sent no message. */
+  /** Groups for which this process has sent no message yet. */
   const waiting = new Set<Group>();
   const groupOf = new Map<string, Group>();
   const atWork = new Set<Promise<void>>();
@@ -66,12 +69,12 @@ export function createGroups({ notify, claims, timing }: GroupsOptions) {
       await timing.pause(groupWaitMs, stopping.signal);
       const claim = members.size === 0 ? undefined : await claims.claim([...members.values()]);
       if (claim !== undefined) {
-        // Some may have changed meanwhile.
+        // Some events may have changed during the claim.
         const events = claim.events.map((event) => members.get(event.id) ?? event);
         for (const { id } of events) members.delete(id);
         send({ ...claim, events });
       }
-      // Another process reports the others, and of their end, as long as it is at work.
+      // Another process reports the remaining events and their end, as long as it runs.
       for (const { id, status } of [...members.values()])
         if (status !== 'open') {
           members.delete(id);
@@ -95,7 +98,7 @@ export function createGroups({ notify, claims, timing }: GroupsOptions) {
     while (open().length > 0) {
       if (stopping.signal.aborted) return;
       await bell.wait(groupWaitMs);
-      // Those of other partitions, and of partitions that have moved.
+      // Events of other partitions, and of partitions that have moved here.
       for (const { id } of open()) {
         const reported = claims.reported(id);
         if (reported !== undefined && members.has(id)) members.set(id, reported);
@@ -106,7 +109,7 @@ export function createGroups({ notify, claims, timing }: GroupsOptions) {
   }
 
   return {
-    /** An event opened, or closed. */
+    /** Call when an event opens or closes. */
     add(event: AnomalyEvent): void {
       const group = groupOf.get(event.id);
       if (group !== undefined) {
@@ -115,7 +118,7 @@ export function createGroups({ notify, claims, timing }: GroupsOptions) {
       } else if (event.kind === 'silent' && event.status === 'open') join(event);
       else notify(event);
     },
-    /** Sends those that wait. */
+    /** Sends the groups that wait. */
     async close(): Promise<void> {
       stopping.abort();
       for (const { bell } of groupOf.values()) bell.ring();
@@ -124,7 +127,7 @@ export function createGroups({ notify, claims, timing }: GroupsOptions) {
   };
 }
 
-/** All members as one event, under the id `sentAs` if one has that, else under that of the first one. */
+/** Merges all members into one event. Its id is `sentAs` if a member has that id, otherwise the id of the first member. */
 function merge({ members }: Group, sentAs: string | undefined): AnomalyEvent {
   const all = [...members.values()];
   const first = all.find(({ id }) => id === sentAs) ?? firstOf(all);
@@ -136,7 +139,7 @@ function merge({ members }: Group, sentAs: string | undefined): AnomalyEvent {
   return {
     ...first,
     ...(closedBy !== undefined && { closedBy }),
-    // Devices that are back already are not part of the event that opens.
+    // Devices that send again already are not part of the event that opens.
     keys: [...new Set((open.length > 0 ? open : all).flatMap(({ key, keys = [key] }) => keys))],
     end: last.end,
     openedAt: Math.min(...all.map(({ openedAt }) => openedAt)),

@@ -1,4 +1,4 @@
-/** Settings of a sink for people that change while it is at work. Its functions read them at each use. */
+/** Settings of a notification sink that can change while it runs. Its functions read them at each use. */
 import type { AnomalyEvent } from '../../domain/event';
 import { createEventFilter, type FilterSettings } from './filter';
 
@@ -6,7 +6,7 @@ export function createLiveSettings<Settings extends { filter: FilterSettings }>(
   const settings = { ...initial };
   let filter = createEventFilter(initial.filter);
   return {
-    /** The same object always, with the values in force. */
+    /** Always the same object, with the values in force. */
     settings,
     passes: (event: AnomalyEvent): boolean => filter(event),
     reload(next: Settings): void {

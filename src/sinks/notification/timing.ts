@@ -1,4 +1,4 @@
-/** Time for deliveries, so that tests can simulate hours. */
+/** Clock and pauses of deliveries, so that tests can simulate hours. */
 import { pause } from '../../system/pause';
 
 export interface Timing {
@@ -10,7 +10,7 @@ export interface Timing {
 
 export const systemTiming: Timing = { now: Date.now, pause };
 
-/** Waiting that ends early when it is rung, also if that happened shortly before. */
+/** A pause that a ring ends early, even if the ring came shortly before the pause. */
 export function createBell(timing: Timing) {
   let rung = new AbortController();
 
@@ -22,7 +22,7 @@ export function createBell(timing: Timing) {
   return {
     ring: () => rung.abort(),
     wait,
-    /** Waits for the whole time, however often it is rung, but not once `isOver`. */
+    /** Waits for the whole time despite rings, unless `isOver`. */
     async pause(ms: number, isOver: () => boolean): Promise<void> {
       const until = timing.now() + ms;
       while (timing.now() < until && !isOver()) await wait(until - timing.now());

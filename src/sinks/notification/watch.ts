@@ -1,20 +1,25 @@
-/** Notices which events open and close, each once, from those that are written and from those that are open after a restart. */
+/**
+ * Detects which events open and close, each once, from the events that are written, and from those that are open after a
+ * restart.
+ */
 import type { AnomalyEvent } from '../../domain/event';
 import { pause } from '../../system/pause';
 import type { EventFilter } from './filter';
 
 /** Interval at which the open events are read, ms. */
 const pollMs = 5_000;
-/** Open events that are read at most. */
+/** Maximum number of open events that are read. */
 const maxOpen = 1_000;
-/** Open events that were sent and are not known to be over; the oldest of more are forgotten. */
+/** Maximum number of open events that were sent and are not known to be over; the oldest are dropped first. */
 const maxKnown = 10_000;
 
 export interface EventWatchOptions {
   passes: EventFilter;
   /** The most surprising open events. */
   openEvents: (limit: number) => readonly AnomalyEvent[];
-  /** An event opened, or closed; one that became surprising enough only later may close without having opened. */
+  /**
+   * Called when an event opens or closes. An event that became surprising enough only later may close without having opened.
+   */
   notify: (event: AnomalyEvent) => void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Scores as series of Prometheus, by remote write: surprise and threshold of each device, and of each channel what the model
- * expects, with the bounds of the values that are usual. They are sent later than they are accepted, so that no record waits for them.
+ * Writes scores as Prometheus series by remote write: surprise and threshold of each device, and for each channel the expected
+ * value with the bounds of usual values. Samples are accepted at once and sent later, so that no record waits for them.
  */
 import { RunningBand } from '../../domain/band';
 import type { ObserveRecord } from '../../domain/witnessed-record';
@@ -33,10 +33,10 @@ export interface RemoteWriteOptions {
   timing?: Timing;
 }
 
-/** Samples after which a request is sent before the interval is over. */
+/** Number of samples from which a request is sent before the interval is over. */
 const maxSamples = 10_000;
 
-/** Series of each channel. */
+/** Names of the series of each channel. */
 const expectedSeries = ['expected', 'expected_lower', 'expected_upper'] as const;
 
 /** A device with series. */
@@ -47,7 +47,7 @@ interface Device {
   labels: readonly Uint8Array[];
 }
 
-/** Records of a device that wait for the next request. */
+/** Records of a device for the next request. */
 interface DeviceRecords {
   device: Device;
   /** Unix ms. */
@@ -92,11 +92,11 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
     }
   })();
 
-  /** Where the records of a device wait; undefined where it has no series. */
+  /** The place for the records of a device; undefined if the device has no series. */
   function recordsOf(key: string, channels: readonly string[]): DeviceRecords | undefined {
     const waiting = pending.get(key);
     if (waiting !== undefined && haveSameNames(waiting.device.channels, channels)) return waiting;
-    // Another model version has other channels.
+    // Another model version may have other channels.
     if (waiting !== undefined) flush();
     const device = deviceOf(key, channels);
     if (device === undefined) return undefined;
@@ -148,7 +148,7 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
         const expected = values[count + j]!;
         const half = band.halfWidth(j);
         records.rows.push(expected, expected - half, expected + half);
-        // An anomaly does not widen the band.
+        // Only normal records change the band.
         if (!anomalous) band.add(j, values[j]! - expected);
       }
       samples += 2 + expectedSeries.length * count;
@@ -169,7 +169,7 @@ function haveSameNames(some: readonly string[], others: readonly string[]): bool
   return some === others || (some.length === others.length && some.every((name, i) => name === others[i]));
 }
 
-/** A value that is not known has no sample. */
+/** Values that are unknown get no sample. */
 function seriesOf({ device, times, rows }: DeviceRecords): EncodedSeries[] {
   const { labels } = device;
   const all = labels.map((encoded, column): EncodedSeries => {

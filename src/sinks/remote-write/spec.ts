@@ -1,4 +1,4 @@
-/** Scores as series of Prometheus. */
+/** Writes scores as Prometheus series. */
 import { text, whole } from '../../schema/formats';
 import { url } from '../../schema/network-formats';
 import { duration } from '../../schema/time-formats';

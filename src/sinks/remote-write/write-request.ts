@@ -4,13 +4,13 @@
  */
 import { bytes, message, text } from '../../system/protobuf';
 
-/** Unix ms, from 1970 on. */
+/** Time in Unix ms, from 1970 on. */
 export type Sample = readonly [time: number, value: number];
 
 export interface EncodedSeries {
-  /** By `encodeLabels`, so that it is done once for many requests. */
+  /** Labels encoded by `encodeLabels`, once for many requests. */
   labels: Uint8Array;
-  /** In order of time. */
+  /** Samples in order of time. */
   samples: readonly Sample[];
 }
 
@@ -31,20 +31,20 @@ export async function encodeWriteRequest(series: readonly EncodedSeries[]): Prom
   return compress(encode(series));
 }
 
-/** Field and length of a sample, its value, and the field of its time. */
+/** Bytes of a sample besides its time value: its field and length, its value, and the field of its time. */
 const fixedSampleBytes = 2 + 9 + 1;
 
-/** Field and length of a series, at most. */
+/** Maximum size of a series' field and length. */
 const seriesHeadBytes = 1 + 5;
 
-/** Writes all series to one buffer, not one a sample: there are many samples. */
+/** Writes all series to one buffer; one buffer per sample would be slow. */
 function encode(series: readonly EncodedSeries[]): Buffer {
   const lengths = series.map(({ labels, samples }) =>
     samples.reduce((sum, [time]) => sum + fixedSampleBytes + varintBytes(time), labels.length),
   );
   const into = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + seriesHeadBytes + length, 0));
   let at = 0;
-  /** For numbers beyond 32 bits as well. */
+  /** Bit operators would cut numbers beyond 32 bits. */
   function varint(value: number): void {
     let rest = value;
     for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) into[at++] = (rest % 0x80) | 0x80;

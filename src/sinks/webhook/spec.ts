@@ -1,4 +1,4 @@
-/** Events to a webhook. */
+/** Sends events to a webhook. */
 import { path, reloadedWhileSet, whole } from '../../schema/formats';
 import { url } from '../../schema/network-formats';
 import type { Section } from '../../schema/key';

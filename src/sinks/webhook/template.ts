@@ -14,7 +14,7 @@ import {
 
 type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
 
-/** The fields, by the name that a template uses. */
+/** The fields by their name in a template. */
 const fields = {
   id: ({ id }: AnomalyEvent) => id,
   status: ({ status }: AnomalyEvent) => status,
@@ -48,7 +48,7 @@ export type Template = (event: AnomalyEvent, links: LinkSettings) => string;
 
 const placeholder = /\{\{\s*([\w.]*)\s*\}\}/g;
 
-/** The body without a template: the form that Standard Webhooks recommends, { type, timestamp, data }. */
+/** The body without a template, in the form that Standard Webhooks recommends: { type, timestamp, data }. */
 export const standardTemplate: Template = (event, links) =>
   JSON.stringify({
     type: `vaemon.event.${event.status}`,
@@ -63,8 +63,8 @@ export const standardTemplate: Template = (event, links) =>
   });
 
 /**
- * A string that consists of one placeholder becomes the value with its type; within a longer string it becomes text.
- * @throws Error if the text is not JSON, or names a field that does not exist
+ * A string that is exactly one placeholder becomes the value with its type; a placeholder within a longer string becomes text.
+ * @throws Error if the text is not JSON, or contains the name of a field that does not exist
  */
 export function parseTemplate(text: string, file: string): Template {
   let document: Json;

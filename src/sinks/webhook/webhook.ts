@@ -1,6 +1,6 @@
 /**
- * Events to a webhook, one request for each opening and each end. With a secret, requests are signed as Standard Webhooks 1.0
- * (standardwebhooks.com) defines it; a message that is sent again has the same id, so that a receiver can ignore it.
+ * Sends events to a webhook, one request when an event opens and one when it ends. With a secret, requests are signed as in
+ * Standard Webhooks 1.0 (standardwebhooks.com). A repeated message has the same id, so that a receiver can ignore it.
  */
 import { createHash, createHmac } from 'node:crypto';
 import type { AnomalyEvent } from '../../domain/event';
@@ -18,7 +18,7 @@ export interface WebhookSettings extends EndpointSettings {
   url: string;
   /** File with the URL. */
   urlFile: string;
-  /** Path; empty = the standard body. */
+  /** Path of the template; empty = the standard body. */
   template: string;
   secretFile: string;
   maxQueued: number;
@@ -56,7 +56,7 @@ export function createWebhookSink(options: WebhookOptions): Sink {
   return createEventSink('webhook', maxQueued, options, post);
 }
 
-/** @throws Error without the URL, which may be a secret */
+/** @throws Error that does not contain the URL, which may be a secret */
 export function readUrl({ url, urlFile }: Pick<WebhookSettings, 'url' | 'urlFile'>): URL {
   if (urlFile === '') return new URL(url);
   const text = readSecret('', urlFile).trim();
@@ -74,7 +74,10 @@ function warnIfUnencrypted(settings: WebhookSettings, log: Pick<Logger, 'warn'>)
   }
 }
 
-/** `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64. A secret `whsec_…` is in base64; another one is taken as text. */
+/**
+ * Signature of a request: `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64. A secret `whsec_…` is decoded from
+ * base64; any other is used as text.
+ */
 export function sign(secret: string, id: string, timestamp: string, body: string): string {
   const prefix = 'whsec_';
   const key = secret.startsWith(prefix)

@@ -1,4 +1,4 @@
-/** The reader of all CSV files: recorded records and labels. docs/formats.md states its rules. */
+/** Reads all CSV files: recorded records and labels. docs/formats.md lists its rules. */
 import { createReadStream } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -8,27 +8,27 @@ import { didYouMean, nearest } from '../../schema/suggest';
 
 export interface CsvFormat {
   separator: string;
-  /** Line of the header, from 1: comment lines may precede it. */
+  /** Line of the header, from 1; comment lines may precede it. */
   headerLine: number;
-  /** Names in the order of the file; empty for a column without a name. */
+  /** Names of the columns in the order of the file; empty for a column without a name. */
   columns: readonly string[];
   /** Whether a comma in a number is a decimal comma. */
   decimalComma: boolean;
 }
 
 export interface CsvRow {
-  /** From 1; of a row with line breaks, the last one. */
+  /** Line of the row, from 1; for a row with line breaks, its last line. */
   line: number;
-  /** By name of the column. Columns without a name are left out, and cells that a short row does not have. */
+  /** Cells by the name of their column. Columns without a name, and cells that a short row lacks, are absent. */
   cells: Record<string, string>;
-  /** Why the row must be rejected. */
+  /** Reason why the row must be rejected. */
   problem: string | undefined;
   /** Whether it is rejected because it has too few cells. */
   isShort: boolean;
 }
 
 const separators = [',', ';', '\t', '|'];
-/** The line in which spreadsheets state the separator, before the header. */
+/** A line before the header in which spreadsheets state the separator. */
 const separatorLine = /^"?sep=([,;\t|])"?$/i;
 const sampleBytes = 65_536;
 const sampleRows = 20;
@@ -38,20 +38,20 @@ const optionsFor = (separator: string, fromLine: number): Options => ({
   from_line: fromLine,
   bom: true,
   relax_column_count: true,
-  // Spaces around a cell without quotes are not part of it. A tab that separates is no such space.
+  // Spaces around a cell without quotes are removed. A tab that separates must stay.
   trim: separator !== '\t',
   skip_empty_lines: true,
 });
 
 /**
- * The format that the header and the first rows of a file show. A file without a header has no columns.
- * @throws Error that names the line of the header, if the file is ambiguous
+ * Detects the format from the header and the first rows of a file. A file without a header has no columns.
+ * @throws Error that contains the line of the header, if the file is ambiguous
  */
 export async function readCsvFormat(path: string): Promise<CsvFormat> {
   return csvFormatOf(await readSample(path));
 }
 
-/** The same of the beginning of a file, up to the end of a line. */
+/** As `readCsvFormat`, for the beginning of a file, up to the end of a line. */
 export function csvFormatOf(sample: string): CsvFormat {
   const lines = sample.split(/\r\n|\n|\r/);
   const isBefore = (line: string): boolean =>
@@ -66,7 +66,7 @@ export function csvFormatOf(sample: string): CsvFormat {
     checkNames(columns);
     return { separator, headerLine, columns, decimalComma: hasDecimalComma(rows.slice(1).flat(), separator) };
   } catch (error) {
-    // Errors of the parser contain their line.
+    // A CsvError already contains its line.
     if (error instanceof CsvError) throw error;
     throw new Error(`line ${headerLine}: ${(error as Error).message}`);
   }
@@ -83,12 +83,12 @@ export function readCsv(path: string, format: CsvFormat): AsyncGenerator<CsvRow>
   return readCsvFrom(openFile(path), format);
 }
 
-/** @param bytes from the beginning */
+/** @param bytes of the file, from its beginning */
 export async function* readCsvFrom(bytes: Readable, format: CsvFormat): AsyncGenerator<CsvRow> {
   const { separator, headerLine, columns } = format;
   if (columns.length === 0) return;
   const parser = parse({ ...optionsFor(separator, headerLine), info: true });
-  // An error of the file is an error of the parser.
+  // An error of the file is thrown by the iteration over the parser.
   pipeline(bytes, parser, () => undefined);
   let isHeader = true;
   for await (const { record, info } of parser as AsyncIterable<{
@@ -114,8 +114,8 @@ export async function* readCsvFrom(bytes: Readable, format: CsvFormat): AsyncGen
 }
 
 /**
- * All rows of a file whose rows must all be right, such as labels.
- * @throws Error that names the file and the line
+ * All rows of a file that must not contain an invalid row, such as one of labels.
+ * @throws Error that contains the file and the line
  */
 export async function readCsvTable(path: string): Promise<CsvRow[]> {
   const format = await readCsvFormat(path).catch((cause: unknown) => {
@@ -131,12 +131,12 @@ export async function readCsvTable(path: string): Promise<CsvRow[]> {
 
 /** A number with one decimal sign, and possibly an exponent. */
 const decimal = /^[+-]?\d*([.,])\d+(?:e[+-]?\d+)?$/i;
-/** Also the way to write whole thousands. */
+/** A decimal comma with three digits could also be a separator of thousands. */
 const likeThousands = /^[+-]?[1-9]\d{0,2},\d{3}$/;
 
 /**
- * Creates a function that reads the cells of one column. An empty cell is null; text that is not a finite number stays text. It
- * throws an Error if a number is ambiguous.
+ * Returns a function that reads the cells of one column. An empty cell is null; text that is not a finite number stays text.
+ * The function throws an Error if a number is ambiguous.
  */
 export function createCellReader({
   decimalComma,
@@ -145,7 +145,7 @@ export function createCellReader({
   return (text) => {
     const trimmed = text.trim();
     if (trimmed === '') return null;
-    // Most cells are decided without the regular expression.
+    // Fast path: most cells need no regular expression.
     const plain = trimmed.includes(',') ? NaN : Number(trimmed);
     if (Number.isFinite(plain) && (first?.sign === '.' || !trimmed.includes('.'))) return plain;
     const sign = decimal.exec(trimmed)?.[1];
@@ -164,7 +164,7 @@ export function createCellReader({
 
 const quote = (text: string): string => JSON.stringify(text);
 
-/** The bytes of a file, unpacked if its name ends in `.gz`. */
+/** The bytes of a file, decompressed if its name ends in `.gz`. */
 export function openFile(path: string): Readable {
   const file = createReadStream(path);
   return path.endsWith('.gz') ? pipeline(file, createGunzip(), () => undefined) : file;
@@ -185,7 +185,8 @@ async function readSample(path: string): Promise<string> {
 }
 
 /**
- * A separator that the header has; if it has several, the one that gives the first rows the cells of the header.
+ * Finds the separator among those in the header; if there are several, the one by which the first rows have as many cells as
+ * the header.
  * @throws Error if the file is ambiguous, or its quotes fit no separator
  */
 function findSeparator(sample: string, headerLine: number): { separator: string; rows: string[][] } {
@@ -210,7 +211,7 @@ function findSeparator(sample: string, headerLine: number): { separator: string;
   throw new Error(`the separator is ambiguous: the header has ${list}, and ${reason} the first rows`);
 }
 
-/** @throws Error if a name occurs twice or cannot be used, or the header is a row of numbers */
+/** @throws Error if a name occurs twice or cannot be used, or if the header is a row of numbers */
 function checkNames(columns: readonly string[]): void {
   const twice = columns.find((name, i) => name !== '' && columns.indexOf(name) !== i);
   if (twice !== undefined) throw new Error(`more than one column is called ${quote(twice)}`);
@@ -244,7 +245,7 @@ function countProblem(
     : counts;
 }
 
-/** The channels without a column, each with the nearest column that is no channel. */
+/** Channels without a column, each with the most similar name of a column that is no channel. */
 export function withoutColumn(columns: readonly string[], channels: readonly string[]): string[] {
   const spare = columns.filter((column) => column !== '' && !channels.includes(column));
   const alike = (a: string, b: string): boolean => a.toLowerCase().includes(b.toLowerCase());

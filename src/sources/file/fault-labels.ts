@@ -3,7 +3,7 @@ import { parseTime, TimeError } from '../../domain/time';
 import type { KnownFault } from '../spec';
 import { readCsvTable } from './csv';
 
-/** @throws Error that names the file and the line */
+/** @throws Error that contains the file and the line */
 export async function readLabels(path: string): Promise<KnownFault[]> {
   return (await readCsvTable(path)).map(({ line, cells: row }) => {
     const wrong = `${path}:${line}: start and end must be times, start not after end`;

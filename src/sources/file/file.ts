@@ -9,14 +9,14 @@ import { countRecordedImages, holdsImages, imageTickMs, readRecordedImages } fro
 import { readLines } from './lines';
 import type { HandleBatch, Message, Source } from '../source';
 
-/** Names of the columns of a CSV file; every other column is a channel. */
+/** Roles of the columns of a CSV file; every other column is a channel. */
 export interface FileColumns {
-  /** Empty: one device, called after the file. */
+  /** Column of the key; empty = one device with the name of the file. */
   key: string;
-  /** Empty: the records are a second apart. */
+  /** Column of the time; empty = the records are one second apart. */
   timestamp: string;
   conditions: readonly string[];
-  /** Conditions that folders of images within stand for, the uppermost first. */
+  /** Conditions whose values are the names of subfolders of images, the uppermost first. */
   folders?: readonly string[];
 }
 
@@ -28,24 +28,27 @@ export const defaultColumns: FileColumns = {
 };
 
 export interface FileSourceSettings {
-  /** CSV with a header, NDJSON (`.ndjson`, `.jsonl`) or idx images; `.gz` is unpacked. Or a folder of PNG and JPEG. */
+  /**
+   * Path of a CSV file with a header, an NDJSON file (`.ndjson`, `.jsonl`) or idx images, all optionally with `.gz`; or of a
+   * folder of PNG and JPEG files.
+   */
   path: string;
   /** Records per second; 0 = as fast as they can be scored. */
   rate: number;
-  /** Start again at the end, with event times moved on by the length of the file. */
+  /** Whether to start again at the end, with event times moved by the length of the file. */
   loop: boolean;
-  /** This many records at the beginning are history: the source starts after them. */
+  /** Number of records at the beginning that are history: the source starts after them. */
   historyRecords: number;
   columns: FileColumns;
-  /** How times are written in a CSV file; absent = `auto`. */
+  /** Format of times in a CSV file; absent = `auto`. */
   timestampFormat?: TimestampFormat;
-  /** Time zone of times in a CSV file that name none; absent or empty: they are rejected. */
+  /** Time zone for times in a CSV file that state none; absent or empty = such times are rejected. */
   timeZone?: string | undefined;
 }
 
 export type FileRecords = Pick<FileSourceSettings, 'path' | 'columns' | 'timestampFormat' | 'timeZone'>;
 
-/** Moves a pass on from the file, so that it follows the previous one in event time and offsets. */
+/** Moves a pass, so that its event times and offsets follow those of the previous pass. */
 interface Shift {
   ms: number;
   records: number;
@@ -65,7 +68,7 @@ export function createFileSource(
 ): Omit<Source, 'position'> & { position(): number } {
   const { rate, path, historyRecords } = settings;
   const stopping = new AbortController();
-  /** A call, because the compiler keeps the value of a property across an await. */
+  /** A function, because the compiler would assume that the property keeps its value across an await. */
   const isStopping = (): boolean => stopping.signal.aborted;
   const batchSize =
     rate === 0 ? maxBatch : Math.max(1, Math.min(maxBatch, Math.round((rate * tickMs) / 1000)));
@@ -97,12 +100,12 @@ export function createFileSource(
       await handle({ topic: path, partition: 0, messages, lag: 0 });
       records += messages.length;
       furthest = Math.max(furthest, Number(messages.at(-1)!.origin.offset) - shift.records + 1);
-      // A record without a readable time is rejected later; it does not count for the length of the file.
+      // A record without a readable time is rejected later, and is ignored here for the length of the file.
       for (const { timestamp } of messages.filter((message) => !Number.isNaN(message.timestamp))) {
         if (Number.isNaN(first)) first = timestamp;
         [previous, last] = [last, timestamp];
       }
-      // Scoring is synchronous: without this a fast replay would starve timers and the web server.
+      // Scoring is synchronous: without this pause, a fast replay would starve timers and the web server.
       await new Promise(setImmediate);
     }
     const step = last - previous;
@@ -115,7 +118,7 @@ export function createFileSource(
     run: (handle) => (running ??= deliver(handle)),
     async stop() {
       stopping.abort();
-      // Its error is for the caller of run.
+      // The caller of run() handles its error.
       await running?.catch(() => undefined);
     },
   };
@@ -125,7 +128,7 @@ export function createFileSource(
 export function createFileHistory(file: FileRecords, limit: number): ReadHistory {
   return async function* readHistory({ from = -Infinity, to = Infinity, maxRecords }) {
     if (await holdsImages(file.path)) {
-      // Images are not kept in memory: their times follow from their positions.
+      // Images are not kept in memory: their times are computed from their positions.
       const count = Math.min(
         limit,
         Math.ceil(to / imageTickMs),
@@ -147,7 +150,7 @@ export function createFileHistory(file: FileRecords, limit: number): ReadHistory
   };
 }
 
-/** Batches of up to `size` messages and, unless a single one is larger, `maxBatchBytes`. */
+/** Batches of at most `size` messages and `maxBatchBytes`, unless a single message is larger. */
 async function* inBatches(messages: AsyncIterable<Message>, size: number): AsyncGenerator<Message[]> {
   let batch: Message[] = [];
   let bytes = 0;
@@ -166,7 +169,7 @@ async function* inBatches(messages: AsyncIterable<Message>, size: number): Async
   if (batch.length > 0) yield batch;
 }
 
-/** One message per image or row, from record `skip` on, for images to `end`, in the form of Kafka records. */
+/** One message per image or row, from record `skip` on (images: up to `end`), in the form of Kafka records. */
 async function* readMessages(
   settings: FileRecords,
   skip: number,
@@ -205,26 +208,28 @@ async function* readMessages(
   }
 }
 
-/** Time of a record of a file without times: a second apart, from the first time that is read without a unit. */
+/**
+ * Time of a record in a file without times. Records are a second apart, from the earliest time that is valid without a unit on.
+ */
 function untimedRecord(index: number): string {
   return new Date(earliestTime + index * 1000).toISOString();
 }
 
-/** One row, its cells sorted by the kind of their column. */
+/** One row, with its cells by the role of their column. */
 export interface FileRecord {
   key?: string | undefined;
   timestamp: unknown;
   values?: Record<string, unknown>;
   conditions?: Record<string, string | undefined>;
-  /** The unchanged line of an NDJSON file. */
+  /** The line of an NDJSON file as it is. */
   raw?: Buffer;
-  /** Why the row must be rejected: it has too few or too many cells, or an ambiguous number. */
+  /** Reason why the row must be rejected: too few or too many cells, or an ambiguous number. */
   problem?: string | undefined;
   /** Whether it has too few cells. */
   isShort?: boolean;
 }
 
-/** The columns of a CSV file, in its order; empty for a column without a name. Errors contain the path. */
+/** Columns of a CSV file in its order; empty for a column without a name. Errors contain the path. */
 export async function readColumns(path: string): Promise<readonly string[]> {
   try {
     return (await readCsvFormat(path)).columns;
@@ -237,7 +242,7 @@ function unreadable(path: string, cause: unknown): Error {
   return new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
 }
 
-/** The rows of a file. Errors contain its name. */
+/** Rows of a file. Errors contain the path. */
 export async function* readFileRecords(settings: FileRecords): AsyncGenerator<FileRecord> {
   try {
     yield* readRecords(settings);
@@ -287,7 +292,7 @@ export async function* csvRecords(
   }
 }
 
-/** Unix ms; NaN for a time that cannot be read, which the decoder rejects. */
+/** Unix ms; NaN for a time that cannot be read. The decoder rejects such a record. */
 export function timeOf(text: unknown, format: TimestampFormat | undefined, timeZone?: string): number {
   try {
     return parseTime(text, format, timeZone);

@@ -1,4 +1,7 @@
-/** The idx format of MNIST: a magic number that ends with the number of dimensions, their sizes, then bytes. */
+/**
+ * Reads the idx format of MNIST: a magic number that ends with the number of dimensions, the size of each dimension, then
+ * bytes.
+ */
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip, type InputType, type ZlibOptions } from 'node:zlib';
@@ -6,11 +9,11 @@ import { gunzip, type InputType, type ZlibOptions } from 'node:zlib';
 export interface IdxImages {
   width: number;
   height: number;
-  /** width × height bytes each, row by row. */
+  /** Images of width × height bytes, row by row. */
   images: readonly Buffer[];
 }
 
-/** @throws Error naming the file that cannot be read or has no images of bytes */
+/** @throws Error with the name of a file that cannot be read or has no images of bytes */
 export async function readIdxImages(path: string): Promise<IdxImages> {
   const { sizes, data } = parseIdx(await readPlain(path), path, 3);
   const [count = 0, height = 0, width = 0] = sizes;
@@ -28,15 +31,15 @@ export function isIdxLabels(bytes: Buffer): boolean {
   return bytes.subarray(0, 4).equals(Buffer.of(0, 0, unsignedByte, 1));
 }
 
-/** @throws Error naming the file when it is damaged */
+/** @throws Error with the name of the file if it is damaged */
 export function parseIdxLabels(bytes: Buffer, path: string): Buffer {
   return parseIdx(bytes, path, 1).data;
 }
 
-/** Limit of an unpacked file, bytes. */
+/** Maximum size of a decompressed file, bytes. */
 const maxPlainBytes = 1024 ** 3;
 
-/** The content of a file, unpacked if its name ends in `.gz`. */
+/** The content of a file, decompressed if its name ends in `.gz`. */
 export async function readPlain(path: string): Promise<Buffer> {
   try {
     const bytes = await readFile(path);

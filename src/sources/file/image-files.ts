@@ -1,4 +1,4 @@
-/** Recorded images, in the order of an idx file, or of the names in a folder. */
+/** Recorded images, in the order of an idx file, or by their names in a folder. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { isIdxPath } from '../../domain/recording';
@@ -15,18 +15,18 @@ export async function holdsImages(path: string): Promise<boolean> {
 
 export const isImageName = (name: string): boolean => /\.(png|jpe?g)$/i.test(name);
 
-/** Names of folders that sort images into good and bad ones. */
+/** Usual names of folders that separate good images from bad ones. */
 const verdicts =
   /^(n?ok|ng|n?io|good|bad|pass(ed)?|fail(ed|ures?)?|reject(s|ed)?|scrap|broken|defect\w*|fault\w*|anomal\w*|normal)$/i;
 
-/** The folder within that an image is in, the uppermost one; undefined for those of the folder itself. */
+/** The uppermost subfolder that contains an image; undefined for an image in the folder itself. */
 export const folderWithin = (image: string): string | undefined =>
   image.includes(sep) ? image.split(sep)[0] : undefined;
 
 /**
- * The paths of the images of a folder, in their order: its own, or, if it has none, those of the folders within it. Where these stand
- * for conditions, the images of each are spread evenly: the first ones, which are learned from, are of all of them.
- * @throws Error naming a folder without any, or whose folders sort images into good and bad ones
+ * Paths of the images of a folder, in their order: its own or, if it has none, those of its subfolders. If subfolders are
+ * conditions, their images are interleaved evenly, so that the first images, which training uses, come from all of them.
+ * @throws Error with the name of a folder that has no images, or whose subfolders separate good images from bad ones
  */
 export async function imagePaths(path: string, areConditions: boolean): Promise<string[]> {
   const all = (await readdir(path, { recursive: true })).filter((one) => isImageName(one) && !isHidden(one));
@@ -45,16 +45,16 @@ export async function imagePaths(path: string, areConditions: boolean): Promise<
   return places.sort((a, b) => a.place - b.place || a.row - b.row).map(({ row }) => all[row]!);
 }
 
-/** `bolt: 120, nut: 80`: the folders within and their images, some of them. */
+/** Some of the subfolders with their numbers of images: `bolt: 120, nut: 80`. */
 export function listFolders(images: readonly string[]): string {
   const listed = [...rowsByKey(images.map(folderWithin))].map(([name, { length }]) => `${name}: ${length}`);
   return listed.slice(0, 5).join(', ') + (listed.length > 5 ? ', …' : '');
 }
 
-/** Whether a part of a path begins with a dot, as those of thumbnails do. */
+/** Whether a part of a path begins with a dot, as in folders of thumbnails. */
 const isHidden = (path: string): boolean => path.split(sep).some((part) => part.startsWith('.'));
 
-/** By name what the folders of an image stand for, the uppermost first. */
+/** Conditions of an image by name: the subfolders that contain it, the uppermost first. */
 const conditionsOf = (path: string, folders: readonly string[]): Record<string, string> => {
   const parts = dirname(path).split(sep);
   return Object.fromEntries(
@@ -69,10 +69,12 @@ export async function countRecordedImages(path: string, folders: readonly string
 }
 
 /**
- * The images from `first` to `end`. The key is the name of the file or folder without its ending: images have no device of their own.
- * @param folders names of the conditions that the folders within stand for, the uppermost first
- * @returns the bytes of each image, and the path of its file within a folder; with such conditions JSON with `image`, in base64, and `conditions`
- * @throws Error naming the file that cannot be read, or the folder without images
+ * The images from `first` to `end`. Images have no device, so their key is the name of the file or folder without its
+ * extension.
+ * @param folders names of the conditions that subfolders stand for, the uppermost first
+ * @returns the bytes of each image, and the path of its file within a folder; with `folders`, JSON with `image`, in base64, and
+ * `conditions`
+ * @throws Error with the name of the file that cannot be read, or of the folder without images
  */
 export async function* readRecordedImages(
   path: string,

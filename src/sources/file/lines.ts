@@ -2,8 +2,9 @@
 import type { Readable } from 'node:stream';
 
 /**
- * The lines, without their ends and a byte-order mark. Not node:readline: it does not pass on the error of its input.
- * @param checkRest gets the beginning of a line that has not ended yet, and may throw
+ * The lines, without their ends and without a byte-order mark. node:readline is not used, as it does not pass on the error of
+ * its input.
+ * @param checkRest called with the beginning of an unfinished line; may throw
  */
 export async function* readLines(
   bytes: Readable,

@@ -1,4 +1,4 @@
-/** Records from a file: CSV, NDJSON or images, delivered at a chosen rate as if they came in live. */
+/** Records from a file: CSV, NDJSON or images, delivered at a chosen rate as if they arrived live. */
 import { isIdxPath } from '../../domain/recording';
 import { amount, choice, column, flag, names, path, show, whole } from '../../schema/formats';
 import type { Parsed, Section } from '../../schema/key';
@@ -8,7 +8,7 @@ import { readLabels } from './fault-labels';
 import { readCsvFormat, withoutColumn } from './csv';
 import { createFileHistory, createFileSource, defaultColumns } from './file';
 
-/** Keys of the columns of rows, also of those of standard input. */
+/** Keys for the columns of rows, in files and on standard input. */
 export const columnsSection = {
   key: column(
     {
@@ -30,7 +30,7 @@ export const columnsSection = {
   }),
 } satisfies Section;
 
-/** Keys of a file or folder, also of one that is the history of another source. */
+/** Keys of a file or folder; another source can have one as its history. */
 export const recordingSection = {
   ...columnsSection,
   folders: names({
@@ -87,7 +87,7 @@ export type FileSettings = Parsed<typeof section>;
 
 export const isCsv = (file: string): boolean => /\.csv(\.gz)?$/.test(file);
 
-/** Why folders do not give the conditions that images need. */
+/** Reason why subfolders do not provide the conditions that images need; undefined if they do. */
 export function foldersProblem(
   folders: readonly string[],
   conditions: RecordScope['record']['conditions'],
@@ -99,7 +99,7 @@ export function foldersProblem(
     : undefined;
 }
 
-/** Why the columns of a CSV file do not have what a record needs. */
+/** Reason why the columns of a CSV file do not provide all parts of a record; undefined if they do. */
 export function columnsProblem(
   columns: Pick<FileSettings['columns'], 'conditions'>,
   conditions: RecordScope['record']['conditions'],
@@ -166,7 +166,7 @@ const rules: readonly SectionRule<FileSettings, RecordScope>[] = [
   },
 ];
 
-/** Logs which columns of a CSV file are channels. A file that cannot be read is an error of the source when it runs. */
+/** Logs which columns of a CSV file are channels. A file that cannot be read causes an error when the source runs. */
 async function logColumns({ path: file, columns }: FileSettings, { log, channels }: SourceContext) {
   if (!isCsv(file)) return;
   const format = await readCsvFormat(file).catch(() => undefined);

@@ -1,12 +1,12 @@
 /**
- * Who gets which partitions in a rebalance: a member keeps those that it has, as far as all members have the same number. kafkajs
- * itself hands them out in turns, so that most of them move with each member that comes or goes, and their state with them.
+ * Assigns partitions in a rebalance: a member keeps its partitions, as far as all members get the same number. The assigner of
+ * kafkajs is round-robin, so most partitions, and with them their state, would move with each member that joins or leaves.
  */
 import { AssignerProtocol, type PartitionAssigner } from 'kafkajs';
 
 const { MemberAssignment, MemberMetadata } = AssignerProtocol;
 
-/** @param owned the partitions of the topic whose state this process has: the member that assigns gets to know them */
+/** @param owned returns the partitions of the topic whose state this process has; they are sent to the member that assigns */
 export function createStickyAssigner(topic: string, owned: () => readonly number[]): PartitionAssigner {
   const version = 0;
   const name = 'VaemonSticky';
@@ -37,7 +37,7 @@ export function createStickyAssigner(topic: string, owned: () => readonly number
   });
 }
 
-/** None where a member has sent something else. */
+/** Empty if a member has sent other data. */
 function readClaims(memberMetadata: Buffer): readonly number[] {
   try {
     const claims: unknown = JSON.parse(MemberMetadata.decode(memberMetadata)!.userData.toString());
@@ -48,8 +48,8 @@ function readClaims(memberMetadata: Buffer): readonly number[] {
 }
 
 /**
- * Each member gets as many partitions as the others, or one more, of those that it claims if possible. Of two members that claim
- * the same one, one has lost it, which costs it a restore.
+ * Gives each member the same number of partitions, or one more, and if possible those that it claims. If two members
+ * claim a partition, one of them has lost it, and its claim costs only a restore.
  * @param claims by member
  */
 export function shareOut(
@@ -57,7 +57,7 @@ export function shareOut(
   claims: ReadonlyMap<string, readonly number[]>,
 ): Map<string, number[]> {
   const free = new Set(partitions);
-  // Those with the most claims get the shares that are larger by one.
+  // The members with the most claims get the larger shares.
   const members = [...claims].sort(([a, { length: m }], [b, { length: n }]) => n - m || (a < b ? -1 : 1));
   const sizeOf = (i: number): number =>
     Math.floor(partitions.length / members.length) + (i < partitions.length % members.length ? 1 : 0);

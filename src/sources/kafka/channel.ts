@@ -1,4 +1,4 @@
-/** A channel from callbacks to an iteration: the sender waits until each item is used. */
+/** A channel that turns callbacks into an iteration. The sender waits until each item is used. */
 import { pause } from '../../system/pause';
 
 export class Channel<T> {
@@ -8,7 +8,7 @@ export class Channel<T> {
   private movedAt = Date.now();
   private wake: () => void = () => undefined;
 
-  /** Resolves after the item is used; false if the iteration has ended. */
+  /** Resolves when the item has been used; false if the iteration has ended. */
   send(item: T): Promise<boolean> {
     if (this.ended) return Promise.resolve(false);
     return new Promise((used) => {
@@ -17,7 +17,7 @@ export class Channel<T> {
     });
   }
 
-  /** Restarts the idle timeout: there was progress without an item. */
+  /** Restarts the idle timeout after progress without an item. */
   touch(): void {
     this.movedAt = Date.now();
   }
@@ -32,7 +32,7 @@ export class Channel<T> {
     this.end();
   }
 
-  /** The items; ends after `end`, or after `idleTimeoutMs` without progress. Throws the error of `fail`. */
+  /** The items, until `end`, or until `idleTimeoutMs` pass without progress. Throws the error of `fail`. */
   async *received(idleTimeoutMs: number): AsyncGenerator<T> {
     this.touch();
     try {
@@ -43,7 +43,7 @@ export class Channel<T> {
           this.touch();
           this.waiting.shift();
           next.used(true);
-          // Lets the sender react, with the next item or the end, before this side waits.
+          // The sender can react, with the next item or the end, before this side waits.
           await new Promise(setImmediate);
           continue;
         }

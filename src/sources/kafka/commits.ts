@@ -4,7 +4,7 @@ import type { TopicProgress } from './progress';
 export interface CommitOptions {
   /** Commits offsets of partitions for the group. */
   commit: (offsets: readonly { partition: number; offset: bigint }[]) => Promise<void>;
-  /** Handled offsets are committed elsewhere, with the detections of their batch; nothing is committed here. */
+  /** Whether a sink commits the handled offsets, with the detections of their batch. If so, nothing is committed here. */
   external: boolean;
   progress: TopicProgress;
   intervalMs: number;
@@ -12,7 +12,7 @@ export interface CommitOptions {
 }
 
 export class Commits {
-  /** Handled and not yet committed, by partition. */
+  /** By partition, the offset that is handled but not yet committed. */
   private readonly pending = new Map<number, bigint>();
   private readonly confirmedOffsets = new Map<number, bigint>();
   private last = Promise.resolve();
@@ -23,23 +23,26 @@ export class Commits {
     this.timer = setInterval(() => void this.flushIfDue(), options.intervalMs);
   }
 
-  /** Everything before `offset` is handled, and, with an external commit, committed. */
+  /** Call when everything before `offset` is handled and, with an external commit, committed. */
   handled(partition: number, offset: bigint): void {
     if (this.options.external) this.confirm(partition, offset);
     else this.pending.set(partition, offset);
   }
 
-  /** The group's offset as read from the broker. */
+  /** Sets the group's offset as read from the broker. */
   read(partition: number, offset: bigint): void {
     this.confirmedOffsets.set(partition, offset);
   }
 
-  /** The group's offset as the broker has confirmed it last; undefined before `read`. */
+  /** The last offset of the group that the broker has confirmed; undefined before `read`. */
   confirmed(partition: number): bigint | undefined {
     return this.confirmedOffsets.get(partition);
   }
 
-  /** Commits all handled offsets. Never rejects. In sequence: a commit that kafkajs retries must not land after a newer one. */
+  /**
+   * Commits all handled offsets, one commit after the other: a commit that kafkajs retries must not arrive after a newer one.
+   * Never rejects.
+   */
   flush(): Promise<void> {
     return (this.last = this.last.then(() => this.commitPending()));
   }
@@ -49,12 +52,12 @@ export class Commits {
     if (Date.now() - this.committedAt >= this.options.intervalMs) await this.flush();
   }
 
-  /** Forgets offsets that are not committed: their partitions may belong to another member now. */
+  /** Drops offsets that are not committed: their partitions may belong to another member now. */
   discard(): void {
     this.pending.clear();
   }
 
-  /** Ends the interval. */
+  /** Stops the commits at intervals. */
   stop(): void {
     clearInterval(this.timer);
   }

@@ -14,13 +14,13 @@ export interface ConsumptionParts extends Pick<SessionOptions, 'observer' | 'pro
   watchdog: Pick<Watchdog, 'moved'>;
   commits: Pick<Commits, 'handled' | 'flush' | 'flushIfDue'>;
   deliver: Deliver;
-  /** A partition of the current assignment; another object after each assignment. */
+  /** The current assignment of a partition; each assignment creates another object. */
   assigned: (partition: number) => AssignedPartition | undefined;
-  /** kafkajs has set itself back to the oldest message. */
+  /** Called when kafkajs has reset its position to the oldest message. */
   onSetBack: () => void;
 }
 
-/** Handles one batch; rejects with the failed heartbeat, on which kafkajs joins the group again. */
+/** Handles one batch. Rejects with the error of a failed heartbeat, after which kafkajs joins the group again. */
 export type Consume = (payload: EachBatchPayload) => Promise<void>;
 
 export function createConsumption(parts: ConsumptionParts): Consume {
@@ -28,8 +28,8 @@ export function createConsumption(parts: ConsumptionParts): Consume {
   const chunkSize = new ChunkSize(settings.maxBatchRecords, settings.sessionTimeoutMs / 6);
 
   /**
-   * Counts unhandled messages before the batch that are lost: kafkajs jumps to the oldest message when retention has passed the next
-   * offset. Returns whether the window has a gap, warm-up included.
+   * Counts unhandled messages before the batch that are lost: when retention has passed the next offset, kafkajs jumps to the
+   * oldest message. Returns whether any messages are missing, warm-up included.
    */
   async function countGap(
     { next, assignment: { liveFrom } }: AssignedPartition,
@@ -50,11 +50,11 @@ export function createConsumption(parts: ConsumptionParts): Consume {
     }
   }
 
-  /** The chunk is handled; its partition may belong to a later assignment by now. */
+  /** Call when the chunk is handled. Its partition may belong to a later assignment by now. */
   function advance(partition: AssignedPartition, next: bigint): void {
     partition.next = next;
     watchdog.moved(partition.partition, next);
-    // Also for a partition that is no longer assigned: its detections are written.
+    // The offset counts even if the partition is no longer assigned, as its detections are written.
     if (next >= partition.assignment.liveFrom) progress.handled(partition.partition, next);
   }
 
@@ -81,7 +81,7 @@ export function createConsumption(parts: ConsumptionParts): Consume {
   return async (payload) => {
     const { batch } = payload;
     const partition = assigned(batch.partition);
-    // Fetched for an earlier assignment.
+    // The batch was fetched for an earlier assignment.
     if (partition === undefined) return;
     // A batch without messages, of transaction markers only, has no first offset.
     const first = BigInt(batch.firstOffset() ?? partition.next);
@@ -94,7 +94,7 @@ export function createConsumption(parts: ConsumptionParts): Consume {
     const membership = new Membership(heartbeat, isOutdated, settings.sessionTimeoutMs / 6);
     try {
       await consumeChunks(payload, partition, first, membership);
-      // If outdated, the consumer has joined again, or is about to continue elsewhere.
+      // An outdated batch needs no error: the consumer has joined again, or will continue elsewhere.
       if (membership.failure === undefined || isOutdated()) return;
       await commits.flush();
       throw membership.failure;
@@ -104,12 +104,12 @@ export function createConsumption(parts: ConsumptionParts): Consume {
   };
 }
 
-/** Records of the first chunk: their duration is unknown. */
+/** Number of records of the first chunk, whose duration cannot be predicted. */
 const firstChunkRecords = 100;
 
 /**
- * The size of a chunk: one of large images must not take longer than the group waits for a member. It at most doubles from one
- * chunk to the next, and shrinks at once.
+ * The size of a chunk. A chunk of large images must not take longer than the session timeout of the group. The size at most
+ * doubles from one chunk to the next, and shrinks at once.
  */
 export class ChunkSize {
   private size: number;
@@ -121,22 +121,22 @@ export class ChunkSize {
     this.size = Math.min(max, firstChunkRecords);
   }
 
-  /** Records of the next chunk. */
+  /** Number of records of the next chunk. */
   current(): number {
     return this.size;
   }
 
-  /** A chunk of `records` took this time. */
+  /** Call with the time that a chunk of `records` took. */
   took(records: number, ms: number): void {
     const fitting = Math.floor((records * this.targetMs) / Math.max(ms, 1));
-    // A small chunk is no measure for a large one.
+    // A chunk that is smaller than allowed does not predict the time of a larger one.
     if (fitting >= this.size) {
       if (records >= this.size / 2) this.size = Math.min(this.max, 2 * this.size, fitting);
     } else this.size = Math.max(1, fitting);
   }
 }
 
-/** The messages of a batch in chunks, the first with the gap before the batch. */
+/** Divides a batch into chunks; the first one also covers the gap before the batch. */
 function* chunksOf(
   batch: KafkaBatch,
   partition: AssignedPartition,
@@ -151,7 +151,7 @@ function* chunksOf(
     yield {
       partition,
       messages,
-      // After the last message kafkajs also skips the messages that it has filtered out.
+      // After the last message, kafkajs also skips messages that it has filtered out.
       next: BigInt(isLast ? batch.lastOffset() : last) + 1n,
       lag: Number(BigInt(batch.highWatermark) - 1n - BigInt(last)),
       gap: gap && start === 0,

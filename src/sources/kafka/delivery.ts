@@ -1,4 +1,4 @@
-/** Delivery of chunks to the pipeline: repeated until the pipeline accepts, abandoned at the deadline of a stop. */
+/** Delivers chunks to the pipeline: repeats until the pipeline accepts, and gives up at the deadline of a stop. */
 import type { KafkaMessage } from 'kafkajs';
 import { isFenced } from '../../errors';
 import { toError } from '../../system/error-text';
@@ -12,9 +12,9 @@ import type { SessionOptions } from './settings';
 export interface AssignedPartition {
   partition: number;
   assignment: Assignment;
-  /** Offset expected next. */
+  /** Next expected offset. */
   next: bigint;
-  /** Whether the pipeline has accepted a batch of it. */
+  /** Whether the pipeline has accepted a batch of the partition. */
   accepted: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface Chunk {
   messages: readonly KafkaMessage[];
   /** Offset after the chunk and after the transaction markers that follow it. */
   next: bigint;
-  /** Messages after the chunk in its partition. */
+  /** Number of messages after the chunk in its partition. */
   lag: number;
   /** Whether messages before the first one are lost. */
   gap: boolean;
@@ -64,8 +64,8 @@ export function createDelivery(options: DeliveryOptions): Deliver {
 
   return async (chunk, membership) => {
     for (let attempts = 0; !signal.aborted; attempts++) {
-      // After an outage or a long pause of the process another one may own the partition: this one must not fence it, nor begin a
-      // model version in state that is no longer its own. kafkajs sends a heartbeat only if the last one is old enough.
+      // After an outage or a long pause of the process, another process may own the partition. Then this one must neither
+      // fence it nor change its state. kafkajs sends a heartbeat only if the last one is old enough.
       await membership.check();
       if (membership.isLost()) return false;
       try {
@@ -76,7 +76,7 @@ export function createDelivery(options: DeliveryOptions): Deliver {
           options.onFenced(cause);
           return false;
         }
-        // Repeated here, not by an error to kafkajs, which would cost the membership if the problem lasts.
+        // The attempt is repeated here. An error passed to kafkajs would end the membership if the problem lasts.
         await pause(backOffMs(attempts, options.maxBackOffMs), signal);
       }
     }

@@ -17,21 +17,21 @@ export interface KafkaHistoryOptions {
   chunkRecords?: number;
   /** Reading ends if no message arrives for this long, ms: an open transaction may hold back the rest. */
   idleTimeoutMs?: number;
-  /** Names the topic and the cause in an error of kafkajs. Never rejects. */
+  /** Turns an error of kafkajs into one that contains the topic and the cause. Never rejects. */
   explain?: (error: unknown) => Promise<Error>;
-  /** Called at such an end with the ranges that were not read. */
+  /** Called after an idle timeout, with the ranges that were not read. */
   onUnread?: ((ranges: readonly OffsetRange[]) => void) | undefined;
 }
 
 /** Time for kafkajs to leave and delete the temporary group, ms. */
 const endTimeoutMs = 5_000;
 
-/** Restarts of the consumer after transient errors, such as a coordinator that is still loading. */
+/** Time for kafkajs to leave and delete the temporary group, ms. */
 const maxRestarts = 5;
 
 /**
- * Reads a topic by message time, up to its end at the start of the reading. It uses a consumer group of its own, which commits
- * nothing and is deleted afterwards, so the live group is not affected. The iteration rejects if Kafka cannot be read.
+ * Reads a topic by message time, up to its end at the start of the reading. A temporary consumer group, which commits nothing
+ * and is deleted afterwards, leaves the live group unaffected. The iteration rejects if Kafka cannot be read.
  */
 export function createKafkaHistory(options: KafkaHistoryOptions): ReadHistory {
   const { kafka, settings, explain = (error: unknown) => Promise.resolve(toError(error)) } = options;
@@ -59,7 +59,7 @@ function shareOf(some: readonly OffsetRange[], all: readonly OffsetRange[]): num
   return total === 0 ? 1 : countMessages(some) / total;
 }
 
-/** Offsets of each partition between two message times, up to its present end. */
+/** Offsets of each partition between two message times, at most up to its present end. */
 export async function findRanges(
   kafka: Kafka,
   topic: string,
@@ -87,8 +87,8 @@ export async function findRanges(
 }
 
 /**
- * Messages of the ranges that still exist, in chunks of one range each, in order within a partition. The ranges of a partition
- * must ascend.
+ * Messages of those parts of the ranges that still exist, in chunks of one range each, in order within a partition. The ranges
+ * of a partition must ascend.
  */
 export async function* readKafkaRanges(
   options: KafkaHistoryOptions,
@@ -111,7 +111,7 @@ export async function* readKafkaRanges(
     yield* readRanges(consumer, ranges, options);
   } finally {
     await settledWithin(consumer.disconnect(), endTimeoutMs);
-    // The broker deletes an empty group without offsets by itself, so a failure has no effect.
+    // A failure is harmless: the broker itself deletes an empty group without offsets later.
     await settledWithin(admin.deleteGroups([groupId]), endTimeoutMs);
     await settledWithin(admin.disconnect(), endTimeoutMs);
   }
@@ -122,13 +122,13 @@ function isWithin(timestamp: number, { from, to }: HistoryRange): boolean {
   return (from === undefined || timestamp >= from) && (to === undefined || timestamp < to);
 }
 
-/** Chunks of all ranges, in order within each, one at a time, so that a slow reader slows down the fetching. */
+/** Chunks of all ranges, in order within each range. Only one chunk exists at a time, so a slow reader slows down fetching. */
 async function* readRanges(
   consumer: Consumer,
   ranges: readonly OffsetRange[],
   { settings: { topic }, chunkRecords = 1_000, idleTimeoutMs = 10_000, onUnread }: KafkaHistoryOptions,
 ): AsyncGenerator<Required<HistoryChunk>> {
-  /** Unfinished partitions: the range that is read now, and those after it. */
+  /** Unfinished partitions: the range that is being read, and the ranges after it. */
   const open = new Map<number, OffsetRange & { next: bigint; then: OffsetRange[] }>();
   for (const range of ranges) {
     const known = open.get(range.partition);
@@ -161,7 +161,7 @@ async function* readRanges(
     const wanted = batch.messages.filter(
       ({ offset }) => BigInt(offset) >= range.next && BigInt(offset) < range.end,
     );
-    // The membership must survive a reader that computes between two chunks.
+    // Heartbeats continue while the reader computes between two chunks.
     const alive = setInterval(() => void payload.heartbeat().catch(() => undefined), 2_000);
     try {
       for (let start = 0; start < wanted.length; start += chunkRecords) {
@@ -188,7 +188,7 @@ async function* readRanges(
     }
   });
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-    // A batch of transaction markers only: kafkajs moves on without a call to eachBatch.
+    // A batch that contains only transaction markers: kafkajs skips it without a call to eachBatch.
     if (payload.batchSize === 0) advance(payload.partition, BigInt(payload.lastOffset) + 1n);
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => {

@@ -16,8 +16,8 @@ const defaults = {
 export type KafkaSourceOptions = Omit<SourceOptions, keyof typeof defaults> & Partial<typeof defaults>;
 
 /**
- * Creates the source. `run()` ends only with `stop()`: an unreachable broker, a missing topic or a crashed consumer is reported to
- * the observer and retried without end. A rejected batch is delivered again until the pipeline accepts it; meanwhile the
+ * Creates the source. `run()` ends only with `stop()`: an unreachable broker, a missing topic or a crashed consumer is reported
+ * to the observer and retried without end. A rejected batch is delivered again until the pipeline accepts it; meanwhile the
  * partitions stay assigned, and no later offset is committed.
  */
 export function createKafkaSource(given: KafkaSourceOptions): Source {
@@ -62,7 +62,7 @@ export function createKafkaSource(given: KafkaSourceOptions): Source {
     run: (handle) => (running ??= supervise(handle)),
     async stop() {
       stopping.abort();
-      // The session has a deadline for each of its steps; this one holds even if kafkajs hangs.
+      // Each step of the session has a deadline; this deadline holds even if kafkajs hangs.
       if (running !== undefined && !(await settledWithin(running, 3 * stopTimeoutMs))) {
         observer.error(new Error('the Kafka consumer did not stop in time; its connections stay open'));
       }

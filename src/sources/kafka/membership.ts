@@ -1,10 +1,12 @@
-/** The membership in the group that a batch was fetched with, kept alive by heartbeats while the batch is in progress. */
+/** The group membership with which a batch was fetched, kept alive by heartbeats while the batch is in progress. */
 export class Membership {
-  /** The first failed heartbeat. It is kept, because the chunk in progress is finished before the membership is given back. */
+  /**
+   * Error of the first failed heartbeat. It is stored, because the chunk in progress is finished before the membership ends.
+   */
   failure: Error | undefined;
   private readonly timer: NodeJS.Timeout;
 
-  /** @param isOutdated whether the partition of the batch has been assigned again, or to another member */
+  /** @param isOutdated whether the partition of the batch has been assigned again, here or to another member */
   constructor(
     private readonly heartbeat: () => Promise<void>,
     readonly isOutdated: () => boolean,

@@ -1,4 +1,4 @@
-/** Messages of kafkajs as the pipeline takes them. */
+/** Converts messages of kafkajs to those of the pipeline. */
 import type { KafkaMessage } from 'kafkajs';
 import type { Origin } from '../../domain/record';
 import type { DecodeError } from '../../errors';
@@ -40,7 +40,7 @@ export function toMessages(
   messages: readonly KafkaMessage[],
   liveFrom = 0n,
 ): Message[] {
-  // Offsets ascend: all messages after the first live one are live.
+  // Offsets ascend, so all messages after the first live one are live.
   let warmUp = liveFrom > 0n;
   return messages.map((message) => {
     warmUp &&= BigInt(message.offset) < liveFrom;

@@ -6,13 +6,13 @@ export interface PartitionOffsets {
   low: bigint;
   /** Offset after the broker's newest message. */
   high: bigint;
-  /** The group's committed offset; negative = none (−2: another kafkajs has reset the group to the earliest offset). */
+  /** The group's committed offset; negative = none (−2: a kafkajs client has reset the group to the earliest offset). */
   committed: bigint;
-  /** Progress of this process; undefined if it has handled none of the partition's messages. */
+  /** Progress of this process; undefined if it has handled no message of the partition. */
   known: Progress | undefined;
 }
 
-/** How far a process has come in a partition. */
+/** Progress of a process in a partition. */
 export interface Progress {
   /** Offset after the last handled message. */
   position: bigint;
@@ -20,32 +20,32 @@ export interface Progress {
   committed: boolean;
 }
 
-/** Where the messages of a partition begin that no process has handled. */
+/** The position of the first messages of a partition that no process has handled. */
 export interface StartPosition {
   /** First unhandled offset. */
   liveFrom: bigint;
-  /** Whether messages before it have been handled. */
+  /** Whether messages before `liveFrom` have been handled. */
   processedBefore: boolean;
-  /** Number of unhandled messages that the broker no longer has. */
+  /** Number of unhandled messages that the broker has deleted. */
   missing: bigint;
-  /** The topic was recreated or truncated: the committed offset is after its end, or gone. */
+  /** Whether the topic was recreated or truncated: the committed offset is beyond its end, or gone. */
   restarted: boolean;
 }
 
 const max = (a: bigint, b: bigint) => (a > b ? a : b);
 
-/** Decides where a partition continues, so that no unhandled message is skipped without a count. */
+/** Decides where a partition continues. Unhandled messages are never skipped without being counted. */
 export function findStart(
   { low, high, committed, known }: PartitionOffsets,
   { startFrom }: { startFrom: 'earliest' | 'latest' },
 ): StartPosition {
   const beginning = startFrom === 'earliest' ? low : high;
-  // Kafka deletes a group's offsets with the topic, so this topic was recreated, and all of its messages are new.
+  // Kafka deletes a group's offsets with the topic. So this topic was recreated, and all of its messages are new.
   if (committed === -1n && known?.committed === true)
     return { liveFrom: low, processedBefore: false, missing: 0n, restarted: true };
   const expected = max(committed, known?.position ?? -1n);
   if (expected < 0n) {
-    // −2 follows a reset of a group that did have an offset: starting at the latest would skip unhandled messages.
+    // −2 follows a reset of a group that had an offset: to start at the latest offset would skip unhandled messages.
     const wasReset = committed === -2n;
     return { liveFrom: wasReset ? low : beginning, processedBefore: wasReset, missing: 0n, restarted: false };
   }
@@ -56,7 +56,7 @@ export function findStart(
 }
 
 /**
- * First offset to read, so that windows are full at `liveFrom`: the one after the stored state, or, without state,
+ * First offset to read, so that windows are full at `liveFrom`: the offset after the stored state or, without a state,
  * `warmUpRecords` messages before `liveFrom`.
  */
 export function firstOffsetToRead(
@@ -70,11 +70,11 @@ export function firstOffsetToRead(
 
 /** Number of messages lost from `next` on, given the first message received and the broker's first offset `low`. */
 export function missingBetween(next: bigint, first: bigint, low: bigint): bigint {
-  // A jump above `low` is a hole in the log itself: compaction, or the marker of a transaction.
+  // If the first offset is above `low`, the gap is in the log itself: compaction, or the marker of a transaction.
   return max(0n, (first < low ? first : low) - next);
 }
 
-/** Offsets of one partition from `start` up to, but without, `end`. */
+/** Offsets of one partition from `start` up to `end`, which is excluded. */
 export interface OffsetRange {
   partition: number;
   start: bigint;
@@ -82,8 +82,8 @@ export interface OffsetRange {
 }
 
 /**
- * Keeps the newest messages, at most `maxRecords`, of each partition in proportion to its size, so that all ranges
- * begin at about the same time. Drops partitions that end up empty.
+ * Keeps the newest messages, at most `maxRecords` in total. Each partition gets a share proportional to its size, so that all
+ * ranges begin at about the same time. Drops partitions whose range is empty.
  */
 export function keepNewest(ranges: readonly OffsetRange[], maxRecords: number): OffsetRange[] {
   const filled = ranges.filter(({ start, end }) => end > start);
@@ -95,10 +95,10 @@ export function keepNewest(ranges: readonly OffsetRange[], maxRecords: number): 
     .filter(({ start, end }) => end > start);
 }
 
-/** Steps of this part of a whole spread evenly and follow no rhythm (golden section). */
+/** Multiples of this number, modulo 1, are evenly spread without a period (golden section). */
 const evenStep = 0.618033988749895;
 
-/** Keeps `count` of the partitions, spread evenly; a smaller number of them is part of a larger one. */
+/** Keeps `count` of the partitions, evenly spread. The choice contains the choice for any smaller number. */
 export function keepPartitions(ranges: readonly OffsetRange[], count: number): OffsetRange[] {
   if (ranges.length <= count) return [...ranges];
   const placeOf = ({ partition }: OffsetRange): number => (partition * evenStep) % 1;
@@ -108,7 +108,7 @@ export function keepPartitions(ranges: readonly OffsetRange[], count: number): O
     .sort((a, b) => a.partition - b.partition);
 }
 
-/** Offsets in the ranges: messages, and those that a compacted topic no longer has. */
+/** Number of offsets in the ranges, those of messages that were compacted away included. */
 export function countMessages(ranges: readonly OffsetRange[]): number {
   return ranges.reduce((sum, { start, end }) => sum + Number(end - start), 0);
 }

@@ -1,11 +1,11 @@
-/** The phases of a session, and which may follow which. */
+/** The phases of a session, with the phases that may follow each. */
 
 const successors = {
   /** Connections are being opened. */
   connecting: ['joining', 'stopping'],
   /** The group distributes its partitions. */
   joining: ['planning', 'stopping'],
-  /** The group distributes its partitions again. A batch of the last assignment may still be in progress. */
+  /** The group distributes its partitions again. A batch of the previous assignment may still be in progress. */
   rebalancing: ['planning', 'stopping'],
   /** Partitions are assigned and paused; their start offsets are not known yet. */
   planning: ['rebalancing', 'planning', 'consuming', 'stopping'],
@@ -13,7 +13,7 @@ const successors = {
   consuming: ['rebalancing', 'planning', 'stopping'],
   /** The batch in progress is finished and committed. */
   stopping: ['closed'],
-  /** The session does nothing, even if kafkajs has not disconnected in time. */
+  /** The session is over, even if kafkajs has not disconnected in time. */
   closed: [],
 } as const satisfies Record<string, readonly string[]>;
 
@@ -30,7 +30,7 @@ export class PhaseMachine {
     return this.phase;
   }
 
-  /** Enters a phase unless it may not follow the current one: an event that arrives too late changes nothing. */
+  /** Enters a phase if it may follow the current one; otherwise returns false, as after an event that comes too late. */
   enter(next: Phase): boolean {
     if (!(successors[this.phase] as readonly Phase[]).includes(next)) return false;
     this.phase = next;

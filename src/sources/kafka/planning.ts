@@ -6,7 +6,10 @@ import type { Assignment } from '../source';
 import { findStart, firstOffsetToRead, type PartitionOffsets } from './offsets';
 import type { KafkaSourceSettings, SessionOptions } from './settings';
 
-/** States that are restored at once: while one is read, another one is decoded. More only wait, as bytes, in memory. */
+/**
+ * Maximum number of states that are restored concurrently: while one is read, another one is decoded. More would only occupy
+ * memory.
+ */
 const restoredAtOnce = 4;
 
 /** Where one partition starts. */
@@ -15,18 +18,20 @@ export type StartPlan = Awaited<ReturnType<typeof planStart>>;
 export interface PlanningParts extends Pick<SessionOptions, 'progress' | 'restorePoints' | 'committer'> {
   admin: Pick<TopicAdmin, 'fetchOffsets' | 'fetchTopicOffsets'>;
   settings: Pick<KafkaSourceSettings, 'topic' | 'groupId' | 'startFrom' | 'warmUpRecords'>;
-  /** Whether no other assignment has followed: its restore points must not be disturbed by those of this one. Default: always. */
+  /**
+   * Whether this assignment is still the newest one: the restore points of a later one must not be disturbed. Default: always.
+   */
   isCurrent?: () => boolean;
 }
 
 /**
- * Plans all partitions of an assignment, so that none starts before all are known.
+ * Plans all partitions of an assignment, so that none starts before all positions are known.
  * @throws Error if an offset may still change, a partition no longer exists, or another assignment has followed
  */
 export async function planStarts(partitions: readonly number[], parts: PlanningParts): Promise<StartPlan[]> {
   const { admin, progress } = parts;
   const { topic, groupId } = parts.settings;
-  // Before the offsets are read: a transaction of another process is then either included, or aborted for good.
+  // Fenced before the offsets are read: a transaction of another process is then either included, or aborted.
   await parts.committer?.fence(partitions);
   const [groupOffsets, bounds] = await Promise.all([
     admin.fetchOffsets({ groupId, topics: [topic] }),
@@ -61,8 +66,8 @@ async function planStart(
   const from = firstOffsetToRead(liveFrom, offsets.low, after, settings.warmUpRecords);
   const assignment: Assignment = { from, liveFrom, after, processedBefore, partitions };
   /**
-   * Whether the group's offset has to be committed before the first message, so that a group that starts at the latest offset
-   * keeps its position if it stops before the first message, and a gap is counted once.
+   * Whether the group's offset must be committed before the first message. Then a group that starts at the latest offset keeps
+   * its position if it stops before the first message, and a gap is counted once.
    */
   const mustCommit = liveFrom !== offsets.committed;
   return { partition, offsets, assignment, missing, restarted, mustCommit };

@@ -14,10 +14,12 @@ import { createEnding, SessionEnd, toSessionEnd } from './session-end';
 import type { KafkaSourceSettings, SessionOptions } from './settings';
 import { startStallMonitor, Watchdog } from './watchdog';
 
-/** States that are saved at once when the source stops: while one is written, another one is encoded. */
+/**
+ * Maximum number of states that are saved concurrently when the source stops: while one is written, another one is encoded.
+ */
 const savedAtOnce = 2;
 
-/** Reason that /readyz shows in a phase before messages arrive. */
+/** Reason that /readyz shows in the phases before messages arrive. */
 const waitingFor: Partial<Record<Phase, string>> = {
   connecting: 'connecting to Kafka',
   joining: 'joining the group',
@@ -25,7 +27,7 @@ const waitingFor: Partial<Record<Phase, string>> = {
 };
 
 /**
- * Consumes until the signal is aborted. Rejects if the consumer ends otherwise, after it has been disconnected.
+ * Consumes until the signal is aborted. If the consumer ends otherwise, disconnects it and rejects.
  * @throws SessionEnd; or kafkajs' error if it cannot connect
  */
 export function runKafkaSession(options: SessionOptions): Promise<void> {
@@ -38,7 +40,7 @@ function rebalanceTimeoutMs({ sessionTimeoutMs }: KafkaSourceSettings): number {
 
 function createConsumer({ kafka, settings, progress }: SessionOptions): Consumer {
   return kafka.consumer({
-    // A group takes what all members know: the second one, as long as an older version is among them.
+    // A group uses an assigner that all members support: the second one, as long as members with an older version exist.
     partitionAssigners: [
       createStickyAssigner(settings.topic, () => progress.owned),
       PartitionAssigners.roundRobin,
@@ -63,7 +65,10 @@ class KafkaSession {
   private readonly commits: Commits;
   private readonly consume;
   private readonly abandonment = new AbortController();
-  /** Partitions of the current assignment; a new map with each one, so that earlier work recognises that it is outdated. */
+  /**
+   * Partitions of the current assignment. Each assignment creates a new map, by which earlier work recognises that it is
+   * outdated.
+   */
   private assigned: Map<number, AssignedPartition> | undefined;
   private inProgress: Promise<void> | undefined;
 
@@ -131,7 +136,7 @@ class KafkaSession {
   private async start(): Promise<void> {
     const { topic } = this.options.settings;
     await Promise.all([this.admin.connect(), this.consumer.connect()]);
-    // Where kafkajs has no offset it must begin with the oldest message; `startFrom` is applied by `findStart`.
+    // kafkajs must begin with the oldest message if it has no offset; `findStart` applies `startFrom`.
     await this.consumer.subscribe({ topics: [topic], fromBeginning: true });
     if (!this.phase.enter('joining')) return;
     this.watchdog.joining();
@@ -151,7 +156,7 @@ class KafkaSession {
       this.assign(payload.memberAssignment[this.options.settings.topic] ?? []);
     });
     consumer.on(events.REBALANCING, () => {
-      // Sent before the request to join, for which kafkajs first looks up the coordinator.
+      // The commit is sent before the request to join, for which kafkajs first looks up the coordinator.
       void this.commits.flush();
       watchdog.joining();
       this.phase.enter('rebalancing');
@@ -161,7 +166,7 @@ class KafkaSession {
       if (this.phase.current() !== 'closed') this.options.observer.fetched?.();
     });
     consumer.on(events.END_BATCH_PROCESS, ({ payload }) => {
-      // A batch of transaction markers only: kafkajs moves on without a call to eachBatch.
+      // A batch that contains only transaction markers: kafkajs skips it without a call to eachBatch.
       if (payload.batchSize === 0) watchdog.moved(payload.partition, BigInt(payload.lastOffset) + 1n);
     });
     consumer.on(events.CRASH, ({ payload }) => this.ending.fail(toSessionEnd(payload.error)));
@@ -178,20 +183,20 @@ class KafkaSession {
     if (this.phase.enter('planning')) void this.begin(partitions, assigned);
   }
 
-  /** Plans the start of each partition, again until it succeeds, and lets them flow. */
+  /** Plans the start of each partition, repeatedly until it succeeds, and resumes the partitions. */
   private async begin(
     partitions: readonly number[],
     assigned: Map<number, AssignedPartition>,
   ): Promise<void> {
     const { restorePoints, committer, observer, signal, maxBackOffMs } = this.options;
     const isCurrent = (): boolean => this.assigned === assigned;
-    // A batch of the previous assignment may still be in progress during the join; it moves the progress of this process.
+    // A batch of the previous assignment may still be in progress during the join, and change the progress of this process.
     await this.inProgress?.catch(() => undefined);
     restorePoints.keepOnly(partitions);
     for (let attempt = 0; isCurrent() && !signal.aborted; attempt++) {
       try {
         const plans = await planStarts(partitions, { ...this.options, admin: this.admin, isCurrent });
-        // Checked last: a commit for an outdated assignment would undo a later one.
+        // Checked immediately before the commit: a commit for an outdated assignment would undo a later one.
         if (!isCurrent()) return;
         await Promise.all(
           plans.map(async ({ partition, assignment, mustCommit }) => {
@@ -253,7 +258,10 @@ class KafkaSession {
     await settledWithin(disconnected, stopTimeoutMs);
   }
 
-  /** Waits for the batch in progress, abandons it at the deadline, and commits. Returns whether all of that is done. */
+  /**
+   * Waits for the batch in progress, abandons it at the deadline, and commits. Returns whether the batch was finished and
+   * committed.
+   */
   private async finishBatch(): Promise<boolean> {
     const { observer, settings, stopTimeoutMs } = this.options;
     if (this.assigned === undefined) return false;
@@ -272,10 +280,10 @@ class KafkaSession {
     return settledWithin(this.commits.flush(), stopTimeoutMs);
   }
 
-  /** Saves the states, as far as the time suffices: the next owner would read again all records since the last save. */
+  /** Saves the states as far as time permits: without them, the next owner reads all records since the last save again. */
   private async saveStates(deadline: number): Promise<void> {
     const { restorePoints, signal } = this.options;
-    // A session that ended otherwise is followed by another one, with the states in memory.
+    // A session that ended otherwise is followed by another one, which uses the states in memory.
     if (!signal.aborted) return;
     const partitions = [...this.assigned!.keys()];
     const saved = runConcurrently(partitions, savedAtOnce, async (partition) => {

@@ -1,4 +1,4 @@
-/** What the source and each of its sessions are created with. */
+/** Settings of the source and of each of its sessions. */
 import type { Kafka } from 'kafkajs';
 import type { HandleBatch, OffsetCommitter, RestorePoints, SourceObserver } from '../source';
 import type { TopicProgress } from './progress';
@@ -7,7 +7,7 @@ import type { TopicProgress } from './progress';
 export interface KafkaSourceSettings {
   topic: string;
   groupId: string;
-  /** Where a group without committed offsets begins. */
+  /** Position at which a group without committed offsets begins. */
   startFrom: 'earliest' | 'latest';
   /** Messages per partition to read again after an assignment without stored state, as warm-up. */
   warmUpRecords: number;
@@ -20,19 +20,19 @@ export interface SourceOptions {
   kafka: Kafka;
   settings: KafkaSourceSettings;
   observer: SourceObserver;
-  /** Names the topic and the cause in an error of kafkajs. Never rejects. */
+  /** Turns an error of kafkajs into one that contains the topic and the cause. Never rejects. */
   explain: (error: unknown) => Promise<Error>;
-  /** Where stored state of a partition ends; messages after it and before the live ones are warm-up. */
+  /** The end of the stored state of each partition; messages between it and the live ones are warm-up. */
   restorePoints: RestorePoints;
   /** Commits offsets together with detections; the source then commits none. */
   committer: OffsetCommitter | undefined;
-  /** How long `stop()` waits for the batch in progress, ms; after that the batch is redelivered later. */
+  /** Time for which `stop()` waits for the batch in progress, ms. A batch that takes longer is redelivered later. */
   stopTimeoutMs: number;
-  /** Restart the consumer if it fetches nothing, or nothing of a partition with messages, for this long, ms. */
+  /** The consumer is restarted if it fetches nothing, or nothing of a partition with messages, for this time, ms. */
   stallTimeoutMs: number;
-  /** Interval of commits, ms; offsets are also committed on every stop and rebalance. */
+  /** Interval of commits, ms. Offsets are also committed at every stop and rebalance. */
   commitIntervalMs: number;
-  /** Longest delay between attempts to connect or to deliver a rejected batch, ms. */
+  /** Longest delay between attempts to connect, or to deliver a rejected batch, ms. */
   maxBackOffMs: number;
 }
 

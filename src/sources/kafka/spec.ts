@@ -107,7 +107,7 @@ const rules: readonly SectionRule<KafkaSettings>[] = [
   ...connectionRules('VAEMON_KAFKA'),
 ];
 
-/** Members of one group must read the same topics, so each detector has its own. */
+/** Members of one group must read the same topics, so each detector has its own group. */
 function complete(settings: KafkaSettings, detector: string): KafkaSettings {
   return settings.groupId === '' ? { ...settings, groupId: `vaemon-${detector}` } : settings;
 }
@@ -144,7 +144,7 @@ export const kafkaSource: SourceSpec<typeof section> = {
       observer,
       restorePoints,
       committer,
-      // The source stops in three steps, each with this deadline; the rest is for the sinks.
+      // The source stops in three steps with this deadline each; the remaining quarter is for the sinks.
       stopTimeoutMs: shutdownTimeoutMs / 4,
       stallTimeoutMs: settings.stallTimeoutMs,
     });

@@ -1,13 +1,13 @@
 /**
- * Detects a consumer that has stopped without an error. kafkajs has been seen to wait in its loop for something that never comes,
- * and to leave a partition paused after a rebalance.
+ * Detects a consumer that has stopped without an error. Two cases occurred: kafkajs waited in its loop for an event that never
+ * came, and it left a partition paused after a rebalance.
  */
 import type { TopicAdmin } from '../../kafka/admin';
 import { SessionEnd } from './session-end';
 
 interface Position {
   next: bigint;
-  /** Time at which `next` was reached, Unix ms. */
+  /** Time at which the position `next` was reached, Unix ms. */
   since: number;
   /** End of the partition at the previous check. */
   end: bigint | undefined;
@@ -31,19 +31,19 @@ export class Watchdog {
     this.fetchedAt = now();
   }
 
-  /** A fetch was answered, possibly without messages. */
+  /** Call when a fetch was answered, possibly without messages. */
   fetched(): void {
     this.fetchedAt = this.now();
   }
 
-  /** The group is being joined, which takes as long as the other members need. */
+  /** Call when the consumer joins the group, which takes as long as the other members need. */
   joining(): void {
     this.fetched();
     this.isJoining = true;
     this.positions = new Map();
   }
 
-  /** These partitions, and no others, are read from these offsets on. */
+  /** Call when these partitions, and no others, are read from these offsets on. */
   reading(from: ReadonlyMap<number, bigint>): void {
     this.fetched();
     this.isJoining = false;
@@ -53,7 +53,7 @@ export class Watchdog {
     );
   }
 
-  /** A partition has been read up to the offset `next`. */
+  /** Call when a partition has been read up to the offset `next`. */
   moved(partition: number, next: bigint): void {
     const position = this.positions.get(partition);
     if (position === undefined || next === position.next) return;
@@ -61,7 +61,7 @@ export class Watchdog {
     position.since = this.now();
   }
 
-  /** Whether the last fetch is too long ago. */
+  /** Whether the last fetch was too long ago. */
   isSilent(): boolean {
     const { stallTimeoutMs, joinTimeoutMs } = this;
     const limit = this.isJoining ? Math.max(stallTimeoutMs, joinTimeoutMs) : stallTimeoutMs;
@@ -73,10 +73,12 @@ export class Watchdog {
     return this.positions.size > 0;
   }
 
-  /** Partitions that have messages after their position and have not moved for too long. `ends` by partition. */
+  /**
+   * Partitions that have messages after their position and have not moved for too long. @param ends end offsets by partition
+   */
   stuck(ends: ReadonlyMap<number, bigint>): number[] {
     const isStill = ({ since }: Position): boolean => this.now() - since > this.stallTimeoutMs;
-    // kafkajs requests partitions in a fixed order, and responses are limited in size: a partition may have to wait
+    // kafkajs requests partitions in a fixed order, and the size of a response is limited. So a partition may have to wait
     // until those before it are read to their ends.
     const mayWait = [...this.positions.values()].some(
       (position) => !isStill(position) && (position.end === undefined || position.next < position.end),
@@ -97,12 +99,12 @@ export interface StallMonitorOptions {
   topic: string;
   /** Interval of the check for fetches, ms. */
   silenceIntervalMs: number;
-  /** Whether a batch is in progress: kafkajs fetches nothing meanwhile. */
+  /** Whether a batch is in progress, during which kafkajs fetches nothing. */
   isBusy: () => boolean;
   onStall: (end: SessionEnd) => void;
 }
 
-/** Checks the watchdog at intervals. Returns a function that ends the checks. */
+/** Checks the watchdog at intervals. Returns a function that stops the checks. */
 export function startStallMonitor(options: StallMonitorOptions): () => void {
   const { watchdog, admin, topic, isBusy } = options;
   const { stallTimeoutMs } = watchdog;
@@ -117,7 +119,7 @@ export function startStallMonitor(options: StallMonitorOptions): () => void {
   /** A read_committed consumer reads up to the last stable offset, so an open transaction is no stall. */
   async function checkPartitions(): Promise<void> {
     if (!watchdog.isReading()) return;
-    // If the brokers do not answer here, they do not answer the consumer either, and kafkajs reports that.
+    // If the brokers do not answer this request, they do not answer the consumer either, and kafkajs reports that.
     const bounds = await admin.fetchTopicOffsets(topic).catch(() => []);
     if (stopped || isBusy()) return;
     const ends = new Map(bounds.map(({ partition, high }) => [partition, BigInt(high)]));

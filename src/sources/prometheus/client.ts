@@ -1,16 +1,16 @@
-/** Range queries of the HTTP API of Prometheus, which VictoriaMetrics, Thanos and Mimir offer as well. */
+/** Client for range queries of Prometheus' HTTP API, which VictoriaMetrics, Thanos and Mimir also have. */
 import { ask, baseUrl, type HttpAnswer } from '../../system/http';
 import { isObject, type JsonObject } from '../../system/json';
 import { firstLineOf } from '../../system/error-text';
 import { readSecret, readText } from '../../system/secret';
 
 export interface PrometheusConnection {
-  /** Base of `api/v1/query_range`. */
+  /** Base URL of `api/v1/query_range`. */
   url: string;
   /** Empty = no basic authentication. */
   username: string;
   password: string;
-  /** File with the password; takes precedence over `password`. */
+  /** File with the password, used instead of `password`. */
   passwordFile: string;
   /** File with a bearer token; empty = none. */
   tokenFile: string;
@@ -20,18 +20,18 @@ export interface PrometheusConnection {
   tls: { ca: string; cert: string; key: string };
   /** Timeout of one request. */
   timeoutMs: number;
-  /** Most series that a query may return. */
+  /** Maximum number of series that a query may return. */
   maxSeries: number;
 }
 
-/** A query by its name in the configuration. */
+/** A query with its name in the configuration. */
 export interface NamedQuery {
   name: string;
-  /** In PromQL. */
+  /** The query in PromQL. */
   text: string;
 }
 
-/** Evaluation times of a query, Unix ms; the last one is included. */
+/** Evaluation times of a query, Unix ms; both ends are included. */
 export interface StepRange {
   from: number;
   to: number;
@@ -46,21 +46,21 @@ export interface Series {
 
 export interface RangeAnswer {
   series: readonly Series[];
-  /** What the server remarks about the query. */
+  /** Warnings of the server about the query. */
   warnings: readonly string[];
-  /** Time of the server, Unix ms, in whole seconds; NaN = not stated. */
+  /** Time of the server, Unix ms, in whole seconds; NaN if the server states none. */
   serverTime: number;
 }
 
 export type QueryRange = (query: NamedQuery, range: StepRange, signal?: AbortSignal) => Promise<RangeAnswer>;
 
-/** Largest answer, bytes: parsing it takes some tenths of a second. */
+/** Maximum size of an answer, bytes: parsing it takes some tenths of a second. */
 const maxBytes = 33_554_432;
 
-/** Parts of an error of the server that are repeated, characters. */
+/** Maximum length of a server's error that is quoted, characters. */
 const maxErrorLength = 300;
 
-/** Its errors name the host, the query, and where possible what to change; they contain no secret. */
+/** Errors of the client contain the host, the query, and if possible the setting to change, but no secret. */
 export function createPrometheusClient(connection: PrometheusConnection): QueryRange {
   const url = new URL('api/v1/query_range', baseUrl(connection.url));
 
@@ -94,10 +94,10 @@ export function createPrometheusClient(connection: PrometheusConnection): QueryR
       end: seconds(to),
       step: seconds(step),
       timeout: `${timeoutMs}ms`,
-      // Thanos and VictoriaMetrics: an error instead of an answer that lacks series.
+      // For Thanos and VictoriaMetrics: an error instead of an answer that lacks series.
       partial_response: 'false',
       deny_partial_response: '1',
-      // VictoriaMetrics moves the times of the evaluation to fit its cache otherwise.
+      // Without this, VictoriaMetrics moves the evaluation times to fit its cache.
       nocache: '1',
     }).toString();
     return ask({
@@ -127,7 +127,7 @@ function authorization(username: string, password: () => string, tokenFile: stri
   return { authorization: `Basic ${Buffer.from(`${username}:${password()}`).toString('base64')}` };
 }
 
-/** Milliseconds as decimal seconds. */
+/** Milliseconds to decimal seconds. */
 function seconds(ms: number): string {
   return (ms / 1000).toFixed(3);
 }

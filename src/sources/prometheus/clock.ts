@@ -1,4 +1,4 @@
-/** Time as the source sees it; tests simulate it. */
+/** Clock of the source; tests simulate it. */
 import { pause } from '../../system/pause';
 
 export interface SourceClock {

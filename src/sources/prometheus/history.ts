@@ -1,4 +1,4 @@
-/** Past records of Prometheus for training: stretches of evaluation times, each read from its newest one back. */
+/** Past records of Prometheus for training: stretches of evaluation times, each read backwards from its newest one. */
 import { backOffMs } from '../../system/pause';
 import type { HistoryChunk, HistoryRange, ReadHistory } from '../history';
 import { keepBlocks, type OffsetRange } from '../kafka/offsets';
@@ -12,20 +12,20 @@ export interface PrometheusHistorySettings extends ReaderSettings {
   delayMs: number;
 }
 
-/** Messages of a chunk. */
+/** Maximum number of messages in a chunk. */
 const chunkRecords = 1000;
 
-/** Where a range has no beginning: more than most servers keep, ms. */
+/** Length of a range without a beginning, longer than the retention of most servers, ms. */
 const longestMs = 365 * 86_400_000;
 
-/** Steps that are read to estimate how many records a step has. */
+/** Number of steps that are read to estimate the number of records per step. */
 const probes = 5;
 
-/** Attempts of a read in a row; those after the first have fewer steps. */
+/** Maximum number of successive attempts; later attempts read fewer steps. */
 const maxAttempts = 8;
 const maxBackOffMs = 10_000;
 
-/** Reads up to the newest time that is due for the live source; an error of the server ends it after several attempts. */
+/** Reads up to the newest time that is due for the live source. Several failed attempts in a row end the reading. */
 export function createPrometheusHistory(
   queryRange: QueryRange,
   settings: PrometheusHistorySettings,
@@ -58,7 +58,7 @@ export function createPrometheusHistory(
     }
     for (let chunk = chunks.pop(); chunk !== undefined; chunk = chunks.pop()) yield chunk;
 
-    /** Steps with about this many records. */
+    /** Number of steps that have about this many records. */
     async function stepsFor(records: number): Promise<number> {
       let most = 1;
       for (let i = 0; i < probes; i++) {
@@ -68,7 +68,7 @@ export function createPrometheusHistory(
       return Math.max(1, Math.floor(records / most));
     }
 
-    /** The steps from `first` to `last`, or the newest of them; steps are numbered from `oldest`. */
+    /** Reads the newest part of the steps from `first` to `last`, as many as fit; steps are numbered from `oldest`. */
     async function readBack(start: number, last: number): Promise<{ first: number; messages: Message[] }> {
       for (let attempt = 1; ; attempt++) {
         const first = Math.max(start, last - reader.size() + 1);

@@ -1,7 +1,7 @@
 /**
- * Prometheus as a source. Time is cut into steps; each is evaluated once, in order, `delay` after its time, so that samples that
- * come late by less are in it. The source is one partition whose offsets are evaluation times in Unix ms. The committed offset is
- * the time up to which everything is scored. It is stored next to the state, and a restart continues there.
+ * Prometheus as a source. Time is divided into steps. Each step is evaluated once, in order, `delay` after its time, so that
+ * samples with a smaller delay are included. The source is one partition whose offsets are evaluation times in Unix ms. The
+ * committed offset is the time up to which everything is scored. It is stored next to the state, and a restart continues there.
  */
 import type { Logger } from '../../logger';
 import { messageOf, toError } from '../../system/error-text';
@@ -28,9 +28,9 @@ import { prometheusTopic, toMessages, type Step } from './records';
 
 export interface PrometheusSourceSettings extends ReaderSettings {
   delayMs: number;
-  /** Scored time that is read again, to find records that came too late. */
+  /** Length of scored time that is read again, to count records that came too late. */
   overlapMs: number;
-  /** Time before the first scored one that fills the windows where no state is stored. */
+  /** Time before the first scored step that is read to fill the windows if no state is stored. */
   warmUpMs: number;
   maxBatchRecords: number;
 }
@@ -44,14 +44,16 @@ export interface PrometheusSourceOptions {
   /** Rejects while another process scores the same detector. */
   acquireLease: () => Promise<ScoringLease>;
   log: Pick<Logger, 'info' | 'warn'>;
-  /** How long `stop()` waits for the batch in progress, ms; after that it is scored again at the next start. */
+  /**
+   * Time for which `stop()` waits for the batch in progress, ms. A batch that takes longer is scored again at the next start.
+   */
   stopTimeoutMs: number;
   clock?: SourceClock;
 }
 
-/** Several processes that score one detector would each score everything. */
+/** The right to score a detector: without it, several processes would each score every step. */
 export interface ScoringLease {
-  /** Aborted when another process scores. */
+  /** Aborted when another process takes the lease. */
   lost: AbortSignal;
   release(): Promise<void>;
 }
@@ -59,15 +61,15 @@ export interface ScoringLease {
 const partition = 0;
 const maxBackOffMs = 30_000;
 
-/** Servers state their time in whole seconds. */
+/** Tolerance for the server's time, which is in whole seconds. */
 const clockToleranceMs = 2_000;
 
-/** A wait is cut into parts of this length, as the clock may be set. */
+/** Longest single wait: the clock may be set meanwhile. */
 const longestPauseMs = 60_000;
 
 /**
- * `run()` ends only with `stop()`: an unreachable server, a refused query or a rejected batch is reported to the observer and
- * repeated without end, and no later step is scored before.
+ * `run()` ends only with `stop()`: an unreachable server, a rejected query or a rejected batch is reported to the observer and
+ * retried without end, and no later step is scored before.
  */
 export function createPrometheusSource(options: PrometheusSourceOptions): Source {
   const { observer, stopTimeoutMs, clock = systemClock } = options;
@@ -92,7 +94,7 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Source
         if (lease === undefined || progress === undefined || lease.lost.aborted) {
           progress = undefined;
           lease = await options.acquireLease();
-          // The state of another process continues in the store.
+          // The state belongs to another process, which continues it in the store.
           options.restorePoints.keepOnly([]);
           const either = AbortSignal.any([signal, lease.lost]);
           progress = new Progress({ ...options, clock, handle, signal: either, report });
@@ -132,16 +134,16 @@ interface ProgressOptions extends PrometheusSourceOptions {
   report: (ready: boolean, reason: string) => void;
 }
 
-/** Records of consecutive steps that are delivered together: all of a step, or none. */
+/** Records of consecutive steps that are delivered together. A step is never divided. */
 interface Group {
   messages: Message[];
-  /** Records of the last step. */
+  /** Number of records of the last step. */
   ofLast: number;
   /** Evaluation time of the last step. */
   to: number;
 }
 
-/** Scores one step after the other. Where it stands survives every error. */
+/** Scores one step after the other. Its position survives every error. */
 class Progress {
   private readonly reader: StepReader;
   private readonly lateness: LateRecords;
@@ -150,9 +152,9 @@ class Progress {
   private accepted = false;
   /** The next step, Unix ms. */
   private step = 0;
-  /** As it is stored. */
+  /** The offset that is stored. */
   private committed: bigint | undefined;
-  /** Start of the time in which no query returned a series. */
+  /** Start of the period in which no query has returned a series. */
   private silentSince: number | undefined;
   private remarks = '';
 
@@ -161,7 +163,7 @@ class Progress {
     this.lateness = new LateRecords(options.settings);
   }
 
-  /** Waits for the next step, or scores steps that are due. @throws Error after which another call continues */
+  /** Waits for the next step, or scores steps that are due. @throws Error after which the next call continues */
   async next(): Promise<void> {
     this.assignment ??= await this.assign();
     const { clock, settings, signal } = this.options;
@@ -183,7 +185,7 @@ class Progress {
     const stored = await offsets.load(partition);
     const processedBefore = stored !== undefined;
     const liveFrom = stored ?? BigInt(stepAtOrBefore(clock.now() - delayMs, stepMs) + 1);
-    // So that a process that stops before its first step leaves no step out.
+    // Saved now, so that a process that stops before its first step skips no step.
     if (!processedBefore) await offsets.save(partition, liveFrom);
     this.committed = liveFrom;
     restorePoints.keepOnly([partition]);
@@ -197,18 +199,18 @@ class Progress {
   private async readUpTo(due: number): Promise<void> {
     const { observer, report, settings, signal } = this.options;
     const { stepMs } = settings;
-    // A read of a single step has no room for steps that are scored.
+    // A read of a single step cannot include earlier steps.
     const again = this.lateness.stepsAgain(this.step, Math.floor(this.reader.size() / 2));
     const from = this.step - again * stepMs;
     const to = Math.min(due, from + (this.reader.size() - 1) * stepMs);
     const { steps, empty, warnings, serverTime } = await this.reader.read(from, to, signal);
     observer.fetched?.();
-    // A server that states no time is NaN, which is not below anything.
+    // If the server states no time, serverTime is NaN, and the comparison is false.
     if (serverTime + clockToleranceMs < to + settings.delayMs)
       throw new Error(
         `the clock of Prometheus is at ${iso(serverTime)}, so that of this machine is ahead: ${iso(to)} is not yet source.prometheus.delay old`,
       );
-    // Before the first record there is nothing to fill the windows with.
+    // Steps before the first record contain nothing for the windows.
     if (BigInt(to) >= this.assignment!.liveFrom) this.remark(empty, warnings, from);
     report(
       true,
@@ -236,7 +238,7 @@ class Progress {
     }
   }
 
-  /** Repeats until the pipeline accepts; false if the source stops before. */
+  /** Repeats until the pipeline accepts the group; false if the source stops before. */
   private async deliver({ messages, ofLast, to }: Group, due: number): Promise<boolean> {
     const { handle, settings, clock, observer, signal } = this.options;
     const assignment = this.assignment!;
@@ -272,12 +274,12 @@ class Progress {
       await offsets.save(partition, next);
       this.committed = next;
     } catch (cause) {
-      // It is saved with the next step; after a crash before that, this one is scored again.
+      // The offset is saved with the next step. After a crash before that, this step is scored again.
       observer.error(new Error('the time up to which everything is scored could not be stored', { cause }));
     }
   }
 
-  /** Logs what changes about the answers. */
+  /** Logs changes of warnings and of queries without series. */
   private remark(empty: readonly string[], warnings: readonly string[], from: number): void {
     const { log, settings } = this.options;
     this.silentSince = empty.length === settings.queries.length ? (this.silentSince ?? from) : undefined;
@@ -300,9 +302,9 @@ class Progress {
   }
 }
 
-/** Finds records of scored steps that were not there when these were scored. */
+/** Counts records of scored steps that arrived after the step was scored. */
 class LateRecords {
-  /** Records of each scored step that is read again, in order of time. */
+  /** Number of records of each scored step that is read again, in order of time. */
   private readonly counts = new Map<number, number>();
 
   constructor(private readonly settings: Pick<PrometheusSourceSettings, 'overlapMs' | 'stepMs'>) {}
@@ -320,7 +322,7 @@ class LateRecords {
     return Math.min(limit, [...this.counts.keys()].filter((time) => time < next).length);
   }
 
-  /** The number of records that these steps have now, and had not. */
+  /** Number of records that these steps have now, but had not when they were scored. */
   find(steps: readonly Step[]): number {
     let late = 0;
     for (const { time, count } of steps) {

@@ -6,27 +6,27 @@ import { toSteps, type SeriesRules, type Step } from './records';
 export interface ReaderSettings extends SeriesRules {
   queries: readonly NamedQuery[];
   stepMs: number;
-  /** Most evaluation times of a request; Prometheus allows 11,000. */
+  /** Maximum number of evaluation times of a request; Prometheus allows 11,000. */
   maxPoints: number;
 }
 
 export interface ReadSteps {
-  /** Each step that was read, in order of time, also those without records. */
+  /** Steps that were read, in order of time; some may have no records. */
   steps: readonly Step[];
-  /** Queries that returned no series. */
+  /** Names of queries that returned no series. */
   empty: readonly string[];
   warnings: readonly string[];
-  /** The earliest time of the server in an answer, Unix ms, in whole seconds; NaN = not stated. */
+  /** The earliest server time in an answer, Unix ms, in whole seconds; NaN if no answer states one. */
   serverTime: number;
 }
 
-/** Requests in progress at a time. */
+/** Maximum number of concurrent requests. */
 const concurrency = 4;
 
-/** Evaluation times of the first request. */
+/** Number of evaluation times of the first request. */
 const firstSteps = 100;
 
-/** Values that one read asks for, of all queries together: some tens of megabytes of records. */
+/** Number of values that one read asks for, over all queries: some tens of megabytes of records. */
 const targetValues = 100_000;
 
 export type StepReader = ReturnType<typeof createStepReader>;
@@ -35,15 +35,15 @@ export function createStepReader(
   queryRange: QueryRange,
   { queries, stepMs, maxPoints, ...rules }: ReaderSettings,
 ) {
-  /** Most steps of the next read: fewer after a failure, as that may be due to the size of the answer. */
+  /** Maximum number of steps of the next read. It shrinks after a failure, which may be due to the size of the answer. */
   let size = Math.min(firstSteps, maxPoints);
 
   return {
-    /** Most steps of the next read. */
+    /** Maximum number of steps of the next read. */
     size: (): number => size,
     /**
-     * Reads the steps of [from, to], which are multiples of the step.
-     * @throws Error if any of the queries fails; a read after that has fewer steps
+     * Reads the steps of [from, to]; both are multiples of the step.
+     * @throws Error if any query fails; the next read then has fewer steps
      */
     async read(from: number, to: number, signal?: AbortSignal): Promise<ReadSteps> {
       const range = { from, to, step: stepMs };

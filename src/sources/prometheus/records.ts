@@ -1,4 +1,6 @@
-/** Series of several queries as records: at each evaluation time, one for each device, with a value per channel. */
+/**
+ * Combines series of several queries into records: at each evaluation time, one record per device with a value per channel.
+ */
 import { DecodeError } from '../../errors';
 import type { Message } from '../source';
 import type { Series, StepRange } from './client';
@@ -6,9 +8,9 @@ import type { Series, StepRange } from './client';
 export interface SeriesRules {
   /** Labels whose values are the key; empty = one device. */
   keyLabels: readonly string[];
-  /** Label that names the channel of a series; where it is absent or empty, the name of the query does. */
+  /** Label that contains the channel of a series. If it is absent or empty, the name of the query is the channel. */
   channelLabel: string;
-  /** Conditions: queries with these names, and labels otherwise. */
+  /** Names of conditions; each is the result of a query with this name, or else a label. */
   conditions: readonly string[];
 }
 
@@ -17,13 +19,13 @@ export interface QueryResult {
   series: readonly Series[];
 }
 
-/** One evaluation time. */
+/** The records of one evaluation time. */
 export interface Step {
   /** Unix ms. */
   time: number;
   /** Number of records. */
   count: number;
-  /** The records in the order of their keys; written when they are asked for. */
+  /** The records in the order of their keys, encoded on demand. */
   records(): StepRecord[];
 }
 
@@ -37,7 +39,7 @@ export interface StepRecord {
 /** Origin of all records, and the name of their state. */
 export const prometheusTopic = 'prometheus';
 
-/** Key where no labels make one. */
+/** Key for series without key labels. */
 const onlyKey = 'all';
 
 interface Draft {
@@ -46,7 +48,7 @@ interface Draft {
   problem: DecodeError | undefined;
 }
 
-/** Each step of the range, also those without records. */
+/** All steps of the range, those without records included. */
 export function toSteps(results: readonly QueryResult[], range: StepRange, rules: SeriesRules): Step[] {
   const { from, to, step } = range;
   const drafts = Array.from({ length: Math.floor((to - from) / step) + 1 }, () => new Map<string, Draft>());
@@ -97,7 +99,7 @@ function addSeries(
 }
 
 function createDraft(): Draft {
-  // Any name is a property of its own.
+  // The object has no prototype, so that any name can be a property.
   return {
     values: Object.create(null) as Draft['values'],
     conditions: Object.create(null) as Draft['conditions'],
@@ -105,7 +107,7 @@ function createDraft(): Draft {
   };
 }
 
-/** Several values are joined by `/`; one within a value is escaped, so that different devices have different keys. */
+/** Several values are joined by `/`. A `/` within a value is escaped, so that different devices have different keys. */
 function keyOf(labels: Series['labels'], keyLabels: readonly string[]): string {
   if (keyLabels.length === 0) return onlyKey;
   const values = keyLabels.map((label) => labels[label] ?? '');
@@ -114,7 +116,7 @@ function keyOf(labels: Series['labels'], keyLabels: readonly string[]): string {
   return values.map((value) => value.replace(/[\\/]/g, '\\$&')).join('/');
 }
 
-/** NaN = no number. */
+/** NaN if the text is not a finite number. */
 function numberOf(text: string): number {
   if (text === '+Inf') return Infinity;
   return text === '-Inf' ? -Infinity : Number(text);

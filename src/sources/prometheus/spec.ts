@@ -1,4 +1,4 @@
-/** Records from Prometheus, or from another server with its HTTP API: the results of queries at regular times. */
+/** Records from Prometheus, or from another server with its HTTP API: results of queries at regular times. */
 import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { names, path, secret, show, text, textByName, whole } from '../../schema/formats';
@@ -187,10 +187,10 @@ const rules: readonly SectionRule<PrometheusSettings, RecordScope>[] = [
   },
 ];
 
-/** Time without a sign of life after which another process scores, ms. */
+/** Time without a heartbeat after which another process may score, ms. */
 const leaseTimeoutMs = 30_000;
 
-/** Steps between two saves of the state. */
+/** Number of steps between two saves of the state. */
 const saveEverySteps = 20;
 
 /** Longest time between the stored state and the next step that is read again, ms. */
@@ -203,7 +203,7 @@ export const prometheusSource: SourceSpec<typeof section> = {
   bounded: false,
   topic: () => prometheusTopic,
   state({ queries, stepMs, keyLabels, channelLabel, conditions }) {
-    // State of other queries has other values.
+    // State that was built with other queries has other values, so it is not used.
     const identity = JSON.stringify([queries, stepMs, keyLabels, channelLabel, conditions]);
     return {
       group: createHash('sha256').update(identity).digest('hex').slice(0, 16),
@@ -228,7 +228,7 @@ export const prometheusSource: SourceSpec<typeof section> = {
           timeoutMs: leaseTimeoutMs,
         }),
       log,
-      // The rest is for the sinks.
+      // The remaining quarter is for the sinks.
       stopTimeoutMs: (3 * shutdownTimeoutMs) / 4,
     });
   },

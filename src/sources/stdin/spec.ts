@@ -45,7 +45,7 @@ const rules: readonly SectionRule<StdinSettings, RecordScope>[] = [
   },
 ];
 
-/** Name of the origin of all records. */
+/** Origin of all records. */
 const stdinTopic = 'stdin';
 
 let isTaken = false;

@@ -1,8 +1,8 @@
 /**
- * The newest records of standard input, in files, since a training is another process:
+ * The newest records of standard input, stored in files for trainings, which are separate processes:
  *
- *     <spool>.ndjson      the newest ones
- *     <spool>.1.ndjson    those before
+ *     <spool>.ndjson      the newest records
+ *     <spool>.1.ndjson    the records before those
  */
 import { appendFile, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -12,12 +12,12 @@ import { createFileHistory, type FileRecords } from '../file/file';
 import type { HistoryChunk, ReadHistory } from '../history';
 import type { Message } from '../source';
 
-/** Records of one file. */
+/** Maximum number of records in a file. */
 const recordsPerFile = 100_000;
 
 const lineFeed = Buffer.from('\n');
 
-/** Begins empty. */
+/** Creates an empty spool. */
 export function createSpool(path: string, limit = recordsPerFile) {
   const [newest, older] = [`${path}.ndjson`, `${path}.1.ndjson`];
   let isPrepared = false;
@@ -45,7 +45,7 @@ export function createSpool(path: string, limit = recordsPerFile) {
   };
 }
 
-/** All records in the files; a training that begins while more are added leaves those out. */
+/** All records in the files, without those that are added after the training has begun. */
 export function createSpoolHistory(
   path: string,
   records: Pick<FileRecords, 'columns' | 'timestampFormat' | 'timeZone'>,

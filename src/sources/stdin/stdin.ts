@@ -1,4 +1,4 @@
-/** Standard input as a source: lines are delivered as they come, until the input ends. */
+/** Standard input as a source: lines are delivered as they arrive, until the input ends. */
 import { PassThrough, type Readable } from 'node:stream';
 import { DecodeError } from '../../errors';
 import { csvFormatOf, readCsvFrom } from '../file/csv';
@@ -9,23 +9,23 @@ import { createSpool } from './spool';
 
 interface StdinSourceSettings extends Omit<FileRecords, 'path'> {
   format: 'auto' | 'ndjson' | 'csv';
-  /** Records at the beginning that a training before the first record uses. */
+  /** Number of records at the beginning that a training before the first live record uses. */
   historyRecords: number;
 }
 
 export interface StdinSourceOptions {
   settings: StdinSourceSettings;
-  /** Name of the origin of all records, and of their device where they have none. */
+  /** Origin of all records, and key of records that have none. */
   topic: string;
   input: Readable;
-  /** Path of the files that trainings read, without their endings. */
+  /** Path of the files that trainings read, without their extensions. */
   spool: string;
   onPassEnd: (pass: number) => void | Promise<void>;
 }
 
 const maxBatch = 256;
 
-/** Rows of CSV that show its format. */
+/** Number of CSV rows from which the format is detected. */
 const sampleLines = 21;
 
 /** Longest line, characters. */
@@ -36,10 +36,10 @@ export function createStdinSource(options: StdinSourceOptions): Source {
   const batches = inBatches(toMessages(readRecords(input, settings), options), maxBatch);
   const spool = createSpool(path);
   const stopping = new AbortController();
-  /** A call, because the compiler keeps the value of a property across an await. */
+  /** A function, because the compiler would assume that the property keeps its value across an await. */
   const isStopping = (): boolean => stopping.signal.aborted;
   let history: Promise<void> | undefined;
-  /** Records after the history that were read with it. */
+  /** Records after the history that arrived in the same batch. */
   let rest: Message[] = [];
   let running: Promise<void> | undefined;
 
@@ -77,14 +77,14 @@ export function createStdinSource(options: StdinSourceOptions): Source {
     },
     run: (handle) =>
       (running ??= deliver(handle).catch((error: unknown) => {
-        // The input that stop() closes ends too early.
+        // If stop() has closed the input, its premature end is no error.
         if (!isStopping()) throw error;
       })),
     async stop() {
       stopping.abort();
-      // A read that waits ends with the input.
+      // Ends a pending read.
       input.destroy();
-      // Its error is for the caller of run.
+      // The caller of run() handles its error.
       await running?.catch(() => undefined);
     },
   };
@@ -116,7 +116,7 @@ async function* readRecords(
   const first: string[] = [];
   const isCsv = (): boolean =>
     format === 'csv' || (format === 'auto' && first[0] !== undefined && !/^\s*\{/.test(first[0]));
-  // A loop that is left would close the input.
+  // Leaving a `for await` loop would close the input, so the iterator is advanced by hand.
   for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
     first.push(next.value);
     if (!isCsv() || first.length === sampleLines) break;
@@ -149,7 +149,7 @@ function drained(stream: PassThrough): Promise<void> {
   });
 }
 
-/** Lines without blank ones. @throws Error for a line that is too long */
+/** Lines that are not blank. @throws Error for a line that is too long */
 async function* filledLines(input: Readable): AsyncGenerator<string> {
   const checkRest = (rest: string): void => {
     if (rest.length > maxLine)
@@ -158,7 +158,7 @@ async function* filledLines(input: Readable): AsyncGenerator<string> {
   for await (const line of readLines(input, checkRest)) if (line.trim() !== '') yield line;
 }
 
-/** Items that are there without waiting come in one batch. */
+/** Batches of items: those that are available without waiting form one batch. */
 async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
   const iterator = items[Symbol.asyncIterator]();
   let pending = iterator.next();
@@ -167,7 +167,7 @@ async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenera
     if (first.done === true) return;
     const batch = [first.value];
     pending = iterator.next();
-    // Its error is thrown where it is awaited.
+    // The error is thrown where the promise is awaited.
     pending.catch(() => undefined);
     while (batch.length < size) {
       const next = await Promise.race([pending, immediate()]);

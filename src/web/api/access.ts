@@ -1,22 +1,25 @@
-/** Who may read and change things through the API. */
+/** Access rules of the API: who may read, and who may change something. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** `loopback`: programs on this machine, and clients with a token; `token`: only the latter; `open`: all, as a proxy checks them. */
+/**
+ * `loopback`: programs on this machine, and clients with a token; `token`: only clients with a token; `open`: all, as a proxy
+ * checks them.
+ */
 export type Reading = 'loopback' | 'token' | 'open';
 
 export interface AccessRules {
   reading: Reading;
-  /** The token that allows reading; undefined = there is none. @throws Error if it is configured and cannot be read */
+  /** The token that allows reading; undefined = none. @throws Error if it is configured but cannot be read */
   readToken: () => string | undefined;
-  /** The token that allows both. */
+  /** The token that allows reading and changes. */
   changeToken: () => string | undefined;
 }
 
-/** Facts about a request. */
+/** The facts about a request that decide on its access. */
 export interface Caller {
   remoteAddress: string | undefined;
   method: string;
-  /** Headers as node:http gives them: names in lower case. */
+  /** Headers as in node:http: names in lower case. */
   headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
@@ -24,14 +27,14 @@ export interface Refusal {
   status: 401 | 403 | 415 | 503;
   error: string;
   hint?: string;
-  /** A token was given, and it is wrong. */
+  /** Set if the request contains a token that is wrong. */
   wrongToken?: boolean;
 }
 
-/** A shorter token can be guessed. */
+/** Shortest token that is accepted; shorter ones can be guessed. */
 export const shortestToken = 16;
 
-/** Undefined if the caller may read. */
+/** The reason to refuse a read; undefined if the caller may read. */
 export function refuseReading(caller: Caller, rules: AccessRules): Refusal | undefined {
   const foreign = refuseForeign(caller);
   if (foreign !== undefined) return foreign;
@@ -53,12 +56,12 @@ export function refuseReading(caller: Caller, rules: AccessRules): Refusal | und
   return { status: 401, error: 'reading needs a token', hint: 'send "Authorization: Bearer …"' };
 }
 
-/** Undefined if the caller may change something. */
+/** The reason to refuse a change; undefined if the caller may change something. */
 export function refuseChange(caller: Caller, rules: AccessRules): Refusal | undefined {
   const foreign = refuseForeign(caller);
   if (foreign !== undefined) return foreign;
   const type = headerOf(caller, 'content-type')?.split(';', 1)[0]!.trim().toLowerCase();
-  // A form of another site cannot send this type without a preflight, which is never answered.
+  // A form on another site cannot send this type without a preflight request, which is never answered.
   if (type !== 'application/json') return { status: 415, error: 'the content type must be application/json' };
   let token: string | undefined;
   try {
@@ -96,8 +99,8 @@ function hostOf(origin: string): string | undefined {
 }
 
 /**
- * Whether a request comes from this machine itself: the name of the host must be local as well, as a foreign name may lead here
- * (DNS rebinding), and a proxy adds a header.
+ * Whether a request comes from this machine itself. The name of the host must be local as well, as a foreign name may resolve
+ * to this machine (DNS rebinding); a request through a proxy has an additional header.
  */
 function isLocal(caller: Caller): boolean {
   const { remoteAddress = '', headers } = caller;
@@ -125,7 +128,7 @@ function bearerOf(caller: Caller): string | undefined {
   return given === undefined ? undefined : (/^Bearer ([\x21-\x7e]+)$/i.exec(given)?.[1] ?? '');
 }
 
-/** The tokens that can be read: a damaged file of one must not lock out the other. */
+/** The tokens that can be read: a damaged file of one token must not disable the other. */
 function tryTokens(tokens: readonly (() => string | undefined)[]): string[] {
   return tokens.flatMap((read) => {
     try {
@@ -136,7 +139,7 @@ function tryTokens(tokens: readonly (() => string | undefined)[]): string[] {
   });
 }
 
-/** In a time that does not depend on where they differ, nor on their lengths. */
+/** Compares in a time that depends neither on the first difference nor on the lengths. */
 function isEqual(a: string, b: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(a), digest(b));

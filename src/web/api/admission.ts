@@ -1,10 +1,13 @@
-/** Which requests are answered: access, and limits that all clients share. */
+/** Admits requests: access, and limits that all clients share. */
 import type { IncomingMessage } from 'node:http';
 import { failure, pathOf, type Answer } from '../answer';
 import { refuseChange, refuseReading, type AccessRules } from './access';
 import { createRateLimit } from './rate-limit';
 
-/** Per second and burst: requests of all clients together, those with a wrong token, log lines on refused ones. */
+/**
+ * Rate per second and burst, of all clients together, for: reads, changes, requests with a wrong token, and log lines about
+ * refused requests.
+ */
 const limits = {
   reads: { perSecond: 100, burst: 400 },
   changes: { perSecond: 5, burst: 20 },
@@ -15,11 +18,11 @@ const limits = {
 export interface AdmissionOptions {
   access: AccessRules;
   log?: Record<'warn', (message: string, fields: Record<string, unknown>) => unknown> | undefined;
-  /** Ms, of a clock that is not set. */
+  /** Monotonic time, ms. */
   now: () => number;
 }
 
-/** @returns the answer to a request that is refused; undefined for others. `method`: GET also for HEAD */
+/** @returns the answer to a refused request; undefined for an admitted one. `method`: GET also for HEAD */
 export function createAdmission({ access, log, now }: AdmissionOptions) {
   const reads = createRateLimit(limits.reads, now);
   const changes = createRateLimit(limits.changes, now);
@@ -41,7 +44,7 @@ export function createAdmission({ access, log, now }: AdmissionOptions) {
       const challenge = refusal.status === 401 ? { 'www-authenticate': 'Bearer' } : undefined;
       return failure(refusal.status, refusal.error, refusal.hint, challenge);
     }
-    // After access: refused requests take nothing from others.
+    // The limits come after the access check, so that refused requests do not use the share of others.
     return (isChange ? changes : reads).take() ? undefined : tooMany();
   };
 }

@@ -1,4 +1,4 @@
-/** The API below /api/v1: access, limits, parameters, and the route that answers. */
+/** The API below /api/v1: access, limits, parameters, and the routes. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { SerialQueue } from '../../system/serial-queue';
@@ -24,16 +24,16 @@ export interface ApiOptions {
   version: string;
   access: AccessRules;
   detectors: () => readonly DetectorEntry[];
-  /** Takes each change before it is made, and its outcome. */
+  /** Writes an entry before each change, and one for its outcome. */
   audit: Audit;
   log?: Record<'error' | 'warn', (message: string, fields: Record<string, unknown>) => unknown>;
-  /** Ms, of a clock that is not set. */
+  /** Monotonic time, ms. */
   now?: () => number;
 }
 
 const streamPath = '/events/stream';
 
-/** Every route, with those of the API itself. */
+/** Every route, those about the API itself included. */
 export const routes: readonly Route[] = [
   {
     method: 'GET',
@@ -69,7 +69,7 @@ export function createApi(options: ApiOptions) {
   const changes = new SerialQueue();
   let requests = 0;
 
-  /** @returns undefined where the response has become a stream */
+  /** @returns undefined if the response has become a stream */
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     try {
       return await answerTo(request, response);
@@ -96,7 +96,10 @@ export function createApi(options: ApiOptions) {
     return method === 'GET' ? answer() : changeInTurn(request, call, answer);
   }
 
-  /** One change at a time, so that a person changes what they have seen. Without an entry in the audit log nothing is changed. */
+  /**
+   * Makes one change at a time, so that each one applies to the state that the person saw. Without an entry in the audit log
+   * nothing is changed.
+   */
   function changeInTurn(
     request: IncomingMessage,
     call: ApiCall,
@@ -122,9 +125,9 @@ export function createApi(options: ApiOptions) {
 
   return {
     handle,
-    /** Sends an event to the clients that follow them. */
+    /** Sends an event to the clients that follow the events. */
     publish: (past: PastEvent) => stream.publish(past),
-    /** Ends the streams. Idempotent. */
+    /** Ends all streams. Idempotent. */
     close: () => stream.close(),
   };
 }

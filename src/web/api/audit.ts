@@ -1,6 +1,6 @@
 /**
- * The audit log: who changed what through the API or by a command on the store, and versions that the daemon changed by itself; one
- * JSON object per line.
+ * The audit log: changes through the API or by a command on the store, with their author, and versions that the daemon changed
+ * by itself; one JSON object per line.
  */
 import { rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,18 +8,21 @@ import { appendWhole, privateFolder } from '../../system/atomic-write';
 import { messageOf } from '../../system/error-text';
 import { makeFolder, unlessMissing } from '../../system/file-system';
 
-/** Size at which the file becomes `<path>.1`, in place of an earlier one. */
+/** Size from which the file is renamed to `<path>.1`, which replaces an earlier one. */
 const maxBytes = 10_485_760;
 
 export interface AuditEntry {
-  /** Number of the request in this process: that of the line of its outcome, too. Absent for what the daemon does by itself. */
+  /**
+   * Number of the request in this process; the entry of its outcome has the same number. Absent for changes by the daemon
+   * itself.
+   */
   request?: number;
   [field: string]: unknown;
 }
 
 export type Audit = (entry: AuditEntry) => Promise<void>;
 
-/** @returns appends an entry to the log of a store; rejects if it is not on the disk */
+/** @returns a function that appends an entry to the log of a store; it rejects if the entry is not on the disk */
 export function createAudit(store: string): Audit {
   const path = join(store, 'audit.log');
   return async (entry) => {
@@ -31,7 +34,7 @@ export function createAudit(store: string): Audit {
   };
 }
 
-/** The entry of a change could not be written, so nothing was changed. */
+/** The entry for a change could not be written, so nothing was changed. */
 export class AuditError extends Error {
   override readonly name = 'AuditError';
 }
@@ -39,7 +42,7 @@ export class AuditError extends Error {
 /**
  * Makes a change, with an entry before it and one for its outcome.
  * @param onUnwritten called if the outcome could not be written
- * @throws AuditError with nothing changed; the error of the change
+ * @throws AuditError if nothing was changed; otherwise the error of the change
  */
 export async function auditChange<T>(
   audit: Audit,

@@ -1,4 +1,4 @@
-/** What the API shows of a detector, and what it can have it do. */
+/** The data of a detector in the API, and the changes that the API can make. */
 import type { DetectionPower } from '../../scoring/detection-power';
 import type { LabelName } from '../../domain/label';
 import type { Comparison, VersionSummary } from '../../store/versions';
@@ -9,20 +9,20 @@ import type { ScoringProcess } from '../../past/processes';
 import type { SupposedEvent } from '../../past/supposed-events';
 
 export interface DetectorState {
-  /** Events of each kind that are open. */
+  /** Number of open events of each kind. */
   openEvents: number;
-  /** Records received per second, over the last half minute. */
+  /** Records received per second, averaged over the last half minute. */
   recordsPerSecond: number;
-  /** Devices with a window. */
+  /** Number of devices with a window. */
   devices: number;
   budget: {
     /** Events per day that may open in the long run; null without a budget. */
     eventsPerDay: number | null;
-    /** 0 = nothing is spent; from 1 on no event opens. */
+    /** Spent share of the burst: 0 = nothing is spent; from 1 on no event opens. */
     spentRatio: number;
-    /** Events that opened in the last day of event time, of those that are kept. */
+    /** Number of events that opened in the last day of event time, among those that are kept. */
     openedToday: number;
-    /** Events that were held back in that time. */
+    /** Number of events that were held back in that time. */
     heldBackToday: number;
   };
   model?: {
@@ -31,79 +31,82 @@ export interface DetectorState {
     createdAt: number;
     /** Surprise from which a record is anomalous. */
     threshold: number;
-    /** It scores until a model of the configured kind is trained. */
+    /** Set if the version scores only until a model of the configured kind is trained. */
     coldStart: boolean;
-    /** Whether records no longer match the calibration, and how far the evidence of that has come, from 0 to 1. */
+    /** Whether records no longer match the calibration, and how strong the evidence is, from 0 to 1. */
     drift: { active: boolean; evidenceRatio: number };
-    /** Faults that the version found at its training, and those that it finds in live records. */
+    /** Detection power of the version at its training, and in live records. */
     power: { trained?: DetectionPower; live?: DetectionPower };
   };
   training: boolean;
-  /** The processes that score, this one first; a stale one has died, and no other one has its partitions yet. */
+  /** The processes that score, beginning with this one. A stale process has died, and no other one has its partitions yet. */
   processes: ScoringProcess[];
 }
 
-/** The alarms that another false-alarm target would have given over the minutes that are kept. */
+/** The alarms that another false-alarm target would have raised over the minutes that are kept. */
 export interface WhatIf {
-  /** As in a configuration. */
+  /** False-alarm target, as in a configuration. */
   target: string;
   configured: string;
-  /** Surprise above the baseline from which a record would be anomalous. */
+  /** Surprise above the baseline from which a record would have been anomalous. */
   threshold: number;
-  /** Event time of the span, Unix ms. */
+  /** Beginning of the span in event time, Unix ms. */
   from: number;
   to: number;
-  /** `event`: id of the event that there was at that time, if one is kept. */
+  /** `event`: id of the event that opened at that time, if it is kept. */
   events: readonly (SupposedEvent & { event?: string })[];
-  /** Ids of the events that opened in that time, and would not have opened. */
+  /** Ids of the events that opened in that time, but would not have opened with this target. */
   missed: readonly string[];
 }
 
 export interface TrialProgress {
   version: string;
-  /** Records that this process has had scored by both versions, and the number that is needed in all. */
+  /** Number of records that both versions have scored in this process, and the total number needed. */
   records: number;
   needed: number;
-  /** Share of its time that has passed. */
+  /** Share of the duration of the trial that has passed. */
   share: number;
 }
 
-/** A detector that runs. Its changes throw an ApiError where they are not possible. */
+/** A running detector. Its changes throw an ApiError if they are not possible. */
 export interface DetectorView {
   past: Past;
   mutes: Mutes;
-  /** The time that "now" means for its records, Unix ms: that of the newest record where a recording is replayed. */
+  /** The present time for its records, Unix ms; for a replayed recording, the time of the newest record. */
   now(): number;
   state(): DetectorState;
-  /** Since when an open event is no longer followed, as its process has died and no other one has its partition; Unix ms. */
+  /**
+   * Time since which no process follows an open event, because its process has died and no other one has the partition; Unix
+   * ms.
+   */
   staleSince(past: PastEvent): number | undefined;
   versions(): Promise<VersionSummary[]>;
-  /** How far the trial in progress has come in this process; undefined without one. */
+  /** Progress of a trial in this process; undefined without a trial. */
   trial(): TrialProgress | undefined;
   /** The report of a version; undefined if there is no such version. */
   report(version: string): Promise<Record<string, unknown> | undefined>;
   /** @param target as in a configuration; undefined = the configured one */
   whatIf(target: string | undefined): Promise<WhatIf>;
-  /** Adds a label to where trainings read labels. */
+  /** Adds a label in the place from which trainings read labels. */
   label(past: PastEvent, label: LabelName, note: string): Promise<PastEvent>;
-  /** Starts a training, or requests it of the process that trains. */
+  /** Starts a training, or requests it from the process that trains. */
   train(): Promise<'started' | 'requested'>;
   /**
    * Makes a version the current one.
-   * @param pin it stays that, whatever is trained
-   * @param expected the version that is replaced
+   * @param pin whether it stays current after further trainings
+   * @param expected the version that it replaces
    */
   use(version: string, pin: boolean, expected: string): Promise<void>;
   unpin(): Promise<void>;
-  /** What differs between two versions; undefined if one of them does not exist. */
+  /** The differences between two versions; undefined if one of them does not exist. */
   compare(first: string, second: string): Promise<Comparison | undefined>;
 }
 
-/** Every configured detector, in the order of the configuration. */
+/** A configured detector. */
 export interface DetectorEntry {
   name: string;
   ready: boolean;
   reason: string;
-  /** Undefined while it does not run. */
+  /** Undefined while the detector does not run. */
   view: DetectorView | undefined;
 }

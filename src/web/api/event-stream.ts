@@ -1,17 +1,17 @@
-/** Events as they happen, as server-sent events (WHATWG HTML, section 9.2). */
+/** Streams events as server-sent events (WHATWG HTML, section 9.2). */
 import type { ServerResponse } from 'node:http';
 import type { PastEvent } from '../../past/past-event';
 
-/** Most clients; each holds a connection. */
+/** Maximum number of clients; each one holds a connection. */
 const mostClients = 32;
-/** Unsent bytes from which a client is disconnected; it then connects again. */
+/** A client with more unsent bytes is disconnected; it then connects again. */
 const mostUnsent = 1_048_576;
 /** Time between two comments that keep the connection open, ms. */
 const heartbeatMs = 15_000;
-/** Time that a client waits before it connects again, ms. */
+/** Time after which a disconnected client connects again, ms. */
 const retryMs = 3_000;
 
-/** @param describe what a client gets of an event */
+/** @param describe converts an event to the data that a client receives */
 export function createEventStream(describe: (past: PastEvent) => unknown) {
   const clients = new Set<ServerResponse>();
   const heartbeat = setInterval(() => send(': \n\n'), heartbeatMs).unref();
@@ -27,7 +27,7 @@ export function createEventStream(describe: (past: PastEvent) => unknown) {
     get isFull() {
       return clients.size >= mostClients;
     },
-    /** The response becomes a stream of the events from now on. */
+    /** Turns the response into a stream of the events from now on. */
     add(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
       response.writeHead(200, {
         ...headers,

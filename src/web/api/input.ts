@@ -1,4 +1,4 @@
-/** The input of a request: parameters and body, checked by the schemas of its route. */
+/** Reads the input of a request: parameters and body, checked against the schemas of its route. */
 import type { IncomingMessage } from 'node:http';
 import { loadAjv, type AnySchema } from '../../codecs/json-schema/ajv';
 import { isObject } from '../../system/json';
@@ -8,10 +8,13 @@ import { ApiError, objectOf, type ApiCall, type Route } from './route';
 /** Largest body of a request, bytes. */
 const maxBodyBytes = 65_536;
 
-/** Rejects with an ApiError that names the problem of a value. */
+/** Checks a value against a schema; rejects with an ApiError that states the problem. */
 type Check = (schema: object, value: unknown, what: string) => Promise<void>;
 
-/** @returns reads the query and the body; it rejects with an ApiError where they are not as the route wants them */
+/**
+ * @returns a function that reads the query and the body; it rejects with an ApiError if they do not match the schemas of the
+ * route
+ */
 export function createInputReader(routes: readonly Route[]) {
   const validatorOf = createValidators();
   const querySchemas = new Map(
@@ -75,7 +78,7 @@ async function readText(request: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
-/** Compiles each schema once; the validator returns the first error of a value, if it has any. */
+/** Compiles each schema once; a validator returns the first error of a value, if there is one. */
 function createValidators() {
   const known = new WeakMap<object, (value: unknown) => string | undefined>();
   return async (schema: object): Promise<(value: unknown) => string | undefined> => {

@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document of the API, made of its routes. */
+/** The OpenAPI 3.1 document of the API, generated from its routes. */
 import { schemas } from './schemas';
 import { ref, type Route, type Schema } from './route';
 
@@ -21,7 +21,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Reco
       schemas,
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
     },
-    // Reading may be open (api.reading).
+    // The empty entry means that reading may need no token (api.reading).
     security: [{}, { token: [] }],
   };
 }
@@ -72,7 +72,7 @@ export function pathNames(path: string): string[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
 }
 
-/** `GET /detectors/{detector}` → `getDetectorsDetector`. */
+/** Name of an operation: `GET /detectors/{detector}` → `getDetectorsDetector`. */
 function operationId(method: string, path: string): string {
   const words = path.split(/[^A-Za-z]+/).filter((word) => word !== '');
   return method.toLowerCase() + words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('');

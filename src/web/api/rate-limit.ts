@@ -1,10 +1,10 @@
 /** Limits requests per second, with a burst (token bucket). */
 export interface RateLimit {
-  /** Whether one more request is within the limit; if so, it is counted. */
+  /** Counts one more request if it is within the limit; returns whether it is. */
   take(): boolean;
 }
 
-/** @param now ms, of a clock that is not set */
+/** @param now monotonic time, ms */
 export function createRateLimit(
   { perSecond, burst }: { perSecond: number; burst: number },
   now: () => number,

@@ -1,10 +1,10 @@
-/** What a route of the API consists of: the OpenAPI document is made of the same declaration that the code runs. */
+/** The declaration of an API route. The OpenAPI document is generated from it, and requests are handled by it. */
 import type { DetectorEntry, DetectorView } from './detector-view';
 
 /** A JSON Schema, draft 2020-12. */
 export type Schema = Readonly<Record<string, unknown>>;
 
-/** An error that becomes the answer. */
+/** An error that is sent as the response. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   constructor(
@@ -23,18 +23,18 @@ export interface ApiContext {
 }
 
 export interface ApiCall {
-  /** Parameters of the path and of the query, checked against the schemas; numbers are numbers. */
+  /** Parameters of the path and of the query, checked against the schemas; numeric ones are numbers. */
   params: Readonly<Record<string, string | number | undefined>>;
-  /** Checked against the schema of the route; undefined without one. */
+  /** The body, checked against the schema of the route; undefined if the route has none. */
   body: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Below /api/v1, as in OpenAPI: `/detectors/{detector}`. */
+  /** Path below /api/v1, as in OpenAPI: `/detectors/{detector}`. */
   path: string;
   summary: string;
-  /** Parameters of the query by name. Those of the path are text. */
+  /** Schemas of the query parameters by name. Path parameters are text. */
   query?: Readonly<Record<string, Schema>>;
   body?: Schema;
   /** Status of a successful answer; default 200. */
@@ -61,7 +61,7 @@ export function detectorOf(
 
 export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
-/** An object all of whose properties are required, but for those named `optional`. */
+/** Schema of an object with all properties required, except those in `optional`. */
 export function objectOf(
   properties: Readonly<Record<string, Schema>>,
   optional: readonly string[] = [],
@@ -80,9 +80,9 @@ export const listOf = (items: Schema): Schema => ({ type: 'array', items });
 export const numberOf = (description: string): Schema => ({ type: 'number', description });
 export const textOf = (description: string): Schema => ({ type: 'string', description });
 export const flagOf = (description: string): Schema => ({ type: 'boolean', description });
-/** A number, or null where there is none. */
+/** Schema of a number, or null if there is none. */
 export const numberOrNull = (description: string): Schema => ({ type: ['number', 'null'], description });
-/** Times are given twice: for people and for programs. */
+/** Schemas of a time, which is given twice: for people and for programs. */
 export const timeOf = (description: string): Schema => ({
   type: 'integer',
   description: `${description}, Unix ms`,

@@ -1,4 +1,4 @@
-/** The schemas of what the API returns, by their names in the OpenAPI document. */
+/** Schemas of the API's answers, by their names in the OpenAPI document. */
 import { gateNames } from '../../calibration/gates';
 import { trialStates } from '../../store/trials';
 import { labelNames } from '../../domain/label';

@@ -1,4 +1,4 @@
-/** What people change: labels, mutes, trainings, the version in use. */
+/** Changes by people: labels, mutes, trainings, the version in use. */
 import { muteStatus, type Mute, type MuteStatus } from '../../../domain/mute';
 import { labelNames, type LabelName } from '../../../domain/label';
 import { mostMutes } from '../../../past/mutes';
@@ -161,7 +161,7 @@ export interface MuteRequest extends Partial<Omit<Mute, 'id' | 'until'>> {
   until?: number;
 }
 
-/** The mute that a request asks for. @throws ApiError if there can be none like it */
+/** The mute of a request. @throws ApiError if it is not valid */
 export function readMute(request: MuteRequest, now: number): Omit<Mute, 'id'> {
   const { key = '', channel = '', from = now, forMs, until, recurring: windows, note: why = '' } = request;
   if (forMs !== undefined && until !== undefined) throw new ApiError(400, 'body has both forMs and until');
@@ -188,5 +188,5 @@ export function readMute(request: MuteRequest, now: number): Omit<Mute, 'id'> {
   throw new ApiError(400, 'no window of the mute begins before it ends');
 }
 
-/** The last time that a Date can have, Unix ms (ECMAScript). */
+/** The last time that a Date can represent, Unix ms (ECMAScript). */
 const lastDate = 8_640_000_000_000_000;

@@ -1,4 +1,4 @@
-/** The detectors, and what they are doing. */
+/** Routes of the detectors and their present state. */
 import { powerByKind, type DetectionPower } from '../../../scoring/detection-power';
 import type { DetectorEntry } from '../detector-view';
 import { ApiError, detectorOf, listOf, objectOf, ref, type Route } from '../route';
@@ -44,7 +44,7 @@ export const detectorRoutes: readonly Route[] = [
   },
 ];
 
-/** Most events of an answer of `what-if`: the newest. */
+/** Maximum number of events in an answer of `what-if`, the newest ones. */
 const mostSupposed = 500;
 
 function describe({ name, ready, reason, view }: DetectorEntry): Record<string, unknown> {

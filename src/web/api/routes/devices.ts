@@ -1,4 +1,4 @@
-/** Devices: their scores over the last hours, and their newest records. */
+/** Routes of devices: their scores over the last hours, and their newest records. */
 import { bandOf, emptyColumns } from '../../../past/recent-records';
 import { ApiError, detectorOf, listOf, objectOf, ref, type Route } from '../route';
 

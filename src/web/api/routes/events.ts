@@ -1,11 +1,11 @@
-/** Events: what is or was anomalous, and why. */
+/** Routes of events: present and past anomalies, with the reasons. */
 import type { PastEvent } from '../../../past/past-event';
 import { bandOf } from '../../../past/recent-records';
 import { describeRarity } from '../../../sinks/log';
 import type { DetectorEntry, DetectorView } from '../detector-view';
 import { ApiError, listOf, objectOf, ref, textOf, type ApiContext, type Route } from '../route';
 
-/** Most events of an answer. */
+/** Maximum number of events in an answer. */
 const mostEvents = 500;
 
 const time = { type: 'integer' };
@@ -88,14 +88,14 @@ export function describeEvent({ event, reportedAt, updatedAt, label, revision }:
   return { ...event, reportedAt, updatedAt, ...(label && { label }), revision };
 }
 
-/** With `staleSince`, where no process follows the event. */
+/** Description of an event; `staleSince` is set if no process follows it. */
 function describeOf(past: PastEvent, { detectors }: ApiContext) {
   const entry = detectors().find(({ name }) => name === past.event.detector);
   const staleSince = entry?.view?.staleSince(past);
   return { ...describeEvent(past), ...(staleSince !== undefined && { staleSince }) };
 }
 
-/** @throws ApiError if no running detector has it */
+/** @throws ApiError if no running detector has the event */
 export function findEvent(
   id: string,
   { detectors }: ApiContext,

@@ -1,4 +1,4 @@
-/** Model versions. */
+/** Routes of model versions. */
 import { ApiError, detectorOf, listOf, objectOf, ref, type Route } from '../route';
 
 export const versionRoutes: readonly Route[] = [
