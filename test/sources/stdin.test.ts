@@ -136,6 +136,15 @@ test('CSV with a header: rows become records, and a row with too many cells is r
   expect(await historyIn(spool)).toHaveLength(40);
 });
 
+test('CSV without the column of devices is an error that names it', async () => {
+  const { input, source, handle } = await open();
+  const running = source.run(handle);
+  input.end('timestamp,Key,mode,flow\n2026-01-31T12:00:00Z,a,x,1\n');
+  await expect(running).rejects.toThrow(
+    'cannot read standard input: there is no column "key", which columns.key names; did you mean "Key"?',
+  );
+});
+
 test('a header alone, and nothing at all', async () => {
   for (const text of ['key,timestamp,flow\n', '']) {
     const { input, source, handle, seen, passes } = await open();

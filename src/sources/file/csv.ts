@@ -32,6 +32,8 @@ const separators = [',', ';', '\t', '|'];
 const separatorLine = /^"?sep=([,;\t|])"?$/i;
 const sampleBytes = 65_536;
 const sampleRows = 20;
+/** Most columns that an error lists. */
+const shownColumns = 20;
 
 const optionsFor = (separator: string, fromLine: number): Options => ({
   delimiter: separator,
@@ -243,6 +245,36 @@ function countProblem(
   return separator === ',' && row.length > columns.length
     ? `${counts}: a number with a decimal comma must be quoted, or the separator must be ";"`
     : counts;
+}
+
+/** What an empty name of a column means. */
+const withoutName = {
+  key: 'the file has one device, called after it',
+  timestamp: 'its records are a second apart',
+};
+
+/**
+ * Why a file does not have the columns of devices and times, without which every record would be rejected; undefined = it has
+ * them, or it is empty.
+ */
+export function missingColumn(
+  columns: readonly string[],
+  named: Readonly<Record<keyof typeof withoutName, string>>,
+): string | undefined {
+  if (columns.length === 0) return undefined;
+  for (const key of ['key', 'timestamp'] as const) {
+    const name = named[key];
+    if (name === '' || columns.includes(name)) continue;
+    const others = columns.filter((column) => column !== '').map(quote);
+    const list = others.length > shownColumns ? [...others.slice(0, shownColumns), '…'] : others;
+    const similar = nearest(name, columns);
+    const advice =
+      similar === undefined
+        ? `: it must be one of ${list.join(', ')}, or "" if ${withoutName[key]}`
+        : didYouMean(similar);
+    return `there is no column ${quote(name)}, which columns.${key} names${advice}`;
+  }
+  return undefined;
 }
 
 /** Channels without a column, each with the most similar name of a column that is no channel. */

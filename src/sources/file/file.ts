@@ -4,7 +4,15 @@ import { earliestTime, parseTime, TimeError, type TimestampFormat } from '../../
 import { DecodeError } from '../../errors';
 import { pause } from '../../system/pause';
 import type { ReadHistory } from '../history';
-import { createCellReader, openFile, readCsv, readCsvFormat, type CsvFormat, type CsvRow } from './csv';
+import {
+  createCellReader,
+  missingColumn,
+  openFile,
+  readCsv,
+  readCsvFormat,
+  type CsvFormat,
+  type CsvRow,
+} from './csv';
 import { countRecordedImages, holdsImages, imageTickMs, readRecordedImages } from './image-files';
 import { readLines } from './lines';
 import type { HandleBatch, Message, Source } from '../source';
@@ -195,6 +203,7 @@ async function* readMessages(
     return;
   }
   const { columns, timestampFormat, timeZone } = settings;
+  await requireColumns(settings);
   const name = basename(topic).replace(/\.(csv|ndjson|jsonl)(\.gz)?$/, '');
   for await (const record of readFileRecords(settings)) {
     if (index++ < skip) continue;
@@ -238,6 +247,18 @@ export async function readColumns(path: string): Promise<readonly string[]> {
   }
 }
 
+const isObjectsPath = (path: string): boolean => /\.(ndjson|jsonl)(\.gz)?$/.test(path);
+
+/** @throws Error naming the column of devices or times that a CSV file does not have */
+export async function requireColumns({
+  path,
+  columns,
+}: Pick<FileRecords, 'path' | 'columns'>): Promise<void> {
+  if (isObjectsPath(path)) return;
+  const problem = missingColumn(await readColumns(path), columns);
+  if (problem !== undefined) throw unreadable(path, new Error(problem));
+}
+
 function unreadable(path: string, cause: unknown): Error {
   return new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
 }
@@ -252,7 +273,7 @@ export async function* readFileRecords(settings: FileRecords): AsyncGenerator<Fi
 }
 
 async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<FileRecord> {
-  if (/\.(ndjson|jsonl)(\.gz)?$/.test(path)) {
+  if (isObjectsPath(path)) {
     for await (const line of readLines(openFile(path)))
       if (line !== '') yield { timestamp: undefined, raw: Buffer.from(line) };
     return;

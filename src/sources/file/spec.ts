@@ -177,6 +177,9 @@ async function logColumns({ path: file, columns }: FileSettings, { log, channels
   log.info('reading a CSV file', { path: file, separator: format.separator, channels, otherColumns });
   const absent = withoutColumn(format.columns, channels);
   if (absent.length > 0) log.warn('channels have no column in the file', { path: file, channels: absent });
+  const without = withoutColumn(format.columns, conditions);
+  if (without.length > 0)
+    log.warn('conditions have no column in the file', { path: file, conditions: without });
 }
 
 export const fileSource: SourceSpec<typeof section> = {
@@ -189,10 +192,20 @@ export const fileSource: SourceSpec<typeof section> = {
   knownFaults: ({ labels }) => (labels === '' ? undefined : readLabels(labels)),
   async create(settings, context) {
     await logColumns(settings, context);
-    return createFileSource(
+    const { path: file, historyRecords } = settings;
+    const source = createFileSource(
       { ...settings, timestampFormat: context.timestampFormat, timeZone: context.timeZone },
-      context.onPassEnd,
+      (pass) => {
+        if (source.position() <= historyRecords)
+          context.log.warn('the file ended without a record to score: all of its records are history', {
+            path: file,
+            historyRecords,
+            setting: 'source.file.historyRecords',
+          });
+        return context.onPassEnd(pass);
+      },
     );
+    return source;
   },
   createHistory: (settings, { records, timestampFormat, timeZone }) =>
     Promise.resolve(

@@ -1,7 +1,7 @@
 /** Standard input as a source: lines are delivered as they arrive, until the input ends. */
 import { PassThrough, type Readable } from 'node:stream';
 import { DecodeError } from '../../errors';
-import { csvFormatOf, readCsvFrom } from '../file/csv';
+import { csvFormatOf, missingColumn, readCsvFrom } from '../file/csv';
 import { readLines } from '../file/lines';
 import { csvRecords, timeOf, type FileRecord, type FileRecords } from '../file/file';
 import type { Message, Source } from '../source';
@@ -128,6 +128,8 @@ async function* readRecords(
   }
   const sample = `${first.join('\n')}\n`;
   const csv = csvFormatOf(sample);
+  const problem = missingColumn(csv.columns, columns);
+  if (problem !== undefined) throw new Error(`cannot read standard input: ${problem}`);
   const bytes = new PassThrough();
   bytes.write(sample);
   const copying = (async () => {

@@ -248,3 +248,34 @@ test('the file source logs its channels at the start, and warns of those without
     },
   ]);
 });
+
+test('the file source warns of conditions without a column, and of a file that is history alone', async () => {
+  const path = write('timestamp;key;flow;Mode\n2026-01-31T12:00:00Z;a;1;x\n2026-01-31T12:00:01Z;a;2;x\n');
+  const warned: unknown[] = [];
+  const log = {
+    info: () => undefined,
+    warn: (message: string, fields: object) => warned.push({ message, ...fields }),
+  };
+  const onPassEnd = jest.fn();
+  const run = async (historyRecords: number): Promise<void> => {
+    const settings = { path, rate: 0, loop: false, historyRecords };
+    const columns = { ...defaultColumns, conditions: ['mode'] };
+    const source = await fileSource.create(
+      { ...settings, columns } as unknown as Parameters<typeof fileSource.create>[0],
+      { log, channels: ['flow'], onPassEnd } as unknown as SourceContext,
+    );
+    await source.run(() => Promise.resolve());
+  };
+  await run(1);
+  const conditions = {
+    message: 'conditions have no column in the file',
+    path,
+    conditions: ['"mode"; did you mean "Mode"?'],
+  };
+  expect(warned).toEqual([conditions]);
+  await run(2);
+  expect(warned.slice(2)).toEqual([
+    expect.objectContaining({ path, historyRecords: 2, setting: 'source.file.historyRecords' }),
+  ]);
+  expect(onPassEnd).toHaveBeenCalledTimes(2);
+});

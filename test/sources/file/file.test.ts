@@ -214,6 +214,31 @@ describe('a file that cannot be read is an error that names it:', () => {
   });
 });
 
+describe('a CSV file without the column of devices or times is an error, as no record of it could be used', () => {
+  const columns = { key: 'device', timestamp: 'time', conditions: [] };
+
+  test.each([
+    [
+      'key',
+      { ...columns, key: 'Devices' },
+      'there is no column "Devices", which columns.key names; did you mean "device"?',
+    ],
+    [
+      'timestamp',
+      { ...columns, timestamp: 'at' },
+      'there is no column "at", which columns.timestamp names: it must be one of "time", "device", "x", "y", "mode", or "" if its records are a second apart',
+    ],
+  ])('%s', async (_, named, message) => {
+    const path = write('host.csv', csv(3));
+    await expect(readAll(settingsOf(path, { columns: named }))).rejects.toThrow(
+      `cannot read ${path}: ${message}`,
+    );
+    const read = createFileHistory({ path, columns: named }, 3);
+    const history = read({ from: undefined, to: undefined, maxRecords: 3 });
+    await expect(history[Symbol.asyncIterator]().next()).rejects.toThrow(message);
+  });
+});
+
 describe('delivery', () => {
   test('awaits each batch before the next: the promise is the acknowledgement', async () => {
     let underWay = 0;
